@@ -1,0 +1,104 @@
+//! What can go wrong with a pod's files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::id::{PodName, PodUuid};
+
+/// A failure on a pod's files or its control socket.
+#[derive(Debug, thiserror::Error)]
+pub enum PodError {
+    /// A system call on a path failed.
+    #[error("cannot {operation} {path}: {source}")]
+    Io {
+        /// What was tried, as a verb phrase.
+        operation: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A record is not what it should be.
+    #[error(
+        "{path} is damaged ({reason}); `fairing rm` or `fairing gc` removes the pod it belongs to"
+    )]
+    Damaged {
+        /// The record's path.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A record was written by a later release.
+    #[error(
+        "{path} has version {found}, and this release reads up to {supported}; upgrade fairing"
+    )]
+    LaterVersion {
+        /// The record's path.
+        path: PathBuf,
+        /// The version it carries.
+        found: u64,
+        /// The newest version understood here.
+        supported: u64,
+    },
+    /// A name of a pod or an app is not well formed.
+    #[error("`{name}` is not a valid name: {reason}")]
+    InvalidName {
+        /// The name as given.
+        name: String,
+        /// The rule it breaks.
+        reason: &'static str,
+    },
+    /// A UUID is not well formed.
+    #[error("`{0}` is not a pod UUID")]
+    InvalidUuid(String),
+    /// No pod answers to this UUID prefix or name.
+    #[error(
+        "no pod is called `{0}` or has a UUID that begins so; `fairing list` shows what there is"
+    )]
+    NoSuchPod(String),
+    /// More than one pod answers to this UUID prefix.
+    #[error("`{prefix}` is the beginning of more than one pod's UUID: {candidates}")]
+    Ambiguous {
+        /// The prefix as given.
+        prefix: String,
+        /// The UUIDs that begin with it, comma separated.
+        candidates: String,
+    },
+    /// The name belongs to another pod.
+    #[error(
+        "the name `{name}` is in use by pod {holder}; choose another or `fairing rm {name}` first"
+    )]
+    NameInUse {
+        /// The name.
+        name: PodName,
+        /// Who has it.
+        holder: PodUuid,
+    },
+    /// The pod's lock is held by another process.
+    #[error("pod {0} is in use by another process")]
+    Locked(PodUuid),
+    /// A message on a control socket is not well formed.
+    #[error("unexpected message on the control socket: {0}")]
+    Protocol(String),
+}
+
+impl PodError {
+    /// An [`PodError::Io`] with its operands, for `map_err`.
+    pub fn io(operation: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io {
+            operation,
+            path,
+            source,
+        }
+    }
+
+    /// The same for an [`nix::errno::Errno`].
+    pub fn errno(
+        operation: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(nix::errno::Errno) -> Self {
+        let with_io = Self::io(operation, path);
+        move |errno| with_io(errno.into())
+    }
+}

@@ -1,0 +1,192 @@
+//! How apps and pods end, on disk and as exit codes.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::PodError;
+use crate::id::AppName;
+use crate::manifest::app_dir;
+use crate::record;
+use crate::timestamp::Timestamp;
+
+/// An app's record in its folder.
+pub const STATUS_FILE: &str = "status.json";
+/// The pod's record in its folder.
+pub const EXIT_FILE: &str = "exit.json";
+/// Version of both records.
+pub const RECORD_VERSION: u64 = 1;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It exited.
+    Exited {
+        /// Its exit code, 0 to 255.
+        code: i32,
+    },
+    /// A signal ended it.
+    Signaled {
+        /// The signal's number.
+        signal: i32,
+        /// Whether that was the kernel's answer to the app's memory limit.
+        oom_killed: bool,
+    },
+    /// It never ran.
+    NotStarted {
+        /// Why.
+        failure: FailureKind,
+    },
+}
+
+/// Why something never ran; each kind has its own exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The executable is not there.
+    NotFound,
+    /// The executable can't be executed.
+    NotExecutable,
+    /// The image does not know the user or group.
+    UnknownUser,
+    /// Anything else.
+    Other,
+}
+
+impl FailureKind {
+    /// 127 and 126 as shells do, 119 for an unknown user, 125 for fairing's own failures.
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Self::NotFound => 127,
+            Self::NotExecutable => 126,
+            Self::UnknownUser => 119,
+            Self::Other => 125,
+        }
+    }
+}
+
+impl Outcome {
+    /// The exit code that a shell would show: the program's own, or 128 + signal.
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Self::Exited { code } => code,
+            Self::Signaled { signal, .. } => 128 + signal,
+            Self::NotStarted { failure } => failure.exit_code(),
+        }
+    }
+
+    /// Whether the process did what it was there for.
+    pub fn is_success(self) -> bool {
+        self.exit_code() == 0
+    }
+}
+
+/// An app's state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AppStatus {
+    /// [`RECORD_VERSION`].
+    pub version: u64,
+    /// When its process was started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The exit code as a shell would show it.
+    pub exit_code: i32,
+}
+
+impl AppStatus {
+    /// The record of the app `app` of the pod in `pod_dir`, if it has ended.
+    ///
+    /// # Errors
+    /// As [`record::read`], but a missing record is `None`.
+    pub fn load(pod_dir: &Path, app: &AppName) -> Result<Option<Self>, PodError> {
+        optional(record::read(
+            &app_dir(pod_dir, app).join(STATUS_FILE),
+            RECORD_VERSION,
+        ))
+    }
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// As [`record::replace`].
+    pub fn store(&self, pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
+        record::replace(&app_dir(pod_dir, app).join(STATUS_FILE), self)
+    }
+}
+
+/// A pod's end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PodExit {
+    /// [`RECORD_VERSION`].
+    pub version: u64,
+    /// When its apps were started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub started: Option<Timestamp>,
+    /// When the last process had ended.
+    pub finished: Timestamp,
+    /// The pod's exit code: that of the first app that failed, or 0.
+    pub exit_code: i32,
+    /// Why the pod could not be run, if that is how it ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<String>,
+}
+
+impl PodExit {
+    /// The record of the pod in `pod_dir`, if it has ended by itself.
+    ///
+    /// # Errors
+    /// As [`record::read`], but a missing record is `None`.
+    pub fn load(pod_dir: &Path) -> Result<Option<Self>, PodError> {
+        optional(record::read(&pod_dir.join(EXIT_FILE), RECORD_VERSION))
+    }
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// As [`record::replace`].
+    pub fn store(&self, pod_dir: &Path) -> Result<(), PodError> {
+        record::replace(&pod_dir.join(EXIT_FILE), self)
+    }
+}
+
+fn optional<T>(read: Result<T, PodError>) -> Result<Option<T>, PodError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(PodError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_a_shell() {
+        assert_eq!(Outcome::Exited { code: 3 }.exit_code(), 3);
+        assert_eq!(
+            Outcome::Signaled {
+                signal: 9,
+                oom_killed: true
+            }
+            .exit_code(),
+            137
+        );
+        assert_eq!(
+            Outcome::NotStarted {
+                failure: FailureKind::NotFound
+            }
+            .exit_code(),
+            127
+        );
+    }
+}

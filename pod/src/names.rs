@@ -1,0 +1,97 @@
+//! Pod names: one symbolic link a name in `pods/names/`, whose target is the pod's UUID.
+//!
+//! Creating a link is atomic, so two commands can't get one name. A name belongs to its pod for as long
+//! as the pod is prepared, prepared or in `run`; a link that a killed command left is taken over.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::error::PodError;
+use crate::id::{PodName, PodUuid};
+
+/// The folder of names.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    dir: PathBuf,
+}
+
+impl Names {
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// Gives `name` to `uuid` unless `is_live` says that its present holder still lives.
+    pub(crate) fn claim(
+        &self,
+        name: &PodName,
+        uuid: PodUuid,
+        is_live: impl Fn(PodUuid) -> Result<bool, PodError>,
+    ) -> Result<(), PodError> {
+        let _turn = self.take_turn()?;
+        let link = self.dir.join(name.as_str());
+        let target = uuid.to_string();
+        match symlink(&target, &link) {
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(PodError::io("create", &link)(e)),
+        }
+        if let Some(holder) = read_link(&link)?
+            && is_live(holder)?
+        {
+            return Err(PodError::NameInUse {
+                name: name.clone(),
+                holder,
+            });
+        }
+        fs::remove_file(&link).map_err(PodError::io("remove", &link))?;
+        symlink(&target, &link).map_err(PodError::io("create", &link))
+    }
+
+    /// Who has `name`.
+    pub(crate) fn holder(&self, name: &str) -> Result<Option<PodUuid>, PodError> {
+        match name.parse::<PodName>() {
+            Ok(name) => read_link(&self.dir.join(name.as_str())),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Gives up `name` if it belongs to `uuid`.
+    pub(crate) fn release(&self, name: &PodName, uuid: PodUuid) -> Result<(), PodError> {
+        let link = self.dir.join(name.as_str());
+        if read_link(&link)? != Some(uuid) {
+            return Ok(());
+        }
+        let _turn = self.take_turn()?;
+        if read_link(&link)? == Some(uuid) {
+            fs::remove_file(&link).map_err(PodError::io("remove", &link))?;
+        }
+        Ok(())
+    }
+
+    /// One command at a time replaces links. The lock is held for a few system calls.
+    fn take_turn(&self) -> Result<Flock<fs::File>, PodError> {
+        if !self.dir.is_dir() {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&self.dir)
+                .map_err(PodError::io("create", &self.dir))?;
+        }
+        let dir = fs::File::open(&self.dir).map_err(PodError::io("open", &self.dir))?;
+        Flock::lock(dir, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| PodError::errno("lock", &self.dir)(errno))
+    }
+}
+
+/// The UUID that a link names; `None` if there is no link, or it names none.
+fn read_link(link: &Path) -> Result<Option<PodUuid>, PodError> {
+    match fs::read_link(link) {
+        Ok(target) => Ok(target.to_str().and_then(|text| text.parse().ok())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(PodError::io("read", link)(e)),
+    }
+}

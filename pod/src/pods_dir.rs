@@ -1,0 +1,464 @@
+//! The folder of all pods, and the moves between its phases.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::error::PodError;
+use crate::id::{PodName, PodUuid};
+use crate::lock::{LOCK_FILE, PodLock};
+use crate::manifest::PodManifest;
+use crate::names::Names;
+use crate::phase::{Phase, State};
+use crate::removal;
+
+/// `pods/` below the data folder.
+#[derive(Debug, Clone)]
+pub struct PodsDir {
+    root: PathBuf,
+    names: Names,
+}
+
+/// A pod that was seen in a phase. Other commands may move it on at any moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodEntry {
+    /// Its identity.
+    pub uuid: PodUuid,
+    /// The phase it was seen in.
+    pub phase: Phase,
+    /// Its folder in that phase.
+    pub path: PathBuf,
+}
+
+impl PodEntry {
+    /// Its state, from the phase and whether its lock is held now.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if the lock can't be asked about.
+    pub fn state(&self) -> Result<State, PodError> {
+        Ok(self.phase.state(PodLock::is_held(&self.path)?))
+    }
+}
+
+/// A pod whose lock this process holds: nobody else moves or removes it.
+#[derive(Debug)]
+pub struct LockedPod {
+    pods: PodsDir,
+    entry: PodEntry,
+    lock: PodLock,
+}
+
+impl PodsDir {
+    /// The pods below a data folder. Nothing is created.
+    pub fn new(data_dir: &Path) -> Self {
+        let root = data_dir.join("pods");
+        let names = Names::new(root.join("names"));
+        Self { root, names }
+    }
+
+    fn phase_dir(&self, phase: Phase) -> PathBuf {
+        self.root.join(phase.dir_name())
+    }
+
+    fn entry(&self, phase: Phase, uuid: PodUuid) -> PodEntry {
+        PodEntry {
+            uuid,
+            phase,
+            path: self.phase_dir(phase).join(uuid.to_string()),
+        }
+    }
+
+    /// Makes the folder of a new pod in phase `prepare`, locked.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if it can't be made.
+    pub fn create(&self, uuid: PodUuid) -> Result<LockedPod, PodError> {
+        let prepare = self.phase_dir(Phase::Prepare);
+        // Shared: a sweep (exclusive) never sees the folder between its making and its locking.
+        let _sweep_waits = match lock_dir(&prepare, FlockArg::LockShared) {
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                make_dirs(&prepare)?;
+                lock_dir(&prepare, FlockArg::LockShared)?
+            }
+            other => other?,
+        };
+        let entry = self.entry(Phase::Prepare, uuid);
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&entry.path)
+            .map_err(PodError::io("create", &entry.path))?;
+        let lock = PodLock::acquire(&entry.path)?.ok_or(PodError::Locked(uuid))?;
+        Ok(LockedPod {
+            pods: self.clone(),
+            entry,
+            lock,
+        })
+    }
+
+    /// All pods, each in the furthest phase in which it was seen.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if a phase's folder can't be read; a missing one is empty.
+    pub fn list(&self) -> Result<Vec<PodEntry>, PodError> {
+        // In the order of a pod's life: one that moves on meanwhile is seen at least once.
+        let mut seen = std::collections::BTreeMap::new();
+        for phase in Phase::ALL {
+            for uuid in self.uuids_in(phase)? {
+                seen.insert(uuid, self.entry(phase, uuid));
+            }
+        }
+        Ok(seen.into_values().collect())
+    }
+
+    /// The pods in one phase.
+    ///
+    /// # Errors
+    /// As for [`PodsDir::list`].
+    pub fn in_phase(&self, phase: Phase) -> Result<Vec<PodEntry>, PodError> {
+        Ok(self
+            .uuids_in(phase)?
+            .into_iter()
+            .map(|uuid| self.entry(phase, uuid))
+            .collect())
+    }
+
+    fn uuids_in(&self, phase: Phase) -> Result<Vec<PodUuid>, PodError> {
+        let dir = self.phase_dir(phase);
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(PodError::io("read", &dir)(e)),
+        };
+        let mut uuids = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(PodError::io("read", &dir))?;
+            uuids.extend(
+                entry
+                    .file_name()
+                    .to_str()
+                    .and_then(|name| name.parse::<PodUuid>().ok()),
+            );
+        }
+        uuids.sort_unstable();
+        Ok(uuids)
+    }
+
+    /// The pod with this UUID, if it is in any phase.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if a phase can't be looked at.
+    pub fn by_uuid(&self, uuid: PodUuid) -> Result<Option<PodEntry>, PodError> {
+        for phase in Phase::ALL {
+            let entry = self.entry(phase, uuid);
+            if entry
+                .path
+                .try_exists()
+                .map_err(PodError::io("look at", &entry.path))?
+            {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The pod that a user means by a name, a UUID, or the beginning of one.
+    /// Pods in `garbage` are no longer there for users.
+    ///
+    /// # Errors
+    /// [`PodError::NoSuchPod`] or [`PodError::Ambiguous`].
+    pub fn find(&self, selector: &str) -> Result<PodEntry, PodError> {
+        let uuid = match selector.parse::<PodUuid>() {
+            Ok(uuid) => Some(uuid),
+            Err(_) => self.names.holder(selector)?,
+        };
+        if let Some(uuid) = uuid {
+            return match self.by_uuid(uuid)? {
+                Some(entry) if entry.phase != Phase::Garbage => Ok(entry),
+                _ => Err(PodError::NoSuchPod(selector.to_owned())),
+            };
+        }
+        let mut matches: Vec<PodEntry> = if selector.is_empty() {
+            Vec::new()
+        } else {
+            self.list()?
+                .into_iter()
+                .filter(|e| e.phase != Phase::Garbage && e.uuid.to_string().starts_with(selector))
+                .collect()
+        };
+        match (matches.pop(), matches.as_slice()) {
+            (None, _) => Err(PodError::NoSuchPod(selector.to_owned())),
+            (Some(only), []) => Ok(only),
+            (Some(last), others) => {
+                let candidates: Vec<String> = others
+                    .iter()
+                    .chain([&last])
+                    .map(|e| e.uuid.to_string())
+                    .collect();
+                Err(PodError::Ambiguous {
+                    prefix: selector.to_owned(),
+                    candidates: candidates.join(", "),
+                })
+            }
+        }
+    }
+
+    /// Locks a pod that was seen before.
+    ///
+    /// # Errors
+    /// [`PodError::Locked`] if another process holds the lock, [`PodError::NoSuchPod`] if the pod has
+    /// moved on or gone since it was seen.
+    pub fn lock(&self, entry: &PodEntry) -> Result<LockedPod, PodError> {
+        let gone = || PodError::NoSuchPod(entry.uuid.to_string());
+        let lock = match PodLock::acquire(&entry.path) {
+            Ok(lock) => lock.ok_or(PodError::Locked(entry.uuid))?,
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(gone());
+            }
+            Err(error) => return Err(error),
+        };
+        // The folder may have been renamed between opening and locking: then this path holds no
+        // lock file, or a different one.
+        let held = nix::sys::stat::fstat(&lock).map_err(PodError::errno("look at", &entry.path))?;
+        match fs::metadata(entry.path.join(LOCK_FILE)) {
+            Ok(now) if now.ino() == held.st_ino && now.dev() == held.st_dev => Ok(LockedPod {
+                pods: self.clone(),
+                entry: entry.clone(),
+                lock,
+            }),
+            _ => Err(gone()),
+        }
+    }
+
+    /// Locks every pod in `prepare` that no command is preparing any more.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if the folder can't be read or locked.
+    pub fn lock_aborted(&self) -> Result<Vec<LockedPod>, PodError> {
+        let prepare = self.phase_dir(Phase::Prepare);
+        let _creators_wait = match lock_dir(&prepare, FlockArg::LockExclusive) {
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(Vec::new());
+            }
+            other => other?,
+        };
+        let mut aborted = Vec::new();
+        for entry in self.in_phase(Phase::Prepare)? {
+            match self.lock(&entry) {
+                Ok(pod) => aborted.push(pod),
+                Err(PodError::Locked(_) | PodError::NoSuchPod(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(aborted)
+    }
+
+    /// Whether a pod may still be called by its name.
+    fn is_live(&self, uuid: PodUuid) -> Result<bool, PodError> {
+        Ok(match self.by_uuid(uuid)? {
+            None => false,
+            Some(entry) => match entry.phase {
+                Phase::Prepare => PodLock::is_held(&entry.path)?,
+                Phase::Prepared | Phase::Run => true,
+                Phase::Garbage => false,
+            },
+        })
+    }
+}
+
+impl LockedPod {
+    /// Takes over the pod in `path` (a phase's folder / UUID) with its inherited lock: what an isolator
+    /// does when it begins.
+    ///
+    /// # Errors
+    /// [`PodError::InvalidUuid`] if the path is not that of a pod.
+    pub fn adopt(path: &Path, lock: PodLock) -> Result<Self, PodError> {
+        let strange = || PodError::InvalidUuid(path.display().to_string());
+        let uuid = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .ok_or_else(strange)?
+            .parse()?;
+        let phase_dir = path.parent().ok_or_else(strange)?;
+        let phase = Phase::ALL
+            .into_iter()
+            .find(|phase| phase_dir.ends_with(phase.dir_name()))
+            .ok_or_else(strange)?;
+        let data_dir = phase_dir
+            .parent()
+            .and_then(Path::parent)
+            .ok_or_else(strange)?;
+        let pods = PodsDir::new(data_dir);
+        Ok(Self {
+            entry: pods.entry(phase, uuid),
+            pods,
+            lock,
+        })
+    }
+
+    /// The pod's identity.
+    pub fn uuid(&self) -> PodUuid {
+        self.entry.uuid
+    }
+
+    /// The folder it is in now.
+    pub fn path(&self) -> &Path {
+        &self.entry.path
+    }
+
+    /// The phase it is in now.
+    pub fn phase(&self) -> Phase {
+        self.entry.phase
+    }
+
+    /// Its lock.
+    pub fn lock(&self) -> &PodLock {
+        &self.lock
+    }
+
+    /// Gives the pod a name.
+    ///
+    /// # Errors
+    /// [`PodError::NameInUse`] if a pod that still lives has it.
+    pub fn claim_name(&self, name: &PodName) -> Result<(), PodError> {
+        self.pods
+            .names
+            .claim(name, self.uuid(), |holder| self.pods.is_live(holder))
+    }
+
+    /// Moves the pod to another phase by one rename.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if the rename fails.
+    pub fn move_to(&mut self, phase: Phase) -> Result<(), PodError> {
+        let target = self.pods.entry(phase, self.uuid());
+        let renamed = match fs::rename(&self.entry.path, &target.path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                make_dirs(&self.pods.phase_dir(phase))?;
+                fs::rename(&self.entry.path, &target.path)
+            }
+            other => other,
+        };
+        renamed.map_err(PodError::io("rename", &self.entry.path))?;
+        self.entry = target;
+        Ok(())
+    }
+
+    /// Removes the pod's folder and its name. What it left elsewhere must have been cleared before.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if something can't be removed; the call can be repeated.
+    pub fn remove(mut self) -> Result<(), PodError> {
+        // A manifest that can't be read gives no name to release; a later claim takes a stale link over.
+        let name = PodManifest::load(self.path())
+            .ok()
+            .and_then(|manifest| manifest.name);
+        if self.phase() != Phase::Garbage {
+            self.move_to(Phase::Garbage)?;
+        }
+        if let Some(name) = name {
+            self.pods.names.release(&name, self.uuid())?;
+        }
+        removal::remove_pod_folder(self.path())
+    }
+}
+
+fn make_dirs(path: &Path) -> Result<(), PodError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(PodError::io("create", path))
+}
+
+fn lock_dir(path: &Path, arg: FlockArg) -> Result<Flock<File>, PodError> {
+    let dir = File::open(path).map_err(PodError::io("open", path))?;
+    Flock::lock(dir, arg).map_err(|(_, errno)| PodError::errno("lock", path)(errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pods() -> (tempfile::TempDir, PodsDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let pods = PodsDir::new(dir.path());
+        (dir, pods)
+    }
+
+    #[test]
+    fn a_pod_goes_through_its_phases() {
+        let (_dir, pods) = pods();
+        let uuid = PodUuid::random();
+        let mut pod = pods.create(uuid).unwrap();
+        let state = |pods: &PodsDir| pods.by_uuid(uuid).unwrap().map(|e| e.state().unwrap());
+        assert_eq!(state(&pods), Some(State::Preparing));
+        pod.move_to(Phase::Run).unwrap();
+        assert_eq!(state(&pods), Some(State::Running));
+        drop(pod);
+        assert_eq!(state(&pods), Some(State::Exited));
+        let pod = pods.lock(&pods.by_uuid(uuid).unwrap().unwrap()).unwrap();
+        pod.remove().unwrap();
+        assert_eq!(state(&pods), None);
+    }
+
+    #[test]
+    fn an_interrupted_preparation_is_found_and_a_live_one_left_alone() {
+        let (_dir, pods) = pods();
+        let live = pods.create(PodUuid::random()).unwrap();
+        let dead = pods.create(PodUuid::random()).unwrap().uuid();
+        let aborted = pods.lock_aborted().unwrap();
+        assert_eq!(
+            aborted.iter().map(LockedPod::uuid).collect::<Vec<_>>(),
+            [dead]
+        );
+        drop(live);
+    }
+
+    #[test]
+    fn a_pod_that_moved_on_is_not_locked_by_its_old_path() {
+        let (_dir, pods) = pods();
+        let mut pod = pods.create(PodUuid::random()).unwrap();
+        let seen = pods.by_uuid(pod.uuid()).unwrap().unwrap();
+        assert!(matches!(pods.lock(&seen), Err(PodError::Locked(_))));
+        pod.move_to(Phase::Run).unwrap();
+        drop(pod);
+        assert!(matches!(pods.lock(&seen), Err(PodError::NoSuchPod(_))));
+    }
+
+    #[test]
+    fn prefixes_must_be_unique_and_garbage_is_not_found() {
+        let (_dir, pods) = pods();
+        let mut a = pods
+            .create("aaaa0000-0000-4000-8000-000000000001".parse().unwrap())
+            .unwrap();
+        let b = pods
+            .create("aaaa0000-0000-4000-8000-000000000002".parse().unwrap())
+            .unwrap();
+        assert!(matches!(pods.find("aaaa"), Err(PodError::Ambiguous { .. })));
+        assert_eq!(pods.find(&b.uuid().to_string()).unwrap().uuid, b.uuid());
+        a.move_to(Phase::Garbage).unwrap();
+        assert_eq!(pods.find("aaaa").unwrap().uuid, b.uuid());
+        assert!(matches!(pods.find(""), Err(PodError::NoSuchPod(_))));
+        assert!(matches!(pods.find("../../x"), Err(PodError::NoSuchPod(_))));
+    }
+
+    #[test]
+    fn a_name_has_one_holder_and_is_free_when_the_holder_is_gone() {
+        let (_dir, pods) = pods();
+        let name: PodName = "web".parse().unwrap();
+        let first = pods.create(PodUuid::random()).unwrap();
+        first.claim_name(&name).unwrap();
+        assert_eq!(pods.find("web").unwrap().uuid, first.uuid());
+        let second = pods.create(PodUuid::random()).unwrap();
+        assert!(matches!(
+            second.claim_name(&name),
+            Err(PodError::NameInUse { .. })
+        ));
+        drop(first); // killed while preparing
+        second.claim_name(&name).unwrap();
+        assert_eq!(pods.find("web").unwrap().uuid, second.uuid());
+    }
+}

@@ -1,0 +1,128 @@
+//! Reading and writing of small JSON records: bounded, versioned, visible all at once or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::PodError;
+
+/// Largest record that is read, in bytes.
+pub const RECORD_MAX: u64 = 4 << 20;
+
+/// Reads a record of at most [`RECORD_MAX`] bytes.
+///
+/// # Errors
+/// [`PodError::Io`] if it can't be read, [`PodError::LaterVersion`] if its `version` member is above
+/// `supported`, [`PodError::Damaged`] if it is torn or not of the type asked for.
+pub fn read<T: DeserializeOwned>(path: &Path, supported: u64) -> Result<T, PodError> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        version: Option<u64>,
+    }
+
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(PodError::io("open", path))?;
+    file.take(RECORD_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(PodError::io("read", path))?;
+    let damaged = |reason: String| PodError::Damaged {
+        path: path.to_path_buf(),
+        reason,
+    };
+    if bytes.len() as u64 > RECORD_MAX {
+        return Err(damaged(format!("it is larger than {RECORD_MAX} bytes")));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| {
+        // Only when the record can't be understood is its version looked at.
+        match serde_json::from_slice::<Versioned>(&bytes) {
+            Ok(Versioned {
+                version: Some(found),
+            }) if found > supported => PodError::LaterVersion {
+                path: path.to_path_buf(),
+                found,
+                supported,
+            },
+            _ => damaged(error.to_string()),
+        }
+    })
+}
+
+/// Writes a record to a new file that nobody else reads yet.
+///
+/// # Errors
+/// [`PodError::Io`] if the file exists or can't be written.
+pub fn create<T: Serialize>(path: &Path, value: &T) -> Result<(), PodError> {
+    let bytes = serde_json::to_vec(value).map_err(|e| PodError::Protocol(e.to_string()))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(PodError::io("create", path))?;
+    file.write_all(&bytes).map_err(PodError::io("write", path))
+}
+
+/// Writes a record beside its path and renames it into place, so that readers find the old or the
+/// new one. Nothing is synced: after a power failure the pod it speaks of is gone in any case.
+///
+/// # Errors
+/// [`PodError::Io`] if it can't be written.
+pub fn replace<T: Serialize>(path: &Path, value: &T) -> Result<(), PodError> {
+    let staged = path.with_extension("new");
+    match fs::remove_file(&staged) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(PodError::io("remove", &staged)(e));
+        }
+        _ => {}
+    }
+    create(&staged, value)?;
+    fs::rename(&staged, path).map_err(PodError::io("rename", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Sample {
+        version: u64,
+        text: String,
+    }
+
+    #[test]
+    fn a_torn_record_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pod.json");
+        fs::write(&path, r#"{"version":1,"te"#).unwrap();
+        let error = read::<Sample>(&path, 1).unwrap_err();
+        assert!(error.to_string().contains("pod.json is damaged"), "{error}");
+    }
+
+    #[test]
+    fn a_later_version_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pod.json");
+        fs::write(&path, r#"{"version":9,"new":true}"#).unwrap();
+        assert!(matches!(
+            read::<Sample>(&path, 1),
+            Err(PodError::LaterVersion { found: 9, .. })
+        ));
+    }
+
+    #[test]
+    fn replacing_survives_a_leftover() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.json");
+        fs::write(path.with_extension("new"), "half").unwrap();
+        let value = Sample {
+            version: 1,
+            text: "x".into(),
+        };
+        replace(&path, &value).unwrap();
+        assert_eq!(read::<Sample>(&path, 1).unwrap(), value);
+    }
+}

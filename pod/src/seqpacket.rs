@@ -1,0 +1,327 @@
+//! Messages with descriptors over a Unix socket of type `SOCK_SEQPACKET`.
+//!
+//! A message is a tag byte and JSON. Above [`INLINE_MAX`] bytes the JSON travels in a sealed memory file
+//! that comes as the last descriptor, so that a long command line doesn't meet the socket's buffer size.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut, Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
+use nix::libc::mode_t;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
+    accept4, bind, connect, listen, recvmsg, sendmsg, socket, socketpair,
+};
+use nix::sys::stat::{Mode, umask};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::PodError;
+use crate::sys;
+
+/// Longest message that is sent within the packet, in bytes.
+pub const INLINE_MAX: usize = 64 << 10;
+/// Longest message of all, in bytes.
+pub const MESSAGE_MAX: u64 = 8 << 20;
+/// Most descriptors with one message.
+pub const DESCRIPTORS_MAX: usize = 32;
+
+const TAG_INLINE: u8 = 0;
+const TAG_MEMORY_FILE: u8 = 1;
+
+/// One end of a connection.
+#[derive(Debug)]
+pub struct SeqPacket(OwnedFd);
+
+fn protocol(what: &str) -> impl Fn(Errno) -> PodError + '_ {
+    move |errno| PodError::Protocol(format!("cannot {what}: {errno}"))
+}
+
+/// A Unix address of any length: a path too long for `sockaddr_un` goes by way of its open folder.
+fn with_address<T>(
+    path: &Path,
+    operation: impl FnOnce(&UnixAddr) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    if let Ok(address) = UnixAddr::new(path) {
+        return operation(&address);
+    }
+    let (folder, name) = (
+        path.parent().ok_or(Errno::EINVAL)?,
+        path.file_name().ok_or(Errno::EINVAL)?,
+    );
+    let folder = open(
+        folder,
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )?;
+    let mut short = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
+    short.extend_from_slice(name.as_bytes());
+    operation(&UnixAddr::new(short.as_slice())?)
+}
+
+impl SeqPacket {
+    /// Two connected ends, both close-on-exec.
+    ///
+    /// # Errors
+    /// [`PodError::Protocol`] if the kernel gives none.
+    pub fn pair() -> Result<(Self, Self), PodError> {
+        socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .map(|(a, b)| (Self(a), Self(b)))
+        .map_err(protocol("make a socket pair"))
+    }
+
+    /// Connects to the socket at `path`.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if nobody listens there.
+    pub fn connect(path: &Path) -> Result<Self, PodError> {
+        let socket = socket(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .map_err(PodError::errno("connect to", path))?;
+        with_address(path, |address| connect(socket.as_raw_fd(), address))
+            .map_err(PodError::errno("connect to", path))?;
+        Ok(Self(socket))
+    }
+
+    /// Takes over a connected socket.
+    pub fn from_fd(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// [`PodError::Protocol`] if the other end is gone or the message is too long.
+    pub fn send<T: Serialize>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> Result<(), PodError> {
+        let mut packet = vec![TAG_INLINE];
+        serde_json::to_writer(&mut packet, message)
+            .map_err(|e| PodError::Protocol(e.to_string()))?;
+        if packet.len() <= INLINE_MAX {
+            return self.send_packet(&packet, fds);
+        }
+        let file = memory_file(packet.get(1..).unwrap_or_default())
+            .map_err(|e| PodError::Protocol(format!("cannot make a memory file: {e}")))?;
+        let mut with_file = fds.to_vec();
+        with_file.push(file.as_fd());
+        self.send_packet(&[TAG_MEMORY_FILE], &with_file)
+    }
+
+    fn send_packet(&self, packet: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), PodError> {
+        if fds.len() > DESCRIPTORS_MAX {
+            return Err(PodError::Protocol(format!(
+                "{} descriptors are too many",
+                fds.len()
+            )));
+        }
+        let raw: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+        let rights = [ControlMessage::ScmRights(&raw)];
+        let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
+        let bytes = [IoSlice::new(packet)];
+        loop {
+            match sendmsg::<()>(
+                self.0.as_raw_fd(),
+                &bytes,
+                control,
+                MsgFlags::MSG_NOSIGNAL,
+                None,
+            ) {
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(protocol("send")(errno)),
+            }
+        }
+    }
+
+    /// Receives one message and the descriptors that came with it; `None` if the other end is gone.
+    ///
+    /// # Errors
+    /// [`PodError::Protocol`] if what came is not a message of type `T`.
+    pub fn recv<T: DeserializeOwned>(&self) -> Result<Option<(T, Vec<OwnedFd>)>, PodError> {
+        // One page more than the longest packet, so that a longer one shows as truncated.
+        let mut packet = vec![0; INLINE_MAX + 4096];
+        let Some((length, mut fds)) = self.recv_packet(&mut packet)? else {
+            return Ok(None);
+        };
+        let malformed = |e: serde_json::Error| PodError::Protocol(e.to_string());
+        match packet.get(..length).and_then(<[u8]>::split_first) {
+            None => Ok(None),
+            Some((&TAG_INLINE, json)) => Ok(Some((
+                serde_json::from_slice(json).map_err(malformed)?,
+                fds,
+            ))),
+            Some((&TAG_MEMORY_FILE, [])) => {
+                let file = fds
+                    .pop()
+                    .ok_or_else(|| PodError::Protocol("no memory file".into()))?;
+                let mut json = Vec::new();
+                File::from(file)
+                    .take(MESSAGE_MAX + 1)
+                    .read_to_end(&mut json)
+                    .map_err(|e| PodError::Protocol(e.to_string()))?;
+                if json.len() as u64 > MESSAGE_MAX {
+                    return Err(PodError::Protocol("the message is too long".into()));
+                }
+                Ok(Some((
+                    serde_json::from_slice(&json).map_err(malformed)?,
+                    fds,
+                )))
+            }
+            Some(_) => Err(PodError::Protocol("unknown tag".into())),
+        }
+    }
+
+    fn recv_packet(&self, packet: &mut [u8]) -> Result<Option<(usize, Vec<OwnedFd>)>, PodError> {
+        let mut control = cmsg_space!([std::os::fd::RawFd; DESCRIPTORS_MAX + 1]);
+        let mut bytes = [IoSliceMut::new(packet)];
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let received = loop {
+            match recvmsg::<()>(self.0.as_raw_fd(), &mut bytes, Some(&mut control), flags) {
+                Ok(received) => break received,
+                Err(Errno::EINTR) => {}
+                Err(Errno::ECONNRESET) => return Ok(None),
+                Err(errno) => return Err(protocol("receive")(errno)),
+            }
+        };
+        let mut fds = Vec::new();
+        for message in received.cmsgs().map_err(protocol("receive descriptors"))? {
+            if let ControlMessageOwned::ScmRights(numbers) = message {
+                fds.extend(sys::own_received(numbers));
+            }
+        }
+        if received.flags.contains(MsgFlags::MSG_TRUNC) {
+            return Err(PodError::Protocol("the message is too long".into()));
+        }
+        Ok((received.bytes > 0).then_some((received.bytes, fds)))
+    }
+}
+
+impl AsFd for SeqPacket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<SeqPacket> for OwnedFd {
+    fn from(socket: SeqPacket) -> Self {
+        socket.0
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct Listener(OwnedFd);
+
+impl Listener {
+    /// Listens at `path`, which must not exist yet, for its owner alone (mode 0600).
+    /// Changes the process's file mode mask for a moment: not for use beside other threads.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if the socket can't be made.
+    pub fn bind(path: &Path) -> Result<Self, PodError> {
+        let failed = PodError::errno("listen on", path);
+        let bound = (|| {
+            let socket = socket(
+                AddressFamily::Unix,
+                SockType::SeqPacket,
+                SockFlag::SOCK_CLOEXEC,
+                None,
+            )?;
+            let before = umask(Mode::from_bits_truncate(0o177 as mode_t));
+            let bound = with_address(path, |address| bind(socket.as_raw_fd(), address));
+            umask(before);
+            bound?;
+            listen(&socket, nix::sys::socket::Backlog::new(64)?)?;
+            Ok(socket)
+        })();
+        bound.map(Self).map_err(failed)
+    }
+
+    /// Takes one waiting connection.
+    ///
+    /// # Errors
+    /// [`PodError::Protocol`] if there is none any more.
+    pub fn accept(&self) -> Result<SeqPacket, PodError> {
+        accept4(self.0.as_raw_fd(), SockFlag::SOCK_CLOEXEC)
+            .map(|number| SeqPacket(sys::own_accepted(number)))
+            .map_err(protocol("accept a connection"))
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn memory_file(bytes: &[u8]) -> std::io::Result<File> {
+    const NAME: &CStr = c"fairing-message";
+    let fd = memfd_create(NAME, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    let mut file = File::from(fd);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_all_sizes_and_descriptors_arrive() {
+        let (a, b) = SeqPacket::pair().unwrap();
+        for size in [0, 100, INLINE_MAX, 3 * INLINE_MAX] {
+            let text = "x".repeat(size);
+            let file = tempfile::tempfile().unwrap();
+            a.send(&text, &[file.as_fd()]).unwrap();
+            let (received, fds) = b.recv::<String>().unwrap().unwrap();
+            assert_eq!(received.len(), size);
+            assert_eq!(fds.len(), 1);
+        }
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_an_end_is_an_end() {
+        let (a, b) = SeqPacket::pair().unwrap();
+        a.send_packet(&[7, 1, 2], &[]).unwrap();
+        assert!(b.recv::<String>().is_err());
+        a.send_packet(&[TAG_MEMORY_FILE], &[]).unwrap();
+        assert!(b.recv::<String>().is_err());
+        drop(a);
+        assert!(b.recv::<String>().unwrap().is_none());
+    }
+
+    #[test]
+    fn paths_of_any_length_can_be_listened_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = dir.path().join("x".repeat(120));
+        std::fs::create_dir(&long).unwrap();
+        let path = long.join("control");
+        let listener = Listener::bind(&path).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::symlink_metadata(&path).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+        let client = SeqPacket::connect(&path).unwrap();
+        client.send(&"hello", &[]).unwrap();
+        let server = listener.accept().unwrap();
+        assert_eq!(server.recv::<String>().unwrap().unwrap().0, "hello");
+    }
+}

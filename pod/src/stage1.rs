@@ -1,0 +1,280 @@
+//! What stage0 and an isolator agree on before the isolator runs. The contract as a whole stands at the
+//! top of this crate.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::PodError;
+use crate::exit::FailureKind;
+use crate::record;
+
+/// Version of the contract.
+pub const CONTRACT_VERSION: u64 = 1;
+/// The isolator's manifest, in its folder.
+pub const STAGE1_MANIFEST_FILE: &str = "stage1.json";
+/// Environment variable: number of the descriptor that holds the pod's lock.
+pub const ENV_LOCK_FD: &str = "FAIRING_LOCK_FD";
+/// Environment variable: the pod's runtime folder.
+pub const ENV_RUN_DIR: &str = "FAIRING_POD_RUN_DIR";
+/// Environment variable: the folder of unpacked layers.
+pub const ENV_LAYERS_DIR: &str = "FAIRING_LAYERS_DIR";
+/// Environment variable: number of a descriptor for the [`Readiness`] document.
+pub const ENV_READY_FD: &str = "FAIRING_READY_FD";
+
+/// Something that an isolator may or may not be able to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// Run a command inside of a running app.
+    Exec,
+    /// Give an app a pseudo-terminal.
+    Tty,
+    /// Share the host's network.
+    HostNetwork,
+    /// Limit an app's memory, processor time and processes.
+    Resources,
+    /// A word of a later release; ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exec => "exec",
+            Self::Tty => "tty",
+            Self::HostNetwork => "host-network",
+            Self::Resources => "resources",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// An isolator's description of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Stage1Manifest {
+    /// Its name: `nspawn`, `kvm`, …
+    pub name: String,
+    /// Its own version.
+    pub version: String,
+    /// The version of the contract that it keeps.
+    pub contract_version: u64,
+    /// What it can do beyond running apps.
+    pub capabilities: BTreeSet<Capability>,
+    /// What stage0 executes.
+    pub entrypoints: Entrypoints,
+}
+
+/// Program and arguments for each entry point; the program is a path relative to the isolator's folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Entrypoints {
+    /// Runs the pod.
+    pub run: Vec<String>,
+    /// Clears what a killed `run` left.
+    pub gc: Vec<String>,
+}
+
+/// Why an isolator can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Stage1Error {
+    /// Its manifest can't be read.
+    #[error(transparent)]
+    Manifest(#[from] PodError),
+    /// It keeps another version of the contract.
+    #[error(
+        "the isolator in {path} keeps contract version {found}; this release needs {CONTRACT_VERSION}"
+    )]
+    ContractVersion {
+        /// Its folder.
+        path: PathBuf,
+        /// The version it keeps.
+        found: u64,
+    },
+    /// An entry point is empty or leaves the isolator's folder.
+    #[error("the isolator in {path} has no usable `{entrypoint}` entry point")]
+    Entrypoint {
+        /// Its folder.
+        path: PathBuf,
+        /// Which entry point.
+        entrypoint: &'static str,
+    },
+    /// The pod needs something that it can't do.
+    #[error("the pod needs `{capability}`, which the isolator `{name}` does not offer")]
+    Lacks {
+        /// The isolator's name.
+        name: String,
+        /// What it lacks.
+        capability: Capability,
+    },
+}
+
+/// An isolator whose manifest has been read and found usable.
+#[derive(Debug, Clone)]
+pub struct Stage1 {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its manifest.
+    pub manifest: Stage1Manifest,
+}
+
+impl Stage1 {
+    /// Reads the isolator in `folder`.
+    ///
+    /// # Errors
+    /// If its manifest can't be read, is of another contract version, or names unusable entry points.
+    pub fn load(folder: &Path) -> Result<Self, Stage1Error> {
+        let manifest: Stage1Manifest =
+            record::read(&folder.join(STAGE1_MANIFEST_FILE), CONTRACT_VERSION)?;
+        let path = folder.to_path_buf();
+        if manifest.contract_version != CONTRACT_VERSION {
+            return Err(Stage1Error::ContractVersion {
+                path,
+                found: manifest.contract_version,
+            });
+        }
+        let stage1 = Self { path, manifest };
+        stage1.run_command()?;
+        stage1.gc_command()?;
+        Ok(stage1)
+    }
+
+    /// Program and arguments of the `run` entry point.
+    ///
+    /// # Errors
+    /// [`Stage1Error::Entrypoint`] if it is not a plain path below the isolator's folder.
+    pub fn run_command(&self) -> Result<(PathBuf, &[String]), Stage1Error> {
+        self.command("run", &self.manifest.entrypoints.run)
+    }
+
+    /// Program and arguments of the `gc` entry point.
+    ///
+    /// # Errors
+    /// As for [`Stage1::run_command`].
+    pub fn gc_command(&self) -> Result<(PathBuf, &[String]), Stage1Error> {
+        self.command("gc", &self.manifest.entrypoints.gc)
+    }
+
+    fn command<'a>(
+        &self,
+        entrypoint: &'static str,
+        words: &'a [String],
+    ) -> Result<(PathBuf, &'a [String]), Stage1Error> {
+        let plain = |program: &Path| {
+            program
+                .components()
+                .all(|c| matches!(c, std::path::Component::Normal(_)))
+        };
+        match words.split_first() {
+            Some((program, arguments)) if !program.is_empty() && plain(Path::new(program)) => {
+                Ok((self.path.join(program), arguments))
+            }
+            _ => Err(Stage1Error::Entrypoint {
+                path: self.path.clone(),
+                entrypoint,
+            }),
+        }
+    }
+
+    /// Refuses a pod that needs what this isolator can't do.
+    ///
+    /// # Errors
+    /// [`Stage1Error::Lacks`], naming the isolator and the first capability that it lacks.
+    pub fn require(&self, required: &BTreeSet<Capability>) -> Result<(), Stage1Error> {
+        match required.difference(&self.manifest.capabilities).next() {
+            None => Ok(()),
+            Some(&capability) => Err(Stage1Error::Lacks {
+                name: self.manifest.name.clone(),
+                capability,
+            }),
+        }
+    }
+}
+
+/// What the `run` entry point reports on [`ENV_READY_FD`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Readiness {
+    /// Every app has been started.
+    Started,
+    /// The pod could not be started; the message has been written nowhere else.
+    Failed {
+        /// The kind of failure, which decides the exit code.
+        kind: FailureKind,
+        /// One line.
+        message: String,
+    },
+}
+
+/// Takes over a descriptor that was handed down by its number in an environment variable.
+///
+/// # Errors
+/// [`PodError::Protocol`] if `text` is not the number of an open descriptor above 2.
+pub fn inherited_fd(text: &str) -> Result<OwnedFd, PodError> {
+    let refuse =
+        |why: String| PodError::Protocol(format!("`{text}` is not an inherited descriptor: {why}"));
+    let number = text.parse().map_err(|_| refuse("not a number".into()))?;
+    crate::sys::adopt(number).map_err(|errno| refuse(errno.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(run: &str) -> String {
+        format!(
+            r#"{{"name":"t","version":"1","contract-version":1,"capabilities":["exec","time-travel"],
+               "entrypoints":{{"run":["{run}"],"gc":["gc","x"]}}}}"#
+        )
+    }
+
+    fn load(text: &str) -> Result<Stage1, Stage1Error> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(STAGE1_MANIFEST_FILE), text).unwrap();
+        Stage1::load(dir.path())
+    }
+
+    #[test]
+    fn unknown_capabilities_are_ignored_and_missing_ones_named() {
+        let stage1 = load(&manifest("run")).unwrap();
+        stage1.require(&BTreeSet::from([Capability::Exec])).unwrap();
+        let error = stage1
+            .require(&BTreeSet::from([Capability::HostNetwork]))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the pod needs `host-network`, which the isolator `t` does not offer"
+        );
+    }
+
+    #[test]
+    fn entry_points_stay_in_the_folder() {
+        for bad in ["../run", "/bin/sh", "", "./../x"] {
+            assert!(
+                matches!(load(&manifest(bad)), Err(Stage1Error::Entrypoint { .. })),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_contract_version_is_refused() {
+        let text = manifest("run").replace("\"contract-version\":1", "\"contract-version\":2");
+        assert!(matches!(
+            load(&text),
+            Err(Stage1Error::ContractVersion { found: 2, .. })
+        ));
+    }
+
+    #[test]
+    fn only_open_descriptors_are_inherited() {
+        assert!(inherited_fd("x").is_err());
+        assert!(inherited_fd("1").is_err());
+        assert!(inherited_fd("987654").is_err());
+    }
+}
