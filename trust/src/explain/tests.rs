@@ -1,0 +1,155 @@
+use super::*;
+use crate::{Algorithm, PolicySource, PrivateKey, Rule, payload};
+
+const MANIFEST: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
+const OTHER: &str = "sha256:3333333333333333333333333333333333333333333333333333333333333333";
+const NAME: &str = "a.io/foo";
+
+fn digest(text: &str) -> Digest {
+    Digest::try_from(text).unwrap()
+}
+
+fn key(text: &str) -> PrivateKey {
+    PrivateKey::from_pem(text).unwrap()
+}
+
+fn p256() -> PrivateKey {
+    key(include_str!("../../tests/data/p256.key"))
+}
+
+fn sign(key: &PrivateKey, signed: &str) -> SignatureLayer {
+    let payload = payload(&Repository::parse(NAME).unwrap(), &digest(signed));
+    SignatureLayer {
+        signature: key.sign(&payload),
+        payload,
+    }
+}
+
+fn policy() -> Policy {
+    let source = |path: &str, text: &str| PolicySource {
+        path: PathBuf::from(path),
+        text: text.to_owned(),
+    };
+    let prefix = Prefix::parse(NAME).unwrap();
+    let signed = Rule::signed_by(prefix, &[p256().public().clone()], 1)
+        .unwrap()
+        .to_toml();
+    let rule = |prefix, kind| format!("[[rule]]\nprefix = \"{prefix}\"\ntype = \"{kind}\"\n");
+    let system = [
+        source("/usr/t/default.toml", &rule("*", "reject")),
+        source("/usr/t/old.toml", &rule("a.io", "accept-unsigned")),
+    ];
+    let local = [
+        source("/etc/t/old.toml", ""),
+        source("/etc/t/foo.toml", &signed),
+        source("/etc/t/bar.toml", &rule("a.io/foobar", "accept-unsigned")),
+    ];
+    Policy::parse(&system, &local).unwrap()
+}
+
+fn explained(signatures: &[SignatureLayer]) -> Explanation {
+    let manifest = digest(MANIFEST);
+    let subject = Subject {
+        repository: &Repository::parse(NAME).unwrap(),
+        reference: "a.io/foo:1",
+        digests: std::slice::from_ref(&manifest),
+        manifest: &manifest,
+    };
+    explain(&policy(), &subject, signatures)
+}
+
+#[test]
+fn shows_what_decides_and_why() {
+    let good = p256();
+    let wrong = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+    let signatures = [
+        sign(&wrong, MANIFEST),
+        sign(&good, OTHER),
+        sign(&good, MANIFEST),
+        sign(&good, MANIFEST),
+    ];
+    let fingerprint = good.public().fingerprint();
+    let expected = format!(
+        "image:      a.io/foo:1\n\
+         repository: a.io/foo\n\
+         manifest:   {MANIFEST}\n\
+         rule:       \"a.io/foo\" signed-by of /etc/t/foo.toml decides: wants a signature by {fingerprint}\n\
+         rule:       \"*\" reject of /usr/t/default.toml matches: \"a.io/foo\" is longer\n\
+         rules for other names: 1\n\
+         masked:     /usr/t/old.toml\n\
+         signature:  does not count: no key of the rule made it\n\
+         signature:  by {fingerprint} does not count: it is for another image, {OTHER}\n\
+         signature:  by {fingerprint} counts: signs {MANIFEST}\n\
+         signature:  by {fingerprint} does not count: its key has signed already\n\
+         verdict:    allowed: signed by {fingerprint} (rule \"a.io/foo\" of /etc/t/foo.toml)"
+    );
+    assert_eq!(explained(&signatures).to_string(), expected);
+}
+
+#[test]
+fn shows_the_refusal_and_the_way_out() {
+    let explanation = explained(&[]);
+    assert_eq!(explanation.allowed, Some(false));
+    let text = explanation.to_string();
+    let end = "\n  fairing image sign --key KEY a.io/foo:1";
+    assert!(
+        text.contains("verdict:    refused: image a.io/foo:1 is not signed") && text.ends_with(end)
+    );
+}
+
+#[test]
+fn serialised_for_programs() {
+    let json = serde_json::to_value(explained(&[sign(&p256(), MANIFEST)])).unwrap();
+    assert_eq!(json["allowed"], true);
+    assert_eq!(json["rules"][0]["decides"], true);
+    assert_eq!(json["rules"][0]["type"], "signed-by");
+    assert_eq!(json["rules"][1]["decides"], false);
+    assert_eq!(json["other-rules"], 1);
+    assert_eq!(json["masked"][0], "/usr/t/old.toml");
+    assert_eq!(json["signatures"][0]["counts"], true);
+    assert_eq!(json["verification"]["policy"], "signed-by");
+}
+
+#[test]
+fn names_are_explained_without_an_image() {
+    let name = |name: &str| explain_name(&policy(), name, &Repository::parse(name).unwrap());
+    let explanation = name("a.io/foobar/x");
+    assert_eq!((explanation.allowed, &explanation.manifest), (None, &None));
+    let verdict = "decided by rule \"a.io/foobar\": accepts every image without a signature";
+    assert_eq!(explanation.verdict, verdict);
+    assert_eq!(
+        name("a.io/fo").verdict,
+        "decided by rule \"*\": rejects every image"
+    );
+    let repository = Repository::parse(NAME).unwrap();
+    let none = explain_name(&Policy::default(), NAME, &repository);
+    assert_eq!(none.verdict, "refused: no trust rule covers a.io/foo");
+}
+
+#[test]
+fn an_unreadable_key_is_the_verdict() {
+    let text = "[[rule]]\nprefix = \"a.io\"\ntype = \"signed-by\"\nkeys = [\"x\"]\n";
+    let source = PolicySource {
+        path: PathBuf::from("/etc/t/a.toml"),
+        text: text.to_owned(),
+    };
+    let policy = Policy::parse(&[], &[source]).unwrap();
+    let manifest = digest(MANIFEST);
+    let subject = Subject {
+        repository: &Repository::parse(NAME).unwrap(),
+        reference: NAME,
+        digests: std::slice::from_ref(&manifest),
+        manifest: &manifest,
+    };
+    let explanation = explain(&policy, &subject, &[sign(&p256(), MANIFEST)]);
+    assert!(
+        explanation
+            .verdict
+            .contains("key 1 is unreadable: no PEM text")
+    );
+    assert!(
+        explanation.rules[0]
+            .why
+            .contains("an unreadable key (no PEM text")
+    );
+}

@@ -1,0 +1,262 @@
+//! Public keys: Ed25519 and ECDSA P-256, as SubjectPublicKeyInfo in PEM.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ed25519_dalek::Sha512;
+use p256::ecdsa::signature::Verifier as _;
+use p256::pkcs8::{Document, ObjectIdentifier, SubjectPublicKeyInfoRef};
+use sha2::Digest as _;
+
+use crate::fingerprint::Fingerprint;
+use crate::{one_line, pem};
+
+/// id-Ed25519 (RFC 8410).
+pub(crate) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// id-ecPublicKey (RFC 5480).
+pub(crate) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+
+/// Longest PEM text that is looked at, in bytes; both kinds of key need less than 300.
+pub(crate) const MAX_PEM: usize = 16 * 1024;
+
+/// Everything of a P-256 SubjectPublicKeyInfo before its uncompressed point.
+const P256_SPKI: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+/// Everything of an Ed25519 SubjectPublicKeyInfo before the key (RFC 8410, section 4).
+const ED25519_SPKI: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
+
+/// The kinds of key that sign images.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    /// ECDSA on NIST P-256 with SHA-256, what cosign makes and every verifier takes.
+    #[default]
+    EcdsaP256,
+    /// Ed25519 (RFC 8032): small and fast to verify.
+    Ed25519,
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::EcdsaP256 => "ecdsa-p256",
+            Self::Ed25519 => "ed25519",
+        })
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ecdsa-p256" => Ok(Self::EcdsaP256),
+            "ed25519" => Ok(Self::Ed25519),
+            _ => Err(KeyError::UnknownAlgorithm {
+                text: one_line::quoted(text),
+            }),
+        }
+    }
+}
+
+/// Why a text is no key, or no key could be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The text doesn't begin as PEM.
+    #[error("no PEM text: it must begin with \"-----BEGIN {wanted}-----\"")]
+    NotPem {
+        /// The label that is wanted.
+        wanted: &'static str,
+    },
+    /// The text is far longer than any key.
+    #[error("too long for a key: {size} bytes, the limit is {MAX_PEM}")]
+    TooLong {
+        /// Its length in bytes.
+        size: usize,
+    },
+    /// The PEM text holds something else.
+    #[error("it is a {found:?}, not a {wanted:?}: {hint}")]
+    Label {
+        /// The label found.
+        found: String,
+        /// The label wanted.
+        wanted: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The PEM text or the DER within is broken.
+    #[error("broken key: {reason}")]
+    Broken {
+        /// What the decoder says.
+        reason: String,
+    },
+    /// A key of a kind that isn't supported.
+    #[error("keys of algorithm {oid} are not supported: use Ed25519 or ECDSA P-256")]
+    Unsupported {
+        /// The object identifier of its algorithm.
+        oid: String,
+    },
+    /// An Ed25519 key of small order, under which a signature can fit every message.
+    #[error("weak Ed25519 key: a signature can be forged for it without its private half")]
+    Weak,
+    /// A name that stands for no kind of key.
+    #[error("unknown key algorithm {text}: use ecdsa-p256 or ed25519")]
+    UnknownAlgorithm {
+        /// The text, quoted.
+        text: String,
+    },
+    /// The kernel gave no random bytes.
+    #[error("cannot get random bytes: {reason}")]
+    Random {
+        /// What the system says.
+        reason: String,
+    },
+}
+
+impl KeyError {
+    pub(crate) fn broken(reason: &impl fmt::Display) -> Self {
+        Self::Broken {
+            reason: one_line::message(reason),
+        }
+    }
+}
+
+#[derive(Clone)]
+enum Kind {
+    EcdsaP256(p256::ecdsa::VerifyingKey),
+    Ed25519(ed25519_dalek::VerifyingKey),
+}
+
+/// A key that signatures are verified with. Two of them are equal if they are the same key, in
+/// whatever form they were written.
+#[derive(Clone)]
+pub struct PublicKey {
+    kind: Kind,
+    fingerprint: Fingerprint,
+}
+
+impl PublicKey {
+    /// Parses a SubjectPublicKeyInfo in PEM (`-----BEGIN PUBLIC KEY-----`, RFC 7468 section 13).
+    /// White space around it is ignored.
+    ///
+    /// # Errors
+    /// [`KeyError`], for other PEM texts with a hint, for other algorithms and curves, for points
+    /// off the curve and for weak keys.
+    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+        let text = text.trim();
+        if text.len() > MAX_PEM {
+            return Err(KeyError::TooLong { size: text.len() });
+        }
+        pem::expect_label(text, pem::PUBLIC)?;
+        let (_, document) = Document::from_pem(text).map_err(|error| KeyError::broken(&error))?;
+        let spki: SubjectPublicKeyInfoRef<'_> = document
+            .decode_msg()
+            .map_err(|error| KeyError::broken(&error))?;
+        match spki.algorithm.oid {
+            ED25519 => ed25519_dalek::VerifyingKey::try_from(spki)
+                .map_err(|error| KeyError::broken(&error))
+                .and_then(Self::from_ed25519),
+            EC => p256::ecdsa::VerifyingKey::try_from(spki)
+                .map(Self::from_p256)
+                .map_err(|_| KeyError::Broken {
+                    reason: "no point on the curve P-256".to_owned(),
+                }),
+            oid => Err(KeyError::Unsupported {
+                oid: oid.to_string(),
+            }),
+        }
+    }
+
+    pub(crate) fn from_p256(key: p256::ecdsa::VerifyingKey) -> Self {
+        Self::new(Kind::EcdsaP256(key))
+    }
+
+    pub(crate) fn from_ed25519(key: ed25519_dalek::VerifyingKey) -> Result<Self, KeyError> {
+        if key.is_weak() {
+            Err(KeyError::Weak)
+        } else {
+            Ok(Self::new(Kind::Ed25519(key)))
+        }
+    }
+
+    fn new(kind: Kind) -> Self {
+        // From the canonical encoding, not from the text: the same key in compressed form must not
+        // count as a second signer.
+        let fingerprint = Fingerprint::of(&spki_der(&kind));
+        Self { kind, fingerprint }
+    }
+
+    /// The key in canonical PEM, ending in a newline, as `openssl pkey -pubout` writes it.
+    pub fn to_pem(&self) -> String {
+        pem::encode(pem::PUBLIC, &spki_der(&self.kind))
+            .as_str()
+            .to_owned()
+    }
+
+    /// The sha256 of the key's canonical SubjectPublicKeyInfo.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// The kind of key.
+    pub fn algorithm(&self) -> Algorithm {
+        match self.kind {
+            Kind::EcdsaP256(_) => Algorithm::EcdsaP256,
+            Kind::Ed25519(_) => Algorithm::Ed25519,
+        }
+    }
+
+    /// Whether `signature` is this key's over `message`.
+    ///
+    /// ECDSA: ASN.1 DER over SHA-256, either value of `s`. Ed25519: 64 bytes, pure or prehashed
+    /// with SHA-512 (Ed25519ph, what newer cosign writes); the two are domain-separated, so that
+    /// one can't stand for the other. Both are verified by the strict rules.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.kind {
+            Kind::EcdsaP256(key) => p256::ecdsa::Signature::from_der(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Kind::Ed25519(key) => {
+                ed25519_dalek::Signature::from_slice(signature).is_ok_and(|signature| {
+                    key.verify_strict(message, &signature).is_ok()
+                        || key
+                            .verify_prehashed_strict(
+                                Sha512::new_with_prefix(message),
+                                None,
+                                &signature,
+                            )
+                            .is_ok()
+                })
+            }
+        }
+    }
+}
+
+fn spki_der(kind: &Kind) -> Vec<u8> {
+    match kind {
+        Kind::EcdsaP256(key) => [&P256_SPKI, key.to_sec1_point(false).as_bytes()].concat(),
+        Kind::Ed25519(key) => [ED25519_SPKI.as_slice(), key.as_bytes()].concat(),
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({} {})", self.algorithm(), self.fingerprint)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Decides which images may run: keys, policies, signatures, verdicts.
+//!
+//! The crate is pure. It takes bytes that others have read and gives values and verdicts back; it
+//! never opens a file or a socket. Its border is [`verify()`]: from a [`Policy`], the name and the
+//! digests of an image ([`Subject`]) and the signatures the store holds, it makes a
+//! [`VerifiedImage`], the only value that lets a pod be prepared, or a [`Refusal`] that says why
+//! not and what to do.
+//!
+//! # How an image is judged
+//!
+//! 1. Rules are matched by prefix on whole path components; the longest prefix decides, alone.
+//!    Without a matching rule an image is refused.
+//! 2. `signed-by` counts the distinct keys of the rule that signed the image. A signature counts
+//!    when it verifies over the raw payload, and the payload, parsed strictly, names a digest of
+//!    the image's chain (its index or its platform manifest) and the image's repository.
+//! 3. `digest` wants the platform manifest or the index to be listed; `accept-unsigned` and
+//!    `reject` look at nothing.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use trust::{Policy, PolicySource, Prefix, PrivateKey, Repository, SignatureLayer, Subject};
+//!
+//! let key = PrivateKey::generate(trust::Algorithm::EcdsaP256)?;
+//! let file = trust::add_key(None, &Prefix::parse("registry.example.com/team")?, key.public())?;
+//! let source = PolicySource { path: "/etc/fairing/trust.d/team.toml".into(), text: file };
+//! let policy = Policy::parse(&[], &[source])?;
+//!
+//! let repository = Repository::parse("registry.example.com/team/app")?;
+//! let manifest = format!("sha256:{}", "0123456789abcdef".repeat(4)).parse()?;
+//! let payload = trust::payload(&repository, &manifest);
+//! let signature = SignatureLayer { signature: key.sign(&payload), payload };
+//!
+//! let subject = Subject {
+//!     repository: &repository,
+//!     reference: "registry.example.com/team/app:1.0",
+//!     digests: std::slice::from_ref(&manifest),
+//!     manifest: &manifest,
+//! };
+//! let image = trust::verify(&policy, &subject, &[signature])?;
+//! assert_eq!(image.verification().keys, [key.public().fingerprint()]);
+//!
+//! let refusal = trust::verify(&policy, &subject, &[]).unwrap_err();
+//! assert!(refusal.to_string().contains("is not signed"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is not promised
+//!
+//! A signature binds a digest to a repository, not to a tag: whoever controls a registry can serve
+//! an older signed image under a newer tag of the same repository. A reference with a digest, or a
+//! `digest` rule, pins one image.
+
+mod advice;
+mod explain;
+mod fingerprint;
+mod key;
+mod name;
+mod one_line;
+mod pem;
+mod policy;
+mod policy_file;
+mod private_key;
+mod refusal;
+mod rule;
+mod rule_edit;
+mod rule_text;
+mod signed;
+mod simple_signing;
+mod strict_json;
+mod verified;
+mod verify;
+
+pub use explain::{Explanation, RuleExplanation, SignatureExplanation, explain, explain_name};
+pub use fingerprint::{Fingerprint, FingerprintError};
+pub use key::{Algorithm, KeyError, PublicKey};
+pub use name::{NameError, Prefix, Repository};
+pub use p256::elliptic_curve::zeroize::Zeroizing;
+pub use policy::{Masked, PlacedRule, Policy, PolicyError, PolicySource, is_policy_file};
+pub use private_key::PrivateKey;
+pub use refusal::{Demand, Refusal, RuleId};
+pub use rule::{KeyText, Requirement, Rule, RuleError};
+pub use rule_edit::{EditError, Removal, add_key, remove_key};
+pub use signed::{Flaw, MAX_SIGNATURES, SignatureLayer};
+pub use simple_signing::{Claim, MAX_PAYLOAD, PayloadError, payload};
+pub use verified::{Basis, Verification, VerifiedImage};
+pub use verify::{Subject, verify, waive};

@@ -1,0 +1,63 @@
+//! PEM texts (RFC 7468): what is written, and what a wrong label tells the user.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use p256::elliptic_curve::zeroize::Zeroizing;
+
+use crate::key::KeyError;
+
+/// Label of a SubjectPublicKeyInfo (RFC 7468, section 13).
+pub(crate) const PUBLIC: &str = "PUBLIC KEY";
+/// Label of an unencrypted PKCS#8 private key (RFC 7468, section 10).
+pub(crate) const PRIVATE: &str = "PRIVATE KEY";
+
+/// Characters of base64 on each line of a PEM text.
+const LINE: usize = 64;
+
+/// Encodes DER as a PEM text that ends in a newline. No copy of it stays behind in memory.
+pub(crate) fn encode(label: &str, der: &[u8]) -> Zeroizing<String> {
+    let base64 = Zeroizing::new(STANDARD.encode(der));
+    // Reserved whole, so that growing leaves no part of a private key in freed memory.
+    let lines = base64.len().div_ceil(LINE);
+    let size = base64.len() + lines + 2 * label.len() + "-----BEGIN -----\n-----END -----\n".len();
+    let mut text = Zeroizing::new(String::with_capacity(size));
+    let mut push = |parts: &[&str]| parts.iter().for_each(|part| text.push_str(part));
+    push(&["-----BEGIN ", label, "-----\n"]);
+    let mut rest = base64.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(LINE));
+        push(&[line, "\n"]);
+        rest = after;
+    }
+    push(&["-----END ", label, "-----\n"]);
+    text
+}
+
+/// Checks the label of a PEM text before its contents are decoded, so that the usual mix-ups get
+/// an answer that helps.
+pub(crate) fn expect_label(text: &str, wanted: &'static str) -> Result<(), KeyError> {
+    let label = text
+        .strip_prefix("-----BEGIN ")
+        .and_then(|rest| rest.split_once("-----"))
+        .map(|(label, _)| label)
+        .ok_or(KeyError::NotPem { wanted })?;
+    if label == wanted {
+        return Ok(());
+    }
+    let hint = match label {
+        PRIVATE => "the public half is wanted here",
+        PUBLIC => "the private half is wanted here",
+        "ENCRYPTED COSIGN PRIVATE KEY" | "ENCRYPTED SIGSTORE PRIVATE KEY" => {
+            "encrypted keys of cosign are not read"
+        }
+        "ENCRYPTED PRIVATE KEY" => "encrypted keys are not read",
+        "EC PRIVATE KEY" => "convert it with: openssl pkcs8 -topk8 -nocrypt -in KEY",
+        "CERTIFICATE" => "take its key with: openssl x509 -pubkey -noout -in CERTIFICATE",
+        _ => "it is of another kind",
+    };
+    Err(KeyError::Label {
+        found: crate::one_line::plain(label),
+        wanted,
+        hint,
+    })
+}

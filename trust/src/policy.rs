@@ -1,0 +1,263 @@
+//! Policies: all rules that are in force, from the vendor's files and the local ones.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::key::KeyError;
+use crate::name::{Prefix, Repository};
+use crate::one_line;
+use crate::policy_file;
+use crate::rule::{Requirement, Rule, RuleError};
+
+/// A policy file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicySource {
+    /// Where it was read from; its file name decides what it masks.
+    pub path: PathBuf,
+    /// Its contents.
+    pub text: String,
+}
+
+/// Whether a file of a policy folder is a policy: its name ends in `.toml` and begins with no dot
+/// (names with one are half-written or an editor's).
+pub fn is_policy_file(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.ends_with(b".toml") && !name.starts_with(b".")
+}
+
+/// A rule and the file it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedRule {
+    rule: Rule,
+    file: PathBuf,
+}
+
+impl PlacedRule {
+    /// The rule.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// The file it comes from.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+}
+
+/// A vendor's file that a local file of the same name replaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Masked {
+    /// The vendor's file, which is not in force.
+    pub file: PathBuf,
+    /// The local file, which is.
+    pub by: PathBuf,
+}
+
+/// Why the files make no policy. Nothing runs until that is mended: a policy that is half
+/// understood could allow more than the whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// A file is no valid policy.
+    #[error("policy file {}: {reason}", one_line::path(.file))]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Line and reason.
+        reason: String,
+    },
+    /// Two rules have the same prefix.
+    #[error(
+        "prefix {prefix:?} has two rules, in {} and in {}: keep one, or give the local file \
+         the vendor's name to replace it",
+        one_line::path(.first),
+        one_line::path(.second)
+    )]
+    SamePrefix {
+        /// The prefix.
+        prefix: String,
+        /// The file of the first rule.
+        first: PathBuf,
+        /// The file of the second rule.
+        second: PathBuf,
+    },
+    /// Two files of one folder have the same name, so that neither masks the other.
+    #[error("policy files {} and {} have the same name", one_line::path(.first), one_line::path(.second))]
+    SameName {
+        /// One of them.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A key of a rule can't be read.
+    #[error("policy file {}: rule {prefix:?}: key {position}", one_line::path(.file))]
+    Key {
+        /// The file.
+        file: PathBuf,
+        /// The prefix of the rule.
+        prefix: String,
+        /// Which of its keys, from 1.
+        position: usize,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// A rule makes no sense once its keys are known.
+    #[error("policy file {}: rule {prefix:?}", one_line::path(.file))]
+    Rule {
+        /// The file.
+        file: PathBuf,
+        /// The prefix of the rule.
+        prefix: String,
+        /// What is wrong with it.
+        source: RuleError,
+    },
+}
+
+/// The rules in force. The default, without any rule, refuses every image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// Most specific first.
+    rules: Vec<PlacedRule>,
+    masked: Vec<Masked>,
+}
+
+impl Policy {
+    /// Parses the vendor's files (`system`) and the local ones. A local file replaces the vendor's
+    /// of the same name; an empty one thereby masks it. Keys are not decoded yet.
+    ///
+    /// # Errors
+    /// [`PolicyError`] naming the file or files. A masked file is not looked at.
+    pub fn parse(system: &[PolicySource], local: &[PolicySource]) -> Result<Self, PolicyError> {
+        let local_names = by_name(local)?;
+        by_name(system)?;
+        let mut policy = Self::default();
+        for source in system {
+            match local_names.get(&source.path.file_name()) {
+                Some(by) => {
+                    policy.masked.push(Masked {
+                        file: source.path.clone(),
+                        by: by.path.clone(),
+                    });
+                }
+                None => policy.read(source)?,
+            }
+        }
+        for source in local {
+            policy.read(source)?;
+        }
+        policy.sort()?;
+        Ok(policy)
+    }
+
+    fn read(&mut self, source: &PolicySource) -> Result<(), PolicyError> {
+        let rules = policy_file::parse(&source.text).map_err(|error| PolicyError::File {
+            file: source.path.clone(),
+            reason: error.to_string(),
+        })?;
+        let file = &source.path;
+        self.rules.extend(rules.into_iter().map(|rule| PlacedRule {
+            rule,
+            file: file.clone(),
+        }));
+        Ok(())
+    }
+
+    fn sort(&mut self) -> Result<(), PolicyError> {
+        let prefix = |placed: &PlacedRule| placed.rule.prefix().clone();
+        self.rules.sort_by(|a, b| {
+            let (a, b) = (a.rule.prefix(), b.rule.prefix());
+            b.specificity().cmp(&a.specificity()).then_with(|| a.cmp(b))
+        });
+        let twice = self.rules.windows(2).find_map(|pair| match pair {
+            [a, b] if a.rule.prefix() == b.rule.prefix() => Some((a, b)),
+            _ => None,
+        });
+        match twice {
+            None => Ok(()),
+            Some((first, second)) => Err(PolicyError::SamePrefix {
+                prefix: prefix(first).to_string(),
+                first: first.file.clone(),
+                second: second.file.clone(),
+            }),
+        }
+    }
+
+    /// Checks what [`Policy::parse`] leaves for the moment of use: that every key can be decoded
+    /// and that no rule has a key twice. For commands that change or show policies.
+    ///
+    /// # Errors
+    /// The first [`PolicyError::Key`] or [`PolicyError::Rule`].
+    pub fn check(&self) -> Result<(), PolicyError> {
+        for PlacedRule { rule, file } in &self.rules {
+            let Requirement::SignedBy { keys, threshold } = rule.requirement() else {
+                continue;
+            };
+            let prefix = || rule.prefix().to_string();
+            let mut decoded = Vec::with_capacity(keys.len());
+            for (at, key) in keys.iter().enumerate() {
+                decoded.push(key.decode().map_err(|source| PolicyError::Key {
+                    file: file.clone(),
+                    prefix: prefix(),
+                    position: at + 1,
+                    source,
+                })?);
+            }
+            Rule::signed_by(rule.prefix().clone(), &decoded, *threshold).map_err(|source| {
+                PolicyError::Rule {
+                    file: file.clone(),
+                    prefix: prefix(),
+                    source,
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// All rules in force, most specific first.
+    pub fn rules(&self) -> &[PlacedRule] {
+        &self.rules
+    }
+
+    /// The rule of exactly this prefix.
+    pub fn rule_of(&self, prefix: &Prefix) -> Option<&PlacedRule> {
+        self.rules
+            .iter()
+            .find(|placed| placed.rule.prefix() == prefix)
+    }
+
+    /// The rules that cover a repository, the one that decides first.
+    pub fn covering(&self, repository: &Repository) -> impl Iterator<Item = &PlacedRule> {
+        self.rules
+            .iter()
+            .filter(|placed| placed.rule.prefix().covers(repository))
+    }
+
+    /// The rule that decides about a repository: the one of the longest prefix.
+    pub fn deciding(&self, repository: &Repository) -> Option<&PlacedRule> {
+        self.covering(repository).next()
+    }
+
+    /// The vendor's files that are not in force.
+    pub fn masked(&self) -> &[Masked] {
+        &self.masked
+    }
+}
+
+type ByName<'a> = HashMap<Option<&'a OsStr>, &'a PolicySource>;
+
+fn by_name(sources: &[PolicySource]) -> Result<ByName<'_>, PolicyError> {
+    let mut names = ByName::with_capacity(sources.len());
+    for source in sources {
+        if let Some(first) = names.insert(source.path.file_name(), source) {
+            return Err(PolicyError::SameName {
+                first: first.path.clone(),
+                second: source.path.clone(),
+            });
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests;

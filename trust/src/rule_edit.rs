@@ -1,0 +1,297 @@
+//! Keys added to and removed from the file of one prefix, as `fairing trust add` and `rm` do.
+//!
+//! `trust add` keeps one rule per file, under [`Prefix::file_name`]. The comment lines that begin
+//! a file are kept; the rule below them is written anew.
+
+use crate::fingerprint::Fingerprint;
+use crate::key::{KeyError, PublicKey};
+use crate::name::Prefix;
+use crate::one_line;
+use crate::policy_file;
+use crate::rule::{KeyText, Requirement, Rule, RuleError};
+
+/// Why a file can't be edited. The caller knows which file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// The file is no valid policy.
+    #[error("{reason}")]
+    File {
+        /// Line and reason.
+        reason: String,
+    },
+    /// The file has several rules, or one of another prefix: someone else's to edit.
+    #[error("it does not hold the rule of {prefix:?} alone: edit it by hand")]
+    OtherRules {
+        /// The prefix.
+        prefix: String,
+    },
+    /// The rule doesn't ask for signatures.
+    #[error("its rule for {prefix:?} is of type {word}, which has no keys: edit it by hand")]
+    OtherType {
+        /// The prefix.
+        prefix: String,
+        /// The rule's type.
+        word: &'static str,
+    },
+    /// A key that is already there can't be read.
+    #[error("key {position} is unreadable")]
+    Key {
+        /// Which key, from 1.
+        position: usize,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// No key goes by this text.
+    #[error("no key {text} is trusted for {prefix:?}")]
+    UnknownKey {
+        /// What the user typed, quoted.
+        text: String,
+        /// The prefix.
+        prefix: String,
+    },
+    /// Several keys go by this text.
+    #[error("{text} stands for {found} keys: give more of the fingerprint")]
+    Ambiguous {
+        /// What the user typed, quoted.
+        text: String,
+        /// How many keys.
+        found: usize,
+    },
+    /// Too few keys would be left.
+    #[error("the rule needs signatures by {threshold} keys, and only {left} would be left")]
+    Threshold {
+        /// How many keys would be left.
+        left: usize,
+        /// How many must sign.
+        threshold: usize,
+    },
+    /// The rule would make no sense.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+}
+
+/// What is left of a file after a key was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// The new text of the file; the key that was removed.
+    Rule(String, Fingerprint),
+    /// It was the last key: the rule ends. The caller removes the file, after saying that a rule
+    /// for a shorter prefix may decide from then on.
+    Last(Fingerprint),
+}
+
+/// Adds a key to the rule of a prefix and gives the new text of its file. Without `existing` (or
+/// with an empty one) the rule is new and needs one signature. A key that is there already stays.
+///
+/// # Errors
+/// [`EditError`] for a file that isn't this prefix's alone or isn't about keys.
+pub fn add_key(
+    existing: Option<&str>,
+    prefix: &Prefix,
+    key: &PublicKey,
+) -> Result<String, EditError> {
+    let Some(text) = existing.filter(|text| !text.trim().is_empty()) else {
+        return Ok(Rule::signed_by(prefix.clone(), std::slice::from_ref(key), 1)?.to_toml());
+    };
+    let (mut keys, threshold) = keys_of(text, prefix)?;
+    if !keys.contains(key) {
+        keys.push(key.clone());
+    }
+    let rule = Rule::signed_by(prefix.clone(), &keys, threshold)?;
+    Ok(format!("{}{}", leading_comment(text), rule.to_toml()))
+}
+
+/// Removes the key that goes by `text`, a fingerprint or the first digits of one, from the rule of
+/// a prefix.
+///
+/// # Errors
+/// [`EditError`] for an unknown or ambiguous key, and where the threshold would be out of reach.
+pub fn remove_key(existing: &str, prefix: &Prefix, text: &str) -> Result<Removal, EditError> {
+    let (mut keys, threshold) = keys_of(existing, prefix)?;
+    let found: Vec<_> = keys
+        .iter()
+        .map(PublicKey::fingerprint)
+        .filter(|key| key.starts_with(text))
+        .collect();
+    let fingerprint = match found.as_slice() {
+        [one] => *one,
+        [] => {
+            let (text, prefix) = (one_line::quoted(text), prefix.to_string());
+            return Err(EditError::UnknownKey { text, prefix });
+        }
+        more => {
+            return Err(EditError::Ambiguous {
+                text: one_line::quoted(text),
+                found: more.len(),
+            });
+        }
+    };
+    keys.retain(|key| key.fingerprint() != fingerprint);
+    if keys.is_empty() {
+        return Ok(Removal::Last(fingerprint));
+    }
+    if keys.len() < threshold {
+        return Err(EditError::Threshold {
+            left: keys.len(),
+            threshold,
+        });
+    }
+    let rule = Rule::signed_by(prefix.clone(), &keys, threshold)?;
+    let text = format!("{}{}", leading_comment(existing), rule.to_toml());
+    Ok(Removal::Rule(text, fingerprint))
+}
+
+/// The keys and the threshold of a file that holds the signed-by rule of `prefix` and no other.
+fn keys_of(text: &str, prefix: &Prefix) -> Result<(Vec<PublicKey>, usize), EditError> {
+    let rules = policy_file::parse(text).map_err(|error| EditError::File {
+        reason: error.to_string(),
+    })?;
+    let rule = match rules.as_slice() {
+        [rule] if rule.prefix() == prefix => rule,
+        _ => {
+            return Err(EditError::OtherRules {
+                prefix: prefix.to_string(),
+            });
+        }
+    };
+    let Requirement::SignedBy { keys, threshold } = rule.requirement() else {
+        let word = rule.requirement().word();
+        return Err(EditError::OtherType {
+            prefix: prefix.to_string(),
+            word,
+        });
+    };
+    Ok((decode(keys)?, *threshold))
+}
+
+fn decode(keys: &[KeyText]) -> Result<Vec<PublicKey>, EditError> {
+    keys.iter()
+        .enumerate()
+        .map(|(at, key)| {
+            key.decode().map_err(|source| EditError::Key {
+                position: at + 1,
+                source,
+            })
+        })
+        .collect()
+}
+
+/// The comment and empty lines that begin a file.
+fn leading_comment(text: &str) -> &str {
+    let is_comment = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    let end: usize = text
+        .split_inclusive('\n')
+        .take_while(is_comment)
+        .map(str::len)
+        .sum();
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> PublicKey {
+        PublicKey::from_pem(text).unwrap()
+    }
+
+    fn p256() -> PublicKey {
+        key(include_str!("../tests/data/p256.pub"))
+    }
+
+    fn ed25519() -> PublicKey {
+        key(include_str!("../tests/data/ed25519.pub"))
+    }
+
+    fn prefix() -> Prefix {
+        Prefix::parse("a.io/foo").unwrap()
+    }
+
+    fn fingerprints(text: &str) -> Vec<Fingerprint> {
+        let (keys, _) = keys_of(text, &prefix()).unwrap();
+        keys.iter().map(PublicKey::fingerprint).collect()
+    }
+
+    #[test]
+    fn keys_come_and_go() {
+        let one = add_key(None, &prefix(), &p256()).unwrap();
+        assert_eq!(fingerprints(&one), [p256().fingerprint()]);
+        assert_eq!(add_key(Some(""), &prefix(), &p256()).unwrap(), one);
+        assert_eq!(add_key(Some(&one), &prefix(), &p256()).unwrap(), one);
+
+        let both = add_key(Some(&one), &prefix(), &ed25519()).unwrap();
+        assert_eq!(
+            fingerprints(&both),
+            [p256().fingerprint(), ed25519().fingerprint()]
+        );
+
+        let gone = ed25519().fingerprint();
+        let removal = remove_key(&both, &prefix(), &gone.to_string()).unwrap();
+        assert_eq!(removal, Removal::Rule(one.clone(), gone));
+        let last = remove_key(&one, &prefix(), &p256().fingerprint().short()).unwrap();
+        assert_eq!(last, Removal::Last(p256().fingerprint()));
+    }
+
+    #[test]
+    fn comments_at_the_top_stay() {
+        let top = "# Asked for by the build team.\n\n# Ask them before a change.\n";
+        let text = format!("{top}{}", add_key(None, &prefix(), &p256()).unwrap());
+        let both = add_key(Some(&text), &prefix(), &ed25519()).unwrap();
+        assert!(both.starts_with(&format!("{top}[[rule]]\n")), "{both}");
+        let removal = remove_key(&both, &prefix(), &ed25519().fingerprint().to_string()).unwrap();
+        assert_eq!(removal, Removal::Rule(text, ed25519().fingerprint()));
+    }
+
+    #[test]
+    fn thresholds_stay_and_are_kept_in_reach() {
+        let rule = Rule::signed_by(prefix(), &[p256(), ed25519()], 2)
+            .unwrap()
+            .to_toml();
+        let error = remove_key(&rule, &prefix(), &p256().fingerprint().to_string()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the rule needs signatures by 2 keys, and only 1 would be left"
+        );
+        let again = add_key(Some(&rule), &prefix(), &p256()).unwrap();
+        assert!(again.contains("threshold = 2"), "{again}");
+    }
+
+    #[test]
+    fn files_of_others_are_left_alone() {
+        let own = add_key(None, &prefix(), &p256()).unwrap();
+        let other = own.replace("a.io/foo", "a.io/bar");
+        let reject = "[[rule]]\nprefix = \"a.io/foo\"\ntype = \"reject\"\n";
+        for (text, part) in [
+            (
+                format!("{own}{other}"),
+                "does not hold the rule of \"a.io/foo\" alone",
+            ),
+            (other, "does not hold the rule of \"a.io/foo\" alone"),
+            (reject.to_owned(), "is of type reject"),
+            ("[[rule".to_owned(), "line 1: "),
+            ("# nothing\n".to_owned(), "no rule in it"),
+            (own.replace("MFkw", "MFkx"), "key 1 is unreadable"),
+        ] {
+            let error = add_key(Some(&text), &prefix(), &ed25519())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(part), "{text}: {error}");
+            assert_eq!(
+                remove_key(&text, &prefix(), "sha256:")
+                    .unwrap_err()
+                    .to_string(),
+                error
+            );
+        }
+    }
+
+    #[test]
+    fn keys_are_named_without_doubt() {
+        let text = add_key(None, &prefix(), &p256()).unwrap();
+        for name in ["", "sha256:", "6a23a", "000000", "x\n"] {
+            let error = remove_key(&text, &prefix(), name).unwrap_err().to_string();
+            assert!(error.ends_with("is trusted for \"a.io/foo\"") && !error.contains('\n'));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Rules rendered as the text of a policy file.
+
+use crate::rule::{KeyText, Requirement, Rule};
+
+impl Rule {
+    /// The rule as TOML text that [`Policy::parse`](crate::Policy::parse) reads back to an equal
+    /// rule.
+    ///
+    /// The list of keys or digests comes last, so that a file torn at any byte is either whole or
+    /// no valid rule: it can't lose its threshold and still parse.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::from("[[rule]]\n");
+        push_line(
+            &mut text,
+            &["prefix = ", &basic_string(self.prefix().as_str())],
+        );
+        push_line(
+            &mut text,
+            &["type = ", &basic_string(self.requirement().word())],
+        );
+        match self.requirement() {
+            Requirement::SignedBy { keys, threshold } => {
+                if *threshold != 1 {
+                    push_line(&mut text, &["threshold = ", &threshold.to_string()]);
+                }
+                push_line(&mut text, &["keys = ["]);
+                for key in keys {
+                    push_key(&mut text, key);
+                }
+                push_line(&mut text, &["]"]);
+            }
+            Requirement::Digest { digests } => {
+                push_line(&mut text, &["digests = ["]);
+                for digest in digests {
+                    push_line(&mut text, &["    ", &basic_string(digest.as_ref()), ","]);
+                }
+                push_line(&mut text, &["]"]);
+            }
+            Requirement::AcceptUnsigned | Requirement::Reject => {}
+        }
+        text
+    }
+}
+
+/// A key that decodes is written canonically, over several lines and below its fingerprint; one
+/// that doesn't is kept as it is.
+fn push_key(text: &mut String, key: &KeyText) {
+    match key.decode() {
+        Ok(key) => {
+            let fingerprint = key.fingerprint().to_string();
+            push_line(
+                text,
+                &["    # ", &fingerprint, " ", &key.algorithm().to_string()],
+            );
+            // PEM is made of base64, dashes, capitals and blanks: nothing to escape.
+            push_line(text, &["    '''\n", &key.to_pem(), "''',"]);
+        }
+        Err(_) => push_line(text, &["    ", &basic_string(key.as_str()), ","]),
+    }
+}
+
+fn push_line(text: &mut String, parts: &[&str]) {
+    parts.iter().for_each(|part| text.push_str(part));
+    text.push('\n');
+}
+
+/// A TOML basic string (TOML 1.0, "String").
+fn basic_string(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy_file;
+    use crate::rule::parse_digest;
+    use crate::{Prefix, PublicKey};
+
+    fn prefix(text: &str) -> Prefix {
+        Prefix::parse(text).unwrap()
+    }
+
+    fn rules() -> Vec<Rule> {
+        let key = |text| PublicKey::from_pem(text).unwrap();
+        let p256 = key(include_str!("../tests/data/p256.pub"));
+        let ed = key(include_str!("../tests/data/ed25519.pub"));
+        let digests = vec![parse_digest(&format!("sha256:{}", "0a".repeat(32))).unwrap()];
+        let odd = vec![KeyText::new("no \"key\\ \u{1}\u{7f}\n\r\tat all '''")];
+        [
+            Rule::signed_by(prefix("a.io/foo"), std::slice::from_ref(&p256), 1),
+            Rule::signed_by(prefix("a.io:5000"), &[p256, ed], 2),
+            Rule::new(
+                prefix("a.io/odd"),
+                Requirement::SignedBy {
+                    keys: odd,
+                    threshold: 1,
+                },
+            ),
+            Rule::new(prefix("[::1]:5000/x"), Requirement::Digest { digests }),
+            Rule::new(prefix("*"), Requirement::Reject),
+            Rule::new(prefix("localhost"), Requirement::AcceptUnsigned),
+        ]
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .unwrap()
+    }
+
+    #[test]
+    fn rules_are_read_back_equal() {
+        for rule in rules() {
+            let text = rule.to_toml();
+            assert_eq!(policy_file::parse(&text).unwrap(), [rule], "{text}");
+        }
+    }
+
+    #[test]
+    fn written_for_people() {
+        let rules = rules();
+        let key = include_str!("../tests/data/p256.pub");
+        let fingerprint = PublicKey::from_pem(key).unwrap().fingerprint();
+        assert_eq!(
+            rules[0].to_toml(),
+            format!(
+                "[[rule]]\nprefix = \"a.io/foo\"\ntype = \"signed-by\"\nkeys = [\n    \
+                 # {fingerprint} ecdsa-p256\n    '''\n{key}''',\n]\n"
+            )
+        );
+        assert_eq!(
+            rules[4].to_toml(),
+            "[[rule]]\nprefix = \"*\"\ntype = \"reject\"\n"
+        );
+    }
+
+    #[test]
+    fn a_torn_file_is_never_a_weaker_rule() {
+        for rule in rules() {
+            let text = rule.to_toml();
+            for end in 1..text.len() {
+                match policy_file::parse(&text[..end]) {
+                    Ok(rules) => assert_eq!(rules, std::slice::from_ref(&rule), "cut at {end}"),
+                    Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The proof that an image may run, and the record of why.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::Fingerprint;
+use crate::name::Prefix;
+use crate::one_line;
+
+/// What let an image run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// Enough keys of a rule signed it.
+    SignedBy,
+    /// A rule lists its digest.
+    Digest,
+    /// A rule accepts it unsigned.
+    AcceptUnsigned,
+    /// The user waived verification for this one start.
+    Waived,
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::SignedBy => "signed-by",
+            Self::Digest => "digest",
+            Self::AcceptUnsigned => "accept-unsigned",
+            Self::Waived => "waived",
+        })
+    }
+}
+
+/// The record of a verification, kept with the pod and shown by `status`. It proves nothing: only
+/// a [`VerifiedImage`] does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Verification {
+    /// What let the image run.
+    pub policy: Basis,
+    /// The prefix of the rule that decided; none if waived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_prefix: Option<Prefix>,
+    /// The file of the rule that decided; none if waived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_file: Option<PathBuf>,
+    /// The keys whose signatures counted, in the order of the signatures, up to the rule's
+    /// threshold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Fingerprint>,
+    /// The digest that the first of these keys signed, or that a `digest` rule lists: the image's
+    /// index or its platform manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_digest: Option<Digest>,
+}
+
+impl Verification {
+    pub(crate) fn by_rule(policy: Basis, prefix: &Prefix, file: &Path) -> Self {
+        Self {
+            policy,
+            rule_prefix: Some(prefix.clone()),
+            rule_file: Some(file.to_owned()),
+            keys: Vec::new(),
+            signed_digest: None,
+        }
+    }
+
+    pub(crate) fn waived() -> Self {
+        Self {
+            policy: Basis::Waived,
+            rule_prefix: None,
+            rule_file: None,
+            keys: Vec::new(),
+            signed_digest: None,
+        }
+    }
+}
+
+impl fmt::Display for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.policy {
+            Basis::SignedBy => {
+                let keys: Vec<_> = self.keys.iter().map(Fingerprint::to_string).collect();
+                write!(f, "signed by {}", keys.join(" and "))?;
+            }
+            Basis::Digest => f.write_str("digest listed")?,
+            Basis::AcceptUnsigned => f.write_str("accepted unsigned")?,
+            Basis::Waived => f.write_str("verification waived")?,
+        }
+        if let (Some(prefix), Some(file)) = (&self.rule_prefix, &self.rule_file) {
+            write!(
+                f,
+                " (rule {:?} of {})",
+                prefix.as_str(),
+                one_line::path(file)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// An image that may run now. Only [`verify()`](crate::verify()) and [`waive`](crate::waive) make
+/// one, so code that takes one can't be reached with an image nobody judged.
+///
+/// It can't be stored or read back: a policy that changes counts at the next start.
+///
+/// Its fields are private and it has no constructor:
+///
+/// ```compile_fail,E0616
+/// fn change(mut image: trust::VerifiedImage, other: trust::VerifiedImage) {
+///     image.manifest = other.manifest().clone();
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct VerifiedImage {
+    reference: String,
+    manifest: Digest,
+    verification: Verification,
+}
+
+impl VerifiedImage {
+    /// Made by the verdict alone.
+    pub(crate) fn new(reference: &str, manifest: &Digest, verification: Verification) -> Self {
+        Self {
+            reference: reference.to_owned(),
+            manifest: manifest.clone(),
+            verification,
+        }
+    }
+
+    /// The platform manifest that may run, and nothing else may under this proof.
+    pub fn manifest(&self) -> &Digest {
+        &self.manifest
+    }
+
+    /// The reference it was asked for by, as shown to the user.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// Why it may run.
+    pub fn verification(&self) -> &Verification {
+        &self.verification
+    }
+}

@@ -1,0 +1,313 @@
+//! What must never run, however it is dressed up.
+
+use super::*;
+
+#[test]
+fn a_key_for_a_neighbour_is_no_key() {
+    let key = key();
+    for (prefix, name) in [
+        ("a.io/foo", "a.io/foobar"),
+        ("a.io/foo", "a.io/foo-x/y"),
+        ("a.io/foo/x", "a.io/foo"),
+        ("a.io:5000", "a.io/foo"),
+        ("a.io", "a.io:5000/foo"),
+        ("a.io:500", "a.io:5000/foo"),
+        ("a.io", "a.io.evil.net/foo"),
+    ] {
+        let policy = policy(&[signed_by(prefix, &[&key], 1)]);
+        let refusal = refused(&policy, name, &[sign(&key, name, MANIFEST)]);
+        assert!(
+            matches!(refusal, Refusal::NoRule { .. }),
+            "{prefix} {name}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn another_spelling_of_a_name_is_another_name() {
+    // Names in another case never become repositories; a rule for one never becomes a rule.
+    assert!(Repository::parse("A.io/foo").is_err() && Repository::parse("a.io/Foo").is_err());
+    assert!(Prefix::parse("a.io/Foo").is_err());
+    let key = key();
+    let policy = policy(&[signed_by("a.io", &[&key], 1)]);
+    let good = String::from_utf8(payload(
+        &Repository::parse(NAME).unwrap(),
+        &digest(MANIFEST),
+    ));
+    for name in [
+        "a.io/Foo",
+        "A.io/foo",
+        "a.io/foo/",
+        "a.io:443/foo",
+        "foo",
+        "",
+        "a.io/foo@x",
+    ] {
+        let text = good.clone().unwrap().replace(NAME, name);
+        let refusal = refused(&policy, NAME, &[layer(&key, text.into_bytes())]);
+        let Refusal::WrongSignature { flaw, .. } = &refusal else {
+            panic!("{refusal}")
+        };
+        assert_eq!(
+            **flaw,
+            Flaw::OtherName {
+                signed: name.to_owned()
+            }
+        );
+    }
+}
+
+#[test]
+fn a_signature_by_another_key_does_not_count() {
+    let (trusted, other) = (key(), PrivateKey::generate(Algorithm::EcdsaP256).unwrap());
+    let policy = policy(&[signed_by("a.io/foo", &[&trusted], 1)]);
+    let refusal = refused(&policy, NAME, &[sign(&other, NAME, MANIFEST)]);
+    let wanted = trusted.public().fingerprint();
+    assert_eq!(
+        refusal.to_string(),
+        format!(
+            "image a.io/foo:1 is not signed by a trusted key: 1 signature by another key found, \
+             rule \"a.io/foo\" of /etc/t/a.toml wants key {wanted}"
+        )
+    );
+    assert_eq!(
+        refusal.advice(),
+        [
+            "fairing image sign --key KEY a.io/foo:1",
+            "or fairing trust add --prefix a.io/foo KEY.pub"
+        ]
+    );
+    // Nobody is advised to trust a key for all images.
+    let all = self::policy(&[signed_by("*", &[&trusted], 1)]);
+    let advice = refused(&all, NAME, &[sign(&other, NAME, MANIFEST)]).advice();
+    assert_eq!(advice[1], "or fairing trust add --prefix a.io/foo KEY.pub");
+    // Among others, the good one is found.
+    let both = [sign(&other, NAME, MANIFEST), sign(&trusted, NAME, MANIFEST)];
+    assert!(judge(&policy, NAME, &both).is_ok());
+}
+
+#[test]
+fn a_signature_for_another_image_does_not_count() {
+    let key = key();
+    let policy = policy(&[signed_by("a.io", &[&key], 1)]);
+    let refusal = refused(&policy, NAME, &[sign(&key, NAME, OTHER)]);
+    assert!(
+        refusal
+            .to_string()
+            .ends_with(&format!("it is for another image, {OTHER}"))
+    );
+    let refusal = refused(&policy, NAME, &[sign(&key, "a.io/bar", MANIFEST)]);
+    assert!(
+        refusal
+            .to_string()
+            .ends_with("it is for another name, \"a.io/bar\""),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_swapped_payload_breaks_the_signature() {
+    let key = key();
+    let policy = policy(&[signed_by("a.io", &[&key], 1)]);
+    let good = sign(&key, NAME, OTHER);
+    let wanted = sign(&key, NAME, MANIFEST);
+    let swapped = SignatureLayer {
+        payload: wanted.payload.clone(),
+        signature: good.signature,
+    };
+    assert!(matches!(
+        refused(&policy, NAME, &[swapped]),
+        Refusal::WrongKey { found: 1, .. }
+    ));
+    for at in 0..wanted.payload.len() {
+        let mut changed = wanted.clone();
+        changed.payload[at] ^= 1;
+        assert!(judge(&policy, NAME, &[changed]).is_err(), "byte {at}");
+    }
+    assert!(judge(&policy, NAME, &[wanted]).is_ok());
+}
+
+#[test]
+fn payloads_that_readers_could_take_differently_are_refused_although_signed() {
+    let key = key();
+    let policy = policy(&[signed_by("a.io", &[&key], 1)]);
+    let good = String::from_utf8(payload(
+        &Repository::parse(NAME).unwrap(),
+        &digest(MANIFEST),
+    ))
+    .unwrap();
+    for text in [
+        // The first digest is another's, the last this one's, and the other way round.
+        good.replace(
+            "{\"docker-manifest",
+            &format!("{{\"docker-manifest-digest\":\"{OTHER}\",\"docker-manifest"),
+        ),
+        good.replace(
+            "\"},\"type",
+            &format!("\",\"docker-manifest-digest\":\"{OTHER}\"}},\"type"),
+        ),
+        good.replace("\"type\"", "\"expires\":1,\"type\""),
+        good.replace("cosign container", "some other"),
+        format!("{good}{good}"),
+        String::new(),
+    ] {
+        let refusal = refused(&policy, NAME, &[layer(&key, text.clone().into_bytes())]);
+        let Refusal::WrongSignature { flaw, .. } = &refusal else {
+            panic!("{text}: {refusal}")
+        };
+        assert!(matches!(**flaw, Flaw::Payload(_)), "{text}: {flaw}");
+    }
+}
+
+#[test]
+fn huge_and_garbled_signatures_do_not_count() {
+    let key = key();
+    let policy = policy(&[signed_by("a.io", &[&key], 1)]);
+    let good = sign(&key, NAME, MANIFEST);
+    let mut huge = good.payload.clone();
+    huge.resize(MAX_PAYLOAD + 1, b' ');
+    let huge = layer(&key, huge);
+    assert!(judge(&policy, NAME, &[huge]).is_err());
+    let line = format!("{}\n", good.signature);
+    for signature in [
+        "",
+        "=",
+        "!!!!",
+        "AAAA",
+        &good.signature[1..],
+        &line,
+        &"A".repeat(1 << 20),
+    ] {
+        let garbled = SignatureLayer {
+            payload: good.payload.clone(),
+            signature: signature.to_owned(),
+        };
+        assert!(matches!(
+            refused(&policy, NAME, &[garbled]),
+            Refusal::WrongKey { .. }
+        ));
+    }
+}
+
+#[test]
+fn no_more_than_the_limit_is_looked_at() {
+    let (trusted, other) = (key(), key());
+    let policy = policy(&[signed_by("a.io", &[&trusted], 1)]);
+    let mut signatures = vec![sign(&other, NAME, MANIFEST); MAX_SIGNATURES - 1];
+    signatures.push(sign(&trusted, NAME, MANIFEST));
+    assert!(judge(&policy, NAME, &signatures).is_ok());
+    signatures.insert(0, sign(&other, NAME, MANIFEST));
+    assert!(judge(&policy, NAME, &signatures).is_err());
+}
+
+#[test]
+fn thresholds_count_keys_not_signatures() {
+    let (a, b, c) = (
+        key(),
+        PrivateKey::generate(Algorithm::EcdsaP256).unwrap(),
+        key(),
+    );
+    let policy = policy(&[signed_by("a.io", &[&a, &b, &c], 2)]);
+    let [by_a, by_b] = [sign(&a, NAME, MANIFEST), sign(&b, NAME, MANIFEST)];
+
+    // The same signature twice, and two signatures by one key.
+    for signatures in [
+        [by_a.clone(), by_a.clone()],
+        [by_a.clone(), sign(&a, NAME, INDEX)],
+    ] {
+        let refusal = refused(&policy, NAME, &signatures);
+        let Refusal::NotEnough { have, demand } = &refusal else {
+            panic!("{refusal}")
+        };
+        assert_eq!(*have, [a.public().fingerprint()]);
+        assert_eq!((demand.threshold, demand.keys.len()), (2, 3));
+        let text = refusal.to_string();
+        assert!(
+            text.starts_with("image a.io/foo:1 is signed by 1 of 2 needed keys: "),
+            "{text}"
+        );
+    }
+    // A second key that signed something else.
+    let elsewhere = [
+        by_a.clone(),
+        sign(&b, NAME, OTHER),
+        sign(&c, "a.io/bar", MANIFEST),
+    ];
+    assert!(matches!(
+        refused(&policy, NAME, &elsewhere),
+        Refusal::NotEnough { .. }
+    ));
+
+    let image = judge(&policy, NAME, &[by_a.clone(), by_a, by_b]).unwrap();
+    let keys: Vec<Fingerprint> = vec![a.public().fingerprint(), b.public().fingerprint()];
+    assert_eq!(image.verification().keys, keys);
+    // One signed the index, the other the manifest in it.
+    let mixed = [sign(&c, NAME, INDEX), sign(&b, NAME, MANIFEST)];
+    assert_eq!(
+        judge(&policy, NAME, &mixed)
+            .unwrap()
+            .verification()
+            .signed_digest,
+        Some(digest(INDEX))
+    );
+}
+
+#[test]
+fn one_key_written_in_two_ways_is_one_signer() {
+    let key = PrivateKey::from_pem(include_str!("../../../tests/data/p256.key")).unwrap();
+    let (plain, compressed) = (
+        include_str!("../../../tests/data/p256.pub"),
+        include_str!("../../../tests/data/p256-compressed.pub"),
+    );
+    let policy = policy(&[format!(
+        "{}threshold = 2\nkeys = ['''{plain}''', '''{compressed}''']\n",
+        rule("a.io", "signed-by")
+    )]);
+    let refusal = refused(
+        &policy,
+        NAME,
+        &[sign(&key, NAME, MANIFEST), sign(&key, NAME, INDEX)],
+    );
+    assert!(matches!(refusal, Refusal::NotEnough { .. }), "{refusal}");
+}
+
+#[test]
+fn a_manifest_outside_the_chain_is_refused_whatever_the_rule() {
+    let repository = Repository::parse(NAME).unwrap();
+    let (index, other) = (digest(INDEX), digest(OTHER));
+    let subject = Subject {
+        repository: &repository,
+        reference: NAME,
+        digests: std::slice::from_ref(&index),
+        manifest: &other,
+    };
+    let refusal = verify(&policy(&[rule("*", "accept-unsigned")]), &subject, &[]).unwrap_err();
+    assert!(matches!(refusal, Refusal::BrokenChain { .. }), "{refusal}");
+}
+
+#[test]
+fn hostile_names_stay_one_line() {
+    let key = key();
+    let policy = policy(&[signed_by("*", &[&key], 1)]);
+    let repository = Repository::parse(NAME).unwrap();
+    let manifest = digest(MANIFEST);
+    let subject = Subject {
+        repository: &repository,
+        reference: "a\nb\u{1b}[2J",
+        digests: std::slice::from_ref(&manifest),
+        manifest: &manifest,
+    };
+    let name = "\\n\\u001b".repeat(1000);
+    let text = String::from_utf8(payload(&repository, &manifest))
+        .unwrap()
+        .replace(NAME, &name);
+    for signatures in [vec![], vec![layer(&key, text.into_bytes())]] {
+        let refusal = verify(&policy, &subject, &signatures).unwrap_err();
+        for line in std::iter::once(refusal.to_string()).chain(refusal.advice()) {
+            assert!(
+                !line.contains(['\n', '\u{1b}']) && line.len() < 4000,
+                "{line}"
+            );
+        }
+    }
+}

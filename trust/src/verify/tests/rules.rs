@@ -1,0 +1,262 @@
+//! What each type of rule lets run, what it refuses and what it tells the user.
+
+use super::*;
+
+#[test]
+fn a_signed_image_is_verified_and_its_record_says_by_what() {
+    for algorithm in [Algorithm::Ed25519, Algorithm::EcdsaP256] {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        let policy = policy(&[signed_by("a.io", &[&key], 1)]);
+        for signed in [INDEX, MANIFEST] {
+            let image = judge(&policy, NAME, &[sign(&key, NAME, signed)]).unwrap();
+            assert_eq!(image.manifest(), &digest(MANIFEST));
+            assert_eq!(image.reference(), "a.io/foo:1");
+            let verification = Verification {
+                policy: Basis::SignedBy,
+                rule_prefix: Some(Prefix::parse("a.io").unwrap()),
+                rule_file: Some(PathBuf::from("/etc/t/a.toml")),
+                keys: vec![key.public().fingerprint()],
+                signed_digest: Some(digest(signed)),
+            };
+            assert_eq!(image.verification(), &verification);
+            let shown = format!(
+                "signed by {} (rule \"a.io\" of /etc/t/a.toml)",
+                key.public().fingerprint()
+            );
+            assert_eq!(verification.to_string(), shown);
+            let json = serde_json::to_string(&verification).unwrap();
+            assert!(
+                json.starts_with("{\"policy\":\"signed-by\",\"rule-prefix\":\"a.io\""),
+                "{json}"
+            );
+            assert_eq!(
+                serde_json::from_str::<Verification>(&json).unwrap(),
+                verification
+            );
+        }
+    }
+}
+
+#[test]
+fn signatures_recorded_from_openssl_verify() {
+    const NAME: &str = "registry.example.com/team/app";
+    let manifest =
+        digest("sha256:4c8b1a8b3ff2e1f4b3f5a5a3d2f9e5c7d1b0a9f8e7d6c5b4a39281706f5e4d3c");
+    let repository = Repository::parse(NAME).unwrap();
+    let subject = Subject {
+        repository: &repository,
+        reference: NAME,
+        digests: std::slice::from_ref(&manifest),
+        manifest: &manifest,
+    };
+    let cosign = include_bytes!("../../../tests/data/payload.json").as_slice();
+    let podman = include_bytes!("../../../tests/data/payload-podman.json").as_slice();
+    let p256 = include_str!("../../../tests/data/p256.pub");
+    let ed25519 = include_str!("../../../tests/data/ed25519.pub");
+    for (key, payload, signature) in [
+        (
+            p256,
+            cosign,
+            include_str!("../../../tests/data/payload.p256.sig"),
+        ),
+        (
+            p256,
+            cosign,
+            include_str!("../../../tests/data/payload.p256-high-s.sig"),
+        ),
+        (
+            p256,
+            podman,
+            include_str!("../../../tests/data/payload-podman.p256.sig"),
+        ),
+        (
+            ed25519,
+            cosign,
+            include_str!("../../../tests/data/payload.ed25519.sig"),
+        ),
+    ] {
+        let key = PublicKey::from_pem(key).unwrap();
+        let prefix = Prefix::parse("registry.example.com/team").unwrap();
+        let policy = policy(&[Rule::signed_by(prefix, &[key], 1).unwrap().to_toml()]);
+        let layer = SignatureLayer {
+            payload: payload.to_vec(),
+            signature: signature.to_owned(),
+        };
+        assert!(verify(&policy, &subject, &[layer]).is_ok());
+    }
+}
+
+#[test]
+fn without_a_rule_everything_is_refused() {
+    let refusal = refused(&Policy::default(), NAME, &[]);
+    assert_eq!(
+        refusal.to_string(),
+        "image a.io/foo:1 is not trusted: no trust rule covers a.io/foo"
+    );
+    assert_eq!(
+        refusal.advice(),
+        [
+            "fairing trust add --prefix a.io/foo KEY.pub",
+            "fairing image sign --key KEY a.io/foo:1"
+        ]
+    );
+    let signed = refused(&Policy::default(), NAME, &[sign(&key(), NAME, MANIFEST)]);
+    assert_eq!(
+        signed.advice(),
+        ["fairing trust add --prefix a.io/foo KEY.pub"]
+    );
+}
+
+#[test]
+fn an_unsigned_image_is_refused_with_the_command_that_signs_it() {
+    let key = key();
+    let policy = policy(&[signed_by("a.io/foo", &[&key], 1)]);
+    let refusal = refused(&policy, NAME, &[]);
+    assert_eq!(
+        refusal.to_string(),
+        format!(
+            "image a.io/foo:1 is not signed: rule \"a.io/foo\" of /etc/t/a.toml wants key {}",
+            key.public().fingerprint()
+        )
+    );
+    assert_eq!(
+        refusal.advice(),
+        ["fairing image sign --key KEY a.io/foo:1"]
+    );
+}
+
+#[test]
+fn the_longest_prefix_decides_alone() {
+    let (team, company) = (key(), key());
+    let policy = policy(&[
+        rule("*", "accept-unsigned"),
+        signed_by("a.io", &[&company], 1),
+        signed_by("a.io/foo", &[&team], 1),
+    ]);
+    // The company's key is no key for the team's images: theirs decides.
+    let refusal = refused(&policy, NAME, &[sign(&company, NAME, MANIFEST)]);
+    assert!(matches!(refusal, Refusal::WrongKey { .. }), "{refusal}");
+    assert!(judge(&policy, NAME, &[sign(&team, NAME, MANIFEST)]).is_ok());
+    assert!(judge(&policy, "a.io/bar", &[sign(&team, "a.io/bar", MANIFEST)]).is_err());
+    let unsigned = judge(&policy, "b.io/x", &[]).unwrap();
+    assert_eq!(unsigned.verification().policy, Basis::AcceptUnsigned);
+    let shown = "accepted unsigned (rule \"*\" of /etc/t/a.toml)";
+    assert_eq!(unsigned.verification().to_string(), shown);
+}
+
+#[test]
+fn reject_rules_reject_even_what_is_signed() {
+    let key = key();
+    let policy = policy(&[signed_by("*", &[&key], 1), rule("a.io", "reject")]);
+    let refusal = refused(&policy, NAME, &[sign(&key, NAME, MANIFEST)]);
+    assert_eq!(
+        refusal.to_string(),
+        "image a.io/foo:1 is rejected by rule \"a.io\" of /etc/t/a.toml"
+    );
+    assert_eq!(
+        refusal.advice()[0],
+        "fairing trust add --prefix a.io/foo KEY.pub"
+    );
+    let policy = self::policy(&[rule("a.io/foo", "reject")]);
+    let advice = refused(&policy, NAME, &[]).advice();
+    assert_eq!(
+        advice,
+        ["remove or change rule \"a.io/foo\" in /etc/t/a.toml"]
+    );
+}
+
+#[test]
+fn digest_rules_want_a_digest_of_the_chain() {
+    let list = |listed: &str| {
+        policy(&[format!(
+            "{}digests = [\"{OTHER}\", \"{listed}\"]\n",
+            rule("a.io", "digest")
+        )])
+    };
+    for listed in [INDEX, MANIFEST] {
+        let image = judge(&list(listed), NAME, &[]).unwrap();
+        assert_eq!(image.verification().policy, Basis::Digest);
+        assert_eq!(image.verification().signed_digest, Some(digest(listed)));
+    }
+    let unlisted = INDEX.replace('1', "4");
+    let refusal = refused(&list(&unlisted), NAME, &[sign(&key(), NAME, MANIFEST)]);
+    assert_eq!(
+        refusal.to_string(),
+        format!(
+            "image a.io/foo:1 is not allowed: rule \"a.io\" of /etc/t/a.toml does not list {MANIFEST}"
+        )
+    );
+    let advice = format!("add \"{MANIFEST}\" to the digests in /etc/t/a.toml");
+    assert_eq!(refusal.advice(), [advice]);
+}
+
+#[test]
+fn a_broken_key_stops_its_rule_and_no_other() {
+    let good = key();
+    let policy = policy(&[
+        signed_by("a.io", &[&good], 1),
+        format!(
+            "{}keys = ['''{}''', 'x']\n",
+            rule("b.io", "signed-by"),
+            good.public().to_pem()
+        ),
+    ]);
+    assert!(judge(&policy, NAME, &[sign(&good, NAME, MANIFEST)]).is_ok());
+    // Even where another key of the rule would do.
+    let refusal = refused(&policy, "b.io/x", &[sign(&good, "b.io/x", MANIFEST)]);
+    assert_eq!(
+        refusal.to_string(),
+        "rule \"b.io\" of /etc/t/a.toml cannot be used: its key 2 is unreadable"
+    );
+    let cause = std::error::Error::source(&refusal).unwrap().to_string();
+    assert!(cause.starts_with("no PEM text"), "{cause}");
+}
+
+#[test]
+fn a_removed_or_masked_rule_counts_at_the_next_verdict() {
+    let key = key();
+    let signatures = [sign(&key, NAME, MANIFEST)];
+    let source = |path: &str, text: String| PolicySource {
+        path: PathBuf::from(path),
+        text,
+    };
+    let system = [source("/usr/t/a.toml", signed_by("a.io", &[&key], 1))];
+    let policy = |local: &[PolicySource]| Policy::parse(&system, local).unwrap();
+    assert!(judge(&policy(&[]), NAME, &signatures).is_ok());
+    let masked = policy(&[source("/etc/t/a.toml", String::new())]);
+    assert!(matches!(
+        refused(&masked, NAME, &signatures),
+        Refusal::NoRule { .. }
+    ));
+    let replaced = policy(&[source(
+        "/etc/t/a.toml",
+        signed_by("a.io", &[&self::key()], 1),
+    )]);
+    assert!(matches!(
+        refused(&replaced, NAME, &signatures),
+        Refusal::WrongKey { .. }
+    ));
+    let beside = policy(&[source("/etc/t/b.toml", rule("a.io/foo", "reject"))]);
+    assert!(matches!(
+        refused(&beside, NAME, &signatures),
+        Refusal::Rejected { .. }
+    ));
+}
+
+#[test]
+fn a_waived_image_is_recorded_as_waived() {
+    let repository = Repository::parse(NAME).unwrap();
+    let manifest = digest(MANIFEST);
+    let subject = Subject {
+        repository: &repository,
+        reference: NAME,
+        digests: std::slice::from_ref(&manifest),
+        manifest: &manifest,
+    };
+    let image = waive(&subject);
+    assert_eq!((image.manifest(), image.reference()), (&manifest, NAME));
+    let json = serde_json::to_string(image.verification()).unwrap();
+    assert_eq!(json, r#"{"policy":"waived"}"#);
+    let read: Verification = serde_json::from_str(&json).unwrap();
+    assert_eq!(read.to_string(), "verification waived");
+}

@@ -1,0 +1,1 @@
+MEYCIQDgvbcehRbLpwPvmyUnupCEutFfIBhpocQ/mR07J2IC0gIhAJPxGm6icRuhBtEPj6MjG/VQqwjFn6H+kSKy7aRHxo8H
