@@ -1,0 +1,104 @@
+//! Images in a tar file: OCI archives, and what `docker save` writes.
+
+mod docker;
+mod tar_index;
+
+use std::io::Read;
+use std::path::Path;
+
+use oci_spec::image::Digest;
+
+use crate::error::StoreError;
+use crate::layout::Layout;
+use crate::origin::{Origin, RawManifest};
+use crate::reference::Reference;
+use docker::DockerArchive;
+use tar_index::TarIndex;
+
+/// The two formats of an image in a tar file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An OCI image layout.
+    Oci,
+    /// `manifest.json` with the layers as tar files.
+    Docker,
+}
+
+/// Looks which format a file has. Docker writes both into one file since 25; then the layout is
+/// taken, because it has the digests that the image was signed by.
+pub(crate) fn detect(path: &Path) -> Result<Kind, StoreError> {
+    let index = TarIndex::open(path)?;
+    if index.contains("oci-layout") && index.contains("index.json") {
+        Ok(Kind::Oci)
+    } else if index.contains("manifest.json") {
+        Ok(Kind::Docker)
+    } else {
+        Err(StoreError::InvalidSource {
+            origin: path.display().to_string(),
+            reason: "it is a tar file but holds neither an OCI layout nor a docker archive"
+                .to_owned(),
+        })
+    }
+}
+
+/// One image of a tar file, read in place.
+pub(crate) enum ArchiveOrigin {
+    /// Of an OCI archive.
+    Oci(Layout<TarIndex>),
+    /// Of a docker archive.
+    Docker(DockerArchive),
+}
+
+impl ArchiveOrigin {
+    /// Opens an OCI archive; `tag` chooses among several images.
+    pub(crate) fn open_oci(path: &Path, tag: Option<&str>) -> Result<Self, StoreError> {
+        Ok(Self::Oci(Layout::with_files(TarIndex::open(path)?, tag)?))
+    }
+
+    /// Opens a docker archive; `tag` (a repository tag) chooses among several images.
+    pub(crate) fn open_docker(path: &Path, tag: Option<&str>) -> Result<Self, StoreError> {
+        Ok(Self::Docker(DockerArchive::new(
+            TarIndex::open(path)?,
+            tag,
+        )?))
+    }
+
+    fn origin(&mut self) -> &mut dyn Origin {
+        match self {
+            Self::Oci(layout) => layout,
+            Self::Docker(archive) => archive,
+        }
+    }
+}
+
+impl Origin for ArchiveOrigin {
+    fn top(&mut self) -> Result<RawManifest, StoreError> {
+        self.origin().top()
+    }
+
+    fn manifest(&mut self, digest: &Digest) -> Result<RawManifest, StoreError> {
+        self.origin().manifest(digest)
+    }
+
+    fn blob(
+        &mut self,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<Box<dyn Read + Send + '_>, StoreError> {
+        self.origin().blob(digest, size)
+    }
+
+    fn signature_manifest(&mut self, subject: &Digest) -> Result<Option<RawManifest>, StoreError> {
+        self.origin().signature_manifest(subject)
+    }
+
+    fn name(&self) -> Option<Reference> {
+        match self {
+            Self::Oci(layout) => layout.name(),
+            Self::Docker(archive) => archive.name(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+use std::fs::File;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::digest::sha256;
+use crate::media_type;
+
+struct Archive {
+    dir: tempfile::TempDir,
+}
+
+impl Archive {
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        let archive = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let mut builder = tar::Builder::new(File::create(archive.path()).unwrap());
+        for (name, bytes) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, name, *bytes).unwrap();
+        }
+        builder.finish().unwrap();
+        archive
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("image.tar")
+    }
+
+    fn docker(&self, tag: Option<&str>) -> Result<ArchiveOrigin, StoreError> {
+        ArchiveOrigin::open_docker(&self.path(), tag)
+    }
+}
+
+fn items(value: &Value) -> Vec<u8> {
+    value.to_string().into_bytes()
+}
+
+#[test]
+fn a_docker_archive_gets_a_manifest() {
+    let gzip = b"\x1f\x8bcompressed";
+    let manifest = items(&json!([{
+        "Config": "c.json", "RepoTags": ["busybox:1"],
+        "Layers": ["a/layer.tar", "b.tar.gz", "a/layer.tar"],
+    }]));
+    let archive = Archive::new(&[
+        ("a/layer.tar", b"plain"),
+        ("b.tar.gz", gzip),
+        ("c.json", b"{}"),
+        ("manifest.json", &manifest),
+    ]);
+    assert_eq!(detect(&archive.path()).unwrap(), Kind::Docker);
+    let mut origin = archive.docker(None).unwrap();
+    let top = origin.top().unwrap();
+    assert_eq!(top.digest, sha256(&top.bytes));
+    let value: Value = serde_json::from_slice(&top.bytes).unwrap();
+    assert_eq!(value["config"]["digest"], sha256(b"{}").to_string());
+    let layers = value["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 3);
+    assert_eq!(layers[0], layers[2]);
+    assert_eq!(layers[0]["mediaType"], media_type::OCI_LAYER);
+    assert_eq!(
+        layers[1]["mediaType"],
+        format!("{}+gzip", media_type::OCI_LAYER)
+    );
+    for content in [&b"plain"[..], gzip, b"{}"] {
+        let mut bytes = Vec::new();
+        let size = content.len() as u64;
+        origin
+            .blob(&sha256(content), size)
+            .unwrap()
+            .read_to_end(&mut bytes)
+            .unwrap();
+        assert_eq!(bytes, content);
+    }
+    assert_eq!(
+        origin.name().unwrap().to_string(),
+        "docker.io/library/busybox:1"
+    );
+    assert!(origin.signature_manifest(&top.digest).unwrap().is_none());
+    assert_eq!(
+        archive.docker(None).unwrap().top().unwrap().digest,
+        top.digest
+    );
+}
+
+#[test]
+fn one_of_several_images_is_chosen_by_tag() {
+    let image = |config: &str, tags: &[&str]| json!({ "Config": config, "RepoTags": tags });
+    let manifest = items(&json!([
+        image("1", &["a:1", "a:2"]),
+        image("2", &["q.io/b:1"])
+    ]));
+    let archive = Archive::new(&[
+        ("manifest.json", &manifest),
+        ("1", b"{\"a\":1}"),
+        ("2", b"{\"a\":2}"),
+    ]);
+    let config = |tag| {
+        let top = archive.docker(tag)?.top()?;
+        let value: Value = serde_json::from_slice(&top.bytes).unwrap();
+        Ok::<_, StoreError>(value["config"]["digest"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(
+        config(Some("a:2")).unwrap(),
+        sha256(b"{\"a\":1}").to_string()
+    );
+    assert_eq!(
+        config(Some("docker.io/library/a:1")).unwrap(),
+        config(Some("a:2")).unwrap()
+    );
+    assert_eq!(
+        config(Some("q.io/b:1")).unwrap(),
+        sha256(b"{\"a\":2}").to_string()
+    );
+    assert!(matches!(
+        config(Some("c")),
+        Err(StoreError::UnknownImage { .. })
+    ));
+    assert!(matches!(config(None), Err(StoreError::Ambiguous { .. })));
+}
+
+#[test]
+fn incomplete_docker_archives_say_what_is_missing() {
+    let refused = |manifest: Value, part: &str| {
+        let archive = Archive::new(&[("manifest.json", &items(&manifest)), ("c", b"{}")]);
+        let Err(error) = archive.docker(None) else {
+            panic!("accepted {manifest}")
+        };
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    refused(json!([{ "Config": "gone" }]), "\"gone\" is missing");
+    refused(json!([{ "Config": "../../etc/passwd" }]), "is missing");
+    refused(
+        json!([{ "Config": "c", "Layers": ["/etc/passwd"] }]),
+        "is missing",
+    );
+    refused(json!([]), "no image");
+    refused(json!({ "Config": "c" }), "not valid JSON");
+    refused(
+        json!([{ "Config": "c", "Layers": vec!["c"; 501] }]),
+        "500 layers",
+    );
+    let other = Archive::new(&[("x", b"x")]);
+    assert!(
+        other
+            .docker(None)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("no manifest.json")
+    );
+    assert!(
+        detect(&other.path())
+            .unwrap_err()
+            .to_string()
+            .contains("neither")
+    );
+}

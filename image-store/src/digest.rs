@@ -1,0 +1,130 @@
+//! SHA-256 digests: the only algorithm that the store accepts.
+
+use std::io::{self, Write};
+
+use oci_spec::image::Digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::StoreError;
+
+/// Parses `sha256:HEX` with 64 lowercase hexadecimal digits and nothing else.
+///
+/// # Errors
+/// [`StoreError::InvalidDigest`] for any other text; a digest is used as a file name, so nothing
+/// but this exact form may pass.
+pub fn parse_digest(text: &str) -> Result<Digest, StoreError> {
+    let invalid = |reason: &str| StoreError::InvalidDigest {
+        text: clip(text),
+        reason: reason.to_owned(),
+    };
+    let hex = text
+        .strip_prefix("sha256:")
+        .ok_or_else(|| invalid("only sha256 digests are accepted"))?;
+    if hex.len() != 64 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(invalid("64 lowercase hexadecimal digits are needed"));
+    }
+    Digest::try_from(text.to_owned()).map_err(|error| invalid(&error.to_string()))
+}
+
+/// The SHA-256 digest of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// The hexadecimal part of a digest, fit to be a file name.
+///
+/// # Errors
+/// [`StoreError::InvalidDigest`] if `digest` is of another algorithm.
+pub(crate) fn hex(digest: &Digest) -> Result<&str, StoreError> {
+    match digest.algorithm() {
+        oci_spec::image::DigestAlgorithm::Sha256 => Ok(digest.digest()),
+        _ => Err(StoreError::InvalidDigest {
+            text: clip(digest.as_ref()),
+            reason: "only sha256 digests are accepted".to_owned(),
+        }),
+    }
+}
+
+/// A running SHA-256.
+#[derive(Clone)]
+pub(crate) struct Hasher(Sha256);
+
+impl Hasher {
+    pub(crate) fn new() -> Self {
+        Self(Sha256::new())
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes seen.
+    pub(crate) fn finish(self) -> Digest {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        for byte in self.0.finalize() {
+            for nibble in [byte >> 4, byte & 15] {
+                text.push(char::from(
+                    DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'),
+                ));
+            }
+        }
+        match Digest::try_from(text) {
+            Ok(digest) => digest,
+            Err(_) => unreachable!("64 hexadecimal digits are a SHA-256 digest"),
+        }
+    }
+}
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// At most 80 characters of a hostile text, for a message.
+fn clip(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_nothing_is_the_known_one() {
+        assert_eq!(
+            sha256(b"").as_ref(),
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+    }
+
+    #[test]
+    fn only_plain_sha256_is_a_digest() {
+        let good = format!("sha256:{}", "a".repeat(64));
+        assert_eq!(parse_digest(&good).unwrap().as_ref(), good);
+        for bad in [
+            "sha256:../../x".to_owned(),
+            format!("sha256:{}", "A".repeat(64)),
+            format!("sha256:{}", "a".repeat(63)),
+            format!("sha512:{}", "a".repeat(128)),
+            format!("sha256:{}/..", "a".repeat(61)),
+            "a".repeat(64),
+            String::new(),
+        ] {
+            assert!(
+                matches!(parse_digest(&bad), Err(StoreError::InvalidDigest { .. })),
+                "{bad}"
+            );
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What can go wrong in the store, one variant for each thing a caller may want to tell apart.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::Digest;
+
+/// A failure of the image store. `Display` is one line that names the object and the reason.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// No image of that name is in the store, or the registry has none.
+    #[error("image {reference} is not known {place}")]
+    UnknownImage {
+        /// The name as canonically written.
+        reference: String,
+        /// Where it was looked for, such as "in the store" or "at registry.example.com".
+        place: String,
+    },
+    /// A digest prefix that fits several images.
+    #[error("{name} is ambiguous: it fits {}", matches.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// The images it fits.
+        matches: Vec<String>,
+    },
+    /// Text that is no image reference.
+    #[error("invalid image reference {reference:?}: {reason}")]
+    InvalidReference {
+        /// The text.
+        reference: String,
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// Text that is no image source, or a source that is not what it claims.
+    #[error("invalid image source {origin:?}: {reason}")]
+    InvalidSource {
+        /// The source as the user gave it.
+        origin: String,
+        /// Why it can't be used.
+        reason: String,
+    },
+    /// Text that is no SHA-256 digest.
+    #[error("invalid digest {text:?}: {reason}")]
+    InvalidDigest {
+        /// The text.
+        text: String,
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// Bytes that don't have the digest by which they were asked for.
+    #[error("{what}: digest mismatch: expected {expected}, found {found}")]
+    DigestMismatch {
+        /// The object.
+        what: String,
+        /// The digest it should have.
+        expected: String,
+        /// The digest it has.
+        found: String,
+    },
+    /// Bytes of another count than the descriptor says.
+    #[error("{what}: size mismatch: expected {expected} bytes, found {found}")]
+    SizeMismatch {
+        /// The object.
+        what: String,
+        /// Bytes announced.
+        expected: u64,
+        /// Bytes seen (at least, where reading stopped early).
+        found: u64,
+    },
+    /// A stream that ends before its own end.
+    #[error("{what} is truncated")]
+    Truncated {
+        /// The object.
+        what: String,
+    },
+    /// A compressed stream that can't be inflated.
+    #[error("{what}: corrupt compressed data: {reason}")]
+    CorruptCompression {
+        /// The object.
+        what: String,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// A layer archive that can't be parsed.
+    #[error("{what}: corrupt layer archive: {reason}")]
+    CorruptLayer {
+        /// The object.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A layer entry that must not be unpacked.
+    #[error("{what}: refused entry {entry:?}: {reason}")]
+    UnsafeEntry {
+        /// The layer.
+        what: String,
+        /// The name of the entry, lossily.
+        entry: String,
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// An object that goes over a limit.
+    #[error("{what} exceeds the limit of {limit}")]
+    LimitExceeded {
+        /// The object.
+        what: String,
+        /// The limit with its unit.
+        limit: String,
+    },
+    /// A document that is not JSON or has not the members it must have.
+    #[error("{what} is not valid JSON: {reason}")]
+    NotJson {
+        /// The document.
+        what: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// A document that is JSON but breaks a rule of the image specification.
+    #[error("{what}: {reason}")]
+    BadManifest {
+        /// The document.
+        what: String,
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// An index that has nothing for the wanted platform.
+    #[error(
+        "{what} has no image for platform {platform} (available: {})",
+        list(available)
+    )]
+    NoPlatform {
+        /// The index.
+        what: String,
+        /// The wanted platform.
+        platform: String,
+        /// The platforms that it has.
+        available: Vec<String>,
+    },
+    /// The file system of the store (or of an export) is full.
+    #[error("no space left on the file system of {}", path.display())]
+    NoSpace {
+        /// The file or folder that was written.
+        path: PathBuf,
+    },
+    /// A blob or layer that the store should have and has not.
+    #[error("{what} {digest} is missing from the store; fetch the image again")]
+    Missing {
+        /// What kind of object.
+        what: String,
+        /// Which.
+        digest: Digest,
+    },
+    /// A file of the store that can't be understood.
+    #[error("{}: {reason}; remove the image and fetch it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A system call on a file failed.
+    #[error("{action} {}: {error}", path.display())]
+    Io {
+        /// What was tried, such as "cannot open".
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        error: io::Error,
+    },
+    /// An answer of a registry that is no success.
+    #[error("registry {registry}: {action}: status {status}{}", colon(message))]
+    Registry {
+        /// Host and port.
+        registry: String,
+        /// What was asked for.
+        action: String,
+        /// HTTP status.
+        status: u16,
+        /// What the registry says, may be empty.
+        message: String,
+    },
+    /// The registry wants other credentials or none would do.
+    #[error("registry {registry}: {action}: not authorized{}", colon(message))]
+    Unauthorized {
+        /// Host and port.
+        registry: String,
+        /// What was asked for.
+        action: String,
+        /// What the registry says, may be empty.
+        message: String,
+    },
+    /// Plain HTTP with a host that is neither loopback nor configured.
+    #[error(
+        "registry {registry} speaks plain HTTP, which is refused but for loopback and hosts configured for it"
+    )]
+    PlainHttpRefused {
+        /// Host and port.
+        registry: String,
+    },
+    /// No answer of a registry at all, or one that broke off.
+    #[error("registry {registry}: {action}: {reason}")]
+    Network {
+        /// Host and port.
+        registry: String,
+        /// What was asked for.
+        action: String,
+        /// What went wrong on the way.
+        reason: String,
+    },
+}
+
+fn list(available: &[String]) -> String {
+    if available.is_empty() {
+        "none".to_owned()
+    } else {
+        available.join(", ")
+    }
+}
+
+fn colon(message: &str) -> String {
+    if message.is_empty() {
+        String::new()
+    } else {
+        format!(": {message}")
+    }
+}
+
+impl StoreError {
+    /// Wraps a failed system call; a full file system or an exceeded quota becomes
+    /// [`StoreError::NoSpace`].
+    pub(crate) fn io(action: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
+        let error = error.into();
+        if matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        ) {
+            return Self::NoSpace {
+                path: path.to_owned(),
+            };
+        }
+        Self::Io {
+            action,
+            path: path.to_owned(),
+            error,
+        }
+    }
+
+    /// Turns the error of a stream into the store's own: an error that was made by
+    /// [`StoreError::into_io`] comes out as it went in, an early end is [`StoreError::Truncated`].
+    pub(crate) fn from_read(what: &str, error: io::Error) -> Self {
+        if error
+            .get_ref()
+            .is_some_and(|inner| inner.is::<StoreError>())
+        {
+            let kind = error.kind();
+            return match error
+                .into_inner()
+                .map(|inner| inner.downcast::<StoreError>())
+            {
+                Some(Ok(inner)) => *inner,
+                _ => Self::CorruptLayer {
+                    what: what.to_owned(),
+                    reason: kind.to_string(),
+                },
+            };
+        }
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Truncated {
+                what: what.to_owned(),
+            },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace {
+                path: PathBuf::from(what),
+            },
+            _ => Self::CorruptLayer {
+                what: what.to_owned(),
+                reason: error.to_string(),
+            },
+        }
+    }
+
+    /// The same for the raw bytes of an object, before anything was made of them.
+    pub(crate) fn from_source(what: &str, error: io::Error) -> Self {
+        let own = error
+            .get_ref()
+            .is_some_and(|inner| inner.is::<StoreError>());
+        if own || error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::from_read(what, error);
+        }
+        Self::io("cannot read", Path::new(what), error)
+    }
+
+    /// Carries this error through an interface that knows only [`io::Error`].
+    pub(crate) fn into_io(self) -> io::Error {
+        io::Error::other(self)
+    }
+}

@@ -1,0 +1,320 @@
+use std::io::Read;
+use std::process::Command;
+
+use oci_spec::image::Digest;
+use serde_json::Value;
+
+use super::*;
+use crate::archive::{self, ArchiveOrigin};
+use crate::cosign;
+use crate::digest::sha256;
+use crate::layout::LayoutOrigin;
+use crate::media_type;
+use crate::origin::Origin;
+use crate::reference::Reference;
+
+/// The blobs of a store with one signed image of two layers, one of them compressed.
+struct Blobs {
+    dir: tempfile::TempDir,
+    manifest: Digest,
+    top: Digest,
+    layers: Vec<Vec<u8>>,
+    signatures: Digest,
+}
+
+fn layer(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, name, content).unwrap();
+    builder.into_inner().unwrap()
+}
+
+impl Blobs {
+    fn new() -> Self {
+        let plain = vec![layer("one", b"first"), layer("two", &[7; 100_000])];
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&plain[1]).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "config": {},
+            "rootfs": { "type": "layers", "diff_ids": [sha256(&plain[0]), sha256(&plain[1])] },
+        });
+        let config = config.to_string().into_bytes();
+        let descriptor = |media_type: &str, bytes: &[u8]| json!({ "mediaType": media_type, "digest": sha256(bytes), "size": bytes.len() });
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST,
+            "config": descriptor(media_type::OCI_CONFIG, &config),
+            "layers": [
+                descriptor(media_type::OCI_LAYER, &plain[0]),
+                descriptor(&format!("{}+gzip", media_type::OCI_LAYER), &gzip),
+            ],
+        });
+        let manifest = manifest.to_string().into_bytes();
+        let mut member = descriptor(media_type::OCI_MANIFEST, &manifest);
+        member["platform"] = json!({ "architecture": "amd64", "os": "linux" });
+        let mut absent = descriptor(media_type::OCI_MANIFEST, b"not in the store");
+        absent["platform"] = json!({ "architecture": "s390x", "os": "linux" });
+        let index = json!({
+            "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": [member, absent],
+        });
+        let index = index.to_string().into_bytes();
+        let signed = cosign::append(None, b"payload", "c2ln").unwrap().unwrap();
+        let blobs = Self {
+            dir: tempfile::tempdir().unwrap(),
+            manifest: sha256(&manifest),
+            top: sha256(&index),
+            layers: plain.clone(),
+            signatures: sha256(&signed.manifest),
+        };
+        for blob in [
+            &plain[0],
+            &gzip,
+            &config,
+            &manifest,
+            &index,
+            &signed.manifest,
+            &signed.config,
+        ] {
+            blobs.add(blob);
+        }
+        blobs.add(b"payload");
+        blobs
+    }
+
+    fn add(&self, bytes: &[u8]) {
+        fs::write(self.path(&sha256(bytes)), bytes).unwrap();
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        self.dir.path().join(digest.digest())
+    }
+
+    fn export(&self, top: &Digest, format: ExportFormat, dest: &Path) -> Result<(), StoreError> {
+        let outgoing = Outgoing {
+            blob_path: &|digest| self.path(digest),
+            top: top.clone(),
+            reference: Some(Reference::parse("q.io/team/app:v1").unwrap()),
+            signatures: vec![(self.manifest.clone(), self.signatures.clone())],
+        };
+        export(&outgoing, format, dest)
+    }
+}
+
+fn blob(origin: &mut dyn Origin, digest: &Digest, size: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    origin
+        .blob(digest, size as u64)
+        .unwrap()
+        .read_to_end(&mut bytes)
+        .unwrap();
+    bytes
+}
+
+fn check_oci(blobs: &Blobs, origin: &mut dyn Origin) {
+    assert_eq!(origin.top().unwrap().digest, blobs.top);
+    assert_eq!(
+        origin.manifest(&blobs.manifest).unwrap().digest,
+        blobs.manifest
+    );
+    assert_eq!(origin.name().unwrap().to_string(), "q.io/team/app:v1");
+    let first = &blobs.layers[0];
+    assert_eq!(&blob(origin, &sha256(first), first.len()), first);
+    let signatures = origin.signature_manifest(&blobs.manifest).unwrap().unwrap();
+    assert_eq!(signatures.digest, blobs.signatures);
+    assert_eq!(blob(origin, &sha256(b"payload"), 7), b"payload");
+}
+
+#[test]
+fn layouts_and_archives_come_back_equal() {
+    let blobs = Blobs::new();
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("layout");
+    blobs
+        .export(&blobs.top, ExportFormat::OciLayout, &folder)
+        .unwrap();
+    check_oci(&blobs, &mut LayoutOrigin::open(&folder, None).unwrap());
+    let file = out.path().join("oci.tar");
+    blobs
+        .export(&blobs.top, ExportFormat::OciArchive, &file)
+        .unwrap();
+    assert_eq!(archive::detect(&file).unwrap(), archive::Kind::Oci);
+    check_oci(
+        &blobs,
+        &mut ArchiveOrigin::open_oci(&file, Some("q.io/team/app:v1")).unwrap(),
+    );
+    let again = out.path().join("again.tar");
+    blobs
+        .export(&blobs.top, ExportFormat::OciArchive, &again)
+        .unwrap();
+    assert_eq!(fs::read(&file).unwrap(), fs::read(&again).unwrap());
+}
+
+#[test]
+fn docker_archives_hold_plain_layers() {
+    let blobs = Blobs::new();
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("docker.tar");
+    blobs
+        .export(&blobs.top, ExportFormat::DockerArchive, &file)
+        .unwrap();
+    assert_eq!(archive::detect(&file).unwrap(), archive::Kind::Docker);
+    let mut origin = ArchiveOrigin::open_docker(&file, Some("q.io/team/app:v1")).unwrap();
+    let top: Value = serde_json::from_slice(&origin.top().unwrap().bytes).unwrap();
+    for (descriptor, layer) in top["layers"].as_array().unwrap().iter().zip(&blobs.layers) {
+        assert_eq!(descriptor["digest"], sha256(layer).to_string());
+        assert_eq!(&blob(&mut origin, &sha256(layer), layer.len()), layer);
+    }
+    assert_eq!(top["layers"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_damaged_store_exports_nothing() {
+    for format in [
+        ExportFormat::OciLayout,
+        ExportFormat::OciArchive,
+        ExportFormat::DockerArchive,
+    ] {
+        let blobs = Blobs::new();
+        let out = tempfile::tempdir().unwrap();
+        let dest = out.path().join("x");
+        let path = blobs.path(&sha256(&blobs.layers[0]));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[3] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let error = blobs.export(&blobs.top, format, &dest).unwrap_err();
+        assert!(
+            matches!(error, StoreError::DigestMismatch { .. }),
+            "{error}"
+        );
+        fs::remove_file(&path).unwrap();
+        let error = blobs.export(&blobs.top, format, &dest).unwrap_err();
+        assert!(matches!(error, StoreError::Missing { .. }), "{error}");
+        let gone = sha256(b"gone");
+        assert!(matches!(
+            blobs.export(&gone, format, &dest),
+            Err(StoreError::Missing { .. })
+        ));
+        assert_eq!(
+            fs::read_dir(out.path()).unwrap().count(),
+            0,
+            "something is left"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let blobs = Blobs::new();
+    let out = tempfile::tempdir().unwrap();
+    let dest = out.path().join("x");
+    fs::write(&dest, "mine").unwrap();
+    assert!(
+        blobs
+            .export(&blobs.top, ExportFormat::OciArchive, &dest)
+            .is_err()
+    );
+    assert_eq!(fs::read(&dest).unwrap(), b"mine");
+    assert!(
+        blobs
+            .export(&blobs.top, ExportFormat::OciArchive, Path::new("/"))
+            .is_err()
+    );
+}
+
+/// Reads the exports back with skopeo, where it is installed.
+#[test]
+fn skopeo_reads_equal_digests() {
+    let Ok(version) = Command::new("skopeo").arg("--version").output() else {
+        return;
+    };
+    assert!(version.status.success());
+    let blobs = Blobs::new();
+    let out = tempfile::tempdir().unwrap();
+    let inspect = |what: &[&str]| -> Vec<u8> {
+        let output = Command::new("skopeo")
+            .args([
+                "--override-os=linux",
+                "--override-arch=amd64",
+                "inspect",
+                "--raw",
+            ])
+            .args(what)
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{what:?}: {message}");
+        output.stdout
+    };
+    for (format, name, scheme) in [
+        (ExportFormat::OciLayout, "layout", "oci"),
+        (ExportFormat::OciArchive, "oci.tar", "oci-archive"),
+    ] {
+        let dest = out.path().join(name);
+        blobs.export(&blobs.top, format, &dest).unwrap();
+        let source = format!("{scheme}:{}:q.io/team/app:v1", dest.display());
+        assert_eq!(sha256(&inspect(&[&source])), blobs.top, "{scheme}");
+    }
+    let dest = out.path().join("docker.tar");
+    blobs
+        .export(&blobs.manifest, ExportFormat::DockerArchive, &dest)
+        .unwrap();
+    let source = format!("docker-archive:{}:q.io/team/app:v1", dest.display());
+    let raw: Value = serde_json::from_slice(&inspect(&[&source])).unwrap();
+    let found: Vec<_> = raw["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer["digest"].clone())
+        .collect();
+    let wanted: Vec<_> = blobs
+        .layers
+        .iter()
+        .map(|layer| json!(sha256(layer)))
+        .collect();
+    assert_eq!(found, wanted);
+}
+
+/// Reads what skopeo makes of an export, where it is installed.
+#[test]
+fn archives_of_skopeo_are_read() {
+    if Command::new("skopeo").arg("--version").output().is_err() {
+        return;
+    }
+    let blobs = Blobs::new();
+    let out = tempfile::tempdir().unwrap();
+    let layout = out.path().join("layout");
+    blobs
+        .export(&blobs.manifest, ExportFormat::OciLayout, &layout)
+        .unwrap();
+    let source = format!("oci:{}:q.io/team/app:v1", layout.display());
+    let copy = |scheme: &str, name: &str, flags: &[&str]| {
+        let file = out.path().join(name);
+        let dest = format!("{scheme}:{}:q.io/team/app:v1", file.display());
+        let output = Command::new("skopeo")
+            .args([
+                "--override-os=linux",
+                "--override-arch=amd64",
+                "--insecure-policy",
+                "copy",
+            ])
+            .args(flags)
+            .args([&source, &dest])
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{dest}: {message}");
+        file
+    };
+    let file = copy("oci-archive", "oci.tar", &["--preserve-digests"]);
+    assert_eq!(archive::detect(&file).unwrap(), archive::Kind::Oci);
+    let mut origin = ArchiveOrigin::open_oci(&file, Some("q.io/team/app:v1")).unwrap();
+    assert_eq!(origin.top().unwrap().digest, blobs.manifest);
+    let file = copy("docker-archive", "docker.tar", &[]);
+    assert_eq!(archive::detect(&file).unwrap(), archive::Kind::Docker);
+    let mut origin = ArchiveOrigin::open_docker(&file, None).unwrap();
+    for layer in &blobs.layers {
+        assert_eq!(&blob(&mut origin, &sha256(layer), layer.len()), layer);
+    }
+}

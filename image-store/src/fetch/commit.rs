@@ -1,0 +1,128 @@
+//! From staged to visible: everything is on disk before the first rename, the name comes last.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::layers::{Staged, jobs, work};
+use super::{Fetch, FetchEvent};
+use crate::error::StoreError;
+use crate::store::{Image, RefRecord, Staging, make_folder, sync_file_system, sync_folder};
+
+pub(super) fn complete(
+    mut fetch: Fetch,
+    on_event: &mut dyn FnMut(FetchEvent),
+) -> Result<Image, StoreError> {
+    let store = fetch.store.clone();
+    for folder in [
+        store.blobs_folder(),
+        store.layers_folder(),
+        store.refs_folder(),
+    ] {
+        make_folder(&folder)?;
+    }
+    let staging = store.stage()?;
+    let jobs = jobs(&fetch, on_event)?;
+    let outcome = match jobs.is_empty() {
+        true => None,
+        false => Some(work(&mut fetch, &staging, jobs, false, on_event)?),
+    };
+    let documents = stage_documents(&fetch, &staging)?;
+    let record = RefRecord::new(
+        fetch.reference.clone(),
+        fetch
+            .chain
+            .first()
+            .unwrap_or(fetch.manifest_digest())
+            .clone(),
+        fetch.manifest_digest().clone(),
+        fetch.source.to_string(),
+    );
+    let staged_record = staging.write("record", &record.to_bytes())?;
+    sync_file_system(staging.path())?;
+    for (subject, signatures) in &fetch.signatures {
+        store.add_signatures(subject, signatures)?;
+    }
+    if let Some(outcome) = outcome {
+        publish_layers(&fetch, outcome.staged)?;
+        // No lock is held from here on, so waiting for others can't block them.
+        for busy in outcome.busy {
+            let late = work(&mut fetch, &staging, vec![busy], true, on_event)?;
+            if late
+                .staged
+                .iter()
+                .any(|staged| staged.folder.is_some() || staged.blob.is_some())
+            {
+                sync_file_system(staging.path())?;
+            }
+            publish_layers(&fetch, late.staged)?;
+        }
+    }
+    for (from, name) in &documents {
+        publish(from, &store.blobs_folder().join(name))?;
+    }
+    sync_folder(&store.layers_folder())?;
+    sync_folder(&store.blobs_folder())?;
+    let to = store.refs_folder().join(fetch.reference.file_name());
+    fs::rename(&staged_record, &to).map_err(|e| StoreError::io("cannot write", &to, e))?;
+    sync_folder(&store.refs_folder())?;
+    store.image(&record.digest, &fetch.options.platform)
+}
+
+/// Writes manifests and configuration where they are missing; gives files and the names they get.
+fn stage_documents(
+    fetch: &Fetch,
+    staging: &Staging,
+) -> Result<Vec<(std::path::PathBuf, String)>, StoreError> {
+    let config = (&fetch.manifest.config.digest, &fetch.config_bytes);
+    let documents = fetch.documents.iter().map(|raw| (&raw.digest, &raw.bytes));
+    let mut staged = Vec::new();
+    for (digest, bytes) in documents.chain([config]) {
+        // One that is there but damaged is replaced by the rename.
+        if fetch.store.read_blob("blob", digest, u64::MAX - 1).is_err() {
+            let name = digest.digest().to_owned();
+            staged.push((staging.write(&name, bytes)?, name));
+        }
+    }
+    Ok(staged)
+}
+
+fn publish_layers(fetch: &Fetch, staged: Vec<Staged>) -> Result<(), StoreError> {
+    for Staged {
+        job,
+        folder,
+        blob,
+        lock,
+    } in staged
+    {
+        if let Some(blob) = blob {
+            publish(&blob, &fetch.store.blob_path(&job.descriptor.digest)?)?;
+        }
+        if let Some(folder) = folder {
+            let to = fetch.store.layer_folder(&job.diff_id)?;
+            if !fetch.store.has_layer(&job.diff_id)? && to.exists() {
+                // Somebody has been at the store: a layer folder without its tree.
+                fs::remove_dir_all(&to).map_err(|e| StoreError::io("cannot remove", &to, e))?;
+            }
+            publish(&folder, &to)?;
+        }
+        // Only now may another look whether the layer is there.
+        drop(lock);
+    }
+    Ok(())
+}
+
+/// Makes a staged thing visible. If another was first, its copy is as good: both were proven.
+fn publish(from: &Path, to: &Path) -> Result<(), StoreError> {
+    match fs::rename(from, to) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists
+            ) =>
+        {
+            Ok(())
+        }
+        other => other.map_err(|error| StoreError::io("cannot publish", to, error)),
+    }
+}

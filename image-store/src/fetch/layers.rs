@@ -1,0 +1,302 @@
+//! The layers of one image: two at a time, each unpacked into the staging folder of the fetch.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use oci_spec::image::Digest;
+
+use super::{Fetch, FetchEvent};
+use crate::digest::hex;
+use crate::error::StoreError;
+use crate::layer::{Intake, LayerJob, Watch};
+use crate::manifest::Descriptor;
+use crate::origin::{FetchOptions, Origin, open};
+use crate::source::ImageSource;
+use crate::store::{LayerFacts, LayerLock, Staging, Store};
+
+/// Layers that are worked on at once. More would only compete for the same processors and disk.
+const WORKERS: usize = 2;
+
+/// One layer that is not (all) in the store.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) descriptor: Descriptor,
+    pub(super) diff_id: Digest,
+    /// Whether the tree is missing.
+    unpack: bool,
+    /// Whether the compressed blob is missing and wanted.
+    keep: bool,
+}
+
+/// A layer in the staging folder, proven. Holds the right to publish it.
+pub(super) struct Staged {
+    pub(super) job: Job,
+    /// The folder that becomes the layer, if it was unpacked.
+    pub(super) folder: Option<PathBuf>,
+    /// The compressed blob, if it was kept.
+    pub(super) blob: Option<PathBuf>,
+    pub(super) lock: LayerLock,
+}
+
+/// What one go over the jobs gave.
+pub(super) struct Outcome {
+    pub(super) staged: Vec<Staged>,
+    /// Layers that others were unpacking at the time.
+    pub(super) busy: Vec<Job>,
+}
+
+/// The layers of `fetch` that need work; tells of all of them.
+pub(super) fn jobs(
+    fetch: &Fetch,
+    on_event: &mut dyn FnMut(FetchEvent),
+) -> Result<Vec<Job>, StoreError> {
+    let mut jobs: Vec<Job> = Vec::new();
+    for (descriptor, diff_id) in fetch.manifest.layers.iter().zip(&fetch.diff_ids) {
+        let known = jobs.iter().any(|job| job.diff_id == *diff_id);
+        let unpack = !known && !fetch.store.has_layer(diff_id)?;
+        let kept = jobs
+            .iter()
+            .any(|job| job.descriptor.digest == descriptor.digest && job.keep);
+        let keep =
+            fetch.options.keep_layers && !kept && !fetch.store.has_blob(&descriptor.digest)?;
+        let (digest, size) = (descriptor.digest.clone(), descriptor.size);
+        on_event(FetchEvent::Layer {
+            digest,
+            size,
+            present: !unpack && !keep,
+        });
+        if unpack || keep {
+            let (descriptor, diff_id) = (descriptor.clone(), diff_id.clone());
+            jobs.push(Job {
+                descriptor,
+                diff_id,
+                unpack,
+                keep,
+            });
+        }
+    }
+    Ok(jobs)
+}
+
+/// What the workers share.
+struct Shop<'a> {
+    store: &'a Store,
+    source: &'a ImageSource,
+    options: &'a FetchOptions,
+    staging: &'a Staging,
+    jobs: Mutex<VecDeque<Job>>,
+    outcome: Mutex<Outcome>,
+    cancelled: AtomicBool,
+    failed: Mutex<Option<StoreError>>,
+    /// Wait for layers that others work on, instead of putting them off.
+    wait: bool,
+}
+
+/// Works off `jobs`. On error, what was staged is left to the staging folder's end.
+pub(super) fn work(
+    fetch: &mut Fetch,
+    staging: &Staging,
+    jobs: Vec<Job>,
+    wait: bool,
+    on_event: &mut dyn FnMut(FetchEvent),
+) -> Result<Outcome, StoreError> {
+    let workers = jobs.len().min(if wait { 1 } else { WORKERS });
+    let shop = Shop {
+        store: &fetch.store,
+        source: &fetch.source,
+        options: &fetch.options,
+        staging,
+        jobs: Mutex::new(jobs.into()),
+        outcome: Mutex::new(Outcome {
+            staged: Vec::new(),
+            busy: Vec::new(),
+        }),
+        cancelled: AtomicBool::new(false),
+        failed: Mutex::new(None),
+        wait,
+    };
+    let mut first = Some(&mut *fetch.origin);
+    let (events, incoming) = channel();
+    thread::scope(|scope| {
+        let mut running = Vec::new();
+        for _ in 0..workers {
+            let (shop, events, origin) = (&shop, events.clone(), first.take());
+            let spawned = thread::Builder::new()
+                .name("layer".to_owned())
+                .spawn_scoped(scope, move || shop.work(origin, &events));
+            match spawned {
+                Ok(worker) => running.push(worker),
+                // One worker is enough, none is not.
+                Err(_) if !running.is_empty() => break,
+                Err(error) => {
+                    return Err(StoreError::io(
+                        "cannot start a thread for",
+                        staging.path(),
+                        error,
+                    ));
+                }
+            }
+        }
+        drop(events);
+        for event in incoming {
+            on_event(event);
+        }
+        for worker in running {
+            if worker.join().is_err() {
+                shop.fail(StoreError::CorruptLayer {
+                    what: "layer".to_owned(),
+                    reason: "it made the unpacking fail in an unforeseen way".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    })?;
+    if let Some(error) = shop
+        .failed
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+    {
+        return Err(error);
+    }
+    Ok(shop
+        .outcome
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Shop<'_> {
+    /// One worker: takes jobs until there are none or one fails. Needs an origin of its own, since
+    /// an origin gives one blob at a time; the first worker has that of the fetch.
+    fn work(&self, origin: Option<&mut (dyn Origin + '_)>, events: &Sender<FetchEvent>) {
+        let mut opened: Option<Box<dyn Origin>> = None;
+        let mut origin = origin;
+        loop {
+            if self.cancelled.load(Ordering::Relaxed) {
+                return;
+            }
+            let job = lock(&self.jobs).pop_front();
+            let Some(job) = job else { return };
+            let result = match &mut origin {
+                Some(origin) => self.one(&job, &mut **origin, events),
+                None => match &mut opened {
+                    Some(opened) => self.one(&job, opened.as_mut(), events),
+                    none => match open(self.source, self.options) {
+                        Ok(new) => self.one(&job, none.insert(new).as_mut(), events),
+                        Err(error) => Err(error),
+                    },
+                },
+            };
+            match result {
+                Ok(Some(staged)) => lock(&self.outcome).staged.push(staged),
+                Ok(None) => lock(&self.outcome).busy.push(job),
+                Err(error) => return self.fail(error),
+            }
+        }
+    }
+
+    /// Stages one layer; `None` if another command works on it.
+    fn one(
+        &self,
+        job: &Job,
+        origin: &mut dyn Origin,
+        events: &Sender<FetchEvent>,
+    ) -> Result<Option<Staged>, StoreError> {
+        let Some(lock) = self.store.lock_layer(&job.diff_id, self.wait)? else {
+            return Ok(None);
+        };
+        let digest = &job.descriptor.digest;
+        // Another may have finished before the lock was free.
+        let unpack = job.unpack && !self.store.has_layer(&job.diff_id)?;
+        let present = self.store.has_blob(digest)?;
+        let keep = job.keep && !present;
+        let blob = match keep {
+            true => Some(self.staging.path().join(format!("blob-{}", hex(digest)?))),
+            false => None,
+        };
+        let mut staged = Staged {
+            job: job.clone(),
+            folder: None,
+            blob: blob.clone(),
+            lock,
+        };
+        if unpack || keep {
+            let received = |bytes| {
+                // Nobody listens only when the fetch is over.
+                drop(events.send(FetchEvent::Received {
+                    digest: digest.clone(),
+                    bytes,
+                }));
+            };
+            let watch = Watch {
+                received: &received,
+                cancelled: &self.cancelled,
+            };
+            let what = format!("layer {digest}");
+            let source: Box<dyn Read + Send + '_> = if present {
+                let path = self.store.blob_path(digest)?;
+                Box::new(File::open(&path).map_err(|e| StoreError::io("cannot open", &path, e))?)
+            } else {
+                origin.blob(digest, job.descriptor.size)?
+            };
+            let intake = Intake::new(source, &what, &job.descriptor, blob.as_deref(), watch)?;
+            if unpack {
+                staged.folder = Some(self.unpack(job, &what, intake)?);
+            } else {
+                intake.finish()?;
+            }
+        }
+        drop(events.send(FetchEvent::Done {
+            digest: digest.clone(),
+        }));
+        Ok(Some(staged))
+    }
+
+    fn unpack(&self, job: &Job, what: &str, intake: Intake<'_>) -> Result<PathBuf, StoreError> {
+        let folder = self
+            .staging
+            .path()
+            .join(format!("layer-{}", hex(&job.diff_id)?));
+        let root = folder.join("fs");
+        for path in [&folder, &root] {
+            fs::create_dir(path).map_err(|e| StoreError::io("cannot create", path, e))?;
+        }
+        // What the layer does not say of its root is what a root folder has.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&root, mode)
+            .map_err(|error| StoreError::io("cannot change", &root, error))?;
+        let job = LayerJob {
+            what,
+            size: job.descriptor.size,
+            diff_id: &job.diff_id,
+            root: &root,
+            limits: &self.options.limits,
+        };
+        let unpacked = job.run(intake)?;
+        let facts = LayerFacts::new(unpacked.bytes, unpacked.entries);
+        write(folder.join("layer.json"), &facts.to_bytes())?;
+        if unpacked.opaque {
+            write(folder.join("opaque"), b"")?;
+        }
+        Ok(folder)
+    }
+
+    fn fail(&self, error: StoreError) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        // What fails after the first only fails because of it.
+        lock(&self.failed).get_or_insert(error);
+    }
+}
+
+fn write(path: PathBuf, bytes: &[u8]) -> Result<(), StoreError> {
+    fs::write(&path, bytes).map_err(|error| StoreError::io("cannot write", &path, error))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

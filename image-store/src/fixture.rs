@@ -1,0 +1,274 @@
+//! What the tests are made of: layers byte by byte, and layouts with images of them.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::Digest;
+use serde_json::json;
+
+use crate::digest::sha256;
+use crate::manifest::Descriptor;
+use crate::source::ImageSource;
+
+/// A tar stream that may hold anything.
+#[derive(Default, Clone)]
+pub(crate) struct Tar(Vec<u8>);
+
+/// A header to be written, with fields to be changed.
+#[derive(Clone)]
+pub(crate) struct Head<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) kind: u8,
+    pub(crate) link: &'a [u8],
+    pub(crate) mode: u64,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+    pub(crate) mtime: u64,
+    pub(crate) size: Option<u64>,
+    pub(crate) data: &'a [u8],
+}
+
+impl Default for Head<'_> {
+    fn default() -> Self {
+        Head {
+            name: b"x",
+            kind: b'0',
+            link: b"",
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: 1_000_000,
+            size: None,
+            data: b"",
+        }
+    }
+}
+
+impl Tar {
+    pub(crate) fn head(mut self, head: &Head<'_>) -> Self {
+        let mut block = tar::Header::new_ustar();
+        let bytes = block.as_mut_bytes();
+        bytes[..head.name.len()].copy_from_slice(head.name);
+        bytes[157..157 + head.link.len()].copy_from_slice(head.link);
+        block.set_mode(u32::try_from(head.mode).unwrap());
+        block.set_uid(head.uid);
+        block.set_gid(head.gid);
+        block.set_mtime(head.mtime);
+        block.set_size(head.size.unwrap_or(head.data.len() as u64));
+        block.set_entry_type(tar::EntryType::new(head.kind));
+        block.set_cksum();
+        self.0.extend_from_slice(block.as_bytes());
+        self.0.extend_from_slice(head.data);
+        self.0.resize(self.0.len().next_multiple_of(512), 0);
+        self
+    }
+
+    pub(crate) fn file(self, name: &str, data: &[u8]) -> Self {
+        self.head(&Head {
+            name: name.as_bytes(),
+            data,
+            ..Head::default()
+        })
+    }
+
+    pub(crate) fn folder(self, name: &str) -> Self {
+        self.head(&Head {
+            name: name.as_bytes(),
+            kind: b'5',
+            mode: 0o755,
+            ..Head::default()
+        })
+    }
+
+    pub(crate) fn symlink(self, name: &str, link: &str) -> Self {
+        let (name, link) = (name.as_bytes(), link.as_bytes());
+        self.head(&Head {
+            name,
+            link,
+            kind: b'2',
+            mode: 0o777,
+            ..Head::default()
+        })
+    }
+
+    pub(crate) fn hard_link(self, name: &str, link: &str) -> Self {
+        let (name, link) = (name.as_bytes(), link.as_bytes());
+        self.head(&Head {
+            name,
+            link,
+            kind: b'1',
+            ..Head::default()
+        })
+    }
+
+    /// Extended header records for the member that follows.
+    pub(crate) fn pax(self, records: &[(&str, &[u8])]) -> Self {
+        let mut data = Vec::new();
+        for (key, value) in records {
+            let rest = key.len() + value.len() + 3;
+            let mut length = rest + rest.to_string().len();
+            length = rest + length.to_string().len();
+            data.extend_from_slice(format!("{length} {key}=").as_bytes());
+            data.extend_from_slice(value);
+            data.push(b'\n');
+        }
+        self.head(&Head {
+            name: b"pax",
+            kind: b'x',
+            data: &data,
+            ..Head::default()
+        })
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// The stream with its end mark.
+    pub(crate) fn end(self) -> Vec<u8> {
+        self.raw(&[0; 1024]).0
+    }
+
+    /// The stream without an end mark.
+    pub(crate) fn open_end(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::stream::encode_all(bytes, 1).unwrap()
+}
+
+/// A layer as an image names it.
+#[derive(Clone)]
+pub(crate) struct TestLayer {
+    pub(crate) blob: Vec<u8>,
+    pub(crate) diff_id: Digest,
+}
+
+impl TestLayer {
+    pub(crate) fn gzip(tar: &[u8]) -> Self {
+        Self {
+            blob: gzip(tar),
+            diff_id: sha256(tar),
+        }
+    }
+}
+
+pub(crate) fn descriptor(bytes: &[u8]) -> Descriptor {
+    Descriptor {
+        media_type: "application/vnd.oci.image.layer.v1.tar+gzip".to_owned(),
+        digest: sha256(bytes),
+        size: bytes.len() as u64,
+        platform: None,
+        annotations: std::collections::BTreeMap::new(),
+    }
+}
+
+/// An OCI layout in a folder, with images for `linux/amd64`.
+pub(crate) struct TestLayout {
+    path: PathBuf,
+    index: Vec<serde_json::Value>,
+}
+
+impl TestLayout {
+    pub(crate) fn new(path: &Path) -> Self {
+        fs::create_dir_all(path.join("blobs/sha256")).unwrap();
+        fs::write(path.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+        Self {
+            path: path.to_owned(),
+            index: Vec::new(),
+        }
+    }
+
+    pub(crate) fn blob(&self, bytes: &[u8]) -> Digest {
+        let digest = sha256(bytes);
+        fs::write(self.blob_path(&digest), bytes).unwrap();
+        digest
+    }
+
+    pub(crate) fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.path.join("blobs/sha256").join(digest.digest())
+    }
+
+    /// Adds an image and gives the digest of its manifest.
+    pub(crate) fn image(&mut self, tag: &str, layers: &[TestLayer]) -> Digest {
+        let config = json!({
+            "architecture": "amd64",
+            "os": "linux",
+            "config": { "Cmd": [tag] },
+            "rootfs": {
+                "type": "layers",
+                "diff_ids": layers.iter().map(|l| l.diff_id.to_string()).collect::<Vec<_>>(),
+            },
+        })
+        .to_string();
+        let named = |media_type: &str, bytes: &[u8]| json!({"mediaType": media_type, "digest": self.blob(bytes), "size": bytes.len()});
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": crate::media_type::OCI_MANIFEST,
+            "config": named(crate::media_type::OCI_CONFIG, config.as_bytes()),
+            "layers": layers
+                .iter()
+                .map(|l| named("application/vnd.oci.image.layer.v1.tar+gzip", &l.blob))
+                .collect::<Vec<_>>(),
+        })
+        .to_string();
+        self.document(tag, crate::media_type::OCI_MANIFEST, manifest.as_bytes())
+    }
+
+    /// Adds whatever bytes as a document of the index.
+    pub(crate) fn document(&mut self, tag: &str, media_type: &str, bytes: &[u8]) -> Digest {
+        let digest = self.blob(bytes);
+        self.index.push(json!({
+            "mediaType": media_type,
+            "digest": digest,
+            "size": bytes.len(),
+            "annotations": { "org.opencontainers.image.ref.name": tag },
+        }));
+        let index = json!({"schemaVersion": 2, "manifests": self.index});
+        fs::write(self.path.join("index.json"), index.to_string()).unwrap();
+        digest
+    }
+
+    pub(crate) fn source(&self, tag: &str) -> ImageSource {
+        ImageSource::Layout {
+            path: self.path.clone(),
+            tag: Some(tag.to_owned()),
+        }
+    }
+}
+
+/// All below a folder: type, mode, owner, size and target of each, sorted.
+pub(crate) fn tree(root: &Path) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt;
+    fn walk(root: &Path, at: &Path, lines: &mut Vec<String>) {
+        for entry in fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let target = fs::read_link(&path).map_or(String::new(), |t| format!(" -> {t:?}"));
+            let size = if meta.is_file() { meta.size() } else { 0 };
+            let (mode, uid, gid) = (meta.mode(), meta.uid(), meta.gid());
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            lines.push(format!("{name} {mode:o} {uid}:{gid} {size}{target}"));
+            if meta.is_dir() {
+                walk(root, &path, lines);
+            }
+        }
+    }
+    let mut lines = Vec::new();
+    if root.exists() {
+        walk(root, root, &mut lines);
+    }
+    lines.sort();
+    lines
+}

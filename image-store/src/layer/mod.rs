@@ -1,0 +1,18 @@
+//! Layers: from a compressed tar stream to a tree in the form that overlayfs stacks.
+
+mod extract;
+mod inflate;
+mod intake;
+mod member;
+mod pax;
+mod pipeline;
+mod sparse;
+mod tree;
+mod walk;
+mod whiteout;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use intake::{Intake, Watch};
+pub(crate) use pipeline::LayerJob;

@@ -1,0 +1,294 @@
+//! Extended header records of POSIX.1-2001 (pax).
+
+use super::member::{Segment, Time};
+
+/// What one extended header says about the member that follows it.
+#[derive(Debug, Default)]
+pub(super) struct Pax {
+    pub(super) path: Option<Vec<u8>>,
+    pub(super) link_path: Option<Vec<u8>>,
+    pub(super) size: Option<u64>,
+    pub(super) uid: Option<u64>,
+    pub(super) gid: Option<u64>,
+    pub(super) mtime: Option<Time>,
+    pub(super) xattrs: Vec<(String, Vec<u8>)>,
+    pub(super) sparse: PaxSparse,
+}
+
+/// GNU tar's records about holes, in its three versions.
+#[derive(Debug, Default)]
+pub(super) struct PaxSparse {
+    /// The map is in the records (0.0 and 0.1).
+    pub(super) segments: Option<Vec<Segment>>,
+    /// The map is at the beginning of the data (1.0).
+    pub(super) map_in_data: bool,
+    pub(super) name: Option<Vec<u8>>,
+    pub(super) real_size: Option<u64>,
+    offset: Option<u64>,
+}
+
+impl PaxSparse {
+    /// Whether the member is sparse at all.
+    pub(super) fn is_some(&self) -> bool {
+        self.map_in_data || self.segments.is_some()
+    }
+}
+
+/// Parses the records; of two with the same key the later counts, as the standard says.
+pub(super) fn parse(mut records: &[u8]) -> Result<Pax, String> {
+    let mut pax = Pax::default();
+    // Trailing NULs are written by some.
+    while records.first().is_some_and(|byte| *byte != 0) {
+        let space = records
+            .iter()
+            .take(12)
+            .position(|byte| *byte == b' ')
+            .ok_or("a pax record has no length")?;
+        let (digits, _) = records.split_at(space);
+        let length = number(digits).ok_or("a pax record has no length")?;
+        let length = usize::try_from(length).map_err(|_| "a pax record is too long")?;
+        if length > records.len() || length < space + 2 {
+            return Err("the length of a pax record is wrong".to_owned());
+        }
+        let (record, rest) = records.split_at(length);
+        records = rest;
+        let record = record.get(space + 1..).unwrap_or_default();
+        let Some((b'\n', record)) = record.split_last() else {
+            return Err("a pax record has no end".to_owned());
+        };
+        let equals = record
+            .iter()
+            .position(|byte| *byte == b'=')
+            .ok_or("a pax record has no \"=\"")?;
+        let (key, value) = record.split_at(equals);
+        pax.record(key, value.get(1..).unwrap_or_default())?;
+    }
+    Ok(pax)
+}
+
+impl Pax {
+    fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
+        let number = || {
+            number(value)
+                .ok_or_else(|| format!("pax record {} is no number", String::from_utf8_lossy(key)))
+        };
+        match key {
+            b"path" => self.path = Some(value.to_vec()),
+            b"linkpath" => self.link_path = Some(value.to_vec()),
+            b"size" => self.size = Some(number()?),
+            b"uid" => self.uid = Some(number()?),
+            b"gid" => self.gid = Some(number()?),
+            b"mtime" => self.mtime = Some(time(value).ok_or("pax mtime is no time")?),
+            b"GNU.sparse.size" | b"GNU.sparse.realsize" => {
+                self.sparse.real_size = Some(number()?);
+            }
+            b"GNU.sparse.name" => self.sparse.name = Some(value.to_vec()),
+            b"GNU.sparse.major" => {
+                let major = number()?;
+                if major > 1 {
+                    return Err(format!("sparse format {major} is unknown"));
+                }
+                self.sparse.map_in_data = major == 1;
+            }
+            b"GNU.sparse.offset" => self.sparse.offset = Some(number()?),
+            b"GNU.sparse.numbytes" => {
+                let length = number()?;
+                let offset = self
+                    .sparse
+                    .offset
+                    .take()
+                    .ok_or("sparse length without offset")?;
+                let segments = self.sparse.segments.get_or_insert_default();
+                segments.push(Segment { offset, length });
+            }
+            b"GNU.sparse.numblocks" => {
+                self.sparse.segments.get_or_insert_default();
+            }
+            b"GNU.sparse.map" => self.sparse.segments = Some(map(value)?),
+            _ => {
+                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                    self.xattr(name, value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps an extended attribute if a layer may set it. The overlay ones would forge whiteouts
+    /// and redirects; other `security.*` and `system.*` ones belong to the host's policy.
+    fn xattr(&mut self, name: &[u8], value: &[u8]) -> Result<(), String> {
+        let Ok(name) = std::str::from_utf8(name) else {
+            return Ok(());
+        };
+        let allowed = name == "security.capability"
+            || (name.starts_with("user.") && !name.starts_with("user.overlay."));
+        if !allowed || name.contains('\0') {
+            return Ok(());
+        }
+        if name.len() > 255 || value.len() > 64 << 10 {
+            return Err("an extended attribute is larger than the kernel takes".to_owned());
+        }
+        self.xattrs.retain(|(other, _)| other != name);
+        self.xattrs.push((name.to_owned(), value.to_vec()));
+        Ok(())
+    }
+}
+
+/// `offset,length,offset,length,…` of version 0.1.
+fn map(value: &[u8]) -> Result<Vec<Segment>, String> {
+    let mut segments = Vec::new();
+    let mut numbers = value
+        .split(|byte| *byte == b',')
+        .filter(|part| !part.is_empty());
+    while let Some(offset) = numbers.next() {
+        let offset = number(offset).ok_or("sparse map is no list of numbers")?;
+        let length = numbers
+            .next()
+            .and_then(number)
+            .ok_or("sparse map is no list of numbers")?;
+        segments.push(Segment { offset, length });
+    }
+    Ok(segments)
+}
+
+/// A decimal number with nothing around it.
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 20 {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |sum, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        sum.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+/// `-1234.5678` as a time; digits beyond nanoseconds are dropped.
+fn time(value: &[u8]) -> Option<Time> {
+    let (negative, value) = match value.strip_prefix(b"-") {
+        Some(rest) => (true, rest),
+        None => (false, value),
+    };
+    let mut parts = value.splitn(2, |byte| *byte == b'.');
+    let seconds = i64::try_from(number(parts.next()?)?).ok()?;
+    let fraction = parts.next().unwrap_or_default();
+    if !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let nanoseconds = fraction
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(b'0'))
+        .take(9)
+        .fold(0_u32, |sum, byte| sum * 10 + u32::from(byte - b'0'));
+    Some(match (negative, nanoseconds) {
+        (false, nanoseconds) => Time {
+            seconds,
+            nanoseconds,
+        },
+        (true, 0) => Time {
+            seconds: -seconds,
+            nanoseconds: 0,
+        },
+        (true, nanoseconds) => Time {
+            seconds: -seconds - 1,
+            nanoseconds: 1_000_000_000 - nanoseconds,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(key: &str, value: &[u8]) -> Vec<u8> {
+        let body = key.len() + value.len() + 3;
+        let mut length = body + body.to_string().len();
+        length = body + length.to_string().len();
+        let mut bytes = format!("{length} {key}=").into_bytes();
+        bytes.extend_from_slice(value);
+        bytes.push(b'\n');
+        bytes
+    }
+
+    #[test]
+    fn values_are_read_and_the_later_counts() {
+        let mut bytes = record("path", b"first");
+        bytes.extend(record("path", b"se=c\nond"));
+        bytes.extend(record("uid", b"4000000000"));
+        bytes.extend(record("comment", b"ignored"));
+        let pax = parse(&bytes).unwrap();
+        assert_eq!(pax.path.unwrap(), b"se=c\nond");
+        assert_eq!(pax.uid, Some(4_000_000_000));
+    }
+
+    #[test]
+    fn times_before_and_after_1970() {
+        assert_eq!(
+            time(b"12.5"),
+            Some(Time {
+                seconds: 12,
+                nanoseconds: 500_000_000
+            })
+        );
+        assert_eq!(
+            time(b"-1.25"),
+            Some(Time {
+                seconds: -2,
+                nanoseconds: 750_000_000
+            })
+        );
+        assert_eq!(
+            time(b"7"),
+            Some(Time {
+                seconds: 7,
+                nanoseconds: 0
+            })
+        );
+        assert_eq!(
+            time(b"1.1234567891"),
+            Some(Time {
+                seconds: 1,
+                nanoseconds: 123_456_789
+            })
+        );
+        for bad in [&b""[..], b"x", b"1.x", b"--1", b"99999999999999999999"] {
+            assert_eq!(time(bad), None);
+        }
+    }
+
+    #[test]
+    fn only_attributes_of_the_allow_list_are_kept() {
+        let mut bytes = record("SCHILY.xattr.user.a", b"\x00\xff");
+        for name in [
+            "trusted.overlay.opaque",
+            "user.overlay.redirect",
+            "security.selinux",
+        ] {
+            bytes.extend(record(&format!("SCHILY.xattr.{name}"), b"y"));
+        }
+        bytes.extend(record("SCHILY.xattr.security.capability", b"cap"));
+        let names: Vec<_> = parse(&bytes)
+            .unwrap()
+            .xattrs
+            .into_iter()
+            .map(|(n, _)| n)
+            .collect();
+        assert_eq!(names, ["user.a", "security.capability"]);
+    }
+
+    #[test]
+    fn garbled_records_are_refused() {
+        for bad in [
+            &b"x"[..],
+            b"5 a=b",
+            b"99 a=b\n",
+            b"3 a\n",
+            b"6 path\n",
+            b"12345678901234 a=b\n",
+            b"10 size=-1\n",
+            b"0 \n",
+        ] {
+            assert!(parse(bad).is_err(), "{}", String::from_utf8_lossy(bad));
+        }
+    }
+}

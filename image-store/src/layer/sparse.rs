@@ -1,0 +1,165 @@
+//! Maps of sparse files: where stored bytes go.
+
+use std::io::{self, BufRead, Read};
+
+use super::member::Segment;
+
+/// Segments of one file; a map of more would cost more memory than the file is worth.
+const MAX_SEGMENTS: usize = 1 << 20;
+
+/// Checks that segments are in order, within the file, and account for all stored bytes.
+pub(super) fn check(segments: &[Segment], real_size: u64, stored: u64) -> Result<(), String> {
+    let mut end = 0_u64;
+    let mut total = 0_u64;
+    for segment in segments {
+        if segment.offset < end {
+            return Err("segments of a sparse file overlap".to_owned());
+        }
+        end = segment
+            .offset
+            .checked_add(segment.length)
+            .ok_or("a sparse segment is too long")?;
+        total = total
+            .checked_add(segment.length)
+            .ok_or("a sparse segment is too long")?;
+    }
+    if end > real_size {
+        return Err("a segment of a sparse file ends behind the file".to_owned());
+    }
+    if total != stored {
+        return Err("the segments of a sparse file are not what is stored".to_owned());
+    }
+    Ok(())
+}
+
+/// Reads the four entries of an old GNU header, or the 21 of a continuation block.
+pub(super) fn old_entries(block: &[u8], segments: &mut Vec<Segment>) -> Result<(), String> {
+    for entry in block.chunks_exact(24) {
+        let (offset, length) = entry.split_at(12);
+        if offset.first().is_none_or(|byte| *byte == 0) {
+            break;
+        }
+        let offset = header_number(offset).ok_or("a sparse offset is no number")?;
+        let length = header_number(length).ok_or("a sparse length is no number")?;
+        push(segments, Segment { offset, length })?;
+    }
+    Ok(())
+}
+
+/// Reads the map at the beginning of the data (GNU sparse 1.0): decimal numbers, one a line, padded
+/// to a block. Gives the segments and the bytes that the map took.
+pub(super) fn map_in_data(data: &mut impl BufRead) -> io::Result<(Vec<Segment>, u64)> {
+    let bad = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason.to_owned());
+    let mut taken = 0_u64;
+    let mut line = || -> io::Result<u64> {
+        let mut digits = Vec::new();
+        let read = data.take(24).read_until(b'\n', &mut digits)?;
+        taken += read as u64;
+        digits
+            .strip_suffix(b"\n")
+            .and_then(super::pax::number)
+            .ok_or_else(|| bad("the map of a sparse file is no list of numbers"))
+    };
+    let count = line()?;
+    if count > MAX_SEGMENTS as u64 {
+        return Err(bad("a sparse file has too many segments"));
+    }
+    let mut segments = Vec::new();
+    for _ in 0..count {
+        segments.push(Segment {
+            offset: line()?,
+            length: line()?,
+        });
+    }
+    let padding = (512 - taken % 512) % 512;
+    io::copy(&mut data.take(padding), &mut io::sink())?;
+    Ok((segments, taken + padding))
+}
+
+fn push(segments: &mut Vec<Segment>, segment: Segment) -> Result<(), String> {
+    if segments.len() >= MAX_SEGMENTS {
+        return Err("a sparse file has too many segments".to_owned());
+    }
+    segments.push(segment);
+    Ok(())
+}
+
+/// A number of a tar header: octal digits, or GNU's base 256.
+pub(super) fn header_number(field: &[u8]) -> Option<u64> {
+    let first = *field.first()?;
+    if first & 0x80 != 0 {
+        // The next bit is the sign; sizes, times and owners below zero are of no use here.
+        if first & 0x40 != 0 {
+            return None;
+        }
+        return field
+            .iter()
+            .skip(1)
+            .try_fold(u64::from(first & 0x3f), |sum, byte| {
+                sum.checked_mul(256)?.checked_add(u64::from(*byte))
+            });
+    }
+    let digits = field.trim_ascii_start();
+    let end = digits
+        .iter()
+        .position(|byte| matches!(byte, 0 | b' '))
+        .unwrap_or(digits.len());
+    digits.get(..end)?.iter().try_fold(0_u64, |sum, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 8)?;
+        sum.checked_mul(8)?.checked_add(u64::from(digit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_headers() {
+        assert_eq!(header_number(b"0000644\0"), Some(0o644));
+        assert_eq!(header_number(b"   17 \0\0"), Some(0o17));
+        assert_eq!(header_number(b"\0\0\0\0"), Some(0));
+        assert_eq!(
+            header_number(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2]),
+            Some(258)
+        );
+        assert_eq!(header_number(&[0xff; 12]), None, "negative");
+        assert_eq!(header_number(b"-0000644"), None);
+        assert_eq!(header_number(b"9"), None);
+        assert_eq!(
+            header_number(&[0x80, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 2]),
+            None,
+            "over 2^64"
+        );
+        assert_eq!(header_number(&[0x80, 0, 0, 0, 0, 1, 0, 0]), Some(65536));
+    }
+
+    #[test]
+    fn maps_must_be_in_order_and_within_the_file() {
+        let at = |offset, length| Segment { offset, length };
+        check(&[at(0, 2), at(10, 2)], 20, 4).unwrap();
+        assert!(check(&[at(0, 4), at(2, 2)], 20, 6).is_err());
+        assert!(check(&[at(18, 4)], 20, 4).is_err());
+        assert!(check(&[at(0, 2)], 20, 4).is_err());
+        assert!(check(&[at(u64::MAX, 2)], u64::MAX, 2).is_err());
+    }
+
+    #[test]
+    fn a_map_in_the_data_is_padded_to_a_block() {
+        let mut data = b"2\n0\n3\n1000\n4\n".to_vec();
+        data.resize(512, 0);
+        data.extend_from_slice(b"abcdefg");
+        let (segments, taken) = map_in_data(&mut &data[..]).unwrap();
+        assert_eq!(taken, 512);
+        assert_eq!(segments.len(), 2);
+        assert_eq!(
+            segments[1],
+            Segment {
+                offset: 1000,
+                length: 4
+            }
+        );
+        assert!(map_in_data(&mut &b"x\n"[..]).is_err());
+        assert!(map_in_data(&mut &b"99999999\n"[..]).is_err());
+    }
+}

@@ -1,0 +1,101 @@
+//! The files of an OCI image layout, in a folder or elsewhere.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::error::StoreError;
+
+/// A file of a layout, opened.
+pub(crate) struct OpenFile {
+    /// Its content.
+    pub(crate) reader: Box<dyn Read + Send>,
+    /// Its length in bytes.
+    pub(crate) size: u64,
+}
+
+/// Where the files of a layout are.
+pub(crate) trait LayoutFiles: Send {
+    /// Opens the file `name`, a path relative to the layout; `None` if there is none.
+    fn open(&self, name: &str) -> Result<Option<OpenFile>, StoreError>;
+
+    /// The place, for messages.
+    fn what(&self) -> &str;
+
+    /// Reads the whole file `name`, at most `limit` bytes.
+    fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(file) = self.open(name)? else {
+            return Ok(None);
+        };
+        let what = format!("{}: {name}", self.what());
+        if file.size > limit {
+            return Err(StoreError::LimitExceeded {
+                what,
+                limit: format!("{limit} bytes"),
+            });
+        }
+        let mut bytes = Vec::new();
+        file.reader
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|error| StoreError::from_read(&what, error))?;
+        Ok(Some(bytes))
+    }
+}
+
+/// A layout in a folder.
+pub(crate) struct FolderFiles {
+    folder: PathBuf,
+    what: String,
+}
+
+impl FolderFiles {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            what: folder.display().to_string(),
+        }
+    }
+}
+
+impl LayoutFiles for FolderFiles {
+    fn open(&self, name: &str) -> Result<Option<OpenFile>, StoreError> {
+        let opened = open_regular(&self.folder.join(name))?;
+        Ok(opened.map(|(file, size)| OpenFile {
+            reader: Box::new(file),
+            size,
+        }))
+    }
+
+    fn what(&self) -> &str {
+        &self.what
+    }
+}
+
+/// Opens a regular file and gives its length; `None` if there is none. Never waits for the other
+/// end of a fifo that somebody put in its place.
+pub(crate) fn open_regular(path: &Path) -> Result<Option<(File, u64)>, StoreError> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        Err(errno) => {
+            let error = std::io::Error::from(errno);
+            return match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(None),
+                _ => Err(StoreError::io("cannot open", path, error)),
+            };
+        }
+    };
+    let metadata = file
+        .metadata()
+        .map_err(|error| StoreError::io("cannot read", path, error))?;
+    if !metadata.is_file() {
+        return Err(StoreError::InvalidSource {
+            origin: path.display().to_string(),
+            reason: "it is no regular file".to_owned(),
+        });
+    }
+    Ok(Some((file, metadata.len())))
+}

@@ -1,0 +1,30 @@
+//! The image store of fairing: fetches OCI images, unpacks each layer once, and gives back what
+//! was verified by digest. It knows nothing of trust or policy.
+
+mod archive;
+mod cosign;
+mod digest;
+mod error;
+mod export;
+mod fetch;
+#[cfg(test)]
+mod fixture;
+mod layer;
+mod layout;
+mod manifest;
+mod media_type;
+mod origin;
+mod reference;
+pub mod registry;
+mod source;
+mod store;
+
+pub use digest::{parse_digest, sha256};
+pub use error::StoreError;
+pub use export::{ExportFormat, Outgoing, export};
+pub use fetch::{Fetch, FetchEvent};
+pub use manifest::Platform;
+pub use origin::{FetchOptions, Limits, RawManifest};
+pub use reference::Reference;
+pub use source::ImageSource;
+pub use store::{Exclusive, GcReport, Image, Layer, Listing, Pin, RefRecord, Signature, Store};

@@ -1,0 +1,274 @@
+//! The two kinds of documents that describe images (image-spec: manifest.md, image-index.md, and
+//! Docker's version 2 schema 2).
+
+use std::collections::BTreeMap;
+
+use oci_spec::image::Digest;
+use serde::Deserialize;
+
+use super::platform::Platform;
+use crate::digest::parse_digest;
+use crate::error::StoreError;
+use crate::media_type;
+
+/// More layers than overlayfs stacks.
+const MAX_LAYERS: usize = 500;
+
+/// A manifest or an index, never both.
+#[derive(Debug)]
+pub(crate) enum Document {
+    /// Names one manifest for each platform.
+    Index(Index),
+    /// Names the configuration and the layers of one image.
+    Manifest(Manifest),
+}
+
+/// Names one manifest for each platform.
+#[derive(Debug)]
+pub(crate) struct Index {
+    pub(crate) members: Vec<Descriptor>,
+}
+
+/// Names the configuration and the layers of one image.
+#[derive(Debug)]
+pub(crate) struct Manifest {
+    pub(crate) config: Descriptor,
+    pub(crate) layers: Vec<Descriptor>,
+}
+
+/// Names a blob by its digest.
+#[derive(Clone, Debug)]
+pub(crate) struct Descriptor {
+    pub(crate) media_type: String,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) platform: Option<Platform>,
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct RawDocument {
+    #[serde(rename = "schemaVersion")]
+    schema_version: Option<u64>,
+    #[serde(rename = "mediaType")]
+    media_type: Option<String>,
+    config: Option<RawDescriptor>,
+    layers: Option<Vec<RawDescriptor>>,
+    manifests: Option<Vec<RawDescriptor>>,
+    #[serde(rename = "fsLayers")]
+    fs_layers: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct RawDescriptor {
+    #[serde(rename = "mediaType", default)]
+    media_type: String,
+    digest: String,
+    size: u64,
+    platform: Option<RawPlatform>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct RawPlatform {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl RawDescriptor {
+    fn check(self) -> Result<Descriptor, StoreError> {
+        Ok(Descriptor {
+            digest: parse_digest(&self.digest)?,
+            media_type: self.media_type,
+            size: self.size,
+            platform: self
+                .platform
+                .map(|p| Platform::new(&p.os, &p.architecture, p.variant.as_deref())),
+            annotations: self.annotations.unwrap_or_default(),
+        })
+    }
+}
+
+impl Document {
+    /// Parses a document; `told` is the media type that its origin told, or empty.
+    ///
+    /// # Errors
+    /// [`StoreError::NotJson`] or [`StoreError::BadManifest`]. A document that could be read as a
+    /// manifest and as an index is refused, and so is one whose media type says otherwise than its
+    /// members do: two readers would run two different images (CVE-2021-41190).
+    pub(crate) fn parse(what: &str, bytes: &[u8], told: &str) -> Result<Self, StoreError> {
+        let bad = |reason: String| StoreError::BadManifest {
+            what: what.to_owned(),
+            reason,
+        };
+        let raw: RawDocument = parse_json(what, bytes)?;
+        let own = raw.media_type.as_deref();
+        if raw.schema_version == Some(1) || raw.fs_layers.is_some() {
+            return Err(bad(
+                "the manifest is of Docker schema 1, which is not supported".into(),
+            ));
+        }
+        if raw.schema_version != Some(2) {
+            return Err(bad("schemaVersion must be 2".into()));
+        }
+        if let Some(own) = own
+            && media_type::MANIFESTS.contains(&told)
+            && own != told
+        {
+            return Err(bad(format!(
+                "it was served as {told} but says that it is {own:?}"
+            )));
+        }
+        let one_of = |first: &str, second: &str| match own {
+            Some(own) if own != first && own != second => {
+                Err(bad(format!("mediaType {own:?} does not fit its members")))
+            }
+            _ => Ok(()),
+        };
+        match (raw.config, raw.layers, raw.manifests) {
+            (None, None, Some(manifests)) => {
+                one_of(media_type::OCI_INDEX, media_type::DOCKER_LIST)?;
+                let members = manifests
+                    .into_iter()
+                    .map(RawDescriptor::check)
+                    .collect::<Result<_, _>>()?;
+                Ok(Self::Index(Index { members }))
+            }
+            (Some(config), Some(layers), None) => {
+                one_of(media_type::OCI_MANIFEST, media_type::DOCKER_MANIFEST)?;
+                if layers.len() > MAX_LAYERS {
+                    return Err(StoreError::LimitExceeded {
+                        what: format!("{what}: number of layers ({})", layers.len()),
+                        limit: MAX_LAYERS.to_string(),
+                    });
+                }
+                Ok(Self::Manifest(Manifest {
+                    config: config.check()?,
+                    layers: layers
+                        .into_iter()
+                        .map(RawDescriptor::check)
+                        .collect::<Result<_, _>>()?,
+                }))
+            }
+            (_, _, Some(_)) => Err(bad(
+                "it has the members of an index and of a manifest".into()
+            )),
+            _ => Err(bad("it is neither an image manifest nor an index".into())),
+        }
+    }
+}
+
+impl Index {
+    /// The member to run on `platform`.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPlatform`] with what there is.
+    pub(crate) fn pick(&self, what: &str, platform: &Platform) -> Result<&Descriptor, StoreError> {
+        let mut best: Option<(&Descriptor, u32)> = None;
+        for member in self.members.iter().filter(|m| m.is_manifest()) {
+            let rank = match &member.platform {
+                Some(offered) => platform.rank(offered),
+                // Allowed by OCI; the configuration is checked later.
+                None => Some(0),
+            };
+            // The first of equals wins, as the specification asks for.
+            if let Some(rank) = rank
+                && best.is_none_or(|(_, top)| rank > top)
+            {
+                best = Some((member, rank));
+            }
+        }
+        best.map(|(member, _)| member)
+            .ok_or_else(|| StoreError::NoPlatform {
+                what: what.to_owned(),
+                platform: platform.to_string(),
+                available: self
+                    .members
+                    .iter()
+                    .filter_map(|m| m.platform.as_ref())
+                    .map(Platform::to_string)
+                    .filter(|p| !p.starts_with("unknown/"))
+                    .take(32)
+                    .collect(),
+            })
+    }
+}
+
+impl Manifest {
+    /// Checks that this is a container image and not another kind of artifact.
+    pub(crate) fn check_image(&self, what: &str) -> Result<(), StoreError> {
+        let bad = |reason: String| StoreError::BadManifest {
+            what: what.to_owned(),
+            reason,
+        };
+        if !matches!(
+            self.config.media_type.as_str(),
+            media_type::OCI_CONFIG | DOCKER_CONFIG
+        ) {
+            let found = &self.config.media_type;
+            return Err(bad(format!(
+                "it is no container image: its config is of type {found:?}"
+            )));
+        }
+        if self.layers.is_empty() {
+            return Err(bad("it has no layers".into()));
+        }
+        match self
+            .layers
+            .iter()
+            .find(|layer| !is_layer(&layer.media_type))
+        {
+            Some(other) => Err(bad(format!("layer of unknown type {:?}", other.media_type))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Descriptor {
+    fn is_manifest(&self) -> bool {
+        // Build attestations are told apart by annotation or by the platform unknown/unknown.
+        !self.annotations.contains_key("vnd.docker.reference.type")
+            && matches!(
+                self.media_type.as_str(),
+                media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST
+            )
+    }
+}
+
+const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+
+/// Whether the type is one of a tar layer. How it is compressed is seen from its first bytes,
+/// because registries are full of layers whose type tells it wrongly.
+fn is_layer(media_type: &str) -> bool {
+    const KINDS: [&str; 4] = [
+        "application/vnd.oci.image.layer.v1.tar",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        "application/vnd.docker.image.rootfs.diff.tar",
+        "application/vnd.docker.image.rootfs.foreign.diff.tar",
+    ];
+    KINDS.iter().any(|kind| {
+        media_type
+            .strip_prefix(kind)
+            .is_some_and(|rest| matches!(rest, "" | "+gzip" | "+zstd" | ".gzip" | ".zstd"))
+    })
+}
+
+/// Parses JSON and tells syntax errors from missing or wrong members.
+pub(super) fn parse_json<'a, T: Deserialize<'a>>(
+    what: &str,
+    bytes: &'a [u8],
+) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => StoreError::BadManifest {
+            what: what.to_owned(),
+            reason: error.to_string(),
+        },
+        _ => StoreError::NotJson {
+            what: what.to_owned(),
+            reason: error.to_string(),
+        },
+    })
+}

@@ -1,0 +1,174 @@
+use super::*;
+use crate::error::StoreError;
+use crate::media_type::{DOCKER_LIST, OCI_INDEX, OCI_MANIFEST};
+
+const HEX: &str = "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
+
+fn descriptor(media_type: &str, extra: &str) -> String {
+    format!(r#"{{"mediaType":"{media_type}","digest":"sha256:{HEX}","size":7{extra}}}"#)
+}
+
+fn config() -> String {
+    descriptor("application/vnd.oci.image.config.v1+json", "")
+}
+
+fn manifest(layer_type: &str) -> String {
+    let layer = descriptor(layer_type, "");
+    format!(
+        r#"{{"schemaVersion":2,"config":{},"layers":[{layer}]}}"#,
+        config()
+    )
+}
+
+fn parse(text: &str) -> Result<Document, StoreError> {
+    Document::parse("manifest", text.as_bytes(), "")
+}
+
+fn as_manifest(text: &str) -> Manifest {
+    match parse(text).unwrap() {
+        Document::Manifest(manifest) => manifest,
+        Document::Index(_) => panic!("an index"),
+    }
+}
+
+#[test]
+fn layers_of_oci_and_docker_are_known_and_others_are_not() {
+    for good in [
+        "application/vnd.oci.image.layer.v1.tar",
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+        "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    ] {
+        as_manifest(&manifest(good)).check_image("m").unwrap();
+    }
+    for bad in [
+        "application/vnd.oci.image.layer.v1.tar+xz",
+        "text/plain",
+        "",
+    ] {
+        assert!(
+            as_manifest(&manifest(bad)).check_image("m").is_err(),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn a_document_that_is_both_is_refused() {
+    let both = format!(
+        r#"{{"schemaVersion":2,"config":{},"layers":[],"manifests":[]}}"#,
+        config()
+    );
+    assert!(matches!(parse(&both), Err(StoreError::BadManifest { .. })));
+    let layers_and_manifests = r#"{"schemaVersion":2,"layers":[],"manifests":[]}"#;
+    assert!(matches!(
+        parse(layers_and_manifests),
+        Err(StoreError::BadManifest { .. })
+    ));
+}
+
+#[test]
+fn the_media_type_must_fit_the_members() {
+    let index_as_manifest =
+        format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","manifests":[]}}"#);
+    assert!(matches!(
+        parse(&index_as_manifest),
+        Err(StoreError::BadManifest { .. })
+    ));
+    let index = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[]}}"#);
+    parse(&index).unwrap();
+    let served = Document::parse("m", index.as_bytes(), OCI_MANIFEST);
+    assert!(matches!(served, Err(StoreError::BadManifest { .. })));
+    let list = format!(r#"{{"schemaVersion":2,"mediaType":"{DOCKER_LIST}","manifests":[]}}"#);
+    parse(&list).unwrap();
+}
+
+#[test]
+fn what_is_no_manifest_is_told_apart() {
+    assert!(matches!(parse("<html>"), Err(StoreError::NotJson { .. })));
+    assert!(matches!(parse(""), Err(StoreError::NotJson { .. })));
+    assert!(matches!(parse("{}"), Err(StoreError::BadManifest { .. })));
+    assert!(matches!(parse("[]"), Err(StoreError::BadManifest { .. })));
+    let schema1 = r#"{"schemaVersion":1,"fsLayers":[]}"#;
+    assert!(parse(schema1).unwrap_err().to_string().contains("schema 1"));
+    let twice = r#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#;
+    assert!(parse(twice).is_err(), "duplicate members");
+    let negative = manifest("x").replace(":7", ":-7");
+    assert!(matches!(
+        parse(&negative),
+        Err(StoreError::BadManifest { .. })
+    ));
+}
+
+#[test]
+fn digests_that_are_paths_are_refused() {
+    for bad in [
+        "sha256:../../etc/passwd",
+        "sha256:ABC",
+        "md5:d41d8cd98f00b204e9800998ecf8427e",
+    ] {
+        let text = manifest("x").replace(&format!("sha256:{HEX}"), bad);
+        assert!(
+            matches!(parse(&text), Err(StoreError::InvalidDigest { .. })),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn the_platform_is_picked_and_attestations_are_not() {
+    let member = |platform: &str, hex: &str| {
+        descriptor(OCI_MANIFEST, &format!(r#","platform":{platform}"#)).replace(HEX, hex)
+    };
+    let (a, b, c) = ("a".repeat(64), "b".repeat(64), "c".repeat(64));
+    let text = format!(
+        r#"{{"schemaVersion":2,"manifests":[{},{},{}]}}"#,
+        member(r#"{"os":"unknown","architecture":"unknown"}"#, &a),
+        member(
+            r#"{"os":"linux","architecture":"arm64","variant":"v8"}"#,
+            &b
+        ),
+        member(r#"{"os":"linux","architecture":"amd64"}"#, &c),
+    );
+    let Document::Index(index) = parse(&text).unwrap() else {
+        panic!("a manifest")
+    };
+    let pick = |p: &str| index.pick("index", &p.parse().unwrap());
+    assert_eq!(pick("linux/amd64").unwrap().digest.digest(), c);
+    assert_eq!(pick("linux/arm64").unwrap().digest.digest(), b);
+    let error = pick("linux/s390x").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "index has no image for platform linux/s390x (available: linux/arm64/v8, linux/amd64)"
+    );
+}
+
+#[test]
+fn the_configuration_must_fit_the_manifest() {
+    let manifest = as_manifest(&manifest("application/vnd.oci.image.layer.v1.tar"));
+    let config = |ids: &str, arch: &str| {
+        let text = format!(
+            r#"{{"architecture":"{arch}","os":"linux","rootfs":{{"type":"layers","diff_ids":[{ids}]}}}}"#
+        );
+        let platform = "linux/amd64".parse().unwrap();
+        parse_config("config", text.as_bytes(), &manifest, &platform).map(|(_, ids)| ids.len())
+    };
+    let id = format!("\"sha256:{HEX}\"");
+    assert_eq!(config(&id, "amd64").unwrap(), 1);
+    assert!(matches!(
+        config("", "amd64"),
+        Err(StoreError::BadManifest { .. })
+    ));
+    assert!(matches!(
+        config(&format!("{id},{id}"), "amd64"),
+        Err(StoreError::BadManifest { .. })
+    ));
+    assert!(matches!(
+        config("\"sha256:..\"", "amd64"),
+        Err(StoreError::InvalidDigest { .. })
+    ));
+    assert!(matches!(
+        config(&id, "arm64"),
+        Err(StoreError::NoPlatform { .. })
+    ));
+}

@@ -1,0 +1,125 @@
+//! Where an image comes from: the one interface that registries, layouts and archives share.
+
+use std::io::Read;
+
+use oci_spec::image::Digest;
+
+use crate::error::StoreError;
+use crate::manifest::Platform;
+use crate::reference::Reference;
+use crate::source::ImageSource;
+use crate::{archive, layout, registry};
+
+/// How to fetch.
+#[derive(Clone, Debug)]
+pub struct FetchOptions {
+    /// Which member of an index to take.
+    pub platform: Platform,
+    /// Registries (`HOST` or `HOST:PORT`) that may be spoken to over plain HTTP; loopback always may.
+    pub plain_http_hosts: Vec<String>,
+    /// What is too much.
+    pub limits: Limits,
+    /// The name under which the image goes into the store, instead of the one that the source has.
+    pub name: Option<Reference>,
+    /// Whether compressed layers stay in the store, so that an export or push is exact.
+    pub keep_layers: bool,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self {
+            platform: Platform::host(),
+            plain_http_hosts: Vec::new(),
+            limits: Limits::default(),
+            name: None,
+            keep_layers: true,
+        }
+    }
+}
+
+/// Bounds on what an image may make the store hold in memory or write to disk.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a manifest or index.
+    pub manifest: u64,
+    /// Bytes of a configuration.
+    pub config: u64,
+    /// Compressed bytes of one layer.
+    pub layer: u64,
+    /// Bytes of one layer once inflated; sparse regions count too.
+    pub expanded: u64,
+    /// Entries in one layer.
+    pub entries: u64,
+    /// Components in one path.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            manifest: 4 << 20,
+            config: 4 << 20,
+            layer: 64 << 30,
+            expanded: 256 << 30,
+            entries: 4_000_000,
+            depth: 256,
+        }
+    }
+}
+
+/// A manifest or index as it was read, with the digest of what was read.
+#[derive(Clone, Debug)]
+pub struct RawManifest {
+    /// Media type as the origin tells it; may be empty where it tells none.
+    pub media_type: String,
+    /// The document, byte for byte.
+    pub bytes: Vec<u8>,
+    /// SHA-256 computed over `bytes` by the reader, never taken from a header.
+    pub digest: Digest,
+}
+
+/// A place that has one image (and its signatures).
+///
+/// Readers that [`Origin::blob`] hands out may carry a [`StoreError`] through [`std::io::Error`]
+/// by `StoreError::into_io`; the caller gets it back as it was.
+pub(crate) trait Origin: Send {
+    /// The index or manifest that the source names; the caller checks it against a wanted digest.
+    fn top(&mut self) -> Result<RawManifest, StoreError>;
+
+    /// A member of the index.
+    fn manifest(&mut self, digest: &Digest) -> Result<RawManifest, StoreError>;
+
+    /// The bytes of a blob, not verified: the caller hashes and caps.
+    fn blob(&mut self, digest: &Digest, size: u64)
+    -> Result<Box<dyn Read + Send + '_>, StoreError>;
+
+    /// The manifest at cosign's tag `sha256-HEX.sig` of `subject`, if there is one.
+    fn signature_manifest(&mut self, subject: &Digest) -> Result<Option<RawManifest>, StoreError>;
+
+    /// The name that the source itself gives the image (a layout's annotation, an archive's
+    /// repository tag); `None` where it gives none.
+    fn name(&self) -> Option<Reference> {
+        None
+    }
+}
+
+/// Opens the place that `source` names.
+pub(crate) fn open(
+    source: &ImageSource,
+    options: &FetchOptions,
+) -> Result<Box<dyn Origin>, StoreError> {
+    Ok(match source {
+        ImageSource::Registry(reference) => {
+            Box::new(registry::RegistryOrigin::connect(reference, options)?)
+        }
+        ImageSource::Layout { path, tag } => {
+            Box::new(layout::LayoutOrigin::open(path, tag.as_deref())?)
+        }
+        ImageSource::OciArchive { path, tag } => {
+            Box::new(archive::ArchiveOrigin::open_oci(path, tag.as_deref())?)
+        }
+        ImageSource::DockerArchive { path, reference } => Box::new(
+            archive::ArchiveOrigin::open_docker(path, reference.as_deref())?,
+        ),
+    })
+}

@@ -1,0 +1,248 @@
+//! Where a registry is spoken to, and over what.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ureq::http::Uri;
+use ureq::http::uri::Scheme;
+
+use crate::reference::{DEFAULT_REGISTRY, Reference};
+
+/// The host that serves Docker Hub.
+const HUB_HOST: &str = "registry-1.docker.io";
+
+/// A repository of a registry as the client addresses it.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoint {
+    /// `host[:port]` as the user names it, for messages and credentials.
+    pub(super) registry: String,
+    /// Name of the repository within the registry.
+    pub(super) path: String,
+    host: String,
+    plain: bool,
+    plain_hosts: Vec<String>,
+}
+
+impl Endpoint {
+    /// The place of `reference`; plain HTTP for loopback and for `plain_hosts`, else TLS.
+    pub(super) fn new(reference: &Reference, plain_hosts: &[String]) -> Self {
+        let registry = reference.registry().to_owned();
+        let host = if registry == DEFAULT_REGISTRY {
+            HUB_HOST.to_owned()
+        } else {
+            registry.clone()
+        };
+        let plain = may_be_plain(&host, plain_hosts);
+        let path = reference.path().to_owned();
+        Self {
+            registry,
+            path,
+            host,
+            plain,
+            plain_hosts: plain_hosts.to_vec(),
+        }
+    }
+
+    /// Whether plain HTTP is spoken.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// Speaks TLS from now on, though plain HTTP would be allowed.
+    pub(super) fn use_tls(&mut self) {
+        self.plain = false;
+    }
+
+    /// The URL of `suffix` (such as `manifests/latest`) in this repository.
+    pub(super) fn url(&self, suffix: &str) -> Option<Uri> {
+        let scheme = if self.plain { "http" } else { "https" };
+        format!("{scheme}://{}/v2/{}/{suffix}", self.host, self.path)
+            .parse()
+            .ok()
+    }
+
+    /// Whether `url` is at the registry itself: the only place that gets credentials.
+    pub(super) fn is_home(&self, url: &Uri) -> bool {
+        self.url("").is_some_and(|home| same_origin(&home, url))
+    }
+
+    /// Whether a URL that a registry answered with may be followed: TLS always; plain HTTP only
+    /// from plain HTTP, and only to hosts to which it may be spoken.
+    pub(super) fn may_follow(&self, url: &Uri) -> bool {
+        let Some(authority) = url.authority().map(|authority| authority.as_str()) else {
+            return false;
+        };
+        if authority.contains('@') {
+            return false;
+        }
+        match url.scheme_str() {
+            Some("https") => true,
+            Some("http") => self.plain && may_be_plain(authority, &self.plain_hosts),
+            _ => false,
+        }
+    }
+}
+
+/// `location` as seen from `base` (RFC 3986, 5.2 without dot segments, which no registry sends).
+pub(super) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
+    if location.starts_with("http://") || location.starts_with("https://") {
+        return location.parse().ok();
+    }
+    let scheme = base.scheme_str()?;
+    if location.starts_with("//") {
+        return format!("{scheme}:{location}").parse().ok();
+    }
+    let authority = base.authority()?;
+    if location.starts_with('/') {
+        return format!("{scheme}://{authority}{location}").parse().ok();
+    }
+    let folder = base
+        .path()
+        .rsplit_once('/')
+        .map_or("", |(folder, _)| folder);
+    format!("{scheme}://{authority}{folder}/{location}")
+        .parse()
+        .ok()
+}
+
+/// Whether two URLs have scheme, host and port in common.
+pub(super) fn same_origin(a: &Uri, b: &Uri) -> bool {
+    let port = |uri: &Uri| {
+        let default = if uri.scheme() == Some(&Scheme::HTTP) {
+            80
+        } else {
+            443
+        };
+        uri.port_u16().unwrap_or(default)
+    };
+    let host = |uri: &Uri| uri.host().map(str::to_ascii_lowercase);
+    a.scheme() == b.scheme() && host(a).is_some() && host(a) == host(b) && port(a) == port(b)
+}
+
+/// `text` with everything but unreserved characters percent-encoded, for a query.
+pub(super) fn encode_query(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Whether plain HTTP may be spoken to `authority`: loopback, or configured as `HOST` or
+/// `HOST:PORT`.
+fn may_be_plain(authority: &str, plain_hosts: &[String]) -> bool {
+    let host = host_of(authority);
+    is_loopback(host)
+        || plain_hosts
+            .iter()
+            .any(|plain| plain.eq_ignore_ascii_case(authority) || plain.eq_ignore_ascii_case(host))
+}
+
+/// The host of `HOST[:PORT]`; an IPv6 address keeps its brackets.
+fn host_of(authority: &str) -> &str {
+    match authority.rfind(']') {
+        Some(end) => authority.get(..=end).unwrap_or(authority),
+        None => authority
+            .split_once(':')
+            .map_or(authority, |(host, _)| host),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<Ipv4Addr>()
+            .is_ok_and(|address| address.is_loopback())
+        || bare
+            .parse::<Ipv6Addr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(reference: &str, plain: &[&str]) -> Endpoint {
+        let plain: Vec<String> = plain.iter().map(|host| (*host).to_owned()).collect();
+        Endpoint::new(&Reference::parse(reference).unwrap(), &plain)
+    }
+
+    fn url(text: &str) -> Uri {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn tls_unless_loopback_or_configured() {
+        let base = |reference: &str, plain: &[&str]| {
+            endpoint(reference, plain).url("tags").unwrap().to_string()
+        };
+        assert_eq!(
+            base("busybox", &[]),
+            "https://registry-1.docker.io/v2/library/busybox/tags"
+        );
+        assert_eq!(
+            base("localhost:5000/a", &[]),
+            "http://localhost:5000/v2/a/tags"
+        );
+        assert_eq!(base("127.9.9.9/a", &[]), "http://127.9.9.9/v2/a/tags");
+        assert_eq!(base("[::1]:5000/a", &[]), "http://[::1]:5000/v2/a/tags");
+        assert_eq!(
+            base("localhost.evil.io/a", &[]),
+            "https://localhost.evil.io/v2/a/tags"
+        );
+        assert_eq!(
+            base("127.0.0.1.evil.io/a", &[]),
+            "https://127.0.0.1.evil.io/v2/a/tags"
+        );
+        assert_eq!(
+            base("r.lan:5000/a", &["r.lan:5000"]),
+            "http://r.lan:5000/v2/a/tags"
+        );
+        assert_eq!(
+            base("r.lan:5000/a", &["R.lan"]),
+            "http://r.lan:5000/v2/a/tags"
+        );
+        assert_eq!(
+            base("r.lan:5001/a", &["r.lan:5000"]),
+            "https://r.lan:5001/v2/a/tags"
+        );
+    }
+
+    #[test]
+    fn never_from_tls_down_to_plain() {
+        let tls = endpoint("q.io/a", &[]);
+        assert!(tls.may_follow(&url("https://cdn.io/x")));
+        assert!(!tls.may_follow(&url("http://127.0.0.1/x")));
+        assert!(!tls.may_follow(&url("https://user@cdn.io/x")));
+        let plain = endpoint("localhost:5000/a", &[]);
+        assert!(plain.may_follow(&url("http://127.0.0.1:9/x")));
+        assert!(!plain.may_follow(&url("http://cdn.io/x")));
+    }
+
+    #[test]
+    fn credentials_stay_at_home() {
+        let tls = endpoint("q.io/a", &[]);
+        assert!(tls.is_home(&url("https://q.io:443/other")));
+        assert!(tls.is_home(&url("https://Q.io/other")));
+        for other in ["https://q.io:444/", "http://q.io/", "https://q.io.evil.io/"] {
+            assert!(!tls.is_home(&url(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn locations_absolute_and_relative() {
+        let base = url("https://q.io/v2/a/blobs/uploads/?x=y");
+        let resolved = |location| resolve(&base, location).unwrap().to_string();
+        assert_eq!(resolved("http://h/p"), "http://h/p");
+        assert_eq!(resolved("//h/p"), "https://h/p");
+        assert_eq!(resolved("/p?q=r"), "https://q.io/p?q=r");
+        assert_eq!(resolved("u1"), "https://q.io/v2/a/blobs/uploads/u1");
+        assert!(resolve(&base, "/a b").is_none());
+        assert_eq!(encode_query("a b:c/é"), "a%20b%3Ac%2F%C3%A9");
+    }
+}

@@ -1,0 +1,229 @@
+//! Where a user says an image shall come from.
+//!
+//! The scheme words are those of skopeo and podman: `docker://`, `oci:`, `oci-archive:` and
+//! `docker-archive:`. Without a scheme, a path that begins with `/`, `./` or `../` is looked at,
+//! and everything else is a reference.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::archive;
+use crate::error::StoreError;
+use crate::reference::Reference;
+
+/// A parsed image source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSource {
+    /// An image of a registry: `docker://REF` or a plain reference.
+    Registry(Reference),
+    /// A folder in the OCI image layout: `oci:DIR[:TAG]`.
+    Layout {
+        /// The folder.
+        path: PathBuf,
+        /// The wanted `org.opencontainers.image.ref.name`, needed where there are several.
+        tag: Option<String>,
+    },
+    /// The same as a tar file: `oci-archive:FILE[:TAG]`.
+    OciArchive {
+        /// The tar file.
+        path: PathBuf,
+        /// As for a layout.
+        tag: Option<String>,
+    },
+    /// What `docker save` writes: `docker-archive:FILE[:REF]`.
+    DockerArchive {
+        /// The tar file.
+        path: PathBuf,
+        /// The wanted repository tag, needed where there are several images.
+        reference: Option<String>,
+    },
+}
+
+impl ImageSource {
+    /// Parses what a user typed; looks at the file system only for paths.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidReference`] or [`StoreError::InvalidSource`] with the reason;
+    /// [`StoreError::Io`] where a path can't be read.
+    pub fn parse(text: &str) -> Result<Self, StoreError> {
+        if let Some(reference) = text.strip_prefix("docker://") {
+            return Ok(Self::Registry(Reference::parse(reference)?));
+        }
+        if let Some(rest) = text.strip_prefix("oci-archive:") {
+            let (path, tag) = split_path(text, rest)?;
+            return Ok(Self::OciArchive { path, tag });
+        }
+        if let Some(rest) = text.strip_prefix("docker-archive:") {
+            let (path, reference) = split_path(text, rest)?;
+            return Ok(Self::DockerArchive { path, reference });
+        }
+        if let Some(rest) = text.strip_prefix("oci:") {
+            let (path, tag) = split_path(text, rest)?;
+            return Ok(Self::Layout { path, tag });
+        }
+        if ["/", "./", "../"]
+            .iter()
+            .any(|start| text.starts_with(start))
+        {
+            return Self::detect(text);
+        }
+        if let Some((scheme, _)) = text.split_once("://") {
+            return Err(invalid(
+                text,
+                format!(
+                    "unknown scheme \"{scheme}\"; use docker://REF, oci:DIR, oci-archive:FILE or docker-archive:FILE"
+                ),
+            ));
+        }
+        Ok(Self::Registry(Reference::parse(text)?))
+    }
+
+    /// The reference, where the source is a registry.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Self::Registry(reference) => Some(reference),
+            _ => None,
+        }
+    }
+
+    fn detect(text: &str) -> Result<Self, StoreError> {
+        let (path, tag) = split_path(text, text)?;
+        let metadata = path
+            .metadata()
+            .map_err(|error| StoreError::io("cannot read", &path, error))?;
+        if metadata.is_dir() {
+            return Ok(Self::Layout { path, tag });
+        }
+        if !metadata.is_file() {
+            return Err(invalid(text, "it is neither a folder nor a file"));
+        }
+        Ok(match archive::detect(&path)? {
+            archive::Kind::Oci => Self::OciArchive { path, tag },
+            archive::Kind::Docker => Self::DockerArchive {
+                path,
+                reference: tag,
+            },
+        })
+    }
+}
+
+impl fmt::Display for ImageSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, path, tag) = match self {
+            Self::Registry(reference) => return write!(f, "docker://{reference}"),
+            Self::Layout { path, tag } => ("oci", path, tag),
+            Self::OciArchive { path, tag } => ("oci-archive", path, tag),
+            Self::DockerArchive { path, reference } => ("docker-archive", path, reference),
+        };
+        write!(f, "{scheme}:{}", path.display())?;
+        match tag {
+            Some(tag) => write!(f, ":{tag}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Splits `PATH[:TAG]`. Both may hold colons, so the longest existing path decides; where none
+/// exists the first colon does, as for skopeo.
+fn split_path(text: &str, rest: &str) -> Result<(PathBuf, Option<String>), StoreError> {
+    if rest.is_empty() || rest.starts_with(':') {
+        return Err(invalid(text, "the path is missing"));
+    }
+    if rest.contains('\0') {
+        return Err(invalid(text, "the path holds a NUL character"));
+    }
+    if Path::new(rest).exists() {
+        return Ok((PathBuf::from(rest), None));
+    }
+    let split = rest
+        .rmatch_indices(':')
+        .map(|(at, _)| rest.split_at(at))
+        .find(|(path, _)| !path.is_empty() && Path::new(path).exists())
+        .or_else(|| rest.find(':').map(|at| rest.split_at(at)));
+    let Some((path, tag)) = split else {
+        return Ok((PathBuf::from(rest), None));
+    };
+    match tag.strip_prefix(':') {
+        Some("") | None => Err(invalid(text, "the tag after \":\" is empty")),
+        Some(tag) => Ok((PathBuf::from(path), Some(tag.to_owned()))),
+    }
+}
+
+fn invalid(text: &str, reason: impl Into<String>) -> StoreError {
+    let origin = text.chars().take(200).collect();
+    StoreError::InvalidSource {
+        origin,
+        reason: reason.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        ImageSource::parse(text).unwrap().to_string()
+    }
+
+    #[test]
+    fn schemes_and_plain_references() {
+        assert_eq!(
+            shown("busybox"),
+            "docker://docker.io/library/busybox:latest"
+        );
+        assert_eq!(shown("docker://q.io/a:1"), "docker://q.io/a:1");
+        assert_eq!(shown("oci:/nonexistent/x"), "oci:/nonexistent/x");
+        let ImageSource::Layout { path, tag } =
+            ImageSource::parse("oci:/nonexistent/x:q.io/a:1").unwrap()
+        else {
+            panic!("not a layout");
+        };
+        assert_eq!(
+            (path, tag.as_deref()),
+            (PathBuf::from("/nonexistent/x"), Some("q.io/a:1"))
+        );
+        assert!(matches!(
+            ImageSource::parse("docker-archive:x.tar:a:1").unwrap(),
+            ImageSource::DockerArchive { reference: Some(reference), .. } if reference == "a:1"
+        ));
+        assert!(matches!(
+            ImageSource::parse("oci-archive:x.tar").unwrap(),
+            ImageSource::OciArchive { tag: None, .. }
+        ));
+    }
+
+    #[test]
+    fn paths_are_detected_by_what_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let odd = dir.path().join("a:b");
+        std::fs::create_dir(&odd).unwrap();
+        let text = format!("{}:v1", odd.display());
+        assert_eq!(
+            ImageSource::parse(&text).unwrap(),
+            ImageSource::Layout {
+                path: odd.clone(),
+                tag: Some("v1".into())
+            }
+        );
+        let file = dir.path().join("x.tar");
+        std::fs::write(&file, b"no tar at all").unwrap();
+        assert!(ImageSource::parse(file.to_str().unwrap()).is_err());
+        let missing = format!("{}/missing", dir.path().display());
+        let message = ImageSource::parse(&missing).unwrap_err().to_string();
+        assert!(message.contains("missing"), "{message}");
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in [
+            "",
+            "oci:",
+            "oci::tag",
+            "oci:/nonexistent:",
+            "http://q.io/a",
+            "docker://",
+        ] {
+            assert!(ImageSource::parse(text).is_err(), "accepted {text:?}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Looking for images by what a person types.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use super::{RefRecord, Store};
+use crate::error::StoreError;
+use crate::reference::Reference;
+
+/// Shortest prefix of a digest that is looked for, in hexadecimal digits.
+const MIN_PREFIX: usize = 6;
+
+impl Store {
+    /// All names in the store, sorted. Records that can't be read are left out; see
+    /// [`Store::list`], which tells of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the folder can't be read.
+    pub fn references(&self) -> Result<Vec<RefRecord>, StoreError> {
+        Ok(self
+            .all_refs()?
+            .into_iter()
+            .filter_map(Result::ok)
+            .collect())
+    }
+
+    /// All records, with those that can't be read.
+    pub(super) fn all_refs(&self) -> Result<Vec<Result<RefRecord, StoreError>>, StoreError> {
+        let mut records = Vec::new();
+        for name in names_in(&self.refs_folder())? {
+            match self.read_ref(&name) {
+                Ok(Some(record)) => records.push(Ok(record)),
+                // Removed in between.
+                Ok(None) => {}
+                Err(error) => records.push(Err(error)),
+            }
+        }
+        Ok(records)
+    }
+
+    /// Finds an image by reference, or by a prefix (at least six digits, `sha256:` may be left out)
+    /// of the digest of its index or manifest.
+    ///
+    /// # Errors
+    /// [`StoreError::Ambiguous`] if a prefix fits several images.
+    pub fn find(&self, text: &str) -> Result<Option<RefRecord>, StoreError> {
+        let reference = Reference::parse(text);
+        if let Ok(reference) = &reference
+            && let Some(record) = self.resolve(reference)?
+        {
+            return Ok(Some(record));
+        }
+        let prefix = text.strip_prefix("sha256:").unwrap_or(text);
+        let is_prefix = (MIN_PREFIX..=64).contains(&prefix.len())
+            && prefix
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_prefix {
+            return match reference {
+                Ok(_) => Ok(None),
+                Err(error) => Err(error),
+            };
+        }
+        let mut found: Vec<RefRecord> = self
+            .references()?
+            .into_iter()
+            .filter(|r| {
+                r.digest.digest().starts_with(prefix) || r.manifest.digest().starts_with(prefix)
+            })
+            .collect();
+        let several = found
+            .windows(2)
+            .any(|pair| matches!(pair, [one, other] if one.manifest != other.manifest));
+        if several {
+            return Err(StoreError::Ambiguous {
+                name: text.to_owned(),
+                matches: found.iter().map(|r| r.reference.to_string()).collect(),
+            });
+        }
+        Ok((!found.is_empty()).then(|| found.remove(0)))
+    }
+}
+
+/// The names in a folder, sorted; none if there is no such folder.
+pub(super) fn names_in(folder: &std::path::Path) -> Result<Vec<String>, StoreError> {
+    let failed = |error| StoreError::io("cannot read", folder, error);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        // The store writes no other names.
+        if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}

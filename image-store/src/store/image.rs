@@ -1,0 +1,156 @@
+//! An image as the store holds it, proven by digest from its name down to its layers.
+
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::{Digest, ImageConfiguration};
+
+use super::Store;
+use crate::error::StoreError;
+use crate::manifest::{Document, Manifest, Platform, parse_config};
+use crate::origin::Limits;
+
+/// One layer of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Digest of the uncompressed layer.
+    pub diff_id: Digest,
+    /// The tree, whiteouts in overlayfs' form. Never to be changed.
+    pub path: PathBuf,
+}
+
+/// An image whose index, manifest and configuration were hashed as they were read.
+#[derive(Clone, Debug)]
+pub struct Image {
+    chain: Vec<Digest>,
+    manifest_digest: Digest,
+    config_digest: Digest,
+    config: ImageConfiguration,
+    layers: Vec<Layer>,
+    size: u64,
+}
+
+impl Image {
+    /// The digests that name it: of the index, if there is one, and of the manifest.
+    #[must_use]
+    pub fn chain(&self) -> &[Digest] {
+        &self.chain
+    }
+
+    /// Digest of the platform's manifest.
+    #[must_use]
+    pub fn manifest_digest(&self) -> &Digest {
+        &self.manifest_digest
+    }
+
+    /// Digest of the configuration: what Docker calls the image ID.
+    #[must_use]
+    pub fn config_digest(&self) -> &Digest {
+        &self.config_digest
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &ImageConfiguration {
+        &self.config
+    }
+
+    /// The layers to stack, base first. Those that a layer above hides as a whole are left out.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Bytes to transfer: configuration and compressed layers.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// The documents of an image, before anything is said of its layers.
+pub(super) struct Documents {
+    pub(super) chain: Vec<Digest>,
+    pub(super) manifest: Manifest,
+}
+
+impl Store {
+    /// Reads an image from the store: index and manifest are hashed and parsed again, the
+    /// configuration too, and every layer has to be there. Nothing is written, no folder is read.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] or [`StoreError::Damaged`] for what is not as it was fetched,
+    /// [`StoreError::NoPlatform`] for an index without `platform`.
+    pub fn image(&self, top: &Digest, platform: &Platform) -> Result<Image, StoreError> {
+        let Documents { chain, manifest } = self.documents(top, platform)?;
+        let limits = Limits::default();
+        let config_digest = manifest.config.digest.clone();
+        let bytes = self.read_blob("configuration", &config_digest, limits.config)?;
+        let what = format!("configuration {config_digest}");
+        let (config, diff_ids) = parse_config(&what, &bytes, &manifest, platform)?;
+        let mut layers = Vec::with_capacity(diff_ids.len());
+        for diff_id in diff_ids {
+            let folder = self.layer_folder(&diff_id)?;
+            let path = folder.join("fs");
+            if !exists(&path)? {
+                return Err(StoreError::Missing {
+                    what: "layer".to_owned(),
+                    digest: diff_id,
+                });
+            }
+            if exists(&folder.join("opaque"))? {
+                layers.clear();
+            }
+            layers.push(Layer { diff_id, path });
+        }
+        let size = manifest
+            .layers
+            .iter()
+            .fold(manifest.config.size, |sum, layer| {
+                sum.saturating_add(layer.size)
+            });
+        let manifest_digest = chain.last().unwrap_or(top).clone();
+        Ok(Image {
+            chain,
+            manifest_digest,
+            config_digest,
+            config,
+            layers,
+            size,
+        })
+    }
+
+    /// Reads and proves the index, if `top` is one, and the manifest for `platform`.
+    pub(super) fn documents(
+        &self,
+        top: &Digest,
+        platform: &Platform,
+    ) -> Result<Documents, StoreError> {
+        let limit = Limits::default().manifest;
+        let parse = |digest: &Digest| {
+            let bytes = self.read_blob("manifest", digest, limit)?;
+            Document::parse(&format!("manifest {digest}"), &bytes, "")
+        };
+        let mut chain = vec![top.clone()];
+        let mut document = parse(top)?;
+        if let Document::Index(index) = &document {
+            let member = index
+                .pick(&format!("index {top}"), platform)?
+                .digest
+                .clone();
+            document = parse(&member)?;
+            chain.push(member);
+        }
+        match document {
+            Document::Manifest(manifest) => Ok(Documents { chain, manifest }),
+            Document::Index(_) => Err(StoreError::BadManifest {
+                what: format!("index {top}"),
+                reason: "its member is an index too".to_owned(),
+            }),
+        }
+    }
+}
+
+fn exists(path: &Path) -> Result<bool, StoreError> {
+    path.try_exists()
+        .map_err(|error| StoreError::io("cannot look for", path, error))
+}

@@ -1,0 +1,63 @@
+//! The store on disk. The file system is the database: what is visible is whole and was checked,
+//! and became visible by one rename.
+//!
+//! ```text
+//! images/lock                      shared while an image is fetched or picked, exclusive to collect
+//! images/blobs/sha256/HEX          manifests, configurations, signatures, compressed layers
+//! images/layers/HEX/fs             the tree of the layer with that diff ID, in overlayfs' form
+//! images/layers/HEX/layer.json     its size
+//! images/layers/HEX/opaque         only where the layer hides everything below it
+//! images/refs/NAME                 a name: digests, when and from where
+//! images/signatures/sha256-HEX     the signature manifest of that digest
+//! images/tmp/                      what is half done, each entry locked by who makes it
+//! ```
+
+mod blobs;
+mod collect;
+mod durable;
+mod find;
+mod image;
+mod listing;
+mod lock;
+mod paths;
+mod refs;
+mod signatures;
+mod staging;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use collect::GcReport;
+pub(crate) use durable::{sync_file_system, sync_folder};
+pub use image::{Image, Layer};
+pub(crate) use listing::LayerFacts;
+pub use listing::Listing;
+pub use lock::{Exclusive, Pin};
+pub(crate) use paths::make_folder;
+pub use refs::RefRecord;
+pub use signatures::Signature;
+pub(crate) use signatures::{MAX_PAYLOAD, signed_layers};
+pub(crate) use staging::{LayerLock, Staging};
+
+/// An image store below one folder. Any number of processes may use one at once.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// The store in `images`. Costs nothing: what is missing is made by the first that writes.
+    #[must_use]
+    pub fn open(images: &Path) -> Self {
+        Self {
+            root: images.to_owned(),
+        }
+    }
+
+    /// The folder of the store.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+}

@@ -1,0 +1,62 @@
+//! Where things are, and the folders they are in.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::Digest;
+
+use super::Store;
+use crate::digest::hex;
+use crate::error::StoreError;
+
+impl Store {
+    pub(crate) fn blobs_folder(&self) -> PathBuf {
+        self.root.join("blobs/sha256")
+    }
+
+    pub(crate) fn layers_folder(&self) -> PathBuf {
+        self.root.join("layers")
+    }
+
+    pub(crate) fn refs_folder(&self) -> PathBuf {
+        self.root.join("refs")
+    }
+
+    pub(super) fn signatures_folder(&self) -> PathBuf {
+        self.root.join("signatures")
+    }
+
+    pub(super) fn tmp_folder(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// The file of a blob, whether it is there or not.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidDigest`] if the digest is no SHA-256.
+    pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
+        Ok(self.blobs_folder().join(hex(digest)?))
+    }
+
+    /// The folder of a layer, whether it is there or not.
+    pub(crate) fn layer_folder(&self, diff_id: &Digest) -> Result<PathBuf, StoreError> {
+        Ok(self.layers_folder().join(hex(diff_id)?))
+    }
+
+    pub(super) fn signature_record(&self, subject: &Digest) -> Result<PathBuf, StoreError> {
+        Ok(self
+            .signatures_folder()
+            .join(format!("sha256-{}", hex(subject)?)))
+    }
+}
+
+/// Makes a folder of the store and those above it. They are closed to all but root: layers hold
+/// setuid programs (CVE-2021-41091).
+pub(crate) fn make_folder(path: &Path) -> Result<(), StoreError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| StoreError::io("cannot create", path, error))
+}

@@ -1,0 +1,132 @@
+//! Half-done things: folders in `tmp/` that their owner holds a lock on.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use oci_spec::image::Digest;
+use rustix::fs::{FlockOperation, flock};
+
+use super::Store;
+use super::paths::make_folder;
+use crate::digest::hex;
+use crate::error::StoreError;
+
+/// A folder of one's own in `tmp/`, gone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Store {
+    /// Makes a new folder in `tmp/`.
+    pub(crate) fn stage(&self) -> Result<Staging, StoreError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let tmp = self.tmp_folder();
+        make_folder(&tmp)?;
+        loop {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            let next = NEXT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("stage-{}-{next}-{}", std::process::id(), now.as_nanos());
+            let path = tmp.join(name);
+            let mut builder = fs::DirBuilder::new();
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            match builder.create(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(StoreError::io("cannot create", &path, error)),
+            }
+            let lock = File::open(&path).map_err(|e| StoreError::io("cannot open", &path, e))?;
+            flock(&lock, FlockOperation::NonBlockingLockExclusive)
+                .map_err(|error| StoreError::io("cannot lock", &path, error))?;
+            return Ok(Staging { path, _lock: lock });
+        }
+    }
+}
+
+impl Staging {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file of this name.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+        let path = self.path.join(name);
+        File::create(&path)
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(|error| StoreError::io("cannot write", &path, error))?;
+        Ok(path)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What can't be removed now is removed by the next collection.
+        drop(fs::remove_dir_all(&self.path));
+    }
+}
+
+/// The right to unpack one layer, so that it is done once however many fetch it.
+#[derive(Debug)]
+pub(crate) struct LayerLock {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Store {
+    /// Takes the lock of a layer. Without `wait`, gives `None` where another holds it.
+    ///
+    /// Nobody may wait who holds another of these locks.
+    pub(crate) fn lock_layer(
+        &self,
+        diff_id: &Digest,
+        wait: bool,
+    ) -> Result<Option<LayerLock>, StoreError> {
+        let tmp = self.tmp_folder();
+        make_folder(&tmp)?;
+        let path = tmp.join(format!("layer-{}.lock", hex(diff_id)?));
+        let operation = if wait {
+            FlockOperation::LockExclusive
+        } else {
+            FlockOperation::NonBlockingLockExclusive
+        };
+        loop {
+            let file = File::options()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+                .map_err(|error| StoreError::io("cannot create", &path, error))?;
+            match flock(&file, operation) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(StoreError::io("cannot lock", &path, error)),
+            }
+            // The one before may have removed the file that this waited for.
+            if same_file(&file, &path) {
+                return Ok(Some(LayerLock { path, _lock: file }));
+            }
+        }
+    }
+}
+
+impl Drop for LayerLock {
+    fn drop(&mut self) {
+        // Still locked here, so nobody else can have taken this very file.
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+fn same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(open), Ok(named)) => open.ino() == named.ino() && open.dev() == named.dev(),
+        _ => false,
+    }
+}

@@ -1,0 +1,248 @@
+//! Images that are not as they should be: one clear error each, and nothing left in the store.
+
+use std::fs;
+use std::process::Command;
+
+use super::{Ground, base, contents, named, options};
+use crate::digest::sha256;
+use crate::error::StoreError;
+use crate::fixture::{Tar, TestLayer, gzip};
+use crate::manifest::Platform;
+use crate::media_type::{OCI_INDEX, OCI_MANIFEST};
+use crate::origin::FetchOptions;
+use crate::store::Store;
+
+/// The error of a fetch that leaves nothing.
+fn failing(ground: &Ground, tag: &str) -> StoreError {
+    let error = ground.fetch(tag).unwrap_err();
+    assert!(ground.contents().is_empty(), "{:?}", ground.contents());
+    assert!(!error.to_string().contains('\n'));
+    error
+}
+
+#[test]
+fn a_layer_with_other_bytes() {
+    let ground = Ground::new();
+    let path = ground.layout.blob_path(&sha256(&base().blob));
+    let mut bytes = fs::read(&path).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    assert!(matches!(
+        failing(&ground, "one"),
+        StoreError::DigestMismatch { .. }
+    ));
+}
+
+#[test]
+fn a_layer_that_breaks_off() {
+    let ground = Ground::new();
+    let path = ground.layout.blob_path(&sha256(&base().blob));
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
+    let error = failing(&ground, "one");
+    assert!(
+        matches!(
+            error,
+            StoreError::Truncated { .. } | StoreError::SizeMismatch { .. }
+        ),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_layer_that_is_gone() {
+    let ground = Ground::new();
+    fs::remove_file(ground.layout.blob_path(&sha256(&base().blob))).unwrap();
+    failing(&ground, "one");
+}
+
+#[test]
+fn layers_that_were_made_badly() {
+    let mut ground = Ground::new();
+    let tar = Tar::default().file("f", b"x").end();
+    let mut corrupt = gzip(&tar);
+    corrupt[12..20].fill(0xff);
+    let layer = |blob: Vec<u8>, tar: &[u8]| TestLayer {
+        blob,
+        diff_id: sha256(tar),
+    };
+    ground
+        .layout
+        .image("corrupt", &[base(), layer(corrupt, &tar)]);
+    assert!(matches!(
+        failing(&ground, "corrupt"),
+        StoreError::CorruptCompression { .. }
+    ));
+    let cut = gzip(&tar);
+    ground
+        .layout
+        .image("cut", &[base(), layer(cut[..cut.len() - 4].to_vec(), &tar)]);
+    assert!(matches!(
+        failing(&ground, "cut"),
+        StoreError::Truncated { .. }
+    ));
+    ground
+        .layout
+        .image("other", &[base(), layer(gzip(&tar), b"other")]);
+    assert!(matches!(
+        failing(&ground, "other"),
+        StoreError::DigestMismatch { .. }
+    ));
+    let evil = Tar::default().file("../evil", b"x").end();
+    ground
+        .layout
+        .image("evil", &[base(), TestLayer::gzip(&evil)]);
+    assert!(matches!(
+        failing(&ground, "evil"),
+        StoreError::UnsafeEntry { .. }
+    ));
+    assert!(!ground.folder.path().join("evil").exists());
+}
+
+#[test]
+fn documents_that_are_none() {
+    let mut ground = Ground::new();
+    ground.layout.document("text", OCI_MANIFEST, b"not json");
+    assert!(matches!(
+        failing(&ground, "text"),
+        StoreError::NotJson { .. }
+    ));
+    let both = br#"{"schemaVersion":2,"layers":[],"manifests":[]}"#;
+    ground.layout.document("both", OCI_MANIFEST, both);
+    assert!(matches!(
+        failing(&ground, "both"),
+        StoreError::BadManifest { .. }
+    ));
+    ground
+        .layout
+        .document("index", OCI_INDEX, br#"{"schemaVersion":2,"manifests":[]}"#);
+    assert!(matches!(
+        failing(&ground, "index"),
+        StoreError::NoPlatform { .. }
+    ));
+}
+
+#[test]
+fn an_image_of_another_platform() {
+    let ground = Ground::new();
+    let options = FetchOptions {
+        platform: "linux/s390x".parse().unwrap(),
+        ..options()
+    };
+    let error = ground
+        .store
+        .begin_fetch(&ground.layout.source("one"), &options)
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("linux/s390x (available: linux/amd64)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_index_gives_the_member_of_the_platform() {
+    let mut ground = Ground::new();
+    let member = ground.layout.image("member", &[base()]);
+    let size = fs::metadata(ground.layout.blob_path(&member))
+        .unwrap()
+        .len();
+    let index = |size: u64| {
+        format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{OCI_MANIFEST}","digest":"{member}",
+               "size":{size},"platform":{{"os":"linux","architecture":"amd64"}}}}]}}"#
+        )
+    };
+    let top = ground
+        .layout
+        .document("good", OCI_INDEX, index(size).as_bytes());
+    ground
+        .layout
+        .document("wrong", OCI_INDEX, index(size + 1).as_bytes());
+    let error = ground.fetch("wrong").unwrap_err();
+    assert!(
+        matches!(error, StoreError::SizeMismatch { .. }),
+        "{error:?}"
+    );
+    let image = ground.fetch("good").unwrap();
+    assert_eq!(image.chain(), [top.clone(), member.clone()]);
+    assert_eq!(image.manifest_digest(), &member);
+    let amd64: Platform = "linux/amd64".parse().unwrap();
+    assert_eq!(
+        ground.store.image(&top, &amd64).unwrap().chain(),
+        image.chain()
+    );
+    assert_eq!(
+        ground
+            .store
+            .find(&member.digest()[..10])
+            .unwrap()
+            .unwrap()
+            .digest,
+        top
+    );
+}
+
+/// A small file system of its own, gone with its value.
+struct Tmpfs(tempfile::TempDir);
+
+impl Tmpfs {
+    fn new(size: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(folder.path())
+            .status()
+            .unwrap();
+        assert!(mounted.success());
+        Self(folder)
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        drop(
+            Command::new("umount")
+                .arg("--lazy")
+                .arg(self.0.path())
+                .status(),
+        );
+    }
+}
+
+#[test]
+fn a_full_file_system_keeps_what_was_there() {
+    let mut ground = Ground::new();
+    let large = vec![b'x'; 4 << 20];
+    let layer = TestLayer::gzip(&Tar::default().file("large", &large).end());
+    ground.layout.image("large", &[base(), layer]);
+    let small = Tmpfs::new("2m");
+    let store = Store::open(&small.0.path().join("images"));
+    let fetch = |tag: &str| {
+        let options = named(&format!("a.io/{tag}"));
+        store
+            .begin_fetch(&ground.layout.source(tag), &options)
+            .and_then(|fetch| fetch.complete(&mut |_| {}))
+    };
+    fetch("one").unwrap();
+    let before = contents(store.path());
+    let error = fetch("large").unwrap_err();
+    assert!(matches!(error, StoreError::NoSpace { .. }), "{error:?}");
+    assert_eq!(contents(store.path()), before);
+    // With not one block left, what is there can still be used and collected.
+    let filler = fs::write(small.0.path().join("filler"), vec![0; 4 << 20]);
+    assert!(filler.is_err());
+    let error = fetch("two").unwrap_err();
+    assert!(matches!(error, StoreError::NoSpace { .. }), "{error:?}");
+    assert_eq!(contents(store.path()), before);
+    store.remove(&ground.reference("one")).unwrap();
+    store
+        .gc(
+            &std::collections::HashSet::new(),
+            &store.exclusive().unwrap(),
+        )
+        .unwrap();
+    assert!(contents(store.path()).is_empty());
+}

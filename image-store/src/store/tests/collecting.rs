@@ -1,0 +1,133 @@
+//! What a removal frees, and what stays.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use super::{Ground, platform};
+
+#[test]
+fn a_layer_goes_when_no_name_and_no_pod_needs_it() {
+    let ground = Ground::new();
+    let one = ground.fetch("one").unwrap();
+    ground
+        .store
+        .add_signature(one.manifest_digest(), b"payload", "c2ln")
+        .unwrap();
+    let two = ground.fetch("two").unwrap();
+    let gc = |in_use: &HashSet<_>| {
+        ground
+            .store
+            .gc(in_use, &ground.store.exclusive().unwrap())
+            .unwrap()
+    };
+    let nothing = HashSet::new();
+    let report = gc(&nothing);
+    assert_eq!(
+        (report.blobs, report.layers, report.leftovers),
+        (0, 0, 0),
+        "all is needed"
+    );
+
+    // A pod runs the first image: by manifest, everything of it stays, signatures too.
+    assert!(
+        ground
+            .store
+            .remove(&ground.reference("one"))
+            .unwrap()
+            .is_some()
+    );
+    let by_manifest = HashSet::from([one.manifest_digest().clone()]);
+    assert_eq!(gc(&by_manifest).blobs, 0);
+    ground
+        .store
+        .image(one.manifest_digest(), &platform())
+        .unwrap();
+    assert_eq!(
+        ground
+            .store
+            .signatures(one.manifest_digest())
+            .unwrap()
+            .len(),
+        1
+    );
+
+    // By diff ID, its layer stays.
+    let own = one.layers()[1].clone();
+    let report = gc(&HashSet::from([own.diff_id.clone()]));
+    assert_eq!((report.layers, report.signatures), (0, 1));
+    assert!(own.path.exists());
+
+    // The pod is gone: what is not shared goes.
+    let report = gc(&nothing);
+    assert_eq!(report.layers, 1);
+    assert!(!own.path.exists());
+    ground
+        .store
+        .image(two.manifest_digest(), &platform())
+        .unwrap();
+    assert!(
+        ground
+            .store
+            .remove(&ground.reference("two"))
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        ground
+            .store
+            .remove(&ground.reference("two"))
+            .unwrap()
+            .is_none()
+    );
+    gc(&nothing);
+    assert!(ground.contents().is_empty(), "{:?}", ground.contents());
+}
+
+#[test]
+fn sizes_tell_what_a_removal_frees() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    let (alone, _) = ground.store.list().unwrap();
+    assert_eq!(alone[0].size, alone[0].exclusive);
+    assert_eq!(alone[0].layers, 2);
+    ground.fetch("two").unwrap();
+    let (both, unreadable) = ground.store.list().unwrap();
+    assert_eq!(both.len(), 2);
+    assert!(unreadable.is_empty());
+    assert!(
+        both.iter()
+            .all(|l| l.exclusive < l.size && l.exclusive > 3000),
+        "{both:?}"
+    );
+    ground.store.remove(&ground.reference("one")).unwrap();
+    let before = disk(ground.store.path());
+    ground
+        .store
+        .gc(&HashSet::new(), &ground.store.exclusive().unwrap())
+        .unwrap();
+    let freed = before - disk(ground.store.path());
+    // The fact sheet of the layer is not counted.
+    assert!(
+        freed >= both[0].exclusive && freed < both[0].exclusive + 100,
+        "{freed} {both:?}"
+    );
+}
+
+/// Bytes of all files below a folder.
+fn disk(folder: &Path) -> u64 {
+    let sum = |path: std::path::PathBuf| {
+        let meta = path.symlink_metadata().unwrap();
+        if meta.is_dir() {
+            disk(&path)
+        } else if meta.is_file() {
+            meta.len()
+        } else {
+            0
+        }
+    };
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| sum(entry.unwrap().path()))
+        .sum()
+}

@@ -1,0 +1,240 @@
+//! Many at once, and some of them killed.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Barrier;
+use std::thread;
+
+use super::{Ground, named, platform};
+use crate::fixture::{Tar, TestLayer, TestLayout, tree};
+use crate::source::ImageSource;
+use crate::store::Store;
+
+/// An image that takes some time to unpack.
+fn slow_image(layout: &mut TestLayout) {
+    let layer = |seed: usize| {
+        let tar = (0..300).fold(Tar::default(), |tar, n| {
+            let data: Vec<u8> = (0..5000)
+                .map(|i| ((i * 31 + n * 17 + seed) % 251) as u8)
+                .collect();
+            tar.file(&format!("{seed}/{n}"), &data)
+        });
+        TestLayer::gzip(&tar.end())
+    };
+    layout.image("slow", &[layer(1), layer(2), layer(3)]);
+}
+
+#[test]
+fn threads_fetch_one_image_at_once() {
+    let mut ground = Ground::new();
+    slow_image(&mut ground.layout);
+    let barrier = Barrier::new(8);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                barrier.wait();
+                let image = ground.fetch("slow").unwrap();
+                assert_eq!(image.layers().len(), 3);
+                assert_eq!(
+                    fs::read_dir(image.layers()[0].path.join("1"))
+                        .unwrap()
+                        .count(),
+                    300
+                );
+            });
+        }
+    });
+    assert!(tree(&ground.store.path().join("tmp")).is_empty());
+    assert_eq!(
+        fs::read_dir(ground.store.path().join("layers"))
+            .unwrap()
+            .count(),
+        3
+    );
+}
+
+#[test]
+fn fetching_removing_and_collecting_at_once() {
+    let ground = Ground::new();
+    thread::scope(|scope| {
+        for tag in ["one", "two", "one", "two"] {
+            let ground = &ground;
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    let pin = ground.store.pin().unwrap();
+                    let image = ground.fetch(tag).unwrap();
+                    // While it is pinned, it is whole, whatever the others do.
+                    ground
+                        .store
+                        .image(image.manifest_digest(), &platform())
+                        .unwrap();
+                    drop(pin);
+                    ground.store.remove(&ground.reference(tag)).unwrap();
+                }
+            });
+        }
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    let alone = ground.store.exclusive().unwrap();
+                    let report = ground.store.gc(&HashSet::new(), &alone).unwrap();
+                    assert!(report.damaged.is_empty(), "{report:?}");
+                }
+            });
+        }
+    });
+    ground
+        .store
+        .gc(&HashSet::new(), &ground.store.exclusive().unwrap())
+        .unwrap();
+    assert!(ground.contents().is_empty(), "{:?}", ground.contents());
+}
+
+/// Runs [`a_process_that_fetches`] in a process of its own.
+fn spawn(layout: &Path, store: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::tests::together::a_process_that_fetches"])
+        .env("FAIRING_TEST_LAYOUT", layout)
+        .env("FAIRING_TEST_STORE", store)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_process_that_fetches() {
+    // On its own, this is the other half of the tests below.
+    let (Some(layout), Some(store)) = (
+        std::env::var_os("FAIRING_TEST_LAYOUT"),
+        std::env::var_os("FAIRING_TEST_STORE"),
+    ) else {
+        return;
+    };
+    let source = ImageSource::Layout {
+        path: layout.into(),
+        tag: Some("slow".to_owned()),
+    };
+    let store = Store::open(Path::new(&store));
+    let fetch = store.begin_fetch(&source, &named("a.io/slow")).unwrap();
+    fetch.complete(&mut |_| {}).unwrap();
+}
+
+#[test]
+fn processes_fetch_one_image_at_once() {
+    let mut ground = Ground::new();
+    slow_image(&mut ground.layout);
+    let layout = ground.folder.path().join("layout");
+    let children: Vec<_> = (0..6)
+        .map(|_| spawn(&layout, ground.store.path()))
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    ground.fetch("slow").unwrap();
+    assert!(tree(&ground.store.path().join("tmp")).is_empty());
+}
+
+#[test]
+fn killed_fetches_leave_a_valid_store() {
+    let mut ground = Ground::new();
+    slow_image(&mut ground.layout);
+    let layout = ground.folder.path().join("layout");
+    let mut killed = 0;
+    for attempt in 0..30 {
+        let mut child = spawn(&layout, ground.store.path());
+        // At another moment each time, from before it begins to after it has ended.
+        let tmp = ground.store.path().join("tmp");
+        let mut seen = 0;
+        while child.try_wait().unwrap().is_none() && seen < attempt * 10 {
+            seen = if tmp.exists() { count(&tmp) } else { 0 };
+        }
+        child.kill().unwrap();
+        killed += usize::from(child.wait().unwrap().signal().is_some());
+        if let Some(record) = ground.store.resolve(&ground.reference("slow")).unwrap() {
+            let image = ground.store.image(&record.digest, &platform()).unwrap();
+            assert_eq!(image.layers().len(), 3);
+        }
+        for layer in super::super::find::names_in(&ground.store.path().join("layers")).unwrap() {
+            let files = count(&ground.store.path().join("layers").join(layer).join("fs"));
+            assert_eq!(files, 301, "a layer is visible that is not whole");
+        }
+        ground.store.remove(&ground.reference("slow")).unwrap();
+        ground
+            .store
+            .gc(&HashSet::new(), &ground.store.exclusive().unwrap())
+            .unwrap();
+        assert!(ground.contents().is_empty(), "{:?}", ground.contents());
+    }
+    assert!(killed > 10, "only {killed} were killed in time");
+    ground.fetch("slow").unwrap();
+}
+
+/// Entries below a folder that may be changing.
+fn count(folder: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| {
+            1 + if entry.file_type().is_ok_and(|t| t.is_dir()) {
+                count(&entry.path())
+            } else {
+                0
+            }
+        })
+        .sum()
+}
+
+#[test]
+fn leftovers_go_and_what_is_alive_stays() {
+    let ground = Ground::new();
+    let tmp = ground.store.path().join("tmp");
+    fs::create_dir_all(tmp.join("stage-1-dead/layer/fs")).unwrap();
+    fs::write(tmp.join("stage-1-dead/layer/fs/file"), "x").unwrap();
+    fs::write(tmp.join("layer-0.lock"), "").unwrap();
+    let alive = ground.store.stage().unwrap();
+    alive.write("file", b"x").unwrap();
+    let report = ground
+        .store
+        .gc(&HashSet::new(), &ground.store.exclusive().unwrap())
+        .unwrap();
+    assert_eq!(report.leftovers, 2);
+    assert!(alive.path().join("file").exists());
+    drop(alive);
+    assert!(tree(&tmp).is_empty());
+}
+
+#[test]
+fn a_removal_that_was_killed_is_finished() {
+    let ground = Ground::new();
+    let image = ground.fetch("one").unwrap();
+    let layer = image.layers()[0].path.parent().unwrap();
+    let name = layer.file_name().unwrap().to_str().unwrap();
+    let moved = layer.parent().unwrap().join(format!("removed-{name}"));
+    fs::rename(layer, &moved).unwrap();
+    ground.fetch("one").unwrap();
+    ground
+        .store
+        .gc(&HashSet::new(), &ground.store.exclusive().unwrap())
+        .unwrap();
+    assert!(layer.exists() && !moved.exists());
+}
+
+#[test]
+fn collecting_waits_for_pins() {
+    let ground = Ground::new();
+    let pin = ground.store.pin().unwrap();
+    let second = ground.store.pin().unwrap();
+    let lock = File::open(ground.store.path().join("lock")).unwrap();
+    let try_lock =
+        || rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    drop(second);
+    assert!(try_lock().is_err());
+    drop(pin);
+    try_lock().unwrap();
+}

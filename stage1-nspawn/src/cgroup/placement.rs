@@ -1,0 +1,203 @@
+//! Where a pod's cgroups go.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::getxattr;
+use stage1::failure::StartFailure;
+
+use super::mountinfo::{self, Mounted};
+
+/// The hierarchies of version 1 that a pod uses.
+const V1_CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
+/// The controllers of version 2 that a pod uses, where the kernel has them.
+const V2_CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
+/// Where the monitor goes when it makes room for pods in a cgroup that was delegated to it.
+const MONITOR_LEAF: &str = "fairing-monitor";
+
+/// Which version of cgroups the host uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// None: nothing is mounted.
+    None,
+    /// Version 1, or version 1 with an empty version 2 beside it.
+    V1,
+    /// Version 2 alone.
+    V2,
+}
+
+/// One hierarchy that pods go into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hierarchy {
+    /// Controllers of version 1; empty for version 2.
+    pub(super) controllers: Vec<String>,
+    pub(super) mount_point: PathBuf,
+    /// The cgroup below which the pod's is made, relative to the mount point.
+    pub(super) base: PathBuf,
+}
+
+impl Hierarchy {
+    pub(super) fn parent(&self) -> PathBuf {
+        self.mount_point.join(&self.base)
+    }
+}
+
+/// Where a pod's cgroups go on this host.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    pub(super) version: Version,
+    pub(super) hierarchies: Vec<Hierarchy>,
+    /// On version 2: the cgroup was delegated, so the monitor makes room in it.
+    delegated: bool,
+}
+
+impl Placement {
+    /// Looks at the host.
+    pub(super) fn find(limits_needed: bool) -> Result<Self, StartFailure> {
+        let read = |path: &str| {
+            fs::read_to_string(path).map_err(StartFailure::os(format_args!("read {path}")))
+        };
+        let mounted = mountinfo::hierarchies(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?);
+        let placement = Self::choose(mounted, |path| is_delegated(path));
+        if limits_needed && placement.version == Version::None {
+            return Err(StartFailure::other("the host has no cgroups mounted, so nothing can be limited"));
+        }
+        Ok(placement)
+    }
+
+    fn choose(mounted: Vec<Mounted>, is_delegated: impl Fn(&Path) -> bool) -> Self {
+        let used = |controllers: &[String]| {
+            controllers.iter().any(|c| V1_CONTROLLERS.contains(&c.as_str()))
+        };
+        let mut v1: Vec<Hierarchy> = Vec::new();
+        let mut v2 = None;
+        for Mounted { controllers, mount_point, own } in mounted {
+            match controllers {
+                Some(controllers) if used(&controllers) => {
+                    // One hierarchy may be mounted twice.
+                    if !v1.iter().any(|h| h.controllers == controllers) {
+                        v1.push(Hierarchy { controllers, mount_point, base: own });
+                    }
+                }
+                Some(_) => {}
+                None => v2 = v2.or(Some((mount_point, own))),
+            }
+        }
+        if !v1.is_empty() {
+            return Self { version: Version::V1, hierarchies: v1, delegated: false };
+        }
+        let Some((mount_point, own)) = v2 else {
+            return Self { version: Version::None, hierarchies: Vec::new(), delegated: false };
+        };
+        let delegated = !own.as_os_str().is_empty() && is_delegated(&mount_point.join(&own));
+        // A monitor that has made room before sits one step down from what was delegated.
+        let base = match (delegated, own.file_name()) {
+            (true, Some(name)) if name == MONITOR_LEAF => {
+                own.parent().map(Path::to_path_buf).unwrap_or_default()
+            }
+            (true, _) => own,
+            (false, _) => PathBuf::new(),
+        };
+        let hierarchies = vec![Hierarchy { controllers: Vec::new(), mount_point, base }];
+        Self { version: Version::V2, hierarchies, delegated }
+    }
+
+    /// On version 2: lets the base have children with controllers.
+    pub(super) fn make_room(&self) -> Result<(), StartFailure> {
+        let (Version::V2, Some(hierarchy)) = (self.version, self.hierarchies.first()) else {
+            return Ok(());
+        };
+        let base = hierarchy.parent();
+        if self.delegated {
+            let leaf = base.join(MONITOR_LEAF);
+            super::make_folder(&leaf)?;
+            write(&leaf.join("cgroup.procs"), "0")?;
+        }
+        enable_controllers(&base)
+    }
+
+    /// Undoes the part of [`Placement::make_room`] that would be in the next one's way.
+    pub(super) fn give_back_room(&self) -> Result<(), StartFailure> {
+        // The monitor stays in its leaf until it ends; the service manager removes both.
+        Ok(())
+    }
+}
+
+/// A service manager marks what it has delegated (systemd.resource-control(5), `Delegate=`).
+fn is_delegated(path: &Path) -> bool {
+    let folder = match path.file_name() {
+        Some(name) if name == MONITOR_LEAF => path.parent().unwrap_or(path),
+        _ => path,
+    };
+    ["trusted.delegate", "user.delegate"].iter().any(|name| {
+        let mut value = [0; 4];
+        getxattr(folder, *name, &mut value).is_ok_and(|length| value.get(..length) == Some(b"1"))
+    })
+}
+
+/// Hands the controllers that pods use on to the children of a version 2 cgroup.
+pub(super) fn enable_controllers(folder: &Path) -> Result<(), StartFailure> {
+    let available = folder.join("cgroup.controllers");
+    let text = fs::read_to_string(&available)
+        .map_err(StartFailure::os(format_args!("read {}", available.display())))?;
+    let wanted: Vec<String> = text
+        .split_whitespace()
+        .filter(|controller| V2_CONTROLLERS.contains(controller))
+        .map(|controller| format!("+{controller}"))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    write(&folder.join("cgroup.subtree_control"), &wanted.join(" "))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), StartFailure> {
+    let written: io::Result<()> = fs::write(path, text);
+    written.map_err(StartFailure::os(format_args!("write to {}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v1(controllers: &str, own: &str) -> Mounted {
+        Mounted {
+            controllers: Some(controllers.split(',').map(str::to_owned).collect()),
+            mount_point: format!("/c/{controllers}").into(),
+            own: own.into(),
+        }
+    }
+
+    fn v2(own: &str) -> Mounted {
+        Mounted { controllers: None, mount_point: "/c".into(), own: own.into() }
+    }
+
+    fn parents(placement: &Placement) -> Vec<PathBuf> {
+        placement.hierarchies.iter().map(Hierarchy::parent).collect()
+    }
+
+    #[test]
+    fn version_1_nests_below_the_caller() {
+        let mounted = vec![v1("rw,memory", "svc"), v1("rw,freezer", "svc"), v2("")];
+        let placement = Placement::choose(mounted, |_| false);
+        assert_eq!(placement.version, Version::V1);
+        assert_eq!(parents(&placement), [PathBuf::from("/c/rw,memory/svc")]);
+    }
+
+    #[test]
+    fn version_2_nests_only_below_what_was_delegated() {
+        let placement = Placement::choose(vec![v2("user.slice/s")], |_| false);
+        assert_eq!(parents(&placement), [PathBuf::from("/c/")]);
+        let placement = Placement::choose(vec![v2("system.slice/a.service")], |_| true);
+        assert_eq!(parents(&placement), [PathBuf::from("/c/system.slice/a.service")]);
+        let inner = "system.slice/a.service/fairing-monitor";
+        let placement = Placement::choose(vec![v2(inner)], |_| true);
+        assert_eq!(parents(&placement), [PathBuf::from("/c/system.slice/a.service")]);
+    }
+
+    #[test]
+    fn no_cgroups_at_all() {
+        assert_eq!(Placement::choose(Vec::new(), |_| false).version, Version::None);
+    }
+}

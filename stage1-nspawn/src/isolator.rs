@@ -1,0 +1,66 @@
+//! The isolator: namespaces and cgroups.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use cni_glue::Netns;
+use pod::manifest::{Network, PodManifest};
+use pod::{AppName, PodUuid};
+use stage1::failure::StartFailure;
+use stage1::monitor::Isolator;
+use stage1::protocol::CgroupFds;
+
+use crate::cgroup::PodCgroups;
+use crate::init_process;
+
+/// One pod in namespaces of its own.
+#[derive(Debug)]
+pub(crate) struct Nspawn {
+    uuid: PodUuid,
+    run_dir: PathBuf,
+    cgroups: Option<PodCgroups>,
+    netns: Option<Netns>,
+}
+
+impl Nspawn {
+    pub(crate) fn new(uuid: PodUuid, run_dir: &Path) -> Self {
+        Self { uuid, run_dir: run_dir.to_path_buf(), cgroups: None, netns: None }
+    }
+
+    fn cgroups(&self) -> Result<&PodCgroups, StartFailure> {
+        self.cgroups.as_ref().ok_or_else(|| StartFailure::other("the pod's cgroups are not there"))
+    }
+}
+
+impl Isolator for Nspawn {
+    fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure> {
+        self.cgroups = Some(PodCgroups::create(self.uuid, manifest, &self.run_dir)?);
+        self.netns = match manifest.network {
+            Network::Host => None,
+            Network::None => {
+                let made = Netns::with_loopback();
+                Some(made.map_err(|error| StartFailure::other(error.to_string()))?)
+            }
+        };
+        Ok(())
+    }
+
+    fn cgroup(&mut self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), StartFailure> {
+        self.cgroups()?.for_app(app)
+    }
+
+    fn start(&mut self, _manifest: &PodManifest, end: OwnedFd) -> Result<OwnedFd, StartFailure> {
+        let (folder, tasks) = self.cgroups()?.for_init()?;
+        // The namespace lives on in the process; this descriptor has done its duty.
+        let netns = self.netns.take();
+        init_process::start(self.uuid, end, folder.as_ref(), &tasks, netns.as_ref())
+    }
+
+    fn oom_kills(&self, app: &AppName) -> u64 {
+        self.cgroups.as_ref().map_or(0, |cgroups| cgroups.oom_kills(app))
+    }
+
+    fn clean_up(&mut self) -> Result<(), StartFailure> {
+        self.cgroups.take().map_or(Ok(()), |cgroups| cgroups.remove())
+    }
+}

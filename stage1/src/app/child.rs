@@ -1,0 +1,383 @@
+//! The process that becomes an app or a command, between clone and exec.
+//!
+//! Only system calls on data that was built before: no allocation, no locks. A step that fails is
+//! reported to pod init as two numbers over a pipe that exec closes.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::{DupFlags, Errno, write};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsmount, fsopen, move_mount, open_tree, unmount,
+};
+use rustix::process::{chdir, fchdir, ioctl_tiocsctty, pivot_root, setsid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid,
+    clear_ambient_capability_set, move_into_thread_name_spaces,
+    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
+};
+
+use crate::app::command_line::CommandLine;
+use crate::app::confinement::{MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp};
+use crate::sys;
+
+/// A step that can fail; its number goes over the pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Step {
+    Signals,
+    JoinCgroup,
+    Session,
+    Streams,
+    CgroupNamespace,
+    JoinApp,
+    AttachRoot,
+    AttachKernelFilesystems,
+    AttachSharedMemory,
+    MaskPaths,
+    ReadOnlyPaths,
+    PodFiles,
+    AttachCgroupFilesystem,
+    PivotRoot,
+    CloseDescriptors,
+    WorkingDirectory,
+    Groups,
+    Capabilities,
+    User,
+    NoNewPrivileges,
+    SystemCallFilter,
+    Execute,
+}
+
+impl Step {
+    const ALL: [Self; 22] = [
+        Self::Signals,
+        Self::JoinCgroup,
+        Self::Session,
+        Self::Streams,
+        Self::CgroupNamespace,
+        Self::JoinApp,
+        Self::AttachRoot,
+        Self::AttachKernelFilesystems,
+        Self::AttachSharedMemory,
+        Self::MaskPaths,
+        Self::ReadOnlyPaths,
+        Self::PodFiles,
+        Self::AttachCgroupFilesystem,
+        Self::PivotRoot,
+        Self::CloseDescriptors,
+        Self::WorkingDirectory,
+        Self::Groups,
+        Self::Capabilities,
+        Self::User,
+        Self::NoNewPrivileges,
+        Self::SystemCallFilter,
+        Self::Execute,
+    ];
+
+    /// The step with this number.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|&step| step as u8 == number)
+    }
+
+    /// What was being done, for "cannot …".
+    pub(crate) fn description(self) -> &'static str {
+        match self {
+            Self::Signals => "reset signals",
+            Self::JoinCgroup => "join the app's cgroup",
+            Self::Session => "start a session",
+            Self::Streams => "set up the standard streams",
+            Self::CgroupNamespace => "make a cgroup namespace",
+            Self::JoinApp => "join the app's namespaces",
+            Self::AttachRoot => "attach the root filesystem",
+            Self::AttachKernelFilesystems => "attach /proc, /sys and /dev",
+            Self::AttachSharedMemory => "attach /dev/shm",
+            Self::MaskPaths => "mask paths of /proc and /sys",
+            Self::ReadOnlyPaths => "make paths of /proc read-only",
+            Self::PodFiles => "attach the pod's files in /etc",
+            Self::AttachCgroupFilesystem => "attach /sys/fs/cgroup",
+            Self::PivotRoot => "enter the root filesystem",
+            Self::CloseDescriptors => "close descriptors",
+            Self::WorkingDirectory => "enter the working directory",
+            Self::Groups => "set the groups",
+            Self::Capabilities => "reduce the capabilities",
+            Self::User => "set the user",
+            Self::NoNewPrivileges => "give up new privileges",
+            Self::SystemCallFilter => "install the system call filter",
+            Self::Execute => "execute",
+        }
+    }
+}
+
+/// What the process needs to become an app or a command.
+#[derive(Debug)]
+pub(crate) struct ChildPlan<'a> {
+    /// Where a failure is reported; closed by exec.
+    pub(crate) report: BorrowedFd<'a>,
+    /// `tasks` files of cgroups to join.
+    pub(crate) tasks: Vec<BorrowedFd<'a>>,
+    /// How it gets to the app's root.
+    pub(crate) root: Root<'a>,
+    /// Its standard streams.
+    pub(crate) streams: [BorrowedFd<'a>; 3],
+    /// Whether its standard input is the terminal that controls it.
+    pub(crate) controlling_terminal: bool,
+    /// Where it starts.
+    pub(crate) workdir: CString,
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
+    pub(crate) groups: Vec<Gid>,
+    /// Bounding set of capabilities; what root has.
+    pub(crate) capabilities: u64,
+    pub(crate) command: CommandLine,
+}
+
+/// How a process gets to the app's root.
+#[derive(Debug)]
+pub(crate) enum Root<'a> {
+    /// The app itself: attaches everything in its new mount namespace.
+    Attach(Box<Mounts<'a>>),
+    /// A command: joins the mount and cgroup namespaces of the app's main process.
+    Join(BorrowedFd<'a>),
+}
+
+/// Mounts that are attached to nothing yet.
+#[derive(Debug)]
+pub(crate) struct Mounts<'a> {
+    pub(crate) root: BorrowedFd<'a>,
+    pub(crate) proc: BorrowedFd<'a>,
+    pub(crate) sys: BorrowedFd<'a>,
+    pub(crate) dev: BorrowedFd<'a>,
+    pub(crate) pts: BorrowedFd<'a>,
+    pub(crate) mqueue: BorrowedFd<'a>,
+    /// The pod's files that the image has a place for, and that place.
+    pub(crate) pod_files: Vec<(&'static CStr, &'static CStr)>,
+    /// The terminal to be seen as `/dev/console`.
+    pub(crate) console: Option<&'static CStr>,
+    /// Whether to show the cgroup (version 2) at `/sys/fs/cgroup`.
+    pub(crate) cgroup2: bool,
+}
+
+type Failed = (Step, Errno);
+
+/// Becomes the app. Returns only if that failed, with the exit code for the process.
+pub(crate) fn become_app(plan: &ChildPlan<'_>) -> i32 {
+    let (step, errno) = match prepare(plan) {
+        Err(failed) => failed,
+        Ok(()) => (Step::Execute, execute(&plan.command)),
+    };
+    // Where `prepare` got far enough, the pipe is descriptor 3, and a copy of it otherwise too.
+    let mut report = [0; 5];
+    let [number, code @ ..] = &mut report;
+    *number = step as u8;
+    *code = errno.raw_os_error().to_le_bytes();
+    let _ = write(plan.report, &report).or_else(|_| write(sys::well_known_fd(REPORT_FD), &report));
+    1
+}
+
+/// Where the report pipe is once all other descriptors are closed.
+const REPORT_FD: i32 = 3;
+
+fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
+    let at = |step: Step| move |errno: Errno| (step, errno);
+
+    sys::reset_signals().map_err(at(Step::Signals))?;
+    for tasks in &plan.tasks {
+        write(tasks, b"0").map_err(at(Step::JoinCgroup))?;
+    }
+    setsid().map_err(at(Step::Session))?;
+    streams(plan).map_err(at(Step::Streams))?;
+    match &plan.root {
+        Root::Attach(mounts) => {
+            sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;
+            attach_all(mounts)?;
+        }
+        Root::Join(app) => {
+            let spaces = ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::CONTROL_GROUP;
+            move_into_thread_name_spaces(*app, spaces).map_err(at(Step::JoinApp))?;
+        }
+    }
+    // Nothing of the host must be open when the working directory is entered: `/proc/self/fd/N` is a path
+    // like any other (CVE-2024-21626).
+    keep_only_report(plan.report).map_err(at(Step::CloseDescriptors))?;
+    chdir(plan.workdir.as_c_str()).map_err(at(Step::WorkingDirectory))?;
+
+    drop_bounding_set(plan.capabilities).map_err(at(Step::Capabilities))?;
+    set_thread_groups(&plan.groups).map_err(at(Step::Groups))?;
+    set_thread_res_gid(plan.gid, plan.gid, plan.gid).map_err(at(Step::Groups))?;
+    set_thread_res_uid(plan.uid, plan.uid, plan.uid).map_err(at(Step::User))?;
+    let own = if plan.uid.is_root() { plan.capabilities } else { 0 };
+    let sets = CapabilitySets {
+        effective: CapabilitySet::from_bits_retain(own),
+        permitted: CapabilitySet::from_bits_retain(own),
+        inheritable: CapabilitySet::empty(),
+    };
+    clear_ambient_capability_set().map_err(at(Step::Capabilities))?;
+    set_capabilities(None, sets).map_err(at(Step::Capabilities))?;
+    set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
+    sys::install_seccomp(&seccomp::KNOWN).map_err(at(Step::SystemCallFilter))?;
+    sys::install_seccomp(&seccomp::DENIED).map_err(at(Step::SystemCallFilter))
+}
+
+fn streams(plan: &ChildPlan<'_>) -> Result<(), Errno> {
+    let [input, output, error] = plan.streams;
+    rustix::stdio::dup2_stdin(input)?;
+    rustix::stdio::dup2_stdout(output)?;
+    rustix::stdio::dup2_stderr(error)?;
+    if plan.controlling_terminal {
+        ioctl_tiocsctty(sys::well_known_fd(0))?;
+    }
+    Ok(())
+}
+
+/// Links are followed nowhere, not even inside of the root.
+const STRICT: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+/// Links are followed inside of the root: for files that images keep behind them.
+const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+
+/// Attaches a mount to a path below `base`, which is resolved first and mounted on by descriptor.
+fn attach(
+    mount: BorrowedFd<'_>,
+    base: BorrowedFd<'_>,
+    path: &CStr,
+    resolve: ResolveFlags,
+) -> Result<(), Errno> {
+    let target = openat2(base, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?;
+    let by_descriptors =
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(mount, c"", target.as_fd(), c"", by_descriptors)
+}
+
+const CLONE_TREE: OpenTreeFlags =
+    OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
+
+/// Attaches a copy of a mount of pod init's own root.
+fn attach_copy(
+    source: &CStr,
+    read_only: bool,
+    base: BorrowedFd<'_>,
+    path: &CStr,
+    resolve: ResolveFlags,
+) -> Result<(), Errno> {
+    let copy = open_tree(CWD, source, CLONE_TREE)?;
+    if read_only {
+        sys::mount_setattr(copy.as_fd(), libc::MOUNT_ATTR_RDONLY, false)?;
+    }
+    attach(copy.as_fd(), base, path, resolve)
+}
+
+/// For paths that not every kernel has.
+fn if_present(result: Result<(), Errno>) -> Result<(), Errno> {
+    match result {
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
+    }
+}
+
+fn attach_all(mounts: &Mounts<'_>) -> Result<(), Failed> {
+    let at = |step: Step| move |errno: Errno| (step, errno);
+    let root = mounts.root;
+    let onto = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    move_mount(root, c"", CWD, c"/rootfs", onto).map_err(at(Step::AttachRoot))?;
+
+    let kernel = Step::AttachKernelFilesystems;
+    attach(mounts.proc, root, c"proc", STRICT).map_err(at(kernel))?;
+    attach(mounts.sys, root, c"sys", STRICT).map_err(at(kernel))?;
+    attach(mounts.dev, root, c"dev", STRICT).map_err(at(kernel))?;
+    attach(mounts.pts, mounts.dev, c"pts", STRICT).map_err(at(kernel))?;
+    attach(mounts.mqueue, mounts.dev, c"mqueue", STRICT).map_err(at(kernel))?;
+    if let Some(terminal) = mounts.console {
+        let copy = open_tree(mounts.pts, terminal, CLONE_TREE).map_err(at(kernel))?;
+        attach(copy.as_fd(), mounts.dev, c"console", STRICT).map_err(at(kernel))?;
+    }
+    attach_copy(c"/shm", false, mounts.dev, c"shm", STRICT).map_err(at(Step::AttachSharedMemory))?;
+
+    let tree = |tree: Tree| match tree {
+        Tree::Proc => mounts.proc,
+        Tree::Sys => mounts.sys,
+    };
+    for (base, path) in MASKED_FILES {
+        if_present((|| {
+            let null = open_tree(mounts.dev, c"null", CLONE_TREE)?;
+            attach(null.as_fd(), tree(*base), path, STRICT)
+        })())
+        .map_err(at(Step::MaskPaths))?;
+    }
+    for (base, path) in MASKED_FOLDERS {
+        if_present(attach_copy(c"/empty", true, tree(*base), path, STRICT))
+            .map_err(at(Step::MaskPaths))?;
+    }
+    for path in READ_ONLY {
+        if_present((|| {
+            let copy = open_tree(mounts.proc, *path, CLONE_TREE)?;
+            sys::mount_setattr(copy.as_fd(), libc::MOUNT_ATTR_RDONLY, false)?;
+            attach(copy.as_fd(), mounts.proc, path, STRICT)
+        })())
+        .map_err(at(Step::ReadOnlyPaths))?;
+    }
+    for (source, path) in &mounts.pod_files {
+        attach_copy(source, false, root, path, IN_ROOT).map_err(at(Step::PodFiles))?;
+    }
+    if mounts.cgroup2 {
+        show_cgroup(mounts.sys).map_err(at(Step::AttachCgroupFilesystem))?;
+    }
+    (|| {
+        fchdir(root)?;
+        pivot_root(c".", c".")?;
+        unmount(c".", UnmountFlags::DETACH)?;
+        chdir(c"/")
+    })()
+    .map_err(at(Step::PivotRoot))
+}
+
+/// Shows the app its own cgroup, for reading.
+fn show_cgroup(sys: BorrowedFd<'_>) -> Result<(), Errno> {
+    let context = fsopen(c"cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+    attach(mount.as_fd(), sys, c"fs/cgroup", STRICT)
+}
+
+fn keep_only_report(report: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut kept = std::mem::ManuallyDrop::new(sys::adopt_fd(REPORT_FD));
+    if report.as_raw_fd() != REPORT_FD {
+        rustix::io::dup3(report, &mut kept, DupFlags::CLOEXEC)?;
+    }
+    sys::close_from(REPORT_FD as u32 + 1)
+}
+
+fn drop_bounding_set(keep: u64) -> Result<(), Errno> {
+    for number in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        if keep & (1 << number) != 0 {
+            continue;
+        }
+        match remove_capability_from_bounding_set(capability) {
+            // The kernel knows no more capabilities.
+            Err(Errno::INVAL) => break,
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Tries each candidate as execvp(3) does. Returns the error that says most.
+fn execute(command: &CommandLine) -> Errno {
+    let mut answer = Errno::NOENT;
+    for candidate in &command.candidates {
+        match sys::execve(candidate, &command.argv, &command.envp) {
+            Errno::NOENT | Errno::NOTDIR => {}
+            Errno::ACCESS => answer = Errno::ACCESS,
+            other => return other,
+        }
+    }
+    answer
+}

@@ -1,0 +1,103 @@
+//! Program, arguments and environment of an app, ready for execve(2).
+
+use std::collections::HashSet;
+use std::ffi::CString;
+
+use pod::exit::FailureKind;
+
+use crate::failure::StartFailure;
+use crate::sys::CStringArray;
+
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Everything that execve(2) needs.
+#[derive(Debug)]
+pub(crate) struct CommandLine {
+    /// Paths to try, in this order.
+    pub(crate) candidates: Vec<CString>,
+    pub(crate) argv: CStringArray,
+    pub(crate) envp: CStringArray,
+}
+
+/// The environment of a process: `PATH` and `HOME` if nothing sets them, then `variables`, of which a
+/// later one replaces an earlier one of the same name.
+pub(crate) fn environment(
+    variables: &[String],
+    home: &str,
+    hostname: &str,
+    tty: bool,
+) -> Vec<String> {
+    let mut all = vec![
+        format!("PATH={DEFAULT_PATH}"),
+        format!("HOME={home}"),
+        format!("HOSTNAME={hostname}"),
+        "container=fairing".to_owned(),
+    ];
+    if tty {
+        all.push("TERM=xterm".to_owned());
+    }
+    all.extend(variables.iter().cloned());
+    let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
+    let mut seen = HashSet::new();
+    let mut kept: Vec<String> =
+        all.into_iter().rev().filter(|variable| seen.insert(name(variable))).collect();
+    kept.reverse();
+    kept
+}
+
+impl CommandLine {
+    /// Prepares `argv` to be run with `environment`: a program without a slash is looked for in `PATH`.
+    pub(crate) fn new(argv: &[String], environment: &[String]) -> Result<Self, StartFailure> {
+        let program = argv.first().map(String::as_str).unwrap_or_default();
+        if program.is_empty() {
+            return Err(StartFailure {
+                kind: FailureKind::NotFound,
+                message: "there is no program to run: give one after `--exec`".into(),
+            });
+        }
+        let path = environment
+            .iter()
+            .find_map(|variable| variable.strip_prefix("PATH="))
+            .unwrap_or(DEFAULT_PATH);
+        let nul = |_| StartFailure::other("a NUL byte in the command line or the environment");
+        let candidates = if program.contains('/') {
+            vec![CString::new(program).map_err(nul)?]
+        } else {
+            path.split(':')
+                .map(|folder| if folder.is_empty() { "." } else { folder })
+                .map(|folder| CString::new(format!("{folder}/{program}")).map_err(nul))
+                .collect::<Result<_, _>>()?
+        };
+        Ok(Self {
+            candidates,
+            argv: CStringArray::new(argv.iter().map(String::as_str)).map_err(nul)?,
+            envp: CStringArray::new(environment.iter().map(String::as_str)).map_err(nul)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_variables_win_and_defaults_fill_gaps() {
+        let variables = ["A=1", "HOME=/h", "A=2"].map(str::to_owned);
+        let environment = environment(&variables, "/root", "pod", false);
+        assert!(environment.contains(&"A=2".to_owned()));
+        assert!(!environment.contains(&"A=1".to_owned()));
+        assert!(environment.contains(&"HOME=/h".to_owned()));
+        assert!(environment.iter().any(|v| v.starts_with("PATH=/usr/local/sbin")));
+    }
+
+    #[test]
+    fn programs_are_looked_up_as_a_shell_does() {
+        let environment = ["PATH=/a::/b".to_owned()];
+        let found = CommandLine::new(&["x".into()], &environment).unwrap().candidates;
+        assert_eq!(found, [c"/a/x", c"./x", c"/b/x"].map(CString::from));
+        let found = CommandLine::new(&["./x".into()], &environment).unwrap().candidates;
+        assert_eq!(found, [CString::from(c"./x")]);
+        assert!(CommandLine::new(&[], &environment).is_err());
+        assert!(CommandLine::new(&["a\0b".into()], &environment).is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! Putting one app together.
+//!
+//! Everything that can be decided or built beforehand is built by pod init as data and as mounts that
+//! are attached to nothing ([`rootfs`], [`devices`], [`accounts`], [`command_line`]). The process that
+//! becomes the app ([`child`]) then only makes system calls.
+
+pub mod accounts;
+pub(crate) mod cgroup;
+pub(crate) mod child;
+pub(crate) mod command_line;
+pub mod confinement;
+pub(crate) mod devices;
+pub(crate) mod launch;
+pub(crate) mod rootfs;

@@ -1,0 +1,16 @@
+//! What every isolator shares.
+//!
+//! - [`monitor`] is the host side: the process that the user started. It owns the pod's lock, its
+//!   streams, logs, control socket and exit records, and knows nothing of how the pod is isolated but
+//!   what [`monitor::Isolator`] tells it.
+//! - [`init`] is pid 1 inside of the pod, on the host's kernel or on a guest's. It starts the apps, reaps,
+//!   and decides when the pod ends.
+//! - [`app`] puts one app together: root filesystem, identity, confinement, execution.
+//! - [`protocol`] is what monitor and pod init say to each other.
+
+pub mod app;
+pub mod failure;
+pub mod init;
+pub mod monitor;
+pub mod protocol;
+pub mod sys;

@@ -1,0 +1,351 @@
+//! The monitor's loop: pod init, streams, signals and clients.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use pod::AppName;
+use pod::control::{LiveStatus, Request, Response};
+use pod::exit::{FailureKind, Outcome};
+use pod::manifest::PodManifest;
+use pod::seqpacket::{Listener, SeqPacket};
+use pod::timestamp::Timestamp;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use super::exec::Client;
+use super::records::{AppRecord, PodEnd};
+use super::streams::{Streams, pid_of};
+use super::{Isolator, handled_signals, init_was_killed, report_started};
+use crate::failure::StartFailure;
+use crate::protocol::{FromInit, ToInit};
+
+/// How long pod init has to end the pod beyond the grace period, before it is killed itself.
+const INIT_GRACE: Duration = Duration::from_secs(2);
+
+/// A pod that is being started or runs.
+#[derive(Debug)]
+pub(super) struct Monitor {
+    manifest: PodManifest,
+    init: SeqPacket,
+    init_pidfd: OwnedFd,
+    init_is_dead: bool,
+    listener: Listener,
+    signals: SignalFd,
+    streams: Streams,
+    clients: Vec<Client>,
+    apps: Vec<AppRecord>,
+    started: Option<Timestamp>,
+    /// The exit code, or why the pod did not start.
+    end: Option<Result<i32, StartFailure>>,
+    kill_init_at: Option<Instant>,
+    commands: u64,
+    /// The user does not want to wait for the rest of the output.
+    give_up_output: bool,
+}
+
+impl Monitor {
+    pub(super) fn new(
+        manifest: PodManifest,
+        init: SeqPacket,
+        init_pidfd: OwnedFd,
+        listener: Listener,
+        streams: Streams,
+    ) -> Result<Self, StartFailure> {
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let signals = SignalFd::with_flags(&handled_signals(), flags)
+            .map_err(StartFailure::os("listen for signals"))?;
+        let apps = manifest.apps.iter().map(|app| AppRecord::new(app.name.clone())).collect();
+        Ok(Self {
+            manifest,
+            init,
+            init_pidfd,
+            init_is_dead: false,
+            listener,
+            signals,
+            streams,
+            clients: Vec::new(),
+            apps,
+            started: None,
+            end: None,
+            kill_init_at: None,
+            commands: 0,
+            give_up_output: false,
+        })
+    }
+
+    /// Runs until everything of the pod is gone and its output delivered.
+    pub(super) fn run(
+        mut self,
+        isolator: &dyn Isolator,
+        ready: &mut Option<OwnedFd>,
+    ) -> Result<PodEnd, StartFailure> {
+        while !(self.init_is_dead && (self.give_up_output || self.streams.are_drained())) {
+            let events = self.wait()?;
+            if events.init_said {
+                self.hear_init(isolator, ready)?;
+            }
+            if events.init_died {
+                self.bury_init(isolator, ready)?;
+            }
+            if events.signal {
+                self.take_signals()?;
+            }
+            self.streams.advance(&events.streams);
+            self.serve_clients(&events.clients);
+            if events.connection
+                && let Ok(socket) = self.listener.accept()
+                && set_nonblocking(&socket).is_ok()
+            {
+                self.clients.push(Client::new(socket));
+            }
+            if self.kill_init_at.is_some_and(|instant| instant <= Instant::now()) {
+                self.kill_init_at = None;
+                // It is dead already, then.
+                let _ = pidfd_send_signal(&self.init_pidfd, rustix::process::Signal::KILL);
+            }
+        }
+        self.into_end()
+    }
+
+    fn into_end(self) -> Result<PodEnd, StartFailure> {
+        let (exit_code, failure) = match (self.end, self.started) {
+            (Some(Ok(exit_code)), _) => (exit_code, None),
+            (Some(Err(failure)), None) => return Err(failure),
+            (None, None) => return Err(init_was_killed()),
+            (Some(Err(failure)), Some(_)) => (failure.kind.exit_code(), Some(failure.message)),
+            (None, Some(_)) => {
+                let killed = Outcome::Signaled { signal: 9, oom_killed: false };
+                (killed.exit_code(), Some(init_was_killed().message))
+            }
+        };
+        let Self { manifest, apps, started, .. } = self;
+        Ok(PodEnd { manifest, apps, started, exit_code, failure })
+    }
+
+    fn wait(&self) -> Result<Events, StartFailure> {
+        let mut fds = vec![
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+        ];
+        if !self.init_is_dead {
+            fds.push(PollFd::new(self.init_pidfd.as_fd(), PollFlags::POLLIN));
+            fds.push(PollFd::new(self.init.as_fd(), PollFlags::POLLIN));
+        }
+        let fixed = fds.len();
+        let interests = self.streams.interests();
+        let streams = interests.len();
+        fds.extend(interests.into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));
+        let clients = self.clients.iter();
+        fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
+        let timeout = match self.kill_init_at {
+            None => PollTimeout::NONE,
+            Some(instant) => {
+                let left = instant.saturating_duration_since(Instant::now()).as_millis();
+                PollTimeout::try_from(left.saturating_add(1)).unwrap_or(PollTimeout::MAX)
+            }
+        };
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
+        }
+        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        let mut next = || ready.next().unwrap_or(false);
+        let (signal, connection) = (next(), next());
+        let (init_died, init_said) = if fixed == 4 { (next(), next()) } else { (false, false) };
+        let streams = (0..streams).map(|_| next()).collect();
+        let clients = (0..self.clients.len()).map(|_| next()).collect();
+        Ok(Events { signal, connection, init_died, init_said, streams, clients })
+    }
+
+    /// Takes one message of pod init. `false` if there will be no more.
+    fn hear_init(
+        &mut self,
+        isolator: &dyn Isolator,
+        ready: &mut Option<OwnedFd>,
+    ) -> Result<bool, StartFailure> {
+        let Some((message, fds)) = self.init.recv()? else { return Ok(false) };
+        match message {
+            FromInit::AppStarted { app } => self.app_started(&app, fds)?,
+            FromInit::Started => {
+                self.started = Some(Timestamp::now());
+                report_started(ready);
+            }
+            FromInit::Failed(failure) => self.end = Some(Err(failure)),
+            FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome, isolator),
+            FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
+            FromInit::ExecStarted { id } => self.answer(id, |client| client.started(fds)),
+            FromInit::ExecFailed { id, failure } => self.answer(id, |client| client.failed(&failure)),
+            FromInit::ExecExited { id, outcome } => self.answer(id, |client| client.ended(outcome)),
+        }
+        Ok(true)
+    }
+
+    fn app_started(&mut self, name: &AppName, fds: Vec<OwnedFd>) -> Result<(), StartFailure> {
+        let mut fds = fds.into_iter();
+        if let Some(app) = self.apps.iter_mut().find(|app| app.name == *name) {
+            app.started = Some(Timestamp::now());
+            app.pidfd = fds.next();
+        }
+        match fds.next() {
+            Some(master) => self.streams.attach_terminal(master),
+            None => Ok(()),
+        }
+    }
+
+    fn app_exited(&mut self, name: &AppName, outcome: Outcome, isolator: &dyn Isolator) {
+        const SIGKILL: i32 = Signal::SIGKILL as i32;
+        let outcome = match outcome {
+            Outcome::Signaled { signal: SIGKILL, .. } => {
+                Outcome::Signaled { signal: SIGKILL, oom_killed: isolator.oom_kills(name) > 0 }
+            }
+            other => other,
+        };
+        if let Some(app) = self.apps.iter_mut().find(|app| app.name == *name) {
+            app.pidfd = None;
+            app.end = Some((Timestamp::now(), outcome));
+        }
+    }
+
+    /// Pod init is dead, and with it everything in the pod. Its last words may still be on the way.
+    fn bury_init(
+        &mut self,
+        isolator: &dyn Isolator,
+        ready: &mut Option<OwnedFd>,
+    ) -> Result<(), StartFailure> {
+        while self.hear_init(isolator, ready)? {}
+        waitid(WaitId::PidFd(self.init_pidfd.as_fd()), WaitIdOptions::EXITED)
+            .map_err(StartFailure::os("reap pod init"))?;
+        self.init_is_dead = true;
+        self.kill_init_at = None;
+        self.streams.close_input();
+        Ok(())
+    }
+
+    fn take_signals(&mut self) -> Result<(), StartFailure> {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            let signal = i32::try_from(info.ssi_signo).unwrap_or_default();
+            match Signal::try_from(signal) {
+                Ok(Signal::SIGWINCH) => self.streams.follow_size(),
+                _ if self.init_is_dead => self.give_up_output = true,
+                Ok(Signal::SIGTERM) => self.stop(self.manifest.grace_period())?,
+                _ => self.tell_init(&ToInit::Signal { app: None, signal })?,
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, grace: Duration) -> Result<(), StartFailure> {
+        let at = Instant::now().checked_add(grace.saturating_add(INIT_GRACE));
+        // A later stop can only shorten the time that is left.
+        self.kill_init_at = match (self.kill_init_at, at) {
+            (Some(earlier), Some(at)) => Some(earlier.min(at)),
+            (earlier, at) => at.or(earlier),
+        };
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        self.tell_init(&ToInit::Stop { grace_ms })
+    }
+
+    /// If pod init is gone, its pidfd says so next.
+    fn tell_init(&self, message: &ToInit) -> Result<(), StartFailure> {
+        match self.init.send(message, &[]) {
+            Ok(()) => Ok(()),
+            Err(_) if self.init_is_dead => Ok(()),
+            Err(pod::PodError::Protocol(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        id: u64,
+        answer: impl FnOnce(&mut Client) -> Result<(), pod::PodError>,
+    ) {
+        // A client that has left, or that doesn't read, gets no answer.
+        if let Some(index) = self.clients.iter().position(|client| client.waits_for(id))
+            && let Some(client) = self.clients.get_mut(index)
+            && answer(client).is_err()
+        {
+            self.clients.swap_remove(index);
+        }
+    }
+
+    fn serve_clients(&mut self, ready: &[bool]) {
+        // From the back, so that removing one doesn't move those still to come.
+        for index in (0..self.clients.len()).rev() {
+            if ready.get(index).copied().unwrap_or(false) && self.serve_client(index).is_none() {
+                self.clients.swap_remove(index);
+            }
+        }
+    }
+
+    /// Serves one request. `None` if the connection is over.
+    fn serve_client(&mut self, index: usize) -> Option<()> {
+        let (request, _) = self.clients.get(index)?.socket.recv::<Request>().ok()??;
+        let response = match request {
+            Request::Status => Response::Status(self.status()),
+            Request::Stop { grace_ms } => {
+                let grace = grace_ms.unwrap_or(self.manifest.grace_period_ms);
+                self.stop(Duration::from_millis(grace)).ok()?;
+                Response::Done
+            }
+            Request::Signal { app, signal } => self.signal(app, signal),
+            Request::Exec(request) => {
+                self.commands += 1;
+                let client = self.clients.get_mut(index)?;
+                return match client.execute(&self.init, self.commands, request) {
+                    Ok(()) => Some(()),
+                    Err(failure) => client.refuse(failure.kind, failure.message).ok(),
+                };
+            }
+            Request::Resize(size) => {
+                self.clients.get(index)?.resize(size);
+                return Some(());
+            }
+        };
+        self.clients.get(index)?.socket.send(&response, &[]).ok()
+    }
+
+    fn signal(&self, app: Option<AppName>, signal: i32) -> Response {
+        let known = app.as_ref().is_none_or(|name| self.manifest.app(name).is_some());
+        match app {
+            Some(name) if !known => Response::Refused {
+                kind: FailureKind::Other,
+                message: format!("the pod has no app called {name}"),
+            },
+            app => match self.tell_init(&ToInit::Signal { app, signal }) {
+                Ok(()) => Response::Done,
+                Err(failure) => {
+                    Response::Refused { kind: failure.kind, message: failure.message }
+                }
+            },
+        }
+    }
+
+    fn status(&self) -> LiveStatus {
+        LiveStatus {
+            monitor_pid: std::process::id().try_into().unwrap_or_default(),
+            init_pid: pid_of(&self.init_pidfd).unwrap_or_default(),
+            started: self.started,
+            apps: self.apps.iter().map(AppRecord::live).collect(),
+        }
+    }
+}
+
+/// What happened while the monitor waited.
+#[derive(Debug)]
+struct Events {
+    signal: bool,
+    connection: bool,
+    init_died: bool,
+    init_said: bool,
+    streams: Vec<bool>,
+    clients: Vec<bool>,
+}
+
+fn set_nonblocking(fd: &impl AsFd) -> Result<(), rustix::io::Errno> {
+    fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)
+}

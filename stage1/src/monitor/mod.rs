@@ -1,0 +1,230 @@
+//! The monitor: the host side of a running pod, and the process that the user started.
+//!
+//! One thread, one poll loop. It owns the pod's lock for as long as anything of the pod lives.
+
+mod cri_log;
+mod event_loop;
+mod exec;
+mod pump;
+mod records;
+mod streams;
+mod terminal;
+
+use std::collections::BTreeSet;
+use std::fs::DirBuilder;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use pod::AppName;
+use pod::control::SOCKET_FILE;
+use pod::exit::FailureKind;
+use pod::manifest::{Network, PodManifest};
+use pod::pods_dir::LockedPod;
+use pod::seqpacket::{Listener, SeqPacket};
+use pod::stage1::Readiness;
+
+use crate::failure::StartFailure;
+use crate::protocol::{AppSpec, CgroupFds, Setup, ToInit};
+
+/// What only the isolator knows: where the pod runs.
+pub trait Isolator {
+    /// Makes what the apps need outside of the pod before anything runs: cgroups, a network.
+    ///
+    /// # Errors
+    /// What failed, on what.
+    fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure>;
+
+    /// The descriptors by which pod init puts an app into its cgroup.
+    ///
+    /// # Errors
+    /// What failed, on what.
+    fn cgroup(&mut self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), StartFailure>;
+
+    /// Starts pod init with its end of the connection. The process must die when the monitor does.
+    ///
+    /// # Errors
+    /// What failed, on what.
+    fn start(&mut self, manifest: &PodManifest, init_end: OwnedFd) -> Result<OwnedFd, StartFailure>;
+
+    /// How often the kernel killed a process of this app because its memory limit was reached.
+    fn oom_kills(&self, app: &AppName) -> u64;
+
+    /// Removes what [`Isolator::prepare`] made. Nothing of the pod runs any more.
+    ///
+    /// # Errors
+    /// What failed, on what.
+    fn clean_up(&mut self) -> Result<(), StartFailure>;
+}
+
+/// Where things are, from the environment that the stage1 contract defines.
+#[derive(Debug)]
+pub struct Place {
+    /// The pod's runtime folder.
+    pub run_dir: PathBuf,
+    /// The folder of unpacked layers.
+    pub layers_dir: PathBuf,
+    /// Where readiness is reported, if anybody waits for it.
+    pub ready: Option<OwnedFd>,
+}
+
+/// Runs a pod to its end. The result is the exit code of the `run` entry point.
+pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
+    let Place { run_dir, layers_dir, mut ready } = place;
+    let result = start_and_serve(&pod, &run_dir, &layers_dir, &mut ready, isolator);
+    let cleaned = isolator.clean_up().and_then(|()| remove_run_dir(&run_dir));
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(failure) => {
+            report_failure(ready, &failure);
+            // A pod that never ran is no pod: nothing of it stays.
+            if let Err(error) = pod.remove() {
+                warn(&error.to_string());
+            }
+            return failure.kind.exit_code();
+        }
+    };
+    if let Err(failure) = cleaned {
+        warn(&failure.message);
+    }
+    if exit.manifest.remove_on_exit {
+        if let Err(error) = pod.remove() {
+            warn(&error.to_string());
+        }
+    } else if let Err(error) = exit.store(pod.path()) {
+        warn(&error.to_string());
+    }
+    if let Some(failure) = &exit.failure {
+        warn(failure);
+    }
+    exit.exit_code
+}
+
+fn start_and_serve(
+    pod: &LockedPod,
+    run_dir: &Path,
+    layers_dir: &Path,
+    ready: &mut Option<OwnedFd>,
+    isolator: &mut dyn Isolator,
+) -> Result<records::PodEnd, StartFailure> {
+    let manifest = PodManifest::load(pod.path())?;
+    block_signals()?;
+    make_run_dir(run_dir)?;
+    isolator.prepare(&manifest)?;
+    let (monitor_end, init_end) = SeqPacket::pair()?;
+    let mut streams = streams::Streams::new(&manifest, pod.path())?;
+    monitor_end.send(&ToInit::Setup(setup(&manifest, pod.path(), layers_dir)), &[])?;
+    for app in &manifest.apps {
+        let (kind, mut fds) = streams.for_app(app)?;
+        let (cgroup, cgroup_fds) = isolator.cgroup(&app.name)?;
+        fds.extend(cgroup_fds);
+        let size = app.tty.then(terminal::window_size).flatten();
+        let spec = AppSpec { app: app.clone(), streams: kind, cgroup, size };
+        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        monitor_end.send(&ToInit::App(Box::new(spec)), &borrowed)?;
+    }
+    monitor_end.send(&ToInit::Start, &[])?;
+    let init = isolator.start(&manifest, init_end.into())?;
+    // Beside pod init, which needs a while to put the apps together.
+    let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
+    event_loop::Monitor::new(manifest, monitor_end, init, listener, streams)?.run(isolator, ready)
+}
+
+fn setup(manifest: &PodManifest, pod_dir: &Path, layers_dir: &Path) -> Setup {
+    let (hosts, resolv_conf) = match manifest.network {
+        Network::None => (String::new(), String::new()),
+        Network::Host => (host_file("/etc/hosts"), host_file("/etc/resolv.conf")),
+    };
+    let hosts = if hosts.is_empty() {
+        format!("127.0.0.1\tlocalhost {0}\n::1\tlocalhost ip6-localhost {0}\n", manifest.hostname)
+    } else {
+        hosts
+    };
+    Setup {
+        hostname: manifest.hostname.clone(),
+        hosts,
+        resolv_conf,
+        layers_dir: layers_dir.to_path_buf(),
+        pod_dir: pod_dir.to_path_buf(),
+        discard_changes: manifest.remove_on_exit,
+        grace_period_ms: manifest.grace_period_ms,
+    }
+}
+
+/// A pod on the host's network resolves names as the host does; a host without the file has none to show.
+fn host_file(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Signals that the monitor handles; they wait in its signal descriptor.
+fn handled_signals() -> SigSet {
+    let handled = [
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGTERM,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGWINCH,
+    ];
+    handled.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn block_signals() -> Result<(), StartFailure> {
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&handled_signals()), None)
+        .map_err(StartFailure::os("block signals"))
+}
+
+fn make_run_dir(run_dir: &Path) -> Result<(), StartFailure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(run_dir)
+        .map_err(StartFailure::os(format_args!("create {}", run_dir.display())))
+}
+
+/// Removes the runtime folder with whatever is in it.
+///
+/// # Errors
+/// If it is there and can't be removed.
+pub fn remove_run_dir(run_dir: &Path) -> Result<(), StartFailure> {
+    match std::fs::remove_dir_all(run_dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(StartFailure::os(format_args!("remove {}", run_dir.display()))(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reports that every app runs.
+fn report_started(ready: &mut Option<OwnedFd>) {
+    report(ready.take(), &Readiness::Started);
+}
+
+/// Reports a failure to whoever waits, or else on standard error.
+pub fn report_failure(ready: Option<OwnedFd>, failure: &StartFailure) {
+    let StartFailure { kind, message } = failure.clone();
+    match ready {
+        Some(_) => report(ready, &Readiness::Failed { kind, message }),
+        None => warn(&message),
+    }
+}
+
+fn report(ready: Option<OwnedFd>, readiness: &Readiness) {
+    if let (Some(fd), Ok(text)) = (ready, serde_json::to_vec(readiness)) {
+        // Nobody may be waiting any more, which is their choice.
+        let _ = std::fs::File::from(fd).write_all(&text);
+    }
+}
+
+/// One line on standard error, as the CLI prints its own.
+fn warn(message: &str) {
+    let _ = writeln!(std::io::stderr(), "fairing: {message}");
+}
+
+/// The failure of a pod whose pid 1 was killed from outside.
+fn init_was_killed() -> StartFailure {
+    StartFailure { kind: FailureKind::Other, message: "pod init was killed".into() }
+}

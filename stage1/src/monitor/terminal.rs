@@ -1,0 +1,45 @@
+//! The user's terminal, when an app has one.
+
+use std::os::fd::AsFd;
+
+use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use pod::control::WindowSize;
+
+use crate::sys::well_known_fd;
+
+/// The user's terminal in raw mode; as it was before once this is dropped.
+#[derive(Debug)]
+pub(super) struct RawTerminal(Termios);
+
+impl RawTerminal {
+    /// Makes standard input raw. `None` if it is not a terminal.
+    pub(super) fn enter() -> Option<Self> {
+        let stdin = well_known_fd(0);
+        let before = tcgetattr(stdin).ok()?;
+        let mut raw = before.clone();
+        cfmakeraw(&mut raw);
+        tcsetattr(stdin, SetArg::TCSANOW, &raw).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for RawTerminal {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no restoring.
+        let _ = tcsetattr(well_known_fd(0), SetArg::TCSANOW, &self.0);
+    }
+}
+
+/// The size of the terminal that standard output or input is.
+pub(super) fn window_size() -> Option<WindowSize> {
+    [1, 0].into_iter().find_map(|number| {
+        let size = rustix::termios::tcgetwinsize(well_known_fd(number)).ok()?;
+        Some(WindowSize { rows: size.ws_row, cols: size.ws_col })
+    })
+}
+
+/// Gives a pseudo-terminal a new size.
+pub(super) fn resize(terminal: &impl AsFd, size: WindowSize) {
+    // A terminal that is gone has no size.
+    let _ = crate::sys::set_window_size(terminal.as_fd(), size.rows, size.cols);
+}

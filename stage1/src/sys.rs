@@ -1,0 +1,209 @@
+//! The system calls that no crate offers in a form that may be used between clone and exec: no
+//! allocation, no locks, no libc state.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, NulError, c_char, c_int};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use rustix::io::Errno;
+
+/// Descriptor 0, 1 or 2, or the one that an isolator left for pod init: numbers fixed by convention.
+pub fn well_known_fd(number: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: standard streams are never closed by this program; a number that isn't open makes calls
+    // fail with EBADF and nothing worse.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
+/// Takes ownership of a descriptor left open across exec under a number fixed by convention.
+/// To be called once, at the start of the program.
+pub fn adopt_fd(number: RawFd) -> OwnedFd {
+    // SAFETY: the number is this program's by convention, and nothing else in it owns it.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Strings for execve(2): an array of pointers that ends with a null pointer.
+#[derive(Debug)]
+pub struct CStringArray {
+    _strings: Vec<CString>,
+    pointers: Vec<*const c_char>,
+}
+
+impl CStringArray {
+    /// Prepares the array.
+    ///
+    /// # Errors
+    /// If a string holds a NUL byte.
+    pub fn new<'a>(strings: impl IntoIterator<Item = &'a str>) -> Result<Self, NulError> {
+        let strings: Vec<CString> = strings.into_iter().map(CString::new).collect::<Result<_, _>>()?;
+        let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
+        Ok(Self { _strings: strings, pointers })
+    }
+}
+
+/// Executes `path`; returns only if that failed.
+pub fn execve(path: &CStr, argv: &CStringArray, envp: &CStringArray) -> Errno {
+    // SAFETY: the arrays are null-terminated arrays of pointers to C strings that they own.
+    unsafe { libc::execve(path.as_ptr(), argv.pointers.as_ptr(), envp.pointers.as_ptr()) };
+    last_errno()
+}
+
+/// Executes the file that `fd` refers to (execveat(2), `AT_EMPTY_PATH`); returns only if that failed.
+pub fn execveat(fd: BorrowedFd<'_>, argv: &CStringArray, envp: &CStringArray) -> Errno {
+    // SAFETY: as for `execve`; the path is an empty C string.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            argv.pointers.as_ptr(),
+            envp.pointers.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    last_errno()
+}
+
+/// From `linux/sched.h`; the constant of the same name in libc is too narrow.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Makes a cgroup namespace whose root is the process's present cgroup.
+pub fn unshare_cgroup() -> Result<(), Errno> {
+    // SAFETY: changes what the calling process sees of cgroups, and nothing else.
+    check(unsafe { libc::unshare(libc::CLONE_NEWCGROUP) }.into())
+}
+
+/// A process that [`spawn`] made.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Its ID in the caller's pid namespace.
+    pub pid: i32,
+    /// A descriptor that refers to it.
+    pub pidfd: OwnedFd,
+}
+
+/// Makes a process by clone3(2) and runs `child` in it, whose result is its exit code.
+///
+/// `flags` are `CLONE_NEW*`; `CLONE_PIDFD` is always set, and with `cgroup` (a cgroup v2 folder)
+/// `CLONE_INTO_CGROUP`. The caller must be single-threaded, and `child` must do nothing but system calls on
+/// data that was built before.
+///
+/// # Errors
+/// What clone3(2) answers.
+pub fn spawn(
+    flags: u64,
+    cgroup: Option<BorrowedFd<'_>>,
+    child: impl FnOnce() -> c_int,
+) -> io::Result<Spawned> {
+    let mut pidfd: c_int = -1;
+    // SAFETY: all-zero is a valid clone_args.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = flags | libc::CLONE_PIDFD as u64;
+    args.pidfd = ptr::from_mut(&mut pidfd) as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    // SAFETY: without CLONE_VM the child has its own copy of memory and goes on with this stack, as after
+    // fork; `args` lives for the call and `pidfd` points to a c_int.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, ptr::from_ref(&args), size_of_val(&args)) };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            let code = child();
+            // SAFETY: ends the child at once, without destructors or exit handlers of its parent.
+            unsafe { libc::_exit(code) }
+        }
+        pid => {
+            // SAFETY: the kernel has just stored a new descriptor there.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Spawned { pid: i32::try_from(pid).map_err(io::Error::other)?, pidfd })
+        }
+    }
+}
+
+/// Closes all descriptors from `first` on.
+pub fn close_from(first: u32) -> Result<(), Errno> {
+    // SAFETY: nothing that is used after this call owns a descriptor at or above `first`: it is called
+    // between clone and exec, by code that never returns.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) })
+}
+
+/// Marks all descriptors from `first` on close-on-exec.
+pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+    // SAFETY: changes a flag of descriptors and nothing else.
+    check(unsafe {
+        libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    })
+}
+
+/// Sets attributes of the mount that `fd` refers to (mount_setattr(2)), and of those below it if
+/// `recursive`.
+pub fn mount_setattr(fd: BorrowedFd<'_>, set: u64, recursive: bool) -> Result<(), Errno> {
+    let attr = libc::mount_attr { attr_set: set, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is an empty C string and `attr` lives for the call.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            ptr::from_ref(&attr),
+            size_of_val(&attr),
+        )
+    })
+}
+
+/// Gives every signal its default disposition and unblocks all of them: what a program expects to find.
+pub fn reset_signals() -> Result<(), Errno> {
+    // SAFETY: all-zero is SIG_DFL with an empty mask and no flags; the kernel refuses the two signals
+    // that can't be set, which is what they have already.
+    unsafe {
+        let default: libc::sigaction = std::mem::zeroed();
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::sigaction(signal, &raw const default, ptr::null_mut());
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut()).into())
+    }
+}
+
+/// Installs a seccomp filter (seccomp(2)) on the calling thread. Needs `no_new_privs`.
+pub fn install_seccomp(filter: &'static [libc::sock_filter]) -> Result<(), Errno> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    // SAFETY: `program` and the filter it points to live for the call; the kernel copies and only reads.
+    check(unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, ptr::from_ref(&program))
+    })
+}
+
+/// Asks for SIGKILL when the parent dies, and keeps other processes from looking into this one.
+pub fn die_with_parent_and_hide() -> Result<(), Errno> {
+    // SAFETY: both calls set flags of the calling process.
+    unsafe {
+        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL).into())?;
+        check(libc::prctl(libc::PR_SET_DUMPABLE, 0).into())
+    }
+}
+
+/// Sets the size of a terminal.
+pub fn set_window_size(fd: BorrowedFd<'_>, rows: u16, cols: u16) -> Result<(), Errno> {
+    let size = libc::winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: `size` lives for the call.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSWINSZ, ptr::from_ref(&size)) }.into())
+}
+
+fn check(result: libc::c_long) -> Result<(), Errno> {
+    if result == -1 { Err(last_errno()) } else { Ok(()) }
+}
+
+fn last_errno() -> Errno {
+    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
