@@ -43,6 +43,12 @@ impl AsFd for Netns {
     }
 }
 
+impl From<Netns> for OwnedFd {
+    fn from(netns: Netns) -> Self {
+        netns.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

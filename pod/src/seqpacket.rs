@@ -27,7 +27,7 @@ use crate::error::PodError;
 use crate::sys;
 
 /// Longest message that is sent within the packet, in bytes.
-pub const INLINE_MAX: usize = 64 << 10;
+pub const INLINE_MAX: usize = 4 << 10;
 /// Longest message of all, in bytes.
 pub const MESSAGE_MAX: u64 = 8 << 20;
 /// Most descriptors with one message.
@@ -153,8 +153,8 @@ impl SeqPacket {
     /// # Errors
     /// [`PodError::Protocol`] if what came is not a message of type `T`.
     pub fn recv<T: DeserializeOwned>(&self) -> Result<Option<(T, Vec<OwnedFd>)>, PodError> {
-        // One page more than the longest packet, so that a longer one shows as truncated.
-        let mut packet = vec![0; INLINE_MAX + 4096];
+        // One byte more than the longest packet, so that a longer one shows as truncated.
+        let mut packet = [0; INLINE_MAX + 1];
         let Some((length, mut fds)) = self.recv_packet(&mut packet)? else {
             return Ok(None);
         };

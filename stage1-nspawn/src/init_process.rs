@@ -1,13 +1,15 @@
 //! Starting pod init in the pod's namespaces.
 
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 
-use cni_glue::Netns;
 use pod::PodUuid;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
-use rustix::mount::{OpenTreeFlags, open_tree};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::mount::{
+    MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
+};
 use stage1::failure::StartFailure;
 use stage1::protocol::INIT_SOCKET_FD;
 use stage1::sys::{self, CStringArray};
@@ -23,24 +25,27 @@ pub(crate) fn start(
     end: OwnedFd,
     cgroup_folder: Option<&OwnedFd>,
     tasks: &[OwnedFd],
-    netns: Option<&Netns>,
 ) -> Result<OwnedFd, StartFailure> {
     let out_of_the_way = |fd: &OwnedFd| {
         fcntl_dupfd_cloexec(fd, HIGH).map_err(StartFailure::os("duplicate a descriptor"))
     };
-    let program = out_of_the_way(&program()?)?;
+    let program = program()?;
     let end = out_of_the_way(&end)?;
-    let null = openat(CWD, "/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
-        .map_err(StartFailure::os("open /dev/null"))?;
+    let null = openat(
+        CWD,
+        "/dev/null",
+        OFlags::RDWR | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(StartFailure::os("open /dev/null"))?;
     let null = out_of_the_way(&null)?;
     let argv = CStringArray::new(["fairing-pod-init", uuid.to_string().as_str()])
         .map_err(StartFailure::os("name pod init"))?;
     let envp = CStringArray::new([]).map_err(StartFailure::os("name pod init"))?;
     let child = Child {
-        program: program.as_fd(),
+        program: &program,
         end: end.as_fd(),
         null: null.as_fd(),
-        netns: netns.map(AsFd::as_fd),
         tasks,
         argv: &argv,
         envp: &envp,
@@ -52,29 +57,23 @@ pub(crate) fn start(
         let _errno = child.become_init();
         1
     });
-    Ok(spawned.map_err(StartFailure::os("make the pod's namespaces"))?.pidfd)
+    Ok(spawned
+        .map_err(StartFailure::os("make the pod's namespaces"))?
+        .pidfd)
 }
 
-/// Pod init's program on a read-only mount of its own, attached to nothing: an app that gets at
-/// `/proc/PID/exe` can't open the host's file for writing (CVE-2019-5736).
-fn program() -> Result<OwnedFd, StartFailure> {
+/// Where pod init's program is.
+fn program() -> Result<CString, StartFailure> {
     let own = std::env::current_exe().map_err(StartFailure::os("find the isolator's folder"))?;
-    let path = own.with_file_name(PROGRAM);
-    let failed = |errno: Errno| {
-        StartFailure::os(format_args!("open pod init, {}", path.display()))(errno)
-    };
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let tree = open_tree(CWD, &path, flags).map_err(failed)?;
-    sys::mount_setattr(tree.as_fd(), libc::MOUNT_ATTR_RDONLY, false).map_err(failed)?;
-    Ok(tree)
+    let path = own.with_file_name(PROGRAM).into_os_string();
+    CString::new(path.into_vec()).map_err(StartFailure::os("name pod init's program"))
 }
 
 /// What the child needs between clone and exec.
 struct Child<'a> {
-    program: BorrowedFd<'a>,
+    program: &'a CStr,
     end: BorrowedFd<'a>,
     null: BorrowedFd<'a>,
-    netns: Option<BorrowedFd<'a>>,
     tasks: &'a [OwnedFd],
     argv: &'a CStringArray,
     envp: &'a CStringArray,
@@ -83,20 +82,35 @@ struct Child<'a> {
 impl Child<'_> {
     /// Returns only if something failed. The monitor sees pod init end before it said anything.
     fn become_init(&self) -> Errno {
-        match self.prepare() {
-            Ok(()) => sys::execveat(self.program, self.argv, self.envp),
+        match self.prepare().and_then(|()| self.guarded_program()) {
+            Ok(program) => sys::execveat(program.as_fd(), self.argv, self.envp),
             Err(errno) => errno,
         }
+    }
+
+    /// Pod init's program on a read-only mount, in this mount namespace alone: an app that gets at
+    /// `/proc/PID/exe` can't open the host's file for writing (CVE-2019-5736).
+    ///
+    /// The mount is attached, over the program itself, so that it goes with the namespace: taking
+    /// a loose one down costs an RCU grace period.
+    fn guarded_program(&self) -> Result<OwnedFd, Errno> {
+        mount_change(
+            c"/",
+            MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+        )?;
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = open_tree(CWD, self.program, flags)?;
+        sys::mount_setattr(tree.as_fd(), libc::MOUNT_ATTR_RDONLY, false)?;
+        let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        move_mount(tree.as_fd(), c"", CWD, self.program, whole)?;
+        Ok(tree)
     }
 
     fn prepare(&self) -> Result<(), Errno> {
         for tasks in self.tasks {
             write(tasks, b"0")?;
         }
-        if let Some(netns) = self.netns {
-            move_into_link_name_space(netns, Some(LinkNameSpaceType::Network))?;
-        }
-        sys::reset_signals()?;
+        sys::unblock_signals()?;
         rustix::stdio::dup2_stdin(self.null)?;
         rustix::stdio::dup2_stdout(self.null)?;
         rustix::stdio::dup2_stderr(self.null)?;

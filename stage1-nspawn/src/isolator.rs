@@ -19,30 +19,39 @@ pub(crate) struct Nspawn {
     uuid: PodUuid,
     run_dir: PathBuf,
     cgroups: Option<PodCgroups>,
-    netns: Option<Netns>,
 }
 
 impl Nspawn {
     pub(crate) fn new(uuid: PodUuid, run_dir: &Path) -> Self {
-        Self { uuid, run_dir: run_dir.to_path_buf(), cgroups: None, netns: None }
+        Self {
+            uuid,
+            run_dir: run_dir.to_path_buf(),
+            cgroups: None,
+        }
     }
 
     fn cgroups(&self) -> Result<&PodCgroups, StartFailure> {
-        self.cgroups.as_ref().ok_or_else(|| StartFailure::other("the pod's cgroups are not there"))
+        self.cgroups
+            .as_ref()
+            .ok_or_else(|| StartFailure::other("the pod's cgroups are not there"))
     }
 }
 
 impl Isolator for Nspawn {
     fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure> {
         self.cgroups = Some(PodCgroups::create(self.uuid, manifest, &self.run_dir)?);
-        self.netns = match manifest.network {
-            Network::Host => None,
-            Network::None => {
-                let made = Netns::with_loopback();
-                Some(made.map_err(|error| StartFailure::other(error.to_string()))?)
-            }
-        };
         Ok(())
+    }
+
+    fn network(&mut self, manifest: &PodManifest) -> Result<Option<OwnedFd>, StartFailure> {
+        match manifest.network {
+            Network::Host => Ok(None),
+            // Made here and not with pod init's other namespaces: it takes as long as starting pod init,
+            // which doesn't need it until the apps start.
+            Network::None => Netns::with_loopback()
+                .map(|netns| Some(netns.into()))
+                .map_err(|error| StartFailure::other(error.to_string())),
+        }
     }
 
     fn cgroup(&mut self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), StartFailure> {
@@ -51,16 +60,18 @@ impl Isolator for Nspawn {
 
     fn start(&mut self, _manifest: &PodManifest, end: OwnedFd) -> Result<OwnedFd, StartFailure> {
         let (folder, tasks) = self.cgroups()?.for_init()?;
-        // The namespace lives on in the process; this descriptor has done its duty.
-        let netns = self.netns.take();
-        init_process::start(self.uuid, end, folder.as_ref(), &tasks, netns.as_ref())
+        init_process::start(self.uuid, end, folder.as_ref(), &tasks)
     }
 
     fn oom_kills(&self, app: &AppName) -> u64 {
-        self.cgroups.as_ref().map_or(0, |cgroups| cgroups.oom_kills(app))
+        self.cgroups
+            .as_ref()
+            .map_or(0, |cgroups| cgroups.oom_kills(app))
     }
 
     fn clean_up(&mut self) -> Result<(), StartFailure> {
-        self.cgroups.take().map_or(Ok(()), |cgroups| cgroups.remove())
+        self.cgroups
+            .take()
+            .map_or(Ok(()), |cgroups| cgroups.remove())
     }
 }

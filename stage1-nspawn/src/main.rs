@@ -36,7 +36,10 @@ fn variable(name: &str) -> Result<String, StartFailure> {
 
 /// What the environment says of places. To be called once.
 fn place() -> Result<Place, StartFailure> {
-    let ready = env::var(ENV_READY_FD).ok().map(|text| inherited_fd(&text)).transpose()?;
+    let ready = env::var(ENV_READY_FD)
+        .ok()
+        .map(|text| inherited_fd(&text))
+        .transpose()?;
     Ok(Place {
         run_dir: PathBuf::from(variable(ENV_RUN_DIR)?),
         layers_dir: PathBuf::from(variable(ENV_LAYERS_DIR)?),

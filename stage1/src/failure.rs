@@ -15,7 +15,10 @@ pub struct StartFailure {
 impl StartFailure {
     /// A failure that is neither the image's nor the user's doing.
     pub fn other(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Other, message: message.into() }
+        Self {
+            kind: FailureKind::Other,
+            message: message.into(),
+        }
     }
 
     /// For `map_err`: what was tried, with the system's answer appended.

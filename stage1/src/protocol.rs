@@ -1,7 +1,7 @@
 //! What the monitor and pod init say to each other.
 //!
 //! One [`pod::seqpacket`] connection. The monitor sends [`ToInit::Setup`], one [`ToInit::App`] for each
-//! app and [`ToInit::Start`] before pod init exists, so that it finds them waiting.
+//! app and [`ToInit::Start`] without waiting for answers, while pod init is being started.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,8 @@ pub enum ToInit {
     /// An app to start. With it come, in this order: its streams as [`AppSpec::streams`] says, then
     /// its cgroup as [`AppSpec::cgroup`] says.
     App(Box<AppSpec>),
-    /// All apps have been named: start them.
+    /// All apps have been named: start them. With it comes the pod's network namespace, unless the pod
+    /// stays in the one that pod init is in.
     Start,
     /// End the pod.
     Stop {

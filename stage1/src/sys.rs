@@ -36,16 +36,32 @@ impl CStringArray {
     /// # Errors
     /// If a string holds a NUL byte.
     pub fn new<'a>(strings: impl IntoIterator<Item = &'a str>) -> Result<Self, NulError> {
-        let strings: Vec<CString> = strings.into_iter().map(CString::new).collect::<Result<_, _>>()?;
-        let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
-        Ok(Self { _strings: strings, pointers })
+        let strings: Vec<CString> = strings
+            .into_iter()
+            .map(CString::new)
+            .collect::<Result<_, _>>()?;
+        let pointers = strings
+            .iter()
+            .map(|s| s.as_ptr())
+            .chain([ptr::null()])
+            .collect();
+        Ok(Self {
+            _strings: strings,
+            pointers,
+        })
     }
 }
 
 /// Executes `path`; returns only if that failed.
 pub fn execve(path: &CStr, argv: &CStringArray, envp: &CStringArray) -> Errno {
     // SAFETY: the arrays are null-terminated arrays of pointers to C strings that they own.
-    unsafe { libc::execve(path.as_ptr(), argv.pointers.as_ptr(), envp.pointers.as_ptr()) };
+    unsafe {
+        libc::execve(
+            path.as_ptr(),
+            argv.pointers.as_ptr(),
+            envp.pointers.as_ptr(),
+        )
+    };
     last_errno()
 }
 
@@ -65,7 +81,8 @@ pub fn execveat(fd: BorrowedFd<'_>, argv: &CStringArray, envp: &CStringArray) ->
     last_errno()
 }
 
-/// From `linux/sched.h`; the constant of the same name in libc is too narrow.
+// From `linux/sched.h`; the constants of the same names in libc are too narrow.
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// Makes a cgroup namespace whose root is the process's present cgroup.
@@ -85,8 +102,8 @@ pub struct Spawned {
 
 /// Makes a process by clone3(2) and runs `child` in it, whose result is its exit code.
 ///
-/// `flags` are `CLONE_NEW*`; `CLONE_PIDFD` is always set, and with `cgroup` (a cgroup v2 folder)
-/// `CLONE_INTO_CGROUP`. The caller must be single-threaded, and `child` must do nothing but system calls on
+/// `flags` are `CLONE_NEW*`; `CLONE_PIDFD` and `CLONE_CLEAR_SIGHAND` (every handler becomes the default) are
+/// always set, and with `cgroup` (a cgroup v2 folder) `CLONE_INTO_CGROUP`. The caller must be single-threaded, and `child` must do nothing but system calls on
 /// data that was built before.
 ///
 /// # Errors
@@ -99,7 +116,7 @@ pub fn spawn(
     let mut pidfd: c_int = -1;
     // SAFETY: all-zero is a valid clone_args.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = flags | libc::CLONE_PIDFD as u64;
+    args.flags = flags | libc::CLONE_PIDFD as u64 | CLONE_CLEAR_SIGHAND;
     args.pidfd = ptr::from_mut(&mut pidfd) as u64;
     args.exit_signal = libc::SIGCHLD as u64;
     if let Some(cgroup) = cgroup {
@@ -119,7 +136,10 @@ pub fn spawn(
         pid => {
             // SAFETY: the kernel has just stored a new descriptor there.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-            Ok(Spawned { pid: i32::try_from(pid).map_err(io::Error::other)?, pidfd })
+            Ok(Spawned {
+                pid: i32::try_from(pid).map_err(io::Error::other)?,
+                pidfd,
+            })
         }
     }
 }
@@ -135,14 +155,24 @@ pub fn close_from(first: u32) -> Result<(), Errno> {
 pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     // SAFETY: changes a flag of descriptors and nothing else.
     check(unsafe {
-        libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
     })
 }
 
 /// Sets attributes of the mount that `fd` refers to (mount_setattr(2)), and of those below it if
 /// `recursive`.
 pub fn mount_setattr(fd: BorrowedFd<'_>, set: u64, recursive: bool) -> Result<(), Errno> {
-    let attr = libc::mount_attr { attr_set: set, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let attr = libc::mount_attr {
+        attr_set: set,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is an empty C string and `attr` lives for the call.
     check(unsafe {
@@ -157,15 +187,23 @@ pub fn mount_setattr(fd: BorrowedFd<'_>, set: u64, recursive: bool) -> Result<()
     })
 }
 
-/// Gives every signal its default disposition and unblocks all of them: what a program expects to find.
-pub fn reset_signals() -> Result<(), Errno> {
-    // SAFETY: all-zero is SIG_DFL with an empty mask and no flags; the kernel refuses the two signals
-    // that can't be set, which is what they have already.
-    unsafe {
-        let default: libc::sigaction = std::mem::zeroed();
-        for signal in 1..=libc::SIGRTMAX() {
+/// Gives every signal its default disposition, also those that a parent had ignored: what the programs that
+/// this process starts expect to find.
+pub fn default_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: all-zero is SIG_DFL with an empty mask and no flags. The kernel refuses the two signals
+        // that can't be set, which is what they have already.
+        unsafe {
+            let default: libc::sigaction = std::mem::zeroed();
             libc::sigaction(signal, &raw const default, ptr::null_mut());
         }
+    }
+}
+
+/// Unblocks all signals. Their dispositions are the default ones since [`default_signals`].
+pub fn unblock_signals() -> Result<(), Errno> {
+    // SAFETY: an all-zero set is valid memory for sigemptyset, which makes it an empty set.
+    unsafe {
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         check(libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut()).into())
@@ -180,7 +218,12 @@ pub fn install_seccomp(filter: &'static [libc::sock_filter]) -> Result<(), Errno
     };
     // SAFETY: `program` and the filter it points to live for the call; the kernel copies and only reads.
     check(unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, ptr::from_ref(&program))
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            0,
+            ptr::from_ref(&program),
+        )
     })
 }
 
@@ -195,13 +238,22 @@ pub fn die_with_parent_and_hide() -> Result<(), Errno> {
 
 /// Sets the size of a terminal.
 pub fn set_window_size(fd: BorrowedFd<'_>, rows: u16, cols: u16) -> Result<(), Errno> {
-    let size = libc::winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = libc::winsize {
+        ws_row: rows,
+        ws_col: cols,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: `size` lives for the call.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSWINSZ, ptr::from_ref(&size)) }.into())
 }
 
 fn check(result: libc::c_long) -> Result<(), Errno> {
-    if result == -1 { Err(last_errno()) } else { Ok(()) }
+    if result == -1 {
+        Err(last_errno())
+    } else {
+        Ok(())
+    }
 }
 
 fn last_errno() -> Errno {

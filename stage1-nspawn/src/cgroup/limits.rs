@@ -27,17 +27,26 @@ pub(super) fn apply(
     let failed = |error: String| StartFailure::other(format!("cannot limit app {app}: {error}"));
     let built = |error: oci_spec::OciSpecError| failed(error.to_string());
     let memory = memory(resources, hierarchies).map_err(built)?;
-    let (cpu, pids) = (cpu(resources).map_err(built)?, pids(resources).map_err(built)?);
+    let (cpu, pids) = (
+        cpu(resources).map_err(built)?,
+        pids(resources).map_err(built)?,
+    );
     match version {
         Version::None => Err(failed("the host has no cgroups".into())),
         Version::V2 => {
             let mut all = empty();
             all.set_memory(memory).set_cpu(cpu).set_pids(pids);
-            let (hierarchy, folder) =
-                hierarchies.first().ok_or_else(|| failed("no hierarchy".into()))?;
-            let manager = v2::manager::Manager::new(hierarchy.mount_point.clone(), relative(hierarchy, folder))
-                .map_err(|e| failed(e.to_string()))?;
-            manager.apply(&options(&all)).map_err(|e| failed(e.to_string()))
+            let (hierarchy, folder) = hierarchies
+                .first()
+                .ok_or_else(|| failed("no hierarchy".into()))?;
+            let manager = v2::manager::Manager::new(
+                hierarchy.mount_point.clone(),
+                relative(hierarchy, folder),
+            )
+            .map_err(|e| failed(e.to_string()))?;
+            manager
+                .apply(&options(&all))
+                .map_err(|e| failed(e.to_string()))
         }
         Version::V1 => {
             let mut one = empty();
@@ -70,15 +79,26 @@ fn apply_v1(
         .ok_or_else(|| format!("the host has no `{controller}` cgroup controller"))?;
     let manager =
         v1::manager::Manager::new(&relative(hierarchy, folder)).map_err(|e| e.to_string())?;
-    manager.apply(&options(resources)).map_err(|e| e.to_string())
+    manager
+        .apply(&options(resources))
+        .map_err(|e| e.to_string())
 }
 
 fn relative(hierarchy: &Hierarchy, folder: &Path) -> PathBuf {
-    Path::new("/").join(folder.strip_prefix(&hierarchy.mount_point).unwrap_or(folder))
+    Path::new("/").join(
+        folder
+            .strip_prefix(&hierarchy.mount_point)
+            .unwrap_or(folder),
+    )
 }
 
 fn options(resources: &LinuxResources) -> ControllerOpt<'_> {
-    ControllerOpt { resources, disable_oom_killer: false, oom_score_adj: None, freezer_state: None }
+    ControllerOpt {
+        resources,
+        disable_oom_killer: false,
+        oom_score_adj: None,
+        freezer_state: None,
+    }
 }
 
 /// The defaults of [`LinuxResources`] forbid all devices, which is not meant here.
@@ -92,10 +112,14 @@ fn memory(
     resources: &Resources,
     hierarchies: &[(&Hierarchy, PathBuf)],
 ) -> Result<Option<LinuxMemory>, oci_spec::OciSpecError> {
-    let Some(bytes) = resources.memory else { return Ok(None) };
+    let Some(bytes) = resources.memory else {
+        return Ok(None);
+    };
     let limit = i64::try_from(bytes).unwrap_or(i64::MAX);
     let accounts_swap = hierarchies.iter().any(|(_, folder)| {
-        ["memory.memsw.limit_in_bytes", "memory.swap.max"].iter().any(|f| folder.join(f).exists())
+        ["memory.memsw.limit_in_bytes", "memory.swap.max"]
+            .iter()
+            .any(|f| folder.join(f).exists())
     });
     let mut builder = LinuxMemoryBuilder::default().limit(limit);
     if accounts_swap {
@@ -112,7 +136,9 @@ fn cpu(resources: &Resources) -> Result<Option<LinuxCpu>, oci_spec::OciSpecError
     let mut builder = LinuxCpuBuilder::default();
     if let Some(millis) = resources.cpu_millis {
         let quota = millis.saturating_mul(CPU_PERIOD / 1000);
-        builder = builder.quota(i64::try_from(quota).unwrap_or(i64::MAX)).period(CPU_PERIOD);
+        builder = builder
+            .quota(i64::try_from(quota).unwrap_or(i64::MAX))
+            .period(CPU_PERIOD);
     }
     if let Some(shares) = resources.cpu_shares {
         builder = builder.shares(shares);
@@ -121,6 +147,11 @@ fn cpu(resources: &Resources) -> Result<Option<LinuxCpu>, oci_spec::OciSpecError
 }
 
 fn pids(resources: &Resources) -> Result<Option<LinuxPids>, oci_spec::OciSpecError> {
-    let Some(limit) = resources.pids else { return Ok(None) };
-    LinuxPidsBuilder::default().limit(i64::from(limit)).build().map(Some)
+    let Some(limit) = resources.pids else {
+        return Ok(None);
+    };
+    LinuxPidsBuilder::default()
+        .limit(i64::from(limit))
+        .build()
+        .map(Some)
 }

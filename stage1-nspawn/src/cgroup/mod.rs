@@ -46,8 +46,11 @@ impl PodCgroups {
     ) -> Result<Self, StartFailure> {
         let placement = Placement::find(manifest.apps.iter().any(|a| !a.resources.is_unlimited()))?;
         let name = format!("fairing-{uuid}");
-        let folders: Vec<PathBuf> =
-            placement.hierarchies.iter().map(|h| h.parent().join(&name)).collect();
+        let folders: Vec<PathBuf> = placement
+            .hierarchies
+            .iter()
+            .map(|h| h.parent().join(&name))
+            .collect();
         record::store(run_dir, &folders)?;
         let cgroups = Self { placement, folders };
         match cgroups.make(manifest) {
@@ -93,21 +96,25 @@ impl PodCgroups {
         match self.placement.version {
             Version::None => Ok((None, Vec::new())),
             Version::V1 => {
-                let tasks = self.folders.iter().map(|folder| open_tasks(folder)).collect();
+                let tasks = self
+                    .folders
+                    .iter()
+                    .map(|folder| open_tasks(folder))
+                    .collect();
                 Ok((None, tasks_or_failure(tasks)?))
             }
             Version::V2 => {
                 let folder = self.folders.first().map(|folder| folder.join(INIT_LEAF));
-                Ok((folder.map(|folder| open_folder(&folder)).transpose()?, Vec::new()))
+                Ok((
+                    folder.map(|folder| open_folder(&folder)).transpose()?,
+                    Vec::new(),
+                ))
             }
         }
     }
 
     /// Descriptors by which pod init puts an app into its cgroup.
-    pub(crate) fn for_app(
-        &self,
-        app: &AppName,
-    ) -> Result<(CgroupFds, Vec<OwnedFd>), StartFailure> {
+    pub(crate) fn for_app(&self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), StartFailure> {
         let mut folders = self.folders.iter().map(|folder| folder.join(app.as_str()));
         match self.placement.version {
             Version::None => Ok((CgroupFds::None, Vec::new())),
@@ -136,7 +143,9 @@ impl PodCgroups {
         };
         let counts = self.folders.iter().filter_map(|folder| {
             let text = std::fs::read_to_string(folder.join(app.as_str()).join(file)).ok()?;
-            let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+            let count = text
+                .lines()
+                .find_map(|line| line.strip_prefix("oom_kill "))?;
             count.trim().parse::<u64>().ok()
         });
         counts.max().unwrap_or(0)
@@ -172,9 +181,10 @@ fn open(path: &Path, flags: OFlags) -> Result<OwnedFd, StartFailure> {
 
 fn make_folder(path: &Path) -> Result<(), StartFailure> {
     match DirBuilder::new().mode(0o755).create(path) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-            Err(StartFailure::os(format_args!("create the cgroup {}", path.display()))(e))
-        }
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(StartFailure::os(format_args!(
+            "create the cgroup {}",
+            path.display()
+        ))(e)),
         _ => Ok(()),
     }
 }

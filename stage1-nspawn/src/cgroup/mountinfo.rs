@@ -16,7 +16,10 @@ pub(super) struct Mounted {
 
 /// All mounted hierarchies.
 pub(super) fn hierarchies(mountinfo: &str, own_cgroups: &str) -> Vec<Mounted> {
-    mountinfo.lines().filter_map(|line| hierarchy(line, own_cgroups)).collect()
+    mountinfo
+        .lines()
+        .filter_map(|line| hierarchy(line, own_cgroups))
+        .collect()
 }
 
 fn hierarchy(line: &str, own_cgroups: &str) -> Option<Mounted> {
@@ -37,18 +40,30 @@ fn hierarchy(line: &str, own_cgroups: &str) -> Option<Mounted> {
         let (names, path) = rest.split_once(':')?;
         let same = match &controllers {
             None => names.is_empty(),
-            Some(mounted) => names.split(',').any(|n| !n.is_empty() && mounted.iter().any(|m| m == n)),
+            Some(mounted) => names
+                .split(',')
+                .any(|n| !n.is_empty() && mounted.iter().any(|m| m == n)),
         };
         same.then_some(path)
     })?;
     // In a container the mount may show only a part of the hierarchy, and paths are absolute in the whole.
-    let own = own.strip_prefix(root.as_str()).unwrap_or(own).trim_start_matches('/');
-    Some(Mounted { controllers, mount_point: mount_point.into(), own: own.into() })
+    let own = own
+        .strip_prefix(root.as_str())
+        .unwrap_or(own)
+        .trim_start_matches('/');
+    Some(Mounted {
+        controllers,
+        mount_point: mount_point.into(),
+        own: own.into(),
+    })
 }
 
 /// mountinfo writes space, tab, newline and backslash as three octal digits.
 fn unescape(text: &str) -> String {
-    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+    text.replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
 }
 
 #[cfg(test)]
@@ -67,9 +82,15 @@ mod tests {
     #[test]
     fn version_1_and_hybrid() {
         let found = hierarchies(V1, OWN);
-        let memory = found.iter().find(|m| m.mount_point.ends_with("memory")).unwrap();
+        let memory = found
+            .iter()
+            .find(|m| m.mount_point.ends_with("memory"))
+            .unwrap();
         assert_eq!(memory.own, PathBuf::from("a/b"));
-        let cpu = found.iter().find(|m| m.mount_point.ends_with("cpu,cpuacct")).unwrap();
+        let cpu = found
+            .iter()
+            .find(|m| m.mount_point.ends_with("cpu,cpuacct"))
+            .unwrap();
         assert_eq!(cpu.own, PathBuf::from("svc"));
         let unified = found.iter().find(|m| m.controllers.is_none()).unwrap();
         assert_eq!(unified.own, PathBuf::from("u"));

@@ -58,26 +58,40 @@ impl Placement {
         let read = |path: &str| {
             fs::read_to_string(path).map_err(StartFailure::os(format_args!("read {path}")))
         };
-        let mounted = mountinfo::hierarchies(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?);
-        let placement = Self::choose(mounted, |path| is_delegated(path));
+        let mounted =
+            mountinfo::hierarchies(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?);
+        let placement = Self::choose(mounted, is_delegated);
         if limits_needed && placement.version == Version::None {
-            return Err(StartFailure::other("the host has no cgroups mounted, so nothing can be limited"));
+            return Err(StartFailure::other(
+                "the host has no cgroups mounted, so nothing can be limited",
+            ));
         }
         Ok(placement)
     }
 
     fn choose(mounted: Vec<Mounted>, is_delegated: impl Fn(&Path) -> bool) -> Self {
         let used = |controllers: &[String]| {
-            controllers.iter().any(|c| V1_CONTROLLERS.contains(&c.as_str()))
+            controllers
+                .iter()
+                .any(|c| V1_CONTROLLERS.contains(&c.as_str()))
         };
         let mut v1: Vec<Hierarchy> = Vec::new();
         let mut v2 = None;
-        for Mounted { controllers, mount_point, own } in mounted {
+        for Mounted {
+            controllers,
+            mount_point,
+            own,
+        } in mounted
+        {
             match controllers {
                 Some(controllers) if used(&controllers) => {
                     // One hierarchy may be mounted twice.
                     if !v1.iter().any(|h| h.controllers == controllers) {
-                        v1.push(Hierarchy { controllers, mount_point, base: own });
+                        v1.push(Hierarchy {
+                            controllers,
+                            mount_point,
+                            base: own,
+                        });
                     }
                 }
                 Some(_) => {}
@@ -85,10 +99,18 @@ impl Placement {
             }
         }
         if !v1.is_empty() {
-            return Self { version: Version::V1, hierarchies: v1, delegated: false };
+            return Self {
+                version: Version::V1,
+                hierarchies: v1,
+                delegated: false,
+            };
         }
         let Some((mount_point, own)) = v2 else {
-            return Self { version: Version::None, hierarchies: Vec::new(), delegated: false };
+            return Self {
+                version: Version::None,
+                hierarchies: Vec::new(),
+                delegated: false,
+            };
         };
         let delegated = !own.as_os_str().is_empty() && is_delegated(&mount_point.join(&own));
         // A monitor that has made room before sits one step down from what was delegated.
@@ -99,8 +121,16 @@ impl Placement {
             (true, _) => own,
             (false, _) => PathBuf::new(),
         };
-        let hierarchies = vec![Hierarchy { controllers: Vec::new(), mount_point, base }];
-        Self { version: Version::V2, hierarchies, delegated }
+        let hierarchies = vec![Hierarchy {
+            controllers: Vec::new(),
+            mount_point,
+            base,
+        }];
+        Self {
+            version: Version::V2,
+            hierarchies,
+            delegated,
+        }
     }
 
     /// On version 2: lets the base have children with controllers.
@@ -139,8 +169,10 @@ fn is_delegated(path: &Path) -> bool {
 /// Hands the controllers that pods use on to the children of a version 2 cgroup.
 pub(super) fn enable_controllers(folder: &Path) -> Result<(), StartFailure> {
     let available = folder.join("cgroup.controllers");
-    let text = fs::read_to_string(&available)
-        .map_err(StartFailure::os(format_args!("read {}", available.display())))?;
+    let text = fs::read_to_string(&available).map_err(StartFailure::os(format_args!(
+        "read {}",
+        available.display()
+    )))?;
     let wanted: Vec<String> = text
         .split_whitespace()
         .filter(|controller| V2_CONTROLLERS.contains(controller))
@@ -154,7 +186,10 @@ pub(super) fn enable_controllers(folder: &Path) -> Result<(), StartFailure> {
 
 fn write(path: &Path, text: &str) -> Result<(), StartFailure> {
     let written: io::Result<()> = fs::write(path, text);
-    written.map_err(StartFailure::os(format_args!("write to {}", path.display())))
+    written.map_err(StartFailure::os(format_args!(
+        "write to {}",
+        path.display()
+    )))
 }
 
 #[cfg(test)]
@@ -170,11 +205,19 @@ mod tests {
     }
 
     fn v2(own: &str) -> Mounted {
-        Mounted { controllers: None, mount_point: "/c".into(), own: own.into() }
+        Mounted {
+            controllers: None,
+            mount_point: "/c".into(),
+            own: own.into(),
+        }
     }
 
     fn parents(placement: &Placement) -> Vec<PathBuf> {
-        placement.hierarchies.iter().map(Hierarchy::parent).collect()
+        placement
+            .hierarchies
+            .iter()
+            .map(Hierarchy::parent)
+            .collect()
     }
 
     #[test]
@@ -190,14 +233,23 @@ mod tests {
         let placement = Placement::choose(vec![v2("user.slice/s")], |_| false);
         assert_eq!(parents(&placement), [PathBuf::from("/c/")]);
         let placement = Placement::choose(vec![v2("system.slice/a.service")], |_| true);
-        assert_eq!(parents(&placement), [PathBuf::from("/c/system.slice/a.service")]);
+        assert_eq!(
+            parents(&placement),
+            [PathBuf::from("/c/system.slice/a.service")]
+        );
         let inner = "system.slice/a.service/fairing-monitor";
         let placement = Placement::choose(vec![v2(inner)], |_| true);
-        assert_eq!(parents(&placement), [PathBuf::from("/c/system.slice/a.service")]);
+        assert_eq!(
+            parents(&placement),
+            [PathBuf::from("/c/system.slice/a.service")]
+        );
     }
 
     #[test]
     fn no_cgroups_at_all() {
-        assert_eq!(Placement::choose(Vec::new(), |_| false).version, Version::None);
+        assert_eq!(
+            Placement::choose(Vec::new(), |_| false).version,
+            Version::None
+        );
     }
 }

@@ -30,7 +30,9 @@ pub(crate) fn load(run_dir: &Path) -> Result<Vec<PathBuf>, StartFailure> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(StartFailure::os(format_args!("read {}", path.display()))(e)),
     };
-    let whole = bytes.split_inclusive(|&byte| byte == 0).filter_map(|line| line.strip_suffix(b"\0"));
+    let whole = bytes
+        .split_inclusive(|&byte| byte == 0)
+        .filter_map(|line| line.strip_suffix(b"\0"));
     let folders = whole.map(|line| PathBuf::from(std::ffi::OsString::from_vec(line.to_vec())));
     // Only what this isolator could have made is ever removed.
     Ok(folders

@@ -11,7 +11,10 @@ use stage1::failure::StartFailure;
 /// Rounds of killing before giving up: each waits for everything that it killed.
 const ROUNDS: usize = 64;
 /// How long one killed process may take to be gone.
-const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 5,
+    tv_nsec: 0,
+};
 
 /// Removes a cgroup and those below it, with every process in them. A missing one is removed already.
 pub(crate) fn remove_tree(folder: &Path) -> Result<(), StartFailure> {
@@ -31,7 +34,9 @@ pub(crate) fn remove_tree(folder: &Path) -> Result<(), StartFailure> {
     for _ in 0..ROUNDS {
         match fs::remove_dir(folder) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) if e.kind() == io::ErrorKind::ResourceBusy => kill_all(folder).map_err(failed)?,
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
+                kill_all(folder).map_err(failed)?
+            }
             other => return other.map_err(failed),
         }
     }
@@ -44,10 +49,15 @@ fn kill_all(folder: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
-    let pids = text.lines().filter_map(|line| line.parse().ok()).filter_map(Pid::from_raw);
+    let pids = text
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .filter_map(Pid::from_raw);
     for pid in pids {
         // Gone between reading and opening: what was wanted. The descriptor can't mean another process.
-        let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
+            continue;
+        };
         if pidfd_send_signal(&pidfd, Signal::KILL).is_ok() {
             poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&PATIENCE))?;
         }

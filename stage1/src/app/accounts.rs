@@ -45,7 +45,10 @@ struct Group<'a> {
 /// 2^32 - 1 means "no change" to setresuid(2): it is nobody's ID.
 fn parse_id(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten().filter(|&id| id != u32::MAX)
+    digits
+        .then(|| text.parse().ok())
+        .flatten()
+        .filter(|&id| id != u32::MAX)
 }
 
 impl Accounts {
@@ -55,7 +58,12 @@ impl Accounts {
             let (name, _password) = (fields.next()?, fields.next()?);
             let (uid, gid) = (parse_id(fields.next()?)?, parse_id(fields.next()?)?);
             let (_gecos, home) = (fields.next(), fields.next().unwrap_or_default());
-            (!name.is_empty()).then_some(Passwd { name, uid, gid, home })
+            (!name.is_empty()).then_some(Passwd {
+                name,
+                uid,
+                gid,
+                home,
+            })
         })
     }
 
@@ -111,8 +119,16 @@ impl Accounts {
                 }
             }
         }
-        let home = entry.map(|e| e.home).filter(|home| home.starts_with('/')).unwrap_or("/");
-        Ok(Identity { uid, gid, groups, home: home.to_owned() })
+        let home = entry
+            .map(|e| e.home)
+            .filter(|home| home.starts_with('/'))
+            .unwrap_or("/");
+        Ok(Identity {
+            uid,
+            gid,
+            groups,
+            home: home.to_owned(),
+        })
     }
 }
 
@@ -129,7 +145,8 @@ mod tests {
                      broken line\nhuge:x:99999999999:1::/:\n\
                      www-data:x:33:33:www:/var/www:/bin/sh\nnohome:x:7:7\n1000:x:5:5::/num:\n"
                 .into(),
-            group: "root:x:0:\nadm:x:4:www-data,root\nwww-data:x:33:\ntape:x:26: www-data\nbad\n".into(),
+            group: "root:x:0:\nadm:x:4:www-data,root\nwww-data:x:33:\ntape:x:26: www-data\nbad\n"
+                .into(),
         }
     }
 
@@ -137,14 +154,20 @@ mod tests {
     fn names_numbers_and_defaults() {
         let a = accounts();
         let root = a.resolve("", "").unwrap();
-        assert_eq!((root.uid, root.gid, root.groups.as_slice()), (0, 0, [0, 4].as_slice()));
+        assert_eq!(
+            (root.uid, root.gid, root.groups.as_slice()),
+            (0, 0, [0, 4].as_slice())
+        );
         assert_eq!(root.home, "/root");
         let www = a.resolve("www-data", "").unwrap();
         assert_eq!((www.uid, www.gid, www.groups), (33, 33, vec![33, 4, 26]));
         let same = a.resolve("33", "").unwrap();
         assert_eq!((same.uid, same.gid), (33, 33));
         let stranger = a.resolve("4242", "").unwrap();
-        assert_eq!((stranger.uid, stranger.gid, stranger.home.as_str()), (4242, 0, "/"));
+        assert_eq!(
+            (stranger.uid, stranger.gid, stranger.home.as_str()),
+            (4242, 0, "/")
+        );
         assert_eq!(a.resolve("nohome", "").unwrap().home, "/");
     }
 
@@ -163,7 +186,13 @@ mod tests {
     #[test]
     fn what_is_not_there_is_refused() {
         let a = accounts();
-        for (user, group) in [("ghost", ""), ("root", "ghosts"), ("-1", ""), ("4294967295", ""), ("+0", "")] {
+        for (user, group) in [
+            ("ghost", ""),
+            ("root", "ghosts"),
+            ("-1", ""),
+            ("4294967295", ""),
+            ("+0", ""),
+        ] {
             let error = a.resolve(user, group).unwrap_err();
             assert_eq!(error.kind, FailureKind::UnknownUser, "{user}:{group}");
         }

@@ -34,9 +34,14 @@ impl CgroupSeat {
             CgroupFds::None => Self::None,
             CgroupFds::V1 { hierarchies } => {
                 let tasks: Vec<OwnedFd> = fds.by_ref().take(hierarchies).collect();
-                Self::V1 { tasks, procs: fds.next().ok_or_else(missing)? }
+                Self::V1 {
+                    tasks,
+                    procs: fds.next().ok_or_else(missing)?,
+                }
             }
-            CgroupFds::V2 => Self::V2 { folder: fds.next().ok_or_else(missing)? },
+            CgroupFds::V2 => Self::V2 {
+                folder: fds.next().ok_or_else(missing)?,
+            },
         })
     }
 
@@ -63,11 +68,19 @@ impl CgroupSeat {
         match self {
             Self::None => {}
             Self::V2 { folder } => {
-                if let Ok(file) = openat(folder, "cgroup.kill", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+                if let Ok(file) = openat(
+                    folder,
+                    "cgroup.kill",
+                    OFlags::WRONLY | OFlags::CLOEXEC,
+                    Mode::empty(),
+                ) {
                     let _ = write(&file, b"1");
-                } else if let Ok(file) =
-                    openat(folder, "cgroup.procs", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-                {
+                } else if let Ok(file) = openat(
+                    folder,
+                    "cgroup.procs",
+                    OFlags::RDONLY | OFlags::CLOEXEC,
+                    Mode::empty(),
+                ) {
                     let mut text = String::new();
                     if File::from(file).read_to_string(&mut text).is_ok() {
                         kill_each(&text);
@@ -78,7 +91,9 @@ impl CgroupSeat {
                 let mut buffer = [0; 4096];
                 for _ in 0..ROUNDS {
                     let length = pread(procs, &mut buffer, 0).unwrap_or(0);
-                    let text = buffer.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+                    let text = buffer
+                        .get(..length)
+                        .and_then(|bytes| std::str::from_utf8(bytes).ok());
                     if kill_each(text.unwrap_or_default()) == 0 {
                         break;
                     }
@@ -89,6 +104,10 @@ impl CgroupSeat {
 }
 
 fn kill_each(procs: &str) -> usize {
-    let pids = procs.lines().filter_map(|line| line.parse().ok()).filter_map(Pid::from_raw);
-    pids.filter(|&pid| kill_process(pid, Signal::KILL).is_ok()).count()
+    let pids = procs
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .filter_map(Pid::from_raw);
+    pids.filter(|&pid| kill_process(pid, Signal::KILL).is_ok())
+        .count()
 }

@@ -4,7 +4,7 @@
 //! reported to pod init as two numbers over a pipe that exec closes.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::{DupFlags, Errno, write};
@@ -12,12 +12,11 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
     fsconfig_create, fsmount, fsopen, move_mount, open_tree, unmount,
 };
-use rustix::process::{chdir, fchdir, ioctl_tiocsctty, pivot_root, setsid};
+use rustix::process::{chdir, fchdir, ioctl_tiocsctty, pivot_root, setsid, umask};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid,
-    clear_ambient_capability_set, move_into_thread_name_spaces,
-    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_groups,
-    set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, clear_ambient_capability_set,
+    move_into_thread_name_spaces, remove_capability_from_bounding_set, set_capabilities,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::app::command_line::CommandLine;
@@ -86,7 +85,7 @@ impl Step {
     /// What was being done, for "cannot …".
     pub(crate) fn description(self) -> &'static str {
         match self {
-            Self::Signals => "reset signals",
+            Self::Signals => "unblock signals",
             Self::JoinCgroup => "join the app's cgroup",
             Self::Session => "start a session",
             Self::Streams => "set up the standard streams",
@@ -184,7 +183,8 @@ const REPORT_FD: i32 = 3;
 fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
     let at = |step: Step| move |errno: Errno| (step, errno);
 
-    sys::reset_signals().map_err(at(Step::Signals))?;
+    sys::unblock_signals().map_err(at(Step::Signals))?;
+    umask(Mode::from_raw_mode(0o022));
     for tasks in &plan.tasks {
         write(tasks, b"0").map_err(at(Step::JoinCgroup))?;
     }
@@ -209,7 +209,11 @@ fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
     set_thread_groups(&plan.groups).map_err(at(Step::Groups))?;
     set_thread_res_gid(plan.gid, plan.gid, plan.gid).map_err(at(Step::Groups))?;
     set_thread_res_uid(plan.uid, plan.uid, plan.uid).map_err(at(Step::User))?;
-    let own = if plan.uid.is_root() { plan.capabilities } else { 0 };
+    let own = if plan.uid.is_root() {
+        plan.capabilities
+    } else {
+        0
+    };
     let sets = CapabilitySets {
         effective: CapabilitySet::from_bits_retain(own),
         permitted: CapabilitySet::from_bits_retain(own),
@@ -218,8 +222,7 @@ fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
     clear_ambient_capability_set().map_err(at(Step::Capabilities))?;
     set_capabilities(None, sets).map_err(at(Step::Capabilities))?;
     set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
-    sys::install_seccomp(&seccomp::KNOWN).map_err(at(Step::SystemCallFilter))?;
-    sys::install_seccomp(&seccomp::DENIED).map_err(at(Step::SystemCallFilter))
+    sys::install_seccomp(&seccomp::DEFAULT).map_err(at(Step::SystemCallFilter))
 }
 
 fn streams(plan: &ChildPlan<'_>) -> Result<(), Errno> {
@@ -234,40 +237,51 @@ fn streams(plan: &ChildPlan<'_>) -> Result<(), Errno> {
 }
 
 /// Links are followed nowhere, not even inside of the root.
-const STRICT: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+const STRICT: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS);
 /// Links are followed inside of the root: for files that images keep behind them.
 const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
-/// Attaches a mount to a path below `base`, which is resolved first and mounted on by descriptor.
-fn attach(
-    mount: BorrowedFd<'_>,
-    base: BorrowedFd<'_>,
-    path: &CStr,
-    resolve: ResolveFlags,
-) -> Result<(), Errno> {
-    let target = openat2(base, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?;
+/// Opens what is to be mounted on, below `base`.
+fn target(base: BorrowedFd<'_>, path: &CStr, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
+    openat2(
+        base,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        resolve,
+    )
+}
+
+/// Attaches a mount by descriptors, so that no path is looked up again.
+fn attach_to(mount: BorrowedFd<'_>, target: &OwnedFd) -> Result<(), Errno> {
     let by_descriptors =
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(mount, c"", target.as_fd(), c"", by_descriptors)
+    move_mount(mount, c"", target, c"", by_descriptors)
+}
+
+fn attach(mount: BorrowedFd<'_>, base: BorrowedFd<'_>, path: &CStr) -> Result<(), Errno> {
+    attach_to(mount, &target(base, path, STRICT)?)
 }
 
 const CLONE_TREE: OpenTreeFlags =
     OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
 
-/// Attaches a copy of a mount of pod init's own root.
+/// Attaches a copy of the mount of `source`, which is below `from`.
+///
+/// The target is looked at first: a copy that isn't attached costs an RCU grace period when it is closed.
 fn attach_copy(
+    from: BorrowedFd<'_>,
     source: &CStr,
     read_only: bool,
-    base: BorrowedFd<'_>,
-    path: &CStr,
-    resolve: ResolveFlags,
+    target: &OwnedFd,
 ) -> Result<(), Errno> {
-    let copy = open_tree(CWD, source, CLONE_TREE)?;
+    let copy = open_tree(from, source, CLONE_TREE)?;
     if read_only {
         sys::mount_setattr(copy.as_fd(), libc::MOUNT_ATTR_RDONLY, false)?;
     }
-    attach(copy.as_fd(), base, path, resolve)
+    attach_to(copy.as_fd(), target)
 }
 
 /// For paths that not every kernel has.
@@ -285,42 +299,43 @@ fn attach_all(mounts: &Mounts<'_>) -> Result<(), Failed> {
     move_mount(root, c"", CWD, c"/rootfs", onto).map_err(at(Step::AttachRoot))?;
 
     let kernel = Step::AttachKernelFilesystems;
-    attach(mounts.proc, root, c"proc", STRICT).map_err(at(kernel))?;
-    attach(mounts.sys, root, c"sys", STRICT).map_err(at(kernel))?;
-    attach(mounts.dev, root, c"dev", STRICT).map_err(at(kernel))?;
-    attach(mounts.pts, mounts.dev, c"pts", STRICT).map_err(at(kernel))?;
-    attach(mounts.mqueue, mounts.dev, c"mqueue", STRICT).map_err(at(kernel))?;
+    attach(mounts.proc, root, c"proc").map_err(at(kernel))?;
+    attach(mounts.sys, root, c"sys").map_err(at(kernel))?;
+    attach(mounts.dev, root, c"dev").map_err(at(kernel))?;
+    attach(mounts.pts, mounts.dev, c"pts").map_err(at(kernel))?;
+    attach(mounts.mqueue, mounts.dev, c"mqueue").map_err(at(kernel))?;
     if let Some(terminal) = mounts.console {
-        let copy = open_tree(mounts.pts, terminal, CLONE_TREE).map_err(at(kernel))?;
-        attach(copy.as_fd(), mounts.dev, c"console", STRICT).map_err(at(kernel))?;
+        target(mounts.dev, c"console", STRICT)
+            .and_then(|console| attach_copy(mounts.pts, terminal, false, &console))
+            .map_err(at(kernel))?;
     }
-    attach_copy(c"/shm", false, mounts.dev, c"shm", STRICT).map_err(at(Step::AttachSharedMemory))?;
+    target(mounts.dev, c"shm", STRICT)
+        .and_then(|shm| attach_copy(CWD, c"/shm", false, &shm))
+        .map_err(at(Step::AttachSharedMemory))?;
 
     let tree = |tree: Tree| match tree {
         Tree::Proc => mounts.proc,
         Tree::Sys => mounts.sys,
     };
     for (base, path) in MASKED_FILES {
-        if_present((|| {
-            let null = open_tree(mounts.dev, c"null", CLONE_TREE)?;
-            attach(null.as_fd(), tree(*base), path, STRICT)
-        })())
-        .map_err(at(Step::MaskPaths))?;
+        let masked = target(tree(*base), path, STRICT)
+            .and_then(|file| attach_copy(mounts.dev, c"null", false, &file));
+        if_present(masked).map_err(at(Step::MaskPaths))?;
     }
     for (base, path) in MASKED_FOLDERS {
-        if_present(attach_copy(c"/empty", true, tree(*base), path, STRICT))
-            .map_err(at(Step::MaskPaths))?;
+        let masked = target(tree(*base), path, STRICT)
+            .and_then(|folder| attach_copy(CWD, c"/empty", true, &folder));
+        if_present(masked).map_err(at(Step::MaskPaths))?;
     }
     for path in READ_ONLY {
-        if_present((|| {
-            let copy = open_tree(mounts.proc, *path, CLONE_TREE)?;
-            sys::mount_setattr(copy.as_fd(), libc::MOUNT_ATTR_RDONLY, false)?;
-            attach(copy.as_fd(), mounts.proc, path, STRICT)
-        })())
-        .map_err(at(Step::ReadOnlyPaths))?;
+        let guarded = target(mounts.proc, path, STRICT)
+            .and_then(|guarded| attach_copy(mounts.proc, path, true, &guarded));
+        if_present(guarded).map_err(at(Step::ReadOnlyPaths))?;
     }
     for (source, path) in &mounts.pod_files {
-        attach_copy(source, false, root, path, IN_ROOT).map_err(at(Step::PodFiles))?;
+        target(root, path, IN_ROOT)
+            .and_then(|file| attach_copy(CWD, source, false, &file))
+            .map_err(at(Step::PodFiles))?;
     }
     if mounts.cgroup2 {
         show_cgroup(mounts.sys).map_err(at(Step::AttachCgroupFilesystem))?;
@@ -343,7 +358,7 @@ fn show_cgroup(sys: BorrowedFd<'_>) -> Result<(), Errno> {
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-    attach(mount.as_fd(), sys, c"fs/cgroup", STRICT)
+    attach(mount.as_fd(), sys, c"fs/cgroup")
 }
 
 fn keep_only_report(report: BorrowedFd<'_>) -> Result<(), Errno> {

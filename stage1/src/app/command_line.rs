@@ -39,8 +39,11 @@ pub(crate) fn environment(
     all.extend(variables.iter().cloned());
     let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
     let mut seen = HashSet::new();
-    let mut kept: Vec<String> =
-        all.into_iter().rev().filter(|variable| seen.insert(name(variable))).collect();
+    let mut kept: Vec<String> = all
+        .into_iter()
+        .rev()
+        .filter(|variable| seen.insert(name(variable)))
+        .collect();
     kept.reverse();
     kept
 }
@@ -87,15 +90,23 @@ mod tests {
         assert!(environment.contains(&"A=2".to_owned()));
         assert!(!environment.contains(&"A=1".to_owned()));
         assert!(environment.contains(&"HOME=/h".to_owned()));
-        assert!(environment.iter().any(|v| v.starts_with("PATH=/usr/local/sbin")));
+        assert!(
+            environment
+                .iter()
+                .any(|v| v.starts_with("PATH=/usr/local/sbin"))
+        );
     }
 
     #[test]
     fn programs_are_looked_up_as_a_shell_does() {
         let environment = ["PATH=/a::/b".to_owned()];
-        let found = CommandLine::new(&["x".into()], &environment).unwrap().candidates;
+        let found = CommandLine::new(&["x".into()], &environment)
+            .unwrap()
+            .candidates;
         assert_eq!(found, [c"/a/x", c"./x", c"/b/x"].map(CString::from));
-        let found = CommandLine::new(&["./x".into()], &environment).unwrap().candidates;
+        let found = CommandLine::new(&["./x".into()], &environment)
+            .unwrap()
+            .candidates;
         assert_eq!(found, [CString::from(c"./x")]);
         assert!(CommandLine::new(&[], &environment).is_err());
         assert!(CommandLine::new(&["a\0b".into()], &environment).is_err());

@@ -20,11 +20,14 @@ pub const DEFAULT_CAPABILITIES: [Capability; 9] = [
 
 /// A set of capabilities as a bit mask, for use between clone and exec.
 pub fn capability_mask(set: &[Capability]) -> u64 {
-    set.iter().map(Capability::bitmask).fold(0, |mask, bit| mask | bit)
+    set.iter()
+        .map(Capability::bitmask)
+        .fold(0, |mask, bit| mask | bit)
 }
 
-/// The system call filters, compiled from `dist/seccomp/default.json` when fairing is built. The last one
-/// is installed first; system calls must pass both.
+/// The system call filter, compiled from `dist/seccomp/default.json` when fairing is built. A system call
+/// that is refused for what it does fails with EPERM; one that is not known, with ENOSYS, so that a C library
+/// falls back to an older one.
 pub mod seccomp {
     include!(concat!(env!("OUT_DIR"), "/seccomp.rs"));
 }

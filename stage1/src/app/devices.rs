@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
+    fsopen,
 };
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 
@@ -44,8 +45,7 @@ const NODES: [(&str, (u32, u32)); 6] = [
     ("zero", (1, 5)),
 ];
 
-const LINKS: [(&str, &str); 6] = [
-    ("core", "/proc/kcore"),
+const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("ptmx", "pts/ptmx"),
     ("stderr", "/proc/self/fd/2"),
@@ -73,9 +73,18 @@ pub(crate) fn mount_detached(
 impl Devices {
     pub(crate) fn new(tty: bool) -> Result<Self, StartFailure> {
         let guarded = NOSUID | NODEV | NOEXEC;
-        let dev = mount_detached("tmpfs", &[("mode", "755"), ("size", "64k")], NOSUID | NOEXEC)?;
+        let dev = mount_detached(
+            "tmpfs",
+            &[("mode", "755"), ("size", "64k")],
+            NOSUID | NOEXEC,
+        )?;
         populate(&dev, tty).map_err(StartFailure::os("fill /dev"))?;
-        let pts = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
+        let pts = [
+            ("newinstance", ""),
+            ("ptmxmode", "0666"),
+            ("mode", "0620"),
+            ("gid", "5"),
+        ];
         Ok(Self {
             proc: mount_detached("proc", &[], guarded)?,
             sys: mount_detached("sysfs", &[], guarded | RDONLY)?,
@@ -92,8 +101,13 @@ impl Devices {
 
     /// Opens the app's own `/dev/null`.
     pub(crate) fn null(&self) -> Result<OwnedFd, StartFailure> {
-        openat(&self.dev, "null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
-            .map_err(StartFailure::os("open /dev/null"))
+        openat(
+            &self.dev,
+            "null",
+            OFlags::RDWR | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(StartFailure::os("open /dev/null"))
     }
 }
 
@@ -113,8 +127,14 @@ pub(crate) fn make_terminal(pts: &impl AsFd) -> Result<Terminal, StartFailure> {
 
 fn populate(dev: &OwnedFd, tty: bool) -> Result<(), Errno> {
     for (name, (major, minor)) in NODES {
-        // Not narrowed by the file mode mask, which pod init has cleared.
-        mknodat(dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))?;
+        // Not narrowed by the file mode mask: pod init's is empty.
+        mknodat(
+            dev,
+            name,
+            FileType::CharacterDevice,
+            Mode::from_raw_mode(0o666),
+            makedev(major, minor),
+        )?;
     }
     for (name, target) in LINKS {
         symlinkat(target, dev, name)?;
@@ -123,7 +143,13 @@ fn populate(dev: &OwnedFd, tty: bool) -> Result<(), Errno> {
         mkdirat(dev, name, Mode::from_raw_mode(0o755))?;
     }
     if tty {
-        mknodat(dev, "console", FileType::RegularFile, Mode::from_raw_mode(0o600), 0)?;
+        mknodat(
+            dev,
+            "console",
+            FileType::RegularFile,
+            Mode::from_raw_mode(0o600),
+            0,
+        )?;
     }
     Ok(())
 }

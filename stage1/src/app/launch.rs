@@ -69,7 +69,12 @@ impl PreparedApp {
         for name in ["proc", "sys", "dev"] {
             root.mount_point(name)?;
         }
-        Ok(Self { spec, streams, seat, root })
+        Ok(Self {
+            spec,
+            streams,
+            seat,
+            root,
+        })
     }
 
     /// Starts the app. Returns it, and the other end of its terminal if it has one.
@@ -77,7 +82,12 @@ impl PreparedApp {
         self,
         hostname: &str,
     ) -> Result<(RunningApp, Option<OwnedFd>), StartFailure> {
-        let Self { spec, streams, seat, root } = self;
+        let Self {
+            spec,
+            streams,
+            seat,
+            root,
+        } = self;
         let app = &spec.app;
         let identity = root.accounts()?.resolve(&app.user, &app.group)?;
         root.workdir(&app.workdir, identity.uid, identity.gid)?;
@@ -145,12 +155,19 @@ impl RunningApp {
         let null = None::<OwnedFd>;
         let fallback = streams.first().or(null.as_ref());
         let fallback = fallback.or(terminal.as_ref().map(|t| &t.slave));
-        let fallback = fallback.ok_or_else(|| StartFailure::other("no streams came with the command"))?;
+        let fallback =
+            fallback.ok_or_else(|| StartFailure::other("no streams came with the command"))?;
         let start = Start {
             what: format!("the command in app {}", self.name),
             root: Root::Join(self.process.pidfd.as_fd()),
             seat: &self.seat,
-            streams: choose_streams(terminal.as_ref(), streams, fallback, &self.identity, request.size)?,
+            streams: choose_streams(
+                terminal.as_ref(),
+                streams,
+                fallback,
+                &self.identity,
+                request.size,
+            )?,
             controlling_terminal: terminal.is_some(),
             identity: &self.identity,
             workdir: self.workdir.clone(),
@@ -218,12 +235,20 @@ impl Start<'_> {
             workdir: self.workdir,
             uid: Uid::from_raw(self.identity.uid),
             gid: Gid::from_raw(self.identity.gid),
-            groups: self.identity.groups.iter().copied().map(Gid::from_raw).collect(),
+            groups: self
+                .identity
+                .groups
+                .iter()
+                .copied()
+                .map(Gid::from_raw)
+                .collect(),
             capabilities: capability_mask(&DEFAULT_CAPABILITIES),
             command: self.command,
         };
-        let process = sys::spawn(namespaces, self.seat.clone_into(), || become_app(&plan))
-            .map_err(StartFailure::os(format_args!("make a process for {}", self.what)))?;
+        let process =
+            sys::spawn(namespaces, self.seat.clone_into(), || become_app(&plan)).map_err(
+                StartFailure::os(format_args!("make a process for {}", self.what)),
+            )?;
         let program = plan.command.candidates.last().cloned().unwrap_or_default();
         let workdir = plan.workdir.clone();
         drop(plan);
@@ -260,18 +285,25 @@ fn explain(what: &str, program: &CStr, workdir: &CStr, step: Step, errno: Errno)
     let (kind, message) = match (step, errno) {
         (Step::Execute, Errno::NOENT | Errno::NOTDIR) => (
             FailureKind::NotFound,
-            format!("cannot execute `{name}` in {what}: it, or the interpreter that it names, is not in the image"),
+            format!(
+                "cannot execute `{name}` in {what}: it, or the interpreter that it names, is not in the image"
+            ),
         ),
-        (Step::Execute, errno) => {
-            (FailureKind::NotExecutable, format!("cannot execute `{program}` in {what}: {errno}"))
-        }
+        (Step::Execute, errno) => (
+            FailureKind::NotExecutable,
+            format!("cannot execute `{program}` in {what}: {errno}"),
+        ),
         (Step::WorkingDirectory, errno) => (
             FailureKind::Other,
-            format!("cannot enter the working directory `{}` of {what}: {errno}", workdir.to_string_lossy()),
+            format!(
+                "cannot enter the working directory `{}` of {what}: {errno}",
+                workdir.to_string_lossy()
+            ),
         ),
-        (step, errno) => {
-            (FailureKind::Other, format!("cannot {} for {what}: {errno}", step.description()))
-        }
+        (step, errno) => (
+            FailureKind::Other,
+            format!("cannot {} for {what}: {errno}", step.description()),
+        ),
     };
     StartFailure { kind, message }
 }

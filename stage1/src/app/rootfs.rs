@@ -8,8 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, chownat, fstat, mkdirat, openat,
-    openat2,
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, chownat, fstat, mkdirat, openat, openat2,
 };
 use rustix::io::Errno;
 use rustix::mount::{
@@ -49,10 +48,19 @@ impl Storage {
         discard_changes: bool,
     ) -> Result<Self, StartFailure> {
         let open = |path: &Path| {
-            openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-                .map_err(StartFailure::os(format_args!("open {}", path.display())))
+            openat(
+                CWD,
+                path,
+                OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+            .map_err(StartFailure::os(format_args!("open {}", path.display())))
         };
-        Ok(Self { layers: open(layers)?, pod: open(pod)?, discard_changes })
+        Ok(Self {
+            layers: open(layers)?,
+            pod: open(pod)?,
+            discard_changes,
+        })
     }
 
     /// Mounts the overlay of an app: `layers` are diff IDs (`sha256:HEX`), base first.
@@ -65,9 +73,13 @@ impl Storage {
         let mut lower = Vec::with_capacity(layers.len());
         for layer in layers.iter().rev() {
             let hex = layer.strip_prefix("sha256:").filter(|hex| {
-                hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
+                hex.len() == 64
+                    && hex
+                        .bytes()
+                        .all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
             });
-            let hex = hex.ok_or_else(|| StartFailure::other(format!("`{layer}` is not a diff ID")))?;
+            let hex =
+                hex.ok_or_else(|| StartFailure::other(format!("`{layer}` is not a diff ID")))?;
             lower.push(format!("{hex}/fs"));
         }
         let mounted = match self.by_context(&lower, &own) {
@@ -76,9 +88,10 @@ impl Storage {
             other => other,
         };
         mounted.map(RootFs).map_err(|errno| {
-            let missing = layers.iter().zip(lower.iter().rev()).find(|(_, path)| {
-                !Path::new(path).is_dir()
-            });
+            let missing = layers
+                .iter()
+                .zip(lower.iter().rev())
+                .find(|(_, path)| !Path::new(path).is_dir());
             match missing {
                 Some((layer, _)) => StartFailure::other(format!(
                     "cannot {what}: the layer {layer} is not in the store; fetch the image again"
@@ -107,7 +120,10 @@ impl Storage {
     }
 
     fn by_mount(&self, lower: &[String], own: &str) -> Result<OwnedFd, Errno> {
-        let mut data = format!("lowerdir={},upperdir={own}/upper,workdir={own}/work", lower.join(":"));
+        let mut data = format!(
+            "lowerdir={},upperdir={own}/upper,workdir={own}/work",
+            lower.join(":")
+        );
         for (key, value) in HARDENING {
             data.push_str(&format!(",{key}={value}"));
         }
@@ -116,7 +132,13 @@ impl Storage {
         }
         let data = CString::new(data).map_err(|_| Errno::INVAL)?;
         // Any folder will do: the mount is taken off again at once.
-        mount("overlay", "/proc", "overlay", MountFlags::NODEV, data.as_c_str())?;
+        mount(
+            "overlay",
+            "/proc",
+            "overlay",
+            MountFlags::NODEV,
+            data.as_c_str(),
+        )?;
         let tree = open_tree(
             CWD,
             "/proc",
@@ -128,14 +150,18 @@ impl Storage {
 }
 
 /// Nothing that a layer's extended attributes say may lead outside of it.
-const HARDENING: [(&str, &str); 3] =
-    [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off")];
+const HARDENING: [(&str, &str); 3] = [
+    ("redirect_dir", "nofollow"),
+    ("metacopy", "off"),
+    ("index", "off"),
+];
 
 /// Resolution as the app sees it: symbolic links stay inside of its root.
 const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 /// Resolution that follows nothing.
-const STRICT: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+const STRICT: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS);
 
 impl RootFs {
     /// Makes sure that `name` in the root is a folder and not a link to one elsewhere.
@@ -143,19 +169,28 @@ impl RootFs {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match openat2(&self.0, name, flags, Mode::empty(), STRICT) {
             Ok(_) => Ok(()),
-            Err(Errno::NOENT) => mkdirat(&self.0, name, Mode::from_raw_mode(0o755))
-                .map_err(StartFailure::os(format_args!("make /{name} in the app's root"))),
+            Err(Errno::NOENT) => mkdirat(&self.0, name, Mode::from_raw_mode(0o755)).map_err(
+                StartFailure::os(format_args!("make /{name} in the app's root")),
+            ),
             Err(Errno::NOTDIR | Errno::LOOP) => Err(StartFailure::other(format!(
                 "/{name} in the image is a link or a file, where a folder is needed to mount on"
             ))),
-            Err(errno) => Err(StartFailure::os(format_args!("open /{name} in the app's root"))(errno)),
+            Err(errno) => Err(StartFailure::os(format_args!(
+                "open /{name} in the app's root"
+            ))(errno)),
         }
     }
 
     /// Makes sure that there is a file at `path` to mount on. `false` if the image makes that impossible.
     pub(crate) fn mount_file(&self, path: &str) -> bool {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match openat2(&self.0, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), IN_ROOT) {
+        match openat2(
+            &self.0,
+            path,
+            OFlags::PATH | OFlags::CLOEXEC,
+            Mode::empty(),
+            IN_ROOT,
+        ) {
             Ok(file) => fstat(&file)
                 .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile),
             Err(Errno::NOENT) => {
@@ -170,12 +205,18 @@ impl RootFs {
     pub(crate) fn workdir(&self, path: &str, uid: u32, gid: u32) -> Result<(), StartFailure> {
         let what = format!("make the working directory {path}");
         if !path.starts_with('/') {
-            return Err(StartFailure::other(format!("the working directory `{path}` is not absolute")));
+            return Err(StartFailure::other(format!(
+                "the working directory `{path}` is not absolute"
+            )));
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut so_far = String::new();
         for component in path.split('/').filter(|c| !c.is_empty()) {
-            let parent = if so_far.is_empty() { "/".to_owned() } else { so_far.clone() };
+            let parent = if so_far.is_empty() {
+                "/".to_owned()
+            } else {
+                so_far.clone()
+            };
             so_far = format!("{so_far}/{component}");
             match openat2(&self.0, so_far.as_str(), flags, Mode::empty(), IN_ROOT) {
                 Ok(_) => {}
@@ -184,9 +225,18 @@ impl RootFs {
                         .map_err(StartFailure::os(&what))?;
                     mkdirat(&parent, component, Mode::from_raw_mode(0o755))
                         .map_err(StartFailure::os(&what))?;
-                    let owner = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
-                    chownat(&parent, component, Some(owner.0), Some(owner.1), AtFlags::SYMLINK_NOFOLLOW)
-                        .map_err(StartFailure::os(&what))?;
+                    let owner = (
+                        rustix::fs::Uid::from_raw(uid),
+                        rustix::fs::Gid::from_raw(gid),
+                    );
+                    chownat(
+                        &parent,
+                        component,
+                        Some(owner.0),
+                        Some(owner.1),
+                        AtFlags::SYMLINK_NOFOLLOW,
+                    )
+                    .map_err(StartFailure::os(&what))?;
                 }
                 // A magic link of /proc, say: the app's own view decides when it gets there.
                 Err(Errno::LOOP) => return Ok(()),
@@ -198,7 +248,10 @@ impl RootFs {
 
     /// Reads the image's account files.
     pub(crate) fn accounts(&self) -> Result<Accounts, StartFailure> {
-        Ok(Accounts { passwd: self.text("etc/passwd")?, group: self.text("etc/group")? })
+        Ok(Accounts {
+            passwd: self.text("etc/passwd")?,
+            group: self.text("etc/group")?,
+        })
     }
 
     /// The text of a regular file of the image; empty if there is none.
@@ -212,7 +265,9 @@ impl RootFs {
         };
         let stat = fstat(&file).map_err(StartFailure::os(&what))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(StartFailure::other(format!("cannot {what}: it is not a regular file")));
+            return Err(StartFailure::other(format!(
+                "cannot {what}: it is not a regular file"
+            )));
         }
         let mut bytes = Vec::new();
         File::from(file)
@@ -220,7 +275,9 @@ impl RootFs {
             .read_to_end(&mut bytes)
             .map_err(StartFailure::os(&what))?;
         if bytes.len() as u64 > ACCOUNT_FILE_MAX {
-            return Err(StartFailure::other(format!("cannot {what}: it is larger than 4 MiB")));
+            return Err(StartFailure::other(format!(
+                "cannot {what}: it is larger than 4 MiB"
+            )));
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -51,7 +50,9 @@ impl Pod {
         app: RunningApp,
         terminal: Option<OwnedFd>,
     ) -> Result<(), StartFailure> {
-        let started = FromInit::AppStarted { app: app.name.clone() };
+        let started = FromInit::AppStarted {
+            app: app.name.clone(),
+        };
         announce(monitor, &started, &app.process, terminal.as_ref())?;
         self.apps.insert(app.process.pid, app);
         Ok(())
@@ -64,15 +65,15 @@ impl Pod {
     }
 
     /// Runs until the pod's end. When the monitor is gone, so is the reason to go on.
-    pub(crate) fn run(&mut self, monitor: &SeqPacket) -> ExitCode {
+    pub(crate) fn run(&mut self, monitor: &SeqPacket) -> i32 {
         match self.serve(monitor) {
             Ok(exit_code) => {
                 let _ = monitor.send(&FromInit::Finished { exit_code }, &[]);
-                ExitCode::SUCCESS
+                0
             }
             Err(failure) => {
                 let _ = monitor.send(&FromInit::Failed(failure), &[]);
-                ExitCode::FAILURE
+                1
             }
         }
     }
@@ -115,7 +116,9 @@ impl Pod {
 
     /// Rounded up, so that the deadline has passed when the time is over.
     fn timeout(&self) -> PollTimeout {
-        let Some(deadline) = self.supervisor.deadline() else { return PollTimeout::NONE };
+        let Some(deadline) = self.supervisor.deadline() else {
+            return PollTimeout::NONE;
+        };
         let left = deadline.saturating_duration_since(Instant::now());
         PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX)
     }
@@ -124,9 +127,13 @@ impl Pod {
         loop {
             let (pid, outcome) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::Exited(pid, code)) => (pid, Outcome::Exited { code }),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                    (pid, Outcome::Signaled { signal: signal as i32, oom_killed: false })
-                }
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (
+                    pid,
+                    Outcome::Signaled {
+                        signal: signal as i32,
+                        oom_killed: false,
+                    },
+                ),
                 Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return Ok(()),
                 Ok(_) | Err(Errno::EINTR) => continue,
                 Err(errno) => return Err(StartFailure::os("reap processes")(errno)),
@@ -136,7 +143,13 @@ impl Pod {
                 if !self.apps.is_empty() {
                     app.seat.kill_all();
                 }
-                monitor.send(&FromInit::AppExited { app: app.name, outcome }, &[])?;
+                monitor.send(
+                    &FromInit::AppExited {
+                        app: app.name,
+                        outcome,
+                    },
+                    &[],
+                )?;
                 let code = outcome.exit_code();
                 if let Some(action) = self.supervisor.app_exited(code, Instant::now()) {
                     self.act(action);
@@ -176,7 +189,8 @@ impl Pod {
                 }
             }
             ToInit::Signal { app, signal } => {
-                let chosen = |running: &&RunningApp| app.as_ref().is_none_or(|a| *a == running.name);
+                let chosen =
+                    |running: &&RunningApp| app.as_ref().is_none_or(|a| *a == running.name);
                 for running in self.apps.values().filter(chosen) {
                     let _ = send_signal(running.process.pid, signal);
                 }
@@ -190,7 +204,9 @@ impl Pod {
                 Err(failure) => monitor.send(&FromInit::ExecFailed { id, failure }, &[])?,
             },
             other @ (ToInit::Setup(_) | ToInit::App(_) | ToInit::Start) => {
-                return Err(StartFailure::other(format!("{other:?} came after the start")));
+                return Err(StartFailure::other(format!(
+                    "{other:?} came after the start"
+                )));
             }
         }
         Ok(())
@@ -210,7 +226,9 @@ impl Pod {
                 .apps
                 .values()
                 .find(|app| app.name == *name)
-                .ok_or_else(|| StartFailure::other(format!("no app called {name} runs in this pod"))),
+                .ok_or_else(|| {
+                    StartFailure::other(format!("no app called {name} runs in this pod"))
+                }),
             None => match self.apps.len() {
                 1 => self.apps.values().next(),
                 _ => None,

@@ -8,16 +8,18 @@ mod event_loop;
 mod pod_root;
 mod supervisor;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use pod::seqpacket::SeqPacket;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::app::launch::PreparedApp;
 use crate::app::rootfs::Storage;
 use crate::failure::StartFailure;
-use crate::protocol::{AppSpec, FromInit, INIT_SOCKET_FD, Setup, ToInit};
+use crate::protocol::{FromInit, INIT_SOCKET_FD, Setup, ToInit};
 use crate::sys;
 
 /// Runs pod init to its end. The exit code says only whether the pod could be started: all else goes to
@@ -25,7 +27,11 @@ use crate::sys;
 pub fn run() -> ExitCode {
     let monitor = SeqPacket::from_fd(sys::adopt_fd(INIT_SOCKET_FD));
     match start(&monitor) {
-        Ok(mut pod) => pod.run(&monitor),
+        Ok(mut pod) => {
+            let code = pod.run(&monitor);
+            // At once: the kernel closes everything faster than destructors do.
+            std::process::exit(code)
+        }
         Err(failure) => {
             // If the monitor is gone, so is the pod.
             let _ = monitor.send(&FromInit::Failed(failure), &[]);
@@ -36,27 +42,21 @@ pub fn run() -> ExitCode {
 
 fn start(monitor: &SeqPacket) -> Result<event_loop::Pod, StartFailure> {
     sys::die_with_parent_and_hide().map_err(StartFailure::os("prepare pod init"))?;
+    if monitor_is_gone(monitor)? {
+        return Err(StartFailure::other("the monitor is gone"));
+    }
     sys::close_on_exec_from(INIT_SOCKET_FD as u32).map_err(StartFailure::os("prepare pod init"))?;
+    sys::default_signals();
     // Children end while they are being started: their signal waits for the event loop.
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&children), None)
         .map_err(StartFailure::os("block SIGCHLD"))?;
+    // Modes of devices and mount points are meant as they are written; each app gets the usual mask.
     rustix::process::umask(rustix::fs::Mode::empty());
 
-    let (setup, specs) = receive_pod(monitor)?;
-    nix::unistd::sethostname(&setup.hostname)
-        .map_err(StartFailure::os(format_args!("set the host name {}", setup.hostname)))?;
-    pod_root::make_private()?;
-    let storage = Storage::open(&setup.layers_dir, &setup.pod_dir, setup.discard_changes)?;
-    let mut prepared = Vec::with_capacity(specs.len());
-    for (spec, fds) in specs {
-        prepared.push(PreparedApp::new(spec, fds, &storage)?);
-    }
-    drop(storage);
+    let (setup, prepared) = prepare(monitor)?;
     pod_root::enter(&setup)?;
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-
     let mut pod = event_loop::Pod::new(setup.grace_period_ms);
     for app in prepared {
         let (running, terminal) = app.start(&setup.hostname)?;
@@ -66,23 +66,53 @@ fn start(monitor: &SeqPacket) -> Result<event_loop::Pod, StartFailure> {
     Ok(pod)
 }
 
-type AppWithFds = (AppSpec, Vec<OwnedFd>);
-
-/// What the monitor sends before it waits for an answer.
-fn receive_pod(monitor: &SeqPacket) -> Result<(Setup, Vec<AppWithFds>), StartFailure> {
-    let mut setup = None;
-    let mut specs = Vec::new();
+/// Takes what the monitor sends, up to the start: by then every app's root filesystem stands.
+fn prepare(monitor: &SeqPacket) -> Result<(Setup, Vec<PreparedApp>), StartFailure> {
+    let next = || {
+        monitor
+            .recv()?
+            .ok_or_else(|| StartFailure::other("the monitor is gone"))
+    };
+    let setup = match next()? {
+        (ToInit::Setup(setup), _) => setup,
+        (other, _) => {
+            return Err(StartFailure::other(format!(
+                "{other:?} came before the setup"
+            )));
+        }
+    };
+    nix::unistd::sethostname(&setup.hostname).map_err(StartFailure::os(format_args!(
+        "set the host name {}",
+        setup.hostname
+    )))?;
+    let storage = Storage::open(&setup.layers_dir, &setup.pod_dir, setup.discard_changes)?;
+    let mut prepared = Vec::new();
     loop {
-        let (message, fds) =
-            monitor.recv()?.ok_or_else(|| StartFailure::other("the monitor is gone"))?;
-        match message {
-            ToInit::Setup(received) => setup = Some(received),
-            ToInit::App(spec) => specs.push((*spec, fds)),
-            ToInit::Start => {
-                let setup = setup.ok_or_else(|| StartFailure::other("no setup came"))?;
-                return Ok((setup, specs));
+        match next()? {
+            (ToInit::App(spec), fds) => prepared.push(PreparedApp::new(*spec, fds, &storage)?),
+            (ToInit::Start, fds) => {
+                if let Some(network) = fds.first() {
+                    move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+                        .map_err(StartFailure::os("enter the pod's network namespace"))?;
+                }
+                return Ok((setup, prepared));
             }
-            other => return Err(StartFailure::other(format!("{other:?} came before the start"))),
+            (other, _) => {
+                return Err(StartFailure::other(format!(
+                    "{other:?} came before the start"
+                )));
+            }
         }
     }
+}
+
+/// Whether the monitor died before this process had asked to be told: what it sent is still there to be
+/// read, but nobody would end the pod.
+fn monitor_is_gone(monitor: &SeqPacket) -> Result<bool, StartFailure> {
+    let mut fds = [PollFd::new(monitor.as_fd(), PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO).map_err(StartFailure::os("look for the monitor"))?;
+    let [fd] = fds;
+    Ok(fd
+        .revents()
+        .is_some_and(|events| events.contains(PollFlags::POLLHUP)))
 }

@@ -13,23 +13,15 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
-use rustix::mount::{
-    MountAttrFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount_change, move_mount,
-    unmount,
-};
+use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags, move_mount, unmount};
 use rustix::process::{chdir, fchdir, pivot_root};
 
 use crate::app::devices::mount_detached;
 use crate::failure::StartFailure;
 use crate::protocol::Setup;
 
-/// Cuts this mount namespace off from the host's: nothing that is mounted here shows there.
-pub(super) fn make_private() -> Result<(), StartFailure> {
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .map_err(StartFailure::os("cut the mount namespace off from the host's"))
-}
-
-/// Makes the root and enters it. The host's mounts are gone from this namespace afterwards.
+/// Makes the root and enters it. The host's mounts are gone from this namespace
+/// afterwards; the isolator has cut it off from the host's, so that nothing shows there.
 pub(super) fn enter(setup: &Setup) -> Result<(), StartFailure> {
     let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
@@ -59,6 +51,9 @@ pub(super) fn enter(setup: &Setup) -> Result<(), StartFailure> {
 fn write_file(root: &OwnedFd, path: &str, text: &str) -> Result<(), StartFailure> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let what = format!("write the pod's /{path}");
-    let file = openat(root, path, flags, Mode::from_raw_mode(0o644)).map_err(StartFailure::os(&what))?;
-    File::from(file).write_all(text.as_bytes()).map_err(StartFailure::os(&what))
+    let file =
+        openat(root, path, flags, Mode::from_raw_mode(0o644)).map_err(StartFailure::os(&what))?;
+    File::from(file)
+        .write_all(text.as_bytes())
+        .map_err(StartFailure::os(&what))
 }

@@ -32,7 +32,12 @@ enum Stopping {
 
 impl Supervisor {
     pub(crate) fn new(apps: usize, grace: Duration) -> Self {
-        Self { running: apps, first_failure: None, stopping: Stopping::No, grace }
+        Self {
+            running: apps,
+            first_failure: None,
+            stopping: Stopping::No,
+            grace,
+        }
     }
 
     /// An app ended with this exit code.
@@ -49,13 +54,19 @@ impl Supervisor {
             return None;
         }
         self.first_failure = Some(code);
-        if self.running == 0 { None } else { self.stop(self.grace, now) }
+        if self.running == 0 {
+            None
+        } else {
+            self.stop(self.grace, now)
+        }
     }
 
     /// The pod is asked to end. A later request can only shorten the time that is left.
     pub(crate) fn stop(&mut self, grace: Duration, now: Instant) -> Option<Action> {
         // A period beyond what the clock can count is as good as none.
-        let until = now.checked_add(grace).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
+        let until = now
+            .checked_add(grace)
+            .unwrap_or(now + Duration::from_secs(u32::MAX.into()));
         match self.stopping {
             Stopping::Killed => None,
             _ if grace.is_zero() => {

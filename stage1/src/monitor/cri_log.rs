@@ -31,12 +31,19 @@ pub(super) struct LogFile {
 
 impl LogFile {
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
-        Ok(Self { folder: folder.to_path_buf(), file: open(folder)?, size: 0 })
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            file: open(folder)?,
+            size: 0,
+        })
     }
 
     fn append(&mut self, entries: &[u8]) -> io::Result<()> {
         if self.size + entries.len() as u64 > FILE_MAX && self.size > 0 {
-            fs::rename(self.folder.join(LOG_FILE), self.folder.join(ROTATED_LOG_FILE))?;
+            fs::rename(
+                self.folder.join(LOG_FILE),
+                self.folder.join(ROTATED_LOG_FILE),
+            )?;
             self.file = open(&self.folder)?;
             self.size = 0;
         }
@@ -46,7 +53,11 @@ impl LogFile {
 }
 
 fn open(folder: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(folder.join(LOG_FILE))
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(folder.join(LOG_FILE))
 }
 
 /// One stream of one app on its way into the app's log.
@@ -62,7 +73,13 @@ pub(super) struct LogPump {
 
 impl LogPump {
     pub(super) fn new(source: OwnedFd, log: usize, name: &'static str) -> Self {
-        Self { source, log, name, line: Vec::new(), ended: false }
+        Self {
+            source,
+            log,
+            name,
+            line: Vec::new(),
+            ended: false,
+        }
     }
 
     pub(super) fn source(&self) -> BorrowedFd<'_> {
@@ -137,22 +154,33 @@ mod tests {
         }
         writer.join().unwrap();
         let text = fs::read_to_string(dir.path().join(LOG_FILE)).unwrap();
-        text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+        text.lines()
+            .map(|line| line.split_once(' ').unwrap().1.to_owned())
+            .collect()
     }
 
     #[test]
     fn lines_are_entries() {
-        assert_eq!(logged(b"one\n\ntwo"), ["stdout F one", "stdout F ", "stdout F two"]);
+        assert_eq!(
+            logged(b"one\n\ntwo"),
+            ["stdout F one", "stdout F ", "stdout F two"]
+        );
     }
 
     #[test]
     fn long_lines_come_in_parts() {
         let long = vec![b'x'; 40 << 10];
         let entries = logged(&[long.as_slice(), b"\nend\n"].concat());
-        let tags: Vec<&str> = entries.iter().map(|e| e.split(' ').nth(1).unwrap()).collect();
+        let tags: Vec<&str> = entries
+            .iter()
+            .map(|e| e.split(' ').nth(1).unwrap())
+            .collect();
         assert_eq!(tags.iter().filter(|t| **t == "F").count(), 2);
         assert!(tags.starts_with(&["P", "P"]), "{tags:?}");
-        let text: usize = entries.iter().map(|e| e.splitn(3, ' ').nth(2).unwrap().len()).sum();
+        let text: usize = entries
+            .iter()
+            .map(|e| e.splitn(3, ' ').nth(2).unwrap().len())
+            .sum();
         assert_eq!(text, long.len() + 3);
     }
 

@@ -58,7 +58,11 @@ impl Monitor {
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&handled_signals(), flags)
             .map_err(StartFailure::os("listen for signals"))?;
-        let apps = manifest.apps.iter().map(|app| AppRecord::new(app.name.clone())).collect();
+        let apps = manifest
+            .apps
+            .iter()
+            .map(|app| AppRecord::new(app.name.clone()))
+            .collect();
         Ok(Self {
             manifest,
             init,
@@ -102,7 +106,10 @@ impl Monitor {
             {
                 self.clients.push(Client::new(socket));
             }
-            if self.kill_init_at.is_some_and(|instant| instant <= Instant::now()) {
+            if self
+                .kill_init_at
+                .is_some_and(|instant| instant <= Instant::now())
+            {
                 self.kill_init_at = None;
                 // It is dead already, then.
                 let _ = pidfd_send_signal(&self.init_pidfd, rustix::process::Signal::KILL);
@@ -118,12 +125,26 @@ impl Monitor {
             (None, None) => return Err(init_was_killed()),
             (Some(Err(failure)), Some(_)) => (failure.kind.exit_code(), Some(failure.message)),
             (None, Some(_)) => {
-                let killed = Outcome::Signaled { signal: 9, oom_killed: false };
+                let killed = Outcome::Signaled {
+                    signal: 9,
+                    oom_killed: false,
+                };
                 (killed.exit_code(), Some(init_was_killed().message))
             }
         };
-        let Self { manifest, apps, started, .. } = self;
-        Ok(PodEnd { manifest, apps, started, exit_code, failure })
+        let Self {
+            manifest,
+            apps,
+            started,
+            ..
+        } = self;
+        Ok(PodEnd {
+            manifest,
+            apps,
+            started,
+            exit_code,
+            failure,
+        })
     }
 
     fn wait(&self) -> Result<Events, StartFailure> {
@@ -138,13 +159,19 @@ impl Monitor {
         let fixed = fds.len();
         let interests = self.streams.interests();
         let streams = interests.len();
-        fds.extend(interests.into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));
+        fds.extend(
+            interests
+                .into_iter()
+                .map(|(fd, flags)| PollFd::new(fd, flags)),
+        );
         let clients = self.clients.iter();
         fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
         let timeout = match self.kill_init_at {
             None => PollTimeout::NONE,
             Some(instant) => {
-                let left = instant.saturating_duration_since(Instant::now()).as_millis();
+                let left = instant
+                    .saturating_duration_since(Instant::now())
+                    .as_millis();
                 PollTimeout::try_from(left.saturating_add(1)).unwrap_or(PollTimeout::MAX)
             }
         };
@@ -155,10 +182,21 @@ impl Monitor {
         let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
         let mut next = || ready.next().unwrap_or(false);
         let (signal, connection) = (next(), next());
-        let (init_died, init_said) = if fixed == 4 { (next(), next()) } else { (false, false) };
+        let (init_died, init_said) = if fixed == 4 {
+            (next(), next())
+        } else {
+            (false, false)
+        };
         let streams = (0..streams).map(|_| next()).collect();
         let clients = (0..self.clients.len()).map(|_| next()).collect();
-        Ok(Events { signal, connection, init_died, init_said, streams, clients })
+        Ok(Events {
+            signal,
+            connection,
+            init_died,
+            init_said,
+            streams,
+            clients,
+        })
     }
 
     /// Takes one message of pod init. `false` if there will be no more.
@@ -167,7 +205,9 @@ impl Monitor {
         isolator: &dyn Isolator,
         ready: &mut Option<OwnedFd>,
     ) -> Result<bool, StartFailure> {
-        let Some((message, fds)) = self.init.recv()? else { return Ok(false) };
+        let Some((message, fds)) = self.init.recv()? else {
+            return Ok(false);
+        };
         match message {
             FromInit::AppStarted { app } => self.app_started(&app, fds)?,
             FromInit::Started => {
@@ -178,7 +218,9 @@ impl Monitor {
             FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome, isolator),
             FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
             FromInit::ExecStarted { id } => self.answer(id, |client| client.started(fds)),
-            FromInit::ExecFailed { id, failure } => self.answer(id, |client| client.failed(&failure)),
+            FromInit::ExecFailed { id, failure } => {
+                self.answer(id, |client| client.failed(&failure))
+            }
             FromInit::ExecExited { id, outcome } => self.answer(id, |client| client.ended(outcome)),
         }
         Ok(true)
@@ -199,9 +241,12 @@ impl Monitor {
     fn app_exited(&mut self, name: &AppName, outcome: Outcome, isolator: &dyn Isolator) {
         const SIGKILL: i32 = Signal::SIGKILL as i32;
         let outcome = match outcome {
-            Outcome::Signaled { signal: SIGKILL, .. } => {
-                Outcome::Signaled { signal: SIGKILL, oom_killed: isolator.oom_kills(name) > 0 }
-            }
+            Outcome::Signaled {
+                signal: SIGKILL, ..
+            } => Outcome::Signaled {
+                signal: SIGKILL,
+                oom_killed: isolator.oom_kills(name) > 0,
+            },
             other => other,
         };
         if let Some(app) = self.apps.iter_mut().find(|app| app.name == *name) {
@@ -217,8 +262,11 @@ impl Monitor {
         ready: &mut Option<OwnedFd>,
     ) -> Result<(), StartFailure> {
         while self.hear_init(isolator, ready)? {}
-        waitid(WaitId::PidFd(self.init_pidfd.as_fd()), WaitIdOptions::EXITED)
-            .map_err(StartFailure::os("reap pod init"))?;
+        waitid(
+            WaitId::PidFd(self.init_pidfd.as_fd()),
+            WaitIdOptions::EXITED,
+        )
+        .map_err(StartFailure::os("reap pod init"))?;
         self.init_is_dead = true;
         self.kill_init_at = None;
         self.streams.close_input();
@@ -259,11 +307,7 @@ impl Monitor {
         }
     }
 
-    fn answer(
-        &mut self,
-        id: u64,
-        answer: impl FnOnce(&mut Client) -> Result<(), pod::PodError>,
-    ) {
+    fn answer(&mut self, id: u64, answer: impl FnOnce(&mut Client) -> Result<(), pod::PodError>) {
         // A client that has left, or that doesn't read, gets no answer.
         if let Some(index) = self.clients.iter().position(|client| client.waits_for(id))
             && let Some(client) = self.clients.get_mut(index)
@@ -310,7 +354,9 @@ impl Monitor {
     }
 
     fn signal(&self, app: Option<AppName>, signal: i32) -> Response {
-        let known = app.as_ref().is_none_or(|name| self.manifest.app(name).is_some());
+        let known = app
+            .as_ref()
+            .is_none_or(|name| self.manifest.app(name).is_some());
         match app {
             Some(name) if !known => Response::Refused {
                 kind: FailureKind::Other,
@@ -318,9 +364,10 @@ impl Monitor {
             },
             app => match self.tell_init(&ToInit::Signal { app, signal }) {
                 Ok(()) => Response::Done,
-                Err(failure) => {
-                    Response::Refused { kind: failure.kind, message: failure.message }
-                }
+                Err(failure) => Response::Refused {
+                    kind: failure.kind,
+                    message: failure.message,
+                },
             },
         }
     }

@@ -30,12 +30,17 @@ struct Command {
 
 impl Client {
     pub(super) fn new(socket: SeqPacket) -> Self {
-        Self { socket, command: None }
+        Self {
+            socket,
+            command: None,
+        }
     }
 
     /// Whether this connection started the command with this number.
     pub(super) fn waits_for(&self, id: u64) -> bool {
-        self.command.as_ref().is_some_and(|command| command.id == id)
+        self.command
+            .as_ref()
+            .is_some_and(|command| command.id == id)
     }
 
     /// Passes a command on to pod init.
@@ -46,7 +51,9 @@ impl Client {
         request: ExecRequest,
     ) -> Result<(), StartFailure> {
         if self.command.is_some() {
-            return Err(StartFailure::other("this connection has started a command already"));
+            return Err(StartFailure::other(
+                "this connection has started a command already",
+            ));
         }
         let tty = request.tty;
         let message = ToInit::Exec { id, request };
@@ -59,13 +66,19 @@ impl Client {
             init.send(&message, &borrowed)?;
             ours.into()
         };
-        self.command = Some(Command { id, streams, terminal: None });
+        self.command = Some(Command {
+            id,
+            streams,
+            terminal: None,
+        });
         Ok(())
     }
 
     /// The command runs: the client gets its streams. `fds` came from pod init.
     pub(super) fn started(&mut self, fds: Vec<OwnedFd>) -> Result<(), pod::PodError> {
-        let Some(command) = &mut self.command else { return Ok(()) };
+        let Some(command) = &mut self.command else {
+            return Ok(());
+        };
         let mut fds = fds.into_iter();
         let pid = fds.next().as_ref().and_then(pid_of).unwrap_or_default();
         let mut streams = std::mem::take(&mut command.streams);
@@ -91,7 +104,11 @@ impl Client {
 
     /// The client's terminal has a new size.
     pub(super) fn resize(&self, size: WindowSize) {
-        if let Some(Command { terminal: Some(master), .. }) = &self.command {
+        if let Some(Command {
+            terminal: Some(master),
+            ..
+        }) = &self.command
+        {
             terminal::resize(master, size);
         }
     }

@@ -31,7 +31,7 @@ use crate::protocol::{AppSpec, CgroupFds, Setup, ToInit};
 
 /// What only the isolator knows: where the pod runs.
 pub trait Isolator {
-    /// Makes what the apps need outside of the pod before anything runs: cgroups, a network.
+    /// Makes what the pod needs outside of it before anything runs: cgroups.
     ///
     /// # Errors
     /// What failed, on what.
@@ -47,7 +47,14 @@ pub trait Isolator {
     ///
     /// # Errors
     /// What failed, on what.
-    fn start(&mut self, manifest: &PodManifest, init_end: OwnedFd) -> Result<OwnedFd, StartFailure>;
+    fn start(&mut self, manifest: &PodManifest, init_end: OwnedFd)
+    -> Result<OwnedFd, StartFailure>;
+
+    /// Makes the pod's network. `None` if it is the host's, or not for pod init to enter.
+    ///
+    /// # Errors
+    /// What failed, on what.
+    fn network(&mut self, manifest: &PodManifest) -> Result<Option<OwnedFd>, StartFailure>;
 
     /// How often the kernel killed a process of this app because its memory limit was reached.
     fn oom_kills(&self, app: &AppName) -> u64;
@@ -72,7 +79,11 @@ pub struct Place {
 
 /// Runs a pod to its end. The result is the exit code of the `run` entry point.
 pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
-    let Place { run_dir, layers_dir, mut ready } = place;
+    let Place {
+        run_dir,
+        layers_dir,
+        mut ready,
+    } = place;
     let result = start_and_serve(&pod, &run_dir, &layers_dir, &mut ready, isolator);
     let cleaned = isolator.clean_up().and_then(|()| remove_run_dir(&run_dir));
     let exit = match result {
@@ -114,20 +125,30 @@ fn start_and_serve(
     make_run_dir(run_dir)?;
     isolator.prepare(&manifest)?;
     let (monitor_end, init_end) = SeqPacket::pair()?;
+    let init = isolator.start(&manifest, init_end.into())?;
+    // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path())?;
-    monitor_end.send(&ToInit::Setup(setup(&manifest, pod.path(), layers_dir)), &[])?;
+    monitor_end.send(
+        &ToInit::Setup(setup(&manifest, pod.path(), layers_dir)),
+        &[],
+    )?;
     for app in &manifest.apps {
         let (kind, mut fds) = streams.for_app(app)?;
         let (cgroup, cgroup_fds) = isolator.cgroup(&app.name)?;
         fds.extend(cgroup_fds);
         let size = app.tty.then(terminal::window_size).flatten();
-        let spec = AppSpec { app: app.clone(), streams: kind, cgroup, size };
+        let spec = AppSpec {
+            app: app.clone(),
+            streams: kind,
+            cgroup,
+            size,
+        };
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         monitor_end.send(&ToInit::App(Box::new(spec)), &borrowed)?;
     }
-    monitor_end.send(&ToInit::Start, &[])?;
-    let init = isolator.start(&manifest, init_end.into())?;
-    // Beside pod init, which needs a while to put the apps together.
+    let network = isolator.network(&manifest)?;
+    let network: Vec<_> = network.iter().map(AsFd::as_fd).collect();
+    monitor_end.send(&ToInit::Start, &network)?;
     let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
     event_loop::Monitor::new(manifest, monitor_end, init, listener, streams)?.run(isolator, ready)
 }
@@ -138,7 +159,10 @@ fn setup(manifest: &PodManifest, pod_dir: &Path, layers_dir: &Path) -> Setup {
         Network::Host => (host_file("/etc/hosts"), host_file("/etc/resolv.conf")),
     };
     let hosts = if hosts.is_empty() {
-        format!("127.0.0.1\tlocalhost {0}\n::1\tlocalhost ip6-localhost {0}\n", manifest.hostname)
+        format!(
+            "127.0.0.1\tlocalhost {0}\n::1\tlocalhost ip6-localhost {0}\n",
+            manifest.hostname
+        )
     } else {
         hosts
     };
@@ -169,7 +193,11 @@ fn handled_signals() -> SigSet {
         Signal::SIGUSR2,
         Signal::SIGWINCH,
     ];
-    handled.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+    handled
+        .into_iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 fn block_signals() -> Result<(), StartFailure> {
@@ -182,7 +210,10 @@ fn make_run_dir(run_dir: &Path) -> Result<(), StartFailure> {
         .recursive(true)
         .mode(0o700)
         .create(run_dir)
-        .map_err(StartFailure::os(format_args!("create {}", run_dir.display())))
+        .map_err(StartFailure::os(format_args!(
+            "create {}",
+            run_dir.display()
+        )))
 }
 
 /// Removes the runtime folder with whatever is in it.
@@ -191,9 +222,10 @@ fn make_run_dir(run_dir: &Path) -> Result<(), StartFailure> {
 /// If it is there and can't be removed.
 pub fn remove_run_dir(run_dir: &Path) -> Result<(), StartFailure> {
     match std::fs::remove_dir_all(run_dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(StartFailure::os(format_args!("remove {}", run_dir.display()))(e))
-        }
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StartFailure::os(format_args!(
+            "remove {}",
+            run_dir.display()
+        ))(e)),
         _ => Ok(()),
     }
 }
@@ -226,5 +258,8 @@ fn warn(message: &str) {
 
 /// The failure of a pod whose pid 1 was killed from outside.
 fn init_was_killed() -> StartFailure {
-    StartFailure { kind: FailureKind::Other, message: "pod init was killed".into() }
+    StartFailure {
+        kind: FailureKind::Other,
+        message: "pod init was killed".into(),
+    }
 }

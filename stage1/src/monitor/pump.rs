@@ -13,7 +13,7 @@ use rustix::io::{Errno, read, write};
 /// What poll(2) guarantees to fit into a writable pipe.
 const PIPE_BUF: usize = 4096;
 /// Bytes read at once.
-const BUFFER: usize = 64 << 10;
+const BUFFER: usize = 32 << 10;
 
 /// A descriptor that the pump owns, or a standard stream that it borrows.
 #[derive(Debug)]
@@ -48,7 +48,15 @@ impl Pump {
         let regular = fstat(&sink)
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
         let at_once = if regular { BUFFER } else { PIPE_BUF };
-        Self { source, sink, at_once, pending: Vec::new(), written: 0, ended: false, broken: false }
+        Self {
+            source,
+            sink,
+            at_once,
+            pending: Vec::new(),
+            written: 0,
+            ended: false,
+            broken: false,
+        }
     }
 
     /// Whether there is nothing left to move.
@@ -75,13 +83,12 @@ impl Pump {
     }
 
     fn fill(&mut self) {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = [0; BUFFER];
         match read(&self.source, &mut buffer) {
             // EIO: the last process on the other side of a terminal is gone.
             Ok(0) | Err(Errno::IO) => self.ended = true,
             Ok(length) => {
-                buffer.truncate(length);
-                self.pending = buffer;
+                self.pending = buffer.get(..length).unwrap_or_default().to_vec();
                 self.written = 0;
             }
             Err(Errno::INTR | Errno::AGAIN) => {}

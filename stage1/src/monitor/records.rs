@@ -22,7 +22,12 @@ pub(super) struct AppRecord {
 
 impl AppRecord {
     pub(super) fn new(name: AppName) -> Self {
-        Self { name, pidfd: None, started: None, end: None }
+        Self {
+            name,
+            pidfd: None,
+            started: None,
+            end: None,
+        }
     }
 
     pub(super) fn live(&self) -> LiveApp {
@@ -50,7 +55,13 @@ impl PodEnd {
         let now = Timestamp::now();
         for app in &self.apps {
             // An app whose end nobody reported went down with the pod.
-            let lost = (now, Outcome::Signaled { signal: 9, oom_killed: false });
+            let lost = (
+                now,
+                Outcome::Signaled {
+                    signal: 9,
+                    oom_killed: false,
+                },
+            );
             let (finished, outcome) = app.end.unwrap_or(lost);
             let status = AppStatus {
                 version: RECORD_VERSION,

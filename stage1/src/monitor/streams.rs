@@ -34,7 +34,11 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) fn new(manifest: &PodManifest, pod_dir: &Path) -> Result<Self, StartFailure> {
-        let log_folders = manifest.apps.iter().map(|app| app_dir(pod_dir, &app.name)).collect();
+        let log_folders = manifest
+            .apps
+            .iter()
+            .map(|app| app_dir(pod_dir, &app.name))
+            .collect();
         Ok(Self {
             destination: manifest.streams,
             outputs: Vec::new(),
@@ -48,15 +52,14 @@ impl Streams {
     }
 
     /// Makes the pipes of one app, to be called in the manifest's order. Returns the app's ends.
-    pub(super) fn for_app(
-        &mut self,
-        app: &App,
-    ) -> Result<(StreamFds, Vec<OwnedFd>), StartFailure> {
+    pub(super) fn for_app(&mut self, app: &App) -> Result<(StreamFds, Vec<OwnedFd>), StartFailure> {
         let index = self.logs.len();
         if self.destination == Destination::Log {
             let folder = self.log_folders.get(index).cloned().unwrap_or_default();
-            let log = LogFile::create(&folder)
-                .map_err(StartFailure::os(format_args!("create the log in {}", folder.display())))?;
+            let log = LogFile::create(&folder).map_err(StartFailure::os(format_args!(
+                "create the log in {}",
+                folder.display()
+            )))?;
             self.logs.push(log);
         }
         if app.tty {
@@ -66,8 +69,14 @@ impl Streams {
         let (error, app_error) = make_pipe()?;
         match self.destination {
             Destination::Foreground => {
-                self.outputs.push(Pump::new(End::Owned(output), End::Standard(well_known_fd(1))));
-                self.outputs.push(Pump::new(End::Owned(error), End::Standard(well_known_fd(2))));
+                self.outputs.push(Pump::new(
+                    End::Owned(output),
+                    End::Standard(well_known_fd(1)),
+                ));
+                self.outputs.push(Pump::new(
+                    End::Owned(error),
+                    End::Standard(well_known_fd(2)),
+                ));
             }
             Destination::Log => {
                 self.logged.push(LogPump::new(output, index, "stdout"));
@@ -79,13 +88,20 @@ impl Streams {
         }
         let (app_input, input) = make_pipe()?;
         fcntl_setfl(&input, OFlags::NONBLOCK).map_err(StartFailure::os("set up standard input"))?;
-        self.input = Some(Pump::new(End::Standard(well_known_fd(0)), End::Owned(input)));
+        self.input = Some(Pump::new(
+            End::Standard(well_known_fd(0)),
+            End::Owned(input),
+        ));
         Ok((StreamFds::All, vec![app_input, app_output, app_error]))
     }
 
     /// Takes over the terminal of the pod's app.
     pub(super) fn attach_terminal(&mut self, master: OwnedFd) -> Result<(), StartFailure> {
-        let duplicate = || master.try_clone().map_err(StartFailure::os("duplicate the terminal"));
+        let duplicate = || {
+            master
+                .try_clone()
+                .map_err(StartFailure::os("duplicate the terminal"))
+        };
         match self.destination {
             Destination::Foreground => {
                 let sink = End::Standard(well_known_fd(1));
@@ -115,7 +131,13 @@ impl Streams {
     /// The events that the streams wait for.
     pub(super) fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
         let pumps = self.outputs.iter().chain(&self.input).map(Pump::interest);
-        pumps.chain(self.logged.iter().map(|log| (log.source(), PollFlags::POLLIN))).collect()
+        pumps
+            .chain(
+                self.logged
+                    .iter()
+                    .map(|log| (log.source(), PollFlags::POLLIN)),
+            )
+            .collect()
     }
 
     /// Moves what can be moved: `ready` answers [`Streams::interests`] one by one.
@@ -165,7 +187,10 @@ pub(super) fn command_pipes() -> Result<([OwnedFd; 3], [OwnedFd; 3]), StartFailu
     let (input, client_input) = make_pipe()?;
     let (client_output, output) = make_pipe()?;
     let (client_error, error) = make_pipe()?;
-    Ok(([input, output, error], [client_input, client_output, client_error]))
+    Ok((
+        [input, output, error],
+        [client_input, client_output, client_error],
+    ))
 }
 
 /// The process ID in the monitor's pid namespace that a pidfd stands for.

@@ -34,7 +34,10 @@ impl Drop for RawTerminal {
 pub(super) fn window_size() -> Option<WindowSize> {
     [1, 0].into_iter().find_map(|number| {
         let size = rustix::termios::tcgetwinsize(well_known_fd(number)).ok()?;
-        Some(WindowSize { rows: size.ws_row, cols: size.ws_col })
+        Some(WindowSize {
+            rows: size.ws_row,
+            cols: size.ws_col,
+        })
     })
 }
 

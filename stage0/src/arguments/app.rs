@@ -1,0 +1,152 @@
+//! One app of a pod: `IMAGE [app flags] [-- args]`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, FromArgMatches};
+use pod::AppName;
+use pod::manifest::Resources;
+
+use super::quantity::{cpus, memory};
+use crate::failure::Failure;
+
+/// An app as asked for on the command line. Unset flags leave what the image says.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "App flags, after the image they are for")]
+pub(crate) struct AppArguments {
+    /// Reference, digest in the store, or source of an image
+    #[arg(value_name = "IMAGE", required = true, help_heading = None)]
+    words: Vec<String>,
+    /// Arguments, instead of those that the image has
+    #[arg(value_name = "ARGS", last = true, help_heading = None)]
+    pub(crate) arguments: Vec<String>,
+    /// Name of the app within its pod [default: from the image's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app_name: Option<AppName>,
+    /// Program to run instead of the image's
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) exec: Option<String>,
+    /// Environment variable; without a value, that of this command
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    pub(crate) env: Vec<String>,
+    /// File of environment variables, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// User by name or number
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub(crate) user: Option<String>,
+    /// Group by name or number
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// Working directory
+    #[arg(long, value_name = "PATH")]
+    pub(crate) workdir: Option<String>,
+    /// Most memory, such as 64m
+    #[arg(long, value_name = "BYTES", value_parser = memory)]
+    memory: Option<u64>,
+    /// Most processor time, such as 1.5 processors
+    #[arg(long, value_name = "NUMBER", value_parser = cpus)]
+    cpus: Option<u64>,
+    /// Weight for processor time
+    #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]
+    cpu_shares: Option<u64>,
+    /// Most processes and threads
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pids_limit: Option<u32>,
+    /// Give the app a pseudo-terminal
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+    /// Give the app the standard input
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+}
+
+impl AppArguments {
+    /// The image, once [`AppArguments::check`] has been called.
+    pub(crate) fn image(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
+    /// The limits.
+    pub(crate) fn resources(&self) -> Resources {
+        Resources {
+            memory: self.memory,
+            cpu_millis: self.cpus,
+            cpu_shares: self.cpu_shares,
+            pids: self.pids_limit,
+        }
+    }
+
+    /// Parses the part of the command line after a `---`.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`].
+    pub(crate) fn parse_later(words: &[OsString]) -> Result<Self, Failure> {
+        let command = clap::Command::new("fairing run")
+            .no_binary_name(true)
+            .disable_help_flag(true)
+            .disable_version_flag(true)
+            .override_usage("… --- IMAGE [APP FLAGS] [-- ARGS]");
+        let usage = |error: clap::Error| crate::command::usage(&error, "after `---`: ");
+        let mut matches = Self::augment_args(command)
+            .try_get_matches_from(words)
+            .map_err(usage)?;
+        let app = Self::from_arg_matches_mut(&mut matches).map_err(usage)?;
+        app.check()?;
+        Ok(app)
+    }
+
+    /// Refuses more than one word that is no flag.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`].
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        match self.words.as_slice() {
+            [_] => Ok(()),
+            [image, word, ..] => Err(Failure::Usage(format!(
+                "unexpected {word:?} after the image {image}: arguments of the app follow `--`, \
+                 another image follows `---`"
+            ))),
+            [] => Err(Failure::Usage("no image is given".to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<AppArguments, Failure> {
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        AppArguments::parse_later(&words)
+    }
+
+    #[test]
+    fn flags_belong_to_the_image_and_the_rest_to_the_app() {
+        let app =
+            parse("a.io/b:1 --env A=1 -e B --memory 64m --cpus 1.5 -it -- -x --env C").unwrap();
+        assert_eq!(app.image(), "a.io/b:1");
+        assert_eq!(app.env, ["A=1", "B"]);
+        assert_eq!(app.arguments, ["-x", "--env", "C"]);
+        assert_eq!(app.resources().memory, Some(64 << 20));
+        assert_eq!(app.resources().cpu_millis, Some(1500));
+        assert!(app.tty && app.interactive);
+    }
+
+    #[test]
+    fn mistakes_are_usage_errors() {
+        for bad in [
+            "",
+            "--env A=1",
+            "a b",
+            "a --name pod",
+            "a --memory 16",
+            "a --pids-limit 0",
+            "a --cpu-shares 1",
+            "a --app-name Not_A_Label",
+        ] {
+            let error = parse(bad).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{bad}: {error}");
+        }
+    }
+}

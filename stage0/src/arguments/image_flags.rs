@@ -1,0 +1,15 @@
+//! Flags about where images come from.
+
+use clap::ValueEnum;
+
+/// When to fetch an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Pull {
+    /// If the store has none of that name
+    #[default]
+    Missing,
+    /// Each time
+    Always,
+    /// Never: use what the store has
+    Never,
+}

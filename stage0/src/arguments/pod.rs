@@ -1,0 +1,120 @@
+//! A pod as a whole: `[pod flags] IMAGE [app flags] [-- args] [--- IMAGE2 …]`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use pod::PodName;
+use pod::manifest::{DEFAULT_GRACE, Network};
+
+use super::app::AppArguments;
+use super::duration;
+use super::image_flags::Pull;
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Flags of the pod, before its first image.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pod flags")]
+pub(crate) struct PodArguments {
+    /// Name of the pod
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<PodName>,
+    /// Host name that the apps see [default: the pod's name]
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
+    pub(crate) hostname: Option<String>,
+    /// Network of the pod
+    #[arg(long, value_enum, value_name = "NETWORK", default_value_t)]
+    pub(crate) net: Net,
+    /// Time between the stop signal and SIGKILL
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
+    pub(crate) grace_period: Duration,
+    /// When to fetch images
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub(crate) pull: Pull,
+    /// Isolator, by name or folder
+    #[arg(long, value_name = "NAME|DIR", default_value = crate::isolator::DEFAULT)]
+    pub(crate) stage1: String,
+    /// File to write the pod's UUID to, before anything can fail
+    #[arg(long, value_name = "FILE")]
+    pub(crate) uuid_file_save: Option<PathBuf>,
+}
+
+/// What `--net` may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Net {
+    /// Nothing but a loopback of its own
+    #[default]
+    None,
+    /// The host's
+    Host,
+}
+
+impl From<Net> for Network {
+    fn from(net: Net) -> Self {
+        match net {
+            Net::None => Self::None,
+            Net::Host => Self::Host,
+        }
+    }
+}
+
+/// Puts the apps of a pod together.
+///
+/// # Errors
+/// [`Failure::Usage`] if a part makes no sense, or an app wants the standard streams for itself and is
+/// not alone.
+pub(crate) fn apps(first: AppArguments, context: &Context) -> Result<Vec<AppArguments>, Failure> {
+    first.check()?;
+    let mut apps = vec![first];
+    for words in &context.later_apps {
+        apps.push(AppArguments::parse_later(words)?);
+    }
+    if apps.len() > 1 && apps.iter().any(|app| app.tty || app.interactive) {
+        return Err(Failure::Usage(
+            "--tty and --interactive are for pods of one app".to_owned(),
+        ));
+    }
+    Ok(apps)
+}
+
+/// Checks a host name: labels of RFC 1123, no longer than Linux takes.
+fn host_name(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|c| c.is_ascii_alphanumeric() || c == b'-')
+    };
+    if text.len() > 64 {
+        return Err("it is longer than 64 characters".to_owned());
+    }
+    if !text.split('.').all(label) {
+        return Err(
+            "only letters, digits and inner hyphens may be used, in parts separated by dots"
+                .to_owned(),
+        );
+    }
+    Ok(text.to_owned())
+}
+
+const _: () = assert!(DEFAULT_GRACE.as_secs() == 10, "--grace-period says so");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names_follow_rfc_1123() {
+        for good in ["a", "web-1", "web.example.com", "X1"] {
+            assert!(host_name(good).is_ok(), "{good}");
+        }
+        let long = "x".repeat(65);
+        for bad in ["", "-a", "a-", "a..b", "a_b", "a b", long.as_str()] {
+            assert!(host_name(bad).is_err(), "{bad}");
+        }
+    }
+}

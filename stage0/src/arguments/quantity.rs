@@ -1,0 +1,110 @@
+//! Amounts of memory and processor time, as people write them.
+
+/// Least memory that an app can be given: one page. Catches `16` where `16m` was meant.
+const MEMORY_MIN: u64 = 4096;
+
+/// Parses an amount of memory in bytes: a number and `k`, `m`, `g` or `t` (powers of 1024, with or
+/// without `b` or `ib`).
+pub(crate) fn memory(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "it must be a number such as 64m or 2g".to_owned())?;
+    let power = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        _ => return Err(format!("unknown unit {unit:?}; use k, m, g or t")),
+    };
+    let bytes = 1024_u64
+        .pow(power)
+        .checked_mul(number)
+        .filter(|bytes| i64::try_from(*bytes).is_ok())
+        .ok_or("it is too large")?;
+    if bytes < MEMORY_MIN {
+        return Err(format!(
+            "{bytes} bytes are less than a page; is the unit missing?"
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Parses a number of processors, such as `1.5`, to thousandths.
+pub(crate) fn cpus(text: &str) -> Result<u64, String> {
+    let malformed = || "it must be a number of processors such as 2 or 0.5".to_owned();
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    if !digits(whole) || !digits(part) {
+        return Err(malformed());
+    }
+    if part.len() > 3 {
+        return Err("thousandths of a processor are the finest".to_owned());
+    }
+    let whole: u64 = whole.parse().map_err(|_| malformed())?;
+    let part: u64 = format!("{part:0<3}").parse().map_err(|_| malformed())?;
+    let millis = whole
+        .checked_mul(1000)
+        .and_then(|millis| millis.checked_add(part))
+        .filter(|millis| *millis <= 1_000_000_000)
+        .ok_or("it is too large")?;
+    // The kernel takes no quota below 1 ms of each 100 ms.
+    if millis < 10 {
+        return Err("0.01 of a processor is the least".to_owned());
+    }
+    Ok(millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_takes_the_usual_units() {
+        for (text, bytes) in [
+            ("4096", 4096),
+            ("64m", 64 << 20),
+            ("64M", 64 << 20),
+            ("2GiB", 2 << 30),
+            ("16kb", 16 << 10),
+            ("1t", 1 << 40),
+        ] {
+            assert_eq!(memory(text), Ok(bytes), "{text}");
+        }
+        for bad in [
+            "",
+            "m",
+            "16",
+            "-1",
+            "1.5g",
+            "64x",
+            "99999999999999999999",
+            "9999999999t",
+        ] {
+            assert!(memory(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn processors_are_counted_in_thousandths() {
+        for (text, millis) in [("1", 1000), ("1.5", 1500), ("0.01", 10), ("0.125", 125)] {
+            assert_eq!(cpus(text), Ok(millis), "{text}");
+        }
+        for bad in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "0",
+            "0.001",
+            "-1",
+            "1e3",
+            "1.2345",
+            "99999999999999",
+        ] {
+            assert!(cpus(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Which pod a command is about.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::failure::Failure;
+
+/// One pod.
+#[derive(Debug, Args)]
+pub(crate) struct OnePod {
+    /// Name or UUID of the pod, or the beginning of its UUID
+    #[arg(
+        value_name = "POD",
+        required_unless_present = "uuid_file",
+        conflicts_with = "uuid_file"
+    )]
+    pod: Option<String>,
+    /// File that holds the UUID, as --uuid-file-save writes it
+    #[arg(long, value_name = "FILE")]
+    uuid_file: Option<PathBuf>,
+}
+
+/// Any number of pods.
+#[derive(Debug, Args)]
+pub(crate) struct Pods {
+    /// Names or UUIDs of pods, or the beginnings of UUIDs
+    #[arg(value_name = "POD", required_unless_present = "uuid_file")]
+    pods: Vec<String>,
+    /// File that holds the UUID of one more, as --uuid-file-save writes it
+    #[arg(long, value_name = "FILE")]
+    uuid_file: Option<PathBuf>,
+}
+
+impl OnePod {
+    /// What the user calls the pod.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub(crate) fn selector(self) -> Result<String, Failure> {
+        match (self.pod, self.uuid_file) {
+            (Some(pod), _) => Ok(pod),
+            (None, Some(file)) => read(file),
+            (None, None) => Ok(String::new()),
+        }
+    }
+}
+
+impl Pods {
+    /// What the user calls the pods.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub(crate) fn selectors(self) -> Result<Vec<String>, Failure> {
+        let mut selectors = self.pods;
+        if let Some(file) = self.uuid_file {
+            selectors.push(read(file)?);
+        }
+        Ok(selectors)
+    }
+}
+
+fn read(file: PathBuf) -> Result<String, Failure> {
+    let text = fs::read_to_string(&file).map_err(Failure::io("read", &file))?;
+    Ok(text.trim().to_owned())
+}

@@ -1,0 +1,119 @@
+//! `fairing enter`: runs a command inside of an app.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal};
+
+use clap::Args;
+use pod::control::ExecRequest;
+use pod::manifest::PodManifest;
+use pod::stage1::Capability;
+use pod::{AppName, State};
+
+use super::Subcommand;
+use crate::connection::connect_when_up;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::terminal::window_size;
+use crate::{environment, exec_session, isolator};
+
+/// What runs if no command is given.
+const SHELL: &str = "/bin/sh";
+
+/// Arguments of `enter`.
+#[derive(Debug, Args)]
+pub(crate) struct Enter {
+    /// Name or UUID of the pod, or the beginning of its UUID
+    #[arg(value_name = "POD")]
+    pod: String,
+    /// The app to enter, if the pod has several
+    #[arg(long, value_name = "NAME")]
+    app: Option<AppName>,
+    /// Give the command a pseudo-terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Give the command the standard input
+    #[arg(short, long)]
+    interactive: bool,
+    /// Environment variable; without a value, that of this command
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    env: Vec<String>,
+    /// Command and its arguments [default: a shell]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    command: Vec<String>,
+}
+
+impl Subcommand for Enter {
+    const NAME: &'static str = "enter";
+    const ABOUT: &'static str =
+        "Run a command inside of an app, as the app's user and under its limits";
+    const ALIASES: &'static [&'static str] = &["exec"];
+    const USAGE: Option<&'static str> = Some("fairing enter [FLAGS] POD [-- COMMAND]");
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let entry = context.pods().find(&self.pod)?;
+        let state = entry.state()?;
+        if state != State::Running {
+            return Err(not_running(&entry, &state.to_string()));
+        }
+        let manifest = PodManifest::load(&entry.path)?;
+        let app = self.app_of(&manifest)?;
+        isolator::of_pod(&manifest.stage1, &context.directories)?
+            .require(&BTreeSet::from([Capability::Exec]))?;
+        let Some(connection) = connect_when_up(&entry, &context.directories)? else {
+            return Err(not_running(&entry, "exited"));
+        };
+        // Nothing but a name on a terminal: a shell, as a person would want it.
+        let by_person =
+            self.command.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
+        let tty = self.tty || by_person;
+        let mut env = environment::given(&self.env)?;
+        if tty
+            && !env.iter().any(|entry| entry.starts_with("TERM="))
+            && let Ok(term) = std::env::var("TERM")
+        {
+            env.push(format!("TERM={term}"));
+        }
+        let argv = match self.command.is_empty() {
+            true => vec![SHELL.to_owned()],
+            false => self.command,
+        };
+        let request = ExecRequest {
+            app: Some(app),
+            argv,
+            env,
+            tty,
+            size: window_size().filter(|_| tty),
+        };
+        exec_session::run(connection, request, self.interactive || by_person)
+    }
+}
+
+impl Enter {
+    fn app_of(&self, manifest: &PodManifest) -> Result<AppName, Failure> {
+        let names = || {
+            let names: Vec<_> = manifest.apps.iter().map(|app| app.name.as_str()).collect();
+            names.join(", ")
+        };
+        match (&self.app, manifest.apps.as_slice()) {
+            (Some(name), _) if manifest.app(name).is_some() => Ok(name.clone()),
+            (Some(name), _) => Err(Failure::Other(format!(
+                "pod {} has no app `{name}`; it has {}",
+                manifest.uuid,
+                names()
+            ))),
+            (None, [only]) => Ok(only.name.clone()),
+            (None, _) => Err(Failure::Usage(format!(
+                "pod {} has several apps; name one with --app: {}",
+                manifest.uuid,
+                names()
+            ))),
+        }
+    }
+}
+
+fn not_running(entry: &pod::PodEntry, state: &str) -> Failure {
+    Failure::Other(format!(
+        "pod {} can't be entered: it is {state}",
+        entry.uuid
+    ))
+}

@@ -1,0 +1,53 @@
+//! `fairing fetch`: brings images into the store.
+
+use clap::Args;
+use image_store::ImageSource;
+
+use super::{Subcommand, for_each};
+use crate::arguments::image_flags::Pull;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::image_choice::in_store;
+use crate::verify::{Verifier, warn_if_unsigned};
+use crate::{fetching, output};
+
+/// Arguments of `fetch`.
+#[derive(Debug, Args)]
+pub(crate) struct Fetch {
+    /// References, or sources such as oci:DIR
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<String>,
+    /// When to fetch
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "always")]
+    pull: Pull,
+}
+
+impl Subcommand for Fetch {
+    const NAME: &'static str = "fetch";
+    const ABOUT: &'static str = "Fetch images and print the digests of their manifests";
+    const ALIASES: &'static [&'static str] = &["pull"];
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let verifier = Verifier::new(context)?;
+        for_each(&self.images, |image| {
+            let _pin = context.store().pin()?;
+            // A digest alone tells no registry.
+            if self.pull != Pull::Always || image.starts_with("sha256:") {
+                match in_store(context, image) {
+                    Ok(choice) => {
+                        let image = verifier.at_start(&choice.reference, &choice.top)?;
+                        image.warn_if_unsigned();
+                        return output::line(image.image().manifest_digest().as_ref());
+                    }
+                    Err(Failure::NotInStore { reference })
+                        if self.pull == Pull::Missing && !reference.starts_with("sha256:") => {}
+                    Err(failure) => return Err(failure),
+                }
+            }
+            let source = ImageSource::parse(image)?;
+            let fetched = fetching::fetch(context, &verifier, &source, None)?;
+            warn_if_unsigned(&fetched.proof);
+            output::line(fetched.image.manifest_digest().as_ref())
+        })
+    }
+}

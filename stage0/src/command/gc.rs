@@ -1,0 +1,164 @@
+//! `fairing gc`: removes what has ended, what was given up and what nobody needs.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use pod::exit::PodExit;
+use pod::manifest::PodManifest;
+use pod::timestamp::Timestamp;
+use pod::{LockedPod, Phase, PodEntry, PodUuid, PodsDir, State};
+
+use super::Subcommand;
+use crate::arguments::duration;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output;
+use crate::pod_removal::{images_in_use, lost_race, remove};
+use crate::table::size;
+
+/// Arguments of `gc`.
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    /// How long pods are kept after their end
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30m")]
+    grace_period: Duration,
+    /// How long prepared pods are kept
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "24h")]
+    expire_prepared: Duration,
+}
+
+impl Subcommand for Gc {
+    const NAME: &'static str = "gc";
+    const ABOUT: &'static str =
+        "Remove pods that have ended, what killed commands left, and unused layers";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let mut sweep = Sweep {
+            context,
+            pods: context.pods(),
+            first: None,
+        };
+        sweep.aborted();
+        sweep.phase(Phase::Run, |entry| {
+            entry.state().is_ok_and(|state| state == State::Exited)
+                && ended(entry).elapsed() >= self.grace_period
+        });
+        sweep.phase(Phase::Prepared, |entry| {
+            prepared(entry).elapsed() >= self.expire_prepared
+        });
+        sweep.phase(Phase::Garbage, |_| true);
+        sweep.images();
+        match sweep.first {
+            None => Ok(0),
+            Some(failure) => Err(Failure::Printed {
+                first: Box::new(failure),
+            }),
+        }
+    }
+}
+
+struct Sweep<'a> {
+    context: &'a Context,
+    pods: PodsDir,
+    first: Option<Failure>,
+}
+
+impl Sweep<'_> {
+    /// One broken pod must not keep the others.
+    fn failed(&mut self, what: &str, failure: Failure) {
+        output::error(&format!("fairing: {what}: {}\n", failure.line()));
+        self.first.get_or_insert(failure);
+    }
+
+    fn aborted(&mut self) {
+        match self.pods.lock_aborted() {
+            Ok(aborted) => aborted.into_iter().for_each(|pod| self.remove(pod)),
+            Err(error) => self.failed("pods whose preparation was interrupted", error.into()),
+        }
+    }
+
+    fn phase(&mut self, phase: Phase, is_due: impl Fn(&PodEntry) -> bool) {
+        let entries = match self.pods.in_phase(phase) {
+            Ok(entries) => entries,
+            Err(error) => return self.failed("pods", error.into()),
+        };
+        for entry in entries.into_iter().filter(is_due) {
+            match self.pods.lock(&entry) {
+                Ok(pod) => self.remove(pod),
+                Err(error) if lost_race(&error) => {}
+                Err(error) => self.failed(&of(entry.uuid), error.into()),
+            }
+        }
+    }
+
+    fn remove(&mut self, pod: LockedPod) {
+        let uuid = pod.uuid();
+        let removed =
+            remove(pod, self.context).and_then(|()| output::line(&format!("{} removed", of(uuid))));
+        if let Err(failure) = removed {
+            self.failed(&of(uuid), failure);
+        }
+    }
+
+    fn images(&mut self) {
+        if let Err(failure) = collect_images(self.context, &self.pods) {
+            self.failed("images", failure);
+        }
+    }
+}
+
+fn of(uuid: PodUuid) -> String {
+    format!("pod {uuid}")
+}
+
+/// Removes what neither a name nor a pod needs.
+fn collect_images(context: &Context, pods: &PodsDir) -> Result<(), Failure> {
+    let store = context.store();
+    // A store that was never used must not come to be by cleaning.
+    if !store.path().exists() {
+        return Ok(());
+    }
+    let alone = store.exclusive()?;
+    let (_, digests) = images_in_use(pods)?;
+    let report = store.gc(&digests, &alone)?;
+    for damaged in &report.damaged {
+        output::warn(damaged);
+    }
+    let removed = report.blobs + report.layers + report.signatures + report.leftovers;
+    if removed > 0 {
+        output::line(&format!(
+            "images: {} layers, {} blobs, {} half-done removed, {} freed",
+            report.layers,
+            report.blobs,
+            report.leftovers,
+            size(report.freed)
+        ))?;
+    }
+    Ok(())
+}
+
+/// When a pod ended: as its record says, else when its folder was last changed.
+fn ended(entry: &PodEntry) -> Timestamp {
+    match PodExit::load(&entry.path) {
+        Ok(Some(exit)) => exit.finished,
+        _ => changed(&entry.path),
+    }
+}
+
+/// When a pod was prepared.
+fn prepared(entry: &PodEntry) -> Timestamp {
+    match PodManifest::load(&entry.path) {
+        Ok(manifest) => manifest.created,
+        Err(_) => changed(&entry.path),
+    }
+}
+
+fn changed(path: &Path) -> Timestamp {
+    match fs::symlink_metadata(path).and_then(|metadata| metadata.modified()) {
+        Ok(time) => time.into(),
+        // It is gone; whoever comes to lock it will see.
+        Err(_) => Timestamp::now(),
+    }
+}

@@ -1,0 +1,35 @@
+//! `fairing image …`: the images of the store.
+
+mod export;
+mod import;
+mod inspect;
+pub(crate) mod list;
+pub(crate) mod rm;
+mod sign;
+
+use clap::{ArgMatches, Command};
+
+use super::{Entry, delegate};
+use crate::context::Context;
+use crate::failure::Failure;
+
+const COMMANDS: &[Entry] = &[
+    Entry::of::<list::List>(),
+    Entry::of::<inspect::Inspect>(),
+    Entry::of::<import::Import>(),
+    Entry::of::<export::Export>(),
+    Entry::of::<sign::Sign>(),
+    Entry::of::<rm::Rm>(),
+];
+
+pub(super) fn define() -> Command {
+    Command::new("image")
+        .about("Work with the images of the store")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()))
+}
+
+pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {
+    delegate(COMMANDS, "image ", matches, context)
+}

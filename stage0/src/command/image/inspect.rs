@@ -1,0 +1,86 @@
+//! `fairing image inspect`: everything about one image, as JSON.
+
+use clap::Args;
+use image_store::{Platform, Signature};
+use oci_spec::image::ImageConfiguration;
+use pod::timestamp::Timestamp;
+use serde::Serialize;
+
+use super::list::fetched;
+use crate::command::Subcommand;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::image_choice::record;
+use crate::output;
+
+/// Arguments of `image inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// Reference, or the beginning of a digest
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    /// How to show the image
+    #[arg(long, value_name = "FORMAT", value_parser = ["json"], default_value = "json")]
+    format: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Inspection {
+    reference: String,
+    digest: String,
+    manifest: String,
+    config_digest: String,
+    size: u64,
+    fetched: Timestamp,
+    source: String,
+    layers: Vec<String>,
+    signatures: Vec<SignatureView>,
+    config: ImageConfiguration,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct SignatureView {
+    subject: String,
+    payload: String,
+    signature: String,
+}
+
+impl Subcommand for Inspect {
+    const NAME: &'static str = "inspect";
+    const ABOUT: &'static str = "Print what the store knows of an image, as JSON";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let store = context.store();
+        let _pin = store.pin()?;
+        let record = record(context, &self.image)?;
+        let image = store.image(&record.digest, &Platform::host())?;
+        let mut signatures = Vec::new();
+        for subject in image.chain() {
+            let view = |signature: Signature| SignatureView {
+                subject: subject.to_string(),
+                payload: String::from_utf8_lossy(&signature.payload).into_owned(),
+                signature: signature.signature,
+            };
+            signatures.extend(store.signatures(subject)?.into_iter().map(view));
+        }
+        output::json(&Inspection {
+            reference: record.reference.to_string(),
+            digest: record.digest.to_string(),
+            manifest: image.manifest_digest().to_string(),
+            config_digest: image.config_digest().to_string(),
+            size: image.size(),
+            fetched: fetched(record.fetched_at),
+            source: record.source,
+            layers: image
+                .layers()
+                .iter()
+                .map(|layer| layer.diff_id.to_string())
+                .collect(),
+            signatures,
+            config: image.config().clone(),
+        })?;
+        Ok(0)
+    }
+}

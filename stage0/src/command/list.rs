@@ -1,0 +1,99 @@
+//! `fairing list`: all pods.
+
+use clap::Args;
+
+use super::Subcommand;
+use crate::arguments::Format;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output;
+use crate::pod_view::{PodView, look};
+use crate::table::{Table, ago};
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Show UUIDs, digests and times in full
+    #[arg(long)]
+    full: bool,
+    /// Leave the heading out
+    #[arg(long)]
+    no_legend: bool,
+    /// How to show the pods
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+impl Subcommand for List {
+    const NAME: &'static str = "list";
+    const ABOUT: &'static str = "List pods";
+    const ALIASES: &'static [&'static str] = &["ps"];
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let mut views = Vec::new();
+        for entry in context.pods().list()? {
+            if entry.phase == pod::Phase::Garbage {
+                continue;
+            }
+            // A pod that vanishes while we look is not there; one that can't be looked at is said so.
+            match look(&entry, None) {
+                Ok(view) => views.extend(view),
+                Err(failure) => output::warn(&format!("pod {}: {}", entry.uuid, failure.line())),
+            }
+        }
+        views.sort_by_key(|view| (view.created, view.uuid));
+        match self.format {
+            Format::Json => output::json(&views)?,
+            Format::Text => output::text(&self.table(&views).render(!self.no_legend))?,
+        }
+        Ok(0)
+    }
+}
+
+impl List {
+    fn table(&self, views: &[PodView]) -> Table {
+        let mut heading = vec!["UUID", "NAME", "APP", "IMAGE"];
+        if self.full {
+            heading.push("DIGEST");
+        }
+        heading.extend(["STATE", "CREATED"]);
+        let mut table = Table::new(&heading);
+        for view in views {
+            let uuid = match self.full {
+                true => view.uuid.to_string(),
+                false => view.uuid.short(),
+            };
+            let name = view.name.as_ref().map_or("-", |name| name.as_str());
+            let created = match &view.created {
+                None => "-".to_owned(),
+                Some(time) if self.full => time.to_string(),
+                Some(time) => ago(time),
+            };
+            let state = match (&view.damaged, view.exit_code) {
+                (Some(_), _) => format!("{} (damaged)", view.state),
+                (None, Some(code)) => format!("{} ({code})", view.state),
+                (None, None) => view.state.to_string(),
+            };
+            let mut row = |app: &str, image: &str, digest: &str| {
+                let mut cells = vec![
+                    uuid.clone(),
+                    name.to_owned(),
+                    app.to_owned(),
+                    image.to_owned(),
+                ];
+                if self.full {
+                    cells.push(digest.to_owned());
+                }
+                cells.extend([state.clone(), created.clone()]);
+                table.row(cells);
+            };
+            if view.apps.is_empty() {
+                row("-", "-", "-");
+            }
+            for app in &view.apps {
+                row(app.name.as_str(), &app.image, &app.manifest);
+            }
+        }
+        table
+    }
+}

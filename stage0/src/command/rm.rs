@@ -1,0 +1,63 @@
+//! `fairing rm`: removes pods.
+
+use clap::Args;
+use pod::State;
+
+use super::{Subcommand, for_each};
+use crate::arguments::selector::Pods;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output;
+use crate::pod_removal::{lost_race, remove};
+
+/// Arguments of `rm`.
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    #[command(flatten)]
+    pods: Pods,
+    /// End those that run first, at once
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl Subcommand for Rm {
+    const NAME: &'static str = "rm";
+    const ABOUT: &'static str = "Remove pods that don't run";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let pods = context.pods();
+        for_each(self.pods.selectors()?, |selector| {
+            let mut entry = pods.find(&selector)?;
+            match entry.state()? {
+                State::Running if self.force => {
+                    super::stop::stop(&entry, context, true)?;
+                    entry = match pods.by_uuid(entry.uuid)? {
+                        Some(entry) => entry,
+                        // It went by itself: --rm.
+                        None => return output::line(&entry.uuid.to_string()),
+                    };
+                }
+                State::Running => {
+                    return Err(Failure::Other(format!(
+                        "pod {} runs; `fairing stop {selector}` first, or remove it with --force",
+                        entry.uuid
+                    )));
+                }
+                State::Preparing => {
+                    return Err(Failure::Other(format!(
+                        "pod {} is being prepared",
+                        entry.uuid
+                    )));
+                }
+                _ => {}
+            }
+            match pods.lock(&entry) {
+                Ok(pod) => remove(pod, context)?,
+                // Another command removes it.
+                Err(error) if lost_race(&error) && pods.find(&entry.uuid.to_string()).is_err() => {}
+                Err(error) => return Err(error.into()),
+            }
+            output::line(&entry.uuid.to_string())
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! `fairing trust …`: keys and the rules that name them.
+
+mod add;
+mod explain;
+mod keygen;
+mod list;
+mod rm;
+mod rule_file;
+
+use clap::{ArgMatches, Command};
+
+use super::{Entry, delegate};
+use crate::context::Context;
+use crate::failure::Failure;
+
+const COMMANDS: &[Entry] = &[
+    Entry::of::<keygen::Keygen>(),
+    Entry::of::<add::Add>(),
+    Entry::of::<list::List>(),
+    Entry::of::<rm::Rm>(),
+    Entry::of::<explain::Explain>(),
+];
+
+pub(super) fn define() -> Command {
+    Command::new("trust")
+        .about("Work with keys and with the rules that decide which images may run")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()))
+}
+
+pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {
+    delegate(COMMANDS, "trust ", matches, context)
+}

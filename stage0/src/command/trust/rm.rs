@@ -1,0 +1,101 @@
+//! `fairing trust rm`: takes a key away from a prefix.
+
+use clap::Args;
+use trust::{Prefix, Removal, remove_key};
+
+use super::rule_file::RuleFile;
+use crate::command::Subcommand;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::{output, policy_files};
+
+/// Arguments of `trust rm`.
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    /// The prefix that the key is trusted for
+    #[arg(long, value_name = "PREFIX")]
+    prefix: Prefix,
+    /// Fingerprint of the key, or its first digits
+    #[arg(value_name = "FINGERPRINT")]
+    fingerprint: String,
+}
+
+impl Subcommand for Rm {
+    const NAME: &'static str = "rm";
+    const ABOUT: &'static str = "Trust a key for a prefix no longer";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let file = RuleFile::lock(context, &self.prefix)?;
+        let Some(text) = file.read(context)? else {
+            return Err(self.no_file(context, &file));
+        };
+        let removal =
+            remove_key(&text, &self.prefix, &self.fingerprint).map_err(|source| Failure::Edit {
+                path: file.path().to_path_buf(),
+                source,
+            })?;
+        match removal {
+            Removal::Rule(text, fingerprint) => {
+                file.replace(context, &text)?;
+                output::line(&format!(
+                    "{fingerprint} is no longer trusted for {}",
+                    self.prefix
+                ))?;
+            }
+            Removal::Last(fingerprint) => {
+                file.remove(context)?;
+                output::line(&format!(
+                    "{fingerprint} is no longer trusted for {}; it was the last key, so {} is gone",
+                    self.prefix,
+                    file.path().display()
+                ))?;
+                self.tell_what_decides_now(context)?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl Rm {
+    fn no_file(&self, context: &Context, file: &RuleFile) -> Failure {
+        match policy_files::read(&context.directories) {
+            Err(failure) => failure,
+            Ok(policy) => match policy.rule_of(&self.prefix) {
+                Some(placed) => Failure::Other(format!(
+                    "the rule for {:?} is in {}, not in {}: edit it there",
+                    self.prefix.as_str(),
+                    placed.file().display(),
+                    file.path().display()
+                )),
+                None => Failure::Other(format!(
+                    "no key is trusted for {:?}; `fairing trust list` shows what is",
+                    self.prefix.as_str()
+                )),
+            },
+        }
+    }
+
+    /// With a rule gone, one for a shorter prefix may let more run than before.
+    fn tell_what_decides_now(&self, context: &Context) -> Result<(), Failure> {
+        let policy = policy_files::read(&context.directories)?;
+        let shorter = policy.rules().iter().find(|placed| {
+            let prefix = placed.rule().prefix();
+            prefix.is_everything()
+                || self
+                    .prefix
+                    .as_str()
+                    .strip_prefix(prefix.as_str())
+                    .is_some_and(|rest| rest.starts_with('/'))
+        });
+        if let Some(placed) = shorter {
+            output::warn(&format!(
+                "rule {:?} ({}) of {} decides about {} from now on",
+                placed.rule().prefix().as_str(),
+                placed.rule().requirement().word(),
+                placed.file().display(),
+                self.prefix
+            ));
+        }
+        Ok(())
+    }
+}

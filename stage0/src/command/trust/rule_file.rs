@@ -1,0 +1,100 @@
+//! Changing the local file of one prefix: locked against other changes, replaced by one rename.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use trust::{Policy, PolicySource, Prefix, is_policy_file};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::policy_files;
+
+/// The local file of a prefix, with the right to change it.
+#[derive(Debug)]
+pub(super) struct RuleFile {
+    path: PathBuf,
+    name: String,
+    _turn: Flock<File>,
+}
+
+impl RuleFile {
+    /// Takes the turn to change the local file of a prefix, making the folder if need be.
+    pub(super) fn lock(context: &Context, prefix: &Prefix) -> Result<Self, Failure> {
+        let folder = context.directories.local_trust();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&folder)
+            .map_err(Failure::io("create", &folder))?;
+        let file = File::open(&folder).map_err(Failure::io("open", &folder))?;
+        let turn = Flock::lock(file, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| Failure::errno("lock", &folder)(errno))?;
+        let name = prefix.file_name();
+        Ok(Self {
+            path: folder.join(&name),
+            name,
+            _turn: turn,
+        })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is in it now.
+    pub(super) fn read(&self, context: &Context) -> Result<Option<String>, Failure> {
+        policy_files::read_local(&context.directories, &self.name)
+    }
+
+    /// Replaces it, unless the policy would be broken then: nothing would run any more.
+    pub(super) fn replace(&self, context: &Context, text: &str) -> Result<(), Failure> {
+        self.check(context, Some(text))?;
+        // No policy file while its name begins with a dot.
+        let staged = self.path.with_file_name(format!(".{}.new", self.name));
+        let _ = fs::remove_file(&staged);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(&staged)
+            .map_err(Failure::io("create", &staged))?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&staged, &self.path))
+            .map_err(Failure::io("write", &self.path))?;
+        self.sync()
+    }
+
+    /// Removes it.
+    pub(super) fn remove(&self, context: &Context) -> Result<(), Failure> {
+        self.check(context, None)?;
+        fs::remove_file(&self.path).map_err(Failure::io("remove", &self.path))?;
+        self.sync()
+    }
+
+    fn sync(&self) -> Result<(), Failure> {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(Failure::io("sync", folder))
+    }
+
+    /// Parses the policy as it would be with the new text, or without the file.
+    fn check(&self, context: &Context, text: Option<&str>) -> Result<(), Failure> {
+        let (system, mut local) = policy_files::layers(&context.directories)?;
+        local.retain(|source| source.path != self.path);
+        if let Some(text) = text {
+            debug_assert!(is_policy_file(self.name.as_ref()));
+            local.push(PolicySource {
+                path: self.path.clone(),
+                text: text.to_owned(),
+            });
+        }
+        Policy::parse(&system, &local)?.check()?;
+        Ok(())
+    }
+}

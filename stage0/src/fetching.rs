@@ -1,0 +1,45 @@
+//! Fetching an image, judged before its layers are transferred.
+
+use image_store::{Image, ImageSource, Reference};
+use trust::VerifiedImage;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::registries;
+use crate::verify::Verifier;
+
+/// An image that has been fetched. It still has to be judged at each start.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// The name under which it is in the store.
+    pub(crate) reference: Reference,
+    /// The image.
+    pub(crate) image: Image,
+    /// Why it could be fetched.
+    pub(crate) proof: VerifiedImage,
+}
+
+/// Fetches an image, under another name if one is given. The caller holds a pin if it means to use it.
+///
+/// # Errors
+/// [`Failure::Refused`] before any layer is transferred, or what went wrong with the transfer.
+pub(crate) fn fetch(
+    context: &Context,
+    verifier: &Verifier<'_>,
+    source: &ImageSource,
+    name: Option<Reference>,
+) -> Result<Fetched, Failure> {
+    let mut options = registries::fetch_options(context)?;
+    options.name = name;
+    let fetch = context.store().begin_fetch(source, &options)?;
+    let proof = verifier.at_fetch(&fetch)?;
+    let reference = fetch.reference().clone();
+    let mut progress = Progress::new(reference.to_string());
+    let image = fetch.complete(&mut |event| progress.event(event))?;
+    Ok(Fetched {
+        reference,
+        image,
+        proof,
+    })
+}

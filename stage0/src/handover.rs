@@ -1,0 +1,236 @@
+//! Handing a pod over to its isolator: this process becomes the monitor.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::signal::SigSet;
+use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+use pod::exit::FailureKind;
+use pod::stage1::{ENV_LAYERS_DIR, ENV_LOCK_FD, ENV_READY_FD, ENV_RUN_DIR, Readiness, Stage1};
+use pod::{LockedPod, Phase};
+
+use crate::failure::Failure;
+use crate::paths::Directories;
+use crate::prepare::discard;
+use crate::{output, sys};
+
+/// Longest report of an isolator, in bytes.
+const READINESS_MAX: u64 = 64 << 10;
+
+/// A command of the isolator for a pod: in its folder, with its lock.
+///
+/// # Errors
+/// If the isolator has no such entry point or the lock can't be handed on.
+pub(crate) fn entry_point(
+    program: &std::path::Path,
+    arguments: &[String],
+    pod: &LockedPod,
+    directories: &Directories,
+) -> Result<Command, Failure> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(pod.path())
+        .env(ENV_LOCK_FD, pod.lock().pass_on()?.to_string())
+        .env(ENV_RUN_DIR, directories.pod_run(pod.uuid()))
+        .env(ENV_LAYERS_DIR, directories.layers())
+        .env_remove(ENV_READY_FD);
+    Ok(command)
+}
+
+/// Moves the pod to phase `run` and becomes its monitor. Returns only if that fails; then nothing of the
+/// pod is left.
+pub(crate) fn become_monitor(
+    pod: LockedPod,
+    stage1: &Stage1,
+    directories: &Directories,
+) -> Failure {
+    match start(pod, stage1, directories, None) {
+        Ok(never) => match never {},
+        Err(failure) => failure,
+    }
+}
+
+enum Never {}
+
+fn start(
+    mut pod: LockedPod,
+    stage1: &Stage1,
+    directories: &Directories,
+    ready: Option<&OwnedFd>,
+) -> Result<Never, Failure> {
+    let before = pod.phase();
+    let result = exec(&mut pod, stage1, directories, ready);
+    if result.is_err() {
+        give_up(pod, before);
+    }
+    result
+}
+
+/// A pod that was prepared by an earlier command can be started again; one of this command goes.
+fn give_up(mut pod: LockedPod, before: Phase) {
+    if before != Phase::Prepared || pod.move_to(before).is_err() {
+        discard(pod);
+    }
+}
+
+fn exec(
+    pod: &mut LockedPod,
+    stage1: &Stage1,
+    directories: &Directories,
+    ready: Option<&OwnedFd>,
+) -> Result<Never, Failure> {
+    let (program, arguments) = stage1.run_command()?;
+    pod.move_to(Phase::Run)?;
+    let mut command = entry_point(&program, arguments, pod, directories)?;
+    if let Some(ready) = ready {
+        fcntl(ready, FcntlArg::F_SETFD(FdFlag::empty()))
+            .map_err(|errno| Failure::Other(format!("cannot hand a pipe on: {errno}")))?;
+        command.env(ENV_READY_FD, ready.as_raw_fd().to_string());
+    }
+    SigSet::empty()
+        .thread_set_mask()
+        .map_err(|errno| Failure::Other(format!("cannot unblock signals: {errno}")))?;
+    Err(Failure::io("execute", &program)(command.exec()))
+}
+
+/// Starts the pod in the background, in a session of its own. Gives the exit code once the pod is up:
+/// its UUID has been printed.
+///
+/// # Errors
+/// Why it did not come up.
+pub(crate) fn detach(
+    pod: LockedPod,
+    stage1: &Stage1,
+    directories: &Directories,
+) -> Result<u8, Failure> {
+    let null = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(Failure::io("open", "/dev/null"))?;
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)
+        .map_err(|errno| Failure::Other(format!("cannot make a pipe: {errno}")))?;
+    match sys::fork_single_threaded() {
+        Err(errno) => {
+            let before = pod.phase();
+            give_up(pod, before);
+            Err(Failure::Other(format!("cannot fork: {errno}")))
+        }
+        Ok(ForkResult::Child) => {
+            drop(reader);
+            let failure = match leave_session(&null) {
+                Ok(()) => match start(pod, stage1, directories, Some(&writer)) {
+                    Ok(never) => match never {},
+                    Err(failure) => failure,
+                },
+                Err(failure) => {
+                    let before = pod.phase();
+                    give_up(pod, before);
+                    failure
+                }
+            };
+            report(writer, &failure);
+            std::process::exit(i32::from(failure.exit_code()));
+        }
+        Ok(ForkResult::Parent { .. }) => {
+            drop(writer);
+            let uuid = pod.uuid();
+            // The child holds the lock by its own descriptor.
+            drop(pod);
+            await_readiness(reader)?;
+            output::line(&uuid.to_string())?;
+            Ok(0)
+        }
+    }
+}
+
+fn leave_session(null: &File) -> Result<(), Failure> {
+    setsid()
+        .map(drop)
+        .and_then(|()| dup2_stdin(null))
+        .and_then(|()| dup2_stdout(null))
+        .and_then(|()| dup2_stderr(null))
+        .map_err(|errno| Failure::Other(format!("cannot leave the session: {errno}")))
+}
+
+fn report(writer: OwnedFd, failure: &Failure) {
+    let readiness = Readiness::Failed {
+        kind: FailureKind::Other,
+        message: failure.line(),
+    };
+    // If the parent is gone there is nobody to tell.
+    let _ = serde_json::to_writer(File::from(writer), &readiness);
+}
+
+fn await_readiness(reader: OwnedFd) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    File::from(reader)
+        .take(READINESS_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(Failure::io("read", "the isolator's report"))?;
+    parse_readiness(&bytes)
+}
+
+fn parse_readiness(bytes: &[u8]) -> Result<(), Failure> {
+    match serde_json::from_slice(bytes) {
+        Ok(Readiness::Started) => Ok(()),
+        Ok(Readiness::Failed { kind, message }) => Err(Failure::Isolator { kind, message }),
+        Err(_) if bytes.is_empty() => Err(Failure::Other(
+            "the isolator ended before the pod was up".to_owned(),
+        )),
+        Err(error) => Err(Failure::Other(format!(
+            "the isolator's report can't be understood: {error}"
+        ))),
+    }
+}
+
+/// Runs the isolator's `gc` entry point for a pod in phase `garbage`.
+///
+/// # Errors
+/// If it can't be run or does not succeed.
+pub(crate) fn run_gc(
+    pod: &LockedPod,
+    stage1: &Stage1,
+    directories: &Directories,
+) -> Result<(), Failure> {
+    let (program, arguments) = stage1.gc_command()?;
+    let status = entry_point(&program, arguments, pod, directories)?
+        .stdin(std::process::Stdio::null())
+        .status()
+        .map_err(Failure::io("execute", &program))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Failure::Other(format!(
+            "the gc entry point of {} failed for pod {}: {status}",
+            program
+                .file_name()
+                .unwrap_or(OsStr::new("stage1"))
+                .display(),
+            pod.uuid()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_isolators_report_decides() {
+        assert!(parse_readiness(br#"{"type":"started"}"#).is_ok());
+        let failed = br#"{"type":"failed","kind":"not-found","message":"no /bin/x"}"#;
+        let failure = parse_readiness(failed).unwrap_err();
+        assert_eq!(
+            (failure.exit_code(), failure.line()),
+            (127, "no /bin/x".to_owned())
+        );
+        assert_eq!(parse_readiness(b"").unwrap_err().exit_code(), 125);
+        assert_eq!(parse_readiness(b"{").unwrap_err().exit_code(), 125);
+    }
+}

@@ -1,0 +1,63 @@
+//! Finding the isolator (stage1) that runs a pod.
+
+use std::path::{Path, PathBuf};
+
+use pod::stage1::{STAGE1_MANIFEST_FILE, Stage1};
+
+use crate::failure::Failure;
+use crate::paths::{Directories, absolute};
+
+/// The isolator of pods that ask for none.
+pub(crate) const DEFAULT: &str = "nspawn";
+
+/// Finds an isolator by name, or by folder if `wanted` holds a slash.
+///
+/// # Errors
+/// If it is nowhere, or can't be used.
+pub(crate) fn find(wanted: &str, directories: &Directories) -> Result<Stage1, Failure> {
+    if wanted.contains('/') {
+        return Ok(Stage1::load(&absolute(Path::new(wanted))?)?);
+    }
+    if wanted.is_empty() || wanted.starts_with('.') {
+        return Err(Failure::Usage(format!(
+            "{wanted:?} is no name of an isolator"
+        )));
+    }
+    let places = places(wanted, directories);
+    for place in &places {
+        if place.join(STAGE1_MANIFEST_FILE).exists() {
+            return Ok(Stage1::load(place)?);
+        }
+    }
+    let places: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
+    Err(Failure::Other(format!(
+        "isolator {wanted:?} is neither in {}; name its folder with --stage1",
+        places.join(" nor in ")
+    )))
+}
+
+/// The isolator that a pod was made for; if its folder is gone, the one that now has its name.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) fn of_pod(
+    choice: &pod::manifest::Stage1Choice,
+    directories: &Directories,
+) -> Result<Stage1, Failure> {
+    if choice.path.join(STAGE1_MANIFEST_FILE).exists() {
+        return Ok(Stage1::load(&choice.path)?);
+    }
+    find(&choice.name, directories)
+}
+
+/// Beside this program, then in the vendor's folder.
+fn places(name: &str, directories: &Directories) -> Vec<PathBuf> {
+    let mut places = Vec::with_capacity(2);
+    if let Ok(program) = std::env::current_exe()
+        && let Some(prefix) = program.parent().and_then(Path::parent)
+    {
+        places.push(prefix.join("lib/fairing/stage1").join(name));
+    }
+    places.push(directories.system_config.join("stage1").join(name));
+    places
+}

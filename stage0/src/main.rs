@@ -1,0 +1,49 @@
+//! `fairing`: resolves, fetches, verifies and prepares, then becomes the isolator (stage1).
+//!
+//! One file for each subcommand in `command/`. Only `verify` makes the value that `prepare` takes, so
+//! that no pod comes to be from an image that nobody judged.
+
+mod app_config;
+mod arguments;
+mod command;
+mod connection;
+mod context;
+mod ending;
+mod environment;
+mod exec_session;
+mod failure;
+mod fetching;
+mod handover;
+mod image_choice;
+mod isolator;
+mod key_files;
+mod log_files;
+mod log_line;
+mod output;
+mod paths;
+mod pod_flow;
+mod pod_removal;
+mod pod_view;
+mod policy_files;
+mod prepare;
+mod progress;
+mod pump;
+mod registries;
+mod signal_names;
+mod sys;
+mod table;
+mod terminal;
+mod verify;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sys::restore_default_signals();
+    match command::dispatch(std::env::args_os().collect()) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            failure.print();
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! From a pod's command line to a prepared pod: what `run` and `prepare` have in common.
+
+use std::fs;
+use std::path::Path;
+
+use image_store::Pin;
+use pod::manifest::Streams;
+use pod::stage1::Stage1;
+use pod::{LockedPod, PodUuid};
+
+use crate::arguments::app::AppArguments;
+use crate::arguments::pod::PodArguments;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::prepare::{self, PlannedApp, PodRequest};
+use crate::verify::{RunnableImage, Verifier};
+use crate::{app_config, image_choice, isolator, output};
+
+/// A pod that has been prepared and not yet moved on, with what it needs kept in the store.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// The pod, in phase `prepare`.
+    pub(crate) pod: LockedPod,
+    /// Its isolator.
+    pub(crate) stage1: Stage1,
+    /// To be dropped once the pod has moved on.
+    pub(crate) pin: Pin,
+}
+
+/// Resolves, fetches, verifies and prepares.
+///
+/// # Errors
+/// What stands in the way; nothing of the pod is left then.
+pub(crate) fn prepare(
+    context: &Context,
+    pod: PodArguments,
+    apps: &[AppArguments],
+    streams: Streams,
+    remove_on_exit: bool,
+) -> Result<Prepared, Failure> {
+    let uuid = PodUuid::random();
+    if let Some(path) = &pod.uuid_file_save {
+        save_uuid(path, uuid)?;
+    }
+    let stage1 = isolator::find(&pod.stage1, &context.directories)?;
+    output::debug(|| {
+        format!(
+            "isolator {} of {}",
+            stage1.manifest.name,
+            stage1.path.display()
+        )
+    });
+    let verifier = Verifier::new(context)?;
+    let pin = context.store().pin()?;
+    let mut images = Vec::with_capacity(apps.len());
+    for app in apps {
+        let choice = image_choice::choose(context, &verifier, app.image(), pod.pull)?;
+        output::debug(|| format!("{} is {} {}", app.image(), choice.reference, choice.top));
+        images.push(verifier.at_start(&choice.reference, &choice.top)?);
+    }
+    let named: Vec<_> = apps
+        .iter()
+        .zip(images.iter().map(|i| i.repository()))
+        .collect();
+    let names = prepare::app_names(&named)?;
+    let mut planned = Vec::with_capacity(apps.len());
+    for ((arguments, image), name) in apps.iter().zip(&images).zip(names) {
+        let execution = app_config::execution(arguments, image.image())?;
+        planned.push(PlannedApp::new(name, arguments, execution, image));
+    }
+    for (at, image) in images.iter().enumerate() {
+        let said = |other: &RunnableImage| other.proof() == image.proof();
+        if !images.iter().take(at).any(said) {
+            image.warn_if_unsigned();
+        }
+    }
+    let request = PodRequest {
+        uuid,
+        name: pod.name,
+        hostname: pod.hostname,
+        network: pod.net.into(),
+        streams,
+        grace_period: pod.grace_period,
+        remove_on_exit,
+        insecure: context.insecure.clone(),
+    };
+    let pod = prepare::prepare(&context.pods(), request, &stage1, planned)?;
+    Ok(Prepared { pod, stage1, pin })
+}
+
+fn save_uuid(path: &Path, uuid: PodUuid) -> Result<(), Failure> {
+    fs::write(path, format!("{uuid}\n")).map_err(Failure::io("write", path))
+}

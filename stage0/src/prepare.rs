@@ -1,0 +1,289 @@
+//! Making a pod: its folder, its manifest, its apps' folders.
+//!
+//! Takes [`RunnableImage`]s, which only a verdict makes; nothing else in this program makes a pod.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pod::manifest::{
+    App, ImageRecord, InsecureOption, MANIFEST_FILE, MANIFEST_VERSION, Network, PodManifest,
+    Stage1Choice, Streams, VerificationRecord, app_dir,
+};
+use pod::stage1::Stage1;
+use pod::timestamp::Timestamp;
+use pod::{AppName, LockedPod, PodName, PodUuid, PodsDir, record};
+use trust::Verification;
+
+use crate::app_config::Execution;
+use crate::arguments::app::AppArguments;
+use crate::failure::Failure;
+use crate::verify::RunnableImage;
+
+/// What is asked of a pod as a whole.
+#[derive(Debug)]
+pub(crate) struct PodRequest {
+    /// Its identity.
+    pub(crate) uuid: PodUuid,
+    /// Its name, if it gets one.
+    pub(crate) name: Option<PodName>,
+    /// Its host name, if not the default.
+    pub(crate) hostname: Option<String>,
+    /// Its network.
+    pub(crate) network: Network,
+    /// Where its output goes.
+    pub(crate) streams: Streams,
+    /// Time between the stop signal and SIGKILL.
+    pub(crate) grace_period: Duration,
+    /// Whether it goes away when it has ended.
+    pub(crate) remove_on_exit: bool,
+    /// Protections given up.
+    pub(crate) insecure: BTreeSet<InsecureOption>,
+}
+
+/// An app that may be prepared: its image is verified.
+#[derive(Debug)]
+pub(crate) struct PlannedApp {
+    app: App,
+    /// The tree of the image's topmost layer, whose root folder the app's gets its mode from.
+    top_layer: Option<PathBuf>,
+}
+
+impl PlannedApp {
+    /// Plans an app of a verified image.
+    pub(crate) fn new(
+        name: AppName,
+        arguments: &AppArguments,
+        execution: Execution,
+        image: &RunnableImage,
+    ) -> Self {
+        let Execution {
+            argv,
+            env,
+            user,
+            group,
+            workdir,
+            stop_signal,
+        } = execution;
+        Self {
+            app: App {
+                name,
+                image: image_record(image),
+                argv,
+                env,
+                user,
+                group,
+                workdir,
+                stop_signal,
+                tty: arguments.tty,
+                stdin: arguments.interactive,
+                resources: arguments.resources(),
+            },
+            top_layer: image
+                .image()
+                .layers()
+                .last()
+                .map(|layer| layer.path.clone()),
+        }
+    }
+}
+
+/// What a pod's record says of an image.
+pub(crate) fn image_record(image: &RunnableImage) -> ImageRecord {
+    let layers = image.image().layers().iter();
+    ImageRecord {
+        reference: image.proof().reference().to_owned(),
+        manifest: image.proof().manifest().to_string(),
+        layers: layers.map(|layer| layer.diff_id.to_string()).collect(),
+        verification: verification_record(image.proof().verification()),
+    }
+}
+
+fn verification_record(verification: &Verification) -> VerificationRecord {
+    VerificationRecord {
+        policy: verification.policy.to_string(),
+        rule_prefix: verification.rule_prefix.as_ref().map(ToString::to_string),
+        rule_file: verification.rule_file.clone(),
+        keys: verification.keys.iter().map(ToString::to_string).collect(),
+        signed_digest: verification.signed_digest.as_ref().map(ToString::to_string),
+    }
+}
+
+/// The names of a pod's apps: as asked for, else from the images; those from images get a number
+/// where they would be the same.
+///
+/// # Errors
+/// [`Failure::Usage`] if two apps are given one name.
+pub(crate) fn app_names(apps: &[(&AppArguments, &str)]) -> Result<Vec<AppName>, Failure> {
+    let mut taken = HashSet::new();
+    for (arguments, _) in apps {
+        if let Some(name) = &arguments.app_name
+            && !taken.insert(name.clone())
+        {
+            return Err(Failure::Usage(format!("two apps have the name `{name}`")));
+        }
+    }
+    apps.iter()
+        .map(|(arguments, repository)| {
+            if let Some(name) = &arguments.app_name {
+                return Ok(name.clone());
+            }
+            let plain = AppName::from_repository(repository);
+            let mut name = plain.clone();
+            let mut number = 1;
+            while !taken.insert(name.clone()) {
+                number += 1;
+                let suffix = format!("-{number}");
+                let room = pod::id::NAME_MAX - suffix.len();
+                let stem: String = plain.as_str().chars().take(room).collect();
+                name = format!("{}{suffix}", stem.trim_end_matches('-')).parse()?;
+            }
+            Ok(name)
+        })
+        .collect()
+}
+
+/// Makes a pod in phase `prepare`. If that fails, nothing of it is left.
+///
+/// # Errors
+/// If the isolator can't do what the pod needs, the name is in use, or something can't be written.
+pub(crate) fn prepare(
+    pods: &PodsDir,
+    request: PodRequest,
+    stage1: &Stage1,
+    apps: Vec<PlannedApp>,
+) -> Result<LockedPod, Failure> {
+    let (apps, top_layers): (Vec<_>, Vec<_>) =
+        apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
+    let manifest = manifest(request, stage1, apps);
+    stage1.require(&manifest.required_capabilities())?;
+    let pod = pods.create(manifest.uuid)?;
+    match fill(&pod, &manifest, &top_layers) {
+        Ok(()) => Ok(pod),
+        Err(failure) => {
+            discard(pod);
+            Err(failure)
+        }
+    }
+}
+
+/// Removes a pod that was never started. What can't be removed now is left to `gc`.
+pub(crate) fn discard(pod: LockedPod) {
+    let _ = pod.remove();
+}
+
+fn manifest(request: PodRequest, stage1: &Stage1, apps: Vec<App>) -> PodManifest {
+    let hostname = match (request.hostname, &request.name) {
+        (Some(given), _) => given,
+        (None, Some(name)) => name.to_string(),
+        (None, None) => format!("fairing-{}", request.uuid.short()),
+    };
+    PodManifest {
+        version: MANIFEST_VERSION,
+        uuid: request.uuid,
+        name: request.name,
+        created: Timestamp::now(),
+        stage1: Stage1Choice {
+            name: stage1.manifest.name.clone(),
+            path: stage1.path.clone(),
+        },
+        hostname,
+        network: request.network,
+        streams: request.streams,
+        grace_period_ms: u64::try_from(request.grace_period.as_millis()).unwrap_or(u64::MAX),
+        remove_on_exit: request.remove_on_exit,
+        insecure_options: request.insecure,
+        apps,
+    }
+}
+
+fn fill(
+    pod: &LockedPod,
+    manifest: &PodManifest,
+    top_layers: &[Option<PathBuf>],
+) -> Result<(), Failure> {
+    // The manifest first: from it a removal knows the name.
+    record::create(&pod.path().join(MANIFEST_FILE), manifest)?;
+    if let Some(name) = &manifest.name {
+        pod.claim_name(name)?;
+    }
+    make_folder(&pod.path().join("apps"), 0o700)?;
+    for (app, top_layer) in manifest.apps.iter().zip(top_layers) {
+        let folder = app_dir(pod.path(), &app.name);
+        make_folder(&folder, 0o700)?;
+        make_folder(&folder.join("work"), 0o700)?;
+        let upper = folder.join("upper");
+        make_folder(&upper, 0o755)?;
+        if let Some(top_layer) = top_layer {
+            copy_root_attributes(top_layer, &upper)?;
+        }
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path, mode: u32) -> Result<(), Failure> {
+    DirBuilder::new()
+        .mode(mode)
+        .create(path)
+        .map_err(Failure::io("create", path))?;
+    Ok(())
+}
+
+/// The root folder that an app sees has the attributes of the upper layer's root: give it those of the
+/// image's.
+fn copy_root_attributes(layer: &Path, upper: &Path) -> Result<(), Failure> {
+    let wanted = fs::symlink_metadata(layer).map_err(Failure::io("look at", layer))?;
+    let now = fs::symlink_metadata(upper).map_err(Failure::io("look at", upper))?;
+    if (wanted.uid(), wanted.gid()) != (now.uid(), now.gid()) {
+        chown(upper, Some(wanted.uid()), Some(wanted.gid()))
+            .map_err(Failure::io("chown", upper))?;
+    }
+    // Also where the caller's umask took something away.
+    let mode = wanted.mode() & 0o7777;
+    if mode != now.mode() & 0o7777 {
+        fs::set_permissions(upper, Permissions::from_mode(mode))
+            .map_err(Failure::io("chmod", upper))?;
+    }
+    Ok(())
+}
+
+/// Brings a prepared pod to disk for good.
+///
+/// # Errors
+/// If the file system says so.
+pub(crate) fn sync(pod: &LockedPod) -> Result<(), Failure> {
+    let path = pod.path();
+    let folder = File::open(path).map_err(Failure::io("open", path))?;
+    nix::unistd::syncfs(&folder).map_err(Failure::errno("sync", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+
+    fn arguments(line: &str) -> AppArguments {
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        AppArguments::parse_later(&words).unwrap()
+    }
+
+    fn names(lines: &[&str]) -> Result<Vec<String>, Failure> {
+        let apps: Vec<_> = lines.iter().map(|line| arguments(line)).collect();
+        let pairs: Vec<_> = apps.iter().map(|a| (a, "a.io/team/web")).collect();
+        Ok(app_names(&pairs)?.into_iter().map(String::from).collect())
+    }
+
+    #[test]
+    fn apps_of_one_image_get_numbers() {
+        assert_eq!(names(&["i", "i", "i"]).unwrap(), ["web", "web-2", "web-3"]);
+        assert_eq!(names(&["i", "i --app-name web"]).unwrap(), ["web-2", "web"]);
+    }
+
+    #[test]
+    fn names_that_were_given_must_differ() {
+        let error = names(&["i --app-name a", "i --app-name a"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+    }
+}

@@ -1,0 +1,70 @@
+//! The one place of this program that steps outside of what the compiler can check.
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::{ForkResult, Pid, fork};
+
+nix::ioctl_read_bad!(
+    /// TIOCGWINSZ, tty_ioctl(2).
+    read_window_size,
+    libc::TIOCGWINSZ,
+    libc::winsize
+);
+
+/// Undoes what the runtime library and careless parents do to signals: a closed pipe ends this
+/// program as it ends any other, and children can be waited for.
+pub(crate) fn restore_default_signals() {
+    for number in [Signal::SIGPIPE, Signal::SIGCHLD] {
+        // SAFETY: the default disposition runs no code of ours. It can't fail for these signals.
+        let _ = unsafe { signal(number, SigHandler::SigDfl) };
+    }
+}
+
+/// Forks. Only for use while this process has one thread.
+pub(crate) fn fork_single_threaded() -> Result<ForkResult, Errno> {
+    // SAFETY: this program starts threads only within a fetch, which joins them before it returns, so
+    // that there is one thread here and the child may do all that its parent could.
+    unsafe { fork() }
+}
+
+/// The size of the terminal behind a descriptor, as (rows, columns).
+pub(crate) fn window_size(terminal: impl AsFd) -> Result<(u16, u16), Errno> {
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the descriptor is borrowed for the call, and the kernel writes one `winsize` to a valid one.
+    unsafe { read_window_size(terminal.as_fd().as_raw_fd(), &raw mut size) }?;
+    Ok((size.ws_row, size.ws_col))
+}
+
+/// A descriptor that stands for a process, pidfd_open(2).
+pub(crate) fn open_process(process: Pid) -> Result<OwnedFd, Errno> {
+    // SAFETY: takes two numbers and touches no memory of ours.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, process.as_raw(), 0) };
+    let descriptor = RawFd::try_from(Errno::result(descriptor)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel has just made this descriptor for this process.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Sends SIGKILL to a process, pidfd_send_signal(2).
+pub(crate) fn kill_process(process: &OwnedFd) -> Result<(), Errno> {
+    let no_info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: the descriptor is borrowed for the call, and without a siginfo no memory is touched.
+    let sent = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            process.as_raw_fd(),
+            libc::SIGKILL,
+            no_info,
+            0,
+        )
+    };
+    Errno::result(sent).map(drop)
+}

@@ -1,0 +1,148 @@
+//! From an image of the store and the policy of this moment to the value that lets a pod be prepared.
+
+use image_store::{Fetch, Image, Platform, Reference, Signature};
+use oci_spec::image::Digest;
+use trust::{Basis, Policy, Repository, SignatureLayer, Subject, VerifiedImage};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::policy_files;
+
+/// An image whose bytes were hashed and whose right to run was judged, both just now. Only
+/// [`Verifier::at_start`] makes one.
+#[derive(Debug)]
+pub(crate) struct RunnableImage {
+    image: Image,
+    proof: VerifiedImage,
+    repository: String,
+}
+
+impl RunnableImage {
+    /// The image.
+    pub(crate) fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Why it may run.
+    pub(crate) fn proof(&self) -> &VerifiedImage {
+        &self.proof
+    }
+
+    /// The repository it was asked for from.
+    pub(crate) fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// Says so where nobody vouches for the image.
+    pub(crate) fn warn_if_unsigned(&self) {
+        warn_if_unsigned(&self.proof);
+    }
+}
+
+/// Says so where nobody vouches for an image.
+pub(crate) fn warn_if_unsigned(proof: &VerifiedImage) {
+    match proof.verification().policy {
+        Basis::AcceptUnsigned | Basis::Waived => crate::output::warn(&format!(
+            "image {}: {}",
+            proof.reference(),
+            proof.verification()
+        )),
+        Basis::SignedBy | Basis::Digest => {}
+    }
+}
+
+/// Judges images for one command.
+#[derive(Debug)]
+pub(crate) struct Verifier<'a> {
+    context: &'a Context,
+    /// `None` if the user waives verification.
+    policy: Option<Policy>,
+}
+
+impl<'a> Verifier<'a> {
+    /// Reads the policy, unless it is waived.
+    ///
+    /// # Errors
+    /// As [`policy_files::read`].
+    pub(crate) fn new(context: &'a Context) -> Result<Self, Failure> {
+        let policy = match context.waives_images() {
+            true => None,
+            false => Some(policy_files::read(&context.directories)?),
+        };
+        Ok(Self { context, policy })
+    }
+
+    /// Judges an image before its layers are fetched.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`].
+    pub(crate) fn at_fetch(&self, fetch: &Fetch) -> Result<VerifiedImage, Failure> {
+        let signatures = fetch.signatures().iter().map(layer).collect::<Vec<_>>();
+        self.judge(
+            fetch.reference(),
+            fetch.chain(),
+            fetch.manifest_digest(),
+            &signatures,
+        )
+    }
+
+    /// Reads an image from the store, hashing it, and judges it by the signatures that the store has.
+    /// `top` is its index or manifest.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`], or what is wrong with the image.
+    pub(crate) fn at_start(
+        &self,
+        reference: &Reference,
+        top: &Digest,
+    ) -> Result<RunnableImage, Failure> {
+        let store = self.context.store();
+        let image = store.image(top, &Platform::host())?;
+        let mut signatures = Vec::new();
+        if self.policy.is_some() {
+            for digest in image.chain() {
+                signatures.extend(store.signatures(digest)?.iter().map(layer));
+            }
+        }
+        let proof = self.judge(
+            reference,
+            image.chain(),
+            image.manifest_digest(),
+            &signatures,
+        )?;
+        Ok(RunnableImage {
+            image,
+            proof,
+            repository: reference.repository(),
+        })
+    }
+
+    fn judge(
+        &self,
+        reference: &Reference,
+        chain: &[Digest],
+        manifest: &Digest,
+        signatures: &[SignatureLayer],
+    ) -> Result<VerifiedImage, Failure> {
+        let repository = Repository::parse(&reference.repository())?;
+        let shown = reference.to_string();
+        let subject = Subject {
+            repository: &repository,
+            reference: &shown,
+            digests: chain,
+            manifest,
+        };
+        match &self.policy {
+            Some(policy) => Ok(trust::verify(policy, &subject, signatures)?),
+            None => Ok(trust::waive(&subject)),
+        }
+    }
+}
+
+/// A signature as the store has it, in the form in which it is judged.
+pub(crate) fn layer(signature: &Signature) -> SignatureLayer {
+    SignatureLayer {
+        payload: signature.payload.clone(),
+        signature: signature.signature.clone(),
+    }
+}

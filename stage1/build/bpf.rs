@@ -1,0 +1,61 @@
+//! The few instructions of classic BPF that seccomp filters are made of, and what a filter answers.
+
+use seccompiler::sock_filter;
+
+/// Load a word of `struct seccomp_data`.
+pub(crate) const LOAD: u16 = 0x20;
+/// Go on further down, always.
+pub(crate) const JUMP: u16 = 0x05;
+const JUMP_EQUAL: u16 = 0x15;
+const JUMP_GREATER: u16 = 0x25;
+/// Go on further down if the loaded word is at least `k`.
+pub(crate) const JUMP_AT_LEAST: u16 = 0x35;
+/// Answer.
+pub(crate) const RETURN: u16 = 0x06;
+
+/// Offset of the system call's number in `struct seccomp_data`.
+pub(crate) const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+
+/// An instruction without branches.
+pub(crate) fn plain(code: u16, k: u32) -> sock_filter {
+    sock_filter {
+        code,
+        jt: 0,
+        jf: 0,
+        k,
+    }
+}
+
+/// What `filter` answers to a system call by its number alone.
+pub(crate) fn answer(
+    filter: &[sock_filter],
+    number: u32,
+    architecture: u32,
+) -> Result<u32, String> {
+    let mut loaded = 0;
+    let mut at = 0;
+    while let Some(step) = filter.get(at) {
+        let branch = |taken: bool| usize::from(if taken { step.jt } else { step.jf });
+        at += 1;
+        match (step.code, step.k) {
+            (LOAD, NUMBER) => loaded = number,
+            (LOAD, ARCHITECTURE) => loaded = architecture,
+            (JUMP, k) => at += k as usize,
+            (JUMP_EQUAL, k) => at += branch(loaded == k),
+            (JUMP_GREATER, k) => at += branch(loaded > k),
+            (JUMP_AT_LEAST, k) => at += branch(loaded >= k),
+            (RETURN, k) => return Ok(k),
+            (code, k) => return Err(format!("instruction {code:#x} {k:#x} looks at arguments")),
+        }
+    }
+    Err("the filter has no end".into())
+}
+
+/// The architecture that `filter` is for: the first word that it compares.
+pub(crate) fn architecture(filter: &[sock_filter]) -> Result<u32, String> {
+    let compared = filter.iter().find(|step| step.code == JUMP_EQUAL);
+    compared
+        .map(|step| step.k)
+        .ok_or_else(|| "the filter compares nothing".into())
+}
