@@ -1,9 +1,10 @@
-//! Limits of an app, by way of libcgroups. Only apps that have limits pay for it.
+//! Limits of an app, by way of libcgroups. Only apps that have limits pay for them.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use libcgroups::common::{CgroupManager, ControllerOpt};
-use libcgroups::{v1, v2};
+use libcgroups::common::{CgroupManager, ControllerOpt, write_cgroup_file};
+use libcgroups::v2;
 use oci_spec::runtime::{
     LinuxCpu, LinuxCpuBuilder, LinuxMemory, LinuxMemoryBuilder, LinuxPids, LinuxPidsBuilder,
     LinuxResources,
@@ -25,20 +26,13 @@ pub(super) fn apply(
     resources: &Resources,
 ) -> Result<(), StartFailure> {
     let failed = |error: String| StartFailure::other(format!("cannot limit app {app}: {error}"));
-    let built = |error: oci_spec::OciSpecError| failed(error.to_string());
-    let memory = memory(resources, hierarchies).map_err(built)?;
-    let (cpu, pids) = (
-        cpu(resources).map_err(built)?,
-        pids(resources).map_err(built)?,
-    );
     match version {
         Version::None => Err(failed("the host has no cgroups".into())),
         Version::V2 => {
-            let mut all = empty();
-            all.set_memory(memory).set_cpu(cpu).set_pids(pids);
             let (hierarchy, folder) = hierarchies
                 .first()
                 .ok_or_else(|| failed("no hierarchy".into()))?;
+            let all = v2_resources(resources, folder).map_err(|e| failed(e.to_string()))?;
             let manager = v2::manager::Manager::new(
                 hierarchy.mount_point.clone(),
                 relative(hierarchy, folder),
@@ -48,40 +42,58 @@ pub(super) fn apply(
                 .apply(&options(&all))
                 .map_err(|e| failed(e.to_string()))
         }
-        Version::V1 => {
-            let mut one = empty();
-            one.set_memory(memory);
-            apply_v1(hierarchies, "memory", &one, resources.memory.is_some()).map_err(failed)?;
-            let mut one = empty();
-            one.set_cpu(cpu);
-            let wanted = resources.cpu_millis.is_some() || resources.cpu_shares.is_some();
-            apply_v1(hierarchies, "cpu", &one, wanted).map_err(failed)?;
-            let mut one = empty();
-            one.set_pids(pids);
-            apply_v1(hierarchies, "pids", &one, resources.pids.is_some()).map_err(failed)
-        }
+        Version::V1 => v1_files(resources)
+            .into_iter()
+            .try_for_each(|(controller, file, value)| {
+                let (_, folder) = hierarchies
+                    .iter()
+                    .find(|(h, _)| h.controllers.iter().any(|c| c == controller))
+                    .ok_or_else(|| {
+                        failed(format!("the host has no cgroup controller `{controller}`"))
+                    })?;
+                let path = folder.join(file);
+                if file == SWAP_FILE && !path.exists() {
+                    // The kernel doesn't account for swap.
+                    return Ok(());
+                }
+                write_cgroup_file(&path, value).map_err(|e| failed(e.to_string()))
+            }),
     }
 }
 
-/// Each controller may be in a hierarchy of its own, with the pod at another place in each.
-fn apply_v1(
-    hierarchies: &[(&Hierarchy, PathBuf)],
-    controller: &str,
-    resources: &LinuxResources,
-    wanted: bool,
-) -> Result<(), String> {
-    if !wanted {
-        return Ok(());
+const SWAP_FILE: &str = "memory.memsw.limit_in_bytes";
+const V2_SWAP_FILE: &str = "memory.swap.max";
+
+/// Controller, file and value of each limit on version 1, in the order in which they have to be written.
+///
+/// The manager of libcgroups is no use here: it takes a pod to be at the same place in every hierarchy, and
+/// writes device rules whatever it is asked for.
+fn v1_files(resources: &Resources) -> Vec<(&'static str, &'static str, u64)> {
+    let mut files = Vec::new();
+    if let Some(bytes) = resources.memory {
+        files.push(("memory", "memory.limit_in_bytes", bytes));
+        // Memory and swap together: a limit that could be swapped around would be none.
+        files.push(("memory", SWAP_FILE, bytes));
     }
-    let (hierarchy, folder) = hierarchies
-        .iter()
-        .find(|(h, _)| h.controllers.iter().any(|c| c == controller))
-        .ok_or_else(|| format!("the host has no `{controller}` cgroup controller"))?;
-    let manager =
-        v1::manager::Manager::new(&relative(hierarchy, folder)).map_err(|e| e.to_string())?;
-    manager
-        .apply(&options(resources))
-        .map_err(|e| e.to_string())
+    if let Some(millis) = resources.cpu_millis {
+        files.push(("cpu", "cpu.cfs_period_us", CPU_PERIOD));
+        files.push((
+            "cpu",
+            "cpu.cfs_quota_us",
+            millis.saturating_mul(CPU_PERIOD / 1000),
+        ));
+    }
+    files.extend(
+        resources
+            .cpu_shares
+            .map(|shares| ("cpu", "cpu.shares", shares)),
+    );
+    files.extend(
+        resources
+            .pids
+            .map(|pids| ("pids", "pids.max", u64::from(pids))),
+    );
+    files
 }
 
 fn relative(hierarchy: &Hierarchy, folder: &Path) -> PathBuf {
@@ -101,32 +113,31 @@ fn options(resources: &LinuxResources) -> ControllerOpt<'_> {
     }
 }
 
-/// The defaults of [`LinuxResources`] forbid all devices, which is not meant here.
-fn empty() -> LinuxResources {
-    let mut resources = LinuxResources::default();
-    resources.set_devices(None);
-    resources
+fn v2_resources(
+    resources: &Resources,
+    folder: &Path,
+) -> Result<LinuxResources, oci_spec::OciSpecError> {
+    let mut all = LinuxResources::default();
+    // The defaults forbid all devices, which is not meant here.
+    all.set_devices(None);
+    all.set_memory(memory(resources)?)
+        .set_cpu(cpu(resources)?)
+        .set_pids(pids(resources)?);
+    if resources.memory.is_some() && folder.join(V2_SWAP_FILE).exists() {
+        // Memory that could be swapped around its limit would have none. Not by the memory
+        // resource: libcgroups takes its 0 for nothing asked.
+        let none = (V2_SWAP_FILE.to_owned(), "0".to_owned());
+        all.set_unified(Some(HashMap::from([none])));
+    }
+    Ok(all)
 }
 
-fn memory(
-    resources: &Resources,
-    hierarchies: &[(&Hierarchy, PathBuf)],
-) -> Result<Option<LinuxMemory>, oci_spec::OciSpecError> {
+fn memory(resources: &Resources) -> Result<Option<LinuxMemory>, oci_spec::OciSpecError> {
     let Some(bytes) = resources.memory else {
         return Ok(None);
     };
     let limit = i64::try_from(bytes).unwrap_or(i64::MAX);
-    let accounts_swap = hierarchies.iter().any(|(_, folder)| {
-        ["memory.memsw.limit_in_bytes", "memory.swap.max"]
-            .iter()
-            .any(|f| folder.join(f).exists())
-    });
-    let mut builder = LinuxMemoryBuilder::default().limit(limit);
-    if accounts_swap {
-        // Memory and swap together: a limit that could be swapped around would be none.
-        builder = builder.swap(limit);
-    }
-    builder.build().map(Some)
+    LinuxMemoryBuilder::default().limit(limit).build().map(Some)
 }
 
 fn cpu(resources: &Resources) -> Result<Option<LinuxCpu>, oci_spec::OciSpecError> {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::getxattr;
+use rustix::io::Errno;
 use stage1::failure::StartFailure;
 
 use super::mountinfo::{self, Mounted};
@@ -142,7 +143,7 @@ impl Placement {
         if self.delegated {
             let leaf = base.join(MONITOR_LEAF);
             super::make_folder(&leaf)?;
-            write(&leaf.join("cgroup.procs"), "0")?;
+            move_processes(&base, &leaf)?;
         }
         enable_controllers(&base)
     }
@@ -164,6 +165,32 @@ fn is_delegated(path: &Path) -> bool {
         let mut value = [0; 4];
         getxattr(folder, *name, &mut value).is_ok_and(|length| value.get(..length) == Some(b"1"))
     })
+}
+
+/// Moves every process out of a version 2 cgroup: not only the monitor may be in it, but also the
+/// shell that started it, say. One that is there in the end makes the next step fail.
+fn move_processes(from: &Path, to: &Path) -> Result<(), StartFailure> {
+    const ROUNDS: usize = 16;
+    let (source, target) = (from.join("cgroup.procs"), to.join("cgroup.procs"));
+    for _ in 0..ROUNDS {
+        let text = fs::read_to_string(&source)
+            .map_err(StartFailure::os(format_args!("read {}", source.display())))?;
+        if text.is_empty() {
+            break;
+        }
+        for pid in text.lines() {
+            match fs::write(&target, pid) {
+                // It has ended meanwhile.
+                Err(e) if e.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {}
+                Err(e) => {
+                    let what = format!("move process {pid} to {}", to.display());
+                    return Err(StartFailure::os(what)(e));
+                }
+                Ok(()) => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Hands the controllers that pods use on to the children of a version 2 cgroup.

@@ -18,12 +18,19 @@ use rustix::mount::{
 };
 
 use rustix::process::fchdir;
+use rustix::system::uname;
 
 use crate::app::accounts::Accounts;
 use crate::failure::StartFailure;
 
 /// Largest account file of an image that is read, in bytes.
 const ACCOUNT_FILE_MAX: u64 = 4 << 20;
+
+/// Where pod init's root is attached until it is entered: any folder that is sure to exist.
+pub(crate) const POD_ROOT: &str = "/sys";
+/// The lowest layer of every app: the folders and files that are mounted on. They are in memory, so that
+/// an image that lacks them costs no write to the disk.
+const MOUNT_POINTS: &str = "/sys/mount-points";
 
 /// Where layers and changes are found.
 #[derive(Debug)]
@@ -82,15 +89,16 @@ impl Storage {
                 hex.ok_or_else(|| StartFailure::other(format!("`{layer}` is not a diff ID")))?;
             lower.push(format!("{hex}/fs"));
         }
-        let mounted = match self.by_context(&lower, &own) {
-            // Kernels before 6.8 don't know `lowerdir+`.
-            Err(Errno::INVAL) => self.by_mount(&lower, &own),
-            other => other,
+        lower.push(MOUNT_POINTS.to_owned());
+        let mounted = if knows_layer_by_layer() {
+            self.by_context(&lower, &own)
+        } else {
+            self.by_mount(&lower, &own)
         };
         mounted.map(RootFs).map_err(|errno| {
             let missing = layers
                 .iter()
-                .zip(lower.iter().rev())
+                .zip(lower.iter().rev().skip(1))
                 .find(|(_, path)| !Path::new(path).is_dir());
             match missing {
                 Some((layer, _)) => StartFailure::other(format!(
@@ -119,10 +127,18 @@ impl Storage {
         fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
     }
 
+    /// As [`Storage::by_context`], for kernels that take all layers in one option.
     fn by_mount(&self, lower: &[String], own: &str) -> Result<OwnedFd, Errno> {
+        // mount(2) takes one page of options, which the digests of some fifty layers fill. The
+        // numbers of open descriptors, seen from their folder, are short enough for the 500
+        // layers that overlayfs takes.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = |path: &String| openat(&self.layers, path.as_str(), flags, Mode::empty());
+        let layers: Vec<OwnedFd> = lower.iter().map(open).collect::<Result<_, _>>()?;
+        let numbers: Vec<String> = layers.iter().map(|l| l.as_raw_fd().to_string()).collect();
         let mut data = format!(
             "lowerdir={},upperdir={own}/upper,workdir={own}/work",
-            lower.join(":")
+            numbers.join(":")
         );
         for (key, value) in HARDENING {
             data.push_str(&format!(",{key}={value}"));
@@ -131,14 +147,18 @@ impl Storage {
             data.push_str(",volatile");
         }
         let data = CString::new(data).map_err(|_| Errno::INVAL)?;
+        let descriptors = openat(CWD, "/proc/self/fd", flags, Mode::empty())?;
+        fchdir(&descriptors)?;
         // Any folder will do: the mount is taken off again at once.
-        mount(
+        let mounted = mount(
             "overlay",
             "/proc",
             "overlay",
             MountFlags::NODEV,
             data.as_c_str(),
-        )?;
+        );
+        fchdir(&self.layers)?;
+        mounted?;
         let tree = open_tree(
             CWD,
             "/proc",
@@ -147,6 +167,19 @@ impl Storage {
         unmount("/proc", UnmountFlags::DETACH)?;
         tree
     }
+}
+
+/// Whether overlayfs has the option `lowerdir+`, as it does since Linux 6.8. An older kernel would
+/// write an error to its log at each try.
+fn knows_layer_by_layer() -> bool {
+    uname().release().to_str().is_ok_and(is_6_8_or_newer)
+}
+
+fn is_6_8_or_newer(release: &str) -> bool {
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(8))
 }
 
 /// Nothing that a layer's extended attributes say may lead outside of it.
@@ -280,5 +313,20 @@ impl RootFs {
             )));
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_releases_are_compared_as_numbers() {
+        for release in ["6.8.0", "6.18.44-cloud", "7.0-rc1", "10.2"] {
+            assert!(is_6_8_or_newer(release), "{release}");
+        }
+        for release in ["6.1.0-56-cloud-amd64", "5.15.0", "6.7", "6", "", "x"] {
+            assert!(!is_6_8_or_newer(release), "{release}");
+        }
     }
 }

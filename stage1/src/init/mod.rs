@@ -16,6 +16,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use pod::seqpacket::SeqPacket;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use self::pod_root::PodRoot;
 use crate::app::launch::PreparedApp;
 use crate::app::rootfs::Storage;
 use crate::failure::StartFailure;
@@ -56,7 +57,6 @@ fn start(monitor: &SeqPacket) -> Result<event_loop::Pod, StartFailure> {
     rustix::process::umask(rustix::fs::Mode::empty());
 
     let (setup, prepared) = prepare(monitor)?;
-    pod_root::enter(&setup)?;
     let mut pod = event_loop::Pod::new(setup.grace_period_ms);
     for app in prepared {
         let (running, terminal) = app.start(&setup.hostname)?;
@@ -66,7 +66,8 @@ fn start(monitor: &SeqPacket) -> Result<event_loop::Pod, StartFailure> {
     Ok(pod)
 }
 
-/// Takes what the monitor sends, up to the start: by then every app's root filesystem stands.
+/// Takes what the monitor sends, up to the start: by then every app's root filesystem stands, and
+/// pod init is in its own root.
 fn prepare(monitor: &SeqPacket) -> Result<(Setup, Vec<PreparedApp>), StartFailure> {
     let next = || {
         monitor
@@ -85,6 +86,7 @@ fn prepare(monitor: &SeqPacket) -> Result<(Setup, Vec<PreparedApp>), StartFailur
         "set the host name {}",
         setup.hostname
     )))?;
+    let root = PodRoot::attach(&setup)?;
     let storage = Storage::open(&setup.layers_dir, &setup.pod_dir, setup.discard_changes)?;
     let mut prepared = Vec::new();
     loop {
@@ -95,6 +97,8 @@ fn prepare(monitor: &SeqPacket) -> Result<(Setup, Vec<PreparedApp>), StartFailur
                     move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
                         .map_err(StartFailure::os("enter the pod's network namespace"))?;
                 }
+                drop(storage);
+                root.enter()?;
                 return Ok((setup, prepared));
             }
             (other, _) => {

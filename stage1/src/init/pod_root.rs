@@ -6,6 +6,7 @@
 //! | `/shm` | shared memory of all apps, seen as `/dev/shm` |
 //! | `/empty` | stands for masked folders |
 //! | `/etc/…` | hosts, hostname and resolv.conf of the pod |
+//! | `/mount-points/…` | the lowest layer of each app: what is mounted on, where the image lacks it |
 
 use std::fs::File;
 use std::io::Write;
@@ -17,35 +18,64 @@ use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags, move_mount, un
 use rustix::process::{chdir, fchdir, pivot_root};
 
 use crate::app::devices::mount_detached;
+use crate::app::rootfs::POD_ROOT;
 use crate::failure::StartFailure;
 use crate::protocol::Setup;
 
-/// Makes the root and enters it. The host's mounts are gone from this namespace
-/// afterwards; the isolator has cut it off from the host's, so that nothing shows there.
-pub(super) fn enter(setup: &Setup) -> Result<(), StartFailure> {
-    let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let root = mount_detached("tmpfs", &[("mode", "755"), ("size", "1m")], guarded)?;
-    let shm = mount_detached("tmpfs", &[("mode", "1777"), ("size", "64m")], guarded)?;
-    let failed = |errno: Errno| StartFailure::other(format!("cannot make the pod's root: {errno}"));
-    for name in ["rootfs", "shm", "empty", "etc"] {
-        mkdirat(&root, name, Mode::from_raw_mode(0o755)).map_err(failed)?;
-    }
-    write_file(&root, "etc/hosts", &setup.hosts)?;
-    write_file(&root, "etc/hostname", &format!("{}\n", setup.hostname))?;
-    write_file(&root, "etc/resolv.conf", &setup.resolv_conf)?;
-    (|| {
+const FOLDERS: [&str; 9] = [
+    "rootfs",
+    "shm",
+    "empty",
+    "etc",
+    "mount-points",
+    "mount-points/dev",
+    "mount-points/etc",
+    "mount-points/proc",
+    "mount-points/sys",
+];
+
+/// The root, made but not entered.
+#[derive(Debug)]
+pub(super) struct PodRoot(OwnedFd);
+
+impl PodRoot {
+    /// Makes the root and attaches it at [`POD_ROOT`], over what the host has there. The isolator has
+    /// cut this mount namespace off from the host's, so that nothing shows there.
+    pub(super) fn attach(setup: &Setup) -> Result<Self, StartFailure> {
+        let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
+            | MountAttrFlags::MOUNT_ATTR_NODEV
+            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        let root = mount_detached("tmpfs", &[("mode", "755"), ("size", "1m")], guarded)?;
+        let shm = mount_detached("tmpfs", &[("mode", "1777"), ("size", "64m")], guarded)?;
+        for name in FOLDERS {
+            mkdirat(&root, name, Mode::from_raw_mode(0o755)).map_err(failed)?;
+        }
+        for name in ["hosts", "hostname", "resolv.conf"] {
+            write_file(&root, &format!("mount-points/etc/{name}"), "")?;
+        }
+        write_file(&root, "etc/hosts", &setup.hosts)?;
+        write_file(&root, "etc/hostname", &format!("{}\n", setup.hostname))?;
+        write_file(&root, "etc/resolv.conf", &setup.resolv_conf)?;
         let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        // Any folder that is sure to exist: it is covered for a moment, and in this namespace only.
-        move_mount(root.as_fd(), "", CWD, "/proc", whole)?;
-        fchdir(&root)?;
-        move_mount(shm.as_fd(), "", CWD, "shm", whole)?;
-        pivot_root(".", ".")?;
-        unmount(".", UnmountFlags::DETACH)?;
-        chdir("/")
-    })()
-    .map_err(failed)
+        move_mount(root.as_fd(), "", CWD, POD_ROOT, whole).map_err(failed)?;
+        move_mount(shm.as_fd(), "", root.as_fd(), "shm", whole).map_err(failed)?;
+        Ok(Self(root))
+    }
+
+    /// Enters the root. The host's mounts are gone from this namespace afterwards.
+    pub(super) fn enter(self) -> Result<(), StartFailure> {
+        (|| {
+            fchdir(&self.0)?;
+            pivot_root(".", ".")?;
+            unmount(".", UnmountFlags::DETACH)?;
+            chdir("/")
+        })()
+        .map_err(failed)
+    }
+}
+
+fn failed(errno: Errno) -> StartFailure {
+    StartFailure::other(format!("cannot make the pod's root: {errno}"))
 }
 
 fn write_file(root: &OwnedFd, path: &str, text: &str) -> Result<(), StartFailure> {
