@@ -14,3 +14,4 @@ pub mod init;
 pub mod monitor;
 pub mod protocol;
 pub mod sys;
+mod timing;

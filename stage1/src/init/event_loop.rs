@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -19,7 +19,8 @@ use super::supervisor::{Action, Supervisor};
 use crate::app::launch::RunningApp;
 use crate::failure::StartFailure;
 use crate::protocol::{FromInit, ToInit};
-use crate::sys::Spawned;
+use crate::sys::{Spawned, release_program_memory};
+use crate::timing::{SETTLING, poll_timeout};
 
 /// The pod as pod init sees it.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Pod {
     apps: BTreeMap<i32, RunningApp>,
     /// Commands by process ID: the monitor's number for each.
     commands: BTreeMap<i32, u64>,
+    /// When to give back what only the start needed.
+    settles_at: Option<Instant>,
 }
 
 impl Pod {
@@ -40,6 +43,7 @@ impl Pod {
             supervisor: Supervisor::new(0, grace),
             apps: BTreeMap::new(),
             commands: BTreeMap::new(),
+            settles_at: Instant::now().checked_add(SETTLING),
         }
     }
 
@@ -90,6 +94,13 @@ impl Pod {
             if let Some(action) = self.supervisor.tick(Instant::now()) {
                 self.act(action);
             }
+            if self
+                .settles_at
+                .is_some_and(|instant| instant <= Instant::now())
+            {
+                self.settles_at = None;
+                release_program_memory();
+            }
             if let Some(exit_code) = self.supervisor.finished() {
                 return Ok(exit_code);
             }
@@ -97,7 +108,11 @@ impl Pod {
                 PollFd::new(signals.as_fd(), PollFlags::POLLIN),
                 PollFd::new(monitor.as_fd(), PollFlags::POLLIN),
             ];
-            match poll(&mut fds, self.timeout()) {
+            let next = [self.supervisor.deadline(), self.settles_at]
+                .into_iter()
+                .flatten()
+                .min();
+            match poll(&mut fds, poll_timeout(next)) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
             }
@@ -112,15 +127,6 @@ impl Pod {
                 self.obey(monitor, message, &fds)?;
             }
         }
-    }
-
-    /// Rounded up, so that the deadline has passed when the time is over.
-    fn timeout(&self) -> PollTimeout {
-        let Some(deadline) = self.supervisor.deadline() else {
-            return PollTimeout::NONE;
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX)
     }
 
     fn reap(&mut self, monitor: &SeqPacket) -> Result<(), StartFailure> {

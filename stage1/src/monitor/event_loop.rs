@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::AppName;
@@ -22,6 +22,8 @@ use super::streams::{Streams, pid_of};
 use super::{Isolator, handled_signals, init_was_killed, report_started};
 use crate::failure::StartFailure;
 use crate::protocol::{FromInit, ToInit};
+use crate::sys::release_program_memory;
+use crate::timing::{SETTLING, poll_timeout};
 
 /// How long pod init has to end the pod beyond the grace period, before it is killed itself.
 const INIT_GRACE: Duration = Duration::from_secs(2);
@@ -42,6 +44,8 @@ pub(super) struct Monitor {
     /// The exit code, or why the pod did not start.
     end: Option<Result<i32, StartFailure>>,
     kill_init_at: Option<Instant>,
+    /// When to give back what only the start needed.
+    settles_at: Option<Instant>,
     commands: u64,
     /// The user does not want to wait for the rest of the output.
     give_up_output: bool,
@@ -76,6 +80,7 @@ impl Monitor {
             started: None,
             end: None,
             kill_init_at: None,
+            settles_at: None,
             commands: 0,
             give_up_output: false,
         })
@@ -106,16 +111,23 @@ impl Monitor {
             {
                 self.clients.push(Client::new(socket));
             }
-            if self
-                .kill_init_at
-                .is_some_and(|instant| instant <= Instant::now())
-            {
-                self.kill_init_at = None;
-                // It is dead already, then.
-                let _ = pidfd_send_signal(&self.init_pidfd, rustix::process::Signal::KILL);
-            }
+            self.keep_time();
         }
         self.into_end()
+    }
+
+    /// Does what was put off until now.
+    fn keep_time(&mut self) {
+        let now = Instant::now();
+        if self.kill_init_at.is_some_and(|instant| instant <= now) {
+            self.kill_init_at = None;
+            // If that fails it is dead already.
+            let _ = pidfd_send_signal(&self.init_pidfd, rustix::process::Signal::KILL);
+        }
+        if self.settles_at.is_some_and(|instant| instant <= now) {
+            self.settles_at = None;
+            release_program_memory();
+        }
     }
 
     fn into_end(self) -> Result<PodEnd, StartFailure> {
@@ -166,16 +178,11 @@ impl Monitor {
         );
         let clients = self.clients.iter();
         fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
-        let timeout = match self.kill_init_at {
-            None => PollTimeout::NONE,
-            Some(instant) => {
-                let left = instant
-                    .saturating_duration_since(Instant::now())
-                    .as_millis();
-                PollTimeout::try_from(left.saturating_add(1)).unwrap_or(PollTimeout::MAX)
-            }
-        };
-        match poll(&mut fds, timeout) {
+        let next = [self.kill_init_at, self.settles_at]
+            .into_iter()
+            .flatten()
+            .min();
+        match poll(&mut fds, poll_timeout(next)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
         }
@@ -212,6 +219,7 @@ impl Monitor {
             FromInit::AppStarted { app } => self.app_started(&app, fds)?,
             FromInit::Started => {
                 self.started = Some(Timestamp::now());
+                self.settles_at = Instant::now().checked_add(SETTLING);
                 report_started(ready);
             }
             FromInit::Failed(failure) => self.end = Some(Err(failure)),
