@@ -326,6 +326,9 @@ impl Monitor {
     }
 
     fn serve_clients(&mut self, ready: &[bool]) {
+        if ready.contains(&true) && self.started.is_some() {
+            self.settles_at = Instant::now().checked_add(SETTLING);
+        }
         // From the back, so that removing one doesn't move those still to come.
         for index in (0..self.clients.len()).rev() {
             if ready.get(index).copied().unwrap_or(false) && self.serve_client(index).is_none() {
