@@ -121,6 +121,9 @@ pub struct LiveApp {
     /// The process ID of its main process on the host, while that runs.
     #[serde(default)]
     pub pid: Option<i32>,
+    /// When it was started.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
     /// How it ended, once it has.
     #[serde(default)]
     pub outcome: Option<Outcome>,

@@ -5,11 +5,11 @@
 //! the descriptor dies. Unlike flock(2) it can be asked about without taking it, so that a
 //! `list` never makes an `rm` or a `run-prepared` beside it fail.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -24,14 +24,61 @@ pub const LOCK_FILE: &str = "lock";
 #[derive(Debug)]
 pub struct PodLock(OwnedFd);
 
-/// A write lock on the whole file.
-fn whole_file() -> libc::flock {
+/// A lock on the whole file.
+fn lock(kind: libc::c_int) -> libc::flock {
     libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
+        l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: 0,
         l_len: 0,
         l_pid: 0,
+    }
+}
+
+/// The kind of lock that somebody else holds: `F_WRLCK`, `F_RDLCK` or `F_UNLCK`.
+fn holder(file: &File, path: &Path) -> Result<libc::c_int, PodError> {
+    let mut probe = lock(libc::F_WRLCK);
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut probe)).map_err(PodError::errno("probe", path))?;
+    Ok(probe.l_type.into())
+}
+
+fn set_and_wait(file: &File, kind: libc::c_int) -> Result<(), Errno> {
+    loop {
+        match fcntl(file, FcntlArg::F_OFD_SETLKW(&lock(kind))) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(|_| ()),
+        }
+    }
+}
+
+/// A look at a pod's lock that stays with the pod wherever its folder is moved.
+#[derive(Debug)]
+pub struct LockWatch {
+    file: File,
+    path: PathBuf,
+}
+
+impl LockWatch {
+    /// Opens the lock of the pod in `folder`. `None` if there is none.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if it can't be opened.
+    pub fn open(folder: &Path) -> Result<Option<Self>, PodError> {
+        let path = folder.join(LOCK_FILE);
+        match File::open(&path) {
+            Ok(file) => Ok(Some(Self { file, path })),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(PodError::io("open", &path)(e)),
+        }
+    }
+
+    /// Waits until nobody holds the lock.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if the kernel can't tell.
+    pub fn wait(self) -> Result<(), PodError> {
+        // Shared, so that many can wait; dropping the file gives it back.
+        set_and_wait(&self.file, libc::F_RDLCK).map_err(PodError::errno("wait for", &self.path))
     }
 }
 
@@ -50,11 +97,17 @@ impl PodLock {
             .mode(0o600)
             .open(&path)
             .map_err(PodError::io("open", &path))?;
-        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
-            Ok(_) => Ok(Some(Self(file.into()))),
-            Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
-            Err(errno) => Err(PodError::errno("lock", &path)(errno)),
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&lock(libc::F_WRLCK))) {
+            Ok(_) => return Ok(Some(Self(file.into()))),
+            Err(Errno::EAGAIN | Errno::EACCES) => {}
+            Err(errno) => return Err(PodError::errno("lock", &path)(errno)),
         }
+        if holder(&file, &path)? != libc::F_RDLCK {
+            return Ok(None);
+        }
+        // Somebody has just seen the pod's end ([`LockWatch::wait`]) and is about to let go.
+        set_and_wait(&file, libc::F_WRLCK).map_err(PodError::errno("lock", &path))?;
+        Ok(Some(Self(file.into())))
     }
 
     /// Whether somebody holds the lock of the pod in `folder`. Takes nothing.
@@ -68,9 +121,7 @@ impl PodLock {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(e) => return Err(PodError::io("open", &path)(e)),
         };
-        let mut probe = whole_file();
-        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut probe)).map_err(PodError::errno("probe", &path))?;
-        Ok(i32::from(probe.l_type) != libc::F_UNLCK)
+        Ok(holder(&file, &path)? == libc::F_WRLCK)
     }
 
     /// Takes over a lock that the parent or the previous program image handed down as a descriptor.
@@ -119,5 +170,38 @@ mod tests {
         drop(lock);
         assert!(!PodLock::is_held(dir.path()).unwrap());
         assert!(PodLock::acquire(dir.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_watch_sees_the_end_wherever_the_folder_went() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, there) = (dir.path().join("a"), dir.path().join("b"));
+        std::fs::create_dir(&here).unwrap();
+        let lock = PodLock::acquire(&here).unwrap().unwrap();
+        let watch = LockWatch::open(&here).unwrap().unwrap();
+        std::fs::rename(&here, &there).unwrap();
+        let (ended, end) = std::sync::mpsc::channel();
+        let waiter = std::thread::spawn(move || {
+            watch.wait().unwrap();
+            ended.send(()).unwrap();
+        });
+        assert!(end.try_recv().is_err());
+        drop(lock);
+        waiter.join().unwrap();
+        end.recv().unwrap();
+        assert!(LockWatch::open(&here).unwrap().is_none());
+    }
+
+    #[test]
+    fn one_who_has_seen_the_end_does_not_look_like_a_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(PodLock::acquire(dir.path()).unwrap());
+        let seen = File::open(dir.path().join(LOCK_FILE)).unwrap();
+        set_and_wait(&seen, libc::F_RDLCK).unwrap();
+        assert!(!PodLock::is_held(dir.path()).unwrap());
+        let folder = dir.path().to_path_buf();
+        let remover = std::thread::spawn(move || PodLock::acquire(&folder).unwrap().is_some());
+        drop(seen);
+        assert!(remover.join().unwrap());
     }
 }

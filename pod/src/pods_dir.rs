@@ -9,7 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::PodError;
 use crate::id::{PodName, PodUuid};
-use crate::lock::{LOCK_FILE, PodLock};
+use crate::lock::{LOCK_FILE, LockWatch, PodLock};
 use crate::manifest::PodManifest;
 use crate::names::Names;
 use crate::phase::{Phase, State};
@@ -40,6 +40,22 @@ impl PodEntry {
     /// [`PodError::Io`] if the lock can't be asked about.
     pub fn state(&self) -> Result<State, PodError> {
         Ok(self.phase.state(PodLock::is_held(&self.path)?))
+    }
+
+    /// A look at its lock, also if it has become garbage since it was seen. `None` if it is gone.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if the lock can't be opened.
+    pub fn watch(&self) -> Result<Option<LockWatch>, PodError> {
+        if let Some(watch) = LockWatch::open(&self.path)? {
+            return Ok(Some(watch));
+        }
+        let pods = self.path.ancestors().nth(2).unwrap_or(&self.path);
+        LockWatch::open(
+            &pods
+                .join(Phase::Garbage.dir_name())
+                .join(self.uuid.to_string()),
+        )
     }
 }
 

@@ -1,15 +1,9 @@
 //! Waiting for the end of a pod: for its connection to close, and then for its lock to be free.
 
-use std::fs::File;
-use std::io;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc;
 use pod::PodEntry;
 use pod::control::Response;
-use pod::lock::{LOCK_FILE, PodLock};
 use pod::seqpacket::SeqPacket;
 
 use crate::connection::wait_readable;
@@ -24,6 +18,8 @@ pub(crate) fn wait(
     connection: SeqPacket,
     patience: Option<Duration>,
 ) -> Result<bool, Failure> {
+    // Opened while the pod is sure to be there: one that removes itself is moved before it ends.
+    let watch = entry.watch()?;
     let deadline = patience.map(|patience| Instant::now() + patience);
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -36,7 +32,9 @@ pub(crate) fn wait(
             Ok(None) | Err(_) => break,
         }
     }
-    wait_for_lock(entry)?;
+    if let Some(watch) = watch {
+        watch.wait()?;
+    }
     Ok(true)
 }
 
@@ -45,37 +43,16 @@ pub(crate) fn wait(
 /// # Errors
 /// If the kernel can't tell.
 pub(crate) fn wait_for_lock(entry: &PodEntry) -> Result<(), Failure> {
-    // Mostly it is free by now, and then it is not even touched.
-    if !PodLock::is_held(&entry.path)? {
-        return Ok(());
-    }
-    let path = entry.path.join(LOCK_FILE);
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        // The pod has been removed.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Failure::io("open", &path)(error)),
-    };
-    let shared = libc::flock {
-        l_type: libc::F_RDLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
-    loop {
-        match fcntl(&file, FcntlArg::F_OFD_SETLKW(&shared)) {
-            // Closing the file gives the lock back.
-            Ok(_) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Failure::errno("wait for", &path)(errno)),
-        }
+    match entry.watch()? {
+        Some(watch) => Ok(watch.wait()?),
+        None => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pod::lock::PodLock;
     use pod::{Phase, PodUuid, PodsDir};
 
     #[test]

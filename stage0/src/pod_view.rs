@@ -162,7 +162,10 @@ fn apps(
                 (None, _) => AppState::Waiting,
             },
             pid: live.and_then(|live| live.pid),
-            started: ended.as_ref().and_then(|status| status.started),
+            started: match &ended {
+                Some(status) => status.started,
+                None => live.and_then(|live| live.started),
+            },
             finished: ended.as_ref().map(|status| status.finished),
             exit_code: outcome.map(Outcome::exit_code),
             outcome,

@@ -89,11 +89,12 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     let exit = match result {
         Ok(exit) => exit,
         Err(failure) => {
-            report_failure(ready, &failure);
-            // A pod that never ran is no pod: nothing of it stays.
+            // A pod that never ran is no pod: nothing of it stays, and whoever waits to hear of it finds
+            // nothing.
             if let Err(error) = pod.remove() {
                 warn(&error.to_string());
             }
+            report_failure(ready, &failure);
             return failure.kind.exit_code();
         }
     };

@@ -34,6 +34,7 @@ impl AppRecord {
         LiveApp {
             name: self.name.clone(),
             pid: self.pidfd.as_ref().and_then(pid_of),
+            started: self.started,
             outcome: self.end.map(|(_, outcome)| outcome),
         }
     }
