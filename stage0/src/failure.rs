@@ -188,7 +188,7 @@ fn io_code(error: &io::Error) -> u8 {
 fn store_code(error: &StoreError) -> u8 {
     match error {
         StoreError::UnknownImage { .. } => 110,
-        StoreError::DigestMismatch { .. } => 111,
+        StoreError::DigestMismatch { .. } | StoreError::Damaged { .. } => 111,
         StoreError::Truncated { .. }
         | StoreError::SizeMismatch { .. }
         | StoreError::CorruptCompression { .. }

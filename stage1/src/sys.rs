@@ -190,12 +190,22 @@ pub fn mount_setattr(fd: BorrowedFd<'_>, set: u64, recursive: bool) -> Result<()
 /// Gives every signal its default disposition, also those that a parent had ignored: what the programs that
 /// this process starts expect to find.
 pub fn default_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: all-zero is SIG_DFL with an empty mask and no flags. The kernel refuses the two signals
-        // that can't be set, which is what they have already.
+    /// Signals of the kernel, 1 to 64; the C library keeps two of them from its own callers.
+    const SIGNALS: c_int = 64;
+    // `struct sigaction` as the kernel has it: SIG_DFL, no flags, no restorer, an empty mask of 64 bits.
+    let default = [0_u64; 4];
+    for signal in 1..=SIGNALS {
+        // SAFETY: the kernel reads a structure of that size. It refuses the two signals that can't be set,
+        // which are what they should be already.
         unsafe {
-            let default: libc::sigaction = std::mem::zeroed();
-            libc::sigaction(signal, &raw const default, ptr::null_mut());
+            let none = ptr::null_mut::<u64>();
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                none,
+                size_of::<u64>(),
+            );
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::{DupFlags, Errno, write};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
@@ -21,6 +21,7 @@ use rustix::thread::{
 
 use crate::app::command_line::CommandLine;
 use crate::app::confinement::{MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp};
+use crate::app::resolve::{IN_ROOT, STRICT, open_within};
 use crate::sys;
 
 /// A step that can fail; its number goes over the pipe.
@@ -236,22 +237,9 @@ fn streams(plan: &ChildPlan<'_>) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Links are followed nowhere, not even inside of the root.
-const STRICT: ResolveFlags = ResolveFlags::BENEATH
-    .union(ResolveFlags::NO_SYMLINKS)
-    .union(ResolveFlags::NO_MAGICLINKS);
-/// Links are followed inside of the root: for files that images keep behind them.
-const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
-
 /// Opens what is to be mounted on, below `base`.
 fn target(base: BorrowedFd<'_>, path: &CStr, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
-    openat2(
-        base,
-        path,
-        OFlags::PATH | OFlags::CLOEXEC,
-        Mode::empty(),
-        resolve,
-    )
+    open_within(base, path, OFlags::PATH, Mode::empty(), resolve)
 }
 
 /// Attaches a mount by descriptors, so that no path is looked up again.

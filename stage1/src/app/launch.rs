@@ -96,11 +96,12 @@ impl PreparedApp {
         let null = devices.null()?;
         let variables = environment(&app.env, &identity.home, hostname, app.tty);
         let workdir = c_string(&app.workdir)?;
-        let pod_files = POD_FILES
-            .iter()
-            .filter(|(_, _, path)| root.mount_file(path))
-            .map(|&(source, target, _)| (source, target))
-            .collect();
+        let mut pod_files = Vec::with_capacity(POD_FILES.len());
+        for (source, target, path) in POD_FILES {
+            if root.mount_file(path)? {
+                pod_files.push((source, target));
+            }
+        }
         let mounts = Mounts {
             root: root.0.as_fd(),
             proc: devices.proc.as_fd(),

@@ -11,4 +11,5 @@ pub(crate) mod command_line;
 pub mod confinement;
 pub(crate) mod devices;
 pub(crate) mod launch;
+pub(crate) mod resolve;
 pub(crate) mod rootfs;

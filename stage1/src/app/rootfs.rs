@@ -7,9 +7,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, chownat, fstat, mkdirat, openat, openat2,
-};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, chownat, fstat, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags,
@@ -21,6 +19,7 @@ use rustix::process::fchdir;
 use rustix::system::uname;
 
 use crate::app::accounts::Accounts;
+use crate::app::resolve::{IN_ROOT, STRICT, open_within};
 use crate::failure::StartFailure;
 
 /// Largest account file of an image that is read, in bytes.
@@ -189,18 +188,11 @@ const HARDENING: [(&str, &str); 3] = [
     ("index", "off"),
 ];
 
-/// Resolution as the app sees it: symbolic links stay inside of its root.
-const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
-/// Resolution that follows nothing.
-const STRICT: ResolveFlags = ResolveFlags::BENEATH
-    .union(ResolveFlags::NO_SYMLINKS)
-    .union(ResolveFlags::NO_MAGICLINKS);
-
 impl RootFs {
     /// Makes sure that `name` in the root is a folder and not a link to one elsewhere.
     pub(crate) fn mount_point(&self, name: &str) -> Result<(), StartFailure> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match openat2(&self.0, name, flags, Mode::empty(), STRICT) {
+        match open_within(&self.0, name, flags, Mode::empty(), STRICT) {
             Ok(_) => Ok(()),
             Err(Errno::NOENT) => mkdirat(&self.0, name, Mode::from_raw_mode(0o755)).map_err(
                 StartFailure::os(format_args!("make /{name} in the app's root")),
@@ -214,23 +206,24 @@ impl RootFs {
         }
     }
 
-    /// Makes sure that there is a file at `path` to mount on. `false` if the image makes that impossible.
-    pub(crate) fn mount_file(&self, path: &str) -> bool {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match openat2(
-            &self.0,
-            path,
-            OFlags::PATH | OFlags::CLOEXEC,
-            Mode::empty(),
-            IN_ROOT,
-        ) {
-            Ok(file) => fstat(&file)
-                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile),
+    /// Makes sure that there is a file at `path` to mount on. `false` if the image has something else there.
+    pub(crate) fn mount_file(&self, path: &str) -> Result<bool, StartFailure> {
+        let found = match open_within(&self.0, path, OFlags::PATH, Mode::empty(), IN_ROOT) {
             Err(Errno::NOENT) => {
-                let _ = mkdirat(&self.0, "etc", Mode::from_raw_mode(0o755));
-                openat2(&self.0, path, flags, Mode::from_raw_mode(0o644), IN_ROOT).is_ok()
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NONBLOCK;
+                open_within(&self.0, path, flags, Mode::from_raw_mode(0o644), IN_ROOT)
             }
-            Err(_) => false,
+            found => found,
+        };
+        match found.and_then(fstat) {
+            Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile),
+            // A link into nowhere, a loop, a folder, a path through a file.
+            Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::NOTDIR | Errno::NXIO) => {
+                Ok(false)
+            }
+            Err(errno) => Err(StartFailure::os(format_args!(
+                "open /{path} in the app's root"
+            ))(errno)),
         }
     }
 
@@ -251,11 +244,12 @@ impl RootFs {
                 so_far.clone()
             };
             so_far = format!("{so_far}/{component}");
-            match openat2(&self.0, so_far.as_str(), flags, Mode::empty(), IN_ROOT) {
+            match open_within(&self.0, so_far.as_str(), flags, Mode::empty(), IN_ROOT) {
                 Ok(_) => {}
                 Err(Errno::NOENT) => {
-                    let parent = openat2(&self.0, parent.as_str(), flags, Mode::empty(), IN_ROOT)
-                        .map_err(StartFailure::os(&what))?;
+                    let parent =
+                        open_within(&self.0, parent.as_str(), flags, Mode::empty(), IN_ROOT)
+                            .map_err(StartFailure::os(&what))?;
                     mkdirat(&parent, component, Mode::from_raw_mode(0o755))
                         .map_err(StartFailure::os(&what))?;
                     let owner = (
@@ -291,7 +285,7 @@ impl RootFs {
     fn text(&self, path: &str) -> Result<String, StartFailure> {
         let what = format!("read the image's /{path}");
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = match openat2(&self.0, path, flags, Mode::empty(), IN_ROOT) {
+        let file = match open_within(&self.0, path, flags, Mode::empty(), IN_ROOT) {
             Ok(file) => file,
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(String::new()),
             Err(errno) => return Err(StartFailure::os(&what)(errno)),

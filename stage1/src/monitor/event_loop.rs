@@ -253,7 +253,8 @@ impl Monitor {
                 signal: SIGKILL, ..
             } => Outcome::Signaled {
                 signal: SIGKILL,
-                oom_killed: isolator.oom_kills(name) > 0,
+                // A pod that is being ended is killed by us.
+                oom_killed: self.kill_init_at.is_none() && isolator.oom_kills(name) > 0,
             },
             other => other,
         };

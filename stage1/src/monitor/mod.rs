@@ -17,6 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use pod::AppName;
 use pod::control::SOCKET_FILE;
@@ -27,7 +28,7 @@ use pod::seqpacket::{Listener, SeqPacket};
 use pod::stage1::Readiness;
 
 use crate::failure::StartFailure;
-use crate::protocol::{AppSpec, CgroupFds, Setup, ToInit};
+use crate::protocol::{AppSpec, CgroupFds, FromInit, Setup, ToInit};
 
 /// What only the isolator knows: where the pod runs.
 pub trait Isolator {
@@ -129,10 +130,22 @@ fn start_and_serve(
     let init = isolator.start(&manifest, init_end.into())?;
     // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path())?;
-    monitor_end.send(
-        &ToInit::Setup(setup(&manifest, pod.path(), layers_dir)),
-        &[],
-    )?;
+    let place = (pod.path(), layers_dir);
+    tell_init(&monitor_end, &manifest, place, &mut streams, isolator)
+        .map_err(|failure| last_words(&monitor_end).unwrap_or(failure))?;
+    let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
+    event_loop::Monitor::new(manifest, monitor_end, init, listener, streams)?.run(isolator, ready)
+}
+
+/// Sends pod init all that it needs.
+fn tell_init(
+    init: &SeqPacket,
+    manifest: &PodManifest,
+    (pod_dir, layers_dir): (&Path, &Path),
+    streams: &mut streams::Streams,
+    isolator: &mut dyn Isolator,
+) -> Result<(), StartFailure> {
+    init.send(&ToInit::Setup(setup(manifest, pod_dir, layers_dir)), &[])?;
     for app in &manifest.apps {
         let (kind, mut fds) = streams.for_app(app)?;
         let (cgroup, cgroup_fds) = isolator.cgroup(&app.name)?;
@@ -145,13 +158,26 @@ fn start_and_serve(
             size,
         };
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        monitor_end.send(&ToInit::App(Box::new(spec)), &borrowed)?;
+        init.send(&ToInit::App(Box::new(spec)), &borrowed)?;
     }
-    let network = isolator.network(&manifest)?;
+    let network = isolator.network(manifest)?;
     let network: Vec<_> = network.iter().map(AsFd::as_fd).collect();
-    monitor_end.send(&ToInit::Start, &network)?;
-    let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
-    event_loop::Monitor::new(manifest, monitor_end, init, listener, streams)?.run(isolator, ready)
+    Ok(init.send(&ToInit::Start, &network)?)
+}
+
+/// Why pod init is gone before it was told everything, if it said so.
+fn last_words(init: &SeqPacket) -> Option<StartFailure> {
+    loop {
+        let mut fds = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).ok()?;
+        let [fd] = fds;
+        if !fd.any().unwrap_or(false) {
+            return None;
+        }
+        if let FromInit::Failed(failure) = init.recv().ok()??.0 {
+            return Some(failure);
+        }
+    }
 }
 
 fn setup(manifest: &PodManifest, pod_dir: &Path, layers_dir: &Path) -> Setup {

@@ -1,0 +1,334 @@
+# Runs in a virtual machine as its only job, with busybox's shell. Each check is a function; what
+# it says and does is shown only if it fails.
+
+busybox=localhost/images:busybox
+root=/sys/fs/cgroup
+
+check() {
+    # Not in a condition: there, `set -e` would have no effect.
+    (set -eux; "check_$1") > "/tmp/log-$1" 2>&1
+    status=$?
+    if [ "$status" = 0 ]; then
+        echo "CHECK $1 ok"
+    else
+        echo "CHECK $1 FAIL exit code $status"
+        grep -v ': accepted unsigned' "/tmp/log-$1" | sed 's/^/    /'
+    fi
+    fairing stop --force $(fairing list --format json | sed -n 's/.*"uuid": *"\([^"]*\)".*/\1/p') \
+        > /dev/null 2>&1
+    fairing gc --grace-period=0s > /dev/null 2>&1
+}
+
+equal() {
+    [ "$1" = "$2" ] || { echo "expected '$2', found '$1'"; return 1; }
+}
+
+contains() {
+    case $1 in *"$2"*) ;; *) echo "expected '$2' in '$1'"; return 1 ;; esac
+}
+
+# Runs a command that is to end with this exit code.
+code() {
+    wanted=$1
+    shift
+    found=0
+    "$@" || found=$?
+    equal "$found" "$wanted"
+}
+
+# Waits until a command succeeds, ten seconds at most.
+await() {
+    # A trace of each try says nothing.
+    set +x
+    tries=0
+    until "$@" > /dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 500 ] || { echo "not so after ten seconds: $*"; return 1; }
+        usleep 20000
+    done
+    set -x
+}
+
+# Whether so many processes are in a cgroup. Files of cgroups have no size.
+processes() {
+    [ "$(wc -l < "$1/cgroup.procs")" = "$2" ]
+}
+
+# A number of the pod's status.
+number() {
+    fairing status --format json "$1" | sed -n "s/.*\"$2\": *\([0-9]*\).*/\1/p" | head -n 1
+}
+
+# Starts a pod of one app `app` that sleeps, and gives its UUID.
+sleeper() {
+    fairing run --detach "$busybox" --app-name app "$@" --exec /bin/sleep -- 1000
+}
+
+pod_cgroups() {
+    find "$root" -type d -name 'fairing-*-*'
+}
+
+no_pod_cgroups() {
+    [ -z "$(pod_cgroups)" ]
+}
+
+# Processes that only pods have.
+no_pod_processes() {
+    ! ps -o args | grep -E '[p]od-init|[s]tage1-nspawn|[s]leep 1000'
+}
+
+mounts_of_host() {
+    # The first fields are numbers that differ from mount to mount.
+    cut -d ' ' -f 5- /proc/self/mountinfo | sort
+}
+
+check_version_2_only() {
+    equal "$(grep -c 'cgroup' /proc/mounts)" 1
+    contains "$(cat /proc/mounts)" "$root cgroup2"
+    contains "$(cat "$root/cgroup.controllers")" memory
+}
+
+check_output_and_exit_code() {
+    code 7 fairing run --rm "$busybox" --exec /bin/sh -- -c 'echo out; echo err >&2; exit 7' \
+        > /tmp/out 2> /tmp/err
+    equal "$(cat /tmp/out)" out
+    grep -qx err /tmp/err
+    code 143 fairing run --rm "$busybox" --exec /bin/sh -- -c 'kill -TERM $$'
+    code 127 fairing run --rm "$busybox" --exec /bin/nothing
+    no_pod_cgroups
+}
+
+check_limits() {
+    uuid=$(sleeper --memory 64m --cpus 0.5 --pids-limit 20 --cpu-shares 512)
+    app=$root/fairing-$uuid/app
+    equal "$(cat "$app/memory.max")" 67108864
+    equal "$(cat "$app/cpu.max")" '50000 100000'
+    equal "$(cat "$app/pids.max")" 20
+    # What runc and crun make of 512 shares.
+    equal "$(cat "$app/cpu.weight")" 59
+    # Swap is no way around the limit.
+    [ ! -e "$app/memory.swap.max" ] || equal "$(cat "$app/memory.swap.max")" 0
+}
+
+check_no_limits() {
+    uuid=$(sleeper)
+    app=$root/fairing-$uuid/app
+    equal "$(cat "$app/memory.max")" max
+    equal "$(cat "$app/pids.max")" max
+    equal "$(cat "$app/cpu.weight")" 100
+}
+
+check_limit_of_processes() {
+    fairing run --rm "$busybox" --pids-limit 4 --exec /bin/sh \
+        -- -c 'for n in 1 2 3 4 5 6; do sleep 1 & done; wait' > /tmp/out 2>&1 || true
+    cat /tmp/out
+    contains "$(cat /tmp/out)" "can't fork"
+}
+
+check_own_cgroup_is_shown_for_reading() {
+    fairing run --rm "$busybox" --memory 32m --exec /bin/sh -- -c 'exec 2>&1
+        cat /proc/self/cgroup
+        cat /sys/fs/cgroup/memory.max
+        wc -l < /sys/fs/cgroup/cgroup.procs
+        grep cgroup /proc/mounts
+        mkdir /sys/fs/cgroup/below
+        echo max > /sys/fs/cgroup/memory.max
+        ls /sys/fs/cgroup/.. | grep -c fairing
+        :' > /tmp/out
+    cat /tmp/out
+    equal "$(sed -n 1p /tmp/out)" '0::/'
+    equal "$(sed -n 2p /tmp/out)" 33554432
+    equal "$(sed -n 3p /tmp/out)" 2
+    contains "$(sed -n 4p /tmp/out)" 'cgroup2 ro,'
+    contains "$(sed -n 5p /tmp/out)" 'Read-only file system'
+    contains "$(sed -n 6p /tmp/out)" 'Read-only file system'
+    equal "$(sed -n 7p /tmp/out)" 0
+}
+
+check_processes_are_in_their_cgroups() {
+    uuid=$(fairing run --detach "$busybox" --app-name one --exec /bin/sleep -- 1000 \
+        --- "$busybox" --app-name two --exec /bin/sh -- -c 'sleep 1000 & sleep 1000; :')
+    pod=$root/fairing-$uuid
+    equal "$(cat "$pod/cgroup.procs")" ''
+    equal "$(cat "$pod/_init/cgroup.procs")" "$(number "$uuid" init-pid)"
+    processes "$pod/one" 1
+    contains "$(tr '\0' ' ' < "/proc/$(cat "$pod/one/cgroup.procs")/cmdline")" 'sleep 1000'
+    await processes "$pod/two" 3
+    # What is looked for after other checks is found where it is.
+    if no_pod_processes || no_pod_cgroups; then return 1; fi
+    # The monitor stays where the command was started.
+    equal "$(cat "/proc/$(number "$uuid" monitor-pid)/cgroup")" '0::/'
+    fairing stop "$uuid" --force
+    await no_pod_cgroups
+    await no_pod_processes
+}
+
+check_enter() {
+    uuid=$(sleeper --memory 48m)
+    equal "$(fairing enter "$uuid" -- cat /proc/self/cgroup)" '0::/'
+    equal "$(fairing enter "$uuid" -- cat /sys/fs/cgroup/memory.max)" 50331648
+    equal "$(fairing enter "$uuid" -- readlink /proc/self/ns/cgroup)" \
+        "$(readlink "/proc/$(cat "$root/fairing-$uuid/app/cgroup.procs")/ns/cgroup")"
+    code 9 fairing enter "$uuid" -- sh -c 'exit 9'
+    fairing enter "$uuid" -- sleep 1000 &
+    await processes "$root/fairing-$uuid/app" 2
+    fairing stop --force "$uuid"
+    wait
+    await no_pod_cgroups
+}
+
+check_out_of_memory() {
+    # Reads zeros as one line, which it keeps.
+    fairing run --uuid-file-save /tmp/uuid "$busybox" --memory 16m --exec /bin/tail \
+        -- /dev/zero && return 1
+    fairing status --format json "$(cat /tmp/uuid)" > /tmp/out
+    cat /tmp/out
+    contains "$(cat /tmp/out)" '"signal": 9'
+    contains "$(cat /tmp/out)" '"oom-killed": true'
+}
+
+check_killed_by_another() {
+    fairing run --uuid-file-save /tmp/uuid "$busybox" --memory 16m --exec /bin/sh \
+        -- -c 'kill -KILL $$' && return 1
+    fairing status --format json "$(cat /tmp/uuid)" > /tmp/out
+    cat /tmp/out
+    contains "$(cat /tmp/out)" '"signal": 9'
+    contains "$(cat /tmp/out)" '"oom-killed": false'
+}
+
+check_killed_monitor() {
+    mounts_of_host > /tmp/mounts
+    uuid=$(fairing run --detach "$busybox" --app-name app --memory 64m --exec /bin/sh \
+        -- -c 'sleep 1000 & setsid sleep 1000 & sleep 1000; :')
+    other=$(sleeper)
+    await processes "$root/fairing-$uuid/app" 4
+    kill -KILL "$(number "$uuid" monitor-pid)"
+    await processes "$root/fairing-$uuid/app" 0
+    await processes "$root/fairing-$uuid/_init" 0
+    fairing gc --grace-period=0s
+    [ ! -e "$root/fairing-$uuid" ]
+    # The other one was left alone.
+    processes "$root/fairing-$other/app" 1
+    mounts_of_host | cmp - /tmp/mounts
+    fairing stop --force "$other"
+    await no_pod_processes
+    await no_pod_cgroups
+    [ -z "$(ls /run/fairing/pods)" ]
+}
+
+check_killed_pod_init() {
+    uuid=$(sleeper)
+    kill -KILL "$(number "$uuid" init-pid)"
+    await no_pod_processes
+    await no_pod_cgroups
+}
+
+# A command that was started in a cgroup which was not handed over for that: the pod is below the
+# root of the hierarchy.
+check_cgroup_that_was_not_delegated() {
+    mkdir "$root/plain"
+    uuid=$(sh -c "echo 0 > $root/plain/cgroup.procs; $(sleeper_line)")
+    [ -d "$root/fairing-$uuid/app" ]
+    equal "$(cat "/proc/$(number "$uuid" monitor-pid)/cgroup")" '0::/plain'
+    fairing stop --force "$uuid"
+    await rmdir "$root/plain"
+}
+
+sleeper_line() {
+    echo "fairing run --detach $busybox --app-name app --memory 64m --exec /bin/sleep -- 1000"
+}
+
+# What a service manager does for a service with `Delegate=yes`, and the service runs a pod.
+delegated() {
+    service=$root/system.slice/$1
+    mkdir -p "$service"
+    echo '+memory +cpu +pids' > "$root/cgroup.subtree_control"
+    echo '+memory +cpu +pids' > "$root/system.slice/cgroup.subtree_control"
+    setfattr -n "$1.delegate" -v 1 "$service"
+}
+
+check_delegated_cgroup() {
+    delegated trusted
+    # The service is the command itself.
+    sh -c "echo 0 > $service/cgroup.procs; exec fairing run --name served $busybox --app-name app \
+        --memory 64m --exec /bin/sleep -- 1000" &
+    await served_is_there
+    equal "$(cat "$service"/fairing-*-*/app/memory.max)" 67108864
+    equal "$(cat "$service/cgroup.procs")" ''
+    fairing stop --force served
+    wait
+    no_pod_cgroups
+}
+
+served_is_there() {
+    processes "$(echo "$service"/fairing-*-*/app)" 1
+}
+
+check_delegated_cgroup_with_a_shell_in_it() {
+    delegated user
+    # The service is a shell, that runs one pod after the other and stays.
+    sh -c "echo 0 > $service/cgroup.procs; $(sleeper_line); $(sleeper_line); :" > /tmp/out
+    for uuid in $(cat /tmp/out); do
+        [ -d "$service/fairing-$uuid/app" ]
+        processes "$service/fairing-$uuid/app" 1
+    done
+    equal "$(wc -l < /tmp/out)" 2
+    fairing stop --force $(cat /tmp/out)
+    await no_pod_cgroups
+}
+
+check_layers() {
+    fairing run --rm localhost/images:layers --exec /bin/sh -- -c 'exec 2>&1
+        cat /kept /replaced
+        ls /removed
+        ls /emptied
+        echo new > /kept && cat /kept
+        rm /replaced && ls /replaced' > /tmp/out || true
+    cat /tmp/out
+    equal "$(sed -n 1p /tmp/out)" base
+    equal "$(sed -n 2p /tmp/out)" top
+    contains "$(sed -n 3p /tmp/out)" 'No such file'
+    equal "$(sed -n 4p /tmp/out)" fresh
+    equal "$(sed -n 5p /tmp/out)" new
+    contains "$(sed -n 6p /tmp/out)" 'No such file'
+    equal "$(wc -l < /tmp/out)" 6
+}
+
+many_layers() {
+    fairing run --rm "localhost/images:layers-$1" --exec /bin/sh \
+        -- -c 'cat /number; ls /layers | wc -l; cat /layers/1' > /tmp/out
+    cat /tmp/out
+    equal "$(sed -n 1p /tmp/out)" "$1"
+    equal "$(sed -n 2p /tmp/out)" "$1"
+    equal "$(sed -n 3p /tmp/out)" 1
+}
+
+check_image_of_30_layers() {
+    many_layers 30
+}
+
+# More than fit into the one page that mount(2) takes, if each were named by its digest.
+check_image_of_120_layers() {
+    many_layers 120
+}
+
+check_nothing_is_left() {
+    await no_pod_cgroups
+    await no_pod_processes
+    fairing list
+    [ -z "$(ls /run/fairing/pods)" ]
+    for phase in prepare prepared run garbage; do
+        [ -z "$(ls "/var/lib/fairing/pods/$phase" 2> /dev/null)" ]
+    done
+    mounts_of_host | cmp - /tmp/mounts-at-start
+}
+
+mount -t cgroup2 cgroup2 "$root"
+mounts_of_host > /tmp/mounts-at-start
+for tag in busybox layers layers-30 layers-120; do
+    fairing fetch "oci:/images:$tag" > /tmp/fetched 2>&1 || cat /tmp/fetched
+done
+while read -r name; do
+    check "$name"
+done < /checks
+echo DONE

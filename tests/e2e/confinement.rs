@@ -1,0 +1,324 @@
+//! What an app can do and see. A program that tries everything runs as an app, and what it prints
+//! must be what was reviewed, line by line, in `data/`.
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use harness::{Host, ImageBuilder, Process};
+use rustix::io::{FdFlags, fcntl_setfd};
+
+use crate::imported::{busybox_host, import};
+
+fn probe_host() -> (Host, String) {
+    let host = Host::new();
+    host.accept_unsigned();
+    let image = import(&host, &ImageBuilder::probe().build(), "probe:1");
+    (host, image)
+}
+
+/// The probe's sections, without the limits: those are the caller's.
+fn sections(report: &str) -> Vec<&str> {
+    report
+        .split("\n\n")
+        .map(str::trim)
+        .filter(|section| !section.is_empty() && !section.starts_with("[limits]"))
+        .collect()
+}
+
+/// Compares with a reviewed file. Lines that begin with `#` are the reviewer's.
+#[track_caller]
+fn compare(report: &str, reviewed: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("e2e/data")
+        .join(reviewed);
+    let reviewed = fs::read_to_string(&path).unwrap_or_default();
+    let reviewed: Vec<&str> = reviewed
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    let reviewed = reviewed.join("\n");
+    // Signals 32 and 33 are the C library's own; `signals_are_reset_for_the_app` is about them.
+    let report = report.replace("= 0000000180001000", "= 0000000000001000");
+    let (found, wanted) = (sections(&report), sections(&reviewed));
+    let mut differences = Vec::new();
+    for number in 0..found.len().max(wanted.len()) {
+        let found: Vec<&str> = found
+            .get(number)
+            .map_or(Vec::new(), |text| text.lines().collect());
+        let wanted: Vec<&str> = wanted
+            .get(number)
+            .map_or(Vec::new(), |text| text.lines().collect());
+        let name = found
+            .first()
+            .or(wanted.first())
+            .copied()
+            .unwrap_or_default();
+        let missing = wanted.iter().filter(|line| !found.contains(line));
+        differences.extend(missing.map(|line| format!("{name} - {line}")));
+        let new = found.iter().filter(|line| !wanted.contains(line));
+        differences.extend(new.map(|line| format!("{name} + {line}")));
+    }
+    assert!(
+        differences.is_empty(),
+        "not as reviewed in {} (- reviewed, + found):\n{}\n\nwhole report:\n{report}",
+        path.display(),
+        differences.join("\n")
+    );
+}
+
+fn probe(host: &Host, image: &str, flags: &[&str]) -> String {
+    host.fairing(["run", "--rm", "--hostname", "probe", image])
+        .args(flags)
+        .args(["--", "/probe"])
+        .run()
+        .ok()
+        .stdout
+}
+
+#[test]
+fn root_of_an_app_is_confined_as_reviewed() {
+    let (host, image) = probe_host();
+    compare(&probe(&host, &image, &[]), "probe-root.txt");
+}
+
+#[test]
+fn a_user_of_an_app_is_confined_as_reviewed() {
+    let (host, image) = probe_host();
+    compare(&probe(&host, &image, &["--user", "app"]), "probe-user.txt");
+}
+
+#[test]
+fn a_command_that_enters_is_confined_like_the_app() {
+    let (host, image) = probe_host();
+    for (name, user) in [("root", "root"), ("user", "app")] {
+        host.fairing([
+            "run",
+            "--detach",
+            "--hostname",
+            "probe",
+            "--name",
+            name,
+            &image,
+        ])
+        .args(["--user", user, "--", "/bin/sleep", "1000"])
+        .run()
+        .ok();
+        let entered = host
+            .fairing(["enter", name, "--", "/probe"])
+            .run()
+            .ok()
+            .stdout;
+        // The app is there too, and the standard input comes through a pipe; that is all.
+        let entered = entered.replace("another = sleep\n", "");
+        let entered = entered.replace("\n0 = pipe\n", "\n0 = /dev/null\n");
+        compare(&entered, &format!("probe-{name}.txt"));
+        host.fairing(["stop", "--force", name]).run().ok();
+    }
+}
+
+#[test]
+fn limits_of_processes_are_the_callers() {
+    let (host, image) = busybox_host();
+    let limits = host
+        .fairing(["run", "--rm", &image, "--", "/bin/cat", "/proc/self/limits"])
+        .run()
+        .ok();
+    assert_eq!(
+        limits.stdout,
+        fs::read_to_string("/proc/self/limits").unwrap()
+    );
+}
+
+#[test]
+fn signals_are_reset_for_the_app() {
+    let (host, image) = busybox_host();
+    host.fairing([
+        "run",
+        "--rm",
+        &image,
+        "--",
+        "/bin/grep",
+        "^Sig[BI]",
+        "/proc/self/status",
+    ])
+    .run()
+    .ok()
+    .expect_stdout("SigBlk:\t0000000000000000\n")
+    .expect_stdout("SigIgn:\t0000000000000000\n");
+}
+
+const SECRET: &str = "a secret of the host";
+
+/// Descriptors that every command of this test inherits: of files, folders and the root.
+fn leak(host: &Host) -> Vec<OwnedFd> {
+    let secret = host.write("secret", SECRET);
+    let mut leaked = Vec::new();
+    for _ in 0..8 {
+        for path in [Path::new("/"), host.base(), &secret] {
+            let file = OwnedFd::from(File::open(path).unwrap());
+            fcntl_setfd(file.as_fd(), FdFlags::empty()).unwrap();
+            leaked.push(file);
+        }
+    }
+    leaked
+}
+
+#[test]
+fn descriptors_that_the_caller_leaks_reach_nobody_in_the_pod() {
+    let (host, image) = probe_host();
+    let _leaked = leak(&host);
+    let only_streams = "[descriptors]\n0 = /dev/null\n1 = pipe\n2 = pipe\n\n";
+    let run = host
+        .fairing(["run", "--rm", &image, "--", "/probe", "descriptors"])
+        .run()
+        .ok();
+    assert_eq!(run.stdout, only_streams);
+    let pod = host
+        .fairing([
+            "run",
+            "--name",
+            "leaky",
+            &image,
+            "--",
+            "/bin/sh",
+            "-c",
+            "echo up; exec sleep 1000",
+        ])
+        .spawn();
+    pod.wait_stdout("up");
+    let entered = host
+        .fairing(["enter", "leaky", "--", "/probe", "descriptors"])
+        .run()
+        .ok();
+    // Without `--interactive` there is nothing to read for a command.
+    assert_eq!(entered.stdout, only_streams.replace("/dev/null", "pipe"));
+    // Pod init has none of them either: an app's way out would be through its descriptors.
+    let status = host
+        .fairing(["status", "leaky", "--format", "json"])
+        .run()
+        .ok()
+        .json();
+    let inside = [&status["init-pid"], &status["apps"][0]["pid"]];
+    for pid in inside {
+        for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+            let entry = entry.unwrap();
+            let target = fs::read_link(entry.path()).unwrap();
+            assert!(
+                !target.starts_with(host.base()) && target != Path::new("/"),
+                "{} is {}",
+                entry.path().display(),
+                target.display()
+            );
+        }
+    }
+    host.fairing(["stop", "--force", "leaky"]).run().ok();
+    pod.wait();
+}
+
+#[test]
+fn a_working_directory_among_descriptors_leads_nowhere() {
+    let (host, image) = busybox_host();
+    let _leaked = leak(&host);
+    let up = format!("../../../../../../..{}", host.base().display());
+    let look = format!("pwd; ls; cat secret ../secret {up}/secret ../../../../etc/hostname; true");
+    for number in 0..40 {
+        for workdir in [
+            format!("/proc/self/fd/{number}"),
+            format!("/proc/1/fd/{number}"),
+            format!("/proc/self/fd/{number}/../../.."),
+        ] {
+            let output = host
+                .fairing(["run", "--rm", "--pull=never", &image, "--workdir", &workdir])
+                .args(["--", "/bin/sh", "-c", &look])
+                .run();
+            assert!(
+                !output.stdout.contains(SECRET),
+                "{workdir} leads out\n{output}"
+            );
+            if output.code != Some(0) {
+                output.expect_error(125, &["working directory"]);
+            }
+        }
+    }
+    // The same from an image's configuration.
+    for number in 3..12 {
+        let hostile = ImageBuilder::busybox()
+            .workdir(&format!("/proc/self/fd/{number}"))
+            .build();
+        let hostile = import(&host, &hostile, &format!("hostile:{number}"));
+        let output = host
+            .fairing(["run", "--rm", &hostile, "--", "/bin/sh", "-c", &look])
+            .run();
+        assert!(
+            !output.stdout.contains(SECRET),
+            "descriptor {number}\n{output}"
+        );
+    }
+}
+
+#[test]
+fn the_hosts_mount_namespace_has_nothing_of_a_running_pod() {
+    let (host, image) = busybox_host();
+    let before = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let pod = host
+        .fairing([
+            "run",
+            "--name",
+            "mounts",
+            &image,
+            "--",
+            "/bin/sh",
+            "-c",
+            "echo up; exec sleep 1000",
+        ])
+        .spawn();
+    pod.wait_stdout("up");
+    let here = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(
+        host.leftovers().host_mounts.is_empty(),
+        "{:?}",
+        host.leftovers().host_mounts
+    );
+    let layers = fs::read_dir(host.data_dir().join("images/layers")).unwrap();
+    for layer in layers {
+        let layer = layer.unwrap().file_name().into_string().unwrap();
+        assert!(
+            !here.contains(&layer),
+            "a layer is mounted on the host:\n{here}"
+        );
+    }
+    let overlays = |text: &str| text.matches(" - overlay ").count();
+    assert_eq!(overlays(&here), overlays(&before));
+
+    let status = host
+        .fairing(["status", "mounts", "--format", "json"])
+        .run()
+        .ok()
+        .json();
+    let read = |value: &serde_json::Value| {
+        Process::read(u32::try_from(value.as_u64().unwrap()).unwrap()).unwrap()
+    };
+    let (monitor, init) = (read(&status["monitor-pid"]), read(&status["init-pid"]));
+    let app = read(&status["apps"][0]["pid"]);
+    let own = Process::read(std::process::id()).unwrap();
+    assert_eq!(monitor.namespaces["mnt"], own.namespaces["mnt"]);
+    for kind in ["mnt", "net", "pid", "ipc", "uts"] {
+        assert_ne!(init.namespaces[kind], own.namespaces[kind], "{kind}");
+    }
+    assert_ne!(app.namespaces["mnt"], init.namespaces["mnt"]);
+    assert_ne!(app.namespaces["cgroup"], own.namespaces["cgroup"]);
+
+    // And the pod has none of the host's mounts: not in the app, and not in its init.
+    for pid in [init.pid, app.pid] {
+        let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+        let disks: Vec<&str> = mounts
+            .lines()
+            .filter(|line| line.contains(" - ext") || line.contains(" - cgroup"))
+            .collect();
+        assert_eq!(disks, Vec::<&str>::new(), "process {pid}");
+        assert!(mounts.lines().count() < 40, "process {pid}:\n{mounts}");
+    }
+    host.fairing(["stop", "--force", "mounts"]).run().ok();
+    pod.wait();
+}

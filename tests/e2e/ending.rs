@@ -1,0 +1,134 @@
+//! How a pod in the foreground ends: by its apps, by signals, and by keys.
+
+use std::time::Duration;
+
+use harness::{ImageBuilder, Signal, wait_until};
+
+use crate::stocked::{IDLE, IMAGE, busybox, host_with, shell, status};
+
+#[test]
+fn the_pod_goes_on_until_all_apps_have_ended() {
+    let host = busybox();
+    let second = format!("trap 'echo later; exit 0' USR1; echo up; {IDLE}");
+    let running = host
+        .fairing(["run", "--name", "two", IMAGE, "--app-name", "first"])
+        .args(["--exec", "/bin/true", "---", IMAGE, "--app-name", "second"])
+        .args(["--", "/bin/sh", "-c", &second])
+        .spawn();
+    running.wait_stdout("up");
+    wait_until("the end of the first app", Duration::from_secs(10), || {
+        (status(&host, "two")["apps"][0]["state"] == "exited").then_some(())
+    });
+    let live = status(&host, "two");
+    assert_eq!(live["state"], "running");
+    assert_eq!(live["apps"][1]["state"], "running");
+    running.signal(Signal::USR1);
+    assert_eq!(running.wait().ok().stdout, "up\nlater\n");
+}
+
+/// A pod whose second app fails with 9 once the first, which runs `script`, is up.
+fn failing_pod(script: &str) -> [String; 15] {
+    let first = format!("{script}; touch /dev/shm/up; {IDLE}");
+    let second = "until [ -e /dev/shm/up ]; do usleep 5000; done; exit 9";
+    [
+        IMAGE,
+        "--app-name",
+        "first",
+        "--",
+        "/bin/sh",
+        "-c",
+        &first,
+        "---",
+        IMAGE,
+        "--app-name",
+        "second",
+        "--",
+        "/bin/sh",
+        "-c",
+        second,
+    ]
+    .map(str::to_owned)
+}
+
+#[test]
+fn the_first_failure_ends_the_others_with_their_stop_signal() {
+    let host = busybox();
+    let output = host
+        .fairing(["run", "--name", "pod"])
+        .args(failing_pod("trap 'echo asked to end; exit 0' TERM"))
+        .run()
+        .expect_code(9);
+    assert_eq!(output.stdout, "asked to end\n");
+    let record = status(&host, "pod");
+    assert_eq!(record["exit-code"], 9);
+    assert_eq!(record["apps"][0]["exit-code"], 0);
+    assert_eq!(record["apps"][1]["exit-code"], 9);
+}
+
+#[test]
+fn who_does_not_end_is_killed_after_the_grace_period() {
+    let host = busybox();
+    let output = host
+        .fairing(["run", "--name", "pod", "--grace-period", "300ms"])
+        .args(failing_pod("trap '' TERM"))
+        .run()
+        .expect_code(9);
+    assert!(output.elapsed >= Duration::from_millis(300), "{output}");
+    let record = status(&host, "pod");
+    let outcome = &record["apps"][0]["outcome"];
+    assert_eq!(outcome["kind"], "signaled");
+    assert_eq!(outcome["signal"], 9);
+}
+
+#[test]
+fn signals_are_passed_on() {
+    let host = busybox();
+    for (name, signal) in [
+        ("HUP", Signal::HUP),
+        ("INT", Signal::INT),
+        ("QUIT", Signal::QUIT),
+        ("USR1", Signal::USR1),
+        ("USR2", Signal::USR2),
+        ("TERM", Signal::TERM),
+    ] {
+        let script = format!("trap 'echo got {name}; exit 7' {name}; echo up; {IDLE}");
+        let running = shell(&host, &script).spawn();
+        running.wait_stdout("up");
+        running.signal(signal);
+        let output = running.wait().expect_code(7);
+        assert_eq!(output.stdout, format!("up\ngot {name}\n"));
+    }
+}
+
+#[test]
+fn the_request_to_end_becomes_the_images_stop_signal() {
+    let host = host_with(ImageBuilder::busybox().stop_signal("SIGQUIT"));
+    let script = format!("trap 'echo quit; exit 0' QUIT; trap 'exit 1' TERM; echo up; {IDLE}");
+    let running = shell(&host, &script).spawn();
+    running.wait_stdout("up");
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait().ok().stdout, "up\nquit\n");
+}
+
+#[test]
+fn an_app_that_ignores_the_request_to_end_is_killed_after_the_grace_period() {
+    let host = busybox();
+    let running = host
+        .fairing(["run", "--rm", "--grace-period=300ms", IMAGE, "--"])
+        .args(["/bin/sh", "-c"])
+        .arg(format!("trap '' TERM; echo up; {IDLE}"))
+        .spawn();
+    running.wait_stdout("up");
+    running.signal(Signal::TERM);
+    running.wait().expect_code(137);
+}
+
+#[test]
+fn control_c_ends_the_app() {
+    let host = busybox();
+    let script = format!("trap 'echo interrupted; exit 5' INT; echo up; {IDLE}");
+    let mut terminal = shell(&host, &script).spawn_on_terminal(24, 80);
+    terminal.wait_screen("up");
+    terminal.type_keys("\x03");
+    terminal.wait().expect_code(5).expect_stdout("interrupted");
+}

@@ -1,0 +1,32 @@
+//! End-to-end tests: the built programs, on a machine as it is, as root. One file per capability.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed: a panic with a message is its result"
+)]
+
+mod bad_input;
+mod bad_requests;
+mod cgroup;
+mod cgroup_v2;
+mod concurrency;
+mod confinement;
+mod detach;
+mod ending;
+mod enter;
+mod format_json;
+mod hostile_images;
+mod image_sources;
+mod images;
+mod imported;
+mod kill;
+mod names;
+mod prepare;
+mod real_programs;
+mod run;
+mod stocked;
+mod terminal;
+mod trust;
+mod trust_rules;

@@ -1,0 +1,185 @@
+//! Pods that are made first and started later.
+
+use harness::{Host, ImageBuilder};
+
+use crate::stocked::{IDLE, IMAGE, busybox, import, status};
+
+#[track_caller]
+fn prepare(host: &Host, arguments: &[&str]) -> String {
+    let output = host.fairing(["prepare"]).args(arguments).run().ok();
+    assert_eq!(output.stdout.lines().count(), 1, "{output}");
+    output.text().to_owned()
+}
+
+#[test]
+fn a_prepared_pod_runs_once_with_all_that_it_was_given() {
+    let host = busybox();
+    let script = "echo $A $(id -un) $(hostname) $(pwd); exit 5";
+    let pod = prepare(
+        &host,
+        &[
+            "--name",
+            "later",
+            "--hostname",
+            "there",
+            IMAGE,
+            "--env",
+            "A=b",
+            "--user",
+            "app",
+            "--workdir",
+            "/tmp",
+            "--",
+            "/bin/sh",
+            "-c",
+            script,
+        ],
+    );
+    let record = status(&host, "later");
+    assert_eq!(record["uuid"], pod);
+    assert_eq!(record["state"], "prepared");
+    assert_eq!(record["apps"][0]["state"], "waiting");
+    assert!(host.processes().is_empty());
+    let output = host.fairing(["run-prepared", "later"]).run().expect_code(5);
+    assert_eq!(output.stdout, "b app there /tmp\n");
+    assert_eq!(status(&host, &pod)["state"], "exited");
+    host.fairing(["run-prepared", &pod])
+        .run()
+        .expect_error(125, &[&pod, "exited"]);
+}
+
+#[test]
+fn a_prepared_pod_can_run_in_the_background_and_remove_itself() {
+    let host = busybox();
+    let script = format!("trap 'exit 0' TERM; echo up; {IDLE}");
+    let pod = prepare(&host, &[IMAGE, "--", "/bin/sh", "-c", &script]);
+    let output = host
+        .fairing(["run-prepared", "--detach", "--rm", &pod])
+        .run()
+        .ok();
+    assert_eq!(output.text(), pod);
+    crate::stocked::wait_log(&host, &pod, "up");
+    host.fairing(["run-prepared", &pod])
+        .run()
+        .expect_error(125, &[&pod, "running"]);
+    host.fairing(["stop", &pod]).run().ok();
+    assert_eq!(host.pod_folders(), []);
+}
+
+#[test]
+fn a_prepared_pod_with_standard_input_runs_in_the_foreground_alone() {
+    let host = busybox();
+    let pod = prepare(&host, &[IMAGE, "--interactive", "--", "/bin/cat"]);
+    host.fairing(["run-prepared", "--detach", &pod])
+        .run()
+        .expect_error(2, &[&pod, "--interactive"]);
+    let output = host
+        .fairing(["run-prepared", &pod])
+        .stdin("in\n")
+        .run()
+        .ok();
+    assert_eq!(output.stdout, "in\n");
+}
+
+#[test]
+fn a_prepared_pod_does_not_run_yet_and_can_be_removed() {
+    let host = busybox();
+    let pod = prepare(&host, &["--name", "idle", IMAGE]);
+    for command in ["stop", "enter"] {
+        host.fairing([command, &pod])
+            .run()
+            .expect_error(125, &[&pod, "prepared"]);
+    }
+    host.collect();
+    assert_eq!(status(&host, &pod)["state"], "prepared");
+    host.fairing(["rm", "idle"]).run().ok();
+    assert_eq!(host.pod_folders(), []);
+}
+
+#[test]
+fn a_prepared_pod_keeps_its_image() {
+    let host = busybox();
+    let pod = prepare(
+        &host,
+        &[IMAGE, "--", "/bin/cat", "/etc/hostname", "/version"],
+    );
+    host.fairing(["image", "rm", IMAGE])
+        .run()
+        .expect_error(125, &[IMAGE, &pod]);
+    // The name now stands for another image, which the pod must not get.
+    let layer = harness::Layer::new().file("version", "new", 0o644);
+    let newer = ImageBuilder::busybox().layer(layer).build();
+    import(&host, &newer, IMAGE);
+    host.collect();
+    host.fairing(["run-prepared", &pod])
+        .run()
+        .expect_code(1)
+        .expect_stderr("/version");
+    let output = host.fairing(["run", "--rm", IMAGE, "--", "/bin/cat", "/version"]);
+    assert_eq!(output.run().ok().stdout, "new");
+}
+
+#[test]
+fn a_prepared_pod_is_judged_again_when_it_starts() {
+    let host = busybox();
+    let pod = prepare(&host, &[IMAGE, "--exec", "/bin/true"]);
+    let reject = "[[rule]]\nprefix = \"*\"\ntype = \"reject\"\n";
+    host.write_policy("tests.toml", reject);
+    host.fairing(["run-prepared", &pod])
+        .run()
+        .expect_error(115, &[IMAGE]);
+    assert_eq!(status(&host, &pod)["state"], "prepared");
+    host.accept_unsigned();
+    host.fairing(["run-prepared", &pod]).run().ok();
+}
+
+#[test]
+fn a_waiver_at_preparation_is_none_at_the_start() {
+    let host = busybox();
+    host.write_policy("tests.toml", "");
+    host.fairing(["prepare", IMAGE])
+        .run()
+        .expect_error(115, &[IMAGE]);
+    let waived = [
+        "--insecure-options=image",
+        "prepare",
+        IMAGE,
+        "--exec",
+        "/bin/true",
+    ];
+    let pod = host.fairing(waived).run().ok();
+    let pod = pod.text();
+    assert_eq!(
+        status(&host, pod)["apps"][0]["verification"]["policy"],
+        "waived"
+    );
+    host.fairing(["run-prepared", pod])
+        .run()
+        .expect_error(115, &[IMAGE]);
+    host.fairing(["--insecure-options=image", "run-prepared", pod])
+        .run()
+        .ok();
+    assert_eq!(status(&host, pod)["insecure-options"][0], "image");
+}
+
+#[test]
+fn preparation_that_fails_leaves_nothing() {
+    let host = busybox();
+    host.fairing(["prepare", "--pull=never", "test.example/unknown"])
+        .run()
+        .expect_error(110, &["test.example/unknown"]);
+    host.fairing([
+        "prepare",
+        IMAGE,
+        "--app-name",
+        "a",
+        "---",
+        IMAGE,
+        "--app-name",
+        "a",
+    ])
+    .run()
+    .expect_error(2, &["two apps", "a"]);
+    assert_eq!(host.pod_folders(), []);
+    assert!(host.leftovers().is_empty(), "{}", host.leftovers());
+}

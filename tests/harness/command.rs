@@ -1,0 +1,287 @@
+//! One call of the `fairing` command.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::Host;
+use crate::binaries::dist_dir;
+use crate::running::Running;
+use crate::terminal::Terminal;
+
+/// How long one command may take unless the test says otherwise.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A `fairing` command that is being put together.
+pub struct FairingCommand {
+    command: Command,
+    shown: String,
+    stdin: Input,
+    limit: Duration,
+}
+
+enum Input {
+    Nothing,
+    Bytes(Vec<u8>),
+    Open,
+    File(File),
+}
+
+impl FairingCommand {
+    pub(crate) fn new(host: &Host) -> Self {
+        let mut command = Command::new(host.binary());
+        command
+            .env_clear()
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
+            .env("HOME", host.base())
+            .env("LANG", "C.UTF-8")
+            .env("TMPDIR", host.base())
+            .env(crate::host::MARKER, host.marker())
+            .arg("--dir")
+            .arg(host.data_dir())
+            .arg("--run-dir")
+            .arg(host.run_dir())
+            .arg("--local-config")
+            .arg(host.local_config())
+            .arg("--system-config")
+            .arg(host.system_config())
+            .current_dir(host.base());
+        Self {
+            command,
+            shown: "fairing".to_owned(),
+            stdin: Input::Nothing,
+            limit: LIMIT,
+        }
+    }
+
+    /// Adds one argument.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.shown.push(' ');
+        self.shown.push_str(&argument.as_ref().to_string_lossy());
+        self.command.arg(argument);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<I, A>(mut self, arguments: I) -> Self
+    where
+        I: IntoIterator<Item = A>,
+        A: AsRef<OsStr>,
+    {
+        for argument in arguments {
+            self = self.arg(argument);
+        }
+        self
+    }
+
+    /// Sets a variable of the command's own environment, which is empty but for `PATH`, `HOME`,
+    /// `LANG`, `TMPDIR` and the harness's marker.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Sets the working directory (by default the host's base folder).
+    pub fn current_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.command.current_dir(path.into());
+        self
+    }
+
+    /// Gives these bytes on standard input, and then its end. Without this, it is `/dev/null`.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Input::Bytes(bytes.into());
+        self
+    }
+
+    /// Keeps standard input open, for [`Running::write`].
+    pub fn stdin_open(mut self) -> Self {
+        self.stdin = Input::Open;
+        self
+    }
+
+    /// Gives the command an already open file as descriptor 0.
+    pub fn stdin_file(mut self, file: File) -> Self {
+        self.stdin = Input::File(file);
+        self
+    }
+
+    /// How long the command may take; 60 s by default.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs as another user, without any privilege. The binaries are copied to a place that
+    /// everybody may read.
+    pub fn as_user(mut self, uid: u32, gid: u32) -> Self {
+        let everybody = PathBuf::from(self.command.get_current_dir().expect("always set"));
+        let bin = everybody.join("public/bin");
+        if !bin.exists() {
+            fs::create_dir_all(&bin).unwrap();
+            fs::copy(dist_dir().join("bin/fairing"), bin.join("fairing")).unwrap();
+            for folder in [everybody.join("public"), bin.clone(), bin.join("fairing")] {
+                fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+            }
+        }
+        let mut command = Command::new(bin.join("fairing"));
+        command
+            .args(self.command.get_args())
+            .env_clear()
+            .current_dir("/");
+        for (name, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command.uid(uid).gid(gid);
+        self.command = command;
+        self
+    }
+
+    /// The command as a person would type it, without the global flags.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Runs the command to its end.
+    ///
+    /// # Panics
+    /// If it has not ended, and closed its output, within the limit.
+    pub fn run(self) -> Output {
+        let limit = self.limit;
+        self.spawn().wait_for(limit)
+    }
+
+    /// Starts the command and gives a handle to it. It is killed when the handle is dropped.
+    pub fn spawn(mut self) -> Running {
+        let mut bytes = None;
+        let stdin = match self.stdin {
+            Input::Nothing => Stdio::null(),
+            Input::Open => Stdio::piped(),
+            Input::File(file) => file.into(),
+            Input::Bytes(input) => {
+                bytes = Some(input);
+                Stdio::piped()
+            }
+        };
+        self.command.stdin(stdin);
+        Running::start(self.command, self.shown, self.limit, bytes)
+    }
+
+    /// Starts the command on a new pseudo-terminal of this size, which is its controlling
+    /// terminal.
+    pub fn spawn_on_terminal(self, rows: u16, columns: u16) -> Terminal {
+        Terminal::start(&self.command, self.shown, rows, columns)
+    }
+}
+
+/// What a command left when it ended.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The command, as typed.
+    pub command: String,
+    /// The exit code; `None` if a signal ended the command.
+    pub code: Option<i32>,
+    /// The signal that ended the command.
+    pub signal: Option<i32>,
+    /// Standard output; bytes that are no UTF-8 replaced.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// From start to exit.
+    pub elapsed: Duration,
+}
+
+impl Output {
+    /// Expects exit code 0.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.expect_code(0)
+    }
+
+    /// Expects this exit code.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert!(self.code == Some(code), "expected exit code {code}\n{self}");
+        self
+    }
+
+    /// Expects an exit code, and one line on stderr that begins with `fairing: ` and holds all
+    /// of `parts`.
+    #[track_caller]
+    pub fn expect_error(self, code: i32, parts: &[&str]) -> Self {
+        let output = self.expect_code(code);
+        let errors: Vec<&str> = output
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("fairing: "))
+            .collect();
+        assert!(
+            errors.len() == 1,
+            "expected one line `fairing: …` on stderr\n{output}"
+        );
+        for part in parts {
+            assert!(
+                errors[0].contains(part),
+                "the error does not name {part:?}\n{output}"
+            );
+        }
+        output
+    }
+
+    /// Expects standard output to hold this text.
+    #[track_caller]
+    pub fn expect_stdout(self, part: &str) -> Self {
+        assert!(
+            self.stdout.contains(part),
+            "stdout does not hold {part:?}\n{self}"
+        );
+        self
+    }
+
+    /// Expects standard error to hold this text.
+    #[track_caller]
+    pub fn expect_stderr(self, part: &str) -> Self {
+        assert!(
+            self.stderr.contains(part),
+            "stderr does not hold {part:?}\n{self}"
+        );
+        self
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        match serde_json::from_str(&self.stdout) {
+            Ok(value) => value,
+            Err(error) => panic!("stdout is no JSON: {error}\n{self}"),
+        }
+    }
+
+    /// Standard output without white space around it.
+    pub fn text(&self) -> &str {
+        self.stdout.trim()
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(formatter, "$ {}", self.command)?;
+        match (self.code, self.signal) {
+            (Some(code), _) => writeln!(formatter, "exit code {code}, {:?}", self.elapsed)?,
+            (None, signal) => writeln!(formatter, "signal {signal:?}, {:?}", self.elapsed)?,
+        }
+        writeln!(
+            formatter,
+            "--- stdout\n{}--- stderr\n{}---",
+            self.stdout, self.stderr
+        )
+    }
+}

@@ -1,0 +1,137 @@
+//! The kernel that virtual machines of the tests boot: Debian's, unpacked from its package and
+//! never installed.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::binaries::repository;
+
+/// An unpacked kernel package.
+#[derive(Debug)]
+pub(crate) struct GuestKernel {
+    folder: PathBuf,
+}
+
+impl GuestKernel {
+    /// Unpacks the newest package that `tests/prepare-machine` has fetched, once per machine.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn find() -> Self {
+        let mut packages: Vec<PathBuf> = fs::read_dir(repository().join("target/kernel"))
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension() == Some(OsStr::new("deb")))
+            .collect();
+        packages.sort();
+        let package = packages
+            .last()
+            .expect("there is no kernel: run tests/prepare-machine");
+        let name = package.file_stem().expect("a file name").to_string_lossy();
+        let folder = repository().join("target/images").join(&*name);
+        if !folder.exists() {
+            unpack(package, &folder);
+        }
+        Self { folder }
+    }
+
+    /// The compressed kernel.
+    pub(crate) fn image(&self) -> PathBuf {
+        let files = self.files();
+        let image = files.iter().find(|path| named(path, "vmlinuz"));
+        image.expect("the package has a kernel").clone()
+    }
+
+    /// The files of a module and of all that it needs, in the order to load them.
+    pub(crate) fn module(&self, name: &str) -> Vec<PathBuf> {
+        let mut order = Vec::new();
+        self.add_module(&self.files(), name, &mut order);
+        order
+    }
+
+    fn add_module(&self, files: &[PathBuf], name: &str, order: &mut Vec<PathBuf>) {
+        let file = files.iter().find(|path| {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            path.extension() == Some(OsStr::new("ko")) && stem.replace('-', "_") == name
+        });
+        let file = file.unwrap_or_else(|| panic!("the kernel has no module {name}"));
+        if order.contains(file) {
+            return;
+        }
+        let bytes = fs::read(file).expect("read a kernel module");
+        for needed in depends(&bytes) {
+            self.add_module(files, &needed.replace('-', "_"), order);
+        }
+        order.push(file.clone());
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.folder).expect("the unpacked kernel");
+        entries
+            .map(|entry| entry.expect("its files").path())
+            .collect()
+    }
+}
+
+fn named(path: &Path, prefix: &str) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+}
+
+/// The entry `depends=` of a module's section `.modinfo`: names and NUL bytes.
+fn depends(module: &[u8]) -> Vec<String> {
+    let key = b"\0depends=";
+    let start = module
+        .windows(key.len())
+        .position(|window| window == key)
+        .map_or(module.len(), |start| start + key.len());
+    let list: Vec<u8> = module[start..]
+        .iter()
+        .copied()
+        .take_while(|byte| *byte != 0)
+        .collect();
+    String::from_utf8_lossy(&list)
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Takes the kernel and the modules of its filesystems out of the package, all into one folder.
+fn unpack(package: &Path, folder: &Path) {
+    let above = folder.parent().expect("a folder above");
+    fs::create_dir_all(above).expect("target/images");
+    let work = tempfile::tempdir_in(above).expect("a temporary folder");
+    let mut child = Command::new("dpkg-deb")
+        .arg("--fsys-tarfile")
+        .arg(package)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("start dpkg-deb");
+    let mut archive = tar::Archive::new(child.stdout.take().expect("piped"));
+    for entry in archive.entries().expect("the package's tar") {
+        let mut entry = entry.expect("an entry of the package");
+        let path = entry.path().expect("a path").into_owned();
+        let text = path.to_string_lossy();
+        let module = text.contains("/kernel/fs/") && text.ends_with(".ko");
+        if !(module || named(&path, "vmlinuz")) {
+            continue;
+        }
+        let mut content = Vec::new();
+        entry
+            .read_to_end(&mut content)
+            .expect("a file of the package");
+        let name = path.file_name().expect("a file name");
+        fs::write(work.path().join(name), content).expect("unpack the kernel");
+    }
+    let status = child.wait().expect("wait for dpkg-deb");
+    assert!(status.success(), "dpkg-deb: {status}");
+    // Another test that was faster has made the same.
+    if let Err(error) = fs::rename(work.path(), folder) {
+        assert!(folder.exists(), "rename the unpacked kernel: {error}");
+    }
+}

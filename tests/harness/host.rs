@@ -1,0 +1,424 @@
+//! A fairing of its own for one test.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rustix::fs::inotify;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::binaries::fairing_binary;
+use crate::command::FairingCommand;
+use crate::deadline::eventually;
+use crate::leftovers::Leftovers;
+use crate::process::{Process, processes};
+
+/// The environment variable by which processes that a host's commands start are recognised.
+pub(crate) const MARKER: &str = "FAIRING_TEST_HOST";
+
+#[cfg(test)]
+mod tests;
+
+/// An isolated fairing root: data, run and configuration folders below one temporary folder.
+///
+/// Dropping it kills what still runs, collects the garbage, and fails the test if anything of
+/// this host is left on the machine.
+pub struct Host {
+    base: TempDir,
+    data_mount: Option<PathBuf>,
+    seen: Mutex<BTreeSet<String>>,
+    prepared: OwnedFd,
+    check_at_end: bool,
+    binary: PathBuf,
+}
+
+/// What can be chosen before a [`Host`] is made.
+#[derive(Default)]
+pub struct HostBuilder {
+    data_size: Option<String>,
+    unchecked: bool,
+    binary: Option<PathBuf>,
+}
+
+impl HostBuilder {
+    /// Uses another `fairing` than the one that `make build` makes.
+    pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
+        self.binary = Some(path.into());
+        self
+    }
+
+    /// Puts the data folder on a tmpfs of this size (`16m`), to run out of space.
+    pub fn data_size(mut self, size: impl Into<String>) -> Self {
+        self.data_size = Some(size.into());
+        self
+    }
+
+    /// Leaves the check at the end to the test, which calls [`Host::leftovers`] itself.
+    pub fn unchecked(mut self) -> Self {
+        self.unchecked = true;
+        self
+    }
+
+    /// Makes the folders.
+    pub fn build(self) -> Host {
+        let base = tempfile::Builder::new()
+            .prefix("fairing-test-")
+            .tempdir()
+            .expect("a temporary folder");
+        fs::set_permissions(base.path(), Permissions::from_mode(0o755)).unwrap();
+        for name in ["data", "run", "etc", "usr"] {
+            fs::create_dir(base.path().join(name)).unwrap();
+        }
+        let data = base.path().join("data");
+        let data_mount = self.data_size.map(|size| {
+            let options = format!("size={size},mode=0700");
+            run(
+                "mount",
+                &["-t", "tmpfs", "-o", &options, "fairing-test", &text(&data)],
+            );
+            data.clone()
+        });
+        // The kernel notes every pod that is ever prepared here: a pod that comes and goes
+        // within one command is known afterwards, and its cgroups can be looked for.
+        let prepare = data.join("pods/prepare");
+        fs::create_dir_all(&prepare).unwrap();
+        for folder in [&data, &data.join("pods"), &prepare] {
+            fs::set_permissions(folder, Permissions::from_mode(0o700)).unwrap();
+        }
+        let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
+        let prepared = inotify::init(flags).expect("inotify");
+        let events = inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO;
+        inotify::add_watch(&prepared, &prepare, events).expect("inotify watch");
+        Host {
+            base,
+            data_mount,
+            seen: Mutex::default(),
+            prepared,
+            check_at_end: !self.unchecked,
+            binary: self.binary.unwrap_or_else(fairing_binary),
+        }
+    }
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Host {
+    /// A host with empty folders.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// A host with choices.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// A `fairing` command on this host: the global flags come first, then `arguments`.
+    pub fn fairing<I, A>(&self, arguments: I) -> FairingCommand
+    where
+        I: IntoIterator<Item = A>,
+        A: AsRef<OsStr>,
+    {
+        FairingCommand::new(self).args(arguments)
+    }
+
+    /// The folder of everything; tests put their own files here too.
+    pub fn base(&self) -> &Path {
+        self.base.path()
+    }
+
+    /// What is `/var/lib/fairing` on a real host.
+    pub fn data_dir(&self) -> PathBuf {
+        self.base().join("data")
+    }
+
+    /// What is `/run/fairing` on a real host.
+    pub fn run_dir(&self) -> PathBuf {
+        self.base().join("run")
+    }
+
+    /// What is `/etc/fairing` on a real host.
+    pub fn local_config(&self) -> PathBuf {
+        self.base().join("etc")
+    }
+
+    /// What is `/usr/lib/fairing` on a real host.
+    pub fn system_config(&self) -> PathBuf {
+        self.base().join("usr")
+    }
+
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    pub(crate) fn marker(&self) -> String {
+        self.base().display().to_string()
+    }
+
+    /// Writes a file below the base folder, with the folders it needs.
+    pub fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.base().join(path);
+        fs::create_dir_all(path.parent().expect("below the base")).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Writes a policy file into the local `trust.d`.
+    pub fn write_policy(&self, name: &str, content: &str) -> PathBuf {
+        self.write(Path::new("etc/trust.d").join(name), content)
+    }
+
+    /// Lets every image run without a signature, by a rule for `*`.
+    pub fn accept_unsigned(&self) {
+        self.write_policy(
+            "tests.toml",
+            "[[rule]]\nprefix = \"*\"\ntype = \"accept-unsigned\"\n",
+        );
+    }
+
+    /// The folders of pods that exist now, as (phase, name of the folder).
+    pub fn pod_folders(&self) -> Vec<(String, String)> {
+        let mut folders = Vec::new();
+        for phase in ["prepare", "prepared", "run", "garbage"] {
+            for name in names_in(&self.data_dir().join("pods").join(phase)) {
+                folders.push((phase.to_owned(), name));
+            }
+        }
+        folders
+    }
+
+    /// The UUIDs of all pods that this host has, or has had.
+    pub fn pod_uuids(&self) -> BTreeSet<String> {
+        let mut seen = self.seen.lock().expect("no user panics");
+        let mut buffer = [MaybeUninit::uninit(); 16 * 1024];
+        let mut reader = inotify::Reader::new(&self.prepared, &mut buffer);
+        while let Ok(event) = reader.next() {
+            seen.extend(
+                event
+                    .file_name()
+                    .and_then(|name| Some(name.to_str().ok()?.to_owned())),
+            );
+        }
+        seen.extend(self.pod_folders().into_iter().map(|(_, name)| name));
+        seen.extend(names_in(&self.run_dir().join("pods")));
+        seen.retain(|name| is_uuid(name));
+        seen.clone()
+    }
+
+    /// The processes that belong to this host's pods and commands, found by environment,
+    /// arguments, working directory, cgroup and root file system. Zombies are not among them.
+    pub fn processes(&self) -> Vec<Process> {
+        let uuids = self.pod_uuids();
+        let own = std::process::id();
+        let mine = self.marker();
+        processes()
+            .into_iter()
+            .filter(|process| process.pid != own && process.pid != 1 && process.state != 'Z')
+            .filter(|process| {
+                process
+                    .environment
+                    .iter()
+                    .any(|entry| entry.ends_with(&mine))
+                    || process.command_line.contains(&mine)
+                    || process
+                        .places
+                        .iter()
+                        .any(|place| place.starts_with(self.base()))
+                    || uuids
+                        .iter()
+                        .any(|uuid| process.cgroups.contains(uuid.as_str()))
+                    || root_mount_of(process.pid).contains(&mine)
+            })
+            .collect()
+    }
+
+    /// Those of [`Host::processes`] with this name in `/proc/PID/comm`.
+    pub fn processes_named(&self, name: &str) -> Vec<Process> {
+        self.processes()
+            .into_iter()
+            .filter(|process| process.name == name)
+            .collect()
+    }
+
+    /// The processes of one pod: those in its cgroups, and the monitor, which works in its folder.
+    pub fn pod_processes(&self, uuid: &str) -> Vec<Process> {
+        self.processes()
+            .into_iter()
+            .filter(|process| {
+                process.cgroups.contains(uuid)
+                    || process.command_line.contains(uuid)
+                    || process.places.iter().any(|place| place.ends_with(uuid))
+            })
+            .collect()
+    }
+
+    /// The cgroup folders of this host's pods, those of pods that are gone included.
+    pub fn cgroups(&self) -> Vec<PathBuf> {
+        let names: BTreeSet<String> = self
+            .pod_uuids()
+            .into_iter()
+            .map(|uuid| format!("fairing-{uuid}"))
+            .collect();
+        let mut found = Vec::new();
+        find_folders(Path::new("/sys/fs/cgroup"), &names, &mut found);
+        found
+    }
+
+    /// What of this host exists on the machine, now: nothing, after all pods have ended and
+    /// `fairing gc --grace-period=0s`. Images do not count, half-fetched ones do.
+    pub fn leftovers(&self) -> Leftovers {
+        Leftovers::find(self)
+    }
+
+    /// Collects all garbage, as the end of the host does, and expects success.
+    #[track_caller]
+    pub fn collect(&self) {
+        self.fairing(["gc", "--grace-period=0s"]).run().ok();
+    }
+
+    /// Collects, and expects that nothing is left.
+    #[track_caller]
+    pub fn expect_clean(&self) {
+        self.collect();
+        let mut found = self.leftovers();
+        // The kernel frees a dead pod's mounts and namespaces in its own time.
+        eventually(Duration::from_secs(5), || {
+            found = self.leftovers();
+            found.is_empty().then_some(())
+        });
+        assert!(found.is_empty(), "left on the machine after gc:\n{found}");
+    }
+
+    /// Kills every process of this host with SIGKILL and waits until they are gone.
+    pub fn kill_all(&self) {
+        eventually(Duration::from_secs(10), || {
+            let left = self.processes();
+            for process in &left {
+                kill(process.pid, Signal::KILL);
+            }
+            left.is_empty().then_some(())
+        });
+    }
+
+    fn end(&mut self) {
+        self.kill_all();
+        let failing = std::thread::panicking();
+        let mut report = String::new();
+        if self.check_at_end {
+            let collected = self.fairing(["gc", "--grace-period=0s"]).run();
+            if collected.code != Some(0) {
+                report = format!("gc at the end failed:\n{collected}");
+            }
+            let mut found = self.leftovers();
+            eventually(Duration::from_secs(5), || {
+                found = self.leftovers();
+                found.is_empty().then_some(())
+            });
+            if !found.is_empty() {
+                report.push_str(&format!(
+                    "left on the machine at the end of the test:\n{found}"
+                ));
+                found.clear();
+            }
+        }
+        if let Some(mount) = self.data_mount.take() {
+            let _ = Command::new("umount").arg("-l").arg(mount).status();
+        }
+        if !report.is_empty() {
+            assert!(failing, "{report}");
+            eprintln!("{report}");
+        }
+        if failing && std::env::var_os("FAIRING_TEST_KEEP").is_some() {
+            self.base.disable_cleanup(true);
+            eprintln!("kept: {}", self.base().display());
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Sends a signal; a process that has ended meanwhile is no failure.
+pub(crate) fn kill(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+pub(crate) fn mounts_of(pid: &str) -> String {
+    crate::process::text(&Path::new("/proc").join(pid).join("mountinfo"))
+}
+
+/// What is mounted at a process's `/`: an app's is an overlay of the host's folders. Other mounts
+/// say nothing, since they propagate to processes that have nothing to do with this host.
+fn root_mount_of(pid: u32) -> String {
+    let mounts = mounts_of(&pid.to_string());
+    mounts
+        .lines()
+        .filter(|line| line.split(' ').nth(4) == Some("/"))
+        .collect()
+}
+
+pub(crate) fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+fn find_folders(folder: &Path, names: &BTreeSet<String>, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        if entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| names.contains(name))
+        {
+            found.push(entry.path());
+        } else {
+            find_folders(&entry.path(), names, found);
+        }
+    }
+}
+
+fn is_uuid(name: &str) -> bool {
+    name.len() == 36
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+fn text(path: &Path) -> String {
+    path.to_str()
+        .expect("temporary folders have plain names")
+        .to_owned()
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let status = Command::new(program).args(arguments).status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "{program} {arguments:?} failed"
+    );
+}

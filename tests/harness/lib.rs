@@ -1,0 +1,65 @@
+//! What the end-to-end tests stand on: isolated fairing roots, registries, images and keys.
+//!
+//! A test makes a [`Host`], which is a fairing of its own: data, run and configuration
+//! directories in a temporary folder. It drives the real binary through [`Host::fairing`]. When
+//! the host is dropped, what still runs is killed, `fairing gc` runs, and the test fails if
+//! anything of that host is left on the machine: a process, a mount, a cgroup, a network
+//! namespace, a pod folder.
+//!
+//! ```no_run
+//! use harness::{Host, ImageBuilder, Key, Registry};
+//!
+//! let registry = Registry::start();
+//! let reference = ImageBuilder::busybox().build().push(&registry, "team/busybox:latest");
+//! let host = Host::new();
+//! let key = Key::generate(&host, "team");
+//! key.sign(&host, &reference);
+//! key.trust(&host, &registry.name("team"));
+//! host.fairing(["run", "--rm", &reference, "--exec", "/bin/true"]).run().ok();
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed: a panic with a message is its result"
+)]
+
+mod artifact;
+mod binaries;
+mod command;
+mod deadline;
+mod debian;
+mod guest_kernel;
+mod host;
+mod http;
+mod image;
+mod initramfs;
+mod key;
+mod layer;
+mod leftovers;
+mod machine;
+mod process;
+mod registry;
+mod running;
+mod scripted_registry;
+mod terminal;
+
+pub use artifact::{Artifact, digest_of, index};
+pub use binaries::{dist_dir, fairing_binary, probe_binary};
+pub use command::{FairingCommand, Output};
+pub use deadline::{eventually, wait_until};
+pub use debian::{debian_image, debian_images_dir};
+pub use host::{Host, HostBuilder};
+pub use image::{Fault, Format, ImageBuilder};
+pub use key::{Algorithm, Key};
+pub use layer::{Compression, Layer};
+pub use leftovers::{Leftovers, network_namespace_exists};
+pub use machine::Machine;
+pub use process::{Process, processes};
+pub use registry::Registry;
+pub use running::Running;
+pub use rustix::process::Signal;
+pub use scripted_registry::{Answer, ScriptedRegistry};
+pub use terminal::Terminal;

@@ -1,0 +1,150 @@
+//! A virtual machine of its own for one test: another kernel, and a host that nothing else uses.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::command::Output;
+use crate::guest_kernel::GuestKernel;
+use crate::initramfs::Initramfs;
+use crate::running::Running;
+
+/// What the machine's own files are below, before its init makes them the root.
+const ROOT: &str = "root-image";
+
+/// A machine that is being put together. It has busybox, `/proc`, `/sys`, `/dev` and a tmpfs as
+/// its root, and it is emulated, so that it is the same on every machine the tests run on.
+#[derive(Debug)]
+pub struct Machine {
+    initramfs: Initramfs,
+    modules: Vec<String>,
+    memory: u32,
+}
+
+impl Machine {
+    /// A machine that runs this shell script with busybox, and is off when that has ended.
+    ///
+    /// The script's output is the machine's console.
+    pub fn new(script: &str) -> Self {
+        let mut initramfs = Initramfs::default();
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+            .into_iter()
+            .find(|path| Path::new(path).exists())
+            .expect("busybox-static is not installed: run tests/prepare-machine");
+        for path in ["bin/busybox", &format!("{ROOT}/bin/busybox")] {
+            initramfs.copy(Path::new(busybox), path).expect("busybox");
+        }
+        for folder in ["proc", "sys", "dev", "new"] {
+            initramfs.folder(folder);
+        }
+        for folder in ["proc", "sys", "dev", "tmp", "run", "root", "sbin"] {
+            initramfs.folder(&format!("{ROOT}/{folder}"));
+        }
+        initramfs.file("init", INIT.as_bytes(), 0o755);
+        initramfs.file(&format!("{ROOT}/sbin/start"), START.as_bytes(), 0o755);
+        initramfs.file(&format!("{ROOT}/script"), script.as_bytes(), 0o755);
+        Self {
+            initramfs,
+            modules: Vec::new(),
+            memory: 1024,
+        }
+    }
+
+    /// A copy of a file, or a folder with all that is in it, at this absolute path.
+    pub fn copy(mut self, source: &Path, path: &str) -> Self {
+        self.initramfs
+            .copy(source, &format!("{ROOT}{path}"))
+            .unwrap_or_else(|error| panic!("copy {}: {error}", source.display()));
+        self
+    }
+
+    /// A file with this content at this absolute path.
+    pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.initramfs
+            .file(&format!("{ROOT}{path}"), content.as_ref(), 0o644);
+        self
+    }
+
+    /// The libraries of a program and its loader, where they are on this machine.
+    pub fn libraries_of(mut self, program: &Path) -> Self {
+        let output = Command::new("ldd").arg(program).output().expect("ldd");
+        for word in String::from_utf8_lossy(&output.stdout).split_whitespace() {
+            if word.starts_with('/') && !word.ends_with(':') {
+                let content = fs::read(word).expect("read a library");
+                self.initramfs
+                    .file(&format!("{ROOT}{word}"), &content, 0o755);
+            }
+        }
+        self
+    }
+
+    /// Loads a module of the kernel, and those it needs, before the script starts.
+    pub fn module(mut self, name: &str) -> Self {
+        self.modules.push(name.to_owned());
+        self
+    }
+
+    /// Starts the machine, and waits until it is off.
+    ///
+    /// # Panics
+    /// If it is not off after `limit`; the message holds what it has written so far.
+    pub fn run(mut self, limit: Duration) -> Output {
+        let kernel = GuestKernel::find();
+        let mut number = 0;
+        for module in &self.modules {
+            for file in kernel.module(module) {
+                let path = format!("modules/{number:03}.ko");
+                self.initramfs.copy(&file, &path).expect("a kernel module");
+                number += 1;
+            }
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let initramfs = folder.path().join("initramfs");
+        fs::write(&initramfs, self.initramfs.finish()).expect("write the initramfs");
+        let mut command = Command::new("qemu-system-x86_64");
+        command
+            // The machine type `microvm` starts sooner, but hangs now and then where the host
+            // is busy: it has no timer but the one it cannot measure.
+            .args(["-machine", "q35", "-accel", "tcg", "-cpu", "max"])
+            .args(["-smp", "2", "-m", &self.memory.to_string()])
+            .args(["-nodefaults", "-no-user-config", "-display", "none"])
+            .args(["-no-reboot", "-serial", "stdio", "-kernel"])
+            .arg(kernel.image())
+            .arg("-initrd")
+            .arg(&initramfs)
+            .args(["-append", "console=ttyS0 quiet panic=-1 cryptomgr.notests"])
+            .stdin(Stdio::null());
+        let shown = "qemu-system-x86_64".to_owned();
+        Running::start(command, shown, limit, None).wait()
+    }
+}
+
+/// The first program: goes over to a root that `pivot_root` takes, which the kernel's first one
+/// is not.
+const INIT: &str = "#!/bin/busybox sh
+export PATH=/bin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+for module in /modules/*.ko; do [ -e \"$module\" ] && insmod \"$module\"; done
+umount /proc
+mount -t tmpfs -o size=75% root /new
+cp -a /root-image/. /new/
+exec switch_root /new /bin/busybox sh /sbin/start
+";
+
+/// The init: the shell waits for the script, and for each process whose parent has died.
+const START: &str = "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+/bin/busybox --install -s /bin
+chmod 1777 /tmp
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts -o ptmxmode=0666 devpts /dev/pts
+mount -t tmpfs tmpfs /run
+ifconfig lo up
+sh /script < /dev/null > /dev/console 2>&1 &
+wait $!
+poweroff -f
+";

@@ -1,0 +1,139 @@
+//! Prints what an app sees: its identity, its limits, its file system, and what the kernel
+//! answers when it asks for what it must not have.
+//!
+//! The text is sorted and holds nothing that differs from run to run, so that a test can compare
+//! it with a reviewed file. `probe SECTION…` prints only those sections; `probe namespaces-raw`
+//! prints the namespaces' inode numbers, which do differ.
+
+mod attempt;
+mod filesystem;
+mod identity;
+mod socket;
+mod surroundings;
+mod sys;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// A titled part of the report: its lines in the order in which they are printed.
+struct Section {
+    name: &'static str,
+    lines: fn() -> Vec<String>,
+}
+
+const SECTIONS: &[Section] = &[
+    Section {
+        name: "identity",
+        lines: identity::identity,
+    },
+    Section {
+        name: "capabilities",
+        lines: identity::capabilities,
+    },
+    Section {
+        name: "confinement",
+        lines: identity::confinement,
+    },
+    Section {
+        name: "session",
+        lines: identity::session,
+    },
+    Section {
+        name: "limits",
+        lines: identity::limits,
+    },
+    Section {
+        name: "descriptors",
+        lines: surroundings::descriptors,
+    },
+    Section {
+        name: "environment",
+        lines: surroundings::environment,
+    },
+    Section {
+        name: "processes",
+        lines: surroundings::processes,
+    },
+    Section {
+        name: "namespaces",
+        lines: surroundings::namespaces,
+    },
+    Section {
+        name: "cgroups",
+        lines: surroundings::cgroups,
+    },
+    Section {
+        name: "network",
+        lines: surroundings::network,
+    },
+    Section {
+        name: "mounts",
+        lines: filesystem::mounts,
+    },
+    Section {
+        name: "root",
+        lines: filesystem::root,
+    },
+    Section {
+        name: "devices",
+        lines: filesystem::devices,
+    },
+    Section {
+        name: "paths",
+        lines: filesystem::paths,
+    },
+    Section {
+        name: "syscalls",
+        lines: attempt::system_calls,
+    },
+    Section {
+        name: "sockets",
+        lines: socket::sockets,
+    },
+];
+
+const RAW: Section = Section {
+    name: "namespaces-raw",
+    lines: surroundings::namespaces_raw,
+};
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut report = String::new();
+    let chosen: Vec<&Section> = if wanted.is_empty() {
+        SECTIONS.iter().collect()
+    } else {
+        SECTIONS
+            .iter()
+            .chain([&RAW])
+            .filter(|section| wanted.iter().any(|name| name == section.name))
+            .collect()
+    };
+    if chosen.len() < wanted.len() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "probe: no such section among: {}",
+            wanted.join(" ")
+        );
+        return ExitCode::FAILURE;
+    }
+    for section in chosen {
+        report.push_str(&format!("[{}]\n", section.name));
+        for line in (section.lines)() {
+            report.push_str(&line);
+            report.push('\n');
+        }
+        report.push('\n');
+    }
+    match std::io::stdout().write_all(report.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// A file's text; what cannot be read is empty, and its absence shows in the report.
+fn text(path: &str) -> String {
+    std::fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,133 @@
+//! The calls that the standard library does not have.
+#![allow(unsafe_code, reason = "bare system calls")]
+
+use std::io::Error;
+
+/// The outcome of something that was tried in a child process.
+pub(crate) enum Outcome {
+    /// It went through.
+    Allowed,
+    /// The kernel answered with this error number.
+    Refused(i32),
+    /// The child was killed by this signal.
+    Killed(i32),
+    /// There was no child.
+    NotTried,
+}
+
+/// Runs `attempt` in a child, so that what it may change, or the signal that it may get, stays
+/// there. The attempt gives a system call's result: negative with `errno` set, or not.
+pub(crate) fn in_child(attempt: impl FnOnce() -> i64) -> Outcome {
+    // SAFETY: this program has one thread, so the child may do whatever the parent may.
+    let child = unsafe { libc::fork() };
+    if child < 0 {
+        return Outcome::NotTried;
+    }
+    if child == 0 {
+        let code = if attempt() < 0 {
+            Error::last_os_error().raw_os_error().unwrap_or(255)
+        } else {
+            0
+        };
+        // SAFETY: ends this process, without running what the parent has registered for exit.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = 0;
+    // SAFETY: `child` is our own child, and `status` is a valid place for its status.
+    while unsafe { libc::waitpid(child, &raw mut status, 0) } < 0 {
+        if Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
+            return Outcome::NotTried;
+        }
+    }
+    if libc::WIFSIGNALED(status) {
+        Outcome::Killed(libc::WTERMSIG(status))
+    } else {
+        match libc::WEXITSTATUS(status) {
+            0 => Outcome::Allowed,
+            code => Outcome::Refused(code),
+        }
+    }
+}
+
+/// A system call by number. Pointers are given as their addresses.
+pub(crate) fn call(number: i64, arguments: [i64; 6]) -> i64 {
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: done in a child that ends at once; every address that is given as an argument is
+    // null, invalid on purpose, or that of a value that lives until the call returns and is
+    // as large, and as mutable, as the call needs.
+    unsafe { libc::syscall(number, a, b, c, d, e, f) }
+}
+
+/// The major number of a device.
+pub(crate) fn major(device: u64) -> u32 {
+    libc::major(device)
+}
+
+/// The minor number of a device.
+pub(crate) fn minor(device: u64) -> u32 {
+    libc::minor(device)
+}
+
+/// A device's number.
+pub(crate) fn device(major: u32, minor: u32) -> i64 {
+    libc::makedev(major, minor).cast_signed()
+}
+
+fn prctl(option: i32) -> i32 {
+    // SAFETY: called only with options that take no further arguments.
+    unsafe { libc::prctl(option, 0, 0, 0, 0) }
+}
+
+pub(crate) fn securebits() -> i32 {
+    prctl(libc::PR_GET_SECUREBITS)
+}
+
+pub(crate) fn dumpable() -> i32 {
+    prctl(libc::PR_GET_DUMPABLE)
+}
+
+pub(crate) fn parent_death_signal() -> i32 {
+    let mut signal = 0;
+    // SAFETY: the option writes one int to the address given.
+    unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal) };
+    signal
+}
+
+/// The symbol of an error, `EPERM`.
+pub(crate) fn error_name(error: &Error) -> String {
+    error
+        .raw_os_error()
+        .map_or_else(|| error.to_string(), number_name)
+}
+
+/// The symbol of an error number.
+pub(crate) fn number_name(number: i32) -> String {
+    let name = match number {
+        libc::EPERM => "EPERM",
+        libc::ENOENT => "ENOENT",
+        libc::ESRCH => "ESRCH",
+        libc::EBADF => "EBADF",
+        libc::EAGAIN => "EAGAIN",
+        libc::ENOMEM => "ENOMEM",
+        libc::EACCES => "EACCES",
+        libc::EFAULT => "EFAULT",
+        libc::EBUSY => "EBUSY",
+        libc::ENODEV => "ENODEV",
+        libc::ENOTDIR => "ENOTDIR",
+        libc::EINVAL => "EINVAL",
+        libc::ENOTTY => "ENOTTY",
+        libc::ENOSPC => "ENOSPC",
+        libc::ETXTBSY => "ETXTBSY",
+        libc::EROFS => "EROFS",
+        libc::ENOSYS => "ENOSYS",
+        libc::ENOKEY => "ENOKEY",
+        libc::EAFNOSUPPORT => "EAFNOSUPPORT",
+        libc::EPROTONOSUPPORT => "EPROTONOSUPPORT",
+        libc::EOPNOTSUPP => "EOPNOTSUPP",
+        libc::ENXIO => "ENXIO",
+        libc::EIO => "EIO",
+        libc::ELOOP => "ELOOP",
+        _ => return format!("error {number}"),
+    };
+    name.to_owned()
+}
