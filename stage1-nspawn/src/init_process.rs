@@ -54,8 +54,7 @@ pub(crate) fn start(
         libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     let into = cgroup_folder.map(AsFd::as_fd);
     let spawned = sys::spawn(namespaces as u64, into, || {
-        let _errno = child.become_init();
-        1
+        child.become_init().raw_os_error()
     });
     Ok(spawned
         .map_err(StartFailure::os("make the pod's namespaces"))?
@@ -80,7 +79,7 @@ struct Child<'a> {
 }
 
 impl Child<'_> {
-    /// Returns only if something failed. The monitor sees pod init end before it said anything.
+    /// Returns only if something failed; the error becomes the exit code of a pod init that never said anything.
     fn become_init(&self) -> Errno {
         match self.prepare().and_then(|()| self.guarded_program()) {
             Ok(program) => sys::execveat(program.as_fd(), self.argv, self.envp),

@@ -220,6 +220,25 @@ pub fn unblock_signals() -> Result<(), Errno> {
     }
 }
 
+/// Fails unless the working directory is below the root: the kernel shows any other as "(unreachable)/…".
+pub fn working_directory_is_inside() -> Result<(), Errno> {
+    let mut path = [0_u8; libc::PATH_MAX as usize];
+    // SAFETY: the kernel writes no more than the buffer's length. The call itself, because the C library's
+    // would allocate.
+    check(unsafe { libc::syscall(libc::SYS_getcwd, path.as_mut_ptr(), path.len()) })?;
+    if path.first() == Some(&b'/') {
+        Ok(())
+    } else {
+        Err(Errno::XDEV)
+    }
+}
+
+/// Sends any signal, also a real-time one.
+pub fn send_signal(pid: i32, signal: i32) -> Result<(), Errno> {
+    // SAFETY: sends a signal and touches no memory.
+    check(unsafe { libc::kill(pid, signal) }.into())
+}
+
 /// Installs a seccomp filter (seccomp(2)) on the calling thread. Needs `no_new_privs`.
 pub fn install_seccomp(filter: &'static [libc::sock_filter]) -> Result<(), Errno> {
     let program = libc::sock_fprog {

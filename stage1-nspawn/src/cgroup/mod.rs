@@ -153,10 +153,9 @@ impl PodCgroups {
 
     /// Removes the cgroups. Nothing runs in them any more.
     pub(crate) fn remove(&self) -> Result<(), StartFailure> {
-        for folder in &self.folders {
-            removal::remove_tree(folder)?;
-        }
-        self.placement.give_back_room()
+        self.folders
+            .iter()
+            .try_for_each(|folder| removal::remove_tree(folder))
     }
 }
 

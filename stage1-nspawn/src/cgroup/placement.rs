@@ -147,12 +147,6 @@ impl Placement {
         }
         enable_controllers(&base)
     }
-
-    /// Undoes the part of [`Placement::make_room`] that would be in the next one's way.
-    pub(super) fn give_back_room(&self) -> Result<(), StartFailure> {
-        // The monitor stays in its leaf until it ends; the service manager removes both.
-        Ok(())
-    }
 }
 
 /// A service manager marks what it has delegated (systemd.resource-control(5), `Delegate=`).

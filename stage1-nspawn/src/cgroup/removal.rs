@@ -2,49 +2,55 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use stage1::failure::StartFailure;
 
-/// Rounds of killing before giving up: each waits for everything that it killed.
-const ROUNDS: usize = 64;
-/// How long one killed process may take to be gone.
-const PATIENCE: Timespec = Timespec {
-    tv_sec: 5,
-    tv_nsec: 0,
-};
+/// How long everything in a cgroup may take to be gone once it is killed. A frozen process, or one that
+/// waits for a disk, can take for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks at a cgroup that is busy though it shows no process: one that has ended and is not
+/// yet off the books.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Removes a cgroup and those below it, with every process in them. A missing one is removed already.
 pub(crate) fn remove_tree(folder: &Path) -> Result<(), StartFailure> {
-    let failed = |error: io::Error| {
-        StartFailure::os(format_args!("remove the cgroup {}", folder.display()))(error)
-    };
-    for entry in match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(failed(e)),
-    } {
-        let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_dir() {
-            remove_tree(&entry.path())?;
-        }
-    }
-    for _ in 0..ROUNDS {
-        match fs::remove_dir(folder) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
-                kill_all(folder).map_err(failed)?
-            }
-            other => return other.map_err(failed),
-        }
-    }
-    Err(failed(io::Error::from(io::ErrorKind::ResourceBusy)))
+    let deadline = Instant::now() + PATIENCE;
+    remove(folder, deadline).map_err(StartFailure::os(format_args!(
+        "remove the cgroup {}",
+        folder.display()
+    )))
 }
 
-/// Kills every process in a cgroup and waits until each is gone.
-fn kill_all(folder: &Path) -> io::Result<()> {
+fn remove(folder: &Path, deadline: Instant) -> io::Result<()> {
+    // Mostly nothing is in it any more, but for its children.
+    let entries = match fs::read_dir(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove(&entry.path(), deadline)?;
+        }
+    }
+    loop {
+        match fs::remove_dir(folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
+                kill_all(folder, deadline)?;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Kills every process in a cgroup and waits until each is gone, or time is up.
+fn kill_all(folder: &Path, deadline: Instant) -> io::Result<()> {
     let text = match fs::read_to_string(folder.join("cgroup.procs")) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
@@ -53,14 +59,23 @@ fn kill_all(folder: &Path) -> io::Result<()> {
         .lines()
         .filter_map(|line| line.parse().ok())
         .filter_map(Pid::from_raw);
-    for pid in pids {
-        // Gone between reading and opening: what was wanted. The descriptor can't mean another process.
-        let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
-            continue;
-        };
-        if pidfd_send_signal(&pidfd, Signal::KILL).is_ok() {
-            poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&PATIENCE))?;
-        }
+    // One that is gone between reading and opening is what was wanted; the descriptor can't mean another.
+    let killed: Vec<OwnedFd> = pids
+        .filter_map(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
+        .filter(|pidfd| pidfd_send_signal(pidfd, Signal::KILL).is_ok())
+        .collect();
+    for pidfd in &killed {
+        let left = deadline.saturating_duration_since(Instant::now());
+        wait(&mut [PollFd::new(pidfd, PollFlags::IN)], left)?;
     }
+    if killed.is_empty() {
+        wait(&mut [], PAUSE)?;
+    }
+    Ok(())
+}
+
+fn wait(fds: &mut [PollFd<'_>], time: Duration) -> io::Result<()> {
+    let time = Timespec::try_from(time).map_err(io::Error::other)?;
+    poll(fds, Some(&time))?;
     Ok(())
 }

@@ -201,11 +201,7 @@ fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
             move_into_thread_name_spaces(*app, spaces).map_err(at(Step::JoinApp))?;
         }
     }
-    // Nothing of the host must be open when the working directory is entered: `/proc/self/fd/N` is a path
-    // like any other (CVE-2024-21626).
     keep_only_report(plan.report).map_err(at(Step::CloseDescriptors))?;
-    chdir(plan.workdir.as_c_str()).map_err(at(Step::WorkingDirectory))?;
-
     drop_bounding_set(plan.capabilities).map_err(at(Step::Capabilities))?;
     set_thread_groups(&plan.groups).map_err(at(Step::Groups))?;
     set_thread_res_gid(plan.gid, plan.gid, plan.gid).map_err(at(Step::Groups))?;
@@ -222,6 +218,10 @@ fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
     };
     clear_ambient_capability_set().map_err(at(Step::Capabilities))?;
     set_capabilities(None, sets).map_err(at(Step::Capabilities))?;
+    // As the app's user, who can't follow what `/proc` shows of pod init, with nothing of the host open here,
+    // and only if it is below the app's root after all: the path is the image's (CVE-2024-21626).
+    chdir(plan.workdir.as_c_str()).map_err(at(Step::WorkingDirectory))?;
+    sys::working_directory_is_inside().map_err(at(Step::WorkingDirectory))?;
     set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
     sys::install_seccomp(&seccomp::DEFAULT).map_err(at(Step::SystemCallFilter))
 }

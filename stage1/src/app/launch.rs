@@ -2,13 +2,16 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, poll};
 use pod::AppName;
 use pod::control::{ExecRequest, WindowSize};
 use pod::exit::FailureKind;
 use rustix::fs::{Gid, Uid, fchown};
 use rustix::io::{Errno, read};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::app::accounts::Identity;
 use crate::app::cgroup::CgroupSeat;
@@ -20,6 +23,7 @@ use crate::app::rootfs::{RootFs, Storage};
 use crate::failure::StartFailure;
 use crate::protocol::{AppSpec, CgroupFds, StreamFds};
 use crate::sys::{self, Spawned};
+use crate::timing::poll_timeout;
 
 /// The pod's own files, under the names that they have in pod init's root and in each app's.
 const POD_FILES: [(&CStr, &CStr, &str); 3] = [
@@ -117,7 +121,13 @@ impl PreparedApp {
             what: format!("app {}", app.name),
             root: Root::Attach(Box::new(mounts)),
             seat: &seat,
-            streams: choose_streams(terminal.as_ref(), &streams, &null, &identity, spec.size)?,
+            streams: choose_streams(
+                terminal.as_ref(),
+                &streams,
+                Some(&null),
+                &identity,
+                spec.size,
+            )?,
             controlling_terminal: terminal.is_some(),
             identity: &identity,
             workdir: workdir.clone(),
@@ -147,17 +157,13 @@ impl RunningApp {
         streams: &[OwnedFd],
     ) -> Result<(Spawned, Option<OwnedFd>), StartFailure> {
         let terminal = request.tty.then(|| make_terminal(&self.pts)).transpose()?;
-        let mut variables = self.environment.clone();
-        if request.tty {
-            variables.push("TERM=xterm".into());
-        }
-        variables.extend(request.env.iter().cloned());
+        let variables: Vec<String> = self
+            .environment
+            .iter()
+            .chain(&request.env)
+            .cloned()
+            .collect();
         let variables = environment(&variables, &self.identity.home, "", request.tty);
-        let null = None::<OwnedFd>;
-        let fallback = streams.first().or(null.as_ref());
-        let fallback = fallback.or(terminal.as_ref().map(|t| &t.slave));
-        let fallback =
-            fallback.ok_or_else(|| StartFailure::other("no streams came with the command"))?;
         let start = Start {
             what: format!("the command in app {}", self.name),
             root: Root::Join(self.process.pidfd.as_fd()),
@@ -165,7 +171,7 @@ impl RunningApp {
             streams: choose_streams(
                 terminal.as_ref(),
                 streams,
-                fallback,
+                None,
                 &self.identity,
                 request.size,
             )?,
@@ -183,7 +189,7 @@ impl RunningApp {
 fn choose_streams<'a>(
     terminal: Option<&'a Terminal>,
     streams: &'a [OwnedFd],
-    null: &'a OwnedFd,
+    null: Option<&'a OwnedFd>,
     identity: &Identity,
     size: Option<WindowSize>,
 ) -> Result<[BorrowedFd<'a>; 3], StartFailure> {
@@ -199,9 +205,9 @@ fn choose_streams<'a>(
     for stream in streams {
         fchown(stream, owner, None).map_err(StartFailure::os("own a standard stream"))?;
     }
-    match streams {
-        [output, error] => Ok([null.as_fd(), output.as_fd(), error.as_fd()]),
-        [input, output, error] => Ok([input.as_fd(), output.as_fd(), error.as_fd()]),
+    match (streams, null) {
+        ([output, error], Some(null)) => Ok([null.as_fd(), output.as_fd(), error.as_fd()]),
+        ([input, output, error], _) => Ok([input.as_fd(), output.as_fd(), error.as_fd()]),
         _ => Err(StartFailure::other("the standard streams are incomplete")),
     }
 }
@@ -254,18 +260,35 @@ impl Start<'_> {
         let workdir = plan.workdir.clone();
         drop(plan);
         drop(writer);
-        match read_report(&reader).map_err(StartFailure::os("read from a starting process"))? {
+        let report = read_report(&reader);
+        if report.is_err() {
+            // Whatever holds it up, it must not become an app later on.
+            let _ = pidfd_send_signal(&process.pidfd, Signal::KILL);
+        }
+        match report.map_err(StartFailure::os(format_args!("start {}", self.what)))? {
             None => Ok(process),
             Some((step, errno)) => Err(explain(&self.what, &program, &workdir, step, errno)),
         }
     }
 }
 
+/// How long a process may take to execute its program. Another app can stop it by a signal as soon as it has its
+/// user, and pod init must not wait for that app's leave.
+const START_MAX: Duration = Duration::from_secs(10);
+
 /// The failure that the process reported; `None` if exec closed the pipe.
 fn read_report(reader: &OwnedFd) -> Result<Option<(Step, Errno)>, Errno> {
     let mut report = [0; 5];
     let mut filled = 0;
+    let deadline = Instant::now().checked_add(START_MAX);
     loop {
+        let mut fds = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, poll_timeout(deadline)) {
+            Ok(0) => return Err(Errno::TIMEDOUT),
+            Ok(_) => {}
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(errno) => return Err(Errno::from_raw_os_error(errno as i32)),
+        }
         match read(reader, report.get_mut(filled..).unwrap_or_default()) {
             Ok(0) => break,
             Ok(length) => filled += length,

@@ -19,7 +19,7 @@ use super::supervisor::{Action, Supervisor};
 use crate::app::launch::RunningApp;
 use crate::failure::StartFailure;
 use crate::protocol::{FromInit, ToInit};
-use crate::sys::{Spawned, release_program_memory};
+use crate::sys::{self, Spawned, release_program_memory};
 use crate::timing::{SETTLING, poll_timeout};
 
 /// The pod as pod init sees it.
@@ -171,7 +171,7 @@ impl Pod {
         match action {
             Action::SignalApps => {
                 for app in self.apps.values() {
-                    let _ = send_signal(app.process.pid, app.stop_signal);
+                    let _ = sys::send_signal(app.process.pid, app.stop_signal);
                 }
             }
             Action::KillAll => {
@@ -198,7 +198,7 @@ impl Pod {
                 let chosen =
                     |running: &&RunningApp| app.as_ref().is_none_or(|a| *a == running.name);
                 for running in self.apps.values().filter(chosen) {
-                    let _ = send_signal(running.process.pid, signal);
+                    let _ = sys::send_signal(running.process.pid, signal);
                 }
             }
             ToInit::Exec { id, request } => match self.execute(&request, fds) {
@@ -257,11 +257,4 @@ fn announce(
     let mut fds = vec![process.pidfd.as_fd()];
     fds.extend(terminal.map(AsFd::as_fd));
     Ok(monitor.send(message, &fds)?)
-}
-
-/// Also real-time signals, which [`Signal`] doesn't have.
-fn send_signal(pid: i32, signal: i32) -> Result<(), rustix::io::Errno> {
-    let pid = rustix::process::Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH)?;
-    let signal = rustix::process::Signal::from_named_raw(signal).ok_or(rustix::io::Errno::INVAL)?;
-    rustix::process::kill_process(pid, signal)
 }

@@ -43,22 +43,15 @@ impl Supervisor {
     /// An app ended with this exit code.
     pub(crate) fn app_exited(&mut self, code: i32, now: Instant) -> Option<Action> {
         self.running = self.running.saturating_sub(1);
-        if self.stopping != Stopping::No {
-            // Asked to end: how it did so no longer decides, unless it was the only word there is.
-            if self.first_failure.is_none() && self.running == 0 && code != 0 {
-                self.first_failure = Some(code);
-            }
-            return None;
-        }
         if code == 0 {
             return None;
         }
-        self.first_failure = Some(code);
-        if self.running == 0 {
-            None
-        } else {
-            self.stop(self.grace, now)
+        // The first that failed decides, also among apps that were asked to end.
+        self.first_failure.get_or_insert(code);
+        if self.running == 0 || self.stopping != Stopping::No {
+            return None;
         }
+        self.stop(self.grace, now)
     }
 
     /// The pod is asked to end. A later request can only shorten the time that is left.
@@ -147,6 +140,19 @@ mod tests {
         pod.stop(GRACE, now);
         pod.app_exited(143, now);
         assert_eq!(pod.finished(), Some(143));
+    }
+
+    #[test]
+    fn of_apps_that_were_stopped_the_first_that_failed_decides() {
+        let now = Instant::now();
+        for codes in [[0, 7], [7, 0]] {
+            let mut pod = Supervisor::new(2, GRACE);
+            pod.stop(GRACE, now);
+            for code in codes {
+                assert_eq!(pod.app_exited(code, now), None);
+            }
+            assert_eq!(pod.finished(), Some(7));
+        }
     }
 
     #[test]

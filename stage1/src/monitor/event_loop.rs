@@ -28,6 +28,9 @@ use crate::timing::{SETTLING, poll_timeout};
 /// How long pod init has to end the pod beyond the grace period, before it is killed itself.
 const INIT_GRACE: Duration = Duration::from_secs(2);
 
+/// Most connections that are served at once.
+const CLIENTS_MAX: usize = 64;
+
 /// A pod that is being started or runs.
 #[derive(Debug)]
 pub(super) struct Monitor {
@@ -35,6 +38,8 @@ pub(super) struct Monitor {
     init: SeqPacket,
     init_pidfd: OwnedFd,
     init_is_dead: bool,
+    /// Its exit code: before it said anything, the error that kept it from being executed.
+    init_code: i32,
     listener: Listener,
     signals: SignalFd,
     streams: Streams,
@@ -44,11 +49,14 @@ pub(super) struct Monitor {
     /// The exit code, or why the pod did not start.
     end: Option<Result<i32, StartFailure>>,
     kill_init_at: Option<Instant>,
+    stop_requested: bool,
     /// When to give back what only the start needed.
     settles_at: Option<Instant>,
     commands: u64,
     /// The user does not want to wait for the rest of the output.
     give_up_output: bool,
+    /// When nobody waits any longer for somebody to take the rest of the output.
+    give_up_output_at: Option<Instant>,
 }
 
 impl Monitor {
@@ -72,6 +80,7 @@ impl Monitor {
             init,
             init_pidfd,
             init_is_dead: false,
+            init_code: 0,
             listener,
             signals,
             streams,
@@ -80,9 +89,11 @@ impl Monitor {
             started: None,
             end: None,
             kill_init_at: None,
+            stop_requested: false,
             settles_at: None,
             commands: 0,
             give_up_output: false,
+            give_up_output_at: None,
         })
     }
 
@@ -92,28 +103,53 @@ impl Monitor {
         isolator: &dyn Isolator,
         ready: &mut Option<OwnedFd>,
     ) -> Result<PodEnd, StartFailure> {
-        while !(self.init_is_dead && (self.give_up_output || self.streams.are_drained())) {
-            let events = self.wait()?;
-            if events.init_said {
-                self.hear_init(isolator, ready)?;
-            }
-            if events.init_died {
+        while !self.is_over() {
+            if let Err(failure) = self.turn(isolator, ready) {
+                // The pod can't be looked after any more, so it must not go on.
+                self.end = Some(Err(failure));
+                self.kill_init();
                 self.bury_init(isolator, ready)?;
+                break;
             }
-            if events.signal {
-                self.take_signals()?;
-            }
-            self.streams.advance(&events.streams);
-            self.serve_clients(&events.clients);
-            if events.connection
-                && let Ok(socket) = self.listener.accept()
-                && set_nonblocking(&socket).is_ok()
-            {
-                self.clients.push(Client::new(socket));
-            }
-            self.keep_time();
         }
         self.into_end()
+    }
+
+    fn is_over(&self) -> bool {
+        self.init_is_dead && (self.give_up_output || self.streams.are_drained())
+    }
+
+    /// Waits for something to happen, and deals with it.
+    fn turn(
+        &mut self,
+        isolator: &dyn Isolator,
+        ready: &mut Option<OwnedFd>,
+    ) -> Result<(), StartFailure> {
+        let events = self.wait()?;
+        if events.init_said {
+            self.hear_init(isolator, ready)?;
+        }
+        if events.init_died {
+            self.bury_init(isolator, ready)?;
+        }
+        if events.signal {
+            self.take_signals()?;
+        }
+        self.streams.advance(&events.streams);
+        self.serve_clients(&events.clients);
+        if events.connection
+            && let Ok(socket) = self.listener.accept()
+            && set_nonblocking(&socket).is_ok()
+        {
+            self.clients.push(Client::new(socket));
+        }
+        self.keep_time();
+        Ok(())
+    }
+
+    fn kill_init(&self) {
+        // If that fails it is dead already.
+        let _ = pidfd_send_signal(&self.init_pidfd, rustix::process::Signal::KILL);
     }
 
     /// Does what was put off until now.
@@ -121,8 +157,10 @@ impl Monitor {
         let now = Instant::now();
         if self.kill_init_at.is_some_and(|instant| instant <= now) {
             self.kill_init_at = None;
-            // If that fails it is dead already.
-            let _ = pidfd_send_signal(&self.init_pidfd, rustix::process::Signal::KILL);
+            self.kill_init();
+        }
+        if self.give_up_output_at.is_some_and(|instant| instant <= now) {
+            self.give_up_output = true;
         }
         if self.settles_at.is_some_and(|instant| instant <= now) {
             self.settles_at = None;
@@ -134,6 +172,10 @@ impl Monitor {
         let (exit_code, failure) = match (self.end, self.started) {
             (Some(Ok(exit_code)), _) => (exit_code, None),
             (Some(Err(failure)), None) => return Err(failure),
+            (None, None) if self.init_code != 0 => {
+                let errno = std::io::Error::from_raw_os_error(self.init_code);
+                return Err(StartFailure::os("execute pod init")(errno));
+            }
             (None, None) => return Err(init_was_killed()),
             (Some(Err(failure)), Some(_)) => (failure.kind.exit_code(), Some(failure.message)),
             (None, Some(_)) => {
@@ -160,9 +202,16 @@ impl Monitor {
     }
 
     fn wait(&self) -> Result<Events, StartFailure> {
+        // Beyond that many, clients wait in the listener's queue.
+        let room = self.clients.len() < CLIENTS_MAX;
+        let connections = if room {
+            PollFlags::POLLIN
+        } else {
+            PollFlags::empty()
+        };
         let mut fds = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.listener.as_fd(), connections),
         ];
         if !self.init_is_dead {
             fds.push(PollFd::new(self.init_pidfd.as_fd(), PollFlags::POLLIN));
@@ -178,7 +227,7 @@ impl Monitor {
         );
         let clients = self.clients.iter();
         fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
-        let next = [self.kill_init_at, self.settles_at]
+        let next = [self.kill_init_at, self.settles_at, self.give_up_output_at]
             .into_iter()
             .flatten()
             .min();
@@ -254,7 +303,7 @@ impl Monitor {
             } => Outcome::Signaled {
                 signal: SIGKILL,
                 // A pod that is being ended is killed by us.
-                oom_killed: self.kill_init_at.is_none() && isolator.oom_kills(name) > 0,
+                oom_killed: !self.stop_requested && isolator.oom_kills(name) > 0,
             },
             other => other,
         };
@@ -271,12 +320,18 @@ impl Monitor {
         ready: &mut Option<OwnedFd>,
     ) -> Result<(), StartFailure> {
         while self.hear_init(isolator, ready)? {}
-        waitid(
+        let status = waitid(
             WaitId::PidFd(self.init_pidfd.as_fd()),
             WaitIdOptions::EXITED,
         )
         .map_err(StartFailure::os("reap pod init"))?;
+        self.init_code = status
+            .and_then(|status| status.exit_status())
+            .unwrap_or_default();
         self.init_is_dead = true;
+        if self.stop_requested {
+            self.give_up_output_at = Instant::now().checked_add(INIT_GRACE);
+        }
         self.kill_init_at = None;
         self.streams.close_input();
         Ok(())
@@ -296,6 +351,11 @@ impl Monitor {
     }
 
     fn stop(&mut self, grace: Duration) -> Result<(), StartFailure> {
+        self.stop_requested = true;
+        if self.init_is_dead {
+            self.give_up_output = true;
+            return Ok(());
+        }
         let at = Instant::now().checked_add(grace.saturating_add(INIT_GRACE));
         // A later stop can only shorten the time that is left.
         self.kill_init_at = match (self.kill_init_at, at) {
@@ -322,7 +382,7 @@ impl Monitor {
             && let Some(client) = self.clients.get_mut(index)
             && answer(client).is_err()
         {
-            self.clients.swap_remove(index);
+            client.leave();
         }
     }
 
@@ -330,12 +390,14 @@ impl Monitor {
         if ready.contains(&true) && self.started.is_some() {
             self.settles_at = Instant::now().checked_add(SETTLING);
         }
-        // From the back, so that removing one doesn't move those still to come.
-        for index in (0..self.clients.len()).rev() {
-            if ready.get(index).copied().unwrap_or(false) && self.serve_client(index).is_none() {
-                self.clients.swap_remove(index);
+        for (index, _) in ready.iter().enumerate().filter(|(_, ready)| **ready) {
+            if self.serve_client(index).is_none()
+                && let Some(client) = self.clients.get_mut(index)
+            {
+                client.leave();
             }
         }
+        self.clients.retain(|client| !client.has_left());
     }
 
     /// Serves one request. `None` if the connection is over.

@@ -17,6 +17,7 @@ pub(super) struct Client {
     pub(super) socket: SeqPacket,
     /// The command that this connection started.
     command: Option<Command>,
+    left: bool,
 }
 
 #[derive(Debug)]
@@ -33,7 +34,18 @@ impl Client {
         Self {
             socket,
             command: None,
+            left: false,
         }
+    }
+
+    /// The connection is over. It stays in its place until nobody counts by places any more.
+    pub(super) fn leave(&mut self) {
+        self.left = true;
+    }
+
+    /// Whether the connection is over.
+    pub(super) fn has_left(&self) -> bool {
+        self.left
     }
 
     /// Whether this connection started the command with this number.

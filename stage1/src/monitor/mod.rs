@@ -19,13 +19,13 @@ use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use pod::AppName;
 use pod::control::SOCKET_FILE;
 use pod::exit::FailureKind;
 use pod::manifest::{Network, PodManifest};
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::{Listener, SeqPacket};
 use pod::stage1::Readiness;
+use pod::{AppName, Phase};
 
 use crate::failure::StartFailure;
 use crate::protocol::{AppSpec, CgroupFds, FromInit, Setup, ToInit};
@@ -87,25 +87,21 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     } = place;
     let result = start_and_serve(&pod, &run_dir, &layers_dir, &mut ready, isolator);
     let cleaned = isolator.clean_up().and_then(|()| remove_run_dir(&run_dir));
+    if let Err(failure) = &cleaned {
+        warn(&failure.message);
+    }
     let exit = match result {
         Ok(exit) => exit,
         Err(failure) => {
             // A pod that never ran is no pod: nothing of it stays, and whoever waits to hear of it finds
             // nothing.
-            if let Err(error) = pod.remove() {
-                warn(&error.to_string());
-            }
+            discard(pod, cleaned.is_ok());
             report_failure(ready, &failure);
             return failure.kind.exit_code();
         }
     };
-    if let Err(failure) = cleaned {
-        warn(&failure.message);
-    }
     if exit.manifest.remove_on_exit {
-        if let Err(error) = pod.remove() {
-            warn(&error.to_string());
-        }
+        discard(pod, cleaned.is_ok());
     } else if let Err(error) = exit.store(pod.path()) {
         warn(&error.to_string());
     }
@@ -113,6 +109,18 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
         warn(failure);
     }
     exit.exit_code
+}
+
+/// Removes a pod, or leaves it to `gc` if something of it is left outside of its folder.
+fn discard(mut pod: LockedPod, clean: bool) {
+    let gone = if clean {
+        pod.remove()
+    } else {
+        pod.move_to(Phase::Garbage)
+    };
+    if let Err(error) = gone {
+        warn(&error.to_string());
+    }
 }
 
 fn start_and_serve(

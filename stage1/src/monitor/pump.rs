@@ -1,32 +1,74 @@
 //! Moving bytes from one descriptor to another without ever blocking the monitor.
 //!
-//! The sink may be somebody else's standard output, whose file description must not be made
-//! non-blocking. So no more than `PIPE_BUF` bytes are written at once, and only after poll(2) has said that
-//! there is room: then a pipe or terminal takes them all.
+//! The monitor's own standard streams are often somebody else's as well, and making a file description
+//! non-blocking makes it so for all of them. So a pipe or a terminal is opened once more for the monitor alone; a
+//! socket can be asked not to wait with each call; a file doesn't block.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::poll::PollFlags;
-use rustix::fs::{FileType, fstat};
+use nix::sys::socket::{MsgFlags, send};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, read, write};
 
-/// What poll(2) guarantees to fit into a writable pipe.
-const PIPE_BUF: usize = 4096;
+use crate::sys::well_known_fd;
+
 /// Bytes read at once.
 const BUFFER: usize = 32 << 10;
+/// Bytes written at once to what could be neither opened again nor asked not to wait, after poll(2) has said
+/// that there is room: what a pipe takes whole.
+const PIPE_BUF: usize = 4096;
 
-/// A descriptor that the pump owns, or a standard stream that it borrows.
+/// Where a pump reads or writes.
 #[derive(Debug)]
 pub(super) enum End {
-    Owned(OwnedFd),
-    Standard(BorrowedFd<'static>),
+    /// A descriptor of the monitor's own, which doesn't block.
+    Own(OwnedFd),
+    /// A file, or a pipe or terminal that could not be opened again.
+    Shared(BorrowedFd<'static>),
+    /// A socket that others have too.
+    Socket(BorrowedFd<'static>),
+}
+
+impl End {
+    /// Standard input, output or error.
+    pub(super) fn standard(number: i32) -> Self {
+        let fd = well_known_fd(number);
+        let kind = fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let direction = if number == 0 {
+            OFlags::RDONLY
+        } else {
+            OFlags::WRONLY
+        };
+        let flags = direction | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        match kind {
+            Ok(FileType::Fifo | FileType::CharacterDevice) => {
+                let path = format!("/proc/self/fd/{number}");
+                openat(CWD, path, flags, Mode::empty()).map_or(Self::Shared(fd), Self::Own)
+            }
+            Ok(FileType::Socket) => Self::Socket(fd),
+            _ => Self::Shared(fd),
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        match self {
+            Self::Own(fd) => write(fd, bytes),
+            Self::Shared(fd) => write(fd, bytes.get(..PIPE_BUF).unwrap_or(bytes)),
+            Self::Socket(fd) => {
+                let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+                send(fd.as_raw_fd(), bytes, flags)
+                    .map_err(|errno| Errno::from_raw_os_error(errno as i32))
+            }
+        }
+    }
 }
 
 impl AsFd for End {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Owned(fd) => fd.as_fd(),
-            Self::Standard(fd) => *fd,
+            Self::Own(fd) => fd.as_fd(),
+            Self::Shared(fd) | Self::Socket(fd) => *fd,
         }
     }
 }
@@ -36,7 +78,6 @@ impl AsFd for End {
 pub(super) struct Pump {
     source: End,
     sink: End,
-    at_once: usize,
     pending: Vec<u8>,
     written: usize,
     ended: bool,
@@ -45,13 +86,9 @@ pub(super) struct Pump {
 
 impl Pump {
     pub(super) fn new(source: End, sink: End) -> Self {
-        let regular = fstat(&sink)
-            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
-        let at_once = if regular { BUFFER } else { PIPE_BUF };
         Self {
             source,
             sink,
-            at_once,
             pending: Vec::new(),
             written: 0,
             ended: false,
@@ -98,8 +135,7 @@ impl Pump {
 
     fn flush(&mut self) {
         let rest = self.pending.get(self.written..).unwrap_or_default();
-        let piece = rest.get(..self.at_once.min(rest.len())).unwrap_or_default();
-        match write(&self.sink, piece) {
+        match self.sink.write(rest) {
             Ok(length) => {
                 self.written += length;
                 if self.written >= self.pending.len() {
@@ -141,7 +177,7 @@ mod tests {
             reader.read_to_end(&mut all).unwrap();
             all
         });
-        let mut pump = Pump::new(End::Owned(source), End::Owned(sink));
+        let mut pump = Pump::new(End::Own(source), End::Own(sink));
         drive(&mut pump);
         drop(pump);
         writer.join().unwrap();
@@ -154,7 +190,7 @@ mod tests {
         let (reader, sink) = pipe().unwrap();
         drop(reader);
         app.write_all(b"x").unwrap();
-        let mut pump = Pump::new(End::Owned(source), End::Owned(sink));
+        let mut pump = Pump::new(End::Own(source), End::Own(sink));
         drive(&mut pump);
         assert!(pump.is_done());
     }

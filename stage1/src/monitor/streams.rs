@@ -17,7 +17,6 @@ use super::pump::{End, Pump};
 use super::terminal::{self, RawTerminal};
 use crate::failure::StartFailure;
 use crate::protocol::StreamFds;
-use crate::sys::well_known_fd;
 
 /// All streams of a pod.
 #[derive(Debug)]
@@ -69,14 +68,10 @@ impl Streams {
         let (error, app_error) = make_pipe()?;
         match self.destination {
             Destination::Foreground => {
-                self.outputs.push(Pump::new(
-                    End::Owned(output),
-                    End::Standard(well_known_fd(1)),
-                ));
-                self.outputs.push(Pump::new(
-                    End::Owned(error),
-                    End::Standard(well_known_fd(2)),
-                ));
+                self.outputs
+                    .push(Pump::new(End::Own(output), End::standard(1)));
+                self.outputs
+                    .push(Pump::new(End::Own(error), End::standard(2)));
             }
             Destination::Log => {
                 self.logged.push(LogPump::new(output, index, "stdout"));
@@ -88,15 +83,14 @@ impl Streams {
         }
         let (app_input, input) = make_pipe()?;
         fcntl_setfl(&input, OFlags::NONBLOCK).map_err(StartFailure::os("set up standard input"))?;
-        self.input = Some(Pump::new(
-            End::Standard(well_known_fd(0)),
-            End::Owned(input),
-        ));
+        self.input = Some(Pump::new(End::standard(0), End::Own(input)));
         Ok((StreamFds::All, vec![app_input, app_output, app_error]))
     }
 
     /// Takes over the terminal of the pod's app.
     pub(super) fn attach_terminal(&mut self, master: OwnedFd) -> Result<(), StartFailure> {
+        fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK)
+            .map_err(StartFailure::os("set up the terminal"))?;
         let duplicate = || {
             master
                 .try_clone()
@@ -104,16 +98,16 @@ impl Streams {
         };
         match self.destination {
             Destination::Foreground => {
-                let sink = End::Standard(well_known_fd(1));
-                self.outputs.push(Pump::new(End::Owned(duplicate()?), sink));
+                let sink = End::standard(1);
+                self.outputs.push(Pump::new(End::Own(duplicate()?), sink));
             }
             Destination::Log => self.logged.push(LogPump::new(duplicate()?, 0, "stdout")),
         }
         let mut raw = None;
         if self.wants_input && self.destination == Destination::Foreground {
             raw = RawTerminal::enter();
-            let source = End::Standard(well_known_fd(0));
-            self.input = Some(Pump::new(source, End::Owned(duplicate()?)));
+            let source = End::standard(0);
+            self.input = Some(Pump::new(source, End::Own(duplicate()?)));
         }
         self.terminal = Some((master, raw));
         Ok(())
@@ -166,10 +160,7 @@ impl Streams {
     /// The pod has ended: nobody reads its input any more, and its output ends with what is on the way.
     pub(super) fn close_input(&mut self) {
         self.input = None;
-        if let Some((_, raw)) = &mut self.terminal {
-            raw.take();
-        }
-        self.terminal = self.terminal.take().filter(|_| false);
+        self.terminal = None;
     }
 
     /// Whether all output has been delivered.
