@@ -7,7 +7,7 @@ use std::time::Duration;
 use harness::{Compression, ImageBuilder, Layer, Machine, dist_dir, fairing_binary};
 
 /// The functions `check_NAME` of the script, in the order in which they run.
-const CHECKS: [&str; 19] = [
+const CHECKS: [&str; 20] = [
     "version_2_only",
     "output_and_exit_code",
     "limits",
@@ -26,6 +26,7 @@ const CHECKS: [&str; 19] = [
     "layers",
     "image_of_30_layers",
     "image_of_120_layers",
+    "working_directories_stay_inside",
     "nothing_is_left",
 ];
 

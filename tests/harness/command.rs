@@ -21,6 +21,8 @@ pub struct FairingCommand {
     command: Command,
     shown: String,
     stdin: Input,
+    stdout: Option<File>,
+    stderr: Option<File>,
     limit: Duration,
 }
 
@@ -57,6 +59,8 @@ impl FairingCommand {
             command,
             shown: "fairing".to_owned(),
             stdin: Input::Nothing,
+            stdout: None,
+            stderr: None,
             limit: LIMIT,
         }
     }
@@ -109,6 +113,42 @@ impl FairingCommand {
     /// Gives the command an already open file as descriptor 0.
     pub fn stdin_file(mut self, file: File) -> Self {
         self.stdin = Input::File(file);
+        self
+    }
+
+    /// Gives the command an already open file as standard output, which the harness then does not
+    /// read.
+    pub fn stdout_file(mut self, file: impl Into<File>) -> Self {
+        self.stdout = Some(file.into());
+        self
+    }
+
+    /// As [`FairingCommand::stdout_file`], for standard error.
+    pub fn stderr_file(mut self, file: impl Into<File>) -> Self {
+        self.stderr = Some(file.into());
+        self
+    }
+
+    /// Runs through another program, which gets the command after these arguments of its own
+    /// (`flock FILE`).
+    pub fn through<A: AsRef<OsStr>>(
+        mut self,
+        program: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .arg(self.command.get_program())
+            .args(self.command.get_args())
+            .env_clear()
+            .current_dir(self.command.get_current_dir().expect("always set"));
+        for (name, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        self.command = command;
         self
     }
 
@@ -172,7 +212,8 @@ impl FairingCommand {
             }
         };
         self.command.stdin(stdin);
-        Running::start(self.command, self.shown, self.limit, bytes)
+        let files = [self.stdout, self.stderr];
+        Running::start(self.command, self.shown, self.limit, bytes, files)
     }
 
     /// Starts the command on a new pseudo-terminal of this size, which is its controlling

@@ -116,7 +116,7 @@ impl Machine {
             .args(["-append", "console=ttyS0 quiet panic=-1 cryptomgr.notests"])
             .stdin(Stdio::null());
         let shown = "qemu-system-x86_64".to_owned();
-        Running::start(command, shown, limit, None).wait()
+        Running::start(command, shown, limit, None, [None, None]).wait()
     }
 }
 

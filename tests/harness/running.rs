@@ -1,5 +1,6 @@
 //! A command that runs while the test goes on.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
@@ -30,16 +31,19 @@ impl Running {
         shown: String,
         limit: Duration,
         input: Option<Vec<u8>>,
+        [stdout, stderr]: [Option<File>; 2],
     ) -> Self {
         let started = Instant::now();
         let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout.map_or_else(Stdio::piped, Stdio::from))
+            .stderr(stderr.map_or_else(Stdio::piped, Stdio::from))
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {:?}: {error}", command.get_program()));
         let pidfd = pidfd_open(pid_of(&child), PidfdFlags::empty()).expect("pidfd_open");
-        let stdout = Stream::of(child.stdout.take().expect("piped"));
-        let stderr = Stream::of(child.stderr.take().expect("piped"));
+        // The command has its standard streams alone: they end when it does.
+        drop(command);
+        let stdout = child.stdout.take().map_or_else(Stream::empty, Stream::of);
+        let stderr = child.stderr.take().map_or_else(Stream::empty, Stream::of);
         let mut stdin = child.stdin.take();
         if let Some(bytes) = input
             && let Some(mut pipe) = stdin.take()
@@ -238,6 +242,11 @@ impl Stream {
         stream
     }
 
+    /// That of a descriptor which is not the harness's.
+    fn empty() -> Self {
+        Self::of(std::io::empty())
+    }
+
     pub(crate) fn text(&self) -> String {
         let content = self.0.0.lock().expect("no reader panics");
         String::from_utf8_lossy(&content.bytes).into_owned()
@@ -251,7 +260,7 @@ impl Stream {
         )
     }
 
-    fn wait_end(&self, limit: Duration) -> bool {
+    pub(crate) fn wait_end(&self, limit: Duration) -> bool {
         self.wait(limit, |_| false)
     }
 

@@ -28,7 +28,9 @@ pub struct Terminal {
 
 impl Terminal {
     pub(crate) fn start(command: &Command, shown: String, rows: u16, columns: u16) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("openpt");
+        // Another test's child that had the master too would keep the terminal from hanging up.
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let master = openpt(flags).expect("openpt");
         grantpt(&master)
             .and_then(|()| unlockpt(&master))
             .expect("pseudo-terminal");
@@ -115,7 +117,7 @@ impl Terminal {
     /// Waits until the command ends; all that it wrote is in the output's `stdout`.
     ///
     /// # Panics
-    /// If it does not end within 60 s.
+    /// If it does not end within 60 s, or something else holds the terminal open after it.
     #[track_caller]
     pub fn wait(mut self) -> Output {
         let pidfd = pidfd_open(pid_of(&self.child), PidfdFlags::empty()).expect("pidfd_open");
@@ -124,6 +126,14 @@ impl Terminal {
         }
         let elapsed = self.started.elapsed();
         let status = self.child.wait().expect("wait for the command");
+        // What was written last may still be on its way through the pseudo-terminal.
+        if !self.screen.wait_end(Duration::from_secs(5)) {
+            panic!(
+                "something holds the terminal open after the end of {}\n{}",
+                self.shown,
+                self.screen()
+            );
+        }
         Output {
             command: self.shown.clone(),
             code: status.code(),

@@ -29,6 +29,8 @@ pub(crate) struct Pod {
     supervisor: Supervisor,
     /// Apps by the process ID of their main process.
     apps: BTreeMap<i32, RunningApp>,
+    /// The process IDs of all that were started, in the manifest's order.
+    places: Vec<i32>,
     /// Commands by process ID: the monitor's number for each.
     commands: BTreeMap<i32, u64>,
     /// When to give back what only the start needed.
@@ -42,6 +44,7 @@ impl Pod {
             grace,
             supervisor: Supervisor::new(0, grace),
             apps: BTreeMap::new(),
+            places: Vec::new(),
             commands: BTreeMap::new(),
             settles_at: Instant::now().checked_add(SETTLING),
         }
@@ -58,6 +61,7 @@ impl Pod {
             app: app.name.clone(),
         };
         announce(monitor, &started, &app.process, terminal.as_ref())?;
+        self.places.push(app.process.pid);
         self.apps.insert(app.process.pid, app);
         Ok(())
     }
@@ -157,7 +161,9 @@ impl Pod {
                     &[],
                 )?;
                 let code = outcome.exit_code();
-                if let Some(action) = self.supervisor.app_exited(code, Instant::now()) {
+                let place = self.places.iter().position(|&other| other == pid.as_raw());
+                let place = place.unwrap_or_default();
+                if let Some(action) = self.supervisor.app_exited(place, code, Instant::now()) {
                     self.act(action);
                 }
             } else if let Some(id) = self.commands.remove(&pid.as_raw()) {

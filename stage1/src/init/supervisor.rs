@@ -18,7 +18,10 @@ pub(crate) enum Action {
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     running: usize,
+    /// The code of the app whose failure ended the pod.
     first_failure: Option<i32>,
+    /// The apps' codes, in the manifest's order, once they have ended.
+    codes: Vec<i32>,
     stopping: Stopping,
     grace: Duration,
 }
@@ -35,23 +38,27 @@ impl Supervisor {
         Self {
             running: apps,
             first_failure: None,
+            codes: vec![0; apps],
             stopping: Stopping::No,
             grace,
         }
     }
 
-    /// An app ended with this exit code.
-    pub(crate) fn app_exited(&mut self, code: i32, now: Instant) -> Option<Action> {
+    /// The app at this place of the manifest ended with this exit code.
+    pub(crate) fn app_exited(&mut self, place: usize, code: i32, now: Instant) -> Option<Action> {
         self.running = self.running.saturating_sub(1);
-        if code == 0 {
+        if let Some(slot) = self.codes.get_mut(place) {
+            *slot = code;
+        }
+        if code == 0 || self.stopping != Stopping::No {
             return None;
         }
-        // The first that failed decides, also among apps that were asked to end.
-        self.first_failure.get_or_insert(code);
-        if self.running == 0 || self.stopping != Stopping::No {
-            return None;
+        self.first_failure = Some(code);
+        if self.running == 0 {
+            None
+        } else {
+            self.stop(self.grace, now)
         }
-        self.stop(self.grace, now)
     }
 
     /// The pod is asked to end. A later request can only shorten the time that is left.
@@ -95,9 +102,11 @@ impl Supervisor {
         }
     }
 
-    /// The pod's exit code, once all apps have ended.
+    /// The pod's exit code, once all apps have ended: that of the app whose failure ended the pod. If it was asked
+    /// to end, the first failure in the manifest's order, which does not depend on who was faster.
     pub(crate) fn finished(&self) -> Option<i32> {
-        (self.running == 0).then(|| self.first_failure.unwrap_or(0))
+        let first = || self.codes.iter().copied().find(|&code| code != 0);
+        (self.running == 0).then(|| self.first_failure.or_else(first).unwrap_or(0))
     }
 }
 
@@ -111,9 +120,9 @@ mod tests {
     fn ends_with_zero_when_all_apps_did() {
         let now = Instant::now();
         let mut pod = Supervisor::new(2, GRACE);
-        assert_eq!(pod.app_exited(0, now), None);
+        assert_eq!(pod.app_exited(0, 0, now), None);
         assert_eq!(pod.finished(), None);
-        assert_eq!(pod.app_exited(0, now), None);
+        assert_eq!(pod.app_exited(1, 0, now), None);
         assert_eq!(pod.finished(), Some(0));
     }
 
@@ -121,11 +130,11 @@ mod tests {
     fn the_first_failure_ends_the_others_and_is_the_pods_code() {
         let now = Instant::now();
         let mut pod = Supervisor::new(3, GRACE);
-        assert_eq!(pod.app_exited(7, now), Some(Action::SignalApps));
-        assert_eq!(pod.app_exited(143, now), None);
+        assert_eq!(pod.app_exited(1, 7, now), Some(Action::SignalApps));
+        assert_eq!(pod.app_exited(0, 143, now), None);
         assert_eq!(pod.tick(now), None);
         assert_eq!(pod.tick(now + GRACE), Some(Action::KillAll));
-        assert_eq!(pod.app_exited(137, now), None);
+        assert_eq!(pod.app_exited(2, 137, now), None);
         assert_eq!(pod.finished(), Some(7));
     }
 
@@ -134,24 +143,25 @@ mod tests {
         let now = Instant::now();
         let mut pod = Supervisor::new(1, GRACE);
         assert_eq!(pod.stop(GRACE, now), Some(Action::SignalApps));
-        assert_eq!(pod.app_exited(0, now), None);
+        assert_eq!(pod.app_exited(0, 0, now), None);
         assert_eq!(pod.finished(), Some(0));
         let mut pod = Supervisor::new(1, GRACE);
         pod.stop(GRACE, now);
-        pod.app_exited(143, now);
+        pod.app_exited(0, 143, now);
         assert_eq!(pod.finished(), Some(143));
     }
 
     #[test]
-    fn of_apps_that_were_stopped_the_first_that_failed_decides() {
+    fn of_apps_that_were_stopped_the_first_in_order_that_failed_decides() {
         let now = Instant::now();
-        for codes in [[0, 7], [7, 0]] {
-            let mut pod = Supervisor::new(2, GRACE);
+        for places in [[0, 1, 2], [2, 1, 0]] {
+            let mut pod = Supervisor::new(3, GRACE);
             pod.stop(GRACE, now);
-            for code in codes {
-                assert_eq!(pod.app_exited(code, now), None);
+            for place in places {
+                let code = [0, 5, 7][place];
+                assert_eq!(pod.app_exited(place, code, now), None);
             }
-            assert_eq!(pod.finished(), Some(7));
+            assert_eq!(pod.finished(), Some(5));
         }
     }
 

@@ -151,16 +151,21 @@ impl Streams {
         }
         self.outputs.retain(|pump| !pump.is_done());
         self.logged.retain(|pump| !pump.is_done());
+        if self.terminal.is_some() && self.are_drained() {
+            // Nobody takes what the app writes: it is told by a hangup.
+            self.terminal = None;
+            self.input = None;
+        }
         if self.input.as_ref().is_some_and(Pump::is_done) {
             // Closes the app's standard input.
             self.input = None;
         }
     }
 
-    /// The pod has ended: nobody reads its input any more, and its output ends with what is on the way.
+    /// The pod has ended: nobody reads its input any more. The user's terminal stays raw until the output that
+    /// is on the way has been written to it.
     pub(super) fn close_input(&mut self) {
         self.input = None;
-        self.terminal = None;
     }
 
     /// Whether all output has been delivered.

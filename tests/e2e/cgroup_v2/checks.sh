@@ -312,6 +312,45 @@ check_image_of_120_layers() {
     many_layers 120
 }
 
+# Among the descriptors of pod init there is one of a cgroup folder.
+check_working_directories_stay_inside() {
+    for number in 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+        stays_inside "/proc/1/fd/$number"
+    done
+    stays_inside /proc/1/root
+    stays_inside /proc/1/fd/9/../../../../..
+    uuid=$(fairing run --detach "$busybox" --app-name app --workdir /w --exec /bin/sh \
+        -- -c 'cd /; rmdir /w; ln -s /proc/1/root /w; sleep 1000; :')
+    app=$(head -n 1 "$root/fairing-$uuid/app/cgroup.procs")
+    await test -L "/proc/$app/root/w"
+    found=0
+    fairing enter "$uuid" -- sh -c "$where" > /tmp/out 2> /tmp/err || found=$?
+    is_inside
+    fairing stop --force "$uuid"
+}
+
+# The kernel's way up from the working directory ends at the app's root.
+where='ls -a . ..; up=../../../../../../../../..; ls -a $up
+    [ "$(stat -c %d:%i $up)" = "$(stat -c %d:%i /)" ]'
+
+stays_inside() {
+    found=0
+    fairing run --rm "$busybox" --workdir "$1" --exec /bin/sh -- -c "$where" \
+        > /tmp/out 2> /tmp/err || found=$?
+    is_inside
+}
+
+# Either it ran inside, or it did not run at all and one line says why.
+is_inside() {
+    cat /tmp/out /tmp/err
+    if [ "$found" != 0 ]; then
+        equal "$found" 125
+        equal "$(grep -c '^fairing: ' /tmp/err)" 1
+        [ ! -s /tmp/out ]
+    fi
+    if grep -E 'mount-points|cgroup\.procs' /tmp/out; then return 1; fi
+}
+
 check_nothing_is_left() {
     await no_pod_cgroups
     await no_pod_processes
