@@ -32,7 +32,7 @@
 //! of the pod folder: processes, cgroups, the runtime folder. It is idempotent.
 //!
 //! What a pod needs and the isolator's manifest does not offer is refused by stage0 before anything
-//! starts ([`stage1::Stage1Manifest::require`]).
+//! starts ([`stage1::Stage1::require`]).
 
 pub mod control;
 pub mod error;

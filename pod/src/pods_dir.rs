@@ -39,7 +39,17 @@ impl PodEntry {
     /// # Errors
     /// [`PodError::Io`] if the lock can't be asked about.
     pub fn state(&self) -> Result<State, PodError> {
-        Ok(self.phase.state(PodLock::is_held(&self.path)?))
+        let held = PodLock::is_held(&self.path)?;
+        if self.phase == Phase::Prepare && !held {
+            // Nobody holds a lock here; that tells nothing if the pod has moved on since it was seen.
+            let data_dir = self.path.ancestors().nth(3).unwrap_or(&self.path);
+            if let Some(now) = PodsDir::new(data_dir).by_uuid(self.uuid)?
+                && now.phase != Phase::Prepare
+            {
+                return now.state();
+            }
+        }
+        Ok(self.phase.state(held))
     }
 
     /// A look at its lock, also if it has become garbage since it was seen. `None` if it is gone.
@@ -273,13 +283,23 @@ impl PodsDir {
 
     /// Whether a pod may still be called by its name.
     fn is_live(&self, uuid: PodUuid) -> Result<bool, PodError> {
-        Ok(match self.by_uuid(uuid)? {
-            None => false,
-            Some(entry) => match entry.phase {
-                Phase::Prepare => PodLock::is_held(&entry.path)?,
-                Phase::Prepared | Phase::Run => true,
-                Phase::Garbage => false,
-            },
+        match self.by_uuid(uuid)? {
+            None => Ok(false),
+            Some(seen) => self.is_still_live(&seen),
+        }
+    }
+
+    fn is_still_live(&self, seen: &PodEntry) -> Result<bool, PodError> {
+        Ok(match seen.phase {
+            // If it has moved on since it was seen, its lock is no longer where it was asked about.
+            Phase::Prepare => {
+                PodLock::is_held(&seen.path)?
+                    || self
+                        .by_uuid(seen.uuid)?
+                        .is_some_and(|now| matches!(now.phase, Phase::Prepared | Phase::Run))
+            }
+            Phase::Prepared | Phase::Run => true,
+            Phase::Garbage => false,
         })
     }
 }
@@ -395,86 +415,4 @@ fn lock_dir(path: &Path, arg: FlockArg) -> Result<Flock<File>, PodError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pods() -> (tempfile::TempDir, PodsDir) {
-        let dir = tempfile::tempdir().unwrap();
-        let pods = PodsDir::new(dir.path());
-        (dir, pods)
-    }
-
-    #[test]
-    fn a_pod_goes_through_its_phases() {
-        let (_dir, pods) = pods();
-        let uuid = PodUuid::random();
-        let mut pod = pods.create(uuid).unwrap();
-        let state = |pods: &PodsDir| pods.by_uuid(uuid).unwrap().map(|e| e.state().unwrap());
-        assert_eq!(state(&pods), Some(State::Preparing));
-        pod.move_to(Phase::Run).unwrap();
-        assert_eq!(state(&pods), Some(State::Running));
-        drop(pod);
-        assert_eq!(state(&pods), Some(State::Exited));
-        let pod = pods.lock(&pods.by_uuid(uuid).unwrap().unwrap()).unwrap();
-        pod.remove().unwrap();
-        assert_eq!(state(&pods), None);
-    }
-
-    #[test]
-    fn an_interrupted_preparation_is_found_and_a_live_one_left_alone() {
-        let (_dir, pods) = pods();
-        let live = pods.create(PodUuid::random()).unwrap();
-        let dead = pods.create(PodUuid::random()).unwrap().uuid();
-        let aborted = pods.lock_aborted().unwrap();
-        assert_eq!(
-            aborted.iter().map(LockedPod::uuid).collect::<Vec<_>>(),
-            [dead]
-        );
-        drop(live);
-    }
-
-    #[test]
-    fn a_pod_that_moved_on_is_not_locked_by_its_old_path() {
-        let (_dir, pods) = pods();
-        let mut pod = pods.create(PodUuid::random()).unwrap();
-        let seen = pods.by_uuid(pod.uuid()).unwrap().unwrap();
-        assert!(matches!(pods.lock(&seen), Err(PodError::Locked(_))));
-        pod.move_to(Phase::Run).unwrap();
-        drop(pod);
-        assert!(matches!(pods.lock(&seen), Err(PodError::NoSuchPod(_))));
-    }
-
-    #[test]
-    fn prefixes_must_be_unique_and_garbage_is_not_found() {
-        let (_dir, pods) = pods();
-        let mut a = pods
-            .create("aaaa0000-0000-4000-8000-000000000001".parse().unwrap())
-            .unwrap();
-        let b = pods
-            .create("aaaa0000-0000-4000-8000-000000000002".parse().unwrap())
-            .unwrap();
-        assert!(matches!(pods.find("aaaa"), Err(PodError::Ambiguous { .. })));
-        assert_eq!(pods.find(&b.uuid().to_string()).unwrap().uuid, b.uuid());
-        a.move_to(Phase::Garbage).unwrap();
-        assert_eq!(pods.find("aaaa").unwrap().uuid, b.uuid());
-        assert!(matches!(pods.find(""), Err(PodError::NoSuchPod(_))));
-        assert!(matches!(pods.find("../../x"), Err(PodError::NoSuchPod(_))));
-    }
-
-    #[test]
-    fn a_name_has_one_holder_and_is_free_when_the_holder_is_gone() {
-        let (_dir, pods) = pods();
-        let name: PodName = "web".parse().unwrap();
-        let first = pods.create(PodUuid::random()).unwrap();
-        first.claim_name(&name).unwrap();
-        assert_eq!(pods.find("web").unwrap().uuid, first.uuid());
-        let second = pods.create(PodUuid::random()).unwrap();
-        assert!(matches!(
-            second.claim_name(&name),
-            Err(PodError::NameInUse { .. })
-        ));
-        drop(first); // killed while preparing
-        second.claim_name(&name).unwrap();
-        assert_eq!(pods.find("web").unwrap().uuid, second.uuid());
-    }
-}
+mod tests;

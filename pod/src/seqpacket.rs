@@ -5,19 +5,18 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{IoSlice, IoSliceMut, Read, Seek, Write};
+use std::io::{IoSlice, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
 use nix::libc::mode_t;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
-    accept4, bind, connect, listen, recvmsg, sendmsg, socket, socketpair,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, connect,
+    listen, sendmsg, socket, socketpair,
 };
 use nix::sys::stat::{Mode, umask};
 use serde::Serialize;
@@ -42,6 +41,26 @@ pub struct SeqPacket(OwnedFd);
 
 fn protocol(what: &str) -> impl Fn(Errno) -> PodError + '_ {
     move |errno| PodError::Protocol(format!("cannot {what}: {errno}"))
+}
+
+fn too_many(descriptors: usize) -> PodError {
+    PodError::Protocol(format!("{descriptors} descriptors are too many"))
+}
+
+/// Seals of a memory file that holds a message: nobody changes it while it is read.
+const SEALS: SealFlag = SealFlag::F_SEAL_WRITE
+    .union(SealFlag::F_SEAL_GROW)
+    .union(SealFlag::F_SEAL_SHRINK);
+
+/// Only a memory file has seals; reading anything else, such as a pipe, could block.
+fn require_seals(file: &OwnedFd) -> Result<(), PodError> {
+    let seals = fcntl(file, FcntlArg::F_GET_SEALS).map_err(protocol("read a message's seals"))?;
+    match SealFlag::from_bits_truncate(seals).contains(SEALS) {
+        true => Ok(()),
+        false => Err(PodError::Protocol(
+            "the memory file of a message is not sealed".into(),
+        )),
+    }
 }
 
 /// A Unix address of any length: a path too long for `sockaddr_un` goes by way of its open folder.
@@ -109,6 +128,9 @@ impl SeqPacket {
     /// # Errors
     /// [`PodError::Protocol`] if the other end is gone or the message is too long.
     pub fn send<T: Serialize>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> Result<(), PodError> {
+        if fds.len() > DESCRIPTORS_MAX {
+            return Err(too_many(fds.len()));
+        }
         let mut packet = vec![TAG_INLINE];
         serde_json::to_writer(&mut packet, message)
             .map_err(|e| PodError::Protocol(e.to_string()))?;
@@ -123,12 +145,6 @@ impl SeqPacket {
     }
 
     fn send_packet(&self, packet: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), PodError> {
-        if fds.len() > DESCRIPTORS_MAX {
-            return Err(PodError::Protocol(format!(
-                "{} descriptors are too many",
-                fds.len()
-            )));
-        }
         let raw: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&raw)];
         let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
@@ -169,6 +185,7 @@ impl SeqPacket {
                 let file = fds
                     .pop()
                     .ok_or_else(|| PodError::Protocol("no memory file".into()))?;
+                require_seals(&file)?;
                 let mut json = Vec::new();
                 File::from(file)
                     .take(MESSAGE_MAX + 1)
@@ -187,27 +204,31 @@ impl SeqPacket {
     }
 
     fn recv_packet(&self, packet: &mut [u8]) -> Result<Option<(usize, Vec<OwnedFd>)>, PodError> {
-        let mut control = cmsg_space!([std::os::fd::RawFd; DESCRIPTORS_MAX + 1]);
-        let mut bytes = [IoSliceMut::new(packet)];
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let mut was_reset = false;
         let received = loop {
-            match recvmsg::<()>(self.0.as_raw_fd(), &mut bytes, Some(&mut control), flags) {
+            match sys::receive(&self.0, packet) {
                 Ok(received) => break received,
                 Err(Errno::EINTR) => {}
+                // The other end went without reading all: the kernel says so once, and before what
+                // that end had sent until then.
+                Err(Errno::ECONNRESET) if !was_reset => was_reset = true,
                 Err(Errno::ECONNRESET) => return Ok(None),
                 Err(errno) => return Err(protocol("receive")(errno)),
             }
         };
-        let mut fds = Vec::new();
-        for message in received.cmsgs().map_err(protocol("receive descriptors"))? {
-            if let ControlMessageOwned::ScmRights(numbers) = message {
-                fds.extend(sys::own_received(numbers));
-            }
-        }
         if received.flags.contains(MsgFlags::MSG_TRUNC) {
             return Err(PodError::Protocol("the message is too long".into()));
         }
-        Ok((received.bytes > 0).then_some((received.bytes, fds)))
+        if received.flags.contains(MsgFlags::MSG_CTRUNC) {
+            return Err(PodError::Protocol(
+                "not all descriptors of a message could be received".into(),
+            ));
+        }
+        // The memory file comes on top.
+        if received.fds.len() > DESCRIPTORS_MAX + 1 {
+            return Err(too_many(received.fds.len()));
+        }
+        Ok((received.length > 0).then_some((received.length, received.fds)))
     }
 }
 
@@ -275,8 +296,7 @@ fn memory_file(bytes: &[u8]) -> std::io::Result<File> {
     let mut file = File::from(fd);
     file.write_all(bytes)?;
     file.rewind()?;
-    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK;
-    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(SEALS))?;
     Ok(file)
 }
 
@@ -306,6 +326,51 @@ mod tests {
         assert!(b.recv::<String>().is_err());
         drop(a);
         assert!(b.recv::<String>().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_message_in_something_else_than_a_sealed_memory_file_is_refused() {
+        let (a, b) = SeqPacket::pair().unwrap();
+        let (pipe, _writer) = nix::unistd::pipe().unwrap();
+        a.send_packet(&[TAG_MEMORY_FILE], &[pipe.as_fd()]).unwrap();
+        assert!(matches!(b.recv::<String>(), Err(PodError::Protocol(_))));
+        let open = memfd_create(c"open", MFdFlags::MFD_ALLOW_SEALING).unwrap();
+        a.send_packet(&[TAG_MEMORY_FILE], &[open.as_fd()]).unwrap();
+        assert!(matches!(b.recv::<String>(), Err(PodError::Protocol(_))));
+    }
+
+    #[test]
+    fn too_many_descriptors_are_refused_and_closed() {
+        let (a, b) = SeqPacket::pair().unwrap();
+        for number in [DESCRIPTORS_MAX + 2, 253] {
+            let (reader, writer) = nix::unistd::pipe().unwrap();
+            a.send_packet(&[TAG_INLINE, b'0'], &vec![writer.as_fd(); number])
+                .unwrap();
+            assert!(matches!(b.recv::<u8>(), Err(PodError::Protocol(_))));
+            drop(writer);
+            // It ends at once, as no writer is left.
+            let mut rest = Vec::new();
+            assert_eq!(File::from(reader).read_to_end(&mut rest).unwrap(), 0);
+        }
+        let file = tempfile::tempfile().unwrap();
+        let most = vec![file.as_fd(); DESCRIPTORS_MAX];
+        a.send(&"x".repeat(2 * INLINE_MAX), &most).unwrap();
+        assert_eq!(
+            b.recv::<String>().unwrap().unwrap().1.len(),
+            DESCRIPTORS_MAX
+        );
+        let file = file.as_fd();
+        assert!(a.send(&0, &[file; DESCRIPTORS_MAX + 1]).is_err());
+    }
+
+    #[test]
+    fn the_last_words_of_an_end_that_left_messages_unread_arrive() {
+        let (a, b) = SeqPacket::pair().unwrap();
+        a.send(&"unread", &[]).unwrap();
+        b.send(&"last words", &[]).unwrap();
+        drop(b);
+        assert_eq!(a.recv::<String>().unwrap().unwrap().0, "last words");
+        assert!(a.recv::<String>().unwrap().is_none());
     }
 
     #[test]

@@ -156,6 +156,9 @@ fn leave_session(null: &File) -> Result<(), Failure> {
         .and_then(|()| dup2_stdin(null))
         .and_then(|()| dup2_stdout(null))
         .and_then(|()| dup2_stderr(null))
+        // What the caller left open, such as a pipe or a lock, would stay so for as long as the pod
+        // runs. What the isolator needs is let through after this.
+        .and_then(|()| sys::keep_descriptors_from_exec())
         .map_err(|errno| Failure::Other(format!("cannot leave the session: {errno}")))
 }
 
@@ -232,5 +235,26 @@ mod tests {
         );
         assert_eq!(parse_readiness(b"").unwrap_err().exit_code(), 125);
         assert_eq!(parse_readiness(b"{").unwrap_err().exit_code(), 125);
+    }
+
+    #[test]
+    fn the_isolator_inherits_the_lock_and_nothing_that_the_caller_left_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let pod = pod::PodsDir::new(dir.path())
+            .create(pod::PodUuid::random())
+            .unwrap();
+        // Without the flag, as a careless caller's are.
+        let (stray, ready) = nix::unistd::pipe().unwrap();
+        sys::keep_descriptors_from_exec().unwrap();
+        let lock = pod.lock().pass_on().unwrap();
+        fcntl(&ready, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+        let is_open = |number: i32| {
+            let test = format!("test -e /proc/self/fd/{number}");
+            let status = Command::new("/bin/sh").args(["-c", &test]).status();
+            status.unwrap().success()
+        };
+        assert!(is_open(lock));
+        assert!(is_open(ready.as_raw_fd()));
+        assert!(!is_open(stray.as_raw_fd()));
     }
 }

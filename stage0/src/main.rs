@@ -33,6 +33,7 @@ mod signal_names;
 mod sys;
 mod table;
 mod terminal;
+mod uuid_file;
 mod verify;
 
 use std::process::ExitCode;

@@ -1,8 +1,5 @@
 //! From a pod's command line to a prepared pod: what `run` and `prepare` have in common.
 
-use std::fs;
-use std::path::Path;
-
 use image_store::Pin;
 use pod::manifest::Streams;
 use pod::stage1::Stage1;
@@ -13,6 +10,7 @@ use crate::arguments::pod::PodArguments;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::prepare::{self, PlannedApp, PodRequest};
+use crate::uuid_file::UuidFile;
 use crate::verify::{RunnableImage, Verifier};
 use crate::{app_config, image_choice, isolator, output};
 
@@ -25,6 +23,8 @@ pub(crate) struct Prepared {
     pub(crate) stage1: Stage1,
     /// To be dropped once the pod has moved on.
     pub(crate) pin: Pin,
+    /// The file that names the pod, if one was asked for: to be kept once the pod has moved on.
+    pub(crate) uuid_file: Option<UuidFile>,
 }
 
 /// Resolves, fetches, verifies and prepares.
@@ -39,9 +39,10 @@ pub(crate) fn prepare(
     remove_on_exit: bool,
 ) -> Result<Prepared, Failure> {
     let uuid = PodUuid::random();
-    if let Some(path) = &pod.uuid_file_save {
-        save_uuid(path, uuid)?;
-    }
+    let uuid_file = pod
+        .uuid_file_save
+        .map(|path| UuidFile::save(path, uuid))
+        .transpose()?;
     let stage1 = isolator::find(&pod.stage1, &context.directories)?;
     output::debug(|| {
         format!(
@@ -85,9 +86,10 @@ pub(crate) fn prepare(
         insecure: context.insecure.clone(),
     };
     let pod = prepare::prepare(&context.pods(), request, &stage1, planned)?;
-    Ok(Prepared { pod, stage1, pin })
-}
-
-fn save_uuid(path: &Path, uuid: PodUuid) -> Result<(), Failure> {
-    fs::write(path, format!("{uuid}\n")).map_err(Failure::io("write", path))
+    Ok(Prepared {
+        pod,
+        stage1,
+        pin,
+        uuid_file,
+    })
 }

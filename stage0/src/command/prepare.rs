@@ -41,6 +41,9 @@ impl Subcommand for Prepare {
             discard(pod);
             return Err(failure);
         }
+        if let Some(file) = prepared.uuid_file {
+            file.keep();
+        }
         drop(prepared.pin);
         output::line(&uuid.to_string())?;
         Ok(0)

@@ -42,9 +42,17 @@ impl Subcommand for Run {
         let (pod, stage1) = (prepared.pod, prepared.stage1);
         // The pin ends with this process image, or with this call: the pod is on record by then.
         let _pin = prepared.pin;
-        match self.detach {
+        let uuid_file = prepared.uuid_file;
+        let uuid = pod.uuid();
+        let result = match self.detach {
             true => handover::detach(pod, &stage1, &context.directories),
             false => Err(handover::become_monitor(pod, &stage1, &context.directories)),
+        };
+        if let Some(file) = uuid_file
+            && (result.is_ok() || !matches!(context.pods().by_uuid(uuid), Ok(None)))
+        {
+            file.keep();
         }
+        result
     }
 }

@@ -1,0 +1,106 @@
+use super::*;
+
+fn pods() -> (tempfile::TempDir, PodsDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let pods = PodsDir::new(dir.path());
+    (dir, pods)
+}
+
+#[test]
+fn a_pod_goes_through_its_phases() {
+    let (_dir, pods) = pods();
+    let uuid = PodUuid::random();
+    let mut pod = pods.create(uuid).unwrap();
+    let state = |pods: &PodsDir| pods.by_uuid(uuid).unwrap().map(|e| e.state().unwrap());
+    assert_eq!(state(&pods), Some(State::Preparing));
+    pod.move_to(Phase::Run).unwrap();
+    assert_eq!(state(&pods), Some(State::Running));
+    drop(pod);
+    assert_eq!(state(&pods), Some(State::Exited));
+    let pod = pods.lock(&pods.by_uuid(uuid).unwrap().unwrap()).unwrap();
+    pod.remove().unwrap();
+    assert_eq!(state(&pods), None);
+}
+
+#[test]
+fn an_interrupted_preparation_is_found_and_a_live_one_left_alone() {
+    let (_dir, pods) = pods();
+    let live = pods.create(PodUuid::random()).unwrap();
+    let dead = pods.create(PodUuid::random()).unwrap().uuid();
+    let aborted = pods.lock_aborted().unwrap();
+    assert_eq!(
+        aborted.iter().map(LockedPod::uuid).collect::<Vec<_>>(),
+        [dead]
+    );
+    drop(live);
+}
+
+#[test]
+fn a_pod_that_moved_on_is_not_locked_by_its_old_path() {
+    let (_dir, pods) = pods();
+    let mut pod = pods.create(PodUuid::random()).unwrap();
+    let seen = pods.by_uuid(pod.uuid()).unwrap().unwrap();
+    assert!(matches!(pods.lock(&seen), Err(PodError::Locked(_))));
+    pod.move_to(Phase::Run).unwrap();
+    drop(pod);
+    assert!(matches!(pods.lock(&seen), Err(PodError::NoSuchPod(_))));
+}
+
+#[test]
+fn prefixes_must_be_unique_and_garbage_is_not_found() {
+    let (_dir, pods) = pods();
+    let mut a = pods
+        .create("aaaa0000-0000-4000-8000-000000000001".parse().unwrap())
+        .unwrap();
+    let b = pods
+        .create("aaaa0000-0000-4000-8000-000000000002".parse().unwrap())
+        .unwrap();
+    assert!(matches!(pods.find("aaaa"), Err(PodError::Ambiguous { .. })));
+    assert_eq!(pods.find(&b.uuid().to_string()).unwrap().uuid, b.uuid());
+    a.move_to(Phase::Garbage).unwrap();
+    assert_eq!(pods.find("aaaa").unwrap().uuid, b.uuid());
+    assert!(matches!(pods.find(""), Err(PodError::NoSuchPod(_))));
+    assert!(matches!(pods.find("../../x"), Err(PodError::NoSuchPod(_))));
+}
+
+#[test]
+fn a_name_has_one_holder_and_is_free_when_the_holder_is_gone() {
+    let (_dir, pods) = pods();
+    let name: PodName = "web".parse().unwrap();
+    let first = pods.create(PodUuid::random()).unwrap();
+    first.claim_name(&name).unwrap();
+    assert_eq!(pods.find("web").unwrap().uuid, first.uuid());
+    let second = pods.create(PodUuid::random()).unwrap();
+    assert!(matches!(
+        second.claim_name(&name),
+        Err(PodError::NameInUse { .. })
+    ));
+    drop(first); // killed while preparing
+    second.claim_name(&name).unwrap();
+    assert_eq!(pods.find("web").unwrap().uuid, second.uuid());
+}
+
+#[test]
+fn a_pod_that_moves_on_while_it_is_looked_at_stays_alive() {
+    let (_dir, pods) = pods();
+    let mut pod = pods.create(PodUuid::random()).unwrap();
+    let seen = pods.by_uuid(pod.uuid()).unwrap().unwrap();
+    assert_eq!(seen.phase, Phase::Prepare);
+    pod.move_to(Phase::Prepared).unwrap();
+    assert!(pods.is_still_live(&seen).unwrap());
+    assert_eq!(seen.state().unwrap(), State::Prepared);
+    pod.move_to(Phase::Run).unwrap();
+    assert!(pods.is_still_live(&seen).unwrap());
+    assert_eq!(seen.state().unwrap(), State::Running);
+    drop(pod);
+    assert_eq!(seen.state().unwrap(), State::Exited);
+}
+
+#[test]
+fn an_interrupted_preparation_is_not_alive() {
+    let (_dir, pods) = pods();
+    let uuid = pods.create(PodUuid::random()).unwrap().uuid();
+    let seen = pods.by_uuid(uuid).unwrap().unwrap();
+    assert!(!pods.is_still_live(&seen).unwrap());
+    assert_eq!(seen.state().unwrap(), State::AbortedPrepare);
+}
