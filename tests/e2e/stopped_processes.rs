@@ -31,7 +31,10 @@ fn a_start_beside_an_app_that_stops_processes_ends() {
     } else {
         output.expect_error(125, &["other"]);
     }
-    assert!(host.processes().is_empty(), "{:#?}", host.processes());
+    // The monitor reports the failure as the last thing it does.
+    wait_until("no process", Duration::from_secs(10), || {
+        host.processes().is_empty().then_some(())
+    });
 }
 
 #[test]
