@@ -1,8 +1,8 @@
 //! Putting one app together.
 //!
 //! Everything that can be decided or built beforehand is built by pod init as data and as mounts that
-//! are attached to nothing ([`rootfs`], [`devices`], [`accounts`], [`command_line`]). The process that
-//! becomes the app ([`child`]) then only makes system calls.
+//! are attached to nothing (`rootfs`, `devices`, `accounts`, `command_line`). The process that
+//! becomes the app (`child`) then only makes system calls.
 
 pub mod accounts;
 pub(crate) mod cgroup;

@@ -1,6 +1,6 @@
 //! Pod init: pid 1 inside of the pod.
 //!
-//! It starts the apps, reaps whatever ends, decides when the pod ends ([`supervisor`]), and serves what the
+//! It starts the apps, reaps whatever ends, decides when the pod ends (`supervisor`), and serves what the
 //! monitor asks. Its root is a small filesystem of its own: of the host it sees nothing once the apps' root
 //! filesystems are mounted.
 
