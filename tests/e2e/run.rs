@@ -301,7 +301,9 @@ fn the_uuid_is_saved_before_the_app_runs() {
 fn apps_of_a_pod_talk_over_its_loopback() {
     let host = busybox();
     let server = "echo pong | nc -l -p 7 127.0.0.1";
-    let client = "until nc 127.0.0.1 7 < /dev/null; do usleep 5000; done";
+    // The client keeps its side open until it has the answer: `nc` ends with what comes first, and a
+    // client that has nothing to say could end the server before `echo` has said anything.
+    let client = "mkfifo /open; exec 3<>/open; until nc 127.0.0.1 7 <&3; do usleep 5000; done";
     let output = host
         .fairing(["run", "--rm", IMAGE, "--app-name", "server", "--"])
         .args([
