@@ -216,12 +216,17 @@ impl Manifest {
         if self.layers.is_empty() {
             return Err(bad("it has no layers".into()));
         }
-        match self
-            .layers
-            .iter()
-            .find(|layer| !is_layer(&layer.media_type))
-        {
-            Some(other) => Err(bad(format!("layer of unknown type {:?}", other.media_type))),
+        let other = |layer: &&Descriptor| !is_layer(&layer.media_type);
+        match self.layers.iter().find(other) {
+            Some(layer) if layer.media_type.starts_with(DOCKER_FOREIGN) => Err(bad(format!(
+                "layer {} is a foreign one ({:?}): its content is not in registries, and the \
+                 addresses that an image names are not asked",
+                layer.digest, layer.media_type
+            ))),
+            Some(layer) => Err(bad(format!(
+                "layer {} is of unknown type {:?}",
+                layer.digest, layer.media_type
+            ))),
             None => Ok(()),
         }
     }
@@ -238,16 +243,19 @@ impl Descriptor {
     }
 }
 
+/// Docker's layers (of Windows) that lie elsewhere.
+const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
+
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 
 /// Whether the type is one of a tar layer. How it is compressed is seen from its first bytes,
 /// because registries are full of layers whose type tells it wrongly.
 fn is_layer(media_type: &str) -> bool {
-    const KINDS: [&str; 4] = [
+    const KINDS: [&str; 3] = [
         "application/vnd.oci.image.layer.v1.tar",
+        // A mark for those who copy images; the content is where that of other layers is.
         "application/vnd.oci.image.layer.nondistributable.v1.tar",
         "application/vnd.docker.image.rootfs.diff.tar",
-        "application/vnd.docker.image.rootfs.foreign.diff.tar",
     ];
     KINDS.iter().any(|kind| {
         media_type

@@ -54,6 +54,21 @@ fn layers_of_oci_and_docker_are_known_and_others_are_not() {
 }
 
 #[test]
+fn foreign_layers_are_refused() {
+    for suffix in ["", ".gzip"] {
+        let foreign = format!("application/vnd.docker.image.rootfs.foreign.diff.tar{suffix}");
+        let error = as_manifest(&manifest(&foreign))
+            .check_image("m")
+            .unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("foreign") && error.contains(HEX), "{error}");
+    }
+    // Who copies images may not copy these; they are in registries all the same.
+    let marked = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+    as_manifest(&manifest(marked)).check_image("m").unwrap();
+}
+
+#[test]
 fn a_document_that_is_both_is_refused() {
     let both = format!(
         r#"{{"schemaVersion":2,"config":{},"layers":[],"manifests":[]}}"#,

@@ -246,3 +246,61 @@ fn a_full_file_system_keeps_what_was_there() {
         .unwrap();
     assert!(contents(store.path()).is_empty());
 }
+
+#[test]
+fn addresses_that_an_image_names_are_not_asked() {
+    // CVE-2020-15157: whoever made the image would learn of the fetch, and of credentials.
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/layer", elsewhere.local_addr().unwrap());
+    let mut ground = Ground::new();
+    let layer = base();
+    let config = serde_json::json!({
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": { "type": "layers", "diff_ids": [layer.diff_id.to_string()] },
+    });
+    let config = config.to_string();
+    let manifest = |media_type: &str, digest: &str| {
+        serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": {
+                "mediaType": crate::media_type::OCI_CONFIG,
+                "digest": ground.layout.blob(config.as_bytes()),
+                "size": config.len(),
+                "urls": [url],
+            },
+            "layers": [{
+                "mediaType": media_type,
+                "digest": digest,
+                "size": layer.blob.len(),
+                "urls": [url],
+            }],
+        })
+        .to_string()
+    };
+    let (present, absent) = (sha256(&layer.blob).to_string(), sha256(b"none").to_string());
+    let marked = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+    let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+    let (here, gone, docker) = (
+        manifest(marked, &present),
+        manifest(marked, &absent),
+        manifest(foreign, &present),
+    );
+    ground
+        .layout
+        .document("gone", OCI_MANIFEST, gone.as_bytes());
+    failing(&ground, "gone");
+    ground
+        .layout
+        .document("docker", OCI_MANIFEST, docker.as_bytes());
+    let error = failing(&ground, "docker").to_string();
+    assert!(error.contains("foreign"), "{error}");
+    ground
+        .layout
+        .document("here", OCI_MANIFEST, here.as_bytes());
+    ground.fetch("here").unwrap();
+    let asked = elsewhere.accept().map(|_| ()).unwrap_err();
+    assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock);
+}
