@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::image::Digest;
 
+use crate::limits::LayerLimit;
+
 /// A failure of the image store. `Display` is one line that names the object and the reason.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -108,6 +110,19 @@ pub enum StoreError {
         what: String,
         /// The limit with its unit.
         limit: String,
+    },
+    /// A layer that goes over a limit which the configuration sets.
+    #[error(
+        "{what}: {} exceeds the limit of {value}; if the image can be trusted, raise {} in the table [layers] of config.toml",
+        limit.subject(), limit.setting()
+    )]
+    LayerLimit {
+        /// The layer, and the entry where one is to blame.
+        what: String,
+        /// Which limit.
+        limit: LayerLimit,
+        /// Its value in force.
+        value: u64,
     },
     /// A document that is not JSON or has not the members it must have.
     #[error("{what} is not valid JSON: {reason}")]

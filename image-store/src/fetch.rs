@@ -10,6 +10,7 @@ use oci_spec::image::{Digest, ImageConfiguration};
 
 use crate::digest::sha256;
 use crate::error::StoreError;
+use crate::limits::LayerLimit;
 use crate::manifest::{Descriptor, Document, Manifest, parse_config};
 use crate::origin::{FetchOptions, Limits, Origin, RawManifest, open};
 use crate::reference::Reference;
@@ -120,10 +121,8 @@ impl Store {
             .iter()
             .find(|layer| layer.size > limits.layer)
         {
-            return Err(StoreError::LimitExceeded {
-                what: format!("layer {} of {shown} ({} bytes)", layer.digest, layer.size),
-                limit: format!("{} bytes", limits.layer),
-            });
+            let what = format!("layer {} of {shown}", layer.digest);
+            return Err(limits.exceeded(LayerLimit::CompressedSize, what));
         }
         let what = format!("configuration of {shown}");
         let config_bytes = match self.read_blob(&what, &manifest.config.digest, limits.config) {

@@ -64,6 +64,20 @@ impl Tar {
         self
     }
 
+    /// A header of which some bytes are others, at their offsets; its checksum is right.
+    pub(crate) fn patched(mut self, head: &Head<'_>, patches: &[(usize, &[u8])]) -> Self {
+        let start = self.0.len();
+        self = self.head(head);
+        let block = &mut self.0[start..start + 512];
+        for (offset, bytes) in patches {
+            block[*offset..offset + bytes.len()].copy_from_slice(bytes);
+        }
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        self
+    }
+
     pub(crate) fn file(self, name: &str, data: &[u8]) -> Self {
         self.head(&Head {
             name: name.as_bytes(),

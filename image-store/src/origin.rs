@@ -5,6 +5,7 @@ use std::io::Read;
 use oci_spec::image::Digest;
 
 use crate::error::StoreError;
+pub(crate) use crate::limits::Limits;
 use crate::manifest::Platform;
 use crate::reference::Reference;
 use crate::source::ImageSource;
@@ -33,36 +34,6 @@ impl Default for FetchOptions {
             limits: Limits::default(),
             name: None,
             keep_layers: true,
-        }
-    }
-}
-
-/// Bounds on what an image may make the store hold in memory or write to disk.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Bytes of a manifest or index.
-    pub manifest: u64,
-    /// Bytes of a configuration.
-    pub config: u64,
-    /// Compressed bytes of one layer.
-    pub layer: u64,
-    /// Bytes of one layer once inflated; sparse regions count too.
-    pub expanded: u64,
-    /// Entries in one layer.
-    pub entries: u64,
-    /// Components in one path.
-    pub depth: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            manifest: 4 << 20,
-            config: 4 << 20,
-            layer: 64 << 30,
-            expanded: 256 << 30,
-            entries: 4_000_000,
-            depth: 256,
         }
     }
 }

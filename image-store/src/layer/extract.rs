@@ -2,26 +2,24 @@
 
 use std::fs::File;
 use std::io::{BufRead, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
-    chmodat, chownat, fchmod, fchown, fsetxattr, fstatvfs, futimens, linkat, makedev, mkdirat,
-    mknodat, openat, statat, symlinkat, utimensat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chmodat, chownat, fchmod, fchown,
+    fsetxattr, fstat, fstatvfs, futimens, linkat, makedev, mkdirat, mknodat, openat, statat,
+    symlinkat, utimensat,
 };
 use rustix::io::Errno;
 
-use super::member::{Kind, Member, MemberPath, Time};
-use super::tree::{Tree, is_whiteout, kind_of, open_folder, set_opaque};
+use super::member::{Kind, Member, MemberPath};
+use super::tree::{Tree, is_whiteout_stat, kind_of, open_folder, set_opaque};
 use super::walk::{Walk, shown};
 use super::whiteout::{Meaning, meaning};
 use crate::error::StoreError;
-use crate::origin::Limits;
-
-/// Bytes of folder paths that are kept in memory to set their times at the end.
-const MAX_FOLDER_PATHS: usize = 32 << 20;
+use crate::limits::Limits;
 
 /// What was unpacked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,8 +46,6 @@ pub(super) fn extract(
         tree: Tree::new(root),
         at,
         what,
-        folder_times: Vec::new(),
-        folder_paths: 0,
         opaque: false,
     };
     while let Some(member) = walk.next()? {
@@ -61,7 +57,10 @@ pub(super) fn extract(
         opaque: extraction.opaque,
     };
     walk.finish()?;
-    extraction.set_folder_times()?;
+    extraction
+        .tree
+        .close()
+        .map_err(|error| StoreError::io("cannot set times below", at, error))?;
     Ok(extracted)
 }
 
@@ -69,9 +68,6 @@ struct Extraction<'a> {
     tree: Tree,
     at: &'a Path,
     what: &'a str,
-    /// Times of folders change as they are filled, so they are set last.
-    folder_times: Vec<(Vec<u8>, Time)>,
-    folder_paths: usize,
     opaque: bool,
 }
 
@@ -103,10 +99,7 @@ impl Extraction<'_> {
                 .tree
                 .folder(b"")
                 .map_err(|e| self.failed(&member.path, e))?;
-            return self.finish_folder(member, root.as_fd());
-        }
-        if member.kind == Kind::Device {
-            return Ok(());
+            return self.finish_folder(member, root);
         }
         let parent = self
             .tree
@@ -118,8 +111,14 @@ impl Extraction<'_> {
             Kind::Folder => return self.folder(member, parent),
             Kind::HardLink => return self.hard_link(member, parent),
             Kind::Symlink => self.symlink(member, parent),
-            Kind::Fifo => self.fifo(member, parent),
-            Kind::Device => Ok(()),
+            Kind::Fifo => self.special(member, parent, FileType::Fifo, 0),
+            Kind::Device(device) => {
+                let kind = match device.is_block {
+                    true => FileType::BlockDevice,
+                    false => FileType::CharacterDevice,
+                };
+                self.special(member, parent, kind, makedev(device.major, device.minor))
+            }
         };
         made.map_err(|error| self.failed(&member.path, error))
     }
@@ -160,7 +159,10 @@ impl Extraction<'_> {
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || openat(parent, name, flags, Mode::RUSR | Mode::WUSR);
         let file = match open() {
-            Err(Errno::EXIST) => self.tree.remove(parent, name).and_then(|()| open()),
+            Err(Errno::EXIST) => {
+                let removed = self.tree.remove(parent, &member.path);
+                removed.and_then(|()| open())
+            }
             other => other,
         };
         let mut file = File::from(file.map_err(|error| self.failed(&member.path, error))?);
@@ -183,7 +185,7 @@ impl Extraction<'_> {
             }
         }
         self.own(member, file.as_fd())?;
-        futimens(&file, &times(member.mtime)).map_err(|e| self.failed(&member.path, e))
+        futimens(&file, &member.mtime.timestamps()).map_err(|e| self.failed(&member.path, e))
     }
 
     fn folder(&mut self, member: &Member, parent: BorrowedFd<'_>) -> Result<(), StoreError> {
@@ -199,31 +201,22 @@ impl Extraction<'_> {
                 Err(Errno::NOTDIR) => {}
                 other => return other,
             }
-            let opaque = is_whiteout(parent, name)?;
-            tree.remove(parent, name)?;
+            tree.remove(parent, &member.path)?;
             mkdirat(parent, name, Mode::RWXU)?;
             let folder = open_folder(parent, name)?;
-            if opaque {
-                set_opaque(folder.as_fd())?;
-            }
+            // What was here had hidden a folder of the layers below.
+            set_opaque(folder.as_fd())?;
             Ok(folder)
         };
         let folder = make(&mut self.tree).map_err(|error| self.failed(&member.path, error))?;
-        self.finish_folder(member, folder.as_fd())
+        self.finish_folder(member, folder)
     }
 
-    fn finish_folder(&mut self, member: &Member, folder: BorrowedFd<'_>) -> Result<(), StoreError> {
-        self.own(member, folder)?;
-        let path = member.path.as_bytes().to_vec();
-        self.folder_paths += path.len() + size_of::<(Vec<u8>, Time)>();
-        if self.folder_paths > MAX_FOLDER_PATHS {
-            return Err(StoreError::LimitExceeded {
-                what: format!("{}: paths of folders", self.what),
-                limit: format!("{MAX_FOLDER_PATHS} bytes"),
-            });
-        }
-        self.folder_times.push((path, member.mtime));
-        Ok(())
+    fn finish_folder(&mut self, member: &Member, folder: OwnedFd) -> Result<(), StoreError> {
+        self.own(member, folder.as_fd())?;
+        self.tree
+            .keep(member.path.as_bytes(), Arc::new(folder), member.mtime)
+            .map_err(|error| self.failed(&member.path, error))
     }
 
     fn hard_link(&mut self, member: &Member, parent: BorrowedFd<'_>) -> Result<(), StoreError> {
@@ -250,8 +243,10 @@ impl Extraction<'_> {
             Err(error) => return Err(self.failed(&member.path, error)),
         };
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile | FileType::Symlink | FileType::Fifo => {}
-            _ => return Err(refuse("can't be linked to")),
+            FileType::Directory => return Err(refuse("is a folder")),
+            // What hides a file is none.
+            _ if is_whiteout_stat(&stat) => return Err(refuse("is not in the layer")),
+            _ => {}
         }
         // The link is to the very inode, a symbolic link is never followed.
         let link = || {
@@ -268,7 +263,7 @@ impl Extraction<'_> {
                 let name = member.path.name();
                 match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
                     Ok(old) if old.st_ino == stat.st_ino => Ok(()),
-                    _ => self.tree.remove(parent, name).and_then(|()| {
+                    _ => self.tree.remove(parent, &member.path).and_then(|()| {
                         // What was removed may have held the target.
                         link()
                     }),
@@ -281,58 +276,61 @@ impl Extraction<'_> {
 
     fn symlink(&mut self, member: &Member, parent: BorrowedFd<'_>) -> Result<(), Errno> {
         let name = member.path.name();
-        self.replacing(parent, name, &|| symlinkat(&*member.target, parent, name))?;
-        self.own_by_name(member, parent, AtFlags::SYMLINK_NOFOLLOW)
-    }
-
-    fn fifo(&mut self, member: &Member, parent: BorrowedFd<'_>) -> Result<(), Errno> {
-        let name = member.path.name();
-        self.replacing(parent, name, &|| {
-            mknodat(parent, name, FileType::Fifo, Mode::empty(), 0)
-        })?;
-        self.own_by_name(member, parent, AtFlags::SYMLINK_NOFOLLOW)?;
-        // Nobody else is in this folder: the name still is the fifo that was just made.
-        chmodat(
-            parent,
-            name,
-            Mode::from_raw_mode(member.mode),
-            AtFlags::empty(),
-        )?;
-        utimensat(
-            parent,
-            name,
-            &times(member.mtime),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
-    }
-
-    fn replacing(
-        &mut self,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
-        make: &dyn Fn() -> Result<(), Errno>,
-    ) -> Result<(), Errno> {
-        match make() {
-            Err(Errno::EXIST) => {
-                self.tree.remove(parent, name)?;
-                make()
-            }
-            other => other,
-        }
-    }
-
-    fn own_by_name(
-        &self,
-        member: &Member,
-        parent: BorrowedFd<'_>,
-        flags: AtFlags,
-    ) -> Result<(), Errno> {
-        let name = member.path.name();
+        self.replacing(member, parent, &|| symlinkat(&*member.target, parent, name))?;
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
         if (member.uid, member.gid) != (0, 0) {
             let (uid, gid) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
             chownat(parent, name, Some(uid), Some(gid), flags)?;
         }
-        utimensat(parent, name, &times(member.mtime), flags)
+        utimensat(parent, name, &member.mtime.timestamps(), flags)
+    }
+
+    /// A fifo or a device node. Nothing is ever opened to be read or written.
+    fn special(
+        &mut self,
+        member: &Member,
+        parent: BorrowedFd<'_>,
+        kind: FileType,
+        device: u64,
+    ) -> Result<(), Errno> {
+        let name = member.path.name();
+        let make = || mknodat(parent, name, kind, Mode::empty(), device);
+        match self.replacing(member, parent, &make) {
+            // Where the kernel lets nobody make devices, as in a user namespace, there are none.
+            Err(Errno::PERM) if kind != FileType::Fifo => return Ok(()),
+            other => other?,
+        }
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = openat(parent, name, flags, Mode::empty())?;
+        if FileType::from_raw_mode(fstat(&made)?.st_mode) != kind {
+            return Err(Errno::INVAL);
+        }
+        // The descriptor can't be worked on but through its name in procfs, which leads to the
+        // very inode.
+        let made_at = format!("/proc/self/fd/{}", made.as_raw_fd());
+        if (member.uid, member.gid) != (0, 0) {
+            let (uid, gid) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
+            chownat(&made, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
+        }
+        let mode = Mode::from_raw_mode(member.mode);
+        chmodat(CWD, &made_at, mode, AtFlags::empty())?;
+        let times = member.mtime.timestamps();
+        utimensat(CWD, &made_at, &times, AtFlags::empty())
+    }
+
+    fn replacing(
+        &mut self,
+        member: &Member,
+        parent: BorrowedFd<'_>,
+        make: &dyn Fn() -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        match make() {
+            Err(Errno::EXIST) => {
+                self.tree.remove(parent, &member.path)?;
+                make()
+            }
+            other => other,
+        }
     }
 
     /// Sets owner, then what a change of the owner would clear: setuid bits and capabilities.
@@ -357,21 +355,6 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    fn set_folder_times(&self) -> Result<(), StoreError> {
-        for (path, time) in &self.folder_times {
-            match self.tree.folder(path) {
-                Ok(folder) => futimens(&folder, &times(*time))
-                    .map_err(|error| StoreError::io("cannot set times below", self.at, error))?,
-                // Replaced by a later member.
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                Err(error) => {
-                    return Err(StoreError::io("cannot open a folder below", self.at, error));
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn refuse(&self, path: &MemberPath, reason: &str) -> StoreError {
         StoreError::UnsafeEntry {
             what: self.what.to_owned(),
@@ -390,18 +373,5 @@ impl Extraction<'_> {
             }
             error => StoreError::io("cannot unpack below", self.at, error),
         }
-    }
-}
-
-fn times(mtime: Time) -> Timestamps {
-    Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_OMIT,
-        },
-        last_modification: Timespec {
-            tv_sec: mtime.seconds,
-            tv_nsec: i64::from(mtime.nanoseconds),
-        },
     }
 }

@@ -8,6 +8,7 @@ use oci_spec::image::Digest;
 
 use crate::digest::Hasher;
 use crate::error::StoreError;
+use crate::limits::InflateBound;
 
 /// Bytes that are inflated at once where no other thread waits for them.
 const BUFFER: usize = 128 << 10;
@@ -16,9 +17,45 @@ const BUFFER: usize = 128 << 10;
 const WINDOW_LOG: u32 = 27;
 
 enum Decoder<R: BufRead> {
-    Gzip(Box<MultiGzDecoder<R>>),
-    Zstd(zstd::stream::read::Decoder<'static, R>),
-    Plain(R),
+    Gzip(Box<MultiGzDecoder<Metered<R>>>),
+    Zstd(zstd::stream::read::Decoder<'static, Metered<R>>),
+    Plain(Metered<R>),
+}
+
+impl<R: BufRead> Decoder<R> {
+    /// Compressed bytes that were used up so far.
+    fn used(&self) -> u64 {
+        match self {
+            Self::Gzip(decoder) => decoder.get_ref().used,
+            Self::Zstd(decoder) => decoder.get_ref().used,
+            Self::Plain(input) => input.used,
+        }
+    }
+}
+
+/// Counts what a decoder uses up.
+struct Metered<R> {
+    input: R,
+    used: u64,
+}
+
+impl<R: BufRead> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.used += read as u64;
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Metered<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.used += amount as u64;
+        self.input.consume(amount);
+    }
 }
 
 /// The inflated stream. Reading it to its end proves the diff ID.
@@ -28,7 +65,7 @@ pub(super) struct Inflate<'a, R: BufRead> {
     diff_id: &'a Digest,
     hasher: Option<Hasher>,
     taken: u64,
-    limit: u64,
+    bound: InflateBound,
     buffer: Vec<u8>,
     position: usize,
 }
@@ -39,7 +76,7 @@ impl<'a, R: BufRead> Inflate<'a, R> {
         mut input: R,
         what: &'a str,
         diff_id: &'a Digest,
-        limit: u64,
+        bound: InflateBound,
     ) -> Result<Self, StoreError> {
         let corrupt = |reason: String| StoreError::CorruptCompression {
             what: what.to_owned(),
@@ -48,11 +85,12 @@ impl<'a, R: BufRead> Inflate<'a, R> {
         let head = input
             .fill_buf()
             .map_err(|error| StoreError::from_read(what, error))?;
+        let metered = |input| Metered { input, used: 0 };
         let decoder = match head {
-            [0x1f, 0x8b, ..] => Decoder::Gzip(Box::new(MultiGzDecoder::new(input))),
+            [0x1f, 0x8b, ..] => Decoder::Gzip(Box::new(MultiGzDecoder::new(metered(input)))),
             // A frame, or a skippable one as chunked layers have.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(input)
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(metered(input))
                     .map_err(|error| corrupt(error.to_string()))?;
                 decoder
                     .window_log_max(WINDOW_LOG)
@@ -69,7 +107,7 @@ impl<'a, R: BufRead> Inflate<'a, R> {
                     "bzip2 is not a compression of container images".to_owned(),
                 ));
             }
-            _ => Decoder::Plain(input),
+            _ => Decoder::Plain(metered(input)),
         };
         Ok(Self {
             decoder,
@@ -77,7 +115,7 @@ impl<'a, R: BufRead> Inflate<'a, R> {
             diff_id,
             hasher: Some(Hasher::new()),
             taken: 0,
-            limit,
+            bound,
             buffer: Vec::new(),
             position: 0,
         })
@@ -101,12 +139,8 @@ impl<'a, R: BufRead> Inflate<'a, R> {
         }
         let chunk = buffer.get(..filled).unwrap_or_default();
         self.taken += filled as u64;
-        if self.taken > self.limit {
-            return Err(StoreError::LimitExceeded {
-                what: format!("{}: size when inflated", self.what),
-                limit: format!("{} bytes", self.limit),
-            });
-        }
+        self.bound
+            .check(self.decoder.used(), self.taken, self.what)?;
         if !chunk.is_empty() {
             if let Some(hasher) = &mut self.hasher {
                 hasher.update(chunk);

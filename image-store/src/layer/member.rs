@@ -1,6 +1,13 @@
 //! One member of a layer, checked: what the rest of the code may rely on.
 
-use crate::origin::Limits;
+use std::collections::BTreeMap;
+
+use rustix::fs::{Stat, Timespec, Timestamps, UTIME_OMIT};
+
+use crate::limits::{LayerLimit, Limits};
+
+/// Bytes of the longest path that the kernel takes, below a folder or not.
+const LONGEST: usize = 4095;
 
 /// What a member makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,8 +17,16 @@ pub(super) enum Kind {
     Symlink,
     HardLink,
     Fifo,
-    /// A character or block device; never made.
-    Device,
+    /// A character or block device; its numbers are never those of a whiteout.
+    Device(Device),
+}
+
+/// What a device node stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Device {
+    pub(super) is_block: bool,
+    pub(super) major: u32,
+    pub(super) minor: u32,
 }
 
 /// One member of a layer.
@@ -33,7 +48,7 @@ pub(super) struct Member {
     /// Target of a hard link.
     pub(super) linked: Option<MemberPath>,
     /// Only those that a layer may set.
-    pub(super) xattrs: Vec<(String, Vec<u8>)>,
+    pub(super) xattrs: BTreeMap<String, Vec<u8>>,
 }
 
 /// Seconds since 1970 and nanoseconds.
@@ -43,11 +58,44 @@ pub(super) struct Time {
     pub(super) nanoseconds: u32,
 }
 
+impl Time {
+    /// The time of modification that a file has.
+    pub(super) fn of(stat: &Stat) -> Self {
+        Self {
+            seconds: stat.st_mtime,
+            nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
+        }
+    }
+
+    /// As a time of modification to be set; that of access stays.
+    pub(super) fn timestamps(self) -> Timestamps {
+        Timestamps {
+            last_access: Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_OMIT,
+            },
+            last_modification: Timespec {
+                tv_sec: self.seconds,
+                tv_nsec: i64::from(self.nanoseconds),
+            },
+        }
+    }
+}
+
 /// A run of stored bytes within a sparse file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) offset: u64,
     pub(super) length: u64,
+}
+
+/// Why a name is no path of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadPath {
+    /// It could lead elsewhere, or nowhere.
+    Unsafe(&'static str),
+    /// It goes over a limit.
+    Over(LayerLimit),
 }
 
 /// A path below the root of the layer: no `..`, no `.`, no empty component, no NUL.
@@ -59,41 +107,41 @@ pub(super) struct MemberPath {
 
 impl MemberPath {
     /// Takes a name as a layer gives it. A leading `/` means the root of the layer.
-    pub(super) fn parse(raw: &[u8], limits: &Limits) -> Result<Self, String> {
+    pub(super) fn parse(raw: &[u8], limits: &Limits) -> Result<Self, BadPath> {
         if raw.is_empty() {
-            return Err("the name is empty".to_owned());
+            return Err(BadPath::Unsafe("the name is empty"));
         }
         if raw.contains(&0) {
-            return Err("the name has a NUL byte".to_owned());
+            return Err(BadPath::Unsafe("the name has a NUL byte"));
         }
-        let mut bytes = Vec::with_capacity(raw.len());
+        let mut bytes = Vec::with_capacity(raw.len().min(LONGEST));
         let mut name_start = 0;
         let mut depth = 0;
         for component in raw.split(|byte| *byte == b'/') {
             match component {
                 b"" | b"." => continue,
-                b".." => return Err("the name has a \"..\" component".to_owned()),
+                b".." => return Err(BadPath::Unsafe("the name has a \"..\" component")),
                 _ => {}
             }
             if component.len() > 255 {
-                return Err("a component of the name is longer than 255 bytes".to_owned());
+                let reason = "a component of the name is longer than 255 bytes";
+                return Err(BadPath::Unsafe(reason));
             }
             depth += 1;
             if depth > limits.depth {
-                return Err(format!(
-                    "the name has more than {} components",
-                    limits.depth
-                ));
+                return Err(BadPath::Over(LayerLimit::Depth));
             }
             if !bytes.is_empty() {
                 bytes.push(b'/');
             }
             name_start = bytes.len();
             bytes.extend_from_slice(component);
-        }
-        // The kernel takes no longer path, not even below a folder.
-        if bytes.len() >= 4096 {
-            return Err("the name is longer than 4095 bytes".to_owned());
+            if bytes.len() > limits.path {
+                return Err(BadPath::Over(LayerLimit::PathLength));
+            }
+            if bytes.len() > LONGEST {
+                return Err(BadPath::Unsafe("the name is longer than 4095 bytes"));
+            }
         }
         Ok(Self { bytes, name_start })
     }
@@ -130,7 +178,7 @@ impl MemberPath {
 mod tests {
     use super::*;
 
-    fn parse(raw: &[u8]) -> Result<MemberPath, String> {
+    fn parse(raw: &[u8]) -> Result<MemberPath, BadPath> {
         MemberPath::parse(raw, &Limits::default())
     }
 

@@ -1,6 +1,7 @@
 //! Layers: from a compressed tar stream to a tree in the form that overlayfs stacks.
 
 mod extract;
+mod header;
 mod inflate;
 mod intake;
 mod member;

@@ -1,5 +1,7 @@
 //! Extended header records of POSIX.1-2001 (pax).
 
+use std::collections::BTreeMap;
+
 use super::member::{Segment, Time};
 
 /// What one extended header says about the member that follows it.
@@ -11,7 +13,8 @@ pub(super) struct Pax {
     pub(super) uid: Option<u64>,
     pub(super) gid: Option<u64>,
     pub(super) mtime: Option<Time>,
-    pub(super) xattrs: Vec<(String, Vec<u8>)>,
+    /// Only those that a layer may set.
+    pub(super) xattrs: BTreeMap<String, Vec<u8>>,
     pub(super) sparse: PaxSparse,
 }
 
@@ -31,6 +34,11 @@ impl PaxSparse {
     /// Whether the member is sparse at all.
     pub(super) fn is_some(&self) -> bool {
         self.map_in_data || self.segments.is_some()
+    }
+
+    /// Whether there are records of sparse files, though they tell no map.
+    pub(super) fn is_without_map(&self) -> bool {
+        !self.is_some() && (self.name.is_some() || self.real_size.is_some())
     }
 }
 
@@ -67,6 +75,23 @@ pub(super) fn parse(mut records: &[u8]) -> Result<Pax, String> {
 }
 
 impl Pax {
+    /// Whether it says what is in the archive, and not only how it looks.
+    pub(super) fn is_structural(&self) -> bool {
+        self.path.is_some()
+            || self.link_path.is_some()
+            || self.size.is_some()
+            || self.sparse.is_some()
+            || self.sparse.is_without_map()
+    }
+
+    /// Bytes of names and values of the extended attributes.
+    pub(super) fn xattr_bytes(&self) -> u64 {
+        self.xattrs
+            .iter()
+            .map(|(name, value)| (name.len() + value.len()) as u64)
+            .sum()
+    }
+
     fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
         let number = || {
             number(value)
@@ -128,8 +153,7 @@ impl Pax {
         if name.len() > 255 || value.len() > 64 << 10 {
             return Err("an extended attribute is larger than the kernel takes".to_owned());
         }
-        self.xattrs.retain(|(other, _)| other != name);
-        self.xattrs.push((name.to_owned(), value.to_vec()));
+        self.xattrs.insert(name.to_owned(), value.to_vec());
         Ok(())
     }
 }
@@ -267,13 +291,8 @@ mod tests {
             bytes.extend(record(&format!("SCHILY.xattr.{name}"), b"y"));
         }
         bytes.extend(record("SCHILY.xattr.security.capability", b"cap"));
-        let names: Vec<_> = parse(&bytes)
-            .unwrap()
-            .xattrs
-            .into_iter()
-            .map(|(n, _)| n)
-            .collect();
-        assert_eq!(names, ["user.a", "security.capability"]);
+        let names: Vec<_> = parse(&bytes).unwrap().xattrs.into_keys().collect();
+        assert_eq!(names, ["security.capability", "user.a"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::extract::{Extracted, extract};
 use super::inflate::Inflate;
 use super::intake::Intake;
 use crate::error::StoreError;
-use crate::origin::Limits;
+use crate::limits::{InflateBound, Limits};
 
 /// Compressed bytes from which threads pay.
 const THREADED: u64 = 1 << 20;
@@ -55,15 +55,20 @@ impl LayerJob<'_> {
         }
     }
 
+    /// How far the stream may inflate.
+    fn bound(&self) -> InflateBound {
+        self.limits.inflating()
+    }
+
     fn alone(&self, mut intake: Intake<'_>, root: OwnedFd) -> Result<Unpacked, StoreError> {
-        Inflate::new(&mut intake, self.what, self.diff_id, self.limits.expanded)
+        Inflate::new(&mut intake, self.what, self.diff_id, self.bound())
             .and_then(|inflate| extract(inflate, root, self.root, self.what, self.limits))
             .map_err(|error| better(error, || intake.verdict()))
     }
 
     fn threaded(&self, mut intake: Intake<'_>, root: OwnedFd) -> Result<Unpacked, StoreError> {
         let no_thread = |error| StoreError::io("cannot start a thread for", self.root, error);
-        let (what, diff_id, limit) = (self.what, self.diff_id, self.limits.expanded);
+        let (what, diff_id, bound) = (self.what, self.diff_id, self.bound());
         thread::scope(|scope| {
             let (compressed, from_intake) = stream();
             let (inflated, from_inflate) = stream();
@@ -78,7 +83,7 @@ impl LayerJob<'_> {
             thread::Builder::new()
                 .name("layer-inflate".to_owned())
                 .spawn_scoped(scope, move || {
-                    match Inflate::new(from_intake, what, diff_id, limit) {
+                    match Inflate::new(from_intake, what, diff_id, bound) {
                         Ok(mut inflate) => inflated.pump(|buffer| inflate.fill(buffer)),
                         Err(error) => inflated.fail(error),
                     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
+use super::header;
 use super::member::Segment;
 
 /// Segments of one file; a map of more would cost more memory than the file is worth.
@@ -39,8 +40,8 @@ pub(super) fn old_entries(block: &[u8], segments: &mut Vec<Segment>) -> Result<(
         if offset.first().is_none_or(|byte| *byte == 0) {
             break;
         }
-        let offset = header_number(offset).ok_or("a sparse offset is no number")?;
-        let length = header_number(length).ok_or("a sparse length is no number")?;
+        let offset = header::number(offset).ok_or("a sparse offset is no number")?;
+        let length = header::number(length).ok_or("a sparse length is no number")?;
         push(segments, Segment { offset, length })?;
     }
     Ok(())
@@ -84,55 +85,9 @@ fn push(segments: &mut Vec<Segment>, segment: Segment) -> Result<(), String> {
     Ok(())
 }
 
-/// A number of a tar header: octal digits, or GNU's base 256.
-pub(super) fn header_number(field: &[u8]) -> Option<u64> {
-    let first = *field.first()?;
-    if first & 0x80 != 0 {
-        // The next bit is the sign; sizes, times and owners below zero are of no use here.
-        if first & 0x40 != 0 {
-            return None;
-        }
-        return field
-            .iter()
-            .skip(1)
-            .try_fold(u64::from(first & 0x3f), |sum, byte| {
-                sum.checked_mul(256)?.checked_add(u64::from(*byte))
-            });
-    }
-    let digits = field.trim_ascii_start();
-    let end = digits
-        .iter()
-        .position(|byte| matches!(byte, 0 | b' '))
-        .unwrap_or(digits.len());
-    digits.get(..end)?.iter().try_fold(0_u64, |sum, byte| {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 8)?;
-        sum.checked_mul(8)?.checked_add(u64::from(digit))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_of_headers() {
-        assert_eq!(header_number(b"0000644\0"), Some(0o644));
-        assert_eq!(header_number(b"   17 \0\0"), Some(0o17));
-        assert_eq!(header_number(b"\0\0\0\0"), Some(0));
-        assert_eq!(
-            header_number(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2]),
-            Some(258)
-        );
-        assert_eq!(header_number(&[0xff; 12]), None, "negative");
-        assert_eq!(header_number(b"-0000644"), None);
-        assert_eq!(header_number(b"9"), None);
-        assert_eq!(
-            header_number(&[0x80, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 2]),
-            None,
-            "over 2^64"
-        );
-        assert_eq!(header_number(&[0x80, 0, 0, 0, 0, 1, 0, 0]), Some(65536));
-    }
 
     #[test]
     fn maps_must_be_in_order_and_within_the_file() {

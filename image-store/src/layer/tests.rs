@@ -1,11 +1,37 @@
 //! The attack list, and what an unpacked layer has to look like.
+//!
+//! | row of the attack list | tests |
+//! |---|---|
+//! | names that lead out; writing through a link | `attacks` |
+//! | hard links | `links` |
+//! | a folder in the place of a link | `links::a_folder_in_the_place_of_a_link_replaces_the_link` |
+//! | two sizes, two names, global headers | `desync` |
+//! | a folder swapped while unpacking | `swapped` |
+//! | whiteouts | `whiteouts` |
+//! | digests as paths; documents that are two things | `manifest::tests`, `store::tests::bad_input` |
+//! | foreign layers and their `urls` | `manifest::tests`, `store::tests::bad_input` |
+//! | bombs | `bombs`; end to end and with bounded memory in `tests/e2e/layer_bombs.rs` |
+//! | set-user-ID programs in a store that others can enter | `store::tests`: `the_store_is_closed_to_others` |
+//! | devices, fifos, smuggled attributes | `devices` |
+//! | IDs, modes, NUL, duplicates, links to later entries | `attacks`, `desync`, `links` |
+//! | truncation, garbage, several members, wrong digests | `streams` |
+//! | other tools' additions (eStargz, zstd:chunked) | `foreign` |
 
 mod attacks;
+mod bombs;
+mod desync;
+mod devices;
 mod fidelity;
+mod foreign;
+mod links;
 mod streams;
+mod swapped;
+mod whiteouts;
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use oci_spec::image::Digest;
@@ -15,7 +41,8 @@ use super::extract::Extracted;
 use super::{Intake, LayerJob, Watch};
 use crate::digest::sha256;
 use crate::error::StoreError;
-use crate::fixture::{descriptor, tree};
+use crate::fixture::{Tar, descriptor, tree};
+use crate::manifest::Descriptor;
 use crate::origin::Limits;
 
 /// A folder with the root of a layer in it, and something beside it that must not change.
@@ -24,13 +51,45 @@ struct Ground {
     outside: Vec<String>,
 }
 
+/// All of a folder and below that any change would show: inodes, links, owners, modes, times of
+/// change, contents.
+fn canary(folder: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut paths = vec![folder.to_owned()];
+    while let Some(path) = paths.pop() {
+        let meta = fs::symlink_metadata(&path).unwrap();
+        let content = match meta.is_file() {
+            true => fs::read(&path).unwrap(),
+            false => Vec::new(),
+        };
+        if meta.is_dir() {
+            paths.extend(fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+        }
+        lines.push(format!(
+            "{} {} {:o} {}:{} {} {}.{} {content:?}",
+            path.display(),
+            meta.ino(),
+            meta.mode(),
+            meta.uid(),
+            meta.gid(),
+            meta.nlink(),
+            meta.ctime(),
+            meta.ctime_nsec(),
+        ));
+    }
+    lines.sort();
+    lines
+}
+
 impl Ground {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("outside")).unwrap();
         fs::write(folder.path().join("outside/file"), "untouched").unwrap();
         fs::create_dir(folder.path().join("root")).unwrap();
-        let outside = tree(&folder.path().join("outside"));
+        fs::create_dir(folder.path().join("outside/folder")).unwrap();
+        std::os::unix::fs::symlink("file", folder.path().join("outside/link")).unwrap();
+        let outside = canary(&folder.path().join("outside"));
         Self { folder, outside }
     }
 
@@ -53,13 +112,22 @@ impl Ground {
         diff_id: &Digest,
         limits: &Limits,
     ) -> Result<Extracted, StoreError> {
+        self.unpack_from(Box::new(blob), &descriptor(blob), diff_id, limits)
+    }
+
+    fn unpack_from<'a>(
+        &self,
+        source: Box<dyn Read + Send + 'a>,
+        descriptor: &'a Descriptor,
+        diff_id: &Digest,
+        limits: &Limits,
+    ) -> Result<Extracted, StoreError> {
         let cancelled = AtomicBool::new(false);
         let watch = Watch {
             received: &|_| {},
             cancelled: &cancelled,
         };
-        let descriptor = descriptor(blob);
-        let intake = Intake::new(Box::new(blob), "layer", &descriptor, None, watch).unwrap();
+        let intake = Intake::new(source, "layer", descriptor, None, watch).unwrap();
         let root = self.root();
         let job = LayerJob {
             what: "layer",
@@ -69,15 +137,29 @@ impl Ground {
             limits,
         };
         let result = job.run(intake);
-        assert_eq!(tree(&self.folder.path().join("outside")), self.outside);
-        let text = fs::read_to_string(self.folder.path().join("outside/file")).unwrap();
-        assert_eq!(text, "untouched");
+        self.expect_untouched();
+        result
+    }
+
+    #[track_caller]
+    fn expect_untouched(&self) {
+        assert_eq!(canary(&self.folder.path().join("outside")), self.outside);
         let names: Vec<_> = fs::read_dir(self.folder.path()).unwrap().collect();
         assert_eq!(names.len(), 2, "something new beside the root");
-        result
     }
 
     fn tree(&self) -> Vec<String> {
         tree(&self.root())
     }
+}
+
+/// The message by which a layer is refused; it names the layer and the entry.
+#[track_caller]
+fn refused(tar: Tar) -> String {
+    let error = Ground::new().unpack(&tar.end()).unwrap_err();
+    let StoreError::UnsafeEntry { what, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(what, "layer");
+    error.to_string()
 }

@@ -8,12 +8,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, XattrFlags, mkdirat, openat, openat2,
-    statat, unlinkat,
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, XattrFlags, fstat, futimens, mkdirat,
+    openat, openat2, statat, unlinkat,
 };
 use rustix::io::{Errno, Result};
 
-use super::member::MemberPath;
+use super::member::{MemberPath, Time};
 
 /// Folders kept open; members of one folder mostly come together.
 const CACHED: usize = 64;
@@ -22,9 +22,17 @@ const CACHED: usize = 64;
 const OPAQUE: &str = "trusted.overlay.opaque";
 
 /// The root of a layer that is being unpacked.
+///
+/// Filling a folder changes its time. So the time of each folder that is opened to be filled is
+/// kept with it and set when it is closed: memory does not grow with the number of folders.
 pub(super) struct Tree {
     root: OwnedFd,
-    open: HashMap<Vec<u8>, Arc<OwnedFd>>,
+    open: HashMap<Vec<u8>, Open>,
+}
+
+struct Open {
+    folder: Arc<OwnedFd>,
+    mtime: Time,
 }
 
 impl Tree {
@@ -50,53 +58,80 @@ impl Tree {
         )
     }
 
-    /// Opens the folder that `path` is in and makes what is missing on the way.
+    /// Opens the folder that `path` is in, to fill it, and makes what is missing on the way.
     pub(super) fn parent_of(&mut self, path: &MemberPath) -> Result<Arc<OwnedFd>> {
-        let parent = path.parent();
-        if let Some(open) = self.open.get(parent) {
-            return Ok(Arc::clone(open));
+        self.filled(path.parent())
+    }
+
+    fn filled(&mut self, path: &[u8]) -> Result<Arc<OwnedFd>> {
+        if let Some(open) = self.open.get(path) {
+            return Ok(Arc::clone(&open.folder));
         }
-        let folder = match self.folder(parent) {
+        let folder = match self.folder(path) {
             Ok(folder) => folder,
-            Err(Errno::NOENT | Errno::NOTDIR) => self.make_way(parent)?,
+            Err(Errno::NOENT | Errno::NOTDIR) => self.make(path)?,
             Err(error) => return Err(error),
         };
-        if self.open.len() >= CACHED {
-            self.open.clear();
-        }
+        let mtime = Time::of(&fstat(&folder)?);
         let folder = Arc::new(folder);
-        self.open.insert(parent.to_vec(), Arc::clone(&folder));
+        self.keep(path, Arc::clone(&folder), mtime)?;
         Ok(folder)
     }
 
-    /// Makes the folders on the way to `path`; a whiteout in the way becomes a folder that hides
-    /// the one below.
-    fn make_way(&self, path: &[u8]) -> Result<OwnedFd> {
-        let mut here = self.folder(b"")?;
-        for name in path.split(|byte| *byte == b'/') {
-            let next = match open_folder(here.as_fd(), name) {
-                Err(Errno::NOENT) => make_folder(here.as_fd(), name, false)?,
-                Err(Errno::NOTDIR) if is_whiteout(here.as_fd(), name)? => {
-                    unlinkat(&here, name, AtFlags::empty())?;
-                    make_folder(here.as_fd(), name, true)?
-                }
-                other => other?,
-            };
-            here = next;
-        }
-        Ok(here)
-    }
-
-    /// Removes whatever has this name. Open folders may be among it, so they are forgotten.
-    pub(super) fn remove(&mut self, parent: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
-        match unlinkat(parent, name, AtFlags::empty()) {
-            Err(Errno::ISDIR) => {
-                self.open.clear();
-                remove_folder(parent, name)
+    /// Makes a folder that no member has told of, and those on the way to it; a whiteout in the way
+    /// becomes a folder that hides the one below. As deep as paths may be.
+    fn make(&mut self, path: &[u8]) -> Result<OwnedFd> {
+        let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(slash) => (
+                path.get(..slash).unwrap_or_default(),
+                path.get(slash + 1..).unwrap_or_default(),
+            ),
+            None => (&b""[..], path),
+        };
+        let parent = self.filled(above)?;
+        match open_folder(parent.as_fd(), name) {
+            Err(Errno::NOENT) => make_folder(parent.as_fd(), name, false),
+            Err(Errno::NOTDIR) if is_whiteout(parent.as_fd(), name)? => {
+                unlinkat(&parent, name, AtFlags::empty())?;
+                make_folder(parent.as_fd(), name, true)
             }
             other => other,
         }
     }
+
+    /// Keeps a folder open; it gets this time when it is closed.
+    pub(super) fn keep(&mut self, path: &[u8], folder: Arc<OwnedFd>, mtime: Time) -> Result<()> {
+        if self.open.len() >= CACHED {
+            self.close()?;
+        }
+        self.open.insert(path.to_vec(), Open { folder, mtime });
+        Ok(())
+    }
+
+    /// Closes all folders and sets their times.
+    pub(super) fn close(&mut self) -> Result<()> {
+        for (_, open) in self.open.drain() {
+            futimens(&open.folder, &open.mtime.timestamps())?;
+        }
+        Ok(())
+    }
+
+    /// Removes whatever is at `path`, whose parent is open.
+    pub(super) fn remove(&mut self, parent: BorrowedFd<'_>, path: &MemberPath) -> Result<()> {
+        match unlinkat(parent, path.name(), AtFlags::empty()) {
+            Err(Errno::ISDIR) => {
+                self.open
+                    .retain(|open, _| !is_at_or_below(open, path.as_bytes()));
+                remove_folder(parent, path.name())
+            }
+            other => other,
+        }
+    }
+}
+
+fn is_at_or_below(path: &[u8], above: &[u8]) -> bool {
+    path.strip_prefix(above)
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
 }
 
 fn make_folder(parent: BorrowedFd<'_>, name: &[u8], opaque: bool) -> Result<OwnedFd> {
@@ -136,9 +171,15 @@ pub(super) fn kind_of(parent: BorrowedFd<'_>, name: &[u8]) -> Result<Option<File
     }
 }
 
-/// Whether a whiteout in overlayfs' form has this name; unpacking makes no other devices.
-pub(super) fn is_whiteout(parent: BorrowedFd<'_>, name: &[u8]) -> Result<bool> {
-    Ok(kind_of(parent, name)? == Some(FileType::CharacterDevice))
+/// Whether a whiteout in overlayfs' form has this name.
+fn is_whiteout(parent: BorrowedFd<'_>, name: &[u8]) -> Result<bool> {
+    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(is_whiteout_stat(&stat))
+}
+
+/// Whether this is a whiteout in overlayfs' form.
+pub(super) fn is_whiteout_stat(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }
 
 /// Marks a folder as one that hides those of the layers below.

@@ -1,20 +1,21 @@
 //! The walk through a tar stream: header blocks become [`Member`]s.
 //!
 //! Strict where two readers could disagree about what is in an archive: a member whose kind has no
-//! data but whose size is not zero, two extended headers for one member, bytes behind the end.
+//! data but whose size is not zero, two extended headers for one member, a name in a header that
+//! is for all members, bytes behind the end.
 
 use std::io::{self, BufRead, Read};
 
-use super::member::{Kind, Member, MemberPath, Segment, Time};
+use super::header::{BLOCK, Field, Header};
+use super::member::{BadPath, Device, Kind, Member, MemberPath, Segment, Time};
 use super::pax::{self, Pax};
-use super::sparse::{self, header_number};
+use super::sparse;
 use crate::error::StoreError;
-use crate::origin::Limits;
+use crate::limits::{LayerLimit, Limits};
 
-const BLOCK: u64 = 512;
 /// Bytes of a GNU long name; paths end at 4095.
 const MAX_NAME: u64 = 64 << 10;
-/// Bytes of a pax extended header.
+/// Bytes of a pax extended header, extended attributes aside.
 const MAX_PAX: u64 = 1 << 20;
 
 /// A tar stream that is walked member by member.
@@ -27,6 +28,8 @@ pub(super) struct Walk<'a, R> {
     padding: u64,
     entries: u64,
     expanded: u64,
+    /// Name of the last member, to tell where in the archive something is wrong.
+    last: Vec<u8>,
 }
 
 /// What was said ahead of a member.
@@ -35,62 +38,6 @@ struct Ahead {
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     pax: Option<Pax>,
-}
-
-/// A header block with its fields by position (POSIX ustar, and GNU's additions).
-struct Header([u8; BLOCK as usize]);
-
-impl Header {
-    fn field(&self, start: usize, length: usize) -> &[u8] {
-        self.0.get(start..start + length).unwrap_or_default()
-    }
-
-    fn text(&self, start: usize, length: usize) -> &[u8] {
-        let field = self.field(start, length);
-        field.split(|byte| *byte == 0).next().unwrap_or_default()
-    }
-
-    fn number(&self, name: &str, start: usize, length: usize) -> Result<u64, String> {
-        header_number(self.field(start, length)).ok_or_else(|| format!("{name} is no number"))
-    }
-
-    fn kind(&self) -> u8 {
-        self.0.get(156).copied().unwrap_or_default()
-    }
-
-    fn is_gnu(&self) -> bool {
-        self.field(257, 8) == b"ustar  \0"
-    }
-
-    fn is_posix(&self) -> bool {
-        self.field(257, 6) == b"ustar\0"
-    }
-
-    fn checksum_fits(&self) -> bool {
-        let (mut unsigned, mut signed) = (0_i64, 0_i64);
-        for (at, byte) in self.0.iter().enumerate() {
-            let byte = if (148..156).contains(&at) {
-                b' '
-            } else {
-                *byte
-            };
-            unsigned += i64::from(byte);
-            // Old tars summed up signed characters.
-            signed += i64::from(byte.cast_signed());
-        }
-        header_number(self.field(148, 8))
-            .and_then(|sum| i64::try_from(sum).ok())
-            .is_some_and(|sum| sum == unsigned || sum == signed)
-    }
-
-    fn name(&self) -> Vec<u8> {
-        let (prefix, name) = (self.text(345, 155), self.text(0, 100));
-        if self.is_posix() && !prefix.is_empty() {
-            [prefix, b"/", name].concat()
-        } else {
-            name.to_vec()
-        }
-    }
 }
 
 impl<'a, R: BufRead> Walk<'a, R> {
@@ -103,6 +50,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
             padding: 0,
             entries: 0,
             expanded: 0,
+            last: Vec::new(),
         }
     }
 
@@ -120,7 +68,8 @@ impl<'a, R: BufRead> Walk<'a, R> {
     pub(super) fn next(&mut self) -> Result<Option<Member>, StoreError> {
         let mut ahead = Ahead::default();
         loop {
-            self.skip(self.unread + self.padding)?;
+            self.skip(self.unread)?;
+            self.skip(self.padding)?;
             (self.unread, self.padding) = (0, 0);
             let nothing_ahead = ahead.name.is_none() && ahead.link.is_none() && ahead.pax.is_none();
             let Some(header) = self.header()? else {
@@ -129,29 +78,31 @@ impl<'a, R: BufRead> Walk<'a, R> {
                 }
                 return Err(self.corrupt("an extended header describes no member"));
             };
-            self.entries += 1;
-            if self.entries > self.limits.entries {
-                return Err(StoreError::LimitExceeded {
-                    what: format!("{}: number of entries", self.what),
-                    limit: self.limits.entries.to_string(),
-                });
-            }
-            let size = header
-                .number("size", 124, 12)
-                .map_err(|r| self.corrupt(&r))?;
+            let size = header.number(Field::Size).map_err(|r| self.corrupt(&r))?;
             match header.kind() {
                 b'L' if ahead.name.is_none() => ahead.name = Some(self.long_name(size)?),
                 b'K' if ahead.link.is_none() => ahead.link = Some(self.long_name(size)?),
-                b'x' if ahead.pax.is_none() => {
-                    let records = self.small(size, MAX_PAX, "a pax header")?;
-                    ahead.pax = Some(pax::parse(&records).map_err(|r| self.corrupt(&r))?);
-                }
+                b'x' if ahead.pax.is_none() => ahead.pax = Some(self.pax(size)?),
                 b'L' | b'K' | b'x' => {
                     return Err(self.corrupt("two extended headers describe one member"));
                 }
-                // Global headers (a comment of git archive) and volume labels describe nothing.
-                b'g' | b'V' => self.set_data(size)?,
-                _ => return self.member(&header, size, ahead).map(Some),
+                b'g' => {
+                    self.count()?;
+                    // A comment of git archive, mostly. Some readers apply these to all members.
+                    if self.pax(size)?.is_structural() {
+                        let reason = "a global header gives names or sizes to members";
+                        return Err(self.corrupt(reason));
+                    }
+                }
+                // A volume label describes nothing.
+                b'V' => {
+                    self.count()?;
+                    self.set_data(size);
+                }
+                _ => {
+                    self.count()?;
+                    return self.member(&header, size, ahead).map(Some);
+                }
             }
         }
     }
@@ -198,57 +149,57 @@ impl<'a, R: BufRead> Walk<'a, R> {
         }
     }
 
+    fn count(&mut self) -> Result<(), StoreError> {
+        self.entries += 1;
+        if self.entries > self.limits.entries {
+            return Err(self.over(LayerLimit::Entries, None));
+        }
+        Ok(())
+    }
+
     fn member(&mut self, header: &Header, size: u64, ahead: Ahead) -> Result<Member, StoreError> {
         let mut pax = ahead.pax.unwrap_or_default();
+        let (long_name, long_link) = (ahead.name, ahead.link);
+        if long_name.is_some() && (pax.path.is_some() || pax.sparse.name.is_some())
+            || long_link.is_some() && pax.link_path.is_some()
+        {
+            return Err(self.corrupt("two extended headers describe one member"));
+        }
+        let called_sparse = pax.sparse.is_some() || pax.sparse.is_without_map();
         // Sparse records give the real name, and a made-up one in `path`.
-        let name = pax.sparse.name.take().or(pax.path.take()).or(ahead.name);
+        let name = pax.sparse.name.take().or(pax.path.take()).or(long_name);
         let name = name.unwrap_or_else(|| header.name());
-        let refuse = |reason: String| StoreError::UnsafeEntry {
-            what: self.what.to_owned(),
-            entry: shown(&name),
-            reason,
-        };
-        let path = MemberPath::parse(&name, self.limits).map_err(refuse)?;
-        let link = pax.link_path.take().or(ahead.link);
-        let link = link.unwrap_or_else(|| header.text(157, 100).to_vec());
-        let kind = match header.kind() {
-            // Before POSIX, a folder was a file with a slash at the end.
-            0 | b'0' | b'7' if name.ends_with(b"/") => Kind::Folder,
-            0 | b'0' | b'7' | b'S' => Kind::File,
-            b'1' => Kind::HardLink,
-            b'2' => Kind::Symlink,
-            b'3' | b'4' => Kind::Device,
-            b'5' => Kind::Folder,
-            b'6' => Kind::Fifo,
-            other => {
-                return Err(refuse(format!(
-                    "its type {:?} is unknown",
-                    char::from(other)
-                )));
-            }
-        };
+        self.last.clear();
+        self.last
+            .extend_from_slice(name.get(..SHOWN).unwrap_or(&name));
+        let path =
+            MemberPath::parse(&name, self.limits).map_err(|bad| self.bad_path(bad, "", &name))?;
+        let refuse = |reason: String| self.refuse(reason);
+        let link = pax.link_path.take().or(long_link);
+        let link = link.unwrap_or_else(|| header.link().to_vec());
+        let kind = self.kind(header, name.ends_with(b"/"))?;
         let stored = pax.size.unwrap_or(size);
         if kind != Kind::File && stored != 0 {
-            return Err(refuse(
-                "it is of a type without data but has a size".to_owned(),
-            ));
+            return Err(self.refuse("it is of a type without data but has a size".to_owned()));
+        }
+        if called_sparse && (kind != Kind::File || !pax.sparse.is_some()) {
+            return Err(self.refuse("it is called sparse and is not".to_owned()));
         }
         let linked = match kind {
             Kind::HardLink => Some(
                 MemberPath::parse(&link, self.limits)
-                    .map_err(|reason| refuse(format!("target of the hard link: {reason}")))?,
+                    .map_err(|bad| self.bad_path(bad, "target of the hard link: ", &name))?,
             ),
             _ => None,
         };
         if kind == Kind::Symlink && (link.is_empty() || link.len() > 4095 || link.contains(&0)) {
-            return Err(refuse(
-                "target of the symbolic link is empty, too long or has NUL".into(),
-            ));
+            let reason = "target of the symbolic link is empty, too long or has NUL";
+            return Err(self.refuse(reason.to_owned()));
         }
-        let id = |said: Option<u64>, name: &str, at: usize| -> Result<u32, StoreError> {
+        let id = |said: Option<u64>, name: &str, field: Field| -> Result<u32, StoreError> {
             let id = match said {
                 Some(id) => id,
-                None => header.number(name, at, 8).map_err(refuse)?,
+                None => header.number(field).map_err(refuse)?,
             };
             // The last one means "leave as it is" to the kernel.
             u32::try_from(id)
@@ -256,25 +207,30 @@ impl<'a, R: BufRead> Walk<'a, R> {
                 .filter(|id| *id != u32::MAX)
                 .ok_or_else(|| refuse(format!("{name} {id} is out of range")))
         };
+        let (uid, gid) = (
+            id(pax.uid, "uid", Field::Uid)?,
+            id(pax.gid, "gid", Field::Gid)?,
+        );
         let mtime = match pax.mtime {
             Some(time) => time,
             None => Time {
-                seconds: i64::try_from(header.number("mtime", 136, 12).unwrap_or_default())
-                    .unwrap_or_default(),
+                seconds: header.mtime().map_err(refuse)?,
                 nanoseconds: 0,
             },
         };
-        let mode = header.number("mode", 100, 8).map_err(refuse)? & 0o7777;
+        let mode = header.number(Field::Mode).map_err(refuse)? & 0o7777;
         let mode = u32::try_from(mode).unwrap_or_default();
-        let (uid, gid) = (id(pax.uid, "uid", 108)?, id(pax.gid, "gid", 116)?);
-        self.set_data(stored)?;
-        let (size, segments) = self.sparse(header, &pax, stored)?;
+        if pax.xattr_bytes() > self.limits.xattrs {
+            return Err(self.over(LayerLimit::XattrSize, Some(&name)));
+        }
+        self.set_data(stored);
+        let (size, segments) = self.sparse(header, &mut pax, stored)?;
+        if size > self.limits.file {
+            return Err(self.over(LayerLimit::FileSize, Some(&name)));
+        }
         self.expanded = self.expanded.saturating_add(size);
         if self.expanded > self.limits.expanded {
-            return Err(StoreError::LimitExceeded {
-                what: format!("{}: size when unpacked", self.what),
-                limit: format!("{} bytes", self.limits.expanded),
-            });
+            return Err(self.over(LayerLimit::Size, Some(&name)));
         }
         let (target, xattrs) = (link, pax.xattrs);
         Ok(Member {
@@ -292,19 +248,57 @@ impl<'a, R: BufRead> Walk<'a, R> {
         })
     }
 
+    fn kind(&self, header: &Header, ends_with_slash: bool) -> Result<Kind, StoreError> {
+        Ok(match header.kind() {
+            // Before POSIX, a folder was a file with a slash at the end.
+            0 | b'0' | b'7' if ends_with_slash => Kind::Folder,
+            0 | b'0' | b'7' | b'S' => Kind::File,
+            b'1' => Kind::HardLink,
+            b'2' => Kind::Symlink,
+            kind @ (b'3' | b'4') => Kind::Device(self.device(header, kind == b'4')?),
+            b'5' => Kind::Folder,
+            b'6' => Kind::Fifo,
+            other => {
+                let other = char::from(other);
+                return Err(self.refuse(format!("its type {other:?} is unknown")));
+            }
+        })
+    }
+
+    fn device(&self, header: &Header, is_block: bool) -> Result<Device, StoreError> {
+        let part = |field: Field, bits: u32| -> Result<u32, String> {
+            u32::try_from(header.number(field)?)
+                .ok()
+                .filter(|number| number >> bits == 0)
+                .ok_or_else(|| "its device number is out of range".to_owned())
+        };
+        let refuse = |reason: String| self.refuse(reason);
+        let major = part(Field::Major, 12).map_err(refuse)?;
+        let minor = part(Field::Minor, 20).map_err(refuse)?;
+        if (is_block, major, minor) == (false, 0, 0) {
+            let reason = "a device 0:0 would hide files of the layers below";
+            return Err(self.refuse(reason.to_owned()));
+        }
+        Ok(Device {
+            is_block,
+            major,
+            minor,
+        })
+    }
+
     /// Size and map of a file, which may be sparse in one of four ways.
     fn sparse(
         &mut self,
         header: &Header,
-        pax: &Pax,
+        pax: &mut Pax,
         stored: u64,
     ) -> Result<(u64, Option<Vec<Segment>>), StoreError> {
         let (real_size, segments) = if header.kind() == b'S' {
-            if !header.is_gnu() {
+            if !header.is_gnu() || pax.sparse.is_some() {
                 return Err(self.corrupt("a sparse member has no GNU header"));
             }
             let real = header
-                .number("real size", 483, 12)
+                .number(Field::RealSize)
                 .map_err(|r| self.corrupt(&r))?;
             (real, self.old_map(header)?)
         } else if pax.sparse.is_some() {
@@ -319,7 +313,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
                 self.unread = self.unread.saturating_sub(taken);
                 (real, segments)
             } else {
-                (real, pax.sparse.segments.clone().unwrap_or_default())
+                (real, pax.sparse.segments.take().unwrap_or_default())
             }
         } else {
             return Ok((stored, None));
@@ -331,15 +325,15 @@ impl<'a, R: BufRead> Walk<'a, R> {
     /// The map of an old GNU sparse member, which goes on in blocks before the data.
     fn old_map(&mut self, header: &Header) -> Result<Vec<Segment>, StoreError> {
         let mut segments = Vec::new();
-        sparse::old_entries(header.field(386, 96), &mut segments).map_err(|r| self.corrupt(&r))?;
-        let mut goes_on = header.field(482, 1) != [0];
+        sparse::old_entries(header.bytes(386..482), &mut segments).map_err(|r| self.corrupt(&r))?;
+        let mut goes_on = header.bytes(482..483) != [0];
         while goes_on {
             let mut block = [0; BLOCK as usize];
             self.read_exact(&mut block)?;
             let (block, before) = (Header(block), segments.len());
-            sparse::old_entries(block.field(0, 504), &mut segments)
+            sparse::old_entries(block.bytes(0..504), &mut segments)
                 .map_err(|r| self.corrupt(&r))?;
-            goes_on = block.field(504, 1) != [0];
+            goes_on = block.bytes(504..505) != [0];
             if goes_on && segments.len() == before {
                 return Err(self.corrupt("a map of a sparse file goes on with nothing"));
             }
@@ -369,13 +363,14 @@ impl<'a, R: BufRead> Walk<'a, R> {
         Ok(Some(header))
     }
 
-    fn set_data(&mut self, size: u64) -> Result<(), StoreError> {
-        let padding = (BLOCK - size % BLOCK) % BLOCK;
-        if size.checked_add(padding).is_none() {
-            return Err(self.corrupt("a member is larger than any file"));
-        }
-        (self.unread, self.padding) = (size, padding);
-        Ok(())
+    fn set_data(&mut self, size: u64) {
+        (self.unread, self.padding) = (size, (BLOCK - size % BLOCK) % BLOCK);
+    }
+
+    fn pax(&mut self, size: u64) -> Result<Pax, StoreError> {
+        let limit = self.limits.xattrs.saturating_add(MAX_PAX);
+        let records = self.small(size, limit, "a pax header")?;
+        pax::parse(&records).map_err(|reason| self.corrupt(&reason))
     }
 
     fn long_name(&mut self, size: u64) -> Result<Vec<u8>, StoreError> {
@@ -391,12 +386,11 @@ impl<'a, R: BufRead> Walk<'a, R> {
     /// Reads all of a member that has to fit into memory.
     fn small(&mut self, size: u64, limit: u64, name: &str) -> Result<Vec<u8>, StoreError> {
         if size > limit {
-            return Err(StoreError::LimitExceeded {
-                what: format!("{}: {name} of {size} bytes", self.what),
-                limit: format!("{limit} bytes"),
-            });
+            return Err(self.corrupt(&format!(
+                "{name} of {size} bytes is longer than {limit} bytes"
+            )));
         }
-        self.set_data(size)?;
+        self.set_data(size);
         let mut bytes = Vec::new();
         self.read_data(size, &mut |chunk| {
             bytes.extend_from_slice(chunk);
@@ -432,15 +426,46 @@ impl<'a, R: BufRead> Walk<'a, R> {
             })
     }
 
+    /// What is wrong with the archive, and behind which member.
     fn corrupt(&self, reason: &str) -> StoreError {
         StoreError::CorruptLayer {
             what: self.what.to_owned(),
-            reason: reason.to_owned(),
+            reason: match self.last.as_slice() {
+                [] => reason.to_owned(),
+                last => format!("at or behind {:?}: {reason}", shown(last)),
+            },
         }
+    }
+
+    /// What is wrong with the current member.
+    fn refuse(&self, reason: String) -> StoreError {
+        StoreError::UnsafeEntry {
+            what: self.what.to_owned(),
+            entry: shown(&self.last),
+            reason,
+        }
+    }
+
+    fn bad_path(&self, bad: BadPath, role: &str, name: &[u8]) -> StoreError {
+        match bad {
+            BadPath::Unsafe(reason) => self.refuse(format!("{role}{reason}")),
+            BadPath::Over(limit) => self.over(limit, Some(name)),
+        }
+    }
+
+    fn over(&self, limit: LayerLimit, entry: Option<&[u8]>) -> StoreError {
+        let what = match entry {
+            Some(name) => format!("{}: entry {:?}", self.what, shown(name)),
+            None => self.what.to_owned(),
+        };
+        self.limits.exceeded(limit, what)
     }
 }
 
+/// Bytes of a name that are shown.
+const SHOWN: usize = 200;
+
 /// A hostile name, cut and with what can't be shown replaced.
 pub(super) fn shown(name: &[u8]) -> String {
-    String::from_utf8_lossy(name.get(..200).unwrap_or(name)).into_owned()
+    String::from_utf8_lossy(name.get(..SHOWN).unwrap_or(name)).into_owned()
 }

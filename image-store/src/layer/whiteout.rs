@@ -32,7 +32,7 @@ pub(super) fn meaning(member: &Member) -> Result<Meaning<'_>, String> {
     let Some(first) = above.next() else {
         return Ok(Meaning::Plain);
     };
-    if first.starts_with(META_PREFIX) && !(first == OPAQUE && name == OPAQUE) {
+    if first.starts_with(META_PREFIX) && first != OPAQUE {
         return Ok(Meaning::Ignored);
     }
     if above.next().is_some() || !name.starts_with(PREFIX) {

@@ -159,9 +159,9 @@ fn what_gnu_tar_writes() {
     fs::write(at("one"), "1").unwrap();
     fs::hard_link(at("one"), at("two")).unwrap();
     let sparse = fs::File::create(at("sparse")).unwrap();
-    sparse.set_len(64 << 20).unwrap();
+    sparse.set_len(4 << 20).unwrap();
     for n in 0..60_u64 {
-        std::os::unix::fs::FileExt::write_all_at(&sparse, &[b'a'; 4096], n << 20).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&sparse, &[b'a'; 4096], n << 16).unwrap();
     }
     for format in [
         &["--format=gnu", "--sparse"][..],
@@ -204,5 +204,199 @@ fn what_gnu_tar_writes() {
         assert_eq!(ino("one"), ino("two"));
         let mtime = |root: &std::path::Path| root.join("d").metadata().unwrap().mtime();
         assert_eq!(mtime(&ground.root()), mtime(source.path()));
+    }
+}
+
+#[test]
+fn folders_keep_their_time_however_they_are_filled() {
+    // More folders than are kept open, filled in turns, before and after they are told of.
+    let ground = Ground::new();
+    let folder = |tar: Tar, name: &str| {
+        tar.pax(&[("mtime", b"1234.000000005")]).head(&Head {
+            name: name.as_bytes(),
+            kind: b'5',
+            mode: 0o755,
+            ..Head::default()
+        })
+    };
+    let mut tar = folder(Tar::default(), "./");
+    for n in 0..100 {
+        tar = tar.file(&format!("late{n}/deep/file"), b"");
+        tar = folder(tar, &format!("early{n}"));
+    }
+    for n in 0..100 {
+        tar = tar.file(&format!("early{n}/file"), b"");
+        tar = folder(tar, &format!("late{n}"));
+        tar = folder(tar, &format!("late{n}/deep"));
+        tar = tar.file(&format!("late{n}/file"), b"");
+    }
+    // A folder that went, and one that came again.
+    tar = tar.file("early0", b"").file("late0/.wh.deep", b"");
+    tar = folder(tar.file("early1", b""), "early1").file("early1/x", b"");
+    ground.unpack(&tar.end()).unwrap();
+    let mtime = |name: &str| {
+        let meta = ground.root().join(name).symlink_metadata().unwrap();
+        (meta.mtime(), meta.mtime_nsec())
+    };
+    assert_eq!(mtime(""), (1234, 5));
+    for n in 1..100 {
+        assert_eq!(mtime(&format!("early{n}")), (1234, 5), "early{n}");
+        assert_eq!(mtime(&format!("late{n}")), (1234, 5), "late{n}");
+        assert_eq!(mtime(&format!("late{n}/deep")), (1234, 5), "late{n}/deep");
+    }
+    assert_eq!(mtime("early0"), (1_000_000, 0), "a file");
+}
+
+#[test]
+fn times_before_1970_in_headers_and_records() {
+    let ground = Ground::new();
+    // -512 in GNU's form of numbers that octal digits can't say.
+    let before = [&[0xff; 10][..], &[0xfe, 0x00]].concat();
+    fn head(name: &[u8], kind: u8) -> Head<'_> {
+        Head {
+            name,
+            kind,
+            link: if kind == b'2' { b"x" } else { b"" },
+            mode: 0o755,
+            ..Head::default()
+        }
+    }
+    let mut tar = Tar::default();
+    for (name, kind) in [(&b"f"[..], b'0'), (b"d", b'5'), (b"s", b'2'), (b"p", b'6')] {
+        tar = tar.patched(&head(name, kind), &[(136, &before)]);
+        let name = [name, b"2"].concat();
+        tar = tar
+            .pax(&[("mtime", b"-0.000000001")])
+            .head(&head(&name, kind));
+    }
+    ground.unpack(&tar.end()).unwrap();
+    for name in ["f", "d", "s", "p"] {
+        let meta = ground.root().join(name).symlink_metadata().unwrap();
+        assert_eq!((meta.mtime(), meta.mtime_nsec()), (-512, 0), "{name}");
+        let name = format!("{name}2");
+        let meta = ground.root().join(&name).symlink_metadata().unwrap();
+        assert_eq!(
+            (meta.mtime(), meta.mtime_nsec()),
+            (-1, 999_999_999),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn owners_of_any_size() {
+    let ground = Ground::new();
+    let mut tar = Tar::default();
+    // Six octal digits, seven, and GNU's base 256 above.
+    let ids = [
+        1,
+        0o777_777,
+        65_536,
+        0o7_777_777,
+        1 << 21,
+        3_000_000_000,
+        0xffff_fffe,
+    ];
+    for id in ids {
+        let name = id.to_string();
+        for (kind, prefix) in [(b'0', "f"), (b'5', "d"), (b'2', "s"), (b'6', "p")] {
+            tar = tar.head(&Head {
+                name: format!("{prefix}{name}").as_bytes(),
+                kind,
+                link: if kind == b'2' { b"x" } else { b"" },
+                mode: 0o6755,
+                uid: id,
+                gid: id - 1,
+                ..Head::default()
+            });
+        }
+    }
+    ground.unpack(&tar.end()).unwrap();
+    for id in ids {
+        for prefix in ["f", "d", "s", "p"] {
+            let path = ground.root().join(format!("{prefix}{id}"));
+            let meta = path.symlink_metadata().unwrap();
+            let owner = (u64::from(meta.uid()), u64::from(meta.gid()));
+            assert_eq!(owner, (id, id - 1), "{prefix}{id}");
+            // A change of the owner would have cleared these bits.
+            if prefix != "s" {
+                assert_eq!(meta.mode() & 0o7777, 0o6755, "{prefix}{id}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_of_more_than_eight_gibibytes() {
+    // GNU's tar writes such sizes in base 256, and pax in a record; most of it is a hole.
+    let source = tempfile::tempdir().unwrap();
+    let size: u64 = (9 << 30) + 12_345;
+    let file = fs::File::create(source.path().join("huge")).unwrap();
+    file.set_len(size).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"end", size - 3).unwrap();
+    for format in ["--format=gnu", "--format=posix"] {
+        let tar = std::process::Command::new("tar")
+            .args([format, "--sparse", "-C"])
+            .arg(source.path())
+            .args(["-cf", "-", "."])
+            .output()
+            .unwrap();
+        assert!(tar.status.success());
+        let ground = Ground::new();
+        let unpacked = ground.unpack(&tar.stdout).unwrap();
+        assert_eq!(unpacked.bytes, size, "{format}");
+        let file = fs::File::open(ground.root().join("huge")).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), size, "{format}");
+        assert!(file.metadata().unwrap().blocks() < 64, "{format}");
+        let mut end = [0; 4];
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut end, size - 4).unwrap();
+        assert_eq!(&end, b"\0end", "{format}");
+    }
+    // The same size in a header of a member that is stored whole: the stream ends too early.
+    let head = Head {
+        name: b"huge",
+        size: Some(size),
+        ..Head::default()
+    };
+    let cut = Tar::default().head(&head).raw(&[b'x'; 4096]).open_end();
+    let error = Ground::new().unpack(&cut).unwrap_err().to_string();
+    assert!(
+        error.contains("\"huge\": it ends within a member"),
+        "{error}"
+    );
+}
+
+#[test]
+fn attributes_of_files_and_folders() {
+    let ground = Ground::new();
+    let value: Vec<u8> = (0..=255).collect();
+    let records: [(&str, &[u8]); 3] = [
+        ("SCHILY.xattr.user.binary", &value),
+        ("SCHILY.xattr.user.empty", b""),
+        ("SCHILY.xattr.user.a=b", b"key with an equals sign"),
+    ];
+    // Owned by another and read-only: attributes come after both.
+    let head = |name, kind| Head {
+        name,
+        kind,
+        mode: 0o444,
+        uid: 9,
+        ..Head::default()
+    };
+    let tar = Tar::default()
+        .pax(&records[..2])
+        .head(&head(b"f", b'0'))
+        .pax(&records[..2])
+        .head(&head(b"d", b'5'))
+        .pax(&records)
+        .symlink("s", "f");
+    ground.unpack(&tar.end()).unwrap();
+    for name in ["f", "d"] {
+        let path = ground.root().join(name);
+        let mut found = [0; 512];
+        let length = rustix::fs::getxattr(&path, "user.binary", &mut found[..]).unwrap();
+        assert_eq!(&found[..length], value, "{name}");
+        let length = rustix::fs::getxattr(&path, "user.empty", &mut found[..]).unwrap();
+        assert_eq!(length, 0, "{name}");
     }
 }

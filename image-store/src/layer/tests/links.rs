@@ -1,0 +1,138 @@
+//! Links of both kinds: nothing is reached through them.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use super::{Ground, refused};
+use crate::fixture::{Head, Tar};
+
+#[test]
+fn a_link_in_the_place_of_a_cached_folder_is_not_followed() {
+    let ground = Ground::new();
+    let tar = Tar::default()
+        .folder("d")
+        .file("d/a", b"1")
+        .symlink("d", &ground.outside())
+        .file("d/file", b"evil");
+    let error = ground.unpack(&tar.end()).unwrap_err();
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+}
+
+#[test]
+fn a_file_in_the_place_of_a_link_replaces_the_link() {
+    let ground = Ground::new();
+    let target = format!("{}/file", ground.outside());
+    ground
+        .unpack(
+            &Tar::default()
+                .symlink("f", &target)
+                .file("f", b"evil")
+                .end(),
+        )
+        .unwrap();
+    assert_eq!(fs::read(ground.root().join("f")).unwrap(), b"evil");
+    assert!(
+        ground
+            .root()
+            .join("f")
+            .symlink_metadata()
+            .unwrap()
+            .is_file()
+    );
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_link_replaces_the_link() {
+    for name in ["foo", "foo/", "foo/."] {
+        let ground = Ground::new();
+        let head = Head {
+            name: name.as_bytes(),
+            kind: b'5',
+            mode: 0o777,
+            ..Head::default()
+        };
+        let tar = Tar::default().symlink("foo", &ground.outside()).head(&head);
+        ground.unpack(&tar.end()).unwrap();
+        assert!(
+            ground
+                .root()
+                .join("foo")
+                .symlink_metadata()
+                .unwrap()
+                .is_dir()
+        );
+    }
+}
+
+#[test]
+fn hard_links_reach_nothing_outside() {
+    let ground = Ground::new();
+    let outside = format!("{}/file", ground.outside());
+    refused(Tar::default().hard_link("h", "../outside/file"));
+    refused(Tar::default().hard_link("h", &outside));
+    refused(Tar::default().hard_link("h", "missing"));
+    refused(Tar::default().folder("d").hard_link("h", "d"));
+    refused(Tar::default().hard_link("h", ""));
+    refused(Tar::default().hard_link("h", "h"));
+    refused(Tar::default().hard_link("h", "/"));
+    refused(Tar::default().file(".wh.gone", b"").hard_link("h", "gone"));
+}
+
+#[test]
+fn a_hard_link_to_a_symbolic_link_is_to_the_link_itself() {
+    let ground = Ground::new();
+    let target = format!("{}/file", ground.outside());
+    let tar = Tar::default().symlink("s", &target).hard_link("h", "s");
+    ground.unpack(&tar.clone().end()).unwrap();
+    assert_eq!(
+        fs::read_link(ground.root().join("h")).unwrap().to_str(),
+        Some(&*target)
+    );
+    // Writing to that name makes a new file.
+    let ground = Ground::new();
+    ground.unpack(&tar.file("h", b"evil").end()).unwrap();
+    assert_eq!(fs::read(ground.root().join("h")).unwrap(), b"evil");
+}
+
+#[test]
+fn a_hard_link_over_itself_or_its_folder() {
+    let ground = Ground::new();
+    let tar = Tar::default()
+        .file("a", b"1")
+        .hard_link("b", "a")
+        .hard_link("b", "a");
+    ground.unpack(&tar.end()).unwrap();
+    assert_eq!(ground.root().join("a").metadata().unwrap().nlink(), 2);
+    refused(
+        Tar::default()
+            .folder("d")
+            .file("d/a", b"1")
+            .hard_link("d", "d/a"),
+    );
+}
+
+#[test]
+fn a_hard_link_to_a_later_entry_is_refused() {
+    let message = refused(Tar::default().hard_link("h", "later").file("later", b"x"));
+    assert!(
+        message.contains("\"later\"") && message.contains("\"h\""),
+        "{message}"
+    );
+    assert!(message.contains("is not in the layer"), "{message}");
+}
+
+#[test]
+fn a_hard_link_to_what_is_outside_leaves_its_count_alone() {
+    // The canary has the count of links in it.
+    let ground = Ground::new();
+    let tar = Tar::default()
+        .symlink("l", &format!("{}/file", ground.outside()))
+        .symlink("d", &ground.outside())
+        .hard_link("a", "l")
+        .end();
+    ground.unpack(&tar).unwrap();
+    let tar = Tar::default()
+        .symlink("d", &ground.outside())
+        .hard_link("b", "d/file");
+    refused(tar);
+}
