@@ -193,7 +193,8 @@ fn store_code(error: &StoreError) -> u8 {
         | StoreError::SizeMismatch { .. }
         | StoreError::CorruptCompression { .. }
         | StoreError::CorruptLayer { .. }
-        | StoreError::UnsafeEntry { .. } => 112,
+        | StoreError::UnsafeEntry { .. }
+        | StoreError::LayerLimit { .. } => 112,
         StoreError::NotJson { .. } | StoreError::BadManifest { .. } => 113,
         StoreError::NoPlatform { .. } => 114,
         StoreError::NoSpace { .. } => 117,

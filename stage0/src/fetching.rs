@@ -3,6 +3,7 @@
 use image_store::{Image, ImageSource, Reference};
 use trust::VerifiedImage;
 
+use crate::config::Config;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -32,6 +33,7 @@ pub(crate) fn fetch(
 ) -> Result<Fetched, Failure> {
     let mut options = registries::fetch_options(context)?;
     options.name = name;
+    options.limits = Config::read(&context.directories)?.limits();
     let fetch = context.store().begin_fetch(source, &options)?;
     let proof = verifier.at_fetch(&fetch)?;
     let reference = fetch.reference().clone();

@@ -6,6 +6,7 @@
 mod app_config;
 mod arguments;
 mod command;
+mod config;
 mod connection;
 mod context;
 mod ending;

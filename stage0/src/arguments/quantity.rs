@@ -3,9 +3,9 @@
 /// Least memory that an app can be given: one page. Catches `16` where `16m` was meant.
 const MEMORY_MIN: u64 = 4096;
 
-/// Parses an amount of memory in bytes: a number and `k`, `m`, `g` or `t` (powers of 1024, with or
-/// without `b` or `ib`).
-pub(crate) fn memory(text: &str) -> Result<u64, String> {
+/// Parses a number of bytes: a number and `k`, `m`, `g` or `t` (powers of 1024, with or without `b`
+/// or `ib`).
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let number: u64 = number
@@ -19,11 +19,16 @@ pub(crate) fn memory(text: &str) -> Result<u64, String> {
         "t" | "tb" | "tib" => 4,
         _ => return Err(format!("unknown unit {unit:?}; use k, m, g or t")),
     };
-    let bytes = 1024_u64
+    1024_u64
         .pow(power)
         .checked_mul(number)
         .filter(|bytes| i64::try_from(*bytes).is_ok())
-        .ok_or("it is too large")?;
+        .ok_or_else(|| "it is too large".to_owned())
+}
+
+/// Parses an amount of memory: [`bytes`], a page of them at least.
+pub(crate) fn memory(text: &str) -> Result<u64, String> {
+    let bytes = bytes(text)?;
     if bytes < MEMORY_MIN {
         return Err(format!(
             "{bytes} bytes are less than a page; is the unit missing?"
