@@ -185,6 +185,9 @@ pub struct VerificationRecord {
     /// The digest that they signed, or that the rule lists.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub signed_digest: Option<String>,
+    /// What was checked of the unpacked files: `seal` (also if nothing is said), `full` or `off`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub integrity: Option<String>,
 }
 
 impl PodManifest {

@@ -239,6 +239,7 @@ mod tests {
             rule_file: Some("/etc/t.toml".into()),
             keys: vec!["sha256:aa".into()],
             signed_digest: None,
+            integrity: None,
         };
         assert_eq!(
             vouched(&verification),

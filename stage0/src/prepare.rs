@@ -108,6 +108,8 @@ fn verification_record(verification: &Verification) -> VerificationRecord {
         rule_file: verification.rule_file.clone(),
         keys: verification.keys.iter().map(ToString::to_string).collect(),
         signed_digest: verification.signed_digest.as_ref().map(ToString::to_string),
+        integrity: (!verification.integrity.is_default())
+            .then(|| verification.integrity.to_string()),
     }
 }
 

@@ -54,6 +54,7 @@
 mod advice;
 mod explain;
 mod fingerprint;
+mod integrity;
 mod key;
 mod name;
 mod one_line;
@@ -73,6 +74,7 @@ mod verify;
 
 pub use explain::{Explanation, RuleExplanation, SignatureExplanation, explain, explain_name};
 pub use fingerprint::{Fingerprint, FingerprintError};
+pub use integrity::Integrity;
 pub use key::{Algorithm, KeyError, PublicKey};
 pub use name::{NameError, Prefix, Repository};
 pub use p256::elliptic_curve::zeroize::Zeroizing;

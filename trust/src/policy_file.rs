@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::integrity::Integrity;
 use crate::name::{NameError, Prefix};
 use crate::one_line;
 use crate::rule::{KeyText, Requirement, Rule, RuleError, parse_digest};
@@ -40,6 +41,8 @@ struct File {
 struct FileRule {
     prefix: String,
     r#type: Word,
+    #[serde(default)]
+    integrity: Integrity,
     keys: Option<Vec<String>>,
     threshold: Option<u64>,
     digests: Option<Vec<String>>,
@@ -81,6 +84,7 @@ fn rule_of(raw: FileRule, line: usize) -> Result<Rule, FileError> {
     let shown = prefix.to_string();
     requirement_of(&raw)
         .and_then(|requirement| Rule::new(prefix, requirement))
+        .map(|rule| rule.with_integrity(raw.integrity))
         .map_err(|error| FileError::Rule {
             line,
             prefix: shown,

@@ -2,6 +2,7 @@
 
 use oci_spec::image::{Digest, DigestAlgorithm};
 
+use crate::integrity::Integrity;
 use crate::key::{KeyError, PublicKey};
 use crate::name::Prefix;
 
@@ -73,6 +74,7 @@ impl Requirement {
 pub struct Rule {
     prefix: Prefix,
     requirement: Requirement,
+    integrity: Integrity,
 }
 
 /// Why a requirement makes no sense.
@@ -147,6 +149,7 @@ impl Rule {
         Ok(Self {
             prefix,
             requirement,
+            integrity: Integrity::default(),
         })
     }
 
@@ -168,6 +171,16 @@ impl Rule {
         }
         let keys = keys.iter().map(KeyText::from).collect();
         Self::new(prefix, Requirement::SignedBy { keys, threshold })
+    }
+
+    /// The rule with another demand on the unpacked files.
+    pub fn with_integrity(self, integrity: Integrity) -> Self {
+        Self { integrity, ..self }
+    }
+
+    /// What a start checks of the unpacked files.
+    pub fn integrity(&self) -> Integrity {
+        self.integrity
     }
 
     /// Which repositories the rule is for.

@@ -6,7 +6,7 @@ impl Rule {
     /// The rule as TOML text that [`Policy::parse`](crate::Policy::parse) reads back to an equal
     /// rule.
     ///
-    /// The list of keys or digests comes last, so that a file torn at any byte is either whole or
+    /// What a rule may leave out comes before its type, and the list of keys or digests last, so that a file torn at any byte is either whole or
     /// no valid rule: it can't lose its threshold and still parse.
     pub fn to_toml(&self) -> String {
         let mut text = String::from("[[rule]]\n");
@@ -14,6 +14,10 @@ impl Rule {
             &mut text,
             &["prefix = ", &basic_string(self.prefix().as_str())],
         );
+        if !self.integrity().is_default() {
+            let integrity = basic_string(self.integrity().word());
+            push_line(&mut text, &["integrity = ", &integrity]);
+        }
         push_line(
             &mut text,
             &["type = ", &basic_string(self.requirement().word())],
@@ -86,6 +90,7 @@ fn basic_string(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Integrity;
     use crate::policy_file;
     use crate::rule::parse_digest;
     use crate::{Prefix, PublicKey};
@@ -113,6 +118,8 @@ mod tests {
             Rule::new(prefix("[::1]:5000/x"), Requirement::Digest { digests }),
             Rule::new(prefix("*"), Requirement::Reject),
             Rule::new(prefix("localhost"), Requirement::AcceptUnsigned),
+            Rule::new(prefix("b.io"), Requirement::AcceptUnsigned)
+                .map(|rule| rule.with_integrity(Integrity::Full)),
         ]
         .into_iter()
         .collect::<Result<_, _>>()

@@ -1,14 +1,16 @@
 //! The proof that an image may run, and the record of why.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use oci_spec::image::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
+use crate::integrity::Integrity;
 use crate::name::Prefix;
 use crate::one_line;
+use crate::policy::PlacedRule;
 
 /// What let an image run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,14 +58,18 @@ pub struct Verification {
     /// index or its platform manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_digest: Option<Digest>,
+    /// What was checked of the unpacked files.
+    #[serde(default, skip_serializing_if = "Integrity::is_default")]
+    pub integrity: Integrity,
 }
 
 impl Verification {
-    pub(crate) fn by_rule(policy: Basis, prefix: &Prefix, file: &Path) -> Self {
+    pub(crate) fn by_rule(policy: Basis, placed: &PlacedRule) -> Self {
         Self {
             policy,
-            rule_prefix: Some(prefix.clone()),
-            rule_file: Some(file.to_owned()),
+            rule_prefix: Some(placed.rule().prefix().clone()),
+            rule_file: Some(placed.file().to_owned()),
+            integrity: placed.rule().integrity(),
             keys: Vec::new(),
             signed_digest: None,
         }
@@ -74,6 +80,7 @@ impl Verification {
             policy: Basis::Waived,
             rule_prefix: None,
             rule_file: None,
+            integrity: Integrity::default(),
             keys: Vec::new(),
             signed_digest: None,
         }
@@ -141,6 +148,11 @@ impl VerifiedImage {
     /// The reference it was asked for by, as shown to the user.
     pub fn reference(&self) -> &str {
         &self.reference
+    }
+
+    /// What must be checked of its unpacked files before it runs.
+    pub fn integrity(&self) -> Integrity {
+        self.verification.integrity
     }
 
     /// Why it may run.

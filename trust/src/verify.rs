@@ -78,7 +78,7 @@ pub fn waive(subject: &Subject<'_>) -> VerifiedImage {
 }
 
 fn by_rule(basis: Basis, placed: &PlacedRule) -> Verification {
-    Verification::by_rule(basis, placed.rule().prefix(), placed.file())
+    Verification::by_rule(basis, placed)
 }
 
 fn listed(

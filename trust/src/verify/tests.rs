@@ -6,7 +6,9 @@ mod attacks;
 mod rules;
 
 use super::*;
-use crate::{Algorithm, Fingerprint, MAX_PAYLOAD, PolicySource, Prefix, PrivateKey, Rule, payload};
+use crate::{
+    Algorithm, Fingerprint, Integrity, MAX_PAYLOAD, PolicySource, Prefix, PrivateKey, Rule, payload,
+};
 
 const INDEX: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 const MANIFEST: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";

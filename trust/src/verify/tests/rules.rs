@@ -3,6 +3,28 @@
 use super::*;
 
 #[test]
+fn integrity_comes_from_the_deciding_rule_and_is_recorded() {
+    let rule = |prefix, integrity: &str| rule(prefix, "accept-unsigned") + integrity;
+    let policy = policy(&[
+        rule("*", "integrity = \"off\"\n"),
+        rule("a.io", "integrity = \"full\"\n"),
+        rule("b.io", ""),
+    ]);
+    for (name, integrity, json) in [
+        ("a.io/foo", Integrity::Full, ",\"integrity\":\"full\"}"),
+        ("b.io/foo", Integrity::Seal, "toml\"}"),
+        ("c.io/foo", Integrity::Off, ",\"integrity\":\"off\"}"),
+    ] {
+        let image = judge(&policy, name, &[]).unwrap();
+        assert_eq!(image.integrity(), integrity);
+        let recorded = serde_json::to_string(image.verification()).unwrap();
+        assert!(recorded.ends_with(json), "{recorded}");
+        let read: Verification = serde_json::from_str(&recorded).unwrap();
+        assert_eq!(&read, image.verification());
+    }
+}
+
+#[test]
 fn a_signed_image_is_verified_and_its_record_says_by_what() {
     for algorithm in [Algorithm::Ed25519, Algorithm::EcdsaP256] {
         let key = PrivateKey::generate(algorithm).unwrap();
@@ -17,6 +39,7 @@ fn a_signed_image_is_verified_and_its_record_says_by_what() {
                 rule_file: Some(PathBuf::from("/etc/t/a.toml")),
                 keys: vec![key.public().fingerprint()],
                 signed_digest: Some(digest(signed)),
+                integrity: Integrity::Seal,
             };
             assert_eq!(image.verification(), &verification);
             let shown = format!(
