@@ -29,4 +29,6 @@ pub use manifest::Platform;
 pub use origin::{FetchOptions, RawManifest};
 pub use reference::Reference;
 pub use source::ImageSource;
-pub use store::{Exclusive, GcReport, Image, Layer, Listing, Pin, RefRecord, Signature, Store};
+pub use store::{
+    Exclusive, GcReport, Image, Layer, Listing, Pin, RefRecord, Signature, Store, Survey,
+};

@@ -16,13 +16,25 @@ pub(crate) struct Choice {
     pub(crate) reference: Reference,
     /// Its index or manifest.
     pub(crate) top: Digest,
+    /// What the store knew of the name; `None` if it was fetched just now.
+    record: Option<RefRecord>,
+}
+
+impl Choice {
+    /// Notes that the image is used.
+    pub(crate) fn note_use(&self, context: &Context) {
+        if let Some(record) = &self.record {
+            context.store().note_use(record);
+        }
+    }
 }
 
 impl From<RefRecord> for Choice {
     fn from(record: RefRecord) -> Self {
         Self {
-            reference: record.reference,
-            top: record.digest,
+            reference: record.reference.clone(),
+            top: record.digest.clone(),
+            record: Some(record),
         }
     }
 }
@@ -62,6 +74,7 @@ pub(crate) fn choose(
     Ok(Choice {
         top: top.unwrap_or(fetched.image.manifest_digest()).clone(),
         reference: fetched.reference,
+        record: None,
     })
 }
 

@@ -16,6 +16,8 @@ mod failure;
 mod fetching;
 mod handover;
 mod image_choice;
+mod image_collection;
+mod image_use;
 mod isolator;
 mod key_files;
 mod log_files;

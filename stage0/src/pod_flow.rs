@@ -53,11 +53,13 @@ pub(crate) fn prepare(
     });
     let verifier = Verifier::new(context)?;
     let pin = context.store().pin()?;
+    let mut choices = Vec::with_capacity(apps.len());
     let mut images = Vec::with_capacity(apps.len());
     for app in apps {
         let choice = image_choice::choose(context, &verifier, app.image(), pod.pull)?;
         output::debug(|| format!("{} is {} {}", app.image(), choice.reference, choice.top));
         images.push(verifier.at_start(&choice.reference, &choice.top)?);
+        choices.push(choice);
     }
     let named: Vec<_> = apps
         .iter()
@@ -86,6 +88,9 @@ pub(crate) fn prepare(
         insecure: context.insecure.clone(),
     };
     let pod = prepare::prepare(&context.pods(), request, &stage1, planned)?;
+    for choice in &choices {
+        choice.note_use(context);
+    }
     Ok(Prepared {
         pod,
         stage1,

@@ -1,12 +1,8 @@
 //! Removing pods, and what they may have left elsewhere.
 
-use std::collections::HashSet;
-
-use image_store::parse_digest;
-use oci_spec::image::Digest;
 use pod::manifest::{MANIFEST_FILE, PodManifest};
 use pod::stage1::Stage1;
-use pod::{LockedPod, Phase, PodError, PodsDir};
+use pod::{LockedPod, Phase, PodError};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -47,55 +43,4 @@ fn stage1_of(pod: &LockedPod, context: &Context) -> Result<Stage1, Failure> {
 /// Whether an error says no more than that another command was faster.
 pub(crate) fn lost_race(error: &PodError) -> bool {
     matches!(error, PodError::Locked(_) | PodError::NoSuchPod(_))
-}
-
-/// An image that a pod runs or may run.
-#[derive(Debug)]
-pub(crate) struct Use {
-    /// Name or UUID of the pod, for messages.
-    pub(crate) pod: String,
-    /// Digest of the manifest.
-    pub(crate) manifest: String,
-}
-
-/// The images that pods run or may run, and all digests they need: what must stay in the store.
-/// To be asked for while the store is locked against use.
-///
-/// # Errors
-/// If the record of a pod that may run can't be read: nobody knows then what it needs.
-pub(crate) fn images_in_use(pods: &PodsDir) -> Result<(Vec<Use>, HashSet<Digest>), Failure> {
-    let mut uses = Vec::new();
-    let mut digests = HashSet::new();
-    for entry in pods.list()? {
-        match entry.phase {
-            Phase::Prepared => {}
-            Phase::Run if entry.state()? == pod::State::Running => {}
-            // Who prepares holds a pin, so that these were given up.
-            Phase::Prepare | Phase::Run | Phase::Garbage => continue,
-        }
-        let manifest = match PodManifest::load(&entry.path) {
-            Ok(manifest) => manifest,
-            // It has moved on: started, or ended. Look where it is now.
-            Err(PodError::Io { .. }) => match pods.by_uuid(entry.uuid)? {
-                Some(now) if now.phase == Phase::Run => PodManifest::load(&now.path)?,
-                _ => continue,
-            },
-            Err(error) => return Err(error.into()),
-        };
-        for app in &manifest.apps {
-            let image = &app.image;
-            let signed = image.verification.signed_digest.iter();
-            for text in image.layers.iter().chain([&image.manifest]).chain(signed) {
-                digests.insert(parse_digest(text)?);
-            }
-            uses.push(Use {
-                pod: match &manifest.name {
-                    Some(name) => name.to_string(),
-                    None => manifest.uuid.to_string(),
-                },
-                manifest: image.manifest.clone(),
-            });
-        }
-    }
-    Ok((uses, digests))
 }

@@ -2,24 +2,27 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use oci_spec::image::Digest;
-use rustix::fs::{FlockOperation, flock};
-use serde::Serialize;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
 
-use super::find::names_in;
-use super::signatures::signed_layers;
-use super::{Exclusive, Store};
+use super::contents::Documents;
+use super::durable::sync_folder;
+use super::find::entries_in;
+use super::refs::seconds;
+use super::trash::REMOVED;
+use super::{Exclusive, RefRecord, Store, Survey};
 use crate::digest::{hex, parse_digest};
 use crate::error::StoreError;
-use crate::manifest::{Document, Manifest};
-use crate::origin::Limits;
 
-/// What a collection did.
-#[derive(Clone, Debug, Default, Serialize)]
+/// What a collection did, or would do.
+#[derive(Clone, Debug, Default)]
 pub struct GcReport {
+    /// Names that were forgotten because they were not used for long.
+    pub expired: Vec<RefRecord>,
     /// Blobs that were removed.
     pub blobs: usize,
     /// Layers that were removed.
@@ -28,10 +31,13 @@ pub struct GcReport {
     pub signatures: usize,
     /// Half-done things that were removed.
     pub leftovers: usize,
-    /// Bytes of removed blobs, and of the files in removed layers.
+    /// Bytes of what was removed: blobs, and the files in layers and half-done things.
     pub freed: u64,
-    /// What could not be read; what it may have needed was not kept.
+    /// What could not be read. Nobody knows what it needs, so if there is any, nothing was removed
+    /// but expired names and what was half done.
     pub damaged: Vec<String>,
+    /// What is no part of a store. It was left alone.
+    pub strange: Vec<PathBuf>,
 }
 
 /// What has to stay: hexadecimal digests.
@@ -39,227 +45,304 @@ pub struct GcReport {
 struct Needed {
     blobs: HashSet<String>,
     layers: HashSet<String>,
-    damaged: Vec<String>,
+    seen: HashSet<(Digest, Digest)>,
 }
 
-impl Needed {
-    /// What is damaged can't be used and holds nothing; what can't be read just now may well be
-    /// fine, so nothing is removed then.
-    fn readable(
-        &mut self,
-        bytes: Result<Vec<u8>, StoreError>,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        match bytes {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error @ StoreError::Io { .. }) => Err(error),
-            Err(error) => {
-                self.damaged.push(error.to_string());
-                Ok(None)
-            }
-        }
-    }
+/// What is to go.
+#[derive(Default)]
+struct Plan {
+    report: GcReport,
+    signatures: Vec<PathBuf>,
+    layers: Vec<PathBuf>,
+    blobs: Vec<PathBuf>,
+    leftovers: Vec<PathBuf>,
 }
 
 impl Store {
     /// Removes the blobs and layers that neither a name in the store nor `in_use` needs, and what
-    /// killed commands left. `in_use` holds the diff IDs and the digests of manifests (or indexes)
-    /// that pods need.
+    /// killed commands left; before that, names that were last used at `expire_at` or before.
+    /// `in_use` holds the diff IDs and the digests of manifests (or indexes) that pods need.
+    ///
+    /// Others wait no longer than until everything is out of sight; it is removed after that.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if something can't be removed; calling again goes on from there.
-    pub fn gc(&self, in_use: &HashSet<Digest>, _alone: &Exclusive) -> Result<GcReport, StoreError> {
+    /// [`StoreError::Io`] if something can't be read or removed; calling again goes on from there.
+    pub fn gc(
+        &self,
+        survey: Survey<'_>,
+        in_use: &HashSet<Digest>,
+        expire_at: Option<SystemTime>,
+        alone: Exclusive,
+    ) -> Result<GcReport, StoreError> {
+        let mut plan = self.plan(survey, in_use, expire_at)?;
+        for record in &plan.report.expired {
+            self.remove(&record.reference)?;
+        }
+        let mut trash = self.trash()?;
+        let gone = plan.signatures.iter().chain(&plan.layers);
+        for path in gone.chain(&plan.blobs) {
+            trash.take(path)?;
+        }
+        let mut leftovers = Vec::new();
+        for path in &plan.leftovers {
+            leftovers.extend(trash.take(path)?);
+        }
+        drop(alone);
+        plan.report.add_weight(&leftovers);
+        // What is half removed must not be back, whole in name, when the machine has lost power.
+        for folder in [
+            self.refs_folder(),
+            self.signatures_folder(),
+            self.layers_folder(),
+            self.blobs_folder(),
+        ] {
+            if folder.exists() {
+                sync_folder(&folder)?;
+            }
+        }
+        trash.empty()?;
+        Ok(plan.report)
+    }
+
+    /// What [`Store::gc`] would remove now. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if something can't be read.
+    pub fn would_collect(
+        &self,
+        survey: Survey<'_>,
+        in_use: &HashSet<Digest>,
+        expire_at: Option<SystemTime>,
+        _alone: &Exclusive,
+    ) -> Result<GcReport, StoreError> {
+        let mut plan = self.plan(survey, in_use, expire_at)?;
+        plan.report.add_weight(&plan.leftovers);
+        Ok(plan.report)
+    }
+
+    fn plan(
+        &self,
+        mut survey: Survey<'_>,
+        in_use: &HashSet<Digest>,
+        expire_at: Option<SystemTime>,
+    ) -> Result<Plan, StoreError> {
+        let mut plan = Plan::default();
         let mut needed = Needed::default();
-        for record in self.all_refs()? {
-            match record {
-                Ok(record) => {
-                    self.mark(&record.digest, &mut needed)?;
-                    self.mark(&record.manifest, &mut needed)?;
-                }
+        for record in survey.records(self)? {
+            let record = match record {
+                Ok(record) => record,
                 Err(error @ StoreError::Io { .. }) => return Err(error),
-                Err(error) => needed.damaged.push(error.to_string()),
+                Err(error) => {
+                    plan.report.damaged.push(error.to_string());
+                    continue;
+                }
+            };
+            if self.is_expired(&record, in_use, expire_at)? {
+                plan.report.expired.push(record);
+                continue;
+            }
+            if needed
+                .seen
+                .insert((record.digest.clone(), record.manifest.clone()))
+            {
+                let tops = [&record.digest, &record.manifest];
+                let marked = needed.mark(survey.documents(), &tops);
+                plan.report.note(marked, Some(&record))?;
             }
         }
         for digest in in_use {
             needed.layers.insert(hex(digest)?.to_owned());
             if self.has_blob(digest)? {
-                self.mark(digest, &mut needed)?;
+                let marked = needed.mark(survey.documents(), &[digest]);
+                plan.report.note(marked, None)?;
             }
         }
-        let mut report = GcReport::default();
-        self.sweep_tmp(&mut report)?;
-        self.sweep_signatures(&mut needed, &mut report)?;
-        self.sweep_layers(&needed, &mut report)?;
-        self.sweep_blobs(&needed, &mut report)?;
-        report.damaged = needed.damaged;
-        Ok(report)
+        self.plan_tmp(&mut plan)?;
+        self.plan_signatures(&mut needed, &mut plan)?;
+        self.plan_blobs(&needed, &mut plan)?;
+        self.plan_layers(&needed, &mut plan)?;
+        plan.settle();
+        Ok(plan)
     }
 
-    /// Marks an index or manifest and all that is below it and in the store.
-    fn mark(&self, digest: &Digest, needed: &mut Needed) -> Result<(), StoreError> {
-        if !needed.blobs.insert(digest.digest().to_owned()) {
-            return Ok(());
-        }
-        let bytes = self.read_blob("manifest", digest, Limits::default().manifest);
-        let Some(bytes) = needed.readable(bytes)? else {
-            return Ok(());
+    /// Whether a name goes for not having been used. Asked again of the record itself, since a use
+    /// changes no more than its time.
+    fn is_expired(
+        &self,
+        record: &RefRecord,
+        in_use: &HashSet<Digest>,
+        expire_at: Option<SystemTime>,
+    ) -> Result<bool, StoreError> {
+        let Some(at) = expire_at.map(seconds) else {
+            return Ok(false);
         };
-        match Document::parse(&format!("manifest {digest}"), &bytes, "") {
-            Ok(Document::Index(index)) => {
-                for member in index.members {
-                    if self.has_blob(&member.digest)? {
-                        self.mark(&member.digest, needed)?;
-                    }
-                }
-                Ok(())
-            }
-            Ok(Document::Manifest(manifest)) => self.mark_manifest(&manifest, needed),
-            // A blob that is in use for itself, such as a configuration.
-            Err(_) => Ok(()),
+        let is_old = |record: &RefRecord| record.used_at <= at;
+        let is_used = in_use.contains(&record.digest) || in_use.contains(&record.manifest);
+        if is_used || !is_old(record) {
+            return Ok(false);
         }
+        let now = self.read_ref(&record.reference.file_name())?;
+        Ok(now.as_ref().is_some_and(is_old))
     }
 
-    fn mark_manifest(&self, manifest: &Manifest, needed: &mut Needed) -> Result<(), StoreError> {
-        needed
-            .blobs
-            .insert(manifest.config.digest.digest().to_owned());
-        needed
-            .blobs
-            .extend(manifest.layers.iter().map(|l| l.digest.digest().to_owned()));
-        let limit = Limits::default().config;
-        let bytes = self.read_blob("configuration", &manifest.config.digest, limit);
-        if let Some(bytes) = needed.readable(bytes)? {
-            needed.layers.extend(diff_ids(&bytes));
-        }
-        Ok(())
-    }
-
-    fn sweep_tmp(&self, report: &mut GcReport) -> Result<(), StoreError> {
+    fn plan_tmp(&self, plan: &mut Plan) -> Result<(), StoreError> {
         let tmp = self.tmp_folder();
-        for name in names_in(&tmp)? {
+        for name in entries_in(&tmp)? {
             let path = tmp.join(name);
-            let entry = match File::open(&path) {
-                Ok(entry) => entry,
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+            let lock = match rustix::fs::open(&path, flags, Mode::empty()) {
+                Ok(entry) => File::from(entry),
+                Err(Errno::NOENT) => continue,
+                // Nobody locks what can't be opened.
+                Err(Errno::LOOP | Errno::NXIO) => {
+                    plan.leftovers.push(path);
+                    continue;
+                }
                 Err(error) => return Err(StoreError::io("cannot open", &path, error)),
             };
-            // Who lives holds a lock on it.
-            if flock(&entry, FlockOperation::NonBlockingLockExclusive).is_err() {
-                continue;
+            // Who lives holds a lock on it, and nobody comes to life now.
+            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                plan.leftovers.push(path);
             }
-            remove(&path)?;
-            report.leftovers += 1;
         }
         Ok(())
     }
 
-    /// Removes signature records of what is not needed, and marks what the others need.
-    fn sweep_signatures(
-        &self,
-        needed: &mut Needed,
-        report: &mut GcReport,
-    ) -> Result<(), StoreError> {
+    /// Plans the end of signature records of what is not needed, and marks what the others need.
+    fn plan_signatures(&self, needed: &mut Needed, plan: &mut Plan) -> Result<(), StoreError> {
         let folder = self.signatures_folder();
-        for name in names_in(&folder)? {
-            let subject = name.strip_prefix("sha256-").unwrap_or_default().to_owned();
-            if !needed.blobs.contains(&subject) {
-                remove(&folder.join(&name))?;
-                report.signatures += 1;
-                continue;
-            }
-            let subject = parse_digest(&format!("sha256:{subject}"))?;
-            match self.signature_manifest(&subject) {
-                Ok(Some((digest, _, manifest))) => {
-                    needed.blobs.insert(digest.digest().to_owned());
-                    needed
-                        .blobs
-                        .insert(manifest.config.digest.digest().to_owned());
-                    let layers = signed_layers("signatures", &manifest).unwrap_or_default();
-                    let digests = layers
-                        .iter()
-                        .map(|(layer, _)| layer.digest.digest().to_owned());
-                    needed.blobs.extend(digests);
-                }
-                Ok(None) => {}
-                Err(error) => needed.damaged.push(error.to_string()),
-            }
-        }
-        Ok(())
-    }
-
-    fn sweep_layers(&self, needed: &Needed, report: &mut GcReport) -> Result<(), StoreError> {
-        let folder = self.layers_folder();
-        for name in names_in(&folder)? {
-            if needed.layers.contains(&name) {
-                continue;
-            }
-            if let Ok(diff_id) = parse_digest(&format!("sha256:{name}")) {
-                report.freed = report.freed.saturating_add(self.layer_facts(&diff_id).size);
-            }
-            // A layer must not be seen half removed; a name needs no space where it is full.
-            let (from, to) = (folder.join(&name), folder.join(format!("removed-{name}")));
-            let to = if name.starts_with("removed-") {
-                from.clone()
-            } else {
-                to
-            };
-            if from != to {
-                // A killed collection may have left one of that name.
-                remove(&to)?;
-                fs::rename(&from, &to).map_err(|e| StoreError::io("cannot remove", &from, e))?;
-            }
-            remove(&to)?;
-            report.layers += 1;
-        }
-        Ok(())
-    }
-
-    fn sweep_blobs(&self, needed: &Needed, report: &mut GcReport) -> Result<(), StoreError> {
-        let folder = self.blobs_folder();
-        for name in names_in(&folder)? {
-            if needed.blobs.contains(&name) {
-                continue;
-            }
+        for name in entries_in(&folder)? {
             let path = folder.join(&name);
-            let size = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
-            remove(&path)?;
-            report.freed = report.freed.saturating_add(size);
-            report.blobs += 1;
+            let subject = name
+                .to_str()
+                .and_then(|name| name.strip_prefix("sha256-"))
+                .and_then(|digits| parse_digest(&format!("sha256:{digits}")).ok());
+            let Some(subject) = subject else {
+                plan.report.strange.push(path);
+                continue;
+            };
+            if !needed.blobs.contains(subject.digest()) {
+                plan.signatures.push(path);
+                continue;
+            }
+            match self.signature_blobs(&subject) {
+                Ok(blobs) => needed
+                    .blobs
+                    .extend(blobs.iter().map(|blob| blob.digest().to_owned())),
+                Err(error) => plan.report.note(Err(error), None)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn plan_layers(&self, needed: &Needed, plan: &mut Plan) -> Result<(), StoreError> {
+        let folder = self.layers_folder();
+        for name in entries_in(&folder)? {
+            let path = folder.join(&name);
+            let text = name.to_str().unwrap_or_default();
+            let was_removed = text.strip_prefix(REMOVED);
+            let digits = was_removed.unwrap_or(text);
+            match parse_digest(&format!("sha256:{digits}")) {
+                Err(_) => plan.report.strange.push(path),
+                Ok(_) if was_removed.is_none() && needed.layers.contains(digits) => {}
+                Ok(diff_id) => {
+                    let size = self.layer_facts(&diff_id).size;
+                    plan.report.freed = plan.report.freed.saturating_add(size);
+                    plan.layers.push(path);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn plan_blobs(&self, needed: &Needed, plan: &mut Plan) -> Result<(), StoreError> {
+        let folder = self.blobs_folder();
+        for name in entries_in(&folder)? {
+            let path = folder.join(&name);
+            let text = name.to_str().unwrap_or_default();
+            match parse_digest(&format!("sha256:{text}")) {
+                Err(_) => plan.report.strange.push(path),
+                Ok(_) if needed.blobs.contains(text) => {}
+                Ok(digest) => {
+                    plan.report.freed = plan.report.freed.saturating_add(self.blob_size(&digest));
+                    plan.blobs.push(path);
+                }
+            }
         }
         Ok(())
     }
 }
 
-/// The hexadecimal diff IDs of a configuration; none if it is none.
-fn diff_ids(config: &[u8]) -> Vec<String> {
-    #[derive(serde::Deserialize)]
-    struct Config {
-        rootfs: RootFs,
+impl Needed {
+    /// Marks these documents and all that is below them.
+    fn mark(&mut self, documents: &mut Documents<'_>, tops: &[&Digest]) -> Result<(), StoreError> {
+        for (digest, contents) in documents.below(tops)? {
+            let config = contents.config.iter().map(|(config, _)| config);
+            let blobs = config.chain(&contents.layer_blobs).chain([&digest]);
+            self.blobs
+                .extend(blobs.map(|blob| blob.digest().to_owned()));
+            let layers = contents.diff_ids.iter();
+            self.layers
+                .extend(layers.map(|layer| layer.digest().to_owned()));
+        }
+        Ok(())
     }
-    #[derive(serde::Deserialize)]
-    struct RootFs {
-        diff_ids: Vec<String>,
-    }
-    serde_json::from_slice::<Config>(config).map_or_else(
-        |_| Vec::new(),
-        |config| {
-            let ids = config.rootfs.diff_ids.iter();
-            ids.filter_map(|id| id.strip_prefix("sha256:").map(str::to_owned))
-                .collect()
-        },
-    )
 }
 
-/// Removes a file or a folder with all in it; what is gone already is fine.
-fn remove(path: &Path) -> Result<(), StoreError> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(StoreError::io("cannot remove", path, error))
+impl GcReport {
+    fn add_weight(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            self.freed = self.freed.saturating_add(weight(path));
         }
-        _ => Ok(()),
     }
+
+    /// Keeps what is damaged for the report; what can't be read just now ends the collection.
+    fn note(
+        &mut self,
+        marked: Result<(), StoreError>,
+        record: Option<&RefRecord>,
+    ) -> Result<(), StoreError> {
+        match (marked, record) {
+            (Ok(()), _) => {}
+            (Err(error @ StoreError::Io { .. }), _) => return Err(error),
+            (Err(error), Some(record)) => {
+                self.damaged.push(format!("{}: {error}", record.reference));
+            }
+            (Err(error), None) => self.damaged.push(error.to_string()),
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Where something is damaged, what nobody seems to need may well be needed.
+    fn settle(&mut self) {
+        if !self.report.damaged.is_empty() {
+            self.signatures.clear();
+            self.layers.clear();
+            self.blobs.clear();
+            self.report.freed = 0;
+        }
+        self.report.signatures = self.signatures.len();
+        self.report.layers = self.layers.len();
+        self.report.blobs = self.blobs.len();
+        self.report.leftovers = self.leftovers.len();
+    }
+}
+
+/// Bytes of a file, or of all files below a folder. Half-done things may be deep.
+fn weight(path: &Path) -> u64 {
+    let mut open = vec![path.to_owned()];
+    let mut sum = 0_u64;
+    while let Some(path) = open.pop() {
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => {
+                let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+                open.extend(entries.map(|entry| entry.path()));
+            }
+            Ok(metadata) if metadata.is_file() => sum = sum.saturating_add(metadata.len()),
+            _ => {}
+        }
+    }
+    sum
 }

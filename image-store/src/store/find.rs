@@ -1,7 +1,9 @@
 //! Looking for images by what a person types.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use super::{RefRecord, Store};
 use crate::error::StoreError;
@@ -27,8 +29,20 @@ impl Store {
     /// All records, with those that can't be read.
     pub(super) fn all_refs(&self) -> Result<Vec<Result<RefRecord, StoreError>>, StoreError> {
         let mut records = Vec::new();
-        for name in names_in(&self.refs_folder())? {
-            match self.read_ref(&name) {
+        let folder = self.refs_folder();
+        for name in entries_in(&folder)? {
+            let strange = || StoreError::Damaged {
+                path: folder.join(&name),
+                reason: "its name is none that the store gives".to_owned(),
+            };
+            let Some(name) = name.to_str() else {
+                records.push(Err(strange()));
+                continue;
+            };
+            match self.read_ref(name) {
+                Ok(Some(record)) if record.reference.file_name() != name => {
+                    records.push(Err(strange()));
+                }
                 Ok(Some(record)) => records.push(Ok(record)),
                 // Removed in between.
                 Ok(None) => {}
@@ -44,11 +58,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::Ambiguous`] if a prefix fits several images.
     pub fn find(&self, text: &str) -> Result<Option<RefRecord>, StoreError> {
+        Ok(self.find_all(text)?.into_iter().next())
+    }
+
+    /// As [`Store::find`], with all names of the image where it was found by digest.
+    ///
+    /// # Errors
+    /// As [`Store::find`]; [`StoreError::Damaged`] if the record of a reference can't be read.
+    pub fn find_all(&self, text: &str) -> Result<Vec<RefRecord>, StoreError> {
         let reference = Reference::parse(text);
         if let Ok(reference) = &reference
             && let Some(record) = self.resolve(reference)?
         {
-            return Ok(Some(record));
+            return Ok(vec![record]);
         }
         let prefix = text.strip_prefix("sha256:").unwrap_or(text);
         let is_prefix = (MIN_PREFIX..=64).contains(&prefix.len())
@@ -57,11 +79,11 @@ impl Store {
                 .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !is_prefix {
             return match reference {
-                Ok(_) => Ok(None),
+                Ok(_) => Ok(Vec::new()),
                 Err(error) => Err(error),
             };
         }
-        let mut found: Vec<RefRecord> = self
+        let found: Vec<RefRecord> = self
             .references()?
             .into_iter()
             .filter(|r| {
@@ -77,24 +99,27 @@ impl Store {
                 matches: found.iter().map(|r| r.reference.to_string()).collect(),
             });
         }
-        Ok((!found.is_empty()).then(|| found.remove(0)))
+        Ok(found)
     }
 }
 
-/// The names in a folder, sorted; none if there is no such folder.
-pub(super) fn names_in(folder: &std::path::Path) -> Result<Vec<String>, StoreError> {
+/// The names in a folder that are text, sorted; none if there is no such folder.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
+    let entries = entries_in(folder)?.into_iter();
+    Ok(entries.filter_map(|name| name.into_string().ok()).collect())
+}
+
+/// All names in a folder, sorted; none if there is no such folder.
+pub(super) fn entries_in(folder: &Path) -> Result<Vec<OsString>, StoreError> {
     let failed = |error| StoreError::io("cannot read", folder, error);
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(failed)?,
     };
-    let mut names = Vec::new();
-    for entry in entries {
-        // The store writes no other names.
-        if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
-            names.push(name);
-        }
-    }
+    let mut names = entries
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
     names.sort_unstable();
     Ok(names)
 }

@@ -1,23 +1,22 @@
 //! What the store holds, and what it costs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use oci_spec::image::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::image::Documents;
+use super::contents::Documents;
+use super::find::names_in;
 use super::{RefRecord, Store};
 use crate::error::StoreError;
-use crate::manifest::{Platform, parse_config};
-use crate::origin::Limits;
 
 /// One name in the store.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Listing {
     /// The name and what it stands for.
     pub record: RefRecord,
-    /// Bytes on disk of all that the image needs.
+    /// Bytes of all that the image needs: documents, signatures, compressed and unpacked layers.
     pub size: u64,
     /// Bytes of that which no other name needs: what a removal would free, unless a pod needs it.
     pub exclusive: u64,
@@ -61,17 +60,65 @@ enum Part {
     Layer(Digest),
 }
 
+/// All parts that were met, by number.
+#[derive(Default)]
+struct Parts {
+    numbers: HashMap<Part, usize>,
+    sizes: Vec<u64>,
+    /// How many names need it.
+    users: Vec<usize>,
+}
+
+impl Parts {
+    fn number(&mut self, part: Part, size: impl FnOnce(&Part) -> u64) -> usize {
+        if let Some(number) = self.numbers.get(&part) {
+            return *number;
+        }
+        let number = self.sizes.len();
+        self.sizes.push(size(&part));
+        self.users.push(0);
+        self.numbers.insert(part, number);
+        number
+    }
+
+    /// Bytes of these parts, and of those that one name alone needs.
+    fn sum(&self, parts: &[usize]) -> (u64, u64) {
+        let mut sums = (0_u64, 0_u64);
+        for &part in parts {
+            let size = self.sizes.get(part).copied().unwrap_or_default();
+            sums.0 = sums.0.saturating_add(size);
+            if self.users.get(part) == Some(&1) {
+                sums.1 = sums.1.saturating_add(size);
+            }
+        }
+        sums
+    }
+}
+
+/// What all names of one image have in common.
+#[derive(Default)]
+struct Facts {
+    /// Each once.
+    parts: Vec<usize>,
+    layers: usize,
+    created: Option<String>,
+    damaged: Option<String>,
+}
+
 impl Store {
-    /// All images by name, with their sizes, and the records that can't be read.
+    /// All images by name, with their sizes, and the records that can't be read. Each document is
+    /// read once, however many names stand for it.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the store can't be read at all.
     pub fn list(&self) -> Result<(Vec<Listing>, Vec<StoreError>), StoreError> {
+        let mut documents = Documents::new(self);
+        let mut parts = Parts::default();
+        let mut images: HashMap<(Digest, Digest), usize> = HashMap::new();
+        let mut facts: Vec<Facts> = Vec::new();
+        let mut rows: Vec<(RefRecord, usize)> = Vec::new();
         let mut unreadable = Vec::new();
-        let mut sizes: HashMap<Part, u64> = HashMap::new();
-        let mut users: HashMap<Part, usize> = HashMap::new();
-        let mut seen: HashMap<Digest, (Vec<Part>, Listing)> = HashMap::new();
-        let mut rows: Vec<(Vec<Part>, Listing)> = Vec::new();
+        let signed: HashSet<String> = names_in(&self.signatures_folder())?.into_iter().collect();
         for record in self.all_refs()? {
             let record = match record {
                 Ok(record) => record,
@@ -80,111 +127,117 @@ impl Store {
                     continue;
                 }
             };
-            let key = record.manifest.clone();
-            let same_top = |other: &&(Vec<Part>, Listing)| other.1.record.digest == record.digest;
-            let (parts, mut listing) = match seen.get(&key).filter(same_top) {
-                Some(known) => known.clone(),
-                None => {
-                    let new = self.row(&record);
-                    seen.insert(key, new.clone());
-                    new
+            let key = (record.digest.clone(), record.manifest.clone());
+            let at = *images.entry(key).or_insert_with(|| {
+                facts.push(self.facts(&record, &mut documents, &mut parts, &signed));
+                facts.len() - 1
+            });
+            for &part in facts
+                .get(at)
+                .map(|f| f.parts.as_slice())
+                .unwrap_or_default()
+            {
+                if let Some(users) = parts.users.get_mut(part) {
+                    *users += 1;
                 }
-            };
-            listing.record = record;
-            for part in &parts {
-                if !sizes.contains_key(part) {
-                    sizes.insert(part.clone(), self.part_size(part));
-                }
-                *users.entry(part.clone()).or_default() += 1;
             }
-            rows.push((parts, listing));
+            rows.push((record, at));
         }
+        let none = Facts::default();
         let listings = rows
             .into_iter()
-            .map(|(parts, mut listing)| {
-                for part in &parts {
-                    let size = sizes.get(part).copied().unwrap_or_default();
-                    listing.size = listing.size.saturating_add(size);
-                    if users.get(part) == Some(&1) {
-                        listing.exclusive = listing.exclusive.saturating_add(size);
-                    }
+            .map(|(record, at)| {
+                let facts = facts.get(at).unwrap_or(&none);
+                let (size, exclusive) = parts.sum(&facts.parts);
+                Listing {
+                    record,
+                    size,
+                    exclusive,
+                    layers: facts.layers,
+                    created: facts.created.clone(),
+                    damaged: facts.damaged.clone(),
                 }
-                listing
             })
             .collect();
         Ok((listings, unreadable))
     }
 
-    fn row(&self, record: &RefRecord) -> (Vec<Part>, Listing) {
-        let mut listing = Listing {
-            record: record.clone(),
-            size: 0,
-            exclusive: 0,
-            layers: 0,
-            created: None,
-            damaged: None,
-        };
-        let mut parts = vec![Part::Blob(record.digest.clone())];
-        if let Err(error) = self.parts(record, &mut parts, &mut listing) {
-            listing.damaged = Some(error.to_string());
-        }
-        // An image may have one layer twice.
-        let mut once = std::collections::HashSet::new();
-        parts.retain(|part| once.insert(part.clone()));
-        (parts, listing)
-    }
-
-    fn parts(
+    fn facts(
         &self,
         record: &RefRecord,
-        parts: &mut Vec<Part>,
-        listing: &mut Listing,
-    ) -> Result<(), StoreError> {
-        // Whatever platform it was fetched for, its manifest is on record.
-        let anything = Platform::host();
-        parts.push(Part::Blob(record.manifest.clone()));
-        let Documents { manifest, .. } = self.documents(&record.manifest, &anything)?;
-        parts.push(Part::Blob(manifest.config.digest.clone()));
-        parts.extend(
-            manifest
-                .layers
-                .iter()
-                .map(|layer| Part::Blob(layer.digest.clone())),
-        );
-        let limit = Limits::default().config;
-        let bytes = self.read_blob("configuration", &manifest.config.digest, limit)?;
-        let (config, diff_ids) = match parse_config("configuration", &bytes, &manifest, &anything) {
-            Err(StoreError::NoPlatform { available, .. }) => {
-                let own = available.first().map(|p| p.parse()).transpose()?;
-                let own = own.unwrap_or(anything);
-                parse_config("configuration", &bytes, &manifest, &own)?
-            }
-            other => other?,
-        };
-        listing.layers = diff_ids.len();
-        listing.created = config.created().clone();
-        for diff_id in diff_ids {
-            let missing = !self.has_layer(&diff_id)?;
-            parts.push(Part::Layer(diff_id.clone()));
-            if missing {
-                return Err(StoreError::Missing {
-                    what: "layer".to_owned(),
-                    digest: diff_id,
-                });
-            }
+        documents: &mut Documents<'_>,
+        parts: &mut Parts,
+        signed: &HashSet<String>,
+    ) -> Facts {
+        let mut facts = Facts::default();
+        if let Err(error) = self.look(record, documents, parts, signed, &mut facts) {
+            facts.damaged = Some(error.to_string());
         }
-        Ok(())
+        // An image may have one layer twice.
+        facts.parts.sort_unstable();
+        facts.parts.dedup();
+        facts
     }
 
-    fn part_size(&self, part: &Part) -> u64 {
-        match part {
-            Part::Blob(digest) => self
-                .blob_path(digest)
-                .ok()
-                .and_then(|path| fs::metadata(path).ok())
-                .map_or(0, |metadata| metadata.len()),
-            Part::Layer(diff_id) => self.layer_facts(diff_id).size,
+    fn look(
+        &self,
+        record: &RefRecord,
+        documents: &mut Documents<'_>,
+        parts: &mut Parts,
+        signed: &HashSet<String>,
+        facts: &mut Facts,
+    ) -> Result<(), StoreError> {
+        let below = documents.of(record)?;
+        let mut missing = None;
+        for (digest, contents) in &below {
+            let mut blob = |digest: &Digest, size: Option<u64>| {
+                let size = |_: &Part| size.unwrap_or_else(|| self.blob_size(digest));
+                facts
+                    .parts
+                    .push(parts.number(Part::Blob(digest.clone()), size));
+            };
+            blob(digest, Some(contents.size));
+            if let Some((config, size)) = &contents.config {
+                blob(config, Some(*size));
+            }
+            for layer in &contents.layer_blobs {
+                blob(layer, None);
+            }
+            if signed.contains(&format!("sha256-{}", digest.digest())) {
+                for signature in self.signature_blobs(digest)? {
+                    blob(&signature, None);
+                }
+            }
+            for diff_id in &contents.diff_ids {
+                let size = |_: &Part| self.layer_facts(diff_id).size;
+                let number = parts.number(Part::Layer(diff_id.clone()), size);
+                facts.parts.push(number);
+            }
+            if *digest == record.manifest {
+                facts.layers = contents.diff_ids.len();
+                facts.created = contents.created.clone();
+                for diff_id in &contents.diff_ids {
+                    if !self.has_layer(diff_id)? {
+                        missing.get_or_insert(diff_id.clone());
+                    }
+                }
+            }
         }
+        match missing {
+            None => Ok(()),
+            Some(digest) => Err(StoreError::Missing {
+                what: "layer".to_owned(),
+                digest,
+            }),
+        }
+    }
+
+    /// Bytes of a blob; none if it is not there, as compressed layers may be.
+    pub(super) fn blob_size(&self, digest: &Digest) -> u64 {
+        self.blob_path(digest)
+            .ok()
+            .and_then(|path| fs::symlink_metadata(path).ok())
+            .map_or(0, |metadata| metadata.len())
     }
 
     /// What is on record of a layer; zeros if nothing is.

@@ -2,8 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::Store;
 use super::paths::make_folder;
@@ -16,34 +19,73 @@ pub struct Pin {
     _lock: File,
 }
 
-/// While this lives, nobody picks or fetches an image.
+/// While this lives, nobody picks or fetches an image. Starts wait for its end: it is to be short.
 #[derive(Debug)]
 pub struct Exclusive {
     _lock: File,
 }
 
+/// How long starts are kept waiting for those before them, so that a collection gets its turn.
+const TURN: Duration = Duration::from_millis(20);
+
+/// The longest pause between two turns, beside a fetch that takes its time.
+const PAUSE: Duration = Duration::from_millis(500);
+
 impl Store {
-    /// Keeps everything in the store until the pin is dropped. Waits while someone collects.
+    /// Keeps everything in the store until the pin is dropped. Waits while someone collects, which
+    /// is for as long as it takes to decide what goes.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the lock file can't be opened.
     pub fn pin(&self) -> Result<Pin, StoreError> {
-        Ok(Pin {
-            _lock: self.lock(FlockOperation::LockShared)?,
-        })
+        let lock = self.open_lock()?;
+        // Whose turn it is to collect has this one until all earlier pins are dropped, or for a
+        // moment. Who holds a pin and asks for another has to wait for no longer than that.
+        let turn = self.open_turn()?;
+        self.lock(&turn, FlockOperation::LockShared)?;
+        self.lock(&lock, FlockOperation::LockShared)?;
+        Ok(Pin { _lock: lock })
     }
 
-    /// Waits until all pins are dropped, and keeps new ones waiting.
+    /// Waits until all pins are dropped, and keeps new ones waiting. A fetch holds a pin to its end.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the lock file can't be opened.
     pub fn exclusive(&self) -> Result<Exclusive, StoreError> {
-        Ok(Exclusive {
-            _lock: self.lock(FlockOperation::LockExclusive)?,
-        })
+        let mut pause = Duration::from_millis(5);
+        loop {
+            if let Some(alone) = self.try_exclusive()? {
+                return Ok(alone);
+            }
+            // New pins are not kept waiting all the time for a fetch that takes minutes.
+            thread::sleep(pause);
+            pause = (pause * 2).min(PAUSE);
+        }
     }
 
-    fn lock(&self, operation: FlockOperation) -> Result<File, StoreError> {
+    /// As [`Store::exclusive`], but gives up after a moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the lock file can't be opened.
+    pub fn try_exclusive(&self) -> Result<Option<Exclusive>, StoreError> {
+        let lock = self.open_lock()?;
+        let turn = self.open_turn()?;
+        self.lock(&turn, FlockOperation::LockExclusive)?;
+        let begun = Instant::now();
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(Exclusive { _lock: lock })),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                Err(error) => return Err(self.lock_failed(error)),
+            }
+            if begun.elapsed() >= TURN {
+                return Ok(None);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn open_lock(&self) -> Result<File, StoreError> {
         let path = self.root.join("lock");
         let open = || {
             OpenOptions::new()
@@ -61,13 +103,25 @@ impl Store {
             }
             other => other,
         };
-        let file = file.map_err(|error| StoreError::io("cannot open", &path, error))?;
+        file.map_err(|error| StoreError::io("cannot open", &path, error))
+    }
+
+    /// The folder itself; it is there once the lock is.
+    fn open_turn(&self) -> Result<File, StoreError> {
+        File::open(&self.root).map_err(|error| StoreError::io("cannot open", &self.root, error))
+    }
+
+    fn lock(&self, file: &File, operation: FlockOperation) -> Result<(), StoreError> {
         loop {
-            match flock(&file, operation) {
-                Ok(()) => return Ok(file),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(StoreError::io("cannot lock", &path, error)),
+            match flock(file, operation) {
+                Ok(()) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(self.lock_failed(error)),
             }
         }
+    }
+
+    fn lock_failed(&self, error: Errno) -> StoreError {
+        StoreError::io("cannot lock", &self.root, error)
     }
 }

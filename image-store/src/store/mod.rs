@@ -14,6 +14,7 @@
 
 mod blobs;
 mod collect;
+mod contents;
 mod durable;
 mod find;
 mod image;
@@ -23,8 +24,10 @@ mod paths;
 mod refs;
 mod signatures;
 mod staging;
+mod survey;
 #[cfg(test)]
 mod tests;
+mod trash;
 
 use std::path::{Path, PathBuf};
 
@@ -39,6 +42,7 @@ pub use refs::RefRecord;
 pub use signatures::Signature;
 pub(crate) use signatures::{MAX_PAYLOAD, signed_layers};
 pub(crate) use staging::{LayerLock, Staging};
+pub use survey::Survey;
 
 /// An image store below one folder. Any number of processes may use one at once.
 #[derive(Clone, Debug)]

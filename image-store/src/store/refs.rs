@@ -1,21 +1,28 @@
 //! Names of images: one small file for each.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use oci_spec::image::Digest;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::durable::sync_folder;
 use crate::digest::parse_digest;
 use crate::error::StoreError;
 use crate::reference::Reference;
 
 /// Version of the record; readers refuse later ones.
 const VERSION: u32 = 1;
+
+/// Bytes of a record; the longest names and sources make far less.
+const MAX_RECORD: u64 = 64 << 10;
+
+/// Seconds by which the last use of a name may be out of date. Most starts write nothing.
+const USE_GRANULARITY: u64 = 60;
 
 /// What the store knows of a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +37,9 @@ pub struct RefRecord {
     pub fetched_at: u64,
     /// From where, as the user gave it.
     pub source: String,
+    /// When it was last fetched or used, in seconds since 1970, to the minute. It is the
+    /// time of the file, so that noting a use rewrites nothing.
+    pub used_at: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,15 +59,14 @@ impl RefRecord {
         manifest: Digest,
         source: String,
     ) -> Self {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = seconds(SystemTime::now());
         Self {
             reference,
             digest,
             manifest,
-            fetched_at: now.as_secs(),
+            fetched_at: now,
             source,
+            used_at: now,
         }
     }
 
@@ -74,7 +83,7 @@ impl RefRecord {
         serde_json::to_vec(&stored).unwrap_or_default()
     }
 
-    fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {
+    fn from_bytes(path: &Path, bytes: &[u8], changed_at: u64) -> Result<Self, StoreError> {
         let damaged = |reason: String| StoreError::Damaged {
             path: path.to_owned(),
             reason,
@@ -87,14 +96,24 @@ impl RefRecord {
                 stored.version
             )));
         }
+        let unfit = |error: StoreError| damaged(error.to_string());
         Ok(Self {
-            reference: Reference::parse(&stored.reference)?,
-            digest: parse_digest(&stored.digest)?,
-            manifest: parse_digest(&stored.manifest)?,
+            reference: Reference::parse(&stored.reference).map_err(unfit)?,
+            digest: parse_digest(&stored.digest).map_err(unfit)?,
+            manifest: parse_digest(&stored.manifest).map_err(unfit)?,
             fetched_at: stored.fetched_at,
             source: stored.source,
+            // Copied stores have times of their own.
+            used_at: changed_at.max(stored.fetched_at),
         })
     }
+}
+
+/// Seconds since 1970.
+pub(super) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
 
 impl Store {
@@ -120,25 +139,71 @@ impl Store {
 
     pub(super) fn read_ref(&self, file_name: &str) -> Result<Option<RefRecord>, StoreError> {
         let path = self.refs_folder().join(file_name);
-        match fs::read(&path) {
-            Ok(bytes) => RefRecord::from_bytes(&path, &bytes).map(Some),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoreError::io("cannot read", &path, error)),
+        let failed = |error| StoreError::io("cannot read", &path, error);
+        let damaged = |reason: &str| StoreError::Damaged {
+            path: path.clone(),
+            reason: reason.to_owned(),
+        };
+        // A pipe must not make this wait.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let mut file = match rustix::fs::open(&path, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::LOOP | Errno::NXIO) => return Err(damaged("it is no file")),
+            Err(error) => return Err(failed(error.into())),
+        };
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(damaged("it is no file"));
         }
+        if metadata.len() > MAX_RECORD {
+            return Err(damaged("it is too large"));
+        }
+        // It is never written to, so that it has this length for good.
+        let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or_default()];
+        file.read_exact(&mut bytes).map_err(failed)?;
+        let changed_at = metadata.modified().map_err(failed)?;
+        RefRecord::from_bytes(&path, &bytes, seconds(changed_at)).map(Some)
     }
 
-    /// Forgets a name. What the name stood for stays until the next collection. Gives back what was
-    /// forgotten, `None` if the name was not known.
+    /// Notes that a name is used now. Where it was so within the last minute, nothing is written.
+    pub fn note_use(&self, record: &RefRecord) {
+        self.note_use_at(record, SystemTime::now());
+    }
+
+    /// Notes that a name was used at this time, if nothing later is known.
+    pub fn note_use_at(&self, record: &RefRecord, time: SystemTime) {
+        let at = seconds(time);
+        if at < record.used_at.saturating_add(USE_GRANULARITY) {
+            return;
+        }
+        let times = Timestamps {
+            last_access: Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_OMIT,
+            },
+            last_modification: Timespec {
+                tv_sec: i64::try_from(at).unwrap_or(i64::MAX),
+                tv_nsec: 0,
+            },
+        };
+        let path = self.refs_folder().join(record.reference.file_name());
+        // A store that can't be written is read all the same; the name is then taken for older.
+        let _ = utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW);
+    }
+
+    /// Forgets a name. What the name stood for stays until the next collection, which also brings
+    /// the removal to the disk. Gives back what was forgotten, `None` if the name was not known, or
+    /// its record could not be read; such a record is removed all the same.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the record can't be removed.
     pub fn remove(&self, reference: &Reference) -> Result<Option<RefRecord>, StoreError> {
         let file_name = reference.file_name();
         let path = self.refs_folder().join(&file_name);
-        // A record that can't be read is removed all the same.
         let record = self.read_ref(&file_name);
         match fs::remove_file(&path) {
-            Ok(()) => sync_folder(&self.refs_folder())?,
+            Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError::io("cannot remove", &path, error)),
         }

@@ -37,6 +37,7 @@ impl Subcommand for Fetch {
                     Ok(choice) => {
                         let image = verifier.at_start(&choice.reference, &choice.top)?;
                         image.warn_if_unsigned();
+                        choice.note_use(context);
                         return output::line(image.image().manifest_digest().as_ref());
                     }
                     Err(Failure::NotInStore { reference })

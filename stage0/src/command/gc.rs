@@ -14,9 +14,10 @@ use super::Subcommand;
 use crate::arguments::duration;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::image_collection::{collect, summary, warn};
+use crate::image_use::note_uses;
 use crate::output;
-use crate::pod_removal::{images_in_use, lost_race, remove};
-use crate::table::size;
+use crate::pod_removal::{lost_race, remove};
 
 /// Arguments of `gc`.
 #[derive(Debug, Args)]
@@ -40,6 +41,10 @@ impl Subcommand for Gc {
             pods: context.pods(),
             first: None,
         };
+        // What pods tell of their images is gone with them.
+        if let Err(failure) = note_uses(context) {
+            sweep.failed("images", failure);
+        }
         sweep.aborted();
         sweep.phase(Phase::Run, |entry| {
             entry.state().is_ok_and(|state| state == State::Exited)
@@ -103,40 +108,23 @@ impl Sweep<'_> {
     }
 
     fn images(&mut self) {
-        if let Err(failure) = collect_images(self.context, &self.pods) {
-            self.failed("images", failure);
+        match collect(self.context, None, false) {
+            Ok(Some(report)) => {
+                warn(&report);
+                if let Some(line) = summary(&report, false)
+                    && let Err(failure) = output::line(&line)
+                {
+                    self.failed("images", failure);
+                }
+            }
+            Ok(None) => {}
+            Err(failure) => self.failed("images", failure),
         }
     }
 }
 
 fn of(uuid: PodUuid) -> String {
     format!("pod {uuid}")
-}
-
-/// Removes what neither a name nor a pod needs.
-fn collect_images(context: &Context, pods: &PodsDir) -> Result<(), Failure> {
-    let store = context.store();
-    // A store that was never used must not come to be by cleaning.
-    if !store.path().exists() {
-        return Ok(());
-    }
-    let alone = store.exclusive()?;
-    let (_, digests) = images_in_use(pods)?;
-    let report = store.gc(&digests, &alone)?;
-    for damaged in &report.damaged {
-        output::warn(damaged);
-    }
-    let removed = report.blobs + report.layers + report.signatures + report.leftovers;
-    if removed > 0 {
-        output::line(&format!(
-            "images: {} layers, {} blobs, {} half-done removed, {} freed",
-            report.layers,
-            report.blobs,
-            report.leftovers,
-            size(report.freed)
-        ))?;
-    }
-    Ok(())
 }
 
 /// When a pod ended: as its record says, else when its folder was last changed.

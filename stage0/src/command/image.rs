@@ -1,6 +1,7 @@
 //! `fairing image …`: the images of the store.
 
 mod export;
+mod gc;
 mod import;
 mod inspect;
 pub(crate) mod list;
@@ -20,6 +21,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<export::Export>(),
     Entry::of::<sign::Sign>(),
     Entry::of::<rm::Rm>(),
+    Entry::of::<gc::Gc>(),
 ];
 
 pub(super) fn define() -> Command {

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::Subcommand;
 use crate::arguments::Format;
+use crate::arguments::listing::ListArguments;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
@@ -13,15 +14,8 @@ use crate::table::{Table, ago};
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Show UUIDs, digests and times in full
-    #[arg(long)]
-    full: bool,
-    /// Leave the heading out
-    #[arg(long)]
-    no_legend: bool,
-    /// How to show the pods
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    shown: ListArguments,
 }
 
 impl Subcommand for List {
@@ -42,9 +36,9 @@ impl Subcommand for List {
             }
         }
         views.sort_by_key(|view| (view.created, view.uuid));
-        match self.format {
+        match self.shown.format {
             Format::Json => output::json(&views)?,
-            Format::Text => output::text(&self.table(&views).render(!self.no_legend))?,
+            Format::Text => output::text(&self.table(&views).render(!self.shown.no_legend))?,
         }
         Ok(0)
     }
@@ -53,20 +47,20 @@ impl Subcommand for List {
 impl List {
     fn table(&self, views: &[PodView]) -> Table {
         let mut heading = vec!["UUID", "NAME", "APP", "IMAGE"];
-        if self.full {
+        if self.shown.full {
             heading.push("DIGEST");
         }
         heading.extend(["STATE", "CREATED"]);
         let mut table = Table::new(&heading);
         for view in views {
-            let uuid = match self.full {
+            let uuid = match self.shown.full {
                 true => view.uuid.to_string(),
                 false => view.uuid.short(),
             };
             let name = view.name.as_ref().map_or("-", |name| name.as_str());
             let created = match &view.created {
                 None => "-".to_owned(),
-                Some(time) if self.full => time.to_string(),
+                Some(time) if self.shown.full => time.to_string(),
                 Some(time) => ago(time),
             };
             let state = match (&view.damaged, view.exit_code) {
@@ -81,7 +75,7 @@ impl List {
                     app.to_owned(),
                     image.to_owned(),
                 ];
-                if self.full {
+                if self.shown.full {
                     cells.push(digest.to_owned());
                 }
                 cells.extend([state.clone(), created.clone()]);

@@ -86,7 +86,10 @@ fn judge(
     let reference = Reference::parse(&prepared.reference)?;
     let named = context.store().resolve(&reference)?;
     let top = match (named, &prepared.verification.signed_digest) {
-        (Some(record), _) if record.manifest.as_ref() == prepared.manifest => record.digest,
+        (Some(record), _) if record.manifest.as_ref() == prepared.manifest => {
+            context.store().note_use(&record);
+            record.digest
+        }
         // The index, if that is what was signed.
         (_, Some(signed)) => parse_digest(signed)?,
         (_, None) => parse_digest(&prepared.manifest)?,

@@ -240,8 +240,10 @@ fn a_full_file_system_keeps_what_was_there() {
     store.remove(&ground.reference("one")).unwrap();
     store
         .gc(
+            store.survey(),
             &std::collections::HashSet::new(),
-            &store.exclusive().unwrap(),
+            None,
+            store.exclusive().unwrap(),
         )
         .unwrap();
     assert!(contents(store.path()).is_empty());

@@ -18,7 +18,12 @@ fn a_layer_goes_when_no_name_and_no_pod_needs_it() {
     let gc = |in_use: &HashSet<_>| {
         ground
             .store
-            .gc(in_use, &ground.store.exclusive().unwrap())
+            .gc(
+                ground.store.survey(),
+                in_use,
+                None,
+                ground.store.exclusive().unwrap(),
+            )
             .unwrap()
     };
     let nothing = HashSet::new();
@@ -104,7 +109,12 @@ fn sizes_tell_what_a_removal_frees() {
     let before = disk(ground.store.path());
     ground
         .store
-        .gc(&HashSet::new(), &ground.store.exclusive().unwrap())
+        .gc(
+            ground.store.survey(),
+            &HashSet::new(),
+            None,
+            ground.store.exclusive().unwrap(),
+        )
         .unwrap();
     let freed = before - disk(ground.store.path());
     // The fact sheet of the layer is not counted.

@@ -80,7 +80,10 @@ fn fetching_removing_and_collecting_at_once() {
             scope.spawn(|| {
                 for _ in 0..10 {
                     let alone = ground.store.exclusive().unwrap();
-                    let report = ground.store.gc(&HashSet::new(), &alone).unwrap();
+                    let report = ground
+                        .store
+                        .gc(ground.store.survey(), &HashSet::new(), None, alone)
+                        .unwrap();
                     assert!(report.damaged.is_empty(), "{report:?}");
                 }
             });
@@ -88,7 +91,12 @@ fn fetching_removing_and_collecting_at_once() {
     });
     ground
         .store
-        .gc(&HashSet::new(), &ground.store.exclusive().unwrap())
+        .gc(
+            ground.store.survey(),
+            &HashSet::new(),
+            None,
+            ground.store.exclusive().unwrap(),
+        )
         .unwrap();
     assert!(ground.contents().is_empty(), "{:?}", ground.contents());
 }
@@ -165,7 +173,12 @@ fn killed_fetches_leave_a_valid_store() {
         ground.store.remove(&ground.reference("slow")).unwrap();
         ground
             .store
-            .gc(&HashSet::new(), &ground.store.exclusive().unwrap())
+            .gc(
+                ground.store.survey(),
+                &HashSet::new(),
+                None,
+                ground.store.exclusive().unwrap(),
+            )
             .unwrap();
         assert!(ground.contents().is_empty(), "{:?}", ground.contents());
     }
@@ -201,7 +214,12 @@ fn leftovers_go_and_what_is_alive_stays() {
     alive.write("file", b"x").unwrap();
     let report = ground
         .store
-        .gc(&HashSet::new(), &ground.store.exclusive().unwrap())
+        .gc(
+            ground.store.survey(),
+            &HashSet::new(),
+            None,
+            ground.store.exclusive().unwrap(),
+        )
         .unwrap();
     assert_eq!(report.leftovers, 2);
     assert!(alive.path().join("file").exists());
@@ -220,7 +238,12 @@ fn a_removal_that_was_killed_is_finished() {
     ground.fetch("one").unwrap();
     ground
         .store
-        .gc(&HashSet::new(), &ground.store.exclusive().unwrap())
+        .gc(
+            ground.store.survey(),
+            &HashSet::new(),
+            None,
+            ground.store.exclusive().unwrap(),
+        )
         .unwrap();
     assert!(layer.exists() && !moved.exists());
 }

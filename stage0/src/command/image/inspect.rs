@@ -6,7 +6,7 @@ use oci_spec::image::ImageConfiguration;
 use pod::timestamp::Timestamp;
 use serde::Serialize;
 
-use super::list::fetched;
+use super::list::time;
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -33,6 +33,7 @@ struct Inspection {
     config_digest: String,
     size: u64,
     fetched: Timestamp,
+    last_used: Timestamp,
     source: String,
     layers: Vec<String>,
     signatures: Vec<SignatureView>,
@@ -71,7 +72,8 @@ impl Subcommand for Inspect {
             manifest: image.manifest_digest().to_string(),
             config_digest: image.config_digest().to_string(),
             size: image.size(),
-            fetched: fetched(record.fetched_at),
+            fetched: time(record.fetched_at),
+            last_used: time(record.used_at),
             source: record.source,
             layers: image
                 .layers()

@@ -8,6 +8,7 @@ use pod::timestamp::Timestamp;
 use serde::Serialize;
 
 use crate::arguments::Format;
+use crate::arguments::listing::ListArguments;
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -17,15 +18,8 @@ use crate::table::{Table, ago, size};
 /// Arguments of `image list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Show digests and times in full
-    #[arg(long)]
-    full: bool,
-    /// Leave the heading out
-    #[arg(long)]
-    no_legend: bool,
-    /// How to show the images
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    shown: ListArguments,
 }
 
 /// Arguments of `images`, for those who know Docker.
@@ -44,9 +38,11 @@ struct ImageView {
     manifest: String,
     size: u64,
     exclusive_size: u64,
+    shared_size: u64,
     layers: usize,
     created: Option<String>,
     fetched: Timestamp,
+    last_used: Timestamp,
     source: String,
     damaged: Option<String>,
 }
@@ -59,9 +55,11 @@ impl From<Listing> for ImageView {
             manifest: listing.record.manifest.to_string(),
             size: listing.size,
             exclusive_size: listing.exclusive,
+            shared_size: listing.size.saturating_sub(listing.exclusive),
             layers: listing.layers,
             created: listing.created,
-            fetched: fetched(listing.record.fetched_at),
+            fetched: time(listing.record.fetched_at),
+            last_used: time(listing.record.used_at),
             source: listing.record.source,
             damaged: listing.damaged,
         }
@@ -69,7 +67,7 @@ impl From<Listing> for ImageView {
 }
 
 /// A point in time from seconds since 1970.
-pub(super) fn fetched(seconds: u64) -> Timestamp {
+pub(super) fn time(seconds: u64) -> Timestamp {
     SystemTime::UNIX_EPOCH
         .checked_add(Duration::from_secs(seconds))
         // The year 10000 and later can't be written.
@@ -89,9 +87,9 @@ impl Subcommand for List {
             output::warn(&Failure::from(error).line());
         }
         let views: Vec<ImageView> = listings.into_iter().map(ImageView::from).collect();
-        match self.format {
+        match self.shown.format {
             Format::Json => output::json(&views)?,
-            Format::Text => output::text(&self.table(&views).render(!self.no_legend))?,
+            Format::Text => output::text(&self.table(&views).render(!self.shown.no_legend))?,
         }
         Ok(0)
     }
@@ -109,29 +107,44 @@ impl Subcommand for Images {
 
 impl List {
     fn table(&self, views: &[ImageView]) -> Table {
-        let mut table = Table::new(&["NAME", "DIGEST", "SIZE", "LAYERS", "FETCHED"]);
+        let mut table = Table::new(&[
+            "NAME",
+            "DIGEST",
+            "CREATED",
+            "LAYERS",
+            "SIZE",
+            "UNIQUE",
+            "FETCHED",
+            "LAST USED",
+        ]);
+        let when = |time: &Timestamp| match self.shown.full {
+            true => time.to_string(),
+            false => ago(time),
+        };
         for view in views {
-            let digest = match self.full {
-                true => view.manifest.clone(),
-                false => view
-                    .manifest
-                    .chars()
-                    .skip("sha256:".len())
-                    .take(12)
-                    .collect(),
+            let digest = match self.shown.full {
+                true => view.manifest.as_str(),
+                false => view.manifest.get("sha256:".len()..19).unwrap_or_default(),
+            };
+            let (whole, unique) = match &view.damaged {
+                Some(_) => ("damaged".to_owned(), "-".to_owned()),
+                None => (size(view.size), size(view.exclusive_size)),
+            };
+            // Builders write the epoch or the second of the build: the day is enough.
+            let created = match (&view.created, self.shown.full) {
+                (None, _) => "-",
+                (Some(created), true) => created,
+                (Some(created), false) => created.split('T').next().unwrap_or_default(),
             };
             table.row(vec![
                 view.reference.clone(),
-                digest,
-                match &view.damaged {
-                    Some(_) => "damaged".to_owned(),
-                    None => size(view.size),
-                },
+                digest.to_owned(),
+                created.to_owned(),
                 view.layers.to_string(),
-                match self.full {
-                    true => view.fetched.to_string(),
-                    false => ago(&view.fetched),
-                },
+                whole,
+                unique,
+                when(&view.fetched),
+                when(&view.last_used),
             ]);
         }
         table

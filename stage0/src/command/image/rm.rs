@@ -1,14 +1,14 @@
 //! `fairing image rm`: removes images that no pod needs.
 
 use clap::Args;
-use image_store::RefRecord;
+use image_store::{RefRecord, Reference, Store, StoreError};
 
 use crate::command::{Subcommand, for_each};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::image_choice::record;
+use crate::image_collection::{wait_for_store, warn};
+use crate::image_use::{Use, images_in_use};
 use crate::output;
-use crate::pod_removal::{Use, images_in_use};
 
 /// Arguments of `image rm`.
 #[derive(Debug, Args)]
@@ -16,6 +16,9 @@ pub(crate) struct Rm {
     /// References, or the beginnings of digests
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
+    /// Remove the names of images that pods use, and all names of a digest; what pods use stays until they go
+    #[arg(short, long)]
+    force: bool,
 }
 
 /// Arguments of `rmi`, for those who know Docker.
@@ -31,19 +34,19 @@ impl Subcommand for Rm {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let store = context.store();
-        let alone = store.exclusive()?;
+        let survey = store.survey();
+        let alone = wait_for_store(&store)?;
         let (uses, digests) = images_in_use(&context.pods())?;
-        let result = for_each(&self.images, |image| {
-            let record = record(context, image)?;
-            refuse_if_in_use(&record, &uses, &store.references()?)?;
-            store.remove(&record.reference)?;
-            output::line(&record.reference.to_string())
-        });
+        let mut removal = Removal {
+            names: store.references()?,
+            store: &store,
+            uses,
+            force: self.force,
+        };
+        let result = for_each(&self.images, |image| removal.remove(image));
         // What the removed names alone needed goes with them.
-        let report = store.gc(&digests, &alone)?;
-        for damaged in &report.damaged {
-            output::warn(damaged);
-        }
+        let report = store.gc(survey, &digests, None, alone)?;
+        warn(&report);
         result
     }
 }
@@ -58,23 +61,95 @@ impl Subcommand for Rmi {
     }
 }
 
-/// The last name of an image that pods use stays.
-fn refuse_if_in_use(record: &RefRecord, uses: &[Use], names: &[RefRecord]) -> Result<(), Failure> {
-    let has_other_name = names
-        .iter()
-        .any(|other| other.manifest == record.manifest && other.reference != record.reference);
-    let mut pods: Vec<&str> = uses
-        .iter()
-        .filter(|used| used.manifest == record.manifest.as_ref())
-        .map(|used| used.pod.as_str())
-        .collect();
-    pods.dedup();
-    match pods.first() {
-        Some(_) if !has_other_name => Err(Failure::Other(format!(
-            "image {} is in use by pod {}; stop or remove it first",
-            record.reference,
-            pods.join(", ")
-        ))),
-        _ => Ok(()),
+/// What is known while names are removed.
+struct Removal<'a> {
+    store: &'a Store,
+    /// All names that can be read and are left.
+    names: Vec<RefRecord>,
+    uses: Vec<Use>,
+    force: bool,
+}
+
+impl Removal<'_> {
+    /// Removes what a person typed.
+    fn remove(&mut self, text: &str) -> Result<(), Failure> {
+        let name = text.strip_prefix("docker://").unwrap_or(text);
+        let found = match self.store.find_all(name) {
+            // It has a name, if nothing else.
+            Err(error @ StoreError::Damaged { .. }) => {
+                let reference = Reference::parse(name).map_err(|_| error)?;
+                return self.remove_unreadable(&reference);
+            }
+            other => other?,
+        };
+        if found.is_empty() {
+            return Err(Failure::NotInStore {
+                reference: text.to_owned(),
+            });
+        }
+        if found.len() > 1 && !self.force {
+            return Err(Failure::Other(format!(
+                "image {text} has several names: {}; say which one to remove, or remove all with --force",
+                listed(found.iter().map(|record| record.reference.to_string()))
+            )));
+        }
+        for record in &found {
+            self.refuse_if_in_use(record)?;
+            self.store.remove(&record.reference)?;
+            self.names
+                .retain(|other| other.reference != record.reference);
+            output::line(&record.reference.to_string())?;
+        }
+        Ok(())
     }
+
+    /// Nobody knows which image the name stood for, but pods know by which name they were made.
+    fn remove_unreadable(&self, reference: &Reference) -> Result<(), Failure> {
+        let name = reference.to_string();
+        let by_name = self.uses.iter().filter(|used| used.reference == name);
+        self.refuse(reference, by_name)?;
+        self.store.remove(reference)?;
+        output::line(&name)
+    }
+
+    /// The last name of an image that pods use stays.
+    fn refuse_if_in_use(&self, record: &RefRecord) -> Result<(), Failure> {
+        let has_other_name = self
+            .names
+            .iter()
+            .any(|other| other.manifest == record.manifest && other.reference != record.reference);
+        let manifest = record.manifest.as_ref();
+        let uses = self.uses.iter().filter(|used| used.manifest == manifest);
+        match has_other_name {
+            true => Ok(()),
+            false => self.refuse(&record.reference, uses),
+        }
+    }
+
+    fn refuse<'u>(
+        &self,
+        reference: &Reference,
+        uses: impl Iterator<Item = &'u Use>,
+    ) -> Result<(), Failure> {
+        let mut pods: Vec<String> = uses.map(Use::to_string).collect();
+        pods.dedup();
+        if pods.is_empty() || self.force {
+            return Ok(());
+        }
+        Err(Failure::Other(format!(
+            "image {reference} is in use by pod {}; stop or remove it first, or remove no more than the name with --force",
+            listed(pods.into_iter())
+        )))
+    }
+}
+
+/// The first few of many.
+fn listed(mut words: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN: usize = 8;
+    let all = words.len();
+    let mut text: Vec<String> = words.by_ref().take(SHOWN).collect();
+    if all > SHOWN {
+        text.push(format!("and {} more", all - SHOWN));
+    }
+    text.join(", ")
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use trust::{KeyText, PlacedRule, Requirement};
 
 use crate::arguments::Format;
+use crate::arguments::listing::ListArguments;
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -16,15 +17,8 @@ use crate::{output, policy_files};
 /// Arguments of `trust list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Show fingerprints in full
-    #[arg(long)]
-    full: bool,
-    /// Leave the heading out
-    #[arg(long)]
-    no_legend: bool,
-    /// How to show the rules
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    shown: ListArguments,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,9 +76,9 @@ impl Subcommand for List {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let policy = policy_files::read(&context.directories)?;
         let rules: Vec<RuleView> = policy.rules().iter().map(RuleView::from).collect();
-        match self.format {
+        match self.shown.format {
             Format::Json => output::json(&rules)?,
-            Format::Text => output::text(&self.table(&rules).render(!self.no_legend))?,
+            Format::Text => output::text(&self.table(&rules).render(!self.shown.no_legend))?,
         }
         for masked in policy.masked() {
             output::error(&format!(
@@ -100,7 +94,7 @@ impl Subcommand for List {
 impl List {
     fn table(&self, rules: &[RuleView]) -> Table {
         let shown = |text: &String| match text.strip_prefix("sha256:") {
-            Some(digits) if !self.full => digits.chars().take(12).collect(),
+            Some(digits) if !self.shown.full => digits.chars().take(12).collect(),
             _ => text.clone(),
         };
         let mut table = Table::new(&["PREFIX", "TYPE", "KEYS OR DIGESTS", "FILE"]);

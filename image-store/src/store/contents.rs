@@ -1,0 +1,154 @@
+//! What the documents of the store name: each is read, hashed and parsed once.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use oci_spec::image::Digest;
+use serde::Deserialize;
+
+use super::{RefRecord, Store};
+use crate::digest::parse_digest;
+use crate::error::StoreError;
+use crate::manifest::{Document, Manifest};
+use crate::origin::Limits;
+
+/// What one document names. Only sizes that reading it has told are known.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// Bytes of the document itself.
+    pub(super) size: u64,
+    /// Manifests that an index names, in the store or not.
+    members: Vec<Digest>,
+    /// The configuration of a manifest, and its bytes.
+    pub(super) config: Option<(Digest, u64)>,
+    /// The compressed layers of a manifest.
+    pub(super) layer_blobs: Vec<Digest>,
+    /// The layers of a manifest, base first.
+    pub(super) diff_ids: Vec<Digest>,
+    /// The date in the configuration of a manifest.
+    pub(super) created: Option<String>,
+}
+
+/// The documents that were read so far. What has a digest never changes, so one of these may be
+/// filled beside other commands and used later, when they have to wait.
+#[derive(Debug)]
+pub(super) struct Documents<'a> {
+    store: &'a Store,
+    known: HashMap<Digest, Rc<Contents>>,
+}
+
+impl<'a> Documents<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self {
+            store,
+            known: HashMap::new(),
+        }
+    }
+
+    /// What a document names; nothing, if the blob is none.
+    pub(super) fn contents(&mut self, digest: &Digest) -> Result<Rc<Contents>, StoreError> {
+        if let Some(known) = self.known.get(digest) {
+            return Ok(Rc::clone(known));
+        }
+        let contents = Rc::new(self.read(digest)?);
+        self.known.insert(digest.clone(), Rc::clone(&contents));
+        Ok(contents)
+    }
+
+    /// The documents that a name or a pod needs: those given, and the members of indexes that are
+    /// in the store.
+    pub(super) fn below(
+        &mut self,
+        tops: &[&Digest],
+    ) -> Result<Vec<(Digest, Rc<Contents>)>, StoreError> {
+        let mut seen: HashSet<Digest> = HashSet::new();
+        let mut open: Vec<Digest> = tops.iter().map(|top| (*top).clone()).collect();
+        let mut documents = Vec::new();
+        while let Some(digest) = open.pop() {
+            if !seen.insert(digest.clone()) {
+                continue;
+            }
+            let contents = self.contents(&digest)?;
+            for member in &contents.members {
+                if self.known.contains_key(member) || self.store.has_blob(member)? {
+                    open.push(member.clone());
+                }
+            }
+            documents.push((digest, contents));
+        }
+        Ok(documents)
+    }
+
+    /// As [`Documents::below`] for what a name stands for.
+    pub(super) fn of(
+        &mut self,
+        record: &RefRecord,
+    ) -> Result<Vec<(Digest, Rc<Contents>)>, StoreError> {
+        self.below(&[&record.digest, &record.manifest])
+    }
+
+    fn read(&self, digest: &Digest) -> Result<Contents, StoreError> {
+        let limits = Limits::default();
+        let bytes = match self.store.read_blob("manifest", digest, limits.manifest) {
+            // It is no document then, but a layer.
+            Err(StoreError::LimitExceeded { .. }) => return Ok(Contents::default()),
+            other => other?,
+        };
+        let mut contents = Contents {
+            size: bytes.len() as u64,
+            ..Contents::default()
+        };
+        match Document::parse("blob", &bytes, "") {
+            Ok(Document::Index(index)) => {
+                contents.members = index.members.into_iter().map(|m| m.digest).collect();
+            }
+            Ok(Document::Manifest(manifest)) => self.manifest(&manifest, &mut contents)?,
+            // It has its digest, so it never was a manifest.
+            Err(_) => {}
+        }
+        Ok(contents)
+    }
+
+    fn manifest(&self, manifest: &Manifest, contents: &mut Contents) -> Result<(), StoreError> {
+        let digest = &manifest.config.digest;
+        let limit = Limits::default().config;
+        let bytes = self.store.read_blob("configuration", digest, limit)?;
+        contents.config = Some((digest.clone(), bytes.len() as u64));
+        contents.layer_blobs = manifest.layers.iter().map(|l| l.digest.clone()).collect();
+        let config: Config = serde_json::from_slice(&bytes).unwrap_or_default();
+        contents.created = config.created;
+        // Others than these name nothing that the store could have.
+        let diff_ids = config.rootfs.diff_ids.iter();
+        contents.diff_ids = diff_ids.filter_map(|id| parse_digest(id).ok()).collect();
+        Ok(())
+    }
+}
+
+/// The little of a configuration that counts here.
+#[derive(Default, Deserialize)]
+struct Config {
+    #[serde(default)]
+    created: Option<String>,
+    #[serde(default)]
+    rootfs: RootFs,
+}
+
+#[derive(Default, Deserialize)]
+struct RootFs {
+    #[serde(default)]
+    diff_ids: Vec<String>,
+}
+
+impl Store {
+    /// The blobs of the signatures that the store has for a subject.
+    pub(super) fn signature_blobs(&self, subject: &Digest) -> Result<Vec<Digest>, StoreError> {
+        let Some((digest, _, manifest)) = self.signature_manifest(subject)? else {
+            return Ok(Vec::new());
+        };
+        let layers = manifest.layers.into_iter().map(|layer| layer.digest);
+        Ok([digest, manifest.config.digest]
+            .into_iter()
+            .chain(layers)
+            .collect())
+    }
+}

@@ -1,0 +1,110 @@
+//! `fairing image gc`: frees what no image and no pod needs, and forgets images that nobody uses.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use image_store::GcReport;
+use pod::timestamp::Timestamp;
+use serde::Serialize;
+
+use super::list::time;
+use crate::arguments::{Format, duration};
+use crate::command::Subcommand;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::image_collection::{collect, summary, warn};
+use crate::image_use::note_uses;
+use crate::output;
+use crate::table::ago;
+
+/// Arguments of `image gc`.
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    /// Forget images too that no pod needs and nobody has used for so long; 0 for all
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    expire: Option<Duration>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How to tell what was removed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+/// What was removed, for showing.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ReportView {
+    dry_run: bool,
+    expired: Vec<ExpiredView>,
+    layers: usize,
+    blobs: usize,
+    signatures: usize,
+    half_done: usize,
+    freed: u64,
+    damaged: Vec<String>,
+    left_alone: Vec<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ExpiredView {
+    reference: String,
+    manifest: String,
+    last_used: Timestamp,
+}
+
+impl ReportView {
+    fn new(report: &GcReport, dry_run: bool) -> Self {
+        let expired = report.expired.iter().map(|record| ExpiredView {
+            reference: record.reference.to_string(),
+            manifest: record.manifest.to_string(),
+            last_used: time(record.used_at),
+        });
+        Self {
+            dry_run,
+            expired: expired.collect(),
+            layers: report.layers,
+            blobs: report.blobs,
+            signatures: report.signatures,
+            half_done: report.leftovers,
+            freed: report.freed,
+            damaged: report.damaged.clone(),
+            left_alone: report.strange.clone(),
+        }
+    }
+}
+
+impl Subcommand for Gc {
+    const NAME: &'static str = "gc";
+    const ABOUT: &'static str = "Remove unused layers, half-done fetches, and images long unused";
+    const ALIASES: &'static [&'static str] = &["prune"];
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        if !self.dry_run {
+            note_uses(context)?;
+        }
+        let report = collect(context, self.expire, self.dry_run)?.unwrap_or_default();
+        warn(&report);
+        let view = ReportView::new(&report, self.dry_run);
+        if self.format == Format::Json {
+            output::json(&view)?;
+            return Ok(0);
+        }
+        let done = match self.dry_run {
+            true => "would be forgotten",
+            false => "forgotten",
+        };
+        for image in &view.expired {
+            output::line(&format!(
+                "{} {done}, last used {}",
+                image.reference,
+                ago(&image.last_used)
+            ))?;
+        }
+        let nothing = || "images: nothing to remove".to_owned();
+        output::line(&summary(&report, self.dry_run).unwrap_or_else(nothing))?;
+        Ok(0)
+    }
+}
