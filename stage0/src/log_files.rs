@@ -1,7 +1,8 @@
 //! The log of an app: the file that is written to, and the one before it.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -14,104 +15,133 @@ const CURRENT: &str = "log";
 const ROTATED: &str = "log.1";
 /// Longest line that is waited for; a longer one is no line of a log.
 const LINE_MAX: usize = 1 << 20;
+/// Bytes that are read at once.
+const BUFFER: usize = 64 << 10;
 
-/// The log of one app, read on from where it was left.
+/// The log of one app, read line by line, on from where it was left. No more than a line of it is in
+/// memory.
 #[derive(Debug)]
 pub(crate) struct LogFiles {
     folder: PathBuf,
-    current: Option<File>,
+    /// From the oldest to the one that is written to.
+    files: VecDeque<BufReader<File>>,
+    /// The one that is read.
+    at: usize,
+    /// Whether what was read is kept open, to be read again.
+    rereads: bool,
     /// The beginning of a line whose end has not come.
     rest: Vec<u8>,
 }
 
 impl LogFiles {
-    /// Opens the log in an app's folder, and gives what is in the file before the current one. A log that
-    /// isn't there is empty.
+    /// Opens the log in an app's folder. A log that isn't there is empty.
     ///
     /// # Errors
-    /// If a file can't be read.
-    pub(crate) fn open(folder: PathBuf, into: &mut Vec<LogLine>) -> Result<Self, Failure> {
-        let mut log = Self {
-            current: open(&folder.join(CURRENT))?,
-            folder,
-            rest: Vec::new(),
-        };
+    /// If a file can't be opened.
+    pub(crate) fn open(folder: PathBuf) -> Result<Self, Failure> {
+        let mut files = VecDeque::new();
+        files.extend(open(&folder.join(CURRENT))?);
         // Opened after the current one: what is rotated meanwhile is the current one, seen again.
-        if let Some(mut rotated) = open(&log.folder.join(ROTATED))?
-            && !log.is_current(&rotated)
+        if let Some(rotated) = open(&folder.join(ROTATED))?
+            && !files.front().is_some_and(|current| same(current, &rotated))
         {
-            let path = log.folder.join(ROTATED);
-            log.take(&mut rotated, &path, into)?;
-            log.finish_line(into);
+            files.push_front(rotated);
         }
-        Ok(log)
+        Ok(Self {
+            folder,
+            files,
+            at: 0,
+            rereads: false,
+            rest: Vec::new(),
+        })
     }
 
-    /// Reads what has been written since the last time.
+    /// Counts the whole lines that are there, and goes back to the first.
     ///
     /// # Errors
     /// If a file can't be read.
-    pub(crate) fn read(&mut self, into: &mut Vec<LogLine>) -> Result<(), Failure> {
+    pub(crate) fn count(&mut self) -> Result<u64, Failure> {
+        self.rereads = true;
+        let mut lines = 0;
+        while let Some(line) = self.next()? {
+            lines += u64::from(!line.is_partial);
+        }
+        self.rereads = false;
+        self.at = 0;
+        self.rest.clear();
+        let path = self.folder.join(CURRENT);
+        for file in &mut self.files {
+            file.rewind().map_err(Failure::io("read", &path))?;
+        }
+        Ok(lines)
+    }
+
+    /// The next entry, `None` if no more has been written.
+    ///
+    /// # Errors
+    /// If a file can't be read.
+    pub(crate) fn next(&mut self) -> Result<Option<LogLine>, Failure> {
         let path = self.folder.join(CURRENT);
         loop {
-            // Looked at before reading to the end: nothing is written to a file that was replaced.
-            let now = open(&path)?;
-            if let Some(mut current) = self.current.take() {
-                self.take(&mut current, &path, into)?;
-                self.current = Some(current);
-            }
-            match now {
-                Some(now) if !self.is_current(&now) => {
-                    self.finish_line(into);
-                    self.current = Some(now);
+            let Some(file) = self.files.get_mut(self.at) else {
+                match open(&path)? {
+                    None => return Ok(None),
+                    Some(first) => self.files.push_back(first),
                 }
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    fn is_current(&self, other: &File) -> bool {
-        let identity = |file: &File| file.metadata().ok().map(|m| (m.dev(), m.ino()));
-        self.current.as_ref().and_then(identity) == identity(other)
-    }
-
-    fn take(
-        &mut self,
-        file: &mut File,
-        path: &Path,
-        into: &mut Vec<LogLine>,
-    ) -> Result<(), Failure> {
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            let length = match file.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(length) => length,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Failure::io("read", path)(error)),
+                continue;
             };
-            for piece in buffer
-                .get(..length)
-                .unwrap_or_default()
-                .split_inclusive(|byte| *byte == b'\n')
-            {
-                self.rest.extend_from_slice(piece);
-                if piece.ends_with(b"\n") || self.rest.len() > LINE_MAX {
-                    self.finish_line(into);
+            let room = (LINE_MAX + 1).saturating_sub(self.rest.len());
+            let length = Read::take(&mut *file, room as u64)
+                .read_until(b'\n', &mut self.rest)
+                .map_err(Failure::io("read", &path))?;
+            if self.rest.ends_with(b"\n") || self.rest.len() > LINE_MAX {
+                match self.finish_line() {
+                    Some(line) => return Ok(Some(line)),
+                    None => continue,
                 }
+            }
+            if length > 0 {
+                continue;
+            }
+            if self.at + 1 < self.files.len() {
+                match self.rereads {
+                    true => self.at += 1,
+                    false => drop(self.files.pop_front()),
+                }
+                if let Some(line) = self.finish_line() {
+                    return Ok(Some(line));
+                }
+                continue;
+            }
+            match open(&path)? {
+                // Nothing is written to a file that was replaced, but something may have been before:
+                // it is read to its end once more.
+                Some(now) if !self.files.back().is_some_and(|last| same(last, &now)) => {
+                    self.files.push_back(now);
+                }
+                _ => return Ok(None),
             }
         }
     }
 
-    fn finish_line(&mut self, into: &mut Vec<LogLine>) {
-        let line = self.rest.strip_suffix(b"\n").unwrap_or(&self.rest);
-        into.extend(parse(line));
+    fn finish_line(&mut self) -> Option<LogLine> {
+        let line = parse(self.rest.strip_suffix(b"\n").unwrap_or(&self.rest));
         self.rest.clear();
+        line
     }
 }
 
-fn open(path: &Path) -> Result<Option<File>, Failure> {
+fn same(one: &BufReader<File>, other: &BufReader<File>) -> bool {
+    let identity = |file: &BufReader<File>| {
+        let metadata = file.get_ref().metadata().ok();
+        metadata.map(|m| (m.dev(), m.ino()))
+    };
+    identity(one) == identity(other)
+}
+
+fn open(path: &Path) -> Result<Option<BufReader<File>>, Failure> {
     match File::open(path) {
-        Ok(file) => Ok(Some(file)),
+        Ok(file) => Ok(Some(BufReader::with_capacity(BUFFER, file))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::io("open", path)(error)),
     }
@@ -123,10 +153,14 @@ mod tests {
     use std::fs;
     use std::io::Write;
 
-    fn texts(lines: &[LogLine]) -> Vec<String> {
-        lines
-            .iter()
-            .map(|line| String::from_utf8(line.text.clone()).unwrap())
+    fn log_in(dir: &tempfile::TempDir) -> LogFiles {
+        LogFiles::open(dir.path().to_path_buf()).unwrap()
+    }
+
+    /// The texts of all entries that there are now.
+    fn texts(log: &mut LogFiles) -> Vec<String> {
+        std::iter::from_fn(|| log.next().unwrap())
+            .map(|line| String::from_utf8(line.text).unwrap())
             .collect()
     }
 
@@ -140,18 +174,14 @@ mod tests {
         let (current, rotated) = (dir.path().join(CURRENT), dir.path().join(ROTATED));
         fs::write(&rotated, entry("1")).unwrap();
         fs::write(&current, entry("2")).unwrap();
-        let mut lines = Vec::new();
-        let mut log = LogFiles::open(dir.path().to_path_buf(), &mut lines).unwrap();
-        log.read(&mut lines).unwrap();
-        assert_eq!(texts(&lines), ["1", "2"]);
+        let mut log = log_in(&dir);
+        assert_eq!(texts(&mut log), ["1", "2"]);
 
         let mut file = fs::OpenOptions::new().append(true).open(&current).unwrap();
         file.write_all(entry("3").as_bytes()).unwrap();
         fs::rename(&current, &rotated).unwrap();
         fs::write(&current, entry("4")).unwrap();
-        lines.clear();
-        log.read(&mut lines).unwrap();
-        assert_eq!(texts(&lines), ["3", "4"]);
+        assert_eq!(texts(&mut log), ["3", "4"]);
     }
 
     #[test]
@@ -160,28 +190,48 @@ mod tests {
         let whole = entry("x");
         let (first, second) = whole.split_at(20);
         fs::write(dir.path().join(CURRENT), first).unwrap();
-        let mut lines = Vec::new();
-        let mut log = LogFiles::open(dir.path().to_path_buf(), &mut lines).unwrap();
-        log.read(&mut lines).unwrap();
-        assert!(lines.is_empty());
+        let mut log = log_in(&dir);
+        assert!(texts(&mut log).is_empty());
         let mut file = fs::OpenOptions::new()
             .append(true)
             .open(dir.path().join(CURRENT))
             .unwrap();
         file.write_all(second.as_bytes()).unwrap();
-        log.read(&mut lines).unwrap();
-        assert_eq!(texts(&lines), ["x"]);
+        assert_eq!(texts(&mut log), ["x"]);
     }
 
     #[test]
     fn a_log_that_is_not_there_is_empty_until_it_comes() {
         let dir = tempfile::tempdir().unwrap();
-        let mut lines = Vec::new();
-        let mut log = LogFiles::open(dir.path().to_path_buf(), &mut lines).unwrap();
-        log.read(&mut lines).unwrap();
-        assert!(lines.is_empty());
+        let mut log = log_in(&dir);
+        assert!(texts(&mut log).is_empty());
         fs::write(dir.path().join(CURRENT), entry("x")).unwrap();
-        log.read(&mut lines).unwrap();
-        assert_eq!(texts(&lines), ["x"]);
+        assert_eq!(texts(&mut log), ["x"]);
+    }
+
+    #[test]
+    fn what_was_counted_is_read_again_though_rotated_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let (current, rotated) = (dir.path().join(CURRENT), dir.path().join(ROTATED));
+        fs::write(&rotated, entry("1") + &entry("2")).unwrap();
+        fs::write(&current, entry("3")).unwrap();
+        let mut log = log_in(&dir);
+        assert_eq!(log.count().unwrap(), 3);
+        fs::rename(&current, &rotated).unwrap();
+        fs::write(&current, entry("4")).unwrap();
+        assert_eq!(texts(&mut log), ["1", "2", "3", "4"]);
+        assert!(texts(&mut log).is_empty());
+    }
+
+    #[test]
+    fn no_line_is_too_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bytes = vec![b'x'; 3 * LINE_MAX];
+        bytes.push(b'\n');
+        bytes.extend_from_slice(entry("after").as_bytes());
+        fs::write(dir.path().join(CURRENT), bytes).unwrap();
+        let mut log = log_in(&dir);
+        assert_eq!(texts(&mut log), ["after"]);
+        assert!(log.rest.capacity() <= 4 * LINE_MAX);
     }
 }

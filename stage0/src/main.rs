@@ -22,6 +22,7 @@ mod isolator;
 mod key_files;
 mod log_files;
 mod log_line;
+mod log_merge;
 mod output;
 mod paths;
 mod pod_flow;

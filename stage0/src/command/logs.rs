@@ -17,8 +17,8 @@ use crate::connection::connect_when_up;
 use crate::context::Context;
 use crate::ending;
 use crate::failure::Failure;
-use crate::log_files::LogFiles;
 use crate::log_line::{LogLine, Stream};
+use crate::log_merge::LogMerge;
 use crate::pump::has_input;
 
 /// Arguments of `logs`.
@@ -35,7 +35,7 @@ pub(crate) struct Logs {
     app: Option<AppName>,
     /// Show no more than the last lines
     #[arg(long, value_name = "NUMBER")]
-    tail: Option<usize>,
+    tail: Option<u64>,
     /// Show when each line was written
     #[arg(long)]
     timestamps: bool,
@@ -59,39 +59,27 @@ impl Subcommand for Logs {
             true => Follower::new(&entry, &names, context)?,
             false => None,
         };
-        let mut lines = Vec::new();
-        let mut logs = Vec::with_capacity(names.len());
-        for name in names {
-            let mut of_app = Vec::new();
-            let mut log = LogFiles::open(app_dir(&entry.path, &name), &mut of_app)?;
-            log.read(&mut of_app)?;
-            lines.extend(of_app.into_iter().map(|line| (logs.len(), line)));
-            logs.push((name, log));
+        let mut logs = LogMerge::open(&entry.path, &names)?;
+        if let Some(tail) = self.tail {
+            logs.skip_to_tail(tail)?;
         }
-        // Stable: lines of one app keep their order. RFC 3339 with nanoseconds sorts as text.
-        lines.sort_by(|(_, a), (_, b)| a.time.cmp(&b.time));
-        let from = tail_from(&lines, self.tail);
-        let printer = Printer {
-            names: match logs.len() {
-                0 | 1 => Vec::new(),
-                _ => logs.iter().map(|(name, _)| name.clone()).collect(),
+        let mut printer = Printer {
+            names: match names.as_slice() {
+                [_] => Vec::new(),
+                _ => names,
             },
             timestamps: self.timestamps,
+            stream: Stream::Stdout,
+            pending: Vec::new(),
         };
-        printer.print(lines.get(from..).unwrap_or_default())?;
+        printer.print_all(&mut logs)?;
         let Some(follower) = follower else {
             return Ok(0);
         };
         loop {
             let ended = follower.wait(&entry)?;
-            let mut lines = Vec::new();
-            for (at, (_, log)) in logs.iter_mut().enumerate() {
-                let mut of_app = Vec::new();
-                log.read(&mut of_app)?;
-                lines.extend(of_app.into_iter().map(|line| (at, line)));
-            }
-            lines.sort_by(|(_, a), (_, b)| a.time.cmp(&b.time));
-            printer.print(&lines)?;
+            logs.read_on();
+            printer.print_all(&mut logs)?;
             if ended {
                 return Ok(0);
             }
@@ -112,49 +100,48 @@ impl Logs {
     }
 }
 
-/// Where the last `tail` whole lines begin.
-fn tail_from(lines: &[(usize, LogLine)], tail: Option<usize>) -> usize {
-    let Some(tail) = tail else { return 0 };
-    let mut left = tail;
-    for (at, (_, line)) in lines.iter().enumerate().rev() {
-        // The end of a line counts it; parts before belong to it.
-        if !line.is_partial {
-            match left.checked_sub(1) {
-                Some(less) => left = less,
-                None => return at + 1,
-            }
-        }
-    }
-    0
-}
+/// Bytes that are written at once.
+const CHUNK: usize = 64 << 10;
 
 struct Printer {
     /// Names of the apps, if there are several to tell apart.
     names: Vec<AppName>,
     timestamps: bool,
+    /// Where what is pending goes.
+    stream: Stream,
+    pending: Vec<u8>,
 }
 
 impl Printer {
-    fn print(&self, lines: &[(usize, LogLine)]) -> Result<(), Failure> {
-        // Written stream by stream, in order: both may go to the same terminal.
-        for run in lines.chunk_by(|(_, a), (_, b)| a.stream == b.stream) {
-            let mut bytes = Vec::new();
-            for (app, line) in run {
-                self.append(&mut bytes, *app, line);
+    /// Writes all that the logs have now, in order: both streams may go to the same terminal.
+    fn print_all(&mut self, logs: &mut LogMerge) -> Result<(), Failure> {
+        while let Some((app, line)) = logs.next()? {
+            if line.stream != self.stream || self.pending.len() >= CHUNK {
+                self.flush()?;
+                self.stream = line.stream;
             }
-            match run.first().map(|(_, line)| line.stream) {
-                Some(Stream::Stderr) => io::stderr().lock().write_all(&bytes),
-                _ => {
-                    let mut stdout = io::stdout().lock();
-                    stdout.write_all(&bytes).and_then(|()| stdout.flush())
-                }
-            }
-            .map_err(|error| Failure::Other(format!("cannot write the log: {error}")))?;
+            self.append(app, &line);
         }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        match self.stream {
+            Stream::Stderr => io::stderr().lock().write_all(&self.pending),
+            Stream::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout
+                    .write_all(&self.pending)
+                    .and_then(|()| stdout.flush())
+            }
+        }
+        .map_err(|error| Failure::Other(format!("cannot write the log: {error}")))?;
+        self.pending.clear();
         Ok(())
     }
 
-    fn append(&self, bytes: &mut Vec<u8>, app: usize, line: &LogLine) {
+    fn append(&mut self, app: usize, line: &LogLine) {
+        let bytes = &mut self.pending;
         if self.timestamps {
             bytes.extend_from_slice(line.time.as_bytes());
             bytes.push(b' ');
@@ -232,28 +219,5 @@ impl Follower {
                 Ok(true)
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::log_line::parse;
-
-    fn lines(tags: &str) -> Vec<(usize, LogLine)> {
-        tags.chars()
-            .map(|tag| format!("2026-01-02T03:04:05Z stdout {tag} x"))
-            .map(|line| (0, parse(line.as_bytes()).unwrap()))
-            .collect()
-    }
-
-    #[test]
-    fn the_tail_counts_whole_lines() {
-        assert_eq!(tail_from(&lines("FFF"), None), 0);
-        assert_eq!(tail_from(&lines("FFF"), Some(2)), 1);
-        assert_eq!(tail_from(&lines("FFF"), Some(9)), 0);
-        assert_eq!(tail_from(&lines("FFF"), Some(0)), 3);
-        assert_eq!(tail_from(&lines("FPPF"), Some(1)), 1);
-        assert_eq!(tail_from(&lines("FPPFP"), Some(1)), 1);
     }
 }
