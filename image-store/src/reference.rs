@@ -3,7 +3,9 @@
 //! The grammar is the one of the OCI distribution specification and of Docker: a first component
 //! that holds a dot or a colon, or is `localhost`, is a registry host; anything else belongs to
 //! Docker Hub, where a name of one component lives below `library/`. Parsing is strict and
-//! canonical: two spellings of one image give equal [`Reference`]s.
+//! canonical: two spellings of one image give equal [`Reference`]s, and the canonical text parses
+//! to what it was made of. Docker takes a first component in upper case for a host too; written in
+//! lower case, as hosts are here, it would name another image, so it is refused.
 
 use std::fmt;
 use std::str::FromStr;
@@ -56,6 +58,13 @@ impl Reference {
             reference: shown(text),
             reason: reason.to_owned(),
         })
+    }
+
+    /// Whether `text` leaves out the registry, so that it is a short name: which image it means is
+    /// then for the configuration to say ([`crate::registry::Registries::candidates`]).
+    pub fn is_short(text: &str) -> bool {
+        text.split_once('/')
+            .is_none_or(|(first, _)| !is_host(first))
     }
 
     /// The registry, `host[:port]`, in lower case.
@@ -209,10 +218,12 @@ fn split_registry(name: &str) -> Result<(String, String), &'static str> {
         }
         return Ok(hub(name));
     };
-    let is_host = first.contains(['.', ':'])
-        || first.eq_ignore_ascii_case("localhost")
-        || first.bytes().any(|byte| byte.is_ascii_uppercase());
-    if !is_host {
+    if !is_host(first) {
+        if first.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(
+                "a name is in lower case, and a host has a dot or a port, such as HOST:443",
+            );
+        }
         return Ok(hub(name));
     }
     check_registry(first)?;
@@ -223,7 +234,13 @@ fn split_registry(name: &str) -> Result<(String, String), &'static str> {
     Ok((registry, rest.to_owned()))
 }
 
-fn check_registry(registry: &str) -> Result<(), &'static str> {
+/// Whether the first component of a name is a registry's host.
+fn is_host(first: &str) -> bool {
+    first.contains(['.', ':']) || first.eq_ignore_ascii_case("localhost")
+}
+
+/// Checks `HOST[:PORT]`.
+pub(crate) fn check_registry(registry: &str) -> Result<(), &'static str> {
     if registry.len() > MAX_REGISTRY {
         return Err("the registry host is too long");
     }
@@ -276,7 +293,7 @@ fn check_registry(registry: &str) -> Result<(), &'static str> {
 }
 
 /// Checks a name: components of `[a-z0-9]+` joined by `.`, `_`, `__` or dashes.
-fn check_path(path: &str) -> Result<(), &'static str> {
+pub(crate) fn check_path(path: &str) -> Result<(), &'static str> {
     if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err("the name must be in lower case");
     }
@@ -331,158 +348,4 @@ fn shown(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEX: &str = "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
-
-    fn canonical(text: &str) -> String {
-        Reference::parse(text).unwrap().to_string()
-    }
-
-    #[test]
-    fn spellings_of_one_image_are_equal() {
-        for text in [
-            "busybox",
-            "busybox:latest",
-            "library/busybox",
-            "docker.io/busybox",
-            "docker.io/library/busybox:latest",
-            "index.docker.io/busybox",
-            "Docker.IO/library/busybox",
-        ] {
-            assert_eq!(
-                canonical(text),
-                "docker.io/library/busybox:latest",
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn registries_ports_tags_and_digests() {
-        assert_eq!(canonical("localhost/a"), "localhost/a:latest");
-        assert_eq!(canonical("localhost:5000/a/b:V1"), "localhost:5000/a/b:V1");
-        assert_eq!(canonical("[::1]:5000/a"), "[::1]:5000/a:latest");
-        assert_eq!(
-            canonical("10.0.0.1/a__b/c-d.e"),
-            "10.0.0.1/a__b/c-d.e:latest"
-        );
-        assert_eq!(canonical("team/app:1"), "docker.io/team/app:1");
-        assert_eq!(
-            canonical(&format!("q.io/a@sha256:{HEX}")),
-            format!("q.io/a@sha256:{HEX}")
-        );
-        let both = Reference::parse(&format!("q.io/a:x@sha256:{HEX}")).unwrap();
-        assert_eq!(
-            (both.tag(), both.repository().as_str()),
-            (Some("x"), "q.io/a")
-        );
-        assert_eq!(both.digest().unwrap().digest(), HEX);
-        assert_eq!(Reference::parse("q.io/a@x").ok(), None);
-    }
-
-    #[test]
-    fn canonical_form_is_a_fixed_point() {
-        for text in [
-            "busybox",
-            "localhost:5000/a/b:V1",
-            "[::1]:5000/a",
-            "a.b/c:d",
-        ] {
-            let once = canonical(text);
-            assert_eq!(canonical(&once), once);
-        }
-    }
-
-    #[test]
-    fn hostile_texts_are_refused() {
-        let long = "a".repeat(300);
-        let digest_upper = format!("a@sha256:{}", HEX.to_uppercase());
-        let digest_other = format!("a@sha512:{HEX}{HEX}");
-        for text in [
-            "",
-            "/",
-            "a/",
-            "/a",
-            "a//b",
-            "../a",
-            "a/../b",
-            "A",
-            "a/B",
-            "q.io/",
-            "q.io/a:",
-            ":x",
-            "q.io/a:-x",
-            "q.io/a:.x",
-            "a b",
-            "a\n",
-            "a\0",
-            "a%2Fb",
-            "q.io:0/a",
-            "q.io:65536/a",
-            "q.io:/a",
-            "q.io:+5/a",
-            "-q.io/a",
-            "q-.io/a",
-            "q..io/a",
-            "[::1/a",
-            "[x]/a",
-            "[::1]x/a",
-            "a___b",
-            "a._b",
-            "a-",
-            "_a",
-            "a@sha256:00",
-            "é",
-            "q.io/é",
-            "a@",
-            "@",
-            "q.io/a:b:c",
-            HEX,
-            &long,
-            &digest_upper,
-            &digest_other,
-        ] {
-            assert!(Reference::parse(text).is_err(), "accepted {text:?}");
-        }
-        assert!(Reference::parse(&format!("q.io/a:{}", "t".repeat(129))).is_err());
-        assert!(Reference::parse(&format!("q.io/a:{}", "t".repeat(128))).is_ok());
-    }
-
-    #[test]
-    fn errors_are_one_short_line() {
-        let message = Reference::parse(&"\u{1b}[31m\n".repeat(100))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.len() < 1000 && !message.contains(['\n', '\u{1b}']),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn file_names_come_back_or_are_hashed() {
-        for text in ["busybox", "localhost:5000/a/b:V1", "[::1]:5000/a__b"] {
-            let reference = Reference::parse(text).unwrap();
-            let name = reference.file_name();
-            assert!(!name.contains('/') && !name.starts_with('.'), "{name}");
-            assert_eq!(Reference::from_file_name(&name), Some(reference));
-        }
-        let path = format!("{}/{}", "a".repeat(100), "b".repeat(100));
-        let long = Reference::parse(&format!("q.io/{path}:{}", "t".repeat(128))).unwrap();
-        let other = Reference::parse(&format!("q.io/{path}:{}", "u".repeat(128))).unwrap();
-        assert_eq!(long.file_name().len(), 65);
-        assert_ne!(long.file_name(), other.file_name());
-        assert_eq!(Reference::from_file_name(&long.file_name()), None);
-    }
-
-    #[test]
-    fn serialised_as_its_canonical_text() {
-        let reference = Reference::parse("busybox").unwrap();
-        let json = serde_json::to_string(&reference).unwrap();
-        assert_eq!(json, "\"docker.io/library/busybox:latest\"");
-        assert_eq!(serde_json::from_str::<Reference>(&json).unwrap(), reference);
-        assert!(serde_json::from_str::<Reference>("\"A\"").is_err());
-    }
-}
+mod tests;

@@ -1,0 +1,227 @@
+use super::*;
+
+const HEX: &str = "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
+
+fn canonical(text: &str) -> String {
+    Reference::parse(text).unwrap().to_string()
+}
+
+#[test]
+fn spellings_of_one_image_are_equal() {
+    for text in [
+        "busybox",
+        "busybox:latest",
+        "library/busybox",
+        "docker.io/busybox",
+        "docker.io/library/busybox:latest",
+        "index.docker.io/busybox",
+        "Docker.IO/library/busybox",
+    ] {
+        assert_eq!(
+            canonical(text),
+            "docker.io/library/busybox:latest",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn registries_ports_tags_and_digests() {
+    assert_eq!(canonical("localhost/a"), "localhost/a:latest");
+    assert_eq!(canonical("localhost:5000/a/b:V1"), "localhost:5000/a/b:V1");
+    assert_eq!(canonical("[::1]:5000/a"), "[::1]:5000/a:latest");
+    assert_eq!(
+        canonical("10.0.0.1/a__b/c-d.e"),
+        "10.0.0.1/a__b/c-d.e:latest"
+    );
+    assert_eq!(canonical("team/app:1"), "docker.io/team/app:1");
+    assert_eq!(
+        canonical(&format!("q.io/a@sha256:{HEX}")),
+        format!("q.io/a@sha256:{HEX}")
+    );
+    let both = Reference::parse(&format!("q.io/a:x@sha256:{HEX}")).unwrap();
+    assert_eq!(
+        (both.tag(), both.repository().as_str()),
+        (Some("x"), "q.io/a")
+    );
+    assert_eq!(both.digest().unwrap().digest(), HEX);
+    assert_eq!(Reference::parse("q.io/a@x").ok(), None);
+}
+
+#[test]
+fn names_without_a_host_are_short() {
+    for text in ["busybox", "busybox:1", "team/app", "team/app:1", "host/a.b"] {
+        assert!(Reference::is_short(text), "{text}");
+    }
+    for text in [
+        "q.io/a",
+        "localhost/a",
+        "LOCALHOST/a",
+        "h:5000/a",
+        "[::1]/a",
+    ] {
+        assert!(!Reference::is_short(text), "{text}");
+    }
+}
+
+/// Many texts of pieces that matter to the grammar, the same at each run.
+fn generated() -> impl Iterator<Item = String> {
+    const PIECES: [&str; 24] = [
+        "a",
+        "b7",
+        "LOCALHOST",
+        "localhost",
+        "MYHOST",
+        "docker.io",
+        "index.docker.io",
+        "q.io",
+        "[::1]",
+        "[0:0::A]",
+        "library",
+        "/",
+        "/",
+        "/",
+        ":",
+        ":5000",
+        ":x",
+        ".",
+        "-",
+        "__",
+        "V1",
+        "@sha256:",
+        HEX,
+        "Docker.IO",
+    ];
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap()
+    };
+    (0..200_000).map(move |_| {
+        let count = 1 + next() % 7;
+        (0..count).map(|_| PIECES[next() % PIECES.len()]).collect()
+    })
+}
+
+#[test]
+fn whatever_is_parsed_is_what_its_canonical_text_parses_to() {
+    let mut parsed = 0;
+    for text in generated() {
+        let Ok(reference) = Reference::parse(&text) else {
+            continue;
+        };
+        parsed += 1;
+        let canonical = reference.to_string();
+        assert_eq!(Reference::parse(&canonical).ok(), Some(reference), "{text}");
+        assert!(!Reference::is_short(&canonical), "{text}");
+    }
+    assert!(parsed > 10_000, "{parsed} texts are references");
+}
+
+#[test]
+fn canonical_form_is_a_fixed_point() {
+    for text in [
+        "busybox",
+        "localhost:5000/a/b:V1",
+        "[::1]:5000/a",
+        "a.b/c:d",
+    ] {
+        let once = canonical(text);
+        assert_eq!(canonical(&once), once);
+    }
+}
+
+#[test]
+fn hostile_texts_are_refused() {
+    let long = "a".repeat(300);
+    let digest_upper = format!("a@sha256:{}", HEX.to_uppercase());
+    let digest_other = format!("a@sha512:{HEX}{HEX}");
+    for text in [
+        "",
+        "/",
+        "a/",
+        "/a",
+        "a//b",
+        "../a",
+        "a/../b",
+        "A",
+        "a/B",
+        "q.io/",
+        "q.io/a:",
+        ":x",
+        "q.io/a:-x",
+        "q.io/a:.x",
+        "a b",
+        "a\n",
+        "a\0",
+        "a%2Fb",
+        "q.io:0/a",
+        "q.io:65536/a",
+        "q.io:/a",
+        "q.io:+5/a",
+        "-q.io/a",
+        "q-.io/a",
+        "q..io/a",
+        "[::1/a",
+        "[x]/a",
+        "[::1]x/a",
+        "a___b",
+        "a._b",
+        "a-",
+        "_a",
+        "a@sha256:00",
+        "é",
+        "MYHOST/foo",
+        "MyHost/team/foo",
+        "q.io/é",
+        "a@",
+        "@",
+        "q.io/a:b:c",
+        HEX,
+        &long,
+        &digest_upper,
+        &digest_other,
+    ] {
+        assert!(Reference::parse(text).is_err(), "accepted {text:?}");
+    }
+    assert!(Reference::parse(&format!("q.io/a:{}", "t".repeat(129))).is_err());
+    assert!(Reference::parse(&format!("q.io/a:{}", "t".repeat(128))).is_ok());
+}
+
+#[test]
+fn errors_are_one_short_line() {
+    let message = Reference::parse(&"\u{1b}[31m\n".repeat(100))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.len() < 1000 && !message.contains(['\n', '\u{1b}']),
+        "{message}"
+    );
+}
+
+#[test]
+fn file_names_come_back_or_are_hashed() {
+    for text in ["busybox", "localhost:5000/a/b:V1", "[::1]:5000/a__b"] {
+        let reference = Reference::parse(text).unwrap();
+        let name = reference.file_name();
+        assert!(!name.contains('/') && !name.starts_with('.'), "{name}");
+        assert_eq!(Reference::from_file_name(&name), Some(reference));
+    }
+    let path = format!("{}/{}", "a".repeat(100), "b".repeat(100));
+    let long = Reference::parse(&format!("q.io/{path}:{}", "t".repeat(128))).unwrap();
+    let other = Reference::parse(&format!("q.io/{path}:{}", "u".repeat(128))).unwrap();
+    assert_eq!(long.file_name().len(), 65);
+    assert_ne!(long.file_name(), other.file_name());
+    assert_eq!(Reference::from_file_name(&long.file_name()), None);
+}
+
+#[test]
+fn serialised_as_its_canonical_text() {
+    let reference = Reference::parse("busybox").unwrap();
+    let json = serde_json::to_string(&reference).unwrap();
+    assert_eq!(json, "\"docker.io/library/busybox:latest\"");
+    assert_eq!(serde_json::from_str::<Reference>(&json).unwrap(), reference);
+    assert!(serde_json::from_str::<Reference>("\"A\"").is_err());
+}
