@@ -44,6 +44,15 @@ impl Layer {
         Self::default()
     }
 
+    /// A layer of which a test has made both forms itself. Where it is to fail before its end, the
+    /// tar may be any bytes.
+    pub fn ready(tar: impl Into<Vec<u8>>, blob: impl Into<Vec<u8>>) -> Self {
+        Self {
+            packed: Some((tar.into(), blob.into())),
+            ..Self::default()
+        }
+    }
+
     /// How the layer is packed.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
