@@ -215,7 +215,9 @@ fn compare(host: &Host, layout: &Path, tag: &str, least: usize) {
             "--mount",
             "--propagation=private",
             "/bin/bash",
-            "-euc",
+            "-euo",
+            "pipefail",
+            "-c",
             &inside,
         ])
         .stdin(Stdio::null())
