@@ -9,6 +9,8 @@ mod export;
 mod fetch;
 #[cfg(test)]
 mod fixture;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod layer;
 mod layout;
 mod limits;

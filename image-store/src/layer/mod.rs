@@ -1,6 +1,8 @@
 //! Layers: from a compressed tar stream to a tree in the form that overlayfs stacks.
 
 mod extract;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod header;
 mod inflate;
 mod intake;

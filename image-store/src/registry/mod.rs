@@ -11,6 +11,8 @@ mod challenge;
 mod client;
 mod credentials;
 mod endpoint;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod push;
 mod token;
 

@@ -1,0 +1,4 @@
+//! Configurations of images.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_store::fuzzing::config(data));

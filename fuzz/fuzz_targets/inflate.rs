@@ -1,0 +1,4 @@
+//! Compressed streams.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_store::fuzzing::inflate(data));

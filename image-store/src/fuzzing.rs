@@ -1,0 +1,119 @@
+//! Bodies of the fuzz targets: ordinary functions that take any bytes, and panic only where the
+//! code under test has a bug. `fuzz/` hands them to libFuzzer; the tests below replay their corpora
+//! and mutate these.
+//!
+//! A new target: a function here (or beside what it calls, where that is private), a line in
+//! `targets_hold_what_they_are_given` below, seeds in `fuzzing/seeds.rs`, a file in `fuzz/fuzz_targets/`.
+
+#[cfg(test)]
+mod seeds;
+
+use crate::digest::parse_digest;
+pub use crate::layer::fuzzing::{inflate, layer, pax, whiteout};
+use crate::manifest::{Document, Manifest, Platform, parse_config};
+use crate::media_type;
+use crate::reference::Reference;
+pub use crate::registry::fuzzing::registry_headers;
+use crate::source::ImageSource;
+
+/// Manifests and indexes, told as any of the media types.
+pub fn manifest(data: &[u8]) {
+    let platform = Platform::host();
+    for told in ["", media_type::OCI_MANIFEST, media_type::OCI_INDEX] {
+        let told = media_type::of_manifest(data, told);
+        match Document::parse("document", data, &told) {
+            Ok(Document::Manifest(manifest)) => {
+                for layer in manifest.layers.iter().chain([&manifest.config]) {
+                    assert_eq!(layer.digest.digest().len(), 64);
+                }
+                drop(manifest.check_image("manifest"));
+            }
+            Ok(Document::Index(index)) => drop(index.pick("index", &platform)),
+            Err(error) => drop(error.to_string()),
+        }
+    }
+}
+
+/// Configurations of an image with two layers.
+pub fn config(data: &[u8]) {
+    let Some(manifest) = two_layers() else {
+        unreachable!("the manifest is a proper one")
+    };
+    if let Ok((_, diff_ids)) = parse_config("config", data, &manifest, &Platform::host()) {
+        assert_eq!(diff_ids.len(), 2);
+    }
+}
+
+fn two_layers() -> Option<Manifest> {
+    let blob = |media_type: &str| {
+        let hex = "0".repeat(64);
+        format!(r#"{{"mediaType":"{media_type}","digest":"sha256:{hex}","size":1}}"#)
+    };
+    let layer = blob(media_type::OCI_LAYER);
+    let config = blob(media_type::OCI_CONFIG);
+    let text = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{layer},{layer}]}}"#);
+    match Document::parse("manifest", text.as_bytes(), "") {
+        Ok(Document::Manifest(manifest)) => Some(manifest),
+        _ => None,
+    }
+}
+
+/// References, sources and digests as users and images write them.
+pub fn reference(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(digest) = parse_digest(text) {
+        assert_eq!(digest.as_ref(), text);
+    }
+    drop(ImageSource::parse(text));
+    let Ok(reference) = Reference::parse(text) else {
+        return;
+    };
+    let canonical = reference.to_string();
+    assert_eq!(Reference::parse(&canonical).ok().as_ref(), Some(&reference));
+    let file = reference.file_name();
+    assert!(file.len() <= 255 && !file.contains('/') && !file.starts_with('.'));
+    if !file.starts_with('%') {
+        assert_eq!(Reference::from_file_name(&file), Some(reference));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replay::replay;
+
+    // One test for each, so that the runner has them side by side.
+    macro_rules! targets {
+        ($($name:ident: $mutations:expr),* $(,)?) => {
+            $(
+                #[test]
+                fn $name() {
+                    super::seeds::bless(stringify!($name));
+                    replay(stringify!($name), $mutations, super::$name);
+                }
+            )*
+
+            #[test]
+            fn each_corpus_has_a_target_and_each_target_its_seeds() {
+                for name in [$(stringify!($name)),*] {
+                    for seed in super::seeds::of(name) {
+                        let file = replay::corpus_folder(name).join(seed.0);
+                        assert!(file.exists(), "{} is missing: see fuzz/README.md", file.display());
+                    }
+                }
+            }
+        };
+    }
+
+    targets! {
+        layer: 6000,
+        inflate: 2000,
+        pax: 50_000,
+        whiteout: 50_000,
+        manifest: 10_000,
+        config: 8000,
+        reference: 30_000,
+        registry_headers: 30_000,
+    }
+}

@@ -1,0 +1,82 @@
+//! Fuzz targets in ordinary tests: each file of a target's corpus (`fuzz/corpus/TARGET/`), then
+//! some thousands of inputs that are made of these. Always the same ones, so that a failure comes
+//! again.
+//!
+//! `FAIRING_MUTATIONS=1000000` runs longer, `FAIRING_MUTATION_SEED=7` elsewhere.
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a failure here is a failure of a test, and its input must be seen"
+)]
+
+mod mutation;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+
+use crate::mutation::Mutator;
+
+/// What runs on one input. It returns, whatever the bytes; how long is the test runner's to bound.
+pub type Target = fn(&[u8]);
+
+/// Runs `target` on all of its corpus and then on `mutations` inputs made of it.
+///
+/// # Panics
+/// If the target panics, after its input was printed; if it has no corpus.
+pub fn replay(name: &str, mutations: u64, target: Target) {
+    let seeds = corpus(name);
+    for (path, input) in &seeds {
+        run(name, &path.display().to_string(), input, target);
+    }
+    let mutations = from_environment("FAIRING_MUTATIONS").unwrap_or(mutations);
+    let start = from_environment("FAIRING_MUTATION_SEED").unwrap_or(0);
+    let inputs: Vec<&[u8]> = seeds.iter().map(|(_, input)| input.as_slice()).collect();
+    let mut mutator = Mutator::new(name, start, &inputs);
+    for number in 0..mutations {
+        let input = mutator.next();
+        run(name, &format!("mutation {number}"), input, target);
+    }
+}
+
+/// The folder of a target's corpus, within the repository.
+#[must_use]
+pub fn corpus_folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz/corpus")
+        .join(name)
+}
+
+fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = corpus_folder(name);
+    let entries = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{} has no corpus: {error}", folder.display()));
+    let mut seeds: Vec<(PathBuf, Vec<u8>)> = entries
+        .map(|entry| {
+            let read = entry.and_then(|entry| Ok((entry.path(), std::fs::read(entry.path())?)));
+            read.unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        })
+        .collect();
+    assert!(!seeds.is_empty(), "{} is empty", folder.display());
+    // The order of a folder is anybody's; that of the inputs is not.
+    seeds.sort();
+    seeds
+}
+
+fn run(name: &str, which: &str, input: &[u8], target: Target) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| target(input))) {
+        eprintln!(
+            "target {name}, {which}: {} bytes\n{}",
+            input.len(),
+            input.escape_ascii()
+        );
+        resume_unwind(panic);
+    }
+}
+
+fn from_environment(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
+    )
+}
