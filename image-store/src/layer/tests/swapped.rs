@@ -39,6 +39,15 @@ fn layer() -> Vec<u8> {
     tar.end()
 }
 
+/// Tells the swapper to end, also when the test fails.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn folders_swapped_for_links_lead_nowhere() {
     let tar = layer();
@@ -66,8 +75,10 @@ fn folders_swapped_for_links_lead_nowhere() {
                 }
                 swaps
             });
-            let result = ground.unpack(&tar);
-            done.store(true, Ordering::Relaxed);
+            let result = {
+                let _done = Done(&done);
+                ground.unpack(&tar)
+            };
             swaps += swapper.join().unwrap();
             match result {
                 Ok(_) => {}
