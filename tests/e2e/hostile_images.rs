@@ -149,6 +149,36 @@ fn files_of_the_pod_are_put_over_no_file_of_the_host() {
 }
 
 #[test]
+fn devices_of_an_image_can_not_be_opened() {
+    let host = Host::new();
+    host.accept_unsigned();
+    // Devices that the app's own /dev has too, so that nothing but the mount stands in the way.
+    let layer = Layer::new()
+        .character_device("srv/zero", 1, 5)
+        .character_device("zero", 1, 5);
+    let image = ImageBuilder::busybox().layer(layer).build();
+    let image = import(&host, &image, "devices:1");
+    let opened = "for device in /srv/zero /zero; do
+            test -c $device || echo no device
+            head -c 1 $device > /dev/null 2> /dev/null && echo opened
+        done; head -c 1 /dev/zero > /dev/null && echo end";
+    let output = host
+        .fairing([
+            "run",
+            "--rm",
+            "--pull=never",
+            &image,
+            "--",
+            "/bin/sh",
+            "-c",
+            opened,
+        ])
+        .run()
+        .ok();
+    assert_eq!(output.stdout, "end\n", "{output}");
+}
+
+#[test]
 fn account_files_of_an_image_are_read_with_care() {
     let host = Host::new();
     host.accept_unsigned();
