@@ -297,6 +297,13 @@ impl Output {
         self
     }
 
+    /// Expects nothing on standard error.
+    #[track_caller]
+    pub fn expect_no_stderr(self) -> Self {
+        assert!(self.stderr.is_empty(), "stderr is not empty\n{self}");
+        self
+    }
+
     /// Standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {

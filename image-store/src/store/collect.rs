@@ -246,7 +246,7 @@ impl Store {
                 Err(_) => plan.report.strange.push(path),
                 Ok(_) if was_removed.is_none() && needed.layers.contains(digits) => {}
                 Ok(diff_id) => {
-                    let size = self.layer_facts(&diff_id).size;
+                    let size = self.layer_size(&diff_id).unwrap_or_default();
                     plan.report.freed = plan.report.freed.saturating_add(size);
                     plan.layers.push(path);
                 }

@@ -1,5 +1,6 @@
 //! What the documents of the store name: each is read, hashed and parsed once.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -9,7 +10,6 @@ use serde::Deserialize;
 use super::{RefRecord, Store};
 use crate::digest::parse_digest;
 use crate::error::StoreError;
-use crate::manifest::{Document, Manifest};
 use crate::origin::Limits;
 
 /// What one document names. Only sizes that reading it has told are known.
@@ -98,45 +98,68 @@ impl<'a> Documents<'a> {
             size: bytes.len() as u64,
             ..Contents::default()
         };
-        match Document::parse("blob", &bytes, "") {
-            Ok(Document::Index(index)) => {
-                contents.members = index.members.into_iter().map(|m| m.digest).collect();
-            }
-            Ok(Document::Manifest(manifest)) => self.manifest(&manifest, &mut contents)?,
-            // It has its digest, so it never was a manifest.
-            Err(_) => {}
+        // What has its digest and is no document never was one.
+        let Ok(document) = serde_json::from_slice::<Document<'_>>(&bytes) else {
+            return Ok(contents);
+        };
+        contents.members = digests(document.manifests.as_ref());
+        contents.layer_blobs = digests(document.layers.as_ref());
+        let config = document.config.and_then(|config| digest_of(&config));
+        if let Some(config) = config {
+            let bytes = self
+                .store
+                .read_blob("configuration", &config, limits.config)?;
+            contents.config = Some((config, bytes.len() as u64));
+            let config: Config<'_> = serde_json::from_slice(&bytes).unwrap_or_default();
+            contents.created = config.created.map(Cow::into_owned);
+            let diff_ids = config.rootfs.diff_ids.iter();
+            contents.diff_ids = diff_ids.filter_map(|id| parse_digest(id).ok()).collect();
         }
         Ok(contents)
     }
+}
 
-    fn manifest(&self, manifest: &Manifest, contents: &mut Contents) -> Result<(), StoreError> {
-        let digest = &manifest.config.digest;
-        let limit = Limits::default().config;
-        let bytes = self.store.read_blob("configuration", digest, limit)?;
-        contents.config = Some((digest.clone(), bytes.len() as u64));
-        contents.layer_blobs = manifest.layers.iter().map(|l| l.digest.clone()).collect();
-        let config: Config = serde_json::from_slice(&bytes).unwrap_or_default();
-        contents.created = config.created;
-        // Others than these name nothing that the store could have.
-        let diff_ids = config.rootfs.diff_ids.iter();
-        contents.diff_ids = diff_ids.filter_map(|id| parse_digest(id).ok()).collect();
-        Ok(())
-    }
+/// The little of a manifest or index that counts here. Whoever runs an image reads it strictly; here
+/// everything is kept that any reader could take it to name.
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    config: Option<Descriptor<'a>>,
+    #[serde(borrow)]
+    layers: Option<Vec<Descriptor<'a>>>,
+    #[serde(borrow)]
+    manifests: Option<Vec<Descriptor<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Descriptor<'a> {
+    #[serde(borrow)]
+    digest: Cow<'a, str>,
+}
+
+/// Others than SHA-256 name nothing that the store could have.
+fn digest_of(descriptor: &Descriptor<'_>) -> Option<Digest> {
+    parse_digest(&descriptor.digest).ok()
+}
+
+fn digests(descriptors: Option<&Vec<Descriptor<'_>>>) -> Vec<Digest> {
+    let descriptors = descriptors.into_iter().flatten();
+    descriptors.filter_map(digest_of).collect()
 }
 
 /// The little of a configuration that counts here.
 #[derive(Default, Deserialize)]
-struct Config {
-    #[serde(default)]
-    created: Option<String>,
-    #[serde(default)]
-    rootfs: RootFs,
+struct Config<'a> {
+    #[serde(borrow, default)]
+    created: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    rootfs: RootFs<'a>,
 }
 
 #[derive(Default, Deserialize)]
-struct RootFs {
-    #[serde(default)]
-    diff_ids: Vec<String>,
+struct RootFs<'a> {
+    #[serde(borrow, default)]
+    diff_ids: Vec<Cow<'a, str>>,
 }
 
 impl Store {

@@ -64,18 +64,19 @@ enum Part {
 #[derive(Default)]
 struct Parts {
     numbers: HashMap<Part, usize>,
-    sizes: Vec<u64>,
+    /// `None` for a layer that is missing.
+    sizes: Vec<Option<u64>>,
     /// How many names need it.
     users: Vec<usize>,
 }
 
 impl Parts {
-    fn number(&mut self, part: Part, size: impl FnOnce(&Part) -> u64) -> usize {
+    fn number(&mut self, part: Part, size: impl FnOnce() -> Option<u64>) -> usize {
         if let Some(number) = self.numbers.get(&part) {
             return *number;
         }
         let number = self.sizes.len();
-        self.sizes.push(size(&part));
+        self.sizes.push(size());
         self.users.push(0);
         self.numbers.insert(part, number);
         number
@@ -85,7 +86,7 @@ impl Parts {
     fn sum(&self, parts: &[usize]) -> (u64, u64) {
         let mut sums = (0_u64, 0_u64);
         for &part in parts {
-            let size = self.sizes.get(part).copied().unwrap_or_default();
+            let size = self.sizes.get(part).copied().flatten().unwrap_or_default();
             sums.0 = sums.0.saturating_add(size);
             if self.users.get(part) == Some(&1) {
                 sums.1 = sums.1.saturating_add(size);
@@ -191,7 +192,7 @@ impl Store {
         let mut missing = None;
         for (digest, contents) in &below {
             let mut blob = |digest: &Digest, size: Option<u64>| {
-                let size = |_: &Part| size.unwrap_or_else(|| self.blob_size(digest));
+                let size = || Some(size.unwrap_or_else(|| self.blob_size(digest)));
                 facts
                     .parts
                     .push(parts.number(Part::Blob(digest.clone()), size));
@@ -209,18 +210,16 @@ impl Store {
                 }
             }
             for diff_id in &contents.diff_ids {
-                let size = |_: &Part| self.layer_facts(diff_id).size;
+                let size = || self.layer_size(diff_id);
                 let number = parts.number(Part::Layer(diff_id.clone()), size);
                 facts.parts.push(number);
+                if *digest == record.manifest && parts.sizes.get(number) == Some(&None) {
+                    missing.get_or_insert(diff_id.clone());
+                }
             }
             if *digest == record.manifest {
                 facts.layers = contents.diff_ids.len();
                 facts.created = contents.created.clone();
-                for diff_id in &contents.diff_ids {
-                    if !self.has_layer(diff_id)? {
-                        missing.get_or_insert(diff_id.clone());
-                    }
-                }
             }
         }
         match missing {
@@ -240,12 +239,15 @@ impl Store {
             .map_or(0, |metadata| metadata.len())
     }
 
-    /// What is on record of a layer; zeros if nothing is.
-    pub(super) fn layer_facts(&self, diff_id: &Digest) -> LayerFacts {
-        self.layer_folder(diff_id)
-            .ok()
-            .and_then(|folder| fs::read(folder.join("layer.json")).ok())
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
+    /// Bytes of a layer as they are on record, none if nothing is; `None` if it is not there.
+    pub(super) fn layer_size(&self, diff_id: &Digest) -> Option<u64> {
+        let folder = self.layer_folder(diff_id).ok()?;
+        match fs::read(folder.join("layer.json")) {
+            Ok(bytes) => {
+                let facts: LayerFacts = serde_json::from_slice(&bytes).unwrap_or_default();
+                Some(facts.size)
+            }
+            Err(_) => folder.join("fs").exists().then_some(0),
+        }
     }
 }

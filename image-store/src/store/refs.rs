@@ -1,5 +1,6 @@
 //! Names of images: one small file for each.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -43,11 +44,14 @@ pub struct RefRecord {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Stored<'a> {
     version: u32,
-    reference: String,
-    digest: String,
-    manifest: String,
+    #[serde(borrow)]
+    reference: Cow<'a, str>,
+    #[serde(borrow)]
+    digest: Cow<'a, str>,
+    #[serde(borrow)]
+    manifest: Cow<'a, str>,
     fetched_at: u64,
     source: String,
 }
@@ -73,9 +77,9 @@ impl RefRecord {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let stored = Stored {
             version: VERSION,
-            reference: self.reference.to_string(),
-            digest: self.digest.to_string(),
-            manifest: self.manifest.to_string(),
+            reference: self.reference.to_string().into(),
+            digest: self.digest.as_ref().into(),
+            manifest: self.manifest.as_ref().into(),
             fetched_at: self.fetched_at,
             source: self.source.clone(),
         };
@@ -88,7 +92,7 @@ impl RefRecord {
             path: path.to_owned(),
             reason,
         };
-        let stored: Stored = serde_json::from_slice(bytes)
+        let stored: Stored<'_> = serde_json::from_slice(bytes)
             .map_err(|error| damaged(format!("it can't be read: {error}")))?;
         if stored.version > VERSION {
             return Err(damaged(format!(

@@ -1,0 +1,57 @@
+//! A store of ten thousand names and two thousand images: a start doesn't notice, and a list reads
+//! each thing once.
+
+use std::fs;
+
+use harness::{Host, LargeStore};
+
+use crate::imported::busybox_host;
+
+const NAMES: usize = 10_000;
+const IMAGES: usize = 2_000;
+/// 20 shared layers, and two of each image.
+const LAYERS: usize = 20 + 2 * IMAGES;
+
+/// How many files a command opens.
+fn opened(host: &Host, arguments: &[&str]) -> usize {
+    let trace = host.base().join("trace");
+    let strace = ["-f", "-qq", "-e", "trace=open,openat,openat2", "-o"];
+    let strace = strace.map(String::from).into_iter();
+    host.fairing(arguments)
+        .through("strace", strace.chain([trace.display().to_string()]))
+        .run()
+        .ok();
+    let trace = fs::read_to_string(trace).unwrap();
+    // One that a second process interrupts is told in two lines.
+    trace.lines().filter(|line| line.contains('(')).count()
+}
+
+#[test]
+fn a_large_store_costs_a_start_nothing_and_a_list_one_look_each() {
+    let (host, image) = busybox_host();
+    let images = host.data_dir().join("images");
+    let start = ["run", "--rm", "--pull=never", &image, "--", "/bin/true"];
+    let small = opened(&host, &start);
+    LargeStore::fill(&host.data_dir(), NAMES, IMAGES);
+    assert_eq!(opened(&host, &start), small);
+
+    let listed = host.fairing(["image", "list", "--no-legend"]).run().ok();
+    assert_eq!(listed.stdout.lines().count(), NAMES + 1);
+    assert!(!listed.stdout.contains("damaged"));
+    // Each name; index, manifest and configuration of each image; the facts of each layer.
+    let needed = NAMES + 3 * IMAGES + LAYERS;
+    let opened = opened(&host, &["image", "list"]);
+    assert!(opened < needed + 200, "{opened} for {needed}");
+
+    // Everything has a name.
+    let layers = || fs::read_dir(images.join("layers")).unwrap().count();
+    host.fairing(["image", "gc"]).run().ok();
+    assert_eq!(layers(), LAYERS + 1);
+    // One image of five names: the last one frees two layers.
+    for version in 0..5 {
+        assert_eq!(layers(), LAYERS + 1, "before version {version}");
+        let name = format!("registry.example.com/team/app7:v{version}");
+        host.fairing(["image", "rm", &name]).run().ok();
+    }
+    assert_eq!(layers(), LAYERS - 1);
+}
