@@ -37,18 +37,17 @@ impl Table {
                 *width = cell.chars().count().max(*width);
             }
         }
-        let mut text = String::new();
+        let mut text = String::with_capacity(shown.len() * (widths.iter().sum::<usize>() + 16));
         for row in shown {
-            let mut line = String::new();
+            let begin = text.len();
             for (width, cell) in widths.iter().zip(row) {
                 // What others wrote must not break the table or speak to the terminal.
-                let cell: String = cell
-                    .chars()
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .collect();
-                line.push_str(&format!("{cell:<width$}  "));
+                text.extend(cell.chars().map(|c| if c.is_control() { ' ' } else { c }));
+                let padding = width.saturating_sub(cell.chars().count()) + 2;
+                text.extend(std::iter::repeat_n(' ', padding));
             }
-            text.push_str(line.trim_end());
+            let end = text.trim_end().len();
+            text.truncate(end.max(begin));
             text.push('\n');
         }
         text

@@ -1,12 +1,16 @@
 //! Blobs: files named by the digest of their contents. Read small, re-hashed each time.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use oci_spec::image::Digest;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
 
 use super::Store;
-use crate::digest::sha256;
+use crate::digest::{hex, sha256};
 use crate::error::StoreError;
 
 impl Store {
@@ -22,15 +26,42 @@ impl Store {
         limit: u64,
     ) -> Result<Vec<u8>, StoreError> {
         let path = self.blob_path(digest)?;
-        let file = File::open(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => StoreError::Missing {
+        self.read_blob_at(CWD, &path, what, digest, limit)
+    }
+
+    /// As [`Store::read_blob`] with the folder of the blobs open: the way there is walked once for
+    /// many.
+    pub(super) fn read_blob_in(
+        &self,
+        folder: &File,
+        what: &str,
+        digest: &Digest,
+        limit: u64,
+    ) -> Result<Vec<u8>, StoreError> {
+        let name = Path::new(hex(digest)?);
+        self.read_blob_at(folder.as_fd(), name, what, digest, limit)
+    }
+
+    fn read_blob_at(
+        &self,
+        folder: BorrowedFd<'_>,
+        at: &Path,
+        what: &str,
+        digest: &Digest,
+        limit: u64,
+    ) -> Result<Vec<u8>, StoreError> {
+        let path = self.blob_path(digest)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(folder, at, flags, Mode::empty()).map_err(|error| match error {
+            Errno::NOENT => StoreError::Missing {
                 what: what.to_owned(),
                 digest: digest.clone(),
             },
             _ => StoreError::io("cannot open", &path, error),
         })?;
         let mut bytes = Vec::with_capacity(4096);
-        file.take(limit + 1)
+        File::from(file)
+            .take(limit + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| StoreError::io("cannot read", &path, error))?;
         if bytes.len() as u64 > limit {

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::contents::Documents;
 use super::durable::sync_folder;
 use super::find::entries_in;
+use super::listing::Folders;
 use super::refs::seconds;
 use super::trash::REMOVED;
 use super::{Exclusive, RefRecord, Store, Survey};
@@ -236,6 +237,7 @@ impl Store {
     }
 
     fn plan_layers(&self, needed: &Needed, plan: &mut Plan) -> Result<(), StoreError> {
+        let folders = Folders::of(self);
         let folder = self.layers_folder();
         for name in entries_in(&folder)? {
             let path = folder.join(&name);
@@ -246,7 +248,7 @@ impl Store {
                 Err(_) => plan.report.strange.push(path),
                 Ok(_) if was_removed.is_none() && needed.layers.contains(digits) => {}
                 Ok(diff_id) => {
-                    let size = self.layer_size(&diff_id).unwrap_or_default();
+                    let size = folders.layer_size(&diff_id).unwrap_or_default();
                     plan.report.freed = plan.report.freed.saturating_add(size);
                     plan.layers.push(path);
                 }
@@ -256,6 +258,7 @@ impl Store {
     }
 
     fn plan_blobs(&self, needed: &Needed, plan: &mut Plan) -> Result<(), StoreError> {
+        let folders = Folders::of(self);
         let folder = self.blobs_folder();
         for name in entries_in(&folder)? {
             let path = folder.join(&name);
@@ -264,7 +267,8 @@ impl Store {
                 Err(_) => plan.report.strange.push(path),
                 Ok(_) if needed.blobs.contains(text) => {}
                 Ok(digest) => {
-                    plan.report.freed = plan.report.freed.saturating_add(self.blob_size(&digest));
+                    plan.report.freed =
+                        plan.report.freed.saturating_add(folders.blob_size(&digest));
                     plan.blobs.push(path);
                 }
             }

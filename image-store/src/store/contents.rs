@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::rc::Rc;
 
 use oci_spec::image::Digest;
@@ -34,6 +35,8 @@ pub(super) struct Contents {
 #[derive(Debug)]
 pub(super) struct Documents<'a> {
     store: &'a Store,
+    /// The folder of the blobs, if there is one.
+    blobs: Option<File>,
     known: HashMap<Digest, Rc<Contents>>,
 }
 
@@ -41,6 +44,7 @@ impl<'a> Documents<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
         Self {
             store,
+            blobs: File::open(store.blobs_folder()).ok(),
             known: HashMap::new(),
         }
     }
@@ -87,9 +91,16 @@ impl<'a> Documents<'a> {
         self.below(&[&record.digest, &record.manifest])
     }
 
+    fn blob(&self, what: &str, digest: &Digest, limit: u64) -> Result<Vec<u8>, StoreError> {
+        match &self.blobs {
+            Some(folder) => self.store.read_blob_in(folder, what, digest, limit),
+            None => self.store.read_blob(what, digest, limit),
+        }
+    }
+
     fn read(&self, digest: &Digest) -> Result<Contents, StoreError> {
         let limits = Limits::default();
-        let bytes = match self.store.read_blob("manifest", digest, limits.manifest) {
+        let bytes = match self.blob("manifest", digest, limits.manifest) {
             // It is no document then, but a layer.
             Err(StoreError::LimitExceeded { .. }) => return Ok(Contents::default()),
             other => other?,
@@ -106,9 +117,7 @@ impl<'a> Documents<'a> {
         contents.layer_blobs = digests(document.layers.as_ref());
         let config = document.config.and_then(|config| digest_of(&config));
         if let Some(config) = config {
-            let bytes = self
-                .store
-                .read_blob("configuration", &config, limits.config)?;
+            let bytes = self.blob("configuration", &config, limits.config)?;
             contents.config = Some((config, bytes.len() as u64));
             let config: Config<'_> = serde_json::from_slice(&bytes).unwrap_or_default();
             contents.created = config.created.map(Cow::into_owned);

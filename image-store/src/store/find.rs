@@ -1,7 +1,7 @@
 //! Looking for images by what a person types.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -30,7 +30,13 @@ impl Store {
     pub(super) fn all_refs(&self) -> Result<Vec<Result<RefRecord, StoreError>>, StoreError> {
         let mut records = Vec::new();
         let folder = self.refs_folder();
-        for name in entries_in(&folder)? {
+        let names = entries_in(&folder)?;
+        if names.is_empty() {
+            return Ok(records);
+        }
+        let open = File::open(&folder).map_err(|e| StoreError::io("cannot open", &folder, e))?;
+        records.reserve(names.len());
+        for name in names {
             let strange = || StoreError::Damaged {
                 path: folder.join(&name),
                 reason: "its name is none that the store gives".to_owned(),
@@ -39,7 +45,7 @@ impl Store {
                 records.push(Err(strange()));
                 continue;
             };
-            match self.read_ref(name) {
+            match self.read_ref_in(&open, name) {
                 Ok(Some(record)) if record.reference.file_name() != name => {
                     records.push(Err(strange()));
                 }

@@ -1,9 +1,11 @@
 //! What the store holds, and what it costs.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 
 use oci_spec::image::Digest;
+use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use serde::{Deserialize, Serialize};
 
 use super::contents::Documents;
@@ -63,6 +65,7 @@ enum Part {
 /// All parts that were met, by number.
 #[derive(Default)]
 struct Parts {
+    folders: Folders,
     numbers: HashMap<Part, usize>,
     /// `None` for a layer that is missing.
     sizes: Vec<Option<u64>>,
@@ -71,12 +74,16 @@ struct Parts {
 }
 
 impl Parts {
-    fn number(&mut self, part: Part, size: impl FnOnce() -> Option<u64>) -> usize {
+    /// The number of a part, which is looked at if it is new.
+    fn number(&mut self, part: Part, size: Option<u64>) -> usize {
         if let Some(number) = self.numbers.get(&part) {
             return *number;
         }
         let number = self.sizes.len();
-        self.sizes.push(size());
+        self.sizes.push(size.or_else(|| match &part {
+            Part::Blob(digest) => Some(self.folders.blob_size(digest)),
+            Part::Layer(diff_id) => self.folders.layer_size(diff_id),
+        }));
         self.users.push(0);
         self.numbers.insert(part, number);
         number
@@ -114,13 +121,18 @@ impl Store {
     /// [`StoreError::Io`] if the store can't be read at all.
     pub fn list(&self) -> Result<(Vec<Listing>, Vec<StoreError>), StoreError> {
         let mut documents = Documents::new(self);
-        let mut parts = Parts::default();
+        let mut parts = Parts {
+            folders: Folders::of(self),
+            ..Parts::default()
+        };
         let mut images: HashMap<(Digest, Digest), usize> = HashMap::new();
         let mut facts: Vec<Facts> = Vec::new();
         let mut rows: Vec<(RefRecord, usize)> = Vec::new();
         let mut unreadable = Vec::new();
         let signed: HashSet<String> = names_in(&self.signatures_folder())?.into_iter().collect();
-        for record in self.all_refs()? {
+        let records = self.all_refs()?;
+        rows.reserve(records.len());
+        for record in records {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
@@ -192,7 +204,6 @@ impl Store {
         let mut missing = None;
         for (digest, contents) in &below {
             let mut blob = |digest: &Digest, size: Option<u64>| {
-                let size = || Some(size.unwrap_or_else(|| self.blob_size(digest)));
                 facts
                     .parts
                     .push(parts.number(Part::Blob(digest.clone()), size));
@@ -210,8 +221,7 @@ impl Store {
                 }
             }
             for diff_id in &contents.diff_ids {
-                let size = || self.layer_size(diff_id);
-                let number = parts.number(Part::Layer(diff_id.clone()), size);
+                let number = parts.number(Part::Layer(diff_id.clone()), None);
                 facts.parts.push(number);
                 if *digest == record.manifest && parts.sizes.get(number) == Some(&None) {
                     missing.get_or_insert(diff_id.clone());
@@ -230,24 +240,56 @@ impl Store {
             }),
         }
     }
+}
+
+/// The folders of the parts, open: the way there is walked once for many.
+#[derive(Default)]
+pub(super) struct Folders {
+    blobs: Option<File>,
+    layers: Option<File>,
+}
+
+impl Folders {
+    pub(super) fn of(store: &Store) -> Self {
+        Self {
+            blobs: File::open(store.blobs_folder()).ok(),
+            layers: File::open(store.layers_folder()).ok(),
+        }
+    }
 
     /// Bytes of a blob; none if it is not there, as compressed layers may be.
     pub(super) fn blob_size(&self, digest: &Digest) -> u64 {
-        self.blob_path(digest)
+        let Some(folder) = &self.blobs else { return 0 };
+        statat(folder, digest.digest(), AtFlags::SYMLINK_NOFOLLOW)
             .ok()
-            .and_then(|path| fs::symlink_metadata(path).ok())
-            .map_or(0, |metadata| metadata.len())
+            .and_then(|stat| u64::try_from(stat.st_size).ok())
+            .unwrap_or_default()
     }
 
     /// Bytes of a layer as they are on record, none if nothing is; `None` if it is not there.
     pub(super) fn layer_size(&self, diff_id: &Digest) -> Option<u64> {
-        let folder = self.layer_folder(diff_id).ok()?;
-        match fs::read(folder.join("layer.json")) {
-            Ok(bytes) => {
-                let facts: LayerFacts = serde_json::from_slice(&bytes).unwrap_or_default();
-                Some(facts.size)
+        let folder = self.layers.as_ref()?;
+        let path = format!("{}/layer.json", diff_id.digest());
+        match openat(
+            folder,
+            path,
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        ) {
+            Ok(file) => Some(read_facts(file.into()).size),
+            Err(_) => {
+                let tree = format!("{}/fs", diff_id.digest());
+                let there = statat(folder, tree, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+                there.then_some(0)
             }
-            Err(_) => folder.join("fs").exists().then_some(0),
         }
     }
+}
+
+/// One read: it is some dozens of bytes.
+fn read_facts(mut file: File) -> LayerFacts {
+    let mut bytes = [0; 4096];
+    let length = file.read(&mut bytes).unwrap_or_default();
+    let facts = bytes.get(..length).unwrap_or_default();
+    serde_json::from_slice(facts).unwrap_or_default()
 }
