@@ -34,6 +34,21 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     hasher.finish()
 }
 
+/// Whether `bytes` have this digest; costs no text.
+pub(crate) fn has_digest(bytes: &[u8], digest: &Digest) -> bool {
+    let Ok(digits) = hex(digest) else {
+        return false;
+    };
+    let value = |digit: &u8| char::from(*digit).to_digit(16);
+    let pairs = digits.as_bytes().chunks_exact(2);
+    let found = Sha256::digest(bytes);
+    pairs.len() == found.len()
+        && pairs.zip(found).all(|(pair, byte)| {
+            matches!(pair, [high, low] if value(high) == Some(u32::from(byte >> 4))
+                && value(low) == Some(u32::from(byte & 15)))
+        })
+}
+
 /// The hexadecimal part of a digest, fit to be a file name.
 ///
 /// # Errors
@@ -106,6 +121,20 @@ mod tests {
             sha256(b"").as_ref(),
             "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         );
+    }
+
+    #[test]
+    fn bytes_have_one_digest() {
+        let digest = sha256(b"some bytes");
+        assert!(has_digest(b"some bytes", &digest));
+        assert!(!has_digest(b"some byte", &digest));
+        for at in 0..64 {
+            let mut other = digest.as_ref().to_owned().into_bytes();
+            let digit = &mut other[7 + at];
+            *digit = if *digit == b'0' { b'1' } else { b'0' };
+            let other = parse_digest(std::str::from_utf8(&other).unwrap()).unwrap();
+            assert!(!has_digest(b"some bytes", &other), "digit {at}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the store holds, and what it costs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 
@@ -8,7 +8,7 @@ use oci_spec::image::Digest;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use serde::{Deserialize, Serialize};
 
-use super::contents::Documents;
+use super::contents::{DigestMap, Documents};
 use super::find::names_in;
 use super::{RefRecord, Store};
 use crate::error::StoreError;
@@ -66,7 +66,7 @@ enum Part {
 #[derive(Default)]
 struct Parts {
     folders: Folders,
-    numbers: HashMap<Part, usize>,
+    numbers: DigestMap<Part, usize>,
     /// `None` for a layer that is missing.
     sizes: Vec<Option<u64>>,
     /// How many names need it.
@@ -125,7 +125,7 @@ impl Store {
             folders: Folders::of(self),
             ..Parts::default()
         };
-        let mut images: HashMap<(Digest, Digest), usize> = HashMap::new();
+        let mut images: DigestMap<(Digest, Digest), usize> = DigestMap::default();
         let mut facts: Vec<Facts> = Vec::new();
         let mut rows: Vec<(RefRecord, usize)> = Vec::new();
         let mut unreadable = Vec::new();

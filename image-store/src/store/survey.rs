@@ -63,6 +63,12 @@ impl Store {
 }
 
 impl<'a> Survey<'a> {
+    /// Whether the records are kept, and not read again in any case.
+    #[cfg(test)]
+    pub(super) fn is_kept(&self) -> bool {
+        self.records.is_some()
+    }
+
     /// All records, as they are now.
     pub(super) fn records(&mut self, store: &Store) -> Result<Records, StoreError> {
         match self.records.take() {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{Ground, platform};
 
@@ -87,6 +88,86 @@ fn a_layer_goes_when_no_name_and_no_pod_needs_it() {
     );
     gc(&nothing);
     assert!(ground.contents().is_empty(), "{:?}", ground.contents());
+}
+
+#[test]
+fn what_has_changed_since_the_survey_counts() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    // Until then, what was read is read again anyway.
+    let begun = Instant::now();
+    while !ground.store.survey().is_kept() {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let gc = |survey, expire_at| {
+        let alone = ground.store.exclusive().unwrap();
+        let report = ground.store.gc(survey, &HashSet::new(), expire_at, alone);
+        report.unwrap()
+    };
+    // A use changes no name.
+    let before = ground.store.survey();
+    let record = ground.store.resolve(&ground.reference("one")).unwrap();
+    let in_seconds = |seconds| SystemTime::now() + Duration::from_secs(seconds);
+    ground
+        .store
+        .note_use_at(&record.unwrap(), in_seconds(20_000));
+    let report = gc(before, Some(in_seconds(10_000)));
+    assert!(report.expired.is_empty());
+
+    let before = ground.store.survey();
+    let two = ground.fetch("two").unwrap();
+    assert_eq!(gc(before, None).layers, 0);
+    ground
+        .store
+        .image(two.manifest_digest(), &platform())
+        .unwrap();
+}
+
+#[test]
+fn names_expire_by_their_last_use() {
+    let ground = Ground::new();
+    let one = ground.fetch("one").unwrap();
+    let two = ground.fetch("two").unwrap();
+    let gc = |in_use: &HashSet<_>, expire_at| {
+        let alone = ground.store.exclusive().unwrap();
+        let survey = ground.store.survey();
+        let report = ground.store.gc(survey, in_use, Some(expire_at), alone);
+        report.unwrap()
+    };
+    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    assert!(gc(&HashSet::new(), long_ago).expired.is_empty());
+    // What a pod needs stays, by whatever name.
+    let now = SystemTime::now();
+    let by_pod = HashSet::from([one.manifest_digest().clone()]);
+    let report = gc(&by_pod, now);
+    let expired: Vec<_> = report.expired.iter().map(|r| r.manifest.clone()).collect();
+    assert_eq!(expired, [two.manifest_digest().clone()]);
+    assert_eq!((report.layers, report.damaged.len()), (1, 0));
+    assert!(report.freed > 3000);
+    gc(&HashSet::new(), now);
+    assert!(ground.contents().is_empty(), "{:?}", ground.contents());
+}
+
+#[test]
+fn a_use_is_noted_once_a_minute() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    let reference = ground.reference("one");
+    let path = ground.store.path().join("refs").join(reference.file_name());
+    let resolve = || ground.store.resolve(&reference).unwrap().unwrap();
+    let changed = || path.metadata().unwrap().modified().unwrap();
+    let fetched = changed();
+    ground.store.note_use(&resolve());
+    assert_eq!(changed(), fetched);
+    let record = resolve();
+    let later = fetched + Duration::from_secs(100);
+    ground.store.note_use_at(&record, later);
+    assert!(resolve().used_at >= record.used_at + 99);
+    // What is noted late and was earlier changes nothing.
+    ground.store.note_use_at(&resolve(), fetched);
+    assert!(resolve().used_at >= record.used_at + 99);
+    assert_eq!(resolve().fetched_at, record.fetched_at);
 }
 
 #[test]
