@@ -10,6 +10,7 @@ use oci_spec::image::Digest;
 
 use crate::error::StoreError;
 use crate::layout::Layout;
+use crate::manifest::Descriptor;
 use crate::origin::{Origin, RawManifest};
 use crate::reference::Reference;
 use docker::DockerArchive;
@@ -80,6 +81,10 @@ impl Origin for ArchiveOrigin {
         self.origin().manifest(digest)
     }
 
+    fn has_manifest(&mut self, digest: &Digest) -> Result<bool, StoreError> {
+        self.origin().has_manifest(digest)
+    }
+
     fn blob(
         &mut self,
         digest: &Digest,
@@ -88,8 +93,16 @@ impl Origin for ArchiveOrigin {
         self.origin().blob(digest, size)
     }
 
-    fn signature_manifest(&mut self, subject: &Digest) -> Result<Option<RawManifest>, StoreError> {
-        self.origin().signature_manifest(subject)
+    fn tagged(&mut self, tag: &str) -> Result<Option<RawManifest>, StoreError> {
+        self.origin().tagged(tag)
+    }
+
+    fn referrers(
+        &mut self,
+        subject: &Digest,
+        kind: Option<&str>,
+    ) -> Result<Vec<Descriptor>, StoreError> {
+        self.origin().referrers(subject, kind)
     }
 
     fn name(&self) -> Option<Reference> {

@@ -5,15 +5,36 @@
 use oci_spec::image::Digest;
 use serde_json::{Map, Value, json};
 
-use crate::digest::{parse_digest, sha256};
+use crate::digest::{hex, parse_digest, sha256};
 use crate::error::StoreError;
 use crate::media_type;
 
 /// The annotation that holds the signature, in base64.
 pub(crate) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 
-/// Signatures of one image; more than that is no use but to fill memory.
-const MAX_SIGNATURES: usize = 1000;
+/// Signatures of one image in each format; more than that is no use but to fill memory.
+pub(crate) const MAX_SIGNATURES: usize = 128;
+
+/// The kinds of documents that cosign keeps beside an image, each at a tag of its own.
+pub(crate) const KINDS: [&str; 3] = ["sig", "att", "sbom"];
+
+/// The tag at which cosign keeps a kind of document about `subject`.
+pub(crate) fn tag(subject: &Digest, kind: &str) -> Result<String, StoreError> {
+    Ok(format!("sha256-{}.{kind}", hex(subject)?))
+}
+
+/// Whether cosign keeps something about an image at `tag`.
+pub(crate) fn is_tag(tag: &str) -> bool {
+    tag.strip_prefix("sha256-")
+        .and_then(|rest| rest.split_once('.'))
+        .is_some_and(|(hex, kind)| hex.len() == 64 && KINDS.contains(&kind))
+}
+
+/// The subject of the signatures at `tag`, if it is such a tag.
+pub(crate) fn signed_by_tag(tag: &str) -> Option<Digest> {
+    let hex = tag.strip_prefix("sha256-")?.strip_suffix(".sig")?;
+    parse_digest(&format!("sha256:{hex}")).ok()
+}
 
 /// A signature manifest with one more signature in it.
 pub(crate) struct SignatureManifest {
@@ -32,6 +53,31 @@ pub(crate) fn append(
     payload: &[u8],
     signature: &str,
 ) -> Result<Option<SignatureManifest>, StoreError> {
+    let layer = json!({
+        "mediaType": media_type::SIMPLE_SIGNING,
+        "digest": sha256(payload),
+        "size": payload.len(),
+        "annotations": { SIGNATURE: signature },
+    });
+    with_layers(existing, vec![layer])
+}
+
+/// Puts what `new`, a manifest of the same kind, has into `existing`. `None` if it is all there
+/// already.
+///
+/// # Errors
+/// As [`append`].
+pub(crate) fn merge(existing: &[u8], new: &[u8]) -> Result<Option<SignatureManifest>, StoreError> {
+    match parse(new)?.remove("layers") {
+        Some(Value::Array(layers)) => with_layers(Some(existing), layers),
+        _ => Err(bad("it has no layers")),
+    }
+}
+
+fn with_layers(
+    existing: Option<&[u8]>,
+    new: Vec<Value>,
+) -> Result<Option<SignatureManifest>, StoreError> {
     let mut manifest = match existing {
         Some(bytes) => parse(bytes)?,
         None => Map::from_iter([
@@ -44,26 +90,21 @@ pub(crate) fn append(
         None if existing.is_none() => Vec::new(),
         _ => return Err(bad("it has no layers")),
     };
-    let digest = sha256(payload);
-    let is_same = |layer: &Value| {
-        layer.get("digest").and_then(Value::as_str) == Some(digest.as_ref())
-            && layer
-                .get("annotations")
-                .and_then(|all| all.get(SIGNATURE)?.as_str())
-                == Some(signature)
-    };
-    if layers.iter().any(is_same) {
+    let before = layers.len();
+    for layer in new {
+        if layers.iter().any(|known| is_same(known, &layer)) {
+            continue;
+        }
+        if layers.len() >= MAX_SIGNATURES {
+            return Err(bad(&format!(
+                "it holds {MAX_SIGNATURES} signatures already"
+            )));
+        }
+        layers.push(layer);
+    }
+    if layers.len() == before {
         return Ok(None);
     }
-    if layers.len() >= MAX_SIGNATURES {
-        return Err(bad("it holds 1000 signatures already"));
-    }
-    layers.push(json!({
-        "mediaType": media_type::SIMPLE_SIGNING,
-        "digest": digest,
-        "size": payload.len(),
-        "annotations": { SIGNATURE: signature },
-    }));
     let config = config(&layers)?;
     manifest.insert(
         "config".to_owned(),
@@ -78,6 +119,15 @@ pub(crate) fn append(
         manifest: bytes(&Value::Object(manifest))?,
         config,
     }))
+}
+
+/// Whether two layers are one signature over one payload.
+fn is_same(one: &Value, other: &Value) -> bool {
+    let signature = |layer: &Value| {
+        let annotations = layer.get("annotations")?;
+        annotations.get(SIGNATURE)?.as_str().map(str::to_owned)
+    };
+    one.get("digest") == other.get("digest") && signature(one) == signature(other)
 }
 
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, StoreError> {

@@ -14,8 +14,9 @@ use crate::limits::LayerLimit;
 use crate::manifest::{Descriptor, Document, Manifest, parse_config};
 use crate::origin::{FetchOptions, Limits, Origin, RawManifest, open};
 use crate::reference::Reference;
+use crate::referrer;
 use crate::source::ImageSource;
-use crate::store::{Image, Pin, Signature, Store, signed_layers};
+use crate::store::{Found, Image, MAX_PAYLOAD, Pin, Signature, SignatureSet, Store, signed_layers};
 
 /// What a fetch tells while it works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +61,9 @@ pub struct Fetch {
     config: ImageConfiguration,
     diff_ids: Vec<Digest>,
     /// What the origin has, by subject.
-    signatures: Vec<(Digest, Vec<Signature>)>,
-    all_signatures: Vec<Signature>,
+    signatures: Vec<(Digest, Found)>,
+    all_signatures: SignatureSet,
+    notes: Vec<String>,
     _pin: Pin,
 }
 
@@ -131,14 +133,22 @@ impl Store {
         };
         let (config, diff_ids) = parse_config(&what, &config_bytes, &manifest, &options.platform)?;
         let mut signatures = Vec::new();
-        let mut all_signatures = Vec::new();
+        let mut all_signatures = SignatureSet::default();
+        let mut notes = Vec::new();
         for subject in &chain {
-            let found = signatures_of(origin.as_mut(), subject, limits)?;
-            all_signatures.extend(found.iter().cloned());
-            for known in self.signatures(subject)? {
-                if !all_signatures.contains(&known) {
-                    all_signatures.push(known);
-                }
+            let mut found = signatures_of(origin.as_mut(), subject, limits)?;
+            let bundles = referrer::bundles(origin.as_mut(), subject)?;
+            found.bundles = bundles.found;
+            notes.extend(bundles.notes);
+            all_signatures.merge(SignatureSet {
+                simple: found.simple.clone(),
+                bundles: found.bundles.iter().map(|one| one.bundle.clone()).collect(),
+            });
+            match self.signatures(subject) {
+                Ok(known) => all_signatures.merge(known),
+                Err(error @ StoreError::Io { .. }) => return Err(error),
+                // What is damaged is made anew by this fetch.
+                Err(error) => notes.push(error.to_string()),
             }
             signatures.push((subject.clone(), found));
         }
@@ -157,6 +167,7 @@ impl Store {
             diff_ids,
             signatures,
             all_signatures,
+            notes,
             _pin: pin,
         })
     }
@@ -190,8 +201,15 @@ impl Fetch {
 
     /// The signatures that the origin or the store has for any digest of the chain, not verified.
     #[must_use]
-    pub fn signatures(&self) -> &[Signature] {
+    pub fn signatures(&self) -> &SignatureSet {
         &self.all_signatures
+    }
+
+    /// What was left out or lost on the way, a line each: signatures that can't be read, or what a
+    /// foreign format says that an image can't. A bounded number.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Compressed bytes of all layers.
@@ -254,7 +272,7 @@ fn check_digest(what: &str, expected: &Digest, found: &Digest) -> Result<(), Sto
 }
 
 /// Reads a blob into memory and proves it.
-fn small_blob(
+pub(crate) fn small_blob(
     origin: &mut dyn Origin,
     descriptor: &Descriptor,
     what: &str,
@@ -289,14 +307,15 @@ fn small_blob(
     Ok(bytes)
 }
 
-/// The signatures that the origin has for one manifest or index.
+/// The signatures in cosign's tag format that the origin has for one manifest or index.
 fn signatures_of(
     origin: &mut dyn Origin,
     subject: &Digest,
     limits: &Limits,
-) -> Result<Vec<Signature>, StoreError> {
+) -> Result<Found, StoreError> {
+    let mut found = Found::default();
     let Some(raw) = origin.signature_manifest(subject)? else {
-        return Ok(Vec::new());
+        return Ok(found);
     };
     let what = format!("signatures of {subject}");
     let raw = checked(raw, &what, None, limits)?;
@@ -306,13 +325,16 @@ fn signatures_of(
             reason: "it is an index".to_owned(),
         });
     };
-    signed_layers(&what, &manifest)?
-        .into_iter()
-        .map(|(layer, signature)| {
-            let payload = small_blob(origin, &layer, &what, crate::store::MAX_PAYLOAD)?;
-            Ok(Signature { payload, signature })
-        })
-        .collect()
+    for (layer, signature) in signed_layers(&manifest) {
+        let payload = small_blob(origin, &layer, &what, MAX_PAYLOAD)?;
+        found.simple.push(Signature { payload, signature });
+    }
+    // Kept as it is, with its certificates and whatever else, where all of it can be kept.
+    if found.simple.len() == manifest.layers.len() && manifest.config.size <= MAX_PAYLOAD {
+        let config = small_blob(origin, &manifest.config, &what, MAX_PAYLOAD)?;
+        found.manifest = Some((raw.bytes, config));
+    }
+    Ok(found)
 }
 
 /// The name for the store: as asked for, else as the source has it, else one made of its path.

@@ -185,6 +185,7 @@ pub(crate) fn descriptor(bytes: &[u8]) -> Descriptor {
         size: bytes.len() as u64,
         platform: None,
         annotations: std::collections::BTreeMap::new(),
+        artifact_type: None,
     }
 }
 

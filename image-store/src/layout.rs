@@ -4,16 +4,19 @@ pub(crate) mod files;
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::image::Digest;
 use serde::Deserialize;
 
+use crate::cosign;
 use crate::digest::{hex, parse_digest, sha256};
 use crate::error::StoreError;
+use crate::manifest::{Descriptor, Document};
 use crate::media_type;
 use crate::origin::{Origin, RawManifest};
 use crate::reference::Reference;
+use crate::referrer::{self, MAX_LISTED};
 use files::{FolderFiles, LayoutFiles};
 
 /// Bytes of `index.json` and of a manifest.
@@ -54,6 +57,10 @@ struct Entry {
     media_type: String,
     digest: String,
     #[serde(default)]
+    size: u64,
+    #[serde(rename = "artifactType", default)]
+    artifact_type: Option<String>,
+    #[serde(default)]
     annotations: Option<BTreeMap<String, String>>,
 }
 
@@ -68,15 +75,13 @@ impl Entry {
         Some(name.rsplit_once(':').map_or(name, |(_, tag)| tag))
     }
 
-    /// Whether it is what cosign keeps beside an image (`sha256-HEX.sig`, `.att`, `.sbom`).
+    /// Whether it is what is kept beside an image: what cosign has at a tag of its own
+    /// (`sha256-HEX.sig`), a list of referrers, or an artifact without a name.
     fn is_attachment(&self) -> bool {
-        self.tag().is_some_and(|tag| {
-            tag.strip_prefix("sha256-")
-                .and_then(|rest| rest.split_once('.'))
-                .is_some_and(|(hex, kind)| {
-                    hex.len() == 64 && matches!(kind, "sig" | "att" | "sbom")
-                })
-        })
+        match self.tag() {
+            Some(tag) => cosign::is_tag(tag) || referrer::is_tag(tag),
+            None => self.artifact_type.is_some(),
+        }
     }
 
     /// The whole reference that it is named by.
@@ -125,7 +130,8 @@ impl<F: LayoutFiles> Layout<F> {
                 "the schemaVersion of its index.json is not 2".to_owned(),
             ));
         }
-        let entry = choose(files.what(), &index.manifests, tag)?;
+        let is_referrer = |entry: &Entry| referrer_of(&files, entry).is_some();
+        let entry = choose(files.what(), &index.manifests, tag, &is_referrer)?;
         let top = parse_digest(&entry.digest)?;
         let (top_media_type, name) = (entry.media_type.clone(), entry.reference());
         Ok(Self {
@@ -175,6 +181,10 @@ impl<F: LayoutFiles> Origin for Layout<F> {
         self.document(digest, "")
     }
 
+    fn has_manifest(&mut self, digest: &Digest) -> Result<bool, StoreError> {
+        Ok(self.files.open(&blob_path(digest)?)?.is_some())
+    }
+
     fn blob(
         &mut self,
         digest: &Digest,
@@ -194,14 +204,40 @@ impl<F: LayoutFiles> Origin for Layout<F> {
         Ok(file.reader)
     }
 
-    fn signature_manifest(&mut self, subject: &Digest) -> Result<Option<RawManifest>, StoreError> {
-        let tag = format!("sha256-{}.sig", hex(subject)?);
-        match self.index.iter().find(|entry| entry.tag() == Some(&tag)) {
+    fn tagged(&mut self, tag: &str) -> Result<Option<RawManifest>, StoreError> {
+        match self.index.iter().find(|entry| entry.tag() == Some(tag)) {
             Some(entry) => self
                 .document(&parse_digest(&entry.digest)?, &entry.media_type)
                 .map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Those that `index.json` names, and those of a list at the tag of the subject.
+    fn referrers(
+        &mut self,
+        subject: &Digest,
+        _kind: Option<&str>,
+    ) -> Result<Vec<Descriptor>, StoreError> {
+        let mut found = Vec::new();
+        let tag = referrer::tag(subject)?;
+        if let Some(list) = self.tagged(&tag)? {
+            let what = format!("{}: referrers of {subject}", self.files.what());
+            found = referrer::parse_list(&what, &list.bytes)?;
+        }
+        let entries = self.index.iter().filter(|entry| entry.tag().is_none());
+        for entry in entries.take(MAX_LISTED) {
+            if let Some((own, descriptor)) = referrer_of(&self.files, entry)
+                && own == *subject
+            {
+                found.push(descriptor);
+            }
+        }
+        Ok(found)
+    }
+
+    fn blob_file(&self, digest: &Digest) -> Option<PathBuf> {
+        self.files.path(&blob_path(digest).ok()?)
     }
 
     fn name(&self) -> Option<Reference> {
@@ -211,6 +247,32 @@ impl<F: LayoutFiles> Origin for Layout<F> {
 
 fn blob_path(digest: &Digest) -> Result<String, StoreError> {
     Ok(format!("blobs/sha256/{}", hex(digest)?))
+}
+
+/// What a document of the index refers to, if to anything, with its descriptor. What can't be read
+/// refers to nothing.
+fn referrer_of(files: &dyn LayoutFiles, entry: &Entry) -> Option<(Digest, Descriptor)> {
+    let digest = parse_digest(&entry.digest).ok()?;
+    let bytes = files.read(&blob_path(&digest).ok()?, MAX_DOCUMENT).ok()??;
+    let (subject, artifact_type) = match Document::parse("referrer", &bytes, "").ok()? {
+        Document::Manifest(manifest) => {
+            let kind = manifest.artifact_type;
+            (
+                manifest.subject.map(|own| *own),
+                kind.or(Some(manifest.config.media_type)),
+            )
+        }
+        Document::Index(index) => (index.subject, entry.artifact_type.clone()),
+    };
+    let descriptor = Descriptor {
+        media_type: entry.media_type.clone(),
+        digest,
+        size: entry.size,
+        platform: None,
+        annotations: BTreeMap::new(),
+        artifact_type,
+    };
+    Some((subject?, descriptor))
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(
@@ -229,14 +291,20 @@ fn choose<'a>(
     place: &str,
     entries: &'a [Entry],
     tag: Option<&str>,
+    is_referrer: &dyn Fn(&Entry) -> bool,
 ) -> Result<&'a Entry, StoreError> {
-    let candidates: Vec<&Entry> = match tag {
+    let mut candidates: Vec<&Entry> = match tag {
         Some(tag) => entries.iter().filter(|entry| entry.is_named(tag)).collect(),
         None => entries
             .iter()
             .filter(|entry| !entry.is_attachment())
+            .take(MAX_LISTED)
             .collect(),
     };
+    // Only their documents tell artifacts that are not marked as such.
+    if tag.is_none() && candidates.len() > 1 {
+        candidates.retain(|entry| entry.tag().is_some() || !is_referrer(entry));
+    }
     let Some((first, others)) = candidates.split_first() else {
         return Err(match tag {
             Some(tag) => StoreError::UnknownImage {

@@ -2,6 +2,7 @@
 //! was verified by digest. It knows nothing of trust or policy.
 
 mod archive;
+mod copy;
 mod cosign;
 mod digest;
 mod error;
@@ -18,13 +19,15 @@ mod manifest;
 mod media_type;
 mod origin;
 mod reference;
+mod referrer;
 pub mod registry;
 mod source;
 mod store;
 
+pub use copy::{Copied, CopyOptions, Outgoing, copy};
 pub use digest::{parse_digest, sha256};
 pub use error::StoreError;
-pub use export::{ExportFormat, Outgoing, export};
+pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent};
 pub use limits::{LayerLimit, Limits};
 pub use manifest::Platform;
@@ -32,5 +35,6 @@ pub use origin::{FetchOptions, RawManifest};
 pub use reference::Reference;
 pub use source::ImageSource;
 pub use store::{
-    Exclusive, GcReport, Image, Layer, Listing, Pin, RefRecord, Signature, Store, Survey,
+    Exclusive, GcReport, Image, Layer, Listing, Pin, RefRecord, Signature, SignatureSet, Store,
+    Survey,
 };

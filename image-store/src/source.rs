@@ -86,6 +86,31 @@ impl ImageSource {
         }
     }
 
+    /// The reference of a source as [`fmt::Display`] writes it, where that is a registry.
+    pub(crate) fn of_registry(shown: &str) -> Option<Reference> {
+        Reference::parse(shown.strip_prefix("docker://")?).ok()
+    }
+
+    /// Parses where a user wants an image to be written to: as [`ImageSource::parse`], but a path
+    /// without a scheme is an OCI archive if it ends in `.tar`, else a layout.
+    ///
+    /// # Errors
+    /// As [`ImageSource::parse`].
+    pub fn parse_destination(text: &str) -> Result<Self, StoreError> {
+        let is_path = ["/", "./", "../"]
+            .iter()
+            .any(|start| text.starts_with(start));
+        if !is_path {
+            return Self::parse(text);
+        }
+        let path = PathBuf::from(text);
+        let tag = None;
+        Ok(match path.extension().is_some_and(|end| end == "tar") {
+            true => Self::OciArchive { path, tag },
+            false => Self::Layout { path, tag },
+        })
+    }
+
     fn detect(text: &str) -> Result<Self, StoreError> {
         let (path, tag) = split_path(text, text)?;
         let metadata = path

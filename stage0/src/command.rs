@@ -9,6 +9,7 @@ mod image;
 mod list;
 mod logs;
 mod prepare;
+mod push;
 mod rm;
 mod run;
 mod run_prepared;
@@ -109,6 +110,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<prepare::Prepare>(),
     Entry::of::<run_prepared::RunPrepared>(),
     Entry::of::<fetch::Fetch>(),
+    Entry::of::<push::Push>(),
     Entry::of::<list::List>(),
     Entry::of::<status::Status>(),
     Entry::of::<stop::Stop>(),

@@ -171,7 +171,7 @@ fn remedy(reference: &str) -> String {
 }
 
 /// Folds line breaks and other control characters, which hostile text may hold.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.trim_end()
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

@@ -5,7 +5,8 @@ use trust::VerifiedImage;
 
 use crate::config::Config;
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, one_line};
+use crate::output;
 use crate::progress::Progress;
 use crate::registries;
 use crate::verify::Verifier;
@@ -35,6 +36,9 @@ pub(crate) fn fetch(
     options.name = name;
     options.limits = Config::read(&context.directories)?.limits();
     let fetch = context.store().begin_fetch(source, &options)?;
+    for note in fetch.notes() {
+        output::warn(&one_line(note));
+    }
     let proof = verifier.at_fetch(&fetch)?;
     let reference = fetch.reference().clone();
     let mut progress = Progress::new(reference.to_string());

@@ -77,7 +77,8 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// [`Failure::Refused`].
     pub(crate) fn at_fetch(&self, fetch: &Fetch) -> Result<VerifiedImage, Failure> {
-        let signatures = fetch.signatures().iter().map(layer).collect::<Vec<_>>();
+        let known = &fetch.signatures().simple;
+        let signatures = known.iter().map(layer).collect::<Vec<_>>();
         self.judge(
             fetch.reference(),
             fetch.chain(),
@@ -101,7 +102,7 @@ impl<'a> Verifier<'a> {
         let mut signatures = Vec::new();
         if self.policy.is_some() {
             for digest in image.chain() {
-                signatures.extend(store.signatures(digest)?.iter().map(layer));
+                signatures.extend(store.signatures(digest)?.simple.iter().map(layer));
             }
         }
         let proof = self.judge(

@@ -13,6 +13,7 @@ use super::tar_index::{Section, TarIndex};
 use crate::digest::{Hasher, sha256};
 use crate::error::StoreError;
 use crate::layout::files::LayoutFiles;
+use crate::manifest;
 use crate::media_type;
 use crate::origin::{Origin, RawManifest};
 use crate::reference::Reference;
@@ -184,8 +185,16 @@ impl Origin for DockerArchive {
         Ok(Box::new(section.clone()))
     }
 
-    fn signature_manifest(&mut self, _subject: &Digest) -> Result<Option<RawManifest>, StoreError> {
+    fn tagged(&mut self, _tag: &str) -> Result<Option<RawManifest>, StoreError> {
         Ok(None)
+    }
+
+    fn referrers(
+        &mut self,
+        _subject: &Digest,
+        _kind: Option<&str>,
+    ) -> Result<Vec<manifest::Descriptor>, StoreError> {
+        Ok(Vec::new())
     }
 
     fn name(&self) -> Option<Reference> {

@@ -9,11 +9,12 @@ use oci_spec::image::Digest;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::outgoing::{Blob, Content, Outgoing, copy_verified, mismatch};
 use super::tar_file::TarFile;
+use crate::copy::{Blob, Plan, Source};
 use crate::digest::{Hasher, hex, parse_digest};
 use crate::error::StoreError;
 use crate::manifest::Document;
+use crate::reference::Reference;
 
 /// Bytes of a configuration.
 const MAX_CONFIG: u64 = 4 << 20;
@@ -29,12 +30,14 @@ struct RootFs {
 }
 
 pub(super) fn write(
-    image: &Outgoing<'_>,
-    content: &Content,
+    plan: &Plan,
+    source: &mut Source<'_>,
     tar: &mut TarFile,
+    name: Option<&str>,
 ) -> Result<(), StoreError> {
-    let (config, layers) = image_manifest(content)?;
-    let diff_ids = diff_ids(image, &config)?;
+    let (config, layers) = image_manifest(plan)?;
+    let config_bytes = source.read(&config, MAX_CONFIG)?;
+    let diff_ids = diff_ids(&config, &config_bytes)?;
     if diff_ids.len() != layers.len() {
         return Err(StoreError::BadManifest {
             what: format!("configuration {}", config.digest),
@@ -42,23 +45,25 @@ pub(super) fn write(
         });
     }
     let config_name = format!("{}.json", hex(&config.digest)?);
-    tar.stream(&config_name, |path, writer| {
-        copy_verified(image, &config, path, writer)
-    })?;
+    tar.file(&config_name, &config_bytes)?;
     let mut names = Vec::new();
     let mut written = BTreeSet::new();
     for (layer, diff_id) in layers.iter().zip(&diff_ids) {
         let name = format!("{}.tar", hex(diff_id)?);
         if written.insert(name.clone()) {
+            source.announce(layer, false);
             tar.stream(&name, |path, writer| {
-                inflate(image, layer, diff_id, path, writer)
+                inflate(source, layer, diff_id, path, writer)
             })?;
+            source.arrived(layer);
         }
         names.push(name);
     }
+    let own = name.map(Reference::parse).transpose()?;
     // A name with a digest only has no place among the tags.
-    let tags: Vec<String> = image
-        .reference
+    let tags: Vec<String> = own
+        .as_ref()
+        .or(plan.name.as_ref())
         .iter()
         .filter_map(|name| Some(format!("{}:{}", name.repository(), name.tag()?)))
         .collect();
@@ -70,54 +75,37 @@ pub(super) fn write(
     tar.file("manifest.json", &manifest)
 }
 
-/// The one image manifest that belongs to the name, with its configuration and layers.
-fn image_manifest(content: &Content) -> Result<(Blob, Vec<Blob>), StoreError> {
-    let is_signature = |digest: &Digest| {
-        content
-            .signatures
-            .iter()
-            .any(|(_, manifest)| manifest.digest == *digest)
-    };
+/// The one image manifest of the plan, with its configuration and layers.
+fn image_manifest(plan: &Plan) -> Result<(Blob, Vec<Blob>), StoreError> {
     let mut found = None;
-    for document in content
-        .documents
-        .iter()
-        .filter(|document| !is_signature(&document.digest))
-    {
+    for document in &plan.documents {
         let what = format!("manifest {}", document.digest);
         let Document::Manifest(manifest) = Document::parse(&what, &document.bytes, "")? else {
             continue;
         };
+        // Build attestations are members of an index too.
+        if manifest.check_image(&what).is_err() && document.digest != plan.top.digest {
+            continue;
+        }
         if found.is_some() {
             return Err(StoreError::BadManifest {
-                what: format!("index {}", content.top.digest),
-                reason: "a docker archive holds one platform, and the store has several of it"
-                    .to_owned(),
+                what: format!("index {}", plan.top.digest),
+                reason: "a docker archive holds one platform; choose one".to_owned(),
             });
         }
-        found = Some((
-            Blob::from(&manifest.config),
-            manifest.layers.iter().map(Blob::from).collect(),
-        ));
+        manifest.check_image(&what)?;
+        let layers = manifest.layers.iter().map(|one| Blob::new(one, true));
+        found = Some((Blob::new(&manifest.config, false), layers.collect()));
     }
-    found.ok_or_else(|| StoreError::Missing {
-        what: "image manifest of".to_owned(),
-        digest: content.top.digest.clone(),
+    found.ok_or_else(|| StoreError::BadManifest {
+        what: format!("index {}", plan.top.digest),
+        reason: "it has no image".to_owned(),
     })
 }
 
-fn diff_ids(image: &Outgoing<'_>, config: &Blob) -> Result<Vec<Digest>, StoreError> {
-    let what = format!("configuration {}", config.digest);
-    if config.size > MAX_CONFIG {
-        return Err(StoreError::LimitExceeded {
-            what,
-            limit: format!("{MAX_CONFIG} bytes"),
-        });
-    }
-    let mut bytes = Vec::new();
-    copy_verified(image, config, Path::new(&what), &mut bytes)?;
-    let parsed: Config = serde_json::from_slice(&bytes).map_err(|error| StoreError::NotJson {
-        what,
+fn diff_ids(config: &Blob, bytes: &[u8]) -> Result<Vec<Digest>, StoreError> {
+    let parsed: Config = serde_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
+        what: format!("configuration {}", config.digest),
         reason: error.to_string(),
     })?;
     parsed
@@ -130,20 +118,21 @@ fn diff_ids(image: &Outgoing<'_>, config: &Blob) -> Result<Vec<Digest>, StoreErr
 
 /// Writes a layer uncompressed and checks its diff ID on the way.
 fn inflate(
-    image: &Outgoing<'_>,
+    source: &mut Source<'_>,
     layer: &Blob,
     diff_id: &Digest,
     dest: &Path,
     writer: &mut dyn Write,
 ) -> Result<(), StoreError> {
     let what = format!("layer {}", layer.digest);
-    let corrupt = |error: std::io::Error| StoreError::CorruptCompression {
-        what: what.clone(),
-        reason: error.to_string(),
+    let corrupt = |error: std::io::Error| match error.get_ref() {
+        Some(inner) if inner.is::<StoreError>() => StoreError::from_source(&what, error),
+        _ => StoreError::CorruptCompression {
+            what: what.clone(),
+            reason: error.to_string(),
+        },
     };
-    let mut file = image
-        .open(&layer.digest)?
-        .ok_or_else(|| image.missing("layer blob", &layer.digest))?;
+    let mut file = source.open(layer)?;
     let mut magic = [0; 4];
     let count = read_magic(&mut file, &mut magic).map_err(corrupt)?;
     let start = magic.get(..count).unwrap_or_default();
@@ -170,11 +159,15 @@ fn inflate(
     if found == *diff_id {
         Ok(())
     } else {
-        Err(mismatch(what, diff_id, &found))
+        Err(StoreError::DigestMismatch {
+            what,
+            expected: diff_id.to_string(),
+            found: found.to_string(),
+        })
     }
 }
 
-fn read_magic(file: &mut std::fs::File, magic: &mut [u8; 4]) -> std::io::Result<usize> {
+fn read_magic(file: &mut dyn Read, magic: &mut [u8; 4]) -> std::io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = magic.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read(rest)? {

@@ -1,8 +1,10 @@
-use std::io::Read;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::process::Command;
 
 use oci_spec::image::Digest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::archive::{self, ArchiveOrigin};
@@ -12,10 +14,12 @@ use crate::layout::LayoutOrigin;
 use crate::media_type;
 use crate::origin::Origin;
 use crate::reference::Reference;
+use crate::store::{RefRecord, Store};
 
 /// The blobs of a store with one signed image of two layers, one of them compressed.
 struct Blobs {
-    dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
+    store: Store,
     manifest: Digest,
     top: Digest,
     layers: Vec<Vec<u8>>,
@@ -61,25 +65,25 @@ impl Blobs {
         });
         let index = index.to_string().into_bytes();
         let signed = cosign::append(None, b"payload", "c2ln").unwrap().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("images"));
+        fs::create_dir_all(store.blobs_folder()).unwrap();
         let blobs = Self {
-            dir: tempfile::tempdir().unwrap(),
+            _dir: dir,
+            store,
             manifest: sha256(&manifest),
             top: sha256(&index),
             layers: plain.clone(),
             signatures: sha256(&signed.manifest),
         };
-        for blob in [
-            &plain[0],
-            &gzip,
-            &config,
-            &manifest,
-            &index,
-            &signed.manifest,
-            &signed.config,
-        ] {
+        for blob in [&plain[0], &gzip, &config, &manifest, &index] {
             blobs.add(blob);
         }
-        blobs.add(b"payload");
+        let store = &blobs.store;
+        store
+            .add_signature(&blobs.manifest, b"payload", "c2ln")
+            .unwrap();
+        store.add_bundle(&blobs.manifest, BUNDLE).unwrap();
         blobs
     }
 
@@ -88,19 +92,20 @@ impl Blobs {
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
-        self.dir.path().join(digest.digest())
+        self.store.blob_path(digest).unwrap()
     }
 
     fn export(&self, top: &Digest, format: ExportFormat, dest: &Path) -> Result<(), StoreError> {
-        let outgoing = Outgoing {
-            blob_path: &|digest| self.path(digest),
-            top: top.clone(),
-            reference: Some(Reference::parse("q.io/team/app:v1").unwrap()),
-            signatures: vec![(self.manifest.clone(), self.signatures.clone())],
-        };
-        export(&outgoing, format, dest)
+        let name = Reference::parse("q.io/team/app:v1").unwrap();
+        let record = RefRecord::new(name, top.clone(), self.manifest.clone(), "x".into());
+        let outgoing = self.store.outgoing(&record)?;
+        outgoing
+            .export(format, dest, true, &mut |_| {})
+            .map(|copied| assert_eq!(copied.notes, [""; 0]))
     }
 }
+
+const BUNDLE: &[u8] = br#"{"dsseEnvelope":{}}"#;
 
 fn blob(origin: &mut dyn Origin, digest: &Digest, size: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -124,6 +129,8 @@ fn check_oci(blobs: &Blobs, origin: &mut dyn Origin) {
     let signatures = origin.signature_manifest(&blobs.manifest).unwrap().unwrap();
     assert_eq!(signatures.digest, blobs.signatures);
     assert_eq!(blob(origin, &sha256(b"payload"), 7), b"payload");
+    let bundles = crate::referrer::bundles(origin, &blobs.manifest).unwrap();
+    assert_eq!(bundles.found[0].bundle, BUNDLE);
 }
 
 #[test]

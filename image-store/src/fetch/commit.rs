@@ -40,8 +40,8 @@ pub(super) fn complete(
     );
     let staged_record = staging.write("record", &record.to_bytes())?;
     sync_file_system(staging.path())?;
-    for (subject, signatures) in &fetch.signatures {
-        store.add_signatures(subject, signatures)?;
+    for (subject, found) in &fetch.signatures {
+        store.add_found(subject, found)?;
     }
     if let Some(outcome) = outcome {
         publish_layers(&fetch, outcome.staged)?;

@@ -24,6 +24,11 @@ pub(crate) trait LayoutFiles: Send {
     /// The place, for messages.
     fn what(&self) -> &str;
 
+    /// The path at which another program finds the file `name`, where there is one.
+    fn path(&self, _name: &str) -> Option<PathBuf> {
+        None
+    }
+
     /// Reads the whole file `name`, at most `limit` bytes.
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(file) = self.open(name)? else {
@@ -71,6 +76,10 @@ impl LayoutFiles for FolderFiles {
 
     fn what(&self) -> &str {
         &self.what
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        Some(self.folder.join(name))
     }
 }
 

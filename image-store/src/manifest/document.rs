@@ -27,6 +27,8 @@ pub(crate) enum Document {
 #[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) members: Vec<Descriptor>,
+    /// What it is about, if it is an artifact that refers to another document.
+    pub(crate) subject: Option<Digest>,
 }
 
 /// Names the configuration and the layers of one image.
@@ -34,6 +36,10 @@ pub(crate) struct Index {
 pub(crate) struct Manifest {
     pub(crate) config: Descriptor,
     pub(crate) layers: Vec<Descriptor>,
+    /// What it is about, if it is an artifact that refers to another document; few are.
+    pub(crate) subject: Option<Box<Digest>>,
+    /// What kind of artifact it is; images have none.
+    pub(crate) artifact_type: Option<String>,
 }
 
 /// Names a blob by its digest.
@@ -44,6 +50,7 @@ pub(crate) struct Descriptor {
     pub(crate) size: u64,
     pub(crate) platform: Option<Platform>,
     pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) artifact_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +62,9 @@ struct RawDocument {
     config: Option<RawDescriptor>,
     layers: Option<Vec<RawDescriptor>>,
     manifests: Option<Vec<RawDescriptor>>,
+    subject: Option<RawDescriptor>,
+    #[serde(rename = "artifactType")]
+    artifact_type: Option<String>,
     #[serde(rename = "fsLayers")]
     fs_layers: Option<serde::de::IgnoredAny>,
 }
@@ -67,6 +77,8 @@ struct RawDescriptor {
     size: u64,
     platform: Option<RawPlatform>,
     annotations: Option<BTreeMap<String, String>>,
+    #[serde(rename = "artifactType")]
+    artifact_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +100,7 @@ impl RawDescriptor {
                 .platform
                 .map(|p| Platform::new(&p.os, &p.architecture, p.variant.as_deref())),
             annotations: self.annotations.unwrap_or_default(),
+            artifact_type: self.artifact_type,
         })
     }
 }
@@ -128,6 +141,8 @@ impl Document {
             }
             _ => Ok(()),
         };
+        let subject = raw.subject.map(RawDescriptor::check).transpose()?;
+        let subject = subject.map(|subject| subject.digest);
         match (raw.config, raw.layers, raw.manifests) {
             (None, None, Some(manifests)) => {
                 one_of(media_type::OCI_INDEX, media_type::DOCKER_LIST)?;
@@ -135,7 +150,7 @@ impl Document {
                     .into_iter()
                     .map(RawDescriptor::check)
                     .collect::<Result<_, _>>()?;
-                Ok(Self::Index(Index { members }))
+                Ok(Self::Index(Index { members, subject }))
             }
             (Some(config), Some(layers), None) => {
                 one_of(media_type::OCI_MANIFEST, media_type::DOCKER_MANIFEST)?;
@@ -151,6 +166,8 @@ impl Document {
                         .into_iter()
                         .map(RawDescriptor::check)
                         .collect::<Result<_, _>>()?,
+                    subject: subject.map(Box::new),
+                    artifact_type: raw.artifact_type,
                 }))
             }
             (_, _, Some(_)) => Err(bad(
@@ -233,6 +250,11 @@ impl Manifest {
 }
 
 impl Descriptor {
+    /// Parses one entry of a list that somebody else wrote; `None` if it is no descriptor.
+    pub(crate) fn parse(value: &serde_json::Value) -> Option<Self> {
+        RawDescriptor::deserialize(value).ok()?.check().ok()
+    }
+
     fn is_manifest(&self) -> bool {
         // Build attestations are told apart by annotation or by the platform unknown/unknown.
         !self.annotations.contains_key("vnd.docker.reference.type")

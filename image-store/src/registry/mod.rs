@@ -14,15 +14,18 @@ mod endpoint;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod push;
+mod referrers;
 mod token;
+mod upload;
 
 use std::io::Read;
 
 use oci_spec::image::Digest;
 use ureq::http::header::{CONTENT_TYPE, HeaderName};
 
-use crate::digest::{hex, parse_digest, sha256};
+use crate::digest::{parse_digest, sha256};
 use crate::error::StoreError;
+use crate::manifest::Descriptor;
 use crate::media_type;
 use crate::origin::{FetchOptions, Origin, RawManifest};
 use crate::reference::Reference;
@@ -31,7 +34,8 @@ use blob::BlobReader;
 use client::{Access, Ask, Client, Method, Payload};
 use endpoint::Endpoint;
 
-pub use push::{push_image, push_signature};
+pub use push::{push_bundle, push_signature};
+pub(crate) use upload::upload;
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
@@ -40,6 +44,8 @@ pub(crate) struct RegistryOrigin {
     client: Client,
     reference: Reference,
     max_manifest: u64,
+    /// The registry answered that it has no API for referrers: it isn't asked again.
+    lists_by_tag: bool,
 }
 
 impl RegistryOrigin {
@@ -53,6 +59,7 @@ impl RegistryOrigin {
             client: Client::new(endpoint, Access::Pull),
             reference: reference.clone(),
             max_manifest: options.limits.manifest,
+            lists_by_tag: false,
         })
     }
 
@@ -102,8 +109,23 @@ impl Origin for RegistryOrigin {
         Ok(Box::new(BlobReader::open(&mut self.client, digest, size)?))
     }
 
-    fn signature_manifest(&mut self, subject: &Digest) -> Result<Option<RawManifest>, StoreError> {
-        self.get(&signature_tag(subject)?)
+    fn tagged(&mut self, tag: &str) -> Result<Option<RawManifest>, StoreError> {
+        self.get(tag)
+    }
+
+    fn referrers(
+        &mut self,
+        subject: &Digest,
+        kind: Option<&str>,
+    ) -> Result<Vec<Descriptor>, StoreError> {
+        if !self.lists_by_tag {
+            let listed = referrers::by_api(&mut self.client, subject, kind, self.max_manifest)?;
+            if let Some(listed) = listed {
+                return Ok(listed);
+            }
+            self.lists_by_tag = true;
+        }
+        referrers::by_tag(&mut self.client, subject, self.max_manifest)
     }
 }
 
@@ -128,11 +150,6 @@ pub fn resolve(
         404 => Err(origin.unknown(reference.to_string())),
         _ => Err(failure(reference.registry(), &ask.action, response)),
     }
-}
-
-/// The tag at which cosign keeps the signatures of `subject`.
-fn signature_tag(subject: &Digest) -> Result<String, StoreError> {
-    Ok(format!("sha256-{}.sig", hex(subject)?))
 }
 
 fn ask_manifest(client: &Client, method: Method, name: &str) -> Result<Ask<'static>, StoreError> {

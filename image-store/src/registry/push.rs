@@ -2,20 +2,23 @@
 
 use oci_spec::image::Digest;
 use ureq::Body;
-use ureq::http::Response;
-use ureq::http::header::LOCATION;
+use ureq::http::header::{HeaderName, LOCATION};
+use ureq::http::{Response, Uri};
 
 use super::answer::{failure, header};
 use super::client::{Access, Ask, Client, Method, Payload};
-use super::endpoint::{Endpoint, resolve};
-use super::{get_manifest, signature_tag};
+use super::endpoint::{Endpoint, encode_query, resolve};
+use super::get_manifest;
 use crate::cosign;
 use crate::digest::sha256;
 use crate::error::StoreError;
-use crate::export::Outgoing;
 use crate::media_type;
 use crate::origin::{FetchOptions, RawManifest};
 use crate::reference::Reference;
+use crate::referrer;
+
+/// By this a registry says that it lists a manifest among the referrers of its subject.
+const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
 /// Adds a signature of `subject` to the repository of `reference`, where cosign looks for it: the
 /// tag `sha256-HEX.sig`. Signatures that are there stay. Gives the digest of the signature manifest.
@@ -51,7 +54,7 @@ pub(super) fn add_signature(
     signature: &str,
     max_manifest: u64,
 ) -> Result<Digest, StoreError> {
-    let tag = signature_tag(subject)?;
+    let tag = cosign::tag(subject, "sig")?;
     let existing = get_manifest(client, &tag, max_manifest)?;
     let bytes = existing.as_ref().map(|existing| existing.bytes.as_slice());
     let Some(appended) = cosign::append(bytes, payload, signature)? else {
@@ -69,79 +72,176 @@ pub(super) fn add_signature(
     Ok(manifest.digest)
 }
 
-/// Writes an image of the store, with its signatures, to the repository of `reference` and names
-/// it by the tag of `reference`.
+/// Adds a Sigstore bundle about `subject` to the repository of `reference`, as a referrer. Gives
+/// the digest of the manifest that refers to the subject.
 ///
 /// # Errors
-/// As [`push_signature`], and [`StoreError::Missing`] if the store hasn't all of the image.
-pub fn push_image(
+/// As [`push_signature`]; [`StoreError::UnknownImage`] if the registry hasn't the subject.
+pub fn push_bundle(
     reference: &Reference,
-    image: &Outgoing<'_>,
+    subject: &Digest,
+    bundle: &[u8],
     options: &FetchOptions,
-) -> Result<(), StoreError> {
-    let content = image.content()?;
+) -> Result<Digest, StoreError> {
     let endpoint = Endpoint::new(reference, &options.plain_http_hosts);
     let mut client = Client::new(endpoint, Access::Push);
-    for blob in &content.blobs {
-        let path = (image.blob_path)(&blob.digest);
-        push_blob(&mut client, &blob.digest, Payload::File(&path))?;
+    add_bundle(&mut client, subject, bundle, options.limits.manifest)
+}
+
+/// As [`push_bundle`], with a client.
+pub(super) fn add_bundle(
+    client: &mut Client,
+    subject: &Digest,
+    bundle: &[u8],
+    max_manifest: u64,
+) -> Result<Digest, StoreError> {
+    let registry = client.endpoint().registry.clone();
+    let unknown = || StoreError::UnknownImage {
+        reference: subject.to_string(),
+        place: format!("at registry {registry}"),
+    };
+    let image = get_manifest(client, subject.as_ref(), max_manifest)?.ok_or_else(unknown)?;
+    if image.digest != *subject {
+        return Err(unknown());
     }
-    for document in &content.documents {
-        push_manifest(&mut client, document.digest.as_ref(), document)?;
+    let referrer = referrer::of_bundle(&image, bundle)?;
+    for blob in [&referrer.config, &referrer.bundle] {
+        push_blob(client, &sha256(blob), Payload::Bytes(blob))?;
     }
-    for (subject, manifest) in &content.signatures {
-        push_manifest(&mut client, &signature_tag(subject)?, manifest)?;
+    let manifest = RawManifest {
+        media_type: media_type::OCI_MANIFEST.to_owned(),
+        digest: sha256(&referrer.manifest),
+        bytes: referrer.manifest,
+    };
+    push_referrer(client, subject, &manifest, max_manifest)?;
+    Ok(manifest.digest)
+}
+
+/// Writes a manifest that refers to `subject`, and lists it at the subject's tag where the registry
+/// doesn't say that it lists it itself.
+pub(super) fn push_referrer(
+    client: &mut Client,
+    subject: &Digest,
+    manifest: &RawManifest,
+    max_manifest: u64,
+) -> Result<(), StoreError> {
+    let response = put_manifest(client, manifest.digest.as_ref(), manifest)?;
+    if header(&response, SUBJECT) == Some(subject.as_ref()) {
+        return Ok(());
     }
-    match reference.tag() {
-        Some(tag) => push_manifest(&mut client, tag, &content.top),
+    drop(response);
+    let tag = referrer::tag(subject)?;
+    let existing = get_manifest(client, &tag, max_manifest)?;
+    let bytes = existing.as_ref().map(|list| list.bytes.as_slice());
+    let Some(list) = referrer::add_to_list(bytes, manifest)? else {
+        return Ok(());
+    };
+    let list = RawManifest {
+        media_type: media_type::OCI_INDEX.to_owned(),
+        digest: sha256(&list),
+        bytes: list,
+    };
+    push_manifest(client, &tag, &list)
+}
+
+/// Writes a blob unless the registry has it.
+pub(super) fn push_blob(
+    client: &mut Client,
+    digest: &Digest,
+    payload: Payload<'_>,
+) -> Result<(), StoreError> {
+    if has_blob(client, digest)? {
+        return Ok(());
+    }
+    match begin_upload(client, digest, None)? {
+        Some(upload) => finish_upload(client, digest, upload, payload),
         None => Ok(()),
     }
 }
 
-/// Writes a blob unless the registry has it.
-fn push_blob(client: &mut Client, digest: &Digest, payload: Payload<'_>) -> Result<(), StoreError> {
-    let action = format!("writing blob {digest}");
-    let url = client.url(&format!("blobs/{digest}"))?;
-    let ask = |method, url, payload| Ask {
-        method,
-        url,
+/// Whether the repository has a blob.
+pub(super) fn has_blob(client: &mut Client, digest: &Digest) -> Result<bool, StoreError> {
+    let ask = Ask {
+        method: Method::Head,
+        url: client.url(&format!("blobs/{digest}"))?,
         headers: Vec::new(),
-        payload,
-        action: action.clone(),
+        payload: Payload::None,
+        action: format!("looking for blob {digest}"),
     };
-    if client
-        .send(&ask(Method::Head, url, Payload::None))?
-        .status()
-        == 200
-    {
-        return Ok(());
+    Ok(client.send(&ask)?.status() == 200)
+}
+
+/// Begins to write a blob. `None` if the registry takes it from its repository `from`, so that
+/// nothing has to be sent.
+pub(super) fn begin_upload(
+    client: &mut Client,
+    digest: &Digest,
+    from: Option<&str>,
+) -> Result<Option<Uri>, StoreError> {
+    let query = from.map_or(String::new(), |from| {
+        format!("?mount={digest}&from={}", encode_query(from))
+    });
+    let ask = Ask {
+        method: Method::Post,
+        url: client.url(&format!("blobs/uploads/{query}"))?,
+        headers: Vec::new(),
+        payload: Payload::None,
+        action: format!("writing blob {digest}"),
+    };
+    let response = client.send(&ask)?;
+    if from.is_some() && response.status() == 201 {
+        return Ok(None);
     }
-    let start = client.url("blobs/uploads/")?;
-    let response = client.send(&ask(Method::Post, start, Payload::None))?;
-    let response = expect(client, &action, response, 202)?;
+    let response = expect(client, &ask.action, response, 202)?;
     // After a change to TLS the base is another than the one that was asked for.
     let base = client.url("blobs/uploads/")?;
     let location = header(&response, LOCATION).unwrap_or_default();
-    let upload = resolve(&base, location)
+    resolve(&base, location)
         .filter(|url| client.endpoint().may_follow(url))
-        .ok_or_else(|| client.network(&action, "the registry gave no usable place to write to"))?;
-    drop(response);
-    let separator = if upload.query().is_some() { '&' } else { '?' };
-    let upload = format!("{upload}{separator}digest={digest}")
-        .parse()
-        .map_err(|_| client.network(&action, "the registry gave no usable place to write to"))?;
-    let mut put = ask(Method::Put, upload, payload);
-    put.headers
-        .push(("content-type", "application/octet-stream".to_owned()));
-    let response = client.send(&put)?;
-    expect(client, &action, response, 201).map(drop)
+        .map(Some)
+        .ok_or_else(|| no_place(client, &ask.action))
 }
 
-fn push_manifest(
+/// Sends a blob to where the registry said.
+pub(super) fn finish_upload(
+    client: &mut Client,
+    digest: &Digest,
+    upload: Uri,
+    payload: Payload<'_>,
+) -> Result<(), StoreError> {
+    let action = format!("writing blob {digest}");
+    let separator = if upload.query().is_some() { '&' } else { '?' };
+    let url = format!("{upload}{separator}digest={digest}")
+        .parse()
+        .map_err(|_| no_place(client, &action))?;
+    let ask = Ask {
+        method: Method::Put,
+        url,
+        headers: vec![("content-type", "application/octet-stream".to_owned())],
+        payload,
+        action,
+    };
+    let response = client.send(&ask)?;
+    expect(client, &ask.action, response, 201).map(drop)
+}
+
+fn no_place(client: &Client, action: &str) -> StoreError {
+    client.network(action, "the registry gave no usable place to write to")
+}
+
+pub(super) fn push_manifest(
     client: &mut Client,
     name: &str,
     manifest: &RawManifest,
 ) -> Result<(), StoreError> {
+    put_manifest(client, name, manifest).map(drop)
+}
+
+fn put_manifest(
+    client: &mut Client,
+    name: &str,
+    manifest: &RawManifest,
+) -> Result<Response<Body>, StoreError> {
     let ask = Ask {
         method: Method::Put,
         url: client.url(&format!("manifests/{name}"))?,
@@ -150,7 +250,7 @@ fn push_manifest(
         action: format!("writing manifest {name}"),
     };
     let response = client.send(&ask)?;
-    expect(client, &ask.action, response, 201).map(drop)
+    expect(client, &ask.action, response, 201)
 }
 
 fn expect(

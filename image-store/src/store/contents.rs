@@ -193,17 +193,3 @@ struct RootFs<'a> {
     #[serde(borrow, default)]
     diff_ids: Vec<Cow<'a, str>>,
 }
-
-impl Store {
-    /// The blobs of the signatures that the store has for a subject.
-    pub(super) fn signature_blobs(&self, subject: &Digest) -> Result<Vec<Digest>, StoreError> {
-        let Some((digest, _, manifest)) = self.signature_manifest(subject)? else {
-            return Ok(Vec::new());
-        };
-        let layers = manifest.layers.into_iter().map(|layer| layer.digest);
-        Ok([digest, manifest.config.digest]
-            .into_iter()
-            .chain(layers)
-            .collect())
-    }
-}

@@ -8,7 +8,7 @@
 //! images/layers/HEX/layer.json     its size
 //! images/layers/HEX/opaque         only where the layer hides everything below it
 //! images/refs/NAME                 a name: digests, when and from where
-//! images/signatures/sha256-HEX     the signature manifest of that digest
+//! images/signatures/sha256-HEX     the signatures of that digest: cosign's manifest, bundles
 //! images/tmp/                      what is half done, each entry locked by who makes it
 //! ```
 
@@ -22,6 +22,7 @@ mod listing;
 mod lock;
 mod paths;
 mod refs;
+mod sign;
 mod signatures;
 mod staging;
 mod survey;
@@ -39,8 +40,9 @@ pub use listing::Listing;
 pub use lock::{Exclusive, Pin};
 pub(crate) use paths::make_folder;
 pub use refs::RefRecord;
-pub use signatures::Signature;
+pub(crate) use sign::Found;
 pub(crate) use signatures::{MAX_PAYLOAD, signed_layers};
+pub use signatures::{Signature, SignatureSet};
 pub(crate) use staging::{LayerLock, Staging};
 pub use survey::Survey;
 

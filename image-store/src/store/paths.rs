@@ -44,7 +44,7 @@ impl Store {
         Ok(self.layers_folder().join(hex(diff_id)?))
     }
 
-    pub(super) fn signature_record(&self, subject: &Digest) -> Result<PathBuf, StoreError> {
+    pub(super) fn signature_record_path(&self, subject: &Digest) -> Result<PathBuf, StoreError> {
         Ok(self
             .signatures_folder()
             .join(format!("sha256-{}", hex(subject)?)))

@@ -1,29 +1,32 @@
-//! Signatures: cosign's manifest for an image, kept like any other blob and found by the digest
-//! that it is about.
+//! Signatures: cosign's manifest for an image and the Sigstore bundles that refer to it, kept like
+//! other blobs and found by the digest that they are about.
+//!
+//! The record `signatures/sha256-HEX` names them. A start reads that one file and what it names,
+//! and nothing where there is none.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 
 use oci_spec::image::Digest;
-use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::durable::sync_folder;
-use super::paths::make_folder;
-use crate::cosign;
-use crate::digest::{hex, parse_digest, sha256};
+use crate::cosign::{self, MAX_SIGNATURES};
+use crate::digest::parse_digest;
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document, Manifest};
 use crate::media_type::SIMPLE_SIGNING;
 use crate::origin::Limits;
+use crate::referrer::{MAX_BUNDLE, MAX_TOTAL};
 
 /// Bytes of one signed payload.
 pub(crate) const MAX_PAYLOAD: u64 = 64 << 10;
 
-/// Signatures of one image that are looked at.
-pub(crate) const MAX_SIGNATURES: usize = 128;
+/// Version of the record; readers refuse later ones. Version 1 was the bare digest of cosign's
+/// manifest, which is still read.
+const VERSION: u32 = 2;
 
-/// One signature of an image, not verified.
+/// One signature of an image in cosign's tag format, not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
     /// The signed bytes (simple signing JSON).
@@ -32,35 +35,129 @@ pub struct Signature {
     pub signature: String,
 }
 
-/// The signed payloads that a signature manifest names, with their signatures.
-pub(crate) fn signed_layers(
-    what: &str,
-    manifest: &Manifest,
-) -> Result<Vec<(Descriptor, String)>, StoreError> {
-    let mut signed = Vec::new();
-    for layer in &manifest.layers {
-        // Other kinds may come to be; they are no signatures.
-        let Some(signature) = layer.annotations.get(cosign::SIGNATURE) else {
-            continue;
-        };
-        if layer.media_type != SIMPLE_SIGNING {
-            continue;
-        }
-        if layer.size > MAX_PAYLOAD || signature.len() as u64 > MAX_PAYLOAD {
-            return Err(StoreError::LimitExceeded {
-                what: format!("{what}: signed payload {}", layer.digest),
-                limit: format!("{MAX_PAYLOAD} bytes"),
-            });
-        }
-        if signed.len() >= MAX_SIGNATURES {
-            return Err(StoreError::LimitExceeded {
-                what: format!("{what}: number of signatures"),
-                limit: MAX_SIGNATURES.to_string(),
-            });
-        }
-        signed.push((layer.clone(), signature.clone()));
+/// What is known of an index or manifest, in both formats; nothing of it is verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignatureSet {
+    /// Signatures in cosign's tag format.
+    pub simple: Vec<Signature>,
+    /// Sigstore bundles, the JSON as it was signed or fetched.
+    pub bundles: Vec<Vec<u8>>,
+}
+
+impl SignatureSet {
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.simple.is_empty() && self.bundles.is_empty()
     }
-    Ok(signed)
+
+    /// Takes over what `other` has and this hasn't.
+    pub fn merge(&mut self, other: Self) {
+        for signature in other.simple {
+            if !self.simple.contains(&signature) {
+                self.simple.push(signature);
+            }
+        }
+        for bundle in other.bundles {
+            if !self.bundles.contains(&bundle) {
+                self.bundles.push(bundle);
+            }
+        }
+    }
+}
+
+/// The record of one subject.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SignatureRecord {
+    /// cosign's manifest.
+    pub(crate) simple: Option<Digest>,
+    pub(crate) bundles: Vec<BundleRecord>,
+}
+
+/// A bundle of the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BundleRecord {
+    /// The manifest that refers to the subject.
+    pub(crate) manifest: Digest,
+    pub(crate) config: Digest,
+    pub(crate) bundle: Digest,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    simple: Option<String>,
+    #[serde(default)]
+    bundles: Vec<StoredBundle>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredBundle {
+    manifest: String,
+    config: String,
+    bundle: String,
+}
+
+impl SignatureRecord {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let bundles = self.bundles.iter().map(|one| StoredBundle {
+            manifest: one.manifest.to_string(),
+            config: one.config.to_string(),
+            bundle: one.bundle.to_string(),
+        });
+        let stored = Stored {
+            version: VERSION,
+            simple: self.simple.as_ref().map(Digest::to_string),
+            bundles: bundles.collect(),
+        };
+        // Strings and numbers always serialize.
+        serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let digest = |text: &str| parse_digest(text).map_err(|error| error.to_string());
+        if bytes.starts_with(b"sha256:") {
+            let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+            return Ok(Self {
+                simple: Some(digest(text.trim_end())?),
+                bundles: Vec::new(),
+            });
+        }
+        let stored: Stored =
+            serde_json::from_slice(bytes).map_err(|error| format!("it can't be read: {error}"))?;
+        if stored.version > VERSION {
+            let version = stored.version;
+            return Err(format!(
+                "it is of version {version}, made by a later fairing"
+            ));
+        }
+        let bundles = stored.bundles.iter().take(MAX_SIGNATURES).map(|one| {
+            Ok(BundleRecord {
+                manifest: digest(&one.manifest)?,
+                config: digest(&one.config)?,
+                bundle: digest(&one.bundle)?,
+            })
+        });
+        Ok(Self {
+            simple: stored.simple.as_deref().map(digest).transpose()?,
+            bundles: bundles.collect::<Result<_, String>>()?,
+        })
+    }
+}
+
+/// The signed payloads that a signature manifest names, with their signatures: the first
+/// [`MAX_SIGNATURES`] that are within their limits.
+pub(crate) fn signed_layers(manifest: &Manifest) -> Vec<(Descriptor, String)> {
+    let signed = manifest.layers.iter().filter_map(|layer| {
+        // Other kinds may come to be; they are no signatures.
+        let signature = layer.annotations.get(cosign::SIGNATURE)?;
+        let fits = layer.media_type == SIMPLE_SIGNING
+            && layer.size <= MAX_PAYLOAD
+            && signature.len() as u64 <= MAX_PAYLOAD;
+        fits.then(|| (layer.clone(), signature.clone()))
+    });
+    signed.take(MAX_SIGNATURES).collect()
 }
 
 impl Store {
@@ -69,39 +166,52 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Missing`] or [`StoreError::Damaged`] for what is not as it was stored.
-    pub fn signatures(&self, subject: &Digest) -> Result<Vec<Signature>, StoreError> {
-        let Some((_, _, manifest)) = self.signature_manifest(subject)? else {
-            return Ok(Vec::new());
+    pub fn signatures(&self, subject: &Digest) -> Result<SignatureSet, StoreError> {
+        let mut set = SignatureSet::default();
+        let Some(record) = self.signature_record(subject)? else {
+            return Ok(set);
         };
-        let what = format!("signatures of {subject}");
-        signed_layers(&what, &manifest)?
-            .into_iter()
-            .map(|(layer, signature)| {
+        if let Some(simple) = &record.simple {
+            let (_, manifest) = self.simple_manifest(simple)?;
+            for (layer, signature) in signed_layers(&manifest) {
                 let payload = self.read_blob("signed payload", &layer.digest, MAX_PAYLOAD)?;
-                Ok(Signature { payload, signature })
-            })
-            .collect()
+                set.simple.push(Signature { payload, signature });
+            }
+        }
+        let mut room = MAX_TOTAL;
+        for one in &record.bundles {
+            let limit = MAX_BUNDLE.min(room);
+            let bundle = self.read_blob("signature bundle", &one.bundle, limit)?;
+            room -= bundle.len() as u64;
+            set.bundles.push(bundle);
+        }
+        Ok(set)
     }
 
-    /// The signature manifest of a subject, as bytes and parsed.
-    pub(super) fn signature_manifest(
+    /// What is on record for a subject.
+    pub(crate) fn signature_record(
         &self,
         subject: &Digest,
-    ) -> Result<Option<(Digest, Vec<u8>, Manifest)>, StoreError> {
-        let record = self.signature_record(subject)?;
-        let text = match fs::read_to_string(&record) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StoreError::io("cannot read", &record, error)),
-        };
-        let digest = parse_digest(text.trim_end()).map_err(|error| StoreError::Damaged {
-            path: record,
-            reason: error.to_string(),
-        })?;
-        let bytes = self.read_blob("signature manifest", &digest, Limits::default().manifest)?;
+    ) -> Result<Option<SignatureRecord>, StoreError> {
+        let path = self.signature_record_path(subject)?;
+        match fs::read(&path) {
+            Ok(bytes) => SignatureRecord::parse(&bytes)
+                .map(Some)
+                .map_err(|reason| StoreError::Damaged { path, reason }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("cannot read", &path, error)),
+        }
+    }
+
+    /// cosign's manifest of a record, as bytes and parsed.
+    pub(super) fn simple_manifest(
+        &self,
+        digest: &Digest,
+    ) -> Result<(Vec<u8>, Manifest), StoreError> {
+        let bytes = self.read_blob("signature manifest", digest, Limits::default().manifest)?;
         let what = format!("signature manifest {digest}");
         match Document::parse(&what, &bytes, "")? {
-            Document::Manifest(manifest) => Ok(Some((digest, bytes, manifest))),
+            Document::Manifest(manifest) => Ok((bytes, manifest)),
             Document::Index(_) => Err(StoreError::BadManifest {
                 what,
                 reason: "it is an index".to_owned(),
@@ -109,71 +219,55 @@ impl Store {
         }
     }
 
-    /// Adds a signature for a manifest or index to the store. One that is there already changes
-    /// nothing. Durable when this returns.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] or [`StoreError::NoSpace`], or what is wrong with the ones that are there.
-    pub fn add_signature(
-        &self,
-        subject: &Digest,
-        payload: &[u8],
-        signature: &str,
-    ) -> Result<(), StoreError> {
-        let new = [Signature {
-            payload: payload.to_vec(),
-            signature: signature.to_owned(),
-        }];
-        self.add_signatures(subject, &new)
+    /// The blobs that the signatures of a subject are made of, for a collection to keep.
+    pub(super) fn signature_blobs(&self, subject: &Digest) -> Result<Vec<Digest>, StoreError> {
+        let mut blobs = Vec::new();
+        let Some(record) = self.signature_record(subject)? else {
+            return Ok(blobs);
+        };
+        for one in record.bundles {
+            blobs.extend([one.manifest, one.config, one.bundle]);
+        }
+        if let Some(simple) = record.simple {
+            let (_, manifest) = self.simple_manifest(&simple)?;
+            blobs.extend([simple, manifest.config.digest]);
+            blobs.extend(manifest.layers.into_iter().map(|layer| layer.digest));
+        }
+        Ok(blobs)
     }
+}
 
-    /// Adds several at once; see [`Store::add_signature`].
-    pub(crate) fn add_signatures(
-        &self,
-        subject: &Digest,
-        new: &[Signature],
-    ) -> Result<(), StoreError> {
-        let _pin = self.pin()?;
-        let folder = self.signatures_folder();
-        make_folder(&folder)?;
-        make_folder(&self.blobs_folder())?;
-        // Adding is reading, changing and writing: one at a time.
-        let lock = File::open(&folder).map_err(|e| StoreError::io("cannot open", &folder, e))?;
-        flock(&lock, FlockOperation::LockExclusive)
-            .map_err(|error| StoreError::io("cannot lock", &folder, error))?;
-        let mut manifest = self.signature_manifest(subject)?.map(|(_, bytes, _)| bytes);
-        let mut blobs: Vec<Vec<u8>> = Vec::new();
-        for one in new {
-            let added = cosign::append(manifest.as_deref(), &one.payload, &one.signature)?;
-            if let Some(added) = added {
-                blobs.push(one.payload.clone());
-                blobs.push(added.config);
-                manifest = Some(added.manifest);
-            }
-        }
-        let Some(manifest) = manifest.filter(|_| !blobs.is_empty()) else {
-            return Ok(());
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::sha256;
+
+    #[test]
+    fn records_of_both_versions_are_read_and_later_ones_are_refused() {
+        let (a, b) = (sha256(b"a"), sha256(b"b"));
+        let old = SignatureRecord::parse(format!("{a}\n").as_bytes()).unwrap();
+        assert_eq!(
+            (old.simple.as_ref(), old.bundles.len()),
+            (Some(&a), 0),
+            "version 1"
+        );
+        let record = SignatureRecord {
+            simple: None,
+            bundles: vec![BundleRecord {
+                manifest: a.clone(),
+                config: b.clone(),
+                bundle: a.clone(),
+            }],
         };
-        let digest = sha256(&manifest);
-        blobs.push(manifest);
-        let staging = self.stage()?;
-        let write = |bytes: &[u8], name: &str, to: std::path::PathBuf| {
-            let from = staging.write(name, bytes)?;
-            File::open(&from)
-                .and_then(|file| file.sync_all())
-                .and_then(|()| fs::rename(&from, &to))
-                .map_err(|error| StoreError::io("cannot write", &to, error))
-        };
-        for blob in &blobs {
-            let digest = sha256(blob);
-            write(blob, hex(&digest)?, self.blob_path(&digest)?)?;
+        assert_eq!(SignatureRecord::parse(&record.to_bytes()).unwrap(), record);
+        for bad in [
+            &b"sha256:../../etc/passwd"[..],
+            br#"{"version":3}"#,
+            br#"{"version":2,"simple":"sha256:x"}"#,
+            b"",
+            b"[]",
+        ] {
+            assert!(SignatureRecord::parse(bad).is_err());
         }
-        sync_folder(&self.blobs_folder())?;
-        write(
-            digest.as_ref().as_bytes(),
-            "record",
-            self.signature_record(subject)?,
-        )?;
-        sync_folder(&folder)
     }
 }

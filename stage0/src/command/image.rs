@@ -1,5 +1,6 @@
 //! `fairing image …`: the images of the store.
 
+pub(crate) mod copy;
 mod export;
 mod gc;
 mod import;
@@ -19,6 +20,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<inspect::Inspect>(),
     Entry::of::<import::Import>(),
     Entry::of::<export::Export>(),
+    Entry::of::<copy::Copy>(),
     Entry::of::<sign::Sign>(),
     Entry::of::<rm::Rm>(),
     Entry::of::<gc::Gc>(),

@@ -1,5 +1,6 @@
 mod pull;
 mod push;
+mod referrers;
 mod server;
 
 use std::path::PathBuf;

@@ -54,6 +54,7 @@ fn a_layer_goes_when_no_name_and_no_pod_needs_it() {
             .store
             .signatures(one.manifest_digest())
             .unwrap()
+            .simple
             .len(),
         1
     );

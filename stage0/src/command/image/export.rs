@@ -1,17 +1,16 @@
 //! `fairing image export`: writes an image of the store for other tools.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use image_store::{ExportFormat, Outgoing, Platform, RefRecord, Store, export, parse_digest};
-use oci_spec::image::Digest;
+use image_store::ExportFormat;
 
+use super::copy::warn;
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::image_choice::record;
+use crate::progress::Progress;
 
 /// Arguments of `image export`.
 #[derive(Debug, Args)]
@@ -25,6 +24,9 @@ pub(crate) struct Export {
     /// What to write [default: oci-archive if DEST ends in .tar, else oci]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Kind>,
+    /// Leave signatures out
+    #[arg(long)]
+    no_signatures: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,34 +56,16 @@ impl Subcommand for Export {
         let store = context.store();
         let _pin = store.pin()?;
         let record = record(context, &self.image)?;
-        let blob_path = |digest: &Digest| {
-            // A digest that can't be a file's name names none.
-            store.blob_path(digest).unwrap_or_default()
-        };
-        let outgoing = Outgoing {
-            blob_path: &blob_path,
-            signatures: signatures(&store, &record)?,
-            top: record.digest,
-            reference: Some(record.reference),
-        };
-        export(&outgoing, format, &self.dest)?;
+        let name = record.reference.to_string();
+        let mut progress = Progress::new(name);
+        let copied = store.outgoing(&record)?.export(
+            format,
+            &self.dest,
+            !self.no_signatures,
+            &mut |event| progress.event(event),
+        )?;
+        drop(progress);
+        warn(&copied.notes);
         Ok(0)
     }
-}
-
-/// The signature manifests that go along, each with what it is about.
-fn signatures(store: &Store, record: &RefRecord) -> Result<Vec<(Digest, Digest)>, Failure> {
-    let mut signatures = Vec::new();
-    for subject in store.image(&record.digest, &Platform::host())?.chain() {
-        let path = store
-            .path()
-            .join("signatures")
-            .join(format!("sha256-{}", subject.digest()));
-        match fs::read_to_string(&path) {
-            Ok(text) => signatures.push((subject.clone(), parse_digest(text.trim_end())?)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::io("read", &path)(error)),
-        }
-    }
-    Ok(signatures)
 }

@@ -37,6 +37,8 @@ struct Inspection {
     source: String,
     layers: Vec<String>,
     signatures: Vec<SignatureView>,
+    /// Sigstore bundles, as JSON where they are JSON.
+    bundles: Vec<BundleView>,
     config: ImageConfiguration,
 }
 
@@ -48,6 +50,13 @@ struct SignatureView {
     signature: String,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct BundleView {
+    subject: String,
+    bundle: serde_json::Value,
+}
+
 impl Subcommand for Inspect {
     const NAME: &'static str = "inspect";
     const ABOUT: &'static str = "Print what the store knows of an image, as JSON";
@@ -57,14 +66,21 @@ impl Subcommand for Inspect {
         let _pin = store.pin()?;
         let record = record(context, &self.image)?;
         let image = store.image(&record.digest, &Platform::host())?;
-        let mut signatures = Vec::new();
+        let (mut signatures, mut bundles) = (Vec::new(), Vec::new());
         for subject in image.chain() {
             let view = |signature: Signature| SignatureView {
                 subject: subject.to_string(),
                 payload: String::from_utf8_lossy(&signature.payload).into_owned(),
                 signature: signature.signature,
             };
-            signatures.extend(store.signatures(subject)?.into_iter().map(view));
+            let known = store.signatures(subject)?;
+            signatures.extend(known.simple.into_iter().map(view));
+            bundles.extend(known.bundles.iter().map(|bundle| BundleView {
+                subject: subject.to_string(),
+                bundle: serde_json::from_slice(bundle).unwrap_or_else(|_| {
+                    serde_json::Value::String(String::from_utf8_lossy(bundle).into_owned())
+                }),
+            }));
         }
         output::json(&Inspection {
             reference: record.reference.to_string(),
@@ -81,6 +97,7 @@ impl Subcommand for Inspect {
                 .map(|layer| layer.diff_id.to_string())
                 .collect(),
             signatures,
+            bundles,
             config: image.config().clone(),
         })?;
         Ok(0)

@@ -60,7 +60,7 @@ impl Explain {
         let repository = Repository::parse(&record.reference.repository())?;
         let mut signatures = Vec::new();
         for subject in image.chain() {
-            signatures.extend(store.signatures(subject)?.iter().map(layer));
+            signatures.extend(store.signatures(subject)?.simple.iter().map(layer));
         }
         let subject = Subject {
             repository: &repository,

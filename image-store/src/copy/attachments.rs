@@ -1,0 +1,105 @@
+//! What belongs to an image without being named by it: cosign's tags, and what refers to it.
+
+use oci_spec::image::Digest;
+
+use super::plan::{At, Attachment, Walk};
+use crate::cosign;
+use crate::error::StoreError;
+use crate::manifest::{Descriptor, Document};
+use crate::origin::RawManifest;
+
+/// Attachments of one image, and referrers of referrers in a row.
+const MAX_ATTACHMENTS: usize = 1000;
+const MAX_DEPTH: usize = 4;
+
+/// Finds the attachments of all documents of the walk, and what refers to those.
+pub(super) fn collect(walk: &mut Walk<'_>) -> Result<Vec<Attachment>, StoreError> {
+    let mut found: Vec<Attachment> = Vec::new();
+    let documents = walk.documents.iter();
+    let subjects: Vec<Digest> = documents.map(|one| one.digest.clone()).collect();
+    for subject in &subjects {
+        for kind in cosign::KINDS {
+            let tag = cosign::tag(subject, kind)?;
+            if let Some(manifest) = walk.origin.tagged(&tag)? {
+                walk.prove(&manifest, None)?;
+                // One manifest may stand at several tags.
+                walk.parts(&manifest, MAX_DEPTH)?;
+                let at = At::Tag(tag);
+                found.push(Attachment { manifest, at });
+            }
+        }
+    }
+    // Referrers of referrers, level by level; a walk in a circle ends, as each is taken once.
+    let mut level = subjects;
+    for depth in 0..=MAX_DEPTH {
+        let mut next = Vec::new();
+        for subject in &level {
+            for entry in walk.origin.referrers(subject, None)? {
+                let known = found.iter().any(|one| one.manifest.digest == entry.digest);
+                if known || level.contains(&entry.digest) {
+                    continue;
+                }
+                if found.len() >= MAX_ATTACHMENTS || depth == MAX_DEPTH {
+                    return Err(too_many(subject));
+                }
+                match referrer(walk, subject, &entry) {
+                    Ok(manifest) => {
+                        next.push(manifest.digest.clone());
+                        let at = At::Subject(subject.clone());
+                        found.push(Attachment { manifest, at });
+                    }
+                    Err(
+                        error @ (StoreError::Network { .. }
+                        | StoreError::Unauthorized { .. }
+                        | StoreError::Io { .. }),
+                    ) => return Err(error),
+                    // Anybody can list anything as a referrer; what is none is no part of the image.
+                    Err(error) => walk.note(format!("referrer of {subject} left out: {error}")),
+                }
+            }
+        }
+        if next.is_empty() {
+            break;
+        }
+        level = next;
+    }
+    Ok(found)
+}
+
+/// Reads one and checks that it refers to `subject` indeed.
+fn referrer(
+    walk: &mut Walk<'_>,
+    subject: &Digest,
+    entry: &Descriptor,
+) -> Result<RawManifest, StoreError> {
+    let manifest = walk.origin.manifest(&entry.digest)?;
+    walk.prove(&manifest, None)?;
+    let what = format!("referrer {}", entry.digest);
+    let bad = |reason: String| StoreError::BadManifest {
+        what: what.clone(),
+        reason,
+    };
+    if manifest.digest != entry.digest {
+        return Err(bad(format!("it has digest {}", manifest.digest)));
+    }
+    let own = match Document::parse(&what, &manifest.bytes, &manifest.media_type)? {
+        Document::Manifest(manifest) => manifest.subject.map(|own| *own),
+        Document::Index(index) => index.subject,
+    };
+    match own {
+        Some(own) if own == *subject => {}
+        Some(own) => return Err(bad(format!("its subject is {own}"))),
+        None => return Err(bad("it has no subject".to_owned())),
+    }
+    walk.parts(&manifest, 0)?;
+    Ok(manifest)
+}
+
+fn too_many(subject: &Digest) -> StoreError {
+    StoreError::LimitExceeded {
+        what: format!("number of artifacts that refer to {subject}, or their depth"),
+        limit: format!(
+            "{MAX_ATTACHMENTS} artifacts and {MAX_DEPTH} levels; copy without signatures"
+        ),
+    }
+}

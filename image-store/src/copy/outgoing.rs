@@ -1,0 +1,144 @@
+//! An image of the store on its way out.
+
+use std::path::Path;
+
+use oci_spec::image::Digest;
+
+use super::plan::{Plan, Wanted};
+use super::source::Source;
+use super::store_origin::StoreOrigin;
+use super::{Copied, CopyOptions};
+use crate::error::StoreError;
+use crate::export::{self, ExportFormat};
+use crate::fetch::FetchEvent;
+use crate::manifest::Document;
+use crate::origin::Limits;
+use crate::reference::Reference;
+use crate::registry;
+use crate::source::ImageSource;
+use crate::store::{RefRecord, Store};
+
+/// An image of the store on its way out. Hold a [`crate::Pin`] for as long as one of these lives.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    store: Store,
+    record: RefRecord,
+    complete: bool,
+}
+
+impl Store {
+    /// Prepares to write an image of the store elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] or [`StoreError::Damaged`] if the store hasn't it as it was fetched.
+    pub fn outgoing(&self, record: &RefRecord) -> Result<Outgoing, StoreError> {
+        let limit = Limits::default().manifest;
+        let bytes = self.read_blob("manifest", &record.digest, limit)?;
+        let mut complete = true;
+        let what = format!("manifest {}", record.digest);
+        if let Document::Index(index) = Document::parse(&what, &bytes, "")? {
+            for member in &index.members {
+                complete &= self.has_blob(&member.digest)?;
+            }
+        }
+        Ok(Outgoing {
+            store: self.clone(),
+            record: record.clone(),
+            complete,
+        })
+    }
+}
+
+impl Outgoing {
+    /// Whether the store has every platform of the image's index. If it hasn't, a push writes the
+    /// manifest of the one platform: registries take no index whose members they don't have.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// What a push writes: the index if it is complete, else the platform's manifest.
+    #[must_use]
+    pub fn pushed_digest(&self) -> &Digest {
+        match self.complete {
+            true => &self.record.digest,
+            false => &self.record.manifest,
+        }
+    }
+
+    /// Writes a folder or file, which must not exist; it appears by one rename when it is complete.
+    /// Members of an index that the store hasn't are left out, as the layout specification allows.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if the store hasn't all blobs, [`StoreError::DigestMismatch`] if one
+    /// is not what its digest says, and what the file system reports. Nothing is left then.
+    pub fn export(
+        &self,
+        format: ExportFormat,
+        dest: &Path,
+        signatures: bool,
+        on_event: &mut dyn FnMut(FetchEvent),
+    ) -> Result<Copied, StoreError> {
+        let is_docker = format == ExportFormat::DockerArchive;
+        let top = match is_docker {
+            true => self.record.manifest.clone(),
+            false => self.record.digest.clone(),
+        };
+        let (mut origin, plan) = self.plan(top, signatures && !is_docker, true)?;
+        let mut source = Source::new(&mut origin, &self.store, on_event);
+        export::new(dest)?;
+        match format {
+            ExportFormat::OciLayout => export::layout(&plan, &mut source, dest, None)?,
+            ExportFormat::OciArchive => export::archive(&plan, &mut source, dest, None)?,
+            ExportFormat::DockerArchive => export::docker(&plan, &mut source, dest, None)?,
+        }
+        Ok(copied(plan))
+    }
+
+    /// Writes the image to a registry, under the tag of `to`, or by digest where it has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unauthorized`] without the right to write; what the registry answers;
+    /// [`StoreError::Missing`] for a blob that neither the store nor the registry has.
+    pub fn push(
+        &self,
+        to: &Reference,
+        options: &CopyOptions,
+        on_event: &mut dyn FnMut(FetchEvent),
+    ) -> Result<Copied, StoreError> {
+        let top = self.pushed_digest().clone();
+        let (mut origin, plan) = self.plan(top, options.signatures, false)?;
+        let home = ImageSource::of_registry(&self.record.source);
+        let mut source = Source::new(&mut origin, &self.store, on_event);
+        registry::upload(&plan, &mut source, to, home.as_ref(), &options.access)?;
+        Ok(copied(plan))
+    }
+
+    fn plan(
+        &self,
+        top: Digest,
+        attachments: bool,
+        sparse: bool,
+    ) -> Result<(StoreOrigin, Plan), StoreError> {
+        let mut origin = StoreOrigin {
+            store: self.store.clone(),
+            top,
+            name: self.record.reference.clone(),
+        };
+        let wanted = Wanted {
+            platform: None,
+            attachments,
+            sparse,
+            limits: Limits::default(),
+        };
+        let plan = Plan::make(&mut origin, &self.record.reference.to_string(), &wanted)?;
+        Ok((origin, plan))
+    }
+}
+
+fn copied(plan: Plan) -> Copied {
+    Copied {
+        digest: plan.top.digest,
+        notes: plan.notes,
+    }
+}

@@ -1,0 +1,197 @@
+//! Blobs on their way: each is hashed as it passes.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::plan::Blob;
+use crate::digest::{Hasher, hex};
+use crate::error::StoreError;
+use crate::fetch::FetchEvent;
+use crate::layout::files::open_regular;
+use crate::origin::Origin;
+use crate::store::{Staging, Store};
+
+const BUFFER: usize = 256 << 10;
+
+/// The place that blobs come from.
+pub(crate) struct Source<'a> {
+    origin: &'a mut dyn Origin,
+    store: &'a Store,
+    on_event: &'a mut dyn FnMut(FetchEvent),
+    staging: Option<Staging>,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn new(
+        origin: &'a mut dyn Origin,
+        store: &'a Store,
+        on_event: &'a mut dyn FnMut(FetchEvent),
+    ) -> Self {
+        Self {
+            origin,
+            store,
+            on_event,
+            staging: None,
+        }
+    }
+
+    /// Tells of a blob before it is transferred.
+    pub(crate) fn announce(&mut self, blob: &Blob, present: bool) {
+        if !blob.is_layer {
+            return;
+        }
+        (self.on_event)(FetchEvent::Layer {
+            digest: blob.digest.clone(),
+            size: blob.size,
+            present,
+        });
+    }
+
+    /// Tells that a blob has arrived.
+    pub(crate) fn arrived(&mut self, blob: &Blob) {
+        if !blob.is_layer {
+            return;
+        }
+        (self.on_event)(FetchEvent::Done {
+            digest: blob.digest.clone(),
+        });
+    }
+
+    /// Opens a blob, not verified.
+    pub(crate) fn open(&mut self, blob: &Blob) -> Result<Box<dyn Read + Send + '_>, StoreError> {
+        self.origin.blob(&blob.digest, blob.size)
+    }
+
+    /// Copies a blob to `writer` (at `dest`), and checks its size and digest on the way.
+    pub(crate) fn copy(
+        &mut self,
+        blob: &Blob,
+        dest: &Path,
+        writer: &mut dyn Write,
+    ) -> Result<(), StoreError> {
+        let reader = self.origin.blob(&blob.digest, blob.size)?;
+        pass(blob, reader, dest, writer, self.on_event)
+    }
+
+    /// Reads a small blob into memory.
+    pub(crate) fn read(&mut self, blob: &Blob, limit: u64) -> Result<Vec<u8>, StoreError> {
+        let what = format!("blob {}", blob.digest);
+        if blob.size > limit {
+            return Err(StoreError::LimitExceeded {
+                what,
+                limit: format!("{limit} bytes"),
+            });
+        }
+        let mut bytes = Vec::new();
+        self.copy(blob, Path::new(&what), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Gives the path of a file with a blob, verified: for who may have to read it again. What is
+    /// no file yet is written into the store's folder of half-done things.
+    pub(crate) fn file(&mut self, blob: &Blob) -> Result<BlobFile, StoreError> {
+        if let Some(path) = self.origin.blob_file(&blob.digest)
+            && let Some((file, _)) = open_regular(&path)?
+        {
+            pass(
+                blob,
+                Box::new(file),
+                &path,
+                &mut std::io::sink(),
+                &mut |_| {},
+            )?;
+            return Ok(BlobFile { path, own: false });
+        }
+        let staging = match self.staging.take() {
+            Some(staging) => staging,
+            None => self.store.stage()?,
+        };
+        let path = staging.path().join(hex(&blob.digest)?);
+        self.staging = Some(staging);
+        let file = File::create(&path).map_err(|e| StoreError::io("cannot create", &path, e))?;
+        // Removed even if it can't be filled.
+        let written = BlobFile {
+            path: path.clone(),
+            own: true,
+        };
+        let mut writer = BufWriter::new(file);
+        self.copy(blob, &path, &mut writer)?;
+        writer
+            .flush()
+            .map_err(|error| StoreError::io("cannot write", &path, error))?;
+        Ok(written)
+    }
+}
+
+/// A file with a verified blob; gone with this if it was made for it.
+pub(crate) struct BlobFile {
+    path: PathBuf,
+    own: bool,
+}
+
+impl BlobFile {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for BlobFile {
+    fn drop(&mut self) {
+        if self.own {
+            // What stays goes with the staging folder.
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+fn pass(
+    blob: &Blob,
+    mut reader: Box<dyn Read + Send + '_>,
+    dest: &Path,
+    writer: &mut dyn Write,
+    on_event: &mut dyn FnMut(FetchEvent),
+) -> Result<(), StoreError> {
+    let what = format!("blob {}", blob.digest);
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut size = 0_u64;
+    loop {
+        let count = match reader.read(&mut buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            other => other.map_err(|error| StoreError::from_source(&what, error))?,
+        };
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            break;
+        }
+        size = size.saturating_add(count as u64);
+        if size > blob.size {
+            break;
+        }
+        hasher.update(bytes);
+        writer
+            .write_all(bytes)
+            .map_err(|error| StoreError::io("cannot write", dest, error))?;
+        on_event(FetchEvent::Received {
+            digest: blob.digest.clone(),
+            bytes: size,
+        });
+    }
+    if size != blob.size {
+        return Err(StoreError::SizeMismatch {
+            what,
+            expected: blob.size,
+            found: size,
+        });
+    }
+    let found = hasher.finish();
+    if found != blob.digest {
+        return Err(StoreError::DigestMismatch {
+            what,
+            expected: blob.digest.to_string(),
+            found: found.to_string(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! An OCI layout in a folder: a new one, or an image added to one that is there.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use oci_spec::image::Digest;
+use rustix::fs::{FlockOperation, flock};
+
+use super::index::index;
+use super::partial::Partial;
+use super::{MARKER, blob_name};
+use crate::copy::{Blob, Plan, Source};
+use crate::digest::Hasher;
+use crate::error::StoreError;
+use crate::layout::files::{FolderFiles, LayoutFiles, open_regular};
+
+/// Bytes of `index.json`.
+const MAX_INDEX: u64 = 4 << 20;
+
+/// Writes a layout to `dest`; where that is a layout already, the image is added to it. A new
+/// layout appears by one rename, an image in an old one by the rename of its index.
+pub(crate) fn layout(
+    plan: &Plan,
+    source: &mut Source<'_>,
+    dest: &Path,
+    tag: Option<&str>,
+) -> Result<(), StoreError> {
+    let files = FolderFiles::new(dest);
+    if dest.symlink_metadata().is_ok() {
+        if files.read("oci-layout", MAX_INDEX)?.is_none() {
+            return Err(StoreError::InvalidSource {
+                origin: dest.display().to_string(),
+                reason: "it exists already and is no OCI image layout".to_owned(),
+            });
+        }
+        return add(plan, source, dest, tag, &files);
+    }
+    let partial = Partial::beside(dest)?;
+    blobs(plan, source, partial.path())?;
+    write(partial.path(), "oci-layout", MARKER)?;
+    write(partial.path(), "index.json", &index(plan, tag, None)?)?;
+    partial.rename_to(dest)
+}
+
+fn add(
+    plan: &Plan,
+    source: &mut Source<'_>,
+    dest: &Path,
+    tag: Option<&str>,
+    files: &FolderFiles,
+) -> Result<(), StoreError> {
+    // Adding is reading, changing and writing the index: one at a time.
+    let folder = File::open(dest).map_err(|e| StoreError::io("cannot open", dest, e))?;
+    flock(&folder, FlockOperation::LockExclusive)
+        .map_err(|error| StoreError::io("cannot lock", dest, error))?;
+    let existing = files.read("index.json", MAX_INDEX)?;
+    let index = index(plan, tag, existing.as_deref())?;
+    blobs(plan, source, dest)?;
+    write(dest, "index.json", &index)
+}
+
+fn blobs(plan: &Plan, source: &mut Source<'_>, root: &Path) -> Result<(), StoreError> {
+    let folder = root.join("blobs/sha256");
+    fs::create_dir_all(&folder).map_err(|e| StoreError::io("cannot create", &folder, e))?;
+    for blob in &plan.blobs {
+        let name = blob_name(&blob.digest)?;
+        let present = has(&root.join(&name), &blob.digest)?;
+        source.announce(blob, present);
+        if !present {
+            one(source, blob, root, &name)?;
+            source.arrived(blob);
+        }
+    }
+    let attached = plan.attachments.iter().map(|one| &one.manifest);
+    for document in plan.documents.iter().chain(attached) {
+        let name = blob_name(&document.digest)?;
+        if !has(&root.join(&name), &document.digest)? {
+            write(root, &name, &document.bytes)?;
+        }
+    }
+    Ok(())
+}
+
+fn one(source: &mut Source<'_>, blob: &Blob, root: &Path, name: &str) -> Result<(), StoreError> {
+    let path = root.join(name);
+    let partial = Partial::beside(&path)?;
+    let file = File::create(partial.path())
+        .map_err(|error| StoreError::io("cannot create", partial.path(), error))?;
+    let mut writer = BufWriter::with_capacity(256 << 10, file);
+    source.copy(blob, &path, &mut writer)?;
+    writer
+        .flush()
+        .map_err(|error| StoreError::io("cannot write", &path, error))?;
+    drop(writer);
+    partial.rename_to(&path)
+}
+
+/// Whether the file is there and has this digest.
+fn has(path: &Path, digest: &Digest) -> Result<bool, StoreError> {
+    let Some((mut file, _)) = open_regular(path)? else {
+        return Ok(false);
+    };
+    let mut hasher = Hasher::new();
+    std::io::copy(&mut file, &mut hasher)
+        .map_err(|error| StoreError::io("cannot read", path, error))?;
+    Ok(hasher.finish() == *digest)
+}
+
+fn write(root: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    let path = root.join(name);
+    let partial = Partial::beside(&path)?;
+    fs::write(partial.path(), bytes)
+        .map_err(|error| StoreError::io("cannot write", &path, error))?;
+    partial.rename_to(&path)
+}

@@ -1,0 +1,47 @@
+//! A file or folder that is not complete yet.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::StoreError;
+
+/// Stands beside its destination; what is there of it goes away with it.
+pub(super) struct Partial {
+    path: PathBuf,
+}
+
+impl Partial {
+    pub(super) fn beside(dest: &Path) -> Result<Self, StoreError> {
+        let Some(name) = dest.file_name() else {
+            return Err(StoreError::InvalidSource {
+                origin: dest.display().to_string(),
+                reason: "it is no path of a file to be written".to_owned(),
+            });
+        };
+        let mut partial = std::ffi::OsString::from(".");
+        partial.push(name);
+        partial.push(format!(".{}.partial", std::process::id()));
+        Ok(Self {
+            path: dest.with_file_name(partial),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn rename_to(self, dest: &Path) -> Result<(), StoreError> {
+        fs::rename(&self.path, dest).map_err(|error| StoreError::io("cannot create", dest, error))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // After the rename there is nothing; before it this is all that can still be done.
+        let _ = match self.path.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(&self.path),
+            Ok(_) => fs::remove_file(&self.path),
+            Err(_) => Ok(()),
+        };
+    }
+}

@@ -1,0 +1,125 @@
+//! A whole image into a registry: blobs, then the documents that name them, the name last.
+
+use super::client::{Access, Client, Payload};
+use super::endpoint::Endpoint;
+use super::get_manifest;
+use super::push::{begin_upload, finish_upload, has_blob, push_blob, push_manifest, push_referrer};
+use crate::copy::{At, Blob, Plan, Source};
+use crate::cosign;
+use crate::digest::sha256;
+use crate::error::StoreError;
+use crate::media_type;
+use crate::origin::{FetchOptions, RawManifest};
+use crate::reference::Reference;
+
+/// Writes what the plan says to the repository of `to`, under its tag if it has one. Blobs that
+/// are there are not sent; those that the same registry has in the repository of `home` neither.
+///
+/// # Errors
+/// What the registry answers; what is wrong with a blob; [`StoreError::InvalidReference`] if `to`
+/// has a digest that isn't the image's.
+pub(crate) fn upload(
+    plan: &Plan,
+    source: &mut Source<'_>,
+    to: &Reference,
+    home: Option<&Reference>,
+    access: &FetchOptions,
+) -> Result<(), StoreError> {
+    if let Some(digest) = to.digest().filter(|digest| **digest != plan.top.digest) {
+        return Err(StoreError::InvalidReference {
+            reference: to.to_string(),
+            reason: format!("the image has digest {}, not {digest}", plan.top.digest),
+        });
+    }
+    let endpoint = Endpoint::new(to, &access.plain_http_hosts);
+    let mut client = Client::new(endpoint, Access::Push);
+    let from = home
+        .filter(|home| home.registry() == to.registry() && home.path() != to.path())
+        .map(Reference::path);
+    for blob in &plan.blobs {
+        one_blob(&mut client, source, blob, from)?;
+    }
+    for document in &plan.documents {
+        if document.digest != plan.top.digest || to.tag().is_none() {
+            push_manifest(&mut client, document.digest.as_ref(), document)?;
+        }
+    }
+    // What is signed is there when its signatures are, and the name comes when all is there.
+    let limit = access.limits.manifest;
+    if to.tag().is_some() && !plan.attachments.is_empty() {
+        push_manifest(&mut client, plan.top.digest.as_ref(), &plan.top)?;
+    }
+    for one in &plan.attachments {
+        match &one.at {
+            At::Tag(tag) => at_tag(&mut client, tag, &one.manifest, limit)?,
+            At::Subject(subject) => push_referrer(&mut client, subject, &one.manifest, limit)?,
+        }
+    }
+    match to.tag() {
+        Some(tag) => push_manifest(&mut client, tag, &plan.top),
+        None => Ok(()),
+    }
+}
+
+fn one_blob(
+    client: &mut Client,
+    source: &mut Source<'_>,
+    blob: &Blob,
+    from: Option<&str>,
+) -> Result<(), StoreError> {
+    if has_blob(client, &blob.digest)? {
+        source.announce(blob, true);
+        return Ok(());
+    }
+    // Before anything is sent: the blob may not be here, and a half-begun upload helps nobody.
+    let mounted = match from {
+        Some(_) => begin_upload(client, &blob.digest, from)?,
+        None => None,
+    };
+    if from.is_some() && mounted.is_none() {
+        source.announce(blob, true);
+        return Ok(());
+    }
+    source.announce(blob, false);
+    let file = source.file(blob)?;
+    let upload = match mounted {
+        Some(upload) => Some(upload),
+        None => begin_upload(client, &blob.digest, None)?,
+    };
+    if let Some(upload) = upload {
+        finish_upload(client, &blob.digest, upload, Payload::File(file.path()))?;
+    }
+    source.arrived(blob);
+    Ok(())
+}
+
+/// Writes what cosign keeps at a tag. What is at that tag already stays in it.
+fn at_tag(
+    client: &mut Client,
+    tag: &str,
+    manifest: &RawManifest,
+    limit: u64,
+) -> Result<(), StoreError> {
+    let existing = get_manifest(client, tag, limit)?;
+    let existing = existing.filter(|_| !tag.ends_with(".sbom"));
+    let Some(existing) = existing else {
+        return push_manifest(client, tag, manifest);
+    };
+    if existing.digest == manifest.digest {
+        return Ok(());
+    }
+    let Some(merged) = cosign::merge(&existing.bytes, &manifest.bytes)? else {
+        return Ok(());
+    };
+    push_blob(
+        client,
+        &sha256(&merged.config),
+        Payload::Bytes(&merged.config),
+    )?;
+    let merged = RawManifest {
+        media_type: media_type::OCI_MANIFEST.to_owned(),
+        digest: sha256(&merged.manifest),
+        bytes: merged.manifest,
+    };
+    push_manifest(client, tag, &merged)
+}

@@ -1,0 +1,96 @@
+use std::collections::HashSet;
+
+use oci_spec::image::Digest;
+
+use super::*;
+use crate::digest::sha256;
+use crate::media_type::OCI_MANIFEST;
+use crate::origin::RawManifest;
+use crate::referrer;
+
+const BUNDLE: &[u8] = br#"{"dsseEnvelope":{}}"#;
+
+/// Adds a bundle about an image to the layout that the image comes from.
+fn refer(ground: &mut Ground, tag: &str, subject: &Digest, bundle: &[u8]) {
+    let image = RawManifest {
+        media_type: OCI_MANIFEST.to_owned(),
+        bytes: fs::read(ground.layout.blob_path(subject)).unwrap(),
+        digest: subject.clone(),
+    };
+    let made = referrer::of_bundle(&image, bundle).unwrap();
+    ground.layout.blob(&made.config);
+    ground.layout.blob(&made.bundle);
+    let manifest = ground.layout.blob(&made.manifest);
+    let raw = RawManifest {
+        media_type: OCI_MANIFEST.to_owned(),
+        digest: manifest,
+        bytes: made.manifest,
+    };
+    let list = referrer::add_to_list(None, &raw).unwrap().unwrap();
+    ground
+        .layout
+        .document(tag, crate::media_type::OCI_INDEX, &list);
+}
+
+#[test]
+fn bundles_come_with_a_fetch_and_stay_as_long_as_the_image() {
+    let mut ground = Ground::new();
+    let image = ground.fetch("one").unwrap().manifest_digest().clone();
+    assert!(ground.store.signatures(&image).unwrap().is_empty());
+    let tag = referrer::tag(&image).unwrap();
+    refer(&mut ground, &tag, &image, BUNDLE);
+    ground.fetch("one").unwrap();
+    assert_eq!(ground.store.signatures(&image).unwrap().bundles, [BUNDLE]);
+
+    // One that is made here comes behind, and a later fetch keeps both.
+    ground.store.add_bundle(&image, b"{\"own\":1}").unwrap();
+    ground.store.add_bundle(&image, b"{\"own\":1}").unwrap();
+    ground.store.add_signature(&image, b"p", "cA==").unwrap();
+    ground.fetch("one").unwrap();
+    let known = ground.store.signatures(&image).unwrap();
+    assert_eq!(known.bundles, [BUNDLE, &b"{\"own\":1}"[..]]);
+    assert_eq!(known.simple.len(), 1);
+
+    let gc = |store: &Store| {
+        let alone = store.exclusive().unwrap();
+        let report = store.gc(store.survey(), &HashSet::new(), None, alone);
+        report.unwrap()
+    };
+    assert_eq!(gc(&ground.store).blobs, 0);
+    assert_eq!(ground.store.signatures(&image).unwrap(), known);
+    let name = Reference::parse("a.io/one").unwrap();
+    ground.store.remove(&name).unwrap().unwrap();
+    assert_eq!(gc(&ground.store).signatures, 1);
+    let left = fs::read_dir(ground.store.blobs_folder()).unwrap().count();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_bundle_that_was_changed_in_the_store_is_told() {
+    let ground = Ground::new();
+    let image = ground.fetch("one").unwrap().manifest_digest().clone();
+    ground.store.add_bundle(&image, BUNDLE).unwrap();
+    let path = ground.store.blob_path(&sha256(BUNDLE)).unwrap();
+    fs::write(path, "{}").unwrap();
+    let error = ground.store.signatures(&image).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    let unknown = ground.store.add_bundle(&sha256(b"unknown"), BUNDLE);
+    assert!(matches!(unknown, Err(StoreError::Missing { .. })));
+}
+
+#[test]
+fn bundles_have_a_limit() {
+    let ground = Ground::new();
+    let image = ground.fetch("one").unwrap().manifest_digest().clone();
+    let large = vec![b' '; 5 << 20];
+    let error = ground.store.add_bundle(&image, &large).unwrap_err();
+    assert!(matches!(error, StoreError::LimitExceeded { .. }), "{error}");
+    for number in 0..4_u8 {
+        let large = vec![number; 4 << 20];
+        ground.store.add_bundle(&image, &large).unwrap();
+    }
+    let error = ground.store.add_bundle(&image, BUNDLE).unwrap_err();
+    assert!(matches!(error, StoreError::LimitExceeded { .. }), "{error}");
+    let known = ground.store.signatures(&image).unwrap();
+    assert_eq!(known.bundles.len(), 4);
+}

@@ -1,0 +1,61 @@
+//! `fairing image copy`: from one place to another, without the store.
+
+use clap::Args;
+use image_store::{CopyOptions, ImageSource, Platform, copy};
+
+use crate::command::Subcommand;
+use crate::context::Context;
+use crate::failure::{Failure, one_line};
+use crate::progress::Progress;
+use crate::{output, registries};
+
+const PLACES: &str =
+    "Reference, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], or a path";
+
+/// Arguments of `image copy`.
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    #[arg(value_name = "SOURCE", help = PLACES)]
+    source: String,
+    /// The same; a layout that is there gets the image added, a file must not exist
+    #[arg(value_name = "DEST")]
+    dest: String,
+    /// One platform of an index, such as linux/arm64 [default: all]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+    /// Leave out signatures and whatever else refers to the image
+    #[arg(long)]
+    no_signatures: bool,
+}
+
+impl Subcommand for Copy {
+    const NAME: &'static str = "copy";
+    const ABOUT: &'static str =
+        "Copy an image between registries, folders and files, and print its digest";
+    const ALIASES: &'static [&'static str] = &["cp"];
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let source = ImageSource::parse(&self.source)?;
+        let dest = ImageSource::parse_destination(&self.dest)?;
+        let options = CopyOptions {
+            platform: self.platform,
+            signatures: !self.no_signatures,
+            access: registries::fetch_options(context)?,
+        };
+        let mut progress = Progress::new(dest.to_string());
+        let copied = copy(&context.store(), &source, &dest, &options, &mut |event| {
+            progress.event(event);
+        })?;
+        drop(progress);
+        warn(&copied.notes);
+        output::line(copied.digest.as_ref())?;
+        Ok(0)
+    }
+}
+
+/// Says what was left out.
+pub(crate) fn warn(notes: &[String]) {
+    for note in notes {
+        output::warn(&one_line(note));
+    }
+}

@@ -1,0 +1,70 @@
+//! `fairing push`: writes an image of the store, and its signatures, to a registry.
+
+use clap::Args;
+use image_store::{CopyOptions, ImageSource};
+
+use super::Subcommand;
+use super::image::copy::warn;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::image_choice::record;
+use crate::progress::Progress;
+use crate::{output, registries};
+
+/// Arguments of `push`.
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// Reference, or the beginning of a digest in the store
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    /// Reference to write to [default: the image's own name]
+    #[arg(value_name = "DEST")]
+    dest: Option<String>,
+    /// Leave signatures out
+    #[arg(long)]
+    no_signatures: bool,
+}
+
+impl Subcommand for Push {
+    const NAME: &'static str = "push";
+    const ABOUT: &'static str =
+        "Write an image of the store and its signatures to a registry, and print its digest";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let store = context.store();
+        let _pin = store.pin()?;
+        let record = record(context, &self.image)?;
+        let to = match &self.dest {
+            None => record.reference.clone(),
+            Some(dest) => {
+                let place = ImageSource::parse(dest)?;
+                let reference = place.reference().cloned();
+                reference.ok_or_else(|| {
+                    Failure::Usage(format!(
+                        "{place} is no registry; `fairing image export` writes folders and files"
+                    ))
+                })?
+            }
+        };
+        let options = CopyOptions {
+            signatures: !self.no_signatures,
+            access: registries::fetch_options(context)?,
+            ..CopyOptions::default()
+        };
+        let outgoing = store.outgoing(&record)?;
+        if !outgoing.is_complete() {
+            output::warn(&format!(
+                "the store has not all platforms of index {}: pushing {}, the manifest of one platform, \
+                 without the signatures of the index",
+                record.digest,
+                outgoing.pushed_digest()
+            ));
+        }
+        let mut progress = Progress::new(to.to_string());
+        let copied = outgoing.push(&to, &options, &mut |event| progress.event(event))?;
+        drop(progress);
+        warn(&copied.notes);
+        output::line(copied.digest.as_ref())?;
+        Ok(0)
+    }
+}
