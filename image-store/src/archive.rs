@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Oci,
     /// `manifest.json` with the layers as tar files.
     Docker,
+    /// An appc image.
+    Aci,
 }
 
 /// Looks which format a file has. Docker writes both into one file since 25; then the layout is
@@ -33,10 +35,12 @@ pub(crate) fn detect(path: &Path) -> Result<Kind, StoreError> {
         Ok(Kind::Oci)
     } else if index.contains("manifest.json") {
         Ok(Kind::Docker)
+    } else if index.contains("manifest") {
+        Ok(Kind::Aci)
     } else {
         Err(StoreError::InvalidSource {
             origin: path.display().to_string(),
-            reason: "it is a tar file but holds neither an OCI layout nor a docker archive"
+            reason: "it is a tar file but holds neither an OCI layout nor a docker archive; rootfs:FILE takes it as a root filesystem"
                 .to_owned(),
         })
     }

@@ -72,7 +72,7 @@ pub fn copy(
     on_event: &mut dyn FnMut(FetchEvent),
 ) -> Result<Copied, StoreError> {
     let to = Target::new(to)?;
-    let mut origin = open(from, &options.access)?;
+    let mut origin = open(from, &options.access, store)?;
     let wanted = Wanted {
         platform: options.platform.clone(),
         attachments: options.signatures && to.takes_attachments(),
@@ -105,6 +105,12 @@ impl<'a> Target<'a> {
             ImageSource::OciArchive { path, tag } => Self::OciArchive(path, tag.as_deref()),
             ImageSource::DockerArchive { path, reference } => {
                 Self::DockerArchive(path, reference.as_deref())
+            }
+            ImageSource::Aci { .. } | ImageSource::Root { .. } => {
+                return Err(StoreError::InvalidSource {
+                    origin: place.to_string(),
+                    reason: "images are not written in that format".to_owned(),
+                });
             }
         })
     }

@@ -88,7 +88,7 @@ impl Store {
         options: &FetchOptions,
     ) -> Result<Fetch, StoreError> {
         let pin = self.pin()?;
-        let mut origin = open(source, options)?;
+        let mut origin = open(source, options, self)?;
         let limits = &options.limits;
         let shown = source.to_string();
         let top = checked(origin.top()?, &format!("manifest of {shown}"), None, limits)?;
@@ -134,7 +134,7 @@ impl Store {
         let (config, diff_ids) = parse_config(&what, &config_bytes, &manifest, &options.platform)?;
         let mut signatures = Vec::new();
         let mut all_signatures = SignatureSet::default();
-        let mut notes = Vec::new();
+        let mut notes = origin.notes().to_vec();
         for subject in &chain {
             let mut found = signatures_of(origin.as_mut(), subject, limits)?;
             let bundles = referrer::bundles(origin.as_mut(), subject)?;
@@ -355,7 +355,9 @@ fn name(
     let (path, tag) = match source {
         ImageSource::Registry(reference) => return Ok(reference.clone()),
         ImageSource::Layout { path, tag } | ImageSource::OciArchive { path, tag } => (path, tag),
-        ImageSource::DockerArchive { path, .. } => (path, &None),
+        ImageSource::DockerArchive { path, .. }
+        | ImageSource::Aci { path }
+        | ImageSource::Root { path } => (path, &None),
     };
     let stem = path
         .file_stem()

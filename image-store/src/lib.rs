@@ -2,6 +2,7 @@
 //! was verified by digest. It knows nothing of trust or policy.
 
 mod archive;
+mod convert;
 mod copy;
 mod cosign;
 mod digest;
@@ -24,6 +25,7 @@ pub mod registry;
 mod source;
 mod store;
 
+pub use convert::ImageSettings;
 pub use copy::{Copied, CopyOptions, Outgoing, copy};
 pub use digest::{parse_digest, sha256};
 pub use error::StoreError;

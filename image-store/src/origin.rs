@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use oci_spec::image::Digest;
 
+use crate::convert::{ConvertedOrigin, ImageSettings};
 use crate::cosign;
 use crate::error::StoreError;
 pub(crate) use crate::limits::Limits;
 use crate::manifest::{Descriptor, Platform};
 use crate::reference::Reference;
 use crate::source::ImageSource;
+use crate::store::Store;
 use crate::{archive, layout, registry};
 
 /// How to fetch.
@@ -26,6 +28,8 @@ pub struct FetchOptions {
     pub name: Option<Reference>,
     /// Whether compressed layers stay in the store, so that an export or push is exact.
     pub keep_layers: bool,
+    /// How to run what is in a root filesystem that becomes an image.
+    pub settings: ImageSettings,
 }
 
 impl Default for FetchOptions {
@@ -36,6 +40,7 @@ impl Default for FetchOptions {
             limits: Limits::default(),
             name: None,
             keep_layers: true,
+            settings: ImageSettings::default(),
         }
     }
 }
@@ -97,12 +102,19 @@ pub(crate) trait Origin: Send {
     fn name(&self) -> Option<Reference> {
         None
     }
+
+    /// What was lost on the way into the form of an image, a line each.
+    fn notes(&self) -> &[String] {
+        &[]
+    }
 }
 
-/// Opens the place that `source` names.
+/// Opens the place that `source` names. What has to be converted is, in a folder of the store for
+/// half-done things.
 pub(crate) fn open(
     source: &ImageSource,
     options: &FetchOptions,
+    store: &Store,
 ) -> Result<Box<dyn Origin>, StoreError> {
     Ok(match source {
         ImageSource::Registry(reference) => {
@@ -117,5 +129,7 @@ pub(crate) fn open(
         ImageSource::DockerArchive { path, reference } => Box::new(
             archive::ArchiveOrigin::open_docker(path, reference.as_deref())?,
         ),
+        ImageSource::Aci { path } => Box::new(ConvertedOrigin::aci(path, options, store)?),
+        ImageSource::Root { path } => Box::new(ConvertedOrigin::root(path, options, store)?),
     })
 }

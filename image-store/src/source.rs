@@ -37,6 +37,16 @@ pub enum ImageSource {
         /// The wanted repository tag, needed where there are several images.
         reference: Option<String>,
     },
+    /// An appc image: `aci:FILE`.
+    Aci {
+        /// The file, compressed or not.
+        path: PathBuf,
+    },
+    /// A root filesystem: `rootfs:PATH`. It has no name of its own.
+    Root {
+        /// A folder, or a tar file, compressed or not.
+        path: PathBuf,
+    },
 }
 
 impl ImageSource {
@@ -57,25 +67,68 @@ impl ImageSource {
             let (path, reference) = split_path(text, rest)?;
             return Ok(Self::DockerArchive { path, reference });
         }
+        for (scheme, make) in [("aci:", Self::aci as fn(_) -> _), ("rootfs:", Self::root)] {
+            match text.strip_prefix(scheme) {
+                Some("") => return Err(invalid(text, "the path is missing")),
+                Some(rest) if rest.contains('\0') => {
+                    return Err(invalid(text, "the path holds a NUL character"));
+                }
+                Some(rest) => return Ok(make(PathBuf::from(rest))),
+                None => {}
+            }
+        }
         if let Some(rest) = text.strip_prefix("oci:") {
             let (path, tag) = split_path(text, rest)?;
             return Ok(Self::Layout { path, tag });
         }
-        if ["/", "./", "../"]
-            .iter()
-            .any(|start| text.starts_with(start))
-        {
+        if is_path(text) {
             return Self::detect(text);
         }
         if let Some((scheme, _)) = text.split_once("://") {
             return Err(invalid(
                 text,
                 format!(
-                    "unknown scheme \"{scheme}\"; use docker://REF, oci:DIR, oci-archive:FILE or docker-archive:FILE"
+                    "unknown scheme \"{scheme}\"; use docker://REF, oci:DIR, oci-archive:FILE, docker-archive:FILE, aci:FILE or rootfs:PATH"
                 ),
             ));
         }
         Ok(Self::Registry(Reference::parse(text)?))
+    }
+
+    fn aci(path: PathBuf) -> Self {
+        Self::Aci { path }
+    }
+
+    fn root(path: PathBuf) -> Self {
+        Self::Root { path }
+    }
+
+    /// As [`ImageSource::parse`], but a bare name of a file or folder that is there is a path.
+    ///
+    /// # Errors
+    /// As [`ImageSource::parse`].
+    pub fn parse_path(text: &str) -> Result<Self, StoreError> {
+        match !is_path(text) && Path::new(text).exists() {
+            true => Self::parse(&format!("./{text}")),
+            false => Self::parse(text),
+        }
+    }
+
+    /// As [`ImageSource::parse_path`], but a path at which there is no image is taken as a root
+    /// filesystem.
+    ///
+    /// # Errors
+    /// As [`ImageSource::parse`].
+    pub fn parse_root(text: &str) -> Result<Self, StoreError> {
+        let path = Path::new(text);
+        let exists = path.exists();
+        match Self::parse_path(text) {
+            Ok(Self::Layout { path, tag: None }) if exists && !path.join("oci-layout").exists() => {
+                Ok(Self::Root { path })
+            }
+            Err(StoreError::InvalidSource { .. }) if exists => Ok(Self::root(path.to_owned())),
+            other => other,
+        }
     }
 
     /// The reference, where the source is a registry.
@@ -97,10 +150,7 @@ impl ImageSource {
     /// # Errors
     /// As [`ImageSource::parse`].
     pub fn parse_destination(text: &str) -> Result<Self, StoreError> {
-        let is_path = ["/", "./", "../"]
-            .iter()
-            .any(|start| text.starts_with(start));
-        if !is_path {
+        if !is_path(text) {
             return Self::parse(text);
         }
         let path = PathBuf::from(text);
@@ -122,7 +172,11 @@ impl ImageSource {
         if !metadata.is_file() {
             return Err(invalid(text, "it is neither a folder nor a file"));
         }
+        if path.extension().is_some_and(|end| end == "aci") {
+            return Ok(Self::Aci { path });
+        }
         Ok(match archive::detect(&path)? {
+            archive::Kind::Aci => Self::Aci { path },
             archive::Kind::Oci => Self::OciArchive { path, tag },
             archive::Kind::Docker => Self::DockerArchive {
                 path,
@@ -139,6 +193,8 @@ impl fmt::Display for ImageSource {
             Self::Layout { path, tag } => ("oci", path, tag),
             Self::OciArchive { path, tag } => ("oci-archive", path, tag),
             Self::DockerArchive { path, reference } => ("docker-archive", path, reference),
+            Self::Aci { path } => ("aci", path, &None),
+            Self::Root { path } => ("rootfs", path, &None),
         };
         write!(f, "{scheme}:{}", path.display())?;
         match tag {
@@ -146,6 +202,12 @@ impl fmt::Display for ImageSource {
             None => Ok(()),
         }
     }
+}
+
+fn is_path(text: &str) -> bool {
+    ["/", "./", "../"]
+        .iter()
+        .any(|start| text.starts_with(start))
 }
 
 /// Splits `PATH[:TAG]`. Both may hold colons, so the longest existing path decides; where none

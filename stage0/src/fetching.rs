@@ -1,6 +1,6 @@
 //! Fetching an image, judged before its layers are transferred.
 
-use image_store::{Image, ImageSource, Reference};
+use image_store::{FetchOptions, Image, ImageSource, Reference};
 use trust::VerifiedImage;
 
 use crate::config::Config;
@@ -32,8 +32,21 @@ pub(crate) fn fetch(
     source: &ImageSource,
     name: Option<Reference>,
 ) -> Result<Fetched, Failure> {
+    import(context, verifier, source, |options| options.name = name)
+}
+
+/// As [`fetch`], with options changed.
+///
+/// # Errors
+/// As [`fetch`].
+pub(crate) fn import(
+    context: &Context,
+    verifier: &Verifier<'_>,
+    source: &ImageSource,
+    change: impl FnOnce(&mut FetchOptions),
+) -> Result<Fetched, Failure> {
     let mut options = registries::fetch_options(context)?;
-    options.name = name;
+    change(&mut options);
     options.limits = Config::read(&context.directories)?.limits();
     let fetch = context.store().begin_fetch(source, &options)?;
     for note in fetch.notes() {

@@ -156,7 +156,8 @@ fn a_layout_takes_several_images_and_one_of_a_name() {
     let two = ground.layout.source("two");
     ground.copy_from(&two, "oci:all:b").unwrap();
     let digest_of = |ground: &Ground, name: &str| {
-        let mut origin = open(&ground.place(name), &FetchOptions::default()).unwrap();
+        let mut origin =
+            open(&ground.place(name), &FetchOptions::default(), &ground.store).unwrap();
         origin.top().unwrap().digest
     };
     assert_eq!(digest_of(&ground, "oci:all:a"), ground.image);

@@ -186,7 +186,7 @@ impl Shop<'_> {
                 Some(origin) => self.one(&job, &mut **origin, events),
                 None => match &mut opened {
                     Some(opened) => self.one(&job, opened.as_mut(), events),
-                    none => match open(self.source, self.options) {
+                    none => match open(self.source, self.options, self.store) {
                         Ok(new) => self.one(&job, none.insert(new).as_mut(), events),
                         Err(error) => Err(error),
                     },

@@ -11,7 +11,7 @@ const LONGEST: usize = 4095;
 
 /// What a member makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     File,
     Folder,
     Symlink,
@@ -23,44 +23,44 @@ pub(super) enum Kind {
 
 /// What a device node stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Device {
-    pub(super) is_block: bool,
-    pub(super) major: u32,
-    pub(super) minor: u32,
+pub(crate) struct Device {
+    pub(crate) is_block: bool,
+    pub(crate) major: u32,
+    pub(crate) minor: u32,
 }
 
 /// One member of a layer.
 #[derive(Debug)]
-pub(super) struct Member {
-    pub(super) path: MemberPath,
-    pub(super) kind: Kind,
+pub(crate) struct Member {
+    pub(crate) path: MemberPath,
+    pub(crate) kind: Kind,
     /// Permission bits with setuid, setgid and sticky; no type.
-    pub(super) mode: u32,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) mtime: Time,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mtime: Time,
     /// Bytes of a file as a reader sees it, holes included.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// Where the stored bytes of a sparse file go; `None` for an ordinary file.
-    pub(super) segments: Option<Vec<Segment>>,
+    pub(crate) segments: Option<Vec<Segment>>,
     /// Target of a symbolic link, as it is.
-    pub(super) target: Vec<u8>,
+    pub(crate) target: Vec<u8>,
     /// Target of a hard link.
-    pub(super) linked: Option<MemberPath>,
+    pub(crate) linked: Option<MemberPath>,
     /// Only those that a layer may set.
-    pub(super) xattrs: BTreeMap<String, Vec<u8>>,
+    pub(crate) xattrs: BTreeMap<String, Vec<u8>>,
 }
 
 /// Seconds since 1970 and nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Time {
-    pub(super) seconds: i64,
-    pub(super) nanoseconds: u32,
+pub(crate) struct Time {
+    pub(crate) seconds: i64,
+    pub(crate) nanoseconds: u32,
 }
 
 impl Time {
     /// The time of modification that a file has.
-    pub(super) fn of(stat: &Stat) -> Self {
+    pub(crate) fn of(stat: &Stat) -> Self {
         Self {
             seconds: stat.st_mtime,
             nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
@@ -68,7 +68,7 @@ impl Time {
     }
 
     /// As a time of modification to be set; that of access stays.
-    pub(super) fn timestamps(self) -> Timestamps {
+    pub(crate) fn timestamps(self) -> Timestamps {
         Timestamps {
             last_access: Timespec {
                 tv_sec: 0,
@@ -84,14 +84,14 @@ impl Time {
 
 /// A run of stored bytes within a sparse file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Segment {
-    pub(super) offset: u64,
-    pub(super) length: u64,
+pub(crate) struct Segment {
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
 }
 
 /// Why a name is no path of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BadPath {
+pub(crate) enum BadPath {
     /// It could lead elsewhere, or nowhere.
     Unsafe(&'static str),
     /// It goes over a limit.
@@ -100,14 +100,14 @@ pub(super) enum BadPath {
 
 /// A path below the root of the layer: no `..`, no `.`, no empty component, no NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct MemberPath {
+pub(crate) struct MemberPath {
     bytes: Vec<u8>,
     name_start: usize,
 }
 
 impl MemberPath {
     /// Takes a name as a layer gives it. A leading `/` means the root of the layer.
-    pub(super) fn parse(raw: &[u8], limits: &Limits) -> Result<Self, BadPath> {
+    pub(crate) fn parse(raw: &[u8], limits: &Limits) -> Result<Self, BadPath> {
         if raw.is_empty() {
             return Err(BadPath::Unsafe("the name is empty"));
         }
@@ -147,27 +147,27 @@ impl MemberPath {
     }
 
     /// Whether it is the root of the layer.
-    pub(super) fn is_root(&self) -> bool {
+    pub(crate) fn is_root(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The last component; empty for the root.
-    pub(super) fn name(&self) -> &[u8] {
+    pub(crate) fn name(&self) -> &[u8] {
         self.bytes.get(self.name_start..).unwrap_or_default()
     }
 
     /// All but the last component; empty for what is in the root.
-    pub(super) fn parent(&self) -> &[u8] {
+    pub(crate) fn parent(&self) -> &[u8] {
         self.bytes
             .get(..self.name_start.saturating_sub(1))
             .unwrap_or_default()
     }
 
-    pub(super) fn components(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes
             .split(|byte| *byte == b'/')
             .filter(|component| !component.is_empty())

@@ -18,4 +18,6 @@ mod whiteout;
 mod tests;
 
 pub(crate) use intake::{Intake, Watch};
+pub(crate) use member::{Device, Kind, Member, Time};
 pub(crate) use pipeline::LayerJob;
+pub(crate) use walk::Walk;

@@ -19,7 +19,7 @@ const MAX_NAME: u64 = 64 << 10;
 const MAX_PAX: u64 = 1 << 20;
 
 /// A tar stream that is walked member by member.
-pub(super) struct Walk<'a, R> {
+pub(crate) struct Walk<'a, R> {
     input: R,
     what: &'a str,
     limits: &'a Limits,
@@ -41,7 +41,7 @@ struct Ahead {
 }
 
 impl<'a, R: BufRead> Walk<'a, R> {
-    pub(super) fn new(input: R, what: &'a str, limits: &'a Limits) -> Self {
+    pub(crate) fn new(input: R, what: &'a str, limits: &'a Limits) -> Self {
         Self {
             input,
             what,
@@ -55,17 +55,17 @@ impl<'a, R: BufRead> Walk<'a, R> {
     }
 
     /// Members seen so far.
-    pub(super) fn entries(&self) -> u64 {
+    pub(crate) fn entries(&self) -> u64 {
         self.entries
     }
 
     /// Bytes of all files seen so far, holes included.
-    pub(super) fn expanded(&self) -> u64 {
+    pub(crate) fn expanded(&self) -> u64 {
         self.expanded
     }
 
     /// The next member; what was not read of the one before is skipped. `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Member>, StoreError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Member>, StoreError> {
         let mut ahead = Ahead::default();
         loop {
             self.skip(self.unread)?;
@@ -108,7 +108,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
     }
 
     /// Gives the stored bytes of the current member to `sink`, at most `length` of them.
-    pub(super) fn read_data(
+    pub(crate) fn read_data(
         &mut self,
         length: u64,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), StoreError>,
@@ -132,7 +132,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
     }
 
     /// Reads up to the end of the stream, which may be padded by zeros only.
-    pub(super) fn finish(mut self) -> Result<(), StoreError> {
+    pub(crate) fn finish(mut self) -> Result<(), StoreError> {
         loop {
             let chunk = self
                 .input
@@ -466,6 +466,6 @@ impl<'a, R: BufRead> Walk<'a, R> {
 const SHOWN: usize = 200;
 
 /// A hostile name, cut and with what can't be shown replaced.
-pub(super) fn shown(name: &[u8]) -> String {
+pub(crate) fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(name.get(..SHOWN).unwrap_or(name)).into_owned()
 }

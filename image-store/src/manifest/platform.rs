@@ -42,6 +42,18 @@ impl Platform {
         }
     }
 
+    pub(crate) fn os(&self) -> &str {
+        &self.os
+    }
+
+    pub(crate) fn architecture(&self) -> &str {
+        &self.architecture
+    }
+
+    pub(crate) fn variant(&self) -> Option<&str> {
+        self.variant.as_deref()
+    }
+
     /// How well an image for `offered` runs here: the higher the better, `None` for not at all.
     pub(crate) fn rank(&self, offered: &Self) -> Option<u32> {
         if self.os != offered.os || self.architecture != offered.architecture {

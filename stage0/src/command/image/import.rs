@@ -1,9 +1,9 @@
 //! `fairing image import`: brings an image from a folder or file into the store.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use clap::Args;
-use image_store::{ImageSource, Reference};
+use image_store::{ImageSettings, ImageSource, Platform, Reference};
 
 use crate::command::Subcommand;
 use crate::context::Context;
@@ -11,17 +11,49 @@ use crate::failure::Failure;
 use crate::verify::{Verifier, warn_if_unsigned};
 use crate::{fetching, output};
 
-const SOURCE_HELP: &str =
-    "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], docker://REF, or a path";
+const SOURCE_HELP: &str = "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], \
+    docker://REF, aci:FILE, rootfs:FOLDER, rootfs:TAR, or a path";
 
 /// Arguments of `image import`.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
     source: String,
-    /// Name for the image [default: the one that the source has]
+    /// Name for the image [default: the one that the source has; a root filesystem has none]
     #[arg(long, value_name = "REFERENCE")]
     name: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// How to run what is in a root filesystem.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For root filesystems")]
+struct Settings {
+    /// Program that is always run: a path, or a JSON array with arguments
+    #[arg(long, value_name = "PROGRAM")]
+    entrypoint: Option<String>,
+    /// Arguments, or the program if there is no entry point: one word, or a JSON array
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    cmd: Option<String>,
+    /// Environment variable; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// User, and perhaps group, by name or number
+    #[arg(long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// Working directory
+    #[arg(long, value_name = "DIR")]
+    workdir: Option<String>,
+    /// Label; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    label: Vec<String>,
+    /// Signal that asks the app to end
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<String>,
+    /// Platform that the programs are for [default: this machine's]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
 }
 
 impl Subcommand for Import {
@@ -30,17 +62,97 @@ impl Subcommand for Import {
         "Bring an image from a folder or file into the store, and print its name";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        // Unlike elsewhere, a bare name of a file is meant as such.
-        let is_path = !self.source.starts_with('/') && Path::new(&self.source).exists();
-        let source = match is_path {
-            true => ImageSource::parse(&format!("./{}", self.source))?,
-            false => ImageSource::parse(&self.source)?,
+        let source = match self.name {
+            // Whoever names it may mean a root filesystem.
+            Some(_) => ImageSource::parse_root(&self.source)?,
+            None => ImageSource::parse_path(&self.source)?,
         };
+        let platform = self.settings.platform.clone();
+        let settings = self.settings.parse()?;
+        let is_root = matches!(source, ImageSource::Root { .. });
+        if is_root && self.name.is_none() {
+            return Err(Failure::Usage(format!(
+                "{source} has no name of its own; give it one with --name"
+            )));
+        }
+        if !is_root && (settings != ImageSettings::default() || platform.is_some()) {
+            return Err(Failure::Usage(format!(
+                "{source} is an image with settings of its own; flags for root filesystems don't apply"
+            )));
+        }
         let name = self.name.as_deref().map(Reference::parse).transpose()?;
         let verifier = Verifier::new(context)?;
-        let fetched = fetching::fetch(context, &verifier, &source, name)?;
+        let fetched = fetching::import(context, &verifier, &source, |options| {
+            options.name = name;
+            options.settings = settings;
+            if let Some(platform) = platform {
+                options.platform = platform;
+            }
+        })?;
         warn_if_unsigned(&fetched.proof);
         output::line(&fetched.reference.to_string())?;
         Ok(0)
+    }
+}
+
+impl Settings {
+    fn parse(self) -> Result<ImageSettings, Failure> {
+        let words = |flag: &str, text: Option<String>| match text {
+            None => Ok(Vec::new()),
+            Some(text) => words(&text)
+                .map_err(|reason| Failure::Usage(format!("--{flag} {text:?}: {reason}"))),
+        };
+        let mut labels = BTreeMap::new();
+        for label in &self.label {
+            let (name, value) = pair("label", label)?;
+            labels.insert(name.to_owned(), value.to_owned());
+        }
+        for variable in &self.env {
+            pair("env", variable)?;
+        }
+        if let Some(folder) = self.workdir.as_ref().filter(|dir| !dir.starts_with('/')) {
+            return Err(Failure::Usage(format!(
+                "--workdir {folder:?}: it must begin with \"/\""
+            )));
+        }
+        Ok(ImageSettings {
+            entrypoint: words("entrypoint", self.entrypoint)?,
+            cmd: words("cmd", self.cmd)?,
+            env: self.env,
+            user: self.user,
+            workdir: self.workdir,
+            labels,
+            stop_signal: self.stop_signal,
+        })
+    }
+}
+
+fn pair<'a>(flag: &str, text: &'a str) -> Result<(&'a str, &'a str), Failure> {
+    text.split_once('=')
+        .filter(|(name, _)| !name.is_empty() && !text.contains('\0'))
+        .ok_or_else(|| Failure::Usage(format!("--{flag} {text:?}: write NAME=VALUE")))
+}
+
+/// A JSON array of words, or one word.
+fn words(text: &str) -> Result<Vec<String>, String> {
+    if !text.trim_start().starts_with('[') {
+        return Ok(vec![text.to_owned()]);
+    }
+    serde_json::from_str(text).map_err(|error| format!("it is no JSON array of strings: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_one_word_or_an_array() {
+        assert_eq!(words("/bin/sh -c").unwrap(), ["/bin/sh -c"]);
+        assert_eq!(words(r#"["/bin/sh", "-c"]"#).unwrap(), ["/bin/sh", "-c"]);
+        for bad in ["[1]", "[\"a\"", "[a]"] {
+            assert!(words(bad).is_err(), "{bad}");
+        }
+        assert_eq!(pair("env", "A=b=c").unwrap(), ("A", "b=c"));
+        assert!(pair("env", "=b").is_err() && pair("env", "A").is_err());
     }
 }

@@ -1,0 +1,220 @@
+//! What is no image yet, made into one: appc images (ACI), root tars and root folders. Each becomes
+//! an image of one layer. The same bytes, or the same folder, always give the same image.
+
+mod aci;
+mod aci_manifest;
+mod decompress;
+mod folder;
+mod root_tar;
+mod settings;
+mod tar_writer;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::Digest;
+use serde_json::{Value, json};
+
+use crate::digest::sha256;
+use crate::error::StoreError;
+use crate::manifest::{Descriptor, Platform};
+use crate::media_type::{OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
+use crate::origin::{FetchOptions, Origin, RawManifest};
+use crate::reference::Reference;
+use crate::store::{Staging, Store};
+pub use settings::ImageSettings;
+
+/// The one layer of a converted image.
+struct LayerFile {
+    path: PathBuf,
+    /// `+gzip` and the like.
+    suffix: &'static str,
+    digest: Digest,
+    size: u64,
+    diff_id: Digest,
+}
+
+/// A converted image.
+pub(crate) struct ConvertedOrigin {
+    what: String,
+    manifest: RawManifest,
+    config: Vec<u8>,
+    layer: LayerFile,
+    name: Option<Reference>,
+    notes: Vec<String>,
+    /// Where the layer is, if it had to be made.
+    _staging: Option<Staging>,
+}
+
+impl ConvertedOrigin {
+    /// Converts an appc image.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidSource`], [`StoreError::BadManifest`], [`StoreError::NotJson`] or
+    /// [`StoreError::UnsafeEntry`] for what is no appc image or can't be an OCI image.
+    pub(crate) fn aci(
+        path: &Path,
+        options: &FetchOptions,
+        store: &Store,
+    ) -> Result<Self, StoreError> {
+        let staging = store.stage()?;
+        let file = staging.path().join("layer.tar");
+        let what = path.display().to_string();
+        let (manifest, layer) = aci::convert(path, &file, &options.limits)?;
+        let image = aci_manifest::parse(&what, &manifest)?;
+        let name = image.reference();
+        if name.is_none() && options.name.is_none() {
+            return Err(StoreError::InvalidSource {
+                origin: what,
+                reason: format!(
+                    "its name {:?} can't be that of an OCI image; give it one with --name",
+                    image.name()
+                ),
+            });
+        }
+        let owner = |path: &str| aci::owner_of(&file, path, &options.limits);
+        let (config, notes) = image.config(&what, &owner)?;
+        let mut converted = Self::new(what, config, layer, Some(staging))?;
+        (converted.name, converted.notes) = (name, notes);
+        Ok(converted)
+    }
+
+    /// Makes an image of a root filesystem: a folder, or a tar file.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidSource`] for what can't be in a layer, [`StoreError::Io`].
+    pub(crate) fn root(
+        path: &Path,
+        options: &FetchOptions,
+        store: &Store,
+    ) -> Result<Self, StoreError> {
+        let what = path.display().to_string();
+        let settings = &options.settings;
+        let is_folder = path
+            .metadata()
+            .map_err(|error| StoreError::io("cannot read", path, error))?
+            .is_dir();
+        let (layer, staging, notes) = if is_folder {
+            let staging = store.stage()?;
+            let file = staging.path().join("layer.tar");
+            let (layer, notes) = folder::pack(path, &file, &options.limits)?;
+            (layer, Some(staging), notes)
+        } else {
+            let (layer, staging) = root_tar::layer(path, store, &options.limits)?;
+            (layer, staging, Vec::new())
+        };
+        let config = settings.config(&options.platform);
+        let mut converted = Self::new(what, config, layer, staging)?;
+        converted.notes = notes;
+        Ok(converted)
+    }
+
+    fn new(
+        what: String,
+        mut config: Value,
+        layer: LayerFile,
+        staging: Option<Staging>,
+    ) -> Result<Self, StoreError> {
+        if let Some(config) = config.as_object_mut() {
+            let diff_ids = json!({ "type": "layers", "diff_ids": [layer.diff_id] });
+            config.insert("rootfs".to_owned(), diff_ids);
+        }
+        let to_bytes = |value: &Value| {
+            serde_json::to_vec(value).map_err(|error| StoreError::NotJson {
+                what: what.clone(),
+                reason: error.to_string(),
+            })
+        };
+        let config = to_bytes(&config)?;
+        let bytes = to_bytes(&json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": { "mediaType": OCI_CONFIG, "digest": sha256(&config), "size": config.len() },
+            "layers": [{
+                "mediaType": format!("{OCI_LAYER}{}", layer.suffix),
+                "digest": layer.digest,
+                "size": layer.size,
+            }],
+        }))?;
+        Ok(Self {
+            what,
+            manifest: RawManifest {
+                media_type: OCI_MANIFEST.to_owned(),
+                digest: sha256(&bytes),
+                bytes,
+            },
+            config,
+            layer,
+            name: None,
+            notes: Vec::new(),
+            _staging: staging,
+        })
+    }
+
+    fn missing(&self, digest: &Digest) -> StoreError {
+        StoreError::InvalidSource {
+            origin: self.what.clone(),
+            reason: format!("{digest} is no part of it"),
+        }
+    }
+}
+
+impl Origin for ConvertedOrigin {
+    fn top(&mut self) -> Result<RawManifest, StoreError> {
+        Ok(self.manifest.clone())
+    }
+
+    fn manifest(&mut self, digest: &Digest) -> Result<RawManifest, StoreError> {
+        match *digest == self.manifest.digest {
+            true => Ok(self.manifest.clone()),
+            false => Err(self.missing(digest)),
+        }
+    }
+
+    fn blob(&mut self, digest: &Digest, _: u64) -> Result<Box<dyn Read + Send + '_>, StoreError> {
+        if *digest == self.layer.digest {
+            let path = &self.layer.path;
+            let file = File::open(path).map_err(|e| StoreError::io("cannot open", path, e))?;
+            return Ok(Box::new(file));
+        }
+        if *digest == sha256(&self.config) {
+            return Ok(Box::new(self.config.as_slice()));
+        }
+        Err(self.missing(digest))
+    }
+
+    fn tagged(&mut self, _tag: &str) -> Result<Option<RawManifest>, StoreError> {
+        Ok(None)
+    }
+
+    fn referrers(
+        &mut self,
+        _subject: &Digest,
+        _kind: Option<&str>,
+    ) -> Result<Vec<Descriptor>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn name(&self) -> Option<Reference> {
+        self.name.clone()
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+/// The platform in the form that a configuration has it.
+fn with_platform(mut config: Value, platform: &Platform) -> Value {
+    if let Some(members) = config.as_object_mut() {
+        members.insert("os".to_owned(), json!(platform.os()));
+        members.insert("architecture".to_owned(), json!(platform.architecture()));
+        if let Some(variant) = platform.variant() {
+            members.insert("variant".to_owned(), json!(variant));
+        }
+    }
+    config
+}
