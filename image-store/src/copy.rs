@@ -83,9 +83,12 @@ pub fn copy(
     let mut source = Source::new(origin.as_mut(), store, on_event);
     let home = from.reference();
     to.write(&plan, &mut source, home, &options.access)?;
+    let note = plan.layout_note().filter(|_| to.is_layout());
+    let mut notes = plan.notes;
+    notes.extend(note);
     Ok(Copied {
         digest: plan.top.digest,
-        notes: plan.notes,
+        notes,
     })
 }
 
@@ -113,6 +116,10 @@ impl<'a> Target<'a> {
                 });
             }
         })
+    }
+
+    fn is_layout(&self) -> bool {
+        matches!(self, Self::Layout(..) | Self::OciArchive(..))
     }
 
     /// A docker archive has no place for them.

@@ -87,12 +87,15 @@ impl Outgoing {
         let (mut origin, plan) = self.plan(top, signatures && !is_docker, true)?;
         let mut source = Source::new(&mut origin, &self.store, on_event);
         export::new(dest)?;
+        let note = plan.layout_note().filter(|_| !is_docker);
         match format {
             ExportFormat::OciLayout => export::layout(&plan, &mut source, dest, None)?,
             ExportFormat::OciArchive => export::archive(&plan, &mut source, dest, None)?,
             ExportFormat::DockerArchive => export::docker(&plan, &mut source, dest, None)?,
         }
-        Ok(copied(plan))
+        let mut copied = copied(plan);
+        copied.notes.extend(note);
+        Ok(copied)
     }
 
     /// Writes the image to a registry, under the tag of `to`, or by digest where it has none.

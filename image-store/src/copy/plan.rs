@@ -8,6 +8,7 @@ use super::attachments;
 use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document, Platform};
+use crate::media_type;
 use crate::origin::{Limits, Origin, RawManifest};
 use crate::reference::Reference;
 
@@ -141,6 +142,21 @@ impl Plan {
             attachments: attached,
             blobs,
             notes,
+        })
+    }
+}
+
+impl Plan {
+    /// What to know of a layout with this image, if anything.
+    pub(crate) fn layout_note(&self) -> Option<String> {
+        let is_docker = matches!(
+            self.top.media_type.as_str(),
+            media_type::DOCKER_MANIFEST | media_type::DOCKER_LIST
+        );
+        is_docker.then(|| {
+            "the manifest is in Docker's format and stays so, for its digest: skopeo and podman \
+             find it in a layout without a name only (oci:PATH), if nothing else is in it"
+                .to_owned()
         })
     }
 }

@@ -2,6 +2,7 @@ mod pull;
 mod push;
 mod referrers;
 mod server;
+mod upload;
 
 use std::path::PathBuf;
 use std::time::Duration;
