@@ -167,6 +167,24 @@ pub enum StoreError {
         /// Which.
         digest: Digest,
     },
+    /// A layer without a seal that fits its tree.
+    #[error("layer {diff_id} has no seal that fits: {reason}")]
+    Unsealed {
+        /// Which layer.
+        diff_id: Digest,
+        /// What is wrong with the seal.
+        reason: String,
+    },
+    /// A layer that was changed since it was unpacked.
+    #[error("layer {diff_id} was changed since it was unpacked: {change}{}", others(*more))]
+    LayerChanged {
+        /// Which layer.
+        diff_id: Digest,
+        /// The path, and how it differs.
+        change: String,
+        /// How many other changes there are.
+        more: u64,
+    },
     /// A file of the store that can't be understood.
     #[error("{}: {reason}; remove the image and fetch it again", path.display())]
     Damaged {
@@ -225,6 +243,14 @@ pub enum StoreError {
         /// What went wrong on the way.
         reason: String,
     },
+}
+
+fn others(more: u64) -> String {
+    match more {
+        0 => String::new(),
+        1 => " (and one more change)".to_owned(),
+        more => format!(" (and {more} more changes)"),
+    }
 }
 
 fn list(available: &[String]) -> String {

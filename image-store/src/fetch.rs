@@ -18,6 +18,8 @@ use crate::referrer;
 use crate::source::ImageSource;
 use crate::store::{Found, Image, MAX_PAYLOAD, Pin, Signature, SignatureSet, Store, signed_layers};
 
+pub(crate) use layers::unpack_to;
+
 /// What a fetch tells while it works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -232,7 +234,7 @@ impl Fetch {
 }
 
 /// Checks a document against the descriptor that named it, and its size.
-fn checked(
+pub(crate) fn checked(
     raw: RawManifest,
     what: &str,
     wanted: Option<&Descriptor>,
@@ -308,7 +310,7 @@ pub(crate) fn small_blob(
 }
 
 /// The signatures in cosign's tag format that the origin has for one manifest or index.
-fn signatures_of(
+pub(crate) fn signatures_of(
     origin: &mut dyn Origin,
     subject: &Digest,
     limits: &Limits,

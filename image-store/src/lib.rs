@@ -22,8 +22,10 @@ mod origin;
 mod reference;
 mod referrer;
 pub mod registry;
+mod seal;
 mod source;
 mod store;
+mod verify;
 
 pub use convert::ImageSettings;
 pub use copy::{Copied, CopyOptions, Outgoing, copy};
@@ -35,8 +37,10 @@ pub use limits::{LayerLimit, Limits};
 pub use manifest::Platform;
 pub use origin::{FetchOptions, RawManifest};
 pub use reference::Reference;
+pub use seal::Depth;
 pub use source::ImageSource;
 pub use store::{
     Exclusive, GcReport, Image, Layer, Listing, Pin, RefRecord, Signature, SignatureSet, Store,
     Survey,
 };
+pub use verify::{Audit, Cure, Health, ImageReport, Problem};

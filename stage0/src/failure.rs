@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use image_store::StoreError;
+use image_store::{Reference, StoreError};
 use pod::PodError;
 use pod::exit::FailureKind;
 use pod::stage1::Stage1Error;
@@ -19,6 +19,12 @@ pub(crate) enum Failure {
     /// The image store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A layer is not as it was unpacked.
+    #[error("image {reference} is refused: {source}; {}", integrity_remedy(.source, .reference))]
+    Integrity {
+        reference: String,
+        source: StoreError,
+    },
     /// An image is not in the store, and must not be fetched.
     #[error("image {reference} is not known in the store; {}", remedy(.reference))]
     NotInStore { reference: String },
@@ -87,6 +93,17 @@ impl Failure {
         }
     }
 
+    /// What a check of layers said, with the image that was to be started.
+    pub(crate) fn integrity(error: StoreError, reference: &Reference) -> Self {
+        match error {
+            StoreError::Unsealed { .. } | StoreError::LayerChanged { .. } => Self::Integrity {
+                reference: reference.to_string(),
+                source: error,
+            },
+            other => Self::Store(other),
+        }
+    }
+
     /// The same for an [`nix::errno::Errno`].
     pub(crate) fn errno(
         operation: &'static str,
@@ -101,6 +118,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::NotInStore { .. } => 110,
+            Self::Integrity { .. } => 111,
             Self::Store(error) => store_code(error),
             Self::Refused(refusal) => refusal_code(refusal),
             Self::NotRoot { .. } => 118,
@@ -170,6 +188,16 @@ fn remedy(reference: &str) -> String {
     }
 }
 
+/// What to do about layers that are not as they were unpacked.
+fn integrity_remedy(error: &StoreError, reference: &str) -> String {
+    match error {
+        StoreError::Unsealed { .. } => format!(
+            "`fairing image verify --reseal {reference}` reads every byte of it and seals it again"
+        ),
+        _ => format!("`fairing image verify --repair {reference}` restores it"),
+    }
+}
+
 /// Folds line breaks and other control characters, which hostile text may hold.
 pub(crate) fn one_line(text: &str) -> String {
     text.trim_end()
@@ -188,7 +216,10 @@ fn io_code(error: &io::Error) -> u8 {
 fn store_code(error: &StoreError) -> u8 {
     match error {
         StoreError::UnknownImage { .. } => 110,
-        StoreError::DigestMismatch { .. } | StoreError::Damaged { .. } => 111,
+        StoreError::DigestMismatch { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::Unsealed { .. }
+        | StoreError::LayerChanged { .. } => 111,
         StoreError::Truncated { .. }
         | StoreError::SizeMismatch { .. }
         | StoreError::CorruptCompression { .. }

@@ -1,15 +1,18 @@
 //! From an image of the store and the policy of this moment to the value that lets a pod be prepared.
 
-use image_store::{Fetch, Image, Platform, Reference, Signature};
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use image_store::{Depth, Fetch, Image, Layer, Platform, Reference, Signature, Store};
 use oci_spec::image::Digest;
-use trust::{Basis, Policy, Repository, SignatureLayer, Subject, VerifiedImage};
+use trust::{Basis, Integrity, Policy, Repository, SignatureLayer, Subject, VerifiedImage};
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::policy_files;
 
-/// An image whose bytes were hashed and whose right to run was judged, both just now. Only
-/// [`Verifier::at_start`] makes one.
+/// An image whose bytes were hashed, whose right to run was judged and whose layers were checked as
+/// deep as the rule wants, all just now. Only [`Verifier::at_start`] makes one.
 #[derive(Debug)]
 pub(crate) struct RunnableImage {
     image: Image,
@@ -57,6 +60,8 @@ pub(crate) struct Verifier<'a> {
     context: &'a Context,
     /// `None` if the user waives verification.
     policy: Option<Policy>,
+    /// The layers that were checked, and how deep: apps of a pod mostly share some.
+    checked: RefCell<HashMap<Digest, Integrity>>,
 }
 
 impl<'a> Verifier<'a> {
@@ -69,7 +74,11 @@ impl<'a> Verifier<'a> {
             true => None,
             false => Some(policy_files::read(&context.directories)?),
         };
-        Ok(Self { context, policy })
+        Ok(Self {
+            context,
+            policy,
+            checked: RefCell::default(),
+        })
     }
 
     /// Judges an image before its layers are fetched.
@@ -87,11 +96,11 @@ impl<'a> Verifier<'a> {
         )
     }
 
-    /// Reads an image from the store, hashing it, and judges it by the signatures that the store has.
-    /// `top` is its index or manifest.
+    /// Reads an image from the store, hashing it, judges it by the signatures that the store has, and
+    /// checks its layers. `top` is its index or manifest.
     ///
     /// # Errors
-    /// [`Failure::Refused`], or what is wrong with the image.
+    /// [`Failure::Refused`], [`Failure::Integrity`], or what else is wrong with the image.
     pub(crate) fn at_start(
         &self,
         reference: &Reference,
@@ -111,11 +120,42 @@ impl<'a> Verifier<'a> {
             image.manifest_digest(),
             &signatures,
         )?;
+        self.check_layers(&store, reference, &image, proof.integrity())?;
         Ok(RunnableImage {
             image,
             proof,
             repository: reference.repository(),
         })
+    }
+
+    /// Checks the layers that were not checked as deep before.
+    fn check_layers(
+        &self,
+        store: &Store,
+        reference: &Reference,
+        image: &Image,
+        integrity: Integrity,
+    ) -> Result<(), Failure> {
+        let depth = match integrity {
+            Integrity::Off => return Ok(()),
+            Integrity::Seal => Depth::Inodes,
+            Integrity::Full => Depth::Contents,
+        };
+        let mut checked = self.checked.borrow_mut();
+        let enough = |before: Option<&Integrity>| {
+            before.is_some_and(|before| *before == integrity || *before == Integrity::Full)
+        };
+        let layers: Vec<Layer> = image
+            .layers()
+            .iter()
+            .filter(|layer| !enough(checked.get(&layer.diff_id)))
+            .cloned()
+            .collect();
+        store
+            .check_layers(&layers, depth)
+            .map_err(|error| Failure::integrity(error, reference))?;
+        checked.extend(layers.into_iter().map(|layer| (layer.diff_id, integrity)));
+        Ok(())
     }
 
     fn judge(

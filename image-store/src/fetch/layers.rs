@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,7 @@ use crate::error::StoreError;
 use crate::layer::{Intake, LayerJob, Watch};
 use crate::manifest::Descriptor;
 use crate::origin::{FetchOptions, Origin, open};
+use crate::seal::{Record, seal};
 use crate::source::ImageSource;
 use crate::store::{LayerFacts, LayerLock, Staging, Store};
 
@@ -262,27 +263,14 @@ impl Shop<'_> {
             .staging
             .path()
             .join(format!("layer-{}", hex(&job.diff_id)?));
-        let root = folder.join("fs");
-        for path in [&folder, &root] {
-            fs::create_dir(path).map_err(|e| StoreError::io("cannot create", path, e))?;
-        }
-        // What the layer does not say of its root is what a root folder has.
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(&root, mode)
-            .map_err(|error| StoreError::io("cannot change", &root, error))?;
         let job = LayerJob {
             what,
             size: job.descriptor.size,
             diff_id: &job.diff_id,
-            root: &root,
+            root: &folder.join("fs"),
             limits: &self.options.limits,
         };
-        let unpacked = job.run(intake)?;
-        let facts = LayerFacts::new(unpacked.bytes, unpacked.entries);
-        write(folder.join("layer.json"), &facts.to_bytes())?;
-        if unpacked.opaque {
-            write(folder.join("opaque"), b"")?;
-        }
+        unpack_to(&folder, &job, intake, Record::default())?;
         Ok(folder)
     }
 
@@ -291,6 +279,32 @@ impl Shop<'_> {
         // What fails after the first only fails because of it.
         lock(&self.failed).get_or_insert(error);
     }
+}
+
+/// Makes the new folder `folder` a layer with all that belongs to it; the root of `job` is `fs` there.
+/// Gives what is known of its contents.
+pub(crate) fn unpack_to(
+    folder: &Path,
+    job: &LayerJob<'_>,
+    intake: Intake<'_>,
+    mut record: Record,
+) -> Result<Record, StoreError> {
+    for path in [folder, job.root] {
+        fs::create_dir(path).map_err(|e| StoreError::io("cannot create", path, e))?;
+    }
+    // What the layer does not say of its root is what a root folder has.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(job.root, mode)
+        .map_err(|error| StoreError::io("cannot change", job.root, error))?;
+    let unpacked = job.run(intake, &mut record)?;
+    if unpacked.opaque {
+        write(folder.join("opaque"), b"")?;
+    }
+    let sealed = seal(folder, job.diff_id, unpacked.opaque, &record)?;
+    let size = unpacked.bytes.saturating_add(sealed);
+    let facts = LayerFacts::new(size, unpacked.entries);
+    write(folder.join("layer.json"), &facts.to_bytes())?;
+    Ok(record)
 }
 
 fn write(path: PathBuf, bytes: &[u8]) -> Result<(), StoreError> {

@@ -1,9 +1,8 @@
 //! Members of a layer become files below the layer's root.
 
 use std::fs::File;
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use super::walk::{Walk, shown};
 use super::whiteout::{Meaning, meaning};
 use crate::error::StoreError;
 use crate::limits::Limits;
+use crate::seal::Record;
 
 /// What was unpacked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,17 +33,19 @@ pub(crate) struct Extracted {
 }
 
 /// Unpacks the tar stream `input` into the empty folder `root`, whose path `at` is for messages.
-/// Reads the stream to its end.
+/// Reads the stream to its end. `record` learns what is in the files.
 pub(super) fn extract(
     input: impl BufRead,
     root: OwnedFd,
     at: &Path,
     what: &str,
     limits: &Limits,
+    record: &mut Record,
 ) -> Result<Extracted, StoreError> {
     let mut walk = Walk::new(input, what, limits);
     let mut extraction = Extraction {
         tree: Tree::new(root),
+        record,
         at,
         what,
         opaque: false,
@@ -66,6 +68,7 @@ pub(super) fn extract(
 
 struct Extraction<'a> {
     tree: Tree,
+    record: &'a mut Record,
     at: &'a Path,
     what: &'a str,
     opaque: bool,
@@ -165,25 +168,27 @@ impl Extraction<'_> {
             }
             other => other,
         };
-        let mut file = File::from(file.map_err(|error| self.failed(&member.path, error))?);
+        let file = File::from(file.map_err(|error| self.failed(&member.path, error))?);
+        let at = self.at;
         let write_failed =
-            |error: std::io::Error| StoreError::io("cannot write a file below", self.at, error);
+            |error: std::io::Error| StoreError::io("cannot write a file below", at, error);
+        let mut content = self.record.file(file, member.segments.is_some());
         match &member.segments {
             None => walk.read_data(member.size, &mut |chunk| {
-                file.write_all(chunk).map_err(write_failed)
+                content.append(chunk).map_err(write_failed)
             })?,
             Some(segments) => {
-                file.set_len(member.size).map_err(write_failed)?;
                 for segment in segments {
                     let mut offset = segment.offset;
                     walk.read_data(segment.length, &mut |chunk| {
-                        file.write_all_at(chunk, offset).map_err(write_failed)?;
+                        content.put(chunk, offset).map_err(write_failed)?;
                         offset += chunk.len() as u64;
                         Ok(())
                     })?;
                 }
             }
         }
+        let file = content.end(member.size).map_err(write_failed)?;
         self.own(member, file.as_fd())?;
         futimens(&file, &member.mtime.timestamps()).map_err(|e| self.failed(&member.path, e))
     }

@@ -20,4 +20,4 @@ mod tests;
 pub(crate) use intake::{Intake, Watch};
 pub(crate) use member::{Device, Kind, Member, Time};
 pub(crate) use pipeline::LayerJob;
-pub(crate) use walk::Walk;
+pub(crate) use walk::{Walk, shown};

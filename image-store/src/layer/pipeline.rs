@@ -18,6 +18,7 @@ use super::inflate::Inflate;
 use super::intake::Intake;
 use crate::error::StoreError;
 use crate::limits::{InflateBound, Limits};
+use crate::seal::Record;
 
 /// Compressed bytes from which threads pay.
 const THREADED: u64 = 1 << 20;
@@ -43,15 +44,20 @@ pub(crate) struct LayerJob<'a> {
 pub(crate) type Unpacked = Extracted;
 
 impl LayerJob<'_> {
-    /// Unpacks the layer. When this returns `Ok`, digest, size and diff ID are proven.
-    pub(crate) fn run(&self, intake: Intake<'_>) -> Result<Unpacked, StoreError> {
+    /// Unpacks the layer. When this returns `Ok`, digest, size and diff ID are proven, and `record`
+    /// knows the contents.
+    pub(crate) fn run(
+        &self,
+        intake: Intake<'_>,
+        record: &mut Record,
+    ) -> Result<Unpacked, StoreError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let root = open(self.root, flags, Mode::empty())
             .map_err(|error| StoreError::io("cannot open", self.root, error))?;
         if self.size < THREADED {
-            self.alone(intake, root)
+            self.alone(intake, root, record)
         } else {
-            self.threaded(intake, root)
+            self.threaded(intake, root, record)
         }
     }
 
@@ -60,13 +66,23 @@ impl LayerJob<'_> {
         self.limits.inflating()
     }
 
-    fn alone(&self, mut intake: Intake<'_>, root: OwnedFd) -> Result<Unpacked, StoreError> {
+    fn alone(
+        &self,
+        mut intake: Intake<'_>,
+        root: OwnedFd,
+        record: &mut Record,
+    ) -> Result<Unpacked, StoreError> {
         Inflate::new(&mut intake, self.what, self.diff_id, self.bound())
-            .and_then(|inflate| extract(inflate, root, self.root, self.what, self.limits))
+            .and_then(|inflate| extract(inflate, root, self.root, self.what, self.limits, record))
             .map_err(|error| better(error, || intake.verdict()))
     }
 
-    fn threaded(&self, mut intake: Intake<'_>, root: OwnedFd) -> Result<Unpacked, StoreError> {
+    fn threaded(
+        &self,
+        mut intake: Intake<'_>,
+        root: OwnedFd,
+        record: &mut Record,
+    ) -> Result<Unpacked, StoreError> {
         let no_thread = |error| StoreError::io("cannot start a thread for", self.root, error);
         let (what, diff_id, bound) = (self.what, self.diff_id, self.bound());
         thread::scope(|scope| {
@@ -89,7 +105,14 @@ impl LayerJob<'_> {
                     }
                 })
                 .map_err(no_thread)?;
-            let unpacked = extract(from_inflate, root, self.root, self.what, self.limits);
+            let unpacked = extract(
+                from_inflate,
+                root,
+                self.root,
+                self.what,
+                self.limits,
+                record,
+            );
             let taken = taking.join().unwrap_or(Ok(()));
             unpacked.map_err(|error| better(error, || taken))
         })

@@ -44,6 +44,7 @@ use crate::error::StoreError;
 use crate::fixture::{Tar, descriptor, tree};
 use crate::manifest::Descriptor;
 use crate::origin::Limits;
+use crate::seal::Record;
 
 /// A folder with the root of a layer in it, and something beside it that must not change.
 struct Ground {
@@ -136,7 +137,7 @@ impl Ground {
             root: &root,
             limits,
         };
-        let result = job.run(intake);
+        let result = job.run(intake, &mut Record::default());
         self.expect_untouched();
         result
     }

@@ -34,7 +34,7 @@ pub struct Listing {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct LayerFacts {
     version: u32,
-    /// Bytes of all files, holes included.
+    /// Bytes of all files, holes included, and of the seal.
     pub(super) size: u64,
     /// Entries of the archive.
     entries: u64,

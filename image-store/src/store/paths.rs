@@ -23,11 +23,11 @@ impl Store {
         self.root.join("refs")
     }
 
-    pub(super) fn signatures_folder(&self) -> PathBuf {
+    pub(crate) fn signatures_folder(&self) -> PathBuf {
         self.root.join("signatures")
     }
 
-    pub(super) fn tmp_folder(&self) -> PathBuf {
+    pub(crate) fn tmp_folder(&self) -> PathBuf {
         self.root.join("tmp")
     }
 
@@ -44,7 +44,7 @@ impl Store {
         Ok(self.layers_folder().join(hex(diff_id)?))
     }
 
-    pub(super) fn signature_record_path(&self, subject: &Digest) -> Result<PathBuf, StoreError> {
+    pub(crate) fn signature_record_path(&self, subject: &Digest) -> Result<PathBuf, StoreError> {
         Ok(self
             .signatures_folder()
             .join(format!("sha256-{}", hex(subject)?)))

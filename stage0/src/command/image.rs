@@ -8,6 +8,7 @@ mod inspect;
 pub(crate) mod list;
 pub(crate) mod rm;
 mod sign;
+mod verify;
 
 use clap::{ArgMatches, Command};
 
@@ -22,6 +23,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<export::Export>(),
     Entry::of::<copy::Copy>(),
     Entry::of::<sign::Sign>(),
+    Entry::of::<verify::Verify>(),
     Entry::of::<rm::Rm>(),
     Entry::of::<gc::Gc>(),
 ];

@@ -130,7 +130,8 @@ fn unpack_as(sent: &[u8], named: &[u8], tar: &[u8]) -> StoreError {
         root: &root,
         limits: &limits,
     };
-    job.run(intake).unwrap_err()
+    job.run(intake, &mut crate::seal::Record::default())
+        .unwrap_err()
 }
 
 #[test]

@@ -1,0 +1,204 @@
+//! What a start asks: is each layer as it was unpacked?
+
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use rustix::fs::{AtFlags, fstat, statat};
+
+use super::block::Reader;
+use super::compare::against_seal;
+use super::facts::Facts;
+use super::file::{Input, SEAL};
+use super::tree_walk::open_root;
+use crate::error::StoreError;
+use crate::store::{Layer, Store};
+
+/// Files from which a second thread pays.
+const THREADED: u64 = 4000;
+/// Threads of a check; the work is the kernel's, and short.
+const THREADS: usize = 4;
+
+/// How deep a check of layers goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Every inode is compared with the seal; no content is read.
+    Inodes,
+    /// The contents of all files too, and folders are searched for what doesn't belong there.
+    Contents,
+}
+
+impl Store {
+    /// Checks layers against their seals. Nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsealed`] where there is no (whole) seal of this very tree,
+    /// [`StoreError::LayerChanged`] where something was changed since it was unpacked.
+    pub fn check_layers(&self, layers: &[Layer], depth: Depth) -> Result<(), StoreError> {
+        let sealed = layers
+            .iter()
+            .map(|layer| Sealed::open(self, layer))
+            .collect::<Result<Vec<_>, _>>()?;
+        if !inodes_are_as_sealed(&sealed)? {
+            // Now it may take a while: what was changed is looked for.
+            for one in &sealed {
+                one.explain(None)?;
+            }
+            // Inodes of another file system, or it is as it should be again.
+            if let Some(one) = sealed.first()
+                && !inodes_are_as_sealed(&sealed)?
+            {
+                return Err(StoreError::LayerChanged {
+                    diff_id: one.layer.diff_id.clone(),
+                    change: "something is mounted over a file of it".to_owned(),
+                    more: 0,
+                });
+            }
+        }
+        if depth == Depth::Contents {
+            let threads = processors();
+            for one in &sealed {
+                one.explain(Some(threads))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A layer with its seal.
+struct Sealed<'a> {
+    layer: &'a Layer,
+    folder: PathBuf,
+    root: OwnedFd,
+    device: u64,
+    input: Input,
+}
+
+impl<'a> Sealed<'a> {
+    fn open(store: &Store, layer: &'a Layer) -> Result<Self, StoreError> {
+        let folder = store.layer_folder(&layer.diff_id)?;
+        let input = Input::open(&folder, SEAL, &layer.diff_id)?;
+        let root = open_root(&layer.path)?;
+        let stat = |file: &OwnedFd, path: &Path| {
+            fstat(file).map_err(|error| StoreError::io("cannot look at", path, error))
+        };
+        let device = stat(&root, &layer.path)?.st_dev;
+        // Something mounted over the tree has a device of its own.
+        let beside = rustix::fs::stat(&folder)
+            .map_err(|error| StoreError::io("cannot look at", &folder, error))?;
+        if device != beside.st_dev {
+            return Err(StoreError::LayerChanged {
+                diff_id: layer.diff_id.clone(),
+                change: "something is mounted over its root".to_owned(),
+                more: 0,
+            });
+        }
+        check_marker(&folder, &input, layer)?;
+        Ok(Self {
+            layer,
+            folder,
+            root,
+            device,
+            input,
+        })
+    }
+
+    /// Whether all entries of a block show what was sealed.
+    fn block(&self, number: u32, buffer: &mut Vec<u8>) -> Result<bool, StoreError> {
+        let mut reader = Reader::new(self.input.block(number, buffer)?);
+        while let Some(facts) = reader.next().map_err(|_| self.input.damaged())? {
+            let path =
+                CStr::from_bytes_with_nul(reader.path()).map_err(|_| self.input.damaged())?;
+            let path = if path.is_empty() { c"." } else { path };
+            match statat(&self.root, path, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => {
+                    if Facts::of(&stat).to_bytes() != *facts || stat.st_dev != self.device {
+                        return Ok(false);
+                    }
+                }
+                // Missing, or its folder is none any more: the explanation says which.
+                Err(_) => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Finds all that differs, in contents too with so many threads.
+    fn explain(&self, contents: Option<usize>) -> Result<(), StoreError> {
+        against_seal(self.layer, &self.folder, contents)?.into_result(&self.layer.diff_id)
+    }
+}
+
+/// The file that says that a layer hides all below it decides what an app sees, too.
+pub(super) fn check_marker(folder: &Path, input: &Input, layer: &Layer) -> Result<(), StoreError> {
+    let marker = folder.join("opaque");
+    let marked = marker
+        .try_exists()
+        .map_err(|error| StoreError::io("cannot look for", &marker, error))?;
+    if marked == input.opaque {
+        return Ok(());
+    }
+    let what = if marked { "was added" } else { "was removed" };
+    Err(StoreError::LayerChanged {
+        diff_id: layer.diff_id.clone(),
+        change: format!("its file \"opaque\", which hides the layers below, {what}"),
+        more: 0,
+    })
+}
+
+fn inodes_are_as_sealed(layers: &[Sealed<'_>]) -> Result<bool, StoreError> {
+    let entries = layers
+        .iter()
+        .fold(0_u64, |sum, one| sum.saturating_add(one.input.entries));
+    let next = AtomicU64::new(0);
+    let changed = AtomicBool::new(false);
+    let work = || -> Result<(), StoreError> {
+        let mut buffer = Vec::new();
+        while !changed.load(Ordering::Relaxed) {
+            let mut number = next.fetch_add(1, Ordering::Relaxed);
+            let one = layers.iter().find(|one| {
+                let here = u64::from(one.input.blocks);
+                let found = number < here;
+                if !found {
+                    number -= here;
+                }
+                found
+            });
+            let (Some(one), Ok(number)) = (one, u32::try_from(number)) else {
+                return Ok(());
+            };
+            if !one.block(number, &mut buffer)? {
+                changed.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    };
+    let threads = match entries {
+        0..THREADED => 1,
+        _ => processors().min(THREADS),
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads)
+            // Without another thread it only takes longer.
+            .filter_map(|_| {
+                thread::Builder::new()
+                    .name("seal".to_owned())
+                    .spawn_scoped(scope, work)
+                    .ok()
+            })
+            .collect();
+        let mut result = work();
+        for other in others {
+            result = result.and(other.join().unwrap_or(Ok(())));
+        }
+        result
+    })?;
+    Ok(!changed.load(Ordering::Relaxed))
+}
+
+/// Processors that this process may use: one system call.
+pub(crate) fn processors() -> usize {
+    rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count().max(1) as usize)
+}

@@ -1,0 +1,231 @@
+//! `fairing image verify`: every byte of images in the store, and the repair of what is damaged.
+
+use std::collections::HashMap;
+
+use clap::Args;
+use image_store::{Cure, Health, ImageReport, Problem, parse_digest};
+use oci_spec::image::Digest;
+use pod::manifest::PodManifest;
+use pod::{Phase, PodError, PodsDir, State};
+use serde::Serialize;
+
+use crate::arguments::Format;
+use crate::command::Subcommand;
+use crate::context::Context;
+use crate::failure::{Failure, one_line};
+use crate::image_choice::record;
+use crate::{output, registries};
+
+/// The exit code where something is not as it should be: as at a start.
+const DAMAGED: u8 = 111;
+
+/// Arguments of `image verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// References, or the beginnings of digests
+    #[arg(
+        value_name = "IMAGE",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    images: Vec<String>,
+    /// Verify all images, and tell what else lies in the store
+    #[arg(long)]
+    all: bool,
+    /// Restore what is damaged, from the kept blob or from where the image came from
+    #[arg(long)]
+    repair: bool,
+    /// Only seal layers again whose files are as they should be, such as after a copy of the store
+    #[arg(long, conflicts_with = "repair")]
+    reseal: bool,
+    /// How to show what was found
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+/// What was found, for showing.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct View {
+    images: Vec<ImageView>,
+    /// Names that can't be read.
+    unreadable: Vec<String>,
+    /// What does not belong into the store.
+    stray: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ImageView {
+    reference: String,
+    digest: String,
+    manifest: String,
+    health: Health,
+    layers: usize,
+    /// Of them, those without a kept blob.
+    by_seal_alone: usize,
+    problems: Vec<Problem>,
+    more_problems: u64,
+}
+
+impl From<ImageReport> for ImageView {
+    fn from(report: ImageReport) -> Self {
+        Self {
+            reference: report.record.reference.to_string(),
+            digest: report.record.digest.to_string(),
+            manifest: report.record.manifest.to_string(),
+            health: report.health,
+            layers: report.layers,
+            by_seal_alone: report.by_seal_alone,
+            problems: report.problems,
+            more_problems: report.more,
+        }
+    }
+}
+
+impl Subcommand for Verify {
+    const NAME: &'static str = "verify";
+    const ABOUT: &'static str = "Check every byte of images in the store, and repair them";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let store = context.store();
+        let pin = store.pin()?;
+        let mut unreadable = Vec::new();
+        let records = match self.all {
+            true => {
+                let (listings, errors) = store.list()?;
+                unreadable.extend(errors.into_iter().map(|error| Failure::from(error).line()));
+                listings.into_iter().map(|listing| listing.record).collect()
+            }
+            false => {
+                let records = self.images.iter().map(|image| record(context, image));
+                records.collect::<Result<Vec<_>, _>>()?
+            }
+        };
+        let cure = match (self.repair, self.reseal) {
+            (true, _) => Cure::Repair,
+            (_, true) => Cure::Reseal,
+            _ => Cure::None,
+        };
+        let mut audit = store.audit(&registries::fetch_options(context)?, cure)?;
+        audit.images(&records)?;
+        drop(pin);
+        if audit.has_replacements() {
+            let alone = store.exclusive()?;
+            audit.replace(&layers_of_running_pods(&context.pods())?, &alone)?;
+        }
+        let view = View {
+            images: audit.reports().into_iter().map(ImageView::from).collect(),
+            unreadable,
+            stray: match self.all {
+                true => paths(store.strays()?),
+                false => Vec::new(),
+            },
+        };
+        match self.format {
+            Format::Json => output::json(&view)?,
+            Format::Text => output::text(&view.text(&self))?,
+        }
+        let damaged = |image: &ImageView| image.health == Health::Damaged;
+        match view.unreadable.is_empty() && !view.images.iter().any(damaged) {
+            true => Ok(0),
+            false => Ok(DAMAGED),
+        }
+    }
+}
+
+fn paths(paths: Vec<std::path::PathBuf>) -> Vec<String> {
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect()
+}
+
+impl View {
+    fn text(&self, how: &Verify) -> String {
+        let mut text = String::new();
+        let mut line = |line: &str| {
+            text.push_str(&one_line(line));
+            text.push('\n');
+        };
+        for image in &self.images {
+            line(&image.heading());
+            for problem in &image.problems {
+                let Problem {
+                    object,
+                    path,
+                    problem,
+                } = problem;
+                line(&match path {
+                    Some(path) => format!("  {object}: {path} {problem}"),
+                    None => format!("  {object}: {problem}"),
+                });
+            }
+            if image.more_problems > 0 {
+                line(&format!("  and {} more", image.more_problems));
+            }
+            if image.health == Health::Damaged && !how.repair {
+                let reference = &image.reference;
+                line(&format!(
+                    "  `fairing image verify --repair {reference}` restores it"
+                ));
+            }
+        }
+        for unreadable in &self.unreadable {
+            line(unreadable);
+        }
+        for stray in &self.stray {
+            line(&format!("stray: {stray}"));
+        }
+        text
+    }
+}
+
+impl ImageView {
+    fn heading(&self) -> String {
+        let health = match self.health {
+            Health::Sound => "sound",
+            Health::Repaired => "repaired",
+            Health::Damaged => "damaged",
+        };
+        let count = match self.layers {
+            1 => "1 layer".to_owned(),
+            layers => format!("{layers} layers"),
+        };
+        let alone = match self.by_seal_alone {
+            0 => String::new(),
+            alone => format!(", {alone} of them without blob compared with the seal alone"),
+        };
+        format!("{}: {health} ({count}{alone})", self.reference)
+    }
+}
+
+/// The layers that running pods have mounted, each with the name of such a pod. To be asked for
+/// while the store is locked against use.
+fn layers_of_running_pods(pods: &PodsDir) -> Result<HashMap<Digest, String>, Failure> {
+    let mut layers = HashMap::new();
+    for entry in pods.list()? {
+        if entry.phase != Phase::Run || entry.state()? != State::Running {
+            continue;
+        }
+        let manifest = match PodManifest::load(&entry.path) {
+            Ok(manifest) => manifest,
+            // It has ended meanwhile, or nobody knows what it needs.
+            Err(error @ PodError::Io { .. }) => match pods.by_uuid(entry.uuid)? {
+                Some(now) if now.phase == Phase::Run => return Err(error.into()),
+                _ => continue,
+            },
+            Err(error) => return Err(error.into()),
+        };
+        let name = match &manifest.name {
+            Some(name) => name.to_string(),
+            None => manifest.uuid.to_string(),
+        };
+        for app in &manifest.apps {
+            for layer in &app.image.layers {
+                layers.insert(parse_digest(layer)?, name.clone());
+            }
+        }
+    }
+    Ok(layers)
+}
