@@ -180,9 +180,9 @@ pub enum StoreError {
     LayerChanged {
         /// Which layer.
         diff_id: Digest,
-        /// The path, and how it differs.
+        /// Some paths, and how they differ.
         change: String,
-        /// How many other changes there are.
+        /// How many changes there are beside those.
         more: u64,
     },
     /// A file of the store that can't be understood.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::time::Instant;
 
 use image_store::{Depth, Fetch, Image, Layer, Platform, Reference, Signature, Store};
 use oci_spec::image::Digest;
@@ -9,7 +10,7 @@ use trust::{Basis, Integrity, Policy, Repository, SignatureLayer, Subject, Verif
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::policy_files;
+use crate::{output, policy_files};
 
 /// An image whose bytes were hashed, whose right to run was judged and whose layers were checked as
 /// deep as the rule wants, all just now. Only [`Verifier::at_start`] makes one.
@@ -45,7 +46,7 @@ impl RunnableImage {
 /// Says so where nobody vouches for an image.
 pub(crate) fn warn_if_unsigned(proof: &VerifiedImage) {
     match proof.verification().policy {
-        Basis::AcceptUnsigned | Basis::Waived => crate::output::warn(&format!(
+        Basis::AcceptUnsigned | Basis::Waived => output::warn(&format!(
             "image {}: {}",
             proof.reference(),
             proof.verification()
@@ -151,9 +152,14 @@ impl<'a> Verifier<'a> {
             .filter(|layer| !enough(checked.get(&layer.diff_id)))
             .cloned()
             .collect();
+        let begun = Instant::now();
         store
             .check_layers(&layers, depth)
             .map_err(|error| Failure::integrity(error, reference))?;
+        output::debug(|| {
+            let (count, micros) = (layers.len(), begun.elapsed().as_micros());
+            format!("integrity {integrity} of {count} layers checked in {micros} us")
+        });
         checked.extend(layers.into_iter().map(|layer| (layer.diff_id, integrity)));
         Ok(())
     }

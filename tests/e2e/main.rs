@@ -35,6 +35,8 @@ mod prepare;
 mod push;
 mod real_programs;
 mod run;
+mod seal;
+mod seal_records;
 mod sessions;
 mod stocked;
 mod stopped_processes;

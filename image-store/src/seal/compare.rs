@@ -1,7 +1,6 @@
-//! Comparing trees entry by entry: with a seal, or with what the layer's blob makes.
+//! Comparing a tree entry by entry with what it should be.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,19 +8,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use oci_spec::image::Digest;
-use rustix::fs::{FileType, fstat};
+use rustix::fs::fstat;
 
-use super::block::Reader;
-use super::content::{Content, RECORD, content};
-use super::facts::{FOLDER_TIMES, Facts};
+use super::content::{Content, content};
+use super::expected::{Expected, FromSeal, FromTree};
+use super::facts::{FOLDER_TIMES, Facts, REPLACED};
 use super::file::{CONTENTS, Input, SEAL};
 use super::record::Record;
-use super::tree_walk::{TreeWalk, below, open_root, order};
+use super::tree_walk::{TreeWalk, open_root, order};
 use crate::error::StoreError;
 use crate::store::Layer;
 
 /// Changes of one layer that are told; those beyond are counted.
 const TOLD: usize = 100;
+/// Changes that the error of a start names.
+const NAMED: usize = 3;
 /// Files that wait to be read.
 const QUEUE: usize = 256;
 
@@ -40,15 +41,17 @@ impl Changes {
     }
 
     pub(super) fn into_result(self, diff_id: &Digest) -> Result<(), StoreError> {
-        let count = self.told.len() as u64 + self.more;
-        match self.told.into_iter().next() {
-            None => Ok(()),
-            Some((path, what)) => Err(StoreError::LayerChanged {
-                diff_id: diff_id.clone(),
-                change: format!("{path} {what}"),
-                more: count - 1,
-            }),
+        if self.is_empty() {
+            return Ok(());
         }
+        let all = self.told.len() as u64 + self.more;
+        let named = self.told.iter().take(NAMED);
+        let named: Vec<_> = named.map(|(path, what)| format!("{path} {what}")).collect();
+        Err(StoreError::LayerChanged {
+            diff_id: diff_id.clone(),
+            more: all - named.len() as u64,
+            change: named.join("; "),
+        })
     }
 }
 
@@ -81,11 +84,13 @@ impl Collector {
     }
 
     fn finish(mut self) -> Changes {
-        // An addition or removal in a folder says more than that there was one.
+        // What came, went or was replaced in a folder says more than that something did.
         let parents: std::collections::HashSet<Vec<u8>> = self
             .changes
             .iter()
-            .filter(|change| change.what == ADDED || change.what == REMOVED)
+            .filter(|change| {
+                change.what == ADDED || change.what == REMOVED || change.what.starts_with(REPLACED)
+            })
             .map(|change| parent(&change.path).to_vec())
             .collect();
         self.changes
@@ -120,16 +125,6 @@ fn shown(path: &[u8]) -> String {
     }
 }
 
-/// What a tree is compared with: entries in the order of the walk.
-trait Expected {
-    fn next(&mut self) -> Result<Option<Facts>, StoreError>;
-    fn path(&self) -> &[u8];
-    /// What the current entry has to hold; `None` if that doesn't matter.
-    fn content(&self) -> Result<Option<Content>, StoreError>;
-    /// How the current entry differs, content aside.
-    fn change(&mut self, expected: &Facts, found: &Facts) -> Option<String>;
-}
-
 /// Compares a layer with its seal, in contents too with so many threads.
 ///
 /// # Errors
@@ -145,13 +140,7 @@ pub(crate) fn against_seal(
         None => None,
     };
     let root = open_root(&layer.path)?;
-    let mut sealed = FromSeal {
-        seal: &seal,
-        contents: contents.as_ref(),
-        next_block: 0,
-        entries: Vec::new(),
-        current: None,
-    };
+    let mut sealed = FromSeal::new(&seal, contents.as_ref());
     if let Some(facts) = sealed.next()? {
         let now = fstat(&root).map_err(|e| StoreError::io("cannot look at", &layer.path, e))?;
         if facts.ino != now.st_ino {
@@ -174,13 +163,7 @@ pub(crate) fn against_tree(
     threads: usize,
 ) -> Result<Changes, StoreError> {
     let (open, open_expected) = (open_root(root)?, open_root(expected)?);
-    let mut wanted = FromTree {
-        walk: TreeWalk::new(&open_expected, expected),
-        at: expected,
-        record,
-        facts: None,
-        linked: HashMap::new(),
-    };
+    let mut wanted = FromTree::new(TreeWalk::new(&open_expected, expected), expected, record);
     compare(TreeWalk::new(&open, root), &mut wanted, Some(threads))
 }
 
@@ -307,138 +290,4 @@ fn work(root: BorrowedFd<'_>, queue: &Mutex<Receiver<Task>>, collector: &Mutex<C
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The entries of a seal.
-struct FromSeal<'a> {
-    seal: &'a Input,
-    contents: Option<&'a Input>,
-    next_block: u32,
-    /// Entries of the block that is being read, the next one last.
-    entries: Vec<Sealed>,
-    current: Option<Sealed>,
-}
-
-struct Sealed {
-    path: Vec<u8>,
-    facts: Facts,
-    content: Option<Content>,
-}
-
-impl FromSeal<'_> {
-    fn begin_again(&mut self) {
-        self.next_block = 0;
-        self.entries.clear();
-    }
-
-    fn read_block(&mut self) -> Result<(), StoreError> {
-        let number = self.next_block;
-        self.next_block += 1;
-        let (mut buffer, mut records) = (Vec::new(), Vec::new());
-        let mut records = match self.contents {
-            Some(contents) => Some((contents, contents.block(number, &mut records)?)),
-            None => None,
-        };
-        let mut reader = Reader::new(self.seal.block(number, &mut buffer)?);
-        while let Some(facts) = reader.next().map_err(|_| self.seal.damaged())? {
-            let content = match &mut records {
-                None => None,
-                Some((input, rest)) => {
-                    let (record, after) = rest
-                        .split_first_chunk::<RECORD>()
-                        .ok_or_else(|| input.damaged())?;
-                    *rest = after;
-                    Some(Content::from_bytes(record).ok_or_else(|| input.damaged())?)
-                }
-            };
-            self.entries.push(Sealed {
-                path: reader
-                    .path()
-                    .strip_suffix(&[0])
-                    .unwrap_or_default()
-                    .to_vec(),
-                facts: Facts::from_bytes(facts),
-                content,
-            });
-        }
-        if let Some((input, rest)) = records
-            && !rest.is_empty()
-        {
-            return Err(input.damaged());
-        }
-        self.entries.reverse();
-        Ok(())
-    }
-}
-
-impl Expected for FromSeal<'_> {
-    fn next(&mut self) -> Result<Option<Facts>, StoreError> {
-        while self.entries.is_empty() && self.next_block < self.seal.blocks {
-            self.read_block()?;
-        }
-        self.current = self.entries.pop();
-        Ok(self.current.as_ref().map(|entry| entry.facts))
-    }
-
-    fn path(&self) -> &[u8] {
-        self.current.as_ref().map_or(&[], |entry| &entry.path)
-    }
-
-    fn content(&self) -> Result<Option<Content>, StoreError> {
-        Ok(self.current.as_ref().and_then(|entry| entry.content))
-    }
-
-    fn change(&mut self, expected: &Facts, found: &Facts) -> Option<String> {
-        expected.change(found)
-    }
-}
-
-/// A tree that was unpacked to be compared with.
-struct FromTree<'a> {
-    walk: TreeWalk<'a>,
-    at: &'a Path,
-    record: &'a Record,
-    facts: Option<Facts>,
-    /// Files of several names: which one stands for which.
-    linked: HashMap<u64, u64>,
-}
-
-impl Expected for FromTree<'_> {
-    fn next(&mut self) -> Result<Option<Facts>, StoreError> {
-        self.facts = self.walk.next()?;
-        Ok(self.facts)
-    }
-
-    fn path(&self) -> &[u8] {
-        self.walk.path()
-    }
-
-    fn content(&self) -> Result<Option<Content>, StoreError> {
-        let Some(facts) = &self.facts else {
-            return Ok(None);
-        };
-        let path = self.walk.path();
-        let known = self.record.sum(facts.ino);
-        content(self.walk.root(), path, facts, known, None)
-            .map(Some)
-            .map_err(|error| StoreError::io("cannot read", &below(self.at, path), error))
-    }
-
-    fn change(&mut self, expected: &Facts, found: &Facts) -> Option<String> {
-        if let Some(change) = expected.shape(found) {
-            return Some(change);
-        }
-        if expected.kind() == FileType::Directory {
-            return None;
-        }
-        if expected.links != found.links {
-            let (now, then) = (found.links, expected.links);
-            return Some(format!("has {now} names, and had {then}"));
-        }
-        if expected.links > 1 && *self.linked.entry(expected.ino).or_insert(found.ino) != found.ino
-        {
-            return Some("is not the same file as its other names".to_owned());
-        }
-        None
-    }
 }

@@ -100,8 +100,8 @@ impl Facts {
         }
         if self.ino != now.ino {
             return Some(match self.shape(now) {
-                Some(change) => format!("was replaced: {change}"),
-                None => "was replaced by another file".to_owned(),
+                Some(change) => format!("{REPLACED}: it {change}"),
+                None => format!("{REPLACED} by another file"),
             });
         }
         Some(self.shape(now).unwrap_or_else(|| {
@@ -149,6 +149,8 @@ impl Facts {
     }
 }
 
+/// How the change of a name that stands for another inode begins.
+pub(super) const REPLACED: &str = "was replaced";
 /// The change of a folder that additions and removals within explain.
 pub(super) const FOLDER_TIMES: &str = "had something added, removed or renamed in it";
 

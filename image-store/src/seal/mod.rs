@@ -18,6 +18,7 @@ mod block;
 mod check;
 mod compare;
 mod content;
+mod expected;
 mod facts;
 mod file;
 mod make;

@@ -321,6 +321,41 @@ fn the_deep_check_needs_the_contents_and_the_other_does_not() {
 }
 
 #[test]
+fn a_content_that_no_inode_tells_of_is_found_where_all_is_read() {
+    let changes: [Named; 3] = [
+        ("etc/motd has another content", |root| {
+            fs::write(root.join("etc/motd"), "HELLO").unwrap()
+        }),
+        ("etc/link has another target", |root| {
+            fs::remove_file(root.join("etc/link")).unwrap();
+            symlink("MOTD", root.join("etc/link")).unwrap();
+        }),
+        ("coloured has other extended attributes", |root| {
+            lsetxattr(
+                root.join("coloured"),
+                "user.color",
+                b"sea",
+                XattrFlags::empty(),
+            )
+            .unwrap();
+        }),
+    ];
+    for (found, change) in changes {
+        let ground = Ground::new();
+        change(ground.root());
+        // As if a disk had given back something else: the inodes are those that are there now.
+        let other = ground.beside("other");
+        fs::create_dir(&other).unwrap();
+        let layer = ground.image.layers().last().unwrap();
+        super::remake(&layer.path, &other, &layer.diff_id, false).unwrap();
+        fs::rename(other.join(SEAL), ground.beside(SEAL)).unwrap();
+        ground.check(Depth::Inodes).unwrap();
+        let text = ground.check(Depth::Contents).unwrap_err().to_string();
+        assert!(text.contains(found), "{text}");
+    }
+}
+
+#[test]
 fn a_copy_of_the_store_has_to_be_sealed_again() {
     let ground = Ground::new();
     let copy = ground.beside("copy");
