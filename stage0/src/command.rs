@@ -132,7 +132,7 @@ Exit codes:
   those of the app for `run`, `run-prepared` and `enter` (128 + signal where one ended it), else 0, or
     2  the command line makes no sense
   110  the image is known neither to the store nor to the registry
-  111  something has not the digest it should have
+  111  something has not the digest it should have, or a layer was changed in the store
   112  a layer is truncated or corrupt
   113  a manifest or configuration is not what it should be
   114  the image is not for this platform

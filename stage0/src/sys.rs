@@ -26,8 +26,9 @@ pub(crate) fn restore_default_signals() {
 
 /// Forks. Only for use while this process has one thread.
 pub(crate) fn fork_single_threaded() -> Result<ForkResult, Errno> {
-    // SAFETY: this program starts threads only within a fetch, which joins them before it returns, so
-    // that there is one thread here and the child may do all that its parent could.
+    // SAFETY: this program starts threads only within a fetch or a check of layers, which join them
+    // before they return, so that there is one thread here and the child may do all that its parent
+    // could.
     unsafe { fork() }
 }
 

@@ -6,6 +6,8 @@
 //! images/blobs/sha256/HEX          manifests, configurations, signatures, compressed layers
 //! images/layers/HEX/fs             the tree of the layer with that diff ID, in overlayfs' form
 //! images/layers/HEX/layer.json     its size
+//! images/layers/HEX/seal           what each inode of the tree showed when it was unpacked
+//! images/layers/HEX/contents       digests of what is in its files
 //! images/layers/HEX/opaque         only where the layer hides everything below it
 //! images/refs/NAME                 a name: digests, when and from where
 //! images/signatures/sha256-HEX     the signatures of that digest: cosign's manifest, bundles
