@@ -50,6 +50,11 @@ impl Fingerprint {
         self.hex().chars().take(12).collect()
     }
 
+    /// The 32 bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     fn hex(&self) -> String {
         self.0
             .iter()

@@ -1,12 +1,13 @@
-//! Public keys: Ed25519 and ECDSA P-256, as SubjectPublicKeyInfo in PEM.
+//! Public keys: Ed25519 and ECDSA on P-256 and P-384, as SubjectPublicKeyInfo in PEM.
 
 use std::fmt;
 use std::str::FromStr;
 
 use ed25519_dalek::Sha512;
 use p256::ecdsa::signature::Verifier as _;
+use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p256::pkcs8::{Document, ObjectIdentifier, SubjectPublicKeyInfoRef};
-use sha2::Digest as _;
+use sha2::{Digest as _, Sha256};
 
 use crate::fingerprint::Fingerprint;
 use crate::{one_line, pem};
@@ -16,13 +17,23 @@ pub(crate) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.1
 /// id-ecPublicKey (RFC 5480).
 pub(crate) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// Longest PEM text that is looked at, in bytes; both kinds of key need less than 300.
+/// secp256r1 (RFC 5480).
+pub(crate) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+/// secp384r1 (RFC 5480).
+pub(crate) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+
+/// Longest PEM text that is looked at, in bytes; all kinds of key need less than 300.
 pub(crate) const MAX_PEM: usize = 16 * 1024;
 
 /// Everything of a P-256 SubjectPublicKeyInfo before its uncompressed point.
 const P256_SPKI: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+/// Everything of a P-384 SubjectPublicKeyInfo before its uncompressed point.
+const P384_SPKI: [u8; 23] = [
+    0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
+    0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00,
 ];
 /// Everything of an Ed25519 SubjectPublicKeyInfo before the key (RFC 8410, section 4).
 const ED25519_SPKI: [u8; 12] = [
@@ -38,6 +49,8 @@ pub enum Algorithm {
     /// ECDSA on NIST P-256 with SHA-256, what cosign makes and every verifier takes.
     #[default]
     EcdsaP256,
+    /// ECDSA on NIST P-384. Its signatures are verified; none are made.
+    EcdsaP384,
     /// Ed25519 (RFC 8032): small and fast to verify.
     Ed25519,
 }
@@ -46,6 +59,7 @@ impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::EcdsaP256 => "ecdsa-p256",
+            Self::EcdsaP384 => "ecdsa-p384",
             Self::Ed25519 => "ed25519",
         })
     }
@@ -57,6 +71,7 @@ impl FromStr for Algorithm {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "ecdsa-p256" => Ok(Self::EcdsaP256),
+            "ecdsa-p384" => Ok(Self::EcdsaP384),
             "ed25519" => Ok(Self::Ed25519),
             _ => Err(KeyError::UnknownAlgorithm {
                 text: one_line::quoted(text),
@@ -97,7 +112,7 @@ pub enum KeyError {
         reason: String,
     },
     /// A key of a kind that isn't supported.
-    #[error("keys of algorithm {oid} are not supported: use Ed25519 or ECDSA P-256")]
+    #[error("keys of algorithm {oid} are not supported: use Ed25519 or ECDSA on P-256 or P-384")]
     Unsupported {
         /// The object identifier of its algorithm.
         oid: String,
@@ -105,6 +120,21 @@ pub enum KeyError {
     /// An Ed25519 key of small order, under which a signature can fit every message.
     #[error("weak Ed25519 key: a signature can be forged for it without its private half")]
     Weak,
+    /// A key of a kind that signatures are verified with, but not made.
+    #[error("no signatures are made with {algorithm} keys: use ecdsa-p256 or ed25519")]
+    VerifyOnly {
+        /// The kind.
+        algorithm: Algorithm,
+    },
+    /// The passphrase is another, or the file was changed.
+    #[error("wrong passphrase, or a damaged key")]
+    WrongPassphrase,
+    /// An encrypted key that would take too much memory or time to open.
+    #[error("encrypted key refused: {reason}")]
+    Encryption {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A name that stands for no kind of key.
     #[error("unknown key algorithm {text}: use ecdsa-p256 or ed25519")]
     UnknownAlgorithm {
@@ -130,6 +160,7 @@ impl KeyError {
 #[derive(Clone)]
 enum Kind {
     EcdsaP256(p256::ecdsa::VerifyingKey),
+    EcdsaP384(p384::ecdsa::VerifyingKey),
     Ed25519(ed25519_dalek::VerifyingKey),
 }
 
@@ -162,11 +193,18 @@ impl PublicKey {
             ED25519 => ed25519_dalek::VerifyingKey::try_from(spki)
                 .map_err(|error| KeyError::broken(&error))
                 .and_then(Self::from_ed25519),
-            EC => p256::ecdsa::VerifyingKey::try_from(spki)
-                .map(Self::from_p256)
-                .map_err(|_| KeyError::Broken {
-                    reason: "no point on the curve P-256".to_owned(),
+            EC => match spki.algorithm.parameters_oid() {
+                Ok(P256) => p256::ecdsa::VerifyingKey::try_from(spki)
+                    .map(Self::from_p256)
+                    .map_err(|_| off_curve("P-256")),
+                Ok(P384) => p384::ecdsa::VerifyingKey::try_from(spki)
+                    .map(|key| Self::new(Kind::EcdsaP384(key)))
+                    .map_err(|_| off_curve("P-384")),
+                Ok(curve) => Err(KeyError::Unsupported {
+                    oid: format!("{EC} on the curve {curve}"),
                 }),
+                Err(error) => Err(KeyError::broken(&error)),
+            },
             oid => Err(KeyError::Unsupported {
                 oid: oid.to_string(),
             }),
@@ -208,19 +246,26 @@ impl PublicKey {
     pub fn algorithm(&self) -> Algorithm {
         match self.kind {
             Kind::EcdsaP256(_) => Algorithm::EcdsaP256,
+            Kind::EcdsaP384(_) => Algorithm::EcdsaP384,
             Kind::Ed25519(_) => Algorithm::Ed25519,
         }
     }
 
-    /// Whether `signature` is this key's over `message`.
+    /// Whether `signature` is this key's over a simple signing payload.
     ///
-    /// ECDSA: ASN.1 DER over SHA-256, either value of `s`. Ed25519: 64 bytes, pure or prehashed
+    /// ECDSA: ASN.1 DER over SHA-256 whatever the curve, either value of `s`. Ed25519: 64 bytes, pure or prehashed
     /// with SHA-512 (Ed25519ph, what newer cosign writes); the two are domain-separated, so that
     /// one can't stand for the other. Both are verified by the strict rules.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.kind {
             Kind::EcdsaP256(key) => p256::ecdsa::Signature::from_der(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Kind::EcdsaP384(key) => {
+                p384::ecdsa::Signature::from_der(signature).is_ok_and(|signature| {
+                    key.verify_prehash(&wide_sha256(message), &signature)
+                        .is_ok()
+                })
+            }
             Kind::Ed25519(key) => {
                 ed25519_dalek::Signature::from_slice(signature).is_ok_and(|signature| {
                     key.verify_strict(message, &signature).is_ok()
@@ -235,11 +280,38 @@ impl PublicKey {
             }
         }
     }
+
+    /// Whether `signature` is this key's over the message of a DSSE envelope (its pre-authentication
+    /// encoding). As [`verifies`](Self::verifies), but P-384 signs SHA-384 there.
+    pub fn verifies_envelope(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.kind {
+            Kind::EcdsaP384(key) => p384::ecdsa::Signature::from_der(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Kind::EcdsaP256(_) | Kind::Ed25519(_) => self.verifies(message, signature),
+        }
+    }
+}
+
+fn off_curve(curve: &str) -> KeyError {
+    KeyError::Broken {
+        reason: format!("no point on the curve {curve}"),
+    }
+}
+
+/// SHA-256 as the number that P-384 signs: a hash that is shorter than the order of the curve stands
+/// for itself (FIPS 186-5, section 6.4.1), and the verifier wants it at least half as long as the order.
+fn wide_sha256(message: &[u8]) -> [u8; 48] {
+    let mut wide = [0; 48];
+    for (to, from) in wide.iter_mut().skip(16).zip(Sha256::digest(message)) {
+        *to = from;
+    }
+    wide
 }
 
 fn spki_der(kind: &Kind) -> Vec<u8> {
     match kind {
         Kind::EcdsaP256(key) => [&P256_SPKI, key.to_sec1_point(false).as_bytes()].concat(),
+        Kind::EcdsaP384(key) => [&P384_SPKI, key.to_sec1_point(false).as_bytes()].concat(),
         Kind::Ed25519(key) => [ED25519_SPKI.as_slice(), key.as_bytes()].concat(),
     }
 }

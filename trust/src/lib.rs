@@ -27,7 +27,7 @@
 //!
 //! let repository = Repository::parse("registry.example.com/team/app")?;
 //! let manifest = format!("sha256:{}", "0123456789abcdef".repeat(4)).parse()?;
-//! let payload = trust::payload(&repository, &manifest);
+//! let payload = trust::payload(&repository, &manifest, None);
 //! let signature = SignatureLayer { signature: key.sign(&payload), payload };
 //!
 //! let subject = Subject {
@@ -52,6 +52,7 @@
 //! `digest` rule, pins one image.
 
 mod advice;
+mod encrypted_key;
 mod explain;
 mod fingerprint;
 mod integrity;
@@ -69,6 +70,7 @@ mod rule_text;
 mod signed;
 mod simple_signing;
 mod strict_json;
+mod timestamp;
 mod verified;
 mod verify;
 
@@ -85,5 +87,6 @@ pub use rule::{KeyText, Requirement, Rule, RuleError};
 pub use rule_edit::{EditError, Removal, add_key, remove_key};
 pub use signed::{Flaw, MAX_SIGNATURES, SignatureLayer};
 pub use simple_signing::{Claim, MAX_PAYLOAD, PayloadError, payload};
+pub use timestamp::{CLOCK_SKEW, SignedTime, Timestamp, TimestampError};
 pub use verified::{Basis, Verification, VerifiedImage};
 pub use verify::{Subject, verify, waive};

@@ -10,6 +10,10 @@ use crate::key::KeyError;
 pub(crate) const PUBLIC: &str = "PUBLIC KEY";
 /// Label of an unencrypted PKCS#8 private key (RFC 7468, section 10).
 pub(crate) const PRIVATE: &str = "PRIVATE KEY";
+/// Label of an encrypted key as cosign writes it.
+pub(crate) const SIGSTORE: &str = "ENCRYPTED SIGSTORE PRIVATE KEY";
+/// Label of an encrypted key as older cosigns wrote it.
+pub(crate) const COSIGN: &str = "ENCRYPTED COSIGN PRIVATE KEY";
 
 /// Characters of base64 on each line of a PEM text.
 const LINE: usize = 64;
@@ -33,24 +37,40 @@ pub(crate) fn encode(label: &str, der: &[u8]) -> Zeroizing<String> {
     text
 }
 
+/// The label of a PEM text.
+pub(crate) fn label(text: &str) -> Option<&str> {
+    text.strip_prefix("-----BEGIN ")
+        .and_then(|rest| rest.split_once("-----"))
+        .map(|(label, _)| label)
+}
+
+/// The bytes between the lines of a PEM text of this label, by the lax rules of RFC 7468: lines of
+/// any length. Wiped from memory when dropped.
+pub(crate) fn decode(text: &str, label: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let body = text
+        .strip_prefix("-----BEGIN ")?
+        .strip_prefix(label)?
+        .strip_prefix("-----")?
+        .strip_suffix("-----")?
+        .strip_suffix(label)?
+        .strip_suffix("-----END ")?;
+    let mut base64 = Zeroizing::new(String::with_capacity(body.len()));
+    base64.extend(body.chars().filter(|c| !c.is_ascii_whitespace()));
+    STANDARD.decode(base64.as_str()).ok().map(Zeroizing::new)
+}
+
 /// Checks the label of a PEM text before its contents are decoded, so that the usual mix-ups get
 /// an answer that helps.
 pub(crate) fn expect_label(text: &str, wanted: &'static str) -> Result<(), KeyError> {
-    let label = text
-        .strip_prefix("-----BEGIN ")
-        .and_then(|rest| rest.split_once("-----"))
-        .map(|(label, _)| label)
-        .ok_or(KeyError::NotPem { wanted })?;
+    let label = label(text).ok_or(KeyError::NotPem { wanted })?;
     if label == wanted {
         return Ok(());
     }
     let hint = match label {
         PRIVATE => "the public half is wanted here",
         PUBLIC => "the private half is wanted here",
-        "ENCRYPTED COSIGN PRIVATE KEY" | "ENCRYPTED SIGSTORE PRIVATE KEY" => {
-            "encrypted keys of cosign are not read"
-        }
-        "ENCRYPTED PRIVATE KEY" => "encrypted keys are not read",
+        COSIGN | SIGSTORE => "it is encrypted: give its passphrase",
+        "ENCRYPTED PRIVATE KEY" => "decrypt it with: openssl pkcs8 -in KEY -out PLAIN",
         "EC PRIVATE KEY" => "convert it with: openssl pkcs8 -topk8 -nocrypt -in KEY",
         "CERTIFICATE" => "take its key with: openssl x509 -pubkey -noout -in CERTIFICATE",
         _ => "it is of another kind",

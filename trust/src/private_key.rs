@@ -8,7 +8,7 @@ use ed25519_dalek::Signer as _;
 use p256::elliptic_curve::zeroize::Zeroizing;
 use p256::pkcs8::{PrivateKeyInfoRef, SecretDocument};
 
-use crate::key::{Algorithm, EC, ED25519, KeyError, MAX_PEM, PublicKey};
+use crate::key::{Algorithm, EC, ED25519, KeyError, MAX_PEM, P384, PublicKey};
 use crate::pem;
 
 /// Everything of a PKCS#8 Ed25519 key before the seed (RFC 8410, section 7), version 1.
@@ -54,6 +54,7 @@ impl PrivateKey {
                 Algorithm::Ed25519 => {
                     return Self::from_ed25519(ed25519_dalek::SigningKey::from_bytes(&seed));
                 }
+                Algorithm::EcdsaP384 => return Err(KeyError::VerifyOnly { algorithm }),
                 Algorithm::EcdsaP256 => {
                     if let Ok(key) = p256::ecdsa::SigningKey::from_slice(seed.as_slice()) {
                         return Ok(Self::from_p256(key));
@@ -82,10 +83,18 @@ impl PrivateKey {
         let info: PrivateKeyInfoRef<'_> = document
             .decode_msg()
             .map_err(|error| KeyError::broken(&error))?;
+        Self::from_pkcs8(info)
+    }
+
+    /// The key of a decoded PKCS#8 document.
+    pub(crate) fn from_pkcs8(info: PrivateKeyInfoRef<'_>) -> Result<Self, KeyError> {
         match info.algorithm.oid {
             ED25519 => ed25519_dalek::SigningKey::try_from(info)
                 .map_err(|error| KeyError::broken(&error))
                 .and_then(Self::from_ed25519),
+            EC if info.algorithm.parameters_oid() == Ok(P384) => Err(KeyError::VerifyOnly {
+                algorithm: Algorithm::EcdsaP384,
+            }),
             EC => p256::ecdsa::SigningKey::try_from(info)
                 .map(Self::from_p256)
                 .map_err(|_| KeyError::Broken {
@@ -116,7 +125,12 @@ impl PrivateKey {
     /// The key as unencrypted PKCS#8 in PEM, ending in a newline, in the form that OpenSSL writes.
     /// The text is wiped from memory when dropped; write it to a file of mode 0600.
     pub fn to_pem(&self) -> Zeroizing<String> {
-        let der = Zeroizing::new(match &self.kind {
+        pem::encode(pem::PRIVATE, &self.to_pkcs8())
+    }
+
+    /// The key as unencrypted PKCS#8 in DER.
+    pub(crate) fn to_pkcs8(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(match &self.kind {
             Kind::EcdsaP256(key) => {
                 let scalar = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
                 let point = key.verifying_key().to_sec1_point(false);
@@ -129,8 +143,7 @@ impl PrivateKey {
                 .concat()
             }
             Kind::Ed25519(key) => [ED25519_PKCS8.as_slice(), key.as_bytes()].concat(),
-        });
-        pem::encode(pem::PRIVATE, &der)
+        })
     }
 
     /// The public half.
@@ -144,7 +157,8 @@ impl PrivateKey {
     }
 
     /// Signs a payload (see [`payload`](crate::payload)) and gives the signature in standard
-    /// base64, as the annotation `dev.cosignproject.cosign/signature` wants it.
+    /// base64, as the annotation `dev.cosignproject.cosign/signature` wants it. The same signature
+    /// serves as that of a DSSE envelope over its message.
     ///
     /// ECDSA is ASN.1 DER over SHA-256 with the nonce of RFC 6979; Ed25519 is pure.
     pub fn sign(&self, payload: &[u8]) -> String {
@@ -225,9 +239,7 @@ mod tests {
         let sealed = "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nAAAA\n";
         let sealed = PrivateKey::from_pem(sealed).unwrap_err();
         assert!(
-            sealed
-                .to_string()
-                .contains("encrypted keys of cosign are not read"),
+            sealed.to_string().contains("give its passphrase"),
             "{sealed}"
         );
         let torn: String = P256.chars().take(100).collect();

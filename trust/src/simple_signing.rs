@@ -7,14 +7,13 @@
 //!  "optional":null}
 //! ```
 
-use std::collections::BTreeMap;
-
 use oci_spec::image::Digest;
 
 use crate::name::Repository;
 use crate::one_line;
 use crate::rule::parse_digest;
-use crate::strict_json::{self, Node};
+use crate::strict_json::{self, Members, Node};
+use crate::timestamp::{SignedTime, Timestamp};
 
 /// Largest payload that is read, in bytes. Real ones have about 300.
 pub const MAX_PAYLOAD: usize = 64 * 1024;
@@ -22,12 +21,18 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 /// The value of `critical.type`.
 const TYPE: &str = "cosign container image signature";
 
-/// Builds the payload that says: this digest belongs to this repository. Byte for byte what cosign
-/// writes.
-pub fn payload(repository: &Repository, digest: &Digest) -> Vec<u8> {
+/// Builds the payload that says: this digest belongs to this repository. Without a time it is byte for
+/// byte what cosign writes.
+///
+/// The time goes where podman puts it, `optional.timestamp`, as seconds since 1970.
+pub fn payload(repository: &Repository, digest: &Digest, time: Option<Timestamp>) -> Vec<u8> {
+    let optional = match time {
+        Some(time) => format!(r#"{{"timestamp":{}}}"#, time.seconds()),
+        None => "null".to_owned(),
+    };
     // Neither a repository nor a digest has a character that JSON would escape.
     format!(
-        r#"{{"critical":{{"identity":{{"docker-reference":"{repository}"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"{TYPE}"}},"optional":null}}"#
+        r#"{{"critical":{{"identity":{{"docker-reference":"{repository}"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"{TYPE}"}},"optional":{optional}}}"#
     )
     .into_bytes()
 }
@@ -37,6 +42,7 @@ pub fn payload(repository: &Repository, digest: &Digest) -> Vec<u8> {
 pub struct Claim {
     docker_reference: String,
     digest: Digest,
+    time: Option<SignedTime>,
 }
 
 /// Why bytes are no payload.
@@ -54,27 +60,11 @@ pub enum PayloadError {
         /// What the parser says.
         reason: String,
     },
-    /// A member that must be there isn't.
-    #[error("{member} is missing")]
-    Missing {
-        /// The member, with those that it is in.
-        member: &'static str,
-    },
-    /// A member that means something to others but not here.
-    #[error("{within} has an unknown member {member}")]
-    Unknown {
-        /// The object that it is in.
-        within: &'static str,
-        /// The member, quoted.
-        member: String,
-    },
-    /// A member is of the wrong type.
-    #[error("{member} is not {wanted}")]
-    Type {
-        /// The member, with those that it is in.
-        member: &'static str,
-        /// What it should be.
-        wanted: &'static str,
+    /// A member is missing, of the wrong type, or means something to others but not here.
+    #[error("{reason}")]
+    Shape {
+        /// Which member, and what is wrong with it.
+        reason: String,
     },
     /// Made for something other than images.
     #[error("critical.type is {found}, not {TYPE:?}")]
@@ -92,7 +82,7 @@ pub enum PayloadError {
 
 impl Claim {
     /// Parses a payload strictly: exactly the members above, none twice, nothing after them.
-    /// `optional` may be missing, `null` or any object, and is not looked at.
+    /// `optional` may be missing, `null` or any object; only its `timestamp` is looked at.
     ///
     /// # Errors
     /// [`PayloadError`].
@@ -103,32 +93,19 @@ impl Claim {
             });
         }
         let root = strict_json::parse(payload).map_err(|reason| PayloadError::Json { reason })?;
-        let mut root = Members::of(root, "the payload")?;
-        let mut critical = Members::of(root.take("critical", "critical")?, "critical")?;
-        root.allow_optional()?;
-        root.finish()?;
-
-        let identity = critical.take("identity", "critical.identity")?;
-        let image = critical.take("image", "critical.image")?;
-        let kind = critical.take("type", "critical.type")?;
-        critical.finish()?;
-        let kind = text(kind, "critical.type")?;
-        if kind != TYPE {
+        let parts = Parts::of(root).map_err(|reason| PayloadError::Shape { reason })?;
+        if parts.kind != TYPE {
             return Err(PayloadError::OtherType {
-                found: one_line::quoted(&kind),
+                found: one_line::quoted(&parts.kind),
             });
         }
-        const REFERENCE: &str = "critical.identity.docker-reference";
-        const DIGEST: &str = "critical.image.docker-manifest-digest";
-        let docker_reference =
-            only_text(identity, "critical.identity", "docker-reference", REFERENCE)?;
-        let digest = only_text(image, "critical.image", "docker-manifest-digest", DIGEST)?;
-        let digest = parse_digest(&digest).map_err(|error| PayloadError::Digest {
+        let digest = parse_digest(&parts.digest).map_err(|error| PayloadError::Digest {
             reason: error.to_string(),
         })?;
         Ok(Self {
-            docker_reference,
+            docker_reference: parts.docker_reference,
             digest,
+            time: parts.time,
         })
     }
 
@@ -142,75 +119,50 @@ impl Claim {
         &self.digest
     }
 
+    /// When the signer says that it signed, if it says so: whole seconds (podman), or a text of
+    /// digits or of RFC 3339 (`cosign sign -a timestamp=…`).
+    pub fn time(&self) -> Option<&SignedTime> {
+        self.time.as_ref()
+    }
+
     /// Whether the claim is about this repository, with or without a tag.
     pub fn names(&self, repository: &Repository) -> bool {
         repository.is_named_by(&self.docker_reference)
     }
 }
 
-/// The members of an object, taken out one by one until none may be left.
-struct Members {
-    within: &'static str,
-    left: BTreeMap<String, Node>,
+/// The members of a payload, none of them understood yet.
+struct Parts {
+    docker_reference: String,
+    digest: String,
+    kind: String,
+    time: Option<SignedTime>,
 }
 
-impl Members {
-    fn of(node: Node, within: &'static str) -> Result<Self, PayloadError> {
-        match node {
-            Node::Object(left) => Ok(Self { within, left }),
-            _ => Err(PayloadError::Type {
-                member: within,
-                wanted: "an object",
-            }),
-        }
-    }
-
-    fn take(&mut self, name: &str, member: &'static str) -> Result<Node, PayloadError> {
-        self.left
-            .remove(name)
-            .ok_or(PayloadError::Missing { member })
-    }
-
-    fn allow_optional(&mut self) -> Result<(), PayloadError> {
-        match self.left.remove("optional") {
-            None | Some(Node::Null | Node::Object(_)) => Ok(()),
-            Some(_) => Err(PayloadError::Type {
-                member: "optional",
-                wanted: "an object or null",
-            }),
-        }
-    }
-
-    fn finish(self) -> Result<(), PayloadError> {
-        match self.left.into_keys().next() {
-            None => Ok(()),
-            Some(name) => Err(PayloadError::Unknown {
-                within: self.within,
-                member: one_line::quoted(&name),
-            }),
-        }
-    }
-}
-
-fn only_text(
-    node: Node,
-    within: &'static str,
-    name: &str,
-    member: &'static str,
-) -> Result<String, PayloadError> {
-    let mut members = Members::of(node, within)?;
-    let value = text(members.take(name, member)?, member)?;
-    members.finish()?;
-    Ok(value)
-}
-
-fn text(node: Node, member: &'static str) -> Result<String, PayloadError> {
-    match node {
-        Node::Text(text) => Ok(text),
-        _ => Err(PayloadError::Type {
-            member,
-            wanted: "a string",
-        }),
+impl Parts {
+    fn of(root: Node) -> Result<Self, String> {
+        let mut root = Members::root(root, "the payload")?;
+        let mut critical = root.object("critical")?;
+        let time = match root.take_if_any("optional") {
+            None | Some(Node::Null) => None,
+            Some(Node::Object(mut members)) => members.remove("timestamp").map(SignedTime::of),
+            Some(_) => return Err("optional is not an object or null".to_owned()),
+        };
+        root.finish()?;
+        let mut identity = critical.object("identity")?;
+        let mut image = critical.object("image")?;
+        let kind = critical.text("type")?;
+        critical.finish()?;
+        let docker_reference = identity.text("docker-reference")?;
+        identity.finish()?;
+        let digest = image.text("docker-manifest-digest")?;
+        image.finish()?;
+        Ok(Self {
+            docker_reference,
+            digest,
+            kind,
+            time,
+        })
     }
 }
 

@@ -18,7 +18,7 @@ fn p256() -> PrivateKey {
 }
 
 fn sign(key: &PrivateKey, signed: &str) -> SignatureLayer {
-    let payload = payload(&Repository::parse(NAME).unwrap(), &digest(signed));
+    let payload = payload(&Repository::parse(NAME).unwrap(), &digest(signed), None);
     SignatureLayer {
         signature: key.sign(&payload),
         payload,

@@ -173,3 +173,53 @@ fn torn_keys_never_parse() {
         }
     }
 }
+
+#[test]
+fn signatures_of_cosign_verify() {
+    macro_rules! data {
+        ($name:literal) => {
+            include_str!(concat!("../../tests/data/", $name))
+        };
+    }
+    for (key, payload, base64) in [
+        (
+            data!("cosign-2/p256.pub"),
+            data!("cosign-2/payload.json"),
+            data!("cosign-2/payload.p256.sig"),
+        ),
+        (
+            data!("cosign-2/ed25519.pub"),
+            data!("cosign-2/payload.json"),
+            data!("cosign-2/payload.ed25519.sig"),
+        ),
+        (
+            data!("cosign-3/p256.pub"),
+            data!("cosign-3/payload.json"),
+            data!("cosign-3/payload.p256.sig"),
+        ),
+        (
+            data!("cosign-3/ed25519.pub"),
+            data!("cosign-3/payload.json"),
+            data!("cosign-3/payload.ed25519.sig"),
+        ),
+    ] {
+        let key = PublicKey::from_pem(key).unwrap();
+        assert!(
+            key.verifies(payload.as_bytes(), &signature(base64)),
+            "{key:?}"
+        );
+        assert!(!key.verifies(PAYLOAD, &signature(base64)));
+    }
+}
+
+#[test]
+fn p384_signs_another_hash_in_each_format() {
+    let key = PublicKey::from_pem(include_str!("../../tests/data/p384.pub")).unwrap();
+    assert_eq!(key.algorithm(), Algorithm::EcdsaP384);
+    assert_eq!(key.to_pem(), include_str!("../../tests/data/p384.pub"));
+    let sha256 = signature(include_str!("../../tests/data/payload.p384-sha256.sig"));
+    let sha384 = signature(include_str!("../../tests/data/payload.p384-sha384.sig"));
+    assert!(key.verifies(PAYLOAD, &sha256) && !key.verifies(PAYLOAD, &sha384));
+    assert!(key.verifies_envelope(PAYLOAD, &sha384) && !key.verifies_envelope(PAYLOAD, &sha256));
+    assert!(!key.verifies(b"x", &sha256) && !key.verifies_envelope(b"x", &sha384));
+}

@@ -17,7 +17,7 @@ fn refused(payload: &str) -> String {
 #[test]
 fn payloads_are_cosigns_byte_for_byte() {
     let digest = Digest::try_from(DIGEST).unwrap();
-    assert_eq!(payload(&repository(), &digest), COSIGN.as_bytes());
+    assert_eq!(payload(&repository(), &digest, None), COSIGN.as_bytes());
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn layer(key: &PrivateKey, payload: Vec<u8>) -> SignatureLayer {
 fn sign(key: &PrivateKey, name: &str, signed: &str) -> SignatureLayer {
     layer(
         key,
-        payload(&Repository::parse(name).unwrap(), &digest(signed)),
+        payload(&Repository::parse(name).unwrap(), &digest(signed), None),
     )
 }
 

@@ -42,7 +42,7 @@ impl Subcommand for Sign {
         let _pin = store.pin()?;
         let target = self.target(context, &options)?;
         let repository = Repository::parse(&target.reference.repository())?;
-        let payload = trust::payload(&repository, &target.digest);
+        let payload = trust::payload(&repository, &target.digest, None);
         let signature = key.sign(&payload);
         if target.in_registry {
             registry::push_signature(

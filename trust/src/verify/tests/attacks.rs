@@ -33,6 +33,7 @@ fn another_spelling_of_a_name_is_another_name() {
     let good = String::from_utf8(payload(
         &Repository::parse(NAME).unwrap(),
         &digest(MANIFEST),
+        None,
     ));
     for name in [
         "a.io/Foo",
@@ -134,6 +135,7 @@ fn payloads_that_readers_could_take_differently_are_refused_although_signed() {
     let good = String::from_utf8(payload(
         &Repository::parse(NAME).unwrap(),
         &digest(MANIFEST),
+        None,
     ))
     .unwrap();
     for text in [
@@ -298,7 +300,7 @@ fn hostile_names_stay_one_line() {
         manifest: &manifest,
     };
     let name = "\\n\\u001b".repeat(1000);
-    let text = String::from_utf8(payload(&repository, &manifest))
+    let text = String::from_utf8(payload(&repository, &manifest, None))
         .unwrap()
         .replace(NAME, &name);
     for signatures in [vec![], vec![layer(&key, text.into_bytes())]] {
