@@ -240,9 +240,11 @@ fn store_code(error: &StoreError) -> u8 {
 
 fn refusal_code(refusal: &Refusal) -> u8 {
     match refusal {
-        Refusal::WrongKey { .. } | Refusal::WrongSignature { .. } | Refusal::NotEnough { .. } => {
-            116
-        }
+        Refusal::WrongKey { .. }
+        | Refusal::WrongSignature { .. }
+        | Refusal::NotEnough { .. }
+        | Refusal::NotAttested { .. }
+        | Refusal::RolledBack { .. } => 116,
         Refusal::BrokenKey { .. } | Refusal::BrokenChain { .. } => 125,
         _ => 115,
     }

@@ -6,7 +6,10 @@ use std::time::Instant;
 
 use image_store::{Depth, Fetch, Image, Layer, Platform, Reference, Signature, Store};
 use oci_spec::image::Digest;
-use trust::{Basis, Integrity, Policy, Repository, SignatureLayer, Subject, VerifiedImage};
+use trust::{
+    Basis, Circumstances, Evidence, Integrity, Policy, Repository, SignatureLayer, Subject,
+    Timestamp, VerifiedImage,
+};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -175,14 +178,33 @@ impl<'a> Verifier<'a> {
         let shown = reference.to_string();
         let subject = Subject {
             repository: &repository,
+            tag: reference.tag(),
+            digest: reference.digest(),
             reference: &shown,
             digests: chain,
             manifest,
         };
+        let evidence = Evidence {
+            simple: signatures,
+            bundles: &[],
+        };
         match &self.policy {
-            Some(policy) => Ok(trust::verify(policy, &subject, signatures)?),
+            Some(policy) => Ok(trust::verify(
+                policy,
+                &subject,
+                &evidence,
+                &circumstances(),
+            )?),
             None => Ok(trust::waive(&subject)),
         }
+    }
+}
+
+/// What a verdict depends on beside the policy and the image.
+pub(crate) fn circumstances() -> Circumstances {
+    Circumstances {
+        now: Timestamp::from_clock(std::time::SystemTime::now()),
+        newest_seen: None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Advice: what a user can do about a refusal.
 
-use crate::name::{Prefix, Repository};
+use crate::flaw::Flaw;
+use crate::name::Repository;
 use crate::one_line::path;
+use crate::prefix::Prefix;
 use crate::refusal::{Demand, Refusal, RuleId};
 
 impl Refusal {
@@ -37,7 +39,31 @@ impl Refusal {
                     format!("or {}", trust_add(&prefix_to_add(demand))),
                 ]
             }
-            Self::WrongSignature { demand, .. } => vec![sign(&demand.reference)],
+            Self::WrongSignature { demand, flaw, .. } => wrong_signature(demand, flaw),
+            Self::RolledBack { demand, .. } => vec![
+                format!(
+                    "fairing fetch {} (what its registry has now)",
+                    shell_word(&demand.reference)
+                ),
+                format!(
+                    "or, to go back on purpose, sign it anew: {}",
+                    sign(&demand.reference)
+                ),
+            ],
+            Self::NotAttested {
+                demand,
+                predicate_type,
+                ..
+            } => vec![format!(
+                "fairing image sign --key KEY --attest FILE --type {} {}",
+                shell_word(predicate_type),
+                shell_word(&demand.reference)
+            )],
+            Self::Unsupported { rule, .. } => vec![format!(
+                "change {:?} in {}",
+                rule.prefix().as_str(),
+                path(rule.file())
+            )],
             Self::DigestNotListed { manifest, rule, .. } => {
                 vec![format!(
                     "add \"{manifest}\" to the digests in {}",
@@ -53,6 +79,21 @@ impl Refusal {
                 vec![format!("fairing fetch {}", shell_word(reference))]
             }
         }
+    }
+}
+
+fn wrong_signature(demand: &Demand, flaw: &Flaw) -> Vec<String> {
+    match flaw {
+        // The same key would not do: another one must sign, and be trusted if it isn't yet.
+        Flaw::Unfit(_) => vec![
+            sign(&demand.reference),
+            format!("if that key is new: {}", trust_add(&prefix_to_add(demand))),
+        ],
+        Flaw::Future { .. } => vec![
+            "date (is this machine's clock right?)".to_owned(),
+            format!("else {}", sign(&demand.reference)),
+        ],
+        _ => vec![sign(&demand.reference)],
     }
 }
 

@@ -7,13 +7,16 @@ use oci_spec::image::Digest;
 use serde::Serialize;
 
 use crate::fingerprint::Fingerprint;
-use crate::name::{Prefix, Repository};
+use crate::held_key;
+use crate::name::{ImageName, Repository};
 use crate::one_line;
 use crate::policy::{PlacedRule, Policy};
-use crate::rule::Requirement;
-use crate::signed::{self, MAX_SIGNATURES, SignatureLayer};
+use crate::prefix::Prefix;
+use crate::rule::{AttestationDemand, KeyText, Requirement, Rule};
+use crate::signed::{Evidence, Examined, MAX_SIGNATURES};
+use crate::timestamp::Timestamp;
 use crate::verified::Verification;
-use crate::verify::{self, Subject};
+use crate::verify::{self, Case, Circumstances, Subject};
 
 /// Everything that bears on the verdict about an image. Serialised with kebab-case names; shown
 /// over several lines.
@@ -40,8 +43,10 @@ pub struct Explanation {
     pub other_rules: usize,
     /// The vendor's files that a local file replaces.
     pub masked: Vec<PathBuf>,
-    /// The signatures found, if the rule that decides asks for any.
+    /// The signatures and attestations found, if the rule that decides asks for any.
     pub signatures: Vec<SignatureExplanation>,
+    /// The attestations that the rule that decides demands.
+    pub attestations: Vec<AttestationExplanation>,
 }
 
 /// One rule that covers the image.
@@ -60,10 +65,26 @@ pub struct RuleExplanation {
     pub why: String,
 }
 
+/// One attestation that the rule that decides demands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AttestationExplanation {
+    /// Its predicate type.
+    pub predicate_type: String,
+    /// The key that signed one, if one counts.
+    pub key: Option<Fingerprint>,
+    /// Whether the demand is met.
+    pub met: bool,
+    /// What is demanded or, if that is not met, why not.
+    pub why: String,
+}
+
 /// One signature, against the rule that decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SignatureExplanation {
+    /// Its format: `simple` (cosign's tag format) or `bundle` (Sigstore's).
+    pub format: &'static str,
     /// The key that made it, if it is one of the rule's.
     pub key: Option<Fingerprint>,
     /// Whether it counts.
@@ -76,12 +97,30 @@ pub struct SignatureExplanation {
 pub fn explain(
     policy: &Policy,
     subject: &Subject<'_>,
-    signatures: &[SignatureLayer],
+    evidence: &Evidence<'_>,
+    at: &Circumstances,
 ) -> Explanation {
-    let mut explanation = explain_name(policy, subject.reference, subject.repository);
+    let mut explanation = explain_name(policy, subject.reference, &subject.name(), at.now);
     explanation.manifest = Some(subject.manifest.clone());
-    explanation.signatures = examine(policy, subject, signatures);
-    match verify::verify(policy, subject, signatures) {
+    if let Some(placed) = policy.deciding(&subject.name()) {
+        let case = Case {
+            policy,
+            placed,
+            subject,
+            evidence,
+            at,
+        };
+        let mut counted = Vec::new();
+        signatures(
+            &case,
+            placed.rule().requirement(),
+            &mut counted,
+            &mut explanation,
+        );
+        let demands = placed.rule().attestations().iter();
+        explanation.attestations = demands.map(|demand| attestation(&case, demand)).collect();
+    }
+    match verify::verify(policy, subject, evidence, at) {
         Ok(image) => {
             explanation.allowed = Some(true);
             explanation.verdict = format!("allowed: {}", image.verification());
@@ -99,10 +138,16 @@ pub fn explain(
 }
 
 /// Explains which rule decides about a name, for an image that isn't in the store.
-pub fn explain_name(policy: &Policy, reference: &str, repository: &Repository) -> Explanation {
-    let decider = policy.deciding(repository);
+pub fn explain_name(
+    policy: &Policy,
+    reference: &str,
+    image: &ImageName<'_>,
+    now: Timestamp,
+) -> Explanation {
+    let decider = policy.deciding(image);
+    let asks = |placed: &PlacedRule| asks(policy, placed.rule(), now);
     let rules: Vec<_> = policy
-        .covering(repository)
+        .covering(image)
         .map(|placed| {
             let decides = decider == Some(placed);
             let why = match decider {
@@ -120,6 +165,7 @@ pub fn explain_name(policy: &Policy, reference: &str, repository: &Repository) -
             }
         })
         .collect();
+    let repository = image.repository;
     let verdict = match decider {
         Some(placed) => {
             format!(
@@ -146,20 +192,112 @@ pub fn explain_name(policy: &Policy, reference: &str, repository: &Repository) -
             .map(|masked| masked.file.clone())
             .collect(),
         signatures: Vec::new(),
+        attestations: Vec::new(),
+    }
+}
+
+/// Examines every signature by each requirement that asks for any.
+fn signatures(
+    case: &Case<'_>,
+    requirement: &Requirement,
+    counted: &mut Vec<Fingerprint>,
+    explanation: &mut Explanation,
+) {
+    match requirement {
+        Requirement::All(requirements) => {
+            for requirement in requirements {
+                signatures(case, requirement, &mut Vec::new(), explanation);
+            }
+        }
+        Requirement::SignedBy { keys, identity, .. } => {
+            // A broken key is the verdict; no signature is judged by the others then.
+            let Ok(keys) = case.hold(keys) else { return };
+            let wanted = case.wanted(&keys, identity);
+            let simple = case.evidence.simple.iter().take(MAX_SIGNATURES);
+            let bundles = case.evidence.bundles.iter().take(MAX_SIGNATURES);
+            let all = simple
+                .map(|layer| ("simple", wanted.simple(layer)))
+                .chain(bundles.map(|bundle| ("bundle", wanted.bundle(bundle))));
+            explanation
+                .signatures
+                .extend(all.map(|(format, examined)| signature(format, examined, counted)));
+        }
+        _ => {}
+    }
+}
+
+fn signature(
+    format: &'static str,
+    examined: Examined,
+    counted: &mut Vec<Fingerprint>,
+) -> SignatureExplanation {
+    let again = examined.key.is_some_and(|key| counted.contains(&key));
+    let (counts, why) = match examined.verdict {
+        Ok(_) if again => (false, "its key has signed already".to_owned()),
+        Ok(accepted) => {
+            counted.extend(examined.key);
+            let at = accepted.time.map(|time| format!(" on {time}"));
+            (
+                true,
+                format!("signs {}{}", accepted.digest, at.unwrap_or_default()),
+            )
+        }
+        Err(flaw) => (false, flaw.to_string()),
+    };
+    SignatureExplanation {
+        format,
+        key: examined.key,
+        counts,
+        why,
+    }
+}
+
+fn attestation(case: &Case<'_>, demand: &AttestationDemand) -> AttestationExplanation {
+    let found = case.attested(demand);
+    AttestationExplanation {
+        predicate_type: demand.predicate_type.clone(),
+        key: found.as_ref().ok().map(|attested| attested.key),
+        met: found.is_ok(),
+        why: match found {
+            Ok(_) => conditions(demand),
+            Err(refusal) => refusal.to_string(),
+        },
+    }
+}
+
+fn conditions(demand: &AttestationDemand) -> String {
+    let conditions = demand.conditions.iter().map(ToString::to_string);
+    match conditions.collect::<Vec<_>>() {
+        none if none.is_empty() => "whatever it says".to_owned(),
+        conditions => conditions.join(" and "),
     }
 }
 
 /// What a rule asks for, in words.
-fn asks(placed: &PlacedRule) -> String {
-    match placed.rule().requirement() {
-        Requirement::SignedBy { keys, threshold } => {
-            let names: Vec<_> = keys
-                .iter()
-                .map(|key| match key.decode() {
-                    Ok(key) => key.fingerprint().to_string(),
-                    Err(error) => format!("an unreadable key ({error})"),
-                })
-                .collect();
+fn asks(policy: &Policy, rule: &Rule, now: Timestamp) -> String {
+    let mut text = wants(policy, rule.requirement(), now);
+    for demand in rule.attestations() {
+        let kind = &demand.predicate_type;
+        text.push_str(&format!(
+            ", and an attestation {kind}: {}",
+            conditions(demand)
+        ));
+    }
+    if rule.is_monotonic() {
+        text.push_str(", none older than one seen before");
+    }
+    if !rule.integrity().is_default() {
+        text.push_str(&format!(", and integrity {}", rule.integrity()));
+    }
+    text
+}
+
+fn wants(policy: &Policy, requirement: &Requirement, now: Timestamp) -> String {
+    match requirement {
+        Requirement::SignedBy {
+            keys, threshold, ..
+        } => {
+            let names: Vec<_> = keys.iter().map(|key| name(policy, key, now)).collect();
             let names = names.join(", ");
             match keys.len() {
                 1 => format!("wants a signature by {names}"),
@@ -172,46 +310,28 @@ fn asks(placed: &PlacedRule) -> String {
         }
         Requirement::AcceptUnsigned => "accepts every image without a signature".to_owned(),
         Requirement::Reject => "rejects every image".to_owned(),
+        Requirement::Unsupported(what) => {
+            format!("asks for {what}, which is not supported: rejects every image")
+        }
+        Requirement::All(requirements) => {
+            let all = requirements.iter().map(|one| wants(policy, one, now));
+            all.collect::<Vec<_>>().join(", and ")
+        }
     }
 }
 
-fn examine(
-    policy: &Policy,
-    subject: &Subject<'_>,
-    signatures: &[SignatureLayer],
-) -> Vec<SignatureExplanation> {
-    let Some(placed) = policy.deciding(subject.repository) else {
-        return Vec::new();
-    };
-    let Requirement::SignedBy { keys, .. } = placed.rule().requirement() else {
-        return Vec::new();
-    };
-    // A broken key is the verdict; no signature is judged by the others then.
-    let Ok(keys) = verify::decode(placed, keys) else {
-        return Vec::new();
-    };
-    let mut counted = Vec::new();
-    signatures
-        .iter()
-        .take(MAX_SIGNATURES)
-        .map(|layer| {
-            let examined = signed::examine(&keys, subject, layer);
-            let again = examined.key.is_some_and(|key| counted.contains(&key));
-            let (counts, why) = match examined.verdict {
-                Ok(_) if again => (false, "its key has signed already".to_owned()),
-                Ok(digest) => {
-                    counted.extend(examined.key);
-                    (true, format!("signs {digest}"))
-                }
-                Err(flaw) => (false, flaw.to_string()),
-            };
-            SignatureExplanation {
-                key: examined.key,
-                counts,
-                why,
+/// A key by its fingerprint, and why it doesn't count if it doesn't.
+fn name(policy: &Policy, text: &KeyText, now: Timestamp) -> String {
+    match text.decode() {
+        Ok(key) => {
+            let fingerprint = key.fingerprint();
+            match held_key::unfit(policy, fingerprint, text.validity(), now) {
+                Some(unfit) => format!("{fingerprint} ({unfit})"),
+                None => fingerprint.to_string(),
             }
-        })
-        .collect()
+        }
+        Err(error) => format!("an unreadable key ({error})"),
+    }
 }
 
 impl fmt::Display for Explanation {
@@ -247,6 +367,11 @@ impl fmt::Display for Explanation {
                 Some(key) => writeln!(f, "signature:  by {key} {role}: {}", signature.why)?,
                 None => writeln!(f, "signature:  {role}: {}", signature.why)?,
             }
+        }
+        for attestation in &self.attestations {
+            let role = if attestation.met { "found" } else { "missing" };
+            let kind = one_line::plain(&attestation.predicate_type);
+            writeln!(f, "attestation: {kind} {role}: {}", attestation.why)?;
         }
         write!(f, "verdict:    {}", self.verdict)?;
         for line in &self.advice {

@@ -18,7 +18,8 @@
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use trust::{Policy, PolicySource, Prefix, PrivateKey, Repository, SignatureLayer, Subject};
+//! use trust::{Circumstances, Evidence, Policy, PolicySource, Prefix, PrivateKey, Repository};
+//! use trust::{Subject, Timestamp};
 //!
 //! let key = PrivateKey::generate(trust::Algorithm::EcdsaP256)?;
 //! let file = trust::add_key(None, &Prefix::parse("registry.example.com/team")?, key.public())?;
@@ -27,19 +28,23 @@
 //!
 //! let repository = Repository::parse("registry.example.com/team/app")?;
 //! let manifest = format!("sha256:{}", "0123456789abcdef".repeat(4)).parse()?;
-//! let payload = trust::payload(&repository, &manifest, None);
-//! let signature = SignatureLayer { signature: key.sign(&payload), payload };
+//! let statement = trust::signature_statement(&repository, &manifest, None);
+//! let bundles = [key.sign_statement(&statement)];
 //!
 //! let subject = Subject {
 //!     repository: &repository,
+//!     tag: Some("1.0"),
+//!     digest: None,
 //!     reference: "registry.example.com/team/app:1.0",
 //!     digests: std::slice::from_ref(&manifest),
 //!     manifest: &manifest,
 //! };
-//! let image = trust::verify(&policy, &subject, &[signature])?;
+//! let at = Circumstances { now: Timestamp::from_clock(std::time::SystemTime::now()), newest_seen: None };
+//! let evidence = Evidence { simple: &[], bundles: &bundles };
+//! let image = trust::verify(&policy, &subject, &evidence, &at)?;
 //! assert_eq!(image.verification().keys, [key.public().fingerprint()]);
 //!
-//! let refusal = trust::verify(&policy, &subject, &[]).unwrap_err();
+//! let refusal = trust::verify(&policy, &subject, &Evidence::default(), &at).unwrap_err();
 //! assert!(refusal.to_string().contains("is not signed"));
 //! # Ok(())
 //! # }
@@ -52,9 +57,16 @@
 //! `digest` rule, pins one image.
 
 mod advice;
+mod attestation_file;
+mod bundle;
+mod condition;
+mod containers_policy;
 mod encrypted_key;
 mod explain;
 mod fingerprint;
+mod flaw;
+mod held_key;
+mod identity;
 mod integrity;
 mod key;
 mod name;
@@ -62,31 +74,51 @@ mod one_line;
 mod pem;
 mod policy;
 mod policy_file;
+mod policy_test;
+mod prefix;
 mod private_key;
 mod refusal;
+mod revocation;
 mod rule;
 mod rule_edit;
 mod rule_text;
 mod signed;
 mod simple_signing;
+mod statement;
 mod strict_json;
 mod timestamp;
 mod verified;
 mod verify;
 
-pub use explain::{Explanation, RuleExplanation, SignatureExplanation, explain, explain_name};
+pub use bundle::{BUNDLE_MEDIA_TYPE, Bundle, BundleError, MAX_BUNDLE};
+pub use condition::{Condition, Field, Scalar, Since, Test};
+pub use containers_policy::{ContainersPolicy, ContainersPolicyError};
+pub use explain::{
+    AttestationExplanation, Explanation, RuleExplanation, SignatureExplanation, explain,
+    explain_name,
+};
 pub use fingerprint::{Fingerprint, FingerprintError};
+pub use flaw::Flaw;
+pub use held_key::Unfit;
+pub use identity::Identity;
 pub use integrity::Integrity;
 pub use key::{Algorithm, KeyError, PublicKey};
-pub use name::{NameError, Prefix, Repository};
+pub use name::{ImageName, NameError, Repository};
 pub use p256::elliptic_curve::zeroize::Zeroizing;
 pub use policy::{Masked, PlacedRule, Policy, PolicyError, PolicySource, is_policy_file};
+pub use policy_test::{CaseOutcome, PolicyTestError, test_policy};
+pub use prefix::Prefix;
 pub use private_key::PrivateKey;
 pub use refusal::{Demand, Refusal, RuleId};
-pub use rule::{KeyText, Requirement, Rule, RuleError};
+pub use revocation::{PlacedRevocation, Revocation};
+pub use rule::{AttestationDemand, KeyText, Requirement, Rule, RuleError, Validity};
 pub use rule_edit::{EditError, Removal, add_key, remove_key};
-pub use signed::{Flaw, MAX_SIGNATURES, SignatureLayer};
+pub use signed::{Evidence, MAX_SIGNATURES, SignatureLayer};
 pub use simple_signing::{Claim, MAX_PAYLOAD, PayloadError, payload};
+pub use statement::{
+    SIGNATURE_TYPE, Statement, StatementError, attestation_statement, predicate_type,
+    signature_statement,
+};
 pub use timestamp::{CLOCK_SKEW, SignedTime, Timestamp, TimestampError};
-pub use verified::{Basis, Verification, VerifiedImage};
-pub use verify::{Subject, verify, waive};
+pub use verified::{Attested, Basis, Verification, VerifiedImage};
+pub use verify::{Circumstances, Subject, verify, waive};

@@ -1,14 +1,11 @@
-//! Names that rules are matched by: repositories, and prefixes on whole path components.
+//! Names of images: repositories, and what an image is asked for by.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use oci_spec::image::Digest;
 
 use crate::one_line;
 
 /// Longest `HOST[:PORT]/NAME`, in bytes, as registries limit it.
-const MAX_NAME: usize = 255;
+pub(crate) const MAX_NAME: usize = 255;
 
 /// Docker Hub's canonical host.
 const HUB: &str = "docker.io";
@@ -19,15 +16,15 @@ const HUB_ALIAS: &str = "index.docker.io";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {text} is not valid: {reason}")]
 pub struct NameError {
-    what: &'static str,
-    text: String,
-    reason: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) text: String,
+    pub(crate) reason: &'static str,
 }
 
 /// A canonical repository, `host[:port]/path`, in lower case: what rules are matched with and what
 /// signatures name. Defaults such as `docker.io/library/` are the caller's to fill in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Repository(String);
+pub struct Repository(pub(crate) String);
 
 impl Repository {
     /// Parses `host[:port]/path`.
@@ -72,86 +69,39 @@ impl Repository {
     }
 }
 
-/// Which repositories a rule is for: a registry host, a host and leading path components, or `*`
-/// for all.
-///
-/// `a.io/foo` covers `a.io/foo` and `a.io/foo/x`, never `a.io/foobar`; `a.io` covers neither
-/// `a.io:5000/x` nor `a.io.evil.net/x`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Prefix(String);
-
-impl Prefix {
-    /// Parses `*`, `host[:port]` or `host[:port]/path`.
-    ///
-    /// # Errors
-    /// [`NameError`] for everything that could never match, such as a name without a host, one in
-    /// upper case, with a scheme, a tag, a digest or a slash at its end.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
-        if text != "*" {
-            check(text).map_err(|reason| NameError {
-                what: "prefix",
-                text: one_line::quoted(text),
-                reason,
-            })?;
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether this is `*`.
-    pub fn is_everything(&self) -> bool {
-        self.0 == "*"
-    }
-
-    /// Whether the rule of this prefix is for a repository.
-    pub fn covers(&self, repository: &Repository) -> bool {
-        self.is_everything()
-            || repository
-                .0
-                .strip_prefix(self.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
-
-    /// How specific the prefix is; of two that cover one repository, the one with more decides.
-    pub(crate) fn specificity(&self) -> usize {
-        // Prefixes that cover one repository are prefixes of each other, so length orders them.
-        if self.is_everything() {
-            0
-        } else {
-            self.0.len()
-        }
-    }
-
-    /// The name of the file in a policy folder that holds this prefix's rule: the prefix with `/`
-    /// and `:` escaped as `%2F` and `%3A`, then `.toml`; `default.toml` for `*`. At most 255 bytes.
-    ///
-    /// Distinct prefixes have distinct names. No file name begins with a dot.
-    pub fn file_name(&self) -> String {
-        if self.is_everything() {
-            return "default.toml".to_owned();
-        }
-        let escaped = self.0.replace('/', "%2F").replace(':', "%3A");
-        if escaped.len() <= MAX_NAME - ".toml".len() {
-            return format!("{escaped}.toml");
-        }
-        let hash = crate::fingerprint::Fingerprint::of(self.0.as_bytes()).to_string();
-        format!("%{}.toml", hash.trim_start_matches("sha256:"))
-    }
+/// What an image is asked for by: rules are matched with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageName<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// The tag that was asked for, or that stands for none (`latest`).
+    pub tag: Option<&'a str>,
+    /// The digest that was asked for.
+    pub digest: Option<&'a Digest>,
 }
 
-impl From<&Repository> for Prefix {
-    /// The narrowest prefix that covers a repository.
-    fn from(repository: &Repository) -> Self {
-        Self(repository.0.clone())
+impl<'a> ImageName<'a> {
+    /// A repository, without a tag or digest.
+    pub fn of(repository: &'a Repository) -> Self {
+        Self {
+            repository,
+            tag: None,
+            digest: None,
+        }
+    }
+
+    /// The image's reference with another repository; with the digest, if there is one, and else the tag.
+    pub(crate) fn reference(&self, repository: &str) -> String {
+        match (self.digest, self.tag) {
+            (Some(digest), _) => format!("{repository}@{digest}"),
+            (None, Some(tag)) => format!("{repository}:{tag}"),
+            (None, None) => repository.to_owned(),
+        }
     }
 }
 
 /// Checks `host[:port][/path]`.
-fn check(text: &str) -> Result<(), &'static str> {
+pub(crate) fn check(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("it is empty");
     }
@@ -255,29 +205,29 @@ fn is_tag(text: &str) -> bool {
 
 macro_rules! text_type {
     ($name:ident) => {
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.0)
             }
         }
 
-        impl FromStr for $name {
-            type Err = NameError;
+        impl std::str::FromStr for $name {
+            type Err = crate::name::NameError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::parse(text)
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.0)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
                 Self::parse(&text).map_err(serde::de::Error::custom)
             }
         }
@@ -285,54 +235,18 @@ macro_rules! text_type {
 }
 
 text_type!(Repository);
-text_type!(Prefix);
+
+pub(crate) use text_type;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn covers(prefix: &str, repository: &str) -> bool {
-        Prefix::parse(prefix)
-            .unwrap()
-            .covers(&Repository::parse(repository).unwrap())
-    }
+    use crate::Prefix;
 
     fn names(docker_reference: &str, repository: &str) -> bool {
         Repository::parse(repository)
             .unwrap()
             .is_named_by(docker_reference)
-    }
-
-    #[test]
-    fn prefixes_cover_whole_components() {
-        assert!(covers("a.io/foo", "a.io/foo"));
-        assert!(covers("a.io/foo", "a.io/foo/x/y"));
-        assert!(covers("a.io", "a.io/foo"));
-        assert!(covers("*", "a.io/foo"));
-        assert!(covers("localhost:5000", "localhost:5000/x"));
-        assert!(covers("[::1]:5000/a", "[::1]:5000/a/b"));
-    }
-
-    #[test]
-    fn neighbours_are_not_covered() {
-        for (prefix, repository) in [
-            ("a.io/foo", "a.io/foobar"),
-            ("a.io/foo", "a.io/foo-bar"),
-            ("a.io/foo", "a.io/foo.bar/x"),
-            ("a.io/foo", "a.io/fo"),
-            ("a.io/foo/x", "a.io/foo"),
-            ("a.io/foo", "b.a.io/foo"),
-            ("a.io", "a.io.evil.net/x"),
-            ("a.io", "a.iox/x"),
-            ("a.io", "a.io:5000/x"),
-            ("a.io:500", "a.io:5000/x"),
-            ("a.io:5000", "a.io/x"),
-            ("a.io:5000", "a.io:5001/x"),
-            ("localhost", "localhost:5000/x"),
-            ("docker.io/library", "docker.io/libraryx/y"),
-        ] {
-            assert!(!covers(prefix, repository), "{prefix} covers {repository}");
-        }
     }
 
     #[test]
@@ -419,25 +333,5 @@ mod tests {
             "index.docker.io/library/x",
             "docker.iox.net/library/x"
         ));
-    }
-
-    #[test]
-    fn file_names_are_distinct_and_plain() {
-        let name = |text: &str| Prefix::parse(text).unwrap().file_name();
-        assert_eq!(
-            name("registry.example.com:5000/team"),
-            "registry.example.com%3A5000%2Fteam.toml"
-        );
-        assert_eq!(name("*"), "default.toml");
-        let long = |end: &str| format!("a.io/{}{end}", "x/".repeat(110));
-        assert_eq!(name(&long("a")).len(), 70);
-        assert_ne!(name(&long("a")), name(&long("b")));
-        for text in ["a.io/b-c", "a.io/b/c", "[::1]:5000/a", &long("a")] {
-            let name = name(text);
-            assert!(
-                !name.contains('/') && !name.starts_with('.') && name.len() <= 255,
-                "{name}"
-            );
-        }
     }
 }

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::key::KeyError;
-use crate::name::{Prefix, Repository};
+use crate::fingerprint::Fingerprint;
+use crate::key::{KeyError, PublicKey};
+use crate::name::ImageName;
 use crate::one_line;
 use crate::policy_file;
+use crate::prefix::Prefix;
+use crate::revocation::PlacedRevocation;
 use crate::rule::{Requirement, Rule, RuleError};
 
 /// A policy file as it was read.
@@ -119,10 +122,40 @@ pub enum PolicyError {
 pub struct Policy {
     /// Most specific first.
     rules: Vec<PlacedRule>,
+    revoked: Vec<PlacedRevocation>,
     masked: Vec<Masked>,
 }
 
 impl Policy {
+    /// The rules of one file, which has no layers.
+    pub(crate) fn of_rules(rules: Vec<Rule>, file: &Path) -> Result<Self, PolicyError> {
+        let mut policy = Self::default();
+        policy.place(rules, file);
+        policy.sort()?;
+        Ok(policy)
+    }
+
+    /// The policy with other keys in place of its own, in rules and revocations.
+    pub(crate) fn with_keys(&self, other: &dyn Fn(Fingerprint) -> Option<PublicKey>) -> Self {
+        let mut policy = self.clone();
+        for placed in &mut policy.rules {
+            placed.rule.replace_keys(other);
+        }
+        for placed in &mut policy.revoked {
+            let fingerprint = &mut placed.revocation.fingerprint;
+            if let Some(key) = other(*fingerprint) {
+                *fingerprint = key.fingerprint();
+            }
+        }
+        policy
+    }
+
+    /// Takes over the revocations of another policy: for the one who reads a containers policy.json in
+    /// place of the rules of their own, which can't revoke a key.
+    pub fn revoke_as(&mut self, other: &Self) {
+        self.revoked.extend(other.revoked.iter().cloned());
+    }
+
     /// Parses the vendor's files (`system`) and the local ones. A local file replaces the vendor's
     /// of the same name; an empty one thereby masks it. Keys are not decoded yet.
     ///
@@ -151,16 +184,25 @@ impl Policy {
     }
 
     fn read(&mut self, source: &PolicySource) -> Result<(), PolicyError> {
-        let rules = policy_file::parse(&source.text).map_err(|error| PolicyError::File {
+        let contents = policy_file::parse(&source.text).map_err(|error| PolicyError::File {
             file: source.path.clone(),
             reason: error.to_string(),
         })?;
-        let file = &source.path;
+        self.place(contents.rules, &source.path);
+        let revoked = contents.revoked.into_iter();
+        self.revoked
+            .extend(revoked.map(|revocation| PlacedRevocation {
+                revocation,
+                file: source.path.clone(),
+            }));
+        Ok(())
+    }
+
+    fn place(&mut self, rules: Vec<Rule>, file: &Path) {
         self.rules.extend(rules.into_iter().map(|rule| PlacedRule {
             rule,
-            file: file.clone(),
+            file: file.to_owned(),
         }));
-        Ok(())
     }
 
     fn sort(&mut self) -> Result<(), PolicyError> {
@@ -190,7 +232,10 @@ impl Policy {
     /// The first [`PolicyError::Key`] or [`PolicyError::Rule`].
     pub fn check(&self) -> Result<(), PolicyError> {
         for PlacedRule { rule, file } in &self.rules {
-            let Requirement::SignedBy { keys, threshold } = rule.requirement() else {
+            let Requirement::SignedBy {
+                keys, threshold, ..
+            } = rule.requirement()
+            else {
                 continue;
             };
             let prefix = || rule.prefix().to_string();
@@ -202,6 +247,16 @@ impl Policy {
                     position: at + 1,
                     source,
                 })?);
+            }
+            for demand in rule.attestations() {
+                for (at, key) in demand.keys.iter().enumerate() {
+                    key.decode().map_err(|source| PolicyError::Key {
+                        file: file.clone(),
+                        prefix: format!("{}, attestation {}", rule.prefix(), demand.predicate_type),
+                        position: at + 1,
+                        source,
+                    })?;
+                }
             }
             Rule::signed_by(rule.prefix().clone(), &decoded, *threshold).map_err(|source| {
                 PolicyError::Rule {
@@ -226,16 +281,21 @@ impl Policy {
             .find(|placed| placed.rule.prefix() == prefix)
     }
 
-    /// The rules that cover a repository, the one that decides first.
-    pub fn covering(&self, repository: &Repository) -> impl Iterator<Item = &PlacedRule> {
+    /// The rules that cover an image, the one that decides first.
+    pub fn covering(&self, image: &ImageName<'_>) -> impl Iterator<Item = &PlacedRule> {
         self.rules
             .iter()
-            .filter(|placed| placed.rule.prefix().covers(repository))
+            .filter(|placed| placed.rule.prefix().covers(image))
     }
 
-    /// The rule that decides about a repository: the one of the longest prefix.
-    pub fn deciding(&self, repository: &Repository) -> Option<&PlacedRule> {
-        self.covering(repository).next()
+    /// The rule that decides about an image: the one of the longest prefix.
+    pub fn deciding(&self, image: &ImageName<'_>) -> Option<&PlacedRule> {
+        self.covering(image).next()
+    }
+
+    /// The keys that no longer count, in any rule.
+    pub fn revoked(&self) -> &[PlacedRevocation] {
+        &self.revoked
     }
 
     /// The vendor's files that are not in force.

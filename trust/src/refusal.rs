@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::Digest;
 
 use crate::fingerprint::Fingerprint;
+use crate::flaw::{Flaw, Worst};
 use crate::key::KeyError;
-use crate::name::{Prefix, Repository};
+use crate::name::Repository;
 use crate::one_line::{path, plain};
 use crate::policy::PlacedRule;
-use crate::signed::Flaw;
+use crate::prefix::Prefix;
+use crate::timestamp::Timestamp;
 
 /// Names a rule: its prefix and its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,6 +153,45 @@ pub enum Refusal {
         /// Why it doesn't count: for another image, for another name, or not understood.
         flaw: Box<Flaw>,
     },
+    /// The rule is monotonic, and the image was signed before one that ran by the same name.
+    #[error(
+        "image {} is older than one that was seen by this name: it was signed on {signed}, that one on {seen}, \
+         and {} is monotonic",
+        plain(&.demand.reference), .demand.rule
+    )]
+    RolledBack {
+        /// What the rule demands.
+        demand: Box<Demand>,
+        /// When the image was signed.
+        signed: Timestamp,
+        /// When the newest one that was seen was signed.
+        seen: Timestamp,
+    },
+    /// The image is signed, and an attestation that the rule demands is missing or doesn't count.
+    #[error(
+        "image {} lacks an attestation: {} wants {} by {}{}",
+        plain(&.demand.reference), .demand.rule, plain(.predicate_type), .demand.wanted(), because(.why)
+    )]
+    NotAttested {
+        /// What the rule demands; its keys are those of the attestation.
+        demand: Box<Demand>,
+        /// The predicate type of the attestation.
+        predicate_type: String,
+        /// The attestation by one of the keys that comes nearest, and why it doesn't count.
+        why: Option<Box<(Fingerprint, Flaw)>>,
+    },
+    /// The rule asks for something that can't be verified here.
+    #[error("image {} is refused: {rule} asks for {what}, which is not supported", plain(.reference))]
+    Unsupported {
+        /// The image, as shown to the user.
+        reference: String,
+        /// Its repository.
+        repository: Repository,
+        /// The rule.
+        rule: Box<RuleId>,
+        /// What it asks for.
+        what: String,
+    },
     /// The rule lists digests, and not this one.
     #[error("image {} is not allowed: {rule} does not list {manifest}", plain(.reference))]
     DigestNotListed {
@@ -181,18 +222,25 @@ pub enum Refusal {
     },
 }
 
+fn because(why: &Option<Box<(Fingerprint, Flaw)>>) -> String {
+    why.as_ref().map_or_else(String::new, |why| {
+        let (key, flaw) = why.as_ref();
+        format!("; one by key {key} does not count, {flaw}")
+    })
+}
+
 impl Refusal {
     /// Picks what tells the user most of a failed count.
     pub(crate) fn of(
         demand: Box<Demand>,
         have: Vec<Fingerprint>,
-        worst: Option<(Option<Fingerprint>, Flaw)>,
+        worst: Worst,
         found: usize,
     ) -> Self {
         if !have.is_empty() {
             return Self::NotEnough { demand, have };
         }
-        match worst {
+        match worst.0 {
             None => Self::Unsigned { demand },
             Some((Some(key), flaw)) => Self::WrongSignature {
                 demand,

@@ -2,23 +2,66 @@
 
 use oci_spec::image::{Digest, DigestAlgorithm};
 
+use crate::condition::Condition;
+use crate::fingerprint::Fingerprint;
+use crate::identity::Identity;
 use crate::integrity::Integrity;
 use crate::key::{KeyError, PublicKey};
-use crate::name::Prefix;
+use crate::prefix::Prefix;
+use crate::timestamp::Timestamp;
+
+/// From when to when a key counts. Both ends are part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Validity {
+    /// The first second.
+    pub not_before: Option<Timestamp>,
+    /// The last second.
+    pub not_after: Option<Timestamp>,
+}
+
+impl Validity {
+    /// Whether the key always counts.
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// A public key as a rule carries it: PEM text, decoded only when the rule decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyText(String);
+pub struct KeyText {
+    pem: String,
+    validity: Validity,
+}
 
 impl KeyText {
     /// Takes a text as it stands, without decoding it; white space around it is dropped.
     pub fn new(text: &str) -> Self {
-        Self(text.trim().to_owned())
+        Self {
+            pem: text.trim().to_owned(),
+            validity: Validity::default(),
+        }
+    }
+
+    /// The key, limited to a time.
+    pub fn with_validity(self, validity: Validity) -> Self {
+        Self { validity, ..self }
+    }
+
+    fn replace(&mut self, other: &dyn Fn(Fingerprint) -> Option<PublicKey>) {
+        let key = self.decode().ok();
+        if let Some(key) = key.and_then(|key| other(key.fingerprint())) {
+            *self = Self::from(&key).with_validity(self.validity);
+        }
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.pem
+    }
+
+    /// From when to when the key counts.
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 
     /// Decodes the key.
@@ -26,7 +69,7 @@ impl KeyText {
     /// # Errors
     /// Those of [`PublicKey::from_pem`].
     pub fn decode(&self) -> Result<PublicKey, KeyError> {
-        PublicKey::from_pem(&self.0)
+        PublicKey::from_pem(&self.pem)
     }
 }
 
@@ -45,6 +88,8 @@ pub enum Requirement {
         keys: Vec<KeyText>,
         /// How many of them must have signed; from 1 to the number of keys.
         threshold: usize,
+        /// Which signed names count.
+        identity: Identity,
     },
     /// The index or the platform manifest is one of these.
     Digest {
@@ -55,6 +100,31 @@ pub enum Requirement {
     AcceptUnsigned,
     /// Every image of the prefix is refused.
     Reject,
+    /// All of these at once, as the requirements of a policy.json are.
+    All(Vec<Requirement>),
+    /// Something that can't be verified here, in words: no image of the prefix runs.
+    Unsupported(String),
+}
+
+impl Requirement {
+    fn replace_keys(&mut self, other: &dyn Fn(Fingerprint) -> Option<PublicKey>) {
+        match self {
+            Self::SignedBy { keys, .. } => keys.iter_mut().for_each(|text| text.replace(other)),
+            Self::All(all) => all.iter_mut().for_each(|one| one.replace_keys(other)),
+            _ => {}
+        }
+    }
+}
+
+/// A statement about an image that a rule demands beside its signatures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttestationDemand {
+    /// Its predicate type.
+    pub predicate_type: String,
+    /// The keys of which one must have signed it; if there are none, those of the rule.
+    pub keys: Vec<KeyText>,
+    /// What it must say.
+    pub conditions: Vec<Condition>,
 }
 
 impl Requirement {
@@ -65,6 +135,17 @@ impl Requirement {
             Self::Digest { .. } => "digest",
             Self::AcceptUnsigned => "accept-unsigned",
             Self::Reject => "reject",
+            Self::All(_) => "all",
+            Self::Unsupported(_) => "unsupported",
+        }
+    }
+
+    /// Signatures by `threshold` of these keys.
+    pub fn signed_by(keys: Vec<KeyText>, threshold: usize) -> Self {
+        Self::SignedBy {
+            keys,
+            threshold,
+            identity: Identity::default(),
         }
     }
 }
@@ -75,6 +156,8 @@ pub struct Rule {
     prefix: Prefix,
     requirement: Requirement,
     integrity: Integrity,
+    monotonic: bool,
+    attestations: Vec<AttestationDemand>,
 }
 
 /// Why a requirement makes no sense.
@@ -106,6 +189,17 @@ pub enum RuleError {
         /// The text, quoted.
         text: String,
     },
+    /// Something in an attestation that makes no sense.
+    #[error("attestation {predicate_type}: {reason}")]
+    Attestation {
+        /// Its predicate type, quoted.
+        predicate_type: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A key that would never count.
+    #[error("a key's not-before is after its not-after")]
+    Validity,
     /// A member that belongs to another type of rule.
     #[error("the type {word} has no {member:?}")]
     Member {
@@ -123,7 +217,9 @@ impl Rule {
     /// [`RuleError`] for requirements that no image, or none without a mistake, could meet.
     pub fn new(prefix: Prefix, requirement: Requirement) -> Result<Self, RuleError> {
         match &requirement {
-            Requirement::SignedBy { keys, threshold } => {
+            Requirement::SignedBy {
+                keys, threshold, ..
+            } => {
                 if keys.is_empty() {
                     return Err(RuleError::NoKeys);
                 }
@@ -144,12 +240,17 @@ impl Rule {
                     return Err(RuleError::Digest { text });
                 }
             }
-            Requirement::AcceptUnsigned | Requirement::Reject => {}
+            Requirement::AcceptUnsigned
+            | Requirement::Reject
+            | Requirement::All(_)
+            | Requirement::Unsupported(_) => {}
         }
         Ok(Self {
             prefix,
             requirement,
             integrity: Integrity::default(),
+            monotonic: false,
+            attestations: Vec::new(),
         })
     }
 
@@ -170,7 +271,76 @@ impl Rule {
             }
         }
         let keys = keys.iter().map(KeyText::from).collect();
-        Self::new(prefix, Requirement::SignedBy { keys, threshold })
+        Self::new(prefix, Requirement::signed_by(keys, threshold))
+    }
+
+    /// The rule with other keys.
+    pub(crate) fn with_keys(self, keys: Vec<KeyText>) -> Result<Self, RuleError> {
+        let (threshold, identity) = match self.requirement {
+            Requirement::SignedBy {
+                threshold,
+                identity,
+                ..
+            } => (threshold, identity),
+            _ => (1, Identity::default()),
+        };
+        let requirement = Requirement::SignedBy {
+            keys,
+            threshold,
+            identity,
+        };
+        let rule = Self::new(self.prefix, requirement)?;
+        Ok(Self {
+            integrity: self.integrity,
+            monotonic: self.monotonic,
+            attestations: self.attestations,
+            ..rule
+        })
+    }
+
+    /// The rule, refusing images that were signed before one that was seen by the same name.
+    ///
+    /// # Errors
+    /// [`RuleError::Member`] unless the rule asks for signatures.
+    pub fn with_monotonic(self, monotonic: bool) -> Result<Self, RuleError> {
+        self.for_signatures("monotonic", monotonic)?;
+        Ok(Self { monotonic, ..self })
+    }
+
+    /// The rule with attestations that it demands beside its signatures.
+    ///
+    /// # Errors
+    /// [`RuleError::Member`] unless the rule asks for signatures.
+    pub fn with_attestations(
+        self,
+        attestations: Vec<AttestationDemand>,
+    ) -> Result<Self, RuleError> {
+        self.for_signatures("attestation", !attestations.is_empty())?;
+        Ok(Self {
+            attestations,
+            ..self
+        })
+    }
+
+    fn for_signatures(&self, member: &'static str, used: bool) -> Result<(), RuleError> {
+        match self.requirement {
+            Requirement::SignedBy { .. } => Ok(()),
+            _ if !used => Ok(()),
+            _ => Err(RuleError::Member {
+                word: self.requirement.word(),
+                member,
+            }),
+        }
+    }
+
+    /// Whether signatures may not be older than those seen before by the same name.
+    pub fn is_monotonic(&self) -> bool {
+        self.monotonic
+    }
+
+    /// The attestations that it demands.
+    pub fn attestations(&self) -> &[AttestationDemand] {
+        &self.attestations
     }
 
     /// The rule with another demand on the unpacked files.
@@ -183,7 +353,32 @@ impl Rule {
         self.integrity
     }
 
-    /// Which repositories the rule is for.
+    /// The keys that must sign; none unless the rule asks for signatures.
+    pub(crate) fn key_texts(&self) -> &[KeyText] {
+        match &self.requirement {
+            Requirement::SignedBy { keys, .. } => keys,
+            _ => &[],
+        }
+    }
+
+    /// How many keys must sign.
+    pub(crate) fn threshold(&self) -> usize {
+        match &self.requirement {
+            Requirement::SignedBy { threshold, .. } => *threshold,
+            _ => 0,
+        }
+    }
+
+    /// Puts other keys in place of those that `other` knows.
+    pub(crate) fn replace_keys(&mut self, other: &dyn Fn(Fingerprint) -> Option<PublicKey>) {
+        self.requirement.replace_keys(other);
+        let keys = self.attestations.iter_mut();
+        for text in keys.flat_map(|demand| &mut demand.keys) {
+            text.replace(other);
+        }
+    }
+
+    /// Which images the rule is for.
     pub fn prefix(&self) -> &Prefix {
         &self.prefix
     }
@@ -209,66 +404,4 @@ fn is_sha256(digest: &Digest) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn prefix() -> Prefix {
-        Prefix::parse("a.io/foo").unwrap()
-    }
-
-    #[test]
-    fn requirements_that_cannot_be_meant_are_refused() {
-        let key = PublicKey::from_pem(include_str!("../tests/data/p256.pub")).unwrap();
-        let same = PublicKey::from_pem(include_str!("../tests/data/p256-compressed.pub")).unwrap();
-        let refused = |keys: &[PublicKey], threshold| {
-            Rule::signed_by(prefix(), keys, threshold)
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(refused(&[], 1), "a signed-by rule needs at least one key");
-        let between = "is not between 1 and the number of keys, 1";
-        assert_eq!(
-            refused(std::slice::from_ref(&key), 0),
-            format!("threshold 0 {between}")
-        );
-        assert_eq!(
-            refused(std::slice::from_ref(&key), 2),
-            format!("threshold 2 {between}")
-        );
-        let twice = refused(&[key.clone(), same], 2);
-        assert_eq!(twice, format!("key {} is there twice", key.fingerprint()));
-        let none = Rule::new(
-            prefix(),
-            Requirement::Digest {
-                digests: Vec::new(),
-            },
-        );
-        assert_eq!(none, Err(RuleError::NoDigests));
-    }
-
-    #[test]
-    fn only_sha256_digests_are_taken() {
-        let hex = "ab".repeat(32);
-        assert!(parse_digest(&format!("sha256:{hex}")).is_ok());
-        for text in [
-            String::new(),
-            hex.clone(),
-            format!("sha256:{}", hex.to_uppercase()),
-            format!("sha512:{hex}{hex}"),
-            format!("md5:{hex}"),
-            format!("sha256:{hex}\n"),
-        ] {
-            assert!(parse_digest(&text).is_err(), "{text}");
-        }
-        let other = Digest::try_from(format!("sha512:{hex}{hex}")).unwrap();
-        assert!(
-            Rule::new(
-                prefix(),
-                Requirement::Digest {
-                    digests: vec![other]
-                }
-            )
-            .is_err()
-        );
-    }
-}
+mod tests;

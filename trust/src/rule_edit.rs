@@ -5,9 +5,9 @@
 
 use crate::fingerprint::Fingerprint;
 use crate::key::{KeyError, PublicKey};
-use crate::name::Prefix;
 use crate::one_line;
 use crate::policy_file;
+use crate::prefix::Prefix;
 use crate::rule::{KeyText, Requirement, Rule, RuleError};
 
 /// Why a file can't be edited. The caller knows which file.
@@ -94,11 +94,12 @@ pub fn add_key(
     let Some(text) = existing.filter(|text| !text.trim().is_empty()) else {
         return Ok(Rule::signed_by(prefix.clone(), std::slice::from_ref(key), 1)?.to_toml());
     };
-    let (mut keys, threshold) = keys_of(text, prefix)?;
+    let (rule, keys) = rule_in(text, prefix)?;
+    let mut texts = rule.key_texts().to_vec();
     if !keys.contains(key) {
-        keys.push(key.clone());
+        texts.push(KeyText::from(key));
     }
-    let rule = Rule::signed_by(prefix.clone(), &keys, threshold)?;
+    let rule = rule.with_keys(texts)?;
     Ok(format!("{}{}", leading_comment(text), rule.to_toml()))
 }
 
@@ -108,7 +109,7 @@ pub fn add_key(
 /// # Errors
 /// [`EditError`] for an unknown or ambiguous key, and where the threshold would be out of reach.
 pub fn remove_key(existing: &str, prefix: &Prefix, text: &str) -> Result<Removal, EditError> {
-    let (mut keys, threshold) = keys_of(existing, prefix)?;
+    let (rule, keys) = rule_in(existing, prefix)?;
     let found: Vec<_> = keys
         .iter()
         .map(PublicKey::fingerprint)
@@ -127,42 +128,51 @@ pub fn remove_key(existing: &str, prefix: &Prefix, text: &str) -> Result<Removal
             });
         }
     };
-    keys.retain(|key| key.fingerprint() != fingerprint);
-    if keys.is_empty() {
+    let left: Vec<_> = rule
+        .key_texts()
+        .iter()
+        .zip(&keys)
+        .filter(|(_, key)| key.fingerprint() != fingerprint)
+        .map(|(text, _)| text.clone())
+        .collect();
+    if left.is_empty() {
         return Ok(Removal::Last(fingerprint));
     }
-    if keys.len() < threshold {
+    let threshold = rule.threshold();
+    if left.len() < threshold {
         return Err(EditError::Threshold {
-            left: keys.len(),
+            left: left.len(),
             threshold,
         });
     }
-    let rule = Rule::signed_by(prefix.clone(), &keys, threshold)?;
+    let rule = rule.with_keys(left)?;
     let text = format!("{}{}", leading_comment(existing), rule.to_toml());
     Ok(Removal::Rule(text, fingerprint))
 }
 
-/// The keys and the threshold of a file that holds the signed-by rule of `prefix` and no other.
-fn keys_of(text: &str, prefix: &Prefix) -> Result<(Vec<PublicKey>, usize), EditError> {
-    let rules = policy_file::parse(text).map_err(|error| EditError::File {
+/// The rule of a file that holds the signed-by rule of `prefix` and nothing else, and its keys.
+fn rule_in(text: &str, prefix: &Prefix) -> Result<(Rule, Vec<PublicKey>), EditError> {
+    let contents = policy_file::parse(text).map_err(|error| EditError::File {
         reason: error.to_string(),
     })?;
-    let rule = match rules.as_slice() {
-        [rule] if rule.prefix() == prefix => rule,
+    let mut rules = contents.rules.into_iter();
+    let rule = match (rules.next(), rules.next()) {
+        (Some(rule), None) if rule.prefix() == prefix && contents.revoked.is_empty() => rule,
         _ => {
             return Err(EditError::OtherRules {
                 prefix: prefix.to_string(),
             });
         }
     };
-    let Requirement::SignedBy { keys, threshold } = rule.requirement() else {
+    let Requirement::SignedBy { keys, .. } = rule.requirement() else {
         let word = rule.requirement().word();
         return Err(EditError::OtherType {
             prefix: prefix.to_string(),
             word,
         });
     };
-    Ok((decode(keys)?, *threshold))
+    let keys = decode(keys)?;
+    Ok((rule, keys))
 }
 
 fn decode(keys: &[KeyText]) -> Result<Vec<PublicKey>, EditError> {
@@ -209,7 +219,7 @@ mod tests {
     }
 
     fn fingerprints(text: &str) -> Vec<Fingerprint> {
-        let (keys, _) = keys_of(text, &prefix()).unwrap();
+        let (_, keys) = rule_in(text, &prefix()).unwrap();
         keys.iter().map(PublicKey::fingerprint).collect()
     }
 

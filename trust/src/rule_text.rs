@@ -1,6 +1,7 @@
 //! Rules rendered as the text of a policy file.
 
-use crate::rule::{KeyText, Requirement, Rule};
+use crate::attestation_file;
+use crate::rule::{KeyText, Requirement, Rule, Validity};
 
 impl Rule {
     /// The rule as TOML text that [`Policy::parse`](crate::Policy::parse) reads back to an equal
@@ -10,37 +11,48 @@ impl Rule {
     /// no valid rule: it can't lose its threshold and still parse.
     pub fn to_toml(&self) -> String {
         let mut text = String::from("[[rule]]\n");
-        push_line(
-            &mut text,
-            &["prefix = ", &basic_string(self.prefix().as_str())],
-        );
+        let mut line = |parts: &[&str]| push_line(&mut text, parts);
+        line(&["prefix = ", &basic_string(self.prefix().as_str())]);
         if !self.integrity().is_default() {
-            let integrity = basic_string(self.integrity().word());
-            push_line(&mut text, &["integrity = ", &integrity]);
+            line(&["integrity = ", &basic_string(self.integrity().word())]);
         }
-        push_line(
-            &mut text,
-            &["type = ", &basic_string(self.requirement().word())],
-        );
+        if self.is_monotonic() {
+            line(&["monotonic = true"]);
+        }
+        if !self.attestations().is_empty() {
+            line(&["attestation = ["]);
+            for demand in self.attestations() {
+                line(&["    ", &attestation_file::render(demand), ","]);
+            }
+            line(&["]"]);
+        }
+        line(&["type = ", &basic_string(self.requirement().word())]);
         match self.requirement() {
-            Requirement::SignedBy { keys, threshold } => {
+            Requirement::SignedBy {
+                keys, threshold, ..
+            } => {
                 if *threshold != 1 {
-                    push_line(&mut text, &["threshold = ", &threshold.to_string()]);
+                    line(&["threshold = ", &threshold.to_string()]);
                 }
-                push_line(&mut text, &["keys = ["]);
+                // In one list, whatever it is: a file torn between two could be a rule of fewer keys.
+                let limited = keys.iter().any(|key| !key.validity().is_unlimited());
+                line(&[if limited { "key = [" } else { "keys = [" }]);
                 for key in keys {
-                    push_key(&mut text, key);
+                    push_key(&mut text, key, limited);
                 }
                 push_line(&mut text, &["]"]);
             }
             Requirement::Digest { digests } => {
-                push_line(&mut text, &["digests = ["]);
+                line(&["digests = ["]);
                 for digest in digests {
-                    push_line(&mut text, &["    ", &basic_string(digest.as_ref()), ","]);
+                    line(&["    ", &basic_string(digest.as_ref()), ","]);
                 }
-                push_line(&mut text, &["]"]);
+                line(&["]"]);
             }
-            Requirement::AcceptUnsigned | Requirement::Reject => {}
+            Requirement::AcceptUnsigned
+            | Requirement::Reject
+            | Requirement::All(_)
+            | Requirement::Unsupported(_) => {}
         }
         text
     }
@@ -48,7 +60,24 @@ impl Rule {
 
 /// A key that decodes is written canonically, over several lines and below its fingerprint; one
 /// that doesn't is kept as it is.
-fn push_key(text: &mut String, key: &KeyText) {
+fn push_key(text: &mut String, key: &KeyText, limited: bool) {
+    let (open, mut close) = if limited {
+        ("{ pem = ", String::new())
+    } else {
+        ("", String::new())
+    };
+    if limited {
+        let Validity {
+            not_before,
+            not_after,
+        } = key.validity();
+        for (name, time) in [("not-before", not_before), ("not-after", not_after)] {
+            if let Some(time) = time {
+                close.push_str(&format!(", {name} = {time}"));
+            }
+        }
+        close.push_str(" }");
+    }
     match key.decode() {
         Ok(key) => {
             let fingerprint = key.fingerprint().to_string();
@@ -57,9 +86,15 @@ fn push_key(text: &mut String, key: &KeyText) {
                 &["    # ", &fingerprint, " ", &key.algorithm().to_string()],
             );
             // PEM is made of base64, dashes, capitals and blanks: nothing to escape.
-            push_line(text, &["    '''\n", &key.to_pem(), "''',"]);
+            push_line(
+                text,
+                &["    ", open, "'''\n", &key.to_pem(), "'''", &close, ","],
+            );
         }
-        Err(_) => push_line(text, &["    ", &basic_string(key.as_str()), ","]),
+        Err(_) => push_line(
+            text,
+            &["    ", open, &basic_string(key.as_str()), &close, ","],
+        ),
     }
 }
 
@@ -69,7 +104,7 @@ fn push_line(text: &mut String, parts: &[&str]) {
 }
 
 /// A TOML basic string (TOML 1.0, "String").
-fn basic_string(text: &str) -> String {
+pub(crate) fn basic_string(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {
@@ -108,13 +143,7 @@ mod tests {
         [
             Rule::signed_by(prefix("a.io/foo"), std::slice::from_ref(&p256), 1),
             Rule::signed_by(prefix("a.io:5000"), &[p256, ed], 2),
-            Rule::new(
-                prefix("a.io/odd"),
-                Requirement::SignedBy {
-                    keys: odd,
-                    threshold: 1,
-                },
-            ),
+            Rule::new(prefix("a.io/odd"), Requirement::signed_by(odd, 1)),
             Rule::new(prefix("[::1]:5000/x"), Requirement::Digest { digests }),
             Rule::new(prefix("*"), Requirement::Reject),
             Rule::new(prefix("localhost"), Requirement::AcceptUnsigned),
@@ -130,7 +159,7 @@ mod tests {
     fn rules_are_read_back_equal() {
         for rule in rules() {
             let text = rule.to_toml();
-            assert_eq!(policy_file::parse(&text).unwrap(), [rule], "{text}");
+            assert_eq!(policy_file::parse(&text).unwrap().rules, [rule], "{text}");
         }
     }
 
@@ -158,7 +187,7 @@ mod tests {
             let text = rule.to_toml();
             for end in 1..text.len() {
                 match policy_file::parse(&text[..end]) {
-                    Ok(rules) => assert_eq!(rules, std::slice::from_ref(&rule), "cut at {end}"),
+                    Ok(file) => assert_eq!(file.rules, std::slice::from_ref(&rule), "cut at {end}"),
                     Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
                 }
             }

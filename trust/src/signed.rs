@@ -1,20 +1,25 @@
-//! One signature, examined: who made it, and whether it counts for an image.
+//! One signature or attestation, examined: who made it, and whether it counts for an image.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oci_spec::image::Digest;
 
+use crate::bundle::Bundle;
+use crate::condition::Condition;
 use crate::fingerprint::Fingerprint;
-use crate::key::PublicKey;
-use crate::one_line;
-use crate::simple_signing::{Claim, MAX_PAYLOAD, PayloadError};
+use crate::flaw::Flaw;
+use crate::held_key::HeldKey;
+use crate::identity::Identity;
+use crate::simple_signing::{Claim, MAX_PAYLOAD};
+use crate::statement::{SIGNATURE_TYPE, Statement};
+use crate::timestamp::{SignedTime, Timestamp};
 use crate::verify::Subject;
 
-/// Most signatures that are looked at for one image. More don't count: whoever can add signatures
-/// to a registry must not decide how long a start takes.
+/// Most signatures, and most bundles, that are looked at for one image. More don't count: whoever can add
+/// signatures to a registry must not decide how long a start takes.
 pub const MAX_SIGNATURES: usize = 128;
 
-/// Longest signature in base64, in bytes. P-256 needs 96, Ed25519 88.
+/// Longest signature in base64, in bytes. P-256 needs 96, P-384 140, Ed25519 88.
 const MAX_SIGNATURE: usize = 1024;
 
 /// A signature as the store holds it: one layer of a cosign signature manifest.
@@ -26,49 +31,45 @@ pub struct SignatureLayer {
     pub signature: String,
 }
 
-/// Why a signature doesn't count for an image.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
-    /// The annotation is no base64 or far too long.
-    #[error("its signature is no base64 of a sane length")]
-    Encoding,
-    /// The payload is too large to be looked at.
-    #[error("its payload is {size} bytes long, the limit is {MAX_PAYLOAD}")]
-    PayloadTooLarge {
-        /// Its length in bytes.
-        size: usize,
-    },
-    /// None of the keys made it, or its payload was changed.
-    #[error("no key of the rule made it")]
-    OtherKey,
-    /// A good key signed a payload that isn't understood.
-    #[error("its payload is refused: {0}")]
-    Payload(PayloadError),
-    /// A good key signed another image.
-    #[error("it is for another image, {signed}")]
-    OtherImage {
-        /// The digest that was signed.
-        signed: Digest,
-    },
-    /// A good key signed the image under another name.
-    #[error("it is for another name, {}", one_line::quoted(.signed))]
-    OtherName {
-        /// The `docker-reference` that was signed.
-        signed: String,
-    },
+/// Everything that the store holds in favour of an image, in either format.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Evidence<'a> {
+    /// Signatures in cosign's tag format.
+    pub simple: &'a [SignatureLayer],
+    /// Sigstore bundles, as they stand: signatures and attestations.
+    pub bundles: &'a [Vec<u8>],
 }
 
-impl Flaw {
-    /// How much a flaw says about what went wrong; of several the highest is reported.
-    pub(crate) fn weight(&self) -> u8 {
-        match self {
-            Self::OtherKey => 0,
-            Self::Encoding | Self::PayloadTooLarge { .. } => 1,
-            Self::Payload(_) => 2,
-            Self::OtherImage { .. } => 3,
-            Self::OtherName { .. } => 4,
-        }
+impl Evidence<'_> {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.simple.is_empty() && self.bundles.is_empty()
     }
+
+    /// How many signatures and attestations there are.
+    pub fn len(&self) -> usize {
+        self.simple.len() + self.bundles.len()
+    }
+}
+
+/// What a signature must be to count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) keys: &'a [HeldKey],
+    pub(crate) subject: &'a Subject<'a>,
+    pub(crate) identity: &'a Identity,
+    /// Whether it must say when it was made.
+    pub(crate) monotonic: bool,
+    pub(crate) now: Timestamp,
+}
+
+/// What a signature counts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// The digest.
+    pub(crate) digest: Digest,
+    /// When it was made; always there where the rule is monotonic.
+    pub(crate) time: Option<Timestamp>,
 }
 
 /// A signature that was looked at.
@@ -76,58 +77,192 @@ impl Flaw {
 pub(crate) struct Examined {
     /// The key that made it, if it is one of the rule's.
     pub(crate) key: Option<Fingerprint>,
-    /// The digest that it counts for, or why it doesn't.
-    pub(crate) verdict: Result<Digest, Flaw>,
+    /// What it counts for, or why it doesn't.
+    pub(crate) verdict: Result<Accepted, Flaw>,
 }
 
-/// Examines one signature. It is verified over the raw payload first; a payload that no key of the
-/// rule signed is never parsed.
-pub(crate) fn examine(
-    keys: &[PublicKey],
-    subject: &Subject<'_>,
-    layer: &SignatureLayer,
-) -> Examined {
-    let flawed = |key, flaw| Examined {
-        key,
-        verdict: Err(flaw),
-    };
-    if layer.payload.len() > MAX_PAYLOAD {
-        return flawed(
-            None,
-            Flaw::PayloadTooLarge {
-                size: layer.payload.len(),
-            },
-        );
+impl Examined {
+    fn unknown(flaw: Flaw) -> Self {
+        Self {
+            key: None,
+            verdict: Err(flaw),
+        }
     }
-    let decoded = (layer.signature.len() <= MAX_SIGNATURE)
-        .then(|| STANDARD.decode(&layer.signature).ok())
-        .flatten();
-    let Some(signature) = decoded else {
-        return flawed(None, Flaw::Encoding);
-    };
-    let Some(key) = keys
-        .iter()
-        .find(|key| key.verifies(&layer.payload, &signature))
-    else {
-        return flawed(None, Flaw::OtherKey);
-    };
-    let verdict = Claim::parse(&layer.payload)
-        .map_err(Flaw::Payload)
-        .and_then(|claim| {
-            if !subject.digests.contains(claim.digest()) {
-                Err(Flaw::OtherImage {
+
+    fn by(held: &HeldKey, judge: impl FnOnce() -> Result<Accepted, Flaw>) -> Self {
+        let verdict = match &held.unfit {
+            Some(unfit) => Err(Flaw::Unfit(unfit.clone())),
+            None => judge(),
+        };
+        Self {
+            key: Some(held.key.fingerprint()),
+            verdict,
+        }
+    }
+}
+
+impl Wanted<'_> {
+    /// Examines everything, in either format, lazily.
+    pub(crate) fn signatures<'a>(
+        &'a self,
+        evidence: &'a Evidence<'a>,
+    ) -> impl Iterator<Item = Examined> + 'a {
+        let simple = evidence.simple.iter().take(MAX_SIGNATURES);
+        let bundles = evidence.bundles.iter().take(MAX_SIGNATURES);
+        simple
+            .map(|layer| self.simple(layer))
+            .chain(bundles.map(|bundle| self.bundle(bundle)))
+    }
+
+    /// Examines one signature in the tag format. It is verified over the raw payload first; a payload that
+    /// no key of the rule signed is never parsed.
+    pub(crate) fn simple(&self, layer: &SignatureLayer) -> Examined {
+        if layer.payload.len() > MAX_PAYLOAD {
+            return Examined::unknown(Flaw::PayloadTooLarge {
+                size: layer.payload.len(),
+            });
+        }
+        let decoded = (layer.signature.len() <= MAX_SIGNATURE)
+            .then(|| STANDARD.decode(&layer.signature).ok())
+            .flatten();
+        let Some(signature) = decoded else {
+            return Examined::unknown(Flaw::Encoding);
+        };
+        let signer = self
+            .keys
+            .iter()
+            .find(|held| held.key.verifies(&layer.payload, &signature));
+        let Some(held) = signer else {
+            return Examined::unknown(Flaw::OtherKey);
+        };
+        Examined::by(held, || {
+            let claim = Claim::parse(&layer.payload).map_err(Flaw::Payload)?;
+            if !self.subject.digests.contains(claim.digest()) {
+                return Err(Flaw::OtherImage {
                     signed: claim.digest().clone(),
-                })
-            } else if !claim.names(subject.repository) {
-                Err(Flaw::OtherName {
-                    signed: claim.docker_reference().to_owned(),
-                })
-            } else {
-                Ok(claim.digest().clone())
+                });
             }
-        });
-    Examined {
-        key: Some(key.fingerprint()),
-        verdict,
+            self.named(Some(claim.docker_reference()))?;
+            self.accepted(claim.digest(), claim.time())
+        })
+    }
+
+    /// Examines one bundle as a signature.
+    pub(crate) fn bundle(&self, bytes: &[u8]) -> Examined {
+        self.signed_statement(bytes, |statement| {
+            self.of_type(statement, SIGNATURE_TYPE, "a signature")?;
+            let about = self.about(statement)?;
+            self.named(about.name)?;
+            self.accepted(about.digest, about.time)
+        })
+    }
+
+    /// Examines one bundle as an attestation. The name that it gives the image doesn't matter: it is the
+    /// digest that it tells something about.
+    pub(crate) fn attestation(
+        &self,
+        bytes: &[u8],
+        predicate_type: &str,
+        conditions: &[Condition],
+    ) -> Examined {
+        self.signed_statement(bytes, |statement| {
+            self.of_type(statement, predicate_type, predicate_type)?;
+            let about = self.about(statement)?;
+            for condition in conditions {
+                condition
+                    .check(statement, self.now)
+                    .map_err(|found| Flaw::Condition {
+                        wanted: condition.to_string(),
+                        found,
+                    })?;
+            }
+            Ok(Accepted {
+                digest: about.digest.clone(),
+                time: None,
+            })
+        })
+    }
+
+    /// Verifies a bundle over its raw payload, the key that it hints at first, and only then parses what is
+    /// signed.
+    fn signed_statement(
+        &self,
+        bytes: &[u8],
+        judge: impl FnOnce(&Statement) -> Result<Accepted, Flaw>,
+    ) -> Examined {
+        let bundle = match Bundle::parse(bytes) {
+            Ok(bundle) => bundle,
+            Err(error) => return Examined::unknown(Flaw::Bundle(error)),
+        };
+        let message = bundle.message();
+        let hinted = |held: &&HeldKey| bundle.hints_at(&held.key);
+        let first = self.keys.iter().filter(hinted);
+        let others = self.keys.iter().filter(|held| !hinted(held));
+        let signer = first
+            .chain(others)
+            .find(|held| held.key.verifies_envelope(&message, bundle.signature()));
+        let Some(held) = signer else {
+            return Examined::unknown(Flaw::OtherKey);
+        };
+        Examined::by(held, || {
+            let statement = Statement::parse(bundle.payload()).map_err(Flaw::Statement)?;
+            judge(&statement)
+        })
+    }
+
+    fn of_type(&self, statement: &Statement, wanted: &str, shown: &str) -> Result<(), Flaw> {
+        if statement.predicate_type() == wanted {
+            return Ok(());
+        }
+        Err(Flaw::OtherPredicate {
+            found: statement.predicate_type().to_owned(),
+            wanted: shown.to_owned(),
+        })
+    }
+
+    fn about<'s>(&self, statement: &'s Statement) -> Result<crate::statement::About<'s>, Flaw> {
+        statement.about(self.subject.digests).ok_or_else(|| {
+            statement
+                .digests()
+                .next()
+                .map_or(Flaw::NoDigest, |digest| Flaw::OtherImage {
+                    signed: digest.clone(),
+                })
+        })
+    }
+
+    fn named(&self, signed: Option<&str>) -> Result<(), Flaw> {
+        let image = self.subject.name();
+        if self.identity.accepts(signed, &image) {
+            return Ok(());
+        }
+        Err(match signed {
+            Some(signed) => Flaw::OtherName {
+                signed: signed.to_owned(),
+            },
+            None => Flaw::NoName {
+                wanted: self.identity.wants(&image),
+            },
+        })
+    }
+
+    /// The last step: the time, where it matters.
+    fn accepted(&self, digest: &Digest, time: Option<&SignedTime>) -> Result<Accepted, Flaw> {
+        let time = match time {
+            _ if !self.monotonic => None,
+            None => return Err(Flaw::NoTime),
+            Some(SignedTime::Unreadable) => return Err(Flaw::UnreadableTime),
+            Some(SignedTime::At(signed)) if signed.is_future(self.now) => {
+                return Err(Flaw::Future {
+                    signed: *signed,
+                    now: self.now,
+                });
+            }
+            Some(SignedTime::At(signed)) => Some(*signed),
+        };
+        Ok(Accepted {
+            digest: digest.clone(),
+            time,
+        })
     }
 }

@@ -26,13 +26,19 @@ const TYPE: &str = "cosign container image signature";
 ///
 /// The time goes where podman puts it, `optional.timestamp`, as seconds since 1970.
 pub fn payload(repository: &Repository, digest: &Digest, time: Option<Timestamp>) -> Vec<u8> {
+    payload_for(repository.as_str(), digest, time)
+}
+
+/// Builds the payload for a name that may have a tag.
+pub(crate) fn payload_for(name: &str, digest: &Digest, time: Option<Timestamp>) -> Vec<u8> {
+    let name = serde_json::Value::from(name);
     let optional = match time {
         Some(time) => format!(r#"{{"timestamp":{}}}"#, time.seconds()),
         None => "null".to_owned(),
     };
-    // Neither a repository nor a digest has a character that JSON would escape.
+    // A digest has no character that JSON would escape.
     format!(
-        r#"{{"critical":{{"identity":{{"docker-reference":"{repository}"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"{TYPE}"}},"optional":{optional}}}"#
+        r#"{{"critical":{{"identity":{{"docker-reference":{name}}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"{TYPE}"}},"optional":{optional}}}"#
     )
     .into_bytes()
 }

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 use crate::integrity::Integrity;
-use crate::name::Prefix;
 use crate::one_line;
 use crate::policy::PlacedRule;
+use crate::prefix::Prefix;
+use crate::timestamp::Timestamp;
 
 /// What let an image run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,16 @@ impl fmt::Display for Basis {
     }
 }
 
+/// A demanded attestation that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Attested {
+    /// Its predicate type.
+    pub predicate_type: String,
+    /// The key that signed it.
+    pub key: Fingerprint,
+}
+
 /// The record of a verification, kept with the pod and shown by `status`. It proves nothing: only
 /// a [`VerifiedImage`] does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +69,13 @@ pub struct Verification {
     /// index or its platform manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_digest: Option<Digest>,
+    /// When they signed, by their own word: the time by which enough of them had. Only where the rule
+    /// is monotonic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_at: Option<Timestamp>,
+    /// The attestations that the rule demanded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attested: Vec<Attested>,
     /// What was checked of the unpacked files.
     #[serde(default, skip_serializing_if = "Integrity::is_default")]
     pub integrity: Integrity,
@@ -69,9 +87,26 @@ impl Verification {
             policy,
             rule_prefix: Some(placed.rule().prefix().clone()),
             rule_file: Some(placed.file().to_owned()),
+            signed_at: None,
+            attested: Vec::new(),
             integrity: placed.rule().integrity(),
             keys: Vec::new(),
             signed_digest: None,
+        }
+    }
+
+    /// Adds what another requirement of the same rule was met by.
+    pub(crate) fn join(&mut self, other: Self) {
+        if other.policy != Basis::AcceptUnsigned {
+            self.policy = other.policy;
+        }
+        for key in other.keys {
+            if !self.keys.contains(&key) {
+                self.keys.push(key);
+            }
+        }
+        if self.signed_digest.is_none() {
+            self.signed_digest = other.signed_digest;
         }
     }
 
@@ -80,6 +115,8 @@ impl Verification {
             policy: Basis::Waived,
             rule_prefix: None,
             rule_file: None,
+            signed_at: None,
+            attested: Vec::new(),
             integrity: Integrity::default(),
             keys: Vec::new(),
             signed_digest: None,
@@ -97,6 +134,10 @@ impl fmt::Display for Verification {
             Basis::Digest => f.write_str("digest listed")?,
             Basis::AcceptUnsigned => f.write_str("accepted unsigned")?,
             Basis::Waived => f.write_str("verification waived")?,
+        }
+        for attested in &self.attested {
+            let kind = one_line::plain(&attested.predicate_type);
+            write!(f, ", {kind} by {}", attested.key)?;
         }
         if let (Some(prefix), Some(file)) = (&self.rule_prefix, &self.rule_file) {
             write!(
@@ -153,6 +194,12 @@ impl VerifiedImage {
     /// What must be checked of its unpacked files before it runs.
     pub fn integrity(&self) -> Integrity {
         self.verification.integrity
+    }
+
+    /// When it was signed, where its rule is monotonic. The caller keeps the newest for each reference and
+    /// gives it to the next verdict, as [`Circumstances::newest_seen`](crate::Circumstances::newest_seen).
+    pub fn signed_at(&self) -> Option<Timestamp> {
+        self.verification.signed_at
     }
 
     /// Why it may run.

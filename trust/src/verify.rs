@@ -2,19 +2,27 @@
 
 use oci_spec::image::Digest;
 
-use crate::key::PublicKey;
-use crate::name::Repository;
+use crate::fingerprint::Fingerprint;
+use crate::flaw::Worst;
+use crate::held_key::{self, HeldKey};
+use crate::identity::Identity;
+use crate::name::{ImageName, Repository};
 use crate::policy::{PlacedRule, Policy};
 use crate::refusal::{Demand, Refusal, RuleId};
-use crate::rule::{KeyText, Requirement};
-use crate::signed::{self, Flaw, MAX_SIGNATURES, SignatureLayer};
-use crate::verified::{Basis, Verification, VerifiedImage};
+use crate::rule::{AttestationDemand, KeyText, Requirement};
+use crate::signed::{Accepted, Evidence, MAX_SIGNATURES, Wanted};
+use crate::timestamp::Timestamp;
+use crate::verified::{Attested, Basis, Verification, VerifiedImage};
 
 /// The image that is judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// Its repository, which picks the rule.
     pub repository: &'a Repository,
+    /// The tag that it was asked for by; `latest` where none was given.
+    pub tag: Option<&'a str>,
+    /// The digest that it was asked for by.
+    pub digest: Option<&'a Digest>,
     /// The reference as the user sees it, for messages and the record.
     pub reference: &'a str,
     /// Its chain of digests, index first if it has one, then the platform manifest. The caller has
@@ -24,17 +32,39 @@ pub struct Subject<'a> {
     pub manifest: &'a Digest,
 }
 
-/// Judges an image by the policy as it is now and by the signatures that the store holds.
+impl<'a> Subject<'a> {
+    /// What it was asked for by.
+    pub fn name(&self) -> ImageName<'a> {
+        ImageName {
+            repository: self.repository,
+            tag: self.tag,
+            digest: self.digest,
+        }
+    }
+}
+
+/// What a verdict depends on beside the policy and the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Circumstances {
+    /// This machine's time: keys expire by it.
+    pub now: Timestamp,
+    /// The newest [`VerifiedImage::signed_at`] that this reference ever had here. A `monotonic` rule refuses
+    /// what is older.
+    pub newest_seen: Option<Timestamp>,
+}
+
+/// Judges an image by the policy as it is now and by what the store holds in its favour.
 ///
-/// A signature counts once per key, over the index as well as over the platform manifest. The
-/// first [`MAX_SIGNATURES`] are looked at, and no more than are needed.
+/// A signature counts once per key, in either format, over the index as well as over the platform manifest.
+/// The first [`MAX_SIGNATURES`] of each format are looked at, and no more than are needed.
 ///
 /// # Errors
 /// [`Refusal`]: why the image must not run and, by [`Refusal::advice`], what to do about it.
 pub fn verify(
     policy: &Policy,
     subject: &Subject<'_>,
-    signatures: &[SignatureLayer],
+    evidence: &Evidence<'_>,
+    at: &Circumstances,
 ) -> Result<VerifiedImage, Refusal> {
     let reference = || subject.reference.to_owned();
     if !subject.digests.contains(subject.manifest) {
@@ -43,27 +73,24 @@ pub fn verify(
             manifest: Box::new(subject.manifest.clone()),
         });
     }
-    let Some(placed) = policy.deciding(subject.repository) else {
+    let Some(placed) = policy.deciding(&subject.name()) else {
         return Err(Refusal::NoRule {
             reference: reference(),
             repository: subject.repository.clone(),
-            signed: !signatures.is_empty(),
+            signed: !evidence.is_empty(),
         });
     };
-    let verification = match placed.rule().requirement() {
-        Requirement::SignedBy { keys, threshold } => {
-            signed_by(placed, keys, *threshold, subject, signatures)?
-        }
-        Requirement::Digest { digests } => listed(placed, digests, subject)?,
-        Requirement::AcceptUnsigned => by_rule(Basis::AcceptUnsigned, placed),
-        Requirement::Reject => {
-            return Err(Refusal::Rejected {
-                reference: reference(),
-                repository: subject.repository.clone(),
-                rule: Box::new(RuleId::of(placed)),
-            });
-        }
+    let case = Case {
+        policy,
+        placed,
+        subject,
+        evidence,
+        at,
     };
+    let mut verification = case.meet(placed.rule().requirement())?;
+    for demand in placed.rule().attestations() {
+        verification.attested.push(case.attested(demand)?);
+    }
     Ok(VerifiedImage::new(
         subject.reference,
         subject.manifest,
@@ -77,99 +104,202 @@ pub fn waive(subject: &Subject<'_>) -> VerifiedImage {
     VerifiedImage::new(subject.reference, subject.manifest, Verification::waived())
 }
 
-fn by_rule(basis: Basis, placed: &PlacedRule) -> Verification {
-    Verification::by_rule(basis, placed)
+/// An image before the rule that decides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) placed: &'a PlacedRule,
+    pub(crate) subject: &'a Subject<'a>,
+    pub(crate) evidence: &'a Evidence<'a>,
+    pub(crate) at: &'a Circumstances,
 }
 
-fn listed(
-    placed: &PlacedRule,
-    digests: &[Digest],
-    subject: &Subject<'_>,
-) -> Result<Verification, Refusal> {
-    match subject
-        .digests
-        .iter()
-        .find(|digest| digests.contains(digest))
-    {
-        Some(digest) => Ok(Verification {
-            signed_digest: Some(digest.clone()),
-            ..by_rule(Basis::Digest, placed)
-        }),
-        None => Err(Refusal::DigestNotListed {
-            reference: subject.reference.to_owned(),
-            manifest: Box::new(subject.manifest.clone()),
-            rule: Box::new(RuleId::of(placed)),
-        }),
+/// A key that signed, and what.
+type Signer = (Fingerprint, Accepted);
+
+impl Case<'_> {
+    fn meet(&self, requirement: &Requirement) -> Result<Verification, Refusal> {
+        let refused = || (self.subject.reference.to_owned(), self.subject.repository);
+        match requirement {
+            Requirement::SignedBy {
+                keys,
+                threshold,
+                identity,
+            } => self.signed_by(keys, *threshold, identity),
+            Requirement::Digest { digests } => self.listed(digests),
+            Requirement::AcceptUnsigned => Ok(self.by_rule(Basis::AcceptUnsigned)),
+            Requirement::Reject => {
+                let (reference, repository) = refused();
+                Err(Refusal::Rejected {
+                    reference,
+                    repository: repository.clone(),
+                    rule: Box::new(RuleId::of(self.placed)),
+                })
+            }
+            Requirement::Unsupported(what) => {
+                let (reference, repository) = refused();
+                Err(Refusal::Unsupported {
+                    reference,
+                    repository: repository.clone(),
+                    rule: Box::new(RuleId::of(self.placed)),
+                    what: what.clone(),
+                })
+            }
+            Requirement::All(requirements) => {
+                let mut met = self.by_rule(Basis::AcceptUnsigned);
+                for requirement in requirements {
+                    met.join(self.meet(requirement)?);
+                }
+                Ok(met)
+            }
+        }
     }
-}
 
-/// Decodes the keys of the rule that decides.
-pub(crate) fn decode(placed: &PlacedRule, keys: &[KeyText]) -> Result<Vec<PublicKey>, Refusal> {
-    keys.iter()
-        .enumerate()
-        .map(|(at, key)| {
-            key.decode().map_err(|source| Refusal::BrokenKey {
-                rule: Box::new(RuleId::of(placed)),
-                position: at + 1,
-                source,
-            })
+    fn by_rule(&self, basis: Basis) -> Verification {
+        Verification::by_rule(basis, self.placed)
+    }
+
+    fn listed(&self, digests: &[Digest]) -> Result<Verification, Refusal> {
+        let listed = |digest: &&Digest| digests.contains(digest);
+        match self.subject.digests.iter().find(listed) {
+            Some(digest) => Ok(Verification {
+                signed_digest: Some(digest.clone()),
+                ..self.by_rule(Basis::Digest)
+            }),
+            None => Err(Refusal::DigestNotListed {
+                reference: self.subject.reference.to_owned(),
+                manifest: Box::new(self.subject.manifest.clone()),
+                rule: Box::new(RuleId::of(self.placed)),
+            }),
+        }
+    }
+
+    /// Decodes keys, of the rule or of one of its attestations.
+    pub(crate) fn hold(&self, keys: &[KeyText]) -> Result<Vec<HeldKey>, Refusal> {
+        HeldKey::all(self.policy, self.placed, keys, self.at.now)
+    }
+
+    /// What a signature must be to count for the image.
+    pub(crate) fn wanted<'a>(&'a self, keys: &'a [HeldKey], identity: &'a Identity) -> Wanted<'a> {
+        Wanted {
+            keys,
+            subject: self.subject,
+            identity,
+            monotonic: self.placed.rule().is_monotonic(),
+            now: self.at.now,
+        }
+    }
+
+    fn demand(&self, keys: &[HeldKey], threshold: usize) -> Box<Demand> {
+        Box::new(Demand {
+            reference: self.subject.reference.to_owned(),
+            repository: self.subject.repository.clone(),
+            rule: RuleId::of(self.placed),
+            keys: held_key::distinct(keys),
+            threshold,
         })
-        .collect()
+    }
+
+    fn signed_by(
+        &self,
+        keys: &[KeyText],
+        threshold: usize,
+        identity: &Identity,
+    ) -> Result<Verification, Refusal> {
+        let keys = self.hold(keys)?;
+        let monotonic = self.placed.rule().is_monotonic();
+        let wanted = self.wanted(&keys, identity);
+        let mut signers: Vec<Signer> = Vec::with_capacity(threshold);
+        let mut worst = Worst::default();
+        for examined in wanted.signatures(self.evidence) {
+            match (examined.key, examined.verdict) {
+                (Some(key), Ok(accepted)) => count(&mut signers, key, accepted),
+                (key, Err(flaw)) => worst.see(key, flaw),
+                (None, Ok(_)) => {}
+            }
+            // Where times count, a later signature by the same key may be newer.
+            if signers.len() >= threshold && !monotonic {
+                break;
+            }
+        }
+        if signers.len() < threshold {
+            let have = signers.iter().map(|(key, _)| *key).collect();
+            let found = self.evidence.len();
+            return Err(Refusal::of(
+                self.demand(&keys, threshold),
+                have,
+                worst,
+                found,
+            ));
+        }
+        if monotonic {
+            // Stable: of signatures of one second, those that came first count.
+            signers.sort_by_key(|(_, accepted)| std::cmp::Reverse(accepted.time));
+            signers.truncate(threshold);
+        }
+        // The oldest of the newest: no one key of several can make an image look newer than it is.
+        let signed_at = signers.iter().filter_map(|(_, signed)| signed.time).min();
+        if let (Some(signed), Some(seen)) = (signed_at, self.at.newest_seen)
+            && signed < seen
+        {
+            return Err(Refusal::RolledBack {
+                demand: self.demand(&keys, threshold),
+                signed,
+                seen,
+            });
+        }
+        let digest = signers.first().map(|(_, signed)| signed.digest.clone());
+        Ok(Verification {
+            keys: signers.into_iter().map(|(key, _)| key).collect(),
+            signed_digest: digest,
+            signed_at,
+            ..self.by_rule(Basis::SignedBy)
+        })
+    }
+
+    /// Looks for an attestation that meets a demand.
+    pub(crate) fn attested(&self, demand: &AttestationDemand) -> Result<Attested, Refusal> {
+        let texts = match demand.keys.as_slice() {
+            [] => self.placed.rule().key_texts(),
+            own => own,
+        };
+        let keys = self.hold(texts)?;
+        let identity = Identity::default();
+        let wanted = self.wanted(&keys, &identity);
+        let mut worst = Worst::default();
+        for bundle in self.evidence.bundles.iter().take(MAX_SIGNATURES) {
+            let examined = wanted.attestation(bundle, &demand.predicate_type, &demand.conditions);
+            match (examined.key, examined.verdict) {
+                (Some(key), Ok(_)) => {
+                    return Ok(Attested {
+                        predicate_type: demand.predicate_type.clone(),
+                        key,
+                    });
+                }
+                (key, Err(flaw)) => worst.see(key, flaw),
+                (None, Ok(_)) => {}
+            }
+        }
+        Err(Refusal::NotAttested {
+            demand: self.demand(&keys, 1),
+            predicate_type: demand.predicate_type.clone(),
+            why: worst
+                .0
+                .and_then(|(key, flaw)| key.map(|key| Box::new((key, flaw)))),
+        })
+    }
 }
 
-fn signed_by(
-    placed: &PlacedRule,
-    keys: &[KeyText],
-    threshold: usize,
-    subject: &Subject<'_>,
-    signatures: &[SignatureLayer],
-) -> Result<Verification, Refusal> {
-    let keys = decode(placed, keys)?;
-    let mut verification = by_rule(Basis::SignedBy, placed);
-    let mut worst: Option<(Option<crate::Fingerprint>, Flaw)> = None;
-    for layer in signatures.iter().take(MAX_SIGNATURES) {
-        let examined = signed::examine(&keys, subject, layer);
-        match (examined.key, examined.verdict) {
-            (Some(key), Ok(digest)) => {
-                // A key that signed twice is one signer still.
-                if !verification.keys.contains(&key) {
-                    verification.keys.push(key);
-                    verification.signed_digest.get_or_insert(digest);
-                }
-                if verification.keys.len() >= threshold {
-                    return Ok(verification);
-                }
+/// Counts a signature. A key that signed twice is one signer still; its newest signature counts.
+fn count(signers: &mut Vec<Signer>, key: Fingerprint, accepted: Accepted) {
+    match signers.iter_mut().find(|(known, _)| *known == key) {
+        None => signers.push((key, accepted)),
+        Some((_, known)) => {
+            if accepted.time > known.time {
+                *known = accepted;
             }
-            (key, Err(flaw)) => {
-                if worst
-                    .as_ref()
-                    .is_none_or(|(_, known)| known.weight() < flaw.weight())
-                {
-                    worst = Some((key, flaw));
-                }
-            }
-            (None, Ok(_)) => {}
         }
     }
-    let mut wanted: Vec<_> = Vec::with_capacity(keys.len());
-    for key in &keys {
-        if !wanted.contains(&key.fingerprint()) {
-            wanted.push(key.fingerprint());
-        }
-    }
-    let demand = Box::new(Demand {
-        reference: subject.reference.to_owned(),
-        repository: subject.repository.clone(),
-        rule: RuleId::of(placed),
-        keys: wanted,
-        threshold,
-    });
-    Err(Refusal::of(
-        demand,
-        verification.keys,
-        worst,
-        signatures.len(),
-    ))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Algorithm, PolicySource, PrivateKey, Rule, payload};
+use crate::{Algorithm, PolicySource, PrivateKey, Rule, SignatureLayer, payload};
 
 const MANIFEST: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
 const OTHER: &str = "sha256:3333333333333333333333333333333333333333333333333333333333333333";
@@ -22,6 +22,20 @@ fn sign(key: &PrivateKey, signed: &str) -> SignatureLayer {
     SignatureLayer {
         signature: key.sign(&payload),
         payload,
+    }
+}
+
+fn evidence(simple: &[SignatureLayer]) -> Evidence<'_> {
+    Evidence {
+        simple,
+        bundles: &[],
+    }
+}
+
+fn at() -> Circumstances {
+    Circumstances {
+        now: Timestamp::parse("2027-01-01T00:00:00Z").unwrap(),
+        newest_seen: None,
     }
 }
 
@@ -51,11 +65,13 @@ fn explained(signatures: &[SignatureLayer]) -> Explanation {
     let manifest = digest(MANIFEST);
     let subject = Subject {
         repository: &Repository::parse(NAME).unwrap(),
+        tag: Some("1"),
+        digest: None,
         reference: "a.io/foo:1",
         digests: std::slice::from_ref(&manifest),
         manifest: &manifest,
     };
-    explain(&policy(), &subject, signatures)
+    explain(&policy(), &subject, &evidence(signatures), &at())
 }
 
 #[test]
@@ -112,7 +128,14 @@ fn serialised_for_programs() {
 
 #[test]
 fn names_are_explained_without_an_image() {
-    let name = |name: &str| explain_name(&policy(), name, &Repository::parse(name).unwrap());
+    let name = |name: &str| {
+        explain_name(
+            &policy(),
+            name,
+            &ImageName::of(&Repository::parse(name).unwrap()),
+            at().now,
+        )
+    };
     let explanation = name("a.io/foobar/x");
     assert_eq!((explanation.allowed, &explanation.manifest), (None, &None));
     let verdict = "decided by rule \"a.io/foobar\": accepts every image without a signature";
@@ -122,7 +145,12 @@ fn names_are_explained_without_an_image() {
         "decided by rule \"*\": rejects every image"
     );
     let repository = Repository::parse(NAME).unwrap();
-    let none = explain_name(&Policy::default(), NAME, &repository);
+    let none = explain_name(
+        &Policy::default(),
+        NAME,
+        &ImageName::of(&repository),
+        at().now,
+    );
     assert_eq!(none.verdict, "refused: no trust rule covers a.io/foo");
 }
 
@@ -137,11 +165,18 @@ fn an_unreadable_key_is_the_verdict() {
     let manifest = digest(MANIFEST);
     let subject = Subject {
         repository: &Repository::parse(NAME).unwrap(),
+        tag: Some("1"),
+        digest: None,
         reference: NAME,
         digests: std::slice::from_ref(&manifest),
         manifest: &manifest,
     };
-    let explanation = explain(&policy, &subject, &[sign(&p256(), MANIFEST)]);
+    let explanation = explain(
+        &policy,
+        &subject,
+        &evidence(&[sign(&p256(), MANIFEST)]),
+        &at(),
+    );
     assert!(
         explanation
             .verdict

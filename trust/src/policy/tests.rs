@@ -1,4 +1,5 @@
 use super::*;
+use crate::Repository;
 
 const P256: &str = include_str!("../../tests/data/p256.pub");
 const COMPRESSED: &str = include_str!("../../tests/data/p256-compressed.pub");
@@ -27,7 +28,7 @@ fn signed(prefix: &str, keys: &[&str]) -> String {
 }
 
 fn deciding(policy: &Policy, repository: &str) -> Option<(String, String)> {
-    let placed = policy.deciding(&Repository::parse(repository).unwrap())?;
+    let placed = policy.deciding(&ImageName::of(&Repository::parse(repository).unwrap()))?;
     let file = placed.file().to_string_lossy().into_owned();
     Some((placed.rule().prefix().to_string(), file))
 }
@@ -61,7 +62,7 @@ fn the_longest_prefix_decides() {
     }
     let repository = Repository::parse("a.io/foo/x").unwrap();
     let covering: Vec<_> = policy
-        .covering(&repository)
+        .covering(&ImageName::of(&repository))
         .map(|placed| placed.rule().prefix().as_str())
         .collect();
     assert_eq!(covering, ["a.io/foo/x", "a.io/foo", "a.io", "*"]);

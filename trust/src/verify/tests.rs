@@ -3,11 +3,20 @@
 use std::path::PathBuf;
 
 mod attacks;
+mod attestations;
+mod bundles;
+mod keys;
+mod monotonic;
+mod recorded;
 mod rules;
 
 use super::*;
 use crate::{
-    Algorithm, Fingerprint, Integrity, MAX_PAYLOAD, PolicySource, Prefix, PrivateKey, Rule, payload,
+    Algorithm, Bundle, Fingerprint, Integrity, MAX_BUNDLE, MAX_PAYLOAD, PolicySource, Prefix,
+    PrivateKey, Rule, payload,
+};
+use crate::{
+    Flaw, PublicKey, SignatureLayer, Timestamp, attestation_statement, signature_statement,
 };
 
 const INDEX: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
@@ -60,27 +69,76 @@ fn judge(
     name: &str,
     signatures: &[SignatureLayer],
 ) -> Result<VerifiedImage, Refusal> {
+    judge_all(policy, name, signatures, &[], &at(None))
+}
+
+/// A moment at which nothing recorded is in the future.
+fn now() -> Timestamp {
+    Timestamp::parse("2027-01-01T00:00:00Z").unwrap()
+}
+
+fn at(newest_seen: Option<Timestamp>) -> Circumstances {
+    Circumstances {
+        now: now(),
+        newest_seen,
+    }
+}
+
+/// Judges the image `name` by evidence in both formats.
+fn judge_all(
+    policy: &Policy,
+    name: &str,
+    simple: &[SignatureLayer],
+    bundles: &[Vec<u8>],
+    at: &Circumstances,
+) -> Result<VerifiedImage, Refusal> {
     let digests = [digest(INDEX), digest(MANIFEST)];
     let repository = Repository::parse(name).unwrap();
     let reference = format!("{name}:1");
     let subject = Subject {
         repository: &repository,
+        tag: Some("1"),
+        digest: None,
         reference: &reference,
         digests: &digests,
         manifest: &digests[1],
     };
-    verify(policy, &subject, signatures)
+    let refused = verify(policy, &subject, &Evidence { simple, bundles }, at);
+    if let Err(refusal) = &refused {
+        for line in std::iter::once(refusal.to_string()).chain(refusal.advice()) {
+            assert!(
+                !line.contains(|c: char| c.is_control()) && line.len() < 1000,
+                "{line}"
+            );
+        }
+        assert!(!refusal.advice().is_empty());
+    }
+    refused
 }
 
-/// Judges [`NAME`] by one key; the refusal and its advice must be fit for a terminal.
+fn statement(name: &str, signed: &str) -> Vec<u8> {
+    signature_statement(&Repository::parse(name).unwrap(), &digest(signed), None)
+}
+
+fn bundle(key: &PrivateKey, name: &str, signed: &str) -> Vec<u8> {
+    key.sign_statement(&statement(name, signed))
+}
+
+/// Judges [`NAME`] by bundles alone.
+fn judge_bundles(policy: &Policy, bundles: &[Vec<u8>]) -> Result<VerifiedImage, Refusal> {
+    judge_all(policy, NAME, &[], bundles, &at(None))
+}
+
+fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+/// A policy of one file.
+fn policy_of(text: &str) -> Policy {
+    policy(&[text.to_owned()])
+}
+
+/// Why an image is refused.
 fn refused(policy: &Policy, name: &str, signatures: &[SignatureLayer]) -> Refusal {
-    let refusal = judge(policy, name, signatures).unwrap_err();
-    for line in std::iter::once(refusal.to_string()).chain(refusal.advice()) {
-        assert!(
-            !line.contains(|c: char| c.is_control()) && line.len() < 1000,
-            "{line}"
-        );
-    }
-    assert!(!refusal.advice().is_empty());
-    refusal
+    judge(policy, name, signatures).unwrap_err()
 }

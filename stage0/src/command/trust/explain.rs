@@ -2,14 +2,14 @@
 
 use clap::Args;
 use image_store::{Platform, Reference};
-use trust::{Explanation, Repository, Subject, explain, explain_name};
+use trust::{Evidence, Explanation, ImageName, Repository, Subject, explain, explain_name};
 
 use crate::arguments::Format;
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::image_choice::record;
-use crate::verify::layer;
+use crate::verify::{circumstances, layer};
 use crate::{output, policy_files};
 
 /// Arguments of `trust explain`.
@@ -46,7 +46,16 @@ impl Explain {
                 let name = self.image.strip_prefix("docker://").unwrap_or(&self.image);
                 let reference = Reference::parse(name)?;
                 let repository = Repository::parse(&reference.repository())?;
-                let mut explanation = explain_name(&policy, &reference.to_string(), &repository);
+                let mut explanation = explain_name(
+                    &policy,
+                    &reference.to_string(),
+                    &ImageName {
+                        repository: &repository,
+                        tag: reference.tag(),
+                        digest: reference.digest(),
+                    },
+                    circumstances().now,
+                );
                 explanation
                     .verdict
                     .push_str(" (the image is not in the store)");
@@ -64,10 +73,16 @@ impl Explain {
         }
         let subject = Subject {
             repository: &repository,
+            tag: record.reference.tag(),
+            digest: record.reference.digest(),
             reference: &record.reference.to_string(),
             digests: image.chain(),
             manifest: image.manifest_digest(),
         };
-        Ok(explain(&policy, &subject, &signatures))
+        let evidence = Evidence {
+            simple: &signatures,
+            bundles: &[],
+        };
+        Ok(explain(&policy, &subject, &evidence, &circumstances()))
     }
 }

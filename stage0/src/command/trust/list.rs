@@ -47,14 +47,19 @@ impl From<&PlacedRule> for RuleView {
             file: placed.file().to_path_buf(),
         };
         match rule.requirement() {
-            Requirement::SignedBy { keys, threshold } => {
+            Requirement::SignedBy {
+                keys, threshold, ..
+            } => {
                 view.threshold = Some(*threshold);
                 view.keys = keys.iter().map(fingerprint).collect();
             }
             Requirement::Digest { digests } => {
                 view.digests = digests.iter().map(ToString::to_string).collect();
             }
-            Requirement::AcceptUnsigned | Requirement::Reject => {}
+            Requirement::AcceptUnsigned
+            | Requirement::Reject
+            | Requirement::All(_)
+            | Requirement::Unsupported(_) => {}
         }
         view
     }

@@ -279,11 +279,19 @@ fn a_manifest_outside_the_chain_is_refused_whatever_the_rule() {
     let (index, other) = (digest(INDEX), digest(OTHER));
     let subject = Subject {
         repository: &repository,
+        tag: None,
+        digest: None,
         reference: NAME,
         digests: std::slice::from_ref(&index),
         manifest: &other,
     };
-    let refusal = verify(&policy(&[rule("*", "accept-unsigned")]), &subject, &[]).unwrap_err();
+    let refusal = verify(
+        &policy(&[rule("*", "accept-unsigned")]),
+        &subject,
+        &Evidence::default(),
+        &at(None),
+    )
+    .unwrap_err();
     assert!(matches!(refusal, Refusal::BrokenChain { .. }), "{refusal}");
 }
 
@@ -295,6 +303,8 @@ fn hostile_names_stay_one_line() {
     let manifest = digest(MANIFEST);
     let subject = Subject {
         repository: &repository,
+        tag: None,
+        digest: None,
         reference: "a\nb\u{1b}[2J",
         digests: std::slice::from_ref(&manifest),
         manifest: &manifest,
@@ -304,7 +314,16 @@ fn hostile_names_stay_one_line() {
         .unwrap()
         .replace(NAME, &name);
     for signatures in [vec![], vec![layer(&key, text.into_bytes())]] {
-        let refusal = verify(&policy, &subject, &signatures).unwrap_err();
+        let refusal = verify(
+            &policy,
+            &subject,
+            &Evidence {
+                simple: &signatures,
+                bundles: &[],
+            },
+            &at(None),
+        )
+        .unwrap_err();
         for line in std::iter::once(refusal.to_string()).chain(refusal.advice()) {
             assert!(
                 !line.contains(['\n', '\u{1b}']) && line.len() < 4000,

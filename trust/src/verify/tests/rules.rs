@@ -39,6 +39,8 @@ fn a_signed_image_is_verified_and_its_record_says_by_what() {
                 rule_file: Some(PathBuf::from("/etc/t/a.toml")),
                 keys: vec![key.public().fingerprint()],
                 signed_digest: Some(digest(signed)),
+                signed_at: None,
+                attested: Vec::new(),
                 integrity: Integrity::Seal,
             };
             assert_eq!(image.verification(), &verification);
@@ -68,6 +70,8 @@ fn signatures_recorded_from_openssl_verify() {
     let repository = Repository::parse(NAME).unwrap();
     let subject = Subject {
         repository: &repository,
+        tag: None,
+        digest: None,
         reference: NAME,
         digests: std::slice::from_ref(&manifest),
         manifest: &manifest,
@@ -105,7 +109,18 @@ fn signatures_recorded_from_openssl_verify() {
             payload: payload.to_vec(),
             signature: signature.to_owned(),
         };
-        assert!(verify(&policy, &subject, &[layer]).is_ok());
+        assert!(
+            verify(
+                &policy,
+                &subject,
+                &Evidence {
+                    simple: &[layer],
+                    bundles: &[]
+                },
+                &at(None)
+            )
+            .is_ok()
+        );
     }
 }
 
@@ -272,6 +287,8 @@ fn a_waived_image_is_recorded_as_waived() {
     let manifest = digest(MANIFEST);
     let subject = Subject {
         repository: &repository,
+        tag: None,
+        digest: None,
         reference: NAME,
         digests: std::slice::from_ref(&manifest),
         manifest: &manifest,

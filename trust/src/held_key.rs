@@ -1,0 +1,104 @@
+//! The keys of a rule as they stand now: decoded, and whether each counts.
+
+use std::path::PathBuf;
+
+use crate::fingerprint::Fingerprint;
+use crate::key::PublicKey;
+use crate::one_line::path;
+use crate::policy::{PlacedRule, Policy};
+use crate::refusal::{Refusal, RuleId};
+use crate::rule::{KeyText, Validity};
+use crate::timestamp::Timestamp;
+
+/// Why a key that a rule lists doesn't count now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It is revoked, in this file.
+    #[error("the key is revoked by {}", path(.file))]
+    Revoked {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Its time is over.
+    #[error("the key expired on {not_after}")]
+    Expired {
+        /// Its last second.
+        not_after: Timestamp,
+    },
+    /// Its time has not begun.
+    #[error("the key counts only from {not_before} on")]
+    NotYet {
+        /// Its first second.
+        not_before: Timestamp,
+    },
+}
+
+/// A key of a rule.
+#[derive(Debug, Clone)]
+pub(crate) struct HeldKey {
+    pub(crate) key: PublicKey,
+    pub(crate) unfit: Option<Unfit>,
+}
+
+impl HeldKey {
+    /// Decodes the keys of the rule that decides.
+    pub(crate) fn all(
+        policy: &Policy,
+        placed: &PlacedRule,
+        keys: &[KeyText],
+        now: Timestamp,
+    ) -> Result<Vec<Self>, Refusal> {
+        keys.iter()
+            .enumerate()
+            .map(|(at, text)| {
+                let key = text.decode().map_err(|source| Refusal::BrokenKey {
+                    rule: Box::new(RuleId::of(placed)),
+                    position: at + 1,
+                    source,
+                })?;
+                let unfit = unfit(policy, key.fingerprint(), text.validity(), now);
+                Ok(Self { key, unfit })
+            })
+            .collect()
+    }
+}
+
+/// Why a key doesn't count now, if it doesn't.
+pub(crate) fn unfit(
+    policy: &Policy,
+    fingerprint: Fingerprint,
+    validity: Validity,
+    now: Timestamp,
+) -> Option<Unfit> {
+    let revoked = policy.revoked().iter().find(|placed| {
+        let revocation = placed.revocation();
+        revocation.fingerprint == fingerprint && revocation.since.is_none_or(|since| since <= now)
+    });
+    if let Some(placed) = revoked {
+        return Some(Unfit::Revoked {
+            file: placed.file().to_owned(),
+        });
+    }
+    match validity {
+        Validity {
+            not_after: Some(not_after),
+            ..
+        } if now > not_after => Some(Unfit::Expired { not_after }),
+        Validity {
+            not_before: Some(not_before),
+            ..
+        } if now < not_before => Some(Unfit::NotYet { not_before }),
+        _ => None,
+    }
+}
+
+/// The distinct keys, in the order of the rule.
+pub(crate) fn distinct(keys: &[HeldKey]) -> Vec<Fingerprint> {
+    let mut distinct = Vec::with_capacity(keys.len());
+    for held in keys {
+        if !distinct.contains(&held.key.fingerprint()) {
+            distinct.push(held.key.fingerprint());
+        }
+    }
+    distinct
+}

@@ -1,0 +1,61 @@
+use super::*;
+
+fn prefix() -> Prefix {
+    Prefix::parse("a.io/foo").unwrap()
+}
+
+#[test]
+fn requirements_that_cannot_be_meant_are_refused() {
+    let key = PublicKey::from_pem(include_str!("../../tests/data/p256.pub")).unwrap();
+    let same = PublicKey::from_pem(include_str!("../../tests/data/p256-compressed.pub")).unwrap();
+    let refused = |keys: &[PublicKey], threshold| {
+        Rule::signed_by(prefix(), keys, threshold)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(refused(&[], 1), "a signed-by rule needs at least one key");
+    let between = "is not between 1 and the number of keys, 1";
+    assert_eq!(
+        refused(std::slice::from_ref(&key), 0),
+        format!("threshold 0 {between}")
+    );
+    assert_eq!(
+        refused(std::slice::from_ref(&key), 2),
+        format!("threshold 2 {between}")
+    );
+    let twice = refused(&[key.clone(), same], 2);
+    assert_eq!(twice, format!("key {} is there twice", key.fingerprint()));
+    let none = Rule::new(
+        prefix(),
+        Requirement::Digest {
+            digests: Vec::new(),
+        },
+    );
+    assert_eq!(none, Err(RuleError::NoDigests));
+}
+
+#[test]
+fn only_sha256_digests_are_taken() {
+    let hex = "ab".repeat(32);
+    assert!(parse_digest(&format!("sha256:{hex}")).is_ok());
+    for text in [
+        String::new(),
+        hex.clone(),
+        format!("sha256:{}", hex.to_uppercase()),
+        format!("sha512:{hex}{hex}"),
+        format!("md5:{hex}"),
+        format!("sha256:{hex}\n"),
+    ] {
+        assert!(parse_digest(&text).is_err(), "{text}");
+    }
+    let other = Digest::try_from(format!("sha512:{hex}{hex}")).unwrap();
+    assert!(
+        Rule::new(
+            prefix(),
+            Requirement::Digest {
+                digests: vec![other]
+            }
+        )
+        .is_err()
+    );
+}
