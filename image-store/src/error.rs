@@ -216,7 +216,10 @@ pub enum StoreError {
         message: String,
     },
     /// The registry wants other credentials or none would do.
-    #[error("registry {registry}: {action}: not authorized{}", colon(message))]
+    #[error(
+        "registry {registry}: {action}: not authorized{}; {advice}",
+        colon(message)
+    )]
     Unauthorized {
         /// Host and port.
         registry: String,
@@ -224,6 +227,74 @@ pub enum StoreError {
         action: String,
         /// What the registry says, may be empty.
         message: String,
+        /// What the user can do.
+        advice: String,
+    },
+    /// The registry has answered often enough for now.
+    #[error(
+        "registry {registry}: {action}: the registry limits the rate of requests{}; try again {}, or `fairing login {registry}` for a higher limit",
+        colon(message), later(*retry_after)
+    )]
+    RateLimited {
+        /// Host and port.
+        registry: String,
+        /// What was asked for.
+        action: String,
+        /// What the registry says, may be empty.
+        message: String,
+        /// The pause that the registry asks for, in seconds.
+        retry_after: Option<u64>,
+    },
+    /// The configuration says that nothing is fetched from there.
+    #[error("image {reference} is not fetched: {} blocks {prefix}", file.display())]
+    Blocked {
+        /// The image.
+        reference: String,
+        /// The prefix of the rule.
+        prefix: String,
+        /// The file that has the rule.
+        file: PathBuf,
+    },
+    /// Neither the mirrors of a registry nor the registry itself gave what was asked for.
+    #[error("{error}; before, its mirrors: {}", mirrors.join("; "))]
+    NoMirror {
+        /// What the registry itself said.
+        error: Box<StoreError>,
+        /// What each mirror said.
+        mirrors: Vec<String>,
+    },
+    /// A short name that several images may be meant by.
+    #[error(
+        "the short name {name} may be {}; write the one you mean in full, or give it an alias in registries.toml",
+        candidates.join(" or ")
+    )]
+    AmbiguousShortName {
+        /// The name.
+        name: String,
+        /// The images that it may be.
+        candidates: Vec<String>,
+    },
+    /// A configuration file that can't be used.
+    #[error("{}: {reason}", path.display())]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A credential helper that does not do what it should.
+    #[error("credential helper {program}: {reason}")]
+    CredentialHelper {
+        /// The program.
+        program: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A proxy that the environment names and that can't be used.
+    #[error("the proxy that the environment names can't be used: {reason}")]
+    Proxy {
+        /// Why not.
+        reason: &'static str,
     },
     /// Plain HTTP with a host that is neither loopback nor configured.
     #[error(
@@ -266,6 +337,13 @@ fn colon(message: &str) -> String {
         String::new()
     } else {
         format!(": {message}")
+    }
+}
+
+fn later(retry_after: Option<u64>) -> String {
+    match retry_after {
+        Some(seconds) => format!("in {seconds} s"),
+        None => "later".to_owned(),
     }
 }
 

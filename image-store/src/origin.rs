@@ -11,6 +11,7 @@ use crate::error::StoreError;
 pub(crate) use crate::limits::Limits;
 use crate::manifest::{Descriptor, Platform};
 use crate::reference::Reference;
+use crate::registry::Registries;
 use crate::source::ImageSource;
 use crate::store::Store;
 use crate::{archive, layout, registry};
@@ -20,8 +21,8 @@ use crate::{archive, layout, registry};
 pub struct FetchOptions {
     /// Which member of an index to take.
     pub platform: Platform,
-    /// Registries (`HOST` or `HOST:PORT`) that may be spoken to over plain HTTP; loopback always may.
-    pub plain_http_hosts: Vec<String>,
+    /// What is configured of registries.
+    pub registries: Registries,
     /// What is too much.
     pub limits: Limits,
     /// The name under which the image goes into the store, instead of the one that the source has.
@@ -36,7 +37,7 @@ impl Default for FetchOptions {
     fn default() -> Self {
         Self {
             platform: Platform::host(),
-            plain_http_hosts: Vec::new(),
+            registries: Registries::default(),
             limits: Limits::default(),
             name: None,
             keep_layers: true,

@@ -7,6 +7,8 @@ mod fetch;
 mod gc;
 mod image;
 mod list;
+mod login;
+mod logout;
 mod logs;
 mod prepare;
 mod push;
@@ -119,6 +121,8 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<enter::Enter>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<cat_manifest::CatManifest>(),
+    Entry::of::<login::Login>(),
+    Entry::of::<logout::Logout>(),
     Entry::group("image", image::define, image::run),
     Entry::group("trust", trust::define, trust::run),
     Entry::of::<version::Version>(),

@@ -229,8 +229,13 @@ fn store_code(error: &StoreError) -> u8 {
         StoreError::NotJson { .. } | StoreError::BadManifest { .. } => 113,
         StoreError::NoPlatform { .. } => 114,
         StoreError::NoSpace { .. } => 117,
+        // What the registry itself said.
+        StoreError::NoMirror { error, .. } => store_code(error),
         StoreError::Registry { .. }
         | StoreError::Unauthorized { .. }
+        | StoreError::RateLimited { .. }
+        | StoreError::Blocked { .. }
+        | StoreError::Proxy { .. }
         | StoreError::PlainHttpRefused { .. }
         | StoreError::Network { .. } => 122,
         StoreError::Io { error, .. } => io_code(error),

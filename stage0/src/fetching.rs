@@ -1,6 +1,6 @@
 //! Fetching an image, judged before its layers are transferred.
 
-use image_store::{FetchOptions, Image, ImageSource, Reference};
+use image_store::{FetchOptions, Image, ImageSource, Reference, StoreError};
 use trust::VerifiedImage;
 
 use crate::config::Config;
@@ -60,5 +60,30 @@ pub(crate) fn import(
         reference,
         image,
         proof,
+    })
+}
+
+/// Fetches the first of these that there is. Where there are several, a registry that doesn't know
+/// the image, or doesn't say, is no failure as long as another follows.
+///
+/// # Errors
+/// As [`fetch`].
+pub(crate) fn fetch_first(
+    context: &Context,
+    verifier: &Verifier<'_>,
+    names: &[String],
+) -> Result<Fetched, Failure> {
+    let mut last = None;
+    for name in names {
+        match fetch(context, verifier, &ImageSource::parse(name)?, None) {
+            Err(Failure::Store(
+                error @ (StoreError::UnknownImage { .. } | StoreError::Unauthorized { .. }),
+            )) => last = Some(error),
+            other => return other,
+        }
+    }
+    Err(match last {
+        Some(error) => error.into(),
+        None => Failure::Other("no image is named".to_owned()),
     })
 }

@@ -6,8 +6,8 @@ use oci_spec::image::Digest;
 use crate::arguments::image_flags::Pull;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::fetching;
 use crate::verify::Verifier;
+use crate::{fetching, registries};
 
 /// An image of the store, by name and digest.
 #[derive(Debug, Clone)]
@@ -52,15 +52,13 @@ pub(crate) fn choose(
     if text.starts_with("sha256:") {
         return in_store(context, text);
     }
-    let source = ImageSource::parse(text)?;
-    if let (Some(reference), Pull::Missing | Pull::Never) = (source.reference(), pull) {
-        let store = context.store();
-        let found = match store.resolve(reference)? {
-            Some(record) => Some(record),
-            // A prefix of a digest looks like a name; the name comes first.
-            None => store.find(text.strip_prefix("docker://").unwrap_or(text))?,
-        };
-        if let Some(record) = found {
+    let names = registries::full_names(context, text)?;
+    for name in &names {
+        // A digest alone tells no registry.
+        let is_digest = name.starts_with("sha256:");
+        if (is_digest || pull != Pull::Always)
+            && let Some(record) = known(context, name)?
+        {
             return Ok(record.into());
         }
     }
@@ -69,12 +67,24 @@ pub(crate) fn choose(
             reference: text.to_owned(),
         });
     }
-    let fetched = fetching::fetch(context, verifier, &source, None)?;
+    let fetched = fetching::fetch_first(context, verifier, &names)?;
     let top = fetched.image.chain().first();
     Ok(Choice {
         top: top.unwrap_or(fetched.image.manifest_digest()).clone(),
         reference: fetched.reference,
         record: None,
+    })
+}
+
+/// What the store has by this name, where it is that of an image of a registry.
+fn known(context: &Context, name: &str) -> Result<Option<RefRecord>, Failure> {
+    let store = context.store();
+    if name.starts_with("sha256:") {
+        return Ok(store.find(name)?);
+    }
+    Ok(match ImageSource::parse(name)?.reference() {
+        Some(reference) => store.resolve(reference)?,
+        None => None,
     })
 }
 
@@ -91,11 +101,13 @@ pub(crate) fn in_store(context: &Context, text: &str) -> Result<Choice, Failure>
 /// # Errors
 /// [`Failure::NotInStore`].
 pub(crate) fn record(context: &Context, text: &str) -> Result<RefRecord, Failure> {
-    let name = text.strip_prefix("docker://").unwrap_or(text);
-    context
-        .store()
-        .find(name)?
-        .ok_or_else(|| Failure::NotInStore {
-            reference: text.to_owned(),
-        })
+    for name in registries::full_names(context, text)? {
+        let name = name.strip_prefix("docker://").unwrap_or(&name);
+        if let Some(record) = context.store().find(name)? {
+            return Ok(record);
+        }
+    }
+    Err(Failure::NotInStore {
+        reference: text.to_owned(),
+    })
 }

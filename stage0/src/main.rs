@@ -32,6 +32,7 @@ mod policy_files;
 mod prepare;
 mod progress;
 mod pump;
+mod question;
 mod registries;
 mod signal_names;
 mod sys;

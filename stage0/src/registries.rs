@@ -1,61 +1,104 @@
-//! What the configuration says of registries: `registries.toml`, local over the vendor's.
-//!
-//! ```toml
-//! plain-http = ["registry.lan:5000"]
-//! ```
+//! What the configuration says of registries, and what short names mean by it. Nothing of it is read
+//! for an image of the store that is called by its name in full.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
-use image_store::FetchOptions;
-use serde::Deserialize;
+use image_store::registry::{ConfigFolders, Registries};
+use image_store::{FetchOptions, Reference, StoreError};
 
 use crate::context::Context;
 use crate::failure::Failure;
 
-const FILE: &str = "registries.toml";
-/// Largest configuration file, in bytes.
-const FILE_MAX: u64 = 1 << 20;
+/// Fewest and most digits of the beginning of a digest.
+const DIGEST_DIGITS: std::ops::RangeInclusive<usize> = 6..=64;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Registries {
-    /// Hosts (`HOST` or `HOST:PORT`) that may be spoken to without TLS; loopback always may.
-    plain_http: Option<Vec<String>>,
+/// The configuration of registries.
+///
+/// # Errors
+/// If a file can't be read or understood.
+pub(crate) fn load(context: &Context) -> Result<Registries, Failure> {
+    Ok(Registries::load(&ConfigFolders {
+        local: context.directories.local_config.clone(),
+        system: context.directories.system_config.clone(),
+    })?)
 }
 
 /// How to fetch, by the configuration.
 ///
 /// # Errors
-/// If a configuration file can't be read or understood.
+/// As [`load`].
 pub(crate) fn fetch_options(context: &Context) -> Result<FetchOptions, Failure> {
-    let directories = &context.directories;
-    let local = read(&directories.local_config.join(FILE))?;
-    let system = read(&directories.system_config.join(FILE))?;
     Ok(FetchOptions {
-        plain_http_hosts: local.plain_http.or(system.plain_http).unwrap_or_default(),
+        registries: load(context)?,
         ..FetchOptions::default()
     })
 }
 
-fn read(path: &Path) -> Result<Registries, Failure> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(Registries::default());
+/// What `text` may stand for, the most wanted first: itself, unless it is a short name. Of the
+/// images that a short name may mean, those in the store come first, then an image whose digest
+/// begins like that. Several are left only where the configuration lets the first found decide.
+///
+/// # Errors
+/// [`StoreError::AmbiguousShortName`]; as [`load`].
+pub(crate) fn full_names(context: &Context, text: &str) -> Result<Vec<String>, Failure> {
+    if !is_short_name(text) {
+        return Ok(vec![text.to_owned()]);
+    }
+    let registries = load(context)?;
+    let candidates = registries.candidates(text)?;
+    let store = context.store();
+    let mut known = Vec::new();
+    for candidate in &candidates {
+        if store.resolve(candidate)?.is_some() {
+            known.push(candidate.clone());
         }
-        Err(error) => return Err(Failure::io("open", path)(error)),
-    };
-    let mut text = String::new();
-    file.take(FILE_MAX)
-        .read_to_string(&mut text)
-        .map_err(Failure::io("read", path))?;
-    parse(&text).map_err(|reason| Failure::Other(format!("{}: {reason}", path.display())))
+    }
+    if known.is_empty() && may_be_digest(text) {
+        let digest = format!("sha256:{text}");
+        if store.find(&digest)?.is_some() {
+            return Ok(vec![digest]);
+        }
+    }
+    let wanted = if known.is_empty() { candidates } else { known };
+    if wanted.len() > 1 && !registries.takes_first_found() {
+        return Err(StoreError::AmbiguousShortName {
+            name: text.to_owned(),
+            candidates: wanted.iter().map(ToString::to_string).collect(),
+        }
+        .into());
+    }
+    Ok(wanted.iter().map(ToString::to_string).collect())
 }
 
-fn parse(text: &str) -> Result<Registries, String> {
-    toml::from_str(text).map_err(|error| error.message().to_owned())
+/// As [`full_names`], where the first will do.
+///
+/// # Errors
+/// As [`full_names`].
+pub(crate) fn full_name(context: &Context, text: &str) -> Result<String, Failure> {
+    let names = full_names(context, text)?;
+    Ok(names.into_iter().next().unwrap_or_else(|| text.to_owned()))
+}
+
+/// Whether `text` is a reference without a registry, and not a source of another kind.
+fn is_short_name(text: &str) -> bool {
+    Reference::is_short(text)
+        && ![
+            "sha256:",
+            "oci:",
+            "oci-archive:",
+            "docker-archive:",
+            "/",
+            "./",
+            "../",
+        ]
+        .iter()
+        .any(|start| text.starts_with(start))
+        && Reference::parse(text).is_ok()
+}
+
+fn may_be_digest(text: &str) -> bool {
+    DIGEST_DIGITS.contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -63,10 +106,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_without_tls_are_listed() {
-        let registries = parse("plain-http = [\"r.lan:5000\"]").unwrap();
-        assert_eq!(registries.plain_http, Some(vec!["r.lan:5000".to_owned()]));
-        assert_eq!(parse("").unwrap().plain_http, None);
-        assert!(parse("plain_http = []").is_err(), "a misspelt member");
+    fn short_names_are_told_from_everything_else() {
+        for text in ["nginx", "team/app:1", "nginx:oci", "abcdef"] {
+            assert!(is_short_name(text), "{text}");
+        }
+        for text in [
+            "q.io/a",
+            "docker://nginx",
+            "oci:dir",
+            "oci-archive:f.tar",
+            "./dir",
+            "/dir",
+            "sha256:abcdef",
+            "",
+            "A",
+        ] {
+            assert!(!is_short_name(text), "{text}");
+        }
     }
 }

@@ -1,108 +1,111 @@
-//! The HTTP agents: one for plain HTTP, and one for TLS that is made when first needed.
-//!
-//! Trusted roots are those of the system, so that an administrator's decisions count; Mozilla's
-//! list that is built in serves where a system has none (a minimal image, an initrd).
+//! The HTTP agents of one client, each made when it is first needed: for plain HTTP and for TLS, for
+//! the registry itself and for the hosts that it sends to, directly and through a proxy.
 
-use std::cell::OnceCell;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::cell::{OnceCell, RefCell};
 
-use ureq::Agent;
 use ureq::http::Uri;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy, ProxyProtocol};
 
-/// To find a host and connect to it, and for it to begin its answer.
-const CONNECT: Duration = Duration::from_secs(15);
-const ANSWER: Duration = Duration::from_secs(60);
-/// Longest silence within a transfer, in either direction.
-const STALL: Duration = Duration::from_secs(60);
+use super::answer::sanitize;
+use super::config::{Place, Registries, Transfer};
+use super::proxy::Proxies;
+use super::tls::Identity;
+use crate::error::StoreError;
 
-/// Where systems keep their bundle of roots.
-const BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
-
-/// Bytes of a bundle.
-const MAX_BUNDLE: u64 = 16 << 20;
-
-/// The agents of one client. Nothing of TLS is touched until an `https` URL is asked for.
-#[derive(Default)]
+/// The agents of one client.
 pub(super) struct Agents {
-    plain: OnceCell<Agent>,
-    tls: OnceCell<Agent>,
+    place: Place,
+    registries: Registries,
+    proxies: Proxies,
+    identity: OnceCell<Identity>,
+    made: RefCell<Vec<(Kind, Agent)>>,
+}
+
+/// What tells agents apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    tls: bool,
+    home: bool,
+    proxied: bool,
 }
 
 impl Agents {
-    /// The agent for `url`.
-    pub(super) fn of(&self, url: &Uri) -> &Agent {
-        if url.scheme_str() == Some("http") {
-            // Plain HTTP is for loopback and for hosts of one's own network: no proxy between.
-            self.plain.get_or_init(|| {
-                configure(Agent::config_builder())
-                    .proxy(None)
-                    .build()
-                    .new_agent()
-            })
-        } else {
-            self.tls.get_or_init(|| {
-                let tls = TlsConfig::builder().root_certs(roots()).build();
-                configure(Agent::config_builder())
-                    .tls_config(tls)
-                    .https_only(true)
-                    .build()
-                    .new_agent()
-            })
+    pub(super) fn new(place: Place, registries: Registries) -> Self {
+        Self {
+            place,
+            registries,
+            proxies: Proxies::from_environment(|name| std::env::var(name).ok()),
+            identity: OnceCell::new(),
+            made: RefCell::default(),
         }
+    }
+
+    /// The agent for `url`, which is at the registry itself or not.
+    pub(super) fn of(&self, url: &Uri, home: bool) -> Result<Agent, StoreError> {
+        let proxy = self.proxies.of(url);
+        let kind = Kind {
+            tls: url.scheme_str() != Some("http"),
+            home,
+            proxied: proxy.is_some(),
+        };
+        if let Some((_, agent)) = self.made.borrow().iter().find(|(own, _)| *own == kind) {
+            return Ok(agent.clone());
+        }
+        let transfer = &self.registries.settings().transfer;
+        let mut builder =
+            configure(Agent::config_builder(), transfer).proxy(proxy.map(parse_proxy).transpose()?);
+        if kind.tls {
+            let identity = self.identity()?;
+            let tls = match home {
+                true => identity.at_home()?,
+                false => identity.elsewhere()?,
+            };
+            builder = builder.tls_config(tls).https_only(true);
+        }
+        let agent = builder.build().new_agent();
+        self.made.borrow_mut().push((kind, agent.clone()));
+        Ok(agent)
+    }
+
+    /// The proxy that `url` goes through, for messages; without user and password.
+    pub(super) fn proxy_of(&self, url: &Uri) -> Option<String> {
+        let proxy = parse_proxy(self.proxies.of(url)?).ok()?;
+        Some(sanitize(&format!("{}:{}", proxy.host(), proxy.port())))
+    }
+
+    fn identity(&self) -> Result<&Identity, StoreError> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity);
+        }
+        let found = Identity::find(&self.place, self.registries.settings())?;
+        Ok(self.identity.get_or_init(|| found))
+    }
+}
+
+/// The text may hold a password, so no error shows it.
+fn parse_proxy(text: &str) -> Result<Proxy, StoreError> {
+    let refuse = |reason| StoreError::Proxy { reason };
+    let proxy = Proxy::new(text).map_err(|_| refuse("its URL can't be understood"))?;
+    match proxy.protocol() {
+        ProxyProtocol::Http | ProxyProtocol::Https => Ok(proxy),
+        _ => Err(refuse("SOCKS is not spoken, only HTTP")),
     }
 }
 
 type Builder = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
 
-fn configure(builder: Builder) -> Builder {
+fn configure(builder: Builder, transfer: &Transfer) -> Builder {
+    let (connect, stall) = (transfer.connect_timeout(), transfer.stall_timeout());
     builder
         .http_status_as_error(false)
         // Redirects are followed by the client, which knows where credentials may go.
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(concat!("fairing/", env!("CARGO_PKG_VERSION")))
-        .timeout_resolve(Some(CONNECT))
-        .timeout_connect(Some(CONNECT))
-        .timeout_recv_response(Some(ANSWER))
-        .timeout_per_read(Some(STALL))
-        .timeout_per_write(Some(STALL))
+        .timeout_resolve(Some(connect))
+        .timeout_connect(Some(connect))
+        .timeout_recv_response(Some(stall))
+        .timeout_per_read(Some(stall))
+        .timeout_per_write(Some(stall))
         .input_buffer_size(256 << 10)
-}
-
-fn roots() -> RootCerts {
-    let configured = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let bundles = configured
-        .into_iter()
-        .chain(BUNDLES.iter().map(PathBuf::from));
-    for bundle in bundles {
-        let certificates = certificates(&bundle);
-        if !certificates.is_empty() {
-            return RootCerts::new_with_certs(&certificates);
-        }
-    }
-    RootCerts::WebPki
-}
-
-fn certificates(bundle: &Path) -> Vec<Certificate<'static>> {
-    use std::io::Read;
-    let Ok(Some((file, _))) = crate::layout::files::open_regular(bundle) else {
-        return Vec::new();
-    };
-    let mut pem = Vec::new();
-    if file.take(MAX_BUNDLE).read_to_end(&mut pem).is_err() {
-        return Vec::new();
-    }
-    ureq::tls::parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect()
 }

@@ -1,11 +1,12 @@
 //! What a registry answers: read with a cap, shown without its control characters.
 
-use std::io::Read;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use ureq::Body;
 use ureq::http::Response;
-use ureq::http::header::HeaderName;
+use ureq::http::header::{HeaderName, RETRY_AFTER};
 
 use crate::error::StoreError;
 
@@ -13,46 +14,64 @@ use crate::error::StoreError;
 const MAX_ERROR_BODY: u64 = 8 << 10;
 const MAX_SHOWN: usize = 200;
 
+/// Longest time for a document: one that drips in holds nothing up for ever.
+const MAX_TIME: Duration = Duration::from_secs(300);
+
 /// A header as text, where it is visible ASCII.
 pub(super) fn header(response: &Response<Body>, name: HeaderName) -> Option<&str> {
     response.headers().get(name)?.to_str().ok()
 }
 
-/// Reads a body of at most `limit` bytes.
-pub(super) fn read_body(
-    response: Response<Body>,
-    what: &str,
-    limit: u64,
-) -> Result<Vec<u8>, StoreError> {
-    let too_large = || StoreError::LimitExceeded {
-        what: what.to_owned(),
-        limit: format!("{limit} bytes"),
-    };
-    let body = response.into_body();
-    if body.content_length().is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    body.into_reader()
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|error| StoreError::from_read(what, error))?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large());
-    }
-    Ok(bytes)
+/// Why a body could not be read.
+pub(super) enum Unread {
+    /// It has more bytes than it may have.
+    TooLarge,
+    /// It broke off, or did not go on.
+    Broken(io::Error),
 }
 
-/// The error that a response without success stands for.
-pub(super) fn failure(registry: &str, action: &str, response: Response<Body>) -> StoreError {
-    Failure::read(response).into_error(registry, action)
+/// Reads a body of at most `limit` bytes, which has to come within [`MAX_TIME`].
+pub(super) fn read_body(body: Body, limit: u64) -> Result<Vec<u8>, Unread> {
+    if body.content_length().is_some_and(|length| length > limit) {
+        return Err(Unread::TooLarge);
+    }
+    let end = Instant::now() + MAX_TIME;
+    let mut bytes = Vec::new();
+    let mut reader = body.into_reader().take(limit.saturating_add(1));
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Unread::Broken(error)),
+        }
+        if Instant::now() > end {
+            let slow = format!("not all of it came within {} s", MAX_TIME.as_secs());
+            return Err(Unread::Broken(io::Error::other(slow)));
+        }
+    }
+    if bytes.len() as u64 > limit {
+        return Err(Unread::TooLarge);
+    }
+    Ok(bytes)
 }
 
 /// A response without success, with the beginning of its body.
 pub(super) struct Failure {
     status: u16,
     is_text: bool,
+    retry_after: Option<Duration>,
     body: Vec<u8>,
+}
+
+/// The pause that a registry asks for, in whole seconds (a date is taken as none).
+pub(super) fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    header(response, RETRY_AFTER)?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 #[derive(Deserialize)]
@@ -77,6 +96,7 @@ impl Failure {
         let status = response.status().as_u16();
         let is_text = header(&response, ureq::http::header::CONTENT_TYPE)
             .is_none_or(|media_type| media_type.starts_with("text/plain"));
+        let retry_after = retry_after(&response);
         let mut body = Vec::new();
         // What could be read before an error is still the best that is known.
         let _ = response
@@ -87,6 +107,7 @@ impl Failure {
         Self {
             status,
             is_text,
+            retry_after,
             body,
         }
     }
@@ -97,26 +118,41 @@ impl Failure {
     }
 
     pub(super) fn into_error(self, registry: &str, action: &str) -> StoreError {
+        let advice = format!("`fairing login {registry}` stores credentials");
+        self.into_error_with(registry, action, advice)
+    }
+
+    /// As [`Failure::into_error`]; `advice` is what helps where authorization is missing.
+    pub(super) fn into_error_with(
+        self,
+        registry: &str,
+        action: &str,
+        advice: String,
+    ) -> StoreError {
         let (registry, action) = (registry.to_owned(), action.to_owned());
-        let mut message = self.message();
+        let message = self.message();
+        // Docker Hub says so with other statuses too.
+        if self.status == 429 || message.to_ascii_uppercase().starts_with("TOOMANYREQUESTS") {
+            return StoreError::RateLimited {
+                registry,
+                action,
+                message,
+                retry_after: self.retry_after.map(|pause| pause.as_secs()),
+            };
+        }
         match self.status {
             401 | 403 => StoreError::Unauthorized {
                 registry,
                 action,
                 message,
+                advice,
             },
-            status => {
-                if status == 429 && message.is_empty() {
-                    message =
-                        "the registry limits the rate of requests; try again later".to_owned();
-                }
-                StoreError::Registry {
-                    registry,
-                    action,
-                    status,
-                    message,
-                }
-            }
+            status => StoreError::Registry {
+                registry,
+                action,
+                status,
+                message,
+            },
         }
     }
 

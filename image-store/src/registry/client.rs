@@ -1,27 +1,26 @@
-//! One conversation with one repository: authentication, redirects and retries.
+//! One conversation with one repository: authentication and redirects.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::io::Read;
+use std::path::Path;
 
 use ureq::Body;
-use ureq::http::header::{HeaderMap, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use ureq::http::{Request, Response, Uri};
+use ureq::http::header::{HeaderMap, LOCATION, WWW_AUTHENTICATE};
+use ureq::http::{Response, Uri};
 
 use super::agent::Agents;
-use super::answer::{Failure, header, sanitize};
+use super::answer::{Failure, Unread, header, read_body, sanitize};
 use super::challenge::{self, Challenge};
-use super::credentials::{self, Credentials};
+use super::config::{Place, Purpose, Registries};
+use super::credentials::{Credentials, Known, Sources};
 use super::endpoint::{Endpoint, resolve};
+use super::exchange::{Retry, is_transient_io};
 use super::token;
 use crate::error::StoreError;
+use crate::origin::FetchOptions;
+use crate::reference::Reference;
 
 /// Redirects in a row.
 const MAX_REDIRECTS: usize = 5;
-
-/// Longest pause that a registry may ask for before it is told to the user instead.
-const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Bytes of an answer that are read only to keep the connection.
 const MAX_DRAIN: u64 = 8 << 10;
@@ -55,13 +54,12 @@ pub(super) enum Access {
     Push,
 }
 
-/// How often and with what pauses a transient failure is tried again.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Retry {
-    /// Requests in all.
-    pub(super) attempts: u32,
-    /// First pause; each next one is three times as long.
-    pub(super) pause: Duration,
+/// Where credentials come from.
+enum Purse {
+    /// They are looked for when the registry asks.
+    Sources(Sources),
+    /// These and no others.
+    Given(Credentials),
 }
 
 /// A request to the registry, before authentication.
@@ -75,38 +73,92 @@ pub(super) struct Ask<'a> {
     pub(super) action: String,
 }
 
+/// What comes back where a document was asked for.
+pub(super) enum Document {
+    /// The document, and what the registry says of it.
+    Whole(HeaderMap, Vec<u8>),
+    /// An answer without success.
+    Other(Response<Body>),
+}
+
 /// A client for one repository of one registry.
 pub(super) struct Client {
     endpoint: Endpoint,
     access: Access,
     agents: Agents,
     retry: Retry,
-    credential_files: Option<Vec<PathBuf>>,
+    purse: Purse,
     authorization: Option<String>,
+    /// Where the credentials are from that are behind the authorization.
+    credentials_from: Option<String>,
     answered: bool,
+    /// The registry answered that it has no API for referrers: it isn't asked again.
+    pub(super) lists_by_tag: bool,
 }
 
 impl Client {
-    pub(super) fn new(endpoint: Endpoint, access: Access) -> Self {
+    /// A client for the place itself that `reference` names, never for a mirror.
+    pub(super) fn new(
+        reference: &Reference,
+        access: Access,
+        options: &FetchOptions,
+    ) -> Result<Self, StoreError> {
+        let registries = &options.registries;
+        let places = registries.settings().places(reference, Purpose::Write)?;
+        let place = places
+            .into_iter()
+            .next_back()
+            .ok_or_else(|| StoreError::InvalidReference {
+                reference: reference.to_string(),
+                reason: "it is nowhere".to_owned(),
+            })?;
+        Ok(Self::at(place, access, registries))
+    }
+
+    /// A client for a place.
+    pub(super) fn at(place: Place, access: Access, registries: &Registries) -> Self {
+        let settings = registries.settings();
+        let plain_hosts = settings.plain_http.as_deref().unwrap_or_default();
         Self {
-            endpoint,
+            endpoint: Endpoint::new(&place, plain_hosts),
             access,
-            agents: Agents::default(),
-            retry: Retry {
-                attempts: 3,
-                pause: Duration::from_millis(200),
-            },
-            credential_files: None,
+            agents: Agents::new(place, registries.clone()),
+            retry: Retry::new(settings.transfer.retries()),
+            purse: Purse::Sources(Sources::usual(settings.auth_folder.clone())),
             authorization: None,
+            credentials_from: None,
             answered: false,
+            lists_by_tag: false,
         }
+    }
+
+    /// Uses these credentials and no others.
+    pub(super) fn with(mut self, credentials: Credentials) -> Self {
+        self.purse = Purse::Given(credentials);
+        self
     }
 
     /// Other credential files than the usual ones, and other retries.
     #[cfg(test)]
-    pub(super) fn configure(&mut self, files: Vec<PathBuf>, retry: Retry) {
-        self.credential_files = Some(files);
+    pub(super) fn configure(&mut self, files: Vec<std::path::PathBuf>, retry: Retry) {
+        self.purse = Purse::Sources(Sources {
+            files,
+            ..Sources::default()
+        });
         self.retry = retry;
+    }
+
+    /// Whether the registry wanted to know who asks.
+    pub(super) fn was_asked(&self) -> bool {
+        self.credentials_from.is_some()
+    }
+
+    pub(super) fn agents(&self) -> &Agents {
+        &self.agents
+    }
+
+    pub(super) fn retry(&self) -> &Retry {
+        &self.retry
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
@@ -128,12 +180,22 @@ impl Client {
     pub(super) fn send(&mut self, ask: &Ask<'_>) -> Result<Response<Body>, StoreError> {
         let mut challenged = false;
         loop {
-            let response = self.follow(ask)?;
+            let (response, at_home) = match self.follow(ask) {
+                Ok(answer) => answer,
+                Err(error) if !self.answered && self.endpoint.fall_back() => {
+                    return match self.rebased(ask) {
+                        Some(ask) => self.send(&ask),
+                        None => Err(error),
+                    };
+                }
+                Err(error) => return Err(error),
+            };
             if !self.answered && self.endpoint.is_plain() && response.status() == 400 {
                 return self.send_over_tls(ask, response);
             }
             self.answered = true;
-            if response.status() != 401 || challenged {
+            // Another host that asks who this is has no right to know.
+            if response.status() != 401 || challenged || !at_home {
                 return Ok(response);
             }
             // Once: what comes back after that is the registry's last word.
@@ -146,6 +208,72 @@ impl Client {
             let rest = &mut response.into_body().into_reader().take(MAX_DRAIN);
             let _ = std::io::copy(rest, &mut std::io::sink());
         }
+    }
+
+    /// Sends a request for a document of at most `limit` bytes. One that breaks off is asked for
+    /// again.
+    pub(super) fn read(
+        &mut self,
+        ask: &Ask<'_>,
+        what: &str,
+        limit: u64,
+    ) -> Result<Document, StoreError> {
+        let mut failures = 0;
+        loop {
+            let response = self.send(ask)?;
+            if response.status() != 200 {
+                return Ok(Document::Other(response));
+            }
+            let (head, body) = response.into_parts();
+            match read_body(body, limit) {
+                Ok(bytes) => return Ok(Document::Whole(head.headers, bytes)),
+                Err(unread) => {
+                    failures += 1;
+                    self.again(unread, failures, what, limit, &ask.action)?;
+                }
+            }
+        }
+    }
+
+    /// Pauses before another attempt at a document, or says why there is none.
+    fn again(
+        &self,
+        unread: Unread,
+        failures: u32,
+        what: &str,
+        limit: u64,
+        action: &str,
+    ) -> Result<(), StoreError> {
+        let what = what.to_owned();
+        let error = match unread {
+            Unread::TooLarge => {
+                let limit = format!("{limit} bytes");
+                return Err(StoreError::LimitExceeded { what, limit });
+            }
+            Unread::Broken(error) => error,
+        };
+        let transient = is_transient_io(error.kind()) || is_timeout(&error);
+        if transient && self.retry.pause(failures, None) {
+            return Ok(());
+        }
+        Err(match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => StoreError::Truncated { what },
+            _ => self.network(action, error.to_string()),
+        })
+    }
+
+    /// The error that a response without success stands for.
+    pub(super) fn failure(&self, action: &str, response: Response<Body>) -> StoreError {
+        let registry = &self.endpoint.registry;
+        let advice = match &self.credentials_from {
+            Some(from) => format!(
+                "the credentials in {from} don't give the right to it; `fairing login {registry}` stores others"
+            ),
+            None => {
+                format!("there are no credentials for it; `fairing login {registry}` stores some")
+            }
+        };
+        Failure::read(response).into_error_with(registry, action, advice)
     }
 
     /// Goes over to TLS if `response` to plain HTTP is that of a TLS port; to HEAD such a port
@@ -162,14 +290,19 @@ impl Client {
             return Err(error);
         }
         self.endpoint.use_tls();
+        let ask = self.rebased(ask).ok_or(error)?;
+        self.send(&ask)
+    }
+
+    /// The same request with the scheme that is spoken now.
+    fn rebased<'a>(&self, ask: &Ask<'a>) -> Option<Ask<'a>> {
         let path = ask.url.path_and_query().map_or("", |path| path.as_str());
-        let home = self.endpoint.url("");
-        let url = home.and_then(|home| resolve(&home, path)).ok_or(error)?;
-        self.send(&Ask { url, ..ask.clone() })
+        let url = resolve(&self.endpoint.base()?, path)?;
+        Some(Ask { url, ..ask.clone() })
     }
 
     /// The header that answers the challenge; `None` if there is nothing to answer it with.
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Option<String>, StoreError> {
+    fn authenticate(&mut self, headers: &HeaderMap) -> Result<Option<String>, StoreError> {
         let headers = headers
             .get_all(WWW_AUTHENTICATE)
             .iter()
@@ -178,15 +311,15 @@ impl Client {
             return Ok(None);
         };
         let Endpoint { registry, path, .. } = &self.endpoint;
-        let default_files;
-        let files = match &self.credential_files {
-            Some(files) => files,
-            None => {
-                default_files = credentials::default_files();
-                &default_files
-            }
+        let known = match &self.purse {
+            Purse::Sources(sources) => sources.find(&format!("{registry}/{path}"))?,
+            Purse::Given(credentials) => Some(Known {
+                credentials: credentials.clone(),
+                from: "the log-in".to_owned(),
+            }),
         };
-        let known = credentials::find(files, &format!("{registry}/{path}"))?;
+        let (known, from) = known.map(|known| (known.credentials, known.from)).unzip();
+        self.credentials_from = from;
         Ok(match (challenge, known) {
             (_, Some(Credentials::Bearer(token))) => Some(format!("Bearer {token}")),
             (Challenge::Bearer { realm, service }, known) => {
@@ -195,9 +328,14 @@ impl Client {
                     Access::Pull => "pull",
                     Access::Push => "pull,push",
                 };
-                let scope = format!("repository:{path}:{actions}");
+                let path = &self.endpoint.path;
+                let scope = match self.purse {
+                    Purse::Sources(_) => Some(format!("repository:{path}:{actions}")),
+                    // It is only asked whether the user is known.
+                    Purse::Given(_) => None,
+                };
                 let service = service.as_deref();
-                let token = token::fetch(self, &realm, service, &scope, known.as_ref())?;
+                let token = token::fetch(self, &realm, service, scope.as_deref(), known.as_ref())?;
                 Some(format!("Bearer {token}"))
             }
             (Challenge::Basic, Some(Credentials::Basic(basic))) => Some(format!("Basic {basic}")),
@@ -205,20 +343,24 @@ impl Client {
         })
     }
 
-    /// Sends with what authorization there is, and follows redirects of reads.
-    fn follow(&self, ask: &Ask<'_>) -> Result<Response<Body>, StoreError> {
+    /// Sends with what authorization there is, and follows redirects of reads; also gives whether
+    /// the answer is the registry's own. Authorization that was left behind once stays behind, even
+    /// where another host sends back.
+    fn follow(&self, ask: &Ask<'_>) -> Result<(Response<Body>, bool), StoreError> {
         let mut url = ask.url.clone();
+        let mut at_home = true;
         for _ in 0..=MAX_REDIRECTS {
             let mut headers = ask.headers.clone();
+            at_home = at_home && self.endpoint.is_home(&url);
             if let Some(authorization) = &self.authorization
-                && self.endpoint.is_home(&url)
+                && at_home
             {
                 headers.push(("authorization", authorization.clone()));
             }
             let response = self.exchange(ask.method, &url, &headers, &ask.payload, &ask.action)?;
             let moved = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
             if !moved || !matches!(ask.method, Method::Get | Method::Head) {
-                return Ok(response);
+                return Ok((response, at_home));
             }
             let location = header(&response, LOCATION).unwrap_or_default();
             url = resolve(&url, location)
@@ -232,116 +374,10 @@ impl Client {
         }
         Err(self.network(&ask.action, format!("more than {MAX_REDIRECTS} redirects")))
     }
-
-    /// One request with exactly these headers; transient failures are tried again.
-    pub(super) fn exchange(
-        &self,
-        method: Method,
-        url: &Uri,
-        headers: &[(&'static str, String)],
-        payload: &Payload<'_>,
-        action: &str,
-    ) -> Result<Response<Body>, StoreError> {
-        let mut pause = self.retry.pause;
-        let mut attempt = 1;
-        loop {
-            let last = attempt >= self.retry.attempts;
-            match self.once(method, url, headers, payload)? {
-                Ok(response) => {
-                    let wait = retry_after(&response).unwrap_or(pause);
-                    let transient = matches!(
-                        response.status().as_u16(),
-                        408 | 429 | 500 | 502 | 503 | 504
-                    );
-                    if last || !transient || wait > MAX_PAUSE {
-                        return Ok(response);
-                    }
-                    std::thread::sleep(wait);
-                }
-                Err(error) if last || !is_transient(&error) => {
-                    return Err(self.broken(action, error));
-                }
-                Err(_) => std::thread::sleep(pause),
-            }
-            pause *= 3;
-            attempt += 1;
-        }
-    }
-
-    fn once(
-        &self,
-        method: Method,
-        url: &Uri,
-        headers: &[(&'static str, String)],
-        payload: &Payload<'_>,
-    ) -> Result<Result<Response<Body>, ureq::Error>, StoreError> {
-        let mut request = Request::builder().uri(url).method(match method {
-            Method::Get => "GET",
-            Method::Head => "HEAD",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-        });
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
-        let agent = self.agents.of(url);
-        let empty: &[u8] = &[];
-        let result = match payload {
-            Payload::File(path) => {
-                let file =
-                    File::open(path).map_err(|error| StoreError::io("cannot open", path, error))?;
-                request.body(file).map(|request| agent.run(request))
-            }
-            Payload::Bytes(bytes) => request.body(*bytes).map(|request| agent.run(request)),
-            Payload::None if matches!(method, Method::Post | Method::Put) => {
-                request.body(empty).map(|request| agent.run(request))
-            }
-            Payload::None => request.body(()).map(|request| agent.run(request)),
-        };
-        Ok(result.unwrap_or_else(|error| Err(ureq::Error::Http(error))))
-    }
-
-    fn broken(&self, action: &str, error: ureq::Error) -> StoreError {
-        let text = match error {
-            ureq::Error::Io(error) => error.to_string(),
-            error => error.to_string(),
-        };
-        if text.contains("InvalidContentType") {
-            // What TLS says of a server that answers in plain text.
-            return StoreError::PlainHttpRefused {
-                registry: self.endpoint.registry.clone(),
-            };
-        }
-        self.network(action, text)
-    }
-
-    /// An error of the way to the registry.
-    pub(super) fn network(&self, action: &str, reason: impl AsRef<str>) -> StoreError {
-        StoreError::Network {
-            registry: self.endpoint.registry.clone(),
-            action: action.to_owned(),
-            reason: sanitize(reason.as_ref()),
-        }
-    }
 }
 
-/// The pause that the registry asks for, in whole seconds (a date is taken as none).
-fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    header(response, RETRY_AFTER)?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
-}
-
-/// Whether a connection that worked broke; a refused one, a wrong name or bad certificates stay.
-fn is_transient(error: &ureq::Error) -> bool {
-    matches!(error, ureq::Error::Io(error) if matches!(
-        error.kind(),
-        ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof
-            | ErrorKind::Interrupted
-    ))
+/// Whether nothing came for too long, which the agent tells in a way of its own.
+pub(super) fn is_timeout(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(ureq::Error::Timeout(_)))
 }

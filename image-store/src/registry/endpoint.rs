@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
-use crate::reference::{DEFAULT_REGISTRY, Reference};
+use super::config::Place;
+use crate::reference::DEFAULT_REGISTRY;
 
 /// The host that serves Docker Hub.
 const HUB_HOST: &str = "registry-1.docker.io";
@@ -15,30 +16,38 @@ const HUB_HOST: &str = "registry-1.docker.io";
 pub(super) struct Endpoint {
     /// `host[:port]` as the user names it, for messages and credentials.
     pub(super) registry: String,
-    /// Name of the repository within the registry.
+    /// Name of the repository within the registry; empty for the registry itself.
     pub(super) path: String,
     host: String,
     plain: bool,
+    /// Whether plain HTTP may take the place of TLS that is not there.
+    may_fall_back: bool,
     plain_hosts: Vec<String>,
 }
 
 impl Endpoint {
-    /// The place of `reference`; plain HTTP for loopback and for `plain_hosts`, else TLS.
-    pub(super) fn new(reference: &Reference, plain_hosts: &[String]) -> Self {
-        let registry = reference.registry().to_owned();
+    /// A place; plain HTTP for loopback and for `plain_hosts`, else TLS.
+    pub(super) fn new(place: &Place, plain_hosts: &[String]) -> Self {
+        let registry = place.location.registry.clone();
         let host = if registry == DEFAULT_REGISTRY {
             HUB_HOST.to_owned()
         } else {
             registry.clone()
         };
-        let plain = may_be_plain(&host, plain_hosts);
-        let path = reference.path().to_owned();
+        let mut plain_hosts = plain_hosts.to_vec();
+        if place.security.plain || place.security.insecure {
+            plain_hosts.push(host.clone());
+        }
+        // An insecure place may well speak TLS; it is asked for that first.
+        let configured = may_be_plain(&host, &plain_hosts);
+        let plain = configured && (place.security.plain || !place.security.insecure);
         Self {
             registry,
-            path,
+            path: place.location.path.clone(),
             host,
             plain,
-            plain_hosts: plain_hosts.to_vec(),
+            may_fall_back: place.security.insecure,
+            plain_hosts,
         }
     }
 
@@ -52,6 +61,19 @@ impl Endpoint {
         self.plain = false;
     }
 
+    /// Goes over to plain HTTP, where that is allowed in the place of TLS; whether it is.
+    pub(super) fn fall_back(&mut self) -> bool {
+        let falls = self.may_fall_back && !self.plain;
+        self.plain |= falls;
+        falls
+    }
+
+    /// The URL by which a registry says that it is one, and whether it knows the user.
+    pub(super) fn base(&self) -> Option<Uri> {
+        let scheme = if self.plain { "http" } else { "https" };
+        format!("{scheme}://{}/v2/", self.host).parse().ok()
+    }
+
     /// The URL of `suffix` (such as `manifests/latest`) in this repository.
     pub(super) fn url(&self, suffix: &str) -> Option<Uri> {
         let scheme = if self.plain { "http" } else { "https" };
@@ -62,7 +84,7 @@ impl Endpoint {
 
     /// Whether `url` is at the registry itself: the only place that gets credentials.
     pub(super) fn is_home(&self, url: &Uri) -> bool {
-        self.url("").is_some_and(|home| same_origin(&home, url))
+        self.base().is_some_and(|home| same_origin(&home, url))
     }
 
     /// Whether a URL that a registry answered with may be followed: TLS always; plain HTTP only
@@ -152,7 +174,8 @@ fn host_of(authority: &str) -> &str {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine, whatever resolves names.
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || host
@@ -165,11 +188,15 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::{Purpose, Settings};
     use super::*;
+    use crate::reference::Reference;
 
     fn endpoint(reference: &str, plain: &[&str]) -> Endpoint {
         let plain: Vec<String> = plain.iter().map(|host| (*host).to_owned()).collect();
-        Endpoint::new(&Reference::parse(reference).unwrap(), &plain)
+        let reference = Reference::parse(reference).unwrap();
+        let places = Settings::default().places(&reference, Purpose::Read);
+        Endpoint::new(&places.unwrap()[0], &plain)
     }
 
     fn url(text: &str) -> Uri {

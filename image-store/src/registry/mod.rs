@@ -9,12 +9,18 @@ mod answer;
 mod blob;
 mod challenge;
 mod client;
+mod config;
 mod credentials;
 mod endpoint;
+mod exchange;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod login;
+mod mirrors;
+mod proxy;
 mod push;
 mod referrers;
+mod tls;
 mod token;
 mod upload;
 
@@ -29,11 +35,13 @@ use crate::manifest::Descriptor;
 use crate::media_type;
 use crate::origin::{FetchOptions, Origin, RawManifest};
 use crate::reference::Reference;
-use answer::{failure, header, read_body};
+use answer::header;
 use blob::BlobReader;
-use client::{Access, Ask, Client, Method, Payload};
-use endpoint::Endpoint;
+use client::{Ask, Client, Document, Method, Payload};
+use mirrors::{Mirrors, Missing};
 
+pub use config::{ConfigFolders, Registries};
+pub use login::{Keep, Scope, check_login, forget_login, keep_login, known_user};
 pub use push::{push_bundle, push_signature};
 pub(crate) use upload::upload;
 
@@ -41,11 +49,9 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-diges
 
 /// An image of a registry.
 pub(crate) struct RegistryOrigin {
-    client: Client,
+    places: Mirrors,
     reference: Reference,
     max_manifest: u64,
-    /// The registry answered that it has no API for referrers: it isn't asked again.
-    lists_by_tag: bool,
 }
 
 impl RegistryOrigin {
@@ -54,17 +60,17 @@ impl RegistryOrigin {
         reference: &Reference,
         options: &FetchOptions,
     ) -> Result<Self, StoreError> {
-        let endpoint = Endpoint::new(reference, &options.plain_http_hosts);
         Ok(Self {
-            client: Client::new(endpoint, Access::Pull),
+            places: Mirrors::of(reference, options)?,
             reference: reference.clone(),
             max_manifest: options.limits.manifest,
-            lists_by_tag: false,
         })
     }
 
-    fn get(&mut self, name: &str) -> Result<Option<RawManifest>, StoreError> {
-        get_manifest(&mut self.client, name, self.max_manifest)
+    fn get(&mut self, name: &str, missing: Missing) -> Result<Option<RawManifest>, StoreError> {
+        let limit = self.max_manifest;
+        self.places
+            .first(missing, |client| get_manifest(client, name, limit))
     }
 
     fn unknown(&self, reference: String) -> StoreError {
@@ -83,22 +89,24 @@ impl Origin for RegistryOrigin {
             .tag()
             .unwrap_or(crate::reference::DEFAULT_TAG)
             .to_owned();
-        self.get(&tag)?
+        self.get(&tag, Missing::Weak)?
             .ok_or_else(|| self.unknown(self.reference.to_string()))
     }
 
     fn manifest(&mut self, digest: &Digest) -> Result<RawManifest, StoreError> {
-        let found = self
-            .get(digest.as_ref())?
-            .ok_or_else(|| self.unknown(self.reference.at_digest(digest).to_string()))?;
-        if found.digest == *digest {
-            return Ok(found);
-        }
-        Err(StoreError::DigestMismatch {
-            what: format!("manifest of {}", self.reference.repository()),
-            expected: digest.to_string(),
-            found: found.digest.to_string(),
-        })
+        let (limit, repository) = (self.max_manifest, self.reference.repository());
+        let found = self.places.first(Missing::Weak, |client| {
+            let found = get_manifest(client, digest.as_ref(), limit)?;
+            match found {
+                Some(found) if found.digest != *digest => Err(StoreError::DigestMismatch {
+                    what: format!("manifest of {repository}"),
+                    expected: digest.to_string(),
+                    found: found.digest.to_string(),
+                }),
+                found => Ok(found),
+            }
+        })?;
+        found.ok_or_else(|| self.unknown(self.reference.at_digest(digest).to_string()))
     }
 
     fn blob(
@@ -106,11 +114,17 @@ impl Origin for RegistryOrigin {
         digest: &Digest,
         size: u64,
     ) -> Result<Box<dyn Read + Send + '_>, StoreError> {
-        Ok(Box::new(BlobReader::open(&mut self.client, digest, size)?))
+        let body = self.places.first(Missing::Weak, |client| {
+            blob::open(client, digest, size).map(Some)
+        })?;
+        // `open` has no answer that is none.
+        let body = body.ok_or_else(|| self.unknown(self.reference.to_string()))?;
+        let client = self.places.chosen();
+        Ok(Box::new(BlobReader::new(client, digest, size, body)))
     }
 
     fn tagged(&mut self, tag: &str) -> Result<Option<RawManifest>, StoreError> {
-        self.get(tag)
+        self.get(tag, Missing::Strong)
     }
 
     fn referrers(
@@ -118,14 +132,11 @@ impl Origin for RegistryOrigin {
         subject: &Digest,
         kind: Option<&str>,
     ) -> Result<Vec<Descriptor>, StoreError> {
-        if !self.lists_by_tag {
-            let listed = referrers::by_api(&mut self.client, subject, kind, self.max_manifest)?;
-            if let Some(listed) = listed {
-                return Ok(listed);
-            }
-            self.lists_by_tag = true;
-        }
-        referrers::by_tag(&mut self.client, subject, self.max_manifest)
+        let limit = self.max_manifest;
+        let listed = self.places.first(Missing::Strong, |client| {
+            referrers::listed(client, subject, kind, limit)
+        })?;
+        Ok(listed.unwrap_or_default())
     }
 }
 
@@ -143,13 +154,17 @@ pub fn resolve(
     }
     let mut origin = RegistryOrigin::connect(reference, options)?;
     let tag = reference.tag().unwrap_or(crate::reference::DEFAULT_TAG);
-    let ask = ask_manifest(&origin.client, Method::Head, tag)?;
-    let response = origin.client.send(&ask)?;
-    match response.status().as_u16() {
-        200 => Ok(header(&response, CONTENT_DIGEST).and_then(|digest| parse_digest(digest).ok())),
-        404 => Err(origin.unknown(reference.to_string())),
-        _ => Err(failure(reference.registry(), &ask.action, response)),
-    }
+    let found = origin.places.first(Missing::Weak, |client| {
+        let ask = ask_manifest(client, Method::Head, tag)?;
+        let response = client.send(&ask)?;
+        let told = header(&response, CONTENT_DIGEST);
+        match response.status().as_u16() {
+            200 => Ok(Some(told.and_then(|digest| parse_digest(digest).ok()))),
+            404 => Ok(None),
+            _ => Err(client.failure(&ask.action, response)),
+        }
+    })?;
+    found.ok_or_else(|| origin.unknown(reference.to_string()))
 }
 
 fn ask_manifest(client: &Client, method: Method, name: &str) -> Result<Ask<'static>, StoreError> {
@@ -169,18 +184,15 @@ fn get_manifest(
     limit: u64,
 ) -> Result<Option<RawManifest>, StoreError> {
     let ask = ask_manifest(client, Method::Get, name)?;
-    let response = client.send(&ask)?;
-    match response.status().as_u16() {
-        200 => {}
-        404 => return Ok(None),
-        _ => return Err(failure(&client.endpoint().registry, &ask.action, response)),
-    }
-    let told = header(&response, CONTENT_TYPE)
-        .unwrap_or_default()
-        .to_owned();
-    let told_digest = header(&response, CONTENT_DIGEST).map(str::to_owned);
     let what = format!("manifest {name} of registry {}", client.endpoint().registry);
-    let bytes = read_body(response, &what, limit)?;
+    let (headers, bytes) = match client.read(&ask, &what, limit)? {
+        Document::Whole(headers, bytes) => (headers, bytes),
+        Document::Other(response) if response.status() == 404 => return Ok(None),
+        Document::Other(response) => return Err(client.failure(&ask.action, response)),
+    };
+    let text = |name| headers.get(name)?.to_str().ok().map(str::to_owned);
+    let told = text(CONTENT_TYPE).unwrap_or_default();
+    let told_digest = text(CONTENT_DIGEST);
     let digest = sha256(&bytes);
     // A wrong header is no attack that matters, but it is a sure sign of a garbled answer.
     if let Some(told) = told_digest.and_then(|told| parse_digest(&told).ok())

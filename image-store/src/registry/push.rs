@@ -5,9 +5,9 @@ use ureq::Body;
 use ureq::http::header::{HeaderName, LOCATION};
 use ureq::http::{Response, Uri};
 
-use super::answer::{failure, header};
+use super::answer::header;
 use super::client::{Access, Ask, Client, Method, Payload};
-use super::endpoint::{Endpoint, encode_query, resolve};
+use super::endpoint::{encode_query, resolve};
 use super::get_manifest;
 use crate::cosign;
 use crate::digest::sha256;
@@ -35,8 +35,7 @@ pub fn push_signature(
     signature: &str,
     options: &FetchOptions,
 ) -> Result<Digest, StoreError> {
-    let endpoint = Endpoint::new(reference, &options.plain_http_hosts);
-    let mut client = Client::new(endpoint, Access::Push);
+    let mut client = Client::new(reference, Access::Push, options)?;
     add_signature(
         &mut client,
         subject,
@@ -83,8 +82,7 @@ pub fn push_bundle(
     bundle: &[u8],
     options: &FetchOptions,
 ) -> Result<Digest, StoreError> {
-    let endpoint = Endpoint::new(reference, &options.plain_http_hosts);
-    let mut client = Client::new(endpoint, Access::Push);
+    let mut client = Client::new(reference, Access::Push, options)?;
     add_bundle(&mut client, subject, bundle, options.limits.manifest)
 }
 
@@ -262,6 +260,6 @@ fn expect(
     if response.status() == status {
         Ok(response)
     } else {
-        Err(failure(&client.endpoint().registry, action, response))
+        Err(client.failure(action, response))
     }
 }

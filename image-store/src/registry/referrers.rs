@@ -2,12 +2,11 @@
 //! in for it where a registry has none.
 
 use oci_spec::image::Digest;
-use ureq::Body;
-use ureq::http::header::{CONTENT_TYPE, LINK};
-use ureq::http::{Response, Uri};
+use ureq::http::Uri;
+use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, LINK};
 
-use super::answer::{failure, header, read_body, sanitize};
-use super::client::{Ask, Client, Method, Payload};
+use super::answer::sanitize;
+use super::client::{Ask, Client, Document, Method, Payload};
 use super::endpoint::{encode_query, resolve};
 use super::get_manifest;
 use crate::error::StoreError;
@@ -18,12 +17,34 @@ use crate::referrer::{self, MAX_LISTED};
 /// Pages of one list. Registries give some hundred entries on each.
 const MAX_PAGES: usize = 16;
 
+/// What refers to `subject` by what this registry lists, by its API or else at the tag; `None` if
+/// nothing does.
+pub(super) fn listed(
+    client: &mut Client,
+    subject: &Digest,
+    kind: Option<&str>,
+    limit: u64,
+) -> Result<Option<Vec<Descriptor>>, StoreError> {
+    let listed = match client.lists_by_tag {
+        true => None,
+        false => by_api(client, subject, kind, limit)?,
+    };
+    let listed = match listed {
+        Some(listed) => listed,
+        None => {
+            client.lists_by_tag = true;
+            by_tag(client, subject, limit)?
+        }
+    };
+    Ok((!listed.is_empty()).then_some(listed))
+}
+
 /// Asks the API for what refers to `subject`; `None` if the registry has no such API.
 ///
 /// # Errors
 /// [`StoreError::NotJson`] or [`StoreError::BadManifest`] for a list that is none,
 /// [`StoreError::Network`] for a next page elsewhere than at the registry itself.
-pub(super) fn by_api(
+fn by_api(
     client: &mut Client,
     subject: &Digest,
     kind: Option<&str>,
@@ -43,23 +64,22 @@ pub(super) fn by_api(
             payload: Payload::None,
             action: format!("listing referrers of {subject}"),
         };
-        let response = client.send(&ask)?;
-        match response.status().as_u16() {
-            // Whoever serves something else at this path has not heard of the API.
-            200 if pages > 0 || is_index(&response) => {}
-            200 | 400 | 404 | 405 | 406 | 415 | 501 if pages == 0 => return Ok(None),
-            _ => return Err(failure(&client.endpoint().registry, &ask.action, response)),
-        }
-        pages += 1;
-        let after = next_page(&response);
         let what = format!(
             "referrers of {subject} at registry {}",
             client.endpoint().registry
         );
-        found.extend(referrer::parse_list(
-            &what,
-            &read_body(response, &what, limit)?,
-        )?);
+        let (headers, list) = match client.read(&ask, &what, limit)? {
+            // Whoever serves something else at this path has not heard of the API.
+            Document::Whole(headers, _) if pages == 0 && !is_index(&headers) => return Ok(None),
+            Document::Whole(headers, list) => (headers, list),
+            Document::Other(response) => match response.status().as_u16() {
+                400 | 404 | 405 | 406 | 415 | 501 if pages == 0 => return Ok(None),
+                _ => return Err(client.failure(&ask.action, response)),
+            },
+        };
+        pages += 1;
+        let after = next_page(&headers);
+        found.extend(referrer::parse_list(&what, &list)?);
         if found.len() >= MAX_LISTED || pages >= MAX_PAGES {
             found.truncate(MAX_LISTED);
             break;
@@ -72,7 +92,7 @@ pub(super) fn by_api(
 }
 
 /// Reads the list at the tag that the distribution specification sets aside for it.
-pub(super) fn by_tag(
+fn by_tag(
     client: &mut Client,
     subject: &Digest,
     limit: u64,
@@ -87,8 +107,12 @@ pub(super) fn by_tag(
     referrer::parse_list(&what, &list.bytes)
 }
 
-fn is_index(response: &Response<Body>) -> bool {
-    let told = header(response, CONTENT_TYPE).unwrap_or_default();
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn is_index(headers: &HeaderMap) -> bool {
+    let told = text(headers, CONTENT_TYPE).unwrap_or_default();
     let told = told.split(';').next().unwrap_or_default().trim();
     told.eq_ignore_ascii_case(media_type::OCI_INDEX)
 }
@@ -105,8 +129,8 @@ fn same_place(client: &Client, base: &Uri, link: &str, action: &str) -> Result<U
 }
 
 /// The URL of the next page (RFC 8288: `<URL>; rel="next"`).
-fn next_page(response: &Response<Body>) -> Option<String> {
-    let mut rest = header(response, LINK)?;
+fn next_page(headers: &HeaderMap) -> Option<String> {
+    let mut rest = text(headers, LINK)?;
     while let Some((_, after)) = rest.split_once('<') {
         let (url, after) = after.split_once('>')?;
         let (parameters, others) = after.split_once(',').unwrap_or((after, ""));

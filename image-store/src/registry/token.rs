@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use ureq::http::Uri;
 
-use super::answer::{failure, read_body, sanitize};
+use super::answer::{Unread, read_body, sanitize};
 use super::client::{Client, Method, Payload};
 use super::credentials::Credentials;
 use super::endpoint::encode_query;
@@ -20,12 +20,12 @@ struct Answer {
     access_token: String,
 }
 
-/// Gets a token for `scope`, with credentials where there are some, else anonymously.
+/// Gets a token for `scope` (none asks who the user is), with credentials where there are some, else anonymously.
 pub(super) fn fetch(
     client: &Client,
     realm: &str,
     service: Option<&str>,
-    scope: &str,
+    scope: Option<&str>,
     credentials: Option<&Credentials>,
 ) -> Result<String, StoreError> {
     let registry = &client.endpoint().registry;
@@ -47,10 +47,11 @@ pub(super) fn fetch(
             sanitize(&url.to_string())
         )));
     }
-    let mut query = format!("scope={}", encode_query(scope));
-    if let Some(service) = service {
-        query.push_str(&format!("&service={}", encode_query(service)));
-    }
+    let query: Vec<String> = [("scope", scope), ("service", service)]
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", encode_query(value?))))
+        .collect();
+    let query = query.join("&");
     let response = match credentials {
         Some(Credentials::Refresh(token)) => {
             let form = format!(
@@ -82,10 +83,16 @@ pub(super) fn fetch(
         }
     };
     if response.status() != 200 {
-        return Err(failure(registry, &action, response));
+        return Err(client.failure(&action, response));
     }
     let what = format!("token of registry {registry}");
-    let bytes = read_body(response, &what, MAX_ANSWER)?;
+    let bytes = read_body(response.into_body(), MAX_ANSWER).map_err(|unread| match unread {
+        Unread::TooLarge => StoreError::LimitExceeded {
+            what: what.clone(),
+            limit: format!("{MAX_ANSWER} bytes"),
+        },
+        Unread::Broken(broken) => error(&broken.to_string()),
+    })?;
     // The text of the parser may quote the answer, and with it the token.
     let answer: Answer = serde_json::from_slice(&bytes).map_err(|error| StoreError::NotJson {
         what,

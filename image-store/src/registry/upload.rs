@@ -1,7 +1,6 @@
 //! A whole image into a registry: blobs, then the documents that name them, the name last.
 
 use super::client::{Access, Client, Payload};
-use super::endpoint::Endpoint;
 use super::get_manifest;
 use super::push::{begin_upload, finish_upload, has_blob, push_blob, push_manifest, push_referrer};
 use crate::copy::{At, Blob, Plan, Source};
@@ -31,8 +30,7 @@ pub(crate) fn upload(
             reason: format!("the image has digest {}, not {digest}", plan.top.digest),
         });
     }
-    let endpoint = Endpoint::new(to, &access.plain_http_hosts);
-    let mut client = Client::new(endpoint, Access::Push);
+    let mut client = Client::new(to, Access::Push, access)?;
     let from = home
         .filter(|home| home.registry() == to.registry() && home.path() != to.path())
         .map(Reference::path);

@@ -1,7 +1,6 @@
 //! `fairing fetch`: brings images into the store.
 
 use clap::Args;
-use image_store::ImageSource;
 
 use super::{Subcommand, for_each};
 use crate::arguments::image_flags::Pull;
@@ -9,7 +8,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::image_choice::in_store;
 use crate::verify::{Verifier, warn_if_unsigned};
-use crate::{fetching, output};
+use crate::{fetching, output, registries};
 
 /// Arguments of `fetch`.
 #[derive(Debug, Args)]
@@ -31,8 +30,10 @@ impl Subcommand for Fetch {
         let verifier = Verifier::new(context)?;
         for_each(&self.images, |image| {
             let _pin = context.store().pin()?;
+            let names = registries::full_names(context, image)?;
             // A digest alone tells no registry.
-            if self.pull != Pull::Always || image.starts_with("sha256:") {
+            let is_digest = names.iter().any(|name| name.starts_with("sha256:"));
+            if self.pull != Pull::Always || is_digest {
                 match in_store(context, image) {
                     Ok(choice) => {
                         let image = verifier.at_start(&choice.reference, &choice.top)?;
@@ -40,13 +41,12 @@ impl Subcommand for Fetch {
                         choice.note_use(context);
                         return output::line(image.image().manifest_digest().as_ref());
                     }
-                    Err(Failure::NotInStore { reference })
-                        if self.pull == Pull::Missing && !reference.starts_with("sha256:") => {}
+                    Err(Failure::NotInStore { .. }) if self.pull == Pull::Missing && !is_digest => {
+                    }
                     Err(failure) => return Err(failure),
                 }
             }
-            let source = ImageSource::parse(image)?;
-            let fetched = fetching::fetch(context, &verifier, &source, None)?;
+            let fetched = fetching::fetch_first(context, &verifier, &names)?;
             warn_if_unsigned(&fetched.proof);
             output::line(fetched.image.manifest_digest().as_ref())
         })

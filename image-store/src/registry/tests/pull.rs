@@ -1,15 +1,4 @@
-use std::io::Read;
-
 use super::*;
-
-fn read(origin: &mut RegistryOrigin, content: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = Vec::new();
-    origin
-        .blob(&sha256(content), content.len() as u64)?
-        .read_to_end(&mut bytes)
-        .map_err(|error| StoreError::from_read("blob", error))?;
-    Ok(bytes)
-}
 
 #[test]
 fn a_manifest_by_tag_by_digest_and_at_the_signature_tag() {
@@ -247,41 +236,6 @@ fn a_long_rate_limit_is_told_and_not_waited_for() {
         .to_string();
     assert!(error.contains("limits the rate"), "{error}");
     assert_eq!(server.lines().len(), 1);
-}
-
-#[test]
-fn a_cut_blob_goes_on_where_it_was_cut() {
-    let content = b"0123456789";
-    let server = Server::start(move |seen| match seen.header("range") {
-        None => Reply::new(200, &content[..4]).announcing(10),
-        Some("bytes=4-") => Reply::new(206, &content[4..7])
-            .announcing(6)
-            .header("Content-Range", "bytes 4-9/10"),
-        Some("bytes=7-") => Reply::new(206, &content[7..]).header("Content-Range", "bytes 7-9/10"),
-        Some(_) => Reply::new(416, ""),
-    });
-    assert_eq!(
-        read(&mut origin(&server, "a", Vec::new()), content).unwrap(),
-        content
-    );
-}
-
-#[test]
-fn a_blob_that_stays_cut_is_truncated() {
-    for resumed in [404, 200, 206] {
-        let server = Server::start(move |seen| match seen.header("range") {
-            None => Reply::new(200, "0123").announcing(10),
-            Some(_) => Reply::new(resumed, "")
-                .announcing(6)
-                .header("Content-Range", "bytes 4-9/10"),
-        });
-        let error = read(&mut origin(&server, "a", Vec::new()), b"0123456789").unwrap_err();
-        assert!(
-            matches!(error, StoreError::Truncated { .. }),
-            "{resumed}: {error}"
-        );
-        assert!(server.lines().len() <= 4, "{resumed}");
-    }
 }
 
 #[test]

@@ -68,7 +68,8 @@ impl Subcommand for Sign {
 impl Sign {
     /// The image as the store has it; else as its registry has it now.
     fn target(&self, context: &Context, options: &FetchOptions) -> Result<Target, Failure> {
-        let name = self.image.strip_prefix("docker://").unwrap_or(&self.image);
+        let image = registries::full_name(context, &self.image)?;
+        let name = image.strip_prefix("docker://").unwrap_or(&image);
         if let Some(record) = context.store().find(name)? {
             // Imported images may have no registry, or one that has never seen them.
             let in_registry = record.source.starts_with("docker://")
@@ -82,7 +83,7 @@ impl Sign {
                 in_registry,
             });
         }
-        let source = ImageSource::parse(&self.image)?;
+        let source = ImageSource::parse(&image)?;
         let Some(reference) = source.reference() else {
             return Err(Failure::Other(format!(
                 "{source} can't be signed in place; `fairing image import` it first"

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::image_choice::record;
 use crate::verify::{circumstances, layer};
-use crate::{output, policy_files};
+use crate::{output, policy_files, registries};
 
 /// Arguments of `trust explain`.
 #[derive(Debug, Args)]
@@ -43,7 +43,8 @@ impl Explain {
         let record = match record(context, &self.image) {
             Ok(record) => record,
             Err(Failure::NotInStore { .. }) => {
-                let name = self.image.strip_prefix("docker://").unwrap_or(&self.image);
+                let image = registries::full_name(context, &self.image)?;
+                let name = image.strip_prefix("docker://").unwrap_or(&image);
                 let reference = Reference::parse(name)?;
                 let repository = Repository::parse(&reference.repository())?;
                 let mut explanation = explain_name(

@@ -1,0 +1,207 @@
+//! What is configured of registries: where a name is looked for, over what, and what short names
+//! mean. fairing's own files come first, `registries.toml` of the local over that of the system
+//! configuration; then what `containers-registries.conf(5)` says, read in place. The name that
+//! policy sees is never changed by any of it.
+
+mod containers;
+mod location;
+mod native;
+mod rule;
+mod settings;
+mod short_name;
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::StoreError;
+use crate::layout::files::open_regular;
+use crate::reference::Reference;
+
+pub(super) use location::{Location, Prefix};
+pub(super) use rule::{Mirror, PullFrom, Rule, Security};
+pub(super) use settings::{Place, Purpose, Settings, Transfer};
+
+/// Bytes of a configuration file.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Drop-in files of one folder.
+const MAX_DROP_INS: usize = 1024;
+
+/// The file in a configuration folder of fairing.
+const NATIVE_FILE: &str = "registries.toml";
+
+/// The configuration of registries. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Registries(Arc<Settings>);
+
+/// Where the configuration of registries is.
+#[derive(Debug, Clone)]
+pub struct ConfigFolders {
+    /// The administrator's folder (`/etc/fairing`).
+    pub local: PathBuf,
+    /// The vendor's folder (`/usr/lib/fairing`).
+    pub system: PathBuf,
+}
+
+impl Registries {
+    /// Reads the configuration. Certificates and credentials are read when a registry wants them.
+    ///
+    /// # Errors
+    /// [`StoreError::Configuration`] for a file that can't be understood, [`StoreError::Io`] for one
+    /// that can't be read.
+    pub fn load(folders: &ConfigFolders) -> Result<Self, StoreError> {
+        let mut settings = Settings::default();
+        let mut with_containers = true;
+        for folder in [&folders.local, &folders.system] {
+            let path = folder.join(NATIVE_FILE);
+            let Some(text) = read(&path)? else { continue };
+            let file = native::parse(&text, &path).map_err(|reason| wrong(&path, reason))?;
+            with_containers = file.reads_containers.unwrap_or(with_containers);
+            settings.add(file);
+        }
+        if with_containers {
+            for path in containers_files(|name| std::env::var_os(name))? {
+                let Some(text) = read(&path)? else { continue };
+                let file =
+                    containers::parse(&text, &path).map_err(|reason| wrong(&path, reason))?;
+                settings.add(file);
+            }
+        }
+        settings.auth_folder = Some(folders.local.join("auth.d"));
+        Ok(Self(Arc::new(settings)))
+    }
+
+    /// The images that `text` may mean: itself where it names a registry, else what the aliases or
+    /// the search list say.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidReference`].
+    pub fn candidates(&self, text: &str) -> Result<Vec<Reference>, StoreError> {
+        self.0.short_names.candidates(text)
+    }
+
+    /// Whether the first registry that knows a short name decides, where several could be meant.
+    /// Without that, only a name in full will do.
+    #[must_use]
+    pub fn takes_first_found(&self) -> bool {
+        self.0.short_names.takes_first_found()
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(settings: Settings) -> Self {
+        Self(Arc::new(settings))
+    }
+
+    /// The configuration that these texts of `registries.toml` and `registries.conf` make.
+    #[cfg(test)]
+    pub(super) fn parse(native: &str, containers: &str) -> Result<Self, String> {
+        let mut settings = Settings::default();
+        settings.add(native::parse(
+            native,
+            Path::new("/etc/fairing/registries.toml"),
+        )?);
+        let path = Path::new("/etc/containers/registries.conf");
+        settings.add(containers::parse(containers, path)?);
+        Ok(Self::of(settings))
+    }
+}
+
+/// What one file says.
+#[derive(Debug, Default)]
+struct ConfigFile {
+    rules: Vec<Rule>,
+    plain_http: Option<Vec<String>>,
+    search: Option<Vec<Location>>,
+    takes_first_found: Option<bool>,
+    aliases: Vec<(String, Location)>,
+    retries: Option<u32>,
+    connect_timeout: Option<Duration>,
+    stall_timeout: Option<Duration>,
+    certificate_folders: Option<Vec<PathBuf>>,
+    reads_containers: Option<bool>,
+}
+
+fn wrong(path: &Path, reason: String) -> StoreError {
+    StoreError::Configuration {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// The files of containers-registries.conf(5), the one that counts most first: drop-ins, the last
+/// name first, then the file itself.
+fn containers_files(
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Vec<PathBuf>, StoreError> {
+    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+    if let Some(file) = variable("CONTAINERS_REGISTRIES_CONF") {
+        let file = PathBuf::from(file);
+        let mut folder = file.clone().into_os_string();
+        folder.push(".d");
+        return with_drop_ins(file, Path::new(&folder));
+    }
+    let mut files = Vec::new();
+    let config = variable("XDG_CONFIG_HOME").map(PathBuf::from);
+    let config = config.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".config")));
+    let own = config.map(|config| config.join("containers"));
+    let etc = PathBuf::from("/etc/containers");
+    for folder in own.into_iter().chain([etc]) {
+        let file = folder.join("registries.conf");
+        files.extend(with_drop_ins(file, &folder.join("registries.conf.d"))?);
+    }
+    Ok(files)
+}
+
+fn with_drop_ins(file: PathBuf, folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut files = Vec::new();
+    match std::fs::read_dir(folder) {
+        Ok(entries) => {
+            for entry in entries.take(MAX_DROP_INS) {
+                let path = entry
+                    .map_err(|error| StoreError::io("cannot read", folder, error))?
+                    .path();
+                if path
+                    .extension()
+                    .is_some_and(|extension| extension == "conf")
+                {
+                    files.push(path);
+                }
+            }
+        }
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) => {}
+        Err(error) => return Err(StoreError::io("cannot read", folder, error)),
+    }
+    files.sort_unstable_by(|a, b| b.cmp(a));
+    files.push(file);
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<Option<String>, StoreError> {
+    let Some((file, _)) = open_regular(path)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| StoreError::io("cannot read", path, error))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(wrong(path, format!("it is larger than {MAX_FILE} bytes")));
+    }
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|_| wrong(path, "it is not UTF-8 text".to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

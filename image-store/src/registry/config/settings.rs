@@ -1,0 +1,157 @@
+//! All files together: which rule holds for a name, and what follows from it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::short_name::ShortNames;
+use super::{ConfigFile, Location, Rule, Security};
+use crate::error::StoreError;
+use crate::reference::Reference;
+
+/// The settings in force.
+#[derive(Debug, Clone, Default)]
+pub(in crate::registry) struct Settings {
+    /// The file that counts most first.
+    rules: Vec<Rule>,
+    pub(in crate::registry) plain_http: Option<Vec<String>>,
+    pub(super) short_names: ShortNames,
+    pub(in crate::registry) transfer: Transfer,
+    certificate_folders: Option<Vec<PathBuf>>,
+    /// fairing's own credentials.
+    pub(in crate::registry) auth_folder: Option<PathBuf>,
+}
+
+/// How long and how often something is tried.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::registry) struct Transfer {
+    retries: Option<u32>,
+    connect_timeout: Option<Duration>,
+    stall_timeout: Option<Duration>,
+}
+
+impl Transfer {
+    /// Further attempts after a transient failure.
+    pub(in crate::registry) fn retries(&self) -> u32 {
+        self.retries.unwrap_or(3)
+    }
+
+    /// To find a host and connect to it.
+    pub(in crate::registry) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout.unwrap_or(Duration::from_secs(15))
+    }
+
+    /// Longest silence.
+    pub(in crate::registry) fn stall_timeout(&self) -> Duration {
+        self.stall_timeout.unwrap_or(Duration::from_secs(60))
+    }
+}
+
+/// What a repository is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::registry) enum Purpose {
+    /// To read: mirrors will do.
+    Read,
+    /// To write: only at the place itself.
+    Write,
+}
+
+/// Where a repository is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::registry) struct Place {
+    pub(in crate::registry) location: Location,
+    pub(in crate::registry) security: Security,
+}
+
+impl Settings {
+    /// Adds what a file says that counts less than all before it.
+    pub(super) fn add(&mut self, file: ConfigFile) {
+        for rule in file.rules {
+            if !self.rules.iter().any(|own| own.prefix == rule.prefix) {
+                self.rules.push(rule);
+            }
+        }
+        self.plain_http = self.plain_http.take().or(file.plain_http);
+        self.short_names
+            .add(file.aliases, file.search, file.takes_first_found);
+        let transfer = &mut self.transfer;
+        transfer.retries = transfer.retries.or(file.retries);
+        transfer.connect_timeout = transfer.connect_timeout.or(file.connect_timeout);
+        transfer.stall_timeout = transfer.stall_timeout.or(file.stall_timeout);
+        self.certificate_folders = self.certificate_folders.take().or(file.certificate_folders);
+    }
+
+    /// The places of `reference`, in the order in which they are asked; there is one at least, and
+    /// the last is the one that is meant, the others are mirrors of it.
+    pub(in crate::registry) fn places(
+        &self,
+        reference: &Reference,
+        purpose: Purpose,
+    ) -> Result<Vec<Place>, StoreError> {
+        let repository = Location {
+            registry: reference.registry().to_owned(),
+            path: reference.path().to_owned(),
+        };
+        let Some((rule, covered)) = self.rule(&reference.to_string()) else {
+            return Ok(vec![self.place(repository, Security::default())]);
+        };
+        if rule.blocked {
+            return Err(StoreError::Blocked {
+                reference: reference.to_string(),
+                prefix: rule.prefix.to_string(),
+                file: rule.file.clone(),
+            });
+        }
+        let name = repository.to_string();
+        let rest = name.get(covered..).unwrap_or_default();
+        let mut places = Vec::new();
+        if purpose == Purpose::Read {
+            let by_digest = reference.digest().is_some();
+            for mirror in rule.mirrors.iter().filter(|m| m.pull.allows(by_digest)) {
+                let security = mirror.security.clone();
+                places.push(self.place(mirror.location.join(rest), security));
+            }
+        }
+        let location = match &rule.location {
+            Some(location) => location.join(rest),
+            None => repository,
+        };
+        places.push(self.place(location, rule.security.clone()));
+        Ok(places)
+    }
+
+    /// The place of a registry or of a part of it, for a log-in.
+    pub(in crate::registry) fn place_of(&self, location: &Location) -> Place {
+        self.place(location.clone(), Security::default())
+    }
+
+    /// Folders whose subfolders `HOST[:PORT]` hold certificates; the first that has one counts.
+    pub(in crate::registry) fn certificate_folders(&self) -> Vec<PathBuf> {
+        self.certificate_folders.clone().unwrap_or_else(|| {
+            ["/etc/containers/certs.d", "/etc/docker/certs.d"]
+                .map(PathBuf::from)
+                .to_vec()
+        })
+    }
+
+    /// A rule may say how a place is reached that another rule leads to.
+    fn place(&self, location: Location, security: Security) -> Place {
+        let own = self.rule(&location.to_string()).map(|(rule, _)| rule);
+        let security = match own {
+            Some(rule) => security.or(&rule.security),
+            None => security,
+        };
+        Place { location, security }
+    }
+
+    fn rule(&self, name: &str) -> Option<(&Rule, usize)> {
+        let mut best: Option<(&Rule, usize)> = None;
+        for rule in &self.rules {
+            if let Some(covered) = rule.prefix.covers(name)
+                && best.is_none_or(|(best, _)| rule.prefix.weight() > best.prefix.weight())
+            {
+                best = Some((rule, covered));
+            }
+        }
+        best
+    }
+}

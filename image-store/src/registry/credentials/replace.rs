@@ -1,0 +1,68 @@
+//! Putting a new file of secrets in the place of an old one, at once and for its owner alone.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::StoreError;
+
+/// The folder of a file that is about to be replaced; nobody else replaces one there meanwhile.
+pub(super) struct Folder {
+    file: PathBuf,
+    folder: File,
+}
+
+impl Folder {
+    /// Makes the folder of `path` where it is missing, and locks it.
+    pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
+        // A link stays a link: what it leads to is replaced.
+        let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let parent = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
+            .map_err(|error| StoreError::io("cannot create", parent, error))?;
+        let folder =
+            File::open(parent).map_err(|error| StoreError::io("cannot open", parent, error))?;
+        flock(&folder, FlockOperation::LockExclusive)
+            .map_err(|errno| StoreError::io("cannot lock", parent, errno))?;
+        Ok(Self { file, folder })
+    }
+
+    /// The file, with links followed.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Replaces the file by one of mode 0600 with this content.
+    pub(super) fn replace(&self, content: &[u8]) -> Result<(), StoreError> {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(self.file.file_name().unwrap_or_default());
+        name.push(".new");
+        let new = self.file.with_file_name(name);
+        // Under the lock: what has this name is left of a command that was killed.
+        let _ = fs::remove_file(&new);
+        let write = || {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&new)?;
+            file.write_all(content)?;
+            file.sync_all()?;
+            fs::rename(&new, &self.file)?;
+            self.folder.sync_all()
+        };
+        write().map_err(|error| {
+            let _ = fs::remove_file(&new);
+            StoreError::io("cannot write", &self.file, error)
+        })
+    }
+}

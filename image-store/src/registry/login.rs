@@ -1,0 +1,231 @@
+//! Logging in and out: credentials are tried before they are kept.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::client::{Access, Ask, Client, Method, Payload};
+use super::config::{Location, Registries};
+use super::credentials::{
+    AuthFile, Credentials, Helper, LOGIN_FILE, Sources, erase_native, login_file, store_native,
+};
+use crate::error::StoreError;
+use crate::reference::DEFAULT_REGISTRY;
+
+/// What credentials are for: `REGISTRY[/PATH]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope(Location);
+
+/// Where credentials are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keep {
+    /// Where podman keeps them: a file in memory, or a credential helper that is named for the
+    /// registry.
+    Usual,
+    /// In this file, in the format of `auth.json`.
+    File(PathBuf),
+    /// In fairing's own folder, for all of this machine.
+    System,
+}
+
+impl Scope {
+    /// Parses what a user types.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidReference`].
+    pub fn parse(text: &str) -> Result<Self, StoreError> {
+        let bare = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("docker://"))
+            .unwrap_or(text);
+        let mut location =
+            Location::parse(bare).map_err(|reason| StoreError::InvalidReference {
+                reference: text.to_owned(),
+                reason,
+            })?;
+        if matches!(
+            (location.registry.as_str(), location.path.as_str()),
+            ("index.docker.io", "" | "v1") | ("registry-1.docker.io", "" | "v2")
+        ) {
+            location.registry = DEFAULT_REGISTRY.to_owned();
+            location.path = String::new();
+        }
+        Ok(Self(location))
+    }
+
+    /// The registry, `HOST[:PORT]`.
+    #[must_use]
+    pub fn registry(&self) -> &str {
+        &self.0.registry
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Asks the registry whether it takes user and password. `false` if it asks nobody who they are,
+/// so that nothing can be said of them.
+///
+/// # Errors
+/// [`StoreError::Unauthorized`] if it refuses them, or what went wrong on the way.
+pub fn check_login(
+    scope: &Scope,
+    user: &str,
+    password: &str,
+    registries: &Registries,
+) -> Result<bool, StoreError> {
+    let place = registries.settings().place_of(&scope.0);
+    let credentials = Credentials::basic(user, password);
+    let mut client = Client::at(place, Access::Pull, registries).with(credentials);
+    let url = client
+        .endpoint()
+        .base()
+        .ok_or_else(|| StoreError::InvalidReference {
+            reference: scope.to_string(),
+            reason: "no URL can be made of it".to_owned(),
+        })?;
+    let ask = Ask {
+        method: Method::Get,
+        url,
+        headers: Vec::new(),
+        payload: Payload::None,
+        action: format!("logging in as {user}"),
+    };
+    let response = client.send(&ask)?;
+    match response.status().as_u16() {
+        200 => Ok(client.was_asked()),
+        401 | 403 => Err(refused(client.failure(&ask.action, response))),
+        _ => Err(client.failure(&ask.action, response)),
+    }
+}
+
+/// What a person can do about a refused log-in is another thing than logging in.
+fn refused(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unauthorized {
+            registry,
+            action,
+            message,
+            ..
+        } => StoreError::Unauthorized {
+            registry,
+            action,
+            message,
+            advice: "nothing was stored; check user name and password (many registries want a token of their own in its place)".to_owned(),
+        },
+        error => error,
+    }
+}
+
+/// Keeps user and password; gives the place.
+///
+/// # Errors
+/// If they can't be written, or the helper fails.
+pub fn keep_login(
+    scope: &Scope,
+    user: &str,
+    password: &str,
+    registries: &Registries,
+    keep: &Keep,
+) -> Result<String, StoreError> {
+    let key = scope.to_string();
+    match keep {
+        Keep::System => {
+            let folder = native_folder(registries)?;
+            let path = store_native(&folder, &key, user, password)?;
+            Ok(path.display().to_string())
+        }
+        Keep::Usual | Keep::File(_) => {
+            if let Some((helper, server)) = helper_of(scope, keep)? {
+                helper.store(&server, user, password)?;
+                return Ok(helper.program());
+            }
+            let path = file_of(keep);
+            AuthFile::store(&path, &key, user, password)?;
+            Ok(path.display().to_string())
+        }
+    }
+}
+
+/// Forgets what was kept for `scope`, or for all; gives the places where there was something.
+///
+/// # Errors
+/// If a file can't be written, or the helper fails.
+pub fn forget_login(
+    scope: Option<&Scope>,
+    registries: &Registries,
+    keep: &Keep,
+) -> Result<Vec<String>, StoreError> {
+    let key = scope.map(ToString::to_string);
+    let mut places = Vec::new();
+    if let Some(scope) = scope
+        && *keep != Keep::System
+        && let Some((helper, server)) = helper_of(scope, keep)?
+        && helper.erase(&server)?
+    {
+        places.push(helper.program());
+    }
+    if *keep != Keep::System {
+        let path = file_of(keep);
+        if AuthFile::erase(&path, key.as_deref())? {
+            places.push(path.display().to_string());
+        }
+    }
+    if !matches!(keep, Keep::File(_)) {
+        let folder = native_folder(registries)?;
+        if erase_native(&folder, key.as_deref())? {
+            places.push(folder.join(LOGIN_FILE).display().to_string());
+        }
+    }
+    Ok(places)
+}
+
+/// The user that is known for `scope`, and where from; the user is empty where it is a token.
+///
+/// # Errors
+/// If a file can't be understood, or a helper fails.
+pub fn known_user(
+    scope: &Scope,
+    registries: &Registries,
+) -> Result<Option<(String, String)>, StoreError> {
+    let sources = Sources::usual(registries.settings().auth_folder.clone());
+    let known = sources.find(&scope.to_string())?;
+    Ok(known.map(|known| (known.credentials.user().unwrap_or_default(), known.from)))
+}
+
+fn file_of(keep: &Keep) -> PathBuf {
+    match keep {
+        Keep::File(path) => path.clone(),
+        Keep::Usual | Keep::System => login_file(),
+    }
+}
+
+/// The helper that a file names for the registry, and what it knows it by.
+fn helper_of(scope: &Scope, keep: &Keep) -> Result<Option<(Helper, String)>, StoreError> {
+    let files = match keep {
+        Keep::File(path) => vec![path.clone()],
+        Keep::Usual | Keep::System => Sources::usual(None).files,
+    };
+    for path in files {
+        let Some(file) = AuthFile::read(&path)? else {
+            continue;
+        };
+        if let Some((helper, server)) = file.named_helper(&scope.to_string()) {
+            return Ok(Some((helper, server.to_owned())));
+        }
+        if let Some(helper) = file.store_helper() {
+            return Ok(Some((helper, scope.registry().to_owned())));
+        }
+    }
+    Ok(None)
+}
+
+fn native_folder(registries: &Registries) -> Result<PathBuf, StoreError> {
+    let folder = registries.settings().auth_folder.clone();
+    folder.ok_or_else(|| StoreError::Configuration {
+        path: PathBuf::from("auth.d"),
+        reason: "there is no folder of the configuration".to_owned(),
+    })
+}

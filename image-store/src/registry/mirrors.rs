@@ -1,0 +1,105 @@
+//! The places that have an image: mirrors, and the one that its name says. Which of them answers
+//! changes nothing about the name, by which policy judges.
+
+use super::client::{Access, Client};
+use super::config::Purpose;
+use crate::error::StoreError;
+use crate::origin::FetchOptions;
+use crate::reference::Reference;
+
+/// What it means that one place has not what is asked for while another can't be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Nothing: the other might have it.
+    Weak,
+    /// That it is not there: it is of no harm if something is not found.
+    Strong,
+}
+
+/// A client for each place.
+pub(super) struct Mirrors {
+    /// The mirrors, in the order in which they are asked.
+    mirrors: Vec<Client>,
+    /// The place itself: what comes after the last mirror.
+    itself: Client,
+    /// The one that answered last; it is asked first.
+    chosen: usize,
+}
+
+impl Mirrors {
+    /// The places of `reference`, for reading.
+    pub(super) fn of(reference: &Reference, options: &FetchOptions) -> Result<Self, StoreError> {
+        let registries = &options.registries;
+        let mut mirrors: Vec<Client> = registries
+            .settings()
+            .places(reference, Purpose::Read)?
+            .into_iter()
+            .map(|place| Client::at(place, Access::Pull, registries))
+            .collect();
+        let itself = match mirrors.pop() {
+            Some(last) => last,
+            None => Client::new(reference, Access::Pull, options)?,
+        };
+        Ok(Self {
+            mirrors,
+            chosen: 0,
+            itself,
+        })
+    }
+
+    /// The client that answered last.
+    pub(super) fn chosen(&mut self) -> &mut Client {
+        self.mirrors
+            .get_mut(self.chosen)
+            .unwrap_or(&mut self.itself)
+    }
+
+    /// What the first place gives that has it; `None` if it is nowhere.
+    pub(super) fn first<T>(
+        &mut self,
+        missing: Missing,
+        mut ask: impl FnMut(&mut Client) -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let last = self.mirrors.len();
+        let others = (0..=last).filter(|place| *place != self.chosen);
+        let order: Vec<usize> = std::iter::once(self.chosen).chain(others).collect();
+        let mut failed: Vec<(usize, StoreError)> = Vec::new();
+        let mut is_missing = false;
+        for place in order {
+            let client = self.mirrors.get_mut(place).unwrap_or(&mut self.itself);
+            match ask(client) {
+                Ok(Some(found)) => {
+                    self.chosen = place;
+                    return Ok(Some(found));
+                }
+                Ok(None) => is_missing = true,
+                Err(error) => failed.push((place, error)),
+            }
+        }
+        if is_missing && missing == Missing::Strong {
+            return Ok(None);
+        }
+        // The place itself has the last word: what it says is what the user asked for.
+        failed.sort_by_key(|(place, _)| *place);
+        match failed.pop() {
+            Some((place, error)) if place == last && failed.is_empty() => Err(error),
+            Some((place, error)) if place == last => Err(StoreError::NoMirror {
+                error: Box::new(error),
+                mirrors: failed
+                    .into_iter()
+                    .map(|(_, error)| error.to_string())
+                    .collect(),
+            }),
+            // The place itself knows that it has none.
+            _ => Ok(None),
+        }
+    }
+
+    /// The clients of all places.
+    #[cfg(test)]
+    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Client> {
+        self.mirrors
+            .iter_mut()
+            .chain(std::iter::once(&mut self.itself))
+    }
+}
