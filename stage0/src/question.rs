@@ -26,9 +26,10 @@ pub(crate) fn somebody_is_there() -> bool {
 /// # Errors
 /// If the person gives up, or the terminal refuses.
 pub(crate) fn ask(prompt: &str, secret: bool) -> Result<String, Failure> {
-    output::error(prompt);
-    // Raw, so that the terminal is put back whatever key ends this.
+    // Raw, so that the terminal is put back whatever key ends this; and before the question, so that
+    // no key of an answer comes too early.
     let raw = RawMode::enter()?;
+    output::error(prompt);
     let result = read(&mut io::stdin().lock(), |text| {
         if !secret {
             output::error(text);

@@ -45,6 +45,11 @@ impl FairingCommand {
             .env("HOME", host.base())
             .env("LANG", "C.UTF-8")
             .env("TMPDIR", host.base())
+            // What this machine says of registries is no affair of the tests.
+            .env(
+                "CONTAINERS_REGISTRIES_CONF",
+                host.base().join("containers/registries.conf"),
+            )
             .env(crate::host::MARKER, host.marker())
             .arg("--dir")
             .arg(host.data_dir())

@@ -27,13 +27,17 @@
 )]
 
 mod artifact;
+mod authority;
 mod binaries;
 mod command;
+mod connect_proxy;
 mod deadline;
 mod debian;
+mod fault_proxy;
 mod guest_kernel;
 mod host;
 mod http;
+mod http_server;
 mod image;
 mod initramfs;
 mod key;
@@ -47,13 +51,18 @@ mod running;
 mod scripted_registry;
 pub mod store_contents;
 mod terminal;
+mod token_server;
 
 pub use artifact::{Artifact, digest_of, index};
+pub use authority::{Authority, CertificateFiles, CertificateUse};
 pub use binaries::{dist_dir, fairing_binary, probe_binary};
 pub use command::{FairingCommand, Output};
+pub use connect_proxy::ConnectProxy;
 pub use deadline::{eventually, wait_until};
 pub use debian::{debian_image, debian_images_dir};
+pub use fault_proxy::{Broken, FaultProxy};
 pub use host::{Host, HostBuilder};
+pub use http_server::{HttpServer, Request};
 pub use image::{Fault, Format, ImageBuilder};
 pub use key::{Algorithm, Key};
 pub use large_store::LargeStore;
@@ -61,8 +70,9 @@ pub use layer::{Compression, Layer};
 pub use leftovers::{Leftovers, network_namespace_exists};
 pub use machine::Machine;
 pub use process::{Process, processes};
-pub use registry::Registry;
+pub use registry::{Registry, RegistryBuilder};
 pub use running::Running;
 pub use rustix::process::Signal;
 pub use scripted_registry::{Answer, ScriptedRegistry};
 pub use terminal::Terminal;
+pub use token_server::TokenServer;

@@ -2,12 +2,22 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::authority::CertificateFiles;
 use crate::deadline::eventually;
+use crate::token_server::{ISSUER, SERVICE, TokenServer};
+
+/// The user that protected registries know.
+pub(crate) const USER: &str = "tester";
+pub(crate) const PASSWORD: &str = "secret";
+
+/// A line of htpasswd(1) with the hash of [`PASSWORD`].
+const HTPASSWD: &str = "tester:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
 
 /// Debian's `docker-registry`, with its storage in a temporary folder. Ended when dropped.
 pub struct Registry {
@@ -16,16 +26,61 @@ pub struct Registry {
     folder: TempDir,
 }
 
-impl Registry {
-    /// Starts a registry and waits until it listens.
+/// What can be chosen before a [`Registry`] is started.
+#[derive(Default)]
+pub struct RegistryBuilder {
+    storage: Option<PathBuf>,
+    auth: String,
+    tls: String,
+}
+
+impl RegistryBuilder {
+    /// Serves what another registry has. Images are pushed to that one, which is open.
+    pub fn content_of(mut self, other: &Registry) -> Self {
+        self.storage = Some(other.folder.path().join("storage"));
+        self
+    }
+
+    /// Wants user `tester` and password `secret` with each request.
+    pub fn password(mut self) -> Self {
+        self.auth = "auth: {htpasswd: {realm: tests, path: @FOLDER@/htpasswd}}\n".to_owned();
+        self
+    }
+
+    /// Wants tokens of this server.
+    pub fn tokens(mut self, server: &TokenServer) -> Self {
+        self.auth = format!(
+            "auth: {{token: {{realm: \"{}\", service: \"{SERVICE}\", issuer: {ISSUER}, rootcertbundle: {}}}}}\n",
+            server.realm(),
+            server.certificate().display()
+        );
+        self
+    }
+
+    /// Speaks TLS with this certificate, and wants one of each client if `clients` names the
+    /// authority that those are of.
+    pub fn tls(mut self, server: &CertificateFiles, clients: Option<&Path>) -> Self {
+        let clients = clients.map_or_else(String::new, |path| {
+            format!(", clientcas: [\"{}\"]", path.display())
+        });
+        self.tls = format!(
+            ", tls: {{certificate: \"{}\", key: \"{}\"{clients}}}",
+            server.certificate.display(),
+            server.key.display()
+        );
+        self
+    }
+
+    /// Starts the registry and waits until it listens.
     ///
     /// # Panics
     /// If it does not.
-    pub fn start() -> Self {
+    pub fn start(self) -> Registry {
         let folder = tempfile::Builder::new()
             .prefix("fairing-registry-")
             .tempdir()
             .expect("a folder");
+        fs::write(folder.path().join("htpasswd"), HTPASSWD).expect("write htpasswd");
         // The port is free when it is asked for; who takes it before the registry does makes
         // the registry end, and another port is tried.
         for _ in 0..10 {
@@ -33,9 +88,8 @@ impl Registry {
                 .and_then(|listener| listener.local_addr())
                 .expect("a free port")
                 .port();
-            if let Some(registry) = Self::try_start(folder.path(), port) {
-                let (child, address) = registry;
-                return Self {
+            if let Some((child, address)) = self.try_start(folder.path(), port) {
+                return Registry {
                     child,
                     address,
                     folder,
@@ -46,16 +100,20 @@ impl Registry {
         panic!("docker-registry does not start\n{log}");
     }
 
-    fn try_start(folder: &std::path::Path, port: u16) -> Option<(Child, SocketAddr)> {
+    fn try_start(&self, folder: &Path, port: u16) -> Option<(Child, SocketAddr)> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let storage = folder.join("storage");
+        let own = folder.join("storage");
+        let storage = self.storage.as_ref().unwrap_or(&own);
         let config = folder.join("config.yml");
+        let auth = self.auth.replace("@FOLDER@", &folder.display().to_string());
         let text = format!(
             "version: 0.1\n\
              log: {{level: info, accesslog: {{disabled: false}}}}\n\
              storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
-             http: {{addr: \"{address}\", secret: tests}}\n",
-            storage.display()
+             {auth}\
+             http: {{addr: \"{address}\", secret: tests{}}}\n",
+            storage.display(),
+            self.tls
         );
         fs::write(&config, text).expect("write the registry's configuration");
         let log = File::create(folder.join("log")).expect("create the registry's log");
@@ -78,6 +136,21 @@ impl Registry {
         let _ = child.kill();
         let _ = child.wait();
         None
+    }
+}
+
+impl Registry {
+    /// Starts an open registry without TLS.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A registry with choices.
+    pub fn builder() -> RegistryBuilder {
+        RegistryBuilder::default()
     }
 
     /// Where it listens.

@@ -149,7 +149,8 @@ impl Client {
             text.push_str(&format!(
                 "; if its authority is one of yours, name it by `ca` in registries.toml, or put it into /etc/containers/certs.d/{registry}"
             ));
-        } else if text.contains("CertificateRequired") {
+        } else if text.contains("CertificateRequired") || text.contains("alert: BadCertificate") {
+            // The words of TLS 1.3 and 1.2 for one that is missing or not the right one.
             text.push_str(
                 "; the registry wants a certificate of this machine: `client-cert` and `client-key` in registries.toml",
             );

@@ -93,7 +93,7 @@ pub fn check_login(
         payload: Payload::None,
         action: format!("logging in as {user}"),
     };
-    let response = client.send(&ask)?;
+    let response = client.send(&ask).map_err(refused)?;
     match response.status().as_u16() {
         200 => Ok(client.was_asked()),
         401 | 403 => Err(refused(client.failure(&ask.action, response))),
