@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use harness::{FairingCommand, Host, HttpServer, ImageBuilder, Registry, TokenServer};
+use harness::{FairingCommand, Host, HttpServer, ImageBuilder, Key, Registry, TokenServer};
 
 /// A registry that wants a password, and an image of it.
 fn protected() -> (Registry, Registry, String) {
@@ -157,6 +157,33 @@ fn tokens_are_asked_for_reading_one_repository() {
         "{}",
         last.target
     );
+}
+
+#[test]
+fn a_signature_is_written_with_a_token_for_writing() {
+    let open = Registry::start();
+    ImageBuilder::busybox().build().push(&open, "team/app:1");
+    let tokens = TokenServer::start();
+    let registry = Registry::builder()
+        .content_of(&open)
+        .tokens(&tokens)
+        .start();
+    let host = Host::new();
+    log_in(&host, &registry.address().to_string(), &["--system"]);
+    let reference = registry.reference("team/app:1");
+    let key = Key::generate(&host, "team");
+    key.sign(&host, &reference);
+    let asked = tokens.requests();
+    let last = asked.last().unwrap();
+    assert!(
+        last.target.contains("app%3Apull%2Cpush&"),
+        "{}",
+        last.target
+    );
+    key.trust(&host, &registry.name("team"));
+    host.fairing(["run", "--rm", &reference, "--exec", "/bin/true"])
+        .run()
+        .ok();
 }
 
 #[test]

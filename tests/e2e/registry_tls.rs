@@ -23,7 +23,7 @@ fn place(clients: bool) -> Place {
         .start();
     Place {
         authority,
-        open: open,
+        open,
         registry,
     }
 }

@@ -205,3 +205,30 @@ pub(super) fn is_transient_io(kind: ErrorKind) -> bool {
             | ErrorKind::WouldBlock
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_end_by_number_by_length_and_by_their_sum() {
+        let retry = Retry {
+            pause: Duration::ZERO,
+            ..Retry::new(2)
+        };
+        assert!(retry.pause(1, None) && retry.pause(2, Some(Duration::ZERO)));
+        assert!(!retry.pause(3, None));
+        assert!(!retry.pause(1, Some(Duration::from_secs(3600))));
+        retry.spent.set(retry.limit);
+        assert!(retry.pause(1, None));
+        assert!(!retry.pause(1, Some(Duration::from_millis(1))));
+    }
+
+    #[test]
+    fn pauses_differ_within_bounds() {
+        let pauses: Vec<_> = (0..100).map(|_| jitter(Duration::from_secs(4))).collect();
+        let bounds = Duration::from_secs(3)..Duration::from_secs(5);
+        assert!(pauses.iter().all(|pause| bounds.contains(pause)));
+        assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+    }
+}
