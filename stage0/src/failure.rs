@@ -322,6 +322,20 @@ mod tests {
             }),
             122
         );
+        let limited = || StoreError::RateLimited {
+            registry: what(),
+            action: what(),
+            message: what(),
+            retry_after: None,
+        };
+        assert_eq!(code(limited()), 122);
+        let behind_mirrors = |error| StoreError::NoMirror {
+            error: Box::new(error),
+            mirrors: vec![what()],
+        };
+        assert_eq!(code(behind_mirrors(limited())), 122);
+        let truncated = StoreError::Truncated { what: what() };
+        assert_eq!(code(behind_mirrors(truncated)), 112);
         let full = io::Error::from(io::ErrorKind::StorageFull);
         assert_eq!(Failure::io("write", "/x")(full).exit_code(), 117);
         assert_eq!(Failure::from(PodError::NoSuchPod(what())).exit_code(), 121);
