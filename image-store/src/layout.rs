@@ -2,7 +2,8 @@
 
 pub(crate) mod files;
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,8 @@ pub(crate) struct Layout<F> {
     top: Digest,
     top_media_type: String,
     name: Option<Reference>,
+    /// What documents without a name refer to; read when first asked for.
+    referring: OnceCell<Vec<(Digest, Descriptor)>>,
 }
 
 #[derive(Deserialize)]
@@ -130,7 +133,13 @@ impl<F: LayoutFiles> Layout<F> {
                 "the schemaVersion of its index.json is not 2".to_owned(),
             ));
         }
-        let is_referrer = |entry: &Entry| referrer_of(&files, entry).is_some();
+        let referring = OnceCell::new();
+        let is_referrer = |entry: &Entry| {
+            let known = referring.get_or_init(|| referring_in(&files, &index.manifests));
+            known
+                .iter()
+                .any(|(_, own)| own.digest.as_ref() == entry.digest)
+        };
         let entry = choose(files.what(), &index.manifests, tag, &is_referrer)?;
         let top = parse_digest(&entry.digest)?;
         let (top_media_type, name) = (entry.media_type.clone(), entry.reference());
@@ -140,6 +149,7 @@ impl<F: LayoutFiles> Layout<F> {
             top,
             top_media_type,
             name,
+            referring,
         })
     }
 
@@ -225,14 +235,11 @@ impl<F: LayoutFiles> Origin for Layout<F> {
             let what = format!("{}: referrers of {subject}", self.files.what());
             found = referrer::parse_list(&what, &list.bytes)?;
         }
-        let entries = self.index.iter().filter(|entry| entry.tag().is_none());
-        for entry in entries.take(MAX_LISTED) {
-            if let Some((own, descriptor)) = referrer_of(&self.files, entry)
-                && own == *subject
-            {
-                found.push(descriptor);
-            }
-        }
+        let referring = self
+            .referring
+            .get_or_init(|| referring_in(&self.files, &self.index));
+        let own = referring.iter().filter(|(own, _)| own == subject);
+        found.extend(own.map(|(_, descriptor)| descriptor.clone()));
         Ok(found)
     }
 
@@ -249,11 +256,31 @@ fn blob_path(digest: &Digest) -> Result<String, StoreError> {
     Ok(format!("blobs/sha256/{}", hex(digest)?))
 }
 
+/// The documents without a name that refer to something, with their subjects. Each is read once,
+/// and a bounded number of bytes in all.
+fn referring_in(files: &dyn LayoutFiles, entries: &[Entry]) -> Vec<(Digest, Descriptor)> {
+    const MAX_BYTES: u64 = 64 << 20;
+    let mut seen = BTreeSet::new();
+    let mut bytes = 0_u64;
+    let unnamed = entries.iter().filter(|entry| entry.tag().is_none());
+    let fresh = unnamed.filter(|entry| seen.insert(&entry.digest));
+    fresh
+        .take(MAX_LISTED)
+        .take_while(|entry| {
+            bytes = bytes.saturating_add(entry.size);
+            bytes <= MAX_BYTES
+        })
+        .filter_map(|entry| referrer_of(files, entry))
+        .collect()
+}
+
 /// What a document of the index refers to, if to anything, with its descriptor. What can't be read
 /// refers to nothing.
 fn referrer_of(files: &dyn LayoutFiles, entry: &Entry) -> Option<(Digest, Descriptor)> {
     let digest = parse_digest(&entry.digest).ok()?;
-    let bytes = files.read(&blob_path(&digest).ok()?, MAX_DOCUMENT).ok()??;
+    let bytes = files
+        .read(&blob_path(&digest).ok()?, entry.size.min(MAX_DOCUMENT))
+        .ok()??;
     let (subject, artifact_type) = match Document::parse("referrer", &bytes, "").ok()? {
         Document::Manifest(manifest) => {
             let kind = manifest.artifact_type;
