@@ -5,6 +5,8 @@ mod aci;
 mod aci_manifest;
 mod decompress;
 mod folder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod root_tar;
 mod settings;
 mod tar_writer;

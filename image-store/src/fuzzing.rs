@@ -8,11 +8,15 @@
 #[cfg(test)]
 mod seeds;
 
-use crate::digest::parse_digest;
+pub use crate::convert::fuzzing::aci_manifest;
+use crate::cosign;
+use crate::digest::{parse_digest, sha256};
 pub use crate::layer::fuzzing::{inflate, layer, pax, whiteout};
 use crate::manifest::{Document, Manifest, Platform, parse_config};
 use crate::media_type;
+use crate::origin::RawManifest;
 use crate::reference::Reference;
+use crate::referrer;
 pub use crate::registry::fuzzing::registry_headers;
 use crate::source::ImageSource;
 
@@ -32,6 +36,26 @@ pub fn manifest(data: &[u8]) {
             Err(error) => drop(error.to_string()),
         }
     }
+}
+
+/// Lists of referrers, cosign's manifests and Sigstore bundles, read and added to.
+pub fn signatures(data: &[u8]) {
+    let document = RawManifest {
+        media_type: media_type::OCI_MANIFEST.to_owned(),
+        bytes: data.to_vec(),
+        digest: sha256(data),
+    };
+    let listed = referrer::parse_list("list", data);
+    if let Ok(Some(longer)) = referrer::add_to_list(Some(data), &document) {
+        assert!(listed.is_ok_and(|listed| listed.len() <= referrer::MAX_LISTED));
+        assert!(referrer::parse_list("list", &longer).is_ok());
+    }
+    if let Ok(Some(signed)) = cosign::append(Some(data), b"payload", "c2ln") {
+        let again = cosign::append(Some(&signed.manifest), b"payload", "c2ln");
+        assert!(again.is_ok_and(|again| again.is_none()));
+        drop(cosign::merge(data, &signed.manifest));
+    }
+    drop(referrer::of_bundle(&document, data));
 }
 
 /// Configurations of an image with two layers.
@@ -113,6 +137,8 @@ mod tests {
         whiteout: 50_000,
         manifest: 10_000,
         config: 8000,
+        signatures: 8000,
+        aci_manifest: 8000,
         reference: 30_000,
         registry_headers: 30_000,
     }

@@ -26,10 +26,56 @@ pub(super) fn of(target: &str) -> Vec<Seed> {
         "whiteout" => whiteouts(),
         "manifest" => manifests(),
         "config" => configs(),
+        "signatures" => signatures(),
+        "aci_manifest" => appc(),
         "reference" => references(),
         "registry_headers" => headers(),
         other => panic!("{other} has no seeds"),
     }
+}
+
+fn signatures() -> Vec<Seed> {
+    let signed = crate::cosign::append(None, b"p", "cA==").unwrap().unwrap();
+    let statement = "eyJwcmVkaWNhdGVUeXBlIjoiaHR0cHM6Ly9leGFtcGxlLmNvbS9wIn0=";
+    let bundle = format!(r#"{{"dsseEnvelope":{{"payload":"{statement}"}}}}"#);
+    let subject = crate::origin::RawManifest {
+        media_type: crate::media_type::OCI_MANIFEST.to_owned(),
+        bytes: b"image".to_vec(),
+        digest: crate::digest::sha256(b"image"),
+    };
+    let made = crate::referrer::of_bundle(&subject, bundle.as_bytes()).unwrap();
+    let referrer = crate::origin::RawManifest {
+        digest: crate::digest::sha256(&made.manifest),
+        bytes: made.manifest.clone(),
+        ..subject
+    };
+    let list = crate::referrer::add_to_list(None, &referrer)
+        .unwrap()
+        .unwrap();
+    vec![
+        ("signed", signed.manifest),
+        ("bundle", bundle.into_bytes()),
+        ("referrer", made.manifest),
+        ("list", list),
+    ]
+}
+
+fn appc() -> Vec<Seed> {
+    let manifest = r#"{"acKind":"ImageManifest","acVersion":"0.8.11","name":"example.com/a",
+        "labels":[{"name":"version","value":"1"},{"name":"os","value":"linux"},
+            {"name":"arch","value":"armv7l"}],
+        "app":{"exec":["/a","b"],"user":"/a","group":"0","supplementaryGIDs":[1],
+            "eventHandlers":[{"name":"pre-start","exec":["/x"]}],"workingDirectory":"/w",
+            "environment":[{"name":"A","value":"b"}],
+            "mountPoints":[{"name":"d","path":"/d","readOnly":true}],
+            "ports":[{"name":"p","protocol":"tcp","port":80,"count":2}],
+            "isolators":[{"name":"resource/memory","value":{"limit":"1G"}}],
+            "userAnnotations":{"a":"b"},"userLabels":{"c":"d"}},
+        "annotations":[{"name":"created","value":"2016-01-01T00:00:00Z"},
+            {"name":"authors","value":"x"}]}"#;
+    let bare = r#"{"acKind":"ImageManifest","acVersion":"0.8.11","name":"a.io/b",
+        "dependencies":[],"pathWhitelist":[]}"#;
+    vec![("full", manifest.into()), ("bare", bare.into())]
 }
 
 fn layers() -> Vec<Seed> {

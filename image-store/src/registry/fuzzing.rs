@@ -5,6 +5,7 @@ use ureq::http::Uri;
 use super::answer::sanitize;
 use super::challenge::choose;
 use super::endpoint::resolve;
+use super::referrers::next_page;
 
 /// One header a line, each as if it were of any kind.
 pub fn registry_headers(data: &[u8]) {
@@ -12,6 +13,7 @@ pub fn registry_headers(data: &[u8]) {
     drop(choose(text.lines()));
     for line in text.lines() {
         drop(choose(std::iter::once(line)));
+        drop(next_page(line));
         let base = Uri::from_static("https://registry.example.com/v2/team/app/blobs/uploads/");
         if let Some(url) = resolve(&base, line) {
             assert!(url.authority().is_some());

@@ -78,7 +78,7 @@ fn by_api(
             },
         };
         pages += 1;
-        let after = next_page(&headers);
+        let after = text(&headers, LINK).and_then(next_page);
         found.extend(referrer::parse_list(&what, &list)?);
         if found.len() >= MAX_LISTED || pages >= MAX_PAGES {
             found.truncate(MAX_LISTED);
@@ -129,8 +129,8 @@ fn same_place(client: &Client, base: &Uri, link: &str, action: &str) -> Result<U
 }
 
 /// The URL of the next page (RFC 8288: `<URL>; rel="next"`).
-fn next_page(headers: &HeaderMap) -> Option<String> {
-    let mut rest = text(headers, LINK)?;
+pub(super) fn next_page(link: &str) -> Option<String> {
+    let mut rest = link;
     while let Some((_, after)) = rest.split_once('<') {
         let (url, after) = after.split_once('>')?;
         let (parameters, others) = after.split_once(',').unwrap_or((after, ""));
