@@ -3,9 +3,10 @@
 //! A local file (`/etc/fairing`) masks the vendor's file of the same name (`/usr/lib/fairing`), so an
 //! empty one undoes it. What is left is read in the order `config.toml`, then drop-ins by name;
 //! of two files that set the same thing the later counts. Each table has a file of its own in the
-//! folder `config/`. Read only by what needs it: the start of a stored image does not.
+//! folder `config/`. Read only by what needs it; a start does, to learn which policy is in force.
 
 mod layers;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -17,8 +18,10 @@ use image_store::Limits;
 use serde::Deserialize;
 
 use self::layers::Layers;
+use self::trust::Trust;
 use crate::failure::Failure;
 use crate::paths::Directories;
+use crate::root_owned;
 
 const FILE: &str = "config.toml";
 const DROP_INS: &str = "config.d";
@@ -33,6 +36,8 @@ const DROP_INS_MAX: usize = 4096;
 pub(crate) struct Config {
     #[serde(default)]
     layers: Layers,
+    #[serde(default)]
+    trust: Trust,
 }
 
 impl Config {
@@ -59,9 +64,16 @@ impl Config {
         self.layers.limits()
     }
 
+    /// The containers-policy.json(5) that is in force in place of the rules of `trust.d`, if one is.
+    pub(crate) fn containers_policy(&self) -> Option<&Path> {
+        let path = self.trust.containers_policy.as_deref();
+        path.filter(|path| !path.as_os_str().is_empty())
+    }
+
     fn overridden_by(self, later: Self) -> Self {
         Self {
             layers: self.layers.overridden_by(later.layers),
+            trust: self.trust.overridden_by(later.trust),
         }
     }
 }
@@ -121,6 +133,12 @@ fn is_drop_in(name: &OsStr) -> bool {
 
 fn read(path: &Path) -> Result<String, Failure> {
     let file = File::open(path).map_err(Failure::io("open", path))?;
+    let metadata = file.metadata().map_err(Failure::io("look at", path))?;
+    // It can name another policy.
+    if let Some(reason) = root_owned::distrust(&metadata) {
+        let path = path.display();
+        return Err(Failure::Other(format!("{path} is refused: {reason}")));
+    }
     let mut text = String::new();
     file.take(FILE_MAX + 1)
         .read_to_string(&mut text)

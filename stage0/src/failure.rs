@@ -43,6 +43,12 @@ pub(crate) enum Failure {
     /// A policy file or folder can't be trusted.
     #[error("policy {path} is refused: {reason}")]
     UntrustedPolicy { path: PathBuf, reason: String },
+    /// A containers policy says something that is not understood.
+    #[error("policy {path}: {source}")]
+    ContainersPolicy {
+        path: PathBuf,
+        source: trust::ContainersPolicyError,
+    },
     /// A key file holds no key.
     #[error("key {path}: {source}")]
     Key { path: PathBuf, source: KeyError },
@@ -129,6 +135,7 @@ impl Failure {
             Self::Stage1(_)
             | Self::Policy(_)
             | Self::UntrustedPolicy { .. }
+            | Self::ContainersPolicy { .. }
             | Self::Key { .. }
             | Self::Name(_)
             | Self::Edit { .. }

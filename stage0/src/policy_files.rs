@@ -4,7 +4,6 @@
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -12,8 +11,10 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use trust::{Policy, PolicySource, is_policy_file};
 
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::paths::Directories;
+use crate::{containers_policy, root_owned};
 
 /// Name of the folder of policy files within a configuration folder.
 const FOLDER: &str = "trust.d";
@@ -22,14 +23,23 @@ const FILE_MAX: u64 = 1 << 20;
 /// Most files of one folder.
 const FILES_MAX: usize = 4096;
 
-/// Reads the policy that is in force.
+/// Reads the policy that is in force: the rules of `trust.d` or, where the configuration names one, a
+/// containers policy in their place. What `trust.d` revokes is revoked either way.
 ///
 /// # Errors
 /// [`Failure::UntrustedPolicy`] for a file or folder that others than root could have written,
-/// [`Failure::Policy`] for what is no policy.
+/// [`Failure::Policy`] or [`Failure::ContainersPolicy`] for what is no policy.
 pub(crate) fn read(directories: &Directories) -> Result<Policy, Failure> {
     let (system, local) = layers(directories)?;
-    Ok(Policy::parse(&system, &local)?)
+    let native = Policy::parse(&system, &local)?;
+    match Config::read(directories)?.containers_policy() {
+        None => Ok(native),
+        Some(path) => {
+            let mut policy = containers_policy::read(path)?;
+            policy.revoke_as(&native);
+            Ok(policy)
+        }
+    }
 }
 
 /// Reads the vendor's files and the local ones.
@@ -147,18 +157,10 @@ fn read_file(folder: &File, name: &OsStr, path: &Path) -> Result<String, Failure
 /// Refuses what somebody else than root could have written.
 fn check_owner(file: &File, path: &Path) -> Result<Metadata, Failure> {
     let metadata = file.metadata().map_err(Failure::io("look at", path))?;
-    if metadata.uid() != 0 {
-        let reason = format!(
-            "it belongs to user {}, not to root; chown it",
-            metadata.uid()
-        );
-        return Err(refuse(path, reason));
+    match root_owned::distrust(&metadata) {
+        Some(reason) => Err(refuse(path, reason)),
+        None => Ok(metadata),
     }
-    if metadata.mode() & 0o022 != 0 {
-        let reason = "others than root may write it; `chmod go-w` it".to_owned();
-        return Err(refuse(path, reason));
-    }
-    Ok(metadata)
 }
 
 fn refuse(path: &Path, reason: String) -> Failure {

@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Instant;
 
-use image_store::{Depth, Fetch, Image, Layer, Platform, Reference, Signature, Store};
+use image_store::{Depth, Fetch, Image, Layer, Platform, Reference, Store};
 use oci_spec::image::Digest;
 use trust::{
-    Basis, Circumstances, Evidence, Integrity, Policy, Repository, SignatureLayer, Subject,
-    Timestamp, VerifiedImage,
+    Basis, Circumstances, Integrity, Policy, Repository, Subject, Timestamp, VerifiedImage,
 };
 
 use crate::context::Context;
+use crate::evidence::KnownEvidence;
 use crate::failure::Failure;
 use crate::{output, policy_files};
 
@@ -90,14 +90,13 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// [`Failure::Refused`].
     pub(crate) fn at_fetch(&self, fetch: &Fetch) -> Result<VerifiedImage, Failure> {
-        let known = &fetch.signatures().simple;
-        let signatures = known.iter().map(layer).collect::<Vec<_>>();
-        self.judge(
-            fetch.reference(),
-            fetch.chain(),
-            fetch.manifest_digest(),
-            &signatures,
-        )
+        let known = fetch.signatures().clone().into();
+        let reference = fetch.reference();
+        let proof = self.judge(reference, fetch.chain(), fetch.manifest_digest(), &known)?;
+        if let (Some(signed), Some(name)) = (proof.signed_at(), newest_name(reference)) {
+            self.context.store().note_signed(name, signed.seconds())?;
+        }
+        Ok(proof)
     }
 
     /// Reads an image from the store, hashing it, judges it by the signatures that the store has, and
@@ -112,18 +111,12 @@ impl<'a> Verifier<'a> {
     ) -> Result<RunnableImage, Failure> {
         let store = self.context.store();
         let image = store.image(top, &Platform::host())?;
-        let mut signatures = Vec::new();
-        if self.policy.is_some() {
-            for digest in image.chain() {
-                signatures.extend(store.signatures(digest)?.simple.iter().map(layer));
-            }
-        }
-        let proof = self.judge(
-            reference,
-            image.chain(),
-            image.manifest_digest(),
-            &signatures,
-        )?;
+        let known = match self.policy {
+            Some(_) => KnownEvidence::read(&store, image.chain())?,
+            None => KnownEvidence::default(),
+        };
+        let proof = self.judge(reference, image.chain(), image.manifest_digest(), &known)?;
+        self.note_newest(&store, reference, &proof)?;
         self.check_layers(&store, reference, &image, proof.integrity())?;
         Ok(RunnableImage {
             image,
@@ -172,7 +165,7 @@ impl<'a> Verifier<'a> {
         reference: &Reference,
         chain: &[Digest],
         manifest: &Digest,
-        signatures: &[SignatureLayer],
+        known: &KnownEvidence,
     ) -> Result<VerifiedImage, Failure> {
         let repository = Repository::parse(&reference.repository())?;
         let shown = reference.to_string();
@@ -184,34 +177,62 @@ impl<'a> Verifier<'a> {
             digests: chain,
             manifest,
         };
-        let evidence = Evidence {
-            simple: signatures,
-            bundles: &[],
+        let Some(policy) = &self.policy else {
+            return Ok(trust::waive(&subject));
         };
-        match &self.policy {
-            Some(policy) => Ok(trust::verify(
-                policy,
-                &subject,
-                &evidence,
-                &circumstances(),
-            )?),
-            None => Ok(trust::waive(&subject)),
+        let at = circumstances(&self.context.store(), policy, &subject, reference)?;
+        Ok(trust::verify(policy, &subject, &known.as_evidence(), &at)?)
+    }
+
+    /// Remembers the time of a signature that a start accepted, for images that were signed anew since
+    /// they were fetched. Where the store can't be written, what is known already stays in force.
+    fn note_newest(
+        &self,
+        store: &Store,
+        reference: &Reference,
+        proof: &VerifiedImage,
+    ) -> Result<(), Failure> {
+        let (Some(signed), Some(name)) = (proof.signed_at(), newest_name(reference)) else {
+            return Ok(());
+        };
+        if let Err(error) = store.note_signed(name, signed.seconds()) {
+            output::warn(&format!("the age of {name} is not remembered: {error}"));
         }
+        Ok(())
     }
 }
 
-/// What a verdict depends on beside the policy and the image.
-pub(crate) fn circumstances() -> Circumstances {
-    Circumstances {
-        now: Timestamp::from_clock(std::time::SystemTime::now()),
-        newest_seen: None,
-    }
+/// What a verdict depends on beside the policy and the image: the time, and how new the name's images
+/// have been. That is looked up only where the rule asks for it.
+///
+/// # Errors
+/// If the record of the name is damaged.
+pub(crate) fn circumstances(
+    store: &Store,
+    policy: &Policy,
+    subject: &Subject<'_>,
+    reference: &Reference,
+) -> Result<Circumstances, Failure> {
+    let monotonic = policy
+        .deciding(&subject.name())
+        .is_some_and(|placed| placed.rule().is_monotonic());
+    let newest = match newest_name(reference) {
+        Some(name) if monotonic => store.newest_signed(name)?,
+        _ => None,
+    };
+    Ok(Circumstances {
+        now: now(),
+        newest_seen: newest.and_then(Timestamp::from_seconds),
+    })
 }
 
-/// A signature as the store has it, in the form in which it is judged.
-pub(crate) fn layer(signature: &Signature) -> SignatureLayer {
-    SignatureLayer {
-        payload: signature.payload.clone(),
-        signature: signature.signature.clone(),
-    }
+/// This machine's time.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_clock(std::time::SystemTime::now())
+}
+
+/// The name under which the age of an image is remembered: with its tag alone. Who asks for a digest has
+/// chosen, and can't be led back.
+fn newest_name(reference: &Reference) -> Option<&Reference> {
+    reference.digest().is_none().then_some(reference)
 }

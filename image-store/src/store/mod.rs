@@ -11,6 +11,7 @@
 //! images/layers/HEX/opaque         only where the layer hides everything below it
 //! images/refs/NAME                 a name: digests, when and from where
 //! images/signatures/sha256-HEX     the signatures of that digest: cosign's manifest, bundles
+//! images/newest/NAME               when an image of that name was signed last
 //! images/tmp/                      what is half done, each entry locked by who makes it
 //! ```
 
@@ -22,6 +23,7 @@ mod find;
 mod image;
 mod listing;
 mod lock;
+mod newest;
 mod paths;
 mod refs;
 mod sign;

@@ -27,6 +27,10 @@ impl Store {
         self.root.join("signatures")
     }
 
+    pub(crate) fn newest_folder(&self) -> PathBuf {
+        self.root.join("newest")
+    }
+
     pub(crate) fn tmp_folder(&self) -> PathBuf {
         self.root.join("tmp")
     }

@@ -26,7 +26,15 @@ impl Store {
             }
             Ok::<_, StoreError>(())
         };
-        let known = ["lock", "blobs", "layers", "refs", "signatures", "tmp"];
+        let known = [
+            "lock",
+            "blobs",
+            "layers",
+            "newest",
+            "refs",
+            "signatures",
+            "tmp",
+        ];
         look(self.path(), &|name, _| known.contains(&name))?;
         look(&self.path().join("blobs"), &|name, _| name == "sha256")?;
         look(&self.blobs_folder(), &|name, _| is_hex(name))?;

@@ -2,14 +2,15 @@
 
 use clap::Args;
 use image_store::{Platform, Reference};
-use trust::{Evidence, Explanation, ImageName, Repository, Subject, explain, explain_name};
+use trust::{Explanation, ImageName, Repository, Subject, explain, explain_name};
 
 use crate::arguments::Format;
 use crate::command::Subcommand;
 use crate::context::Context;
+use crate::evidence::KnownEvidence;
 use crate::failure::Failure;
 use crate::image_choice::record;
-use crate::verify::{circumstances, layer};
+use crate::verify::{circumstances, now};
 use crate::{output, policy_files, registries};
 
 /// Arguments of `trust explain`.
@@ -55,7 +56,7 @@ impl Explain {
                         tag: reference.tag(),
                         digest: reference.digest(),
                     },
-                    circumstances().now,
+                    now(),
                 );
                 explanation
                     .verdict
@@ -68,10 +69,7 @@ impl Explain {
         let _pin = store.pin()?;
         let image = store.image(&record.digest, &Platform::host())?;
         let repository = Repository::parse(&record.reference.repository())?;
-        let mut signatures = Vec::new();
-        for subject in image.chain() {
-            signatures.extend(store.signatures(subject)?.simple.iter().map(layer));
-        }
+        let known = KnownEvidence::read(&store, image.chain())?;
         let subject = Subject {
             repository: &repository,
             tag: record.reference.tag(),
@@ -80,10 +78,7 @@ impl Explain {
             digests: image.chain(),
             manifest: image.manifest_digest(),
         };
-        let evidence = Evidence {
-            simple: &signatures,
-            bundles: &[],
-        };
-        Ok(explain(&policy, &subject, &evidence, &circumstances()))
+        let at = circumstances(&store, &policy, &subject, &record.reference)?;
+        Ok(explain(&policy, &subject, &known.as_evidence(), &at))
     }
 }
