@@ -1,23 +1,44 @@
 //! Network namespaces.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
 
 use crate::error::NetworkError;
-use crate::loopback;
+use crate::netlink::link;
+use crate::netlink::message::Batch;
+use crate::netlink::rtnetlink::Rtnetlink;
+
+/// The loopback is the first link of every namespace.
+const LOOPBACK_INDEX: u32 = 1;
 
 /// A network namespace that lives for as long as this descriptor or a process in it.
 #[derive(Debug)]
-pub struct Netns(OwnedFd);
+pub struct Netns {
+    fd: OwnedFd,
+    /// Made inside, since that is where the thread is at that moment anyway.
+    rtnetlink: Rtnetlink,
+}
 
 const OWN: &str = "/proc/thread-self/ns/net";
 
-fn open_own() -> Result<OwnedFd, NetworkError> {
-    open(OWN, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(NetworkError::at("open the network namespace"))
+fn open_at(path: &Path) -> Result<OwnedFd, NetworkError> {
+    open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(NetworkError::at(
+        format!("open the network namespace {}", path.display()),
+    ))
+}
+
+fn enter(fd: &OwnedFd) -> Result<(), NetworkError> {
+    setns(fd, CloneFlags::CLONE_NEWNET)
+        .map_err(NetworkError::at("enter the pod's network namespace"))
+}
+
+fn leave(host: &OwnedFd) -> Result<(), NetworkError> {
+    setns(host, CloneFlags::CLONE_NEWNET)
+        .map_err(NetworkError::at("return to the host's network namespace"))
 }
 
 impl Netns {
@@ -28,24 +49,76 @@ impl Netns {
     /// [`NetworkError`] if the kernel refuses. If even the way back fails, that is the error, and the thread
     /// must not go on as if it were on the host's network.
     pub fn with_loopback() -> Result<Self, NetworkError> {
-        let host = open_own()?;
+        let host = open_at(Path::new(OWN))?;
         unshare(CloneFlags::CLONE_NEWNET).map_err(NetworkError::at("make a network namespace"))?;
-        let made = loopback::up().and_then(|()| open_own());
-        setns(&host, CloneFlags::CLONE_NEWNET)
-            .map_err(NetworkError::at("return to the host's network namespace"))?;
-        made.map(Self)
+        let made = Self::of_this_thread();
+        leave(&host)?;
+        let mut made = made?;
+        let mut batch = Batch::default();
+        link::set_up(&mut batch, LOOPBACK_INDEX);
+        made.rtnetlink
+            .apply_all(&batch)
+            .map_err(NetworkError::at("bring the loopback up"))?;
+        Ok(made)
+    }
+
+    /// The namespace that a path leads to: a process's, or one that is mounted.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if there is none, or it can't be entered.
+    pub fn open(path: &Path) -> Result<Self, NetworkError> {
+        let fd = open_at(path)?;
+        let host = open_at(Path::new(OWN))?;
+        enter(&fd)?;
+        let rtnetlink = Rtnetlink::open();
+        leave(&host)?;
+        let rtnetlink = rtnetlink.map_err(NetworkError::at("open a netlink socket"))?;
+        Ok(Self { fd, rtnetlink })
+    }
+
+    /// The namespace that the calling thread is in.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if the kernel refuses.
+    pub fn of_this_thread() -> Result<Self, NetworkError> {
+        let rtnetlink = Rtnetlink::open().map_err(NetworkError::at("open a netlink socket"))?;
+        Ok(Self {
+            fd: open_at(Path::new(OWN))?,
+            rtnetlink,
+        })
+    }
+
+    /// Does something inside. The calling thread is back when this returns.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if the way in or out fails.
+    pub fn inside<T>(&self, action: impl FnOnce() -> T) -> Result<T, NetworkError> {
+        let host = open_at(Path::new(OWN))?;
+        enter(&self.fd)?;
+        let value = action();
+        leave(&host)?;
+        Ok(value)
+    }
+
+    pub(crate) fn rtnetlink(&mut self) -> &mut Rtnetlink {
+        &mut self.rtnetlink
+    }
+
+    /// The descriptor and the connection into the namespace, side by side.
+    pub(crate) fn parts(&mut self) -> (BorrowedFd<'_>, &mut Rtnetlink) {
+        (self.fd.as_fd(), &mut self.rtnetlink)
     }
 }
 
 impl AsFd for Netns {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
 impl From<Netns> for OwnedFd {
     fn from(netns: Netns) -> Self {
-        netns.0
+        netns.fd
     }
 }
 
@@ -53,12 +126,15 @@ impl From<Netns> for OwnedFd {
 mod tests {
     use super::*;
 
+    fn name() -> std::path::PathBuf {
+        std::fs::read_link(OWN).unwrap()
+    }
+
     #[test]
     fn a_new_namespace_has_a_loopback_that_is_up_and_the_thread_is_back() {
         if !nix::unistd::geteuid().is_root() {
             panic!("this test makes a network namespace and needs root");
         }
-        let name = || std::fs::read_link(OWN).unwrap();
         let before = name();
         let netns = Netns::with_loopback().unwrap();
         assert_eq!(name(), before);
@@ -71,5 +147,15 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn what_is_done_inside_is_done_there_alone() {
+        let before = name();
+        let netns = Netns::with_loopback().unwrap();
+        let inside = netns.inside(name).unwrap();
+        assert_ne!(inside, before);
+        assert_eq!(name(), before);
+        assert!(Netns::open(Path::new("/proc/self/ns/none")).is_err());
     }
 }

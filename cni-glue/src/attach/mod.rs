@@ -1,0 +1,335 @@
+//! A pod and all of its networks: put in, looked at, taken out; and what dead pods left, cleared.
+
+mod gc;
+mod namespace_mount;
+
+pub use gc::GcReport;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::builtin::{Leases, PLUGIN_TYPE, Peer};
+use crate::config::{ConfigFolder, NetworkList, NetworkRequest, Networks, Selection};
+use crate::error::NetworkError;
+use crate::id::{ContainerId, InterfaceName};
+use crate::names::DnsOptions;
+use crate::netns::Netns;
+use crate::ports::{self, HeldPorts, PortError, PortMapping, Reservations};
+use crate::runtime::{Attachment, CachedAttachment, NetnsRef, Runtime};
+use crate::status::{JoinedNetwork, NetworkStatus};
+use namespace_mount::NamespaceMount;
+
+/// How much a pod may send and receive, as plugins are told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Bandwidth {
+    /// Towards the pod, in bits a second; no limit if 0.
+    pub ingress_rate: u64,
+    /// How many bits may come at once.
+    pub ingress_burst: u64,
+    /// From the pod, in bits a second; no limit if 0.
+    pub egress_rate: u64,
+    /// How many bits may go at once.
+    pub egress_burst: u64,
+}
+
+/// What a pod asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct AttachRequest<'a> {
+    /// The pod.
+    pub container: &'a ContainerId,
+    /// Its name, by which others find it; a DNS label.
+    pub name: Option<&'a str>,
+    /// Its networks.
+    pub selection: &'a Selection,
+    /// Ports of the host that are to lead to it.
+    pub ports: &'a [PortMapping],
+    /// What plugins are told of names.
+    pub dns: &'a DnsOptions,
+    /// Limits.
+    pub bandwidth: Option<Bandwidth>,
+    /// Its cgroup, below the root of the hierarchy.
+    pub cgroup_path: Option<&'a str>,
+}
+
+/// A pod that is in its networks.
+#[derive(Debug)]
+pub struct Attached {
+    /// What came of it.
+    pub status: NetworkStatus,
+    /// Keeps other programs away from the pod's ports for as long as it lives.
+    pub held: HeldPorts,
+}
+
+/// Puts pods into networks and takes them out.
+#[derive(Debug, Clone)]
+pub struct Attacher {
+    /// Where networks are configured, in order of precedence.
+    pub folders: Vec<ConfigFolder>,
+    /// How plugins are run, and where state is kept.
+    pub runtime: Runtime,
+}
+
+/// Whether a pod runs. Asked when something is in its hands, so that a pod that was killed is in nobody's way.
+pub type IsLive<'a> = &'a dyn Fn(&ContainerId) -> bool;
+
+impl Attacher {
+    fn reservations(&self) -> Reservations {
+        Reservations::new(&self.runtime.state.join("ports"))
+    }
+
+    fn mount(&self, container: &ContainerId) -> NamespaceMount {
+        NamespaceMount::new(&self.runtime.state, container)
+    }
+
+    /// Puts a pod into its networks. The caller holds the pod's lock. If anything fails, all is taken back.
+    ///
+    /// # Errors
+    /// What failed, in which network.
+    pub fn attach(
+        &self,
+        request: &AttachRequest<'_>,
+        netns: &mut Netns,
+        live: IsLive<'_>,
+    ) -> Result<Attached, NetworkError> {
+        let networks = match request.selection {
+            Selection::None | Selection::Host => None,
+            _ => Some(Networks::load(&self.folders)?),
+        };
+        let chosen = match &networks {
+            Some(networks) => networks.select(request.selection)?,
+            None => Vec::new(),
+        };
+        let forwarder = chosen.iter().position(|(list, _)| list.can("portMappings"));
+        if !request.ports.is_empty() && forwarder.is_none() {
+            return Err(NetworkError::NoPorts(match request.selection {
+                Selection::Host => {
+                    "the pod is on the host's own network, where its ports are the host's"
+                }
+                Selection::None => "the pod is in no network",
+                _ => "none of the pod's networks has the capability \"portMappings\"",
+            }));
+        }
+        let evict = |holder: &ContainerId| !live(holder) && self.detach(holder, None).is_ok();
+        self.reserve(request, &evict)?;
+        let joined = ports::hold(request.ports)
+            .map_err(NetworkError::from)
+            .and_then(|held| {
+                let networks = self.join_all(request, &chosen, forwarder, netns, &evict)?;
+                Ok(Attached {
+                    status: NetworkStatus {
+                        networks,
+                        ports: request.ports.to_vec(),
+                        ..NetworkStatus::default()
+                    },
+                    held,
+                })
+            });
+        if joined.is_err() {
+            // The error at hand says more than one about the rest, which gc finds.
+            let _ = self.detach(request.container, Some(netns));
+            if !request.ports.is_empty() {
+                let _ = self.reservations().release(request.container);
+            }
+        }
+        joined
+    }
+
+    fn reserve(&self, request: &AttachRequest<'_>, evict: IsLive<'_>) -> Result<(), NetworkError> {
+        let reservations = self.reservations();
+        loop {
+            match reservations.reserve(request.container, request.ports) {
+                Err(PortError::Taken { holder, .. }) if evict(&holder) => {
+                    reservations.release(&holder)?;
+                }
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    fn join_all(
+        &self,
+        request: &AttachRequest<'_>,
+        chosen: &[(&NetworkList, NetworkRequest)],
+        forwarder: Option<usize>,
+        netns: &mut Netns,
+        evict: IsLive<'_>,
+    ) -> Result<Vec<JoinedNetwork>, NetworkError> {
+        let mut joined = Vec::new();
+        // Programs are told a path that outlives this process, so that what it joined can be left even if it is
+        // killed.
+        let mut path = String::new();
+        let is_program = |(list, _): &(&NetworkList, NetworkRequest)| {
+            list.plugins.iter().any(|plugin| plugin.kind != PLUGIN_TYPE)
+        };
+        if chosen.iter().any(is_program) {
+            path = self.mount(request.container).make(netns)?;
+        } else if !chosen.is_empty() {
+            path = own_path(netns);
+        }
+        for (n, (list, wishes)) in chosen.iter().enumerate() {
+            let interface = InterfaceName::eth(n);
+            let told = told(request, wishes, forwarder == Some(n));
+            let attachment = Attachment {
+                container: request.container,
+                name: request.name,
+                interface: &interface,
+                arguments: &wishes.arguments,
+                capability_args: &told,
+            };
+            let mut netns = NetnsRef {
+                path: &path,
+                handle: Some(netns),
+                dying: false,
+            };
+            let result = self.runtime.add(list, &attachment, &mut netns, evict)?;
+            joined.push(JoinedNetwork::new(&list.name, &interface, &result));
+        }
+        Ok(joined)
+    }
+
+    /// Takes a pod out of all its networks and gives back its ports. Nothing of it runs any more. With its namespace
+    /// at hand, which the caller is about to let go of, links are left to go with it.
+    ///
+    /// # Errors
+    /// The first; the rest is done nevertheless, and this can be repeated.
+    pub fn detach(
+        &self,
+        container: &ContainerId,
+        netns: Option<&mut Netns>,
+    ) -> Result<(), NetworkError> {
+        let mount = self.mount(container);
+        let attachments = self.runtime.cache().of(container)?;
+        let path = mount.path_if_there();
+        let netns = NetnsRef {
+            path: path.as_deref().unwrap_or_default(),
+            dying: netns.is_some(),
+            handle: netns,
+        };
+        let mut first = Ok(());
+        for cached in attachments.iter().rev() {
+            first = first.and(self.runtime.del(cached, &netns));
+        }
+        // One of which nothing is remembered was interrupted early on.
+        let has_ports =
+            |cached: &CachedAttachment| cached.capability_args.contains_key("portMappings");
+        if attachments.is_empty() || attachments.iter().any(has_ports) {
+            first = first.and(self.reservations().release(container).map_err(Into::into));
+        }
+        if first.is_ok() && path.is_some() {
+            first = mount.remove();
+        }
+        first
+    }
+
+    /// Looks whether a pod is still connected as it was.
+    ///
+    /// # Errors
+    /// What is missing, in which network.
+    pub fn check(&self, container: &ContainerId, netns: &mut Netns) -> Result<(), NetworkError> {
+        let path = match self.mount(container).path_if_there() {
+            Some(path) => path,
+            None => own_path(netns),
+        };
+        for cached in self.runtime.cache().of(container)? {
+            let mut netns = NetnsRef {
+                path: &path,
+                handle: Some(netns),
+                dying: false,
+            };
+            self.runtime.check(&cached, &mut netns)?;
+        }
+        Ok(())
+    }
+
+    /// The pods that share a built-in network with this one and have a name, with their addresses. Changes of the
+    /// folders in [`Self::peer_folders`] tell when this has changed.
+    ///
+    /// # Errors
+    /// If a file can't be read.
+    pub fn peers(
+        &self,
+        status: &NetworkStatus,
+        own: &ContainerId,
+    ) -> Result<Vec<Peer>, NetworkError> {
+        let mut peers = Vec::new();
+        for network in &status.networks {
+            let leases = Leases::of(&self.runtime.state, &network.name);
+            peers.extend(
+                leases
+                    .list()?
+                    .into_iter()
+                    .filter(|peer| peer.container != *own && peer.name.is_some()),
+            );
+        }
+        Ok(peers)
+    }
+
+    /// The folders that change when a pod joins or leaves one of these networks.
+    pub fn peer_folders(&self, status: &NetworkStatus) -> Vec<PathBuf> {
+        let networks = status.networks.iter();
+        networks
+            .map(|network| {
+                Leases::of(&self.runtime.state, &network.name)
+                    .folder()
+                    .to_path_buf()
+            })
+            .filter(|folder| folder.is_dir())
+            .collect()
+    }
+}
+
+/// A path to a namespace that only this process has, while it has it.
+fn own_path(netns: &Netns) -> String {
+    use std::os::fd::{AsFd, AsRawFd};
+    format!(
+        "/proc/{}/fd/{}",
+        std::process::id(),
+        netns.as_fd().as_raw_fd()
+    )
+}
+
+/// What plugins are told that can take it.
+fn told(
+    request: &AttachRequest<'_>,
+    wishes: &NetworkRequest,
+    forwards: bool,
+) -> Map<String, Value> {
+    let mut told = Map::new();
+    if forwards && !request.ports.is_empty() {
+        told.insert("portMappings".into(), PortMapping::to_cni(request.ports));
+    }
+    let wish = |wanted: &str| {
+        let mut found = wishes.arguments.iter().filter(|(key, _)| key == wanted);
+        found.next().map(|(_, value)| value)
+    };
+    if let Some(ip) = wish("IP") {
+        told.insert("ips".into(), json!([ip]));
+    }
+    if let Some(mac) = wish("MAC") {
+        told.insert("mac".into(), json!(mac));
+    }
+    if let Some(dns) = request.dns.to_cni() {
+        told.insert("dns".into(), dns);
+    }
+    if let Some(name) = request.name {
+        told.insert("aliases".into(), json!([name]));
+    }
+    if let Some(bandwidth) = request.bandwidth {
+        told.insert("bandwidth".into(), json!(bandwidth));
+    }
+    if let Some(path) = request.cgroup_path {
+        told.insert("cgroupPath".into(), json!(path));
+    }
+    told
+}
+
+/// The addresses by which peers are known, for [`crate::names::hosts`].
+pub fn peer_names(peers: &[Peer]) -> impl Iterator<Item = (IpAddr, &str)> {
+    peers
+        .iter()
+        .filter_map(|peer| Some((peer.address, peer.name.as_deref()?)))
+}

@@ -1,0 +1,72 @@
+//! A path by which a pod's network namespace can be reached even when the pod's processes are gone. Only for networks
+//! of plugins, whose programs have to be told one.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use crate::error::NetworkError;
+use crate::id::ContainerId;
+use crate::netns::Netns;
+use crate::record::{self, FileError};
+
+#[derive(Debug)]
+pub(super) struct NamespaceMount {
+    path: PathBuf,
+}
+
+pub(super) fn folder(state: &Path) -> PathBuf {
+    state.join("netns")
+}
+
+impl NamespaceMount {
+    pub(super) fn new(state: &Path, container: &ContainerId) -> Self {
+        Self {
+            path: folder(state).join(container.as_str()),
+        }
+    }
+
+    /// Mounts the namespace. Where.
+    pub(super) fn make(&self, netns: &Netns) -> Result<String, NetworkError> {
+        self.remove()?;
+        let mut open = OpenOptions::new();
+        open.write(true).create_new(true).mode(0o600);
+        record::make_way(&self.path, |path| open.open(path))
+            .map_err(FileError::io("create", &self.path))?;
+        let source = format!("/proc/thread-self/fd/{}", netns.as_fd().as_raw_fd());
+        let none: Option<&str> = None;
+        mount(
+            Some(source.as_str()),
+            &self.path,
+            none,
+            MsFlags::MS_BIND,
+            none,
+        )
+        .map_err(NetworkError::at(format!(
+            "mount the pod's network namespace at {}",
+            self.path.display()
+        )))?;
+        Ok(self.path.display().to_string())
+    }
+
+    pub(super) fn path_if_there(&self) -> Option<String> {
+        self.path.exists().then(|| self.path.display().to_string())
+    }
+
+    /// Unmounts it, if it is mounted.
+    pub(super) fn remove(&self) -> Result<(), NetworkError> {
+        let failed = |errno: Errno| FileError::io("unmount", &self.path)(io::Error::from(errno));
+        match umount2(&self.path, MntFlags::MNT_DETACH) {
+            // Nothing is mounted, or nothing is there.
+            Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => (),
+            Err(errno) => return Err(failed(errno).into()),
+        }
+        record::remove(&self.path)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+//! The settings of a built-in network.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::LINK_PREFIX;
+use crate::error::NetworkError;
+use crate::id::{InterfaceName, NetworkName};
+use crate::mac::Mac;
+use crate::runtime::Dns;
+use crate::subnet::IpNet;
+
+/// How pods are connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// All of them to one bridge, whose address is their gateway.
+    #[default]
+    Bridge,
+    /// Each to the host by a pair of links of its own.
+    Ptp,
+    /// To the network of one of the host's links, with a hardware address of their own.
+    Macvlan,
+}
+
+/// The settings, as they stand in the plugin's configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuiltinConfig {
+    /// How pods are connected.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The bridge's name; it begins with `fairing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<InterfaceName>,
+    /// IPv4 addresses; chosen so that they meet no route of the host if none are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<IpNet>,
+    /// IPv6 addresses; made up of the machine's ID if none are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet6: Option<IpNet>,
+    /// Whether pods have IPv6 addresses.
+    #[serde(default = "yes")]
+    pub ipv6: bool,
+    /// The way out, for a network that is not the host's own (macvlan).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<IpAddr>,
+    /// Whether pods are seen with the host's address outside.
+    #[serde(default = "yes")]
+    pub masquerade: bool,
+    /// Whether pods reach the host and each other and nobody else.
+    #[serde(default)]
+    pub restricted: bool,
+    /// Largest packet, in bytes; that of the way to the outside if it isn't given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// The host's link below (macvlan); the one that leads outside if none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master: Option<InterfaceName>,
+    /// How names are resolved in this network.
+    #[serde(default, skip_serializing_if = "Dns::is_empty")]
+    pub dns: Dns,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl BuiltinConfig {
+    /// The settings among the keys of a plugin's configuration; others are not looked at.
+    ///
+    /// # Errors
+    /// [`NetworkError::Setting`] says which of them is wrong.
+    pub fn parse(network: &NetworkName, fields: &Map<String, Value>) -> Result<Self, NetworkError> {
+        let wrong = |reason: String| NetworkError::Setting {
+            network: network.to_string(),
+            reason,
+        };
+        let config = Self::deserialize(fields).map_err(|e| wrong(e.to_string()))?;
+        config.check().map_err(|reason| wrong(reason.into()))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self
+            .subnet
+            .is_some_and(|net| !net.is_ipv4() || net.prefix() > 30)
+        {
+            return Err("subnet is a network of IPv4 with at least two addresses for hosts");
+        }
+        if self
+            .subnet6
+            .is_some_and(|net| net.is_ipv4() || net.prefix() > 120)
+        {
+            return Err("subnet6 is a network of IPv6, /120 or larger");
+        }
+        if let Some(bridge) = &self.bridge {
+            if self.mode != Mode::Bridge {
+                return Err("only the mode bridge has a bridge");
+            }
+            if !bridge.as_str().starts_with(LINK_PREFIX) {
+                return Err("the bridge's name begins with \"fairing\"");
+            }
+        }
+        if self.mtu.is_some_and(|mtu| !(1280..=65535).contains(&mtu)) {
+            return Err("mtu is from 1280 to 65535");
+        }
+        if self.restricted && self.mode != Mode::Bridge {
+            return Err("only the mode bridge can be restricted");
+        }
+        let macvlan = self.mode == Mode::Macvlan;
+        if !macvlan && (self.master.is_some() || self.gateway.is_some()) {
+            return Err("master and gateway are of the mode macvlan");
+        }
+        Ok(())
+    }
+}
+
+/// What one pod asks of a network: `--net=NAME:KEY=VALUE`, or what a runtime tells a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Wishes {
+    /// Addresses, with the length of their network where that can't be known otherwise.
+    pub(crate) addresses: Vec<(IpAddr, Option<u8>)>,
+    pub(crate) mac: Option<Mac>,
+    pub(crate) master: Option<InterfaceName>,
+    pub(crate) gateway: Option<IpAddr>,
+}
+
+impl Wishes {
+    /// From `CNI_ARGS` and `runtimeConfig`; what stands in the latter counts.
+    pub(crate) fn parse(
+        network: &NetworkName,
+        arguments: &[(String, String)],
+        told: &Map<String, Value>,
+    ) -> Result<Self, NetworkError> {
+        let mut wishes = Self::default();
+        for (key, value) in arguments {
+            wishes
+                .take(key, value)
+                .map_err(|reason| NetworkError::Setting {
+                    network: network.to_string(),
+                    reason: format!("{key}={value}: {reason}"),
+                })?;
+        }
+        if let Some(Value::Array(ips)) = told.get("ips")
+            && !ips.is_empty()
+        {
+            wishes.addresses.clear();
+            for ip in ips {
+                wishes
+                    .take("IP", ip.as_str().unwrap_or_default())
+                    .map_err(|reason| NetworkError::Setting {
+                        network: network.to_string(),
+                        reason: format!("{ip}: {reason}"),
+                    })?;
+            }
+        }
+        if let Some(mac) = told.get("mac").and_then(Value::as_str) {
+            wishes
+                .take("MAC", mac)
+                .map_err(|reason| NetworkError::Setting {
+                    network: network.to_string(),
+                    reason,
+                })?;
+        }
+        Ok(wishes)
+    }
+
+    fn take(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "IP" => {
+                let address = match value.parse::<IpNet>() {
+                    Ok(net) => (net.address(), Some(net.prefix())),
+                    Err(_) => (value.parse().map_err(|_| "this is no address")?, None),
+                };
+                self.addresses.push(address);
+            }
+            "MAC" => self.mac = Some(value.parse::<Mac>().map_err(|e| e.to_string())?),
+            "MASTER" => {
+                self.master = Some(value.parse::<InterfaceName>().map_err(|e| e.to_string())?)
+            }
+            "GATEWAY" => self.gateway = Some(value.parse().map_err(|_| "this is no address")?),
+            // Another plugin's, or the runtime's own.
+            _ => (),
+        }
+        Ok(())
+    }
+
+    /// The address asked for in one family.
+    pub(crate) fn address(&self, ipv4: bool) -> Option<(IpAddr, Option<u8>)> {
+        self.addresses
+            .iter()
+            .find(|(ip, _)| ip.is_ipv4() == ipv4)
+            .copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(value: Value) -> Result<BuiltinConfig, NetworkError> {
+        BuiltinConfig::parse(&"n".parse().unwrap(), value.as_object().unwrap())
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        let config = parse(json!({"type": "fairing-cni", "name": "n", "mode": "ptp"})).unwrap();
+        assert!(config.masquerade && config.ipv6 && !config.restricted);
+        for (bad, reason) in [
+            (json!({"mode": "x"}), "unknown variant"),
+            (json!({"subnet": "10.0.0.0/31"}), "subnet"),
+            (json!({"subnet": "fd00::/64"}), "subnet"),
+            (json!({"subnet6": "10.0.0.0/8"}), "subnet6"),
+            (json!({"bridge": "br0"}), "begins with"),
+            (
+                json!({"bridge": "fairing9", "mode": "ptp"}),
+                "only the mode bridge",
+            ),
+            (json!({"mtu": 100}), "1280"),
+            (json!({"mode": "ptp", "restricted": true}), "restricted"),
+            (json!({"master": "eth0"}), "macvlan"),
+        ] {
+            let error = parse(bad.clone()).unwrap_err().to_string();
+            assert!(error.contains(reason), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn wishes_come_from_arguments_and_from_the_runtime() {
+        let arguments = [
+            ("IP", "10.0.0.5"),
+            ("MAC", "02:00:00:00:00:05"),
+            ("K8S_POD_NAME", "x"),
+        ];
+        let arguments = arguments.map(|(k, v)| (k.to_string(), v.to_string()));
+        let network = "n".parse().unwrap();
+        let wishes = Wishes::parse(&network, &arguments, &Map::new()).unwrap();
+        assert_eq!(
+            wishes.address(true),
+            Some(("10.0.0.5".parse().unwrap(), None))
+        );
+        assert_eq!(wishes.address(false), None);
+        let told = json!({"ips": ["10.0.0.6/24", "fd00::6"], "mac": "02:00:00:00:00:06"});
+        let wishes = Wishes::parse(&network, &arguments, told.as_object().unwrap()).unwrap();
+        assert_eq!(
+            wishes.address(true),
+            Some(("10.0.0.6".parse().unwrap(), Some(24)))
+        );
+        assert_eq!(wishes.mac.unwrap().to_string(), "02:00:00:00:00:06");
+        let bad = [("IP".to_string(), "10.0.0".to_string())];
+        assert!(Wishes::parse(&network, &bad, &Map::new()).is_err());
+    }
+}

@@ -1,0 +1,290 @@
+//! What networks and pods have in the table of rules.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::network::{Network, setup_lock};
+use crate::error::NetworkError;
+use crate::id::{ContainerId, NetworkName};
+use crate::netlink::conntrack;
+use crate::nftables::elements::Element;
+use crate::nftables::{self, Nftables, TABLE, Transaction};
+use crate::ports::{PortMapping, Protocol};
+use crate::runtime::{Cache, CniResult};
+
+const PORT_MAPS: [&str; 4] = [
+    nftables::PORTS_V4_ANY,
+    nftables::PORTS_V4_AT,
+    nftables::PORTS_V6_ANY,
+    nftables::PORTS_V6_AT,
+];
+const NETWORK_SETS: [&str; 3] = [
+    nftables::SUBNETS_V4,
+    nftables::SUBNETS_V6,
+    nftables::RESTRICTED,
+];
+
+fn open() -> Result<Nftables, NetworkError> {
+    Nftables::open().map_err(NetworkError::at("reach nftables"))
+}
+
+/// Whether the table is there, whole as far as one can see.
+fn is_there(nftables: &mut Nftables) -> Result<bool, NetworkError> {
+    let version = nftables
+        .table(TABLE)
+        .map_err(NetworkError::at("look at the table of rules"))?;
+    Ok(version.as_deref() == Some(nftables::VERSION))
+}
+
+/// Makes sure that the rules are there; others may have removed them, by flushing all.
+pub(super) fn ensure(state: &Path) -> Result<(), NetworkError> {
+    if is_there(&mut open()?)? {
+        return Ok(());
+    }
+    let _lock = setup_lock(state)?;
+    set_up(state)
+}
+
+/// Writes down what networks have, and makes the table if it isn't there. Under the lock.
+pub(super) fn set_up(state: &Path) -> Result<(), NetworkError> {
+    let mut nftables = open()?;
+    let mut transaction = Transaction::on(TABLE);
+    let fresh = !is_there(&mut nftables)?;
+    if fresh {
+        nftables::create(&mut transaction);
+    }
+    for network in Network::all(state)? {
+        for (set, elements) in of_network(&network) {
+            if fresh || missing(&mut nftables, set, &elements)? {
+                transaction.add(set, &elements);
+            }
+        }
+    }
+    if fresh {
+        // Pods that run have their ports again.
+        for attachment in Cache::new(state).all()? {
+            let told = attachment.capability_args.get("portMappings");
+            let (Some(told), Some(result)) = (told, &attachment.result) else {
+                continue;
+            };
+            if !attachment
+                .list()
+                .is_ok_and(|list| list.plugins.iter().any(|p| p.kind == super::PLUGIN_TYPE))
+            {
+                continue;
+            }
+            if let (Ok(mappings), Ok(result)) =
+                (PortMapping::from_cni(told), CniResult::parse(result))
+            {
+                let addresses: Vec<_> = result.ips.iter().map(|ip| ip.address.address()).collect();
+                add_elements(
+                    &mut transaction,
+                    &attachment.container_id,
+                    &mappings,
+                    &addresses,
+                );
+            }
+        }
+    }
+    nftables
+        .commit(transaction)
+        .map_err(NetworkError::at("make the table of rules"))
+}
+
+fn of_network(network: &Network) -> Vec<(&'static str, Vec<Element>)> {
+    let owner = network.name.as_str();
+    let mut all = Vec::new();
+    if network.config.restricted {
+        if let Some(bridge) = &network.bridge {
+            all.push((
+                nftables::RESTRICTED,
+                vec![Element::interface(bridge.as_str(), owner)],
+            ));
+        }
+        return all;
+    }
+    if network.config.masquerade && network.config.mode != super::Mode::Macvlan {
+        for (set, subnet) in [
+            (nftables::SUBNETS_V4, network.subnet),
+            (nftables::SUBNETS_V6, network.subnet6),
+        ] {
+            all.extend(subnet.map(|subnet| (set, Element::subnet(&subnet, owner))));
+        }
+    }
+    all
+}
+
+fn missing(nftables: &mut Nftables, set: &str, wanted: &[Element]) -> Result<bool, NetworkError> {
+    let found = elements(nftables, set)?;
+    Ok(!wanted
+        .iter()
+        .all(|one| found.iter().any(|other| one.same_key(other))))
+}
+
+fn elements(nftables: &mut Nftables, set: &str) -> Result<Vec<Element>, NetworkError> {
+    nftables
+        .elements(TABLE, set)
+        .map_err(NetworkError::at(format!("read the set {set}")))
+}
+
+/// Removes what a network has. Under the lock; its record is gone.
+pub(super) fn remove_network(state: &Path, name: &NetworkName) -> Result<(), NetworkError> {
+    let mut nftables = open()?;
+    let others = Network::all(state)?;
+    let mut transaction = Transaction::on(TABLE);
+    if others.is_empty() {
+        if nftables
+            .table(TABLE)
+            .map_err(NetworkError::at("look at the table of rules"))?
+            .is_some()
+        {
+            transaction.delete_table();
+        }
+    } else {
+        for set in NETWORK_SETS {
+            let all = elements(&mut nftables, set)?;
+            let mut own = Vec::new();
+            let mut all = all.into_iter().peekable();
+            while let Some(element) = all.next() {
+                if element.owner.as_deref() == Some(name.as_str()) {
+                    own.push(element);
+                    // An interval's end has no owner of its own.
+                    own.extend(all.next_if(Element::is_end));
+                }
+            }
+            transaction.remove(set, &own);
+        }
+    }
+    nftables
+        .commit(transaction)
+        .map_err(NetworkError::at("change the table of rules"))
+}
+
+/// Where each mapping leads, as elements of the four maps.
+fn add_elements(
+    transaction: &mut Transaction,
+    owner: &ContainerId,
+    mappings: &[PortMapping],
+    addresses: &[IpAddr],
+) {
+    let mut maps = PORT_MAPS.map(|name| (name, Vec::new()));
+    for mapping in mappings {
+        for address in addresses
+            .iter()
+            .filter(|a| mapping.covers_family(a.is_ipv4()))
+        {
+            let index = usize::from(mapping.specific_ip().is_some())
+                + if address.is_ipv4() { 0 } else { 2 };
+            for (host, container) in mapping.pairs() {
+                let element = Element::port(
+                    mapping.specific_ip(),
+                    mapping.protocol,
+                    host,
+                    (*address, container),
+                    owner.as_str(),
+                );
+                if let Some((_, elements)) = maps.get_mut(index) {
+                    elements.push(element);
+                }
+            }
+        }
+    }
+    for (name, elements) in maps {
+        transaction.add(name, &elements);
+    }
+}
+
+/// Leads ports of the host to a pod.
+pub(super) fn add_ports(
+    owner: &ContainerId,
+    mappings: &[PortMapping],
+    addresses: &[IpAddr],
+) -> Result<(), NetworkError> {
+    let mut transaction = Transaction::on(TABLE);
+    add_elements(&mut transaction, owner, mappings, addresses);
+    open()?
+        .commit(transaction)
+        .map_err(NetworkError::at("forward the pod's ports"))?;
+    forget(mappings)
+}
+
+/// Datagrams that came before, or after a pod's end, fix the way of those that follow.
+fn forget(mappings: &[PortMapping]) -> Result<(), NetworkError> {
+    let ports: Vec<u16> = mappings
+        .iter()
+        .filter(|mapping| mapping.protocol == Protocol::Udp)
+        .flat_map(|mapping| mapping.pairs().map(|(host, _)| host))
+        .collect();
+    conntrack::forget_udp(&ports).map_err(NetworkError::at("forget old exchanges of datagrams"))
+}
+
+/// Takes back the ports of which `gone` is true, in one transaction. How many those were.
+pub(super) fn remove_ports(
+    gone: impl Fn(&str) -> bool,
+    mappings: &[PortMapping],
+) -> Result<usize, NetworkError> {
+    let mut nftables = open()?;
+    // Somebody else may remove of the same, while it is dead and gc comes by.
+    for _ in 0..5 {
+        let mut transaction = Transaction::on(TABLE);
+        let mut count = 0;
+        for map in PORT_MAPS {
+            let own: Vec<_> = elements(&mut nftables, map)?
+                .into_iter()
+                .filter(|element| element.owner.as_deref().is_some_and(&gone))
+                .collect();
+            count += own.len();
+            transaction.remove(map, &own);
+        }
+        match nftables.commit(transaction) {
+            Err(refused) if refused.errno == Errno::ENOENT => (),
+            outcome => {
+                outcome.map_err(NetworkError::at("take back the pod's ports"))?;
+                forget(mappings)?;
+                return Ok(count);
+            }
+        }
+    }
+    Err(NetworkError::at("take back the pod's ports")(Errno::ENOENT))
+}
+
+/// Takes back all ports of a pod.
+pub(crate) fn forget_ports(container: &ContainerId) -> Result<(), NetworkError> {
+    remove_ports(|owner| owner == container.as_str(), &[]).map(|_| ())
+}
+
+/// Whether all ports of a pod lead to it.
+pub(super) fn has_ports(
+    owner: &ContainerId,
+    mappings: &[PortMapping],
+    addresses: &[IpAddr],
+) -> Result<bool, NetworkError> {
+    let wanted: usize = mappings
+        .iter()
+        .map(|mapping| {
+            let families = addresses
+                .iter()
+                .filter(|a| mapping.covers_family(a.is_ipv4()));
+            families.count() * usize::from(mapping.count)
+        })
+        .sum();
+    let mut nftables = open()?;
+    let mut found = 0;
+    for map in PORT_MAPS {
+        found += elements(&mut nftables, map)?
+            .iter()
+            .filter(|element| element.owner.as_deref() == Some(owner.as_str()))
+            .count();
+    }
+    Ok(found >= wanted)
+}
+
+/// Chains of other programs that drop forwarded packets unless one of their own rules lets them pass: with them, pods
+/// of built-in networks may reach nobody, and it is theirs to be changed.
+pub(crate) fn foreign_drops() -> Result<Vec<String>, NetworkError> {
+    open()?
+        .dropping_forward_chains(TABLE)
+        .map_err(NetworkError::at("read the rules of others"))
+}

@@ -1,0 +1,339 @@
+//! A built-in network on this machine: which addresses it has, and its bridge. Made when the first pod joins, and
+//! written down; every later start reads that and asks the kernel for no more than the bridge's number.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::config::{BuiltinConfig, Mode};
+use super::lease::{Leases, hash};
+use super::{LINK_PREFIX, firewall, forwarding};
+use crate::error::NetworkError;
+use crate::id::{InterfaceName, NetworkName};
+use crate::mac::Mac;
+use crate::netlink::link::{self, Ipv4Setting, Link};
+use crate::netlink::message::Batch;
+use crate::netlink::rtnetlink::Rtnetlink;
+use crate::netlink::{address, route::Route};
+use crate::record::{self, Lock};
+use crate::subnet::IpNet;
+
+/// Tried in turn until one meets no route of the host.
+const CANDIDATES: [&str; 6] = [
+    "10.172.0.0/16",
+    "10.173.0.0/16",
+    "10.174.0.0/16",
+    "10.175.0.0/16",
+    "172.27.0.0/16",
+    "192.168.172.0/24",
+];
+/// Where nothing says otherwise.
+const ETHERNET_MTU: u32 = 1500;
+
+/// A network as it was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Network {
+    pub(crate) name: NetworkName,
+    /// The settings that it was made of.
+    pub(crate) config: BuiltinConfig,
+    /// The bridge.
+    pub(crate) bridge: Option<InterfaceName>,
+    pub(crate) subnet: Option<IpNet>,
+    pub(crate) subnet6: Option<IpNet>,
+    pub(crate) mtu: u32,
+}
+
+fn folder(state: &Path) -> PathBuf {
+    state.join("networks")
+}
+
+fn record_path(state: &Path, name: &NetworkName) -> PathBuf {
+    folder(state).join(name.as_str()).join("network.json")
+}
+
+/// Held while a network is made or removed, or the table of rules.
+pub(super) fn setup_lock(state: &Path) -> Result<Lock, NetworkError> {
+    Ok(Lock::exclusive(&state.join("setup.lock"))?)
+}
+
+impl Network {
+    /// The network as it was made; `None` if it wasn't.
+    pub(crate) fn load(state: &Path, name: &NetworkName) -> Result<Option<Self>, NetworkError> {
+        Ok(record::read_json(&record_path(state, name))?)
+    }
+
+    /// All networks that were made.
+    pub(crate) fn all(state: &Path) -> Result<Vec<Self>, NetworkError> {
+        let mut networks = Vec::new();
+        for name in record::names(&folder(state))? {
+            if let Ok(name) = name.parse() {
+                networks.extend(Self::load(state, &name)?);
+            }
+        }
+        Ok(networks)
+    }
+
+    /// The address of the host in this network, and the pods' way out.
+    pub(crate) fn gateway(&self, ipv4: bool) -> Option<IpAddr> {
+        let subnet = if ipv4 { self.subnet } else { self.subnet6 };
+        match self.config.mode {
+            Mode::Macvlan => self.config.gateway.filter(|ip| ip.is_ipv4() == ipv4),
+            Mode::Bridge | Mode::Ptp => subnet?.nth(1),
+        }
+    }
+
+    /// Makes the network, or what is missing of it. The bridge, if it is of that mode.
+    pub(crate) fn set_up(
+        state: &Path,
+        name: &NetworkName,
+        config: &BuiltinConfig,
+        host: &mut Rtnetlink,
+    ) -> Result<(Self, Option<Link>), NetworkError> {
+        let _lock = setup_lock(state)?;
+        let network = match Self::load(state, name)? {
+            Some(found) if found.config == *config => found,
+            Some(found) => {
+                if !Leases::of(state, name).list()?.is_empty() {
+                    return Err(NetworkError::Setting {
+                        network: name.to_string(),
+                        reason:
+                            "its configuration was changed while pods are in it; stop them first"
+                                .into(),
+                    });
+                }
+                found.take_down(state, host)?;
+                Self::choose(state, name, config, host)?
+            }
+            None => Self::choose(state, name, config, host)?,
+        };
+        let bridge = network.make_bridge(host)?;
+        record::write_json(&record_path(state, name), "new", &network)?;
+        firewall::set_up(state)?;
+        Ok((network, bridge))
+    }
+
+    fn choose(
+        state: &Path,
+        name: &NetworkName,
+        config: &BuiltinConfig,
+        host: &mut Rtnetlink,
+    ) -> Result<Self, NetworkError> {
+        let bridge = (config.mode == Mode::Bridge).then(|| match &config.bridge {
+            Some(bridge) => Ok(bridge.clone()),
+            None => format!("{LINK_PREFIX}{:08x}", hash(&[name.as_str()]) & 0xffff_ffff).parse(),
+        });
+        let bridge = bridge
+            .transpose()
+            .map_err(|error: crate::id::InvalidName| NetworkError::Setting {
+                network: name.to_string(),
+                reason: error.to_string(),
+            })?;
+        let others = Self::all(state)?;
+        if let Some(other) = others
+            .iter()
+            .find(|o| bridge.is_some() && o.bridge == bridge)
+        {
+            return Err(NetworkError::Setting {
+                network: name.to_string(),
+                reason: format!("its bridge is that of network {}", other.name),
+            });
+        }
+        let routes = host
+            .routes()
+            .map_err(NetworkError::at("read the host's routes"))?;
+        let links = host
+            .links()
+            .map_err(NetworkError::at("read the host's links"))?;
+        let own = config.mode != Mode::Macvlan;
+        let mut taken: Vec<IpNet> = others
+            .iter()
+            .flat_map(|o| [o.subnet, o.subnet6])
+            .flatten()
+            .collect();
+        let is_ours = |route: &Route| {
+            links.iter().any(|l| {
+                l.index == route.link
+                    && Some(l.name.as_str()) == bridge.as_ref().map(InterfaceName::as_str)
+            })
+        };
+        taken.extend(
+            routes
+                .iter()
+                .filter(|route| route.destination.prefix() > 0 && !is_ours(route))
+                .map(|route| route.destination),
+        );
+        let free = |net: &IpNet| !taken.iter().any(|other| other.overlaps(net));
+        let subnet = match config.subnet {
+            None if own => Some(
+                CANDIDATES
+                    .iter()
+                    .filter_map(|text| text.parse().ok())
+                    .find(free)
+                    .ok_or_else(|| NetworkError::Setting {
+                        network: name.to_string(),
+                        reason: "each of the usual subnets meets a route of the host; choose one by \"subnet\"".into(),
+                    })?,
+            ),
+            given => given.map(|net| net.network()),
+        };
+        for net in [config.subnet, config.subnet6].into_iter().flatten() {
+            if own && !free(&net) {
+                return Err(NetworkError::Setting {
+                    network: name.to_string(),
+                    reason: format!("{net} meets a route of the host or another network"),
+                });
+            }
+        }
+        let subnet6 = match config.subnet6 {
+            None if own && config.ipv6 && forwarding::has_ipv6() => Some(unique_local(name)),
+            given => given.map(|net| net.network()),
+        };
+        Ok(Self {
+            name: name.clone(),
+            config: config.clone(),
+            bridge,
+            subnet,
+            subnet6,
+            mtu: config.mtu.unwrap_or_else(|| way_out_mtu(&routes, &links)),
+        })
+    }
+
+    /// Makes the bridge, or gives one that is there what it needs.
+    fn make_bridge(&self, host: &mut Rtnetlink) -> Result<Option<Link>, NetworkError> {
+        let Some(name) = &self.bridge else {
+            return Ok(None);
+        };
+        let failed = |what: &str| NetworkError::at(format!("{what} the bridge {name}"));
+        let mac = Mac::of(
+            self.gateway(true)
+                .or(self.gateway(false))
+                .unwrap_or(IpAddr::from([0; 4])),
+        );
+        let mut batch = Batch::default();
+        link::create_bridge(&mut batch, name.as_str(), mac, self.mtu);
+        let outcomes = host.apply(&batch).map_err(failed("make"))?;
+        for outcome in outcomes {
+            match outcome {
+                Err(refused) if refused.errno == Errno::EEXIST => (),
+                outcome => outcome.map_err(failed("make"))?,
+            }
+        }
+        let bridge = host.link(name.as_str()).map_err(failed("look at"))?;
+        let bridge = bridge.filter(|link| link.kind.as_deref() == Some("bridge"));
+        let bridge = bridge.ok_or_else(|| NetworkError::Setting {
+            network: self.name.to_string(),
+            reason: format!("the host's interface {name} is no bridge"),
+        })?;
+        forwarding::ignore_advertisements(name.as_str())?;
+        let mut batch = Batch::default();
+        self.configure_host_side(&mut batch, bridge.index);
+        if !bridge.up {
+            link::set_up(&mut batch, bridge.index);
+        }
+        for (subnet, ipv4) in [(self.subnet, true), (self.subnet6, false)] {
+            if let (Some(subnet), Some(gateway)) = (subnet, self.gateway(ipv4))
+                && let Some(own) = IpNet::new(gateway, subnet.prefix())
+            {
+                address::add(&mut batch, bridge.index, &own);
+            }
+        }
+        host.apply_all(&batch).map_err(failed("set up"))?;
+        if self.subnet6.is_some() && !self.config.restricted {
+            forwarding::pass_on_ipv6(name.as_str())?;
+        }
+        Ok(Some(bridge))
+    }
+
+    /// The host's side of a network lets packets of the host's loopback pass, for ports on localhost; passes on
+    /// what pods send; and doesn't send them elsewhere.
+    pub(super) fn configure_host_side(&self, batch: &mut Batch, index: u32) {
+        let settings = [
+            (Ipv4Setting::RouteLocalnet, 1),
+            (Ipv4Setting::SendRedirects, 0),
+            (Ipv4Setting::Forwarding, u32::from(!self.config.restricted)),
+        ];
+        link::configure(batch, index, &settings);
+    }
+
+    /// Removes bridge, rules and record. No pod is in it any more.
+    pub(crate) fn take_down(&self, state: &Path, host: &mut Rtnetlink) -> Result<(), NetworkError> {
+        if let Some(bridge) = &self.bridge {
+            let mut batch = Batch::default();
+            link::delete(&mut batch, bridge.as_str());
+            match host.apply_all(&batch) {
+                Err(refused) if refused.errno == Errno::ENODEV => (),
+                outcome => {
+                    outcome.map_err(NetworkError::at(format!("remove the bridge {bridge}")))?
+                }
+            }
+        }
+        record::remove(&record_path(state, &self.name))?;
+        firewall::remove_network(state, &self.name)
+    }
+}
+
+/// The built-in networks that were made, with the settings that they were made of.
+pub(crate) fn made(state: &Path) -> Result<Vec<(NetworkName, BuiltinConfig)>, NetworkError> {
+    let networks = Network::all(state)?;
+    Ok(networks
+        .into_iter()
+        .map(|network| (network.name, network.config))
+        .collect())
+}
+
+/// The largest packet that the way to the outside takes.
+fn way_out_mtu(routes: &[Route], links: &[Link]) -> u32 {
+    let ways = routes
+        .iter()
+        .filter(|route| route.destination.prefix() == 0);
+    ways.filter_map(|route| links.iter().find(|link| link.index == route.link))
+        .map(|link| link.mtu)
+        .min()
+        .unwrap_or(ETHERNET_MTU)
+        .clamp(1280, 65535)
+}
+
+/// The link by which the host reaches the outside.
+pub(super) fn way_out(host: &mut Rtnetlink) -> Result<Option<Link>, NetworkError> {
+    let routes = host
+        .routes()
+        .map_err(NetworkError::at("read the host's routes"))?;
+    let links = host
+        .links()
+        .map_err(NetworkError::at("read the host's links"))?;
+    let way = routes.iter().find(|route| route.destination.prefix() == 0);
+    Ok(way.and_then(|way| links.into_iter().find(|link| link.index == way.link)))
+}
+
+/// A network of unique local addresses (RFC 4193): the same one on each start of this machine, another one elsewhere.
+fn unique_local(name: &NetworkName) -> IpNet {
+    // Without an ID the name alone decides: such a machine has the same addresses as others, which no packet leaves.
+    let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
+    let mut hash = Sha256::new();
+    hash.update(b"fairing network\0");
+    hash.update(machine.trim_ascii());
+    hash.update([0]);
+    hash.update(name.as_str());
+    let [a, b, c, d, e, f, g, ..] = hash.finalize().0;
+    let address = [0xfd, a, b, c, d, e, f, g, 0, 0, 0, 0, 0, 0, 0, 0];
+    // A prefix of 64 bits is never too long.
+    IpNet::new(address.into(), 64).unwrap_or(IpNet::everything(address.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unique_local_networks_differ_by_name_and_stay() {
+        let net = |name: &str| unique_local(&name.parse().unwrap());
+        assert_eq!(net("a"), net("a"));
+        assert_ne!(net("a"), net("b"));
+        assert!("fd00::/8".parse::<IpNet>().unwrap().overlaps(&net("a")));
+        assert_eq!(net("a"), net("a").network());
+    }
+}

@@ -1,0 +1,499 @@
+//! The verbs of CNI, as built-in networks carry them out.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::config::{BuiltinConfig, Mode, Wishes};
+use super::lease::{Asked, Leases};
+use super::network::Network;
+use super::pod_link::{self, Made, Plan};
+use super::{LINK_PREFIX, firewall, forwarding};
+use crate::error::NetworkError;
+use crate::id::{ContainerId, InterfaceName, NetworkName};
+use crate::netlink::link::Link;
+use crate::netlink::rtnetlink::Rtnetlink;
+use crate::netns::Netns;
+use crate::ports::PortMapping;
+use crate::runtime::{CniResult, Interface, Ip, ResultRoute};
+use crate::subnet::IpNet;
+
+/// A pod in a network.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Membership<'a> {
+    pub(crate) container: &'a ContainerId,
+    pub(crate) interface: &'a InterfaceName,
+    /// The pod's name, if it has one.
+    pub(crate) name: Option<&'a str>,
+    /// `CNI_ARGS`.
+    pub(crate) arguments: &'a [(String, String)],
+    /// `runtimeConfig`.
+    pub(crate) told: &'a Map<String, Value>,
+}
+
+/// One built-in network.
+#[derive(Debug)]
+pub(crate) struct Builtin<'a> {
+    pub(crate) state: &'a Path,
+    pub(crate) name: &'a NetworkName,
+    pub(crate) config: &'a BuiltinConfig,
+}
+
+fn open_host() -> Result<Rtnetlink, NetworkError> {
+    Rtnetlink::open().map_err(NetworkError::at("open a netlink socket"))
+}
+
+impl Builtin<'_> {
+    fn setting(&self, reason: impl Into<String>) -> NetworkError {
+        NetworkError::Setting {
+            network: self.name.to_string(),
+            reason: reason.into(),
+        }
+    }
+
+    fn leases(&self) -> Leases {
+        Leases::of(self.state, self.name)
+    }
+
+    fn mappings(&self, told: &Map<String, Value>) -> Result<Vec<PortMapping>, NetworkError> {
+        let Some(mappings) = told.get("portMappings") else {
+            return Ok(Vec::new());
+        };
+        PortMapping::from_cni(mappings)
+            .map_err(|reason| self.setting(format!("portMappings: {reason}")))
+    }
+
+    /// Puts a pod into the network. `evict` is asked, when something is another pod's, whether that pod is gone;
+    /// then it has given everything back.
+    pub(crate) fn add(
+        &self,
+        pod: Membership<'_>,
+        (netns, sandbox): (&mut Netns, &str),
+        evict: &dyn Fn(&ContainerId) -> bool,
+    ) -> Result<CniResult, NetworkError> {
+        let wishes = Wishes::parse(self.name, pod.arguments, pod.told)?;
+        let mappings = self.mappings(pod.told)?;
+        let mut host = open_host()?;
+        let (network, bridge) = self.network(&mut host)?;
+        if self.config.mode != Mode::Macvlan {
+            firewall::ensure(self.state)?;
+            if !self.config.restricted {
+                forwarding::ensure(&mut host, network.subnet6.is_some())?;
+            }
+        } else if !mappings.is_empty() {
+            return Err(NetworkError::NoPorts(
+                "macvlan connects the pod without the host's help",
+            ));
+        }
+        let addresses = self.take_addresses(&network, &wishes, pod, evict)?;
+        let made = self.connect(
+            &network,
+            bridge.as_ref(),
+            pod,
+            &wishes,
+            &addresses,
+            &mut host,
+            netns,
+        );
+        let made = made.and_then(|made| {
+            if !mappings.is_empty() {
+                let addresses: Vec<_> = addresses.iter().map(IpNet::address).collect();
+                firewall::add_ports(pod.container, &mappings, &addresses)?;
+            }
+            Ok(made)
+        });
+        match made {
+            Ok(made) => Ok(self.result(&network, pod, sandbox, &addresses, &wishes, made)),
+            Err(error) => {
+                // The error at hand says more than one about the rest, which gc finds.
+                let _ = self.undo(pod, &addresses, &mut host);
+                Err(error)
+            }
+        }
+    }
+
+    fn undo(
+        &self,
+        pod: Membership<'_>,
+        addresses: &[IpNet],
+        host: &mut Rtnetlink,
+    ) -> Result<(), NetworkError> {
+        pod_link::remove(host, &pod_link::host_name(pod.container, pod.interface))?;
+        let addresses: Vec<_> = addresses.iter().map(IpNet::address).collect();
+        Ok(self.leases().release(&addresses)?)
+    }
+
+    /// The network and its bridge, made if this is the first pod.
+    fn network(&self, host: &mut Rtnetlink) -> Result<(Network, Option<Link>), NetworkError> {
+        if let Some(network) = Network::load(self.state, self.name)?
+            && network.config == *self.config
+        {
+            let Some(name) = &network.bridge else {
+                return Ok((network, None));
+            };
+            let bridge = host.link(name.as_str());
+            let bridge = bridge.map_err(NetworkError::at(format!("look at the bridge {name}")))?;
+            if let Some(bridge) = bridge.filter(|link| link.up) {
+                return Ok((network, Some(bridge)));
+            }
+        }
+        Network::set_up(self.state, self.name, self.config, host)
+    }
+
+    fn take_addresses(
+        &self,
+        network: &Network,
+        wishes: &Wishes,
+        pod: Membership<'_>,
+        evict: &dyn Fn(&ContainerId) -> bool,
+    ) -> Result<Vec<IpNet>, NetworkError> {
+        let mut taken: Vec<IpNet> = Vec::new();
+        for (subnet, ipv4) in [(network.subnet, true), (network.subnet6, false)] {
+            let one = match (wishes.address(ipv4), subnet) {
+                (Some(wish), _) => self.take_wish(network, subnet, wish, pod, evict).map(Some),
+                (None, Some(subnet)) => {
+                    // The same place in both families, where it is free.
+                    let twin = taken
+                        .first()
+                        .zip(network.subnet)
+                        .and_then(|(net, first)| subnet.nth(first.position(net.address())?));
+                    self.take_free(&subnet, twin, pod, evict).map(Some)
+                }
+                (None, None) => Ok(None),
+            };
+            match one {
+                Ok(one) => taken.extend(one),
+                Err(error) => {
+                    let addresses: Vec<_> = taken.iter().map(IpNet::address).collect();
+                    // As in `add`.
+                    let _ = self.leases().release(&addresses);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    fn take_free(
+        &self,
+        subnet: &IpNet,
+        twin: Option<IpAddr>,
+        pod: Membership<'_>,
+        evict: &dyn Fn(&ContainerId) -> bool,
+    ) -> Result<IpNet, NetworkError> {
+        let leases = self.leases();
+        let peer = (pod.container, pod.interface, pod.name);
+        let with_prefix = |address| IpNet::new(address, subnet.prefix());
+        if let Some(twin) = twin
+            && leases.take(twin, peer)? == Asked::Given
+        {
+            return Ok(with_prefix(twin).unwrap_or(*subnet));
+        }
+        let mut found = leases.take_any(subnet, peer)?;
+        if found.is_none() {
+            let mut freed = false;
+            for other in leases.list()? {
+                freed |= evict(&other.container);
+            }
+            if freed {
+                found = leases.take_any(subnet, peer)?;
+            }
+        }
+        found
+            .and_then(with_prefix)
+            .ok_or_else(|| NetworkError::Exhausted {
+                network: self.name.to_string(),
+                subnet: *subnet,
+            })
+    }
+
+    fn take_wish(
+        &self,
+        network: &Network,
+        subnet: Option<IpNet>,
+        (address, prefix): (IpAddr, Option<u8>),
+        pod: Membership<'_>,
+        evict: &dyn Fn(&ContainerId) -> bool,
+    ) -> Result<IpNet, NetworkError> {
+        let prefix = match (subnet, prefix) {
+            (Some(subnet), _) => {
+                let edge = address == subnet.network().address()
+                    || Some(address) == subnet.broadcast().map(IpAddr::V4);
+                if !subnet.contains(address) || edge {
+                    return Err(
+                        self.setting(format!("{address} is no address for a pod of {subnet}"))
+                    );
+                }
+                if network.gateway(address.is_ipv4()) == Some(address) {
+                    return Err(self.setting(format!("{address} is the gateway's")));
+                }
+                subnet.prefix()
+            }
+            (None, Some(prefix)) => prefix,
+            (None, None) => {
+                return Err(self.setting(format!(
+                    "{address} needs the length of its network, as {address}/24"
+                )));
+            }
+        };
+        let net = IpNet::new(address, prefix);
+        let net = net.ok_or_else(|| self.setting(format!("{address}/{prefix} is no address")))?;
+        let leases = self.leases();
+        let peer = (pod.container, pod.interface, pod.name);
+        let mut asked = leases.take(address, peer)?;
+        if let Asked::Taken(holder) = &asked
+            && evict(holder)
+        {
+            asked = leases.take(address, peer)?;
+        }
+        match asked {
+            Asked::Given => Ok(net),
+            Asked::Taken(holder) => Err(NetworkError::AddressTaken {
+                network: self.name.to_string(),
+                address,
+                holder,
+            }),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // all of it makes up the one plan
+    fn connect(
+        &self,
+        network: &Network,
+        bridge: Option<&Link>,
+        pod: Membership<'_>,
+        wishes: &Wishes,
+        addresses: &[IpNet],
+        host: &mut Rtnetlink,
+        netns: &mut Netns,
+    ) -> Result<Made, NetworkError> {
+        let gateways = gateways(network, wishes, addresses);
+        Plan {
+            network,
+            bridge,
+            container: pod.container,
+            interface: pod.interface,
+            addresses,
+            gateways: &gateways,
+            wishes,
+        }
+        .make(host, netns)
+    }
+
+    fn result(
+        &self,
+        network: &Network,
+        pod: Membership<'_>,
+        sandbox: &str,
+        addresses: &[IpNet],
+        wishes: &Wishes,
+        made: Made,
+    ) -> CniResult {
+        let on_host = |name: String| Interface {
+            name,
+            mtu: Some(network.mtu),
+            ..Interface::default()
+        };
+        let mut interfaces: Vec<Interface> = network
+            .bridge
+            .iter()
+            .map(ToString::to_string)
+            .chain(made.host_name)
+            .map(on_host)
+            .collect();
+        let index = interfaces.len();
+        interfaces.push(Interface {
+            name: pod.interface.to_string(),
+            mac: made.mac.map(|mac| mac.to_string()).unwrap_or_default(),
+            mtu: Some(made.mtu),
+            sandbox: sandbox.into(),
+            ..Interface::default()
+        });
+        let gateways = gateways(network, wishes, addresses);
+        let ips = addresses.iter().map(|address| Ip {
+            address: *address,
+            gateway: gateways
+                .iter()
+                .find(|g| g.is_ipv4() == address.is_ipv4())
+                .copied(),
+            interface: Some(index),
+        });
+        let routes = gateways
+            .iter()
+            .filter(|_| !self.config.restricted)
+            .map(|gateway| ResultRoute {
+                dst: IpNet::everything(*gateway),
+                gw: Some(*gateway),
+                other: Map::new(),
+            });
+        CniResult {
+            interfaces,
+            ips: ips.collect(),
+            routes: routes.collect(),
+            dns: self.config.dns.clone(),
+        }
+    }
+
+    /// Takes a pod out of the network; that it isn't in it is no error. If its namespace is `dying`, its link is
+    /// left to go with it.
+    pub(crate) fn del(&self, pod: Membership<'_>, dying: bool) -> Result<(), NetworkError> {
+        let mappings = self.mappings(pod.told)?;
+        if !mappings.is_empty() {
+            let owner = pod.container.as_str();
+            firewall::remove_ports(|other| other == owner, &mappings)?;
+        }
+        if self.config.mode != Mode::Macvlan {
+            let mut host = open_host()?;
+            let name = pod_link::host_name(pod.container, pod.interface);
+            if dying {
+                pod_link::close(&mut host, &name)?;
+            } else {
+                pod_link::remove(&mut host, &name)?;
+            }
+        }
+        // Last: nobody gets the address before nothing can come from who had it.
+        self.leases().release_where(|peer| {
+            peer.container == *pod.container && peer.interface == *pod.interface
+        })?;
+        Ok(())
+    }
+
+    /// Looks whether a pod is connected as `expected`.
+    pub(crate) fn check(
+        &self,
+        pod: Membership<'_>,
+        netns: &mut Netns,
+        expected: &CniResult,
+    ) -> Result<(), NetworkError> {
+        let missing = |reason: String| NetworkError::Disconnected {
+            network: self.name.to_string(),
+            reason,
+        };
+        let look = || NetworkError::at(format!("look at the pod's interface {}", pod.interface));
+        let link = netns
+            .rtnetlink()
+            .link(pod.interface.as_str())
+            .map_err(look())?;
+        let link =
+            link.ok_or_else(|| missing(format!("the pod has no interface {}", pod.interface)))?;
+        let found = netns.rtnetlink().addresses().map_err(look())?;
+        let held = self.leases().list()?;
+        for ip in &expected.ips {
+            let address = ip.address.address();
+            if !found
+                .iter()
+                .any(|a| a.link == link.index && a.address.address() == address)
+            {
+                return Err(missing(format!(
+                    "{} has no address {address}",
+                    pod.interface
+                )));
+            }
+            if !held
+                .iter()
+                .any(|p| p.address == address && p.container == *pod.container)
+            {
+                return Err(missing(format!(
+                    "the address {address} is not kept for the pod"
+                )));
+            }
+        }
+        if self.config.mode == Mode::Macvlan {
+            return Ok(());
+        }
+        let name = pod_link::host_name(pod.container, pod.interface);
+        let mut host = open_host()?;
+        let end = host.link(&name).map_err(look())?;
+        let end = end.ok_or_else(|| missing(format!("the host's end {name} is missing")))?;
+        if let Some(bridge) = Network::load(self.state, self.name)?.and_then(|n| n.bridge) {
+            let bridge_link = host.link(bridge.as_str()).map_err(look())?;
+            if bridge_link.is_none_or(|link| end.master != Some(link.index)) {
+                return Err(missing(format!(
+                    "{name} is not part of the bridge {bridge}"
+                )));
+            }
+        }
+        let mappings = self.mappings(pod.told)?;
+        let addresses: Vec<_> = expected.ips.iter().map(|ip| ip.address.address()).collect();
+        if !firewall::has_ports(pod.container, &mappings, &addresses)? {
+            return Err(missing("ports are not forwarded".into()));
+        }
+        Ok(())
+    }
+
+    /// Clears what belongs to none of the `valid` pods; the network itself too if it is left empty. Nobody joins or
+    /// leaves meanwhile.
+    pub(crate) fn gc(&self, valid: &[(ContainerId, InterfaceName)]) -> Result<(), NetworkError> {
+        let is_valid = |container: &ContainerId, interface: &InterfaceName| {
+            valid.iter().any(|(c, i)| c == container && i == interface)
+        };
+        let leases = self.leases();
+        for peer in leases.list()? {
+            if !is_valid(&peer.container, &peer.interface) {
+                pod_link::remove(
+                    &mut open_host()?,
+                    &pod_link::host_name(&peer.container, &peer.interface),
+                )?;
+            }
+        }
+        leases.release_where(|peer| !is_valid(&peer.container, &peer.interface))?;
+        if leases.list()?.is_empty()
+            && let Some(network) = Network::load(self.state, self.name)?
+        {
+            let _lock = super::network::setup_lock(self.state)?;
+            network.take_down(self.state, &mut open_host()?)?;
+        }
+        Ok(())
+    }
+
+    /// Whether pods can be put in.
+    pub(crate) fn status(&self) -> Result<(), NetworkError> {
+        open_host()?;
+        if self.config.mode != Mode::Macvlan {
+            firewall::foreign_drops()?;
+        }
+        Ok(())
+    }
+}
+
+/// The ways out, of those families that the pod has addresses of.
+fn gateways(network: &Network, wishes: &Wishes, addresses: &[IpNet]) -> Vec<IpAddr> {
+    [true, false]
+        .into_iter()
+        .filter(|ipv4| addresses.iter().any(|net| net.is_ipv4() == *ipv4))
+        .filter_map(|ipv4| {
+            let wish = wishes.gateway.filter(|ip| ip.is_ipv4() == ipv4);
+            match network.config.mode {
+                Mode::Macvlan => wish.or_else(|| network.gateway(ipv4)),
+                _ => network.gateway(ipv4),
+            }
+        })
+        .collect()
+}
+
+/// Removes links of ours, of pods that are not `live`, and the ports that lead to such. How many of each.
+pub(crate) fn sweep(
+    state: &Path,
+    live: &dyn Fn(&str) -> bool,
+) -> Result<(usize, usize), NetworkError> {
+    // Links before addresses: a pod that joins meanwhile has its address before its link.
+    let mut host = open_host()?;
+    let links = host
+        .links()
+        .map_err(NetworkError::at("read the host's links"))?;
+    let mut expected: Vec<String> = Vec::new();
+    for network in Network::all(state)? {
+        for peer in Leases::of(state, &network.name).list()? {
+            expected.push(pod_link::host_name(&peer.container, &peer.interface));
+        }
+    }
+    let mut removed = 0;
+    for link in links {
+        let ours = link.name.starts_with(LINK_PREFIX) && link.kind.as_deref() == Some("veth");
+        if ours && !expected.contains(&link.name) {
+            removed += usize::from(pod_link::remove(&mut host, &link.name)?);
+        }
+    }
+    Ok((removed, firewall::remove_ports(|owner| !live(owner), &[])?))
+}

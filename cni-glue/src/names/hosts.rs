@@ -1,0 +1,128 @@
+//! `/etc/hosts` and `/etc/hostname`.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// An address and its names: `IP=NAME[,NAME…]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HostsEntry {
+    /// The address.
+    pub address: IpAddr,
+    /// Its names.
+    pub names: Vec<String>,
+}
+
+/// A text is no such entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no entry for /etc/hosts: write ADDRESS=NAME[,NAME...]")]
+pub struct InvalidHostsEntry(String);
+
+impl FromStr for HostsEntry {
+    type Err = InvalidHostsEntry;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (address, names) = text.split_once('=')?;
+            let names: Vec<String> = names.split(',').map(Into::into).collect();
+            names.iter().all(|name| is_host_name(name)).then_some(Self {
+                address: address.parse().ok()?,
+                names,
+            })
+        };
+        parse().ok_or_else(|| InvalidHostsEntry(text.into()))
+    }
+}
+
+fn is_host_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 253
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+}
+
+/// The file's text: the loopback, the pod itself under `own` names, the entries asked for, and the pods that it shares
+/// a network with. Of several lines for one name the first counts, so nobody can take the pod's own.
+pub fn hosts<'a>(
+    own: &[&str],
+    addresses: impl IntoIterator<Item = IpAddr>,
+    entries: &[HostsEntry],
+    peers: impl IntoIterator<Item = (IpAddr, &'a str)>,
+) -> String {
+    let mut text =
+        String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    let mut line = |address: IpAddr, names: &str| {
+        if !names.is_empty() {
+            text.push_str(&format!("{address}\t{names}\n"));
+        }
+    };
+    let own = own.join(" ");
+    let mut connected = false;
+    for address in addresses {
+        line(address, &own);
+        connected = true;
+    }
+    if !connected {
+        line(IpAddr::from([127, 0, 0, 1]), &own);
+        line(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]), &own);
+    }
+    for entry in entries {
+        line(entry.address, &entry.names.join(" "));
+    }
+    for (address, name) in peers {
+        if is_host_name(name) {
+            line(address, name);
+        }
+    }
+    text
+}
+
+/// The text of `/etc/hostname`.
+pub fn hostname(name: &str) -> String {
+    format!("{name}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_lists_the_pod_its_entries_and_its_peers() {
+        let entries = ["192.0.2.1=db,db.example".parse().unwrap()];
+        let addresses = ["10.0.0.2".parse().unwrap(), "fd00::2".parse().unwrap()];
+        let peer = "10.0.0.3".parse().unwrap();
+        let text = hosts(
+            &["web", "web-1"],
+            addresses,
+            &entries,
+            [(peer, "api"), (peer, "x\n1.1.1.1 db")],
+        );
+        assert_eq!(
+            text,
+            "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
+             10.0.0.2\tweb web-1\nfd00::2\tweb web-1\n192.0.2.1\tdb db.example\n10.0.0.3\tapi\n"
+        );
+        let alone = hosts(&["web"], [], &[], []);
+        assert!(alone.ends_with("127.0.0.1\tweb\n::1\tweb\n"), "{alone}");
+        assert_eq!(hostname("web"), "web\n");
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for bad in [
+            "",
+            "x",
+            "10.0.0.1",
+            "10.0.0.1=",
+            "10.0.0.1=a b",
+            "10.0.0=a",
+            "10.0.0.1=a,,b",
+            "::1=a\n",
+        ] {
+            assert!(bad.parse::<HostsEntry>().is_err(), "{bad}");
+        }
+    }
+}

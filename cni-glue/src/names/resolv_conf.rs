@@ -1,0 +1,294 @@
+//! `/etc/resolv.conf`.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::runtime::Dns;
+
+/// The C library looks at no more.
+const MOST_SERVERS: usize = 3;
+
+/// Where the answer is taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DnsMode {
+    /// From what was asked for, or else the networks, or else the host.
+    #[default]
+    Automatic,
+    /// From the host, as it is there.
+    Host,
+    /// From nowhere: the file is empty but for what was asked for.
+    None,
+}
+
+/// What the user asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DnsOptions {
+    /// Where the answer is taken from.
+    #[serde(default)]
+    pub mode: DnsMode,
+    /// Whom to ask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<IpAddr>,
+    /// What short names are completed with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub search: Vec<String>,
+    /// Of the resolver.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}
+
+/// A value that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDns {
+    /// Neither an address nor a word.
+    #[error("{0:?} is no name server: write an address, \"host\" or \"none\"")]
+    Server(String),
+    /// A word beside others.
+    #[error("{0:?} can't be combined with name servers")]
+    Alone(String),
+    /// A search domain or an option with a blank.
+    #[error("{0:?} has characters that can't stand in resolv.conf")]
+    Word(String),
+}
+
+impl DnsOptions {
+    /// From the values of `--dns`, `--dns-search` and `--dns-opt`.
+    ///
+    /// # Errors
+    /// [`InvalidDns`].
+    pub fn parse<'a>(
+        servers: impl IntoIterator<Item = &'a str>,
+        search: impl IntoIterator<Item = &'a str>,
+        options: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, InvalidDns> {
+        let mut parsed = Self::default();
+        let mut word = None;
+        for server in servers.into_iter().flat_map(|value| value.split(',')) {
+            match server {
+                "host" | "none" => word = Some(server),
+                _ => parsed.servers.push(
+                    server
+                        .parse()
+                        .map_err(|_| InvalidDns::Server(server.into()))?,
+                ),
+            }
+        }
+        if let Some(word) = word {
+            if !parsed.servers.is_empty() {
+                return Err(InvalidDns::Alone(word.into()));
+            }
+            parsed.mode = if word == "host" {
+                DnsMode::Host
+            } else {
+                DnsMode::None
+            };
+        }
+        parsed.search = words(search)?;
+        parsed.options = words(options)?;
+        Ok(parsed)
+    }
+
+    /// As plugins are told of it, if there is anything to tell.
+    pub(crate) fn to_cni(&self) -> Option<Value> {
+        let mut told = Map::new();
+        for (key, value) in [
+            ("servers", json!(self.servers)),
+            ("searches", json!(self.search)),
+            ("options", json!(self.options)),
+        ] {
+            if value.as_array().is_some_and(|values| !values.is_empty()) {
+                told.insert(key.into(), value);
+            }
+        }
+        (!told.is_empty()).then_some(Value::Object(told))
+    }
+}
+
+fn words<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>, InvalidDns> {
+    values
+        .into_iter()
+        .map(|value| match is_word(value) {
+            true => Ok(value.to_owned()),
+            false => Err(InvalidDns::Word(value.into())),
+        })
+        .collect()
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// The file's text: each of servers, search domains and options is what was asked for, or else what the first network
+/// says that says any, or else the host's. `host` is the host's file, of which name servers on its loopback are left
+/// out, since they are not the pod's.
+pub fn resolv_conf<'a>(
+    wanted: &DnsOptions,
+    networks: impl IntoIterator<Item = &'a Dns>,
+    host: &str,
+) -> String {
+    if wanted.mode == DnsMode::Host {
+        return host.to_owned();
+    }
+    let network = match wanted.mode {
+        DnsMode::Automatic => networks.into_iter().find(|dns| !dns.is_empty()).cloned(),
+        DnsMode::Host | DnsMode::None => None,
+    };
+    let fallback = match (network, wanted.mode) {
+        (Some(mut dns), _) => {
+            // The words of strangers.
+            dns.nameservers
+                .retain(|server| server.parse::<IpAddr>().is_ok());
+            if dns.search.is_empty() && !dns.domain.is_empty() {
+                dns.search.push(dns.domain);
+            }
+            dns.search.retain(|word| is_word(word));
+            dns.options.retain(|word| is_word(word));
+            dns.domain = String::new();
+            let mut hosts = parse(host);
+            if dns.nameservers.is_empty() {
+                dns.nameservers = std::mem::take(&mut hosts.nameservers);
+            }
+            dns
+        }
+        (None, DnsMode::Automatic) => parse(host),
+        (None, _) => Dns::default(),
+    };
+    let servers: Vec<String> = match wanted.servers.as_slice() {
+        [] => fallback.nameservers,
+        servers => servers.iter().map(ToString::to_string).collect(),
+    };
+    let or = |wanted: &[String], fallback: Vec<String>| {
+        if wanted.is_empty() {
+            fallback
+        } else {
+            wanted.to_vec()
+        }
+    };
+    let search = or(&wanted.search, fallback.search);
+    let options = or(&wanted.options, fallback.options);
+    let mut text = String::new();
+    for server in servers.iter().take(MOST_SERVERS) {
+        text.push_str(&format!("nameserver {server}\n"));
+    }
+    for (key, words) in [("search", search), ("options", options)] {
+        if !words.is_empty() {
+            text.push_str(&format!("{key} {}\n", words.join(" ")));
+        }
+    }
+    text
+}
+
+/// Which of the host's two files a pod can use: its own, or the one that the host's resolver on the loopback keeps of
+/// the servers that it asks itself (`/run/systemd/resolve/resolv.conf`).
+pub fn host_resolver<'a>(own: &'a str, upstream: Option<&'a str>) -> &'a str {
+    match upstream {
+        Some(upstream) if parse(own).nameservers.is_empty() => upstream,
+        _ => own,
+    }
+}
+
+/// What a file says, but for name servers on the loopback.
+fn parse(text: &str) -> Dns {
+    let mut dns = Dns::default();
+    for line in text.lines() {
+        let mut words = line.split_ascii_whitespace();
+        match words.next() {
+            Some("nameserver") => dns.nameservers.extend(
+                words
+                    .next()
+                    .filter(|server| {
+                        // An IPv6 address may name an interface of the host, which isn't the pod's.
+                        server.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback())
+                    })
+                    .map(Into::into),
+            ),
+            Some("search") => dns.search = words.map(Into::into).collect(),
+            Some("domain") if dns.search.is_empty() => dns.search = words.map(Into::into).collect(),
+            Some("options") => dns.options.extend(words.map(str::to_owned)),
+            _ => (),
+        }
+    }
+    dns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: &str = "# x\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\nsearch example.org\noptions edns0 trust-ad\n";
+
+    fn options(servers: &[&str], search: &[&str]) -> DnsOptions {
+        DnsOptions::parse(servers.iter().copied(), search.iter().copied(), []).unwrap()
+    }
+
+    #[test]
+    fn what_was_asked_for_goes_before_the_network_before_the_host() {
+        let network = Dns {
+            nameservers: vec!["10.0.0.1".into(), "x\nnameserver 6.6.6.6".into()],
+            domain: "net.example".into(),
+            ..Dns::default()
+        };
+        let nothing = Dns::default();
+        let wanted = options(&[], &[]);
+        assert_eq!(
+            resolv_conf(&wanted, [&nothing], HOST),
+            "nameserver 192.0.2.1\nsearch example.org\noptions edns0 trust-ad\n"
+        );
+        assert_eq!(
+            resolv_conf(&wanted, [&nothing, &network], HOST),
+            "nameserver 10.0.0.1\nsearch net.example\n"
+        );
+        let wanted = options(&["9.9.9.9,::2"], &[]);
+        assert_eq!(
+            resolv_conf(&wanted, [&network], HOST),
+            "nameserver 9.9.9.9\nnameserver ::2\nsearch net.example\n"
+        );
+        assert_eq!(
+            resolv_conf(&options(&["host"], &[]), [&network], HOST),
+            HOST
+        );
+        assert_eq!(
+            resolv_conf(&options(&["none"], &["a.b"]), [&network], HOST),
+            "search a.b\n"
+        );
+    }
+
+    #[test]
+    fn a_resolver_on_the_hosts_loopback_is_replaced_by_those_that_it_asks() {
+        let upstream = "nameserver 192.0.2.9\n";
+        assert_eq!(
+            host_resolver("nameserver 127.0.0.53\n", Some(upstream)),
+            upstream
+        );
+        assert_eq!(host_resolver(HOST, Some(upstream)), HOST);
+        assert_eq!(host_resolver("nameserver ::1\n", None), "nameserver ::1\n");
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let parse = |servers: &[&str], search: &[&str]| {
+            DnsOptions::parse(servers.iter().copied(), search.iter().copied(), [])
+        };
+        assert!(matches!(
+            parse(&["dns.example"], &[]),
+            Err(InvalidDns::Server(_))
+        ));
+        assert!(matches!(
+            parse(&["host,1.1.1.1"], &[]),
+            Err(InvalidDns::Alone(_))
+        ));
+        assert!(matches!(
+            parse(&[], &["a\nnameserver 6.6.6.6"]),
+            Err(InvalidDns::Word(_))
+        ));
+        assert_eq!(
+            options(&["1.1.1.1"], &["a"]).to_cni().unwrap(),
+            json!({"servers": ["1.1.1.1"], "searches": ["a"]})
+        );
+        assert_eq!(options(&[], &[]).to_cni(), None);
+    }
+}

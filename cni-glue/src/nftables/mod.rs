@@ -1,0 +1,16 @@
+//! nftables over nfnetlink: transactions, of which all or nothing takes effect.
+//!
+//! Everything is in one table, `inet fairing`. Its rules never change; what networks and pods add are elements of its
+//! sets and maps, each with the owner's name as its comment. So a pod goes in one transaction, and `gc` can tell what
+//! belongs to whom.
+
+pub(crate) mod elements;
+mod expression;
+mod ruleset;
+mod transaction;
+
+pub(crate) use ruleset::{
+    PORTS_V4_ANY, PORTS_V4_AT, PORTS_V6_ANY, PORTS_V6_AT, RESTRICTED, SUBNETS_V4, SUBNETS_V6,
+    TABLE, VERSION, create,
+};
+pub(crate) use transaction::{Nftables, Transaction};

@@ -1,0 +1,328 @@
+//! The table of this project: chains and rules that are the same on every machine.
+//!
+//! Interfaces of ours have names that begin with `fairing`, by which the rules know them; bridges of others are none of
+//! our business.
+
+use super::expression::{Connection, Expression, Field, Meta, R0, R1, R2, R4, R5, Verdict};
+use super::transaction::{Hook, SetType, Transaction};
+use crate::builtin::LINK_PREFIX;
+
+/// The name of the table, in the family `inet`.
+pub(crate) const TABLE: &str = "fairing";
+/// The table's comment: which rules are in it.
+pub(crate) const VERSION: &str = "rules 1";
+
+/// Ports of the host: protocol and port, to a pod's address and port.
+pub(crate) const PORTS_V4_ANY: &str = "ports-v4";
+/// As [`PORTS_V4_ANY`], on one address of the host.
+pub(crate) const PORTS_V4_AT: &str = "ports-v4-at";
+/// For IPv6.
+pub(crate) const PORTS_V6_ANY: &str = "ports-v6";
+/// For IPv6, on one address of the host.
+pub(crate) const PORTS_V6_AT: &str = "ports-v6-at";
+/// Networks whose pods are seen with the host's address outside.
+pub(crate) const SUBNETS_V4: &str = "subnets-v4";
+/// For IPv6.
+pub(crate) const SUBNETS_V6: &str = "subnets-v6";
+/// Links over which nothing is forwarded.
+pub(crate) const RESTRICTED: &str = "restricted";
+
+const PREROUTING: u32 = 0;
+pub(super) const FORWARD: u32 = 2;
+const OUTPUT: u32 = 3;
+const POSTROUTING: u32 = 4;
+const PRIORITY_RAW: i32 = -300;
+const PRIORITY_DSTNAT: i32 = -100;
+const PRIORITY_FILTER: i32 = 0;
+const PRIORITY_SRCNAT: i32 = 100;
+
+const IPV4: u8 = 2;
+const IPV6: u8 = 10;
+const RTN_LOCAL: u32 = 2;
+const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
+const DESTINATION_CHANGED: u32 = 1 << 5;
+
+const V4_SOURCE: Field = Field {
+    base: 1,
+    offset: 12,
+    length: 4,
+};
+const V4_DESTINATION: Field = Field {
+    base: 1,
+    offset: 16,
+    length: 4,
+};
+const V6_SOURCE: Field = Field {
+    base: 1,
+    offset: 8,
+    length: 16,
+};
+const V6_DESTINATION: Field = Field {
+    base: 1,
+    offset: 24,
+    length: 16,
+};
+const DESTINATION_PORT: Field = Field {
+    base: 2,
+    offset: 2,
+    length: 2,
+};
+
+const TYPE_V4: SetType = SetType { kind: 7, length: 4 };
+const TYPE_V6: SetType = SetType {
+    kind: 8,
+    length: 16,
+};
+const TYPE_INTERFACE: SetType = SetType {
+    kind: 41,
+    length: 16,
+};
+
+/// Several types side by side, as `nft` counts them: six bits each.
+fn joined(parts: &[SetType]) -> SetType {
+    const PROTOCOL_OR_PORT_LENGTH: u32 = 4;
+    parts
+        .iter()
+        .fold(SetType { kind: 0, length: 0 }, |sum, part| SetType {
+            kind: (sum.kind << 6) | part.kind,
+            length: sum.length + part.length.max(PROTOCOL_OR_PORT_LENGTH),
+        })
+}
+
+/// Makes the table anew, empty of what networks and pods own.
+pub(crate) fn create(transaction: &mut Transaction) {
+    transaction.new_table(VERSION);
+    // Removed and made again at once: what was left of an older version goes.
+    transaction.delete_table();
+    transaction.new_table(VERSION);
+    sets(transaction);
+    transaction.new_chain("ports", None);
+    for (name, kind, number, priority) in [
+        ("raw", "filter", PREROUTING, PRIORITY_RAW),
+        ("prerouting", "nat", PREROUTING, PRIORITY_DSTNAT),
+        ("output", "nat", OUTPUT, PRIORITY_DSTNAT),
+        ("forward", "filter", FORWARD, PRIORITY_FILTER),
+        ("postrouting", "nat", POSTROUTING, PRIORITY_SRCNAT),
+    ] {
+        let hook = Hook {
+            kind,
+            number,
+            priority,
+        };
+        transaction.new_chain(name, Some(hook));
+    }
+    port_rules(transaction);
+    border_rules(transaction);
+    masquerade_rules(transaction);
+}
+
+fn sets(transaction: &mut Transaction) {
+    let protocol = SetType {
+        kind: 12,
+        length: 1,
+    };
+    let port = SetType {
+        kind: 13,
+        length: 2,
+    };
+    for (any, at, subnets, address) in [
+        (PORTS_V4_ANY, PORTS_V4_AT, SUBNETS_V4, TYPE_V4),
+        (PORTS_V6_ANY, PORTS_V6_AT, SUBNETS_V6, TYPE_V6),
+    ] {
+        let target = Some(joined(&[address, port]));
+        transaction.new_set(any, joined(&[protocol, port]), target, false);
+        transaction.new_set(at, joined(&[address, protocol, port]), target, false);
+        transaction.new_set(subnets, address, None, true);
+    }
+    transaction.new_set(RESTRICTED, TYPE_INTERFACE, None, false);
+}
+
+fn ours(meta: Meta) -> [Expression; 2] {
+    [
+        Expression::Meta(meta, R0),
+        Expression::Equal(R0, LINK_PREFIX.into()),
+    ]
+}
+
+fn foreign(meta: Meta) -> [Expression; 2] {
+    [
+        Expression::Meta(meta, R0),
+        Expression::NotEqual(R0, LINK_PREFIX.into()),
+    ]
+}
+
+fn is_family(family: u8) -> [Expression; 2] {
+    [
+        Expression::Meta(Meta::Family, R0),
+        Expression::Equal(R0, vec![family]),
+    ]
+}
+
+/// One of these bits is set.
+fn connection(what: Connection, bits: u32) -> [Expression; 3] {
+    [
+        Expression::Connection(what, R0),
+        Expression::Mask(R0, bits.to_ne_bytes().to_vec()),
+        Expression::NotEqual(R0, vec![0; 4]),
+    ]
+}
+
+/// None of these bits is set.
+fn no_connection(what: Connection, bits: u32) -> [Expression; 3] {
+    [
+        Expression::Connection(what, R0),
+        Expression::Mask(R0, bits.to_ne_bytes().to_vec()),
+        Expression::Equal(R0, vec![0; 4]),
+    ]
+}
+
+/// What is sent to the host itself, from outside, from pods or from the host, goes to the pod that has the port.
+fn port_rules(transaction: &mut Transaction) {
+    for chain in ["prerouting", "output"] {
+        let rule = [
+            Expression::DestinationType(R0),
+            Expression::Equal(R0, RTN_LOCAL.to_ne_bytes().to_vec()),
+            Expression::Verdict(Verdict::Jump("ports")),
+        ];
+        transaction.new_rule(chain, "to the host itself", &rule);
+    }
+    for (family, field, at, any, [protocol, port], to) in [
+        (
+            IPV4,
+            V4_DESTINATION,
+            PORTS_V4_AT,
+            PORTS_V4_ANY,
+            [R1, R2],
+            R1,
+        ),
+        (
+            IPV6,
+            V6_DESTINATION,
+            PORTS_V6_AT,
+            PORTS_V6_ANY,
+            [R4, R5],
+            R4,
+        ),
+    ] {
+        let nat = Expression::DestinationNat {
+            family,
+            address: R0,
+            port: to,
+        };
+        let mut rule = is_family(family).to_vec();
+        rule.extend([
+            Expression::Payload(field, R0),
+            Expression::Meta(Meta::Protocol, protocol),
+            Expression::Payload(DESTINATION_PORT, port),
+            Expression::Map {
+                name: at,
+                key: R0,
+                value: R0,
+            },
+            nat.clone(),
+        ]);
+        transaction.new_rule("ports", "on one address", &rule);
+        let mut rule = is_family(family).to_vec();
+        rule.extend([
+            Expression::Meta(Meta::Protocol, R0),
+            Expression::Payload(DESTINATION_PORT, R1),
+            Expression::Map {
+                name: any,
+                key: R0,
+                value: R0,
+            },
+            nat,
+        ]);
+        transaction.new_rule("ports", "on every address", &rule);
+    }
+}
+
+/// Which packets may cross.
+fn border_rules(transaction: &mut Transaction) {
+    // Our links let loopback addresses pass, for the sake of ports on localhost. What a pod sends to one
+    // must not reach the host's own services.
+    let mut rule = ours(Meta::InterfaceIn).to_vec();
+    rule.extend(is_family(IPV4));
+    rule.extend([
+        Expression::Payload(V4_DESTINATION, R0),
+        Expression::Equal(R0, vec![127]),
+        Expression::Verdict(Verdict::Drop),
+    ]);
+    transaction.new_rule("raw", "the host's loopback is its own", &rule);
+
+    for meta in [Meta::InterfaceIn, Meta::InterfaceOut] {
+        let rule = [
+            Expression::Meta(meta, R0),
+            Expression::In(RESTRICTED, R0),
+            Expression::Verdict(Verdict::Drop),
+        ];
+        transaction.new_rule("forward", "restricted networks", &rule);
+    }
+    let mut rule = connection(Connection::State, ESTABLISHED_OR_RELATED).to_vec();
+    rule.push(Expression::Verdict(Verdict::Accept));
+    transaction.new_rule("forward", "answers", &rule);
+    let mut rule = foreign(Meta::InterfaceIn).to_vec();
+    rule.extend(ours(Meta::InterfaceOut));
+    rule.extend(no_connection(Connection::Status, DESTINATION_CHANGED));
+    rule.push(Expression::Verdict(Verdict::Drop));
+    transaction.new_rule("forward", "from outside, published ports alone", &rule);
+}
+
+/// Whose source address becomes the host's.
+fn masquerade_rules(transaction: &mut Transaction) {
+    let add = |transaction: &mut Transaction, note: &str, mut rule: Vec<Expression>| {
+        rule.push(Expression::Masquerade);
+        transaction.new_rule("postrouting", note, &rule);
+    };
+    // From the host's loopback to a pod.
+    let mut rule = ours(Meta::InterfaceOut).to_vec();
+    rule.extend(is_family(IPV4));
+    rule.extend([
+        Expression::Payload(V4_SOURCE, R0),
+        Expression::Equal(R0, vec![127]),
+    ]);
+    add(transaction, "localhost", rule);
+    let mut rule = ours(Meta::InterfaceOut).to_vec();
+    rule.extend(is_family(IPV6));
+    let mut loopback = vec![0; 15];
+    loopback.push(1);
+    rule.extend([
+        Expression::Payload(V6_SOURCE, R0),
+        Expression::Equal(R0, loopback),
+    ]);
+    add(transaction, "localhost", rule);
+    // From a pod to a published port of a pod: the answer would take a shorter way and not be recognized.
+    let mut rule = ours(Meta::InterfaceIn).to_vec();
+    rule.extend(ours(Meta::InterfaceOut));
+    rule.extend(connection(Connection::Status, DESTINATION_CHANGED));
+    add(transaction, "pods, by published ports", rule);
+    // Pods of a restricted network know no way to others.
+    let mut rule = vec![
+        Expression::Meta(Meta::InterfaceOut, R0),
+        Expression::In(RESTRICTED, R0),
+    ];
+    rule.extend(connection(Connection::Status, DESTINATION_CHANGED));
+    add(transaction, "published ports of restricted networks", rule);
+    for (family, source, destination, subnets, multicast, mask) in [
+        (IPV4, V4_SOURCE, V4_DESTINATION, SUBNETS_V4, 0xe0, 0xf0),
+        (IPV6, V6_SOURCE, V6_DESTINATION, SUBNETS_V6, 0xff, 0xff),
+    ] {
+        let mut rule = is_family(family).to_vec();
+        rule.extend([
+            Expression::Payload(source, R0),
+            Expression::In(subnets, R0),
+            Expression::Payload(destination, R0),
+            Expression::NotIn(subnets, R0),
+            Expression::Payload(
+                Field {
+                    length: 1,
+                    ..destination
+                },
+                R0,
+            ),
+            Expression::Mask(R0, vec![mask]),
+            Expression::NotEqual(R0, vec![multicast]),
+        ]);
+        add(transaction, "to the outside", rule);
+    }
+}

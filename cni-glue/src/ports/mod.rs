@@ -1,0 +1,63 @@
+//! Ports of the host that lead to a pod: what the user writes, who has which, and who listens there already.
+
+mod listeners;
+mod mapping;
+mod reservation;
+mod spec;
+
+pub use crate::netlink::sock_diag::Listener;
+pub use listeners::{HeldPorts, hold};
+pub use mapping::{MOST_PORTS, PortMapping, Protocol};
+pub use reservation::Reservations;
+pub use spec::{ContainerPort, InvalidPort, PortSpec};
+
+use std::net::IpAddr;
+
+use crate::id::ContainerId;
+use crate::record::FileError;
+
+/// Why a port can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// Two of the pod's own mappings meet.
+    #[error("port {0} is asked for twice")]
+    Twice(String),
+    /// Another pod has it.
+    #[error("port {port} is that of pod {holder}")]
+    Taken {
+        /// The port.
+        port: String,
+        /// The other pod.
+        holder: ContainerId,
+    },
+    /// A program listens there.
+    #[error("port {port} is in use by {program}")]
+    Listening {
+        /// The port.
+        port: String,
+        /// Name and process ID, as far as they can be told.
+        program: String,
+    },
+    /// The address is none of the host's.
+    #[error("port {port}: {address} is no address of this host")]
+    NotLocal {
+        /// The port.
+        port: String,
+        /// The address asked for.
+        address: IpAddr,
+    },
+    /// More than can be kept.
+    #[error("{0} ports are asked for; at most {MOST_PORTS} can be forwarded to a pod")]
+    TooMany(usize),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A system call.
+    #[error("cannot look at port {port}: {source}")]
+    Look {
+        /// The port.
+        port: String,
+        /// Why.
+        source: nix::errno::Errno,
+    },
+}

@@ -1,0 +1,401 @@
+//! One call of one plugin's program.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
+use serde::Deserialize;
+
+use super::error::{PluginFailure, shown};
+use crate::sys;
+
+/// Most that is read of an answer.
+const LONGEST_ANSWER: usize = 1 << 20;
+/// Most that is read of what a plugin writes beside it.
+const LONGEST_NOISE: usize = 16 << 10;
+
+/// What a plugin is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Put a pod into the network.
+    Add,
+    /// Take it out.
+    Del,
+    /// See whether it is in it.
+    Check,
+    /// Clear what belongs to nobody.
+    Gc,
+    /// Tell whether pods can be put in.
+    Status,
+    /// Tell which versions of the specification it speaks.
+    Version,
+}
+
+impl Verb {
+    /// As the specification writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "ADD",
+            Self::Del => "DEL",
+            Self::Check => "CHECK",
+            Self::Gc => "GC",
+            Self::Status => "STATUS",
+            Self::Version => "VERSION",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where plugins' programs are.
+#[derive(Debug, Clone)]
+pub struct PluginFolders(pub Vec<PathBuf>);
+
+impl PluginFolders {
+    /// The program of a plugin; its type was checked to be a plain file name.
+    pub(super) fn find(&self, kind: &str) -> Result<PathBuf, PluginFailure> {
+        self.0
+            .iter()
+            .map(|folder| folder.join(kind))
+            .find(|path| path.is_file())
+            .ok_or_else(|| PluginFailure::NotFound {
+                searched: self.0.clone(),
+            })
+    }
+
+    /// As `CNI_PATH`, by which plugins find those that they delegate to.
+    pub(super) fn joined(&self) -> std::ffi::OsString {
+        std::env::join_paths(&self.0).unwrap_or_default()
+    }
+}
+
+/// Runs a program with `environment` added to this process's, gives it `input`, and returns what it wrote if it
+/// ended well.
+pub(super) fn call(
+    program: &Path,
+    environment: &[(&str, std::ffi::OsString)],
+    input: &[u8],
+    timeout: Duration,
+) -> Result<Vec<u8>, PluginFailure> {
+    let failed = |source| PluginFailure::Run {
+        path: program.to_path_buf(),
+        source,
+    };
+    let mut command = Command::new(program);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .current_dir("/")
+        .process_group(0);
+    for name in [
+        "CNI_COMMAND",
+        "CNI_CONTAINERID",
+        "CNI_NETNS",
+        "CNI_IFNAME",
+        "CNI_ARGS",
+        "CNI_PATH",
+        "CNI_NETNS_OVERRIDE",
+    ] {
+        command.env_remove(name);
+    }
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    let mut running = Running {
+        child: sys::start_alone(&mut command).spawn().map_err(failed)?,
+        reaped: false,
+    };
+    let deadline = Instant::now() + timeout;
+    let talk = running.talk(input, deadline).map_err(failed)?;
+    let Some((status, talk)) = talk else {
+        return Err(PluginFailure::Timeout(timeout));
+    };
+    if talk.answer.len() > LONGEST_ANSWER {
+        return Err(PluginFailure::TooLong(LONGEST_ANSWER));
+    }
+    if status.success() {
+        Ok(talk.answer)
+    } else {
+        Err(refusal(status, &talk))
+    }
+}
+
+/// The error that a plugin wrote, or what can be made of its end.
+fn refusal(status: ExitStatus, talk: &Talk) -> PluginFailure {
+    #[derive(Deserialize)]
+    struct Said {
+        code: u64,
+        #[serde(default)]
+        msg: String,
+        #[serde(default)]
+        details: String,
+    }
+
+    match serde_json::from_slice::<Said>(&talk.answer) {
+        Ok(said) if said.code != 0 || !said.msg.is_empty() => PluginFailure::Refused {
+            code: said.code,
+            msg: shown(&said.msg),
+            details: shown(&said.details),
+        },
+        _ => {
+            let noise = if talk.noise.is_empty() {
+                &talk.answer
+            } else {
+                &talk.noise
+            };
+            PluginFailure::Silent {
+                status: status.to_string(),
+                said: shown(&String::from_utf8_lossy(noise)),
+            }
+        }
+    }
+}
+
+/// What a plugin wrote.
+#[derive(Debug, Default)]
+struct Talk {
+    answer: Vec<u8>,
+    noise: Vec<u8>,
+}
+
+/// A plugin's process. It and what it started are gone when this is.
+struct Running {
+    child: Child,
+    reaped: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // What it left behind in its process group goes too. Nobody is left to tell of a failure.
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        if !self.reaped {
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Running {
+    /// Writes `input` and reads until the plugin has ended; `None` if that takes too long.
+    fn talk(&mut self, input: &[u8], deadline: Instant) -> io::Result<Option<(ExitStatus, Talk)>> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let ended = pidfd_open(pid, PidfdFlags::empty())?;
+        let mut stdin = self.child.stdin.take();
+        let mut stdout = self.child.stdout.take();
+        let mut stderr = self.child.stderr.take();
+        for fd in [
+            stdin.as_ref().map(AsFd::as_fd),
+            stdout.as_ref().map(AsFd::as_fd),
+            stderr.as_ref().map(AsFd::as_fd),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        let mut rest = input;
+        let mut talk = Talk::default();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            let mut fds = vec![PollFd::new(&ended, PollFlags::IN)];
+            fds.extend(stdin.as_ref().map(|fd| PollFd::new(fd, PollFlags::OUT)));
+            fds.extend(stdout.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
+            fds.extend(stderr.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
+            let limit = Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            };
+            match poll(&mut fds, Some(&limit)) {
+                Ok(_) => (),
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let over = fds.first().is_some_and(|fd| !fd.revents().is_empty());
+            drop(fds);
+            if !feed(&mut stdin, &mut rest)? {
+                stdin = None;
+            }
+            if !drain(&mut stdout, &mut talk.answer, LONGEST_ANSWER)? {
+                stdout = None;
+            }
+            if !drain(&mut stderr, &mut talk.noise, LONGEST_NOISE)? {
+                stderr = None;
+            }
+            if over {
+                // All that it wrote was there before its end was. What it left running may hold the streams
+                // open, and isn't waited for.
+                let status = self.child.wait()?;
+                self.reaped = true;
+                return Ok(Some((status, talk)));
+            }
+        }
+    }
+}
+
+/// Writes what can be written. Whether there is more to write.
+fn feed(stream: &mut Option<impl Write + AsRawFd>, rest: &mut &[u8]) -> io::Result<bool> {
+    let Some(stream) = stream else {
+        return Ok(false);
+    };
+    while !rest.is_empty() {
+        match stream.write(rest) {
+            Ok(written) => *rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            // It doesn't want to know.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+/// Reads what there is, and keeps a little more than `most` of it. Whether there may be more.
+fn drain(
+    stream: &mut Option<impl Read + AsRawFd>,
+    into: &mut Vec<u8>,
+    most: usize,
+) -> io::Result<bool> {
+    let Some(stream) = stream else {
+        return Ok(false);
+    };
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(false),
+            Ok(read) => {
+                let room = (most + 1).saturating_sub(into.len());
+                into.extend(buffer.get(..read.min(room)).unwrap_or_default());
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn script(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plugin");
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        (folder, path)
+    }
+
+    fn run(text: &str, input: &[u8]) -> Result<Vec<u8>, PluginFailure> {
+        let (_folder, path) = script(text);
+        call(
+            &path,
+            &[("CNI_COMMAND", "ADD".into())],
+            input,
+            Duration::from_secs(60),
+        )
+    }
+
+    #[test]
+    fn a_plugin_is_told_and_answers() {
+        assert_eq!(run("cat", b"hello").unwrap(), b"hello");
+        assert_eq!(
+            run("printf %s $CNI_COMMAND-$CNI_ARGS", b"").unwrap(),
+            b"ADD-"
+        );
+        // More than a pipe holds, in both directions.
+        let large = vec![b'x'; 300_000];
+        assert_eq!(run("cat", &large).unwrap(), large);
+        // It need not read.
+        assert_eq!(run("exec <&-; printf yes", &large).unwrap(), b"yes");
+    }
+
+    #[test]
+    fn its_own_words_are_passed_on() {
+        let said = r#"printf '{"cniVersion":"1.0.0","code":11,"msg":"try \\u001b[1mlater","details":"much"}'; exit 1"#;
+        match run(said, b"") {
+            Err(PluginFailure::Refused { code, msg, details }) => {
+                assert_eq!(
+                    (code, msg.as_str(), details.as_str()),
+                    (11, "try  [1mlater", "much")
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        let error = run("echo broken >&2; exit 3", b"").unwrap_err().to_string();
+        assert!(
+            error.contains("exit status: 3") && error.contains("it said: broken"),
+            "{error}"
+        );
+        let error = run("kill -9 $$", b"").unwrap_err().to_string();
+        assert!(error.contains("signal: 9"), "{error}");
+    }
+
+    #[test]
+    fn an_endless_answer_is_cut() {
+        let error = run(
+            "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2",
+            b"",
+        )
+        .unwrap_err();
+        assert!(matches!(error, PluginFailure::TooLong(_)), "{error}");
+    }
+
+    #[test]
+    fn one_that_hangs_is_ended_with_all_that_it_started() {
+        let (folder, path) =
+            script("mkfifo $0.fifo; (exec 3<>$0.fifo; flock 9; read x <&3) 9>$0.lock & wait");
+        let error = call(&path, &[], b"", Duration::from_millis(300)).unwrap_err();
+        assert!(matches!(error, PluginFailure::Timeout(_)), "{error}");
+        // The lock of the one that it started becomes free.
+        if let Ok(file) = std::fs::File::open(folder.path().join("plugin.lock")) {
+            file.lock().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_it_leaves_running_is_not_waited_for() {
+        let answer = run("sleep 1000 & printf done", b"").unwrap();
+        assert_eq!(answer, b"done");
+    }
+
+    #[test]
+    fn it_inherits_no_descriptor_and_no_blocked_signal() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        fcntl(&file, FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+        let mut mask = nix::sys::signal::SigSet::empty();
+        mask.add(Signal::SIGTERM);
+        mask.thread_block().unwrap();
+        let answer = run(
+            "ls /proc/self/fd | tr '\\n' ' '; grep SigBlk /proc/self/status",
+            b"",
+        )
+        .unwrap();
+        mask.thread_unblock().unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        // The fourth is the folder that ls reads.
+        assert!(
+            answer.starts_with("0 1 2 3 SigBlk:\t0000000000000000"),
+            "{answer}"
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! The runtime's side of CNI: calling plugins, chaining them, and remembering what they said.
+//!
+//! Operations on one network share its lock; garbage collection has it alone. That no two operations are under way for
+//! one pod is the caller's duty: who holds the pod's lock.
+
+mod cache;
+mod chain;
+mod error;
+mod invocation;
+mod result;
+mod verbs;
+
+pub use cache::{Cache, CachedAttachment};
+pub use error::{PluginError, PluginFailure};
+pub use invocation::{PluginFolders, Verb};
+pub use result::{CniResult, Dns, Interface, Ip, ResultRoute};
+pub(crate) use verbs::joined;
+pub use verbs::{Attachment, NetnsRef, Runtime};

@@ -1,0 +1,302 @@
+//! What ADD results in, and its forms in the versions of the specification.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::config::SpecVersion;
+use crate::subnet::IpNet;
+
+/// The state of a pod in a network.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CniResult {
+    /// The interfaces that were made, on the host and in the pod.
+    #[serde(
+        default,
+        deserialize_with = "null_is_none",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub interfaces: Vec<Interface>,
+    /// The pod's addresses.
+    #[serde(
+        default,
+        deserialize_with = "null_is_none",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub ips: Vec<Ip>,
+    /// The pod's routes.
+    #[serde(
+        default,
+        deserialize_with = "null_is_none",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub routes: Vec<ResultRoute>,
+    /// How names are resolved in this network.
+    #[serde(
+        default,
+        deserialize_with = "null_is_none",
+        skip_serializing_if = "Dns::is_empty"
+    )]
+    pub dns: Dns,
+}
+
+/// Some write `null` where there is nothing.
+fn null_is_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// An interface of a result.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its hardware address, if it has one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mac: String,
+    /// Largest packet, in bytes (since 1.1.0).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// The network namespace of the pod; empty for an interface of the host.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sandbox: String,
+    /// A socket in its place (since 1.1.0).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket_path: Option<String>,
+    /// A device (since 1.1.0).
+    #[serde(default, rename = "pciID", skip_serializing_if = "Option::is_none")]
+    pub pci_id: Option<String>,
+}
+
+/// An address of a result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ip {
+    /// The address and its network.
+    pub address: IpNet,
+    /// The way out of the network.
+    #[serde(
+        default,
+        deserialize_with = "empty_is_none",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub gateway: Option<IpAddr>,
+    /// Which of the interfaces has it.
+    #[serde(
+        default,
+        deserialize_with = "negative_is_none",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub interface: Option<usize>,
+}
+
+fn empty_is_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(serde::de::Error::custom),
+    }
+}
+
+fn negative_is_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    Ok(Option::<i64>::deserialize(deserializer)?.and_then(|index| index.try_into().ok()))
+}
+
+/// A route of a result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultRoute {
+    /// Where it leads.
+    pub dst: IpNet,
+    /// By way of whom; the address's gateway if it isn't said.
+    #[serde(
+        default,
+        deserialize_with = "empty_is_none",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub gw: Option<IpAddr>,
+    /// What else there is: `mtu`, `advmss`, `priority`, `table` and `scope` since 1.1.0.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// How names are resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Dns {
+    /// Whom to ask, in order.
+    #[serde(
+        default,
+        deserialize_with = "null_is_none",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub nameservers: Vec<String>,
+    /// The own domain.
+    #[serde(
+        default,
+        deserialize_with = "null_is_none",
+        skip_serializing_if = "String::is_empty"
+    )]
+    pub domain: String,
+    /// What short names are completed with.
+    #[serde(
+        default,
+        deserialize_with = "null_is_none",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub search: Vec<String>,
+    /// Of the resolver.
+    #[serde(
+        default,
+        deserialize_with = "null_is_none",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub options: Vec<String>,
+}
+
+impl Dns {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl CniResult {
+    /// Reads a result of any version that is supported. It says itself of which one it is; if it doesn't, it is of
+    /// the one that was asked for.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn parse(value: &Value) -> Result<Self, String> {
+        if let Some(version) = value.get("cniVersion").and_then(Value::as_str)
+            && !version.is_empty()
+        {
+            version.parse::<SpecVersion>().map_err(|e| e.to_string())?;
+        }
+        let result = Self::deserialize(value).map_err(|e| e.to_string())?;
+        if let Some(ip) = result.ips.iter().find(|ip| {
+            ip.interface
+                .is_some_and(|index| index >= result.interfaces.len())
+        }) {
+            return Err(format!(
+                "{} is of an interface that it doesn't list",
+                ip.address
+            ));
+        }
+        Ok(result)
+    }
+
+    /// In the form of that version.
+    pub fn to_value(&self, version: SpecVersion) -> Value {
+        let mut value = json!(self);
+        let Some(object) = value.as_object_mut() else {
+            return value;
+        };
+        object.insert("cniVersion".into(), json!(version));
+        if version < SpecVersion::V1_1_0 {
+            for (list, keys) in [
+                ("interfaces", &["mtu", "socketPath", "pciID"][..]),
+                ("routes", &["mtu", "advmss", "priority", "table", "scope"]),
+            ] {
+                each(object, list, |entry| {
+                    for key in keys {
+                        entry.remove(*key);
+                    }
+                });
+            }
+        }
+        if version < SpecVersion::V1_0_0 {
+            for (ip, index) in self.ips.iter().zip(0..) {
+                let family = if ip.address.is_ipv4() { "4" } else { "6" };
+                if let Some(Value::Object(entry)) = object
+                    .get_mut("ips")
+                    .and_then(|ips| ips.get_mut(index as usize))
+                {
+                    entry.insert("version".into(), family.into());
+                }
+            }
+        }
+        value
+    }
+}
+
+fn each(
+    object: &mut Map<String, Value>,
+    list: &str,
+    mut change: impl FnMut(&mut Map<String, Value>),
+) {
+    if let Some(Value::Array(entries)) = object.get_mut(list) {
+        entries
+            .iter_mut()
+            .filter_map(Value::as_object_mut)
+            .for_each(&mut change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn newest() -> Value {
+        json!({
+            "cniVersion": "1.1.0",
+            "interfaces": [
+                {"name": "br0", "mac": "0a:58:00:00:00:01", "mtu": 1500},
+                {"name": "eth0", "mac": "0a:58:00:00:00:02", "mtu": 1500, "sandbox": "/run/x", "pciID": "0000:00:01.0"},
+            ],
+            "ips": [
+                {"address": "10.1.2.3/24", "gateway": "10.1.2.1", "interface": 1},
+                {"address": "fd00::3/64", "interface": 1},
+            ],
+            "routes": [{"dst": "0.0.0.0/0", "gw": "10.1.2.1", "mtu": 1400, "priority": 5}],
+            "dns": {"nameservers": ["10.1.2.1"], "search": ["x"]},
+        })
+    }
+
+    #[test]
+    fn results_take_the_form_of_each_version_and_are_read_again() {
+        let result = CniResult::parse(&newest()).unwrap();
+        assert_eq!(result.to_value(SpecVersion::V1_1_0), newest());
+        let one = result.to_value(SpecVersion::V1_0_0);
+        assert_eq!(
+            one["routes"],
+            json!([{"dst": "0.0.0.0/0", "gw": "10.1.2.1"}])
+        );
+        assert_eq!(one["interfaces"][1].get("mtu"), None);
+        assert_eq!(one["ips"][0].get("version"), None);
+        for version in [SpecVersion::V0_3_1, SpecVersion::V0_4_0] {
+            let old = result.to_value(version);
+            assert_eq!(old["cniVersion"], json!(version));
+            assert_eq!(old["ips"][0]["version"], "4");
+            assert_eq!(old["ips"][1]["version"], "6");
+            let back = CniResult::parse(&old).unwrap();
+            assert_eq!(back.ips, result.ips);
+            assert_eq!(back.dns, result.dns);
+        }
+    }
+
+    #[test]
+    fn what_go_programs_write_for_nothing_is_understood() {
+        let result = CniResult::parse(&json!({
+            "cniVersion": "0.3.1", "interfaces": null, "routes": null, "dns": {},
+            "ips": [{"version": "4", "interface": -1, "address": "10.0.0.2/24", "gateway": ""}],
+        }))
+        .unwrap();
+        assert_eq!(result.ips[0].gateway, None);
+        assert_eq!(result.ips[0].interface, None);
+        assert_eq!(CniResult::parse(&json!({})).unwrap(), CniResult::default());
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for bad in [
+            json!(5),
+            json!({"cniVersion": "7.0.0"}),
+            json!({"ips": [{"address": "10.0.0.2"}]}),
+            json!({"ips": [{"address": "10.0.0.2/24", "interface": 0}]}),
+            json!({"ips": [{"address": "10.0.0.2/24", "gateway": "x"}]}),
+            json!({"routes": [{}]}),
+        ] {
+            assert!(CniResult::parse(&bad).is_err(), "{bad}");
+        }
+    }
+}

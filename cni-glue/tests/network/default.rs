@@ -1,0 +1,80 @@
+//! The default network.
+
+use cni_glue::Netns;
+
+use crate::lab::{HOST_V4, HOST_V6, Lab, OUTSIDE_V4, OUTSIDE_V6, sh, within};
+use crate::traffic::{is_silent, serve, tcp, tcp_here, udp};
+
+#[test]
+fn a_pod_reaches_the_outside_as_the_host_and_nobody_reaches_it() {
+    let lab = Lab::new();
+    serve(&lab.outside, 80, "outside");
+    let pod = lab.pod("a", &[], &[]);
+    serve(&pod.netns, 80, "a");
+    for (outside, host, ipv4) in [(OUTSIDE_V4, HOST_V4, true), (OUTSIDE_V6, HOST_V6, false)] {
+        assert_eq!(tcp(&pod.netns, outside, 80), format!("outside {host}"));
+        assert_eq!(udp(&pod.netns, outside, 80), format!("outside {host}"));
+        // The host itself reaches the pod.
+        assert!(tcp_here(&pod.address(ipv4), 80).starts_with("a "));
+    }
+    // Who knows the way does not get through either.
+    let (v4, v6) = (pod.address(true), pod.address(false));
+    within(&lab.outside, || {
+        sh(&format!("ip route add {v4} via {HOST_V4}; ip -6 route add {v6} via {HOST_V6}"))
+    });
+    assert!(is_silent(&lab.outside, &v4, 80));
+    assert!(is_silent(&lab.outside, &v6, 80));
+    lab.end(pod);
+}
+
+#[test]
+fn pods_reach_each_other_and_their_host_under_their_own_addresses() {
+    let lab = Lab::new();
+    let (a, b) = (lab.pod("a", &[], &[]), lab.pod("b", &[], &[]));
+    serve(&b.netns, 80, "b");
+    let host = Netns::of_this_thread().unwrap();
+    serve(&host, 81, "host");
+    for ipv4 in [true, false] {
+        let own = a.address(ipv4);
+        assert_eq!(tcp(&a.netns, &b.address(ipv4), 80), format!("b {own}"));
+        assert_eq!(udp(&a.netns, &b.address(ipv4), 80), format!("b {own}"));
+        let network = &a.attached.status.networks[0];
+        let gateway = network.addresses.iter().find_map(|x| x.gateway.filter(|ip| ip.is_ipv4() == ipv4));
+        assert_eq!(tcp(&a.netns, &gateway.unwrap().to_string(), 81), format!("host {own}"));
+    }
+    let peers = lab.attacher.peers(&a.attached.status, &a.id).unwrap();
+    let names: Vec<_> = cni_glue::attach::peer_names(&peers).collect();
+    let b_addresses: Vec<_> = b.attached.status.addresses().collect();
+    assert_eq!(names, b_addresses.iter().map(|ip| (*ip, "b")).collect::<Vec<_>>());
+    lab.end(a);
+    lab.end(b);
+}
+
+#[test]
+fn nothing_is_left_when_pods_end_and_the_network_goes_with_gc() {
+    let lab = Lab::new();
+    let before = lab.leftovers();
+    assert_eq!(before, Vec::<String>::new());
+    let (a, b) = (lab.pod("a", &[], &["8080:80"]), lab.pod("b", &[], &[]));
+    lab.attacher.check(&a.id, &mut Netns::open(std::path::Path::new("/proc/thread-self/ns/net")).unwrap()).unwrap_err();
+    lab.end(a);
+    lab.gc(&[&b]);
+    serve(&lab.outside, 80, "outside");
+    assert_eq!(tcp(&b.netns, OUTSIDE_V4, 80), format!("outside {HOST_V4}"));
+    lab.end(b);
+    lab.gc(&[]);
+    wait_for_nothing(&lab);
+}
+
+/// The kernel takes down a namespace some time after the last who had it.
+pub(crate) fn wait_for_nothing(lab: &Lab) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        let left = lab.leftovers();
+        if left.is_empty() {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "left: {left:#?}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,7 @@
+//! Pods' networks, with real namespaces, links and packets. Each test has a host of its own, a network namespace, and
+//! touches nothing of the machine's network.
+
+mod default;
+mod lab;
+mod ports;
+mod traffic;
