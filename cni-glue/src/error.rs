@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use nix::errno::Errno;
-
 use crate::config::ConfigError;
 use crate::id::ContainerId;
 use crate::netlink::socket::Refused;
@@ -84,10 +82,5 @@ impl NetworkError {
             operation,
             source: source.into(),
         }
-    }
-
-    /// Whether the kernel said this.
-    pub(crate) fn is(&self, errno: Errno) -> bool {
-        matches!(self, Self::Kernel { source, .. } if source.errno == errno)
     }
 }

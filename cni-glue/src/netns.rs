@@ -103,11 +103,6 @@ impl Netns {
     pub(crate) fn rtnetlink(&mut self) -> &mut Rtnetlink {
         &mut self.rtnetlink
     }
-
-    /// The descriptor and the connection into the namespace, side by side.
-    pub(crate) fn parts(&mut self) -> (BorrowedFd<'_>, &mut Rtnetlink) {
-        (self.fd.as_fd(), &mut self.rtnetlink)
-    }
 }
 
 impl AsFd for Netns {

@@ -20,9 +20,11 @@ const PORT_MAPS: [&str; 4] = [
     nftables::PORTS_V6_ANY,
     nftables::PORTS_V6_AT,
 ];
-const NETWORK_SETS: [&str; 3] = [
+const NETWORK_SETS: [&str; 5] = [
     nftables::SUBNETS_V4,
     nftables::SUBNETS_V6,
+    nftables::ROUTED_V4,
+    nftables::ROUTED_V6,
     nftables::RESTRICTED,
 ];
 
@@ -105,13 +107,13 @@ fn of_network(network: &Network) -> Vec<(&'static str, Vec<Element>)> {
         }
         return all;
     }
-    if network.config.masquerade && network.config.mode != super::Mode::Macvlan {
-        for (set, subnet) in [
-            (nftables::SUBNETS_V4, network.subnet),
-            (nftables::SUBNETS_V6, network.subnet6),
-        ] {
-            all.extend(subnet.map(|subnet| (set, Element::subnet(&subnet, owner))));
-        }
+    let sets = match (network.config.mode, network.config.masquerade) {
+        (super::Mode::Macvlan, _) => return all,
+        (_, true) => [nftables::SUBNETS_V4, nftables::SUBNETS_V6],
+        (_, false) => [nftables::ROUTED_V4, nftables::ROUTED_V6],
+    };
+    for (set, subnet) in sets.into_iter().zip([network.subnet, network.subnet6]) {
+        all.extend(subnet.map(|subnet| (set, Element::subnet(&subnet, owner))));
     }
     all
 }

@@ -119,6 +119,9 @@ impl Plan<'_> {
         };
         let mut batch = Batch::default();
         link::create_veth(&mut batch, &pair);
+        if pair.master.is_some() {
+            link::hairpin(&mut batch, &name);
+        }
         match host.apply_all(&batch) {
             // Left from a start of the same pod that was cut short.
             Err(refused) if refused.errno == Errno::EEXIST && remove(host, &name)? => {

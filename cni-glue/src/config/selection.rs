@@ -47,7 +47,7 @@ pub enum Selection {
 }
 
 /// The network that a pod joins if none is named.
-pub const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 impl Selection {
     /// The default network, or what the values of `--net` say.

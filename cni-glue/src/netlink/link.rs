@@ -26,12 +26,11 @@ const IFLA_EXT_MASK: u16 = 29;
 
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const VETH_INFO_PEER: u16 = 1;
 const IFLA_MACVLAN_MODE: u16 = 1;
-const IFLA_VLAN_ID: u16 = 1;
 const IFLA_INET_CONF: u16 = 1;
-const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
-const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 
 const IFLA_BRPORT_STATE: u16 = 1;
 const IFLA_BRPORT_MODE: u16 = 4;
@@ -42,7 +41,6 @@ const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 
 const IFF_UP: u32 = 1;
 const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
 const AF_BRIDGE: u8 = 7;
 
 /// `struct ifinfomsg`.
@@ -126,14 +124,6 @@ pub(crate) fn list(batch: &mut Batch) {
     });
 }
 
-fn no_link_local(attributes: &mut Attributes<'_>) {
-    attributes.nested(IFLA_AF_SPEC, |families| {
-        families.nested(AF_INET6, |ipv6| {
-            ipv6.byte(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-        });
-    });
-}
-
 /// A new bridge, up. Its hardware address is given, or it would change with every port.
 pub(crate) fn create_bridge(batch: &mut Batch, name: &str, mac: Mac, mtu: u32) {
     let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
@@ -197,6 +187,19 @@ pub(crate) fn create_veth(batch: &mut Batch, pair: &VethPair<'_>) {
     });
 }
 
+/// Lets a bridge send frames back to where they came from. Where packets are filtered within bridges, as container
+/// engines like to have it, a pod that asks for its own published port needs that.
+pub(crate) fn hairpin(batch: &mut Batch, name: &str) {
+    batch.push(RTM_NEWLINK, NLM_F_ACK, &header(0, 0, 0), |a| {
+        a.text(IFLA_IFNAME, name).nested(IFLA_LINKINFO, |info| {
+            info.text(IFLA_INFO_SLAVE_KIND, "bridge")
+                .nested(IFLA_INFO_SLAVE_DATA, |port| {
+                    port.byte(IFLA_BRPORT_MODE, 1);
+                });
+        });
+    });
+}
+
 /// A new macvlan on top of the link `parent`, up, in a pod.
 pub(crate) fn create_macvlan(
     batch: &mut Batch,
@@ -218,22 +221,6 @@ pub(crate) fn create_macvlan(
                     data.number(IFLA_MACVLAN_MODE, mode);
                 });
         });
-    });
-}
-
-/// A new VLAN on top of the link `parent`: shows whether the kernel can at all.
-#[cfg(test)]
-pub(crate) fn create_vlan(batch: &mut Batch, name: &str, parent: u32, id: u16) {
-    let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-    batch.push(RTM_NEWLINK, flags, &header(0, 0, 0), |a| {
-        a.text(IFLA_IFNAME, name)
-            .number(IFLA_LINK, parent)
-            .nested(IFLA_LINKINFO, |info| {
-                info.text(IFLA_INFO_KIND, "vlan")
-                    .nested(IFLA_INFO_DATA, |data| {
-                        data.put(IFLA_VLAN_ID, &id.to_ne_bytes());
-                    });
-            });
     });
 }
 
@@ -262,26 +249,12 @@ pub(crate) fn configure(batch: &mut Batch, index: u32, settings: &[(Ipv4Setting,
     });
 }
 
-/// No link-local address: this end of a pair has no use for one, and making it costs work on every start.
-pub(crate) fn quiet(batch: &mut Batch, index: u32) {
-    batch.push(RTM_SETLINK, NLM_F_ACK, &header(0, index, 0), no_link_local);
-}
-
 /// From now on nothing passes this port of a bridge, and the bridge forgets who was behind it.
 pub(crate) fn close_port(batch: &mut Batch, index: u32) {
     batch.push(RTM_SETLINK, NLM_F_ACK, &header(AF_BRIDGE, index, 0), |a| {
         a.nested(IFLA_PROTINFO, |port| {
             port.byte(IFLA_BRPORT_STATE, BR_STATE_DISABLED)
                 .flag(IFLA_BRPORT_FLUSH);
-        });
-    });
-}
-
-/// Whether a port sends frames back to where they came from.
-pub(crate) fn hairpin(batch: &mut Batch, index: u32, on: bool) {
-    batch.push(RTM_SETLINK, NLM_F_ACK, &header(AF_BRIDGE, index, 0), |a| {
-        a.nested(IFLA_PROTINFO, |port| {
-            port.byte(IFLA_BRPORT_MODE, u8::from(on));
         });
     });
 }

@@ -128,15 +128,6 @@ impl Attributes<'_> {
         self.with_length(kind | NLA_F_NESTED, attributes)
     }
 
-    /// As [`Self::nested`], where the kernel doesn't want to be told so.
-    pub(crate) fn group(
-        &mut self,
-        kind: u16,
-        attributes: impl FnOnce(&mut Attributes<'_>),
-    ) -> &mut Self {
-        self.with_length(kind, attributes)
-    }
-
     /// Bytes as they are: a fixed header within an attribute.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         self.bytes.extend(bytes);

@@ -10,7 +10,6 @@ use super::message::{
 use crate::subnet::{IpNet, octets, parse_octets};
 
 const RTM_NEWROUTE: u16 = 24;
-const RTM_DELROUTE: u16 = 25;
 const RTM_GETROUTE: u16 = 26;
 
 const RTA_DST: u16 = 1;
@@ -101,10 +100,6 @@ pub(crate) fn add(batch: &mut Batch, route: &Route) {
 pub(crate) fn add_new(batch: &mut Batch, route: &Route) {
     let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
     push(batch, RTM_NEWROUTE, flags, route);
-}
-
-pub(crate) fn delete(batch: &mut Batch, route: &Route) {
-    push(batch, RTM_DELROUTE, NLM_F_ACK, route);
 }
 
 fn push(batch: &mut Batch, kind: u16, flags: u16, route: &Route) {

@@ -24,6 +24,10 @@ pub(crate) const PORTS_V6_AT: &str = "ports-v6-at";
 pub(crate) const SUBNETS_V4: &str = "subnets-v4";
 /// For IPv6.
 pub(crate) const SUBNETS_V6: &str = "subnets-v6";
+/// Networks whose pods are seen with their own addresses.
+pub(crate) const ROUTED_V4: &str = "routed-v4";
+/// For IPv6.
+pub(crate) const ROUTED_V6: &str = "routed-v6";
 /// Links over which nothing is forwarded.
 pub(crate) const RESTRICTED: &str = "restricted";
 
@@ -125,14 +129,15 @@ fn sets(transaction: &mut Transaction) {
         kind: 13,
         length: 2,
     };
-    for (any, at, subnets, address) in [
-        (PORTS_V4_ANY, PORTS_V4_AT, SUBNETS_V4, TYPE_V4),
-        (PORTS_V6_ANY, PORTS_V6_AT, SUBNETS_V6, TYPE_V6),
+    for (any, at, subnets, routed, address) in [
+        (PORTS_V4_ANY, PORTS_V4_AT, SUBNETS_V4, ROUTED_V4, TYPE_V4),
+        (PORTS_V6_ANY, PORTS_V6_AT, SUBNETS_V6, ROUTED_V6, TYPE_V6),
     ] {
         let target = Some(joined(&[address, port]));
         transaction.new_set(any, joined(&[protocol, port]), target, false);
         transaction.new_set(at, joined(&[address, protocol, port]), target, false);
         transaction.new_set(subnets, address, None, true);
+        transaction.new_set(routed, address, None, true);
     }
     transaction.new_set(RESTRICTED, TYPE_INTERFACE, None, false);
 }
@@ -250,10 +255,16 @@ fn border_rules(transaction: &mut Transaction) {
     ]);
     transaction.new_rule("raw", "the host's loopback is its own", &rule);
 
-    for meta in [Meta::InterfaceIn, Meta::InterfaceOut] {
+    // Among themselves they may talk, which is seen here if the bridge itself filters.
+    for (one, other) in [
+        (Meta::InterfaceIn, Meta::InterfaceOut),
+        (Meta::InterfaceOut, Meta::InterfaceIn),
+    ] {
         let rule = [
-            Expression::Meta(meta, R0),
+            Expression::Meta(one, R0),
             Expression::In(RESTRICTED, R0),
+            Expression::Meta(other, R0),
+            Expression::NotIn(RESTRICTED, R0),
             Expression::Verdict(Verdict::Drop),
         ];
         transaction.new_rule("forward", "restricted networks", &rule);
@@ -291,11 +302,20 @@ fn masquerade_rules(transaction: &mut Transaction) {
         Expression::Equal(R0, loopback),
     ]);
     add(transaction, "localhost", rule);
-    // From a pod to a published port of a pod: the answer would take a shorter way and not be recognized.
-    let mut rule = ours(Meta::InterfaceIn).to_vec();
-    rule.extend(ours(Meta::InterfaceOut));
-    rule.extend(connection(Connection::Status, DESTINATION_CHANGED));
-    add(transaction, "pods, by published ports", rule);
+    // From a pod to a published port of a pod: the answer would take a shorter way and not be recognized. The
+    // interface that it came in by isn't known here if the bridge itself filters.
+    for (family, source, sets) in [
+        (IPV4, V4_SOURCE, [SUBNETS_V4, ROUTED_V4]),
+        (IPV6, V6_SOURCE, [SUBNETS_V6, ROUTED_V6]),
+    ] {
+        for set in sets {
+            let mut rule = ours(Meta::InterfaceOut).to_vec();
+            rule.extend(is_family(family));
+            rule.extend([Expression::Payload(source, R0), Expression::In(set, R0)]);
+            rule.extend(connection(Connection::Status, DESTINATION_CHANGED));
+            add(transaction, "pods, by published ports", rule);
+        }
+    }
     // Pods of a restricted network know no way to others.
     let mut rule = vec![
         Expression::Meta(Meta::InterfaceOut, R0),

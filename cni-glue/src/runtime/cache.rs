@@ -121,15 +121,6 @@ impl Cache {
         record::remove(&self.path(network, pod, interface)).map(|_| ())
     }
 
-    pub(super) fn get(
-        &self,
-        network: &NetworkName,
-        pod: &ContainerId,
-        interface: &InterfaceName,
-    ) -> Result<Option<CachedAttachment>, FileError> {
-        record::read_json(&self.path(network, pod, interface))
-    }
-
     /// All that is remembered of one pod, in the order of its interfaces.
     ///
     /// # Errors

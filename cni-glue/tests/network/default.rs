@@ -20,7 +20,9 @@ fn a_pod_reaches_the_outside_as_the_host_and_nobody_reaches_it() {
     // Who knows the way does not get through either.
     let (v4, v6) = (pod.address(true), pod.address(false));
     within(&lab.outside, || {
-        sh(&format!("ip route add {v4} via {HOST_V4}; ip -6 route add {v6} via {HOST_V6}"))
+        sh(&format!(
+            "ip route add {v4} via {HOST_V4}; ip -6 route add {v6} via {HOST_V6}"
+        ))
     });
     assert!(is_silent(&lab.outside, &v4, 80));
     assert!(is_silent(&lab.outside, &v6, 80));
@@ -39,13 +41,22 @@ fn pods_reach_each_other_and_their_host_under_their_own_addresses() {
         assert_eq!(tcp(&a.netns, &b.address(ipv4), 80), format!("b {own}"));
         assert_eq!(udp(&a.netns, &b.address(ipv4), 80), format!("b {own}"));
         let network = &a.attached.status.networks[0];
-        let gateway = network.addresses.iter().find_map(|x| x.gateway.filter(|ip| ip.is_ipv4() == ipv4));
-        assert_eq!(tcp(&a.netns, &gateway.unwrap().to_string(), 81), format!("host {own}"));
+        let gateway = network
+            .addresses
+            .iter()
+            .find_map(|x| x.gateway.filter(|ip| ip.is_ipv4() == ipv4));
+        assert_eq!(
+            tcp(&a.netns, &gateway.unwrap().to_string(), 81),
+            format!("host {own}")
+        );
     }
     let peers = lab.attacher.peers(&a.attached.status, &a.id).unwrap();
     let names: Vec<_> = cni_glue::attach::peer_names(&peers).collect();
     let b_addresses: Vec<_> = b.attached.status.addresses().collect();
-    assert_eq!(names, b_addresses.iter().map(|ip| (*ip, "b")).collect::<Vec<_>>());
+    assert_eq!(
+        names,
+        b_addresses.iter().map(|ip| (*ip, "b")).collect::<Vec<_>>()
+    );
     lab.end(a);
     lab.end(b);
 }
@@ -56,7 +67,12 @@ fn nothing_is_left_when_pods_end_and_the_network_goes_with_gc() {
     let before = lab.leftovers();
     assert_eq!(before, Vec::<String>::new());
     let (a, b) = (lab.pod("a", &[], &["8080:80"]), lab.pod("b", &[], &[]));
-    lab.attacher.check(&a.id, &mut Netns::open(std::path::Path::new("/proc/thread-self/ns/net")).unwrap()).unwrap_err();
+    lab.attacher
+        .check(
+            &a.id,
+            &mut Netns::open(std::path::Path::new("/proc/thread-self/ns/net")).unwrap(),
+        )
+        .unwrap_err();
     lab.end(a);
     lab.gc(&[&b]);
     serve(&lab.outside, 80, "outside");

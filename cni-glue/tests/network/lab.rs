@@ -10,7 +10,7 @@ use cni_glue::id::ContainerId;
 use cni_glue::names::DnsOptions;
 use cni_glue::ports::{PortMapping, PortSpec};
 use cni_glue::runtime::{PluginFolders, Runtime};
-use cni_glue::{NetworkError, Netns};
+use cni_glue::{Netns, NetworkError};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
@@ -25,7 +25,10 @@ pub(crate) const OUTSIDE_V6: &str = "2001:db8::2";
 
 /// Runs a command and fails the test if it fails. What it wrote.
 pub(crate) fn sh(command: &str) -> String {
-    let output = Command::new("/bin/sh").args(["-ec", command]).output().unwrap();
+    let output = Command::new("/bin/sh")
+        .args(["-ec", command])
+        .output()
+        .unwrap();
     assert!(
         output.status.success(),
         "{command}: {}{}",
@@ -67,14 +70,20 @@ impl Pod {
     /// Its first address of that family.
     pub(crate) fn address(&self, ipv4: bool) -> String {
         let mut addresses = self.attached.status.addresses();
-        addresses.find(|ip| ip.is_ipv4() == ipv4).unwrap().to_string()
+        addresses
+            .find(|ip| ip.is_ipv4() == ipv4)
+            .unwrap()
+            .to_string()
     }
 }
 
 impl Lab {
     /// The calling thread gets onto a host of its own, whose way out is a link to the computer outside.
     pub(crate) fn new() -> Self {
-        assert!(nix::unistd::geteuid().is_root(), "these tests make network namespaces and need root");
+        assert!(
+            nix::unistd::geteuid().is_root(),
+            "these tests make network namespaces and need root"
+        );
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).unwrap();
         let none: Option<&str> = None;
         let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
@@ -84,7 +93,9 @@ impl Lab {
         let outside = Netns::with_loopback().unwrap();
         // Addresses are good at once.
         sh("ip link set lo up; sysctl -qw net.ipv6.conf.default.accept_dad=0");
-        within(&outside, || sh("sysctl -qw net.ipv6.conf.default.accept_dad=0"));
+        within(&outside, || {
+            sh("sysctl -qw net.ipv6.conf.default.accept_dad=0")
+        });
         use std::os::fd::{AsFd, AsRawFd};
         let pid = std::process::id();
         let fd = outside.as_fd().as_raw_fd();
@@ -107,8 +118,14 @@ impl Lab {
         sh(&format!("ip -6 route add default via {OUTSIDE_V6}"));
         let attacher = Attacher {
             folders: vec![
-                ConfigFolder { path: folder.path().join("own"), own: true },
-                ConfigFolder { path: folder.path().join("cni"), own: false },
+                ConfigFolder {
+                    path: folder.path().join("own"),
+                    own: true,
+                },
+                ConfigFolder {
+                    path: folder.path().join("cni"),
+                    own: false,
+                },
             ],
             runtime: Runtime {
                 plugins: PluginFolders(vec![folder.path().join("bin"), "/usr/lib/cni".into()]),
@@ -116,7 +133,11 @@ impl Lab {
                 timeout: Duration::from_secs(60),
             },
         };
-        Self { folder, attacher, outside }
+        Self {
+            folder,
+            attacher,
+            outside,
+        }
     }
 
     /// A network configuration.
@@ -131,7 +152,12 @@ impl Lab {
         self.try_pod(id, net, ports).unwrap()
     }
 
-    pub(crate) fn try_pod(&self, id: &str, net: &[&str], ports: &[&str]) -> Result<Pod, NetworkError> {
+    pub(crate) fn try_pod(
+        &self,
+        id: &str,
+        net: &[&str],
+        ports: &[&str],
+    ) -> Result<Pod, NetworkError> {
         self.pod_beside(id, net, ports, &|_| true)
     }
 
@@ -156,7 +182,11 @@ impl Lab {
             cgroup_path: None,
         };
         let attached = self.attacher.attach(&request, &mut netns, live)?;
-        Ok(Pod { id: container, netns, attached })
+        Ok(Pod {
+            id: container,
+            netns,
+            attached,
+        })
     }
 
     /// Ends a pod, as its monitor does.
@@ -181,17 +211,29 @@ impl Lab {
         let mut left: Vec<String> = Vec::new();
         for link in sh("ip -o link").lines() {
             let name = link.split_whitespace().nth(1).unwrap_or_default();
-            if !matches!(name.split(['@', ':']).next(), Some("lo" | "uplink" | "ifb0" | "ifb1")) {
+            if !matches!(
+                name.split(['@', ':']).next(),
+                Some("lo" | "uplink" | "ifb0" | "ifb1")
+            ) {
                 left.push(format!("link {link}"));
             }
         }
-        left.extend(sh("nft list tables").lines().filter(|t| t.contains("fairing")).map(Into::into));
+        left.extend(
+            sh("nft list tables")
+                .lines()
+                .filter(|t| t.contains("fairing"))
+                .map(Into::into),
+        );
         for folder in ["results", "ports", "netns"] {
             left.extend(files(&self.state().join(folder)));
         }
         for network in files(&self.state().join("networks")) {
             left.extend(files(&Path::new(&network).join("leases")));
-            left.extend(files(Path::new(&network)).into_iter().filter(|f| f.ends_with(".json")));
+            left.extend(
+                files(Path::new(&network))
+                    .into_iter()
+                    .filter(|f| f.ends_with(".json")),
+            );
         }
         left
     }
@@ -200,7 +242,9 @@ impl Lab {
 /// The files in a folder, none if there is no folder.
 pub(crate) fn files(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path().display().to_string()).collect()
+    entries
+        .map(|entry| entry.path().display().to_string())
+        .collect()
 }
 
 /// Port mappings as they are written on the command line.

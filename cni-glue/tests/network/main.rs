@@ -2,6 +2,7 @@
 //! touches nothing of the machine's network.
 
 mod default;
+
 mod lab;
 mod ports;
 mod traffic;

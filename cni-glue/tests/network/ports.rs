@@ -1,6 +1,6 @@
 //! Ports of the host that lead to pods.
 
-use cni_glue::{NetworkError, Netns};
+use cni_glue::{Netns, NetworkError};
 
 use crate::lab::{HOST_V4, HOST_V6, Lab, OUTSIDE_V4, OUTSIDE_V6, Pod, sh, within};
 use crate::traffic::{is_silent, is_silent_here, serve, tcp, tcp_here, udp, udp_here};
@@ -14,7 +14,19 @@ fn server(lab: &Lab, ports: &[&str]) -> Pod {
 #[test]
 fn a_port_is_reached_from_outside_the_host_localhost_and_pods() {
     let lab = Lab::new();
-    let pod = server(&lab, &["8080:80", "8080:80/udp"]);
+    sh("sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0");
+    reached_from_everywhere(&lab);
+}
+
+#[test]
+fn it_is_where_bridges_filter_too() {
+    let lab = Lab::new();
+    sh("sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1");
+    reached_from_everywhere(&lab);
+}
+
+fn reached_from_everywhere(lab: &Lab) {
+    let pod = server(lab, &["8080:80", "8080:80/udp"]);
     let other = lab.pod("other", &[], &[]);
     for (outside, host, ipv4) in [(OUTSIDE_V4, HOST_V4, true), (OUTSIDE_V6, HOST_V6, false)] {
         // The pod sees who asks.
@@ -29,7 +41,10 @@ fn a_port_is_reached_from_outside_the_host_localhost_and_pods() {
             assert!(udp(&from.netns, host, 8080).starts_with("web "));
         }
         let network = &pod.attached.status.networks[0];
-        let gateway = network.addresses.iter().find_map(|x| x.gateway.filter(|ip| ip.is_ipv4() == ipv4));
+        let gateway = network
+            .addresses
+            .iter()
+            .find_map(|x| x.gateway.filter(|ip| ip.is_ipv4() == ipv4));
         assert!(tcp(&other.netns, &gateway.unwrap().to_string(), 8080).starts_with("web "));
     }
     assert!(tcp_here("127.0.0.1", 8080).starts_with("web "));
@@ -43,14 +58,28 @@ fn a_port_is_reached_from_outside_the_host_localhost_and_pods() {
 #[test]
 fn ranges_and_single_addresses() {
     let lab = Lab::new();
-    let ports = ["192.0.2.1:9000:80", "[2001:db8::1]:9001:80", "7000-7002:79-81", "127.0.0.1:9002:80"];
+    let ports = [
+        "192.0.2.1:9000:80",
+        "[2001:db8::1]:9001:80",
+        "7000-7002:79-81",
+        "127.0.0.1:9002:80",
+    ];
     let pod = server(&lab, &ports);
-    assert_eq!(tcp(&lab.outside, HOST_V4, 9000), format!("web {OUTSIDE_V4}"));
+    assert_eq!(
+        tcp(&lab.outside, HOST_V4, 9000),
+        format!("web {OUTSIDE_V4}")
+    );
     assert!(is_silent(&lab.outside, HOST_V6, 9000));
     assert!(is_silent_here("127.0.0.1", 9000));
-    assert_eq!(tcp(&lab.outside, HOST_V6, 9001), format!("web {OUTSIDE_V6}"));
+    assert_eq!(
+        tcp(&lab.outside, HOST_V6, 9001),
+        format!("web {OUTSIDE_V6}")
+    );
     assert!(is_silent(&lab.outside, HOST_V4, 9001));
-    assert_eq!(tcp(&lab.outside, HOST_V4, 7001), format!("web {OUTSIDE_V4}"));
+    assert_eq!(
+        tcp(&lab.outside, HOST_V4, 7001),
+        format!("web {OUTSIDE_V4}")
+    );
     assert!(is_silent(&lab.outside, HOST_V4, 7000));
     assert!(tcp_here("127.0.0.1", 9002).starts_with("web "));
     assert!(is_silent(&lab.outside, HOST_V4, 9002));
@@ -67,7 +96,9 @@ fn the_hosts_loopback_is_its_own() {
     let bridge = "10.172.0.1";
     within(&pod.netns, || {
         sh("sysctl -qw net.ipv4.conf.eth0.route_localnet=1; ip addr del 127.0.0.1/8 dev lo");
-        sh(&format!("ip route del local 127.0.0.0/8 table local 2>/dev/null || true; ip route add 127.0.0.0/8 via {bridge}"));
+        sh(&format!(
+            "ip route del local 127.0.0.0/8 table local 2>/dev/null || true; ip route add 127.0.0.0/8 via {bridge}"
+        ));
     });
     // The way is there: it is the host that drops it.
     assert!(tcp(&pod.netns, bridge, 631).starts_with("secret "));
@@ -79,12 +110,25 @@ fn the_hosts_loopback_is_its_own() {
 fn who_has_a_port_already_is_named() {
     let lab = Lab::new();
     let first = server(&lab, &["8080-8082:80-82"]);
-    let error = lab.try_pod("second", &[], &["127.0.0.1:8081:80"]).map(|_| ()).unwrap_err();
-    assert_eq!(error.to_string(), "port 127.0.0.1:8081/tcp is that of pod web");
+    let error = lab
+        .try_pod("second", &[], &["127.0.0.1:8081:80"])
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "port 127.0.0.1:8081/tcp is that of pod web"
+    );
     let listener = std::net::TcpListener::bind("192.0.2.1:9000").unwrap();
-    let error = lab.try_pod("second", &[], &["9000:80"]).map(|_| ()).unwrap_err();
+    let error = lab
+        .try_pod("second", &[], &["9000:80"])
+        .map(|_| ())
+        .unwrap_err();
     let me = format!("(process {})", std::process::id());
-    assert!(error.to_string().starts_with("port 9000/tcp is in use by ") && error.to_string().ends_with(&me), "{error}");
+    assert!(
+        error.to_string().starts_with("port 9000/tcp is in use by ")
+            && error.to_string().ends_with(&me),
+        "{error}"
+    );
     // Nothing is left of the attempts.
     drop(listener);
     let second = lab.pod("second", &[], &["9000:80"]);
@@ -102,31 +146,49 @@ fn a_pod_that_was_killed_is_in_nobodys_way() {
     let taken = lab.try_pod("web", &["default:IP=10.172.0.9"], &["8080:80"]);
     assert!(matches!(taken, Err(NetworkError::Port(_))));
     let live = |id: &cni_glue::id::ContainerId| id.as_str() != "dead";
-    let pod = lab.pod_beside("web", &["default:IP=10.172.0.9"], &["8080:80"], &live).unwrap();
+    let pod = lab
+        .pod_beside("web", &["default:IP=10.172.0.9"], &["8080:80"], &live)
+        .unwrap();
     serve(&pod.netns, 80, "web");
-    assert_eq!(tcp(&lab.outside, HOST_V4, 8080), format!("web {OUTSIDE_V4}"));
+    assert_eq!(
+        tcp(&lab.outside, HOST_V4, 8080),
+        format!("web {OUTSIDE_V4}")
+    );
     lab.end(pod);
 }
 
 #[test]
 fn datagrams_find_a_pod_that_comes_back() {
     let lab = Lab::new();
-    let bind = || std::net::UdpSocket::bind("0.0.0.0:5000").unwrap();
-    let client = within(&lab.outside, bind);
-    client.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-    // Nobody is there yet: the host remembers where this one went.
-    client.send_to(b"x", (HOST_V4, 8080)).unwrap();
+    // With a pod, the host begins to remember who went where.
+    let first = lab.pod("first", &[], &[]);
+    let client = within(&lab.outside, || {
+        let client = std::net::UdpSocket::bind("0.0.0.0:5000").unwrap();
+        client.connect((HOST_V4, 8080)).unwrap();
+        client
+    });
+    client
+        .set_read_timeout(Some(std::time::Duration::from_secs(20)))
+        .unwrap();
+    // Nobody is there yet, the host says.
+    client.send(b"x").unwrap();
+    let refused = client.recv(&mut [0]).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     let mut seen = Vec::new();
     for name in ["one", "two"] {
         let pod = lab.pod(name, &[], &["8080:80/udp"]);
         serve(&pod.netns, 80, name);
-        client.send_to(b"x", (HOST_V4, 8080)).unwrap();
+        client.send(b"x").unwrap();
         let mut buffer = [0; 100];
         let length = client.recv(&mut buffer).unwrap();
         seen.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
         lab.end(pod);
     }
-    assert_eq!(seen, [format!("one {OUTSIDE_V4}"), format!("two {OUTSIDE_V4}")]);
+    assert_eq!(
+        seen,
+        [format!("one {OUTSIDE_V4}"), format!("two {OUTSIDE_V4}")]
+    );
+    lab.end(first);
 }
 
 #[test]
@@ -136,8 +198,14 @@ fn rules_that_others_removed_come_back_with_the_next_pod() {
     sh("nft flush ruleset");
     let other = lab.pod("other", &[], &[]);
     serve(&lab.outside, 80, "outside");
-    assert_eq!(tcp(&other.netns, OUTSIDE_V4, 80), format!("outside {HOST_V4}"));
-    assert_eq!(tcp(&lab.outside, HOST_V4, 8080), format!("web {OUTSIDE_V4}"));
+    assert_eq!(
+        tcp(&other.netns, OUTSIDE_V4, 80),
+        format!("outside {HOST_V4}")
+    );
+    assert_eq!(
+        tcp(&lab.outside, HOST_V4, 8080),
+        format!("web {OUTSIDE_V4}")
+    );
     lab.end(other);
     lab.end(pod);
 }
@@ -148,9 +216,18 @@ fn the_rules_say_whose_they_are() {
     let pod = server(&lab, &["8080:80", "127.0.0.1:53:53/udp"]);
     let rules = sh("nft list table inet fairing");
     let v4 = pod.address(true);
-    assert!(rules.contains(&format!("tcp . 8080 comment \"web\" : {v4} . 80")), "{rules}");
-    assert!(rules.contains(&format!("127.0.0.1 . udp . 53 comment \"web\" : {v4} . 53")), "{rules}");
-    assert!(rules.contains("10.172.0.0/16 comment \"default\""), "{rules}");
+    assert!(
+        rules.contains(&format!("tcp . 8080 comment \"web\" : {v4} . 80")),
+        "{rules}"
+    );
+    assert!(
+        rules.contains(&format!("127.0.0.1 . udp . 53 comment \"web\" : {v4} . 53")),
+        "{rules}"
+    );
+    assert!(
+        rules.contains("10.172.0.0/16 comment \"default\""),
+        "{rules}"
+    );
     lab.end(pod);
     let rules = sh("nft list table inet fairing");
     assert!(!rules.contains("\"web\""), "{rules}");

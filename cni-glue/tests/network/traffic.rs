@@ -22,7 +22,10 @@ fn address(ip: &str, port: u16) -> SocketAddr {
 pub(crate) fn serve(netns: &Netns, port: u16, name: &'static str) {
     let (tcp, udp) = within(netns, || {
         let any = ("::", port);
-        (TcpListener::bind(any).unwrap(), UdpSocket::bind(any).unwrap())
+        (
+            TcpListener::bind(any).unwrap(),
+            UdpSocket::bind(any).unwrap(),
+        )
     });
     std::thread::spawn(move || {
         for stream in tcp.incoming() {
