@@ -245,6 +245,16 @@ impl Attacher {
         Ok(())
     }
 
+    /// Chains of other programs, as `FAMILY TABLE CHAIN`, that drop what passes through this host unless a rule of
+    /// theirs lets it pass. Pods of built-in networks may then reach nobody: a packet is dropped if any chain drops
+    /// it, and those chains are not ours to change.
+    ///
+    /// # Errors
+    /// If the kernel can't be asked.
+    pub fn foreign_drops(&self) -> Result<Vec<String>, NetworkError> {
+        crate::builtin::foreign_drops()
+    }
+
     /// The pods that share a built-in network with this one and have a name, with their addresses. Changes of the
     /// folders in [`Self::peer_folders`] tell when this has changed.
     ///

@@ -4,5 +4,7 @@
 mod default;
 
 mod lab;
+mod many;
+mod other;
 mod ports;
 mod traffic;

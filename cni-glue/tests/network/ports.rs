@@ -14,14 +14,14 @@ fn server(lab: &Lab, ports: &[&str]) -> Pod {
 #[test]
 fn a_port_is_reached_from_outside_the_host_localhost_and_pods() {
     let lab = Lab::new();
-    sh("sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0");
+    sh("sysctl -qew net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0");
     reached_from_everywhere(&lab);
 }
 
 #[test]
 fn it_is_where_bridges_filter_too() {
     let lab = Lab::new();
-    sh("sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1");
+    sh("sysctl -qew net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1");
     reached_from_everywhere(&lab);
 }
 
