@@ -219,6 +219,18 @@ impl Monitor {
             Some(Err(errno)) => Err(Failure::Other(format!("cannot kill the monitor: {errno}"))),
         }
     }
+
+    /// Waits until it is no more. The kernel releases the lock of a pod a moment before the process that
+    /// held it is gone.
+    ///
+    /// # Errors
+    /// If the kernel can't tell.
+    pub(crate) fn wait(&self) -> Result<(), Failure> {
+        match &self.0 {
+            Some(process) => wait_readable(process, Some(PATIENCE)).map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -60,15 +60,18 @@ pub(super) fn stop(entry: &PodEntry, context: &Context, force: bool) -> Result<(
     let Some(connection) = connect_when_up(entry, &context.directories)? else {
         return ending::wait_for_lock(entry);
     };
+    let monitor = Monitor::of(&connection)?;
     let grace_ms = force.then_some(0);
     let request = Request::Stop { grace_ms };
     if !force {
         return match ask(&connection, &request)? {
-            Some(Response::Done) | None => ending::wait(entry, connection, None).map(drop),
+            Some(Response::Done) | None => {
+                ending::wait(entry, connection, None)?;
+                monitor.wait()
+            }
             Some(other) => Err(unexpected(&other)),
         };
     }
-    let monitor = Monitor::of(&connection)?;
     // An answer is not waited for: the monitor may be stopped itself.
     let _ = connection.send(&request, &[]);
     if !ending::wait(entry, connection, Some(FORCED))? {
@@ -76,5 +79,5 @@ pub(super) fn stop(entry: &PodEntry, context: &Context, force: bool) -> Result<(
         monitor.kill()?;
         ending::wait_for_lock(entry)?;
     }
-    Ok(())
+    monitor.wait()
 }
