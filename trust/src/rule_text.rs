@@ -125,9 +125,9 @@ pub(crate) fn basic_string(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Integrity;
     use crate::policy_file;
     use crate::rule::parse_digest;
+    use crate::{AttestationDemand, Condition, Field, Integrity, Scalar, Since, Test, Timestamp};
     use crate::{Prefix, PublicKey};
 
     fn prefix(text: &str) -> Prefix {
@@ -138,15 +138,62 @@ mod tests {
         let key = |text| PublicKey::from_pem(text).unwrap();
         let p256 = key(include_str!("../tests/data/p256.pub"));
         let ed = key(include_str!("../tests/data/ed25519.pub"));
+        let time = |text| Some(Timestamp::parse(text).unwrap());
+        let limited = vec![
+            KeyText::from(&p256).with_validity(Validity {
+                not_before: time("2026-01-01T00:00:00Z"),
+                not_after: time("2026-12-31T00:00:00Z"),
+            }),
+            KeyText::from(&ed),
+            KeyText::new("none '''"),
+        ];
+        let condition = |field: &str, test| Condition {
+            field: Field::parse(field).unwrap(),
+            test,
+        };
+        let attestations = vec![
+            AttestationDemand {
+                predicate_type: "https://slsa.dev/provenance/v1".to_owned(),
+                keys: vec![KeyText::from(&ed), KeyText::new("\"")],
+                conditions: vec![
+                    condition(
+                        "predicate.a",
+                        Test::Equals(Scalar::Text("x\"\n".to_owned())),
+                    ),
+                    condition(
+                        "/predicate/b.c",
+                        Test::OneOf(vec![Scalar::Bool(true), Scalar::Number((-1).into())]),
+                    ),
+                    condition("predicate.d", Test::Present(false)),
+                    condition(
+                        "predicate.e",
+                        Test::AtMost(serde_json::Number::from_f64(6.5).unwrap()),
+                    ),
+                    condition("predicate.f", Test::NewerThan(Since::Age(7 * 24 * 60 * 60))),
+                    condition(
+                        "predicate.g",
+                        Test::NewerThan(Since::parse("2026-01-01T00:00:00Z").unwrap()),
+                    ),
+                ],
+            },
+            AttestationDemand {
+                predicate_type: "https://spdx.dev/Document".to_owned(),
+                keys: Vec::new(),
+                conditions: Vec::new(),
+            },
+        ];
         let digests = vec![parse_digest(&format!("sha256:{}", "0a".repeat(32))).unwrap()];
         let odd = vec![KeyText::new("no \"key\\ \u{1}\u{7f}\n\r\tat all '''")];
         [
             Rule::signed_by(prefix("a.io/foo"), std::slice::from_ref(&p256), 1),
-            Rule::signed_by(prefix("a.io:5000"), &[p256, ed], 2),
+            Rule::signed_by(prefix("a.io:5000"), &[p256.clone(), ed.clone()], 2),
             Rule::new(prefix("a.io/odd"), Requirement::signed_by(odd, 1)),
             Rule::new(prefix("[::1]:5000/x"), Requirement::Digest { digests }),
             Rule::new(prefix("*"), Requirement::Reject),
             Rule::new(prefix("localhost"), Requirement::AcceptUnsigned),
+            Rule::new(prefix("c.io"), Requirement::signed_by(limited, 1))
+                .and_then(|rule| rule.with_monotonic(true))
+                .and_then(|rule| rule.with_attestations(attestations)),
             Rule::new(prefix("b.io"), Requirement::AcceptUnsigned)
                 .map(|rule| rule.with_integrity(Integrity::Full)),
         ]

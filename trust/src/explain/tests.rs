@@ -188,3 +188,74 @@ fn an_unreadable_key_is_the_verdict() {
             .contains("an unreadable key (no PEM text")
     );
 }
+
+#[test]
+fn every_newer_part_is_explained() {
+    let (good, old) = (p256(), PrivateKey::generate(Algorithm::Ed25519).unwrap());
+    let text = format!(
+        "[[rule]]\nprefix = \"{NAME}\"\nmonotonic = true\nintegrity = \"full\"\ntype = \"signed-by\"\nkeys = ['''{}''']\n\
+         [[rule.key]]\npem = '''{}'''\nnot-after = 2026-01-01T00:00:00Z\n\
+         [[rule.attestation]]\ntype = \"vuln\"\n\
+         [[rule.attestation.condition]]\nfield = \"predicate.high\"\nat-most = 0\n",
+        good.public().to_pem(),
+        old.public().to_pem(),
+    );
+    let path = PathBuf::from("/etc/t/a.toml");
+    let policy = Policy::parse(&[], &[PolicySource { path, text }]).unwrap();
+    let repository = Repository::parse(NAME).unwrap();
+    let manifest = digest(MANIFEST);
+    let time = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
+    let statement = crate::signature_statement(&repository, &manifest, Some(time));
+    let scan = |high: &str| {
+        let kind = "https://cosign.sigstore.dev/attestation/vuln/v1";
+        let predicate = format!("{{\"high\":{high}}}");
+        let made =
+            crate::attestation_statement(&repository, &manifest, None, kind, predicate.as_bytes());
+        good.sign_statement(&made.unwrap())
+    };
+    let explained = |bundles: &[Vec<u8>]| {
+        let subject = Subject {
+            repository: &repository,
+            tag: None,
+            digest: None,
+            reference: NAME,
+            digests: std::slice::from_ref(&manifest),
+            manifest: &manifest,
+        };
+        explain(
+            &policy,
+            &subject,
+            &Evidence {
+                simple: &[],
+                bundles,
+            },
+            &at(),
+        )
+    };
+    let (signed, expired) = (
+        good.sign_statement(&statement),
+        old.sign_statement(&statement),
+    );
+    let bad = explained(&[expired.clone(), signed.clone(), scan("2")]);
+    assert_eq!(bad.allowed, Some(false));
+    let (key, old_key) = (good.public().fingerprint(), old.public().fingerprint());
+    let shown = bad.to_string();
+    for line in [
+        format!("{old_key} (the key expired on 2026-01-01T00:00:00Z), and an attestation"),
+        "vuln/v1: predicate.high is at most 0, none older than one seen before, and integrity full".to_owned(),
+        format!("signature:  by {old_key} does not count: the key expired on 2026-01-01T00:00:00Z"),
+        format!("signature:  by {key} counts: signs {MANIFEST} on 2026-06-01T00:00:00Z"),
+        format!("signature:  by {key} does not count: it is a statement of type"),
+        "attestation: https://cosign.sigstore.dev/attestation/vuln/v1 missing: ".to_owned(),
+        "does not count, its predicate.high is 2, and the rule demands that predicate.high is at most 0".to_owned(),
+        "\n  fairing image sign --key KEY --attest FILE --type https://cosign.sigstore.dev".to_owned(),
+    ] {
+        assert!(shown.contains(&line), "{line}\n{shown}");
+    }
+    let good = explained(&[signed, scan("0")]).to_string();
+    assert!(
+        good.contains("vuln/v1 found: predicate.high is at most 0"),
+        "{good}"
+    );
+    assert!(good.contains("verdict:    allowed: signed by"), "{good}");
+}

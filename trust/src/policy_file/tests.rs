@@ -131,3 +131,94 @@ fn hostile_nesting_is_an_error() {
 }
 
 use oci_spec::image::Digest;
+
+const KEYED: &str = "[[rule]]\nprefix = \"a.io\"\ntype = \"signed-by\"\nkeys = [\"x\"]\n";
+
+#[test]
+fn keys_times_attestations_and_revocations_are_read() {
+    let fingerprint = format!("sha256:{}", "0a".repeat(32));
+    let file = parse(&format!(
+        "{KEYED}monotonic = true\nintegrity = \"full\"\n\
+         [[rule.key]]\npem = \" Y \"\nnot-before = 2026-01-01T00:00:00Z\nnot-after = \"2026-12-31T00:00:00+01:00\"\n\
+         [[rule.attestation]]\ntype = \"vuln\"\nkeys = [\"z\"]\n\
+         [[rule.attestation.condition]]\nfield = \"predicate.a\"\nat-most = 1\n\
+         [[revoked]]\nfingerprint = \"{fingerprint}\"\n\
+         [[revoked]]\nfingerprint = \"{fingerprint}\"\nsince = 2026-01-01T00:00:00Z\n"
+    ))
+    .unwrap();
+    let [rule] = file.rules.as_slice() else {
+        panic!("{file:?}");
+    };
+    let time = |text| Some(Timestamp::parse(text).unwrap());
+    assert!(rule.is_monotonic() && rule.integrity() == Integrity::Full);
+    let [first, second] = rule.key_texts() else {
+        panic!("{rule:?}");
+    };
+    assert!(first.as_str() == "x" && first.validity().is_unlimited());
+    assert_eq!(second.as_str(), "Y");
+    assert_eq!(second.validity().not_before, time("2026-01-01T00:00:00Z"));
+    assert_eq!(second.validity().not_after, time("2026-12-30T23:00:00Z"));
+    let [demand] = rule.attestations() else {
+        panic!("{rule:?}");
+    };
+    assert_eq!(
+        demand.predicate_type,
+        "https://cosign.sigstore.dev/attestation/vuln/v1"
+    );
+    assert_eq!(demand.conditions[0].to_string(), "predicate.a is at most 1");
+    let since: Vec<_> = file.revoked.iter().map(|revoked| revoked.since).collect();
+    assert_eq!(since, [None, time("2026-01-01T00:00:00Z")]);
+    for revoked in &file.revoked {
+        let again = parse(&revoked.to_toml()).unwrap();
+        assert!(again.revoked == [*revoked] && again.rules.is_empty());
+    }
+}
+
+#[test]
+fn mistakes_in_the_newer_parts_are_named() {
+    let attestation = |text: &str| format!("{KEYED}[[rule.attestation]]\n{text}\n");
+    let condition = |text: &str| {
+        attestation(&format!(
+            "type = \"vuln\"\n[[rule.attestation.condition]]\n{text}"
+        ))
+    };
+    let field = "field = \"predicate.a\"";
+    for (text, part) in [
+        (format!("{KEYED}monotonic = 1"), "line 5: "),
+        (format!("{KEYED}integrity = \"most\""), "line 5: unknown variant `most`"),
+        (KEYED.replace("keys", "key"), "line 4: "),
+        (format!("{KEYED}[[rule.key]]\nnot-after = 2026-01-01T00:00:00Z"), "missing field `pem`"),
+        (format!("{KEYED}[[rule.key]]\npem = \"x\"\nnot-after = 2026-01-01"), "is no time"),
+        (format!("{KEYED}[[rule.key]]\npem = \"x\"\nnot-after = 5"), "integer is no time"),
+        (
+            format!("{KEYED}[[rule.key]]\npem = \"x\"\nnot-after = 2026-01-01T00:00:00Z\nnot-before = 2026-01-01T00:00:01Z"),
+            "not-before is after its not-after",
+        ),
+        (attestation(""), "missing field `type`"),
+        (attestation("type = \"x\""), "attestation \"x\": its type is no URI"),
+        (
+            attestation("type = \"https://sigstore.dev/cosign/sign/v1\""),
+            "that is the type of signatures",
+        ),
+        (condition(field), "needs one of equals"),
+        (condition(&format!("{field}\nequals = 1\npresent = true")), "needs one of equals"),
+        (condition("field = \"a\"\nequals = 1"), "does not begin with"),
+        (condition(&format!("{field}\none-of = []")), "one-of lists nothing"),
+        (condition(&format!("{field}\nequals = []")), "only texts, numbers and booleans"),
+        (condition(&format!("{field}\nequals = nan")), "no finite number"),
+        (condition(&format!("{field}\nat-most = \"1\"")), "at-most wants a number"),
+        (condition(&format!("{field}\nnewer-than = \"soon\"")), "neither an age"),
+        (condition(&format!("{field}\nnewer-than = 7")), "newer-than wants an age"),
+        (condition(&format!("{field}\nmatches = 7")), "unknown field `matches`"),
+        ("[[revoked]]\nfingerprint = \"x\"".to_owned(), "is no fingerprint"),
+        ("[[revoked]]".to_owned(), "missing field `fingerprint`"),
+        ("[[rule]]\nprefix = \"*\"\ntype = \"reject\"\nmonotonic = true".to_owned(), "has no \"monotonic\""),
+        (
+            "[[rule]]\nprefix = \"*\"\ntype = \"accept-unsigned\"\n[[rule.attestation]]\ntype = \"vuln\"".to_owned(),
+            "has no \"attestation\"",
+        ),
+    ] {
+        let error = refused(&text);
+        assert!(error.contains(part), "{text}\n{error}");
+    }
+}

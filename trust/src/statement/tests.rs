@@ -1,1 +1,110 @@
+use super::*;
 
+const DIGEST: &str = "sha256:4c8b1a8b3ff2e1f4b3f5a5a3d2f9e5c7d1b0a9f8e7d6c5b4a39281706f5e4d3c";
+
+fn repository() -> Repository {
+    Repository::parse("registry.example.com/team/app").unwrap()
+}
+
+fn digest() -> Digest {
+    Digest::try_from(DIGEST).unwrap()
+}
+
+#[test]
+fn signatures_are_written_as_cosign_writes_them_with_the_name_added() {
+    let time = Timestamp::parse("2026-11-20T10:00:00Z").unwrap();
+    let text =
+        String::from_utf8(signature_statement(&repository(), &digest(), Some(time))).unwrap();
+    let hex = &DIGEST[7..];
+    assert_eq!(
+        text,
+        format!(
+            "{{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{{\"name\":\"registry.example.com/team/app\",\
+             \"digest\":{{\"sha256\":\"{hex}\"}},\"annotations\":{{\"timestamp\":\"2026-11-20T10:00:00Z\"}}}}],\
+             \"predicateType\":\"https://sigstore.dev/cosign/sign/v1\",\"predicate\":{{}}}}"
+        )
+    );
+    let read = Statement::parse(text.as_bytes()).unwrap();
+    assert_eq!(read.predicate_type(), SIGNATURE_TYPE);
+    assert_eq!(read.digests().collect::<Vec<_>>(), [&digest()]);
+    let about = read.about(&[digest()]).unwrap();
+    assert_eq!(about.name, Some("registry.example.com/team/app"));
+    assert_eq!(about.time, Some(&SignedTime::At(time)));
+}
+
+#[test]
+fn a_statement_may_be_about_several_things() {
+    let other = "0b".repeat(32);
+    let text = format!(
+        r#"{{"_type":"https://in-toto.io/Statement/v0.1","subject":[{{"name":"source","digest":{{"gitCommit":"abc"}},"uri":"git+https://x"}},
+            {{"name":"b","digest":{{"sha256":"{other}"}}}},{{"name":"","digest":{{"sha512":"00","sha256":"{}"}}}}],"predicateType":"x:y"}}"#,
+        &DIGEST[7..]
+    );
+    let read = Statement::parse(text.as_bytes()).unwrap();
+    assert_eq!(read.digests().count(), 2);
+    let about = read.about(&[digest()]).unwrap();
+    assert_eq!(
+        (about.name, about.digest, about.time),
+        (None, &digest(), None)
+    );
+    assert_eq!(read.about(&[]), None);
+    assert_eq!(read.field(["a"].into_iter()), None);
+}
+
+#[test]
+fn digests_that_are_none_are_refused() {
+    let good = String::from_utf8(signature_statement(&repository(), &digest(), None)).unwrap();
+    for bad in ["", "00", &DIGEST[7..].to_uppercase(), "../../etc/passwd"] {
+        let error = Statement::parse(good.replace(&DIGEST[7..], bad).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("is no digest"), "{error}");
+    }
+    for end in 0..good.len() {
+        assert!(Statement::parse(&good.as_bytes()[..end]).is_err());
+    }
+}
+
+#[test]
+fn predicates_are_signed_as_they_stand() {
+    let make = |kind: &str, predicate: &str| {
+        attestation_statement(&repository(), &digest(), None, kind, predicate.as_bytes())
+    };
+    let text = make("https://x.example/v1", " {\"b\": 1,\n\"a\": 2} \n").unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(
+        text.ends_with("\"predicate\":{\"b\": 1,\n\"a\": 2}}"),
+        "{text}"
+    );
+    assert!(Statement::parse(text.as_bytes()).is_ok());
+    for predicate in [
+        "",
+        "[]",
+        "1",
+        "null",
+        "{",
+        "{} {}",
+        "{\"a\":1,\"a\":2}",
+        "{},\"x\":{}",
+    ] {
+        assert!(
+            make("https://x.example/v1", predicate).is_err(),
+            "{predicate}"
+        );
+    }
+    for kind in [
+        "",
+        "vuln",
+        "a:\"",
+        "a:\\",
+        "a:b c",
+        "a:\n",
+        &"a:".repeat(1000),
+    ] {
+        let error = make(kind, "{}").unwrap_err().to_string();
+        assert!(error.contains("is no predicate type"), "{error}");
+    }
+    assert_eq!(
+        predicate_type("vuln"),
+        Some("https://cosign.sigstore.dev/attestation/vuln/v1")
+    );
+    assert_eq!(predicate_type("https://x.example/v1"), None);
+}
