@@ -65,6 +65,8 @@ mod encrypted_key;
 mod explain;
 mod fingerprint;
 mod flaw;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod held_key;
 mod identity;
 mod integrity;

@@ -1,0 +1,4 @@
+//! Containers' policy.json.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| trust::fuzzing::containers_policy(data));
