@@ -10,11 +10,42 @@
 //!
 //! 1. Rules are matched by prefix on whole path components; the longest prefix decides, alone.
 //!    Without a matching rule an image is refused.
-//! 2. `signed-by` counts the distinct keys of the rule that signed the image. A signature counts
-//!    when it verifies over the raw payload, and the payload, parsed strictly, names a digest of
-//!    the image's chain (its index or its platform manifest) and the image's repository.
-//! 3. `digest` wants the platform manifest or the index to be listed; `accept-unsigned` and
+//! 2. `signed-by` counts the distinct keys of the rule that signed the image, in either format. A
+//!    signature counts when it verifies over the raw payload, its key is neither revoked nor out of
+//!    its time, and the payload, parsed strictly, names a digest of the image's chain (its index or
+//!    its platform manifest) and, if it names any, the image's repository.
+//! 3. A `monotonic` rule wants signatures that say when they were made, and refuses an image that was
+//!    signed before the newest one seen by its name.
+//! 4. Each attestation that the rule demands is a signed statement of a type, about a digest of the
+//!    chain, that meets all of its conditions.
+//! 5. `digest` wants the platform manifest or the index to be listed; `accept-unsigned` and
 //!    `reject` look at nothing.
+//!
+//! # Signing times
+//!
+//! Nobody but the signer vouches for them, so they are part of what is signed: `optional.timestamp` of
+//! the tag format (whole seconds, as podman writes them, or a text, as `cosign sign -a timestamp=…`
+//! does), and the annotation `timestamp` of a statement's subject (what the same command writes into a
+//! bundle). A time more than [`CLOCK_SKEW`] ahead of this machine's clock doesn't count. The caller keeps
+//! the newest [`VerifiedImage::signed_at`] of each name, and gives it back in [`Circumstances`].
+//!
+//! # For commands
+//!
+//! | to | call |
+//! |---|---|
+//! | read rules | [`Policy::parse`]; [`Policy::check`] for what is left to the moment of use |
+//! | read containers' policy.json in their place | [`ContainersPolicy::parse`], read the files of [`ContainersPolicy::key_files_for`], [`ContainersPolicy::into_policy`], [`Policy::revoke_as`] |
+//! | judge | [`verify()`]; [`waive`] |
+//! | explain | [`explain()`], [`explain_name`]; [`Refusal::advice`] |
+//! | test a policy | [`test_policy`] |
+//! | edit a rule, revoke a key | [`add_key`], [`remove_key`], [`Rule::to_toml`]; [`Revocation::to_toml`] |
+//! | make, open and write keys | [`PrivateKey::generate`], [`PrivateKey::is_encrypted`], [`PrivateKey::from_pem`], [`PrivateKey::from_encrypted_pem`], [`PrivateKey::to_encrypted_pem`] |
+//! | sign in the tag format | [`payload`], [`PrivateKey::sign`] |
+//! | sign as a bundle | [`signature_statement`], [`PrivateKey::sign_statement`]; [`BUNDLE_MEDIA_TYPE`] |
+//! | attest | [`predicate_type`], [`attestation_statement`], [`PrivateKey::sign_statement`] |
+//! | look into what is stored | [`Claim`], [`Bundle`], [`Statement`] |
+//!
+//! # An example
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -53,8 +84,19 @@
 //! # What is not promised
 //!
 //! A signature binds a digest to a repository, not to a tag: whoever controls a registry can serve
-//! an older signed image under a newer tag of the same repository. A reference with a digest, or a
-//! `digest` rule, pins one image.
+//! an older signed image under a newer tag of the same repository, unless its rule is monotonic. A
+//! reference with a digest, or a `digest` rule, pins one image. Bundles by cosign name no repository:
+//! such a one counts for every repository that its key is trusted for.
+//!
+//! # Rooms
+//!
+//! | what | files |
+//! |---|---|
+//! | names, and which rule is for which | `name`, `prefix`, `identity` |
+//! | keys | `key`, `private_key`, `encrypted_key`, `pem`, `fingerprint`, `held_key` (as they stand now) |
+//! | what is signed | `simple_signing`, `bundle`, `statement`, `condition`, `timestamp`, `strict_json` |
+//! | rules | `rule`, `revocation`, `policy`; read by `policy_file`, `attestation_file` and `containers_policy`, written by `rule_text`, `rule_edit` |
+//! | verdicts | `verify`, `signed` (one signature), `flaw`, `refusal`, `advice`, `verified`, `explain`, `policy_test` |
 
 mod advice;
 mod attestation_file;

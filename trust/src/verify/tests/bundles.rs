@@ -41,8 +41,29 @@ fn both_formats_count_together_and_a_key_once() {
 fn the_name_is_checked_where_there_is_one() {
     let key = key();
     let policy = policy(&[signed_by("a.io", &[&key], 1)]);
-    for name in ["a.io/foobar", "a.io/fo", "b.io/foo", "a.io:443/foo"] {
-        let refusal = judge_bundles(&policy, &[bundle(&key, name, MANIFEST)]).unwrap_err();
+    let good = text(&statement(NAME, MANIFEST));
+    for name in [
+        "a.io/foobar",
+        "a.io/fo",
+        "a.io/foo/",
+        "a.io/foo.",
+        "a.io./foo",
+        "a.io:443/foo",
+        "b.io/foo",
+        "A.io/foo",
+        "a.io/Foo",
+        "а.io/foo",
+        "a.io/fo\u{200b}o",
+        "a.io%2ffoo",
+        "https://a.io/foo",
+        "docker.io/a.io/foo",
+        "foo",
+        "a.io/foo@sha256:00",
+        " a.io/foo",
+    ] {
+        let named = good.replace("\"a.io/foo\"", &format!("\"{name}\""));
+        assert_ne!(named, good);
+        let refusal = judge_bundles(&policy, &[around(&key, &named)]).unwrap_err();
         let message = refusal.to_string();
         assert!(message.contains("it is for another name"), "{message}");
     }
