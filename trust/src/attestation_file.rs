@@ -13,8 +13,9 @@ use serde::Deserialize;
 use serde_json::Number;
 
 use crate::condition::{Condition, Field, Scalar, Since, Test};
+use crate::key_text::KeyText;
 use crate::one_line;
-use crate::rule::{AttestationDemand, KeyText, RuleError};
+use crate::rule::{AttestationDemand, RuleError};
 use crate::rule_text::basic_string;
 use crate::statement::{SIGNATURE_TYPE, predicate_type};
 

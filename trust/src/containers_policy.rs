@@ -12,11 +12,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::identity::Identity;
+use crate::key_text::KeyText;
 use crate::name::ImageName;
 use crate::one_line;
 use crate::policy::{Policy, PolicyError};
 use crate::prefix::Prefix;
-use crate::rule::{KeyText, Requirement, Rule};
+use crate::rule::{Requirement, Rule};
 use crate::strict_json::{self, Members, Node};
 
 /// A policy.json, its key files still to be read.

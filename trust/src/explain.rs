@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use crate::fingerprint::Fingerprint;
 use crate::held_key;
+use crate::key_text::KeyText;
 use crate::name::{ImageName, Repository};
 use crate::one_line;
 use crate::policy::{PlacedRule, Policy};
 use crate::prefix::Prefix;
-use crate::rule::{AttestationDemand, KeyText, Requirement, Rule};
+use crate::rule::{AttestationDemand, Requirement, Rule};
 use crate::signed::{Evidence, Examined, MAX_SIGNATURES};
 use crate::timestamp::Timestamp;
 use crate::verified::Verification;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use crate::fingerprint::Fingerprint;
 use crate::key::PublicKey;
+use crate::key_text::{KeyText, Validity};
 use crate::one_line::path;
 use crate::policy::{PlacedRule, Policy};
 use crate::refusal::{Refusal, RuleId};
-use crate::rule::{KeyText, Validity};
 use crate::timestamp::Timestamp;
 
 /// Why a key that a rule lists doesn't count now.

@@ -93,7 +93,7 @@
 //! | what | files |
 //! |---|---|
 //! | names, and which rule is for which | `name`, `prefix`, `identity` |
-//! | keys | `key`, `private_key`, `encrypted_key`, `pem`, `fingerprint`, `held_key` (as they stand now) |
+//! | keys | `key`, `key_text`, `private_key`, `encrypted_key`, `pem`, `fingerprint`, `held_key` (as they stand now) |
 //! | what is signed | `simple_signing`, `bundle`, `statement`, `condition`, `timestamp`, `strict_json` |
 //! | rules | `rule`, `revocation`, `policy`; read by `policy_file`, `attestation_file` and `containers_policy`, written by `rule_text`, `rule_edit` |
 //! | verdicts | `verify`, `signed` (one signature), `flaw`, `refusal`, `advice`, `verified`, `explain`, `policy_test` |
@@ -113,6 +113,7 @@ mod held_key;
 mod identity;
 mod integrity;
 mod key;
+mod key_text;
 mod name;
 mod one_line;
 mod pem;
@@ -147,6 +148,7 @@ pub use held_key::Unfit;
 pub use identity::Identity;
 pub use integrity::Integrity;
 pub use key::{Algorithm, KeyError, PublicKey};
+pub use key_text::{KeyText, Validity};
 pub use name::{ImageName, NameError, Repository};
 pub use p256::elliptic_curve::zeroize::Zeroizing;
 pub use policy::{Masked, PlacedRule, Policy, PolicyError, PolicySource, is_policy_file};
@@ -155,7 +157,7 @@ pub use prefix::Prefix;
 pub use private_key::PrivateKey;
 pub use refusal::{Demand, Refusal, RuleId};
 pub use revocation::{PlacedRevocation, Revocation};
-pub use rule::{AttestationDemand, KeyText, Requirement, Rule, RuleError, Validity};
+pub use rule::{AttestationDemand, Requirement, Rule, RuleError};
 pub use rule_edit::{EditError, Removal, add_key, remove_key};
 pub use signed::{Evidence, MAX_SIGNATURES, SignatureLayer};
 pub use simple_signing::{Claim, MAX_PAYLOAD, PayloadError, payload};

@@ -7,11 +7,12 @@ use toml::Spanned;
 use crate::attestation_file::FileAttestation;
 use crate::fingerprint::Fingerprint;
 use crate::integrity::Integrity;
+use crate::key_text::{KeyText, Validity};
 use crate::name::NameError;
 use crate::one_line;
 use crate::prefix::Prefix;
 use crate::revocation::Revocation;
-use crate::rule::{KeyText, Requirement, Rule, RuleError, Validity, parse_digest};
+use crate::rule::{Requirement, Rule, RuleError, parse_digest};
 use crate::timestamp::Timestamp;
 
 /// What is wrong in a policy file; the caller knows which file.

@@ -5,10 +5,11 @@
 
 use crate::fingerprint::Fingerprint;
 use crate::key::{KeyError, PublicKey};
+use crate::key_text::KeyText;
 use crate::one_line;
 use crate::policy_file;
 use crate::prefix::Prefix;
-use crate::rule::{KeyText, Requirement, Rule, RuleError};
+use crate::rule::{Requirement, Rule, RuleError};
 
 /// Why a file can't be edited. The caller knows which file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! Rules rendered as the text of a policy file.
 
 use crate::attestation_file;
-use crate::rule::{KeyText, Requirement, Rule, Validity};
+use crate::key_text::{KeyText, Validity};
+use crate::rule::{Requirement, Rule};
 
 impl Rule {
     /// The rule as TOML text that [`Policy::parse`](crate::Policy::parse) reads back to an equal
