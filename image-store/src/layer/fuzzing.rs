@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::chunks::Chunks;
 use super::header::BLOCK;
 use super::inflate::Inflate;
 use super::member::{Kind, Member, MemberPath, Time};
 use super::walk::Walk;
 use super::whiteout::{Meaning, meaning};
-use crate::digest::sha256;
 use crate::limits::Limits;
 
 /// The walk through a tar stream, into nothing: as it is, and once more with checksums that are
@@ -105,17 +105,16 @@ pub fn inflate(data: &[u8]) {
         expanded: 1 << 20,
         ..Limits::default()
     };
-    let digest = sha256(b"");
-    let Ok(mut inflate) = Inflate::new(data, "layer", &digest, limits.inflating()) else {
+    let Ok(mut inflate) = Inflate::new(data, "layer", limits.inflating()) else {
         return;
     };
-    let mut buffer = vec![0; 64 << 10];
+    let mut chunk = Vec::new();
     let mut taken = 0;
-    while let Ok(read) = inflate.fill(&mut buffer) {
-        if read == 0 {
+    while let Ok(()) = inflate.next(&mut chunk) {
+        if chunk.is_empty() {
             return;
         }
-        taken += read;
+        taken += chunk.len();
         assert!(taken <= 1 << 20);
     }
 }

@@ -4,17 +4,11 @@
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use oci_spec::image::Digest;
 
-use crate::digest::Hasher;
+use super::chunks::{Chunks, fill};
+use super::window::{self, Window};
 use crate::error::StoreError;
 use crate::limits::InflateBound;
-
-/// Bytes that are inflated at once where no other thread waits for them.
-const BUFFER: usize = 128 << 10;
-
-/// zstd's own limit for streams whose sender was not asked: 128 MiB of window.
-const WINDOW_LOG: u32 = 27;
 
 enum Decoder<R: BufRead> {
     Gzip(Box<MultiGzDecoder<Metered<R>>>),
@@ -58,16 +52,14 @@ impl<R: BufRead> BufRead for Metered<R> {
     }
 }
 
-/// The inflated stream. Reading it to its end proves the diff ID.
+/// The inflated stream of what `R` gives.
 pub(super) struct Inflate<'a, R: BufRead> {
     decoder: Decoder<R>,
     what: &'a str,
-    diff_id: &'a Digest,
-    hasher: Option<Hasher>,
+    /// The right to the memory that the decoder holds.
+    _window: Option<Window>,
     taken: u64,
     bound: InflateBound,
-    buffer: Vec<u8>,
-    position: usize,
 }
 
 impl<'a, R: BufRead> Inflate<'a, R> {
@@ -75,7 +67,6 @@ impl<'a, R: BufRead> Inflate<'a, R> {
     pub(super) fn new(
         mut input: R,
         what: &'a str,
-        diff_id: &'a Digest,
         bound: InflateBound,
     ) -> Result<Self, StoreError> {
         let corrupt = |reason: String| StoreError::CorruptCompression {
@@ -86,15 +77,19 @@ impl<'a, R: BufRead> Inflate<'a, R> {
             .fill_buf()
             .map_err(|error| StoreError::from_read(what, error))?;
         let metered = |input| Metered { input, used: 0 };
+        let mut reserved = None;
         let decoder = match head {
             [0x1f, 0x8b, ..] => Decoder::Gzip(Box::new(MultiGzDecoder::new(metered(input)))),
             // A frame, or a skippable one as chunked layers have.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+                let window = window::declared(head).map(Window::reserve);
+                let window = window.map_err(corrupt)?;
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(metered(input))
                     .map_err(|error| corrupt(error.to_string()))?;
                 decoder
-                    .window_log_max(WINDOW_LOG)
+                    .window_log_max(window.log())
                     .map_err(|error| corrupt(error.to_string()))?;
+                reserved = Some(window);
                 Decoder::Zstd(decoder)
             }
             [0xfd, b'7', b'z', b'X', b'Z', ..] => {
@@ -112,52 +107,10 @@ impl<'a, R: BufRead> Inflate<'a, R> {
         Ok(Self {
             decoder,
             what,
-            diff_id,
-            hasher: Some(Hasher::new()),
+            _window: reserved,
             taken: 0,
             bound,
-            buffer: Vec::new(),
-            position: 0,
         })
-    }
-
-    /// Fills `buffer` as far as the stream goes. Zero bytes mean that it ended as it should.
-    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, StoreError> {
-        let mut filled = 0;
-        while let Some(space) = buffer.get_mut(filled..).filter(|space| !space.is_empty()) {
-            let read = match &mut self.decoder {
-                Decoder::Gzip(decoder) => decoder.read(space),
-                Decoder::Zstd(decoder) => decoder.read(space),
-                Decoder::Plain(input) => input.read(space),
-            };
-            match read {
-                Ok(0) => break,
-                Ok(read) => filled += read.min(space.len()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(error)),
-            }
-        }
-        let chunk = buffer.get(..filled).unwrap_or_default();
-        self.taken += filled as u64;
-        self.bound
-            .check(self.decoder.used(), self.taken, self.what)?;
-        if !chunk.is_empty() {
-            if let Some(hasher) = &mut self.hasher {
-                hasher.update(chunk);
-            }
-            return Ok(filled);
-        }
-        if let Some(hasher) = self.hasher.take() {
-            let found = hasher.finish();
-            if found != *self.diff_id {
-                return Err(StoreError::DigestMismatch {
-                    what: format!("{}: diff ID", self.what),
-                    expected: self.diff_id.to_string(),
-                    found: found.to_string(),
-                });
-            }
-        }
-        Ok(0)
     }
 
     fn failed(&self, error: io::Error) -> StoreError {
@@ -174,32 +127,16 @@ impl<'a, R: BufRead> Inflate<'a, R> {
     }
 }
 
-impl<R: BufRead> Read for Inflate<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let length = available.len().min(buffer.len());
-        if let (Some(from), Some(to)) = (available.get(..length), buffer.get_mut(..length)) {
-            to.copy_from_slice(from);
-        }
-        self.consume(length);
-        Ok(length)
-    }
-}
-
-impl<R: BufRead> BufRead for Inflate<'_, R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.position >= self.buffer.len() {
-            let mut buffer = std::mem::take(&mut self.buffer);
-            buffer.resize(BUFFER, 0);
-            let filled = self.fill(&mut buffer).map_err(StoreError::into_io)?;
-            buffer.truncate(filled);
-            self.buffer = buffer;
-            self.position = 0;
-        }
-        Ok(self.buffer.get(self.position..).unwrap_or_default())
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.position = self.position.saturating_add(amount).min(self.buffer.len());
+impl<R: BufRead> Chunks for Inflate<'_, R> {
+    fn next(&mut self, chunk: &mut Vec<u8>) -> Result<(), StoreError> {
+        let decoder = &mut self.decoder;
+        let filled = fill(chunk, |space| match decoder {
+            Decoder::Gzip(decoder) => decoder.read(space),
+            Decoder::Zstd(decoder) => decoder.read(space),
+            Decoder::Plain(input) => input.read(space),
+        });
+        filled.map_err(|error| self.failed(error))?;
+        self.taken += chunk.len() as u64;
+        self.bound.check(self.decoder.used(), self.taken, self.what)
     }
 }

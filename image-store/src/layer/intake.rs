@@ -1,18 +1,16 @@
 //! The compressed stream of a blob: counted, hashed and kept while it passes.
 
 use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use oci_spec::image::Digest;
 
+use super::chunks::{Chunks, fill};
 use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::manifest::Descriptor;
-
-/// Bytes that are read at once where no other thread waits for them.
-const BUFFER: usize = 128 << 10;
 
 /// Bytes that are still read of a stream that turned out bad, to learn whether it had the digest
 /// it was asked for: the better message.
@@ -40,8 +38,6 @@ pub(crate) struct Intake<'a> {
     taken: u64,
     keep: Option<(File, PathBuf)>,
     watch: Watch<'a>,
-    buffer: Vec<u8>,
-    position: usize,
 }
 
 impl<'a> Intake<'a> {
@@ -72,50 +68,7 @@ impl<'a> Intake<'a> {
             taken: 0,
             keep,
             watch,
-            buffer: Vec::new(),
-            position: 0,
         })
-    }
-
-    /// Fills `buffer` as far as the blob goes. Zero bytes mean that it ended as it should.
-    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, StoreError> {
-        let mut filled = 0;
-        while let Some(space) = buffer.get_mut(filled..).filter(|space| !space.is_empty()) {
-            if self.watch.cancelled.load(Ordering::Relaxed) {
-                return Err(StoreError::Truncated {
-                    what: self.what.to_owned(),
-                });
-            }
-            match self.source.read(space) {
-                Ok(0) => break,
-                Ok(read) => filled += read.min(space.len()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.broken = true;
-                    return Err(StoreError::from_source(self.what, error));
-                }
-            }
-            if self.taken + filled as u64 > self.descriptor.size {
-                return Err(StoreError::SizeMismatch {
-                    what: self.what.to_owned(),
-                    expected: self.descriptor.size,
-                    found: self.taken + filled as u64,
-                });
-            }
-        }
-        let chunk = buffer.get(..filled).unwrap_or_default();
-        if chunk.is_empty() {
-            self.end()?;
-            return Ok(0);
-        }
-        self.taken += filled as u64;
-        self.hasher.update(chunk);
-        if let Some((file, path)) = &mut self.keep {
-            file.write_all(chunk)
-                .map_err(|error| StoreError::io("cannot write", path, error))?;
-        }
-        (self.watch.received)(self.taken);
-        Ok(filled)
     }
 
     fn end(&mut self) -> Result<(), StoreError> {
@@ -141,9 +94,7 @@ impl<'a> Intake<'a> {
 
     /// Reads all of the blob for nothing but its proof and the kept copy.
     pub(crate) fn finish(mut self) -> Result<(), StoreError> {
-        let mut buffer = vec![0; BUFFER];
-        while self.fill(&mut buffer)? > 0 {}
-        Ok(())
+        self.drain()
     }
 
     /// What the rest of the blob says of it, after its contents were found bad: an error if it is
@@ -153,38 +104,59 @@ impl<'a> Intake<'a> {
         if self.broken || self.descriptor.size.saturating_sub(self.taken) > DRAIN {
             return Ok(());
         }
-        let mut buffer = vec![0; BUFFER];
-        while self.fill(&mut buffer)? > 0 {}
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Result<(), StoreError> {
+        let mut chunk = Vec::new();
+        loop {
+            self.next(&mut chunk)?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Chunks for Intake<'_> {
+    fn next(&mut self, chunk: &mut Vec<u8>) -> Result<(), StoreError> {
+        let (watch, mut taken) = (self.watch, self.taken);
+        let cancelled = || watch.cancelled.load(Ordering::Relaxed);
+        let source = &mut self.source;
+        let filled = fill(chunk, |space| {
+            if cancelled() {
+                return Ok(0);
+            }
+            let read = source.read(space)?;
+            taken += read as u64;
+            (watch.received)(taken);
+            Ok(read)
+        });
+        if let Err(error) = filled {
+            self.broken = true;
+            return Err(StoreError::from_source(self.what, error));
+        }
+        if cancelled() {
+            return Err(StoreError::Truncated {
+                what: self.what.to_owned(),
+            });
+        }
+        self.taken += chunk.len() as u64;
+        if self.taken > self.descriptor.size {
+            return Err(StoreError::SizeMismatch {
+                what: self.what.to_owned(),
+                expected: self.descriptor.size,
+                found: self.taken,
+            });
+        }
+        if chunk.is_empty() {
+            return self.end();
+        }
+        self.hasher.update(chunk);
+        if let Some((file, path)) = &mut self.keep {
+            file.write_all(chunk)
+                .map_err(|error| StoreError::io("cannot write", path, error))?;
+        }
         Ok(())
-    }
-}
-
-impl Read for Intake<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let length = available.len().min(buffer.len());
-        if let (Some(from), Some(to)) = (available.get(..length), buffer.get_mut(..length)) {
-            to.copy_from_slice(from);
-        }
-        self.consume(length);
-        Ok(length)
-    }
-}
-
-impl BufRead for Intake<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.position >= self.buffer.len() {
-            let mut buffer = std::mem::take(&mut self.buffer);
-            buffer.resize(BUFFER, 0);
-            let filled = self.fill(&mut buffer).map_err(StoreError::into_io)?;
-            buffer.truncate(filled);
-            self.buffer = buffer;
-            self.position = 0;
-        }
-        Ok(self.buffer.get(self.position..).unwrap_or_default())
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.position = self.position.saturating_add(amount).min(self.buffer.len());
     }
 }

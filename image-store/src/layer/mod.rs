@@ -1,5 +1,6 @@
 //! Layers: from a compressed tar stream to a tree in the form that overlayfs stacks.
 
+mod chunks;
 mod extract;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -13,6 +14,7 @@ mod sparse;
 mod tree;
 mod walk;
 mod whiteout;
+mod window;
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,10 @@
 //! A layer from its compressed stream to its tree, in one pass.
 //!
 //! Three steps work at once where the layer is large enough to pay for threads: taking in (read,
-//! hash, keep), inflating (inflate, hash), and unpacking. Small layers go through the same steps on
-//! one thread. What is between the steps is bounded, so memory does not grow with the layer.
+//! hash, keep), inflating, and unpacking (hash, write). Inflating is what takes longest, so it has a
+//! thread to itself. Small layers go through the same steps on one thread. What is between the steps is
+//! bounded, so memory does not grow with the layer.
 
-use std::io::{self, BufRead, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -13,6 +13,7 @@ use std::thread;
 use oci_spec::image::Digest;
 use rustix::fs::{Mode, OFlags, open};
 
+use super::chunks::{Chunks, Proven, Reader};
 use super::extract::{Extracted, extract};
 use super::inflate::Inflate;
 use super::intake::Intake;
@@ -22,7 +23,6 @@ use crate::seal::Record;
 
 /// Compressed bytes from which threads pay.
 const THREADED: u64 = 1 << 20;
-const CHUNK: usize = 256 << 10;
 /// Chunks that may wait between two steps.
 const QUEUE: usize = 4;
 
@@ -72,9 +72,20 @@ impl LayerJob<'_> {
         root: OwnedFd,
         record: &mut Record,
     ) -> Result<Unpacked, StoreError> {
-        Inflate::new(&mut intake, self.what, self.diff_id, self.bound())
-            .and_then(|inflate| extract(inflate, root, self.root, self.what, self.limits, record))
+        Inflate::new(Reader::new(&mut intake), self.what, self.bound())
+            .and_then(|inflate| self.extract(inflate, root, record))
             .map_err(|error| better(error, || intake.verdict()))
+    }
+
+    /// The last step, which ends well only if the diff ID is the right one.
+    fn extract(
+        &self,
+        inflated: impl Chunks,
+        root: OwnedFd,
+        record: &mut Record,
+    ) -> Result<Unpacked, StoreError> {
+        let input = Reader::new(Proven::new(inflated, self.what, self.diff_id));
+        extract(input, root, self.root, self.what, self.limits, record)
     }
 
     fn threaded(
@@ -84,14 +95,14 @@ impl LayerJob<'_> {
         record: &mut Record,
     ) -> Result<Unpacked, StoreError> {
         let no_thread = |error| StoreError::io("cannot start a thread for", self.root, error);
-        let (what, diff_id, bound) = (self.what, self.diff_id, self.bound());
+        let (what, bound) = (self.what, self.bound());
         thread::scope(|scope| {
-            let (compressed, from_intake) = stream();
-            let (inflated, from_inflate) = stream();
+            let (compressed, from_intake) = pipe();
+            let (inflated, from_inflate) = pipe();
             let taking = thread::Builder::new()
                 .name("layer-intake".to_owned())
                 .spawn_scoped(scope, move || {
-                    compressed.pump(|buffer| intake.fill(buffer));
+                    compressed.pump(&mut intake);
                     // Whoever reads may have given up before the end: the blob may be to blame.
                     intake.verdict()
                 })
@@ -99,20 +110,13 @@ impl LayerJob<'_> {
             thread::Builder::new()
                 .name("layer-inflate".to_owned())
                 .spawn_scoped(scope, move || {
-                    match Inflate::new(from_intake, what, diff_id, bound) {
-                        Ok(mut inflate) => inflated.pump(|buffer| inflate.fill(buffer)),
+                    match Inflate::new(Reader::new(from_intake), what, bound) {
+                        Ok(inflate) => inflated.pump(inflate),
                         Err(error) => inflated.fail(error),
                     }
                 })
                 .map_err(no_thread)?;
-            let unpacked = extract(
-                from_inflate,
-                root,
-                self.root,
-                self.what,
-                self.limits,
-                record,
-            );
+            let unpacked = self.extract(from_inflate, root, record);
             let taken = taking.join().unwrap_or(Ok(()));
             unpacked.map_err(|error| better(error, || taken))
         })
@@ -140,44 +144,34 @@ struct Pump {
     used: Receiver<Vec<u8>>,
 }
 
-/// The reading end between two steps.
-struct Chunks {
+/// The taking end between two steps.
+struct Tap {
     chunks: Receiver<Chunk>,
     used: Sender<Vec<u8>>,
-    current: Vec<u8>,
-    position: usize,
-    ended: bool,
 }
 
-fn stream() -> (Pump, Chunks) {
+fn pipe() -> (Pump, Tap) {
     let (chunks, from_pump) = sync_channel(QUEUE);
-    let (used, from_chunks) = channel();
+    let (used, from_tap) = channel();
     let pump = Pump {
         chunks,
-        used: from_chunks,
+        used: from_tap,
     };
     (
         pump,
-        Chunks {
+        Tap {
             chunks: from_pump,
             used,
-            current: Vec::new(),
-            position: 0,
-            ended: false,
         },
     )
 }
 
 impl Pump {
-    /// Hands on what `fill` gives until it gives nothing or an error, or nobody reads any more.
-    fn pump(self, mut fill: impl FnMut(&mut [u8]) -> Result<usize, StoreError>) {
+    /// Hands on what `source` gives until it ends or fails, or nobody takes any more.
+    fn pump(self, mut source: impl Chunks) {
         loop {
             let mut buffer = self.used.try_recv().unwrap_or_default();
-            buffer.resize(CHUNK, 0);
-            let chunk = fill(&mut buffer).map(|filled| {
-                buffer.truncate(filled);
-                buffer
-            });
+            let chunk = source.next(&mut buffer).map(|()| buffer);
             let last = !matches!(&chunk, Ok(bytes) if !bytes.is_empty());
             if self.chunks.send(chunk).is_err() || last {
                 return;
@@ -186,44 +180,22 @@ impl Pump {
     }
 
     fn fail(&self, error: StoreError) {
-        // Nobody reads any more: then nobody wants to know either.
+        // Nobody takes any more: then nobody wants to know either.
         drop(self.chunks.send(Err(error)));
     }
 }
 
-impl Read for Chunks {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let length = available.len().min(buffer.len());
-        if let (Some(from), Some(to)) = (available.get(..length), buffer.get_mut(..length)) {
-            to.copy_from_slice(from);
+impl Chunks for Tap {
+    fn next(&mut self, chunk: &mut Vec<u8>) -> Result<(), StoreError> {
+        let used = std::mem::take(chunk);
+        if !used.is_empty() {
+            // The other end may have finished.
+            drop(self.used.send(used));
         }
-        self.consume(length);
-        Ok(length)
-    }
-}
-
-impl BufRead for Chunks {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.position >= self.current.len() && !self.ended {
-            let used = std::mem::take(&mut self.current);
-            self.position = 0;
-            if !used.is_empty() {
-                // The other end may have finished.
-                drop(self.used.send(used));
-            }
-            // A channel that closes without an end proves nothing.
-            let chunk = self
-                .chunks
-                .recv()
-                .map_err(|_| io::ErrorKind::UnexpectedEof)?;
-            self.current = chunk.map_err(StoreError::into_io)?;
-            self.ended = self.current.is_empty();
-        }
-        Ok(self.current.get(self.position..).unwrap_or_default())
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.position = self.position.saturating_add(amount).min(self.current.len());
+        // A step that ends without an end or an error proves nothing.
+        *chunk = self.chunks.recv().map_err(|_| StoreError::Truncated {
+            what: "what another step gave".to_owned(),
+        })??;
+        Ok(())
     }
 }

@@ -1,0 +1,137 @@
+//! Memory for zstd: a decoder keeps a window of what came, as large as the sender says. All
+//! layers that are inflated at once share one budget, so that memory stays within bounds whatever
+//! an image says.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// The largest window that is taken, as a power of two. Encoders use 8 MiB or less unless they are
+/// asked for their utmost, and 32 MiB then.
+const LARGE: u32 = 25;
+
+/// The window that every decoder may have.
+const SMALL: u32 = 23;
+
+/// Bytes for all windows together.
+const BUDGET: u64 = 1 << LARGE;
+
+static USED: Mutex<u64> = Mutex::new(0);
+static FREED: Condvar = Condvar::new();
+
+/// The right to a window of this size, given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Window {
+    log: u32,
+}
+
+impl Window {
+    /// Waits until there is memory for a window of `size` bytes. Whoever waits must not hold another.
+    pub(super) fn reserve(size: u64) -> Self {
+        let log = if size <= 1 << SMALL { SMALL } else { LARGE };
+        let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
+        while *used + (1 << log) > BUDGET {
+            used = FREED.wait(used).unwrap_or_else(PoisonError::into_inner);
+        }
+        *used += 1 << log;
+        Self { log }
+    }
+
+    /// What the decoder may use, as a power of two.
+    pub(super) fn log(&self) -> u32 {
+        self.log
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
+        *used = used.saturating_sub(1 << self.log);
+        FREED.notify_all();
+    }
+}
+
+/// The window in bytes that the first frame asks for (RFC 8878, 3.1.1.1); the largest where a
+/// skippable frame comes first.
+pub(super) fn declared(head: &[u8]) -> Result<u64, String> {
+    let largest = 1_u64 << LARGE;
+    let (Some([0x28, 0xb5, 0x2f, 0xfd]), Some(descriptor)) = (head.first_chunk(), head.get(4))
+    else {
+        return Ok(largest);
+    };
+    let rest = head.get(5..).unwrap_or_default();
+    let size = if descriptor & 0x20 == 0 {
+        let Some(window) = rest.first() else {
+            return Ok(largest);
+        };
+        let base = 1_u64 << (10 + (window >> 3));
+        base + base / 8 * u64::from(window & 7)
+    } else {
+        // One segment: the window is the content, whose size comes after the dictionary's number.
+        let start = [0, 1, 2, 4].get(usize::from(descriptor & 3)).copied();
+        let length = 1_usize << (descriptor >> 6);
+        let Some(field) = rest
+            .get(start.unwrap_or(0)..)
+            .and_then(|rest| rest.get(..length))
+        else {
+            return Ok(largest);
+        };
+        let size = field
+            .iter()
+            .rev()
+            .fold(0, |size: u64, byte| size << 8 | u64::from(*byte));
+        size + if length == 2 { 256 } else { 0 }
+    };
+    if size > largest {
+        return Err(format!(
+            "it needs a window of {size} bytes; the limit is {largest}"
+        ));
+    }
+    Ok(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compressed(log: u32, length: usize, size_known: bool) -> Vec<u8> {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        if size_known {
+            encoder.set_pledged_src_size(Some(length as u64)).unwrap();
+        }
+        std::io::copy(
+            &mut std::io::Read::take(std::io::repeat(7), length as u64),
+            &mut encoder,
+        )
+        .unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn the_window_is_what_the_frame_says() {
+        assert_eq!(declared(&compressed(20, 3 << 20, false)).unwrap(), 1 << 20);
+        assert_eq!(declared(&compressed(23, 9 << 20, false)).unwrap(), 8 << 20);
+        assert_eq!(declared(&compressed(23, 300, true)).unwrap(), 300);
+        assert_eq!(declared(&compressed(23, 100, true)).unwrap(), 100);
+        assert_eq!(declared(&compressed(23, 70_000, true)).unwrap(), 70_000);
+        assert_eq!(declared(b"\x50\x2a\x4d\x18\0\0\0\0").unwrap(), 32 << 20);
+        assert_eq!(declared(b"\x28\xb5\x2f\xfd").unwrap(), 32 << 20);
+        let error = declared(&compressed(27, 200 << 20, false)).unwrap_err();
+        assert!(error.contains("134217728"), "{error}");
+    }
+
+    #[test]
+    fn one_large_window_at_a_time() {
+        let large = Window::reserve(9 << 20);
+        let (reserved, other) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let _small = Window::reserve(1);
+                reserved.send(()).unwrap();
+            });
+            assert!(other.try_recv().is_err());
+            drop(large);
+            other.recv().unwrap();
+        });
+        let _both = (Window::reserve(1), Window::reserve(8 << 20));
+    }
+}
