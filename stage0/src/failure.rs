@@ -37,6 +37,9 @@ pub(crate) enum Failure {
     /// The policy refuses the image.
     #[error(transparent)]
     Refused(Box<Refusal>),
+    /// An image may run, but nothing of it was signed.
+    #[error("image {reference}: no signature was verified: {reason}")]
+    NotSigned { reference: String, reason: String },
     /// The policy can't be understood.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -124,6 +127,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::NotInStore { .. } => 110,
+            Self::NotSigned { .. } => 115,
             Self::Integrity { .. } => 111,
             Self::Store(error) => store_code(error),
             Self::Refused(refusal) => refusal_code(refusal),

@@ -8,16 +8,25 @@ use std::path::Path;
 use trust::{PrivateKey, PublicKey, Zeroizing};
 
 use crate::failure::Failure;
+use crate::passphrase::PassphraseArguments;
 
 /// Largest key file that is read, in bytes; far more than any key needs.
 const FILE_MAX: u64 = 64 << 10;
 
-/// Reads a private key.
+/// Reads a private key, which may be under a passphrase.
 ///
 /// # Errors
-/// [`Failure::Key`] if the file holds none.
-pub(crate) fn read_private(path: &Path) -> Result<PrivateKey, Failure> {
-    PrivateKey::from_pem(&read(path)?).map_err(|source| Failure::Key {
+/// [`Failure::Key`] if the file holds none, or another passphrase opens it.
+pub(crate) fn read_private(
+    path: &Path,
+    passphrase: &PassphraseArguments,
+) -> Result<PrivateKey, Failure> {
+    let text = read(path)?;
+    let key = match PrivateKey::is_encrypted(&text) {
+        true => PrivateKey::from_encrypted_pem(&text, passphrase.to_open(path)?.as_bytes()),
+        false => PrivateKey::from_pem(&text),
+    };
+    key.map_err(|source| Failure::Key {
         path: path.to_path_buf(),
         source,
     })

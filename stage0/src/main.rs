@@ -26,6 +26,7 @@ mod log_files;
 mod log_line;
 mod log_merge;
 mod output;
+mod passphrase;
 mod paths;
 mod pod_flow;
 mod pod_removal;

@@ -127,6 +127,7 @@ mod revocation;
 mod rule;
 mod rule_edit;
 mod rule_text;
+mod signature_facts;
 mod signed;
 mod simple_signing;
 mod statement;
@@ -159,6 +160,7 @@ pub use refusal::{Demand, Refusal, RuleId};
 pub use revocation::{PlacedRevocation, Revocation};
 pub use rule::{AttestationDemand, Requirement, Rule, RuleError};
 pub use rule_edit::{EditError, Removal, add_key, remove_key};
+pub use signature_facts::{SignatureFacts, signature_facts};
 pub use signed::{Evidence, MAX_SIGNATURES, SignatureLayer};
 pub use simple_signing::{Claim, MAX_PAYLOAD, PayloadError, payload};
 pub use statement::{

@@ -8,7 +8,10 @@ mod inspect;
 pub(crate) mod list;
 pub(crate) mod rm;
 mod sign;
+mod signatures;
+mod signed_image;
 mod verify;
+mod verify_signature;
 
 use clap::{ArgMatches, Command};
 
@@ -23,6 +26,8 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<export::Export>(),
     Entry::of::<copy::Copy>(),
     Entry::of::<sign::Sign>(),
+    Entry::of::<signatures::Signatures>(),
+    Entry::of::<verify_signature::VerifySignature>(),
     Entry::of::<verify::Verify>(),
     Entry::of::<rm::Rm>(),
     Entry::of::<gc::Gc>(),

@@ -1,16 +1,24 @@
 //! `fairing image sign`: signs an image, in its registry and in the store.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
-use image_store::{FetchOptions, ImageSource, Reference, registry};
+use clap::{Args, ValueEnum};
+use image_store::{FetchOptions, registry};
 use oci_spec::image::Digest;
-use trust::Repository;
+use trust::{MAX_BUNDLE, PrivateKey, Repository, Timestamp};
 
+use super::signed_image::SignedImage;
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::passphrase::PassphraseArguments;
+use crate::verify::circumstances;
 use crate::{key_files, output, registries};
+
+/// Largest predicate, in bytes: in base64 it must fit into a bundle.
+const MAX_PREDICATE: u64 = 768 << 10;
 
 /// Arguments of `image sign`.
 #[derive(Debug, Args)]
@@ -18,47 +26,85 @@ pub(crate) struct Sign {
     /// Reference, or the beginning of a digest in the store
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// File of the private key
+    /// File of the private key, of fairing or of cosign
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    #[command(flatten)]
+    passphrase: PassphraseArguments,
+    /// How to sign, for those who verify with other tools
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: SignatureFormat,
+    /// Sign this JSON file as what is known of the image (an in-toto statement)
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "type",
+        conflicts_with = "format"
+    )]
+    attest: Option<PathBuf>,
+    /// What --attest is: slsaprovenance1, spdxjson, cyclonedx, openvex, vuln, custom, or a URI
+    #[arg(long, value_name = "TYPE", requires = "attest")]
+    r#type: Option<String>,
 }
 
-/// What is signed, and where the signature goes.
-struct Target {
-    reference: Reference,
-    digest: Digest,
-    in_store: bool,
-    in_registry: bool,
+/// In which form a signature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum SignatureFormat {
+    /// Both, so that every tool finds one that it knows
+    #[default]
+    Both,
+    /// A Sigstore bundle as a referrer of the image: what cosign 3 makes
+    Bundle,
+    /// Simple signing under a tag: what cosign 1 and 2, podman and CRI-O read
+    Simple,
+}
+
+/// What is written about an image.
+#[derive(Debug, Default)]
+struct Written {
+    /// Payload and signature.
+    simple: Option<(Vec<u8>, String)>,
+    bundle: Option<Vec<u8>>,
 }
 
 impl Subcommand for Sign {
     const NAME: &'static str = "sign";
-    const ABOUT: &'static str = "Sign an image, in the registry it came from and in the store";
+    const ABOUT: &'static str =
+        "Sign an image or what is known of it, in its registry and in the store";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let key = key_files::read_private(&self.key)?;
+        let predicate = self.predicate()?;
+        let key = key_files::read_private(&self.key, &self.passphrase)?;
         let options = registries::fetch_options(context)?;
         let store = context.store();
         let _pin = store.pin()?;
-        let target = self.target(context, &options)?;
-        let repository = Repository::parse(&target.reference.repository())?;
-        let payload = trust::payload(&repository, &target.digest, None);
-        let signature = key.sign(&payload);
-        if target.in_registry {
-            registry::push_signature(
-                &target.reference,
-                &target.digest,
-                &payload,
-                &signature,
-                &options,
-            )?;
+        let image = SignedImage::find(context, &self.image, &options)?;
+        let digest = image.top();
+        let repository = Repository::parse(&image.reference.repository())?;
+        let now = circumstances().now;
+        let (what, written) = match &predicate {
+            None => (
+                String::new(),
+                self.signature(&key, &repository, digest, now),
+            ),
+            Some((kind, predicate)) => {
+                let bundle = attestation(&key, &repository, digest, now, kind, predicate)?;
+                (format!("{kind} of "), bundle)
+            }
+        };
+        if image.in_registry {
+            written.push(&image, &options)?;
         }
-        if target.in_store {
-            store.add_signature(&target.digest, &payload, &signature)?;
+        if image.in_store {
+            if let Some((payload, signature)) = &written.simple {
+                store.add_signature(digest, payload, signature)?;
+            }
+            if let Some(bundle) = &written.bundle {
+                store.add_bundle(digest, bundle)?;
+            }
         }
         output::line(&format!(
-            "signed {repository}@{} with {}",
-            target.digest,
+            "signed {what}{repository}@{digest} with {}",
             key.public().fingerprint()
         ))?;
         Ok(0)
@@ -66,39 +112,93 @@ impl Subcommand for Sign {
 }
 
 impl Sign {
-    /// The image as the store has it; else as its registry has it now.
-    fn target(&self, context: &Context, options: &FetchOptions) -> Result<Target, Failure> {
-        let image = registries::full_name(context, &self.image)?;
-        let name = image.strip_prefix("docker://").unwrap_or(&image);
-        if let Some(record) = context.store().find(name)? {
-            // Imported images may have no registry, or one that has never seen them.
-            let in_registry = record.source.starts_with("docker://")
-                && ImageSource::parse(&record.source)?
-                    .reference()
-                    .is_some_and(|source| source.repository() == record.reference.repository());
-            return Ok(Target {
-                reference: record.reference,
-                digest: record.digest,
-                in_store: true,
-                in_registry,
-            });
+    fn signature(
+        &self,
+        key: &PrivateKey,
+        repository: &Repository,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Written {
+        let mut written = Written::default();
+        if self.format != SignatureFormat::Bundle {
+            let payload = trust::payload(repository, digest, Some(now));
+            let signature = key.sign(&payload);
+            written.simple = Some((payload, signature));
         }
-        let source = ImageSource::parse(&image)?;
-        let Some(reference) = source.reference() else {
-            return Err(Failure::Other(format!(
-                "{source} can't be signed in place; `fairing image import` it first"
-            )));
+        if self.format != SignatureFormat::Simple {
+            let statement = trust::signature_statement(repository, digest, Some(now));
+            written.bundle = Some(key.sign_statement(&statement));
+        }
+        written
+    }
+
+    /// The predicate type and the predicate, if one is to be signed.
+    fn predicate(&self) -> Result<Option<(String, Vec<u8>)>, Failure> {
+        let (Some(path), Some(kind)) = (&self.attest, &self.r#type) else {
+            return Ok(None);
         };
-        let fetch = context.store().begin_fetch(&source, options)?;
-        Ok(Target {
-            reference: reference.clone(),
-            digest: fetch
-                .chain()
-                .first()
-                .unwrap_or(fetch.manifest_digest())
-                .clone(),
-            in_store: false,
-            in_registry: true,
-        })
+        let kind = match trust::predicate_type(kind) {
+            Some(uri) => uri.to_owned(),
+            None if kind.contains(':') => kind.clone(),
+            None => {
+                return Err(Failure::Usage(format!(
+                    "{kind:?} is no predicate type; give a URI, or one of slsaprovenance, \
+                     slsaprovenance1, spdxjson, cyclonedx, openvex, link, vuln and custom"
+                )));
+            }
+        };
+        Ok(Some((kind, read(path)?)))
+    }
+}
+
+fn attestation(
+    key: &PrivateKey,
+    repository: &Repository,
+    digest: &Digest,
+    now: Timestamp,
+    kind: &str,
+    predicate: &[u8],
+) -> Result<Written, Failure> {
+    let statement = trust::attestation_statement(repository, digest, Some(now), kind, predicate)
+        .map_err(|error| Failure::Other(format!("the attestation can't be signed: {error}")))?;
+    let bundle = key.sign_statement(&statement);
+    if bundle.len() > MAX_BUNDLE {
+        return Err(Failure::Other(format!(
+            "the attestation would be {} bytes long, the limit is {MAX_BUNDLE}",
+            bundle.len()
+        )));
+    }
+    Ok(Written {
+        simple: None,
+        bundle: Some(bundle),
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .map_err(Failure::io("open", path))?
+        .take(MAX_PREDICATE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Failure::io("read", path))?;
+    match bytes.len() as u64 > MAX_PREDICATE {
+        true => Err(Failure::Other(format!(
+            "{} is larger than {MAX_PREDICATE} bytes, the most that an attestation may hold",
+            path.display()
+        ))),
+        false => Ok(bytes),
+    }
+}
+
+impl Written {
+    fn push(&self, image: &SignedImage, options: &FetchOptions) -> Result<(), Failure> {
+        let (reference, digest) = (&image.reference, image.top());
+        if let Some((payload, signature)) = &self.simple {
+            registry::push_signature(reference, digest, payload, signature, options)?;
+        }
+        if let Some(bundle) = &self.bundle {
+            registry::push_bundle(reference, digest, bundle, options)?;
+        }
+        Ok(())
     }
 }

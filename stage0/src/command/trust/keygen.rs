@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use trust::{Algorithm, PrivateKey};
+use trust::{Algorithm, PrivateKey, Zeroizing};
 
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::passphrase::PassphraseArguments;
 use crate::{key_files, output};
 
 /// Arguments of `trust keygen`.
@@ -30,6 +31,11 @@ pub(crate) struct Keygen {
     /// Kind of key: ecdsa-p256, which every tool can verify, or ed25519
     #[arg(long, value_name = "ALGORITHM", default_value_t)]
     algorithm: Algorithm,
+    #[command(flatten)]
+    passphrase: PassphraseArguments,
+    /// Write the private key as it is, without asking for a passphrase
+    #[arg(long, conflicts_with = "passphrase_file")]
+    no_passphrase: bool,
 }
 
 impl Subcommand for Keygen {
@@ -39,19 +45,35 @@ impl Subcommand for Keygen {
 
     fn run(self, _: &Context) -> Result<u8, Failure> {
         let (private, public) = self.files()?;
-        let key = PrivateKey::generate(self.algorithm).map_err(|source| Failure::Key {
+        let passphrase = match self.no_passphrase {
+            true => None,
+            false => self.passphrase.for_new_key()?,
+        };
+        let failed = |source| Failure::Key {
             path: private.clone(),
             source,
-        })?;
-        key_files::write_new(&private, &key.to_pem(), 0o600)?;
+        };
+        let key = PrivateKey::generate(self.algorithm).map_err(failed)?;
+        let text = match &passphrase {
+            Some(passphrase) => Zeroizing::new(
+                key.to_encrypted_pem(passphrase.as_bytes())
+                    .map_err(failed)?,
+            ),
+            None => key.to_pem(),
+        };
+        key_files::write_new(&private, &text, 0o600)?;
         if let Err(failure) = key_files::write_new(&public, &key.public().to_pem(), 0o644) {
             // Half a pair would stand in the way of the next try.
             let _ = std::fs::remove_file(&private);
             return Err(failure);
         }
         output::text(&format!(
-            "private key: {}\npublic key:  {}\nfingerprint: {}\n",
+            "private key: {}{}\npublic key:  {}\nfingerprint: {}\n",
             private.display(),
+            match passphrase {
+                Some(_) => " (under the passphrase)",
+                None => "",
+            },
             public.display(),
             key.public().fingerprint()
         ))?;

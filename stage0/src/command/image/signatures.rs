@@ -1,0 +1,102 @@
+//! `fairing image signatures`: what the store or the registry has in favour of an image.
+
+use clap::Args;
+use serde::Serialize;
+use trust::{Evidence, Repository, SignatureFacts, signature_facts};
+
+use super::signed_image::SignedImage;
+use crate::arguments::Format;
+use crate::arguments::listing::ListArguments;
+use crate::command::Subcommand;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::table::Table;
+use crate::verify::circumstances;
+use crate::{output, policy_files, registries};
+
+/// Arguments of `image signatures`.
+#[derive(Debug, Args)]
+pub(crate) struct Signatures {
+    /// Reference, or the beginning of a digest in the store
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    #[command(flatten)]
+    shown: ListArguments,
+}
+
+/// What `--format=json` shows.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct View {
+    reference: String,
+    in_store: bool,
+    digests: Vec<String>,
+    signatures: Vec<SignatureFacts>,
+}
+
+impl Subcommand for Signatures {
+    const NAME: &'static str = "signatures";
+    const ABOUT: &'static str = "List the signatures and attestations of an image";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let policy = policy_files::read(&context.directories)?;
+        let options = registries::fetch_options(context)?;
+        let _pin = context.store().pin()?;
+        let image = SignedImage::find(context, &self.image, &options)?;
+        let repository = Repository::parse(&image.reference.repository())?;
+        let reference = image.reference.to_string();
+        let (simple, bundles) = image.signatures(context)?;
+        let evidence = Evidence {
+            simple: &simple,
+            bundles: &bundles,
+        };
+        let subject = image.subject(&repository, &reference);
+        let signatures = signature_facts(&policy, &subject, &evidence, &circumstances());
+        match self.shown.format {
+            Format::Text => {
+                output::text(&self.table(&signatures).render(!self.shown.no_legend))?;
+            }
+            Format::Json => output::json(&View {
+                in_store: image.in_store,
+                digests: image.chain().iter().map(ToString::to_string).collect(),
+                reference,
+                signatures,
+            })?,
+        }
+        Ok(0)
+    }
+}
+
+impl Signatures {
+    fn table(&self, signatures: &[SignatureFacts]) -> Table {
+        let short = |text: String| match text.strip_prefix("sha256:") {
+            Some(digits) if !self.shown.full => digits.chars().take(12).collect(),
+            _ => text,
+        };
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let heading = ["FORMAT", "KEY", "SIGNED", "TIME", "TYPE", "RULE"];
+        let mut table = Table::new(&heading);
+        for one in signatures {
+            let digest = one
+                .signed_digest
+                .as_ref()
+                .map(|digest| short(digest.to_string()));
+            let rule = match (&one.rule, &one.flaw) {
+                (Some(prefix), _) => prefix.to_string(),
+                (None, flaw) => format!("none: {}", flaw.as_deref().unwrap_or("it doesn't count")),
+            };
+            table.row(vec![
+                one.format.to_owned(),
+                or_dash(one.key.map(|key| short(key.to_string()))),
+                or_dash(digest),
+                or_dash(one.signed_at.map(|time| time.to_string())),
+                one.predicate_type
+                    .as_deref()
+                    .unwrap_or("signature")
+                    .to_owned(),
+                rule,
+            ]);
+        }
+        table
+    }
+}
