@@ -74,17 +74,36 @@ pub(crate) const GLOBAL_FLAGS_WITH_VALUE: [&str; 5] = [
     "--insecure-options",
 ];
 
-/// What `--insecure-options` may list.
+/// What `--insecure-options` may list. Each gives up one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Insecure {
     /// Run images that no rule of the policy lets run
     Image,
+    /// Speak plain HTTP to registries that have no TLS
+    Http,
+    /// Don't check the certificates of registries
+    Tls,
+    /// Let apps make every system call
+    Seccomp,
+    /// Leave the root user of apps the capabilities of the host's
+    Capabilities,
+    /// Neither mask nor guard parts of /proc and /sys
+    Paths,
+    /// All of these
+    All,
 }
 
-impl From<Insecure> for InsecureOption {
-    fn from(option: Insecure) -> Self {
-        match option {
-            Insecure::Image => Self::Image,
+impl Insecure {
+    /// The options that it stands for.
+    pub(crate) fn options(self) -> &'static [InsecureOption] {
+        match self {
+            Self::Image => &[InsecureOption::Image],
+            Self::Http => &[InsecureOption::Http],
+            Self::Tls => &[InsecureOption::Tls],
+            Self::Seccomp => &[InsecureOption::Seccomp],
+            Self::Capabilities => &[InsecureOption::Capabilities],
+            Self::Paths => &[InsecureOption::Paths],
+            Self::All => &InsecureOption::ALL,
         }
     }
 }

@@ -272,7 +272,7 @@ mod tests {
             "image nonsense",
             "trust nonsense",
             "run --name deadbeef a",
-            "run --insecure-options=tls a",
+            "run --insecure-options=network a",
             "gc --grace-period x",
         ] {
             assert_eq!(fails(line), 2, "{line}");

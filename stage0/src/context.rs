@@ -34,6 +34,15 @@ impl Context {
         if global.debug {
             crate::output::enable_debug();
         }
+        let insecure: BTreeSet<InsecureOption> = global
+            .insecure_options
+            .iter()
+            .flat_map(|option| option.options())
+            .copied()
+            .collect();
+        for option in &insecure {
+            warn(*option);
+        }
         Ok(Self {
             directories: Directories {
                 data: absolute(&global.dir)?,
@@ -41,11 +50,7 @@ impl Context {
                 local_config: absolute(&global.local_config)?,
                 system_config: absolute(&global.system_config)?,
             },
-            insecure: global
-                .insecure_options
-                .into_iter()
-                .map(InsecureOption::from)
-                .collect(),
+            insecure,
             later_apps,
         })
     }
@@ -64,4 +69,20 @@ impl Context {
     pub(crate) fn waives_images(&self) -> bool {
         self.insecure.contains(&InsecureOption::Image)
     }
+}
+
+/// Says what is given up.
+fn warn(option: InsecureOption) {
+    let what = match option {
+        // Said of each image, once it is known whether it would have been refused or not.
+        InsecureOption::Image => return,
+        InsecureOption::Http => "registries are spoken to in plain HTTP where they have no TLS",
+        InsecureOption::Tls => "certificates of registries are not checked",
+        InsecureOption::Seccomp => "the apps may make every system call",
+        InsecureOption::Capabilities => {
+            "the root user of each app keeps all capabilities of this machine's"
+        }
+        InsecureOption::Paths => "the apps see, and may write, all of /proc and /sys",
+    };
+    crate::output::warn(&format!("--insecure-options={}: {what}", option.word()));
 }

@@ -136,6 +136,15 @@ pub(crate) fn look(
     Ok(Some(view))
 }
 
+/// The protections that were given up, separated by commas; a dash if there are none.
+pub(crate) fn given_up(options: &BTreeSet<InsecureOption>) -> String {
+    let words: Vec<_> = options.iter().map(|option| option.word()).collect();
+    match words.is_empty() {
+        true => "-".to_owned(),
+        false => words.join(","),
+    }
+}
+
 fn apps(
     entry: &PodEntry,
     manifest: &PodManifest,

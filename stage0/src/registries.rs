@@ -3,6 +3,7 @@
 
 use image_store::registry::{ConfigFolders, Registries};
 use image_store::{FetchOptions, Reference, StoreError};
+use pod::manifest::InsecureOption;
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -15,10 +16,15 @@ const DIGEST_DIGITS: std::ops::RangeInclusive<usize> = 6..=64;
 /// # Errors
 /// If a file can't be read or understood.
 pub(crate) fn load(context: &Context) -> Result<Registries, Failure> {
-    Ok(Registries::load(&ConfigFolders {
+    let registries = Registries::load(&ConfigFolders {
         local: context.directories.local_config.clone(),
         system: context.directories.system_config.clone(),
-    })?)
+    })?;
+    let given_up = |option| context.insecure.contains(&option);
+    Ok(registries.relaxed(
+        given_up(InsecureOption::Http),
+        given_up(InsecureOption::Tls),
+    ))
 }
 
 /// How to fetch, by the configuration.

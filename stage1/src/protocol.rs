@@ -3,12 +3,13 @@
 //! One [`pod::seqpacket`] connection. The monitor sends [`ToInit::Setup`], one [`ToInit::App`] for each
 //! app and [`ToInit::Start`] without waiting for answers, while pod init is being started.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use pod::AppName;
 use pod::control::ExecRequest;
 use pod::exit::Outcome;
-use pod::manifest::App;
+use pod::manifest::{App, InsecureOption};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::StartFailure;
@@ -67,6 +68,8 @@ pub struct Setup {
     pub discard_changes: bool,
     /// Time between the stop signal and SIGKILL when an app's failure ends the pod.
     pub grace_period_ms: u64,
+    /// Which protections the user gave up.
+    pub insecure_options: BTreeSet<InsecureOption>,
 }
 
 /// One app, as pod init needs it.

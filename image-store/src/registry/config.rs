@@ -74,6 +74,20 @@ impl Registries {
         Ok(Self(Arc::new(settings)))
     }
 
+    /// With every registry being spoken to in plain HTTP where it has no TLS, or without a look at
+    /// its certificates: for one command whose user says so.
+    #[must_use]
+    pub fn relaxed(mut self, plain_http: bool, any_certificate: bool) -> Self {
+        if plain_http || any_certificate {
+            Arc::make_mut(&mut self.0).relaxed = Security {
+                falls_back: plain_http,
+                unverified: any_certificate,
+                ..Security::default()
+            };
+        }
+        self
+    }
+
     /// The images that `text` may mean: itself where it names a registry, else what the aliases or
     /// the search list say.
     ///

@@ -35,18 +35,19 @@ impl Endpoint {
             registry.clone()
         };
         let mut plain_hosts = plain_hosts.to_vec();
-        if place.security.plain || place.security.insecure {
+        let may_fall_back = place.security.insecure || place.security.falls_back;
+        if place.security.plain || may_fall_back {
             plain_hosts.push(host.clone());
         }
         // An insecure place may well speak TLS; it is asked for that first.
         let configured = may_be_plain(&host, &plain_hosts);
-        let plain = configured && (place.security.plain || !place.security.insecure);
+        let plain = configured && (place.security.plain || !may_fall_back);
         Self {
             registry,
             path: place.location.path.clone(),
             host,
             plain,
-            may_fall_back: place.security.insecure,
+            may_fall_back,
             plain_hosts,
         }
     }

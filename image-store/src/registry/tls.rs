@@ -34,7 +34,10 @@ const MAX_FILES: usize = 256;
 /// The files that matter to one place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Identity {
+    /// Certificates of the place are not checked.
     insecure: bool,
+    /// Nor are those of hosts that it sends to.
+    unverified: bool,
     roots: Vec<PathBuf>,
     client: Option<(PathBuf, PathBuf)>,
 }
@@ -44,12 +47,14 @@ impl Identity {
     pub(super) fn find(place: &Place, settings: &Settings) -> Result<Self, StoreError> {
         let Security {
             insecure,
+            unverified,
             ca,
             client,
             ..
         } = place.security.clone();
         let mut identity = Self {
-            insecure,
+            insecure: insecure || unverified,
+            unverified,
             roots: ca.into_iter().collect(),
             client,
         };
@@ -117,7 +122,10 @@ impl Identity {
     /// private authority often stands for the token server too; never the client's certificate.
     pub(super) fn elsewhere(&self) -> Result<TlsConfig, StoreError> {
         let roots = self.root_certs()?;
-        Ok(TlsConfig::builder().root_certs(roots).build())
+        Ok(TlsConfig::builder()
+            .root_certs(roots)
+            .disable_verification(self.unverified)
+            .build())
     }
 
     fn root_certs(&self) -> Result<RootCerts, StoreError> {

@@ -8,7 +8,7 @@ use crate::arguments::listing::ListArguments;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
-use crate::pod_view::{PodView, look};
+use crate::pod_view::{PodView, given_up, look};
 use crate::table::{Table, ago};
 
 /// Arguments of `list`.
@@ -51,6 +51,11 @@ impl List {
             heading.push("DIGEST");
         }
         heading.extend(["STATE", "CREATED"]);
+        // Only where there is something to be said: it should catch the eye.
+        let insecure = views.iter().any(|view| !view.insecure_options.is_empty());
+        if insecure {
+            heading.push("INSECURE");
+        }
         let mut table = Table::new(&heading);
         for view in views {
             let uuid = match self.shown.full {
@@ -79,6 +84,9 @@ impl List {
                     cells.push(digest.to_owned());
                 }
                 cells.extend([state.clone(), created.clone()]);
+                if insecure {
+                    cells.push(given_up(&view.insecure_options));
+                }
                 table.row(cells);
             };
             if view.apps.is_empty() {

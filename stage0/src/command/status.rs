@@ -12,7 +12,7 @@ use crate::arguments::{Format, duration};
 use crate::connection::{connect_when_up, live_status};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::pod_view::{PodView, ended, look, vouched};
+use crate::pod_view::{PodView, ended, given_up, look, vouched};
 use crate::{ending, output};
 
 /// Arguments of `status`.
@@ -120,6 +120,9 @@ fn lines(view: &PodView) -> String {
             pod::manifest::Network::Host => "host",
         };
         line("networks", word.to_owned());
+    }
+    if !view.insecure_options.is_empty() {
+        line("insecure-options", given_up(&view.insecure_options));
     }
     if let Some(stage1) = &view.stage1 {
         line("stage1", stage1.clone());

@@ -20,7 +20,9 @@ use rustix::thread::{
 };
 
 use crate::app::command_line::CommandLine;
-use crate::app::confinement::{MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp};
+use crate::app::confinement::{
+    Confinement, MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp,
+};
 use crate::app::resolve::{IN_ROOT, STRICT, open_within};
 use crate::sys;
 
@@ -130,8 +132,7 @@ pub(crate) struct ChildPlan<'a> {
     pub(crate) uid: Uid,
     pub(crate) gid: Gid,
     pub(crate) groups: Vec<Gid>,
-    /// Bounding set of capabilities; what root has.
-    pub(crate) capabilities: u64,
+    pub(crate) confinement: Confinement,
     pub(crate) command: CommandLine,
 }
 
@@ -194,7 +195,7 @@ fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
     match &plan.root {
         Root::Attach(mounts) => {
             sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;
-            attach_all(mounts)?;
+            attach_all(mounts, plan.confinement.guards_paths)?;
         }
         Root::Join(app) => {
             let spaces = ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::CONTROL_GROUP;
@@ -202,12 +203,12 @@ fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
         }
     }
     keep_only_report(plan.report).map_err(at(Step::CloseDescriptors))?;
-    drop_bounding_set(plan.capabilities).map_err(at(Step::Capabilities))?;
+    drop_bounding_set(plan.confinement.capabilities).map_err(at(Step::Capabilities))?;
     set_thread_groups(&plan.groups).map_err(at(Step::Groups))?;
     set_thread_res_gid(plan.gid, plan.gid, plan.gid).map_err(at(Step::Groups))?;
     set_thread_res_uid(plan.uid, plan.uid, plan.uid).map_err(at(Step::User))?;
     let own = if plan.uid.is_root() {
-        plan.capabilities
+        plan.confinement.capabilities
     } else {
         0
     };
@@ -223,7 +224,10 @@ fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
     chdir(plan.workdir.as_c_str()).map_err(at(Step::WorkingDirectory))?;
     sys::working_directory_is_inside().map_err(at(Step::WorkingDirectory))?;
     set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
-    sys::install_seccomp(&seccomp::DEFAULT).map_err(at(Step::SystemCallFilter))
+    if plan.confinement.filters_calls {
+        sys::install_seccomp(&seccomp::DEFAULT).map_err(at(Step::SystemCallFilter))?;
+    }
+    Ok(())
 }
 
 fn streams(plan: &ChildPlan<'_>) -> Result<(), Errno> {
@@ -280,7 +284,7 @@ fn if_present(result: Result<(), Errno>) -> Result<(), Errno> {
     }
 }
 
-fn attach_all(mounts: &Mounts<'_>) -> Result<(), Failed> {
+fn attach_all(mounts: &Mounts<'_>, guards_paths: bool) -> Result<(), Failed> {
     let at = |step: Step| move |errno: Errno| (step, errno);
     let root = mounts.root;
     let onto = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
@@ -301,6 +305,29 @@ fn attach_all(mounts: &Mounts<'_>) -> Result<(), Failed> {
         .and_then(|shm| attach_copy(CWD, c"/shm", false, &shm))
         .map_err(at(Step::AttachSharedMemory))?;
 
+    if guards_paths {
+        guard_paths(mounts)?;
+    }
+    for (source, path) in &mounts.pod_files {
+        target(root, path, IN_ROOT)
+            .and_then(|file| attach_copy(CWD, source, false, &file))
+            .map_err(at(Step::PodFiles))?;
+    }
+    if mounts.cgroup2 {
+        show_cgroup(mounts.sys).map_err(at(Step::AttachCgroupFilesystem))?;
+    }
+    (|| {
+        fchdir(root)?;
+        pivot_root(c".", c".")?;
+        unmount(c".", UnmountFlags::DETACH)?;
+        chdir(c"/")
+    })()
+    .map_err(at(Step::PivotRoot))
+}
+
+/// Masks what shows or changes the host, and makes read-only what an app has to see.
+fn guard_paths(mounts: &Mounts<'_>) -> Result<(), Failed> {
+    let at = |step: Step| move |errno: Errno| (step, errno);
     let tree = |tree: Tree| match tree {
         Tree::Proc => mounts.proc,
         Tree::Sys => mounts.sys,
@@ -320,21 +347,7 @@ fn attach_all(mounts: &Mounts<'_>) -> Result<(), Failed> {
             .and_then(|guarded| attach_copy(mounts.proc, path, true, &guarded));
         if_present(guarded).map_err(at(Step::ReadOnlyPaths))?;
     }
-    for (source, path) in &mounts.pod_files {
-        target(root, path, IN_ROOT)
-            .and_then(|file| attach_copy(CWD, source, false, &file))
-            .map_err(at(Step::PodFiles))?;
-    }
-    if mounts.cgroup2 {
-        show_cgroup(mounts.sys).map_err(at(Step::AttachCgroupFilesystem))?;
-    }
-    (|| {
-        fchdir(root)?;
-        pivot_root(c".", c".")?;
-        unmount(c".", UnmountFlags::DETACH)?;
-        chdir(c"/")
-    })()
-    .map_err(at(Step::PivotRoot))
+    Ok(())
 }
 
 /// Shows the app its own cgroup, for reading.

@@ -1,8 +1,12 @@
 //! What an app may do: capabilities, system calls, and which parts of `/proc` and `/sys` it sees.
 
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 
 use caps::Capability;
+use pod::manifest::InsecureOption;
+
+use crate::failure::StartFailure;
 
 /// The capabilities that an app's root user has: those of CRI-O's default, the smallest set of all
 /// runtimes that pass the CRI validation suite. Users other than root have none.
@@ -17,6 +21,42 @@ pub const DEFAULT_CAPABILITIES: [Capability; 9] = [
     Capability::CAP_SETPCAP,
     Capability::CAP_SETUID,
 ];
+
+/// What an app is confined by, once the user has given up some of it by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Confinement {
+    /// Bounding set of capabilities; what root has.
+    pub(crate) capabilities: u64,
+    /// Whether system calls are filtered.
+    pub(crate) filters_calls: bool,
+    /// Whether paths of `/proc` and `/sys` are masked and read-only.
+    pub(crate) guards_paths: bool,
+}
+
+impl Confinement {
+    /// Everything but what was given up.
+    pub(crate) fn without(options: &BTreeSet<InsecureOption>) -> Result<Self, StartFailure> {
+        let mut confinement = Self {
+            capabilities: capability_mask(&DEFAULT_CAPABILITIES),
+            filters_calls: true,
+            guards_paths: true,
+        };
+        for option in options {
+            match option {
+                InsecureOption::Capabilities => {
+                    let own = rustix::thread::capabilities(None)
+                        .map_err(StartFailure::os("read the capabilities"))?;
+                    confinement.capabilities = own.permitted.bits();
+                }
+                InsecureOption::Seccomp => confinement.filters_calls = false,
+                InsecureOption::Paths => confinement.guards_paths = false,
+                // What concerns images and registries was over before the pod began.
+                InsecureOption::Image | InsecureOption::Http | InsecureOption::Tls => {}
+            }
+        }
+        Ok(confinement)
+    }
+}
 
 /// A set of capabilities as a bit mask, for use between clone and exec.
 pub fn capability_mask(set: &[Capability]) -> u64 {

@@ -71,8 +71,13 @@ pub(crate) fn mount_detached(
 }
 
 impl Devices {
-    pub(crate) fn new(tty: bool) -> Result<Self, StartFailure> {
+    /// `/sys` can be written only if `guards_paths` is false.
+    pub(crate) fn new(tty: bool, guards_paths: bool) -> Result<Self, StartFailure> {
         let guarded = NOSUID | NODEV | NOEXEC;
+        let sys = match guards_paths {
+            true => guarded | RDONLY,
+            false => guarded,
+        };
         let dev = mount_detached(
             "tmpfs",
             &[("mode", "755"), ("size", "64k")],
@@ -87,7 +92,7 @@ impl Devices {
         ];
         Ok(Self {
             proc: mount_detached("proc", &[], guarded)?,
-            sys: mount_detached("sysfs", &[], guarded | RDONLY)?,
+            sys: mount_detached("sysfs", &[], sys)?,
             dev,
             pts: mount_detached("devpts", pts.get(1..).unwrap_or_default(), NOSUID | NOEXEC)?,
             mqueue: mount_detached("mqueue", &[], guarded)?,

@@ -17,7 +17,7 @@ use crate::app::accounts::Identity;
 use crate::app::cgroup::CgroupSeat;
 use crate::app::child::{ChildPlan, Mounts, Root, Step, become_app};
 use crate::app::command_line::{CommandLine, environment};
-use crate::app::confinement::{DEFAULT_CAPABILITIES, capability_mask};
+use crate::app::confinement::Confinement;
 use crate::app::devices::{Devices, Terminal, make_terminal};
 use crate::app::rootfs::{RootFs, Storage};
 use crate::failure::StartFailure;
@@ -52,6 +52,7 @@ pub(crate) struct RunningApp {
     environment: Vec<String>,
     workdir: CString,
     pts: OwnedFd,
+    confinement: Confinement,
 }
 
 impl PreparedApp {
@@ -85,6 +86,7 @@ impl PreparedApp {
     pub(crate) fn start(
         self,
         hostname: &str,
+        confinement: Confinement,
     ) -> Result<(RunningApp, Option<OwnedFd>), StartFailure> {
         let Self {
             spec,
@@ -95,7 +97,7 @@ impl PreparedApp {
         let app = &spec.app;
         let identity = root.accounts()?.resolve(&app.user, &app.group)?;
         root.workdir(&app.workdir, identity.uid, identity.gid)?;
-        let devices = Devices::new(app.tty)?;
+        let devices = Devices::new(app.tty, confinement.guards_paths)?;
         let terminal = app.tty.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
         let variables = environment(&app.env, &identity.home, hostname, app.tty);
@@ -131,6 +133,7 @@ impl PreparedApp {
             controlling_terminal: terminal.is_some(),
             identity: &identity,
             workdir: workdir.clone(),
+            confinement,
             command: CommandLine::new(&app.argv, &variables)?,
         };
         let process = start.go()?;
@@ -144,6 +147,7 @@ impl PreparedApp {
             workdir,
             pts,
             seat,
+            confinement,
         };
         Ok((running, terminal.map(|terminal| terminal.master)))
     }
@@ -178,6 +182,7 @@ impl RunningApp {
             controlling_terminal: terminal.is_some(),
             identity: &self.identity,
             workdir: self.workdir.clone(),
+            confinement: self.confinement,
             command: CommandLine::new(&request.argv, &variables)?,
         };
         let process = start.go()?;
@@ -221,6 +226,7 @@ struct Start<'a> {
     controlling_terminal: bool,
     identity: &'a Identity,
     workdir: CString,
+    confinement: Confinement,
     command: CommandLine,
 }
 
@@ -249,7 +255,7 @@ impl Start<'_> {
                 .copied()
                 .map(Gid::from_raw)
                 .collect(),
-            capabilities: capability_mask(&DEFAULT_CAPABILITIES),
+            confinement: self.confinement,
             command: self.command,
         };
         let process =

@@ -17,6 +17,7 @@ use pod::seqpacket::SeqPacket;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use self::pod_root::PodRoot;
+use crate::app::confinement::Confinement;
 use crate::app::launch::PreparedApp;
 use crate::app::rootfs::Storage;
 use crate::failure::StartFailure;
@@ -58,8 +59,9 @@ fn start(monitor: &SeqPacket) -> Result<event_loop::Pod, StartFailure> {
 
     let (setup, prepared) = prepare(monitor)?;
     let mut pod = event_loop::Pod::new(setup.grace_period_ms);
+    let confinement = Confinement::without(&setup.insecure_options)?;
     for app in prepared {
-        let (running, terminal) = app.start(&setup.hostname)?;
+        let (running, terminal) = app.start(&setup.hostname, confinement)?;
         pod.add(monitor, running, terminal)?;
     }
     pod.started(monitor)?;

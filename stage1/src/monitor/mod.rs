@@ -209,6 +209,7 @@ fn setup(manifest: &PodManifest, pod_dir: &Path, layers_dir: &Path) -> Setup {
         pod_dir: pod_dir.to_path_buf(),
         discard_changes: manifest.remove_on_exit,
         grace_period_ms: manifest.grace_period_ms,
+        insecure_options: manifest.insecure_options.clone(),
     }
 }
 

@@ -140,6 +140,7 @@ fn rule(table: Table, path: &Path) -> Result<Rule, String> {
             insecure: table.insecure_skip_verify,
             ca: table.ca,
             client,
+            ..Security::default()
         },
         mirrors: locations(&table.mirrors)?
             .into_iter()

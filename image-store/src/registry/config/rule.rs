@@ -53,6 +53,10 @@ pub(in crate::registry) struct Security {
     pub(in crate::registry) plain: bool,
     /// Certificates are not checked, and plain HTTP is spoken where there is no TLS.
     pub(in crate::registry) insecure: bool,
+    /// Plain HTTP is spoken where there is no TLS.
+    pub(in crate::registry) falls_back: bool,
+    /// Certificates are not checked.
+    pub(in crate::registry) unverified: bool,
     /// Roots that are trusted besides those of the system.
     pub(in crate::registry) ca: Option<PathBuf>,
     /// Certificate chain and private key of this machine.
@@ -65,6 +69,8 @@ impl Security {
         Self {
             plain: self.plain || other.plain,
             insecure: self.insecure || other.insecure,
+            falls_back: self.falls_back || other.falls_back,
+            unverified: self.unverified || other.unverified,
             ca: self.ca.or_else(|| other.ca.clone()),
             client: self.client.or_else(|| other.client.clone()),
         }

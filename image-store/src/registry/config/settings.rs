@@ -16,6 +16,8 @@ pub(in crate::registry) struct Settings {
     pub(in crate::registry) plain_http: Option<Vec<String>>,
     pub(super) short_names: ShortNames,
     pub(in crate::registry) transfer: Transfer,
+    /// What the user gives up for one command, everywhere.
+    pub(super) relaxed: Security,
     certificate_folders: Option<Vec<PathBuf>>,
     /// fairing's own credentials.
     pub(in crate::registry) auth_folder: Option<PathBuf>,
@@ -140,6 +142,7 @@ impl Settings {
             Some(rule) => security.or(&rule.security),
             None => security,
         };
+        let security = security.or(&self.relaxed);
         Place { location, security }
     }
 
