@@ -199,9 +199,7 @@ pub(crate) fn bundles(origin: &mut dyn Origin, subject: &Digest) -> Result<Bundl
     let listed = origin.referrers(subject, Some(BUNDLE))?;
     let mut candidates: Vec<&Descriptor> = Vec::new();
     for entry in &listed {
-        // Lists of old tools don't tell the type: then the manifest does.
-        let fits = entry.artifact_type.as_deref().is_none_or(|k| k == BUNDLE);
-        if fits && !candidates.iter().any(|known| known.digest == entry.digest) {
+        if may_be_bundle(entry) && !candidates.iter().any(|known| known.digest == entry.digest) {
             candidates.push(entry);
         }
     }
@@ -228,6 +226,13 @@ pub(crate) fn bundles(origin: &mut dyn Origin, subject: &Digest) -> Result<Bundl
         }
     }
     Ok(bundles)
+}
+
+/// Whether an entry of a list may name a bundle. Lists that tools write, where a registry has no API for
+/// it, tell no type, or with cosign that of the empty configuration: then the manifest tells.
+fn may_be_bundle(entry: &Descriptor) -> bool {
+    let kind = entry.artifact_type.as_deref();
+    kind.is_none_or(|kind| kind == BUNDLE || kind == OCI_EMPTY)
 }
 
 impl Bundles {

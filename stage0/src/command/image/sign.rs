@@ -14,8 +14,7 @@ use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::passphrase::PassphraseArguments;
-use crate::verify::circumstances;
-use crate::{key_files, output, registries};
+use crate::{key_files, output, registries, verify};
 
 /// Largest predicate, in bytes: in base64 it must fit into a bundle.
 const MAX_PREDICATE: u64 = 768 << 10;
@@ -81,7 +80,7 @@ impl Subcommand for Sign {
         let image = SignedImage::find(context, &self.image, &options)?;
         let digest = image.top();
         let repository = Repository::parse(&image.reference.repository())?;
-        let now = circumstances().now;
+        let now = verify::now();
         let (what, written) = match &predicate {
             None => (
                 String::new(),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use trust::{Evidence, Repository, SignatureFacts, signature_facts};
+use trust::{Repository, SignatureFacts, signature_facts};
 
 use super::signed_image::SignedImage;
 use crate::arguments::Format;
@@ -45,13 +45,10 @@ impl Subcommand for Signatures {
         let image = SignedImage::find(context, &self.image, &options)?;
         let repository = Repository::parse(&image.reference.repository())?;
         let reference = image.reference.to_string();
-        let (simple, bundles) = image.signatures(context)?;
-        let evidence = Evidence {
-            simple: &simple,
-            bundles: &bundles,
-        };
+        let known = image.signatures(context)?;
         let subject = image.subject(&repository, &reference);
-        let signatures = signature_facts(&policy, &subject, &evidence, &circumstances());
+        let at = circumstances(&context.store(), &policy, &subject, &image.reference)?;
+        let signatures = signature_facts(&policy, &subject, &known.as_evidence(), &at);
         match self.shown.format {
             Format::Text => {
                 output::text(&self.table(&signatures).render(!self.shown.no_legend))?;

@@ -3,12 +3,12 @@
 
 use image_store::{FetchOptions, ImageSource, Platform, Reference, SignatureSet, StoreError};
 use oci_spec::image::Digest;
-use trust::{Repository, SignatureLayer, Subject};
+use trust::{Repository, Subject};
 
 use crate::context::Context;
+use crate::evidence::KnownEvidence;
 use crate::failure::Failure;
 use crate::registries;
-use crate::verify::layer;
 
 /// An image and what vouches for it; nothing of it is verified.
 #[derive(Debug)]
@@ -89,20 +89,11 @@ impl SignedImage {
     ///
     /// # Errors
     /// If the store can't be read.
-    pub(crate) fn signatures(
-        &self,
-        context: &Context,
-    ) -> Result<(Vec<SignatureLayer>, Vec<Vec<u8>>), Failure> {
-        let mut set = SignatureSet::default();
+    pub(crate) fn signatures(&self, context: &Context) -> Result<KnownEvidence, Failure> {
         match &self.signatures {
-            Some(found) => set.merge(found.clone()),
-            None => {
-                for digest in &self.chain {
-                    set.merge(context.store().signatures(digest)?);
-                }
-            }
+            Some(found) => Ok(found.clone().into()),
+            None => Ok(KnownEvidence::read(&context.store(), &self.chain)?),
         }
-        Ok((set.simple.iter().map(layer).collect(), set.bundles))
     }
 
     /// The image as it is judged.

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use trust::{
-    Basis, Evidence, Explanation, Policy, PolicySource, Prefix, Repository, Rule, explain, verify,
-};
+use trust::{Basis, Explanation, Policy, PolicySource, Prefix, Repository, Rule, explain, verify};
 
 use super::signed_image::SignedImage;
 use crate::arguments::Format;
@@ -43,13 +41,10 @@ impl Subcommand for VerifySignature {
         let repository = Repository::parse(&image.reference.repository())?;
         let policy = self.policy(context, &repository)?;
         let reference = image.reference.to_string();
-        let (simple, bundles) = image.signatures(context)?;
-        let evidence = Evidence {
-            simple: &simple,
-            bundles: &bundles,
-        };
+        let known = image.signatures(context)?;
+        let evidence = known.as_evidence();
         let subject = image.subject(&repository, &reference);
-        let at = circumstances();
+        let at = circumstances(&context.store(), &policy, &subject, &image.reference)?;
         let verified = verify(&policy, &subject, &evidence, &at);
         let explanation = explain(&policy, &subject, &evidence, &at);
         match self.format {
