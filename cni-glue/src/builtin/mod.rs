@@ -7,12 +7,14 @@
 //! A pod's link is made where it belongs, both ends up at once, in as few messages as possible: each operation
 //! that moves or stops a link waits for the kernel's grace periods, milliseconds each.
 
+mod addressing;
 mod config;
 mod firewall;
 mod forwarding;
 mod lease;
 mod network;
 mod pod_link;
+mod sweep;
 mod verbs;
 
 pub use config::{BuiltinConfig, Mode};
@@ -21,7 +23,8 @@ pub(crate) use firewall::forget_ports;
 pub(crate) use lease::Leases;
 pub use lease::Peer;
 pub(crate) use network::made;
-pub(crate) use verbs::{Builtin, Membership, sweep};
+pub(crate) use sweep::sweep;
+pub(crate) use verbs::{Builtin, Membership};
 
 use crate::config::{NetworkList, Source};
 

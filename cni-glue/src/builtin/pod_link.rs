@@ -265,7 +265,8 @@ pub(super) fn close(host: &mut Rtnetlink, name: &str) -> Result<(), NetworkError
         return Ok(());
     };
     if link.master.is_none() {
-        return remove(host, name).map(|_| ());
+        // A pair by itself: nothing is behind it any more, and who gets the address gets a route of its own.
+        return Ok(());
     }
     let mut batch = Batch::default();
     link::close_port(&mut batch, link.index);

@@ -6,10 +6,10 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::config::{BuiltinConfig, Mode, Wishes};
-use super::lease::{Asked, Leases};
+use super::lease::Leases;
 use super::network::Network;
 use super::pod_link::{self, Made, Plan};
-use super::{LINK_PREFIX, firewall, forwarding};
+use super::{firewall, forwarding};
 use crate::error::NetworkError;
 use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::netlink::link::Link;
@@ -40,19 +40,19 @@ pub(crate) struct Builtin<'a> {
     pub(crate) config: &'a BuiltinConfig,
 }
 
-fn open_host() -> Result<Rtnetlink, NetworkError> {
+pub(super) fn open_host() -> Result<Rtnetlink, NetworkError> {
     Rtnetlink::open().map_err(NetworkError::at("open a netlink socket"))
 }
 
 impl Builtin<'_> {
-    fn setting(&self, reason: impl Into<String>) -> NetworkError {
+    pub(super) fn setting(&self, reason: impl Into<String>) -> NetworkError {
         NetworkError::Setting {
             network: self.name.to_string(),
             reason: reason.into(),
         }
     }
 
-    fn leases(&self) -> Leases {
+    pub(super) fn leases(&self) -> Leases {
         Leases::of(self.state, self.name)
     }
 
@@ -139,122 +139,6 @@ impl Builtin<'_> {
             }
         }
         Network::set_up(self.state, self.name, self.config, host)
-    }
-
-    fn take_addresses(
-        &self,
-        network: &Network,
-        wishes: &Wishes,
-        pod: Membership<'_>,
-        evict: &dyn Fn(&ContainerId) -> bool,
-    ) -> Result<Vec<IpNet>, NetworkError> {
-        let mut taken: Vec<IpNet> = Vec::new();
-        for (subnet, ipv4) in [(network.subnet, true), (network.subnet6, false)] {
-            let one = match (wishes.address(ipv4), subnet) {
-                (Some(wish), _) => self.take_wish(network, subnet, wish, pod, evict).map(Some),
-                (None, Some(subnet)) => {
-                    // The same place in both families, where it is free.
-                    let twin = taken
-                        .first()
-                        .zip(network.subnet)
-                        .and_then(|(net, first)| subnet.nth(first.position(net.address())?));
-                    self.take_free(&subnet, twin, pod, evict).map(Some)
-                }
-                (None, None) => Ok(None),
-            };
-            match one {
-                Ok(one) => taken.extend(one),
-                Err(error) => {
-                    let addresses: Vec<_> = taken.iter().map(IpNet::address).collect();
-                    // As in `add`.
-                    let _ = self.leases().release(&addresses);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(taken)
-    }
-
-    fn take_free(
-        &self,
-        subnet: &IpNet,
-        twin: Option<IpAddr>,
-        pod: Membership<'_>,
-        evict: &dyn Fn(&ContainerId) -> bool,
-    ) -> Result<IpNet, NetworkError> {
-        let leases = self.leases();
-        let peer = (pod.container, pod.interface, pod.name);
-        let with_prefix = |address| IpNet::new(address, subnet.prefix());
-        if let Some(twin) = twin
-            && leases.take(twin, peer)? == Asked::Given
-        {
-            return Ok(with_prefix(twin).unwrap_or(*subnet));
-        }
-        let mut found = leases.take_any(subnet, peer)?;
-        if found.is_none() {
-            let mut freed = false;
-            for other in leases.list()? {
-                freed |= evict(&other.container);
-            }
-            if freed {
-                found = leases.take_any(subnet, peer)?;
-            }
-        }
-        found
-            .and_then(with_prefix)
-            .ok_or_else(|| NetworkError::Exhausted {
-                network: self.name.to_string(),
-                subnet: *subnet,
-            })
-    }
-
-    fn take_wish(
-        &self,
-        network: &Network,
-        subnet: Option<IpNet>,
-        (address, prefix): (IpAddr, Option<u8>),
-        pod: Membership<'_>,
-        evict: &dyn Fn(&ContainerId) -> bool,
-    ) -> Result<IpNet, NetworkError> {
-        let prefix = match (subnet, prefix) {
-            (Some(subnet), _) => {
-                let edge = address == subnet.network().address()
-                    || Some(address) == subnet.broadcast().map(IpAddr::V4);
-                if !subnet.contains(address) || edge {
-                    return Err(
-                        self.setting(format!("{address} is no address for a pod of {subnet}"))
-                    );
-                }
-                if network.gateway(address.is_ipv4()) == Some(address) {
-                    return Err(self.setting(format!("{address} is the gateway's")));
-                }
-                subnet.prefix()
-            }
-            (None, Some(prefix)) => prefix,
-            (None, None) => {
-                return Err(self.setting(format!(
-                    "{address} needs the length of its network, as {address}/24"
-                )));
-            }
-        };
-        let net = IpNet::new(address, prefix);
-        let net = net.ok_or_else(|| self.setting(format!("{address}/{prefix} is no address")))?;
-        let leases = self.leases();
-        let peer = (pod.container, pod.interface, pod.name);
-        let mut asked = leases.take(address, peer)?;
-        if let Asked::Taken(holder) = &asked
-            && evict(holder)
-        {
-            asked = leases.take(address, peer)?;
-        }
-        match asked {
-            Asked::Given => Ok(net),
-            Asked::Taken(holder) => Err(NetworkError::AddressTaken {
-                network: self.name.to_string(),
-                address,
-                holder,
-            }),
-        }
     }
 
     #[allow(clippy::too_many_arguments)] // all of it makes up the one plan
@@ -470,30 +354,4 @@ fn gateways(network: &Network, wishes: &Wishes, addresses: &[IpNet]) -> Vec<IpAd
             }
         })
         .collect()
-}
-
-/// Removes links of ours, of pods that are not `live`, and the ports that lead to such. How many of each.
-pub(crate) fn sweep(
-    state: &Path,
-    live: &dyn Fn(&str) -> bool,
-) -> Result<(usize, usize), NetworkError> {
-    // Links before addresses: a pod that joins meanwhile has its address before its link.
-    let mut host = open_host()?;
-    let links = host
-        .links()
-        .map_err(NetworkError::at("read the host's links"))?;
-    let mut expected: Vec<String> = Vec::new();
-    for network in Network::all(state)? {
-        for peer in Leases::of(state, &network.name).list()? {
-            expected.push(pod_link::host_name(&peer.container, &peer.interface));
-        }
-    }
-    let mut removed = 0;
-    for link in links {
-        let ours = link.name.starts_with(LINK_PREFIX) && link.kind.as_deref() == Some("veth");
-        if ours && !expected.contains(&link.name) {
-            removed += usize::from(pod_link::remove(&mut host, &link.name)?);
-        }
-    }
-    Ok((removed, firewall::remove_ports(|owner| !live(owner), &[])?))
 }

@@ -181,6 +181,13 @@ fn no_connection(what: Connection, bits: u32) -> [Expression; 3] {
     ]
 }
 
+/// `::1`.
+fn v6_loopback() -> Vec<u8> {
+    let mut loopback = vec![0; 15];
+    loopback.push(1);
+    loopback
+}
+
 /// What is sent to the host itself, from outside, from pods or from the host, goes to the pod that has the port.
 fn port_rules(transaction: &mut Transaction) {
     for chain in ["prerouting", "output"] {
@@ -228,6 +235,14 @@ fn port_rules(transaction: &mut Transaction) {
         ]);
         transaction.new_rule("ports", "on one address", &rule);
         let mut rule = is_family(family).to_vec();
+        if family == IPV6 {
+            // The kernel lets no packet of this address leave the loopback. Better refused at once than never
+            // answered: programs then try 127.0.0.1.
+            rule.extend([
+                Expression::Payload(field, R0),
+                Expression::NotEqual(R0, v6_loopback()),
+            ]);
+        }
         rule.extend([
             Expression::Meta(Meta::Protocol, R0),
             Expression::Payload(DESTINATION_PORT, R1),
@@ -291,15 +306,6 @@ fn masquerade_rules(transaction: &mut Transaction) {
     rule.extend([
         Expression::Payload(V4_SOURCE, R0),
         Expression::Equal(R0, vec![127]),
-    ]);
-    add(transaction, "localhost", rule);
-    let mut rule = ours(Meta::InterfaceOut).to_vec();
-    rule.extend(is_family(IPV6));
-    let mut loopback = vec![0; 15];
-    loopback.push(1);
-    rule.extend([
-        Expression::Payload(V6_SOURCE, R0),
-        Expression::Equal(R0, loopback),
     ]);
     add(transaction, "localhost", rule);
     // From a pod to a published port of a pod: the answer would take a shorter way and not be recognized. The

@@ -7,8 +7,10 @@ mod cache;
 mod chain;
 mod error;
 mod invocation;
+mod negotiation;
 mod result;
 mod verbs;
+mod whole_network;
 
 pub use cache::{Cache, CachedAttachment};
 pub use error::{PluginError, PluginFailure};

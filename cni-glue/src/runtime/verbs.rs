@@ -1,11 +1,9 @@
 //! The verbs, over whole networks.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::cache::{Cache, CachedAttachment};
@@ -19,9 +17,6 @@ use crate::error::NetworkError;
 use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::netns::Netns;
 use crate::record::Lock;
-
-/// The codes with which a plugin says that it doesn't know a verb, or not in this version.
-const UNKNOWN: [u64; 2] = [1, 4];
 
 /// A pod's network namespace, for those who have to be told of it.
 #[derive(Debug)]
@@ -73,11 +68,11 @@ pub struct Runtime {
 }
 
 /// What one call is about.
-struct Call<'a> {
-    list: &'a NetworkList,
-    version: SpecVersion,
-    attachment: Option<&'a Attachment<'a>>,
-    netns: &'a str,
+pub(super) struct Call<'a> {
+    pub(super) list: &'a NetworkList,
+    pub(super) version: SpecVersion,
+    pub(super) attachment: Option<&'a Attachment<'a>>,
+    pub(super) netns: &'a str,
 }
 
 impl Runtime {
@@ -209,7 +204,7 @@ impl Runtime {
         self.del_locked(cached, netns)
     }
 
-    fn del_locked(
+    pub(super) fn del_locked(
         &self,
         cached: &CachedAttachment,
         netns: &NetnsRef<'_>,
@@ -299,161 +294,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Takes all pods out of the network that are not `live`, and has its plugins clear what else belongs to none.
-    /// Nobody joins or leaves meanwhile. How many attachments were taken back.
-    ///
-    /// # Errors
-    /// The first; the others are tried nevertheless.
-    pub fn gc(
-        &self,
-        list: &NetworkList,
-        live: &dyn Fn(&ContainerId) -> bool,
-    ) -> Result<usize, NetworkError> {
-        let _lock = Lock::exclusive(&Self::lock_path(&self.state, &list.name))?;
-        let mut valid = Vec::new();
-        let mut removed = 0;
-        let mut first = Ok(());
-        for cached in self.cache().all()? {
-            if cached.network_name != list.name {
-                continue;
-            }
-            if live(&cached.container_id) {
-                valid.push((cached.container_id, cached.if_name));
-                continue;
-            }
-            let handle = (!cached.netns.is_empty() && Path::new(&cached.netns).exists())
-                .then_some(cached.netns.as_str());
-            let netns = NetnsRef {
-                path: handle.unwrap_or_default(),
-                handle: None,
-                dying: false,
-            };
-            match self.del_locked(&cached, &netns) {
-                Ok(()) => removed += 1,
-                Err(error) => first = first.and(Err(error)),
-            }
-        }
-        let version = self.version(list)?;
-        for plugin in &list.plugins {
-            let outcome = match self.builtin(list, plugin)? {
-                Some(config) => {
-                    // A pod that is being put in has an address before it is remembered.
-                    let leases = crate::builtin::Leases::of(&self.state, &list.name);
-                    let mut valid = valid.clone();
-                    valid.extend(
-                        leases
-                            .list()?
-                            .into_iter()
-                            .filter(|peer| live(&peer.container))
-                            .map(|peer| (peer.container, peer.interface)),
-                    );
-                    self.network(list, &config).gc(&valid)
-                }
-                None if list.disable_gc || !version.has_gc_and_status() => Ok(()),
-                None => {
-                    let mut input = chain::plugin_input(list, plugin, version, &Map::new(), None);
-                    input.insert(
-                        "cni.dev/valid-attachments".into(),
-                        chain::valid_attachments(&valid),
-                    );
-                    let call = Call {
-                        list,
-                        version,
-                        attachment: None,
-                        netns: "",
-                    };
-                    known(self.call_with(&call, plugin, Verb::Gc, &input)).map(|_| ())
-                }
-            };
-            first = first.and(outcome);
-        }
-        first.map(|()| removed)
-    }
-
-    /// Asks whether pods can be put into the network.
-    ///
-    /// # Errors
-    /// The first plugin that can't take any, by its own words.
-    pub fn status(&self, list: &NetworkList) -> Result<(), NetworkError> {
-        let version = self.version(list)?;
-        for plugin in &list.plugins {
-            if let Some(config) = self.builtin(list, plugin)? {
-                self.network(list, &config).status()?;
-                continue;
-            }
-            let call = Call {
-                list,
-                version,
-                attachment: None,
-                netns: "",
-            };
-            if version.has_gc_and_status() {
-                known(self.call(&call, plugin, Verb::Status, None))?;
-            } else {
-                // It must be there at least.
-                self.plugins
-                    .find(&plugin.kind)
-                    .map_err(|failure| self.failed(list, plugin, Verb::Status, failure))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The version to speak. Plugins are asked only if the configuration leaves a choice.
-    fn version(&self, list: &NetworkList) -> Result<SpecVersion, NetworkError> {
-        if list.versions.iter().all(|version| *version == list.version) {
-            return Ok(list.version);
-        }
-        let mut spoken = BTreeMap::new();
-        for plugin in &list.plugins {
-            if plugin.kind != PLUGIN_TYPE && !spoken.contains_key(&plugin.kind) {
-                spoken.insert(plugin.kind.clone(), self.plugin_versions(list, plugin)?);
-            }
-        }
-        chain::newest_common(list, &spoken).map_err(|(kind, versions)| {
-            let error = PluginError {
-                network: list.name.to_string(),
-                plugin: kind.into(),
-                verb: Verb::Version,
-                failure: PluginFailure::Version(versions.join(", ")),
-            };
-            Box::new(error).into()
-        })
-    }
-
-    /// The versions that a plugin speaks.
-    fn plugin_versions(
-        &self,
-        list: &NetworkList,
-        plugin: &PluginConfig,
-    ) -> Result<Vec<String>, NetworkError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Spoken {
-            supported_versions: Vec<String>,
-        }
-
-        let mut input = Map::new();
-        input.insert("cniVersion".into(), SpecVersion::LATEST.as_str().into());
-        let call = Call {
-            list,
-            version: SpecVersion::LATEST,
-            attachment: None,
-            netns: "",
-        };
-        let answer = self.call_with(&call, plugin, Verb::Version, &input)?;
-        let spoken: Spoken = serde_json::from_slice(&answer).map_err(|error| {
-            self.failed(
-                list,
-                plugin,
-                Verb::Version,
-                PluginFailure::Garbage(error.to_string()),
-            )
-        })?;
-        Ok(spoken.supported_versions)
-    }
-
-    fn builtin(
+    pub(super) fn builtin(
         &self,
         list: &NetworkList,
         plugin: &PluginConfig,
@@ -463,7 +304,11 @@ impl Runtime {
             .transpose()
     }
 
-    fn network<'a>(&'a self, list: &'a NetworkList, config: &'a BuiltinConfig) -> Builtin<'a> {
+    pub(super) fn network<'a>(
+        &'a self,
+        list: &'a NetworkList,
+        config: &'a BuiltinConfig,
+    ) -> Builtin<'a> {
         Builtin {
             state: &self.state,
             name: &list.name,
@@ -471,7 +316,7 @@ impl Runtime {
         }
     }
 
-    fn call(
+    pub(super) fn call(
         &self,
         call: &Call<'_>,
         plugin: &PluginConfig,
@@ -489,7 +334,7 @@ impl Runtime {
         self.call_with(call, plugin, verb, &input)
     }
 
-    fn call_with(
+    pub(super) fn call_with(
         &self,
         call: &Call<'_>,
         plugin: &PluginConfig,
@@ -515,7 +360,7 @@ impl Runtime {
         Ok(invocation::call(&program, &environment, &input, self.timeout).map_err(failed)?)
     }
 
-    fn failed(
+    pub(super) fn failed(
         &self,
         list: &NetworkList,
         plugin: &PluginConfig,
@@ -556,20 +401,4 @@ pub(crate) fn joined(previous: Option<&CniResult>, mut own: CniResult) -> CniRes
         all.dns = own.dns;
     }
     all
-}
-
-/// A verb that a plugin doesn't know is one that it has no need of.
-fn known(answer: Result<Vec<u8>, NetworkError>) -> Result<Option<Vec<u8>>, NetworkError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(NetworkError::Plugin(error))
-            if error
-                .failure
-                .code()
-                .is_some_and(|code| UNKNOWN.contains(&code)) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }

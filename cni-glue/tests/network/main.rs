@@ -1,6 +1,14 @@
 //! Pods' networks, with real namespaces, links and packets. Each test has a host of its own, a network namespace, and
 //! touches nothing of the machine's network.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed: a panic with a message is its result"
+)]
+
 mod chains;
 mod debian_plugins;
 mod default;

@@ -16,7 +16,11 @@ fn start(lab: &Lab, groups: usize, each: usize) -> Vec<Pod> {
                             let number = group * each + n;
                             let port = format!("{}:80", 20_000 + number);
                             let ports = [port.as_str()];
-                            let ports = if number % 4 == 0 { &ports[..] } else { &[] };
+                            let ports = if number.is_multiple_of(4) {
+                                &ports[..]
+                            } else {
+                                &[]
+                            };
                             lab.pod(&format!("pod-{number}"), &[], ports)
                         })
                         .collect::<Vec<_>>()

@@ -49,6 +49,9 @@ fn reached_from_everywhere(lab: &Lab) {
     }
     assert!(tcp_here("127.0.0.1", 8080).starts_with("web "));
     assert!(udp_here("127.0.0.1", 8080).starts_with("web "));
+    // This one the kernel can't lead anywhere; who asks is told at once, and tries the other.
+    let refused = std::net::TcpStream::connect("[::1]:8080").unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     lab.end(pod);
     assert!(is_silent(&lab.outside, HOST_V4, 8080));
     assert!(is_silent_here("127.0.0.1", 8080));

@@ -1,0 +1,35 @@
+//! Clearing of what dead pods left on the host.
+
+use std::path::Path;
+
+use super::lease::Leases;
+use super::network::Network;
+use super::verbs::open_host;
+use super::{LINK_PREFIX, firewall, pod_link};
+use crate::error::NetworkError;
+
+/// Removes links of ours, of pods that are not `live`, and the ports that lead to such. How many of each.
+pub(crate) fn sweep(
+    state: &Path,
+    live: &dyn Fn(&str) -> bool,
+) -> Result<(usize, usize), NetworkError> {
+    // Links before addresses: a pod that joins meanwhile has its address before its link.
+    let mut host = open_host()?;
+    let links = host
+        .links()
+        .map_err(NetworkError::at("read the host's links"))?;
+    let mut expected: Vec<String> = Vec::new();
+    for network in Network::all(state)? {
+        for peer in Leases::of(state, &network.name).list()? {
+            expected.push(pod_link::host_name(&peer.container, &peer.interface));
+        }
+    }
+    let mut removed = 0;
+    for link in links {
+        let ours = link.name.starts_with(LINK_PREFIX) && link.kind.as_deref() == Some("veth");
+        if ours && !expected.contains(&link.name) {
+            removed += usize::from(pod_link::remove(&mut host, &link.name)?);
+        }
+    }
+    Ok((removed, firewall::remove_ports(|owner| !live(owner), &[])?))
+}

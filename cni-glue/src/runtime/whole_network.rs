@@ -1,0 +1,134 @@
+//! The verbs that are not about one pod: GC and STATUS.
+
+use std::path::Path;
+
+use serde_json::Map;
+
+use super::chain;
+use super::invocation::Verb;
+use super::verbs::{Call, NetnsRef, Runtime};
+use crate::config::NetworkList;
+use crate::error::NetworkError;
+use crate::id::ContainerId;
+use crate::record::Lock;
+
+/// The codes with which a plugin says that it doesn't know a verb, or not in this version.
+const UNKNOWN: [u64; 2] = [1, 4];
+
+impl Runtime {
+    /// Takes all pods out of the network that are not `live`, and has its plugins clear what else belongs to none.
+    /// Nobody joins or leaves meanwhile. How many attachments were taken back.
+    ///
+    /// # Errors
+    /// The first; the others are tried nevertheless.
+    pub fn gc(
+        &self,
+        list: &NetworkList,
+        live: &dyn Fn(&ContainerId) -> bool,
+    ) -> Result<usize, NetworkError> {
+        let _lock = Lock::exclusive(&Self::lock_path(&self.state, &list.name))?;
+        let mut valid = Vec::new();
+        let mut removed = 0;
+        let mut first = Ok(());
+        for cached in self.cache().all()? {
+            if cached.network_name != list.name {
+                continue;
+            }
+            if live(&cached.container_id) {
+                valid.push((cached.container_id, cached.if_name));
+                continue;
+            }
+            let handle = (!cached.netns.is_empty() && Path::new(&cached.netns).exists())
+                .then_some(cached.netns.as_str());
+            let netns = NetnsRef {
+                path: handle.unwrap_or_default(),
+                handle: None,
+                dying: false,
+            };
+            match self.del_locked(&cached, &netns) {
+                Ok(()) => removed += 1,
+                Err(error) => first = first.and(Err(error)),
+            }
+        }
+        let version = self.version(list)?;
+        for plugin in &list.plugins {
+            let outcome = match self.builtin(list, plugin)? {
+                Some(config) => {
+                    // A pod that is being put in has an address before it is remembered.
+                    let leases = crate::builtin::Leases::of(&self.state, &list.name);
+                    let mut valid = valid.clone();
+                    valid.extend(
+                        leases
+                            .list()?
+                            .into_iter()
+                            .filter(|peer| live(&peer.container))
+                            .map(|peer| (peer.container, peer.interface)),
+                    );
+                    self.network(list, &config).gc(&valid)
+                }
+                None if list.disable_gc || !version.has_gc_and_status() => Ok(()),
+                None => {
+                    let mut input = chain::plugin_input(list, plugin, version, &Map::new(), None);
+                    input.insert(
+                        "cni.dev/valid-attachments".into(),
+                        chain::valid_attachments(&valid),
+                    );
+                    let call = Call {
+                        list,
+                        version,
+                        attachment: None,
+                        netns: "",
+                    };
+                    known(self.call_with(&call, plugin, Verb::Gc, &input)).map(|_| ())
+                }
+            };
+            first = first.and(outcome);
+        }
+        first.map(|()| removed)
+    }
+
+    /// Asks whether pods can be put into the network.
+    ///
+    /// # Errors
+    /// The first plugin that can't take any, by its own words.
+    pub fn status(&self, list: &NetworkList) -> Result<(), NetworkError> {
+        let version = self.version(list)?;
+        for plugin in &list.plugins {
+            if let Some(config) = self.builtin(list, plugin)? {
+                self.network(list, &config).status()?;
+                continue;
+            }
+            let call = Call {
+                list,
+                version,
+                attachment: None,
+                netns: "",
+            };
+            if version.has_gc_and_status() {
+                known(self.call(&call, plugin, Verb::Status, None))?;
+            } else {
+                // It must be there at least.
+                self.plugins
+                    .find(&plugin.kind)
+                    .map_err(|failure| self.failed(list, plugin, Verb::Status, failure))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A verb that a plugin doesn't know is one that it has no need of.
+fn known(answer: Result<Vec<u8>, NetworkError>) -> Result<Option<Vec<u8>>, NetworkError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(NetworkError::Plugin(error))
+            if error
+                .failure
+                .code()
+                .is_some_and(|code| UNKNOWN.contains(&code)) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
