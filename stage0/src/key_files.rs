@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use trust::{PrivateKey, PublicKey, Zeroizing};
@@ -37,17 +37,50 @@ pub(crate) fn read_private(
 /// # Errors
 /// [`Failure::Key`] if the file holds none.
 pub(crate) fn read_public(path: &Path) -> Result<PublicKey, Failure> {
-    PublicKey::from_pem(&read(path)?).map_err(|source| Failure::Key {
-        path: path.to_path_buf(),
+    parse_public(&read(path)?, path)
+}
+
+/// Parses a public key that came from `place`.
+///
+/// # Errors
+/// [`Failure::Key`] if it is none.
+pub(crate) fn parse_public(text: &str, place: &Path) -> Result<PublicKey, Failure> {
+    PublicKey::from_pem(text).map_err(|source| Failure::Key {
+        path: place.to_path_buf(),
         source,
     })
 }
 
+/// Reads a public key that is going to be trusted: only from a file that nobody but its owner can
+/// write.
+///
+/// # Errors
+/// As [`read_public`], and for a file that somebody else could have written.
+pub(crate) fn read_public_to_trust(path: &Path) -> Result<PublicKey, Failure> {
+    let file = File::open(path).map_err(Failure::io("open", path))?;
+    let metadata = file.metadata().map_err(Failure::io("look at", path))?;
+    if metadata.is_file() && metadata.mode() & 0o022 != 0 {
+        return Err(Failure::Other(format!(
+            "key {} is refused: others than its owner may write it; `chmod go-w` it, and compare \
+             its fingerprint",
+            path.display()
+        )));
+    }
+    parse_public(&read_from(file, path)?, path)
+}
+
+/// Largest key that is read, in bytes.
+pub(crate) const fn largest() -> u64 {
+    FILE_MAX
+}
+
 fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    read_from(File::open(path).map_err(Failure::io("open", path))?, path)
+}
+
+fn read_from(file: impl Read, path: &Path) -> Result<Zeroizing<String>, Failure> {
     let mut text = Zeroizing::new(String::new());
-    File::open(path)
-        .map_err(Failure::io("open", path))?
-        .take(FILE_MAX)
+    file.take(FILE_MAX)
         .read_to_string(&mut text)
         .map_err(Failure::io("read", path))?;
     Ok(text)

@@ -159,7 +159,7 @@ pub use private_key::PrivateKey;
 pub use refusal::{Demand, Refusal, RuleId};
 pub use revocation::{PlacedRevocation, Revocation};
 pub use rule::{AttestationDemand, Requirement, Rule, RuleError};
-pub use rule_edit::{EditError, Removal, add_key, remove_key};
+pub use rule_edit::{EditError, Removal, add_key, add_keys, remove_key};
 pub use signature_facts::{SignatureFacts, signature_facts};
 pub use signed::{Evidence, MAX_SIGNATURES, SignatureLayer};
 pub use simple_signing::{Claim, MAX_PAYLOAD, PayloadError, payload};

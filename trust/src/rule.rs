@@ -207,13 +207,19 @@ impl Rule {
 
     /// The rule with other keys.
     pub(crate) fn with_keys(self, keys: Vec<KeyText>) -> Result<Self, RuleError> {
-        let (threshold, identity) = match self.requirement {
-            Requirement::SignedBy {
-                threshold,
-                identity,
-                ..
-            } => (threshold, identity),
-            _ => (1, Identity::default()),
+        let threshold = self.threshold().max(1);
+        self.with_keys_of(keys, threshold)
+    }
+
+    /// The rule with other keys, of which so many must sign.
+    pub(crate) fn with_keys_of(
+        self,
+        keys: Vec<KeyText>,
+        threshold: usize,
+    ) -> Result<Self, RuleError> {
+        let identity = match self.requirement {
+            Requirement::SignedBy { identity, .. } => identity,
+            _ => Identity::default(),
         };
         let requirement = Requirement::SignedBy {
             keys,

@@ -5,7 +5,7 @@
 
 use crate::fingerprint::Fingerprint;
 use crate::key::{KeyError, PublicKey};
-use crate::key_text::KeyText;
+use crate::key_text::{KeyText, Validity};
 use crate::one_line;
 use crate::policy_file;
 use crate::prefix::Prefix;
@@ -92,15 +92,55 @@ pub fn add_key(
     prefix: &Prefix,
     key: &PublicKey,
 ) -> Result<String, EditError> {
-    let Some(text) = existing.filter(|text| !text.trim().is_empty()) else {
-        return Ok(Rule::signed_by(prefix.clone(), std::slice::from_ref(key), 1)?.to_toml());
+    add_keys(
+        existing,
+        prefix,
+        std::slice::from_ref(key),
+        Validity::default(),
+        None,
+    )
+}
+
+/// As [`add_key`], for several keys of one validity. With limits, a key that is there already gets
+/// them; with a threshold, so many keys must sign from now on.
+///
+/// # Errors
+/// As [`add_key`], and for a threshold that the keys can't meet.
+pub fn add_keys(
+    existing: Option<&str>,
+    prefix: &Prefix,
+    keys: &[PublicKey],
+    validity: Validity,
+    threshold: Option<usize>,
+) -> Result<String, EditError> {
+    let known = match existing.filter(|text| !text.trim().is_empty()) {
+        Some(text) => Some((text, rule_in(text, prefix)?)),
+        None => None,
     };
-    let (rule, keys) = rule_in(text, prefix)?;
-    let mut texts = rule.key_texts().to_vec();
-    if !keys.contains(key) {
-        texts.push(KeyText::from(key));
+    let mut texts = Vec::new();
+    let mut own = Vec::new();
+    if let Some((_, (rule, decoded))) = &known {
+        texts = rule.key_texts().to_vec();
+        own.clone_from(decoded);
     }
-    let rule = rule.with_keys(texts)?;
+    for key in keys {
+        let text = KeyText::from(key).with_validity(validity);
+        let place = own.iter().position(|known| known == key);
+        match place.and_then(|at| texts.get_mut(at)) {
+            None => {
+                own.push(key.clone());
+                texts.push(text);
+            }
+            Some(known) if !validity.is_unlimited() => *known = text,
+            Some(_) => {}
+        }
+    }
+    let Some((text, (rule, _))) = known else {
+        let requirement = Requirement::signed_by(texts, threshold.unwrap_or(1));
+        return Ok(Rule::new(prefix.clone(), requirement)?.to_toml());
+    };
+    let threshold = threshold.unwrap_or_else(|| rule.threshold());
+    let rule = rule.with_keys_of(texts, threshold)?;
     Ok(format!("{}{}", leading_comment(text), rule.to_toml()))
 }
 
@@ -242,6 +282,27 @@ mod tests {
         assert_eq!(removal, Removal::Rule(one.clone(), gone));
         let last = remove_key(&one, &prefix(), &p256().fingerprint().short()).unwrap();
         assert_eq!(last, Removal::Last(p256().fingerprint()));
+    }
+
+    #[test]
+    fn keys_come_with_an_end_and_a_threshold() {
+        let until = |text| Validity {
+            not_before: None,
+            not_after: Some(crate::Timestamp::parse(text).unwrap()),
+        };
+        let keys = [p256(), ed25519()];
+        let first = until("2030-01-01T00:00:00Z");
+        let text = add_keys(None, &prefix(), &keys, first, Some(2)).unwrap();
+        assert!(text.contains("threshold = 2"), "{text}");
+        assert_eq!(text.matches("not-after = 2030-01-01").count(), 2, "{text}");
+        let later = until("2031-01-01T00:00:00Z");
+        let text = add_keys(Some(&text), &prefix(), &[p256()], later, Some(1)).unwrap();
+        assert_eq!(fingerprints(&text), keys.map(|key| key.fingerprint()));
+        assert!(!text.contains("threshold"), "{text}");
+        assert_eq!(text.matches("not-after = 2031-01-01").count(), 1, "{text}");
+        assert_eq!(add_key(Some(&text), &prefix(), &p256()).unwrap(), text);
+        assert!(add_keys(Some(&text), &prefix(), &[p256()], later, Some(3)).is_err());
+        assert!(add_keys(None, &prefix(), &[p256()], later, Some(2)).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod challenge;
 mod client;
 mod config;
 mod credentials;
+mod download;
 mod endpoint;
 mod exchange;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -41,6 +42,7 @@ use client::{Ask, Client, Document, Method, Payload};
 use mirrors::{Mirrors, Missing};
 
 pub use config::{ConfigFolders, Registries};
+pub use download::download;
 pub use login::{Keep, Scope, check_login, forget_login, keep_login, known_user};
 pub use push::{push_bundle, push_signature};
 pub(crate) use upload::upload;

@@ -3,9 +3,13 @@
 mod add;
 mod explain;
 mod keygen;
+mod known_keys;
 mod list;
+mod revoke;
 mod rm;
 mod rule_file;
+mod show;
+mod test_policy;
 
 use clap::{ArgMatches, Command};
 
@@ -17,8 +21,11 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<keygen::Keygen>(),
     Entry::of::<add::Add>(),
     Entry::of::<list::List>(),
+    Entry::of::<show::Show>(),
     Entry::of::<rm::Rm>(),
+    Entry::of::<revoke::Revoke>(),
     Entry::of::<explain::Explain>(),
+    Entry::of::<test_policy::TestPolicy>(),
 ];
 
 pub(super) fn define() -> Command {

@@ -1,16 +1,18 @@
 //! `fairing trust add`: lets a key vouch for the images of a prefix.
 
-use std::io::{self, BufRead, IsTerminal};
-use std::path::PathBuf;
+use std::io::{self, BufRead, IsTerminal, Read};
+use std::path::Path;
 
 use clap::Args;
-use trust::{Policy, Prefix, PublicKey, add_key};
+use image_store::registry;
+use pod::manifest::InsecureOption;
+use trust::{Policy, Prefix, PublicKey, Timestamp, Validity, add_keys};
 
 use super::rule_file::RuleFile;
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::{key_files, output, policy_files};
+use crate::{key_files, output, policy_files, registries};
 
 const PREFIX_HELP: &str = "Images that the keys may vouch for: HOST[:PORT][/PATH], or * for all";
 
@@ -19,9 +21,18 @@ const PREFIX_HELP: &str = "Images that the keys may vouch for: HOST[:PORT][/PATH
 pub(crate) struct Add {
     #[arg(long, value_name = "PREFIX", help = PREFIX_HELP)]
     prefix: Prefix,
-    /// Files of public keys
+    /// Public keys: files, https:// addresses, or - for standard input
     #[arg(value_name = "KEY.pub", required = true)]
-    keys: Vec<PathBuf>,
+    keys: Vec<String>,
+    /// The first moment at which the keys count, such as 2026-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    not_before: Option<Timestamp>,
+    /// The last moment at which the keys count
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    not_after: Option<Timestamp>,
+    /// How many keys of the prefix must have signed
+    #[arg(long, value_name = "COUNT")]
+    threshold: Option<usize>,
     /// Don't ask whether the fingerprints are right
     #[arg(short, long)]
     yes: bool,
@@ -33,8 +44,8 @@ impl Subcommand for Add {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let mut keys = Vec::with_capacity(self.keys.len());
-        for path in &self.keys {
-            keys.push(key_files::read_public(path)?);
+        for place in &self.keys {
+            keys.push(read(context, place)?);
         }
         for key in &keys {
             output::line(&format!(
@@ -49,21 +60,30 @@ impl Subcommand for Add {
         }
         let file = RuleFile::lock(context, &self.prefix)?;
         self.refuse_other_file(&policy_files::read(&context.directories)?, &file)?;
-        let mut text = file.read(context)?;
-        for key in &keys {
-            text = Some(self.add(text.as_deref(), key, &file)?);
-        }
-        file.replace(context, text.as_deref().unwrap_or_default())?;
+        let text = file.read(context)?;
+        let text = self.added(text.as_deref(), &keys, &file)?;
+        file.replace(context, &text)?;
         output::line(&format!("written to {}", file.path().display()))?;
         Ok(0)
     }
 }
 
 impl Add {
-    fn add(&self, text: Option<&str>, key: &PublicKey, file: &RuleFile) -> Result<String, Failure> {
-        add_key(text, &self.prefix, key).map_err(|source| Failure::Edit {
-            path: file.path().to_path_buf(),
-            source,
+    fn added(
+        &self,
+        text: Option<&str>,
+        keys: &[PublicKey],
+        file: &RuleFile,
+    ) -> Result<String, Failure> {
+        let validity = Validity {
+            not_before: self.not_before,
+            not_after: self.not_after,
+        };
+        add_keys(text, &self.prefix, keys, validity, self.threshold).map_err(|source| {
+            Failure::Edit {
+                path: file.path().to_path_buf(),
+                source,
+            }
         })
     }
 
@@ -79,6 +99,29 @@ impl Add {
             _ => Ok(()),
         }
     }
+}
+
+/// Reads a key from where the user says.
+fn read(context: &Context, place: &str) -> Result<PublicKey, Failure> {
+    let path = Path::new(place);
+    if place == "-" {
+        let mut text = String::new();
+        io::stdin()
+            .lock()
+            .take(key_files::largest())
+            .read_to_string(&mut text)
+            .map_err(Failure::io("read", "standard input"))?;
+        return key_files::parse_public(&text, Path::new("of standard input"));
+    }
+    if !place.starts_with("https://") && !place.starts_with("http://") {
+        return key_files::read_public_to_trust(path);
+    }
+    let plain_http = context.insecure.contains(&InsecureOption::Http);
+    let registries = registries::load(context)?;
+    let bytes = registry::download(place, key_files::largest(), &registries, plain_http)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::Other(format!("{place} is no public key: it is not UTF-8 text")))?;
+    key_files::parse_public(&text, path)
 }
 
 /// Asks a person; without one, `--yes` must have been given.

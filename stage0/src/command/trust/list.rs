@@ -1,17 +1,21 @@
 //! `fairing trust list`: the rules in force.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use trust::{KeyText, PlacedRule, Requirement};
+use trust::{Integrity, KeyText, PlacedRule, Policy, Requirement};
 
+use super::known_keys::keys_of;
+use super::show::limits;
 use crate::arguments::Format;
 use crate::arguments::listing::ListArguments;
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::table::Table;
+use crate::verify::circumstances;
 use crate::{output, policy_files};
 
 /// Arguments of `trust list`.
@@ -32,11 +36,23 @@ struct RuleView {
     keys: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     digests: Vec<String>,
+    /// Of the keys, those that don't always count, and when.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    limits: BTreeMap<String, String>,
+    /// Of the keys, those that count no more, by a revocation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    revoked: Vec<String>,
+    /// The predicate types of the attestations that it demands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attestations: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    monotonic: bool,
+    integrity: Integrity,
     file: PathBuf,
 }
 
-impl From<&PlacedRule> for RuleView {
-    fn from(placed: &PlacedRule) -> Self {
+impl RuleView {
+    fn of(placed: &PlacedRule, policy: &Policy) -> Self {
         let rule = placed.rule();
         let mut view = Self {
             prefix: rule.prefix().to_string(),
@@ -44,15 +60,19 @@ impl From<&PlacedRule> for RuleView {
             threshold: None,
             keys: Vec::new(),
             digests: Vec::new(),
+            limits: BTreeMap::new(),
+            revoked: Vec::new(),
+            attestations: rule
+                .attestations()
+                .iter()
+                .map(|demand| demand.predicate_type.clone())
+                .collect(),
+            monotonic: rule.is_monotonic(),
+            integrity: rule.integrity(),
             file: placed.file().to_path_buf(),
         };
         match rule.requirement() {
-            Requirement::SignedBy {
-                keys, threshold, ..
-            } => {
-                view.threshold = Some(*threshold);
-                view.keys = keys.iter().map(fingerprint).collect();
-            }
+            Requirement::SignedBy { threshold, .. } => view.threshold = Some(*threshold),
             Requirement::Digest { digests } => {
                 view.digests = digests.iter().map(ToString::to_string).collect();
             }
@@ -61,8 +81,44 @@ impl From<&PlacedRule> for RuleView {
             | Requirement::All(_)
             | Requirement::Unsupported(_) => {}
         }
+        for text in keys_of(rule.requirement()) {
+            let name = fingerprint(text);
+            if !text.validity().is_unlimited() {
+                let limits = limits(text.validity());
+                view.limits.insert(name.clone(), limits.trim().to_owned());
+            }
+            if is_revoked(policy, &name) {
+                view.revoked.push(name.clone());
+            }
+            view.keys.push(name);
+        }
         view
     }
+
+    /// The type, with what else the rule asks for.
+    fn kind(&self) -> String {
+        let mut kind = self.r#type.to_owned();
+        if !self.attestations.is_empty() {
+            kind.push_str(&format!(" attested:{}", self.attestations.len()));
+        }
+        if self.monotonic {
+            kind.push_str(" monotonic");
+        }
+        if !self.integrity.is_default() {
+            kind.push_str(&format!(" integrity:{}", self.integrity));
+        }
+        kind
+    }
+}
+
+fn is_revoked(policy: &Policy, fingerprint: &str) -> bool {
+    policy.revoked().iter().any(|placed| {
+        let revocation = placed.revocation();
+        let begun = revocation
+            .since
+            .is_none_or(|since| since <= circumstances().now);
+        begun && revocation.fingerprint.to_string() == fingerprint
+    })
 }
 
 fn fingerprint(key: &KeyText) -> String {
@@ -80,10 +136,24 @@ impl Subcommand for List {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let policy = policy_files::read(&context.directories)?;
-        let rules: Vec<RuleView> = policy.rules().iter().map(RuleView::from).collect();
+        let rules: Vec<RuleView> = policy
+            .rules()
+            .iter()
+            .map(|placed| RuleView::of(placed, &policy))
+            .collect();
         match self.shown.format {
             Format::Json => output::json(&rules)?,
             Format::Text => output::text(&self.table(&rules).render(!self.shown.no_legend))?,
+        }
+        for placed in policy.revoked() {
+            let revocation = placed.revocation();
+            let since = revocation.since.map(|since| format!(" since {since}"));
+            output::error(&format!(
+                "{} is revoked{} by {}\n",
+                revocation.fingerprint,
+                since.unwrap_or_default(),
+                placed.file().display()
+            ));
         }
         for masked in policy.masked() {
             output::error(&format!(
@@ -104,14 +174,25 @@ impl List {
         };
         let mut table = Table::new(&["PREFIX", "TYPE", "KEYS OR DIGESTS", "FILE"]);
         for rule in rules {
-            let listed: Vec<String> = rule.keys.iter().chain(&rule.digests).map(shown).collect();
+            let noted = |key: &String| {
+                let mut text = shown(key);
+                if let Some(limits) = rule.limits.get(key) {
+                    text.push_str(&format!(" ({limits})"));
+                }
+                if rule.revoked.contains(key) {
+                    text.push_str(" (revoked)");
+                }
+                text
+            };
+            let keys = rule.keys.iter().map(noted);
+            let listed: Vec<String> = keys.chain(rule.digests.iter().map(shown)).collect();
             let mut listed = listed.join(" ");
             if let Some(threshold) = rule.threshold.filter(|threshold| *threshold > 1) {
                 listed = format!("{threshold} of {listed}");
             }
             table.row(vec![
                 rule.prefix.clone(),
-                rule.r#type.to_owned(),
+                rule.kind(),
                 if listed.is_empty() {
                     "-".to_owned()
                 } else {

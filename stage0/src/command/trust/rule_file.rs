@@ -1,4 +1,4 @@
-//! Changing the local file of one prefix: locked against other changes, replaced by one rename.
+//! Changing a local policy file, mostly that of one prefix: locked against other changes, replaced by one rename.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write;
@@ -23,6 +23,11 @@ pub(super) struct RuleFile {
 impl RuleFile {
     /// Takes the turn to change the local file of a prefix, making the folder if need be.
     pub(super) fn lock(context: &Context, prefix: &Prefix) -> Result<Self, Failure> {
+        Self::lock_named(context, prefix.file_name())
+    }
+
+    /// The same for a local file of this name.
+    pub(super) fn lock_named(context: &Context, name: String) -> Result<Self, Failure> {
         let folder = context.directories.local_trust();
         DirBuilder::new()
             .recursive(true)
@@ -32,7 +37,6 @@ impl RuleFile {
         let file = File::open(&folder).map_err(Failure::io("open", &folder))?;
         let turn = Flock::lock(file, FlockArg::LockExclusive)
             .map_err(|(_, errno)| Failure::errno("lock", &folder)(errno))?;
-        let name = prefix.file_name();
         Ok(Self {
             path: folder.join(&name),
             name,

@@ -1,0 +1,80 @@
+//! `fairing trust revoke`: a key counts nowhere any more, whatever the rules say.
+
+use clap::Args;
+use trust::{Fingerprint, Policy, Revocation, Timestamp};
+
+use super::known_keys::known_keys;
+use super::rule_file::RuleFile;
+use crate::command::Subcommand;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::{output, policy_files};
+
+/// Arguments of `trust revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// Fingerprint of the key in full or, of a key that a rule names, its first digits
+    #[arg(value_name = "FINGERPRINT")]
+    fingerprint: String,
+    /// From when on the key counts no more; at once if nothing is said
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    since: Option<Timestamp>,
+}
+
+impl Subcommand for Revoke {
+    const NAME: &'static str = "revoke";
+    const ABOUT: &'static str = "Let a key count nowhere any more, from the next start on";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let policy = policy_files::read(&context.directories)?;
+        let fingerprint = self.find(&policy)?;
+        let name = format!("revoked-{}.toml", fingerprint.short());
+        let file = RuleFile::lock_named(context, name)?;
+        let already = policy.revoked().iter().find(|placed| {
+            placed.revocation().fingerprint == fingerprint && placed.file() != file.path()
+        });
+        if let Some(placed) = already {
+            return Err(Failure::Other(format!(
+                "{fingerprint} is revoked by {} already; change it there",
+                placed.file().display()
+            )));
+        }
+        let revocation = Revocation {
+            fingerprint,
+            since: self.since,
+        };
+        file.replace(context, &revocation.to_toml())?;
+        output::line(&format!(
+            "{fingerprint} is revoked; remove {} to take that back",
+            file.path().display()
+        ))?;
+        Ok(0)
+    }
+}
+
+impl Revoke {
+    fn find(&self, policy: &Policy) -> Result<Fingerprint, Failure> {
+        if let Ok(fingerprint) = Fingerprint::parse(&self.fingerprint) {
+            return Ok(fingerprint);
+        }
+        let mut found: Vec<Fingerprint> = Vec::new();
+        for known in known_keys(policy) {
+            let fingerprint = known.fingerprint;
+            if fingerprint.starts_with(&self.fingerprint) && !found.contains(&fingerprint) {
+                found.push(fingerprint);
+            }
+        }
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(Failure::Other(format!(
+                "no rule names a key {:?}; give its fingerprint in full to revoke it all the same",
+                self.fingerprint
+            ))),
+            more => Err(Failure::Other(format!(
+                "{:?} stands for {} keys; give more of the fingerprint",
+                self.fingerprint,
+                more.len()
+            ))),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `fairing trust show`: one rule, or one key, in full.
+
+use clap::Args;
+use trust::{PlacedRule, Policy, Prefix, Validity};
+
+use super::known_keys::{KnownKey, known_keys};
+use crate::command::Subcommand;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::{output, policy_files};
+
+/// Arguments of `trust show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Prefix of a rule, or fingerprint of a key or its first digits
+    #[arg(value_name = "PREFIX|FINGERPRINT")]
+    wanted: String,
+}
+
+impl Subcommand for Show {
+    const NAME: &'static str = "show";
+    const ABOUT: &'static str = "Show a rule or a key in full";
+    const NEEDS_ROOT: bool = false;
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let policy = policy_files::read(&context.directories)?;
+        let rule = Prefix::parse(&self.wanted)
+            .ok()
+            .and_then(|prefix| policy.rule_of(&prefix));
+        let text = match rule {
+            Some(placed) => rule_text(placed),
+            None => self.key_text(&policy)?,
+        };
+        output::text(&text)?;
+        Ok(0)
+    }
+}
+
+/// The rule as a policy file has it, below where it stands.
+fn rule_text(placed: &PlacedRule) -> String {
+    format!("# {}\n{}", placed.file().display(), placed.rule().to_toml())
+}
+
+impl Show {
+    fn key_text(&self, policy: &Policy) -> Result<String, Failure> {
+        let mut found: Vec<KnownKey<'_>> = known_keys(policy);
+        found.retain(|known| known.fingerprint.starts_with(&self.wanted));
+        let Some(first) = found.first() else {
+            return Err(Failure::Other(format!(
+                "no rule has the prefix {0:?}, and no key the fingerprint; `fairing trust list` \
+                 shows what there is",
+                self.wanted
+            )));
+        };
+        let fingerprint = first.fingerprint;
+        if found.iter().any(|known| known.fingerprint != fingerprint) {
+            return Err(Failure::Other(format!(
+                "{:?} stands for several keys; give more of the fingerprint",
+                self.wanted
+            )));
+        }
+        let mut text = format!(
+            "fingerprint: {fingerprint}\nalgorithm:   {}\n",
+            first.key.algorithm()
+        );
+        for known in &found {
+            text.push_str(&format!(
+                "trusted for: {}{} ({})\n",
+                known.placed.rule().prefix(),
+                limits(known.text.validity()),
+                known.placed.file().display()
+            ));
+        }
+        for placed in policy.revoked() {
+            if placed.revocation().fingerprint == fingerprint {
+                let since = placed.revocation().since;
+                let since = since.map(|since| format!(" since {since}"));
+                text.push_str(&format!(
+                    "revoked:     by {}{}\n",
+                    placed.file().display(),
+                    since.unwrap_or_default()
+                ));
+            }
+        }
+        text.push_str(&first.key.to_pem());
+        Ok(text)
+    }
+}
+
+/// From when to when a key counts, in words; nothing where it always does.
+pub(super) fn limits(validity: Validity) -> String {
+    let mut text = String::new();
+    if let Some(time) = validity.not_before {
+        text.push_str(&format!(" from {time}"));
+    }
+    if let Some(time) = validity.not_after {
+        text.push_str(&format!(" until {time}"));
+    }
+    text
+}
