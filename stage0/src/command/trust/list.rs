@@ -15,7 +15,7 @@ use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::table::Table;
-use crate::verify::circumstances;
+use crate::verify::now;
 use crate::{output, policy_files};
 
 /// Arguments of `trust list`.
@@ -114,9 +114,7 @@ impl RuleView {
 fn is_revoked(policy: &Policy, fingerprint: &str) -> bool {
     policy.revoked().iter().any(|placed| {
         let revocation = placed.revocation();
-        let begun = revocation
-            .since
-            .is_none_or(|since| since <= circumstances().now);
+        let begun = revocation.since.is_none_or(|since| since <= now());
         begun && revocation.fingerprint.to_string() == fingerprint
     })
 }

@@ -11,7 +11,7 @@ use crate::arguments::Format;
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::verify::circumstances;
+use crate::verify::now;
 use crate::{output, policy_files};
 
 /// Largest file of cases, in bytes.
@@ -38,10 +38,9 @@ impl Subcommand for TestPolicy {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let text = read(&self.file)?;
         let policy = policy_files::read(&context.directories)?;
-        let outcomes =
-            trust::test_policy(&policy, &text, circumstances().now).map_err(|error| {
-                Failure::Other(format!("policy test {}: {error}", self.file.display()))
-            })?;
+        let outcomes = trust::test_policy(&policy, &text, now()).map_err(|error| {
+            Failure::Other(format!("policy test {}: {error}", self.file.display()))
+        })?;
         match self.format {
             Format::Json => output::json(&outcomes)?,
             Format::Text => output::text(&lines(&outcomes))?,
