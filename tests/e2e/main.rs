@@ -49,6 +49,8 @@ mod store_scale;
 mod stuck_output;
 mod terminal;
 mod trust;
+mod trust_containers_policy;
+mod trust_monotonic;
 mod trust_rules;
 mod unpacked_trees;
 mod working_directory;
