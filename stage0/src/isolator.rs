@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use pod::stage1::{STAGE1_MANIFEST_FILE, Stage1};
 
 use crate::failure::Failure;
+use crate::isolator_owner;
 use crate::paths::{Directories, absolute};
 
 /// The isolator of pods that ask for none.
@@ -13,10 +14,12 @@ pub(crate) const DEFAULT: &str = "nspawn";
 /// Finds an isolator by name, or by folder if `wanted` holds a slash.
 ///
 /// # Errors
-/// If it is nowhere, or can't be used.
+/// If it is nowhere, or can't be used, or somebody else than root could have changed it.
 pub(crate) fn find(wanted: &str, directories: &Directories) -> Result<Stage1, Failure> {
     if wanted.contains('/') {
-        return Ok(Stage1::load(&absolute(Path::new(wanted))?)?);
+        let folder = absolute(Path::new(wanted))?;
+        isolator_owner::check_with_parents(&folder)?;
+        return Ok(Stage1::load(&folder)?);
     }
     if wanted.is_empty() || wanted.starts_with('.') {
         return Err(Failure::Usage(format!(
@@ -26,6 +29,7 @@ pub(crate) fn find(wanted: &str, directories: &Directories) -> Result<Stage1, Fa
     let places = places(wanted, directories);
     for place in &places {
         if place.join(STAGE1_MANIFEST_FILE).exists() {
+            isolator_owner::check(place)?;
             return Ok(Stage1::load(place)?);
         }
     }
@@ -45,6 +49,10 @@ pub(crate) fn of_pod(
     directories: &Directories,
 ) -> Result<Stage1, Failure> {
     if choice.path.join(STAGE1_MANIFEST_FILE).exists() {
+        match places(&choice.name, directories).contains(&choice.path) {
+            true => isolator_owner::check(&choice.path)?,
+            false => isolator_owner::check_with_parents(&choice.path)?,
+        }
         return Ok(Stage1::load(&choice.path)?);
     }
     find(&choice.name, directories)

@@ -21,6 +21,7 @@ mod image_choice;
 mod image_collection;
 mod image_use;
 mod isolator;
+mod isolator_owner;
 mod key_files;
 mod log_files;
 mod log_line;
