@@ -37,12 +37,13 @@ build: ## build the programs into target/dist
 	$(CARGO) rustc --locked --release -p fairing --bin fairing -- -L native=$(CURDIR)/$(UNWINDER)
 	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --release \
 		--target $(TRIPLE) --target-dir target/static \
-		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-probe
+		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-probe -p fairing-cni-glue
 	install -D -m 755 target/release/fairing $(DIST)/bin/fairing
 	install -d $(DIST)/lib/fairing/stage1/nspawn target/tests
 	install -m 755 $(STATIC)/pod-init $(DIST)/lib/fairing/stage1/nspawn/pod-init
 	install -m 755 $(STATIC)/stage1-nspawn $(DIST)/lib/fairing/stage1/nspawn/stage1-nspawn
 	install -m 644 stage1-nspawn/stage1.json $(DIST)/lib/fairing/stage1/nspawn/stage1.json
+	install -D -m 755 $(STATIC)/fairing-cni $(DIST)/lib/fairing/cni/fairing-cni
 	install -m 755 $(STATIC)/probe target/tests/probe
 
 # Settings of the vendor go to lib/fairing, where an administrator's files in /etc mask them.
@@ -54,6 +55,7 @@ install: build ## install below DESTDIR and PREFIX
 		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"
 	install -m 644 $(DIST)/lib/fairing/stage1/nspawn/stage1.json \
 		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"
+	install -D -m 755 $(DIST)/lib/fairing/cni/fairing-cni "$(DESTDIR)$(PREFIX)/lib/fairing/cni/fairing-cni"
 	if [ -d dist/default ]; then \
 		(cd dist/default && find . -type f -exec \
 			install -D -m 644 {} "$(DESTDIR)$(PREFIX)/lib/fairing/{}" \;); \

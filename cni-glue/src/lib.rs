@@ -12,6 +12,7 @@ pub mod attach;
 pub mod builtin;
 pub mod config;
 pub mod error;
+mod foreign;
 pub mod id;
 pub mod mac;
 pub mod names;

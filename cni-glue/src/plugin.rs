@@ -8,14 +8,16 @@ use serde_json::{Map, Value, json};
 use crate::builtin::{Builtin, BuiltinConfig, Membership, forget_ports};
 use crate::config::{SpecVersion, UnknownVersion};
 use crate::error::NetworkError;
+use crate::foreign;
 use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::netns::Netns;
 use crate::ports::{PortMapping, Reservations};
 use crate::record::Lock;
 use crate::runtime::{CniResult, Runtime};
 
-/// Where state is kept unless the configuration's `stateDir` says otherwise.
-const STATE: &str = "/run/fairing/cni";
+/// Where state is kept unless the configuration's `stateDir` says otherwise: with that of this project's own pods,
+/// since bridges and rules are the host's, and there is one of each.
+const STATE: &str = "/run/fairing/network";
 
 /// The error codes of the specification that occur here.
 mod code {
@@ -146,12 +148,7 @@ fn carry_out(variables: Variables<'_>, input: &[u8]) -> Result<Option<Value>, Fa
     match command.as_str() {
         "GC" => {
             let _lock = Lock::exclusive(&lock).map_err(NetworkError::from)?;
-            let valid: Vec<_> = input
-                .valid
-                .into_iter()
-                .map(|v| (v.container, v.ifname))
-                .collect();
-            network.gc(&valid)?;
+            gc(&network, &input.valid)?;
             return Ok(None);
         }
         "STATUS" => {
@@ -185,6 +182,33 @@ fn carry_out(variables: Variables<'_>, input: &[u8]) -> Result<Option<Value>, Fa
             format_args!("unknown CNI_COMMAND: {other}"),
         )),
     }
+}
+
+/// Clears what belongs to the calling runtime's containers that are not `valid`. Pods of this project's own are not
+/// that runtime's to judge.
+fn gc(network: &Builtin<'_>, valid: &[Valid]) -> Result<(), NetworkError> {
+    let state = network.state;
+    let is_valid = |container: &ContainerId, interface: &InterfaceName| {
+        let mut valid = valid.iter();
+        valid.any(|v| v.container == *container && v.ifname == *interface)
+    };
+    let mut dead = foreign::of(state, network.name)?;
+    dead.retain(|(container, interface)| !is_valid(container, interface));
+    for (container, _) in &dead {
+        forget_ports(container)?;
+        Reservations::new(&state.join("ports")).release(container)?;
+    }
+    let leases = crate::builtin::Leases::of(state, network.name).list()?;
+    let kept: Vec<_> = leases
+        .into_iter()
+        .map(|peer| (peer.container, peer.interface))
+        .filter(|place| !dead.contains(place))
+        .collect();
+    network.gc(&kept)?;
+    for (container, interface) in &dead {
+        foreign::unmark(state, network.name, container, interface)?;
+    }
+    Ok(())
 }
 
 fn previous(input: &Input) -> Result<Option<CniResult>, Failure> {
@@ -247,6 +271,8 @@ impl<'a> Call<'a> {
 
     fn add(&self, network: &Builtin<'_>, state: &Path) -> Result<CniResult, Failure> {
         let mut netns = self.netns()?;
+        foreign::mark(state, network.name, &self.container, &self.interface)
+            .map_err(NetworkError::from)?;
         let reservations = Reservations::new(&state.join("ports"));
         reservations
             .reserve(&self.container, &self.mappings()?)
@@ -265,9 +291,11 @@ impl<'a> Call<'a> {
         forget_ports(&self.container)?;
         network.del(self.pod(), false)?;
         let reservations = Reservations::new(&state.join("ports"));
-        Ok(reservations
+        reservations
             .release(&self.container)
-            .map_err(NetworkError::from)?)
+            .and_then(|()| foreign::unmark(state, network.name, &self.container, &self.interface))
+            .map_err(NetworkError::from)?;
+        Ok(())
     }
 }
 

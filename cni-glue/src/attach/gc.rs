@@ -37,6 +37,7 @@ impl Attacher {
     /// # Errors
     /// Those that came up; what could be cleared is.
     pub fn gc(&self, live: IsLive<'_>) -> (GcReport, Vec<NetworkError>) {
+        let live: IsLive<'_> = &|container| live(container) || self.is_foreign(container);
         let mut report = GcReport::default();
         let mut errors = Vec::new();
         let mut seen: BTreeSet<NetworkName> = BTreeSet::new();

@@ -85,6 +85,11 @@ impl Attacher {
         NamespaceMount::new(&self.runtime.state, container)
     }
 
+    /// Whether a container is another runtime's, which alone knows if it lives.
+    fn is_foreign(&self, container: &ContainerId) -> bool {
+        crate::foreign::is_marked(&self.runtime.state, container)
+    }
+
     /// Puts a pod into its networks. The caller holds the pod's lock. If anything fails, all is taken back.
     ///
     /// # Errors
@@ -113,7 +118,9 @@ impl Attacher {
                 _ => "none of the pod's networks has the capability \"portMappings\"",
             }));
         }
-        let evict = |holder: &ContainerId| !live(holder) && self.detach(holder, None).is_ok();
+        let evict = |holder: &ContainerId| {
+            !live(holder) && !self.is_foreign(holder) && self.detach(holder, None).is_ok()
+        };
         self.reserve(request, &evict)?;
         let joined = ports::hold(request.ports)
             .map_err(NetworkError::from)

@@ -1,6 +1,12 @@
 //! Many pods at once, and pods that are killed.
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use cni_glue::Netns;
 
 use crate::default::wait_for_nothing;
 use crate::lab::{Lab, Pod, files};
@@ -59,4 +65,89 @@ fn two_hundred_pods_at_once_have_addresses_of_their_own() {
     assert_eq!(report.attachments, 100);
     wait_for_nothing(&lab);
     assert_eq!(lab.gc(&[]), Default::default());
+}
+
+/// Calls the program, and kills it after a while if that is asked for.
+fn call(lab: &Lab, command: &str, container: &str, netns: &Netns, killed_after: Option<Duration>) {
+    let port = 20_000 + container.len();
+    let config = serde_json::json!({
+        "cniVersion": "1.1.0", "name": "n", "type": "fairing-cni", "bridge": "fairing7",
+        "stateDir": lab.attacher.runtime.state,
+        "runtimeConfig": {"portMappings": [{"hostPort": port, "containerPort": 80}]},
+        "cni.dev/valid-attachments": [],
+    });
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fairing-cni"))
+        .env("CNI_COMMAND", command)
+        .env("CNI_CONTAINERID", container)
+        .env("CNI_IFNAME", "eth0")
+        .env(
+            "CNI_NETNS",
+            format!(
+                "/proc/{}/fd/{}",
+                std::process::id(),
+                netns.as_fd().as_raw_fd()
+            ),
+        )
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(config.to_string().as_bytes())
+        .unwrap();
+    match killed_after {
+        Some(moment) => {
+            std::thread::sleep(moment);
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        None => assert!(child.wait().unwrap().success(), "{command}"),
+    }
+}
+
+#[test]
+fn whatever_moment_a_start_is_killed_at_gc_clears_all() {
+    let lab = Lab::new();
+    let pod = lab.pod("ours", &[], &[]);
+    let mut namespaces = Vec::new();
+    for n in 1..=100u32 {
+        let netns = Netns::with_loopback().unwrap();
+        // Each has a name of its own length, and so a port of its own.
+        let container = "x".repeat(n as usize);
+        call(
+            &lab,
+            "ADD",
+            &container,
+            &netns,
+            Some(Duration::from_micros(u64::from(n) * 100)),
+        );
+        namespaces.push(netns);
+    }
+    // Another runtime's containers are not ours to clear, and the other way round.
+    lab.gc(&[&pod]);
+    call(&lab, "GC", "none", &namespaces[0], None);
+    let state = &lab.attacher.runtime.state;
+    for folder in ["foreign", "ports", "networks/n/leases"] {
+        assert_eq!(files(&state.join(folder)), Vec::<String>::new());
+    }
+    assert!(!state.join("networks/n/network.json").exists());
+    lab.attacher
+        .check(&pod.id, &mut Netns::open(&path(&pod.netns)).unwrap())
+        .unwrap();
+    drop(namespaces);
+    lab.end(pod);
+    lab.gc(&[]);
+    wait_for_nothing(&lab);
+}
+
+fn path(netns: &Netns) -> std::path::PathBuf {
+    format!(
+        "/proc/{}/fd/{}",
+        std::process::id(),
+        netns.as_fd().as_raw_fd()
+    )
+    .into()
 }

@@ -11,7 +11,7 @@ use crate::lab::within;
 /// Long enough for a machine that has much to do.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait for what must not come.
-const SILENCE: Duration = Duration::from_millis(700);
+const SILENCE: Duration = Duration::from_millis(400);
 
 fn address(ip: &str, port: u16) -> SocketAddr {
     SocketAddr::new(ip.parse::<IpAddr>().unwrap(), port)
@@ -90,5 +90,9 @@ pub(crate) fn is_silent(from: &Netns, ip: &str, port: u16) -> bool {
 
 /// As [`is_silent`], from the calling thread's namespace.
 pub(crate) fn is_silent_here(ip: &str, port: u16) -> bool {
-    ask_tcp(address(ip, port), SILENCE).is_err() && ask_udp(address(ip, port), SILENCE).is_err()
+    // Threads start on the network of the one that starts them.
+    std::thread::scope(|scope| {
+        let udp = scope.spawn(|| ask_udp(address(ip, port), SILENCE).is_err());
+        ask_tcp(address(ip, port), SILENCE).is_err() && udp.join().unwrap()
+    })
 }
