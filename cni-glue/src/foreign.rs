@@ -1,8 +1,7 @@
 //! Containers of other runtimes, which call the built-in networks as a plugin. They share bridges, addresses and ports
 //! with pods, but whether they live is their runtime's to say: for each of their places in a network there is a mark.
 
-use std::fs::{self, OpenOptions};
-use std::io;
+use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,8 +18,8 @@ fn mark_path(
     container: &ContainerId,
     interface: &InterfaceName,
 ) -> PathBuf {
-    let folder = folder(state).join(container.as_str());
-    folder.join(format!("{interface}@{network}"))
+    // A container's name has no '@'; an interface's may.
+    folder(state).join(format!("{container}@{interface}@{network}"))
 }
 
 /// Before a container joins a network.
@@ -44,24 +43,15 @@ pub(crate) fn unmark(
     container: &ContainerId,
     interface: &InterfaceName,
 ) -> Result<(), FileError> {
-    record::remove(&mark_path(state, network, container, interface))?;
-    let folder = folder(state).join(container.as_str());
-    match fs::remove_dir(&folder) {
-        Err(error)
-            if !matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
-            ) =>
-        {
-            Err(FileError::io("remove", &folder)(error))
-        }
-        _ => Ok(()),
-    }
+    record::remove(&mark_path(state, network, container, interface)).map(|_| ())
 }
 
 /// Whether a container is another runtime's.
 pub(crate) fn is_marked(state: &Path, container: &ContainerId) -> bool {
-    folder(state).join(container.as_str()).exists()
+    // If it can't be told, better leave it alone.
+    all(state).map_or(true, |marks| {
+        marks.iter().any(|(marked, ..)| marked == container)
+    })
 }
 
 /// The places in one network.
@@ -69,21 +59,28 @@ pub(crate) fn of(
     state: &Path,
     network: &NetworkName,
 ) -> Result<Vec<(ContainerId, InterfaceName)>, FileError> {
-    let mut found = Vec::new();
-    for name in record::names(&folder(state))? {
-        let Ok(container) = name.parse::<ContainerId>() else {
-            continue;
-        };
-        for mark in record::names(&folder(state).join(&name))? {
-            if let Some((interface, of)) = mark.rsplit_once('@')
-                && of == network.as_str()
-                && let Ok(interface) = interface.parse()
-            {
-                found.push((container.clone(), interface));
-            }
-        }
-    }
-    Ok(found)
+    let mut marks = all(state)?;
+    marks.retain(|(_, _, of)| of == network);
+    Ok(marks
+        .into_iter()
+        .map(|(container, interface, _)| (container, interface))
+        .collect())
+}
+
+fn all(state: &Path) -> Result<Vec<(ContainerId, InterfaceName, NetworkName)>, FileError> {
+    let parse = |name: &String| {
+        let (container, rest) = name.split_once('@')?;
+        let (interface, network) = rest.rsplit_once('@')?;
+        Some((
+            container.parse().ok()?,
+            interface.parse().ok()?,
+            network.parse().ok()?,
+        ))
+    };
+    Ok(record::names(&folder(state))?
+        .iter()
+        .filter_map(parse)
+        .collect())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::network::{Network, setup_lock};
 use crate::error::NetworkError;
-use crate::id::{ContainerId, NetworkName};
+use crate::id::ContainerId;
 use crate::netlink::conntrack;
 use crate::nftables::elements::Element;
 use crate::nftables::{self, Nftables, TABLE, Transaction};
@@ -19,13 +19,6 @@ const PORT_MAPS: [&str; 4] = [
     nftables::PORTS_V4_AT,
     nftables::PORTS_V6_ANY,
     nftables::PORTS_V6_AT,
-];
-const NETWORK_SETS: [&str; 5] = [
-    nftables::SUBNETS_V4,
-    nftables::SUBNETS_V6,
-    nftables::ROUTED_V4,
-    nftables::ROUTED_V6,
-    nftables::RESTRICTED,
 ];
 
 fn open() -> Result<Nftables, NetworkError> {
@@ -132,31 +125,19 @@ fn elements(nftables: &mut Nftables, set: &str) -> Result<Vec<Element>, NetworkE
 }
 
 /// Removes what a network has. Under the lock; its record is gone.
-pub(super) fn remove_network(state: &Path, name: &NetworkName) -> Result<(), NetworkError> {
+pub(super) fn remove_network(state: &Path, network: &Network) -> Result<(), NetworkError> {
     let mut nftables = open()?;
-    let others = Network::all(state)?;
     let mut transaction = Transaction::on(TABLE);
-    if others.is_empty() {
-        if nftables
-            .table(TABLE)
-            .map_err(NetworkError::at("look at the table of rules"))?
-            .is_some()
-        {
-            transaction.delete_table();
-        }
+    let there = nftables.table(TABLE);
+    let there = there.map_err(NetworkError::at("look at the table of rules"))?;
+    if there.is_some() && Network::all(state)?.is_empty() {
+        transaction.delete_table();
     } else {
-        for set in NETWORK_SETS {
-            let all = elements(&mut nftables, set)?;
-            let mut own = Vec::new();
-            let mut all = all.into_iter().peekable();
-            while let Some(element) = all.next() {
-                if element.owner.as_deref() == Some(name.as_str()) {
-                    own.push(element);
-                    // An interval's end has no owner of its own.
-                    own.extend(all.next_if(Element::is_end));
-                }
+        for (set, elements) in of_network(network) {
+            // Others may have removed them.
+            if !missing(&mut nftables, set, &elements)? {
+                transaction.remove(set, &elements);
             }
-            transaction.remove(set, &own);
         }
     }
     nftables

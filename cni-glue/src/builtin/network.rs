@@ -271,8 +271,11 @@ impl Network {
                 }
             }
         }
-        record::remove(&record_path(state, &self.name))?;
-        firewall::remove_network(state, &self.name)
+        let record = record_path(state, &self.name);
+        record::remove(&record)?;
+        // Of a writer that was killed.
+        record::remove(&record.with_extension("json.new.part"))?;
+        firewall::remove_network(state, self)
     }
 }
 

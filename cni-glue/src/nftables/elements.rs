@@ -107,11 +107,6 @@ impl Element {
         }
     }
 
-    /// Whether it is the end of an interval and no more.
-    pub(crate) fn is_end(&self) -> bool {
-        self.end
-    }
-
     /// Whether the two are one for the kernel.
     pub(crate) fn same_key(&self, other: &Self) -> bool {
         self.key == other.key && self.end == other.end
@@ -191,7 +186,7 @@ mod tests {
         let both = Element::subnet(&"10.1.2.0/24".parse().unwrap(), "n");
         assert_eq!(both[0].key, [10, 1, 2, 0]);
         assert_eq!(both[1].key, [10, 1, 3, 0]);
-        assert!(both[1].is_end());
+        assert!(both[1].end && !both[0].end);
         assert_eq!(
             Element::subnet(&"255.255.0.0/16".parse().unwrap(), "n").len(),
             1

@@ -89,7 +89,7 @@ fn call(lab: &Lab, command: &str, container: &str, netns: &Netns, killed_after: 
             ),
         )
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     child
@@ -104,7 +104,11 @@ fn call(lab: &Lab, command: &str, container: &str, netns: &Netns, killed_after: 
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        None => assert!(child.wait().unwrap().success(), "{command}"),
+        None => {
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{command}: {said}");
+        }
     }
 }
 

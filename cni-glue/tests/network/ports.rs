@@ -235,3 +235,20 @@ fn the_rules_say_whose_they_are() {
     let rules = sh("nft list table inet fairing");
     assert!(!rules.contains("\"web\""), "{rules}");
 }
+
+#[test]
+fn as_many_ports_as_a_pod_can_have() {
+    let lab = Lab::new();
+    let pod = server(&lab, &["10000-14095:80-4175"]);
+    serve(&pod.netns, 4175, "last");
+    assert_eq!(
+        tcp(&lab.outside, HOST_V6, 10_000),
+        format!("web {OUTSIDE_V6}")
+    );
+    assert_eq!(
+        tcp(&lab.outside, HOST_V4, 14_095),
+        format!("last {OUTSIDE_V4}")
+    );
+    lab.end(pod);
+    assert!(!sh("nft list table inet fairing").contains("\"web\""));
+}
