@@ -1,0 +1,27 @@
+//! Finds programs that some tests need and that not every machine has: without them those tests
+//! are counted as ignored, with the reason, and not as passed.
+#![allow(
+    clippy::print_stdout,
+    reason = "a build script talks to cargo by its standard output"
+)]
+
+use std::env;
+use std::path::PathBuf;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=FAIRING_COSIGN");
+    println!("cargo::rerun-if-env-changed=PATH");
+    println!("cargo::rustc-check-cfg=cfg(cosign)");
+    let named = env::var_os("FAIRING_COSIGN").map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let in_path = || {
+        env::split_paths(&path)
+            .map(|folder| folder.join("cosign"))
+            .find(|program| program.is_file())
+    };
+    if let Some(program) = named.or_else(in_path) {
+        println!("cargo::rustc-cfg=cosign");
+        println!("cargo::rustc-env=FAIRING_COSIGN={}", program.display());
+    }
+}
