@@ -29,13 +29,10 @@ fn call(program: &Path, host: &Host, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), text)
 }
 
-/// Whether it is of the third generation, which writes bundles.
-fn writes_bundles(program: &Path, host: &Host) -> bool {
-    call(program, host, &["sign", "--help"]).0
-        && Command::new(program)
-            .arg("version")
-            .output()
-            .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("v3."))
+/// Whether it is of the third generation, which writes bundles and is told by a file where to log.
+fn takes_signing_config(program: &Path) -> bool {
+    let help = Command::new(program).args(["sign", "--help"]).output();
+    help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--signing-config"))
 }
 
 #[test]
@@ -91,7 +88,7 @@ fn fairing_verifies_what_cosign_signs() {
         r#"{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json"}"#,
     );
     let config = config.to_str().unwrap().to_owned();
-    match writes_bundles(&program, &host) {
+    match takes_signing_config(&program) {
         true => sign.extend(["--signing-config", &config]),
         false => sign.push("--tlog-upload=false"),
     }

@@ -93,6 +93,7 @@ fn what_was_given_up_is_recorded_and_shown() {
         .run()
         .expect_error(125, &["walls"]);
     fs::write(&manifest, text).unwrap();
+    host.fairing(["rm", pod]).run().ok();
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn an_imported_image_is_signed_in_the_store() {
     let key = Key::generate(&host, "team");
     key.trust(&host, "example.com/team");
     let layout = ImageBuilder::busybox().build();
-    let image = crate::imported::import(&host, &layout, "example.com/team/app:1");
+    let image = crate::imported::import(&host, &layout, "team/app:1");
     run(&host, &image).expect_error(115, &[&image]);
     sign(&host, &key, &["--format=bundle", &image]).ok();
     run(&host, &image).ok();

@@ -57,9 +57,11 @@ impl Endpoint {
         self.plain
     }
 
-    /// Speaks TLS from now on, though plain HTTP would be allowed.
+    /// Speaks TLS from now on, though plain HTTP would be allowed: there is TLS, whatever its
+    /// certificate, so nothing falls back any more.
     pub(super) fn use_tls(&mut self) {
         self.plain = false;
+        self.may_fall_back = false;
     }
 
     /// Goes over to plain HTTP, where that is allowed in the place of TLS; whether it is.
