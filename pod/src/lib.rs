@@ -21,6 +21,9 @@
 //!   tree in `fs/`; they are shared between pods and must never be changed;
 //! - [`stage1::ENV_READY_FD`], if set, names a descriptor on which one [`stage1::Readiness`] document is
 //!   written when every app has been started, or could not be; then it is closed;
+//! - [`stage1::ENV_DIR`], [`stage1::ENV_RUN`], [`stage1::ENV_LOCAL_CONFIG`] and [`stage1::ENV_SYSTEM_CONFIG`] name the
+//!   folders that the command works on: there networks are configured and their state is kept ([`network`]);
+//! - for a pod that joins networks it writes [`network::NETWORK_FILE`] before any app starts;
 //! - it reads [`manifest::MANIFEST_FILE`], runs the apps, serves the control protocol ([`control`]) on
 //!   the socket [`control::SOCKET_FILE`] in the runtime folder (mode 0600), and writes
 //!   [`exit::AppStatus`] to `apps/NAME/status.json` and [`exit::PodExit`] to `exit.json` at the end;
@@ -29,7 +32,7 @@
 //!
 //! **`gc`** is executed with the pod folder (in phase `garbage`, its lock held by the caller) as the
 //! working directory and the same environment. It removes whatever a killed `run` may have left outside
-//! of the pod folder: processes, cgroups, the runtime folder. It is idempotent.
+//! of the pod folder: processes, cgroups, places in networks, the runtime folder. It is idempotent.
 //!
 //! What a pod needs and the isolator's manifest does not offer is refused by stage0 before anything
 //! starts ([`stage1::Stage1::require`]).
@@ -41,6 +44,7 @@ pub mod id;
 pub mod lock;
 pub mod manifest;
 pub mod names;
+pub mod network;
 pub mod phase;
 pub mod pods_dir;
 pub mod record;

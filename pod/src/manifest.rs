@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cni_glue::names::{DnsOptions, HostsEntry};
+use cni_glue::ports::PortMapping;
 use serde::{Deserialize, Serialize};
 
 use crate::error::PodError;
@@ -12,10 +14,15 @@ use crate::record;
 use crate::stage1::Capability;
 use crate::timestamp::Timestamp;
 
+/// A pod's networks.
+pub use cni_glue::config::Selection as Network;
+
 /// The manifest's name in the pod folder.
 pub const MANIFEST_FILE: &str = "pod.json";
 /// The version that this release writes, and the highest that it reads.
-pub const MANIFEST_VERSION: u64 = 1;
+///
+/// 2: networks by name, ports, and what names resolve to.
+pub const MANIFEST_VERSION: u64 = 2;
 /// Time between the stop signal and SIGKILL unless the user says otherwise.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
@@ -36,8 +43,17 @@ pub struct PodManifest {
     pub stage1: Stage1Choice,
     /// The host name that its apps see.
     pub hostname: String,
-    /// Its network.
+    /// Its networks.
     pub network: Network,
+    /// Ports of the host that lead to it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub ports: Vec<PortMapping>,
+    /// Whom its apps ask for names.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub dns: DnsOptions,
+    /// Lines of its `/etc/hosts`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub hosts: Vec<HostsEntry>,
     /// Where the apps' standard streams go.
     pub streams: Streams,
     /// Time between the stop signal and SIGKILL, in milliseconds.
@@ -59,16 +75,6 @@ pub struct Stage1Choice {
     pub name: String,
     /// Its folder.
     pub path: PathBuf,
-}
-
-/// A pod's network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Network {
-    /// A network namespace of its own with nothing but a loopback.
-    None,
-    /// The host's.
-    Host,
 }
 
 /// Where the standard streams of a pod's apps go.
@@ -163,6 +169,10 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+fn is_default(value: &DnsOptions) -> bool {
+    *value == DnsOptions::default()
+}
+
 /// Limits of one app's cgroup; `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -247,8 +257,14 @@ impl PodManifest {
     /// What an isolator must be able to do to run this pod.
     pub fn required_capabilities(&self) -> BTreeSet<Capability> {
         let mut required = BTreeSet::new();
-        if self.network == Network::Host {
-            required.insert(Capability::HostNetwork);
+        match self.network {
+            Network::None => {}
+            Network::Host => {
+                required.insert(Capability::HostNetwork);
+            }
+            Network::All | Network::Named(_) => {
+                required.insert(Capability::Networks);
+            }
         }
         if self.apps.iter().any(|app| app.tty) {
             required.insert(Capability::Tty);

@@ -25,6 +25,15 @@ pub const ENV_LAYERS_DIR: &str = "FAIRING_LAYERS_DIR";
 /// Environment variable: number of a descriptor for the [`Readiness`] document.
 pub const ENV_READY_FD: &str = "FAIRING_READY_FD";
 
+/// Environment variable: the folder of images and pods.
+pub const ENV_DIR: &str = "FAIRING_DIR";
+/// Environment variable: the folder of what lives until the next boot.
+pub const ENV_RUN: &str = "FAIRING_RUN_DIR";
+/// Environment variable: the folder of the administrator's configuration.
+pub const ENV_LOCAL_CONFIG: &str = "FAIRING_LOCAL_CONFIG";
+/// Environment variable: the folder of the vendor's configuration.
+pub const ENV_SYSTEM_CONFIG: &str = "FAIRING_SYSTEM_CONFIG";
+
 /// Something that an isolator may or may not be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,6 +44,8 @@ pub enum Capability {
     Tty,
     /// Share the host's network.
     HostNetwork,
+    /// Join networks, and lead ports of the host to the pod.
+    Networks,
     /// Limit an app's memory, processor time and processes.
     Resources,
     /// A word of a later release; ignored.
@@ -48,6 +59,7 @@ impl fmt::Display for Capability {
             Self::Exec => "exec",
             Self::Tty => "tty",
             Self::HostNetwork => "host-network",
+            Self::Networks => "networks",
             Self::Resources => "resources",
             Self::Unknown => "unknown",
         })

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod image_flags;
 pub(crate) mod listing;
+pub(crate) mod network;
 pub(crate) mod pod;
 pub(crate) mod quantity;
 pub(crate) mod selector;

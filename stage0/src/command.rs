@@ -10,6 +10,7 @@ mod list;
 mod login;
 mod logout;
 mod logs;
+mod network;
 mod prepare;
 mod push;
 mod rm;
@@ -124,6 +125,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<login::Login>(),
     Entry::of::<logout::Logout>(),
     Entry::group("image", image::define, image::run),
+    Entry::group("network", network::define, network::run),
     Entry::group("trust", trust::define, trust::run),
     Entry::of::<version::Version>(),
     Entry::of::<completion::Completion>(),
@@ -267,7 +269,11 @@ mod tests {
             "nonsense",
             "run",
             "run --nonsense a",
-            "run --net=bridge a",
+            "run --net=a,a b",
+            "run --net=none --port 1:1 a",
+            "run --port x a",
+            "run --dns x a",
+            "run --hosts-entry x a",
             "run a b",
             "image nonsense",
             "trust nonsense",

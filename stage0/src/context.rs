@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+use cni_glue::attach::Attacher;
 use image_store::Store;
 use pod::PodsDir;
 use pod::manifest::InsecureOption;
@@ -63,6 +64,16 @@ impl Context {
     /// The pods.
     pub(crate) fn pods(&self) -> PodsDir {
         PodsDir::new(&self.directories.data)
+    }
+
+    /// What puts pods into networks.
+    pub(crate) fn attacher(&self) -> Attacher {
+        let directories = &self.directories;
+        pod::network::attacher(
+            &directories.local_config,
+            &directories.system_config,
+            &directories.run,
+        )
     }
 
     /// Whether images run without verification.

@@ -11,7 +11,10 @@ use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::SigSet;
 use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 use pod::exit::FailureKind;
-use pod::stage1::{ENV_LAYERS_DIR, ENV_LOCK_FD, ENV_READY_FD, ENV_RUN_DIR, Readiness, Stage1};
+use pod::stage1::{
+    ENV_DIR, ENV_LAYERS_DIR, ENV_LOCAL_CONFIG, ENV_LOCK_FD, ENV_READY_FD, ENV_RUN, ENV_RUN_DIR,
+    ENV_SYSTEM_CONFIG, Readiness, Stage1,
+};
 use pod::{LockedPod, Phase};
 
 use crate::failure::Failure;
@@ -39,6 +42,10 @@ pub(crate) fn entry_point(
         .env(ENV_LOCK_FD, pod.lock().pass_on()?.to_string())
         .env(ENV_RUN_DIR, directories.pod_run(pod.uuid()))
         .env(ENV_LAYERS_DIR, directories.layers())
+        .env(ENV_DIR, &directories.data)
+        .env(ENV_RUN, &directories.run)
+        .env(ENV_LOCAL_CONFIG, &directories.local_config)
+        .env(ENV_SYSTEM_CONFIG, &directories.system_config)
         .env_remove(ENV_READY_FD);
     Ok(command)
 }

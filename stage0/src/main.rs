@@ -26,6 +26,8 @@ mod key_files;
 mod log_files;
 mod log_line;
 mod log_merge;
+mod network_gc;
+mod network_settings;
 mod output;
 mod passphrase;
 mod paths;

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::prepare::{self, PlannedApp, PodRequest};
 use crate::uuid_file::UuidFile;
 use crate::verify::{RunnableImage, Verifier};
-use crate::{app_config, image_choice, isolator, output};
+use crate::{app_config, image_choice, isolator, network_settings, output};
 
 /// A pod that has been prepared and not yet moved on, with what it needs kept in the store.
 #[derive(Debug)]
@@ -71,6 +71,8 @@ pub(crate) fn prepare(
         let execution = app_config::execution(arguments, image.image())?;
         planned.push(PlannedApp::new(name, arguments, execution, image));
     }
+    let exposed: Vec<_> = images.iter().map(RunnableImage::image).collect();
+    let network = network_settings::understand(pod.network, &exposed, context)?;
     for (at, image) in images.iter().enumerate() {
         let said = |other: &RunnableImage| other.proof() == image.proof();
         if !images.iter().take(at).any(said) {
@@ -81,7 +83,7 @@ pub(crate) fn prepare(
         uuid,
         name: pod.name,
         hostname: pod.hostname,
-        network: pod.net.into(),
+        network,
         streams,
         grace_period: pod.grace_period,
         remove_on_exit,

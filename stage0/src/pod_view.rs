@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use cni_glue::ports::PortMapping;
+use cni_glue::status::JoinedNetwork;
 use pod::control::LiveStatus;
 use pod::exit::{AppStatus, Outcome, PodExit};
 use pod::manifest::{InsecureOption, Network, PodManifest, VerificationRecord};
@@ -26,6 +28,12 @@ pub(crate) struct PodView {
     pub(crate) failure: Option<String>,
     pub(crate) hostname: Option<String>,
     pub(crate) network: Option<Network>,
+    /// The networks that it has joined.
+    pub(crate) networks: Vec<JoinedNetwork>,
+    /// Ports of the host that lead to it.
+    pub(crate) ports: Vec<PortMapping>,
+    /// Why it is not connected as it should be; only `status` looks.
+    pub(crate) network_failure: Option<String>,
     pub(crate) stage1: Option<String>,
     pub(crate) monitor_pid: Option<i32>,
     pub(crate) init_pid: Option<i32>,
@@ -97,6 +105,9 @@ pub(crate) fn look(
         failure: None,
         hostname: None,
         network: None,
+        networks: Vec::new(),
+        ports: Vec::new(),
+        network_failure: None,
         stage1: None,
         monitor_pid: live.map(|live| live.monitor_pid),
         init_pid: live.map(|live| live.init_pid),
@@ -126,11 +137,18 @@ pub(crate) fn look(
         Ok(None) => {}
         Err(error) => view.damaged = Some(Failure::from(error).line()),
     }
+    // A pod that has ended has no addresses any more, and a torn record of them says nothing.
+    if state == State::Running
+        && let Ok(Some(status)) = pod::network::load(&entry.path)
+    {
+        view.networks = status.networks;
+    }
     view.apps = apps(entry, &manifest, state, live);
     view.name = manifest.name;
     view.created = Some(manifest.created);
     view.hostname = Some(manifest.hostname);
     view.network = Some(manifest.network);
+    view.ports = manifest.ports;
     view.stage1 = Some(manifest.stage1.name);
     view.insecure_options = manifest.insecure_options;
     Ok(Some(view))
@@ -195,6 +213,29 @@ pub(crate) fn vouched(verification: &VerificationRecord) -> String {
         text.push_str(&format!(", rule {prefix:?} of {}", file.display()));
     }
     text
+}
+
+/// In words, which networks a pod was asked to join.
+pub(crate) fn selected(network: &Network) -> String {
+    match network {
+        Network::None => "none".to_owned(),
+        Network::Host => "host".to_owned(),
+        Network::All => "all".to_owned(),
+        Network::Named(requests) => {
+            let names: Vec<_> = requests.iter().map(|r| r.name.as_str()).collect();
+            names.join(",")
+        }
+    }
+}
+
+/// A port of the host and where it leads: `8080/tcp -> 80`.
+pub(crate) fn port_in_words(port: &PortMapping) -> String {
+    let first = port.container_port;
+    let inside = match port.count {
+        0 | 1 => first.to_string(),
+        count => format!("{first}-{}", first.saturating_add(count - 1)),
+    };
+    format!("{} -> {inside}", port.host_side())
 }
 
 /// In words, how a process ended.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pod::manifest::{
-    App, ImageRecord, InsecureOption, MANIFEST_FILE, MANIFEST_VERSION, Network, PodManifest,
-    Stage1Choice, Streams, VerificationRecord, app_dir,
+    App, ImageRecord, InsecureOption, MANIFEST_FILE, MANIFEST_VERSION, PodManifest, Stage1Choice,
+    Streams, VerificationRecord, app_dir,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
@@ -20,6 +20,7 @@ use trust::Verification;
 use crate::app_config::Execution;
 use crate::arguments::app::AppArguments;
 use crate::failure::Failure;
+use crate::network_settings::NetworkSettings;
 use crate::verify::RunnableImage;
 
 /// What is asked of a pod as a whole.
@@ -31,8 +32,8 @@ pub(crate) struct PodRequest {
     pub(crate) name: Option<PodName>,
     /// Its host name, if not the default.
     pub(crate) hostname: Option<String>,
-    /// Its network.
-    pub(crate) network: Network,
+    /// Its networks, and what names resolve to.
+    pub(crate) network: NetworkSettings,
     /// Where its output goes.
     pub(crate) streams: Streams,
     /// Time between the stop signal and SIGKILL.
@@ -192,7 +193,10 @@ fn manifest(request: PodRequest, stage1: &Stage1, apps: Vec<App>) -> PodManifest
             path: stage1.path.clone(),
         },
         hostname,
-        network: request.network,
+        network: request.network.selection,
+        ports: request.network.ports,
+        dns: request.network.dns,
+        hosts: request.network.hosts,
         streams: request.streams,
         grace_period_ms: u64::try_from(request.grace_period.as_millis()).unwrap_or(u64::MAX),
         remove_on_exit: request.remove_on_exit,

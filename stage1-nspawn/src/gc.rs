@@ -1,12 +1,15 @@
 //! The entry point `gc`: what a killed `run` may have left outside of the pod's folder.
 //!
 //! Mounts and namespaces die with the pod's processes; what can stay are cgroups, processes that are still on
-//! their way out, and the runtime folder.
+//! their way out, places in networks, and the runtime folder.
 
+use pod::PodUuid;
+use pod::manifest::{MANIFEST_FILE, Network, PodManifest};
 use stage1::failure::StartFailure;
 use stage1::monitor::{remove_run_dir, report_failure};
 
 use crate::cgroup::record;
+use crate::network::PodNetworks;
 use crate::place;
 
 /// Clears up after the pod in the working directory. The result is the exit code.
@@ -25,5 +28,22 @@ fn clear() -> Result<(), StartFailure> {
     for folder in record::load(&place.run_dir)? {
         crate::cgroup::removal::remove_tree(&folder)?;
     }
+    leave_networks()?;
     remove_run_dir(&place.run_dir)
+}
+
+/// A pod whose manifest can't be understood may have joined any.
+fn leave_networks() -> Result<(), StartFailure> {
+    let folder = std::env::current_dir().map_err(StartFailure::os("find the pod's folder"))?;
+    let network = PodManifest::load(&folder).map(|manifest| manifest.network);
+    if matches!(network, Ok(Network::None | Network::Host)) || !folder.join(MANIFEST_FILE).exists()
+    {
+        return Ok(());
+    }
+    let uuid: Option<PodUuid> = folder
+        .file_name()
+        .and_then(|name| name.to_str()?.parse().ok());
+    let uuid =
+        uuid.ok_or_else(|| StartFailure::other("the pod's folder has no UUID as its name"))?;
+    PodNetworks::of(uuid)?.leave()
 }

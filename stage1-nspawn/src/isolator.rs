@@ -7,11 +7,12 @@ use cni_glue::Netns;
 use pod::manifest::{Network, PodManifest};
 use pod::{AppName, PodUuid};
 use stage1::failure::StartFailure;
-use stage1::monitor::Isolator;
+use stage1::monitor::{Isolator, PodNetwork};
 use stage1::protocol::CgroupFds;
 
 use crate::cgroup::PodCgroups;
 use crate::init_process;
+use crate::network::{PodNetworks, failed};
 
 /// One pod in namespaces of its own.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(crate) struct Nspawn {
     uuid: PodUuid,
     run_dir: PathBuf,
     cgroups: Option<PodCgroups>,
+    networks: Option<PodNetworks>,
 }
 
 impl Nspawn {
@@ -27,6 +29,7 @@ impl Nspawn {
             uuid,
             run_dir: run_dir.to_path_buf(),
             cgroups: None,
+            networks: None,
         }
     }
 
@@ -43,14 +46,21 @@ impl Isolator for Nspawn {
         Ok(())
     }
 
-    fn network(&mut self, manifest: &PodManifest) -> Result<Option<OwnedFd>, StartFailure> {
+    // Made here and not with pod init's other namespaces: it takes as long as starting pod init, which doesn't
+    // need it until the apps start.
+    fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
         match manifest.network {
-            Network::Host => Ok(None),
-            // Made here and not with pod init's other namespaces: it takes as long as starting pod init,
-            // which doesn't need it until the apps start.
-            Network::None => Netns::with_loopback()
-                .map(|netns| Some(netns.into()))
-                .map_err(|error| StartFailure::other(error.to_string())),
+            Network::Host => Ok(PodNetwork::default()),
+            Network::None => Ok(PodNetwork {
+                namespace: Some(Netns::with_loopback().map_err(failed)?.into()),
+                ..PodNetwork::default()
+            }),
+            Network::All | Network::Named(_) => {
+                let cgroup = self.cgroups()?.path();
+                self.networks
+                    .insert(PodNetworks::of(self.uuid)?)
+                    .join(manifest, cgroup.as_deref())
+            }
         }
     }
 
@@ -70,8 +80,14 @@ impl Isolator for Nspawn {
     }
 
     fn clean_up(&mut self) -> Result<(), StartFailure> {
-        self.cgroups
+        let cgroups = self
+            .cgroups
             .take()
-            .map_or(Ok(()), |cgroups| cgroups.remove())
+            .map_or(Ok(()), |cgroups| cgroups.remove());
+        let networks = self
+            .networks
+            .take()
+            .map_or(Ok(()), |mut networks| networks.leave());
+        cgroups.and(networks)
     }
 }

@@ -7,6 +7,7 @@ mod cgroup;
 mod gc;
 mod init_process;
 mod isolator;
+mod network;
 mod run;
 
 use std::env;

@@ -28,7 +28,7 @@ pub enum ToInit {
     App(Box<AppSpec>),
     /// All apps have been named: start them. With it comes the pod's network namespace, unless the pod
     /// stays in the one that pod init is in.
-    Start,
+    Start(Names),
     /// End the pod.
     Stop {
         /// Time from the stop signal to SIGKILL.
@@ -56,10 +56,6 @@ pub enum ToInit {
 pub struct Setup {
     /// The pod's host name.
     pub hostname: String,
-    /// The text of `/etc/hosts`.
-    pub hosts: String,
-    /// The text of `/etc/resolv.conf`.
-    pub resolv_conf: String,
     /// Folder of unpacked layers.
     pub layers_dir: PathBuf,
     /// The pod's folder.
@@ -70,6 +66,16 @@ pub struct Setup {
     pub grace_period_ms: u64,
     /// Which protections the user gave up.
     pub insecure_options: BTreeSet<InsecureOption>,
+}
+
+/// What names resolve to in the pod. It is known only when the pod has joined its networks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Names {
+    /// The text of `/etc/hosts`.
+    pub hosts: String,
+    /// The text of `/etc/resolv.conf`.
+    pub resolv_conf: String,
 }
 
 /// One app, as pod init needs it.

@@ -96,7 +96,7 @@ fn command_lines_that_make_no_sense() {
         vec!["run"],
         vec!["run", "--no-such-flag", IMAGE],
         vec!["run", IMAGE, "argument without dashes"],
-        vec!["run", "--net=bridge", IMAGE],
+        vec!["run", "--net=a,a", IMAGE],
         vec!["run", "--grace-period=soon", IMAGE],
         vec!["run", IMAGE, "--env", "=x"],
         vec!["run", IMAGE, "---"],

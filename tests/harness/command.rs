@@ -35,9 +35,23 @@ enum Input {
 
 impl FairingCommand {
     pub(crate) fn new(host: &Host) -> Self {
-        let mut command = Command::new(host.binary());
+        let mut command = match host.network() {
+            None => {
+                let mut command = Command::new(host.binary());
+                // The machine's own network is no affair of the tests.
+                command.env_clear().env("FAIRING_NET", "none");
+                command
+            }
+            Some(network) => {
+                let mut command = Command::new("nsenter");
+                command
+                    .env_clear()
+                    .arg(format!("--net={network}"))
+                    .arg(host.binary());
+                command
+            }
+        };
         command
-            .env_clear()
             .env(
                 "PATH",
                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -50,6 +64,7 @@ impl FairingCommand {
                 "CONTAINERS_REGISTRIES_CONF",
                 host.base().join("containers/registries.conf"),
             )
+            .env("NETCONFPATH", host.base().join("cni"))
             .env(crate::host::MARKER, host.marker())
             .arg("--dir")
             .arg(host.data_dir())

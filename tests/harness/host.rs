@@ -38,6 +38,7 @@ pub struct Host {
     prepared: OwnedFd,
     check_at_end: bool,
     binary: PathBuf,
+    network: Option<String>,
 }
 
 /// What can be chosen before a [`Host`] is made.
@@ -46,12 +47,20 @@ pub struct HostBuilder {
     data_size: Option<String>,
     unchecked: bool,
     binary: Option<PathBuf>,
+    network: Option<String>,
 }
 
 impl HostBuilder {
     /// Uses another `fairing` than the one that `make build` makes.
     pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
         self.binary = Some(path.into());
+        self
+    }
+
+    /// Runs all commands on that computer. Without this, they run on the machine's own network, and pods that ask
+    /// for no network get none.
+    pub fn on(mut self, computer: &crate::Computer) -> Self {
+        self.network = Some(computer.path());
         self
     }
 
@@ -104,6 +113,7 @@ impl HostBuilder {
             prepared,
             check_at_end: !self.unchecked,
             binary: self.binary.unwrap_or_else(fairing_binary),
+            network: self.network,
         }
     }
 }
@@ -161,6 +171,10 @@ impl Host {
 
     pub(crate) fn binary(&self) -> &Path {
         &self.binary
+    }
+
+    pub(crate) fn network(&self) -> Option<&str> {
+        self.network.as_deref()
     }
 
     pub(crate) fn marker(&self) -> String {

@@ -69,6 +69,11 @@ impl Process {
         })
     }
 
+    /// Kills it with SIGKILL; one that has ended meanwhile is no failure.
+    pub fn kill(&self) {
+        crate::host::kill(self.pid, crate::Signal::KILL);
+    }
+
     /// Whether the process still exists and is no zombie.
     pub fn is_alive(&self) -> bool {
         Self::read(self.pid).is_some_and(|now| now.parent == self.parent && now.state != 'Z')

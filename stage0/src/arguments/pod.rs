@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use pod::PodName;
-use pod::manifest::{DEFAULT_GRACE, Network};
+use pod::manifest::DEFAULT_GRACE;
 
 use super::app::AppArguments;
 use super::duration;
 use super::image_flags::Pull;
+use super::network::NetworkArguments;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -23,9 +24,8 @@ pub(crate) struct PodArguments {
     /// Host name that the apps see [default: the pod's name]
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub(crate) hostname: Option<String>,
-    /// Network of the pod
-    #[arg(long, value_enum, value_name = "NETWORK", default_value_t)]
-    pub(crate) net: Net,
+    #[command(flatten)]
+    pub(crate) network: NetworkArguments,
     /// Time between the stop signal and SIGKILL
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
     pub(crate) grace_period: Duration,
@@ -38,25 +38,6 @@ pub(crate) struct PodArguments {
     /// File to write the pod's UUID to, before anything can fail
     #[arg(long, value_name = "FILE")]
     pub(crate) uuid_file_save: Option<PathBuf>,
-}
-
-/// What `--net` may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Net {
-    /// Nothing but a loopback of its own
-    #[default]
-    None,
-    /// The host's
-    Host,
-}
-
-impl From<Net> for Network {
-    fn from(net: Net) -> Self {
-        match net {
-            Net::None => Self::None,
-            Net::Host => Self::Host,
-        }
-    }
 }
 
 /// Puts the apps of a pod together.

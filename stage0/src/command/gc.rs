@@ -54,6 +54,7 @@ impl Subcommand for Gc {
             prepared(entry).elapsed() >= self.expire_prepared
         });
         sweep.phase(Phase::Garbage, |_| true);
+        sweep.networks();
         sweep.images();
         match sweep.first {
             None => Ok(0),
@@ -104,6 +105,13 @@ impl Sweep<'_> {
             remove(pod, self.context).and_then(|()| output::line(&format!("{} removed", of(uuid))));
         if let Err(failure) = removed {
             self.failed(&of(uuid), failure);
+        }
+    }
+
+    /// What pods hold that were killed and are kept for a while yet.
+    fn networks(&mut self) {
+        for failure in crate::network_gc::clear(self.context) {
+            self.failed("networks", failure);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::arguments::listing::ListArguments;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
-use crate::pod_view::{PodView, given_up, look};
+use crate::pod_view::{PodView, given_up, look, port_in_words};
 use crate::table::{Table, ago};
 
 /// Arguments of `list`.
@@ -51,7 +51,14 @@ impl List {
             heading.push("DIGEST");
         }
         heading.extend(["STATE", "CREATED"]);
-        // Only where there is something to be said: it should catch the eye.
+        // Only where there is something to be said.
+        let connected = views
+            .iter()
+            .any(|view| !view.networks.is_empty() || !view.ports.is_empty());
+        if connected {
+            heading.extend(["ADDRESS", "PORTS"]);
+        }
+        // As above; it should catch the eye.
         let insecure = views.iter().any(|view| !view.insecure_options.is_empty());
         if insecure {
             heading.push("INSECURE");
@@ -73,6 +80,18 @@ impl List {
                 (None, Some(code)) => format!("{} ({code})", view.state),
                 (None, None) => view.state.to_string(),
             };
+            let addresses: Vec<_> = view
+                .networks
+                .iter()
+                .flat_map(|network| &network.addresses)
+                .map(|address| address.address.address().to_string())
+                .collect();
+            let ports: Vec<_> = view.ports.iter().map(port_in_words).collect();
+            let or_none = |words: Vec<String>| match words.is_empty() {
+                true => "-".to_owned(),
+                false => words.join(", "),
+            };
+            let (addresses, ports) = (or_none(addresses), or_none(ports));
             let mut row = |app: &str, image: &str, digest: &str| {
                 let mut cells = vec![
                     uuid.clone(),
@@ -84,6 +103,9 @@ impl List {
                     cells.push(digest.to_owned());
                 }
                 cells.extend([state.clone(), created.clone()]);
+                if connected {
+                    cells.extend([addresses.clone(), ports.clone()]);
+                }
                 if insecure {
                     cells.push(given_up(&view.insecure_options));
                 }

@@ -12,7 +12,7 @@ use crate::arguments::{Format, duration};
 use crate::connection::{connect_when_up, live_status};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::pod_view::{PodView, ended, given_up, look, vouched};
+use crate::pod_view::{PodView, ended, given_up, look, port_in_words, selected, vouched};
 use crate::{ending, output};
 
 /// Arguments of `status`.
@@ -80,7 +80,24 @@ fn view(context: &Context, entry: &PodEntry) -> Result<Option<PodView>, Failure>
         },
         _ => None,
     };
-    look(entry, live.as_ref())
+    let mut view = look(entry, live.as_ref())?;
+    if let (Some(view), Some(live)) = (&mut view, &live)
+        && !view.networks.is_empty()
+    {
+        view.network_failure = network_failure(context, view.uuid, live.init_pid);
+    }
+    Ok(view)
+}
+
+/// What the networks' plugins say is missing.
+fn network_failure(context: &Context, uuid: pod::PodUuid, init_pid: i32) -> Option<String> {
+    let attacher = context.attacher();
+    // A pod that ends meanwhile lacks nothing.
+    let path = format!("/proc/{init_pid}/ns/net");
+    let mut netns = cni_glue::Netns::open(std::path::Path::new(&path)).ok()?;
+    let container = pod::network::container(uuid).ok()?;
+    let failure = attacher.check(&container, &mut netns).err()?;
+    Some(failure.to_string())
 }
 
 /// `key=value` lines.
@@ -114,12 +131,26 @@ fn lines(view: &PodView) -> String {
     if let Some(failure) = &view.failure {
         line("failure", failure.clone());
     }
-    if let Some(network) = view.network {
-        let word = match network {
-            pod::manifest::Network::None => "none",
-            pod::manifest::Network::Host => "host",
-        };
-        line("networks", word.to_owned());
+    if let Some(network) = &view.network {
+        line("networks", selected(network));
+    }
+    for network in &view.networks {
+        let addresses: Vec<_> = network
+            .addresses
+            .iter()
+            .map(|address| address.address.to_string())
+            .collect();
+        let key = format!("network-{}", network.name);
+        line(
+            &key,
+            format!("{} {}", network.interface, addresses.join(" ")),
+        );
+    }
+    for port in &view.ports {
+        line("port", port_in_words(port));
+    }
+    if let Some(failure) = &view.network_failure {
+        line("network-failure", failure.clone());
     }
     if !view.insecure_options.is_empty() {
         line("insecure-options", given_up(&view.insecure_options));

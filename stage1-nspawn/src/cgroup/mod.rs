@@ -91,6 +91,13 @@ impl PodCgroups {
         limits::apply(self.placement.version, &hierarchies, app, resources)
     }
 
+    /// The pod's cgroup below the root of its hierarchy, as plugins of networks are told of it.
+    pub(crate) fn path(&self) -> Option<String> {
+        let root = &self.placement.hierarchies.first()?.mount_point;
+        let below = self.folders.first()?.strip_prefix(root).ok()?;
+        Some(format!("/{}", below.to_str()?))
+    }
+
     /// Descriptors for pod init itself: folder for `CLONE_INTO_CGROUP`, or `tasks` files.
     pub(crate) fn for_init(&self) -> Result<(Option<OwnedFd>, Vec<OwnedFd>), StartFailure> {
         match self.placement.version {

@@ -94,7 +94,8 @@ fn prepare(monitor: &SeqPacket) -> Result<(Setup, Vec<PreparedApp>), StartFailur
     loop {
         match next()? {
             (ToInit::App(spec), fds) => prepared.push(PreparedApp::new(*spec, fds, &storage)?),
-            (ToInit::Start, fds) => {
+            (ToInit::Start(names), fds) => {
+                root.write_names(&names)?;
                 if let Some(network) = fds.first() {
                     move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
                         .map_err(StartFailure::os("enter the pod's network namespace"))?;

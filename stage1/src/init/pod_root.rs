@@ -20,7 +20,7 @@ use rustix::process::{chdir, fchdir, pivot_root};
 use crate::app::devices::mount_detached;
 use crate::app::rootfs::POD_ROOT;
 use crate::failure::StartFailure;
-use crate::protocol::Setup;
+use crate::protocol::{Names, Setup};
 
 const FOLDERS: [&str; 9] = [
     "rootfs",
@@ -53,13 +53,20 @@ impl PodRoot {
         for name in ["hosts", "hostname", "resolv.conf"] {
             write_file(&root, &format!("mount-points/etc/{name}"), "")?;
         }
-        write_file(&root, "etc/hosts", &setup.hosts)?;
         write_file(&root, "etc/hostname", &format!("{}\n", setup.hostname))?;
-        write_file(&root, "etc/resolv.conf", &setup.resolv_conf)?;
+        // Apps' roots are made with these files as mounts, before it is known what they say.
+        write_file(&root, "etc/hosts", "")?;
+        write_file(&root, "etc/resolv.conf", "")?;
         let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
         move_mount(root.as_fd(), "", CWD, POD_ROOT, whole).map_err(failed)?;
         move_mount(shm.as_fd(), "", root.as_fd(), "shm", whole).map_err(failed)?;
         Ok(Self(root))
+    }
+
+    /// Fills the files that tell what names resolve to.
+    pub(super) fn write_names(&self, names: &Names) -> Result<(), StartFailure> {
+        fill_file(&self.0, "etc/hosts", &names.hosts)?;
+        fill_file(&self.0, "etc/resolv.conf", &names.resolv_conf)
     }
 
     /// Enters the root. The host's mounts are gone from this namespace afterwards.
@@ -79,7 +86,18 @@ fn failed(errno: Errno) -> StartFailure {
 }
 
 fn write_file(root: &OwnedFd, path: &str, text: &str) -> Result<(), StartFailure> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    write(root, path, OFlags::CREATE | OFlags::EXCL, text)
+}
+
+fn fill_file(root: &OwnedFd, path: &str, text: &str) -> Result<(), StartFailure> {
+    match text {
+        "" => Ok(()),
+        text => write(root, path, OFlags::empty(), text),
+    }
+}
+
+fn write(root: &OwnedFd, path: &str, how: OFlags, text: &str) -> Result<(), StartFailure> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | how;
     let what = format!("write the pod's /{path}");
     let file =
         openat(root, path, flags, Mode::from_raw_mode(0o644)).map_err(StartFailure::os(&what))?;

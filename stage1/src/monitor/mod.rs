@@ -5,6 +5,7 @@
 mod cri_log;
 mod event_loop;
 mod exec;
+mod names;
 mod pump;
 mod records;
 mod streams;
@@ -21,14 +22,16 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use pod::control::SOCKET_FILE;
 use pod::exit::FailureKind;
-use pod::manifest::{Network, PodManifest};
+use pod::manifest::PodManifest;
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::{Listener, SeqPacket};
 use pod::stage1::Readiness;
 use pod::{AppName, Phase};
 
 use crate::failure::StartFailure;
-use crate::protocol::{AppSpec, CgroupFds, FromInit, Setup, ToInit};
+use crate::protocol::{AppSpec, CgroupFds, FromInit, Names, Setup, ToInit};
+
+pub use self::names::PodNetwork;
 
 /// What only the isolator knows: where the pod runs.
 pub trait Isolator {
@@ -51,16 +54,16 @@ pub trait Isolator {
     fn start(&mut self, manifest: &PodManifest, init_end: OwnedFd)
     -> Result<OwnedFd, StartFailure>;
 
-    /// Makes the pod's network. `None` if it is the host's, or not for pod init to enter.
+    /// Makes the pod's network and joins what it is to join.
     ///
     /// # Errors
     /// What failed, on what.
-    fn network(&mut self, manifest: &PodManifest) -> Result<Option<OwnedFd>, StartFailure>;
+    fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure>;
 
     /// How often the kernel killed a process of this app because its memory limit was reached.
     fn oom_kills(&self, app: &AppName) -> u64;
 
-    /// Removes what [`Isolator::prepare`] made. Nothing of the pod runs any more.
+    /// Removes what [`Isolator::prepare`] and [`Isolator::network`] made. Nothing of the pod runs any more.
     ///
     /// # Errors
     /// What failed, on what.
@@ -169,8 +172,12 @@ fn tell_init(
         init.send(&ToInit::App(Box::new(spec)), &borrowed)?;
     }
     let network = isolator.network(manifest)?;
-    let network: Vec<_> = network.iter().map(AsFd::as_fd).collect();
-    Ok(init.send(&ToInit::Start, &network)?)
+    let names = Names {
+        hosts: names::hosts(manifest, &network),
+        resolv_conf: names::resolv_conf(manifest, &network),
+    };
+    let namespace: Vec<_> = network.namespace.iter().map(AsFd::as_fd).collect();
+    Ok(init.send(&ToInit::Start(names), &namespace)?)
 }
 
 /// Why pod init is gone before it was told everything, if it said so.
@@ -189,33 +196,14 @@ fn last_words(init: &SeqPacket) -> Option<StartFailure> {
 }
 
 fn setup(manifest: &PodManifest, pod_dir: &Path, layers_dir: &Path) -> Setup {
-    let (hosts, resolv_conf) = match manifest.network {
-        Network::None => (String::new(), String::new()),
-        Network::Host => (host_file("/etc/hosts"), host_file("/etc/resolv.conf")),
-    };
-    let hosts = if hosts.is_empty() {
-        format!(
-            "127.0.0.1\tlocalhost {0}\n::1\tlocalhost ip6-localhost {0}\n",
-            manifest.hostname
-        )
-    } else {
-        hosts
-    };
     Setup {
         hostname: manifest.hostname.clone(),
-        hosts,
-        resolv_conf,
         layers_dir: layers_dir.to_path_buf(),
         pod_dir: pod_dir.to_path_buf(),
         discard_changes: manifest.remove_on_exit,
         grace_period_ms: manifest.grace_period_ms,
         insecure_options: manifest.insecure_options.clone(),
     }
-}
-
-/// A pod on the host's network resolves names as the host does; a host without the file has none to show.
-fn host_file(path: &str) -> String {
-    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 /// Signals that the monitor handles; they wait in its signal descriptor.

@@ -1,0 +1,121 @@
+//! Where a pod's networks are configured, where their state is kept, and what a running pod has of them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cni_glue::attach::Attacher;
+use cni_glue::config::ConfigFolder;
+use cni_glue::id::ContainerId;
+use cni_glue::runtime::{PluginFolders, Runtime};
+use cni_glue::status::{NetworkStatus, STATUS_VERSION};
+
+use crate::error::PodError;
+use crate::id::PodUuid;
+use crate::phase::State;
+use crate::pods_dir::PodsDir;
+use crate::record;
+
+/// The record of a pod's networks in its folder.
+pub const NETWORK_FILE: &str = "network.json";
+
+/// Where every runtime of CNI looks, unless [`ENV_SHARED_CONFIG`] says otherwise.
+const SHARED_CONFIG: &str = "/etc/cni/net.d";
+/// The variable by which CNI's own tool is told of that folder.
+const ENV_SHARED_CONFIG: &str = "NETCONFPATH";
+/// Folders of plugins, unless `CNI_PATH` says otherwise.
+const PLUGINS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
+/// The variable by which CNI names the folders of plugins.
+const ENV_PLUGINS: &str = "CNI_PATH";
+/// How long one call of a plugin may take.
+const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// In order of precedence.
+fn config_folders(local_config: &Path, system_config: &Path) -> Vec<ConfigFolder> {
+    let folder = |path: PathBuf, own| ConfigFolder { path, own };
+    vec![
+        folder(local_config.join("net.d"), true),
+        folder(system_config.join("net.d"), true),
+        folder(
+            env::var_os(ENV_SHARED_CONFIG).map_or_else(|| SHARED_CONFIG.into(), PathBuf::from),
+            false,
+        ),
+    ]
+}
+
+/// What puts pods into networks. `run` is the folder of what lives until the next boot.
+pub fn attacher(local_config: &Path, system_config: &Path, run: &Path) -> Attacher {
+    let plugins = match env::var_os(ENV_PLUGINS) {
+        Some(paths) => env::split_paths(&paths).collect(),
+        None => PLUGINS.iter().map(PathBuf::from).collect(),
+    };
+    Attacher {
+        folders: config_folders(local_config, system_config),
+        runtime: Runtime {
+            plugins: PluginFolders(plugins),
+            state: run.join("cni"),
+            timeout: PLUGIN_TIMEOUT,
+        },
+    }
+}
+
+/// What CNI calls a pod.
+///
+/// # Errors
+/// None for a UUID; [`PodError::Protocol`] stands for it.
+pub fn container(uuid: PodUuid) -> Result<ContainerId, PodError> {
+    uuid.to_string()
+        .parse()
+        .map_err(|error: cni_glue::id::InvalidName| PodError::Protocol(error.to_string()))
+}
+
+/// Whether what a container has of the networks must stay: it is a pod that somebody holds, or one that can't be
+/// looked at, or another runtime's.
+pub fn is_live(pods: &PodsDir, container: &ContainerId) -> bool {
+    let Ok(uuid) = container.as_str().parse::<PodUuid>() else {
+        return true;
+    };
+    let state = || match pods.by_uuid(uuid)? {
+        // It may have moved on meanwhile: who starts a pod moves it from one phase to the next.
+        None => pods.by_uuid(uuid)?.map(|entry| entry.state()).transpose(),
+        Some(entry) => entry.state().map(Some),
+    };
+    match state() {
+        Ok(None) => false,
+        Ok(Some(state)) => matches!(state, State::Preparing | State::Running | State::Deleting),
+        Err(_) => true,
+    }
+}
+
+/// The networks of the pod in `folder`; `None` if it has joined none.
+///
+/// # Errors
+/// As [`record::read`].
+pub fn load(folder: &Path) -> Result<Option<NetworkStatus>, PodError> {
+    match record::read(&folder.join(NETWORK_FILE), STATUS_VERSION) {
+        Ok(status) => Ok(Some(status)),
+        Err(PodError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_is_live_while_somebody_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pods = PodsDir::new(folder.path());
+        let pod = pods.create(PodUuid::random()).unwrap();
+        let id = container(pod.uuid()).unwrap();
+        assert!(is_live(&pods, &id));
+        drop(pod);
+        assert!(!is_live(&pods, &id));
+        assert!(!is_live(&pods, &container(PodUuid::random()).unwrap()));
+        // Another runtime's.
+        assert!(is_live(&pods, &"0123abc".parse().unwrap()));
+    }
+}

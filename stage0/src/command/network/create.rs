@@ -1,0 +1,139 @@
+//! `fairing network create`: writes a network's configuration into the administrator's folder.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
+use clap::{Args, ValueEnum};
+use cni_glue::builtin::{BuiltinConfig, PLUGIN_TYPE};
+use cni_glue::config::{NetworkList, Source};
+use cni_glue::id::NetworkName;
+use cni_glue::subnet::IpNet;
+use serde_json::{Map, Value, json};
+
+use crate::command::Subcommand;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::network_settings::networks;
+use crate::output;
+
+/// Arguments of `network create`.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Name of the network
+    #[arg(value_name = "NETWORK")]
+    name: NetworkName,
+    /// Kind of the network
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    mode: Mode,
+    /// Addresses of the network [default: some that the host doesn't use]
+    #[arg(long, value_name = "ADDRESS/PREFIX")]
+    subnet: Option<IpNet>,
+    /// IPv6 addresses of the network [default: some of this machine's own]
+    #[arg(long, value_name = "ADDRESS/PREFIX")]
+    subnet6: Option<IpNet>,
+    /// Without a way out: pods reach the host and each other
+    #[arg(long)]
+    restricted: bool,
+    /// Interface of the host that a macvlan is made on [default: the way out]
+    #[arg(long, value_name = "INTERFACE")]
+    master: Option<String>,
+    /// Largest packet [default: as the way out]
+    #[arg(long, value_name = "BYTES")]
+    mtu: Option<u32>,
+}
+
+/// Kinds of built-in networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Mode {
+    /// A bridge that pods share
+    #[default]
+    Bridge,
+    /// A pair of interfaces for each pod
+    Ptp,
+    /// Interfaces on top of one of the host's
+    Macvlan,
+}
+
+impl Subcommand for Create {
+    const NAME: &'static str = "create";
+    const ABOUT: &'static str = "Configure a network that needs no plugin";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        if networks(context)?.get(&self.name).is_some() {
+            return Err(Failure::Other(format!(
+                "there is a network {} already",
+                self.name
+            )));
+        }
+        if matches!(self.name.as_str(), "none" | "host" | "all") {
+            return Err(Failure::Usage(format!(
+                "{} can't be the name of a network: --net={0} means something else",
+                self.name
+            )));
+        }
+        let text = format!("{:#}\n", self.configuration());
+        self.check(&text)?;
+        let folder = context.directories.local_config.join("net.d");
+        fs::create_dir_all(&folder).map_err(Failure::io("create", &folder))?;
+        let path = folder.join(format!("{}.conflist", self.name));
+        // Seen whole or not at all: pods may be starting.
+        let staged = folder.join(format!(".{}.new", self.name));
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o644)
+            .open(&staged)
+            .map_err(Failure::io("create", &staged))?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(Failure::io("write", &staged))?;
+        fs::rename(&staged, &path).map_err(Failure::io("rename", &path))?;
+        output::line(&path.display().to_string())?;
+        Ok(0)
+    }
+}
+
+impl Create {
+    fn configuration(&self) -> Value {
+        let mode = match self.mode {
+            Mode::Bridge => "bridge",
+            Mode::Ptp => "ptp",
+            Mode::Macvlan => "macvlan",
+        };
+        let mut plugin = Map::new();
+        plugin.insert("type".into(), json!(PLUGIN_TYPE));
+        plugin.insert("mode".into(), json!(mode));
+        for (key, value) in [
+            ("subnet", self.subnet.map(|net| json!(net))),
+            ("subnet6", self.subnet6.map(|net| json!(net))),
+            ("restricted", self.restricted.then_some(Value::Bool(true))),
+            ("master", self.master.as_ref().map(|name| json!(name))),
+            ("mtu", self.mtu.map(|mtu| json!(mtu))),
+        ] {
+            plugin.extend(value.map(|value| (key.to_owned(), value)));
+        }
+        plugin.insert(
+            "capabilities".into(),
+            match self.mode {
+                Mode::Macvlan => json!({"ips": true, "mac": true}),
+                _ => json!({"portMappings": true, "ips": true, "mac": true}),
+            },
+        );
+        json!({"cniVersion": "1.1.0", "name": self.name, "plugins": [plugin]})
+    }
+
+    /// What can't be used is not written.
+    fn check(&self, text: &str) -> Result<(), Failure> {
+        let unusable = |error: &dyn std::fmt::Display| {
+            Failure::Usage(format!("network {}: {error}", self.name))
+        };
+        let list = NetworkList::parse(text.as_bytes(), Source::BuiltIn)
+            .map_err(|error| unusable(&error))?;
+        for plugin in &list.plugins {
+            BuiltinConfig::parse(&list.name, &plugin.fields).map_err(|error| unusable(&error))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! `fairing network list`.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{plugins, source};
+use crate::arguments::Format;
+use crate::command::Subcommand;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::network_settings::networks;
+use crate::output;
+use crate::table::Table;
+
+/// Arguments of `network list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// How to show the networks
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Row {
+    name: String,
+    plugins: Vec<String>,
+    source: String,
+}
+
+impl Subcommand for List {
+    const NAME: &'static str = "list";
+    const ABOUT: &'static str = "List networks, in the order of their interfaces";
+    const ALIASES: &'static [&'static str] = &["ls"];
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let networks = networks(context)?;
+        for broken in networks.broken() {
+            output::warn(&broken.to_string());
+        }
+        let rows: Vec<Row> = networks
+            .lists()
+            .iter()
+            .map(|list| Row {
+                name: list.name.to_string(),
+                plugins: plugins(list),
+                source: source(list),
+            })
+            .collect();
+        match self.format {
+            Format::Json => output::json(&rows)?,
+            Format::Text => {
+                let mut table = Table::new(&["NAME", "PLUGINS", "SOURCE"]);
+                for row in rows {
+                    table.row(vec![row.name, row.plugins.join(", "), row.source]);
+                }
+                output::text(&table.render(true))?;
+            }
+        }
+        Ok(0)
+    }
+}

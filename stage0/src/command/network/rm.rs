@@ -1,0 +1,63 @@
+//! `fairing network rm`: removes a network's configuration.
+
+use std::fs;
+
+use clap::Args;
+use cni_glue::config::Source;
+use cni_glue::id::NetworkName;
+
+use super::find;
+use crate::command::{Subcommand, for_each};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::network_gc::clear;
+
+/// Arguments of `network rm`.
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    /// Names of the networks
+    #[arg(value_name = "NETWORK", required = true)]
+    names: Vec<NetworkName>,
+}
+
+impl Subcommand for Rm {
+    const NAME: &'static str = "rm";
+    const ABOUT: &'static str = "Remove the configuration of networks that no pod is in";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let code = for_each(self.names, |name| remove(&name, context))?;
+        // Bridges go when nobody is in them.
+        for_each(clear(context), Err).map(|_| code)
+    }
+}
+
+fn remove(name: &NetworkName, context: &Context) -> Result<(), Failure> {
+    let list = find(context, name)?;
+    let Source::File(path) = &list.source else {
+        return Err(Failure::Other(format!(
+            "network {name} is built in; a network of that name in {} takes its place",
+            context.directories.local_config.join("net.d").display()
+        )));
+    };
+    if !path.starts_with(&context.directories.local_config) {
+        return Err(Failure::Other(format!(
+            "network {name} is not the administrator's: it is configured in {}",
+            path.display()
+        )));
+    }
+    for entry in context.pods().in_phase(pod::Phase::Run)? {
+        let joined = pod::network::load(&entry.path).ok().flatten();
+        let is_in = joined.is_some_and(|status| status.networks.iter().any(|n| n.name == *name));
+        if is_in
+            && entry
+                .state()
+                .is_ok_and(|state| state == pod::State::Running)
+        {
+            return Err(Failure::Other(format!(
+                "network {name} is in use: pod {} is in it",
+                entry.uuid
+            )));
+        }
+    }
+    fs::remove_file(path).map_err(Failure::io("remove", path))
+}

@@ -1,0 +1,123 @@
+//! What a pod is to have of networks: the flags, understood, and compared with what is configured.
+
+use cni_glue::config::{Networks, Selection};
+use cni_glue::names::{DnsOptions, HostsEntry};
+use cni_glue::ports::{PortMapping, Protocol};
+use image_store::Image;
+
+use crate::arguments::network::NetworkArguments;
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// How an image names its ports: a label of this prefix and the name, whose value is `PORT[/PROTOCOL]`.
+const PORT_LABEL: &str = "io.fairing.port.";
+
+/// The part of a pod's manifest that is about networks.
+#[derive(Debug)]
+pub(crate) struct NetworkSettings {
+    /// Which.
+    pub(crate) selection: Selection,
+    /// Ports of the host.
+    pub(crate) ports: Vec<PortMapping>,
+    /// Whom to ask for names.
+    pub(crate) dns: DnsOptions,
+    /// Lines of `/etc/hosts`.
+    pub(crate) hosts: Vec<HostsEntry>,
+}
+
+/// Understands the flags.
+///
+/// # Errors
+/// [`Failure::Usage`] for what makes no sense, another one for networks that there are not.
+pub(crate) fn understand(
+    arguments: NetworkArguments,
+    images: &[&Image],
+    context: &Context,
+) -> Result<NetworkSettings, Failure> {
+    let usage =
+        |flag: &str, error: &dyn std::fmt::Display| Failure::Usage(format!("{flag}: {error}"));
+    fn words(values: &[String]) -> impl Iterator<Item = &str> {
+        values.iter().map(String::as_str)
+    }
+    let selection =
+        Selection::parse(words(&arguments.net)).map_err(|error| usage("--net", &error))?;
+    if !arguments.port.is_empty() && matches!(selection, Selection::None | Selection::Host) {
+        return Err(Failure::Usage(
+            "--port is for pods that join a network: with --net=host the pod's ports are the host's, and \
+             with --net=none nobody reaches them"
+                .to_owned(),
+        ));
+    }
+    let ports = arguments
+        .port
+        .iter()
+        .map(|port| port.resolve(|name| named_port(images, name)))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| usage("--port", &error))?;
+    let dns = DnsOptions::parse(
+        words(&arguments.dns),
+        words(&arguments.dns_search),
+        words(&arguments.dns_opt),
+    )
+    .map_err(|error| usage("--dns", &error))?;
+    require(&selection, context)?;
+    Ok(NetworkSettings {
+        selection,
+        ports,
+        dns,
+        hosts: arguments.hosts_entry,
+    })
+}
+
+/// Refuses networks that there are not. The default network is there in any case.
+fn require(selection: &Selection, context: &Context) -> Result<(), Failure> {
+    let is_sure = match selection {
+        Selection::None | Selection::Host | Selection::All => true,
+        Selection::Named(requests) => requests
+            .iter()
+            .all(|request| request.name.as_str() == "default"),
+    };
+    if !is_sure {
+        networks(context)?
+            .select(selection)
+            .map_err(|error| Failure::Other(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The networks that are configured.
+///
+/// # Errors
+/// If a file can't be read or understood.
+pub(crate) fn networks(context: &Context) -> Result<Networks, Failure> {
+    Networks::load(&context.attacher().folders).map_err(|error| Failure::Other(error.to_string()))
+}
+
+fn named_port(images: &[&Image], name: &str) -> Option<(u16, Protocol)> {
+    let label = format!("{PORT_LABEL}{name}");
+    let configs = images
+        .iter()
+        .filter_map(|image| image.config().config().as_ref());
+    let mut ports = configs.filter_map(|config| parse_port(config.labels().as_ref()?.get(&label)?));
+    ports.next()
+}
+
+fn parse_port(text: &str) -> Option<(u16, Protocol)> {
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let number = number.parse().ok().filter(|number| *number > 0)?;
+    Some((number, protocol.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_give_ports_names() {
+        assert_eq!(parse_port("80"), Some((80, Protocol::Tcp)));
+        assert_eq!(parse_port("53/udp"), Some((53, Protocol::Udp)));
+        for bad in ["", "0", "65536", "x", "80/icmp"] {
+            assert_eq!(parse_port(bad), None, "{bad}");
+        }
+    }
+}

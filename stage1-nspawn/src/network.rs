@@ -1,0 +1,100 @@
+//! A pod's places in networks: taken when it starts, given back when it has ended or was killed.
+
+use std::path::{Path, PathBuf};
+
+use cni_glue::attach::{AttachRequest, Attacher, peer_names};
+use cni_glue::id::ContainerId;
+use cni_glue::ports::HeldPorts;
+use cni_glue::{Netns, NetworkError};
+use nix::unistd::dup;
+use pod::manifest::PodManifest;
+use pod::network::{NETWORK_FILE, attacher, container, is_live};
+use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_SYSTEM_CONFIG};
+use pod::{PodUuid, PodsDir, record};
+use stage1::failure::StartFailure;
+use stage1::monitor::PodNetwork;
+
+use crate::variable;
+
+/// What a pod has of networks.
+#[derive(Debug)]
+pub(crate) struct PodNetworks {
+    attacher: Attacher,
+    container: ContainerId,
+    pods: PodsDir,
+    /// The pod's namespace, while its monitor lives.
+    namespace: Option<Netns>,
+    /// Keeps other programs away from the pod's ports.
+    _ports: Option<HeldPorts>,
+}
+
+pub(crate) fn failed(error: NetworkError) -> StartFailure {
+    StartFailure::other(error.to_string())
+}
+
+impl PodNetworks {
+    /// Of that pod, joined or not. The environment says where networks are.
+    pub(crate) fn of(uuid: PodUuid) -> Result<Self, StartFailure> {
+        let folder = |name| variable(name).map(PathBuf::from);
+        Ok(Self {
+            attacher: attacher(
+                &folder(ENV_LOCAL_CONFIG)?,
+                &folder(ENV_SYSTEM_CONFIG)?,
+                &folder(ENV_RUN)?,
+            ),
+            container: container(uuid)?,
+            pods: PodsDir::new(&folder(ENV_DIR)?),
+            namespace: None,
+            _ports: None,
+        })
+    }
+
+    /// Makes the pod's namespace and joins its networks. What came of it is written to the pod's folder, which is
+    /// the working directory.
+    pub(crate) fn join(
+        &mut self,
+        manifest: &PodManifest,
+        cgroup: Option<&str>,
+    ) -> Result<PodNetwork, StartFailure> {
+        let mut netns = Netns::with_loopback().map_err(failed)?;
+        let request = AttachRequest {
+            container: &self.container,
+            name: manifest.name.as_ref().map(pod::PodName::as_str),
+            selection: &manifest.network,
+            ports: &manifest.ports,
+            dns: &manifest.dns,
+            bandwidth: None,
+            cgroup_path: cgroup,
+        };
+        let pods = &self.pods;
+        let attached = self
+            .attacher
+            .attach(&request, &mut netns, &|other| is_live(pods, other))
+            .map_err(failed)?;
+        let namespace = dup(&netns).map_err(StartFailure::os("keep the network namespace"))?;
+        self.namespace = Some(netns);
+        self._ports = Some(attached.held);
+        record::create(Path::new(NETWORK_FILE), &attached.status)?;
+        let peers = self
+            .attacher
+            .peers(&attached.status, &self.container)
+            .map_err(failed)?;
+        Ok(PodNetwork {
+            namespace: Some(namespace),
+            peers: peer_names(&peers)
+                .map(|(ip, name)| (ip, name.to_owned()))
+                .collect(),
+            status: attached.status,
+        })
+    }
+
+    /// Takes the pod out of its networks. Nothing of it runs any more.
+    pub(crate) fn leave(&mut self) -> Result<(), StartFailure> {
+        let netns = self.namespace.as_mut();
+        self.attacher
+            .detach(&self.container, netns)
+            .map_err(failed)?;
+        self.namespace = None;
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! What names resolve to in a pod: the texts of its `/etc/hosts` and `/etc/resolv.conf`.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+
+use cni_glue::names::{self, DnsMode, DnsOptions};
+use cni_glue::status::NetworkStatus;
+use pod::manifest::{Network, PodManifest};
+
+/// What an isolator made of a pod's network.
+#[derive(Debug, Default)]
+pub struct PodNetwork {
+    /// The namespace that pod init enters; none if it is the host's, or not for pod init to enter.
+    pub namespace: Option<OwnedFd>,
+    /// The networks that the pod has joined.
+    pub status: NetworkStatus,
+    /// Other pods that it can reach by name.
+    pub peers: Vec<(IpAddr, String)>,
+}
+
+/// Where a host that asks a resolver of its own notes whom that one asks.
+const UPSTREAM: &str = "/run/systemd/resolve/resolv.conf";
+
+/// The text of the pod's `/etc/hosts`.
+pub(super) fn hosts(manifest: &PodManifest, network: &PodNetwork) -> String {
+    if manifest.network == Network::Host {
+        let mut text = host_file("/etc/hosts");
+        if !text.is_empty() {
+            if !text.ends_with('\n') {
+                text.push('\n');
+            }
+            for entry in &manifest.hosts {
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "{}\t{}", entry.address, entry.names.join(" "));
+            }
+            return text;
+        }
+    }
+    let mut own = vec![manifest.hostname.as_str()];
+    if let Some(name) = &manifest.name
+        && name.as_str() != manifest.hostname
+    {
+        own.push(name.as_str());
+    }
+    let peers = network.peers.iter().map(|(ip, name)| (*ip, name.as_str()));
+    names::hosts(&own, network.status.addresses(), &manifest.hosts, peers)
+}
+
+/// The text of the pod's `/etc/resolv.conf`.
+pub(super) fn resolv_conf(manifest: &PodManifest, network: &PodNetwork) -> String {
+    let wanted = &manifest.dns;
+    match manifest.network {
+        // Nobody can be asked, unless the user says so.
+        Network::None if wanted.mode == DnsMode::Automatic => names::resolv_conf(wanted, None, ""),
+        Network::Host if *wanted == DnsOptions::default() => host_file("/etc/resolv.conf"),
+        Network::Host => names::resolv_conf(wanted, None, &host_file("/etc/resolv.conf")),
+        _ => {
+            let own = host_file("/etc/resolv.conf");
+            let upstream = std::fs::read_to_string(UPSTREAM).ok();
+            let host = match wanted.mode {
+                DnsMode::Host => &own,
+                _ => names::host_resolver(&own, upstream.as_deref()),
+            };
+            let networks = network.status.networks.iter().map(|network| &network.dns);
+            names::resolv_conf(wanted, networks, host)
+        }
+    }
+}
+
+/// A host without the file has nothing to show.
+fn host_file(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}

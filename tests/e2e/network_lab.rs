@@ -1,0 +1,145 @@
+//! A host of its own network, and a computer outside of it.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+
+use harness::{Computer, Host, ImageBuilder, eventually};
+use serde_json::Value;
+
+use crate::stocked::{IMAGE, import};
+
+/// The host's address towards the outside.
+pub(crate) const HOST: &str = "192.0.2.1";
+/// As [`HOST`].
+pub(crate) const HOST_V6: &str = "2001:db8::1";
+/// The address of the computer outside, which knows no way to any pod.
+pub(crate) const OUTSIDE: &str = "192.0.2.2";
+/// As [`OUTSIDE`].
+pub(crate) const OUTSIDE_V6: &str = "2001:db8::2";
+
+/// What the tests run on. The host goes first, as long as its network is there.
+pub(crate) struct Lab {
+    pub(crate) host: Host,
+    pub(crate) machine: Computer,
+    pub(crate) outside: Computer,
+}
+
+impl Lab {
+    /// A host with busybox in its store.
+    pub(crate) fn new() -> Self {
+        Self::with_image(ImageBuilder::busybox())
+    }
+
+    pub(crate) fn with_image(image: ImageBuilder) -> Self {
+        let (machine, outside) = (Computer::new(), Computer::new());
+        let v4 = |ip: &str| format!("{ip}/24");
+        let v6 = |ip: &str| format!("{ip}/64");
+        machine.link(
+            "uplink",
+            &[&v4(HOST), &v6(HOST_V6)],
+            (&outside, "eth0", &[&v4(OUTSIDE), &v6(OUTSIDE_V6)]),
+        );
+        machine.sh(&format!(
+            "ip route add default via {OUTSIDE}; ip -6 route add default via {OUTSIDE_V6}"
+        ));
+        let host = Host::builder().on(&machine).build();
+        host.accept_unsigned();
+        import(&host, &image.build(), IMAGE);
+        Self {
+            host,
+            machine,
+            outside,
+        }
+    }
+
+    /// What is of networks: the host's links, addresses, routes and rules, and what is kept in files.
+    pub(crate) fn traces(&self) -> String {
+        let kernel = "ip -o link | sed 's/@.*//; s/^[0-9]*: //' | cut -d: -f1 | sort; (ip route; ip -6 route) | grep -v fe80 | sed 's/ linkdown//'
+             nft list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'; iptables-save | grep -v '^[#:*]' | grep -v COMMIT || :";
+        let files = format!(
+            "cd {}; find . -path './cni/*' ! -type d ! -name '*.lock' ! -path './cni/locks/*' | sort",
+            self.host.run_dir().display()
+        );
+        format!("{}{}", self.machine.sh(kernel), self.machine.sh(&files))
+    }
+
+    /// As [`Self::traces`], once they are as they were: links go with a pod's namespace, in the kernel's own time.
+    #[track_caller]
+    pub(crate) fn expect_traces(&self, before: &str) {
+        let mut now = String::new();
+        eventually(Duration::from_secs(20), || {
+            now = self.traces();
+            (now == before).then_some(())
+        });
+        assert_eq!(now, before);
+    }
+
+    /// Starts a pod in the background that serves its name by HTTP on port 80. Its UUID.
+    #[track_caller]
+    pub(crate) fn server(&self, name: &str, flags: &[&str]) -> String {
+        let script = "mkdir /www; hostname > /www/index.html; exec httpd -f -p 80 -h /www";
+        let run = self.host.fairing(["run", "--detach", "--name", name]);
+        let run = run.args(flags).args([IMAGE, "--", "/bin/sh", "-c", script]);
+        run.run().ok().text().to_owned()
+    }
+
+    /// What a script writes that runs in a pod.
+    #[track_caller]
+    pub(crate) fn pod(&self, flags: &[&str], script: &str) -> String {
+        let run = self.host.fairing(["run", "--rm"]).args(flags);
+        let run = run.args([IMAGE, "--", "/bin/sh", "-c", script]);
+        run.run().ok().stdout
+    }
+
+    /// Stops pods.
+    #[track_caller]
+    pub(crate) fn stop(&self, pods: &[&str]) {
+        self.host.fairing(["stop"]).args(pods).run().ok();
+    }
+
+    /// `fairing list --format json`, of the pod with that name.
+    #[track_caller]
+    pub(crate) fn listed(&self, name: &str) -> Value {
+        let pods = self.host.fairing(["list", "--format=json"]).run().ok();
+        let pods = pods.json();
+        let mut pods = pods.as_array().unwrap().iter();
+        pods.find(|pod| pod["name"] == name).unwrap().clone()
+    }
+
+    /// The address of a pod that runs, of that family.
+    #[track_caller]
+    pub(crate) fn address(&self, name: &str, ipv4: bool) -> String {
+        let listed = self.listed(name);
+        let addresses = listed["networks"][0]["addresses"].as_array().unwrap();
+        let mut addresses = addresses
+            .iter()
+            .map(|address| address["address"].as_str().unwrap())
+            .filter(|address| address.contains(':') != ipv4);
+        addresses.next().unwrap().split('/').next().unwrap().into()
+    }
+}
+
+/// What a web server answers, once it does.
+#[track_caller]
+pub(crate) fn fetch(from: &Computer, address: &str) -> String {
+    let answer = eventually(Duration::from_secs(20), || {
+        let mut stream = from.connect(address).ok()?;
+        let request = b"GET /index.html HTTP/1.0\r\n\r\n";
+        stream.write_all(request).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (_, body) = answer.split_once("\r\n\r\n")?;
+        Some(body.trim().to_owned())
+    });
+    answer.unwrap_or_else(|| panic!("nothing answers at {address}"))
+}
+
+/// Greets one guest, and says where they came from.
+pub(crate) fn greet(listener: TcpListener) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let (mut stream, from) = listener.accept().unwrap();
+        stream.write_all(b"welcome\n").unwrap();
+        from.ip().to_string()
+    })
+}

@@ -1,0 +1,71 @@
+//! Networks of CNI plugins.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::network_lab::{HOST, Lab, OUTSIDE, fetch, greet};
+use crate::stocked::IMAGE;
+
+/// Debian's plugins, as a distribution of Kubernetes would have them.
+fn configure(lab: &Lab) {
+    let data = lab.host.base().join("host-local");
+    lab.host.write(
+        "etc/net.d/50-lan.conflist",
+        format!(
+            r#"{{"cniVersion": "1.0.0", "name": "lan", "plugins": [
+            {{"type": "bridge", "bridge": "lan0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+              "ipam": {{"type": "host-local", "dataDir": "{}", "subnet": "10.95.0.0/24",
+                       "routes": [{{"dst": "0.0.0.0/0"}}]}}}},
+            {{"type": "portmap", "capabilities": {{"portMappings": true}}, "snat": true}}]}}"#,
+            data.display()
+        ),
+    );
+}
+
+#[test]
+fn a_list_of_plugins_connects_a_pod_and_lets_go_of_it() {
+    let lab = Lab::new();
+    configure(&lab);
+    // The first pod makes the bridge, and plugins leave chains, which stay.
+    lab.pod(&["--net=lan", "--port=8080:80"], "true");
+    let before = lab.traces();
+    let guest = greet(lab.outside.listen(&format!("{OUTSIDE}:7000")));
+    let script = format!("nc {OUTSIDE} 7000");
+    assert_eq!(lab.pod(&["--net=lan"], &script), "welcome\n");
+    assert_eq!(guest.join().unwrap(), HOST);
+    let pod = lab.server("web", &["--net=lan", "--port=8080:80"]);
+    assert!(lab.address("web", true).starts_with("10.95.0."));
+    assert_eq!(fetch(&lab.outside, &format!("{HOST}:8080")), "web");
+    lab.stop(&[&pod]);
+    lab.expect_traces(&before);
+
+    // One that was killed is cleared by gc.
+    let pod = lab.server("killed", &["--net=lan", "--port=8080:80"]);
+    for process in lab.host.pod_processes(&pod) {
+        process.kill();
+    }
+    lab.host.collect();
+    lab.expect_traces(&before);
+}
+
+#[test]
+fn a_plugin_that_fails_is_named_with_its_own_words() {
+    let lab = Lab::new();
+    let plugin = lab.host.write(
+        "bin/faulty",
+        "#!/bin/sh\n[ \"$CNI_COMMAND\" = VERSION ] && exec echo '{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"1.0.0\"]}'\n\
+         [ \"$CNI_COMMAND\" = ADD ] || exit 0\n\
+         echo '{\"cniVersion\":\"1.0.0\",\"code\":123,\"msg\":\"the cable is cut\"}'\nexit 1\n",
+    );
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
+    lab.host.write(
+        "etc/net.d/faulty.conflist",
+        r#"{"cniVersion": "1.0.0", "name": "broken", "plugins": [{"type": "faulty"}]}"#,
+    );
+    let before = lab.traces();
+    let run = lab.host.fairing(["run", "--net=broken", IMAGE]);
+    run.env("CNI_PATH", plugin.parent().unwrap())
+        .run()
+        .expect_error(125, &["faulty", "broken", "the cable is cut", "123"]);
+    assert!(lab.host.pod_folders().is_empty());
+    lab.expect_traces(&before);
+}
