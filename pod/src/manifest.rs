@@ -75,6 +75,9 @@ pub struct Stage1Choice {
     pub name: String,
     /// Its folder.
     pub path: PathBuf,
+    /// The image that it is from, if it isn't an installed one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub image: Option<Box<ImageRecord>>,
 }
 
 /// Where the standard streams of a pod's apps go.

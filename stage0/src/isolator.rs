@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use pod::stage1::{STAGE1_MANIFEST_FILE, Stage1};
+use trust::Basis;
 
 use crate::failure::Failure;
 use crate::isolator_owner;
 use crate::paths::{Directories, absolute};
+use crate::verify::RunnableImage;
 
 /// The isolator of pods that ask for none.
 pub(crate) const DEFAULT: &str = "nspawn";
@@ -38,6 +40,41 @@ pub(crate) fn find(wanted: &str, directories: &Directories) -> Result<Stage1, Fa
         "isolator {wanted:?} is neither in {}; name its folder with --stage1",
         places.join(" nor in ")
     )))
+}
+
+/// Whether an isolator is asked for by the reference of an image: it has a registry or a source in
+/// front, and begins neither like a folder nor like a bare name.
+pub(crate) fn is_image(wanted: &str) -> bool {
+    wanted.contains(['/', ':'])
+        && !["/", "./", "../"]
+            .iter()
+            .any(|start| wanted.starts_with(start))
+}
+
+/// The isolator that an image holds: one layer with its manifest at the root. Somebody must vouch
+/// for the image: what runs as root is not accepted unsigned, nor waived.
+///
+/// # Errors
+/// [`Failure::NotSigned`], or why the image holds none.
+pub(crate) fn of_image(image: &RunnableImage) -> Result<Stage1, Failure> {
+    let (reference, verification) = (image.proof().reference(), image.proof().verification());
+    match verification.policy {
+        Basis::SignedBy | Basis::Digest => {}
+        Basis::AcceptUnsigned | Basis::Waived => {
+            return Err(Failure::NotSigned {
+                reference: reference.to_owned(),
+                reason: format!("an isolator must be signed, and this is {verification}"),
+            });
+        }
+    }
+    let [layer] = image.image().layers() else {
+        return Err(Failure::Other(format!(
+            "image {reference} is no isolator: it has {} layers, not one",
+            image.image().layers().len()
+        )));
+    };
+    isolator_owner::check(&layer.path)?;
+    Ok(Stage1::load(&layer.path)?)
 }
 
 /// The isolator that a pod was made for; if its folder is gone, the one that now has its name.

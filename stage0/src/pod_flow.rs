@@ -9,7 +9,7 @@ use crate::arguments::app::AppArguments;
 use crate::arguments::pod::PodArguments;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::prepare::{self, PlannedApp, PodRequest};
+use crate::prepare::{self, PlannedApp, PodRequest, image_record};
 use crate::uuid_file::UuidFile;
 use crate::verify::{RunnableImage, Verifier};
 use crate::{app_config, image_choice, isolator, network_settings, output};
@@ -43,7 +43,21 @@ pub(crate) fn prepare(
         .uuid_file_save
         .map(|path| UuidFile::save(path, uuid))
         .transpose()?;
-    let stage1 = isolator::find(&pod.stage1, &context.directories)?;
+    let installed = match isolator::is_image(&pod.stage1) {
+        true => None,
+        false => Some(isolator::find(&pod.stage1, &context.directories)?),
+    };
+    let verifier = Verifier::new(context)?;
+    let pin = context.store().pin()?;
+    let (stage1, stage1_image) = match installed {
+        Some(stage1) => (stage1, None),
+        None => {
+            let choice = image_choice::choose(context, &verifier, &pod.stage1, pod.pull)?;
+            let image = verifier.at_start(&choice.reference, &choice.top)?;
+            choice.note_use(context);
+            (isolator::of_image(&image)?, Some(image_record(&image)))
+        }
+    };
     output::debug(|| {
         format!(
             "isolator {} of {}",
@@ -51,8 +65,6 @@ pub(crate) fn prepare(
             stage1.path.display()
         )
     });
-    let verifier = Verifier::new(context)?;
-    let pin = context.store().pin()?;
     let mut choices = Vec::with_capacity(apps.len());
     let mut images = Vec::with_capacity(apps.len());
     for app in apps {
@@ -88,6 +100,7 @@ pub(crate) fn prepare(
         grace_period: pod.grace_period,
         remove_on_exit,
         insecure: context.insecure.clone(),
+        stage1_image,
     };
     let pod = prepare::prepare(&context.pods(), request, &stage1, planned)?;
     for choice in &choices {

@@ -42,6 +42,8 @@ pub(crate) struct PodRequest {
     pub(crate) remove_on_exit: bool,
     /// Protections given up.
     pub(crate) insecure: BTreeSet<InsecureOption>,
+    /// The image that the isolator is from.
+    pub(crate) stage1_image: Option<ImageRecord>,
 }
 
 /// An app that may be prepared: its image is verified.
@@ -191,6 +193,7 @@ fn manifest(request: PodRequest, stage1: &Stage1, apps: Vec<App>) -> PodManifest
         stage1: Stage1Choice {
             name: stage1.manifest.name.clone(),
             path: stage1.path.clone(),
+            image: request.stage1_image.map(Box::new),
         },
         hostname,
         network: request.network.selection,

@@ -4,9 +4,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use harness::{Host, dist_dir};
+use harness::{Host, ImageBuilder, Key, Layer, dist_dir};
 
-use crate::imported::busybox_host;
+use crate::imported::{busybox_host, import};
 
 /// A copy of the installed isolator.
 fn copy(host: &Host) -> PathBuf {
@@ -79,5 +79,42 @@ fn a_prepared_pod_looks_at_its_isolator_again() {
         .run()
         .expect_error(125, &["is refused", "stage1-nspawn"]);
     fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    host.fairing(["run-prepared", pod.text()]).run().ok();
+}
+
+#[test]
+fn an_isolator_of_an_image_must_be_signed() {
+    let (host, image) = busybox_host();
+    let mut layer = Layer::new();
+    for entry in fs::read_dir(dist_dir().join("lib/fairing/stage1/nspawn")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        layer = layer.file(&name, fs::read(entry.path()).unwrap(), 0o755);
+    }
+    let artifact = ImageBuilder::new().layer(layer).build();
+    let isolator = import(&host, &artifact, "isolators/nspawn:1");
+    let start = |options: &[&str]| {
+        host.fairing(["run", "--rm", "--stage1", &isolator])
+            .args(options)
+            .args([&image, "--", "/bin/true"])
+            .run()
+    };
+    // The rule for everything accepts what is unsigned, for apps.
+    start(&[]).expect_error(115, &[&isolator, "an isolator must be signed"]);
+    start(&["--insecure-options=image"]).expect_error(115, &["an isolator must be signed"]);
+    let key = Key::generate(&host, "isolators");
+    key.trust(&host, "example.com/isolators");
+    start(&[]).expect_error(115, &[&isolator, "not signed"]);
+    key.sign(&host, &isolator);
+    start(&[]).ok();
+    let pod = host
+        .fairing(["prepare", "--stage1", &isolator, &image, "--", "/bin/true"])
+        .run()
+        .ok();
+    // Its layer stays while the pod may need it.
+    host.fairing(["image", "rm", "--force", &isolator])
+        .run()
+        .ok();
+    host.fairing(["image", "gc"]).run().ok();
     host.fairing(["run-prepared", pod.text()]).run().ok();
 }

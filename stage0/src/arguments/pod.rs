@@ -32,8 +32,8 @@ pub(crate) struct PodArguments {
     /// When to fetch images
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub(crate) pull: Pull,
-    /// Isolator, by name or folder
-    #[arg(long, value_name = "NAME|DIR", default_value = crate::isolator::DEFAULT)]
+    /// Isolator: its name, its folder (beginning with / or ./), or a signed image of it
+    #[arg(long, value_name = "NAME|DIR|IMAGE", default_value = crate::isolator::DEFAULT)]
     pub(crate) stage1: String,
     /// File to write the pod's UUID to, before anything can fail
     #[arg(long, value_name = "FILE")]

@@ -48,10 +48,14 @@ impl Subcommand for RunPrepared {
                 entry.uuid
             )));
         }
-        let stage1 = isolator::of_pod(&manifest.stage1, &context.directories)?;
+        let mut stage1 = isolator::of_pod(&manifest.stage1, &context.directories)?;
         stage1.require(&manifest.required_capabilities())?;
         let _pin = context.store().pin()?;
-        verify_again(context, &mut manifest)?;
+        let verifier = Verifier::new(context)?;
+        if let Some(image) = &manifest.stage1.image {
+            stage1 = isolator::of_image(&judge(context, &verifier, image)?)?;
+        }
+        verify_again(context, &verifier, &mut manifest)?;
         manifest.streams = match self.detach {
             true => Streams::Log,
             false => Streams::Foreground,
@@ -67,10 +71,13 @@ impl Subcommand for RunPrepared {
 }
 
 /// Judges each image by the policy of now. The pod stays as it is if one is refused.
-fn verify_again(context: &Context, manifest: &mut PodManifest) -> Result<(), Failure> {
-    let verifier = Verifier::new(context)?;
+fn verify_again(
+    context: &Context,
+    verifier: &Verifier<'_>,
+    manifest: &mut PodManifest,
+) -> Result<(), Failure> {
     for app in &mut manifest.apps {
-        let image = judge(context, &verifier, &app.image)?;
+        let image = judge(context, verifier, &app.image)?;
         image.warn_if_unsigned();
         app.image = image_record(&image);
     }
