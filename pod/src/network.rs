@@ -70,10 +70,10 @@ pub fn container(uuid: PodUuid) -> Result<ContainerId, PodError> {
 }
 
 /// Whether what a container has of the networks must stay: it is a pod that somebody holds, or one that can't be
-/// looked at, or another runtime's.
+/// looked at. Containers of other runtimes are none of these; `cni-glue` leaves them alone by itself.
 pub fn is_live(pods: &PodsDir, container: &ContainerId) -> bool {
     let Ok(uuid) = container.as_str().parse::<PodUuid>() else {
-        return true;
+        return false;
     };
     let state = || match pods.by_uuid(uuid)? {
         // It may have moved on meanwhile: who starts a pod moves it from one phase to the next.
@@ -115,7 +115,7 @@ mod tests {
         drop(pod);
         assert!(!is_live(&pods, &id));
         assert!(!is_live(&pods, &container(PodUuid::random()).unwrap()));
-        // Another runtime's.
-        assert!(is_live(&pods, &"0123abc".parse().unwrap()));
+        // A part of the name of an unfinished file, such as gc asks about, is no pod.
+        assert!(!is_live(&pods, &"0123abc".parse().unwrap()));
     }
 }
