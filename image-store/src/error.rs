@@ -153,6 +153,9 @@ pub enum StoreError {
         /// The platforms that it has.
         available: Vec<String>,
     },
+    /// Somebody asked for the fetch to end.
+    #[error("the fetch was interrupted")]
+    Interrupted,
     /// The file system of the store (or of an export) is full.
     #[error("no space left on the file system of {}", path.display())]
     NoSpace {

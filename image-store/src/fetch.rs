@@ -2,11 +2,14 @@
 //! layers. Nothing is visible in the store before it was checked, and the name comes last.
 
 mod commit;
+mod interrupt;
 mod layers;
 
 use std::io::Read;
 
 use oci_spec::image::{Digest, ImageConfiguration};
+
+pub use interrupt::Interrupt;
 
 use crate::digest::sha256;
 use crate::error::StoreError;
@@ -39,6 +42,11 @@ pub enum FetchEvent {
         digest: Digest,
         /// Bytes so far.
         bytes: u64,
+    },
+    /// Another command works on the layer; this one goes on when that has ended.
+    Waiting {
+        /// Digest of the compressed layer.
+        digest: Digest,
     },
     /// A layer was checked and unpacked, or another command did that meanwhile.
     Done {

@@ -32,7 +32,7 @@ pub use copy::{Copied, CopyOptions, Outgoing, copy};
 pub use digest::{parse_digest, sha256};
 pub use error::StoreError;
 pub use export::ExportFormat;
-pub use fetch::{Fetch, FetchEvent};
+pub use fetch::{Fetch, FetchEvent, Interrupt};
 pub use limits::{LayerLimit, Limits};
 pub use manifest::Platform;
 pub use origin::{FetchOptions, RawManifest};

@@ -8,6 +8,7 @@ use oci_spec::image::Digest;
 use crate::convert::{ConvertedOrigin, ImageSettings};
 use crate::cosign;
 use crate::error::StoreError;
+use crate::fetch::Interrupt;
 pub(crate) use crate::limits::Limits;
 use crate::manifest::{Descriptor, Platform};
 use crate::reference::Reference;
@@ -29,6 +30,8 @@ pub struct FetchOptions {
     pub name: Option<Reference>,
     /// Whether compressed layers stay in the store, so that an export or push is exact.
     pub keep_layers: bool,
+    /// To stop the transfer of layers.
+    pub interrupt: Interrupt,
     /// How to run what is in a root filesystem that becomes an image.
     pub settings: ImageSettings,
 }
@@ -41,6 +44,7 @@ impl Default for FetchOptions {
             limits: Limits::default(),
             name: None,
             keep_layers: true,
+            interrupt: Interrupt::default(),
             settings: ImageSettings::default(),
         }
     }

@@ -236,7 +236,12 @@ pub(crate) fn for_each<T>(
     for object in objects {
         if let Err(failure) = action(object) {
             failure.print();
+            // Who interrupts one means all of them.
+            let last = matches!(failure, Failure::Interrupted { .. });
             first.get_or_insert(failure);
+            if last {
+                break;
+            }
         }
     }
     match first {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use image_store::{Reference, StoreError};
+use nix::sys::signal::Signal;
 use pod::PodError;
 use pod::exit::FailureKind;
 use pod::stage1::Stage1Error;
@@ -74,6 +75,9 @@ pub(crate) enum Failure {
         path: PathBuf,
         source: io::Error,
     },
+    /// A signal came before the image was in the store, or soon after.
+    #[error("interrupted by {signal}")]
+    Interrupted { signal: Signal },
     /// Several objects were to be worked on; the failures of each have been printed.
     #[error("{first}")]
     Printed { first: Box<Failure> },
@@ -136,6 +140,9 @@ impl Failure {
             Self::Isolator { kind, .. } => u8::try_from(kind.exit_code()).unwrap_or(125),
             Self::Io { source, .. } => io_code(source),
             Self::Printed { first } => first.exit_code(),
+            Self::Interrupted { signal } => {
+                128_u8.saturating_add(u8::try_from(*signal as i32).unwrap_or(0))
+            }
             Self::Stage1(_)
             | Self::Policy(_)
             | Self::UntrustedPolicy { .. }

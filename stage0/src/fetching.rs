@@ -6,6 +6,7 @@ use trust::VerifiedImage;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
+use crate::interrupt::Interruptible;
 use crate::output;
 use crate::progress::Progress;
 use crate::registries;
@@ -22,6 +23,15 @@ pub(crate) struct Fetched {
     pub(crate) proof: VerifiedImage,
 }
 
+/// Whether a fetch tells how far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// It does.
+    Progress,
+    /// It says what it has to warn of, and nothing else.
+    Nothing,
+}
+
 /// Fetches an image, under another name if one is given. The caller holds a pin if it means to use it.
 ///
 /// # Errors
@@ -31,8 +41,11 @@ pub(crate) fn fetch(
     verifier: &Verifier<'_>,
     source: &ImageSource,
     name: Option<Reference>,
+    show: Show,
 ) -> Result<Fetched, Failure> {
-    import(context, verifier, source, |options| options.name = name)
+    import(context, verifier, source, show, |options| {
+        options.name = name
+    })
 }
 
 /// As [`fetch`], with options changed.
@@ -43,19 +56,25 @@ pub(crate) fn import(
     context: &Context,
     verifier: &Verifier<'_>,
     source: &ImageSource,
+    show: Show,
     change: impl FnOnce(&mut FetchOptions),
 ) -> Result<Fetched, Failure> {
     let mut options = registries::fetch_options(context)?;
     change(&mut options);
     options.limits = Config::read(&context.directories)?.limits();
+    let signals = Interruptible::begin()?;
+    options.interrupt = signals.interrupt();
     let fetch = context.store().begin_fetch(source, &options)?;
     for note in fetch.notes() {
         output::warn(&one_line(note));
     }
     let proof = verifier.at_fetch(&fetch)?;
     let reference = fetch.reference().clone();
-    let mut progress = Progress::new(reference.to_string());
-    let image = fetch.complete(&mut |event| progress.event(event))?;
+    let mut progress = Progress::fetching(reference.to_string(), show == Show::Nothing);
+    signals.staging();
+    let image = fetch.complete(&mut |event| progress.event(event));
+    signals.end()?;
+    let image = image?;
     Ok(Fetched {
         reference,
         image,
@@ -72,10 +91,11 @@ pub(crate) fn fetch_first(
     context: &Context,
     verifier: &Verifier<'_>,
     names: &[String],
+    show: Show,
 ) -> Result<Fetched, Failure> {
     let mut last = None;
     for name in names {
-        match fetch(context, verifier, &ImageSource::parse(name)?, None) {
+        match fetch(context, verifier, &ImageSource::parse(name)?, None, show) {
             Err(Failure::Store(
                 error @ (StoreError::UnknownImage { .. } | StoreError::Unauthorized { .. }),
             )) => last = Some(error),

@@ -6,8 +6,9 @@ use oci_spec::image::Digest;
 use crate::arguments::image_flags::Pull;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::fetching::{self, Show};
+use crate::registries;
 use crate::verify::Verifier;
-use crate::{fetching, registries};
 
 /// An image of the store, by name and digest.
 #[derive(Debug, Clone)]
@@ -67,7 +68,7 @@ pub(crate) fn choose(
             reference: text.to_owned(),
         });
     }
-    let fetched = fetching::fetch_first(context, verifier, &names)?;
+    let fetched = fetching::fetch_first(context, verifier, &names, Show::Progress)?;
     let top = fetched.image.chain().first();
     Ok(Choice {
         top: top.unwrap_or(fetched.image.manifest_digest()).clone(),

@@ -20,6 +20,7 @@ mod handover;
 mod image_choice;
 mod image_collection;
 mod image_use;
+mod interrupt;
 mod isolator;
 mod isolator_owner;
 mod key_files;

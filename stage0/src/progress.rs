@@ -1,109 +1,141 @@
-//! Telling how far a fetch is: one line that is drawn over on a terminal, plain lines elsewhere.
+//! Telling how far a transfer is: on a terminal some lines that are drawn over, one for each layer;
+//! elsewhere a plain line for each layer that is done.
 
-use std::collections::HashMap;
+mod screen;
+
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use image_store::FetchEvent;
+use oci_spec::image::Digest;
 
-use crate::output;
+use self::screen::{Layer, State, lines};
 use crate::table::size;
+use crate::{output, sys};
 
 /// Time between two drawings.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// The progress of one fetch.
+/// The progress of one transfer.
 #[derive(Debug)]
 pub(crate) struct Progress {
     name: String,
-    on_terminal: bool,
-    /// Bytes of each layer that is transferred: so far, of all.
-    layers: HashMap<String, (u64, u64)>,
-    present: usize,
-    total: usize,
-    done: usize,
+    to: Output,
+    layers: Vec<Layer>,
+    /// What is said of a layer that has come but is not done.
+    finishing: &'static str,
     drawn: Option<Instant>,
+    /// Lines on the terminal; the cursor is below them, where a prompt may come at any time.
+    height: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Output {
+    Terminal,
+    Lines,
+    Nothing,
 }
 
 impl Progress {
-    /// Nothing is shown before the first layer is known.
+    /// The transfer of an image of this name. Nothing is shown before the first layer is known.
     pub(crate) fn new(name: String) -> Self {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         Self {
             name,
-            on_terminal: io::stderr().is_terminal(),
-            layers: HashMap::new(),
-            present: 0,
-            total: 0,
-            done: 0,
+            to: match io::stderr().is_terminal() && !dumb {
+                true => Output::Terminal,
+                false => Output::Lines,
+            },
+            layers: Vec::new(),
+            finishing: "finishing",
             drawn: None,
+            height: 0,
         }
+    }
+
+    /// A transfer into the store, which shows nothing at all if it is `quiet`.
+    pub(crate) fn fetching(name: String, quiet: bool) -> Self {
+        let mut progress = Self::new(name);
+        progress.finishing = "extracting";
+        if quiet {
+            progress.to = Output::Nothing;
+        }
+        progress
     }
 
     /// Takes note of an event.
     pub(crate) fn event(&mut self, event: FetchEvent) {
+        let now = Instant::now();
         match event {
             FetchEvent::Layer {
                 digest,
                 size,
                 present,
             } => {
-                self.total += 1;
-                if present {
-                    self.present += 1;
-                } else {
-                    self.layers.insert(digest.to_string(), (0, size));
-                }
+                let state = match present {
+                    true => State::Present,
+                    false => State::Waiting,
+                };
+                self.layers.push(Layer::new(digest, size, state));
+                return;
             }
             FetchEvent::Received { digest, bytes } => {
-                if let Some((received, _)) = self.layers.get_mut(digest.as_ref()) {
-                    *received = bytes;
+                self.with(&digest, |layer| layer.received(bytes, now));
+                if self.drawn.is_some_and(|drawn| now - drawn < PERIOD) {
+                    return;
                 }
-                let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= PERIOD);
-                if self.on_terminal && due {
-                    self.draw();
-                }
+            }
+            FetchEvent::Waiting { digest } => {
+                self.with(&digest, |layer| layer.state = State::Elsewhere)
             }
             FetchEvent::Done { digest } => {
-                self.done += 1;
-                if let Some((received, all)) = self.layers.get_mut(digest.as_ref()) {
-                    *received = *all;
-                    let line = format!("{}: layer {digest}: {}", self.name, size(*all));
-                    if !self.on_terminal {
-                        output::error(&format!("{line}\n"));
-                    }
-                }
-                if self.on_terminal {
-                    self.draw();
+                let mut line = None;
+                self.with(&digest, |layer| {
+                    let elsewhere = match layer.state {
+                        State::Elsewhere => ", by another command",
+                        _ => "",
+                    };
+                    line = Some(format!("{}{elsewhere}", size(layer.size)));
+                    layer.state = State::Done;
+                });
+                if let (Output::Lines, Some(line)) = (self.to, line) {
+                    output::error(&format!("{}: layer {digest}: {line}\n", self.name));
                 }
             }
-            _ => {}
+            _ => return,
         }
+        self.draw(now);
     }
 
-    fn draw(&mut self) {
-        self.drawn = Some(Instant::now());
-        let (received, all) = self
-            .layers
-            .values()
-            .fold((0_u64, 0_u64), |(a, b), (received, all)| {
-                (a.saturating_add(*received), b.saturating_add(*all))
-            });
-        // Back to the beginning of the line, and erase what is right of the text.
-        output::error(&format!(
-            "\r{}: {} of {}, {} of {} layers\x1b[K",
-            self.name,
-            size(received),
-            size(all),
-            self.present + self.done,
-            self.total
-        ));
+    /// Changes the layers with this digest that are not done.
+    fn with(&mut self, digest: &Digest, mut change: impl FnMut(&mut Layer)) {
+        let layers = self.layers.iter_mut();
+        layers
+            .filter(|layer| layer.digest == *digest && layer.is_open())
+            .for_each(&mut change);
     }
-}
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.drawn.is_some() {
-            output::error("\r\x1b[K");
+    fn draw(&mut self, now: Instant) {
+        if self.to != Output::Terminal {
+            return;
         }
+        self.drawn = Some(now);
+        let (rows, columns) = match sys::window_size(io::stderr()) {
+            Ok((rows, columns)) if rows > 0 && columns > 0 => (rows, columns),
+            _ => (24, 80),
+        };
+        let size = (usize::from(rows), usize::from(columns));
+        let lines = lines(&self.name, &self.layers, self.finishing, size);
+        let mut text = String::new();
+        if self.height > 0 {
+            // To the first line, and nothing is left of what is below.
+            text.push_str(&format!("\x1b[{}A\r\x1b[J", self.height));
+        }
+        for line in &lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+        self.height = lines.len();
+        output::error(&text);
     }
 }

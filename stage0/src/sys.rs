@@ -24,6 +24,16 @@ pub(crate) fn restore_default_signals() {
     }
 }
 
+/// Whether a signal does nothing to this process, as nohup(1) and shells without job control arrange.
+pub(crate) fn is_ignored(signal: Signal) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: nothing is changed, the kernel writes one `sigaction` to a valid one, and a zeroed one is valid too.
+    unsafe {
+        libc::sigaction(signal as libc::c_int, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
 /// Forks. Only for use while this process has one thread.
 pub(crate) fn fork_single_threaded() -> Result<ForkResult, Errno> {
     // SAFETY: this program starts threads only within a fetch or a check of layers, which join them

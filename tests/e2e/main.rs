@@ -20,6 +20,7 @@ mod ending;
 mod enter;
 mod export;
 mod fetch_kill;
+mod fetching;
 mod format_json;
 mod hostile_images;
 mod image_gc;

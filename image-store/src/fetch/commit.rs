@@ -22,6 +22,8 @@ pub(super) fn complete(
         make_folder(&folder)?;
     }
     let staging = store.stage()?;
+    let interrupt = fetch.options.interrupt.clone();
+    interrupt.staged(staging.path());
     let jobs = jobs(&fetch, on_event)?;
     let outcome = match jobs.is_empty() {
         true => None,
@@ -40,6 +42,7 @@ pub(super) fn complete(
     );
     let staged_record = staging.write("record", &record.to_bytes())?;
     sync_file_system(staging.path())?;
+    let mut publishing = interrupt.publish()?;
     for (subject, found) in &fetch.signatures {
         store.add_found(subject, found)?;
     }
@@ -47,6 +50,7 @@ pub(super) fn complete(
         publish_layers(&fetch, outcome.staged)?;
         // No lock is held from here on, so waiting for others can't block them.
         for busy in outcome.busy {
+            drop(publishing);
             let late = work(&mut fetch, &staging, vec![busy], true, on_event)?;
             if late
                 .staged
@@ -55,6 +59,7 @@ pub(super) fn complete(
             {
                 sync_file_system(staging.path())?;
             }
+            publishing = interrupt.publish()?;
             publish_layers(&fetch, late.staged)?;
         }
     }
@@ -66,6 +71,7 @@ pub(super) fn complete(
     let to = store.refs_folder().join(fetch.reference.file_name());
     fs::rename(&staged_record, &to).map_err(|e| StoreError::io("cannot write", &to, e))?;
     sync_folder(&store.refs_folder())?;
+    drop(publishing);
     store.image(&record.digest, &fetch.options.platform)
 }
 

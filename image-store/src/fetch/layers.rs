@@ -1,13 +1,15 @@
-//! The layers of one image: two at a time, each unpacked into the staging folder of the fetch.
+//! The layers of one image: some at a time, each unpacked into the staging folder of the fetch.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::Read;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use oci_spec::image::Digest;
 
@@ -21,8 +23,12 @@ use crate::seal::{Record, seal};
 use crate::source::ImageSource;
 use crate::store::{LayerFacts, LayerLock, Staging, Store};
 
-/// Layers that are worked on at once. More would only compete for the same processors and disk.
-const WORKERS: usize = 2;
+/// Layers that are worked on at once: as many as there are processors, within these bounds. More would
+/// only compete for the same disk, and each takes memory.
+const WORKERS: std::ops::RangeInclusive<usize> = 2..=4;
+
+/// Time between two looks: whether a layer of another command's is there, whether to stop.
+const PERIOD: Duration = Duration::from_millis(20);
 
 /// One layer that is not (all) in the store.
 #[derive(Clone, Debug)]
@@ -107,7 +113,13 @@ pub(super) fn work(
     wait: bool,
     on_event: &mut dyn FnMut(FetchEvent),
 ) -> Result<Outcome, StoreError> {
-    let workers = jobs.len().min(if wait { 1 } else { WORKERS });
+    let workers = match wait {
+        true => 1,
+        false => thread::available_parallelism()
+            .map_or(*WORKERS.start(), NonZero::get)
+            .clamp(*WORKERS.start(), *WORKERS.end())
+            .min(jobs.len()),
+    };
     let shop = Shop {
         store: &fetch.store,
         source: &fetch.source,
@@ -145,8 +157,15 @@ pub(super) fn work(
             }
         }
         drop(events);
-        for event in incoming {
-            on_event(event);
+        loop {
+            match incoming.recv_timeout(PERIOD) {
+                Ok(event) => on_event(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if shop.options.interrupt.is_set() {
+                shop.fail(StoreError::Interrupted);
+            }
         }
         for worker in running {
             if worker.join().is_err() {
@@ -208,10 +227,10 @@ impl Shop<'_> {
         origin: &mut dyn Origin,
         events: &Sender<FetchEvent>,
     ) -> Result<Option<Staged>, StoreError> {
-        let Some(lock) = self.store.lock_layer(&job.diff_id, self.wait)? else {
+        let digest = &job.descriptor.digest;
+        let Some(lock) = self.claim(job, events)? else {
             return Ok(None);
         };
-        let digest = &job.descriptor.digest;
         // Another may have finished before the lock was free.
         let unpack = job.unpack && !self.store.has_layer(&job.diff_id)?;
         let present = self.store.has_blob(digest)?;
@@ -227,12 +246,18 @@ impl Shop<'_> {
             lock,
         };
         if unpack || keep {
+            let told = Mutex::new(None);
             let received = |bytes| {
-                // Nobody listens only when the fetch is over.
-                drop(events.send(FetchEvent::Received {
-                    digest: digest.clone(),
-                    bytes,
-                }));
+                let mut told = self::lock(&told);
+                let due = told.is_none_or(|told: Instant| told.elapsed() >= PERIOD);
+                if due || bytes >= job.descriptor.size {
+                    *told = Some(Instant::now());
+                    // Nobody listens only when the fetch is over.
+                    drop(events.send(FetchEvent::Received {
+                        digest: digest.clone(),
+                        bytes,
+                    }));
+                }
             };
             let watch = Watch {
                 received: &received,
@@ -258,6 +283,29 @@ impl Shop<'_> {
         Ok(Some(staged))
     }
 
+    /// Takes the right to stage a layer. `None` if another command has it, unless this one has
+    /// nothing else to do: then it waits, and has it when the other has published the layer, or failed, or died.
+    fn claim(
+        &self,
+        job: &Job,
+        events: &Sender<FetchEvent>,
+    ) -> Result<Option<LayerLock>, StoreError> {
+        let mut lock = self.store.lock_layer(&job.diff_id)?;
+        if lock.is_none() {
+            drop(events.send(FetchEvent::Waiting {
+                digest: job.descriptor.digest.clone(),
+            }));
+        }
+        while self.wait && lock.is_none() {
+            if self.cancelled.load(Ordering::Relaxed) {
+                return Err(StoreError::Interrupted);
+            }
+            thread::sleep(PERIOD);
+            lock = self.store.lock_layer(&job.diff_id)?;
+        }
+        Ok(lock)
+    }
+
     fn unpack(&self, job: &Job, what: &str, intake: Intake<'_>) -> Result<PathBuf, StoreError> {
         let folder = self
             .staging
@@ -275,9 +323,9 @@ impl Shop<'_> {
     }
 
     fn fail(&self, error: StoreError) {
-        self.cancelled.store(true, Ordering::Relaxed);
         // What fails after the first only fails because of it.
         lock(&self.failed).get_or_insert(error);
+        self.cancelled.store(true, Ordering::Relaxed);
     }
 }
 

@@ -6,9 +6,10 @@ use super::{Subcommand, for_each};
 use crate::arguments::image_flags::Pull;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::fetching::{self, Show};
 use crate::image_choice::in_store;
 use crate::verify::{Verifier, warn_if_unsigned};
-use crate::{fetching, output, registries};
+use crate::{output, registries};
 
 /// Arguments of `fetch`.
 #[derive(Debug, Args)]
@@ -19,6 +20,9 @@ pub(crate) struct Fetch {
     /// When to fetch
     #[arg(long, value_enum, value_name = "WHEN", default_value = "always")]
     pull: Pull,
+    /// Print the digests and warnings alone, without progress
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 impl Subcommand for Fetch {
@@ -28,6 +32,10 @@ impl Subcommand for Fetch {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let verifier = Verifier::new(context)?;
+        let show = match self.quiet {
+            true => Show::Nothing,
+            false => Show::Progress,
+        };
         for_each(&self.images, |image| {
             let _pin = context.store().pin()?;
             let names = registries::full_names(context, image)?;
@@ -46,7 +54,7 @@ impl Subcommand for Fetch {
                     Err(failure) => return Err(failure),
                 }
             }
-            let fetched = fetching::fetch_first(context, &verifier, &names)?;
+            let fetched = fetching::fetch_first(context, &verifier, &names, show)?;
             warn_if_unsigned(&fetched.proof);
             output::line(fetched.image.manifest_digest().as_ref())
         })

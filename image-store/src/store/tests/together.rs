@@ -8,8 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 
-use super::{Ground, named, platform};
+use super::{Ground, application, base, named, platform};
+use crate::digest::sha256;
+use crate::error::StoreError;
+use crate::fetch::FetchEvent;
 use crate::fixture::{Tar, TestLayer, TestLayout, tree};
+use crate::origin::FetchOptions;
 use crate::source::ImageSource;
 use crate::store::Store;
 
@@ -260,4 +264,117 @@ fn collecting_waits_for_pins() {
     assert!(try_lock().is_err());
     drop(pin);
     try_lock().unwrap();
+}
+
+/// What a fetch tells, up to its end; `act` is called when it waits for another.
+fn fetch_while_busy(
+    ground: &Ground,
+    options: FetchOptions,
+    act: impl FnOnce(),
+) -> Result<Vec<FetchEvent>, StoreError> {
+    let fetch = ground
+        .store
+        .begin_fetch(&ground.layout.source("one"), &options)
+        .unwrap();
+    let (mut act, mut events) = (Some(act), Vec::new());
+    let completed = fetch.complete(&mut |event| {
+        if matches!(event, FetchEvent::Waiting { .. })
+            && let Some(act) = act.take()
+        {
+            act();
+        }
+        events.push(event);
+    });
+    completed.map(|_| events)
+}
+
+#[test]
+fn a_layer_that_another_gave_up_is_taken_over() {
+    let ground = Ground::new();
+    let lock = ground.store.lock_layer(&base().diff_id).unwrap();
+    assert!(lock.is_some());
+    let events = fetch_while_busy(&ground, named("a.io/one"), || drop(lock)).unwrap();
+    let of_base = |event: &&FetchEvent| {
+        matches!(
+            event,
+            FetchEvent::Waiting { digest } | FetchEvent::Done { digest } | FetchEvent::Received { digest, .. }
+                if *digest == sha256(&base().blob)
+        )
+    };
+    let told: Vec<_> = events.iter().filter(of_base).collect();
+    assert!(
+        matches!(told.first(), Some(FetchEvent::Waiting { .. })),
+        "{told:?}"
+    );
+    assert!(
+        told.iter()
+            .any(|event| matches!(event, FetchEvent::Received { .. }))
+    );
+    assert!(
+        matches!(told.last(), Some(FetchEvent::Done { .. })),
+        "{told:?}"
+    );
+    assert!(tree(&ground.store.path().join("tmp")).is_empty());
+}
+
+#[test]
+fn a_fetch_that_waits_for_another_can_be_interrupted() {
+    let ground = Ground::new();
+    let lock = ground.store.lock_layer(&base().diff_id).unwrap().unwrap();
+    let options = named("a.io/one");
+    let interrupt = options.interrupt.clone();
+    let error = fetch_while_busy(&ground, options, || interrupt.set()).unwrap_err();
+    assert!(matches!(error, StoreError::Interrupted), "{error}");
+    assert!(
+        ground
+            .store
+            .resolve(&ground.reference("one"))
+            .unwrap()
+            .is_none()
+    );
+    drop(lock);
+    assert!(tree(&ground.store.path().join("tmp")).is_empty());
+}
+
+#[test]
+fn what_is_staged_can_be_abandoned() {
+    let ground = Ground::new();
+    // Both layers are another's, so that nothing is at work while the test looks.
+    let _locks = [base(), application("one")]
+        .map(|layer| ground.store.lock_layer(&layer.diff_id).unwrap().unwrap());
+    let options = named("a.io/one");
+    let interrupt = options.interrupt.clone();
+    let tmp = ground.store.path().join("tmp");
+    let staged = || {
+        let names = super::super::find::names_in(&tmp).unwrap();
+        names.iter().filter(|n| n.starts_with("stage-")).count()
+    };
+    let result = fetch_while_busy(&ground, options, || {
+        assert_eq!(staged(), 1);
+        interrupt.set();
+        interrupt.abandon();
+        assert_eq!(staged(), 0);
+    });
+    assert!(result.is_err());
+}
+
+#[test]
+fn images_with_the_same_layers_in_another_order() {
+    let mut ground = Ground::new();
+    let layers: Vec<_> = ["a", "b", "c", "d"].map(application).into();
+    let mut reversed = layers.clone();
+    reversed.reverse();
+    ground.layout.image("up", &layers);
+    ground.layout.image("down", &reversed);
+    let barrier = Barrier::new(6);
+    thread::scope(|scope| {
+        for tag in ["up", "down", "up", "down", "up", "down"] {
+            let (ground, barrier) = (&ground, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                assert_eq!(ground.fetch(tag).unwrap().layers().len(), 4);
+            });
+        }
+    });
+    assert!(tree(&ground.store.path().join("tmp")).is_empty());
 }

@@ -8,8 +8,9 @@ use image_store::{ImageSettings, ImageSource, Platform, Reference};
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::fetching::{self, Show};
+use crate::output;
 use crate::verify::{Verifier, warn_if_unsigned};
-use crate::{fetching, output};
 
 const SOURCE_HELP: &str = "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], \
     docker://REF, aci:FILE, rootfs:FOLDER, rootfs:TAR, or a path";
@@ -82,7 +83,7 @@ impl Subcommand for Import {
         }
         let name = self.name.as_deref().map(Reference::parse).transpose()?;
         let verifier = Verifier::new(context)?;
-        let fetched = fetching::import(context, &verifier, &source, |options| {
+        let fetched = fetching::import(context, &verifier, &source, Show::Progress, |options| {
             options.name = name;
             options.settings = settings;
             if let Some(platform) = platform {

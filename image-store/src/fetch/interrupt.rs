@@ -1,0 +1,69 @@
+//! Stopping a fetch from outside.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use crate::error::StoreError;
+
+/// A request to stop a fetch, which any thread may make.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    is_set: AtomicBool,
+    /// Folders that go when the fetch ends. Held while something of theirs becomes visible.
+    staged: Mutex<Vec<PathBuf>>,
+}
+
+impl Interrupt {
+    /// Makes the fetches that were given this end with [`StoreError::Interrupted`] soon, unless their
+    /// images are becoming visible already.
+    pub fn set(&self) {
+        self.0.is_set.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes away what interrupted fetches have staged, for a process that is about to exit
+    /// without them having ended: a registry that is silent keeps them. What becomes visible right now stays.
+    pub fn abandon(&self) {
+        let staged = match self.0.staged.try_lock() {
+            Ok(staged) => staged,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        for folder in staged.iter() {
+            // What can't be removed now is removed by the next collection.
+            drop(fs::remove_dir_all(folder));
+        }
+        // Nothing that is half removed may become visible while the process ends.
+        std::mem::forget(staged);
+    }
+
+    /// Whether the fetch shall stop.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.is_set.load(Ordering::Relaxed)
+    }
+
+    /// A folder to be taken away.
+    pub(super) fn staged(&self, folder: &Path) {
+        self.lock().push(folder.to_owned());
+    }
+
+    /// From here on the fetch is not stopped, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Interrupted`] if that was asked for before.
+    pub(super) fn publish(&self) -> Result<MutexGuard<'_, Vec<PathBuf>>, StoreError> {
+        let staged = self.lock();
+        match self.is_set() {
+            true => Err(StoreError::Interrupted),
+            false => Ok(staged),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.0.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
