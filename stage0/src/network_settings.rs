@@ -2,7 +2,7 @@
 
 use cni_glue::config::{Networks, Selection};
 use cni_glue::names::{DnsOptions, HostsEntry};
-use cni_glue::ports::{PortMapping, Protocol};
+use cni_glue::ports::{PortMapping, PortSpec, Protocol};
 use image_store::Image;
 
 use crate::arguments::network::NetworkArguments;
@@ -25,17 +25,24 @@ pub(crate) struct NetworkSettings {
     pub(crate) hosts: Vec<HostsEntry>,
 }
 
-/// Understands the flags.
+/// The flags, understood as far as they go without the images of the pod.
+#[derive(Debug)]
+pub(crate) struct NetworkFlags {
+    selection: Selection,
+    ports: Vec<PortSpec>,
+    dns: DnsOptions,
+    hosts: Vec<HostsEntry>,
+}
+
+fn usage(flag: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Usage(format!("{flag}: {error}"))
+}
+
+/// Understands the flags, before anything is looked up.
 ///
 /// # Errors
-/// [`Failure::Usage`] for what makes no sense, another one for networks that there are not.
-pub(crate) fn understand(
-    arguments: NetworkArguments,
-    images: &[&Image],
-    context: &Context,
-) -> Result<NetworkSettings, Failure> {
-    let usage =
-        |flag: &str, error: &dyn std::fmt::Display| Failure::Usage(format!("{flag}: {error}"));
+/// [`Failure::Usage`] for what makes no sense.
+pub(crate) fn understand(arguments: NetworkArguments) -> Result<NetworkFlags, Failure> {
     fn words(values: &[String]) -> impl Iterator<Item = &str> {
         values.iter().map(String::as_str)
     }
@@ -48,25 +55,44 @@ pub(crate) fn understand(
                 .to_owned(),
         ));
     }
-    let ports = arguments
-        .port
-        .iter()
-        .map(|port| port.resolve(|name| named_port(images, name)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| usage("--port", &error))?;
     let dns = DnsOptions::parse(
         words(&arguments.dns),
         words(&arguments.dns_search),
         words(&arguments.dns_opt),
     )
     .map_err(|error| usage("--dns", &error))?;
-    require(&selection, context)?;
-    Ok(NetworkSettings {
+    Ok(NetworkFlags {
         selection,
-        ports,
+        ports: arguments.port,
         dns,
         hosts: arguments.hosts_entry,
     })
+}
+
+impl NetworkFlags {
+    /// Looks up what the flags name: networks in the configuration, ports in the images.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for a port that no image has, another one for networks that there are not.
+    pub(crate) fn resolve(
+        self,
+        images: &[&Image],
+        context: &Context,
+    ) -> Result<NetworkSettings, Failure> {
+        let ports = self
+            .ports
+            .iter()
+            .map(|port| port.resolve(|name| named_port(images, name)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| usage("--port", &error))?;
+        require(&self.selection, context)?;
+        Ok(NetworkSettings {
+            selection: self.selection,
+            ports,
+            dns: self.dns,
+            hosts: self.hosts,
+        })
+    }
 }
 
 /// Refuses networks that there are not. The default network is there in any case.

@@ -38,6 +38,7 @@ pub(crate) fn prepare(
     streams: Streams,
     remove_on_exit: bool,
 ) -> Result<Prepared, Failure> {
+    let network = network_settings::understand(pod.network)?;
     let uuid = PodUuid::random();
     let uuid_file = pod
         .uuid_file_save
@@ -84,7 +85,7 @@ pub(crate) fn prepare(
         planned.push(PlannedApp::new(name, arguments, execution, image));
     }
     let exposed: Vec<_> = images.iter().map(RunnableImage::image).collect();
-    let network = network_settings::understand(pod.network, &exposed, context)?;
+    let network = network.resolve(&exposed, context)?;
     for (at, image) in images.iter().enumerate() {
         let said = |other: &RunnableImage| other.proof() == image.proof();
         if !images.iter().take(at).any(said) {

@@ -89,7 +89,11 @@ fn signatures_and_bundles_are_in_the_layout_and_come_back() {
     here.fairing(["image", "import", "oci:layout", "--name", name])
         .run()
         .ok();
-    harness::Key::generate(&here, "k").sign(&here, name);
+    let key = harness::Key::generate(&here, "k");
+    here.fairing(["image", "sign", "--format=simple", name, "--key"])
+        .arg(key.private())
+        .run()
+        .ok();
     for (flags, count) in [(&[][..], 1), (&["--no-signatures"][..], 0)] {
         let file = there.base().join(format!("out-{count}.tar"));
         here.fairing(["image", "export", name])

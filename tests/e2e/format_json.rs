@@ -169,7 +169,8 @@ fn rules_signatures_and_verdicts() {
     assert!(std::path::Path::new(file).is_file(), "{file}");
 
     host.fairing(["fetch", &reference]).run().ok();
-    let inspected = json(&host, &["image", "inspect", &reference]);
+    let inspected = host.fairing(["image", "inspect", &reference]).run().ok();
+    let inspected = inspected.json();
     let payload = inspected["signatures"][0]["payload"].as_str().unwrap();
     let payload: Value = serde_json::from_str(payload).unwrap();
     let signed = &payload["critical"]["image"]["docker-manifest-digest"];

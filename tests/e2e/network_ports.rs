@@ -1,5 +1,7 @@
 //! Ports of the host that lead to pods.
 
+use std::time::Duration;
+
 use harness::ImageBuilder;
 use serde_json::json;
 
@@ -59,6 +61,9 @@ fn a_port_in_use_is_refused_before_anything_starts() {
     for process in lab.host.pod_processes(&pod) {
         process.kill();
     }
+    harness::wait_until("the killed pod to be gone", Duration::from_secs(10), || {
+        lab.host.pod_processes(&pod).is_empty().then_some(())
+    });
     other("8080:80").ok();
     for net in ["none", "host"] {
         let run = lab
