@@ -20,6 +20,10 @@ use super::whiteout::{Meaning, meaning};
 use crate::error::StoreError;
 use crate::limits::Limits;
 use crate::seal::Record;
+use crate::store::start_writing;
+
+/// Bytes from which a file is not left to be written to the disk at the end.
+const LARGE: u64 = 1 << 20;
 
 /// What was unpacked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,7 +194,11 @@ impl Extraction<'_> {
         }
         let file = content.end(member.size).map_err(write_failed)?;
         self.own(member, file.as_fd())?;
-        futimens(&file, &member.mtime.timestamps()).map_err(|e| self.failed(&member.path, e))
+        futimens(&file, &member.mtime.timestamps()).map_err(|e| self.failed(&member.path, e))?;
+        if member.size >= LARGE {
+            start_writing(&file, 0..member.size);
+        }
+        Ok(())
     }
 
     fn folder(&mut self, member: &Member, parent: BorrowedFd<'_>) -> Result<(), StoreError> {

@@ -11,10 +11,15 @@ use super::chunks::{Chunks, fill};
 use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::manifest::Descriptor;
+use crate::store::start_writing;
 
 /// Bytes that are still read of a stream that turned out bad, to learn whether it had the digest
 /// it was asked for: the better message.
 const DRAIN: u64 = 256 << 20;
+
+/// Bytes of a kept copy from which it begins to be written to the disk. What is not waits for the end of
+/// the fetch, when nothing else is left to be done beside it.
+const FLUSH: u64 = 8 << 20;
 
 /// Told how much has come, and asked whether to go on.
 #[derive(Clone, Copy)]
@@ -36,6 +41,8 @@ pub(crate) struct Intake<'a> {
     /// The source gave up; it is not asked again.
     broken: bool,
     taken: u64,
+    /// How much of the kept copy is on its way to the disk.
+    flushed: u64,
     keep: Option<(File, PathBuf)>,
     watch: Watch<'a>,
 }
@@ -66,6 +73,7 @@ impl<'a> Intake<'a> {
             found: None,
             broken: false,
             taken: 0,
+            flushed: 0,
             keep,
             watch,
         })
@@ -156,6 +164,10 @@ impl Chunks for Intake<'_> {
         if let Some((file, path)) = &mut self.keep {
             file.write_all(chunk)
                 .map_err(|error| StoreError::io("cannot write", path, error))?;
+            if self.taken - self.flushed >= FLUSH {
+                start_writing(file, self.flushed..self.taken);
+                self.flushed = self.taken;
+            }
         }
         Ok(())
     }

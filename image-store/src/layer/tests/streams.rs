@@ -101,6 +101,28 @@ fn garbage_and_corruption() {
 }
 
 #[test]
+fn windows_are_bounded() {
+    let compress = |log: u32| {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        std::io::Write::write_all(&mut encoder, &large()).unwrap();
+        encoder.finish().unwrap()
+    };
+    for log in [20, 23, 25] {
+        unpack(&compress(log), &large()).unwrap();
+    }
+    let error = unpack(&compress(26), &large()).unwrap_err().to_string();
+    assert!(error.contains("window of 67108864 bytes"), "{error}");
+    // What comes later may not ask for more than the first frame did.
+    let frames = [zstd(&large()), compress(25)].concat();
+    let error = unpack(&frames, &[large(), large()].concat()).unwrap_err();
+    assert!(
+        matches!(error, StoreError::CorruptCompression { .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn another_diff_id_is_found() {
     for tar in [tar(), large()] {
         let error = unpack(&gzip(&tar), b"other").unwrap_err();
