@@ -90,6 +90,7 @@ demo: machine build ## the whole story on one screen (as root)
 .PHONY: bench
 bench: machine build ## start time and memory, beside crun and podman (as root)
 	@tests/bench
+	@tests/bench-pull
 
 .PHONY: clean
 clean: ## remove all that was built
