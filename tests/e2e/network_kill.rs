@@ -12,7 +12,7 @@ const KILLED: usize = 200;
 /// Of these at a time.
 const AT_ONCE: usize = 20;
 /// Pods that run at once.
-const TOGETHER: usize = 100;
+const TOGETHER: usize = 200;
 
 #[test]
 fn of_pods_that_were_killed_at_any_moment_gc_leaves_nothing() {
