@@ -90,22 +90,29 @@ pub(super) fn set_up(state: &Path) -> Result<(), NetworkError> {
 
 fn of_network(network: &Network) -> Vec<(&'static str, Vec<Element>)> {
     let owner = network.name.as_str();
+    if network.config.mode == super::Mode::Macvlan {
+        return Vec::new();
+    }
     let mut all = Vec::new();
+    let families = [network.subnet, network.subnet6];
+    for (set, subnet) in [nftables::WITHIN_V4, nftables::WITHIN_V6]
+        .into_iter()
+        .zip(families)
+    {
+        all.extend(subnet.map(|subnet| (set, vec![Element::within(&subnet, owner)])));
+    }
     if network.config.restricted {
         if let Some(bridge) = &network.bridge {
-            all.push((
-                nftables::RESTRICTED,
-                vec![Element::interface(bridge.as_str(), owner)],
-            ));
+            let bridge = Element::interface(bridge.as_str(), owner);
+            all.push((nftables::RESTRICTED, vec![bridge]));
         }
         return all;
     }
-    let sets = match (network.config.mode, network.config.masquerade) {
-        (super::Mode::Macvlan, _) => return all,
-        (_, true) => [nftables::SUBNETS_V4, nftables::SUBNETS_V6],
-        (_, false) => [nftables::ROUTED_V4, nftables::ROUTED_V6],
+    let sets = match network.config.masquerade {
+        true => [nftables::SUBNETS_V4, nftables::SUBNETS_V6],
+        false => [nftables::ROUTED_V4, nftables::ROUTED_V6],
     };
-    for (set, subnet) in sets.into_iter().zip([network.subnet, network.subnet6]) {
+    for (set, subnet) in sets.into_iter().zip(families) {
         all.extend(subnet.map(|subnet| (set, Element::subnet(&subnet, owner))));
     }
     all

@@ -21,15 +21,17 @@ use crate::netlink::{address, route::Route};
 use crate::record::{self, Lock};
 use crate::subnet::IpNet;
 
-/// Tried in turn until one meets no route of the host.
-const CANDIDATES: [&str; 6] = [
-    "10.172.0.0/16",
-    "10.173.0.0/16",
-    "10.174.0.0/16",
-    "10.175.0.0/16",
-    "172.27.0.0/16",
-    "192.168.172.0/24",
-];
+/// Tried in turn until one meets no route of the host: a few large ones, many of four thousand pods each, and
+/// others where all of those are somebody's.
+fn usual_subnets() -> impl Iterator<Item = IpNet> {
+    let net = |octets: [u8; 4], prefix| IpNet::new(octets.into(), prefix);
+    let large = (172..=175).map(move |second| net([10, second, 0, 0], 16));
+    let many = (176..=191)
+        .flat_map(move |second| (0..=15).map(move |third| net([10, second, third << 4, 0], 20)));
+    let elsewhere = [net([172, 27, 0, 0], 16), net([192, 168, 172, 0], 24)];
+    large.chain(many).chain(elsewhere).flatten()
+}
+
 /// Where nothing says otherwise.
 const ETHERNET_MTU: u32 = 1500;
 
@@ -169,9 +171,7 @@ impl Network {
         let free = |net: &IpNet| !taken.iter().any(|other| other.overlaps(net));
         let subnet = match config.subnet {
             None if own => Some(
-                CANDIDATES
-                    .iter()
-                    .filter_map(|text| text.parse().ok())
+                usual_subnets()
                     .find(free)
                     .ok_or_else(|| NetworkError::Setting {
                         network: name.to_string(),
@@ -330,6 +330,16 @@ fn unique_local(name: &NetworkName) -> IpNet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_are_subnets_for_many_networks() {
+        let all: Vec<_> = usual_subnets().collect();
+        assert_eq!(all.len(), 4 + 256 + 2);
+        for (n, one) in all.iter().enumerate() {
+            assert_eq!(*one, one.network());
+            assert!(!all.iter().skip(n + 1).any(|other| other.overlaps(one)));
+        }
+    }
 
     #[test]
     fn unique_local_networks_differ_by_name_and_stay() {

@@ -12,6 +12,7 @@ const NFTA_SET_ELEM_KEY: u16 = 1;
 const NFTA_SET_ELEM_DATA: u16 = 2;
 const NFTA_SET_ELEM_FLAGS: u16 = 3;
 const NFTA_SET_ELEM_USERDATA: u16 = 6;
+const NFTA_SET_ELEM_KEY_END: u16 = 10;
 const NFTA_DATA_VALUE: u16 = 1;
 const INTERVAL_END: u32 = 1;
 
@@ -22,6 +23,8 @@ const IFNAMSIZ: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Element {
     key: Vec<u8>,
+    /// The last key of a range of several values.
+    last: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
     end: bool,
     /// Its comment.
@@ -62,6 +65,7 @@ impl Element {
         };
         Self {
             key,
+            last: None,
             value: None,
             end: false,
             owner: None,
@@ -72,6 +76,7 @@ impl Element {
     pub(crate) fn subnet(subnet: &IpNet, owner: &str) -> Vec<Self> {
         let first = Self {
             key: octets(subnet.network().address()),
+            last: None,
             value: None,
             end: false,
             owner: Some(owner.into()),
@@ -88,11 +93,24 @@ impl Element {
         };
         let end = after.map(|key| Self {
             key,
+            last: None,
             value: None,
             end: true,
             owner: None,
         });
         std::iter::once(first).chain(end).collect()
+    }
+
+    /// From the addresses of a network to the addresses of the same.
+    pub(crate) fn within(subnet: &IpNet, owner: &str) -> Self {
+        let twice = |address| octets(address).repeat(2);
+        Self {
+            key: twice(subnet.network().address()),
+            last: Some(twice(subnet.last_address())),
+            value: None,
+            end: false,
+            owner: Some(owner.into()),
+        }
     }
 
     /// An interface, by name.
@@ -101,6 +119,7 @@ impl Element {
         key.resize(IFNAMSIZ, 0);
         Self {
             key,
+            last: None,
             value: None,
             end: false,
             owner: Some(owner.into()),
@@ -109,7 +128,7 @@ impl Element {
 
     /// Whether the two are one for the kernel.
     pub(crate) fn same_key(&self, other: &Self) -> bool {
-        self.key == other.key && self.end == other.end
+        self.key == other.key && self.last == other.last && self.end == other.end
     }
 
     pub(super) fn write(&self, list: &mut Attributes<'_>) {
@@ -120,6 +139,11 @@ impl Element {
             element.nested(NFTA_SET_ELEM_KEY, |key| {
                 key.put(NFTA_DATA_VALUE, &self.key);
             });
+            if let Some(last) = &self.last {
+                element.nested(NFTA_SET_ELEM_KEY_END, |key| {
+                    key.put(NFTA_DATA_VALUE, last);
+                });
+            }
             if let Some(value) = &self.value {
                 element.nested(NFTA_SET_ELEM_DATA, |data| {
                     data.put(NFTA_DATA_VALUE, value);
@@ -139,6 +163,7 @@ impl Element {
             .filter_map(|(_, element)| {
                 Some(Self {
                     key: attribute(element, NFTA_SET_ELEM_KEY).and_then(value)?,
+                    last: attribute(element, NFTA_SET_ELEM_KEY_END).and_then(value),
                     value: attribute(element, NFTA_SET_ELEM_DATA).and_then(value),
                     end: attribute(element, NFTA_SET_ELEM_FLAGS)
                         .is_some_and(|flags| flags.last().is_some_and(|f| f & 1 != 0)),
@@ -167,6 +192,7 @@ mod tests {
                 "pod-2",
             ),
             Element::interface("fairing0", "net"),
+            Element::within(&"10.1.2.0/24".parse().unwrap(), "net"),
         ];
         let mut batch = Batch::default();
         batch.push(1, 0, &[], |list| {
@@ -179,6 +205,11 @@ mod tests {
         assert_eq!(elements[0].key, [6, 0, 0, 0, 0x1f, 0x90, 0, 0]);
         assert_eq!(elements[0].value, Some(vec![10, 1, 2, 3, 0, 80, 0, 0]));
         assert_eq!(elements[1].key.len(), 24);
+        assert_eq!(elements[3].key, [10, 1, 2, 0, 10, 1, 2, 0]);
+        assert_eq!(
+            elements[3].last.as_deref(),
+            Some(&[10, 1, 2, 255, 10, 1, 2, 255][..])
+        );
     }
 
     #[test]

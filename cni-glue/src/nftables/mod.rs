@@ -11,6 +11,6 @@ mod transaction;
 
 pub(crate) use ruleset::{
     PORTS_V4_ANY, PORTS_V4_AT, PORTS_V6_ANY, PORTS_V6_AT, RESTRICTED, ROUTED_V4, ROUTED_V6,
-    SUBNETS_V4, SUBNETS_V6, TABLE, VERSION, create,
+    SUBNETS_V4, SUBNETS_V6, TABLE, VERSION, WITHIN_V4, WITHIN_V6, create,
 };
 pub(crate) use transaction::{Nftables, Transaction};

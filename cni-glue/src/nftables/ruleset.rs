@@ -4,13 +4,13 @@
 //! our business.
 
 use super::expression::{Connection, Expression, Field, Meta, R0, R1, R2, R4, R5, Verdict};
-use super::transaction::{Hook, SetType, Transaction};
+use super::transaction::{Hook, Keys, SetType, Transaction};
 use crate::builtin::LINK_PREFIX;
 
 /// The name of the table, in the family `inet`.
 pub(crate) const TABLE: &str = "fairing";
 /// The table's comment: which rules are in it.
-pub(crate) const VERSION: &str = "rules 1";
+pub(crate) const VERSION: &str = "rules 2";
 
 /// Ports of the host: protocol and port, to a pod's address and port.
 pub(crate) const PORTS_V4_ANY: &str = "ports-v4";
@@ -28,6 +28,10 @@ pub(crate) const SUBNETS_V6: &str = "subnets-v6";
 pub(crate) const ROUTED_V4: &str = "routed-v4";
 /// For IPv6.
 pub(crate) const ROUTED_V6: &str = "routed-v6";
+/// From where to where in one network: its addresses twice.
+pub(crate) const WITHIN_V4: &str = "within-v4";
+/// For IPv6.
+pub(crate) const WITHIN_V6: &str = "within-v6";
 /// Links over which nothing is forwarded.
 pub(crate) const RESTRICTED: &str = "restricted";
 
@@ -82,17 +86,6 @@ const TYPE_INTERFACE: SetType = SetType {
     length: 16,
 };
 
-/// Several types side by side, as `nft` counts them: six bits each.
-fn joined(parts: &[SetType]) -> SetType {
-    const PROTOCOL_OR_PORT_LENGTH: u32 = 4;
-    parts
-        .iter()
-        .fold(SetType { kind: 0, length: 0 }, |sum, part| SetType {
-            kind: (sum.kind << 6) | part.kind,
-            length: sum.length + part.length.max(PROTOCOL_OR_PORT_LENGTH),
-        })
-}
-
 /// Makes the table anew, empty of what networks and pods own.
 pub(crate) fn create(transaction: &mut Transaction) {
     transaction.new_table(VERSION);
@@ -129,17 +122,33 @@ fn sets(transaction: &mut Transaction) {
         kind: 13,
         length: 2,
     };
-    for (any, at, subnets, routed, address) in [
-        (PORTS_V4_ANY, PORTS_V4_AT, SUBNETS_V4, ROUTED_V4, TYPE_V4),
-        (PORTS_V6_ANY, PORTS_V6_AT, SUBNETS_V6, ROUTED_V6, TYPE_V6),
+    for (any, at, subnets, routed, within, address) in [
+        (
+            PORTS_V4_ANY,
+            PORTS_V4_AT,
+            SUBNETS_V4,
+            ROUTED_V4,
+            WITHIN_V4,
+            TYPE_V4,
+        ),
+        (
+            PORTS_V6_ANY,
+            PORTS_V6_AT,
+            SUBNETS_V6,
+            ROUTED_V6,
+            WITHIN_V6,
+            TYPE_V6,
+        ),
     ] {
-        let target = Some(joined(&[address, port]));
-        transaction.new_set(any, joined(&[protocol, port]), target, false);
-        transaction.new_set(at, joined(&[address, protocol, port]), target, false);
-        transaction.new_set(subnets, address, None, true);
-        transaction.new_set(routed, address, None, true);
+        let target = [address, port];
+        let target = Some(target.as_slice());
+        transaction.new_set(any, Keys::Exact(&[protocol, port]), target);
+        transaction.new_set(at, Keys::Exact(&[address, protocol, port]), target);
+        transaction.new_set(subnets, Keys::Ranges(address), None);
+        transaction.new_set(routed, Keys::Ranges(address), None);
+        transaction.new_set(within, Keys::RangesOf(&[address, address]), None);
     }
-    transaction.new_set(RESTRICTED, TYPE_INTERFACE, None, false);
+    transaction.new_set(RESTRICTED, Keys::Exact(&[TYPE_INTERFACE]), None);
 }
 
 fn ours(meta: Meta) -> [Expression; 2] {
@@ -292,6 +301,45 @@ fn border_rules(transaction: &mut Transaction) {
     rule.extend(no_connection(Connection::Status, DESTINATION_CHANGED));
     rule.push(Expression::Verdict(Verdict::Drop));
     transaction.new_rule("forward", "from outside, published ports alone", &rule);
+    separation_rules(transaction);
+}
+
+/// Pods of one network don't reach those of another, but by published ports. What goes to all, and what neighbours
+/// tell each other, is seen here only within one network, if the bridge itself filters.
+fn separation_rules(transaction: &mut Transaction) {
+    let begins_not = |field: Field, mask: &[u8], value: &[u8]| {
+        let field = Field {
+            length: if mask.len() > 1 { 2 } else { 1 },
+            ..field
+        };
+        [
+            Expression::Payload(field, R0),
+            Expression::Mask(R0, mask.to_vec()),
+            Expression::NotEqual(R0, value.to_vec()),
+        ]
+    };
+    let no_link_local = |field| begins_not(field, &[0xff, 0xc0], &[0xfe, 0x80]);
+    for (family, source, destination, multicast, second, within) in [
+        (IPV4, V4_SOURCE, V4_DESTINATION, 0xe0, R1, WITHIN_V4),
+        (IPV6, V6_SOURCE, V6_DESTINATION, 0xff, R4, WITHIN_V6),
+    ] {
+        let mut rule = ours(Meta::InterfaceIn).to_vec();
+        rule.extend(ours(Meta::InterfaceOut));
+        rule.extend(is_family(family));
+        rule.extend(no_connection(Connection::Status, DESTINATION_CHANGED));
+        rule.extend(begins_not(destination, &[multicast], &[multicast]));
+        if family == IPV6 {
+            rule.extend(no_link_local(source));
+            rule.extend(no_link_local(destination));
+        }
+        rule.extend([
+            Expression::Payload(source, R0),
+            Expression::Payload(destination, second),
+            Expression::NotIn(within, R0),
+            Expression::Verdict(Verdict::Drop),
+        ]);
+        transaction.new_rule("forward", "networks are apart", &rule);
+    }
 }
 
 /// Whose source address becomes the host's.

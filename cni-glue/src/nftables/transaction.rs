@@ -79,6 +79,49 @@ pub(super) struct SetType {
     pub(super) length: u32,
 }
 
+/// What the keys of a set are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Keys<'a> {
+    /// Values side by side.
+    Exact(&'a [SetType]),
+    /// Intervals of one value.
+    Ranges(SetType),
+    /// Intervals of several values side by side.
+    RangesOf(&'a [SetType]),
+}
+
+impl Keys<'_> {
+    fn parts(&self) -> &[SetType] {
+        match self {
+            Self::Exact(parts) | Self::RangesOf(parts) => parts,
+            Self::Ranges(part) => std::slice::from_ref(part),
+        }
+    }
+
+    fn flags(&self) -> u32 {
+        const INTERVAL: u32 = 0x4;
+        const CONCATENATION: u32 = 0x80;
+        match self {
+            Self::Exact(_) => 0,
+            Self::Ranges(_) => INTERVAL,
+            Self::RangesOf(_) => INTERVAL | CONCATENATION,
+        }
+    }
+}
+
+/// Several types side by side, as `nft` counts them: six bits each, and each begins at a multiple of four bytes.
+fn joined(parts: &[SetType]) -> SetType {
+    match parts {
+        [one] => *one,
+        _ => parts
+            .iter()
+            .fold(SetType { kind: 0, length: 0 }, |sum, part| SetType {
+                kind: (sum.kind << 6) | part.kind,
+                length: sum.length + part.length.next_multiple_of(4),
+            }),
+    }
+}
+
 /// Requests that take effect together or not at all, all of them on one table.
 #[derive(Debug)]
 pub(crate) struct Transaction {
@@ -167,26 +210,34 @@ impl Transaction {
         });
     }
 
-    /// A set of keys; with `value`, a map; with `ranges`, its elements are intervals.
-    pub(super) fn new_set(
-        &mut self,
-        name: &str,
-        key: SetType,
-        value: Option<SetType>,
-        ranges: bool,
-    ) {
+    /// A set of keys; with values, a map.
+    pub(super) fn new_set(&mut self, name: &str, keys: Keys<'_>, values: Option<&[SetType]>) {
+        const MAP: u32 = 0x8;
         let table = self.table;
         self.sets += 1;
         let id = self.sets;
-        let flags = if ranges { 0x4 } else { 0 } | if value.is_some() { 0x8 } else { 0 };
+        let flags = keys.flags() | if values.is_some() { MAP } else { 0 };
+        let key = joined(keys.parts());
         self.push(NEWSET, NLM_F_CREATE, |a| {
             a.text(1, table)
                 .text(2, name)
                 .big_endian(3, flags)
                 .big_endian(4, key.kind)
                 .big_endian(5, key.length);
-            if let Some(value) = value {
+            if let Some(value) = values.map(joined) {
                 a.big_endian(6, value.kind).big_endian(7, value.length);
+            }
+            if let Keys::RangesOf(parts) = keys {
+                // The kernel wants to know where each part ends.
+                a.nested(9, |description| {
+                    description.nested(2, |fields| {
+                        for part in parts {
+                            fields.nested(1, |field| {
+                                field.big_endian(1, part.length);
+                            });
+                        }
+                    });
+                });
             }
             a.big_endian(10, id);
         });

@@ -288,3 +288,63 @@ fn forwarding_is_switched_on_for_what_needs_it_alone() {
     assert_eq!(value("ipv6.conf.fairing0.accept_ra"), "0");
     lab.end(pod);
 }
+
+#[test]
+fn networks_are_apart() {
+    let lab = Lab::new();
+    for (name, mode) in [
+        ("one", "bridge"),
+        ("two", "bridge"),
+        ("three", "ptp"),
+        ("four", "ptp"),
+    ] {
+        lab.configure(
+            &format!("own/{name}.conf"),
+            &format!(
+                r#"{{"cniVersion": "1.1.0", "name": "{name}", "type": "fairing-cni", "mode": "{mode}",
+                     "capabilities": {{"portMappings": true}}}}"#
+            ),
+        );
+    }
+    lab.configure(
+        "own/five.conf",
+        r#"{"cniVersion": "1.1.0", "name": "five", "type": "fairing-cni", "mode": "bridge", "masquerade": false}"#,
+    );
+    let server = lab.pod("server", &["one"], &["8080:80"]);
+    serve(&server.netns, 80, "server");
+    let single = lab.pod("single", &["three"], &[]);
+    serve(&single.netns, 80, "single");
+    let kin = [
+        (lab.pod("kin", &["one"], &[]), &server),
+        (lab.pod("single-kin", &["three"], &[]), &single),
+    ];
+    for (pod, server) in &kin {
+        for ipv4 in [true, false] {
+            let name = server.id.as_str();
+            let seen = format!("{name} {}", pod.address(ipv4));
+            assert_eq!(tcp(&pod.netns, &server.address(ipv4), 80), seen);
+            assert_eq!(udp(&pod.netns, &server.address(ipv4), 80), seen);
+        }
+    }
+    for network in ["two", "four", "five", "default", "ptp", "three", "one"] {
+        let stranger = lab.pod(&format!("stranger-{network}"), &[network], &[]);
+        for server in [&server, &single] {
+            let own = if server.id.as_str() == "server" {
+                "one"
+            } else {
+                "three"
+            };
+            for ipv4 in [true, false] {
+                let silent = is_silent(&stranger.netns, &server.address(ipv4), 80);
+                assert_eq!(silent, network != own, "{network} to {own}, {ipv4}");
+            }
+        }
+        // What is published is for everybody.
+        assert!(tcp(&stranger.netns, HOST_V4, 8080).starts_with("server "));
+        assert!(tcp(&stranger.netns, HOST_V6, 8080).starts_with("server "));
+        lab.end(stranger);
+    }
+    // Who is in both is in both.
+    let both = lab.pod("both", &["two", "one"], &[]);
+    assert!(tcp(&both.netns, &server.address(true), 80).starts_with("server "));
+}
