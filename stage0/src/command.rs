@@ -254,6 +254,8 @@ pub(crate) fn for_each<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -261,15 +263,25 @@ mod tests {
         definition().debug_assert();
     }
 
-    fn fails(line: &str) -> u8 {
-        let argv = std::iter::once("fairing").chain(line.split_whitespace());
+    /// What a command line that fails ends with, in folders of its own below `folder`: nothing that a test
+    /// does can touch the machine's.
+    fn fails(folder: &Path, line: &str) -> u8 {
+        let flags = ["--dir", "--run-dir", "--local-config", "--system-config"];
+        let folders = flags.map(|flag| {
+            let path = folder.join(flag.trim_start_matches('-'));
+            format!("{flag}={}", path.display())
+        });
+        let argv = std::iter::once("fairing")
+            .chain(folders.iter().map(String::as_str))
+            .chain(line.split_whitespace());
         dispatch(argv.map(OsString::from).collect())
             .unwrap_err()
             .exit_code()
     }
 
     #[test]
-    fn nonsense_is_a_usage_error() {
+    fn nonsense_is_a_usage_error_and_touches_nothing() {
+        let folder = tempfile::tempdir().unwrap();
         for line in [
             "nonsense",
             "run",
@@ -286,7 +298,9 @@ mod tests {
             "run --insecure-options=network a",
             "gc --grace-period x",
         ] {
-            assert_eq!(fails(line), 2, "{line}");
+            assert_eq!(fails(folder.path(), line), 2, "{line}");
+            let left = std::fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(left, 0, "{line}");
         }
     }
 }
