@@ -15,14 +15,9 @@ use crate::table::size;
 /// # Errors
 /// If the store can't be locked.
 pub(crate) fn wait_for_store(store: &Store) -> Result<Exclusive, Failure> {
-    for _ in 0..10 {
-        if let Some(alone) = store.try_exclusive()? {
-            return Ok(alone);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    output::error("waiting for a fetch or another command that uses the image store\n");
-    Ok(store.exclusive()?)
+    Ok(store.exclusive_telling(|| {
+        output::error("waiting for a fetch or another command that uses the image store\n");
+    })?)
 }
 
 /// Removes what neither a name nor a pod needs, and names that were not used for as long as

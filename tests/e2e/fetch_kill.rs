@@ -40,6 +40,7 @@ impl Random {
 fn kill_within(command: FairingCommand, usual: Duration, random: &mut Random) -> bool {
     let moment = Instant::now() + usual.mul_f64(random.fraction());
     let running = command.spawn();
+    // The moment is to be any, not that of an event.
     std::thread::sleep(moment.saturating_duration_since(Instant::now()));
     running.signal(Signal::KILL);
     running.wait().signal == Some(9)

@@ -8,7 +8,6 @@ use cni_glue::NetworkError;
 use cni_glue::config::Networks;
 use serde_json::{Value, json};
 
-use crate::default::wait_for_nothing;
 use crate::lab::{Lab, sh};
 use crate::traffic::{serve, tcp};
 
@@ -99,7 +98,7 @@ fn plugins_are_chained_and_called_in_reverse_at_the_end() {
     assert_eq!(lab.calls()[2]["input"]["prevResult"], last);
     assert_eq!(lab.calls()[3]["input"]["prevResult"], last);
     assert_eq!(lab.calls()[3]["netns"], json!(netns));
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
 }
 
 #[test]
@@ -121,7 +120,7 @@ fn one_that_fails_is_named_and_all_before_it_are_undone() {
         "network n: plugin two: ADD: come back later: no lease (code 11)"
     );
     assert_eq!(lab.order(), ["one ADD", "two ADD", "two DEL", "one DEL"]);
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
 }
 
 #[test]
@@ -169,7 +168,7 @@ fn answers_that_are_none_are_refused_and_hanging_plugins_ended() {
         error,
         "network n: plugin one: ADD: it did not finish within 2 s and was ended"
     );
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
     std::fs::remove_file(lab.folder.path().join("bin/one")).unwrap();
     let error = lab
         .try_pod("a", &["n"], &[])
@@ -237,7 +236,7 @@ fn check_gc_and_status_go_to_those_who_know_them() {
     assert_eq!(lab.attacher.runtime.cache().all().unwrap().len(), 1);
     lab.plugin("one", "");
     lab.end(a);
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
 }
 
 #[test]
@@ -294,7 +293,7 @@ fn a_plugin_that_delegates_as_flannel_does() {
     assert!(tcp(&lab.outside, crate::lab::HOST_V4, 8080).starts_with("a "));
     lab.end(pod);
     sh("ip link del cni0");
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
 }
 
 #[test]
@@ -355,7 +354,7 @@ fn a_built_in_network_can_be_part_of_a_chain_and_a_plugin_of_others() {
             lab.configure("cni/10-n.conflist", &list("1.1.0", json!([{"type": kind, "bridge": "fairing7", "subnet": "10.8.0.0/24", "stateDir": state}])));
         }
         lab.gc(&[]);
-        wait_for_nothing(&lab);
+        lab.wait_for_nothing();
     }
 }
 

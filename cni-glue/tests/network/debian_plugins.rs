@@ -1,8 +1,9 @@
 //! The plugins of Debian's containernetworking-plugins, run by us.
 
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 
-use crate::default::wait_for_nothing;
 use crate::lab::{HOST_V4, Lab, OUTSIDE_V4, Pod, sh, within};
 use crate::traffic::{is_silent, serve, tcp, tcp_here};
 
@@ -265,17 +266,12 @@ fn dhcp_gets_an_address_from_the_network() {
         Service(command.stderr(Stdio::null()).spawn().unwrap())
     });
     let socket = format!("{folder}/dhcp.sock");
-    let mut daemon = Command::new("/usr/lib/cni/dhcp");
-    let daemon = daemon.args(["daemon", "-socketpath", &socket]);
+    // As systemd starts it: the socket is there before the daemon is, and who calls early waits.
+    let listener = UnixListener::bind(&socket).unwrap();
+    let mut daemon = Command::new("/bin/sh");
+    let start = "LISTEN_PID=$$ LISTEN_FDS=1 exec /usr/lib/cni/dhcp daemon 3<&0";
+    let daemon = daemon.args(["-ec", start]).stdin(OwnedFd::from(listener));
     let _daemon = Service(daemon.stderr(Stdio::null()).spawn().unwrap());
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the DHCP daemon does not come up"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
     let ipam = format!(r#""ipam": {{"type": "dhcp", "daemonSocketPath": "{socket}"}}"#);
     lab.list(
         "1.0.0",
@@ -313,6 +309,6 @@ fn a_pod_that_was_killed_is_taken_out_by_gc_through_its_namespace() {
         "{rules}"
     );
     sh("ip link del cni0");
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
     assert!(is_silent(&lab.outside, HOST_V4, 8080));
 }

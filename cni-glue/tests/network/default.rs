@@ -79,18 +79,5 @@ fn nothing_is_left_when_pods_end_and_the_network_goes_with_gc() {
     assert_eq!(tcp(&b.netns, OUTSIDE_V4, 80), format!("outside {HOST_V4}"));
     lab.end(b);
     lab.gc(&[]);
-    wait_for_nothing(&lab);
-}
-
-/// The kernel takes down a namespace some time after the last who had it.
-pub(crate) fn wait_for_nothing(lab: &Lab) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    loop {
-        let left = lab.leftovers();
-        if left.is_empty() {
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "left: {left:#?}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    lab.wait_for_nothing();
 }

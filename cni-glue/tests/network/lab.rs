@@ -1,5 +1,6 @@
 //! A host, hosts around it, and pods: network namespaces that are gone when the test is.
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -11,8 +12,14 @@ use cni_glue::names::DnsOptions;
 use cni_glue::ports::{PortMapping, PortSpec};
 use cni_glue::runtime::{PluginFolders, Runtime};
 use cni_glue::{Netns, NetworkError};
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, setsockopt,
+    socket, sockopt,
+};
+use nix::sys::time::TimeVal;
 
 /// The address of the host towards the outside.
 pub(crate) const HOST_V4: &str = "192.0.2.1";
@@ -96,7 +103,6 @@ impl Lab {
         within(&outside, || {
             sh("sysctl -qw net.ipv6.conf.default.accept_dad=0")
         });
-        use std::os::fd::{AsFd, AsRawFd};
         let pid = std::process::id();
         let fd = outside.as_fd().as_raw_fd();
         // `ip` names a namespace by a process or a mounted file alone.
@@ -236,6 +242,33 @@ impl Lab {
             );
         }
         left
+    }
+
+    /// Waits until nothing is left: the kernel takes down a namespace, and the links into it, some time after the last
+    /// who had it, and tells of each link.
+    pub(crate) fn wait_for_nothing(&self) {
+        const LINKS: u32 = 1; // RTMGRP_LINK
+        let removals = socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC,
+            SockProtocol::NetlinkRoute,
+        )
+        .unwrap();
+        bind(removals.as_raw_fd(), &NetlinkAddr::new(0, LINKS)).unwrap();
+        setsockopt(&removals, sockopt::ReceiveTimeout, &TimeVal::new(60, 0)).unwrap();
+        loop {
+            let left = self.leftovers();
+            if left.is_empty() {
+                return;
+            }
+            // That some were too many to be told of is an event too.
+            if let Err(error) = recv(removals.as_raw_fd(), &mut [0; 1 << 14], MsgFlags::empty())
+                && error != Errno::ENOBUFS
+            {
+                panic!("{error}, left: {left:#?}");
+            }
+        }
     }
 }
 

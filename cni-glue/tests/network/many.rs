@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use cni_glue::Netns;
 
-use crate::default::wait_for_nothing;
 use crate::lab::{Lab, Pod, files};
 
 /// Starts pods in as many threads as there are `groups`, all of which are on the same host.
@@ -63,7 +62,7 @@ fn two_hundred_pods_at_once_have_addresses_of_their_own() {
     drop(killed);
     let report = lab.gc(&[]);
     assert_eq!(report.attachments, 100);
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
     assert_eq!(lab.gc(&[]), Default::default());
 }
 
@@ -100,6 +99,7 @@ fn call(lab: &Lab, command: &str, container: &str, netns: &Netns, killed_after: 
         .unwrap();
     match killed_after {
         Some(moment) => {
+            // It is to be any moment, not that of an event.
             std::thread::sleep(moment);
             child.kill().unwrap();
             child.wait().unwrap();
@@ -144,7 +144,7 @@ fn whatever_moment_a_start_is_killed_at_gc_clears_all() {
     drop(namespaces);
     lab.end(pod);
     lab.gc(&[]);
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
 }
 
 fn path(netns: &Netns) -> std::path::PathBuf {

@@ -2,7 +2,6 @@
 
 use cni_glue::{Netns, NetworkError};
 
-use crate::default::wait_for_nothing;
 use crate::lab::{HOST_V4, HOST_V6, Lab, OUTSIDE_V4, OUTSIDE_V6, sh, within};
 use crate::traffic::{is_silent, serve, tcp, tcp_here, udp};
 
@@ -74,7 +73,7 @@ fn ptp_connects_each_pod_by_itself() {
     lab.end(a);
     lab.end(b);
     lab.gc(&[]);
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
 }
 
 #[test]
@@ -110,7 +109,7 @@ fn macvlan_puts_a_pod_beside_the_host() {
     assert!(error.to_string().contains("no interface eth9"), "{error}");
     lab.end(pod);
     lab.gc(&[]);
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
 }
 
 #[test]
@@ -201,7 +200,7 @@ fn a_pod_in_two_networks_goes_out_by_the_first() {
     );
     lab.end(pod);
     lab.gc(&[]);
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
 }
 
 fn own(netns: &Netns) -> std::path::PathBuf {

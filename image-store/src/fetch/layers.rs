@@ -300,6 +300,9 @@ impl Shop<'_> {
             if self.cancelled.load(Ordering::Relaxed) {
                 return Err(StoreError::Interrupted);
             }
+            // The other command works for seconds, and a look is two system calls. A blocking flock(2) would
+            // sleep through the cancellation, since nothing but a signal wakes it; its holder removes the
+            // file, so that every try has to begin with opening it anyway.
             thread::sleep(PERIOD);
             lock = self.store.lock_layer(&job.diff_id)?;
         }

@@ -2,7 +2,7 @@
 //! docker's `config.json`, and the helper programs that these name.
 
 mod auth_file;
-mod helper;
+mod docker_credential;
 mod native;
 mod replace;
 mod sources;
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::reference::DEFAULT_REGISTRY;
 
 pub(super) use auth_file::AuthFile;
-pub(super) use helper::Helper;
+pub(super) use docker_credential::Helper;
 pub(super) use native::{LOGIN_FILE, erase as erase_native, store as store_native};
 pub(super) use sources::{Sources, login_file};
 

@@ -49,6 +49,7 @@ impl Retry {
             return false;
         }
         self.spent.set(spent);
+        // The registry asked for it, or needs it: there is nothing to wait for but time.
         std::thread::sleep(pause);
         true
     }

@@ -31,6 +31,9 @@ const TURN: Duration = Duration::from_millis(20);
 /// The longest pause between two turns, beside a fetch that takes its time.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// A start is over by then: who has waited for so long waits for something else.
+const LONG: Duration = Duration::from_millis(500);
+
 impl Store {
     /// Keeps everything in the store until the pin is dropped. Waits while someone collects, which
     /// is for as long as it takes to decide what goes.
@@ -52,22 +55,35 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the lock file can't be opened.
     pub fn exclusive(&self) -> Result<Exclusive, StoreError> {
+        self.exclusive_telling(|| ())
+    }
+
+    /// As [`Store::exclusive`]; calls `waits` once if that takes longer than starts do.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the lock file can't be opened.
+    pub fn exclusive_telling(&self, waits: impl FnOnce()) -> Result<Exclusive, StoreError> {
+        let begun = Instant::now();
+        let mut waits = Some(waits);
         let mut pause = Duration::from_millis(5);
         loop {
-            if let Some(alone) = self.try_exclusive()? {
+            if let Some(alone) = self.take_turn()? {
                 return Ok(alone);
             }
-            // New pins are not kept waiting all the time for a fetch that takes minutes.
+            if begun.elapsed() >= LONG
+                && let Some(waits) = waits.take()
+            {
+                waits();
+            }
+            // There is no event to wait for: with the turn, one would keep all starts waiting for a fetch
+            // that takes minutes; without it, one gets no lock where starts overlap all the time.
             thread::sleep(pause);
             pause = (pause * 2).min(PAUSE);
         }
     }
 
-    /// As [`Store::exclusive`], but gives up after a moment.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] if the lock file can't be opened.
-    pub fn try_exclusive(&self) -> Result<Option<Exclusive>, StoreError> {
+    /// Keeps new pins waiting for a moment, in which those before them may be dropped.
+    fn take_turn(&self) -> Result<Option<Exclusive>, StoreError> {
         let lock = self.open_lock()?;
         let turn = self.open_turn()?;
         self.lock(&turn, FlockOperation::LockExclusive)?;
@@ -81,6 +97,7 @@ impl Store {
             if begun.elapsed() >= TURN {
                 return Ok(None);
             }
+            // flock(2) knows no deadline, and this one is not to be exceeded. It is short.
             thread::sleep(Duration::from_millis(1));
         }
     }

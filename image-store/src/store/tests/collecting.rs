@@ -95,7 +95,8 @@ fn a_layer_goes_when_no_name_and_no_pod_needs_it() {
 fn what_has_changed_since_the_survey_counts() {
     let ground = Ground::new();
     ground.fetch("one").unwrap();
-    // Until then, what was read is read again anyway.
+    // Until then, what was read is read again anyway. Nothing but time makes a change an old one: no program
+    // can set when an inode was changed.
     let begun = Instant::now();
     while !ground.store.survey().is_kept() {
         assert!(begun.elapsed() < Duration::from_secs(60));

@@ -14,6 +14,7 @@ use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::image_choice::record;
+use crate::image_collection::wait_for_store;
 use crate::{output, registries};
 
 /// The exit code where something is not as it should be: as at a start.
@@ -111,7 +112,7 @@ impl Subcommand for Verify {
         audit.images(&records)?;
         drop(pin);
         if audit.has_replacements() {
-            let alone = store.exclusive()?;
+            let alone = wait_for_store(&store)?;
             audit.replace(&layers_of_running_pods(&context.pods())?, &alone)?;
         }
         let view = View {
