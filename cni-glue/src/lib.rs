@@ -8,6 +8,7 @@
 //! Everything runs in the calling thread, without a daemon: state is files in one folder, below which locks keep
 //! processes apart, and the kernel's own.
 
+mod as_text;
 pub mod attach;
 pub mod builtin;
 pub mod config;

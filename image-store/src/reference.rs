@@ -108,12 +108,24 @@ impl Reference {
     /// [`Reference::from_file_name`] gives the reference back. Where that is too long it is `%` and
     /// the sha256 of the canonical form, from which nothing comes back.
     pub fn file_name(&self) -> String {
-        let canonical = self.to_string();
-        let escaped = canonical.replace('/', "%2F");
-        if escaped.len() <= MAX_FILE_NAME {
-            escaped
-        } else {
-            format!("%{}", sha256(canonical.as_bytes()).digest())
+        let mut escaped = String::with_capacity(MAX_FILE_NAME);
+        escaped.push_str(&self.registry);
+        for component in self.path.split('/') {
+            escaped.push_str("%2F");
+            escaped.push_str(component);
+        }
+        for (mark, part) in [
+            (':', self.tag.as_deref()),
+            ('@', self.digest.as_ref().map(AsRef::as_ref)),
+        ] {
+            if let Some(part) = part {
+                escaped.push(mark);
+                escaped.push_str(part);
+            }
+        }
+        match escaped.len() {
+            ..=MAX_FILE_NAME => escaped,
+            _ => format!("%{}", sha256(self.to_string().as_bytes()).digest()),
         }
     }
 

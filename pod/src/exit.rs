@@ -109,10 +109,7 @@ impl AppStatus {
     /// # Errors
     /// As [`record::read`], but a missing record is `None`.
     pub fn load(pod_dir: &Path, app: &AppName) -> Result<Option<Self>, PodError> {
-        optional(record::read(
-            &app_dir(pod_dir, app).join(STATUS_FILE),
-            RECORD_VERSION,
-        ))
+        record::read_if_there(&app_dir(pod_dir, app).join(STATUS_FILE), RECORD_VERSION)
     }
 
     /// Writes the record.
@@ -148,7 +145,7 @@ impl PodExit {
     /// # Errors
     /// As [`record::read`], but a missing record is `None`.
     pub fn load(pod_dir: &Path) -> Result<Option<Self>, PodError> {
-        optional(record::read(&pod_dir.join(EXIT_FILE), RECORD_VERSION))
+        record::read_if_there(&pod_dir.join(EXIT_FILE), RECORD_VERSION)
     }
 
     /// Writes the record.
@@ -157,16 +154,6 @@ impl PodExit {
     /// As [`record::replace`].
     pub fn store(&self, pod_dir: &Path) -> Result<(), PodError> {
         record::replace(&pod_dir.join(EXIT_FILE), self)
-    }
-}
-
-fn optional<T>(read: Result<T, PodError>) -> Result<Option<T>, PodError> {
-    match read {
-        Ok(value) => Ok(Some(value)),
-        Err(PodError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
     }
 }
 

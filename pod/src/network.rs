@@ -92,13 +92,7 @@ pub fn is_live(pods: &PodsDir, container: &ContainerId) -> bool {
 /// # Errors
 /// As [`record::read`].
 pub fn load(folder: &Path) -> Result<Option<NetworkStatus>, PodError> {
-    match record::read(&folder.join(NETWORK_FILE), STATUS_VERSION) {
-        Ok(status) => Ok(Some(status)),
-        Err(PodError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+    record::read_if_there(&folder.join(NETWORK_FILE), STATUS_VERSION)
 }
 
 #[cfg(test)]

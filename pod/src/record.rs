@@ -51,6 +51,23 @@ pub fn read<T: DeserializeOwned>(path: &Path, supported: u64) -> Result<T, PodEr
     })
 }
 
+/// As [`read`]; `None` if there is no file.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_if_there<T: DeserializeOwned>(
+    path: &Path,
+    supported: u64,
+) -> Result<Option<T>, PodError> {
+    match read(path, supported) {
+        Ok(value) => Ok(Some(value)),
+        Err(PodError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Writes a record to a new file that nobody else reads yet.
 ///
 /// # Errors

@@ -7,50 +7,104 @@ use pod::timestamp::Timestamp;
 /// Rows of text below a heading.
 #[derive(Debug)]
 pub(crate) struct Table {
-    heading: Vec<String>,
-    rows: Vec<Vec<String>>,
+    /// The texts of all cells, row after row, that of the heading first: a long list is no more than two pieces of
+    /// memory.
+    text: String,
+    /// Where each cell ends.
+    ends: Vec<usize>,
+    /// How wide the columns are without the heading.
+    widths: Vec<usize>,
 }
 
 impl Table {
     /// An empty table.
     pub(crate) fn new(heading: &[&str]) -> Self {
-        Self {
-            heading: heading.iter().map(|word| (*word).to_owned()).collect(),
-            rows: Vec::new(),
+        let mut table = Self {
+            text: String::new(),
+            ends: Vec::new(),
+            widths: vec![0; heading.len()],
+        };
+        table.cells(heading);
+        table
+    }
+
+    /// Adds a row of as many cells as the heading has.
+    pub(crate) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        let first = self.ends.len();
+        self.cells(cells);
+        debug_assert_eq!(self.ends.len() - first, self.widths.len());
+        for column in 0..self.widths.len() {
+            let width = width_of(self.cell(first + column));
+            if let Some(widest) = self.widths.get_mut(column) {
+                *widest = width.max(*widest);
+            }
         }
     }
 
-    /// Adds a row.
-    pub(crate) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+    fn cells<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        for cell in cells {
+            let cell = cell.as_ref();
+            // What others wrote must not break the table or speak to the terminal.
+            match cell.bytes().all(|b| matches!(b, b' '..=b'~')) {
+                true => self.text.push_str(cell),
+                false => self
+                    .text
+                    .extend(cell.chars().map(|c| if c.is_control() { ' ' } else { c })),
+            }
+            self.ends.push(self.text.len());
+        }
+    }
+
+    fn cell(&self, number: usize) -> &str {
+        let begin = number
+            .checked_sub(1)
+            .and_then(|n| self.ends.get(n))
+            .copied();
+        let end = self.ends.get(number).copied().unwrap_or_default();
+        self.text
+            .get(begin.unwrap_or_default()..end)
+            .unwrap_or_default()
     }
 
     /// The table as text, with its heading unless there is to be no legend.
     pub(crate) fn render(&self, legend: bool) -> String {
-        let shown: Vec<&Vec<String>> = std::iter::once(&self.heading)
-            .filter(|_| legend)
-            .chain(&self.rows)
-            .collect();
-        let mut widths = vec![0; self.heading.len()];
-        for row in &shown {
-            for (width, cell) in widths.iter_mut().zip(row.iter()) {
-                *width = cell.chars().count().max(*width);
+        const BLANKS: &str = "                                ";
+        let columns = self.widths.len();
+        let mut widths = self.widths.clone();
+        if legend {
+            for (column, width) in widths.iter_mut().enumerate() {
+                *width = width_of(self.cell(column)).max(*width);
             }
         }
-        let mut text = String::with_capacity(shown.len() * (widths.iter().sum::<usize>() + 16));
-        for row in shown {
+        let rows = self.ends.len() / columns.max(1);
+        let mut text =
+            String::with_capacity(rows * widths.iter().map(|width| width + 2).sum::<usize>());
+        for row in usize::from(!legend)..rows {
             let begin = text.len();
-            for (width, cell) in widths.iter().zip(row) {
-                // What others wrote must not break the table or speak to the terminal.
-                text.extend(cell.chars().map(|c| if c.is_control() { ' ' } else { c }));
-                let padding = width.saturating_sub(cell.chars().count()) + 2;
-                text.extend(std::iter::repeat_n(' ', padding));
+            for (column, width) in widths.iter().enumerate() {
+                let cell = self.cell(row * columns + column);
+                text.push_str(cell);
+                let mut padding = width.saturating_sub(width_of(cell)) + 2;
+                while let Some(blanks) = BLANKS
+                    .get(..padding.min(BLANKS.len()))
+                    .filter(|b| !b.is_empty())
+                {
+                    text.push_str(blanks);
+                    padding -= blanks.len();
+                }
             }
             let end = text.trim_end().len();
             text.truncate(end.max(begin));
             text.push('\n');
         }
         text
+    }
+}
+
+fn width_of(cell: &str) -> usize {
+    match cell.is_ascii() {
+        true => cell.len(),
+        false => cell.chars().count(),
     }
 }
 
@@ -93,7 +147,7 @@ mod tests {
     #[test]
     fn columns_line_up_and_control_characters_are_gone() {
         let mut table = Table::new(&["A", "LONG"]);
-        table.row(vec!["wide cell".into(), "\x1b[2Jx".into()]);
+        table.row(["wide cell", "\x1b[2Jx"]);
         assert_eq!(table.render(true), "A          LONG\nwide cell   [2Jx\n");
         assert_eq!(table.render(false), "wide cell   [2Jx\n");
     }

@@ -1,9 +1,8 @@
 //! Bad images and registries: a clear line, an exit code of its own, and nothing left behind.
 
-use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
 
+use harness::store_contents::store_files;
 use harness::{
     Answer, Artifact, Fault, Format, Host, ImageBuilder, Key, Layer, Output, Registry,
     ScriptedRegistry, index,
@@ -50,19 +49,6 @@ pub(crate) fn refused(output: Output, code: i32, parts: &[&str]) {
     assert_eq!(output.stdout, "", "{output}");
 }
 
-fn files_below(folder: &Path) -> Vec<String> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() && !path.is_symlink() {
-            files.extend(files_below(&path));
-        } else if entry.file_name() != "lock" {
-            files.push(path.display().to_string());
-        }
-    }
-    files
-}
-
 /// Expects that a command that failed has left no pod, no image, no name and no half-fetched file,
 /// without any collection.
 #[track_caller]
@@ -74,7 +60,7 @@ fn nothing_is_left(host: &Host) {
         .run()
         .ok();
     assert_eq!(listed.json(), serde_json::json!([]));
-    let files = files_below(&host.data_dir().join("images"));
+    let files = store_files(host);
     assert!(files.is_empty(), "left in the store: {files:#?}");
 }
 

@@ -1,21 +1,9 @@
 //! Images of the store in files, as other tools read them.
 
-use harness::{Artifact, Compression, Format, Host, ImageBuilder, Layer, index};
+use harness::{Artifact, Compression, Format, index};
 
-use crate::imported::import;
+use crate::imported::{accepting_host, import, marked};
 use crate::other_tools::{add_bundle, bundles, podman_pulls, skopeo_copies, skopeo_digest};
-
-fn marked(mark: &str) -> ImageBuilder {
-    ImageBuilder::busybox()
-        .layer(Layer::new().file("mark", mark, 0o644))
-        .cmd(["/bin/cat", "/mark"])
-}
-
-fn accepting_host() -> Host {
-    let host = Host::new();
-    host.accept_unsigned();
-    host
-}
 
 #[test]
 fn skopeo_and_podman_read_every_format_with_equal_digests() {

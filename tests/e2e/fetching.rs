@@ -66,6 +66,13 @@ impl Ground {
         wait_until("the layer is asked for", Duration::from_secs(30), asked);
     }
 
+    /// Not even a lock is left where fetches work.
+    #[track_caller]
+    fn expect_nothing_half_done(&self) {
+        let temporary = self.host.data_dir().join("images/tmp");
+        assert_eq!(fs::read_dir(temporary).unwrap().count(), 0);
+    }
+
     /// Nothing of an image is in the store, seen or unseen: at most the locks that were held.
     fn expect_nothing(&self) {
         let temporary = self.host.data_dir().join("images/tmp");
@@ -97,8 +104,7 @@ fn concurrent_fetches_transfer_each_layer_once() {
     for digest in ground.image.layer_digests() {
         assert_eq!(ground.asked(&Ground::blob(&digest)), 1, "{digest}");
     }
-    let temporary = ground.host.data_dir().join("images/tmp");
-    assert_eq!(fs::read_dir(temporary).unwrap().count(), 0);
+    ground.expect_nothing_half_done();
 }
 
 #[test]
@@ -119,8 +125,7 @@ fn a_fetch_takes_over_from_one_that_was_killed() {
     second.wait().ok().expect_stdout(&ground.image.digest());
     assert_eq!(ground.asked(&path), 2);
     ground.host.fairing(["image", "gc"]).run().ok();
-    let temporary = ground.host.data_dir().join("images/tmp");
-    assert_eq!(fs::read_dir(temporary).unwrap().count(), 0);
+    ground.expect_nothing_half_done();
 }
 
 #[test]

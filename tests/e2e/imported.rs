@@ -1,6 +1,6 @@
 //! Images that come into a host's store without a registry.
 
-use harness::{Artifact, Host, ImageBuilder};
+use harness::{Artifact, Host, ImageBuilder, Layer};
 
 /// Brings an image into the store under `example.com/NAME`, and gives that reference.
 #[track_caller]
@@ -19,11 +19,24 @@ pub(crate) fn import(host: &Host, image: &Artifact, name: &str) -> String {
     reference
 }
 
+/// A host where every image may run.
+pub(crate) fn accepting_host() -> Host {
+    let host = Host::new();
+    host.accept_unsigned();
+    host
+}
+
+/// An image that tells its mark.
+pub(crate) fn marked(mark: &str) -> ImageBuilder {
+    ImageBuilder::busybox()
+        .layer(Layer::new().file("mark", mark, 0o644))
+        .cmd(["/bin/cat", "/mark"])
+}
+
 /// A host where every image may run, and busybox in its store.
 #[track_caller]
 pub(crate) fn busybox_host() -> (Host, String) {
-    let host = Host::new();
-    host.accept_unsigned();
+    let host = accepting_host();
     let image = import(&host, &ImageBuilder::busybox().build(), "busybox:1");
     (host, image)
 }

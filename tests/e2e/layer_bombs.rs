@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use harness::store_contents::store_files;
 use harness::{Host, ImageBuilder, Layer, Output};
 
 /// Private memory that a fetch may have, in KiB: RLIMIT_DATA. Threads' stacks count, the program's
@@ -56,24 +56,11 @@ fn import(host: &Host, blob: Vec<u8>) -> Output {
         .run()
 }
 
-fn files_below(folder: &Path) -> Vec<String> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() && !path.is_symlink() {
-            files.extend(files_below(&path));
-        } else if entry.file_name() != "lock" {
-            files.push(path.display().to_string());
-        }
-    }
-    files
-}
-
 #[track_caller]
 fn refused(host: &Host, blob: Vec<u8>, parts: &[&str]) {
     let output = import(host, blob).expect_error(112, parts);
     assert!(output.stderr.contains("layer sha256:"), "{output}");
-    let left = files_below(&host.data_dir().join("images"));
+    let left = store_files(host);
     assert!(left.is_empty(), "{left:#?}");
 }
 

@@ -1,21 +1,9 @@
 //! Images of the store into registries.
 
-use harness::{Artifact, Format, Host, ImageBuilder, Key, Layer, Registry, index};
+use harness::{Artifact, Format, Host, Key, Registry, index};
 
-use crate::imported::import;
+use crate::imported::{accepting_host, import, marked};
 use crate::other_tools::{add_bundle, bundles, skopeo_copies, skopeo_digest};
-
-fn marked(mark: &str) -> ImageBuilder {
-    ImageBuilder::busybox()
-        .layer(Layer::new().file("mark", mark, 0o644))
-        .cmd(["/bin/cat", "/mark"])
-}
-
-fn accepting_host() -> Host {
-    let host = Host::new();
-    host.accept_unsigned();
-    host
-}
 
 /// Lines of the registry's log with a request of this method, for a path with this part.
 fn requests(registry: &Registry, method: &str, part: &str) -> usize {

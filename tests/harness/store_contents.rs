@@ -35,6 +35,21 @@ pub fn contents(folder: &Path) -> Contents {
     found
 }
 
+/// The files in a host's store; locks are none that count.
+pub fn store_files(host: &Host) -> Vec<String> {
+    let found = contents(&host.data_dir().join("images"));
+    let (folder, kind) = (0o040_000, 0o170_000);
+    let is_file = |shown: &str| {
+        let mode = shown.split(' ').next().unwrap_or_default();
+        u32::from_str_radix(mode, 8).unwrap() & kind != folder
+    };
+    found
+        .into_iter()
+        .filter(|(name, shown)| is_file(shown) && Path::new(name).file_name().unwrap() != "lock")
+        .map(|(name, _)| name)
+        .collect()
+}
+
 /// The layers of a host's store by diff ID, each with its contents.
 pub fn layers(host: &Host) -> BTreeMap<String, Contents> {
     let folder = host.data_dir().join("images/layers");

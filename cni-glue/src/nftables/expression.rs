@@ -39,10 +39,33 @@ pub(super) enum Connection {
 /// Where a value is in the packet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
-    /// 1: after the link's header; 2: after the network's.
-    pub(super) base: u32,
-    pub(super) offset: u32,
-    pub(super) length: u32,
+    base: u32,
+    offset: u32,
+    length: u32,
+}
+
+impl Field {
+    /// So many bytes after the beginning of the network's header.
+    pub(super) const fn of_network(offset: u32, length: u32) -> Self {
+        Self {
+            base: 1,
+            offset,
+            length,
+        }
+    }
+
+    /// So many bytes after the beginning of the transport's header.
+    pub(super) const fn of_transport(offset: u32, length: u32) -> Self {
+        Self {
+            base: 2,
+            offset,
+            length,
+        }
+    }
+
+    pub(super) fn first_byte(self) -> Self {
+        Self { length: 1, ..self }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

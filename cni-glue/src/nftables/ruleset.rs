@@ -50,31 +50,11 @@ const RTN_LOCAL: u32 = 2;
 const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
 const DESTINATION_CHANGED: u32 = 1 << 5;
 
-const V4_SOURCE: Field = Field {
-    base: 1,
-    offset: 12,
-    length: 4,
-};
-const V4_DESTINATION: Field = Field {
-    base: 1,
-    offset: 16,
-    length: 4,
-};
-const V6_SOURCE: Field = Field {
-    base: 1,
-    offset: 8,
-    length: 16,
-};
-const V6_DESTINATION: Field = Field {
-    base: 1,
-    offset: 24,
-    length: 16,
-};
-const DESTINATION_PORT: Field = Field {
-    base: 2,
-    offset: 2,
-    length: 2,
-};
+const V4_SOURCE: Field = Field::of_network(12, 4);
+const V4_DESTINATION: Field = Field::of_network(16, 4);
+const V6_SOURCE: Field = Field::of_network(8, 16);
+const V6_DESTINATION: Field = Field::of_network(24, 16);
+const DESTINATION_PORT: Field = Field::of_transport(2, 2);
 
 const TYPE_V4: SetType = SetType { kind: 7, length: 4 };
 const TYPE_V6: SetType = SetType {
@@ -387,13 +367,7 @@ fn masquerade_rules(transaction: &mut Transaction) {
             Expression::In(subnets, R0),
             Expression::Payload(destination, R0),
             Expression::NotIn(subnets, R0),
-            Expression::Payload(
-                Field {
-                    length: 1,
-                    ..destination
-                },
-                R0,
-            ),
+            Expression::Payload(destination.first_byte(), R0),
             Expression::Mask(R0, vec![mask]),
             Expression::NotEqual(R0, vec![multicast]),
         ]);

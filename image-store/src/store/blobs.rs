@@ -50,17 +50,18 @@ impl Store {
         digest: &Digest,
         limit: u64,
     ) -> Result<Vec<u8>, StoreError> {
-        let path = self.blob_path(digest)?;
+        // For messages.
+        let path = || self.blobs_folder().join(digest.digest());
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = openat(folder, at, flags, Mode::empty()).map_err(|error| match error {
             Errno::NOENT => StoreError::Missing {
                 what: what.to_owned(),
                 digest: digest.clone(),
             },
-            _ => StoreError::io("cannot open", &path, error),
+            _ => StoreError::io("cannot open", &path(), error),
         })?;
         let mut file = File::from(file);
-        let failed = |error| StoreError::io("cannot read", &path, error);
+        let failed = |error| StoreError::io("cannot read", &path(), error);
         let mut first = [0; 4096];
         let length = file.read(&mut first).map_err(failed)?;
         let mut bytes = first.get(..length).unwrap_or_default().to_vec();
@@ -78,7 +79,7 @@ impl Store {
         if !has_digest(&bytes, digest) {
             let found = sha256(&bytes);
             return Err(StoreError::Damaged {
-                path,
+                path: path(),
                 reason: format!("its content has digest {found}"),
             });
         }

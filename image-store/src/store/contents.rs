@@ -17,6 +17,9 @@ use crate::origin::Limits;
 /// A map by digest. Digests are as good as random, so that some of their digits are hash enough.
 pub(super) type DigestMap<K, V> = HashMap<K, V, BuildHasherDefault<DigestHasher>>;
 
+/// A set of digests, or of names that end with one.
+pub(super) type DigestSet<K> = HashSet<K, BuildHasherDefault<DigestHasher>>;
+
 /// Takes the last digits of what it is given.
 #[derive(Default)]
 pub(super) struct DigestHasher(u64);
@@ -88,13 +91,14 @@ impl<'a> Documents<'a> {
         &mut self,
         tops: &[&Digest],
     ) -> Result<Vec<(Digest, Rc<Contents>)>, StoreError> {
-        let mut seen: HashSet<Digest> = HashSet::new();
+        let mut seen: DigestSet<Digest> = DigestSet::default();
         let mut open: Vec<Digest> = tops.iter().map(|top| (*top).clone()).collect();
-        let mut documents = Vec::new();
+        let mut documents = Vec::with_capacity(tops.len());
         while let Some(digest) = open.pop() {
-            if !seen.insert(digest.clone()) {
+            if seen.contains(&digest) {
                 continue;
             }
+            seen.insert(digest.clone());
             let contents = self.contents(&digest)?;
             for member in &contents.members {
                 if self.known.contains_key(member) || self.store.has_blob(member)? {

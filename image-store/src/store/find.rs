@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::refs::KnownDigests;
 use super::{RefRecord, Store};
 use crate::error::StoreError;
 use crate::reference::Reference;
@@ -29,33 +30,42 @@ impl Store {
     /// All records, with those that can't be read.
     pub(super) fn all_refs(&self) -> Result<Vec<Result<RefRecord, StoreError>>, StoreError> {
         let mut records = Vec::new();
+        self.each_ref(|record| records.push(record))?;
+        Ok(records)
+    }
+
+    /// As [`Store::all_refs`], one after the other: there may be very many.
+    pub(super) fn each_ref(
+        &self,
+        mut action: impl FnMut(Result<RefRecord, StoreError>),
+    ) -> Result<(), StoreError> {
         let folder = self.refs_folder();
         let names = entries_in(&folder)?;
         if names.is_empty() {
-            return Ok(records);
+            return Ok(());
         }
         let open = File::open(&folder).map_err(|e| StoreError::io("cannot open", &folder, e))?;
-        records.reserve(names.len());
+        let mut known = KnownDigests::default();
         for name in names {
             let strange = || StoreError::Damaged {
                 path: folder.join(&name),
                 reason: "its name is none that the store gives".to_owned(),
             };
             let Some(name) = name.to_str() else {
-                records.push(Err(strange()));
+                action(Err(strange()));
                 continue;
             };
-            match self.read_ref_in(&open, name) {
+            match self.read_ref_in(&open, name, &mut known) {
                 Ok(Some(record)) if record.reference.file_name() != name => {
-                    records.push(Err(strange()));
+                    action(Err(strange()));
                 }
-                Ok(Some(record)) => records.push(Ok(record)),
+                Ok(Some(record)) => action(Ok(record)),
                 // Removed in between.
                 Ok(None) => {}
-                Err(error) => records.push(Err(error)),
+                Err(error) => action(Err(error)),
             }
         }
-        Ok(records)
+        Ok(())
     }
 
     /// Finds an image by reference, or by a prefix (at least six digits, `sha256:` may be left out)

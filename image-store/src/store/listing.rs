@@ -1,6 +1,5 @@
 //! What the store holds, and what it costs.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 
@@ -8,7 +7,7 @@ use oci_spec::image::Digest;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use serde::{Deserialize, Serialize};
 
-use super::contents::{DigestMap, Documents};
+use super::contents::{DigestMap, DigestSet, Documents};
 use super::find::names_in;
 use super::{RefRecord, Store};
 use crate::error::StoreError;
@@ -55,18 +54,12 @@ impl LayerFacts {
     }
 }
 
-/// A thing on disk that images share.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Part {
-    Blob(Digest),
-    Layer(Digest),
-}
-
 /// All parts that were met, by number.
 #[derive(Default)]
 struct Parts {
     folders: Folders,
-    numbers: DigestMap<Part, usize>,
+    blobs: DigestMap<Digest, usize>,
+    layers: DigestMap<Digest, usize>,
     /// `None` for a layer that is missing.
     sizes: Vec<Option<u64>>,
     /// How many names need it.
@@ -74,19 +67,39 @@ struct Parts {
 }
 
 impl Parts {
-    /// The number of a part, which is looked at if it is new.
-    fn number(&mut self, part: Part, size: Option<u64>) -> usize {
-        if let Some(number) = self.numbers.get(&part) {
+    /// The number of a blob, which is looked at if it is new and its size isn't known.
+    fn blob(&mut self, digest: &Digest, size: Option<u64>) -> usize {
+        if let Some(number) = self.blobs.get(digest) {
             return *number;
         }
-        let number = self.sizes.len();
-        self.sizes.push(size.or_else(|| match &part {
-            Part::Blob(digest) => Some(self.folders.blob_size(digest)),
-            Part::Layer(diff_id) => self.folders.layer_size(diff_id),
-        }));
-        self.users.push(0);
-        self.numbers.insert(part, number);
+        let number = self.add(size.or_else(|| Some(self.folders.blob_size(digest))));
+        self.blobs.insert(digest.clone(), number);
         number
+    }
+
+    /// The number of a layer, which is looked at if it is new.
+    fn layer(&mut self, diff_id: &Digest) -> usize {
+        if let Some(number) = self.layers.get(diff_id) {
+            return *number;
+        }
+        let number = self.add(self.folders.layer_size(diff_id));
+        self.layers.insert(diff_id.clone(), number);
+        number
+    }
+
+    fn add(&mut self, size: Option<u64>) -> usize {
+        self.sizes.push(size);
+        self.users.push(0);
+        self.sizes.len() - 1
+    }
+
+    /// One more name needs these.
+    fn count_user(&mut self, parts: &[usize]) {
+        for &part in parts {
+            if let Some(users) = self.users.get_mut(part) {
+                *users += 1;
+            }
+        }
     }
 
     /// Bytes of these parts, and of those that one name alone needs.
@@ -113,6 +126,20 @@ struct Facts {
     damaged: Option<String>,
 }
 
+impl Facts {
+    /// A name of the image. Its sizes are known only when all names are.
+    fn listing(&self, record: RefRecord) -> Listing {
+        Listing {
+            record,
+            size: 0,
+            exclusive: 0,
+            layers: self.layers,
+            created: self.created.clone(),
+            damaged: self.damaged.clone(),
+        }
+    }
+}
+
 impl Store {
     /// All images by name, with their sizes, and the records that can't be read. Each document is
     /// read once, however many names stand for it.
@@ -125,53 +152,42 @@ impl Store {
             folders: Folders::of(self),
             ..Parts::default()
         };
-        let mut images: DigestMap<(Digest, Digest), usize> = DigestMap::default();
+        // By what the name stands for: its manifests, of which there is more than one where an index was
+        // fetched for several platforms.
+        let mut images: DigestMap<Digest, Vec<(Digest, usize)>> = DigestMap::default();
         let mut facts: Vec<Facts> = Vec::new();
-        let mut rows: Vec<(RefRecord, usize)> = Vec::new();
+        let mut listings: Vec<Listing> = Vec::new();
+        // Which of the facts are those of each.
+        let mut places: Vec<usize> = Vec::new();
         let mut unreadable = Vec::new();
-        let signed: HashSet<String> = names_in(&self.signatures_folder())?.into_iter().collect();
-        let records = self.all_refs()?;
-        rows.reserve(records.len());
-        for record in records {
+        let signed: DigestSet<String> = names_in(&self.signatures_folder())?.into_iter().collect();
+        self.each_ref(|record| {
             let record = match record {
                 Ok(record) => record,
-                Err(error) => {
-                    unreadable.push(error);
-                    continue;
+                Err(error) => return unreadable.push(error),
+            };
+            let known = images.get(&record.digest).into_iter().flatten();
+            let mut known = known.filter(|(manifest, _)| *manifest == record.manifest);
+            let place = match known.next() {
+                Some((_, place)) => *place,
+                None => {
+                    facts.push(self.facts(&record, &mut documents, &mut parts, &signed));
+                    let place = facts.len() - 1;
+                    let manifests = images.entry(record.digest.clone()).or_default();
+                    manifests.push((record.manifest.clone(), place));
+                    place
                 }
             };
-            let key = (record.digest.clone(), record.manifest.clone());
-            let at = *images.entry(key).or_insert_with(|| {
-                facts.push(self.facts(&record, &mut documents, &mut parts, &signed));
-                facts.len() - 1
-            });
-            for &part in facts
-                .get(at)
-                .map(|f| f.parts.as_slice())
-                .unwrap_or_default()
-            {
-                if let Some(users) = parts.users.get_mut(part) {
-                    *users += 1;
-                }
+            if let Some(facts) = facts.get(place) {
+                parts.count_user(&facts.parts);
+                listings.push(facts.listing(record));
+                places.push(place);
             }
-            rows.push((record, at));
+        })?;
+        let sums: Vec<_> = facts.iter().map(|facts| parts.sum(&facts.parts)).collect();
+        for (listing, place) in listings.iter_mut().zip(places) {
+            (listing.size, listing.exclusive) = sums.get(place).copied().unwrap_or_default();
         }
-        let none = Facts::default();
-        let listings = rows
-            .into_iter()
-            .map(|(record, at)| {
-                let facts = facts.get(at).unwrap_or(&none);
-                let (size, exclusive) = parts.sum(&facts.parts);
-                Listing {
-                    record,
-                    size,
-                    exclusive,
-                    layers: facts.layers,
-                    created: facts.created.clone(),
-                    damaged: facts.damaged.clone(),
-                }
-            })
-            .collect();
         Ok((listings, unreadable))
     }
 
@@ -180,7 +196,7 @@ impl Store {
         record: &RefRecord,
         documents: &mut Documents<'_>,
         parts: &mut Parts,
-        signed: &HashSet<String>,
+        signed: &DigestSet<String>,
     ) -> Facts {
         let mut facts = Facts::default();
         if let Err(error) = self.look(record, documents, parts, signed, &mut facts) {
@@ -197,16 +213,14 @@ impl Store {
         record: &RefRecord,
         documents: &mut Documents<'_>,
         parts: &mut Parts,
-        signed: &HashSet<String>,
+        signed: &DigestSet<String>,
         facts: &mut Facts,
     ) -> Result<(), StoreError> {
         let below = documents.of(record)?;
         let mut missing = None;
         for (digest, contents) in &below {
             let mut blob = |digest: &Digest, size: Option<u64>| {
-                facts
-                    .parts
-                    .push(parts.number(Part::Blob(digest.clone()), size));
+                facts.parts.push(parts.blob(digest, size));
             };
             blob(digest, Some(contents.size));
             if let Some((config, size)) = &contents.config {
@@ -215,13 +229,13 @@ impl Store {
             for layer in &contents.layer_blobs {
                 blob(layer, None);
             }
-            if signed.contains(&format!("sha256-{}", digest.digest())) {
+            if signed.contains(&["sha256-", digest.digest()].concat()) {
                 for signature in self.signature_blobs(digest)? {
                     blob(&signature, None);
                 }
             }
             for diff_id in &contents.diff_ids {
-                let number = parts.number(Part::Layer(diff_id.clone()), None);
+                let number = parts.layer(diff_id);
                 facts.parts.push(number);
                 if *digest == record.manifest && parts.sizes.get(number) == Some(&None) {
                     missing.get_or_insert(diff_id.clone());
@@ -269,7 +283,7 @@ impl Folders {
     /// Bytes of a layer as they are on record, none if nothing is; `None` if it is not there.
     pub(super) fn layer_size(&self, diff_id: &Digest) -> Option<u64> {
         let folder = self.layers.as_ref()?;
-        let path = format!("{}/layer.json", diff_id.digest());
+        let path = [diff_id.digest(), "/layer.json"].concat();
         match openat(
             folder,
             path,

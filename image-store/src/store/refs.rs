@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use super::contents::DigestMap;
 use crate::digest::parse_digest;
 use crate::error::StoreError;
 use crate::reference::Reference;
@@ -22,6 +23,9 @@ const VERSION: u32 = 1;
 
 /// Bytes of a record; the longest names and sources make far less.
 const MAX_RECORD: u64 = 64 << 10;
+
+/// Bytes of a usual record, for which nothing is allocated.
+const USUAL_RECORD: usize = 1024;
 
 /// Seconds by which the last use of a name may be out of date. Most starts write nothing.
 const USE_GRANULARITY: u64 = 60;
@@ -88,29 +92,41 @@ impl RefRecord {
         serde_json::to_vec(&stored).unwrap_or_default()
     }
 
-    fn from_bytes(path: &Path, bytes: &[u8], changed_at: u64) -> Result<Self, StoreError> {
-        let damaged = |reason: String| StoreError::Damaged {
-            path: path.to_owned(),
-            reason,
-        };
-        let stored: Stored<'_> = serde_json::from_slice(bytes)
-            .map_err(|error| damaged(format!("it can't be read: {error}")))?;
+    /// From the contents of a file. Digests are taken from among the `known`, if they are there.
+    fn from_bytes(bytes: &[u8], changed_at: u64, known: &mut KnownDigests) -> Result<Self, String> {
+        let stored: Stored<'_> =
+            serde_json::from_slice(bytes).map_err(|error| format!("it can't be read: {error}"))?;
         if stored.version > VERSION {
-            return Err(damaged(format!(
+            return Err(format!(
                 "it is of version {}, made by a later fairing",
                 stored.version
-            )));
+            ));
         }
-        let unfit = |error: StoreError| damaged(error.to_string());
+        let unfit = |error: StoreError| error.to_string();
         Ok(Self {
             reference: Reference::parse(&stored.reference).map_err(unfit)?,
-            digest: parse_digest(&stored.digest).map_err(unfit)?,
-            manifest: parse_digest(&stored.manifest).map_err(unfit)?,
+            digest: known.parse(&stored.digest).map_err(unfit)?,
+            manifest: known.parse(&stored.manifest).map_err(unfit)?,
             fetched_at: stored.fetched_at,
             source: stored.source,
             // Copied stores have times of their own.
             used_at: changed_at.max(stored.fetched_at),
         })
+    }
+}
+
+/// Digests that were met: many names stand for one image, and a copy costs less than to parse again.
+#[derive(Debug, Default)]
+pub(super) struct KnownDigests(DigestMap<Box<str>, Digest>);
+
+impl KnownDigests {
+    fn parse(&mut self, text: &str) -> Result<Digest, StoreError> {
+        if let Some(known) = self.0.get(text) {
+            return Ok(known.clone());
+        }
+        let digest = parse_digest(text)?;
+        self.0.insert(text.into(), digest.clone());
+        Ok(digest)
     }
 }
 
@@ -144,7 +160,7 @@ impl Store {
 
     pub(super) fn read_ref(&self, file_name: &str) -> Result<Option<RefRecord>, StoreError> {
         let path = self.refs_folder().join(file_name);
-        read_record(CWD, &path, path.clone())
+        read_record(CWD, &path, || path.clone(), &mut KnownDigests::default())
     }
 
     /// As [`Store::read_ref`] with the folder open: the way there is walked once for many names.
@@ -152,9 +168,10 @@ impl Store {
         &self,
         folder: &File,
         file_name: &str,
+        known: &mut KnownDigests,
     ) -> Result<Option<RefRecord>, StoreError> {
-        let path = self.refs_folder().join(file_name);
-        read_record(folder.as_fd(), Path::new(file_name), path)
+        let path = || self.refs_folder().join(file_name);
+        read_record(folder.as_fd(), Path::new(file_name), path, known)
     }
 
     /// Notes that a name is used now. Where it was so within the last minute, nothing is written.
@@ -209,31 +226,42 @@ impl Store {
 fn read_record(
     folder: BorrowedFd<'_>,
     at: &Path,
-    path: PathBuf,
+    path: impl Fn() -> PathBuf,
+    known: &mut KnownDigests,
 ) -> Result<Option<RefRecord>, StoreError> {
-    let failed = |error| StoreError::io("cannot read", &path, error);
-    let damaged = |reason: &str| StoreError::Damaged {
-        path: path.clone(),
-        reason: reason.to_owned(),
+    let failed = |error| StoreError::io("cannot read", &path(), error);
+    let damaged = |reason: String| StoreError::Damaged {
+        path: path(),
+        reason,
     };
     // A pipe must not make this wait.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut file = match rustix::fs::openat(folder, at, flags, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::LOOP | Errno::NXIO) => return Err(damaged("it is no file")),
+        Err(Errno::LOOP | Errno::NXIO) => return Err(damaged("it is no file".to_owned())),
         Err(error) => return Err(failed(error.into())),
     };
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(damaged("it is no file"));
+        return Err(damaged("it is no file".to_owned()));
     }
     if metadata.len() > MAX_RECORD {
-        return Err(damaged("it is too large"));
+        return Err(damaged("it is too large".to_owned()));
     }
     // It is never written to, so that it has this length for good.
-    let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or_default()];
-    file.read_exact(&mut bytes).map_err(failed)?;
+    let length = usize::try_from(metadata.len()).unwrap_or_default();
+    let (mut usual, mut long) = ([0; USUAL_RECORD], Vec::new());
+    let bytes = match usual.get_mut(..length) {
+        Some(bytes) => bytes,
+        None => {
+            long.resize(length, 0);
+            long.as_mut_slice()
+        }
+    };
+    file.read_exact(bytes).map_err(failed)?;
     let changed_at = metadata.modified().map_err(failed)?;
-    RefRecord::from_bytes(&path, &bytes, seconds(changed_at)).map(Some)
+    RefRecord::from_bytes(bytes, seconds(changed_at), known)
+        .map(Some)
+        .map_err(damaged)
 }

@@ -5,12 +5,13 @@ mod bundles;
 mod collecting;
 mod together;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{Image, Store};
+use super::{GcReport, Image, Store};
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
 use crate::fixture::{Head, Tar, TestLayer, TestLayout, tree};
@@ -74,6 +75,12 @@ impl Ground {
             .complete(&mut |_| {})
     }
 
+    /// A collection, while no pod runs.
+    #[track_caller]
+    fn collect(&self) -> GcReport {
+        collect(&self.store)
+    }
+
     fn reference(&self, tag: &str) -> Reference {
         Reference::parse(&format!("a.io/{tag}")).unwrap()
     }
@@ -82,6 +89,13 @@ impl Ground {
     fn contents(&self) -> Vec<String> {
         contents(self.store.path())
     }
+}
+
+#[track_caller]
+fn collect(store: &Store) -> GcReport {
+    let alone = store.exclusive().unwrap();
+    let report = store.gc(store.survey(), &HashSet::new(), None, alone);
+    report.unwrap()
 }
 
 fn contents(store: &Path) -> Vec<String> {

@@ -11,11 +11,8 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 pub(crate) struct OnePod {
     /// Name or UUID of the pod, or the beginning of its UUID
-    #[arg(
-        value_name = "POD",
-        required_unless_present = "uuid_file",
-        conflicts_with = "uuid_file"
-    )]
+    #[arg(value_name = "POD", required_unless_present = "uuid_file")]
+    #[arg(conflicts_with = "uuid_file")]
     pod: Option<String>,
     /// File that holds the UUID, as --uuid-file-save writes it
     #[arg(long, value_name = "FILE")]

@@ -13,11 +13,8 @@ use crate::{output, registries};
 #[derive(Debug, Args)]
 pub(crate) struct Logout {
     /// Registry, perhaps with the beginning of a path
-    #[arg(
-        value_name = "REGISTRY[/PATH]",
-        required_unless_present = "all",
-        conflicts_with = "all"
-    )]
+    #[arg(value_name = "REGISTRY[/PATH]", required_unless_present = "all")]
+    #[arg(conflicts_with = "all")]
     registry: Option<String>,
     /// Forget all that was kept
     #[arg(long)]

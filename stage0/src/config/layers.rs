@@ -67,17 +67,39 @@ struct Count(u64);
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_u64(CountVisitor).map(Self)
+        let amount = Amount {
+            expected: "a positive integer",
+            units: false,
+        };
+        deserializer.deserialize_u64(amount).map(Self)
     }
 }
 
-struct CountVisitor;
+/// A number of bytes, which may have a unit: `20G`.
+#[derive(Debug)]
+struct Bytes(u64);
 
-impl Visitor<'_> for CountVisitor {
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let amount = Amount {
+            expected: "a number of bytes, such as 1048576 or \"20G\"",
+            units: true,
+        };
+        deserializer.deserialize_any(amount).map(Self)
+    }
+}
+
+/// A number that is not zero, perhaps with a unit.
+struct Amount {
+    expected: &'static str,
+    units: bool,
+}
+
+impl Visitor<'_> for Amount {
     type Value = u64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a positive integer")
+        f.write_str(self.expected)
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
@@ -93,36 +115,11 @@ impl Visitor<'_> for CountVisitor {
             Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
         }
     }
-}
-
-/// A number of bytes, which may have a unit: `20G`.
-#[derive(Debug)]
-struct Bytes(u64);
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(BytesVisitor).map(Self)
-    }
-}
-
-struct BytesVisitor;
-
-impl Visitor<'_> for BytesVisitor {
-    type Value = u64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number of bytes, such as 1048576 or \"20G\"")
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
-        CountVisitor.visit_u64(number)
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<u64, E> {
-        CountVisitor.visit_i64(number)
-    }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
+        if !self.units {
+            return Err(E::invalid_type(Unexpected::Str(text), &self));
+        }
         let bytes =
             quantity::bytes(text).map_err(|reason| E::custom(format!("{text:?}: {reason}")))?;
         self.visit_u64(bytes)
@@ -178,6 +175,7 @@ mod tests {
             "max-size = \"0\"",
             "max-ratio = -3",
             "max-ratio = true",
+            "max-ratio = \"3\"",
         ] {
             assert!(toml::from_str::<Layers>(bad).is_err(), "{bad}");
         }

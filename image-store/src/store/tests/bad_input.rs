@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use super::{Ground, base, contents, named, options};
+use super::{Ground, base, collect, contents, named, options};
 use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::fixture::{Tar, TestLayer, gzip};
@@ -238,14 +238,7 @@ fn a_full_file_system_keeps_what_was_there() {
     assert!(matches!(error, StoreError::NoSpace { .. }), "{error:?}");
     assert_eq!(contents(store.path()), before);
     store.remove(&ground.reference("one")).unwrap();
-    store
-        .gc(
-            store.survey(),
-            &std::collections::HashSet::new(),
-            None,
-            store.exclusive().unwrap(),
-        )
-        .unwrap();
+    collect(&store);
     assert!(contents(store.path()).is_empty());
 }
 

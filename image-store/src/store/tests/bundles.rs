@@ -1,5 +1,3 @@
-use std::collections::HashSet;
-
 use oci_spec::image::Digest;
 
 use super::*;
@@ -51,16 +49,11 @@ fn bundles_come_with_a_fetch_and_stay_as_long_as_the_image() {
     assert_eq!(known.bundles, [BUNDLE, &b"{\"own\":1}"[..]]);
     assert_eq!(known.simple.len(), 1);
 
-    let gc = |store: &Store| {
-        let alone = store.exclusive().unwrap();
-        let report = store.gc(store.survey(), &HashSet::new(), None, alone);
-        report.unwrap()
-    };
-    assert_eq!(gc(&ground.store).blobs, 0);
+    assert_eq!(ground.collect().blobs, 0);
     assert_eq!(ground.store.signatures(&image).unwrap(), known);
     let name = Reference::parse("a.io/one").unwrap();
     ground.store.remove(&name).unwrap().unwrap();
-    assert_eq!(gc(&ground.store).signatures, 1);
+    assert_eq!(ground.collect().signatures, 1);
     let left = fs::read_dir(ground.store.blobs_folder()).unwrap().count();
     assert_eq!(left, 0);
 }

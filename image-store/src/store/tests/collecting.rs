@@ -190,15 +190,7 @@ fn sizes_tell_what_a_removal_frees() {
     );
     ground.store.remove(&ground.reference("one")).unwrap();
     let before = disk(ground.store.path());
-    ground
-        .store
-        .gc(
-            ground.store.survey(),
-            &HashSet::new(),
-            None,
-            ground.store.exclusive().unwrap(),
-        )
-        .unwrap();
+    ground.collect();
     let freed = before - disk(ground.store.path());
     // The fact sheet of the layer is not counted.
     assert!(

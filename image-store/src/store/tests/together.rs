@@ -1,6 +1,5 @@
 //! Many at once, and some of them killed.
 
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -83,25 +82,13 @@ fn fetching_removing_and_collecting_at_once() {
         for _ in 0..2 {
             scope.spawn(|| {
                 for _ in 0..10 {
-                    let alone = ground.store.exclusive().unwrap();
-                    let report = ground
-                        .store
-                        .gc(ground.store.survey(), &HashSet::new(), None, alone)
-                        .unwrap();
+                    let report = ground.collect();
                     assert!(report.damaged.is_empty(), "{report:?}");
                 }
             });
         }
     });
-    ground
-        .store
-        .gc(
-            ground.store.survey(),
-            &HashSet::new(),
-            None,
-            ground.store.exclusive().unwrap(),
-        )
-        .unwrap();
+    ground.collect();
     assert!(ground.contents().is_empty(), "{:?}", ground.contents());
 }
 
@@ -175,15 +162,7 @@ fn killed_fetches_leave_a_valid_store() {
             assert_eq!(files, 301, "a layer is visible that is not whole");
         }
         ground.store.remove(&ground.reference("slow")).unwrap();
-        ground
-            .store
-            .gc(
-                ground.store.survey(),
-                &HashSet::new(),
-                None,
-                ground.store.exclusive().unwrap(),
-            )
-            .unwrap();
+        ground.collect();
         assert!(ground.contents().is_empty(), "{:?}", ground.contents());
     }
     assert!(killed > 10, "only {killed} were killed in time");
@@ -216,15 +195,7 @@ fn leftovers_go_and_what_is_alive_stays() {
     fs::write(tmp.join("layer-0.lock"), "").unwrap();
     let alive = ground.store.stage().unwrap();
     alive.write("file", b"x").unwrap();
-    let report = ground
-        .store
-        .gc(
-            ground.store.survey(),
-            &HashSet::new(),
-            None,
-            ground.store.exclusive().unwrap(),
-        )
-        .unwrap();
+    let report = ground.collect();
     assert_eq!(report.leftovers, 2);
     assert!(alive.path().join("file").exists());
     drop(alive);
@@ -240,15 +211,7 @@ fn a_removal_that_was_killed_is_finished() {
     let moved = layer.parent().unwrap().join(format!("removed-{name}"));
     fs::rename(layer, &moved).unwrap();
     ground.fetch("one").unwrap();
-    ground
-        .store
-        .gc(
-            ground.store.survey(),
-            &HashSet::new(),
-            None,
-            ground.store.exclusive().unwrap(),
-        )
-        .unwrap();
+    ground.collect();
     assert!(layer.exists() && !moved.exists());
 }
 

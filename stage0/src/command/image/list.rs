@@ -32,36 +32,36 @@ pub(crate) struct Images {
 /// An image, for showing.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct ImageView {
+struct ImageView<'a> {
     reference: String,
-    digest: String,
-    manifest: String,
+    digest: &'a str,
+    manifest: &'a str,
     size: u64,
     exclusive_size: u64,
     shared_size: u64,
     layers: usize,
-    created: Option<String>,
+    created: Option<&'a str>,
     fetched: Timestamp,
     last_used: Timestamp,
-    source: String,
-    damaged: Option<String>,
+    source: &'a str,
+    damaged: Option<&'a str>,
 }
 
-impl From<Listing> for ImageView {
-    fn from(listing: Listing) -> Self {
+impl<'a> From<&'a Listing> for ImageView<'a> {
+    fn from(listing: &'a Listing) -> Self {
         Self {
             reference: listing.record.reference.to_string(),
-            digest: listing.record.digest.to_string(),
-            manifest: listing.record.manifest.to_string(),
+            digest: listing.record.digest.as_ref(),
+            manifest: listing.record.manifest.as_ref(),
             size: listing.size,
             exclusive_size: listing.exclusive,
             shared_size: listing.size.saturating_sub(listing.exclusive),
             layers: listing.layers,
-            created: listing.created,
+            created: listing.created.as_deref(),
             fetched: time(listing.record.fetched_at),
             last_used: time(listing.record.used_at),
-            source: listing.record.source,
-            damaged: listing.damaged,
+            source: &listing.record.source,
+            damaged: listing.damaged.as_deref(),
         }
     }
 }
@@ -86,10 +86,10 @@ impl Subcommand for List {
         for error in unreadable {
             output::warn(&Failure::from(error).line());
         }
-        let views: Vec<ImageView> = listings.into_iter().map(ImageView::from).collect();
+        let views = listings.iter().map(ImageView::from);
         match self.shown.format {
-            Format::Json => output::json(&views)?,
-            Format::Text => output::text(&self.table(&views).render(!self.shown.no_legend))?,
+            Format::Json => output::json(&views.collect::<Vec<_>>())?,
+            Format::Text => output::text(&self.table(views).render(!self.shown.no_legend))?,
         }
         Ok(0)
     }
@@ -106,7 +106,7 @@ impl Subcommand for Images {
 }
 
 impl List {
-    fn table(&self, views: &[ImageView]) -> Table {
+    fn table<'a>(&self, views: impl Iterator<Item = ImageView<'a>>) -> Table {
         let mut table = Table::new(&[
             "NAME",
             "DIGEST",
@@ -123,28 +123,28 @@ impl List {
         };
         for view in views {
             let digest = match self.shown.full {
-                true => view.manifest.as_str(),
+                true => view.manifest,
                 false => view.manifest.get("sha256:".len()..19).unwrap_or_default(),
             };
-            let (whole, unique) = match &view.damaged {
-                Some(_) => ("damaged".to_owned(), "-".to_owned()),
+            let (whole, unique) = match view.damaged {
+                Some(_) => ("damaged".into(), "-".into()),
                 None => (size(view.size), size(view.exclusive_size)),
             };
             // Builders write the epoch or the second of the build: the day is enough.
-            let created = match (&view.created, self.shown.full) {
+            let created = match (view.created, self.shown.full) {
                 (None, _) => "-",
                 (Some(created), true) => created,
                 (Some(created), false) => created.split('T').next().unwrap_or_default(),
             };
-            table.row(vec![
-                view.reference.clone(),
-                digest.to_owned(),
-                created.to_owned(),
-                view.layers.to_string(),
-                whole,
-                unique,
-                when(&view.fetched),
-                when(&view.last_used),
+            table.row([
+                view.reference.as_str(),
+                digest,
+                created,
+                &view.layers.to_string(),
+                &whole,
+                &unique,
+                &when(&view.fetched),
+                &when(&view.last_used),
             ]);
         }
         table

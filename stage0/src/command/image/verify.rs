@@ -24,11 +24,8 @@ const DAMAGED: u8 = 111;
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// References, or the beginnings of digests
-    #[arg(
-        value_name = "IMAGE",
-        required_unless_present = "all",
-        conflicts_with = "all"
-    )]
+    #[arg(value_name = "IMAGE", required_unless_present = "all")]
+    #[arg(conflicts_with = "all")]
     images: Vec<String>,
     /// Verify all images, and tell what else lies in the store
     #[arg(long)]
