@@ -21,6 +21,11 @@
 //!   tree in `fs/`; they are shared between pods and must never be changed;
 //! - [`stage1::ENV_READY_FD`], if set, names a descriptor on which one [`stage1::Readiness`] document is
 //!   written when every app has been started, or could not be; then it is closed;
+//! - sockets of a service manager come as they came to stage0, by the protocol of sd_listen_fds(3): descriptors from
+//!   3 on, `LISTEN_FDS`, `LISTEN_FDNAMES` and, being the entry point's own process ID, `LISTEN_PID` ([`activation`]).
+//!   The entry point hands each to the app that [`activation::app_of`] says, again by that protocol, in order
+//!   and with their names, and to nobody else; it keeps none. They come only to isolators with the capability
+//!   [`stage1::Capability::SocketActivation`]. Without sockets these variables are not set;
 //! - [`stage1::ENV_DIR`], [`stage1::ENV_RUN`], [`stage1::ENV_LOCAL_CONFIG`] and [`stage1::ENV_SYSTEM_CONFIG`] name the
 //!   folders that the command works on: there networks are configured and their state is kept ([`network`]);
 //! - for a pod that joins networks it writes [`network::NETWORK_FILE`] before any app starts;
@@ -37,6 +42,7 @@
 //! What a pod needs and the isolator's manifest does not offer is refused by stage0 before anything
 //! starts ([`stage1::Stage1::require`]).
 
+pub mod activation;
 pub mod control;
 pub mod error;
 pub mod exit;

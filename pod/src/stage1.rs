@@ -48,6 +48,8 @@ pub enum Capability {
     Networks,
     /// Limit an app's memory, processor time and processes.
     Resources,
+    /// Hand sockets of a service manager to apps.
+    SocketActivation,
     /// A word of a later release; ignored.
     #[serde(other)]
     Unknown,
@@ -61,6 +63,7 @@ impl fmt::Display for Capability {
             Self::HostNetwork => "host-network",
             Self::Networks => "networks",
             Self::Resources => "resources",
+            Self::SocketActivation => "socket-activation",
             Self::Unknown => "unknown",
         })
     }

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::MsgFlags;
+use nix::sys::stat::fstat;
 
 /// Takes ownership of a descriptor that a parent or an earlier program image handed down under a
 /// number, and marks it close-on-exec.
@@ -23,6 +24,16 @@ pub(crate) fn adopt(number: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: the descriptor is open (checked above) and was left to this process by the contract's
     // environment variable, so that nothing else in it closes or owns that number.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// The inode of this process in pidfs, which no other process ever has. Before Linux 6.9 all have the same.
+pub(crate) fn inode_of_own_process() -> Result<u64, Errno> {
+    // SAFETY: takes two numbers and touches no memory of ours.
+    let process = unsafe { libc::syscall(libc::SYS_pidfd_open, std::process::id(), 0) };
+    let process = RawFd::try_from(Errno::result(process)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel has just made this descriptor for this process.
+    let process = unsafe { OwnedFd::from_raw_fd(process) };
+    Ok(fstat(&process)?.st_ino)
 }
 
 /// What recvmsg(2) gave.

@@ -1,0 +1,117 @@
+use super::*;
+
+const OWN: u32 = 42;
+
+fn parse(variables: &[(&str, &str)]) -> Result<Vec<String>, String> {
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(other, _)| *other == name);
+        found.map(|(_, value)| OsString::from(*value))
+    };
+    match Announcement::parse(variable, OWN, || Some(7)) {
+        Ok(Announcement(names)) => Ok(names.into_iter().map(String::from).collect()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn announced(count: &str, names: Option<&str>) -> Result<Vec<String>, String> {
+    let mut variables = vec![("LISTEN_PID", "42"), ("LISTEN_FDS", count)];
+    variables.extend(names.map(|names| ("LISTEN_FDNAMES", names)));
+    parse(&variables)
+}
+
+#[test]
+fn sockets_come_with_their_names_in_order() {
+    assert_eq!(
+        announced("3", Some("http:admin:http")).unwrap(),
+        ["http", "admin", "http"]
+    );
+    assert_eq!(announced("2", None).unwrap(), ["unknown", "unknown"]);
+    assert_eq!(
+        announced("2", Some(":web.socket")).unwrap(),
+        ["", "web.socket"]
+    );
+    assert_eq!(announced("256", None).unwrap().len(), SOCKETS_MAX);
+}
+
+#[test]
+fn what_is_meant_for_nobody_or_another_process_is_nothing() {
+    let nothing: [String; 0] = [];
+    assert_eq!(parse(&[]).unwrap(), nothing);
+    assert_eq!(parse(&[("LISTEN_FDS", "nonsense")]).unwrap(), nothing);
+    assert_eq!(parse(&[("LISTEN_PID", "42")]).unwrap(), nothing);
+    assert_eq!(announced("0", Some("")).unwrap(), nothing);
+    let other = [("LISTEN_PID", "43"), ("LISTEN_FDS", "nonsense")];
+    assert_eq!(parse(&other).unwrap(), nothing);
+}
+
+#[test]
+fn a_process_that_had_the_same_number_is_another() {
+    let with_inode = |inode| {
+        parse(&[
+            ("LISTEN_PID", "42"),
+            ("LISTEN_PIDFDID", inode),
+            ("LISTEN_FDS", "1"),
+        ])
+    };
+    assert_eq!(with_inode("7").unwrap(), ["unknown"]);
+    assert!(with_inode("8").unwrap().is_empty());
+    assert!(with_inode("x").unwrap_err().contains("LISTEN_PIDFDID"));
+}
+
+#[test]
+fn malformed_values_are_named() {
+    for pid in ["", "x", "-1", "+42", " 42", "99999999999999999999"] {
+        let error = parse(&[("LISTEN_PID", pid)]).unwrap_err();
+        assert!(error.contains("LISTEN_PID="), "{error}");
+    }
+    for count in ["", "x", "-1", "1x", "257", "99999999999999999999"] {
+        let error = announced(count, None).unwrap_err();
+        assert!(error.contains("LISTEN_FDS="), "{error}");
+    }
+    let long = "x".repeat(SOCKET_NAME_MAX + 1);
+    for names in ["a", "a:b:c", "", "a:\u{1b}", "a:\u{7f}", "a:é"] {
+        let error = announced("2", Some(names)).unwrap_err();
+        assert!(error.contains("LISTEN_FDNAMES="), "{error}");
+    }
+    let error = announced("1", Some(&long)).unwrap_err();
+    assert!(error.len() < 200 && error.contains("255"), "{error}");
+    assert!(announced("1", Some(&"x".repeat(SOCKET_NAME_MAX))).is_ok());
+}
+
+#[test]
+fn a_socket_goes_to_the_app_of_its_name_and_else_to_the_first() {
+    let socket = |name: &str| ActivationSocket {
+        name: SocketName::try_from(name.to_owned()).unwrap(),
+        fd: tempfile::tempfile().unwrap().into(),
+    };
+    let sockets = ["web.socket", "db", "web", "db"].map(socket);
+    let apps: [AppName; 3] = ["web", "log", "db"].map(|name| name.parse().unwrap());
+    let apps: Vec<&AppName> = apps.iter().collect();
+    let assigned = ActivationSockets(sockets.into()).assign(&apps);
+    let shown: Vec<String> = assigned
+        .iter()
+        .map(|sockets| names(sockets.iter().map(|s| &s.name)))
+        .collect();
+    assert_eq!(shown, ["web.socket:web", "", "db:db"]);
+}
+
+#[test]
+fn folders_and_mere_paths_are_refused_and_files_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |flags| nix::fcntl::open(dir.path(), flags, nix::sys::stat::Mode::empty()).unwrap();
+    assert!(is_a_way_out(open(OFlag::O_RDONLY).as_fd()).unwrap());
+    assert!(is_a_way_out(open(OFlag::O_PATH).as_fd()).unwrap());
+    let file = dir.path().join("file");
+    let writable = std::fs::File::create(&file).unwrap();
+    let path = nix::fcntl::open(&file, OFlag::O_PATH, nix::sys::stat::Mode::empty()).unwrap();
+    assert!(is_a_way_out(path.as_fd()).unwrap());
+    assert!(!is_a_way_out(writable.as_fd()).unwrap());
+    let (reader, _writer) = nix::unistd::pipe().unwrap();
+    assert!(!is_a_way_out(reader.as_fd()).unwrap());
+}
+
+#[test]
+fn the_own_process_keeps_its_inode() {
+    let own = sys::inode_of_own_process().unwrap();
+    assert_eq!(own, sys::inode_of_own_process().unwrap());
+}
