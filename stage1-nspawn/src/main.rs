@@ -13,6 +13,7 @@ mod run;
 use std::env;
 use std::path::PathBuf;
 
+use pod::activation::ActivationSockets;
 use pod::stage1::{ENV_LAYERS_DIR, ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
 use stage1::failure::StartFailure;
 use stage1::monitor::{Place, report_failure};
@@ -35,8 +36,10 @@ fn variable(name: &str) -> Result<String, StartFailure> {
     env::var(name).map_err(|e| StartFailure::other(format!("{name} is not usable: {e}")))
 }
 
-/// What the environment says of places. To be called once.
+/// What the environment says of places and sockets. To be called once, before anything is opened.
 fn place() -> Result<Place, StartFailure> {
+    let sockets = ActivationSockets::from_environment()
+        .map_err(|error| StartFailure::other(error.to_string()))?;
     let ready = env::var(ENV_READY_FD)
         .ok()
         .map(|text| inherited_fd(&text))
@@ -45,5 +48,6 @@ fn place() -> Result<Place, StartFailure> {
         run_dir: PathBuf::from(variable(ENV_RUN_DIR)?),
         layers_dir: PathBuf::from(variable(ENV_LAYERS_DIR)?),
         ready,
+        sockets,
     })
 }

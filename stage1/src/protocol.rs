@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use pod::AppName;
+use pod::activation::SocketName;
 use pod::control::ExecRequest;
 use pod::exit::Outcome;
 use pod::manifest::{App, InsecureOption};
@@ -26,6 +27,9 @@ pub enum ToInit {
     /// An app to start. With it come, in this order: its streams as [`AppSpec::streams`] says, then
     /// its cgroup as [`AppSpec::cgroup`] says.
     App(Box<AppSpec>),
+    /// With it come sockets of the app that was named last: as many such messages follow it as it takes
+    /// for all of [`AppSpec::sockets`].
+    Sockets,
     /// All apps have been named: start them. With it comes the pod's network namespace, unless the pod
     /// stays in the one that pod init is in.
     Start(Names),
@@ -90,6 +94,9 @@ pub struct AppSpec {
     pub cgroup: CgroupFds,
     /// The size of its terminal, if it has one.
     pub size: Option<pod::control::WindowSize>,
+    /// The names of the sockets that it is handed, in order ([`pod::activation`]).
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub sockets: Vec<SocketName>,
 }
 
 /// The descriptors that come for an app's streams.

@@ -2,8 +2,9 @@
 //! allocation, no locks, no libc state.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, NulError, c_char, c_int};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
@@ -28,6 +29,30 @@ pub fn adopt_fd(number: RawFd) -> OwnedFd {
 pub struct CStringArray {
     _strings: Vec<CString>,
     pointers: Vec<*const c_char>,
+    own_pid: Option<OwnPid>,
+}
+
+/// The variable `LISTEN_PID`, whose value only the process knows that is about to execute a program.
+#[derive(Debug)]
+struct OwnPid(Vec<Cell<u8>>);
+
+impl OwnPid {
+    /// Room for the name, any process ID, and the byte that ends the string.
+    const ROOM: usize = 32;
+
+    fn unknown() -> Self {
+        Self(vec![Cell::new(0); Self::ROOM])
+    }
+
+    fn fill(&self) {
+        let mut text = [0; Self::ROOM];
+        let pid = rustix::process::getpid();
+        // It fits; formatting a number takes no memory and no lock.
+        let _ = write!(text.as_mut_slice(), "LISTEN_PID={pid}");
+        for (place, byte) in self.0.iter().zip(text) {
+            place.set(byte);
+        }
+    }
 }
 
 impl CStringArray {
@@ -48,7 +73,25 @@ impl CStringArray {
         Ok(Self {
             _strings: strings,
             pointers,
+            own_pid: None,
         })
+    }
+
+    /// Adds `LISTEN_PID`, for [`Self::name_own_process`] to say.
+    #[must_use]
+    pub fn with_own_pid(mut self) -> Self {
+        let own_pid = OwnPid::unknown();
+        self.pointers.insert(0, own_pid.0.as_ptr().cast());
+        self.own_pid = Some(own_pid);
+        self
+    }
+
+    /// Puts the calling process's ID, as it sees it itself, where [`Self::with_own_pid`] has left room for it.
+    /// May be called between clone and exec.
+    pub fn name_own_process(&self) {
+        if let Some(own_pid) = &self.own_pid {
+            own_pid.fill();
+        }
     }
 }
 

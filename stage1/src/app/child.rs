@@ -6,6 +6,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use pod::activation::FIRST_FD;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::{DupFlags, Errno, write};
 use rustix::mount::{
@@ -133,6 +134,10 @@ pub(crate) struct ChildPlan<'a> {
     pub(crate) gid: Gid,
     pub(crate) groups: Vec<Gid>,
     pub(crate) confinement: Confinement,
+    /// What it gets from descriptor 3 on. These have numbers above [`Self::report_place`], as `report` has.
+    pub(crate) sockets: Vec<BorrowedFd<'a>>,
+    /// The number after the last of them, where the report pipe is once all other descriptors are closed.
+    pub(crate) report_place: i32,
     pub(crate) command: CommandLine,
 }
 
@@ -170,21 +175,20 @@ pub(crate) fn become_app(plan: &ChildPlan<'_>) -> i32 {
         Err(failed) => failed,
         Ok(()) => (Step::Execute, execute(&plan.command)),
     };
-    // Where `prepare` got far enough, the pipe is descriptor 3, and a copy of it otherwise too.
+    // Where `prepare` got far enough, the pipe is at its place.
     let mut report = [0; 5];
     let [number, code @ ..] = &mut report;
     *number = step as u8;
     *code = errno.raw_os_error().to_le_bytes();
-    let _ = write(plan.report, &report).or_else(|_| write(sys::well_known_fd(REPORT_FD), &report));
+    let _ = write(plan.report, &report)
+        .or_else(|_| write(sys::well_known_fd(plan.report_place), &report));
     1
 }
-
-/// Where the report pipe is once all other descriptors are closed.
-const REPORT_FD: i32 = 3;
 
 fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
     let at = |step: Step| move |errno: Errno| (step, errno);
 
+    plan.command.envp.name_own_process();
     sys::unblock_signals().map_err(at(Step::Signals))?;
     umask(Mode::from_raw_mode(0o022));
     for tasks in &plan.tasks {
@@ -202,7 +206,7 @@ fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
             move_into_thread_name_spaces(*app, spaces).map_err(at(Step::JoinApp))?;
         }
     }
-    keep_only_report(plan.report).map_err(at(Step::CloseDescriptors))?;
+    keep_only_own(plan).map_err(at(Step::CloseDescriptors))?;
     drop_bounding_set(plan.confinement.capabilities).map_err(at(Step::Capabilities))?;
     set_thread_groups(&plan.groups).map_err(at(Step::Groups))?;
     set_thread_res_gid(plan.gid, plan.gid, plan.gid).map_err(at(Step::Groups))?;
@@ -362,12 +366,17 @@ fn show_cgroup(sys: BorrowedFd<'_>) -> Result<(), Errno> {
     attach(mount.as_fd(), sys, c"fs/cgroup")
 }
 
-fn keep_only_report(report: BorrowedFd<'_>) -> Result<(), Errno> {
-    let mut kept = std::mem::ManuallyDrop::new(sys::adopt_fd(REPORT_FD));
-    if report.as_raw_fd() != REPORT_FD {
-        rustix::io::dup3(report, &mut kept, DupFlags::CLOEXEC)?;
+/// Closes everything but the standard streams, the sockets, which exec leaves open, and the report pipe.
+fn keep_only_own(plan: &ChildPlan<'_>) -> Result<(), Errno> {
+    let place = |number| std::mem::ManuallyDrop::new(sys::adopt_fd(number));
+    for (number, socket) in (FIRST_FD..).zip(&plan.sockets) {
+        rustix::io::dup2(socket, &mut place(number))?;
     }
-    sys::close_from(REPORT_FD as u32 + 1)
+    if plan.report.as_raw_fd() != plan.report_place {
+        let mut kept = place(plan.report_place);
+        rustix::io::dup3(plan.report, &mut kept, DupFlags::CLOEXEC)?;
+    }
+    sys::close_from(plan.report_place.unsigned_abs() + 1)
 }
 
 fn drop_bounding_set(keep: u64) -> Result<(), Errno> {

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::ffi::CString;
 
+use pod::activation;
 use pod::exit::FailureKind;
 
+use crate::app::sockets::AppSockets;
 use crate::failure::StartFailure;
 use crate::sys::CStringArray;
 
@@ -20,7 +22,8 @@ pub(crate) struct CommandLine {
 }
 
 /// The environment of a process: `PATH` and `HOME` if nothing sets them, then `variables`, of which a
-/// later one replaces an earlier one of the same name.
+/// later one replaces an earlier one of the same name. What would tell of sockets is left out: only those who
+/// hand some over say so ([`CommandLine::new`]).
 pub(crate) fn environment(
     variables: &[String],
     home: &str,
@@ -42,6 +45,7 @@ pub(crate) fn environment(
     let mut kept: Vec<String> = all
         .into_iter()
         .rev()
+        .filter(|variable| !activation::VARIABLES.contains(&name(variable).as_str()))
         .filter(|variable| seen.insert(name(variable)))
         .collect();
     kept.reverse();
@@ -49,8 +53,13 @@ pub(crate) fn environment(
 }
 
 impl CommandLine {
-    /// Prepares `argv` to be run with `environment`: a program without a slash is looked for in `PATH`.
-    pub(crate) fn new(argv: &[String], environment: &[String]) -> Result<Self, StartFailure> {
+    /// Prepares `argv` to be run with `environment`, and with what tells of `sockets`: a program without a slash is
+    /// looked for in `PATH`.
+    pub(crate) fn new(
+        argv: &[String],
+        environment: &[String],
+        sockets: &AppSockets,
+    ) -> Result<Self, StartFailure> {
         let program = argv.first().map(String::as_str).unwrap_or_default();
         if program.is_empty() {
             return Err(StartFailure {
@@ -71,10 +80,16 @@ impl CommandLine {
                 .map(|folder| CString::new(format!("{folder}/{program}")).map_err(nul))
                 .collect::<Result<_, _>>()?
         };
+        let tells = sockets.variables();
+        let variables = environment.iter().chain(&tells).map(String::as_str);
+        let mut envp = CStringArray::new(variables).map_err(nul)?;
+        if !tells.is_empty() {
+            envp = envp.with_own_pid();
+        }
         Ok(Self {
             candidates,
             argv: CStringArray::new(argv.iter().map(String::as_str)).map_err(nul)?,
-            envp: CStringArray::new(environment.iter().map(String::as_str)).map_err(nul)?,
+            envp,
         })
     }
 }
@@ -85,10 +100,12 @@ mod tests {
 
     #[test]
     fn later_variables_win_and_defaults_fill_gaps() {
-        let variables = ["A=1", "HOME=/h", "A=2"].map(str::to_owned);
+        let variables = ["A=1", "HOME=/h", "A=2", "LISTEN_FDS=1", "LISTEN_PID=7"];
+        let variables = variables.map(str::to_owned);
         let environment = environment(&variables, "/root", "pod", false);
         assert!(environment.contains(&"A=2".to_owned()));
         assert!(!environment.contains(&"A=1".to_owned()));
+        assert!(!environment.iter().any(|v| v.starts_with("LISTEN_")));
         assert!(environment.contains(&"HOME=/h".to_owned()));
         assert!(
             environment
@@ -100,15 +117,14 @@ mod tests {
     #[test]
     fn programs_are_looked_up_as_a_shell_does() {
         let environment = ["PATH=/a::/b".to_owned()];
-        let found = CommandLine::new(&["x".into()], &environment)
-            .unwrap()
-            .candidates;
+        let new = |argv: &[String], environment: &[String]| {
+            CommandLine::new(argv, environment, &AppSockets::default())
+        };
+        let found = new(&["x".into()], &environment).unwrap().candidates;
         assert_eq!(found, [c"/a/x", c"./x", c"/b/x"].map(CString::from));
-        let found = CommandLine::new(&["./x".into()], &environment)
-            .unwrap()
-            .candidates;
+        let found = new(&["./x".into()], &environment).unwrap().candidates;
         assert_eq!(found, [CString::from(c"./x")]);
-        assert!(CommandLine::new(&[], &environment).is_err());
-        assert!(CommandLine::new(&["a\0b".into()], &environment).is_err());
+        assert!(new(&[], &environment).is_err());
+        assert!(new(&["a\0b".into()], &environment).is_err());
     }
 }

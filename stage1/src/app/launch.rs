@@ -20,6 +20,7 @@ use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
 use crate::app::devices::{Devices, Terminal, make_terminal};
 use crate::app::rootfs::{RootFs, Storage};
+use crate::app::sockets::AppSockets;
 use crate::failure::StartFailure;
 use crate::protocol::{AppSpec, CgroupFds, StreamFds};
 use crate::sys::{self, Spawned};
@@ -38,6 +39,7 @@ pub(crate) struct PreparedApp {
     spec: AppSpec,
     streams: Vec<OwnedFd>,
     seat: CgroupSeat,
+    sockets: AppSockets,
     root: RootFs,
 }
 
@@ -56,10 +58,11 @@ pub(crate) struct RunningApp {
 }
 
 impl PreparedApp {
-    /// Mounts the app's root filesystem. `fds` came with `spec`.
+    /// Mounts the app's root filesystem. `fds` came with `spec`, and `sockets` after it.
     pub(crate) fn new(
-        spec: AppSpec,
+        mut spec: AppSpec,
         fds: Vec<OwnedFd>,
+        sockets: Vec<OwnedFd>,
         storage: &Storage,
     ) -> Result<Self, StartFailure> {
         let mut fds = fds.into_iter();
@@ -70,6 +73,7 @@ impl PreparedApp {
         };
         let streams: Vec<OwnedFd> = fds.by_ref().take(count).collect();
         let seat = CgroupSeat::new(spec.cgroup, fds)?;
+        let sockets = AppSockets::new(std::mem::take(&mut spec.sockets), sockets)?;
         let root = storage.overlay(spec.app.name.as_str(), &spec.app.image.layers)?;
         for name in ["proc", "sys", "dev"] {
             root.mount_point(name)?;
@@ -78,11 +82,13 @@ impl PreparedApp {
             spec,
             streams,
             seat,
+            sockets,
             root,
         })
     }
 
-    /// Starts the app. Returns it, and the other end of its terminal if it has one.
+    /// Starts the app. Returns it, and the other end of its terminal if it has one. Its sockets are its own from
+    /// then on: kept open here, a port or a connection would outlast the app that closes it.
     pub(crate) fn start(
         self,
         hostname: &str,
@@ -92,6 +98,7 @@ impl PreparedApp {
             spec,
             streams,
             seat,
+            sockets,
             root,
         } = self;
         let app = &spec.app;
@@ -134,7 +141,8 @@ impl PreparedApp {
             identity: &identity,
             workdir: workdir.clone(),
             confinement,
-            command: CommandLine::new(&app.argv, &variables)?,
+            sockets: &sockets,
+            command: CommandLine::new(&app.argv, &variables, &sockets)?,
         };
         let process = start.go()?;
         let Devices { pts, .. } = devices;
@@ -168,6 +176,7 @@ impl RunningApp {
             .cloned()
             .collect();
         let variables = environment(&variables, &self.identity.home, "", request.tty);
+        let no_sockets = AppSockets::default();
         let start = Start {
             what: format!("the command in app {}", self.name),
             root: Root::Join(self.process.pidfd.as_fd()),
@@ -183,7 +192,8 @@ impl RunningApp {
             identity: &self.identity,
             workdir: self.workdir.clone(),
             confinement: self.confinement,
-            command: CommandLine::new(&request.argv, &variables)?,
+            sockets: &no_sockets,
+            command: CommandLine::new(&request.argv, &variables, &no_sockets)?,
         };
         let process = start.go()?;
         Ok((process, terminal.map(|terminal| terminal.master)))
@@ -227,6 +237,7 @@ struct Start<'a> {
     identity: &'a Identity,
     workdir: CString,
     confinement: Confinement,
+    sockets: &'a AppSockets,
     command: CommandLine,
 }
 
@@ -235,6 +246,7 @@ impl Start<'_> {
     fn go(self) -> Result<Spawned, StartFailure> {
         let (reader, writer) =
             pipe_with(PipeFlags::CLOEXEC).map_err(StartFailure::os("make a pipe"))?;
+        let writer = self.sockets.raised(writer)?;
         let namespaces = match self.root {
             Root::Attach(_) => libc::CLONE_NEWNS as u64,
             Root::Join(_) => 0,
@@ -256,6 +268,8 @@ impl Start<'_> {
                 .map(Gid::from_raw)
                 .collect(),
             confinement: self.confinement,
+            sockets: self.sockets.fds(),
+            report_place: self.sockets.end(),
             command: self.command,
         };
         let process =

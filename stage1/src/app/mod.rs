@@ -13,3 +13,4 @@ pub(crate) mod devices;
 pub(crate) mod launch;
 pub(crate) mod resolve;
 pub(crate) mod rootfs;
+pub(crate) mod sockets;

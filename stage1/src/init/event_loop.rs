@@ -215,7 +215,7 @@ impl Pod {
                 }
                 Err(failure) => monitor.send(&FromInit::ExecFailed { id, failure }, &[])?,
             },
-            other @ (ToInit::Setup(_) | ToInit::App(_) | ToInit::Start(_)) => {
+            other @ (ToInit::Setup(_) | ToInit::App(_) | ToInit::Sockets | ToInit::Start(_)) => {
                 return Err(StartFailure::other(format!(
                     "{other:?} came after the start"
                 )));

@@ -93,7 +93,21 @@ fn prepare(monitor: &SeqPacket) -> Result<(Setup, Vec<PreparedApp>), StartFailur
     let mut prepared = Vec::new();
     loop {
         match next()? {
-            (ToInit::App(spec), fds) => prepared.push(PreparedApp::new(*spec, fds, &storage)?),
+            (ToInit::App(spec), fds) => {
+                let mut sockets = Vec::new();
+                while sockets.len() < spec.sockets.len() {
+                    match next()? {
+                        (ToInit::Sockets, some) if !some.is_empty() => sockets.extend(some),
+                        (other, _) => {
+                            return Err(StartFailure::other(format!(
+                                "{other:?} came before the sockets of app {}",
+                                spec.app.name
+                            )));
+                        }
+                    }
+                }
+                prepared.push(PreparedApp::new(*spec, fds, sockets, &storage)?);
+            }
             (ToInit::Start(names), fds) => {
                 root.write_names(&names)?;
                 if let Some(network) = fds.first() {

@@ -20,11 +20,12 @@ use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
 use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
 use pod::pods_dir::LockedPod;
-use pod::seqpacket::{Listener, SeqPacket};
+use pod::seqpacket::{DESCRIPTORS_MAX, Listener, SeqPacket};
 use pod::stage1::Readiness;
 use pod::{AppName, Phase};
 
@@ -79,6 +80,8 @@ pub struct Place {
     pub layers_dir: PathBuf,
     /// Where readiness is reported, if anybody waits for it.
     pub ready: Option<OwnedFd>,
+    /// What a service manager hands to the pod's apps.
+    pub sockets: ActivationSockets,
 }
 
 /// Runs a pod to its end. The result is the exit code of the `run` entry point.
@@ -87,8 +90,10 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
         run_dir,
         layers_dir,
         mut ready,
+        sockets,
     } = place;
-    let result = start_and_serve(&pod, &run_dir, &layers_dir, &mut ready, isolator);
+    let folders = (run_dir.as_path(), layers_dir.as_path());
+    let result = start_and_serve(&pod, folders, sockets, &mut ready, isolator);
     let cleaned = isolator.clean_up().and_then(|()| remove_run_dir(&run_dir));
     if let Err(failure) = &cleaned {
         warn(&failure.message);
@@ -128,8 +133,8 @@ fn discard(mut pod: LockedPod, clean: bool) {
 
 fn start_and_serve(
     pod: &LockedPod,
-    run_dir: &Path,
-    layers_dir: &Path,
+    (run_dir, layers_dir): (&Path, &Path),
+    sockets: ActivationSockets,
     ready: &mut Option<OwnedFd>,
     isolator: &mut dyn Isolator,
 ) -> Result<records::PodEnd, StartFailure> {
@@ -142,22 +147,32 @@ fn start_and_serve(
     // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path())?;
     let place = (pod.path(), layers_dir);
-    tell_init(&monitor_end, &manifest, place, &mut streams, isolator)
-        .map_err(|failure| last_words(&monitor_end).unwrap_or(failure))?;
+    tell_init(
+        &monitor_end,
+        &manifest,
+        place,
+        sockets,
+        &mut streams,
+        isolator,
+    )
+    .map_err(|failure| last_words(&monitor_end).unwrap_or(failure))?;
     let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
     event_loop::Monitor::new(manifest, monitor_end, init, listener, streams)?.run(isolator, ready)
 }
 
-/// Sends pod init all that it needs.
+/// Sends pod init all that it needs. The sockets are the apps' from then on, and closed here: the service manager
+/// has its own, by which it hands them to the next start.
 fn tell_init(
     init: &SeqPacket,
     manifest: &PodManifest,
     (pod_dir, layers_dir): (&Path, &Path),
+    sockets: ActivationSockets,
     streams: &mut streams::Streams,
     isolator: &mut dyn Isolator,
 ) -> Result<(), StartFailure> {
     init.send(&ToInit::Setup(setup(manifest, pod_dir, layers_dir)), &[])?;
-    for app in &manifest.apps {
+    let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
+    for (app, sockets) in manifest.apps.iter().zip(sockets.assign(&names)) {
         let (kind, mut fds) = streams.for_app(app)?;
         let (cgroup, cgroup_fds) = isolator.cgroup(&app.name)?;
         fds.extend(cgroup_fds);
@@ -167,9 +182,14 @@ fn tell_init(
             streams: kind,
             cgroup,
             size,
+            sockets: sockets.iter().map(|socket| socket.name.clone()).collect(),
         };
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         init.send(&ToInit::App(Box::new(spec)), &borrowed)?;
+        for some in sockets.chunks(DESCRIPTORS_MAX) {
+            let borrowed: Vec<_> = some.iter().map(|socket| socket.fd.as_fd()).collect();
+            init.send(&ToInit::Sockets, &borrowed)?;
+        }
     }
     let network = isolator.network(manifest)?;
     let names = Names {
