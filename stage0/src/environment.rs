@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use pod::activation;
+
 use crate::failure::Failure;
 
 /// Where programs are looked for if the image doesn't say.
@@ -44,6 +46,11 @@ impl Environment {
         }
         if given.contains('\0') {
             return Err("it holds a zero byte");
+        }
+        if activation::VARIABLES.contains(&name) {
+            return Err(
+                "it tells of sockets that a service manager hands over, and is set with them",
+            );
         }
         if given.len() > name.len() {
             self.set(given.to_owned());
@@ -190,6 +197,12 @@ mod tests {
     fn nonsense_is_named_with_its_place() {
         assert!(build(&[], &[] as &[&Path], &owned(&["=x"])).is_err());
         let mut environment = Environment::default();
+        for name in activation::VARIABLES {
+            for entry in [name.to_owned(), format!("{name}=1")] {
+                let error = build(&[], &[] as &[&Path], &[entry]).unwrap_err();
+                assert!(error.to_string().contains(name), "{error}");
+            }
+        }
         let error = read_file(&mut environment, Path::new("/e"), "A=1\n=x", &|_| None).unwrap_err();
         assert!(error.to_string().starts_with("/e, line 2: "), "{error}");
     }

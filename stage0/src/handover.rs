@@ -10,6 +10,7 @@ use std::process::Command;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::SigSet;
 use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+use pod::activation::{self, ActivationSockets};
 use pod::exit::FailureKind;
 use pod::stage1::{
     ENV_DIR, ENV_LAYERS_DIR, ENV_LOCAL_CONFIG, ENV_LOCK_FD, ENV_READY_FD, ENV_RUN, ENV_RUN_DIR,
@@ -17,6 +18,7 @@ use pod::stage1::{
 };
 use pod::{LockedPod, Phase};
 
+use crate::activation::refused;
 use crate::failure::Failure;
 use crate::paths::Directories;
 use crate::prepare::discard;
@@ -47,17 +49,21 @@ pub(crate) fn entry_point(
         .env(ENV_LOCAL_CONFIG, &directories.local_config)
         .env(ENV_SYSTEM_CONFIG, &directories.system_config)
         .env_remove(ENV_READY_FD);
+    for variable in activation::VARIABLES {
+        command.env_remove(variable);
+    }
     Ok(command)
 }
 
-/// Moves the pod to phase `run` and becomes its monitor. Returns only if that fails; then nothing of the
-/// pod is left.
+/// Moves the pod to phase `run` and becomes its monitor, with these sockets for its apps. Returns only if that
+/// fails; then nothing of the pod is left.
 pub(crate) fn become_monitor(
     pod: LockedPod,
     stage1: &Stage1,
     directories: &Directories,
+    sockets: &ActivationSockets,
 ) -> Failure {
-    match start(pod, stage1, directories, None) {
+    match start(pod, stage1, directories, sockets, None) {
         Ok(never) => match never {},
         Err(failure) => failure,
     }
@@ -69,10 +75,11 @@ fn start(
     mut pod: LockedPod,
     stage1: &Stage1,
     directories: &Directories,
+    sockets: &ActivationSockets,
     ready: Option<&OwnedFd>,
 ) -> Result<Never, Failure> {
     let before = pod.phase();
-    let result = exec(&mut pod, stage1, directories, ready);
+    let result = exec(&mut pod, stage1, directories, sockets, ready);
     if result.is_err() {
         give_up(pod, before);
     }
@@ -90,6 +97,7 @@ fn exec(
     pod: &mut LockedPod,
     stage1: &Stage1,
     directories: &Directories,
+    sockets: &ActivationSockets,
     ready: Option<&OwnedFd>,
 ) -> Result<Never, Failure> {
     let (program, arguments) = stage1.run_command()?;
@@ -100,6 +108,7 @@ fn exec(
             .map_err(|errno| Failure::Other(format!("cannot hand a pipe on: {errno}")))?;
         command.env(ENV_READY_FD, ready.as_raw_fd().to_string());
     }
+    command.envs(sockets.pass_on().map_err(refused)?);
     SigSet::empty()
         .thread_set_mask()
         .map_err(|errno| Failure::Other(format!("cannot unblock signals: {errno}")))?;
@@ -115,6 +124,7 @@ pub(crate) fn detach(
     pod: LockedPod,
     stage1: &Stage1,
     directories: &Directories,
+    sockets: ActivationSockets,
 ) -> Result<u8, Failure> {
     let null = OpenOptions::new()
         .read(true)
@@ -132,7 +142,7 @@ pub(crate) fn detach(
         Ok(ForkResult::Child) => {
             drop(reader);
             let failure = match leave_session(&null) {
-                Ok(()) => match start(pod, stage1, directories, Some(&writer)) {
+                Ok(()) => match start(pod, stage1, directories, &sockets, Some(&writer)) {
                     Ok(never) => match never {},
                     Err(failure) => failure,
                 },
@@ -148,8 +158,8 @@ pub(crate) fn detach(
         Ok(ForkResult::Parent { .. }) => {
             drop(writer);
             let uuid = pod.uuid();
-            // The child holds the lock by its own descriptor.
-            drop(pod);
+            // The child holds the lock and the sockets by descriptors of its own.
+            drop((pod, sockets));
             await_readiness(reader)?;
             output::line(&uuid.to_string())?;
             Ok(0)

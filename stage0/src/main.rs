@@ -3,6 +3,7 @@
 //! One file for each subcommand in `command/`. Only `verify` makes the value that `prepare` takes, so
 //! that no pod comes to be from an image that nobody judged.
 
+mod activation;
 mod app_config;
 mod arguments;
 mod command;

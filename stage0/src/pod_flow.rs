@@ -1,6 +1,7 @@
 //! From a pod's command line to a prepared pod: what `run` and `prepare` have in common.
 
 use image_store::Pin;
+use pod::activation::ActivationSockets;
 use pod::manifest::Streams;
 use pod::stage1::Stage1;
 use pod::{LockedPod, PodUuid};
@@ -27,7 +28,7 @@ pub(crate) struct Prepared {
     pub(crate) uuid_file: Option<UuidFile>,
 }
 
-/// Resolves, fetches, verifies and prepares.
+/// Resolves, fetches, verifies and prepares a pod that will be handed these sockets.
 ///
 /// # Errors
 /// What stands in the way; nothing of the pod is left then.
@@ -37,6 +38,7 @@ pub(crate) fn prepare(
     apps: &[AppArguments],
     streams: Streams,
     remove_on_exit: bool,
+    sockets: &ActivationSockets,
 ) -> Result<Prepared, Failure> {
     let network = network_settings::understand(pod.network)?;
     let uuid = PodUuid::random();
@@ -103,7 +105,7 @@ pub(crate) fn prepare(
         insecure: context.insecure.clone(),
         stage1_image,
     };
-    let pod = prepare::prepare(&context.pods(), request, &stage1, planned)?;
+    let pod = prepare::prepare(&context.pods(), request, &stage1, planned, sockets)?;
     for choice in &choices {
         choice.note_use(context);
     }

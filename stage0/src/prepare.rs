@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pod::activation::ActivationSockets;
 use pod::manifest::{
     App, ImageRecord, InsecureOption, MANIFEST_FILE, MANIFEST_VERSION, PodManifest, Stage1Choice,
     Streams, VerificationRecord, app_dir,
@@ -17,6 +18,7 @@ use pod::timestamp::Timestamp;
 use pod::{AppName, LockedPod, PodName, PodUuid, PodsDir, record};
 use trust::Verification;
 
+use crate::activation;
 use crate::app_config::Execution;
 use crate::arguments::app::AppArguments;
 use crate::failure::Failure;
@@ -153,17 +155,20 @@ pub(crate) fn app_names(apps: &[(&AppArguments, &str)]) -> Result<Vec<AppName>, 
 /// Makes a pod in phase `prepare`. If that fails, nothing of it is left.
 ///
 /// # Errors
-/// If the isolator can't do what the pod needs, the name is in use, or something can't be written.
+/// If the isolator can't do what the pod needs, the pod can't get the sockets, the name is in use, or something
+/// can't be written.
 pub(crate) fn prepare(
     pods: &PodsDir,
     request: PodRequest,
     stage1: &Stage1,
     apps: Vec<PlannedApp>,
+    sockets: &ActivationSockets,
 ) -> Result<LockedPod, Failure> {
     let (apps, top_layers): (Vec<_>, Vec<_>) =
         apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
     let manifest = manifest(request, stage1, apps);
     stage1.require(&manifest.required_capabilities())?;
+    activation::check(sockets, &manifest, stage1)?;
     let pod = pods.create(manifest.uuid)?;
     match fill(&pod, &manifest, &top_layers) {
         Ok(()) => Ok(pod),

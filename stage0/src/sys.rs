@@ -63,6 +63,32 @@ pub(crate) fn window_size(terminal: impl AsFd) -> Result<(u16, u16), Errno> {
     Ok((size.ws_row, size.ws_col))
 }
 
+/// An option of a socket that is a number, getsockopt(2).
+pub(crate) fn socket_option(
+    socket: impl AsFd,
+    level: libc::c_int,
+    name: libc::c_int,
+) -> Result<u64, Errno> {
+    let mut value = [0_u8; size_of::<u64>()];
+    let mut length = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the descriptor is borrowed for the call, and the kernel writes no more bytes than the buffer has.
+    let got = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            level,
+            name,
+            value.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(got)?;
+    let [low @ .., _, _, _, _] = value;
+    Ok(match length {
+        8 => u64::from_ne_bytes(value),
+        _ => u32::from_ne_bytes(low).into(),
+    })
+}
+
 /// A descriptor that stands for a process, pidfd_open(2).
 pub(crate) fn open_process(process: Pid) -> Result<OwnedFd, Errno> {
     // SAFETY: takes two numbers and touches no memory of ours.

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use pod::Phase;
+use pod::activation::ActivationSockets;
 use pod::manifest::Streams;
 
 use super::Subcommand;
@@ -30,7 +31,14 @@ impl Subcommand for Prepare {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let apps = apps(self.first, context)?;
-        let prepared = pod_flow::prepare(context, self.pod, &apps, Streams::Foreground, false)?;
+        let prepared = pod_flow::prepare(
+            context,
+            self.pod,
+            &apps,
+            Streams::Foreground,
+            false,
+            &ActivationSockets::default(),
+        )?;
         let mut pod = prepared.pod;
         let uuid = pod.uuid();
         let moved = pod

@@ -8,7 +8,7 @@ use crate::arguments::app::AppArguments;
 use crate::arguments::pod::{PodArguments, apps};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::{handover, pod_flow};
+use crate::{activation, handover, pod_flow};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -33,20 +33,26 @@ impl Subcommand for Run {
     );
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
+        let sockets = activation::take()?;
         let apps = apps(self.first, context)?;
         let streams = match self.detach {
             true => Streams::Log,
             false => Streams::Foreground,
         };
-        let prepared = pod_flow::prepare(context, self.pod, &apps, streams, self.rm)?;
+        let prepared = pod_flow::prepare(context, self.pod, &apps, streams, self.rm, &sockets)?;
         let (pod, stage1) = (prepared.pod, prepared.stage1);
         // The pin ends with this process image, or with this call: the pod is on record by then.
         let _pin = prepared.pin;
         let uuid_file = prepared.uuid_file;
         let uuid = pod.uuid();
         let result = match self.detach {
-            true => handover::detach(pod, &stage1, &context.directories),
-            false => Err(handover::become_monitor(pod, &stage1, &context.directories)),
+            true => handover::detach(pod, &stage1, &context.directories, sockets),
+            false => Err(handover::become_monitor(
+                pod,
+                &stage1,
+                &context.directories,
+                &sockets,
+            )),
         };
         if let Some(file) = uuid_file
             && (result.is_ok() || !matches!(context.pods().by_uuid(uuid), Ok(None)))

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::prepare::image_record;
 use crate::verify::{RunnableImage, Verifier};
-use crate::{handover, isolator};
+use crate::{activation, handover, isolator};
 
 /// Arguments of `run-prepared`.
 #[derive(Debug, Args)]
@@ -31,6 +31,7 @@ impl Subcommand for RunPrepared {
     const ABOUT: &'static str = "Run a pod that was made with prepare";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
+        let sockets = activation::take()?;
         let pods = context.pods();
         let entry = pods.find(&self.pod)?;
         if entry.phase != Phase::Prepared {
@@ -55,6 +56,7 @@ impl Subcommand for RunPrepared {
         if let Some(image) = &manifest.stage1.image {
             stage1 = isolator::of_image(&judge(context, &verifier, image)?)?;
         }
+        activation::check(&sockets, &manifest, &stage1)?;
         verify_again(context, &verifier, &mut manifest)?;
         manifest.streams = match self.detach {
             true => Streams::Log,
@@ -64,8 +66,13 @@ impl Subcommand for RunPrepared {
         manifest.insecure_options = context.insecure.clone();
         update(&pod, &manifest)?;
         match self.detach {
-            true => handover::detach(pod, &stage1, &context.directories),
-            false => Err(handover::become_monitor(pod, &stage1, &context.directories)),
+            true => handover::detach(pod, &stage1, &context.directories, sockets),
+            false => Err(handover::become_monitor(
+                pod,
+                &stage1,
+                &context.directories,
+                &sockets,
+            )),
         }
     }
 }
