@@ -9,7 +9,7 @@ use harness::{Host, ImageBuilder, Key, Layer, dist_dir};
 use crate::imported::{busybox_host, import};
 
 /// A copy of the installed isolator.
-fn copy(host: &Host) -> PathBuf {
+pub(crate) fn copy(host: &Host) -> PathBuf {
     let folder = host.base().join("isolator");
     fs::create_dir(&folder).unwrap();
     for entry in fs::read_dir(dist_dir().join("lib/fairing/stage1/nspawn")).unwrap() {

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed: a panic with a message is its result"
 )]
 
+mod activation;
 mod bad_input;
 mod bad_requests;
 mod cgroup;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub struct FairingCommand {
     stdout: Option<File>,
     stderr: Option<File>,
     limit: Duration,
+    handed: Vec<OwnedFd>,
 }
 
 enum Input {
@@ -82,6 +84,7 @@ impl FairingCommand {
             stdout: None,
             stderr: None,
             limit: LIMIT,
+            handed: Vec::new(),
         }
     }
 
@@ -169,6 +172,12 @@ impl FairingCommand {
             }
         }
         self.command = command;
+        self
+    }
+
+    /// Keeps descriptors that the command inherits until it has been started.
+    pub(crate) fn hold(mut self, descriptors: impl IntoIterator<Item = OwnedFd>) -> Self {
+        self.handed.extend(descriptors);
         self
     }
 

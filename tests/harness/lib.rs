@@ -26,6 +26,7 @@
     reason = "a test that cannot go on has failed: a panic with a message is its result"
 )]
 
+mod activation;
 mod artifact;
 mod authority;
 mod binaries;

@@ -3,8 +3,9 @@
 //!
 //! The text is sorted and holds nothing that differs from run to run, so that a test can compare
 //! it with a reviewed file. `probe SECTION…` prints only those sections; `probe namespaces-raw`
-//! prints the namespaces' inode numbers, which do differ.
+//! prints the namespaces' inode numbers, which do differ. `probe serve WHO COUNT` serves sockets that it is handed.
 
+mod activation;
 mod attempt;
 mod filesystem;
 mod identity;
@@ -99,6 +100,17 @@ const RAW: Section = Section {
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, who, count] = wanted.as_slice()
+        && command == "serve"
+    {
+        return match activation::serve(who, count) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "probe: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let mut report = String::new();
     let chosen: Vec<&Section> = if wanted.is_empty() {
         SECTIONS.iter().collect()

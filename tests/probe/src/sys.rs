@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "bare system calls")]
 
 use std::io::Error;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 /// The outcome of something that was tried in a child process.
 pub(crate) enum Outcome {
@@ -91,6 +92,38 @@ pub(crate) fn parent_death_signal() -> i32 {
     // SAFETY: the option writes one int to the address given.
     unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal) };
     signal
+}
+
+/// Waits until one of these descriptors has something, and gives it.
+pub(crate) fn readable(numbers: &[i32]) -> Result<i32, Error> {
+    let mut polled: Vec<libc::pollfd> = numbers
+        .iter()
+        .map(|&fd| libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        })
+        .collect();
+    // SAFETY: the array lives for the call, and has that many entries.
+    if unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) } < 0 {
+        return Err(Error::last_os_error());
+    }
+    let found = polled.iter().find(|polled| polled.revents != 0);
+    found
+        .map(|polled| polled.fd)
+        .ok_or_else(Error::last_os_error)
+}
+
+/// Takes a connection from a listening socket of any family.
+pub(crate) fn accept(listener: i32) -> Result<OwnedFd, Error> {
+    let nowhere = std::ptr::null_mut();
+    // SAFETY: without a place for the address no memory is touched.
+    let connection = unsafe { libc::accept(listener, nowhere, std::ptr::null_mut()) };
+    if connection < 0 {
+        return Err(Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for this process.
+    Ok(unsafe { OwnedFd::from_raw_fd(connection) })
 }
 
 /// The symbol of an error, `EPERM`.
