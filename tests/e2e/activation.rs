@@ -130,7 +130,8 @@ fn each_app_gets_the_sockets_of_its_name_and_the_first_all_others() {
 #[test]
 fn a_pod_in_the_background_has_sockets_too_and_nobody_else_keeps_them() {
     let host = probe();
-    let (listener, address) = listen();
+    let path = host.base().join("web.sock");
+    let listener = UnixListener::bind(&path).unwrap();
     let kept = listener.try_clone().unwrap();
     let pod = serve(&host, &["--detach"], "web", 2)
         .with_sockets([("http", listener)])
@@ -139,11 +140,13 @@ fn a_pod_in_the_background_has_sockets_too_and_nobody_else_keeps_them() {
     let running = status(&host, pod.text());
     assert_eq!(holders(&running, &kept), ["app"]);
     drop(kept);
-    assert_eq!(answer(connect(&address)), "web at http\n");
-    assert_eq!(answer(connect(&address)), "web at http\n");
+    for _ in 0..2 {
+        assert_eq!(answer(UnixStream::connect(&path).unwrap()), "web at http\n");
+    }
     // With the app, which was the last to have it, the socket ends.
     host.fairing(["status", "--wait", pod.text()]).run().ok();
-    assert!(TcpStream::connect(&address).is_err());
+    let refused = UnixStream::connect(&path).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
 }
 
 #[test]

@@ -46,7 +46,9 @@ impl FairingCommand {
             .zip(&inherited)
             .map(|(place, socket)| format!("exec {place}<&{0} {0}<&-\n", socket.as_raw_fd()))
             .collect();
-        let script = format!("{places}export LISTEN_PID={pid}\nexec \"$@\"");
+        // Whatever this process may have inherited itself.
+        let end = 3 + inherited.len();
+        let script = format!("{places}exec {end}<&-\nexport LISTEN_PID={pid}\nexec \"$@\"");
         // Unlike other shells it knows descriptors of more than one digit.
         self.env("LISTEN_FDS", count)
             .through("bash", ["-c", &script, "bash"])
