@@ -1,6 +1,6 @@
 //! What a pod is to have of networks: the flags, understood, and compared with what is configured.
 
-use cni_glue::config::{Networks, Selection};
+use cni_glue::config::{ConfigError, Networks, Selection};
 use cni_glue::names::{DnsOptions, HostsEntry};
 use cni_glue::ports::{PortMapping, PortSpec, Protocol};
 use image_store::Image;
@@ -85,6 +85,7 @@ impl NetworkFlags {
             .map(|port| port.resolve(|name| named_port(images, name)))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| usage("--port", &error))?;
+        cni_glue::ports::check(&ports).map_err(|error| usage("--port", &error))?;
         require(&self.selection, context)?;
         Ok(NetworkSettings {
             selection: self.selection,
@@ -101,12 +102,15 @@ fn require(selection: &Selection, context: &Context) -> Result<(), Failure> {
         Selection::None | Selection::Host | Selection::All => true,
         Selection::Named(requests) => requests
             .iter()
-            .all(|request| request.name.as_str() == "default"),
+            .all(|request| request.name.as_str() == "default" && request.arguments.is_empty()),
     };
     if !is_sure {
         networks(context)?
             .select(selection)
-            .map_err(|error| Failure::Other(error.to_string()))?;
+            .map_err(|error| match error {
+                ConfigError::Argument { .. } => usage("--net", &error),
+                other => Failure::Other(other.to_string()),
+            })?;
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::LINK_PREFIX;
+use super::{LINK_PREFIX, PLUGIN_TYPE};
+use crate::config::NetworkList;
 use crate::error::NetworkError;
 use crate::id::{InterfaceName, NetworkName};
 use crate::mac::Mac;
@@ -79,43 +80,76 @@ impl BuiltinConfig {
             reason,
         };
         let config = Self::deserialize(fields).map_err(|e| wrong(e.to_string()))?;
-        config.check().map_err(|reason| wrong(reason.into()))?;
+        config.check().map_err(wrong)?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), &'static str> {
-        if self
-            .subnet
-            .is_some_and(|net| !net.is_ipv4() || net.prefix() > 30)
+    fn check(&self) -> Result<(), String> {
+        if let Some(net) = self.subnet
+            && (!net.is_ipv4() || net.prefix() > 30)
         {
-            return Err("subnet is a network of IPv4 with at least two addresses for hosts");
+            return Err(format!("the subnet {net} is none of IPv4, /30 or larger"));
         }
-        if self
-            .subnet6
-            .is_some_and(|net| net.is_ipv4() || net.prefix() > 120)
+        if let Some(net) = self.subnet6
+            && (net.is_ipv4() || net.prefix() > 120)
         {
-            return Err("subnet6 is a network of IPv6, /120 or larger");
+            return Err(format!("the subnet6 {net} is none of IPv6, /120 or larger"));
         }
         if let Some(bridge) = &self.bridge {
             if self.mode != Mode::Bridge {
-                return Err("only the mode bridge has a bridge");
+                return Err("only the mode bridge has a bridge".into());
             }
             if !bridge.as_str().starts_with(LINK_PREFIX) {
-                return Err("the bridge's name begins with \"fairing\"");
+                return Err(format!(
+                    "the bridge's name {bridge} does not begin with \"fairing\""
+                ));
             }
         }
-        if self.mtu.is_some_and(|mtu| !(1280..=65535).contains(&mtu)) {
-            return Err("mtu is from 1280 to 65535");
+        if let Some(mtu) = self.mtu.filter(|mtu| !(1280..=65535).contains(mtu)) {
+            return Err(format!("the mtu {mtu} is not from 1280 to 65535"));
         }
         if self.restricted && self.mode != Mode::Bridge {
-            return Err("only the mode bridge can be restricted");
+            return Err("only the mode bridge can be restricted".into());
         }
         let macvlan = self.mode == Mode::Macvlan;
         if !macvlan && (self.master.is_some() || self.gateway.is_some()) {
-            return Err("master and gateway are of the mode macvlan");
+            return Err("master and gateway are of the mode macvlan".into());
         }
         Ok(())
     }
+}
+
+/// Looks whether a network knows what it is told by `--net=NAME:KEY=VALUE`. Plugins ignore what they don't know, and
+/// nobody can tell; of built-in networks one can.
+pub(crate) fn check_arguments(
+    list: &NetworkList,
+    arguments: &[(String, String)],
+) -> Result<(), String> {
+    for plugin in &list.plugins {
+        if plugin.kind != PLUGIN_TYPE {
+            return Ok(());
+        }
+    }
+    let macvlan = list.plugins.iter().any(|plugin| {
+        BuiltinConfig::parse(&list.name, &plugin.fields)
+            .is_ok_and(|config| config.mode == Mode::Macvlan)
+    });
+    let known: &[&str] = match macvlan {
+        true => &["IP", "MAC", "MASTER", "GATEWAY"],
+        false => &["IP", "MAC"],
+    };
+    for (key, value) in arguments {
+        if !known.contains(&key.as_str()) {
+            return Err(format!(
+                "it has no argument {key}; there are {}",
+                known.join(", ")
+            ));
+        }
+        Wishes::default()
+            .take(key, value)
+            .map_err(|reason| format!("{key}={value}: {reason}"))?;
+    }
+    Ok(())
 }
 
 /// What one pod asks of a network: `--net=NAME:KEY=VALUE`, or what a runtime tells a plugin.
@@ -215,7 +249,7 @@ mod tests {
             (json!({"subnet": "10.0.0.0/31"}), "subnet"),
             (json!({"subnet": "fd00::/64"}), "subnet"),
             (json!({"subnet6": "10.0.0.0/8"}), "subnet6"),
-            (json!({"bridge": "br0"}), "begins with"),
+            (json!({"bridge": "br0"}), "not begin with"),
             (
                 json!({"bridge": "fairing9", "mode": "ptp"}),
                 "only the mode bridge",

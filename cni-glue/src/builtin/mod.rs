@@ -17,6 +17,7 @@ mod pod_link;
 mod sweep;
 mod verbs;
 
+pub(crate) use config::check_arguments;
 pub use config::{BuiltinConfig, Mode};
 pub(crate) use firewall::foreign_drops;
 pub(crate) use firewall::forget_ports;

@@ -33,6 +33,14 @@ pub enum ConfigError {
     /// A file or folder that can't be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A built-in network is told what it doesn't know.
+    #[error("network {network}: {reason}")]
+    Argument {
+        /// The network.
+        network: NetworkName,
+        /// What is wrong.
+        reason: String,
+    },
     /// Networks that are not configured.
     #[error("no such network: {}; there are: {}{}", join(missing), join(known), broken.as_ref().map(|b| format!(" ({b})")).unwrap_or_default())]
     Unknown {
@@ -109,7 +117,8 @@ impl Networks {
     /// The networks that were asked for, in the order of their interfaces.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] names those that there are not.
+    /// [`ConfigError::Unknown`] names those that there are not, [`ConfigError::Argument`] what a built-in one can't be
+    /// told.
     pub fn select(
         &self,
         selection: &Selection,
@@ -145,11 +154,19 @@ impl Networks {
                 broken: self.first_broken().map(Box::new),
             });
         }
-        let chosen = self.lists.iter().filter_map(|list| {
-            let request = requests.iter().find(|request| request.name == list.name)?;
-            Some((list, request.clone()))
-        });
-        Ok(chosen.collect())
+        let mut chosen = Vec::new();
+        for list in &self.lists {
+            if let Some(request) = requests.iter().find(|request| request.name == list.name) {
+                builtin::check_arguments(list, &request.arguments).map_err(|reason| {
+                    ConfigError::Argument {
+                        network: list.name.clone(),
+                        reason,
+                    }
+                })?;
+                chosen.push((list, request.clone()));
+            }
+        }
+        Ok(chosen)
     }
 
     fn first_broken(&self) -> Option<ConfigError> {
@@ -280,5 +297,38 @@ mod tests {
         let folders = Folders::new(&[("vendor/20.conf", "{")]);
         let error = folders.load().unwrap_err().to_string();
         assert!(error.contains("vendor/20.conf"), "{error}");
+    }
+
+    #[test]
+    fn built_in_networks_say_which_arguments_they_know() {
+        let folders = Folders::new(&[("own/10-own.conf", &list("own", "x"))]);
+        let networks = folders.load().unwrap();
+        let select = |net: &str| {
+            let selection = Selection::parse([net]).unwrap();
+            networks
+                .select(&selection)
+                .map(|_| ())
+                .map_err(|e| e.to_string())
+        };
+        for good in [
+            "default:IP=10.0.0.5;MAC=02:00:00:00:00:05",
+            "macvlan:MASTER=eth0;GATEWAY=10.0.0.1;IP=10.0.0.5/24",
+            "own:K8S_POD_NAME=x",
+        ] {
+            assert_eq!(select(good), Ok(()), "{good}");
+        }
+        for (bad, reason) in [
+            (
+                "default:ip=10.0.0.5",
+                "network default: it has no argument ip; there are IP, MAC",
+            ),
+            ("default:MASTER=eth0", "no argument MASTER"),
+            ("default:IP=x", "network default: IP=x: this is no address"),
+            ("ptp:MAC=x", "network ptp: MAC=x"),
+            ("macvlan:GATEWAY=x", "GATEWAY=x"),
+        ] {
+            let error = select(bad).unwrap_err();
+            assert!(error.contains(reason), "{bad}: {error}");
+        }
     }
 }

@@ -8,7 +8,7 @@ mod spec;
 pub use crate::netlink::sock_diag::Listener;
 pub use listeners::{HeldPorts, hold};
 pub use mapping::{MOST_PORTS, PortMapping, Protocol};
-pub use reservation::Reservations;
+pub use reservation::{Reservations, check};
 pub use spec::{ContainerPort, InvalidPort, PortSpec};
 
 use std::net::IpAddr;

@@ -39,6 +39,23 @@ fn parse_link_name(name: &str) -> Option<PortMapping> {
     })
 }
 
+/// Looks whether one pod can have all of these ports.
+///
+/// # Errors
+/// [`PortError::Twice`] if two of them meet, [`PortError::TooMany`].
+pub fn check(mappings: &[PortMapping]) -> Result<(), PortError> {
+    let count = mappings.iter().map(|m| usize::from(m.count)).sum();
+    if count > MOST_PORTS {
+        return Err(PortError::TooMany(count));
+    }
+    for (n, one) in mappings.iter().enumerate() {
+        if mappings.iter().skip(n + 1).any(|other| one.overlaps(other)) {
+            return Err(PortError::Twice(one.host_side()));
+        }
+    }
+    Ok(())
+}
+
 impl Reservations {
     /// Those kept in `folder`, which need not exist.
     pub fn new(folder: &Path) -> Self {
@@ -74,15 +91,7 @@ impl Reservations {
         if mappings.is_empty() {
             return Ok(());
         }
-        let count = mappings.iter().map(|m| usize::from(m.count)).sum();
-        if count > MOST_PORTS {
-            return Err(PortError::TooMany(count));
-        }
-        for (n, one) in mappings.iter().enumerate() {
-            if mappings.iter().skip(n + 1).any(|other| one.overlaps(other)) {
-                return Err(PortError::Twice(one.host_side()));
-            }
-        }
+        check(mappings)?;
         let _lock = self.lock()?;
         for (other, other_holder) in self.list()? {
             if other_holder == *holder {

@@ -139,7 +139,7 @@ fn an_administrators_network_has_the_addresses_that_it_says() {
     }
     let error = lab.try_pod("late", &["lan"], &[]).map(|_| ()).unwrap_err();
     assert!(matches!(error, NetworkError::Exhausted { .. }), "{error}");
-    for bad in ["10.5.0.1", "10.5.0.0", "10.5.0.7", "10.6.0.1", "x"] {
+    for bad in ["10.5.0.1", "10.5.0.0", "10.5.0.7", "10.6.0.1"] {
         let error = lab
             .try_pod("late", &[&format!("lan:IP={bad}")], &[])
             .map(|_| ())

@@ -126,13 +126,11 @@ impl Create {
 
     /// What can't be used is not written.
     fn check(&self, text: &str) -> Result<(), Failure> {
-        let unusable = |error: &dyn std::fmt::Display| {
-            Failure::Usage(format!("network {}: {error}", self.name))
-        };
         let list = NetworkList::parse(text.as_bytes(), Source::BuiltIn)
-            .map_err(|error| unusable(&error))?;
+            .map_err(|error| Failure::Usage(format!("network {}: {error}", self.name)))?;
         for plugin in &list.plugins {
-            BuiltinConfig::parse(&list.name, &plugin.fields).map_err(|error| unusable(&error))?;
+            BuiltinConfig::parse(&list.name, &plugin.fields)
+                .map_err(|error| Failure::Usage(error.to_string()))?;
         }
         Ok(())
     }
