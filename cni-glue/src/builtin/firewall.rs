@@ -1,5 +1,7 @@
 //! What networks and pods have in the table of rules.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -186,17 +188,33 @@ fn add_elements(
     }
 }
 
-/// Leads ports of the host to a pod.
+/// Leads ports of the host to a pod. What stands in the way is of one that was killed before it was written down:
+/// `evict` tells whether it is gone.
 pub(super) fn add_ports(
     owner: &ContainerId,
     mappings: &[PortMapping],
     addresses: &[IpAddr],
+    evict: &dyn Fn(&ContainerId) -> bool,
 ) -> Result<(), NetworkError> {
-    let mut transaction = Transaction::on(TABLE);
-    add_elements(&mut transaction, owner, mappings, addresses);
-    open()?
-        .commit(transaction)
-        .map_err(NetworkError::at("forward the pod's ports"))?;
+    let add = || -> Result<_, NetworkError> {
+        let mut transaction = Transaction::on(TABLE);
+        add_elements(&mut transaction, owner, mappings, addresses);
+        Ok(open()?.commit(transaction))
+    };
+    let mut added = add()?;
+    if matches!(&added, Err(refused) if refused.errno == Errno::EEXIST) {
+        let gone = RefCell::new(BTreeMap::new());
+        let is_gone = |other: &str| {
+            let ask = || other == owner.as_str() || other.parse().is_ok_and(|pod| evict(&pod));
+            *gone
+                .borrow_mut()
+                .entry(other.to_owned())
+                .or_insert_with(ask)
+        };
+        remove_ports(is_gone, &[])?;
+        added = add()?;
+    }
+    added.map_err(NetworkError::at("forward the pod's ports"))?;
     forget(mappings)
 }
 

@@ -99,7 +99,7 @@ impl Builtin<'_> {
         let made = made.and_then(|made| {
             if !mappings.is_empty() {
                 let addresses: Vec<_> = addresses.iter().map(IpNet::address).collect();
-                firewall::add_ports(pod.container, &mappings, &addresses)?;
+                firewall::add_ports(pod.container, &mappings, &addresses, evict)?;
             }
             Ok(made)
         });

@@ -161,6 +161,28 @@ fn a_pod_that_was_killed_is_in_nobodys_way() {
 }
 
 #[test]
+fn one_that_was_killed_before_it_was_written_down_is_neither() {
+    let lab = Lab::new();
+    drop(lab.pod("dead", &[], &["8080:80"]));
+    let state = lab.folder.path().join("state");
+    for folder in ["results", "ports"] {
+        std::fs::remove_dir_all(state.join(folder)).unwrap();
+    }
+    // Whose that rule is, nobody can tell but by asking for the pod.
+    lab.try_pod("web", &[], &["8080:80"])
+        .map(|_| ())
+        .unwrap_err();
+    let live = |id: &cni_glue::id::ContainerId| id.as_str() != "dead";
+    let pod = lab.pod_beside("web", &[], &["8080:80"], &live).unwrap();
+    serve(&pod.netns, 80, "web");
+    assert_eq!(
+        tcp(&lab.outside, HOST_V4, 8080),
+        format!("web {OUTSIDE_V4}")
+    );
+    lab.end(pod);
+}
+
+#[test]
 fn datagrams_find_a_pod_that_comes_back() {
     let lab = Lab::new();
     // With a pod, the host begins to remember who went where.
