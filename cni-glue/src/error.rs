@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use nix::errno::Errno;
+
 use crate::config::ConfigError;
 use crate::id::ContainerId;
 use crate::netlink::socket::Refused;
@@ -14,7 +16,7 @@ use crate::subnet::IpNet;
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// The kernel refused.
-    #[error("cannot {operation}: {source}")]
+    #[error("cannot {operation}: {source}{}", if source.errno == Errno::EPERM { NEEDED } else { "" })]
     Kernel {
         /// What was tried, as a verb phrase.
         operation: String,
@@ -64,6 +66,16 @@ pub enum NetworkError {
         /// The other pod.
         holder: ContainerId,
     },
+    /// A pod could not be put into a network, nor could all be undone that was done for it.
+    #[error(
+        "{error}; and it could not be undone: {undoing}; `fairing gc` tries that again, once the reason is removed"
+    )]
+    NotUndone {
+        /// What failed first.
+        error: Box<NetworkError>,
+        /// What failed then.
+        undoing: Box<NetworkError>,
+    },
     /// A pod is not connected as it should be.
     #[error("network {network}: {reason}")]
     Disconnected {
@@ -74,7 +86,24 @@ pub enum NetworkError {
     },
 }
 
+/// What helps where the kernel says that it isn't permitted.
+const NEEDED: &str = "; networks need the capability CAP_NET_ADMIN on the host's network";
+
 impl NetworkError {
+    /// Whether a file could not be written because the file system is full.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::File(FileError::Io { source, .. }) => {
+                source.kind() == std::io::ErrorKind::StorageFull
+            }
+            Self::Port(PortError::File(FileError::Io { source, .. })) => {
+                source.kind() == std::io::ErrorKind::StorageFull
+            }
+            Self::NotUndone { error, .. } => error.is_full(),
+            _ => false,
+        }
+    }
+
     /// For `map_err`.
     pub(crate) fn at<E: Into<Refused>>(operation: impl Into<String>) -> impl FnOnce(E) -> Self {
         let operation = operation.into();

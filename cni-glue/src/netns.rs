@@ -6,6 +6,7 @@ use std::path::Path;
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
+use nix::sys::statfs::{NSFS_MAGIC, statfs};
 
 use crate::error::NetworkError;
 use crate::netlink::link;
@@ -21,6 +22,11 @@ pub struct Netns {
     fd: OwnedFd,
     /// Made inside, since that is where the thread is at that moment anyway.
     rtnetlink: Rtnetlink,
+}
+
+/// Whether there is a namespace at a path, and not just a file that one was mounted over elsewhere.
+pub(crate) fn is_at(path: &Path) -> bool {
+    statfs(path).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC)
 }
 
 const OWN: &str = "/proc/thread-self/ns/net";

@@ -54,17 +54,27 @@ pub enum FailureKind {
     NotExecutable,
     /// The image does not know the user or group.
     UnknownUser,
+    /// There is no space for what has to be written down.
+    NoSpace,
+    /// A signal came before anything ran.
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+    },
     /// Anything else.
     Other,
 }
 
 impl FailureKind {
-    /// 127 and 126 as shells do, 119 for an unknown user, 125 for fairing's own failures.
+    /// 127, 126 and 128 + signal as shells do, 119 for an unknown user, 117 without space, 125 for fairing's own
+    /// failures.
     pub fn exit_code(self) -> i32 {
         match self {
             Self::NotFound => 127,
             Self::NotExecutable => 126,
             Self::UnknownUser => 119,
+            Self::NoSpace => 117,
+            Self::Interrupted { signal } => 128 + signal,
             Self::Other => 125,
         }
     }

@@ -260,7 +260,10 @@ pub(crate) fn ended(outcome: &Outcome) -> String {
             pod::exit::FailureKind::UnknownUser => {
                 "not started: its image does not know the user or group".to_owned()
             }
-            pod::exit::FailureKind::Other => "not started".to_owned(),
+            pod::exit::FailureKind::NoSpace => "not started: no space was left".to_owned(),
+            pod::exit::FailureKind::Interrupted { .. } | pod::exit::FailureKind::Other => {
+                "not started".to_owned()
+            }
         },
     }
 }

@@ -1,12 +1,16 @@
 //! A pod's places in networks: taken when it starts, given back when it has ended or was killed.
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use cni_glue::attach::{AttachRequest, Attacher, peer_names};
 use cni_glue::id::ContainerId;
 use cni_glue::ports::HeldPorts;
 use cni_glue::{Netns, NetworkError};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::dup;
+use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
 use pod::network::{NETWORK_FILE, attacher, container, is_live};
 use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_SYSTEM_CONFIG};
@@ -26,10 +30,30 @@ pub(crate) struct PodNetworks {
     namespace: Option<Netns>,
     /// Keeps other programs away from the pod's ports.
     _ports: Option<HeldPorts>,
+    /// Whether nothing is left to do at the end.
+    left: bool,
 }
 
 pub(crate) fn failed(error: NetworkError) -> StartFailure {
-    StartFailure::other(error.to_string())
+    StartFailure {
+        kind: match error.is_full() {
+            true => FailureKind::NoSpace,
+            false => FailureKind::Other,
+        },
+        message: error.to_string(),
+    }
+}
+
+/// The signals by which users end a pod; the monitor has blocked them, so they wait here.
+fn ending_signals() -> nix::Result<SignalFd> {
+    let signals = [
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGTERM,
+    ];
+    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+    SignalFd::with_flags(&signals.into_iter().collect(), flags)
 }
 
 impl PodNetworks {
@@ -46,6 +70,7 @@ impl PodNetworks {
             pods: PodsDir::new(&folder(ENV_DIR)?),
             namespace: None,
             _ports: None,
+            left: false,
         })
     }
 
@@ -56,6 +81,7 @@ impl PodNetworks {
         manifest: &PodManifest,
         cgroup: Option<&str>,
     ) -> Result<PodNetwork, StartFailure> {
+        let signals = ending_signals().map_err(StartFailure::os("listen for signals"))?;
         let mut netns = Netns::with_loopback().map_err(failed)?;
         let request = AttachRequest {
             container: &self.container,
@@ -65,12 +91,22 @@ impl PodNetworks {
             dns: &manifest.dns,
             bandwidth: None,
             cgroup_path: cgroup,
+            interrupt: Some(signals.as_fd()),
         };
         let pods = &self.pods;
         let attached = self
             .attacher
             .attach(&request, &mut netns, &|other| is_live(pods, other))
-            .map_err(failed)?;
+            .map_err(|error| {
+                // All was taken back that can be; the rest is for gc.
+                self.left = true;
+                let failure = failed(error);
+                // Who interrupts a plugin that hangs wants the pod to end, not to read of the plugin's failure.
+                match signals.read_signal() {
+                    Ok(Some(info)) => StartFailure::interrupted(info.ssi_signo, &failure),
+                    _ => failure,
+                }
+            })?;
         let namespace = dup(&netns).map_err(StartFailure::os("keep the network namespace"))?;
         self.namespace = Some(netns);
         self._ports = Some(attached.held);
@@ -90,6 +126,9 @@ impl PodNetworks {
 
     /// Takes the pod out of its networks. Nothing of it runs any more.
     pub(crate) fn leave(&mut self) -> Result<(), StartFailure> {
+        if self.left {
+            return Ok(());
+        }
         let netns = self.namespace.as_mut();
         self.attacher
             .detach(&self.container, netns)

@@ -21,6 +21,16 @@ impl StartFailure {
         }
     }
 
+    /// A signal that ended the start, instead of what it did to the start.
+    pub fn interrupted(signal: u32, failure: &Self) -> Self {
+        let signal = i32::try_from(signal).unwrap_or_default();
+        let name = nix::sys::signal::Signal::try_from(signal).map_or("a signal", |s| s.as_str());
+        Self {
+            kind: FailureKind::Interrupted { signal },
+            message: format!("interrupted by {name}: {failure}"),
+        }
+    }
+
     /// For `map_err`: what was tried, with the system's answer appended.
     pub fn os<E: std::fmt::Display>(what: impl std::fmt::Display) -> impl FnOnce(E) -> Self {
         move |error| Self::other(format!("cannot {what}: {error}"))
@@ -29,6 +39,16 @@ impl StartFailure {
 
 impl From<pod::PodError> for StartFailure {
     fn from(error: pod::PodError) -> Self {
-        Self::other(error.to_string())
+        let full = matches!(
+            &error,
+            pod::PodError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull
+        );
+        Self {
+            kind: match full {
+                true => FailureKind::NoSpace,
+                false => FailureKind::Other,
+            },
+            message: error.to_string(),
+        }
     }
 }

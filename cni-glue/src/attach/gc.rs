@@ -10,7 +10,6 @@ use crate::config::{NetworkList, Networks};
 use crate::error::NetworkError;
 use crate::id::{ContainerId, NetworkName};
 use crate::record;
-use crate::runtime::NetnsRef;
 
 /// What was cleared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -95,12 +94,8 @@ impl Attacher {
                 continue;
             }
             let path = self.mount(&cached.container_id).path_if_there();
-            let netns = NetnsRef {
-                path: path.as_deref().unwrap_or_default(),
-                handle: None,
-                dying: false,
-            };
-            match self.runtime.del(&cached, &netns) {
+            let path = path.as_deref().unwrap_or_default();
+            match self.runtime.del_of_dead(&cached, path) {
                 Ok(()) => report.attachments += 1,
                 Err(error) => errors.push(error),
             }

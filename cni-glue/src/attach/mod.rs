@@ -6,6 +6,7 @@ mod namespace_mount;
 pub use gc::GcReport;
 
 use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,8 @@ pub struct AttachRequest<'a> {
     pub bandwidth: Option<Bandwidth>,
     /// Its cgroup, below the root of the hierarchy.
     pub cgroup_path: Option<&'a str>,
+    /// Readable once nobody wants the pod any more: plugins are ended then.
+    pub interrupt: Option<BorrowedFd<'a>>,
 }
 
 /// A pod that is in its networks.
@@ -136,8 +139,11 @@ impl Attacher {
                 })
             });
         if joined.is_err() {
-            // The error at hand says more than one about the rest, which gc finds.
-            let _ = self.detach(request.container, Some(netns));
+            // The error at hand says more than one about the rest, which gc finds. The network that failed was left
+            // already, or can't be.
+            let _ = self.leave(request.container, Some(netns), |cached| {
+                cached.result.is_some()
+            });
             if !request.ports.is_empty() {
                 let _ = self.reservations().release(request.container);
             }
@@ -186,6 +192,7 @@ impl Attacher {
                 interface: &interface,
                 arguments: &wishes.arguments,
                 capability_args: &told,
+                interrupt: request.interrupt,
             };
             let mut netns = NetnsRef {
                 path: &path,
@@ -208,17 +215,30 @@ impl Attacher {
         container: &ContainerId,
         netns: Option<&mut Netns>,
     ) -> Result<(), NetworkError> {
+        self.leave(container, netns, |_| true)
+    }
+
+    fn leave(
+        &self,
+        container: &ContainerId,
+        netns: Option<&mut Netns>,
+        wanted: impl Fn(&CachedAttachment) -> bool,
+    ) -> Result<(), NetworkError> {
         let mount = self.mount(container);
         let attachments = self.runtime.cache().of(container)?;
         let path = mount.path_if_there();
+        let dying = netns.is_some();
         let netns = NetnsRef {
             path: path.as_deref().unwrap_or_default(),
-            dying: netns.is_some(),
+            dying,
             handle: netns,
         };
         let mut first = Ok(());
-        for cached in attachments.iter().rev() {
-            first = first.and(self.runtime.del(cached, &netns));
+        for cached in attachments.iter().rev().filter(|cached| wanted(cached)) {
+            first = first.and(match dying {
+                true => self.runtime.del(cached, &netns),
+                false => self.runtime.del_of_dead(cached, netns.path),
+            });
         }
         // One of which nothing is remembered was interrupted early on.
         let has_ports =
@@ -226,7 +246,7 @@ impl Attacher {
         if attachments.is_empty() || attachments.iter().any(has_ports) {
             first = first.and(self.reservations().release(container).map_err(Into::into));
         }
-        if first.is_ok() && path.is_some() {
+        if first.is_ok() && path.is_some() && attachments.iter().all(wanted) {
             first = mount.remove();
         }
         first

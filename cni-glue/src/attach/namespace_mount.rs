@@ -12,7 +12,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::error::NetworkError;
 use crate::id::ContainerId;
-use crate::netns::Netns;
+use crate::netns::{self, Netns};
 use crate::record::{self, FileError};
 
 #[derive(Debug)]
@@ -54,8 +54,9 @@ impl NamespaceMount {
         Ok(self.path.display().to_string())
     }
 
+    /// Where it is mounted, if it is: where another mount namespace has the mount, there is but a file here.
     pub(super) fn path_if_there(&self) -> Option<String> {
-        self.path.exists().then(|| self.path.display().to_string())
+        netns::is_at(&self.path).then(|| self.path.display().to_string())
     }
 
     /// Unmounts it, if it is mounted.

@@ -55,6 +55,9 @@ pub enum PluginFailure {
         /// The beginning of what it wrote.
         said: String,
     },
+    /// It was ended because nobody wants what it does any more.
+    #[error("it was ended, as the pod's start was interrupted")]
+    Interrupted,
     /// It was ended because it took too long.
     #[error("it did not finish within {} s and was ended", .0.as_secs_f32())]
     Timeout(Duration),
@@ -76,6 +79,11 @@ pub enum PluginFailure {
 }
 
 impl PluginFailure {
+    /// Whether the plugin ran, and ended by itself.
+    pub(super) fn is_its_own(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Silent { .. })
+    }
+
     /// The code of the specification, where the plugin gave one.
     pub fn code(&self) -> Option<u64> {
         match self {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -82,13 +82,21 @@ impl PluginFolders {
     }
 }
 
+/// How long a call may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits<'a> {
+    pub(super) timeout: Duration,
+    /// The call ends when this becomes readable.
+    pub(super) interrupt: Option<BorrowedFd<'a>>,
+}
+
 /// Runs a program with `environment` added to this process's, gives it `input`, and returns what it wrote if it
 /// ended well.
 pub(super) fn call(
     program: &Path,
     environment: &[(&str, std::ffi::OsString)],
     input: &[u8],
-    timeout: Duration,
+    limits: Limits<'_>,
 ) -> Result<Vec<u8>, PluginFailure> {
     let failed = |source| PluginFailure::Run {
         path: program.to_path_buf(),
@@ -119,10 +127,11 @@ pub(super) fn call(
         child: sys::start_alone(&mut command).spawn().map_err(failed)?,
         reaped: false,
     };
-    let deadline = Instant::now() + timeout;
-    let talk = running.talk(input, deadline).map_err(failed)?;
-    let Some((status, talk)) = talk else {
-        return Err(PluginFailure::Timeout(timeout));
+    let talked = running.talk(input, limits).map_err(failed)?;
+    let (status, talk) = match talked {
+        Talked::ToTheEnd(status, talk) => (status, talk),
+        Talked::TooLong => return Err(PluginFailure::Timeout(limits.timeout)),
+        Talked::Interrupted => return Err(PluginFailure::Interrupted),
     };
     if talk.answer.len() > LONGEST_ANSWER {
         return Err(PluginFailure::TooLong(LONGEST_ANSWER));
@@ -172,6 +181,14 @@ struct Talk {
     noise: Vec<u8>,
 }
 
+/// How talking to a plugin ended.
+#[derive(Debug)]
+enum Talked {
+    ToTheEnd(ExitStatus, Talk),
+    TooLong,
+    Interrupted,
+}
+
 /// A plugin's process. It and what it started are gone when this is.
 struct Running {
     child: Child,
@@ -191,8 +208,9 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// Writes `input` and reads until the plugin has ended; `None` if that takes too long.
-    fn talk(&mut self, input: &[u8], deadline: Instant) -> io::Result<Option<(ExitStatus, Talk)>> {
+    /// Writes `input` and reads until the plugin has ended.
+    fn talk(&mut self, input: &[u8], limits: Limits<'_>) -> io::Result<Talked> {
+        let deadline = Instant::now() + limits.timeout;
         let pid = rustix::process::Pid::from_child(&self.child);
         let ended = pidfd_open(pid, PidfdFlags::empty())?;
         let mut stdin = self.child.stdin.take();
@@ -213,9 +231,11 @@ impl Running {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(None);
+                return Ok(Talked::TooLong);
             }
             let mut fds = vec![PollFd::new(&ended, PollFlags::IN)];
+            let interrupt = limits.interrupt.as_ref();
+            fds.extend(interrupt.map(|fd| PollFd::new(fd, PollFlags::IN)));
             fds.extend(stdin.as_ref().map(|fd| PollFd::new(fd, PollFlags::OUT)));
             fds.extend(stdout.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
             fds.extend(stderr.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
@@ -229,7 +249,11 @@ impl Running {
                 Err(error) => return Err(error.into()),
             }
             let over = fds.first().is_some_and(|fd| !fd.revents().is_empty());
+            let second = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
             drop(fds);
+            if !over && second && interrupt.is_some() {
+                return Ok(Talked::Interrupted);
+            }
             if !feed(&mut stdin, &mut rest)? {
                 stdin = None;
             }
@@ -244,7 +268,7 @@ impl Running {
                 // open, and isn't waited for.
                 let status = self.child.wait()?;
                 self.reaped = true;
-                return Ok(Some((status, talk)));
+                return Ok(Talked::ToTheEnd(status, talk));
             }
         }
     }
@@ -305,13 +329,20 @@ mod tests {
         (folder, path)
     }
 
+    fn within(timeout: Duration) -> Limits<'static> {
+        Limits {
+            timeout,
+            interrupt: None,
+        }
+    }
+
     fn run(text: &str, input: &[u8]) -> Result<Vec<u8>, PluginFailure> {
         let (_folder, path) = script(text);
         call(
             &path,
             &[("CNI_COMMAND", "ADD".into())],
             input,
-            Duration::from_secs(60),
+            within(Duration::from_secs(60)),
         )
     }
 
@@ -364,12 +395,28 @@ mod tests {
     fn one_that_hangs_is_ended_with_all_that_it_started() {
         let (folder, path) =
             script("mkfifo $0.fifo; (exec 3<>$0.fifo; flock 9; read x <&3) 9>$0.lock & wait");
-        let error = call(&path, &[], b"", Duration::from_millis(300)).unwrap_err();
+        let error = call(&path, &[], b"", within(Duration::from_millis(300))).unwrap_err();
         assert!(matches!(error, PluginFailure::Timeout(_)), "{error}");
         // The lock of the one that it started becomes free.
         if let Ok(file) = std::fs::File::open(folder.path().join("plugin.lock")) {
             file.lock().unwrap();
         }
+    }
+
+    #[test]
+    fn one_that_nobody_wants_any_more_is_ended() {
+        let (_folder, path) = script("exec sleep 1000");
+        let (reader, writer) = std::io::pipe().unwrap();
+        let limits = Limits {
+            interrupt: Some(reader.as_fd()),
+            ..within(Duration::from_secs(600))
+        };
+        let error = std::thread::scope(|scope| {
+            let running = scope.spawn(|| call(&path, &[], b"", limits));
+            (&writer).write_all(b"x").unwrap();
+            running.join().unwrap().unwrap_err()
+        });
+        assert!(matches!(error, PluginFailure::Interrupted), "{error}");
     }
 
     #[test]

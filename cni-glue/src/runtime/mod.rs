@@ -8,6 +8,7 @@ mod chain;
 mod error;
 mod invocation;
 mod negotiation;
+mod removal;
 mod result;
 mod verbs;
 mod whole_network;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::error::shown;
 use crate::config::SpecVersion;
 use crate::subnet::IpNet;
 
@@ -183,6 +184,28 @@ impl CniResult {
             ));
         }
         Ok(result)
+    }
+
+    /// Reads what a plugin wrote.
+    ///
+    /// # Errors
+    /// In words, with the beginning of what it wrote.
+    pub(super) fn parse_answer(answer: &[u8]) -> Result<Self, String> {
+        const LONGEST: usize = 100;
+        if answer.trim_ascii().is_empty() {
+            return Err("it is empty".into());
+        }
+        let begin = answer.get(..LONGEST).unwrap_or(answer);
+        let begin = || shown(&String::from_utf8_lossy(begin));
+        let value: Value = serde_json::from_slice(answer)
+            .map_err(|error| format!("{error}; it begins with {:?}", begin()))?;
+        if !value.is_object() {
+            return Err(format!(
+                "it is no JSON object; it begins with {:?}",
+                begin()
+            ));
+        }
+        Self::parse(&value)
     }
 
     /// In the form of that version.

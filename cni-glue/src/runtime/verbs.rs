@@ -1,6 +1,7 @@
 //! The verbs, over whole networks.
 
 use std::ffi::OsString;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 use super::cache::{Cache, CachedAttachment};
 use super::chain;
 use super::error::{PluginError, PluginFailure};
-use super::invocation::{self, PluginFolders, Verb};
+use super::invocation::{self, Limits, PluginFolders, Verb};
 use super::result::CniResult;
 use crate::builtin::{Builtin, BuiltinConfig, Membership, PLUGIN_TYPE};
 use crate::config::{NetworkList, PluginConfig, SpecVersion};
@@ -42,10 +43,12 @@ pub struct Attachment<'a> {
     pub arguments: &'a [(String, String)],
     /// What plugins are told that can take it, by capability.
     pub capability_args: &'a Map<String, Value>,
+    /// Readable once ADD shall be given up.
+    pub interrupt: Option<BorrowedFd<'a>>,
 }
 
 impl Attachment<'_> {
-    fn membership(&self) -> Membership<'_> {
+    pub(super) fn membership(&self) -> Membership<'_> {
         Membership {
             container: self.container,
             interface: self.interface,
@@ -86,7 +89,7 @@ impl Runtime {
         state.join("locks").join(network.as_str())
     }
 
-    fn share(&self, network: &NetworkName) -> Result<Lock, NetworkError> {
+    pub(super) fn share(&self, network: &NetworkName) -> Result<Lock, NetworkError> {
         Ok(Lock::shared(&Self::lock_path(&self.state, network))?)
     }
 
@@ -102,6 +105,7 @@ impl Runtime {
         evict: &dyn Fn(&ContainerId) -> bool,
     ) -> Result<CniResult, NetworkError> {
         let _lock = self.share(&list.name)?;
+        self.require_programs(list)?;
         let call = Call {
             list,
             version: self.version(list)?,
@@ -122,22 +126,28 @@ impl Runtime {
                 Ok(next) => result = Some(next),
                 Err(error) => {
                     let called = list.plugins.get(..=n).unwrap_or_default();
-                    // The first error is the one that matters; what couldn't be undone is remembered.
-                    if self.undo(&call, called, result.as_ref(), netns).is_ok() {
-                        self.cache().remove(
-                            &list.name,
-                            attachment.container,
-                            attachment.interface,
-                        )?;
-                    }
-                    return Err(error);
+                    return Err(self.take_back(&call, called, result.as_ref(), netns, error));
                 }
             }
         }
         let result = result.unwrap_or_default();
         cached.result = Some(result.to_value(call.version));
-        self.cache().store(&cached)?;
-        Ok(result)
+        match self.cache().store(&cached) {
+            Ok(()) => Ok(result),
+            Err(error) => {
+                Err(self.take_back(&call, &list.plugins, Some(&result), netns, error.into()))
+            }
+        }
+    }
+
+    /// All programs of a network have to be there before one of them does anything.
+    fn require_programs(&self, list: &NetworkList) -> Result<(), NetworkError> {
+        for plugin in list.plugins.iter().filter(|p| p.kind != PLUGIN_TYPE) {
+            self.plugins
+                .find(&plugin.kind)
+                .map_err(|failure| self.failed(list, plugin, Verb::Add, failure))?;
+        }
+        Ok(())
     }
 
     fn add_one(
@@ -167,80 +177,7 @@ impl Runtime {
         let answer = self.call(call, plugin, Verb::Add, previous)?;
         let garbage =
             |reason| self.failed(call.list, plugin, Verb::Add, PluginFailure::Garbage(reason));
-        let value: Value = serde_json::from_slice(&answer).map_err(|e| garbage(e.to_string()))?;
-        Ok(CniResult::parse(&value).map_err(garbage)?)
-    }
-
-    fn undo(
-        &self,
-        call: &Call<'_>,
-        plugins: &[PluginConfig],
-        previous: Option<&CniResult>,
-        netns: &NetnsRef<'_>,
-    ) -> Result<(), NetworkError> {
-        let mut first = Ok(());
-        for plugin in plugins.iter().rev() {
-            let outcome = match (self.builtin(call.list, plugin)?, call.attachment) {
-                (Some(config), Some(attachment)) => {
-                    let chosen = told_to(plugin, attachment.capability_args);
-                    let mut told = attachment.membership();
-                    told.told = &chosen;
-                    self.network(call.list, &config).del(told, netns.dying)
-                }
-                _ => self.call(call, plugin, Verb::Del, previous).map(|_| ()),
-            };
-            first = first.and(outcome);
-        }
-        first
-    }
-
-    /// Takes a pod out of a network, with the configuration that put it in. All plugins are called, whatever becomes
-    /// of the others; if one fails, the attachment stays remembered, and this can be repeated.
-    ///
-    /// # Errors
-    /// The first.
-    pub fn del(&self, cached: &CachedAttachment, netns: &NetnsRef<'_>) -> Result<(), NetworkError> {
-        let _lock = self.share(&cached.network_name)?;
-        self.del_locked(cached, netns)
-    }
-
-    pub(super) fn del_locked(
-        &self,
-        cached: &CachedAttachment,
-        netns: &NetnsRef<'_>,
-    ) -> Result<(), NetworkError> {
-        let list = self.kept(cached)?;
-        let attachment = Attachment {
-            container: &cached.container_id,
-            name: None,
-            interface: &cached.if_name,
-            arguments: &cached.cni_args,
-            capability_args: &cached.capability_args,
-        };
-        let call = Call {
-            list: &list,
-            version: self.version(&list)?,
-            attachment: Some(&attachment),
-            netns: netns.path,
-        };
-        let result = cached
-            .result
-            .as_ref()
-            .and_then(|value| CniResult::parse(value).ok());
-        self.undo(&call, &list.plugins, result.as_ref(), netns)?;
-        Ok(self
-            .cache()
-            .remove(&cached.network_name, &cached.container_id, &cached.if_name)?)
-    }
-
-    fn kept(&self, cached: &CachedAttachment) -> Result<NetworkList, NetworkError> {
-        cached.list().map_err(|error| NetworkError::Setting {
-            network: cached.network_name.to_string(),
-            reason: format!(
-                "what is remembered of pod {} is damaged: {error}",
-                cached.container_id
-            ),
-        })
+        Ok(CniResult::parse_answer(&answer).map_err(garbage)?)
     }
 
     /// Looks whether a pod is connected as ADD left it. Networks that know no CHECK are taken at their word.
@@ -272,6 +209,7 @@ impl Runtime {
             interface: &cached.if_name,
             arguments: &cached.cni_args,
             capability_args: &cached.capability_args,
+            interrupt: None,
         };
         for plugin in &list.plugins {
             if let Some(config) = self.builtin(&list, plugin)? {
@@ -357,7 +295,14 @@ impl Runtime {
                 ("CNI_ARGS", chain::arguments(attachment.arguments).into()),
             ]);
         }
-        Ok(invocation::call(&program, &environment, &input, self.timeout).map_err(failed)?)
+        let limits = Limits {
+            timeout: self.timeout,
+            interrupt: call
+                .attachment
+                .and_then(|attachment| attachment.interrupt)
+                .filter(|_| verb == Verb::Add),
+        };
+        Ok(invocation::call(&program, &environment, &input, limits).map_err(failed)?)
     }
 
     pub(super) fn failed(
@@ -377,7 +322,7 @@ impl Runtime {
 }
 
 /// What a plugin is told of what there is to tell.
-fn told_to(plugin: &PluginConfig, args: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn told_to(plugin: &PluginConfig, args: &Map<String, Value>) -> Map<String, Value> {
     args.iter()
         .filter(|(capability, _)| plugin.can(capability))
         .map(|(capability, value)| (capability.clone(), value.clone()))

@@ -6,10 +6,11 @@ use serde_json::Map;
 
 use super::chain;
 use super::invocation::Verb;
-use super::verbs::{Call, NetnsRef, Runtime};
+use super::verbs::{Call, Runtime};
 use crate::config::NetworkList;
 use crate::error::NetworkError;
 use crate::id::ContainerId;
+use crate::netns;
 use crate::record::Lock;
 
 /// The codes with which a plugin says that it doesn't know a verb, or not in this version.
@@ -38,14 +39,8 @@ impl Runtime {
                 valid.push((cached.container_id, cached.if_name));
                 continue;
             }
-            let handle = (!cached.netns.is_empty() && Path::new(&cached.netns).exists())
-                .then_some(cached.netns.as_str());
-            let netns = NetnsRef {
-                path: handle.unwrap_or_default(),
-                handle: None,
-                dying: false,
-            };
-            match self.del_locked(&cached, &netns) {
+            let path = Some(cached.netns.as_str()).filter(|path| netns::is_at(Path::new(path)));
+            match self.del_dead(&cached, path.unwrap_or_default()) {
                 Ok(()) => removed += 1,
                 Err(error) => first = first.and(Err(error)),
             }

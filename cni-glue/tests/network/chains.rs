@@ -131,7 +131,13 @@ fn answers_that_are_none_are_refused_and_hanging_plugins_ended() {
         &list("1.0.0", json!([{"type": "one"}])),
     );
     for (then, reason) in [
-        ("echo nonsense", "can't be understood"),
+        (
+            "echo nonsense",
+            "can't be understood: expected ident at line 1 column 2; it begins with \"nonsense\"",
+        ),
+        ("exit 0", "can't be understood: it is empty"),
+        ("echo null", "it is no JSON object; it begins with \"null\""),
+        ("echo '[]'", "it is no JSON object"),
         (r#"printf '{"cniVersion": "9.0.0"}'"#, "not supported"),
         (
             r#"printf '{"ips": [{"address": "10.0.0.1"}]}'"#,
@@ -179,6 +185,46 @@ fn answers_that_are_none_are_refused_and_hanging_plugins_ended() {
         error.contains("there is no such program in ") && error.ends_with("/usr/lib/cni"),
         "{error}"
     );
+}
+
+#[test]
+fn what_can_not_be_undone_is_told_and_tried_again_without_the_namespace() {
+    let lab = Lab::new();
+    let fails = r#"[ "$CNI_COMMAND" = DEL ] && [ -z "$CNI_NETNS" ] || { printf '{"code": 100, "msg": "%s broke"}' "$CNI_COMMAND"; exit 1; }"#;
+    lab.plugin("one", fails);
+    lab.configure(
+        "cni/10-n.conflist",
+        &list("1.0.0", json!([{"type": "one"}])),
+    );
+    let error = lab.try_pod("a", &["n"], &[]).map(|_| ()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "network n: plugin one: ADD: ADD broke (code 100); and it could not be undone: \
+         network n: plugin one: DEL: DEL broke (code 100); `fairing gc` tries that again, once the reason is removed"
+    );
+    assert_eq!(lab.order(), ["one ADD", "one DEL"]);
+    lab.forget_calls();
+    let (report, errors) = lab.attacher.gc(&|_| false);
+    assert_eq!((report.attachments, errors.len()), (1, 0), "{errors:?}");
+    let netns: Vec<_> = lab.calls().iter().map(|call| call["netns"] != "").collect();
+    assert_eq!(netns, [true, false]);
+    wait_for_nothing(&lab);
+}
+
+#[test]
+fn no_plugin_is_called_unless_all_are_there() {
+    let lab = Lab::new();
+    lab.plugin("one", &format!("VERSION=1.0.0; {ANSWER}"));
+    let plugins = json!([{"type": "one"}, {"type": "missing"}]);
+    lab.configure("cni/10-n.conflist", &list("1.0.0", plugins));
+    let error = lab.try_pod("a", &["n"], &[]).map(|_| ()).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.starts_with("network n: plugin missing: ADD: there is no such program in "),
+        "{error}"
+    );
+    assert_eq!(lab.order(), [""; 0]);
+    wait_for_nothing(&lab);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use cni_glue::Netns;
 
-use crate::lab::{HOST_V4, HOST_V6, Lab, OUTSIDE_V4, OUTSIDE_V6, sh, within};
+use crate::lab::{HOST_V4, HOST_V6, Lab, OUTSIDE_V4, OUTSIDE_V6, files, sh, within};
 use crate::traffic::{is_silent, serve, tcp, tcp_here, udp};
 
 #[test]
@@ -78,6 +78,28 @@ fn nothing_is_left_when_pods_end_and_the_network_goes_with_gc() {
     serve(&lab.outside, 80, "outside");
     assert_eq!(tcp(&b.netns, OUTSIDE_V4, 80), format!("outside {HOST_V4}"));
     lab.end(b);
+    lab.gc(&[]);
+    lab.wait_for_nothing();
+}
+
+#[test]
+fn a_pod_that_can_not_be_remembered_is_taken_out_again() {
+    let lab = Lab::new();
+    let results = lab.folder.path().join("state/results");
+    sh(&format!(
+        "mkdir -p {0}; mount -t tmpfs -o ro none {0}",
+        results.display()
+    ));
+    let error = lab.try_pod("a", &[], &["8080:80"]).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("Read-only"), "{error}");
+    sh(&format!("umount {}", results.display()));
+    // Neither address nor port is anybody's.
+    let pod = lab.pod("b", &[], &["8080:80"]);
+    assert_eq!(
+        files(&lab.folder.path().join("state/networks/default/leases")).len(),
+        2
+    );
+    lab.end(pod);
     lab.gc(&[]);
     lab.wait_for_nothing();
 }

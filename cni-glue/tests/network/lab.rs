@@ -186,6 +186,7 @@ impl Lab {
             dns: &DnsOptions::default(),
             bandwidth: None,
             cgroup_path: None,
+            interrupt: None,
         };
         let attached = self.attacher.attach(&request, &mut netns, live)?;
         Ok(Pod {

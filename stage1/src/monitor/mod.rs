@@ -27,7 +27,7 @@ use pod::manifest::PodManifest;
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::{DESCRIPTORS_MAX, Listener, SeqPacket};
 use pod::stage1::Readiness;
-use pod::{AppName, Phase};
+use pod::{AppName, Phase, PodError};
 
 use crate::failure::StartFailure;
 use crate::protocol::{AppSpec, CgroupFds, FromInit, Names, Setup, ToInit};
@@ -254,10 +254,7 @@ fn make_run_dir(run_dir: &Path) -> Result<(), StartFailure> {
         .recursive(true)
         .mode(0o700)
         .create(run_dir)
-        .map_err(StartFailure::os(format_args!(
-            "create {}",
-            run_dir.display()
-        )))
+        .map_err(|error| PodError::io("create", run_dir)(error).into())
 }
 
 /// Removes the runtime folder with whatever is in it.
