@@ -34,6 +34,20 @@ fn set_option(socket: BorrowedFd<'_>, option: libc::c_int) -> io::Result<()> {
     }
 }
 
+/// Asks for one SIGIO when something is next made or removed in a folder.
+///
+/// # Errors
+/// `EINVAL` from a kernel without dnotify.
+pub(crate) fn notify_once(folder: BorrowedFd<'_>) -> io::Result<()> {
+    /// `DN_CREATE`, `DN_DELETE` and `DN_RENAME` of `fcntl(2)`.
+    const CHANGES: libc::c_int = 0x4 | 0x8 | 0x10;
+    // SAFETY: the argument is a number; the call changes nothing of this process's memory.
+    match unsafe { libc::fcntl(folder.as_raw_fd(), libc::F_NOTIFY, CHANGES) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Makes `command` start its program as a plugin: nothing of this process is inherited but the three streams and the
 /// environment, no signal is blocked, and it dies with the thread that started it.
 pub(crate) fn start_alone(command: &mut Command) -> &mut Command {

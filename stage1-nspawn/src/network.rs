@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use cni_glue::attach::{AttachRequest, Attacher, peer_names};
+use cni_glue::attach::{AttachRequest, Attacher};
 use cni_glue::id::ContainerId;
 use cni_glue::ports::HeldPorts;
 use cni_glue::{Netns, NetworkError};
@@ -117,9 +117,7 @@ impl PodNetworks {
             .map_err(failed)?;
         Ok(PodNetwork {
             namespace: Some(namespace),
-            peers: peer_names(&peers)
-                .map(|(ip, name)| (ip, name.to_owned()))
-                .collect(),
+            peers,
             status: attached.status,
         })
     }

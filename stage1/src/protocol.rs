@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use cni_glue::names::PeerChanges;
 use pod::AppName;
 use pod::activation::SocketName;
 use pod::control::ExecRequest;
@@ -45,6 +46,8 @@ pub enum ToInit {
         /// Which signal.
         signal: i32,
     },
+    /// Other pods that are found by name have come or gone: change `/etc/hosts`, and answer.
+    Peers(PeerChanges),
     /// Run a command inside of an app. With it come its three streams, unless it gets a terminal.
     Exec {
         /// The monitor's number for it.
@@ -145,6 +148,11 @@ pub enum FromInit {
         app: AppName,
         /// How; whether memory was short is for the monitor to see.
         outcome: Outcome,
+    },
+    /// The answer to [`ToInit::Peers`].
+    PeersTold {
+        /// Why `/etc/hosts` could not be changed.
+        failure: Option<String>,
     },
     /// A command has executed its program. With it come its pidfd, and its terminal if it has one.
     ExecStarted {

@@ -253,6 +253,13 @@ pub fn default_signals() {
     }
 }
 
+/// Keeps a signal from ending a test, whose threads don't block it.
+#[cfg(test)]
+pub(crate) fn ignore_signal(signal: c_int) {
+    // SAFETY: no handler is installed that could run.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
 /// Unblocks all signals. Their dispositions are the default ones since [`default_signals`].
 pub fn unblock_signals() -> Result<(), Errno> {
     // SAFETY: an all-zero set is valid memory for sigemptyset, which makes it an empty set.

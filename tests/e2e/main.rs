@@ -39,6 +39,7 @@ mod network;
 mod network_kill;
 mod network_lab;
 mod network_names;
+mod network_peers;
 mod network_plugins;
 mod network_ports;
 mod other_tools;

@@ -64,6 +64,6 @@ fn a_pod_finds_those_that_run_already_by_name() {
     let pod = lab.server("web", &[]);
     let address = lab.address("web", true);
     let found = lab.pod(&[], "grep web /etc/hosts");
-    assert!(found.contains(&format!("{address}\tweb\n")), "{found}");
+    assert!(found.contains(&format!("{address}\tweb\t")), "{found}");
     lab.stop(&[&pod]);
 }

@@ -2,17 +2,17 @@
 
 mod gc;
 mod namespace_mount;
+mod peers;
 
 pub use gc::GcReport;
+pub use peers::Peers;
 
-use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::builtin::{Leases, PLUGIN_TYPE, Peer};
+use crate::builtin::PLUGIN_TYPE;
 use crate::config::{ConfigFolder, NetworkList, NetworkRequest, Networks, Selection};
 use crate::error::NetworkError;
 use crate::id::{ContainerId, InterfaceName};
@@ -281,42 +281,6 @@ impl Attacher {
     pub fn foreign_drops(&self) -> Result<Vec<String>, NetworkError> {
         crate::builtin::foreign_drops()
     }
-
-    /// The pods that share a built-in network with this one and have a name, with their addresses. Changes of the
-    /// folders in [`Self::peer_folders`] tell when this has changed.
-    ///
-    /// # Errors
-    /// If a file can't be read.
-    pub fn peers(
-        &self,
-        status: &NetworkStatus,
-        own: &ContainerId,
-    ) -> Result<Vec<Peer>, NetworkError> {
-        let mut peers = Vec::new();
-        for network in &status.networks {
-            let leases = Leases::of(&self.runtime.state, &network.name);
-            peers.extend(
-                leases
-                    .list()?
-                    .into_iter()
-                    .filter(|peer| peer.container != *own && peer.name.is_some()),
-            );
-        }
-        Ok(peers)
-    }
-
-    /// The folders that change when a pod joins or leaves one of these networks.
-    pub fn peer_folders(&self, status: &NetworkStatus) -> Vec<PathBuf> {
-        let networks = status.networks.iter();
-        networks
-            .map(|network| {
-                Leases::of(&self.runtime.state, &network.name)
-                    .folder()
-                    .to_path_buf()
-            })
-            .filter(|folder| folder.is_dir())
-            .collect()
-    }
 }
 
 /// A path to a namespace that only this process has, while it has it.
@@ -362,11 +326,4 @@ fn told(
         told.insert("cgroupPath".into(), json!(path));
     }
     told
-}
-
-/// The addresses by which peers are known, for [`crate::names::hosts`].
-pub fn peer_names(peers: &[Peer]) -> impl Iterator<Item = (IpAddr, &str)> {
-    peers
-        .iter()
-        .filter_map(|peer| Some((peer.address, peer.name.as_deref()?)))
 }

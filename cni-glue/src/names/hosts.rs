@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::peers::{Edit, PeerChanges, edits};
+
 /// An address and its names: `IP=NAME[,NAME…]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -36,7 +38,7 @@ impl FromStr for HostsEntry {
     }
 }
 
-fn is_host_name(name: &str) -> bool {
+pub(super) fn is_host_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 253
         && name
@@ -45,12 +47,12 @@ fn is_host_name(name: &str) -> bool {
 }
 
 /// The file's text: the loopback, the pod itself under `own` names, the entries asked for, and the pods that it shares
-/// a network with. Of several lines for one name the first counts, so nobody can take the pod's own.
-pub fn hosts<'a>(
+/// a network with, unless one has a name that is in the file already.
+pub fn hosts(
     own: &[&str],
     addresses: impl IntoIterator<Item = IpAddr>,
     entries: &[HostsEntry],
-    peers: impl IntoIterator<Item = (IpAddr, &'a str)>,
+    peers: Vec<(IpAddr, String)>,
 ) -> String {
     let mut text =
         String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
@@ -72,9 +74,14 @@ pub fn hosts<'a>(
     for entry in entries {
         line(entry.address, &entry.names.join(" "));
     }
-    for (address, name) in peers {
-        if is_host_name(name) {
-            line(address, name);
+    let peers = PeerChanges {
+        came: peers,
+        ..PeerChanges::default()
+    };
+    for edit in edits(text.as_bytes(), &peers) {
+        // In a new file there is no line to be used again.
+        if let Edit::Append(lines) = edit {
+            text.push_str(&lines);
         }
     }
     text
@@ -93,19 +100,25 @@ mod tests {
     fn the_file_lists_the_pod_its_entries_and_its_peers() {
         let entries = ["192.0.2.1=db,db.example".parse().unwrap()];
         let addresses = ["10.0.0.2".parse().unwrap(), "fd00::2".parse().unwrap()];
-        let peer = "10.0.0.3".parse().unwrap();
+        let peer = |name: &str| ("10.0.0.3".parse().unwrap(), name.to_owned());
         let text = hosts(
             &["web", "web-1"],
             addresses,
             &entries,
-            [(peer, "api"), (peer, "x\n1.1.1.1 db")],
+            vec![
+                peer("api"),
+                peer("x\n1.1.1.1 db"),
+                peer("Web"),
+                peer("localhost"),
+                peer("db.example"),
+            ],
         );
         assert_eq!(
             text,
             "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
-             10.0.0.2\tweb web-1\nfd00::2\tweb web-1\n192.0.2.1\tdb db.example\n10.0.0.3\tapi\n"
+             10.0.0.2\tweb web-1\nfd00::2\tweb web-1\n192.0.2.1\tdb db.example\n10.0.0.3\tapi\t# pod             \n"
         );
-        let alone = hosts(&["web"], [], &[], []);
+        let alone = hosts(&["web"], [], &[], Vec::new());
         assert!(alone.ends_with("127.0.0.1\tweb\n::1\tweb\n"), "{alone}");
         assert_eq!(hostname("web"), "web\n");
     }

@@ -63,8 +63,9 @@ impl Field {
         }
     }
 
-    pub(super) fn first_byte(self) -> Self {
-        Self { length: 1, ..self }
+    /// Only its first bytes.
+    pub(super) fn first(self, length: u32) -> Self {
+        Self { length, ..self }
     }
 }
 

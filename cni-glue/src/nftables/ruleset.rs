@@ -287,18 +287,14 @@ fn border_rules(transaction: &mut Transaction) {
 /// Pods of one network don't reach those of another, but by published ports. What goes to all, and what neighbours
 /// tell each other, is seen here only within one network, if the bridge itself filters.
 fn separation_rules(transaction: &mut Transaction) {
-    let begins_not = |field: Field, mask: &[u8], value: &[u8]| {
-        let field = Field {
-            length: if mask.len() > 1 { 2 } else { 1 },
-            ..field
-        };
+    let begins_not = |field: Field, length, mask: &[u8], value: &[u8]| {
         [
-            Expression::Payload(field, R0),
+            Expression::Payload(field.first(length), R0),
             Expression::Mask(R0, mask.to_vec()),
             Expression::NotEqual(R0, value.to_vec()),
         ]
     };
-    let no_link_local = |field| begins_not(field, &[0xff, 0xc0], &[0xfe, 0x80]);
+    let no_link_local = |field| begins_not(field, 2, &[0xff, 0xc0], &[0xfe, 0x80]);
     for (family, source, destination, multicast, second, within) in [
         (IPV4, V4_SOURCE, V4_DESTINATION, 0xe0, R1, WITHIN_V4),
         (IPV6, V6_SOURCE, V6_DESTINATION, 0xff, R4, WITHIN_V6),
@@ -307,7 +303,7 @@ fn separation_rules(transaction: &mut Transaction) {
         rule.extend(ours(Meta::InterfaceOut));
         rule.extend(is_family(family));
         rule.extend(no_connection(Connection::Status, DESTINATION_CHANGED));
-        rule.extend(begins_not(destination, &[multicast], &[multicast]));
+        rule.extend(begins_not(destination, 1, &[multicast], &[multicast]));
         if family == IPV6 {
             rule.extend(no_link_local(source));
             rule.extend(no_link_local(destination));
@@ -367,7 +363,7 @@ fn masquerade_rules(transaction: &mut Transaction) {
             Expression::In(subnets, R0),
             Expression::Payload(destination, R0),
             Expression::NotIn(subnets, R0),
-            Expression::Payload(destination.first_byte(), R0),
+            Expression::Payload(destination.first(1), R0),
             Expression::Mask(R0, vec![mask]),
             Expression::NotEqual(R0, vec![multicast]),
         ]);

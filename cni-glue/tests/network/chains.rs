@@ -208,7 +208,7 @@ fn what_can_not_be_undone_is_told_and_tried_again_without_the_namespace() {
     assert_eq!((report.attachments, errors.len()), (1, 0), "{errors:?}");
     let netns: Vec<_> = lab.calls().iter().map(|call| call["netns"] != "").collect();
     assert_eq!(netns, [true, false]);
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn no_plugin_is_called_unless_all_are_there() {
         "{error}"
     );
     assert_eq!(lab.order(), [""; 0]);
-    wait_for_nothing(&lab);
+    lab.wait_for_nothing();
 }
 
 #[test]

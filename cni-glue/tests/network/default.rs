@@ -51,14 +51,18 @@ fn pods_reach_each_other_and_their_host_under_their_own_addresses() {
         );
     }
     let peers = lab.attacher.peers(&a.attached.status, &a.id).unwrap();
-    let names: Vec<_> = cni_glue::attach::peer_names(&peers).collect();
+    let mut peers = peers.unwrap();
+    let changes = peers.changes().unwrap();
     let b_addresses: Vec<_> = b.attached.status.addresses().collect();
+    let named = |ip: &std::net::IpAddr| (*ip, "b".to_owned());
     assert_eq!(
-        names,
-        b_addresses.iter().map(|ip| (*ip, "b")).collect::<Vec<_>>()
+        changes.came,
+        b_addresses.iter().map(named).collect::<Vec<_>>()
     );
-    lab.end(a);
+    assert!(peers.changes().unwrap().is_empty());
     lab.end(b);
+    assert_eq!(peers.changes().unwrap().gone, changes.came);
+    lab.end(a);
 }
 
 #[test]

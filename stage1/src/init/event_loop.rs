@@ -15,6 +15,7 @@ use pod::control::ExecRequest;
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 
+use super::hosts_file::HostsFile;
 use super::supervisor::{Action, Supervisor};
 use crate::app::launch::RunningApp;
 use crate::failure::StartFailure;
@@ -26,6 +27,7 @@ use crate::timing::{SETTLING, poll_timeout};
 #[derive(Debug)]
 pub(crate) struct Pod {
     grace: Duration,
+    hosts: HostsFile,
     supervisor: Supervisor,
     /// Apps by the process ID of their main process.
     apps: BTreeMap<i32, RunningApp>,
@@ -38,10 +40,11 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    pub(crate) fn new(grace_period_ms: u64) -> Self {
+    pub(crate) fn new(grace_period_ms: u64, hosts: HostsFile) -> Self {
         let grace = Duration::from_millis(grace_period_ms);
         Self {
             grace,
+            hosts,
             supervisor: Supervisor::new(0, grace),
             apps: BTreeMap::new(),
             places: Vec::new(),
@@ -215,6 +218,12 @@ impl Pod {
                 }
                 Err(failure) => monitor.send(&FromInit::ExecFailed { id, failure }, &[])?,
             },
+            ToInit::Peers(changes) => {
+                let failure = self.hosts.update(&changes).err().map(|e| e.to_string());
+                monitor.send(&FromInit::PeersTold { failure }, &[])?;
+                // Settled again when this has passed.
+                self.settles_at = Instant::now().checked_add(SETTLING);
+            }
             other @ (ToInit::Setup(_) | ToInit::App(_) | ToInit::Sockets | ToInit::Start(_)) => {
                 return Err(StartFailure::other(format!(
                     "{other:?} came after the start"

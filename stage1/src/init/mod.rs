@@ -5,6 +5,7 @@
 //! filesystems are mounted.
 
 mod event_loop;
+mod hosts_file;
 mod pod_root;
 mod supervisor;
 
@@ -16,6 +17,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use pod::seqpacket::SeqPacket;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use self::hosts_file::HostsFile;
 use self::pod_root::PodRoot;
 use crate::app::confinement::Confinement;
 use crate::app::launch::PreparedApp;
@@ -57,8 +59,8 @@ fn start(monitor: &SeqPacket) -> Result<event_loop::Pod, StartFailure> {
     // Modes of devices and mount points are meant as they are written; each app gets the usual mask.
     rustix::process::umask(rustix::fs::Mode::empty());
 
-    let (setup, prepared) = prepare(monitor)?;
-    let mut pod = event_loop::Pod::new(setup.grace_period_ms);
+    let (setup, hosts, prepared) = prepare(monitor)?;
+    let mut pod = event_loop::Pod::new(setup.grace_period_ms, hosts);
     let confinement = Confinement::without(&setup.insecure_options)?;
     for app in prepared {
         let (running, terminal) = app.start(&setup.hostname, confinement)?;
@@ -70,7 +72,7 @@ fn start(monitor: &SeqPacket) -> Result<event_loop::Pod, StartFailure> {
 
 /// Takes what the monitor sends, up to the start: by then every app's root filesystem stands, and
 /// pod init is in its own root.
-fn prepare(monitor: &SeqPacket) -> Result<(Setup, Vec<PreparedApp>), StartFailure> {
+fn prepare(monitor: &SeqPacket) -> Result<(Setup, HostsFile, Vec<PreparedApp>), StartFailure> {
     let next = || {
         monitor
             .recv()?
@@ -109,14 +111,14 @@ fn prepare(monitor: &SeqPacket) -> Result<(Setup, Vec<PreparedApp>), StartFailur
                 prepared.push(PreparedApp::new(*spec, fds, sockets, &storage)?);
             }
             (ToInit::Start(names), fds) => {
-                root.write_names(&names)?;
+                let hosts = root.write_names(&names)?;
                 if let Some(network) = fds.first() {
                     move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
                         .map_err(StartFailure::os("enter the pod's network namespace"))?;
                 }
                 drop(storage);
                 root.enter()?;
-                return Ok((setup, prepared));
+                return Ok((setup, hosts, prepared));
             }
             (other, _) => {
                 return Err(StartFailure::other(format!(

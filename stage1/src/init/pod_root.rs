@@ -20,6 +20,7 @@ use rustix::process::{chdir, fchdir, pivot_root};
 use crate::app::devices::mount_detached;
 use crate::app::rootfs::POD_ROOT;
 use crate::failure::StartFailure;
+use crate::init::hosts_file::HostsFile;
 use crate::protocol::{Names, Setup};
 
 const FOLDERS: [&str; 9] = [
@@ -63,10 +64,18 @@ impl PodRoot {
         Ok(Self(root))
     }
 
-    /// Fills the files that tell what names resolve to.
-    pub(super) fn write_names(&self, names: &Names) -> Result<(), StartFailure> {
-        fill_file(&self.0, "etc/hosts", &names.hosts)?;
-        fill_file(&self.0, "etc/resolv.conf", &names.resolv_conf)
+    /// Fills the files that tell what names resolve to. The first changes while the pod runs.
+    pub(super) fn write_names(&self, names: &Names) -> Result<HostsFile, StartFailure> {
+        let hosts = write(&self.0, "etc/hosts", OFlags::empty(), &names.hosts)?;
+        if !names.resolv_conf.is_empty() {
+            write(
+                &self.0,
+                "etc/resolv.conf",
+                OFlags::empty(),
+                &names.resolv_conf,
+            )?;
+        }
+        Ok(HostsFile(hosts))
     }
 
     /// Enters the root. The host's mounts are gone from this namespace afterwards.
@@ -86,22 +95,16 @@ fn failed(errno: Errno) -> StartFailure {
 }
 
 fn write_file(root: &OwnedFd, path: &str, text: &str) -> Result<(), StartFailure> {
-    write(root, path, OFlags::CREATE | OFlags::EXCL, text)
+    write(root, path, OFlags::CREATE | OFlags::EXCL, text).map(|_| ())
 }
 
-fn fill_file(root: &OwnedFd, path: &str, text: &str) -> Result<(), StartFailure> {
-    match text {
-        "" => Ok(()),
-        text => write(root, path, OFlags::empty(), text),
-    }
-}
-
-fn write(root: &OwnedFd, path: &str, how: OFlags, text: &str) -> Result<(), StartFailure> {
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC | how;
+fn write(root: &OwnedFd, path: &str, how: OFlags, text: &str) -> Result<File, StartFailure> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | how;
     let what = format!("write the pod's /{path}");
     let file =
         openat(root, path, flags, Mode::from_raw_mode(0o644)).map_err(StartFailure::os(&what))?;
-    File::from(file)
-        .write_all(text.as_bytes())
-        .map_err(StartFailure::os(&what))
+    let mut file = File::from(file);
+    file.write_all(text.as_bytes())
+        .map_err(StartFailure::os(&what))?;
+    Ok(file)
 }

@@ -17,6 +17,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::exec::Client;
+use super::peers::PeerNames;
 use super::records::{AppRecord, PodEnd};
 use super::streams::{Streams, pid_of};
 use super::{Isolator, handled_signals, init_was_killed, report_started};
@@ -44,6 +45,7 @@ pub(super) struct Monitor {
     signals: SignalFd,
     streams: Streams,
     clients: Vec<Client>,
+    peers: Option<PeerNames>,
     apps: Vec<AppRecord>,
     started: Option<Timestamp>,
     /// The exit code, or why the pod did not start.
@@ -62,10 +64,10 @@ pub(super) struct Monitor {
 impl Monitor {
     pub(super) fn new(
         manifest: PodManifest,
-        init: SeqPacket,
-        init_pidfd: OwnedFd,
+        (init, init_pidfd): (SeqPacket, OwnedFd),
         listener: Listener,
         streams: Streams,
+        peers: Option<PeerNames>,
     ) -> Result<Self, StartFailure> {
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&handled_signals(), flags)
@@ -85,6 +87,7 @@ impl Monitor {
             signals,
             streams,
             clients: Vec::new(),
+            peers,
             apps,
             started: None,
             end: None,
@@ -143,8 +146,7 @@ impl Monitor {
         {
             self.clients.push(Client::new(socket));
         }
-        self.keep_time();
-        Ok(())
+        self.keep_time()
     }
 
     fn kill_init(&self) {
@@ -153,7 +155,7 @@ impl Monitor {
     }
 
     /// Does what was put off until now.
-    fn keep_time(&mut self) {
+    fn keep_time(&mut self) -> Result<(), StartFailure> {
         let now = Instant::now();
         if self.kill_init_at.is_some_and(|instant| instant <= now) {
             self.kill_init_at = None;
@@ -166,6 +168,13 @@ impl Monitor {
             self.settles_at = None;
             release_program_memory();
         }
+        if self.started.is_some()
+            && let Some(changes) = self.peers.as_mut().and_then(|peers| peers.take(now))
+        {
+            self.settles_at = now.checked_add(SETTLING);
+            self.tell_init(&ToInit::Peers(changes))?;
+        }
+        Ok(())
     }
 
     fn into_end(self) -> Result<PodEnd, StartFailure> {
@@ -227,10 +236,10 @@ impl Monitor {
         );
         let clients = self.clients.iter();
         fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
-        let next = [self.kill_init_at, self.settles_at, self.give_up_output_at]
-            .into_iter()
-            .flatten()
-            .min();
+        let peers = self.peers.as_ref().filter(|_| self.started.is_some());
+        let look_at = peers.and_then(PeerNames::due);
+        let put_off = [self.kill_init_at, self.settles_at, self.give_up_output_at];
+        let next = put_off.into_iter().chain([look_at]).flatten().min();
         match poll(&mut fds, poll_timeout(next)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
@@ -274,6 +283,11 @@ impl Monitor {
             FromInit::Failed(failure) => self.end = Some(Err(failure)),
             FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome, isolator),
             FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
+            FromInit::PeersTold { failure } => {
+                if let Some(peers) = &mut self.peers {
+                    peers.told(failure.as_deref());
+                }
+            }
             FromInit::ExecStarted { id } => self.answer(id, |client| client.started(fds)),
             FromInit::ExecFailed { id, failure } => {
                 self.answer(id, |client| client.failed(&failure))
@@ -341,6 +355,11 @@ impl Monitor {
         while let Ok(Some(info)) = self.signals.read_signal() {
             let signal = i32::try_from(info.ssi_signo).unwrap_or_default();
             match Signal::try_from(signal) {
+                Ok(Signal::SIGIO) => {
+                    if let Some(peers) = &mut self.peers {
+                        peers.changed(Instant::now());
+                    }
+                }
                 Ok(Signal::SIGWINCH) => self.streams.follow_size(),
                 _ if self.init_is_dead => self.give_up_output = true,
                 Ok(Signal::SIGTERM) => self.stop(self.manifest.grace_period())?,

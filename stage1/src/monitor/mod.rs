@@ -6,6 +6,7 @@ mod cri_log;
 mod event_loop;
 mod exec;
 mod names;
+mod peers;
 mod pump;
 mod records;
 mod streams;
@@ -31,6 +32,8 @@ use pod::{AppName, Phase, PodError};
 
 use crate::failure::StartFailure;
 use crate::protocol::{AppSpec, CgroupFds, FromInit, Names, Setup, ToInit};
+
+use self::peers::PeerNames;
 
 pub use self::names::PodNetwork;
 
@@ -147,7 +150,7 @@ fn start_and_serve(
     // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path())?;
     let place = (pod.path(), layers_dir);
-    tell_init(
+    let peers = tell_init(
         &monitor_end,
         &manifest,
         place,
@@ -157,10 +160,11 @@ fn start_and_serve(
     )
     .map_err(|failure| last_words(&monitor_end).unwrap_or(failure))?;
     let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
-    event_loop::Monitor::new(manifest, monitor_end, init, listener, streams)?.run(isolator, ready)
+    event_loop::Monitor::new(manifest, (monitor_end, init), listener, streams, peers)?
+        .run(isolator, ready)
 }
 
-/// Sends pod init all that it needs. The sockets are the apps' from then on, and closed here: the service manager
+/// Sends pod init all that it needs; the result is who tells of changes of what it was sent. The sockets are the apps' from then on, and closed here: the service manager
 /// has its own, by which it hands them to the next start.
 fn tell_init(
     init: &SeqPacket,
@@ -169,7 +173,7 @@ fn tell_init(
     sockets: ActivationSockets,
     streams: &mut streams::Streams,
     isolator: &mut dyn Isolator,
-) -> Result<(), StartFailure> {
+) -> Result<Option<PeerNames>, StartFailure> {
     init.send(&ToInit::Setup(setup(manifest, pod_dir, layers_dir)), &[])?;
     let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
     for (app, sockets) in manifest.apps.iter().zip(sockets.assign(&names)) {
@@ -191,13 +195,16 @@ fn tell_init(
             init.send(&ToInit::Sockets, &borrowed)?;
         }
     }
-    let network = isolator.network(manifest)?;
+    let mut network = isolator.network(manifest)?;
+    let mut peers = network.peers.take().map(PeerNames::new);
+    let others = peers.as_mut().map_or_else(Vec::new, PeerNames::begin);
     let names = Names {
-        hosts: names::hosts(manifest, &network),
+        hosts: names::hosts(manifest, &network, others),
         resolv_conf: names::resolv_conf(manifest, &network),
     };
     let namespace: Vec<_> = network.namespace.iter().map(AsFd::as_fd).collect();
-    Ok(init.send(&ToInit::Start(names), &namespace)?)
+    init.send(&ToInit::Start(names), &namespace)?;
+    Ok(peers)
 }
 
 /// Why pod init is gone before it was told everything, if it said so.
@@ -229,6 +236,8 @@ fn setup(manifest: &PodManifest, pod_dir: &Path, layers_dir: &Path) -> Setup {
 /// Signals that the monitor handles; they wait in its signal descriptor.
 fn handled_signals() -> SigSet {
     let handled = [
+        // Another pod came or went.
+        Signal::SIGIO,
         Signal::SIGHUP,
         Signal::SIGINT,
         Signal::SIGQUIT,

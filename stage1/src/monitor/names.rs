@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
+use cni_glue::attach::Peers;
 use cni_glue::names::{self, DnsMode, DnsOptions};
 use cni_glue::status::NetworkStatus;
 use pod::manifest::{Network, PodManifest};
@@ -15,15 +16,19 @@ pub struct PodNetwork {
     pub namespace: Option<OwnedFd>,
     /// The networks that the pod has joined.
     pub status: NetworkStatus,
-    /// Other pods that it can reach by name.
-    pub peers: Vec<(IpAddr, String)>,
+    /// Other pods that it finds by name, not asked yet; none if no network of its tells.
+    pub peers: Option<Peers>,
 }
 
 /// Where a host that asks a resolver of its own notes whom that one asks.
 const UPSTREAM: &str = "/run/systemd/resolve/resolv.conf";
 
 /// The text of the pod's `/etc/hosts`.
-pub(super) fn hosts(manifest: &PodManifest, network: &PodNetwork) -> String {
+pub(super) fn hosts(
+    manifest: &PodManifest,
+    network: &PodNetwork,
+    peers: Vec<(IpAddr, String)>,
+) -> String {
     if manifest.network == Network::Host {
         let mut text = host_file("/etc/hosts");
         if !text.is_empty() {
@@ -43,7 +48,6 @@ pub(super) fn hosts(manifest: &PodManifest, network: &PodNetwork) -> String {
     {
         own.push(name.as_str());
     }
-    let peers = network.peers.iter().map(|(ip, name)| (*ip, name.as_str()));
     names::hosts(&own, network.status.addresses(), &manifest.hosts, peers)
 }
 
