@@ -1,7 +1,7 @@
 //! Computers for tests: network namespaces, linked as the test wants, that go with the test.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::time::Duration;
@@ -32,6 +32,14 @@ impl Computer {
         };
         computer.sh("ip link set lo up; sysctl -qw net.ipv6.conf.default.accept_dad=0");
         computer
+    }
+
+    /// The computer that a process is on: a pod, for one.
+    pub fn of_process(pid: u32) -> Self {
+        let path = format!("/proc/{pid}/ns/net");
+        Self {
+            namespace: File::open(path).expect("the namespace of a process that runs"),
+        }
     }
 
     /// A path by which commands find the namespace while the test runs.
@@ -81,6 +89,14 @@ impl Computer {
     /// Listens there.
     pub fn listen(&self, address: &str) -> TcpListener {
         self.within(|| TcpListener::bind(address).expect("listen"))
+    }
+
+    /// A socket for datagrams there, whose waiting ends.
+    pub fn datagrams(&self, address: &str) -> UdpSocket {
+        let socket = self.within(|| UdpSocket::bind(address).expect("bind"));
+        let limit = Some(Duration::from_secs(20));
+        socket.set_read_timeout(limit).expect("a limit");
+        socket
     }
 
     /// Connects from there.

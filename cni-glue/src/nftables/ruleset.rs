@@ -10,7 +10,7 @@ use crate::builtin::LINK_PREFIX;
 /// The name of the table, in the family `inet`.
 pub(crate) const TABLE: &str = "fairing";
 /// The table's comment: which rules are in it.
-pub(crate) const VERSION: &str = "rules 2";
+pub(crate) const VERSION: &str = "rules 3";
 
 /// Ports of the host: protocol and port, to a pod's address and port.
 pub(crate) const PORTS_V4_ANY: &str = "ports-v4";
@@ -179,6 +179,15 @@ fn v6_loopback() -> Vec<u8> {
 
 /// What is sent to the host itself, from outside, from pods or from the host, goes to the pod that has the port.
 fn port_rules(transaction: &mut Transaction) {
+    // Ports on localhost are the host's own programs' to reach. From elsewhere such packets come in where somebody
+    // has switched on `route_localnet`, as cluster software does for all interfaces.
+    let mut rule = is_family(IPV4).to_vec();
+    rule.extend([
+        Expression::Payload(V4_DESTINATION, R0),
+        Expression::Equal(R0, vec![127]),
+        Expression::Verdict(Verdict::Accept),
+    ]);
+    transaction.new_rule("prerouting", "localhost is for the host", &rule);
     for chain in ["prerouting", "output"] {
         let rule = [
             Expression::DestinationType(R0),
@@ -281,7 +290,31 @@ fn border_rules(transaction: &mut Transaction) {
     rule.extend(no_connection(Connection::Status, DESTINATION_CHANGED));
     rule.push(Expression::Verdict(Verdict::Drop));
     transaction.new_rule("forward", "from outside, published ports alone", &rule);
+    own_source_rules(transaction);
     separation_rules(transaction);
+}
+
+/// What pods send to the outside is from an address of a network of theirs, not from one that was made up.
+fn own_source_rules(transaction: &mut Transaction) {
+    for (family, field, subnets, routed) in [
+        (IPV4, V4_SOURCE, SUBNETS_V4, ROUTED_V4),
+        (IPV6, V6_SOURCE, SUBNETS_V6, ROUTED_V6),
+    ] {
+        let mut rule = ours(Meta::InterfaceIn).to_vec();
+        rule.extend(foreign(Meta::InterfaceOut));
+        rule.extend(is_family(family));
+        rule.extend([
+            Expression::Payload(field, R0),
+            Expression::NotIn(subnets, R0),
+            Expression::NotIn(routed, R0),
+            Expression::Verdict(Verdict::Drop),
+        ]);
+        transaction.new_rule(
+            "forward",
+            "to the outside, from pods' addresses alone",
+            &rule,
+        );
+    }
 }
 
 /// Pods of one network don't reach those of another, but by published ports. What goes to all, and what neighbours

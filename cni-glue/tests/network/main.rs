@@ -17,4 +17,5 @@ mod lab;
 mod many;
 mod other;
 mod ports;
+mod pretence;
 mod traffic;
