@@ -38,6 +38,9 @@ pub enum NetworkError {
     /// Ports are asked for, and no network of the pod can forward them.
     #[error("ports can't be forwarded: {0}")]
     NoPorts(&'static str),
+    /// Limits are asked for, and can't be kept in one of the pod's networks.
+    #[error("bandwidth can't be limited: {0}")]
+    NoBandwidth(String),
     /// A setting of a built-in network, or an argument.
     #[error("network {network}: {reason}")]
     Setting {

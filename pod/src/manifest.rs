@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cni_glue::bandwidth::Bandwidth;
 use cni_glue::names::{DnsOptions, HostsEntry};
 use cni_glue::ports::PortMapping;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,9 @@ pub struct PodManifest {
     /// Ports of the host that lead to it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub ports: Vec<PortMapping>,
+    /// How much each of its interfaces receives and sends at most.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bandwidth: Option<Bandwidth>,
     /// Whom its apps ask for names.
     #[serde(skip_serializing_if = "is_default", default)]
     pub dns: DnsOptions,
@@ -268,6 +272,9 @@ impl PodManifest {
             Network::All | Network::Named(_) => {
                 required.insert(Capability::Networks);
             }
+        }
+        if self.bandwidth.is_some() {
+            required.insert(Capability::Bandwidth);
         }
         if self.apps.iter().any(|app| app.tty) {
             required.insert(Capability::Tty);

@@ -46,6 +46,8 @@ pub enum Capability {
     HostNetwork,
     /// Join networks, and lead ports of the host to the pod.
     Networks,
+    /// Limit what a pod receives from its networks and sends.
+    Bandwidth,
     /// Limit an app's memory, processor time and processes.
     Resources,
     /// Hand sockets of a service manager to apps.
@@ -62,6 +64,7 @@ impl fmt::Display for Capability {
             Self::Tty => "tty",
             Self::HostNetwork => "host-network",
             Self::Networks => "networks",
+            Self::Bandwidth => "bandwidth",
             Self::Resources => "resources",
             Self::SocketActivation => "socket-activation",
             Self::Unknown => "unknown",

@@ -1,5 +1,6 @@
 //! What a pod is to have of networks: the flags, understood, and compared with what is configured.
 
+use cni_glue::bandwidth::Bandwidth;
 use cni_glue::config::{ConfigError, Networks, Selection};
 use cni_glue::names::{DnsOptions, HostsEntry};
 use cni_glue::ports::{PortMapping, PortSpec, Protocol};
@@ -19,6 +20,8 @@ pub(crate) struct NetworkSettings {
     pub(crate) selection: Selection,
     /// Ports of the host.
     pub(crate) ports: Vec<PortMapping>,
+    /// Limits of each interface.
+    pub(crate) bandwidth: Option<Bandwidth>,
     /// Whom to ask for names.
     pub(crate) dns: DnsOptions,
     /// Lines of `/etc/hosts`.
@@ -30,6 +33,7 @@ pub(crate) struct NetworkSettings {
 pub(crate) struct NetworkFlags {
     selection: Selection,
     ports: Vec<PortSpec>,
+    bandwidth: Option<Bandwidth>,
     dns: DnsOptions,
     hosts: Vec<HostsEntry>,
 }
@@ -48,10 +52,18 @@ pub(crate) fn understand(arguments: NetworkArguments) -> Result<NetworkFlags, Fa
     }
     let selection =
         Selection::parse(words(&arguments.net)).map_err(|error| usage("--net", &error))?;
-    if !arguments.port.is_empty() && matches!(selection, Selection::None | Selection::Host) {
+    let joins_none = matches!(selection, Selection::None | Selection::Host);
+    if !arguments.port.is_empty() && joins_none {
         return Err(Failure::Usage(
             "--port is for pods that join a network: with --net=host the pod's ports are the host's, and \
              with --net=none nobody reaches them"
+                .to_owned(),
+        ));
+    }
+    if arguments.bandwidth.is_some() && joins_none {
+        return Err(Failure::Usage(
+            "--bandwidth is for pods that join a network: with --net=host the interfaces are the host's, and with \
+             --net=none there are none"
                 .to_owned(),
         ));
     }
@@ -64,6 +76,7 @@ pub(crate) fn understand(arguments: NetworkArguments) -> Result<NetworkFlags, Fa
     Ok(NetworkFlags {
         selection,
         ports: arguments.port,
+        bandwidth: arguments.bandwidth.map(|spec| spec.0),
         dns,
         hosts: arguments.hosts_entry,
     })
@@ -90,6 +103,7 @@ impl NetworkFlags {
         Ok(NetworkSettings {
             selection: self.selection,
             ports,
+            bandwidth: self.bandwidth,
             dns: self.dns,
             hosts: self.hosts,
         })

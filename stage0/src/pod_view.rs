@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cni_glue::bandwidth::Bandwidth;
 use cni_glue::ports::PortMapping;
 use cni_glue::status::JoinedNetwork;
 use pod::control::LiveStatus;
@@ -32,6 +33,8 @@ pub(crate) struct PodView {
     pub(crate) networks: Vec<JoinedNetwork>,
     /// Ports of the host that lead to it.
     pub(crate) ports: Vec<PortMapping>,
+    /// How much each of its interfaces receives and sends at most.
+    pub(crate) bandwidth: Option<Bandwidth>,
     /// Why it is not connected as it should be; only `status` looks.
     pub(crate) network_failure: Option<String>,
     pub(crate) stage1: Option<String>,
@@ -107,6 +110,7 @@ pub(crate) fn look(
         network: None,
         networks: Vec::new(),
         ports: Vec::new(),
+        bandwidth: None,
         network_failure: None,
         stage1: None,
         monitor_pid: live.map(|live| live.monitor_pid),
@@ -149,6 +153,7 @@ pub(crate) fn look(
     view.hostname = Some(manifest.hostname);
     view.network = Some(manifest.network);
     view.ports = manifest.ports;
+    view.bandwidth = manifest.bandwidth;
     view.stage1 = Some(manifest.stage1.name);
     view.insecure_options = manifest.insecure_options;
     Ok(Some(view))

@@ -203,6 +203,7 @@ fn manifest(request: PodRequest, stage1: &Stage1, apps: Vec<App>) -> PodManifest
         hostname,
         network: request.network.selection,
         ports: request.network.ports,
+        bandwidth: request.network.bandwidth,
         dns: request.network.dns,
         hosts: request.network.hosts,
         streams: request.streams,

@@ -89,7 +89,7 @@ impl PodNetworks {
             selection: &manifest.network,
             ports: &manifest.ports,
             dns: &manifest.dns,
-            bandwidth: None,
+            bandwidth: manifest.bandwidth,
             cgroup_path: cgroup,
             interrupt: Some(signals.as_fd()),
         };

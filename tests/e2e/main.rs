@@ -36,6 +36,7 @@ mod kill;
 mod layer_bombs;
 mod names;
 mod network;
+mod network_bandwidth;
 mod network_kill;
 mod network_lab;
 mod network_names;

@@ -9,9 +9,9 @@ pub use peers::Peers;
 
 use std::os::fd::BorrowedFd;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::bandwidth::{self, Bandwidth};
 use crate::builtin::PLUGIN_TYPE;
 use crate::config::{ConfigFolder, NetworkList, NetworkRequest, Networks, Selection};
 use crate::error::NetworkError;
@@ -22,20 +22,6 @@ use crate::ports::{self, HeldPorts, PortError, PortMapping, Reservations};
 use crate::runtime::{Attachment, CachedAttachment, NetnsRef, Runtime};
 use crate::status::{JoinedNetwork, NetworkStatus};
 use namespace_mount::NamespaceMount;
-
-/// How much a pod may send and receive, as plugins are told of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Bandwidth {
-    /// Towards the pod, in bits a second; no limit if 0.
-    pub ingress_rate: u64,
-    /// How many bits may come at once.
-    pub ingress_burst: u64,
-    /// From the pod, in bits a second; no limit if 0.
-    pub egress_rate: u64,
-    /// How many bits may go at once.
-    pub egress_burst: u64,
-}
 
 /// What a pod asks for.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +36,7 @@ pub struct AttachRequest<'a> {
     pub ports: &'a [PortMapping],
     /// What plugins are told of names.
     pub dns: &'a DnsOptions,
-    /// Limits.
+    /// Limits, of each of its interfaces.
     pub bandwidth: Option<Bandwidth>,
     /// Its cgroup, below the root of the hierarchy.
     pub cgroup_path: Option<&'a str>,
@@ -120,6 +106,9 @@ impl Attacher {
                 Selection::None => "the pod is in no network",
                 _ => "none of the pod's networks has the capability \"portMappings\"",
             }));
+        }
+        if request.bandwidth.is_some() {
+            require_limits(request.selection, &chosen)?;
         }
         let evict = |holder: &ContainerId| {
             !live(holder) && !self.is_foreign(holder) && self.detach(holder, None).is_ok()
@@ -283,6 +272,30 @@ impl Attacher {
     }
 }
 
+/// Refuses a pod with limits where a network of its would not keep them: it would be a way around the others'.
+fn require_limits(
+    selection: &Selection,
+    chosen: &[(&NetworkList, NetworkRequest)],
+) -> Result<(), NetworkError> {
+    let refused = |reason: String| Err(NetworkError::NoBandwidth(reason));
+    match selection {
+        Selection::Host => {
+            return refused("the pod is on the host's own network, whose links are not its".into());
+        }
+        _ if chosen.is_empty() => return refused("the pod is in no network".into()),
+        _ => (),
+    }
+    let mut chosen = chosen.iter();
+    match chosen.find(|(list, _)| !list.can(bandwidth::CAPABILITY)) {
+        None => Ok(()),
+        Some((list, _)) => refused(format!(
+            "no plugin of network {} has the capability {:?} in its configuration",
+            list.name,
+            bandwidth::CAPABILITY
+        )),
+    }
+}
+
 /// A path to a namespace that only this process has, while it has it.
 fn own_path(netns: &Netns) -> String {
     use std::os::fd::{AsFd, AsRawFd};
@@ -319,8 +332,8 @@ fn told(
     if let Some(name) = request.name {
         told.insert("aliases".into(), json!([name]));
     }
-    if let Some(bandwidth) = request.bandwidth {
-        told.insert("bandwidth".into(), json!(bandwidth));
+    if let Some(limits) = request.bandwidth {
+        told.insert(bandwidth::CAPABILITY.into(), limits.to_cni());
     }
     if let Some(path) = request.cgroup_path {
         told.insert("cgroupPath".into(), json!(path));

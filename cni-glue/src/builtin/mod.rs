@@ -14,6 +14,7 @@ mod forwarding;
 mod lease;
 mod network;
 mod pod_link;
+mod shaping;
 mod sweep;
 mod verbs;
 
@@ -39,14 +40,14 @@ pub(crate) const LINK_PREFIX: &str = "fairing";
 const READY_MADE: [&str; 4] = [
     r#"{"cniVersion": "1.1.0", "name": "default", "plugins": [{"type": "fairing-cni",
         "mode": "bridge", "bridge": "fairing0",
-        "capabilities": {"portMappings": true, "ips": true, "mac": true}}]}"#,
+        "capabilities": {"portMappings": true, "ips": true, "mac": true, "bandwidth": true}}]}"#,
     r#"{"cniVersion": "1.1.0", "name": "default-restricted", "plugins": [{"type": "fairing-cni",
         "mode": "bridge", "bridge": "fairing1", "restricted": true,
-        "capabilities": {"portMappings": true, "ips": true, "mac": true}}]}"#,
+        "capabilities": {"portMappings": true, "ips": true, "mac": true, "bandwidth": true}}]}"#,
     r#"{"cniVersion": "1.1.0", "name": "macvlan", "plugins": [{"type": "fairing-cni",
-        "mode": "macvlan", "capabilities": {"ips": true, "mac": true}}]}"#,
+        "mode": "macvlan", "capabilities": {"ips": true, "mac": true, "bandwidth": true}}]}"#,
     r#"{"cniVersion": "1.1.0", "name": "ptp", "plugins": [{"type": "fairing-cni",
-        "mode": "ptp", "capabilities": {"portMappings": true, "ips": true, "mac": true}}]}"#,
+        "mode": "ptp", "capabilities": {"portMappings": true, "ips": true, "mac": true, "bandwidth": true}}]}"#,
 ];
 
 /// The ready-made networks, by name.
@@ -69,6 +70,7 @@ mod tests {
             let plugin = &list.plugins[0];
             assert_eq!(plugin.kind, PLUGIN_TYPE);
             BuiltinConfig::parse(&list.name, &plugin.fields).unwrap();
+            assert!(plugin.can("bandwidth"), "{}", list.name);
         }
     }
 }

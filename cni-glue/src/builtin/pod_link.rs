@@ -9,6 +9,8 @@ use super::config::{Mode, Wishes};
 use super::forwarding;
 use super::lease::hash;
 use super::network::{Network, way_out};
+use super::shaping::Ends;
+use crate::bandwidth::Bandwidth;
 use crate::error::NetworkError;
 use crate::id::{ContainerId, InterfaceName};
 use crate::mac::Mac;
@@ -45,6 +47,7 @@ pub(super) struct Plan<'a> {
     pub(super) addresses: &'a [IpNet],
     pub(super) gateways: &'a [IpAddr],
     pub(super) wishes: &'a Wishes,
+    pub(super) bandwidth: Option<&'a Bandwidth>,
 }
 
 /// What was made.
@@ -87,6 +90,10 @@ impl Plan<'_> {
             }
         };
         let link = self.inner_link(netns)?;
+        if let Some(bandwidth) = self.bandwidth {
+            // Before the pod can send anything.
+            self.limit(bandwidth, host_name.as_deref(), &link, host, netns)?;
+        }
         self.configure(&link, netns.rtnetlink())?;
         if self.network.config.mode == Mode::Ptp
             && let Some(name) = &host_name
@@ -169,6 +176,28 @@ impl Plan<'_> {
         let link = netns.rtnetlink().link(self.interface.as_str());
         link.map_err(self.failed("find"))?
             .ok_or_else(|| self.failed("find")(Errno::ENODEV))
+    }
+
+    fn limit(
+        &self,
+        bandwidth: &Bandwidth,
+        host_name: Option<&str>,
+        inner: &Link,
+        host: &mut Rtnetlink,
+        netns: &mut Netns,
+    ) -> Result<(), NetworkError> {
+        let end = match host_name {
+            Some(name) => {
+                let end = host.link(name).map_err(self.failed("find"))?;
+                Some(end.ok_or_else(|| self.failed("find")(Errno::ENODEV))?)
+            }
+            None => None,
+        };
+        let ends = Ends {
+            host: end.as_ref().map(|end| (host, end)),
+            pod: (netns.rtnetlink(), inner),
+        };
+        ends.limit(bandwidth)
     }
 
     /// Up, addresses and routes, in one go.

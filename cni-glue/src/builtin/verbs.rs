@@ -9,7 +9,9 @@ use super::config::{BuiltinConfig, Mode, Wishes};
 use super::lease::Leases;
 use super::network::Network;
 use super::pod_link::{self, Made, Plan};
+use super::shaping::{self, Ends};
 use super::{firewall, forwarding};
+use crate::bandwidth::{self, Bandwidth};
 use crate::error::NetworkError;
 use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::netlink::link::Link;
@@ -64,6 +66,14 @@ impl Builtin<'_> {
             .map_err(|reason| self.setting(format!("portMappings: {reason}")))
     }
 
+    fn bandwidth(&self, told: &Map<String, Value>) -> Result<Option<Bandwidth>, NetworkError> {
+        let Some(limits) = told.get(bandwidth::CAPABILITY) else {
+            return Ok(None);
+        };
+        Bandwidth::from_cni(limits)
+            .map_err(|reason| self.setting(format!("{}: {reason}", bandwidth::CAPABILITY)))
+    }
+
     /// Puts a pod into the network. `evict` is asked, when something is another pod's, whether that pod is gone;
     /// then it has given everything back.
     pub(crate) fn add(
@@ -74,6 +84,7 @@ impl Builtin<'_> {
     ) -> Result<CniResult, NetworkError> {
         let wishes = Wishes::parse(self.name, pod.arguments, pod.told)?;
         let mappings = self.mappings(pod.told)?;
+        let bandwidth = self.bandwidth(pod.told)?;
         let mut host = open_host()?;
         let (network, bridge) = self.network(&mut host)?;
         if self.config.mode != Mode::Macvlan {
@@ -85,6 +96,8 @@ impl Builtin<'_> {
             return Err(NetworkError::NoPorts(
                 "macvlan connects the pod without the host's help",
             ));
+        } else if bandwidth.is_some_and(|bandwidth| bandwidth.ingress().is_some()) {
+            return Err(shaping::no_host_end());
         }
         let addresses = self.take_addresses(&network, &wishes, pod, evict)?;
         let made = self.connect(
@@ -92,6 +105,7 @@ impl Builtin<'_> {
             bridge.as_ref(),
             pod,
             &wishes,
+            bandwidth.as_ref(),
             &addresses,
             &mut host,
             netns,
@@ -148,6 +162,7 @@ impl Builtin<'_> {
         bridge: Option<&Link>,
         pod: Membership<'_>,
         wishes: &Wishes,
+        bandwidth: Option<&Bandwidth>,
         addresses: &[IpNet],
         host: &mut Rtnetlink,
         netns: &mut Netns,
@@ -161,6 +176,7 @@ impl Builtin<'_> {
             addresses,
             gateways: &gateways,
             wishes,
+            bandwidth,
         }
         .make(host, netns)
     }
@@ -283,8 +299,14 @@ impl Builtin<'_> {
                 )));
             }
         }
+        let bandwidth = self.bandwidth(pod.told)?;
+        let inner = (netns.rtnetlink(), &link);
         if self.config.mode == Mode::Macvlan {
-            return Ok(());
+            let ends = Ends {
+                host: None,
+                pod: inner,
+            };
+            return self.check_limits(bandwidth.as_ref(), ends);
         }
         let name = pod_link::host_name(pod.container, pod.interface);
         let mut host = open_host()?;
@@ -303,7 +325,31 @@ impl Builtin<'_> {
         if !firewall::has_ports(pod.container, &mappings, &addresses)? {
             return Err(missing("ports are not forwarded".into()));
         }
-        Ok(())
+        let ends = Ends {
+            host: Some((&mut host, &end)),
+            pod: inner,
+        };
+        self.check_limits(bandwidth.as_ref(), ends)
+    }
+
+    fn check_limits(
+        &self,
+        bandwidth: Option<&Bandwidth>,
+        ends: Ends<'_>,
+    ) -> Result<(), NetworkError> {
+        let Some(bandwidth) = bandwidth else {
+            return Ok(());
+        };
+        let found = ends
+            .unlimited(bandwidth)
+            .map_err(NetworkError::at("look at the pod's limits"))?;
+        match found {
+            None => Ok(()),
+            Some(link) => Err(NetworkError::Disconnected {
+                network: self.name.to_string(),
+                reason: format!("the bandwidth of {link} is not limited as it was"),
+            }),
+        }
     }
 
     /// Clears what belongs to none of the `valid` pods; the network itself too if it is left empty. Nobody joins or

@@ -1,10 +1,11 @@
-//! Links, addresses, routes and sockets, over rtnetlink(7) and sock_diag(7): synchronous, and in as few messages as
+//! Links, addresses, routes, queues and sockets, over rtnetlink(7) and sock_diag(7): synchronous, and in as few messages as
 //! possible.
 
 pub(crate) mod address;
 pub(crate) mod conntrack;
 pub(crate) mod link;
 pub(crate) mod message;
+pub(crate) mod qdisc;
 pub(crate) mod route;
 pub(crate) mod rtnetlink;
 pub(crate) mod sock_diag;

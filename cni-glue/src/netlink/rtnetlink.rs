@@ -6,6 +6,7 @@ use nix::sys::socket::SockProtocol;
 use super::address::{self, Address};
 use super::link::{self, Link};
 use super::message::Batch;
+use super::qdisc::{self, Qdisc};
 use super::route::{self, Route};
 use super::socket::{Refused, Socket};
 
@@ -63,6 +64,18 @@ impl Rtnetlink {
         })?;
         outcomes.into_iter().collect::<Result<(), _>>()?;
         Ok(addresses)
+    }
+
+    /// What packets meet first that leave by the link `index`; `None` if nobody put anything there.
+    pub(crate) fn root_qdisc(&mut self, index: u32) -> Result<Option<Qdisc>, Refused> {
+        let mut batch = Batch::default();
+        qdisc::get_root(&mut batch, index);
+        let mut found = None;
+        let outcomes = self.0.exchange(&batch, |message| {
+            found = found.take().or_else(|| Qdisc::parse(message));
+        })?;
+        outcomes.into_iter().collect::<Result<(), _>>()?;
+        Ok(found.filter(|qdisc| qdisc.link == index))
     }
 
     /// The routes of the main table.

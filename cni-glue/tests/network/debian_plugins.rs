@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 
+use crate::bandwidth::transfer;
 use crate::lab::{HOST_V4, Lab, OUTSIDE_V4, Pod, sh, within};
 use crate::traffic::{is_silent, serve, tcp, tcp_here};
 
@@ -131,6 +132,29 @@ fn ptp_with_a_firewall_bandwidth_and_tuning() {
         "{}",
         sh("iptables-save")
     );
+}
+
+#[test]
+fn limits_reach_the_bandwidth_plugin_and_hold() {
+    let lab = Lab::new();
+    sh("sysctl -qw net.ipv4.ip_forward=1");
+    let bandwidth = r#"{"type": "bandwidth", "capabilities": {"bandwidth": true}}"#;
+    lab.list("1.0.0", &format!("{}, {bandwidth}", bridge()));
+    let limits = "in=4mbit,in-burst=400kbit,out=4mbit,out-burst=400kbit";
+    let pod = lab.limited_pod("a", &["n"], limits).unwrap();
+    let shown = sh("tc qdisc show | grep tbf");
+    assert_eq!(
+        shown.matches("rate 4Mbit burst 50000b").count(),
+        2,
+        "{shown}"
+    );
+    let least = std::time::Duration::from_millis(300);
+    let took = transfer(&pod.netns, &lab.outside, (OUTSIDE_V4, true), 200_000);
+    assert!(took >= least, "from the pod: {took:?}");
+    let took = transfer(&lab.outside, &pod.netns, (OUTSIDE_V4, false), 200_000);
+    assert!(took >= least, "to the pod: {took:?}");
+    lab.end(pod);
+    assert_eq!(lab.leftovers_but(&["cni0"]), Vec::<String>::new());
 }
 
 #[test]

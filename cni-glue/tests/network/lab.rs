@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use cni_glue::attach::{AttachRequest, Attached, Attacher};
+use cni_glue::bandwidth::{Bandwidth, BandwidthSpec};
 use cni_glue::config::{ConfigFolder, Selection};
 use cni_glue::id::ContainerId;
 use cni_glue::names::DnsOptions;
@@ -167,12 +168,32 @@ impl Lab {
         self.pod_beside(id, net, ports, &|_| true)
     }
 
+    /// As [`Self::try_pod`], with limits.
+    pub(crate) fn limited_pod(
+        &self,
+        id: &str,
+        net: &[&str],
+        bandwidth: &str,
+    ) -> Result<Pod, NetworkError> {
+        let spec: BandwidthSpec = bandwidth.parse().unwrap();
+        self.start((id, net, &[]), Some(spec.0), &|_| true)
+    }
+
     /// As [`Self::try_pod`], where it is known which pods run.
     pub(crate) fn pod_beside(
         &self,
         id: &str,
         net: &[&str],
         ports: &[&str],
+        live: &dyn Fn(&ContainerId) -> bool,
+    ) -> Result<Pod, NetworkError> {
+        self.start((id, net, ports), None, live)
+    }
+
+    fn start(
+        &self,
+        (id, net, ports): (&str, &[&str], &[&str]),
+        bandwidth: Option<Bandwidth>,
         live: &dyn Fn(&ContainerId) -> bool,
     ) -> Result<Pod, NetworkError> {
         let container: ContainerId = id.parse().unwrap();
@@ -184,7 +205,7 @@ impl Lab {
             selection: &Selection::parse(net.iter().copied()).unwrap(),
             ports: &ports,
             dns: &DnsOptions::default(),
-            bandwidth: None,
+            bandwidth,
             cgroup_path: None,
             interrupt: None,
         };

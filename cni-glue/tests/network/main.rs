@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed: a panic with a message is its result"
 )]
 
+mod bandwidth;
 mod chains;
 mod debian_plugins;
 mod default;

@@ -1,6 +1,7 @@
 //! The networks of a pod, its ports, and what names resolve to.
 
 use clap::Args;
+use cni_glue::bandwidth::BandwidthSpec;
 use cni_glue::names::HostsEntry;
 use cni_glue::ports::PortSpec;
 
@@ -19,6 +20,9 @@ pub(crate) struct NetworkArguments {
     /// Port of the host that leads to the pod; ranges as 8000-8010
     #[arg(short, long, value_name = "[IP:]HOSTPORT:PORT[/PROTOCOL]")]
     pub(crate) port: Vec<PortSpec>,
+    /// Most that each interface receives (in) and sends (out), as in=10mbit,out=5mbit
+    #[arg(long, value_name = "in=RATE,out=RATE[,in-burst=SIZE,out-burst=SIZE]")]
+    pub(crate) bandwidth: Option<BandwidthSpec>,
     /// Whom to ask for names: addresses, or `host`, `none` [default: as the networks or the host say]
     #[arg(long, value_name = "IP,…")]
     pub(crate) dns: Vec<String>,

@@ -149,6 +149,9 @@ fn lines(view: &PodView) -> String {
     for port in &view.ports {
         line("port", port_in_words(port));
     }
+    if let Some(bandwidth) = &view.bandwidth {
+        line("bandwidth", bandwidth.to_string());
+    }
     if let Some(failure) = &view.network_failure {
         line("network-failure", failure.clone());
     }

@@ -117,8 +117,8 @@ impl Create {
         plugin.insert(
             "capabilities".into(),
             match self.mode {
-                Mode::Macvlan => json!({"ips": true, "mac": true}),
-                _ => json!({"portMappings": true, "ips": true, "mac": true}),
+                Mode::Macvlan => json!({"ips": true, "mac": true, "bandwidth": true}),
+                _ => json!({"portMappings": true, "ips": true, "mac": true, "bandwidth": true}),
             },
         );
         json!({"cniVersion": "1.1.0", "name": self.name, "plugins": [plugin]})
