@@ -34,7 +34,7 @@ machine: ## install what building and testing need (Debian, as root)
 build: ## build the programs into target/dist
 	mkdir -p $(UNWINDER)
 	echo 'GROUP ( -lgcc_eh -lgcc )' > $(UNWINDER)/libgcc_s.so
-	$(CARGO) rustc --locked --release -p fairing --bin fairing -- -L native=$(CURDIR)/$(UNWINDER)
+	$(CARGO) rustc --locked --release --target-dir target -p fairing --bin fairing -- -L native=$(CURDIR)/$(UNWINDER)
 	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --release \
 		--target $(TRIPLE) --target-dir target/static \
 		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-probe -p fairing-cni-glue
