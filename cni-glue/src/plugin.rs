@@ -257,6 +257,9 @@ impl<'a> Call<'a> {
     }
 
     fn netns(&self) -> Result<Netns, Failure> {
+        if self.netns.is_empty() {
+            return Err(Failure::new(code::ENVIRONMENT, "CNI_NETNS is not set"));
+        }
         Ok(Netns::open(Path::new(&self.netns))?)
     }
 
@@ -340,5 +343,17 @@ mod tests {
             assert_eq!(value["code"], code, "{command} {input}: {value}");
             assert_eq!(answer.exit_code, 1);
         }
+        // Where the namespace is, all but DEL must know.
+        let state = tempfile::tempdir().unwrap();
+        let input = json!({"cniVersion": "1.0.0", "name": "n", "type": "fairing-cni", "stateDir": state.path()});
+        let variables = |name: &str| match name {
+            "CNI_COMMAND" => Some("ADD".to_owned()),
+            "CNI_CONTAINERID" | "CNI_IFNAME" => Some("a".to_owned()),
+            _ => None,
+        };
+        let answer = answer(&variables, input.to_string().as_bytes());
+        let value: Value = serde_json::from_str(&answer.text).unwrap();
+        assert_eq!(value["code"], 4, "{value}");
+        assert_eq!(value["msg"], "CNI_NETNS is not set");
     }
 }

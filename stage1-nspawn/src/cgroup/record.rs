@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use pod::PodError;
 use stage1::failure::StartFailure;
 
 /// The record's name: one path a line, terminated by a NUL byte instead of a newline.
@@ -18,7 +19,7 @@ pub(super) fn store(run_dir: &Path, folders: &[PathBuf]) -> Result<(), StartFail
         bytes.extend_from_slice(folder.as_os_str().as_bytes());
         bytes.push(0);
     }
-    fs::write(&path, bytes).map_err(StartFailure::os(format_args!("write {}", path.display())))
+    fs::write(&path, bytes).map_err(|error| PodError::io("write", &path)(error).into())
 }
 
 /// The recorded cgroups. A record that is missing says that none were made; a torn one is as good as
