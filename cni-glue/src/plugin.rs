@@ -17,7 +17,7 @@ use crate::runtime::{CniResult, Runtime};
 
 /// Where state is kept unless the configuration's `stateDir` says otherwise: with that of this project's own pods,
 /// since bridges and rules are the host's, and there is one of each.
-const STATE: &str = "/run/fairing/network";
+pub const STATE: &str = "/run/fairing/cni";
 
 /// The error codes of the specification that occur here.
 mod code {

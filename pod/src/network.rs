@@ -100,6 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn containers_of_other_runtimes_share_the_state_of_pods() {
+        let folders = ["/etc/fairing", "/usr/lib/fairing", "/run/fairing"].map(Path::new);
+        let [local_config, system_config, run] = folders;
+        let state = attacher(local_config, system_config, run).runtime.state;
+        assert_eq!(state, Path::new(cni_glue::plugin::STATE));
+    }
+
+    #[test]
     fn a_pod_is_live_while_somebody_holds_it() {
         let folder = tempfile::tempdir().unwrap();
         let pods = PodsDir::new(folder.path());

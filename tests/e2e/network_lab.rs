@@ -18,6 +18,9 @@ pub(crate) const OUTSIDE: &str = "192.0.2.2";
 /// As [`OUTSIDE`].
 pub(crate) const OUTSIDE_V6: &str = "2001:db8::2";
 
+/// How long is waited on a machine that has much to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What the tests run on. The host goes first, as long as its network is there.
 pub(crate) struct Lab {
     pub(crate) host: Host,
@@ -68,7 +71,7 @@ impl Lab {
     #[track_caller]
     pub(crate) fn expect_traces(&self, before: &str) {
         let mut now = String::new();
-        eventually(Duration::from_secs(20), || {
+        eventually(PATIENCE, || {
             now = self.traces();
             (now == before).then_some(())
         });
@@ -123,7 +126,7 @@ impl Lab {
 /// What a web server answers, once it does.
 #[track_caller]
 pub(crate) fn fetch(from: &Computer, address: &str) -> String {
-    let answer = eventually(Duration::from_secs(20), || {
+    let answer = eventually(PATIENCE, || {
         let mut stream = from.connect(address).ok()?;
         let request = b"GET /index.html HTTP/1.0\r\n\r\n";
         stream.write_all(request).ok()?;

@@ -61,7 +61,7 @@ fn a_port_in_use_is_refused_before_anything_starts() {
     for process in lab.host.pod_processes(&pod) {
         process.kill();
     }
-    harness::wait_until("the killed pod to be gone", Duration::from_secs(10), || {
+    harness::wait_until("the killed pod to be gone", Duration::from_secs(60), || {
         lab.host.pod_processes(&pod).is_empty().then_some(())
     });
     other("8080:80").ok();

@@ -59,6 +59,10 @@ impl Attacher {
                 Err(error) => errors.push(error),
             }
         }
+        match self.runtime.cache().damages() {
+            Ok(damages) => errors.extend(damages.into_iter().map(NetworkError::from)),
+            Err(error) => errors.push(error.into()),
+        }
         let mut steps = || -> Result<(), NetworkError> {
             self.gc_unconfigured(&seen, live, &mut report, &mut errors)?;
             report.ports += self.reservations().release_dead(live)?;

@@ -359,20 +359,21 @@ impl Builtin<'_> {
             valid.iter().any(|(c, i)| c == container && i == interface)
         };
         let leases = self.leases();
-        for peer in leases.list()? {
-            if !is_valid(&peer.container, &peer.interface) {
-                pod_link::remove(
-                    &mut open_host()?,
-                    &pod_link::host_name(&peer.container, &peer.interface),
-                )?;
-            }
+        let (kept, dead): (Vec<_>, Vec<_>) = leases
+            .list()?
+            .into_iter()
+            .partition(|peer| is_valid(&peer.container, &peer.interface));
+        let mut host = open_host()?;
+        for peer in dead {
+            let link = pod_link::host_name(&peer.container, &peer.interface);
+            pod_link::remove(&mut host, &link)?;
+            leases.release(&[peer.address])?;
         }
-        leases.release_where(|peer| !is_valid(&peer.container, &peer.interface))?;
-        if leases.list()?.is_empty()
+        if kept.is_empty()
             && let Some(network) = Network::load(self.state, self.name)?
         {
             let _lock = super::network::setup_lock(self.state)?;
-            network.take_down(self.state, &mut open_host()?)?;
+            network.take_down(self.state, &mut host)?;
         }
         Ok(())
     }

@@ -14,6 +14,8 @@ pub(crate) const NLM_F_EXCL: u16 = 0x200;
 pub(crate) const NLM_F_CREATE: u16 = 0x400;
 pub(crate) const NLM_F_APPEND: u16 = 0x800;
 
+/// The objects of a dump changed while it was made: some may be missing.
+const NLM_F_DUMP_INTR: u16 = 0x10;
 /// In an answer: the request's payload isn't repeated; the kernel's words follow.
 const NLM_F_CAPPED: u16 = 0x100;
 const NLM_F_ACK_TLVS: u16 = 0x200;
@@ -178,6 +180,11 @@ pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
 }
 
 impl Message<'_> {
+    /// Whether the dump that this is a part of may lack something.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.kind != NLMSG_ERROR && self.flags & NLM_F_DUMP_INTR != 0
+    }
+
     /// The errno of an acknowledgement, 0 for success, and what the kernel said to it.
     pub(crate) fn outcome(&self) -> Option<(i32, Option<String>)> {
         if self.kind != NLMSG_ERROR {
@@ -273,6 +280,21 @@ mod tests {
         );
         assert_eq!(attribute(outer[1].1, 2), Some(&[9][..]));
         assert_eq!(bytes.len() % 4, 0);
+    }
+
+    #[test]
+    fn an_interrupted_dump_is_told_from_a_whole_one() {
+        let mut batch = Batch::default();
+        for (kind, flags) in [
+            (16, 0x2),
+            (16, 0x12),
+            (NLMSG_DONE, 0x12),
+            (NLMSG_ERROR, 0x10),
+        ] {
+            batch.push(kind, flags, &[0; 4], |_| ());
+        }
+        let found = messages(batch.bytes().unwrap()).map(|m| m.is_interrupted());
+        assert_eq!(found.collect::<Vec<_>>(), [false, true, true, false]);
     }
 
     #[test]

@@ -47,23 +47,13 @@ impl Rtnetlink {
     }
 
     fn links_of(&mut self, batch: &Batch) -> Result<Vec<Link>, Refused> {
-        let mut links = Vec::new();
-        let outcomes = self.0.exchange(batch, |message| {
-            links.extend(Link::parse(message));
-        })?;
-        outcomes.into_iter().collect::<Result<(), _>>()?;
-        Ok(links)
+        self.0.collect(batch, Link::parse)
     }
 
     pub(crate) fn addresses(&mut self) -> Result<Vec<Address>, Refused> {
         let mut batch = Batch::default();
         address::list(&mut batch);
-        let mut addresses = Vec::new();
-        let outcomes = self.0.exchange(&batch, |message| {
-            addresses.extend(Address::parse(message));
-        })?;
-        outcomes.into_iter().collect::<Result<(), _>>()?;
-        Ok(addresses)
+        self.0.collect(&batch, Address::parse)
     }
 
     /// What packets meet first that leave by the link `index`; `None` if nobody put anything there.
@@ -82,11 +72,6 @@ impl Rtnetlink {
     pub(crate) fn routes(&mut self) -> Result<Vec<Route>, Refused> {
         let mut batch = Batch::default();
         route::list(&mut batch);
-        let mut routes = Vec::new();
-        let outcomes = self.0.exchange(&batch, |message| {
-            routes.extend(Route::parse(message));
-        })?;
-        outcomes.into_iter().collect::<Result<(), _>>()?;
-        Ok(routes)
+        self.0.collect(&batch, Route::parse)
     }
 }

@@ -79,15 +79,10 @@ pub(crate) fn listeners(protocol: Protocol) -> Result<Vec<Listener>, Refused> {
         header.extend((1u32 << state).to_ne_bytes());
         header.extend([0; 48]); // any socket
         batch.push(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &header, |_| ());
-        let outcomes = socket.exchange(&batch, |message| {
-            listeners.extend(Listener::parse(message));
-        })?;
-        for outcome in outcomes {
-            match outcome {
-                // A kernel without IPv6.
-                Err(refused) if family == 10 && refused.errno == Errno::ENOENT => (),
-                outcome => outcome?,
-            }
+        match socket.collect(&batch, Listener::parse) {
+            // A kernel without IPv6.
+            Err(refused) if family == 10 && refused.errno == Errno::ENOENT => (),
+            found => listeners.extend(found?),
         }
     }
     Ok(listeners)

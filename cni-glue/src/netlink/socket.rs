@@ -13,6 +13,8 @@ use crate::sys;
 
 /// Most bytes that the kernel puts into one datagram.
 const DATAGRAM: usize = 64 << 10;
+/// How often a dump is begun that others interrupt by their changes: each time is a coincidence.
+const DUMPS: usize = 100;
 /// Above this, the socket's buffer is made to fit the batch.
 const LARGE: usize = 100 << 10;
 
@@ -56,7 +58,7 @@ impl Socket {
     }
 
     /// Sends the batch and reads until every request in it has its acknowledgement or the end of its dump.
-    /// `each` sees every other message. The result is the outcome of each request, in order.
+    /// `each` sees every other message, and the ends of dumps. The result is the outcome of each request, in order.
     pub(crate) fn exchange(
         &mut self,
         batch: &Batch,
@@ -73,7 +75,10 @@ impl Socket {
                         errno: Errno::from_raw(code),
                         words,
                     }),
-                    None if message.kind == NLMSG_DONE => Ok(()),
+                    None if message.kind == NLMSG_DONE => {
+                        each(&message);
+                        Ok(())
+                    }
                     None => {
                         each(&message);
                         continue;
@@ -86,6 +91,28 @@ impl Socket {
             }
         }
         Ok(outcomes.into_iter().flatten().collect())
+    }
+
+    /// What `parse` makes of the answers to a single request. A dump during which its objects changed may lack
+    /// some, and is made again.
+    pub(crate) fn collect<I: IntoIterator>(
+        &mut self,
+        batch: &Batch,
+        parse: impl Fn(&Message<'_>) -> I,
+    ) -> Result<Vec<I::Item>, Refused> {
+        for _ in 0..DUMPS {
+            let mut found = Vec::new();
+            let mut whole = true;
+            let outcomes = self.exchange(batch, |message| {
+                whole &= !message.is_interrupted();
+                found.extend(parse(message));
+            })?;
+            outcomes.into_iter().collect::<Result<(), _>>()?;
+            if whole {
+                return Ok(found);
+            }
+        }
+        Err(Errno::EINTR.into())
     }
 
     /// Sends requests of which all or none take effect; the last of them asks for an acknowledgement. The result

@@ -313,17 +313,16 @@ impl Nftables {
         batch.push(kind(GETSETELEM), NLM_F_DUMP, &header(NFPROTO_INET), |a| {
             a.text(1, table).text(2, set);
         });
-        let mut elements = Vec::new();
-        let outcomes = self.0.exchange(&batch, |message| {
-            if message.kind == kind(NEWSETELEM) {
-                let list = attribute(message.payload.get(4..).unwrap_or_default(), 3);
-                elements.extend(Element::parse_list(list.unwrap_or_default()));
+        let found = self.0.collect(&batch, |message| {
+            let list = attribute(message.payload.get(4..).unwrap_or_default(), 3);
+            match list.filter(|_| message.kind == kind(NEWSETELEM)) {
+                Some(list) => Element::parse_list(list),
+                None => Vec::new(),
             }
-        })?;
-        match outcomes.into_iter().collect::<Result<(), _>>() {
-            Ok(()) => Ok(elements),
+        });
+        match found {
             Err(refused) if refused.errno == Errno::ENOENT => Ok(Vec::new()),
-            Err(refused) => Err(refused),
+            other => other,
         }
     }
 
@@ -332,8 +331,7 @@ impl Nftables {
     pub(crate) fn dropping_forward_chains(&mut self, own: &str) -> Result<Vec<String>, Refused> {
         let mut batch = Batch::default();
         batch.push(kind(GETCHAIN), NLM_F_DUMP, &header(0), |_| ());
-        let mut found = Vec::new();
-        let outcomes = self.0.exchange(&batch, |message| {
+        self.0.collect(&batch, |message| {
             let family = message.payload.first().copied().unwrap_or_default();
             let attributes = message.payload.get(4..).unwrap_or_default();
             let number = |bytes: Option<&[u8]>| {
@@ -349,13 +347,10 @@ impl Nftables {
                 1 => "inet",
                 2 => "ip",
                 10 => "ip6",
-                _ => return,
+                _ => return None,
             };
-            if hook == Some(super::ruleset::FORWARD) && policy == Some(0) && table != own {
-                found.push(format!("{family} {table} {chain}"));
-            }
-        })?;
-        outcomes.into_iter().collect::<Result<(), _>>()?;
-        Ok(found)
+            let drops = hook == Some(super::ruleset::FORWARD) && policy == Some(0) && table != own;
+            drops.then(|| format!("{family} {table} {chain}"))
+        })
     }
 }

@@ -127,7 +127,8 @@ impl Cache {
     /// If a file can't be read or is damaged.
     pub fn of(&self, pod: &ContainerId) -> Result<Vec<CachedAttachment>, FileError> {
         let part = format!("-{pod}-");
-        let mut found = self.read(|name| name.contains(&part))?;
+        let found = self.read(|name| name.contains(&part))?;
+        let mut found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
         found.retain(|attachment| attachment.container_id == *pod);
         found.sort_by(|one, other| {
             let key = |a: &CachedAttachment| (a.if_name.as_str().len(), a.if_name.clone());
@@ -136,20 +137,29 @@ impl Cache {
         Ok(found)
     }
 
-    /// All that is remembered.
+    /// All that is remembered and can be read: one that is damaged is in nobody else's way.
     ///
     /// # Errors
-    /// If a file can't be read or is damaged.
+    /// If the folder can't be read.
     pub fn all(&self) -> Result<Vec<CachedAttachment>, FileError> {
-        self.read(|_| true)
+        Ok(self.read(|_| true)?.into_iter().flatten().collect())
     }
 
-    fn read(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<CachedAttachment>, FileError> {
+    /// Why what is remembered can't be read, one error for each file.
+    pub(crate) fn damages(&self) -> Result<Vec<FileError>, FileError> {
+        let found = self.read(|_| true)?.into_iter();
+        Ok(found.filter_map(Result::err).collect())
+    }
+
+    fn read(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Result<CachedAttachment, FileError>>, FileError> {
         let mut found = Vec::new();
         for name in record::names(&self.folder)? {
             if wanted(&name) && !name.ends_with(".part") {
                 // One that is removed meanwhile is none.
-                found.extend(record::read_json(&self.folder.join(name))?);
+                found.extend(record::read_json(&self.folder.join(name)).transpose());
             }
         }
         Ok(found)
@@ -186,6 +196,12 @@ mod tests {
         assert_eq!(cache.of(&pod).unwrap(), [attachment.clone()]);
         assert_eq!(cache.of(&"pod".parse().unwrap()).unwrap(), []);
         assert_eq!(attachment.list().unwrap().plugins[0].kind, "ptp");
+        // One that is damaged is a hindrance to its own pod alone.
+        std::fs::write(folder.path().join("results/n-1-pod-2-eth0"), "{").unwrap();
+        assert_eq!(cache.all().unwrap(), [attachment.clone()]);
+        assert_eq!(cache.of(&pod).unwrap(), [attachment]);
+        assert!(cache.of(&"pod-2".parse().unwrap()).is_err());
+        assert_eq!(cache.damages().unwrap().len(), 1);
         cache.remove(&list.name, &pod, &eth0).unwrap();
         assert_eq!(cache.all().unwrap(), []);
     }

@@ -21,11 +21,7 @@ pub(super) fn plugin_input(
     }
     input.insert("name".into(), json!(list.name));
     input.insert("cniVersion".into(), json!(version));
-    let told: Map<String, Value> = capability_args
-        .iter()
-        .filter(|(capability, _)| plugin.can(capability))
-        .map(|(capability, value)| (capability.clone(), value.clone()))
-        .collect();
+    let told = told_to(plugin, capability_args);
     if !told.is_empty() {
         input.insert("runtimeConfig".into(), Value::Object(told));
     }
@@ -33,6 +29,14 @@ pub(super) fn plugin_input(
         input.insert("prevResult".into(), previous);
     }
     input
+}
+
+/// What a plugin is told of what there is to tell.
+pub(super) fn told_to(plugin: &PluginConfig, args: &Map<String, Value>) -> Map<String, Value> {
+    args.iter()
+        .filter(|(capability, _)| plugin.can(capability))
+        .map(|(capability, value)| (capability.clone(), value.clone()))
+        .collect()
 }
 
 /// `cni.dev/valid-attachments`: what GC must leave alone.

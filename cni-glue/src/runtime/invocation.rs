@@ -130,12 +130,10 @@ pub(super) fn call(
     let talked = running.talk(input, limits).map_err(failed)?;
     let (status, talk) = match talked {
         Talked::ToTheEnd(status, talk) => (status, talk),
-        Talked::TooLong => return Err(PluginFailure::Timeout(limits.timeout)),
+        Talked::Late => return Err(PluginFailure::Timeout(limits.timeout)),
+        Talked::TooLong => return Err(PluginFailure::TooLong(LONGEST_ANSWER)),
         Talked::Interrupted => return Err(PluginFailure::Interrupted),
     };
-    if talk.answer.len() > LONGEST_ANSWER {
-        return Err(PluginFailure::TooLong(LONGEST_ANSWER));
-    }
     if status.success() {
         Ok(talk.answer)
     } else {
@@ -185,6 +183,9 @@ struct Talk {
 #[derive(Debug)]
 enum Talked {
     ToTheEnd(ExitStatus, Talk),
+    /// It took too long.
+    Late,
+    /// It wrote too much.
     TooLong,
     Interrupted,
 }
@@ -197,17 +198,26 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // What it left behind in its process group goes too. Nobody is left to tell of a failure.
-        if let Ok(group) = i32::try_from(self.child.id()) {
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
         if !self.reaped {
-            let _ = self.child.wait();
+            // Nobody is left to tell of a failure.
+            let _ = self.reap();
         }
     }
 }
 
 impl Running {
+    /// Ends what there still is of its process group, and gives how it ended itself. In this order: once it is
+    /// reaped, the group's number may become another's.
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            // If it fails, none is left.
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        let status = self.child.wait()?;
+        self.reaped = true;
+        Ok(status)
+    }
+
     /// Writes `input` and reads until the plugin has ended.
     fn talk(&mut self, input: &[u8], limits: Limits<'_>) -> io::Result<Talked> {
         let deadline = Instant::now() + limits.timeout;
@@ -231,7 +241,7 @@ impl Running {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(Talked::TooLong);
+                return Ok(Talked::Late);
             }
             let mut fds = vec![PollFd::new(&ended, PollFlags::IN)];
             let interrupt = limits.interrupt.as_ref();
@@ -263,12 +273,13 @@ impl Running {
             if !drain(&mut stderr, &mut talk.noise, LONGEST_NOISE)? {
                 stderr = None;
             }
+            if talk.answer.len() > LONGEST_ANSWER {
+                return Ok(Talked::TooLong);
+            }
             if over {
                 // All that it wrote was there before its end was. What it left running may hold the streams
                 // open, and isn't waited for.
-                let status = self.child.wait()?;
-                self.reaped = true;
-                return Ok(Talked::ToTheEnd(status, talk));
+                return Ok(Talked::ToTheEnd(self.reap()?, talk));
             }
         }
     }
@@ -292,7 +303,8 @@ fn feed(stream: &mut Option<impl Write + AsRawFd>, rest: &mut &[u8]) -> io::Resu
     Ok(false)
 }
 
-/// Reads what there is, and keeps a little more than `most` of it. Whether there may be more.
+/// Reads what there is, and keeps a little more than `most` of it. Whether there may be more: of one that writes
+/// without an end no more is read in one go, so that its time runs out.
 fn drain(
     stream: &mut Option<impl Read + AsRawFd>,
     into: &mut Vec<u8>,
@@ -308,6 +320,9 @@ fn drain(
             Ok(read) => {
                 let room = (most + 1).saturating_sub(into.len());
                 into.extend(buffer.get(..read.min(room)).unwrap_or_default());
+                if into.len() > most {
+                    return Ok(true);
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
@@ -389,6 +404,15 @@ mod tests {
         )
         .unwrap_err();
         assert!(matches!(error, PluginFailure::TooLong(_)), "{error}");
+        // Nobody waits for its time to run out.
+        let error = run("yes", b"").unwrap_err();
+        assert!(matches!(error, PluginFailure::TooLong(_)), "{error}");
+        // Noise is not kept, and no way around the time.
+        let noise = "head -c 3000000 /dev/zero >&2; printf yes";
+        assert_eq!(run(noise, b"").unwrap(), b"yes");
+        let (_folder, path) = script("yes >&2");
+        let error = call(&path, &[], b"", within(Duration::from_millis(300))).unwrap_err();
+        assert!(matches!(error, PluginFailure::Timeout(_)), "{error}");
     }
 
     #[test]

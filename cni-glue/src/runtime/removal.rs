@@ -1,9 +1,10 @@
 //! Taking pods out of networks: DEL, at their end, after an ADD that failed, and of pods that are dead.
 
 use super::cache::CachedAttachment;
+use super::chain::told_to;
 use super::invocation::Verb;
 use super::result::CniResult;
-use super::verbs::{Attachment, Call, NetnsRef, Runtime, told_to};
+use super::verbs::{Attachment, Call, NetnsRef, Runtime};
 use crate::config::{NetworkList, PluginConfig};
 use crate::error::NetworkError;
 
@@ -42,14 +43,15 @@ impl Runtime {
     ) -> Result<(), NetworkError> {
         let mut first = Ok(());
         for plugin in plugins.iter().rev() {
-            let outcome = match (self.builtin(call.list, plugin)?, call.attachment) {
-                (Some(config), Some(attachment)) => {
+            let outcome = match (self.builtin(call.list, plugin), call.attachment) {
+                (Err(error), _) => Err(error),
+                (Ok(Some(config)), Some(attachment)) => {
                     let chosen = told_to(plugin, attachment.capability_args);
                     let mut told = attachment.membership();
                     told.told = &chosen;
                     self.network(call.list, &config).del(told, netns.dying)
                 }
-                _ => self.call(call, plugin, Verb::Del, previous).map(|_| ()),
+                (Ok(_), _) => self.call(call, plugin, Verb::Del, previous).map(|_| ()),
             };
             first = first.and(outcome);
         }

@@ -11,42 +11,33 @@ use crate::subnet::IpNet;
 
 /// The state of a pod in a network.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CniResult {
     /// The interfaces that were made, on the host and in the pod.
-    #[serde(
-        default,
-        deserialize_with = "null_is_none",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<Interface>,
     /// The pod's addresses.
-    #[serde(
-        default,
-        deserialize_with = "null_is_none",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ips: Vec<Ip>,
     /// The pod's routes.
-    #[serde(
-        default,
-        deserialize_with = "null_is_none",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<ResultRoute>,
     /// How names are resolved in this network.
-    #[serde(
-        default,
-        deserialize_with = "null_is_none",
-        skip_serializing_if = "Dns::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Dns::is_empty")]
     pub dns: Dns,
 }
 
-/// Some write `null` where there is nothing.
-fn null_is_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+/// Takes away what is `null`, as some write where there is nothing.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Array(all) => all.iter().map(without_nulls).collect(),
+        Value::Object(all) => {
+            let said = all.iter().filter(|(_, value)| !value.is_null());
+            let said = said.map(|(key, value)| (key.clone(), without_nulls(value)));
+            Value::Object(said.collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// An interface of a result.
@@ -78,18 +69,12 @@ pub struct Ip {
     /// The address and its network.
     pub address: IpNet,
     /// The way out of the network.
-    #[serde(
-        default,
-        deserialize_with = "empty_is_none",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "empty_is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<IpAddr>,
     /// Which of the interfaces has it.
-    #[serde(
-        default,
-        deserialize_with = "negative_is_none",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "negative_is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<usize>,
 }
 
@@ -110,11 +95,8 @@ pub struct ResultRoute {
     /// Where it leads.
     pub dst: IpNet,
     /// By way of whom; the address's gateway if it isn't said.
-    #[serde(
-        default,
-        deserialize_with = "empty_is_none",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "empty_is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gw: Option<IpAddr>,
     /// What else there is: `mtu`, `advmss`, `priority`, `table` and `scope` since 1.1.0.
     #[serde(flatten)]
@@ -123,34 +105,19 @@ pub struct ResultRoute {
 
 /// How names are resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Dns {
     /// Whom to ask, in order.
-    #[serde(
-        default,
-        deserialize_with = "null_is_none",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nameservers: Vec<String>,
     /// The own domain.
-    #[serde(
-        default,
-        deserialize_with = "null_is_none",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub domain: String,
     /// What short names are completed with.
-    #[serde(
-        default,
-        deserialize_with = "null_is_none",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub search: Vec<String>,
     /// Of the resolver.
-    #[serde(
-        default,
-        deserialize_with = "null_is_none",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
 }
 
@@ -173,7 +140,7 @@ impl CniResult {
         {
             version.parse::<SpecVersion>().map_err(|e| e.to_string())?;
         }
-        let result = Self::deserialize(value).map_err(|e| e.to_string())?;
+        let result = Self::deserialize(without_nulls(value)).map_err(|e| e.to_string())?;
         if let Some(ip) = result.ips.iter().find(|ip| {
             ip.interface
                 .is_some_and(|index| index >= result.interfaces.len())
@@ -228,15 +195,13 @@ impl CniResult {
             }
         }
         if version < SpecVersion::V1_0_0 {
-            for (ip, index) in self.ips.iter().zip(0..) {
-                let family = if ip.address.is_ipv4() { "4" } else { "6" };
-                if let Some(Value::Object(entry)) = object
-                    .get_mut("ips")
-                    .and_then(|ips| ips.get_mut(index as usize))
-                {
-                    entry.insert("version".into(), family.into());
-                }
-            }
+            let mut families = self
+                .ips
+                .iter()
+                .map(|ip| if ip.address.is_ipv4() { "4" } else { "6" });
+            each(object, "ips", |entry| {
+                entry.insert("version".into(), families.next().into());
+            });
         }
         value
     }
@@ -300,7 +265,7 @@ mod tests {
     #[test]
     fn what_go_programs_write_for_nothing_is_understood() {
         let result = CniResult::parse(&json!({
-            "cniVersion": "0.3.1", "interfaces": null, "routes": null, "dns": {},
+            "cniVersion": "0.3.1", "interfaces": null, "routes": null, "dns": {"search": null, "domain": null},
             "ips": [{"version": "4", "interface": -1, "address": "10.0.0.2/24", "gateway": ""}],
         }))
         .unwrap();

@@ -167,7 +167,7 @@ impl Runtime {
                 reason: "the pod's network namespace is gone".into(),
             })?;
             let mut told = attachment.membership();
-            let chosen = told_to(plugin, attachment.capability_args);
+            let chosen = chain::told_to(plugin, attachment.capability_args);
             told.told = &chosen;
             let result = self
                 .network(call.list, &config)
@@ -214,7 +214,7 @@ impl Runtime {
         for plugin in &list.plugins {
             if let Some(config) = self.builtin(&list, plugin)? {
                 if let Some(handle) = netns.handle.as_deref_mut() {
-                    let chosen = told_to(plugin, attachment.capability_args);
+                    let chosen = chain::told_to(plugin, attachment.capability_args);
                     let mut told = attachment.membership();
                     told.told = &chosen;
                     self.network(&list, &config).check(told, handle, &result)?;
@@ -319,14 +319,6 @@ impl Runtime {
             failure,
         })
     }
-}
-
-/// What a plugin is told of what there is to tell.
-pub(super) fn told_to(plugin: &PluginConfig, args: &Map<String, Value>) -> Map<String, Value> {
-    args.iter()
-        .filter(|(capability, _)| plugin.can(capability))
-        .map(|(capability, value)| (capability.clone(), value.clone()))
-        .collect()
 }
 
 /// A built-in network that is not the first of its list adds to what was there.

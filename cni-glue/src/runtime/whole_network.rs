@@ -7,9 +7,9 @@ use serde_json::Map;
 use super::chain;
 use super::invocation::Verb;
 use super::verbs::{Call, Runtime};
-use crate::config::NetworkList;
+use crate::config::{NetworkList, PluginConfig, SpecVersion};
 use crate::error::NetworkError;
-use crate::id::ContainerId;
+use crate::id::{ContainerId, InterfaceName};
 use crate::netns;
 use crate::record::Lock;
 
@@ -45,41 +45,48 @@ impl Runtime {
                 Err(error) => first = first.and(Err(error)),
             }
         }
-        let version = self.version(list)?;
-        for plugin in &list.plugins {
-            let outcome = match self.builtin(list, plugin)? {
-                Some(config) => {
-                    // A pod that is being put in has an address before it is remembered.
-                    let leases = crate::builtin::Leases::of(&self.state, &list.name);
-                    let mut valid = valid.clone();
-                    valid.extend(
-                        leases
-                            .list()?
-                            .into_iter()
-                            .filter(|peer| live(&peer.container))
-                            .map(|peer| (peer.container, peer.interface)),
-                    );
-                    self.network(list, &config).gc(&valid)
+        match self.version(list) {
+            Ok(version) => {
+                for plugin in &list.plugins {
+                    first = first.and(self.gc_plugin(list, plugin, version, &valid, live));
                 }
-                None if list.disable_gc || !version.has_gc_and_status() => Ok(()),
-                None => {
-                    let mut input = chain::plugin_input(list, plugin, version, &Map::new(), None);
-                    input.insert(
-                        "cni.dev/valid-attachments".into(),
-                        chain::valid_attachments(&valid),
-                    );
-                    let call = Call {
-                        list,
-                        version,
-                        attachment: None,
-                        netns: "",
-                    };
-                    known(self.call_with(&call, plugin, Verb::Gc, &input)).map(|_| ())
-                }
-            };
-            first = first.and(outcome);
+            }
+            Err(error) => first = first.and(Err(error)),
         }
         first.map(|()| removed)
+    }
+
+    fn gc_plugin(
+        &self,
+        list: &NetworkList,
+        plugin: &PluginConfig,
+        version: SpecVersion,
+        valid: &[(ContainerId, InterfaceName)],
+        live: &dyn Fn(&ContainerId) -> bool,
+    ) -> Result<(), NetworkError> {
+        if let Some(config) = self.builtin(list, plugin)? {
+            // A pod that is being put in has an address before it is remembered.
+            let leases = crate::builtin::Leases::of(&self.state, &list.name).list()?;
+            let joining = leases.into_iter().filter(|peer| live(&peer.container));
+            let joining = joining.map(|peer| (peer.container, peer.interface));
+            let valid: Vec<_> = valid.iter().cloned().chain(joining).collect();
+            return self.network(list, &config).gc(&valid);
+        }
+        if list.disable_gc || !version.has_gc_and_status() {
+            return Ok(());
+        }
+        let mut input = chain::plugin_input(list, plugin, version, &Map::new(), None);
+        input.insert(
+            "cni.dev/valid-attachments".into(),
+            chain::valid_attachments(valid),
+        );
+        let call = Call {
+            list,
+            version,
+            attachment: None,
+            netns: "",
+        };
+        known(self.call_with(&call, plugin, Verb::Gc, &input)).map(|_| ())
     }
 
     /// Asks whether pods can be put into the network.

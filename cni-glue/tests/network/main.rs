@@ -13,7 +13,7 @@ mod bandwidth;
 mod chains;
 mod debian_plugins;
 mod default;
-
+mod full;
 mod lab;
 mod many;
 mod other;

@@ -85,6 +85,11 @@ impl<'a> Documents<'a> {
         Ok(contents)
     }
 
+    /// Forgets what was read, for who needs each document once.
+    pub(super) fn clear(&mut self) {
+        self.known.clear();
+    }
+
     /// The documents that a name or a pod needs: those given, and the members of indexes that are
     /// in the store.
     pub(super) fn below(

@@ -216,6 +216,8 @@ impl Store {
         signed: &DigestSet<String>,
         facts: &mut Facts,
     ) -> Result<(), StoreError> {
+        // The next image has documents of its own.
+        documents.clear();
         let below = documents.of(record)?;
         let mut missing = None;
         for (digest, contents) in &below {
