@@ -16,7 +16,7 @@ pub mod config;
 pub mod error;
 mod foreign;
 pub mod id;
-pub mod mac;
+mod mac;
 pub mod names;
 mod netlink;
 pub mod netns;

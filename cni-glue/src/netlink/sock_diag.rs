@@ -18,7 +18,7 @@ const INET_DIAG_MSG: usize = 72;
 
 /// A socket that would take what arrives at a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// Where it listens.
     pub address: IpAddr,
     /// At which port.
@@ -52,7 +52,7 @@ impl Listener {
     }
 
     /// Whether it takes what arrives at `address`; `None` is any address of any family.
-    pub fn answers_at(&self, address: Option<IpAddr>) -> bool {
+    pub(crate) fn answers_at(&self, address: Option<IpAddr>) -> bool {
         let Some(address) = address else {
             return true;
         };

@@ -28,7 +28,7 @@ pub struct HeldPorts(#[allow(dead_code)] Vec<OwnedFd>); // held, not read
 /// # Errors
 /// [`PortError::Listening`] names the program that does, [`PortError::NotLocal`] an address that the host
 /// hasn't.
-pub fn hold(mappings: &[PortMapping]) -> Result<HeldPorts, PortError> {
+pub(crate) fn hold(mappings: &[PortMapping]) -> Result<HeldPorts, PortError> {
     let count: usize = mappings.iter().map(|m| usize::from(m.count)).sum();
     let mut held = Vec::new();
     for mapping in mappings {

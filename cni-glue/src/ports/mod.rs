@@ -5,10 +5,11 @@ mod mapping;
 mod reservation;
 mod spec;
 
-pub use crate::netlink::sock_diag::Listener;
-pub use listeners::{HeldPorts, hold};
+pub use listeners::HeldPorts;
+pub(crate) use listeners::hold;
 pub use mapping::{MOST_PORTS, PortMapping, Protocol};
-pub use reservation::{Reservations, check};
+pub(crate) use reservation::Reservations;
+pub use reservation::check;
 pub use spec::{ContainerPort, InvalidPort, PortSpec};
 
 use std::net::IpAddr;

@@ -11,7 +11,7 @@ use crate::record::{self, FileError, Lock};
 
 /// The ports that pods have.
 #[derive(Debug, Clone)]
-pub struct Reservations {
+pub(crate) struct Reservations {
     folder: PathBuf,
 }
 
@@ -58,7 +58,7 @@ pub fn check(mappings: &[PortMapping]) -> Result<(), PortError> {
 
 impl Reservations {
     /// Those kept in `folder`, which need not exist.
-    pub fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_path_buf(),
         }
@@ -72,7 +72,7 @@ impl Reservations {
     ///
     /// # Errors
     /// If the folder can't be read.
-    pub fn list(&self) -> Result<Vec<(PortMapping, ContainerId)>, FileError> {
+    pub(crate) fn list(&self) -> Result<Vec<(PortMapping, ContainerId)>, FileError> {
         let mut found = Vec::new();
         for name in record::names(&self.folder)? {
             // A link that goes away meanwhile is no reservation any more.
@@ -87,7 +87,11 @@ impl Reservations {
     ///
     /// # Errors
     /// [`PortError::Taken`] if another pod has one, [`PortError::Twice`] if two of them meet.
-    pub fn reserve(&self, holder: &ContainerId, mappings: &[PortMapping]) -> Result<(), PortError> {
+    pub(crate) fn reserve(
+        &self,
+        holder: &ContainerId,
+        mappings: &[PortMapping],
+    ) -> Result<(), PortError> {
         if mappings.is_empty() {
             return Ok(());
         }
@@ -124,7 +128,7 @@ impl Reservations {
     ///
     /// # Errors
     /// If a file can't be removed.
-    pub fn release(&self, holder: &ContainerId) -> Result<(), FileError> {
+    pub(crate) fn release(&self, holder: &ContainerId) -> Result<(), FileError> {
         let _lock = self.lock()?;
         self.remove_where(|other| other == holder).map(|_| ())
     }
@@ -133,7 +137,10 @@ impl Reservations {
     ///
     /// # Errors
     /// If a file can't be removed.
-    pub fn release_dead(&self, live: impl Fn(&ContainerId) -> bool) -> Result<usize, FileError> {
+    pub(crate) fn release_dead(
+        &self,
+        live: impl Fn(&ContainerId) -> bool,
+    ) -> Result<usize, FileError> {
         let _lock = self.lock()?;
         self.remove_where(|holder| !live(holder))
     }

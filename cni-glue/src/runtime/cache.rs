@@ -15,7 +15,7 @@ use crate::record::{self, FileError};
 /// A pod's place in a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CachedAttachment {
+pub(crate) struct CachedAttachment {
     kind: CacheKind,
     /// The pod.
     pub container_id: ContainerId,
@@ -79,20 +79,20 @@ impl CachedAttachment {
     ///
     /// # Errors
     /// If it is damaged.
-    pub fn list(&self) -> Result<NetworkList, InvalidList> {
+    pub(crate) fn list(&self) -> Result<NetworkList, InvalidList> {
         NetworkList::parse(&self.config, Source::Kept)
     }
 }
 
 /// The folder of what is remembered.
 #[derive(Debug, Clone)]
-pub struct Cache {
+pub(crate) struct Cache {
     folder: PathBuf,
 }
 
 impl Cache {
     /// That below `state`.
-    pub fn new(state: &Path) -> Self {
+    pub(crate) fn new(state: &Path) -> Self {
         Self {
             folder: state.join("results"),
         }
@@ -125,7 +125,7 @@ impl Cache {
     ///
     /// # Errors
     /// If a file can't be read or is damaged.
-    pub fn of(&self, pod: &ContainerId) -> Result<Vec<CachedAttachment>, FileError> {
+    pub(crate) fn of(&self, pod: &ContainerId) -> Result<Vec<CachedAttachment>, FileError> {
         let part = format!("-{pod}-");
         let found = self.read(|name| name.contains(&part))?;
         let mut found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -141,7 +141,7 @@ impl Cache {
     ///
     /// # Errors
     /// If the folder can't be read.
-    pub fn all(&self) -> Result<Vec<CachedAttachment>, FileError> {
+    pub(crate) fn all(&self) -> Result<Vec<CachedAttachment>, FileError> {
         Ok(self.read(|_| true)?.into_iter().flatten().collect())
     }
 

@@ -13,9 +13,10 @@ mod result;
 mod verbs;
 mod whole_network;
 
-pub use cache::{Cache, CachedAttachment};
+pub(crate) use cache::{Cache, CachedAttachment};
 pub use error::{PluginError, PluginFailure};
 pub use invocation::{PluginFolders, Verb};
-pub use result::{CniResult, Dns, Interface, Ip, ResultRoute};
-pub(crate) use verbs::joined;
-pub use verbs::{Attachment, NetnsRef, Runtime};
+pub use result::Dns;
+pub(crate) use result::{CniResult, Interface, Ip, ResultRoute};
+pub use verbs::Runtime;
+pub(crate) use verbs::{Attachment, NetnsRef, joined};

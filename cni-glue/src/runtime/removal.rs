@@ -63,7 +63,11 @@ impl Runtime {
     ///
     /// # Errors
     /// The first.
-    pub fn del(&self, cached: &CachedAttachment, netns: &NetnsRef<'_>) -> Result<(), NetworkError> {
+    pub(crate) fn del(
+        &self,
+        cached: &CachedAttachment,
+        netns: &NetnsRef<'_>,
+    ) -> Result<(), NetworkError> {
         let _lock = self.share(&cached.network_name)?;
         self.del_locked(cached, netns)
     }

@@ -12,7 +12,7 @@ use crate::subnet::IpNet;
 /// The state of a pod in a network.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct CniResult {
+pub(crate) struct CniResult {
     /// The interfaces that were made, on the host and in the pod.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<Interface>,
@@ -43,7 +43,7 @@ fn without_nulls(value: &Value) -> Value {
 /// An interface of a result.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Interface {
+pub(crate) struct Interface {
     /// Its name.
     pub name: String,
     /// Its hardware address, if it has one.
@@ -65,7 +65,7 @@ pub struct Interface {
 
 /// An address of a result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Ip {
+pub(crate) struct Ip {
     /// The address and its network.
     pub address: IpNet,
     /// The way out of the network.
@@ -91,7 +91,7 @@ fn negative_is_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 
 /// A route of a result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ResultRoute {
+pub(crate) struct ResultRoute {
     /// Where it leads.
     pub dst: IpNet,
     /// By way of whom; the address's gateway if it isn't said.
@@ -134,7 +134,7 @@ impl CniResult {
     ///
     /// # Errors
     /// In words.
-    pub fn parse(value: &Value) -> Result<Self, String> {
+    pub(crate) fn parse(value: &Value) -> Result<Self, String> {
         if let Some(version) = value.get("cniVersion").and_then(Value::as_str)
             && !version.is_empty()
         {
@@ -176,7 +176,7 @@ impl CniResult {
     }
 
     /// In the form of that version.
-    pub fn to_value(&self, version: SpecVersion) -> Value {
+    pub(crate) fn to_value(&self, version: SpecVersion) -> Value {
         let mut value = json!(self);
         let Some(object) = value.as_object_mut() else {
             return value;

@@ -21,7 +21,7 @@ use crate::record::Lock;
 
 /// A pod's network namespace, for those who have to be told of it.
 #[derive(Debug)]
-pub struct NetnsRef<'a> {
+pub(crate) struct NetnsRef<'a> {
     /// Where plugins find it; empty if it is gone.
     pub path: &'a str,
     /// The namespace itself.
@@ -32,7 +32,7 @@ pub struct NetnsRef<'a> {
 
 /// A pod on its way into a network or out of it.
 #[derive(Debug)]
-pub struct Attachment<'a> {
+pub(crate) struct Attachment<'a> {
     /// The pod.
     pub container: &'a ContainerId,
     /// The pod's name, if it has one.
@@ -80,7 +80,7 @@ pub(super) struct Call<'a> {
 
 impl Runtime {
     /// What is remembered.
-    pub fn cache(&self) -> Cache {
+    pub(crate) fn cache(&self) -> Cache {
         Cache::new(&self.state)
     }
 
@@ -97,7 +97,7 @@ impl Runtime {
     ///
     /// # Errors
     /// The plugin's, or what kept it from being called.
-    pub fn add(
+    pub(crate) fn add(
         &self,
         list: &NetworkList,
         attachment: &Attachment<'_>,
@@ -184,7 +184,7 @@ impl Runtime {
     ///
     /// # Errors
     /// The plugin's.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         cached: &CachedAttachment,
         netns: &mut NetnsRef<'_>,

@@ -22,7 +22,7 @@ impl Runtime {
     ///
     /// # Errors
     /// The first; the others are tried nevertheless.
-    pub fn gc(
+    pub(crate) fn gc(
         &self,
         list: &NetworkList,
         live: &dyn Fn(&ContainerId) -> bool,

@@ -8,7 +8,7 @@ use cni_glue::NetworkError;
 use cni_glue::config::Networks;
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, sh};
+use crate::lab::{Lab, files, sh};
 use crate::traffic::{serve, tcp};
 
 /// Writes down each call, then answers.
@@ -279,7 +279,7 @@ fn check_gc_and_status_go_to_those_who_know_them() {
     // DEL fails too: it stays remembered, and is tried again.
     let mut a = a;
     lab.attacher.detach(&a.id, Some(&mut a.netns)).unwrap_err();
-    assert_eq!(lab.attacher.runtime.cache().all().unwrap().len(), 1);
+    assert_eq!(files(&lab.attacher.runtime.state.join("results")).len(), 1);
     lab.plugin("one", "");
     lab.end(a);
     lab.wait_for_nothing();
