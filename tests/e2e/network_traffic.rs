@@ -16,7 +16,7 @@ struct Inside {
 
 impl Lab {
     /// Starts a pod that does nothing.
-    fn idle(&self, name: &str, flags: &[&str]) -> Inside {
+    fn inside(&self, name: &str, flags: &[&str]) -> Inside {
         let run = self.host.fairing(["run", "--detach", "--name", name]);
         let run = run
             .args(flags)
@@ -57,7 +57,7 @@ fn exchange(client: &UdpSocket, server: &UdpSocket, to: &str) -> String {
 #[test]
 fn datagrams_go_both_ways_in_both_families() {
     let lab = Lab::new();
-    let pod = lab.idle(
+    let pod = lab.inside(
         "web",
         &["--port=5353:53/udp", "--port=127.0.0.1:5354:53/udp"],
     );
@@ -84,8 +84,8 @@ fn datagrams_go_both_ways_in_both_families() {
 #[test]
 fn pods_see_who_asks() {
     let lab = Lab::new();
-    let pod = lab.idle("web", &["--port=8080:80"]);
-    let other = lab.idle("other", &[]);
+    let pod = lab.inside("web", &["--port=8080:80"]);
+    let other = lab.inside("other", &[]);
     for (outside, host, any, ipv4) in [
         (OUTSIDE, HOST, "0.0.0.0", true),
         (OUTSIDE_V6, HOST_V6, "::", false),
@@ -170,7 +170,7 @@ fn a_restricted_network_is_for_the_host_and_among_themselves() {
     let restricted = "--net=default-restricted";
     let pod = lab.server("web", &[restricted, "--port=8080:80"]);
     let open = lab.server("open", &["--port=8081:80"]);
-    let kin = lab.idle("kin", &[restricted]);
+    let kin = lab.inside("kin", &[restricted]);
     for ipv4 in [true, false] {
         let (outside, host) = match ipv4 {
             true => (OUTSIDE, HOST),
