@@ -1,10 +1,12 @@
 //! A host of its own network, and a computer outside of it.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use harness::{Computer, Host, ImageBuilder, eventually};
+use harness::{Computer, Host, HostBuilder, ImageBuilder, eventually};
 use serde_json::Value;
 
 use crate::stocked::{IMAGE, import};
@@ -26,6 +28,8 @@ pub(crate) struct Lab {
     pub(crate) host: Host,
     pub(crate) machine: Computer,
     pub(crate) outside: Computer,
+    /// What only this host's commands see.
+    files: Option<tempfile::TempDir>,
 }
 
 impl Lab {
@@ -35,6 +39,46 @@ impl Lab {
     }
 
     pub(crate) fn with_image(image: ImageBuilder) -> Self {
+        Self::built(image, Host::builder())
+    }
+
+    /// A host with a file of its own as `/etc/resolv.conf` and, if given, where systemd-resolved keeps the servers
+    /// that it asks.
+    pub(crate) fn with_resolv_conf(resolv_conf: &str, upstream: Option<&str>) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = files.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let own = write("resolv.conf", resolv_conf);
+        let resolved = match upstream {
+            Some(text) => format!(
+                "mkdir -p /run/systemd/resolve; cp {} /run/systemd/resolve/resolv.conf",
+                write("upstream", text)
+            ),
+            None => String::new(),
+        };
+        // The file may be a link into `/run`.
+        let fairing = write(
+            "fairing",
+            &format!(
+                "#!/bin/sh\nexec unshare --mount --propagation private /bin/sh -ec '
+                 mount -t tmpfs fairing-test /run
+                 file=$(readlink -m /etc/resolv.conf); mkdir -p \"${{file%/*}}\"; [ -e \"$file\" ] || : > \"$file\"
+                 mount --bind {own} \"$file\"
+                 {resolved}
+                 exec {} \"$@\"' fairing \"$@\"\n",
+                harness::fairing_binary().display()
+            ),
+        );
+        std::fs::set_permissions(&fairing, Permissions::from_mode(0o755)).unwrap();
+        let mut lab = Self::built(ImageBuilder::busybox(), Host::builder().binary(fairing));
+        lab.files = Some(files);
+        lab
+    }
+
+    fn built(image: ImageBuilder, host: HostBuilder) -> Self {
         let (machine, outside) = (Computer::new(), Computer::new());
         let v4 = |ip: &str| format!("{ip}/24");
         let v6 = |ip: &str| format!("{ip}/64");
@@ -46,13 +90,14 @@ impl Lab {
         machine.sh(&format!(
             "ip route add default via {OUTSIDE}; ip -6 route add default via {OUTSIDE_V6}"
         ));
-        let host = Host::builder().on(&machine).build();
+        let host = host.on(&machine).build();
         host.accept_unsigned();
         import(&host, &image.build(), IMAGE);
         Self {
             host,
             machine,
             outside,
+            files: None,
         }
     }
 
@@ -93,6 +138,19 @@ impl Lab {
         let run = self.host.fairing(["run", "--rm"]).args(flags);
         let run = run.args([IMAGE, "--", "/bin/sh", "-c", script]);
         run.run().ok().stdout
+    }
+
+    /// A script's output, in a pod of one app that runs.
+    #[track_caller]
+    pub(crate) fn within(&self, pod: &str, script: &str) -> String {
+        self.within_app(pod, &[], script)
+    }
+
+    /// A script's output, in an app that runs.
+    #[track_caller]
+    pub(crate) fn within_app(&self, pod: &str, app: &[&str], script: &str) -> String {
+        let enter = self.host.fairing(["enter"]).args(app).args([pod, "--"]);
+        enter.args(["/bin/sh", "-c", script]).run().ok().stdout
     }
 
     /// Stops pods.

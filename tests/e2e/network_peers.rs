@@ -10,19 +10,6 @@ use crate::stocked::{IDLE, IMAGE};
 const LIMIT: Duration = Duration::from_secs(30);
 
 impl Lab {
-    /// A script's output, in a pod of one app that runs.
-    #[track_caller]
-    fn within(&self, pod: &str, script: &str) -> String {
-        self.within_app(pod, &[], script)
-    }
-
-    /// A script's output, in an app that runs.
-    #[track_caller]
-    fn within_app(&self, pod: &str, app: &[&str], script: &str) -> String {
-        let enter = self.host.fairing(["enter"]).args(app).args([pod, "--"]);
-        enter.args(["/bin/sh", "-c", script]).run().ok().stdout
-    }
-
     /// Names of other pods in a pod's file, each once.
     #[track_caller]
     fn found_in(&self, pod: &str, app: &[&str]) -> Vec<String> {
