@@ -17,6 +17,7 @@ mod evidence;
 mod exec_session;
 mod failure;
 mod fetching;
+mod foreign_drops;
 mod handover;
 mod image_choice;
 mod image_collection;

@@ -9,6 +9,7 @@ use image_store::Image;
 use crate::arguments::network::NetworkArguments;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::foreign_drops;
 
 /// How an image names its ports: a label of this prefix and the name, whose value is `PORT[/PROTOCOL]`.
 const PORT_LABEL: &str = "io.fairing.port.";
@@ -110,21 +111,26 @@ impl NetworkFlags {
     }
 }
 
-/// Refuses networks that there are not. The default network is there in any case.
+/// Refuses networks that there are not, and tells of what stops the pods of new ones. The default network is there in any
+/// case, and where a pod was in it before all is told.
 fn require(selection: &Selection, context: &Context) -> Result<(), Failure> {
+    let attacher = context.attacher();
     let is_sure = match selection {
-        Selection::None | Selection::Host | Selection::All => true,
-        Selection::Named(requests) => requests
-            .iter()
-            .all(|request| request.name.as_str() == "default" && request.arguments.is_empty()),
+        Selection::None | Selection::Host => true,
+        Selection::All => false,
+        Selection::Named(requests) => requests.iter().all(|request| {
+            request.name.as_str() == "default"
+                && request.arguments.is_empty()
+                && attacher.is_made(&request.name)
+        }),
     };
     if !is_sure {
-        networks(context)?
-            .select(selection)
-            .map_err(|error| match error {
-                ConfigError::Argument { .. } => usage("--net", &error),
-                other => Failure::Other(other.to_string()),
-            })?;
+        let networks = networks(context)?;
+        let chosen = networks.select(selection).map_err(|error| match error {
+            ConfigError::Argument { .. } => usage("--net", &error),
+            other => Failure::Other(other.to_string()),
+        })?;
+        foreign_drops::warn_the_first(chosen.into_iter().map(|(list, _)| list), context);
     }
     Ok(())
 }

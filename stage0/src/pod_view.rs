@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cni_glue::NetworkError;
 use cni_glue::bandwidth::Bandwidth;
 use cni_glue::ports::PortMapping;
 use cni_glue::status::JoinedNetwork;
@@ -36,7 +37,7 @@ pub(crate) struct PodView {
     /// How much each of its interfaces receives and sends at most.
     pub(crate) bandwidth: Option<Bandwidth>,
     /// Why it is not connected as it should be; only `status` looks.
-    pub(crate) network_failure: Option<String>,
+    pub(crate) network_failure: Option<NetworkFailure>,
     pub(crate) stage1: Option<String>,
     pub(crate) monitor_pid: Option<i32>,
     pub(crate) init_pid: Option<i32>,
@@ -218,6 +219,38 @@ pub(crate) fn vouched(verification: &VerificationRecord) -> String {
         text.push_str(&format!(", rule {prefix:?} of {}", file.display()));
     }
     text
+}
+
+/// Why a pod is not connected as it should be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct NetworkFailure {
+    /// In words.
+    pub(crate) message: String,
+    /// The network whose plugin found it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    /// The plugin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin: Option<String>,
+    /// Its code for what is wrong, if it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u64>,
+}
+
+impl From<&NetworkError> for NetworkFailure {
+    fn from(error: &NetworkError) -> Self {
+        let plugin = match error {
+            NetworkError::Plugin(error) => Some(error),
+            _ => None,
+        };
+        Self {
+            message: error.to_string(),
+            network: plugin.map(|error| error.network.clone()),
+            plugin: plugin.map(|error| error.plugin.clone()),
+            code: plugin.and_then(|error| error.failure.code()),
+        }
+    }
 }
 
 /// In words, which networks a pod was asked to join.

@@ -150,3 +150,53 @@ fn networks_are_configured_used_and_removed() {
     fairing(&["run", "--net=lan", IMAGE]).expect_error(125, &["lan"]);
     lab.expect_traces(&before);
 }
+
+#[test]
+fn another_programs_chain_that_stops_pods_is_named() {
+    let lab = Lab::new();
+    lab.machine.sh(
+        "nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'",
+    );
+    let warning = "warning: the chain `ip filter FORWARD` of another program";
+    let run = |net: &str| {
+        let run = lab.host.fairing(["run", "--rm", net, IMAGE, "--"]);
+        run.arg("/bin/true").run().ok()
+    };
+    for quiet in ["none", "host", "default-restricted"] {
+        let output = run(&format!("--net={quiet}"));
+        assert!(!output.stderr.contains("chain"), "{output}");
+    }
+    // Whoever starts the first pod is told, once; those after it find it where they look for reasons.
+    let first = run("--net=default");
+    assert_eq!(first.stderr.matches(warning).count(), 1, "{first}");
+    let second = run("--net=default");
+    assert!(!second.stderr.contains("chain"), "{second}");
+    let pod = lab.server("web", &[]);
+    for words in [&["network", "list"][..], &["status", &pod]] {
+        let output = lab.host.fairing(words).run().ok();
+        assert_eq!(output.stderr.matches(warning).count(), 1, "{output}");
+    }
+    let other = run("--net=ptp");
+    assert_eq!(other.stderr.matches(warning).count(), 1, "{other}");
+
+    // It is as it says, and what it says helps.
+    let guest = lab.outside.listen(&format!("{OUTSIDE}:7000"));
+    guest.set_nonblocking(true).unwrap();
+    let try_it = format!("nc -w 1 {OUTSIDE} 7000 </dev/null 2>&1; :");
+    assert_eq!(lab.within(&pod, &try_it).matches("welcome").count(), 0);
+    assert!(guest.accept().is_err());
+    guest.set_nonblocking(false).unwrap();
+    for advice in first
+        .stderr
+        .split('`')
+        .filter(|text| text.starts_with("nft "))
+    {
+        lab.machine.sh(advice);
+    }
+    let guest = greet(guest);
+    assert_eq!(lab.pod(&[], &format!("nc {OUTSIDE} 7000")), "welcome\n");
+    guest.join().unwrap();
+    let list = lab.host.fairing(["network", "list"]).run().ok();
+    assert!(!list.stderr.contains("chain"), "{list}");
+    lab.stop(&[&pod]);
+}

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use crate::network_lab::{HOST, Lab, OUTSIDE, fetch, greet};
-use crate::stocked::IMAGE;
+use crate::stocked::{IDLE, IMAGE};
 
 /// Debian's plugins, as a distribution of Kubernetes would have them.
 fn configure(lab: &Lab) {
@@ -68,4 +68,45 @@ fn a_plugin_that_fails_is_named_with_its_own_words() {
         .expect_error(125, &["faulty", "broken", "the cable is cut", "123"]);
     assert!(lab.host.pod_folders().is_empty());
     lab.expect_traces(&before);
+}
+
+#[test]
+fn status_names_the_plugin_that_finds_a_pod_disconnected() {
+    let lab = Lab::new();
+    let flag = lab.host.base().join("cut");
+    let plugin = lab.host.write(
+        "bin/watchful",
+        format!(
+            "#!/bin/sh\n[ \"$CNI_COMMAND\" = VERSION ] && exec echo '{{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"1.0.0\"]}}'\n\
+             [ \"$CNI_COMMAND\" = ADD ] && exec echo '{{\"cniVersion\":\"1.0.0\",\"ips\":[{{\"address\":\"10.9.8.7/24\"}}]}}'\n\
+             [ \"$CNI_COMMAND\" = CHECK ] && [ -e {} ] || exit 0\n\
+             echo '{{\"cniVersion\":\"1.0.0\",\"code\":123,\"msg\":\"the cable is cut\"}}'\nexit 1\n",
+            flag.display()
+        ),
+    );
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
+    lab.host.write(
+        "etc/net.d/watched.conflist",
+        r#"{"cniVersion": "1.0.0", "name": "watched", "plugins": [{"type": "watchful"}]}"#,
+    );
+    let fairing = |words: &[&str]| {
+        let command = lab.host.fairing(words);
+        command.env("CNI_PATH", plugin.parent().unwrap()).run()
+    };
+    let sleep = ["--", "/bin/sh", "-c", IDLE];
+    let run = [&["run", "--detach", "--net=watched", IMAGE], &sleep[..]].concat();
+    let pod = fairing(&run).ok().text().to_owned();
+    let status = ["status", "--format=json", &pod];
+    let well = fairing(&status).ok().json();
+    assert!(well["network-failure"].is_null(), "{well}");
+    std::fs::write(&flag, "").unwrap();
+    let failure = fairing(&status).ok().json()["network-failure"].clone();
+    assert_eq!(failure["network"], "watched");
+    assert_eq!(failure["plugin"], "watchful");
+    assert_eq!(failure["code"], 123);
+    let text = fairing(&["status", &pod]).ok();
+    let line =
+        "network-failure=network watched: plugin watchful: CHECK: the cable is cut (code 123)\n";
+    assert!(text.stdout.contains(line), "{text}");
+    fairing(&["stop", &pod]).ok();
 }

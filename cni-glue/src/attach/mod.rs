@@ -15,7 +15,7 @@ use crate::bandwidth::{self, Bandwidth};
 use crate::builtin::PLUGIN_TYPE;
 use crate::config::{ConfigFolder, NetworkList, NetworkRequest, Networks, Selection};
 use crate::error::NetworkError;
-use crate::id::{ContainerId, InterfaceName};
+use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::names::DnsOptions;
 use crate::netns::Netns;
 use crate::ports::{self, HeldPorts, PortError, PortMapping, Reservations};
@@ -261,9 +261,15 @@ impl Attacher {
         Ok(())
     }
 
+    /// Whether a network was made, if it is a built-in one: the first pod in it makes it.
+    pub fn is_made(&self, network: &NetworkName) -> bool {
+        crate::builtin::is_made(&self.runtime.state, network)
+    }
+
     /// Chains of other programs, as `FAMILY TABLE CHAIN`, that drop what passes through this host unless a rule of
     /// theirs lets it pass. Pods of built-in networks may then reach nobody: a packet is dropped if any chain drops
-    /// it, and those chains are not ours to change.
+    /// it, and those chains are not ours to change. A table with a rule that speaks of our links isn't named: somebody
+    /// has thought of pods.
     ///
     /// # Errors
     /// If the kernel can't be asked.

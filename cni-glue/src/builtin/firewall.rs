@@ -293,6 +293,6 @@ pub(super) fn has_ports(
 /// of built-in networks may reach nobody, and it is theirs to be changed.
 pub(crate) fn foreign_drops() -> Result<Vec<String>, NetworkError> {
     open()?
-        .dropping_forward_chains(TABLE)
+        .dropping_forward_chains(TABLE, super::LINK_PREFIX)
         .map_err(NetworkError::at("read the rules of others"))
 }

@@ -24,7 +24,7 @@ pub(crate) use firewall::foreign_drops;
 pub(crate) use firewall::forget_ports;
 pub(crate) use lease::Leases;
 pub use lease::Peer;
-pub(crate) use network::made;
+pub(crate) use network::{is_made, made};
 pub(crate) use sweep::sweep;
 pub(crate) use verbs::{Builtin, Membership};
 
@@ -50,6 +50,15 @@ const READY_MADE: [&str; 4] = [
         "mode": "ptp", "capabilities": {"portMappings": true, "ips": true, "mac": true, "bandwidth": true}}]}"#,
 ];
 
+/// Whether pods of a network reach the outside only through the chains of this host that see what is forwarded.
+pub fn is_forwarded(list: &NetworkList) -> bool {
+    let mut own = list.plugins.iter().filter(|p| p.kind == PLUGIN_TYPE);
+    own.any(|plugin| {
+        BuiltinConfig::parse(&list.name, &plugin.fields)
+            .is_ok_and(|config| config.mode != Mode::Macvlan && !config.restricted)
+    })
+}
+
 /// The ready-made networks, by name.
 pub(crate) fn networks() -> impl Iterator<Item = NetworkList> {
     // A test reads them all.
@@ -71,6 +80,8 @@ mod tests {
             assert_eq!(plugin.kind, PLUGIN_TYPE);
             BuiltinConfig::parse(&list.name, &plugin.fields).unwrap();
             assert!(plugin.can("bandwidth"), "{}", list.name);
+            let forwarded = ["default", "ptp"].contains(&list.name.as_str());
+            assert_eq!(is_forwarded(&list), forwarded, "{}", list.name);
         }
     }
 }

@@ -279,6 +279,11 @@ impl Network {
     }
 }
 
+/// Whether a built-in network was made.
+pub(crate) fn is_made(state: &Path, name: &NetworkName) -> bool {
+    record_path(state, name).exists()
+}
+
 /// The built-in networks that were made, with the settings that they were made of.
 pub(crate) fn made(state: &Path) -> Result<Vec<(NetworkName, BuiltinConfig)>, NetworkError> {
     let networks = Network::all(state)?;

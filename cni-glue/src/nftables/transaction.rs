@@ -22,6 +22,7 @@ const DELTABLE: u16 = 2;
 const NEWCHAIN: u16 = 3;
 const GETCHAIN: u16 = 4;
 const NEWRULE: u16 = 6;
+const GETRULE: u16 = 7;
 const NEWSET: u16 = 9;
 const NEWSETELEM: u16 = 12;
 const GETSETELEM: u16 = 13;
@@ -327,11 +328,15 @@ impl Nftables {
     }
 
     /// Chains of others that forwarded packets come through and that drop what no rule of theirs lets pass, as
-    /// `FAMILY TABLE CHAIN`.
-    pub(crate) fn dropping_forward_chains(&mut self, own: &str) -> Result<Vec<String>, Refused> {
+    /// `FAMILY TABLE CHAIN`; but for tables with a rule that speaks of `links`.
+    pub(crate) fn dropping_forward_chains(
+        &mut self,
+        own: &str,
+        links: &str,
+    ) -> Result<Vec<String>, Refused> {
         let mut batch = Batch::default();
         batch.push(kind(GETCHAIN), NLM_F_DUMP, &header(0), |_| ());
-        self.0.collect(&batch, |message| {
+        let found = self.0.collect(&batch, |message| {
             let family = message.payload.first().copied().unwrap_or_default();
             let attributes = message.payload.get(4..).unwrap_or_default();
             let number = |bytes: Option<&[u8]>| {
@@ -343,14 +348,37 @@ impl Nftables {
             let policy = number(attribute(attributes, 5));
             let table = attribute(attributes, 1).map(text).unwrap_or_default();
             let chain = attribute(attributes, 3).map(text).unwrap_or_default();
-            let family = match family {
+            let word = match family {
                 1 => "inet",
                 2 => "ip",
                 10 => "ip6",
                 _ => return None,
             };
             let drops = hook == Some(super::ruleset::FORWARD) && policy == Some(0) && table != own;
-            drops.then(|| format!("{family} {table} {chain}"))
-        })
+            let name = format!("{word} {table} {chain}");
+            drops.then(|| (family, table.to_owned(), name))
+        })?;
+        let mut dropping = Vec::new();
+        for (family, table, name) in found {
+            if !self.speaks_of(family, &table, links)? {
+                dropping.push(name);
+            }
+        }
+        Ok(dropping)
+    }
+
+    /// Whether some rule of a table has that text in it, such as the beginning of an interface's name.
+    fn speaks_of(&mut self, family: u8, table: &str, text: &str) -> Result<bool, Refused> {
+        let mut batch = Batch::default();
+        batch.push(kind(GETRULE), NLM_F_DUMP, &header(family), |a| {
+            a.text(1, table);
+        });
+        let found = self.0.collect(&batch, |message| {
+            let mut windows = message.payload.windows(text.len());
+            windows
+                .any(|window| window == text.as_bytes())
+                .then_some(())
+        })?;
+        Ok(!found.is_empty())
     }
 }

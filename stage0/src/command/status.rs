@@ -12,7 +12,11 @@ use crate::arguments::{Format, duration};
 use crate::connection::{connect_when_up, live_status};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::pod_view::{PodView, ended, given_up, look, port_in_words, selected, vouched};
+use crate::foreign_drops;
+use crate::network_settings::networks;
+use crate::pod_view::{
+    NetworkFailure, PodView, ended, given_up, look, port_in_words, selected, vouched,
+};
 use crate::{ending, output};
 
 /// Arguments of `status`.
@@ -85,19 +89,23 @@ fn view(context: &Context, entry: &PodEntry) -> Result<Option<PodView>, Failure>
         && !view.networks.is_empty()
     {
         view.network_failure = network_failure(context, view.uuid, live.init_pid);
+        if let Ok(networks) = networks(context) {
+            let joined = view.networks.iter().map(|network| &network.name);
+            foreign_drops::warn(joined.filter_map(|name| networks.get(name)), context);
+        }
     }
     Ok(view)
 }
 
 /// What the networks' plugins say is missing.
-fn network_failure(context: &Context, uuid: pod::PodUuid, init_pid: i32) -> Option<String> {
+fn network_failure(context: &Context, uuid: pod::PodUuid, init_pid: i32) -> Option<NetworkFailure> {
     let attacher = context.attacher();
     // A pod that ends meanwhile lacks nothing.
     let path = format!("/proc/{init_pid}/ns/net");
     let mut netns = cni_glue::Netns::open(std::path::Path::new(&path)).ok()?;
     let container = pod::network::container(uuid).ok()?;
     let failure = attacher.check(&container, &mut netns).err()?;
-    Some(failure.to_string())
+    Some(NetworkFailure::from(&failure))
 }
 
 /// `key=value` lines.
@@ -153,7 +161,7 @@ fn lines(view: &PodView) -> String {
         line("bandwidth", bandwidth.to_string());
     }
     if let Some(failure) = &view.network_failure {
-        line("network-failure", failure.clone());
+        line("network-failure", failure.message.clone());
     }
     if !view.insecure_options.is_empty() {
         line("insecure-options", given_up(&view.insecure_options));

@@ -8,6 +8,7 @@ use crate::arguments::Format;
 use crate::command::Subcommand;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::foreign_drops;
 use crate::network_settings::networks;
 use crate::output;
 use crate::table::Table;
@@ -38,6 +39,7 @@ impl Subcommand for List {
         for broken in networks.broken() {
             output::warn(&broken.to_string());
         }
+        foreign_drops::warn(networks.lists(), context);
         let rows: Vec<Row> = networks
             .lists()
             .iter()
