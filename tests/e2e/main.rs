@@ -37,6 +37,7 @@ mod kill;
 mod layer_bombs;
 mod names;
 mod network;
+mod network_attacks;
 mod network_bandwidth;
 mod network_dns;
 mod network_failures;

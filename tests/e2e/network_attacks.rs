@@ -1,0 +1,89 @@
+//! What a hostile app tries on its network.
+
+use crate::network_lab::Lab;
+use crate::stocked::IMAGE;
+
+#[test]
+fn root_of_an_app_can_not_be_somebody_else_on_its_network() {
+    let lab = Lab::new();
+    let pod = lab.server("victim", &[]);
+    let victim = lab.address("victim", true);
+    let victim_v6 = lab.address("victim", false);
+    // Another's address or hardware address, other ways, answers for others, raw packets, another's settings.
+    let attempts = [
+        format!("ip addr add {victim}/16 dev eth0"),
+        format!("ip addr add {victim_v6}/64 dev eth0"),
+        "ip link set eth0 down".to_owned(),
+        "ip link set eth0 address 02:00:00:00:00:01".to_owned(),
+        "ip link set eth0 promisc on".to_owned(),
+        "ip link add dummy0 type dummy".to_owned(),
+        format!("ip route add 192.0.2.99 via {victim}"),
+        format!("ip neigh add {victim} lladdr 02:00:00:00:00:01 dev eth0"),
+        format!("arping -c 1 -w 1 -I eth0 {victim}"),
+        format!("arping -U -c 1 -w 1 -I eth0 {victim}"),
+        format!("ping -c 1 -W 1 {victim}"),
+        "echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind".to_owned(),
+        "echo 1 > /proc/sys/net/ipv6/conf/eth0/forwarding".to_owned(),
+    ];
+    let script: String = attempts
+        .iter()
+        .map(|attempt| format!("({attempt}) >/dev/null 2>&1 && echo 'done: {attempt}'\n"))
+        .collect();
+    let script = format!("{script}nc {victim} 80 </dev/null && echo reached");
+    assert_eq!(lab.pod(&[], &script), "reached\n");
+    lab.stop(&[&pod]);
+}
+
+#[test]
+fn a_networks_configuration_leads_to_no_other_file() {
+    let lab = Lab::new();
+    for (file, text, reason) in [
+        (
+            "a.conf",
+            r#"{"cniVersion": "1.0.0", "name": "a", "type": "../../bin/sh"}"#,
+            "\"../../bin/sh\" is no file name",
+        ),
+        (
+            "b.conf",
+            r#"{"cniVersion": "1.0.0", "name": "../../b", "type": "bridge"}"#,
+            "is no network name",
+        ),
+        (
+            "c.conf",
+            r#"{"cniVersion": "1.0.0", "name": "c; drop", "type": "fairing-cni"}"#,
+            "is no network name",
+        ),
+    ] {
+        // What the administrator wrote has to be right; among others' files, the rest goes on.
+        let path = lab.host.write(format!("etc/net.d/{file}"), text);
+        let list = lab.host.fairing(["network", "list"]);
+        list.run().expect_error(125, &[file, reason]);
+        std::fs::rename(&path, lab.host.write(format!("cni/{file}"), "")).unwrap();
+        let list = lab.host.fairing(["network", "list"]).run().ok();
+        assert!(list.stdout.contains("default"), "{list}");
+        assert!(
+            list.stderr.contains(file) && list.stderr.contains(reason),
+            "{list}"
+        );
+        lab.pod(&[], "true");
+        std::fs::remove_file(lab.host.base().join("cni").join(file)).unwrap();
+    }
+}
+
+#[test]
+fn what_a_plugin_says_of_names_breaks_no_file() {
+    let lab = Lab::new();
+    lab.script(
+        "liar",
+        r#"[ $CNI_COMMAND = DEL ] || printf '%s' '{"cniVersion": "1.0.0", "dns": {
+            "nameservers": ["192.0.2.53\nnameserver 6.6.6.6", "192.0.2.54"], "domain": "a\nnameserver 6.6.6.7",
+            "search": ["b c", "good.example"], "options": ["d\noptions e", "ndots:2"]}}'"#,
+    );
+    let run = lab.host.fairing(["run", "--rm", "--net=liar"]);
+    let run = run.env("CNI_PATH", lab.host.base().join("bin"));
+    let run = run.args([IMAGE, "--exec", "/bin/cat", "--", "/etc/resolv.conf"]);
+    assert_eq!(
+        run.run().ok().stdout,
+        "nameserver 192.0.2.54\nsearch good.example\noptions ndots:2\n"
+    );
+}
