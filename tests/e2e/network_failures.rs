@@ -181,6 +181,14 @@ fn what_a_plugin_does_not_take_back_is_told_and_gc_tries_again() {
         fixed.display()
     );
     lab.script("broken", &script);
+    // It doesn't read what it is told, which is more than a pipe takes.
+    let filler = "x".repeat(200_000);
+    lab.host.write(
+        "cni/broken.conflist",
+        format!(
+            r#"{{"cniVersion": "1.0.0", "name": "broken", "plugins": [{{"type": "broken", "filler": "{filler}"}}]}}"#
+        ),
+    );
     let run = lab.run(&["--net=broken"]).run();
     run.expect_error(
         125,

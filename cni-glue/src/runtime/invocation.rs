@@ -1,7 +1,8 @@
 //! One call of one plugin's program.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{PidfdFlags, pidfd_open};
 use serde::Deserialize;
 
@@ -104,7 +106,7 @@ pub(super) fn call(
     };
     let mut command = Command::new(program);
     command
-        .stdin(Stdio::piped())
+        .stdin(prepared(input).map_err(failed)?)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .current_dir("/")
@@ -127,7 +129,7 @@ pub(super) fn call(
         child: sys::start_alone(&mut command).spawn().map_err(failed)?,
         reaped: false,
     };
-    let talked = running.talk(input, limits).map_err(failed)?;
+    let talked = running.talk(limits).map_err(failed)?;
     let (status, talk) = match talked {
         Talked::ToTheEnd(status, talk) => (status, talk),
         Talked::Late => return Err(PluginFailure::Timeout(limits.timeout)),
@@ -218,16 +220,14 @@ impl Running {
         Ok(status)
     }
 
-    /// Writes `input` and reads until the plugin has ended.
-    fn talk(&mut self, input: &[u8], limits: Limits<'_>) -> io::Result<Talked> {
+    /// Reads until the plugin has ended.
+    fn talk(&mut self, limits: Limits<'_>) -> io::Result<Talked> {
         let deadline = Instant::now() + limits.timeout;
         let pid = rustix::process::Pid::from_child(&self.child);
         let ended = pidfd_open(pid, PidfdFlags::empty())?;
-        let mut stdin = self.child.stdin.take();
         let mut stdout = self.child.stdout.take();
         let mut stderr = self.child.stderr.take();
         for fd in [
-            stdin.as_ref().map(AsFd::as_fd),
             stdout.as_ref().map(AsFd::as_fd),
             stderr.as_ref().map(AsFd::as_fd),
         ]
@@ -236,7 +236,6 @@ impl Running {
         {
             fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
-        let mut rest = input;
         let mut talk = Talk::default();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -246,7 +245,6 @@ impl Running {
             let mut fds = vec![PollFd::new(&ended, PollFlags::IN)];
             let interrupt = limits.interrupt.as_ref();
             fds.extend(interrupt.map(|fd| PollFd::new(fd, PollFlags::IN)));
-            fds.extend(stdin.as_ref().map(|fd| PollFd::new(fd, PollFlags::OUT)));
             fds.extend(stdout.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
             fds.extend(stderr.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
             let limit = Timespec {
@@ -263,9 +261,6 @@ impl Running {
             drop(fds);
             if !over && second && interrupt.is_some() {
                 return Ok(Talked::Interrupted);
-            }
-            if !feed(&mut stdin, &mut rest)? {
-                stdin = None;
             }
             if !drain(&mut stdout, &mut talk.answer, LONGEST_ANSWER)? {
                 stdout = None;
@@ -285,22 +280,12 @@ impl Running {
     }
 }
 
-/// Writes what can be written. Whether there is more to write.
-fn feed(stream: &mut Option<impl Write + AsRawFd>, rest: &mut &[u8]) -> io::Result<bool> {
-    let Some(stream) = stream else {
-        return Ok(false);
-    };
-    while !rest.is_empty() {
-        match stream.write(rest) {
-            Ok(written) => *rest = rest.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            // It doesn't want to know.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(false)
+/// All that a plugin is told, as a file in memory: who doesn't read it breaks no pipe, and with it this process.
+fn prepared(input: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("cni", MemfdFlags::CLOEXEC)?);
+    file.write_all(input)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Reads what there is, and keeps a little more than `most` of it. Whether there may be more: of one that writes
