@@ -238,12 +238,11 @@ impl Lab {
     pub(crate) fn leftovers(&self) -> Vec<String> {
         let mut left: Vec<String> = Vec::new();
         for link in sh("ip -o link").lines() {
+            // Its name alone: whether it has a carrier is told some time later.
             let name = link.split_whitespace().nth(1).unwrap_or_default();
-            if !matches!(
-                name.split(['@', ':']).next(),
-                Some("lo" | "uplink" | "ifb0" | "ifb1")
-            ) {
-                left.push(format!("link {link}"));
+            let name = name.split(['@', ':']).next().unwrap_or_default();
+            if !matches!(name, "lo" | "uplink" | "ifb0" | "ifb1") {
+                left.push(format!("link {name}"));
             }
         }
         left.extend(
