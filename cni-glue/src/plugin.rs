@@ -12,8 +12,8 @@ use crate::foreign;
 use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::netns::Netns;
 use crate::ports::{PortMapping, Reservations};
-use crate::record::Lock;
-use crate::runtime::{CniResult, Runtime};
+use crate::record::{FileError, Lock};
+use crate::runtime::{CniResult, HELD_LOCK, Runtime};
 
 /// Where state is kept unless the configuration's `stateDir` says otherwise: with that of this project's own pods,
 /// since bridges and rules are the host's, and there is one of each.
@@ -145,9 +145,15 @@ fn carry_out(variables: Variables<'_>, input: &[u8]) -> Result<Option<Value>, Fa
         config: &config,
     };
     let lock = Runtime::lock_path(state, name);
+    // A plugin of that network may have called this one: then the runtime waits for both.
+    let is_held = variables(HELD_LOCK).is_some_and(|held| Path::new(&held) == lock);
+    let locked = |lock: fn(&Path) -> Result<Lock, FileError>, path: &Path| {
+        let held = (!is_held).then(|| lock(path)).transpose();
+        held.map_err(NetworkError::from)
+    };
     match command.as_str() {
         "GC" => {
-            let _lock = Lock::exclusive(&lock).map_err(NetworkError::from)?;
+            let _lock = locked(Lock::exclusive, &lock)?;
             gc(&network, &input.valid)?;
             return Ok(None);
         }
@@ -158,7 +164,7 @@ fn carry_out(variables: Variables<'_>, input: &[u8]) -> Result<Option<Value>, Fa
         _ => (),
     }
     let call = Call::parse(variables, &input.runtime_config)?;
-    let _lock = Lock::shared(&lock).map_err(NetworkError::from)?;
+    let _lock = locked(Lock::shared, &lock)?;
     match command.as_str() {
         "ADD" => {
             let previous = previous(&input)?;

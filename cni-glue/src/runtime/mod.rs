@@ -20,3 +20,7 @@ pub use result::Dns;
 pub(crate) use result::{CniResult, Interface, Ip, ResultRoute};
 pub use verbs::Runtime;
 pub(crate) use verbs::{Attachment, NetnsRef, joined};
+
+/// The variable that names the lock which is held while plugins run: one of them may call the program `fairing-cni`,
+/// which would wait for it.
+pub(crate) const HELD_LOCK: &str = "FAIRING_NETWORK_LOCK";

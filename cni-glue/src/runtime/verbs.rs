@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::HELD_LOCK;
 use super::cache::{Cache, CachedAttachment};
 use super::chain;
 use super::error::{PluginError, PluginFailure};
@@ -286,6 +287,10 @@ impl Runtime {
         let mut environment: Vec<(&str, OsString)> = vec![
             ("CNI_COMMAND", verb.as_str().into()),
             ("CNI_PATH", self.plugins.joined()),
+            (
+                HELD_LOCK,
+                Self::lock_path(&self.state, &call.list.name).into_os_string(),
+            ),
         ];
         if let Some(attachment) = call.attachment {
             environment.extend([

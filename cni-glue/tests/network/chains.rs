@@ -8,7 +8,7 @@ use cni_glue::NetworkError;
 use cni_glue::config::Networks;
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, files, sh};
+use crate::lab::{HOST_V4, Lab, OUTSIDE_V4, files, sh};
 use crate::traffic::{serve, tcp};
 
 /// Writes down each call, then answers.
@@ -339,6 +339,34 @@ fn a_plugin_that_delegates_as_flannel_does() {
     assert!(tcp(&lab.outside, crate::lab::HOST_V4, 8080).starts_with("a "));
     lab.end(pod);
     sh("ip link del cni0");
+    lab.wait_for_nothing();
+}
+
+#[test]
+fn a_plugin_that_calls_a_built_in_network_does_not_wait_for_its_caller() {
+    let lab = Lab::new();
+    serve(&lab.outside, 80, "outside");
+    let program = env!("CARGO_BIN_EXE_fairing-cni");
+    lab.plugin(
+        "delegating",
+        &format!(r#"printf '%s' "$input" | "{program}""#),
+    );
+    let state = lab.attacher.runtime.state.display().to_string();
+    let plugins = json!([{"type": "delegating", "bridge": "fairing7", "stateDir": state}]);
+    lab.configure("cni/10-n.conflist", &list("1.1.0", plugins));
+    let pod = lab.pod("a", &["n"], &[]);
+    assert_eq!(
+        tcp(&pod.netns, OUTSIDE_V4, 80),
+        format!("outside {HOST_V4}")
+    );
+    lab.gc(&[&pod]);
+    assert_eq!(
+        tcp(&pod.netns, OUTSIDE_V4, 80),
+        format!("outside {HOST_V4}")
+    );
+    lab.end(pod);
+    lab.gc(&[]);
+    assert!(lab.order().contains(&"delegating GC".into()));
     lab.wait_for_nothing();
 }
 
