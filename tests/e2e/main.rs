@@ -48,6 +48,7 @@ mod network_peers;
 mod network_plugins;
 mod network_ports;
 mod network_traffic;
+mod older_kernel;
 mod other_tools;
 mod prepare;
 mod push;

@@ -32,7 +32,9 @@ impl GuestKernel {
             .last()
             .expect("there is no kernel: run tests/prepare-machine");
         let name = package.file_stem().expect("a file name").to_string_lossy();
-        let folder = repository().join("target/images").join(&*name);
+        let folder = repository()
+            .join("target/images")
+            .join(format!("{name}-modules"));
         if !folder.exists() {
             unpack(package, &folder);
         }
@@ -101,7 +103,10 @@ fn depends(module: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Takes the kernel and the modules of its filesystems out of the package, all into one folder.
+/// Parts of the kernel whose modules are taken.
+const PARTS: [&str; 4] = ["fs", "net", "lib", "drivers/net"];
+
+/// Takes the kernel and the modules of its filesystems and networks out of the package, all into one folder.
 fn unpack(package: &Path, folder: &Path) {
     let above = folder.parent().expect("a folder above");
     fs::create_dir_all(above).expect("target/images");
@@ -117,7 +122,8 @@ fn unpack(package: &Path, folder: &Path) {
         let mut entry = entry.expect("an entry of the package");
         let path = entry.path().expect("a path").into_owned();
         let text = path.to_string_lossy();
-        let module = text.contains("/kernel/fs/") && text.ends_with(".ko");
+        let part = text.split_once("/kernel/").map_or("", |(_, path)| path);
+        let module = text.ends_with(".ko") && PARTS.iter().any(|one| part.starts_with(one));
         if !(module || named(&path, "vmlinuz")) {
             continue;
         }

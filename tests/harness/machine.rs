@@ -91,13 +91,17 @@ impl Machine {
     /// If it is not off after `limit`; the message holds what it has written so far.
     pub fn run(mut self, limit: Duration) -> Output {
         let kernel = GuestKernel::find();
-        let mut number = 0;
+        let mut files = Vec::new();
         for module in &self.modules {
             for file in kernel.module(module) {
-                let path = format!("modules/{number:03}.ko");
-                self.initramfs.copy(&file, &path).expect("a kernel module");
-                number += 1;
+                if !files.contains(&file) {
+                    files.push(file);
+                }
             }
+        }
+        for (number, file) in files.iter().enumerate() {
+            let path = format!("modules/{number:03}.ko");
+            self.initramfs.copy(file, &path).expect("a kernel module");
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let initramfs = folder.path().join("initramfs");
