@@ -1,7 +1,6 @@
 //! What plugins are told, in which order, and what becomes of those that fail: with plugins made of a few lines of
 //! shell.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use cni_glue::NetworkError;
@@ -10,43 +9,6 @@ use serde_json::{Value, json};
 
 use crate::lab::{HOST_V4, Lab, OUTSIDE_V4, files, sh};
 use crate::traffic::{serve, tcp};
-
-/// Writes down each call, then answers.
-const RECORDING: &str = r#"#!/bin/sh
-input=$(cat)
-name=${0##*/}
-printf '{"plugin": "%s", "command": "%s", "ifname": "%s", "netns": "%s", "args": "%s", "input": %s}\n' \
-    "$name" "$CNI_COMMAND" "$CNI_IFNAME" "$CNI_NETNS" "$CNI_ARGS" "${input:-null}" >> "${0%/*}/../calls"
-"#;
-
-impl Lab {
-    /// A plugin that writes down each call, and answers as the lines of shell in `then` say.
-    fn plugin(&self, name: &str, then: &str) {
-        let path = self.folder.path().join("bin").join(name);
-        self.configure(&format!("bin/{name}"), &format!("{RECORDING}{then}\n"));
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn calls(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.folder.path().join("calls")).unwrap_or_default();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    /// `PLUGIN COMMAND` of each call.
-    fn order(&self) -> Vec<String> {
-        let word = |call: &Value, key: &str| call[key].as_str().unwrap().to_owned();
-        self.calls()
-            .iter()
-            .map(|c| format!("{} {}", word(c, "plugin"), word(c, "command")))
-            .collect()
-    }
-
-    fn forget_calls(&self) {
-        std::fs::remove_file(self.folder.path().join("calls")).unwrap();
-    }
-}
 
 const ANSWER: &str = r#"[ "$CNI_COMMAND" != ADD ] || printf '{"cniVersion": "%s", "ips": [{"address": "10.9.0.5/24"}]}' "$VERSION""#;
 
