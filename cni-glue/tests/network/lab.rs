@@ -190,7 +190,8 @@ impl Lab {
         self.start((id, net, ports), None, live)
     }
 
-    fn start(
+    /// As [`Self::pod_beside`], with limits too.
+    pub(crate) fn start(
         &self,
         (id, net, ports): (&str, &[&str], &[&str]),
         bandwidth: Option<Bandwidth>,

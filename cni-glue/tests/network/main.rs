@@ -17,6 +17,7 @@ mod exclusive;
 mod full;
 mod lab;
 mod many;
+mod orchestrators;
 mod other;
 mod ports;
 mod pretence;
