@@ -1,6 +1,7 @@
 //! What can go wrong with a pod's network.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 
@@ -48,6 +49,29 @@ pub enum NetworkError {
         network: String,
         /// What is wrong, and with what.
         reason: String,
+    },
+    /// What is kept of a built-in network can't be read, and pods may be in it.
+    #[error(
+        "network {network}: {} is damaged: {reason}; stop the pods that are in the network, then `fairing network gc` \
+         removes what is left of it, and the next pod makes it anew",
+        path.display()
+    )]
+    DamagedNetwork {
+        /// Which network.
+        network: String,
+        /// The file.
+        path: PathBuf,
+        /// In what way.
+        reason: String,
+    },
+    /// What was remembered of a pod that is gone couldn't be read, and it is unknown which network that was.
+    #[error(
+        "{damage}; it belonged to a pod that is gone, and was removed: what plugins still hold of that pod, they \
+         give back only by themselves"
+    )]
+    LostAttachment {
+        /// Of which file, and in what way.
+        damage: FileError,
     },
     /// No address is left.
     #[error(

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Attacher, IsLive};
 use crate::builtin::{self, BuiltinConfig};
-use crate::config::{NetworkList, Networks};
 use crate::error::NetworkError;
 use crate::id::{ContainerId, NetworkName};
 use crate::record;
@@ -41,13 +40,8 @@ impl Attacher {
         let mut errors = Vec::new();
         let mut seen: BTreeSet<NetworkName> = BTreeSet::new();
         // With a configuration that can't be read, what is remembered will do.
-        let lists: Vec<NetworkList> = match Networks::load(&self.folders) {
-            Ok(networks) => networks.lists().to_vec(),
-            Err(error) => {
-                errors.push(error.into());
-                builtin::networks().collect()
-            }
-        };
+        let (lists, unreadable) = self.lists();
+        errors.extend(unreadable);
         for list in &lists {
             seen.insert(list.name.clone());
             let before = self.dead_addresses(&list.name, live);
@@ -59,22 +53,37 @@ impl Attacher {
                 Err(error) => errors.push(error),
             }
         }
-        match self.runtime.cache().damages() {
-            Ok(damages) => errors.extend(damages.into_iter().map(NetworkError::from)),
+        match self.runtime.cache().damaged() {
+            Ok(damaged) => {
+                // That of a pod that lives is seen to at its end.
+                let dead = damaged.into_iter();
+                for one in dead.filter(|damaged| !mentions_live(&damaged.name, live)) {
+                    match self.leave_damaged(one, &lists) {
+                        Ok(()) => report.attachments += 1,
+                        Err(error) => errors.push(error),
+                    }
+                }
+            }
             Err(error) => errors.push(error.into()),
         }
-        let mut steps = || -> Result<(), NetworkError> {
-            self.gc_unconfigured(&seen, live, &mut report, &mut errors)?;
-            report.ports += self.reservations().release_dead(live)?;
-            report.files += self.gc_files(live)?;
-            let live_name = |name: &str| name.parse().is_ok_and(|container| live(&container));
-            let (links, rules) = builtin::sweep(&self.runtime.state, &live_name)?;
-            report.links += links;
-            report.rules += rules;
-            Ok(())
-        };
-        let outcome = steps();
-        errors.extend(outcome.err());
+        let live_name = |name: &str| name.parse().is_ok_and(|container| live(&container));
+        let unconfigured = self.gc_unconfigured(&seen, live, &mut report, &mut errors);
+        errors.extend(unconfigured.err());
+        match self.reservations().release_dead(live) {
+            Ok(ports) => report.ports += ports,
+            Err(error) => errors.push(error.into()),
+        }
+        match self.gc_files(live) {
+            Ok(files) => report.files += files,
+            Err(error) => errors.push(error),
+        }
+        match builtin::sweep(&self.runtime.state, &live_name) {
+            Ok((links, rules)) => {
+                report.links += links;
+                report.rules += rules;
+            }
+            Err(error) => errors.push(error),
+        }
         (report, errors)
     }
 
@@ -106,8 +115,11 @@ impl Attacher {
         }
         for (name, config) in builtin::made(&self.runtime.state)? {
             if !configured.contains(&name) {
-                report.addresses += self.dead_addresses(&name, live);
-                self.gc_made(&name, &config, live)?;
+                let before = self.dead_addresses(&name, live);
+                match self.gc_made(&name, &config, live) {
+                    Ok(()) => report.addresses += before,
+                    Err(error) => errors.push(error),
+                }
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! A pod and all of its networks: put in, looked at, taken out; and what dead pods left, cleared.
 
+mod damaged;
 mod gc;
 mod namespace_mount;
 mod peers;
@@ -214,7 +215,7 @@ impl Attacher {
         wanted: impl Fn(&CachedAttachment) -> bool,
     ) -> Result<(), NetworkError> {
         let mount = self.mount(container);
-        let attachments = self.runtime.cache().of(container)?;
+        let (attachments, damaged) = self.runtime.cache().of_and_damaged(container)?;
         let path = mount.path_if_there();
         let dying = netns.is_some();
         let netns = NetnsRef {
@@ -229,10 +230,17 @@ impl Attacher {
                 false => self.runtime.del_of_dead(cached, netns.path),
             });
         }
+        let is_damaged = !damaged.is_empty();
+        if is_damaged {
+            let (lists, _) = self.lists();
+            for one in damaged {
+                first = first.and(self.leave_damaged(one, &lists));
+            }
+        }
         // One of which nothing is remembered was interrupted early on.
         let has_ports =
             |cached: &CachedAttachment| cached.capability_args.contains_key("portMappings");
-        if attachments.is_empty() || attachments.iter().any(has_ports) {
+        if attachments.is_empty() || is_damaged || attachments.iter().any(has_ports) {
             first = first.and(self.reservations().release(container).map_err(Into::into));
         }
         if first.is_ok() && path.is_some() && attachments.iter().all(wanted) {

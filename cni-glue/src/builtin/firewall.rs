@@ -7,9 +7,9 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::network::{Network, setup_lock};
+use super::network::{Network, is_any_made, setup_lock};
 use crate::error::NetworkError;
-use crate::id::ContainerId;
+use crate::id::{ContainerId, NetworkName};
 use crate::netlink::conntrack;
 use crate::nftables::elements::Element;
 use crate::nftables::{self, Nftables, TABLE, Transaction};
@@ -21,6 +21,17 @@ const PORT_MAPS: [&str; 4] = [
     nftables::PORTS_V4_AT,
     nftables::PORTS_V6_ANY,
     nftables::PORTS_V6_AT,
+];
+
+/// What networks own elements of.
+const NETWORK_SETS: [&str; 7] = [
+    nftables::SUBNETS_V4,
+    nftables::SUBNETS_V6,
+    nftables::ROUTED_V4,
+    nftables::ROUTED_V6,
+    nftables::WITHIN_V4,
+    nftables::WITHIN_V6,
+    nftables::RESTRICTED,
 ];
 
 fn open() -> Result<Nftables, NetworkError> {
@@ -139,7 +150,7 @@ pub(super) fn remove_network(state: &Path, network: &Network) -> Result<(), Netw
     let mut transaction = Transaction::on(TABLE);
     let there = nftables.table(TABLE);
     let there = there.map_err(NetworkError::at("look at the table of rules"))?;
-    if there.is_some() && Network::all(state)?.is_empty() {
+    if there.is_some() && !is_any_made(state)? {
         transaction.delete_table();
     } else {
         for (set, elements) in of_network(network) {
@@ -147,6 +158,26 @@ pub(super) fn remove_network(state: &Path, network: &Network) -> Result<(), Netw
             if !missing(&mut nftables, set, &elements)? {
                 transaction.remove(set, &elements);
             }
+        }
+    }
+    nftables
+        .commit(transaction)
+        .map_err(NetworkError::at("change the table of rules"))
+}
+
+/// As [`remove_network`], of one of which no more is known than its name.
+pub(super) fn remove_owner(state: &Path, name: &NetworkName) -> Result<(), NetworkError> {
+    let mut nftables = open()?;
+    let mut transaction = Transaction::on(TABLE);
+    if !is_there(&mut nftables)? {
+        return Ok(());
+    }
+    if !is_any_made(state)? {
+        transaction.delete_table();
+    } else {
+        for set in NETWORK_SETS {
+            let all = elements(&mut nftables, set)?;
+            transaction.remove(set, &Element::of_owner(&all, name.as_str()));
         }
     }
     nftables

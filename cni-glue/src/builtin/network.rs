@@ -18,7 +18,7 @@ use crate::netlink::link::{self, Ipv4Setting, Link};
 use crate::netlink::message::Batch;
 use crate::netlink::rtnetlink::Rtnetlink;
 use crate::netlink::{address, route::Route};
-use crate::record::{self, Lock};
+use crate::record::{self, FileError, Lock};
 use crate::subnet::IpNet;
 
 /// Tried in turn until one meets no route of the host: a few large ones, many of four thousand pods each, and
@@ -65,18 +65,32 @@ pub(super) fn setup_lock(state: &Path) -> Result<Lock, NetworkError> {
 impl Network {
     /// The network as it was made; `None` if it wasn't.
     pub(crate) fn load(state: &Path, name: &NetworkName) -> Result<Option<Self>, NetworkError> {
-        Ok(record::read_json(&record_path(state, name))?)
+        match record::read_json(&record_path(state, name)) {
+            Err(FileError::Damaged { path, reason }) => Err(NetworkError::DamagedNetwork {
+                network: name.to_string(),
+                path,
+                reason,
+            }),
+            outcome => Ok(outcome?),
+        }
     }
 
-    /// All networks that were made.
+    /// All networks that were made. One whose record is damaged is in nobody else's way.
     pub(crate) fn all(state: &Path) -> Result<Vec<Self>, NetworkError> {
         let mut networks = Vec::new();
-        for name in record::names(&folder(state))? {
-            if let Ok(name) = name.parse() {
-                networks.extend(Self::load(state, &name)?);
+        for name in Self::names(state)? {
+            match Self::load(state, &name) {
+                Err(NetworkError::DamagedNetwork { .. }) => (),
+                network => networks.extend(network?),
             }
         }
         Ok(networks)
+    }
+
+    /// The names of all networks of which anything is kept.
+    pub(crate) fn names(state: &Path) -> Result<Vec<NetworkName>, FileError> {
+        let names = record::names(&folder(state))?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// The address of the host in this network, and the pods' way out.
@@ -96,7 +110,17 @@ impl Network {
         host: &mut Rtnetlink,
     ) -> Result<(Self, Option<Link>), NetworkError> {
         let _lock = setup_lock(state)?;
-        let network = match Self::load(state, name)? {
+        let network = match Self::load(state, name) {
+            // Without pods nothing is lost.
+            Err(NetworkError::DamagedNetwork { .. })
+                if Leases::of(state, name).list()?.is_empty() =>
+            {
+                Self::discard(state, name, config, host)?;
+                None
+            }
+            found => found?,
+        };
+        let network = match network {
             Some(found) if found.config == *config => found,
             Some(found) => {
                 if !Leases::of(state, name).list()?.is_empty() {
@@ -124,16 +148,7 @@ impl Network {
         config: &BuiltinConfig,
         host: &mut Rtnetlink,
     ) -> Result<Self, NetworkError> {
-        let bridge = (config.mode == Mode::Bridge).then(|| match &config.bridge {
-            Some(bridge) => Ok(bridge.clone()),
-            None => format!("{LINK_PREFIX}{:08x}", hash(&[name.as_str()]) & 0xffff_ffff).parse(),
-        });
-        let bridge = bridge
-            .transpose()
-            .map_err(|error: crate::id::InvalidName| NetworkError::Setting {
-                network: name.to_string(),
-                reason: error.to_string(),
-            })?;
+        let bridge = bridge_name(name, config)?;
         let others = Self::all(state)?;
         if let Some(other) = others
             .iter()
@@ -261,7 +276,33 @@ impl Network {
 
     /// Removes bridge, rules and record. No pod is in it any more.
     pub(crate) fn take_down(&self, state: &Path, host: &mut Rtnetlink) -> Result<(), NetworkError> {
-        if let Some(bridge) = &self.bridge {
+        Self::remove(state, &self.name, self.bridge.as_ref(), host)?;
+        firewall::remove_network(state, self)
+    }
+
+    /// As [`Self::take_down`], of a network whose record is damaged: bridge and rules are known by its name and by
+    /// its configuration.
+    pub(crate) fn discard(
+        state: &Path,
+        name: &NetworkName,
+        config: &BuiltinConfig,
+        host: &mut Rtnetlink,
+    ) -> Result<(), NetworkError> {
+        let mut bridge = bridge_name(name, config)?;
+        if Self::all(state)?.iter().any(|other| other.bridge == bridge) {
+            bridge = None;
+        }
+        Self::remove(state, name, bridge.as_ref(), host)?;
+        firewall::remove_owner(state, name)
+    }
+
+    fn remove(
+        state: &Path,
+        name: &NetworkName,
+        bridge: Option<&InterfaceName>,
+        host: &mut Rtnetlink,
+    ) -> Result<(), NetworkError> {
+        if let Some(bridge) = bridge {
             let mut batch = Batch::default();
             link::delete(&mut batch, bridge.as_str());
             match host.apply_all(&batch) {
@@ -271,12 +312,28 @@ impl Network {
                 }
             }
         }
-        let record = record_path(state, &self.name);
+        let record = record_path(state, name);
         record::remove(&record)?;
         // Of a writer that was killed.
         record::remove(&record.with_extension("json.new.part"))?;
-        firewall::remove_network(state, self)
+        Ok(())
     }
+}
+
+/// The bridge of a network, if it is of that mode.
+fn bridge_name(
+    name: &NetworkName,
+    config: &BuiltinConfig,
+) -> Result<Option<InterfaceName>, NetworkError> {
+    let bridge = (config.mode == Mode::Bridge).then(|| match &config.bridge {
+        Some(bridge) => Ok(bridge.clone()),
+        None => format!("{LINK_PREFIX}{:08x}", hash(&[name.as_str()]) & 0xffff_ffff).parse(),
+    });
+    let named = bridge.transpose();
+    named.map_err(|error: crate::id::InvalidName| NetworkError::Setting {
+        network: name.to_string(),
+        reason: error.to_string(),
+    })
 }
 
 /// Whether a built-in network was made.
@@ -284,13 +341,27 @@ pub(crate) fn is_made(state: &Path, name: &NetworkName) -> bool {
     record_path(state, name).exists()
 }
 
-/// The built-in networks that were made, with the settings that they were made of.
+/// Whether any was.
+pub(super) fn is_any_made(state: &Path) -> Result<bool, FileError> {
+    Ok(Network::names(state)?
+        .iter()
+        .any(|name| is_made(state, name)))
+}
+
+/// The built-in networks that were made, with the settings that they were made of; the usual ones, where those can't
+/// be read any more.
 pub(crate) fn made(state: &Path) -> Result<Vec<(NetworkName, BuiltinConfig)>, NetworkError> {
-    let networks = Network::all(state)?;
-    Ok(networks
-        .into_iter()
-        .map(|network| (network.name, network.config))
-        .collect())
+    let mut made = Vec::new();
+    for name in Network::names(state)? {
+        let config = match Network::load(state, &name) {
+            Err(NetworkError::DamagedNetwork { .. }) => {
+                Some(BuiltinConfig::parse(&name, &serde_json::Map::new())?)
+            }
+            network => network?.map(|network| network.config),
+        };
+        made.extend(config.map(|config| (name, config)));
+    }
+    Ok(made)
 }
 
 /// The largest packet that the way to the outside takes.

@@ -19,8 +19,8 @@ pub(crate) fn sweep(
         .links()
         .map_err(NetworkError::at("read the host's links"))?;
     let mut expected: Vec<String> = Vec::new();
-    for network in Network::all(state)? {
-        for peer in Leases::of(state, &network.name).list()? {
+    for network in Network::names(state)? {
+        for peer in Leases::of(state, &network).list()? {
             expected.push(pod_link::host_name(&peer.container, &peer.interface));
         }
     }

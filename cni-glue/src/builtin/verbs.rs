@@ -140,7 +140,8 @@ impl Builtin<'_> {
 
     /// The network and its bridge, made if this is the first pod.
     fn network(&self, host: &mut Rtnetlink) -> Result<(Network, Option<Link>), NetworkError> {
-        if let Some(network) = Network::load(self.state, self.name)?
+        // What is wrong with its record, is for who makes it.
+        if let Ok(Some(network)) = Network::load(self.state, self.name)
             && network.config == *self.config
         {
             let Some(name) = &network.bridge else {
@@ -369,13 +370,17 @@ impl Builtin<'_> {
             pod_link::remove(&mut host, &link)?;
             leases.release(&[peer.address])?;
         }
-        if kept.is_empty()
-            && let Some(network) = Network::load(self.state, self.name)?
-        {
-            let _lock = super::network::setup_lock(self.state)?;
-            network.take_down(self.state, &mut host)?;
+        match Network::load(self.state, self.name) {
+            Ok(Some(network)) if kept.is_empty() => {
+                let _lock = super::network::setup_lock(self.state)?;
+                network.take_down(self.state, &mut host)
+            }
+            Err(NetworkError::DamagedNetwork { .. }) if kept.is_empty() => {
+                let _lock = super::network::setup_lock(self.state)?;
+                Network::discard(self.state, self.name, self.config, &mut host)
+            }
+            outcome => outcome.map(|_| ()),
         }
-        Ok(())
     }
 
     /// Whether pods can be put in.

@@ -131,6 +131,18 @@ impl Element {
         self.key == other.key && self.last == other.last && self.end == other.end
     }
 
+    /// Those of one owner, each with the end of its interval, which has no comment.
+    pub(crate) fn of_owner(all: &[Self], owner: &str) -> Vec<Self> {
+        let own = all.iter().filter(|one| one.owner.as_deref() == Some(owner));
+        own.flat_map(|first| {
+            let after = |end: &&Self| end.end && end.key > first.key;
+            let end = all.iter().filter(after).min_by_key(|end| &end.key);
+            std::iter::once(first).chain(end)
+        })
+        .cloned()
+        .collect()
+    }
+
     pub(super) fn write(&self, list: &mut Attributes<'_>) {
         list.nested(NFTA_LIST_ELEM, |element| {
             if self.end {
@@ -218,6 +230,11 @@ mod tests {
         assert_eq!(both[0].key, [10, 1, 2, 0]);
         assert_eq!(both[1].key, [10, 1, 3, 0]);
         assert!(both[1].end && !both[0].end);
+        let other = Element::subnet(&"10.2.0.0/16".parse().unwrap(), "other");
+        let all = [other.as_slice(), &both].concat();
+        assert_eq!(Element::of_owner(&all, "n"), both);
+        assert_eq!(Element::of_owner(&all, "other"), other);
+        assert_eq!(Element::of_owner(&all, "nobody"), []);
         assert_eq!(
             Element::subnet(&"255.255.0.0/16".parse().unwrap(), "n").len(),
             1

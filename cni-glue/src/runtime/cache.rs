@@ -57,7 +57,7 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D:
 }
 
 impl CachedAttachment {
-    pub(super) fn new(
+    pub(crate) fn new(
         list: &NetworkList,
         container_id: &ContainerId,
         if_name: &InterfaceName,
@@ -81,6 +81,30 @@ impl CachedAttachment {
     /// If it is damaged.
     pub(crate) fn list(&self) -> Result<NetworkList, InvalidList> {
         NetworkList::parse(&self.config, Source::Kept)
+    }
+}
+
+/// A file of which the name alone can be read: `NETWORK-POD-INTERFACE`.
+#[derive(Debug)]
+pub(crate) struct DamagedAttachment {
+    /// The name.
+    pub name: String,
+    /// What is wrong.
+    pub damage: FileError,
+}
+
+impl DamagedAttachment {
+    /// Which pod's interface it is of, if it is of that network.
+    pub(crate) fn place_in(&self, network: &NetworkName) -> Option<(ContainerId, InterfaceName)> {
+        let rest = self.name.strip_prefix(network.as_str())?;
+        let (pod, interface) = rest.strip_prefix('-')?.rsplit_once('-')?;
+        Some((pod.parse().ok()?, interface.parse().ok()?))
+    }
+
+    fn is_of(&self, pod: &ContainerId) -> bool {
+        let rest = self.name.rsplit_once('-').map(|(rest, _)| rest);
+        let rest = rest.and_then(|rest| rest.strip_suffix(pod.as_str()));
+        rest.is_some_and(|network| network.ends_with('-'))
     }
 }
 
@@ -126,15 +150,27 @@ impl Cache {
     /// # Errors
     /// If a file can't be read or is damaged.
     pub(crate) fn of(&self, pod: &ContainerId) -> Result<Vec<CachedAttachment>, FileError> {
+        let (found, damaged) = self.of_and_damaged(pod)?;
+        match damaged.into_iter().next() {
+            Some(damaged) => Err(damaged.damage),
+            None => Ok(found),
+        }
+    }
+
+    /// As [`Self::of`], and what can't be read of it.
+    pub(crate) fn of_and_damaged(
+        &self,
+        pod: &ContainerId,
+    ) -> Result<(Vec<CachedAttachment>, Vec<DamagedAttachment>), FileError> {
         let part = format!("-{pod}-");
-        let found = self.read(|name| name.contains(&part))?;
-        let mut found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let (mut found, mut damaged) = self.read(|name| name.contains(&part))?;
         found.retain(|attachment| attachment.container_id == *pod);
         found.sort_by(|one, other| {
             let key = |a: &CachedAttachment| (a.if_name.as_str().len(), a.if_name.clone());
             key(one).cmp(&key(other))
         });
-        Ok(found)
+        damaged.retain(|damaged| damaged.is_of(pod));
+        Ok((found, damaged))
     }
 
     /// All that is remembered and can be read: one that is damaged is in nobody else's way.
@@ -142,27 +178,34 @@ impl Cache {
     /// # Errors
     /// If the folder can't be read.
     pub(crate) fn all(&self) -> Result<Vec<CachedAttachment>, FileError> {
-        Ok(self.read(|_| true)?.into_iter().flatten().collect())
+        Ok(self.read(|_| true)?.0)
     }
 
-    /// Why what is remembered can't be read, one error for each file.
-    pub(crate) fn damages(&self) -> Result<Vec<FileError>, FileError> {
-        let found = self.read(|_| true)?.into_iter();
-        Ok(found.filter_map(Result::err).collect())
+    /// All that is remembered and can't be read.
+    pub(crate) fn damaged(&self) -> Result<Vec<DamagedAttachment>, FileError> {
+        Ok(self.read(|_| true)?.1)
+    }
+
+    /// Removes what can't be read.
+    pub(crate) fn discard(&self, damaged: &DamagedAttachment) -> Result<(), FileError> {
+        record::remove(&self.folder.join(&damaged.name)).map(|_| ())
     }
 
     fn read(
         &self,
         wanted: impl Fn(&str) -> bool,
-    ) -> Result<Vec<Result<CachedAttachment, FileError>>, FileError> {
-        let mut found = Vec::new();
+    ) -> Result<(Vec<CachedAttachment>, Vec<DamagedAttachment>), FileError> {
+        let (mut found, mut unreadable) = (Vec::new(), Vec::new());
         for name in record::names(&self.folder)? {
             if wanted(&name) && !name.ends_with(".part") {
-                // One that is removed meanwhile is none.
-                found.extend(record::read_json(&self.folder.join(name)).transpose());
+                match record::read_json(&self.folder.join(&name)) {
+                    // One that is removed meanwhile is none.
+                    Ok(attachment) => found.extend(attachment),
+                    Err(damage) => unreadable.push(DamagedAttachment { name, damage }),
+                }
             }
         }
-        Ok(found)
+        Ok((found, unreadable))
     }
 }
 
@@ -201,7 +244,12 @@ mod tests {
         assert_eq!(cache.all().unwrap(), [attachment.clone()]);
         assert_eq!(cache.of(&pod).unwrap(), [attachment]);
         assert!(cache.of(&"pod-2".parse().unwrap()).is_err());
-        assert_eq!(cache.damages().unwrap().len(), 1);
+        let damaged = cache.damaged().unwrap();
+        assert_eq!(damaged.len(), 1);
+        let place = Some(("pod-2".parse().unwrap(), eth0.clone()));
+        assert_eq!(damaged[0].place_in(&list.name), place);
+        assert_eq!(damaged[0].place_in(&"n-2".parse().unwrap()), None);
+        cache.discard(&damaged[0]).unwrap();
         cache.remove(&list.name, &pod, &eth0).unwrap();
         assert_eq!(cache.all().unwrap(), []);
     }

@@ -13,7 +13,7 @@ mod result;
 mod verbs;
 mod whole_network;
 
-pub(crate) use cache::{Cache, CachedAttachment};
+pub(crate) use cache::{Cache, CachedAttachment, DamagedAttachment};
 pub use error::{PluginError, PluginFailure};
 pub use invocation::{PluginFolders, Verb};
 pub use result::Dns;

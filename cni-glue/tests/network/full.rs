@@ -35,23 +35,3 @@ fn a_pod_that_no_room_is_left_to_remember_leaves_nothing() {
     lab.wait_for_nothing();
     nix::mount::umount(state).unwrap();
 }
-
-#[test]
-fn a_damaged_record_is_named_and_in_the_way_of_its_own_pod_alone() {
-    let lab = Lab::new();
-    let dead = lab.pod("dead", &[], &["8080:80"]);
-    drop(dead);
-    let record = lab
-        .attacher
-        .runtime
-        .state
-        .join("results/default-other-eth0");
-    fs::write(&record, "{").unwrap();
-    let (report, errors) = lab.attacher.gc(&|_| false);
-    assert_eq!((report.attachments, report.ports), (1, 1));
-    assert_eq!(errors.len(), 1, "{errors:?}");
-    let error = errors[0].to_string();
-    assert!(error.contains("default-other-eth0 is damaged"), "{error}");
-    fs::remove_file(record).unwrap();
-    lab.wait_for_nothing();
-}

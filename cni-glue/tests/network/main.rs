@@ -11,6 +11,7 @@
 
 mod bandwidth;
 mod chains;
+mod damaged;
 mod debian_plugins;
 mod default;
 mod exclusive;

@@ -1,0 +1,106 @@
+//! Files of the state that can't be read any more: in nobody else's way, and gone after garbage collection.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::lab::{HOST_V4, Lab, OUTSIDE_V4, sh};
+use crate::traffic::{serve, tcp};
+
+fn state(lab: &Lab, file: &str) -> PathBuf {
+    lab.attacher.runtime.state.join(file)
+}
+
+#[test]
+fn what_is_remembered_of_a_pod_can_be_damaged() {
+    let lab = Lab::new();
+    lab.plugin("one", r#"[ "$CNI_COMMAND" != ADD ] || printf '{}'"#);
+    let text = json!({"cniVersion": "1.0.0", "name": "n", "plugins": [{"type": "one"}]});
+    lab.configure("cni/10-n.conflist", &text.to_string());
+    let live = lab.pod("live", &[], &["8081:80"]);
+    let dead = lab.pod("dead", &["default,n"], &["8080:80"]);
+    drop(dead);
+    drop(lab.pod("other", &[], &[]));
+    lab.forget_calls();
+    for file in ["default-dead-eth1", "n-dead-eth0", "default-live-eth0"] {
+        fs::write(state(&lab, "results").join(file), "{").unwrap();
+    }
+    let lost = state(&lab, "results/once-was-dead-eth0");
+    fs::write(&lost, "{").unwrap();
+    // The pods of all others go, and those of networks that are known too.
+    let is_live = |id: &cni_glue::id::ContainerId| id.as_str() == "live";
+    let (report, errors) = lab.attacher.gc(&is_live);
+    assert_eq!((report.attachments, report.ports), (3, 1), "{errors:?}");
+    assert_eq!(lab.order(), ["one DEL"]);
+    // What can't be known is told, once.
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let begin = format!("{} is damaged: ", lost.display());
+    assert!(errors[0].starts_with(&begin), "{errors:?}");
+    assert!(errors[0].contains("and was removed"), "{errors:?}");
+    assert_eq!(lab.gc(&[&live]), Default::default());
+    let rules = sh("nft list table inet fairing");
+    assert!(!rules.contains("8080") && rules.contains("8081"), "{rules}");
+    // One that lives ends as any other.
+    lab.end(live);
+    assert_eq!(lab.gc(&[]), Default::default());
+    lab.wait_for_nothing();
+}
+
+#[test]
+fn what_is_kept_of_a_network_can_be_damaged() {
+    let lab = Lab::new();
+    serve(&lab.outside, 80, "outside");
+    lab.configure(
+        "own/10-lan.conflist",
+        r#"{"cniVersion": "1.0.0", "name": "lan", "plugins": [
+            {"type": "fairing-cni", "bridge": "fairing7", "subnet": "10.5.0.0/24"}]}"#,
+    );
+    let neighbour = lab.pod("neighbour", &["lan"], &[]);
+    let record = state(&lab, "networks/lan/network.json");
+    fs::write(&record, "{").unwrap();
+    // Who joins is told what is wrong, and what to do.
+    let error = lab.try_pod("a", &["lan"], &[]).err().unwrap().to_string();
+    let begin = format!("network lan: {} is damaged: ", record.display());
+    assert!(error.starts_with(&begin), "{error}");
+    assert!(
+        error.contains("stop the pods that are in the network, then `fairing network gc`"),
+        "{error}"
+    );
+    // Other networks are made, used and removed, and the pod that is in this one goes on.
+    let works = |pod: &crate::lab::Pod| {
+        assert_eq!(
+            tcp(&pod.netns, OUTSIDE_V4, 80),
+            format!("outside {HOST_V4}")
+        );
+    };
+    let other = lab.pod("b", &["default"], &[]);
+    works(&other);
+    let (_, errors) = lab.attacher.gc(&|_| true);
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(errors, [error]);
+    lab.end(other);
+    let (_, errors) = lab.attacher.gc(&|id| *id == neighbour.id);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    works(&neighbour);
+    // With the last pod it is nobody's loss: the next one makes it anew.
+    lab.end(neighbour);
+    let pod = lab.pod("c", &["lan"], &[]);
+    assert!(pod.address(true).starts_with("10.5.0."));
+    works(&pod);
+    lab.end(pod);
+    // Or it goes, whether it is still configured or not.
+    for configured in [true, false] {
+        lab.end(lab.pod("d", &["lan"], &[]));
+        lab.end(lab.pod("e", &["default"], &[]));
+        fs::write(&record, "{").unwrap();
+        if !configured {
+            // The bridge has the name that follows from the network's.
+            fs::remove_file(lab.folder.path().join("own/10-lan.conflist")).unwrap();
+            sh("ip link del fairing7");
+        }
+        lab.gc(&[]);
+        lab.wait_for_nothing();
+    }
+}
