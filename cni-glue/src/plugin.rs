@@ -11,7 +11,7 @@ use crate::error::NetworkError;
 use crate::foreign;
 use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::netns::Netns;
-use crate::ports::{PortMapping, Reservations};
+use crate::ports::{PortMapping, PortOwner, Reservations};
 use crate::record::{FileError, Lock};
 use crate::runtime::{CniResult, HELD_LOCK, Runtime};
 
@@ -200,9 +200,10 @@ fn gc(network: &Builtin<'_>, valid: &[Valid]) -> Result<(), NetworkError> {
     };
     let mut dead = foreign::of(state, network.name)?;
     dead.retain(|(container, interface)| !is_valid(container, interface));
-    for (container, _) in &dead {
-        forget_ports(container)?;
-        Reservations::new(&state.join("ports")).release(container)?;
+    for (container, interface) in &dead {
+        let owner = PortOwner::interface(container, interface);
+        forget_ports(&owner)?;
+        Reservations::new(&state.join("ports")).release(&owner)?;
     }
     let leases = crate::builtin::Leases::of(state, network.name).list()?;
     let kept: Vec<_> = leases
@@ -262,6 +263,10 @@ impl<'a> Call<'a> {
         }
     }
 
+    fn owner(&self) -> PortOwner {
+        PortOwner::interface(&self.container, &self.interface)
+    }
+
     fn netns(&self) -> Result<Netns, Failure> {
         if self.netns.is_empty() {
             return Err(Failure::new(code::ENVIRONMENT, "CNI_NETNS is not set"));
@@ -284,7 +289,7 @@ impl<'a> Call<'a> {
             .map_err(NetworkError::from)?;
         let reservations = Reservations::new(&state.join("ports"));
         reservations
-            .reserve(&self.container, &self.mappings()?)
+            .reserve(&self.owner(), &self.mappings()?)
             .map_err(NetworkError::from)?;
         // Whether another pod still runs, nobody here can tell.
         let result = network.add(self.pod(), (&mut netns, &self.netns), &|_| false);
@@ -297,11 +302,11 @@ impl<'a> Call<'a> {
 
     fn del(&self, network: &Builtin<'_>, state: &Path) -> Result<(), Failure> {
         // A runtime need not say again which ports there were.
-        forget_ports(&self.container)?;
+        forget_ports(&self.owner())?;
         network.del(self.pod(), false)?;
         let reservations = Reservations::new(&state.join("ports"));
         reservations
-            .release(&self.container)
+            .release(&self.owner())
             .and_then(|()| foreign::unmark(state, network.name, &self.container, &self.interface))
             .map_err(NetworkError::from)?;
         Ok(())

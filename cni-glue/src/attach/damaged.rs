@@ -4,6 +4,7 @@ use super::Attacher;
 use crate::builtin::{self, PLUGIN_TYPE};
 use crate::config::{NetworkList, Networks};
 use crate::error::NetworkError;
+use crate::ports::PortOwner;
 use crate::runtime::{CachedAttachment, DamagedAttachment};
 
 impl Attacher {
@@ -31,7 +32,9 @@ impl Attacher {
             };
             known = true;
             if list.plugins.iter().any(|plugin| plugin.kind == PLUGIN_TYPE) {
-                outcome = outcome.and(builtin::forget_ports(&container));
+                outcome = outcome.and(builtin::forget_ports(&PortOwner::interface(
+                    &container, &interface,
+                )));
             }
             let path = self.mount(&container).path_if_there();
             let path = path.unwrap_or_default();

@@ -66,7 +66,6 @@ impl Attacher {
             }
             Err(error) => errors.push(error.into()),
         }
-        let live_name = |name: &str| name.parse().is_ok_and(|container| live(&container));
         let unconfigured = self.gc_unconfigured(&seen, live, &mut report, &mut errors);
         errors.extend(unconfigured.err());
         match self.reservations().release_dead(live) {
@@ -77,7 +76,7 @@ impl Attacher {
             Ok(files) => report.files += files,
             Err(error) => errors.push(error),
         }
-        match builtin::sweep(&self.runtime.state, &live_name) {
+        match builtin::sweep(&self.runtime.state, live) {
             Ok((links, rules)) => {
                 report.links += links;
                 report.rules += rules;

@@ -19,7 +19,7 @@ use crate::error::NetworkError;
 use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::names::DnsOptions;
 use crate::netns::Netns;
-use crate::ports::{self, HeldPorts, PortError, PortMapping, Reservations};
+use crate::ports::{self, HeldPorts, PortError, PortMapping, PortOwner, Reservations};
 use crate::runtime::{Attachment, CachedAttachment, NetnsRef, Runtime};
 use crate::status::{JoinedNetwork, NetworkStatus};
 use namespace_mount::NamespaceMount;
@@ -135,7 +135,9 @@ impl Attacher {
                 cached.result.is_some()
             });
             if !request.ports.is_empty() {
-                let _ = self.reservations().release(request.container);
+                let _ = self
+                    .reservations()
+                    .release(&PortOwner::pod(request.container));
             }
         }
         joined
@@ -143,10 +145,11 @@ impl Attacher {
 
     fn reserve(&self, request: &AttachRequest<'_>, evict: IsLive<'_>) -> Result<(), NetworkError> {
         let reservations = self.reservations();
+        let owner = PortOwner::pod(request.container);
         loop {
-            match reservations.reserve(request.container, request.ports) {
+            match reservations.reserve(&owner, request.ports) {
                 Err(PortError::Taken { holder, .. }) if evict(&holder) => {
-                    reservations.release(&holder)?;
+                    reservations.release(&PortOwner::pod(&holder))?;
                 }
                 outcome => return Ok(outcome?),
             }
@@ -241,7 +244,8 @@ impl Attacher {
         let has_ports =
             |cached: &CachedAttachment| cached.capability_args.contains_key("portMappings");
         if attachments.is_empty() || is_damaged || attachments.iter().any(has_ports) {
-            first = first.and(self.reservations().release(container).map_err(Into::into));
+            let owner = PortOwner::pod(container);
+            first = first.and(self.reservations().release(&owner).map_err(Into::into));
         }
         if first.is_ok() && path.is_some() && attachments.iter().all(wanted) {
             first = mount.remove();

@@ -13,7 +13,7 @@ use crate::id::{ContainerId, NetworkName};
 use crate::netlink::conntrack;
 use crate::nftables::elements::Element;
 use crate::nftables::{self, Nftables, TABLE, Transaction};
-use crate::ports::{PortMapping, Protocol};
+use crate::ports::{PortMapping, PortOwner, Protocol};
 use crate::runtime::{Cache, CniResult};
 
 const PORT_MAPS: [&str; 4] = [
@@ -89,7 +89,7 @@ pub(super) fn set_up(state: &Path) -> Result<(), NetworkError> {
                 let addresses: Vec<_> = result.ips.iter().map(|ip| ip.address.address()).collect();
                 add_elements(
                     &mut transaction,
-                    &attachment.container_id,
+                    &PortOwner::interface(&attachment.container_id, &attachment.if_name),
                     &mappings,
                     &addresses,
                 );
@@ -186,12 +186,12 @@ pub(super) fn remove_owner(state: &Path, name: &NetworkName) -> Result<(), Netwo
 }
 
 /// Where each mapping leads, as elements of the four maps.
-fn add_elements(
-    transaction: &mut Transaction,
-    owner: &ContainerId,
+fn port_elements(
+    owner: &PortOwner,
     mappings: &[PortMapping],
     addresses: &[IpAddr],
-) {
+) -> [(&'static str, Vec<Element>); PORT_MAPS.len()] {
+    let owner = owner.to_string();
     let mut maps = PORT_MAPS.map(|name| (name, Vec::new()));
     for mapping in mappings {
         for address in addresses
@@ -206,7 +206,7 @@ fn add_elements(
                     mapping.protocol,
                     host,
                     (*address, container),
-                    owner.as_str(),
+                    &owner,
                 );
                 if let Some((_, elements)) = maps.get_mut(index) {
                     elements.push(element);
@@ -214,7 +214,16 @@ fn add_elements(
             }
         }
     }
-    for (name, elements) in maps {
+    maps
+}
+
+fn add_elements(
+    transaction: &mut Transaction,
+    owner: &PortOwner,
+    mappings: &[PortMapping],
+    addresses: &[IpAddr],
+) {
+    for (name, elements) in port_elements(owner, mappings, addresses) {
         transaction.add(name, &elements);
     }
 }
@@ -222,7 +231,7 @@ fn add_elements(
 /// Leads ports of the host to a pod. What stands in the way is of one that was killed before it was written down:
 /// `evict` tells whether it is gone.
 pub(super) fn add_ports(
-    owner: &ContainerId,
+    owner: &PortOwner,
     mappings: &[PortMapping],
     addresses: &[IpAddr],
     evict: &dyn Fn(&ContainerId) -> bool,
@@ -235,14 +244,23 @@ pub(super) fn add_ports(
     let mut added = add()?;
     if matches!(&added, Err(refused) if refused.errno == Errno::EEXIST) {
         let gone = RefCell::new(BTreeMap::new());
-        let is_gone = |other: &str| {
-            let ask = || other == owner.as_str() || other.parse().is_ok_and(|pod| evict(&pod));
+        let maps = port_elements(owner, mappings, addresses);
+        let is_wanted = |map: &str, found: &Element| {
+            let mut wanted = maps.iter().filter(|(name, _)| *name == map);
+            wanted.any(|(_, wanted)| wanted.iter().any(|one| one.same_key(found)))
+        };
+        let is_gone = |other: &PortOwner, map: &str, found: &Element| {
+            let pod = &other.container;
+            if *pod == owner.container {
+                // Of the pod's other interfaces, only what this one has from now on.
+                return other.meets(owner) || is_wanted(map, found);
+            }
             *gone
                 .borrow_mut()
-                .entry(other.to_owned())
-                .or_insert_with(ask)
+                .entry(pod.clone())
+                .or_insert_with(|| evict(pod))
         };
-        remove_ports(is_gone, &[])?;
+        remove_elements(is_gone, &[])?;
         added = add()?;
     }
     added.map_err(NetworkError::at("forward the pod's ports"))?;
@@ -259,9 +277,17 @@ fn forget(mappings: &[PortMapping]) -> Result<(), NetworkError> {
     conntrack::forget_udp(&ports).map_err(NetworkError::at("forget old exchanges of datagrams"))
 }
 
-/// Takes back the ports of which `gone` is true, in one transaction. How many those were.
+/// Takes back the ports of owners of whom `gone` is true, in one transaction. How many those were.
 pub(super) fn remove_ports(
-    gone: impl Fn(&str) -> bool,
+    gone: impl Fn(&PortOwner) -> bool,
+    mappings: &[PortMapping],
+) -> Result<usize, NetworkError> {
+    remove_elements(|owner, _, _| gone(owner), mappings)
+}
+
+/// As [`remove_ports`], by the element too, and by the map that it is in.
+fn remove_elements(
+    gone: impl Fn(&PortOwner, &str, &Element) -> bool,
     mappings: &[PortMapping],
 ) -> Result<usize, NetworkError> {
     let mut nftables = open()?;
@@ -272,7 +298,12 @@ pub(super) fn remove_ports(
         for map in PORT_MAPS {
             let own: Vec<_> = elements(&mut nftables, map)?
                 .into_iter()
-                .filter(|element| element.owner.as_deref().is_some_and(&gone))
+                .filter(|element| {
+                    let owner = element.owner.as_deref();
+                    owner.is_some_and(|owner| {
+                        owner.parse().is_ok_and(|owner| gone(&owner, map, element))
+                    })
+                })
                 .collect();
             count += own.len();
             transaction.remove(map, &own);
@@ -289,35 +320,48 @@ pub(super) fn remove_ports(
     Err(NetworkError::at("take back the pod's ports")(Errno::ENOENT))
 }
 
-/// Takes back all ports of a pod.
-pub(crate) fn forget_ports(container: &ContainerId) -> Result<(), NetworkError> {
-    remove_ports(|owner| owner == container.as_str(), &[]).map(|_| ())
+/// Takes back all ports of a pod, or of one of its interfaces.
+pub(crate) fn forget_ports(owner: &PortOwner) -> Result<(), NetworkError> {
+    remove_ports(|other| other.meets(owner), &[]).map(|_| ())
 }
 
-/// Whether all ports of a pod lead to it.
-pub(super) fn has_ports(
-    owner: &ContainerId,
+/// What keeps one of the ports of a pod's interface from leading there; nothing if all do. Who asks for a port in two
+/// of a pod's networks has it by one of them.
+pub(super) fn missing_port(
+    owner: &PortOwner,
     mappings: &[PortMapping],
     addresses: &[IpAddr],
-) -> Result<bool, NetworkError> {
-    let wanted: usize = mappings
-        .iter()
-        .map(|mapping| {
-            let families = addresses
-                .iter()
-                .filter(|a| mapping.covers_family(a.is_ipv4()));
-            families.count() * usize::from(mapping.count)
-        })
-        .sum();
+) -> Result<Option<String>, NetworkError> {
     let mut nftables = open()?;
-    let mut found = 0;
-    for map in PORT_MAPS {
-        found += elements(&mut nftables, map)?
-            .iter()
-            .filter(|element| element.owner.as_deref() == Some(owner.as_str()))
-            .count();
+    let by_other = |found: &Element| {
+        let other = found.owner.as_deref().and_then(|owner| owner.parse().ok());
+        other.is_some_and(|other: PortOwner| {
+            other.container == owner.container && !other.meets(owner)
+        })
+    };
+    let mut there: Vec<BTreeMap<Vec<u8>, Element>> = Vec::new();
+    for (map, wanted) in port_elements(owner, mappings, addresses) {
+        let found = match wanted.is_empty() {
+            true => Vec::new(),
+            false => elements(&mut nftables, map)?,
+        };
+        let by_key = found.into_iter().map(|one| (one.key().to_vec(), one));
+        there.push(by_key.collect());
     }
-    Ok(found >= wanted)
+    for mapping in mappings {
+        let maps = port_elements(owner, std::slice::from_ref(mapping), addresses);
+        for ((_, wanted), found) in maps.iter().zip(&there) {
+            for one in wanted {
+                let reason = match found.get(one.key()) {
+                    None => "is not forwarded",
+                    Some(found) if found.leads_as(one) || by_other(found) => continue,
+                    Some(_) => "leads elsewhere",
+                };
+                return Ok(Some(format!("port {} {reason}", mapping.host_side())));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Chains of other programs that drop forwarded packets unless one of their own rules lets them pass: with them, pods

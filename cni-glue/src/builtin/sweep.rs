@@ -7,11 +7,12 @@ use super::network::Network;
 use super::verbs::open_host;
 use super::{LINK_PREFIX, firewall, pod_link};
 use crate::error::NetworkError;
+use crate::id::ContainerId;
 
 /// Removes links of ours, of pods that are not `live`, and the ports that lead to such. How many of each.
 pub(crate) fn sweep(
     state: &Path,
-    live: &dyn Fn(&str) -> bool,
+    live: &dyn Fn(&ContainerId) -> bool,
 ) -> Result<(usize, usize), NetworkError> {
     // Links before addresses: a pod that joins meanwhile has its address before its link.
     let mut host = open_host()?;
@@ -31,5 +32,6 @@ pub(crate) fn sweep(
             removed += usize::from(pod_link::remove(&mut host, &link.name)?);
         }
     }
-    Ok((removed, firewall::remove_ports(|owner| !live(owner), &[])?))
+    let rules = firewall::remove_ports(|owner| !live(&owner.container), &[])?;
+    Ok((removed, rules))
 }

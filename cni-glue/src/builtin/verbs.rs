@@ -17,7 +17,7 @@ use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::netlink::link::Link;
 use crate::netlink::rtnetlink::Rtnetlink;
 use crate::netns::Netns;
-use crate::ports::PortMapping;
+use crate::ports::{PortMapping, PortOwner};
 use crate::runtime::{CniResult, Interface, Ip, ResultRoute};
 use crate::subnet::IpNet;
 
@@ -32,6 +32,13 @@ pub(crate) struct Membership<'a> {
     pub(crate) arguments: &'a [(String, String)],
     /// `runtimeConfig`.
     pub(crate) told: &'a Map<String, Value>,
+}
+
+impl Membership<'_> {
+    /// As whom it has ports.
+    fn owner(&self) -> PortOwner {
+        PortOwner::interface(self.container, self.interface)
+    }
 }
 
 /// One built-in network.
@@ -113,7 +120,7 @@ impl Builtin<'_> {
         let made = made.and_then(|made| {
             if !mappings.is_empty() {
                 let addresses: Vec<_> = addresses.iter().map(IpNet::address).collect();
-                firewall::add_ports(pod.container, &mappings, &addresses, evict)?;
+                firewall::add_ports(&pod.owner(), &mappings, &addresses, evict)?;
             }
             Ok(made)
         });
@@ -241,8 +248,8 @@ impl Builtin<'_> {
     pub(crate) fn del(&self, pod: Membership<'_>, dying: bool) -> Result<(), NetworkError> {
         let mappings = self.mappings(pod.told)?;
         if !mappings.is_empty() {
-            let owner = pod.container.as_str();
-            firewall::remove_ports(|other| other == owner, &mappings)?;
+            let owner = pod.owner();
+            firewall::remove_ports(|other| other.meets(&owner), &mappings)?;
         }
         if self.config.mode != Mode::Macvlan {
             let mut host = open_host()?;
@@ -323,8 +330,8 @@ impl Builtin<'_> {
         }
         let mappings = self.mappings(pod.told)?;
         let addresses: Vec<_> = expected.ips.iter().map(|ip| ip.address.address()).collect();
-        if !firewall::has_ports(pod.container, &mappings, &addresses)? {
-            return Err(missing("ports are not forwarded".into()));
+        if let Some(reason) = firewall::missing_port(&pod.owner(), &mappings, &addresses)? {
+            return Err(missing(reason));
         }
         let ends = Ends {
             host: Some((&mut host, &end)),

@@ -126,6 +126,16 @@ impl Element {
         }
     }
 
+    /// What it is found by.
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// Whether both lead to the same.
+    pub(crate) fn leads_as(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+
     /// Whether the two are one for the kernel.
     pub(crate) fn same_key(&self, other: &Self) -> bool {
         self.key == other.key && self.last == other.last && self.end == other.end

@@ -1,8 +1,8 @@
 //! nftables over nfnetlink: transactions, of which all or nothing takes effect.
 //!
 //! Everything is in one table, `inet fairing`. Its rules never change; what networks and pods add are elements of its
-//! sets and maps, each with the owner's name as its comment. So a pod goes in one transaction, and `gc` can tell what
-//! belongs to whom.
+//! sets and maps, each with its owner as its comment: a network, or `POD/INTERFACE`. So a pod goes in one transaction,
+//! and `gc` can tell what belongs to whom.
 
 pub(crate) mod elements;
 mod expression;

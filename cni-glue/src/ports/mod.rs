@@ -2,12 +2,14 @@
 
 mod listeners;
 mod mapping;
+mod owner;
 mod reservation;
 mod spec;
 
 pub use listeners::HeldPorts;
 pub(crate) use listeners::hold;
 pub use mapping::{MOST_PORTS, PortMapping, Protocol};
+pub(crate) use owner::PortOwner;
 pub(crate) use reservation::Reservations;
 pub use reservation::check;
 pub use spec::{ContainerPort, InvalidPort, PortSpec};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::PortError;
 use super::mapping::{MOST_PORTS, PortMapping};
+use super::owner::PortOwner;
 use crate::id::ContainerId;
 use crate::record::{self, FileError, Lock};
 
@@ -72,7 +73,7 @@ impl Reservations {
     ///
     /// # Errors
     /// If the folder can't be read.
-    pub(crate) fn list(&self) -> Result<Vec<(PortMapping, ContainerId)>, FileError> {
+    pub(crate) fn list(&self) -> Result<Vec<(PortMapping, PortOwner)>, FileError> {
         let mut found = Vec::new();
         for name in record::names(&self.folder)? {
             // A link that goes away meanwhile is no reservation any more.
@@ -89,7 +90,7 @@ impl Reservations {
     /// [`PortError::Taken`] if another pod has one, [`PortError::Twice`] if two of them meet.
     pub(crate) fn reserve(
         &self,
-        holder: &ContainerId,
+        holder: &PortOwner,
         mappings: &[PortMapping],
     ) -> Result<(), PortError> {
         if mappings.is_empty() {
@@ -98,19 +99,19 @@ impl Reservations {
         check(mappings)?;
         let _lock = self.lock()?;
         for (other, other_holder) in self.list()? {
-            if other_holder == *holder {
+            if other_holder.container == holder.container {
                 continue;
             }
             if let Some(port) = mappings.iter().find(|mapping| mapping.overlaps(&other)) {
                 return Err(PortError::Taken {
                     port: port.host_side(),
-                    holder: other_holder,
+                    holder: other_holder.container,
                 });
             }
         }
         for mapping in mappings {
             let path = self.folder.join(link_name(mapping));
-            let made = record::make_way(&path, |path| match symlink(holder.as_str(), path) {
+            let made = record::make_way(&path, |path| match symlink(holder.to_string(), path) {
                 // This pod's own, from a start that was cut short.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
                 answer => answer,
@@ -124,13 +125,13 @@ impl Reservations {
         Ok(())
     }
 
-    /// Gives back what one pod has.
+    /// Gives back what one pod has, or one of its interfaces.
     ///
     /// # Errors
     /// If a file can't be removed.
-    pub(crate) fn release(&self, holder: &ContainerId) -> Result<(), FileError> {
+    pub(crate) fn release(&self, holder: &PortOwner) -> Result<(), FileError> {
         let _lock = self.lock()?;
-        self.remove_where(|other| other == holder).map(|_| ())
+        self.remove_where(|other| other.meets(holder)).map(|_| ())
     }
 
     /// Gives back what pods have that are not `live`. How many reservations that were.
@@ -142,10 +143,10 @@ impl Reservations {
         live: impl Fn(&ContainerId) -> bool,
     ) -> Result<usize, FileError> {
         let _lock = self.lock()?;
-        self.remove_where(|holder| !live(holder))
+        self.remove_where(|holder| !live(&holder.container))
     }
 
-    fn remove_where(&self, gone: impl Fn(&ContainerId) -> bool) -> Result<usize, FileError> {
+    fn remove_where(&self, gone: impl Fn(&PortOwner) -> bool) -> Result<usize, FileError> {
         let mut removed = 0;
         for (mapping, holder) in self.list()? {
             if gone(&holder) {
@@ -171,12 +172,13 @@ mod tests {
     fn a_port_belongs_to_one_pod_until_it_is_given_back() {
         let folder = tempfile::tempdir().unwrap();
         let reservations = Reservations::new(&folder.path().join("ports"));
-        let (one, two) = ("one".parse().unwrap(), "two".parse().unwrap());
+        let owner = |text: &str| text.parse::<PortOwner>().unwrap();
+        let (one, two) = (owner("one/eth0"), owner("two"));
         reservations
             .reserve(&one, &ports("80:80 [::1]:53:53/udp 8000-8010:1-11"))
             .unwrap();
         let taken = |text: &str| match reservations.reserve(&two, &ports(text)) {
-            Err(PortError::Taken { holder, .. }) => assert_eq!(holder, one),
+            Err(PortError::Taken { holder, .. }) => assert_eq!(holder, one.container),
             other => panic!("{text}: {other:?}"),
         };
         taken("127.0.0.1:80:1");
@@ -186,10 +188,17 @@ mod tests {
             .reserve(&two, &ports("53:1 127.0.0.1:53:1/udp 80:80/udp"))
             .unwrap();
         assert_eq!(reservations.list().unwrap().len(), 6);
+        // Another interface of the same pod has its own.
+        let other = owner("one/eth1");
+        reservations.reserve(&other, &ports("9000:80")).unwrap();
         reservations.release(&one).unwrap();
+        taken("9000:1");
+        reservations.release(&owner("one")).unwrap();
         reservations.reserve(&two, &ports("8010:1")).unwrap();
         assert_eq!(
-            reservations.release_dead(|holder| *holder == one).unwrap(),
+            reservations
+                .release_dead(|holder| *holder == one.container)
+                .unwrap(),
             4
         );
         assert_eq!(reservations.list().unwrap(), []);

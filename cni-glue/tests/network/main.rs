@@ -20,6 +20,7 @@ mod lab;
 mod many;
 mod orchestrators;
 mod other;
+mod port_owners;
 mod ports;
 mod pretence;
 mod recording;

@@ -242,11 +242,13 @@ fn the_rules_say_whose_they_are() {
     let rules = sh("nft list table inet fairing");
     let v4 = pod.address(true);
     assert!(
-        rules.contains(&format!("tcp . 8080 comment \"web\" : {v4} . 80")),
+        rules.contains(&format!("tcp . 8080 comment \"web/eth0\" : {v4} . 80")),
         "{rules}"
     );
     assert!(
-        rules.contains(&format!("127.0.0.1 . udp . 53 comment \"web\" : {v4} . 53")),
+        rules.contains(&format!(
+            "127.0.0.1 . udp . 53 comment \"web/eth0\" : {v4} . 53"
+        )),
         "{rules}"
     );
     assert!(
@@ -272,5 +274,5 @@ fn as_many_ports_as_a_pod_can_have() {
         format!("last {OUTSIDE_V4}")
     );
     lab.end(pod);
-    assert!(!sh("nft list table inet fairing").contains("\"web\""));
+    assert!(!sh("nft list table inet fairing").contains("\"web/"));
 }
