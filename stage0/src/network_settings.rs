@@ -9,7 +9,7 @@ use image_store::Image;
 use crate::arguments::network::NetworkArguments;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::foreign_drops;
+use crate::{foreign_drops, output};
 
 /// How an image names its ports: a label of this prefix and the name, whose value is `PORT[/PROTOCOL]`.
 const PORT_LABEL: &str = "io.fairing.port.";
@@ -73,7 +73,8 @@ pub(crate) fn understand(arguments: NetworkArguments) -> Result<NetworkFlags, Fa
         words(&arguments.dns_search),
         words(&arguments.dns_opt),
     )
-    .map_err(|error| usage("--dns", &error))?;
+    .map_err(|error| usage(error.flag(), &error))?;
+    warn_of_unasked(&dns);
     Ok(NetworkFlags {
         selection,
         ports: arguments.port,
@@ -81,6 +82,22 @@ pub(crate) fn understand(arguments: NetworkArguments) -> Result<NetworkFlags, Fa
         dns,
         hosts: arguments.hosts_entry,
     })
+}
+
+/// More name servers than programs look at are no mistake that stands in the way of a pod, as for other tools of this kind;
+/// but who names them should know.
+fn warn_of_unasked(dns: &DnsOptions) {
+    let unasked: Vec<_> = dns
+        .unasked_servers()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if !unasked.is_empty() {
+        output::warn(&format!(
+            "--dns: programs ask the first three name servers; left out: {}",
+            unasked.join(", ")
+        ));
+    }
 }
 
 impl NetworkFlags {

@@ -1,6 +1,7 @@
 //! What names resolve to in a pod.
 
 use crate::network_lab::Lab;
+use crate::stocked::IMAGE;
 
 const FILES: &str = "cat /etc/resolv.conf; echo; cat /etc/hosts";
 
@@ -40,6 +41,106 @@ fn dns_is_the_hosts_or_nobodys() {
     assert_eq!(lab.pod(&["--dns=none"], show), "");
     assert_eq!(lab.pod(&["--net=none"], show), "");
     assert_eq!(lab.pod(&["--net=host"], show), hosts_own);
+}
+
+#[test]
+fn the_hosts_dns_is_completed_by_what_is_asked_for() {
+    let lab = Lab::with_resolv_conf(
+        "# ours\nnameserver 192.0.2.53\nsearch corp.example\noptions edns0\n",
+        None,
+    );
+    let show = "cat /etc/resolv.conf";
+    assert_eq!(
+        lab.pod(
+            &[
+                "--dns=host",
+                "--dns-search=a.example",
+                "--dns-search=b.example"
+            ],
+            show
+        ),
+        "# ours\nnameserver 192.0.2.53\noptions edns0\nsearch a.example b.example\n"
+    );
+    assert_eq!(
+        lab.pod(&["--dns=host", "--dns-opt=ndots:2", "--net=host"], show),
+        "# ours\nnameserver 192.0.2.53\nsearch corp.example\noptions ndots:2\n"
+    );
+}
+
+#[test]
+fn on_the_hosts_network_its_own_resolver_is_kept() {
+    let lab = Lab::with_resolv_conf("nameserver 127.0.0.1\nsearch corp.example\n", None);
+    assert_eq!(
+        lab.pod(
+            &["--net=host", "--dns-search=a.example"],
+            "cat /etc/resolv.conf"
+        ),
+        "nameserver 127.0.0.1\nsearch a.example\n"
+    );
+}
+
+#[test]
+fn name_servers_that_nobody_would_ask_are_told_of() {
+    let lab = Lab::new();
+    let run = |dns: &str| {
+        let run = lab.host.fairing(["run", "--rm", dns, IMAGE, "--"]);
+        run.args(["cat", "/etc/resolv.conf"]).run().ok()
+    };
+    let asked = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n";
+    let three = run("--dns=192.0.2.1,192.0.2.2,192.0.2.3");
+    assert_eq!(three.stdout, asked);
+    assert!(!three.stderr.contains("left out"), "{three}");
+    let five = run("--dns=192.0.2.1,192.0.2.2,192.0.2.3,192.0.2.4,2001:db8::5");
+    assert_eq!(five.stdout, asked);
+    let told: Vec<_> = five
+        .stderr
+        .lines()
+        .filter(|line| line.contains("--dns"))
+        .collect();
+    assert_eq!(told.len(), 1, "{five}");
+    assert!(
+        told[0].ends_with("left out: 192.0.2.4, 2001:db8::5"),
+        "{five}"
+    );
+}
+
+#[test]
+fn dns_flags_that_make_no_sense_are_named() {
+    let lab = Lab::new();
+    for (flags, parts) in [
+        (
+            &["--dns=none", "--dns=host"][..],
+            &["--dns:", "\"host\" and \"none\""][..],
+        ),
+        (&["--dns=host,none"], &["--dns:", "\"host\" and \"none\""]),
+        (
+            &["--dns=192.0.2.1", "--dns=host"],
+            &["--dns:", "\"host\"", "name servers"],
+        ),
+        (
+            &["--dns=none,192.0.2.1"],
+            &["--dns:", "\"none\"", "name servers"],
+        ),
+        (
+            &["--dns=dns.example"],
+            &["--dns:", "\"dns.example\" is no name server"],
+        ),
+        (
+            &["--dns-search=a b"],
+            &["--dns-search:", "\"a b\" is no domain"],
+        ),
+        (&["--dns-search="], &["--dns-search:", "it is empty"]),
+        (
+            &["--dns-opt=ndots: 2"],
+            &["--dns-opt:", "\"ndots: 2\" is no option"],
+        ),
+    ] {
+        let run = lab.host.fairing(["run"]).args(flags);
+        run.args([IMAGE, "--exec", "/bin/true"])
+            .run()
+            .expect_error(2, parts);
+    }
+    assert!(lab.host.pod_folders().is_empty());
 }
 
 #[test]

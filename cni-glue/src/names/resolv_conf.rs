@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::runtime::Dns;
 
-/// The C library looks at no more.
+/// glibc and musl look at no more.
 const MOST_SERVERS: usize = 3;
 
 /// Where the answer is taken from.
@@ -17,7 +17,7 @@ pub enum DnsMode {
     /// From what was asked for, or else the networks, or else the host.
     #[default]
     Automatic,
-    /// From the host, as it is there.
+    /// From the host, as it is there but for what was asked for.
     Host,
     /// From nowhere: the file is empty but for what was asked for.
     None,
@@ -47,12 +47,47 @@ pub enum InvalidDns {
     /// Neither an address nor a word.
     #[error("{0:?} is no name server: write an address, \"host\" or \"none\"")]
     Server(String),
-    /// A word beside others.
+    /// A word beside name servers.
     #[error("{0:?} can't be combined with name servers")]
-    Alone(String),
-    /// A search domain or an option with a blank.
-    #[error("{0:?} has characters that can't stand in resolv.conf")]
-    Word(String),
+    Alone(&'static str),
+    /// Both words.
+    #[error("\"host\" and \"none\" can't be combined")]
+    Both,
+    /// A search domain with a blank.
+    #[error("{0:?} is no domain: it is empty, or has characters that can't stand in resolv.conf")]
+    Search(String),
+    /// An option with a blank.
+    #[error("{0:?} is no option: it is empty, or has characters that can't stand in resolv.conf")]
+    Option(String),
+}
+
+impl InvalidDns {
+    /// The flag whose value it is.
+    pub fn flag(&self) -> &'static str {
+        match self {
+            Self::Server(_) | Self::Alone(_) | Self::Both => "--dns",
+            Self::Search(_) => "--dns-search",
+            Self::Option(_) => "--dns-opt",
+        }
+    }
+}
+
+impl DnsMode {
+    fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "host" => Some(Self::Host),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+
+    fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Automatic => None,
+            Self::Host => Some("host"),
+            Self::None => Some("none"),
+        }
+    }
 }
 
 impl DnsOptions {
@@ -66,30 +101,30 @@ impl DnsOptions {
         options: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, InvalidDns> {
         let mut parsed = Self::default();
-        let mut word = None;
         for server in servers.into_iter().flat_map(|value| value.split(',')) {
-            match server {
-                "host" | "none" => word = Some(server),
-                _ => parsed.servers.push(
+            match DnsMode::of_word(server) {
+                Some(mode) if parsed.mode == DnsMode::Automatic || parsed.mode == mode => {
+                    parsed.mode = mode;
+                }
+                Some(_) => return Err(InvalidDns::Both),
+                None => parsed.servers.push(
                     server
                         .parse()
                         .map_err(|_| InvalidDns::Server(server.into()))?,
                 ),
             }
         }
-        if let Some(word) = word {
-            if !parsed.servers.is_empty() {
-                return Err(InvalidDns::Alone(word.into()));
-            }
-            parsed.mode = if word == "host" {
-                DnsMode::Host
-            } else {
-                DnsMode::None
-            };
+        if let Some(word) = parsed.mode.word().filter(|_| !parsed.servers.is_empty()) {
+            return Err(InvalidDns::Alone(word));
         }
-        parsed.search = words(search)?;
-        parsed.options = words(options)?;
+        parsed.search = words(search, InvalidDns::Search)?;
+        parsed.options = words(options, InvalidDns::Option)?;
         Ok(parsed)
+    }
+
+    /// The servers that nobody asks, since programs look at no more than the first three.
+    pub fn unasked_servers(&self) -> &[IpAddr] {
+        self.servers.get(MOST_SERVERS..).unwrap_or_default()
     }
 
     /// As plugins are told of it, if there is anything to tell.
@@ -108,12 +143,15 @@ impl DnsOptions {
     }
 }
 
-fn words<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>, InvalidDns> {
+fn words<'a>(
+    values: impl IntoIterator<Item = &'a str>,
+    invalid: fn(String) -> InvalidDns,
+) -> Result<Vec<String>, InvalidDns> {
     values
         .into_iter()
         .map(|value| match is_word(value) {
             true => Ok(value.to_owned()),
-            false => Err(InvalidDns::Word(value.into())),
+            false => Err(invalid(value.into())),
         })
         .collect()
 }
@@ -124,14 +162,14 @@ fn is_word(text: &str) -> bool {
 
 /// The file's text: each of servers, search domains and options is what was asked for, or else what the first network
 /// says that says any, or else the host's. `host` is the host's file, of which name servers on its loopback are left
-/// out, since they are not the pod's.
+/// out, since they are not the pod's; who asks for the host's file gets it with them.
 pub fn resolv_conf<'a>(
     wanted: &DnsOptions,
     networks: impl IntoIterator<Item = &'a Dns>,
     host: &str,
 ) -> String {
     if wanted.mode == DnsMode::Host {
-        return host.to_owned();
+        return with_own_words(host, wanted);
     }
     let network = match wanted.mode {
         DnsMode::Automatic => networks.into_iter().find(|dns| !dns.is_empty()).cloned(),
@@ -174,12 +212,35 @@ pub fn resolv_conf<'a>(
     for server in servers.iter().take(MOST_SERVERS) {
         text.push_str(&format!("nameserver {server}\n"));
     }
+    push_words(&mut text, &search, &options);
+    text
+}
+
+/// The host's file, in which search domains and options that were asked for take the place of its own.
+fn with_own_words(host: &str, wanted: &DnsOptions) -> String {
+    if wanted.search.is_empty() && wanted.options.is_empty() {
+        return host.to_owned();
+    }
+    let is_replaced = |line: &&str| match line.split_ascii_whitespace().next() {
+        Some("search" | "domain") => !wanted.search.is_empty(),
+        Some("options") => !wanted.options.is_empty(),
+        _ => false,
+    };
+    let mut text = String::new();
+    for line in host.lines().filter(|line| !is_replaced(line)) {
+        text.push_str(line);
+        text.push('\n');
+    }
+    push_words(&mut text, &wanted.search, &wanted.options);
+    text
+}
+
+fn push_words(text: &mut String, search: &[String], options: &[String]) {
     for (key, words) in [("search", search), ("options", options)] {
         if !words.is_empty() {
             text.push_str(&format!("{key} {}\n", words.join(" ")));
         }
     }
-    text
 }
 
 /// Which of the host's two files a pod can use: its own, or the one that the host's resolver on the loopback keeps of
@@ -258,6 +319,40 @@ mod tests {
     }
 
     #[test]
+    fn words_that_were_asked_for_take_the_place_of_those_in_the_hosts_file() {
+        assert_eq!(
+            resolv_conf(&options(&["host"], &["a.b", "c.d"]), [], HOST),
+            "# x\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\noptions edns0 trust-ad\nsearch a.b c.d\n"
+        );
+        let wanted = DnsOptions::parse(["host"], [], ["ndots:2", "rotate"]).unwrap();
+        let host = "domain a.b\noptions edns0\nnameserver ::1";
+        assert_eq!(
+            resolv_conf(&wanted, [], host),
+            "domain a.b\nnameserver ::1\noptions ndots:2 rotate\n"
+        );
+        assert_eq!(
+            resolv_conf(&options(&["host"], &["c.d"]), [], host),
+            "options edns0\nnameserver ::1\nsearch c.d\n"
+        );
+    }
+
+    #[test]
+    fn three_servers_are_asked() {
+        let wanted = options(&["192.0.2.1,192.0.2.2,::3"], &[]);
+        assert!(wanted.unasked_servers().is_empty());
+        assert!(options(&[], &[]).unasked_servers().is_empty());
+        let wanted = options(&["192.0.2.1,192.0.2.2,::3", "::4", "::5"], &[]);
+        let unasked: Vec<_> = wanted
+            .unasked_servers()
+            .iter()
+            .map(IpAddr::to_string)
+            .collect();
+        assert_eq!(unasked, ["::4", "::5"]);
+        let asked = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver ::3\n";
+        assert_eq!(resolv_conf(&wanted, [], ""), asked);
+    }
+
+    #[test]
     fn a_resolver_on_the_hosts_loopback_is_replaced_by_those_that_it_asks() {
         let upstream = "nameserver 192.0.2.9\n";
         assert_eq!(
@@ -269,22 +364,35 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
-        let parse = |servers: &[&str], search: &[&str]| {
-            DnsOptions::parse(servers.iter().copied(), search.iter().copied(), [])
+    fn nonsense_is_refused_with_the_flag_that_it_came_from() {
+        let refused = |servers: &[&str], search: &[&str], options: &[&str]| {
+            let [servers, search, options] =
+                [servers, search, options].map(|values| values.iter().copied());
+            DnsOptions::parse(servers, search, options).unwrap_err()
         };
-        assert!(matches!(
-            parse(&["dns.example"], &[]),
-            Err(InvalidDns::Server(_))
-        ));
-        assert!(matches!(
-            parse(&["host,1.1.1.1"], &[]),
-            Err(InvalidDns::Alone(_))
-        ));
-        assert!(matches!(
-            parse(&[], &["a\nnameserver 6.6.6.6"]),
-            Err(InvalidDns::Word(_))
-        ));
+        let server = refused(&["dns.example"], &[], &[]);
+        assert_eq!(server, InvalidDns::Server("dns.example".into()));
+        assert_eq!(server.flag(), "--dns");
+        for alone in [&["host,1.1.1.1"][..], &["1.1.1.1", "none"]] {
+            let alone = refused(alone, &[], &[]);
+            assert!(matches!(alone, InvalidDns::Alone(_)), "{alone}");
+            assert_eq!(alone.flag(), "--dns");
+        }
+        for both in [&["host,none"][..], &["none", "host"]] {
+            assert_eq!(refused(both, &[], &[]), InvalidDns::Both);
+        }
+        let hostile = "a\nnameserver 6.6.6.6";
+        let search = refused(&[], &[hostile], &[]);
+        assert_eq!(search, InvalidDns::Search(hostile.into()));
+        assert_eq!(search.flag(), "--dns-search");
+        let option = refused(&[], &[], &[""]);
+        assert_eq!(option, InvalidDns::Option(String::new()));
+        assert_eq!(option.flag(), "--dns-opt");
+        assert_eq!(options(&["host,host"], &[]).mode, DnsMode::Host);
+    }
+
+    #[test]
+    fn plugins_are_told_what_was_asked_for() {
         assert_eq!(
             options(&["1.1.1.1"], &["a"]).to_cni().unwrap(),
             json!({"servers": ["1.1.1.1"], "searches": ["a"]})

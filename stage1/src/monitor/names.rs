@@ -57,7 +57,14 @@ pub(super) fn resolv_conf(manifest: &PodManifest, network: &PodNetwork) -> Strin
     match manifest.network {
         // Nobody can be asked, unless the user says so.
         Network::None if wanted.mode == DnsMode::Automatic => names::resolv_conf(wanted, None, ""),
-        Network::Host if *wanted == DnsOptions::default() => host_file("/etc/resolv.conf"),
+        // A name server on the host's loopback is the pod's too.
+        Network::Host if wanted.mode == DnsMode::Automatic && wanted.servers.is_empty() => {
+            let of_host = DnsOptions {
+                mode: DnsMode::Host,
+                ..wanted.clone()
+            };
+            names::resolv_conf(&of_host, None, &host_file("/etc/resolv.conf"))
+        }
         Network::Host => names::resolv_conf(wanted, None, &host_file("/etc/resolv.conf")),
         _ => {
             let own = host_file("/etc/resolv.conf");
