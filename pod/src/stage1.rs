@@ -22,7 +22,8 @@ pub const ENV_LOCK_FD: &str = "FAIRING_LOCK_FD";
 pub const ENV_RUN_DIR: &str = "FAIRING_POD_RUN_DIR";
 /// Environment variable: the folder of unpacked layers.
 pub const ENV_LAYERS_DIR: &str = "FAIRING_LAYERS_DIR";
-/// Environment variable: number of a descriptor for the [`Readiness`] document.
+/// Environment variable: number of a descriptor for the [`Readiness`] document. With it, SIGINT, SIGTERM and SIGHUP are
+/// blocked from the beginning: the start is to be given up if one of them waits.
 pub const ENV_READY_FD: &str = "FAIRING_READY_FD";
 
 /// Environment variable: the folder of images and pods.

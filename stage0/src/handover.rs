@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -16,16 +15,15 @@ use pod::stage1::{
     ENV_DIR, ENV_LAYERS_DIR, ENV_LOCAL_CONFIG, ENV_LOCK_FD, ENV_READY_FD, ENV_RUN, ENV_RUN_DIR,
     ENV_SYSTEM_CONFIG, Readiness, Stage1,
 };
-use pod::{LockedPod, Phase};
+use pod::{LockedPod, Phase, PodUuid};
 
 use crate::activation::refused;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::paths::Directories;
 use crate::prepare::discard;
-use crate::{output, sys};
-
-/// Longest report of an isolator, in bytes.
-const READINESS_MAX: u64 = 64 << 10;
+use crate::readiness::{HeldSignals, Outcome, await_readiness};
+use crate::{output, pod_removal, sys};
 
 /// A command of the isolator for a pod: in its folder, with its lock.
 ///
@@ -63,7 +61,7 @@ pub(crate) fn become_monitor(
     directories: &Directories,
     sockets: &ActivationSockets,
 ) -> Failure {
-    match start(pod, stage1, directories, sockets, None) {
+    match start(pod, stage1, directories, sockets, None, &SigSet::empty()) {
         Ok(never) => match never {},
         Err(failure) => failure,
     }
@@ -77,9 +75,10 @@ fn start(
     directories: &Directories,
     sockets: &ActivationSockets,
     ready: Option<&OwnedFd>,
+    blocked: &SigSet,
 ) -> Result<Never, Failure> {
     let before = pod.phase();
-    let result = exec(&mut pod, stage1, directories, sockets, ready);
+    let result = exec(&mut pod, stage1, directories, sockets, ready, blocked);
     if result.is_err() {
         give_up(pod, before);
     }
@@ -99,6 +98,7 @@ fn exec(
     directories: &Directories,
     sockets: &ActivationSockets,
     ready: Option<&OwnedFd>,
+    blocked: &SigSet,
 ) -> Result<Never, Failure> {
     let (program, arguments) = stage1.run_command()?;
     pod.move_to(Phase::Run)?;
@@ -109,21 +109,21 @@ fn exec(
         command.env(ENV_READY_FD, ready.as_raw_fd().to_string());
     }
     command.envs(sockets.pass_on().map_err(refused)?);
-    SigSet::empty()
+    blocked
         .thread_set_mask()
         .map_err(|errno| Failure::Other(format!("cannot unblock signals: {errno}")))?;
     Err(Failure::io("execute", &program)(command.exec()))
 }
 
 /// Starts the pod in the background, in a session of its own. Gives the exit code once the pod is up:
-/// its UUID has been printed.
+/// its UUID has been printed. A signal until then gives the start up, and nothing of the pod is left.
 ///
 /// # Errors
 /// Why it did not come up.
 pub(crate) fn detach(
     pod: LockedPod,
     stage1: &Stage1,
-    directories: &Directories,
+    context: &Context,
     sockets: ActivationSockets,
 ) -> Result<u8, Failure> {
     let null = OpenOptions::new()
@@ -133,6 +133,8 @@ pub(crate) fn detach(
         .map_err(Failure::io("open", "/dev/null"))?;
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)
         .map_err(|errno| Failure::Other(format!("cannot make a pipe: {errno}")))?;
+    let signals = HeldSignals::hold()?;
+    let directories = &context.directories;
     match sys::fork_single_threaded() {
         Err(errno) => {
             let before = pod.phase();
@@ -142,10 +144,13 @@ pub(crate) fn detach(
         Ok(ForkResult::Child) => {
             drop(reader);
             let failure = match leave_session(&null) {
-                Ok(()) => match start(pod, stage1, directories, &sockets, Some(&writer)) {
-                    Ok(never) => match never {},
-                    Err(failure) => failure,
-                },
+                Ok(()) => {
+                    let blocked = signals.held();
+                    match start(pod, stage1, directories, &sockets, Some(&writer), &blocked) {
+                        Ok(never) => match never {},
+                        Err(failure) => failure,
+                    }
+                }
                 Err(failure) => {
                     let before = pod.phase();
                     give_up(pod, before);
@@ -155,15 +160,44 @@ pub(crate) fn detach(
             report(writer, &failure);
             std::process::exit(i32::from(failure.exit_code()));
         }
-        Ok(ForkResult::Parent { .. }) => {
+        Ok(ForkResult::Parent { child }) => {
             drop(writer);
             let uuid = pod.uuid();
             // The child holds the lock and the sockets by descriptors of its own.
             drop((pod, sockets));
-            await_readiness(reader)?;
-            output::line(&uuid.to_string())?;
-            Ok(0)
+            match await_readiness(child, reader, signals) {
+                Outcome::Up => {
+                    output::line(&uuid.to_string())?;
+                    Ok(0)
+                }
+                Outcome::Failed(failure) => Err(failure),
+                Outcome::GivenUp {
+                    failure,
+                    killed: true,
+                } => Err(failure),
+                Outcome::GivenUp {
+                    failure,
+                    killed: false,
+                } => {
+                    clear(uuid, context)?;
+                    Err(failure)
+                }
+            }
         }
+    }
+}
+
+/// Removes what a monitor has left of a pod that nobody heard of, such as the records of apps that had begun.
+fn clear(uuid: PodUuid, context: &Context) -> Result<(), Failure> {
+    let pods = context.pods();
+    let Some(entry) = pods.by_uuid(uuid)? else {
+        return Ok(());
+    };
+    match pods.lock(&entry) {
+        Ok(pod) => pod_removal::remove(pod, context),
+        // Another command removes it.
+        Err(error) if pod_removal::lost_race(&error) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -186,28 +220,6 @@ fn report(writer: OwnedFd, failure: &Failure) {
     };
     // If the parent is gone there is nobody to tell.
     let _ = serde_json::to_writer(File::from(writer), &readiness);
-}
-
-fn await_readiness(reader: OwnedFd) -> Result<(), Failure> {
-    let mut bytes = Vec::new();
-    File::from(reader)
-        .take(READINESS_MAX)
-        .read_to_end(&mut bytes)
-        .map_err(Failure::io("read", "the isolator's report"))?;
-    parse_readiness(&bytes)
-}
-
-fn parse_readiness(bytes: &[u8]) -> Result<(), Failure> {
-    match serde_json::from_slice(bytes) {
-        Ok(Readiness::Started) => Ok(()),
-        Ok(Readiness::Failed { kind, message }) => Err(Failure::Isolator { kind, message }),
-        Err(_) if bytes.is_empty() => Err(Failure::Other(
-            "the isolator ended before the pod was up".to_owned(),
-        )),
-        Err(error) => Err(Failure::Other(format!(
-            "the isolator's report can't be understood: {error}"
-        ))),
-    }
 }
 
 /// Runs the isolator's `gc` entry point for a pod in phase `garbage`.
@@ -240,19 +252,6 @@ pub(crate) fn run_gc(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_isolators_report_decides() {
-        assert!(parse_readiness(br#"{"type":"started"}"#).is_ok());
-        let failed = br#"{"type":"failed","kind":"not-found","message":"no /bin/x"}"#;
-        let failure = parse_readiness(failed).unwrap_err();
-        assert_eq!(
-            (failure.exit_code(), failure.line()),
-            (127, "no /bin/x".to_owned())
-        );
-        assert_eq!(parse_readiness(b"").unwrap_err().exit_code(), 125);
-        assert_eq!(parse_readiness(b"{").unwrap_err().exit_code(), 125);
-    }
 
     #[test]
     fn the_isolator_inherits_the_lock_and_nothing_that_the_caller_left_open() {

@@ -42,6 +42,7 @@ mod prepare;
 mod progress;
 mod pump;
 mod question;
+mod readiness;
 mod registries;
 mod root_owned;
 mod signal_names;

@@ -41,6 +41,7 @@ mod network_attacks;
 mod network_bandwidth;
 mod network_dns;
 mod network_failures;
+mod network_interrupt;
 mod network_kill;
 mod network_lab;
 mod network_names;

@@ -25,7 +25,7 @@ impl Lab {
     }
 
     /// `fairing run` with these flags, of a program that would succeed.
-    fn run(&self, flags: &[&str]) -> FairingCommand {
+    pub(crate) fn run(&self, flags: &[&str]) -> FairingCommand {
         let run = self
             .host
             .fairing(["run"])
@@ -34,7 +34,7 @@ impl Lab {
     }
 
     #[track_caller]
-    fn expect_nothing(&self, before: &str) {
+    pub(crate) fn expect_nothing(&self, before: &str) {
         assert!(self.host.pod_folders().is_empty());
         self.expect_traces(before);
     }

@@ -46,7 +46,7 @@ impl Subcommand for Run {
         let uuid_file = prepared.uuid_file;
         let uuid = pod.uuid();
         let result = match self.detach {
-            true => handover::detach(pod, &stage1, &context.directories, sockets),
+            true => handover::detach(pod, &stage1, context, sockets),
             false => Err(handover::become_monitor(
                 pod,
                 &stage1,

@@ -66,7 +66,7 @@ impl Subcommand for RunPrepared {
         manifest.insecure_options = context.insecure.clone();
         update(&pod, &manifest)?;
         match self.detach {
-            true => handover::detach(pod, &stage1, &context.directories, sockets),
+            true => handover::detach(pod, &stage1, context, sockets),
             false => Err(handover::become_monitor(
                 pod,
                 &stage1,
