@@ -39,6 +39,7 @@ mod names;
 mod network;
 mod network_attacks;
 mod network_bandwidth;
+mod network_create;
 mod network_dns;
 mod network_failures;
 mod network_interrupt;

@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::config::{BuiltinConfig, Mode};
 use super::lease::{Leases, hash};
+use super::occupied::Occupied;
 use super::{LINK_PREFIX, firewall, forwarding};
+use crate::config::NetworkList;
 use crate::error::NetworkError;
 use crate::id::{InterfaceName, NetworkName};
 use crate::mac::Mac;
@@ -159,35 +161,22 @@ impl Network {
                 reason: format!("its bridge is that of network {}", other.name),
             });
         }
-        let routes = host
-            .routes()
-            .map_err(NetworkError::at("read the host's routes"))?;
-        let links = host
-            .links()
-            .map_err(NetworkError::at("read the host's links"))?;
+        let (routes, links) = routes_and_links(host)?;
         let own = config.mode != Mode::Macvlan;
-        let mut taken: Vec<IpNet> = others
-            .iter()
-            .flat_map(|o| [o.subnet, o.subnet6])
-            .flatten()
-            .collect();
-        let is_ours = |route: &Route| {
-            links.iter().any(|l| {
-                l.index == route.link
-                    && Some(l.name.as_str()) == bridge.as_ref().map(InterfaceName::as_str)
-            })
-        };
-        taken.extend(
-            routes
-                .iter()
-                .filter(|route| route.destination.prefix() > 0 && !is_ours(route))
-                .map(|route| route.destination),
-        );
-        let free = |net: &IpNet| !taken.iter().any(|other| other.overlaps(net));
+        let bridge_name = bridge.as_ref().map(InterfaceName::as_str);
+        let mut occupied = Occupied::default();
+        others.iter().for_each(|other| occupied.add_made(other));
+        occupied.add_routes(&routes, &links, bridge_name);
+        occupied
+            .refuse(config)
+            .map_err(|reason| NetworkError::Setting {
+                network: name.to_string(),
+                reason,
+            })?;
         let subnet = match config.subnet {
             None if own => Some(
                 usual_subnets()
-                    .find(free)
+                    .find(|net| occupied.whose(net).is_none())
                     .ok_or_else(|| NetworkError::Setting {
                         network: name.to_string(),
                         reason: "each of the usual subnets meets a route of the host; choose one by \"subnet\"".into(),
@@ -195,14 +184,6 @@ impl Network {
             ),
             given => given.map(|net| net.network()),
         };
-        for net in [config.subnet, config.subnet6].into_iter().flatten() {
-            if own && !free(&net) {
-                return Err(NetworkError::Setting {
-                    network: name.to_string(),
-                    reason: format!("{net} meets a route of the host or another network"),
-                });
-            }
-        }
         let subnet6 = match config.subnet6 {
             None if own && config.ipv6 && forwarding::has_ipv6() => Some(unique_local(name)),
             given => given.map(|net| net.network()),
@@ -336,6 +317,43 @@ fn bridge_name(
     })
 }
 
+/// Looks whether a network that is about to be configured could be made: whether its subnets are free, of the host's
+/// routes and of the networks that were made or are configured.
+///
+/// # Errors
+/// Whose they are.
+pub fn check_subnets(
+    state: &Path,
+    name: &NetworkName,
+    config: &BuiltinConfig,
+    configured: &[NetworkList],
+) -> Result<(), NetworkError> {
+    let mut host = Rtnetlink::open().map_err(NetworkError::at("ask the kernel for routes"))?;
+    let (routes, links) = routes_and_links(&mut host)?;
+    let mut occupied = Occupied::default();
+    let made = Network::all(state)?;
+    made.iter().for_each(|other| occupied.add_made(other));
+    let others = configured.iter().filter(|list| list.name != *name);
+    others.for_each(|list| occupied.add_configured(list));
+    occupied.add_routes(&routes, &links, None);
+    occupied
+        .refuse(config)
+        .map_err(|reason| NetworkError::Setting {
+            network: name.to_string(),
+            reason,
+        })
+}
+
+fn routes_and_links(host: &mut Rtnetlink) -> Result<(Vec<Route>, Vec<Link>), NetworkError> {
+    let routes = host
+        .routes()
+        .map_err(NetworkError::at("read the host's routes"))?;
+    let links = host
+        .links()
+        .map_err(NetworkError::at("read the host's links"))?;
+    Ok((routes, links))
+}
+
 /// Whether a built-in network was made.
 pub(crate) fn is_made(state: &Path, name: &NetworkName) -> bool {
     record_path(state, name).exists()
@@ -378,12 +396,7 @@ fn way_out_mtu(routes: &[Route], links: &[Link]) -> u32 {
 
 /// The link by which the host reaches the outside.
 pub(super) fn way_out(host: &mut Rtnetlink) -> Result<Option<Link>, NetworkError> {
-    let routes = host
-        .routes()
-        .map_err(NetworkError::at("read the host's routes"))?;
-    let links = host
-        .links()
-        .map_err(NetworkError::at("read the host's links"))?;
+    let (routes, links) = routes_and_links(host)?;
     let way = routes.iter().find(|route| route.destination.prefix() == 0);
     Ok(way.and_then(|way| links.into_iter().find(|link| link.index == way.link)))
 }

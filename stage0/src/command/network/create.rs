@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use cni_glue::builtin::{BuiltinConfig, PLUGIN_TYPE};
-use cni_glue::config::{NetworkList, Source};
+use cni_glue::builtin::{BuiltinConfig, PLUGIN_TYPE, check_subnets};
+use cni_glue::config::{NetworkList, Networks, Source};
 use cni_glue::id::NetworkName;
 use cni_glue::subnet::IpNet;
 use serde_json::{Map, Value, json};
@@ -60,12 +61,6 @@ impl Subcommand for Create {
     const ABOUT: &'static str = "Configure a network that needs no plugin";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        if networks(context)?.get(&self.name).is_some() {
-            return Err(Failure::Other(format!(
-                "there is a network {} already",
-                self.name
-            )));
-        }
         if matches!(self.name.as_str(), "none" | "host" | "all") {
             return Err(Failure::Usage(format!(
                 "{} can't be the name of a network: --net={0} means something else",
@@ -73,10 +68,15 @@ impl Subcommand for Create {
             )));
         }
         let text = format!("{:#}\n", self.configuration());
-        self.check(&text)?;
+        let config = self.understand(&text)?;
         let folder = context.directories.local_config.join("net.d");
-        fs::create_dir_all(&folder).map_err(Failure::io("create", &folder))?;
         let path = folder.join(format!("{}.conflist", self.name));
+        let networks = networks(context)?;
+        self.require_new(&networks, &path)?;
+        let state = &context.attacher().runtime.state;
+        check_subnets(state, &self.name, &config, networks.lists())
+            .map_err(|error| Failure::Other(error.to_string()))?;
+        fs::create_dir_all(&folder).map_err(Failure::io("create", &folder))?;
         // Seen whole or not at all: pods may be starting.
         let staged = folder.join(format!(".{}.new", self.name));
         let mut file = fs::OpenOptions::new()
@@ -125,13 +125,38 @@ impl Create {
     }
 
     /// What can't be used is not written.
-    fn check(&self, text: &str) -> Result<(), Failure> {
+    fn understand(&self, text: &str) -> Result<BuiltinConfig, Failure> {
         let list = NetworkList::parse(text.as_bytes(), Source::BuiltIn)
             .map_err(|error| Failure::Usage(format!("network {}: {error}", self.name)))?;
-        for plugin in &list.plugins {
-            BuiltinConfig::parse(&list.name, &plugin.fields)
-                .map_err(|error| Failure::Usage(error.to_string()))?;
+        let mut configs = list
+            .plugins
+            .iter()
+            .map(|plugin| BuiltinConfig::parse(&list.name, &plugin.fields));
+        let config = configs.next().transpose();
+        config
+            .map_err(|error| Failure::Usage(error.to_string()))?
+            .ok_or_else(|| Failure::Other(format!("network {} has no plugin", self.name)))
+    }
+
+    /// Refuses to hide a network that there is, or a file that names another.
+    fn require_new(&self, networks: &Networks, path: &Path) -> Result<(), Failure> {
+        if let Some(list) = networks.get(&self.name) {
+            let place = match &list.source {
+                Source::File(path) => format!("it is configured in {}", path.display()),
+                Source::BuiltIn | Source::Kept => "it is built in".to_owned(),
+            };
+            return Err(Failure::Other(format!(
+                "there is a network {} already: {place}",
+                self.name
+            )));
         }
-        Ok(())
+        match path.exists() {
+            false => Ok(()),
+            true => Err(Failure::Other(format!(
+                "{} exists already, and is not the file of a network {}; remove it first",
+                path.display(),
+                self.name
+            ))),
+        }
     }
 }
