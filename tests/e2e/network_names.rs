@@ -1,7 +1,11 @@
 //! What names resolve to in a pod.
 
+use std::fs;
+
+use harness::{ImageBuilder, Layer};
+
 use crate::network_lab::Lab;
-use crate::stocked::IMAGE;
+use crate::stocked::{IDLE, IMAGE};
 
 const FILES: &str = "cat /etc/resolv.conf; echo; cat /etc/hosts";
 
@@ -167,4 +171,67 @@ fn a_pod_finds_those_that_run_already_by_name() {
     let found = lab.pod(&[], "grep web /etc/hosts");
     assert!(found.contains(&format!("{address}\tweb\t")), "{found}");
     lab.stop(&[&pod]);
+}
+
+#[test]
+fn the_files_of_names_are_the_pods_and_not_of_an_apps_root() {
+    let names = ["hosts", "hostname", "resolv.conf"];
+    let own = names.iter().fold(Layer::new(), |layer, name| {
+        layer.file(&format!("etc/{name}"), "of the image\n", 0o644)
+    });
+    let lab = Lab::with_image(ImageBuilder::busybox().layer(own));
+    let run = lab
+        .host
+        .fairing(["run", "--detach", "--hostname=web.example.com"]);
+    let run = run.args(["--dns=192.0.2.53", "--hosts-entry=10.1.2.3=db"]);
+    let idle = ["--", "/bin/sh", "-c", IDLE];
+    let run = run.args([IMAGE, "--app-name=a"]).args(idle);
+    let run = run.args(["---", IMAGE, "--app-name=b"]).args(idle);
+    let pod = run.run().ok().text().to_owned();
+    let within = |app: &str, script: &str| lab.within_app(&pod, &["--app", app], script);
+
+    let show = "cd /etc; for f in hosts hostname resolv.conf; do echo \"$f:\"; cat $f; done";
+    let shown = within("a", show);
+    assert_eq!(within("b", show), shown);
+    for part in [
+        "10.1.2.3\tdb\n",
+        "hostname:\nweb.example.com\n",
+        "resolv.conf:\nnameserver 192.0.2.53\n",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    assert!(!shown.contains("of the image"), "{shown}");
+
+    // What one app writes into them is for all; what it writes beside them is its own.
+    within(
+        "a",
+        "for f in hosts hostname resolv.conf; do echo '# by a' >> /etc/$f; done; : > /etc/own",
+    );
+    let shown = within("b", show);
+    assert_eq!(shown.matches("# by a\n").count(), 3, "{shown}");
+    assert_eq!(within("a", show), shown);
+    assert_eq!(within("b", "ls /etc/own 2>/dev/null; :"), "");
+    // They can't be put aside, which would show those of the image.
+    within("a", "! rm /etc/hosts && ! mv /etc/resolv.conf /etc/x");
+
+    lab.stop(&[&pod]);
+    let changed = |app: &str| {
+        let upper = lab
+            .host
+            .data_dir()
+            .join(format!("pods/run/{pod}/apps/{app}/upper"));
+        let mut names: Vec<_> = fs::read_dir(upper.join("etc"))
+            .map(|entries| entries.map(|entry| entry.unwrap().file_name()).collect())
+            .unwrap_or_default();
+        names.sort_unstable();
+        (upper.is_dir(), names)
+    };
+    assert_eq!(changed("a"), (true, vec!["own".into()]));
+    assert_eq!(changed("b"), (true, vec![]));
+    // The next pod of the image begins anew.
+    let next = lab.pod(&[], "cat /etc/hosts /etc/hostname /etc/resolv.conf");
+    assert!(
+        !next.contains("# by a") && !next.contains("of the image"),
+        "{next}"
+    );
 }
