@@ -268,7 +268,12 @@ fn the_default_network_evades_the_hosts_own_addresses() {
         r#"{"cniVersion": "1.0.0", "name": "lan", "plugins": [{"type": "fairing-cni", "subnet": "10.172.0.0/16"}]}"#,
     );
     let error = lab.try_pod("b", &["lan"], &[]).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("meets a route"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("meets the host's route to 10.172.5.0/24"),
+        "{error}"
+    );
 }
 
 #[test]
