@@ -103,6 +103,14 @@ pub enum NetworkError {
         /// What failed then.
         undoing: Box<NetworkError>,
     },
+    /// A pod of which nothing lives could not be taken out of a network.
+    #[error("pod {container} is dead and can't be taken out of its network: {error}")]
+    OfDead {
+        /// The pod.
+        container: ContainerId,
+        /// What failed.
+        error: Box<NetworkError>,
+    },
     /// A pod is not connected as it should be.
     #[error("network {network}: {reason}")]
     Disconnected {
@@ -126,8 +134,16 @@ impl NetworkError {
             Self::Port(PortError::File(FileError::Io { source, .. })) => {
                 source.kind() == std::io::ErrorKind::StorageFull
             }
-            Self::NotUndone { error, .. } => error.is_full(),
+            Self::NotUndone { error, .. } | Self::OfDead { error, .. } => error.is_full(),
             _ => false,
+        }
+    }
+
+    /// Which dead pod it is about.
+    pub(crate) fn of_dead(self, container: &ContainerId) -> Self {
+        Self::OfDead {
+            container: container.clone(),
+            error: Box::new(self),
         }
     }
 

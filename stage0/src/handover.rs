@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::SigSet;
@@ -232,21 +232,34 @@ pub(crate) fn run_gc(
     directories: &Directories,
 ) -> Result<(), Failure> {
     let (program, arguments) = stage1.gc_command()?;
-    let status = entry_point(&program, arguments, pod, directories)?
-        .stdin(std::process::Stdio::null())
-        .status()
+    let ended = entry_point(&program, arguments, pod, directories)?
+        .stdin(Stdio::null())
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::piped())
+        .output()
         .map_err(Failure::io("execute", &program))?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(Failure::Other(format!(
-            "the gc entry point of {} failed for pod {}: {status}",
+    let said = String::from_utf8_lossy(&ended.stderr);
+    if ended.status.success() {
+        output::error(&said);
+        return Ok(());
+    }
+    let lines = said.lines().filter(|line| !line.trim().is_empty());
+    let reason = lines
+        .map(|line| line.strip_prefix("fairing: ").unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("; ");
+    Err(Failure::Other(match reason.as_str() {
+        "" => format!(
+            "pod {} can't be removed: the gc entry point of {} failed: {}",
+            pod.uuid(),
             program
                 .file_name()
                 .unwrap_or(OsStr::new("stage1"))
                 .display(),
-            pod.uuid()
-        ))),
-    }
+            ended.status
+        ),
+        reason => format!("pod {} can't be removed: {reason}", pod.uuid()),
+    }))
 }
 
 #[cfg(test)]

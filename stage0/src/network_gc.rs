@@ -1,20 +1,28 @@
 //! Clearing of what dead pods hold of networks: addresses, links, rules, ports.
 
 use cni_glue::attach::GcReport;
+use cni_glue::id::ContainerId;
+use pod::PodUuid;
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
 
-/// Clears it, and says what was cleared. The failures that came up; the rest is done.
-pub(crate) fn clear(context: &Context) -> Vec<Failure> {
+/// Clears it, and says what was cleared; but nothing of the pods of which it is known that they can't be cleared. The
+/// failures that came up; the rest is done.
+pub(crate) fn clear(context: &Context, hopeless: &[PodUuid]) -> Vec<Failure> {
     let attacher = context.attacher();
     // Nothing was ever joined since the machine started.
     if !attacher.runtime.state.exists() {
         return Vec::new();
     }
     let pods = context.pods();
-    let (report, errors) = attacher.gc(&|container| pod::network::is_live(&pods, container));
+    let hopeless: Vec<_> = hopeless.iter().map(PodUuid::to_string).collect();
+    let is_kept = |container: &ContainerId| {
+        hopeless.iter().any(|uuid| uuid == container.as_str())
+            || pod::network::is_live(&pods, container)
+    };
+    let (report, errors) = attacher.gc(&is_kept);
     let mut failures: Vec<Failure> = errors
         .into_iter()
         .map(|error| Failure::Other(error.to_string()))

@@ -42,6 +42,7 @@ mod network_bandwidth;
 mod network_create;
 mod network_dns;
 mod network_failures;
+mod network_gc;
 mod network_interrupt;
 mod network_kill;
 mod network_lab;

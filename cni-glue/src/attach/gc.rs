@@ -45,13 +45,12 @@ impl Attacher {
         for list in &lists {
             seen.insert(list.name.clone());
             let before = self.dead_addresses(&list.name, live);
-            match self.runtime.gc(list, live) {
-                Ok(attachments) => {
-                    report.attachments += attachments;
-                    report.addresses += before;
-                }
-                Err(error) => errors.push(error),
+            let (attachments, failed) = self.runtime.gc(list, live);
+            report.attachments += attachments;
+            if failed.is_empty() {
+                report.addresses += before;
             }
+            errors.extend(failed);
         }
         match self.runtime.cache().damaged() {
             Ok(damaged) => {
@@ -109,7 +108,7 @@ impl Attacher {
             let path = path.as_deref().unwrap_or_default();
             match self.runtime.del_of_dead(&cached, path) {
                 Ok(()) => report.attachments += 1,
-                Err(error) => errors.push(error),
+                Err(error) => errors.push(error.of_dead(&cached.container_id)),
             }
         }
         for (name, config) in builtin::made(&self.runtime.state)? {

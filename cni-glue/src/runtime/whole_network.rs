@@ -18,19 +18,29 @@ const UNKNOWN: [u64; 2] = [1, 4];
 
 impl Runtime {
     /// Takes all pods out of the network that are not `live`, and has its plugins clear what else belongs to none.
-    /// Nobody joins or leaves meanwhile. How many attachments were taken back.
-    ///
-    /// # Errors
-    /// The first; the others are tried nevertheless.
+    /// Nobody joins or leaves meanwhile. How many attachments were taken back, and what went wrong; the rest is done
+    /// nevertheless.
     pub(crate) fn gc(
         &self,
         list: &NetworkList,
         live: &dyn Fn(&ContainerId) -> bool,
-    ) -> Result<usize, NetworkError> {
+    ) -> (usize, Vec<NetworkError>) {
+        let mut errors = Vec::new();
+        let mut removed = 0;
+        let outcome = self.gc_locked(list, live, &mut removed, &mut errors);
+        errors.extend(outcome.err());
+        (removed, errors)
+    }
+
+    fn gc_locked(
+        &self,
+        list: &NetworkList,
+        live: &dyn Fn(&ContainerId) -> bool,
+        removed: &mut usize,
+        errors: &mut Vec<NetworkError>,
+    ) -> Result<(), NetworkError> {
         let _lock = Lock::exclusive(&Self::lock_path(&self.state, &list.name))?;
         let mut valid = Vec::new();
-        let mut removed = 0;
-        let mut first = Ok(());
         for cached in self.cache().all()? {
             if cached.network_name != list.name {
                 continue;
@@ -41,19 +51,16 @@ impl Runtime {
             }
             let path = Some(cached.netns.as_str()).filter(|path| netns::is_at(Path::new(path)));
             match self.del_dead(&cached, path.unwrap_or_default()) {
-                Ok(()) => removed += 1,
-                Err(error) => first = first.and(Err(error)),
+                Ok(()) => *removed += 1,
+                Err(error) => errors.push(error.of_dead(&cached.container_id)),
             }
         }
-        match self.version(list) {
-            Ok(version) => {
-                for plugin in &list.plugins {
-                    first = first.and(self.gc_plugin(list, plugin, version, &valid, live));
-                }
-            }
-            Err(error) => first = first.and(Err(error)),
+        let version = self.version(list)?;
+        for plugin in &list.plugins {
+            let outcome = self.gc_plugin(list, plugin, version, &valid, live);
+            errors.extend(outcome.err());
         }
-        first.map(|()| removed)
+        Ok(())
     }
 
     fn gc_plugin(

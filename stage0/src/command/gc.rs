@@ -40,6 +40,7 @@ impl Subcommand for Gc {
             context,
             pods: context.pods(),
             first: None,
+            failed: Vec::new(),
         };
         // What pods tell of their images is gone with them.
         if let Err(failure) = note_uses(context) {
@@ -69,12 +70,20 @@ struct Sweep<'a> {
     context: &'a Context,
     pods: PodsDir,
     first: Option<Failure>,
+    /// Pods that can't be removed.
+    failed: Vec<PodUuid>,
 }
 
 impl Sweep<'_> {
     /// One broken pod must not keep the others.
     fn failed(&mut self, what: &str, failure: Failure) {
-        output::error(&format!("fairing: {what}: {}\n", failure.line()));
+        let line = failure.line();
+        // Many say themselves what they are about.
+        let line = match line.starts_with("pod ") || line.starts_with("network ") {
+            true => line,
+            false => format!("{what}: {line}"),
+        };
+        output::error(&format!("fairing: {line}\n"));
         self.first.get_or_insert(failure);
     }
 
@@ -91,6 +100,10 @@ impl Sweep<'_> {
             Err(error) => return self.failed("pods", error.into()),
         };
         for entry in entries.into_iter().filter(is_due) {
+            // It failed in the phase before.
+            if self.failed.contains(&entry.uuid) {
+                continue;
+            }
             match self.pods.lock(&entry) {
                 Ok(pod) => self.remove(pod),
                 Err(error) if lost_race(&error) => {}
@@ -104,13 +117,14 @@ impl Sweep<'_> {
         let removed =
             remove(pod, self.context).and_then(|()| output::line(&format!("{} removed", of(uuid))));
         if let Err(failure) = removed {
+            self.failed.push(uuid);
             self.failed(&of(uuid), failure);
         }
     }
 
     /// What pods hold that were killed and are kept for a while yet.
     fn networks(&mut self) {
-        for failure in crate::network_gc::clear(self.context) {
+        for failure in crate::network_gc::clear(self.context, &self.failed) {
             self.failed("networks", failure);
         }
     }

@@ -16,6 +16,6 @@ impl Subcommand for Gc {
     const ABOUT: &'static str = "Give back what pods that were killed hold of networks, and remove networks that nobody is in";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        crate::command::for_each(clear(context), Err)
+        crate::command::for_each(clear(context, &[]), Err)
     }
 }

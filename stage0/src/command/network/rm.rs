@@ -27,7 +27,7 @@ impl Subcommand for Rm {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let code = for_each(self.names, |name| remove(&name, context))?;
         // Bridges go when nobody is in them.
-        for_each(clear(context), Err).map(|_| code)
+        for_each(clear(context, &[]), Err).map(|_| code)
     }
 }
 

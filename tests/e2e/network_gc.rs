@@ -1,0 +1,84 @@
+//! What collections say of networks whose plugins fail: each failure on a line of its own, once.
+
+use std::time::Duration;
+
+use harness::{FairingCommand, Output, wait_until};
+
+use crate::network_lab::Lab;
+use crate::stocked::{IDLE, IMAGE};
+
+/// Pods whose monitors were killed, in a network whose plugin takes nothing back.
+fn dead_pods(lab: &Lab, count: usize) -> Vec<String> {
+    lab.script(
+        "stubborn",
+        r#"case $CNI_COMMAND in
+           ADD) printf '{"cniVersion": "1.0.0"}';;
+           DEL) printf '{"code": 100, "msg": "it is mine"}'; exit 1;;
+           esac"#,
+    );
+    let pods: Vec<_> = (0..count)
+        .map(|_| {
+            let run = collector(lab, &["run", "--detach", "--net=stubborn", IMAGE]);
+            let run = run.args(["--", "/bin/sh", "-c", IDLE]).run().ok();
+            run.text().to_owned()
+        })
+        .collect();
+    lab.host.kill_all();
+    for pod in &pods {
+        wait_until("the pod to be dead", Duration::from_secs(60), || {
+            let status = lab
+                .host
+                .fairing(["status", "--format=json", pod])
+                .run()
+                .ok();
+            (status.json()["state"] != "running").then_some(())
+        });
+    }
+    pods
+}
+
+fn collector(lab: &Lab, arguments: &[&str]) -> FairingCommand {
+    let plugins = lab.host.base().join("bin");
+    lab.host.fairing(arguments).env("CNI_PATH", plugins)
+}
+
+/// Expects a line for each pod, and none beside.
+#[track_caller]
+fn expect_lines(output: &Output, pods: &[String]) {
+    assert_eq!(output.code, Some(125), "{output}");
+    let lines: Vec<_> = output.stderr.lines().collect();
+    assert_eq!(lines.len(), pods.len(), "{output}");
+    let why = "network stubborn: plugin stubborn: DEL: it is mine (code 100)";
+    for pod in pods {
+        let of_pod: Vec<_> = lines.iter().filter(|line| line.contains(pod)).collect();
+        assert_eq!(of_pod.len(), 1, "{output}");
+        assert!(
+            of_pod[0].starts_with(&format!("fairing: pod {pod} ")),
+            "{output}"
+        );
+        assert!(of_pod[0].ends_with(why), "{output}");
+    }
+}
+
+#[test]
+fn each_failure_of_a_collection_is_told_once() {
+    let lab = Lab::new();
+    let before = lab.traces();
+    let pods = dead_pods(&lab, 2);
+    for _ in 0..2 {
+        expect_lines(&collector(&lab, &["network", "gc"]).run(), &pods);
+    }
+    // Pods that are kept for a while are told of as well.
+    expect_lines(&collector(&lab, &["gc"]).run(), &pods);
+    expect_lines(&collector(&lab, &["rm", &pods[0]]).run(), &pods[..1]);
+    // So are those that can't be removed for it, whether they ended just now or are tried again.
+    for _ in 0..2 {
+        let gc = collector(&lab, &["gc", "--grace-period=0s"]).run();
+        expect_lines(&gc, &pods);
+    }
+
+    lab.script("stubborn", "exit 0");
+    let gc = collector(&lab, &["gc", "--grace-period=0s"]).run().ok();
+    assert_eq!(gc.stderr, "");
+    lab.expect_nothing(&before);
+}
