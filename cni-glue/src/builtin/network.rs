@@ -49,6 +49,13 @@ pub(crate) struct Network {
     pub(crate) subnet: Option<IpNet>,
     pub(crate) subnet6: Option<IpNet>,
     pub(crate) mtu: u32,
+    /// Whether all of it is there. It is written down before it is made, so that `gc` finds what was begun.
+    #[serde(default = "yes")]
+    pub(crate) made: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn folder(state: &Path) -> PathBuf {
@@ -122,7 +129,7 @@ impl Network {
             }
             found => found?,
         };
-        let network = match network {
+        let mut network = match network {
             Some(found) if found.config == *config => found,
             Some(found) => {
                 if !Leases::of(state, name).list()?.is_empty() {
@@ -138,8 +145,12 @@ impl Network {
             }
             None => Self::choose(state, name, config, host)?,
         };
+        let record = record_path(state, name);
+        network.made = false;
+        record::write_json(&record, "new", &network)?;
         let bridge = network.make_bridge(host)?;
-        record::write_json(&record_path(state, name), "new", &network)?;
+        network.made = true;
+        record::write_json(&record, "new", &network)?;
         firewall::set_up(state)?;
         Ok((network, bridge))
     }
@@ -195,6 +206,7 @@ impl Network {
             subnet,
             subnet6,
             mtu: config.mtu.unwrap_or_else(|| way_out_mtu(&routes, &links)),
+            made: false,
         })
     }
 

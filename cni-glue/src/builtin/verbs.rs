@@ -150,6 +150,7 @@ impl Builtin<'_> {
         // What is wrong with its record, is for who makes it.
         if let Ok(Some(network)) = Network::load(self.state, self.name)
             && network.config == *self.config
+            && network.made
         {
             let Some(name) = &network.bridge else {
                 return Ok((network, None));

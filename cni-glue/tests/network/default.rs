@@ -107,3 +107,33 @@ fn a_pod_that_can_not_be_remembered_is_taken_out_again() {
     lab.gc(&[]);
     lab.wait_for_nothing();
 }
+
+#[test]
+fn a_network_whose_making_was_cut_short_is_made_whole_or_cleared() {
+    let lab = Lab::new();
+    serve(&lab.outside, 80, "outside");
+    let record = lab
+        .folder
+        .path()
+        .join("state/networks/default/network.json");
+    lab.end(lab.pod("first", &[], &[]));
+    let whole = std::fs::read_to_string(&record).unwrap();
+    let begun = whole.replace(r#""made":true"#, r#""made":false"#);
+    assert_ne!(whole, begun);
+    // As a start leaves it that is killed when it has made the bridge.
+    let cut_short = || {
+        std::fs::write(&record, &begun).unwrap();
+        sh("ip addr flush dev fairing0; ip link set fairing0 up");
+    };
+    cut_short();
+    let pod = lab.pod("second", &[], &[]);
+    assert_eq!(
+        tcp(&pod.netns, OUTSIDE_V4, 80),
+        format!("outside {HOST_V4}")
+    );
+    assert_eq!(std::fs::read_to_string(&record).unwrap(), whole);
+    lab.end(pod);
+    cut_short();
+    lab.gc(&[]);
+    lab.wait_for_nothing();
+}
