@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::config::Wishes;
+use super::config::{Mode, Wishes};
 use super::lease::Asked;
 use super::network::Network;
 use super::verbs::{Builtin, Membership};
@@ -88,6 +88,14 @@ impl Builtin<'_> {
     ) -> Result<IpNet, NetworkError> {
         let prefix = match (subnet, prefix) {
             (Some(subnet), _) => {
+                if let Some(prefix) = prefix.filter(|prefix| *prefix != subnet.prefix())
+                    && self.config.mode != Mode::Macvlan
+                {
+                    return Err(self.setting(format!(
+                        "{address}/{prefix}: the network is {subnet}, a /{}; ask for {address} alone",
+                        subnet.prefix()
+                    )));
+                }
                 let edge = address == subnet.network().address()
                     || Some(address) == subnet.broadcast().map(IpAddr::V4);
                 if !subnet.contains(address) || edge {

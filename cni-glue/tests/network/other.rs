@@ -125,7 +125,7 @@ fn an_administrators_network_has_the_addresses_that_it_says() {
     within(&lab.outside, || {
         sh(&format!("ip route add 10.5.0.0/29 via {HOST_V4}"))
     });
-    let a = lab.pod("a", &["lan:IP=10.5.0.4"], &["8080:80"]);
+    let a = lab.pod("a", &["lan:IP=10.5.0.4/29"], &["8080:80"]);
     // Without masquerading, its own address is seen.
     assert_eq!(tcp(&a.netns, OUTSIDE_V4, 80), "outside 10.5.0.4");
     let link = within(&a.netns, || sh("ip -o link show eth0"));
@@ -149,6 +149,15 @@ fn an_administrators_network_has_the_addresses_that_it_says() {
             "{bad}: {error}"
         );
     }
+    // The length of the network is not the pod's to choose.
+    let error = lab
+        .try_pod("late", &["lan:IP=10.5.0.6/24"], &[])
+        .err()
+        .unwrap();
+    assert_eq!(
+        error.to_string(),
+        "network lan: 10.5.0.6/24: the network is 10.5.0.0/29, a /29; ask for 10.5.0.6 alone"
+    );
     // One that is gone makes room.
     let live = |id: &cni_glue::id::ContainerId| id.as_str() != "p0";
     let late = lab.pod_beside("late", &["lan"], &[], &live).unwrap();
