@@ -18,6 +18,7 @@ mod exclusive;
 mod full;
 mod lab;
 mod many;
+mod namespace_mounts;
 mod orchestrators;
 mod other;
 mod port_owners;
