@@ -39,7 +39,8 @@ impl Attacher {
             let path = self.mount(&container).path_if_there();
             let path = path.unwrap_or_default();
             let cached = CachedAttachment::new(list, &container, &interface);
-            outcome = outcome.and(self.runtime.del_of_dead(&cached, &path));
+            let left = self.runtime.del_of_dead(&cached, &path);
+            outcome = outcome.and(left.map_err(|error| error.of_dead(&container)));
         }
         if known {
             return outcome;

@@ -1,4 +1,5 @@
-//! Files of the state that can't be read any more: in nobody else's way, and gone after garbage collection.
+//! Files of the state that can't be read any more: in nobody else's way, and gone after garbage collection. And what
+//! that says, when it can't.
 
 use std::fs;
 use std::path::PathBuf;
@@ -103,4 +104,40 @@ fn what_is_kept_of_a_network_can_be_damaged() {
         lab.gc(&[]);
         lab.wait_for_nothing();
     }
+}
+
+#[test]
+fn each_pod_that_a_plugin_does_not_let_go_is_told_of_once() {
+    let lab = Lab::new();
+    let broken = r#"[ "$CNI_COMMAND" != DEL ] || { printf '{"code": 100, "msg": "broke"}'; exit 1; }
+printf '{}'"#;
+    lab.plugin("one", broken);
+    for name in ["n", "once"] {
+        let list = json!({"cniVersion": "1.1.0", "name": name, "plugins": [{"type": "one"}]});
+        lab.configure(&format!("cni/{name}.conflist"), &list.to_string());
+    }
+    for (pod, network) in [("a", "n"), ("b", "n"), ("c", "once")] {
+        drop(lab.pod(pod, &[network], &[]));
+    }
+    // Whether it can be read what was remembered, or the network is still configured, makes no difference.
+    fs::write(state(&lab, "results/n-b-eth0"), "{").unwrap();
+    fs::remove_file(lab.folder.path().join("cni/once.conflist")).unwrap();
+    let collect = || {
+        let (report, errors) = lab.attacher.gc(&|_| false);
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        (report.attachments, errors)
+    };
+    let line = |pod: &str, network: &str| {
+        format!(
+            "pod {pod} is dead and can't be taken out of its network: \
+             network {network}: plugin one: DEL: broke (code 100)"
+        )
+    };
+    let lines = vec![line("a", "n"), line("b", "n"), line("c", "once")];
+    assert_eq!(collect(), (0, lines.clone()));
+    // Each of them is tried again.
+    assert_eq!(collect(), (0, lines));
+    lab.plugin("one", "");
+    assert_eq!(lab.gc(&[]).attachments, 3);
+    lab.wait_for_nothing();
 }
