@@ -53,9 +53,27 @@ pub(crate) fn entry_point(
     Ok(command)
 }
 
+/// Hands the pod over to its isolator, with these sockets for its apps: in the background, or in the place of this
+/// process.
+///
+/// # Errors
+/// Why the pod did not start; nothing of it is left then.
+pub(crate) fn hand_over(
+    pod: LockedPod,
+    stage1: &Stage1,
+    context: &Context,
+    sockets: ActivationSockets,
+    in_background: bool,
+) -> Result<u8, Failure> {
+    match in_background {
+        true => detach(pod, stage1, context, sockets),
+        false => Err(become_monitor(pod, stage1, &context.directories, &sockets)),
+    }
+}
+
 /// Moves the pod to phase `run` and becomes its monitor, with these sockets for its apps. Returns only if that
 /// fails; then nothing of the pod is left.
-pub(crate) fn become_monitor(
+fn become_monitor(
     pod: LockedPod,
     stage1: &Stage1,
     directories: &Directories,
@@ -120,7 +138,7 @@ fn exec(
 ///
 /// # Errors
 /// Why it did not come up.
-pub(crate) fn detach(
+fn detach(
     pod: LockedPod,
     stage1: &Stage1,
     context: &Context,

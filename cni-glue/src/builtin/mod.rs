@@ -8,6 +8,7 @@
 //! that moves or stops a link waits for the kernel's grace periods, milliseconds each.
 
 mod addressing;
+mod choice;
 mod config;
 mod firewall;
 mod forwarding;
@@ -19,13 +20,13 @@ mod shaping;
 mod sweep;
 mod verbs;
 
+pub use choice::check_subnets;
 pub(crate) use config::check_arguments;
 pub use config::{BuiltinConfig, Mode};
 pub(crate) use firewall::foreign_drops;
 pub(crate) use firewall::forget_ports;
 pub(crate) use lease::Leases;
 pub use lease::Peer;
-pub use network::check_subnets;
 pub(crate) use network::{is_made, made};
 pub(crate) use sweep::sweep;
 pub(crate) use verbs::{Builtin, Membership};

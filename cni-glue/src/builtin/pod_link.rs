@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use nix::errno::Errno;
 
 use super::LINK_PREFIX;
+use super::choice::way_out;
 use super::config::{Mode, Wishes};
 use super::forwarding;
 use super::lease::hash;
-use super::network::{Network, way_out};
+use super::network::Network;
 use super::shaping::Ends;
 use crate::bandwidth::Bandwidth;
 use crate::error::NetworkError;

@@ -109,14 +109,7 @@ impl Runtime {
         netns: &NetnsRef<'_>,
     ) -> Result<(), NetworkError> {
         let list = self.kept(cached)?;
-        let attachment = Attachment {
-            container: &cached.container_id,
-            name: None,
-            interface: &cached.if_name,
-            arguments: &cached.cni_args,
-            capability_args: &cached.capability_args,
-            interrupt: None,
-        };
+        let attachment = Attachment::of(cached);
         let call = Call {
             list: &list,
             version: self.version(&list)?,

@@ -48,7 +48,19 @@ pub(crate) struct Attachment<'a> {
     pub interrupt: Option<BorrowedFd<'a>>,
 }
 
-impl Attachment<'_> {
+impl<'a> Attachment<'a> {
+    /// As it was remembered.
+    pub(super) fn of(cached: &'a CachedAttachment) -> Self {
+        Self {
+            container: &cached.container_id,
+            name: None,
+            interface: &cached.if_name,
+            arguments: &cached.cni_args,
+            capability_args: &cached.capability_args,
+            interrupt: None,
+        }
+    }
+
     pub(super) fn membership(&self) -> Membership<'_> {
         Membership {
             container: self.container,
@@ -204,14 +216,7 @@ impl Runtime {
         if list.disable_check || !version.has_check() {
             return Ok(());
         }
-        let attachment = Attachment {
-            container: &cached.container_id,
-            name: None,
-            interface: &cached.if_name,
-            arguments: &cached.cni_args,
-            capability_args: &cached.capability_args,
-            interrupt: None,
-        };
+        let attachment = Attachment::of(cached);
         for plugin in &list.plugins {
             if let Some(config) = self.builtin(&list, plugin)? {
                 if let Some(handle) = netns.handle.as_deref_mut() {

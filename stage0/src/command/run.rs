@@ -45,15 +45,7 @@ impl Subcommand for Run {
         let _pin = prepared.pin;
         let uuid_file = prepared.uuid_file;
         let uuid = pod.uuid();
-        let result = match self.detach {
-            true => handover::detach(pod, &stage1, context, sockets),
-            false => Err(handover::become_monitor(
-                pod,
-                &stage1,
-                &context.directories,
-                &sockets,
-            )),
-        };
+        let result = handover::hand_over(pod, &stage1, context, sockets, self.detach);
         if let Some(file) = uuid_file
             && (result.is_ok() || !matches!(context.pods().by_uuid(uuid), Ok(None)))
         {

@@ -65,15 +65,7 @@ impl Subcommand for RunPrepared {
         manifest.remove_on_exit = self.rm;
         manifest.insecure_options = context.insecure.clone();
         update(&pod, &manifest)?;
-        match self.detach {
-            true => handover::detach(pod, &stage1, context, sockets),
-            false => Err(handover::become_monitor(
-                pod,
-                &stage1,
-                &context.directories,
-                &sockets,
-            )),
-        }
+        handover::hand_over(pod, &stage1, context, sockets, self.detach)
     }
 }
 
