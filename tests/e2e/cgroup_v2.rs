@@ -2,9 +2,10 @@
 //! also has no `lowerdir+` of overlayfs (Linux 6.8).
 
 use std::path::Path;
-use std::time::Duration;
 
-use harness::{Compression, ImageBuilder, Layer, Machine, dist_dir, fairing_binary};
+use harness::{Compression, ImageBuilder, Layer, dist_dir, fairing_binary};
+
+use crate::machine_checks;
 
 /// The functions `check_NAME` of the script, in the order in which they run.
 const CHECKS: [&str; 20] = [
@@ -31,7 +32,6 @@ const CHECKS: [&str; 20] = [
 ];
 
 const SCRIPT: &str = include_str!("cgroup_v2/checks.sh");
-const POLICY: &str = "[[rule]]\nprefix = \"*\"\ntype = \"accept-unsigned\"\n";
 
 #[test]
 fn a_host_with_cgroup_version_2_runs_pods() {
@@ -45,24 +45,14 @@ fn a_host_with_cgroup_version_2_runs_pods() {
         many_layers(count).build().write_layout(images.path(), &tag);
     }
     let setfattr = Path::new("/usr/bin/setfattr");
-    let output = Machine::new(SCRIPT)
-        .file("/checks", CHECKS.map(|name| format!("{name}\n")).concat())
-        .file("/etc/fairing/trust.d/all.toml", POLICY)
+    let machine = machine_checks::machine(SCRIPT, &CHECKS)
         .copy(&dist_dir(), "/usr")
         .copy(setfattr, "/usr/bin/setfattr")
         .copy(images.path(), "/images")
         .libraries_of(&fairing_binary())
         .libraries_of(setfattr)
-        .module("overlay")
-        .run(Duration::from_secs(120));
-    // A serial console ends its lines with a carriage return, too.
-    let lines: Vec<&str> = output.stdout.lines().map(str::trim_end).collect();
-    assert!(lines.contains(&"DONE"), "the machine ended early\n{output}");
-    let failed: Vec<&str> = CHECKS
-        .into_iter()
-        .filter(|name| !lines.contains(&format!("CHECK {name} ok").as_str()))
-        .collect();
-    assert!(failed.is_empty(), "failed: {failed:?}\n{output}");
+        .module("overlay");
+    machine_checks::expect_all(machine, &CHECKS);
 }
 
 /// Three layers, of which the upper ones replace, remove and empty what the base has.

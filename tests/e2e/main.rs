@@ -35,6 +35,7 @@ mod insecure_options;
 mod isolator;
 mod kill;
 mod layer_bombs;
+mod machine_checks;
 mod names;
 mod network;
 mod network_attacks;

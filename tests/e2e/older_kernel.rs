@@ -3,9 +3,10 @@
 //! Docker and Kubernetes.
 
 use std::path::Path;
-use std::time::Duration;
 
 use harness::{ImageBuilder, Machine, dist_dir, fairing_binary};
+
+use crate::machine_checks;
 
 /// The functions `check_NAME` of the script, in the order in which they run.
 const CHECKS: [&str; 9] = [
@@ -38,7 +39,6 @@ const MODULES: [&str; 14] = [
 ];
 
 const SCRIPT: &str = include_str!("older_kernel/checks.sh");
-const POLICY: &str = "[[rule]]\nprefix = \"*\"\ntype = \"accept-unsigned\"\n";
 
 #[test]
 fn networks_work_on_the_oldest_kernel_and_where_bridges_filter() {
@@ -46,9 +46,7 @@ fn networks_work_on_the_oldest_kernel_and_where_bridges_filter() {
     ImageBuilder::busybox()
         .build()
         .write_layout(images.path(), "busybox");
-    let mut machine = Machine::new(SCRIPT)
-        .file("/checks", CHECKS.map(|name| format!("{name}\n")).concat())
-        .file("/etc/fairing/trust.d/all.toml", POLICY)
+    let mut machine = machine_checks::machine(SCRIPT, &CHECKS)
         .copy(&dist_dir(), "/usr")
         .copy(images.path(), "/images")
         .libraries_of(&fairing_binary());
@@ -60,13 +58,5 @@ fn networks_work_on_the_oldest_kernel_and_where_bridges_filter() {
             .libraries_of(&path);
     }
     let machine = MODULES.into_iter().fold(machine, Machine::module);
-    let output = machine.run(Duration::from_secs(240));
-    // A serial console ends its lines with a carriage return, too.
-    let lines: Vec<&str> = output.stdout.lines().map(str::trim_end).collect();
-    assert!(lines.contains(&"DONE"), "the machine ended early\n{output}");
-    let failed: Vec<&str> = CHECKS
-        .into_iter()
-        .filter(|name| !lines.contains(&format!("CHECK {name} ok").as_str()))
-        .collect();
-    assert!(failed.is_empty(), "failed: {failed:?}\n{output}");
+    machine_checks::expect_all(machine, &CHECKS);
 }

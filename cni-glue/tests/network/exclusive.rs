@@ -129,6 +129,7 @@ fn wait(mut over: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !over() {
         assert!(Instant::now() < deadline, "nothing happens");
+        // The kernel tells nobody that a thread has begun to wait for a lock.
         std::thread::sleep(Duration::from_millis(2));
     }
 }

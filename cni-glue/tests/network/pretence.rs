@@ -113,6 +113,7 @@ fn a_pod_is_no_router_for_its_host() {
         let deadline = std::time::Instant::now() + PATIENCE;
         while routers().is_empty() {
             assert!(std::time::Instant::now() < deadline, "{net}");
+            // The kernel takes it in when it gets to it; until then nothing is wrong.
             std::thread::sleep(Duration::from_millis(20));
         }
         lab.end(pod);

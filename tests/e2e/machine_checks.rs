@@ -1,0 +1,35 @@
+//! Checks that a shell makes in a virtual machine.
+
+use std::time::Duration;
+
+use harness::Machine;
+
+const POLICY: &str = "[[rule]]\nprefix = \"*\"\ntype = \"accept-unsigned\"\n";
+
+/// A machine that makes the checks of a script, which are its functions `check_NAME`, in this order. All images run
+/// on it.
+pub(crate) fn machine(script: &str, checks: &[&str]) -> Machine {
+    let script = [
+        include_str!("machine_checks/functions.sh"),
+        script,
+        include_str!("machine_checks/end.sh"),
+    ]
+    .concat();
+    let list: String = checks.iter().map(|name| format!("{name}\n")).collect();
+    Machine::new(&script)
+        .file("/checks", list)
+        .file("/etc/fairing/trust.d/all.toml", POLICY)
+}
+
+/// Runs the machine, and fails the test with what it wrote if a check failed.
+pub(crate) fn expect_all(machine: Machine, checks: &[&str]) {
+    let output = machine.run(Duration::from_secs(240));
+    // A serial console ends its lines with a carriage return, too.
+    let lines: Vec<&str> = output.stdout.lines().map(str::trim_end).collect();
+    assert!(lines.contains(&"DONE"), "the machine ended early\n{output}");
+    let failed: Vec<&&str> = checks
+        .iter()
+        .filter(|name| !lines.contains(&format!("CHECK {name} ok").as_str()))
+        .collect();
+    assert!(failed.is_empty(), "failed: {failed:?}\n{output}");
+}

@@ -1,0 +1,5 @@
+
+while read -r name; do
+    check "$name"
+done < /checks
+echo DONE
