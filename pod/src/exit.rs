@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::PodError;
 use crate::id::AppName;
-use crate::manifest::app_dir;
+use crate::layout::app_dir;
 use crate::record;
 use crate::timestamp::Timestamp;
 

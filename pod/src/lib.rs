@@ -7,7 +7,7 @@
 //! # The stage1 contract
 //!
 //! An isolator is a folder with a [`stage1::Stage1Manifest`] named `stage1.json`. It names the
-//! contract version ([`stage1::CONTRACT_VERSION`]), the isolator's capabilities and two entry points.
+//! contract version ([`stage1::CONTRACT_VERSION`]), the isolator's features ([`feature::Feature`]) and two entry points.
 //!
 //! **`run`** is executed by stage0 in place of itself, so that the process which the user or the
 //! service manager started becomes the pod's *monitor*:
@@ -24,8 +24,8 @@
 //! - sockets of a service manager come as they came to stage0, by the protocol of sd_listen_fds(3): descriptors from
 //!   3 on, `LISTEN_FDS`, `LISTEN_FDNAMES` and, being the entry point's own process ID, `LISTEN_PID` ([`activation`]).
 //!   The entry point hands each to the app that [`activation::app_of`] says, again by that protocol, in order
-//!   and with their names, and to nobody else; it keeps none. They come only to isolators with the capability
-//!   [`stage1::Capability::SocketActivation`]. Without sockets these variables are not set;
+//!   and with their names, and to nobody else; it keeps none. They come only to isolators with the feature
+//!   [`feature::Feature::SocketActivation`]. Without sockets these variables are not set;
 //! - [`stage1::ENV_DIR`], [`stage1::ENV_RUN`], [`stage1::ENV_LOCAL_CONFIG`] and [`stage1::ENV_SYSTEM_CONFIG`] name the
 //!   folders that the command works on: there networks are configured and their state is kept ([`network`]);
 //! - for a pod that joins networks it writes [`network::NETWORK_FILE`] before any app starts;
@@ -46,7 +46,9 @@ pub mod activation;
 pub mod control;
 pub mod error;
 pub mod exit;
+pub mod feature;
 pub mod id;
+pub mod layout;
 pub mod lock;
 pub mod manifest;
 pub mod names;
@@ -56,6 +58,7 @@ pub mod pods_dir;
 pub mod record;
 pub mod removal;
 pub mod seqpacket;
+pub mod signal;
 pub mod stage1;
 mod sys;
 pub mod timestamp;

@@ -5,13 +5,34 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::PodError;
 
 /// Largest record that is read, in bytes.
 pub const RECORD_MAX: u64 = 4 << 20;
+
+/// The version of a record's form: a number that is read only if it is this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Version<const N: u64>;
+
+impl<const N: u64> Serialize for Version<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(N)
+    }
+}
+
+impl<'de, const N: u64> Deserialize<'de> for Version<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u64::deserialize(deserializer)? {
+            number if number == N => Ok(Self),
+            number => Err(D::Error::custom(format_args!(
+                "it has version {number}, not {N}"
+            ))),
+        }
+    }
+}
 
 /// Reads a record of at most [`RECORD_MAX`] bytes.
 ///
@@ -19,36 +40,55 @@ pub const RECORD_MAX: u64 = 4 << 20;
 /// [`PodError::Io`] if it can't be read, [`PodError::LaterVersion`] if its `version` member is above
 /// `supported`, [`PodError::Damaged`] if it is torn or not of the type asked for.
 pub fn read<T: DeserializeOwned>(path: &Path, supported: u64) -> Result<T, PodError> {
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        version: Option<u64>,
-    }
+    parse(path, &read_bytes(path)?, supported)
+}
 
+/// What stands in a record.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, PodError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(PodError::io("open", path))?;
     file.take(RECORD_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(PodError::io("read", path))?;
-    let damaged = |reason: String| PodError::Damaged {
-        path: path.to_path_buf(),
-        reason,
-    };
-    if bytes.len() as u64 > RECORD_MAX {
-        return Err(damaged(format!("it is larger than {RECORD_MAX} bytes")));
+    match bytes.len() as u64 > RECORD_MAX {
+        false => Ok(bytes),
+        true => Err(PodError::Damaged {
+            path: path.to_path_buf(),
+            reason: format!("it is larger than {RECORD_MAX} bytes"),
+        }),
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
-        // Only when the record can't be understood is its version looked at.
-        match serde_json::from_slice::<Versioned>(&bytes) {
-            Ok(Versioned {
-                version: Some(found),
-            }) if found > supported => PodError::LaterVersion {
-                path: path.to_path_buf(),
-                found,
-                supported,
-            },
-            _ => damaged(error.to_string()),
-        }
+}
+
+/// What the record in `path` means, which says `bytes`.
+pub(crate) fn parse<T: DeserializeOwned>(
+    path: &Path,
+    bytes: &[u8],
+    supported: u64,
+) -> Result<T, PodError> {
+    let path = || path.to_path_buf();
+    // Only when the record can't be understood is its version looked at.
+    serde_json::from_slice(bytes).map_err(|error| match version_of(bytes) {
+        Some(found) if found > supported => PodError::LaterVersion {
+            path: path(),
+            found,
+            supported,
+        },
+        _ => PodError::Damaged {
+            path: path(),
+            reason: error.to_string(),
+        },
     })
+}
+
+/// The `version` member of a record.
+pub(crate) fn version_of(bytes: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u64,
+    }
+
+    let versioned: Versioned = serde_json::from_slice(bytes).ok()?;
+    Some(versioned.version)
 }
 
 /// As [`read`]; `None` if there is no file.

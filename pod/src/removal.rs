@@ -17,8 +17,8 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::error::PodError;
+use crate::layout::MANIFEST_FILE;
 use crate::lock::LOCK_FILE;
-use crate::manifest::MANIFEST_FILE;
 
 /// How many folders deep the removal descends, each for one descriptor.
 const DEPTH_MAX: usize = 32;

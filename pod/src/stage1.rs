@@ -2,7 +2,6 @@
 //! top of this crate.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -10,10 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::PodError;
 use crate::exit::FailureKind;
+use crate::feature::Feature;
+use crate::manifest::PodManifest;
 use crate::record;
 
-/// Version of the contract.
-pub const CONTRACT_VERSION: u64 = 1;
+/// Version of the contract that an isolator keeps to run pods.
+///
+/// 2: `pod.json` of version 3, and `features` where version 1 said `capabilities`.
+pub const CONTRACT_VERSION: u64 = 2;
+/// The oldest version whose isolators still end what they have begun: they clear up after pods of theirs, and commands
+/// talk to those that run.
+const OLDEST_CONTRACT_VERSION: u64 = 1;
 /// The isolator's manifest, in its folder.
 pub const STAGE1_MANIFEST_FILE: &str = "stage1.json";
 /// Environment variable: number of the descriptor that holds the pod's lock.
@@ -35,44 +41,6 @@ pub const ENV_LOCAL_CONFIG: &str = "FAIRING_LOCAL_CONFIG";
 /// Environment variable: the folder of the vendor's configuration.
 pub const ENV_SYSTEM_CONFIG: &str = "FAIRING_SYSTEM_CONFIG";
 
-/// Something that an isolator may or may not be able to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Capability {
-    /// Run a command inside of a running app.
-    Exec,
-    /// Give an app a pseudo-terminal.
-    Tty,
-    /// Share the host's network.
-    HostNetwork,
-    /// Join networks, and lead ports of the host to the pod.
-    Networks,
-    /// Limit what a pod receives from its networks and sends.
-    Bandwidth,
-    /// Limit an app's memory, processor time and processes.
-    Resources,
-    /// Hand sockets of a service manager to apps.
-    SocketActivation,
-    /// A word of a later release; ignored.
-    #[serde(other)]
-    Unknown,
-}
-
-impl fmt::Display for Capability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Exec => "exec",
-            Self::Tty => "tty",
-            Self::HostNetwork => "host-network",
-            Self::Networks => "networks",
-            Self::Bandwidth => "bandwidth",
-            Self::Resources => "resources",
-            Self::SocketActivation => "socket-activation",
-            Self::Unknown => "unknown",
-        })
-    }
-}
-
 /// An isolator's description of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -84,7 +52,8 @@ pub struct Stage1Manifest {
     /// The version of the contract that it keeps.
     pub contract_version: u64,
     /// What it can do beyond running apps.
-    pub capabilities: BTreeSet<Capability>,
+    #[serde(alias = "capabilities")]
+    pub features: BTreeSet<Feature>,
     /// What stage0 executes.
     pub entrypoints: Entrypoints,
 }
@@ -124,12 +93,12 @@ pub enum Stage1Error {
         entrypoint: &'static str,
     },
     /// The pod needs something that it can't do.
-    #[error("the pod needs `{capability}`, which the isolator `{name}` does not offer")]
+    #[error("the pod needs `{feature}`, which the isolator `{name}` does not offer")]
     Lacks {
         /// The isolator's name.
         name: String,
         /// What it lacks.
-        capability: Capability,
+        feature: Feature,
     },
 }
 
@@ -151,7 +120,8 @@ impl Stage1 {
         let manifest: Stage1Manifest =
             record::read(&folder.join(STAGE1_MANIFEST_FILE), CONTRACT_VERSION)?;
         let path = folder.to_path_buf();
-        if manifest.contract_version != CONTRACT_VERSION {
+        let known = OLDEST_CONTRACT_VERSION..=CONTRACT_VERSION;
+        if !known.contains(&manifest.contract_version) {
             return Err(Stage1Error::ContractVersion {
                 path,
                 found: manifest.contract_version,
@@ -200,16 +170,31 @@ impl Stage1 {
         }
     }
 
-    /// Refuses a pod that needs what this isolator can't do.
+    /// Refuses a pod that this isolator can't run.
     ///
     /// # Errors
-    /// [`Stage1Error::Lacks`], naming the isolator and the first capability that it lacks.
-    pub fn require(&self, required: &BTreeSet<Capability>) -> Result<(), Stage1Error> {
-        match required.difference(&self.manifest.capabilities).next() {
+    /// [`Stage1Error::ContractVersion`] if it keeps an older contract, by which it can't read the pod's manifest;
+    /// else as [`Stage1::require`].
+    pub fn require_for(&self, manifest: &PodManifest) -> Result<(), Stage1Error> {
+        match self.manifest.contract_version {
+            CONTRACT_VERSION => self.require(&manifest.required_features()),
+            found => Err(Stage1Error::ContractVersion {
+                path: self.path.clone(),
+                found,
+            }),
+        }
+    }
+
+    /// Refuses what needs something that this isolator can't do.
+    ///
+    /// # Errors
+    /// [`Stage1Error::Lacks`], naming the isolator and the first feature that it lacks.
+    pub fn require(&self, required: &BTreeSet<Feature>) -> Result<(), Stage1Error> {
+        match required.difference(&self.manifest.features).next() {
             None => Ok(()),
-            Some(&capability) => Err(Stage1Error::Lacks {
+            Some(&feature) => Err(Stage1Error::Lacks {
                 name: self.manifest.name.clone(),
-                capability,
+                feature,
             }),
         }
     }
@@ -247,7 +232,7 @@ mod tests {
 
     fn manifest(run: &str) -> String {
         format!(
-            r#"{{"name":"t","version":"1","contract-version":1,"capabilities":["exec","time-travel"],
+            r#"{{"name":"t","version":"1","contract-version":2,"features":["exec","time-travel"],
                "entrypoints":{{"run":["{run}"],"gc":["gc","x"]}}}}"#
         )
     }
@@ -259,11 +244,11 @@ mod tests {
     }
 
     #[test]
-    fn unknown_capabilities_are_ignored_and_missing_ones_named() {
+    fn unknown_features_are_ignored_and_missing_ones_named() {
         let stage1 = load(&manifest("run")).unwrap();
-        stage1.require(&BTreeSet::from([Capability::Exec])).unwrap();
+        stage1.require(&BTreeSet::from([Feature::Exec])).unwrap();
         let error = stage1
-            .require(&BTreeSet::from([Capability::HostNetwork]))
+            .require(&BTreeSet::from([Feature::HostNetwork]))
             .unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -282,12 +267,31 @@ mod tests {
     }
 
     #[test]
-    fn another_contract_version_is_refused() {
-        let text = manifest("run").replace("\"contract-version\":1", "\"contract-version\":2");
-        assert!(matches!(
-            load(&text),
-            Err(Stage1Error::ContractVersion { found: 2, .. })
-        ));
+    fn a_contract_of_the_future_is_refused_and_an_old_one_only_clears_up() {
+        for version in [0, 3] {
+            let text = manifest("run").replace(
+                "\"contract-version\":2",
+                &format!("\"contract-version\":{version}"),
+            );
+            assert!(matches!(
+                load(&text),
+                Err(Stage1Error::ContractVersion { found, .. }) if found == version
+            ));
+        }
+        let pod = crate::manifest::PodManifest::of_every_field();
+        let old = manifest("run").replace("\"contract-version\":2", "\"contract-version\":1");
+        let old = load(&old.replace("features", "capabilities")).unwrap();
+        old.require(&BTreeSet::from([Feature::Exec])).unwrap();
+        let error = old.require_for(&pod).unwrap_err();
+        assert!(
+            matches!(error, Stage1Error::ContractVersion { found: 1, .. }),
+            "{error}"
+        );
+        let error = load(&manifest("run"))
+            .unwrap()
+            .require_for(&pod)
+            .unwrap_err();
+        assert!(matches!(error, Stage1Error::Lacks { .. }), "{error}");
     }
 
     #[test]

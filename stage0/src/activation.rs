@@ -7,8 +7,9 @@ use cni_glue::ports::{PortMapping, Protocol};
 use nix::libc;
 use pod::AppName;
 use pod::activation::{ActivationError, ActivationSocket, ActivationSockets, app_of};
+use pod::feature::Feature;
 use pod::manifest::PodManifest;
-use pod::stage1::{Capability, Stage1};
+use pod::stage1::Stage1;
 
 use crate::failure::Failure;
 use crate::{output, sys};
@@ -38,7 +39,7 @@ pub(crate) fn check(
     if sockets.is_empty() {
         return Ok(());
     }
-    stage1.require(&[Capability::SocketActivation].into())?;
+    stage1.require(&[Feature::SocketActivation].into())?;
     let apps: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
     for socket in sockets.iter() {
         output::debug(|| {

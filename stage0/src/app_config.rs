@@ -2,18 +2,17 @@
 
 use image_store::Image;
 use oci_spec::image::Config;
+use pod::manifest::AppPath;
+use pod::signal::SignalNumber;
 
 use crate::arguments::app::AppArguments;
 use crate::environment;
 use crate::failure::Failure;
 use crate::signal_names;
 
-/// SIGTERM, unless the image names another signal.
-const DEFAULT_STOP_SIGNAL: i32 = 15;
-
 /// How an app is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Execution {
+pub(crate) struct AppConfig {
     /// Program and arguments; never empty.
     pub(crate) argv: Vec<String>,
     /// Variables.
@@ -22,17 +21,17 @@ pub(crate) struct Execution {
     pub(crate) user: String,
     /// Group, empty for the user's own.
     pub(crate) group: String,
-    /// Working directory, absolute.
-    pub(crate) workdir: String,
-    /// Number of the signal that asks the app to end.
-    pub(crate) stop_signal: i32,
+    /// Working directory.
+    pub(crate) workdir: AppPath,
+    /// The signal that asks the app to end.
+    pub(crate) stop_signal: SignalNumber,
 }
 
 /// Puts image and flags together.
 ///
 /// # Errors
 /// If there is nothing to run, or a part of either makes no sense.
-pub(crate) fn execution(arguments: &AppArguments, image: &Image) -> Result<Execution, Failure> {
+pub(crate) fn execution(arguments: &AppArguments, image: &Image) -> Result<AppConfig, Failure> {
     let empty = Config::default();
     let config = image.config().config().as_ref().unwrap_or(&empty);
     let (user, group) = identity(arguments, config.user().as_deref());
@@ -41,7 +40,7 @@ pub(crate) fn execution(arguments: &AppArguments, image: &Image) -> Result<Execu
         &arguments.env_file,
         &arguments.env,
     )?;
-    Ok(Execution {
+    Ok(AppConfig {
         argv: argv(arguments, config)?,
         env,
         user,
@@ -88,29 +87,31 @@ fn identity(arguments: &AppArguments, image: Option<&str>) -> (String, String) {
     (user.to_owned(), group.to_owned())
 }
 
-fn workdir(arguments: &AppArguments, image: Option<&str>) -> Result<String, Failure> {
-    match arguments.workdir.as_deref() {
-        Some(path) if path.starts_with('/') && !path.contains('\0') => Ok(path.to_owned()),
-        Some(path) => Err(Failure::Usage(format!(
-            "--workdir {path:?} must be an absolute path"
-        ))),
-        None => Ok(match image.unwrap_or_default() {
-            path if path.contains('\0') => "/".to_owned(),
-            path if path.starts_with('/') => path.to_owned(),
-            path => format!("/{path}"),
-        }),
+fn workdir(arguments: &AppArguments, image: Option<&str>) -> Result<AppPath, Failure> {
+    if let Some(path) = &arguments.workdir {
+        return AppPath::try_from(path.clone())
+            .map_err(|error| Failure::Usage(format!("--workdir: {error}")));
     }
+    let path = match image.unwrap_or_default() {
+        path if path.contains('\0') => "/".to_owned(),
+        path if path.starts_with('/') => path.to_owned(),
+        path => format!("/{path}"),
+    };
+    AppPath::try_from(path)
+        .map_err(|error| Failure::Other(format!("image {}: {error}", arguments.image())))
 }
 
-fn stop_signal(arguments: &AppArguments, image: Option<&str>) -> Result<i32, Failure> {
+fn stop_signal(arguments: &AppArguments, image: Option<&str>) -> Result<SignalNumber, Failure> {
     match image.unwrap_or_default() {
-        "" => Ok(DEFAULT_STOP_SIGNAL),
-        text => signal_names::parse(text).ok_or_else(|| {
-            Failure::Other(format!(
-                "image {} has the stop signal {text:?}, which is none",
-                arguments.image()
-            ))
-        }),
+        "" => Ok(SignalNumber::TERM),
+        text => signal_names::parse(text)
+            .and_then(|number| number.try_into().ok())
+            .ok_or_else(|| {
+                Failure::Other(format!(
+                    "image {} has the stop signal {text:?}, which is none",
+                    arguments.image()
+                ))
+            }),
     }
 }
 
@@ -172,6 +173,7 @@ mod tests {
     #[test]
     fn working_directories_are_absolute() {
         let of = |line: &str, image| workdir(&arguments(line), image);
+        let of = |line: &str, image| of(line, image).map(String::from);
         assert_eq!(of("i", None).unwrap(), "/");
         assert_eq!(of("i", Some("srv")).unwrap(), "/srv");
         assert_eq!(of("i --workdir /x", Some("/srv")).unwrap(), "/x");
@@ -180,7 +182,7 @@ mod tests {
 
     #[test]
     fn stop_signals_come_by_name_or_number() {
-        let of = |image| stop_signal(&arguments("i"), image);
+        let of = |image| stop_signal(&arguments("i"), image).map(SignalNumber::number);
         assert_eq!(of(None).unwrap(), 15);
         assert_eq!(of(Some("SIGQUIT")).unwrap(), 3);
         assert_eq!(of(Some("9")).unwrap(), 9);

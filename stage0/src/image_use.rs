@@ -59,8 +59,7 @@ pub(crate) fn images_in_use(pods: &PodsDir) -> Result<(Vec<Use>, HashSet<Digest>
             },
             Err(error) => return Err(error.into()),
         };
-        let images = manifest.apps.iter().map(|app| &app.image);
-        for image in images.chain(manifest.stage1.image.as_deref()) {
+        for image in manifest.images() {
             let signed = image.verification.signed_digest.iter();
             for text in image.layers.iter().chain([&image.manifest]).chain(signed) {
                 digests.insert(parse_digest(text)?);

@@ -2,7 +2,7 @@
 //!
 //! Takes [`RunnableImage`]s, which only a verdict makes; nothing else in this program makes a pod.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use pod::activation::ActivationSockets;
 use pod::manifest::{
-    App, ImageRecord, InsecureOption, MANIFEST_FILE, MANIFEST_VERSION, PodManifest, Stage1Choice,
-    Streams, VerificationRecord, app_dir,
+    App, AppFailure, Apps, Execution, Hooks, ImageRecord, InsecureOption, Lifetime, MANIFEST_FILE,
+    PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User, VerificationRecord,
+    app_dir,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
@@ -19,7 +20,7 @@ use pod::{AppName, LockedPod, PodName, PodUuid, PodsDir, record};
 use trust::Verification;
 
 use crate::activation;
-use crate::app_config::Execution;
+use crate::app_config::AppConfig;
 use crate::arguments::app::AppArguments;
 use crate::failure::Failure;
 use crate::network_settings::NetworkSettings;
@@ -61,30 +62,49 @@ impl PlannedApp {
     pub(crate) fn new(
         name: AppName,
         arguments: &AppArguments,
-        execution: Execution,
+        config: AppConfig,
         image: &RunnableImage,
     ) -> Self {
-        let Execution {
+        let AppConfig {
             argv,
             env,
             user,
             group,
             workdir,
             stop_signal,
-        } = execution;
+        } = config;
         Self {
             app: App {
                 name,
                 image: image_record(image),
-                argv,
-                env,
-                user,
-                group,
-                workdir,
-                stop_signal,
-                tty: arguments.tty,
-                stdin: arguments.interactive,
+                execution: Execution {
+                    args: argv,
+                    env,
+                    cwd: workdir,
+                    user: User {
+                        user,
+                        group,
+                        ..User::default()
+                    },
+                    terminal: arguments.tty,
+                    console_size: None,
+                    stdin: arguments.interactive,
+                    stdin_once: false,
+                    rlimits: Vec::new(),
+                    oom_score_adj: None,
+                },
+                security: Security::default(),
+                insecure_options: BTreeSet::new(),
+                mounts: Vec::new(),
+                devices: Vec::new(),
                 resources: arguments.resources(),
+                stop_signal,
+                restart: Restart::default(),
+                probes: Probes::default(),
+                hooks: Hooks::default(),
+                log: None,
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
             },
             top_layer: image
                 .image()
@@ -166,8 +186,8 @@ pub(crate) fn prepare(
 ) -> Result<LockedPod, Failure> {
     let (apps, top_layers): (Vec<_>, Vec<_>) =
         apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
-    let manifest = manifest(request, stage1, apps);
-    stage1.require(&manifest.required_capabilities())?;
+    let manifest = manifest(request, stage1, apps)?;
+    stage1.require_for(&manifest)?;
     activation::check(sockets, &manifest, stage1)?;
     let pod = pods.create(manifest.uuid)?;
     match fill(&pod, &manifest, &top_layers) {
@@ -184,14 +204,21 @@ pub(crate) fn discard(pod: LockedPod) {
     let _ = pod.remove();
 }
 
-fn manifest(request: PodRequest, stage1: &Stage1, apps: Vec<App>) -> PodManifest {
+fn manifest(
+    request: PodRequest,
+    stage1: &Stage1,
+    mut apps: Vec<App>,
+) -> Result<PodManifest, Failure> {
+    for app in &mut apps {
+        app.insecure_options = request.insecure.clone();
+    }
     let hostname = match (request.hostname, &request.name) {
         (Some(given), _) => given,
         (None, Some(name)) => name.to_string(),
         (None, None) => format!("fairing-{}", request.uuid.short()),
     };
-    PodManifest {
-        version: MANIFEST_VERSION,
+    Ok(PodManifest {
+        version: record::Version,
         uuid: request.uuid,
         name: request.name,
         created: Timestamp::now(),
@@ -200,18 +227,26 @@ fn manifest(request: PodRequest, stage1: &Stage1, apps: Vec<App>) -> PodManifest
             path: stage1.path.clone(),
             image: request.stage1_image.map(Box::new),
         },
+        lifetime: Lifetime::WithApps,
+        on_app_failure: AppFailure::StopPod,
         hostname,
         network: request.network.selection,
         ports: request.network.ports,
         bandwidth: request.network.bandwidth,
         dns: request.network.dns,
         hosts: request.network.hosts,
+        user_namespace: None,
+        volumes: Vec::new(),
+        sysctl: BTreeMap::new(),
+        cgroup_parent: None,
         streams: request.streams,
         grace_period_ms: u64::try_from(request.grace_period.as_millis()).unwrap_or(u64::MAX),
         remove_on_exit: request.remove_on_exit,
         insecure_options: request.insecure,
-        apps,
-    }
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        apps: Apps::try_from(apps).map_err(|error| Failure::Usage(error.to_string()))?,
+    })
 }
 
 fn fill(

@@ -157,7 +157,11 @@ fn limits_are_in_the_app_s_cgroup_and_in_no_other() {
     let manifest = host.fairing(["cat-manifest", &uuid]).run().ok().json();
     assert_eq!(
         manifest["apps"][0]["resources"],
-        serde_json::json!({"memory": 64 << 20, "cpu-millis": 500, "cpu-shares": 512, "pids": 20})
+        serde_json::json!({
+            "memory": {"limit": 64 << 20, "swap": 64 << 20},
+            "cpu": {"shares": 512, "quota": 50_000, "period": 100_000},
+            "pids": {"limit": 20},
+        })
     );
     host.fairing(["stop", "--force", &uuid]).run().ok();
 }

@@ -79,4 +79,5 @@ mod trust_monotonic;
 mod trust_rules;
 mod trust_signatures;
 mod unpacked_trees;
+mod upgrade;
 mod working_directory;

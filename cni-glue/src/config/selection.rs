@@ -24,6 +24,7 @@ pub enum InvalidSelection {
 
 /// A network that a pod joins, and what its plugins are told.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NetworkRequest {
     /// Which.
     pub name: NetworkName,

@@ -63,7 +63,7 @@ impl FromStr for Protocol {
 
 /// Ports of the host that lead to as many of the pod.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PortMapping {
     /// On which of the host's addresses; on every one if none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]

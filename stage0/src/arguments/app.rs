@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches};
 use pod::AppName;
-use pod::manifest::Resources;
+use pod::manifest::{Cpu, Limit, Memory, Pids, Resources};
 
 use super::quantity::{cpus, memory};
 use crate::failure::Failure;
+
+/// Length of the accounting period of processor time, in microseconds: the kernel's default.
+const CPU_PERIOD: u64 = 100_000;
 
 /// An app as asked for on the command line. Unset flags leave what the image says.
 #[derive(Debug, Clone, Args)]
@@ -69,11 +72,27 @@ impl AppArguments {
 
     /// The limits.
     pub(crate) fn resources(&self) -> Resources {
+        let memory = self.memory.map(Limit::At);
+        let quota = self
+            .cpus
+            .map(|millis| Limit::At(millis.saturating_mul(CPU_PERIOD / 1000)));
         Resources {
-            memory: self.memory,
-            cpu_millis: self.cpus,
-            cpu_shares: self.cpu_shares,
-            pids: self.pids_limit,
+            memory: Memory {
+                limit: memory,
+                // A limit that could be swapped around would be none.
+                swap: memory,
+                ..Memory::default()
+            },
+            cpu: Cpu {
+                shares: self.cpu_shares,
+                quota,
+                period: quota.map(|_| CPU_PERIOD),
+                ..Cpu::default()
+            },
+            pids: Pids {
+                limit: self.pids_limit.map(|pids| Limit::At(pids.into())),
+            },
+            ..Resources::default()
         }
     }
 
@@ -128,8 +147,11 @@ mod tests {
         assert_eq!(app.image(), "a.io/b:1");
         assert_eq!(app.env, ["A=1", "B"]);
         assert_eq!(app.arguments, ["-x", "--env", "C"]);
-        assert_eq!(app.resources().memory, Some(64 << 20));
-        assert_eq!(app.resources().cpu_millis, Some(1500));
+        let resources = app.resources();
+        assert_eq!(resources.memory.limit, Some(Limit::At(64 << 20)));
+        assert_eq!(resources.memory.swap, resources.memory.limit);
+        assert_eq!(resources.cpu.quota, Some(Limit::At(150_000)));
+        assert_eq!(resources.cpu.period, Some(100_000));
         assert!(app.tty && app.interactive);
     }
 

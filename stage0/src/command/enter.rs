@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal};
 
 use clap::Args;
 use pod::control::ExecRequest;
+use pod::feature::Feature;
 use pod::manifest::PodManifest;
-use pod::stage1::Capability;
 use pod::{AppName, State};
 
 use super::Subcommand;
@@ -58,7 +58,7 @@ impl Subcommand for Enter {
         let manifest = PodManifest::load(&entry.path)?;
         let app = self.app_of(&manifest)?;
         isolator::of_pod(&manifest.stage1, &context.directories)?
-            .require(&BTreeSet::from([Capability::Exec]))?;
+            .require(&BTreeSet::from([Feature::Exec]))?;
         let Some(connection) = connect_when_up(&entry, &context.directories)? else {
             return Err(not_running(&entry, "exited"));
         };
@@ -94,7 +94,7 @@ impl Enter {
             let names: Vec<_> = manifest.apps.iter().map(|app| app.name.as_str()).collect();
             names.join(", ")
         };
-        match (&self.app, manifest.apps.as_slice()) {
+        match (&self.app, &*manifest.apps) {
             (Some(name), _) if manifest.app(name).is_some() => Ok(name.clone()),
             (Some(name), _) => Err(Failure::Other(format!(
                 "pod {} has no app `{name}`; it has {}",

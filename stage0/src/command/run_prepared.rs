@@ -43,14 +43,19 @@ impl Subcommand for RunPrepared {
         }
         let pod = pods.lock(&entry)?;
         let mut manifest = PodManifest::load(pod.path())?;
-        if self.detach && manifest.apps.iter().any(|app| app.tty || app.stdin) {
+        if self.detach
+            && manifest
+                .apps
+                .iter()
+                .any(|app| app.execution.terminal || app.execution.stdin)
+        {
             return Err(Failure::Usage(format!(
                 "pod {} was prepared with --tty or --interactive: it can't run in the background",
                 entry.uuid
             )));
         }
         let mut stage1 = isolator::of_pod(&manifest.stage1, &context.directories)?;
-        stage1.require(&manifest.required_capabilities())?;
+        stage1.require_for(&manifest)?;
         let _pin = context.store().pin()?;
         let verifier = Verifier::new(context)?;
         if let Some(image) = &manifest.stage1.image {
@@ -64,6 +69,9 @@ impl Subcommand for RunPrepared {
         };
         manifest.remove_on_exit = self.rm;
         manifest.insecure_options = context.insecure.clone();
+        for app in manifest.apps.iter_mut() {
+            app.insecure_options = context.insecure.clone();
+        }
         update(&pod, &manifest)?;
         handover::hand_over(pod, &stage1, context, sockets, self.detach)
     }
@@ -75,7 +83,7 @@ fn verify_again(
     verifier: &Verifier<'_>,
     manifest: &mut PodManifest,
 ) -> Result<(), Failure> {
-    for app in &mut manifest.apps {
+    for app in manifest.apps.iter_mut() {
         let image = judge(context, verifier, &app.image)?;
         image.warn_if_unsigned();
         app.image = image_record(&image);

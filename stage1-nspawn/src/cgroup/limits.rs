@@ -10,7 +10,7 @@ use oci_spec::runtime::{
     LinuxResources,
 };
 use pod::AppName;
-use pod::manifest::Resources;
+use pod::manifest::{Limit, Resources};
 use stage1::failure::StartFailure;
 
 use super::placement::{Hierarchy, Version};
@@ -70,30 +70,30 @@ const V2_SWAP_FILE: &str = "memory.swap.max";
 /// writes device rules whatever it is asked for.
 fn v1_files(resources: &Resources) -> Vec<(&'static str, &'static str, u64)> {
     let mut files = Vec::new();
-    if let Some(bytes) = resources.memory {
+    if let Some(bytes) = resources.memory.limit.and_then(Limit::value) {
         files.push(("memory", "memory.limit_in_bytes", bytes));
         // Memory and swap together: a limit that could be swapped around would be none.
         files.push(("memory", SWAP_FILE, bytes));
     }
-    if let Some(millis) = resources.cpu_millis {
-        files.push(("cpu", "cpu.cfs_period_us", CPU_PERIOD));
-        files.push((
-            "cpu",
-            "cpu.cfs_quota_us",
-            millis.saturating_mul(CPU_PERIOD / 1000),
-        ));
+    if let Some((quota, period)) = quota(resources) {
+        files.push(("cpu", "cpu.cfs_period_us", period));
+        files.push(("cpu", "cpu.cfs_quota_us", quota));
     }
     files.extend(
         resources
-            .cpu_shares
+            .cpu
+            .shares
             .map(|shares| ("cpu", "cpu.shares", shares)),
     );
-    files.extend(
-        resources
-            .pids
-            .map(|pids| ("pids", "pids.max", u64::from(pids))),
-    );
+    let pids = resources.pids.limit.and_then(Limit::value);
+    files.extend(pids.map(|pids| ("pids", "pids.max", pids)));
     files
+}
+
+/// Processor time and the period that it is of, in microseconds.
+fn quota(resources: &Resources) -> Option<(u64, u64)> {
+    let quota = resources.cpu.quota.and_then(Limit::value)?;
+    Some((quota, resources.cpu.period.unwrap_or(CPU_PERIOD)))
 }
 
 fn relative(hierarchy: &Hierarchy, folder: &Path) -> PathBuf {
@@ -123,7 +123,7 @@ fn v2_resources(
     all.set_memory(memory(resources)?)
         .set_cpu(cpu(resources)?)
         .set_pids(pids(resources)?);
-    if resources.memory.is_some() && folder.join(V2_SWAP_FILE).exists() {
+    if resources.memory.limit.is_some() && folder.join(V2_SWAP_FILE).exists() {
         // Memory that could be swapped around its limit would have none. Not by the memory
         // resource: libcgroups takes its 0 for nothing asked.
         let none = (V2_SWAP_FILE.to_owned(), "0".to_owned());
@@ -133,32 +133,34 @@ fn v2_resources(
 }
 
 fn memory(resources: &Resources) -> Result<Option<LinuxMemory>, oci_spec::OciSpecError> {
-    let Some(bytes) = resources.memory else {
+    let Some(limit) = resources.memory.limit else {
         return Ok(None);
     };
-    let limit = i64::try_from(bytes).unwrap_or(i64::MAX);
-    LinuxMemoryBuilder::default().limit(limit).build().map(Some)
+    LinuxMemoryBuilder::default()
+        .limit(i64::from(limit))
+        .build()
+        .map(Some)
 }
 
 fn cpu(resources: &Resources) -> Result<Option<LinuxCpu>, oci_spec::OciSpecError> {
-    if resources.cpu_millis.is_none() && resources.cpu_shares.is_none() {
+    let quota = quota(resources);
+    if quota.is_none() && resources.cpu.shares.is_none() {
         return Ok(None);
     }
     let mut builder = LinuxCpuBuilder::default();
-    if let Some(millis) = resources.cpu_millis {
-        let quota = millis.saturating_mul(CPU_PERIOD / 1000);
+    if let Some((quota, period)) = quota {
         builder = builder
             .quota(i64::try_from(quota).unwrap_or(i64::MAX))
-            .period(CPU_PERIOD);
+            .period(period);
     }
-    if let Some(shares) = resources.cpu_shares {
+    if let Some(shares) = resources.cpu.shares {
         builder = builder.shares(shares);
     }
     builder.build().map(Some)
 }
 
 fn pids(resources: &Resources) -> Result<Option<LinuxPids>, oci_spec::OciSpecError> {
-    let Some(limit) = resources.pids else {
+    let Some(limit) = resources.pids.limit else {
         return Ok(None);
     };
     LinuxPidsBuilder::default()

@@ -102,13 +102,15 @@ impl PreparedApp {
             root,
         } = self;
         let app = &spec.app;
-        let identity = root.accounts()?.resolve(&app.user, &app.group)?;
-        root.workdir(&app.workdir, identity.uid, identity.gid)?;
-        let devices = Devices::new(app.tty, confinement.guards_paths)?;
-        let terminal = app.tty.then(|| devices.terminal()).transpose()?;
+        let execution = &app.execution;
+        let (user, cwd) = (&execution.user, execution.cwd.as_str());
+        let identity = root.accounts()?.resolve(&user.user, &user.group)?;
+        root.workdir(cwd, identity.uid, identity.gid)?;
+        let devices = Devices::new(execution.terminal, confinement.guards_paths)?;
+        let terminal = execution.terminal.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
-        let variables = environment(&app.env, &identity.home, hostname, app.tty);
-        let workdir = c_string(&app.workdir)?;
+        let variables = environment(&execution.env, &identity.home, hostname, execution.terminal);
+        let workdir = c_string(cwd)?;
         let mut pod_files = Vec::with_capacity(POD_FILES.len());
         for (source, target, path) in POD_FILES {
             if root.mount_file(path)? {
@@ -123,7 +125,7 @@ impl PreparedApp {
             pts: devices.pts.as_fd(),
             mqueue: devices.mqueue.as_fd(),
             pod_files,
-            console: app.tty.then_some(c"0"),
+            console: execution.terminal.then_some(c"0"),
             cgroup2: spec.cgroup == CgroupFds::V2,
         };
         let start = Start {
@@ -142,13 +144,13 @@ impl PreparedApp {
             workdir: workdir.clone(),
             confinement,
             sockets: &sockets,
-            command: CommandLine::new(&app.argv, &variables, &sockets)?,
+            command: CommandLine::new(&execution.args, &variables, &sockets)?,
         };
         let process = start.go()?;
         let Devices { pts, .. } = devices;
         let running = RunningApp {
             name: app.name.clone(),
-            stop_signal: app.stop_signal,
+            stop_signal: app.stop_signal.number(),
             process,
             identity,
             environment: variables,

@@ -180,7 +180,7 @@ fn tell_init(
         let (kind, mut fds) = streams.for_app(app)?;
         let (cgroup, cgroup_fds) = isolator.cgroup(&app.name)?;
         fds.extend(cgroup_fds);
-        let size = app.tty.then(terminal::window_size).flatten();
+        let size = app.execution.terminal.then(terminal::window_size).flatten();
         let spec = AppSpec {
             app: app.clone(),
             streams: kind,

@@ -46,7 +46,7 @@ impl Streams {
             logged: Vec::new(),
             log_folders,
             terminal: None,
-            wants_input: manifest.apps.iter().any(|app| app.stdin),
+            wants_input: manifest.apps.iter().any(|app| app.execution.stdin),
         })
     }
 
@@ -61,7 +61,7 @@ impl Streams {
             )))?;
             self.logs.push(log);
         }
-        if app.tty {
+        if app.execution.terminal {
             return Ok((StreamFds::Terminal, Vec::new()));
         }
         let (output, app_output) = make_pipe()?;
@@ -78,7 +78,7 @@ impl Streams {
                 self.logged.push(LogPump::new(error, index, "stderr"));
             }
         }
-        if !app.stdin {
+        if !app.execution.stdin {
             return Ok((StreamFds::Output, vec![app_output, app_error]));
         }
         let (app_input, input) = make_pipe()?;

@@ -1,0 +1,42 @@
+//! Which image an app or an isolator is from, and who vouched for it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Which image an app runs, and why it was allowed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ImageRecord {
+    /// The reference by which it was asked for, in canonical form.
+    pub reference: String,
+    /// Digest of the platform's manifest.
+    pub manifest: String,
+    /// Diff IDs of its layers (`sha256:HEX`), base first.
+    pub layers: Vec<String>,
+    /// What was verified when the pod was prepared.
+    pub verification: VerificationRecord,
+}
+
+/// Who vouched for an image, and which rule took their word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VerificationRecord {
+    /// The kind of the rule that decided: `signed-by`, `digest`, `accept-unsigned`, or `waived`.
+    pub policy: String,
+    /// The rule's prefix.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rule_prefix: Option<String>,
+    /// The file that holds the rule.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rule_file: Option<PathBuf>,
+    /// Fingerprints of the keys whose signatures were found good.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub keys: Vec<String>,
+    /// The digest that they signed, or that the rule lists.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signed_digest: Option<String>,
+    /// What was checked of the unpacked files: `seal` (also if nothing is said), `full` or `off`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub integrity: Option<String>,
+}

@@ -1,0 +1,64 @@
+//! The pod manifest, `pod.json`: everything that an isolator needs to know, and the record of what was verified.
+//!
+//! Names and meanings are those of the OCI runtime specification wherever it has one. They are spelled in kebab-case
+//! (`read-only`, `container-id`), as all of fairing's own files are, not in OCI's camelCase: one file has one
+//! spelling, and a stranger's configuration pasted into it is refused, not half understood. A word that this
+//! release doesn't know refuses the pod.
+//!
+//! A field may be older than the isolator that is to obey it. So each field beyond what every isolator does has a
+//! word in [`crate::feature::Feature`], and [`PodManifest::required_features`] tells which words a pod needs.
+
+mod app;
+mod capability;
+mod devices;
+mod execution;
+mod image;
+mod insecure;
+mod limit;
+mod log;
+mod mounts;
+mod network;
+mod path;
+mod pod;
+mod presence;
+mod probes;
+mod reading;
+mod required;
+mod resources;
+mod restart;
+mod seccomp;
+mod security;
+mod user_namespace;
+mod version_2;
+mod volumes;
+
+pub use self::app::{App, Apps, DuplicateApp};
+pub use self::capability::{Capability, CapabilitySets};
+pub use self::devices::{Device, DeviceAccess, DeviceKind};
+pub use self::execution::{ConsoleSize, Execution, Rlimit, RlimitKind, User};
+pub use self::image::{ImageRecord, VerificationRecord};
+pub use self::insecure::InsecureOption;
+pub use self::limit::Limit;
+pub use self::log::Log;
+pub use self::mounts::{Mount, MountOption, MountSource};
+pub use self::network::Network;
+pub use self::path::{AppPath, NotAPath};
+pub use self::pod::{
+    AppFailure, DEFAULT_GRACE, Lifetime, MANIFEST_VERSION, PodManifest, Stage1Choice, Streams,
+};
+pub use self::probes::{Header, HookAction, Hooks, Probe, ProbeAction, Probes, Scheme};
+pub use self::resources::{
+    BlockIo, Cpu, HugepageLimit, Memory, Pids, Resources, ThrottleDevice, WeightDevice,
+};
+pub use self::restart::{Restart, RestartPolicy};
+pub use self::seccomp::{
+    SeccompAction, SeccompArch, SeccompArgument, SeccompFlag, SeccompOperator, SeccompProfile,
+    SeccompRule,
+};
+pub use self::security::{Seccomp, Security};
+pub use self::user_namespace::{IdMapping, UserNamespace};
+pub use self::volumes::{Medium, Volume, VolumeName, VolumeSource};
+pub use crate::layout::{MANIFEST_FILE, app_dir};
+
+#[cfg(test)]
+mod tests;

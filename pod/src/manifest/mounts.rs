@@ -1,0 +1,95 @@
+//! What is mounted in an app's root filesystem beyond what every app has.
+
+use serde::{Deserialize, Serialize};
+
+use super::path::AppPath;
+use super::presence::is_default;
+use super::user_namespace::IdMapping;
+use super::volumes::VolumeName;
+
+/// A mount of an app. Mounts are made in the order in which they stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Mount {
+    /// Where the app sees it.
+    pub destination: AppPath,
+    /// What is mounted.
+    pub source: MountSource,
+    /// How.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub options: Vec<MountOption>,
+    /// Which users of the pod those of the source are.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub uid_mappings: Vec<IdMapping>,
+    /// Which groups of the pod those of the source are.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub gid_mappings: Vec<IdMapping>,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
+pub enum MountSource {
+    /// A volume of the pod.
+    Volume {
+        /// Its name.
+        name: VolumeName,
+        /// A file or directory in it; the whole of it if absent.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sub_path: Option<String>,
+    },
+    /// Memory of the app's own.
+    Tmpfs {
+        /// Most that fits, in bytes.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        size: Option<u64>,
+        /// Permission bits of its root.
+        #[serde(skip_serializing_if = "is_default", default)]
+        mode: Option<u32>,
+    },
+}
+
+/// An option of a mount, as the OCI runtime specification and mount(8) name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MountOption {
+    /// Read-only.
+    Ro,
+    /// Read-only, with all mounts below it.
+    Rro,
+    /// Writable.
+    Rw,
+    /// Set-user-ID and set-group-ID bits and file capabilities mean nothing.
+    Nosuid,
+    /// They do.
+    Suid,
+    /// Device nodes can't be opened.
+    Nodev,
+    /// They can.
+    Dev,
+    /// Programs can't be executed.
+    Noexec,
+    /// They can.
+    Exec,
+    /// Access times are not kept.
+    Noatime,
+    /// They are kept roughly.
+    Relatime,
+    /// Symbolic links are not followed.
+    Nosymfollow,
+    /// The source alone.
+    Bind,
+    /// The source with all mounts below it.
+    Rbind,
+    /// Mounts go neither way.
+    Rprivate,
+    /// Mounts of the host become visible.
+    Rslave,
+    /// Mounts go both ways.
+    Rshared,
+}

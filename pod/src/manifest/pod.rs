@@ -1,0 +1,167 @@
+//! A pod as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cni_glue::bandwidth::Bandwidth;
+use cni_glue::names::{DnsOptions, HostsEntry};
+use cni_glue::ports::PortMapping;
+use serde::{Deserialize, Serialize};
+
+use super::app::{App, Apps};
+use super::image::ImageRecord;
+use super::insecure::InsecureOption;
+use super::network::Network;
+use super::presence::is_default;
+use super::user_namespace::UserNamespace;
+use super::volumes::{Volume, VolumeSource};
+use crate::id::{AppName, PodName, PodUuid};
+use crate::record::Version;
+use crate::timestamp::Timestamp;
+
+/// The version that this release writes, and the highest that it reads.
+///
+/// 3: OCI's names and meanings; lifetimes, and fields for what isolators learn later.
+/// 2 (still read): networks by name, ports, and what names resolve to.
+pub const MANIFEST_VERSION: u64 = 3;
+/// Time between the stop signal and SIGKILL unless the user says otherwise.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+/// A pod: apps that share network, IPC and UTS.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PodManifest {
+    /// [`MANIFEST_VERSION`].
+    pub version: Version<MANIFEST_VERSION>,
+    /// The pod's identity.
+    pub uuid: PodUuid,
+    /// The pod's name, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<PodName>,
+    /// When it was prepared.
+    pub created: Timestamp,
+    /// Which isolator runs it.
+    pub stage1: Stage1Choice,
+    /// When it ends by itself.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub lifetime: Lifetime,
+    /// What the failure of one app is to the others.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub on_app_failure: AppFailure,
+    /// The host name that its apps see.
+    pub hostname: String,
+    /// Its networks.
+    pub network: Network,
+    /// Ports of the host that lead to it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub ports: Vec<PortMapping>,
+    /// How much each of its interfaces receives and sends at most.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bandwidth: Option<Bandwidth>,
+    /// Whom its apps ask for names.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub dns: DnsOptions,
+    /// Lines of its `/etc/hosts`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub hosts: Vec<HostsEntry>,
+    /// Its user namespace; the host's if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub user_namespace: Option<UserNamespace>,
+    /// Storage that its apps share.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub volumes: Vec<Volume>,
+    /// Kernel parameters of its namespaces, by the names of sysctl(8).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub sysctl: BTreeMap<String, String>,
+    /// The cgroup that its own lies in; the monitor's if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cgroup_parent: Option<String>,
+    /// Where the apps' standard streams go.
+    pub streams: Streams,
+    /// Time between the stop signal and SIGKILL, in milliseconds.
+    pub grace_period_ms: u64,
+    /// Whether the isolator removes the pod when it has ended.
+    pub remove_on_exit: bool,
+    /// Which protections the user gave up.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub insecure_options: BTreeSet<InsecureOption>,
+    /// What it is found by.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub labels: BTreeMap<String, String>,
+    /// What others note of it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub annotations: BTreeMap<String, String>,
+    /// The apps.
+    pub apps: Apps,
+}
+
+/// The isolator that a pod was prepared for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage1Choice {
+    /// Its name, from its manifest.
+    pub name: String,
+    /// Its directory.
+    pub path: PathBuf,
+    /// The image that it is from, if it isn't an installed one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub image: Option<Box<ImageRecord>>,
+}
+
+/// When a pod ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lifetime {
+    /// When all of its apps have ended.
+    #[default]
+    WithApps,
+    /// Never: it stays until it is stopped, with or without apps.
+    UntilStopped,
+}
+
+/// What the failure of one app is to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppFailure {
+    /// The end of the pod.
+    #[default]
+    StopPod,
+    /// Nothing.
+    Continue,
+}
+
+/// Where the standard streams of a pod's apps go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Streams {
+    /// Through the monitor to its own standard output and error.
+    Foreground,
+    /// Through the monitor into each app's log file.
+    Log,
+}
+
+impl PodManifest {
+    /// The app called `name`.
+    pub fn app(&self, name: &AppName) -> Option<&App> {
+        self.apps.get(name)
+    }
+
+    /// All images that it needs: its apps', its volumes' and its isolator's.
+    pub fn images(&self) -> impl Iterator<Item = &ImageRecord> {
+        let apps = self.apps.iter().map(|app| &app.image);
+        let volumes = self
+            .volumes
+            .iter()
+            .filter_map(|volume| match &volume.source {
+                VolumeSource::Image { image } => Some(&**image),
+                VolumeSource::Host { .. } | VolumeSource::Empty { .. } => None,
+            });
+        apps.chain(volumes).chain(self.stage1.image.as_deref())
+    }
+
+    /// Time between the stop signal and SIGKILL.
+    pub fn grace_period(&self) -> Duration {
+        Duration::from_millis(self.grace_period_ms)
+    }
+}

@@ -1,0 +1,131 @@
+//! What an isolator must be able to do to run a pod or an app of it.
+//!
+//! Every field is either here, or one that any isolator obeys, or a record that none needs to.
+
+use std::collections::BTreeSet;
+
+use super::app::App;
+use super::execution::Execution;
+use super::limit::Limit;
+use super::network::Network;
+use super::pod::{AppFailure, Lifetime, PodManifest};
+use super::presence::is_default;
+use super::resources::Resources;
+use super::restart::Restart;
+use super::security::Security;
+use crate::feature::Feature;
+
+impl PodManifest {
+    /// What an isolator must be able to do to run this pod.
+    pub fn required_features(&self) -> BTreeSet<Feature> {
+        let network = match self.network {
+            Network::None => None,
+            Network::Host => Some(Feature::HostNetwork),
+            Network::All | Network::Named(_) => Some(Feature::Networks),
+        };
+        let mutable = self.lifetime != Lifetime::WithApps
+            || self.on_app_failure != AppFailure::StopPod
+            || self.apps.is_empty();
+        let of_pod = [
+            (mutable, Feature::Mutable),
+            (!self.ports.is_empty(), Feature::Networks),
+            (self.bandwidth.is_some(), Feature::Bandwidth),
+            (self.user_namespace.is_some(), Feature::UserNamespaces),
+            (!self.volumes.is_empty(), Feature::Volumes),
+            (!self.sysctl.is_empty(), Feature::Sysctl),
+            (self.cgroup_parent.is_some(), Feature::CgroupParent),
+        ];
+        let mut required = used(of_pod);
+        required.extend(network);
+        required.extend(self.apps.iter().flat_map(App::required_features));
+        required
+    }
+}
+
+impl App {
+    /// What an isolator must be able to do to run this app.
+    pub fn required_features(&self) -> BTreeSet<Feature> {
+        let of_app = [
+            (!self.mounts.is_empty(), Feature::Mounts),
+            (!self.devices.is_empty(), Feature::Devices),
+            (self.restart != Restart::default(), Feature::Restart),
+            (!is_default(&self.probes), Feature::Probes),
+            (!is_default(&self.hooks), Feature::Hooks),
+            (self.log.is_some(), Feature::LogPath),
+        ];
+        let mut required = used(of_app);
+        required.extend(self.execution.required_features());
+        required.extend(self.security.required_features());
+        required.extend(self.resources.required_features());
+        required
+    }
+}
+
+impl Execution {
+    fn required_features(&self) -> BTreeSet<Feature> {
+        used([
+            (self.terminal, Feature::Tty),
+            // A size without a terminal means nothing, and is not to be ignored either.
+            (self.console_size.is_some(), Feature::Tty),
+            (self.stdin_once, Feature::StdinOnce),
+            (
+                !self.user.additional_gids.is_empty(),
+                Feature::AdditionalGroups,
+            ),
+            (self.user.umask.is_some(), Feature::Umask),
+            (!self.rlimits.is_empty(), Feature::Rlimits),
+            (self.oom_score_adj.is_some(), Feature::OomScoreAdj),
+        ])
+    }
+}
+
+impl Security {
+    fn required_features(&self) -> BTreeSet<Feature> {
+        used([
+            (self.capabilities.is_some(), Feature::Capabilities),
+            (self.seccomp.is_some(), Feature::Seccomp),
+            (!self.no_new_privileges, Feature::NewPrivileges),
+            (self.masked_paths.is_some(), Feature::MaskedPaths),
+            (self.readonly_paths.is_some(), Feature::ReadonlyPaths),
+            (self.read_only_root, Feature::ReadonlyRoot),
+            (self.apparmor_profile.is_some(), Feature::Apparmor),
+            (self.selinux_label.is_some(), Feature::Selinux),
+        ])
+    }
+}
+
+impl Resources {
+    /// What an isolator must be able to do to set these limits.
+    pub fn required_features(&self) -> BTreeSet<Feature> {
+        let (memory, cpu) = (&self.memory, &self.cpu);
+        let limited = memory.limit.is_some()
+            || cpu.shares.is_some()
+            || cpu.quota.is_some()
+            || cpu.period.is_some()
+            || self.pids.limit.is_some();
+        // As much for memory and swap as for memory alone is no swap, which every isolator can do that limits memory.
+        let no_swap = match (memory.limit, memory.swap) {
+            (Some(Limit::At(limit)), Some(Limit::At(swap))) => limit == swap,
+            (limit, swap) => limit.is_none() && swap.is_none(),
+        };
+        used([
+            (limited, Feature::Resources),
+            (!no_swap, Feature::MemorySwap),
+            (memory.reservation.is_some(), Feature::MemoryReservation),
+            (
+                !cpu.cpus.is_empty() || !cpu.mems.is_empty(),
+                Feature::Cpuset,
+            ),
+            (!is_default(&self.block_io), Feature::BlockIo),
+            (!self.hugepage_limits.is_empty(), Feature::Hugepages),
+            (!self.unified.is_empty(), Feature::UnifiedCgroup),
+        ])
+    }
+}
+
+fn used<const N: usize>(features: [(bool, Feature); N]) -> BTreeSet<Feature> {
+    features
+        .into_iter()
+        .filter_map(|(is_used, feature)| is_used.then_some(feature))
+        .collect()
+}

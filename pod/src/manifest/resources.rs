@@ -1,0 +1,142 @@
+//! Limits of an app's cgroup: the OCI runtime specification's `linux.resources`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::limit::Limit;
+use super::presence::is_default;
+
+/// Limits of one app; what is absent is not limited.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Resources {
+    /// Memory.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub memory: Memory,
+    /// Processor time.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub cpu: Cpu,
+    /// Processes.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub pids: Pids,
+    /// Block devices.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub block_io: BlockIo,
+    /// Huge pages.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub hugepage_limits: Vec<HugepageLimit>,
+    /// Files of the unified cgroup hierarchy, and what is written to each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub unified: BTreeMap<String, String>,
+}
+
+impl Resources {
+    /// Whether nothing is limited.
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Memory {
+    /// Most of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limit: Option<Limit>,
+    /// What the app keeps when memory is short.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reservation: Option<Limit>,
+    /// Most of memory and swap together: as much as `limit` says is no swap.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub swap: Option<Limit>,
+}
+
+/// Processor time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Cpu {
+    /// Weight against other cgroups: 1024 is the usual one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shares: Option<u64>,
+    /// Most of it in each period, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub quota: Option<Limit>,
+    /// The length of a period, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub period: Option<u64>,
+    /// On which processors: `0-3,7`.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub cpus: String,
+    /// On which memory nodes.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub mems: String,
+}
+
+/// Processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pids {
+    /// Most processes and threads.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limit: Option<Limit>,
+}
+
+/// Block devices.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BlockIo {
+    /// Weight against other cgroups: 10 to 1000.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub weight: Option<u16>,
+    /// Weight on one device.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub weight_device: Vec<WeightDevice>,
+    /// Most bytes read in a second.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub throttle_read_bps_device: Vec<ThrottleDevice>,
+    /// Most bytes written in a second.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub throttle_write_bps_device: Vec<ThrottleDevice>,
+    /// Most reads in a second.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub throttle_read_iops_device: Vec<ThrottleDevice>,
+    /// Most writes in a second.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub throttle_write_iops_device: Vec<ThrottleDevice>,
+}
+
+/// A weight on one block device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WeightDevice {
+    /// Its major number.
+    pub major: u32,
+    /// Its minor number.
+    pub minor: u32,
+    /// The weight.
+    pub weight: u16,
+}
+
+/// A rate on one block device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ThrottleDevice {
+    /// Its major number.
+    pub major: u32,
+    /// Its minor number.
+    pub minor: u32,
+    /// The rate.
+    pub rate: u64,
+}
+
+/// Most of the huge pages of one size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HugepageLimit {
+    /// Their size, as the kernel writes it: `2MB`.
+    pub page_size: String,
+    /// Most of them, in bytes.
+    pub limit: u64,
+}

@@ -1,0 +1,67 @@
+//! What keeps an app within its bounds.
+
+use serde::{Deserialize, Serialize};
+
+use super::capability::CapabilitySets;
+use super::path::AppPath;
+use super::presence::{is_default, is_yes, yes};
+use super::seccomp::SeccompProfile;
+
+/// An app's protections. What is absent is the isolator's default, which is the strict one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Security {
+    /// Its capabilities.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub capabilities: Option<CapabilitySets>,
+    /// Which system calls it may make.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seccomp: Option<Seccomp>,
+    /// Whether executing a program can't give it privileges. Unlike in the OCI runtime specification that is so
+    /// where nothing is said.
+    #[serde(skip_serializing_if = "is_yes", default = "yes")]
+    pub no_new_privileges: bool,
+    /// Paths that it can't read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub masked_paths: Option<Vec<AppPath>>,
+    /// Paths that it can't write to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub readonly_paths: Option<Vec<AppPath>>,
+    /// Whether it can't write to its root filesystem.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub read_only_root: bool,
+    /// Its AppArmor profile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub apparmor_profile: Option<String>,
+    /// Its SELinux label.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub selinux_label: Option<String>,
+}
+
+impl Default for Security {
+    fn default() -> Self {
+        Self {
+            capabilities: None,
+            seccomp: None,
+            no_new_privileges: true,
+            masked_paths: None,
+            readonly_paths: None,
+            read_only_root: false,
+            apparmor_profile: None,
+            selinux_label: None,
+        }
+    }
+}
+
+/// Which system calls an app may make.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Seccomp {
+    /// All.
+    Unconfined,
+    /// Those that a profile says.
+    Profile {
+        /// The profile.
+        profile: Box<SeccompProfile>,
+    },
+}

@@ -1,0 +1,66 @@
+//! Storage that a pod's apps share.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::image::ImageRecord;
+use super::presence::is_default;
+use crate::id::AppName;
+
+/// A volume's name: a DNS label, as an app's.
+pub type VolumeName = AppName;
+
+/// Storage of a pod, which an app sees where it mounts it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Volume {
+    /// Its name, unique in the pod.
+    pub name: VolumeName,
+    /// What it is.
+    pub source: VolumeSource,
+    /// Whether no app may write to it.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub read_only: bool,
+}
+
+/// What a volume is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
+pub enum VolumeSource {
+    /// A file or directory of the host.
+    Host {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A directory that is empty when the pod starts, and goes with it.
+    Empty {
+        /// Where it is kept.
+        #[serde(skip_serializing_if = "is_default", default)]
+        medium: Medium,
+        /// Most that fits, in bytes.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        size: Option<u64>,
+    },
+    /// The files of an image.
+    Image {
+        /// Which, and what was verified of it.
+        image: Box<ImageRecord>,
+    },
+}
+
+/// Where an empty directory is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Medium {
+    /// With the pod, on disk.
+    #[default]
+    Disk,
+    /// In memory.
+    Memory,
+}
