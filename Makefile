@@ -69,12 +69,16 @@ install: build ## install below DESTDIR and PREFIX
 	$(DIST)/bin/fairing completion fish \
 		> "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fairing.fish"
 
+# The packages whose files don't import each other in circles, and don't begin to.
+WITHOUT_CIRCLES := fairing-trust fairing-replay fairing-import-circles
+
 # Advisories are not asked for: their database is fetched from the network, which a check must
 # not need.
 .PHONY: check
-check: machine ## formatting, lints, documentation, licences and sources of dependencies
+check: machine ## formatting, lints, imports, documentation, licences and sources of dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) run --locked --quiet -p fairing-import-circles -- $(WITHOUT_CIRCLES)
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 	$(CARGO) deny --locked check licenses bans sources
 
