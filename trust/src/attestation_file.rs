@@ -16,8 +16,8 @@ use crate::condition::{Condition, Field, Scalar, Since, Test};
 use crate::key_text::KeyText;
 use crate::one_line;
 use crate::rule::{AttestationDemand, RuleError};
-use crate::rule_text::basic_string;
 use crate::statement::{SIGNATURE_TYPE, predicate_type};
+use crate::toml_string::basic_string;
 
 /// An attestation as it stands in a file.
 #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use salsa20::XSalsa20;
 use salsa20::cipher::{KeyIvInit as _, StreamCipher as _};
 use subtle::ConstantTimeEq as _;
 
-use crate::key::{KeyError, MAX_PEM};
+use crate::key_error::{KeyError, MAX_PEM};
 use crate::pem;
 use crate::private_key::PrivateKey;
 use crate::strict_json::{self, Members};

@@ -15,9 +15,10 @@ use crate::policy::{PlacedRule, Policy};
 use crate::prefix::Prefix;
 use crate::rule::{AttestationDemand, Requirement, Rule};
 use crate::signed::{Evidence, Examined, MAX_SIGNATURES};
+use crate::subject::Subject;
 use crate::timestamp::Timestamp;
 use crate::verified::Verification;
-use crate::verify::{self, Case, Circumstances, Subject};
+use crate::verify::{self, Case, Circumstances};
 
 /// Everything that bears on the verdict about an image. Serialised with kebab-case names; shown
 /// over several lines.

@@ -3,11 +3,12 @@
 use oci_spec::image::Digest;
 
 use crate::bundle::BundleError;
-use crate::held_key::Unfit;
+use crate::fingerprint::Fingerprint;
 use crate::one_line;
 use crate::simple_signing::{MAX_PAYLOAD, PayloadError};
 use crate::statement::StatementError;
 use crate::timestamp::Timestamp;
+use crate::unfit::Unfit;
 
 /// Why a signature or an attestation doesn't count for an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,11 +109,11 @@ impl Flaw {
 
 /// The flaw that says most, and the key that made the signature if it is known.
 #[derive(Debug, Default)]
-pub(crate) struct Worst(pub(crate) Option<(Option<crate::Fingerprint>, Flaw)>);
+pub(crate) struct Worst(pub(crate) Option<(Option<Fingerprint>, Flaw)>);
 
 impl Worst {
     /// Keeps the heavier one.
-    pub(crate) fn see(&mut self, key: Option<crate::Fingerprint>, flaw: Flaw) {
+    pub(crate) fn see(&mut self, key: Option<Fingerprint>, flaw: Flaw) {
         if self
             .0
             .as_ref()

@@ -1,37 +1,12 @@
 //! The keys of a rule as they stand now: decoded, and whether each counts.
 
-use std::path::PathBuf;
-
 use crate::fingerprint::Fingerprint;
 use crate::key::PublicKey;
 use crate::key_text::{KeyText, Validity};
-use crate::one_line::path;
 use crate::policy::{PlacedRule, Policy};
 use crate::refusal::{Refusal, RuleId};
 use crate::timestamp::Timestamp;
-
-/// Why a key that a rule lists doesn't count now.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// It is revoked, in this file.
-    #[error("the key is revoked by {}", path(.file))]
-    Revoked {
-        /// The file.
-        file: PathBuf,
-    },
-    /// Its time is over.
-    #[error("the key expired on {not_after}")]
-    Expired {
-        /// Its last second.
-        not_after: Timestamp,
-    },
-    /// Its time has not begun.
-    #[error("the key counts only from {not_before} on")]
-    NotYet {
-        /// Its first second.
-        not_before: Timestamp,
-    },
-}
+use crate::unfit::Unfit;
 
 /// A key of a rule.
 #[derive(Debug, Clone)]

@@ -11,7 +11,9 @@ use ring::signature::{
 };
 use sha2::Digest as _;
 
+use crate::algorithm::Algorithm;
 use crate::fingerprint::Fingerprint;
+use crate::key_error::{KeyError, MAX_PEM};
 use crate::{one_line, pem};
 
 /// id-Ed25519 (RFC 8410).
@@ -23,9 +25,6 @@ pub(crate) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 pub(crate) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 /// secp384r1 (RFC 5480).
 pub(crate) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-
-/// Longest PEM text that is looked at, in bytes; all kinds of key need less than 300.
-pub(crate) const MAX_PEM: usize = 16 * 1024;
 
 /// Everything of a P-256 SubjectPublicKeyInfo before its uncompressed point.
 const P256_SPKI: [u8; 26] = [
@@ -42,31 +41,6 @@ const ED25519_SPKI: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 
-/// The kinds of key that sign images.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Algorithm {
-    /// ECDSA on NIST P-256 with SHA-256, what cosign makes and every verifier takes.
-    #[default]
-    EcdsaP256,
-    /// ECDSA on NIST P-384. Its signatures are verified; none are made.
-    EcdsaP384,
-    /// Ed25519 (RFC 8032): small and fast to verify.
-    Ed25519,
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::EcdsaP256 => "ecdsa-p256",
-            Self::EcdsaP384 => "ecdsa-p384",
-            Self::Ed25519 => "ed25519",
-        })
-    }
-}
-
 impl FromStr for Algorithm {
     type Err = KeyError;
 
@@ -80,75 +54,6 @@ impl FromStr for Algorithm {
             }),
         }
     }
-}
-
-/// Why a text is no key, or no key could be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// The text doesn't begin as PEM.
-    #[error("no PEM text: it must begin with \"-----BEGIN {wanted}-----\"")]
-    NotPem {
-        /// The label that is wanted.
-        wanted: &'static str,
-    },
-    /// The text is far longer than any key.
-    #[error("too long for a key: {size} bytes, the limit is {MAX_PEM}")]
-    TooLong {
-        /// Its length in bytes.
-        size: usize,
-    },
-    /// The PEM text holds something else.
-    #[error("it is a {found:?}, not a {wanted:?}: {hint}")]
-    Label {
-        /// The label found.
-        found: String,
-        /// The label wanted.
-        wanted: &'static str,
-        /// What to do.
-        hint: &'static str,
-    },
-    /// The PEM text or the DER within is broken.
-    #[error("broken key: {reason}")]
-    Broken {
-        /// What the decoder says.
-        reason: String,
-    },
-    /// A key of a kind that isn't supported.
-    #[error("keys of algorithm {oid} are not supported: use Ed25519 or ECDSA on P-256 or P-384")]
-    Unsupported {
-        /// The object identifier of its algorithm.
-        oid: String,
-    },
-    /// An Ed25519 key of small order, under which a signature can fit every message.
-    #[error("weak Ed25519 key: a signature can be forged for it without its private half")]
-    Weak,
-    /// A key of a kind that signatures are verified with, but not made.
-    #[error("no signatures are made with {algorithm} keys: use ecdsa-p256 or ed25519")]
-    VerifyOnly {
-        /// The kind.
-        algorithm: Algorithm,
-    },
-    /// The passphrase is another, or the file was changed.
-    #[error("wrong passphrase, or a damaged key")]
-    WrongPassphrase,
-    /// An encrypted key that would take too much memory or time to open.
-    #[error("encrypted key refused: {reason}")]
-    Encryption {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A name that stands for no kind of key.
-    #[error("unknown key algorithm {text}: use ecdsa-p256 or ed25519")]
-    UnknownAlgorithm {
-        /// The text, quoted.
-        text: String,
-    },
-    /// The kernel gave no random bytes.
-    #[error("cannot get random bytes: {reason}")]
-    Random {
-        /// What the system says.
-        reason: String,
-    },
 }
 
 impl KeyError {

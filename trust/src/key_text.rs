@@ -1,7 +1,8 @@
 //! Keys as rules carry them: text, and the time in which they count.
 
 use crate::fingerprint::Fingerprint;
-use crate::key::{KeyError, PublicKey};
+use crate::key::PublicKey;
+use crate::key_error::KeyError;
 use crate::timestamp::Timestamp;
 
 /// From when to when a key counts. Both ends are part of it.

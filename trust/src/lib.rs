@@ -99,10 +99,12 @@
 //! | verdicts | `verify`, `signed` (one signature), `flaw`, `refusal`, `advice`, `verified`, `explain`, `policy_test` |
 
 mod advice;
+mod algorithm;
 mod attestation_file;
 mod bundle;
 mod condition;
 mod containers_policy;
+mod digest;
 mod encrypted_key;
 mod explain;
 mod fingerprint;
@@ -113,6 +115,7 @@ mod held_key;
 mod identity;
 mod integrity;
 mod key;
+mod key_error;
 mod key_text;
 mod name;
 mod one_line;
@@ -132,23 +135,28 @@ mod signed;
 mod simple_signing;
 mod statement;
 mod strict_json;
+mod subject;
 mod timestamp;
+mod toml_string;
+mod unfit;
 mod verified;
 mod verify;
 
+pub use algorithm::Algorithm;
 pub use bundle::{BUNDLE_MEDIA_TYPE, Bundle, BundleError, MAX_BUNDLE};
 pub use condition::{Condition, Field, Scalar, Since, Test};
 pub use containers_policy::{ContainersPolicy, ContainersPolicyError};
+pub use digest::DigestError;
 pub use explain::{
     AttestationExplanation, Explanation, RuleExplanation, SignatureExplanation, explain,
     explain_name,
 };
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use flaw::Flaw;
-pub use held_key::Unfit;
 pub use identity::Identity;
 pub use integrity::Integrity;
-pub use key::{Algorithm, KeyError, PublicKey};
+pub use key::PublicKey;
+pub use key_error::KeyError;
 pub use key_text::{KeyText, Validity};
 pub use name::{ImageName, NameError, Repository};
 pub use p256::elliptic_curve::zeroize::Zeroizing;
@@ -167,6 +175,8 @@ pub use statement::{
     SIGNATURE_TYPE, Statement, StatementError, attestation_statement, predicate_type,
     signature_statement,
 };
+pub use subject::Subject;
 pub use timestamp::{CLOCK_SKEW, SignedTime, Timestamp, TimestampError};
+pub use unfit::Unfit;
 pub use verified::{Attested, Basis, Verification, VerifiedImage};
-pub use verify::{Circumstances, Subject, verify, waive};
+pub use verify::{Circumstances, verify, waive};

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use p256::elliptic_curve::zeroize::Zeroizing;
 
-use crate::key::KeyError;
+use crate::key_error::KeyError;
 
 /// Label of a SubjectPublicKeyInfo (RFC 7468, section 13).
 pub(crate) const PUBLIC: &str = "PUBLIC KEY";

@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::fingerprint::Fingerprint;
-use crate::key::{KeyError, PublicKey};
+use crate::key::PublicKey;
+use crate::key_error::KeyError;
 use crate::name::ImageName;
 use crate::one_line;
 use crate::policy_file;

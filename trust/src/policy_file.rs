@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::attestation_file::FileAttestation;
+use crate::digest::parse_digest;
 use crate::fingerprint::Fingerprint;
 use crate::integrity::Integrity;
 use crate::key_text::{KeyText, Validity};
@@ -12,7 +13,7 @@ use crate::name::NameError;
 use crate::one_line;
 use crate::prefix::Prefix;
 use crate::revocation::Revocation;
-use crate::rule::{Requirement, Rule, RuleError, parse_digest};
+use crate::rule::{Requirement, Rule, RuleError};
 use crate::timestamp::Timestamp;
 
 /// What is wrong in a policy file; the caller knows which file.

@@ -30,18 +30,20 @@ use oci_spec::image::Digest;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::algorithm::Algorithm;
+use crate::digest::parse_digest;
 use crate::fingerprint::Fingerprint;
-use crate::key::{Algorithm, KeyError};
+use crate::key_error::KeyError;
 use crate::name::{ImageName, Repository};
 use crate::one_line;
 use crate::policy::Policy;
 use crate::private_key::PrivateKey;
-use crate::rule::parse_digest;
 use crate::signed::{Evidence, SignatureLayer};
 use crate::simple_signing;
 use crate::statement;
+use crate::subject::Subject;
 use crate::timestamp::Timestamp;
-use crate::verify::{Circumstances, Subject, verify};
+use crate::verify::{Circumstances, verify};
 
 /// What came of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -8,7 +8,9 @@ use ed25519_dalek::Signer as _;
 use p256::elliptic_curve::zeroize::Zeroizing;
 use p256::pkcs8::{PrivateKeyInfoRef, SecretDocument};
 
-use crate::key::{Algorithm, EC, ED25519, KeyError, MAX_PEM, P384, PublicKey};
+use crate::algorithm::Algorithm;
+use crate::key::{EC, ED25519, P384, PublicKey};
+use crate::key_error::{KeyError, MAX_PEM};
 use crate::pem;
 
 /// Everything of a PKCS#8 Ed25519 key before the seed (RFC 8410, section 7), version 1.

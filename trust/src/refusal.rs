@@ -7,7 +7,7 @@ use oci_spec::image::Digest;
 
 use crate::fingerprint::Fingerprint;
 use crate::flaw::{Flaw, Worst};
-use crate::key::KeyError;
+use crate::key_error::KeyError;
 use crate::name::Repository;
 use crate::one_line::{path, plain};
 use crate::policy::PlacedRule;

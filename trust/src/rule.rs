@@ -1,8 +1,9 @@
 //! Rules: what an image of a prefix must meet to run.
 
-use oci_spec::image::{Digest, DigestAlgorithm};
+use oci_spec::image::Digest;
 
 use crate::condition::Condition;
+use crate::digest::{DigestError, check_algorithm};
 use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
 use crate::integrity::Integrity;
@@ -109,17 +110,14 @@ pub enum RuleError {
     #[error("key {fingerprint} is there twice")]
     SameKey {
         /// Its fingerprint.
-        fingerprint: crate::Fingerprint,
+        fingerprint: Fingerprint,
     },
     /// No image could ever match.
     #[error("a digest rule needs at least one digest")]
     NoDigests,
     /// Another digest algorithm or no digest at all.
-    #[error("{text} is no digest: it must be \"sha256:\" and 64 lower-case hex digits")]
-    Digest {
-        /// The text, quoted.
-        text: String,
-    },
+    #[error(transparent)]
+    Digest(#[from] DigestError),
     /// Something in an attestation that makes no sense.
     #[error("attestation {predicate_type}: {reason}")]
     Attestation {
@@ -166,10 +164,7 @@ impl Rule {
                 if digests.is_empty() {
                     return Err(RuleError::NoDigests);
                 }
-                if let Some(other) = digests.iter().find(|digest| !is_sha256(digest)) {
-                    let text = crate::one_line::quoted(other.as_ref());
-                    return Err(RuleError::Digest { text });
-                }
+                digests.iter().try_for_each(check_algorithm)?;
             }
             Requirement::AcceptUnsigned
             | Requirement::Reject
@@ -324,20 +319,6 @@ impl Rule {
     pub fn requirement(&self) -> &Requirement {
         &self.requirement
     }
-}
-
-/// Parses a digest of the one algorithm that images are known by here.
-pub(crate) fn parse_digest(text: &str) -> Result<Digest, RuleError> {
-    Digest::try_from(text)
-        .ok()
-        .filter(is_sha256)
-        .ok_or_else(|| RuleError::Digest {
-            text: crate::one_line::quoted(text),
-        })
-}
-
-fn is_sha256(digest: &Digest) -> bool {
-    *digest.algorithm() == DigestAlgorithm::Sha256
 }
 
 #[cfg(test)]

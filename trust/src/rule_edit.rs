@@ -4,7 +4,8 @@
 //! a file are kept; the rule below them is written anew.
 
 use crate::fingerprint::Fingerprint;
-use crate::key::{KeyError, PublicKey};
+use crate::key::PublicKey;
+use crate::key_error::KeyError;
 use crate::key_text::{KeyText, Validity};
 use crate::one_line;
 use crate::policy_file;

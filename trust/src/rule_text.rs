@@ -3,6 +3,7 @@
 use crate::attestation_file;
 use crate::key_text::{KeyText, Validity};
 use crate::rule::{Requirement, Rule};
+use crate::toml_string::basic_string;
 
 impl Rule {
     /// The rule as TOML text that [`Policy::parse`](crate::Policy::parse) reads back to an equal
@@ -104,30 +105,11 @@ fn push_line(text: &mut String, parts: &[&str]) {
     text.push('\n');
 }
 
-/// A TOML basic string (TOML 1.0, "String").
-pub(crate) fn basic_string(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::parse_digest;
     use crate::policy_file;
-    use crate::rule::parse_digest;
     use crate::{AttestationDemand, Condition, Field, Integrity, Scalar, Since, Test, Timestamp};
     use crate::{Prefix, PublicKey};
 

@@ -15,8 +15,9 @@ use crate::rule::{AttestationDemand, Requirement};
 use crate::signed::{Evidence, MAX_SIGNATURES, SignatureLayer, Wanted};
 use crate::simple_signing::Claim;
 use crate::statement::{SIGNATURE_TYPE, Statement};
+use crate::subject::Subject;
 use crate::timestamp::{SignedTime, Timestamp};
-use crate::verify::{Case, Circumstances, Subject};
+use crate::verify::{Case, Circumstances};
 
 /// One signature or attestation of the store. All but the key and the rule is what its signer says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

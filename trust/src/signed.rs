@@ -12,8 +12,8 @@ use crate::held_key::HeldKey;
 use crate::identity::Identity;
 use crate::simple_signing::{Claim, MAX_PAYLOAD};
 use crate::statement::{SIGNATURE_TYPE, Statement};
+use crate::subject::Subject;
 use crate::timestamp::{SignedTime, Timestamp};
-use crate::verify::Subject;
 
 /// Most signatures, and most bundles, that are looked at for one image. More don't count: whoever can add
 /// signatures to a registry must not decide how long a start takes.

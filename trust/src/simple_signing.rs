@@ -9,9 +9,9 @@
 
 use oci_spec::image::Digest;
 
+use crate::digest::parse_digest;
 use crate::name::Repository;
 use crate::one_line;
-use crate::rule::parse_digest;
 use crate::strict_json::{self, Members, Node};
 use crate::timestamp::{SignedTime, Timestamp};
 

@@ -7,42 +7,13 @@ use crate::flaw::Worst;
 use crate::held_key::{self, HeldKey};
 use crate::identity::Identity;
 use crate::key_text::KeyText;
-use crate::name::{ImageName, Repository};
 use crate::policy::{PlacedRule, Policy};
 use crate::refusal::{Demand, Refusal, RuleId};
 use crate::rule::{AttestationDemand, Requirement};
 use crate::signed::{Accepted, Evidence, MAX_SIGNATURES, Wanted};
+use crate::subject::Subject;
 use crate::timestamp::Timestamp;
 use crate::verified::{Attested, Basis, Verification, VerifiedImage};
-
-/// The image that is judged.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// Its repository, which picks the rule.
-    pub repository: &'a Repository,
-    /// The tag that it was asked for by; `latest` where none was given.
-    pub tag: Option<&'a str>,
-    /// The digest that it was asked for by.
-    pub digest: Option<&'a Digest>,
-    /// The reference as the user sees it, for messages and the record.
-    pub reference: &'a str,
-    /// Its chain of digests, index first if it has one, then the platform manifest. The caller has
-    /// hashed the bytes of each, and found each in the one before.
-    pub digests: &'a [Digest],
-    /// The platform manifest that will run; the last of `digests`.
-    pub manifest: &'a Digest,
-}
-
-impl<'a> Subject<'a> {
-    /// What it was asked for by.
-    pub fn name(&self) -> ImageName<'a> {
-        ImageName {
-            repository: self.repository,
-            tag: self.tag,
-            digest: self.digest,
-        }
-    }
-}
 
 /// What a verdict depends on beside the policy and the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,8 @@ use crate::{
     PrivateKey, Rule, payload,
 };
 use crate::{
-    Flaw, PublicKey, SignatureLayer, Timestamp, attestation_statement, signature_statement,
+    Flaw, PublicKey, Repository, SignatureLayer, Timestamp, attestation_statement,
+    signature_statement,
 };
 
 const INDEX: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
