@@ -68,6 +68,7 @@ install: build ## install below DESTDIR and PREFIX
 	$(DIST)/bin/fairing completion zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fairing"
 	$(DIST)/bin/fairing completion fish \
 		> "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fairing.fish"
+	$(DIST)/bin/fairing man "$(DESTDIR)$(PREFIX)/share/man/man1"
 
 # The packages whose files don't import each other in circles, and don't begin to.
 WITHOUT_CIRCLES := fairing-trust fairing-replay fairing-import-circles

@@ -10,6 +10,7 @@ mod list;
 mod login;
 mod logout;
 mod logs;
+mod man;
 mod network;
 mod prepare;
 mod push;
@@ -129,6 +130,7 @@ const COMMANDS: &[Entry] = &[
     Entry::group("trust", trust::define, trust::run),
     Entry::of::<version::Version>(),
     Entry::of::<completion::Completion>(),
+    Entry::of::<man::Man>(),
     Entry::of::<image::list::Images>(),
     Entry::of::<image::rm::Rmi>(),
 ];

@@ -1,0 +1,128 @@
+//! Examples of manual pages.
+
+/// What an example shows, and the lines to type.
+pub(super) type Example = (&'static str, &'static [&'static str]);
+
+/// The examples of a page.
+pub(super) fn of(page: &str) -> &'static [Example] {
+    EXAMPLES
+        .iter()
+        .find(|(name, _)| *name == page)
+        .map_or(&[], |(_, examples)| examples)
+}
+
+/// The examples of each page that has some.
+pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
+    (
+        "fairing",
+        &[(
+            "Make a key, sign an image, trust the key for a prefix of names, and run the image:",
+            &[
+                "fairing trust keygen team",
+                "fairing image sign --key team.key registry.example.com/team/app:1.0",
+                "fairing trust add --prefix registry.example.com/team team.pub",
+                "fairing run registry.example.com/team/app:1.0",
+            ],
+        )],
+    ),
+    (
+        "fairing-run",
+        &[
+            (
+                "Run a program of an image, remove the pod at its end, and exit with the program's code:",
+                &["fairing run --rm registry.example.com/team/app:1.0 --exec /bin/ls -- -l /"],
+            ),
+            (
+                "In the background, with a port of the host:",
+                &[
+                    "fairing run --detach --name web --port 8080:80 registry.example.com/team/app:1.0",
+                ],
+            ),
+            (
+                "A pod of two apps, which reach each other at 127.0.0.1:",
+                &[
+                    "fairing run registry.example.com/team/app:1.0 --app-name server --memory 64m \\",
+                    "    --- registry.example.com/team/proxy:1.0 --app-name proxy",
+                ],
+            ),
+        ],
+    ),
+    (
+        "fairing-prepare",
+        &[(
+            "Prepare a pod now, and start it later:",
+            &[
+                "fairing prepare --name batch registry.example.com/team/app:1.0",
+                "fairing run-prepared batch",
+            ],
+        )],
+    ),
+    (
+        "fairing-enter",
+        &[(
+            "A shell in an app, and one command:",
+            &[
+                "fairing enter web -- /bin/sh",
+                "fairing enter web --app server -- ps",
+            ],
+        )],
+    ),
+    (
+        "fairing-logs",
+        &[(
+            "The last ten lines, and what follows until the pod ends:",
+            &["fairing logs --follow --tail 10 web"],
+        )],
+    ),
+    (
+        "fairing-gc",
+        &[(
+            "Remove all ended pods now:",
+            &["fairing gc --grace-period=0s"],
+        )],
+    ),
+    (
+        "fairing-image-copy",
+        &[(
+            "From a registry to a file, with all platforms and signatures:",
+            &["fairing image copy registry.example.com/team/app:1.0 oci-archive:app.tar"],
+        )],
+    ),
+    (
+        "fairing-image-import",
+        &[(
+            "A directory becomes an image:",
+            &[
+                "fairing image import rootfs:./root --name registry.example.com/team/base:1 \\",
+                "    --cmd '[\"/bin/sh\"]' --env LANG=C.UTF-8",
+            ],
+        )],
+    ),
+    (
+        "fairing-network-create",
+        &[(
+            "A network, a pod in it, and its end:",
+            &[
+                "fairing network create lan --subnet 10.9.0.0/24",
+                "fairing run --rm --net=lan registry.example.com/team/app:1.0",
+                "fairing network rm lan",
+            ],
+        )],
+    ),
+    (
+        "fairing-trust-add",
+        &[(
+            "Trust a key for all images of a team, until the end of the year:",
+            &[
+                "fairing trust add --prefix registry.example.com/team --not-after 2026-12-31T23:59:59Z team.pub",
+            ],
+        )],
+    ),
+    (
+        "fairing-trust-explain",
+        &[(
+            "Which rule decides, and which signatures count:",
+            &["fairing trust explain registry.example.com/team/app:1.0"],
+        )],
+    ),
+];
