@@ -5,10 +5,10 @@
 
 use pod::PodUuid;
 use pod::manifest::{MANIFEST_FILE, Network, PodManifest};
+use stage1::cgroup;
 use stage1::failure::StartFailure;
 use stage1::monitor::{remove_run_dir, report_failure};
 
-use crate::cgroup::record;
 use crate::network::PodNetworks;
 use crate::place;
 
@@ -25,9 +25,7 @@ pub(crate) fn gc() -> i32 {
 
 fn clear() -> Result<(), StartFailure> {
     let place = place()?;
-    for folder in record::load(&place.run_dir)? {
-        crate::cgroup::removal::remove_tree(&folder)?;
-    }
+    cgroup::remove_recorded(&place.run_dir)?;
     leave_networks()?;
     remove_run_dir(&place.run_dir)
 }

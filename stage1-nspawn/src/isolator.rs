@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use cni_glue::Netns;
 use pod::manifest::{Network, PodManifest};
 use pod::{AppName, PodUuid};
+use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::monitor::{Isolator, PodNetwork};
 use stage1::protocol::CgroupFds;
 
-use crate::cgroup::PodCgroups;
 use crate::init_process;
 use crate::network::{PodNetworks, failed};
 

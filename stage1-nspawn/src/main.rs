@@ -3,7 +3,6 @@
 //! `stage1-nspawn run` and `stage1-nspawn gc` are the entry points of the stage1 contract (see the crate
 //! `pod`).
 
-mod cgroup;
 mod gc;
 mod init_process;
 mod isolator;

@@ -6,9 +6,11 @@
 //! - [`init`] is pid 1 inside of the pod, on the host's kernel or on a guest's. It starts the apps, reaps,
 //!   and decides when the pod ends.
 //! - [`app`] puts one app together: root filesystem, identity, confinement, execution.
+//! - [`cgroup`] makes and removes the cgroups of a pod and its apps.
 //! - [`protocol`] is what monitor and pod init say to each other.
 
 pub mod app;
+pub mod cgroup;
 pub mod failure;
 pub mod init;
 pub mod monitor;

@@ -6,9 +6,9 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::failure::StartFailure;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use stage1::failure::StartFailure;
 
 /// How long everything in a cgroup may take to be gone once it is killed. A frozen process, or one that
 /// waits for a disk, can take for ever.

@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::failure::StartFailure;
 use rustix::fs::getxattr;
 use rustix::io::Errno;
-use stage1::failure::StartFailure;
 
 use super::mountinfo::{self, Mounted};
 

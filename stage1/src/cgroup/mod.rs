@@ -7,8 +7,8 @@
 mod limits;
 mod mountinfo;
 mod placement;
-pub(crate) mod record;
-pub(crate) mod removal;
+mod record;
+mod removal;
 
 use std::fs::DirBuilder;
 use std::io;
@@ -16,21 +16,20 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::failure::StartFailure;
+use crate::protocol::CgroupFds;
 use pod::manifest::{PodManifest, Resources};
 use pod::{AppName, PodUuid};
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use stage1::failure::StartFailure;
-use stage1::protocol::CgroupFds;
 
-pub(crate) use placement::Placement;
-use placement::{Hierarchy, Version};
+use placement::{Hierarchy, Placement, Version};
 
 /// Where pod init sits on version 2, whose inner cgroups hold no processes. No app can be called so.
 const INIT_LEAF: &str = "_init";
 
 /// The cgroups of one pod.
 #[derive(Debug)]
-pub(crate) struct PodCgroups {
+pub struct PodCgroups {
     placement: Placement,
     /// The pod's folder in each hierarchy.
     folders: Vec<PathBuf>,
@@ -39,7 +38,10 @@ pub(crate) struct PodCgroups {
 impl PodCgroups {
     /// Makes the cgroups of a pod and its apps, with the apps' limits. What is about to be made is written
     /// down in `run_dir` first, for `gc`.
-    pub(crate) fn create(
+    ///
+    /// # Errors
+    /// What could not be made, and why.
+    pub fn create(
         uuid: PodUuid,
         manifest: &PodManifest,
         run_dir: &Path,
@@ -92,14 +94,17 @@ impl PodCgroups {
     }
 
     /// The pod's cgroup below the root of its hierarchy, as plugins of networks are told of it.
-    pub(crate) fn path(&self) -> Option<String> {
+    pub fn path(&self) -> Option<String> {
         let root = &self.placement.hierarchies.first()?.mount_point;
         let below = self.folders.first()?.strip_prefix(root).ok()?;
         Some(format!("/{}", below.to_str()?))
     }
 
     /// Descriptors for pod init itself: folder for `CLONE_INTO_CGROUP`, or `tasks` files.
-    pub(crate) fn for_init(&self) -> Result<(Option<OwnedFd>, Vec<OwnedFd>), StartFailure> {
+    ///
+    /// # Errors
+    /// What could not be opened, and why.
+    pub fn for_init(&self) -> Result<(Option<OwnedFd>, Vec<OwnedFd>), StartFailure> {
         match self.placement.version {
             Version::None => Ok((None, Vec::new())),
             Version::V1 => {
@@ -121,7 +126,10 @@ impl PodCgroups {
     }
 
     /// Descriptors by which pod init puts an app into its cgroup.
-    pub(crate) fn for_app(&self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), StartFailure> {
+    ///
+    /// # Errors
+    /// What could not be opened, and why.
+    pub fn for_app(&self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), StartFailure> {
         let mut folders = self.folders.iter().map(|folder| folder.join(app.as_str()));
         match self.placement.version {
             Version::None => Ok((CgroupFds::None, Vec::new())),
@@ -142,7 +150,7 @@ impl PodCgroups {
     }
 
     /// How many processes of an app the kernel killed for want of memory.
-    pub(crate) fn oom_kills(&self, app: &AppName) -> u64 {
+    pub fn oom_kills(&self, app: &AppName) -> u64 {
         let file = match self.placement.version {
             Version::None => return 0,
             Version::V1 => "memory.oom_control",
@@ -159,11 +167,24 @@ impl PodCgroups {
     }
 
     /// Removes the cgroups. Nothing runs in them any more.
-    pub(crate) fn remove(&self) -> Result<(), StartFailure> {
+    ///
+    /// # Errors
+    /// If one can't be removed.
+    pub fn remove(&self) -> Result<(), StartFailure> {
         self.folders
             .iter()
             .try_for_each(|folder| removal::remove_tree(folder))
     }
+}
+
+/// Removes what is recorded in a pod's runtime folder, for `gc`.
+///
+/// # Errors
+/// If a cgroup can't be removed.
+pub fn remove_recorded(run_dir: &Path) -> Result<(), StartFailure> {
+    record::load(run_dir)?
+        .iter()
+        .try_for_each(|folder| removal::remove_tree(folder))
 }
 
 fn tasks_or_failure(

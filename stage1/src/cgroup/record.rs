@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use crate::failure::StartFailure;
 use pod::PodError;
-use stage1::failure::StartFailure;
 
 /// The record's name: one path a line, terminated by a NUL byte instead of a newline.
 const RECORD_FILE: &str = "cgroups";

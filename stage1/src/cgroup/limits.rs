@@ -11,7 +11,7 @@ use oci_spec::runtime::{
 };
 use pod::AppName;
 use pod::manifest::{Limit, Resources};
-use stage1::failure::StartFailure;
+use crate::failure::StartFailure;
 
 use super::placement::{Hierarchy, Version};
 
