@@ -42,7 +42,11 @@ impl Nspawn {
 
 impl Isolator for Nspawn {
     fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure> {
-        self.cgroups = Some(PodCgroups::create(self.uuid, manifest, &self.run_dir)?);
+        let cgroups = PodCgroups::create(&self.uuid.to_string(), Some(&self.run_dir))?;
+        let cgroups = self.cgroups.insert(cgroups);
+        for app in &manifest.apps {
+            cgroups.add_app(&app.name, &app.resources)?;
+        }
         Ok(())
     }
 
@@ -65,7 +69,7 @@ impl Isolator for Nspawn {
     }
 
     fn cgroup(&mut self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), StartFailure> {
-        self.cgroups()?.for_app(app)
+        Ok(self.cgroups()?.for_app(app)?)
     }
 
     fn start(&mut self, _manifest: &PodManifest, end: OwnedFd) -> Result<OwnedFd, StartFailure> {
@@ -80,10 +84,9 @@ impl Isolator for Nspawn {
     }
 
     fn clean_up(&mut self) -> Result<(), StartFailure> {
-        let cgroups = self
-            .cgroups
-            .take()
-            .map_or(Ok(()), |cgroups| cgroups.remove());
+        let cgroups = self.cgroups.take().map_or(Ok(()), |cgroups| {
+            cgroups.remove().map_err(StartFailure::from)
+        });
         let networks = self
             .networks
             .take()

@@ -1,170 +1,356 @@
-//! Limits of an app, by way of libcgroups. Only apps that have limits pay for them.
+//! Limits of an app: which files say so, and what they say. Only apps that have limits pay for them.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
-use libcgroups::common::{CgroupManager, ControllerOpt, write_cgroup_file};
-use libcgroups::v2;
-use oci_spec::runtime::{
-    LinuxCpu, LinuxCpuBuilder, LinuxMemory, LinuxMemoryBuilder, LinuxPids, LinuxPidsBuilder,
-    LinuxResources,
-};
-use pod::AppName;
 use pod::manifest::{Limit, Resources};
-use crate::failure::StartFailure;
+use rustix::io::Errno;
 
+use super::directory;
+use super::error::CgroupError;
 use super::placement::{Hierarchy, Version};
 
-/// Length of the accounting period of processor time, in microseconds: the kernel's default.
+/// Length of a period of processor time where none is asked for, in microseconds: the kernel's default.
 const CPU_PERIOD: u64 = 100_000;
 
-/// Applies limits to the app's cgroup, which is `folder` in each hierarchy.
+const V1_MEMORY: &str = "memory.limit_in_bytes";
+/// Memory and swap together: a limit that could be swapped around would be none.
+const V1_SWAP: &str = "memory.memsw.limit_in_bytes";
+const V2_SWAP: &str = "memory.swap.max";
+
+/// One file of a cgroup that limits something, and what it is to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Setting {
+    controller: &'static str,
+    file: &'static str,
+    value: String,
+}
+
+/// Writes the limits of an app, whose directory in each hierarchy is given. What is not asked for stays as it is.
 pub(super) fn apply(
     version: Version,
     hierarchies: &[(&Hierarchy, PathBuf)],
-    app: &AppName,
     resources: &Resources,
-) -> Result<(), StartFailure> {
-    let failed = |error: String| StartFailure::other(format!("cannot limit app {app}: {error}"));
-    match version {
-        Version::None => Err(failed("the host has no cgroups".into())),
-        Version::V2 => {
-            let (hierarchy, folder) = hierarchies
-                .first()
-                .ok_or_else(|| failed("no hierarchy".into()))?;
-            let all = v2_resources(resources, folder).map_err(|e| failed(e.to_string()))?;
-            let manager = v2::manager::Manager::new(
-                hierarchy.mount_point.clone(),
-                relative(hierarchy, folder),
-            )
-            .map_err(|e| failed(e.to_string()))?;
-            manager
-                .apply(&options(&all))
-                .map_err(|e| failed(e.to_string()))
+) -> Result<(), CgroupError> {
+    if resources.is_unlimited() {
+        return Ok(());
+    }
+    let mut settings = match version {
+        Version::None => return Err(CgroupError::NotMounted),
+        Version::V1 => v1(resources),
+        Version::V2 => v2(resources),
+    };
+    let write_all = |settings: &[Setting]| {
+        let mut settings = settings.iter();
+        settings.try_for_each(|setting| write(version, hierarchies, setting))
+    };
+    match write_all(&settings) {
+        // Version 1 refuses a limit of memory above the one of memory and swap: raised, that comes first.
+        Err(CgroupError::Io { path, source, .. })
+            if path.ends_with(V1_MEMORY)
+                && source.raw_os_error() == Some(Errno::INVAL.raw_os_error()) =>
+        {
+            settings.sort_by_key(|setting| setting.file != V1_SWAP);
+            write_all(&settings)
         }
-        Version::V1 => v1_files(resources)
-            .into_iter()
-            .try_for_each(|(controller, file, value)| {
-                let (_, folder) = hierarchies
-                    .iter()
-                    .find(|(h, _)| h.controllers.iter().any(|c| c == controller))
-                    .ok_or_else(|| {
-                        failed(format!("the host has no cgroup controller `{controller}`"))
-                    })?;
-                let path = folder.join(file);
-                if file == SWAP_FILE && !path.exists() {
-                    // The kernel doesn't account for swap.
-                    return Ok(());
-                }
-                write_cgroup_file(&path, value).map_err(|e| failed(e.to_string()))
-            }),
+        other => other,
     }
 }
 
-const SWAP_FILE: &str = "memory.memsw.limit_in_bytes";
-const V2_SWAP_FILE: &str = "memory.swap.max";
+fn write(
+    version: Version,
+    hierarchies: &[(&Hierarchy, PathBuf)],
+    setting: &Setting,
+) -> Result<(), CgroupError> {
+    let missing = || CgroupError::NoController(setting.controller);
+    let has = |hierarchy: &Hierarchy| {
+        version == Version::V2
+            || hierarchy
+                .controllers
+                .iter()
+                .any(|c| c == setting.controller)
+    };
+    let mut places = hierarchies.iter();
+    let (_, folder) = places
+        .find(|(hierarchy, _)| has(hierarchy))
+        .ok_or_else(missing)?;
+    match directory::write(&folder.join(setting.file), &setting.value) {
+        Err(CgroupError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            // A kernel that does not account for swap has nothing to limit there.
+            match [V1_SWAP, V2_SWAP].contains(&setting.file) {
+                true => Ok(()),
+                false => Err(missing()),
+            }
+        }
+        other => other,
+    }
+}
 
-/// Controller, file and value of each limit on version 1, in the order in which they have to be written.
-///
-/// The manager of libcgroups is no use here: it takes a pod to be at the same place in every hierarchy, and
-/// writes device rules whatever it is asked for.
-fn v1_files(resources: &Resources) -> Vec<(&'static str, &'static str, u64)> {
-    let mut files = Vec::new();
-    if let Some(bytes) = resources.memory.limit.and_then(Limit::value) {
-        files.push(("memory", "memory.limit_in_bytes", bytes));
-        // Memory and swap together: a limit that could be swapped around would be none.
-        files.push(("memory", SWAP_FILE, bytes));
-    }
-    if let Some((quota, period)) = quota(resources) {
-        files.push(("cpu", "cpu.cfs_period_us", period));
-        files.push(("cpu", "cpu.cfs_quota_us", quota));
-    }
-    files.extend(
-        resources
-            .cpu
-            .shares
-            .map(|shares| ("cpu", "cpu.shares", shares)),
-    );
-    let pids = resources.pids.limit.and_then(Limit::value);
-    files.extend(pids.map(|pids| ("pids", "pids.max", pids)));
+/// In the order in which a fresh cgroup takes them.
+fn v1(resources: &Resources) -> Vec<Setting> {
+    let number = |limit: Limit| limit.value().map_or("-1".to_owned(), |v| v.to_string());
+    let memory = resources.memory.limit.map(number);
+    let quota = resources.cpu.quota.map(number);
+    let period = period(resources).map(|period| period.to_string());
+    let shares = resources.cpu.shares.map(|shares| shares.to_string());
+    collect([
+        ("memory", V1_MEMORY, memory.clone()),
+        ("memory", V1_SWAP, memory),
+        ("cpu", "cpu.cfs_period_us", period),
+        ("cpu", "cpu.cfs_quota_us", quota),
+        ("cpu", "cpu.shares", shares),
+        ("pids", "pids.max", resources.pids.limit.map(number_or_max)),
+    ])
+}
+
+fn v2(resources: &Resources) -> Vec<Setting> {
+    let memory = resources.memory.limit;
+    // Memory that could be swapped around its limit would have none.
+    let swap = memory.map(|limit| match limit {
+        Limit::At(_) => "0".to_owned(),
+        Limit::Unlimited => "max".to_owned(),
+    });
+    let quota = resources.cpu.quota.map(number_or_max);
+    let quota = match (quota, period(resources)) {
+        (Some(quota), period) => Some(format!("{quota} {}", period.unwrap_or(CPU_PERIOD))),
+        (None, Some(period)) => Some(format!("max {period}")),
+        (None, None) => None,
+    };
+    let weight = resources.cpu.shares.map(|s| weight(s).to_string());
+    collect([
+        ("memory", "memory.max", memory.map(number_or_max)),
+        ("memory", V2_SWAP, swap),
+        ("cpu", "cpu.max", quota),
+        ("cpu", "cpu.weight", weight),
+        ("pids", "pids.max", resources.pids.limit.map(number_or_max)),
+    ])
+}
+
+fn collect<const N: usize>(
+    files: [(&'static str, &'static str, Option<String>); N],
+) -> Vec<Setting> {
+    let files = files.into_iter();
     files
+        .filter_map(|(controller, file, value)| {
+            Some(Setting {
+                controller,
+                file,
+                value: value?,
+            })
+        })
+        .collect()
 }
 
-/// Processor time and the period that it is of, in microseconds.
-fn quota(resources: &Resources) -> Option<(u64, u64)> {
-    let quota = resources.cpu.quota.and_then(Limit::value)?;
-    Some((quota, resources.cpu.period.unwrap_or(CPU_PERIOD)))
+fn number_or_max(limit: Limit) -> String {
+    limit.value().map_or("max".to_owned(), |v| v.to_string())
 }
 
-fn relative(hierarchy: &Hierarchy, folder: &Path) -> PathBuf {
-    Path::new("/").join(
+/// The period to write: the one that is asked for, and with a quota always one.
+fn period(resources: &Resources) -> Option<u64> {
+    let usual = resources.cpu.quota.map(|_| CPU_PERIOD);
+    resources.cpu.period.or(usual)
+}
+
+/// The weight of version 2 (1 to 10 000, default 100) for shares of version 1 (2 to 262 144, default 1024), as runc
+/// and crun convert them: a curve through both defaults and both ends.
+fn weight(shares: u64) -> u64 {
+    const LEAST: u64 = 2;
+    const MOST: u64 = 262_144;
+    let shares = shares.clamp(LEAST, MOST);
+    let log = f64::from(u32::try_from(shares).unwrap_or(u32::MAX)).log2();
+    let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
+    let weight = 10_f64.powf(exponent).ceil();
+    // A number between the two ends.
+    (weight as u64).clamp(1, 10_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pod::manifest::{Cpu, Memory, Pids};
+
+    fn all() -> Resources {
+        Resources {
+            memory: memory(64 << 20),
+            cpu: Cpu {
+                shares: Some(512),
+                quota: Some(Limit::At(50_000)),
+                ..Cpu::default()
+            },
+            pids: Pids {
+                limit: Some(Limit::At(20)),
+            },
+            ..Resources::default()
+        }
+    }
+
+    fn none() -> Resources {
+        Resources {
+            memory: Memory {
+                limit: Some(Limit::Unlimited),
+                ..Memory::default()
+            },
+            cpu: Cpu {
+                quota: Some(Limit::Unlimited),
+                ..Cpu::default()
+            },
+            pids: Pids {
+                limit: Some(Limit::Unlimited),
+            },
+            ..Resources::default()
+        }
+    }
+
+    fn memory(bytes: u64) -> Memory {
+        Memory {
+            limit: Some(Limit::At(bytes)),
+            ..Memory::default()
+        }
+    }
+
+    fn pairs(settings: Vec<Setting>) -> Vec<String> {
+        let pair = |Setting { file, value, .. }| format!("{file}={value}");
+        settings.into_iter().map(pair).collect()
+    }
+
+    #[test]
+    fn each_version_has_its_own_files() {
+        assert_eq!(
+            pairs(v1(&all())),
+            [
+                "memory.limit_in_bytes=67108864",
+                "memory.memsw.limit_in_bytes=67108864",
+                "cpu.cfs_period_us=100000",
+                "cpu.cfs_quota_us=50000",
+                "cpu.shares=512",
+                "pids.max=20",
+            ]
+        );
+        assert_eq!(
+            pairs(v2(&all())),
+            [
+                "memory.max=67108864",
+                "memory.swap.max=0",
+                "cpu.max=50000 100000",
+                "cpu.weight=59",
+                "pids.max=20",
+            ]
+        );
+        assert!(v1(&Resources::default()).is_empty());
+        assert!(v2(&Resources::default()).is_empty());
+    }
+
+    #[test]
+    fn limits_are_taken_off_as_each_version_has_it() {
+        assert_eq!(
+            pairs(v1(&none())),
+            [
+                "memory.limit_in_bytes=-1",
+                "memory.memsw.limit_in_bytes=-1",
+                "cpu.cfs_period_us=100000",
+                "cpu.cfs_quota_us=-1",
+                "pids.max=max",
+            ]
+        );
+        assert_eq!(
+            pairs(v2(&none())),
+            [
+                "memory.max=max",
+                "memory.swap.max=max",
+                "cpu.max=max 100000",
+                "pids.max=max",
+            ]
+        );
+        let period = Resources {
+            cpu: Cpu {
+                period: Some(20_000),
+                ..Cpu::default()
+            },
+            ..Resources::default()
+        };
+        assert_eq!(pairs(v1(&period)), ["cpu.cfs_period_us=20000"]);
+        assert_eq!(pairs(v2(&period)), ["cpu.max=max 20000"]);
+    }
+
+    #[test]
+    fn weights_are_those_of_runc_and_crun() {
+        let converted = [
+            (0, 1),
+            (2, 1),
+            (3, 2),
+            (512, 59),
+            (1024, 100),
+            (2048, 174),
+            (262_143, 10_000),
+            (262_144, 10_000),
+            (u64::MAX, 10_000),
+        ];
+        for (shares, expected) in converted {
+            assert_eq!(weight(shares), expected, "{shares}");
+        }
+    }
+
+    /// A directory that stands for a cgroup, with these files.
+    fn cgroup(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
         folder
-            .strip_prefix(&hierarchy.mount_point)
-            .unwrap_or(folder),
-    )
-}
-
-fn options(resources: &LinuxResources) -> ControllerOpt<'_> {
-    ControllerOpt {
-        resources,
-        disable_oom_killer: false,
-        oom_score_adj: None,
-        freezer_state: None,
     }
-}
 
-fn v2_resources(
-    resources: &Resources,
-    folder: &Path,
-) -> Result<LinuxResources, oci_spec::OciSpecError> {
-    let mut all = LinuxResources::default();
-    // The defaults forbid all devices, which is not meant here.
-    all.set_devices(None);
-    all.set_memory(memory(resources)?)
-        .set_cpu(cpu(resources)?)
-        .set_pids(pids(resources)?);
-    if resources.memory.limit.is_some() && folder.join(V2_SWAP_FILE).exists() {
-        // Memory that could be swapped around its limit would have none. Not by the memory
-        // resource: libcgroups takes its 0 for nothing asked.
-        let none = (V2_SWAP_FILE.to_owned(), "0".to_owned());
-        all.set_unified(Some(HashMap::from([none])));
+    fn text(folder: &tempfile::TempDir, file: &str) -> String {
+        std::fs::read_to_string(folder.path().join(file)).unwrap()
     }
-    Ok(all)
-}
 
-fn memory(resources: &Resources) -> Result<Option<LinuxMemory>, oci_spec::OciSpecError> {
-    let Some(limit) = resources.memory.limit else {
-        return Ok(None);
-    };
-    LinuxMemoryBuilder::default()
-        .limit(i64::from(limit))
-        .build()
-        .map(Some)
-}
+    fn hierarchy(controllers: &[&str]) -> Hierarchy {
+        Hierarchy {
+            controllers: controllers.iter().map(|c| (*c).to_owned()).collect(),
+            mount_point: "/nowhere".into(),
+            base: PathBuf::new(),
+        }
+    }
 
-fn cpu(resources: &Resources) -> Result<Option<LinuxCpu>, oci_spec::OciSpecError> {
-    let quota = quota(resources);
-    if quota.is_none() && resources.cpu.shares.is_none() {
-        return Ok(None);
+    #[test]
+    fn what_is_not_asked_for_stays_as_it_is() {
+        let files = ["memory.max", "cpu.max", "cpu.weight", "pids.max"];
+        let folder = cgroup(&files);
+        let hierarchy = hierarchy(&[]);
+        let places = [(&hierarchy, folder.path().to_path_buf())];
+        let some = Resources {
+            memory: memory(4096),
+            ..Resources::default()
+        };
+        apply(Version::V2, &places, &some).unwrap();
+        assert_eq!(files.map(|file| text(&folder, file)), ["4096", "", "", ""]);
+        // Without accounting of swap there is no file for it, and none is made.
+        assert!(!folder.path().join(V2_SWAP).exists());
+        apply(Version::V2, &places, &none()).unwrap();
+        assert_eq!(
+            files.map(|file| text(&folder, file)),
+            ["max", "max 100000", "", "max"]
+        );
+        std::fs::write(folder.path().join(V2_SWAP), "").unwrap();
+        apply(Version::V2, &places, &some).unwrap();
+        assert_eq!(text(&folder, V2_SWAP), "0");
     }
-    let mut builder = LinuxCpuBuilder::default();
-    if let Some((quota, period)) = quota {
-        builder = builder
-            .quota(i64::try_from(quota).unwrap_or(i64::MAX))
-            .period(period);
-    }
-    if let Some(shares) = resources.cpu.shares {
-        builder = builder.shares(shares);
-    }
-    builder.build().map(Some)
-}
 
-fn pids(resources: &Resources) -> Result<Option<LinuxPids>, oci_spec::OciSpecError> {
-    let Some(limit) = resources.pids.limit else {
-        return Ok(None);
-    };
-    LinuxPidsBuilder::default()
-        .limit(i64::from(limit))
-        .build()
-        .map(Some)
+    #[test]
+    fn what_the_host_cannot_limit_is_said_by_name() {
+        let folder = cgroup(&["memory.limit_in_bytes"]);
+        let with_memory = hierarchy(&["memory"]);
+        let places = [(&with_memory, folder.path().to_path_buf())];
+        let error = apply(Version::V1, &places, &all()).unwrap_err();
+        assert!(matches!(error, CgroupError::NoController("cpu")), "{error}");
+        let unified = hierarchy(&[]);
+        let places = [(&unified, folder.path().to_path_buf())];
+        let error = apply(Version::V2, &places, &all()).unwrap_err();
+        assert!(
+            matches!(error, CgroupError::NoController("memory")),
+            "{error}"
+        );
+        let error = apply(Version::None, &[], &all()).unwrap_err();
+        assert!(matches!(error, CgroupError::NotMounted), "{error}");
+        apply(Version::None, &[], &Resources::default()).unwrap();
+    }
 }

@@ -1,17 +1,17 @@
 //! Where a pod's cgroups go.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::failure::StartFailure;
 use rustix::fs::getxattr;
-use rustix::io::Errno;
 
+use super::directory;
+use super::error::CgroupError;
 use super::mountinfo::{self, Mounted};
 
 /// The hierarchies of version 1 that a pod uses.
 const V1_CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
+/// The hierarchy of version 1 that stops processes. A pod has a cgroup in it only once an app is paused.
+const V1_FREEZER: &str = "freezer";
 /// The controllers of version 2 that a pod uses, where the kernel has them.
 const V2_CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 /// Where the monitor goes when it makes room for pods in a cgroup that was delegated to it.
@@ -49,25 +49,21 @@ impl Hierarchy {
 pub(crate) struct Placement {
     pub(super) version: Version,
     pub(super) hierarchies: Vec<Hierarchy>,
+    /// Of version 1: what processes are stopped by.
+    pub(super) freezer: Option<Hierarchy>,
     /// On version 2: the cgroup was delegated, so the monitor makes room in it.
     delegated: bool,
 }
 
 impl Placement {
-    /// Looks at the host.
-    pub(super) fn find(limits_needed: bool) -> Result<Self, StartFailure> {
-        let read = |path: &str| {
-            fs::read_to_string(path).map_err(StartFailure::os(format_args!("read {path}")))
-        };
-        let mounted =
-            mountinfo::hierarchies(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?);
-        let placement = Self::choose(mounted, is_delegated);
-        if limits_needed && placement.version == Version::None {
-            return Err(StartFailure::other(
-                "the host has no cgroups mounted, so nothing can be limited",
-            ));
-        }
-        Ok(placement)
+    /// Looks at what is mounted.
+    pub(super) fn find() -> Result<Self, CgroupError> {
+        let mounts = directory::read(Path::new("/proc/self/mountinfo"))?;
+        let own = directory::read(Path::new("/proc/self/cgroup"))?;
+        Ok(Self::choose(
+            mountinfo::hierarchies(&mounts, &own),
+            is_delegated,
+        ))
     }
 
     fn choose(mounted: Vec<Mounted>, is_delegated: impl Fn(&Path) -> bool) -> Self {
@@ -77,6 +73,7 @@ impl Placement {
                 .any(|c| V1_CONTROLLERS.contains(&c.as_str()))
         };
         let mut v1: Vec<Hierarchy> = Vec::new();
+        let mut freezer = None;
         let mut v2 = None;
         for Mounted {
             controllers,
@@ -95,6 +92,13 @@ impl Placement {
                         });
                     }
                 }
+                Some(controllers) if controllers.iter().any(|c| c == V1_FREEZER) => {
+                    freezer = freezer.or(Some(Hierarchy {
+                        controllers,
+                        mount_point,
+                        base: own,
+                    }));
+                }
                 Some(_) => {}
                 None => v2 = v2.or(Some((mount_point, own))),
             }
@@ -103,6 +107,7 @@ impl Placement {
             return Self {
                 version: Version::V1,
                 hierarchies: v1,
+                freezer,
                 delegated: false,
             };
         }
@@ -110,6 +115,7 @@ impl Placement {
             return Self {
                 version: Version::None,
                 hierarchies: Vec::new(),
+                freezer: None,
                 delegated: false,
             };
         };
@@ -130,19 +136,20 @@ impl Placement {
         Self {
             version: Version::V2,
             hierarchies,
+            freezer: None,
             delegated,
         }
     }
 
     /// On version 2: lets the base have children with controllers.
-    pub(super) fn make_room(&self) -> Result<(), StartFailure> {
+    pub(super) fn make_room(&self) -> Result<(), CgroupError> {
         let (Version::V2, Some(hierarchy)) = (self.version, self.hierarchies.first()) else {
             return Ok(());
         };
         let base = hierarchy.parent();
         if self.delegated {
             let leaf = base.join(MONITOR_LEAF);
-            super::make_folder(&leaf)?;
+            directory::make(&leaf)?;
             move_processes(&base, &leaf)?;
         }
         enable_controllers(&base)
@@ -163,37 +170,22 @@ fn is_delegated(path: &Path) -> bool {
 
 /// Moves every process out of a version 2 cgroup: not only the monitor may be in it, but also the
 /// shell that started it, say. One that is there in the end makes the next step fail.
-fn move_processes(from: &Path, to: &Path) -> Result<(), StartFailure> {
+fn move_processes(from: &Path, to: &Path) -> Result<(), CgroupError> {
     const ROUNDS: usize = 16;
-    let (source, target) = (from.join("cgroup.procs"), to.join("cgroup.procs"));
     for _ in 0..ROUNDS {
-        let text = fs::read_to_string(&source)
-            .map_err(StartFailure::os(format_args!("read {}", source.display())))?;
+        let text = directory::read(&from.join("cgroup.procs"))?;
         if text.is_empty() {
             break;
         }
-        for pid in text.lines() {
-            match fs::write(&target, pid) {
-                // It has ended meanwhile.
-                Err(e) if e.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {}
-                Err(e) => {
-                    let what = format!("move process {pid} to {}", to.display());
-                    return Err(StartFailure::os(what)(e));
-                }
-                Ok(()) => {}
-            }
-        }
+        text.lines()
+            .try_for_each(|pid| directory::move_process(pid, to))?;
     }
     Ok(())
 }
 
 /// Hands the controllers that pods use on to the children of a version 2 cgroup.
-pub(super) fn enable_controllers(folder: &Path) -> Result<(), StartFailure> {
-    let available = folder.join("cgroup.controllers");
-    let text = fs::read_to_string(&available).map_err(StartFailure::os(format_args!(
-        "read {}",
-        available.display()
-    )))?;
+pub(super) fn enable_controllers(folder: &Path) -> Result<(), CgroupError> {
+    let text = directory::read(&folder.join("cgroup.controllers"))?;
     let wanted: Vec<String> = text
         .split_whitespace()
         .filter(|controller| V2_CONTROLLERS.contains(controller))
@@ -202,15 +194,7 @@ pub(super) fn enable_controllers(folder: &Path) -> Result<(), StartFailure> {
     if wanted.is_empty() {
         return Ok(());
     }
-    write(&folder.join("cgroup.subtree_control"), &wanted.join(" "))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), StartFailure> {
-    let written: io::Result<()> = fs::write(path, text);
-    written.map_err(StartFailure::os(format_args!(
-        "write to {}",
-        path.display()
-    )))
+    directory::write(&folder.join("cgroup.subtree_control"), &wanted.join(" "))
 }
 
 #[cfg(test)]
@@ -247,6 +231,8 @@ mod tests {
         let placement = Placement::choose(mounted, |_| false);
         assert_eq!(placement.version, Version::V1);
         assert_eq!(parents(&placement), [PathBuf::from("/c/rw,memory/svc")]);
+        let freezer = placement.freezer.map(|freezer| freezer.parent());
+        assert_eq!(freezer, Some(PathBuf::from("/c/rw,freezer/svc")));
     }
 
     #[test]

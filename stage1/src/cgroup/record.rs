@@ -6,30 +6,35 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use crate::failure::StartFailure;
 use pod::PodError;
+
+use super::error::CgroupError;
 
 /// The record's name: one path a line, terminated by a NUL byte instead of a newline.
 const RECORD_FILE: &str = "cgroups";
 
-pub(super) fn store(run_dir: &Path, folders: &[PathBuf]) -> Result<(), StartFailure> {
+pub(super) fn store<'a>(
+    run_dir: &Path,
+    folders: impl Iterator<Item = &'a Path>,
+) -> Result<(), CgroupError> {
     let path = run_dir.join(RECORD_FILE);
     let mut bytes = Vec::new();
     for folder in folders {
         bytes.extend_from_slice(folder.as_os_str().as_bytes());
         bytes.push(0);
     }
-    fs::write(&path, bytes).map_err(|error| PodError::io("write", &path)(error).into())
+    fs::write(&path, bytes).map_err(PodError::io("write", &path))?;
+    Ok(())
 }
 
 /// The recorded cgroups. A record that is missing says that none were made; a torn one is as good as
 /// missing up to its last whole path, since making them came after writing it.
-pub(crate) fn load(run_dir: &Path) -> Result<Vec<PathBuf>, StartFailure> {
+pub(super) fn load(run_dir: &Path) -> Result<Vec<PathBuf>, CgroupError> {
     let path = run_dir.join(RECORD_FILE);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(StartFailure::os(format_args!("read {}", path.display()))(e)),
+        Err(e) => return Err(CgroupError::io("read", &path)(e)),
     };
     let whole = bytes
         .split_inclusive(|&byte| byte == 0)
@@ -53,7 +58,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(load(dir.path()).unwrap(), Vec::<PathBuf>::new());
         let folders = [PathBuf::from("/c/fairing-1"), PathBuf::from("/d/fairing-1")];
-        store(dir.path(), &folders).unwrap();
+        store(dir.path(), folders.iter().map(PathBuf::as_path)).unwrap();
         assert_eq!(load(dir.path()).unwrap(), folders);
         fs::write(dir.path().join(RECORD_FILE), b"/c/fairing-1\0/d/fair").unwrap();
         assert_eq!(load(dir.path()).unwrap(), folders[..1]);

@@ -6,24 +6,23 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::failure::StartFailure;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-/// How long everything in a cgroup may take to be gone once it is killed. A frozen process, or one that
-/// waits for a disk, can take for ever.
+use super::error::CgroupError;
+use super::freezer::thaw_to_kill;
+
+/// How long everything in a cgroup may take to be gone once it is killed. A process that waits for a disk can
+/// take for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at a cgroup that is busy though it shows no process: one that has ended and is not
 /// yet off the books.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Removes a cgroup and those below it, with every process in them. A missing one is removed already.
-pub(crate) fn remove_tree(folder: &Path) -> Result<(), StartFailure> {
+pub(super) fn remove_tree(folder: &Path) -> Result<(), CgroupError> {
     let deadline = Instant::now() + PATIENCE;
-    remove(folder, deadline).map_err(StartFailure::os(format_args!(
-        "remove the cgroup {}",
-        folder.display()
-    )))
+    remove(folder, deadline).map_err(CgroupError::io("remove the cgroup", folder))
 }
 
 fn remove(folder: &Path, deadline: Instant) -> io::Result<()> {
@@ -51,6 +50,7 @@ fn remove(folder: &Path, deadline: Instant) -> io::Result<()> {
 
 /// Kills every process in a cgroup and waits until each is gone, or time is up.
 fn kill_all(folder: &Path, deadline: Instant) -> io::Result<()> {
+    thaw_to_kill(folder);
     let text = match fs::read_to_string(folder.join("cgroup.procs")) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,

@@ -1,0 +1,69 @@
+//! Why something could not be done with a cgroup.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use pod::PodError;
+
+use crate::failure::StartFailure;
+
+/// What could not be done with a cgroup, on which, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// A call of the system failed.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as in "cannot …".
+        what: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The list of the pod's cgroups could not be written down.
+    #[error(transparent)]
+    Record(#[from] PodError),
+    /// There is nothing that could limit.
+    #[error("the host has no cgroups mounted, so nothing can be limited")]
+    NotMounted,
+    /// The kernel has cgroups, but not this kind of limit.
+    #[error("the host has no cgroup controller `{0}`")]
+    NoController(&'static str),
+    /// A limit below what is used: the kernel would kill rather than refuse.
+    #[error("a memory limit of {limit} bytes is below the {used} bytes that are in use")]
+    LimitBelowUse {
+        /// The limit, in bytes.
+        limit: u64,
+        /// Memory in use, in bytes.
+        used: u64,
+    },
+    /// The app has one already.
+    #[error("the cgroup {} is there already", .0.display())]
+    Exists(PathBuf),
+    /// Some processes did not stop in time. They run again.
+    #[error("not every process in the cgroup {} could be frozen", .0.display())]
+    NotFrozen(PathBuf),
+}
+
+impl CgroupError {
+    /// For `map_err`: what was tried on which path.
+    pub(super) fn io<E: Into<io::Error>>(
+        what: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(E) -> Self {
+        move |error| Self::Io {
+            what,
+            path: path.to_path_buf(),
+            source: error.into(),
+        }
+    }
+}
+
+impl From<CgroupError> for StartFailure {
+    fn from(error: CgroupError) -> Self {
+        match error {
+            CgroupError::Record(error) => error.into(),
+            other => Self::other(other.to_string()),
+        }
+    }
+}

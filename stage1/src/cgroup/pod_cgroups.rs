@@ -1,0 +1,267 @@
+//! The cgroups of one pod.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use pod::AppName;
+use pod::manifest::{Limit, Resources};
+use rustix::fs::OFlags;
+
+use super::directory;
+use super::error::CgroupError;
+use super::freezer;
+use super::limits;
+use super::placement::{self, Hierarchy, Placement, Version};
+use super::record;
+use super::removal;
+use super::statistics::{self, Statistics};
+use crate::protocol::CgroupFds;
+
+/// Where pod init sits on version 2, whose inner cgroups hold no processes. No app can be called so.
+const INIT_LEAF: &str = "_init";
+
+/// The cgroups of one pod.
+#[derive(Debug)]
+pub struct PodCgroups {
+    placement: Placement,
+    /// The pod's directory in each hierarchy.
+    folders: Vec<PathBuf>,
+    /// On version 1: its directory among those by which processes are stopped. Made when an app is first paused.
+    freezer: Option<PathBuf>,
+}
+
+impl PodCgroups {
+    /// Makes the cgroup of a pod that has no apps yet, called `fairing-NAME`. What may be made, now and later, is
+    /// written down in `run_dir` first, for `gc`; `None` where nothing outlives the pod, as in a guest.
+    ///
+    /// # Errors
+    /// What could not be made, and why.
+    pub fn create(name: &str, run_dir: Option<&Path>) -> Result<Self, CgroupError> {
+        let placement = Placement::find()?;
+        let folder = |hierarchy: &Hierarchy| hierarchy.parent().join(format!("fairing-{name}"));
+        let cgroups = Self {
+            folders: placement.hierarchies.iter().map(folder).collect(),
+            freezer: placement.freezer.as_ref().map(folder),
+            placement,
+        };
+        if let Some(run_dir) = run_dir {
+            record::store(run_dir, cgroups.all())?;
+        }
+        cgroups.make().inspect_err(|_| {
+            // The first failure is the one to tell of; `gc` repeats this one.
+            let _ = cgroups.remove();
+        })?;
+        Ok(cgroups)
+    }
+
+    fn make(&self) -> Result<(), CgroupError> {
+        self.placement.make_room()?;
+        for folder in &self.folders {
+            directory::make(folder)?;
+            if self.placement.version == Version::V2 {
+                placement::enable_controllers(folder)?;
+                directory::make(&folder.join(INIT_LEAF))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the cgroup of an app, with its limits. Either it is there afterwards as asked for, or not at all.
+    ///
+    /// # Errors
+    /// What could not be made, and why.
+    pub fn add_app(&self, app: &AppName, resources: &Resources) -> Result<(), CgroupError> {
+        let mut made = Vec::new();
+        let result = self.make_app(app, resources, &mut made);
+        if result.is_err() {
+            for folder in made {
+                // The failure that led here is the one to tell of; the pod's end repeats this one.
+                let _ = removal::remove_tree(&folder);
+            }
+        }
+        result
+    }
+
+    fn make_app(
+        &self,
+        app: &AppName,
+        resources: &Resources,
+        made: &mut Vec<PathBuf>,
+    ) -> Result<(), CgroupError> {
+        let places = self.places(app);
+        for (_, folder) in &places {
+            if !directory::make(folder)? {
+                return Err(CgroupError::Exists(folder.clone()));
+            }
+            made.push(folder.clone());
+        }
+        limits::apply(self.placement.version, &places, resources)
+    }
+
+    /// Removes an app's cgroup, with whatever still runs in it. One that isn't there is removed already.
+    ///
+    /// # Errors
+    /// If it can't be removed.
+    pub fn remove_app(&self, app: &AppName) -> Result<(), CgroupError> {
+        self.all()
+            .try_for_each(|folder| removal::remove_tree(&folder.join(app.as_str())))
+    }
+
+    /// Changes those of an app's limits that are given.
+    ///
+    /// # Errors
+    /// If the host can't limit that, or the app uses more memory than it may have.
+    pub fn update(&self, app: &AppName, resources: &Resources) -> Result<(), CgroupError> {
+        let places = self.places(app);
+        let version = self.placement.version;
+        // Version 1 would say so itself, after some time; version 2 would kill the app.
+        let used = Statistics::read(version, &places).memory;
+        let limit = resources.memory.limit.and_then(Limit::value);
+        if let (Some(limit), Some(used)) = (limit, used)
+            && limit < used
+        {
+            return Err(CgroupError::LimitBelowUse { limit, used });
+        }
+        limits::apply(version, &places, resources)
+    }
+
+    /// What an app uses. All is absent if it has no cgroup.
+    pub fn statistics(&self, app: &AppName) -> Statistics {
+        Statistics::read(self.placement.version, &self.places(app))
+    }
+
+    /// How many processes of an app the kernel killed because memory was short, since its cgroup was made.
+    pub fn oom_kills(&self, app: &AppName) -> u64 {
+        let folders = self.places(app).into_iter().map(|(_, folder)| folder);
+        statistics::oom_kills(self.placement.version, folders)
+    }
+
+    /// Stops all processes of an app, and waits for a moment until they have. Has to be undone by
+    /// [`Self::thaw`] before the app is sent signals: on version 1 it takes none, not even SIGKILL.
+    ///
+    /// # Errors
+    /// If the host can't do that, or a process does not stop. The app then runs on.
+    pub fn freeze(&self, app: &AppName) -> Result<(), CgroupError> {
+        let places = self.places(app);
+        let (_, seat) = places.first().ok_or(CgroupError::NotMounted)?;
+        if self.placement.version == Version::V2 {
+            return freezer::freeze_v2(seat);
+        }
+        let pod = self
+            .freezer
+            .as_ref()
+            .ok_or(CgroupError::NoController("freezer"))?;
+        let own = pod.join(app.as_str());
+        directory::make(pod)?;
+        directory::make(&own)?;
+        freezer::freeze_v1(&own, seat)
+    }
+
+    /// Lets an app that was stopped go on.
+    ///
+    /// # Errors
+    /// If the app has no cgroup, or on version 1 was never stopped.
+    pub fn thaw(&self, app: &AppName) -> Result<(), CgroupError> {
+        match (self.placement.version, &self.freezer) {
+            (Version::None, _) => Err(CgroupError::NotMounted),
+            (Version::V1, Some(pod)) => freezer::thaw_v1(&pod.join(app.as_str())),
+            (Version::V1, None) => Err(CgroupError::NoController("freezer")),
+            (Version::V2, _) => {
+                let places = self.places(app);
+                let (_, seat) = places.first().ok_or(CgroupError::NotMounted)?;
+                freezer::thaw_v2(seat)
+            }
+        }
+    }
+
+    /// The pod's cgroup below the root of its hierarchy, as plugins of networks are told of it.
+    pub fn path(&self) -> Option<String> {
+        let root = &self.placement.hierarchies.first()?.mount_point;
+        let below = self.folders.first()?.strip_prefix(root).ok()?;
+        Some(format!("/{}", below.to_str()?))
+    }
+
+    /// Descriptors for pod init itself: the directory for `CLONE_INTO_CGROUP`, or `tasks` files.
+    ///
+    /// # Errors
+    /// What could not be opened, and why.
+    pub fn for_init(&self) -> Result<(Option<OwnedFd>, Vec<OwnedFd>), CgroupError> {
+        match self.placement.version {
+            Version::None => Ok((None, Vec::new())),
+            Version::V1 => Ok((None, open_tasks(self.folders.iter())?)),
+            Version::V2 => {
+                let folder = self.folders.first().map(|folder| folder.join(INIT_LEAF));
+                let folder = folder.map(|folder| open_directory(&folder)).transpose()?;
+                Ok((folder, Vec::new()))
+            }
+        }
+    }
+
+    /// Descriptors by which pod init puts an app into its cgroup.
+    ///
+    /// # Errors
+    /// What could not be opened, and why.
+    pub fn for_app(&self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), CgroupError> {
+        let places = self.places(app);
+        let mut folders = places.iter().map(|(_, folder)| folder);
+        match self.placement.version {
+            Version::None => Ok((CgroupFds::None, Vec::new())),
+            Version::V1 => {
+                let mut fds = open_tasks(folders.clone())?;
+                let hierarchies = fds.len();
+                let first = folders.next().cloned().unwrap_or_default();
+                fds.push(directory::open(
+                    &first.join("cgroup.procs"),
+                    OFlags::RDONLY,
+                )?);
+                Ok((CgroupFds::V1 { hierarchies }, fds))
+            }
+            Version::V2 => {
+                let folder = folders.next().cloned().unwrap_or_default();
+                Ok((CgroupFds::V2, vec![open_directory(&folder)?]))
+            }
+        }
+    }
+
+    /// Removes the cgroups, with whatever still runs in them.
+    ///
+    /// # Errors
+    /// If one can't be removed.
+    pub fn remove(&self) -> Result<(), CgroupError> {
+        self.all().try_for_each(removal::remove_tree)
+    }
+
+    /// All directories that are the pod's or may become so. First the one that stops processes: what is stopped
+    /// can't be killed.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
+        let all = self.freezer.iter().chain(&self.folders);
+        all.map(PathBuf::as_path)
+    }
+
+    /// An app's directory in each hierarchy.
+    pub(super) fn places(&self, app: &AppName) -> Vec<(&Hierarchy, PathBuf)> {
+        let folders = self.folders.iter().map(|folder| folder.join(app.as_str()));
+        self.placement.hierarchies.iter().zip(folders).collect()
+    }
+}
+
+/// Removes what is recorded in a pod's runtime directory, for `gc`.
+///
+/// # Errors
+/// If a cgroup can't be removed.
+pub fn remove_recorded(run_dir: &Path) -> Result<(), CgroupError> {
+    let recorded = record::load(run_dir)?;
+    recorded
+        .iter()
+        .try_for_each(|folder| removal::remove_tree(folder))
+}
+
+fn open_tasks<'a>(folders: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<OwnedFd>, CgroupError> {
+    folders
+        .map(|folder| directory::open(&folder.join("tasks"), OFlags::WRONLY))
+        .collect()
+}
+
+fn open_directory(folder: &Path) -> Result<OwnedFd, CgroupError> {
+    directory::open(folder, OFlags::RDONLY | OFlags::DIRECTORY)
+}

@@ -1,0 +1,201 @@
+//! What an app uses.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::placement::{Hierarchy, Version};
+
+/// What the processes of an app use. What the kernel does not count is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Statistics {
+    /// Memory, with the page cache of the files that the app has touched, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub memory: Option<u64>,
+    /// Memory without that part of the page cache which nobody has used of late, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub working_set: Option<u64>,
+    /// The limit of memory, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub memory_limit: Option<u64>,
+    /// Processor time since the cgroup was made, in nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_nanoseconds: Option<u64>,
+    /// Processes and threads.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pids: Option<u64>,
+    /// The limit of processes and threads.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pids_limit: Option<u64>,
+    /// How many processes the kernel killed because memory was short.
+    pub oom_kills: u64,
+}
+
+/// A limit of memory on version 1 that is none: the largest number of pages.
+const V1_UNLIMITED: u64 = i64::MAX as u64 / 65_536 * 65_536;
+
+impl Statistics {
+    /// Reads them. `hierarchies` are those that the app is in, with its directory in each.
+    pub(super) fn read(version: Version, hierarchies: &[(&Hierarchy, PathBuf)]) -> Self {
+        let file = |controller: &str, name: &str| {
+            let (_, folder) = hierarchies.iter().find(|(hierarchy, _)| {
+                version == Version::V2 || hierarchy.controllers.iter().any(|c| c == controller)
+            })?;
+            text(folder, name)
+        };
+        match version {
+            Version::None => Self::default(),
+            Version::V1 => Self::v1(file),
+            Version::V2 => Self::v2(file),
+        }
+    }
+
+    fn v1(file: impl Fn(&str, &str) -> Option<String>) -> Self {
+        let number = |controller, name| number(&file(controller, name)?);
+        let memory = number("memory", "memory.usage_in_bytes");
+        let inactive = file("memory", "memory.stat").and_then(|t| field(&t, "total_inactive_file"));
+        let oom = file("memory", "memory.oom_control").and_then(|t| field(&t, "oom_kill"));
+        Self {
+            memory,
+            working_set: working_set(memory, inactive),
+            memory_limit: number("memory", "memory.limit_in_bytes")
+                .filter(|limit| *limit < V1_UNLIMITED),
+            cpu_nanoseconds: number("cpuacct", "cpuacct.usage"),
+            pids: number("pids", "pids.current"),
+            pids_limit: number("pids", "pids.max"),
+            oom_kills: oom.unwrap_or(0),
+        }
+    }
+
+    fn v2(file: impl Fn(&str, &str) -> Option<String>) -> Self {
+        let number = |controller, name| number(&file(controller, name)?);
+        let memory = number("memory", "memory.current");
+        let inactive = file("memory", "memory.stat").and_then(|t| field(&t, "inactive_file"));
+        let oom = file("memory", "memory.events").and_then(|t| field(&t, "oom_kill"));
+        let microseconds = file("cpu", "cpu.stat").and_then(|t| field(&t, "usage_usec"));
+        Self {
+            memory,
+            working_set: working_set(memory, inactive),
+            memory_limit: number("memory", "memory.max"),
+            cpu_nanoseconds: microseconds.map(|count| count.saturating_mul(1000)),
+            pids: number("pids", "pids.current"),
+            pids_limit: number("pids", "pids.max"),
+            oom_kills: oom.unwrap_or(0),
+        }
+    }
+}
+
+/// How many processes in a cgroup the kernel killed because memory was short.
+pub(super) fn oom_kills(version: Version, folders: impl Iterator<Item = PathBuf>) -> u64 {
+    let file = match version {
+        Version::None => return 0,
+        Version::V1 => "memory.oom_control",
+        Version::V2 => "memory.events",
+    };
+    let counts = folders.filter_map(|folder| field(&text(&folder, file)?, "oom_kill"));
+    counts.max().unwrap_or(0)
+}
+
+fn text(folder: &Path, file: &str) -> Option<String> {
+    std::fs::read_to_string(folder.join(file)).ok()
+}
+
+/// A file that is one number. `max` is none.
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+/// A line `KEY NUMBER` of a file of such lines.
+fn field(text: &str, key: &str) -> Option<u64> {
+    text.lines()
+        .find_map(|line| number(line.strip_prefix(key)?.strip_prefix(' ')?))
+}
+
+/// As the kubelet and cAdvisor count it.
+fn working_set(memory: Option<u64>, inactive: Option<u64>) -> Option<u64> {
+    memory.map(|memory| memory.saturating_sub(inactive.unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files<'a>(all: &'a [(&str, &str)]) -> impl Fn(&str, &str) -> Option<String> + 'a {
+        |_controller, name| {
+            let (_, text) = all.iter().find(|(file, _)| *file == name)?;
+            Some((*text).to_owned())
+        }
+    }
+
+    #[test]
+    fn version_1() {
+        let read = Statistics::v1(files(&[
+            ("memory.usage_in_bytes", "1000\n"),
+            ("memory.limit_in_bytes", "4096\n"),
+            ("memory.stat", "inactive_file 7\ntotal_inactive_file 300\n"),
+            (
+                "memory.oom_control",
+                "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
+            ),
+            ("cpuacct.usage", "123456789\n"),
+            ("pids.current", "3\n"),
+            ("pids.max", "max\n"),
+        ]));
+        let expected = Statistics {
+            memory: Some(1000),
+            working_set: Some(700),
+            memory_limit: Some(4096),
+            cpu_nanoseconds: Some(123_456_789),
+            pids: Some(3),
+            pids_limit: None,
+            oom_kills: 2,
+        };
+        assert_eq!(read, expected);
+        for page in [4096_u64, 16_384, 65_536] {
+            let largest = (i64::MAX as u64 / page * page).to_string();
+            let read = Statistics::v1(files(&[("memory.limit_in_bytes", &largest)]));
+            assert_eq!(read, Statistics::default());
+        }
+        let large = (1_u64 << 60).to_string();
+        let read = Statistics::v1(files(&[("memory.limit_in_bytes", &large)]));
+        assert_eq!(read.memory_limit, Some(1 << 60));
+    }
+
+    #[test]
+    fn version_2() {
+        let read = Statistics::v2(files(&[
+            ("memory.current", "1000\n"),
+            ("memory.max", "max\n"),
+            (
+                "memory.stat",
+                "anon 1\ninactive_file_other 9\ninactive_file 2000\n",
+            ),
+            ("memory.events", "oom 7\noom_kill 1\noom_group_kill 0\n"),
+            ("cpu.stat", "usage_usec 42\nuser_usec 40\n"),
+            ("pids.current", "3\n"),
+            ("pids.max", "20\n"),
+        ]));
+        let expected = Statistics {
+            memory: Some(1000),
+            working_set: Some(0),
+            memory_limit: None,
+            cpu_nanoseconds: Some(42_000),
+            pids: Some(3),
+            pids_limit: Some(20),
+            oom_kills: 1,
+        };
+        assert_eq!(read, expected);
+        assert_eq!(Statistics::v2(files(&[])), Statistics::default());
+    }
+
+    #[test]
+    fn the_count_of_kills_is_the_largest_of_any_hierarchy() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("memory.events"), "oom_kill 3\n").unwrap();
+        let folders = || [folder.path().to_path_buf(), folder.path().join("none")].into_iter();
+        assert_eq!(oom_kills(Version::V2, folders()), 3);
+        assert_eq!(oom_kills(Version::V1, folders()), 0);
+        assert_eq!(oom_kills(Version::None, folders()), 0);
+    }
+}
