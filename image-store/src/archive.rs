@@ -6,14 +6,12 @@ mod tar_index;
 use std::io::Read;
 use std::path::Path;
 
-use oci_spec::image::Digest;
-
 use crate::error::StoreError;
 use crate::layout::Layout;
 use crate::manifest::Descriptor;
 use crate::origin::{Origin, RawManifest};
-use crate::reference::Reference;
 use docker::DockerArchive;
+use image_name::{Digest, Reference};
 use tar_index::TarIndex;
 
 /// The two formats of an image in a tar file.

@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Reference};
 use serde_json::{Value, json};
 
 use crate::digest::sha256;
@@ -25,7 +25,6 @@ use crate::error::StoreError;
 use crate::manifest::{Descriptor, Platform};
 use crate::media_type::{OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
 use crate::origin::{FetchOptions, Origin, RawManifest};
-use crate::reference::Reference;
 use crate::store::{Staging, Store};
 pub use settings::ImageSettings;
 

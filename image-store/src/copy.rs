@@ -11,17 +11,15 @@ mod tests;
 
 use std::path::Path;
 
-use oci_spec::image::Digest;
-
 use crate::error::StoreError;
 use crate::export;
 use crate::fetch::FetchEvent;
 use crate::manifest::Platform;
 use crate::origin::{FetchOptions, open};
-use crate::reference::Reference;
 use crate::registry;
 use crate::source::ImageSource;
 use crate::store::Store;
+use image_name::{Digest, Reference};
 pub use outgoing::Outgoing;
 use plan::Wanted;
 pub(crate) use plan::{At, Blob, Plan};

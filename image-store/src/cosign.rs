@@ -2,10 +2,10 @@
 //! SIGNATURE_SPEC.md): an image whose layers are the signed payloads, each with its signature as an
 //! annotation.
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use serde_json::{Map, Value, json};
 
-use crate::digest::{hex, parse_digest, sha256};
+use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
 
@@ -20,7 +20,7 @@ pub(crate) const KINDS: [&str; 3] = ["sig", "att", "sbom"];
 
 /// The tag at which cosign keeps a kind of document about `subject`.
 pub(crate) fn tag(subject: &Digest, kind: &str) -> Result<String, StoreError> {
-    Ok(format!("sha256-{}.{kind}", hex(subject)?))
+    Ok(format!("sha256-{}.{kind}", subject.hex()))
 }
 
 /// Whether cosign keeps something about an image at `tag`.
@@ -33,7 +33,7 @@ pub(crate) fn is_tag(tag: &str) -> bool {
 /// The subject of the signatures at `tag`, if it is such a tag.
 pub(crate) fn signed_by_tag(tag: &str) -> Option<Digest> {
     let hex = tag.strip_prefix("sha256-")?.strip_suffix(".sig")?;
-    parse_digest(&format!("sha256:{hex}")).ok()
+    Digest::parse(&format!("sha256:{hex}")).ok()
 }
 
 /// A signature manifest with one more signature in it.
@@ -150,7 +150,9 @@ fn config(layers: &[Value]) -> Result<Vec<u8>, StoreError> {
         .iter()
         .map(|layer| {
             let digest = layer.get("digest").and_then(Value::as_str);
-            parse_digest(digest.ok_or_else(|| bad("a layer has no digest"))?)
+            Ok(Digest::parse(
+                digest.ok_or_else(|| bad("a layer has no digest"))?,
+            )?)
         })
         .collect();
     bytes(&json!({

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::Digest;
+use image_name::{Digest, NameError};
 
 use crate::limits::LayerLimit;
 
@@ -27,7 +27,10 @@ pub enum StoreError {
         /// The images it fits.
         matches: Vec<String>,
     },
-    /// Text that is no image reference.
+    /// Text that is no name of an image, or no digest.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A reference that can't be used.
     #[error("invalid image reference {reference:?}: {reason}")]
     InvalidReference {
         /// The text.
@@ -41,14 +44,6 @@ pub enum StoreError {
         /// The source as the user gave it.
         origin: String,
         /// Why it can't be used.
-        reason: String,
-    },
-    /// Text that is no SHA-256 digest.
-    #[error("invalid digest {text:?}: {reason}")]
-    InvalidDigest {
-        /// The text.
-        text: String,
-        /// Which rule it breaks.
         reason: String,
     },
     /// Bytes that don't have the digest by which they were asked for.

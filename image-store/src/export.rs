@@ -12,7 +12,6 @@ mod tests;
 use std::path::Path;
 
 use crate::copy::{Plan, Source};
-use crate::digest::hex;
 use crate::error::StoreError;
 use index::index;
 pub(crate) use layout::layout;
@@ -90,6 +89,6 @@ pub(crate) fn docker(
     partial.rename_to(dest)
 }
 
-fn blob_name(digest: &oci_spec::image::Digest) -> Result<String, StoreError> {
-    Ok(format!("blobs/sha256/{}", hex(digest)?))
+fn blob_name(digest: &image_name::Digest) -> Result<String, StoreError> {
+    Ok(format!("blobs/sha256/{}", digest.hex()))
 }

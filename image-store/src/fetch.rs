@@ -7,7 +7,8 @@ mod layers;
 
 use std::io::Read;
 
-use oci_spec::image::{Digest, ImageConfiguration};
+use image_name::{Digest, Reference};
+use oci_spec::image::ImageConfiguration;
 
 pub use interrupt::Interrupt;
 
@@ -16,7 +17,6 @@ use crate::error::StoreError;
 use crate::limits::LayerLimit;
 use crate::manifest::{Descriptor, Document, Manifest, parse_config};
 use crate::origin::{FetchOptions, Limits, Origin, RawManifest, open};
-use crate::reference::Reference;
 use crate::referrer;
 use crate::source::ImageSource;
 use crate::store::{Found, Image, MAX_PAYLOAD, Pin, Signature, SignatureSet, Store, signed_layers};
@@ -384,6 +384,6 @@ fn name(
         stem => stem,
     };
     let tagged = tag.as_deref().unwrap_or("latest");
-    Reference::parse(&format!("localhost/{stem}:{tagged}"))
-        .or_else(|_| Reference::parse(&format!("localhost/{stem}")))
+    let name = Reference::parse(&format!("localhost/{stem}"))?;
+    Ok(name.at_tag(tagged).unwrap_or(name))
 }

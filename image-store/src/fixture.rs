@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use serde_json::json;
 
 use crate::digest::sha256;
@@ -212,7 +212,7 @@ impl TestLayout {
     }
 
     pub(crate) fn blob_path(&self, digest: &Digest) -> PathBuf {
-        self.path.join("blobs/sha256").join(digest.digest())
+        self.path.join("blobs/sha256").join(digest.hex())
     }
 
     /// Adds an image and gives the digest of its manifest.

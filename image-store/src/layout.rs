@@ -7,16 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Reference};
 use serde::Deserialize;
 
 use crate::cosign;
-use crate::digest::{hex, parse_digest, sha256};
+use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document};
 use crate::media_type;
 use crate::origin::{Origin, RawManifest};
-use crate::reference::Reference;
 use crate::referrer::{self, MAX_LISTED};
 use files::{FolderFiles, LayoutFiles};
 
@@ -141,7 +140,7 @@ impl<F: LayoutFiles> Layout<F> {
                 .any(|(_, own)| own.digest.as_ref() == entry.digest)
         };
         let entry = choose(files.what(), &index.manifests, tag, &is_referrer)?;
-        let top = parse_digest(&entry.digest)?;
+        let top = Digest::parse(&entry.digest)?;
         let (top_media_type, name) = (entry.media_type.clone(), entry.reference());
         Ok(Self {
             files,
@@ -217,7 +216,7 @@ impl<F: LayoutFiles> Origin for Layout<F> {
     fn tagged(&mut self, tag: &str) -> Result<Option<RawManifest>, StoreError> {
         match self.index.iter().find(|entry| entry.tag() == Some(tag)) {
             Some(entry) => self
-                .document(&parse_digest(&entry.digest)?, &entry.media_type)
+                .document(&Digest::parse(&entry.digest)?, &entry.media_type)
                 .map(Some),
             None => Ok(None),
         }
@@ -253,7 +252,7 @@ impl<F: LayoutFiles> Origin for Layout<F> {
 }
 
 fn blob_path(digest: &Digest) -> Result<String, StoreError> {
-    Ok(format!("blobs/sha256/{}", hex(digest)?))
+    Ok(format!("blobs/sha256/{}", digest.hex()))
 }
 
 /// The documents without a name that refer to something, with their subjects. Each is read once,
@@ -277,7 +276,7 @@ fn referring_in(files: &dyn LayoutFiles, entries: &[Entry]) -> Vec<(Digest, Desc
 /// What a document of the index refers to, if to anything, with its descriptor. What can't be read
 /// refers to nothing.
 fn referrer_of(files: &dyn LayoutFiles, entry: &Entry) -> Option<(Digest, Descriptor)> {
-    let digest = parse_digest(&entry.digest).ok()?;
+    let digest = Digest::parse(&entry.digest).ok()?;
     let bytes = files
         .read(&blob_path(&digest).ok()?, entry.size.min(MAX_DOCUMENT))
         .ok()??;

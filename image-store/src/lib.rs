@@ -19,7 +19,6 @@ mod limits;
 mod manifest;
 mod media_type;
 mod origin;
-mod reference;
 mod referrer;
 pub mod registry;
 mod seal;
@@ -29,14 +28,14 @@ mod verify;
 
 pub use convert::ImageSettings;
 pub use copy::{Copied, CopyOptions, Outgoing, copy};
-pub use digest::{parse_digest, sha256};
+pub use digest::sha256;
 pub use error::StoreError;
 pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent, Interrupt};
+pub use image_name::Reference;
 pub use limits::{LayerLimit, Limits};
 pub use manifest::Platform;
 pub use origin::{FetchOptions, RawManifest};
-pub use reference::Reference;
 pub use seal::Depth;
 pub use source::ImageSource;
 pub use store::{

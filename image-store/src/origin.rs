@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Reference};
 
 use crate::convert::{ConvertedOrigin, ImageSettings};
 use crate::cosign;
@@ -11,7 +11,6 @@ use crate::error::StoreError;
 use crate::fetch::Interrupt;
 pub(crate) use crate::limits::Limits;
 use crate::manifest::{Descriptor, Platform};
-use crate::reference::Reference;
 use crate::registry::Registries;
 use crate::source::ImageSource;
 use crate::store::Store;

@@ -9,11 +9,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use oci_spec::image::Digest;
+use image_name::Digest;
 use serde_json::{Map, Value, json};
 
 use crate::cosign::MAX_SIGNATURES;
-use crate::digest::{hex, sha256};
+use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::fetch::small_blob;
 use crate::manifest::{Descriptor, Document, Manifest};
@@ -46,7 +46,7 @@ pub(crate) struct Referrer {
 /// The tag at which referrers of `subject` are listed where a registry has no API for it
 /// (distribution-spec, "Referrers Tag Schema").
 pub(crate) fn tag(subject: &Digest) -> Result<String, StoreError> {
-    Ok(format!("sha256-{}", hex(subject)?))
+    Ok(format!("sha256-{}", subject.hex()))
 }
 
 /// Whether `tag` is one of these.

@@ -7,9 +7,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use image_name::Reference;
+
 use crate::archive;
 use crate::error::StoreError;
-use crate::reference::Reference;
 
 /// A parsed image source.
 #[derive(Debug, Clone, PartialEq, Eq)]

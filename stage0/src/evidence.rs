@@ -1,7 +1,7 @@
 //! What the store holds in favour of an image, in the form in which it is judged.
 
+use image_name::Digest;
 use image_store::{SignatureSet, Store, StoreError};
-use oci_spec::image::Digest;
 use trust::{Evidence, SignatureLayer};
 
 /// Signatures and attestations of an image, none of them verified.

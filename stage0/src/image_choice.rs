@@ -1,7 +1,7 @@
 //! From what a person typed for an image to one that is in the store.
 
+use image_name::Digest;
 use image_store::{ImageSource, RefRecord, Reference};
-use oci_spec::image::Digest;
 
 use crate::arguments::image_flags::Pull;
 use crate::context::Context;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::SystemTime;
 
-use image_store::{Reference, parse_digest};
-use oci_spec::image::Digest;
+use image_name::Digest;
+use image_store::Reference;
 use pod::exit::PodExit;
 use pod::manifest::PodManifest;
 use pod::{Phase, PodEntry, PodError, PodsDir, State};
@@ -62,7 +62,7 @@ pub(crate) fn images_in_use(pods: &PodsDir) -> Result<(Vec<Use>, HashSet<Digest>
         for image in manifest.images() {
             let signed = image.verification.signed_digest.iter();
             for text in image.layers.iter().chain([&image.manifest]).chain(signed) {
-                digests.insert(parse_digest(text)?);
+                digests.insert(Digest::parse(text)?);
             }
             uses.push(Use {
                 pod: match &manifest.name {

@@ -62,7 +62,7 @@ pub(crate) fn of_image(image: &RunnableImage) -> Result<Stage1, Failure> {
         Basis::SignedBy | Basis::Digest => {}
         Basis::AcceptUnsigned | Basis::Waived => {
             return Err(Failure::NotSigned {
-                reference: reference.to_owned(),
+                reference: reference.to_string(),
                 reason: format!("an isolator must be signed, and this is {verification}"),
             });
         }

@@ -78,7 +78,7 @@ pub(crate) fn prepare(
     }
     let named: Vec<_> = apps
         .iter()
-        .zip(images.iter().map(|i| i.repository()))
+        .zip(images.iter().map(|i| i.repository().as_str()))
         .collect();
     let names = prepare::app_names(&named)?;
     let mut planned = Vec::with_capacity(apps.len());

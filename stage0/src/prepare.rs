@@ -119,7 +119,7 @@ impl PlannedApp {
 pub(crate) fn image_record(image: &RunnableImage) -> ImageRecord {
     let layers = image.image().layers().iter();
     ImageRecord {
-        reference: image.proof().reference().to_owned(),
+        reference: image.proof().reference().to_string(),
         manifest: image.proof().manifest().to_string(),
         layers: layers.map(|layer| layer.diff_id.to_string()).collect(),
         verification: verification_record(image.proof().verification()),

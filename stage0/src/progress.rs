@@ -6,8 +6,8 @@ mod screen;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
+use image_name::Digest;
 use image_store::FetchEvent;
-use oci_spec::image::Digest;
 
 use self::screen::{Layer, State, lines};
 use crate::table::size;

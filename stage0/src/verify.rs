@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use image_name::Digest;
 use image_store::{Depth, Fetch, Image, Layer, Platform, Reference, Store};
-use oci_spec::image::Digest;
 use trust::{
     Basis, Circumstances, Integrity, Policy, Repository, Subject, Timestamp, VerifiedImage,
 };
@@ -21,7 +21,6 @@ use crate::{output, policy_files};
 pub(crate) struct RunnableImage {
     image: Image,
     proof: VerifiedImage,
-    repository: String,
 }
 
 impl RunnableImage {
@@ -36,8 +35,8 @@ impl RunnableImage {
     }
 
     /// The repository it was asked for from.
-    pub(crate) fn repository(&self) -> &str {
-        &self.repository
+    pub(crate) fn repository(&self) -> &Repository {
+        self.proof.reference().repository()
     }
 
     /// Says so where nobody vouches for the image.
@@ -118,11 +117,7 @@ impl<'a> Verifier<'a> {
         let proof = self.judge(reference, image.chain(), image.manifest_digest(), &known)?;
         self.note_newest(&store, reference, &proof)?;
         self.check_layers(&store, reference, &image, proof.integrity())?;
-        Ok(RunnableImage {
-            image,
-            proof,
-            repository: reference.repository(),
-        })
+        Ok(RunnableImage { image, proof })
     }
 
     /// Checks the layers that were not checked as deep before.
@@ -167,20 +162,15 @@ impl<'a> Verifier<'a> {
         manifest: &Digest,
         known: &KnownEvidence,
     ) -> Result<VerifiedImage, Failure> {
-        let repository = Repository::parse(&reference.repository())?;
-        let shown = reference.to_string();
         let subject = Subject {
-            repository: &repository,
-            tag: reference.tag(),
-            digest: reference.digest(),
-            reference: &shown,
+            reference,
             digests: chain,
             manifest,
         };
         let Some(policy) = &self.policy else {
             return Ok(trust::waive(&subject));
         };
-        let at = circumstances(&self.context.store(), policy, &subject, reference)?;
+        let at = circumstances(&self.context.store(), policy, reference)?;
         Ok(trust::verify(policy, &subject, &known.as_evidence(), &at)?)
     }
 
@@ -210,11 +200,10 @@ impl<'a> Verifier<'a> {
 pub(crate) fn circumstances(
     store: &Store,
     policy: &Policy,
-    subject: &Subject<'_>,
     reference: &Reference,
 ) -> Result<Circumstances, Failure> {
     let monotonic = policy
-        .deciding(&subject.name())
+        .deciding(reference)
         .is_some_and(|placed| placed.rule().is_monotonic());
     let newest = match newest_name(reference) {
         Some(name) if monotonic => store.newest_signed(name)?,

@@ -1,9 +1,9 @@
 //! Advice: what a user can do about a refusal.
 
+use image_name::{Prefix, Repository};
+
 use crate::flaw::Flaw;
-use crate::name::Repository;
 use crate::one_line::path;
-use crate::prefix::Prefix;
 use crate::refusal::{Demand, Refusal, RuleId};
 
 impl Refusal {

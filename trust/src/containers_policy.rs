@@ -10,13 +10,12 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use image_name::{Named, Prefix};
 
 use crate::identity::Identity;
 use crate::key_text::KeyText;
-use crate::name::ImageName;
 use crate::one_line;
 use crate::policy::{Policy, PolicyError};
-use crate::prefix::Prefix;
 use crate::rule::{Requirement, Rule};
 use crate::strict_json::{self, Members, Node};
 
@@ -67,7 +66,8 @@ impl ContainersPolicy {
     }
 
     /// The key files that the verdict about one image needs.
-    pub fn key_files_for(&self, image: &ImageName<'_>) -> Vec<&Path> {
+    pub fn key_files_for<'n>(&self, image: impl Into<Named<'n>>) -> Vec<&Path> {
+        let image = image.into();
         let covering = self.scopes.iter().filter(|(scope, _)| scope.covers(image));
         files(
             covering

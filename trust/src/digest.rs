@@ -1,10 +1,10 @@
 //! Digests of the one algorithm that images are known by here.
 
-use oci_spec::image::{Digest, DigestAlgorithm};
+use image_name::Digest;
 
 use crate::one_line;
 
-/// A text that should be a digest, or a digest of another algorithm.
+/// A text that should be a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text} is no digest: it must be \"sha256:\" and 64 lower-case hex digits")]
 pub struct DigestError {
@@ -14,22 +14,9 @@ pub struct DigestError {
 
 /// Parses a digest.
 pub(crate) fn parse_digest(text: &str) -> Result<Digest, DigestError> {
-    Digest::try_from(text)
-        .ok()
-        .filter(|digest| check_algorithm(digest).is_ok())
-        .ok_or_else(|| DigestError {
-            text: one_line::quoted(text),
-        })
-}
-
-/// Refuses digests of other algorithms.
-pub(crate) fn check_algorithm(digest: &Digest) -> Result<(), DigestError> {
-    match digest.algorithm() {
-        DigestAlgorithm::Sha256 => Ok(()),
-        _ => Err(DigestError {
-            text: one_line::quoted(digest.as_ref()),
-        }),
-    }
+    Digest::parse(text).map_err(|_| DigestError {
+        text: one_line::quoted(text),
+    })
 }
 
 #[cfg(test)]

@@ -3,16 +3,14 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Prefix, Reference, Repository};
 use serde::Serialize;
 
 use crate::fingerprint::Fingerprint;
 use crate::held_key;
 use crate::key_text::KeyText;
-use crate::name::{ImageName, Repository};
 use crate::one_line;
 use crate::policy::{PlacedRule, Policy};
-use crate::prefix::Prefix;
 use crate::rule::{AttestationDemand, Requirement, Rule};
 use crate::signed::{Evidence, Examined, MAX_SIGNATURES};
 use crate::subject::Subject;
@@ -25,8 +23,8 @@ use crate::verify::{self, Case, Circumstances};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Explanation {
-    /// The image, as shown to the user.
-    pub reference: String,
+    /// The image.
+    pub reference: Reference,
     /// The repository that rules are matched with.
     pub repository: Repository,
     /// The platform manifest; none if only the name was asked about.
@@ -102,9 +100,9 @@ pub fn explain(
     evidence: &Evidence<'_>,
     at: &Circumstances,
 ) -> Explanation {
-    let mut explanation = explain_name(policy, subject.reference, &subject.name(), at.now);
+    let mut explanation = explain_name(policy, subject.reference, at.now);
     explanation.manifest = Some(subject.manifest.clone());
-    if let Some(placed) = policy.deciding(&subject.name()) {
+    if let Some(placed) = policy.deciding(subject.reference) {
         let case = Case {
             policy,
             placed,
@@ -140,12 +138,7 @@ pub fn explain(
 }
 
 /// Explains which rule decides about a name, for an image that isn't in the store.
-pub fn explain_name(
-    policy: &Policy,
-    reference: &str,
-    image: &ImageName<'_>,
-    now: Timestamp,
-) -> Explanation {
+pub fn explain_name(policy: &Policy, image: &Reference, now: Timestamp) -> Explanation {
     let decider = policy.deciding(image);
     let asks = |placed: &PlacedRule| asks(policy, placed.rule(), now);
     let rules: Vec<_> = policy
@@ -167,7 +160,7 @@ pub fn explain_name(
             }
         })
         .collect();
-    let repository = image.repository;
+    let repository = image.repository();
     let verdict = match decider {
         Some(placed) => {
             format!(
@@ -179,7 +172,7 @@ pub fn explain_name(
         None => format!("refused: no trust rule covers {repository}"),
     };
     Explanation {
-        reference: reference.to_owned(),
+        reference: image.clone(),
         repository: repository.clone(),
         manifest: None,
         allowed: None,
@@ -338,7 +331,7 @@ fn name(policy: &Policy, text: &KeyText, now: Timestamp) -> String {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "image:      {}", one_line::plain(&self.reference))?;
+        writeln!(f, "image:      {}", self.reference)?;
         writeln!(f, "repository: {}", self.repository)?;
         if let Some(manifest) = &self.manifest {
             writeln!(f, "manifest:   {manifest}")?;

@@ -1,6 +1,6 @@
 //! Why a signature or an attestation doesn't count for an image.
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use crate::bundle::BundleError;
 use crate::fingerprint::Fingerprint;

@@ -1,6 +1,6 @@
 //! Which signed names count for an image.
 
-use crate::name::{ImageName, Repository};
+use image_name::{Reference, Repository};
 
 /// Which names a signature may carry to count for an image.
 ///
@@ -30,15 +30,15 @@ pub enum Identity {
     },
 }
 
-/// A reference taken apart.
+/// What a signature names, or should, taken apart. Signers write what they like.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Reference<'a> {
+struct SignedName<'a> {
     repository: String,
     tag: Option<&'a str>,
     digest: Option<&'a str>,
 }
 
-impl<'a> Reference<'a> {
+impl<'a> SignedName<'a> {
     fn of(text: &'a str) -> Self {
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
@@ -56,11 +56,11 @@ impl<'a> Reference<'a> {
         }
     }
 
-    fn asked(image: &ImageName<'a>) -> Self {
+    fn asked(image: &'a Reference) -> Self {
         Self {
-            repository: image.repository.as_str().to_owned(),
-            tag: image.tag,
-            digest: image.digest.map(AsRef::as_ref),
+            repository: image.repository().to_string(),
+            tag: image.tag(),
+            digest: image.digest().map(AsRef::as_ref),
         }
     }
 
@@ -84,28 +84,28 @@ fn canonical(name: &str) -> String {
 
 impl Identity {
     /// Whether a signature with this name counts for the image.
-    pub(crate) fn accepts(&self, signed: Option<&str>, image: &ImageName<'_>) -> bool {
-        let own = image.repository;
+    pub(crate) fn accepts(&self, signed: Option<&str>, image: &Reference) -> bool {
+        let own = image.repository();
         let Some(signed) = signed else {
             return *self == Self::Repository;
         };
-        let asked = Reference::asked(image);
+        let asked = SignedName::asked(image);
         match self {
             Self::Repository => own.is_named_by(signed),
-            Self::MatchExact => asked.is_exactly(&Reference::of(signed)),
+            Self::MatchExact => asked.is_exactly(&SignedName::of(signed)),
             Self::MatchRepoDigestOrExact => digest_or_exact(&asked, signed),
-            Self::MatchRepository => Reference::of(signed).repository == own.as_str(),
+            Self::MatchRepository => SignedName::of(signed).repository == own.as_str(),
             Self::ExactReference(wanted) => {
-                Reference::of(wanted).is_exactly(&Reference::of(signed))
+                SignedName::of(wanted).is_exactly(&SignedName::of(signed))
             }
-            Self::ExactRepository(wanted) => Reference::of(signed).repository == canonical(wanted),
+            Self::ExactRepository(wanted) => SignedName::of(signed).repository == canonical(wanted),
             Self::RemapIdentity {
                 prefix,
                 signed_prefix,
             } => {
                 let repository = remapped(own, prefix, signed_prefix);
                 digest_or_exact(
-                    &Reference {
+                    &SignedName {
                         repository,
                         ..asked
                     },
@@ -116,26 +116,35 @@ impl Identity {
     }
 
     /// What it wants, for messages.
-    pub(crate) fn wants(&self, image: &ImageName<'_>) -> String {
+    pub(crate) fn wants(&self, image: &Reference) -> String {
         match self {
-            Self::Repository | Self::MatchRepository => image.repository.to_string(),
+            Self::Repository | Self::MatchRepository => image.repository().to_string(),
             Self::MatchExact | Self::MatchRepoDigestOrExact => {
-                image.reference(image.repository.as_str())
+                asked(image, image.repository().as_str())
             }
             Self::ExactReference(wanted) | Self::ExactRepository(wanted) => wanted.clone(),
             Self::RemapIdentity {
                 prefix,
                 signed_prefix,
-            } => image.reference(&remapped(image.repository, prefix, signed_prefix)),
+            } => asked(image, &remapped(image.repository(), prefix, signed_prefix)),
         }
     }
 }
 
-fn digest_or_exact(asked: &Reference<'_>, signed: &str) -> bool {
-    let signed = Reference::of(signed);
+fn digest_or_exact(asked: &SignedName<'_>, signed: &str) -> bool {
+    let signed = SignedName::of(signed);
     match asked.digest {
         Some(_) => asked.repository == signed.repository,
         None => asked.is_exactly(&signed),
+    }
+}
+
+/// The image's reference with another repository; with the digest, if there is one, and else the tag.
+fn asked(image: &Reference, repository: &str) -> String {
+    match (image.digest(), image.tag()) {
+        (Some(digest), _) => format!("{repository}@{digest}"),
+        (None, Some(tag)) => format!("{repository}:{tag}"),
+        (None, None) => repository.to_owned(),
     }
 }
 

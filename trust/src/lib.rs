@@ -63,10 +63,7 @@
 //! let bundles = [key.sign_statement(&statement)];
 //!
 //! let subject = Subject {
-//!     repository: &repository,
-//!     tag: Some("1.0"),
-//!     digest: None,
-//!     reference: "registry.example.com/team/app:1.0",
+//!     reference: &"registry.example.com/team/app:1.0".parse()?,
 //!     digests: std::slice::from_ref(&manifest),
 //!     manifest: &manifest,
 //! };
@@ -92,10 +89,10 @@
 //!
 //! | what | files |
 //! |---|---|
-//! | names, and which rule is for which | `name`, `prefix`, `identity` |
+//! | which signed names count; names themselves are of the crate `image_name` | `identity` |
 //! | keys | `key`, `key_text`, `private_key`, `encrypted_key`, `pem`, `fingerprint`, `held_key` (as they stand now) |
 //! | what is signed | `simple_signing`, `bundle`, `statement`, `condition`, `timestamp`, `strict_json` |
-//! | rules | `rule`, `revocation`, `policy`; read by `policy_file`, `attestation_file` and `containers_policy`, written by `rule_text`, `rule_edit` |
+//! | rules | `rule`, `revocation`, `policy`; read by `policy_file`, `attestation_file` and `containers_policy`, written by `rule_text`, `rule_edit`, `rule_file_name` |
 //! | verdicts | `verify`, `signed` (one signature), `flaw`, `refusal`, `advice`, `verified`, `explain`, `policy_test` |
 
 mod advice;
@@ -117,18 +114,17 @@ mod integrity;
 mod key;
 mod key_error;
 mod key_text;
-mod name;
 mod one_line;
 mod pem;
 mod policy;
 mod policy_file;
 mod policy_test;
-mod prefix;
 mod private_key;
 mod refusal;
 mod revocation;
 mod rule;
 mod rule_edit;
+mod rule_file_name;
 mod rule_text;
 mod signature_facts;
 mod signed;
@@ -154,20 +150,20 @@ pub use explain::{
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use flaw::Flaw;
 pub use identity::Identity;
+pub use image_name::{NameError, Prefix, Repository};
 pub use integrity::Integrity;
 pub use key::PublicKey;
 pub use key_error::KeyError;
 pub use key_text::{KeyText, Validity};
-pub use name::{ImageName, NameError, Repository};
 pub use p256::elliptic_curve::zeroize::Zeroizing;
 pub use policy::{Masked, PlacedRule, Policy, PolicyError, PolicySource, is_policy_file};
 pub use policy_test::{CaseOutcome, PolicyTestError, test_policy};
-pub use prefix::Prefix;
 pub use private_key::PrivateKey;
 pub use refusal::{Demand, Refusal, RuleId};
 pub use revocation::{PlacedRevocation, Revocation};
 pub use rule::{AttestationDemand, Requirement, Rule, RuleError};
 pub use rule_edit::{EditError, Removal, add_key, add_keys, remove_key};
+pub use rule_file_name::rule_file_name;
 pub use signature_facts::{SignatureFacts, signature_facts};
 pub use signed::{Evidence, MAX_SIGNATURES, SignatureLayer};
 pub use simple_signing::{Claim, MAX_PAYLOAD, PayloadError, payload};

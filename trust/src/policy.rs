@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use image_name::{Named, Prefix};
+
 use crate::fingerprint::Fingerprint;
 use crate::key::PublicKey;
 use crate::key_error::KeyError;
-use crate::name::ImageName;
 use crate::one_line;
 use crate::policy_file;
-use crate::prefix::Prefix;
 use crate::revocation::PlacedRevocation;
 use crate::rule::{Requirement, Rule, RuleError};
 
@@ -282,16 +282,17 @@ impl Policy {
             .find(|placed| placed.rule.prefix() == prefix)
     }
 
-    /// The rules that cover an image, the one that decides first.
-    pub fn covering(&self, image: &ImageName<'_>) -> impl Iterator<Item = &PlacedRule> {
+    /// The rules that cover a name, the one that decides first.
+    pub fn covering<'n>(&self, name: impl Into<Named<'n>>) -> impl Iterator<Item = &PlacedRule> {
+        let name = name.into();
         self.rules
             .iter()
-            .filter(|placed| placed.rule.prefix().covers(image))
+            .filter(move |placed| placed.rule.prefix().covers(name))
     }
 
-    /// The rule that decides about an image: the one of the longest prefix.
-    pub fn deciding(&self, image: &ImageName<'_>) -> Option<&PlacedRule> {
-        self.covering(image).next()
+    /// The rule that decides about a name: the one of the longest prefix.
+    pub fn deciding<'n>(&self, name: impl Into<Named<'n>>) -> Option<&PlacedRule> {
+        self.covering(name).next()
     }
 
     /// The keys that no longer count, in any rule.

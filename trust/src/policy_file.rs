@@ -1,5 +1,6 @@
 //! Policy files: TOML text becomes rules and revocations, or an error that says where it is wrong.
 
+use image_name::{NameError, Prefix};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -9,9 +10,7 @@ use crate::digest::parse_digest;
 use crate::fingerprint::Fingerprint;
 use crate::integrity::Integrity;
 use crate::key_text::{KeyText, Validity};
-use crate::name::NameError;
 use crate::one_line;
-use crate::prefix::Prefix;
 use crate::revocation::Revocation;
 use crate::rule::{Requirement, Rule, RuleError};
 use crate::timestamp::Timestamp;

@@ -26,7 +26,7 @@
 //! policy and in the case, by one that is made up for the test. Everything else is judged as at a start, by
 //! the same code.
 
-use oci_spec::image::Digest;
+use image_name::Reference;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -34,7 +34,6 @@ use crate::algorithm::Algorithm;
 use crate::digest::parse_digest;
 use crate::fingerprint::Fingerprint;
 use crate::key_error::KeyError;
-use crate::name::{ImageName, Repository};
 use crate::one_line;
 use crate::policy::Policy;
 use crate::private_key::PrivateKey;
@@ -201,12 +200,13 @@ impl StandIns {
 
 impl Case {
     fn run(&self, policy: &Policy, keys: &StandIns, now: Timestamp) -> Result<CaseOutcome, String> {
-        let (repository, tag, asked) = split(&self.image)?;
+        let reference = Reference::parse_full(&self.image).map_err(|error| error.to_string())?;
+        let repository = reference.repository();
         let digest_of = |text: &Option<String>| {
             let digest = text.as_deref().map(parse_digest).transpose();
             digest.map_err(|error| error.to_string())
         };
-        let manifest = match (digest_of(&self.digest)?, &asked) {
+        let manifest = match (digest_of(&self.digest)?, reference.digest()) {
             (Some(digest), _) => digest,
             (None, Some(asked)) => asked.clone(),
             (None, None) => parse_digest(SOME_DIGEST).map_err(|error| error.to_string())?,
@@ -226,7 +226,7 @@ impl Case {
         for attestation in &self.attestation {
             let kind = statement::predicate_type(&attestation.r#type);
             let statement = statement::attestation_statement(
-                &repository,
+                repository,
                 signed,
                 self.signed_at,
                 kind.unwrap_or(&attestation.r#type),
@@ -236,16 +236,8 @@ impl Case {
             let key = keys.of(attestation.signed_by)?;
             bundles.push(key.sign_statement(&statement));
         }
-        let image = ImageName {
-            repository: &repository,
-            tag: Some(tag.unwrap_or("latest")),
-            digest: asked.as_ref(),
-        };
         let subject = Subject {
-            repository: image.repository,
-            tag: image.tag,
-            digest: image.digest,
-            reference: &self.image,
+            reference: &reference,
             digests: std::slice::from_ref(&manifest),
             manifest: &manifest,
         };
@@ -282,28 +274,6 @@ impl Case {
             expected,
         }
     }
-}
-
-/// Takes `host/path[:tag][@digest]` apart.
-fn split(image: &str) -> Result<(Repository, Option<&str>, Option<Digest>), String> {
-    let (rest, digest) = match image.split_once('@') {
-        Some((rest, digest)) => (rest, Some(digest)),
-        None => (image, None),
-    };
-    let digest = digest.map(parse_digest).transpose();
-    let digest = digest.map_err(|error| error.to_string())?;
-    let colon = rest
-        .rfind(':')
-        .filter(|colon| rest.rfind('/').is_some_and(|slash| slash < *colon));
-    let (repository, tag) = match colon {
-        Some(colon) => {
-            let (repository, tag) = rest.split_at(colon);
-            (repository, tag.strip_prefix(':'))
-        }
-        None => (rest, None),
-    };
-    let repository = Repository::parse(repository).map_err(|error| error.to_string())?;
-    Ok((repository, tag, digest))
 }
 
 #[cfg(test)]

@@ -3,15 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Prefix, Repository};
 
 use crate::fingerprint::Fingerprint;
 use crate::flaw::{Flaw, Worst};
 use crate::key_error::KeyError;
-use crate::name::Repository;
 use crate::one_line::{path, plain};
 use crate::policy::PlacedRule;
-use crate::prefix::Prefix;
 use crate::timestamp::Timestamp;
 
 /// Names a rule: its prefix and its file.

@@ -1,15 +1,14 @@
 //! Rules: what an image of a prefix must meet to run.
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Prefix};
 
 use crate::condition::Condition;
-use crate::digest::{DigestError, check_algorithm};
+use crate::digest::DigestError;
 use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
 use crate::integrity::Integrity;
 use crate::key::PublicKey;
 use crate::key_text::KeyText;
-use crate::prefix::Prefix;
 
 /// What a rule asks of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +24,7 @@ pub enum Requirement {
     },
     /// The index or the platform manifest is one of these.
     Digest {
-        /// The digests that may run; at least one, all sha256.
+        /// The digests that may run; at least one.
         digests: Vec<Digest>,
     },
     /// Nothing: every image of the prefix runs. This is printed and recorded.
@@ -164,7 +163,6 @@ impl Rule {
                 if digests.is_empty() {
                     return Err(RuleError::NoDigests);
                 }
-                digests.iter().try_for_each(check_algorithm)?;
             }
             Requirement::AcceptUnsigned
             | Requirement::Reject

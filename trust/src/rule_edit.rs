@@ -1,7 +1,9 @@
 //! Keys added to and removed from the file of one prefix, as `fairing trust add` and `rm` do.
 //!
-//! `trust add` keeps one rule per file, under [`Prefix::file_name`]. The comment lines that begin
+//! `trust add` keeps one rule per file, under [`rule_file_name`](crate::rule_file_name). The comment lines that begin
 //! a file are kept; the rule below them is written anew.
+
+use image_name::Prefix;
 
 use crate::fingerprint::Fingerprint;
 use crate::key::PublicKey;
@@ -9,7 +11,6 @@ use crate::key_error::KeyError;
 use crate::key_text::{KeyText, Validity};
 use crate::one_line;
 use crate::policy_file;
-use crate::prefix::Prefix;
 use crate::rule::{Requirement, Rule, RuleError};
 
 /// Why a file can't be edited. The caller knows which file.

@@ -2,7 +2,7 @@
 //! for what, when, and the rule by which each counts. No verdict about the image: see
 //! [`explain`](crate::explain()).
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Prefix};
 use serde::Serialize;
 
 use crate::bundle::Bundle;
@@ -10,7 +10,6 @@ use crate::fingerprint::Fingerprint;
 use crate::key::PublicKey;
 use crate::key_text::KeyText;
 use crate::policy::{PlacedRule, Policy};
-use crate::prefix::Prefix;
 use crate::rule::{AttestationDemand, Requirement};
 use crate::signed::{Evidence, MAX_SIGNATURES, SignatureLayer, Wanted};
 use crate::simple_signing::Claim;
@@ -47,7 +46,7 @@ pub fn signature_facts(
     at: &Circumstances,
 ) -> Vec<SignatureFacts> {
     let keys = known_keys(policy);
-    let placed = policy.deciding(&subject.name());
+    let placed = policy.deciding(subject.reference);
     let case = placed.map(|placed| Case {
         policy,
         placed,
@@ -243,10 +242,10 @@ fn by_demand(case: &Case<'_>, demand: &AttestationDemand, bytes: &[u8]) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::Repository;
     use crate::policy::PolicySource;
     use crate::private_key::PrivateKey;
     use crate::{add_key, attestation_statement, payload, signature_statement};
+    use image_name::Repository;
 
     #[test]
     fn each_signature_is_told_with_key_time_and_rule() {
@@ -275,10 +274,7 @@ mod tests {
         ];
         let simple = [layer(&key), layer(&other)];
         let subject = Subject {
-            repository: &repository,
-            tag: None,
-            digest: None,
-            reference: "a.io/foo/x",
+            reference: &"a.io/foo/x".parse().unwrap(),
             digests: std::slice::from_ref(&digest),
             manifest: &digest,
         };

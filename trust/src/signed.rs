@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use crate::bundle::Bundle;
 use crate::condition::Condition;
@@ -232,8 +232,8 @@ impl Wanted<'_> {
     }
 
     fn named(&self, signed: Option<&str>) -> Result<(), Flaw> {
-        let image = self.subject.name();
-        if self.identity.accepts(signed, &image) {
+        let image = self.subject.reference;
+        if self.identity.accepts(signed, image) {
             return Ok(());
         }
         Err(match signed {
@@ -241,7 +241,7 @@ impl Wanted<'_> {
                 signed: signed.to_owned(),
             },
             None => Flaw::NoName {
-                wanted: self.identity.wants(&image),
+                wanted: self.identity.wants(image),
             },
         })
     }

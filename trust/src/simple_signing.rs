@@ -7,10 +7,9 @@
 //!  "optional":null}
 //! ```
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Repository};
 
 use crate::digest::parse_digest;
-use crate::name::Repository;
 use crate::one_line;
 use crate::strict_json::{self, Members, Node};
 use crate::timestamp::{SignedTime, Timestamp};

@@ -1,10 +1,9 @@
 //! in-toto statements: what is signed within a bundle, whether it says "this image is mine" or tells
 //! something about it (an attestation: provenance, a scan result, a bill of materials).
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Repository};
 
 use crate::digest::parse_digest;
-use crate::name::Repository;
 use crate::one_line;
 use crate::strict_json::{self, Members, Node};
 use crate::timestamp::{SignedTime, Timestamp};
@@ -232,7 +231,7 @@ fn render(
         Some(time) => format!(r#"{{"timestamp":"{time}"}}"#),
         None => "{}".to_owned(),
     };
-    let hex = digest.digest();
+    let hex = digest.hex();
     // Nothing of these has a character that JSON would escape.
     format!(
         r#"{{"_type":"{V1}","subject":[{{"name":"{repository}","digest":{{"sha256":"{hex}"}},"annotations":{annotations}}}],"predicateType":"{predicate_type}","predicate":{predicate}}}"#

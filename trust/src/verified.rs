@@ -3,14 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Prefix, Reference};
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 use crate::integrity::Integrity;
 use crate::one_line;
 use crate::policy::PlacedRule;
-use crate::prefix::Prefix;
 use crate::timestamp::Timestamp;
 
 /// What let an image run.
@@ -166,16 +165,20 @@ impl fmt::Display for Verification {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct VerifiedImage {
-    reference: String,
+    reference: Reference,
     manifest: Digest,
     verification: Verification,
 }
 
 impl VerifiedImage {
     /// Made by the verdict alone.
-    pub(crate) fn new(reference: &str, manifest: &Digest, verification: Verification) -> Self {
+    pub(crate) fn new(
+        reference: &Reference,
+        manifest: &Digest,
+        verification: Verification,
+    ) -> Self {
         Self {
-            reference: reference.to_owned(),
+            reference: reference.clone(),
             manifest: manifest.clone(),
             verification,
         }
@@ -186,8 +189,8 @@ impl VerifiedImage {
         &self.manifest
     }
 
-    /// The reference it was asked for by, as shown to the user.
-    pub fn reference(&self) -> &str {
+    /// The reference it was asked for by.
+    pub fn reference(&self) -> &Reference {
         &self.reference
     }
 

@@ -1,6 +1,6 @@
 //! The verdict: may this image run under this policy?
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use crate::fingerprint::Fingerprint;
 use crate::flaw::Worst;
@@ -38,17 +38,17 @@ pub fn verify(
     evidence: &Evidence<'_>,
     at: &Circumstances,
 ) -> Result<VerifiedImage, Refusal> {
-    let reference = || subject.reference.to_owned();
+    let reference = || subject.reference.to_string();
     if !subject.digests.contains(subject.manifest) {
         return Err(Refusal::BrokenChain {
             reference: reference(),
             manifest: Box::new(subject.manifest.clone()),
         });
     }
-    let Some(placed) = policy.deciding(&subject.name()) else {
+    let Some(placed) = policy.deciding(subject.reference) else {
         return Err(Refusal::NoRule {
             reference: reference(),
-            repository: subject.repository.clone(),
+            repository: subject.reference.repository().clone(),
             signed: !evidence.is_empty(),
         });
     };
@@ -91,7 +91,8 @@ type Signer = (Fingerprint, Accepted);
 
 impl Case<'_> {
     fn meet(&self, requirement: &Requirement) -> Result<Verification, Refusal> {
-        let refused = || (self.subject.reference.to_owned(), self.subject.repository);
+        let reference = self.subject.reference;
+        let refused = || (reference.to_string(), reference.repository());
         match requirement {
             Requirement::SignedBy {
                 keys,
@@ -139,7 +140,7 @@ impl Case<'_> {
                 ..self.by_rule(Basis::Digest)
             }),
             None => Err(Refusal::DigestNotListed {
-                reference: self.subject.reference.to_owned(),
+                reference: self.subject.reference.to_string(),
                 manifest: Box::new(self.subject.manifest.clone()),
                 rule: Box::new(RuleId::of(self.placed)),
             }),
@@ -164,8 +165,8 @@ impl Case<'_> {
 
     fn demand(&self, keys: &[HeldKey], threshold: usize) -> Box<Demand> {
         Box::new(Demand {
-            reference: self.subject.reference.to_owned(),
-            repository: self.subject.repository.clone(),
+            reference: self.subject.reference.to_string(),
+            repository: self.subject.reference.repository().clone(),
             rule: RuleId::of(self.placed),
             keys: held_key::distinct(keys),
             threshold,

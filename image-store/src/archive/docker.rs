@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Reference};
 use serde::{Deserialize, Serialize};
 
 use super::tar_index::{Section, TarIndex};
@@ -16,7 +16,6 @@ use crate::layout::files::LayoutFiles;
 use crate::manifest;
 use crate::media_type;
 use crate::origin::{Origin, RawManifest};
-use crate::reference::Reference;
 
 /// Bytes of `manifest.json` and of the configuration.
 const MAX_DOCUMENT: u64 = 4 << 20;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use image_name::Reference;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::with_platform;
 use crate::error::StoreError;
 use crate::manifest::Platform;
-use crate::reference::Reference;
 
 /// Ports that one entry may stand for.
 const MAX_PORTS: u64 = 256;

@@ -59,7 +59,7 @@ pub(super) fn layer(
     Ok((layer, None))
 }
 
-fn hash(reader: &mut dyn Read, what: &str) -> Result<oci_spec::image::Digest, StoreError> {
+fn hash(reader: &mut dyn Read, what: &str) -> Result<image_name::Digest, StoreError> {
     let mut hasher = Hasher::new();
     io::copy(reader, &mut hasher).map_err(|error| StoreError::from_source(what, error))?;
     Ok(hasher.finish())

@@ -1,6 +1,6 @@
 //! What belongs to an image without being named by it: cosign's tags, and what refers to it.
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use super::plan::{At, Attachment, Walk};
 use crate::cosign;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Reference};
 
 use super::plan::{Plan, Wanted};
 use super::source::Source;
@@ -13,7 +13,6 @@ use crate::export::{self, ExportFormat};
 use crate::fetch::FetchEvent;
 use crate::manifest::Document;
 use crate::origin::Limits;
-use crate::reference::Reference;
 use crate::registry;
 use crate::source::ImageSource;
 use crate::store::{RefRecord, Store};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Reference};
 
 use super::attachments;
 use crate::digest::sha256;
@@ -10,7 +10,6 @@ use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document, Platform};
 use crate::media_type;
 use crate::origin::{Limits, Origin, RawManifest};
-use crate::reference::Reference;
 
 /// Indexes within indexes.
 const MAX_DEPTH: usize = 3;

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::plan::Blob;
-use crate::digest::{Hasher, hex};
+use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
 use crate::layout::files::open_regular;
@@ -107,7 +107,7 @@ impl<'a> Source<'a> {
             Some(staging) => staging,
             None => self.store.stage()?,
         };
-        let path = staging.path().join(hex(&blob.digest)?);
+        let path = staging.path().join(blob.digest.hex());
         self.staging = Some(staging);
         let file = File::create(&path).map_err(|e| StoreError::io("cannot create", &path, e))?;
         // Removed even if it can't be filled.

@@ -4,14 +4,13 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Reference};
 
 use crate::cosign;
 use crate::error::StoreError;
 use crate::manifest::Descriptor;
 use crate::media_type::{self, BUNDLE, OCI_MANIFEST};
 use crate::origin::{Limits, Origin, RawManifest};
-use crate::reference::Reference;
 use crate::store::Store;
 
 /// One image of the store.

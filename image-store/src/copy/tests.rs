@@ -210,7 +210,7 @@ fn what_only_says_that_it_refers_to_the_image_is_left_out_and_told() {
         "{:?}",
         copied.notes
     );
-    let hex = sha256(&other).digest().to_owned();
+    let hex = sha256(&other).hex().to_owned();
     assert!(!ground.blobs("out").contains(&hex));
 }
 
@@ -236,7 +236,7 @@ fn a_blob_that_is_not_what_it_should_be_leaves_nothing() {
         let layer = manifest["layers"][0]["digest"].as_str().unwrap();
         let path = ground
             .layout
-            .blob_path(&crate::digest::parse_digest(layer).unwrap());
+            .blob_path(&image_name::Digest::parse(layer).unwrap());
         let mut bytes = fs::read(&path).unwrap();
         bytes[40] ^= 1;
         fs::write(&path, bytes).unwrap();

@@ -5,16 +5,15 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Reference};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::tar_file::TarFile;
 use crate::copy::{Blob, Plan, Source};
-use crate::digest::{Hasher, hex, parse_digest};
+use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::manifest::Document;
-use crate::reference::Reference;
 
 /// Bytes of a configuration.
 const MAX_CONFIG: u64 = 4 << 20;
@@ -44,12 +43,12 @@ pub(super) fn write(
             reason: format!("{} diff IDs for {} layers", diff_ids.len(), layers.len()),
         });
     }
-    let config_name = format!("{}.json", hex(&config.digest)?);
+    let config_name = format!("{}.json", config.digest.hex());
     tar.file(&config_name, &config_bytes)?;
     let mut names = Vec::new();
     let mut written = BTreeSet::new();
     for (layer, diff_id) in layers.iter().zip(&diff_ids) {
-        let name = format!("{}.tar", hex(diff_id)?);
+        let name = format!("{}.tar", diff_id.hex());
         if written.insert(name.clone()) {
             source.announce(layer, false);
             tar.stream(&name, |path, writer| {
@@ -112,7 +111,7 @@ fn diff_ids(config: &Blob, bytes: &[u8]) -> Result<Vec<Digest>, StoreError> {
         .rootfs
         .diff_ids
         .iter()
-        .map(|digest| parse_digest(digest))
+        .map(|digest| Ok(Digest::parse(digest)?))
         .collect()
 }
 

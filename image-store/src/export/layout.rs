@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
 
 use super::index::index;

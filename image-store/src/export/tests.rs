@@ -3,7 +3,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Reference};
 use serde_json::{Value, json};
 
 use super::*;
@@ -13,7 +13,6 @@ use crate::digest::sha256;
 use crate::layout::LayoutOrigin;
 use crate::media_type;
 use crate::origin::Origin;
-use crate::reference::Reference;
 use crate::store::{RefRecord, Store};
 
 /// The blobs of a store with one signed image of two layers, one of them compressed.

@@ -7,7 +7,9 @@ use std::path::Path;
 use super::layers::{Staged, jobs, work};
 use super::{Fetch, FetchEvent};
 use crate::error::StoreError;
-use crate::store::{Image, RefRecord, Staging, make_folder, sync_file_system, sync_folder};
+use crate::store::{
+    Image, RefRecord, Staging, file_name, make_folder, sync_file_system, sync_folder,
+};
 
 pub(super) fn complete(
     mut fetch: Fetch,
@@ -68,7 +70,7 @@ pub(super) fn complete(
     }
     sync_folder(&store.layers_folder())?;
     sync_folder(&store.blobs_folder())?;
-    let to = store.refs_folder().join(fetch.reference.file_name());
+    let to = store.refs_folder().join(file_name(&fetch.reference));
     fs::rename(&staged_record, &to).map_err(|e| StoreError::io("cannot write", &to, e))?;
     sync_folder(&store.refs_folder())?;
     drop(publishing);
@@ -86,7 +88,7 @@ fn stage_documents(
     for (digest, bytes) in documents.chain([config]) {
         // One that is there but damaged is replaced by the rename.
         if fetch.store.read_blob("blob", digest, u64::MAX - 1).is_err() {
-            let name = digest.digest().to_owned();
+            let name = digest.hex().to_owned();
             staged.push((staging.write(&name, bytes)?, name));
         }
     }

@@ -11,10 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use super::{Fetch, FetchEvent};
-use crate::digest::hex;
 use crate::error::StoreError;
 use crate::layer::{Intake, LayerJob, Watch};
 use crate::manifest::Descriptor;
@@ -236,7 +235,7 @@ impl Shop<'_> {
         let present = self.store.has_blob(digest)?;
         let keep = job.keep && !present;
         let blob = match keep {
-            true => Some(self.staging.path().join(format!("blob-{}", hex(digest)?))),
+            true => Some(self.staging.path().join(format!("blob-{}", digest.hex()))),
             false => None,
         };
         let mut staged = Staged {
@@ -313,7 +312,7 @@ impl Shop<'_> {
         let folder = self
             .staging
             .path()
-            .join(format!("layer-{}", hex(&job.diff_id)?));
+            .join(format!("layer-{}", job.diff_id.hex()));
         let job = LayerJob {
             what,
             size: job.descriptor.size,

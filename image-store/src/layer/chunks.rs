@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use crate::digest::Hasher;
 use crate::error::StoreError;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use super::chunks::{Chunks, fill};
 use crate::digest::Hasher;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use rustix::fs::{Mode, OFlags, open};
 
 use super::chunks::{Chunks, Proven, Reader};

@@ -34,7 +34,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use tempfile::TempDir;
 
 use super::extract::Extracted;

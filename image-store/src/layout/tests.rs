@@ -36,7 +36,7 @@ impl Folder {
     }
 
     fn blob(&self, bytes: &[u8]) {
-        self.write(&format!("blobs/sha256/{}", sha256(bytes).digest()), bytes);
+        self.write(&format!("blobs/sha256/{}", sha256(bytes).hex()), bytes);
     }
 
     fn open(&self, tag: Option<&str>) -> Result<LayoutOrigin, StoreError> {
@@ -68,7 +68,7 @@ fn images_are_chosen_by_name() {
 
 #[test]
 fn signatures_are_found_and_are_no_images() {
-    let tag = format!("sha256-{}.sig", sha256(b"image").digest());
+    let tag = format!("sha256-{}.sig", sha256(b"image").hex());
     let folder = Folder::new(&[(b"image", None), (b"signatures", Some(&tag))]);
     let mut origin = folder.open(None).unwrap();
     assert_eq!(origin.top().unwrap().bytes, b"image");
@@ -136,11 +136,11 @@ fn damaged_layouts_are_refused() {
     );
     assert!(matches!(
         folder.open(None),
-        Err(StoreError::InvalidDigest { .. })
+        Err(StoreError::Name(image_name::NameError::Digest { .. }))
     ));
     folder.write("index.json", &good);
     folder.write(
-        &format!("blobs/sha256/{}", sha256(b"image").digest()),
+        &format!("blobs/sha256/{}", sha256(b"image").hex()),
         b"other",
     );
     assert!(matches!(

@@ -1,10 +1,10 @@
 //! The configuration of an image (image-spec: config.md).
 
-use oci_spec::image::{Digest, ImageConfiguration};
+use image_name::Digest;
+use oci_spec::image::ImageConfiguration;
 
 use super::document::parse_json;
 use super::{Manifest, Platform};
-use crate::digest::parse_digest;
 use crate::error::StoreError;
 
 /// Parses a configuration and gives the diff IDs of the layers of `manifest`, base first.
@@ -36,7 +36,7 @@ pub(crate) fn parse_config(
     let diff_ids = rootfs
         .diff_ids()
         .iter()
-        .map(|id| parse_digest(id))
+        .map(|id| Digest::parse(id))
         .collect::<Result<Vec<_>, _>>()?;
     let os = config.os().to_string();
     let architecture = config.architecture().to_string();

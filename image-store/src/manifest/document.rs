@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use serde::Deserialize;
 
 use super::platform::Platform;
-use crate::digest::parse_digest;
 use crate::error::StoreError;
 use crate::media_type;
 
@@ -93,7 +92,7 @@ struct RawPlatform {
 impl RawDescriptor {
     fn check(self) -> Result<Descriptor, StoreError> {
         Ok(Descriptor {
-            digest: parse_digest(&self.digest)?,
+            digest: Digest::parse(&self.digest)?,
             media_type: self.media_type,
             size: self.size,
             platform: self

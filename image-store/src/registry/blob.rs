@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use ureq::http::Response;
 use ureq::http::header::CONTENT_RANGE;
 use ureq::{Body, BodyReader};
@@ -44,7 +44,7 @@ pub(super) fn open(
     match response.status().as_u16() {
         200 => whole(client, digest, size, response),
         404 => Err(StoreError::Registry {
-            registry: client.endpoint().registry.clone(),
+            registry: client.endpoint().registry().to_owned(),
             action: ask.action,
             status: 404,
             message:
@@ -65,7 +65,7 @@ fn whole(
     let body = response.into_body();
     if let Some(found) = body.content_length().filter(|found| *found != size) {
         return Err(StoreError::SizeMismatch {
-            what: format!("blob {digest} of registry {}", client.endpoint().registry),
+            what: format!("blob {digest} of registry {}", client.endpoint().registry()),
             expected: size,
             found,
         });

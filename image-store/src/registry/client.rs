@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use image_name::Reference;
 use ureq::Body;
 use ureq::http::header::{HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use ureq::http::{Response, Uri};
@@ -17,7 +18,6 @@ use super::exchange::{Retry, is_transient_io};
 use super::token;
 use crate::error::StoreError;
 use crate::origin::FetchOptions;
-use crate::reference::Reference;
 
 /// Redirects in a row.
 const MAX_REDIRECTS: usize = 5;
@@ -170,7 +170,7 @@ impl Client {
         self.endpoint
             .url(suffix)
             .ok_or_else(|| StoreError::InvalidReference {
-                reference: format!("{}/{}", self.endpoint.registry, self.endpoint.path),
+                reference: self.endpoint.location().to_string(),
                 reason: "no URL can be made of it".to_owned(),
             })
     }
@@ -264,7 +264,7 @@ impl Client {
 
     /// The error that a response without success stands for.
     pub(super) fn failure(&self, action: &str, response: Response<Body>) -> StoreError {
-        let registry = &self.endpoint.registry;
+        let registry = self.endpoint.registry();
         let advice = match &self.credentials_from {
             Some(from) => format!(
                 "the credentials in {from} don't give the right to it; `fairing login {registry}` stores others"
@@ -285,7 +285,7 @@ impl Client {
     ) -> Result<Response<Body>, StoreError> {
         let failure = Failure::read(response);
         let wants_tls = ask.method == Method::Head || failure.wants_tls();
-        let error = failure.into_error(&self.endpoint.registry, &ask.action);
+        let error = failure.into_error(self.endpoint.registry(), &ask.action);
         if !wants_tls {
             return Err(error);
         }
@@ -310,9 +310,9 @@ impl Client {
         let Some(challenge) = challenge::choose(headers) else {
             return Ok(None);
         };
-        let Endpoint { registry, path, .. } = &self.endpoint;
+        let location = self.endpoint.location();
         let known = match &self.purse {
-            Purse::Sources(sources) => sources.find(&format!("{registry}/{path}"))?,
+            Purse::Sources(sources) => sources.find(location)?,
             Purse::Given(credentials) => Some(Known {
                 credentials: credentials.clone(),
                 from: "the log-in".to_owned(),
@@ -328,7 +328,7 @@ impl Client {
                     Access::Pull => "pull",
                     Access::Push => "pull,push",
                 };
-                let path = &self.endpoint.path;
+                let path = location.path();
                 let scope = match self.purse {
                     Purse::Sources(_) => Some(format!("repository:{path}:{actions}")),
                     // It is only asked whether the user is known.

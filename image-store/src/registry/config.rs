@@ -4,7 +4,6 @@
 //! policy sees is never changed by any of it.
 
 mod containers;
-mod location;
 mod native;
 mod rule;
 mod settings;
@@ -16,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use image_name::{Location, Reference};
+
 use crate::error::StoreError;
 use crate::layout::files::open_regular;
-use crate::reference::Reference;
 
-pub(super) use location::{Location, Prefix};
 pub(super) use rule::{Mirror, PullFrom, Rule, Security};
 pub(super) use settings::{Place, Purpose, Settings, Transfer};
 
@@ -92,7 +91,7 @@ impl Registries {
     /// the search list say.
     ///
     /// # Errors
-    /// [`StoreError::InvalidReference`].
+    /// [`StoreError::Name`].
     pub fn candidates(&self, text: &str) -> Result<Vec<Reference>, StoreError> {
         self.0.short_names.candidates(text)
     }

@@ -9,8 +9,7 @@ mod sources;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-
-use crate::reference::DEFAULT_REGISTRY;
+use image_name::{DOCKER_HUB, Location, Prefix};
 
 pub(super) use auth_file::AuthFile;
 pub(super) use docker_credential::Helper;
@@ -67,17 +66,15 @@ fn canonical_key(key: &str) -> String {
     };
     let mut host = host.to_ascii_lowercase();
     if matches!(host.as_str(), "index.docker.io" | "registry-1.docker.io") {
-        host = DEFAULT_REGISTRY.to_owned();
+        host = DOCKER_HUB.to_owned();
     }
     path.map_or_else(|| host.clone(), |path| format!("{host}/{path}"))
 }
 
-/// Whether a canonical key is for `repository` (`HOST[:PORT]/PATH`): on whole components.
-fn covers(key: &str, repository: &str) -> bool {
-    !key.is_empty()
-        && repository
-            .strip_prefix(key)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// What a key of others' files is for. One that names no place is for none.
+fn prefix_of_key(key: &str) -> Option<Prefix> {
+    let location = Location::parse(&canonical_key(key)).ok()?;
+    Some(Prefix::from(&location))
 }
 
 #[cfg(test)]

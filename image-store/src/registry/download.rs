@@ -1,12 +1,13 @@
 //! A small file of the web, such as a public key: read the way that registries are, with their
 //! proxies and authorities, and without any credentials.
 
+use image_name::Location;
 use ureq::http::header::LOCATION;
 use ureq::http::{Request, Uri};
 
 use super::agent::Agents;
 use super::answer::{Unread, header, read_body, sanitize};
-use super::config::{Location, Registries};
+use super::config::Registries;
 use super::endpoint::resolve;
 use crate::error::StoreError;
 
@@ -46,7 +47,7 @@ pub fn download(
             }
             _ => return Err(wrong("only https:// is read")),
         }
-        let location = Location::parse(authority).map_err(|reason| wrong(&reason))?;
+        let location = Location::parse(authority).map_err(|error| wrong(&error.to_string()))?;
         let place = registries.settings().place_of(&location);
         let agent = Agents::new(place, registries.clone()).of(&at, false)?;
         let request = Request::get(&at).body(());

@@ -2,11 +2,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use image_name::{DOCKER_HUB, Location};
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
 use super::config::Place;
-use crate::reference::DEFAULT_REGISTRY;
 
 /// The host that serves Docker Hub.
 const HUB_HOST: &str = "registry-1.docker.io";
@@ -14,10 +14,8 @@ const HUB_HOST: &str = "registry-1.docker.io";
 /// A repository of a registry as the client addresses it.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
-    /// `host[:port]` as the user names it, for messages and credentials.
-    pub(super) registry: String,
-    /// Name of the repository within the registry; empty for the registry itself.
-    pub(super) path: String,
+    /// As the user names it, for messages and credentials.
+    location: Location,
     host: String,
     plain: bool,
     /// Whether plain HTTP may take the place of TLS that is not there.
@@ -28,11 +26,9 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// A place; plain HTTP for loopback and for `plain_hosts`, else TLS.
     pub(super) fn new(place: &Place, plain_hosts: &[String]) -> Self {
-        let registry = place.location.registry.clone();
-        let host = if registry == DEFAULT_REGISTRY {
-            HUB_HOST.to_owned()
-        } else {
-            registry.clone()
+        let host = match place.location.registry() {
+            DOCKER_HUB => HUB_HOST.to_owned(),
+            registry => registry.to_owned(),
         };
         let mut plain_hosts = plain_hosts.to_vec();
         let may_fall_back = place.security.insecure || place.security.falls_back;
@@ -43,13 +39,22 @@ impl Endpoint {
         let configured = may_be_plain(&host, &plain_hosts);
         let plain = configured && (place.security.plain || !may_fall_back);
         Self {
-            registry,
-            path: place.location.path.clone(),
+            location: place.location.clone(),
             host,
             plain,
             may_fall_back,
             plain_hosts,
         }
+    }
+
+    /// What is spoken to: a repository, or the registry itself.
+    pub(super) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// `HOST[:PORT]` of the registry.
+    pub(super) fn registry(&self) -> &str {
+        self.location.registry()
     }
 
     /// Whether plain HTTP is spoken.
@@ -80,9 +85,13 @@ impl Endpoint {
     /// The URL of `suffix` (such as `manifests/latest`) in this repository.
     pub(super) fn url(&self, suffix: &str) -> Option<Uri> {
         let scheme = if self.plain { "http" } else { "https" };
-        format!("{scheme}://{}/v2/{}/{suffix}", self.host, self.path)
-            .parse()
-            .ok()
+        format!(
+            "{scheme}://{}/v2/{}/{suffix}",
+            self.host,
+            self.location.path()
+        )
+        .parse()
+        .ok()
     }
 
     /// Whether `url` is at the registry itself: the only place that gets credentials.
@@ -193,7 +202,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::super::config::{Purpose, Settings};
     use super::*;
-    use crate::reference::Reference;
+    use image_name::Reference;
 
     fn endpoint(reference: &str, plain: &[&str]) -> Endpoint {
         let plain: Vec<String> = plain.iter().map(|host| (*host).to_owned()).collect();

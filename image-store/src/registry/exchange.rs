@@ -139,11 +139,11 @@ impl Client {
             ureq::Error::Io(error) => error.to_string(),
             error => error.to_string(),
         };
-        let registry = &self.endpoint().registry;
+        let registry = self.endpoint().registry();
         if text.contains("InvalidContentType") {
             // What TLS says of a server that answers in plain text.
             return StoreError::PlainHttpRefused {
-                registry: registry.clone(),
+                registry: registry.to_owned(),
             };
         }
         if text.contains("UnknownIssuer") {
@@ -169,7 +169,7 @@ impl Client {
     /// An error of the way to the registry.
     pub(super) fn network(&self, action: &str, reason: impl AsRef<str>) -> StoreError {
         StoreError::Network {
-            registry: self.endpoint().registry.clone(),
+            registry: self.endpoint().registry().to_owned(),
             action: action.to_owned(),
             reason: sanitize_long(reason.as_ref()),
         }

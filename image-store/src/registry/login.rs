@@ -3,13 +3,14 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use image_name::{DOCKER_HUB, Location, NameError};
+
 use super::client::{Access, Ask, Client, Method, Payload};
-use super::config::{Location, Registries};
+use super::config::Registries;
 use super::credentials::{
     AuthFile, Credentials, Helper, LOGIN_FILE, Sources, erase_native, login_file, store_native,
 };
 use crate::error::StoreError;
-use crate::reference::DEFAULT_REGISTRY;
 
 /// What credentials are for: `REGISTRY[/PATH]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,25 +38,25 @@ impl Scope {
             .strip_prefix("https://")
             .or_else(|| text.strip_prefix("docker://"))
             .unwrap_or(text);
-        let mut location =
-            Location::parse(bare).map_err(|reason| StoreError::InvalidReference {
-                reference: text.to_owned(),
-                reason,
-            })?;
-        if matches!(
-            (location.registry.as_str(), location.path.as_str()),
+        let invalid = |error: NameError| StoreError::InvalidReference {
+            reference: text.to_owned(),
+            reason: error.to_string(),
+        };
+        let location = Location::parse(bare).map_err(invalid)?;
+        let is_hub = matches!(
+            (location.registry(), location.path()),
             ("index.docker.io", "" | "v1") | ("registry-1.docker.io", "" | "v2")
-        ) {
-            location.registry = DEFAULT_REGISTRY.to_owned();
-            location.path = String::new();
+        );
+        match is_hub {
+            true => Ok(Self(Location::parse(DOCKER_HUB).map_err(invalid)?)),
+            false => Ok(Self(location)),
         }
-        Ok(Self(location))
     }
 
     /// The registry, `HOST[:PORT]`.
     #[must_use]
     pub fn registry(&self) -> &str {
-        &self.0.registry
+        self.0.registry()
     }
 }
 
@@ -191,7 +192,7 @@ pub fn known_user(
     registries: &Registries,
 ) -> Result<Option<(String, String)>, StoreError> {
     let sources = Sources::usual(registries.settings().auth_folder.clone());
-    let known = sources.find(&scope.to_string())?;
+    let known = sources.find(&scope.0)?;
     Ok(known.map(|known| (known.credentials.user().unwrap_or_default(), known.from)))
 }
 
@@ -212,7 +213,7 @@ fn helper_of(scope: &Scope, keep: &Keep) -> Result<Option<(Helper, String)>, Sto
         let Some(file) = AuthFile::read(&path)? else {
             continue;
         };
-        if let Some((helper, server)) = file.named_helper(&scope.to_string()) {
+        if let Some((helper, server)) = file.named_helper(&scope.0) {
             return Ok(Some((helper, server.to_owned())));
         }
         if let Some(helper) = file.store_helper() {

@@ -1,11 +1,12 @@
 //! The places that have an image: mirrors, and the one that its name says. Which of them answers
 //! changes nothing about the name, by which policy judges.
 
+use image_name::Reference;
+
 use super::client::{Access, Client};
 use super::config::Purpose;
 use crate::error::StoreError;
 use crate::origin::FetchOptions;
-use crate::reference::Reference;
 
 /// What it means that one place has not what is asked for while another can't be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

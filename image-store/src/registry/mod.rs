@@ -27,15 +27,14 @@ mod upload;
 
 use std::io::Read;
 
-use oci_spec::image::Digest;
+use image_name::{DEFAULT_TAG, Digest, Reference};
 use ureq::http::header::{CONTENT_TYPE, HeaderName};
 
-use crate::digest::{parse_digest, sha256};
+use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::manifest::Descriptor;
 use crate::media_type;
 use crate::origin::{FetchOptions, Origin, RawManifest};
-use crate::reference::Reference;
 use answer::header;
 use blob::BlobReader;
 use client::{Ask, Client, Document, Method, Payload};
@@ -86,11 +85,7 @@ impl Origin for RegistryOrigin {
         if let Some(digest) = self.reference.digest().cloned() {
             return self.manifest(&digest);
         }
-        let tag = self
-            .reference
-            .tag()
-            .unwrap_or(crate::reference::DEFAULT_TAG)
-            .to_owned();
+        let tag = self.reference.tag().unwrap_or(DEFAULT_TAG).to_owned();
         self.get(&tag, Missing::Weak)?
             .ok_or_else(|| self.unknown(self.reference.to_string()))
     }
@@ -155,13 +150,13 @@ pub fn resolve(
         return Ok(Some(digest.clone()));
     }
     let mut origin = RegistryOrigin::connect(reference, options)?;
-    let tag = reference.tag().unwrap_or(crate::reference::DEFAULT_TAG);
+    let tag = reference.tag().unwrap_or(DEFAULT_TAG);
     let found = origin.places.first(Missing::Weak, |client| {
         let ask = ask_manifest(client, Method::Head, tag)?;
         let response = client.send(&ask)?;
         let told = header(&response, CONTENT_DIGEST);
         match response.status().as_u16() {
-            200 => Ok(Some(told.and_then(|digest| parse_digest(digest).ok()))),
+            200 => Ok(Some(told.and_then(|digest| Digest::parse(digest).ok()))),
             404 => Ok(None),
             _ => Err(client.failure(&ask.action, response)),
         }
@@ -186,7 +181,10 @@ fn get_manifest(
     limit: u64,
 ) -> Result<Option<RawManifest>, StoreError> {
     let ask = ask_manifest(client, Method::Get, name)?;
-    let what = format!("manifest {name} of registry {}", client.endpoint().registry);
+    let what = format!(
+        "manifest {name} of registry {}",
+        client.endpoint().registry()
+    );
     let (headers, bytes) = match client.read(&ask, &what, limit)? {
         Document::Whole(headers, bytes) => (headers, bytes),
         Document::Other(response) if response.status() == 404 => return Ok(None),
@@ -197,7 +195,7 @@ fn get_manifest(
     let told_digest = text(CONTENT_DIGEST);
     let digest = sha256(&bytes);
     // A wrong header is no attack that matters, but it is a sure sign of a garbled answer.
-    if let Some(told) = told_digest.and_then(|told| parse_digest(&told).ok())
+    if let Some(told) = told_digest.and_then(|told| Digest::parse(&told).ok())
         && told != digest
     {
         return Err(StoreError::DigestMismatch {

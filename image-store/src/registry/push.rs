@@ -1,6 +1,6 @@
 //! Writing to a registry: blobs in one piece each (POST, then PUT), then manifests.
 
-use oci_spec::image::Digest;
+use image_name::{Digest, Reference};
 use ureq::Body;
 use ureq::http::header::{HeaderName, LOCATION};
 use ureq::http::{Response, Uri};
@@ -14,7 +14,6 @@ use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
 use crate::origin::{FetchOptions, RawManifest};
-use crate::reference::Reference;
 use crate::referrer;
 
 /// By this a registry says that it lists a manifest among the referrers of its subject.
@@ -93,7 +92,7 @@ pub(super) fn add_bundle(
     bundle: &[u8],
     max_manifest: u64,
 ) -> Result<Digest, StoreError> {
-    let registry = client.endpoint().registry.clone();
+    let registry = client.endpoint().registry().to_owned();
     let unknown = || StoreError::UnknownImage {
         reference: subject.to_string(),
         place: format!("at registry {registry}"),

@@ -1,7 +1,7 @@
 //! The list of what refers to an image: the API of distribution-spec 1.1, and the tag that stands
 //! in for it where a registry has none.
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use ureq::http::Uri;
 use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, LINK};
 
@@ -66,7 +66,7 @@ fn by_api(
         };
         let what = format!(
             "referrers of {subject} at registry {}",
-            client.endpoint().registry
+            client.endpoint().registry()
         );
         let (headers, list) = match client.read(&ask, &what, limit)? {
             // Whoever serves something else at this path has not heard of the API.
@@ -102,7 +102,7 @@ fn by_tag(
     };
     let what = format!(
         "referrers of {subject} at registry {}",
-        client.endpoint().registry
+        client.endpoint().registry()
     );
     referrer::parse_list(&what, &list.bytes)
 }

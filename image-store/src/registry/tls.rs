@@ -60,7 +60,7 @@ impl Identity {
         };
         if identity.roots.is_empty() && identity.client.is_none() {
             for folder in settings.certificate_folders() {
-                let folder = folder.join(&place.location.registry);
+                let folder = folder.join(place.location.registry());
                 if identity.add_folder(&folder)? {
                     break;
                 }

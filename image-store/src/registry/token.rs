@@ -28,7 +28,7 @@ pub(super) fn fetch(
     scope: Option<&str>,
     credentials: Option<&Credentials>,
 ) -> Result<String, StoreError> {
-    let registry = &client.endpoint().registry;
+    let registry = client.endpoint().registry().to_owned();
     let action = "getting a token".to_owned();
     let error = |reason: &str| StoreError::Network {
         registry: registry.clone(),

@@ -1,5 +1,7 @@
 //! A whole image into a registry: blobs, then the documents that name them, the name last.
 
+use image_name::Reference;
+
 use super::client::{Access, Client, Payload};
 use super::get_manifest;
 use super::push::{begin_upload, finish_upload, has_blob, push_blob, push_manifest, push_referrer};
@@ -9,7 +11,6 @@ use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
 use crate::origin::{FetchOptions, RawManifest};
-use crate::reference::Reference;
 
 /// Writes what the plan says to the repository of `to`, under its tag if it has one. Blobs that
 /// are there are not sent; those that the same registry has in the repository of `home` neither.

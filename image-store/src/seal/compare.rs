@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use rustix::fs::fstat;
 
 use super::content::{Content, content};

@@ -15,7 +15,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use super::block::{BLOCK, HEAD};
 use super::{Key, key};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use super::block::Writer;
 use super::content::content;

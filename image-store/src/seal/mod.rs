@@ -41,9 +41,9 @@ type Key = [u8; 32];
 ///
 /// # Errors
 /// [`crate::StoreError::InvalidDigest`] if it is of another algorithm.
-fn key(diff_id: &oci_spec::image::Digest) -> Result<Key, crate::StoreError> {
+fn key(diff_id: &image_name::Digest) -> Result<Key, crate::StoreError> {
     let mut key = [0; 32];
-    let digits = crate::digest::hex(diff_id)?.as_bytes();
+    let digits = diff_id.hex().as_bytes();
     for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
         let digit = |at: usize| match pair.get(at) {
             Some(digit @ b'0'..=b'9') => digit - b'0',

@@ -5,12 +5,12 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::Store;
-use crate::digest::{has_digest, hex, sha256};
+use crate::digest::{has_digest, sha256};
 use crate::error::StoreError;
 
 impl Store {
@@ -38,7 +38,7 @@ impl Store {
         digest: &Digest,
         limit: u64,
     ) -> Result<Vec<u8>, StoreError> {
-        let name = Path::new(hex(digest)?);
+        let name = Path::new(digest.hex());
         self.read_blob_at(folder.as_fd(), name, what, digest, limit)
     }
 
@@ -51,7 +51,7 @@ impl Store {
         limit: u64,
     ) -> Result<Vec<u8>, StoreError> {
         // For messages.
-        let path = || self.blobs_folder().join(digest.digest());
+        let path = || self.blobs_folder().join(digest.hex());
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = openat(folder, at, flags, Mode::empty()).map_err(|error| match error {
             Errno::NOENT => StoreError::Missing {

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 
@@ -13,10 +13,10 @@ use super::contents::Documents;
 use super::durable::sync_folder;
 use super::find::entries_in;
 use super::listing::Folders;
+use super::ref_name::file_name;
 use super::refs::seconds;
 use super::trash::REMOVED;
 use super::{Exclusive, RefRecord, Store, Survey};
-use crate::digest::{hex, parse_digest};
 use crate::error::StoreError;
 
 /// What a collection did, or would do.
@@ -152,7 +152,7 @@ impl Store {
             }
         }
         for digest in in_use {
-            needed.layers.insert(hex(digest)?.to_owned());
+            needed.layers.insert(digest.hex().to_owned());
             if self.has_blob(digest)? {
                 let marked = needed.mark(survey.documents(), &[digest]);
                 plan.report.note(marked, None)?;
@@ -182,7 +182,7 @@ impl Store {
         if is_used || !is_old(record) {
             return Ok(false);
         }
-        let now = self.read_ref(&record.reference.file_name())?;
+        let now = self.read_ref(&file_name(&record.reference))?;
         Ok(now.as_ref().is_some_and(is_old))
     }
 
@@ -217,19 +217,19 @@ impl Store {
             let subject = name
                 .to_str()
                 .and_then(|name| name.strip_prefix("sha256-"))
-                .and_then(|digits| parse_digest(&format!("sha256:{digits}")).ok());
+                .and_then(|digits| Digest::parse(&format!("sha256:{digits}")).ok());
             let Some(subject) = subject else {
                 plan.report.strange.push(path);
                 continue;
             };
-            if !needed.blobs.contains(subject.digest()) {
+            if !needed.blobs.contains(subject.hex()) {
                 plan.signatures.push(path);
                 continue;
             }
             match self.signature_blobs(&subject) {
                 Ok(blobs) => needed
                     .blobs
-                    .extend(blobs.iter().map(|blob| blob.digest().to_owned())),
+                    .extend(blobs.iter().map(|blob| blob.hex().to_owned())),
                 Err(error) => plan.report.note(Err(error), None)?,
             }
         }
@@ -244,7 +244,7 @@ impl Store {
             let text = name.to_str().unwrap_or_default();
             let was_removed = text.strip_prefix(REMOVED);
             let digits = was_removed.unwrap_or(text);
-            match parse_digest(&format!("sha256:{digits}")) {
+            match Digest::parse(&format!("sha256:{digits}")) {
                 Err(_) => plan.report.strange.push(path),
                 Ok(_) if was_removed.is_none() && needed.layers.contains(digits) => {}
                 Ok(diff_id) => {
@@ -263,7 +263,7 @@ impl Store {
         for name in entries_in(&folder)? {
             let path = folder.join(&name);
             let text = name.to_str().unwrap_or_default();
-            match parse_digest(&format!("sha256:{text}")) {
+            match Digest::parse(&format!("sha256:{text}")) {
                 Err(_) => plan.report.strange.push(path),
                 Ok(_) if needed.blobs.contains(text) => {}
                 Ok(digest) => {
@@ -283,11 +283,10 @@ impl Needed {
         for (digest, contents) in documents.below(tops)? {
             let config = contents.config.iter().map(|(config, _)| config);
             let blobs = config.chain(&contents.layer_blobs).chain([&digest]);
-            self.blobs
-                .extend(blobs.map(|blob| blob.digest().to_owned()));
+            self.blobs.extend(blobs.map(|blob| blob.hex().to_owned()));
             let layers = contents.diff_ids.iter();
             self.layers
-                .extend(layers.map(|layer| layer.digest().to_owned()));
+                .extend(layers.map(|layer| layer.hex().to_owned()));
         }
         Ok(())
     }

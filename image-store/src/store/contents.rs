@@ -6,11 +6,10 @@ use std::fs::File;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use serde::Deserialize;
 
 use super::{RefRecord, Store};
-use crate::digest::parse_digest;
 use crate::error::StoreError;
 use crate::origin::Limits;
 
@@ -154,7 +153,7 @@ impl<'a> Documents<'a> {
             let config: Config<'_> = serde_json::from_slice(&bytes).unwrap_or_default();
             contents.created = config.created.map(Cow::into_owned);
             let diff_ids = config.rootfs.diff_ids.iter();
-            contents.diff_ids = diff_ids.filter_map(|id| parse_digest(id).ok()).collect();
+            contents.diff_ids = diff_ids.filter_map(|id| Digest::parse(id).ok()).collect();
         }
         Ok(contents)
     }
@@ -180,7 +179,7 @@ struct Descriptor<'a> {
 
 /// Others than SHA-256 name nothing that the store could have.
 fn digest_of(descriptor: &Descriptor<'_>) -> Option<Digest> {
-    parse_digest(&descriptor.digest).ok()
+    Digest::parse(&descriptor.digest).ok()
 }
 
 fn digests(descriptors: Option<&Vec<Descriptor<'_>>>) -> Vec<Digest> {

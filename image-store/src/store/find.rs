@@ -5,10 +5,12 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
 
+use image_name::Reference;
+
+use super::ref_name::file_name;
 use super::refs::KnownDigests;
 use super::{RefRecord, Store};
 use crate::error::StoreError;
-use crate::reference::Reference;
 
 /// Shortest prefix of a digest that is looked for, in hexadecimal digits.
 const MIN_PREFIX: usize = 6;
@@ -56,7 +58,7 @@ impl Store {
                 continue;
             };
             match self.read_ref_in(&open, name, &mut known) {
-                Ok(Some(record)) if record.reference.file_name() != name => {
+                Ok(Some(record)) if file_name(&record.reference) != name => {
                     action(Err(strange()));
                 }
                 Ok(Some(record)) => action(Ok(record)),
@@ -96,15 +98,13 @@ impl Store {
         if !is_prefix {
             return match reference {
                 Ok(_) => Ok(Vec::new()),
-                Err(error) => Err(error),
+                Err(error) => Err(error.into()),
             };
         }
         let found: Vec<RefRecord> = self
             .references()?
             .into_iter()
-            .filter(|r| {
-                r.digest.digest().starts_with(prefix) || r.manifest.digest().starts_with(prefix)
-            })
+            .filter(|r| r.digest.hex().starts_with(prefix) || r.manifest.hex().starts_with(prefix))
             .collect();
         let several = found
             .windows(2)

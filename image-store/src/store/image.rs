@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::{Digest, ImageConfiguration};
+use image_name::Digest;
+use oci_spec::image::ImageConfiguration;
 
 use super::Store;
 use crate::error::StoreError;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use serde::{Deserialize, Serialize};
 
@@ -231,7 +231,7 @@ impl Store {
             for layer in &contents.layer_blobs {
                 blob(layer, None);
             }
-            if signed.contains(&["sha256-", digest.digest()].concat()) {
+            if signed.contains(&["sha256-", digest.hex()].concat()) {
                 for signature in self.signature_blobs(digest)? {
                     blob(&signature, None);
                 }
@@ -276,7 +276,7 @@ impl Folders {
     /// Bytes of a blob; none if it is not there, as compressed layers may be.
     pub(super) fn blob_size(&self, digest: &Digest) -> u64 {
         let Some(folder) = &self.blobs else { return 0 };
-        statat(folder, digest.digest(), AtFlags::SYMLINK_NOFOLLOW)
+        statat(folder, digest.hex(), AtFlags::SYMLINK_NOFOLLOW)
             .ok()
             .and_then(|stat| u64::try_from(stat.st_size).ok())
             .unwrap_or_default()
@@ -285,7 +285,7 @@ impl Folders {
     /// Bytes of a layer as they are on record, none if nothing is; `None` if it is not there.
     pub(super) fn layer_size(&self, diff_id: &Digest) -> Option<u64> {
         let folder = self.layers.as_ref()?;
-        let path = [diff_id.digest(), "/layer.json"].concat();
+        let path = [diff_id.hex(), "/layer.json"].concat();
         match openat(
             folder,
             path,
@@ -294,7 +294,7 @@ impl Folders {
         ) {
             Ok(file) => Some(read_facts(file.into()).size),
             Err(_) => {
-                let tree = format!("{}/fs", diff_id.digest());
+                let tree = format!("{}/fs", diff_id.hex());
                 let there = statat(folder, tree, AtFlags::SYMLINK_NOFOLLOW).is_ok();
                 there.then_some(0)
             }

@@ -25,6 +25,7 @@ mod listing;
 mod lock;
 mod newest;
 mod paths;
+mod ref_name;
 mod refs;
 mod sign;
 mod signatures;
@@ -43,6 +44,9 @@ pub(crate) use listing::LayerFacts;
 pub use listing::Listing;
 pub use lock::{Exclusive, Pin};
 pub(crate) use paths::make_folder;
+pub(crate) use ref_name::file_name;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use ref_name::of_file_name;
 pub use refs::RefRecord;
 pub(crate) use sign::Found;
 pub(crate) use signatures::{MAX_PAYLOAD, signed_layers};

@@ -8,13 +8,14 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use image_name::Reference;
 use rustix::fs::{FlockOperation, flock};
 
 use super::Store;
 use super::durable::sync_folder;
 use super::paths::make_folder;
+use super::ref_name::file_name;
 use crate::error::StoreError;
-use crate::reference::Reference;
 
 impl Store {
     /// The newest time at which an image of this name was signed, in seconds since 1970, as
@@ -67,7 +68,7 @@ impl Store {
     }
 
     fn newest_path(&self, name: &Reference) -> PathBuf {
-        self.newest_folder().join(name.file_name())
+        self.newest_folder().join(file_name(name))
     }
 }
 

@@ -4,10 +4,9 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use super::Store;
-use crate::digest::hex;
 use crate::error::StoreError;
 
 impl Store {
@@ -40,18 +39,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::InvalidDigest`] if the digest is no SHA-256.
     pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
-        Ok(self.blobs_folder().join(hex(digest)?))
+        Ok(self.blobs_folder().join(digest.hex()))
     }
 
     /// The folder of a layer, whether it is there or not.
     pub(crate) fn layer_folder(&self, diff_id: &Digest) -> Result<PathBuf, StoreError> {
-        Ok(self.layers_folder().join(hex(diff_id)?))
+        Ok(self.layers_folder().join(diff_id.hex()))
     }
 
     pub(crate) fn signature_record_path(&self, subject: &Digest) -> Result<PathBuf, StoreError> {
         Ok(self
             .signatures_folder()
-            .join(format!("sha256-{}", hex(subject)?)))
+            .join(format!("sha256-{}", subject.hex())))
     }
 }
 

@@ -7,16 +7,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use oci_spec::image::Digest;
+use image_name::{Digest, NameError, Reference};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::contents::DigestMap;
-use crate::digest::parse_digest;
+use super::ref_name::file_name;
 use crate::error::StoreError;
-use crate::reference::Reference;
 
 /// Version of the record; readers refuse later ones.
 const VERSION: u32 = 1;
@@ -102,7 +101,7 @@ impl RefRecord {
                 stored.version
             ));
         }
-        let unfit = |error: StoreError| error.to_string();
+        let unfit = |error: NameError| error.to_string();
         Ok(Self {
             reference: Reference::parse(&stored.reference).map_err(unfit)?,
             digest: known.parse(&stored.digest).map_err(unfit)?,
@@ -120,11 +119,11 @@ impl RefRecord {
 pub(super) struct KnownDigests(DigestMap<Box<str>, Digest>);
 
 impl KnownDigests {
-    fn parse(&mut self, text: &str) -> Result<Digest, StoreError> {
+    fn parse(&mut self, text: &str) -> Result<Digest, NameError> {
         if let Some(known) = self.0.get(text) {
             return Ok(known.clone());
         }
-        let digest = parse_digest(text)?;
+        let digest = Digest::parse(text)?;
         self.0.insert(text.into(), digest.clone());
         Ok(digest)
     }
@@ -146,15 +145,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] if the record can't be read.
     pub fn resolve(&self, reference: &Reference) -> Result<Option<RefRecord>, StoreError> {
-        if let Some(record) = self.read_ref(&reference.file_name())? {
+        if let Some(record) = self.read_ref(&file_name(reference))? {
             return Ok(Some(record));
         }
         let (Some(tag), Some(digest)) = (reference.tag(), reference.digest()) else {
             return Ok(None);
         };
-        let tagged = Reference::parse(&format!("{}:{tag}", reference.repository()))?;
+        let tagged = reference.at_tag(tag)?;
         Ok(self
-            .read_ref(&tagged.file_name())?
+            .read_ref(&file_name(&tagged))?
             .filter(|record| record.digest == *digest || record.manifest == *digest))
     }
 
@@ -195,7 +194,7 @@ impl Store {
                 tv_nsec: 0,
             },
         };
-        let path = self.refs_folder().join(record.reference.file_name());
+        let path = self.refs_folder().join(file_name(&record.reference));
         // A store that can't be written is read all the same; the name is then taken for older.
         let _ = utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW);
     }
@@ -207,7 +206,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the record can't be removed.
     pub fn remove(&self, reference: &Reference) -> Result<Option<RefRecord>, StoreError> {
-        let file_name = reference.file_name();
+        let file_name = file_name(reference);
         let path = self.refs_folder().join(&file_name);
         let record = self.read_ref(&file_name);
         match fs::remove_file(&path) {

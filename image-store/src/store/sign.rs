@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
 
 use super::Store;
@@ -11,7 +11,7 @@ use super::durable::sync_folder;
 use super::paths::make_folder;
 use super::signatures::{BundleRecord, Signature, SignatureRecord, signed_layers};
 use crate::cosign::{self, MAX_SIGNATURES};
-use crate::digest::{hex, sha256};
+use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
 use crate::origin::{Limits, RawManifest};
@@ -256,7 +256,7 @@ impl<'a> Change<'a> {
         };
         for blob in blobs {
             let digest = sha256(blob);
-            write(blob, hex(&digest)?, &store.blob_path(&digest)?)?;
+            write(blob, digest.hex(), &store.blob_path(&digest)?)?;
         }
         sync_folder(&store.blobs_folder())?;
         let path = store.signature_record_path(self.subject)?;

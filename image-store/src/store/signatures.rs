@@ -7,12 +7,11 @@
 use std::fs;
 use std::io::ErrorKind;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
 use crate::cosign::{self, MAX_SIGNATURES};
-use crate::digest::parse_digest;
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document, Manifest};
 use crate::media_type::SIMPLE_SIGNING;
@@ -116,7 +115,7 @@ impl SignatureRecord {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let digest = |text: &str| parse_digest(text).map_err(|error| error.to_string());
+        let digest = |text: &str| Digest::parse(text).map_err(|error| error.to_string());
         if bytes.starts_with(b"sha256:") {
             let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
             return Ok(Self {

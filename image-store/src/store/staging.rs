@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use rustix::fs::{FlockOperation, IFlags, flock, ioctl_getflags, ioctl_setflags};
 
 use super::Store;
 use super::paths::make_folder;
-use crate::digest::hex;
 use crate::error::StoreError;
 
 /// A folder of one's own in `tmp/`, gone when this is dropped.
@@ -87,7 +86,7 @@ impl Store {
     pub(crate) fn lock_layer(&self, diff_id: &Digest) -> Result<Option<LayerLock>, StoreError> {
         let tmp = self.tmp_folder();
         make_folder(&tmp)?;
-        let path = tmp.join(format!("layer-{}.lock", hex(diff_id)?));
+        let path = tmp.join(format!("layer-{}.lock", diff_id.hex()));
         loop {
             let file = File::options()
                 .write(true)

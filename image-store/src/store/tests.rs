@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
+use image_name::Reference;
 use tempfile::TempDir;
 
 use super::{GcReport, Image, Store};
@@ -17,7 +18,6 @@ use crate::fetch::FetchEvent;
 use crate::fixture::{Head, Tar, TestLayer, TestLayout, tree};
 use crate::manifest::Platform;
 use crate::origin::FetchOptions;
-use crate::reference::Reference;
 
 /// A layout with two images that share their base layer, and an empty store.
 struct Ground {
@@ -248,7 +248,7 @@ fn a_damaged_store_is_told_by_name() {
         .store
         .path()
         .join("refs")
-        .join(ground.reference("one").file_name());
+        .join(super::ref_name::file_name(&ground.reference("one")));
     fs::write(&record, "torn").unwrap();
     let error = ground.store.resolve(&ground.reference("one")).unwrap_err();
     assert!(
@@ -272,7 +272,7 @@ fn images_are_found_by_name_and_by_digest() {
             .map(|r| r.reference.to_string())
     };
     assert_eq!(find("a.io/one").as_deref(), Some("a.io/one:latest"));
-    let hex = one.manifest_digest().digest();
+    let hex = one.manifest_digest().hex();
     assert_eq!(find(&hex[..12]).as_deref(), Some("a.io/one:latest"));
     assert_eq!(
         find(&format!("sha256:{hex}")).as_deref(),

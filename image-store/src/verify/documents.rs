@@ -3,10 +3,9 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use super::{Audit, Cure, Documented, Finding, Job};
-use crate::digest::hex;
 use crate::error::StoreError;
 use crate::fetch::{checked, signatures_of, small_blob};
 use crate::manifest::{Descriptor, Document, Manifest, Platform, parse_config};
@@ -197,7 +196,7 @@ impl Audit {
         }
         let from = self
             .staging
-            .write(&format!("document-{}", hex(digest)?), bytes)?;
+            .write(&format!("document-{}", digest.hex()), bytes)?;
         self.publish_blob(&from, digest)
     }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::{Audit, Cure, Finding, Job, Problem};
-use crate::digest::hex;
 use crate::error::StoreError;
 use crate::fetch::unpack_to;
 use crate::layer::{Intake, LayerJob, Watch};
@@ -55,7 +54,7 @@ impl Audit {
             fresh: self
                 .staging
                 .path()
-                .join(format!("seal-{}", hex(&job.diff_id)?)),
+                .join(format!("seal-{}", job.diff_id.hex())),
             object: format!("layer {}", job.diff_id),
             layer: Layer {
                 diff_id: job.diff_id.clone(),
@@ -138,7 +137,7 @@ impl Audit {
         let to = self
             .staging
             .path()
-            .join(format!("blob-{}", hex(&job.descriptor.digest)?));
+            .join(format!("blob-{}", job.descriptor.digest.hex()));
         // A try before may have left a part of it.
         drop(fs::remove_file(&to));
         let mut origin = self.origin(&job.source)?;
@@ -186,7 +185,7 @@ impl Audit {
         let folder = self
             .staging
             .path()
-            .join(format!("{kind}-{}", hex(&job.diff_id)?));
+            .join(format!("{kind}-{}", job.diff_id.hex()));
         // A try with another blob may have left a part of it.
         drop(fs::remove_dir_all(&folder));
         let what = format!("layer {}", job.descriptor.digest);

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use serde::Serialize;
 
 use crate::error::StoreError;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 

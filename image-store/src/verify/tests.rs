@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 use tempfile::TempDir;
 
 use super::{Cure, Health, ImageReport};

@@ -1,7 +1,8 @@
 //! `fairing run-prepared`: starts a pod that was prepared, after judging its images once more.
 
 use clap::Args;
-use image_store::{Reference, parse_digest};
+use image_name::Digest;
+use image_store::Reference;
 use pod::manifest::{ImageRecord, MANIFEST_FILE, PodManifest, Streams};
 use pod::{LockedPod, Phase, record};
 
@@ -105,8 +106,8 @@ fn judge(
             record.digest
         }
         // The index, if that is what was signed.
-        (_, Some(signed)) => parse_digest(signed)?,
-        (_, None) => parse_digest(&prepared.manifest)?,
+        (_, Some(signed)) => Digest::parse(signed)?,
+        (_, None) => Digest::parse(&prepared.manifest)?,
     };
     let image = verifier.at_start(&reference, &top)?;
     if image.image().manifest_digest().as_ref() == prepared.manifest {

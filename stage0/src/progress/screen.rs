@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use crate::table::size;
 
@@ -72,7 +72,7 @@ impl Layer {
     }
 
     fn line(&self, finishing: &str) -> String {
-        let name: String = self.digest.digest().chars().take(DIGITS).collect();
+        let name: String = self.digest.hex().chars().take(DIGITS).collect();
         let state = match self.state {
             State::Present => "is there".to_owned(),
             State::Waiting => "waiting".to_owned(),

@@ -1,3 +1,5 @@
+use image_name::Reference;
+
 use super::*;
 use crate::{Algorithm, PrivateKey, Repository};
 
@@ -25,7 +27,7 @@ fn docker(scopes: &str) -> String {
 fn requirement(text: &str) -> Requirement {
     let policy = parse(&docker(&format!(r#""a.io":[{text}]"#))).unwrap();
     let repository = Repository::parse("a.io/x").unwrap();
-    let placed = policy.deciding(&ImageName::of(&repository)).unwrap();
+    let placed = policy.deciding(&repository).unwrap();
     placed.rule().requirement().clone()
 }
 
@@ -36,7 +38,7 @@ fn key_data() -> String {
 
 #[test]
 fn the_most_specific_scope_decides() {
-    let digest = oci_spec::image::Digest::try_from(format!("sha256:{}", "0a".repeat(32))).unwrap();
+    let digest = image_name::Digest::parse(&format!("sha256:{}", "0a".repeat(32))).unwrap();
     let accept = r#"[{"type":"insecureAcceptAnything"}]"#;
     let scopes = [
         "",
@@ -55,12 +57,11 @@ fn the_most_specific_scope_decides() {
         .collect();
     let policy = parse(&docker(&texts.join(","))).unwrap();
     let decider = |repository: &str, tag: &str, pinned: bool| {
-        let repository = Repository::parse(repository).unwrap();
-        let image = ImageName {
-            repository: &repository,
-            tag: Some(tag),
-            digest: pinned.then_some(&digest),
+        let version = match pinned {
+            true => format!("{tag}@{digest}"),
+            false => tag.to_owned(),
         };
+        let image = Reference::parse_full(&format!("{repository}:{version}")).unwrap();
         let placed = policy.deciding(&image).unwrap();
         assert_eq!(placed.file(), Path::new("/etc/containers/policy.json"));
         placed.rule().prefix().to_string()
@@ -191,7 +192,7 @@ fn key_files_are_asked_for_and_fed_back() {
     assert_eq!(policy.key_files(), all);
     let files_for = |name: &str| {
         let repository = Repository::parse(name).unwrap();
-        let files = policy.key_files_for(&ImageName::of(&repository));
+        let files = policy.key_files_for(&repository);
         files.into_iter().map(Path::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(files_for("a.io/y"), [PathBuf::from("/k/a")]);

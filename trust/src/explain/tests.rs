@@ -1,3 +1,5 @@
+use image_name::Reference;
+
 use super::*;
 use crate::{Algorithm, PolicySource, PrivateKey, Rule, SignatureLayer, payload};
 
@@ -5,8 +7,12 @@ const MANIFEST: &str = "sha256:2222222222222222222222222222222222222222222222222
 const OTHER: &str = "sha256:3333333333333333333333333333333333333333333333333333333333333333";
 const NAME: &str = "a.io/foo";
 
+fn reference(text: &str) -> Reference {
+    Reference::parse_full(text).unwrap()
+}
+
 fn digest(text: &str) -> Digest {
-    Digest::try_from(text).unwrap()
+    Digest::parse(text).unwrap()
 }
 
 fn key(text: &str) -> PrivateKey {
@@ -64,10 +70,7 @@ fn policy() -> Policy {
 fn explained(signatures: &[SignatureLayer]) -> Explanation {
     let manifest = digest(MANIFEST);
     let subject = Subject {
-        repository: &Repository::parse(NAME).unwrap(),
-        tag: Some("1"),
-        digest: None,
-        reference: "a.io/foo:1",
+        reference: &reference("a.io/foo:1"),
         digests: std::slice::from_ref(&manifest),
         manifest: &manifest,
     };
@@ -128,14 +131,7 @@ fn serialised_for_programs() {
 
 #[test]
 fn names_are_explained_without_an_image() {
-    let name = |name: &str| {
-        explain_name(
-            &policy(),
-            name,
-            &ImageName::of(&Repository::parse(name).unwrap()),
-            at().now,
-        )
-    };
+    let name = |name: &str| explain_name(&policy(), &reference(name), at().now);
     let explanation = name("a.io/foobar/x");
     assert_eq!((explanation.allowed, &explanation.manifest), (None, &None));
     let verdict = "decided by rule \"a.io/foobar\": accepts every image without a signature";
@@ -144,13 +140,7 @@ fn names_are_explained_without_an_image() {
         name("a.io/fo").verdict,
         "decided by rule \"*\": rejects every image"
     );
-    let repository = Repository::parse(NAME).unwrap();
-    let none = explain_name(
-        &Policy::default(),
-        NAME,
-        &ImageName::of(&repository),
-        at().now,
-    );
+    let none = explain_name(&Policy::default(), &reference(NAME), at().now);
     assert_eq!(none.verdict, "refused: no trust rule covers a.io/foo");
 }
 
@@ -164,10 +154,7 @@ fn an_unreadable_key_is_the_verdict() {
     let policy = Policy::parse(&[], &[source]).unwrap();
     let manifest = digest(MANIFEST);
     let subject = Subject {
-        repository: &Repository::parse(NAME).unwrap(),
-        tag: Some("1"),
-        digest: None,
-        reference: NAME,
+        reference: &reference(NAME),
         digests: std::slice::from_ref(&manifest),
         manifest: &manifest,
     };
@@ -215,10 +202,7 @@ fn every_newer_part_is_explained() {
     };
     let explained = |bundles: &[Vec<u8>]| {
         let subject = Subject {
-            repository: &repository,
-            tag: None,
-            digest: None,
-            reference: NAME,
+            reference: &reference(NAME),
             digests: std::slice::from_ref(&manifest),
             manifest: &manifest,
         };

@@ -1,23 +1,15 @@
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use super::*;
 
 fn digest() -> Digest {
-    Digest::try_from(format!("sha256:{}", "0a".repeat(32))).unwrap()
+    Digest::parse(&format!("sha256:{}", "0a".repeat(32))).unwrap()
 }
 
 /// Whether a name counts for `a.io/x`, asked for by the tag 1 and by a digest.
 fn accepts(identity: &Identity, signed: &str) -> (bool, bool) {
-    let repository = Repository::parse("a.io/x").unwrap();
-    let digest = digest();
-    let tagged = ImageName {
-        tag: Some("1"),
-        ..ImageName::of(&repository)
-    };
-    let pinned = ImageName {
-        digest: Some(&digest),
-        ..tagged
-    };
+    let tagged = Reference::parse_full("a.io/x:1").unwrap();
+    let pinned = Reference::parse_full(&format!("a.io/x:1@{}", digest())).unwrap();
     assert!(!identity.wants(&tagged).is_empty());
     (
         identity.accepts(Some(signed), &tagged),
@@ -85,8 +77,7 @@ fn each_kind_matches_as_podman_does() {
 
 #[test]
 fn only_native_rules_take_a_signature_without_a_name() {
-    let own = Repository::parse("a.io/x").unwrap();
-    let image = ImageName::of(&own);
+    let image = Reference::parse_full("a.io/x").unwrap();
     assert!(Identity::Repository.accepts(None, &image));
     for identity in [
         Identity::MatchExact,

@@ -28,7 +28,7 @@ fn signed(prefix: &str, keys: &[&str]) -> String {
 }
 
 fn deciding(policy: &Policy, repository: &str) -> Option<(String, String)> {
-    let placed = policy.deciding(&ImageName::of(&Repository::parse(repository).unwrap()))?;
+    let placed = policy.deciding(&Repository::parse(repository).unwrap())?;
     let file = placed.file().to_string_lossy().into_owned();
     Some((placed.rule().prefix().to_string(), file))
 }
@@ -62,7 +62,7 @@ fn the_longest_prefix_decides() {
     }
     let repository = Repository::parse("a.io/foo/x").unwrap();
     let covering: Vec<_> = policy
-        .covering(&ImageName::of(&repository))
+        .covering(&repository)
         .map(|placed| placed.rule().prefix().as_str())
         .collect();
     assert_eq!(covering, ["a.io/foo/x", "a.io/foo", "a.io", "*"]);
@@ -197,7 +197,7 @@ fn files_are_told_by_their_names() {
     ] {
         assert_eq!(is_policy_file(OsStr::new(name)), is, "{name}");
     }
-    assert!(is_policy_file(OsStr::new(
-        &Prefix::parse("a.io/foo").unwrap().file_name()
-    )));
+    assert!(is_policy_file(OsStr::new(&crate::rule_file_name(
+        &Prefix::parse("a.io/foo").unwrap()
+    ))));
 }

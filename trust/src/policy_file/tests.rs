@@ -1,3 +1,5 @@
+use image_name::Digest;
+
 use super::*;
 
 fn refused(text: &str) -> String {
@@ -20,7 +22,7 @@ fn all_types_are_read() {
     .rules;
     let requirements: Vec<_> = rules.iter().map(Rule::requirement).collect();
     let keys = vec![KeyText::new("A"), KeyText::new("B")];
-    let digests = vec![Digest::try_from(digest).unwrap()];
+    let digests = vec![Digest::parse(&digest).unwrap()];
     assert_eq!(
         requirements,
         [
@@ -129,8 +131,6 @@ fn hostile_nesting_is_an_error() {
     refused(&format!("a = {}", "[".repeat(100_000)));
     refused(&format!("a{} = 1", ".a".repeat(100_000)));
 }
-
-use oci_spec::image::Digest;
 
 const KEYED: &str = "[[rule]]\nprefix = \"a.io\"\ntype = \"signed-by\"\nkeys = [\"x\"]\n";
 

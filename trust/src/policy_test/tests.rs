@@ -119,7 +119,7 @@ fn mistakes_are_named_with_their_line() {
         ),
         (
             "[[case]]\nimage = \"a.io/x@sha256:0\"\nexpect = \"accept\"",
-            "is no digest",
+            "line 1: invalid image reference \"a.io/x@sha256:0\"",
         ),
     ] {
         let error = refused(text);

@@ -33,14 +33,3 @@ fn requirements_that_cannot_be_meant_are_refused() {
     );
     assert_eq!(none, Err(RuleError::NoDigests));
 }
-
-#[test]
-fn a_rule_takes_only_sha256_digests() {
-    let text = format!("sha512:{}", "ab".repeat(64));
-    let digests = vec![Digest::try_from(text.clone()).unwrap()];
-    let error = Rule::new(prefix(), Requirement::Digest { digests }).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("{text:?} is no digest: it must be \"sha256:\" and 64 lower-case hex digits")
-    );
-}

@@ -16,7 +16,7 @@ fn refused(payload: &str) -> String {
 
 #[test]
 fn payloads_are_cosigns_byte_for_byte() {
-    let digest = Digest::try_from(DIGEST).unwrap();
+    let digest = Digest::parse(DIGEST).unwrap();
     assert_eq!(payload(&repository(), &digest, None), COSIGN.as_bytes());
 }
 

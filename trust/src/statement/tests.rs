@@ -7,7 +7,7 @@ fn repository() -> Repository {
 }
 
 fn digest() -> Digest {
-    Digest::try_from(DIGEST).unwrap()
+    Digest::parse(DIGEST).unwrap()
 }
 
 #[test]

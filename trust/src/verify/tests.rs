@@ -10,6 +10,8 @@ mod monotonic;
 mod recorded;
 mod rules;
 
+use image_name::Reference;
+
 use super::*;
 use crate::{
     Algorithm, Bundle, Fingerprint, Integrity, MAX_BUNDLE, MAX_PAYLOAD, PolicySource, Prefix,
@@ -26,7 +28,7 @@ const OTHER: &str = "sha256:3333333333333333333333333333333333333333333333333333
 const NAME: &str = "a.io/foo";
 
 fn digest(text: &str) -> Digest {
-    Digest::try_from(text).unwrap()
+    Digest::parse(text).unwrap()
 }
 
 fn key() -> PrivateKey {
@@ -94,12 +96,8 @@ fn judge_all(
     at: &Circumstances,
 ) -> Result<VerifiedImage, Refusal> {
     let digests = [digest(INDEX), digest(MANIFEST)];
-    let repository = Repository::parse(name).unwrap();
-    let reference = format!("{name}:1");
+    let reference = Reference::parse_full(&format!("{name}:1")).unwrap();
     let subject = Subject {
-        repository: &repository,
-        tag: Some("1"),
-        digest: None,
         reference: &reference,
         digests: &digests,
         manifest: &digests[1],

@@ -147,7 +147,7 @@ fn links_are_packed_and_never_followed() {
     let manifest = ground.store.blob_path(image.manifest_digest()).unwrap();
     let manifest: Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
     let layer = manifest["layers"][0]["digest"].as_str().unwrap();
-    let layer = crate::digest::parse_digest(layer).unwrap();
+    let layer = image_name::Digest::parse(layer).unwrap();
     let layer = fs::read(ground.store.blob_path(&layer).unwrap()).unwrap();
     let found = layer.windows(10).any(|window| window == b"the secret");
     assert!(!found);

@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::native::{Mode, aliases, locations};
-use super::{ConfigFile, Location, Mirror, Prefix, PullFrom, Rule, Security};
+use super::native::{Mode, aliases, locations, parse_location, parse_prefix};
+use super::{ConfigFile, Mirror, PullFrom, Rule, Security};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -73,13 +73,13 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<ConfigFile, String> {
 
 fn rule(table: Table, path: &Path) -> Result<Rule, String> {
     // One of the two must be there, and the prefix is the location where it is left out.
-    let prefix = Prefix::parse(match table.prefix.as_str() {
+    let prefix = parse_prefix(match table.prefix.as_str() {
         "" => &table.location,
         prefix => prefix,
     })?;
     let location = match table.location.as_str() {
         "" => None,
-        location => Some(Location::parse(location)?),
+        location => Some(parse_location(location)?),
     };
     let of_all = table.mirror_by_digest_only;
     let mirrors = table
@@ -87,7 +87,7 @@ fn rule(table: Table, path: &Path) -> Result<Rule, String> {
         .into_iter()
         .map(|mirror| {
             Ok(Mirror {
-                location: Location::parse(&mirror.location)?,
+                location: parse_location(&mirror.location)?,
                 security: insecure(mirror.insecure),
                 pull: match mirror.pull_from_mirror {
                     _ if of_all => PullFrom::DigestOnly,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use image_name::{Location, Prefix};
 use serde::Deserialize;
 
-use super::{ConfigFile, Location, Mirror, Prefix, PullFrom, Rule, Security};
+use super::{ConfigFile, Mirror, PullFrom, Rule, Security};
 
 /// Most seconds of a time limit, and most retries: more is a slip of the pen.
 const MAX_SECONDS: u64 = 3600;
@@ -98,8 +99,18 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<ConfigFile, String> {
     })
 }
 
+/// A place, or what is wrong with it.
+pub(super) fn parse_location(text: &str) -> Result<Location, String> {
+    Location::parse(text).map_err(|error| error.to_string())
+}
+
+/// The prefix of a table, or what is wrong with it.
+pub(super) fn parse_prefix(text: &str) -> Result<Prefix, String> {
+    Prefix::of_registry(text).map_err(|error| error.to_string())
+}
+
 pub(super) fn locations(list: &[String]) -> Result<Vec<Location>, String> {
-    list.iter().map(|text| Location::parse(text)).collect()
+    list.iter().map(|text| parse_location(text)).collect()
 }
 
 /// Aliases; one without a value takes nothing's place.
@@ -108,8 +119,8 @@ pub(super) fn aliases(table: BTreeMap<String, String>) -> Result<Vec<(String, Lo
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| {
-            let place = Location::parse(&value)?;
-            if place.path.is_empty() {
+            let place = parse_location(&value)?;
+            if place.path().is_empty() {
                 return Err(format!("the short name {name:?} stands for no repository"));
             }
             Ok((name, place))
@@ -118,7 +129,7 @@ pub(super) fn aliases(table: BTreeMap<String, String>) -> Result<Vec<(String, Lo
 }
 
 fn rule(table: Table, path: &Path) -> Result<Rule, String> {
-    let prefix = Prefix::parse(&table.prefix)?;
+    let prefix = parse_prefix(&table.prefix)?;
     let client = match (table.client_cert, table.client_key) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
         (None, None) => None,
@@ -134,7 +145,7 @@ fn rule(table: Table, path: &Path) -> Result<Rule, String> {
     };
     Ok(Rule {
         prefix,
-        location: table.location.as_deref().map(Location::parse).transpose()?,
+        location: table.location.as_deref().map(parse_location).transpose()?,
         security: Security {
             plain: table.plain_http,
             insecure: table.insecure_skip_verify,

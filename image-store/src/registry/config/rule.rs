@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Location, Prefix};
+use image_name::{Location, Prefix};
 
 /// What holds for the names below a prefix.
 #[derive(Debug, Clone)]

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use image_name::{Location, Named, Reference};
+
 use super::short_name::ShortNames;
-use super::{ConfigFile, Location, Rule, Security};
+use super::{ConfigFile, Rule, Security};
 use crate::error::StoreError;
-use crate::reference::Reference;
 
 /// The settings in force.
 #[derive(Debug, Clone, Default)]
@@ -89,11 +90,8 @@ impl Settings {
         reference: &Reference,
         purpose: Purpose,
     ) -> Result<Vec<Place>, StoreError> {
-        let repository = Location {
-            registry: reference.registry().to_owned(),
-            path: reference.path().to_owned(),
-        };
-        let Some((rule, covered)) = self.rule(&reference.to_string()) else {
+        let repository = Location::from(reference.repository());
+        let Some((rule, rest)) = self.rule(reference) else {
             return Ok(vec![self.place(repository, Security::default())]);
         };
         if rule.blocked {
@@ -103,8 +101,6 @@ impl Settings {
                 file: rule.file.clone(),
             });
         }
-        let name = repository.to_string();
-        let rest = name.get(covered..).unwrap_or_default();
         let mut places = Vec::new();
         if purpose == Purpose::Read {
             let by_digest = reference.digest().is_some();
@@ -137,7 +133,7 @@ impl Settings {
 
     /// A rule may say how a place is reached that another rule leads to.
     fn place(&self, location: Location, security: Security) -> Place {
-        let own = self.rule(&location.to_string()).map(|(rule, _)| rule);
+        let own = self.rule(&location).map(|(rule, _)| rule);
         let security = match own {
             Some(rule) => security.or(&rule.security),
             None => security,
@@ -146,13 +142,18 @@ impl Settings {
         Place { location, security }
     }
 
-    fn rule(&self, name: &str) -> Option<(&Rule, usize)> {
-        let mut best: Option<(&Rule, usize)> = None;
+    /// The rule that decides about a name, and what of the name is behind its prefix. Among equals it
+    /// is the one of the file that counts most.
+    fn rule<'n>(&self, name: impl Into<Named<'n>>) -> Option<(&Rule, &'n str)> {
+        let name = name.into();
+        let fitting = |rule: &Rule| rule.prefix.rest(name);
+        let mut best: Option<(&Rule, &'n str)> = None;
         for rule in &self.rules {
-            if let Some(covered) = rule.prefix.covers(name)
-                && best.is_none_or(|(best, _)| rule.prefix.weight() > best.prefix.weight())
+            let outweighs = |best: &Rule| rule.prefix.specificity() > best.prefix.specificity();
+            if let Some(rest) = fitting(rule)
+                && best.is_none_or(|(best, _)| outweighs(best))
             {
-                best = Some((rule, covered));
+                best = Some((rule, rest));
             }
         }
         best

@@ -1,8 +1,8 @@
 //! What names without a registry mean.
 
-use super::Location;
+use image_name::{DOCKER_HUB, Location, Reference};
+
 use crate::error::StoreError;
-use crate::reference::{DEFAULT_REGISTRY, Reference};
 
 /// Aliases and search list.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +54,7 @@ impl ShortNames {
             return Err(StoreError::InvalidReference {
                 reference: text.to_owned(),
                 reason: format!(
-                    "the list of registries for short names is empty; write HOST/{text}, such as {DEFAULT_REGISTRY}/{}",
+                    "the list of registries for short names is empty; write HOST/{text}, such as {DOCKER_HUB}/{}",
                     plain.path()
                 ),
             });

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use image_name::{Location, Specificity};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::replace::Folder;
-use super::{Credentials, Helper, canonical_key, covers};
+use super::{Credentials, Helper, canonical_key, prefix_of_key};
 use crate::error::StoreError;
 use crate::layout::files::open_regular;
 
@@ -49,24 +50,22 @@ impl AuthFile {
         }
     }
 
-    /// The entry with the longest path that covers `repository`.
-    pub(super) fn best(&self, repository: &str) -> Option<Credentials> {
+    /// The entry with the longest path that covers `place`.
+    pub(super) fn best(&self, place: &Location) -> Option<Credentials> {
         self.auths
             .iter()
-            .map(|(key, auth)| (canonical_key(key), auth))
-            .filter(|(key, _)| covers(key, repository))
-            .filter_map(|(key, auth)| Some((key.len(), credentials(auth)?)))
-            .max_by_key(|(length, _)| *length)
+            .filter_map(|(key, auth)| Some((covering(key, place)?, credentials(auth)?)))
+            .max_by_key(|(specificity, _)| *specificity)
             .map(|(_, credentials)| credentials)
     }
 
-    /// The helper that is named for `repository`, and the name by which it knows it.
-    pub(in crate::registry) fn named_helper(&self, repository: &str) -> Option<(Helper, &str)> {
+    /// The helper that is named for `place`, and the name by which it knows it.
+    pub(in crate::registry) fn named_helper(&self, place: &Location) -> Option<(Helper, &str)> {
         self.helpers
             .iter()
-            .filter(|(key, _)| covers(&canonical_key(key), repository))
-            .max_by_key(|(key, _)| canonical_key(key).len())
-            .map(|(key, name)| (Helper::named(name), key.as_str()))
+            .filter_map(|(key, name)| Some((covering(key, place)?, key, name)))
+            .max_by_key(|(specificity, _, _)| *specificity)
+            .map(|(_, key, name)| (Helper::named(name), key.as_str()))
     }
 
     /// The helper for everything.
@@ -160,6 +159,12 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<AuthFile, StoreError> {
         what: path.display().to_string(),
         reason: format!("line {}, column {}", error.line(), error.column()),
     })
+}
+
+/// How specific a key is for `place`, if it covers it.
+fn covering(key: &str, place: &Location) -> Option<Specificity> {
+    let prefix = prefix_of_key(key)?;
+    prefix.covers(place).then(|| prefix.specificity())
 }
 
 fn credentials(auth: &Auth) -> Option<Credentials> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use image_name::DOCKER_HUB;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
@@ -17,7 +18,6 @@ use serde_json::json;
 
 use super::{Credentials, Known};
 use crate::error::StoreError;
-use crate::reference::DEFAULT_REGISTRY;
 use crate::registry::answer::sanitize;
 
 /// How long a helper may take: some ask a cloud.
@@ -244,7 +244,7 @@ impl Drop for Running {
 
 fn server_name(server: &str) -> String {
     match server {
-        DEFAULT_REGISTRY => HUB.to_owned(),
+        DOCKER_HUB => HUB.to_owned(),
         server => server.to_owned(),
     }
 }

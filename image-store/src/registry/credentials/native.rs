@@ -11,13 +11,13 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use image_name::{Location, Prefix};
 use serde::Deserialize;
 
 use super::replace::Folder;
-use super::{Credentials, Helper, Known, covers};
+use super::{Credentials, Helper, Known};
 use crate::error::StoreError;
 use crate::layout::files::open_regular;
-use crate::registry::config::Location;
 
 /// The file that `fairing login --system` keeps.
 pub(in crate::registry) const LOGIN_FILE: &str = "login.toml";
@@ -45,7 +45,7 @@ struct Table {
 
 /// One entry, understood.
 struct Entry {
-    prefix: String,
+    prefix: Prefix,
     secret: Secret,
     file: PathBuf,
 }
@@ -56,20 +56,20 @@ enum Secret {
     Helper(String),
 }
 
-/// Looks for what the files of `folder` say of `repository`: the longest prefix counts.
+/// Looks for what the files of `folder` say of `place`: the longest prefix counts.
 pub(super) fn find(
     folder: &Path,
-    repository: &str,
+    place: &Location,
     helpers: Option<&Path>,
 ) -> Result<Option<Known>, StoreError> {
     let mut best: Option<Entry> = None;
     for path in files(folder)? {
         for entry in entries(&path)? {
-            if !covers(&entry.prefix, repository) {
+            if !entry.prefix.covers(place) {
                 continue;
             }
             match &best {
-                Some(own) if own.prefix.len() > entry.prefix.len() => {}
+                Some(own) if own.prefix.specificity() > entry.prefix.specificity() => {}
                 Some(own) if own.prefix == entry.prefix => {
                     return Err(wrong(
                         &path,
@@ -89,7 +89,7 @@ pub(super) fn find(
             Credentials::basic(&user, text.trim_end_matches(['\n', '\r']))
         }
         Secret::Helper(name) => {
-            return Helper::named(&name).at(helpers).get(&entry.prefix);
+            return Helper::named(&name).at(helpers).get(entry.prefix.as_str());
         }
     };
     Ok(Some(Known {
@@ -211,8 +211,9 @@ fn entries(path: &Path) -> Result<Vec<Entry>, StoreError> {
 }
 
 fn entry(table: Table, path: &Path) -> Result<Entry, StoreError> {
-    let location = Location::parse(&table.prefix).map_err(|reason| wrong(path, reason))?;
-    let prefix = location.to_string();
+    let location =
+        Location::parse(&table.prefix).map_err(|error| wrong(path, error.to_string()))?;
+    let prefix = Prefix::from(&location);
     let secret = match (
         table.user,
         table.password,

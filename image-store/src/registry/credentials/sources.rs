@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use image_name::Location;
+
 use super::{AuthFile, Known, native};
 use crate::error::StoreError;
 
@@ -29,16 +31,16 @@ impl Sources {
         }
     }
 
-    /// Looks for what fits `repository` (`HOST[:PORT]/PATH`) best, in the first place that has
+    /// Looks for what fits `place` best, in the first place that has
     /// anything. In a file of another tool, a helper named for the registry comes first, then the
     /// entry with the longest path, then the helper for everything.
     ///
     /// # Errors
     /// A file that is there but can't be read or understood, or a helper that fails.
-    pub(in crate::registry) fn find(&self, repository: &str) -> Result<Option<Known>, StoreError> {
+    pub(in crate::registry) fn find(&self, place: &Location) -> Result<Option<Known>, StoreError> {
         let helpers = self.helpers.as_deref();
         if let Some(folder) = &self.folder
-            && let Some(found) = native::find(folder, repository, helpers)?
+            && let Some(found) = native::find(folder, place, helpers)?
         {
             return Ok(Some(found));
         }
@@ -46,22 +48,21 @@ impl Sources {
             let Some(file) = AuthFile::read(path)? else {
                 continue;
             };
-            if let Some((helper, server)) = file.named_helper(repository)
+            if let Some((helper, server)) = file.named_helper(place)
                 && let Some(found) = helper.at(helpers).get(server)?
             {
                 return Ok(Some(found));
             }
-            if let Some(credentials) = file.best(repository) {
+            if let Some(credentials) = file.best(place) {
                 return Ok(Some(Known {
                     credentials,
                     from: path.display().to_string(),
                 }));
             }
-            if let Some(helper) = file.store_helper() {
-                let host = repository.split('/').next().unwrap_or_default();
-                if let Some(found) = helper.at(helpers).get(host)? {
-                    return Ok(Some(found));
-                }
+            if let Some(helper) = file.store_helper()
+                && let Some(found) = helper.at(helpers).get(place.registry())?
+            {
+                return Ok(Some(found));
             }
         }
         Ok(None)

@@ -14,7 +14,13 @@ fn lookup(json: &str, repository: &str) -> Result<Option<Credentials>, StoreErro
         files: vec![dir.path().join("missing"), path],
         ..Sources::default()
     };
-    Ok(sources.find(repository)?.map(|known| known.credentials))
+    Ok(sources
+        .find(&place(repository))?
+        .map(|known| known.credentials))
+}
+
+fn place(text: &str) -> Location {
+    Location::parse(text).unwrap()
 }
 
 fn basic(text: &str) -> Option<Credentials> {
@@ -95,7 +101,7 @@ fn own_files_come_before_those_of_others() {
         helpers: None,
     };
     let find = |repository| {
-        let found = sources.find(repository).unwrap();
+        let found = sources.find(&place(repository)).unwrap();
         found.map(|known| known.credentials)
     };
     assert!(find("q.io/team/x/y") == basic("u:p"));
@@ -108,7 +114,7 @@ fn own_files_come_before_those_of_others() {
         "b.toml",
         "[[credentials]]\nprefix = \"q.io/team\"\nuser = \"u\"\npassword = \"p\"\n",
     );
-    let message = failure(sources.find("q.io/team/x"));
+    let message = failure(sources.find(&place("q.io/team/x")));
     assert!(
         message.contains("a.toml") && message.contains("b.toml"),
         "{message}"
@@ -124,10 +130,10 @@ fn own_files_that_others_can_read_are_refused() {
         folder: Some(dir.path().to_owned()),
         ..Sources::default()
     };
-    assert!(sources.find("q.io/a").unwrap().is_some());
+    assert!(sources.find(&place("q.io/a")).unwrap().is_some());
     for mode in [0o644, 0o640, 0o620, 0o602] {
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        let message = failure(sources.find("q.io/a"));
+        let message = failure(sources.find(&place("q.io/a")));
         assert!(message.contains("a.toml") && message.contains("chmod 600"));
     }
     for broken in [
@@ -137,7 +143,7 @@ fn own_files_that_others_can_read_are_refused() {
         "[[credentials]]\nuser = \"hunter2\"\n",
     ] {
         secret(dir.path(), "a.toml", broken);
-        let message = failure(sources.find("q.io/a"));
+        let message = failure(sources.find(&place("q.io/a")));
         assert!(
             message.contains("a.toml") && !message.contains("hunter2"),
             "{message}"
@@ -171,14 +177,14 @@ fn helpers_are_asked_where_a_file_names_them() {
         ..Sources::default()
     };
     let find = |repository| {
-        let found = sources.find(repository).unwrap();
+        let found = sources.find(&place(repository)).unwrap();
         found.map(|known| known.credentials)
     };
     assert!(find("q.io/a") == basic("u:get q.io"));
     assert!(find("t.io/a") == Some(Credentials::Refresh("refresh".to_owned())));
     assert!(find("file.io/a") == basic("a:b"));
     assert!(find("docker.io/library/a") == basic("u:get https://index.docker.io/v1/"));
-    let from = sources.find("q.io/a").unwrap().unwrap().from;
+    let from = sources.find(&place("q.io/a")).unwrap().unwrap().from;
     assert_eq!(from, "docker-credential-one");
 
     let none = r#"{"credsStore":"none"}"#;
@@ -186,7 +192,7 @@ fn helpers_are_asked_where_a_file_names_them() {
         files: vec![secret(dir.path(), "none.json", none)],
         ..sources
     };
-    assert!(sources.find("q.io/a").unwrap().is_none());
+    assert!(sources.find(&place("q.io/a")).unwrap().is_none());
 }
 
 #[test]
@@ -235,16 +241,16 @@ fn log_ins_are_kept_and_forgotten_in_both_formats() {
     store_native(&folder, "q.io/team", "u", odd).unwrap();
     store_native(&folder, "q.io", "other", "x").unwrap();
     store_native(&folder, "q.io", "later", "y").unwrap();
-    let found = sources(true).find("q.io/team/x").unwrap().unwrap();
+    let found = sources(true).find(&place("q.io/team/x")).unwrap().unwrap();
     assert!(found.credentials == Credentials::basic("u", odd));
     assert_eq!(found.credentials.user().as_deref(), Some("u"));
-    let found = sources(true).find("q.io/x").unwrap().unwrap();
+    let found = sources(true).find(&place("q.io/x")).unwrap().unwrap();
     assert!(found.credentials == Credentials::basic("later", "y"));
     assert!(erase_native(&folder, Some("q.io")).unwrap());
     assert!(!erase_native(&folder, Some("q.io")).unwrap());
-    assert!(sources(true).find("q.io/x").unwrap().is_none());
+    assert!(sources(true).find(&place("q.io/x")).unwrap().is_none());
     assert!(erase_native(&folder, None).unwrap());
-    assert!(sources(true).find("q.io/team/x").unwrap().is_none());
+    assert!(sources(true).find(&place("q.io/team/x")).unwrap().is_none());
 
     AuthFile::store(&file, "q.io", "u", odd).unwrap();
     let text = fs::read_to_string(&file).unwrap();
@@ -253,13 +259,13 @@ fn log_ins_are_kept_and_forgotten_in_both_formats() {
     assert!(fs::read_to_string(&file).unwrap().contains("kept"));
     let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let found = sources(false).find("q.io/x").unwrap().unwrap();
+    let found = sources(false).find(&place("q.io/x")).unwrap().unwrap();
     assert!(found.credentials == Credentials::basic("u", odd));
     assert!(AuthFile::erase(&file, Some("q.io")).unwrap());
-    assert!(sources(false).find("q.io/x").unwrap().is_none());
+    assert!(sources(false).find(&place("q.io/x")).unwrap().is_none());
     assert!(
         sources(false)
-            .find("docker.io/library/x")
+            .find(&place("docker.io/library/x"))
             .unwrap()
             .is_some()
     );

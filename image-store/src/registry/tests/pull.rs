@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn a_manifest_by_tag_by_digest_and_at_the_signature_tag() {
     let digest = sha256(MANIFEST);
-    let tag = format!("sha256-{}.sig", digest.digest());
+    let tag = format!("sha256-{}.sig", digest.hex());
     let server = Server::start(|seen| match seen.target.as_str() {
         "/v2/team/app/manifests/v1" => manifest(),
         target if target.contains("/manifests/sha256:") => manifest(),

@@ -48,7 +48,7 @@ fn signatures_are_added_to_those_that_are_there() {
         second, again,
         "a signature that is there is not written twice"
     );
-    let tag = format!("/v2/a/manifests/sha256-{}.sig", subject.digest());
+    let tag = format!("/v2/a/manifests/sha256-{}.sig", subject.hex());
     let objects = objects.lock().unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&objects[&tag]).unwrap();
     let layers = manifest["layers"].as_array().unwrap();

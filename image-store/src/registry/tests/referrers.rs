@@ -65,7 +65,7 @@ fn without_the_api_a_tag_stands_in_and_the_api_is_not_asked_again() {
                 // 200 with a page for people, as a proxy in front may answer to everything.
                 return Reply::new(status, "<html>").header("Content-Type", "text/html");
             }
-            let tag = format!("/v2/a/manifests/sha256-{}", sha256(b"image").digest());
+            let tag = format!("/v2/a/manifests/sha256-{}", sha256(b"image").hex());
             match seen.target == tag {
                 true => list(&[entry("one")]),
                 false => Reply::new(404, ""),

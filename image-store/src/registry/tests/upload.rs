@@ -69,7 +69,7 @@ fn a_bundle_is_listed_at_the_tag_only_where_the_registry_does_not_list_it() {
         let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
         assert_eq!(manifest["subject"]["digest"], image.as_ref());
         assert_eq!(manifest["subject"]["size"], MANIFEST.len());
-        let list = objects.get(&manifest_path(&format!("sha256-{}", image.digest())));
+        let list = objects.get(&manifest_path(&format!("sha256-{}", image.hex())));
         assert_eq!(list.is_none(), with_api);
         if let Some(list) = list {
             let list: serde_json::Value = serde_json::from_slice(list).unwrap();

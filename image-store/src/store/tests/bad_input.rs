@@ -177,7 +177,7 @@ fn an_index_gives_the_member_of_the_platform() {
     assert_eq!(
         ground
             .store
-            .find(&member.digest()[..10])
+            .find(&member.hex()[..10])
             .unwrap()
             .unwrap()
             .digest,

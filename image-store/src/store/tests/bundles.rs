@@ -1,4 +1,4 @@
-use oci_spec::image::Digest;
+use image_name::Digest;
 
 use super::*;
 use crate::digest::sha256;

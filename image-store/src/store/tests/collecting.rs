@@ -156,7 +156,11 @@ fn a_use_is_noted_once_a_minute() {
     let ground = Ground::new();
     ground.fetch("one").unwrap();
     let reference = ground.reference("one");
-    let path = ground.store.path().join("refs").join(reference.file_name());
+    let path = ground
+        .store
+        .path()
+        .join("refs")
+        .join(crate::store::file_name(&reference));
     let resolve = || ground.store.resolve(&reference).unwrap().unwrap();
     let changed = || path.metadata().unwrap().modified().unwrap();
     let fetched = changed();

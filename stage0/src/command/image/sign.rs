@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use image_name::Digest;
 use image_store::{FetchOptions, registry};
-use oci_spec::image::Digest;
 use trust::{MAX_BUNDLE, PrivateKey, Repository, Timestamp};
 
 use super::signed_image::SignedImage;
@@ -79,15 +79,12 @@ impl Subcommand for Sign {
         let _pin = store.pin()?;
         let image = SignedImage::find(context, &self.image, &options)?;
         let digest = image.top();
-        let repository = Repository::parse(&image.reference.repository())?;
+        let repository = image.reference.repository();
         let now = verify::now();
         let (what, written) = match &predicate {
-            None => (
-                String::new(),
-                self.signature(&key, &repository, digest, now),
-            ),
+            None => (String::new(), self.signature(&key, repository, digest, now)),
             Some((kind, predicate)) => {
-                let bundle = attestation(&key, &repository, digest, now, kind, predicate)?;
+                let bundle = attestation(&key, repository, digest, now, kind, predicate)?;
                 (format!("{kind} of "), bundle)
             }
         };

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use trust::{Repository, SignatureFacts, signature_facts};
+use trust::{SignatureFacts, signature_facts};
 
 use super::signed_image::SignedImage;
 use crate::arguments::Format;
@@ -43,11 +43,9 @@ impl Subcommand for Signatures {
         let options = registries::fetch_options(context)?;
         let _pin = context.store().pin()?;
         let image = SignedImage::find(context, &self.image, &options)?;
-        let repository = Repository::parse(&image.reference.repository())?;
-        let reference = image.reference.to_string();
         let known = image.signatures(context)?;
-        let subject = image.subject(&repository, &reference);
-        let at = circumstances(&context.store(), &policy, &subject, &image.reference)?;
+        let subject = image.subject();
+        let at = circumstances(&context.store(), &policy, &image.reference)?;
         let signatures = signature_facts(&policy, &subject, &known.as_evidence(), &at);
         match self.shown.format {
             Format::Text => {
@@ -56,7 +54,7 @@ impl Subcommand for Signatures {
             Format::Json => output::json(&View {
                 in_store: image.in_store,
                 digests: image.chain().iter().map(ToString::to_string).collect(),
-                reference,
+                reference: image.reference.to_string(),
                 signatures,
             })?,
         }

@@ -1,9 +1,9 @@
 //! An image that is signed, or whose signatures are looked at: as the store has it, else as its
 //! registry has it now.
 
+use image_name::Digest;
 use image_store::{FetchOptions, ImageSource, Platform, Reference, SignatureSet, StoreError};
-use oci_spec::image::Digest;
-use trust::{Repository, Subject};
+use trust::Subject;
 
 use crate::context::Context;
 use crate::evidence::KnownEvidence;
@@ -97,12 +97,9 @@ impl SignedImage {
     }
 
     /// The image as it is judged.
-    pub(crate) fn subject<'a>(&'a self, repository: &'a Repository, shown: &'a str) -> Subject<'a> {
+    pub(crate) fn subject(&self) -> Subject<'_> {
         Subject {
-            repository,
-            tag: self.reference.tag(),
-            digest: self.reference.digest(),
-            reference: shown,
+            reference: &self.reference,
             digests: &self.chain,
             manifest: &self.manifest,
         }

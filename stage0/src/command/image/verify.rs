@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use clap::Args;
-use image_store::{Cure, Health, ImageReport, Problem, parse_digest};
-use oci_spec::image::Digest;
+use image_name::Digest;
+use image_store::{Cure, Health, ImageReport, Problem};
 use pod::manifest::PodManifest;
 use pod::{Phase, PodError, PodsDir, State};
 use serde::Serialize;
@@ -221,7 +221,7 @@ fn layers_of_running_pods(pods: &PodsDir) -> Result<HashMap<Digest, String>, Fai
         };
         for app in &manifest.apps {
             for layer in &app.image.layers {
-                layers.insert(parse_digest(layer)?, name.clone());
+                layers.insert(Digest::parse(layer)?, name.clone());
             }
         }
     }

@@ -38,13 +38,11 @@ impl Subcommand for VerifySignature {
         let options = registries::fetch_options(context)?;
         let _pin = context.store().pin()?;
         let image = SignedImage::find(context, &self.image, &options)?;
-        let repository = Repository::parse(&image.reference.repository())?;
-        let policy = self.policy(context, &repository)?;
-        let reference = image.reference.to_string();
+        let policy = self.policy(context, image.reference.repository())?;
         let known = image.signatures(context)?;
         let evidence = known.as_evidence();
-        let subject = image.subject(&repository, &reference);
-        let at = circumstances(&context.store(), &policy, &subject, &image.reference)?;
+        let subject = image.subject();
+        let at = circumstances(&context.store(), &policy, &image.reference)?;
         let verified = verify(&policy, &subject, &evidence, &at);
         let explanation = explain(&policy, &subject, &evidence, &at);
         match self.format {
@@ -54,7 +52,7 @@ impl Subcommand for VerifySignature {
         match verified?.verification() {
             basis if basis.policy == Basis::SignedBy => Ok(0),
             basis => Err(Failure::NotSigned {
-                reference,
+                reference: image.reference.to_string(),
                 reason: basis.to_string(),
             }),
         }
@@ -72,7 +70,7 @@ impl VerifySignature {
         for path in &self.keys {
             keys.push(key_files::read_public(path)?);
         }
-        let prefix = Prefix::parse(repository.as_str())?;
+        let prefix = Prefix::from(repository);
         let rule = Rule::signed_by(prefix, &keys, self.threshold)
             .map_err(|error| Failure::Usage(format!("--key: {error}")))?;
         let given = PolicySource {

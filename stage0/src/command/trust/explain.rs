@@ -2,7 +2,7 @@
 
 use clap::Args;
 use image_store::{Platform, Reference};
-use trust::{Explanation, ImageName, Repository, Subject, explain, explain_name};
+use trust::{Explanation, Subject, explain, explain_name};
 
 use crate::arguments::Format;
 use crate::command::Subcommand;
@@ -47,17 +47,7 @@ impl Explain {
                 let image = registries::full_name(context, &self.image)?;
                 let name = image.strip_prefix("docker://").unwrap_or(&image);
                 let reference = Reference::parse(name)?;
-                let repository = Repository::parse(&reference.repository())?;
-                let mut explanation = explain_name(
-                    &policy,
-                    &reference.to_string(),
-                    &ImageName {
-                        repository: &repository,
-                        tag: reference.tag(),
-                        digest: reference.digest(),
-                    },
-                    now(),
-                );
+                let mut explanation = explain_name(&policy, &reference, now());
                 explanation
                     .verdict
                     .push_str(" (the image is not in the store)");
@@ -68,17 +58,13 @@ impl Explain {
         let store = context.store();
         let _pin = store.pin()?;
         let image = store.image(&record.digest, &Platform::host())?;
-        let repository = Repository::parse(&record.reference.repository())?;
         let known = KnownEvidence::read(&store, image.chain())?;
         let subject = Subject {
-            repository: &repository,
-            tag: record.reference.tag(),
-            digest: record.reference.digest(),
-            reference: &record.reference.to_string(),
+            reference: &record.reference,
             digests: image.chain(),
             manifest: image.manifest_digest(),
         };
-        let at = circumstances(&store, &policy, &subject, &record.reference)?;
+        let at = circumstances(&store, &policy, &record.reference)?;
         Ok(explain(&policy, &subject, &known.as_evidence(), &at))
     }
 }

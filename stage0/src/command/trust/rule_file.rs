@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
-use trust::{Policy, PolicySource, Prefix, is_policy_file};
+use trust::{Policy, PolicySource, Prefix, is_policy_file, rule_file_name};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ pub(super) struct RuleFile {
 impl RuleFile {
     /// Takes the turn to change the local file of a prefix, making the folder if need be.
     pub(super) fn lock(context: &Context, prefix: &Prefix) -> Result<Self, Failure> {
-        Self::lock_named(context, prefix.file_name())
+        Self::lock_named(context, rule_file_name(prefix))
     }
 
     /// The same for a local file of this name.

@@ -275,13 +275,9 @@ fn one_key_written_in_two_ways_is_one_signer() {
 
 #[test]
 fn a_manifest_outside_the_chain_is_refused_whatever_the_rule() {
-    let repository = Repository::parse(NAME).unwrap();
     let (index, other) = (digest(INDEX), digest(OTHER));
     let subject = Subject {
-        repository: &repository,
-        tag: None,
-        digest: None,
-        reference: NAME,
+        reference: &Reference::parse_full(NAME).unwrap(),
         digests: std::slice::from_ref(&index),
         manifest: &other,
     };
@@ -302,10 +298,7 @@ fn hostile_names_stay_one_line() {
     let repository = Repository::parse(NAME).unwrap();
     let manifest = digest(MANIFEST);
     let subject = Subject {
-        repository: &repository,
-        tag: None,
-        digest: None,
-        reference: "a\nb\u{1b}[2J",
+        reference: &Reference::parse_full(NAME).unwrap(),
         digests: std::slice::from_ref(&manifest),
         manifest: &manifest,
     };

@@ -17,12 +17,9 @@ fn judge(
     bundles: &[&str],
 ) -> Result<VerifiedImage, Refusal> {
     let image = digest(IMAGE);
-    let repository = Repository::parse(name).unwrap();
+    let reference = Reference::parse_full(&format!("{name}:1")).unwrap();
     let subject = Subject {
-        repository: &repository,
-        tag: Some("1"),
-        digest: None,
-        reference: name,
+        reference: &reference,
         digests: std::slice::from_ref(&image),
         manifest: &image,
     };

@@ -32,7 +32,7 @@ fn a_signed_image_is_verified_and_its_record_says_by_what() {
         for signed in [INDEX, MANIFEST] {
             let image = judge(&policy, NAME, &[sign(&key, NAME, signed)]).unwrap();
             assert_eq!(image.manifest(), &digest(MANIFEST));
-            assert_eq!(image.reference(), "a.io/foo:1");
+            assert_eq!(image.reference().to_string(), "a.io/foo:1");
             let verification = Verification {
                 policy: Basis::SignedBy,
                 rule_prefix: Some(Prefix::parse("a.io").unwrap()),
@@ -67,12 +67,8 @@ fn signatures_recorded_from_openssl_verify() {
     const NAME: &str = "registry.example.com/team/app";
     let manifest =
         digest("sha256:4c8b1a8b3ff2e1f4b3f5a5a3d2f9e5c7d1b0a9f8e7d6c5b4a39281706f5e4d3c");
-    let repository = Repository::parse(NAME).unwrap();
     let subject = Subject {
-        repository: &repository,
-        tag: None,
-        digest: None,
-        reference: NAME,
+        reference: &Reference::parse_full(NAME).unwrap(),
         digests: std::slice::from_ref(&manifest),
         manifest: &manifest,
     };
@@ -283,18 +279,17 @@ fn a_removed_or_masked_rule_counts_at_the_next_verdict() {
 
 #[test]
 fn a_waived_image_is_recorded_as_waived() {
-    let repository = Repository::parse(NAME).unwrap();
     let manifest = digest(MANIFEST);
     let subject = Subject {
-        repository: &repository,
-        tag: None,
-        digest: None,
-        reference: NAME,
+        reference: &Reference::parse_full(NAME).unwrap(),
         digests: std::slice::from_ref(&manifest),
         manifest: &manifest,
     };
     let image = waive(&subject);
-    assert_eq!((image.manifest(), image.reference()), (&manifest, NAME));
+    assert_eq!(
+        (image.manifest(), image.reference()),
+        (&manifest, subject.reference)
+    );
     let json = serde_json::to_string(image.verification()).unwrap();
     assert_eq!(json, r#"{"policy":"waived"}"#);
     let read: Verification = serde_json::from_str(&json).unwrap();

@@ -44,7 +44,7 @@ fn registries_ports_tags_and_digests() {
         (both.tag(), both.repository().as_str()),
         (Some("x"), "q.io/a")
     );
-    assert_eq!(both.digest().unwrap().digest(), HEX);
+    assert_eq!(both.digest().unwrap().hex(), HEX);
     assert_eq!(Reference::parse("q.io/a@x").ok(), None);
 }
 
@@ -202,19 +202,42 @@ fn errors_are_one_short_line() {
 }
 
 #[test]
-fn file_names_come_back_or_are_hashed() {
-    for text in ["busybox", "localhost:5000/a/b:V1", "[::1]:5000/a__b"] {
-        let reference = Reference::parse(text).unwrap();
-        let name = reference.file_name();
-        assert!(!name.contains('/') && !name.starts_with('.'), "{name}");
-        assert_eq!(Reference::from_file_name(&name), Some(reference));
+fn a_reference_in_full_leaves_nothing_of_its_repository_out() {
+    let full = |text: &str| Reference::parse_full(text).map(|reference| reference.to_string());
+    assert_eq!(full("q.io:5000/a").unwrap(), "q.io:5000/a:latest");
+    assert_eq!(full("q.io/a:1").unwrap(), "q.io/a:1");
+    let pinned = format!("q.io/a@sha256:{HEX}");
+    assert_eq!(full(&pinned).unwrap(), pinned);
+    for text in ["busybox", "team/app:1", "Q.io/a", "q.io", "q.io:1"] {
+        let error = full(text).unwrap_err();
+        assert!(
+            matches!(error, NameError::Repository { .. }),
+            "{text}: {error}"
+        );
     }
-    let path = format!("{}/{}", "a".repeat(100), "b".repeat(100));
-    let long = Reference::parse(&format!("q.io/{path}:{}", "t".repeat(128))).unwrap();
-    let other = Reference::parse(&format!("q.io/{path}:{}", "u".repeat(128))).unwrap();
-    assert_eq!(long.file_name().len(), 65);
-    assert_ne!(long.file_name(), other.file_name());
-    assert_eq!(Reference::from_file_name(&long.file_name()), None);
+    for text in ["q.io/a:", "q.io/a@sha256:00", "q.io/a:-"] {
+        let error = full(text).unwrap_err();
+        assert!(
+            matches!(error, NameError::Reference { .. }),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
+fn another_version_of_the_same_repository() {
+    let digest = Digest::parse(&format!("sha256:{HEX}")).unwrap();
+    let both = Reference::parse(&format!("q.io/a:x@{digest}")).unwrap();
+    assert_eq!(both.at_tag("v1").unwrap().to_string(), "q.io/a:v1");
+    assert_eq!(
+        both.at_digest(&digest).to_string(),
+        format!("q.io/a@{digest}")
+    );
+    assert_eq!(
+        both.at_tag("").unwrap_err().to_string(),
+        "invalid image reference \"q.io/a:\": the tag must be 1 to 128 of a-z, A-Z, 0-9, \"_\", \
+         \".\" and \"-\", not beginning with \".\" or \"-\""
+    );
 }
 
 #[test]
