@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::sys::stat::{SFlag, fstat};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use crate::id::AppName;
 use crate::sys;
@@ -198,7 +198,7 @@ impl ActivationSockets {
     /// # Errors
     /// If the announcement makes no sense, or a descriptor is not open or not fit for an app.
     pub fn from_environment() -> Result<Self, ActivationError> {
-        let own_inode = || sys::inode_of_own_process().ok();
+        let own_inode = || inode_of_own_process().ok();
         let Announcement(names) =
             Announcement::parse(std::env::var_os, std::process::id(), own_inode)?;
         (FIRST_FD..)
@@ -228,7 +228,7 @@ impl ActivationSockets {
             return Ok(Vec::new());
         }
         for socket in &self.0 {
-            fcntl(&socket.fd, FcntlArg::F_SETFD(FdFlag::empty()))
+            fcntl_setfd(&socket.fd, FdFlags::empty())
                 .map_err(unfit(socket.fd.as_raw_fd(), &socket.name))?;
         }
         Ok(vec![
@@ -264,6 +264,11 @@ pub fn names<'a>(names: impl Iterator<Item = &'a SocketName>) -> String {
     names.join(":")
 }
 
+/// The inode of this process in pidfs, which no other process ever has. Before Linux 6.9 all have the same.
+fn inode_of_own_process() -> Result<u64, Errno> {
+    Ok(fstat(pidfd_open(getpid(), PidfdFlags::empty())?)?.st_ino)
+}
+
 fn unfit(number: RawFd, name: &SocketName) -> impl Fn(Errno) -> ActivationError + '_ {
     move |errno| ActivationError::Descriptor {
         number,
@@ -288,7 +293,6 @@ fn adopt(number: RawFd, name: SocketName) -> Result<ActivationSocket, Activation
 /// Whether more can be reached by a descriptor than what it is: a folder's entries and those above it, or
 /// whatever it stands for.
 fn is_a_way_out(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
-    let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT;
-    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
-    Ok(kind == SFlag::S_IFDIR || flags.contains(OFlag::O_PATH))
+    let kind = FileType::from_raw_mode(fstat(fd)?.st_mode);
+    Ok(kind == FileType::Directory || fcntl_getfl(fd)?.contains(OFlags::PATH))
 }

@@ -3,27 +3,28 @@
 //! A message is a tag byte and JSON. Above [`INLINE_MAX`] bytes the JSON travels in a sealed memory file
 //! that comes as the last descriptor, so that a long command line doesn't meet the socket's buffer size.
 
-use std::ffi::CStr;
 use std::fs::File;
-use std::io::{IoSlice, Read, Seek, Write};
+use std::io::{IoSlice, IoSliceMut, Read, Seek, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
-use nix::libc::mode_t;
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, connect,
-    listen, sendmsg, socket, socketpair,
+use rustix::fs::{
+    CWD, MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create,
+    openat,
 };
-use nix::sys::stat::{Mode, umask};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+    accept_with, bind, connect, listen, recvmsg, sendmsg, socket_with, socketpair,
+};
+use rustix::process::umask;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::PodError;
-use crate::sys;
 
 /// Longest message that is sent within the packet, in bytes.
 pub const INLINE_MAX: usize = 4 << 10;
@@ -31,6 +32,11 @@ pub const INLINE_MAX: usize = 4 << 10;
 pub const MESSAGE_MAX: u64 = 8 << 20;
 /// Most descriptors with one message.
 pub const DESCRIPTORS_MAX: usize = 32;
+
+/// Most descriptors that the kernel passes at once (`SCM_MAX_FD`).
+const KERNEL_DESCRIPTORS_MAX: usize = 253;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 64;
 
 const TAG_INLINE: u8 = 0;
 const TAG_MEMORY_FILE: u8 = 1;
@@ -48,14 +54,14 @@ fn too_many(descriptors: usize) -> PodError {
 }
 
 /// Seals of a memory file that holds a message: nobody changes it while it is read.
-const SEALS: SealFlag = SealFlag::F_SEAL_WRITE
-    .union(SealFlag::F_SEAL_GROW)
-    .union(SealFlag::F_SEAL_SHRINK);
+const SEALS: SealFlags = SealFlags::WRITE
+    .union(SealFlags::GROW)
+    .union(SealFlags::SHRINK);
 
 /// Only a memory file has seals; reading anything else, such as a pipe, could block.
 fn require_seals(file: &OwnedFd) -> Result<(), PodError> {
-    let seals = fcntl(file, FcntlArg::F_GET_SEALS).map_err(protocol("read a message's seals"))?;
-    match SealFlag::from_bits_truncate(seals).contains(SEALS) {
+    let seals = fcntl_get_seals(file).map_err(protocol("read a message's seals"))?;
+    match seals.contains(SEALS) {
         true => Ok(()),
         false => Err(PodError::Protocol(
             "the memory file of a message is not sealed".into(),
@@ -63,26 +69,32 @@ fn require_seals(file: &OwnedFd) -> Result<(), PodError> {
     }
 }
 
-/// A Unix address of any length: a path too long for `sockaddr_un` goes by way of its open folder.
+/// A Unix address of any length: a path too long for `sockaddr_un` goes by way of its open directory.
 fn with_address<T>(
     path: &Path,
-    operation: impl FnOnce(&UnixAddr) -> Result<T, Errno>,
+    operation: impl FnOnce(&SocketAddrUnix) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
-    if let Ok(address) = UnixAddr::new(path) {
+    if let Ok(address) = SocketAddrUnix::new(path) {
         return operation(&address);
     }
-    let (folder, name) = (
-        path.parent().ok_or(Errno::EINVAL)?,
-        path.file_name().ok_or(Errno::EINVAL)?,
+    let (directory, name) = (
+        path.parent().ok_or(Errno::INVAL)?,
+        path.file_name().ok_or(Errno::INVAL)?,
     );
-    let folder = open(
-        folder,
-        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )?;
-    let mut short = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = openat(CWD, directory, flags, Mode::empty())?;
+    let mut short = format!("/proc/self/fd/{}/", directory.as_raw_fd()).into_bytes();
     short.extend_from_slice(name.as_bytes());
-    operation(&UnixAddr::new(short.as_slice())?)
+    operation(&SocketAddrUnix::new(short.as_slice())?)
+}
+
+fn new_socket() -> Result<OwnedFd, Errno> {
+    socket_with(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
 }
 
 impl SeqPacket {
@@ -92,10 +104,10 @@ impl SeqPacket {
     /// [`PodError::Protocol`] if the kernel gives none.
     pub fn pair() -> Result<(Self, Self), PodError> {
         socketpair(
-            AddressFamily::Unix,
-            SockType::SeqPacket,
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
             None,
-            SockFlag::SOCK_CLOEXEC,
         )
         .map(|(a, b)| (Self(a), Self(b)))
         .map_err(protocol("make a socket pair"))
@@ -106,16 +118,13 @@ impl SeqPacket {
     /// # Errors
     /// [`PodError::Io`] if nobody listens there.
     pub fn connect(path: &Path) -> Result<Self, PodError> {
-        let socket = socket(
-            AddressFamily::Unix,
-            SockType::SeqPacket,
-            SockFlag::SOCK_CLOEXEC,
-            None,
-        )
-        .map_err(PodError::errno("connect to", path))?;
-        with_address(path, |address| connect(socket.as_raw_fd(), address))
-            .map_err(PodError::errno("connect to", path))?;
-        Ok(Self(socket))
+        let connected = new_socket().and_then(|socket| {
+            with_address(path, |address| connect(&socket, address))?;
+            Ok(socket)
+        });
+        connected
+            .map(Self)
+            .map_err(|errno| PodError::io("connect to", path)(errno.into()))
     }
 
     /// Takes over a connected socket.
@@ -145,20 +154,16 @@ impl SeqPacket {
     }
 
     fn send_packet(&self, packet: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), PodError> {
-        let raw: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
-        let rights = [ControlMessage::ScmRights(&raw)];
-        let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
+        let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
+            return Err(too_many(fds.len()));
+        }
         let bytes = [IoSlice::new(packet)];
         loop {
-            match sendmsg::<()>(
-                self.0.as_raw_fd(),
-                &bytes,
-                control,
-                MsgFlags::MSG_NOSIGNAL,
-                None,
-            ) {
+            match sendmsg(&self.0, &bytes, &mut ancillary, SendFlags::NOSIGNAL) {
                 Ok(_) => return Ok(()),
-                Err(Errno::EINTR) => {}
+                Err(Errno::INTR) => {}
                 Err(errno) => return Err(protocol("send")(errno)),
             }
         }
@@ -204,33 +209,48 @@ impl SeqPacket {
     }
 
     fn recv_packet(&self, packet: &mut [u8]) -> Result<Option<(usize, Vec<OwnedFd>)>, PodError> {
+        let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
+        // What is not taken out of it is closed with it.
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut was_reset = false;
         let received = loop {
-            match sys::receive(&self.0, packet) {
+            let mut bytes = [IoSliceMut::new(packet)];
+            match recvmsg(&self.0, &mut bytes, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
                 Ok(received) => break received,
-                Err(Errno::EINTR) => {}
+                Err(Errno::INTR) => {}
                 // The other end went without reading all: the kernel says so once, and before what
                 // that end had sent until then.
-                Err(Errno::ECONNRESET) if !was_reset => was_reset = true,
-                Err(Errno::ECONNRESET) => return Ok(None),
+                Err(Errno::CONNRESET) if !was_reset => was_reset = true,
+                Err(Errno::CONNRESET) => return Ok(None),
                 Err(errno) => return Err(protocol("receive")(errno)),
             }
         };
-        if received.flags.contains(MsgFlags::MSG_TRUNC) {
+        if received.flags.contains(ReturnFlags::TRUNC) {
             return Err(PodError::Protocol("the message is too long".into()));
         }
-        if received.flags.contains(MsgFlags::MSG_CTRUNC) {
+        if received.flags.contains(ReturnFlags::CTRUNC) {
             return Err(PodError::Protocol(
                 "not all descriptors of a message could be received".into(),
             ));
         }
+        let fds: Vec<OwnedFd> = ancillary
+            .drain()
+            .filter_map(|message| match message {
+                RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+                _ => None,
+            })
+            .flatten()
+            .collect();
         // The memory file comes on top.
-        if received.fds.len() > DESCRIPTORS_MAX + 1 {
-            return Err(too_many(received.fds.len()));
+        if fds.len() > DESCRIPTORS_MAX + 1 {
+            return Err(too_many(fds.len()));
         }
-        Ok((received.length > 0).then_some((received.length, received.fds)))
+        Ok((received.bytes > 0).then_some((received.bytes, fds)))
     }
 }
+
+/// Room for a control message with as many descriptors as the kernel passes at once.
+const ANCILLARY_SPACE: usize = rustix::cmsg_space!(ScmRights(KERNEL_DESCRIPTORS_MAX));
 
 impl AsFd for SeqPacket {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -255,22 +275,17 @@ impl Listener {
     /// # Errors
     /// [`PodError::Io`] if the socket can't be made.
     pub fn bind(path: &Path) -> Result<Self, PodError> {
-        let failed = PodError::errno("listen on", path);
-        let bound = (|| {
-            let socket = socket(
-                AddressFamily::Unix,
-                SockType::SeqPacket,
-                SockFlag::SOCK_CLOEXEC,
-                None,
-            )?;
-            let before = umask(Mode::from_bits_truncate(0o177 as mode_t));
-            let bound = with_address(path, |address| bind(socket.as_raw_fd(), address));
+        let bound = new_socket().and_then(|socket| {
+            let before = umask(Mode::from_raw_mode(0o177));
+            let bound = with_address(path, |address| bind(&socket, address));
             umask(before);
             bound?;
-            listen(&socket, nix::sys::socket::Backlog::new(64)?)?;
+            listen(&socket, BACKLOG)?;
             Ok(socket)
-        })();
-        bound.map(Self).map_err(failed)
+        });
+        bound
+            .map(Self)
+            .map_err(|errno| PodError::io("listen on", path)(errno.into()))
     }
 
     /// Takes one waiting connection.
@@ -278,8 +293,8 @@ impl Listener {
     /// # Errors
     /// [`PodError::Protocol`] if there is none any more.
     pub fn accept(&self) -> Result<SeqPacket, PodError> {
-        accept4(self.0.as_raw_fd(), SockFlag::SOCK_CLOEXEC)
-            .map(|number| SeqPacket(sys::own_accepted(number)))
+        accept_with(&self.0, SocketFlags::CLOEXEC)
+            .map(SeqPacket)
             .map_err(protocol("accept a connection"))
     }
 }
@@ -291,12 +306,11 @@ impl AsFd for Listener {
 }
 
 fn memory_file(bytes: &[u8]) -> std::io::Result<File> {
-    const NAME: &CStr = c"fairing-message";
-    let fd = memfd_create(NAME, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
-    let mut file = File::from(fd);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(memfd_create("fairing-message", flags)?);
     file.write_all(bytes)?;
     file.rewind()?;
-    fcntl(&file, FcntlArg::F_ADD_SEALS(SEALS))?;
+    fcntl_add_seals(&file, SEALS)?;
     Ok(file)
 }
 
@@ -331,10 +345,10 @@ mod tests {
     #[test]
     fn a_message_in_something_else_than_a_sealed_memory_file_is_refused() {
         let (a, b) = SeqPacket::pair().unwrap();
-        let (pipe, _writer) = nix::unistd::pipe().unwrap();
+        let (pipe, _writer) = std::io::pipe().unwrap();
         a.send_packet(&[TAG_MEMORY_FILE], &[pipe.as_fd()]).unwrap();
         assert!(matches!(b.recv::<String>(), Err(PodError::Protocol(_))));
-        let open = memfd_create(c"open", MFdFlags::MFD_ALLOW_SEALING).unwrap();
+        let open = memfd_create("open", MemfdFlags::ALLOW_SEALING).unwrap();
         a.send_packet(&[TAG_MEMORY_FILE], &[open.as_fd()]).unwrap();
         assert!(matches!(b.recv::<String>(), Err(PodError::Protocol(_))));
     }
@@ -343,14 +357,14 @@ mod tests {
     fn too_many_descriptors_are_refused_and_closed() {
         let (a, b) = SeqPacket::pair().unwrap();
         for number in [DESCRIPTORS_MAX + 2, 253] {
-            let (reader, writer) = nix::unistd::pipe().unwrap();
+            let (mut reader, writer) = std::io::pipe().unwrap();
             a.send_packet(&[TAG_INLINE, b'0'], &vec![writer.as_fd(); number])
                 .unwrap();
             assert!(matches!(b.recv::<u8>(), Err(PodError::Protocol(_))));
             drop(writer);
             // It ends at once, as no writer is left.
             let mut rest = Vec::new();
-            assert_eq!(File::from(reader).read_to_end(&mut rest).unwrap(), 0);
+            assert_eq!(reader.read_to_end(&mut rest).unwrap(), 0);
         }
         let file = tempfile::tempfile().unwrap();
         let most = vec![file.as_fd(); DESCRIPTORS_MAX];

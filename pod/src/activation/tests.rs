@@ -96,22 +96,38 @@ fn a_socket_goes_to_the_app_of_its_name_and_else_to_the_first() {
 }
 
 #[test]
-fn folders_and_mere_paths_are_refused_and_files_are_not() {
+fn directories_and_mere_paths_are_refused_and_files_are_not() {
+    use rustix::fs::{Mode, open};
     let dir = tempfile::tempdir().unwrap();
-    let open = |flags| nix::fcntl::open(dir.path(), flags, nix::sys::stat::Mode::empty()).unwrap();
-    assert!(is_a_way_out(open(OFlag::O_RDONLY).as_fd()).unwrap());
-    assert!(is_a_way_out(open(OFlag::O_PATH).as_fd()).unwrap());
+    let opened = |path: &std::path::Path, flags| open(path, flags, Mode::empty()).unwrap();
+    assert!(is_a_way_out(opened(dir.path(), OFlags::RDONLY).as_fd()).unwrap());
+    assert!(is_a_way_out(opened(dir.path(), OFlags::PATH).as_fd()).unwrap());
     let file = dir.path().join("file");
     let writable = std::fs::File::create(&file).unwrap();
-    let path = nix::fcntl::open(&file, OFlag::O_PATH, nix::sys::stat::Mode::empty()).unwrap();
-    assert!(is_a_way_out(path.as_fd()).unwrap());
+    assert!(is_a_way_out(opened(&file, OFlags::PATH).as_fd()).unwrap());
     assert!(!is_a_way_out(writable.as_fd()).unwrap());
-    let (reader, _writer) = nix::unistd::pipe().unwrap();
+    let (reader, _writer) = std::io::pipe().unwrap();
     assert!(!is_a_way_out(reader.as_fd()).unwrap());
 }
 
 #[test]
-fn the_own_process_keeps_its_inode() {
-    let own = sys::inode_of_own_process().unwrap();
-    assert_eq!(own, sys::inode_of_own_process().unwrap());
+fn a_process_has_an_inode_that_another_one_has_not() {
+    let own = inode_of_own_process().unwrap();
+    let mut child = std::process::Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+    let (other, again) = (fstat(&process).unwrap(), fstat(&process).unwrap());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(other.st_ino, again.st_ino);
+    // Before Linux 6.9 all descriptors of processes are one anonymous inode, and say nothing.
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap(), numbers.next().unwrap());
+    assert_eq!(own != other.st_ino, version >= (6, 9), "Linux {release}");
 }

@@ -8,6 +8,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::AppName;
+use pod::control::bounds::CLIENTS_MAX;
 use pod::control::{LiveStatus, Request, Response};
 use pod::exit::{FailureKind, Outcome};
 use pod::manifest::PodManifest;
@@ -28,9 +29,6 @@ use crate::timing::{SETTLING, poll_timeout};
 
 /// How long pod init has to end the pod beyond the grace period, before it is killed itself.
 const INIT_GRACE: Duration = Duration::from_secs(2);
-
-/// Most connections that are served at once.
-const CLIENTS_MAX: usize = 64;
 
 /// A pod that is being started or runs.
 #[derive(Debug)]
@@ -429,7 +427,7 @@ impl Monitor {
                 self.stop(Duration::from_millis(grace)).ok()?;
                 Response::Done
             }
-            Request::Signal { app, signal } => self.signal(app, signal),
+            Request::Signal { app, signal } => self.signal(app, signal.number()),
             Request::Exec(request) => {
                 self.commands += 1;
                 let client = self.clients.get_mut(index)?;
@@ -442,6 +440,10 @@ impl Monitor {
                 self.clients.get(index)?.resize(size);
                 return Some(());
             }
+            _ => Response::Refused {
+                kind: FailureKind::Other,
+                message: "the pod's isolator does not serve this request".into(),
+            },
         };
         self.clients.get(index)?.socket.send(&response, &[]).ok()
     }

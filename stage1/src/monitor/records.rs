@@ -35,7 +35,10 @@ impl AppRecord {
             name: self.name.clone(),
             pid: self.pidfd.as_ref().and_then(pid_of),
             started: self.started,
+            finished: self.end.map(|(finished, _)| finished),
             outcome: self.end.map(|(_, outcome)| outcome),
+            paused: false,
+            restarts: 0,
         }
     }
 }

@@ -1,0 +1,14 @@
+//! How much and how long a monitor deals with what it is asked.
+
+use std::time::Duration;
+
+/// Most connections that are served at once; others wait until one is over.
+pub const CLIENTS_MAX: usize = 64;
+/// Most apps of a pod.
+pub const APPS_MAX: usize = 256;
+/// Most clients that are attached to one app.
+pub const ATTACHED_MAX: usize = 8;
+/// How long pod init may take to do what it is told, before the monitor answers that it didn't.
+pub const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// The longest grace period, in milliseconds: a year. A longer one is as good as this.
+pub const GRACE_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1000;

@@ -1,0 +1,45 @@
+//! What happens in a running pod.
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Outcome;
+use crate::id::AppName;
+use crate::timestamp::Timestamp;
+
+/// Something that has happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Event {
+    /// When.
+    pub time: Timestamp,
+    /// To which app; to the pod if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub app: Option<AppName>,
+    /// What.
+    pub happening: Happening,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Happening {
+    /// An app has joined the pod.
+    Added,
+    /// An app executes its program; or all that the pod began with do.
+    Started,
+    /// An app has ended.
+    Exited {
+        /// How.
+        outcome: Outcome,
+    },
+    /// An app has left the pod.
+    Removed,
+    /// An app's limits have changed.
+    Updated,
+    /// Processes were frozen.
+    Paused,
+    /// They were thawed.
+    Resumed,
+    /// The pod is being ended.
+    Stopping,
+}

@@ -1,0 +1,160 @@
+//! What a client asks for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::AppName;
+use crate::manifest::{App, ImageRecord, Resources};
+use crate::signal::SignalNumber;
+
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Request {
+    /// How the pod is.
+    Status,
+    /// End the pod: the stop signal to each app, SIGKILL after the grace period.
+    /// Answered at once; the connection closes when the pod has ended.
+    Stop {
+        /// Time until SIGKILL, in milliseconds; the pod's own if absent, none at all if 0.
+        #[serde(default)]
+        grace_ms: Option<u64>,
+    },
+    /// Send a signal to the main process of one app, or of each.
+    Signal {
+        /// Which app; all if absent.
+        #[serde(default)]
+        app: Option<AppName>,
+        /// Which signal.
+        signal: SignalNumber,
+    },
+    /// Run a command inside of an app, as the app's user and under its limits.
+    Exec(ExecRequest),
+    /// The client's terminal has a new size. Goes to what this connection has started or is attached to.
+    Resize(WindowSize),
+    /// Take in an app, whose image the client has verified; the app doesn't run yet.
+    AddApp(Box<AddApp>),
+    /// Start an app that doesn't run, whose image the client has verified again. Answered when it executes its
+    /// program, or could not.
+    StartApp(Box<StartApp>),
+    /// End an app: its stop signal, SIGKILL after the grace period. Answered when it has ended; at once if it
+    /// doesn't run.
+    StopApp {
+        /// Which.
+        app: AppName,
+        /// Time until SIGKILL, in milliseconds; the pod's own if absent, none at all if 0.
+        #[serde(default)]
+        grace_ms: Option<u64>,
+    },
+    /// Take an app that doesn't run out of the pod, with its files and its log.
+    RemoveApp {
+        /// Which.
+        app: AppName,
+        /// Whether to kill it first if it runs.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Share an app's standard streams: see what it writes from now on, and write to its input.
+    Attach(AttachRequest),
+    /// What apps use.
+    Stats {
+        /// Which app; all if absent.
+        #[serde(default)]
+        app: Option<AppName>,
+    },
+    /// Change an app's limits, to all of these: what is absent is limited no longer.
+    Update {
+        /// Which app.
+        app: AppName,
+        /// Its limits from now on.
+        resources: Resources,
+    },
+    /// Open logs anew: somebody has renamed the files.
+    ReopenLog {
+        /// Of which app; of all if absent.
+        #[serde(default)]
+        app: Option<AppName>,
+    },
+    /// Freeze all processes of apps.
+    Pause {
+        /// Of which app; of all if absent.
+        #[serde(default)]
+        app: Option<AppName>,
+    },
+    /// Thaw them.
+    Resume {
+        /// Of which app; of all if absent.
+        #[serde(default)]
+        app: Option<AppName>,
+    },
+    /// Wait for an end. Answered when the app has ended, at once if it doesn't run; or when the pod has, after all
+    /// that is written down of its end.
+    Wait {
+        /// Of which app; of the pod if absent.
+        #[serde(default)]
+        app: Option<AppName>,
+    },
+    /// Tell what happens from now on.
+    Events,
+}
+
+/// A command to run inside of an app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ExecRequest {
+    /// Which app; may be absent if the pod has but one.
+    #[serde(default)]
+    pub app: Option<AppName>,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Variables to add to the app's environment.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// Whether to give it a pseudo-terminal.
+    #[serde(default)]
+    pub tty: bool,
+    /// The size of that terminal.
+    #[serde(default)]
+    pub size: Option<WindowSize>,
+}
+
+/// An app that joins the pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AddApp {
+    /// Its entry in the pod manifest.
+    pub app: App,
+}
+
+/// An app that is to be started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StartApp {
+    /// Which.
+    pub app: AppName,
+    /// What has just been verified of its image: that which it was added with.
+    pub image: ImageRecord,
+}
+
+/// An app whose streams a client wants to share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AttachRequest {
+    /// Which app; may be absent if the pod has but one.
+    #[serde(default)]
+    pub app: Option<AppName>,
+    /// Whether the client writes to its input.
+    #[serde(default)]
+    pub stdin: bool,
+    /// The size of the client's terminal.
+    #[serde(default)]
+    pub size: Option<WindowSize>,
+}
+
+/// A terminal's size in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowSize {
+    /// Lines.
+    pub rows: u16,
+    /// Columns.
+    pub cols: u16,
+}

@@ -1,0 +1,90 @@
+//! What apps use, as their cgroups count it. What a host doesn't count is absent.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::AppName;
+use crate::timestamp::Timestamp;
+
+/// What the apps of a pod use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PodStats {
+    /// When it was counted.
+    pub time: Timestamp,
+    /// The apps that run.
+    pub apps: Vec<AppStats>,
+}
+
+/// What one app uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AppStats {
+    /// Its name.
+    pub app: AppName,
+    /// Processor time.
+    pub cpu: CpuStats,
+    /// Memory.
+    pub memory: MemoryStats,
+    /// Processes.
+    pub pids: PidsStats,
+}
+
+/// Processor time, in nanoseconds since the app's cgroup was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct CpuStats {
+    /// All.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage_ns: Option<u64>,
+    /// In user mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_ns: Option<u64>,
+    /// In the kernel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_ns: Option<u64>,
+    /// How long it was kept from running by its limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttled_ns: Option<u64>,
+}
+
+/// Memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct MemoryStats {
+    /// All, with what the kernel caches of files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<u64>,
+    /// What can't be given back at once: all but cached files that were not used lately.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_set: Option<u64>,
+    /// What belongs to no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anonymous: Option<u64>,
+    /// What is swapped out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swap: Option<u64>,
+    /// Most that there may be, if that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Page faults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_faults: Option<u64>,
+    /// Those for which something had to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub major_page_faults: Option<u64>,
+    /// How many of its processes the kernel killed because memory was short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oom_kills: Option<u64>,
+}
+
+/// Processes and threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct PidsStats {
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<u64>,
+    /// Most that there may be, if that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}

@@ -1,0 +1,90 @@
+//! How a running pod is.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Outcome;
+use crate::id::AppName;
+use crate::timestamp::Timestamp;
+
+/// A running pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LiveStatus {
+    /// The monitor's process ID.
+    pub monitor_pid: i32,
+    /// Pod init's process ID on the host.
+    pub init_pid: i32,
+    /// When its apps were started; absent while they are being started.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
+    /// Its apps, in the manifest's order.
+    pub apps: Vec<LiveApp>,
+}
+
+/// One app of a running pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LiveApp {
+    /// Its name.
+    pub name: AppName,
+    /// The process ID of its main process on the host, while that runs.
+    #[serde(default)]
+    pub pid: Option<i32>,
+    /// When it was started last.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
+    /// When it ended, if it doesn't run.
+    #[serde(default)]
+    pub finished: Option<Timestamp>,
+    /// How it ended, if it doesn't run.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// Whether its processes are frozen.
+    #[serde(default)]
+    pub paused: bool,
+    /// How often it was started again.
+    #[serde(default)]
+    pub restarts: u64,
+}
+
+/// What an app does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppState {
+    /// It has not been started.
+    Created,
+    /// It runs.
+    Running,
+    /// It is frozen.
+    Paused,
+    /// It has ended.
+    Exited,
+    /// It is gone without a trace: its pod was killed.
+    Lost,
+}
+
+impl LiveApp {
+    /// What it does.
+    pub fn state(&self) -> AppState {
+        match (self.outcome, self.started) {
+            (Some(_), _) => AppState::Exited,
+            (None, Some(_)) if self.paused => AppState::Paused,
+            (None, Some(_)) => AppState::Running,
+            (None, None) => AppState::Created,
+        }
+    }
+}
+
+impl fmt::Display for AppState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Exited => "exited",
+            Self::Lost => "lost",
+        })
+    }
+}

@@ -1,0 +1,166 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::exit::{FailureKind, Outcome};
+use crate::manifest::PodManifest;
+use crate::signal::SignalNumber;
+use crate::timestamp::Timestamp;
+
+fn app(name: &str) -> crate::id::AppName {
+    name.parse().unwrap()
+}
+
+/// What is said, as it goes over the socket, and understood again.
+fn written<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
+    message: &T,
+) -> Value {
+    let value = serde_json::to_value(message).unwrap();
+    assert_eq!(
+        serde_json::from_value::<T>(value.clone()).unwrap(),
+        *message
+    );
+    value
+}
+
+#[test]
+fn requests_of_earlier_releases_are_as_they_were() {
+    assert_eq!(written(&Request::Status), json!({"type": "status"}));
+    let stop = Request::Stop { grace_ms: Some(5) };
+    assert_eq!(written(&stop), json!({"type": "stop", "grace_ms": 5}));
+    let signal = Request::Signal {
+        app: Some(app("web")),
+        signal: SignalNumber::TERM,
+    };
+    let expected = json!({"type": "signal", "app": "web", "signal": 15});
+    assert_eq!(written(&signal), expected);
+    let resize = Request::Resize(WindowSize { rows: 24, cols: 80 });
+    assert_eq!(
+        written(&resize),
+        json!({"type": "resize", "rows": 24, "cols": 80})
+    );
+}
+
+#[test]
+fn the_status_that_an_earlier_release_tells_is_understood() {
+    let told = json!({"type": "status", "monitor-pid": 7, "init-pid": 8,
+    "started": "2026-11-28T20:00:00.000000000Z", "apps": [
+        {"name": "web", "pid": 9, "started": "2026-11-28T20:00:00.000000000Z", "outcome": null},
+        {"name": "job", "pid": null, "started": "2026-11-28T20:00:00.000000000Z",
+         "outcome": {"kind": "exited", "code": 3}},
+        {"name": "new"},
+    ]});
+    let Response::Status(status) = serde_json::from_value(told).unwrap() else {
+        panic!("it is a status");
+    };
+    let states: Vec<_> = status
+        .apps
+        .iter()
+        .map(|app| app.state().to_string())
+        .collect();
+    assert_eq!(states, ["running", "exited", "created"]);
+    let mut frozen = status.apps[0].clone();
+    frozen.paused = true;
+    assert_eq!(frozen.state(), AppState::Paused);
+}
+
+#[test]
+fn every_request_and_answer_arrives_as_it_was_sent() {
+    let every = PodManifest::of_every_field();
+    let web = every.apps.first().unwrap().clone();
+    let some = || Some(app("web"));
+    let requests = [
+        Request::AddApp(Box::new(AddApp { app: web.clone() })),
+        Request::StartApp(Box::new(StartApp {
+            app: app("web"),
+            image: web.image.clone(),
+        })),
+        Request::StopApp {
+            app: app("web"),
+            grace_ms: None,
+        },
+        Request::RemoveApp {
+            app: app("web"),
+            force: true,
+        },
+        Request::Attach(AttachRequest {
+            app: some(),
+            stdin: true,
+            size: None,
+        }),
+        Request::Stats { app: None },
+        Request::Update {
+            app: app("web"),
+            resources: web.resources.clone(),
+        },
+        Request::ReopenLog { app: some() },
+        Request::Pause { app: some() },
+        Request::Resume { app: None },
+        Request::Wait { app: some() },
+        Request::Events,
+    ];
+    for request in &requests {
+        assert!(written(request)["type"].is_string());
+    }
+    let time = Timestamp::now();
+    let outcome = Outcome::Exited { code: 3 };
+    let stats = AppStats {
+        app: app("web"),
+        cpu: CpuStats {
+            usage_ns: Some(1),
+            ..CpuStats::default()
+        },
+        memory: MemoryStats {
+            usage: Some(2),
+            ..MemoryStats::default()
+        },
+        pids: PidsStats {
+            current: Some(3),
+            limit: None,
+        },
+    };
+    let responses = [
+        Response::Attached { tty: true },
+        Response::Stats(PodStats {
+            time,
+            apps: vec![stats],
+        }),
+        Response::AppEnded {
+            app: app("web"),
+            outcome: Some(outcome),
+        },
+        Response::PodEnded { exit_code: 3 },
+        Response::Event(Event {
+            time,
+            app: some(),
+            happening: Happening::Exited { outcome },
+        }),
+        Response::Event(Event {
+            time,
+            app: None,
+            happening: Happening::Stopping,
+        }),
+        Response::Refused {
+            kind: FailureKind::Other,
+            message: "no".into(),
+        },
+    ];
+    for response in &responses {
+        assert!(written(response)["type"].is_string());
+    }
+}
+
+#[test]
+fn what_is_no_request_is_refused() {
+    for text in [
+        r#"{"type":"time-travel"}"#,
+        r#"{"type":"signal","signal":0}"#,
+        r#"{"type":"signal","signal":65}"#,
+        r#"{"type":"stop-app"}"#,
+        r#"{"type":"remove-app","app":"../web"}"#,
+        r#"{"type":"update","app":"web","resources":{"memory":{"max":1}}}"#,
+        r#"{"type":"add-app","app":{}}"#,
+        "[]",
+    ] {
+        assert!(serde_json::from_str::<Request>(text).is_err(), "{text}");
+    }
+}
