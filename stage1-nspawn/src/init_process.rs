@@ -11,7 +11,7 @@ use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
 };
 use stage1::failure::StartFailure;
-use stage1::protocol::INIT_SOCKET_FD;
+use stage1::link::descriptors::INIT_SOCKET_FD;
 use stage1::sys::{self, CStringArray};
 
 /// Pod init's program, beside this one.

@@ -4,15 +4,17 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use cni_glue::Netns;
-use pod::manifest::{Network, PodManifest};
-use pod::{AppName, PodUuid};
+use pod::PodUuid;
+use pod::manifest::{App, Network, PodManifest};
+use pod::stage1::{ENV_LAYERS_DIR, ENV_RUN};
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
-use stage1::monitor::{Isolator, PodNetwork};
-use stage1::protocol::CgroupFds;
+use stage1::link::{AppResources, HandedOver, descriptors};
+use stage1::monitor::{Isolator, PodNetwork, StartedInit};
+use stage1::overlay::{Storage, mount_points};
 
-use crate::init_process;
 use crate::network::{PodNetworks, failed};
+use crate::{init_process, variable};
 
 /// One pod in namespaces of its own.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub(crate) struct Nspawn {
     uuid: PodUuid,
     run_dir: PathBuf,
     cgroups: Option<PodCgroups>,
+    storage: Option<Storage>,
     networks: Option<PodNetworks>,
 }
 
@@ -29,6 +32,7 @@ impl Nspawn {
             uuid,
             run_dir: run_dir.to_path_buf(),
             cgroups: None,
+            storage: None,
             networks: None,
         }
     }
@@ -38,16 +42,54 @@ impl Nspawn {
             .as_ref()
             .ok_or_else(|| StartFailure::other("the pod's cgroups are not there"))
     }
+
+    /// The pod's directory is the working directory.
+    fn storage(&mut self, manifest: &PodManifest) -> Result<&Storage, StartFailure> {
+        if self.storage.is_none() {
+            let mount_points = mount_points::open_or_make(Path::new(&variable(ENV_RUN)?))?;
+            let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
+            let discard = manifest.remove_on_exit;
+            let storage = Storage::open(&layers, Path::new("."), mount_points, discard)?;
+            self.storage = Some(storage);
+        }
+        self.storage
+            .as_ref()
+            .ok_or_else(|| StartFailure::other("the image store is not open"))
+    }
 }
 
 impl Isolator for Nspawn {
-    fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure> {
+    fn prepare(&mut self, _manifest: &PodManifest) -> Result<(), StartFailure> {
         let cgroups = PodCgroups::create(&self.uuid.to_string(), Some(&self.run_dir))?;
-        let cgroups = self.cgroups.insert(cgroups);
-        for app in &manifest.apps {
-            cgroups.add_app(&app.name, &app.resources)?;
-        }
+        self.cgroups = Some(cgroups);
         Ok(())
+    }
+
+    fn start(&mut self, _manifest: &PodManifest) -> Result<StartedInit, StartFailure> {
+        let (link, end) = descriptors::pair()?;
+        let (folder, tasks) = self.cgroups()?.for_init()?;
+        Ok(StartedInit {
+            process: init_process::start(self.uuid, end, folder.as_ref(), &tasks)?,
+            link: Box::new(link),
+        })
+    }
+
+    // Made here, and not by pod init: there it could not be done inside of a user namespace, and it takes no longer, as
+    // pod init is still on its way.
+    fn hand_over(
+        &mut self,
+        manifest: &PodManifest,
+        app: &App,
+        sockets: Vec<OwnedFd>,
+    ) -> Result<HandedOver, StartFailure> {
+        self.cgroups()?.add_app(&app.name, &app.resources)?;
+        Ok(HandedOver::App(AppResources {
+            seat: self.cgroups()?.for_app(&app.name)?,
+            root: self
+                .storage(manifest)?
+                .overlay(&app.name, &app.image.layers)?,
+            sockets,
+        }))
     }
 
     // Made here and not with pod init's other namespaces: it takes as long as starting pod init, which doesn't
@@ -68,19 +110,9 @@ impl Isolator for Nspawn {
         }
     }
 
-    fn cgroup(&mut self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), StartFailure> {
-        Ok(self.cgroups()?.for_app(app)?)
-    }
-
-    fn start(&mut self, _manifest: &PodManifest, end: OwnedFd) -> Result<OwnedFd, StartFailure> {
-        let (folder, tasks) = self.cgroups()?.for_init()?;
-        init_process::start(self.uuid, end, folder.as_ref(), &tasks)
-    }
-
-    fn oom_kills(&self, app: &AppName) -> u64 {
-        self.cgroups
-            .as_ref()
-            .map_or(0, |cgroups| cgroups.oom_kills(app))
+    /// It is the error that kept its program from being executed.
+    fn explain_end(&self, exit_code: i32) -> StartFailure {
+        StartFailure::os("execute pod init")(std::io::Error::from_raw_os_error(exit_code))
     }
 
     fn clean_up(&mut self) -> Result<(), StartFailure> {

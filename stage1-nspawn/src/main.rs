@@ -13,7 +13,7 @@ use std::env;
 use std::path::PathBuf;
 
 use pod::activation::ActivationSockets;
-use pod::stage1::{ENV_LAYERS_DIR, ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
+use pod::stage1::{ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
 use stage1::failure::StartFailure;
 use stage1::monitor::{Place, report_failure};
 
@@ -45,7 +45,6 @@ fn place() -> Result<Place, StartFailure> {
         .transpose()?;
     Ok(Place {
         run_dir: PathBuf::from(variable(ENV_RUN_DIR)?),
-        layers_dir: PathBuf::from(variable(ENV_LAYERS_DIR)?),
         ready,
         sockets,
     })

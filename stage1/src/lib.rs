@@ -7,13 +7,16 @@
 //!   and decides when the pod ends.
 //! - [`app`] puts one app together: root filesystem, identity, confinement, execution.
 //! - [`cgroup`] makes and removes the cgroups of a pod and its apps.
-//! - [`protocol`] is what monitor and pod init say to each other.
+//! - [`protocol`] is what monitor and pod init say to each other, and [`link`] carries it.
+//! - [`overlay`] makes root filesystems, wherever the host's files are seen.
 
 pub mod app;
 pub mod cgroup;
 pub mod failure;
 pub mod init;
+pub mod link;
 pub mod monitor;
+pub mod overlay;
 pub mod protocol;
 pub mod sys;
 mod timing;

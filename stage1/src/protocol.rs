@@ -1,23 +1,24 @@
-//! What the monitor and pod init say to each other.
+//! What the monitor and pod init say to each other, over a [`crate::link`].
 //!
-//! One [`pod::seqpacket`] connection. The monitor sends [`ToInit::Setup`], one [`ToInit::App`] for each
-//! app and [`ToInit::Start`] without waiting for answers, while pod init is being started.
+//! Messages name things: apps by their names, byte streams by a [`StreamId`], commands by a number. What can
+//! exist on one host alone goes beside them ([`crate::link::HandedOver`]).
+//!
+//! The monitor sends [`ToInit::Setup`], one [`ToInit::App`] for each app and [`ToInit::Start`] without waiting
+//! for answers, while pod init is being started.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use cni_glue::names::PeerChanges;
 use pod::AppName;
 use pod::activation::SocketName;
-use pod::control::ExecRequest;
+use pod::control::WindowSize;
 use pod::exit::Outcome;
-use pod::manifest::{App, InsecureOption};
+use pod::manifest::{Execution, InsecureOption};
+use pod::signal::SignalNumber;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::StartFailure;
-
-/// The descriptor under which pod init finds its end of the connection.
-pub const INIT_SOCKET_FD: i32 = 3;
+use crate::link::stream::{StreamId, StreamKind};
 
 /// From the monitor to pod init.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,14 +26,10 @@ pub const INIT_SOCKET_FD: i32 = 3;
 pub enum ToInit {
     /// What concerns the pod as a whole.
     Setup(Setup),
-    /// An app to start. With it come, in this order: its streams as [`AppSpec::streams`] says, then
-    /// its cgroup as [`AppSpec::cgroup`] says.
+    /// An app to start. On the host's kernel its root filesystem, its cgroup and its sockets come with it.
     App(Box<AppSpec>),
-    /// With it come sockets of the app that was named last: as many such messages follow it as it takes
-    /// for all of [`AppSpec::sockets`].
-    Sockets,
-    /// All apps have been named: start them. With it comes the pod's network namespace, unless the pod
-    /// stays in the one that pod init is in.
+    /// All apps have been named: start them. On the host's kernel the pod's network namespace comes with it,
+    /// unless the pod stays in the one that pod init is in.
     Start(Names),
     /// End the pod.
     Stop {
@@ -48,13 +45,31 @@ pub enum ToInit {
     },
     /// Other pods that are found by name have come or gone: change `/etc/hosts`, and answer.
     Peers(PeerChanges),
-    /// Run a command inside of an app. With it come its three streams, unless it gets a terminal.
-    Exec {
-        /// The monitor's number for it.
-        id: u64,
-        /// What to run.
-        request: ExecRequest,
+    /// Run a command inside of an app.
+    Exec(Box<ExecSpec>),
+    /// A terminal has a new size.
+    Resize {
+        /// Which terminal.
+        terminal: StreamId,
+        /// Its size.
+        size: WindowSize,
     },
+}
+
+impl ToInit {
+    /// The streams that begin with this message, in the order in which it names them.
+    pub fn streams(&self) -> Vec<(StreamId, StreamKind)> {
+        match self {
+            Self::App(app) => app.streams.all(),
+            Self::Exec(command) => command.streams.all(),
+            Self::Setup(_)
+            | Self::Start(_)
+            | Self::Stop { .. }
+            | Self::Signal { .. }
+            | Self::Peers(_)
+            | Self::Resize { .. } => Vec::new(),
+        }
+    }
 }
 
 /// What concerns the pod as a whole.
@@ -63,16 +78,8 @@ pub enum ToInit {
 pub struct Setup {
     /// The pod's host name.
     pub hostname: String,
-    /// Folder of unpacked layers.
-    pub layers_dir: PathBuf,
-    /// The pod's folder.
-    pub pod_dir: PathBuf,
-    /// Whether the apps' changes are thrown away at the end: then the kernel need not write them out.
-    pub discard_changes: bool,
     /// Time between the stop signal and SIGKILL when an app's failure ends the pod.
     pub grace_period_ms: u64,
-    /// Which protections the user gave up.
-    pub insecure_options: BTreeSet<InsecureOption>,
 }
 
 /// What names resolve to in the pod. It is known only when the pod has joined its networks.
@@ -85,58 +92,123 @@ pub struct Names {
     pub resolv_conf: String,
 }
 
-/// One app, as pod init needs it.
+/// One app: what of it runs, and nothing of why it may.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AppSpec {
-    /// Its entry in the pod manifest.
-    pub app: App,
-    /// Which descriptors come for its streams.
-    pub streams: StreamFds,
-    /// Which descriptors come for its cgroup.
-    pub cgroup: CgroupFds,
-    /// The size of its terminal, if it has one.
-    pub size: Option<pod::control::WindowSize>,
+    /// Its name, unique in the pod.
+    pub name: AppName,
+    /// What it executes, and as whom.
+    pub execution: Execution,
+    /// The signal that asks it to end.
+    pub stop_signal: SignalNumber,
+    /// Its standard streams.
+    pub streams: ProcessStreams,
+    /// Which protections of the host it is under.
+    pub protections: Protections,
     /// The names of the sockets that it is handed, in order ([`pod::activation`]).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub sockets: Vec<SocketName>,
 }
 
-/// The descriptors that come for an app's streams.
+/// Protections of the host against one app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum StreamFds {
-    /// None: pod init makes a pseudo-terminal and answers with its other end.
-    Terminal,
-    /// Standard output and error; input is empty.
-    Output,
-    /// Standard input, output and error.
-    All,
+pub struct Protections {
+    /// Its root user has few capabilities, and not all that pod init has.
+    pub capabilities: bool,
+    /// Its system calls are filtered.
+    pub system_calls: bool,
+    /// Parts of `/proc` and `/sys` are masked, or can't be written.
+    pub paths: bool,
 }
 
-/// The descriptors that come for an app's cgroup.
+impl Protections {
+    /// All but those that the user gave up for the pod or for this app.
+    pub fn without(pod: &BTreeSet<InsecureOption>, app: &BTreeSet<InsecureOption>) -> Self {
+        let keeps = |option| !pod.contains(&option) && !app.contains(&option);
+        Self {
+            capabilities: keeps(InsecureOption::Capabilities),
+            system_calls: keeps(InsecureOption::Seccomp),
+            paths: keeps(InsecureOption::Paths),
+        }
+    }
+}
+
+/// A command to run inside of an app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ExecSpec {
+    /// The monitor's number for it.
+    pub id: u64,
+    /// Which app; may be absent if the pod has but one.
+    pub app: Option<AppName>,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Variables to add to the app's environment.
+    pub env: Vec<String>,
+    /// Its standard streams.
+    pub streams: ProcessStreams,
+}
+
+/// The standard streams of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum CgroupFds {
-    /// None.
-    None,
-    /// Version 1: `tasks` of each hierarchy for writing, then one `cgroup.procs` for reading.
-    V1 {
-        /// How many hierarchies.
-        hierarchies: usize,
+pub enum ProcessStreams {
+    /// A stream each.
+    Pipes {
+        /// Standard input; empty if there is none.
+        stdin: Option<StreamId>,
+        /// Standard output.
+        stdout: StreamId,
+        /// Standard error.
+        stderr: StreamId,
     },
-    /// Version 2: the folder.
-    V2,
+    /// One pseudo-terminal for all three. Pod init makes it, and begins its stream when the process runs.
+    Terminal {
+        /// Its stream.
+        terminal: StreamId,
+        /// Its size at first.
+        size: Option<WindowSize>,
+    },
+}
+
+impl ProcessStreams {
+    /// All of them, in order.
+    pub fn all(&self) -> Vec<(StreamId, StreamKind)> {
+        match *self {
+            Self::Pipes {
+                stdin,
+                stdout,
+                stderr,
+            } => {
+                let input = stdin.map(|stdin| (stdin, StreamKind::ToPod));
+                let outputs = [stdout, stderr].map(|output| (output, StreamKind::FromPod));
+                input.into_iter().chain(outputs).collect()
+            }
+            Self::Terminal { terminal, .. } => vec![(terminal, StreamKind::Terminal)],
+        }
+    }
+
+    /// The terminal, if that is what they are.
+    pub fn terminal(&self) -> Option<StreamId> {
+        match *self {
+            Self::Terminal { terminal, .. } => Some(terminal),
+            Self::Pipes { .. } => None,
+        }
+    }
 }
 
 /// From pod init to the monitor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum FromInit {
-    /// An app has executed its program. With it come its pidfd, and its terminal if it has one.
+    /// An app has executed its program.
     AppStarted {
         /// Which.
         app: AppName,
+        /// Its terminal, if it has one: that stream begins with this message.
+        terminal: Option<StreamId>,
     },
     /// Every app has.
     Started,
@@ -146,7 +218,7 @@ pub enum FromInit {
     AppExited {
         /// Which.
         app: AppName,
-        /// How; whether memory was short is for the monitor to see.
+        /// How.
         outcome: Outcome,
     },
     /// The answer to [`ToInit::Peers`].
@@ -154,10 +226,12 @@ pub enum FromInit {
         /// Why `/etc/hosts` could not be changed.
         failure: Option<String>,
     },
-    /// A command has executed its program. With it come its pidfd, and its terminal if it has one.
+    /// A command has executed its program.
     ExecStarted {
         /// The monitor's number for it.
         id: u64,
+        /// Its terminal, if it has one: that stream begins with this message.
+        terminal: Option<StreamId>,
     },
     /// A command could not be started.
     ExecFailed {
@@ -178,4 +252,19 @@ pub enum FromInit {
         /// The pod's exit code.
         exit_code: i32,
     },
+}
+
+impl FromInit {
+    /// Whether this tells of a new process.
+    pub fn is_of_new_process(&self) -> bool {
+        matches!(self, Self::AppStarted { .. } | Self::ExecStarted { .. })
+    }
+
+    /// The terminal whose stream begins with this message.
+    pub fn terminal(&self) -> Option<StreamId> {
+        match *self {
+            Self::AppStarted { terminal, .. } | Self::ExecStarted { terminal, .. } => terminal,
+            _ => None,
+        }
+    }
 }

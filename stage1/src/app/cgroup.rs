@@ -9,48 +9,41 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, openat};
-use rustix::io::{pread, write};
+use rustix::io::write;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::failure::StartFailure;
-use crate::protocol::CgroupFds;
-
-/// Descriptors that lead to one app's cgroup.
+/// Descriptors that lead to one app's cgroup. They work wherever they have been sent, though no hierarchy is
+/// mounted there.
 #[derive(Debug)]
-pub(crate) enum CgroupSeat {
+pub enum CgroupSeat {
+    /// The host has no cgroups.
     None,
-    V1 { tasks: Vec<OwnedFd>, procs: OwnedFd },
-    V2 { folder: OwnedFd },
+    /// Version 1.
+    V1 {
+        /// `tasks` of each hierarchy, for writing.
+        tasks: Vec<OwnedFd>,
+        /// The directory in one hierarchy: that of memory, if there is one.
+        directory: OwnedFd,
+    },
+    /// Version 2.
+    V2 {
+        /// The directory.
+        directory: OwnedFd,
+    },
 }
 
 impl CgroupSeat {
-    /// Takes the descriptors that came with the app.
-    pub(crate) fn new(
-        kind: CgroupFds,
-        mut fds: impl Iterator<Item = OwnedFd>,
-    ) -> Result<Self, StartFailure> {
-        let missing = || StartFailure::other("a cgroup descriptor is missing");
-        Ok(match kind {
-            CgroupFds::None => Self::None,
-            CgroupFds::V1 { hierarchies } => {
-                let tasks: Vec<OwnedFd> = fds.by_ref().take(hierarchies).collect();
-                Self::V1 {
-                    tasks,
-                    procs: fds.next().ok_or_else(missing)?,
-                }
-            }
-            CgroupFds::V2 => Self::V2 {
-                folder: fds.next().ok_or_else(missing)?,
-            },
-        })
-    }
-
-    /// The folder for `CLONE_INTO_CGROUP`.
+    /// The directory for `CLONE_INTO_CGROUP`.
     pub(crate) fn clone_into(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::V2 { folder } => Some(folder.as_fd()),
+            Self::V2 { directory } => Some(directory.as_fd()),
             Self::None | Self::V1 { .. } => None,
         }
+    }
+
+    /// Whether this is version 2.
+    pub(crate) fn is_version_2(&self) -> bool {
+        matches!(self, Self::V2 { .. })
     }
 
     /// The files to which the new process writes 0.
@@ -65,42 +58,58 @@ impl CgroupSeat {
     /// next round; what remains at the end goes with the pod.
     pub(crate) fn kill_all(&self) {
         const ROUNDS: usize = 16;
-        match self {
-            Self::None => {}
-            Self::V2 { folder } => {
-                if let Ok(file) = openat(
-                    folder,
-                    "cgroup.kill",
-                    OFlags::WRONLY | OFlags::CLOEXEC,
-                    Mode::empty(),
-                ) {
-                    let _ = write(&file, b"1");
-                } else if let Ok(file) = openat(
-                    folder,
-                    "cgroup.procs",
-                    OFlags::RDONLY | OFlags::CLOEXEC,
-                    Mode::empty(),
-                ) {
-                    let mut text = String::new();
-                    if File::from(file).read_to_string(&mut text).is_ok() {
-                        kill_each(&text);
-                    }
+        let directory = match self {
+            Self::None => return,
+            Self::V1 { directory, .. } => directory,
+            Self::V2 { directory } => {
+                if let Some(file) = open(directory, "cgroup.kill", OFlags::WRONLY)
+                    && write(&file, b"1").is_ok()
+                {
+                    return;
                 }
+                directory
             }
-            Self::V1 { procs, .. } => {
-                let mut buffer = [0; 4096];
-                for _ in 0..ROUNDS {
-                    let length = pread(procs, &mut buffer, 0).unwrap_or(0);
-                    let text = buffer
-                        .get(..length)
-                        .and_then(|bytes| std::str::from_utf8(bytes).ok());
-                    if kill_each(text.unwrap_or_default()) == 0 {
-                        break;
-                    }
-                }
+        };
+        for _ in 0..ROUNDS {
+            if kill_each(&read(directory, "cgroup.procs").unwrap_or_default()) == 0 {
+                break;
             }
         }
     }
+
+    /// How many processes of the app the kernel has killed because memory ran out.
+    pub(crate) fn oom_kills(&self) -> u64 {
+        let text = match self {
+            Self::None => None,
+            Self::V1 { directory, .. } => read(directory, "memory.oom_control"),
+            Self::V2 { directory } => read(directory, "memory.events"),
+        };
+        text.as_deref().and_then(count_of_oom_kills).unwrap_or(0)
+    }
+}
+
+/// `None` for a file that this kernel doesn't have.
+fn open(directory: &OwnedFd, name: &str, how: OFlags) -> Option<File> {
+    let flags = how | OFlags::CLOEXEC;
+    openat(directory, name, flags, Mode::empty())
+        .ok()
+        .map(File::from)
+}
+
+fn read(directory: &OwnedFd, name: &str) -> Option<String> {
+    let mut text = String::new();
+    open(directory, name, OFlags::RDONLY)?
+        .read_to_string(&mut text)
+        .ok()?;
+    Some(text)
+}
+
+/// From the text of `memory.oom_control` (version 1) or `memory.events` (version 2).
+fn count_of_oom_kills(text: &str) -> Option<u64> {
+    let count = text
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))?;
+    count.trim().parse().ok()
 }
 
 fn kill_each(procs: &str) -> usize {
@@ -110,4 +119,18 @@ fn kill_each(procs: &str) -> usize {
         .filter_map(Pid::from_raw);
     pids.filter(|&pid| kill_process(pid, Signal::KILL).is_ok())
         .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kills_for_lack_of_memory_are_counted_in_both_versions() {
+        let v1 = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
+        let v2 = "low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 0\n";
+        assert_eq!(count_of_oom_kills(v1), Some(3));
+        assert_eq!(count_of_oom_kills(v2), Some(1));
+        assert_eq!(count_of_oom_kills("oom_kill_disable 0\n"), None);
+    }
 }

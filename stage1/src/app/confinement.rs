@@ -1,12 +1,11 @@
 //! What an app may do: capabilities, system calls, and which parts of `/proc` and `/sys` it sees.
 
-use std::collections::BTreeSet;
 use std::ffi::CStr;
 
 use caps::Capability;
-use pod::manifest::InsecureOption;
 
 use crate::failure::StartFailure;
+use crate::protocol::Protections;
 
 /// The capabilities that an app's root user has: those of CRI-O's default, the smallest set of all
 /// runtimes that pass the CRI validation suite. Users other than root have none.
@@ -34,27 +33,21 @@ pub(crate) struct Confinement {
 }
 
 impl Confinement {
-    /// Everything but what was given up.
-    pub(crate) fn without(options: &BTreeSet<InsecureOption>) -> Result<Self, StartFailure> {
-        let mut confinement = Self {
-            capabilities: capability_mask(&DEFAULT_CAPABILITIES),
-            filters_calls: true,
-            guards_paths: true,
-        };
-        for option in options {
-            match option {
-                InsecureOption::Capabilities => {
-                    let own = rustix::thread::capabilities(None)
-                        .map_err(StartFailure::os("read the capabilities"))?;
-                    confinement.capabilities = own.permitted.bits();
-                }
-                InsecureOption::Seccomp => confinement.filters_calls = false,
-                InsecureOption::Paths => confinement.guards_paths = false,
-                // What concerns images and registries was over before the pod began.
-                InsecureOption::Image | InsecureOption::Http | InsecureOption::Tls => {}
+    /// By these protections.
+    pub(crate) fn by(protections: Protections) -> Result<Self, StartFailure> {
+        let capabilities = match protections.capabilities {
+            true => capability_mask(&DEFAULT_CAPABILITIES),
+            false => {
+                let own = rustix::thread::capabilities(None)
+                    .map_err(StartFailure::os("read the capabilities"))?;
+                own.permitted.bits()
             }
-        }
-        Ok(confinement)
+        };
+        Ok(Self {
+            capabilities,
+            filters_calls: protections.system_calls,
+            guards_paths: protections.paths,
+        })
     }
 }
 

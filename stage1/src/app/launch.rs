@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, poll};
 use pod::AppName;
-use pod::control::{ExecRequest, WindowSize};
 use pod::exit::FailureKind;
-use rustix::fs::{Gid, Uid, fchown};
+use rustix::fs::{Gid, Uid};
 use rustix::io::{Errno, read};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -18,11 +17,13 @@ use crate::app::cgroup::CgroupSeat;
 use crate::app::child::{ChildPlan, Mounts, Root, Step, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
-use crate::app::devices::{Devices, Terminal, make_terminal};
-use crate::app::rootfs::{RootFs, Storage};
+use crate::app::devices::{Devices, make_terminal};
+use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
+use crate::app::stdio::{OpenTerminal, Stdio, choose_streams, keep_terminal};
 use crate::failure::StartFailure;
-use crate::protocol::{AppSpec, CgroupFds, StreamFds};
+use crate::link::StreamEnds;
+use crate::protocol::{AppSpec, ExecSpec};
 use crate::sys::{self, Spawned};
 use crate::timing::poll_timeout;
 
@@ -33,14 +34,20 @@ const POD_FILES: [(&CStr, &CStr, &str); 3] = [
     (c"/etc/resolv.conf", c"etc/resolv.conf", "etc/resolv.conf"),
 ];
 
-/// An app whose root filesystem stands, while the host's files can still be seen.
+/// What an app stands on.
+#[derive(Debug)]
+pub(crate) struct AppGround {
+    pub(crate) root: RootFs,
+    pub(crate) seat: CgroupSeat,
+    pub(crate) sockets: AppSockets,
+}
+
+/// An app whose root filesystem stands.
 #[derive(Debug)]
 pub(crate) struct PreparedApp {
     spec: AppSpec,
-    streams: Vec<OwnedFd>,
-    seat: CgroupSeat,
-    sockets: AppSockets,
-    root: RootFs,
+    stdio: Stdio,
+    ground: AppGround,
 }
 
 /// An app that runs, and what a command inside of it needs.
@@ -50,6 +57,7 @@ pub(crate) struct RunningApp {
     pub(crate) stop_signal: i32,
     pub(crate) process: Spawned,
     pub(crate) seat: CgroupSeat,
+    pub(crate) terminal: Option<OpenTerminal>,
     identity: Identity,
     environment: Vec<String>,
     workdir: CString,
@@ -57,59 +65,61 @@ pub(crate) struct RunningApp {
     confinement: Confinement,
 }
 
+/// A process that has been started, and the master of its terminal if it has one.
+#[derive(Debug)]
+pub(crate) struct Started<T> {
+    pub(crate) process: T,
+    pub(crate) master: Option<OwnedFd>,
+}
+
+/// A command that runs.
+#[derive(Debug)]
+pub(crate) struct RunningCommand {
+    pub(crate) process: Spawned,
+    pub(crate) terminal: Option<OpenTerminal>,
+}
+
 impl PreparedApp {
-    /// Mounts the app's root filesystem. `fds` came with `spec`, and `sockets` after it.
+    /// Makes sure that there is what the kernel filesystems are mounted on. `streams` came with `spec`.
     pub(crate) fn new(
-        mut spec: AppSpec,
-        fds: Vec<OwnedFd>,
-        sockets: Vec<OwnedFd>,
-        storage: &Storage,
+        spec: AppSpec,
+        mut streams: StreamEnds,
+        ground: AppGround,
     ) -> Result<Self, StartFailure> {
-        let mut fds = fds.into_iter();
-        let count = match spec.streams {
-            StreamFds::Terminal => 0,
-            StreamFds::Output => 2,
-            StreamFds::All => 3,
-        };
-        let streams: Vec<OwnedFd> = fds.by_ref().take(count).collect();
-        let seat = CgroupSeat::new(spec.cgroup, fds)?;
-        let sockets = AppSockets::new(std::mem::take(&mut spec.sockets), sockets)?;
-        let root = storage.overlay(spec.app.name.as_str(), &spec.app.image.layers)?;
+        let stdio = Stdio::take(spec.streams, &mut streams)?;
         for name in ["proc", "sys", "dev"] {
-            root.mount_point(name)?;
+            ground.root.mount_point(name)?;
         }
         Ok(Self {
             spec,
-            streams,
-            seat,
-            sockets,
-            root,
+            stdio,
+            ground,
         })
     }
 
-    /// Starts the app. Returns it, and the other end of its terminal if it has one. Its sockets are its own from
-    /// then on: kept open here, a port or a connection would outlast the app that closes it.
-    pub(crate) fn start(
-        self,
-        hostname: &str,
-        confinement: Confinement,
-    ) -> Result<(RunningApp, Option<OwnedFd>), StartFailure> {
+    /// Starts the app. Its sockets are its own from then on: kept open here, a port or a connection would outlast the
+    /// app that closes it.
+    pub(crate) fn start(self, hostname: &str) -> Result<Started<RunningApp>, StartFailure> {
         let Self {
             spec,
-            streams,
+            stdio,
+            ground,
+        } = self;
+        let AppGround {
+            root,
             seat,
             sockets,
-            root,
-        } = self;
-        let app = &spec.app;
-        let execution = &app.execution;
+        } = ground;
+        let confinement = Confinement::by(spec.protections)?;
+        let has_terminal = stdio.terminal().is_some();
+        let execution = &spec.execution;
         let (user, cwd) = (&execution.user, execution.cwd.as_str());
         let identity = root.accounts()?.resolve(&user.user, &user.group)?;
         root.workdir(cwd, identity.uid, identity.gid)?;
-        let devices = Devices::new(execution.terminal, confinement.guards_paths)?;
-        let terminal = execution.terminal.then(|| devices.terminal()).transpose()?;
+        let devices = Devices::new(has_terminal, confinement.guards_paths)?;
+        let terminal = has_terminal.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
-        let variables = environment(&execution.env, &identity.home, hostname, execution.terminal);
+        let variables = environment(&execution.env, &identity.home, hostname, has_terminal);
         let workdir = c_string(cwd)?;
         let mut pod_files = Vec::with_capacity(POD_FILES.len());
         for (source, target, path) in POD_FILES {
@@ -125,21 +135,15 @@ impl PreparedApp {
             pts: devices.pts.as_fd(),
             mqueue: devices.mqueue.as_fd(),
             pod_files,
-            console: execution.terminal.then_some(c"0"),
-            cgroup2: spec.cgroup == CgroupFds::V2,
+            console: has_terminal.then_some(c"0"),
+            cgroup2: seat.is_version_2(),
         };
         let start = Start {
-            what: format!("app {}", app.name),
+            what: format!("app {}", spec.name),
             root: Root::Attach(Box::new(mounts)),
             seat: &seat,
-            streams: choose_streams(
-                terminal.as_ref(),
-                &streams,
-                Some(&null),
-                &identity,
-                spec.size,
-            )?,
-            controlling_terminal: terminal.is_some(),
+            streams: choose_streams(terminal.as_ref(), &stdio, Some(&null), &identity)?,
+            controlling_terminal: has_terminal,
             identity: &identity,
             workdir: workdir.clone(),
             confinement,
@@ -148,10 +152,12 @@ impl PreparedApp {
         };
         let process = start.go()?;
         let Devices { pts, .. } = devices;
+        let (terminal, master) = keep_terminal(&stdio, terminal);
         let running = RunningApp {
-            name: app.name.clone(),
-            stop_signal: app.stop_signal.number(),
+            name: spec.name,
+            stop_signal: spec.stop_signal.number(),
             process,
+            terminal,
             identity,
             environment: variables,
             workdir,
@@ -159,73 +165,44 @@ impl PreparedApp {
             seat,
             confinement,
         };
-        Ok((running, terminal.map(|terminal| terminal.master)))
+        Ok(Started {
+            process: running,
+            master,
+        })
     }
 }
 
 impl RunningApp {
-    /// Starts a command inside of this app. Returns it, and the other end of its terminal if it has one.
+    /// Starts a command inside of this app. `streams` came with `spec`.
     pub(crate) fn execute(
         &self,
-        request: &ExecRequest,
-        streams: &[OwnedFd],
-    ) -> Result<(Spawned, Option<OwnedFd>), StartFailure> {
-        let terminal = request.tty.then(|| make_terminal(&self.pts)).transpose()?;
-        let variables: Vec<String> = self
-            .environment
-            .iter()
-            .chain(&request.env)
-            .cloned()
-            .collect();
-        let variables = environment(&variables, &self.identity.home, "", request.tty);
+        spec: &ExecSpec,
+        mut streams: StreamEnds,
+    ) -> Result<Started<RunningCommand>, StartFailure> {
+        let stdio = Stdio::take(spec.streams, &mut streams)?;
+        let has_terminal = stdio.terminal().is_some();
+        let terminal = has_terminal.then(|| make_terminal(&self.pts)).transpose()?;
+        let variables: Vec<String> = self.environment.iter().chain(&spec.env).cloned().collect();
+        let variables = environment(&variables, &self.identity.home, "", has_terminal);
         let no_sockets = AppSockets::default();
         let start = Start {
             what: format!("the command in app {}", self.name),
             root: Root::Join(self.process.pidfd.as_fd()),
             seat: &self.seat,
-            streams: choose_streams(
-                terminal.as_ref(),
-                streams,
-                None,
-                &self.identity,
-                request.size,
-            )?,
-            controlling_terminal: terminal.is_some(),
+            streams: choose_streams(terminal.as_ref(), &stdio, None, &self.identity)?,
+            controlling_terminal: has_terminal,
             identity: &self.identity,
             workdir: self.workdir.clone(),
             confinement: self.confinement,
             sockets: &no_sockets,
-            command: CommandLine::new(&request.argv, &variables, &no_sockets)?,
+            command: CommandLine::new(&spec.argv, &variables, &no_sockets)?,
         };
         let process = start.go()?;
-        Ok((process, terminal.map(|terminal| terminal.master)))
-    }
-}
-
-/// The three standard streams of a process, which its user may open again through `/dev/stdout`.
-fn choose_streams<'a>(
-    terminal: Option<&'a Terminal>,
-    streams: &'a [OwnedFd],
-    null: Option<&'a OwnedFd>,
-    identity: &Identity,
-    size: Option<WindowSize>,
-) -> Result<[BorrowedFd<'a>; 3], StartFailure> {
-    let owner = Some(Uid::from_raw(identity.uid));
-    if let Some(terminal) = terminal {
-        fchown(&terminal.slave, owner, None).map_err(StartFailure::os("own the terminal"))?;
-        if let Some(WindowSize { rows, cols }) = size {
-            sys::set_window_size(terminal.slave.as_fd(), rows, cols)
-                .map_err(StartFailure::os("set the terminal's size"))?;
-        }
-        return Ok([terminal.slave.as_fd(); 3]);
-    }
-    for stream in streams {
-        fchown(stream, owner, None).map_err(StartFailure::os("own a standard stream"))?;
-    }
-    match (streams, null) {
-        ([output, error], Some(null)) => Ok([null.as_fd(), output.as_fd(), error.as_fd()]),
-        ([input, output, error], _) => Ok([input.as_fd(), output.as_fd(), error.as_fd()]),
-        _ => Err(StartFailure::other("the standard streams are incomplete")),
+        let (terminal, master) = keep_terminal(&stdio, terminal);
+        Ok(Started {
+            process: RunningCommand { process, terminal },
+            master,
+        })
     }
 }
 

@@ -5,7 +5,7 @@
 //! becomes the app (`child`) then only makes system calls.
 
 pub mod accounts;
-pub(crate) mod cgroup;
+pub mod cgroup;
 pub(crate) mod child;
 pub(crate) mod command_line;
 pub mod confinement;
@@ -14,3 +14,4 @@ pub(crate) mod launch;
 pub(crate) mod resolve;
 pub(crate) mod rootfs;
 pub(crate) mod sockets;
+pub(crate) mod stdio;

@@ -14,8 +14,8 @@ use super::limits;
 use super::placement::{self, Hierarchy, Placement, Version};
 use super::record;
 use super::removal;
-use super::statistics::{self, Statistics};
-use crate::protocol::CgroupFds;
+use super::statistics::Statistics;
+use crate::app::cgroup::CgroupSeat;
 
 /// Where pod init sits on version 2, whose inner cgroups hold no processes. No app can be called so.
 const INIT_LEAF: &str = "_init";
@@ -130,12 +130,6 @@ impl PodCgroups {
         Statistics::read(self.placement.version, &self.places(app))
     }
 
-    /// How many processes of an app the kernel killed because memory was short, since its cgroup was made.
-    pub fn oom_kills(&self, app: &AppName) -> u64 {
-        let folders = self.places(app).into_iter().map(|(_, folder)| folder);
-        statistics::oom_kills(self.placement.version, folders)
-    }
-
     /// Stops all processes of an app, and waits for a moment until they have. Has to be undone by
     /// [`Self::thaw`] before the app is sent signals: on version 1 it takes none, not even SIGKILL.
     ///
@@ -197,30 +191,28 @@ impl PodCgroups {
         }
     }
 
-    /// Descriptors by which pod init puts an app into its cgroup.
+    /// The seat by which pod init puts an app into its cgroup.
     ///
     /// # Errors
     /// What could not be opened, and why.
-    pub fn for_app(&self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), CgroupError> {
+    pub fn for_app(&self, app: &AppName) -> Result<CgroupSeat, CgroupError> {
         let places = self.places(app);
-        let mut folders = places.iter().map(|(_, folder)| folder);
-        match self.placement.version {
-            Version::None => Ok((CgroupFds::None, Vec::new())),
-            Version::V1 => {
-                let mut fds = open_tasks(folders.clone())?;
-                let hierarchies = fds.len();
-                let first = folders.next().cloned().unwrap_or_default();
-                fds.push(directory::open(
-                    &first.join("cgroup.procs"),
-                    OFlags::RDONLY,
-                )?);
-                Ok((CgroupFds::V1 { hierarchies }, fds))
-            }
-            Version::V2 => {
-                let folder = folders.next().cloned().unwrap_or_default();
-                Ok((CgroupFds::V2, vec![open_directory(&folder)?]))
-            }
-        }
+        let has_memory =
+            |hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|c| c == "memory");
+        let with_memory = places.iter().find(|(hierarchy, _)| has_memory(hierarchy));
+        let Some((_, folder)) = with_memory.or(places.first()) else {
+            return Ok(CgroupSeat::None);
+        };
+        Ok(match self.placement.version {
+            Version::None => CgroupSeat::None,
+            Version::V1 => CgroupSeat::V1 {
+                tasks: open_tasks(places.iter().map(|(_, folder)| folder))?,
+                directory: open_directory(folder)?,
+            },
+            Version::V2 => CgroupSeat::V2 {
+                directory: open_directory(folder)?,
+            },
+        })
     }
 
     /// Removes the cgroups, with whatever still runs in them.

@@ -86,17 +86,6 @@ impl Statistics {
     }
 }
 
-/// How many processes in a cgroup the kernel killed because memory was short.
-pub(super) fn oom_kills(version: Version, folders: impl Iterator<Item = PathBuf>) -> u64 {
-    let file = match version {
-        Version::None => return 0,
-        Version::V1 => "memory.oom_control",
-        Version::V2 => "memory.events",
-    };
-    let counts = folders.filter_map(|folder| field(&text(&folder, file)?, "oom_kill"));
-    counts.max().unwrap_or(0)
-}
-
 fn text(folder: &Path, file: &str) -> Option<String> {
     std::fs::read_to_string(folder.join(file)).ok()
 }
@@ -187,15 +176,5 @@ mod tests {
         };
         assert_eq!(read, expected);
         assert_eq!(Statistics::v2(files(&[])), Statistics::default());
-    }
-
-    #[test]
-    fn the_count_of_kills_is_the_largest_of_any_hierarchy() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("memory.events"), "oom_kill 3\n").unwrap();
-        let folders = || [folder.path().to_path_buf(), folder.path().join("none")].into_iter();
-        assert_eq!(oom_kills(Version::V2, folders()), 3);
-        assert_eq!(oom_kills(Version::V1, folders()), 0);
-        assert_eq!(oom_kills(Version::None, folders()), 0);
     }
 }

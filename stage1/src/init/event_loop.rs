@@ -1,7 +1,7 @@
 //! Pod init once all apps run: reap, obey the monitor, end.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -11,43 +11,38 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use pod::AppName;
-use pod::control::ExecRequest;
+use pod::control::WindowSize;
 use pod::exit::Outcome;
-use pod::seqpacket::SeqPacket;
 
 use super::hosts_file::HostsFile;
 use super::supervisor::{Action, Supervisor};
-use crate::app::launch::RunningApp;
+use crate::app::launch::{RunningApp, RunningCommand, Started};
 use crate::failure::StartFailure;
-use crate::protocol::{FromInit, ToInit};
-use crate::sys::{self, Spawned, release_program_memory};
+use crate::link::stream::StreamId;
+use crate::link::{Enclosed, MonitorLink, StreamEnds, Told};
+use crate::protocol::{ExecSpec, FromInit, ToInit};
+use crate::sys::{self, release_program_memory};
 use crate::timing::{SETTLING, poll_timeout};
 
 /// The pod as pod init sees it.
 #[derive(Debug)]
 pub(crate) struct Pod {
-    grace: Duration,
     hosts: HostsFile,
     supervisor: Supervisor,
-    /// Apps by the process ID of their main process.
-    apps: BTreeMap<i32, RunningApp>,
-    /// The process IDs of all that were started, in the manifest's order.
-    places: Vec<i32>,
-    /// Commands by process ID: the monitor's number for each.
-    commands: BTreeMap<i32, u64>,
+    /// Apps that run.
+    apps: BTreeMap<AppName, RunningApp>,
+    /// Commands that run, by the monitor's number for each.
+    commands: BTreeMap<u64, RunningCommand>,
     /// When to give back what only the start needed.
     settles_at: Option<Instant>,
 }
 
 impl Pod {
     pub(crate) fn new(grace_period_ms: u64, hosts: HostsFile) -> Self {
-        let grace = Duration::from_millis(grace_period_ms);
         Self {
-            grace,
             hosts,
-            supervisor: Supervisor::new(0, grace),
+            supervisor: Supervisor::new(Duration::from_millis(grace_period_ms)),
             apps: BTreeMap::new(),
-            places: Vec::new(),
             commands: BTreeMap::new(),
             settles_at: Instant::now().checked_add(SETTLING),
         }
@@ -56,40 +51,29 @@ impl Pod {
     /// Takes in an app that has just been started, and tells the monitor.
     pub(crate) fn add(
         &mut self,
-        monitor: &SeqPacket,
-        app: RunningApp,
-        terminal: Option<OwnedFd>,
+        link: &mut dyn MonitorLink,
+        started: Started<RunningApp>,
     ) -> Result<(), StartFailure> {
-        let started = FromInit::AppStarted {
+        let Started {
+            process: app,
+            master,
+        } = started;
+        let message = FromInit::AppStarted {
             app: app.name.clone(),
+            terminal: app.terminal.as_ref().map(|terminal| terminal.stream),
         };
-        announce(monitor, &started, &app.process, terminal.as_ref())?;
-        self.places.push(app.process.pid);
-        self.apps.insert(app.process.pid, app);
+        let enclosed = Enclosed {
+            process: Some(app.process.pidfd.as_fd()),
+            terminal: master,
+        };
+        link.send(&message, enclosed)?;
+        self.supervisor.app_started(app.name.clone());
+        self.apps.insert(app.name.clone(), app);
         Ok(())
     }
 
-    /// All apps have been started.
-    pub(crate) fn started(&mut self, monitor: &SeqPacket) -> Result<(), StartFailure> {
-        self.supervisor = Supervisor::new(self.apps.len(), self.grace);
-        Ok(monitor.send(&FromInit::Started, &[])?)
-    }
-
-    /// Runs until the pod's end. When the monitor is gone, so is the reason to go on.
-    pub(crate) fn run(&mut self, monitor: &SeqPacket) -> i32 {
-        match self.serve(monitor) {
-            Ok(exit_code) => {
-                let _ = monitor.send(&FromInit::Finished { exit_code }, &[]);
-                0
-            }
-            Err(failure) => {
-                let _ = monitor.send(&FromInit::Failed(failure), &[]);
-                1
-            }
-        }
-    }
-
-    fn serve(&mut self, monitor: &SeqPacket) -> Result<i32, StartFailure> {
+    /// Runs until the pod's end. The result is its exit code.
+    pub(crate) fn run(&mut self, link: &mut dyn MonitorLink) -> Result<i32, StartFailure> {
         let mut children = SigSet::empty();
         children.add(Signal::SIGCHLD);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -97,7 +81,7 @@ impl Pod {
             .map_err(StartFailure::os("listen for ended processes"))?;
         loop {
             // A child may have ended before the descriptor existed, so look first.
-            self.reap(monitor)?;
+            self.reap(link)?;
             if let Some(action) = self.supervisor.tick(Instant::now()) {
                 self.act(action);
             }
@@ -111,32 +95,38 @@ impl Pod {
             if let Some(exit_code) = self.supervisor.finished() {
                 return Ok(exit_code);
             }
-            let mut fds = [
-                PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-                PollFd::new(monitor.as_fd(), PollFlags::POLLIN),
-            ];
-            let next = [self.supervisor.deadline(), self.settles_at]
-                .into_iter()
-                .flatten()
-                .min();
-            match poll(&mut fds, poll_timeout(next)) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
-            }
-            let [ended, asked] = fds.map(|fd| fd.any().unwrap_or(false));
+            let (ended, ready) = self.wait(&signals, link)?;
             if ended {
                 while let Ok(Some(_)) = signals.read_signal() {}
             }
-            if asked {
-                let Some((message, fds)) = monitor.recv()? else {
-                    return Err(StartFailure::other("the monitor is gone"));
-                };
-                self.obey(monitor, message, &fds)?;
+            for told in link.advance(&ready)? {
+                self.obey(link, told)?;
             }
         }
     }
 
-    fn reap(&mut self, monitor: &SeqPacket) -> Result<(), StartFailure> {
+    /// Waits for something to happen: whether a child may have ended, and what is ready of the link.
+    fn wait(
+        &self,
+        signals: &SignalFd,
+        link: &dyn MonitorLink,
+    ) -> Result<(bool, Vec<bool>), StartFailure> {
+        let interests = link.interests().into_iter();
+        let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend(interests.map(|(fd, flags)| PollFd::new(fd, flags)));
+        let next = [self.supervisor.deadline(), self.settles_at]
+            .into_iter()
+            .flatten()
+            .min();
+        match poll(&mut fds, poll_timeout(next)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
+        }
+        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        Ok((ready.next().unwrap_or(false), ready.collect()))
+    }
+
+    fn reap(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
         loop {
             let (pid, outcome) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::Exited(pid, code)) => (pid, Outcome::Exited { code }),
@@ -151,28 +141,55 @@ impl Pod {
                 Ok(_) | Err(Errno::EINTR) => continue,
                 Err(errno) => return Err(StartFailure::os("reap processes")(errno)),
             };
-            if let Some(app) = self.apps.remove(&pid.as_raw()) {
-                // What the app left running would otherwise outlive it by as long as the pod.
-                if !self.apps.is_empty() {
-                    app.seat.kill_all();
-                }
-                monitor.send(
-                    &FromInit::AppExited {
-                        app: app.name,
-                        outcome,
-                    },
-                    &[],
-                )?;
-                let code = outcome.exit_code();
-                let place = self.places.iter().position(|&other| other == pid.as_raw());
-                let place = place.unwrap_or_default();
-                if let Some(action) = self.supervisor.app_exited(place, code, Instant::now()) {
-                    self.act(action);
-                }
-            } else if let Some(id) = self.commands.remove(&pid.as_raw()) {
-                monitor.send(&FromInit::ExecExited { id, outcome }, &[])?;
-            }
+            self.ended(link, pid.as_raw(), outcome)?;
         }
+    }
+
+    /// A process has ended: an app's, a command's, or one that has lost its parent.
+    fn ended(
+        &mut self,
+        link: &mut dyn MonitorLink,
+        pid: i32,
+        outcome: Outcome,
+    ) -> Result<(), StartFailure> {
+        let is_main = |app: &RunningApp| app.process.pid == pid;
+        if let Some((_, app)) = self.apps.extract_if(.., |_, app| is_main(app)).next() {
+            // What the app left running would otherwise outlive it by as long as the pod.
+            if !self.apps.is_empty() {
+                app.seat.kill_all();
+            }
+            let outcome = match outcome {
+                Outcome::Signaled {
+                    signal: SIGKILL, ..
+                } => Outcome::Signaled {
+                    signal: SIGKILL,
+                    oom_killed: app.seat.oom_kills() > 0,
+                },
+                other => other,
+            };
+            let message = FromInit::AppExited {
+                app: app.name.clone(),
+                outcome,
+            };
+            // Closes its terminal: what it wrote has an end.
+            let name = app.name.clone();
+            drop(app);
+            link.send(&message, Enclosed::default())?;
+            let code = outcome.exit_code();
+            if let Some(action) = self.supervisor.app_exited(&name, code, Instant::now()) {
+                self.act(action);
+            }
+            return Ok(());
+        }
+        let command = self
+            .commands
+            .extract_if(.., |_, command| command.process.pid == pid)
+            .next();
+        if let Some((id, command)) = command {
+            drop(command);
+            link.send(&FromInit::ExecExited { id, outcome }, Enclosed::default())?;
+        }
+        Ok(())
     }
 
     fn act(&self, action: Action) {
@@ -190,12 +207,10 @@ impl Pod {
         }
     }
 
-    fn obey(
-        &mut self,
-        monitor: &SeqPacket,
-        message: ToInit,
-        fds: &[OwnedFd],
-    ) -> Result<(), StartFailure> {
+    fn obey(&mut self, link: &mut dyn MonitorLink, told: Told) -> Result<(), StartFailure> {
+        let Told {
+            message, streams, ..
+        } = told;
         match message {
             ToInit::Stop { grace_ms } => {
                 let grace = Duration::from_millis(grace_ms);
@@ -210,21 +225,15 @@ impl Pod {
                     let _ = sys::send_signal(running.process.pid, signal);
                 }
             }
-            ToInit::Exec { id, request } => match self.execute(&request, fds) {
-                Ok((process, terminal)) => {
-                    let started = FromInit::ExecStarted { id };
-                    announce(monitor, &started, &process, terminal.as_ref())?;
-                    self.commands.insert(process.pid, id);
-                }
-                Err(failure) => monitor.send(&FromInit::ExecFailed { id, failure }, &[])?,
-            },
+            ToInit::Exec(spec) => self.execute(link, &spec, streams)?,
+            ToInit::Resize { terminal, size } => self.resize(terminal, size),
             ToInit::Peers(changes) => {
                 let failure = self.hosts.update(&changes).err().map(|e| e.to_string());
-                monitor.send(&FromInit::PeersTold { failure }, &[])?;
+                link.send(&FromInit::PeersTold { failure }, Enclosed::default())?;
                 // Settled again when this has passed.
                 self.settles_at = Instant::now().checked_add(SETTLING);
             }
-            other @ (ToInit::Setup(_) | ToInit::App(_) | ToInit::Sockets | ToInit::Start(_)) => {
+            other @ (ToInit::Setup(_) | ToInit::App(_) | ToInit::Start(_)) => {
                 return Err(StartFailure::other(format!(
                     "{other:?} came after the start"
                 )));
@@ -234,42 +243,63 @@ impl Pod {
     }
 
     fn execute(
-        &self,
-        request: &ExecRequest,
-        fds: &[OwnedFd],
-    ) -> Result<(Spawned, Option<OwnedFd>), StartFailure> {
-        self.find(request.app.as_ref())?.execute(request, fds)
+        &mut self,
+        link: &mut dyn MonitorLink,
+        spec: &ExecSpec,
+        streams: StreamEnds,
+    ) -> Result<(), StartFailure> {
+        let id = spec.id;
+        let started = self
+            .find(spec.app.as_ref())
+            .and_then(|app| app.execute(spec, streams));
+        match started {
+            Ok(Started {
+                process: command,
+                master,
+            }) => {
+                let message = FromInit::ExecStarted {
+                    id,
+                    terminal: command.terminal.as_ref().map(|terminal| terminal.stream),
+                };
+                let enclosed = Enclosed {
+                    process: Some(command.process.pidfd.as_fd()),
+                    terminal: master,
+                };
+                link.send(&message, enclosed)?;
+                self.commands.insert(id, command);
+            }
+            Err(failure) => {
+                link.send(&FromInit::ExecFailed { id, failure }, Enclosed::default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn resize(&self, stream: StreamId, size: WindowSize) {
+        let of_apps = self.apps.values().filter_map(|app| app.terminal.as_ref());
+        let of_commands = self.commands.values().filter_map(|c| c.terminal.as_ref());
+        for terminal in of_apps.chain(of_commands) {
+            if terminal.stream == stream {
+                terminal.resize(size);
+            }
+        }
     }
 
     fn find(&self, name: Option<&AppName>) -> Result<&RunningApp, StartFailure> {
         match name {
-            Some(name) => self
-                .apps
-                .values()
-                .find(|app| app.name == *name)
-                .ok_or_else(|| {
-                    StartFailure::other(format!("no app called {name} runs in this pod"))
-                }),
+            Some(name) => self.apps.get(name).ok_or_else(|| {
+                StartFailure::other(format!("no app called {name} runs in this pod"))
+            }),
             None => match self.apps.len() {
                 1 => self.apps.values().next(),
                 _ => None,
             }
             .ok_or_else(|| {
-                let names: Vec<&str> = self.apps.values().map(|app| app.name.as_str()).collect();
+                let names: Vec<&str> = self.apps.keys().map(AppName::as_str).collect();
                 StartFailure::other(format!("say which app with `--app`: {}", names.join(", ")))
             }),
         }
     }
 }
 
-/// Tells the monitor of a new process, with the descriptors by which it can follow it.
-fn announce(
-    monitor: &SeqPacket,
-    message: &FromInit,
-    process: &Spawned,
-    terminal: Option<&OwnedFd>,
-) -> Result<(), StartFailure> {
-    let mut fds = vec![process.pidfd.as_fd()];
-    fds.extend(terminal.map(AsFd::as_fd));
-    Ok(monitor.send(message, &fds)?)
-}
+const SIGKILL: i32 = Signal::SIGKILL as i32;

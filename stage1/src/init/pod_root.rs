@@ -6,7 +6,6 @@
 //! | `/shm` | shared memory of all apps, seen as `/dev/shm` |
 //! | `/empty` | stands for masked folders |
 //! | `/etc/…` | hosts, hostname and resolv.conf of the pod |
-//! | `/mount-points/…` | the lowest layer of each app: what is mounted on, where the image lacks it |
 
 use std::fs::File;
 use std::io::Write;
@@ -18,29 +17,20 @@ use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags, move_mount, un
 use rustix::process::{chdir, fchdir, pivot_root};
 
 use crate::app::devices::mount_detached;
-use crate::app::rootfs::POD_ROOT;
 use crate::failure::StartFailure;
 use crate::init::hosts_file::HostsFile;
 use crate::protocol::{Names, Setup};
 
-const FOLDERS: [&str; 9] = [
-    "rootfs",
-    "shm",
-    "empty",
-    "etc",
-    "mount-points",
-    "mount-points/dev",
-    "mount-points/etc",
-    "mount-points/proc",
-    "mount-points/sys",
-];
+const FOLDERS: [&str; 4] = ["rootfs", "shm", "empty", "etc"];
+/// Where the root is attached until it is entered: any directory that is sure to exist.
+const PLACE: &str = "/sys";
 
 /// The root, made but not entered.
 #[derive(Debug)]
 pub(super) struct PodRoot(OwnedFd);
 
 impl PodRoot {
-    /// Makes the root and attaches it at [`POD_ROOT`], over what the host has there. The isolator has
+    /// Makes the root and attaches it at [`PLACE`], over what the host has there. The isolator has
     /// cut this mount namespace off from the host's, so that nothing shows there.
     pub(super) fn attach(setup: &Setup) -> Result<Self, StartFailure> {
         let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
@@ -51,15 +41,12 @@ impl PodRoot {
         for name in FOLDERS {
             mkdirat(&root, name, Mode::from_raw_mode(0o755)).map_err(failed)?;
         }
-        for name in ["hosts", "hostname", "resolv.conf"] {
-            write_file(&root, &format!("mount-points/etc/{name}"), "")?;
-        }
         write_file(&root, "etc/hostname", &format!("{}\n", setup.hostname))?;
         // Apps' roots are made with these files as mounts, before it is known what they say.
         write_file(&root, "etc/hosts", "")?;
         write_file(&root, "etc/resolv.conf", "")?;
         let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        move_mount(root.as_fd(), "", CWD, POD_ROOT, whole).map_err(failed)?;
+        move_mount(root.as_fd(), "", CWD, PLACE, whole).map_err(failed)?;
         move_mount(shm.as_fd(), "", root.as_fd(), "shm", whole).map_err(failed)?;
         Ok(Self(root))
     }

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use pod::AppName;
+
 /// What pod init has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -17,11 +19,10 @@ pub(crate) enum Action {
 /// The state of the pod as a whole.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    running: usize,
+    /// The apps in the manifest's order, with their codes once they have ended.
+    apps: Vec<(AppName, Option<i32>)>,
     /// The code of the app whose failure ended the pod.
     first_failure: Option<i32>,
-    /// The apps' codes, in the manifest's order, once they have ended.
-    codes: Vec<i32>,
     stopping: Stopping,
     grace: Duration,
 }
@@ -34,30 +35,32 @@ enum Stopping {
 }
 
 impl Supervisor {
-    pub(crate) fn new(apps: usize, grace: Duration) -> Self {
+    pub(crate) fn new(grace: Duration) -> Self {
         Self {
-            running: apps,
+            apps: Vec::new(),
             first_failure: None,
-            codes: vec![0; apps],
             stopping: Stopping::No,
             grace,
         }
     }
 
-    /// The app at this place of the manifest ended with this exit code.
-    pub(crate) fn app_exited(&mut self, place: usize, code: i32, now: Instant) -> Option<Action> {
-        self.running = self.running.saturating_sub(1);
-        if let Some(slot) = self.codes.get_mut(place) {
-            *slot = code;
+    /// An app has been started, after those that came before it in the manifest.
+    pub(crate) fn app_started(&mut self, app: AppName) {
+        self.apps.push((app, None));
+    }
+
+    /// An app ended with this exit code.
+    pub(crate) fn app_exited(&mut self, app: &AppName, code: i32, now: Instant) -> Option<Action> {
+        for (_, slot) in self.apps.iter_mut().filter(|(name, _)| name == app) {
+            *slot = Some(code);
         }
         if code == 0 || self.stopping != Stopping::No {
             return None;
         }
         self.first_failure = Some(code);
-        if self.running == 0 {
-            None
-        } else {
-            self.stop(self.grace, now)
+        match self.all_have_ended() {
+            true => None,
+            false => self.stop(self.grace, now),
         }
     }
 
@@ -105,8 +108,14 @@ impl Supervisor {
     /// The pod's exit code, once all apps have ended: that of the app whose failure ended the pod. If it was asked
     /// to end, the first failure in the manifest's order, which does not depend on who was faster.
     pub(crate) fn finished(&self) -> Option<i32> {
-        let first = || self.codes.iter().copied().find(|&code| code != 0);
-        (self.running == 0).then(|| self.first_failure.or_else(first).unwrap_or(0))
+        let mut codes = self.apps.iter().filter_map(|(_, code)| *code);
+        let mut first = || codes.find(|&code| code != 0);
+        self.all_have_ended()
+            .then(|| self.first_failure.or_else(&mut first).unwrap_or(0))
+    }
+
+    fn all_have_ended(&self) -> bool {
+        self.apps.iter().all(|(_, code)| code.is_some())
     }
 }
 
@@ -116,50 +125,64 @@ mod tests {
 
     const GRACE: Duration = Duration::from_secs(10);
 
+    fn name(app: &str) -> AppName {
+        app.parse().unwrap()
+    }
+
+    fn pod<const N: usize>(apps: [&str; N]) -> Supervisor {
+        let mut pod = Supervisor::new(GRACE);
+        for app in apps {
+            pod.app_started(name(app));
+        }
+        pod
+    }
+
     #[test]
     fn ends_with_zero_when_all_apps_did() {
         let now = Instant::now();
-        let mut pod = Supervisor::new(2, GRACE);
-        assert_eq!(pod.app_exited(0, 0, now), None);
+        let mut pod = pod(["a", "b"]);
+        assert_eq!(pod.app_exited(&name("a"), 0, now), None);
         assert_eq!(pod.finished(), None);
-        assert_eq!(pod.app_exited(1, 0, now), None);
+        assert_eq!(pod.app_exited(&name("b"), 0, now), None);
         assert_eq!(pod.finished(), Some(0));
     }
 
     #[test]
     fn the_first_failure_ends_the_others_and_is_the_pods_code() {
         let now = Instant::now();
-        let mut pod = Supervisor::new(3, GRACE);
-        assert_eq!(pod.app_exited(1, 7, now), Some(Action::SignalApps));
-        assert_eq!(pod.app_exited(0, 143, now), None);
+        let mut pod = pod(["a", "b", "c"]);
+        assert_eq!(pod.app_exited(&name("b"), 7, now), Some(Action::SignalApps));
+        assert_eq!(pod.app_exited(&name("a"), 143, now), None);
         assert_eq!(pod.tick(now), None);
         assert_eq!(pod.tick(now + GRACE), Some(Action::KillAll));
-        assert_eq!(pod.app_exited(2, 137, now), None);
+        assert_eq!(pod.app_exited(&name("c"), 137, now), None);
         assert_eq!(pod.finished(), Some(7));
     }
 
     #[test]
     fn a_stopped_app_keeps_its_own_code() {
         let now = Instant::now();
-        let mut pod = Supervisor::new(1, GRACE);
-        assert_eq!(pod.stop(GRACE, now), Some(Action::SignalApps));
-        assert_eq!(pod.app_exited(0, 0, now), None);
-        assert_eq!(pod.finished(), Some(0));
-        let mut pod = Supervisor::new(1, GRACE);
-        pod.stop(GRACE, now);
-        pod.app_exited(0, 143, now);
-        assert_eq!(pod.finished(), Some(143));
+        for code in [0, 143] {
+            let mut pod = pod(["a"]);
+            assert_eq!(pod.stop(GRACE, now), Some(Action::SignalApps));
+            assert_eq!(pod.app_exited(&name("a"), code, now), None);
+            assert_eq!(pod.finished(), Some(code));
+        }
     }
 
     #[test]
     fn of_apps_that_were_stopped_the_first_in_order_that_failed_decides() {
         let now = Instant::now();
-        for places in [[0, 1, 2], [2, 1, 0]] {
-            let mut pod = Supervisor::new(3, GRACE);
+        for order in [["a", "b", "c"], ["c", "b", "a"]] {
+            let mut pod = pod(["a", "b", "c"]);
             pod.stop(GRACE, now);
-            for place in places {
-                let code = [0, 5, 7][place];
-                assert_eq!(pod.app_exited(place, code, now), None);
+            for app in order {
+                let code = match app {
+                    "a" => 0,
+                    "b" => 5,
+                    _ => 7,
+                };
+                assert_eq!(pod.app_exited(&name(app), code, now), None);
             }
             assert_eq!(pod.finished(), Some(5));
         }
@@ -168,12 +191,12 @@ mod tests {
     #[test]
     fn a_second_stop_only_shortens_and_force_kills_at_once() {
         let now = Instant::now();
-        let mut pod = Supervisor::new(1, GRACE);
-        pod.stop(Duration::from_secs(1), now);
-        pod.stop(GRACE, now);
-        assert_eq!(pod.deadline(), Some(now + Duration::from_secs(1)));
-        assert_eq!(pod.stop(Duration::ZERO, now), Some(Action::KillAll));
-        assert_eq!(pod.stop(GRACE, now), None);
-        assert!(Supervisor::new(1, GRACE).stop(Duration::MAX, now).is_some());
+        let mut one = pod(["a"]);
+        one.stop(Duration::from_secs(1), now);
+        one.stop(GRACE, now);
+        assert_eq!(one.deadline(), Some(now + Duration::from_secs(1)));
+        assert_eq!(one.stop(Duration::ZERO, now), Some(Action::KillAll));
+        assert_eq!(one.stop(GRACE, now), None);
+        assert!(pod(["a"]).stop(Duration::MAX, now).is_some());
     }
 }

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use pod::AppName;
 use pod::timestamp::Timestamp;
 use rustix::io::{Errno, read};
 
@@ -64,18 +65,18 @@ fn open(folder: &Path) -> io::Result<File> {
 #[derive(Debug)]
 pub(super) struct LogPump {
     source: OwnedFd,
-    /// Which log, as an index.
-    pub(super) log: usize,
+    /// Whose log.
+    pub(super) app: AppName,
     name: &'static str,
     line: Vec<u8>,
     ended: bool,
 }
 
 impl LogPump {
-    pub(super) fn new(source: OwnedFd, log: usize, name: &'static str) -> Self {
+    pub(super) fn new(source: OwnedFd, app: AppName, name: &'static str) -> Self {
         Self {
             source,
-            log,
+            app,
             name,
             line: Vec::new(),
             ended: false,
@@ -146,7 +147,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (source, sink) = pipe().unwrap();
         let mut log = LogFile::create(dir.path()).unwrap();
-        let mut pump = LogPump::new(source, 0, "stdout");
+        let mut pump = LogPump::new(source, "a".parse().unwrap(), "stdout");
         let written = written.to_vec();
         let writer = std::thread::spawn(move || File::from(sink).write_all(&written).unwrap());
         while !pump.is_done() {

@@ -12,7 +12,7 @@ use pod::control::bounds::CLIENTS_MAX;
 use pod::control::{LiveStatus, Request, Response};
 use pod::exit::{FailureKind, Outcome};
 use pod::manifest::PodManifest;
-use pod::seqpacket::{Listener, SeqPacket};
+use pod::seqpacket::Listener;
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -20,9 +20,12 @@ use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use super::exec::Client;
 use super::peers::PeerNames;
 use super::records::{AppRecord, PodEnd};
-use super::streams::{Streams, pid_of};
+use super::streams::Streams;
 use super::{Isolator, handled_signals, init_was_killed, report_started};
 use crate::failure::StartFailure;
+use crate::link::process::pid_of;
+use crate::link::stream::StreamId;
+use crate::link::{HandedOver, Heard, InitLink, LinkError, Process};
 use crate::protocol::{FromInit, ToInit};
 use crate::sys::release_program_memory;
 use crate::timing::{SETTLING, poll_timeout};
@@ -34,10 +37,10 @@ const INIT_GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Monitor {
     manifest: PodManifest,
-    init: SeqPacket,
+    init: Box<dyn InitLink>,
     init_pidfd: OwnedFd,
     init_is_dead: bool,
-    /// Its exit code: before it said anything, the error that kept it from being executed.
+    /// Its exit code, once it has one.
     init_code: i32,
     listener: Listener,
     signals: SignalFd,
@@ -62,7 +65,7 @@ pub(super) struct Monitor {
 impl Monitor {
     pub(super) fn new(
         manifest: PodManifest,
-        (init, init_pidfd): (SeqPacket, OwnedFd),
+        (init, init_pidfd): (Box<dyn InitLink>, OwnedFd),
         listener: Listener,
         streams: Streams,
         peers: Option<PeerNames>,
@@ -105,15 +108,16 @@ impl Monitor {
         ready: &mut Option<OwnedFd>,
     ) -> Result<PodEnd, StartFailure> {
         while !self.is_over() {
-            if let Err(failure) = self.turn(isolator, ready) {
-                // The pod can't be looked after any more, so it must not go on.
+            if let Err(failure) = self.turn(ready) {
+                // The pod can't be looked after any more, so it must not go on. What it still has to say is
+                // not believed.
                 self.end = Some(Err(failure));
                 self.kill_init();
-                self.bury_init(isolator, ready)?;
+                self.reap_init()?;
                 break;
             }
         }
-        self.into_end()
+        self.into_end(isolator)
     }
 
     fn is_over(&self) -> bool {
@@ -121,17 +125,17 @@ impl Monitor {
     }
 
     /// Waits for something to happen, and deals with it.
-    fn turn(
-        &mut self,
-        isolator: &dyn Isolator,
-        ready: &mut Option<OwnedFd>,
-    ) -> Result<(), StartFailure> {
+    fn turn(&mut self, ready: &mut Option<OwnedFd>) -> Result<(), StartFailure> {
         let events = self.wait()?;
-        if events.init_said {
-            self.hear_init(isolator, ready)?;
+        for heard in self.init.advance(&events.link)? {
+            self.hear(heard, ready)?;
         }
         if events.init_died {
-            self.bury_init(isolator, ready)?;
+            // Its last words may still be on the way.
+            for heard in self.init.last_words()? {
+                self.hear(heard, ready)?;
+            }
+            self.reap_init()?;
         }
         if events.signal {
             self.take_signals()?;
@@ -175,13 +179,12 @@ impl Monitor {
         Ok(())
     }
 
-    fn into_end(self) -> Result<PodEnd, StartFailure> {
+    fn into_end(self, isolator: &dyn Isolator) -> Result<PodEnd, StartFailure> {
         let (exit_code, failure) = match (self.end, self.started) {
             (Some(Ok(exit_code)), _) => (exit_code, None),
             (Some(Err(failure)), None) => return Err(failure),
             (None, None) if self.init_code != 0 => {
-                let errno = std::io::Error::from_raw_os_error(self.init_code);
-                return Err(StartFailure::os("execute pod init")(errno));
+                return Err(isolator.explain_end(self.init_code));
             }
             (None, None) => return Err(init_was_killed()),
             (Some(Err(failure)), Some(_)) => (failure.kind.exit_code(), Some(failure.message)),
@@ -222,9 +225,10 @@ impl Monitor {
         ];
         if !self.init_is_dead {
             fds.push(PollFd::new(self.init_pidfd.as_fd(), PollFlags::POLLIN));
-            fds.push(PollFd::new(self.init.as_fd(), PollFlags::POLLIN));
         }
-        let fixed = fds.len();
+        let link = self.init.interests();
+        let of_link = link.len();
+        fds.extend(link.into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));
         let interests = self.streams.interests();
         let streams = interests.len();
         fds.extend(
@@ -245,93 +249,95 @@ impl Monitor {
         let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
         let mut next = || ready.next().unwrap_or(false);
         let (signal, connection) = (next(), next());
-        let (init_died, init_said) = if fixed == 4 {
-            (next(), next())
-        } else {
-            (false, false)
-        };
+        let init_died = !self.init_is_dead && next();
+        let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
         let clients = (0..self.clients.len()).map(|_| next()).collect();
         Ok(Events {
             signal,
             connection,
             init_died,
-            init_said,
+            link,
             streams,
             clients,
         })
     }
 
-    /// Takes one message of pod init. `false` if there will be no more.
-    fn hear_init(
-        &mut self,
-        isolator: &dyn Isolator,
-        ready: &mut Option<OwnedFd>,
-    ) -> Result<bool, StartFailure> {
-        let Some((message, fds)) = self.init.recv()? else {
-            return Ok(false);
-        };
+    /// Takes one message of pod init.
+    fn hear(&mut self, heard: Heard, ready: &mut Option<OwnedFd>) -> Result<(), StartFailure> {
+        let Heard {
+            message,
+            process,
+            terminal,
+        } = heard;
         match message {
-            FromInit::AppStarted { app } => self.app_started(&app, fds)?,
+            FromInit::AppStarted {
+                app,
+                terminal: stream,
+            } => self.app_started(&app, process, stream.zip(terminal))?,
             FromInit::Started => {
                 self.started = Some(Timestamp::now());
                 self.settles_at = Instant::now().checked_add(SETTLING);
                 report_started(ready);
             }
             FromInit::Failed(failure) => self.end = Some(Err(failure)),
-            FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome, isolator),
+            FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome),
             FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
             FromInit::PeersTold { failure } => {
                 if let Some(peers) = &mut self.peers {
                     peers.told(failure.as_deref());
                 }
             }
-            FromInit::ExecStarted { id } => self.answer(id, |client| client.started(fds)),
+            FromInit::ExecStarted { id, .. } => {
+                self.answer(id, |client| client.started(process, terminal));
+            }
             FromInit::ExecFailed { id, failure } => {
-                self.answer(id, |client| client.failed(&failure))
+                let client = self.clients.iter().find(|client| client.waits_for(id));
+                if let Some(terminal) = client.and_then(Client::terminal) {
+                    self.init.forget_terminal(terminal);
+                }
+                self.answer(id, |client| client.failed(&failure));
             }
             FromInit::ExecExited { id, outcome } => self.answer(id, |client| client.ended(outcome)),
         }
-        Ok(true)
+        Ok(())
     }
 
-    fn app_started(&mut self, name: &AppName, fds: Vec<OwnedFd>) -> Result<(), StartFailure> {
-        let mut fds = fds.into_iter();
+    fn app_started(
+        &mut self,
+        name: &AppName,
+        process: Option<Process>,
+        terminal: Option<(StreamId, OwnedFd)>,
+    ) -> Result<(), StartFailure> {
         if let Some(app) = self.apps.iter_mut().find(|app| app.name == *name) {
             app.started = Some(Timestamp::now());
-            app.pidfd = fds.next();
+            app.process = process;
         }
-        match fds.next() {
-            Some(master) => self.streams.attach_terminal(master),
-            None => Ok(()),
+        match (terminal, self.manifest.app(name)) {
+            (Some((stream, terminal)), Some(app)) => {
+                self.streams.attach_terminal(app, stream, terminal)
+            }
+            _ => Ok(()),
         }
     }
 
-    fn app_exited(&mut self, name: &AppName, outcome: Outcome, isolator: &dyn Isolator) {
-        const SIGKILL: i32 = Signal::SIGKILL as i32;
+    fn app_exited(&mut self, name: &AppName, outcome: Outcome) {
         let outcome = match outcome {
-            Outcome::Signaled {
-                signal: SIGKILL, ..
-            } => Outcome::Signaled {
-                signal: SIGKILL,
+            Outcome::Signaled { signal, oom_killed } => Outcome::Signaled {
+                signal,
                 // A pod that is being ended is killed by us.
-                oom_killed: !self.stop_requested && isolator.oom_kills(name) > 0,
+                oom_killed: oom_killed && !self.stop_requested,
             },
             other => other,
         };
         if let Some(app) = self.apps.iter_mut().find(|app| app.name == *name) {
-            app.pidfd = None;
+            app.process = None;
             app.end = Some((Timestamp::now(), outcome));
         }
     }
 
-    /// Pod init is dead, and with it everything in the pod. Its last words may still be on the way.
-    fn bury_init(
-        &mut self,
-        isolator: &dyn Isolator,
-        ready: &mut Option<OwnedFd>,
-    ) -> Result<(), StartFailure> {
-        while self.hear_init(isolator, ready)? {}
+    /// Pod init is dead, and with it everything in the pod.
+    fn reap_init(&mut self) -> Result<(), StartFailure> {
         let status = waitid(
             WaitId::PidFd(self.init_pidfd.as_fd()),
             WaitIdOptions::EXITED,
@@ -358,7 +364,11 @@ impl Monitor {
                         peers.changed(Instant::now());
                     }
                 }
-                Ok(Signal::SIGWINCH) => self.streams.follow_size(),
+                Ok(Signal::SIGWINCH) => {
+                    if let Some((terminal, size)) = self.streams.new_size() {
+                        self.tell_init(&ToInit::Resize { terminal, size })?;
+                    }
+                }
                 _ if self.init_is_dead => self.give_up_output = true,
                 Ok(Signal::SIGTERM) => self.stop(self.manifest.grace_period())?,
                 _ => self.tell_init(&ToInit::Signal { app: None, signal })?,
@@ -384,11 +394,10 @@ impl Monitor {
     }
 
     /// If pod init is gone, its pidfd says so next.
-    fn tell_init(&self, message: &ToInit) -> Result<(), StartFailure> {
-        match self.init.send(message, &[]) {
-            Ok(()) => Ok(()),
+    fn tell_init(&mut self, message: &ToInit) -> Result<(), StartFailure> {
+        match self.init.send(message, HandedOver::Nothing) {
+            Ok(()) | Err(LinkError::Gone | LinkError::Send(_)) => Ok(()),
             Err(_) if self.init_is_dead => Ok(()),
-            Err(pod::PodError::Protocol(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -431,13 +440,15 @@ impl Monitor {
             Request::Exec(request) => {
                 self.commands += 1;
                 let client = self.clients.get_mut(index)?;
-                return match client.execute(&self.init, self.commands, request) {
+                return match client.execute(&mut *self.init, self.commands, request) {
                     Ok(()) => Some(()),
                     Err(failure) => client.refuse(failure.kind, failure.message).ok(),
                 };
             }
             Request::Resize(size) => {
-                self.clients.get(index)?.resize(size);
+                if let Some(terminal) = self.clients.get(index)?.terminal() {
+                    self.tell_init(&ToInit::Resize { terminal, size }).ok()?;
+                }
                 return Some(());
             }
             _ => Response::Refused {
@@ -448,7 +459,7 @@ impl Monitor {
         self.clients.get(index)?.socket.send(&response, &[]).ok()
     }
 
-    fn signal(&self, app: Option<AppName>, signal: i32) -> Response {
+    fn signal(&mut self, app: Option<AppName>, signal: i32) -> Response {
         let known = app
             .as_ref()
             .is_none_or(|name| self.manifest.app(name).is_some());
@@ -483,7 +494,7 @@ struct Events {
     signal: bool,
     connection: bool,
     init_died: bool,
-    init_said: bool,
+    link: Vec<bool>,
     streams: Vec<bool>,
     clients: Vec<bool>,
 }

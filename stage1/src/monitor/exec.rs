@@ -2,14 +2,14 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use pod::control::{ExecRequest, Response, WindowSize};
+use pod::control::{ExecRequest, Response};
 use pod::exit::{FailureKind, Outcome};
 use pod::seqpacket::SeqPacket;
 
-use super::streams::{command_pipes, pid_of};
-use super::terminal;
 use crate::failure::StartFailure;
-use crate::protocol::ToInit;
+use crate::link::stream::StreamId;
+use crate::link::{HandedOver, InitLink, Process};
+use crate::protocol::{ExecSpec, ProcessStreams, ToInit};
 
 /// A connection to the control socket.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ struct Command {
     /// The client's ends of its streams, until it has them.
     streams: Vec<OwnedFd>,
     /// Its terminal, to be resized.
-    terminal: Option<OwnedFd>,
+    terminal: Option<StreamId>,
 }
 
 impl Client {
@@ -58,7 +58,7 @@ impl Client {
     /// Passes a command on to pod init.
     pub(super) fn execute(
         &mut self,
-        init: &SeqPacket,
+        link: &mut dyn InitLink,
         id: u64,
         request: ExecRequest,
     ) -> Result<(), StartFailure> {
@@ -67,37 +67,52 @@ impl Client {
                 "this connection has started a command already",
             ));
         }
-        let tty = request.tty;
-        let message = ToInit::Exec { id, request };
-        let streams = if tty {
-            init.send(&message, &[])?;
-            Vec::new()
-        } else {
-            let (theirs, ours) = command_pipes()?;
-            let borrowed: Vec<_> = theirs.iter().map(AsFd::as_fd).collect();
-            init.send(&message, &borrowed)?;
-            ours.into()
+        let (streams, ours) = match request.tty {
+            true => {
+                let terminal = link.open_terminal()?;
+                let size = request.size;
+                (ProcessStreams::Terminal { terminal, size }, Vec::new())
+            }
+            false => {
+                let (stdin, input) = link.open_input()?;
+                let (stdout, output) = link.open_output()?;
+                let (stderr, error) = link.open_output()?;
+                let streams = ProcessStreams::Pipes {
+                    stdin: Some(stdin),
+                    stdout,
+                    stderr,
+                };
+                (streams, vec![input, output, error])
+            }
         };
+        let spec = ExecSpec {
+            id,
+            app: request.app,
+            argv: request.argv,
+            env: request.env,
+            streams,
+        };
+        link.send(&ToInit::Exec(Box::new(spec)), HandedOver::Nothing)?;
         self.command = Some(Command {
             id,
-            streams,
-            terminal: None,
+            streams: ours,
+            terminal: streams.terminal(),
         });
         Ok(())
     }
 
-    /// The command runs: the client gets its streams. `fds` came from pod init.
-    pub(super) fn started(&mut self, fds: Vec<OwnedFd>) -> Result<(), pod::PodError> {
+    /// The command runs: the client gets its streams.
+    pub(super) fn started(
+        &mut self,
+        process: Option<Process>,
+        terminal: Option<OwnedFd>,
+    ) -> Result<(), pod::PodError> {
         let Some(command) = &mut self.command else {
             return Ok(());
         };
-        let mut fds = fds.into_iter();
-        let pid = fds.next().as_ref().and_then(pid_of).unwrap_or_default();
+        let pid = process.as_ref().and_then(Process::pid).unwrap_or_default();
         let mut streams = std::mem::take(&mut command.streams);
-        if let Some(master) = fds.next() {
-            command.terminal = master.try_clone().ok();
-            streams.push(master);
-        }
+        streams.extend(terminal);
         let borrowed: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
         self.socket.send(&Response::ExecStarted { pid }, &borrowed)
     }
@@ -114,15 +129,9 @@ impl Client {
         self.socket.send(&Response::ExecExited { outcome }, &[])
     }
 
-    /// The client's terminal has a new size.
-    pub(super) fn resize(&self, size: WindowSize) {
-        if let Some(Command {
-            terminal: Some(master),
-            ..
-        }) = &self.command
-        {
-            terminal::resize(master, size);
-        }
+    /// The terminal of its command.
+    pub(super) fn terminal(&self) -> Option<StreamId> {
+        self.command.as_ref().and_then(|command| command.terminal)
     }
 
     pub(super) fn refuse(&self, kind: FailureKind, message: String) -> Result<(), pod::PodError> {

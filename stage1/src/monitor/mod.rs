@@ -15,29 +15,41 @@ mod terminal;
 use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
 use pod::exit::FailureKind;
-use pod::manifest::PodManifest;
+use pod::manifest::{App, PodManifest};
 use pod::pods_dir::LockedPod;
-use pod::seqpacket::{DESCRIPTORS_MAX, Listener, SeqPacket};
+use pod::seqpacket::Listener;
 use pod::stage1::Readiness;
 use pod::{AppName, Phase, PodError};
 
 use crate::failure::StartFailure;
-use crate::protocol::{AppSpec, CgroupFds, FromInit, Names, Setup, ToInit};
+use crate::link::{HandedOver, InitLink};
+use crate::protocol::{AppSpec, FromInit, Names, Protections, Setup, ToInit};
 
 use self::peers::PeerNames;
 
 pub use self::names::PodNetwork;
 
+/// Pod init, as the isolator has started it.
+#[derive(Debug)]
+pub struct StartedInit {
+    /// The pidfd of the process that ends with the pod: pod init itself, or the machine that it runs in.
+    pub process: OwnedFd,
+    /// How to talk to it.
+    pub link: Box<dyn InitLink>,
+}
+
 /// What only the isolator knows: where the pod runs.
+///
+/// The order of the calls is that of this list. It leaves room for a pod with a user namespace: pod init's process brings
+/// that namespace with it, and only what is made afterwards can belong to it or be mapped by it.
 pub trait Isolator {
     /// Makes what the pod needs outside of it before anything runs: cgroups.
     ///
@@ -45,18 +57,23 @@ pub trait Isolator {
     /// What failed, on what.
     fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure>;
 
-    /// The descriptors by which pod init puts an app into its cgroup.
+    /// Starts pod init in the pod's namespaces. The process must die when the monitor does.
     ///
     /// # Errors
     /// What failed, on what.
-    fn cgroup(&mut self, app: &AppName) -> Result<(CgroupFds, Vec<OwnedFd>), StartFailure>;
+    fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure>;
 
-    /// Starts pod init with its end of the connection. The process must die when the monitor does.
+    /// Makes what an app stands on, where pod init doesn't make it itself: its root filesystem and its seat in its
+    /// cgroup. `sockets` are what a service manager hands to it.
     ///
     /// # Errors
-    /// What failed, on what.
-    fn start(&mut self, manifest: &PodManifest, init_end: OwnedFd)
-    -> Result<OwnedFd, StartFailure>;
+    /// What failed, for which app.
+    fn hand_over(
+        &mut self,
+        manifest: &PodManifest,
+        app: &App,
+        sockets: Vec<OwnedFd>,
+    ) -> Result<HandedOver, StartFailure>;
 
     /// Makes the pod's network and joins what it is to join.
     ///
@@ -64,10 +81,10 @@ pub trait Isolator {
     /// What failed, on what.
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure>;
 
-    /// How often the kernel killed a process of this app because its memory limit was reached.
-    fn oom_kills(&self, app: &AppName) -> u64;
+    /// Why pod init's process ended before it said anything, from its exit code.
+    fn explain_end(&self, exit_code: i32) -> StartFailure;
 
-    /// Removes what [`Isolator::prepare`] and [`Isolator::network`] made. Nothing of the pod runs any more.
+    /// Removes what the isolator has made outside of the pod. Nothing of the pod runs any more.
     ///
     /// # Errors
     /// What failed, on what.
@@ -79,8 +96,6 @@ pub trait Isolator {
 pub struct Place {
     /// The pod's runtime folder.
     pub run_dir: PathBuf,
-    /// The folder of unpacked layers.
-    pub layers_dir: PathBuf,
     /// Where readiness is reported, if anybody waits for it.
     pub ready: Option<OwnedFd>,
     /// What a service manager hands to the pod's apps.
@@ -91,12 +106,10 @@ pub struct Place {
 pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     let Place {
         run_dir,
-        layers_dir,
         mut ready,
         sockets,
     } = place;
-    let folders = (run_dir.as_path(), layers_dir.as_path());
-    let result = start_and_serve(&pod, folders, sockets, &mut ready, isolator);
+    let result = start_and_serve(&pod, &run_dir, sockets, &mut ready, isolator);
     let cleaned = isolator.clean_up().and_then(|()| remove_run_dir(&run_dir));
     if let Err(failure) = &cleaned {
         warn(&failure.message);
@@ -136,7 +149,7 @@ fn discard(mut pod: LockedPod, clean: bool) {
 
 fn start_and_serve(
     pod: &LockedPod,
-    (run_dir, layers_dir): (&Path, &Path),
+    run_dir: &Path,
     sockets: ActivationSockets,
     ready: &mut Option<OwnedFd>,
     isolator: &mut dyn Isolator,
@@ -145,55 +158,46 @@ fn start_and_serve(
     block_signals()?;
     make_run_dir(run_dir)?;
     isolator.prepare(&manifest)?;
-    let (monitor_end, init_end) = SeqPacket::pair()?;
-    let init = isolator.start(&manifest, init_end.into())?;
+    let StartedInit { process, mut link } = isolator.start(&manifest)?;
     // From here on beside pod init, which takes one message after the other as it comes.
-    let mut streams = streams::Streams::new(&manifest, pod.path())?;
-    let place = (pod.path(), layers_dir);
-    let peers = tell_init(
-        &monitor_end,
-        &manifest,
-        place,
-        sockets,
-        &mut streams,
-        isolator,
-    )
-    .map_err(|failure| last_words(&monitor_end).unwrap_or(failure))?;
+    let mut streams = streams::Streams::new(&manifest, pod.path());
+    let peers = tell_init(&mut *link, &manifest, sockets, &mut streams, isolator)
+        .map_err(|failure| last_words(&mut *link).unwrap_or(failure))?;
     let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
-    event_loop::Monitor::new(manifest, (monitor_end, init), listener, streams, peers)?
+    event_loop::Monitor::new(manifest, (link, process), listener, streams, peers)?
         .run(isolator, ready)
 }
 
-/// Sends pod init all that it needs; the result is who tells of changes of what it was sent. The sockets are the apps' from then on, and closed here: the service manager
-/// has its own, by which it hands them to the next start.
+/// Sends pod init all that it needs; the result is who tells of changes of what it was sent. The sockets are the apps'
+/// from then on, and closed here: the service manager has its own, by which it hands them to the next start.
 fn tell_init(
-    init: &SeqPacket,
+    link: &mut dyn InitLink,
     manifest: &PodManifest,
-    (pod_dir, layers_dir): (&Path, &Path),
     sockets: ActivationSockets,
     streams: &mut streams::Streams,
     isolator: &mut dyn Isolator,
 ) -> Result<Option<PeerNames>, StartFailure> {
-    init.send(&ToInit::Setup(setup(manifest, pod_dir, layers_dir)), &[])?;
+    let setup = Setup {
+        hostname: manifest.hostname.clone(),
+        grace_period_ms: manifest.grace_period_ms,
+    };
+    link.send(&ToInit::Setup(setup), HandedOver::Nothing)?;
     let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
     for (app, sockets) in manifest.apps.iter().zip(sockets.assign(&names)) {
-        let (kind, mut fds) = streams.for_app(app)?;
-        let (cgroup, cgroup_fds) = isolator.cgroup(&app.name)?;
-        fds.extend(cgroup_fds);
-        let size = app.execution.terminal.then(terminal::window_size).flatten();
+        let (names, sockets) = sockets
+            .into_iter()
+            .map(|socket| (socket.name, socket.fd))
+            .unzip();
+        let handed_over = isolator.hand_over(manifest, app, sockets)?;
         let spec = AppSpec {
-            app: app.clone(),
-            streams: kind,
-            cgroup,
-            size,
-            sockets: sockets.iter().map(|socket| socket.name.clone()).collect(),
+            name: app.name.clone(),
+            execution: app.execution.clone(),
+            stop_signal: app.stop_signal,
+            streams: streams.for_app(app, link)?,
+            protections: Protections::without(&manifest.insecure_options, &app.insecure_options),
+            sockets: names,
         };
-        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        init.send(&ToInit::App(Box::new(spec)), &borrowed)?;
-        for some in sockets.chunks(DESCRIPTORS_MAX) {
-            let borrowed: Vec<_> = some.iter().map(|socket| socket.fd.as_fd()).collect();
-            init.send(&ToInit::Sockets, &borrowed)?;
-        }
+        link.send(&ToInit::App(Box::new(spec)), handed_over)?;
     }
     let mut network = isolator.network(manifest)?;
     let mut peers = network.peers.take().map(PeerNames::new);
@@ -202,35 +206,19 @@ fn tell_init(
         hosts: names::hosts(manifest, &network, others),
         resolv_conf: names::resolv_conf(manifest, &network),
     };
-    let namespace: Vec<_> = network.namespace.iter().map(AsFd::as_fd).collect();
-    init.send(&ToInit::Start(names), &namespace)?;
+    let namespace = network.namespace.take();
+    let handed_over = namespace.map_or(HandedOver::Nothing, HandedOver::Network);
+    link.send(&ToInit::Start(names), handed_over)?;
     Ok(peers)
 }
 
 /// Why pod init is gone before it was told everything, if it said so.
-fn last_words(init: &SeqPacket) -> Option<StartFailure> {
-    loop {
-        let mut fds = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, PollTimeout::ZERO).ok()?;
-        let [fd] = fds;
-        if !fd.any().unwrap_or(false) {
-            return None;
-        }
-        if let FromInit::Failed(failure) = init.recv().ok()??.0 {
-            return Some(failure);
-        }
-    }
-}
-
-fn setup(manifest: &PodManifest, pod_dir: &Path, layers_dir: &Path) -> Setup {
-    Setup {
-        hostname: manifest.hostname.clone(),
-        layers_dir: layers_dir.to_path_buf(),
-        pod_dir: pod_dir.to_path_buf(),
-        discard_changes: manifest.remove_on_exit,
-        grace_period_ms: manifest.grace_period_ms,
-        insecure_options: manifest.insecure_options.clone(),
-    }
+fn last_words(link: &mut dyn InitLink) -> Option<StartFailure> {
+    let all = link.last_words().ok()?;
+    all.into_iter().find_map(|heard| match heard.message {
+        FromInit::Failed(failure) => Some(failure),
+        _ => None,
+    })
 }
 
 /// Signals that the monitor handles; they wait in its signal descriptor.

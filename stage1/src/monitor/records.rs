@@ -1,6 +1,5 @@
 //! What is known of the apps, and what is written down at the end.
 
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use pod::control::LiveApp;
@@ -9,13 +8,13 @@ use pod::manifest::PodManifest;
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodError};
 
-use super::streams::pid_of;
+use crate::link::Process;
 
 /// One app, from its start to its end.
 #[derive(Debug)]
 pub(super) struct AppRecord {
     pub(super) name: AppName,
-    pub(super) pidfd: Option<OwnedFd>,
+    pub(super) process: Option<Process>,
     pub(super) started: Option<Timestamp>,
     pub(super) end: Option<(Timestamp, Outcome)>,
 }
@@ -24,7 +23,7 @@ impl AppRecord {
     pub(super) fn new(name: AppName) -> Self {
         Self {
             name,
-            pidfd: None,
+            process: None,
             started: None,
             end: None,
         }
@@ -33,7 +32,7 @@ impl AppRecord {
     pub(super) fn live(&self) -> LiveApp {
         LiveApp {
             name: self.name.clone(),
-            pid: self.pidfd.as_ref().and_then(pid_of),
+            pid: self.process.as_ref().and_then(Process::pid),
             started: self.started,
             finished: self.end.map(|(finished, _)| finished),
             outcome: self.end.map(|(_, outcome)| outcome),

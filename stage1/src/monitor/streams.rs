@@ -3,69 +3,72 @@
 //! Apps never get the monitor's own descriptors: through those they could reach the user's terminal or
 //! file.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use nix::poll::PollFlags;
+use pod::AppName;
 use pod::control::WindowSize;
 use pod::manifest::{App, PodManifest, Streams as Destination, app_dir};
 use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::cri_log::{LogFile, LogPump};
 use super::pump::{End, Pump};
 use super::terminal::{self, RawTerminal};
 use crate::failure::StartFailure;
-use crate::protocol::StreamFds;
+use crate::link::InitLink;
+use crate::link::stream::StreamId;
+use crate::protocol::ProcessStreams;
 
 /// All streams of a pod.
 #[derive(Debug)]
 pub(super) struct Streams {
     destination: Destination,
+    pod_dir: PathBuf,
     outputs: Vec<Pump>,
     input: Option<Pump>,
-    logs: Vec<LogFile>,
+    logs: BTreeMap<AppName, LogFile>,
     logged: Vec<LogPump>,
-    log_folders: Vec<std::path::PathBuf>,
-    terminal: Option<(OwnedFd, Option<RawTerminal>)>,
-    wants_input: bool,
+    /// The terminal that the user's is led to.
+    terminal: Option<(StreamId, Option<RawTerminal>)>,
 }
 
 impl Streams {
-    pub(super) fn new(manifest: &PodManifest, pod_dir: &Path) -> Result<Self, StartFailure> {
-        let log_folders = manifest
-            .apps
-            .iter()
-            .map(|app| app_dir(pod_dir, &app.name))
-            .collect();
-        Ok(Self {
+    pub(super) fn new(manifest: &PodManifest, pod_dir: &Path) -> Self {
+        Self {
             destination: manifest.streams,
+            pod_dir: pod_dir.to_path_buf(),
             outputs: Vec::new(),
             input: None,
-            logs: Vec::new(),
+            logs: BTreeMap::new(),
             logged: Vec::new(),
-            log_folders,
             terminal: None,
-            wants_input: manifest.apps.iter().any(|app| app.execution.stdin),
-        })
+        }
     }
 
-    /// Makes the pipes of one app, to be called in the manifest's order. Returns the app's ends.
-    pub(super) fn for_app(&mut self, app: &App) -> Result<(StreamFds, Vec<OwnedFd>), StartFailure> {
-        let index = self.logs.len();
+    /// Opens the streams of one app.
+    pub(super) fn for_app(
+        &mut self,
+        app: &App,
+        link: &mut dyn InitLink,
+    ) -> Result<ProcessStreams, StartFailure> {
         if self.destination == Destination::Log {
-            let folder = self.log_folders.get(index).cloned().unwrap_or_default();
-            let log = LogFile::create(&folder).map_err(StartFailure::os(format_args!(
+            let directory = app_dir(&self.pod_dir, &app.name);
+            let log = LogFile::create(&directory).map_err(StartFailure::os(format_args!(
                 "create the log in {}",
-                folder.display()
+                directory.display()
             )))?;
-            self.logs.push(log);
+            self.logs.insert(app.name.clone(), log);
         }
         if app.execution.terminal {
-            return Ok((StreamFds::Terminal, Vec::new()));
+            return Ok(ProcessStreams::Terminal {
+                terminal: link.open_terminal()?,
+                size: terminal::window_size(),
+            });
         }
-        let (output, app_output) = make_pipe()?;
-        let (error, app_error) = make_pipe()?;
+        let (stdout, output) = link.open_output()?;
+        let (stderr, error) = link.open_output()?;
         match self.destination {
             Destination::Foreground => {
                 self.outputs
@@ -74,52 +77,56 @@ impl Streams {
                     .push(Pump::new(End::Own(error), End::standard(2)));
             }
             Destination::Log => {
-                self.logged.push(LogPump::new(output, index, "stdout"));
-                self.logged.push(LogPump::new(error, index, "stderr"));
+                let name = || app.name.clone();
+                self.logged.push(LogPump::new(output, name(), "stdout"));
+                self.logged.push(LogPump::new(error, name(), "stderr"));
             }
         }
-        if !app.execution.stdin {
-            return Ok((StreamFds::Output, vec![app_output, app_error]));
+        let mut stdin = None;
+        if app.execution.stdin {
+            let (id, input) = link.open_input()?;
+            fcntl_setfl(&input, OFlags::NONBLOCK)
+                .map_err(StartFailure::os("set up standard input"))?;
+            self.input = Some(Pump::new(End::standard(0), End::Own(input)));
+            stdin = Some(id);
         }
-        let (app_input, input) = make_pipe()?;
-        fcntl_setfl(&input, OFlags::NONBLOCK).map_err(StartFailure::os("set up standard input"))?;
-        self.input = Some(Pump::new(End::standard(0), End::Own(input)));
-        Ok((StreamFds::All, vec![app_input, app_output, app_error]))
+        Ok(ProcessStreams::Pipes {
+            stdin,
+            stdout,
+            stderr,
+        })
     }
 
-    /// Takes over the terminal of the pod's app.
-    pub(super) fn attach_terminal(&mut self, master: OwnedFd) -> Result<(), StartFailure> {
-        fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK)
-            .map_err(StartFailure::os("set up the terminal"))?;
-        let duplicate = || {
-            master
-                .try_clone()
-                .map_err(StartFailure::os("duplicate the terminal"))
-        };
-        match self.destination {
-            Destination::Foreground => {
-                let sink = End::standard(1);
-                self.outputs.push(Pump::new(End::Own(duplicate()?), sink));
-            }
-            Destination::Log => self.logged.push(LogPump::new(duplicate()?, 0, "stdout")),
+    /// Takes over the terminal of an app, which doesn't block.
+    pub(super) fn attach_terminal(
+        &mut self,
+        app: &App,
+        stream: StreamId,
+        terminal: OwnedFd,
+    ) -> Result<(), StartFailure> {
+        if self.destination == Destination::Log {
+            let pump = LogPump::new(terminal, app.name.clone(), "stdout");
+            self.logged.push(pump);
+            return Ok(());
         }
         let mut raw = None;
-        if self.wants_input && self.destination == Destination::Foreground {
+        if app.execution.stdin {
+            let copy = terminal
+                .try_clone()
+                .map_err(StartFailure::os("duplicate the terminal"))?;
             raw = RawTerminal::enter();
-            let source = End::standard(0);
-            self.input = Some(Pump::new(source, End::Own(duplicate()?)));
+            self.input = Some(Pump::new(End::standard(0), End::Own(copy)));
         }
-        self.terminal = Some((master, raw));
+        self.outputs
+            .push(Pump::new(End::Own(terminal), End::standard(1)));
+        self.terminal = Some((stream, raw));
         Ok(())
     }
 
-    /// The user's terminal has a new size.
-    pub(super) fn follow_size(&self) {
-        if let Some((master, _)) = &self.terminal
-            && let Some(WindowSize { rows, cols }) = terminal::window_size()
-        {
-            terminal::resize(master, WindowSize { rows, cols });
-        }
+    /// The size that the user's terminal has now, and the terminal that is to have it too.
+    pub(super) fn new_size(&self) -> Option<(StreamId, WindowSize)> {
+        let (stream, _) = self.terminal.as_ref()?;
+        Some((*stream, terminal::window_size()?))
     }
 
     /// The events that the streams wait for.
@@ -144,7 +151,7 @@ impl Streams {
         }
         for pump in &mut self.logged {
             if ready.next().unwrap_or(false)
-                && let Some(log) = self.logs.get_mut(pump.log)
+                && let Some(log) = self.logs.get_mut(&pump.app)
             {
                 pump.advance(log);
             }
@@ -172,28 +179,4 @@ impl Streams {
     pub(super) fn are_drained(&self) -> bool {
         self.outputs.is_empty() && self.logged.is_empty()
     }
-}
-
-fn make_pipe() -> Result<(OwnedFd, OwnedFd), StartFailure> {
-    pipe_with(PipeFlags::CLOEXEC).map_err(StartFailure::os("make a pipe"))
-}
-
-/// The two ends of a pipe for each standard stream of a command: the command's and the client's.
-pub(super) fn command_pipes() -> Result<([OwnedFd; 3], [OwnedFd; 3]), StartFailure> {
-    let (input, client_input) = make_pipe()?;
-    let (client_output, output) = make_pipe()?;
-    let (client_error, error) = make_pipe()?;
-    Ok((
-        [input, output, error],
-        [client_input, client_output, client_error],
-    ))
-}
-
-/// The process ID in the monitor's pid namespace that a pidfd stands for.
-pub(super) fn pid_of(pidfd: &OwnedFd) -> Option<i32> {
-    use std::os::fd::AsRawFd;
-    let path = format!("/proc/self/fdinfo/{}", pidfd.as_fd().as_raw_fd());
-    let text = std::fs::read_to_string(path).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pid:"))?;
-    line.trim().parse().ok().filter(|&pid| pid > 0)
 }

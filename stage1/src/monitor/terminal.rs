@@ -1,7 +1,5 @@
 //! The user's terminal, when an app has one.
 
-use std::os::fd::AsFd;
-
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use pod::control::WindowSize;
 
@@ -39,10 +37,4 @@ pub(super) fn window_size() -> Option<WindowSize> {
             cols: size.ws_col,
         })
     })
-}
-
-/// Gives a pseudo-terminal a new size.
-pub(super) fn resize(terminal: &impl AsFd, size: WindowSize) {
-    // A terminal that is gone has no size.
-    let _ = crate::sys::set_window_size(terminal.as_fd(), size.rows, size.cols);
 }

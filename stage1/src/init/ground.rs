@@ -1,0 +1,64 @@
+//! What a pod stands on.
+
+use std::fmt;
+use std::os::fd::AsFd;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::app::launch::AppGround;
+use crate::app::rootfs::RootFs;
+use crate::app::sockets::AppSockets;
+use crate::failure::StartFailure;
+use crate::link::{AppResources, HandedOver};
+use crate::protocol::AppSpec;
+
+/// Where pod init finds what it can't name in a message.
+pub(crate) trait Ground: fmt::Debug {
+    /// The root filesystem, cgroup and sockets of an app. `handed_over` came with its specification.
+    ///
+    /// # Errors
+    /// What is missing, for which app.
+    fn app(&mut self, app: &AppSpec, handed_over: HandedOver) -> Result<AppGround, StartFailure>;
+
+    /// Enters the pod's network, or sets it up. `handed_over` came with the word to start.
+    ///
+    /// # Errors
+    /// What failed.
+    fn network(&mut self, handed_over: HandedOver) -> Result<(), StartFailure>;
+}
+
+/// The host: the monitor has made everything and hands it over.
+#[derive(Debug)]
+pub(super) struct Inherited;
+
+impl Ground for Inherited {
+    fn app(&mut self, app: &AppSpec, handed_over: HandedOver) -> Result<AppGround, StartFailure> {
+        let HandedOver::App(AppResources {
+            root,
+            seat,
+            sockets,
+        }) = handed_over
+        else {
+            return Err(StartFailure::other(format!(
+                "the root filesystem of app {} did not come",
+                app.name
+            )));
+        };
+        Ok(AppGround {
+            root: RootFs(root),
+            seat,
+            sockets: AppSockets::new(app.sockets.clone(), sockets)?,
+        })
+    }
+
+    fn network(&mut self, handed_over: HandedOver) -> Result<(), StartFailure> {
+        match handed_over {
+            HandedOver::Network(network) => {
+                move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+                    .map_err(StartFailure::os("enter the pod's network namespace"))
+            }
+            // It is the one that this process is in.
+            HandedOver::Nothing | HandedOver::App(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! The link between two processes of one kernel: messages are packets, and streams are pipes and terminals
+//! that go along as descriptors, so that nothing stands between an app and who reads it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use pod::seqpacket::{DESCRIPTORS_MAX, SeqPacket};
+use rustix::fs::{FileType, OFlags, fcntl_setfl, fstat, major};
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AppResources, Enclosed, HandedOver, Heard, InitLink, LinkError, MonitorLink, Process,
+    StreamEnds, StreamId, StreamKind, Told,
+};
+use crate::app::cgroup::CgroupSeat;
+use crate::link::stream::StreamIds;
+use crate::protocol::{FromInit, ToInit};
+
+/// The descriptor under which pod init finds its end.
+pub const INIT_SOCKET_FD: i32 = 3;
+/// Major numbers of pseudo-terminals' masters: `UNIX98_PTY_MASTER_MAJOR` and the multiplexer `ptmx`'s.
+const MASTER_MAJORS: [u32; 2] = [128, 5];
+
+/// What a packet to pod init holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Packet<M> {
+    /// A message. With it come its streams, and then what is handed over.
+    Message { message: M, handed_over: Contents },
+    /// More sockets of the app that was named last: as many such packets as it takes.
+    Sockets,
+}
+
+/// Which descriptors are handed over with a message, in which order.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Contents {
+    Nothing,
+    /// The root filesystem, then the seat. The sockets follow in packets of their own.
+    App {
+        seat: SeatKind,
+        sockets: usize,
+    },
+    Network,
+}
+
+/// Which descriptors are an app's seat in its cgroup.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SeatKind {
+    None,
+    /// `tasks` of each hierarchy, then one directory.
+    V1 {
+        hierarchies: usize,
+    },
+    /// The directory.
+    V2,
+}
+
+impl Contents {
+    fn of(handed_over: &HandedOver) -> Self {
+        match handed_over {
+            HandedOver::Nothing => Self::Nothing,
+            HandedOver::Network(_) => Self::Network,
+            HandedOver::App(AppResources { seat, sockets, .. }) => Self::App {
+                seat: match seat {
+                    CgroupSeat::None => SeatKind::None,
+                    CgroupSeat::V1 { tasks, .. } => SeatKind::V1 {
+                        hierarchies: tasks.len(),
+                    },
+                    CgroupSeat::V2 { .. } => SeatKind::V2,
+                },
+                sockets: sockets.len(),
+            },
+        }
+    }
+}
+
+/// The descriptors of what is handed over, but for sockets.
+fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
+    match handed_over {
+        HandedOver::Nothing => Vec::new(),
+        HandedOver::Network(namespace) => vec![namespace.as_fd()],
+        HandedOver::App(AppResources { root, seat, .. }) => {
+            let mut all = vec![root.as_fd()];
+            match seat {
+                CgroupSeat::None => {}
+                CgroupSeat::V1 { tasks, directory } => {
+                    all.extend(tasks.iter().map(AsFd::as_fd));
+                    all.push(directory.as_fd());
+                }
+                CgroupSeat::V2 { directory } => all.push(directory.as_fd()),
+            }
+            all
+        }
+    }
+}
+
+/// What came with a message, to be taken in order and to the last.
+struct Descriptors(std::vec::IntoIter<OwnedFd>);
+
+impl Descriptors {
+    fn new(fds: Vec<OwnedFd>) -> Self {
+        Self(fds.into_iter())
+    }
+
+    fn one(&mut self) -> Result<OwnedFd, LinkError> {
+        self.0
+            .next()
+            .ok_or_else(|| LinkError::Protocol("a descriptor is missing".into()))
+    }
+
+    fn none_is_left(&self) -> Result<(), LinkError> {
+        match self.0.len() {
+            0 => Ok(()),
+            more => Err(LinkError::Protocol(format!(
+                "{more} descriptors came that nobody has announced"
+            ))),
+        }
+    }
+
+    fn seat(&mut self, kind: SeatKind) -> Result<CgroupSeat, LinkError> {
+        Ok(match kind {
+            SeatKind::None => CgroupSeat::None,
+            SeatKind::V1 { hierarchies } => CgroupSeat::V1 {
+                tasks: self.0.by_ref().take(hierarchies).collect(),
+                directory: self.one()?,
+            },
+            SeatKind::V2 => CgroupSeat::V2 {
+                directory: self.one()?,
+            },
+        })
+    }
+}
+
+/// Two connected ends.
+///
+/// # Errors
+/// [`LinkError::Send`] if the kernel gives none.
+pub fn pair() -> Result<(ToChild, OwnedFd), LinkError> {
+    let (monitor, init) = SeqPacket::pair()?;
+    Ok((ToChild::new(monitor), init.into()))
+}
+
+/// The monitor's end.
+#[derive(Debug)]
+pub struct ToChild {
+    socket: SeqPacket,
+    ids: StreamIds,
+    /// The pod's ends of streams that no message has named yet.
+    unsent: BTreeMap<StreamId, OwnedFd>,
+    /// Terminals that are to come.
+    terminals: BTreeSet<StreamId>,
+    ended: bool,
+}
+
+impl ToChild {
+    fn new(socket: SeqPacket) -> Self {
+        Self {
+            socket,
+            ids: StreamIds::default(),
+            unsent: BTreeMap::new(),
+            terminals: BTreeSet::new(),
+            ended: false,
+        }
+    }
+
+    fn next_id(&mut self) -> Result<StreamId, LinkError> {
+        self.ids
+            .next_id()
+            .ok_or_else(|| LinkError::system("name a stream")("all names are taken"))
+    }
+
+    /// Takes one message; there must be one, or pod init must be gone.
+    fn hear(&mut self) -> Result<Option<Heard>, LinkError> {
+        let received = self
+            .socket
+            .recv::<FromInit>()
+            .map_err(|error| LinkError::Protocol(error.to_string()))?;
+        let Some((message, fds)) = received else {
+            self.ended = true;
+            return Ok(None);
+        };
+        let mut fds = Descriptors::new(fds);
+        let process = match message.is_of_new_process() {
+            true => Some(Process::of_host(fds.one()?)),
+            false => None,
+        };
+        let terminal = match message.terminal() {
+            Some(id) => Some(self.take_terminal(id, fds.one()?)?),
+            None => None,
+        };
+        fds.none_is_left()?;
+        Ok(Some(Heard {
+            message,
+            process,
+            terminal,
+        }))
+    }
+
+    /// Anything else than a terminal could block who reads it, whatever its flags.
+    fn take_terminal(&mut self, id: StreamId, fd: OwnedFd) -> Result<OwnedFd, LinkError> {
+        if !self.terminals.remove(&id) {
+            let number = id.number();
+            return Err(LinkError::Protocol(format!(
+                "nobody waits for a terminal called {number}"
+            )));
+        }
+        let stat = fstat(&fd).map_err(LinkError::system("look at a terminal"))?;
+        let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
+        if !is_device || !MASTER_MAJORS.contains(&major(stat.st_rdev)) {
+            return Err(LinkError::Protocol("a terminal is something else".into()));
+        }
+        fcntl_setfl(&fd, OFlags::RDWR | OFlags::NONBLOCK)
+            .map_err(LinkError::system("set up a terminal"))?;
+        Ok(fd)
+    }
+}
+
+fn make_pipe() -> Result<(OwnedFd, OwnedFd), LinkError> {
+    pipe_with(PipeFlags::CLOEXEC).map_err(LinkError::system("make a pipe"))
+}
+
+impl InitLink for ToChild {
+    fn open_input(&mut self) -> Result<(StreamId, OwnedFd), LinkError> {
+        let id = self.next_id()?;
+        let (theirs, ours) = make_pipe()?;
+        self.unsent.insert(id, theirs);
+        Ok((id, ours))
+    }
+
+    fn open_output(&mut self) -> Result<(StreamId, OwnedFd), LinkError> {
+        let id = self.next_id()?;
+        let (ours, theirs) = make_pipe()?;
+        self.unsent.insert(id, theirs);
+        Ok((id, ours))
+    }
+
+    fn open_terminal(&mut self) -> Result<StreamId, LinkError> {
+        let id = self.next_id()?;
+        self.terminals.insert(id);
+        Ok(id)
+    }
+
+    fn forget_terminal(&mut self, id: StreamId) {
+        self.terminals.remove(&id);
+    }
+
+    fn send(&mut self, message: &ToInit, handed_over: HandedOver) -> Result<(), LinkError> {
+        let streams: Vec<OwnedFd> = message
+            .streams()
+            .into_iter()
+            .filter_map(|(id, _)| self.unsent.remove(&id))
+            .collect();
+        let mut fds: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
+        fds.extend(descriptors(&handed_over));
+        let packet = Packet::Message {
+            message,
+            handed_over: Contents::of(&handed_over),
+        };
+        self.socket.send(&packet, &fds)?;
+        if let HandedOver::App(AppResources { sockets, .. }) = &handed_over {
+            for some in sockets.chunks(DESCRIPTORS_MAX) {
+                let fds: Vec<_> = some.iter().map(AsFd::as_fd).collect();
+                self.socket.send(&Packet::<()>::Sockets, &fds)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        match self.ended {
+            true => Vec::new(),
+            false => vec![(self.socket.as_fd(), PollFlags::POLLIN)],
+        }
+    }
+
+    fn advance(&mut self, ready: &[bool]) -> Result<Vec<Heard>, LinkError> {
+        match ready.first() {
+            Some(true) => Ok(self.hear()?.into_iter().collect()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn last_words(&mut self) -> Result<Vec<Heard>, LinkError> {
+        let mut all = Vec::new();
+        while !self.ended && has_come(&self.socket)? {
+            all.extend(self.hear()?);
+        }
+        Ok(all)
+    }
+}
+
+/// Whether a packet, or the end, can be had without waiting.
+fn has_come(socket: &SeqPacket) -> Result<bool, LinkError> {
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO).map_err(LinkError::system("look for messages"))?;
+    let [fd] = fds;
+    Ok(fd.any().unwrap_or(false))
+}
+
+/// Pod init's end.
+#[derive(Debug)]
+pub struct ToParent {
+    socket: SeqPacket,
+}
+
+impl ToParent {
+    /// The end that the monitor has left to this process.
+    pub fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket: SeqPacket::from_fd(socket),
+        }
+    }
+
+    /// Whether the monitor is gone: what it sent is still there to be read, but nobody would end the pod.
+    ///
+    /// # Errors
+    /// [`LinkError::System`] if poll(2) fails.
+    pub fn monitor_is_gone(&self) -> Result<bool, LinkError> {
+        let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::empty())];
+        poll(&mut fds, PollTimeout::ZERO).map_err(LinkError::system("look for the monitor"))?;
+        let [fd] = fds;
+        Ok(fd
+            .revents()
+            .is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+    }
+
+    fn packet(&self) -> Result<(Packet<ToInit>, Vec<OwnedFd>), LinkError> {
+        self.socket
+            .recv()
+            .map_err(|error| LinkError::Protocol(error.to_string()))?
+            .ok_or(LinkError::Gone)
+    }
+
+    fn sockets(&self, count: usize) -> Result<Vec<OwnedFd>, LinkError> {
+        let mut sockets = Vec::new();
+        while sockets.len() < count {
+            match self.packet()? {
+                (Packet::Sockets, some) if !some.is_empty() => sockets.extend(some),
+                _ => {
+                    return Err(LinkError::Protocol(
+                        "an app's sockets did not come".to_owned(),
+                    ));
+                }
+            }
+        }
+        Ok(sockets)
+    }
+}
+
+impl MonitorLink for ToParent {
+    fn send(&mut self, message: &FromInit, enclosed: Enclosed<'_>) -> Result<(), LinkError> {
+        let Enclosed { process, terminal } = enclosed;
+        let fds: Vec<_> = process
+            .into_iter()
+            .chain(terminal.iter().map(AsFd::as_fd))
+            .collect();
+        Ok(self.socket.send(message, &fds)?)
+    }
+
+    fn wait(&mut self) -> Result<Told, LinkError> {
+        let (
+            Packet::Message {
+                message,
+                handed_over,
+            },
+            fds,
+        ) = self.packet()?
+        else {
+            return Err(LinkError::Protocol("sockets came without an app".into()));
+        };
+        let mut fds = Descriptors::new(fds);
+        let piped = message
+            .streams()
+            .into_iter()
+            .filter(|(_, kind)| *kind != StreamKind::Terminal);
+        let streams = piped
+            .map(|(id, _)| Ok((id, fds.one()?)))
+            .collect::<Result<StreamEnds, LinkError>>()?;
+        let handed_over = match handed_over {
+            Contents::Nothing => HandedOver::Nothing,
+            Contents::Network => HandedOver::Network(fds.one()?),
+            Contents::App { seat, sockets } => HandedOver::App(AppResources {
+                root: fds.one()?,
+                seat: fds.seat(seat)?,
+                sockets: self.sockets(sockets)?,
+            }),
+        };
+        fds.none_is_left()?;
+        Ok(Told {
+            message,
+            streams,
+            handed_over,
+        })
+    }
+
+    fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        vec![(self.socket.as_fd(), PollFlags::POLLIN)]
+    }
+
+    fn advance(&mut self, ready: &[bool]) -> Result<Vec<Told>, LinkError> {
+        match ready.first() {
+            Some(true) => Ok(vec![self.wait()?]),
+            _ => Ok(Vec::new()),
+        }
+    }
+}
