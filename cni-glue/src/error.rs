@@ -53,7 +53,7 @@ pub enum NetworkError {
     /// What is kept of a built-in network can't be read, and pods may be in it.
     #[error(
         "network {network}: {} is damaged: {reason}; stop the pods that are in the network, then `fairing network gc` \
-         removes what is left of it, and the next pod makes it anew",
+         removes what is left of it, and the next pod creates it again",
         path.display()
     )]
     DamagedNetwork {
@@ -66,8 +66,8 @@ pub enum NetworkError {
     },
     /// What was remembered of a pod that is gone couldn't be read, and it is unknown which network that was.
     #[error(
-        "{damage}; it belonged to a pod that is gone, and was removed: what plugins still hold of that pod, they \
-         give back only by themselves"
+        "{damage}; it belonged to a pod that is gone, and was removed: what plugins still hold for that pod, only \
+         they can release"
     )]
     LostAttachment {
         /// Of which file, and in what way.
@@ -75,7 +75,7 @@ pub enum NetworkError {
     },
     /// No address is left.
     #[error(
-        "network {network} has no free address left in {subnet}; `fairing gc` gives back those of pods that are gone"
+        "network {network} has no free address left in {subnet}; `fairing gc` frees those of pods that are gone"
     )]
     Exhausted {
         /// Which network.
@@ -84,7 +84,7 @@ pub enum NetworkError {
         subnet: IpNet,
     },
     /// The address that was asked for is another pod's.
-    #[error("network {network}: address {address} is that of pod {holder}")]
+    #[error("network {network}: address {address} belongs to pod {holder}")]
     AddressTaken {
         /// Which network.
         network: String,
@@ -95,7 +95,7 @@ pub enum NetworkError {
     },
     /// A pod could not be put into a network, nor could all be undone that was done for it.
     #[error(
-        "{error}; and it could not be undone: {undoing}; `fairing gc` tries that again, once the reason is removed"
+        "{error}; and it could not be undone: {undoing}; `fairing gc` tries again, once the cause is removed"
     )]
     NotUndone {
         /// What failed first.
@@ -104,7 +104,7 @@ pub enum NetworkError {
         undoing: Box<NetworkError>,
     },
     /// A pod of which nothing lives could not be taken out of a network.
-    #[error("pod {container} is dead and can't be taken out of its network: {error}")]
+    #[error("pod {container} has ended and can't be removed from its network: {error}")]
     OfDead {
         /// The pod.
         container: ContainerId,

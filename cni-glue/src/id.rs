@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text is no such name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no {what}: {rule}")]
+#[error("{text:?} is not a valid {what}: {rule}")]
 pub struct InvalidName {
     what: &'static str,
     text: String,
@@ -73,7 +73,7 @@ name!(
     /// What CNI calls a container: a pod, by its UUID.
     ContainerId,
     "container ID",
-    "it begins with a letter or digit and goes on with letters, digits, '_', '.' and '-', 128 at most",
+    "it must begin with a letter or digit and continue with letters, digits, '_', '.' and '-', 128 at most",
     is_cni_name
 );
 
@@ -81,7 +81,7 @@ name!(
     /// The name of a network.
     NetworkName,
     "network name",
-    "it begins with a letter or digit and goes on with letters, digits, '_', '.' and '-', 128 at most",
+    "it must begin with a letter or digit and continue with letters, digits, '_', '.' and '-', 128 at most",
     is_cni_name
 );
 
@@ -89,7 +89,7 @@ name!(
     /// The name of a network interface.
     InterfaceName,
     "interface name",
-    "it has at most 15 bytes and no '/', ':', or blanks",
+    "it must have at most 15 bytes and no '/', ':' or blanks",
     |text| {
         !matches!(text, "" | "." | "..")
             && text.len() <= 15

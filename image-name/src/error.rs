@@ -20,7 +20,7 @@ pub enum NameError {
         reason: &'static str,
     },
     /// It is no registry or part of one.
-    #[error("{text:?} is no HOST[:PORT][/PATH]: {reason}")]
+    #[error("{text:?} is not a HOST[:PORT][/PATH]: {reason}")]
     Location {
         /// The text, cut.
         text: String,
@@ -36,7 +36,7 @@ pub enum NameError {
         reason: &'static str,
     },
     /// It is no prefix of a registry's settings.
-    #[error("{text:?} is no prefix of image names: {reason}")]
+    #[error("{text:?} is not a prefix of image names: {reason}")]
     RegistryPrefix {
         /// The text, cut.
         text: String,

@@ -24,7 +24,7 @@ pub(crate) fn check_registry(registry: &str) -> Result<(), &'static str> {
                 .ok_or("\"[\" without \"]\" in the host")?;
             address
                 .parse::<std::net::Ipv6Addr>()
-                .map_err(|_| "the host in brackets is no IPv6 address")?;
+                .map_err(|_| "the host in brackets is not an IPv6 address")?;
             match port.strip_prefix(':') {
                 Some(port) => check_port(port),
                 None if port.is_empty() => Ok(()),
@@ -39,7 +39,7 @@ pub(crate) fn check_registry(registry: &str) -> Result<(), &'static str> {
             port.map_or(Ok(()), check_port)?;
             match host.split('.').all(is_label) {
                 true => Ok(()),
-                false => Err("the registry host is no valid host name"),
+                false => Err("the registry host is not a valid host name"),
             }
         }
     }

@@ -98,7 +98,7 @@ impl TryFrom<String> for SocketName {
             .bytes()
             .all(|byte| (b' '..0x7f).contains(&byte) && byte != b':')
         {
-            Err("a name holds a control character, a colon, or something else than ASCII")
+            Err("a name holds a control character, a colon, or anything but ASCII")
         } else {
             Ok(Self(text))
         }
@@ -142,7 +142,7 @@ impl Announcement {
         };
         let count = usize::try_from(number(LISTEN_FDS, &count_text)?).unwrap_or(usize::MAX);
         if count > SOCKETS_MAX {
-            let reason = format!("a pod takes {SOCKETS_MAX} sockets at most");
+            let reason = format!("a pod takes at most {SOCKETS_MAX} sockets");
             return Err(nonsense(LISTEN_FDS, &count_text, reason));
         }
         let Some(names) = text(LISTEN_FDNAMES).filter(|_| count > 0) else {
@@ -165,7 +165,7 @@ fn number(variable: &'static str, text: &str) -> Result<u64, ActivationError> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(number) if digits => Ok(number),
-        _ => Err(nonsense(variable, &shortened(text), "it is no number")),
+        _ => Err(nonsense(variable, &shortened(text), "it is not a number")),
     }
 }
 
@@ -284,8 +284,9 @@ fn adopt(number: RawFd, name: SocketName) -> Result<ActivationSocket, Activation
         true => Err(ActivationError::Descriptor {
             number,
             name: name.to_string(),
-            reason: "is a folder or a mere path, by which an app would get at the host's files"
-                .to_owned(),
+            reason:
+                "is a directory or a mere path, through which an app would reach the host's files"
+                    .to_owned(),
         }),
     }
 }

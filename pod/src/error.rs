@@ -53,7 +53,7 @@ pub enum PodError {
     InvalidUuid(String),
     /// No pod answers to this UUID prefix or name.
     #[error(
-        "no pod is called `{0}` or has a UUID that begins so; `fairing list` shows what there is"
+        "no pod has the name `{0}` or a UUID that begins with it; `fairing list` shows all pods"
     )]
     NoSuchPod(String),
     /// More than one pod answers to this UUID prefix.

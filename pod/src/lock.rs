@@ -139,7 +139,7 @@ impl PodLock {
     /// [`PodError::Protocol`] if the flag can't be changed.
     pub fn pass_on(&self) -> Result<RawFd, PodError> {
         fcntl(&self.0, FcntlArg::F_SETFD(FdFlag::empty()))
-            .map_err(|errno| PodError::Protocol(format!("cannot hand the lock on: {errno}")))?;
+            .map_err(|errno| PodError::Protocol(format!("cannot pass the lock on: {errno}")))?;
         Ok(self.0.as_raw_fd())
     }
 }

@@ -76,7 +76,7 @@ pub enum Stage1Error {
     Manifest(#[from] PodError),
     /// It keeps another version of the contract.
     #[error(
-        "the isolator in {path} keeps contract version {found}; this release needs {CONTRACT_VERSION}"
+        "the isolator in {path} implements contract version {found}; this release needs {CONTRACT_VERSION}"
     )]
     ContractVersion {
         /// Its folder.

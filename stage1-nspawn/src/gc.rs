@@ -32,7 +32,7 @@ fn clear() -> Result<(), StartFailure> {
 
 /// A pod whose manifest can't be understood may have joined any.
 fn leave_networks() -> Result<(), StartFailure> {
-    let folder = std::env::current_dir().map_err(StartFailure::os("find the pod's folder"))?;
+    let folder = std::env::current_dir().map_err(StartFailure::os("find the pod's directory"))?;
     let network = PodManifest::load(&folder).map(|manifest| manifest.network);
     if matches!(network, Ok(Network::None | Network::Host)) || !folder.join(MANIFEST_FILE).exists()
     {
@@ -42,6 +42,6 @@ fn leave_networks() -> Result<(), StartFailure> {
         .file_name()
         .and_then(|name| name.to_str()?.parse().ok());
     let uuid =
-        uuid.ok_or_else(|| StartFailure::other("the pod's folder has no UUID as its name"))?;
+        uuid.ok_or_else(|| StartFailure::other("the name of the pod's directory is not a UUID"))?;
     PodNetworks::of(uuid)?.leave()
 }

@@ -63,7 +63,7 @@ pub(crate) fn start(
 
 /// Where pod init's program is.
 fn program() -> Result<CString, StartFailure> {
-    let own = std::env::current_exe().map_err(StartFailure::os("find the isolator's folder"))?;
+    let own = std::env::current_exe().map_err(StartFailure::os("find the isolator's directory"))?;
     let path = own.with_file_name(PROGRAM).into_os_string();
     CString::new(path.into_vec()).map_err(StartFailure::os("name pod init's program"))
 }

@@ -28,6 +28,6 @@ pub(crate) fn run() -> i32 {
 fn adopt() -> Result<(LockedPod, Place), StartFailure> {
     let lock = PodLock::from_inherited(&variable(ENV_LOCK_FD)?)?;
     let place = place()?;
-    let folder = env::current_dir().map_err(StartFailure::os("find the pod's folder"))?;
+    let folder = env::current_dir().map_err(StartFailure::os("find the pod's directory"))?;
     Ok((LockedPod::adopt(&folder, lock)?, place))
 }

@@ -41,17 +41,17 @@ fn a_networks_configuration_leads_to_no_other_file() {
         (
             "a.conf",
             r#"{"cniVersion": "1.0.0", "name": "a", "type": "../../bin/sh"}"#,
-            "\"../../bin/sh\" is no file name",
+            "\"../../bin/sh\" is not a file name",
         ),
         (
             "b.conf",
             r#"{"cniVersion": "1.0.0", "name": "../../b", "type": "bridge"}"#,
-            "is no network name",
+            "is not a valid network name",
         ),
         (
             "c.conf",
             r#"{"cniVersion": "1.0.0", "name": "c; drop", "type": "fairing-cni"}"#,
-            "is no network name",
+            "is not a valid network name",
         ),
     ] {
         // What the administrator wrote has to be right; among others' files, the rest goes on.

@@ -106,7 +106,7 @@ fn what_makes_no_sense_is_refused_before_anything_starts() {
         ),
         (
             &["--port=10.99.0.1:80:80"],
-            &["10.99.0.1:80/tcp", "no address of this host"],
+            &["10.99.0.1:80/tcp", "not an address of this host"],
         ),
     ] {
         lab.run(flags).run().expect_error(125, parts);

@@ -127,16 +127,16 @@ fn dns_flags_that_make_no_sense_are_named() {
         ),
         (
             &["--dns=dns.example"],
-            &["--dns:", "\"dns.example\" is no name server"],
+            &["--dns:", "\"dns.example\" is not a name server"],
         ),
         (
             &["--dns-search=a b"],
-            &["--dns-search:", "\"a b\" is no domain"],
+            &["--dns-search:", "\"a b\" is not a domain"],
         ),
         (&["--dns-search="], &["--dns-search:", "it is empty"]),
         (
             &["--dns-opt=ndots: 2"],
-            &["--dns-opt:", "\"ndots: 2\" is no option"],
+            &["--dns-opt:", "\"ndots: 2\" is not an option"],
         ),
     ] {
         let run = lab.host.fairing(["run"]).args(flags);

@@ -46,7 +46,7 @@ impl Refusal {
                     shell_word(&demand.reference)
                 ),
                 format!(
-                    "or, to go back on purpose, sign it anew: {}",
+                    "or, to go back on purpose, sign it again: {}",
                     sign(&demand.reference)
                 ),
             ],

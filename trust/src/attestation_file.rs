@@ -49,7 +49,7 @@ impl FileAttestation {
         };
         let predicate_type = predicate_type(&self.r#type).unwrap_or(&self.r#type);
         if !predicate_type.contains(':') {
-            return Err(error("its type is no URI".to_owned()));
+            return Err(error("its type is not a URI".to_owned()));
         }
         if predicate_type == SIGNATURE_TYPE {
             return Err(error("that is the type of signatures".to_owned()));
@@ -82,14 +82,14 @@ impl FileCondition {
         if let Some(value) = &self.at_most {
             match scalar(value)? {
                 Scalar::Number(limit) => tests.push(Test::AtMost(limit)),
-                _ => return Err("at-most wants a number".to_owned()),
+                _ => return Err("at-most needs a number".to_owned()),
             }
         }
         if let Some(value) = &self.newer_than {
             let text = match value {
                 toml::Value::String(text) => text.clone(),
                 toml::Value::Datetime(time) => time.to_string(),
-                _ => return Err("newer-than wants an age such as \"7d\" or a time".to_owned()),
+                _ => return Err("newer-than needs an age such as \"7d\" or a time".to_owned()),
             };
             tests.push(Test::NewerThan(Since::parse(&text)?));
         }
@@ -109,12 +109,12 @@ fn scalar(value: &toml::Value) -> Result<Scalar, String> {
         toml::Value::String(text) => Scalar::Text(text.clone()),
         toml::Value::Integer(number) => Scalar::Number((*number).into()),
         toml::Value::Float(number) => {
-            Scalar::Number(Number::from_f64(*number).ok_or("no finite number")?)
+            Scalar::Number(Number::from_f64(*number).ok_or("not a finite number")?)
         }
         toml::Value::Boolean(value) => Scalar::Bool(*value),
         toml::Value::Datetime(time) => Scalar::Text(time.to_string()),
         toml::Value::Array(_) | toml::Value::Table(_) => {
-            return Err("only texts, numbers and booleans can be compared with".to_owned());
+            return Err("only strings, numbers and booleans can be compared".to_owned());
         }
     })
 }

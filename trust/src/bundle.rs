@@ -50,7 +50,7 @@ pub enum BundleError {
         size: usize,
     },
     /// No JSON, or with a member that appears twice.
-    #[error("it is no strict JSON: {reason}")]
+    #[error("it is not strict JSON: {reason}")]
     Json {
         /// What the parser says.
         reason: String,
@@ -216,7 +216,7 @@ fn hint_of(key: &PublicKey) -> String {
 fn base64(text: &str, member: &str) -> Result<Vec<u8>, BundleError> {
     STANDARD
         .decode(text)
-        .map_err(|_| shape(format!("{member} is no base64")))
+        .map_err(|_| shape(format!("{member} is not base64")))
 }
 
 fn shape(reason: String) -> BundleError {

@@ -230,8 +230,8 @@ impl fmt::Display for Condition {
                 let wanted: Vec<_> = wanted.iter().map(Scalar::to_string).collect();
                 write!(f, "{field} is one of {}", wanted.join(", "))
             }
-            Test::Present(true) => write!(f, "{field} is there"),
-            Test::Present(false) => write!(f, "{field} is not there"),
+            Test::Present(true) => write!(f, "{field} is present"),
+            Test::Present(false) => write!(f, "{field} is absent"),
             Test::AtMost(limit) => write!(f, "{field} is at most {limit}"),
             Test::NewerThan(since) => write!(f, "{field} is newer than {since}"),
         }

@@ -251,7 +251,7 @@ fn sigstore_signed(members: &mut Members, path: &str) -> Result<Draft, String> {
         _ => {
             let pem = STANDARD.decode(text).ok();
             let pem = pem.and_then(|bytes| String::from_utf8(bytes).ok());
-            let pem = pem.ok_or_else(|| format!("{at} is no base64 of a PEM text"))?;
+            let pem = pem.ok_or_else(|| format!("{at} is not base64 of PEM text"))?;
             Ok(KeySource::Pem(pem))
         }
     };

@@ -6,7 +6,7 @@ use crate::one_line;
 
 /// A text that should be a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text} is no digest: it must be \"sha256:\" and 64 lower-case hex digits")]
+#[error("{text} is not a digest: it must be \"sha256:\" and 64 lower-case hex digits")]
 pub struct DigestError {
     /// The text, quoted.
     text: String,

@@ -63,7 +63,7 @@ impl PrivateKey {
         };
         pem::expect_label(text, label)?;
         let json =
-            pem::decode(text, label).ok_or_else(|| refused("no base64 between its lines"))?;
+            pem::decode(text, label).ok_or_else(|| refused("not base64 between its lines"))?;
         let plain = open(&parse(&json)?, passphrase)?;
         let document =
             SecretDocument::try_from(plain.as_slice()).map_err(|error| KeyError::broken(&error))?;
@@ -182,7 +182,7 @@ fn parse(json: &[u8]) -> Result<Sealed, KeyError> {
 fn base64(text: &str, member: &str) -> Result<Vec<u8>, String> {
     STANDARD
         .decode(text)
-        .map_err(|_| format!("{member} is no base64"))
+        .map_err(|_| format!("{member} is not base64"))
 }
 
 fn render(sealed: &Sealed) -> String {

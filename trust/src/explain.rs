@@ -228,7 +228,7 @@ fn signature(
 ) -> SignatureExplanation {
     let again = examined.key.is_some_and(|key| counted.contains(&key));
     let (counts, why) = match examined.verdict {
-        Ok(_) if again => (false, "its key has signed already".to_owned()),
+        Ok(_) if again => (false, "its key has already signed".to_owned()),
         Ok(accepted) => {
             counted.extend(examined.key);
             let at = accepted.time.map(|time| format!(" on {time}"));
@@ -295,13 +295,13 @@ fn wants(policy: &Policy, requirement: &Requirement, now: Timestamp) -> String {
             let names: Vec<_> = keys.iter().map(|key| name(policy, key, now)).collect();
             let names = names.join(", ");
             match keys.len() {
-                1 => format!("wants a signature by {names}"),
-                _ => format!("wants signatures by {threshold} of {names}"),
+                1 => format!("requires a signature by {names}"),
+                _ => format!("requires signatures by {threshold} of {names}"),
             }
         }
         Requirement::Digest { digests } => {
             let digests: Vec<_> = digests.iter().map(AsRef::<str>::as_ref).collect();
-            format!("wants one of {}", digests.join(", "))
+            format!("requires one of {}", digests.join(", "))
         }
         Requirement::AcceptUnsigned => "accepts every image without a signature".to_owned(),
         Requirement::Reject => "rejects every image".to_owned(),

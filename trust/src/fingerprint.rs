@@ -15,7 +15,7 @@ pub struct Fingerprint([u8; 32]);
 
 /// A text that is no fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text} is no fingerprint: it must be \"sha256:\" and 64 lower-case hex digits")]
+#[error("{text} is not a fingerprint: it must be \"sha256:\" and 64 lower-case hex digits")]
 pub struct FingerprintError {
     text: String,
 }
@@ -176,6 +176,9 @@ mod tests {
             assert!(Fingerprint::parse(text).is_err(), "{text}");
         }
         let error = Fingerprint::parse("a\nb").unwrap_err().to_string();
-        assert!(error.starts_with("\"a\\nb\" is no fingerprint"), "{error}");
+        assert!(
+            error.starts_with("\"a\\nb\" is not a fingerprint"),
+            "{error}"
+        );
     }
 }

@@ -15,7 +15,7 @@ use crate::unfit::Unfit;
 #[non_exhaustive]
 pub enum Flaw {
     /// The annotation is no base64 or far too long.
-    #[error("its signature is no base64 of a sane length")]
+    #[error("its signature is not base64 of a sane length")]
     Encoding,
     /// The payload is too large to be looked at.
     #[error("its payload is {size} bytes long, the limit is {MAX_PAYLOAD}")]
@@ -56,7 +56,7 @@ pub enum Flaw {
         signed: Digest,
     },
     /// A good key signed the image without a name, where the rule wants one.
-    #[error("it carries no name, and the rule wants it to be for {}", one_line::plain(.wanted))]
+    #[error("it carries no name, and the rule requires it to be for {}", one_line::plain(.wanted))]
     NoName {
         /// The name that is wanted.
         wanted: String,
@@ -71,7 +71,7 @@ pub enum Flaw {
     #[error("it carries no timestamp, and the rule is monotonic")]
     NoTime,
     /// The rule is monotonic, and the signature's time can't be read.
-    #[error("its timestamp is no time, and the rule is monotonic")]
+    #[error("its timestamp is not a time, and the rule is monotonic")]
     UnreadableTime,
     /// The rule is monotonic, and the signature is from the future.
     #[error("its timestamp, {signed}, is in the future (it is {now} here)")]
@@ -82,7 +82,7 @@ pub enum Flaw {
         now: Timestamp,
     },
     /// An attestation by a good key, about the image, says something else than the rule demands.
-    #[error("{found}, and the rule demands that {wanted}")]
+    #[error("{found}, and the rule requires that {wanted}")]
     Condition {
         /// The condition.
         wanted: String,

@@ -218,7 +218,7 @@ impl PublicKey {
 
 fn off_curve(curve: &str) -> KeyError {
     KeyError::Broken {
-        reason: format!("no point on the curve {curve}"),
+        reason: format!("not a point on the curve {curve}"),
     }
 }
 

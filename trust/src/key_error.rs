@@ -9,7 +9,7 @@ pub(crate) const MAX_PEM: usize = 16 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The text doesn't begin as PEM.
-    #[error("no PEM text: it must begin with \"-----BEGIN {wanted}-----\"")]
+    #[error("not PEM text: it must begin with \"-----BEGIN {wanted}-----\"")]
     NotPem {
         /// The label that is wanted.
         wanted: &'static str,
@@ -43,10 +43,10 @@ pub enum KeyError {
         oid: String,
     },
     /// An Ed25519 key of small order, under which a signature can fit every message.
-    #[error("weak Ed25519 key: a signature can be forged for it without its private half")]
+    #[error("weak Ed25519 key: a signature can be forged for it without its private key")]
     Weak,
     /// A key of a kind that signatures are verified with, but not made.
-    #[error("no signatures are made with {algorithm} keys: use ecdsa-p256 or ed25519")]
+    #[error("signing with {algorithm} keys is not supported: use ecdsa-p256 or ed25519")]
     VerifyOnly {
         /// The kind.
         algorithm: Algorithm,

@@ -67,13 +67,13 @@ pub(crate) fn expect_label(text: &str, wanted: &'static str) -> Result<(), KeyEr
         return Ok(());
     }
     let hint = match label {
-        PRIVATE => "the public half is wanted here",
-        PUBLIC => "the private half is wanted here",
+        PRIVATE => "the public key is needed here",
+        PUBLIC => "the private key is needed here",
         COSIGN | SIGSTORE => "it is encrypted: give its passphrase",
         "ENCRYPTED PRIVATE KEY" => "decrypt it with: openssl pkcs8 -in KEY -out PLAIN",
         "EC PRIVATE KEY" => "convert it with: openssl pkcs8 -topk8 -nocrypt -in KEY",
         "CERTIFICATE" => "take its key with: openssl x509 -pubkey -noout -in CERTIFICATE",
-        _ => "it is of another kind",
+        _ => "it is of a different kind",
     };
     Err(KeyError::Label {
         found: crate::one_line::plain(label),

@@ -32,7 +32,7 @@ pub(crate) enum FileError {
         error: RuleError,
     },
     /// Text, but no rule.
-    #[error("no rule in it: only an empty file masks the one of the same name")]
+    #[error("it has no rule: only an empty file masks the one of the same name")]
     NoRule,
 }
 
@@ -92,7 +92,7 @@ impl<'de> Deserialize<'de> for FileTime {
             toml::Value::Datetime(time) => time.to_string(),
             other => {
                 let found = other.type_str();
-                return Err(D::Error::custom(format_args!("{found} is no time")));
+                return Err(D::Error::custom(format_args!("{found} is not a time")));
             }
         };
         Timestamp::parse(&text).map(Self).map_err(D::Error::custom)

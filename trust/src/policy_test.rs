@@ -70,7 +70,7 @@ pub enum PolicyTestError {
         reason: String,
     },
     /// A test of nothing passes always.
-    #[error("there is no [[case]] in it")]
+    #[error("it has no [[case]]")]
     Empty,
     /// No key could be made up.
     #[error("cannot make a key for the test")]

@@ -100,7 +100,7 @@ impl PrivateKey {
             EC => p256::ecdsa::SigningKey::try_from(info)
                 .map(Self::from_p256)
                 .map_err(|_| KeyError::Broken {
-                    reason: "no key of the curve P-256".to_owned(),
+                    reason: "not a key of the curve P-256".to_owned(),
                 }),
             oid => Err(KeyError::Unsupported {
                 oid: oid.to_string(),
@@ -235,7 +235,7 @@ mod tests {
     fn other_texts_are_refused_with_a_hint() {
         let public = PrivateKey::from_pem(include_str!("../tests/data/p256.pub")).unwrap_err();
         assert!(
-            public.to_string().contains("the private half is wanted"),
+            public.to_string().contains("the private key is needed"),
             "{public}"
         );
         let sealed = "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nAAAA\n";

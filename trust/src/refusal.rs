@@ -107,7 +107,7 @@ pub enum Refusal {
     },
     /// There is no signature at all.
     #[error(
-        "image {} is not signed: {} wants {}", plain(&.demand.reference), .demand.rule, .demand.wanted()
+        "image {} is not signed: {} requires {}", plain(&.demand.reference), .demand.rule, .demand.wanted()
     )]
     Unsigned {
         /// What the rule demands.
@@ -115,7 +115,7 @@ pub enum Refusal {
     },
     /// Some of the keys signed, but too few.
     #[error(
-        "image {} is signed by {} of {} needed keys: {} wants {}",
+        "image {} is signed by {} of {} needed keys: {} requires {}",
         plain(&.demand.reference), .have.len(), .demand.threshold, .demand.rule, .demand.wanted()
     )]
     NotEnough {
@@ -126,7 +126,7 @@ pub enum Refusal {
     },
     /// There are signatures, none by a key of the rule (or their payloads were changed).
     #[error(
-        "image {} is not signed by a trusted key: {found} {} found, {} wants {}",
+        "image {} is not signed by a trusted key: {found} {} found, {} requires {}",
         plain(&.demand.reference),
         if *.found == 1 { "signature by another key" } else { "signatures by other keys" },
         .demand.rule,
@@ -140,7 +140,7 @@ pub enum Refusal {
     },
     /// A good key made a signature that doesn't count for this image.
     #[error(
-        "image {} is not signed as {} wants: a signature by key {key} does not count, {flaw}",
+        "image {} is not signed as {} requires: a signature by key {key} does not count, {flaw}",
         plain(&.demand.reference), .demand.rule
     )]
     WrongSignature {
@@ -153,7 +153,7 @@ pub enum Refusal {
     },
     /// The rule is monotonic, and the image was signed before one that ran by the same name.
     #[error(
-        "image {} is older than one that was seen by this name: it was signed on {signed}, that one on {seen}, \
+        "image {} is older than one seen before under this name: it was signed on {signed}, that one on {seen}, \
          and {} is monotonic",
         plain(&.demand.reference), .demand.rule
     )]
@@ -167,7 +167,7 @@ pub enum Refusal {
     },
     /// The image is signed, and an attestation that the rule demands is missing or doesn't count.
     #[error(
-        "image {} lacks an attestation: {} wants {} by {}{}",
+        "image {} lacks an attestation: {} requires {} by {}{}",
         plain(&.demand.reference), .demand.rule, plain(.predicate_type), .demand.wanted(), because(.why)
     )]
     NotAttested {

@@ -106,7 +106,7 @@ pub enum RuleError {
         keys: usize,
     },
     /// The same key would look like two signers.
-    #[error("key {fingerprint} is there twice")]
+    #[error("key {fingerprint} appears twice")]
     SameKey {
         /// Its fingerprint.
         fingerprint: Fingerprint,

@@ -24,7 +24,7 @@ pub enum EditError {
         reason: String,
     },
     /// The file has several rules, or one of another prefix: someone else's to edit.
-    #[error("it does not hold the rule of {prefix:?} alone: edit it by hand")]
+    #[error("it holds something other than the rule for {prefix:?}: edit it by hand")]
     OtherRules {
         /// The prefix.
         prefix: String,
@@ -54,7 +54,7 @@ pub enum EditError {
         prefix: String,
     },
     /// Several keys go by this text.
-    #[error("{text} stands for {found} keys: give more of the fingerprint")]
+    #[error("{text} matches {found} keys: give more of the fingerprint")]
     Ambiguous {
         /// What the user typed, quoted.
         text: String,
@@ -339,12 +339,15 @@ mod tests {
         for (text, part) in [
             (
                 format!("{own}{other}"),
-                "does not hold the rule of \"a.io/foo\" alone",
+                "holds something other than the rule for \"a.io/foo\"",
             ),
-            (other, "does not hold the rule of \"a.io/foo\" alone"),
+            (
+                other,
+                "holds something other than the rule for \"a.io/foo\"",
+            ),
             (reject.to_owned(), "is of type reject"),
             ("[[rule".to_owned(), "line 1: "),
-            ("# nothing\n".to_owned(), "no rule in it"),
+            ("# nothing\n".to_owned(), "it has no rule"),
             (own.replace("MFkw", "MFkx"), "key 1 is unreadable"),
         ] {
             let error = add_key(Some(&text), &prefix(), &ed25519())

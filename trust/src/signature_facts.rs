@@ -200,7 +200,7 @@ fn by_requirement(
             examine(&case.wanted(&keys, identity)).map_err(|flaw| flaw.to_string())
         }
         Requirement::All(requirements) => {
-            let mut verdict = Err("the rule asks for no signature".to_owned());
+            let mut verdict = Err("the rule requires no signature".to_owned());
             for requirement in requirements {
                 verdict = by_requirement(case, requirement, examine);
                 if verdict.is_ok() {
@@ -209,7 +209,7 @@ fn by_requirement(
             }
             verdict
         }
-        other => Err(format!("the rule, of type {}, asks for none", other.word())),
+        other => Err(format!("the rule, of type {}, requires none", other.word())),
     }
 }
 
@@ -217,7 +217,7 @@ fn by_requirement(
 fn by_demands(case: &Case<'_>, kind: &str, bytes: &[u8]) -> Result<(), String> {
     let rule = case.placed.rule();
     let demands = rule.attestations().iter();
-    let mut verdict = Err("the rule asks for no such attestation".to_owned());
+    let mut verdict = Err("the rule requires no such attestation".to_owned());
     for demand in demands.filter(|demand| demand.predicate_type == kind) {
         verdict = by_demand(case, demand, bytes);
         if verdict.is_ok() {

@@ -60,7 +60,7 @@ pub enum PayloadError {
         size: usize,
     },
     /// No JSON, or with a member that appears twice.
-    #[error("it is no strict JSON: {reason}")]
+    #[error("it is not strict JSON: {reason}")]
     Json {
         /// What the parser says.
         reason: String,

@@ -50,7 +50,7 @@ pub(crate) struct About<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatementError {
     /// No JSON, or with a member that appears twice.
-    #[error("its statement is no strict JSON: {reason}")]
+    #[error("its statement is not strict JSON: {reason}")]
     Json {
         /// What the parser says.
         reason: String,
@@ -68,7 +68,7 @@ pub enum StatementError {
         found: String,
     },
     /// A predicate type that can't be written.
-    #[error("{text} is no predicate type: it must be a URI of at most {MAX_TYPE} bytes")]
+    #[error("{text} is not a predicate type: it must be a URI of at most {MAX_TYPE} bytes")]
     PredicateType {
         /// The text, quoted.
         text: String,

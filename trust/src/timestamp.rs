@@ -22,7 +22,7 @@ pub struct Timestamp(u64);
 
 /// A text that is no point in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text} is no time: write it as 2026-11-20T10:00:00Z")]
+#[error("{text} is not a time: write it as 2026-11-20T10:00:00Z")]
 pub struct TimestampError {
     text: String,
 }

@@ -21,7 +21,7 @@ pub enum Unfit {
         not_after: Timestamp,
     },
     /// Its time has not begun.
-    #[error("the key counts only from {not_before} on")]
+    #[error("the key is not valid before {not_before}")]
     NotYet {
         /// Its first second.
         not_before: Timestamp,

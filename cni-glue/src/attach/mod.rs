@@ -298,7 +298,9 @@ fn require_limits(
     let refused = |reason: String| Err(NetworkError::NoBandwidth(reason));
     match selection {
         Selection::Host => {
-            return refused("the pod is on the host's own network, whose links are not its".into());
+            return refused(
+                "the pod is on the host's own network, whose links are not its own".into(),
+            );
         }
         _ if chosen.is_empty() => return refused("the pod is in no network".into()),
         _ => (),

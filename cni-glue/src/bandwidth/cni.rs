@@ -1,4 +1,4 @@
-//! The capability `bandwidth` of CNI: rates in bits a second, bursts in bits, 0 for no limit.
+//! The capability `bandwidth` of CNI: rates in bits per second, bursts in bits, 0 for no limit.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

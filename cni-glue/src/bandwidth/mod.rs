@@ -16,7 +16,7 @@ pub(crate) const CAPABILITY: &str = "bandwidth";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RateLimit {
-    /// How much passes on average, in bits a second.
+    /// How much passes on average, in bits per second.
     pub rate: Rate,
     /// How much may pass at once, after a pause, in bytes.
     pub burst: Burst,

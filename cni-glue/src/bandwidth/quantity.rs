@@ -1,6 +1,6 @@
 //! Rates and bursts, with their units.
 //!
-//! Three worlds write rates. Kubernetes (`kubernetes.io/ingress-bandwidth: 10M`) has `k`, `M`, `G` for bits a second, where
+//! Three worlds write rates. Kubernetes (`kubernetes.io/ingress-bandwidth: 10M`) has `k`, `M`, `G` for bits per second, where
 //! `m` is a thousandth; tc has `mbit`, and `mbps` for *bytes* a second, where everybody else means bits; for sizes its
 //! `kb` is 1024 bytes. What all who know it understand alike is taken, and the rest refused.
 
@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A number of bits a second, from 1k to 1P: those that Kubernetes takes for pods, too.
+/// A number of bits per second, from 1k to 1P: those that Kubernetes takes for pods, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Rate(u64);
@@ -30,25 +30,25 @@ const FIRST_WINDOW: u64 = 16 << 10;
 
 /// Why a text is no rate or burst.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no {what}: {reason}")]
+#[error("{text:?} is not a {what}: {reason}")]
 pub struct InvalidQuantity {
     text: String,
     what: &'static str,
     reason: &'static str,
 }
 
-const RATE_UNITS: &str = "write bits a second as 10M, 10mbit, 512k, 1.5G or 10Mi";
+const RATE_UNITS: &str = "write bits per second as 10M, 10mbit, 512k, 1.5G or 10Mi";
 const BURST_UNITS: &str = "write bytes as 64KiB or bits as 512kbit";
-const OUT_OF_RANGE: &str = "it is from 1k to 1P (bits a second)";
+const OUT_OF_RANGE: &str = "it is from 1k to 1P (bits per second)";
 const BURST_RANGE: &str = "it is from one byte to below 4GiB";
 
 impl Rate {
-    /// In bits a second.
+    /// In bits per second.
     pub fn bits(self) -> u64 {
         self.0
     }
 
-    /// In whole bytes a second.
+    /// In whole bytes per second.
     pub fn bytes(self) -> u64 {
         self.0 / 8
     }
@@ -132,11 +132,11 @@ impl FromStr for Rate {
                 ("K", _) => return Err("K is 1000 to some and 1024 to others; write k or Ki"),
                 (other, _) if other.to_ascii_lowercase().ends_with("ps") => {
                     return Err(
-                        "to tc that is bytes a second, and bits to others; write mbit or kbit",
+                        "to tc that is bytes per second, and bits to others; write mbit or kbit",
                     );
                 }
                 (other, _) if other.to_ascii_lowercase().ends_with('b') => {
-                    return Err("a rate is in bits a second; write mbit or kbit");
+                    return Err("a rate is in bits per second; write mbit or kbit");
                 }
                 _ => return Err(RATE_UNITS),
             };
@@ -159,7 +159,7 @@ impl FromStr for Burst {
             let bytes = match (unit, bits(unit)) {
                 (_, Some(unit)) => match number.times(unit, BURST_RANGE)? {
                     bits if bits % 8 == 0 => bits / 8,
-                    _ => return Err("these are no whole bytes"),
+                    _ => return Err("these are not whole bytes"),
                 },
                 ("B", _) => number.times(1, BURST_RANGE)?,
                 ("KiB", _) => number.times(1 << 10, BURST_RANGE)?,
@@ -231,7 +231,7 @@ impl Decimal {
         // At most 27 digits times 15: it fits.
         let all = self.digits.saturating_mul(unit.into());
         if all % self.scale != 0 {
-            return Err("it is no whole number of bits or bytes");
+            return Err("it is not a whole number of bits or bytes");
         }
         u64::try_from(all / self.scale).map_err(|_| too_large)
     }

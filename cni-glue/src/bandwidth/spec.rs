@@ -152,9 +152,9 @@ mod tests {
             ("in=1M,in=2M", "twice"),
             ("in-burst=64KiB", "needs the rate"),
             ("in=1M,out-burst=64KiB", "needs the rate"),
-            ("in=10m", "in: \"10m\" is no rate: m is a thousandth"),
-            ("out=0", "out: \"0\" is no rate: it is from 1k"),
-            ("out=1M,out-burst=64k", "out-burst: \"64k\" is no burst"),
+            ("in=10m", "in: \"10m\" is not a rate: m is a thousandth"),
+            ("out=0", "out: \"0\" is not a rate: it is from 1k"),
+            ("out=1M,out-burst=64k", "out-burst: \"64k\" is not a burst"),
         ] {
             let error = bad.parse::<BandwidthSpec>().unwrap_err().to_string();
             assert!(error.contains(reason), "{bad}: {error}");

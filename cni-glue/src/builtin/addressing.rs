@@ -100,7 +100,7 @@ impl Builtin<'_> {
                     || Some(address) == subnet.broadcast().map(IpAddr::V4);
                 if !subnet.contains(address) || edge {
                     return Err(
-                        self.setting(format!("{address} is no address for a pod of {subnet}"))
+                        self.setting(format!("{address} is not an address for a pod of {subnet}"))
                     );
                 }
                 if network.gateway(address.is_ipv4()) == Some(address) {
@@ -116,7 +116,8 @@ impl Builtin<'_> {
             }
         };
         let net = IpNet::new(address, prefix);
-        let net = net.ok_or_else(|| self.setting(format!("{address}/{prefix} is no address")))?;
+        let net =
+            net.ok_or_else(|| self.setting(format!("{address}/{prefix} is not an address")))?;
         let leases = self.leases();
         let peer = (pod.container, pod.interface, pod.name);
         let mut asked = leases.take(address, peer)?;

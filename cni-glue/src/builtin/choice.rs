@@ -48,7 +48,7 @@ impl Network {
         {
             return Err(NetworkError::Setting {
                 network: name.to_string(),
-                reason: format!("its bridge is that of network {}", other.name),
+                reason: format!("its bridge belongs to network {}", other.name),
             });
         }
         let (routes, links) = routes_and_links(host)?;
@@ -69,7 +69,7 @@ impl Network {
                     .find(|net| occupied.whose(net).is_none())
                     .ok_or_else(|| NetworkError::Setting {
                         network: name.to_string(),
-                        reason: "each of the usual subnets meets a route of the host; choose one by \"subnet\"".into(),
+                        reason: "each of the usual subnets overlaps a route of the host; choose one by \"subnet\"".into(),
                     })?,
             ),
             given => given.map(|net| net.network()),

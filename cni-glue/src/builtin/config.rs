@@ -88,12 +88,16 @@ impl BuiltinConfig {
         if let Some(net) = self.subnet
             && (!net.is_ipv4() || net.prefix() > 30)
         {
-            return Err(format!("the subnet {net} is none of IPv4, /30 or larger"));
+            return Err(format!(
+                "the subnet {net} is not an IPv4 subnet of /30 or larger"
+            ));
         }
         if let Some(net) = self.subnet6
             && (net.is_ipv4() || net.prefix() > 120)
         {
-            return Err(format!("the subnet6 {net} is none of IPv6, /120 or larger"));
+            return Err(format!(
+                "the subnet6 {net} is not an IPv6 subnet of /120 or larger"
+            ));
         }
         if let Some(bridge) = &self.bridge {
             if self.mode != Mode::Bridge {
@@ -207,7 +211,7 @@ impl Wishes {
             "IP" => {
                 let address = match value.parse::<IpNet>() {
                     Ok(net) => (net.address(), Some(net.prefix())),
-                    Err(_) => (value.parse().map_err(|_| "this is no address")?, None),
+                    Err(_) => (value.parse().map_err(|_| "this is not an address")?, None),
                 };
                 self.addresses.push(address);
             }
@@ -215,7 +219,7 @@ impl Wishes {
             "MASTER" => {
                 self.master = Some(value.parse::<InterfaceName>().map_err(|e| e.to_string())?)
             }
-            "GATEWAY" => self.gateway = Some(value.parse().map_err(|_| "this is no address")?),
+            "GATEWAY" => self.gateway = Some(value.parse().map_err(|_| "this is not an address")?),
             // Another plugin's, or the runtime's own.
             _ => (),
         }

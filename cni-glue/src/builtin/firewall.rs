@@ -311,13 +311,13 @@ fn remove_elements(
         match nftables.commit(transaction) {
             Err(refused) if refused.errno == Errno::ENOENT => (),
             outcome => {
-                outcome.map_err(NetworkError::at("take back the pod's ports"))?;
+                outcome.map_err(NetworkError::at("release the pod's ports"))?;
                 forget(mappings)?;
                 return Ok(count);
             }
         }
     }
-    Err(NetworkError::at("take back the pod's ports")(Errno::ENOENT))
+    Err(NetworkError::at("release the pod's ports")(Errno::ENOENT))
 }
 
 /// Takes back all ports of a pod, or of one of its interfaces.

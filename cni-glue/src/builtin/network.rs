@@ -163,7 +163,7 @@ impl Network {
         let bridge = bridge.filter(|link| link.kind.as_deref() == Some("bridge"));
         let bridge = bridge.ok_or_else(|| NetworkError::Setting {
             network: self.name.to_string(),
-            reason: format!("the host's interface {name} is no bridge"),
+            reason: format!("the host's interface {name} is not a bridge"),
         })?;
         forwarding::ignore_advertisements(name.as_str())?;
         let mut batch = Batch::default();

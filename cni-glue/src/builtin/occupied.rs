@@ -67,7 +67,7 @@ impl Occupied {
         let wanted = [config.subnet, config.subnet6];
         for net in wanted.into_iter().flatten() {
             if let Some(owner) = self.whose(&net) {
-                return Err(format!("{net} meets {owner}; choose another subnet"));
+                return Err(format!("{net} overlaps {owner}; choose another subnet"));
             }
         }
         Ok(())
@@ -116,11 +116,14 @@ mod tests {
         );
         assert_eq!(
             bridge(r#""mode": "ptp", "subnet": "10.9.0.0/24""#),
-            Err("10.9.0.0/24 meets the host's route to 10.8.0.0/13; choose another subnet".into())
+            Err(
+                "10.9.0.0/24 overlaps the host's route to 10.8.0.0/13; choose another subnet"
+                    .into()
+            )
         );
         assert_eq!(
             bridge(r#""mode": "bridge", "subnet6": "fd00::/48""#),
-            Err("fd00::/48 meets the host's route to fd00::/64; choose another subnet".into())
+            Err("fd00::/48 overlaps the host's route to fd00::/64; choose another subnet".into())
         );
         assert_eq!(
             bridge(r#""mode": "macvlan", "subnet": "10.9.0.0/24""#),

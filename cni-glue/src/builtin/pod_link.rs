@@ -159,7 +159,7 @@ impl Plan<'_> {
             network: self.network.name.to_string(),
             reason: match master {
                 Some(name) => format!("the host has no interface {name}"),
-                None => "the host has no default route that would tell the master; name it".into(),
+                None => "the host has no default route to take the master from; name one".into(),
             },
         })?;
         let inner = PodLink {

@@ -304,7 +304,7 @@ impl Builtin<'_> {
                 .any(|p| p.address == address && p.container == *pod.container)
             {
                 return Err(missing(format!(
-                    "the address {address} is not kept for the pod"
+                    "the address {address} is not reserved for the pod"
                 )));
             }
         }

@@ -323,7 +323,10 @@ mod tests {
                 "network default: it has no argument ip; there are IP, MAC",
             ),
             ("default:MASTER=eth0", "no argument MASTER"),
-            ("default:IP=x", "network default: IP=x: this is no address"),
+            (
+                "default:IP=x",
+                "network default: IP=x: this is not an address",
+            ),
             ("ptp:MAC=x", "network ptp: MAC=x"),
             ("macvlan:GATEWAY=x", "GATEWAY=x"),
         ] {

@@ -26,7 +26,7 @@ pub enum InvalidList {
     #[error("it has no {0:?}")]
     Missing(&'static str),
     /// A plugin's type is looked up in folders, and must not lead out of them.
-    #[error("the type {0:?} is no file name")]
+    #[error("the type {0:?} is not a file name")]
     Type(String),
     /// A plugin's own file in the folder of the list.
     #[error("plugin {}: {reason}", path.display())]
@@ -293,7 +293,7 @@ mod tests {
             (json!({"cniVersion": "1.0.0", "type": "x"}), "no \"name\""),
             (
                 json!({"name": "a/b", "cniVersion": "1.0.0", "type": "x"}),
-                "no network name",
+                "not a valid network name",
             ),
             (json!({"name": "a", "type": "x"}), "no \"cniVersion\""),
             (
@@ -318,11 +318,11 @@ mod tests {
             ),
             (
                 json!({"name": "a", "cniVersion": "1.0.0", "type": "../sh"}),
-                "no file name",
+                "not a file name",
             ),
             (
                 json!({"name": "a", "cniVersion": "1.0.0", "type": ".."}),
-                "no file name",
+                "not a file name",
             ),
         ] {
             let error = parse(&bad).unwrap_err().to_string();

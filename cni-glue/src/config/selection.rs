@@ -18,7 +18,7 @@ pub enum InvalidSelection {
     #[error("{0:?} takes no arguments")]
     Arguments(String),
     /// An argument of another form.
-    #[error("{0:?} is no argument of a network: write NAME:KEY=VALUE;KEY=VALUE")]
+    #[error("{0:?} is not an argument of a network: write NAME:KEY=VALUE;KEY=VALUE")]
     Argument(String),
 }
 

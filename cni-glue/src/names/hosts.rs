@@ -19,7 +19,7 @@ pub struct HostsEntry {
 
 /// A text is no such entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no entry for /etc/hosts: write ADDRESS=NAME[,NAME...]")]
+#[error("{0:?} is not an entry for /etc/hosts: write ADDRESS=NAME[,NAME...]")]
 pub struct InvalidHostsEntry(String);
 
 impl FromStr for HostsEntry {

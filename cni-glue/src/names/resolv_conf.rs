@@ -45,7 +45,7 @@ pub struct DnsOptions {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDns {
     /// Neither an address nor a word.
-    #[error("{0:?} is no name server: write an address, \"host\" or \"none\"")]
+    #[error("{0:?} is not a name server: write an address, \"host\" or \"none\"")]
     Server(String),
     /// A word beside name servers.
     #[error("{0:?} can't be combined with name servers")]
@@ -54,10 +54,14 @@ pub enum InvalidDns {
     #[error("\"host\" and \"none\" can't be combined")]
     Both,
     /// A search domain with a blank.
-    #[error("{0:?} is no domain: it is empty, or has characters that can't stand in resolv.conf")]
+    #[error(
+        "{0:?} is not a domain: it is empty, or has characters that can't stand in resolv.conf"
+    )]
     Search(String),
     /// An option with a blank.
-    #[error("{0:?} is no option: it is empty, or has characters that can't stand in resolv.conf")]
+    #[error(
+        "{0:?} is not an option: it is empty, or has characters that can't stand in resolv.conf"
+    )]
     Option(String),
 }
 

@@ -166,13 +166,16 @@ impl PortMapping {
             }
             let host_ip = match entry.host_ip.as_str() {
                 "" => None,
-                ip => Some(ip.parse().map_err(|_| format!("{ip:?} is no address"))?),
+                ip => Some(
+                    ip.parse()
+                        .map_err(|_| format!("{ip:?} is not an address"))?,
+                ),
             };
             let protocol = match entry.protocol.as_str() {
                 "" => Protocol::Tcp,
                 name => name
                     .parse()
-                    .map_err(|()| format!("{name:?} is no protocol"))?,
+                    .map_err(|()| format!("{name:?} is not a protocol"))?,
             };
             mappings.push(Self {
                 host_ip,

@@ -26,7 +26,7 @@ pub enum PortError {
     #[error("port {0} is asked for twice")]
     Twice(String),
     /// Another pod has it.
-    #[error("port {port} is that of pod {holder}")]
+    #[error("port {port} belongs to pod {holder}")]
     Taken {
         /// The port.
         port: String,
@@ -42,7 +42,7 @@ pub enum PortError {
         program: String,
     },
     /// The address is none of the host's.
-    #[error("port {port}: {address} is no address of this host")]
+    #[error("port {port}: {address} is not an address of this host")]
     NotLocal {
         /// The port.
         port: String,

@@ -8,7 +8,7 @@ use super::mapping::{MOST_PORTS, PortMapping, Protocol};
 /// Why a text is no port mapping.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is no port mapping: {reason}; write [HOSTIP:]HOSTPORT:PORT[/tcp|udp|sctp], ports as 80 or 8000-8010"
+    "{text:?} is not a port mapping: {reason}; write [HOSTIP:]HOSTPORT:PORT[/tcp|udp|sctp], ports as 80 or 8000-8010"
 )]
 pub struct InvalidPort {
     text: String,

@@ -56,7 +56,7 @@ pub enum PluginFailure {
         said: String,
     },
     /// It was ended because nobody wants what it does any more.
-    #[error("it was ended, as the pod's start was interrupted")]
+    #[error("it was ended, because the pod's start was interrupted")]
     Interrupted,
     /// It was ended because it took too long.
     #[error("it did not finish within {} s and was ended", .0.as_secs_f32())]
@@ -68,10 +68,10 @@ pub enum PluginFailure {
     #[error("its answer is longer than {0} bytes")]
     TooLong(usize),
     /// No version of the specification is spoken by all.
-    #[error("none of the versions that the configuration allows is spoken by it; it speaks {0}")]
+    #[error("it supports none of the versions that the configuration allows; it supports {0}")]
     Version(String),
     /// What was to be told to it can't be written.
-    #[error("what it is to be told can't be written: {0}")]
+    #[error("its input can't be written: {0}")]
     Told(String),
     /// A built-in network.
     #[error(transparent)]

@@ -146,7 +146,7 @@ impl CniResult {
                 .is_some_and(|index| index >= result.interfaces.len())
         }) {
             return Err(format!(
-                "{} is of an interface that it doesn't list",
+                "{} belongs to an interface that it doesn't list",
                 ip.address
             ));
         }
@@ -168,7 +168,7 @@ impl CniResult {
             .map_err(|error| format!("{error}; it begins with {:?}", begin()))?;
         if !value.is_object() {
             return Err(format!(
-                "it is no JSON object; it begins with {:?}",
+                "it is not a JSON object; it begins with {:?}",
                 begin()
             ));
         }

@@ -211,7 +211,7 @@ impl Runtime {
             .and_then(|value| CniResult::parse(value).ok());
         let result = result.ok_or_else(|| NetworkError::Disconnected {
             network: list.name.to_string(),
-            reason: "the pod was never put in".into(),
+            reason: "the pod was never attached".into(),
         })?;
         if list.disable_check || !version.has_check() {
             return Ok(());

@@ -98,8 +98,11 @@ fn answers_that_are_none_are_refused_and_hanging_plugins_ended() {
             "can't be understood: expected ident at line 1 column 2; it begins with \"nonsense\"",
         ),
         ("exit 0", "can't be understood: it is empty"),
-        ("echo null", "it is no JSON object; it begins with \"null\""),
-        ("echo '[]'", "it is no JSON object"),
+        (
+            "echo null",
+            "it is not a JSON object; it begins with \"null\"",
+        ),
+        ("echo '[]'", "it is not a JSON object"),
         (r#"printf '{"cniVersion": "9.0.0"}'"#, "not supported"),
         (
             r#"printf '{"ips": [{"address": "10.0.0.1"}]}'"#,
@@ -162,7 +165,7 @@ fn what_can_not_be_undone_is_told_and_tried_again_without_the_namespace() {
     assert_eq!(
         error.to_string(),
         "network n: plugin one: ADD: ADD broke (code 100); and it could not be undone: \
-         network n: plugin one: DEL: DEL broke (code 100); `fairing gc` tries that again, once the reason is removed"
+         network n: plugin one: DEL: DEL broke (code 100); `fairing gc` tries again, once the cause is removed"
     );
     assert_eq!(lab.order(), ["one ADD", "one DEL"]);
     lab.forget_calls();
@@ -403,5 +406,5 @@ fn a_plugin_that_is_no_file_name_is_never_looked_for() {
     );
     let error = lab.try_pod("a", &["n"], &[]).map(|_| ()).unwrap_err();
     assert!(matches!(error, NetworkError::Config(_)), "{error}");
-    assert!(error.to_string().contains("is no file name"), "{error}");
+    assert!(error.to_string().contains("is not a file name"), "{error}");
 }

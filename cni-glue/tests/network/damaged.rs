@@ -129,7 +129,7 @@ printf '{}'"#;
     };
     let line = |pod: &str, network: &str| {
         format!(
-            "pod {pod} is dead and can't be taken out of its network: \
+            "pod {pod} has ended and can't be removed from its network: \
              network {network}: plugin one: DEL: broke (code 100)"
         )
     };

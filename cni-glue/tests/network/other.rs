@@ -280,7 +280,7 @@ fn the_default_network_evades_the_hosts_own_addresses() {
     assert!(
         error
             .to_string()
-            .contains("meets the host's route to 10.172.5.0/24"),
+            .contains("overlaps the host's route to 10.172.5.0/24"),
         "{error}"
     );
 }

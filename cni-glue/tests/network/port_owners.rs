@@ -122,7 +122,7 @@ fn a_container_that_leaves_one_network_keeps_its_ports_in_the_other() {
     assert_eq!(reached(8082).as_deref(), Some("one"));
     let (good, answer) = greedy.call(&lab, "ADD", json!({}));
     assert!(!good);
-    assert_eq!(answer["msg"], "port 8082/tcp is that of pod one");
+    assert_eq!(answer["msg"], "port 8082/tcp belongs to pod one");
     greedy.del(&lab);
     other.add(&lab);
     assert_eq!(reached(8081).as_deref(), Some("two"));

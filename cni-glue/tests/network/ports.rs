@@ -119,7 +119,7 @@ fn who_has_a_port_already_is_named() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "port 127.0.0.1:8081/tcp is that of pod web"
+        "port 127.0.0.1:8081/tcp belongs to pod web"
     );
     let listener = std::net::TcpListener::bind("192.0.2.1:9000").unwrap();
     let error = lab

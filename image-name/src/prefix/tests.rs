@@ -137,7 +137,7 @@ fn prefixes_of_registries_take_any_case_and_tell_what_is_behind() {
     assert_eq!(Prefix::of_registry("*.q.io").unwrap().location(), None);
     for text in ["", "*", "*.", "/x", "q..io", "q.io:0/x"] {
         let error = Prefix::of_registry(text).unwrap_err().to_string();
-        assert!(error.contains("is no prefix of image names"), "{error}");
+        assert!(error.contains("is not a prefix of image names"), "{error}");
     }
 }
 

@@ -108,7 +108,7 @@ impl Step {
             Self::Groups => "set the groups",
             Self::Capabilities => "reduce the capabilities",
             Self::User => "set the user",
-            Self::NoNewPrivileges => "give up new privileges",
+            Self::NoNewPrivileges => "set no_new_privs",
             Self::SystemCallFilter => "install the system call filter",
             Self::Execute => "execute",
         }

@@ -28,7 +28,7 @@ impl RootFs {
                 StartFailure::os(format_args!("make /{name} in the app's root")),
             ),
             Err(Errno::NOTDIR | Errno::LOOP) => Err(StartFailure::other(format!(
-                "/{name} in the image is a link or a file, where a folder is needed to mount on"
+                "/{name} in the image is a link or a file, where a directory is needed to mount on"
             ))),
             Err(errno) => Err(StartFailure::os(format_args!(
                 "open /{name} in the app's root"

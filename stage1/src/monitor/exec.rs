@@ -64,7 +64,7 @@ impl Client {
     ) -> Result<(), StartFailure> {
         if self.command.is_some() {
             return Err(StartFailure::other(
-                "this connection has started a command already",
+                "this connection has already started a command",
             ));
         }
         let (streams, ours) = match request.tty {

@@ -273,11 +273,11 @@ fn mistakes_refuse_the_whole_file() {
         ),
         (
             scope(r#"{"type":"sigstoreSigned","keyData":"?"}"#),
-            "is no base64",
+            "is not base64",
         ),
         (
             scope(r#"{"type":"sigstoreSigned","keyData":"/w=="}"#),
-            "is no base64 of a PEM",
+            "is not base64 of PEM",
         ),
         (
             scope(&format!(

@@ -49,7 +49,7 @@ fn keys_of_cosign_open_with_their_passphrase() {
     let p384 = include_str!("../../tests/data/cosign-3/p384.key");
     assert_eq!(
         refused(p384),
-        "no signatures are made with ecdsa-p384 keys: use ecdsa-p256 or ed25519"
+        "signing with ecdsa-p384 keys is not supported: use ecdsa-p256 or ed25519"
     );
 }
 
@@ -133,15 +133,15 @@ fn what_is_no_encrypted_key_is_refused() {
         ),
         (
             wrap(&json.replace("\"nonce\":\"", "\"nonce\":\"?")),
-            "cipher.nonce is no base64",
+            "cipher.nonce is not base64",
         ),
-        (P256.replace("eyJ", "?"), "no base64 between its lines"),
+        (P256.replace("eyJ", "?"), "not base64 between its lines"),
         (
             P256.replace("-----END ENCRYPTED", "-----END"),
-            "no base64 between",
+            "not base64 between",
         ),
         ("x".repeat(20_000), "too long"),
-        (String::new(), "no PEM text"),
+        (String::new(), "not PEM text"),
         (
             include_str!("../../tests/data/p256.pub").to_owned(),
             "it is a \"PUBLIC KEY\"",

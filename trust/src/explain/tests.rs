@@ -92,14 +92,14 @@ fn shows_what_decides_and_why() {
         "image:      a.io/foo:1\n\
          repository: a.io/foo\n\
          manifest:   {MANIFEST}\n\
-         rule:       \"a.io/foo\" signed-by of /etc/t/foo.toml decides: wants a signature by {fingerprint}\n\
+         rule:       \"a.io/foo\" signed-by of /etc/t/foo.toml decides: requires a signature by {fingerprint}\n\
          rule:       \"*\" reject of /usr/t/default.toml matches: \"a.io/foo\" is longer\n\
          rules for other names: 1\n\
          masked:     /usr/t/old.toml\n\
          signature:  does not count: no key of the rule made it\n\
          signature:  by {fingerprint} does not count: it is for another image, {OTHER}\n\
          signature:  by {fingerprint} counts: signs {MANIFEST}\n\
-         signature:  by {fingerprint} does not count: its key has signed already\n\
+         signature:  by {fingerprint} does not count: its key has already signed\n\
          verdict:    allowed: signed by {fingerprint} (rule \"a.io/foo\" of /etc/t/foo.toml)"
     );
     assert_eq!(explained(&signatures).to_string(), expected);
@@ -167,12 +167,12 @@ fn an_unreadable_key_is_the_verdict() {
     assert!(
         explanation
             .verdict
-            .contains("key 1 is unreadable: no PEM text")
+            .contains("key 1 is unreadable: not PEM text")
     );
     assert!(
         explanation.rules[0]
             .why
-            .contains("an unreadable key (no PEM text")
+            .contains("an unreadable key (not PEM text")
     );
 }
 
@@ -231,7 +231,7 @@ fn every_newer_part_is_explained() {
         format!("signature:  by {key} counts: signs {MANIFEST} on 2026-06-01T00:00:00Z"),
         format!("signature:  by {key} does not count: it is a statement of type"),
         "attestation: https://cosign.sigstore.dev/attestation/vuln/v1 missing: ".to_owned(),
-        "does not count, its predicate.high is 2, and the rule demands that predicate.high is at most 0".to_owned(),
+        "does not count, its predicate.high is 2, and the rule requires that predicate.high is at most 0".to_owned(),
         "\n  fairing image sign --key KEY --attest FILE --type https://cosign.sigstore.dev".to_owned(),
     ] {
         assert!(shown.contains(&line), "{line}\n{shown}");

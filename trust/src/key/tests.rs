@@ -119,7 +119,7 @@ fn points_off_the_curve_are_refused() {
     let point = [&[4_u8][..], &[1; 64]].concat();
     let text = pem::encode(pem::PUBLIC, &[&P256_SPKI, point.as_slice()].concat());
     let error = PublicKey::from_pem(&text).unwrap_err().to_string();
-    assert_eq!(error, "broken key: no point on the curve P-256");
+    assert_eq!(error, "broken key: not a point on the curve P-256");
 }
 
 #[test]
@@ -127,16 +127,16 @@ fn other_texts_are_refused_with_a_hint() {
     for (text, part) in [
         (
             "",
-            "no PEM text: it must begin with \"-----BEGIN PUBLIC KEY-----\"",
+            "not PEM text: it must begin with \"-----BEGIN PUBLIC KEY-----\"",
         ),
-        ("ssh-ed25519 AAAA", "no PEM text"),
+        ("ssh-ed25519 AAAA", "not PEM text"),
         ("-----BEGIN PUBLIC KEY-----", "broken key"),
         (
             include_str!("../../tests/data/p256.key"),
-            "the public half is wanted here",
+            "the public key is needed here",
         ),
         ("-----BEGIN CERTIFICATE-----\n", "openssl x509 -pubkey"),
-        ("-----BEGIN X\u{1b}-----\n", "it is of another kind"),
+        ("-----BEGIN X\u{1b}-----\n", "it is of a different kind"),
     ] {
         let error = PublicKey::from_pem(text).unwrap_err().to_string();
         assert!(

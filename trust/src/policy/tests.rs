@@ -175,13 +175,13 @@ fn keys_are_decoded_by_check_alone() {
         "policy file /etc/t/a.toml: rule \"a.io\": key 2"
     );
     let cause = std::error::Error::source(&broken).unwrap().to_string();
-    assert!(cause.starts_with("no PEM text"), "{cause}");
+    assert!(cause.starts_with("not PEM text"), "{cause}");
 
     let twice = parse(&signed("a.io", &[P256, COMPRESSED]))
         .check()
         .unwrap_err();
     let cause = std::error::Error::source(&twice).unwrap().to_string();
-    assert!(cause.ends_with("is there twice"), "{cause}");
+    assert!(cause.ends_with("appears twice"), "{cause}");
 }
 
 #[test]

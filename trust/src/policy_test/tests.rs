@@ -96,7 +96,7 @@ fn times_and_attestations_are_part_of_a_case() {
 #[test]
 fn mistakes_are_named_with_their_line() {
     let refused = |text: &str| test_policy(&policy(), text, now()).unwrap_err().to_string();
-    assert_eq!(refused(""), "there is no [[case]] in it");
+    assert_eq!(refused(""), "it has no [[case]]");
     let image = "\n[[case]]\nimage = \"a.io/x\"\n";
     for (text, part) in [
         ("[[case", "line 1: "),
@@ -111,7 +111,7 @@ fn mistakes_are_named_with_their_line() {
         ),
         (
             &format!("{image}expect = \"accept\"\nsigned-by = [\"x\"]"),
-            "is no fingerprint",
+            "is not a fingerprint",
         ),
         (
             "[[case]]\nimage = \"x\"\nexpect = \"accept\"",

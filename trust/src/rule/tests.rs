@@ -24,7 +24,7 @@ fn requirements_that_cannot_be_meant_are_refused() {
         format!("threshold 2 {between}")
     );
     let twice = refused(&[key.clone(), same], 2);
-    assert_eq!(twice, format!("key {} is there twice", key.fingerprint()));
+    assert_eq!(twice, format!("key {} appears twice", key.fingerprint()));
     let none = Rule::new(
         prefix(),
         Requirement::Digest {

@@ -151,9 +151,9 @@ fn missing_and_wrong_members_are_refused() {
 
 #[test]
 fn texts_around_the_payload_are_refused() {
-    assert!(refused(&format!("{COSIGN}{COSIGN}")).starts_with("it is no strict JSON"));
-    assert!(refused(&format!("{COSIGN}\0")).starts_with("it is no strict JSON"));
-    assert!(refused("").starts_with("it is no strict JSON"));
+    assert!(refused(&format!("{COSIGN}{COSIGN}")).starts_with("it is not strict JSON"));
+    assert!(refused(&format!("{COSIGN}\0")).starts_with("it is not strict JSON"));
+    assert!(refused("").starts_with("it is not strict JSON"));
     for end in 0..COSIGN.len() {
         refused(&COSIGN[..end]);
     }

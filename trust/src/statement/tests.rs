@@ -56,7 +56,7 @@ fn digests_that_are_none_are_refused() {
     let good = String::from_utf8(signature_statement(&repository(), &digest(), None)).unwrap();
     for bad in ["", "00", &DIGEST[7..].to_uppercase(), "../../etc/passwd"] {
         let error = Statement::parse(good.replace(&DIGEST[7..], bad).as_bytes()).unwrap_err();
-        assert!(error.to_string().contains("is no digest"), "{error}");
+        assert!(error.to_string().contains("is not a digest"), "{error}");
     }
     for end in 0..good.len() {
         assert!(Statement::parse(&good.as_bytes()[..end]).is_err());
@@ -100,7 +100,7 @@ fn predicates_are_signed_as_they_stand() {
         &"a:".repeat(1000),
     ] {
         let error = make(kind, "{}").unwrap_err().to_string();
-        assert!(error.contains("is no predicate type"), "{error}");
+        assert!(error.contains("is not a predicate type"), "{error}");
     }
     assert_eq!(
         predicate_type("vuln"),

@@ -68,7 +68,7 @@ fn a_signature_by_another_key_does_not_count() {
         refusal.to_string(),
         format!(
             "image a.io/foo:1 is not signed by a trusted key: 1 signature by another key found, \
-             rule \"a.io/foo\" of /etc/t/a.toml wants key {wanted}"
+             rule \"a.io/foo\" of /etc/t/a.toml requires key {wanted}"
         )
     );
     assert_eq!(

@@ -47,7 +47,7 @@ fn an_attestation_is_wanted_beside_the_signature() {
     assert_eq!(
         missing.to_string(),
         format!(
-            "image a.io/foo:1 lacks an attestation: rule \"a.io\" of /etc/t/a.toml wants {PROVENANCE} by key \
+            "image a.io/foo:1 lacks an attestation: rule \"a.io\" of /etc/t/a.toml requires {PROVENANCE} by key \
              {fingerprint}"
         )
     );
@@ -147,13 +147,13 @@ fn conditions_are_met_or_not() {
     for (bad, part) in [
         (
             format!("{id}\nequals = \"x\""),
-            "builder.id is \"https://ci.example.com\", and the rule demands that",
+            "builder.id is \"https://ci.example.com\", and the rule requires that",
         ),
         (
             format!("{id}\none-of = [\"x\", true]"),
             "is one of \"x\", true",
         ),
-        (format!("{id}\npresent = false"), "is not there"),
+        (format!("{id}\npresent = false"), "is absent"),
         (format!("{id}\nat-most = 1"), "is at most 1"),
         (format!("{id}\nnewer-than = \"1d\""), "is newer than 1d"),
         (

@@ -234,11 +234,11 @@ fn bundles_of_other_shapes_are_told_apart() {
         (
             "\"payload\":\"",
             "\"payload\":\"?",
-            "dsseEnvelope.payload is no base64",
+            "dsseEnvelope.payload is not base64",
         ),
-        ("\"sig\":\"", "\"sig\":\"?", "sig is no base64"),
+        ("\"sig\":\"", "\"sig\":\"?", "sig is not base64"),
         ("\"sig\"", "\"sign\"", "signatures.0.sig is missing"),
-        ("{\"mediaType\"", "[{\"mediaType\"", "it is no strict JSON"),
+        ("{\"mediaType\"", "[{\"mediaType\"", "it is not strict JSON"),
     ] {
         let error = refused(from, to);
         assert!(error.contains(part), "{error}");

@@ -38,7 +38,7 @@ fn a_key_counts_from_its_first_to_its_last_second() {
     for (now, part) in [
         (
             "2025-12-31T23:59:59Z",
-            "the key counts only from 2026-01-01T00:00:00Z on",
+            "the key is not valid before 2026-01-01T00:00:00Z",
         ),
         (
             "2027-01-01T00:00:00Z",

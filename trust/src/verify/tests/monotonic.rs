@@ -47,7 +47,7 @@ fn an_older_image_is_refused_in_either_format() {
     assert!(matches!(refusal, Refusal::RolledBack { .. }));
     assert!(
         refusal.to_string().contains(
-            "is older than one that was seen by this name: it was signed on 2026-06-01T00:00:00Z, \
+            "is older than one seen before under this name: it was signed on 2026-06-01T00:00:00Z, \
              that one on 2026-06-01T00:00:01Z"
         ),
         "{refusal}"
@@ -97,11 +97,11 @@ fn signatures_without_a_good_time_do_not_count() {
         (with("{}"), "it carries no timestamp"),
         (
             with("{\"timestamp\":\"yesterday\"}"),
-            "its timestamp is no time",
+            "its timestamp is not a time",
         ),
-        (with("{\"timestamp\":1.5}"), "its timestamp is no time"),
-        (with("{\"timestamp\":-1}"), "its timestamp is no time"),
-        (with("{\"timestamp\":[]}"), "its timestamp is no time"),
+        (with("{\"timestamp\":1.5}"), "its timestamp is not a time"),
+        (with("{\"timestamp\":-1}"), "its timestamp is not a time"),
+        (with("{\"timestamp\":[]}"), "its timestamp is not a time"),
         (with("{\"timestamp\":1,\"timestamp\":2}"), "appears twice"),
         (simple_at(&key, "2027-01-01T00:05:01Z"), "is in the future"),
         (simple_at(&key, "9999-12-31T23:59:59Z"), "is in the future"),

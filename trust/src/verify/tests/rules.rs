@@ -149,7 +149,7 @@ fn an_unsigned_image_is_refused_with_the_command_that_signs_it() {
     assert_eq!(
         refusal.to_string(),
         format!(
-            "image a.io/foo:1 is not signed: rule \"a.io/foo\" of /etc/t/a.toml wants key {}",
+            "image a.io/foo:1 is not signed: rule \"a.io/foo\" of /etc/t/a.toml requires key {}",
             key.public().fingerprint()
         )
     );
@@ -243,7 +243,7 @@ fn a_broken_key_stops_its_rule_and_no_other() {
         "rule \"b.io\" of /etc/t/a.toml cannot be used: its key 2 is unreadable"
     );
     let cause = std::error::Error::source(&refusal).unwrap().to_string();
-    assert!(cause.starts_with("no PEM text"), "{cause}");
+    assert!(cause.starts_with("not PEM text"), "{cause}");
 }
 
 #[test]
