@@ -1,6 +1,15 @@
 //! The grammar that all names share: hosts, paths and tags, as the OCI distribution specification
 //! and Docker have them.
 
+/// Docker Hub: the registry of references that name no host.
+pub const DOCKER_HUB: &str = "docker.io";
+
+/// The tag of references that have neither tag nor digest.
+pub const DEFAULT_TAG: &str = "latest";
+
+/// Longest `HOST[:PORT]/PATH`, in bytes, as registries limit it.
+pub const MAX_REPOSITORY: usize = 255;
+
 /// Longest `HOST[:PORT]`, in bytes: a DNS name and a port.
 const MAX_REGISTRY: usize = 253 + 6;
 

@@ -23,17 +23,9 @@ mod repository;
 
 pub use digest::Digest;
 pub use error::NameError;
+pub use grammar::{DEFAULT_TAG, DOCKER_HUB, MAX_REPOSITORY};
 pub use location::Location;
 pub use named::Named;
 pub use prefix::{Prefix, Specificity};
 pub use reference::Reference;
 pub use repository::Repository;
-
-/// Docker Hub: the registry of references that name no host.
-pub const DOCKER_HUB: &str = "docker.io";
-
-/// The tag of references that have neither tag nor digest.
-pub const DEFAULT_TAG: &str = "latest";
-
-/// Longest `HOST[:PORT]/PATH`, in bytes, as registries limit it.
-pub const MAX_REPOSITORY: usize = 255;

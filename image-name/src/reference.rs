@@ -12,9 +12,10 @@ use std::str::FromStr;
 
 use crate::digest::Digest;
 use crate::error::NameError;
-use crate::grammar::{check_path, check_registry, check_tag, is_host, split};
+use crate::grammar::{
+    DEFAULT_TAG, DOCKER_HUB, MAX_REPOSITORY, check_path, check_registry, check_tag, is_host, split,
+};
 use crate::repository::{HUB_ALIAS, Repository};
-use crate::{DEFAULT_TAG, DOCKER_HUB, MAX_REPOSITORY};
 
 /// Longest text that is looked at at all, in bytes.
 const MAX_INPUT: usize = 1024;

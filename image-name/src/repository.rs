@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::NameError;
-use crate::grammar::{check_path, check_registry, check_tag, is_host};
-use crate::{DOCKER_HUB, MAX_REPOSITORY};
+use crate::grammar::{DOCKER_HUB, MAX_REPOSITORY, check_path, check_registry, check_tag, is_host};
 
 /// Docker Hub as cosign's library names it, and as Docker once did.
 pub(crate) const HUB_ALIAS: &str = "index.docker.io";

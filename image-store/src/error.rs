@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use image_name::{Digest, NameError};
 
-use crate::limits::LayerLimit;
+use crate::layer_limit::LayerLimit;
 
 /// A failure of the image store. `Display` is one line that names the object and the reason.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,12 @@ pub enum StoreError {
         reference: String,
         /// Which rule it breaks.
         reason: String,
+    },
+    /// A thread panicked, which is a bug: what it was to find out is not known.
+    #[error("{work} failed in an unforeseen way: a thread of it panicked")]
+    WorkerPanicked {
+        /// What it was at.
+        work: &'static str,
     },
     /// Text that is no image source, or a source that is not what it claims.
     #[error("invalid image source {origin:?}: {reason}")]

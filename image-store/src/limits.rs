@@ -1,6 +1,7 @@
 //! Bounds on what an image may make the store hold in memory or write to disk.
 
 use crate::error::StoreError;
+use crate::layer_limit::LayerLimit;
 
 /// Inflated bytes up to which no ratio counts: an empty archive of ten kilobytes packs 200 : 1,
 /// and what fits here does no harm however well it is packed.
@@ -44,58 +45,6 @@ impl Default for Limits {
             depth: 256,
             path: 4095,
             xattrs: 128 << 10,
-        }
-    }
-}
-
-/// A limit of layers that an administrator may raise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LayerLimit {
-    /// [`Limits::layer`].
-    CompressedSize,
-    /// [`Limits::expanded`].
-    Size,
-    /// [`Limits::ratio`].
-    Ratio,
-    /// [`Limits::file`].
-    FileSize,
-    /// [`Limits::entries`].
-    Entries,
-    /// [`Limits::depth`].
-    Depth,
-    /// [`Limits::path`].
-    PathLength,
-    /// [`Limits::xattrs`].
-    XattrSize,
-}
-
-impl LayerLimit {
-    /// Its name in the table `[layers]` of the configuration.
-    #[must_use]
-    pub const fn setting(self) -> &'static str {
-        match self {
-            Self::CompressedSize => "max-compressed-size",
-            Self::Size => "max-size",
-            Self::Ratio => "max-ratio",
-            Self::FileSize => "max-file-size",
-            Self::Entries => "max-entries",
-            Self::Depth => "max-depth",
-            Self::PathLength => "max-path-length",
-            Self::XattrSize => "max-xattr-size",
-        }
-    }
-
-    /// What it is about, for a message.
-    pub(crate) const fn subject(self) -> &'static str {
-        match self {
-            Self::CompressedSize => "size of the compressed layer",
-            Self::Size => "size of the unpacked layer",
-            Self::Ratio => "ratio of inflated to compressed bytes",
-            Self::FileSize => "size of the file",
-            Self::Entries => "number of entries",
-            Self::Depth => "number of components of the path",
-            Self::PathLength => "bytes of the path",
-            Self::XattrSize => "bytes of extended attributes",
         }
     }
 }

@@ -5,49 +5,9 @@ use std::path::PathBuf;
 
 use image_name::{Digest, Reference};
 
-use crate::convert::{ConvertedOrigin, ImageSettings};
 use crate::cosign;
 use crate::error::StoreError;
-use crate::fetch::Interrupt;
-pub(crate) use crate::limits::Limits;
-use crate::manifest::{Descriptor, Platform};
-use crate::registry::Registries;
-use crate::source::ImageSource;
-use crate::store::Store;
-use crate::{archive, layout, registry};
-
-/// How to fetch.
-#[derive(Clone, Debug)]
-pub struct FetchOptions {
-    /// Which member of an index to take.
-    pub platform: Platform,
-    /// What is configured of registries.
-    pub registries: Registries,
-    /// What is too much.
-    pub limits: Limits,
-    /// The name under which the image goes into the store, instead of the one that the source has.
-    pub name: Option<Reference>,
-    /// Whether compressed layers stay in the store, so that an export or push is exact.
-    pub keep_layers: bool,
-    /// To stop the transfer of layers.
-    pub interrupt: Interrupt,
-    /// How to run what is in a root filesystem that becomes an image.
-    pub settings: ImageSettings,
-}
-
-impl Default for FetchOptions {
-    fn default() -> Self {
-        Self {
-            platform: Platform::host(),
-            registries: Registries::default(),
-            limits: Limits::default(),
-            name: None,
-            keep_layers: true,
-            interrupt: Interrupt::default(),
-            settings: ImageSettings::default(),
-        }
-    }
-}
+use crate::manifest::Descriptor;
 
 /// A manifest or index as it was read, with the digest of what was read.
 #[derive(Clone, Debug)]
@@ -111,29 +71,4 @@ pub(crate) trait Origin: Send {
     fn notes(&self) -> &[String] {
         &[]
     }
-}
-
-/// Opens the place that `source` names. What has to be converted is, in a folder of the store for
-/// half-done things.
-pub(crate) fn open(
-    source: &ImageSource,
-    options: &FetchOptions,
-    store: &Store,
-) -> Result<Box<dyn Origin>, StoreError> {
-    Ok(match source {
-        ImageSource::Registry(reference) => {
-            Box::new(registry::RegistryOrigin::connect(reference, options)?)
-        }
-        ImageSource::Layout { path, tag } => {
-            Box::new(layout::LayoutOrigin::open(path, tag.as_deref())?)
-        }
-        ImageSource::OciArchive { path, tag } => {
-            Box::new(archive::ArchiveOrigin::open_oci(path, tag.as_deref())?)
-        }
-        ImageSource::DockerArchive { path, reference } => Box::new(
-            archive::ArchiveOrigin::open_docker(path, reference.as_deref())?,
-        ),
-        ImageSource::Aci { path } => Box::new(ConvertedOrigin::aci(path, options, store)?),
-        ImageSource::Root { path } => Box::new(ConvertedOrigin::root(path, options, store)?),
-    })
 }

@@ -15,10 +15,10 @@ use serde_json::{Map, Value, json};
 use crate::cosign::MAX_SIGNATURES;
 use crate::digest::sha256;
 use crate::error::StoreError;
-use crate::fetch::small_blob;
 use crate::manifest::{Descriptor, Document, Manifest};
 use crate::media_type::{BUNDLE, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST};
 use crate::origin::{Origin, RawManifest};
+use crate::proven::small_blob;
 
 /// Entries of a list of referrers that are looked at.
 pub(crate) const MAX_LISTED: usize = 1000;

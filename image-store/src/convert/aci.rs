@@ -4,8 +4,8 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use super::LayerFile;
 use super::decompress::{self, Plain};
+use super::layer_file::LayerFile;
 use super::tar_writer::{Entry, TarWriter, What};
 use crate::error::StoreError;
 use crate::layer::{Kind, Member, Walk};

@@ -6,7 +6,7 @@ use image_name::Reference;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::with_platform;
+use super::platform::with_platform;
 use crate::error::StoreError;
 use crate::manifest::Platform;
 

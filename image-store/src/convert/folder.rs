@@ -14,11 +14,12 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::LayerFile;
+use super::layer_file::LayerFile;
 use super::tar_writer::{Entry, TarWriter, What};
 use crate::error::StoreError;
 use crate::layer::{Device, Time};
-use crate::limits::{LayerLimit, Limits};
+use crate::layer_limit::LayerLimit;
+use crate::limits::Limits;
 
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)

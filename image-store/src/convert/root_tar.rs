@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::LayerFile;
 use super::decompress::{self, Packing, Plain};
+use super::layer_file::LayerFile;
 use super::tar_writer::copy_plain;
 use crate::digest::Hasher;
 use crate::error::StoreError;
@@ -24,7 +24,7 @@ pub(super) fn layer(
         .len();
     if size > limits.layer {
         return Err(limits.exceeded(
-            crate::limits::LayerLimit::CompressedSize,
+            crate::layer_limit::LayerLimit::CompressedSize,
             path.display().to_string(),
         ));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::with_platform;
+use super::platform::with_platform;
 use crate::manifest::Platform;
 
 /// How to run what is in a root filesystem that becomes an image.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::LayerFile;
+use super::layer_file::LayerFile;
 use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::layer::{Device, Time};

@@ -8,8 +8,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
+use crate::digest::sha256;
+use crate::error::StoreError;
+use crate::options::FetchOptions;
 use crate::source::ImageSource;
 use crate::store::Image;
+use crate::store::Store;
+use image_name::Reference;
+use std::path::Path;
 
 /// A store, and a folder for what is imported.
 struct Ground {

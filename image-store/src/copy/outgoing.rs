@@ -4,15 +4,14 @@ use std::path::Path;
 
 use image_name::{Digest, Reference};
 
-use super::plan::{Plan, Wanted};
-use super::source::Source;
+use super::options::{Copied, CopyOptions};
 use super::store_origin::StoreOrigin;
-use super::{Copied, CopyOptions};
 use crate::error::StoreError;
 use crate::export::{self, ExportFormat};
 use crate::fetch::FetchEvent;
+use crate::limits::Limits;
 use crate::manifest::Document;
-use crate::origin::Limits;
+use crate::plan::{Plan, Source, Wanted};
 use crate::registry;
 use crate::source::ImageSource;
 use crate::store::{RefRecord, Store};

@@ -8,9 +8,10 @@ use image_name::{Digest, Reference};
 
 use crate::cosign;
 use crate::error::StoreError;
+use crate::limits::Limits;
 use crate::manifest::Descriptor;
 use crate::media_type::{self, BUNDLE, OCI_MANIFEST};
-use crate::origin::{Limits, Origin, RawManifest};
+use crate::origin::{Origin, RawManifest};
 use crate::store::Store;
 
 /// One image of the store.

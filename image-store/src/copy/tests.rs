@@ -5,10 +5,16 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::digest::sha256;
+use crate::error::StoreError;
 use crate::fixture::{Tar, TestLayer, TestLayout};
 use crate::media_type::{OCI_EMPTY, OCI_INDEX, OCI_MANIFEST};
+use crate::open::open;
+use crate::options::FetchOptions;
 use crate::origin::RawManifest;
+use crate::source::ImageSource;
+use crate::store::Store;
 use crate::{cosign, referrer};
+use image_name::Digest;
 
 /// A layout with an image that has a signature of cosign's, a bundle, and something that refers to
 /// the bundle.

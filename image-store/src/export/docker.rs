@@ -9,11 +9,28 @@ use image_name::{Digest, Reference};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::names::new;
+use super::partial::Partial;
 use super::tar_file::TarFile;
-use crate::copy::{Blob, Plan, Source};
 use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::manifest::Document;
+use crate::plan::{Blob, Plan, Source};
+
+/// Writes what `docker load` reads to `dest`, which must not exist. It appears by one rename.
+pub(crate) fn docker(
+    plan: &Plan,
+    source: &mut Source<'_>,
+    dest: &Path,
+    name: Option<&str>,
+) -> Result<(), StoreError> {
+    new(dest)?;
+    let partial = Partial::beside(dest)?;
+    let mut tar = TarFile::create(partial.path())?;
+    write(plan, source, &mut tar, name)?;
+    tar.finish()?;
+    partial.rename_to(dest)
+}
 
 /// Bytes of a configuration.
 const MAX_CONFIG: u64 = 4 << 20;
@@ -28,7 +45,7 @@ struct RootFs {
     diff_ids: Vec<String>,
 }
 
-pub(super) fn write(
+fn write(
     plan: &Plan,
     source: &mut Source<'_>,
     tar: &mut TarFile,

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::copy::{At, Plan};
 use crate::error::StoreError;
 use crate::media_type::OCI_INDEX;
+use crate::plan::{At, Plan};
 use crate::referrer;
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";

@@ -8,12 +8,13 @@ use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
 
 use super::index::index;
+use super::names::{MARKER, blob_name};
 use super::partial::Partial;
-use super::{MARKER, blob_name};
-use crate::copy::{Blob, Plan, Source};
+
 use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::layout::files::{FolderFiles, LayoutFiles, open_regular};
+use crate::plan::{Blob, Plan, Source};
 
 /// Bytes of `index.json`.
 const MAX_INDEX: u64 = 4 << 20;
@@ -64,7 +65,7 @@ fn blobs(plan: &Plan, source: &mut Source<'_>, root: &Path) -> Result<(), StoreE
     let folder = root.join("blobs/sha256");
     fs::create_dir_all(&folder).map_err(|e| StoreError::io("cannot create", &folder, e))?;
     for blob in &plan.blobs {
-        let name = blob_name(&blob.digest)?;
+        let name = blob_name(&blob.digest);
         let present = has(&root.join(&name), &blob.digest)?;
         source.announce(blob, present);
         if !present {
@@ -74,7 +75,7 @@ fn blobs(plan: &Plan, source: &mut Source<'_>, root: &Path) -> Result<(), StoreE
     }
     let attached = plan.attachments.iter().map(|one| &one.manifest);
     for document in plan.documents.iter().chain(attached) {
-        let name = blob_name(&document.digest)?;
+        let name = blob_name(&document.digest);
         if !has(&root.join(&name), &document.digest)? {
             write(root, &name, &document.bytes)?;
         }

@@ -10,10 +10,12 @@ use super::*;
 use crate::archive::{self, ArchiveOrigin};
 use crate::cosign;
 use crate::digest::sha256;
+use crate::error::StoreError;
 use crate::layout::LayoutOrigin;
 use crate::media_type;
 use crate::origin::Origin;
 use crate::store::{RefRecord, Store};
+use std::path::Path;
 
 /// The blobs of a store with one signed image of two layers, one of them compressed.
 struct Blobs {

@@ -4,17 +4,26 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::begin::Fetch;
+use super::event::FetchEvent;
 use super::layers::{Staged, jobs, work};
-use super::{Fetch, FetchEvent};
 use crate::error::StoreError;
 use crate::store::{
     Image, RefRecord, Staging, file_name, make_folder, sync_file_system, sync_folder,
 };
 
-pub(super) fn complete(
-    mut fetch: Fetch,
-    on_event: &mut dyn FnMut(FetchEvent),
-) -> Result<Image, StoreError> {
+impl Fetch {
+    /// Fetches and unpacks the layers that are missing, then makes the image visible. It is on
+    /// disk for good when this returns. Hold a [`Pin`] of your own if the image is to be used after.
+    ///
+    /// # Errors
+    /// What went wrong first; nothing of the image is in the store then.
+    pub fn complete(self, on_event: &mut dyn FnMut(FetchEvent)) -> Result<Image, StoreError> {
+        complete(self, on_event)
+    }
+}
+
+fn complete(mut fetch: Fetch, on_event: &mut dyn FnMut(FetchEvent)) -> Result<Image, StoreError> {
     let store = fetch.store.clone();
     for folder in [
         store.blobs_folder(),

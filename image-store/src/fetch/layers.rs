@@ -13,11 +13,14 @@ use std::time::{Duration, Instant};
 
 use image_name::Digest;
 
-use super::{Fetch, FetchEvent};
+use super::begin::Fetch;
+use super::event::FetchEvent;
 use crate::error::StoreError;
 use crate::layer::{Intake, LayerJob, Watch};
 use crate::manifest::Descriptor;
-use crate::origin::{FetchOptions, Origin, open};
+use crate::open::open;
+use crate::options::FetchOptions;
+use crate::origin::Origin;
 use crate::seal::{Record, seal};
 use crate::source::ImageSource;
 use crate::store::{LayerFacts, LayerLock, Staging, Store};
@@ -91,7 +94,7 @@ pub(super) fn jobs(
 }
 
 /// What the workers share.
-struct Shop<'a> {
+struct LayerQueue<'a> {
     store: &'a Store,
     source: &'a ImageSource,
     options: &'a FetchOptions,
@@ -119,7 +122,7 @@ pub(super) fn work(
             .clamp(*WORKERS.start(), *WORKERS.end())
             .min(jobs.len()),
     };
-    let shop = Shop {
+    let queue = LayerQueue {
         store: &fetch.store,
         source: &fetch.source,
         options: &fetch.options,
@@ -138,10 +141,10 @@ pub(super) fn work(
     thread::scope(|scope| {
         let mut running = Vec::new();
         for _ in 0..workers {
-            let (shop, events, origin) = (&shop, events.clone(), first.take());
+            let (queue, events, origin) = (&queue, events.clone(), first.take());
             let spawned = thread::Builder::new()
                 .name("layer".to_owned())
-                .spawn_scoped(scope, move || shop.work(origin, &events));
+                .spawn_scoped(scope, move || queue.work(origin, &events));
             match spawned {
                 Ok(worker) => running.push(worker),
                 // One worker is enough, none is not.
@@ -162,34 +165,33 @@ pub(super) fn work(
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if shop.options.interrupt.is_set() {
-                shop.fail(StoreError::Interrupted);
+            if queue.options.interrupt.is_set() {
+                queue.fail(StoreError::Interrupted);
             }
         }
         for worker in running {
             if worker.join().is_err() {
-                shop.fail(StoreError::CorruptLayer {
-                    what: "layer".to_owned(),
-                    reason: "it made the unpacking fail in an unforeseen way".to_owned(),
+                queue.fail(StoreError::WorkerPanicked {
+                    work: "the unpacking of a layer",
                 });
             }
         }
         Ok(())
     })?;
-    if let Some(error) = shop
+    if let Some(error) = queue
         .failed
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner)
     {
         return Err(error);
     }
-    Ok(shop
+    Ok(queue
         .outcome
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner))
 }
 
-impl Shop<'_> {
+impl LayerQueue<'_> {
     /// One worker: takes jobs until there are none or one fails. Needs an origin of its own, since
     /// an origin gives one blob at a time; the first worker has that of the fetch.
     fn work(&self, origin: Option<&mut (dyn Origin + '_)>, events: &Sender<FetchEvent>) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use rustix::fs::{Stat, Timespec, Timestamps, UTIME_OMIT};
 
-use crate::limits::{LayerLimit, Limits};
+use crate::layer_limit::LayerLimit;
+use crate::limits::Limits;
 
 /// Bytes of the longest path that the kernel takes, below a folder or not.
 const LONGEST: usize = 4095;

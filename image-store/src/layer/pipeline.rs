@@ -20,6 +20,7 @@ use super::intake::Intake;
 use crate::error::StoreError;
 use crate::limits::{InflateBound, Limits};
 use crate::seal::Record;
+use crate::worker;
 
 /// Compressed bytes from which threads pay.
 const THREADED: u64 = 1 << 20;
@@ -107,17 +108,23 @@ impl LayerJob<'_> {
                     intake.verdict()
                 })
                 .map_err(no_thread)?;
-            thread::Builder::new()
+            let inflating = thread::Builder::new()
                 .name("layer-inflate".to_owned())
                 .spawn_scoped(scope, move || {
                     match Inflate::new(Reader::new(from_intake), what, bound) {
                         Ok(inflate) => inflated.pump(inflate),
                         Err(error) => inflated.fail(error),
                     }
+                    Ok(())
                 })
                 .map_err(no_thread)?;
             let unpacked = self.extract(from_inflate, root, record);
-            let taken = taking.join().unwrap_or(Ok(()));
+            let work = "the unpacking of a layer";
+            worker::outcome(inflating.join(), work)?;
+            let taken = match taking.join() {
+                Ok(taken) => taken,
+                Err(_) => return Err(StoreError::WorkerPanicked { work }),
+            };
             unpacked.map_err(|error| better(error, || taken))
         })
     }

@@ -42,8 +42,8 @@ use super::{Intake, LayerJob, Watch};
 use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::fixture::{Tar, descriptor, tree};
+use crate::limits::Limits;
 use crate::manifest::Descriptor;
-use crate::origin::Limits;
 use crate::seal::Record;
 
 /// A folder with the root of a layer in it, and something beside it that must not change.

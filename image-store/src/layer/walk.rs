@@ -11,7 +11,8 @@ use super::member::{BadPath, Device, Kind, Member, MemberPath, Segment, Time};
 use super::pax::{self, Pax};
 use super::sparse;
 use crate::error::StoreError;
-use crate::limits::{LayerLimit, Limits};
+use crate::layer_limit::LayerLimit;
+use crate::limits::Limits;
 
 /// Bytes of a GNU long name; paths end at 4095.
 const MAX_NAME: u64 = 64 << 10;

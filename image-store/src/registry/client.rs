@@ -5,19 +5,17 @@ use std::path::Path;
 
 use image_name::Reference;
 use ureq::Body;
-use ureq::http::header::{HeaderMap, LOCATION, WWW_AUTHENTICATE};
+use ureq::http::header::{HeaderMap, LOCATION};
 use ureq::http::{Response, Uri};
 
 use super::agent::Agents;
 use super::answer::{Failure, Unread, header, read_body, sanitize};
-use super::challenge::{self, Challenge};
 use super::config::{Place, Purpose, Registries};
-use super::credentials::{Credentials, Known, Sources};
+use super::credentials::{Credentials, Sources};
 use super::endpoint::{Endpoint, resolve};
-use super::exchange::{Retry, is_transient_io};
-use super::token;
+use super::retry::{Retry, is_transient_io};
 use crate::error::StoreError;
-use crate::origin::FetchOptions;
+use crate::options::FetchOptions;
 
 /// Redirects in a row.
 const MAX_REDIRECTS: usize = 5;
@@ -55,9 +53,9 @@ pub(super) enum Access {
 }
 
 /// Where credentials come from.
-enum Purse {
+pub(super) enum CredentialSource {
     /// They are looked for when the registry asks.
-    Sources(Sources),
+    Lookup(Sources),
     /// These and no others.
     Given(Credentials),
 }
@@ -83,14 +81,14 @@ pub(super) enum Document {
 
 /// A client for one repository of one registry.
 pub(super) struct Client {
-    endpoint: Endpoint,
-    access: Access,
+    pub(super) endpoint: Endpoint,
+    pub(super) access: Access,
     agents: Agents,
     retry: Retry,
-    purse: Purse,
+    pub(super) credentials: CredentialSource,
     authorization: Option<String>,
     /// Where the credentials are from that are behind the authorization.
-    credentials_from: Option<String>,
+    pub(super) credentials_from: Option<String>,
     answered: bool,
     /// The registry answered that it has no API for referrers: it isn't asked again.
     pub(super) lists_by_tag: bool,
@@ -124,7 +122,7 @@ impl Client {
             access,
             agents: Agents::new(place, registries.clone()),
             retry: Retry::new(settings.transfer.retries()),
-            purse: Purse::Sources(Sources::usual(settings.auth_folder.clone())),
+            credentials: CredentialSource::Lookup(Sources::usual(settings.auth_folder.clone())),
             authorization: None,
             credentials_from: None,
             answered: false,
@@ -134,14 +132,14 @@ impl Client {
 
     /// Uses these credentials and no others.
     pub(super) fn with(mut self, credentials: Credentials) -> Self {
-        self.purse = Purse::Given(credentials);
+        self.credentials = CredentialSource::Given(credentials);
         self
     }
 
     /// Other credential files than the usual ones, and other retries.
     #[cfg(test)]
     pub(super) fn configure(&mut self, files: Vec<std::path::PathBuf>, retry: Retry) {
-        self.purse = Purse::Sources(Sources {
+        self.credentials = CredentialSource::Lookup(Sources {
             files,
             ..Sources::default()
         });
@@ -299,48 +297,6 @@ impl Client {
         let path = ask.url.path_and_query().map_or("", |path| path.as_str());
         let url = resolve(&self.endpoint.base()?, path)?;
         Some(Ask { url, ..ask.clone() })
-    }
-
-    /// The header that answers the challenge; `None` if there is nothing to answer it with.
-    fn authenticate(&mut self, headers: &HeaderMap) -> Result<Option<String>, StoreError> {
-        let headers = headers
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        let Some(challenge) = challenge::choose(headers) else {
-            return Ok(None);
-        };
-        let location = self.endpoint.location();
-        let known = match &self.purse {
-            Purse::Sources(sources) => sources.find(location)?,
-            Purse::Given(credentials) => Some(Known {
-                credentials: credentials.clone(),
-                from: "the log-in".to_owned(),
-            }),
-        };
-        let (known, from) = known.map(|known| (known.credentials, known.from)).unzip();
-        self.credentials_from = from;
-        Ok(match (challenge, known) {
-            (_, Some(Credentials::Bearer(token))) => Some(format!("Bearer {token}")),
-            (Challenge::Bearer { realm, service }, known) => {
-                // The scope is always made here: a registry has no say in what a token allows.
-                let actions = match self.access {
-                    Access::Pull => "pull",
-                    Access::Push => "pull,push",
-                };
-                let path = location.path();
-                let scope = match self.purse {
-                    Purse::Sources(_) => Some(format!("repository:{path}:{actions}")),
-                    // It is only asked whether the user is known.
-                    Purse::Given(_) => None,
-                };
-                let service = service.as_deref();
-                let token = token::fetch(self, &realm, service, scope.as_deref(), known.as_ref())?;
-                Some(format!("Bearer {token}"))
-            }
-            (Challenge::Basic, Some(Credentials::Basic(basic))) => Some(format!("Basic {basic}")),
-            (Challenge::Basic, _) => None,
-        })
     }
 
     /// Sends with what authorization there is, and follows redirects of reads; also gives whether

@@ -4,6 +4,7 @@
 //! policy sees is never changed by any of it.
 
 mod containers;
+mod file;
 mod native;
 mod rule;
 mod settings;
@@ -13,14 +14,13 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use image_name::{Location, Reference};
+use image_name::Reference;
 
 use crate::error::StoreError;
 use crate::layout::files::open_regular;
 
-pub(super) use rule::{Mirror, PullFrom, Rule, Security};
+pub(super) use rule::Security;
 pub(super) use settings::{Place, Purpose, Settings, Transfer};
 
 /// Bytes of a configuration file.
@@ -124,21 +124,6 @@ impl Registries {
         settings.add(containers::parse(containers, path)?);
         Ok(Self::of(settings))
     }
-}
-
-/// What one file says.
-#[derive(Debug, Default)]
-struct ConfigFile {
-    rules: Vec<Rule>,
-    plain_http: Option<Vec<String>>,
-    search: Option<Vec<Location>>,
-    takes_first_found: Option<bool>,
-    aliases: Vec<(String, Location)>,
-    retries: Option<u32>,
-    connect_timeout: Option<Duration>,
-    stall_timeout: Option<Duration>,
-    certificate_folders: Option<Vec<PathBuf>>,
-    reads_containers: Option<bool>,
 }
 
 fn wrong(path: &Path, reason: String) -> StoreError {

@@ -6,7 +6,7 @@ use image_name::Reference;
 use super::client::{Access, Client};
 use super::config::Purpose;
 use crate::error::StoreError;
-use crate::origin::FetchOptions;
+use crate::options::FetchOptions;
 
 /// What it means that one place has not what is asked for while another can't be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

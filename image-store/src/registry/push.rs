@@ -8,12 +8,13 @@ use ureq::http::{Response, Uri};
 use super::answer::header;
 use super::client::{Access, Ask, Client, Method, Payload};
 use super::endpoint::{encode_query, resolve};
-use super::get_manifest;
+use super::manifests::get_manifest;
 use crate::cosign;
 use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
-use crate::origin::{FetchOptions, RawManifest};
+use crate::options::FetchOptions;
+use crate::origin::RawManifest;
 use crate::referrer;
 
 /// By this a registry says that it lists a manifest among the referrers of its subject.

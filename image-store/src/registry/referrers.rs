@@ -8,7 +8,7 @@ use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, LINK};
 use super::answer::sanitize;
 use super::client::{Ask, Client, Document, Method, Payload};
 use super::endpoint::{encode_query, resolve};
-use super::get_manifest;
+use super::manifests::get_manifest;
 use crate::error::StoreError;
 use crate::manifest::Descriptor;
 use crate::media_type;

@@ -3,14 +3,15 @@
 use image_name::Reference;
 
 use super::client::{Access, Client, Payload};
-use super::get_manifest;
+use super::manifests::get_manifest;
 use super::push::{begin_upload, finish_upload, has_blob, push_blob, push_manifest, push_referrer};
-use crate::copy::{At, Blob, Plan, Source};
 use crate::cosign;
 use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
-use crate::origin::{FetchOptions, RawManifest};
+use crate::options::FetchOptions;
+use crate::origin::RawManifest;
+use crate::plan::{At, Blob, Plan, Source};
 
 /// Writes what the plan says to the repository of `to`, under its tag if it has one. Blobs that
 /// are there are not sent; those that the same registry has in the repository of `home` neither.

@@ -15,6 +15,7 @@ use super::file::{Input, SEAL};
 use super::tree_walk::open_root;
 use crate::error::StoreError;
 use crate::store::{Layer, Store};
+use crate::worker;
 
 /// Files from which a second thread pays.
 const THREADED: u64 = 4000;
@@ -152,32 +153,48 @@ fn inodes_are_as_sealed(layers: &[Sealed<'_>]) -> Result<bool, StoreError> {
     let entries = layers
         .iter()
         .fold(0_u64, |sum, one| sum.saturating_add(one.input.entries));
+    let threads = match entries {
+        0..THREADED => 1,
+        _ => processors().min(THREADS),
+    };
+    let blocks: Vec<u32> = layers.iter().map(|one| one.input.blocks).collect();
+    all_blocks(&blocks, threads, |layer, number, buffer| {
+        // There are as many layers as counts of blocks.
+        layers
+            .get(layer)
+            .map_or(Ok(false), |one| one.block(number, buffer))
+    })
+}
+
+/// Whether all blocks are as they should be, of layers with so many blocks each. `check` is given a
+/// layer's place, a block's number in it, and a buffer to use again. The first that is not ends it.
+fn all_blocks(
+    blocks: &[u32],
+    threads: usize,
+    check: impl Fn(usize, u32, &mut Vec<u8>) -> Result<bool, StoreError> + Sync,
+) -> Result<bool, StoreError> {
     let next = AtomicU64::new(0);
     let changed = AtomicBool::new(false);
     let work = || -> Result<(), StoreError> {
         let mut buffer = Vec::new();
         while !changed.load(Ordering::Relaxed) {
             let mut number = next.fetch_add(1, Ordering::Relaxed);
-            let one = layers.iter().find(|one| {
-                let here = u64::from(one.input.blocks);
+            let layer = blocks.iter().position(|here| {
+                let here = u64::from(*here);
                 let found = number < here;
                 if !found {
                     number -= here;
                 }
                 found
             });
-            let (Some(one), Ok(number)) = (one, u32::try_from(number)) else {
+            let (Some(layer), Ok(number)) = (layer, u32::try_from(number)) else {
                 return Ok(());
             };
-            if !one.block(number, &mut buffer)? {
+            if !check(layer, number, &mut buffer)? {
                 changed.store(true, Ordering::Relaxed);
             }
         }
         Ok(())
-    };
-    let threads = match entries {
-        0..THREADED => 1,
-        _ => processors().min(THREADS),
     };
     thread::scope(|scope| {
         let others: Vec<_> = (1..threads)
@@ -191,7 +208,7 @@ fn inodes_are_as_sealed(layers: &[Sealed<'_>]) -> Result<bool, StoreError> {
             .collect();
         let mut result = work();
         for other in others {
-            result = result.and(other.join().unwrap_or(Ok(())));
+            result = result.and(worker::outcome(other.join(), "the check of a layer"));
         }
         result
     })?;
@@ -201,4 +218,49 @@ fn inodes_are_as_sealed(layers: &[Sealed<'_>]) -> Result<bool, StoreError> {
 /// Processors that this process may use: one system call.
 pub(crate) fn processors() -> usize {
     rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count().max(1) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn every_block_of_every_layer_is_checked_once() {
+        for threads in [1, 3] {
+            let seen = std::sync::Mutex::new(Vec::new());
+            let same = all_blocks(&[2, 0, 3], threads, |layer, number, _| {
+                seen.lock().unwrap().push((layer, number));
+                Ok(true)
+            });
+            assert!(same.unwrap());
+            let mut seen = seen.into_inner().unwrap();
+            seen.sort_unstable();
+            assert_eq!(seen, [(0, 0), (0, 1), (2, 0), (2, 1), (2, 2)]);
+        }
+    }
+
+    #[test]
+    fn one_block_that_differs_is_enough() {
+        let same = all_blocks(&[4], 2, |_, number, _| Ok(number != 2));
+        assert!(!same.unwrap());
+    }
+
+    #[test]
+    fn a_check_whose_thread_panics_is_no_pass() {
+        // Each of the two threads has one block; the other thread's check panics.
+        let both = Barrier::new(2);
+        let checked = all_blocks(&[2], 2, |_, _, _| {
+            both.wait();
+            if thread::current().name() == Some("seal") {
+                panic!("on purpose");
+            }
+            Ok(true)
+        });
+        assert!(
+            matches!(checked, Err(StoreError::WorkerPanicked { .. })),
+            "{checked:?}"
+        );
+    }
 }

@@ -18,6 +18,7 @@ use super::record::Record;
 use super::tree_walk::{TreeWalk, open_root, order};
 use crate::error::StoreError;
 use crate::store::Layer;
+use crate::worker;
 
 /// Changes of one layer that are told; those beyond are counted.
 const TOLD: usize = 100;
@@ -185,16 +186,16 @@ fn compare(
     thread::scope(|scope| {
         let (tasks, queue) = sync_channel(QUEUE);
         let queue = std::sync::Arc::new(Mutex::new(queue));
-        let mut workers = 0;
+        let mut workers = Vec::new();
         for _ in 0..threads.unwrap_or_default() {
             let (queue, collector) = (std::sync::Arc::clone(&queue), &collector);
             let spawned = thread::Builder::new()
                 .name("seal-content".to_owned())
                 .spawn_scoped(scope, move || work(root, &queue, collector));
             match spawned {
-                Ok(_) => workers += 1,
+                Ok(worker) => workers.push(worker),
                 // One is enough, none is not.
-                Err(_) if workers > 0 => break,
+                Err(_) if !workers.is_empty() => break,
                 Err(error) => {
                     let what = Path::new("the comparison of a layer");
                     return Err(StoreError::io("cannot start a thread for", what, error));
@@ -203,7 +204,14 @@ fn compare(
         }
         // The workers alone keep the queue: should they all end, nobody waits for them.
         drop(queue);
-        merge(&mut walk, expected, &tasks, &collector, workers > 0)
+        let merged = merge(&mut walk, expected, &tasks, &collector, !workers.is_empty());
+        drop(tasks);
+        let ends = workers.into_iter().map(|worker| {
+            let end = worker.join().map(Ok);
+            worker::outcome(end, "the comparison of a layer")
+        });
+        // A worker that failed is the reason, where nobody takes tasks any more.
+        ends.collect::<Result<(), _>>().and(merged)
     })?;
     Ok(collector
         .into_inner()

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use image_name::Digest;
 
 use super::block::{BLOCK, HEAD};
-use super::{Key, key};
+use super::key::{Key, key};
 use crate::error::StoreError;
 
 /// What each inode of the tree showed when the layer was unpacked.
@@ -58,7 +58,7 @@ impl Output {
         let path = folder.join(name);
         let file = File::create_new(&path)
             .map_err(|error| StoreError::io("cannot create", &path, error))?;
-        let key = key(diff_id)?;
+        let key = key(diff_id);
         let mut output = Self {
             file,
             path,
@@ -164,7 +164,7 @@ impl Input {
                 ErrorKind::UnexpectedEof => damaged(),
                 _ => StoreError::io("cannot read", &path, error),
             })?;
-        let key = key(diff_id)?;
+        let key = key(diff_id);
         let mut rest = header.as_slice();
         if take::<8>(&mut rest) != magic(name) {
             return Err(damaged());

@@ -21,6 +21,7 @@ mod content;
 mod expected;
 mod facts;
 mod file;
+mod key;
 mod make;
 mod record;
 #[cfg(test)]
@@ -33,24 +34,3 @@ pub(crate) use compare::{Changes, against_seal, against_tree};
 pub(crate) use file::{CONTENTS, SEAL};
 pub(crate) use make::{remake, same_file, seal};
 pub(crate) use record::Record;
-
-/// The key of a layer's checksums: its diff ID, as bytes.
-type Key = [u8; 32];
-
-/// The bytes of a SHA-256 digest.
-///
-/// # Errors
-/// [`crate::StoreError::InvalidDigest`] if it is of another algorithm.
-fn key(diff_id: &image_name::Digest) -> Result<Key, crate::StoreError> {
-    let mut key = [0; 32];
-    let digits = diff_id.hex().as_bytes();
-    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |at: usize| match pair.get(at) {
-            Some(digit @ b'0'..=b'9') => digit - b'0',
-            Some(digit @ b'a'..=b'f') => digit - b'a' + 10,
-            _ => 0,
-        };
-        *byte = digit(0) << 4 | digit(1);
-    }
-    Ok(key)
-}

@@ -13,7 +13,7 @@ use super::Depth;
 use super::file::{CONTENTS, SEAL};
 use crate::error::StoreError;
 use crate::fixture::{Head, Tar, TestLayer, TestLayout};
-use crate::origin::FetchOptions;
+use crate::options::FetchOptions;
 use crate::store::{Image, Store};
 
 /// Something that is done to a path, and what is said of it.

@@ -1,42 +1,16 @@
 //! What the documents of the store name: each is read, hashed and parsed once.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use image_name::Digest;
 use serde::Deserialize;
 
+use super::digest_map::{DigestMap, DigestSet};
 use super::{RefRecord, Store};
 use crate::error::StoreError;
-use crate::origin::Limits;
-
-/// A map by digest. Digests are as good as random, so that some of their digits are hash enough.
-pub(super) type DigestMap<K, V> = HashMap<K, V, BuildHasherDefault<DigestHasher>>;
-
-/// A set of digests, or of names that end with one.
-pub(super) type DigestSet<K> = HashSet<K, BuildHasherDefault<DigestHasher>>;
-
-/// Takes the last digits of what it is given.
-#[derive(Default)]
-pub(super) struct DigestHasher(u64);
-
-impl Hasher for DigestHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for word in bytes.rchunks(8).take(2) {
-            let word = word
-                .iter()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte));
-            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+use crate::limits::Limits;
 
 /// What one document names. Only sizes that reading it has told are known.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use oci_spec::image::ImageConfiguration;
 
 use super::Store;
 use crate::error::StoreError;
+use crate::limits::Limits;
 use crate::manifest::{Document, Manifest, Platform, parse_config};
-use crate::origin::Limits;
 
 /// One layer of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

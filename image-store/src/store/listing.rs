@@ -7,7 +7,8 @@ use image_name::Digest;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use serde::{Deserialize, Serialize};
 
-use super::contents::{DigestMap, DigestSet, Documents};
+use super::contents::Documents;
+use super::digest_map::{DigestMap, DigestSet};
 use super::find::names_in;
 use super::{RefRecord, Store};
 use crate::error::StoreError;

@@ -18,6 +18,7 @@
 mod blobs;
 mod collect;
 mod contents;
+mod digest_map;
 mod durable;
 mod find;
 mod image;
@@ -35,14 +36,13 @@ mod survey;
 mod tests;
 mod trash;
 
-use std::path::{Path, PathBuf};
-
 pub use collect::GcReport;
 pub(crate) use durable::{start_writing, sync_file_system, sync_folder};
 pub use image::{Image, Layer};
 pub(crate) use listing::LayerFacts;
 pub use listing::Listing;
 pub use lock::{Exclusive, Pin};
+pub use paths::Store;
 pub(crate) use paths::make_folder;
 pub(crate) use ref_name::file_name;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -53,25 +53,3 @@ pub(crate) use signatures::{MAX_PAYLOAD, signed_layers};
 pub use signatures::{Signature, SignatureSet};
 pub(crate) use staging::{LayerLock, Staging};
 pub use survey::Survey;
-
-/// An image store below one folder. Any number of processes may use one at once.
-#[derive(Clone, Debug)]
-pub struct Store {
-    root: PathBuf,
-}
-
-impl Store {
-    /// The store in `images`. Costs nothing: what is missing is made by the first that writes.
-    #[must_use]
-    pub fn open(images: &Path) -> Self {
-        Self {
-            root: images.to_owned(),
-        }
-    }
-
-    /// The folder of the store.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.root
-    }
-}

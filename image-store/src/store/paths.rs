@@ -6,10 +6,29 @@ use std::path::{Path, PathBuf};
 
 use image_name::Digest;
 
-use super::Store;
 use crate::error::StoreError;
 
+/// An image store below one folder. Any number of processes may use one at once.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(super) root: PathBuf,
+}
+
 impl Store {
+    /// The store in `images`. Costs nothing: what is missing is made by the first that writes.
+    #[must_use]
+    pub fn open(images: &Path) -> Self {
+        Self {
+            root: images.to_owned(),
+        }
+    }
+
+    /// The folder of the store.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn blobs_folder(&self) -> PathBuf {
         self.root.join("blobs/sha256")
     }

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::contents::DigestMap;
+use super::digest_map::DigestMap;
 use super::ref_name::file_name;
 use crate::error::StoreError;
 

@@ -13,8 +13,9 @@ use super::signatures::{BundleRecord, Signature, SignatureRecord, signed_layers}
 use crate::cosign::{self, MAX_SIGNATURES};
 use crate::digest::sha256;
 use crate::error::StoreError;
+use crate::limits::Limits;
 use crate::media_type;
-use crate::origin::{Limits, RawManifest};
+use crate::origin::RawManifest;
 use crate::referrer::{self, MAX_BUNDLE, MAX_TOTAL, Referrer};
 
 /// What a fetch found of one subject.

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use crate::cosign::{self, MAX_SIGNATURES};
 use crate::error::StoreError;
+use crate::limits::Limits;
 use crate::manifest::{Descriptor, Document, Manifest};
 use crate::media_type::SIMPLE_SIGNING;
-use crate::origin::Limits;
 use crate::referrer::{MAX_BUNDLE, MAX_TOTAL};
 
 /// Bytes of one signed payload.

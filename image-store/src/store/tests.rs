@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::fetch::FetchEvent;
 use crate::fixture::{Head, Tar, TestLayer, TestLayout, tree};
 use crate::manifest::Platform;
-use crate::origin::FetchOptions;
+use crate::options::FetchOptions;
 
 /// A layout with two images that share their base layer, and an empty store.
 struct Ground {

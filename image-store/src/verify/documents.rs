@@ -7,9 +7,10 @@ use image_name::Digest;
 
 use super::{Audit, Cure, Documented, Finding, Job};
 use crate::error::StoreError;
-use crate::fetch::{checked, signatures_of, small_blob};
+use crate::fetch::signatures_of;
+use crate::limits::Limits;
 use crate::manifest::{Descriptor, Document, Manifest, Platform, parse_config};
-use crate::origin::Limits;
+use crate::proven::{checked, small_blob};
 use crate::referrer;
 use crate::store::{RefRecord, make_folder, sync_folder};
 

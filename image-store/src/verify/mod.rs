@@ -22,9 +22,12 @@ use serde::Serialize;
 
 use crate::error::StoreError;
 use crate::manifest::Descriptor;
-use crate::origin::{FetchOptions, Origin, open};
+use crate::open::open;
+use crate::options::FetchOptions;
+use crate::origin::Origin;
 use crate::source::ImageSource;
 use crate::store::{RefRecord, Staging, Store};
+use crate::worker;
 
 /// What may be done about what is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,15 +210,20 @@ impl Audit {
             }
         };
         thread::scope(|scope| {
-            for _ in 1..workers {
+            let others: Vec<_> = (1..workers)
                 // Fewer only take longer.
-                let spawned = thread::Builder::new()
-                    .name("verify".to_owned())
-                    .spawn_scoped(scope, work);
-                drop(spawned);
-            }
+                .filter_map(|_| {
+                    thread::Builder::new()
+                        .name("verify".to_owned())
+                        .spawn_scoped(scope, work)
+                        .ok()
+                })
+                .collect();
             work();
-        });
+            others
+                .into_iter()
+                .try_for_each(|other| worker::outcome(other.join().map(Ok), "the verification"))
+        })?;
         for (diff_id, (finding, replacement)) in unlocked(done) {
             if let Some(folder) = replacement {
                 self.replacements.push((diff_id.clone(), folder));

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{Cure, Health, ImageReport};
 use crate::digest::sha256;
 use crate::fixture::{Tar, TestLayer, TestLayout, tree};
-use crate::origin::FetchOptions;
+use crate::options::FetchOptions;
 use crate::seal::{CONTENTS, Depth, SEAL};
 use crate::store::{Image, Store};
 

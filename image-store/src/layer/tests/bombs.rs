@@ -8,7 +8,8 @@ use super::Ground;
 use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::fixture::{Head, Tar, descriptor, gzip};
-use crate::limits::{LayerLimit, Limits};
+use crate::layer_limit::LayerLimit;
+use crate::limits::Limits;
 
 /// Expects that a layer goes over one limit, which the message says how to raise.
 #[track_caller]

@@ -8,7 +8,7 @@ use super::Ground;
 use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::fixture::{Tar, descriptor, gzip, zstd};
-use crate::origin::Limits;
+use crate::limits::Limits;
 
 fn tar() -> Vec<u8> {
     Tar::default().file("f", b"content").end()

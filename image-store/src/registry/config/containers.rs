@@ -7,8 +7,9 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::file::ConfigFile;
 use super::native::{Mode, aliases, locations, parse_location, parse_prefix};
-use super::{ConfigFile, Mirror, PullFrom, Rule, Security};
+use super::rule::{Mirror, PullFrom, Rule, Security};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use image_name::{Location, Prefix};
 use serde::Deserialize;
 
-use super::{ConfigFile, Mirror, PullFrom, Rule, Security};
+use super::file::ConfigFile;
+use super::rule::{Mirror, PullFrom, Rule, Security};
 
 /// Most seconds of a time limit, and most retries: more is a slip of the pen.
 const MAX_SECONDS: u64 = 3600;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use image_name::{Location, Named, Reference};
 
+use super::file::ConfigFile;
+use super::rule::{Rule, Security};
 use super::short_name::ShortNames;
-use super::{ConfigFile, Rule, Security};
 use crate::error::StoreError;
 
 /// The settings in force.

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use std::time::Duration;
 
 fn registries(native: &str, containers: &str) -> Registries {
     Registries::parse(native, containers).unwrap()

@@ -10,8 +10,10 @@ use image_name::{Location, Specificity};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::docker_credential::Helper;
+use super::key::{canonical_key, prefix_of_key};
+use super::known::Credentials;
 use super::replace::Folder;
-use super::{Credentials, Helper, canonical_key, prefix_of_key};
 use crate::error::StoreError;
 use crate::layout::files::open_regular;
 

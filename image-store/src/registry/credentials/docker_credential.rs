@@ -16,7 +16,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Credentials, Known};
+use super::known::{Credentials, Known};
 use crate::error::StoreError;
 use crate::registry::answer::sanitize;
 

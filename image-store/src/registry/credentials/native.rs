@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use image_name::{Location, Prefix};
 use serde::Deserialize;
 
+use super::docker_credential::Helper;
+use super::known::{Credentials, Known};
 use super::replace::Folder;
-use super::{Credentials, Helper, Known};
 use crate::error::StoreError;
 use crate::layout::files::open_regular;
 

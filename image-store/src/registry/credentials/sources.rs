@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use image_name::Location;
 
-use super::{AuthFile, Known, native};
+use super::auth_file::AuthFile;
+use super::known::Known;
+use super::native;
 use crate::error::StoreError;
 
 /// The places of one lookup.

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::error::StoreError;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use image_name::Location;
 
 fn lookup(json: &str, repository: &str) -> Result<Option<Credentials>, StoreError> {
     let dir = tempfile::tempdir().unwrap();

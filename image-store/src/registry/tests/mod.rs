@@ -10,8 +10,15 @@ mod upload;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::exchange::Retry;
+use super::client::Client;
+use super::retry::Retry;
 use super::*;
+use crate::digest::sha256;
+use crate::error::StoreError;
+use crate::media_type;
+use crate::options::FetchOptions;
+use crate::origin::Origin;
+use image_name::{Digest, Reference};
 use server::{Reply, Seen, Server};
 
 /// An origin for `path` at `server` that pauses for nothing and knows only these credentials.

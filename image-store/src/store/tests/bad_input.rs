@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::fixture::{Tar, TestLayer, gzip};
 use crate::manifest::Platform;
 use crate::media_type::{OCI_INDEX, OCI_MANIFEST};
-use crate::origin::FetchOptions;
+use crate::options::FetchOptions;
 use crate::store::Store;
 
 /// The error of a fetch that leaves nothing.

@@ -12,7 +12,7 @@ use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
 use crate::fixture::{Tar, TestLayer, TestLayout, tree};
-use crate::origin::FetchOptions;
+use crate::options::FetchOptions;
 use crate::source::ImageSource;
 use crate::store::Store;
 

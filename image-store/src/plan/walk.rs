@@ -1,15 +1,15 @@
-//! What belongs to an image: every document, read and proven, and every blob by its descriptor.
+//! From the document that names an image to all that it names: each read once, and proven.
 
 use std::collections::{BTreeSet, HashMap};
 
-use image_name::{Digest, Reference};
+use image_name::Digest;
 
-use super::attachments;
+use super::part::Blob;
 use crate::digest::sha256;
 use crate::error::StoreError;
+use crate::limits::Limits;
 use crate::manifest::{Descriptor, Document, Platform};
-use crate::media_type;
-use crate::origin::{Limits, Origin, RawManifest};
+use crate::origin::{Origin, RawManifest};
 
 /// Indexes within indexes.
 const MAX_DEPTH: usize = 3;
@@ -33,143 +33,16 @@ pub(crate) struct Wanted {
     pub(crate) limits: Limits,
 }
 
-/// A blob that a manifest names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Blob {
-    pub(crate) digest: Digest,
-    pub(crate) size: u64,
-    /// Whether it is large enough to tell people of: a layer.
-    pub(crate) is_layer: bool,
-}
-
-impl Blob {
-    pub(crate) fn new(descriptor: &Descriptor, is_layer: bool) -> Self {
-        Self {
-            digest: descriptor.digest.clone(),
-            size: descriptor.size,
-            is_layer,
-        }
-    }
-}
-
-/// A document beside the image, and how it is found from there.
-#[derive(Clone, Debug)]
-pub(crate) struct Attachment {
-    pub(crate) manifest: RawManifest,
-    pub(crate) at: At,
-}
-
-/// How a document beside the image is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum At {
-    /// By cosign's tag.
-    Tag(String),
-    /// By the subject that it names itself.
-    Subject(Digest),
-}
-
-/// Everything that belongs to an image.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    /// What the image is named by.
-    pub(crate) top: RawManifest,
-    /// The name that its place gives it.
-    pub(crate) name: Option<Reference>,
-    /// Manifests and indexes, each after what it names; `top` is the last. Attachments are not
-    /// among them, but what an attached index names is.
-    pub(crate) documents: Vec<RawManifest>,
-    /// Each after what it refers to.
-    pub(crate) attachments: Vec<Attachment>,
-    /// Configurations, layers, payloads: each once.
-    pub(crate) blobs: Vec<Blob>,
-    /// What was left out.
-    pub(crate) notes: Vec<String>,
-}
-
-impl Plan {
-    /// Reads the documents of the image that `origin` names.
-    ///
-    /// # Errors
-    /// What the origin says or what is wrong with a document; [`StoreError::NoPlatform`];
-    /// [`StoreError::LimitExceeded`].
-    pub(crate) fn make(
-        origin: &mut dyn Origin,
-        what: &str,
-        wanted: &Wanted,
-    ) -> Result<Self, StoreError> {
-        let name = origin.name();
-        let mut top = origin.top()?;
-        let mut walk = Walk {
-            origin,
-            wanted,
-            documents: Vec::new(),
-            blobs: Vec::new(),
-            sizes: HashMap::new(),
-            seen: BTreeSet::new(),
-            bytes: 0,
-            notes: Vec::new(),
-        };
-        walk.prove(&top, None)?;
-        if let Some(platform) = &wanted.platform {
-            let document = Document::parse(what, &top.bytes, &top.media_type)?;
-            if let Document::Index(index) = document {
-                let member = index.pick(&format!("index of {what}"), platform)?;
-                top = walk.origin.manifest(&member.digest)?;
-                walk.prove(&top, Some(member))?;
-            }
-        }
-        walk.take(&top, 0)?;
-        let mut attached = Vec::new();
-        if wanted.attachments {
-            attached = attachments::collect(&mut walk)?;
-        }
-        let Walk {
-            mut documents,
-            blobs,
-            notes,
-            ..
-        } = walk;
-        // What attached indexes name goes before it all.
-        if let Some(at) = documents.iter().position(|one| one.digest == top.digest) {
-            let last = documents.remove(at);
-            documents.push(last);
-        }
-        Ok(Self {
-            top,
-            name,
-            documents,
-            attachments: attached,
-            blobs,
-            notes,
-        })
-    }
-}
-
-impl Plan {
-    /// What to know of a layout with this image, if anything.
-    pub(crate) fn layout_note(&self) -> Option<String> {
-        let is_docker = matches!(
-            self.top.media_type.as_str(),
-            media_type::DOCKER_MANIFEST | media_type::DOCKER_LIST
-        );
-        is_docker.then(|| {
-            "the manifest is in Docker's format and stays so, for its digest: skopeo and podman \
-             find it in a layout without a name only (oci:PATH), if nothing else is in it"
-                .to_owned()
-        })
-    }
-}
-
 /// A plan that is being made.
 pub(super) struct Walk<'a> {
     pub(super) origin: &'a mut dyn Origin,
-    wanted: &'a Wanted,
+    pub(super) wanted: &'a Wanted,
     pub(super) documents: Vec<RawManifest>,
-    blobs: Vec<Blob>,
-    sizes: HashMap<Digest, u64>,
-    seen: BTreeSet<String>,
-    bytes: usize,
-    notes: Vec<String>,
+    pub(super) blobs: Vec<Blob>,
+    pub(super) sizes: HashMap<Digest, u64>,
+    pub(super) seen: BTreeSet<String>,
+    pub(super) bytes: usize,
+    pub(super) notes: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -209,7 +82,7 @@ impl Walk<'_> {
     }
 
     /// Takes up a document and all that it names.
-    fn take(&mut self, raw: &RawManifest, depth: usize) -> Result<(), StoreError> {
+    pub(super) fn take(&mut self, raw: &RawManifest, depth: usize) -> Result<(), StoreError> {
         if self.parts(raw, depth)? {
             self.documents.push(raw.clone());
         }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::plan::Blob;
+use super::part::Blob;
 use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;

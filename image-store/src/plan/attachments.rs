@@ -2,7 +2,8 @@
 
 use image_name::Digest;
 
-use super::plan::{At, Attachment, Walk};
+use super::part::{At, Attachment};
+use super::walk::Walk;
 use crate::cosign;
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document};

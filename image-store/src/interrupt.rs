@@ -47,7 +47,7 @@ impl Interrupt {
     }
 
     /// A folder to be taken away.
-    pub(super) fn staged(&self, folder: &Path) {
+    pub(crate) fn staged(&self, folder: &Path) {
         self.lock().push(folder.to_owned());
     }
 
@@ -55,7 +55,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// [`StoreError::Interrupted`] if that was asked for before.
-    pub(super) fn publish(&self) -> Result<MutexGuard<'_, Vec<PathBuf>>, StoreError> {
+    pub(crate) fn publish(&self) -> Result<MutexGuard<'_, Vec<PathBuf>>, StoreError> {
         let staged = self.lock();
         match self.is_set() {
             true => Err(StoreError::Interrupted),

@@ -1,0 +1,42 @@
+//! An OCI layout as a tar file.
+
+use std::path::Path;
+
+use super::index::index;
+use super::names::{MARKER, blob_name, new};
+use super::partial::Partial;
+use super::tar_file::TarFile;
+use crate::error::StoreError;
+use crate::plan::{Plan, Source};
+
+/// Writes an OCI archive to `dest`, which must not exist. It appears by one rename.
+pub(crate) fn archive(
+    plan: &Plan,
+    source: &mut Source<'_>,
+    dest: &Path,
+    tag: Option<&str>,
+) -> Result<(), StoreError> {
+    new(dest)?;
+    let partial = Partial::beside(dest)?;
+    let mut tar = TarFile::create(partial.path())?;
+    tar.file("oci-layout", MARKER)?;
+    tar.file("index.json", &index(plan, tag, None)?)?;
+    let mut written = std::collections::BTreeSet::new();
+    let attached = plan.attachments.iter().map(|one| &one.manifest);
+    for document in plan.documents.iter().chain(attached) {
+        let name = blob_name(&document.digest);
+        if written.insert(name.clone()) {
+            tar.file(&name, &document.bytes)?;
+        }
+    }
+    for blob in &plan.blobs {
+        let name = blob_name(&blob.digest);
+        if written.insert(name.clone()) {
+            source.announce(blob, false);
+            tar.stream(&name, |path, writer| source.copy(blob, path, writer))?;
+            source.arrived(blob);
+        }
+    }
+    tar.finish()?;
+    partial.rename_to(dest)
+}

@@ -1,0 +1,194 @@
+//! The first half of a fetch: what names the image and who signed it.
+
+use image_name::{Digest, Reference};
+use oci_spec::image::ImageConfiguration;
+
+use super::name::name;
+use super::signatures::signatures_of;
+use crate::error::StoreError;
+use crate::layer_limit::LayerLimit;
+use crate::manifest::{Document, Manifest, parse_config};
+use crate::open::open;
+use crate::options::FetchOptions;
+use crate::origin::{Origin, RawManifest};
+use crate::proven::{check_digest, checked, small_blob};
+use crate::referrer;
+use crate::source::ImageSource;
+use crate::store::{Found, Pin, SignatureSet, Store};
+
+/// An image whose documents and signatures were fetched and checked by digest, and whose layers
+/// were not. Dropping it leaves nothing in the store.
+pub struct Fetch {
+    pub(super) store: Store,
+    pub(super) source: ImageSource,
+    pub(super) options: FetchOptions,
+    pub(super) origin: Box<dyn Origin>,
+    pub(super) reference: Reference,
+    /// Index, if there is one, and manifest.
+    pub(super) documents: Vec<RawManifest>,
+    pub(super) chain: Vec<Digest>,
+    pub(super) manifest: Manifest,
+    pub(super) config_bytes: Vec<u8>,
+    config: ImageConfiguration,
+    pub(super) diff_ids: Vec<Digest>,
+    /// What the origin has, by subject.
+    pub(super) signatures: Vec<(Digest, Found)>,
+    all_signatures: SignatureSet,
+    notes: Vec<String>,
+    _pin: Pin,
+}
+
+impl std::fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetch")
+            .field("reference", &self.reference)
+            .field("chain", &self.chain)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Fetches index, manifest, configuration and signatures of an image, and checks their digests.
+    /// Nothing is written.
+    ///
+    /// # Errors
+    /// What the origin says, or what is wrong with what it gave.
+    pub fn begin_fetch(
+        &self,
+        source: &ImageSource,
+        options: &FetchOptions,
+    ) -> Result<Fetch, StoreError> {
+        let pin = self.pin()?;
+        let mut origin = open(source, options, self)?;
+        let limits = &options.limits;
+        let shown = source.to_string();
+        let top = checked(origin.top()?, &format!("manifest of {shown}"), None, limits)?;
+        if let ImageSource::Registry(reference) = source
+            && let Some(wanted) = reference.digest()
+        {
+            check_digest(&format!("manifest of {shown}"), wanted, &top.digest)?;
+        }
+        let what = format!("manifest of {shown}");
+        let mut chain = vec![top.digest.clone()];
+        let mut document = Document::parse(&what, &top.bytes, &top.media_type)?;
+        let mut documents = vec![top];
+        if let Document::Index(index) = &document {
+            let member = index
+                .pick(&format!("index of {shown}"), &options.platform)?
+                .clone();
+            let raw = origin.manifest(&member.digest)?;
+            let raw = checked(raw, &what, Some(&member), limits)?;
+            document = Document::parse(&what, &raw.bytes, &raw.media_type)?;
+            chain.push(member.digest);
+            documents.push(raw);
+        }
+        let Document::Manifest(manifest) = document else {
+            return Err(StoreError::BadManifest {
+                what: format!("index of {shown}"),
+                reason: "its member is an index too".to_owned(),
+            });
+        };
+        manifest.check_image(&what)?;
+        if let Some(layer) = manifest
+            .layers
+            .iter()
+            .find(|layer| layer.size > limits.layer)
+        {
+            let what = format!("layer {} of {shown}", layer.digest);
+            return Err(limits.exceeded(LayerLimit::CompressedSize, what));
+        }
+        let what = format!("configuration of {shown}");
+        let config_bytes = match self.read_blob(&what, &manifest.config.digest, limits.config) {
+            Ok(bytes) => bytes,
+            Err(_) => small_blob(origin.as_mut(), &manifest.config, &what, limits.config)?,
+        };
+        let (config, diff_ids) = parse_config(&what, &config_bytes, &manifest, &options.platform)?;
+        let mut signatures = Vec::new();
+        let mut all_signatures = SignatureSet::default();
+        let mut notes = origin.notes().to_vec();
+        for subject in &chain {
+            let mut found = signatures_of(origin.as_mut(), subject, limits)?;
+            let bundles = referrer::bundles(origin.as_mut(), subject)?;
+            found.bundles = bundles.found;
+            notes.extend(bundles.notes);
+            all_signatures.merge(SignatureSet {
+                simple: found.simple.clone(),
+                bundles: found.bundles.iter().map(|one| one.bundle.clone()).collect(),
+            });
+            match self.signatures(subject) {
+                Ok(known) => all_signatures.merge(known),
+                Err(error @ StoreError::Io { .. }) => return Err(error),
+                // What is damaged is made anew by this fetch.
+                Err(error) => notes.push(error.to_string()),
+            }
+            signatures.push((subject.clone(), found));
+        }
+        let reference = name(source, options, origin.as_ref())?;
+        Ok(Fetch {
+            store: self.clone(),
+            source: source.clone(),
+            options: options.clone(),
+            origin,
+            reference,
+            documents,
+            chain,
+            manifest,
+            config_bytes,
+            config,
+            diff_ids,
+            signatures,
+            all_signatures,
+            notes,
+            _pin: pin,
+        })
+    }
+}
+
+impl Fetch {
+    /// The name under which the image will be in the store.
+    #[must_use]
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// The digests that name the image: of the index, if there is one, and of the manifest.
+    #[must_use]
+    pub fn chain(&self) -> &[Digest] {
+        &self.chain
+    }
+
+    /// Digest of the platform's manifest.
+    #[must_use]
+    pub fn manifest_digest(&self) -> &Digest {
+        // The chain has one digest at least.
+        self.chain.last().unwrap_or(&self.manifest.config.digest)
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &ImageConfiguration {
+        &self.config
+    }
+
+    /// The signatures that the origin or the store has for any digest of the chain, not verified.
+    #[must_use]
+    pub fn signatures(&self) -> &SignatureSet {
+        &self.all_signatures
+    }
+
+    /// What was left out or lost on the way, a line each: signatures that can't be read, or what a
+    /// foreign format says that an image can't. A bounded number.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Compressed bytes of all layers.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.manifest
+            .layers
+            .iter()
+            .fold(0, |sum, layer| sum.saturating_add(layer.size))
+    }
+}

@@ -1,0 +1,32 @@
+//! From a source to the place that has the image: the one file that knows every kind of place.
+
+use crate::archive::ArchiveOrigin;
+use crate::convert::ConvertedOrigin;
+use crate::error::StoreError;
+use crate::layout::LayoutOrigin;
+use crate::options::FetchOptions;
+use crate::origin::Origin;
+use crate::registry::RegistryOrigin;
+use crate::source::ImageSource;
+use crate::store::Store;
+
+/// Opens the place that `source` names. What has to be converted is, in a folder of the store for
+/// half-done things.
+pub(crate) fn open(
+    source: &ImageSource,
+    options: &FetchOptions,
+    store: &Store,
+) -> Result<Box<dyn Origin>, StoreError> {
+    Ok(match source {
+        ImageSource::Registry(reference) => Box::new(RegistryOrigin::connect(reference, options)?),
+        ImageSource::Layout { path, tag } => Box::new(LayoutOrigin::open(path, tag.as_deref())?),
+        ImageSource::OciArchive { path, tag } => {
+            Box::new(ArchiveOrigin::open_oci(path, tag.as_deref())?)
+        }
+        ImageSource::DockerArchive { path, reference } => {
+            Box::new(ArchiveOrigin::open_docker(path, reference.as_deref())?)
+        }
+        ImageSource::Aci { path } => Box::new(ConvertedOrigin::aci(path, options, store)?),
+        ImageSource::Root { path } => Box::new(ConvertedOrigin::root(path, options, store)?),
+    })
+}

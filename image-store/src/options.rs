@@ -1,0 +1,42 @@
+//! How to fetch.
+
+use image_name::Reference;
+
+use crate::convert::ImageSettings;
+use crate::interrupt::Interrupt;
+use crate::limits::Limits;
+use crate::manifest::Platform;
+use crate::registry::Registries;
+
+/// How to fetch.
+#[derive(Clone, Debug)]
+pub struct FetchOptions {
+    /// Which member of an index to take.
+    pub platform: Platform,
+    /// What is configured of registries.
+    pub registries: Registries,
+    /// What is too much.
+    pub limits: Limits,
+    /// The name under which the image goes into the store, instead of the one that the source has.
+    pub name: Option<Reference>,
+    /// Whether compressed layers stay in the store, so that an export or push is exact.
+    pub keep_layers: bool,
+    /// To stop the transfer of layers.
+    pub interrupt: Interrupt,
+    /// How to run what is in a root filesystem that becomes an image.
+    pub settings: ImageSettings,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self {
+            platform: Platform::host(),
+            registries: Registries::default(),
+            limits: Limits::default(),
+            name: None,
+            keep_layers: true,
+            interrupt: Interrupt::default(),
+            settings: ImageSettings::default(),
+        }
+    }
+}
