@@ -1,6 +1,6 @@
 //! Pods of which what was remembered can't be read any more.
 
-use super::Attacher;
+use super::attacher::Attacher;
 use crate::builtin::{self, PLUGIN_TYPE};
 use crate::config::{NetworkList, Networks};
 use crate::error::NetworkError;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attacher, IsLive};
+use super::attacher::{Attacher, IsLive};
 use crate::builtin::{self, BuiltinConfig};
 use crate::error::NetworkError;
 use crate::id::{ContainerId, NetworkName};

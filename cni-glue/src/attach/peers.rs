@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
-use super::Attacher;
+use super::attacher::Attacher;
 use crate::builtin::Leases;
 use crate::error::NetworkError;
 use crate::id::ContainerId;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::limits::{Bandwidth, RateLimit};
 use super::quantity::{Burst, Rate};
-use super::{Bandwidth, RateLimit};
 
 /// What plugins are told. A key that isn't known might say to whom the limit applies.
 #[derive(Default, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::limits::{Bandwidth, RateLimit};
 use super::quantity::{Burst, InvalidQuantity, Rate};
-use super::{Bandwidth, RateLimit};
 
 /// Limits as they were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

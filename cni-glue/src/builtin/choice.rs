@@ -5,11 +5,11 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::config::{BuiltinConfig, Mode};
+use super::config::{BuiltinConfig, LINK_PREFIX, Mode};
+use super::forwarding;
 use super::lease::hash;
 use super::network::Network;
 use super::occupied::Occupied;
-use super::{LINK_PREFIX, forwarding};
 use crate::config::NetworkList;
 use crate::error::NetworkError;
 use crate::id::{InterfaceName, NetworkName};
@@ -32,62 +32,60 @@ fn usual_subnets() -> impl Iterator<Item = IpNet> {
 /// Where nothing says otherwise.
 const ETHERNET_MTU: u32 = 1500;
 
-impl Network {
-    /// What a network gets that is about to be made.
-    pub(super) fn choose(
-        state: &Path,
-        name: &NetworkName,
-        config: &BuiltinConfig,
-        host: &mut Rtnetlink,
-    ) -> Result<Self, NetworkError> {
-        let bridge = bridge_name(name, config)?;
-        let others = Self::all(state)?;
-        if let Some(other) = others
-            .iter()
-            .find(|o| bridge.is_some() && o.bridge == bridge)
-        {
-            return Err(NetworkError::Setting {
-                network: name.to_string(),
-                reason: format!("its bridge belongs to network {}", other.name),
-            });
-        }
-        let (routes, links) = routes_and_links(host)?;
-        let own = config.mode != Mode::Macvlan;
-        let bridge_name = bridge.as_ref().map(InterfaceName::as_str);
-        let mut occupied = Occupied::default();
-        others.iter().for_each(|other| occupied.add_made(other));
-        occupied.add_routes(&routes, &links, bridge_name);
-        occupied
-            .refuse(config)
-            .map_err(|reason| NetworkError::Setting {
-                network: name.to_string(),
-                reason,
-            })?;
-        let subnet = match config.subnet {
-            None if own => Some(
-                usual_subnets()
-                    .find(|net| occupied.whose(net).is_none())
-                    .ok_or_else(|| NetworkError::Setting {
-                        network: name.to_string(),
-                        reason: "each of the usual subnets overlaps a route of the host; choose one by \"subnet\"".into(),
-                    })?,
-            ),
-            given => given.map(|net| net.network()),
-        };
-        let subnet6 = match config.subnet6 {
-            None if own && config.ipv6 && forwarding::has_ipv6() => Some(unique_local(name)),
-            given => given.map(|net| net.network()),
-        };
-        Ok(Self {
-            name: name.clone(),
-            config: config.clone(),
-            bridge,
-            subnet,
-            subnet6,
-            mtu: config.mtu.unwrap_or_else(|| way_out_mtu(&routes, &links)),
-            made: false,
-        })
+/// What a network gets that is about to be made.
+pub(super) fn choose(
+    state: &Path,
+    name: &NetworkName,
+    config: &BuiltinConfig,
+    host: &mut Rtnetlink,
+) -> Result<Network, NetworkError> {
+    let bridge = bridge_name(name, config)?;
+    let others = Network::all(state)?;
+    if let Some(other) = others
+        .iter()
+        .find(|o| bridge.is_some() && o.bridge == bridge)
+    {
+        return Err(NetworkError::Setting {
+            network: name.to_string(),
+            reason: format!("its bridge belongs to network {}", other.name),
+        });
     }
+    let (routes, links) = routes_and_links(host)?;
+    let own = config.mode != Mode::Macvlan;
+    let bridge_name = bridge.as_ref().map(InterfaceName::as_str);
+    let mut occupied = Occupied::default();
+    others.iter().for_each(|other| occupied.add_made(other));
+    occupied.add_routes(&routes, &links, bridge_name);
+    occupied
+        .refuse(config)
+        .map_err(|reason| NetworkError::Setting {
+            network: name.to_string(),
+            reason,
+        })?;
+    let subnet = match config.subnet {
+        None if own => Some(
+            usual_subnets()
+                .find(|net| occupied.whose(net).is_none())
+                .ok_or_else(|| NetworkError::Setting {
+                    network: name.to_string(),
+                    reason: "each of the usual subnets overlaps a route of the host; choose one by \"subnet\"".into(),
+                })?,
+        ),
+        given => given.map(|net| net.network()),
+    };
+    let subnet6 = match config.subnet6 {
+        None if own && config.ipv6 && forwarding::has_ipv6() => Some(unique_local(name)),
+        given => given.map(|net| net.network()),
+    };
+    Ok(Network {
+        name: name.clone(),
+        config: config.clone(),
+        bridge,
+        subnet,
+        subnet6,
+        mtu: config.mtu.unwrap_or_else(|| way_out_mtu(&routes, &links)),
+        made: false,
+    })
 }
 
 /// The bridge of a network, if it is of that mode.

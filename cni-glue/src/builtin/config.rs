@@ -5,13 +5,18 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{LINK_PREFIX, PLUGIN_TYPE};
 use crate::config::NetworkList;
 use crate::error::NetworkError;
 use crate::id::{InterfaceName, NetworkName};
 use crate::mac::Mac;
 use crate::runtime::Dns;
 use crate::subnet::IpNet;
+
+/// The type by which configurations call for this, and the name of the program that other runtimes call.
+pub const PLUGIN_TYPE: &str = "fairing-cni";
+
+/// How the name of every interface begins that is made on the host.
+pub(crate) const LINK_PREFIX: &str = "fairing";
 
 /// How pods are connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

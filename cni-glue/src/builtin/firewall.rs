@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::config::{LINK_PREFIX, Mode, PLUGIN_TYPE};
 use super::network::{Network, is_any_made, setup_lock};
 use crate::error::NetworkError;
 use crate::id::{ContainerId, NetworkName};
@@ -79,7 +80,7 @@ pub(super) fn set_up(state: &Path) -> Result<(), NetworkError> {
             };
             if !attachment
                 .list()
-                .is_ok_and(|list| list.plugins.iter().any(|p| p.kind == super::PLUGIN_TYPE))
+                .is_ok_and(|list| list.plugins.iter().any(|p| p.kind == PLUGIN_TYPE))
             {
                 continue;
             }
@@ -103,7 +104,7 @@ pub(super) fn set_up(state: &Path) -> Result<(), NetworkError> {
 
 fn of_network(network: &Network) -> Vec<(&'static str, Vec<Element>)> {
     let owner = network.name.as_str();
-    if network.config.mode == super::Mode::Macvlan {
+    if network.config.mode == Mode::Macvlan {
         return Vec::new();
     }
     let mut all = Vec::new();
@@ -368,6 +369,6 @@ pub(super) fn missing_port(
 /// of built-in networks may reach nobody, and it is theirs to be changed.
 pub(crate) fn foreign_drops() -> Result<Vec<String>, NetworkError> {
     open()?
-        .dropping_forward_chains(TABLE, super::LINK_PREFIX)
+        .dropping_forward_chains(TABLE, LINK_PREFIX)
         .map_err(NetworkError::at("read the rules of others"))
 }

@@ -10,8 +10,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::LINK_PREFIX;
+use super::config::LINK_PREFIX;
 use crate::error::NetworkError;
+use crate::netlink::link::{self, Ipv4Setting};
+use crate::netlink::message::Batch;
 use crate::netlink::rtnetlink::Rtnetlink;
 use crate::record::FileError;
 
@@ -101,4 +103,15 @@ fn outward(host: &mut Rtnetlink) -> Result<Vec<String>, NetworkError> {
         .filter(|link| addresses.iter().any(|a| a.link == link.index && a.global))
         .map(|link| link.name)
         .collect())
+}
+
+/// The host's side of a network lets packets of the host's loopback pass, for ports on localhost; passes on
+/// what pods send; and doesn't send them elsewhere.
+pub(super) fn configure_host_side(batch: &mut Batch, index: u32, restricted: bool) {
+    let settings = [
+        (Ipv4Setting::RouteLocalnet, 1),
+        (Ipv4Setting::SendRedirects, 0),
+        (Ipv4Setting::Forwarding, u32::from(!restricted)),
+    ];
+    link::configure(batch, index, &settings);
 }

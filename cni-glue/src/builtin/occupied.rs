@@ -1,13 +1,11 @@
 //! Addresses that are somebody's: those that the host has a route to, and those of other networks.
 
+use super::config::{BuiltinConfig, Mode, PLUGIN_TYPE};
 use super::network::Network;
 use crate::config::NetworkList;
 use crate::netlink::link::Link;
 use crate::netlink::route::Route;
 use crate::subnet::IpNet;
-
-use super::PLUGIN_TYPE;
-use super::config::{BuiltinConfig, Mode};
 
 /// Subnets that a network can't have, each with whose it is, in words.
 #[derive(Debug, Default)]

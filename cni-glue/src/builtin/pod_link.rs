@@ -4,9 +4,8 @@ use std::net::IpAddr;
 
 use nix::errno::Errno;
 
-use super::LINK_PREFIX;
 use super::choice::way_out;
-use super::config::{Mode, Wishes};
+use super::config::{LINK_PREFIX, Mode, Wishes};
 use super::forwarding;
 use super::lease::hash;
 use super::network::Network;
@@ -254,7 +253,7 @@ impl Plan<'_> {
         let link = host.link(name).map_err(self.failed("find"))?;
         let link = link.ok_or_else(|| self.failed("find")(Errno::ENODEV))?;
         let mut batch = Batch::default();
-        self.network.configure_host_side(&mut batch, link.index);
+        forwarding::configure_host_side(&mut batch, link.index, self.network.config.restricted);
         for gateway in self.gateways {
             address::add(&mut batch, link.index, &IpNet::single(*gateway));
         }

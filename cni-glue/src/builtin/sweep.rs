@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::config::LINK_PREFIX;
 use super::lease::Leases;
 use super::network::Network;
 use super::verbs::open_host;
-use super::{LINK_PREFIX, firewall, pod_link};
+use super::{firewall, pod_link};
 use crate::error::NetworkError;
 use crate::id::ContainerId;
 

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use super::config::{BuiltinConfig, Mode, Wishes};
 use super::lease::Leases;
-use super::network::Network;
+use super::network::{Network, setup_lock};
 use super::pod_link::{self, Made, Plan};
 use super::shaping::{self, Ends};
-use super::{firewall, forwarding};
+use super::{firewall, forwarding, setup};
 use crate::bandwidth::{self, Bandwidth};
 use crate::error::NetworkError;
 use crate::id::{ContainerId, InterfaceName, NetworkName};
@@ -161,7 +161,7 @@ impl Builtin<'_> {
                 return Ok((network, Some(bridge)));
             }
         }
-        Network::set_up(self.state, self.name, self.config, host)
+        setup::set_up(self.state, self.name, self.config, host)
     }
 
     #[allow(clippy::too_many_arguments)] // all of it makes up the one plan
@@ -380,12 +380,12 @@ impl Builtin<'_> {
         }
         match Network::load(self.state, self.name) {
             Ok(Some(network)) if kept.is_empty() => {
-                let _lock = super::network::setup_lock(self.state)?;
-                network.take_down(self.state, &mut host)
+                let _lock = setup_lock(self.state)?;
+                setup::take_down(self.state, &network, &mut host)
             }
             Err(NetworkError::DamagedNetwork { .. }) if kept.is_empty() => {
-                let _lock = super::network::setup_lock(self.state)?;
-                Network::discard(self.state, self.name, self.config, &mut host)
+                let _lock = setup_lock(self.state)?;
+                setup::discard(self.state, self.name, self.config, &mut host)
             }
             outcome => outcome.map(|_| ()),
         }

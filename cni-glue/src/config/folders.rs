@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::list::{InvalidList, NetworkList, Source};
+use super::error::ConfigError;
+use super::list::{NetworkList, Source};
 use super::selection::{DEFAULT, NetworkRequest, Selection};
 use crate::builtin;
 use crate::id::NetworkName;
@@ -17,45 +18,6 @@ pub struct ConfigFolder {
     /// Whether a file that can't be understood is an error at once. In a folder that is shared with other programs,
     /// it is one only for who asks for a network that isn't found.
     pub own: bool,
-}
-
-/// Why networks can't be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file that can't be understood.
-    #[error("network configuration {}: {source}", path.display())]
-    Invalid {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: InvalidList,
-    },
-    /// A file or folder that can't be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A built-in network is told what it doesn't know.
-    #[error("network {network}: {reason}")]
-    Argument {
-        /// The network.
-        network: NetworkName,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Networks that are not configured.
-    #[error("no such network: {}; there are: {}{}", join(missing), join(known), broken.as_ref().map(|b| format!(" ({b})")).unwrap_or_default())]
-    Unknown {
-        /// Those asked for.
-        missing: Vec<NetworkName>,
-        /// Those that there are.
-        known: Vec<NetworkName>,
-        /// A file that could not be understood, and why.
-        broken: Option<Box<ConfigError>>,
-    },
-}
-
-fn join(names: &[NetworkName]) -> String {
-    let names: Vec<_> = names.iter().map(NetworkName::as_str).collect();
-    names.join(", ")
 }
 
 /// The networks that pods can join, in the order in which they give interfaces.

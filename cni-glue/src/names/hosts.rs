@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::host_name::is_host_name;
 use super::peers::{Edit, PeerChanges, edits};
 
 /// An address and its names: `IP=NAME[,NAME…]`.
@@ -36,14 +37,6 @@ impl FromStr for HostsEntry {
         };
         parse().ok_or_else(|| InvalidHostsEntry(text.into()))
     }
-}
-
-pub(super) fn is_host_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 253
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
 }
 
 /// The file's text: the loopback, the pod itself under `own` names, the entries asked for, and the pods that it shares

@@ -1,5 +1,6 @@
 //! What names resolve to in a pod: its files `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname`. Pure functions.
 
+mod host_name;
 mod hosts;
 mod peers;
 mod resolv_conf;

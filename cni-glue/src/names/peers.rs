@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::hosts::is_host_name;
+use super::host_name::is_host_name;
 
 /// How a line ends that the runtime keeps.
 pub const MARK: &str = "# pod";

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::transaction::{comment, comment_of};
+use super::comment::{comment, comment_of};
 use crate::netlink::message::{Attributes, attribute, attributes};
 use crate::ports::Protocol;
 use crate::subnet::{IpNet, octets};

@@ -4,8 +4,10 @@
 //! sets and maps, each with its owner as its comment: a network, or `POD/INTERFACE`. So a pod goes in one transaction,
 //! and `gc` can tell what belongs to whom.
 
+mod comment;
 pub(crate) mod elements;
 mod expression;
+mod hook;
 mod ruleset;
 mod transaction;
 

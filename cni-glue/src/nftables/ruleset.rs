@@ -4,7 +4,11 @@
 //! our business.
 
 use super::expression::{Connection, Expression, Field, Meta, R0, R1, R2, R4, R5, Verdict};
-use super::transaction::{Hook, Keys, SetType, Transaction};
+use super::hook::{
+    FORWARD, Hook, OUTPUT, POSTROUTING, PREROUTING, PRIORITY_DSTNAT, PRIORITY_FILTER, PRIORITY_RAW,
+    PRIORITY_SRCNAT,
+};
+use super::transaction::{Keys, SetType, Transaction};
 use crate::builtin::LINK_PREFIX;
 
 /// The name of the table, in the family `inet`.
@@ -34,15 +38,6 @@ pub(crate) const WITHIN_V4: &str = "within-v4";
 pub(crate) const WITHIN_V6: &str = "within-v6";
 /// Links over which nothing is forwarded.
 pub(crate) const RESTRICTED: &str = "restricted";
-
-const PREROUTING: u32 = 0;
-pub(super) const FORWARD: u32 = 2;
-const OUTPUT: u32 = 3;
-const POSTROUTING: u32 = 4;
-const PRIORITY_RAW: i32 = -300;
-const PRIORITY_DSTNAT: i32 = -100;
-const PRIORITY_FILTER: i32 = 0;
-const PRIORITY_SRCNAT: i32 = 100;
 
 const IPV4: u8 = 2;
 const IPV6: u8 = 10;

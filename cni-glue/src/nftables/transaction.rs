@@ -3,8 +3,10 @@
 use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 
+use super::comment::{comment, comment_of};
 use super::elements::Element;
 use super::expression::Expression;
+use super::hook::{self, Hook};
 use crate::netlink::message::{
     Batch, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, attribute, text,
 };
@@ -28,8 +30,6 @@ const NEWSETELEM: u16 = 12;
 const GETSETELEM: u16 = 13;
 const DELSETELEM: u16 = 14;
 
-/// The type of the comment among the data that programs keep with tables, rules and elements.
-const COMMENT: u8 = 0;
 /// Elements in one message: its list's length is a number of sixteen bits.
 const ELEMENTS: usize = 200;
 
@@ -40,37 +40,6 @@ fn kind(message: u16) -> u16 {
 /// `struct nfgenmsg`.
 fn header(family: u8) -> [u8; 4] {
     [family, 0, 0, 0]
-}
-
-/// A comment as `nft` writes and shows it.
-pub(super) fn comment(text: &str) -> Vec<u8> {
-    let mut text = text.as_bytes();
-    text = text.get(..text.len().min(250)).unwrap_or_default();
-    let mut bytes = vec![COMMENT, u8::try_from(text.len() + 1).unwrap_or(u8::MAX)];
-    bytes.extend(text);
-    bytes.push(0);
-    bytes
-}
-
-/// The comment in such data.
-pub(super) fn comment_of(mut data: &[u8]) -> Option<String> {
-    while let [kind, length, rest @ ..] = data {
-        let value = rest.get(..usize::from(*length))?;
-        if *kind == COMMENT {
-            return Some(text(value));
-        }
-        data = rest.get(usize::from(*length)..)?;
-    }
-    None
-}
-
-/// A chain that packets come through by themselves.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hook {
-    /// `filter` or `nat`.
-    pub(super) kind: &'static str,
-    pub(super) number: u32,
-    pub(super) priority: i32,
 }
 
 /// What a set holds, by the numbers that `nft` gives to types.
@@ -354,7 +323,7 @@ impl Nftables {
                 10 => "ip6",
                 _ => return None,
             };
-            let drops = hook == Some(super::ruleset::FORWARD) && policy == Some(0) && table != own;
+            let drops = hook == Some(hook::FORWARD) && policy == Some(0) && table != own;
             let name = format!("{word} {table} {chain}");
             drops.then(|| (family, table.to_owned(), name))
         })?;

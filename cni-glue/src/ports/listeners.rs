@@ -11,7 +11,7 @@ use nix::sys::socket::{
 };
 use std::os::fd::AsRawFd;
 
-use super::PortError;
+use super::error::PortError;
 use super::mapping::{PortMapping, Protocol};
 use crate::netlink::sock_diag;
 

@@ -1,11 +1,13 @@
 //! Ports of the host that lead to a pod: what the user writes, who has which, and who listens there already.
 
+mod error;
 mod listeners;
 mod mapping;
 mod owner;
 mod reservation;
 mod spec;
 
+pub use error::PortError;
 pub use listeners::HeldPorts;
 pub(crate) use listeners::hold;
 pub use mapping::{MOST_PORTS, PortMapping, Protocol};
@@ -13,54 +15,3 @@ pub(crate) use owner::PortOwner;
 pub(crate) use reservation::Reservations;
 pub use reservation::check;
 pub use spec::{ContainerPort, InvalidPort, PortSpec};
-
-use std::net::IpAddr;
-
-use crate::id::ContainerId;
-use crate::record::FileError;
-
-/// Why a port can't be had.
-#[derive(Debug, thiserror::Error)]
-pub enum PortError {
-    /// Two of the pod's own mappings meet.
-    #[error("port {0} is asked for twice")]
-    Twice(String),
-    /// Another pod has it.
-    #[error("port {port} belongs to pod {holder}")]
-    Taken {
-        /// The port.
-        port: String,
-        /// The other pod.
-        holder: ContainerId,
-    },
-    /// A program listens there.
-    #[error("port {port} is in use by {program}")]
-    Listening {
-        /// The port.
-        port: String,
-        /// Name and process ID, as far as they can be told.
-        program: String,
-    },
-    /// The address is none of the host's.
-    #[error("port {port}: {address} is not an address of this host")]
-    NotLocal {
-        /// The port.
-        port: String,
-        /// The address asked for.
-        address: IpAddr,
-    },
-    /// More than can be kept.
-    #[error("{0} ports are asked for; at most {MOST_PORTS} can be forwarded to a pod")]
-    TooMany(usize),
-    /// A file.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A system call.
-    #[error("cannot look at port {port}: {source}")]
-    Look {
-        /// The port.
-        port: String,
-        /// Why.
-        source: nix::errno::Errno,
-    },
-}

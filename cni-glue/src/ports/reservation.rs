@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::PortError;
+use super::error::PortError;
 use super::mapping::{MOST_PORTS, PortMapping};
 use super::owner::PortOwner;
 use crate::id::ContainerId;

@@ -1,6 +1,5 @@
 //! One call of one plugin's program.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -17,50 +16,14 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{PidfdFlags, pidfd_open};
 use serde::Deserialize;
 
-use super::error::{PluginFailure, shown};
+use super::shown::shown;
+use crate::error::PluginFailure;
 use crate::sys;
 
 /// Most that is read of an answer.
 const LONGEST_ANSWER: usize = 1 << 20;
 /// Most that is read of what a plugin writes beside it.
 const LONGEST_NOISE: usize = 16 << 10;
-
-/// What a plugin is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Put a pod into the network.
-    Add,
-    /// Take it out.
-    Del,
-    /// See whether it is in it.
-    Check,
-    /// Clear what belongs to nobody.
-    Gc,
-    /// Tell whether pods can be put in.
-    Status,
-    /// Tell which versions of the specification it speaks.
-    Version,
-}
-
-impl Verb {
-    /// As the specification writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Add => "ADD",
-            Self::Del => "DEL",
-            Self::Check => "CHECK",
-            Self::Gc => "GC",
-            Self::Status => "STATUS",
-            Self::Version => "VERSION",
-        }
-    }
-}
-
-impl fmt::Display for Verb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// Where plugins' programs are.
 #[derive(Debug, Clone)]

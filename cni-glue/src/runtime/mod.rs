@@ -5,22 +5,20 @@
 
 mod cache;
 mod chain;
-mod error;
 mod invocation;
 mod negotiation;
 mod removal;
 mod result;
+mod shown;
+mod verb;
 mod verbs;
 mod whole_network;
 
+pub use crate::error::{PluginError, PluginFailure};
 pub(crate) use cache::{Cache, CachedAttachment, DamagedAttachment};
-pub use error::{PluginError, PluginFailure};
-pub use invocation::{PluginFolders, Verb};
+pub use invocation::PluginFolders;
 pub use result::Dns;
 pub(crate) use result::{CniResult, Interface, Ip, ResultRoute};
+pub use verb::Verb;
 pub use verbs::Runtime;
-pub(crate) use verbs::{Attachment, NetnsRef, joined};
-
-/// The variable that names the lock which is held while plugins run: one of them may call the program `fairing-cni`,
-/// which would wait for it.
-pub(crate) const HELD_LOCK: &str = "FAIRING_NETWORK_LOCK";
+pub(crate) use verbs::{Attachment, HELD_LOCK, NetnsRef, joined};

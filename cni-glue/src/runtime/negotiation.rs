@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde_json::Map;
 
 use super::chain;
-use super::error::{PluginError, PluginFailure};
-use super::invocation::Verb;
+use super::verb::Verb;
 use super::verbs::{Call, Runtime};
 use crate::builtin::PLUGIN_TYPE;
 use crate::config::{NetworkList, PluginConfig, SpecVersion};
 use crate::error::NetworkError;
+use crate::error::{PluginError, PluginFailure};
 
 impl Runtime {
     /// The version to speak. Plugins are asked only if the configuration leaves a choice.

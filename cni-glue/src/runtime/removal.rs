@@ -2,8 +2,8 @@
 
 use super::cache::CachedAttachment;
 use super::chain::told_to;
-use super::invocation::Verb;
 use super::result::CniResult;
+use super::verb::Verb;
 use super::verbs::{Attachment, Call, NetnsRef, Runtime};
 use crate::config::{NetworkList, PluginConfig};
 use crate::error::NetworkError;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::error::shown;
+use super::shown::shown;
 use crate::config::SpecVersion;
 use crate::subnet::IpNet;
 

@@ -7,18 +7,22 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::HELD_LOCK;
 use super::cache::{Cache, CachedAttachment};
 use super::chain;
-use super::error::{PluginError, PluginFailure};
-use super::invocation::{self, Limits, PluginFolders, Verb};
+use super::invocation::{self, Limits, PluginFolders};
 use super::result::CniResult;
+use super::verb::Verb;
 use crate::builtin::{Builtin, BuiltinConfig, Membership, PLUGIN_TYPE};
 use crate::config::{NetworkList, PluginConfig, SpecVersion};
 use crate::error::NetworkError;
+use crate::error::{PluginError, PluginFailure};
 use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::netns::Netns;
 use crate::record::Lock;
+
+/// The variable that names the lock which is held while plugins run: one of them may call the program `fairing-cni`,
+/// which would wait for it.
+pub(crate) const HELD_LOCK: &str = "FAIRING_NETWORK_LOCK";
 
 /// A pod's network namespace, for those who have to be told of it.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Map;
 
 use super::chain;
-use super::invocation::Verb;
+use super::verb::Verb;
 use super::verbs::{Call, Runtime};
 use crate::config::{NetworkList, PluginConfig, SpecVersion};
 use crate::error::NetworkError;

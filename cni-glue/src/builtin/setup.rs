@@ -1,0 +1,159 @@
+//! Making and removing of a built-in network: its bridge, its rules, and its record.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::choice::{bridge_name, choose};
+use super::config::BuiltinConfig;
+use super::lease::Leases;
+use super::network::{Network, record_path, setup_lock};
+use super::{firewall, forwarding};
+use crate::error::NetworkError;
+use crate::id::{InterfaceName, NetworkName};
+use crate::mac::Mac;
+use crate::netlink::address;
+use crate::netlink::link::{self, Link};
+use crate::netlink::message::Batch;
+use crate::netlink::rtnetlink::Rtnetlink;
+use crate::record;
+use crate::subnet::IpNet;
+
+/// Makes the network, or what is missing of it. The bridge, if it is of that mode.
+pub(super) fn set_up(
+    state: &Path,
+    name: &NetworkName,
+    config: &BuiltinConfig,
+    host: &mut Rtnetlink,
+) -> Result<(Network, Option<Link>), NetworkError> {
+    let _lock = setup_lock(state)?;
+    let network = match Network::load(state, name) {
+        // Without pods nothing is lost.
+        Err(NetworkError::DamagedNetwork { .. }) if Leases::of(state, name).list()?.is_empty() => {
+            discard(state, name, config, host)?;
+            None
+        }
+        found => found?,
+    };
+    let mut network = match network {
+        Some(found) if found.config == *config => found,
+        Some(found) => {
+            if !Leases::of(state, name).list()?.is_empty() {
+                return Err(NetworkError::Setting {
+                    network: name.to_string(),
+                    reason: "its configuration was changed while pods are in it; stop them first"
+                        .into(),
+                });
+            }
+            take_down(state, &found, host)?;
+            choose(state, name, config, host)?
+        }
+        None => choose(state, name, config, host)?,
+    };
+    let record = record_path(state, name);
+    network.made = false;
+    record::write_json(&record, "new", &network)?;
+    let bridge = make_bridge(&network, host)?;
+    network.made = true;
+    record::write_json(&record, "new", &network)?;
+    firewall::set_up(state)?;
+    Ok((network, bridge))
+}
+
+/// Makes the bridge, or gives one that is there what it needs.
+fn make_bridge(network: &Network, host: &mut Rtnetlink) -> Result<Option<Link>, NetworkError> {
+    let Some(name) = &network.bridge else {
+        return Ok(None);
+    };
+    let failed = |what: &str| NetworkError::at(format!("{what} the bridge {name}"));
+    let mac = Mac::of(
+        network
+            .gateway(true)
+            .or(network.gateway(false))
+            .unwrap_or(IpAddr::from([0; 4])),
+    );
+    let mut batch = Batch::default();
+    link::create_bridge(&mut batch, name.as_str(), mac, network.mtu);
+    let outcomes = host.apply(&batch).map_err(failed("make"))?;
+    for outcome in outcomes {
+        match outcome {
+            Err(refused) if refused.errno == Errno::EEXIST => (),
+            outcome => outcome.map_err(failed("make"))?,
+        }
+    }
+    let bridge = host.link(name.as_str()).map_err(failed("look at"))?;
+    let bridge = bridge.filter(|link| link.kind.as_deref() == Some("bridge"));
+    let bridge = bridge.ok_or_else(|| NetworkError::Setting {
+        network: network.name.to_string(),
+        reason: format!("the host's interface {name} is not a bridge"),
+    })?;
+    forwarding::ignore_advertisements(name.as_str())?;
+    let mut batch = Batch::default();
+    forwarding::configure_host_side(&mut batch, bridge.index, network.config.restricted);
+    if !bridge.up {
+        link::set_up(&mut batch, bridge.index);
+    }
+    for (subnet, ipv4) in [(network.subnet, true), (network.subnet6, false)] {
+        if let (Some(subnet), Some(gateway)) = (subnet, network.gateway(ipv4))
+            && let Some(own) = IpNet::new(gateway, subnet.prefix())
+        {
+            address::add(&mut batch, bridge.index, &own);
+        }
+    }
+    host.apply_all(&batch).map_err(failed("set up"))?;
+    if network.subnet6.is_some() && !network.config.restricted {
+        forwarding::pass_on_ipv6(name.as_str())?;
+    }
+    Ok(Some(bridge))
+}
+
+/// Removes bridge, rules and record. No pod is in it any more.
+pub(super) fn take_down(
+    state: &Path,
+    network: &Network,
+    host: &mut Rtnetlink,
+) -> Result<(), NetworkError> {
+    remove(state, &network.name, network.bridge.as_ref(), host)?;
+    firewall::remove_network(state, network)
+}
+
+/// As [`take_down`], of a network whose record is damaged: bridge and rules are known by its name and by
+/// its configuration.
+pub(super) fn discard(
+    state: &Path,
+    name: &NetworkName,
+    config: &BuiltinConfig,
+    host: &mut Rtnetlink,
+) -> Result<(), NetworkError> {
+    let mut bridge = bridge_name(name, config)?;
+    if Network::all(state)?
+        .iter()
+        .any(|other| other.bridge == bridge)
+    {
+        bridge = None;
+    }
+    remove(state, name, bridge.as_ref(), host)?;
+    firewall::remove_owner(state, name)
+}
+
+fn remove(
+    state: &Path,
+    name: &NetworkName,
+    bridge: Option<&InterfaceName>,
+    host: &mut Rtnetlink,
+) -> Result<(), NetworkError> {
+    if let Some(bridge) = bridge {
+        let mut batch = Batch::default();
+        link::delete(&mut batch, bridge.as_str());
+        match host.apply_all(&batch) {
+            Err(refused) if refused.errno == Errno::ENODEV => (),
+            outcome => outcome.map_err(NetworkError::at(format!("remove the bridge {bridge}")))?,
+        }
+    }
+    let record = record_path(state, name);
+    record::remove(&record)?;
+    // Of a writer that was killed.
+    record::remove(&record.with_extension("json.new.part"))?;
+    Ok(())
+}
