@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::format::Format;
 use crate::http;
-use crate::image::Format;
 use crate::registry::Registry;
 
 /// `sha256:HEX` of these bytes.

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::Host;
 use crate::binaries::dist_dir;
+use crate::output::Output;
 use crate::running::Running;
 use crate::terminal::Terminal;
 
@@ -36,47 +36,8 @@ enum Input {
 }
 
 impl FairingCommand {
-    pub(crate) fn new(host: &Host) -> Self {
-        let mut command = match host.network() {
-            None => {
-                let mut command = Command::new(host.binary());
-                // The machine's own network is no affair of the tests.
-                command.env_clear().env("FAIRING_NET", "none");
-                command
-            }
-            Some(network) => {
-                let mut command = Command::new("nsenter");
-                command
-                    .env_clear()
-                    .arg(format!("--net={network}"))
-                    .arg(host.binary());
-                command
-            }
-        };
-        command
-            .env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            )
-            .env("HOME", host.base())
-            .env("LANG", "C.UTF-8")
-            .env("TMPDIR", host.base())
-            // What this machine says of registries is no affair of the tests.
-            .env(
-                "CONTAINERS_REGISTRIES_CONF",
-                host.base().join("containers/registries.conf"),
-            )
-            .env("NETCONFPATH", host.base().join("cni"))
-            .env(crate::host::MARKER, host.marker())
-            .arg("--dir")
-            .arg(host.data_dir())
-            .arg("--run-dir")
-            .arg(host.run_dir())
-            .arg("--local-config")
-            .arg(host.local_config())
-            .arg("--system-config")
-            .arg(host.system_config())
-            .current_dir(host.base());
+    /// A command with what all of a host's commands have.
+    pub(crate) fn new(command: Command) -> Self {
         Self {
             command,
             shown: "fairing".to_owned(),
@@ -249,116 +210,5 @@ impl FairingCommand {
     /// terminal.
     pub fn spawn_on_terminal(self, rows: u16, columns: u16) -> Terminal {
         Terminal::start(&self.command, self.shown, rows, columns)
-    }
-}
-
-/// What a command left when it ended.
-#[derive(Debug, Clone)]
-pub struct Output {
-    /// The command, as typed.
-    pub command: String,
-    /// The exit code; `None` if a signal ended the command.
-    pub code: Option<i32>,
-    /// The signal that ended the command.
-    pub signal: Option<i32>,
-    /// Standard output; bytes that are no UTF-8 replaced.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-    /// From start to exit.
-    pub elapsed: Duration,
-}
-
-impl Output {
-    /// Expects exit code 0.
-    #[track_caller]
-    pub fn ok(self) -> Self {
-        self.expect_code(0)
-    }
-
-    /// Expects this exit code.
-    #[track_caller]
-    pub fn expect_code(self, code: i32) -> Self {
-        assert!(self.code == Some(code), "expected exit code {code}\n{self}");
-        self
-    }
-
-    /// Expects an exit code, and one line on stderr that begins with `fairing: ` and holds all
-    /// of `parts`.
-    #[track_caller]
-    pub fn expect_error(self, code: i32, parts: &[&str]) -> Self {
-        let output = self.expect_code(code);
-        let errors: Vec<&str> = output
-            .stderr
-            .lines()
-            .filter(|line| line.starts_with("fairing: "))
-            .collect();
-        assert!(
-            errors.len() == 1,
-            "expected one line `fairing: …` on stderr\n{output}"
-        );
-        for part in parts {
-            assert!(
-                errors[0].contains(part),
-                "the error does not name {part:?}\n{output}"
-            );
-        }
-        output
-    }
-
-    /// Expects standard output to hold this text.
-    #[track_caller]
-    pub fn expect_stdout(self, part: &str) -> Self {
-        assert!(
-            self.stdout.contains(part),
-            "stdout does not hold {part:?}\n{self}"
-        );
-        self
-    }
-
-    /// Expects standard error to hold this text.
-    #[track_caller]
-    pub fn expect_stderr(self, part: &str) -> Self {
-        assert!(
-            self.stderr.contains(part),
-            "stderr does not hold {part:?}\n{self}"
-        );
-        self
-    }
-
-    /// Expects nothing on standard error.
-    #[track_caller]
-    pub fn expect_no_stderr(self) -> Self {
-        assert!(self.stderr.is_empty(), "stderr is not empty\n{self}");
-        self
-    }
-
-    /// Standard output as JSON.
-    #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
-        match serde_json::from_str(&self.stdout) {
-            Ok(value) => value,
-            Err(error) => panic!("stdout is no JSON: {error}\n{self}"),
-        }
-    }
-
-    /// Standard output without white space around it.
-    pub fn text(&self) -> &str {
-        self.stdout.trim()
-    }
-}
-
-impl std::fmt::Display for Output {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(formatter, "$ {}", self.command)?;
-        match (self.code, self.signal) {
-            (Some(code), _) => writeln!(formatter, "exit code {code}, {:?}", self.elapsed)?,
-            (None, signal) => writeln!(formatter, "signal {signal:?}, {:?}", self.elapsed)?,
-        }
-        writeln!(
-            formatter,
-            "--- stdout\n{}--- stderr\n{}---",
-            self.stdout, self.stderr
-        )
     }
 }

@@ -12,18 +12,19 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::fs::inotify;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::binaries::fairing_binary;
 use crate::command::FairingCommand;
 use crate::deadline::eventually;
-use crate::leftovers::Leftovers;
-use crate::process::{Process, processes};
+use crate::directory::names_in;
+use crate::process::{Process, kill, mounts_of, processes};
 
 /// The environment variable by which processes that a host's commands start are recognised.
 pub(crate) const MARKER: &str = "FAIRING_TEST_HOST";
 
+mod leftovers;
 #[cfg(test)]
 mod tests;
 
@@ -141,7 +142,51 @@ impl Host {
         I: IntoIterator<Item = A>,
         A: AsRef<OsStr>,
     {
-        FairingCommand::new(self).args(arguments)
+        FairingCommand::new(self.command()).args(arguments)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = match &self.network {
+            None => {
+                let mut command = Command::new(self.binary());
+                // The machine's own network is no affair of the tests.
+                command.env_clear().env("FAIRING_NET", "none");
+                command
+            }
+            Some(network) => {
+                let mut command = Command::new("nsenter");
+                command
+                    .env_clear()
+                    .arg(format!("--net={network}"))
+                    .arg(self.binary());
+                command
+            }
+        };
+        command
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
+            .env("HOME", self.base())
+            .env("LANG", "C.UTF-8")
+            .env("TMPDIR", self.base())
+            // What this machine says of registries is no affair of the tests.
+            .env(
+                "CONTAINERS_REGISTRIES_CONF",
+                self.base().join("containers/registries.conf"),
+            )
+            .env("NETCONFPATH", self.base().join("cni"))
+            .env(MARKER, self.marker())
+            .arg("--dir")
+            .arg(self.data_dir())
+            .arg("--run-dir")
+            .arg(self.run_dir())
+            .arg("--local-config")
+            .arg(self.local_config())
+            .arg("--system-config")
+            .arg(self.system_config())
+            .current_dir(self.base());
+        command
     }
 
     /// The folder of everything; tests put their own files here too.
@@ -171,10 +216,6 @@ impl Host {
 
     pub(crate) fn binary(&self) -> &Path {
         &self.binary
-    }
-
-    pub(crate) fn network(&self) -> Option<&str> {
-        self.network.as_deref()
     }
 
     pub(crate) fn marker(&self) -> String {
@@ -290,12 +331,6 @@ impl Host {
         found
     }
 
-    /// What of this host exists on the machine, now: nothing, after all pods have ended and
-    /// `fairing gc --grace-period=0s`. Images do not count, half-fetched ones do.
-    pub fn leftovers(&self) -> Leftovers {
-        Leftovers::find(self)
-    }
-
     /// Collects all garbage, as the end of the host does, and expects success.
     #[track_caller]
     pub fn collect(&self) {
@@ -367,17 +402,6 @@ impl Drop for Host {
     }
 }
 
-/// Sends a signal; a process that has ended meanwhile is no failure.
-pub(crate) fn kill(pid: u32, signal: Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, signal);
-    }
-}
-
-pub(crate) fn mounts_of(pid: &str) -> String {
-    crate::process::text(&Path::new("/proc").join(pid).join("mountinfo"))
-}
-
 /// What is mounted at a process's `/`: an app's is an overlay of the host's folders. Other mounts
 /// say nothing, since they propagate to processes that have nothing to do with this host.
 fn root_mount_of(pid: u32) -> String {
@@ -386,17 +410,6 @@ fn root_mount_of(pid: u32) -> String {
         .lines()
         .filter(|line| line.split(' ').nth(4) == Some("/"))
         .collect()
-}
-
-pub(crate) fn names_in(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names
 }
 
 fn find_folders(folder: &Path, names: &BTreeSet<String>, found: &mut Vec<PathBuf>) {

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::handlers::Handlers;
+
 /// A request as it came in.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -60,6 +62,7 @@ pub struct HttpServer {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Request>>>,
     ended: Arc<AtomicBool>,
+    handlers: Handlers,
     server: Option<JoinHandle<()>>,
 }
 
@@ -72,13 +75,15 @@ impl HttpServer {
         let ended = Arc::new(AtomicBool::new(false));
         let answer = Arc::new(answer);
         let (log, end) = (Arc::clone(&seen), Arc::clone(&ended));
+        let handlers = Handlers::default();
+        let threads = handlers.clone();
         let server = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if end.load(Ordering::Acquire) {
                     return;
                 }
                 let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
-                std::thread::spawn(move || {
+                threads.spawn(move || {
                     let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
                     if let Some(request) = read(&stream) {
                         log.lock().expect("no user panics").push(request.clone());
@@ -91,6 +96,7 @@ impl HttpServer {
             address,
             seen,
             ended,
+            handlers,
             server: Some(server),
         }
     }
@@ -112,8 +118,9 @@ impl Drop for HttpServer {
         // Wakes the server, which then sees that it has ended.
         let _ = TcpStream::connect(self.address);
         if let Some(server) = self.server.take() {
-            let _ = server.join();
+            assert!(server.join().is_ok() || std::thread::panicking());
         }
+        self.handlers.expect_no_failure();
     }
 }
 

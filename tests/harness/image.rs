@@ -9,17 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::artifact::{Artifact, Descriptor, digest_of};
 use crate::binaries::{probe_binary, repository};
+use crate::format::Format;
 use crate::layer::{Compression, Layer, pack};
-
-/// The media types of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    /// OCI image format.
-    #[default]
-    Oci,
-    /// Docker image manifest, version 2, schema 2.
-    Docker,
-}
 
 /// A way for an image to be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,12 @@
 //! What a host has left on the machine.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::host::{Host, kill, mounts_of, names_in};
-use crate::process::{Process, numbers_in};
+use crate::directory::names_in;
+use crate::process::{Process, kill, mounts_of, numbers_in};
 
 /// Traces of a host's pods and commands. Shown one per line.
 #[derive(Debug, Default)]
@@ -34,71 +33,6 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
-    pub(crate) fn find(host: &Host) -> Self {
-        let mine = host.base().display().to_string();
-        // The tmpfs under the data folder, if there is one, is the test's own.
-        let own_mount = format!(" {} ", host.data_dir().display());
-        let uuids = host.pod_uuids();
-        let is_mine = |line: &&str| {
-            line.contains(&mine) || uuids.iter().any(|uuid| line.contains(uuid.as_str()))
-        };
-        let here = Process::read(std::process::id())
-            .expect("this process")
-            .namespaces;
-        let host_mounts: Vec<String> = mounts_of("self")
-            .lines()
-            .filter(is_mine)
-            .filter(|line| !line.contains(&own_mount))
-            .map(str::to_owned)
-            .collect();
-
-        let mut namespaces = BTreeMap::new();
-        for pid in numbers_in(Path::new("/proc")) {
-            let Ok(namespace) = fs::read_link(format!("/proc/{pid}/ns/mnt")) else {
-                continue;
-            };
-            let namespace = namespace.display().to_string();
-            if here.get("mnt") != Some(&namespace) {
-                namespaces.entry(namespace).or_insert(pid);
-            }
-        }
-        let mut other_mounts = Vec::new();
-        for (namespace, pid) in namespaces {
-            for line in mounts_of(&pid.to_string()).lines().filter(is_mine) {
-                // A namespace that was unshared while the test's tmpfs was mounted has it too.
-                if !line.contains(&own_mount) {
-                    other_mounts.push(format!("{namespace} (process {pid}): {line}"));
-                }
-            }
-        }
-
-        let processes = host.processes();
-        let mut network_namespaces: Vec<String> = processes
-            .iter()
-            .filter_map(|process| process.namespaces.get("net"))
-            .filter(|namespace| here.get("net") != Some(*namespace))
-            .cloned()
-            .collect();
-        network_namespaces.sort();
-        network_namespaces.dedup();
-
-        Self {
-            processes,
-            host_mounts,
-            other_mounts,
-            cgroups: host.cgroups(),
-            network_namespaces,
-            pod_folders: host
-                .pod_folders()
-                .into_iter()
-                .map(|(phase, name)| format!("{phase}/{name}"))
-                .collect(),
-            names: names_in(&host.data_dir().join("pods/names")),
-            run_folders: names_in(&host.run_dir().join("pods")),
-            half_fetched: names_in(&host.data_dir().join("images/tmp")),
-        }
-    }
-
     /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
         self.lines().is_empty()

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::command::Output;
 use crate::guest_kernel::GuestKernel;
 use crate::initramfs::Initramfs;
+use crate::output::Output;
 use crate::running::Running;
 
 /// What the machine's own files are below, before its init makes them the root.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// One process, as it was when it was looked at.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -71,13 +73,25 @@ impl Process {
 
     /// Kills it with SIGKILL; one that has ended meanwhile is no failure.
     pub fn kill(&self) {
-        crate::host::kill(self.pid, crate::Signal::KILL);
+        kill(self.pid, Signal::KILL);
     }
 
     /// Whether the process still exists and is no zombie.
     pub fn is_alive(&self) -> bool {
         Self::read(self.pid).is_some_and(|now| now.parent == self.parent && now.state != 'Z')
     }
+}
+
+/// Sends a signal; a process that has ended meanwhile is no failure.
+pub(crate) fn kill(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// The mounts that a process sees.
+pub(crate) fn mounts_of(pid: &str) -> String {
+    text(&Path::new("/proc").join(pid).join("mountinfo"))
 }
 
 /// All processes that this one can see.

@@ -13,10 +13,7 @@ use crate::deadline::eventually;
 use crate::token_server::{ISSUER, SERVICE, TokenServer};
 
 /// The user that protected registries know.
-pub(crate) const USER: &str = "tester";
-pub(crate) const PASSWORD: &str = "secret";
-
-/// A line of htpasswd(1) with the hash of [`PASSWORD`].
+/// A line of htpasswd(1) with the hash of [`PASSWORD`](crate::account::PASSWORD).
 const HTPASSWD: &str = "tester:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
 
 /// Debian's `docker-registry`, with its storage in a temporary folder. Ended when dropped.

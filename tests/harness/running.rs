@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use crate::command::Output;
+use crate::output::Output;
 
 /// A started `fairing`. Killed when dropped; what it leaves then, the host's end finds.
 pub struct Running {

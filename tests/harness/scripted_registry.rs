@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::artifact::Artifact;
+use crate::handlers::Handlers;
 
 /// An answer to `GET` and `HEAD` of one path.
 #[derive(Debug, Clone)]
@@ -63,6 +64,7 @@ impl Answer {
 pub struct ScriptedRegistry {
     address: SocketAddr,
     script: Arc<Mutex<Script>>,
+    handlers: Handlers,
     server: Option<JoinHandle<()>>,
 }
 
@@ -86,18 +88,21 @@ impl ScriptedRegistry {
             .answers
             .insert("/v2/".to_owned(), Answer::ok(JSON, "{}"));
         let shared = Arc::clone(&script);
+        let handlers = Handlers::default();
+        let threads = handlers.clone();
         let server = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if shared.lock().expect("no user panics").ended {
                     return;
                 }
                 let shared = Arc::clone(&shared);
-                std::thread::spawn(move || serve(stream, &shared));
+                threads.spawn(move || serve(stream, &shared));
             }
         });
         Self {
             address,
             script,
+            handlers,
             server: Some(server),
         }
     }
@@ -165,8 +170,9 @@ impl Drop for ScriptedRegistry {
         // Wakes the server, which then sees that it has ended.
         let _ = TcpStream::connect(self.address);
         if let Some(server) = self.server.take() {
-            let _ = server.join();
+            assert!(server.join().is_ok() || std::thread::panicking());
         }
+        self.handlers.expect_no_failure();
     }
 }
 

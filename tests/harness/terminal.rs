@@ -13,7 +13,7 @@ use rustix::process::{PidfdFlags, Signal, kill_process, pidfd_open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use crate::command::Output;
+use crate::output::Output;
 use crate::running::{Stream, pid_of, readable};
 
 /// A command whose standard streams are a terminal, which is its controlling terminal. Killed

@@ -11,9 +11,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::account::{PASSWORD, USER};
 use crate::authority::openssl;
 use crate::http_server::{HttpServer, Request};
-use crate::registry::{PASSWORD, USER};
 
 /// What the registry and the tokens call each other.
 pub(crate) const SERVICE: &str = "tests registry";

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use crate::{sys, text};
+use crate::sys;
+use crate::text::text;
 
 /// The settings of file systems that name neither places nor machines.
 const SETTINGS: &[&str] = &[

@@ -1,6 +1,7 @@
 //! Who the process is, and what the kernel has written about its rights.
 
-use crate::{sys, text};
+use crate::sys;
+use crate::text::text;
 
 /// One field of `/proc/self/status`, its white space made single blanks.
 fn field(name: &str) -> String {

@@ -12,6 +12,7 @@ mod identity;
 mod socket;
 mod surroundings;
 mod sys;
+mod text;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -141,11 +142,4 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
-}
-
-/// A file's text; what cannot be read is empty, and its absence shows in the report.
-fn text(path: &str) -> String {
-    std::fs::read(path)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::AsRawFd;
 
-use crate::text;
+use crate::text::text;
 
 pub(crate) fn descriptors() -> Vec<String> {
     let Ok(folder) = fs::File::open("/proc/self/fd") else {

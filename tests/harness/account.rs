@@ -1,0 +1,4 @@
+//! Who may use the registries of the tests.
+
+pub(crate) const USER: &str = "tester";
+pub(crate) const PASSWORD: &str = "secret";
