@@ -55,6 +55,7 @@ mod network_traffic;
 mod older_kernel;
 mod other_tools;
 mod prepare;
+mod programs;
 mod push;
 mod real_programs;
 mod registry_auth;
