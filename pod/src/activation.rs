@@ -3,10 +3,10 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::io::Errno;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use crate::id::AppName;
@@ -218,24 +218,17 @@ impl ActivationSockets {
         self.0.iter()
     }
 
-    /// Lets the sockets live on through exec of this process. Returns what the program's environment has to say of
-    /// them: nothing, if there are none.
-    ///
-    /// # Errors
-    /// [`ActivationError::Descriptor`] if a flag can't be changed.
-    pub fn pass_on(&self) -> Result<Vec<(&'static str, String)>, ActivationError> {
+    /// What the environment of the program that this process becomes has to say of the sockets: nothing, if there are
+    /// none. They stay close-on-exec: whoever executes the program lets it inherit them.
+    pub fn announcement(&self) -> Vec<(&'static str, String)> {
         if self.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        for socket in &self.0 {
-            fcntl_setfd(&socket.fd, FdFlags::empty())
-                .map_err(unfit(socket.fd.as_raw_fd(), &socket.name))?;
-        }
-        Ok(vec![
+        vec![
             (LISTEN_PID, std::process::id().to_string()),
             (LISTEN_FDS, self.0.len().to_string()),
             (LISTEN_FDNAMES, names(self.0.iter().map(|s| &s.name))),
-        ])
+        ]
     }
 
     /// Which sockets go to which app, in the order of `apps`: one that has the name of an app to that app, all others

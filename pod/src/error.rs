@@ -19,9 +19,7 @@ pub enum PodError {
         source: io::Error,
     },
     /// A record is not what it should be.
-    #[error(
-        "{path} is damaged ({reason}); `fairing rm` or `fairing gc` removes the pod it belongs to"
-    )]
+    #[error("{path} is damaged ({reason})")]
     Damaged {
         /// The record's path.
         path: PathBuf,
@@ -29,9 +27,7 @@ pub enum PodError {
         reason: String,
     },
     /// A record was written by a later release.
-    #[error(
-        "{path} has version {found}, and this release reads up to {supported}; upgrade fairing"
-    )]
+    #[error("{path} has version {found}, and this release reads up to {supported}")]
     LaterVersion {
         /// The record's path.
         path: PathBuf,
@@ -52,9 +48,7 @@ pub enum PodError {
     #[error("`{0}` is not a pod UUID")]
     InvalidUuid(String),
     /// No pod answers to this UUID prefix or name.
-    #[error(
-        "no pod has the name `{0}` or a UUID that begins with it; `fairing list` shows all pods"
-    )]
+    #[error("no pod has the name `{0}` or a UUID that begins with it")]
     NoSuchPod(String),
     /// More than one pod answers to this UUID prefix.
     #[error("`{prefix}` is the beginning of more than one pod's UUID: {candidates}")]
@@ -65,9 +59,7 @@ pub enum PodError {
         candidates: String,
     },
     /// The name belongs to another pod.
-    #[error(
-        "the name `{name}` is in use by pod {holder}; choose another or `fairing rm {name}` first"
-    )]
+    #[error("the name `{name}` is in use by pod {holder}")]
     NameInUse {
         /// The name.
         name: PodName,

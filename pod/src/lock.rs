@@ -7,12 +7,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use crate::error::PodError;
@@ -131,16 +131,6 @@ impl PodLock {
     /// [`PodError::Protocol`] if `text` doesn't name an open descriptor.
     pub fn from_inherited(text: &str) -> Result<Self, PodError> {
         crate::stage1::inherited_fd(text).map(Self)
-    }
-
-    /// Lets the lock live on through exec; returns the descriptor's number for the environment.
-    ///
-    /// # Errors
-    /// [`PodError::Protocol`] if the flag can't be changed.
-    pub fn pass_on(&self) -> Result<RawFd, PodError> {
-        fcntl(&self.0, FcntlArg::F_SETFD(FdFlag::empty()))
-            .map_err(|errno| PodError::Protocol(format!("cannot pass the lock on: {errno}")))?;
-        Ok(self.0.as_raw_fd())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where a pod's networks are configured, where their state is kept, and what a running pod has of them.
 
-use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,29 +30,54 @@ const ENV_PLUGINS: &str = "CNI_PATH";
 /// How long one call of a plugin may take.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// In order of precedence.
-fn config_folders(local_config: &Path, system_config: &Path) -> Vec<ConfigFolder> {
-    let folder = |path: PathBuf, own| ConfigFolder { path, own };
-    vec![
-        folder(local_config.join("net.d"), true),
-        folder(system_config.join("net.d"), true),
-        folder(
-            env::var_os(ENV_SHARED_CONFIG).map_or_else(|| SHARED_CONFIG.into(), PathBuf::from),
-            false,
-        ),
-    ]
+/// Where CNI's own configuration and plugins are, for all of its runtimes.
+#[derive(Debug, Clone)]
+pub struct CniFolders {
+    /// Configuration.
+    pub config: PathBuf,
+    /// Plugins, in order of precedence.
+    pub plugins: Vec<PathBuf>,
+}
+
+impl Default for CniFolders {
+    fn default() -> Self {
+        Self {
+            config: SHARED_CONFIG.into(),
+            plugins: PLUGINS.iter().map(PathBuf::from).collect(),
+        }
+    }
+}
+
+impl CniFolders {
+    /// Where the variables `NETCONFPATH` and `CNI_PATH` say, else where they usually are.
+    pub fn from_variables(variable: impl Fn(&'static str) -> Option<OsString>) -> Self {
+        let usual = Self::default();
+        Self {
+            config: variable(ENV_SHARED_CONFIG).map_or(usual.config, PathBuf::from),
+            plugins: variable(ENV_PLUGINS).map_or(usual.plugins, |paths| {
+                std::env::split_paths(&paths).collect()
+            }),
+        }
+    }
 }
 
 /// What puts pods into networks. `run` is the folder of what lives until the next boot.
-pub fn attacher(local_config: &Path, system_config: &Path, run: &Path) -> Attacher {
-    let plugins = match env::var_os(ENV_PLUGINS) {
-        Some(paths) => env::split_paths(&paths).collect(),
-        None => PLUGINS.iter().map(PathBuf::from).collect(),
-    };
+pub fn attacher(
+    local_config: &Path,
+    system_config: &Path,
+    run: &Path,
+    cni: &CniFolders,
+) -> Attacher {
+    let folder = |path: PathBuf, own| ConfigFolder { path, own };
     Attacher {
-        folders: config_folders(local_config, system_config),
+        // In order of precedence.
+        folders: vec![
+            folder(local_config.join("net.d"), true),
+            folder(system_config.join("net.d"), true),
+            folder(cni.config.clone(), false),
+        ],
         runtime: Runtime {
-            plugins: PluginFolders(plugins),
+            plugins: PluginFolders(cni.plugins.clone()),
             state: run.join("cni"),
             timeout: PLUGIN_TIMEOUT,
         },
@@ -103,7 +128,9 @@ mod tests {
     fn containers_of_other_runtimes_share_the_state_of_pods() {
         let folders = ["/etc/fairing", "/usr/lib/fairing", "/run/fairing"].map(Path::new);
         let [local_config, system_config, run] = folders;
-        let state = attacher(local_config, system_config, run).runtime.state;
+        let state = attacher(local_config, system_config, run, &CniFolders::default())
+            .runtime
+            .state;
         assert_eq!(state, Path::new(cni_glue::plugin::STATE));
     }
 

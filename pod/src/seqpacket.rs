@@ -11,8 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
-    CWD, MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create,
-    openat,
+    CWD, MemfdFlags, Mode, OFlags, SealFlags, fchmod, fcntl_add_seals, fcntl_get_seals,
+    memfd_create, openat,
 };
 use rustix::io::Errno;
 use rustix::net::{
@@ -20,7 +20,6 @@ use rustix::net::{
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
     accept_with, bind, connect, listen, recvmsg, sendmsg, socket_with, socketpair,
 };
-use rustix::process::umask;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -270,16 +269,14 @@ pub struct Listener(OwnedFd);
 
 impl Listener {
     /// Listens at `path`, which must not exist yet, for its owner alone (mode 0600).
-    /// Changes the process's file mode mask for a moment: not for use beside other threads.
     ///
     /// # Errors
     /// [`PodError::Io`] if the socket can't be made.
     pub fn bind(path: &Path) -> Result<Self, PodError> {
         let bound = new_socket().and_then(|socket| {
-            let before = umask(Mode::from_raw_mode(0o177));
-            let bound = with_address(path, |address| bind(&socket, address));
-            umask(before);
-            bound?;
+            // unix(7): the file gets the mode that the socket has when it is bound.
+            fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+            with_address(path, |address| bind(&socket, address))?;
             listen(&socket, BACKLOG)?;
             Ok(socket)
         });

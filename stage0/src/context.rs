@@ -1,26 +1,29 @@
 //! What every subcommand is given: the global flags, understood.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use cni_glue::attach::Attacher;
-use image_store::Store;
-use pod::PodsDir;
+use engine::Engine;
+use engine::config::directories::Directories;
 use pod::manifest::InsecureOption;
+use pod::network::CniFolders;
 
-use crate::arguments::GlobalArguments;
-use crate::failure::Failure;
-use crate::paths::{Directories, absolute};
+use crate::arguments::global::GlobalArguments;
+use crate::console::observer::Console;
+use crate::console::output;
+use crate::wording::failure::Failure;
 
 /// The surroundings of a command.
 #[derive(Debug)]
 pub(crate) struct Context {
-    /// The folders to work on.
-    pub(crate) directories: Directories,
-    /// The protections that the user gives up for this command.
-    pub(crate) insecure: BTreeSet<InsecureOption>,
+    /// What it works on.
+    pub(crate) engine: Engine,
+    /// Where what happens is told.
+    pub(crate) console: Console,
     /// The parts of a pod's command line after the first `---`.
     pub(crate) later_apps: Vec<Vec<OsString>>,
+    /// Defines the whole command line, for what describes it.
+    pub(crate) definition: fn() -> clap::Command,
 }
 
 impl Context {
@@ -31,55 +34,35 @@ impl Context {
     pub(crate) fn new(
         global: GlobalArguments,
         later_apps: Vec<Vec<OsString>>,
+        definition: fn() -> clap::Command,
     ) -> Result<Self, Failure> {
         if global.debug {
-            crate::output::enable_debug();
+            output::enable_debug();
         }
-        let insecure: BTreeSet<InsecureOption> = global
-            .insecure_options
-            .iter()
-            .flat_map(|option| option.options())
-            .copied()
-            .collect();
-        for option in &insecure {
-            warn(*option);
-        }
-        Ok(Self {
+        let insecure = global.insecure();
+        insecure.iter().copied().for_each(warn);
+        let engine = Engine {
             directories: Directories {
                 data: absolute(&global.dir)?,
                 run: absolute(&global.run_dir)?,
                 local_config: absolute(&global.local_config)?,
                 system_config: absolute(&global.system_config)?,
             },
+            cni: CniFolders::from_variables(std::env::var_os),
             insecure,
+        };
+        Ok(Self {
+            engine,
+            console: Console::default(),
             later_apps,
+            definition,
         })
     }
+}
 
-    /// The image store.
-    pub(crate) fn store(&self) -> Store {
-        Store::open(&self.directories.images())
-    }
-
-    /// The pods.
-    pub(crate) fn pods(&self) -> PodsDir {
-        PodsDir::new(&self.directories.data)
-    }
-
-    /// What puts pods into networks.
-    pub(crate) fn attacher(&self) -> Attacher {
-        let directories = &self.directories;
-        pod::network::attacher(
-            &directories.local_config,
-            &directories.system_config,
-            &directories.run,
-        )
-    }
-
-    /// Whether images run without verification.
-    pub(crate) fn waives_images(&self) -> bool {
-        self.insecure.contains(&InsecureOption::Image)
-    }
+/// Makes a path absolute: the isolator is started in another directory.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(Failure::io("resolve", path))
 }
 
 /// Says what is given up.
@@ -95,5 +78,5 @@ fn warn(option: InsecureOption) {
         }
         InsecureOption::Paths => "the apps see, and may write, all of /proc and /sys",
     };
-    crate::output::warn(&format!("--insecure-options={}: {what}", option.word()));
+    output::warn(&format!("--insecure-options={}: {what}", option.word()));
 }

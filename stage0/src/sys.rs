@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::unistd::{self, ForkResult, Pid};
 
 nix::ioctl_read_bad!(
     /// TIOCGWINSZ, tty_ioctl(2).
@@ -34,12 +34,14 @@ pub(crate) fn is_ignored(signal: Signal) -> bool {
     }
 }
 
-/// Forks. Only for use while this process has one thread.
-pub(crate) fn fork_single_threaded() -> Result<ForkResult, Errno> {
-    // SAFETY: this program starts threads only within a fetch or a check of layers, which join them
-    // before they return, so that there is one thread here and the child may do all that its parent
-    // could.
-    unsafe { fork() }
+/// Forks.
+///
+/// # Safety
+/// This process must have one thread: of several, the child would have one, and what the others had locked would
+/// stay so for ever.
+pub(crate) unsafe fn fork() -> Result<ForkResult, Errno> {
+    // SAFETY: there is one thread, as the caller promises, so that the child may do all that its parent could.
+    unsafe { unistd::fork() }
 }
 
 /// Marks all descriptors but standard input, output and error close-on-exec, close_range(2).
@@ -63,32 +65,6 @@ pub(crate) fn window_size(terminal: impl AsFd) -> Result<(u16, u16), Errno> {
     Ok((size.ws_row, size.ws_col))
 }
 
-/// An option of a socket that is a number, getsockopt(2).
-pub(crate) fn socket_option(
-    socket: impl AsFd,
-    level: libc::c_int,
-    name: libc::c_int,
-) -> Result<u64, Errno> {
-    let mut value = [0_u8; size_of::<u64>()];
-    let mut length = size_of_val(&value) as libc::socklen_t;
-    // SAFETY: the descriptor is borrowed for the call, and the kernel writes no more bytes than the buffer has.
-    let got = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            level,
-            name,
-            value.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    };
-    Errno::result(got)?;
-    let [low @ .., _, _, _, _] = value;
-    Ok(match length {
-        8 => u64::from_ne_bytes(value),
-        _ => u32::from_ne_bytes(low).into(),
-    })
-}
-
 /// A descriptor that stands for a process, pidfd_open(2).
 pub(crate) fn open_process(process: Pid) -> Result<OwnedFd, Errno> {
     // SAFETY: takes two numbers and touches no memory of ours.
@@ -96,20 +72,4 @@ pub(crate) fn open_process(process: Pid) -> Result<OwnedFd, Errno> {
     let descriptor = RawFd::try_from(Errno::result(descriptor)?).map_err(|_| Errno::EBADF)?;
     // SAFETY: the kernel has just made this descriptor for this process.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
-/// Sends SIGKILL to a process, pidfd_send_signal(2).
-pub(crate) fn kill_process(process: &OwnedFd) -> Result<(), Errno> {
-    let no_info = std::ptr::null::<libc::siginfo_t>();
-    // SAFETY: the descriptor is borrowed for the call, and without a siginfo no memory is touched.
-    let sent = unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            process.as_raw_fd(),
-            libc::SIGKILL,
-            no_info,
-            0,
-        )
-    };
-    Errno::result(sent).map(drop)
 }

@@ -12,7 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::dup;
 use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
-use pod::network::{NETWORK_FILE, attacher, container, is_live};
+use pod::network::{CniFolders, NETWORK_FILE, attacher, container, is_live};
 use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_SYSTEM_CONFIG};
 use pod::{PodUuid, PodsDir, record};
 use stage1::failure::StartFailure;
@@ -65,6 +65,7 @@ impl PodNetworks {
                 &folder(ENV_LOCAL_CONFIG)?,
                 &folder(ENV_SYSTEM_CONFIG)?,
                 &folder(ENV_RUN)?,
+                &CniFolders::from_variables(std::env::var_os),
             ),
             container: container(uuid)?,
             pods: PodsDir::new(&folder(ENV_DIR)?),

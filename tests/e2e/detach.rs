@@ -153,6 +153,31 @@ fn a_foreground_pod_has_no_logs() {
 }
 
 #[test]
+fn list_shows_an_app_that_has_ended_in_a_pod_that_runs_on() {
+    let host = busybox();
+    let shell = |name: &str, script: &str| {
+        [IMAGE, "--app-name", name, "--", "/bin/sh", "-c", script].map(str::to_owned)
+    };
+    host.fairing(["run", "--detach", "--name", "two"])
+        .args(shell("brief", "exit 0"))
+        .arg("---")
+        .args(shell("long", IDLE))
+        .run()
+        .ok();
+    let output = wait_until("the end of an app", Duration::from_secs(10), || {
+        let output = host.fairing(["list"]).run().ok();
+        output.stdout.contains("exited (0)").then_some(output)
+    });
+    let line_of = |app: &str| {
+        let found = output.stdout.lines().find(|line| line.contains(app));
+        found.expect("a line for each app")
+    };
+    assert!(line_of(" brief ").contains(" exited (0) "), "{output}");
+    assert!(line_of(" long ").contains(" running "), "{output}");
+    host.fairing(["rm", "--force", "two"]).run().ok();
+}
+
+#[test]
 fn list_shows_each_pod_with_its_state() {
     let host = busybox();
     let ended = detached(&host, &["--name", "ended"], "exit 3");

@@ -19,6 +19,7 @@ mod cosign;
 mod detach;
 mod dns_server;
 mod ending;
+mod engine_threads;
 mod enter;
 mod export;
 mod fetch_kill;

@@ -4,11 +4,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches};
+use engine::pods::spec::AppSpec;
 use pod::AppName;
-use pod::manifest::{Cpu, Limit, Memory, Pids, Resources};
+use pod::manifest::{AppPath, Cpu, Limit, Memory, Pids, Resources};
 
+use super::environment;
 use super::quantity::{cpus, memory};
-use crate::failure::Failure;
+use super::usage::usage;
+use crate::wording::failure::Failure;
 
 /// Length of the accounting period of processor time, in microseconds: the kernel's default.
 const CPU_PERIOD: u64 = 100_000;
@@ -22,28 +25,28 @@ pub(crate) struct AppArguments {
     words: Vec<String>,
     /// Arguments, instead of those that the image has
     #[arg(value_name = "ARGS", last = true, help_heading = None)]
-    pub(crate) arguments: Vec<String>,
+    arguments: Vec<String>,
     /// Name of the app within its pod [default: from the image's name]
     #[arg(long, value_name = "NAME")]
-    pub(crate) app_name: Option<AppName>,
+    app_name: Option<AppName>,
     /// Program to run instead of the image's
     #[arg(long, value_name = "PROGRAM")]
-    pub(crate) exec: Option<String>,
+    exec: Option<String>,
     /// Environment variable; without a value, that of this command
     #[arg(short, long, value_name = "KEY[=VALUE]")]
-    pub(crate) env: Vec<String>,
+    env: Vec<String>,
     /// File of environment variables, one a line
     #[arg(long, value_name = "FILE")]
-    pub(crate) env_file: Vec<PathBuf>,
+    env_file: Vec<PathBuf>,
     /// User by name or number
     #[arg(long, value_name = "USER[:GROUP]")]
-    pub(crate) user: Option<String>,
+    user: Option<String>,
     /// Group by name or number
     #[arg(long, value_name = "GROUP")]
-    pub(crate) group: Option<String>,
+    group: Option<String>,
     /// Working directory
     #[arg(long, value_name = "PATH")]
-    pub(crate) workdir: Option<String>,
+    workdir: Option<String>,
     /// Most memory, such as 64m
     #[arg(long, value_name = "BYTES", value_parser = memory)]
     memory: Option<u64>,
@@ -58,20 +61,20 @@ pub(crate) struct AppArguments {
     pids_limit: Option<u32>,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
-    pub(crate) tty: bool,
+    tty: bool,
     /// Give the app the standard input
     #[arg(short, long)]
-    pub(crate) interactive: bool,
+    interactive: bool,
 }
 
 impl AppArguments {
     /// The image, once [`AppArguments::check`] has been called.
-    pub(crate) fn image(&self) -> &str {
+    fn image(&self) -> &str {
         self.words.first().map_or("", String::as_str)
     }
 
     /// The limits.
-    pub(crate) fn resources(&self) -> Resources {
+    fn resources(&self) -> Resources {
         let memory = self.memory.map(Limit::At);
         let quota = self
             .cpus
@@ -96,6 +99,31 @@ impl AppArguments {
         }
     }
 
+    fn workdir(&self) -> Result<Option<AppPath>, Failure> {
+        let path = self.workdir.clone().map(AppPath::try_from).transpose();
+        path.map_err(|error| Failure::Usage(format!("--workdir: {error}")))
+    }
+
+    /// What is asked of the app.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for a variable that makes no sense, or why a file of variables can't be read.
+    pub(crate) fn spec(&self) -> Result<AppSpec, Failure> {
+        Ok(AppSpec {
+            image: self.image().to_owned(),
+            name: self.app_name.clone(),
+            exec: self.exec.clone(),
+            arguments: self.arguments.clone(),
+            env: environment::variables(&self.env_file, &self.env)?,
+            user: self.user.clone(),
+            group: self.group.clone(),
+            workdir: self.workdir()?,
+            resources: self.resources(),
+            tty: self.tty,
+            stdin: self.interactive,
+        })
+    }
+
     /// Parses the part of the command line after a `---`.
     ///
     /// # Errors
@@ -106,7 +134,7 @@ impl AppArguments {
             .disable_help_flag(true)
             .disable_version_flag(true)
             .override_usage("… --- IMAGE [APP FLAGS] [-- ARGS]");
-        let usage = |error: clap::Error| crate::command::usage(&error, "after `---`: ");
+        let usage = |error: clap::Error| usage(&error, "after `---`: ");
         let mut matches = Self::augment_args(command)
             .try_get_matches_from(words)
             .map_err(usage)?;
@@ -119,7 +147,7 @@ impl AppArguments {
     ///
     /// # Errors
     /// [`Failure::Usage`].
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    pub(super) fn check(&self) -> Result<(), Failure> {
         match self.words.as_slice() {
             [_] => Ok(()),
             [image, word, ..] => Err(Failure::Usage(format!(

@@ -13,3 +13,13 @@ pub(crate) enum Pull {
     /// Never: use what the store has
     Never,
 }
+
+impl From<Pull> for engine::images::choice::Pull {
+    fn from(pull: Pull) -> Self {
+        match pull {
+            Pull::Missing => Self::Missing,
+            Pull::Always => Self::Always,
+            Pull::Never => Self::Never,
+        }
+    }
+}

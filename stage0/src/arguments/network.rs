@@ -2,8 +2,12 @@
 
 use clap::Args;
 use cni_glue::bandwidth::BandwidthSpec;
-use cni_glue::names::HostsEntry;
+use cni_glue::config::Selection;
+use cni_glue::names::{DnsOptions, HostsEntry};
 use cni_glue::ports::PortSpec;
+use engine::networks::spec::NetworkSpec;
+
+use crate::wording::failure::Failure;
 
 /// Flags of a pod's network.
 #[derive(Debug, Args)]
@@ -16,23 +20,56 @@ pub(crate) struct NetworkArguments {
         env = "FAIRING_NET",
         hide_env = true
     )]
-    pub(crate) net: Vec<String>,
+    net: Vec<String>,
     /// Port of the host that leads to the pod; ranges as 8000-8010
     #[arg(short, long, value_name = "[IP:]HOSTPORT:PORT[/PROTOCOL]")]
-    pub(crate) port: Vec<PortSpec>,
+    port: Vec<PortSpec>,
     /// Most that each interface receives (in) and sends (out), as in=10mbit,out=5mbit
     #[arg(long, value_name = "in=RATE,out=RATE[,in-burst=SIZE,out-burst=SIZE]")]
-    pub(crate) bandwidth: Option<BandwidthSpec>,
+    bandwidth: Option<BandwidthSpec>,
     /// Whom to ask for names: addresses, or `host`, `none` [default: as the networks or the host say]
     #[arg(long, value_name = "IP,…")]
-    pub(crate) dns: Vec<String>,
+    dns: Vec<String>,
     /// What short names are completed with
     #[arg(long, value_name = "DOMAIN")]
-    pub(crate) dns_search: Vec<String>,
+    dns_search: Vec<String>,
     /// Option of resolv.conf
     #[arg(long, value_name = "OPTION")]
-    pub(crate) dns_opt: Vec<String>,
+    dns_opt: Vec<String>,
     /// Line of /etc/hosts
     #[arg(long, value_name = "IP=NAME[,NAME…]")]
-    pub(crate) hosts_entry: Vec<HostsEntry>,
+    hosts_entry: Vec<HostsEntry>,
+}
+
+fn usage(flag: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Usage(format!("{flag}: {error}"))
+}
+
+impl NetworkArguments {
+    /// What is asked of the pod's networks, understood as far as that goes without its images.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for what makes no sense.
+    pub(crate) fn spec(self) -> Result<NetworkSpec, Failure> {
+        fn words(values: &[String]) -> impl Iterator<Item = &str> {
+            values.iter().map(String::as_str)
+        }
+        let selection =
+            Selection::parse(words(&self.net)).map_err(|error| usage("--net", &error))?;
+        let dns = DnsOptions::parse(
+            words(&self.dns),
+            words(&self.dns_search),
+            words(&self.dns_opt),
+        )
+        .map_err(|error| usage(error.flag(), &error))?;
+        let spec = NetworkSpec {
+            selection,
+            ports: self.port,
+            bandwidth: self.bandwidth.map(|spec| spec.0),
+            dns,
+            hosts: self.hosts_entry,
+        };
+        spec.check().map_err(engine::Error::from)?;
+        Ok(spec)
+    }
 }

@@ -1,18 +1,19 @@
 //! A pod as a whole: `[pod flags] IMAGE [app flags] [-- args] [--- IMAGE2 …]`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use engine::pods::spec::PodSpec;
 use pod::PodName;
 use pod::manifest::DEFAULT_GRACE;
 
 use super::app::AppArguments;
-use super::duration;
+use super::duration::duration;
 use super::image_flags::Pull;
 use super::network::NetworkArguments;
-use crate::context::Context;
-use crate::failure::Failure;
+use crate::wording::failure::Failure;
 
 /// Flags of the pod, before its first image.
 #[derive(Debug, Args)]
@@ -20,43 +21,54 @@ use crate::failure::Failure;
 pub(crate) struct PodArguments {
     /// Name of the pod
     #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<PodName>,
+    name: Option<PodName>,
     /// Host name that the apps see [default: the pod's name]
     #[arg(long, value_name = "NAME", value_parser = host_name)]
-    pub(crate) hostname: Option<String>,
+    hostname: Option<String>,
     #[command(flatten)]
-    pub(crate) network: NetworkArguments,
+    network: NetworkArguments,
     /// Time between the stop signal and SIGKILL
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
-    pub(crate) grace_period: Duration,
+    grace_period: Duration,
     /// When to fetch images
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
-    pub(crate) pull: Pull,
+    pull: Pull,
     /// Isolator: its name, its folder (beginning with / or ./), or a signed image of it
-    #[arg(long, value_name = "NAME|DIR|IMAGE", default_value = crate::isolator::DEFAULT)]
-    pub(crate) stage1: String,
+    #[arg(long, value_name = "NAME|DIR|IMAGE", default_value = engine::isolators::find::DEFAULT)]
+    stage1: String,
     /// File to write the pod's UUID to, before anything can fail
     #[arg(long, value_name = "FILE")]
     pub(crate) uuid_file_save: Option<PathBuf>,
 }
 
-/// Puts the apps of a pod together.
+/// What is asked of a pod as a whole, and of its apps.
 ///
 /// # Errors
 /// [`Failure::Usage`] if a part makes no sense, or an app wants the standard streams for itself and is
 /// not alone.
-pub(crate) fn apps(first: AppArguments, context: &Context) -> Result<Vec<AppArguments>, Failure> {
+pub(crate) fn spec(
+    pod: PodArguments,
+    first: &AppArguments,
+    later: &[Vec<OsString>],
+) -> Result<PodSpec, Failure> {
     first.check()?;
-    let mut apps = vec![first];
-    for words in &context.later_apps {
-        apps.push(AppArguments::parse_later(words)?);
+    let mut apps = vec![first.spec()?];
+    for words in later {
+        apps.push(AppArguments::parse_later(words)?.spec()?);
     }
-    if apps.len() > 1 && apps.iter().any(|app| app.tty || app.interactive) {
+    if apps.len() > 1 && apps.iter().any(|app| app.tty || app.stdin) {
         return Err(Failure::Usage(
             "--tty and --interactive are for pods of one app".to_owned(),
         ));
     }
-    Ok(apps)
+    Ok(PodSpec {
+        name: pod.name,
+        hostname: pod.hostname,
+        grace_period: pod.grace_period,
+        pull: pod.pull.into(),
+        isolator: pod.stage1,
+        ..PodSpec::new(pod.network.spec()?, apps)
+    })
 }
 
 /// Checks a host name: labels of RFC 1123, no longer than Linux takes.

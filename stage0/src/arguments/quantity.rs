@@ -1,30 +1,9 @@
 //! Amounts of memory and processor time, as people write them.
 
+use engine::config::size::bytes;
+
 /// Least memory that an app can be given: one page. Catches `16` where `16m` was meant.
 const MEMORY_MIN: u64 = 4096;
-
-/// Parses a number of bytes: a number and `k`, `m`, `g` or `t` (powers of 1024, with or without `b`
-/// or `ib`).
-pub(crate) fn bytes(text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "it must be a number such as 64m or 2g".to_owned())?;
-    let power = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 1,
-        "m" | "mb" | "mib" => 2,
-        "g" | "gb" | "gib" => 3,
-        "t" | "tb" | "tib" => 4,
-        _ => return Err(format!("unknown unit {unit:?}; use k, m, g or t")),
-    };
-    1024_u64
-        .pow(power)
-        .checked_mul(number)
-        .filter(|bytes| i64::try_from(*bytes).is_ok())
-        .ok_or_else(|| "it is too large".to_owned())
-}
 
 /// Parses an amount of memory: [`bytes`], a page of them at least.
 pub(crate) fn memory(text: &str) -> Result<u64, String> {

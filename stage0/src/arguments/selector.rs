@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::failure::Failure;
+use crate::wording::failure::Failure;
 
 /// One pod.
 #[derive(Debug, Args)]

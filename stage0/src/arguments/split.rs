@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::GLOBAL_FLAGS_WITH_VALUE;
+use super::global::GLOBAL_FLAGS_WITH_VALUE;
 
 /// A command line taken apart.
 #[derive(Debug, PartialEq, Eq)]

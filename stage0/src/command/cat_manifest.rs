@@ -3,11 +3,11 @@
 use clap::Args;
 use pod::manifest::PodManifest;
 
-use super::Subcommand;
 use crate::arguments::selector::OnePod;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::output;
+use crate::wording::failure::Failure;
 
 /// Arguments of `cat-manifest`.
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ impl Subcommand for CatManifest {
     const ABOUT: &'static str = "Print the manifest of a pod as JSON";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.pods().find(&self.pod.selector()?)?;
+        let entry = context.engine.pods().find(&self.pod.selector()?)?;
         output::json(&PodManifest::load(&entry.path)?)?;
         Ok(0)
     }

@@ -2,10 +2,10 @@
 
 use clap::{Args, ValueEnum};
 
-use super::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::output;
+use crate::wording::failure::Failure;
 
 /// Arguments of `completion`.
 #[derive(Debug, Args)]
@@ -27,14 +27,14 @@ impl Subcommand for Completion {
     const ABOUT: &'static str = "Print a completion script for a shell";
     const NEEDS_ROOT: bool = false;
 
-    fn run(self, _: &Context) -> Result<u8, Failure> {
+    fn run(self, context: &Context) -> Result<u8, Failure> {
         let shell = match self.shell {
             Shell::Bash => clap_complete::Shell::Bash,
             Shell::Zsh => clap_complete::Shell::Zsh,
             Shell::Fish => clap_complete::Shell::Fish,
         };
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut super::definition(), "fairing", &mut script);
+        clap_complete::generate(shell, &mut (context.definition)(), "fairing", &mut script);
         output::text(&String::from_utf8_lossy(&script))?;
         Ok(0)
     }

@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 
 use clap::Args;
+use engine::isolators::find as isolator;
+use engine::pods::connection::connect_when_up;
+use engine::pods::environment::merged;
 use pod::control::ExecRequest;
 use pod::feature::Feature;
 use pod::manifest::PodManifest;
 use pod::{AppName, State};
 
-use super::Subcommand;
-use crate::connection::connect_when_up;
+use crate::arguments::environment::variables;
+use crate::command::subcommand::Subcommand;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::terminal::window_size;
-use crate::{environment, exec_session, isolator};
+use crate::terminal::raw_mode::window_size;
+use crate::terminal::session as exec_session;
+use crate::wording::failure::Failure;
 
 /// What runs if no command is given.
 const SHELL: &str = "/bin/sh";
@@ -50,23 +53,23 @@ impl Subcommand for Enter {
     const USAGE: Option<&'static str> = Some("fairing enter [FLAGS] POD [-- COMMAND]");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.pods().find(&self.pod)?;
+        let entry = context.engine.pods().find(&self.pod)?;
         let state = entry.state()?;
         if state != State::Running {
             return Err(not_running(&entry, &state.to_string()));
         }
         let manifest = PodManifest::load(&entry.path)?;
         let app = self.app_of(&manifest)?;
-        isolator::of_pod(&manifest.stage1, &context.directories)?
+        isolator::of_pod(&manifest.stage1, &context.engine.directories)?
             .require(&BTreeSet::from([Feature::Exec]))?;
-        let Some(connection) = connect_when_up(&entry, &context.directories)? else {
+        let Some(connection) = connect_when_up(&entry, &context.engine.directories)? else {
             return Err(not_running(&entry, "exited"));
         };
         // Nothing but a name on a terminal: a shell, as a person would want it.
         let by_person =
             self.command.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
         let tty = self.tty || by_person;
-        let mut env = environment::given(&self.env)?;
+        let mut env = merged(&variables(&[] as &[&str], &self.env)?);
         if tty
             && !env.iter().any(|entry| entry.starts_with("TERM="))
             && let Ok(term) = std::env::var("TERM")

@@ -1,15 +1,19 @@
 //! `fairing fetch`: brings images into the store.
 
 use clap::Args;
+use engine::Error;
+use engine::images::choice::in_store;
+use engine::images::fetch::fetch_first;
+use engine::images::registries;
+use engine::policy::verifier::{Verifier, warn_if_unsigned};
 
-use super::{Subcommand, for_each};
 use crate::arguments::image_flags::Pull;
+use crate::command::several::for_each;
+use crate::command::subcommand::Subcommand;
+use crate::console::observer::Console;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::fetching::{self, Show};
-use crate::image_choice::in_store;
-use crate::verify::{Verifier, warn_if_unsigned};
-use crate::{output, registries};
+use crate::wording::failure::Failure;
 
 /// Arguments of `fetch`.
 #[derive(Debug, Args)]
@@ -31,31 +35,27 @@ impl Subcommand for Fetch {
     const ALIASES: &'static [&'static str] = &["pull"];
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let verifier = Verifier::new(context)?;
-        let show = match self.quiet {
-            true => Show::Nothing,
-            false => Show::Progress,
-        };
+        let console = Console { quiet: self.quiet };
+        let verifier = Verifier::new(&context.engine, &console)?;
         for_each(&self.images, |image| {
-            let _pin = context.store().pin()?;
-            let names = registries::full_names(context, image)?;
+            let _pin = context.engine.store().pin()?;
+            let names = registries::full_names(&context.engine, image)?;
             // A digest alone tells no registry.
             let is_digest = names.iter().any(|name| name.starts_with("sha256:"));
             if self.pull != Pull::Always || is_digest {
-                match in_store(context, image) {
+                match in_store(&context.engine, image) {
                     Ok(choice) => {
                         let image = verifier.at_start(&choice.reference, &choice.top)?;
-                        image.warn_if_unsigned();
-                        choice.note_use(context);
+                        image.warn_if_unsigned(&console);
+                        choice.note_use(&context.engine);
                         return output::line(image.image().manifest_digest().as_ref());
                     }
-                    Err(Failure::NotInStore { .. }) if self.pull == Pull::Missing && !is_digest => {
-                    }
-                    Err(failure) => return Err(failure),
+                    Err(Error::NotInStore { .. }) if self.pull == Pull::Missing && !is_digest => {}
+                    Err(error) => return Err(error.into()),
                 }
             }
-            let fetched = fetching::fetch_first(context, &verifier, &names, show)?;
-            warn_if_unsigned(&fetched.proof);
+            let fetched = fetch_first(&context.engine, &verifier, &names)?;
+            warn_if_unsigned(&fetched.proof, &console);
             output::line(fetched.image.manifest_digest().as_ref())
         })
     }

@@ -15,9 +15,9 @@ mod verify_signature;
 
 use clap::{ArgMatches, Command};
 
-use super::{Entry, delegate};
+use super::subcommand::{Entry, delegate};
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::wording::failure::Failure;
 
 const COMMANDS: &[Entry] = &[
     Entry::of::<list::List>(),

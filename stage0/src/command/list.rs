@@ -1,15 +1,16 @@
 //! `fairing list`: all pods.
 
 use clap::Args;
+use engine::pods::view::{PodView, look};
 
-use super::Subcommand;
-use crate::arguments::Format;
+use crate::arguments::format::Format;
 use crate::arguments::listing::ListArguments;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::console::table::{Table, ago};
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::output;
-use crate::pod_view::{PodView, given_up, look, port_in_words};
-use crate::table::{Table, ago};
+use crate::wording::failure::Failure;
+use crate::wording::pod::{given_up, port_in_words};
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -25,14 +26,18 @@ impl Subcommand for List {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let mut views = Vec::new();
-        for entry in context.pods().list()? {
+        for entry in context.engine.pods().list()? {
             if entry.phase == pod::Phase::Garbage {
                 continue;
             }
             // A pod that vanishes while we look is not there; one that can't be looked at is said so.
             match look(&entry, None) {
                 Ok(view) => views.extend(view),
-                Err(failure) => output::warn(&format!("pod {}: {}", entry.uuid, failure.line())),
+                Err(failure) => output::warn(&format!(
+                    "pod {}: {}",
+                    entry.uuid,
+                    Failure::line_of(&failure)
+                )),
             }
         }
         views.sort_by_key(|view| (view.created, view.uuid));
@@ -92,7 +97,7 @@ impl List {
                 false => words.join(", "),
             };
             let (addresses, ports) = (or_none(addresses), or_none(ports));
-            let mut row = |app: &str, image: &str, digest: &str| {
+            let mut row = |app: &str, image: &str, digest: &str, state: &str| {
                 let mut cells = vec![
                     uuid.clone(),
                     name.to_owned(),
@@ -102,7 +107,7 @@ impl List {
                 if self.shown.full {
                     cells.push(digest.to_owned());
                 }
-                cells.extend([state.clone(), created.clone()]);
+                cells.extend([state.to_owned(), created.clone()]);
                 if connected {
                     cells.extend([addresses.clone(), ports.clone()]);
                 }
@@ -112,10 +117,16 @@ impl List {
                 table.row(cells);
             };
             if view.apps.is_empty() {
-                row("-", "-", "-");
+                row("-", "-", "-", &state);
             }
             for app in &view.apps {
-                row(app.name.as_str(), &app.image, &app.manifest);
+                // An app that has ended leaves its pod running, and has a code of its own.
+                let ended = app
+                    .exit_code
+                    .filter(|_| view.damaged.is_none())
+                    .map(|code| format!("{} ({code})", app.state.word()));
+                let state = ended.as_ref().unwrap_or(&state);
+                row(app.name.as_str(), &app.image, &app.manifest, state);
             }
         }
         table

@@ -4,12 +4,14 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::images::registries;
 use image_store::registry::{Keep, Registries, Scope, check_login, keep_login, known_user};
 
-use super::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::{output, question, registries};
+use crate::terminal::question;
+use crate::wording::failure::Failure;
 
 /// Most bytes of a password on standard input.
 const PASSWORD_MAX: u64 = 64 << 10;
@@ -59,7 +61,7 @@ impl Subcommand for Login {
     const ABOUT: &'static str = "Log in to a registry: prove credentials and keep them";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let registries = registries::load(context)?;
+        let registries = registries::load(&context.engine)?;
         let scope = Scope::parse(&self.registry)?;
         if self.get_login {
             return get_login(&scope, &registries);

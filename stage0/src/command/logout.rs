@@ -1,13 +1,14 @@
 //! `fairing logout`: forgets credentials.
 
 use clap::Args;
+use engine::images::registries;
 use image_store::registry::{Scope, forget_login, known_user};
 
-use super::Subcommand;
 use super::login::Place;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::{output, registries};
+use crate::wording::failure::Failure;
 
 /// Arguments of `logout`.
 #[derive(Debug, Args)]
@@ -29,7 +30,7 @@ impl Subcommand for Logout {
         "Log out of a registry: forget the credentials that are kept for it";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let registries = registries::load(context)?;
+        let registries = registries::load(&context.engine)?;
         let scope = self.registry.as_deref().map(Scope::parse).transpose()?;
         let keep = self.place.keep();
         let places = forget_login(scope.as_ref(), &registries, &keep)?;

@@ -1,25 +1,17 @@
 //! `fairing logs`: what the apps of a detached pod have written.
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 
 use clap::Args;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use pod::control::Response;
-use pod::manifest::{PodManifest, Streams, app_dir};
-use pod::seqpacket::SeqPacket;
-use pod::{AppName, PodEntry, State};
+use engine::logs::follow::Follower;
+use engine::logs::line::{LogLine, Stream};
+use engine::logs::merge::LogMerge;
+use pod::manifest::{PodManifest, Streams};
+use pod::{AppName, State};
 
-use super::Subcommand;
-use crate::connection::connect_when_up;
+use crate::command::subcommand::Subcommand;
 use crate::context::Context;
-use crate::ending;
-use crate::failure::Failure;
-use crate::log_line::{LogLine, Stream};
-use crate::log_merge::LogMerge;
-use crate::pump::has_input;
+use crate::wording::failure::Failure;
 
 /// Arguments of `logs`.
 #[derive(Debug, Args)]
@@ -46,7 +38,7 @@ impl Subcommand for Logs {
     const ABOUT: &'static str = "Show what the apps of a detached pod have written";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.pods().find(&self.pod)?;
+        let entry = context.engine.pods().find(&self.pod)?;
         let manifest = PodManifest::load(&entry.path)?;
         if manifest.streams == Streams::Foreground {
             return Err(Failure::Other(format!(
@@ -56,7 +48,7 @@ impl Subcommand for Logs {
         }
         let names = self.names(&manifest)?;
         let follower = match self.follow && entry.state()? == State::Running {
-            true => Follower::new(&entry, &names, context)?,
+            true => Follower::new(&entry, &names, &context.engine.directories)?,
             false => None,
         };
         let mut logs = LogMerge::open(&entry.path, &names)?;
@@ -115,7 +107,7 @@ struct Printer {
 impl Printer {
     /// Writes all that the logs have now, in order: both streams may go to the same terminal.
     fn print_all(&mut self, logs: &mut LogMerge) -> Result<(), Failure> {
-        while let Some((app, line)) = logs.next()? {
+        while let Some((app, line)) = logs.next_line()? {
             if line.stream != self.stream || self.pending.len() >= CHUNK {
                 self.flush()?;
                 self.stream = line.stream;
@@ -153,71 +145,6 @@ impl Printer {
         bytes.extend_from_slice(&line.text);
         if !line.is_partial || self.timestamps || !self.names.is_empty() {
             bytes.push(b'\n');
-        }
-    }
-}
-
-/// Waits for more of a log, and for the pod's end.
-struct Follower {
-    changes: Inotify,
-    connection: SeqPacket,
-}
-
-impl Follower {
-    /// `None` if the pod has ended.
-    fn new(
-        entry: &PodEntry,
-        names: &[AppName],
-        context: &Context,
-    ) -> Result<Option<Self>, Failure> {
-        let Some(connection) = connect_when_up(entry, &context.directories)? else {
-            return Ok(None);
-        };
-        let failed = |errno| Failure::errno("watch", &entry.path)(errno);
-        let changes =
-            Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(failed)?;
-        let events =
-            AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
-        for name in names {
-            match changes.add_watch(&app_dir(&entry.path, name), events) {
-                Ok(_) => {}
-                // It ended and was removed in this very moment.
-                Err(Errno::ENOENT) => return Ok(None),
-                Err(errno) => return Err(failed(errno)),
-            }
-        }
-        Ok(Some(Self {
-            changes,
-            connection,
-        }))
-    }
-
-    /// Waits until there may be more to read; true if nothing more will come.
-    fn wait(&self, entry: &PodEntry) -> Result<bool, Failure> {
-        let mut descriptors = [
-            PollFd::new(self.changes.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
-        ];
-        match poll(&mut descriptors, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Failure::Other(format!("cannot wait: {errno}"))),
-        }
-        let [_, connection] = descriptors;
-        // What changed doesn't matter: everything is read on.
-        while self
-            .changes
-            .read_events()
-            .is_ok_and(|events| !events.is_empty())
-        {}
-        if !has_input(connection.revents()) {
-            return Ok(false);
-        }
-        match self.connection.recv::<Response>() {
-            Ok(Some(_)) => Ok(false),
-            Ok(None) | Err(_) => {
-                ending::wait_for_lock(entry)?;
-                Ok(true)
-            }
         }
     }
 }

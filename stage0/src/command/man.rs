@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 
-use super::{EXIT_CODES, Subcommand};
+use crate::command::subcommand::Subcommand;
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::wording::exit_code::TABLE;
+use crate::wording::failure::Failure;
 
 /// Arguments of `man`.
 #[derive(Debug, Args)]
@@ -27,9 +28,9 @@ impl Subcommand for Man {
     const HIDDEN: bool = true;
     const NEEDS_ROOT: bool = false;
 
-    fn run(self, _: &Context) -> Result<u8, Failure> {
+    fn run(self, context: &Context) -> Result<u8, Failure> {
         fs::create_dir_all(&self.directory).map_err(Failure::io("create", &self.directory))?;
-        for page in pages(super::definition()) {
+        for page in pages((context.definition)()) {
             let path = self.directory.join(page.file_name);
             fs::write(&path, page.text).map_err(Failure::io("write", &path))?;
         }
@@ -182,7 +183,7 @@ fn at_heading(text: &str) -> (&str, &str) {
 
 /// The rows of the table of exit codes.
 fn exit_codes() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let rows = EXIT_CODES.lines().map(str::trim);
+    let rows = TABLE.lines().map(str::trim);
     rows.filter(|row| row.starts_with(|first: char| first.is_ascii_digit()))
         .filter_map(|row| row.split_once("  "))
 }

@@ -4,16 +4,14 @@ mod create;
 mod gc;
 mod inspect;
 mod list;
+mod lookup;
 mod rm;
 
 use clap::{ArgMatches, Command};
-use cni_glue::config::{NetworkList, Source};
-use cni_glue::id::NetworkName;
 
-use super::{Entry, delegate};
+use super::subcommand::{Entry, delegate};
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::network_settings::networks;
+use crate::wording::failure::Failure;
 
 const COMMANDS: &[Entry] = &[
     Entry::of::<list::List>(),
@@ -33,37 +31,4 @@ pub(super) fn define() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {
     delegate(COMMANDS, "network ", matches, context)
-}
-
-/// The network of that name.
-fn find(context: &Context, name: &NetworkName) -> Result<NetworkList, Failure> {
-    let networks = networks(context)?;
-    let found = networks.get(name).cloned();
-    found.ok_or_else(|| {
-        let known: Vec<_> = networks
-            .lists()
-            .iter()
-            .map(|list| list.name.as_str())
-            .collect();
-        Failure::Other(format!(
-            "no such network: {name}; there are: {}",
-            known.join(", ")
-        ))
-    })
-}
-
-/// Where a network is configured, in words.
-fn source(list: &NetworkList) -> String {
-    match &list.source {
-        Source::BuiltIn | Source::Kept => "built in".to_owned(),
-        Source::File(path) => path.display().to_string(),
-    }
-}
-
-/// Its plugins, in order.
-fn plugins(list: &NetworkList) -> Vec<String> {
-    list.plugins
-        .iter()
-        .map(|plugin| plugin.kind.clone())
-        .collect()
 }

@@ -1,17 +1,16 @@
 //! `fairing prepare`: makes a pod to be started later.
 
 use clap::Args;
-use pod::Phase;
+use engine::pods::prepare::prepare;
 use pod::activation::ActivationSockets;
-use pod::manifest::Streams;
 
-use super::Subcommand;
 use crate::arguments::app::AppArguments;
-use crate::arguments::pod::{PodArguments, apps};
+use crate::arguments::pod::{PodArguments, spec};
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::prepare::{discard, sync};
-use crate::{output, pod_flow};
+use crate::start::uuid_file::UuidFile;
+use crate::wording::failure::Failure;
 
 /// Arguments of `prepare`.
 #[derive(Debug, Args)]
@@ -30,29 +29,15 @@ impl Subcommand for Prepare {
     );
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let apps = apps(self.first, context)?;
-        let prepared = pod_flow::prepare(
-            context,
-            self.pod,
-            &apps,
-            Streams::Foreground,
-            false,
-            &ActivationSockets::default(),
-        )?;
-        let mut pod = prepared.pod;
-        let uuid = pod.uuid();
-        let moved = pod
-            .move_to(Phase::Prepared)
-            .map_err(Failure::from)
-            .and_then(|()| sync(&pod));
-        if let Err(failure) = moved {
-            discard(pod);
-            return Err(failure);
-        }
-        if let Some(file) = prepared.uuid_file {
+        let uuid_file = self.pod.uuid_file_save.clone();
+        let spec = spec(self.pod, &self.first, &context.later_apps)?;
+        let uuid_file = UuidFile::save_if_wanted(uuid_file, spec.uuid)?;
+        let sockets = ActivationSockets::default();
+        let prepared = prepare(&context.engine, &spec, &sockets, &context.console)?;
+        let uuid = prepared.keep()?;
+        if let Some(file) = uuid_file {
             file.keep();
         }
-        drop(prepared.pin);
         output::line(&uuid.to_string())?;
         Ok(0)
     }

@@ -1,15 +1,16 @@
 //! `fairing push`: writes an image of the store, and its signatures, to a registry.
 
 use clap::Args;
+use engine::images::choice::record;
+use engine::images::registries;
 use image_store::{CopyOptions, ImageSource};
 
-use super::Subcommand;
 use super::image::copy::warn;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::console::progress::Progress;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::image_choice::record;
-use crate::progress::Progress;
-use crate::{output, registries};
+use crate::wording::failure::Failure;
 
 /// Arguments of `push`.
 #[derive(Debug, Args)]
@@ -31,9 +32,9 @@ impl Subcommand for Push {
         "Write an image of the store and its signatures to a registry, and print its digest";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let store = context.store();
+        let store = context.engine.store();
         let _pin = store.pin()?;
-        let record = record(context, &self.image)?;
+        let record = record(&context.engine, &self.image)?;
         let to = match &self.dest {
             None => record.reference.clone(),
             Some(dest) => {
@@ -48,7 +49,7 @@ impl Subcommand for Push {
         };
         let options = CopyOptions {
             signatures: !self.no_signatures,
-            access: registries::fetch_options(context)?,
+            access: registries::fetch_options(&context.engine)?,
             ..CopyOptions::default()
         };
         let outgoing = store.outgoing(&record)?;

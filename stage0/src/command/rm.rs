@@ -1,14 +1,16 @@
 //! `fairing rm`: removes pods.
 
 use clap::Args;
+use engine::pods::removal::{lost_race, remove};
+use engine::pods::stop::{Stop, stop};
 use pod::State;
 
-use super::{Subcommand, for_each};
 use crate::arguments::selector::Pods;
+use crate::command::several::for_each;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::output;
-use crate::pod_removal::{lost_race, remove};
+use crate::wording::failure::Failure;
 
 /// Arguments of `rm`.
 #[derive(Debug, Args)]
@@ -25,12 +27,12 @@ impl Subcommand for Rm {
     const ABOUT: &'static str = "Remove pods that don't run";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let pods = context.pods();
+        let pods = context.engine.pods();
         for_each(self.pods.selectors()?, |selector| {
             let mut entry = pods.find(&selector)?;
             match entry.state()? {
                 State::Running if self.force => {
-                    super::stop::stop(&entry, context, true)?;
+                    stop(&entry, &context.engine.directories, Stop::AtOnce)?;
                     entry = match pods.by_uuid(entry.uuid)? {
                         Some(entry) => entry,
                         // It went by itself: --rm.
@@ -52,7 +54,7 @@ impl Subcommand for Rm {
                 _ => {}
             }
             match pods.lock(&entry) {
-                Ok(pod) => remove(pod, context)?,
+                Ok(pod) => remove(pod, &context.engine, &context.console)?,
                 // Another command removes it.
                 Err(error) if lost_race(&error) && pods.find(&entry.uuid.to_string()).is_err() => {}
                 Err(error) => return Err(error.into()),

@@ -1,14 +1,16 @@
 //! `fairing run`: makes a pod and becomes its monitor.
 
 use clap::Args;
+use engine::pods::prepare::prepare;
 use pod::manifest::Streams;
 
-use super::Subcommand;
 use crate::arguments::app::AppArguments;
-use crate::arguments::pod::{PodArguments, apps};
+use crate::arguments::pod::{PodArguments, spec};
+use crate::command::subcommand::Subcommand;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::{activation, handover, pod_flow};
+use crate::start::handover;
+use crate::start::uuid_file::UuidFile;
+use crate::wording::failure::Failure;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -33,21 +35,22 @@ impl Subcommand for Run {
     );
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let sockets = activation::take()?;
-        let apps = apps(self.first, context)?;
-        let streams = match self.detach {
+        let sockets = handover::take_sockets()?;
+        let uuid_file = self.pod.uuid_file_save.clone();
+        let mut spec = spec(self.pod, &self.first, &context.later_apps)?;
+        spec.remove_on_exit = self.rm;
+        spec.streams = match self.detach {
             true => Streams::Log,
             false => Streams::Foreground,
         };
-        let prepared = pod_flow::prepare(context, self.pod, &apps, streams, self.rm, &sockets)?;
+        let uuid_file = UuidFile::save_if_wanted(uuid_file, spec.uuid)?;
+        let prepared = prepare(&context.engine, &spec, &sockets, &context.console)?;
         let (pod, stage1) = (prepared.pod, prepared.stage1);
         // The pin ends with this process image, or with this call: the pod is on record by then.
         let _pin = prepared.pin;
-        let uuid_file = prepared.uuid_file;
-        let uuid = pod.uuid();
         let result = handover::hand_over(pod, &stage1, context, sockets, self.detach);
         if let Some(file) = uuid_file
-            && (result.is_ok() || !matches!(context.pods().by_uuid(uuid), Ok(None)))
+            && (result.is_ok() || !matches!(context.engine.pods().by_uuid(spec.uuid), Ok(None)))
         {
             file.keep();
         }

@@ -4,20 +4,20 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use clap::Args;
+use engine::pods::connection::connect_when_up;
+use engine::pods::ending;
+use engine::pods::status::status;
+use engine::pods::view::PodView;
 use pod::{PodEntry, State};
 
-use super::Subcommand;
+use crate::arguments::duration::duration;
+use crate::arguments::format::Format;
 use crate::arguments::selector::OnePod;
-use crate::arguments::{Format, duration};
-use crate::connection::{connect_when_up, live_status};
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::foreign_drops;
-use crate::network_settings::networks;
-use crate::pod_view::{
-    NetworkFailure, PodView, ended, given_up, look, port_in_words, selected, vouched,
-};
-use crate::{ending, output};
+use crate::wording::failure::Failure;
+use crate::wording::pod::{ended, given_up, port_in_words, selected, vouched};
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -40,18 +40,19 @@ impl Subcommand for Status {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let selector = self.pod.selector()?;
-        let pods = context.pods();
+        let pods = context.engine.pods();
         let mut entry = pods.find(&selector)?;
         if let Some(patience) = self.wait {
             wait(context, &entry, patience)?;
             entry = pods.find(&entry.uuid.to_string())?;
         }
-        let view = match view(context, &entry)? {
+        let view = match status(&context.engine, &entry, &context.console)? {
             Some(view) => view,
             // It moved on between two looks: look where it is now, once.
             None => {
                 let entry = pods.find(&selector)?;
-                view(context, &entry)?.ok_or_else(|| pod::PodError::NoSuchPod(selector.clone()))?
+                status(&context.engine, &entry, &context.console)?
+                    .ok_or_else(|| pod::PodError::NoSuchPod(selector.clone()))?
             }
         };
         match self.format {
@@ -64,48 +65,13 @@ impl Subcommand for Status {
 
 fn wait(context: &Context, entry: &PodEntry, patience: Duration) -> Result<(), Failure> {
     if entry.state()? == State::Running
-        && let Some(connection) = connect_when_up(entry, &context.directories)?
+        && let Some(connection) = connect_when_up(entry, &context.engine.directories)?
     {
         // Longer than poll(2) can count is for ever.
         let patience = Some(patience).filter(|patience| patience.as_secs() < 10 * 365 * 86_400);
         ending::wait(entry, connection, patience)?;
     }
     Ok(())
-}
-
-fn view(context: &Context, entry: &PodEntry) -> Result<Option<PodView>, Failure> {
-    let live = match entry.state()? {
-        State::Running => match live_status(entry, &context.directories) {
-            Ok(live) => live,
-            Err(failure) => {
-                output::warn(&failure.line());
-                None
-            }
-        },
-        _ => None,
-    };
-    let mut view = look(entry, live.as_ref())?;
-    if let (Some(view), Some(live)) = (&mut view, &live)
-        && !view.networks.is_empty()
-    {
-        view.network_failure = network_failure(context, view.uuid, live.init_pid);
-        if let Ok(networks) = networks(context) {
-            let joined = view.networks.iter().map(|network| &network.name);
-            foreign_drops::warn(joined.filter_map(|name| networks.get(name)), context);
-        }
-    }
-    Ok(view)
-}
-
-/// What the networks' plugins say is missing.
-fn network_failure(context: &Context, uuid: pod::PodUuid, init_pid: i32) -> Option<NetworkFailure> {
-    let attacher = context.attacher();
-    // A pod that ends meanwhile lacks nothing.
-    let path = format!("/proc/{init_pid}/ns/net");
-    let mut netns = cni_glue::Netns::open(std::path::Path::new(&path)).ok()?;
-    let container = pod::network::container(uuid).ok()?;
-    let failure = attacher.check(&container, &mut netns).err()?;
-    Some(NetworkFailure::from(&failure))
 }
 
 /// `key=value` lines.

@@ -13,9 +13,9 @@ mod test_policy;
 
 use clap::{ArgMatches, Command};
 
-use super::{Entry, delegate};
+use super::subcommand::{Entry, delegate};
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::wording::failure::Failure;
 
 const COMMANDS: &[Entry] = &[
     Entry::of::<keygen::Keygen>(),

@@ -3,11 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::Subcommand;
-use crate::arguments::Format;
+use crate::arguments::format::Format;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::output;
+use crate::wording::failure::Failure;
 
 /// Arguments of `version`.
 #[derive(Debug, Args)]

@@ -1,13 +1,14 @@
 //! `fairing image copy`: from one place to another, without the store.
 
 use clap::Args;
+use engine::images::registries;
 use image_store::{CopyOptions, ImageSource, Platform, copy};
 
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::console::progress::Progress;
 use crate::context::Context;
-use crate::failure::{Failure, one_line};
-use crate::progress::Progress;
-use crate::{output, registries};
+use crate::wording::failure::{Failure, one_line};
 
 const PLACES: &str =
     "Reference, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], or a path";
@@ -40,12 +41,18 @@ impl Subcommand for Copy {
         let options = CopyOptions {
             platform: self.platform,
             signatures: !self.no_signatures,
-            access: registries::fetch_options(context)?,
+            access: registries::fetch_options(&context.engine)?,
         };
         let mut progress = Progress::new(dest.to_string());
-        let copied = copy(&context.store(), &source, &dest, &options, &mut |event| {
-            progress.event(event);
-        })?;
+        let copied = copy(
+            &context.engine.store(),
+            &source,
+            &dest,
+            &options,
+            &mut |event| {
+                progress.event(event);
+            },
+        )?;
         drop(progress);
         warn(&copied.notes);
         output::line(copied.digest.as_ref())?;

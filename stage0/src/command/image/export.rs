@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use engine::images::choice::record;
 use image_store::ExportFormat;
 
 use super::copy::warn;
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::progress::Progress;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::image_choice::record;
-use crate::progress::Progress;
+use crate::wording::failure::Failure;
 
 /// Arguments of `image export`.
 #[derive(Debug, Args)]
@@ -53,9 +53,9 @@ impl Subcommand for Export {
             (Some(Kind::OciArchive), _) | (None, true) => ExportFormat::OciArchive,
             (Some(Kind::DockerArchive), _) => ExportFormat::DockerArchive,
         };
-        let store = context.store();
+        let store = context.engine.store();
         let _pin = store.pin()?;
-        let record = record(context, &self.image)?;
+        let record = record(&context.engine, &self.image)?;
         let name = record.reference.to_string();
         let mut progress = Progress::new(name);
         let copied = store.outgoing(&record)?.export(

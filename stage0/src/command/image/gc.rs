@@ -4,19 +4,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use engine::images::collection::collect;
+use engine::images::in_use::note_uses;
 use image_store::GcReport;
 use pod::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::list::time;
-use crate::arguments::{Format, duration};
-use crate::command::Subcommand;
+use crate::arguments::duration::duration;
+use crate::arguments::format::Format;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::console::table::ago;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::image_collection::{collect, summary, warn};
-use crate::image_use::note_uses;
-use crate::output;
-use crate::table::ago;
+use crate::wording::failure::Failure;
+use crate::wording::images::{summary, warn};
 
 /// Arguments of `image gc`.
 #[derive(Debug, Args)]
@@ -83,9 +85,10 @@ impl Subcommand for Gc {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         if !self.dry_run {
-            note_uses(context)?;
+            note_uses(&context.engine)?;
         }
-        let report = collect(context, self.expire, self.dry_run)?.unwrap_or_default();
+        let report = collect(&context.engine, self.expire, self.dry_run, &context.console)?
+            .unwrap_or_default();
         warn(&report);
         let view = ReportView::new(&report, self.dry_run);
         if self.format == Format::Json {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use engine::images::fetch as fetching;
+use engine::policy::verifier::{Verifier, warn_if_unsigned};
 use image_store::{ImageSettings, ImageSource, Platform, Reference};
 
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::fetching::{self, Show};
-use crate::output;
-use crate::verify::{Verifier, warn_if_unsigned};
+use crate::wording::failure::Failure;
 
 const SOURCE_HELP: &str = "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], \
     docker://REF, aci:FILE, rootfs:FOLDER, rootfs:TAR, or a path";
@@ -82,15 +82,15 @@ impl Subcommand for Import {
             )));
         }
         let name = self.name.as_deref().map(Reference::parse).transpose()?;
-        let verifier = Verifier::new(context)?;
-        let fetched = fetching::import(context, &verifier, &source, Show::Progress, |options| {
+        let verifier = Verifier::new(&context.engine, &context.console)?;
+        let fetched = fetching::import(&context.engine, &verifier, &source, |options| {
             options.name = name;
             options.settings = settings;
             if let Some(platform) = platform {
                 options.platform = platform;
             }
         })?;
-        warn_if_unsigned(&fetched.proof);
+        warn_if_unsigned(&fetched.proof, &context.console);
         output::line(&fetched.reference.to_string())?;
         Ok(0)
     }

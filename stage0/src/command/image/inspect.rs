@@ -1,17 +1,17 @@
 //! `fairing image inspect`: everything about one image, as JSON.
 
 use clap::Args;
+use engine::images::choice::record;
 use image_store::{Platform, Signature};
 use oci_spec::image::ImageConfiguration;
 use pod::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::list::time;
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::image_choice::record;
-use crate::output;
+use crate::wording::failure::Failure;
 
 /// Arguments of `image inspect`.
 #[derive(Debug, Args)]
@@ -62,9 +62,9 @@ impl Subcommand for Inspect {
     const ABOUT: &'static str = "Print what the store knows of an image, as JSON";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let store = context.store();
+        let store = context.engine.store();
         let _pin = store.pin()?;
-        let record = record(context, &self.image)?;
+        let record = record(&context.engine, &self.image)?;
         let image = store.image(&record.digest, &Platform::host())?;
         let (mut signatures, mut bundles) = (Vec::new(), Vec::new());
         for subject in image.chain() {

@@ -7,13 +7,13 @@ use image_store::Listing;
 use pod::timestamp::Timestamp;
 use serde::Serialize;
 
-use crate::arguments::Format;
+use crate::arguments::format::Format;
 use crate::arguments::listing::ListArguments;
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::console::table::{Table, ago, size};
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::output;
-use crate::table::{Table, ago, size};
+use crate::wording::failure::Failure;
 
 /// Arguments of `image list`.
 #[derive(Debug, Args)]
@@ -82,7 +82,7 @@ impl Subcommand for List {
     const ALIASES: &'static [&'static str] = &["ls"];
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let (listings, unreadable) = context.store().list()?;
+        let (listings, unreadable) = context.engine.store().list()?;
         for error in unreadable {
             output::warn(&Failure::from(error).line());
         }

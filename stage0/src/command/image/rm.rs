@@ -1,14 +1,17 @@
 //! `fairing image rm`: removes images that no pod needs.
 
 use clap::Args;
+use engine::Error;
+use engine::images::collection::wait_for_store;
+use engine::images::in_use::{Use, images_in_use};
 use image_store::{RefRecord, Reference, Store, StoreError};
 
-use crate::command::{Subcommand, for_each};
+use crate::command::several::for_each;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::image_collection::{wait_for_store, warn};
-use crate::image_use::{Use, images_in_use};
-use crate::output;
+use crate::wording::failure::Failure;
+use crate::wording::images::warn;
 
 /// Arguments of `image rm`.
 #[derive(Debug, Args)]
@@ -33,10 +36,10 @@ impl Subcommand for Rm {
     const ABOUT: &'static str = "Remove images from the store";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let store = context.store();
+        let store = context.engine.store();
         let survey = store.survey();
-        let alone = wait_for_store(&store)?;
-        let (uses, digests) = images_in_use(&context.pods())?;
+        let alone = wait_for_store(&store, &context.console)?;
+        let (uses, digests) = images_in_use(&context.engine.pods())?;
         let mut removal = Removal {
             names: store.references()?,
             store: &store,
@@ -83,9 +86,9 @@ impl Removal<'_> {
             other => other?,
         };
         if found.is_empty() {
-            return Err(Failure::NotInStore {
+            return Err(Failure::Engine(Error::NotInStore {
                 reference: text.to_owned(),
-            });
+            }));
         }
         if found.len() > 1 && !self.force {
             return Err(Failure::Other(format!(

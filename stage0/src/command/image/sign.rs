@@ -5,16 +5,19 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use engine::images::registries;
+use engine::policy::circumstances;
 use image_name::Digest;
 use image_store::{FetchOptions, registry};
 use trust::{MAX_BUNDLE, PrivateKey, Repository, Timestamp};
 
 use super::signed_image::SignedImage;
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::passphrase::PassphraseArguments;
-use crate::{key_files, output, registries, verify};
+use crate::keys::files as key_files;
+use crate::keys::passphrase::PassphraseArguments;
+use crate::wording::failure::Failure;
 
 /// Largest predicate, in bytes: in base64 it must fit into a bundle.
 const MAX_PREDICATE: u64 = 768 << 10;
@@ -74,13 +77,13 @@ impl Subcommand for Sign {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let predicate = self.predicate()?;
         let key = key_files::read_private(&self.key, &self.passphrase)?;
-        let options = registries::fetch_options(context)?;
-        let store = context.store();
+        let options = registries::fetch_options(&context.engine)?;
+        let store = context.engine.store();
         let _pin = store.pin()?;
         let image = SignedImage::find(context, &self.image, &options)?;
         let digest = image.top();
         let repository = image.reference.repository();
-        let now = verify::now();
+        let now = circumstances::now();
         let (what, written) = match &predicate {
             None => (String::new(), self.signature(&key, repository, digest, now)),
             Some((kind, predicate)) => {

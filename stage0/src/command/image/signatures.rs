@@ -1,18 +1,20 @@
 //! `fairing image signatures`: what the store or the registry has in favour of an image.
 
 use clap::Args;
+use engine::images::registries;
+use engine::policy::circumstances::circumstances;
+use engine::policy::files as policy_files;
 use serde::Serialize;
 use trust::{SignatureFacts, signature_facts};
 
 use super::signed_image::SignedImage;
-use crate::arguments::Format;
+use crate::arguments::format::Format;
 use crate::arguments::listing::ListArguments;
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::console::table::Table;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::table::Table;
-use crate::verify::circumstances;
-use crate::{output, policy_files, registries};
+use crate::wording::failure::Failure;
 
 /// Arguments of `image signatures`.
 #[derive(Debug, Args)]
@@ -39,13 +41,13 @@ impl Subcommand for Signatures {
     const ABOUT: &'static str = "List the signatures and attestations of an image";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let policy = policy_files::read(&context.directories)?;
-        let options = registries::fetch_options(context)?;
-        let _pin = context.store().pin()?;
+        let policy = policy_files::read(&context.engine.directories)?;
+        let options = registries::fetch_options(&context.engine)?;
+        let _pin = context.engine.store().pin()?;
         let image = SignedImage::find(context, &self.image, &options)?;
         let known = image.signatures(context)?;
         let subject = image.subject();
-        let at = circumstances(&context.store(), &policy, &image.reference)?;
+        let at = circumstances(&context.engine.store(), &policy, &image.reference)?;
         let signatures = signature_facts(&policy, &subject, &known.as_evidence(), &at);
         match self.shown.format {
             Format::Text => {

@@ -1,14 +1,14 @@
 //! An image that is signed, or whose signatures are looked at: as the store has it, else as its
 //! registry has it now.
 
+use engine::images::registries;
+use engine::policy::evidence::KnownEvidence;
 use image_name::Digest;
 use image_store::{FetchOptions, ImageSource, Platform, Reference, SignatureSet, StoreError};
 use trust::Subject;
 
 use crate::context::Context;
-use crate::evidence::KnownEvidence;
-use crate::failure::Failure;
-use crate::registries;
+use crate::wording::failure::Failure;
 
 /// An image and what vouches for it; nothing of it is verified.
 #[derive(Debug)]
@@ -35,15 +35,19 @@ impl SignedImage {
         text: &str,
         options: &FetchOptions,
     ) -> Result<Self, Failure> {
-        let image = registries::full_name(context, text)?;
+        let image = registries::full_name(&context.engine, text)?;
         let name = image.strip_prefix("docker://").unwrap_or(&image);
-        if let Some(record) = context.store().find(name)? {
+        if let Some(record) = context.engine.store().find(name)? {
             // Imported images may have no registry, or one that has never seen them.
             let in_registry = record.source.starts_with("docker://")
                 && ImageSource::parse(&record.source)?
                     .reference()
                     .is_some_and(|source| source.repository() == record.reference.repository());
-            let (chain, manifest) = match context.store().image(&record.digest, &Platform::host()) {
+            let (chain, manifest) = match context
+                .engine
+                .store()
+                .image(&record.digest, &Platform::host())
+            {
                 Ok(image) => (image.chain().to_vec(), image.manifest_digest().clone()),
                 // Images for other machines are signed too.
                 Err(StoreError::NoPlatform { .. }) => (vec![record.digest.clone()], record.digest),
@@ -64,7 +68,7 @@ impl SignedImage {
                 "{source} can't be signed in place; `fairing image import` it first"
             )));
         };
-        let fetch = context.store().begin_fetch(&source, options)?;
+        let fetch = context.engine.store().begin_fetch(&source, options)?;
         Ok(Self {
             reference: reference.clone(),
             in_store: false,
@@ -92,7 +96,7 @@ impl SignedImage {
     pub(crate) fn signatures(&self, context: &Context) -> Result<KnownEvidence, Failure> {
         match &self.signatures {
             Some(found) => Ok(found.clone().into()),
-            None => Ok(KnownEvidence::read(&context.store(), &self.chain)?),
+            None => Ok(KnownEvidence::read(&context.engine.store(), &self.chain)?),
         }
     }
 

@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 
 use clap::Args;
+use engine::images::choice::record;
+use engine::images::collection::wait_for_store;
+use engine::images::registries;
 use image_name::Digest;
 use image_store::{Cure, Health, ImageReport, Problem};
 use pod::manifest::PodManifest;
 use pod::{Phase, PodError, PodsDir, State};
 use serde::Serialize;
 
-use crate::arguments::Format;
-use crate::command::Subcommand;
+use crate::arguments::format::Format;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::{Failure, one_line};
-use crate::image_choice::record;
-use crate::image_collection::wait_for_store;
-use crate::{output, registries};
+use crate::wording::failure::{Failure, one_line};
 
 /// The exit code where something is not as it should be: as at a start.
 const DAMAGED: u8 = 111;
@@ -86,7 +87,7 @@ impl Subcommand for Verify {
     const ABOUT: &'static str = "Check every byte of images in the store, and repair them";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let store = context.store();
+        let store = context.engine.store();
         let pin = store.pin()?;
         let mut unreadable = Vec::new();
         let records = match self.all {
@@ -96,7 +97,10 @@ impl Subcommand for Verify {
                 listings.into_iter().map(|listing| listing.record).collect()
             }
             false => {
-                let records = self.images.iter().map(|image| record(context, image));
+                let records = self
+                    .images
+                    .iter()
+                    .map(|image| record(&context.engine, image));
                 records.collect::<Result<Vec<_>, _>>()?
             }
         };
@@ -105,12 +109,12 @@ impl Subcommand for Verify {
             (_, true) => Cure::Reseal,
             _ => Cure::None,
         };
-        let mut audit = store.audit(&registries::fetch_options(context)?, cure)?;
+        let mut audit = store.audit(&registries::fetch_options(&context.engine)?, cure)?;
         audit.images(&records)?;
         drop(pin);
         if audit.has_replacements() {
-            let alone = wait_for_store(&store)?;
-            audit.replace(&layers_of_running_pods(&context.pods())?, &alone)?;
+            let alone = wait_for_store(&store, &context.console)?;
+            audit.replace(&layers_of_running_pods(&context.engine.pods())?, &alone)?;
         }
         let view = View {
             images: audit.reports().into_iter().map(ImageView::from).collect(),

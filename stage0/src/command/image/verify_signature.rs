@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::Error;
+use engine::images::registries;
+use engine::policy::circumstances::circumstances;
+use engine::policy::files as policy_files;
 use trust::{Basis, Explanation, Policy, PolicySource, Prefix, Repository, Rule, explain, verify};
 
 use super::signed_image::SignedImage;
-use crate::arguments::Format;
-use crate::command::Subcommand;
+use crate::arguments::format::Format;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::verify::circumstances;
-use crate::{key_files, output, policy_files, registries};
+use crate::keys::files as key_files;
+use crate::wording::failure::Failure;
 
 /// Arguments of `image verify-signature`.
 #[derive(Debug, Args)]
@@ -35,14 +39,14 @@ impl Subcommand for VerifySignature {
     const ABOUT: &'static str = "Verify who signed an image, by the policy or by given keys";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let options = registries::fetch_options(context)?;
-        let _pin = context.store().pin()?;
+        let options = registries::fetch_options(&context.engine)?;
+        let _pin = context.engine.store().pin()?;
         let image = SignedImage::find(context, &self.image, &options)?;
         let policy = self.policy(context, image.reference.repository())?;
         let known = image.signatures(context)?;
         let evidence = known.as_evidence();
         let subject = image.subject();
-        let at = circumstances(&context.store(), &policy, &image.reference)?;
+        let at = circumstances(&context.engine.store(), &policy, &image.reference)?;
         let verified = verify(&policy, &subject, &evidence, &at);
         let explanation = explain(&policy, &subject, &evidence, &at);
         match self.format {
@@ -51,10 +55,10 @@ impl Subcommand for VerifySignature {
         }
         match verified?.verification() {
             basis if basis.policy == Basis::SignedBy => Ok(0),
-            basis => Err(Failure::NotSigned {
+            basis => Err(Failure::Engine(Error::NotSigned {
                 reference: image.reference.to_string(),
                 reason: basis.to_string(),
-            }),
+            })),
         }
     }
 }
@@ -62,7 +66,7 @@ impl Subcommand for VerifySignature {
 impl VerifySignature {
     /// The policy in force, or one of the given keys. A key that is revoked doesn't count by either.
     fn policy(&self, context: &Context, repository: &Repository) -> Result<Policy, Failure> {
-        let in_force = policy_files::read(&context.directories)?;
+        let in_force = policy_files::read(&context.engine.directories)?;
         if self.keys.is_empty() {
             return Ok(in_force);
         }

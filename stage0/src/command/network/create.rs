@@ -10,13 +10,13 @@ use cni_glue::builtin::{BuiltinConfig, PLUGIN_TYPE, check_subnets};
 use cni_glue::config::{NetworkList, Networks, Source};
 use cni_glue::id::NetworkName;
 use cni_glue::subnet::IpNet;
+use engine::networks::settings::networks;
 use serde_json::{Map, Value, json};
 
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::network_settings::networks;
-use crate::output;
+use crate::wording::failure::Failure;
 
 /// Arguments of `network create`.
 #[derive(Debug, Args)]
@@ -69,11 +69,11 @@ impl Subcommand for Create {
         }
         let text = format!("{:#}\n", self.configuration());
         let config = self.understand(&text)?;
-        let folder = context.directories.local_config.join("net.d");
+        let folder = context.engine.directories.local_config.join("net.d");
         let path = folder.join(format!("{}.conflist", self.name));
-        let networks = networks(context)?;
+        let networks = networks(&context.engine)?;
         self.require_new(&networks, &path)?;
-        let state = &context.attacher().runtime.state;
+        let state = &context.engine.attacher().runtime.state;
         check_subnets(state, &self.name, &config, networks.lists())
             .map_err(|error| Failure::Other(error.to_string()))?;
         fs::create_dir_all(&folder).map_err(Failure::io("create", &folder))?;

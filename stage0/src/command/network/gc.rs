@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use crate::command::Subcommand;
+use super::lookup::clear;
+use crate::command::subcommand::Subcommand;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::network_gc::clear;
+use crate::wording::failure::Failure;
 
 /// Arguments of `network gc`.
 #[derive(Debug, Args)]
@@ -16,6 +16,6 @@ impl Subcommand for Gc {
     const ABOUT: &'static str = "Give back what pods that were killed hold of networks, and remove networks that nobody is in";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        crate::command::for_each(clear(context, &[]), Err)
+        clear(context)
     }
 }

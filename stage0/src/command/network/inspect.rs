@@ -7,11 +7,11 @@ use pod::{PodName, PodUuid};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{find, source};
-use crate::command::Subcommand;
+use super::lookup::{find, source};
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::output;
+use crate::wording::failure::Failure;
 
 /// Arguments of `network inspect`.
 #[derive(Debug, Args)]
@@ -60,7 +60,7 @@ impl Subcommand for Inspect {
 /// The pods that run and have joined a network.
 fn members(list: &NetworkList, context: &Context) -> Result<Vec<Member>, Failure> {
     let mut members = Vec::new();
-    for entry in context.pods().in_phase(pod::Phase::Run)? {
+    for entry in context.engine.pods().in_phase(pod::Phase::Run)? {
         // A pod that ends meanwhile, or whose record is torn, has no place to tell of.
         let Ok(Some(status)) = pod::network::load(&entry.path) else {
             continue;

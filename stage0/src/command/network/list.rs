@@ -1,17 +1,17 @@
 //! `fairing network list`.
 
 use clap::Args;
+use engine::networks::foreign_drops;
+use engine::networks::settings::networks;
 use serde::Serialize;
 
-use super::{plugins, source};
-use crate::arguments::Format;
-use crate::command::Subcommand;
+use super::lookup::{plugins, source};
+use crate::arguments::format::Format;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::console::table::Table;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::foreign_drops;
-use crate::network_settings::networks;
-use crate::output;
-use crate::table::Table;
+use crate::wording::failure::Failure;
 
 /// Arguments of `network list`.
 #[derive(Debug, Args)]
@@ -35,11 +35,11 @@ impl Subcommand for List {
     const ALIASES: &'static [&'static str] = &["ls"];
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let networks = networks(context)?;
+        let networks = networks(&context.engine)?;
         for broken in networks.broken() {
             output::warn(&broken.to_string());
         }
-        foreign_drops::warn(networks.lists(), context);
+        foreign_drops::warn(networks.lists(), &context.engine, &context.console);
         let rows: Vec<Row> = networks
             .lists()
             .iter()

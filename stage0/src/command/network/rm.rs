@@ -6,11 +6,11 @@ use clap::Args;
 use cni_glue::config::Source;
 use cni_glue::id::NetworkName;
 
-use super::find;
-use crate::command::{Subcommand, for_each};
+use super::lookup::{clear, find};
+use crate::command::several::for_each;
+use crate::command::subcommand::Subcommand;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::network_gc::clear;
+use crate::wording::failure::Failure;
 
 /// Arguments of `network rm`.
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ impl Subcommand for Rm {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let code = for_each(self.names, |name| remove(&name, context))?;
         // Bridges go when nobody is in them.
-        for_each(clear(context, &[]), Err).map(|_| code)
+        clear(context).map(|_| code)
     }
 }
 
@@ -36,16 +36,21 @@ fn remove(name: &NetworkName, context: &Context) -> Result<(), Failure> {
     let Source::File(path) = &list.source else {
         return Err(Failure::Other(format!(
             "network {name} is built in; a network of that name in {} takes its place",
-            context.directories.local_config.join("net.d").display()
+            context
+                .engine
+                .directories
+                .local_config
+                .join("net.d")
+                .display()
         )));
     };
-    if !path.starts_with(&context.directories.local_config) {
+    if !path.starts_with(&context.engine.directories.local_config) {
         return Err(Failure::Other(format!(
             "network {name} is not the administrator's: it is configured in {}",
             path.display()
         )));
     }
-    for entry in context.pods().in_phase(pod::Phase::Run)? {
+    for entry in context.engine.pods().in_phase(pod::Phase::Run)? {
         let joined = pod::network::load(&entry.path).ok().flatten();
         let is_in = joined.is_some_and(|status| status.networks.iter().any(|n| n.name == *name));
         if is_in

@@ -4,15 +4,18 @@ use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::Path;
 
 use clap::Args;
+use engine::images::registries;
+use engine::policy::files as policy_files;
 use image_store::registry;
 use pod::manifest::InsecureOption;
 use trust::{Policy, Prefix, PublicKey, Timestamp, Validity, add_keys};
 
 use super::rule_file::RuleFile;
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::{key_files, output, policy_files, registries};
+use crate::keys::files as key_files;
+use crate::wording::failure::Failure;
 
 const PREFIX_HELP: &str = "Images that the keys may vouch for: HOST[:PORT][/PATH], or * for all";
 
@@ -59,7 +62,7 @@ impl Subcommand for Add {
             confirm()?;
         }
         let file = RuleFile::lock(context, &self.prefix)?;
-        self.refuse_other_file(&policy_files::read(&context.directories)?, &file)?;
+        self.refuse_other_file(&policy_files::read(&context.engine.directories)?, &file)?;
         let text = file.read(context)?;
         let text = self.added(text.as_deref(), &keys, &file)?;
         file.replace(context, &text)?;
@@ -116,8 +119,8 @@ fn read(context: &Context, place: &str) -> Result<PublicKey, Failure> {
     if !place.starts_with("https://") && !place.starts_with("http://") {
         return key_files::read_public_to_trust(path);
     }
-    let plain_http = context.insecure.contains(&InsecureOption::Http);
-    let registries = registries::load(context)?;
+    let plain_http = context.engine.insecure.contains(&InsecureOption::Http);
+    let registries = registries::load(&context.engine)?;
     let bytes = registry::download(place, key_files::largest(), &registries, plain_http)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::Other(format!("{place} is no public key: it is not UTF-8 text")))?;

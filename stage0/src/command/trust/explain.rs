@@ -1,17 +1,20 @@
 //! `fairing trust explain`: which rule decides about an image, and why.
 
 use clap::Args;
+use engine::Error;
+use engine::images::choice::record;
+use engine::images::registries;
+use engine::policy::circumstances::{circumstances, now};
+use engine::policy::evidence::KnownEvidence;
+use engine::policy::files as policy_files;
 use image_store::{Platform, Reference};
 use trust::{Explanation, Subject, explain, explain_name};
 
-use crate::arguments::Format;
-use crate::command::Subcommand;
+use crate::arguments::format::Format;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::evidence::KnownEvidence;
-use crate::failure::Failure;
-use crate::image_choice::record;
-use crate::verify::{circumstances, now};
-use crate::{output, policy_files, registries};
+use crate::wording::failure::Failure;
 
 /// Arguments of `trust explain`.
 #[derive(Debug, Args)]
@@ -40,11 +43,11 @@ impl Subcommand for Explain {
 
 impl Explain {
     fn explain(&self, context: &Context) -> Result<Explanation, Failure> {
-        let policy = policy_files::read(&context.directories)?;
-        let record = match record(context, &self.image) {
+        let policy = policy_files::read(&context.engine.directories)?;
+        let record = match record(&context.engine, &self.image) {
             Ok(record) => record,
-            Err(Failure::NotInStore { .. }) => {
-                let image = registries::full_name(context, &self.image)?;
+            Err(Error::NotInStore { .. }) => {
+                let image = registries::full_name(&context.engine, &self.image)?;
                 let name = image.strip_prefix("docker://").unwrap_or(&image);
                 let reference = Reference::parse(name)?;
                 let mut explanation = explain_name(&policy, &reference, now());
@@ -53,9 +56,9 @@ impl Explain {
                     .push_str(" (the image is not in the store)");
                 return Ok(explanation);
             }
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(error.into()),
         };
-        let store = context.store();
+        let store = context.engine.store();
         let _pin = store.pin()?;
         let image = store.image(&record.digest, &Platform::host())?;
         let known = KnownEvidence::read(&store, image.chain())?;

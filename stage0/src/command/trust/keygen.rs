@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use trust::{Algorithm, PrivateKey, Zeroizing};
 
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::passphrase::PassphraseArguments;
-use crate::{key_files, output};
+use crate::keys::files as key_files;
+use crate::keys::passphrase::PassphraseArguments;
+use crate::wording::failure::Failure;
 
 /// Arguments of `trust keygen`.
 #[derive(Debug, Args)]

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::policy::circumstances::now;
+use engine::policy::files as policy_files;
 use serde::Serialize;
 use trust::{Integrity, KeyText, PlacedRule, Policy, Requirement};
 
 use super::known_keys::keys_of;
 use super::show::limits;
-use crate::arguments::Format;
+use crate::arguments::format::Format;
 use crate::arguments::listing::ListArguments;
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::console::table::Table;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::table::Table;
-use crate::verify::now;
-use crate::{output, policy_files};
+use crate::wording::failure::Failure;
 
 /// Arguments of `trust list`.
 #[derive(Debug, Args)]
@@ -133,7 +134,7 @@ impl Subcommand for List {
     const NEEDS_ROOT: bool = false;
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let policy = policy_files::read(&context.directories)?;
+        let policy = policy_files::read(&context.engine.directories)?;
         let rules: Vec<RuleView> = policy
             .rules()
             .iter()

@@ -1,14 +1,15 @@
 //! `fairing trust revoke`: a key counts nowhere any more, whatever the rules say.
 
 use clap::Args;
+use engine::policy::files as policy_files;
 use trust::{Fingerprint, Policy, Revocation, Timestamp};
 
 use super::known_keys::known_keys;
 use super::rule_file::RuleFile;
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::{output, policy_files};
+use crate::wording::failure::Failure;
 
 /// Arguments of `trust revoke`.
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ impl Subcommand for Revoke {
     const ABOUT: &'static str = "Let a key count nowhere any more, from the next start on";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let policy = policy_files::read(&context.directories)?;
+        let policy = policy_files::read(&context.engine.directories)?;
         let fingerprint = self.find(&policy)?;
         let name = format!("revoked-{}.toml", fingerprint.short());
         let file = RuleFile::lock_named(context, name)?;

@@ -1,13 +1,14 @@
 //! `fairing trust rm`: takes a key away from a prefix.
 
 use clap::Args;
+use engine::policy::files as policy_files;
 use trust::{Prefix, Removal, remove_key};
 
 use super::rule_file::RuleFile;
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::{output, policy_files};
+use crate::wording::failure::Failure;
 
 /// Arguments of `trust rm`.
 #[derive(Debug, Args)]
@@ -58,8 +59,8 @@ impl Subcommand for Rm {
 
 impl Rm {
     fn no_file(&self, context: &Context, file: &RuleFile) -> Failure {
-        match policy_files::read(&context.directories) {
-            Err(failure) => failure,
+        match policy_files::read(&context.engine.directories) {
+            Err(error) => error.into(),
             Ok(policy) => match policy.rule_of(&self.prefix) {
                 Some(placed) => Failure::Other(format!(
                     "the rule for {:?} is in {}, not in {}: edit it there",
@@ -77,7 +78,7 @@ impl Rm {
 
     /// With a rule gone, one for a shorter prefix may let more run than before.
     fn tell_what_decides_now(&self, context: &Context) -> Result<(), Failure> {
-        let policy = policy_files::read(&context.directories)?;
+        let policy = policy_files::read(&context.engine.directories)?;
         let shorter = policy.rules().iter().find(|placed| {
             let prefix = placed.rule().prefix();
             prefix.is_everything()

@@ -5,12 +5,12 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use engine::policy::files as policy_files;
 use nix::fcntl::{Flock, FlockArg};
 use trust::{Policy, PolicySource, Prefix, is_policy_file, rule_file_name};
 
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::policy_files;
+use crate::wording::failure::Failure;
 
 /// The local file of a prefix, with the right to change it.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl RuleFile {
 
     /// The same for a local file of this name.
     pub(super) fn lock_named(context: &Context, name: String) -> Result<Self, Failure> {
-        let folder = context.directories.local_trust();
+        let folder = context.engine.directories.local_trust();
         DirBuilder::new()
             .recursive(true)
             .mode(0o755)
@@ -51,7 +51,10 @@ impl RuleFile {
 
     /// What is in it now.
     pub(super) fn read(&self, context: &Context) -> Result<Option<String>, Failure> {
-        policy_files::read_local(&context.directories, &self.name)
+        Ok(policy_files::read_local(
+            &context.engine.directories,
+            &self.name,
+        )?)
     }
 
     /// Replaces it, unless the policy would be broken then: nothing would run any more.
@@ -89,7 +92,7 @@ impl RuleFile {
 
     /// Parses the policy as it would be with the new text, or without the file.
     fn check(&self, context: &Context, text: Option<&str>) -> Result<(), Failure> {
-        let (system, mut local) = policy_files::layers(&context.directories)?;
+        let (system, mut local) = policy_files::layers(&context.engine.directories)?;
         local.retain(|source| source.path != self.path);
         if let Some(text) = text {
             debug_assert!(is_policy_file(self.name.as_ref()));

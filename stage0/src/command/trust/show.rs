@@ -1,13 +1,14 @@
 //! `fairing trust show`: one rule, or one key, in full.
 
 use clap::Args;
+use engine::policy::files as policy_files;
 use trust::{PlacedRule, Policy, Prefix, Validity};
 
 use super::known_keys::{KnownKey, known_keys};
-use crate::command::Subcommand;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::{output, policy_files};
+use crate::wording::failure::Failure;
 
 /// Arguments of `trust show`.
 #[derive(Debug, Args)]
@@ -23,7 +24,7 @@ impl Subcommand for Show {
     const NEEDS_ROOT: bool = false;
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let policy = policy_files::read(&context.directories)?;
+        let policy = policy_files::read(&context.engine.directories)?;
         let rule = Prefix::parse(&self.wanted)
             .ok()
             .and_then(|prefix| policy.rule_of(&prefix));

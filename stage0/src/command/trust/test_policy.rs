@@ -5,14 +5,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::policy::circumstances::now;
+use engine::policy::files as policy_files;
 use trust::CaseOutcome;
 
-use crate::arguments::Format;
-use crate::command::Subcommand;
+use crate::arguments::format::Format;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::verify::now;
-use crate::{output, policy_files};
+use crate::wording::failure::Failure;
 
 /// Largest file of cases, in bytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -37,7 +38,7 @@ impl Subcommand for TestPolicy {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let text = read(&self.file)?;
-        let policy = policy_files::read(&context.directories)?;
+        let policy = policy_files::read(&context.engine.directories)?;
         let outcomes = trust::test_policy(&policy, &text, now()).map_err(|error| {
             Failure::Other(format!("policy test {}: {error}", self.file.display()))
         })?;

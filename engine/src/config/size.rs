@@ -1,0 +1,54 @@
+//! Numbers of bytes, as people write them.
+
+/// Parses a number of bytes: a number and `k`, `m`, `g` or `t` (powers of 1024, with or without `b`
+/// or `ib`).
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "it must be a number such as 64m or 2g".to_owned())?;
+    let power = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        _ => return Err(format!("unknown unit {unit:?}; use k, m, g or t")),
+    };
+    1024_u64
+        .pow(power)
+        .checked_mul(number)
+        .filter(|bytes| i64::try_from(*bytes).is_ok())
+        .ok_or_else(|| "it is too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_powers_of_1024() {
+        for (text, number) in [
+            ("0", 0),
+            ("1048576", 1 << 20),
+            ("64m", 64 << 20),
+            ("64MB", 64 << 20),
+            ("2GiB", 2 << 30),
+            ("1t", 1 << 40),
+        ] {
+            assert_eq!(bytes(text), Ok(number), "{text}");
+        }
+        for bad in [
+            "",
+            "m",
+            "-1",
+            "1.5g",
+            "64x",
+            "99999999999999999999",
+            "9999999999t",
+        ] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+}

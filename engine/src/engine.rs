@@ -1,0 +1,50 @@
+//! What the operations of this crate work on.
+
+use std::collections::BTreeSet;
+
+use cni_glue::attach::Attacher;
+use image_store::Store;
+use pod::PodsDir;
+use pod::manifest::InsecureOption;
+use pod::network::CniFolders;
+
+use crate::config::directories::Directories;
+
+/// What operations work on, and by which rules: a plain value, of which there may be several.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// The directories to work on.
+    pub directories: Directories,
+    /// Where CNI's own configuration and plugins are.
+    pub cni: CniFolders,
+    /// The protections that the caller gives up.
+    pub insecure: BTreeSet<InsecureOption>,
+}
+
+impl Engine {
+    /// The image store.
+    pub fn store(&self) -> Store {
+        Store::open(&self.directories.images())
+    }
+
+    /// The pods.
+    pub fn pods(&self) -> PodsDir {
+        PodsDir::new(&self.directories.data)
+    }
+
+    /// What puts pods into networks.
+    pub fn attacher(&self) -> Attacher {
+        let directories = &self.directories;
+        pod::network::attacher(
+            &directories.local_config,
+            &directories.system_config,
+            &directories.run,
+            &self.cni,
+        )
+    }
+
+    /// Whether a protection is given up.
+    pub fn gives_up(&self, option: InsecureOption) -> bool {
+        self.insecure.contains(&option)
+    }
+}

@@ -1,0 +1,191 @@
+//! Why an operation failed: what was tried, on what, and the reason, but no advice. How to help depends
+//! on who asks: a person at a shell has flags, a kubelet has none.
+
+mod app;
+mod config;
+mod distrust;
+mod isolator;
+mod monitor;
+mod network;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use image_store::{Reference, StoreError};
+use pod::exit::FailureKind;
+use pod::stage1::Stage1Error;
+use pod::{PodError, PodUuid, State};
+use trust::{ContainersPolicyError, NameError, PolicyError, Refusal};
+
+pub use self::app::AppError;
+pub use self::config::ConfigError;
+pub use self::distrust::Distrust;
+pub use self::isolator::{IsolatorError, IsolatorFlaw};
+pub use self::monitor::MonitorError;
+pub use self::network::NetworkSpecError;
+
+/// An error of the caller's own, which stopped an operation.
+pub type CallerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The image store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A layer is not as it was unpacked.
+    #[error("image {reference} is refused: {source}")]
+    Integrity {
+        /// The image that was to be started.
+        reference: String,
+        /// What is wrong with the layer.
+        source: StoreError,
+    },
+    /// An image is not in the store, and must not be fetched.
+    #[error("image {reference} is not known in the store")]
+    NotInStore {
+        /// What it was called.
+        reference: String,
+    },
+    /// The image of a prepared pod is another one now.
+    #[error(
+        "image {reference} of the pod is now {now}, and the pod was prepared from {prepared}; prepare it again"
+    )]
+    OtherImage {
+        /// Its name.
+        reference: String,
+        /// Digest of the manifest that the name stands for.
+        now: String,
+        /// Digest of the manifest that the pod was prepared from.
+        prepared: String,
+    },
+    /// A pod's files or its control socket failed.
+    #[error(transparent)]
+    Pod(#[from] PodError),
+    /// A pod is not in the state that the operation needs.
+    #[error("pod {uuid} can't be {operation}: it is {state}")]
+    State {
+        /// The pod.
+        uuid: PodUuid,
+        /// What was to be done, as a past participle.
+        operation: &'static str,
+        /// The state it is in.
+        state: State,
+    },
+    /// The isolator can't be used.
+    #[error(transparent)]
+    Stage1(#[from] Stage1Error),
+    /// There is no such isolator, or it can't be trusted.
+    #[error(transparent)]
+    Isolator(#[from] IsolatorError),
+    /// The isolator or the monitor says why.
+    #[error("{message}")]
+    Refusing {
+        /// What kind of failure it is.
+        kind: FailureKind,
+        /// In words.
+        message: String,
+    },
+    /// The monitor of a pod can't be talked to.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    /// An app can't be run as asked for.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The policy refuses the image.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// An image may run, but nothing of it was signed.
+    #[error("image {reference}: no signature was verified: {reason}")]
+    NotSigned {
+        /// The image.
+        reference: String,
+        /// Why it was to be signed.
+        reason: String,
+    },
+    /// The policy can't be understood.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A policy file or directory can't be trusted.
+    #[error("policy {path} is refused: {reason}")]
+    UntrustedPolicy {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: Distrust,
+    },
+    /// A containers policy says something that is not understood.
+    #[error("policy {path}: {source}")]
+    ContainersPolicy {
+        /// Its file.
+        path: PathBuf,
+        /// What is not understood.
+        source: ContainersPolicyError,
+    },
+    /// A name is not fit for trust rules.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The configuration can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// What a pod is to have of networks makes no sense.
+    #[error(transparent)]
+    NetworkSpec(#[from] NetworkSpecError),
+    /// Networks that are not configured, or can't be understood.
+    #[error(transparent)]
+    Networks(#[from] cni_glue::config::ConfigError),
+    /// A network failed.
+    #[error(transparent)]
+    Network(#[from] cni_glue::NetworkError),
+    /// A system call on a path failed.
+    #[error("cannot {operation} {path}: {source}")]
+    Io {
+        /// What was tried, as a verb phrase.
+        operation: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The caller stopped it.
+    #[error(transparent)]
+    Caller(CallerError),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl Error {
+    /// An [`Error::Io`] with its operands, for `map_err`.
+    pub fn io(operation: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io {
+            operation,
+            path,
+            source,
+        }
+    }
+
+    /// The same for an [`nix::errno::Errno`].
+    pub(crate) fn errno(
+        operation: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(nix::errno::Errno) -> Self {
+        let with_io = Self::io(operation, path);
+        move |errno| with_io(errno.into())
+    }
+
+    /// What a check of layers said, with the image that was to be started.
+    pub(crate) fn integrity(error: StoreError, reference: &Reference) -> Self {
+        match error {
+            StoreError::Unsealed { .. } | StoreError::LayerChanged { .. } => Self::Integrity {
+                reference: reference.to_string(),
+                source: error,
+            },
+            other => Self::Store(other),
+        }
+    }
+}

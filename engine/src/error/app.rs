@@ -1,0 +1,57 @@
+//! Why an app can't be run as asked for.
+
+use pod::manifest::{DuplicateApp, NotAPath};
+use pod::{AppName, PodUuid};
+
+/// Why an app can't be run as asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Neither the image nor the caller names a program.
+    #[error("image {image} names no program to run")]
+    NoProgram {
+        /// The image.
+        image: String,
+    },
+    /// The program has no name.
+    #[error("the program to run of {image} is empty")]
+    EmptyProgram {
+        /// The image.
+        image: String,
+    },
+    /// A word of the command can't be handed to a program.
+    #[error("the command of {image} holds a zero byte")]
+    ZeroByte {
+        /// The image.
+        image: String,
+    },
+    /// The working directory that the image names is not one.
+    #[error("image {image}: {source}")]
+    Workdir {
+        /// The image.
+        image: String,
+        /// What is wrong with it.
+        source: NotAPath,
+    },
+    /// The image's stop signal is not one.
+    #[error("image {image} has the stop signal {signal:?}, which is none")]
+    StopSignal {
+        /// The image.
+        image: String,
+        /// What it says.
+        signal: String,
+    },
+    /// Two apps of a pod are to have one name.
+    #[error("two apps have the name `{0}`")]
+    SameName(AppName),
+    /// The same, found when the manifest was made.
+    #[error(transparent)]
+    Duplicate(#[from] DuplicateApp),
+    /// An app of a pod that was prepared wants a terminal or the standard input.
+    #[error(
+        "pod {pod} has an app with a terminal or the standard input: it can't run in the background"
+    )]
+    NotInBackground {
+        /// The pod.
+        pod: PodUuid,
+    },
+}

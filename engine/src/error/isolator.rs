@@ -1,0 +1,70 @@
+//! Why an isolator is not there, or not trusted.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why there is no isolator to run a pod with.
+#[derive(Debug, thiserror::Error)]
+pub enum IsolatorError {
+    /// It could have been written by somebody else than root.
+    #[error("isolator {isolator} is refused: {path}: {flaw}")]
+    Untrusted {
+        /// Its directory.
+        isolator: PathBuf,
+        /// The file or directory of it, or above it.
+        path: PathBuf,
+        /// What is wrong with that.
+        flaw: IsolatorFlaw,
+    },
+    /// What is asked for can't be the name of one.
+    #[error("{0:?} is not the name of an isolator")]
+    NoName(String),
+    /// It is nowhere.
+    #[error("isolator {name:?} is neither in {}", one_of(.places))]
+    NotFound {
+        /// Its name.
+        name: String,
+        /// Where it was looked for.
+        places: Vec<PathBuf>,
+    },
+    /// An image of another shape.
+    #[error("image {reference} is not an isolator: it has {layers} layers, not one")]
+    Layers {
+        /// The image.
+        reference: String,
+        /// How many layers it has.
+        layers: usize,
+    },
+}
+
+fn one_of(places: &[PathBuf]) -> String {
+    let places: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
+    places.join(" nor in ")
+}
+
+/// Why a part of an isolator can't be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsolatorFlaw {
+    /// It belongs to this user, who is not root.
+    Owner(u32),
+    /// Others than its owner may write it.
+    Writable,
+    /// A directory above it, in which everyone may replace it.
+    Replaceable,
+    /// It is deeper or more than an isolator has.
+    TooMuch,
+    /// It is neither a file nor a directory.
+    Kind,
+}
+
+impl fmt::Display for IsolatorFlaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(uid) => write!(f, "it belongs to user {uid}, not to root; chown it"),
+            Self::Writable => f.write_str("others than its owner may write it; `chmod go-w` it"),
+            Self::Replaceable => f.write_str("everyone may write it"),
+            Self::TooMuch => f.write_str("there is more than an isolator has"),
+            Self::Kind => f.write_str("it is neither a file nor a directory"),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Why a pod's monitor can't be talked to.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use pod::PodUuid;
+
+/// Why a pod's monitor can't be talked to, or its isolator does not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// It runs and does not listen.
+    #[error("pod {0} runs, but its monitor does not listen")]
+    Deaf(PodUuid),
+    /// It does not answer.
+    #[error("the pod's monitor did not answer within {} s", .0.as_secs())]
+    Mute(Duration),
+    /// The kernel can't tell when something happens.
+    #[error("cannot wait: {0}")]
+    Wait(io::Error),
+    /// The kernel can't tell who it is.
+    #[error("cannot tell who the monitor is: {0}")]
+    Unknown(io::Error),
+    /// It can't be killed.
+    #[error("cannot kill the monitor: {0}")]
+    Kill(io::Error),
+    /// The entry point that clears what a pod left has failed.
+    #[error("pod {uuid} can't be removed: {}", reason(.program, .status, .said))]
+    Gc {
+        /// The pod.
+        uuid: PodUuid,
+        /// The entry point.
+        program: OsString,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said; empty if nothing.
+        said: String,
+    },
+}
+
+fn reason(program: &OsString, status: &ExitStatus, said: &str) -> String {
+    match said {
+        "" => format!(
+            "the gc entry point of {} failed: {status}",
+            program.display()
+        ),
+        said => said.to_owned(),
+    }
+}

@@ -1,0 +1,124 @@
+//! From what a person typed for an image to one that is in the store.
+
+use image_name::Digest;
+use image_store::{ImageSource, RefRecord, Reference};
+
+use super::{fetch, registries};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::policy::verifier::Verifier;
+
+/// When to fetch an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pull {
+    /// If the store has none of that name.
+    #[default]
+    Missing,
+    /// Each time.
+    Always,
+    /// Never: what the store has is used.
+    Never,
+}
+
+/// An image of the store, by name and digest.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// Its name.
+    pub reference: Reference,
+    /// Its index or manifest.
+    pub top: Digest,
+    /// What the store knew of the name; `None` if it was fetched just now.
+    record: Option<RefRecord>,
+}
+
+impl Choice {
+    /// Notes that the image is used.
+    pub fn note_use(&self, engine: &Engine) {
+        if let Some(record) = &self.record {
+            engine.store().note_use(record);
+        }
+    }
+}
+
+impl From<RefRecord> for Choice {
+    fn from(record: RefRecord) -> Self {
+        Self {
+            reference: record.reference.clone(),
+            top: record.digest.clone(),
+            record: Some(record),
+        }
+    }
+}
+
+/// Finds an image in the store, and fetches it where `pull` says so. The caller holds a pin.
+///
+/// # Errors
+/// [`Error::NotInStore`] if it may not be fetched, or what goes wrong with the fetch.
+pub fn choose(
+    engine: &Engine,
+    verifier: &Verifier<'_>,
+    text: &str,
+    pull: Pull,
+) -> Result<Choice, Error> {
+    if text.starts_with("sha256:") {
+        return in_store(engine, text);
+    }
+    let names = registries::full_names(engine, text)?;
+    for name in &names {
+        // A digest alone tells no registry.
+        let is_digest = name.starts_with("sha256:");
+        if (is_digest || pull != Pull::Always)
+            && let Some(record) = known(engine, name)?
+        {
+            return Ok(record.into());
+        }
+    }
+    if pull == Pull::Never {
+        return Err(Error::NotInStore {
+            reference: text.to_owned(),
+        });
+    }
+    let fetched = fetch::fetch_first(engine, verifier, &names)?;
+    let top = fetched.image.chain().first();
+    Ok(Choice {
+        top: top.unwrap_or(fetched.image.manifest_digest()).clone(),
+        reference: fetched.reference,
+        record: None,
+    })
+}
+
+/// What the store has by this name, where it is that of an image of a registry.
+fn known(engine: &Engine, name: &str) -> Result<Option<RefRecord>, Error> {
+    let store = engine.store();
+    if name.starts_with("sha256:") {
+        return Ok(store.find(name)?);
+    }
+    Ok(match ImageSource::parse(name)?.reference() {
+        Some(reference) => store.resolve(reference)?,
+        None => None,
+    })
+}
+
+/// Finds an image in the store by name or by the beginning of its digest.
+///
+/// # Errors
+/// [`Error::NotInStore`].
+pub fn in_store(engine: &Engine, text: &str) -> Result<Choice, Error> {
+    record(engine, text).map(Choice::from)
+}
+
+/// As [`in_store`], with all that the store knows of the name.
+///
+/// # Errors
+/// [`Error::NotInStore`].
+pub fn record(engine: &Engine, text: &str) -> Result<RefRecord, Error> {
+    for name in registries::full_names(engine, text)? {
+        let name = name.strip_prefix("docker://").unwrap_or(&name);
+        if let Some(record) = engine.store().find(name)? {
+            return Ok(record);
+        }
+    }
+    Err(Error::NotInStore {
+        reference: text.to_owned(),
+    })
+}

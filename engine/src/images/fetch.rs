@@ -1,0 +1,94 @@
+//! Fetching an image, judged before its layers are transferred.
+
+use image_store::{FetchOptions, Image, ImageSource, Reference, StoreError};
+use trust::VerifiedImage;
+
+use super::registries;
+use crate::config::files::Config;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::observer::Warning;
+use crate::policy::verifier::Verifier;
+
+/// An image that has been fetched. It still has to be judged at each start.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The name under which it is in the store.
+    pub reference: Reference,
+    /// The image.
+    pub image: Image,
+    /// Why it could be fetched.
+    pub proof: VerifiedImage,
+}
+
+/// Fetches an image, under another name if one is given. The caller holds a pin if it means to use it.
+///
+/// # Errors
+/// [`Error::Refused`] before any layer is transferred, or what went wrong with the transfer.
+pub fn fetch(
+    engine: &Engine,
+    verifier: &Verifier<'_>,
+    source: &ImageSource,
+    name: Option<Reference>,
+) -> Result<Fetched, Error> {
+    import(engine, verifier, source, |options| options.name = name)
+}
+
+/// As [`fetch`], with options changed.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn import(
+    engine: &Engine,
+    verifier: &Verifier<'_>,
+    source: &ImageSource,
+    change: impl FnOnce(&mut FetchOptions),
+) -> Result<Fetched, Error> {
+    let mut options = registries::fetch_options(engine)?;
+    change(&mut options);
+    options.limits = Config::read(&engine.directories)?.limits();
+    let observer = verifier.observer();
+    let mut transfer = observer.fetch().map_err(Error::Caller)?;
+    options.interrupt = transfer.interrupt();
+    let fetch = engine.store().begin_fetch(source, &options)?;
+    for note in fetch.notes() {
+        observer.warning(Warning::Fetch(note.clone()));
+    }
+    let proof = verifier.at_fetch(&fetch)?;
+    let reference = fetch.reference().clone();
+    transfer.begins(&reference);
+    let image = fetch.complete(&mut |event| transfer.event(event));
+    transfer.end().map_err(Error::Caller)?;
+    let image = image?;
+    Ok(Fetched {
+        reference,
+        image,
+        proof,
+    })
+}
+
+/// Fetches the first of these that there is. Where there are several, a registry that doesn't know
+/// the image, or doesn't say, is no failure as long as another follows.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_first(
+    engine: &Engine,
+    verifier: &Verifier<'_>,
+    names: &[String],
+) -> Result<Fetched, Error> {
+    let Some((last, others)) = names.split_last() else {
+        return Err(Error::NotInStore {
+            reference: String::new(),
+        });
+    };
+    for name in others {
+        match fetch(engine, verifier, &ImageSource::parse(name)?, None) {
+            Err(Error::Store(
+                StoreError::UnknownImage { .. } | StoreError::Unauthorized { .. },
+            )) => {}
+            other => return other,
+        }
+    }
+    fetch(engine, verifier, &ImageSource::parse(last)?, None)
+}

@@ -1,0 +1,116 @@
+//! Which images pods need, and when they needed them last.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::SystemTime;
+
+use image_name::Digest;
+use image_store::Reference;
+use pod::exit::PodExit;
+use pod::manifest::PodManifest;
+use pod::{Phase, PodEntry, PodError, PodsDir, State};
+
+use crate::engine::Engine;
+use crate::error::Error;
+
+/// An image that a pod runs or may run.
+#[derive(Debug)]
+pub struct Use {
+    /// Name or UUID of the pod, for messages.
+    pod: String,
+    /// Running or prepared.
+    state: State,
+    /// The name that it was asked for by.
+    pub reference: String,
+    /// Digest of the manifest.
+    pub manifest: String,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.pod, self.state)
+    }
+}
+
+/// The images that pods run or may run, and all digests they need: what must stay in the store.
+/// To be asked for while the store is locked against use.
+///
+/// # Errors
+/// If the record of a pod that may run can't be read: nobody knows then what it needs.
+pub fn images_in_use(pods: &PodsDir) -> Result<(Vec<Use>, HashSet<Digest>), Error> {
+    let mut uses = Vec::new();
+    let mut digests = HashSet::new();
+    for entry in pods.list()? {
+        let mut state = match entry.phase {
+            Phase::Prepared => State::Prepared,
+            Phase::Run if entry.state()? == State::Running => State::Running,
+            // Who prepares holds a pin, so that these were given up.
+            Phase::Prepare | Phase::Run | Phase::Garbage => continue,
+        };
+        let manifest = match PodManifest::load(&entry.path) {
+            Ok(manifest) => manifest,
+            // It has moved on: started, or ended. Look where it is now.
+            Err(PodError::Io { .. }) => match pods.by_uuid(entry.uuid)? {
+                Some(now) if now.phase == Phase::Run => {
+                    state = State::Running;
+                    PodManifest::load(&now.path)?
+                }
+                _ => continue,
+            },
+            Err(error) => return Err(error.into()),
+        };
+        for image in manifest.images() {
+            let signed = image.verification.signed_digest.iter();
+            for text in image.layers.iter().chain([&image.manifest]).chain(signed) {
+                digests.insert(Digest::parse(text)?);
+            }
+            uses.push(Use {
+                pod: match &manifest.name {
+                    Some(name) => name.to_string(),
+                    None => manifest.uuid.to_string(),
+                },
+                state,
+                reference: image.reference.clone(),
+                manifest: image.manifest.clone(),
+            });
+        }
+    }
+    Ok((uses, digests))
+}
+
+/// Notes that the images of running pods are used now, and those of ended ones were when they ended:
+/// a start alone says little of a pod that runs for months. A pod that can't be read tells nothing.
+///
+/// # Errors
+/// If there is no telling which pods there are.
+pub fn note_uses(engine: &Engine) -> Result<(), Error> {
+    for entry in engine.pods().in_phase(Phase::Run)? {
+        let (Some(time), Ok(manifest)) = (last_alive(&entry), PodManifest::load(&entry.path))
+        else {
+            continue;
+        };
+        for app in &manifest.apps {
+            let Ok(reference) = Reference::parse(&app.image.reference) else {
+                continue;
+            };
+            let store = engine.store();
+            if let Ok(Some(record)) = store.resolve(&reference)
+                && record.manifest.as_ref() == app.image.manifest
+            {
+                store.note_use_at(&record, time);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn last_alive(entry: &PodEntry) -> Option<SystemTime> {
+    let now = SystemTime::now();
+    match entry.state().ok()? {
+        State::Running => Some(now),
+        _ => {
+            let exit = PodExit::load(&entry.path).ok()??;
+            now.checked_sub(exit.finished.elapsed())
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Images: which one is meant, how it comes, which ones pods need, and how the rest goes.
+
+pub mod choice;
+pub mod collection;
+pub mod fetch;
+pub mod in_use;
+pub mod registries;

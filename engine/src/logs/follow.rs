@@ -1,0 +1,91 @@
+//! Waiting for more of the logs of a pod, and for the pod's end.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use pod::control::Response;
+use pod::manifest::app_dir;
+use pod::seqpacket::SeqPacket;
+use pod::{AppName, PodEntry};
+
+use crate::config::directories::Directories;
+use crate::error::{Error, MonitorError};
+use crate::pods::connection::connect_when_up;
+use crate::pods::ending;
+
+/// Waits for more of the logs of a running pod.
+#[derive(Debug)]
+pub struct Follower {
+    changes: Inotify,
+    connection: SeqPacket,
+}
+
+impl Follower {
+    /// To be made before the logs are opened; `None` if the pod has ended.
+    ///
+    /// # Errors
+    /// If the kernel can't watch the logs, or the pod's monitor can't be talked to.
+    pub fn new(
+        entry: &PodEntry,
+        names: &[AppName],
+        directories: &Directories,
+    ) -> Result<Option<Self>, Error> {
+        let Some(connection) = connect_when_up(entry, directories)? else {
+            return Ok(None);
+        };
+        let failed = |errno| Error::errno("watch", &entry.path)(errno);
+        let changes =
+            Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(failed)?;
+        let events =
+            AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
+        for name in names {
+            match changes.add_watch(&app_dir(&entry.path, name), events) {
+                Ok(_) => {}
+                // It ended and was removed in this very moment.
+                Err(Errno::ENOENT) => return Ok(None),
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        Ok(Some(Self {
+            changes,
+            connection,
+        }))
+    }
+
+    /// Waits until there may be more to read; true if nothing more will come.
+    ///
+    /// # Errors
+    /// If the kernel can't tell.
+    pub fn wait(&self, entry: &PodEntry) -> Result<bool, Error> {
+        let mut descriptors = [
+            PollFd::new(self.changes.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut descriptors, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(MonitorError::Wait(errno.into()).into()),
+        }
+        let [_, connection] = descriptors;
+        let connection = connection.revents().is_some_and(|events| {
+            events.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR)
+        });
+        // What changed doesn't matter: everything is read on.
+        while self
+            .changes
+            .read_events()
+            .is_ok_and(|events| !events.is_empty())
+        {}
+        if !connection {
+            return Ok(false);
+        }
+        match self.connection.recv::<Response>() {
+            Ok(Some(_)) => Ok(false),
+            Ok(None) | Err(_) => {
+                ending::wait_for_lock(entry)?;
+                Ok(true)
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The networks of pods: what is asked of them, what is configured, and what dead pods hold.
+
+pub mod collection;
+pub mod foreign_drops;
+pub mod settings;
+pub mod spec;

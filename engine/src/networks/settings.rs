@@ -1,0 +1,114 @@
+//! What is asked of a pod's networks, compared with what is configured.
+
+use cni_glue::config::{ConfigError, Networks, Selection};
+use cni_glue::names::DnsOptions;
+use cni_glue::ports::{Protocol, check};
+use image_store::Image;
+
+use super::foreign_drops;
+use super::spec::{NetworkSettings, NetworkSpec};
+use crate::engine::Engine;
+use crate::error::{Error, NetworkSpecError};
+use crate::observer::{Observer, Warning};
+
+/// How an image names its ports: a label of this prefix and the name, whose value is `PORT[/PROTOCOL]`.
+const PORT_LABEL: &str = "io.fairing.port.";
+
+/// More name servers than programs look at are no mistake that stands in the way of a pod, as for other tools of this kind;
+/// but who names them should know.
+pub(crate) fn warn_of_unasked(dns: &DnsOptions, observer: &dyn Observer) {
+    let unasked = dns.unasked_servers();
+    if !unasked.is_empty() {
+        observer.warning(Warning::UnaskedNameServers(unasked.to_vec()));
+    }
+}
+
+/// Looks up what is asked for: networks in the configuration, ports in the images.
+///
+/// # Errors
+/// [`NetworkSpecError`] for a port that no image has, another one for networks that there are not.
+pub(crate) fn resolve(
+    spec: &NetworkSpec,
+    images: &[&Image],
+    engine: &Engine,
+    observer: &dyn Observer,
+) -> Result<NetworkSettings, Error> {
+    let ports = spec
+        .ports
+        .iter()
+        .map(|port| port.resolve(|name| named_port(images, name)))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(NetworkSpecError::from)?;
+    check(&ports).map_err(NetworkSpecError::from)?;
+    require(&spec.selection, engine, observer)?;
+    Ok(NetworkSettings {
+        selection: spec.selection.clone(),
+        ports,
+        bandwidth: spec.bandwidth,
+        dns: spec.dns.clone(),
+        hosts: spec.hosts.clone(),
+    })
+}
+
+/// Refuses networks that there are not, and tells of what stops the pods of new ones. The default network is there in any
+/// case, and where a pod was in it before all is told.
+fn require(selection: &Selection, engine: &Engine, observer: &dyn Observer) -> Result<(), Error> {
+    let attacher = engine.attacher();
+    let is_sure = match selection {
+        Selection::None | Selection::Host => true,
+        Selection::All => false,
+        Selection::Named(requests) => requests.iter().all(|request| {
+            request.name.as_str() == "default"
+                && request.arguments.is_empty()
+                && attacher.is_made(&request.name)
+        }),
+    };
+    if !is_sure {
+        let networks = networks(engine)?;
+        let chosen = networks.select(selection).map_err(|error| match error {
+            ConfigError::Argument { network, reason } => {
+                NetworkSpecError::Argument { network, reason }.into()
+            }
+            other => Error::Networks(other),
+        })?;
+        foreign_drops::warn_the_first(chosen.into_iter().map(|(list, _)| list), engine, observer);
+    }
+    Ok(())
+}
+
+/// The networks that are configured.
+///
+/// # Errors
+/// If a file can't be read or understood.
+pub fn networks(engine: &Engine) -> Result<Networks, Error> {
+    Ok(Networks::load(&engine.attacher().folders)?)
+}
+
+fn named_port(images: &[&Image], name: &str) -> Option<(u16, Protocol)> {
+    let label = format!("{PORT_LABEL}{name}");
+    let configs = images
+        .iter()
+        .filter_map(|image| image.config().config().as_ref());
+    let mut ports = configs.filter_map(|config| parse_port(config.labels().as_ref()?.get(&label)?));
+    ports.next()
+}
+
+fn parse_port(text: &str) -> Option<(u16, Protocol)> {
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let number = number.parse().ok().filter(|number| *number > 0)?;
+    Some((number, protocol.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_give_ports_names() {
+        assert_eq!(parse_port("80"), Some((80, Protocol::Tcp)));
+        assert_eq!(parse_port("53/udp"), Some((53, Protocol::Udp)));
+        for bad in ["", "0", "65536", "x", "80/icmp"] {
+            assert_eq!(parse_port(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What the caller of an operation is told while it goes on.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use image_name::Digest;
+use image_store::{FetchEvent, Interrupt, Reference, StoreError};
+use trust::{Integrity, Verification};
+
+use crate::error::{CallerError, Error};
+
+/// Is told what happens during an operation. Each call is given one; nothing remembers it.
+pub trait Observer {
+    /// Something that the caller should know, and that stops nothing.
+    fn warning(&self, warning: Warning);
+
+    /// Something for those who look for the reason of a behaviour.
+    fn detail(&self, _detail: &Detail<'_>) {}
+
+    /// Somebody else uses the image store for longer than a start does, and is waited for.
+    fn waits_for_store(&self) {}
+
+    /// A fetch is about to begin; what is returned goes along with it.
+    ///
+    /// # Errors
+    /// Any: the fetch does not begin then.
+    fn fetch(&self) -> Result<Box<dyn Transfer>, CallerError> {
+        Ok(Box::new(Unattended))
+    }
+}
+
+/// Goes along with one fetch.
+pub trait Transfer {
+    /// By what the fetch can be stopped.
+    fn interrupt(&self) -> Interrupt {
+        Interrupt::default()
+    }
+
+    /// The image may be fetched: its layers begin to come.
+    fn begins(&mut self, _reference: &Reference) {}
+
+    /// How far it is.
+    fn event(&mut self, _event: FetchEvent) {}
+
+    /// All layers have come, or something went wrong.
+    ///
+    /// # Errors
+    /// Any: it is that of the fetch, whatever came of it.
+    fn end(self: Box<Self>) -> Result<(), CallerError> {
+        Ok(())
+    }
+}
+
+/// A fetch that nobody looks at and nobody stops.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unattended;
+
+impl Transfer for Unattended {}
+
+/// Something that the caller should know, and that stops nothing.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Nobody vouches for an image that may run all the same.
+    Unsigned {
+        /// The image.
+        reference: String,
+        /// What let it run.
+        verification: Verification,
+    },
+    /// What a fetch has left out, and why.
+    Fetch(String),
+    /// An older image could be accepted under this name.
+    AgeNotRemembered {
+        /// The name.
+        reference: Reference,
+        /// Why.
+        error: StoreError,
+    },
+    /// Name servers that no program asks, since there are too many.
+    UnaskedNameServers(Vec<IpAddr>),
+    /// A chain of another program's lets nothing of the pods pass.
+    ForeignDrops {
+        /// Its family, table and name.
+        chain: String,
+    },
+    /// The monitor of a running pod can't be asked.
+    Monitor(Error),
+    /// What an isolator said while it cleared what a pod has left.
+    Isolator(String),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned {
+                reference,
+                verification,
+            } => write!(f, "image {reference}: {verification}"),
+            Self::Fetch(note) => f.write_str(note),
+            Self::AgeNotRemembered { reference, error } => {
+                write!(f, "the age of {reference} is not remembered: {error}")
+            }
+            Self::UnaskedNameServers(servers) => {
+                let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+                let servers = servers.join(", ");
+                write!(
+                    f,
+                    "programs ask the first three name servers; left out: {servers}"
+                )
+            }
+            Self::ForeignDrops { chain } => write!(
+                f,
+                "the chain `{chain}` of another program drops what pods send beyond this host and what is sent to \
+                 them, unless a rule lets it pass: `nft insert rule {chain} iifname \"fairing*\" accept` and \
+                 `nft insert rule {chain} oifname \"fairing*\" accept` do"
+            ),
+            Self::Monitor(error) => write!(f, "{error}"),
+            Self::Isolator(said) => f.write_str(said),
+        }
+    }
+}
+
+/// Something for those who look for the reason of a behaviour.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Detail<'a> {
+    /// The isolator that was found.
+    Isolator {
+        /// Its name.
+        name: &'a str,
+        /// Its directory.
+        path: &'a PathBuf,
+    },
+    /// The image that was picked.
+    Image {
+        /// What it was asked for by.
+        text: &'a str,
+        /// Its name.
+        reference: &'a Reference,
+        /// Its index or manifest.
+        top: &'a Digest,
+    },
+    /// Layers were checked.
+    Integrity {
+        /// How deep.
+        integrity: Integrity,
+        /// How many.
+        layers: usize,
+        /// How long that took.
+        took: Duration,
+    },
+    /// The app that a socket of a service manager goes to.
+    Socket {
+        /// The socket's name.
+        socket: &'a str,
+        /// The app's.
+        app: &'a str,
+    },
+}
+
+impl fmt::Display for Detail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Isolator { name, path } => write!(f, "isolator {name} of {}", path.display()),
+            Self::Image {
+                text,
+                reference,
+                top,
+            } => write!(f, "{text} is {reference} {top}"),
+            Self::Integrity {
+                integrity,
+                layers,
+                took,
+            } => write!(
+                f,
+                "integrity {integrity} of {layers} layers checked in {} us",
+                took.as_micros()
+            ),
+            Self::Socket { socket, app } => write!(f, "socket {socket:?} goes to app {app}"),
+        }
+    }
+}
+
+/// Keeps the warnings for whoever asks for them afterwards.
+#[derive(Debug, Default)]
+pub struct Warnings(RefCell<Vec<Warning>>);
+
+impl Warnings {
+    /// What was warned of, in order.
+    pub fn into_vec(self) -> Vec<Warning> {
+        self.0.into_inner()
+    }
+}
+
+impl Observer for Warnings {
+    fn warning(&self, warning: Warning) {
+        self.0.borrow_mut().push(warning);
+    }
+}

@@ -1,0 +1,98 @@
+//! The entry points of an isolator: how they are called, and the one that clears what a pod has left.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::SigSet;
+use pod::LockedPod;
+use pod::activation::VARIABLES;
+use pod::stage1::{
+    ENV_DIR, ENV_LAYERS_DIR, ENV_LOCAL_CONFIG, ENV_LOCK_FD, ENV_READY_FD, ENV_RUN, ENV_RUN_DIR,
+    ENV_SYSTEM_CONFIG, Stage1,
+};
+
+use crate::config::directories::Directories;
+use crate::error::{Error, MonitorError};
+use crate::observer::{Observer, Warning};
+use crate::sys;
+
+/// A command of the isolator for a pod: in its directory, with its lock and these descriptors.
+///
+/// # Safety
+/// The pod and the descriptors must stay as they are for as long as the command can be run.
+#[expect(
+    unsafe_code,
+    reason = "whoever holds the descriptors keeps the contract"
+)]
+pub(super) unsafe fn command(
+    program: &Path,
+    arguments: &[String],
+    pod: &LockedPod,
+    directories: &Directories,
+    mut descriptors: Vec<RawFd>,
+    blocked: Option<SigSet>,
+) -> Command {
+    let lock = pod.lock().as_fd().as_raw_fd();
+    descriptors.push(lock);
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(pod.path())
+        .env(ENV_LOCK_FD, lock.to_string())
+        .env(ENV_RUN_DIR, directories.pod_run(pod.uuid()))
+        .env(ENV_LAYERS_DIR, directories.layers())
+        .env(ENV_DIR, &directories.data)
+        .env(ENV_RUN, &directories.run)
+        .env(ENV_LOCAL_CONFIG, &directories.local_config)
+        .env(ENV_SYSTEM_CONFIG, &directories.system_config)
+        .env_remove(ENV_READY_FD);
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+    // SAFETY: the caller keeps the pod, whose lock it is, and the descriptors.
+    unsafe { sys::hand_on(&mut command, descriptors, blocked) };
+    command
+}
+
+/// Runs the isolator's `gc` entry point for a pod in phase `garbage`.
+///
+/// # Errors
+/// If it can't be run or does not succeed.
+#[expect(unsafe_code, reason = "the pod outlives the command")]
+pub(super) fn run_gc(
+    pod: &LockedPod,
+    stage1: &Stage1,
+    directories: &Directories,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let (program, arguments) = stage1.gc_command()?;
+    // SAFETY: the pod is borrowed for longer than the command lives.
+    let ended = unsafe { command(&program, arguments, pod, directories, Vec::new(), None) }
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .output()
+        .map_err(Error::io("execute", &program))?;
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let lines = said.lines().filter(|line| !line.trim().is_empty());
+    if ended.status.success() {
+        for line in lines {
+            observer.warning(Warning::Isolator(line.to_owned()));
+        }
+        return Ok(());
+    }
+    Err(Error::Monitor(MonitorError::Gc {
+        uuid: pod.uuid(),
+        program: program
+            .file_name()
+            .unwrap_or(OsStr::new("stage1"))
+            .to_owned(),
+        status: ended.status,
+        said: lines
+            .map(|line| line.strip_prefix("fairing: ").unwrap_or(line))
+            .collect::<Vec<_>>()
+            .join("; "),
+    }))
+}

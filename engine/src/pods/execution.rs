@@ -1,0 +1,189 @@
+//! What an app runs: its image's configuration, overridden by what is asked for.
+
+use image_store::Image;
+use oci_spec::image::Config;
+use pod::manifest::AppPath;
+use pod::signal::SignalNumber;
+
+use super::environment;
+use super::spec::AppSpec;
+use crate::error::AppError;
+use crate::signal_names;
+
+/// How an app is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AppConfig {
+    /// Program and arguments; never empty.
+    pub(super) argv: Vec<String>,
+    /// Variables.
+    pub(super) env: Vec<String>,
+    /// User, empty for root.
+    pub(super) user: String,
+    /// Group, empty for the user's own.
+    pub(super) group: String,
+    /// Working directory.
+    pub(super) workdir: AppPath,
+    /// The signal that asks the app to end.
+    pub(super) stop_signal: SignalNumber,
+}
+
+/// Puts together what the image says and what is asked for.
+///
+/// # Errors
+/// If there is nothing to run, or a part of either makes no sense.
+pub(super) fn execution(spec: &AppSpec, image: &Image) -> Result<AppConfig, AppError> {
+    let empty = Config::default();
+    let config = image.config().config().as_ref().unwrap_or(&empty);
+    let (user, group) = identity(spec, config.user().as_deref());
+    let env = environment::build(config.env().as_deref().unwrap_or_default(), &spec.env);
+    Ok(AppConfig {
+        argv: argv(spec, config)?,
+        env,
+        user,
+        group,
+        workdir: workdir(spec, config.working_dir().as_deref())?,
+        stop_signal: stop_signal(spec, config.stop_signal().as_deref())?,
+    })
+}
+
+fn argv(spec: &AppSpec, config: &Config) -> Result<Vec<String>, AppError> {
+    let entrypoint = config.entrypoint().as_deref().unwrap_or_default();
+    let cmd = config.cmd().as_deref().unwrap_or_default();
+    let mut argv = match &spec.exec {
+        Some(program) => vec![program.clone()],
+        None => entrypoint.to_vec(),
+    };
+    if spec.exec.is_some() || !spec.arguments.is_empty() {
+        argv.extend_from_slice(&spec.arguments);
+    } else {
+        argv.extend_from_slice(cmd);
+    }
+    let image = || spec.image.clone();
+    match argv.first() {
+        None => Err(AppError::NoProgram { image: image() }),
+        Some(program) if program.is_empty() => Err(AppError::EmptyProgram { image: image() }),
+        Some(_) if argv.iter().any(|word| word.contains('\0')) => {
+            Err(AppError::ZeroByte { image: image() })
+        }
+        Some(_) => Ok(argv),
+    }
+}
+
+/// User and group: `--user` replaces both of the image's, `--group` the group.
+fn identity(spec: &AppSpec, image: Option<&str>) -> (String, String) {
+    let user = spec.user.as_deref().or(image).unwrap_or_default();
+    let (user, group) = user.split_once(':').unwrap_or((user, ""));
+    let group = spec.group.as_deref().unwrap_or(group);
+    (user.to_owned(), group.to_owned())
+}
+
+fn workdir(spec: &AppSpec, image: Option<&str>) -> Result<AppPath, AppError> {
+    if let Some(path) = &spec.workdir {
+        return Ok(path.clone());
+    }
+    let path = match image.unwrap_or_default() {
+        path if path.contains('\0') => "/".to_owned(),
+        path if path.starts_with('/') => path.to_owned(),
+        path => format!("/{path}"),
+    };
+    AppPath::try_from(path).map_err(|source| AppError::Workdir {
+        image: spec.image.clone(),
+        source,
+    })
+}
+
+fn stop_signal(spec: &AppSpec, image: Option<&str>) -> Result<SignalNumber, AppError> {
+    match image.unwrap_or_default() {
+        "" => Ok(SignalNumber::TERM),
+        text => signal_names::parse(text)
+            .and_then(|number| number.try_into().ok())
+            .ok_or_else(|| AppError::StopSignal {
+                image: spec.image.clone(),
+                signal: text.to_owned(),
+            }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(change: impl FnOnce(&mut AppSpec)) -> AppSpec {
+        let mut spec = AppSpec::of("i");
+        change(&mut spec);
+        spec
+    }
+
+    fn config(json: &str) -> Config {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn argv_of(exec: &str, arguments: &[&str], image: &str) -> Vec<String> {
+        let spec = app(|spec| {
+            spec.exec = (!exec.is_empty()).then(|| exec.to_owned());
+            spec.arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+        });
+        argv(&spec, &config(image)).unwrap()
+    }
+
+    const IMAGE: &str = r#"{"Entrypoint":["/entry","-e"],"Cmd":["c","d"]}"#;
+
+    #[test]
+    fn arguments_replace_cmd_and_exec_replaces_all() {
+        assert_eq!(argv_of("", &[], IMAGE), ["/entry", "-e", "c", "d"]);
+        assert_eq!(argv_of("", &["x"], IMAGE), ["/entry", "-e", "x"]);
+        assert_eq!(argv_of("/p", &[], IMAGE), ["/p"]);
+        assert_eq!(argv_of("/p", &["x"], IMAGE), ["/p", "x"]);
+        assert_eq!(argv_of("", &["x"], r#"{"Cmd":["c"]}"#), ["x"]);
+    }
+
+    #[test]
+    fn nothing_to_run_is_an_error() {
+        let error = |image| argv(&AppSpec::of("i"), &config(image)).unwrap_err();
+        for image in ["{}", r#"{"Cmd":[]}"#] {
+            assert!(
+                matches!(error(image), AppError::NoProgram { .. }),
+                "{image}"
+            );
+        }
+        let empty = error(r#"{"Cmd":[""]}"#);
+        assert!(matches!(empty, AppError::EmptyProgram { .. }), "{empty}");
+        let zero = error(r#"{"Cmd":["a\u0000b"]}"#);
+        assert!(matches!(zero, AppError::ZeroByte { .. }), "{zero}");
+    }
+
+    #[test]
+    fn users_and_groups_are_split_and_overridden() {
+        let of = |user: &str, group: &str, image| {
+            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            let spec = app(|spec| (spec.user, spec.group) = (some(user), some(group)));
+            identity(&spec, image)
+        };
+        let pair = |user: &str, group: &str| (user.to_owned(), group.to_owned());
+        assert_eq!(of("", "", None), pair("", ""));
+        assert_eq!(of("", "", Some("www:data")), pair("www", "data"));
+        assert_eq!(of("5", "", Some("www:data")), pair("5", ""));
+        assert_eq!(of("5:6", "", Some("www")), pair("5", "6"));
+        assert_eq!(of("", "7", Some("www:data")), pair("www", "7"));
+    }
+
+    #[test]
+    fn working_directories_are_absolute() {
+        let of = |asked: Option<&str>, image| {
+            let asked = asked.map(|path| AppPath::try_from(path.to_owned()).unwrap());
+            workdir(&app(|spec| spec.workdir = asked), image).map(String::from)
+        };
+        assert_eq!(of(None, None).unwrap(), "/");
+        assert_eq!(of(None, Some("srv")).unwrap(), "/srv");
+        assert_eq!(of(Some("/x"), Some("/srv")).unwrap(), "/x");
+    }
+
+    #[test]
+    fn stop_signals_come_by_name_or_number() {
+        let of = |image| stop_signal(&AppSpec::of("i"), image).map(SignalNumber::number);
+        assert_eq!(of(None).unwrap(), 15);
+        assert_eq!(of(Some("SIGQUIT")).unwrap(), 3);
+        assert_eq!(of(Some("9")).unwrap(), 9);
+        assert!(of(Some("nonsense")).is_err());
+    }
+}

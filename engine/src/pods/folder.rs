@@ -1,0 +1,341 @@
+//! Making a pod: its folder, its manifest, its apps' folders.
+//!
+//! Takes [`RunnableImage`]s, which only a verdict makes; nothing else in this program makes a pod.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pod::activation::ActivationSockets;
+use pod::manifest::{
+    App, AppFailure, Apps, Execution, Hooks, ImageRecord, InsecureOption, Lifetime, MANIFEST_FILE,
+    PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User, VerificationRecord,
+    app_dir,
+};
+use pod::stage1::Stage1;
+use pod::timestamp::Timestamp;
+use pod::{AppName, LockedPod, PodName, PodUuid, PodsDir, record};
+use trust::Verification;
+
+use super::activation;
+use super::execution::AppConfig;
+use super::spec::AppSpec;
+use crate::error::{AppError, Error};
+use crate::networks::spec::NetworkSettings;
+use crate::observer::Observer;
+use crate::policy::verifier::RunnableImage;
+
+/// What is asked of a pod as a whole.
+#[derive(Debug)]
+pub(super) struct PodRequest {
+    /// Its identity.
+    pub(super) uuid: PodUuid,
+    /// Its name, if it gets one.
+    pub(super) name: Option<PodName>,
+    /// Its host name, if not the default.
+    pub(super) hostname: Option<String>,
+    /// Its networks, and what names resolve to.
+    pub(super) network: NetworkSettings,
+    /// Where its output goes.
+    pub(super) streams: Streams,
+    /// Time between the stop signal and SIGKILL.
+    pub(super) grace_period: Duration,
+    /// Whether it goes away when it has ended.
+    pub(super) remove_on_exit: bool,
+    /// Protections given up.
+    pub(super) insecure: BTreeSet<InsecureOption>,
+    /// The image that the isolator is from.
+    pub(super) stage1_image: Option<ImageRecord>,
+}
+
+/// An app that may be prepared: its image is verified.
+#[derive(Debug)]
+pub(super) struct PlannedApp {
+    app: App,
+    /// The tree of the image's topmost layer, whose root folder the app's gets its mode from.
+    top_layer: Option<PathBuf>,
+}
+
+impl PlannedApp {
+    /// Plans an app of a verified image.
+    pub(super) fn new(
+        name: AppName,
+        spec: &AppSpec,
+        config: AppConfig,
+        image: &RunnableImage,
+    ) -> Self {
+        let AppConfig {
+            argv,
+            env,
+            user,
+            group,
+            workdir,
+            stop_signal,
+        } = config;
+        Self {
+            app: App {
+                name,
+                image: image_record(image),
+                execution: Execution {
+                    args: argv,
+                    env,
+                    cwd: workdir,
+                    user: User {
+                        user,
+                        group,
+                        ..User::default()
+                    },
+                    terminal: spec.tty,
+                    console_size: None,
+                    stdin: spec.stdin,
+                    stdin_once: false,
+                    rlimits: Vec::new(),
+                    oom_score_adj: None,
+                },
+                security: Security::default(),
+                insecure_options: BTreeSet::new(),
+                mounts: Vec::new(),
+                devices: Vec::new(),
+                resources: spec.resources.clone(),
+                stop_signal,
+                restart: Restart::default(),
+                probes: Probes::default(),
+                hooks: Hooks::default(),
+                log: None,
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
+            },
+            top_layer: image
+                .image()
+                .layers()
+                .last()
+                .map(|layer| layer.path.clone()),
+        }
+    }
+}
+
+/// What a pod's record says of an image.
+pub(super) fn image_record(image: &RunnableImage) -> ImageRecord {
+    let layers = image.image().layers().iter();
+    ImageRecord {
+        reference: image.proof().reference().to_string(),
+        manifest: image.proof().manifest().to_string(),
+        layers: layers.map(|layer| layer.diff_id.to_string()).collect(),
+        verification: verification_record(image.proof().verification()),
+    }
+}
+
+fn verification_record(verification: &Verification) -> VerificationRecord {
+    VerificationRecord {
+        policy: verification.policy.to_string(),
+        rule_prefix: verification.rule_prefix.as_ref().map(ToString::to_string),
+        rule_file: verification.rule_file.clone(),
+        keys: verification.keys.iter().map(ToString::to_string).collect(),
+        signed_digest: verification.signed_digest.as_ref().map(ToString::to_string),
+        integrity: (!verification.integrity.is_default())
+            .then(|| verification.integrity.to_string()),
+    }
+}
+
+/// The names of a pod's apps: as asked for, else from the images; those from images get a number
+/// where they would be the same.
+///
+/// # Errors
+/// [`AppError::SameName`].
+pub(super) fn app_names(apps: &[(&AppSpec, &str)]) -> Result<Vec<AppName>, Error> {
+    let mut taken = HashSet::new();
+    for (spec, _) in apps {
+        if let Some(name) = &spec.name
+            && !taken.insert(name.clone())
+        {
+            return Err(Error::App(AppError::SameName(name.clone())));
+        }
+    }
+    apps.iter()
+        .map(|(spec, repository)| {
+            if let Some(name) = &spec.name {
+                return Ok(name.clone());
+            }
+            let plain = AppName::from_repository(repository);
+            let mut name = plain.clone();
+            let mut number = 1;
+            while !taken.insert(name.clone()) {
+                number += 1;
+                let suffix = format!("-{number}");
+                let room = pod::id::NAME_MAX - suffix.len();
+                let stem: String = plain.as_str().chars().take(room).collect();
+                name = format!("{}{suffix}", stem.trim_end_matches('-')).parse()?;
+            }
+            Ok(name)
+        })
+        .collect()
+}
+
+/// Makes a pod in phase `prepare`. If that fails, nothing of it is left.
+///
+/// # Errors
+/// If the isolator can't do what the pod needs, the pod can't get the sockets, the name is in use, or something
+/// can't be written.
+pub(super) fn create(
+    pods: &PodsDir,
+    request: PodRequest,
+    stage1: &Stage1,
+    apps: Vec<PlannedApp>,
+    sockets: &ActivationSockets,
+    observer: &dyn Observer,
+) -> Result<LockedPod, Error> {
+    let (apps, top_layers): (Vec<_>, Vec<_>) =
+        apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
+    let manifest = manifest(request, stage1, apps)?;
+    stage1.require_for(&manifest)?;
+    activation::check(sockets, &manifest, stage1, observer)?;
+    let pod = pods.create(manifest.uuid)?;
+    match fill(&pod, &manifest, &top_layers) {
+        Ok(()) => Ok(pod),
+        Err(failure) => {
+            discard(pod);
+            Err(failure)
+        }
+    }
+}
+
+/// Removes a pod that was never started. What can't be removed now is left to `gc`.
+pub(super) fn discard(pod: LockedPod) {
+    let _ = pod.remove();
+}
+
+fn manifest(
+    request: PodRequest,
+    stage1: &Stage1,
+    mut apps: Vec<App>,
+) -> Result<PodManifest, Error> {
+    for app in &mut apps {
+        app.insecure_options = request.insecure.clone();
+    }
+    let hostname = match (request.hostname, &request.name) {
+        (Some(given), _) => given,
+        (None, Some(name)) => name.to_string(),
+        (None, None) => format!("fairing-{}", request.uuid.short()),
+    };
+    Ok(PodManifest {
+        version: record::Version,
+        uuid: request.uuid,
+        name: request.name,
+        created: Timestamp::now(),
+        stage1: Stage1Choice {
+            name: stage1.manifest.name.clone(),
+            path: stage1.path.clone(),
+            image: request.stage1_image.map(Box::new),
+        },
+        lifetime: Lifetime::WithApps,
+        on_app_failure: AppFailure::StopPod,
+        hostname,
+        network: request.network.selection,
+        ports: request.network.ports,
+        bandwidth: request.network.bandwidth,
+        dns: request.network.dns,
+        hosts: request.network.hosts,
+        user_namespace: None,
+        volumes: Vec::new(),
+        sysctl: BTreeMap::new(),
+        cgroup_parent: None,
+        streams: request.streams,
+        grace_period_ms: u64::try_from(request.grace_period.as_millis()).unwrap_or(u64::MAX),
+        remove_on_exit: request.remove_on_exit,
+        insecure_options: request.insecure,
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        apps: Apps::try_from(apps).map_err(AppError::from)?,
+    })
+}
+
+fn fill(
+    pod: &LockedPod,
+    manifest: &PodManifest,
+    top_layers: &[Option<PathBuf>],
+) -> Result<(), Error> {
+    // The manifest first: from it a removal knows the name.
+    record::create(&pod.path().join(MANIFEST_FILE), manifest)?;
+    if let Some(name) = &manifest.name {
+        pod.claim_name(name)?;
+    }
+    make_folder(&pod.path().join("apps"), 0o700)?;
+    for (app, top_layer) in manifest.apps.iter().zip(top_layers) {
+        let folder = app_dir(pod.path(), &app.name);
+        make_folder(&folder, 0o700)?;
+        make_folder(&folder.join("work"), 0o700)?;
+        let upper = folder.join("upper");
+        make_folder(&upper, 0o755)?;
+        if let Some(top_layer) = top_layer {
+            copy_root_attributes(top_layer, &upper)?;
+        }
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
+    DirBuilder::new()
+        .mode(mode)
+        .create(path)
+        .map_err(Error::io("create", path))?;
+    Ok(())
+}
+
+/// The root folder that an app sees has the attributes of the upper layer's root: give it those of the
+/// image's.
+fn copy_root_attributes(layer: &Path, upper: &Path) -> Result<(), Error> {
+    let wanted = fs::symlink_metadata(layer).map_err(Error::io("look at", layer))?;
+    let now = fs::symlink_metadata(upper).map_err(Error::io("look at", upper))?;
+    if (wanted.uid(), wanted.gid()) != (now.uid(), now.gid()) {
+        chown(upper, Some(wanted.uid()), Some(wanted.gid())).map_err(Error::io("chown", upper))?;
+    }
+    // Also where the caller's umask took something away.
+    let mode = wanted.mode() & 0o7777;
+    if mode != now.mode() & 0o7777 {
+        fs::set_permissions(upper, Permissions::from_mode(mode))
+            .map_err(Error::io("chmod", upper))?;
+    }
+    Ok(())
+}
+
+/// Brings a prepared pod to disk for good.
+///
+/// # Errors
+/// If the file system says so.
+pub(super) fn sync(pod: &LockedPod) -> Result<(), Error> {
+    let path = pod.path();
+    let folder = File::open(path).map_err(Error::io("open", path))?;
+    nix::unistd::syncfs(&folder).map_err(Error::errno("sync", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(asked: &[&str]) -> Result<Vec<String>, Error> {
+        let app = |name: &&str| AppSpec {
+            name: (!name.is_empty()).then(|| name.parse().unwrap()),
+            ..AppSpec::of("i")
+        };
+        let apps: Vec<_> = asked.iter().map(app).collect();
+        let pairs: Vec<_> = apps.iter().map(|a| (a, "a.io/team/web")).collect();
+        Ok(app_names(&pairs)?.into_iter().map(String::from).collect())
+    }
+
+    #[test]
+    fn apps_of_one_image_get_numbers() {
+        assert_eq!(names(&["", "", ""]).unwrap(), ["web", "web-2", "web-3"]);
+        assert_eq!(names(&["", "web"]).unwrap(), ["web-2", "web"]);
+    }
+
+    #[test]
+    fn names_that_were_given_must_differ() {
+        let error = names(&["a", "a"]).unwrap_err();
+        assert!(
+            matches!(error, Error::App(AppError::SameName(_))),
+            "{error}"
+        );
+    }
+}

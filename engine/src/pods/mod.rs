@@ -1,0 +1,19 @@
+//! Pods: prepared, started, looked at, talked to, stopped and removed.
+
+mod activation;
+pub mod connection;
+pub mod ending;
+mod entry_point;
+pub mod environment;
+mod execution;
+mod folder;
+mod monitor;
+pub mod prepare;
+pub mod prepared;
+pub mod removal;
+pub mod spec;
+pub mod start;
+pub mod status;
+pub mod stop;
+pub mod sweep;
+pub mod view;

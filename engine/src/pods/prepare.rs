@@ -1,0 +1,126 @@
+//! From what is asked of a pod to a prepared one.
+
+use image_store::Pin;
+use pod::activation::ActivationSockets;
+use pod::stage1::Stage1;
+use pod::{LockedPod, Phase, PodUuid};
+
+use super::execution::execution;
+use super::folder::{self, PlannedApp, PodRequest, image_record};
+use super::spec::PodSpec;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::images::choice::choose;
+use crate::isolators::find as isolator;
+use crate::networks::settings;
+use crate::observer::{Detail, Observer};
+use crate::policy::verifier::{RunnableImage, Verifier};
+
+/// A pod that has been prepared and not yet moved on, with what it needs kept in the store.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The pod, in phase `prepare`.
+    pub pod: LockedPod,
+    /// Its isolator.
+    pub stage1: Stage1,
+    /// To be dropped once the pod has moved on.
+    pub pin: Pin,
+}
+
+impl Prepared {
+    /// Keeps the pod to be started by a later call; gives its UUID. If that fails, nothing of it is left.
+    ///
+    /// # Errors
+    /// If the file system says so.
+    pub fn keep(self) -> Result<PodUuid, Error> {
+        let Self { mut pod, pin, .. } = self;
+        let uuid = pod.uuid();
+        let moved = pod.move_to(Phase::Prepared).map_err(Error::from);
+        if let Err(error) = moved.and_then(|()| folder::sync(&pod)) {
+            folder::discard(pod);
+            return Err(error);
+        }
+        drop(pin);
+        Ok(uuid)
+    }
+}
+
+/// Resolves, fetches, verifies and prepares a pod that will be handed these sockets.
+///
+/// # Errors
+/// What stands in the way; nothing of the pod is left then.
+pub fn prepare(
+    engine: &Engine,
+    spec: &PodSpec,
+    sockets: &ActivationSockets,
+    observer: &dyn Observer,
+) -> Result<Prepared, Error> {
+    spec.network.check()?;
+    settings::warn_of_unasked(&spec.network.dns, observer);
+    let installed = match isolator::is_image(&spec.isolator) {
+        true => None,
+        false => Some(isolator::find(&spec.isolator, &engine.directories)?),
+    };
+    let verifier = Verifier::new(engine, observer)?;
+    let pin = engine.store().pin()?;
+    let (stage1, stage1_image) = match installed {
+        Some(stage1) => (stage1, None),
+        None => {
+            let choice = choose(engine, &verifier, &spec.isolator, spec.pull)?;
+            let image = verifier.at_start(&choice.reference, &choice.top)?;
+            choice.note_use(engine);
+            (isolator::of_image(&image)?, Some(image_record(&image)))
+        }
+    };
+    observer.detail(&Detail::Isolator {
+        name: &stage1.manifest.name,
+        path: &stage1.path,
+    });
+    let mut choices = Vec::with_capacity(spec.apps.len());
+    let mut images = Vec::with_capacity(spec.apps.len());
+    for app in &spec.apps {
+        let choice = choose(engine, &verifier, &app.image, spec.pull)?;
+        observer.detail(&Detail::Image {
+            text: &app.image,
+            reference: &choice.reference,
+            top: &choice.top,
+        });
+        images.push(verifier.at_start(&choice.reference, &choice.top)?);
+        choices.push(choice);
+    }
+    let named: Vec<_> = spec
+        .apps
+        .iter()
+        .zip(images.iter().map(|i| i.repository().as_str()))
+        .collect();
+    let names = folder::app_names(&named)?;
+    let mut planned = Vec::with_capacity(spec.apps.len());
+    for ((app, image), name) in spec.apps.iter().zip(&images).zip(names) {
+        let execution = execution(app, image.image())?;
+        planned.push(PlannedApp::new(name, app, execution, image));
+    }
+    let exposed: Vec<_> = images.iter().map(RunnableImage::image).collect();
+    let network = settings::resolve(&spec.network, &exposed, engine, observer)?;
+    for (at, image) in images.iter().enumerate() {
+        let said = |other: &RunnableImage| other.proof() == image.proof();
+        if !images.iter().take(at).any(said) {
+            image.warn_if_unsigned(observer);
+        }
+    }
+    let request = PodRequest {
+        uuid: spec.uuid,
+        name: spec.name.clone(),
+        hostname: spec.hostname.clone(),
+        network,
+        streams: spec.streams,
+        grace_period: spec.grace_period,
+        remove_on_exit: spec.remove_on_exit,
+        insecure: engine.insecure.clone(),
+        stage1_image,
+    };
+    let pod = folder::create(&engine.pods(), request, &stage1, planned, sockets, observer)?;
+    for choice in &choices {
+        choice.note_use(engine);
+    }
+    Ok(Prepared { pod, stage1, pin })
+}

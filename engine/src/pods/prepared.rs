@@ -1,0 +1,105 @@
+//! A pod that an earlier call prepared: its images are judged once more before it starts.
+
+use image_name::Digest;
+use image_store::Reference;
+use pod::activation::ActivationSockets;
+use pod::manifest::{ImageRecord, MANIFEST_FILE, PodManifest, Streams};
+use pod::{Phase, PodEntry, record};
+
+use super::activation;
+use super::folder::image_record;
+use super::prepare::Prepared;
+use crate::engine::Engine;
+use crate::error::{AppError, Error};
+use crate::isolators::find as isolator;
+use crate::observer::Observer;
+use crate::policy::verifier::{RunnableImage, Verifier};
+
+/// What is asked of a prepared pod when it starts.
+#[derive(Debug, Clone, Copy)]
+pub struct Resumption {
+    /// Where its output goes.
+    pub streams: Streams,
+    /// Whether it goes away when it has ended.
+    pub remove_on_exit: bool,
+}
+
+/// Judges the images of a prepared pod by the policy of now, and takes the pod to be started with these sockets. It
+/// stays as it is if that fails.
+///
+/// # Errors
+/// What stands in the way.
+pub fn resume(
+    engine: &Engine,
+    entry: &PodEntry,
+    asked: Resumption,
+    sockets: &ActivationSockets,
+    observer: &dyn Observer,
+) -> Result<Prepared, Error> {
+    if entry.phase != Phase::Prepared {
+        return Err(Error::State {
+            uuid: entry.uuid,
+            operation: "started",
+            state: entry.state()?,
+        });
+    }
+    let pod = engine.pods().lock(entry)?;
+    let mut manifest = PodManifest::load(pod.path())?;
+    let in_background = asked.streams == Streams::Log;
+    if in_background
+        && manifest
+            .apps
+            .iter()
+            .any(|app| app.execution.terminal || app.execution.stdin)
+    {
+        return Err(AppError::NotInBackground { pod: entry.uuid }.into());
+    }
+    let mut stage1 = isolator::of_pod(&manifest.stage1, &engine.directories)?;
+    stage1.require_for(&manifest)?;
+    let pin = engine.store().pin()?;
+    let verifier = Verifier::new(engine, observer)?;
+    if let Some(image) = &manifest.stage1.image {
+        stage1 = isolator::of_image(&judge(engine, &verifier, image)?)?;
+    }
+    activation::check(sockets, &manifest, &stage1, observer)?;
+    for app in manifest.apps.iter_mut() {
+        let image = judge(engine, &verifier, &app.image)?;
+        image.warn_if_unsigned(observer);
+        app.image = image_record(&image);
+        app.insecure_options = engine.insecure.clone();
+    }
+    manifest.streams = asked.streams;
+    manifest.remove_on_exit = asked.remove_on_exit;
+    manifest.insecure_options = engine.insecure.clone();
+    record::replace(&pod.path().join(MANIFEST_FILE), &manifest)?;
+    Ok(Prepared { pod, stage1, pin })
+}
+
+/// Judges the image that the pod was prepared from, which the name may no longer stand for.
+fn judge(
+    engine: &Engine,
+    verifier: &Verifier<'_>,
+    prepared: &ImageRecord,
+) -> Result<RunnableImage, Error> {
+    let reference = Reference::parse(&prepared.reference)?;
+    let store = engine.store();
+    let named = store.resolve(&reference)?;
+    let top = match (named, &prepared.verification.signed_digest) {
+        (Some(record), _) if record.manifest.as_ref() == prepared.manifest => {
+            store.note_use(&record);
+            record.digest
+        }
+        // The index, if that is what was signed.
+        (_, Some(signed)) => Digest::parse(signed)?,
+        (_, None) => Digest::parse(&prepared.manifest)?,
+    };
+    let image = verifier.at_start(&reference, &top)?;
+    if image.image().manifest_digest().as_ref() == prepared.manifest {
+        return Ok(image);
+    }
+    Err(Error::OtherImage {
+        reference: prepared.reference.clone(),
+        now: image.image().manifest_digest().to_string(),
+        prepared: prepared.manifest.clone(),
+    })
+}

@@ -1,0 +1,91 @@
+//! What is asked of a pod and its apps: plain values, whoever asks.
+
+use std::time::Duration;
+
+use pod::manifest::{AppPath, DEFAULT_GRACE, Resources, Streams};
+use pod::{AppName, PodName, PodUuid};
+
+use super::environment::Variable;
+use crate::images::choice::Pull;
+use crate::isolators::find::DEFAULT;
+use crate::networks::spec::NetworkSpec;
+
+/// What is asked of a pod as a whole.
+#[derive(Debug, Clone)]
+pub struct PodSpec {
+    /// Its identity.
+    pub uuid: PodUuid,
+    /// Its name, if it gets one.
+    pub name: Option<PodName>,
+    /// Its host name, if not the default.
+    pub hostname: Option<String>,
+    /// Its networks, and what names resolve to.
+    pub network: NetworkSpec,
+    /// Where its output goes.
+    pub streams: Streams,
+    /// Time between the stop signal and SIGKILL.
+    pub grace_period: Duration,
+    /// Whether it goes away when it has ended.
+    pub remove_on_exit: bool,
+    /// When images are fetched.
+    pub pull: Pull,
+    /// The isolator: its name, its directory, or the reference of its image.
+    pub isolator: String,
+    /// Its apps.
+    pub apps: Vec<AppSpec>,
+}
+
+impl PodSpec {
+    /// A pod of these apps in these networks, of which nothing else is asked.
+    pub fn new(network: NetworkSpec, apps: Vec<AppSpec>) -> Self {
+        Self {
+            uuid: PodUuid::random(),
+            name: None,
+            hostname: None,
+            network,
+            streams: Streams::Foreground,
+            grace_period: DEFAULT_GRACE,
+            remove_on_exit: false,
+            pull: Pull::default(),
+            isolator: DEFAULT.to_owned(),
+            apps,
+        }
+    }
+}
+
+/// What is asked of an app. What is not said is as the image says.
+#[derive(Debug, Clone, Default)]
+pub struct AppSpec {
+    /// Reference, digest in the store, or source of its image.
+    pub image: String,
+    /// Its name within the pod; else from the image's.
+    pub name: Option<AppName>,
+    /// The program to run instead of the image's.
+    pub exec: Option<String>,
+    /// Arguments, instead of those that the image has.
+    pub arguments: Vec<String>,
+    /// Variables, over those of the image; the last of a name counts.
+    pub env: Vec<Variable>,
+    /// `USER[:GROUP]`, each by name or number.
+    pub user: Option<String>,
+    /// Group by name or number.
+    pub group: Option<String>,
+    /// Working directory.
+    pub workdir: Option<AppPath>,
+    /// Limits.
+    pub resources: Resources,
+    /// Whether it gets a pseudo-terminal.
+    pub tty: bool,
+    /// Whether it gets the standard input.
+    pub stdin: bool,
+}
+
+impl AppSpec {
+    /// An app of this image, of which nothing else is asked.
+    pub fn of(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            ..Self::default()
+        }
+    }
+}

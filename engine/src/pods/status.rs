@@ -1,0 +1,57 @@
+//! How a pod is, with what its monitor says and what its networks lack.
+
+use std::path::Path;
+
+use pod::{PodEntry, PodUuid, State};
+
+use super::connection::live_status;
+use super::view::{NetworkFailure, PodView, look};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::networks::foreign_drops;
+use crate::networks::settings::networks;
+use crate::observer::{Observer, Warning};
+
+/// Looks at a pod closely; `None` if it has moved on meanwhile.
+///
+/// # Errors
+/// If its directory can't be looked at.
+pub fn status(
+    engine: &Engine,
+    entry: &PodEntry,
+    observer: &dyn Observer,
+) -> Result<Option<PodView>, Error> {
+    let live = match entry.state()? {
+        State::Running => match live_status(entry, &engine.directories) {
+            Ok(live) => live,
+            Err(error) => {
+                observer.warning(Warning::Monitor(error));
+                None
+            }
+        },
+        _ => None,
+    };
+    let mut view = look(entry, live.as_ref())?;
+    if let (Some(view), Some(live)) = (&mut view, &live)
+        && !view.networks.is_empty()
+    {
+        view.network_failure = network_failure(engine, view.uuid, live.init_pid);
+        if let Ok(networks) = networks(engine) {
+            let joined = view.networks.iter().map(|network| &network.name);
+            let lists = joined.filter_map(|name| networks.get(name));
+            foreign_drops::warn(lists, engine, observer);
+        }
+    }
+    Ok(view)
+}
+
+/// What the networks' plugins say is missing.
+fn network_failure(engine: &Engine, uuid: PodUuid, init_pid: i32) -> Option<NetworkFailure> {
+    let attacher = engine.attacher();
+    // A pod that ends meanwhile lacks nothing.
+    let path = format!("/proc/{init_pid}/ns/net");
+    let mut netns = cni_glue::Netns::open(Path::new(&path)).ok()?;
+    let container = pod::network::container(uuid).ok()?;
+    let failure = attacher.check(&container, &mut netns).err()?;
+    Some(NetworkFailure::from(&failure))
+}

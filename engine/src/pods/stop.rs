@@ -1,0 +1,59 @@
+//! Ending a pod that runs.
+
+use std::time::Duration;
+
+use pod::PodEntry;
+use pod::control::{Request, Response};
+
+use super::connection::{ask, connect_when_up, unexpected};
+use super::ending;
+use super::monitor::Monitor;
+use crate::config::directories::Directories;
+use crate::error::Error;
+
+/// How long a monitor that is told to end its pod at once may take.
+const FORCED: Duration = Duration::from_secs(5);
+
+/// How a pod is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The stop signal, and SIGKILL after the pod's own grace period, or after this one.
+    Gracefully(Option<Duration>),
+    /// SIGKILL at once; a monitor that does not react is killed itself.
+    AtOnce,
+}
+
+/// Ends a running pod; returns when nothing of it runs any more.
+///
+/// # Errors
+/// If it does not end.
+pub fn stop(entry: &PodEntry, directories: &Directories, how: Stop) -> Result<(), Error> {
+    let Some(connection) = connect_when_up(entry, directories)? else {
+        return ending::wait_for_lock(entry);
+    };
+    let monitor = Monitor::of(&connection)?;
+    let grace = match how {
+        Stop::AtOnce => Some(Duration::ZERO),
+        Stop::Gracefully(grace) => grace,
+    };
+    let request = Request::Stop {
+        grace_ms: grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
+    };
+    if let Stop::Gracefully(_) = how {
+        return match ask(&connection, &request)? {
+            Some(Response::Done) | None => {
+                ending::wait(entry, connection, None)?;
+                monitor.wait()
+            }
+            Some(other) => Err(unexpected(&other)),
+        };
+    }
+    // An answer is not waited for: the monitor may be stopped itself.
+    let _ = connection.send(&request, &[]);
+    if !ending::wait(entry, connection, Some(FORCED))? {
+        // The kernel ends the pod with its monitor.
+        monitor.kill()?;
+        ending::wait_for_lock(entry)?;
+    }
+    monitor.wait()
+}

@@ -1,0 +1,178 @@
+//! Removing what has ended, what was given up, and what nobody needs.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use pod::exit::PodExit;
+use pod::manifest::PodManifest;
+use pod::timestamp::Timestamp;
+use pod::{LockedPod, Phase, PodEntry, PodUuid, State};
+
+use super::removal::{lost_race, remove};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::images::collection::collect;
+use crate::images::in_use::note_uses;
+use crate::networks::collection::clear;
+use crate::observer::Observer;
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Pods after their end.
+    pub ended: Duration,
+    /// Prepared pods.
+    pub prepared: Duration,
+}
+
+/// What a sweep has done, told as it goes on.
+#[derive(Debug)]
+pub enum Swept {
+    /// A pod is gone.
+    Pod(PodUuid),
+    /// What dead pods held of networks was given back.
+    Networks(cni_glue::attach::GcReport),
+    /// Images were collected.
+    Images(image_store::GcReport),
+    /// Something could not be done, which keeps nothing else.
+    Failed(Subject, Error),
+}
+
+/// What a sweep could not do something about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// One pod.
+    Pod(PodUuid),
+    /// Pods, which can't be listed.
+    Pods,
+    /// Pods whose preparation was interrupted.
+    Aborted,
+    /// Networks.
+    Networks,
+    /// Images.
+    Images,
+}
+
+/// Removes what is due, and tells of each step.
+pub fn sweep(
+    engine: &Engine,
+    keep: Retention,
+    observer: &dyn Observer,
+    tell: &mut dyn FnMut(Swept),
+) {
+    let mut sweep = Sweep {
+        engine,
+        observer,
+        tell,
+        hopeless: Vec::new(),
+    };
+    // What pods tell of their images is gone with them.
+    if let Err(error) = note_uses(engine) {
+        sweep.failed(Subject::Images, error);
+    }
+    sweep.aborted();
+    sweep.phase(Phase::Run, |entry| {
+        entry.state().is_ok_and(|state| state == State::Exited)
+            && ended(entry).elapsed() >= keep.ended
+    });
+    sweep.phase(Phase::Prepared, |entry| {
+        prepared(entry).elapsed() >= keep.prepared
+    });
+    sweep.phase(Phase::Garbage, |_| true);
+    sweep.networks();
+    sweep.images();
+}
+
+struct Sweep<'a> {
+    engine: &'a Engine,
+    observer: &'a dyn Observer,
+    tell: &'a mut dyn FnMut(Swept),
+    /// Pods that can't be removed.
+    hopeless: Vec<PodUuid>,
+}
+
+impl Sweep<'_> {
+    /// One broken pod must not keep the others.
+    fn failed(&mut self, subject: Subject, error: impl Into<Error>) {
+        (self.tell)(Swept::Failed(subject, error.into()));
+    }
+
+    fn aborted(&mut self) {
+        match self.engine.pods().lock_aborted() {
+            Ok(aborted) => aborted.into_iter().for_each(|pod| self.remove(pod)),
+            Err(error) => self.failed(Subject::Aborted, error),
+        }
+    }
+
+    fn phase(&mut self, phase: Phase, is_due: impl Fn(&PodEntry) -> bool) {
+        let pods = self.engine.pods();
+        let entries = match pods.in_phase(phase) {
+            Ok(entries) => entries,
+            Err(error) => return self.failed(Subject::Pods, error),
+        };
+        for entry in entries.into_iter().filter(is_due) {
+            // It failed in the phase before.
+            if self.hopeless.contains(&entry.uuid) {
+                continue;
+            }
+            match pods.lock(&entry) {
+                Ok(pod) => self.remove(pod),
+                Err(error) if lost_race(&error) => {}
+                Err(error) => self.failed(Subject::Pod(entry.uuid), error),
+            }
+        }
+    }
+
+    fn remove(&mut self, pod: LockedPod) {
+        let uuid = pod.uuid();
+        match remove(pod, self.engine, self.observer) {
+            Ok(()) => (self.tell)(Swept::Pod(uuid)),
+            Err(error) => {
+                self.hopeless.push(uuid);
+                self.failed(Subject::Pod(uuid), error);
+            }
+        }
+    }
+
+    /// What pods hold that were killed and are kept for a while yet.
+    fn networks(&mut self) {
+        let (report, errors) = clear(self.engine, &self.hopeless);
+        for error in errors {
+            self.failed(Subject::Networks, error);
+        }
+        (self.tell)(Swept::Networks(report));
+    }
+
+    fn images(&mut self) {
+        match collect(self.engine, None, false, self.observer) {
+            Ok(Some(report)) => (self.tell)(Swept::Images(report)),
+            Ok(None) => {}
+            Err(error) => self.failed(Subject::Images, error),
+        }
+    }
+}
+
+/// When a pod ended: as its record says, else when its folder was last changed.
+fn ended(entry: &PodEntry) -> Timestamp {
+    match PodExit::load(&entry.path) {
+        Ok(Some(exit)) => exit.finished,
+        _ => changed(&entry.path),
+    }
+}
+
+/// When a pod was prepared.
+fn prepared(entry: &PodEntry) -> Timestamp {
+    match PodManifest::load(&entry.path) {
+        Ok(manifest) => manifest.created,
+        Err(_) => changed(&entry.path),
+    }
+}
+
+fn changed(path: &Path) -> Timestamp {
+    match fs::symlink_metadata(path).and_then(|metadata| metadata.modified()) {
+        Ok(time) => time.into(),
+        // It is gone; whoever comes to lock it will see.
+        Err(_) => Timestamp::now(),
+    }
+}

@@ -1,0 +1,253 @@
+//! What can be said of a pod, from its folder and, while it runs, from its monitor.
+
+use std::collections::BTreeSet;
+
+use cni_glue::NetworkError;
+use cni_glue::bandwidth::Bandwidth;
+use cni_glue::ports::PortMapping;
+use cni_glue::status::JoinedNetwork;
+use pod::control::LiveStatus;
+use pod::exit::{AppStatus, Outcome, PodExit};
+use pod::manifest::{InsecureOption, Network, PodManifest, VerificationRecord};
+use pod::timestamp::Timestamp;
+use pod::{AppName, PodEntry, PodError, PodName, PodUuid, State};
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// A pod, for showing.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PodView {
+    /// Its identity.
+    pub uuid: PodUuid,
+    /// Its name, if it has one.
+    pub name: Option<PodName>,
+    /// What it does.
+    pub state: State,
+    /// When it was prepared.
+    pub created: Option<Timestamp>,
+    /// When its apps were started.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub finished: Option<Timestamp>,
+    /// Its exit code, once it has ended.
+    pub exit_code: Option<i32>,
+    /// Why it could not be run.
+    pub failure: Option<String>,
+    /// Its host name.
+    pub hostname: Option<String>,
+    /// The networks that it was asked to join.
+    pub network: Option<Network>,
+    /// The networks that it has joined.
+    pub networks: Vec<JoinedNetwork>,
+    /// Ports of the host that lead to it.
+    pub ports: Vec<PortMapping>,
+    /// How much each of its interfaces receives and sends at most.
+    pub bandwidth: Option<Bandwidth>,
+    /// Why it is not connected as it should be; only `status` looks.
+    pub network_failure: Option<NetworkFailure>,
+    /// The name of its isolator.
+    pub stage1: Option<String>,
+    /// The monitor's process ID.
+    pub monitor_pid: Option<i32>,
+    /// Pod init's process ID.
+    pub init_pid: Option<i32>,
+    /// The protections that were given up.
+    pub insecure_options: BTreeSet<InsecureOption>,
+    /// Its apps.
+    pub apps: Vec<AppView>,
+    /// Why its record can't be read.
+    pub damaged: Option<String>,
+}
+
+/// An app, for showing.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AppView {
+    /// Its name.
+    pub name: AppName,
+    /// The image that it was asked for by.
+    pub image: String,
+    /// Digest of the image's manifest.
+    pub manifest: String,
+    /// What it does.
+    pub state: AppState,
+    /// Its process ID on the host, while it runs.
+    pub pid: Option<i32>,
+    /// When it was started.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub finished: Option<Timestamp>,
+    /// Its exit code, once it has ended.
+    pub exit_code: Option<i32>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Why its image could run.
+    pub verification: VerificationRecord,
+}
+
+/// What an app does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppState {
+    /// Not started.
+    Waiting,
+    /// Running.
+    Running,
+    /// Ended.
+    Exited,
+    /// Gone without a trace: its pod was killed.
+    Lost,
+}
+
+impl AppState {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Exited => "exited",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// Looks at a pod; `None` if it is gone.
+///
+/// # Errors
+/// If its folder can't be looked at.
+pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodView>, Error> {
+    let state = entry.state()?;
+    let mut view = PodView {
+        uuid: entry.uuid,
+        name: None,
+        state,
+        created: None,
+        started: live.and_then(|live| live.started),
+        finished: None,
+        exit_code: None,
+        failure: None,
+        hostname: None,
+        network: None,
+        networks: Vec::new(),
+        ports: Vec::new(),
+        bandwidth: None,
+        network_failure: None,
+        stage1: None,
+        monitor_pid: live.map(|live| live.monitor_pid),
+        init_pid: live.map(|live| live.init_pid),
+        insecure_options: BTreeSet::new(),
+        apps: Vec::new(),
+        damaged: None,
+    };
+    let manifest = match PodManifest::load(&entry.path) {
+        Ok(manifest) => manifest,
+        Err(PodError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            // A pod that is being prepared has none yet; any other has moved on.
+            let has_none = matches!(state, State::Preparing | State::AbortedPrepare);
+            return Ok((has_none && entry.path.exists()).then_some(view));
+        }
+        Err(error) => {
+            view.damaged = Some(error.to_string());
+            return Ok(Some(view));
+        }
+    };
+    match PodExit::load(&entry.path) {
+        Ok(Some(exit)) => {
+            view.started = exit.started;
+            view.finished = Some(exit.finished);
+            view.exit_code = Some(exit.exit_code);
+            view.failure = exit.failure;
+        }
+        Ok(None) => {}
+        Err(error) => view.damaged = Some(error.to_string()),
+    }
+    // A pod that has ended has no addresses any more, and a torn record of them says nothing.
+    if state == State::Running
+        && let Ok(Some(status)) = pod::network::load(&entry.path)
+    {
+        view.networks = status.networks;
+    }
+    view.apps = apps(entry, &manifest, state, live);
+    view.name = manifest.name;
+    view.created = Some(manifest.created);
+    view.hostname = Some(manifest.hostname);
+    view.network = Some(manifest.network);
+    view.ports = manifest.ports;
+    view.bandwidth = manifest.bandwidth;
+    view.stage1 = Some(manifest.stage1.name);
+    view.insecure_options = manifest.insecure_options;
+    Ok(Some(view))
+}
+
+fn apps(
+    entry: &PodEntry,
+    manifest: &PodManifest,
+    state: State,
+    live: Option<&LiveStatus>,
+) -> Vec<AppView> {
+    let view = |app: &pod::manifest::App| {
+        // A torn record says as little as none.
+        let ended = AppStatus::load(&entry.path, &app.name).ok().flatten();
+        let live = live.and_then(|live| live.apps.iter().find(|other| other.name == app.name));
+        let outcome = match (&ended, live) {
+            (Some(status), _) => Some(status.outcome),
+            (None, Some(live)) => live.outcome,
+            (None, None) => None,
+        };
+        AppView {
+            name: app.name.clone(),
+            image: app.image.reference.clone(),
+            manifest: app.image.manifest.clone(),
+            state: match (outcome, state) {
+                (Some(_), _) => AppState::Exited,
+                (None, State::Running) => AppState::Running,
+                (None, State::Exited | State::Deleting | State::Garbage) => AppState::Lost,
+                (None, _) => AppState::Waiting,
+            },
+            pid: live.and_then(|live| live.pid),
+            started: match &ended {
+                Some(status) => status.started,
+                None => live.and_then(|live| live.started),
+            },
+            finished: ended.as_ref().map(|status| status.finished),
+            exit_code: outcome.map(Outcome::exit_code),
+            outcome,
+            verification: app.image.verification.clone(),
+        }
+    };
+    manifest.apps.iter().map(view).collect()
+}
+
+/// Why a pod is not connected as it should be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NetworkFailure {
+    /// In words.
+    pub message: String,
+    /// The network whose plugin found it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    /// The plugin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin: Option<String>,
+    /// Its code for what is wrong, if it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u64>,
+}
+
+impl From<&NetworkError> for NetworkFailure {
+    fn from(error: &NetworkError) -> Self {
+        let plugin = match error {
+            NetworkError::Plugin(error) => Some(error),
+            _ => None,
+        };
+        Self {
+            message: error.to_string(),
+            network: plugin.map(|error| error.network.clone()),
+            plugin: plugin.map(|error| error.plugin.clone()),
+            code: plugin.and_then(|error| error.failure.code()),
+        }
+    }
+}

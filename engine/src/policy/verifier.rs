@@ -1,0 +1,199 @@
+//! From an image of the store and the policy of this moment to the value that lets a pod be prepared.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use image_name::Digest;
+use image_store::{Depth, Fetch, Image, Layer, Platform, Reference, Store};
+use pod::manifest::InsecureOption;
+use trust::{Basis, Integrity, Policy, Repository, Subject, VerifiedImage};
+
+use super::circumstances::{circumstances, newest_name};
+use super::evidence::KnownEvidence;
+use super::files;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::observer::{Detail, Observer, Warning};
+
+/// An image whose bytes were hashed, whose right to run was judged and whose layers were checked as
+/// deep as the rule wants, all just now. Only [`Verifier::at_start`] makes one.
+#[derive(Debug)]
+pub struct RunnableImage {
+    image: Image,
+    proof: VerifiedImage,
+}
+
+impl RunnableImage {
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Why it may run.
+    pub fn proof(&self) -> &VerifiedImage {
+        &self.proof
+    }
+
+    /// The repository it was asked for from.
+    pub fn repository(&self) -> &Repository {
+        self.proof.reference().repository()
+    }
+
+    /// Says so where nobody vouches for the image.
+    pub fn warn_if_unsigned(&self, observer: &dyn Observer) {
+        warn_if_unsigned(&self.proof, observer);
+    }
+}
+
+/// Says so where nobody vouches for an image.
+pub fn warn_if_unsigned(proof: &VerifiedImage, observer: &dyn Observer) {
+    match proof.verification().policy {
+        Basis::AcceptUnsigned | Basis::Waived => observer.warning(Warning::Unsigned {
+            reference: proof.reference().to_string(),
+            verification: proof.verification().clone(),
+        }),
+        Basis::SignedBy | Basis::Digest => {}
+    }
+}
+
+/// Judges images for one command.
+pub struct Verifier<'a> {
+    engine: &'a Engine,
+    observer: &'a dyn Observer,
+    /// `None` if the user waives verification.
+    policy: Option<Policy>,
+    /// The layers that were checked, and how deep: apps of a pod mostly share some.
+    checked: RefCell<HashMap<Digest, Integrity>>,
+}
+
+impl<'a> Verifier<'a> {
+    /// Reads the policy, unless it is waived.
+    ///
+    /// # Errors
+    /// As [`files::read`].
+    pub fn new(engine: &'a Engine, observer: &'a dyn Observer) -> Result<Self, Error> {
+        let policy = match engine.gives_up(InsecureOption::Image) {
+            true => None,
+            false => Some(files::read(&engine.directories)?),
+        };
+        Ok(Self {
+            engine,
+            observer,
+            policy,
+            checked: RefCell::default(),
+        })
+    }
+
+    /// Who is told what happens.
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        self.observer
+    }
+
+    /// Judges an image before its layers are fetched.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    pub fn at_fetch(&self, fetch: &Fetch) -> Result<VerifiedImage, Error> {
+        let known = fetch.signatures().clone().into();
+        let reference = fetch.reference();
+        let proof = self.judge(reference, fetch.chain(), fetch.manifest_digest(), &known)?;
+        if let (Some(signed), Some(name)) = (proof.signed_at(), newest_name(reference)) {
+            self.engine.store().note_signed(name, signed.seconds())?;
+        }
+        Ok(proof)
+    }
+
+    /// Reads an image from the store, hashing it, judges it by the signatures that the store has, and
+    /// checks its layers. `top` is its index or manifest.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Integrity`], or what else is wrong with the image.
+    pub fn at_start(&self, reference: &Reference, top: &Digest) -> Result<RunnableImage, Error> {
+        let store = self.engine.store();
+        let image = store.image(top, &Platform::host())?;
+        let known = match self.policy {
+            Some(_) => KnownEvidence::read(&store, image.chain())?,
+            None => KnownEvidence::default(),
+        };
+        let proof = self.judge(reference, image.chain(), image.manifest_digest(), &known)?;
+        self.note_newest(&store, reference, &proof)?;
+        self.check_layers(&store, reference, &image, proof.integrity())?;
+        Ok(RunnableImage { image, proof })
+    }
+
+    /// Checks the layers that were not checked as deep before.
+    fn check_layers(
+        &self,
+        store: &Store,
+        reference: &Reference,
+        image: &Image,
+        integrity: Integrity,
+    ) -> Result<(), Error> {
+        let depth = match integrity {
+            Integrity::Off => return Ok(()),
+            Integrity::Seal => Depth::Inodes,
+            Integrity::Full => Depth::Contents,
+        };
+        let mut checked = self.checked.borrow_mut();
+        let enough = |before: Option<&Integrity>| {
+            before.is_some_and(|before| *before == integrity || *before == Integrity::Full)
+        };
+        let layers: Vec<Layer> = image
+            .layers()
+            .iter()
+            .filter(|layer| !enough(checked.get(&layer.diff_id)))
+            .cloned()
+            .collect();
+        let begun = Instant::now();
+        store
+            .check_layers(&layers, depth)
+            .map_err(|error| Error::integrity(error, reference))?;
+        self.observer.detail(&Detail::Integrity {
+            integrity,
+            layers: layers.len(),
+            took: begun.elapsed(),
+        });
+        checked.extend(layers.into_iter().map(|layer| (layer.diff_id, integrity)));
+        Ok(())
+    }
+
+    fn judge(
+        &self,
+        reference: &Reference,
+        chain: &[Digest],
+        manifest: &Digest,
+        known: &KnownEvidence,
+    ) -> Result<VerifiedImage, Error> {
+        let subject = Subject {
+            reference,
+            digests: chain,
+            manifest,
+        };
+        let Some(policy) = &self.policy else {
+            return Ok(trust::waive(&subject));
+        };
+        let at = circumstances(&self.engine.store(), policy, reference)?;
+        Ok(trust::verify(policy, &subject, &known.as_evidence(), &at)?)
+    }
+
+    /// Remembers the time of a signature that a start accepted, for images that were signed anew since
+    /// they were fetched. Where the store can't be written, what is known already stays in force.
+    fn note_newest(
+        &self,
+        store: &Store,
+        reference: &Reference,
+        proof: &VerifiedImage,
+    ) -> Result<(), Error> {
+        let (Some(signed), Some(name)) = (proof.signed_at(), newest_name(reference)) else {
+            return Ok(());
+        };
+        if let Err(error) = store.note_signed(name, signed.seconds()) {
+            self.observer.warning(Warning::AgeNotRemembered {
+                reference: name.clone(),
+                error,
+            });
+        }
+        Ok(())
+    }
+}

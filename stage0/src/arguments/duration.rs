@@ -1,0 +1,9 @@
+//! Durations, as people write them.
+
+/// A duration such as `10s`, `1m30s` or `0`.
+pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    if text == "0" {
+        return Ok(std::time::Duration::ZERO);
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write such as 10s or 1m30s"))
+}

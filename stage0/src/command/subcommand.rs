@@ -1,0 +1,105 @@
+//! What a subcommand is, and the rows of the tables by which subcommands are found.
+
+use clap::{ArgMatches, Args, Command};
+
+use crate::arguments::usage::usage;
+use crate::context::Context;
+use crate::wording::failure::Failure;
+
+/// A subcommand: its arguments, and what it does with them.
+pub(crate) trait Subcommand: Args {
+    /// What it is called by.
+    const NAME: &'static str;
+    /// One line for the help.
+    const ABOUT: &'static str;
+    /// Other words for it.
+    const ALIASES: &'static [&'static str] = &[];
+    /// Whether the help doesn't mention it.
+    const HIDDEN: bool = false;
+    /// Whether only root may use it.
+    const NEEDS_ROOT: bool = true;
+    /// The usage line, where the arguments alone don't give it.
+    const USAGE: Option<&'static str> = None;
+
+    /// Does it; gives the exit code.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    fn run(self, context: &Context) -> Result<u8, Failure>;
+}
+
+/// A row of the table of subcommands.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    needs_root: bool,
+    pub(crate) define: fn() -> Command,
+    run: fn(&ArgMatches, &Context) -> Result<u8, Failure>,
+}
+
+impl Entry {
+    pub(crate) const fn of<C: Subcommand>() -> Self {
+        Self {
+            name: C::NAME,
+            needs_root: C::NEEDS_ROOT,
+            define: define::<C>,
+            run: run::<C>,
+        }
+    }
+
+    /// A subcommand that only has subcommands.
+    pub(crate) const fn group(
+        name: &'static str,
+        define: fn() -> Command,
+        run: fn(&ArgMatches, &Context) -> Result<u8, Failure>,
+    ) -> Self {
+        Self {
+            name,
+            needs_root: false,
+            define,
+            run,
+        }
+    }
+}
+
+/// Arguments are defined only once the subcommand is chosen: a start pays for one, not for all.
+fn define<C: Subcommand>() -> Command {
+    Command::new(C::NAME)
+        .about(C::ABOUT)
+        .visible_aliases(C::ALIASES)
+        .hide(C::HIDDEN)
+        .defer(|command| {
+            let command = C::augment_args(command).about(C::ABOUT).long_about(None);
+            match C::USAGE {
+                Some(usage) => command.override_usage(usage),
+                None => command,
+            }
+        })
+}
+
+fn run<C: Subcommand>(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {
+    C::from_arg_matches(matches)
+        .map_err(|error| usage(&error, ""))?
+        .run(context)
+}
+
+/// Runs the chosen one of several subcommands.
+pub(crate) fn delegate(
+    entries: &[Entry],
+    above: &str,
+    matches: &ArgMatches,
+    context: &Context,
+) -> Result<u8, Failure> {
+    let chosen = matches.subcommand().and_then(|(name, matches)| {
+        let entry = entries.iter().find(|entry| entry.name == name)?;
+        Some((entry, matches))
+    });
+    let Some((entry, matches)) = chosen else {
+        return Err(Failure::Usage("no subcommand is given".to_owned()));
+    };
+    if entry.needs_root && !nix::unistd::geteuid().is_root() {
+        return Err(Failure::NotRoot {
+            command: format!("{above}{}", entry.name),
+        });
+    }
+    (entry.run)(matches, context)
+}

@@ -1,0 +1,71 @@
+//! What a command tells of while it works: warnings, details, the progress of fetches.
+
+use engine::error::CallerError;
+use engine::observer::{Detail, Observer, Transfer, Warning};
+use image_store::{FetchEvent, Interrupt, Reference};
+
+use super::interrupt::Interruptible;
+use super::output;
+use super::progress::Progress;
+use crate::wording::warning;
+
+/// Tells on standard error.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Console {
+    /// Whether fetches tell nothing but what they have to warn of.
+    pub(crate) quiet: bool,
+}
+
+impl Observer for Console {
+    fn warning(&self, warning: Warning) {
+        match warning {
+            // It has words of its own.
+            Warning::Isolator(line) => output::error(&format!("{line}\n")),
+            warning => output::warn(&warning::text(&warning)),
+        }
+    }
+
+    fn detail(&self, detail: &Detail<'_>) {
+        output::debug(|| detail.to_string());
+    }
+
+    fn waits_for_store(&self) {
+        output::error("waiting for a fetch or another command that uses the image store\n");
+    }
+
+    fn fetch(&self) -> Result<Box<dyn Transfer>, CallerError> {
+        Ok(Box::new(Fetch {
+            signals: Interruptible::begin()?,
+            progress: None,
+            quiet: self.quiet,
+        }))
+    }
+}
+
+/// A fetch that signals can end.
+struct Fetch {
+    signals: Interruptible,
+    progress: Option<Progress>,
+    quiet: bool,
+}
+
+impl Transfer for Fetch {
+    fn interrupt(&self) -> Interrupt {
+        self.signals.interrupt()
+    }
+
+    fn begins(&mut self, reference: &Reference) {
+        self.progress = Some(Progress::fetching(reference.to_string(), self.quiet));
+        self.signals.staging();
+    }
+
+    fn event(&mut self, event: FetchEvent) {
+        if let Some(progress) = &mut self.progress {
+            progress.event(event);
+        }
+    }
+
+    fn end(self: Box<Self>) -> Result<(), CallerError> {
+        Ok(self.signals.end()?)
+    }
+}

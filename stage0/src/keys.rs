@@ -1,0 +1,4 @@
+//! Key files and their passphrases.
+
+pub(crate) mod files;
+pub(crate) mod passphrase;

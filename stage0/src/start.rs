@@ -1,0 +1,5 @@
+//! Becoming a pod's monitor, or starting one in the background.
+
+pub(crate) mod handover;
+pub(crate) mod readiness;
+pub(crate) mod uuid_file;

@@ -1,0 +1,231 @@
+//! Handing a pod over to its isolator: this process becomes the monitor, or a child of it does.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+
+use engine::config::directories::Directories;
+use engine::pods::removal::remove_left;
+use engine::pods::start::{Handover, Launch, give_up};
+use nix::fcntl::OFlag;
+use nix::sys::signal::SigSet;
+use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+use pod::LockedPod;
+use pod::activation::ActivationSockets;
+use pod::exit::FailureKind;
+use pod::stage1::{Readiness, Stage1};
+
+use super::readiness::{HeldSignals, Outcome, await_readiness};
+use crate::console::output;
+use crate::context::Context;
+use crate::sys;
+use crate::wording::failure::Failure;
+
+/// Takes over the sockets that this command was started with. To be called before anything is opened.
+///
+/// # Errors
+/// [`Failure::Usage`] if what is announced makes no sense: that is the doing of who started this command.
+pub(crate) fn take_sockets() -> Result<ActivationSockets, Failure> {
+    ActivationSockets::from_environment().map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Hands the pod over to its isolator, with these sockets for its apps: in the background, or in the place of this
+/// process.
+///
+/// # Errors
+/// Why the pod did not start; nothing of it is left then.
+pub(crate) fn hand_over(
+    pod: LockedPod,
+    stage1: &Stage1,
+    context: &Context,
+    sockets: ActivationSockets,
+    in_background: bool,
+) -> Result<u8, Failure> {
+    if in_background {
+        return detach(pod, stage1, context, sockets);
+    }
+    let handover = Handover {
+        sockets: &sockets,
+        ready: None,
+        blocked: SigSet::empty(),
+    };
+    let directories = &context.engine.directories;
+    Err(become_monitor(pod, stage1, directories, handover))
+}
+
+/// Moves the pod to phase `run` and becomes its monitor. Returns only if that fails; then nothing of the pod is
+/// left, or what there was before.
+fn become_monitor(
+    pod: LockedPod,
+    stage1: &Stage1,
+    directories: &Directories,
+    handover: Handover<'_>,
+) -> Failure {
+    match Launch::new(pod, stage1, directories, handover) {
+        Ok(mut launch) => {
+            let error = launch.command().exec();
+            Failure::io("execute", launch.program())(error)
+        }
+        Err(error) => error.into(),
+    }
+}
+
+/// Starts the pod in the background, in a session of its own. Gives the exit code once the pod is up:
+/// its UUID has been printed. A signal until then gives the start up, and nothing of the pod is left.
+///
+/// # Errors
+/// Why it did not come up.
+#[expect(unsafe_code, reason = "a fork")]
+fn detach(
+    pod: LockedPod,
+    stage1: &Stage1,
+    context: &Context,
+    sockets: ActivationSockets,
+) -> Result<u8, Failure> {
+    let null = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(Failure::io("open", "/dev/null"))?;
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)
+        .map_err(|errno| Failure::Other(format!("cannot make a pipe: {errno}")))?;
+    let signals = HeldSignals::hold()?;
+    let directories = &context.engine.directories;
+    // SAFETY: threads are started within a fetch and within a check of layers alone, and joined there.
+    match unsafe { sys::fork() } {
+        Err(errno) => {
+            give_up(pod);
+            Err(Failure::Other(format!("cannot fork: {errno}")))
+        }
+        Ok(ForkResult::Child) => {
+            drop(reader);
+            let failure = match leave_session(&null) {
+                Ok(()) => {
+                    let handover = Handover {
+                        sockets: &sockets,
+                        ready: Some(writer.as_fd()),
+                        blocked: signals.held(),
+                    };
+                    become_monitor(pod, stage1, directories, handover)
+                }
+                Err(failure) => {
+                    give_up(pod);
+                    failure
+                }
+            };
+            report(writer, &failure);
+            std::process::exit(i32::from(failure.exit_code()));
+        }
+        Ok(ForkResult::Parent { child }) => {
+            drop(writer);
+            let uuid = pod.uuid();
+            // The child holds the lock and the sockets by descriptors of its own.
+            drop((pod, sockets));
+            match await_readiness(child, reader, signals) {
+                Outcome::Up => {
+                    output::line(&uuid.to_string())?;
+                    Ok(0)
+                }
+                Outcome::Failed(failure) => Err(failure),
+                Outcome::GivenUp {
+                    failure,
+                    killed: true,
+                } => Err(failure),
+                Outcome::GivenUp {
+                    failure,
+                    killed: false,
+                } => {
+                    remove_left(uuid, &context.engine, &context.console)?;
+                    Err(failure)
+                }
+            }
+        }
+    }
+}
+
+fn leave_session(null: &File) -> Result<(), Failure> {
+    setsid()
+        .map(drop)
+        .and_then(|()| dup2_stdin(null))
+        .and_then(|()| dup2_stdout(null))
+        .and_then(|()| dup2_stderr(null))
+        // What the caller left open, such as a pipe or a lock, would stay so for as long as the pod
+        // runs. What the isolator needs is let through after this.
+        .and_then(|()| sys::keep_descriptors_from_exec())
+        .map_err(|errno| Failure::Other(format!("cannot leave the session: {errno}")))
+}
+
+fn report(writer: OwnedFd, failure: &Failure) {
+    let readiness = Readiness::Failed {
+        kind: FailureKind::Other,
+        message: failure.line(),
+    };
+    // If the parent is gone there is nobody to tell.
+    let _ = serde_json::to_writer(File::from(writer), &readiness);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use pod::stage1::{CONTRACT_VERSION, Entrypoints, Stage1Manifest};
+
+    use super::*;
+
+    /// An isolator that says which of some descriptors it has.
+    fn isolator(folder: &std::path::Path, numbers: &[i32]) -> Stage1 {
+        let program = folder.join("run");
+        let tests = numbers
+            .iter()
+            .map(|number| format!("test -e /proc/self/fd/{number} && echo {number}\n"));
+        let script: String = std::iter::once("#!/bin/sh\n".to_owned())
+            .chain(tests)
+            .collect();
+        std::fs::write(&program, script).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).unwrap();
+        let entrypoint = || vec!["run".to_owned()];
+        Stage1 {
+            path: folder.to_path_buf(),
+            manifest: Stage1Manifest {
+                name: "echo".to_owned(),
+                version: "1".to_owned(),
+                contract_version: CONTRACT_VERSION,
+                features: [].into(),
+                entrypoints: Entrypoints {
+                    run: entrypoint(),
+                    gc: entrypoint(),
+                },
+            },
+        }
+    }
+
+    #[test]
+    fn the_isolator_inherits_the_lock_and_nothing_that_the_caller_left_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let pod = pod::PodsDir::new(dir.path())
+            .create(pod::PodUuid::random())
+            .unwrap();
+        // Without the flag, as a careless caller's are.
+        let (stray, ready) = nix::unistd::pipe().unwrap();
+        sys::keep_descriptors_from_exec().unwrap();
+        let lock = pod.lock().as_fd().as_raw_fd();
+        let (stray, ready_fd) = (stray.as_raw_fd(), ready.as_raw_fd());
+        let stage1 = isolator(dir.path(), &[lock, ready_fd, stray]);
+        let directories = Directories {
+            data: dir.path().to_path_buf(),
+            run: dir.path().join("run.d"),
+            local_config: dir.path().join("etc"),
+            system_config: dir.path().join("usr"),
+        };
+        let handover = Handover {
+            sockets: &ActivationSockets::default(),
+            ready: Some(ready.as_fd()),
+            blocked: SigSet::empty(),
+        };
+        let mut launch = Launch::new(pod, &stage1, &directories, handover).unwrap();
+        let said = launch.command().output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert_eq!(said, format!("{lock}\n{ready_fd}\n"));
+    }
+}

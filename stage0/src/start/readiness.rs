@@ -1,0 +1,207 @@
+//! Waiting until a pod in the background is up. A signal that would end the command gives the start up: the pod is
+//! nobody's yet.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use engine::Error;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Pid, read};
+use pod::exit::FailureKind;
+use pod::stage1::Readiness;
+
+use crate::console::output;
+use crate::sys;
+use crate::wording::failure::Failure;
+
+/// Longest report of an isolator, in bytes.
+const READINESS_MAX: usize = 64 << 10;
+
+/// Signals that wait, from before there is a monitor. It inherits that they are blocked, so that one that is passed on to
+/// it is there when it looks.
+#[derive(Debug)]
+pub(crate) struct HeldSignals {
+    held: SigSet,
+    before: SigSet,
+    descriptor: SignalFd,
+}
+
+impl HeldSignals {
+    /// Holds the signals by which users end a command.
+    ///
+    /// # Errors
+    /// If the kernel gives no descriptor for them.
+    pub(crate) fn hold() -> Result<Self, Failure> {
+        let failed = |errno| Failure::Other(format!("cannot watch for signals: {errno}"));
+        let mut held = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            // Who started this under nohup(1) meant it.
+            if !sys::is_ignored(signal) {
+                held.add(signal);
+            }
+        }
+        let descriptor = SignalFd::with_flags(&held, SfdFlags::SFD_CLOEXEC).map_err(failed)?;
+        let mut before = SigSet::empty();
+        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&held), Some(&mut before)).map_err(failed)?;
+        Ok(Self {
+            held,
+            before,
+            descriptor,
+        })
+    }
+
+    /// What the monitor begins with.
+    pub(crate) fn held(&self) -> SigSet {
+        self.held
+    }
+
+    fn take(&self) -> Option<Signal> {
+        let information = self.descriptor.read_signal().ok()??;
+        Signal::try_from(i32::try_from(information.ssi_signo).ok()?).ok()
+    }
+
+    /// Signals do what they did before.
+    fn release(self) {
+        // What was blocked before can be blocked again.
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None);
+    }
+}
+
+/// How a start in the background ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The pod is up.
+    Up,
+    /// It did not come up, and its monitor has told why.
+    Failed(Failure),
+    /// It was given up, and its monitor has ended: by itself, unless it was killed, and all that it had begun.
+    GivenUp { failure: Failure, killed: bool },
+}
+
+/// Waits for the report of a monitor, a child of this process. If a signal comes before it, that goes to the monitor,
+/// and its end is waited for; with a second one it is killed.
+pub(crate) fn await_readiness(monitor: Pid, report: OwnedFd, signals: HeldSignals) -> Outcome {
+    let mut given_up = None;
+    let readiness = read_report(report, &signals, |signal| match given_up {
+        None => {
+            given_up = Some(signal);
+            send(monitor, signal);
+        }
+        Some(_) => kill_monitor(monitor),
+    });
+    let readiness = readiness.and_then(|bytes| parse_readiness(&bytes));
+    match (given_up, readiness) {
+        (None, Ok(())) => Outcome::Up,
+        (None, Err(failure)) => Outcome::Failed(failure),
+        (Some(signal), readiness) => {
+            if readiness.is_ok() {
+                // Apps that have begun meanwhile may do as they like about other signals.
+                send(monitor, Signal::SIGTERM);
+            }
+            let killed = await_end(monitor, &signals);
+            signals.release();
+            let failure = match readiness {
+                Err(Failure::Engine(Error::Refusing {
+                    kind: kind @ FailureKind::Interrupted { .. },
+                    message,
+                })) => Error::Refusing { kind, message }.into(),
+                _ => Failure::Interrupted { signal },
+            };
+            Outcome::GivenUp { failure, killed }
+        }
+    }
+}
+
+/// Reads to the end. Signals that come meanwhile are told of.
+fn read_report(
+    report: OwnedFd,
+    signals: &HeldSignals,
+    mut interrupted: impl FnMut(Signal),
+) -> Result<Vec<u8>, Failure> {
+    let failed = |errno: nix::errno::Errno| {
+        Failure::io("read", "the isolator's report")(io::Error::from(errno))
+    };
+    let mut bytes = Vec::new();
+    let mut some = [0; 4096];
+    while bytes.len() < READINESS_MAX {
+        let (_, signaled) = wait(report.as_fd(), signals);
+        // Who sent it had not been told that the pod is up.
+        if let Some(signal) = signaled.then(|| signals.take()).flatten() {
+            interrupted(signal);
+            continue;
+        }
+        match read(&report, &mut some).map_err(failed)? {
+            0 => break,
+            count => bytes.extend(some.iter().take(count)),
+        }
+    }
+    Ok(bytes)
+}
+
+/// Waits until a descriptor can be read or a signal has come; whether it is the one, the other, or both.
+fn wait(descriptor: BorrowedFd<'_>, signals: &HeldSignals) -> (bool, bool) {
+    let mut descriptors = [
+        PollFd::new(descriptor, PollFlags::POLLIN),
+        PollFd::new(signals.descriptor.as_fd(), PollFlags::POLLIN),
+    ];
+    // If that fails, the next operation waits.
+    let _ = poll(&mut descriptors, PollTimeout::NONE);
+    let [descriptor, signal] = descriptors;
+    (descriptor.any() == Some(true), signal.any() == Some(true))
+}
+
+/// Waits for the end of a child, and lets go of it. Whether it was killed.
+fn await_end(monitor: Pid, signals: &HeldSignals) -> bool {
+    if let Ok(process) = sys::open_process(monitor) {
+        while let (false, true) = wait(process.as_fd(), signals) {
+            if signals.take().is_some() {
+                kill_monitor(monitor);
+            }
+        }
+    }
+    matches!(waitpid(monitor, None), Ok(WaitStatus::Signaled(..)))
+}
+
+fn kill_monitor(monitor: Pid) {
+    output::warn("the pod's monitor was killed; `fairing gc` clears what it leaves");
+    send(monitor, Signal::SIGKILL);
+}
+
+fn send(monitor: Pid, signal: Signal) {
+    // It is a child that nobody has waited for, so the number is its.
+    let _ = kill(monitor, signal);
+}
+
+fn parse_readiness(bytes: &[u8]) -> Result<(), Failure> {
+    match serde_json::from_slice(bytes) {
+        Ok(Readiness::Started) => Ok(()),
+        Ok(Readiness::Failed { kind, message }) => Err(Error::Refusing { kind, message }.into()),
+        Err(_) if bytes.is_empty() => Err(Failure::Other(
+            "the isolator ended before the pod was up".to_owned(),
+        )),
+        Err(error) => Err(Failure::Other(format!(
+            "the isolator's report can't be understood: {error}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_isolators_report_decides() {
+        assert!(parse_readiness(br#"{"type":"started"}"#).is_ok());
+        let failed = br#"{"type":"failed","kind":"not-found","message":"no /bin/x"}"#;
+        let failure = parse_readiness(failed).unwrap_err();
+        assert_eq!(
+            (failure.exit_code(), failure.line()),
+            (127, "no /bin/x".to_owned())
+        );
+        assert_eq!(parse_readiness(b"").unwrap_err().exit_code(), 125);
+        assert_eq!(parse_readiness(b"{").unwrap_err().exit_code(), 125);
+    }
+}

@@ -1,0 +1,221 @@
+//! Moving bytes between this program's standard streams and the descriptors of a command in a pod.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::PollFlags;
+
+use crate::wording::failure::Failure;
+
+/// Bytes moved at a time.
+const CHUNK: usize = 64 << 10;
+/// End of transmission: what a terminal sends for the end of input.
+const EOT: u8 = 4;
+
+/// Standard input on its way to the command.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    /// `None` once the command takes no more, or there is no more.
+    target: Option<File>,
+    /// Whether the end of input goes as a character, since a terminal can't be half closed.
+    is_terminal: bool,
+    pending: VecDeque<u8>,
+    ended: bool,
+}
+
+impl Upstream {
+    /// Without `forward`, the command sees the end of its input at once.
+    ///
+    /// # Errors
+    /// If the descriptor can't be made non-blocking.
+    pub(crate) fn new(target: OwnedFd, is_terminal: bool, forward: bool) -> Result<Self, Failure> {
+        set_nonblocking(target.as_fd())?;
+        let keep = forward || is_terminal;
+        Ok(Self {
+            target: keep.then(|| File::from(target)),
+            is_terminal,
+            pending: VecDeque::new(),
+            ended: !forward,
+        })
+    }
+
+    /// Whether more of standard input is wanted.
+    pub(crate) fn wants_input(&self) -> bool {
+        !self.ended && self.pending.is_empty() && self.target.is_some()
+    }
+
+    /// The descriptor to wait for, if there is something to write to it.
+    pub(crate) fn writable(&self) -> Option<BorrowedFd<'_>> {
+        match &self.target {
+            Some(target) if !self.pending.is_empty() => Some(target.as_fd()),
+            _ => None,
+        }
+    }
+
+    /// Reads from standard input, which is ready.
+    pub(crate) fn read(&mut self) {
+        let mut buffer = [0; CHUNK];
+        // Past the buffer of the library: what is ready is what the kernel has.
+        match nix::unistd::read(io::stdin().as_fd(), &mut buffer) {
+            Ok(0) => self.end(),
+            Ok(length) => self.pending.extend(buffer.iter().take(length)),
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            // The terminal is gone, or the like: no more input.
+            Err(_) => self.end(),
+        }
+        self.write();
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        if self.is_terminal {
+            self.pending.push_back(EOT);
+        } else if self.pending.is_empty() {
+            self.target = None;
+        }
+    }
+
+    /// Writes what the command takes.
+    pub(crate) fn write(&mut self) {
+        while let Some(target) = self.target.as_mut().filter(|_| !self.pending.is_empty()) {
+            let (chunk, _) = self.pending.as_slices();
+            match target.write(chunk) {
+                Ok(length) => drop(self.pending.drain(..length)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // The command has closed its input.
+                Err(_) => {
+                    self.target = None;
+                    self.pending.clear();
+                }
+            }
+        }
+        if self.ended && !self.is_terminal {
+            self.target = None;
+        }
+    }
+}
+
+/// Where output of the command goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sink {
+    /// Our standard output.
+    Stdout,
+    /// Our standard error.
+    Stderr,
+}
+
+/// Output of the command on its way to us.
+#[derive(Debug)]
+pub(crate) struct Downstream {
+    /// `None` at its end.
+    source: Option<File>,
+    sink: Sink,
+}
+
+impl Downstream {
+    /// From a pipe or a terminal.
+    ///
+    /// # Errors
+    /// If the descriptor can't be made non-blocking.
+    pub(crate) fn new(source: OwnedFd, sink: Sink) -> Result<Self, Failure> {
+        set_nonblocking(source.as_fd())?;
+        Ok(Self {
+            source: Some(File::from(source)),
+            sink,
+        })
+    }
+
+    /// The descriptor to wait for, until its end.
+    pub(crate) fn readable(&self) -> Option<BorrowedFd<'_>> {
+        self.source.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Moves one chunk; whether there was any.
+    ///
+    /// # Errors
+    /// If our own output can't be written.
+    pub(crate) fn moves(&mut self) -> Result<bool, Failure> {
+        let Some(source) = &mut self.source else {
+            return Ok(false);
+        };
+        let mut buffer = [0; CHUNK];
+        match source.read(&mut buffer) {
+            Ok(length) if length > 0 => {
+                self.write(buffer.get(..length).unwrap_or_default())?;
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            // The end. A terminal whose last user is gone says EIO.
+            Ok(_) | Err(_) => {
+                self.source = None;
+                Ok(false)
+            }
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = match self.sink {
+            Sink::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(bytes).and_then(|()| stdout.flush())
+            }
+            Sink::Stderr => io::stderr().lock().write_all(bytes),
+        };
+        written.map_err(|error| Failure::Other(format!("cannot write the output: {error}")))
+    }
+}
+
+fn set_nonblocking(descriptor: BorrowedFd<'_>) -> Result<(), Failure> {
+    let failed = |errno: Errno| Failure::Other(format!("cannot use a stream: {errno}"));
+    let flags = fcntl(descriptor, FcntlArg::F_GETFL).map_err(failed)?;
+    let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
+    fcntl(descriptor, FcntlArg::F_SETFL(flags)).map_err(failed)?;
+    Ok(())
+}
+
+/// Whether poll(2) said that there is something to read, or an end to see.
+pub(crate) fn has_input(events: Option<PollFlags>) -> bool {
+    events.is_some_and(|events| {
+        events.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_forwarding_the_command_sees_the_end_of_its_input() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let upstream = Upstream::new(writer, false, false).unwrap();
+        assert!(!upstream.wants_input());
+        let mut text = String::new();
+        File::from(reader).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "");
+    }
+
+    #[test]
+    fn a_full_pipe_keeps_what_it_does_not_take() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let mut upstream = Upstream::new(writer, false, true).unwrap();
+        upstream.pending.extend(std::iter::repeat_n(b'x', 1 << 20));
+        upstream.write();
+        assert!(upstream.writable().is_some() && !upstream.wants_input());
+        upstream.ended = true;
+        let total = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            File::from(reader).read_to_end(&mut bytes).unwrap();
+            bytes.len()
+        });
+        while upstream.target.is_some() {
+            upstream.write();
+        }
+        assert_eq!(total.join().unwrap(), 1 << 20);
+    }
+}

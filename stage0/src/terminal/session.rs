@@ -1,0 +1,304 @@
+//! A command inside of an app, from its start to its exit code, with our standard streams as its own.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use engine::Error;
+use engine::pods::connection::unexpected;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use pod::PodError;
+use pod::control::{ExecRequest, Request, Response};
+use pod::exit::Outcome;
+use pod::seqpacket::SeqPacket;
+
+use crate::terminal::pump::{Downstream, Sink, Upstream, has_input};
+use crate::terminal::raw_mode::{RawMode, window_size};
+use crate::wording::failure::Failure;
+
+/// Signals that end the session, so that the terminal is put back first.
+const ENDING: [Signal; 4] = [
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+];
+
+/// How a session ended.
+enum End {
+    Command(Outcome),
+    Signal(i32),
+}
+
+/// Runs a command to its end; gives its exit code as a shell would.
+///
+/// # Errors
+/// If it can't be started, or the pod ends before it.
+pub(crate) fn run(
+    connection: SeqPacket,
+    request: ExecRequest,
+    interactive: bool,
+) -> Result<u8, Failure> {
+    let tty = request.tty;
+    connection.send(&Request::Exec(request), &[])?;
+    let descriptors = match connection.recv::<Response>()? {
+        Some((Response::ExecStarted { .. }, descriptors)) => descriptors,
+        Some((Response::Refused { kind, message }, _)) => {
+            return Err(Error::Refusing { kind, message }.into());
+        }
+        Some((other, _)) => return Err(unexpected(&other).into()),
+        None => return Err(ended_early()),
+    };
+    let (upstream, downstreams) = streams(descriptors, tty, interactive)?;
+    // Blocked before the terminal is raw: no signal can come in between and leave it so.
+    let signals = match tty {
+        true => Some(watch_signals()?),
+        false => None,
+    };
+    let raw = match tty && interactive {
+        true => RawMode::enter()?,
+        false => None,
+    };
+    let mut session = Session {
+        connection,
+        upstream,
+        downstreams,
+        signals,
+    };
+    let end = session.go_on();
+    drop(raw);
+    let code = match end? {
+        End::Command(outcome) => outcome.exit_code(),
+        End::Signal(signal) => 128 + signal,
+    };
+    Ok(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+fn ended_early() -> Failure {
+    Failure::Other("the pod ended before the command".to_owned())
+}
+
+fn watch_signals() -> Result<SignalFd, Failure> {
+    let failed = |errno: Errno| Failure::Other(format!("cannot watch signals: {errno}"));
+    let mut watched = SigSet::empty();
+    watched.add(Signal::SIGWINCH);
+    ENDING.iter().for_each(|signal| watched.add(*signal));
+    watched.thread_block().map_err(failed)?;
+    SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)
+}
+
+/// Three pipes (input, output, errors), or one terminal for all.
+fn streams(
+    descriptors: Vec<OwnedFd>,
+    tty: bool,
+    interactive: bool,
+) -> Result<(Upstream, Vec<Downstream>), Failure> {
+    let count = descriptors.len();
+    let mut descriptors = descriptors.into_iter();
+    match (
+        tty,
+        descriptors.next(),
+        descriptors.next(),
+        descriptors.next(),
+    ) {
+        (true, Some(terminal), None, None) => {
+            let copy = terminal
+                .try_clone()
+                .map_err(Failure::io("use", "the terminal"))?;
+            Ok((
+                Upstream::new(copy, true, interactive)?,
+                vec![Downstream::new(terminal, Sink::Stdout)?],
+            ))
+        }
+        (false, Some(input), Some(output), Some(errors)) if count == 3 => Ok((
+            Upstream::new(input, false, interactive)?,
+            vec![
+                Downstream::new(output, Sink::Stdout)?,
+                Downstream::new(errors, Sink::Stderr)?,
+            ],
+        )),
+        _ => Err(PodError::Protocol(format!("{count} descriptors came with a command")).into()),
+    }
+}
+
+struct Session {
+    connection: SeqPacket,
+    upstream: Upstream,
+    downstreams: Vec<Downstream>,
+    signals: Option<SignalFd>,
+}
+
+/// What a descriptor that is waited for is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Connection,
+    Signals,
+    Input,
+    ToCommand,
+    FromCommand(usize),
+}
+
+impl Session {
+    fn go_on(&mut self) -> Result<End, Failure> {
+        loop {
+            let ready = self.wait()?;
+            if ready.contains(&Role::Signals)
+                && let Some(signal) = self.signal()?
+            {
+                return Ok(End::Signal(signal));
+            }
+            if ready.contains(&Role::Input) {
+                self.upstream.read();
+            }
+            if ready.contains(&Role::ToCommand) {
+                self.upstream.write();
+            }
+            for (at, downstream) in self.downstreams.iter_mut().enumerate() {
+                if ready.contains(&Role::FromCommand(at)) {
+                    downstream.moves()?;
+                }
+            }
+            if ready.contains(&Role::Connection) {
+                return self.finish().map(End::Command);
+            }
+        }
+    }
+
+    /// Waits until something can be done.
+    fn wait(&self) -> Result<Vec<Role>, Failure> {
+        let stdin = io::stdin();
+        let mut roles: Vec<(Role, BorrowedFd<'_>, PollFlags)> =
+            vec![(Role::Connection, self.connection.as_fd(), PollFlags::POLLIN)];
+        if let Some(signals) = &self.signals {
+            roles.push((Role::Signals, signals.as_fd(), PollFlags::POLLIN));
+        }
+        if self.upstream.wants_input() {
+            roles.push((Role::Input, stdin.as_fd(), PollFlags::POLLIN));
+        }
+        if let Some(target) = self.upstream.writable() {
+            roles.push((Role::ToCommand, target, PollFlags::POLLOUT));
+        }
+        for (at, downstream) in self.downstreams.iter().enumerate() {
+            if let Some(source) = downstream.readable() {
+                roles.push((Role::FromCommand(at), source, PollFlags::POLLIN));
+            }
+        }
+        let mut descriptors: Vec<_> = roles
+            .iter()
+            .map(|(_, descriptor, events)| PollFd::new(*descriptor, *events))
+            .collect();
+        match poll(&mut descriptors, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Failure::Other(format!("cannot wait: {errno}"))),
+        }
+        let is_ready = |role: Role, events: Option<PollFlags>| match role {
+            Role::ToCommand => events.is_some_and(|events| !events.is_empty()),
+            _ => has_input(events),
+        };
+        Ok(roles
+            .iter()
+            .zip(&descriptors)
+            .filter(|((role, ..), descriptor)| is_ready(*role, descriptor.revents()))
+            .map(|((role, ..), _)| *role)
+            .collect())
+    }
+
+    /// Takes signals; gives the one that ends the session.
+    fn signal(&mut self) -> Result<Option<i32>, Failure> {
+        let Some(signals) = &self.signals else {
+            return Ok(None);
+        };
+        while let Ok(Some(info)) = signals.read_signal() {
+            let number = i32::try_from(info.ssi_signo).unwrap_or_default();
+            if number != Signal::SIGWINCH as i32 {
+                return Ok(Some(number));
+            }
+            if let Some(size) = window_size() {
+                self.connection.send(&Request::Resize(size), &[])?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The monitor says something: the command has ended, or the pod has.
+    fn finish(&mut self) -> Result<Outcome, Failure> {
+        let outcome = match self.connection.recv::<Response>()? {
+            Some((Response::ExecExited { outcome }, _)) => outcome,
+            Some((Response::Refused { kind, message }, _)) => {
+                return Err(Error::Refusing { kind, message }.into());
+            }
+            Some((other, _)) => return Err(unexpected(&other).into()),
+            None => return Err(ended_early()),
+        };
+        // What the command wrote is in the pipes by now; what its children may still write is not
+        // waited for.
+        for downstream in &mut self.downstreams {
+            while downstream.moves()? {}
+        }
+        Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> ExecRequest {
+        ExecRequest {
+            app: None,
+            argv: vec!["x".into()],
+            env: Vec::new(),
+            tty: false,
+            size: None,
+        }
+    }
+
+    /// A monitor that answers a request with `count` pipes, and then with `response`.
+    fn session(count: usize, response: Option<Response>) -> Result<u8, Failure> {
+        let (client, monitor) = SeqPacket::pair().unwrap();
+        let answers = std::thread::spawn(move || {
+            monitor.recv::<Request>().unwrap().unwrap();
+            let pipes: Vec<_> = (0..count).map(|_| nix::unistd::pipe().unwrap()).collect();
+            let ends: Vec<_> = pipes
+                .iter()
+                .enumerate()
+                .map(|(at, (reader, writer))| match at {
+                    0 => writer.as_fd(),
+                    _ => reader.as_fd(),
+                })
+                .collect();
+            let started = Response::ExecStarted { pid: 1 };
+            monitor.send(&started, &ends).unwrap();
+            if let Some(response) = response {
+                monitor.send(&response, &[]).unwrap();
+            }
+        });
+        let code = run(client, request(), false);
+        answers.join().unwrap();
+        code
+    }
+
+    #[test]
+    fn the_commands_code_is_ours() {
+        let exited = |outcome| Some(Response::ExecExited { outcome });
+        let code = session(3, exited(Outcome::Exited { code: 3 })).unwrap();
+        assert_eq!(code, 3);
+        let killed = Outcome::Signaled {
+            signal: 9,
+            oom_killed: false,
+        };
+        assert_eq!(session(3, exited(killed)).unwrap(), 137);
+    }
+
+    #[test]
+    fn a_pod_that_ends_first_is_an_error() {
+        assert_eq!(session(3, None).unwrap_err().exit_code(), 125);
+    }
+
+    #[test]
+    fn too_few_descriptors_are_an_error() {
+        assert!(session(1, None).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! Words for people: why a command failed and what helps, what it warns of, how a pod is.
+
+mod advice;
+pub(crate) mod exit_code;
+pub(crate) mod failure;
+pub(crate) mod images;
+pub(crate) mod networks;
+pub(crate) mod pod;
+pub(crate) mod warning;

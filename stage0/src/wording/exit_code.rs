@@ -1,0 +1,120 @@
+//! One exit code for each reason that a script may want to tell apart; the table stands in the documentation and in
+//! `fairing help`.
+
+use std::io;
+
+use engine::Error;
+use engine::error::{AppError, IsolatorError, NetworkSpecError};
+use image_store::StoreError;
+use pod::PodError;
+use pod::stage1::Stage1Error;
+use trust::Refusal;
+
+/// The exit codes, for the help.
+pub(crate) const TABLE: &str = "\
+Exit codes:
+  those of the app for `run`, `run-prepared` and `enter` (128 + signal where one ended it), else 0, or
+    2  the command line makes no sense
+  110  the image is known neither to the store nor to the registry
+  111  something has not the digest it should have, or a layer was changed in the store
+  112  a layer is truncated or corrupt
+  113  a manifest or configuration is not what it should be
+  114  the image is not for this platform
+  115  the image is unsigned, or no rule lets it run
+  116  the image is signed, but not as the rule wants
+  117  no space is left
+  118  only root may do this
+  119  the image does not know the user or group
+  120  the name is in use
+  121  there is no such pod, or more than one
+  122  the registry can't be reached, or refuses
+  125  anything else that went wrong within fairing
+  126  the program can't be executed
+  127  the program is not there
+";
+
+/// The command line makes no sense.
+pub(super) const USAGE: u8 = 2;
+/// Anything else that went wrong within fairing.
+pub(super) const OTHER: u8 = 125;
+
+/// The exit code of a failure of the engine.
+pub(super) fn of(error: &Error) -> u8 {
+    match error {
+        Error::NotInStore { .. } => 110,
+        Error::NotSigned { .. } => 115,
+        Error::Integrity { .. } => 111,
+        Error::Store(error) => store_code(error),
+        Error::Refused(refusal) => refusal_code(refusal),
+        Error::Pod(error) | Error::Stage1(Stage1Error::Manifest(error)) => pod_code(error),
+        Error::Refusing { kind, .. } => u8::try_from(kind.exit_code()).unwrap_or(OTHER),
+        Error::Io { source, .. } => io_code(source),
+        Error::App(
+            AppError::SameName(_) | AppError::Duplicate(_) | AppError::NotInBackground { .. },
+        )
+        | Error::Isolator(IsolatorError::NoName(_)) => USAGE,
+        Error::NetworkSpec(error) => match error {
+            NetworkSpecError::HandedOver { .. } => OTHER,
+            _ => USAGE,
+        },
+        _ => OTHER,
+    }
+}
+
+fn io_code(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => 117,
+        _ => 125,
+    }
+}
+
+fn store_code(error: &StoreError) -> u8 {
+    match error {
+        StoreError::UnknownImage { .. } => 110,
+        StoreError::DigestMismatch { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::Unsealed { .. }
+        | StoreError::LayerChanged { .. } => 111,
+        StoreError::Truncated { .. }
+        | StoreError::SizeMismatch { .. }
+        | StoreError::CorruptCompression { .. }
+        | StoreError::CorruptLayer { .. }
+        | StoreError::UnsafeEntry { .. }
+        | StoreError::LayerLimit { .. } => 112,
+        StoreError::NotJson { .. } | StoreError::BadManifest { .. } => 113,
+        StoreError::NoPlatform { .. } => 114,
+        StoreError::NoSpace { .. } => 117,
+        // What the registry itself said.
+        StoreError::NoMirror { error, .. } => store_code(error),
+        StoreError::Registry { .. }
+        | StoreError::Unauthorized { .. }
+        | StoreError::RateLimited { .. }
+        | StoreError::Blocked { .. }
+        | StoreError::Proxy { .. }
+        | StoreError::PlainHttpRefused { .. }
+        | StoreError::Network { .. } => 122,
+        StoreError::Io { error, .. } => io_code(error),
+        _ => 125,
+    }
+}
+
+fn refusal_code(refusal: &Refusal) -> u8 {
+    match refusal {
+        Refusal::WrongKey { .. }
+        | Refusal::WrongSignature { .. }
+        | Refusal::NotEnough { .. }
+        | Refusal::NotAttested { .. }
+        | Refusal::RolledBack { .. } => 116,
+        Refusal::BrokenKey { .. } | Refusal::BrokenChain { .. } => 125,
+        _ => 115,
+    }
+}
+
+fn pod_code(error: &PodError) -> u8 {
+    match error {
+        PodError::NameInUse { .. } => 120,
+        PodError::NoSuchPod(_) | PodError::Ambiguous { .. } | PodError::InvalidUuid(_) => 121,
+        PodError::Io { source, .. } => io_code(source),
+        _ => 125,
+    }
+}

@@ -1,0 +1,255 @@
+//! Why a command failed: one type, one exit code for each reason, one line on standard error.
+
+use std::error::Error as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cni_glue::NetworkError;
+use cni_glue::config::ConfigError;
+use engine::Error;
+use image_store::StoreError;
+use nix::sys::signal::Signal;
+use pod::PodError;
+use pod::stage1::Stage1Error;
+use trust::{EditError, KeyError, NameError, PolicyError, Refusal};
+
+use super::{advice, exit_code};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The engine failed.
+    #[error("{}", advice::text(.0))]
+    Engine(Error),
+    /// A key file holds no key.
+    #[error("key {path}: {source}")]
+    Key { path: PathBuf, source: KeyError },
+    /// A policy file can't be edited.
+    #[error("policy file {path}: {source}")]
+    Edit { path: PathBuf, source: EditError },
+    /// Only root may do this.
+    #[error("`fairing {command}` must be run as root; use sudo or a root shell")]
+    NotRoot { command: String },
+    /// A signal came before the image was in the store, or soon after.
+    #[error("interrupted by {signal}")]
+    Interrupted { signal: Signal },
+    /// Several objects were to be worked on; the failures of each have been printed.
+    #[error("{first}")]
+    Printed { first: Box<Failure> },
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            // What this program stopped itself for.
+            Error::Caller(own) => match own.downcast::<Self>() {
+                Ok(failure) => *failure,
+                Err(other) => Self::Engine(Error::Caller(other)),
+            },
+            error => Self::Engine(error),
+        }
+    }
+}
+
+/// What the libraries below the engine say is said by the engine.
+macro_rules! from_libraries {
+    ($($error:ty),+) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::Engine(error.into())
+            }
+        })+
+    };
+}
+
+from_libraries!(
+    StoreError,
+    PodError,
+    Stage1Error,
+    PolicyError,
+    NameError,
+    NetworkError,
+    ConfigError,
+    Refusal
+);
+
+impl Failure {
+    /// A failure of a system call on a path, for `map_err`.
+    pub(crate) fn io(
+        operation: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let with_path = Error::io(operation, path);
+        move |source| Self::Engine(with_path(source))
+    }
+
+    /// The same for an [`nix::errno::Errno`].
+    pub(crate) fn errno(
+        operation: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(nix::errno::Errno) -> Self {
+        let with_io = Self::io(operation, path);
+        move |errno| with_io(errno.into())
+    }
+
+    /// The exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => exit_code::USAGE,
+            Self::Engine(error) => exit_code::of(error),
+            Self::NotRoot { .. } => 118,
+            Self::Printed { first } => first.exit_code(),
+            Self::Interrupted { signal } => {
+                128_u8.saturating_add(u8::try_from(*signal as i32).unwrap_or(0))
+            }
+            Self::Key { .. } | Self::Edit { .. } | Self::Other(_) => exit_code::OTHER,
+        }
+    }
+
+    /// The whole chain of errors in one line.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Self::Engine(error) => Self::line_of(error),
+            other => chain(other.to_string(), other.source()),
+        }
+    }
+
+    /// The same for a failure of the engine.
+    pub(crate) fn line_of(error: &Error) -> String {
+        chain(advice::text(error), error.source())
+    }
+
+    /// What would help, a line each; only where the policy refused.
+    pub(crate) fn advice(&self) -> Vec<String> {
+        match self {
+            Self::Engine(Error::Refused(refusal)) => refusal.advice(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn chain(mut line: String, mut cause: Option<&(dyn std::error::Error + 'static)>) -> String {
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Many messages hold their cause already.
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = error.source();
+    }
+    one_line(&line)
+}
+
+/// Folds line breaks and other control characters, which hostile text may hold.
+pub(crate) fn one_line(text: &str) -> String {
+    text.trim_end()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pod::exit::FailureKind;
+
+    use super::*;
+
+    fn code(error: StoreError) -> u8 {
+        Failure::from(error).exit_code()
+    }
+
+    #[test]
+    fn each_reason_has_its_exit_code() {
+        let what = || "x".to_owned();
+        assert_eq!(
+            code(StoreError::UnknownImage {
+                reference: what(),
+                place: what()
+            }),
+            110
+        );
+        assert_eq!(
+            code(StoreError::DigestMismatch {
+                what: what(),
+                expected: what(),
+                found: what()
+            }),
+            111
+        );
+        assert_eq!(code(StoreError::Truncated { what: what() }), 112);
+        assert_eq!(
+            code(StoreError::CorruptCompression {
+                what: what(),
+                reason: what()
+            }),
+            112
+        );
+        assert_eq!(
+            code(StoreError::NotJson {
+                what: what(),
+                reason: what()
+            }),
+            113
+        );
+        assert_eq!(
+            code(StoreError::NoPlatform {
+                what: what(),
+                platform: what(),
+                available: Vec::new()
+            }),
+            114
+        );
+        assert_eq!(code(StoreError::NoSpace { path: "/x".into() }), 117);
+        assert_eq!(
+            code(StoreError::Network {
+                registry: what(),
+                action: what(),
+                reason: what()
+            }),
+            122
+        );
+        let limited = || StoreError::RateLimited {
+            registry: what(),
+            action: what(),
+            message: what(),
+            retry_after: None,
+        };
+        assert_eq!(code(limited()), 122);
+        let behind_mirrors = |error| StoreError::NoMirror {
+            error: Box::new(error),
+            mirrors: vec![what()],
+        };
+        assert_eq!(code(behind_mirrors(limited())), 122);
+        let truncated = StoreError::Truncated { what: what() };
+        assert_eq!(code(behind_mirrors(truncated)), 112);
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(Failure::io("write", "/x")(full).exit_code(), 117);
+        assert_eq!(Failure::from(PodError::NoSuchPod(what())).exit_code(), 121);
+        assert_eq!(Failure::Usage(what()).exit_code(), 2);
+        let root = Failure::NotRoot { command: what() };
+        assert_eq!(root.exit_code(), 118);
+        let user = Failure::from(Error::Refusing {
+            kind: FailureKind::UnknownUser,
+            message: what(),
+        });
+        assert_eq!(user.exit_code(), 119);
+    }
+
+    #[test]
+    fn the_message_is_one_line_and_says_each_cause_once() {
+        let error = Failure::io("open", "/a")(io::Error::from_raw_os_error(2));
+        assert_eq!(
+            error.line(),
+            "cannot open /a: No such file or directory (os error 2)"
+        );
+        let hostile = Failure::Other("a\nb\x1b[2Jc".to_owned());
+        assert_eq!(hostile.line(), "a b [2Jc");
+    }
+}

@@ -1,0 +1,44 @@
+//! What a collection of images has removed, and what it could not.
+
+use image_store::GcReport;
+
+use crate::console::output;
+use crate::console::table::size;
+
+/// Says on standard error what is wrong with the store, and what that keeps from being removed.
+pub(crate) fn warn(report: &GcReport) {
+    for path in &report.strange {
+        output::warn(&format!(
+            "{} is not of the store; left alone",
+            path.display()
+        ));
+    }
+    for damaged in &report.damaged {
+        output::warn(damaged);
+    }
+    if !report.damaged.is_empty() {
+        output::warn(
+            "no layer or blob was removed, since nobody knows what is needed by what can't be \
+             read; remove those images (`fairing image rm --force`) or fetch them again",
+        );
+    }
+}
+
+/// What went, in one line; `None` if nothing did.
+pub(crate) fn summary(report: &GcReport, dry_run: bool) -> Option<String> {
+    let removed = report.blobs + report.layers + report.signatures + report.leftovers;
+    if removed == 0 {
+        return None;
+    }
+    let (done, freed) = match dry_run {
+        true => ("would be removed", "would be freed"),
+        false => ("removed", "freed"),
+    };
+    Some(format!(
+        "images: {} layers, {} blobs, {} half-done {done}, {} {freed}",
+        report.layers,
+        report.blobs,
+        report.leftovers,
+        size(report.freed)
+    ))
+}

@@ -1,0 +1,116 @@
+//! Pods in words: who vouched for their images, how apps ended, where ports lead.
+
+use std::collections::BTreeSet;
+
+use cni_glue::ports::PortMapping;
+use engine::signal_names;
+use pod::exit::Outcome;
+use pod::manifest::{InsecureOption, Network, VerificationRecord};
+
+/// The protections that were given up, separated by commas; a dash if there are none.
+pub(crate) fn given_up(options: &BTreeSet<InsecureOption>) -> String {
+    let words: Vec<_> = options.iter().map(|option| option.word()).collect();
+    match words.is_empty() {
+        true => "-".to_owned(),
+        false => words.join(","),
+    }
+}
+
+/// In words, who vouched for an image and which rule let it run.
+pub(crate) fn vouched(verification: &VerificationRecord) -> String {
+    let mut text = verification.policy.clone();
+    if !verification.keys.is_empty() {
+        text.push(' ');
+        text.push_str(&verification.keys.join(" and "));
+    }
+    if let (Some(prefix), Some(file)) = (&verification.rule_prefix, &verification.rule_file) {
+        text.push_str(&format!(", rule {prefix:?} of {}", file.display()));
+    }
+    text
+}
+
+/// In words, which networks a pod was asked to join.
+pub(crate) fn selected(network: &Network) -> String {
+    match network {
+        Network::None => "none".to_owned(),
+        Network::Host => "host".to_owned(),
+        Network::All => "all".to_owned(),
+        Network::Named(requests) => {
+            let names: Vec<_> = requests.iter().map(|r| r.name.as_str()).collect();
+            names.join(",")
+        }
+    }
+}
+
+/// A port of the host and where it leads: `8080/tcp -> 80`.
+pub(crate) fn port_in_words(port: &PortMapping) -> String {
+    let first = port.container_port;
+    let inside = match port.count {
+        0 | 1 => first.to_string(),
+        count => format!("{first}-{}", first.saturating_add(count - 1)),
+    };
+    format!("{} -> {inside}", port.host_side())
+}
+
+/// In words, how a process ended.
+pub(crate) fn ended(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Exited { code } => format!("exited with {code}"),
+        Outcome::Signaled {
+            signal,
+            oom_killed: true,
+        } => format!(
+            "killed by {} for want of memory",
+            signal_names::name(*signal)
+        ),
+        Outcome::Signaled { signal, .. } => {
+            format!("killed by {}", signal_names::name(*signal))
+        }
+        Outcome::NotStarted { failure } => match failure {
+            pod::exit::FailureKind::NotFound => "not started: its program is not there".to_owned(),
+            pod::exit::FailureKind::NotExecutable => {
+                "not started: its program can't be executed".to_owned()
+            }
+            pod::exit::FailureKind::UnknownUser => {
+                "not started: its image does not know the user or group".to_owned()
+            }
+            pod::exit::FailureKind::NoSpace => "not started: no space was left".to_owned(),
+            pod::exit::FailureKind::Interrupted { .. } | pod::exit::FailureKind::Other => {
+                "not started".to_owned()
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_oom_kill_is_told_apart() {
+        let killed = |oom_killed| {
+            ended(&Outcome::Signaled {
+                signal: 9,
+                oom_killed,
+            })
+        };
+        assert_eq!(killed(false), "killed by SIGKILL");
+        assert_eq!(killed(true), "killed by SIGKILL for want of memory");
+    }
+
+    #[test]
+    fn the_signer_and_the_rule_are_named() {
+        let verification = VerificationRecord {
+            policy: "signed-by".into(),
+            rule_prefix: Some("a.io".into()),
+            rule_file: Some("/etc/t.toml".into()),
+            keys: vec!["sha256:aa".into()],
+            signed_digest: None,
+            integrity: None,
+        };
+        assert_eq!(
+            vouched(&verification),
+            "signed-by sha256:aa, rule \"a.io\" of /etc/t.toml"
+        );
+    }
+}
