@@ -7,10 +7,18 @@
 //! Every stream is named by the monitor, in a message that says what it is for. Pod init is not trusted: what it
 //! says is bounded in size and number, and one that says something senseless ends its own pod.
 
+mod connection;
 pub mod descriptors;
+pub mod framed;
+pub mod frames;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+pub mod greeting;
 pub mod handed_over;
+pub mod multiplex;
 pub mod process;
 pub mod stream;
+mod window;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,0 +1,251 @@
+//! The link over one byte stream: for a pod init that shares nothing with the monitor, as in a virtual machine.
+//!
+//! Messages are JSON. Streams are multiplexed with them, and end here in pipes, and for the monitor's end of a
+//! terminal in a socket.
+
+use std::collections::BTreeSet;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use nix::poll::PollFlags;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::de::DeserializeOwned;
+
+use super::connection::{Connection, End};
+use super::multiplex::{Limits, Side};
+use super::{
+    Enclosed, HandedOver, Heard, InitLink, LinkError, MonitorLink, Process, StreamEnds, StreamId,
+    StreamKind, Told,
+};
+use crate::protocol::{FromInit, ToInit};
+
+/// The monitor's end.
+#[derive(Debug)]
+pub struct ToMachine {
+    connection: Connection,
+    /// Terminals that are to come.
+    terminals: BTreeSet<StreamId>,
+}
+
+impl ToMachine {
+    /// Speaks over a connected stream socket.
+    ///
+    /// # Errors
+    /// [`LinkError::System`] if it can't be set up.
+    pub fn new(socket: OwnedFd) -> Result<Self, LinkError> {
+        Ok(Self {
+            connection: Connection::new(socket, Side::Monitor, Limits::default())?,
+            terminals: BTreeSet::new(),
+        })
+    }
+
+    fn hear(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<Heard>, LinkError> {
+        let heard = messages.into_iter().map(|json| {
+            let message: FromInit = parse(&json)?;
+            let process = message.is_of_new_process().then(Process::elsewhere);
+            let terminal = message.terminal().map(|id| self.begin_terminal(id));
+            Ok(Heard {
+                message,
+                process,
+                terminal: terminal.transpose()?,
+            })
+        });
+        heard.collect()
+    }
+
+    /// Makes both ends of what stands for a terminal here.
+    fn begin_terminal(&mut self, id: StreamId) -> Result<OwnedFd, LinkError> {
+        if !self.terminals.remove(&id) {
+            let number = id.number();
+            return Err(LinkError::Protocol(format!(
+                "nobody waits for a terminal called {number}"
+            )));
+        }
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)
+            .map_err(LinkError::system("make a socket for a terminal"))?;
+        self.connection.attach(id, End::Terminal(ours));
+        Ok(theirs)
+    }
+}
+
+impl InitLink for ToMachine {
+    fn open_input(&mut self) -> Result<(StreamId, OwnedFd), LinkError> {
+        let (source, theirs) = make_pipe()?;
+        let id = self.connection.open(StreamKind::ToPod)?;
+        self.connection.attach(id, End::Source(quick(source)?));
+        Ok((id, theirs))
+    }
+
+    fn open_output(&mut self) -> Result<(StreamId, OwnedFd), LinkError> {
+        let (theirs, sink) = make_pipe()?;
+        let id = self.connection.open(StreamKind::FromPod)?;
+        self.connection.attach(id, End::Sink(quick(sink)?));
+        Ok((id, theirs))
+    }
+
+    fn open_terminal(&mut self) -> Result<StreamId, LinkError> {
+        let id = self.connection.open(StreamKind::Terminal)?;
+        self.terminals.insert(id);
+        Ok(id)
+    }
+
+    fn forget_terminal(&mut self, id: StreamId) {
+        if self.terminals.remove(&id) {
+            self.connection.abandon(id);
+        }
+    }
+
+    fn send(&mut self, message: &ToInit, handed_over: HandedOver) -> Result<(), LinkError> {
+        match handed_over {
+            HandedOver::Nothing => {}
+            HandedOver::App(_) => return Err(LinkError::HostOnly("an app's root filesystem")),
+            HandedOver::Network(_) => return Err(LinkError::HostOnly("a network namespace")),
+        }
+        self.connection.send(&json(message)?)
+    }
+
+    fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        self.connection.interests()
+    }
+
+    fn advance(&mut self, ready: &[bool]) -> Result<Vec<Heard>, LinkError> {
+        let messages = self.connection.advance(ready)?;
+        self.hear(messages)
+    }
+
+    fn last_words(&mut self) -> Result<Vec<Heard>, LinkError> {
+        let messages = self.connection.last_words()?;
+        self.hear(messages)
+    }
+}
+
+/// Pod init's end.
+#[derive(Debug)]
+pub struct ToHost {
+    connection: Connection,
+    /// What came while something else was awaited.
+    told: Vec<Told>,
+}
+
+impl ToHost {
+    /// Speaks over a connected stream socket, or a port of the machine.
+    ///
+    /// # Errors
+    /// [`LinkError::System`] if it can't be set up.
+    pub fn new(port: OwnedFd) -> Result<Self, LinkError> {
+        Ok(Self {
+            connection: Connection::new(port, Side::PodInit, Limits::default())?,
+            told: Vec::new(),
+        })
+    }
+
+    /// Sends all that processes have written, and waits until the monitor has read it. For the end, when no process is
+    /// left.
+    ///
+    /// # Errors
+    /// [`LinkError::Protocol`] if the monitor says something senseless.
+    pub fn drain(&mut self) -> Result<(), LinkError> {
+        self.connection.drain()
+    }
+
+    fn tell(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<Told>, LinkError> {
+        let told = messages.into_iter().map(|json| {
+            let message: ToInit = parse(&json)?;
+            let streams = message.streams().into_iter();
+            let piped = streams.filter(|(_, kind)| *kind != StreamKind::Terminal);
+            let streams = piped
+                .map(|(id, kind)| Ok((id, self.begin(id, kind)?)))
+                .collect::<Result<StreamEnds, LinkError>>()?;
+            Ok(Told {
+                message,
+                streams,
+                handed_over: HandedOver::Nothing,
+            })
+        });
+        told.collect()
+    }
+
+    /// Makes both ends of a stream here. The result is the process's.
+    fn begin(&mut self, id: StreamId, kind: StreamKind) -> Result<OwnedFd, LinkError> {
+        if self.connection.unclaimed(id) != Some(kind) {
+            let number = id.number();
+            return Err(LinkError::Protocol(format!(
+                "stream {number} was not opened for that"
+            )));
+        }
+        let (reader, writer) = make_pipe()?;
+        let (end, theirs) = match kind {
+            StreamKind::ToPod => (End::Sink(quick(writer)?), reader),
+            StreamKind::FromPod | StreamKind::Terminal => (End::Source(quick(reader)?), writer),
+        };
+        self.connection.attach(id, end);
+        Ok(theirs)
+    }
+}
+
+impl MonitorLink for ToHost {
+    fn send(&mut self, message: &FromInit, enclosed: Enclosed<'_>) -> Result<(), LinkError> {
+        self.connection.send(&json(message)?)?;
+        if let (Some(id), Some(master)) = (message.terminal(), enclosed.terminal) {
+            self.connection.attach(id, End::Terminal(quick(master)?));
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Result<Told, LinkError> {
+        loop {
+            if !self.told.is_empty() {
+                return Ok(self.told.remove(0));
+            }
+            if self.connection.is_gone() {
+                return Err(LinkError::Gone);
+            }
+            let messages = self.connection.turn()?;
+            self.told = self.tell(messages)?;
+        }
+    }
+
+    fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        let mut interests = self.connection.interests();
+        if !self.told.is_empty() {
+            interests.push(self.connection.always_ready());
+        }
+        interests
+    }
+
+    fn advance(&mut self, ready: &[bool]) -> Result<Vec<Told>, LinkError> {
+        let messages = self.connection.advance(ready)?;
+        let mut told = std::mem::take(&mut self.told);
+        told.extend(self.tell(messages)?);
+        match told.is_empty() && self.connection.is_gone() {
+            true => Err(LinkError::Gone),
+            false => Ok(told),
+        }
+    }
+}
+
+fn make_pipe() -> Result<(OwnedFd, OwnedFd), LinkError> {
+    pipe_with(PipeFlags::CLOEXEC).map_err(LinkError::system("make a pipe"))
+}
+
+/// The same descriptor, which doesn't block.
+fn quick(fd: OwnedFd) -> Result<OwnedFd, LinkError> {
+    fcntl_getfl(&fd)
+        .and_then(|flags| fcntl_setfl(&fd, flags | OFlags::NONBLOCK))
+        .map_err(LinkError::system::<Errno>("set up a stream"))?;
+    Ok(fd)
+}
+
+fn json(message: &impl serde::Serialize) -> Result<Vec<u8>, LinkError> {
+    serde_json::to_vec(message).map_err(LinkError::system("write a message"))
+}
+
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, LinkError> {
+    serde_json::from_slice(json).map_err(|error| LinkError::Protocol(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;
