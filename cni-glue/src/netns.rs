@@ -60,12 +60,21 @@ impl Netns {
         let made = Self::of_this_thread();
         leave(&host)?;
         let mut made = made?;
+        made.bring_loopback_up()?;
+        Ok(made)
+    }
+
+    /// Brings the loopback up.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if the kernel refuses.
+    pub fn bring_loopback_up(&mut self) -> Result<(), NetworkError> {
         let mut batch = Batch::default();
         link::set_up(&mut batch, LOOPBACK_INDEX);
-        made.rtnetlink
+        self.rtnetlink
             .apply_all(&batch)
             .map_err(NetworkError::at("bring the loopback up"))?;
-        Ok(made)
+        Ok(())
     }
 
     /// The namespace that a path leads to: a process's, or one that is mounted.

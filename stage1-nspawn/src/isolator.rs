@@ -60,7 +60,7 @@ impl Nspawn {
 
 impl Isolator for Nspawn {
     fn prepare(&mut self, _manifest: &PodManifest) -> Result<(), StartFailure> {
-        let cgroups = PodCgroups::create(&self.uuid.to_string(), Some(&self.run_dir))?;
+        let cgroups = PodCgroups::create(&self.uuid.to_string(), &self.run_dir)?;
         self.cgroups = Some(cgroups);
         Ok(())
     }

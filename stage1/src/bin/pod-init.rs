@@ -1,5 +1,40 @@
-//! Pid 1 of a pod. Started by an isolator with its end of the monitor's socket as descriptor 3.
+//! Pid 1 of a pod.
+//!
+//! Without arguments it was started by an isolator, with its end of the monitor's socket as descriptor 3. With `machine`
+//! it is pid 1 of a machine, and speaks to the monitor over the port that the next argument names, or else over its
+//! standard input.
 
-fn main() -> std::process::ExitCode {
-    stage1::init::run()
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+use stage1::failure::StartFailure;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some("machine"), port) => machine(port.as_deref()).unwrap_or_else(|failure| {
+            // The machine's console, if anybody reads it.
+            let _ = writeln!(std::io::stderr(), "fairing: {failure}");
+            ExitCode::FAILURE
+        }),
+        _ => stage1::init::run(),
+    }
+}
+
+fn machine(port: Option<&str>) -> Result<ExitCode, StartFailure> {
+    let port: OwnedFd = match port {
+        Some(path) => OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(StartFailure::os(format_args!("open {path}")))?
+            .into(),
+        None => std::io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(StartFailure::os("take the standard input"))?,
+    };
+    stage1::init::run_machine(port)
 }

@@ -66,6 +66,16 @@ impl Placement {
         ))
     }
 
+    /// Below the root of the version 2 that is mounted there.
+    pub(super) fn unified(mount_point: &Path) -> Self {
+        let root = Mounted {
+            controllers: None,
+            mount_point: mount_point.to_path_buf(),
+            own: PathBuf::new(),
+        };
+        Self::choose(vec![root], |_| false)
+    }
+
     fn choose(mounted: Vec<Mounted>, is_delegated: impl Fn(&Path) -> bool) -> Self {
         let used = |controllers: &[String]| {
             controllers

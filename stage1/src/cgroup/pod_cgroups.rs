@@ -32,12 +32,28 @@ pub struct PodCgroups {
 
 impl PodCgroups {
     /// Makes the cgroup of a pod that has no apps yet, called `fairing-NAME`. What may be made, now and later, is
-    /// written down in `run_dir` first, for `gc`; `None` where nothing outlives the pod, as in a guest.
+    /// written down in `run_dir` first, for `gc`.
     ///
     /// # Errors
     /// What could not be made, and why.
-    pub fn create(name: &str, run_dir: Option<&Path>) -> Result<Self, CgroupError> {
-        let placement = Placement::find()?;
+    pub fn create(name: &str, run_dir: &Path) -> Result<Self, CgroupError> {
+        Self::create_at(Placement::find()?, name, Some(run_dir))
+    }
+
+    /// As [`Self::create`], below the root of the version 2 that is mounted there: in a machine that has nothing but
+    /// the pod, and takes all with it when it ends.
+    ///
+    /// # Errors
+    /// What could not be made, and why.
+    pub fn create_in_machine(name: &str, mount_point: &Path) -> Result<Self, CgroupError> {
+        Self::create_at(Placement::unified(mount_point), name, None)
+    }
+
+    fn create_at(
+        placement: Placement,
+        name: &str,
+        run_dir: Option<&Path>,
+    ) -> Result<Self, CgroupError> {
         let folder = |hierarchy: &Hierarchy| hierarchy.parent().join(format!("fairing-{name}"));
         let cgroups = Self {
             folders: placement.hierarchies.iter().map(folder).collect(),

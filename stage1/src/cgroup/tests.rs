@@ -25,7 +25,7 @@ impl Pod {
         let number = PODS.fetch_add(1, Ordering::Relaxed);
         let name = format!("test-{}-{number}", std::process::id());
         let run_dir = tempfile::tempdir().unwrap();
-        let cgroups = PodCgroups::create(&name, Some(run_dir.path())).unwrap();
+        let cgroups = PodCgroups::create(&name, run_dir.path()).unwrap();
         Self { cgroups, run_dir }
     }
 
@@ -281,7 +281,7 @@ fn all_directories_are_written_down_before_one_is_made() {
     // Where that can't be written, none is.
     let nowhere = pod.run_dir.path().join("missing");
     let name = format!("test-{}-unwritten", std::process::id());
-    let failed = PodCgroups::create(&name, Some(&nowhere)).unwrap_err();
+    let failed = PodCgroups::create(&name, &nowhere).unwrap_err();
     assert!(matches!(failed, CgroupError::Record(_)), "{failed}");
     for folder in all {
         let sibling = folder.parent().unwrap().join(format!("fairing-{name}"));
@@ -305,6 +305,15 @@ fn an_app_whose_limits_cannot_be_set_leaves_no_cgroup() {
     assert!(pod.folders(&app).iter().all(|folder| !folder.exists()));
 }
 
+/// A cgroup that is removed at the end of the test, however that ends.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = super::removal::remove_tree(&self.0);
+    }
+}
+
 #[test]
 fn version_2_stops_and_goes_on() {
     // Also where version 1 has the controllers, the other one is there beside it.
@@ -312,23 +321,24 @@ fn version_2_stops_and_goes_on() {
     let mounted = super::mountinfo::hierarchies(&mounts, "0::/\n");
     let root = mounted.into_iter().find(|m| m.controllers.is_none());
     let root = root.expect("cgroup2 is mounted").mount_point;
-    let folder = root.join(format!("fairing-test-{}-v2", std::process::id()));
-    super::directory::make(&folder).unwrap();
-    let mut process = Process::waits_for_signal(std::slice::from_ref(&folder));
-    freezer::freeze_v2(&folder).unwrap();
+    let folder = Removed(root.join(format!("fairing-test-{}-v2", std::process::id())));
+    let folder = &folder.0;
+    super::directory::make(folder).unwrap();
+    let mut process = Process::waits_for_signal(std::slice::from_ref(folder));
+    freezer::freeze_v2(folder).unwrap();
     let events = fs::read_to_string(folder.join("cgroup.events")).unwrap();
     assert!(events.contains("frozen 1"), "{events}");
     process.signal(rustix::process::Signal::USR1);
     assert!(!process.has_ended());
-    freezer::thaw_v2(&folder).unwrap();
+    freezer::thaw_v2(folder).unwrap();
     assert_eq!(process.0.wait().unwrap().code(), Some(3));
     // One that has ended is nowhere to be moved.
-    super::directory::move_process(&process.id(), &folder).unwrap();
+    super::directory::move_process(&process.id(), folder).unwrap();
     // A frozen one can be removed.
     let mut process = Process::start();
-    super::directory::move_process(&process.id(), &folder).unwrap();
+    super::directory::move_process(&process.id(), folder).unwrap();
     assert!(!process.has_ended());
-    freezer::freeze_v2(&folder).unwrap();
-    super::removal::remove_tree(&folder).unwrap();
+    freezer::freeze_v2(folder).unwrap();
+    super::removal::remove_tree(folder).unwrap();
     process.0.wait().unwrap();
 }

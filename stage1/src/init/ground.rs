@@ -58,7 +58,7 @@ impl Ground for Inherited {
                     .map_err(StartFailure::os("enter the pod's network namespace"))
             }
             // It is the one that this process is in.
-            HandedOver::Nothing | HandedOver::App(_) => Ok(()),
+            HandedOver::Nothing | HandedOver::App(_) | HandedOver::MachineApp(_) => Ok(()),
         }
     }
 }

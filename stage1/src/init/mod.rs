@@ -7,20 +7,26 @@
 mod event_loop;
 mod ground;
 mod hosts_file;
+mod machine;
 mod pod_root;
 mod supervisor;
 
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
+use nix::unistd::Pid;
+use rustix::system::RebootCommand;
 
 use self::event_loop::Pod;
 use self::ground::{Ground, Inherited};
 use self::hosts_file::HostsFile;
+use self::machine::Machine;
 use self::pod_root::PodRoot;
 use crate::app::launch::PreparedApp;
 use crate::failure::StartFailure;
 use crate::link::descriptors::{INIT_SOCKET_FD, ToParent};
+use crate::link::framed::ToHost;
 use crate::link::{Enclosed, MonitorLink, Told};
 use crate::protocol::{FromInit, Setup, ToInit};
 use crate::sys;
@@ -41,6 +47,38 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs pod init as pid 1 of a machine of its own, which it powers off at the end. `port` leads to the monitor: a port of
+/// the machine, or a stream socket. Returns only if the machine can't be powered off.
+///
+/// # Errors
+/// [`StartFailure`] if nobody can be talked to, or this is not pid 1.
+pub fn run_machine(port: OwnedFd) -> Result<ExitCode, StartFailure> {
+    if std::process::id() != 1 {
+        return Err(StartFailure::other(
+            "pod init powers off its machine, and so runs as pid 1 alone",
+        ));
+    }
+    sys::close_on_exec_from(3).map_err(StartFailure::os("prepare pod init"))?;
+    let mut link = ToHost::new(port)?;
+    match Machine::new() {
+        Ok(mut machine) => {
+            serve(&mut link, &mut machine);
+        }
+        Err(failure) => {
+            // If the monitor is gone, nobody wants to know.
+            let _ = link.send(&FromInit::Failed(failure), Enclosed::default());
+        }
+    }
+    // Everything in this pid namespace but pid 1: their output ends, and can be sent to its end.
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    // Whatever failed, the machine ends.
+    let _ = link.drain();
+    rustix::fs::sync();
+    let failed = rustix::system::reboot(RebootCommand::PowerOff);
+    failed.map_err(StartFailure::os("power off"))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Makes sure that this process ends with the monitor.

@@ -62,7 +62,7 @@ enum SeatKind {
 impl Contents {
     fn of(handed_over: &HandedOver) -> Self {
         match handed_over {
-            HandedOver::Nothing => Self::Nothing,
+            HandedOver::Nothing | HandedOver::MachineApp(_) => Self::Nothing,
             HandedOver::Network(_) => Self::Network,
             HandedOver::App(AppResources { seat, sockets, .. }) => Self::App {
                 seat: match seat {
@@ -81,7 +81,7 @@ impl Contents {
 /// The descriptors of what is handed over, but for sockets.
 fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
     match handed_over {
-        HandedOver::Nothing => Vec::new(),
+        HandedOver::Nothing | HandedOver::MachineApp(_) => Vec::new(),
         HandedOver::Network(namespace) => vec![namespace.as_fd()],
         HandedOver::App(AppResources { root, seat, .. }) => {
             let mut all = vec![root.as_fd()];
@@ -249,6 +249,9 @@ impl InitLink for ToChild {
     }
 
     fn send(&mut self, message: &ToInit, handed_over: HandedOver) -> Result<(), LinkError> {
+        if let HandedOver::MachineApp(_) = handed_over {
+            return Err(LinkError::MachineOnly);
+        }
         let streams: Vec<OwnedFd> = message
             .streams()
             .into_iter()

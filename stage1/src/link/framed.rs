@@ -12,14 +12,24 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::connection::{Connection, End};
 use super::multiplex::{Limits, Side};
 use super::{
-    Enclosed, HandedOver, Heard, InitLink, LinkError, MonitorLink, Process, StreamEnds, StreamId,
-    StreamKind, Told,
+    Enclosed, HandedOver, Heard, InitLink, LinkError, MachineApp, MonitorLink, Process, StreamEnds,
+    StreamId, StreamKind, Told,
 };
 use crate::protocol::{FromInit, ToInit};
+
+/// A message to pod init, and what goes beside it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Packet<M> {
+    message: M,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    app: Option<Box<MachineApp>>,
+}
 
 /// The monitor's end.
 #[derive(Debug)]
@@ -99,12 +109,13 @@ impl InitLink for ToMachine {
     }
 
     fn send(&mut self, message: &ToInit, handed_over: HandedOver) -> Result<(), LinkError> {
-        match handed_over {
-            HandedOver::Nothing => {}
+        let app = match handed_over {
+            HandedOver::Nothing => None,
+            HandedOver::MachineApp(app) => Some(app),
             HandedOver::App(_) => return Err(LinkError::HostOnly("an app's root filesystem")),
             HandedOver::Network(_) => return Err(LinkError::HostOnly("a network namespace")),
-        }
-        self.connection.send(&json(message)?)
+        };
+        self.connection.send(&json(&Packet { message, app })?)
     }
 
     fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
@@ -153,7 +164,7 @@ impl ToHost {
 
     fn tell(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<Told>, LinkError> {
         let told = messages.into_iter().map(|json| {
-            let message: ToInit = parse(&json)?;
+            let Packet { message, app } = parse::<Packet<ToInit>>(&json)?;
             let streams = message.streams().into_iter();
             let piped = streams.filter(|(_, kind)| *kind != StreamKind::Terminal);
             let streams = piped
@@ -162,7 +173,7 @@ impl ToHost {
             Ok(Told {
                 message,
                 streams,
-                handed_over: HandedOver::Nothing,
+                handed_over: app.map_or(HandedOver::Nothing, HandedOver::MachineApp),
             })
         });
         told.collect()
@@ -239,7 +250,7 @@ fn quick(fd: OwnedFd) -> Result<OwnedFd, LinkError> {
     Ok(fd)
 }
 
-fn json(message: &impl serde::Serialize) -> Result<Vec<u8>, LinkError> {
+fn json(message: &impl Serialize) -> Result<Vec<u8>, LinkError> {
     serde_json::to_vec(message).map_err(LinkError::system("write a message"))
 }
 

@@ -1,11 +1,15 @@
-//! What can exist on one host alone, and so goes only over a link between two processes of it.
+//! What goes beside a message: what exists on one host alone, over a link between two processes of it; and what pod
+//! init has to make itself, over a link to another machine.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use pod::manifest::Resources;
+use serde::{Deserialize, Serialize};
 
 use crate::app::cgroup::CgroupSeat;
 
-/// What comes with a message to a pod init on the monitor's own kernel. One in a machine of its own gets
-/// nothing, and makes it itself.
+/// What comes with a message to pod init.
 #[derive(Debug, Default)]
 pub enum HandedOver {
     /// Nothing.
@@ -15,6 +19,8 @@ pub enum HandedOver {
     App(AppResources),
     /// With [`crate::protocol::ToInit::Start`]: the network namespace that pod init enters.
     Network(OwnedFd),
+    /// With [`crate::protocol::ToInit::App`], to another machine.
+    MachineApp(Box<MachineApp>),
 }
 
 /// What an app stands on.
@@ -26,4 +32,33 @@ pub struct AppResources {
     pub seat: CgroupSeat,
     /// The sockets that it is handed, as many as [`crate::protocol::AppSpec::sockets`] has names.
     pub sockets: Vec<OwnedFd>,
+}
+
+/// What pod init makes for an app in a machine of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MachineApp {
+    /// The image's files. The app's changes are kept in memory.
+    pub image: MachineImage,
+    /// Its limits.
+    #[serde(default)]
+    pub resources: Resources,
+}
+
+/// Where a machine has an image's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum MachineImage {
+    /// In a directory.
+    Directory {
+        /// Its path before pod init enters its own root.
+        path: PathBuf,
+    },
+    /// On a block device, as a filesystem that is mounted read-only.
+    Device {
+        /// The device.
+        path: PathBuf,
+        /// The type of the filesystem.
+        filesystem: String,
+    },
 }

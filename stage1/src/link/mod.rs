@@ -29,7 +29,7 @@ use nix::poll::PollFlags;
 use crate::failure::StartFailure;
 use crate::protocol::{FromInit, ToInit};
 
-pub use handed_over::{AppResources, HandedOver};
+pub use handed_over::{AppResources, HandedOver, MachineApp, MachineImage};
 pub use process::Process;
 pub use stream::{StreamId, StreamKind};
 
@@ -47,6 +47,9 @@ pub enum LinkError {
     /// The link leads to another kernel.
     #[error("{0} can't be handed to another machine")]
     HostOnly(&'static str),
+    /// The link does not lead to another machine.
+    #[error("pod init is on this host, and is handed what it would make in a machine of its own")]
+    MachineOnly,
     /// A message could not be sent.
     #[error(transparent)]
     Send(#[from] pod::PodError),

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use pod::AppName;
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
@@ -84,11 +84,7 @@ impl Storage {
             work: format!("{own}/work"),
             discard_changes: self.discard_changes,
         };
-        let mounted = match knows_layer_by_layer() {
-            true => by_context(&directories),
-            false => by_mount::overlay(&directories),
-        };
-        mounted.map_err(|errno| {
+        mount(&directories).map_err(|errno| {
             let lower = directories.lower.iter().rev().skip(1);
             let missing = layers
                 .iter()
@@ -101,6 +97,37 @@ impl Storage {
                 None => StartFailure::other(format!("cannot {what}: {errno}")),
             }
         })
+    }
+}
+
+/// Mounts the overlay of one app over one tree. Its changes are kept in `changes`, which is its own and goes with it.
+///
+/// # Errors
+/// What failed, for which app.
+pub(crate) fn over_tree(
+    app: &AppName,
+    tree: &OwnedFd,
+    mount_points: &OwnedFd,
+    changes: &OwnedFd,
+) -> Result<OwnedFd, StartFailure> {
+    let what = format!("mount the root filesystem of app {app}");
+    for name in ["upper", "work"] {
+        mkdirat(changes, name, Mode::from_raw_mode(0o755)).map_err(StartFailure::os(&what))?;
+    }
+    let own = path_of(changes);
+    mount(&Directories {
+        lower: vec![path_of(tree), path_of(mount_points)],
+        upper: format!("{own}/upper"),
+        work: format!("{own}/work"),
+        discard_changes: true,
+    })
+    .map_err(StartFailure::os(what))
+}
+
+fn mount(directories: &Directories) -> Result<OwnedFd, Errno> {
+    match knows_layer_by_layer() {
+        true => by_context(directories),
+        false => by_mount::overlay(directories),
     }
 }
 
