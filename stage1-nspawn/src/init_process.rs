@@ -12,7 +12,7 @@ use rustix::mount::{
 };
 use stage1::failure::StartFailure;
 use stage1::link::descriptors::INIT_SOCKET_FD;
-use stage1::sys::{self, CStringArray};
+use stage1::sys::{self, CStringArray, ChildProcess};
 
 /// Pod init's program, beside this one.
 const PROGRAM: &str = "pod-init";
@@ -53,8 +53,8 @@ pub(crate) fn start(
     let namespaces =
         libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     let into = cgroup_folder.map(AsFd::as_fd);
-    let spawned = sys::spawn(namespaces as u64, into, || {
-        child.become_init().raw_os_error()
+    let spawned = sys::spawn(namespaces as u64, into, |process| {
+        child.become_init(process).raw_os_error()
     });
     Ok(spawned
         .map_err(StartFailure::os("make the pod's namespaces"))?
@@ -80,8 +80,8 @@ struct Child<'a> {
 
 impl Child<'_> {
     /// Returns only if something failed; the error becomes the exit code of a pod init that never said anything.
-    fn become_init(&self) -> Errno {
-        match self.prepare().and_then(|()| self.guarded_program()) {
+    fn become_init(&self, process: &ChildProcess) -> Errno {
+        match self.prepare(process).and_then(|()| self.guarded_program()) {
             Ok(program) => sys::execveat(program.as_fd(), self.argv, self.envp),
             Err(errno) => errno,
         }
@@ -105,7 +105,7 @@ impl Child<'_> {
         Ok(tree)
     }
 
-    fn prepare(&self) -> Result<(), Errno> {
+    fn prepare(&self, process: &ChildProcess) -> Result<(), Errno> {
         for tasks in self.tasks {
             write(tasks, b"0")?;
         }
@@ -113,8 +113,7 @@ impl Child<'_> {
         rustix::stdio::dup2_stdin(self.null)?;
         rustix::stdio::dup2_stdout(self.null)?;
         rustix::stdio::dup2_stderr(self.null)?;
-        let mut third = std::mem::ManuallyDrop::new(sys::adopt_fd(INIT_SOCKET_FD));
-        rustix::io::dup2(self.end, &mut third)?;
+        process.place(self.end, INIT_SOCKET_FD)?;
         sys::close_on_exec_from(INIT_SOCKET_FD as u32 + 1)
     }
 }

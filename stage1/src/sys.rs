@@ -8,20 +8,27 @@ use std::io::{self, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 
-/// Descriptor 0, 1 or 2, or the one that an isolator left for pod init: numbers fixed by convention.
-pub fn well_known_fd(number: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: standard streams are never closed by this program; a number that isn't open makes calls
-    // fail with EBADF and nothing worse.
-    unsafe { BorrowedFd::borrow_raw(number) }
-}
-
-/// Takes ownership of a descriptor left open across exec under a number fixed by convention.
-/// To be called once, at the start of the program.
-pub fn adopt_fd(number: RawFd) -> OwnedFd {
-    // SAFETY: the number is this program's by convention, and nothing else in it owns it.
-    unsafe { OwnedFd::from_raw_fd(number) }
+/// Takes ownership of a descriptor that was left open across exec under a number fixed by convention, and marks it
+/// close-on-exec.
+///
+/// # Errors
+/// EBADF if it is a standard stream, is not open, or belongs to somebody in this program: what that has opened or taken
+/// over is close-on-exec, which nothing is that has come through exec.
+pub fn adopt_fd(number: RawFd) -> Result<OwnedFd, Errno> {
+    if number <= libc::STDERR_FILENO {
+        return Err(Errno::BADF);
+    }
+    // SAFETY: borrowed for two calls, which fail if the number isn't open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    let flags = fcntl_getfd(borrowed)?;
+    if flags.contains(FdFlags::CLOEXEC) {
+        return Err(Errno::BADF);
+    }
+    fcntl_setfd(borrowed, flags | FdFlags::CLOEXEC)?;
+    // SAFETY: the flag has said that nobody in this program owns it, and says from now on that somebody does.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Strings for execve(2): an array of pointers that ends with a null pointer.
@@ -143,23 +150,65 @@ pub struct Spawned {
     pub pidfd: OwnedFd,
 }
 
+/// The new process, from clone to exec. There is one only in what [`spawn`] runs: a process with one thread and memory
+/// of its own, which executes a program or ends, so that no owner of a descriptor ever looks at it again.
+#[derive(Debug)]
+pub struct ChildProcess(());
+
+impl ChildProcess {
+    /// Makes this number refer to the same as `fd`, also across exec. What it referred to is closed.
+    ///
+    /// # Errors
+    /// What dup2(2) answers.
+    pub fn place(&self, fd: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
+        // SAFETY: touches no memory. The descriptor that is closed is this process's copy, whose owner is in the
+        // memory of the parent.
+        check(unsafe { libc::dup2(fd.as_raw_fd(), number) }.into())
+    }
+
+    /// As [`Self::place`], up to exec.
+    ///
+    /// # Errors
+    /// What dup3(2) answers; EINVAL if `fd` has that number already.
+    pub fn place_until_exec(&self, fd: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
+        // SAFETY: as for `place`.
+        check(unsafe { libc::dup3(fd.as_raw_fd(), number, libc::O_CLOEXEC) }.into())
+    }
+
+    /// A descriptor that was placed.
+    pub fn placed(&self, number: RawFd) -> BorrowedFd<'_> {
+        // SAFETY: nobody but this process closes its descriptors, and where the number isn't open, calls fail.
+        unsafe { BorrowedFd::borrow_raw(number) }
+    }
+
+    /// Closes all descriptors from `first` on.
+    ///
+    /// # Errors
+    /// What close_range(2) answers.
+    pub fn close_from(&self, first: u32) -> Result<(), Errno> {
+        // SAFETY: as for `place`.
+        check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) })
+    }
+}
+
 /// Makes a process by clone3(2) and runs `child` in it, whose result is its exit code.
 ///
 /// `flags` are `CLONE_NEW*`; `CLONE_PIDFD` and `CLONE_CLEAR_SIGHAND` (every handler becomes the default) are
-/// always set, and with `cgroup` (a cgroup v2 folder) `CLONE_INTO_CGROUP`. The caller must be single-threaded, and `child` must do nothing but system calls on
-/// data that was built before.
+/// always set, and with `cgroup` (a cgroup v2 directory) `CLONE_INTO_CGROUP`. `child` should do nothing but system calls
+/// on data that was built before.
 ///
 /// # Errors
-/// What clone3(2) answers.
+/// What clone3(2) answers; EINVAL if this process has more than one thread.
 pub fn spawn(
     flags: u64,
     cgroup: Option<BorrowedFd<'_>>,
-    child: impl FnOnce() -> c_int,
+    child: impl FnOnce(&ChildProcess) -> c_int,
 ) -> io::Result<Spawned> {
+    require_one_thread()?;
     let mut pidfd: c_int = -1;
     // SAFETY: all-zero is a valid clone_args.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = flags | libc::CLONE_PIDFD as u64 | CLONE_CLEAR_SIGHAND;
+    args.flags = flags & NAMESPACES | libc::CLONE_PIDFD as u64 | CLONE_CLEAR_SIGHAND;
     args.pidfd = ptr::from_mut(&mut pidfd) as u64;
     args.exit_signal = libc::SIGCHLD as u64;
     if let Some(cgroup) = cgroup {
@@ -167,12 +216,13 @@ pub fn spawn(
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
     // SAFETY: without CLONE_VM the child has its own copy of memory and goes on with this stack, as after
-    // fork; `args` lives for the call and `pidfd` points to a c_int.
+    // fork; there is no other thread that could have held a lock. `args` lives for the call and `pidfd` points to a
+    // c_int.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, ptr::from_ref(&args), size_of_val(&args)) };
     match pid {
         -1 => Err(io::Error::last_os_error()),
         0 => {
-            let code = child();
+            let code = child(&ChildProcess(()));
             // SAFETY: ends the child at once, without destructors or exit handlers of its parent.
             unsafe { libc::_exit(code) }
         }
@@ -187,11 +237,69 @@ pub fn spawn(
     }
 }
 
-/// Closes all descriptors from `first` on.
-pub fn close_from(first: u32) -> Result<(), Errno> {
-    // SAFETY: nothing that is used after this call owns a descriptor at or above `first`: it is called
-    // between clone and exec, by code that never returns.
-    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) })
+/// The flags of clone3(2) that [`spawn`] takes.
+const NAMESPACES: u64 = (libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWUTS) as u64;
+
+/// Fails in a process with more than one thread: unshare(2) takes `CLONE_THREAD` only where it means nothing.
+fn require_one_thread() -> io::Result<()> {
+    // SAFETY: changes nothing.
+    match unsafe { libc::unshare(libc::CLONE_THREAD) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A child that has ended, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedChild {
+    /// Its process ID.
+    pub pid: i32,
+    /// How it ended.
+    pub end: ChildEnd,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChildEnd {
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal ended it, which may be a real-time one.
+    Signaled(i32),
+}
+
+/// Reaps one child that has ended; `None` if none has.
+///
+/// # Errors
+/// What waitpid(2) answers.
+pub fn reap() -> Result<Option<EndedChild>, Errno> {
+    loop {
+        let mut status: c_int = 0;
+        // SAFETY: the status is stored in a c_int that lives for the call.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        match pid {
+            0 => return Ok(None),
+            -1 => match last_errno() {
+                Errno::INTR => {}
+                Errno::CHILD => return Ok(None),
+                errno => return Err(errno),
+            },
+            pid if libc::WIFEXITED(status) => {
+                let end = ChildEnd::Exited(libc::WEXITSTATUS(status));
+                return Ok(Some(EndedChild { pid, end }));
+            }
+            pid if libc::WIFSIGNALED(status) => {
+                let end = ChildEnd::Signaled(libc::WTERMSIG(status));
+                return Ok(Some(EndedChild { pid, end }));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Marks all descriptors from `first` on close-on-exec.
@@ -380,4 +488,33 @@ fn check(result: libc::c_long) -> Result<(), Errno> {
 
 fn last_errno() -> Errno {
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_program_has_opened_itself_is_not_adopted() {
+        let own = OwnedFd::from(tempfile::tempfile().unwrap());
+        assert_eq!(adopt_fd(own.as_raw_fd()).unwrap_err(), Errno::BADF);
+        for number in [-1, 0, 2, 987_654] {
+            assert_eq!(adopt_fd(number).unwrap_err(), Errno::BADF, "{number}");
+        }
+        fcntl_setfd(&own, FdFlags::empty()).unwrap();
+        let inherited = std::os::fd::IntoRawFd::into_raw_fd(own);
+        let adopted = adopt_fd(inherited).unwrap();
+        assert_eq!(adopt_fd(adopted.as_raw_fd()).unwrap_err(), Errno::BADF);
+    }
+
+    #[test]
+    fn a_process_with_threads_makes_no_other_by_itself() {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || stopped.recv());
+        let made = spawn(0, None, |_| 0);
+        drop(stop);
+        assert!(other.join().unwrap().is_err());
+        let error = made.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
+    }
 }

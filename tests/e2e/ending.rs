@@ -26,6 +26,16 @@ fn the_pod_goes_on_until_all_apps_have_ended() {
     assert_eq!(running.wait().ok().stdout, "up\nlater\n");
 }
 
+#[test]
+fn an_app_that_a_real_time_signal_ends_is_an_app_that_has_ended() {
+    let host = busybox();
+    let killed = ["/bin/sh", "-c", "kill -37 $$"];
+    host.fairing(["run", IMAGE, "--"])
+        .args(killed)
+        .run()
+        .expect_code(128 + 37);
+}
+
 /// A pod whose second app fails with 9 once the first, which runs `script`, is up.
 fn failing_pod(script: &str) -> [String; 15] {
     let first = format!("{script}; touch /dev/shm/up; {IDLE}");

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use pod::activation::FIRST_FD;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::io::{DupFlags, Errno, write};
+use rustix::io::{Errno, write};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
     fsconfig_create, fsmount, fsopen, move_mount, open_tree, unmount,
@@ -25,7 +25,7 @@ use crate::app::confinement::{
     Confinement, MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp,
 };
 use crate::app::resolve::{IN_ROOT, STRICT, open_within};
-use crate::sys;
+use crate::sys::{self, ChildProcess};
 
 /// A step that can fail; its number goes over the pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,8 +170,8 @@ pub(crate) struct Mounts<'a> {
 type Failed = (Step, Errno);
 
 /// Becomes the app. Returns only if that failed, with the exit code for the process.
-pub(crate) fn become_app(plan: &ChildPlan<'_>) -> i32 {
-    let (step, errno) = match prepare(plan) {
+pub(crate) fn become_app(plan: &ChildPlan<'_>, process: &ChildProcess) -> i32 {
+    let (step, errno) = match prepare(plan, process) {
         Err(failed) => failed,
         Ok(()) => (Step::Execute, execute(&plan.command)),
     };
@@ -180,12 +180,12 @@ pub(crate) fn become_app(plan: &ChildPlan<'_>) -> i32 {
     let [number, code @ ..] = &mut report;
     *number = step as u8;
     *code = errno.raw_os_error().to_le_bytes();
-    let _ = write(plan.report, &report)
-        .or_else(|_| write(sys::well_known_fd(plan.report_place), &report));
+    let _ =
+        write(plan.report, &report).or_else(|_| write(process.placed(plan.report_place), &report));
     1
 }
 
-fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
+fn prepare(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Failed> {
     let at = |step: Step| move |errno: Errno| (step, errno);
 
     plan.command.envp.name_own_process();
@@ -206,7 +206,7 @@ fn prepare(plan: &ChildPlan<'_>) -> Result<(), Failed> {
             move_into_thread_name_spaces(*app, spaces).map_err(at(Step::JoinApp))?;
         }
     }
-    keep_only_own(plan).map_err(at(Step::CloseDescriptors))?;
+    keep_only_own(plan, process).map_err(at(Step::CloseDescriptors))?;
     drop_bounding_set(plan.confinement.capabilities).map_err(at(Step::Capabilities))?;
     set_thread_groups(&plan.groups).map_err(at(Step::Groups))?;
     set_thread_res_gid(plan.gid, plan.gid, plan.gid).map_err(at(Step::Groups))?;
@@ -240,7 +240,7 @@ fn streams(plan: &ChildPlan<'_>) -> Result<(), Errno> {
     rustix::stdio::dup2_stdout(output)?;
     rustix::stdio::dup2_stderr(error)?;
     if plan.controlling_terminal {
-        ioctl_tiocsctty(sys::well_known_fd(0))?;
+        ioctl_tiocsctty(rustix::stdio::stdin())?;
     }
     Ok(())
 }
@@ -367,16 +367,14 @@ fn show_cgroup(sys: BorrowedFd<'_>) -> Result<(), Errno> {
 }
 
 /// Closes everything but the standard streams, the sockets, which exec leaves open, and the report pipe.
-fn keep_only_own(plan: &ChildPlan<'_>) -> Result<(), Errno> {
-    let place = |number| std::mem::ManuallyDrop::new(sys::adopt_fd(number));
+fn keep_only_own(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Errno> {
     for (number, socket) in (FIRST_FD..).zip(&plan.sockets) {
-        rustix::io::dup2(socket, &mut place(number))?;
+        process.place(*socket, number)?;
     }
     if plan.report.as_raw_fd() != plan.report_place {
-        let mut kept = place(plan.report_place);
-        rustix::io::dup3(plan.report, &mut kept, DupFlags::CLOEXEC)?;
+        process.place_until_exec(plan.report, plan.report_place)?;
     }
-    sys::close_from(plan.report_place.unsigned_abs() + 1)
+    process.close_from(plan.report_place.unsigned_abs() + 1)
 }
 
 fn drop_bounding_set(keep: u64) -> Result<(), Errno> {

@@ -251,10 +251,13 @@ impl Start<'_> {
             report_place: self.sockets.end(),
             command: self.command,
         };
-        let process =
-            sys::spawn(namespaces, self.seat.clone_into(), || become_app(&plan)).map_err(
-                StartFailure::os(format_args!("make a process for {}", self.what)),
-            )?;
+        let process = sys::spawn(namespaces, self.seat.clone_into(), |child| {
+            become_app(&plan, child)
+        })
+        .map_err(StartFailure::os(format_args!(
+            "make a process for {}",
+            self.what
+        )))?;
         let program = plan.command.candidates.last().cloned().unwrap_or_default();
         let workdir = plan.workdir.clone();
         drop(plan);

@@ -8,7 +8,6 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use pod::AppName;
 use pod::control::WindowSize;
@@ -21,7 +20,7 @@ use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{Enclosed, MonitorLink, StreamEnds, Told};
 use crate::protocol::{ExecSpec, FromInit, ToInit};
-use crate::sys::{self, release_program_memory};
+use crate::sys::{self, ChildEnd, EndedChild, release_program_memory};
 use crate::timing::{SETTLING, poll_timeout};
 
 /// The pod as pod init sees it.
@@ -127,22 +126,19 @@ impl Pod {
     }
 
     fn reap(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
-        loop {
-            let (pid, outcome) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, Outcome::Exited { code }),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (
-                    pid,
-                    Outcome::Signaled {
-                        signal: signal as i32,
-                        oom_killed: false,
-                    },
-                ),
-                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return Ok(()),
-                Ok(_) | Err(Errno::EINTR) => continue,
-                Err(errno) => return Err(StartFailure::os("reap processes")(errno)),
+        while let Some(EndedChild { pid, end }) =
+            sys::reap().map_err(StartFailure::os("reap processes"))?
+        {
+            let outcome = match end {
+                ChildEnd::Exited(code) => Outcome::Exited { code },
+                ChildEnd::Signaled(signal) => Outcome::Signaled {
+                    signal,
+                    oom_killed: false,
+                },
             };
-            self.ended(link, pid.as_raw(), outcome)?;
+            self.ended(link, pid, outcome)?;
         }
+        Ok(())
     }
 
     /// A process has ended: an app's, a command's, or one that has lost its parent.

@@ -34,7 +34,11 @@ use crate::sys;
 /// Runs pod init as a child of the monitor, to its end. The exit code says only whether the pod could be started: all
 /// else goes to the monitor.
 pub fn run() -> ExitCode {
-    let mut link = ToParent::new(sys::adopt_fd(INIT_SOCKET_FD));
+    let mut link = match sys::adopt_fd(INIT_SOCKET_FD) {
+        Ok(socket) => ToParent::new(socket),
+        // Nobody has started this who could be told.
+        Err(_) => return ExitCode::FAILURE,
+    };
     match bind_to_monitor(&link) {
         Ok(()) => {
             let code = serve(&mut link, &mut Inherited);

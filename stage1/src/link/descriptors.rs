@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pod::seqpacket::{DESCRIPTORS_MAX, SeqPacket};
-use rustix::fs::{FileType, OFlags, fcntl_setfl, fstat, major};
+use rustix::fs::{FileType, OFlags, fcntl_setfl, fstat, major, minor};
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,11 @@ use crate::protocol::{FromInit, ToInit};
 
 /// The descriptor under which pod init finds its end.
 pub const INIT_SOCKET_FD: i32 = 3;
-/// Major numbers of pseudo-terminals' masters: `UNIX98_PTY_MASTER_MAJOR` and the multiplexer `ptmx`'s.
-const MASTER_MAJORS: [u32; 2] = [128, 5];
+/// The number of the device that is the master of every pseudo-terminal, `/dev/ptmx`.
+const MASTER: (u32, u32) = (5, 2);
+
+#[cfg(test)]
+mod tests;
 
 /// What a packet to pod init holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -210,7 +213,7 @@ impl ToChild {
         }
         let stat = fstat(&fd).map_err(LinkError::system("look at a terminal"))?;
         let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
-        if !is_device || !MASTER_MAJORS.contains(&major(stat.st_rdev)) {
+        if !is_device || (major(stat.st_rdev), minor(stat.st_rdev)) != MASTER {
             return Err(LinkError::Protocol("a terminal is something else".into()));
         }
         fcntl_setfl(&fd, OFlags::RDWR | OFlags::NONBLOCK)
@@ -269,6 +272,12 @@ impl InitLink for ToChild {
                 let fds: Vec<_> = some.iter().map(AsFd::as_fd).collect();
                 self.socket.send(&Packet::<()>::Sockets, &fds)?;
             }
+        }
+        if matches!(message, ToInit::Start(_)) {
+            // So far pod init could not keep up, on its way to its first instruction. From here on nobody waits
+            // for one that does not listen.
+            fcntl_setfl(&self.socket, OFlags::RDWR | OFlags::NONBLOCK)
+                .map_err(LinkError::system("set up the link"))?;
         }
         Ok(())
     }

@@ -10,8 +10,7 @@ use nix::poll::PollFlags;
 use nix::sys::socket::{MsgFlags, send};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, read, write};
-
-use crate::sys::well_known_fd;
+use rustix::stdio::{stderr, stdin, stdout};
 
 /// Bytes read at once.
 const BUFFER: usize = 32 << 10;
@@ -30,20 +29,27 @@ pub(super) enum End {
     Socket(BorrowedFd<'static>),
 }
 
+/// A standard stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standard {
+    Input,
+    Output,
+    Error,
+}
+
 impl End {
-    /// Standard input, output or error.
-    pub(super) fn standard(number: i32) -> Self {
-        let fd = well_known_fd(number);
-        let kind = fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
-        let direction = if number == 0 {
-            OFlags::RDONLY
-        } else {
-            OFlags::WRONLY
+    /// A standard stream of the monitor's own.
+    pub(super) fn standard(stream: Standard) -> Self {
+        let (fd, direction) = match stream {
+            Standard::Input => (stdin(), OFlags::RDONLY),
+            Standard::Output => (stdout(), OFlags::WRONLY),
+            Standard::Error => (stderr(), OFlags::WRONLY),
         };
+        let kind = fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
         let flags = direction | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         match kind {
             Ok(FileType::Fifo | FileType::CharacterDevice) => {
-                let path = format!("/proc/self/fd/{number}");
+                let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
                 openat(CWD, path, flags, Mode::empty()).map_or(Self::Shared(fd), Self::Own)
             }
             Ok(FileType::Socket) => Self::Socket(fd),

@@ -14,7 +14,7 @@ use pod::manifest::{App, PodManifest, Streams as Destination, app_dir};
 use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::cri_log::{LogFile, LogPump};
-use super::pump::{End, Pump};
+use super::pump::{End, Pump, Standard};
 use super::terminal::{self, RawTerminal};
 use crate::failure::StartFailure;
 use crate::link::InitLink;
@@ -72,9 +72,9 @@ impl Streams {
         match self.destination {
             Destination::Foreground => {
                 self.outputs
-                    .push(Pump::new(End::Own(output), End::standard(1)));
+                    .push(Pump::new(End::Own(output), End::standard(Standard::Output)));
                 self.outputs
-                    .push(Pump::new(End::Own(error), End::standard(2)));
+                    .push(Pump::new(End::Own(error), End::standard(Standard::Error)));
             }
             Destination::Log => {
                 let name = || app.name.clone();
@@ -87,7 +87,7 @@ impl Streams {
             let (id, input) = link.open_input()?;
             fcntl_setfl(&input, OFlags::NONBLOCK)
                 .map_err(StartFailure::os("set up standard input"))?;
-            self.input = Some(Pump::new(End::standard(0), End::Own(input)));
+            self.input = Some(Pump::new(End::standard(Standard::Input), End::Own(input)));
             stdin = Some(id);
         }
         Ok(ProcessStreams::Pipes {
@@ -115,10 +115,12 @@ impl Streams {
                 .try_clone()
                 .map_err(StartFailure::os("duplicate the terminal"))?;
             raw = RawTerminal::enter();
-            self.input = Some(Pump::new(End::standard(0), End::Own(copy)));
+            self.input = Some(Pump::new(End::standard(Standard::Input), End::Own(copy)));
         }
-        self.outputs
-            .push(Pump::new(End::Own(terminal), End::standard(1)));
+        self.outputs.push(Pump::new(
+            End::Own(terminal),
+            End::standard(Standard::Output),
+        ));
         self.terminal = Some((stream, raw));
         Ok(())
     }

@@ -2,8 +2,7 @@
 
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use pod::control::WindowSize;
-
-use crate::sys::well_known_fd;
+use rustix::stdio::{stdin, stdout};
 
 /// The user's terminal in raw mode; as it was before once this is dropped.
 #[derive(Debug)]
@@ -12,11 +11,10 @@ pub(super) struct RawTerminal(Termios);
 impl RawTerminal {
     /// Makes standard input raw. `None` if it is not a terminal.
     pub(super) fn enter() -> Option<Self> {
-        let stdin = well_known_fd(0);
-        let before = tcgetattr(stdin).ok()?;
+        let before = tcgetattr(stdin()).ok()?;
         let mut raw = before.clone();
         cfmakeraw(&mut raw);
-        tcsetattr(stdin, SetArg::TCSANOW, &raw).ok()?;
+        tcsetattr(stdin(), SetArg::TCSANOW, &raw).ok()?;
         Some(Self(before))
     }
 }
@@ -24,14 +22,14 @@ impl RawTerminal {
 impl Drop for RawTerminal {
     fn drop(&mut self) {
         // A terminal that is gone needs no restoring.
-        let _ = tcsetattr(well_known_fd(0), SetArg::TCSANOW, &self.0);
+        let _ = tcsetattr(stdin(), SetArg::TCSANOW, &self.0);
     }
 }
 
 /// The size of the terminal that standard output or input is.
 pub(super) fn window_size() -> Option<WindowSize> {
-    [1, 0].into_iter().find_map(|number| {
-        let size = rustix::termios::tcgetwinsize(well_known_fd(number)).ok()?;
+    [stdout(), stdin()].into_iter().find_map(|stream| {
+        let size = rustix::termios::tcgetwinsize(stream).ok()?;
         Some(WindowSize {
             rows: size.ws_row,
             cols: size.ws_col,

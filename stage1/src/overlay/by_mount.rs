@@ -1,7 +1,9 @@
 //! The overlay by mount(2), for kernels that take all layers in one option.
 
 use std::ffi::CString;
+use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
@@ -38,19 +40,21 @@ fn attach_and_clone(directories: &Directories) -> Result<OwnedFd, Errno> {
     // mount(2) takes one page of options, which the digests of some fifty layers fill. The numbers of
     // open descriptors, seen from their directory, are short enough for the 500 layers that overlayfs
     // takes.
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let open = |path: &String| openat(CWD, path.as_str(), flags, Mode::empty());
-    let layers: Vec<OwnedFd> = directories
+    let lower: Vec<OwnedFd> = directories
         .lower
         .iter()
-        .map(open)
+        .map(|path| open_here(path))
         .collect::<Result<_, _>>()?;
-    let numbers: Vec<String> = layers.iter().map(|l| l.as_raw_fd().to_string()).collect();
+    let (upper, work) = (
+        open_here(&directories.upper)?,
+        open_here(&directories.work)?,
+    );
+    let numbers: Vec<String> = lower.iter().map(|l| l.as_raw_fd().to_string()).collect();
     let mut data = format!(
         "lowerdir={},upperdir={},workdir={}",
         numbers.join(":"),
-        directories.upper,
-        directories.work,
+        upper.as_raw_fd(),
+        work.as_raw_fd(),
     );
     for (key, value) in HARDENING {
         data.push_str(&format!(",{key}={value}"));
@@ -59,8 +63,7 @@ fn attach_and_clone(directories: &Directories) -> Result<OwnedFd, Errno> {
         data.push_str(",volatile");
     }
     let data = CString::new(data).map_err(|_| Errno::INVAL)?;
-    let descriptors = openat(CWD, "/proc/self/fd", flags, Mode::empty())?;
-    fchdir(&descriptors)?;
+    fchdir(&open(Path::new("/proc/self/fd"))?)?;
     mount(
         "overlay",
         PLACE,
@@ -75,4 +78,52 @@ fn attach_and_clone(directories: &Directories) -> Result<OwnedFd, Errno> {
     );
     unmount(PLACE, UnmountFlags::DETACH)?;
     tree
+}
+
+/// Opens a directory on a mount of this thread's own namespace, as overlayfs wants it: what a descriptor from before
+/// leads to is on one of the host's.
+fn open_here(path: &str) -> Result<OwnedFd, Errno> {
+    let path = fs::canonicalize(path)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    open(&path)
+}
+
+fn open(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    /// Needs root, as all tests that mount something.
+    #[test]
+    fn directories_that_were_opened_before_become_an_overlay() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["lowest", "lower", "upper", "work"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        fs::write(directory.path().join("lower/file"), "text").unwrap();
+        let opened = open(directory.path()).unwrap();
+        let path = |name| format!("/proc/self/fd/{}/{name}", opened.as_raw_fd());
+        let directories = Directories {
+            lower: vec![path("lower"), path("lowest")],
+            upper: path("upper"),
+            work: path("work"),
+            discard_changes: true,
+        };
+        let root = overlay(&directories).unwrap();
+        let file = openat(root.as_fd(), "file", OFlags::RDONLY, Mode::empty()).unwrap();
+        assert_eq!(
+            std::io::read_to_string(fs::File::from(file)).unwrap(),
+            "text"
+        );
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(
+            !mounts.contains(directory.path().to_str().unwrap()),
+            "{mounts}"
+        );
+    }
 }
