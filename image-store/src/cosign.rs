@@ -139,7 +139,7 @@ fn parse(bytes: &[u8]) -> Result<Map<String, Value>, StoreError> {
     if manifest.get("schemaVersion").and_then(Value::as_u64) != Some(2)
         || manifest.contains_key("manifests")
     {
-        return Err(bad("it is no image manifest"));
+        return Err(bad("it is not an image manifest"));
     }
     Ok(manifest)
 }

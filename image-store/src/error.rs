@@ -20,7 +20,7 @@ pub enum StoreError {
         place: String,
     },
     /// A digest prefix that fits several images.
-    #[error("{name} is ambiguous: it fits {}", matches.join(", "))]
+    #[error("{name} is ambiguous: it matches {}", matches.join(", "))]
     Ambiguous {
         /// What was asked for.
         name: String,
@@ -39,7 +39,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A thread panicked, which is a bug: what it was to find out is not known.
-    #[error("{work} failed in an unforeseen way: a thread of it panicked")]
+    #[error("{work} failed unexpectedly: one of its threads panicked")]
     WorkerPanicked {
         /// What it was at.
         work: &'static str,
@@ -172,7 +172,7 @@ pub enum StoreError {
         digest: Digest,
     },
     /// A layer without a seal that fits its tree.
-    #[error("layer {diff_id} has no seal that fits: {reason}")]
+    #[error("layer {diff_id} has no matching seal: {reason}")]
     Unsealed {
         /// Which layer.
         diff_id: Digest,
@@ -302,7 +302,7 @@ pub enum StoreError {
     },
     /// Plain HTTP with a host that is neither loopback nor configured.
     #[error(
-        "registry {registry} speaks plain HTTP, which is refused but for loopback and hosts configured for it"
+        "registry {registry} speaks plain HTTP, which is refused except for loopback and hosts that are configured for it"
     )]
     PlainHttpRefused {
         /// Host and port.

@@ -120,7 +120,7 @@ impl<F: LayoutFiles> Layout<F> {
         let document = |name: &str| -> Result<Vec<u8>, StoreError> {
             files
                 .read(name, MAX_DOCUMENT)?
-                .ok_or_else(|| refused(format!("it is no OCI image layout: it has no {name}")))
+                .ok_or_else(|| refused(format!("it is not an OCI image layout: it has no {name}")))
         };
         let marker: Marker = parse(files.what(), "oci-layout", &document("oci-layout")?)?;
         if !marker.version.starts_with("1.") {

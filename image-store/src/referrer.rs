@@ -72,7 +72,7 @@ fn entries(what: &str, bytes: &[u8]) -> Result<Vec<Value>, StoreError> {
         Some(Value::Array(entries)) => Ok(entries),
         _ => Err(StoreError::BadManifest {
             what: what.to_owned(),
-            reason: "it is no index".to_owned(),
+            reason: "it is not an index".to_owned(),
         }),
     }
 }

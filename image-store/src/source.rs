@@ -171,7 +171,7 @@ impl ImageSource {
             return Ok(Self::Layout { path, tag });
         }
         if !metadata.is_file() {
-            return Err(invalid(text, "it is neither a folder nor a file"));
+            return Err(invalid(text, "it is neither a directory nor a file"));
         }
         if path.extension().is_some_and(|end| end == "aci") {
             return Ok(Self::Aci { path });

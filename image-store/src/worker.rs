@@ -22,7 +22,7 @@ mod tests {
         let error = outcome(worker.join(), "counting").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "counting failed in an unforeseen way: a thread of it panicked"
+            "counting failed unexpectedly: one of its threads panicked"
         );
         let worker = thread::spawn(|| Ok(7));
         assert_eq!(outcome(worker.join(), "counting").unwrap(), 7);

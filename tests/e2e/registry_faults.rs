@@ -126,7 +126,7 @@ fn a_registry_that_answers_no_more_is_given_up() {
         &layer,
         Broken::Stalled(0),
         122,
-        &["nothing more came", "0 of"],
+        &["nothing more arrived", "0 of"],
     );
 }
 

@@ -66,7 +66,7 @@ impl DockerArchive {
         let bytes = index.read("manifest.json", MAX_DOCUMENT)?.ok_or_else(|| {
             refused(
                 &what,
-                "it is no docker archive: it has no manifest.json".to_owned(),
+                "it is not a docker archive: it has no manifest.json".to_owned(),
             )
         })?;
         let items: Vec<Item> =

@@ -42,7 +42,7 @@ impl TarIndex {
     /// Walks over the headers of the file.
     ///
     /// # Errors
-    /// [`StoreError::InvalidSource`] if it is no tar file or one that is refused,
+    /// [`StoreError::InvalidSource`] if it is not a tar file or one that is refused,
     /// [`StoreError::Truncated`] if it ends within an entry.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let what = path.display().to_string();
@@ -293,7 +293,7 @@ impl Walk<'_> {
             })
             .sum();
         if header.cksum().ok() != Some(sum) {
-            return Err(self.refused("it is no tar file, or a corrupt one (header checksum)"));
+            return Err(self.refused("it is not a tar file, or a corrupt one (header checksum)"));
         }
         Ok(Some(header))
     }
@@ -335,12 +335,12 @@ impl Walk<'_> {
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             let (key, value, after) =
-                pax_record(rest).ok_or_else(|| self.refused("bad pax record"))?;
+                pax_record(rest).ok_or_else(|| self.refused("bad PAX record"))?;
             match key {
                 b"path" => extension.path = Some(value.to_vec()),
                 b"linkpath" => extension.link = Some(value.to_vec()),
                 b"size" => {
-                    let size = decimal(value).ok_or_else(|| self.refused("bad pax size"))?;
+                    let size = decimal(value).ok_or_else(|| self.refused("bad PAX size"))?;
                     extension.size = Some(size);
                 }
                 _ if key.starts_with(b"GNU.sparse.") => {

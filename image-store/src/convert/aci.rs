@@ -40,7 +40,7 @@ pub(super) fn convert(
             (None, _) if member.kind == Kind::Folder => {}
             (Some(b"manifest"), false) if member.kind == Kind::File => {
                 if manifest.is_some() {
-                    return Err(refused("it is there twice"));
+                    return Err(refused("it appears twice"));
                 }
                 if member.size > MAX_MANIFEST || member.segments.is_some() {
                     return Err(StoreError::LimitExceeded {
@@ -56,7 +56,9 @@ pub(super) fn convert(
             }
             (Some(b"rootfs"), below) => {
                 if !below && member.kind != Kind::Folder {
-                    return Err(refused("the root filesystem of an image must be a folder"));
+                    return Err(refused(
+                        "the root filesystem of an image must be a directory",
+                    ));
                 }
                 has_root = true;
                 pass(&mut walk, &member, &mut layer).map_err(|error| match error {
@@ -74,7 +76,7 @@ pub(super) fn convert(
     walk.finish()?;
     let bad = |reason: &str| StoreError::InvalidSource {
         origin: what.clone(),
-        reason: format!("it is no appc image: {reason}"),
+        reason: format!("it is not an appc image: {reason}"),
     };
     let manifest = manifest.ok_or_else(|| bad("it has no manifest"))?;
     if !has_root {

@@ -114,7 +114,7 @@ pub(super) fn parse(what: &str, bytes: &[u8]) -> Result<AciManifest, StoreError>
     for (number, label) in manifest.labels.iter().enumerate() {
         let mut before = manifest.labels.iter().take(number);
         if before.any(|other| other.name == label.name) {
-            return Err(bad(what, format!("label {:?} is there twice", label.name)));
+            return Err(bad(what, format!("label {:?} appears twice", label.name)));
         }
     }
     Ok(manifest)
@@ -246,7 +246,7 @@ impl App {
         };
         for (kind, name) in [("user", &user), ("group", &group)] {
             if name.is_empty() || name.contains(':') {
-                return Err(bad(what, format!("its {kind} {name:?} is none")));
+                return Err(bad(what, format!("its {kind} {name:?} is invalid")));
             }
         }
         set("User", json!(format!("{user}:{group}")));
@@ -263,7 +263,7 @@ impl App {
         for variable in &self.environment {
             let name = &variable.name;
             if name.is_empty() || name.contains(['=', '\0']) || variable.value.contains('\0') {
-                return Err(bad(what, format!("{name:?} is no name of a variable")));
+                return Err(bad(what, format!("{name:?} is not the name of a variable")));
             }
             environment.push(format!("{name}={}", variable.value));
         }

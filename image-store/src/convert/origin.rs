@@ -137,7 +137,7 @@ impl ConvertedOrigin {
     fn missing(&self, digest: &Digest) -> StoreError {
         StoreError::InvalidSource {
             origin: self.what.clone(),
-            reason: format!("{digest} is no part of it"),
+            reason: format!("{digest} is not part of it"),
         }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn layout(
         if files.read("oci-layout", MAX_INDEX)?.is_none() {
             return Err(StoreError::InvalidSource {
                 origin: dest.display().to_string(),
-                reason: "it exists already and is no OCI image layout".to_owned(),
+                reason: "it already exists and is not an OCI image layout".to_owned(),
             });
         }
         return add(plan, source, dest, tag, &files);

@@ -16,7 +16,7 @@ pub(crate) fn new(dest: &Path) -> Result<(), StoreError> {
     }
     Err(StoreError::InvalidSource {
         origin: dest.display().to_string(),
-        reason: "it exists already".to_owned(),
+        reason: "it already exists".to_owned(),
     })
 }
 

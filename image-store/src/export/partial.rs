@@ -15,7 +15,7 @@ impl Partial {
         let Some(name) = dest.file_name() else {
             return Err(StoreError::InvalidSource {
                 origin: dest.display().to_string(),
-                reason: "it is no path of a file to be written".to_owned(),
+                reason: "it is not a path at which a file can be written".to_owned(),
             });
         };
         let mut partial = std::ffi::OsString::from(".");

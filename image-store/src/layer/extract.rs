@@ -100,7 +100,7 @@ impl Extraction<'_> {
         }
         if member.path.is_root() {
             if member.kind != Kind::Folder {
-                return Err(self.refuse(&member.path, "the root of a layer must be a folder"));
+                return Err(self.refuse(&member.path, "the root of a layer must be a directory"));
             }
             let root = self
                 .tree
@@ -256,7 +256,7 @@ impl Extraction<'_> {
             Err(error) => return Err(self.failed(&member.path, error)),
         };
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => return Err(refuse("is a folder")),
+            FileType::Directory => return Err(refuse("is a directory")),
             // What hides a file is none.
             _ if is_whiteout_stat(&stat) => return Err(refuse("is not in the layer")),
             _ => {}
@@ -380,7 +380,10 @@ impl Extraction<'_> {
     fn failed(&self, path: &MemberPath, error: Errno) -> StoreError {
         match error {
             Errno::LOOP => self.refuse(path, "its path goes through a symbolic link"),
-            Errno::NOTDIR => self.refuse(path, "its path goes through what is no folder"),
+            Errno::NOTDIR => self.refuse(
+                path,
+                "its path goes through something that is not a directory",
+            ),
             Errno::XDEV | Errno::NOENT | Errno::NAMETOOLONG | Errno::INVAL | Errno::MLINK => {
                 self.refuse(path, &std::io::Error::from(error).to_string())
             }

@@ -51,13 +51,13 @@ impl Header {
     /// A field that is no number, or is below zero, is an error.
     pub(super) fn number(&self, field: Field) -> Result<u64, String> {
         let (name, range) = field.place();
-        number(self.bytes(range)).ok_or_else(|| format!("{name} is no number"))
+        number(self.bytes(range)).ok_or_else(|| format!("{name} is not a number"))
     }
 
     /// The time of modification in seconds, which may be before 1970.
     pub(super) fn mtime(&self) -> Result<i64, String> {
         let (name, range) = Field::Mtime.place();
-        signed(self.bytes(range)).ok_or_else(|| format!("{name} is no time"))
+        signed(self.bytes(range)).ok_or_else(|| format!("{name} is not a time"))
     }
 
     pub(super) fn kind(&self) -> u8 {

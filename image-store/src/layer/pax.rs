@@ -51,23 +51,23 @@ pub(super) fn parse(mut records: &[u8]) -> Result<Pax, String> {
             .iter()
             .take(12)
             .position(|byte| *byte == b' ')
-            .ok_or("a pax record has no length")?;
+            .ok_or("a PAX record has no length")?;
         let (digits, _) = records.split_at(space);
-        let length = number(digits).ok_or("a pax record has no length")?;
-        let length = usize::try_from(length).map_err(|_| "a pax record is too long")?;
+        let length = number(digits).ok_or("a PAX record has no length")?;
+        let length = usize::try_from(length).map_err(|_| "a PAX record is too long")?;
         if length > records.len() || length < space + 2 {
-            return Err("the length of a pax record is wrong".to_owned());
+            return Err("the length of a PAX record is wrong".to_owned());
         }
         let (record, rest) = records.split_at(length);
         records = rest;
         let record = record.get(space + 1..).unwrap_or_default();
         let Some((b'\n', record)) = record.split_last() else {
-            return Err("a pax record has no end".to_owned());
+            return Err("a PAX record has no end".to_owned());
         };
         let equals = record
             .iter()
             .position(|byte| *byte == b'=')
-            .ok_or("a pax record has no \"=\"")?;
+            .ok_or("a PAX record has no \"=\"")?;
         let (key, value) = record.split_at(equals);
         pax.record(key, value.get(1..).unwrap_or_default())?;
     }
@@ -94,8 +94,12 @@ impl Pax {
 
     fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
         let number = || {
-            number(value)
-                .ok_or_else(|| format!("pax record {} is no number", String::from_utf8_lossy(key)))
+            number(value).ok_or_else(|| {
+                format!(
+                    "PAX record {} is not a number",
+                    String::from_utf8_lossy(key)
+                )
+            })
         };
         match key {
             b"path" => self.path = Some(value.to_vec()),
@@ -103,7 +107,7 @@ impl Pax {
             b"size" => self.size = Some(number()?),
             b"uid" => self.uid = Some(number()?),
             b"gid" => self.gid = Some(number()?),
-            b"mtime" => self.mtime = Some(time(value).ok_or("pax mtime is no time")?),
+            b"mtime" => self.mtime = Some(time(value).ok_or("PAX mtime is not a time")?),
             b"GNU.sparse.size" | b"GNU.sparse.realsize" => {
                 self.sparse.real_size = Some(number()?);
             }
@@ -151,7 +155,7 @@ impl Pax {
             return Ok(());
         }
         if name.len() > 255 || value.len() > 64 << 10 {
-            return Err("an extended attribute is larger than the kernel takes".to_owned());
+            return Err("an extended attribute is larger than the kernel accepts".to_owned());
         }
         self.xattrs.insert(name.to_owned(), value.to_vec());
         Ok(())
@@ -165,11 +169,11 @@ fn map(value: &[u8]) -> Result<Vec<Segment>, String> {
         .split(|byte| *byte == b',')
         .filter(|part| !part.is_empty());
     while let Some(offset) = numbers.next() {
-        let offset = number(offset).ok_or("sparse map is no list of numbers")?;
+        let offset = number(offset).ok_or("sparse map is not a list of numbers")?;
         let length = numbers
             .next()
             .and_then(number)
-            .ok_or("sparse map is no list of numbers")?;
+            .ok_or("sparse map is not a list of numbers")?;
         segments.push(Segment { offset, length });
     }
     Ok(segments)

@@ -25,7 +25,7 @@ pub(super) fn check(segments: &[Segment], real_size: u64, stored: u64) -> Result
             .ok_or("a sparse segment is too long")?;
     }
     if end > real_size {
-        return Err("a segment of a sparse file ends behind the file".to_owned());
+        return Err("a segment of a sparse file ends after the file".to_owned());
     }
     if total != stored {
         return Err("the segments of a sparse file are not what is stored".to_owned());
@@ -40,8 +40,8 @@ pub(super) fn old_entries(block: &[u8], segments: &mut Vec<Segment>) -> Result<(
         if offset.first().is_none_or(|byte| *byte == 0) {
             break;
         }
-        let offset = header::number(offset).ok_or("a sparse offset is no number")?;
-        let length = header::number(length).ok_or("a sparse length is no number")?;
+        let offset = header::number(offset).ok_or("a sparse offset is not a number")?;
+        let length = header::number(length).ok_or("a sparse length is not a number")?;
         push(segments, Segment { offset, length })?;
     }
     Ok(())
@@ -59,7 +59,7 @@ pub(super) fn map_in_data(data: &mut impl BufRead) -> io::Result<(Vec<Segment>, 
         digits
             .strip_suffix(b"\n")
             .and_then(super::pax::number)
-            .ok_or_else(|| bad("the map of a sparse file is no list of numbers"))
+            .ok_or_else(|| bad("the map of a sparse file is not a list of numbers"))
     };
     let count = line()?;
     if count > MAX_SEGMENTS as u64 {

@@ -143,7 +143,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
                 return Ok(());
             }
             if chunk.iter().any(|byte| *byte != 0) {
-                return Err(self.corrupt("there is data behind the end of the archive"));
+                return Err(self.corrupt("there is data after the end of the archive"));
             }
             let length = chunk.len();
             self.input.consume(length);
@@ -336,7 +336,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
                 .map_err(|r| self.corrupt(&r))?;
             goes_on = block.bytes(504..505) != [0];
             if goes_on && segments.len() == before {
-                return Err(self.corrupt("a map of a sparse file goes on with nothing"));
+                return Err(self.corrupt("the map of a sparse file ends early"));
             }
         }
         Ok(segments)
@@ -370,7 +370,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
 
     fn pax(&mut self, size: u64) -> Result<Pax, StoreError> {
         let limit = self.limits.xattrs.saturating_add(MAX_PAX);
-        let records = self.small(size, limit, "a pax header")?;
+        let records = self.small(size, limit, "a PAX header")?;
         pax::parse(&records).map_err(|reason| self.corrupt(&reason))
     }
 
@@ -433,7 +433,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
             what: self.what.to_owned(),
             reason: match self.last.as_slice() {
                 [] => reason.to_owned(),
-                last => format!("at or behind {:?}: {reason}", shown(last)),
+                last => format!("at or after {:?}: {reason}", shown(last)),
             },
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn meaning(member: &Member) -> Result<Meaning<'_>, String> {
         return Ok(Meaning::Ignored);
     }
     if above.next().is_some() || !name.starts_with(PREFIX) {
-        return Err("a folder on its path is named like a whiteout".to_owned());
+        return Err("a directory on its path is named like a whiteout".to_owned());
     }
     // AUFS made whiteouts as hard links to one file.
     if !matches!(member.kind, Kind::File | Kind::HardLink) {

@@ -103,7 +103,7 @@ pub(crate) fn open_regular(path: &Path) -> Result<Option<(File, u64)>, StoreErro
     if !metadata.is_file() {
         return Err(StoreError::InvalidSource {
             origin: path.display().to_string(),
-            reason: "it is no regular file".to_owned(),
+            reason: "it is not a regular file".to_owned(),
         });
     }
     Ok(Some((file, metadata.len())))

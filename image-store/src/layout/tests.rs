@@ -156,7 +156,7 @@ fn damaged_layouts_are_refused() {
             .err()
             .unwrap()
             .to_string()
-            .contains("no OCI image layout")
+            .contains("not an OCI image layout")
     );
 }
 
@@ -179,6 +179,6 @@ fn a_fifo_in_place_of_a_file_does_not_block() {
             .err()
             .unwrap()
             .to_string()
-            .contains("no regular file")
+            .contains("not a regular file")
     );
 }

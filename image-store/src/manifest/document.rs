@@ -226,7 +226,7 @@ impl Manifest {
         ) {
             let found = &self.config.media_type;
             return Err(bad(format!(
-                "it is no container image: its config is of type {found:?}"
+                "it is not a container image: its config is of type {found:?}"
             )));
         }
         if self.layers.is_empty() {

@@ -88,7 +88,7 @@ fn parse_proxy(text: &str) -> Result<Proxy, StoreError> {
     let proxy = Proxy::new(text).map_err(|_| refuse("its URL can't be understood"))?;
     match proxy.protocol() {
         ProxyProtocol::Http | ProxyProtocol::Https => Ok(proxy),
-        _ => Err(refuse("SOCKS is not spoken, only HTTP")),
+        _ => Err(refuse("SOCKS is not supported, only HTTP")),
     }
 }
 

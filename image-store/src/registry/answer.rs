@@ -47,7 +47,7 @@ pub(super) fn read_body(body: Body, limit: u64) -> Result<Vec<u8>, Unread> {
             Err(error) => return Err(Unread::Broken(error)),
         }
         if Instant::now() > end {
-            let slow = format!("not all of it came within {} s", MAX_TIME.as_secs());
+            let slow = format!("not all of it arrived within {} s", MAX_TIME.as_secs());
             return Err(Unread::Broken(io::Error::other(slow)));
         }
     }

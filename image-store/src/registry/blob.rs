@@ -143,7 +143,7 @@ impl<'a> BlobReader<'a> {
         }
         let action = format!("reading blob {}", self.digest);
         let reason = match is_timeout(&error) {
-            true => "nothing more came".to_owned(),
+            true => "nothing more arrived".to_owned(),
             false => error.to_string(),
         };
         let reason = format!("{reason} after {} of {} bytes", self.at, self.size);

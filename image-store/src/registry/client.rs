@@ -265,7 +265,7 @@ impl Client {
         let registry = self.endpoint.registry();
         let advice = match &self.credentials_from {
             Some(from) => format!(
-                "the credentials in {from} don't give the right to it; `fairing login {registry}` stores others"
+                "the credentials in {from} don't allow it; `fairing login {registry}` stores others"
             ),
             None => {
                 format!("there are no credentials for it; `fairing login {registry}` stores some")

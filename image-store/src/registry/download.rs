@@ -31,7 +31,7 @@ pub fn download(
         action: "reading a file".to_owned(),
         reason: sanitize(reason),
     };
-    let mut at: Uri = url.parse().map_err(|_| wrong("it is no URL"))?;
+    let mut at: Uri = url.parse().map_err(|_| wrong("it is not a URL"))?;
     let mut may_be_plain = plain_http;
     for _ in 0..=MAX_REDIRECTS {
         let authority = at.authority().map(|authority| authority.as_str());
@@ -64,10 +64,10 @@ pub fn download(
             }
             301 | 302 | 303 | 307 | 308 => {
                 let to = header(&response, LOCATION).unwrap_or_default();
-                at = resolve(&at, to).ok_or_else(|| wrong("it leads to nowhere"))?;
+                at = resolve(&at, to).ok_or_else(|| wrong("it redirects without a target"))?;
             }
             status => return Err(wrong(&format!("the server answered {status}"))),
         }
     }
-    Err(wrong("it leads from one place to the next"))
+    Err(wrong("it redirects too often"))
 }

@@ -92,17 +92,20 @@ impl Client {
         }
         if text.contains("UnknownIssuer") {
             text.push_str(&format!(
-                "; if its authority is one of yours, name it by `ca` in registries.toml, or put it into /etc/containers/certs.d/{registry}"
+                "; if its certificate authority is your own, set `ca` in registries.toml, or put it into /etc/containers/certs.d/{registry}"
             ));
         } else if text.contains("CertificateRequired") || text.contains("alert: BadCertificate") {
             // The words of TLS 1.3 and 1.2 for one that is missing or not the right one.
             text.push_str(
-                "; the registry wants a certificate of this machine: `client-cert` and `client-key` in registries.toml",
+                "; the registry requires a client certificate: set `client-cert` and `client-key` in registries.toml",
             );
         }
         if !self.endpoint().is_home(url) {
             let host = url.host().unwrap_or_default();
-            text = format!("{} (to which the registry sends): {text}", sanitize(host));
+            text = format!(
+                "{} (to which the registry redirects): {text}",
+                sanitize(host)
+            );
         }
         if let Some(proxy) = self.agents().proxy_of(url) {
             text = format!("{text} (through the proxy {proxy})");

@@ -114,7 +114,7 @@ fn refused(error: StoreError) -> StoreError {
             registry,
             action,
             message,
-            advice: "nothing was stored; check user name and password (many registries want a token of their own in its place)".to_owned(),
+            advice: "nothing was stored; check user name and password (many registries want an access token instead)".to_owned(),
         },
         error => error,
     }
@@ -227,6 +227,6 @@ fn native_folder(registries: &Registries) -> Result<PathBuf, StoreError> {
     let folder = registries.settings().auth_folder.clone();
     folder.ok_or_else(|| StoreError::Configuration {
         path: PathBuf::from("auth.d"),
-        reason: "there is no folder of the configuration".to_owned(),
+        reason: "there is no configuration directory".to_owned(),
     })
 }

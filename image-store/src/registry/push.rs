@@ -224,7 +224,7 @@ pub(super) fn finish_upload(
 }
 
 fn no_place(client: &Client, action: &str) -> StoreError {
-    client.network(action, "the registry gave no usable place to write to")
+    client.network(action, "the registry named no usable upload location")
 }
 
 pub(super) fn push_manifest(

@@ -124,7 +124,7 @@ fn same_place(client: &Client, base: &Uri, link: &str, action: &str) -> Result<U
         .filter(|url| client.endpoint().is_home(url) && url.path() == base.path())
         .ok_or_else(|| {
             let link = sanitize(link);
-            client.network(action, format!("refused to go on reading at {link:?}"))
+            client.network(action, format!("refused to continue at {link:?}"))
         })
 }
 

@@ -197,7 +197,7 @@ fn client_certificate(certificate: &Path, key: &Path) -> Result<ClientCert, Stor
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
     let Some((file, _)) = open_regular(path)? else {
-        return Err(wrong(path, "it is not there".to_owned()));
+        return Err(wrong(path, "it does not exist".to_owned()));
     };
     let mut bytes = Vec::new();
     file.take(limit)

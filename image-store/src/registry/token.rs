@@ -37,7 +37,7 @@ pub(super) fn fetch(
     };
     let url: Uri = realm.parse().map_err(|_| {
         error(&format!(
-            "{:?} is no URL of a token server",
+            "{:?} is not the URL of a token server",
             sanitize(realm)
         ))
     })?;

@@ -158,11 +158,11 @@ impl Content {
     pub(super) fn change(&self, now: &Self, kind: FileType) -> Option<&'static str> {
         if self.data != now.data {
             return Some(match kind {
-                FileType::Symlink => "has another target than it had",
-                _ => "has another content than it had",
+                FileType::Symlink => "has a different target",
+                _ => "has different content",
             });
         }
-        (self.xattrs != now.xattrs).then_some("has other extended attributes than it had")
+        (self.xattrs != now.xattrs).then_some("has different extended attributes")
     }
 }
 

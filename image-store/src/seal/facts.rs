@@ -137,7 +137,7 @@ impl Facts {
             ));
         }
         if self.rdev != now.rdev {
-            return Some("is another device than it was".to_owned());
+            return Some("is a different device".to_owned());
         }
         if matches!(is, FileType::Directory | FileType::CharacterDevice) {
             return None;
@@ -157,7 +157,7 @@ pub(super) const FOLDER_TIMES: &str = "had something added, removed or renamed i
 fn word(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a file",
-        FileType::Directory => "a folder",
+        FileType::Directory => "a directory",
         FileType::Symlink => "a symbolic link",
         FileType::Fifo => "a FIFO",
         FileType::CharacterDevice => "a character device",

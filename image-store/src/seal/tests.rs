@@ -324,14 +324,14 @@ fn the_deep_check_needs_the_contents_and_the_other_does_not() {
 #[test]
 fn a_content_that_no_inode_tells_of_is_found_where_all_is_read() {
     let changes: [Named; 3] = [
-        ("etc/motd has another content", |root| {
+        ("etc/motd has different content", |root| {
             fs::write(root.join("etc/motd"), "HELLO").unwrap()
         }),
-        ("etc/link has another target", |root| {
+        ("etc/link has a different target", |root| {
             fs::remove_file(root.join("etc/link")).unwrap();
             symlink("MOTD", root.join("etc/link")).unwrap();
         }),
-        ("coloured has other extended attributes", |root| {
+        ("coloured has different extended attributes", |root| {
             lsetxattr(
                 root.join("coloured"),
                 "user.color",

@@ -51,7 +51,7 @@ impl Store {
         for name in names {
             let strange = || StoreError::Damaged {
                 path: folder.join(&name),
-                reason: "its name is none that the store gives".to_owned(),
+                reason: "its name is not one that the store gives".to_owned(),
             };
             let Some(name) = name.to_str() else {
                 action(Err(strange()));

@@ -34,7 +34,7 @@ impl Store {
             Some(Ok(seconds)) => Ok(Some(seconds)),
             _ => Err(StoreError::Damaged {
                 path,
-                reason: "it holds no time".to_owned(),
+                reason: "it does not hold a time".to_owned(),
             }),
         }
     }

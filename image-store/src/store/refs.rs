@@ -238,12 +238,12 @@ fn read_record(
     let mut file = match rustix::fs::openat(folder, at, flags, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::LOOP | Errno::NXIO) => return Err(damaged("it is no file".to_owned())),
+        Err(Errno::LOOP | Errno::NXIO) => return Err(damaged("it is not a file".to_owned())),
         Err(error) => return Err(failed(error.into())),
     };
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(damaged("it is no file".to_owned()));
+        return Err(damaged("it is not a file".to_owned()));
     }
     if metadata.len() > MAX_RECORD {
         return Err(damaged("it is too large".to_owned()));

@@ -248,11 +248,11 @@ impl Audit {
         if let Err(error) = sealed {
             finding.add(
                 object,
-                format!("is as it should be, but a start refuses it: {error}"),
+                format!("is intact, but a start refuses it: {error}"),
             );
             tree.unsealed = true;
         } else if !same_file(&model.folder.join(CONTENTS), &folder.join(CONTENTS))? {
-            finding.add(object, "is as it should be, but its seal is not");
+            finding.add(object, "is intact, but its seal is not");
             tree.unsealed = true;
         }
         Ok(tree)

@@ -135,7 +135,7 @@ fn an_untouched_image_is_sound() {
 #[test]
 fn damaged_trees_are_found_and_made_anew_from_the_kept_blob() {
     let changes: [Named; 7] = [
-        ("has another content", |root| {
+        ("has different content", |root| {
             fs::write(root.join("coloured"), "y").unwrap()
         }),
         ("etc/gone", |root| {
@@ -145,7 +145,7 @@ fn damaged_trees_are_found_and_made_anew_from_the_kept_blob() {
         ("extended attributes", |root| {
             rustix::fs::lremovexattr(root.join("coloured"), "user.color").unwrap();
         }),
-        ("another target", |root| {
+        ("a different target", |root| {
             fs::remove_file(root.join("etc/link")).unwrap();
             std::os::unix::fs::symlink("MOTD", root.join("etc/link")).unwrap();
         }),
@@ -248,7 +248,7 @@ fn a_seal_that_was_made_to_fit_a_changed_file_is_found() {
         .store
         .check_layers(ground.image.layers(), Depth::Contents)
         .unwrap();
-    ground.finds_and_repairs(&["coloured", "has another content"]);
+    ground.finds_and_repairs(&["coloured", "has different content"]);
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn what_no_image_can_be_made_of_is_refused_with_the_reason() {
         ),
         (
             Tar::default().symlink("rootfs", "/").end(),
-            "must be a folder",
+            "must be a directory",
         ),
         (
             Tar::default().symlink("manifest", "/etc/passwd").end(),

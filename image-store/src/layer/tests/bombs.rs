@@ -217,8 +217,8 @@ fn extended_headers_are_bounded() {
     for (kind, what) in [
         (b'L', "a long name"),
         (b'K', "a long name"),
-        (b'x', "a pax header"),
-        (b'g', "a pax header"),
+        (b'x', "a PAX header"),
+        (b'g', "a PAX header"),
     ] {
         let head = Head {
             kind,

@@ -91,7 +91,7 @@ fn device_nodes_are_made_and_none_is_a_whiteout() {
         ([&b"0000000\0"[..], &b"0000000\0"[..]], "would hide files"),
         ([b"0010000\0", b"0000000\0"], "out of range"),
         ([b"0000000\0", b"7777777\0"], "out of range"),
-        ([&[0xff; 8], b"0000000\0"], "no number"),
+        ([&[0xff; 8], b"0000000\0"], "not a number"),
     ] {
         let error = Ground::new()
             .unpack(&device(b"c", b'3', numbers).end())
@@ -136,7 +136,7 @@ fn owners_and_modes_out_of_range_are_refused() {
         let negative = Tar::default().patched(&Head::default(), &[(at, &[0xff; 8])]);
         let message = refused(negative);
         assert!(
-            message.contains(&format!("{field} is no number")),
+            message.contains(&format!("{field} is not a number")),
             "{message}"
         );
         let text = Tar::default().patched(&Head::default(), &[(at, b"-000001\0")]);
@@ -162,5 +162,5 @@ fn owners_and_modes_out_of_range_are_refused() {
         }
     }
     let wild = Tar::default().patched(&Head::default(), &[(136, &[0xc0; 12])]);
-    assert!(refused(wild).contains("mtime is no time"));
+    assert!(refused(wild).contains("mtime is not a time"));
 }

@@ -54,7 +54,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<ConfigFile, String> {
     let file: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
     if file.registries.is_some() {
         return Err(
-            "it is in the format of version 1, which is not read; see containers-registries.conf(5)"
+            "it is in the format of version 1, which is not supported; see containers-registries.conf(5)"
                 .to_owned(),
         );
     }

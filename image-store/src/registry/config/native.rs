@@ -122,7 +122,7 @@ pub(super) fn aliases(table: BTreeMap<String, String>) -> Result<Vec<(String, Lo
         .map(|(name, value)| {
             let place = parse_location(&value)?;
             if place.path().is_empty() {
-                return Err(format!("the short name {name:?} stands for no repository"));
+                return Err(format!("the short name {name:?} names no repository"));
             }
             Ok((name, place))
         })

@@ -122,7 +122,7 @@ fn edit(
     let Value::Object(auths) = auths else {
         return Err(StoreError::NotJson {
             what: path.display().to_string(),
-            reason: "`auths` is no object".to_owned(),
+            reason: "`auths` is not an object".to_owned(),
         });
     };
     let changed = change(auths);

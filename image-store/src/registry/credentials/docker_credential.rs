@@ -86,7 +86,7 @@ impl Helper {
         }
         // What the parser says may quote the secret.
         let answer: Answer = serde_json::from_slice(&output)
-            .map_err(|_| self.failed("its answer is not the JSON that it should be"))?;
+            .map_err(|_| self.failed("its answer is not the expected JSON"))?;
         if answer.secret.is_empty() {
             return Ok(None);
         }
@@ -136,7 +136,7 @@ impl Helper {
     fn run(&self, action: &str, input: &[u8]) -> Result<(bool, Vec<u8>), StoreError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if self.name.is_empty() || !self.name.chars().all(plain) {
-            return Err(self.failed("that is no name of a helper"));
+            return Err(self.failed("that is not the name of a helper"));
         }
         let program = match &self.folder {
             Some(folder) => folder.join(self.program()).into_os_string(),

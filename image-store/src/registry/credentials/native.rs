@@ -74,7 +74,7 @@ pub(super) fn find(
                 Some(own) if own.prefix == entry.prefix => {
                     return Err(wrong(
                         &path,
-                        format!("{} is in {} too", entry.prefix, own.file.display()),
+                        format!("{} is also in {}", entry.prefix, own.file.display()),
                     ));
                 }
                 _ => best = Some(entry),
@@ -86,7 +86,7 @@ pub(super) fn find(
         Secret::Ready(credentials) => credentials,
         Secret::File { user, path } => {
             let text =
-                read_private(&path)?.ok_or_else(|| wrong(&path, "it is not there".to_owned()))?;
+                read_private(&path)?.ok_or_else(|| wrong(&path, "it does not exist".to_owned()))?;
             Credentials::basic(&user, text.trim_end_matches(['\n', '\r']))
         }
         Secret::Helper(name) => {
@@ -141,7 +141,7 @@ pub(in crate::registry) fn erase(folder: &Path, prefix: Option<&str>) -> Result<
 
 fn render(tables: &[Table]) -> String {
     let mut text =
-        "# Kept by `fairing login --system`; other files of this folder are yours.\n".to_owned();
+        "# Kept by `fairing login --system`; other files in this directory are yours.\n".to_owned();
     for table in tables {
         text.push_str("\n[[credentials]]\n");
         let file = table
@@ -251,7 +251,7 @@ fn tables(path: &Path) -> Result<Vec<Table>, StoreError> {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.unwrap_or_default().matches('\n').count() + 1;
         let known = "prefix, user, password, password-file, identity-token, helper";
-        let reason = format!("line {line} is not as it should be ([[credentials]] with {known})");
+        let reason = format!("line {line} is invalid: expected [[credentials]] with {known}");
         wrong(path, reason)
     })?;
     Ok(parsed.credentials)
@@ -274,7 +274,8 @@ fn read_private(path: &Path) -> Result<Option<String>, StoreError> {
         return Err(wrong(path, reason));
     }
     if metadata.mode() & 0o077 != 0 {
-        let reason = "it is refused: others than its owner may read or write it; `chmod 600` it";
+        let reason =
+            "it is refused: users other than its owner may read or write it; `chmod 600` it";
         return Err(wrong(path, reason.to_owned()));
     }
     let mut text = String::new();

@@ -220,7 +220,7 @@ fn helpers_that_misbehave_are_told_by_name() {
         assert!(!message.contains("hunter2"), "{message}");
     }
     assert!(failure(get("missing")).contains("can't be started"));
-    assert!(failure(get("../fails")).contains("no name"));
+    assert!(failure(get("../fails")).contains("not the name"));
     // One that hangs, with a child of its own that holds the output open.
     helper(dir.path(), "hangs", "sleep 1000 & wait");
     let begun = Instant::now();
