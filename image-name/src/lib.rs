@@ -18,6 +18,8 @@ mod grammar;
 mod location;
 mod named;
 mod prefix;
+#[cfg(test)]
+mod properties;
 mod reference;
 mod repository;
 

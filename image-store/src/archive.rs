@@ -1,6 +1,8 @@
 //! Images in a tar file: OCI archives, and what `docker save` writes.
 
 mod docker;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod tar_index;
 
 use std::io::Read;

@@ -10,6 +10,7 @@ mod seeds;
 
 use image_name::{Digest, Reference};
 
+pub use crate::archive::fuzzing::archive;
 pub use crate::convert::fuzzing::aci_manifest;
 use crate::cosign;
 use crate::digest::sha256;
@@ -134,6 +135,7 @@ mod tests {
 
     targets! {
         layer: 6000,
+        archive: 4000,
         inflate: 2000,
         pax: 50_000,
         whiteout: 50_000,

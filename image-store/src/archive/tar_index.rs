@@ -1,27 +1,31 @@
 //! A tar file read in place: one walk over its headers, then readers by offset.
 //!
-//! Nothing is unpacked, so a name in the archive is only ever a key of a map. The walk refuses
-//! what two parsers could read differently (sizes on entries that have no data, global sizes, two
-//! files of one name), because such an archive can hide an entry from whoever checked it before.
+//! Nothing is unpacked, so a name in the archive is only ever a key of a map. The walk is the one
+//! that layers are unpacked by, and refuses what two readers could read differently; beside that,
+//! two files of one name and sparse files are refused, because such an archive can hide an entry
+//! from whoever checked it before.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
 use crate::error::StoreError;
+use crate::layer::{Kind, Member, Walk};
+use crate::layer_limit::LayerLimit;
 use crate::layout::files::{LayoutFiles, OpenFile, open_regular};
+use crate::limits::Limits;
 
-const BLOCK: u64 = 512;
+/// Bytes that are read at once: some headers.
+const READ_AHEAD: usize = 4096;
 
 /// Most entries of one archive; real image archives have some hundred.
-const MAX_ENTRIES: usize = 100_000;
+const MAX_ENTRIES: u64 = 100_000;
 
-/// Longest name and longest extension record, in bytes.
+/// Longest target of a link, in bytes.
 const MAX_NAME: usize = 4096;
-const MAX_EXTENSION: u64 = 64 << 10;
 
 /// Links in a row; `docker save` of old made one hop for a layer that two images share.
 const MAX_LINKS: usize = 8;
@@ -43,28 +47,34 @@ impl TarIndex {
     ///
     /// # Errors
     /// [`StoreError::InvalidSource`] if it is not a tar file or one that is refused,
-    /// [`StoreError::Truncated`] if it ends within an entry.
+    /// [`StoreError::Truncated`] if it ends within the data of an entry.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let what = path.display().to_string();
-        let opened = open_regular(path)?.ok_or_else(|| {
+        let (file, length) = open_regular(path)?.ok_or_else(|| {
             StoreError::io(
                 "cannot open",
                 path,
                 io::Error::from(io::ErrorKind::NotFound),
             )
         })?;
-        let mut walk = Walk {
-            file: &opened.0,
-            length: opened.1,
-            at: 0,
-            what: &what,
-        };
-        let entries = walk.entries()?;
+        Self::read(file, length, what)
+    }
+
+    /// As [`TarIndex::open`], of a file of this length; `what` is for messages.
+    pub(super) fn read(file: File, length: u64, what: String) -> Result<Self, StoreError> {
+        let file = Arc::new(file);
+        let entries = entries(&file, length, &what)?;
         Ok(Self {
-            file: Arc::new(opened.0),
+            file,
             what,
             entries,
         })
+    }
+
+    /// The names of all files and links.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
     }
 
     /// Whether a regular file of that name (or a link) is in the archive.
@@ -160,219 +170,123 @@ impl Seek for Section {
     }
 }
 
-struct Walk<'a> {
-    file: &'a File,
+/// What the headers of a file of this length tell.
+fn entries(
+    file: &Arc<File>,
     length: u64,
-    at: u64,
-    what: &'a str,
-}
-
-/// What extension headers say about the entry after them.
-#[derive(Default)]
-struct Extension {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    size: Option<u64>,
-}
-
-impl Walk<'_> {
-    fn entries(&mut self) -> Result<HashMap<String, Entry>, StoreError> {
-        let mut entries = HashMap::new();
-        let mut extension = Extension::default();
-        let mut count = 0_usize;
-        while let Some(header) = self.header()? {
-            count += 1;
-            if count > MAX_ENTRIES {
-                return Err(StoreError::LimitExceeded {
-                    what: self.what.to_owned(),
-                    limit: format!("{MAX_ENTRIES} entries"),
-                });
-            }
-            let size = header
-                .entry_size()
-                .map_err(|_| self.refused("bad size field"))?;
-            match header.entry_type().as_byte() {
-                b'x' => self.pax(size, &mut extension)?,
-                b'g' => {
-                    let mut global = Extension::default();
-                    self.pax(size, &mut global)?;
-                    if global.path.is_some() || global.link.is_some() || global.size.is_some() {
-                        return Err(self.refused("global header with a path or size"));
-                    }
-                }
-                b'L' => extension.path = Some(trim_nul(self.extension_bytes(size)?)),
-                b'K' => extension.link = Some(trim_nul(self.extension_bytes(size)?)),
-                kind => {
-                    let extension = std::mem::take(&mut extension);
-                    self.member(&header, kind, size, extension, &mut entries)?;
-                }
-            }
-        }
-        if count == 0 {
-            return Err(self.refused("it is an empty archive"));
-        }
-        Ok(entries)
-    }
-
-    fn member(
-        &mut self,
-        header: &tar::Header,
-        kind: u8,
-        size: u64,
-        extension: Extension,
-        entries: &mut HashMap<String, Entry>,
-    ) -> Result<(), StoreError> {
-        let size = extension.size.unwrap_or(size);
-        let path = extension
-            .path
-            .unwrap_or_else(|| header.path_bytes().into_owned());
-        let name = std::str::from_utf8(&path).ok().and_then(normalize);
-        let entry = match kind {
-            b'0' | b'7' | 0 if path.ends_with(b"/") => None,
-            b'0' | b'7' | 0 => Some(Entry::File {
-                offset: self.at,
-                size,
-            }),
-            b'1' | b'2' => {
-                let link = extension
-                    .link
-                    .or_else(|| header.link_name_bytes().map(|link| link.into_owned()))
-                    .unwrap_or_default();
-                let base = if kind == b'2' {
-                    name.as_deref().unwrap_or("")
-                } else {
-                    ""
-                };
-                std::str::from_utf8(&link)
-                    .ok()
-                    .and_then(|link| link_target(base, link))
-                    .map(Entry::Link)
-            }
-            b'3'..=b'6' => None,
-            _ => {
-                let kind = char::from(kind).escape_default();
-                return Err(self.refused(&format!("entry of unknown type '{kind}'")));
-            }
-        };
-        if size != 0 && !matches!(kind, b'0' | b'7' | 0) {
-            return Err(self.refused("entry without content that has a size"));
-        }
-        self.skip(size)?;
-        if let (Some(name), Some(entry)) = (name, entry)
-            && entries.insert(name.clone(), entry).is_some()
-        {
-            return Err(self.refused(&format!("two files of the name {name:?}")));
-        }
-        Ok(())
-    }
-
-    /// The next header, or `None` at the end of the archive.
-    fn header(&mut self) -> Result<Option<tar::Header>, StoreError> {
-        if self.at >= self.length {
-            return Ok(None);
-        }
-        let mut block = [0_u8; BLOCK as usize];
-        self.read_exact(&mut block)?;
-        if block.iter().all(|byte| *byte == 0) {
-            return Ok(None);
-        }
-        if self.at == BLOCK {
-            self.check_magic(&block)?;
-        }
-        let header = tar::Header::from_byte_slice(&block).clone();
-        // The checksum is over the block with its own eight bytes taken as blanks.
-        let sum: u32 = block
-            .iter()
-            .enumerate()
-            .map(|(at, byte)| {
-                if (148..156).contains(&at) {
-                    32
-                } else {
-                    u32::from(*byte)
-                }
-            })
-            .sum();
-        if header.cksum().ok() != Some(sum) {
-            return Err(self.refused("it is not a tar file, or a corrupt one (header checksum)"));
-        }
-        Ok(Some(header))
-    }
-
-    fn check_magic(&self, block: &[u8]) -> Result<(), StoreError> {
-        for (magic, name) in [
-            (&b"\x1f\x8b"[..], "gzip"),
-            (&b"\x28\xb5\x2f\xfd"[..], "zstd"),
-            (&b"\xfd7zXZ"[..], "xz"),
-            (&b"BZh"[..], "bzip2"),
-        ] {
-            if block.starts_with(magic) {
-                return Err(self.refused(&format!(
-                    "it is compressed with {name}; decompress it first, archives are read in place"
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn extension_bytes(&mut self, size: u64) -> Result<Vec<u8>, StoreError> {
-        if size > MAX_EXTENSION {
-            return Err(StoreError::LimitExceeded {
-                what: format!("{}: extension header", self.what),
-                limit: format!("{MAX_EXTENSION} bytes"),
+    what: &str,
+) -> Result<HashMap<String, Entry>, StoreError> {
+    // Nothing is unpacked and nothing inflated: only what is kept here is bounded.
+    let limits = Limits {
+        entries: MAX_ENTRIES,
+        expanded: u64::MAX,
+        file: u64::MAX,
+        ..Limits::default()
+    };
+    check_magic(file, what)?;
+    let section = Section {
+        file: Arc::clone(file),
+        start: 0,
+        at: 0,
+        end: length,
+    };
+    let input = BufReader::with_capacity(READ_AHEAD, section);
+    let mut walk = Walk::new(input, what, &limits);
+    let mut entries = HashMap::new();
+    let in_archive = |error| of_archive(error, what);
+    while let Some(member) = walk.next().map_err(in_archive)? {
+        let data = walk.pass_data().map_err(in_archive)?;
+        if data.end > length {
+            return Err(StoreError::Truncated {
+                what: what.to_owned(),
             });
         }
-        let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-        let start = self.at;
-        self.read_exact(&mut bytes)?;
-        self.at = start;
-        self.skip(size)?;
-        Ok(bytes)
-    }
-
-    /// Reads `LENGTH KEY=VALUE\n` records (POSIX pax).
-    fn pax(&mut self, size: u64, extension: &mut Extension) -> Result<(), StoreError> {
-        let bytes = self.extension_bytes(size)?;
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            let (key, value, after) =
-                pax_record(rest).ok_or_else(|| self.refused("bad PAX record"))?;
-            match key {
-                b"path" => extension.path = Some(value.to_vec()),
-                b"linkpath" => extension.link = Some(value.to_vec()),
-                b"size" => {
-                    let size = decimal(value).ok_or_else(|| self.refused("bad PAX size"))?;
-                    extension.size = Some(size);
-                }
-                _ if key.starts_with(b"GNU.sparse.") => {
-                    return Err(self.refused("sparse file"));
-                }
-                _ => {}
-            }
-            rest = after;
+        if member.segments.is_some() {
+            return Err(refused(what, "sparse file"));
         }
-        Ok(())
+        let Ok(name) = std::str::from_utf8(member.path.as_bytes()) else {
+            continue;
+        };
+        let entry = match member.kind {
+            Kind::File => Some(Entry::File {
+                offset: data.start,
+                size: data.end - data.start,
+            }),
+            Kind::Symlink => link(name, &member.target),
+            Kind::HardLink => link("", linked(&member)),
+            Kind::Folder | Kind::Fifo | Kind::Device(_) => None,
+        };
+        if let Some(entry) = entry
+            && entries.insert(name.to_owned(), entry).is_some()
+        {
+            return Err(refused(what, &format!("two files of the name {name:?}")));
+        }
     }
-
-    fn read_exact(&mut self, buf: &mut [u8]) -> Result<(), StoreError> {
-        self.file
-            .read_exact_at(buf, self.at)
-            .map_err(|error| StoreError::from_read(self.what, error))?;
-        self.at += buf.len() as u64;
-        Ok(())
+    match walk.entries() {
+        0 => Err(refused(what, "it is an empty archive")),
+        _ => Ok(entries),
     }
+}
 
-    /// Goes over the content of an entry and the padding after it.
-    fn skip(&mut self, size: u64) -> Result<(), StoreError> {
-        let end = self.at.checked_add(size).filter(|end| *end <= self.length);
-        let end = end.ok_or_else(|| StoreError::Truncated {
-            what: self.what.to_owned(),
-        })?;
-        self.at = end.next_multiple_of(BLOCK);
-        Ok(())
+/// The path that a hard link is to.
+fn linked(member: &Member) -> &[u8] {
+    member
+        .linked
+        .as_ref()
+        .map_or(b"", |linked| linked.as_bytes())
+}
+
+/// A link to somewhere within the archive.
+fn link(from: &str, to: &[u8]) -> Option<Entry> {
+    let target = link_target(from, std::str::from_utf8(to).ok()?)?;
+    Some(Entry::Link(target))
+}
+
+/// Compressed files are told from what is not an archive at all.
+fn check_magic(file: &File, what: &str) -> Result<(), StoreError> {
+    let mut start = [0; 6];
+    let count = file
+        .read_at(&mut start, 0)
+        .map_err(|error| StoreError::from_read(what, error))?;
+    let start = start.get(..count).unwrap_or_default();
+    for (magic, name) in [
+        (&b"\x1f\x8b"[..], "gzip"),
+        (&b"\x28\xb5\x2f\xfd"[..], "zstd"),
+        (&b"\xfd7zXZ"[..], "xz"),
+        (&b"BZh"[..], "bzip2"),
+    ] {
+        if start.starts_with(magic) {
+            let reason = format!(
+                "it is compressed with {name}; decompress it first, archives are read in place"
+            );
+            return Err(refused(what, &reason));
+        }
     }
+    Ok(())
+}
 
-    fn refused(&self, reason: &str) -> StoreError {
-        refused(self.what, reason)
+/// What the walk says of a layer, said of an archive.
+fn of_archive(error: StoreError, what: &str) -> StoreError {
+    match error {
+        StoreError::CorruptLayer { reason, .. } => refused(
+            what,
+            &format!("it is not a tar file, or a corrupt one: {reason}"),
+        ),
+        StoreError::UnsafeEntry { entry, reason, .. } => {
+            refused(what, &format!("entry {entry:?}: {reason}"))
+        }
+        StoreError::LayerLimit {
+            limit: LayerLimit::Entries,
+            value,
+            ..
+        } => StoreError::LimitExceeded {
+            what: what.to_owned(),
+            limit: format!("{value} entries"),
+        },
+        StoreError::LayerLimit { limit, value, .. } => {
+            refused(what, &format!("{} over {value}", limit.subject()))
+        }
+        other => other,
     }
 }
 
@@ -381,34 +295,6 @@ fn refused(what: &str, reason: &str) -> StoreError {
         origin: what.to_owned(),
         reason: reason.to_owned(),
     }
-}
-
-fn pax_record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let blank = bytes.iter().position(|byte| *byte == b' ')?;
-    let length = usize::try_from(decimal(bytes.get(..blank)?)?).ok()?;
-    let record = bytes.get(blank + 1..length)?.strip_suffix(b"\n")?;
-    let equals = record.iter().position(|byte| *byte == b'=')?;
-    Some((
-        record.get(..equals)?,
-        record.get(equals + 1..)?,
-        bytes.get(length..)?,
-    ))
-}
-
-fn decimal(bytes: &[u8]) -> Option<u64> {
-    let digits = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(bytes)
-        .ok()
-        .filter(|_| digits)?
-        .parse()
-        .ok()
-}
-
-fn trim_nul(mut bytes: Vec<u8>) -> Vec<u8> {
-    if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
-        bytes.truncate(end);
-    }
-    bytes
 }
 
 /// `./a//b` as `a/b`; `None` for names that no image archive has: absolute, with `..`, too long.

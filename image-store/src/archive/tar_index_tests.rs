@@ -129,11 +129,61 @@ fn what_parsers_read_differently_is_refused() {
             "huge extension",
             archive(|tar| pax(tar, b'x', &vec![b'x'; 70_000])),
         ),
+        (
+            "two extensions",
+            archive(|tar| {
+                pax(tar, b'x', b"12 path=pax\n");
+                pax(tar, b'x', b"12 path=two\n");
+                add(tar, "a", b"");
+            }),
+        ),
+        (
+            "extension of nothing",
+            archive(|tar| pax(tar, b'x', b"12 path=pax\n")),
+        ),
+        (
+            "a way out",
+            archive(|tar| {
+                let mut out = header(tar::EntryType::Regular, 0);
+                out.as_old_mut().name[..4].copy_from_slice(b"../a");
+                out.set_cksum();
+                tar.append(&out, &b""[..]).unwrap();
+            }),
+        ),
         ("empty", archive(|_| ())),
         ("text", b"no tar at all, but text".repeat(100)),
     ] {
         assert!(open(&bytes).is_err(), "accepted {name}");
     }
+}
+
+/// What the walk through layers refuses is refused here too, and in words for an archive.
+#[test]
+fn archives_are_walked_as_layers_are() {
+    let message = |bytes: &[u8]| open(bytes).err().unwrap().to_string();
+    let twice = archive(|tar| {
+        pax(tar, b'x', b"12 path=pax\n");
+        pax(tar, b'x', b"12 path=two\n");
+        add(tar, "a", b"");
+    });
+    let message_of_twice = message(&twice);
+    assert!(
+        message_of_twice.contains("invalid image source")
+            && message_of_twice.contains("two extended headers describe one member"),
+        "{message_of_twice}"
+    );
+    let many = |count: usize| {
+        archive(|tar| {
+            for number in 0..count {
+                let mut folder = header(tar::EntryType::Directory, 0);
+                tar.append_data(&mut folder, format!("{number}/"), &b""[..])
+                    .unwrap();
+            }
+        })
+    };
+    assert!(open(&many(100_000)).is_ok());
+    let over = message(&many(100_001));
+    assert!(over.contains("100000 entries"), "{over}");
 }
 
 #[test]
@@ -143,13 +193,15 @@ fn compressed_and_truncated_archives_say_so() {
     let message = open(&gzip).err().unwrap().to_string();
     assert!(message.contains("gzip"), "{message}");
     let whole = archive(|tar| add(tar, "a", &[7; 5000]));
-    for length in [100, 600, 3000] {
+    for length in [600, 3000] {
         let error = open(&whole[..length]).err().unwrap();
         assert!(
             matches!(error, StoreError::Truncated { .. }),
             "{length}: {error}"
         );
     }
+    let message = open(&whole[..100]).err().unwrap().to_string();
+    assert!(message.contains("ends within a header"), "{message}");
 }
 
 /// Whatever one flipped byte does, it is an error or another archive, never a panic.

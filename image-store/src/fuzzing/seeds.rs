@@ -21,6 +21,7 @@ pub(super) fn bless(target: &str) {
 pub(super) fn of(target: &str) -> Vec<Seed> {
     match target {
         "layer" => layers(),
+        "archive" => archives(),
         "inflate" => streams(),
         "pax" => records(),
         "whiteout" => whiteouts(),
@@ -76,6 +77,29 @@ fn appc() -> Vec<Seed> {
     let bare = r#"{"acKind":"ImageManifest","acVersion":"0.8.11","name":"a.io/b",
         "dependencies":[],"pathWhitelist":[]}"#;
     vec![("full", manifest.into()), ("bare", bare.into())]
+}
+
+fn archives() -> Vec<Seed> {
+    let digest = "blobs/sha256/00";
+    let layout = Tar::default()
+        .file("oci-layout", b"{}")
+        .file("./index.json", b"{}")
+        .folder("blobs")
+        .file(digest, b"blob");
+    let docker = Tar::default()
+        .file("manifest.json", b"[]")
+        .file("a.tar", b"layer")
+        .symlink("b/layer.tar", "../a.tar")
+        .hard_link("c.tar", "a.tar")
+        .symlink("loop", "loop");
+    let pax = Tar::default()
+        .pax(&[("path", b"pax/name"), ("size", b"5")])
+        .file("cut", b"12345");
+    vec![
+        ("layout", layout.end()),
+        ("docker", docker.end()),
+        ("pax", pax.end()),
+    ]
 }
 
 fn layers() -> Vec<Seed> {

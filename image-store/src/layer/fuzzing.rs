@@ -14,11 +14,16 @@ use crate::limits::Limits;
 /// right, without which few changed headers would be looked at.
 pub fn layer(data: &[u8]) {
     walk(data);
+    walk(&mended(data));
+}
+
+/// The same with checksums that are right.
+pub(crate) fn mended(data: &[u8]) -> Vec<u8> {
     let mut mended = data.to_vec();
     for block in mended.chunks_exact_mut(BLOCK as usize) {
         mend(block);
     }
-    walk(&mended);
+    mended
 }
 
 fn mend(block: &mut [u8]) {

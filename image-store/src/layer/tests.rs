@@ -24,6 +24,7 @@ mod devices;
 mod fidelity;
 mod foreign;
 mod links;
+mod properties;
 mod streams;
 mod swapped;
 mod whiteouts;

@@ -4,7 +4,8 @@
 //! data but whose size is not zero, two extended headers for one member, a name in a header that
 //! is for all members, bytes behind the end.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use super::header::{BLOCK, Field, Header};
 use super::member::{BadPath, Device, Kind, Member, MemberPath, Segment, Time};
@@ -460,6 +461,28 @@ impl<'a, R: BufRead> Walk<'a, R> {
             None => self.what.to_owned(),
         };
         self.limits.exceeded(limit, what)
+    }
+}
+
+impl<R: BufRead + Seek> Walk<'_, R> {
+    /// Where the stored bytes of the current member are. They are passed over without being read, so
+    /// that whether they are all there is for the caller to see.
+    pub(crate) fn pass_data(&mut self) -> Result<Range<u64>, StoreError> {
+        let failed = |what: &str, error| StoreError::from_read(what, error);
+        let start = self
+            .input
+            .stream_position()
+            .map_err(|error| failed(self.what, error))?;
+        let end = start
+            .checked_add(self.unread)
+            .ok_or_else(|| self.corrupt("a member is larger than any file"))?;
+        if self.unread > 0 {
+            self.input
+                .seek(SeekFrom::Start(end.saturating_add(self.padding)))
+                .map_err(|error| failed(self.what, error))?;
+        }
+        (self.unread, self.padding) = (0, 0);
+        Ok(start..end)
     }
 }
 
