@@ -102,7 +102,7 @@ impl fmt::Display for Warning {
             } => write!(f, "image {reference}: {verification}"),
             Self::Fetch(note) => f.write_str(note),
             Self::AgeNotRemembered { reference, error } => {
-                write!(f, "the age of {reference} is not remembered: {error}")
+                write!(f, "when {reference} was signed can't be recorded: {error}")
             }
             Self::UnaskedNameServers(servers) => {
                 let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();

@@ -70,12 +70,10 @@ fn warn(option: InsecureOption) {
     let what = match option {
         // Said of each image, once it is known whether it would have been refused or not.
         InsecureOption::Image => return,
-        InsecureOption::Http => "registries are spoken to in plain HTTP where they have no TLS",
+        InsecureOption::Http => "registries without TLS are spoken to in plain HTTP",
         InsecureOption::Tls => "certificates of registries are not checked",
         InsecureOption::Seccomp => "the apps may make every system call",
-        InsecureOption::Capabilities => {
-            "the root user of each app keeps all capabilities of this machine's"
-        }
+        InsecureOption::Capabilities => "the root user of each app keeps all capabilities",
         InsecureOption::Paths => "the apps see, and may write, all of /proc and /sys",
     };
     output::warn(&format!("--insecure-options={}: {what}", option.word()));

@@ -38,7 +38,7 @@ fn an_isolator_must_be_roots_alone() {
         for mode in [0o775, 0o757] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             run(&host, &image, &isolator)
-                .expect_error(125, &["isolator", "is refused", "may write it"]);
+                .expect_error(125, &["isolator", "is refused", "may write to it"]);
         }
         fs::set_permissions(&path, before).unwrap();
         chown(&path, Some(12345), None).unwrap();
@@ -60,7 +60,7 @@ fn an_isolator_that_others_could_exchange_is_refused() {
     fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
     let moved = open.join("isolator");
     fs::rename(&isolator, &moved).unwrap();
-    run(&host, &image, &moved).expect_error(125, &["is refused", "everyone may write it"]);
+    run(&host, &image, &moved).expect_error(125, &["is refused", "everyone may write to it"]);
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn a_name_that_is_taken_is_refused_with_where_it_is() {
     // A file that is somebody else's is not written over.
     let path = lab.host.write("etc/net.d/lan.conflist", list("other"));
     let place = path.display().to_string();
-    refused(&lab, &["lan"], 125, &[&place, "exists already"]);
+    refused(&lab, &["lan"], 125, &[&place, "already exists"]);
     assert_eq!(std::fs::read_to_string(path).unwrap(), list("other"));
     for word in ["none", "host", "all"] {
         refused(&lab, &[word], 2, &[word, "--net="]);

@@ -57,7 +57,7 @@ fn a_key_that_others_may_write_is_not_trusted() {
         host.fairing(["trust", "add", "--yes", "--prefix", &registry.name("team")])
             .arg(key.public())
             .run()
-            .expect_error(125, &["others than its owner may write it"]);
+            .expect_error(125, &["users other than its owner may write to it"]);
     }
     run(&host, &image).expect_code(115);
 }
@@ -72,7 +72,7 @@ fn rules_that_others_may_write_stop_every_start() {
     for (path, mode) in [(&file, 0o666), (&file, 0o664), (&folder, 0o777)] {
         let before = fs::metadata(path).unwrap().permissions();
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-        run(&host, &image).expect_error(125, &["others than root may write it"]);
+        run(&host, &image).expect_error(125, &["users other than root may write to it"]);
         fs::set_permissions(path, before).unwrap();
     }
     run(&host, &image).ok();

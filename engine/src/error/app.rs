@@ -19,7 +19,7 @@ pub enum AppError {
         image: String,
     },
     /// A word of the command can't be handed to a program.
-    #[error("the command of {image} holds a zero byte")]
+    #[error("the command of {image} holds a NUL byte")]
     ZeroByte {
         /// The image.
         image: String,
@@ -33,7 +33,7 @@ pub enum AppError {
         source: NotAPath,
     },
     /// The image's stop signal is not one.
-    #[error("image {image} has the stop signal {signal:?}, which is none")]
+    #[error("image {image} has the invalid stop signal {signal:?}")]
     StopSignal {
         /// The image.
         image: String,

@@ -30,7 +30,7 @@ impl fmt::Display for Distrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owner(uid) => write!(f, "it belongs to user {uid}, not to root; chown it"),
-            Self::Writable => f.write_str("others than root may write it; `chmod go-w` it"),
+            Self::Writable => f.write_str("users other than root may write to it; `chmod go-w` it"),
             Self::SymbolicLink => f.write_str("it is a symbolic link"),
             Self::NotDirectory => f.write_str("it is not a directory"),
             Self::NotRegularFile => f.write_str("it is not a regular file"),

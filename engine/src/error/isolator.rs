@@ -61,9 +61,11 @@ impl fmt::Display for IsolatorFlaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owner(uid) => write!(f, "it belongs to user {uid}, not to root; chown it"),
-            Self::Writable => f.write_str("others than its owner may write it; `chmod go-w` it"),
-            Self::Replaceable => f.write_str("everyone may write it"),
-            Self::TooMuch => f.write_str("there is more than an isolator has"),
+            Self::Writable => {
+                f.write_str("users other than its owner may write to it; `chmod go-w` it")
+            }
+            Self::Replaceable => f.write_str("everyone may write to it"),
+            Self::TooMuch => f.write_str("it holds more than an isolator does"),
             Self::Kind => f.write_str("it is neither a file nor a directory"),
         }
     }

@@ -11,7 +11,7 @@ use pod::PodUuid;
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
     /// It runs and does not listen.
-    #[error("pod {0} runs, but its monitor does not listen")]
+    #[error("pod {0} is running, but its monitor does not listen")]
     Deaf(PodUuid),
     /// It does not answer.
     #[error("the pod's monitor did not answer within {} s", .0.as_secs())]

@@ -28,7 +28,7 @@ pub enum NetworkSpecError {
     },
     /// A port that is to be published is that of a socket which was handed over.
     #[error(
-        "port {} is to be published, and is that of the socket {:?} ({}) which was handed over: the pod can have one of them",
+        "port {} is to be published, but belongs to the socket {:?} ({}) that was passed on: the pod can have only one of them",
         .published.host_side(), .socket.as_str(), .taken.host_side()
     )]
     HandedOver {

@@ -11,7 +11,7 @@ use crate::policy::verifier::Verifier;
 /// When to fetch an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pull {
-    /// If the store has none of that name.
+    /// If the store has no image of that name.
     #[default]
     Missing,
     /// Each time.

@@ -145,7 +145,7 @@ mod tests {
     fn folders_that_others_could_replace_are_none_either() {
         let (dir, folder) = isolator();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
-        refused(&folder, "everyone may write it");
+        refused(&folder, "everyone may write to it");
         check(&folder).unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
         check_with_parents(&folder).unwrap();

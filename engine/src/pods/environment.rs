@@ -18,10 +18,10 @@ pub enum InvalidVariable {
     #[error("it has no name before `=`")]
     NoName,
     /// It can't be handed to a program.
-    #[error("it holds a zero byte")]
+    #[error("it holds a NUL byte")]
     ZeroByte,
     /// It belongs to a protocol that the isolator speaks.
-    #[error("it tells of sockets that a service manager hands over, and is set with them")]
+    #[error("it announces sockets that a service manager passes on, and is set with them")]
     Reserved,
 }
 

@@ -32,10 +32,10 @@ pub(crate) struct AppArguments {
     /// Program to run instead of the image's
     #[arg(long, value_name = "PROGRAM")]
     exec: Option<String>,
-    /// Environment variable; without a value, that of this command
+    /// Environment variable; without a value, as in this command's environment
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     env: Vec<String>,
-    /// File of environment variables, one a line
+    /// File of environment variables, one per line
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
     /// User by name or number
@@ -47,16 +47,16 @@ pub(crate) struct AppArguments {
     /// Working directory
     #[arg(long, value_name = "PATH")]
     workdir: Option<String>,
-    /// Most memory, such as 64m
+    /// Memory limit, such as 64m
     #[arg(long, value_name = "BYTES", value_parser = memory)]
     memory: Option<u64>,
-    /// Most processor time, such as 1.5 processors
+    /// Processor limit, such as 1.5 processors
     #[arg(long, value_name = "NUMBER", value_parser = cpus)]
     cpus: Option<u64>,
     /// Weight for processor time
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]
     cpu_shares: Option<u64>,
-    /// Most processes and threads
+    /// Limit of processes and threads
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pids_limit: Option<u32>,
     /// Give the app a pseudo-terminal

@@ -10,7 +10,7 @@ use pod::manifest::InsecureOption;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global flags")]
 pub(crate) struct GlobalArguments {
-    /// Folder of images and pods
+    /// Directory of images and pods
     #[arg(
         long,
         global = true,
@@ -20,7 +20,7 @@ pub(crate) struct GlobalArguments {
     )]
     #[arg(default_value = "/var/lib/fairing", hide_possible_values = true)]
     pub(crate) dir: PathBuf,
-    /// Folder of what lives until the next boot
+    /// Directory of runtime state, until the next boot
     #[arg(
         long,
         global = true,
@@ -30,7 +30,7 @@ pub(crate) struct GlobalArguments {
     )]
     #[arg(default_value = "/run/fairing")]
     pub(crate) run_dir: PathBuf,
-    /// Folder of the administrator's configuration
+    /// Directory of the administrator's configuration
     #[arg(
         long,
         global = true,
@@ -40,7 +40,7 @@ pub(crate) struct GlobalArguments {
     )]
     #[arg(default_value = "/etc/fairing")]
     pub(crate) local_config: PathBuf,
-    /// Folder of the vendor's configuration
+    /// Directory of the vendor's configuration
     #[arg(
         long,
         global = true,
@@ -89,9 +89,9 @@ pub(crate) enum Insecure {
     Tls,
     /// Let apps make every system call
     Seccomp,
-    /// Leave the root user of apps the capabilities of the host's
+    /// Let the root user of apps keep all capabilities
     Capabilities,
-    /// Neither mask nor guard parts of /proc and /sys
+    /// Don't mask or write-protect parts of /proc and /sys
     Paths,
     /// All of these
     All,

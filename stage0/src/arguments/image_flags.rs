@@ -5,10 +5,10 @@ use clap::ValueEnum;
 /// When to fetch an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Pull {
-    /// If the store has none of that name
+    /// If the store has no image of that name
     #[default]
     Missing,
-    /// Each time
+    /// Every time
     Always,
     /// Never: use what the store has
     Never,

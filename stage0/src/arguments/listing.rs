@@ -10,7 +10,7 @@ pub(crate) struct ListArguments {
     /// Show identifiers, digests and times in full
     #[arg(long, visible_alias = "no-trunc")]
     pub(crate) full: bool,
-    /// Leave the heading out
+    /// Omit the heading
     #[arg(long)]
     pub(crate) no_legend: bool,
     /// How to show the list

@@ -21,16 +21,16 @@ pub(crate) struct NetworkArguments {
         hide_env = true
     )]
     net: Vec<String>,
-    /// Port of the host that leads to the pod; ranges as 8000-8010
+    /// Port of the host that leads to the pod; ranges are written 8000-8010
     #[arg(short, long, value_name = "[IP:]HOSTPORT:PORT[/PROTOCOL]")]
     port: Vec<PortSpec>,
-    /// Most that each interface receives (in) and sends (out), as in=10mbit,out=5mbit
+    /// The most that each interface receives (in) and sends (out), such as in=10mbit,out=5mbit
     #[arg(long, value_name = "in=RATE,out=RATE[,in-burst=SIZE,out-burst=SIZE]")]
     bandwidth: Option<BandwidthSpec>,
-    /// Whom to ask for names: addresses, or `host`, `none` [default: as the networks or the host say]
+    /// Name servers: addresses, `host` or `none` [default: those of the networks or the host]
     #[arg(long, value_name = "IP,…")]
     dns: Vec<String>,
-    /// What short names are completed with
+    /// Search domain: what short names are completed with
     #[arg(long, value_name = "DOMAIN")]
     dns_search: Vec<String>,
     /// Option of resolv.conf

@@ -33,7 +33,7 @@ pub(crate) struct PodArguments {
     /// When to fetch images
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pull: Pull,
-    /// Isolator: its name, its folder (beginning with / or ./), or a signed image of it
+    /// Isolator: its name, its directory (beginning with / or ./), or a signed image of it
     #[arg(long, value_name = "NAME|DIR|IMAGE", default_value = engine::isolators::find::DEFAULT)]
     stage1: String,
     /// File to write the pod's UUID to, before anything can fail

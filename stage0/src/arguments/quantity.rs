@@ -25,7 +25,7 @@ pub(crate) fn cpus(text: &str) -> Result<u64, String> {
         return Err(malformed());
     }
     if part.len() > 3 {
-        return Err("thousandths of a processor are the finest".to_owned());
+        return Err("three decimals at most".to_owned());
     }
     let whole: u64 = whole.parse().map_err(|_| malformed())?;
     let part: u64 = format!("{part:0<3}").parse().map_err(|_| malformed())?;
@@ -36,7 +36,7 @@ pub(crate) fn cpus(text: &str) -> Result<u64, String> {
         .ok_or("it is too large")?;
     // The kernel takes no quota below 1 ms of each 100 ms.
     if millis < 10 {
-        return Err("0.01 of a processor is the least".to_owned());
+        return Err("it must be at least 0.01".to_owned());
     }
     Ok(millis)
 }

@@ -37,7 +37,7 @@ pub(crate) struct Enter {
     /// Give the command the standard input
     #[arg(short, long)]
     interactive: bool,
-    /// Environment variable; without a value, that of this command
+    /// Environment variable; without a value, as in this command's environment
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     env: Vec<String>,
     /// Command and its arguments [default: a shell]
@@ -48,7 +48,7 @@ pub(crate) struct Enter {
 impl Subcommand for Enter {
     const NAME: &'static str = "enter";
     const ABOUT: &'static str =
-        "Run a command inside of an app, as the app's user and under its limits";
+        "Run a command inside an app, as the app's user and under its limits";
     const ALIASES: &'static [&'static str] = &["exec"];
     const USAGE: Option<&'static str> = Some("fairing enter [FLAGS] POD [-- COMMAND]");
 

@@ -24,7 +24,7 @@ pub(crate) struct Fetch {
     /// When to fetch
     #[arg(long, value_enum, value_name = "WHEN", default_value = "always")]
     pull: Pull,
-    /// Print the digests and warnings alone, without progress
+    /// Print only digests and warnings, no progress
     #[arg(long, short)]
     quiet: bool,
 }

@@ -22,7 +22,7 @@ pub(crate) struct Place {
     /// Use this file, in the format of auth.json
     #[arg(long, value_name = "FILE")]
     authfile: Option<PathBuf>,
-    /// Use the configuration: for services too, and after a reboot
+    /// Use the system configuration: also for services, and after a reboot
     #[arg(long, conflicts_with = "authfile")]
     system: bool,
 }
@@ -40,10 +40,10 @@ impl Place {
 /// Arguments of `login`.
 #[derive(Debug, Args)]
 pub(crate) struct Login {
-    /// Registry, perhaps with the beginning of a path
+    /// Registry, optionally with the beginning of a path
     #[arg(value_name = "REGISTRY[/PATH]")]
     registry: String,
-    /// Name of the user
+    /// User name
     #[arg(short, long, visible_alias = "user", value_name = "USER")]
     username: Option<String>,
     /// Read the password from standard input
@@ -58,7 +58,7 @@ pub(crate) struct Login {
 
 impl Subcommand for Login {
     const NAME: &'static str = "login";
-    const ABOUT: &'static str = "Log in to a registry: prove credentials and keep them";
+    const ABOUT: &'static str = "Log in to a registry: check credentials and keep them";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let registries = registries::load(&context.engine)?;
@@ -71,7 +71,7 @@ impl Subcommand for Login {
             None => asked(&format!("User at {scope}: "), false, "--username")?,
         };
         if user.is_empty() || user.contains(':') || user.chars().any(char::is_control) {
-            return Err(Failure::Usage(format!("{user:?} is no name of a user")));
+            return Err(Failure::Usage(format!("{user:?} is not a user name")));
         }
         let password = match self.password_stdin {
             true => password_from_stdin()?,
@@ -89,7 +89,7 @@ impl Subcommand for Login {
         let mut line = match proven {
             true => format!("logged in to {scope} as {user}; kept in {place}"),
             false => {
-                format!("{scope} asks nobody who they are; kept {user} in {place} all the same")
+                format!("{scope} does not ask for credentials; kept {user} in {place} anyway")
             }
         };
         if place.starts_with("/run/") {
@@ -106,7 +106,7 @@ fn asked(prompt: &str, secret: bool, option: &str) -> Result<String, Failure> {
     match question::somebody_is_there() {
         true => question::ask(prompt, secret),
         false => Err(Failure::Usage(format!(
-            "nobody is there to ask; give {option}"
+            "there is no terminal to ask on; give {option}"
         ))),
     }
 }
@@ -119,7 +119,7 @@ fn get_login(scope: &Scope, registries: &Registries) -> Result<u8, Failure> {
         Some((user, _)) => output::line(&user)?,
         None => {
             return Err(Failure::Other(format!(
-                "nobody is logged in to {scope}; `fairing login {scope}` does it"
+                "nobody is logged in to {scope}; `fairing login {scope}` logs in"
             )));
         }
     }

@@ -13,11 +13,11 @@ use crate::wording::failure::Failure;
 /// Arguments of `logout`.
 #[derive(Debug, Args)]
 pub(crate) struct Logout {
-    /// Registry, perhaps with the beginning of a path
+    /// Registry, optionally with the beginning of a path
     #[arg(value_name = "REGISTRY[/PATH]", required_unless_present = "all")]
     #[arg(conflicts_with = "all")]
     registry: Option<String>,
-    /// Forget all that was kept
+    /// Forget all credentials that were kept
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -48,7 +48,7 @@ impl Subcommand for Logout {
         match (left, places.is_empty(), scope) {
             (Some((_, from)), _, Some(scope)) => {
                 let text = format!(
-                    "credentials for {scope} are still in {from}, which is not fairing's to change"
+                    "credentials for {scope} are still in {from}, which fairing does not change"
                 );
                 if places.is_empty() {
                     return Err(Failure::Other(text));

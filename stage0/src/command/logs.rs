@@ -19,13 +19,13 @@ pub(crate) struct Logs {
     /// Name or UUID of the pod, or the beginning of its UUID
     #[arg(value_name = "POD")]
     pod: String,
-    /// Show what is written from now on too, until the pod ends
+    /// Keep showing what is written, until the pod ends
     #[arg(short, long)]
     follow: bool,
-    /// Show the log of this app alone
+    /// Show only the log of this app
     #[arg(long, value_name = "NAME")]
     app: Option<AppName>,
-    /// Show no more than the last lines
+    /// Show only the last lines
     #[arg(long, value_name = "NUMBER")]
     tail: Option<u64>,
     /// Show when each line was written

@@ -42,7 +42,7 @@ impl Subcommand for Push {
                 let reference = place.reference().cloned();
                 reference.ok_or_else(|| {
                     Failure::Usage(format!(
-                        "{place} is no registry; `fairing image export` writes folders and files"
+                        "{place} is not a registry; `fairing image export` writes directories and files"
                     ))
                 })?
             }
@@ -55,7 +55,7 @@ impl Subcommand for Push {
         let outgoing = store.outgoing(&record)?;
         if !outgoing.is_complete() {
             output::warn(&format!(
-                "the store has not all platforms of index {}: pushing {}, the manifest of one platform, \
+                "the store does not have all platforms of index {}: pushing {}, the manifest of one platform, \
                  without the signatures of the index",
                 record.digest,
                 outgoing.pushed_digest()

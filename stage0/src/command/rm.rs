@@ -17,14 +17,14 @@ use crate::wording::failure::Failure;
 pub(crate) struct Rm {
     #[command(flatten)]
     pods: Pods,
-    /// End those that run first, at once
+    /// Kill those that are running first
     #[arg(short, long)]
     force: bool,
 }
 
 impl Subcommand for Rm {
     const NAME: &'static str = "rm";
-    const ABOUT: &'static str = "Remove pods that don't run";
+    const ABOUT: &'static str = "Remove pods that are not running";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let pods = context.engine.pods();
@@ -41,7 +41,7 @@ impl Subcommand for Rm {
                 }
                 State::Running => {
                     return Err(Failure::Other(format!(
-                        "pod {} runs; `fairing stop {selector}` first, or remove it with --force",
+                        "pod {} is running; `fairing stop {selector}` first, or remove it with --force",
                         entry.uuid
                     )));
                 }

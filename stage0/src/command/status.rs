@@ -24,7 +24,7 @@ use crate::wording::pod::{ended, given_up, port_in_words, selected, vouched};
 pub(crate) struct Status {
     #[command(flatten)]
     pod: OnePod,
-    /// Wait for the pod's end first, or at most so long
+    /// Wait for the pod's end first, for at most this long
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1000years")]
     wait: Option<Duration>,
@@ -36,7 +36,7 @@ pub(crate) struct Status {
 impl Subcommand for Status {
     const NAME: &'static str = "status";
     const ABOUT: &'static str =
-        "Show how a pod is, who signed its images and which rules let them run";
+        "Show the state of a pod, who signed its images and which rules let them run";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let selector = self.pod.selector()?;

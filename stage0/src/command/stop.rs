@@ -23,7 +23,8 @@ pub(crate) struct StopPods {
 
 impl Subcommand for StopPods {
     const NAME: &'static str = "stop";
-    const ABOUT: &'static str = "End pods: the stop signal, and SIGKILL after the grace period";
+    const ABOUT: &'static str =
+        "Stop pods: send the stop signal, and SIGKILL after the grace period";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         for_each(self.pods.selectors()?, |selector| {
@@ -36,7 +37,7 @@ impl Subcommand for StopPods {
                 }
                 state => {
                     return Err(Failure::Other(format!(
-                        "pod {} does not run: it is {state}",
+                        "pod {} is not running: it is {state}",
                         entry.uuid
                     )));
                 }

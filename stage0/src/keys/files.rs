@@ -61,7 +61,7 @@ pub(crate) fn read_public_to_trust(path: &Path) -> Result<PublicKey, Failure> {
     let metadata = file.metadata().map_err(Failure::io("look at", path))?;
     if metadata.is_file() && metadata.mode() & 0o022 != 0 {
         return Err(Failure::Other(format!(
-            "key {} is refused: others than its owner may write it; `chmod go-w` it, and compare \
+            "key {} is refused: users other than its owner may write to it; `chmod go-w` it, and compare \
              its fingerprint",
             path.display()
         )));

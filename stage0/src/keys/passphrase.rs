@@ -59,7 +59,7 @@ impl PassphraseArguments {
         }
         if !question::somebody_is_there() {
             return Err(Failure::Other(format!(
-                "key {} is under a passphrase and nobody is there to type it; give \
+                "key {} has a passphrase, and there is no terminal to ask for it; give \
                  --passphrase-file, or set {}",
                 key.display(),
                 VARIABLES.join(" or ")
@@ -84,7 +84,7 @@ impl PassphraseArguments {
         if first.is_empty() {
             return Ok(None);
         }
-        let second = Zeroizing::new(question::ask("The same again: ", true)?);
+        let second = Zeroizing::new(question::ask("Repeat it: ", true)?);
         match first == second {
             true => Ok(Some(first)),
             false => Err(Failure::Other(

@@ -166,7 +166,7 @@ fn await_end(monitor: Pid, signals: &HeldSignals) -> bool {
 }
 
 fn kill_monitor(monitor: Pid) {
-    output::warn("the pod's monitor was killed; `fairing gc` clears what it leaves");
+    output::warn("the pod's monitor was killed; `fairing gc` clears what it left");
     send(monitor, Signal::SIGKILL);
 }
 

@@ -60,7 +60,7 @@ fn read(keys: &mut impl Read, show: impl Fn(&str)) -> Result<String, Failure> {
                 return String::from_utf8(answer)
                     .map_err(|_| Failure::Other("the answer is not UTF-8 text".to_owned()));
             }
-            Key::GiveUp => return Err(Failure::Other("given up".to_owned())),
+            Key::GiveUp => return Err(Failure::Other("aborted".to_owned())),
         }
     }
 }

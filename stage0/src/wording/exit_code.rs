@@ -13,15 +13,15 @@ use trust::Refusal;
 /// The exit codes, for the help.
 pub(crate) const TABLE: &str = "\
 Exit codes:
-  those of the app for `run`, `run-prepared` and `enter` (128 + signal where one ended it), else 0, or
+  those of the app for `run`, `run-prepared` and `enter` (128 + N if signal N ended it), else 0, or
     2  the command line makes no sense
-  110  the image is known neither to the store nor to the registry
-  111  something has not the digest it should have, or a layer was changed in the store
+  110  neither the store nor the registry knows the image
+  111  something doesn't have the digest it should have, or a layer was changed in the store
   112  a layer is truncated or corrupt
-  113  a manifest or configuration is not what it should be
+  113  a manifest or configuration is invalid
   114  the image is not for this platform
   115  the image is unsigned, or no rule lets it run
-  116  the image is signed, but not as the rule wants
+  116  the image is signed, but not as the rule requires
   117  no space is left
   118  only root may do this
   119  the image does not know the user or group
@@ -30,7 +30,7 @@ Exit codes:
   122  the registry can't be reached, or refuses
   125  anything else that went wrong within fairing
   126  the program can't be executed
-  127  the program is not there
+  127  the program does not exist
 ";
 
 /// The command line makes no sense.

@@ -9,7 +9,7 @@ use crate::console::table::size;
 pub(crate) fn warn(report: &GcReport) {
     for path in &report.strange {
         output::warn(&format!(
-            "{} is not of the store; left alone",
+            "{} does not belong to the store; left alone",
             path.display()
         ));
     }
@@ -18,8 +18,8 @@ pub(crate) fn warn(report: &GcReport) {
     }
     if !report.damaged.is_empty() {
         output::warn(
-            "no layer or blob was removed, since nobody knows what is needed by what can't be \
-             read; remove those images (`fairing image rm --force`) or fetch them again",
+            "no layer or blob was removed, since what can't be read may need \
+             any of them; remove those images (`fairing image rm --force`) or fetch them again",
         );
     }
 }
@@ -35,7 +35,7 @@ pub(crate) fn summary(report: &GcReport, dry_run: bool) -> Option<String> {
         false => ("removed", "freed"),
     };
     Some(format!(
-        "images: {} layers, {} blobs, {} half-done {done}, {} {freed}",
+        "images: {} layers, {} blobs, {} unfinished {done}, {} {freed}",
         report.layers,
         report.blobs,
         report.leftovers,

@@ -59,15 +59,14 @@ pub(crate) fn ended(outcome: &Outcome) -> String {
         Outcome::Signaled {
             signal,
             oom_killed: true,
-        } => format!(
-            "killed by {} for want of memory",
-            signal_names::name(*signal)
-        ),
+        } => format!("killed by {}: out of memory", signal_names::name(*signal)),
         Outcome::Signaled { signal, .. } => {
             format!("killed by {}", signal_names::name(*signal))
         }
         Outcome::NotStarted { failure } => match failure {
-            pod::exit::FailureKind::NotFound => "not started: its program is not there".to_owned(),
+            pod::exit::FailureKind::NotFound => {
+                "not started: its program does not exist".to_owned()
+            }
             pod::exit::FailureKind::NotExecutable => {
                 "not started: its program can't be executed".to_owned()
             }
@@ -95,7 +94,7 @@ mod tests {
             })
         };
         assert_eq!(killed(false), "killed by SIGKILL");
-        assert_eq!(killed(true), "killed by SIGKILL for want of memory");
+        assert_eq!(killed(true), "killed by SIGKILL out of memory");
     }
 
     #[test]

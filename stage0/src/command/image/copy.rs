@@ -18,7 +18,7 @@ const PLACES: &str =
 pub(crate) struct Copy {
     #[arg(value_name = "SOURCE", help = PLACES)]
     source: String,
-    /// The same; a layout that is there gets the image added, a file must not exist
+    /// The same; the image is added to an existing layout, a file must not exist
     #[arg(value_name = "DEST")]
     dest: String,
     /// One platform of an index, such as linux/arm64 [default: all]
@@ -32,7 +32,7 @@ pub(crate) struct Copy {
 impl Subcommand for Copy {
     const NAME: &'static str = "copy";
     const ABOUT: &'static str =
-        "Copy an image between registries, folders and files, and print its digest";
+        "Copy an image between registries, directories and files, and print its digest";
     const ALIASES: &'static [&'static str] = &["cp"];
 
     fn run(self, context: &Context) -> Result<u8, Failure> {

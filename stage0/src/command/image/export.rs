@@ -18,7 +18,7 @@ pub(crate) struct Export {
     /// Reference, or the beginning of a digest
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// Folder or file to write; must not exist
+    /// Directory or file to write; must not exist
     #[arg(value_name = "DEST")]
     dest: PathBuf,
     /// What to write [default: oci-archive if DEST ends in .tar, else oci]
@@ -31,7 +31,7 @@ pub(crate) struct Export {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// A folder in the OCI image layout
+    /// A directory in the OCI image layout
     Oci,
     /// The same as a tar file
     OciArchive,
@@ -41,7 +41,7 @@ enum Kind {
 
 impl Subcommand for Export {
     const NAME: &'static str = "export";
-    const ABOUT: &'static str = "Write an image of the store to a folder or file";
+    const ABOUT: &'static str = "Write an image of the store to a directory or file";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let is_tar = self

@@ -23,13 +23,13 @@ use crate::wording::images::{summary, warn};
 /// Arguments of `image gc`.
 #[derive(Debug, Args)]
 pub(crate) struct Gc {
-    /// Forget images too that no pod needs and nobody has used for so long; 0 for all
+    /// Also forget images that no pod needs and that were unused for this long; 0 for all
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     expire: Option<Duration>,
-    /// Say what would be removed, and remove nothing
+    /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
-    /// How to tell what was removed
+    /// How to show what was removed
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
 }
@@ -80,7 +80,8 @@ impl ReportView {
 
 impl Subcommand for Gc {
     const NAME: &'static str = "gc";
-    const ABOUT: &'static str = "Remove unused layers, half-done fetches, and images long unused";
+    const ABOUT: &'static str =
+        "Remove unused layers, interrupted fetches, and images unused for long";
     const ALIASES: &'static [&'static str] = &["prune"];
 
     fn run(self, context: &Context) -> Result<u8, Failure> {

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::wording::failure::Failure;
 
 const SOURCE_HELP: &str = "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], \
-    docker://REF, aci:FILE, rootfs:FOLDER, rootfs:TAR, or a path";
+    docker://REF, aci:FILE, rootfs:DIR, rootfs:TAR, or a path";
 
 /// Arguments of `image import`.
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ struct Settings {
     /// Environment variable; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
-    /// User, and perhaps group, by name or number
+    /// User, and optionally group, by name or number
     #[arg(long, value_name = "USER[:GROUP]")]
     user: Option<String>,
     /// Working directory
@@ -60,7 +60,7 @@ struct Settings {
 impl Subcommand for Import {
     const NAME: &'static str = "import";
     const ABOUT: &'static str =
-        "Bring an image from a folder or file into the store, and print its name";
+        "Import an image from a directory or file into the store, and print its name";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let source = match self.name {
@@ -73,12 +73,12 @@ impl Subcommand for Import {
         let is_root = matches!(source, ImageSource::Root { .. });
         if is_root && self.name.is_none() {
             return Err(Failure::Usage(format!(
-                "{source} has no name of its own; give it one with --name"
+                "{source} has no name; give it one with --name"
             )));
         }
         if !is_root && (settings != ImageSettings::default() || platform.is_some()) {
             return Err(Failure::Usage(format!(
-                "{source} is an image with settings of its own; flags for root filesystems don't apply"
+                "{source} is an image with its own settings; flags for root filesystems don't apply"
             )));
         }
         let name = self.name.as_deref().map(Reference::parse).transpose()?;
@@ -139,7 +139,8 @@ fn words(text: &str) -> Result<Vec<String>, String> {
     if !text.trim_start().starts_with('[') {
         return Ok(vec![text.to_owned()]);
     }
-    serde_json::from_str(text).map_err(|error| format!("it is no JSON array of strings: {error}"))
+    serde_json::from_str(text)
+        .map_err(|error| format!("it is not a JSON array of strings: {error}"))
 }
 
 #[cfg(test)]

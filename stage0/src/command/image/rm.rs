@@ -19,7 +19,7 @@ pub(crate) struct Rm {
     /// References, or the beginnings of digests
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
-    /// Remove the names of images that pods use, and all names of a digest; what pods use stays until they go
+    /// Also remove names of images that pods use, and all names of a digest; what pods use stays until they are removed
     #[arg(short, long)]
     force: bool,
 }
@@ -140,7 +140,7 @@ impl Removal<'_> {
             return Ok(());
         }
         Err(Failure::Other(format!(
-            "image {reference} is in use by pod {}; stop or remove it first, or remove no more than the name with --force",
+            "image {reference} is in use by pod {}; stop or remove it first, or remove only the name with --force",
             listed(pods.into_iter())
         )))
     }

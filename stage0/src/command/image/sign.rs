@@ -33,10 +33,10 @@ pub(crate) struct Sign {
     key: PathBuf,
     #[command(flatten)]
     passphrase: PassphraseArguments,
-    /// How to sign, for those who verify with other tools
+    /// Format of the signature, for those who verify with other tools
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: SignatureFormat,
-    /// Sign this JSON file as what is known of the image (an in-toto statement)
+    /// Sign this JSON file as a statement about the image (in-toto)
     #[arg(
         long,
         value_name = "FILE",
@@ -141,7 +141,7 @@ impl Sign {
             None if kind.contains(':') => kind.clone(),
             None => {
                 return Err(Failure::Usage(format!(
-                    "{kind:?} is no predicate type; give a URI, or one of slsaprovenance, \
+                    "{kind:?} is not a predicate type; give a URI, or one of slsaprovenance, \
                      slsaprovenance1, spdxjson, cyclonedx, openvex, link, vuln and custom"
                 )));
             }

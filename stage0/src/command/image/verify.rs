@@ -28,13 +28,13 @@ pub(crate) struct Verify {
     #[arg(value_name = "IMAGE", required_unless_present = "all")]
     #[arg(conflicts_with = "all")]
     images: Vec<String>,
-    /// Verify all images, and tell what else lies in the store
+    /// Verify all images, and report what else is in the store
     #[arg(long)]
     all: bool,
     /// Restore what is damaged, from the kept blob or from where the image came from
     #[arg(long)]
     repair: bool,
-    /// Only seal layers again whose files are as they should be, such as after a copy of the store
+    /// Only seal intact layers again, such as after a copy of the store
     #[arg(long, conflicts_with = "repair")]
     reseal: bool,
     /// How to show what was found
@@ -196,7 +196,7 @@ impl ImageView {
         };
         let alone = match self.by_seal_alone {
             0 => String::new(),
-            alone => format!(", {alone} of them without blob compared with the seal alone"),
+            alone => format!(", {alone} of them without a blob, compared only with the seal"),
         };
         format!("{}: {health} ({count}{alone})", self.reference)
     }

@@ -52,7 +52,7 @@ enum Mode {
     Bridge,
     /// A pair of interfaces for each pod
     Ptp,
-    /// Interfaces on top of one of the host's
+    /// Interfaces on top of an interface of the host
     Macvlan,
 }
 
@@ -146,14 +146,14 @@ impl Create {
                 Source::BuiltIn | Source::Kept => "it is built in".to_owned(),
             };
             return Err(Failure::Other(format!(
-                "there is a network {} already: {place}",
+                "network {} already exists: {place}",
                 self.name
             )));
         }
         match path.exists() {
             false => Ok(()),
             true => Err(Failure::Other(format!(
-                "{} exists already, and is not the file of a network {}; remove it first",
+                "{} already exists, and is not the file of a network {}; remove it first",
                 path.display(),
                 self.name
             ))),

@@ -13,7 +13,8 @@ pub(crate) struct Gc {}
 
 impl Subcommand for Gc {
     const NAME: &'static str = "gc";
-    const ABOUT: &'static str = "Give back what pods that were killed hold of networks, and remove networks that nobody is in";
+    const ABOUT: &'static str =
+        "Free what killed pods still hold in networks, and remove networks that no pod is in";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         clear(context)

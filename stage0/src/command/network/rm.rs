@@ -46,7 +46,7 @@ fn remove(name: &NetworkName, context: &Context) -> Result<(), Failure> {
     };
     if !path.starts_with(&context.engine.directories.local_config) {
         return Err(Failure::Other(format!(
-            "network {name} is not the administrator's: it is configured in {}",
+            "network {name} is not in the administrator's configuration: it is configured in {}",
             path.display()
         )));
     }

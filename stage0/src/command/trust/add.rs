@@ -122,8 +122,9 @@ fn read(context: &Context, place: &str) -> Result<PublicKey, Failure> {
     let plain_http = context.engine.insecure.contains(&InsecureOption::Http);
     let registries = registries::load(&context.engine)?;
     let bytes = registry::download(place, key_files::largest(), &registries, plain_http)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::Other(format!("{place} is no public key: it is not UTF-8 text")))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Failure::Other(format!("{place} is not a public key: it is not UTF-8 text"))
+    })?;
     key_files::parse_public(&text, path)
 }
 
@@ -132,7 +133,7 @@ fn confirm() -> Result<(), Failure> {
     let stdin = io::stdin();
     if !stdin.is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::Other(
-            "nobody is there to compare the fingerprints; compare them and add --yes".to_owned(),
+            "there is no terminal to ask on; compare the fingerprints and add --yes".to_owned(),
         ));
     }
     output::error("Are these the fingerprints you were told? (yes/no) ");

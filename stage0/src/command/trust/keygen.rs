@@ -23,7 +23,7 @@ pub(crate) struct Keygen {
         conflicts_with = "output"
     )]
     name: Option<String>,
-    /// Folder to write them to
+    /// Directory to write them to
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     output_dir: PathBuf,
     /// File to write the private key to; the public key goes beside it, with .pub added
@@ -34,7 +34,7 @@ pub(crate) struct Keygen {
     algorithm: Algorithm,
     #[command(flatten)]
     passphrase: PassphraseArguments,
-    /// Write the private key as it is, without asking for a passphrase
+    /// Write the private key unencrypted, without asking for a passphrase
     #[arg(long, conflicts_with = "passphrase_file")]
     no_passphrase: bool,
 }
@@ -72,7 +72,7 @@ impl Subcommand for Keygen {
             "private key: {}{}\npublic key:  {}\nfingerprint: {}\n",
             private.display(),
             match passphrase {
-                Some(_) => " (under the passphrase)",
+                Some(_) => " (encrypted with the passphrase)",
                 None => "",
             },
             public.display(),
@@ -92,7 +92,7 @@ impl Keygen {
         let name = self.name.as_deref().unwrap_or_default();
         if name.is_empty() || name.contains('/') {
             return Err(Failure::Usage(format!(
-                "{name:?} is no name of a key pair; name the folder with --output-dir"
+                "{name:?} is not the name of a key pair; name the directory with --output-dir"
             )));
         }
         Ok((

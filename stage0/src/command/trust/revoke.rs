@@ -17,14 +17,14 @@ pub(crate) struct Revoke {
     /// Fingerprint of the key in full or, of a key that a rule names, its first digits
     #[arg(value_name = "FINGERPRINT")]
     fingerprint: String,
-    /// From when on the key counts no more; at once if nothing is said
+    /// Time from which the key no longer counts; at once if left out
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     since: Option<Timestamp>,
 }
 
 impl Subcommand for Revoke {
     const NAME: &'static str = "revoke";
-    const ABOUT: &'static str = "Let a key count nowhere any more, from the next start on";
+    const ABOUT: &'static str = "Revoke a key: it counts nowhere from the next start on";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let policy = policy_files::read(&context.engine.directories)?;
@@ -36,7 +36,7 @@ impl Subcommand for Revoke {
         });
         if let Some(placed) = already {
             return Err(Failure::Other(format!(
-                "{fingerprint} is revoked by {} already; change it there",
+                "{fingerprint} is already revoked by {}; change it there",
                 placed.file().display()
             )));
         }
@@ -46,7 +46,7 @@ impl Subcommand for Revoke {
         };
         file.replace(context, &revocation.to_toml())?;
         output::line(&format!(
-            "{fingerprint} is revoked; remove {} to take that back",
+            "{fingerprint} is revoked; remove {} to undo that",
             file.path().display()
         ))?;
         Ok(0)
@@ -68,11 +68,11 @@ impl Revoke {
         match found.as_slice() {
             [one] => Ok(*one),
             [] => Err(Failure::Other(format!(
-                "no rule names a key {:?}; give its fingerprint in full to revoke it all the same",
+                "no rule names a key {:?}; give its full fingerprint to revoke it anyway",
                 self.fingerprint
             ))),
             more => Err(Failure::Other(format!(
-                "{:?} stands for {} keys; give more of the fingerprint",
+                "{:?} matches {} keys; give more of the fingerprint",
                 self.fingerprint,
                 more.len()
             ))),

@@ -23,7 +23,7 @@ pub(crate) struct Rm {
 
 impl Subcommand for Rm {
     const NAME: &'static str = "rm";
-    const ABOUT: &'static str = "Trust a key for a prefix no longer";
+    const ABOUT: &'static str = "Stop trusting a key for a prefix";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let file = RuleFile::lock(context, &self.prefix)?;

@@ -56,7 +56,7 @@ impl Show {
         let fingerprint = first.fingerprint;
         if found.iter().any(|known| known.fingerprint != fingerprint) {
             return Err(Failure::Other(format!(
-                "{:?} stands for several keys; give more of the fingerprint",
+                "{:?} matches several keys; give more of the fingerprint",
                 self.wanted
             )));
         }

@@ -26,7 +26,7 @@ pub(crate) struct TestPolicy {
     /// File of cases: images, who signed them, and whether they must run
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// How to show what came of each
+    /// How to show the results
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
 }
