@@ -12,4 +12,5 @@ mod fuzz_targets;
 mod layout;
 mod links;
 mod markdown;
+mod paths;
 mod sources;
