@@ -2,6 +2,7 @@
 //! was verified by digest. It knows nothing of trust or policy.
 
 mod archive;
+mod argument;
 mod convert;
 mod copy;
 mod cosign;
@@ -33,6 +34,7 @@ mod store;
 mod verify;
 mod worker;
 
+pub use argument::ImageArgument;
 pub use convert::ImageSettings;
 pub use copy::{Copied, CopyOptions, Outgoing, copy};
 pub use digest::sha256;

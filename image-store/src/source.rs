@@ -54,54 +54,49 @@ impl ImageSource {
     /// Parses what a user typed; looks at the file system only for paths.
     ///
     /// # Errors
-    /// [`StoreError::InvalidReference`] or [`StoreError::InvalidSource`] with the reason;
+    /// [`StoreError::Name`] or [`StoreError::InvalidSource`] with the reason;
     /// [`StoreError::Io`] where a path can't be read.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
-        if let Some(reference) = text.strip_prefix("docker://") {
-            return Ok(Self::Registry(Reference::parse(reference)?));
-        }
-        if let Some(rest) = text.strip_prefix("oci-archive:") {
-            let (path, tag) = split_path(text, rest)?;
-            return Ok(Self::OciArchive { path, tag });
-        }
-        if let Some(rest) = text.strip_prefix("docker-archive:") {
-            let (path, reference) = split_path(text, rest)?;
-            return Ok(Self::DockerArchive { path, reference });
-        }
-        for (scheme, make) in [("aci:", Self::aci as fn(_) -> _), ("rootfs:", Self::root)] {
-            match text.strip_prefix(scheme) {
-                Some("") => return Err(invalid(text, "the path is missing")),
-                Some(rest) if rest.contains('\0') => {
-                    return Err(invalid(text, "the path holds a NUL character"));
-                }
-                Some(rest) => return Ok(make(PathBuf::from(rest))),
-                None => {}
+        let Some((scheme, rest)) = Scheme::of(text) else {
+            if is_path(text) {
+                return Self::detect(text);
             }
-        }
-        if let Some(rest) = text.strip_prefix("oci:") {
-            let (path, tag) = split_path(text, rest)?;
-            return Ok(Self::Layout { path, tag });
-        }
-        if is_path(text) {
-            return Self::detect(text);
-        }
-        if let Some((scheme, _)) = text.split_once("://") {
-            return Err(invalid(
-                text,
-                format!(
-                    "unknown scheme \"{scheme}\"; use docker://REF, oci:DIR, oci-archive:FILE, docker-archive:FILE, aci:FILE or rootfs:PATH"
-                ),
-            ));
-        }
-        Ok(Self::Registry(Reference::parse(text)?))
+            if let Some((scheme, _)) = text.split_once("://") {
+                return Err(invalid(
+                    text,
+                    format!(
+                        "unknown scheme \"{scheme}\"; use docker://REF, oci:DIR, oci-archive:FILE, docker-archive:FILE, aci:FILE or rootfs:PATH"
+                    ),
+                ));
+            }
+            return Ok(Self::Registry(Reference::parse(text)?));
+        };
+        Ok(match scheme {
+            Scheme::Registry => Self::Registry(Reference::parse(rest)?),
+            Scheme::Layout => {
+                let (path, tag) = split_path(text, rest)?;
+                Self::Layout { path, tag }
+            }
+            Scheme::OciArchive => {
+                let (path, tag) = split_path(text, rest)?;
+                Self::OciArchive { path, tag }
+            }
+            Scheme::DockerArchive => {
+                let (path, reference) = split_path(text, rest)?;
+                Self::DockerArchive { path, reference }
+            }
+            Scheme::Aci => Self::Aci {
+                path: plain_path(text, rest)?,
+            },
+            Scheme::Root => Self::Root {
+                path: plain_path(text, rest)?,
+            },
+        })
     }
 
-    fn aci(path: PathBuf) -> Self {
-        Self::Aci { path }
-    }
-
-    fn root(path: PathBuf) -> Self {
-        Self::Root { path }
+    /// Whether a text is a source by the way it begins, and no name: a scheme or a path.
+    pub(crate) fn is_marked(text: &str) -> bool {
+        Scheme::of(text).is_some() || is_path(text) || text.contains("://")
     }
 
     /// As [`ImageSource::parse`], but a bare name of a file or folder that is there is a path.
@@ -127,7 +122,9 @@ impl ImageSource {
             Ok(Self::Layout { path, tag: None }) if exists && !path.join("oci-layout").exists() => {
                 Ok(Self::Root { path })
             }
-            Err(StoreError::InvalidSource { .. }) if exists => Ok(Self::root(path.to_owned())),
+            Err(StoreError::InvalidSource { .. }) if exists => Ok(Self::Root {
+                path: path.to_owned(),
+            }),
             other => other,
         }
     }
@@ -141,8 +138,12 @@ impl ImageSource {
     }
 
     /// The reference of a source as [`fmt::Display`] writes it, where that is a registry.
-    pub(crate) fn of_registry(shown: &str) -> Option<Reference> {
-        Reference::parse(shown.strip_prefix("docker://")?).ok()
+    #[must_use]
+    pub fn of_registry(shown: &str) -> Option<Reference> {
+        match Scheme::of(shown)? {
+            (Scheme::Registry, reference) => Reference::parse(reference).ok(),
+            _ => None,
+        }
     }
 
     /// Parses where a user wants an image to be written to: as [`ImageSource::parse`], but a path
@@ -190,19 +191,72 @@ impl ImageSource {
 impl fmt::Display for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, path, tag) = match self {
-            Self::Registry(reference) => return write!(f, "docker://{reference}"),
-            Self::Layout { path, tag } => ("oci", path, tag),
-            Self::OciArchive { path, tag } => ("oci-archive", path, tag),
-            Self::DockerArchive { path, reference } => ("docker-archive", path, reference),
-            Self::Aci { path } => ("aci", path, &None),
-            Self::Root { path } => ("rootfs", path, &None),
+            Self::Registry(reference) => {
+                return write!(f, "{}{reference}", Scheme::Registry.word());
+            }
+            Self::Layout { path, tag } => (Scheme::Layout, path, tag),
+            Self::OciArchive { path, tag } => (Scheme::OciArchive, path, tag),
+            Self::DockerArchive { path, reference } => (Scheme::DockerArchive, path, reference),
+            Self::Aci { path } => (Scheme::Aci, path, &None),
+            Self::Root { path } => (Scheme::Root, path, &None),
         };
-        write!(f, "{scheme}:{}", path.display())?;
+        write!(f, "{}{}", scheme.word(), path.display())?;
         match tag {
             Some(tag) => write!(f, ":{tag}"),
             None => Ok(()),
         }
     }
+}
+
+/// The words that a source begins with: all there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Registry,
+    Layout,
+    OciArchive,
+    DockerArchive,
+    Aci,
+    Root,
+}
+
+impl Scheme {
+    const ALL: [Self; 6] = [
+        Self::Registry,
+        Self::Layout,
+        Self::OciArchive,
+        Self::DockerArchive,
+        Self::Aci,
+        Self::Root,
+    ];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Registry => "docker://",
+            Self::Layout => "oci:",
+            Self::OciArchive => "oci-archive:",
+            Self::DockerArchive => "docker-archive:",
+            Self::Aci => "aci:",
+            Self::Root => "rootfs:",
+        }
+    }
+
+    /// The scheme that a text begins with, and what is behind it.
+    fn of(text: &str) -> Option<(Self, &str)> {
+        Self::ALL
+            .into_iter()
+            .find_map(|scheme| Some((scheme, text.strip_prefix(scheme.word())?)))
+    }
+}
+
+/// A path that nothing follows.
+fn plain_path(text: &str, rest: &str) -> Result<PathBuf, StoreError> {
+    if rest.is_empty() {
+        return Err(invalid(text, "the path is missing"));
+    }
+    if rest.contains('\0') {
+        return Err(invalid(text, "the path holds a NUL character"));
+    }
+    Ok(PathBuf::from(rest))
 }
 
 fn is_path(text: &str) -> bool {
@@ -281,6 +335,23 @@ mod tests {
     }
 
     #[test]
+    fn each_scheme_is_read_as_it_is_written() {
+        for text in [
+            "docker://q.io/a:1",
+            "oci:/nonexistent/x:1",
+            "oci-archive:x.tar:1",
+            "docker-archive:x.tar:a:1",
+            "aci:x.aci",
+            "rootfs:root:1",
+        ] {
+            assert_eq!(shown(text), text);
+            assert!(ImageSource::is_marked(text), "{text}");
+            let is_registry = ImageSource::of_registry(text).is_some();
+            assert_eq!(is_registry, text.starts_with("docker://"), "{text}");
+        }
+    }
+
+    #[test]
     fn paths_are_detected_by_what_they_are() {
         let dir = tempfile::tempdir().unwrap();
         let odd = dir.path().join("a:b");
@@ -310,6 +381,9 @@ mod tests {
             "oci:/nonexistent:",
             "http://q.io/a",
             "docker://",
+            "aci:",
+            "rootfs:",
+            "aci:a\0",
         ] {
             assert!(ImageSource::parse(text).is_err(), "accepted {text:?}");
         }

@@ -102,10 +102,8 @@ fn a_root_folder_and_its_tars_run_as_they_are_told_to() {
     assert_eq!(digest("example.com/a:1"), digest("example.com/b:1"));
 }
 
-#[test]
-fn an_appc_image_runs_under_the_name_that_it_has() {
-    let host = Host::new();
-    host.accept_unsigned();
+/// `worker.aci` in the host's folder: an appc image that says who it is.
+fn worker_aci(host: &Host) {
     let manifest = json!({
         "acKind": "ImageManifest", "acVersion": "0.8.11", "name": "example.com/worker",
         "labels": [
@@ -132,6 +130,13 @@ fn an_appc_image_runs_under_the_name_that_it_has() {
         .args(["manifest", "rootfs"])
         .status();
     assert!(packed.unwrap().success());
+}
+
+#[test]
+fn an_appc_image_runs_under_the_name_that_it_has() {
+    let host = Host::new();
+    host.accept_unsigned();
+    worker_aci(&host);
     let imported = host.fairing(["image", "import", "worker.aci"]).run().ok();
     assert_eq!(imported.text(), "example.com/worker:1.0");
     let ran = host
@@ -139,6 +144,45 @@ fn an_appc_image_runs_under_the_name_that_it_has() {
         .run()
         .ok();
     assert_eq!(ran.stdout, "7\n8\n/etc\nhello\n");
+}
+
+#[test]
+fn a_source_needs_no_path_with_a_slash_and_is_never_a_name_of_docker_hub() {
+    let host = Host::new();
+    host.accept_unsigned();
+    worker_aci(&host);
+    root_folder(&host);
+    ImageBuilder::busybox()
+        .build()
+        .write_layout(&host.base().join("layout"), "1");
+    for source in ["aci:worker.aci", "oci:layout", "rootfs:root"] {
+        let fetched = host.fairing(["fetch", "--quiet", source]).run().ok();
+        assert!(fetched.text().starts_with("sha256:"), "{source}: {fetched}");
+        let run = ["run", "--rm", "--pull=always", source, "--exec", "/bin/pwd"];
+        let ran = host.fairing(run).run().ok();
+        assert!(ran.stdout.starts_with('/'), "{source}: {ran}");
+    }
+    let ran = host.fairing(["run", "--rm", "aci:worker.aci"]).run().ok();
+    assert_eq!(ran.stdout, "7\n8\n/etc\nhello\n");
+    for missing in ["aci:no.aci", "oci:no", "rootfs:no", "docker-archive:no.tar"] {
+        for command in [
+            &["run", "--rm"][..],
+            &["fetch"],
+            &["image", "import", "--name=a.io/b"],
+        ] {
+            let said = host.fairing(command.iter().copied()).arg(missing).run();
+            assert_ne!(said.code, Some(0), "{said}");
+            let path = missing.split_once(':').unwrap().1;
+            assert!(
+                said.stderr.contains(path) && !said.stderr.contains("docker.io"),
+                "{missing}: {said}"
+            );
+        }
+        let never = host.fairing(["run", "--rm", "--pull=never", missing]).run();
+        never.expect_error(110, &[missing]);
+        let inspected = host.fairing(["image", "inspect", missing]).run();
+        inspected.expect_error(110, &[missing]);
+    }
 }
 
 #[test]

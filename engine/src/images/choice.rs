@@ -1,9 +1,10 @@
 //! From what a person typed for an image to one that is in the store.
 
 use image_name::Digest;
-use image_store::{ImageSource, RefRecord, Reference};
+use image_store::{RefRecord, Reference};
 
-use super::{fetch, registries};
+use super::fetch;
+use super::registries::{self, Candidate};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::policy::verifier::Verifier;
@@ -60,42 +61,30 @@ pub fn choose(
     text: &str,
     pull: Pull,
 ) -> Result<Choice, Error> {
-    if text.starts_with("sha256:") {
-        return in_store(engine, text);
-    }
-    let names = registries::full_names(engine, text)?;
-    for name in &names {
+    let candidates = registries::candidates(engine, text)?;
+    let store = engine.store();
+    let mut sources = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
         // A digest alone tells no registry.
-        let is_digest = name.starts_with("sha256:");
+        let is_digest = matches!(candidate, Candidate::Digest(_));
         if (is_digest || pull != Pull::Always)
-            && let Some(record) = known(engine, name)?
+            && let Some(record) = candidate.in_store(&store)?
         {
             return Ok(record.into());
         }
+        sources.extend(candidate.into_source());
     }
-    if pull == Pull::Never {
+    if pull == Pull::Never || sources.is_empty() {
         return Err(Error::NotInStore {
             reference: text.to_owned(),
         });
     }
-    let fetched = fetch::fetch_first(engine, verifier, &names)?;
+    let fetched = fetch::fetch_first(engine, verifier, &sources)?;
     let top = fetched.image.chain().first();
     Ok(Choice {
         top: top.unwrap_or(fetched.image.manifest_digest()).clone(),
         reference: fetched.reference,
         record: None,
-    })
-}
-
-/// What the store has by this name, where it is that of an image of a registry.
-fn known(engine: &Engine, name: &str) -> Result<Option<RefRecord>, Error> {
-    let store = engine.store();
-    if name.starts_with("sha256:") {
-        return Ok(store.find(name)?);
-    }
-    Ok(match ImageSource::parse(name)?.reference() {
-        Some(reference) => store.resolve(reference)?,
-        None => None,
     })
 }
 
@@ -107,18 +96,30 @@ pub fn in_store(engine: &Engine, text: &str) -> Result<Choice, Error> {
     record(engine, text).map(Choice::from)
 }
 
+/// The first of these that the store has.
+///
+/// # Errors
+/// As [`Candidate::in_store`].
+pub fn first_in_store(
+    engine: &Engine,
+    candidates: &[Candidate],
+) -> Result<Option<RefRecord>, Error> {
+    let store = engine.store();
+    for candidate in candidates {
+        if let Some(record) = candidate.in_store(&store)? {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
 /// As [`in_store`], with all that the store knows of the name.
 ///
 /// # Errors
 /// [`Error::NotInStore`].
 pub fn record(engine: &Engine, text: &str) -> Result<RefRecord, Error> {
-    for name in registries::full_names(engine, text)? {
-        let name = name.strip_prefix("docker://").unwrap_or(&name);
-        if let Some(record) = engine.store().find(name)? {
-            return Ok(record);
-        }
-    }
-    Err(Error::NotInStore {
+    let candidates = registries::candidates(engine, text)?;
+    first_in_store(engine, &candidates)?.ok_or_else(|| Error::NotInStore {
         reference: text.to_owned(),
     })
 }

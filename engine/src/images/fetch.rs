@@ -75,20 +75,20 @@ pub fn import(
 pub fn fetch_first(
     engine: &Engine,
     verifier: &Verifier<'_>,
-    names: &[String],
+    sources: &[ImageSource],
 ) -> Result<Fetched, Error> {
-    let Some((last, others)) = names.split_last() else {
+    let Some((last, others)) = sources.split_last() else {
         return Err(Error::NotInStore {
             reference: String::new(),
         });
     };
-    for name in others {
-        match fetch(engine, verifier, &ImageSource::parse(name)?, None) {
+    for source in others {
+        match fetch(engine, verifier, source, None) {
             Err(Error::Store(
                 StoreError::UnknownImage { .. } | StoreError::Unauthorized { .. },
             )) => {}
             other => return other,
         }
     }
-    fetch(engine, verifier, &ImageSource::parse(last)?, None)
+    fetch(engine, verifier, last, None)
 }

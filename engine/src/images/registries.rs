@@ -2,14 +2,13 @@
 //! for an image of the store that is called by its name in full.
 
 use image_store::registry::{ConfigFolders, Registries};
-use image_store::{FetchOptions, Reference, StoreError};
+use image_store::{
+    FetchOptions, ImageArgument, ImageSource, RefRecord, Reference, Store, StoreError,
+};
 use pod::manifest::InsecureOption;
 
 use crate::engine::Engine;
 use crate::error::Error;
-
-/// Fewest and most digits of the beginning of a digest.
-const DIGEST_DIGITS: std::ops::RangeInclusive<usize> = 6..=64;
 
 /// The configuration of registries.
 ///
@@ -37,32 +36,77 @@ pub fn fetch_options(engine: &Engine) -> Result<FetchOptions, Error> {
     })
 }
 
+/// What may be meant by what a person typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Candidate {
+    /// An image of the store by its digest, or the beginning of that. It tells no registry.
+    Digest(String),
+    /// An image by its name in full, or the place that it is to be taken from.
+    Source(ImageSource),
+}
+
+impl Candidate {
+    /// The name, where it is one.
+    #[must_use]
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Self::Digest(_) => None,
+            Self::Source(source) => source.reference(),
+        }
+    }
+
+    /// Where it is to be taken from; a digest alone tells no place.
+    #[must_use]
+    pub fn into_source(self) -> Option<ImageSource> {
+        match self {
+            Self::Digest(_) => None,
+            Self::Source(source) => Some(source),
+        }
+    }
+
+    /// What the store has by this name or digest.
+    ///
+    /// # Errors
+    /// If a record is damaged, or a digest fits several images.
+    pub fn in_store(&self, store: &Store) -> Result<Option<RefRecord>, StoreError> {
+        match (self, self.reference()) {
+            (Self::Digest(digest), _) => store.find(digest),
+            (_, Some(reference)) => store.resolve(reference),
+            (Self::Source(_), None) => Ok(None),
+        }
+    }
+}
+
 /// What `text` may stand for, the most wanted first: itself, unless it is a short name. Of the
 /// images that a short name may mean, those in the store come first, then an image whose digest
-/// begins like that. Several are left only where the configuration lets the first found decide.
+/// begins like that. Several are left only where the configuration lets the first found decide;
+/// one is there at least.
 ///
 /// # Errors
-/// [`StoreError::AmbiguousShortName`]; as [`load`].
-pub fn full_names(engine: &Engine, text: &str) -> Result<Vec<String>, Error> {
-    if !is_short_name(text) {
-        return Ok(vec![text.to_owned()]);
-    }
+/// What is wrong with the text; [`StoreError::AmbiguousShortName`]; as [`load`].
+pub fn candidates(engine: &Engine, text: &str) -> Result<Vec<Candidate>, Error> {
+    let argument = ImageArgument::parse(text)?;
+    let name = match &argument {
+        ImageArgument::Digest(digest) => return Ok(vec![Candidate::Digest(digest.clone())]),
+        ImageArgument::Source(source) => return Ok(vec![Candidate::Source(source.clone())]),
+        ImageArgument::ShortName(name) => name,
+    };
     let registries = load(engine)?;
-    let candidates = registries.candidates(text)?;
+    let all = registries.candidates(name)?;
     let store = engine.store();
     let mut known = Vec::new();
-    for candidate in &candidates {
+    for candidate in &all {
         if store.resolve(candidate)?.is_some() {
             known.push(candidate.clone());
         }
     }
-    if known.is_empty() && may_be_digest(text) {
-        let digest = format!("sha256:{text}");
-        if store.find(&digest)?.is_some() {
-            return Ok(vec![digest]);
-        }
+    if known.is_empty()
+        && let Some(digest) = argument.as_digest()
+        && store.find(&digest)?.is_some()
+    {
+        return Ok(vec![Candidate::Digest(digest)]);
     }
-    let wanted = if known.is_empty() { candidates } else { known };
+    let wanted = if known.is_empty() { all } else { known };
     if wanted.len() > 1 && !registries.takes_first_found() {
         return Err(StoreError::AmbiguousShortName {
             name: text.to_owned(),
@@ -70,63 +114,17 @@ pub fn full_names(engine: &Engine, text: &str) -> Result<Vec<String>, Error> {
         }
         .into());
     }
-    Ok(wanted.iter().map(ToString::to_string).collect())
+    let sources = wanted.into_iter().map(ImageSource::Registry);
+    Ok(sources.map(Candidate::Source).collect())
 }
 
-/// As [`full_names`], where the first will do.
+/// As [`candidates`], where the first will do.
 ///
 /// # Errors
-/// As [`full_names`].
-pub fn full_name(engine: &Engine, text: &str) -> Result<String, Error> {
-    let names = full_names(engine, text)?;
-    Ok(names.into_iter().next().unwrap_or_else(|| text.to_owned()))
-}
-
-/// Whether `text` is a reference without a registry, and not a source of another kind.
-fn is_short_name(text: &str) -> bool {
-    Reference::is_short(text)
-        && ![
-            "sha256:",
-            "oci:",
-            "oci-archive:",
-            "docker-archive:",
-            "/",
-            "./",
-            "../",
-        ]
-        .iter()
-        .any(|start| text.starts_with(start))
-        && Reference::parse(text).is_ok()
-}
-
-fn may_be_digest(text: &str) -> bool {
-    DIGEST_DIGITS.contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_names_are_told_from_everything_else() {
-        for text in ["nginx", "team/app:1", "nginx:oci", "abcdef"] {
-            assert!(is_short_name(text), "{text}");
-        }
-        for text in [
-            "q.io/a",
-            "docker://nginx",
-            "oci:dir",
-            "oci-archive:f.tar",
-            "./dir",
-            "/dir",
-            "sha256:abcdef",
-            "",
-            "A",
-        ] {
-            assert!(!is_short_name(text), "{text}");
-        }
-    }
+/// As [`candidates`].
+pub fn candidate(engine: &Engine, text: &str) -> Result<Candidate, Error> {
+    let first = candidates(engine, text)?.into_iter().next();
+    first.ok_or_else(|| Error::NotInStore {
+        reference: text.to_owned(),
+    })
 }

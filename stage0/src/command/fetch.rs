@@ -2,9 +2,9 @@
 
 use clap::Args;
 use engine::Error;
-use engine::images::choice::in_store;
+use engine::images::choice::{Choice, first_in_store};
 use engine::images::fetch::fetch_first;
-use engine::images::registries;
+use engine::images::registries::{self, Candidate};
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
 
 use crate::arguments::image_flags::Pull;
@@ -39,22 +39,29 @@ impl Subcommand for Fetch {
         let verifier = Verifier::new(&context.engine, &console)?;
         for_each(&self.images, |image| {
             let _pin = context.engine.store().pin()?;
-            let names = registries::full_names(&context.engine, image)?;
-            // A digest alone tells no registry.
-            let is_digest = names.iter().any(|name| name.starts_with("sha256:"));
-            if self.pull != Pull::Always || is_digest {
-                match in_store(&context.engine, image) {
-                    Ok(choice) => {
-                        let image = verifier.at_start(&choice.reference, &choice.top)?;
-                        image.warn_if_unsigned(&console);
-                        choice.note_use(&context.engine);
-                        return output::line(image.image().manifest_digest().as_ref());
-                    }
-                    Err(Error::NotInStore { .. }) if self.pull == Pull::Missing && !is_digest => {}
-                    Err(error) => return Err(error.into()),
-                }
+            let engine = &context.engine;
+            let candidates = registries::candidates(engine, image)?;
+            let known = match self.pull {
+                // A digest alone tells no registry.
+                Pull::Always if !matches!(candidates.as_slice(), [Candidate::Digest(_)]) => None,
+                _ => first_in_store(engine, &candidates)?,
+            };
+            if let Some(record) = known {
+                let choice = Choice::from(record);
+                let image = verifier.at_start(&choice.reference, &choice.top)?;
+                image.warn_if_unsigned(&console);
+                choice.note_use(engine);
+                return output::line(image.image().manifest_digest().as_ref());
             }
-            let fetched = fetch_first(&context.engine, &verifier, &names)?;
+            let sources: Vec<_> = candidates
+                .into_iter()
+                .filter_map(Candidate::into_source)
+                .collect();
+            if self.pull == Pull::Never || sources.is_empty() {
+                let reference = image.to_owned();
+                return Err(Error::NotInStore { reference }.into());
+            }
+            let fetched = fetch_first(engine, &verifier, &sources)?;
             warn_if_unsigned(&fetched.proof, &console);
             output::line(fetched.image.manifest_digest().as_ref())
         })

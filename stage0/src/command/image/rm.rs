@@ -4,7 +4,7 @@ use clap::Args;
 use engine::Error;
 use engine::images::collection::wait_for_store;
 use engine::images::in_use::{Use, images_in_use};
-use image_store::{RefRecord, Reference, Store, StoreError};
+use image_store::{ImageSource, RefRecord, Reference, Store, StoreError};
 
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
@@ -76,11 +76,12 @@ struct Removal<'a> {
 impl Removal<'_> {
     /// Removes what a person typed.
     fn remove(&mut self, text: &str) -> Result<(), Failure> {
-        let name = text.strip_prefix("docker://").unwrap_or(text);
-        let found = match self.store.find_all(name) {
+        let name = ImageSource::of_registry(text)
+            .map_or_else(|| text.to_owned(), |reference| reference.to_string());
+        let found = match self.store.find_all(&name) {
             // It has a name, if nothing else.
             Err(error @ StoreError::Damaged { .. }) => {
-                let reference = Reference::parse(name).map_err(|_| error)?;
+                let reference = Reference::parse(&name).map_err(|_| error)?;
                 return self.remove_unreadable(&reference);
             }
             other => other?,

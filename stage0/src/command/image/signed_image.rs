@@ -1,6 +1,7 @@
 //! An image that is signed, or whose signatures are looked at: as the store has it, else as its
 //! registry has it now.
 
+use engine::Error;
 use engine::images::registries;
 use engine::policy::evidence::KnownEvidence;
 use image_name::Digest;
@@ -35,14 +36,11 @@ impl SignedImage {
         text: &str,
         options: &FetchOptions,
     ) -> Result<Self, Failure> {
-        let image = registries::full_name(&context.engine, text)?;
-        let name = image.strip_prefix("docker://").unwrap_or(&image);
-        if let Some(record) = context.engine.store().find(name)? {
+        let image = registries::candidate(&context.engine, text)?;
+        if let Some(record) = image.in_store(&context.engine.store())? {
             // Imported images may have no registry, or one that has never seen them.
-            let in_registry = record.source.starts_with("docker://")
-                && ImageSource::parse(&record.source)?
-                    .reference()
-                    .is_some_and(|source| source.repository() == record.reference.repository());
+            let in_registry = ImageSource::of_registry(&record.source)
+                .is_some_and(|source| source.repository() == record.reference.repository());
             let (chain, manifest) = match context
                 .engine
                 .store()
@@ -62,7 +60,9 @@ impl SignedImage {
                 signatures: None,
             });
         }
-        let source = ImageSource::parse(&image)?;
+        let source = image.into_source().ok_or_else(|| Error::NotInStore {
+            reference: text.to_owned(),
+        })?;
         let Some(reference) = source.reference() else {
             return Err(Failure::Other(format!(
                 "{source} can't be signed in place; `fairing image import` it first"

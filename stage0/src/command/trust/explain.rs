@@ -7,7 +7,7 @@ use engine::images::registries;
 use engine::policy::circumstances::{circumstances, now};
 use engine::policy::evidence::KnownEvidence;
 use engine::policy::files as policy_files;
-use image_store::{Platform, Reference};
+use image_store::Platform;
 use trust::{Explanation, Subject, explain, explain_name};
 
 use crate::arguments::format::Format;
@@ -46,11 +46,11 @@ impl Explain {
         let policy = policy_files::read(&context.engine.directories)?;
         let record = match record(&context.engine, &self.image) {
             Ok(record) => record,
-            Err(Error::NotInStore { .. }) => {
-                let image = registries::full_name(&context.engine, &self.image)?;
-                let name = image.strip_prefix("docker://").unwrap_or(&image);
-                let reference = Reference::parse(name)?;
-                let mut explanation = explain_name(&policy, &reference, now());
+            Err(error @ Error::NotInStore { .. }) => {
+                let image = registries::candidate(&context.engine, &self.image)?;
+                // A file has no name to explain, nor has a digest.
+                let reference = image.reference().ok_or(error)?;
+                let mut explanation = explain_name(&policy, reference, now());
                 explanation
                     .verdict
                     .push_str(" (the image is not in the store)");
