@@ -137,6 +137,20 @@ fn policy_of(text: &str) -> Policy {
     policy(&[text.to_owned()])
 }
 
+/// Expects that none of the signatures is by a key that counts.
+#[track_caller]
+fn expect_wrong_key(verdict: Result<VerifiedImage, Refusal>) {
+    let refusal = verdict.unwrap_err();
+    assert!(matches!(refusal, Refusal::WrongKey { .. }), "{refusal}");
+}
+
+/// Expects a refusal whose message has this in it.
+#[track_caller]
+fn expect_refusal(verdict: Result<VerifiedImage, Refusal>, part: &str) {
+    let refusal = verdict.unwrap_err().to_string();
+    assert!(refusal.contains(part), "{refusal}");
+}
+
 /// Why an image is refused.
 fn refused(policy: &Policy, name: &str, signatures: &[SignatureLayer]) -> Refusal {
     judge(policy, name, signatures).unwrap_err()

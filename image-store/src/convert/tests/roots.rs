@@ -228,17 +228,20 @@ fn tars_that_are_none_are_refused() {
     cut.truncate(cut.len() / 2);
     let mut traversal = Tar::default().file("../x", b"").end();
     traversal = gzip(&traversal);
-    for (bytes, what) in [
-        (cut, "cut"),
-        (b"no tar".repeat(200), "no tar"),
-        (b"\xfd7zXZ\0 and no more".to_vec(), "no xz"),
-        (traversal, "leads out"),
+    for (bytes, reason) in [
+        (cut, "incomplete deflate stream"),
+        (b"no tar".repeat(200), "corrupt layer archive"),
+        (
+            b"\xfd7zXZ\0 and no more".to_vec(),
+            "corrupt compressed data",
+        ),
+        (traversal, "refused entry \"../x\""),
     ] {
         let ground = Ground::new();
         ground.write("root.tar", &bytes);
-        ground
-            .import_with("rootfs:root.tar", &options())
-            .expect_err(what);
-        assert_eq!(ground.leftovers(), 0, "{what}");
+        let error = ground.import_with("rootfs:root.tar", &options());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(reason), "{reason}: {error}");
+        assert_eq!(ground.leftovers(), 0, "{reason}");
     }
 }

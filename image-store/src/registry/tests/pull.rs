@@ -316,7 +316,11 @@ fn a_tls_port_on_loopback_is_spoken_to_over_tls() {
             "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
         )
     });
-    assert!(origin(&server, "a", Vec::new()).top().is_err());
+    let error = origin(&server, "a", Vec::new()).top().unwrap_err();
+    assert!(
+        matches!(error, StoreError::PlainHttpRefused { .. }),
+        "{error}"
+    );
     let methods: Vec<_> = server.seen().into_iter().map(|seen| seen.method).collect();
     assert_eq!(methods, ["GET", "TLS"]);
 }

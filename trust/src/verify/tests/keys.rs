@@ -74,7 +74,7 @@ fn a_revoked_key_counts_in_no_rule_whatever_file_says_so() {
     );
     assert!(judge_at(&after, &good, "2027-01-01T00:00:00Z").is_ok());
     let other = judge(&after, "b.io/x", &[sign(&bad, "b.io/x", MANIFEST)]);
-    assert!(other.is_err());
+    expect_refusal(other, "is revoked");
     // A revoked key doesn't count towards a threshold, and a good one isn't held up by it.
     let both = [sign(&bad, NAME, MANIFEST), sign(&good, NAME, MANIFEST)];
     let image = judge(&after, NAME, &both).unwrap();
@@ -87,7 +87,10 @@ fn a_revocation_may_begin_later_and_then_is_for_good() {
     let text = signed_by("a.io", &[&key], 1) + &revoked(&key, "since = 2026-06-01T00:00:00Z");
     let policy = policy_of(&text);
     assert!(judge_at(&policy, &key, "2026-05-31T23:59:59Z").is_ok());
-    assert!(judge_at(&policy, &key, "2026-06-01T00:00:00Z").is_err());
+    expect_refusal(
+        judge_at(&policy, &key, "2026-06-01T00:00:00Z"),
+        "is revoked",
+    );
     // What a signature says of its own time is nothing.
     let old = signature_statement(
         &Repository::parse(NAME).unwrap(),
@@ -106,11 +109,14 @@ fn limits_survive_being_written_and_edited() {
     let both = crate::add_key(Some(&text), &prefix, b.public()).unwrap();
     let policy = policy_of(&both);
     assert!(judge_at(&policy, &a, "2026-01-01T00:00:00Z").is_ok());
-    assert!(judge_at(&policy, &a, "2027-01-01T00:00:00Z").is_err());
+    expect_refusal(judge_at(&policy, &a, "2027-01-01T00:00:00Z"), "expired on");
     assert!(judge_at(&policy, &b, "2027-01-01T00:00:00Z").is_ok());
     let gone = b.public().fingerprint().to_string();
     let Ok(crate::Removal::Rule(one, _)) = crate::remove_key(&both, &prefix, &gone) else {
         panic!("not removed");
     };
-    assert!(judge_at(&policy_of(&one), &a, "2027-01-01T00:00:00Z").is_err());
+    expect_refusal(
+        judge_at(&policy_of(&one), &a, "2027-01-01T00:00:00Z"),
+        "expired on",
+    );
 }

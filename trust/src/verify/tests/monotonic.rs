@@ -80,7 +80,9 @@ fn one_key_of_several_can_not_make_an_image_look_new() {
     assert_eq!(image.signed_at(), Some(time("2026-02-01T00:00:00Z")));
     let keys = [b.public().fingerprint(), c.public().fingerprint()];
     assert_eq!(image.verification().keys, keys);
-    assert!(judge_all(&policy, NAME, &simple, &[], &seen("2026-03-01T00:00:00Z")).is_err());
+    let refusal =
+        judge_all(&policy, NAME, &simple, &[], &seen("2026-03-01T00:00:00Z")).unwrap_err();
+    assert!(matches!(refusal, Refusal::RolledBack { .. }), "{refusal}");
 }
 
 #[test]
@@ -112,7 +114,10 @@ fn signatures_without_a_good_time_do_not_count() {
     // Clocks differ.
     assert!(judge(&policy, NAME, &[simple_at(&key, "2027-01-01T00:05:00Z")]).is_ok());
     let nameless = bundle(&key, NAME, MANIFEST);
-    assert!(judge_bundles(&policy, &[nameless]).is_err());
+    expect_refusal(
+        judge_bundles(&policy, &[nameless]),
+        "it carries no timestamp",
+    );
 }
 
 #[test]

@@ -170,5 +170,8 @@ fn the_times_that_cosign_signs_are_understood() {
     let image = judge(&policy, "127.0.0.1:5917/team/ann3", &[], &[bundle]).unwrap();
     assert_eq!(image.signed_at(), Some(time("2026-11-20T10:00:00Z")));
     let bundle = data!("cosign-3/sign.p256.bundle.json");
-    assert!(judge(&policy, "127.0.0.1:5917/team/ann3", &[], &[bundle]).is_err());
+    expect_refusal(
+        judge(&policy, "127.0.0.1:5917/team/ann3", &[], &[bundle]),
+        "it carries no timestamp",
+    );
 }
