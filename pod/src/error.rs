@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::id::{PodName, PodUuid};
+use crate::id::{InvalidId, PodName, PodUuid};
 
 /// A failure on a pod's files or its control socket.
 #[derive(Debug, thiserror::Error)]
@@ -36,17 +36,9 @@ pub enum PodError {
         /// The newest version understood here.
         supported: u64,
     },
-    /// A name of a pod or an app is not well formed.
-    #[error("`{name}` is not a valid name: {reason}")]
-    InvalidName {
-        /// The name as given.
-        name: String,
-        /// The rule it breaks.
-        reason: &'static str,
-    },
-    /// A UUID is not well formed.
-    #[error("`{0}` is not a pod UUID")]
-    InvalidUuid(String),
+    /// A name or a UUID is not well formed.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
     /// No pod answers to this UUID prefix or name.
     #[error("no pod has the name `{0}` or a UUID that begins with it")]
     NoSuchPod(String),

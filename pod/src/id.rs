@@ -6,10 +6,24 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::PodError;
-
 /// Longest pod or app name, in bytes: that of a DNS label (RFC 1123), since names become host names.
 pub const NAME_MAX: usize = 63;
+
+/// A text that is not the name or the UUID that it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// A name of a pod or an app is not well formed.
+    #[error("`{name}` is not a valid name: {reason}")]
+    Name {
+        /// The name as given.
+        name: String,
+        /// The rule it breaks.
+        reason: &'static str,
+    },
+    /// A UUID is not well formed.
+    #[error("`{0}` is not a pod UUID")]
+    Uuid(String),
+}
 
 /// A pod's identity, unique on every machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,16 +51,16 @@ impl fmt::Display for PodUuid {
 }
 
 impl FromStr for PodUuid {
-    type Err = PodError;
+    type Err = InvalidId;
 
     /// Accepts the canonical form only: lower case, with hyphens.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let uuid = Uuid::try_parse(text).map_err(|_| PodError::InvalidUuid(text.to_owned()))?;
+        let uuid = Uuid::try_parse(text).map_err(|_| InvalidId::Uuid(text.to_owned()))?;
         let parsed = Self(uuid);
         if parsed.to_string() == text {
             Ok(parsed)
         } else {
-            Err(PodError::InvalidUuid(text.to_owned()))
+            Err(InvalidId::Uuid(text.to_owned()))
         }
     }
 }
@@ -88,19 +102,19 @@ macro_rules! name_type {
         }
 
         impl FromStr for $name {
-            type Err = PodError;
+            type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let extra: fn(&str) -> Result<(), &'static str> = $extra;
                 check_label(text)
                     .and_then(|()| extra(text))
-                    .map_err(|reason| PodError::InvalidName { name: text.to_owned(), reason })?;
+                    .map_err(|reason| InvalidId::Name { name: text.to_owned(), reason })?;
                 Ok(Self(text.to_owned()))
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = PodError;
+            type Error = InvalidId;
 
             fn try_from(text: String) -> Result<Self, Self::Error> {
                 text.parse()

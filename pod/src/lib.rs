@@ -43,6 +43,7 @@
 //! starts ([`stage1::Stage1::require`]).
 
 pub mod activation;
+pub mod app_dir;
 pub mod control;
 pub mod error;
 pub mod exit;

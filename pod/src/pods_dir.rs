@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::PodError;
-use crate::id::{PodName, PodUuid};
+use crate::id::{InvalidId, PodName, PodUuid};
 use crate::lock::{LOCK_FILE, LockWatch, PodLock};
 use crate::manifest::PodManifest;
 use crate::names::Names;
@@ -309,9 +309,9 @@ impl LockedPod {
     /// does when it begins.
     ///
     /// # Errors
-    /// [`PodError::InvalidUuid`] if the path is not that of a pod.
+    /// [`InvalidId::Uuid`] if the path is not that of a pod.
     pub fn adopt(path: &Path, lock: PodLock) -> Result<Self, PodError> {
-        let strange = || PodError::InvalidUuid(path.display().to_string());
+        let strange = || PodError::Id(InvalidId::Uuid(path.display().to_string()));
         let uuid = path
             .file_name()
             .and_then(|n| n.to_str())

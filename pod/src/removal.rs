@@ -54,6 +54,25 @@ pub(crate) fn remove_pod_folder(path: &Path) -> Result<(), PodError> {
     removal.remove_top(path, &keep)
 }
 
+/// Removes everything in a directory, which stays. One that isn't there is empty.
+pub(crate) fn empty(path: &Path) -> Result<(), PodError> {
+    let failed = |errno| PodError::errno("empty", path)(errno);
+    let top = match Dir::open(path, DIRECTORY, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(()),
+        other => other.map_err(failed)?,
+    };
+    let mut removal = Removal {
+        top: top.as_fd(),
+        moved: 0,
+    };
+    loop {
+        let mut round = Dir::open(path, DIRECTORY, Mode::empty()).map_err(failed)?;
+        if !removal.empty(&mut round, 0, &|_| false).map_err(failed)? {
+            return Ok(());
+        }
+    }
+}
+
 const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
     .union(OFlag::O_NOFOLLOW)

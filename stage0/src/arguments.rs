@@ -6,6 +6,7 @@ pub(crate) mod environment;
 pub(crate) mod format;
 pub(crate) mod global;
 pub(crate) mod image_flags;
+pub(crate) mod lifetime;
 pub(crate) mod listing;
 pub(crate) mod network;
 pub(crate) mod pod;

@@ -1,5 +1,6 @@
 //! The subcommands: one file each, and the table by which they are found.
 
+mod app;
 mod cat_manifest;
 mod completion;
 mod enter;
@@ -54,6 +55,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<cat_manifest::CatManifest>(),
     Entry::of::<login::Login>(),
     Entry::of::<logout::Logout>(),
+    Entry::group("app", app::define, app::run),
     Entry::group("image", image::define, image::run),
     Entry::group("network", network::define, network::run),
     Entry::group("trust", trust::define, trust::run),

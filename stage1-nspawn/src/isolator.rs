@@ -4,17 +4,37 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use cni_glue::Netns;
-use pod::PodUuid;
-use pod::manifest::{App, Network, PodManifest};
+use pod::control::{AppStats, CpuStats, MemoryStats, PidsStats};
+use pod::feature::Feature;
+use pod::manifest::{App, Network, PodManifest, Resources};
 use pod::stage1::{ENV_LAYERS_DIR, ENV_RUN};
+use pod::{AppName, PodUuid, app_dir};
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::link::{AppResources, HandedOver, descriptors};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
-use stage1::overlay::{Storage, mount_points};
+use stage1::overlay::{Storage, mount_points, tree_of};
 
+use crate::environment::variable;
+use crate::init_process;
 use crate::network::{PodNetworks, failed};
-use crate::{init_process, variable};
+
+/// What this isolator can do: the features of its `stage1.json`.
+const FEATURES: &[Feature] = &[
+    Feature::Attach,
+    Feature::Bandwidth,
+    Feature::Exec,
+    Feature::HostNetwork,
+    Feature::Mutable,
+    Feature::Networks,
+    Feature::Pause,
+    Feature::ReopenLog,
+    Feature::Resources,
+    Feature::SocketActivation,
+    Feature::Stats,
+    Feature::Tty,
+    Feature::Update,
+];
 
 /// One pod in namespaces of its own.
 #[derive(Debug)]
@@ -92,6 +112,56 @@ impl Isolator for Nspawn {
         }))
     }
 
+    fn features(&self) -> &'static [Feature] {
+        FEATURES
+    }
+
+    fn make_app(&mut self, app: &App) -> Result<(), StartFailure> {
+        let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
+        let top = app.image.layers.last();
+        let top = top.map(|layer| tree_of(&layers, layer)).transpose()?;
+        Ok(app_dir::make(Path::new("."), &app.name, top.as_deref())?)
+    }
+
+    fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure> {
+        Ok(self.cgroups()?.remove_app(app)?)
+    }
+
+    fn update(&mut self, app: &AppName, resources: &Resources) -> Result<(), StartFailure> {
+        Ok(self.cgroups()?.update(app, resources)?)
+    }
+
+    fn stats(&mut self, app: &AppName) -> AppStats {
+        let counted = self.cgroups().map(|cgroups| cgroups.statistics(app));
+        let counted = counted.unwrap_or_default();
+        AppStats {
+            app: app.clone(),
+            cpu: CpuStats {
+                usage_ns: counted.cpu_nanoseconds,
+                ..CpuStats::default()
+            },
+            memory: MemoryStats {
+                usage: counted.memory,
+                working_set: counted.working_set,
+                limit: counted.memory_limit,
+                oom_kills: Some(counted.oom_kills),
+                ..MemoryStats::default()
+            },
+            pids: PidsStats {
+                current: counted.pids,
+                limit: counted.pids_limit,
+            },
+        }
+    }
+
+    fn freeze(&mut self, app: &AppName) -> Result<(), StartFailure> {
+        Ok(self.cgroups()?.freeze(app)?)
+    }
+
+    fn thaw(&mut self, app: &AppName) -> Result<(), StartFailure> {
+        Ok(self.cgroups()?.thaw(app)?)
+    }
+
     // Made here and not with pod init's other namespaces: it takes as long as starting pod init, which doesn't
     // need it until the apps start.
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
@@ -124,5 +194,18 @@ impl Isolator for Nspawn {
             .take()
             .map_or(Ok(()), |mut networks| networks.leave());
         cgroups.and(networks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pod::stage1::Stage1Manifest;
+
+    #[test]
+    fn its_manifest_names_what_it_can_do() {
+        let text = include_str!("../stage1.json");
+        let manifest: Stage1Manifest = serde_json::from_str(text).unwrap();
+        assert_eq!(manifest.features, FEATURES.iter().copied().collect());
     }
 }

@@ -3,6 +3,7 @@
 //! `stage1-nspawn run` and `stage1-nspawn gc` are the entry points of the stage1 contract (see the crate
 //! `pod`).
 
+mod environment;
 mod gc;
 mod init_process;
 mod isolator;
@@ -10,12 +11,9 @@ mod network;
 mod run;
 
 use std::env;
-use std::path::PathBuf;
 
-use pod::activation::ActivationSockets;
-use pod::stage1::{ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
 use stage1::failure::StartFailure;
-use stage1::monitor::{Place, report_failure};
+use stage1::monitor::report_failure;
 
 fn main() {
     let code = match env::args().nth(1).as_deref() {
@@ -28,24 +26,4 @@ fn main() {
         }
     };
     std::process::exit(code);
-}
-
-/// A variable of the stage1 contract.
-fn variable(name: &str) -> Result<String, StartFailure> {
-    env::var(name).map_err(|e| StartFailure::other(format!("{name} is not usable: {e}")))
-}
-
-/// What the environment says of places and sockets. To be called once, before anything is opened.
-fn place() -> Result<Place, StartFailure> {
-    let sockets = ActivationSockets::from_environment()
-        .map_err(|error| StartFailure::other(error.to_string()))?;
-    let ready = env::var(ENV_READY_FD)
-        .ok()
-        .map(|text| inherited_fd(&text))
-        .transpose()?;
-    Ok(Place {
-        run_dir: PathBuf::from(variable(ENV_RUN_DIR)?),
-        ready,
-        sockets,
-    })
 }

@@ -18,7 +18,7 @@ use pod::{PodUuid, PodsDir, record};
 use stage1::failure::StartFailure;
 use stage1::monitor::PodNetwork;
 
-use crate::variable;
+use crate::environment::variable;
 
 /// What a pod has of networks.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use pod::AppName;
 use pod::activation::SocketName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
-use pod::manifest::{Execution, InsecureOption};
+use pod::manifest::{AppFailure, Execution, InsecureOption, Lifetime};
 use pod::signal::SignalNumber;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,8 @@ use crate::link::stream::{StreamId, StreamKind};
 pub enum ToInit {
     /// What concerns the pod as a whole.
     Setup(Setup),
-    /// An app to start. On the host's kernel its root filesystem, its cgroup and its sockets come with it.
+    /// An app to start: with the pod if it comes before [`ToInit::Start`], else at once. On the host's kernel its root
+    /// filesystem, its cgroup and its sockets come with it.
     App(Box<AppSpec>),
     /// All apps have been named: start them. On the host's kernel the pod's network namespace comes with it,
     /// unless the pod stays in the one that pod init is in.
@@ -35,6 +36,18 @@ pub enum ToInit {
     Stop {
         /// Time from the stop signal to SIGKILL.
         grace_ms: u64,
+    },
+    /// End one app.
+    StopApp {
+        /// Which.
+        app: AppName,
+        /// Time from the stop signal to SIGKILL.
+        grace_ms: u64,
+    },
+    /// An app that has ended has left the pod.
+    ForgetApp {
+        /// Which.
+        app: AppName,
     },
     /// Send a signal to the main process of one app, or of each.
     Signal {
@@ -65,6 +78,8 @@ impl ToInit {
             Self::Setup(_)
             | Self::Start(_)
             | Self::Stop { .. }
+            | Self::StopApp { .. }
+            | Self::ForgetApp { .. }
             | Self::Signal { .. }
             | Self::Peers(_)
             | Self::Resize { .. } => Vec::new(),
@@ -78,6 +93,10 @@ impl ToInit {
 pub struct Setup {
     /// The pod's host name.
     pub hostname: String,
+    /// When the pod ends by itself.
+    pub lifetime: Lifetime,
+    /// What the failure of one app is to the others.
+    pub on_app_failure: AppFailure,
     /// Time between the stop signal and SIGKILL when an app's failure ends the pod.
     pub grace_period_ms: u64,
 }
@@ -124,9 +143,9 @@ pub struct Protections {
 }
 
 impl Protections {
-    /// All but those that the user gave up for the pod or for this app.
-    pub fn without(pod: &BTreeSet<InsecureOption>, app: &BTreeSet<InsecureOption>) -> Self {
-        let keeps = |option| !pod.contains(&option) && !app.contains(&option);
+    /// All but those that the user gave up for this app.
+    pub fn without(given_up: &BTreeSet<InsecureOption>) -> Self {
+        let keeps = |option| !given_up.contains(&option);
         Self {
             capabilities: keeps(InsecureOption::Capabilities),
             system_calls: keeps(InsecureOption::Seccomp),
@@ -210,8 +229,15 @@ pub enum FromInit {
         /// Its terminal, if it has one: that stream begins with this message.
         terminal: Option<StreamId>,
     },
-    /// Every app has.
+    /// Every app that was named before the start has.
     Started,
+    /// An app that was to join the running pod could not be started.
+    AppFailed {
+        /// Which.
+        app: AppName,
+        /// Why.
+        failure: StartFailure,
+    },
     /// The pod could not be started; pod init ends.
     Failed(StartFailure),
     /// The main process of an app has ended.
@@ -247,7 +273,7 @@ pub enum FromInit {
         /// How.
         outcome: Outcome,
     },
-    /// All apps have ended; pod init ends, and everything in the pod with it.
+    /// The pod is over; pod init ends, and everything in the pod with it.
     Finished {
         /// The pod's exit code.
         exit_code: i32,

@@ -8,6 +8,7 @@
 )]
 
 mod activation;
+mod app;
 mod bad_input;
 mod bad_requests;
 mod cgroup;

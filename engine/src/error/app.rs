@@ -40,6 +40,9 @@ pub enum AppError {
         /// What it says.
         signal: String,
     },
+    /// A pod has no such app.
+    #[error("pod {0} has no app called {1}")]
+    Unknown(PodUuid, String),
     /// Two apps of a pod are to have one name.
     #[error("two apps have the name `{0}`")]
     SameName(AppName),

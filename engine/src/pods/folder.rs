@@ -3,20 +3,18 @@
 //! Takes [`RunnableImage`]s, which only a verdict makes; nothing else in this program makes a pod.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pod::activation::ActivationSockets;
 use pod::manifest::{
     App, AppFailure, Apps, Execution, Hooks, ImageRecord, InsecureOption, Lifetime, MANIFEST_FILE,
     PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User, VerificationRecord,
-    app_dir,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
-use pod::{AppName, LockedPod, PodName, PodUuid, PodsDir, record};
+use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record};
 use trust::Verification;
 
 use super::activation;
@@ -44,6 +42,10 @@ pub(super) struct PodRequest {
     pub(super) grace_period: Duration,
     /// Whether it goes away when it has ended.
     pub(super) remove_on_exit: bool,
+    /// When it ends by itself.
+    pub(super) lifetime: Lifetime,
+    /// What the failure of one app is to the others.
+    pub(super) on_app_failure: AppFailure,
     /// Protections given up.
     pub(super) insecure: BTreeSet<InsecureOption>,
     /// The image that the isolator is from.
@@ -114,6 +116,11 @@ impl PlannedApp {
                 .map(|layer| layer.path.clone()),
         }
     }
+
+    /// Its entry in the pod manifest.
+    pub(super) fn into_app(self) -> App {
+        self.app
+    }
 }
 
 /// What a pod's record says of an image.
@@ -166,7 +173,9 @@ pub(super) fn app_names(apps: &[(&AppSpec, &str)]) -> Result<Vec<AppName>, Error
                 let suffix = format!("-{number}");
                 let room = pod::id::NAME_MAX - suffix.len();
                 let stem: String = plain.as_str().chars().take(room).collect();
-                name = format!("{}{suffix}", stem.trim_end_matches('-')).parse()?;
+                name = format!("{}{suffix}", stem.trim_end_matches('-'))
+                    .parse()
+                    .map_err(PodError::from)?;
             }
             Ok(name)
         })
@@ -229,8 +238,8 @@ fn manifest(
             path: stage1.path.clone(),
             image: request.stage1_image.map(Box::new),
         },
-        lifetime: Lifetime::WithApps,
-        on_app_failure: AppFailure::StopPod,
+        lifetime: request.lifetime,
+        on_app_failure: request.on_app_failure,
         hostname,
         network: request.network.selection,
         ports: request.network.ports,
@@ -261,41 +270,9 @@ fn fill(
     if let Some(name) = &manifest.name {
         pod.claim_name(name)?;
     }
-    make_folder(&pod.path().join("apps"), 0o700)?;
+    app_dir::make_all(pod.path())?;
     for (app, top_layer) in manifest.apps.iter().zip(top_layers) {
-        let folder = app_dir(pod.path(), &app.name);
-        make_folder(&folder, 0o700)?;
-        make_folder(&folder.join("work"), 0o700)?;
-        let upper = folder.join("upper");
-        make_folder(&upper, 0o755)?;
-        if let Some(top_layer) = top_layer {
-            copy_root_attributes(top_layer, &upper)?;
-        }
-    }
-    Ok(())
-}
-
-fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
-    DirBuilder::new()
-        .mode(mode)
-        .create(path)
-        .map_err(Error::io("create", path))?;
-    Ok(())
-}
-
-/// The root folder that an app sees has the attributes of the upper layer's root: give it those of the
-/// image's.
-fn copy_root_attributes(layer: &Path, upper: &Path) -> Result<(), Error> {
-    let wanted = fs::symlink_metadata(layer).map_err(Error::io("look at", layer))?;
-    let now = fs::symlink_metadata(upper).map_err(Error::io("look at", upper))?;
-    if (wanted.uid(), wanted.gid()) != (now.uid(), now.gid()) {
-        chown(upper, Some(wanted.uid()), Some(wanted.gid())).map_err(Error::io("chown", upper))?;
-    }
-    // Also where the caller's umask took something away.
-    let mode = wanted.mode() & 0o7777;
-    if mode != now.mode() & 0o7777 {
-        fs::set_permissions(upper, Permissions::from_mode(mode))
-            .map_err(Error::io("chmod", upper))?;
+        app_dir::make(pod.path(), &app.name, top_layer.as_deref())?;
     }
     Ok(())
 }

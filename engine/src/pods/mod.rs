@@ -1,6 +1,7 @@
 //! Pods: prepared, started, looked at, talked to, stopped and removed.
 
 mod activation;
+pub mod apps;
 pub mod connection;
 pub mod ending;
 mod entry_point;

@@ -115,6 +115,8 @@ pub fn prepare(
         streams: spec.streams,
         grace_period: spec.grace_period,
         remove_on_exit: spec.remove_on_exit,
+        lifetime: spec.lifetime,
+        on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
         stage1_image,
     };

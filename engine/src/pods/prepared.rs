@@ -76,7 +76,7 @@ pub fn resume(
 }
 
 /// Judges the image that the pod was prepared from, which the name may no longer stand for.
-fn judge(
+pub(super) fn judge(
     engine: &Engine,
     verifier: &Verifier<'_>,
     prepared: &ImageRecord,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pod::manifest::{AppPath, DEFAULT_GRACE, Resources, Streams};
+use pod::manifest::{AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Resources, Streams};
 use pod::{AppName, PodName, PodUuid};
 
 use super::environment::Variable;
@@ -27,6 +27,10 @@ pub struct PodSpec {
     pub grace_period: Duration,
     /// Whether it goes away when it has ended.
     pub remove_on_exit: bool,
+    /// When it ends by itself.
+    pub lifetime: Lifetime,
+    /// What the failure of one app is to the others.
+    pub on_app_failure: AppFailure,
     /// When images are fetched.
     pub pull: Pull,
     /// The isolator: its name, its directory, or the reference of its image.
@@ -46,6 +50,8 @@ impl PodSpec {
             streams: Streams::Foreground,
             grace_period: DEFAULT_GRACE,
             remove_on_exit: false,
+            lifetime: Lifetime::default(),
+            on_app_failure: AppFailure::default(),
             pull: Pull::default(),
             isolator: DEFAULT.to_owned(),
             apps,

@@ -10,7 +10,7 @@ use pod::control::LiveStatus;
 use pod::exit::{AppStatus, Outcome, PodExit};
 use pod::manifest::{InsecureOption, Network, PodManifest, VerificationRecord};
 use pod::timestamp::Timestamp;
-use pod::{AppName, PodEntry, PodError, PodName, PodUuid, State};
+use pod::{AppName, PodEntry, PodError, PodName, PodUuid, State, app_dir};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -91,10 +91,14 @@ pub struct AppView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AppState {
-    /// Not started.
+    /// Not started: its pod waits to be started.
     Waiting,
+    /// Added to its pod, and not started yet.
+    Created,
     /// Running.
     Running,
+    /// Frozen.
+    Paused,
     /// Ended.
     Exited,
     /// Gone without a trace: its pod was killed.
@@ -106,6 +110,8 @@ impl AppState {
     pub fn word(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
+            Self::Created => "created",
+            Self::Paused => "paused",
             Self::Running => "running",
             Self::Exited => "exited",
             Self::Lost => "lost",
@@ -191,6 +197,8 @@ fn apps(
         // A torn record says as little as none.
         let ended = AppStatus::load(&entry.path, &app.name).ok().flatten();
         let live = live.and_then(|live| live.apps.iter().find(|other| other.name == app.name));
+        let created = app_dir::is_created(&entry.path, &app.name);
+        let paused = live.is_some_and(|live| live.paused);
         let outcome = match (&ended, live) {
             (Some(status), _) => Some(status.outcome),
             (None, Some(live)) => live.outcome,
@@ -202,6 +210,8 @@ fn apps(
             manifest: app.image.manifest.clone(),
             state: match (outcome, state) {
                 (Some(_), _) => AppState::Exited,
+                (None, State::Running | State::Exited) if created => AppState::Created,
+                (None, State::Running) if paused => AppState::Paused,
                 (None, State::Running) => AppState::Running,
                 (None, State::Exited | State::Deleting | State::Garbage) => AppState::Lost,
                 (None, _) => AppState::Waiting,
@@ -211,7 +221,10 @@ fn apps(
                 Some(status) => status.started,
                 None => live.and_then(|live| live.started),
             },
-            finished: ended.as_ref().map(|status| status.finished),
+            finished: match &ended {
+                Some(status) => Some(status.finished),
+                None => live.and_then(|live| live.finished),
+            },
             exit_code: outcome.map(Outcome::exit_code),
             outcome,
             verification: app.image.verification.clone(),

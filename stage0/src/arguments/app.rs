@@ -147,7 +147,7 @@ impl AppArguments {
     ///
     /// # Errors
     /// [`Failure::Usage`].
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         match self.words.as_slice() {
             [_] => Ok(()),
             [image, word, ..] => Err(Failure::Usage(format!(

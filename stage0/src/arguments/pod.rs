@@ -41,6 +41,21 @@ pub(crate) struct PodArguments {
     pub(crate) uuid_file_save: Option<PathBuf>,
 }
 
+/// What is asked of a pod as a whole that has no apps.
+///
+/// # Errors
+/// [`Failure::Usage`] if a part makes no sense.
+pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
+    Ok(PodSpec {
+        name: pod.name,
+        hostname: pod.hostname,
+        grace_period: pod.grace_period,
+        pull: pod.pull.into(),
+        isolator: pod.stage1,
+        ..PodSpec::new(pod.network.spec()?, Vec::new())
+    })
+}
+
 /// What is asked of a pod as a whole, and of its apps.
 ///
 /// # Errors
@@ -62,12 +77,8 @@ pub(crate) fn spec(
         ));
     }
     Ok(PodSpec {
-        name: pod.name,
-        hostname: pod.hostname,
-        grace_period: pod.grace_period,
-        pull: pod.pull.into(),
-        isolator: pod.stage1,
-        ..PodSpec::new(pod.network.spec()?, apps)
+        apps,
+        ..empty_spec(pod)?
     })
 }
 

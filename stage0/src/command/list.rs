@@ -1,7 +1,8 @@
 //! `fairing list`: all pods.
 
 use clap::Args;
-use engine::pods::view::{PodView, look};
+use engine::pods::view::{AppState, AppView, PodView, look};
+use pod::State;
 
 use crate::arguments::format::Format;
 use crate::arguments::listing::ListArguments;
@@ -80,7 +81,7 @@ impl List {
                 Some(time) if self.shown.full => time.to_string(),
                 Some(time) => ago(time),
             };
-            let state = match (&view.damaged, view.exit_code) {
+            let pod_state = match (&view.damaged, view.exit_code) {
                 (Some(_), _) => format!("{} (damaged)", view.state),
                 (None, Some(code)) => format!("{} ({code})", view.state),
                 (None, None) => view.state.to_string(),
@@ -117,18 +118,24 @@ impl List {
                 table.row(cells);
             };
             if view.apps.is_empty() {
-                row("-", "-", "-", &state);
+                row("-", "-", "-", &pod_state);
             }
             for app in &view.apps {
-                // An app that has ended leaves its pod running, and has a code of its own.
-                let ended = app
-                    .exit_code
-                    .filter(|_| view.damaged.is_none())
-                    .map(|code| format!("{} ({code})", app.state.word()));
-                let state = ended.as_ref().unwrap_or(&state);
-                row(app.name.as_str(), &app.image, &app.manifest, state);
+                let state = app_state(view, app).unwrap_or_else(|| pod_state.clone());
+                row(app.name.as_str(), &app.image, &app.manifest, &state);
             }
         }
         table
+    }
+}
+
+/// What an app does, where that may be something else than what its pod does.
+fn app_state(view: &PodView, app: &AppView) -> Option<String> {
+    let speaks = view.damaged.is_none() && matches!(view.state, State::Running | State::Exited);
+    match (app.state, app.exit_code) {
+        _ if !speaks => None,
+        (AppState::Lost, _) => None,
+        (state, Some(code)) => Some(format!("{} ({code})", state.word())),
+        (state, None) => Some(state.word().to_owned()),
     }
 }

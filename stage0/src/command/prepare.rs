@@ -5,6 +5,7 @@ use engine::pods::prepare::prepare;
 use pod::activation::ActivationSockets;
 
 use crate::arguments::app::AppArguments;
+use crate::arguments::lifetime::LifetimeArguments;
 use crate::arguments::pod::{PodArguments, spec};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -18,6 +19,8 @@ pub(crate) struct Prepare {
     #[command(flatten)]
     pod: PodArguments,
     #[command(flatten)]
+    lifetime: LifetimeArguments,
+    #[command(flatten)]
     first: AppArguments,
 }
 
@@ -30,7 +33,8 @@ impl Subcommand for Prepare {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let uuid_file = self.pod.uuid_file_save.clone();
-        let spec = spec(self.pod, &self.first, &context.later_apps)?;
+        let mut spec = spec(self.pod, &self.first, &context.later_apps)?;
+        self.lifetime.apply(&mut spec);
         let uuid_file = UuidFile::save_if_wanted(uuid_file, spec.uuid)?;
         let sockets = ActivationSockets::default();
         let prepared = prepare(&context.engine, &spec, &sockets, &context.console)?;

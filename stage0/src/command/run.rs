@@ -5,6 +5,7 @@ use engine::pods::prepare::prepare;
 use pod::manifest::Streams;
 
 use crate::arguments::app::AppArguments;
+use crate::arguments::lifetime::LifetimeArguments;
 use crate::arguments::pod::{PodArguments, spec};
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
@@ -24,6 +25,8 @@ pub(crate) struct Run {
     #[arg(short, long, help_heading = "Pod flags", conflicts_with_all = ["tty", "interactive"])]
     detach: bool,
     #[command(flatten)]
+    lifetime: LifetimeArguments,
+    #[command(flatten)]
     first: AppArguments,
 }
 
@@ -38,6 +41,7 @@ impl Subcommand for Run {
         let sockets = handover::take_sockets()?;
         let uuid_file = self.pod.uuid_file_save.clone();
         let mut spec = spec(self.pod, &self.first, &context.later_apps)?;
+        self.lifetime.apply(&mut spec);
         spec.remove_on_exit = self.rm;
         spec.streams = match self.detach {
             true => Streams::Log,

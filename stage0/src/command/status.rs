@@ -7,7 +7,7 @@ use clap::Args;
 use engine::pods::connection::connect_when_up;
 use engine::pods::ending;
 use engine::pods::status::status;
-use engine::pods::view::PodView;
+use engine::pods::view::{AppView, PodView};
 use pod::{PodEntry, State};
 
 use crate::arguments::duration::duration;
@@ -74,17 +74,19 @@ fn wait(context: &Context, entry: &PodEntry, patience: Duration) -> Result<(), F
     Ok(())
 }
 
+fn line(text: &mut String, key: &str, value: &str) {
+    let value: String = value
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{key}={value}");
+}
+
 /// `key=value` lines.
 fn lines(view: &PodView) -> String {
     let mut text = String::new();
-    let mut line = |key: &str, value: String| {
-        let value: String = value
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{key}={value}");
-    };
+    let mut line = |key: &str, value: String| line(&mut text, key, &value);
     line("uuid", view.uuid.to_string());
     if let Some(name) = &view.name {
         line("name", name.to_string());
@@ -145,19 +147,27 @@ fn lines(view: &PodView) -> String {
         line("damaged", damaged.clone());
     }
     for app in &view.apps {
-        let key = format!("app-{}", app.name);
-        let state = match (&app.outcome, app.pid) {
-            (Some(outcome), _) => ended(outcome),
-            (None, Some(pid)) => format!("{} as {pid}", app.state.word()),
-            (None, None) => app.state.word().to_owned(),
-        };
-        if let Some(code) = app.exit_code {
-            line(&key, code.to_string());
-        }
-        line(&format!("{key}-state"), state);
-        line(&format!("{key}-image"), app.image.clone());
-        line(&format!("{key}-digest"), app.manifest.clone());
-        line(&format!("{key}-verified"), vouched(&app.verification));
+        text.push_str(&app_lines(app));
     }
+    text
+}
+
+/// The same of one app.
+pub(crate) fn app_lines(app: &AppView) -> String {
+    let mut text = String::new();
+    let mut line = |key: &str, value: String| line(&mut text, key, &value);
+    let key = format!("app-{}", app.name);
+    let state = match (&app.outcome, app.pid) {
+        (Some(outcome), _) => ended(outcome),
+        (None, Some(pid)) => format!("{} as {pid}", app.state.word()),
+        (None, None) => app.state.word().to_owned(),
+    };
+    if let Some(code) = app.exit_code {
+        line(&key, code.to_string());
+    }
+    line(&format!("{key}-state"), state);
+    line(&format!("{key}-image"), app.image.clone());
+    line(&format!("{key}-digest"), app.manifest.clone());
+    line(&format!("{key}-verified"), vouched(&app.verification));
     text
 }

@@ -7,6 +7,7 @@ use engine::Error;
 use engine::error::{AppError, IsolatorError, NetworkSpecError};
 use image_store::StoreError;
 use pod::PodError;
+use pod::id::InvalidId;
 use pod::stage1::Stage1Error;
 use trust::Refusal;
 
@@ -113,7 +114,9 @@ fn refusal_code(refusal: &Refusal) -> u8 {
 fn pod_code(error: &PodError) -> u8 {
     match error {
         PodError::NameInUse { .. } => 120,
-        PodError::NoSuchPod(_) | PodError::Ambiguous { .. } | PodError::InvalidUuid(_) => 121,
+        PodError::NoSuchPod(_) | PodError::Ambiguous { .. } | PodError::Id(InvalidId::Uuid(_)) => {
+            121
+        }
         PodError::Io { source, .. } => io_code(source),
         _ => 125,
     }

@@ -13,19 +13,21 @@ use pod::AppName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
 
+use super::ground::Ground;
 use super::hosts_file::HostsFile;
 use super::supervisor::{Action, Supervisor};
-use crate::app::launch::{RunningApp, RunningCommand, Started};
+use crate::app::launch::{PreparedApp, RunningApp, RunningCommand, Started};
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
-use crate::link::{Enclosed, MonitorLink, StreamEnds, Told};
-use crate::protocol::{ExecSpec, FromInit, ToInit};
+use crate::link::{Enclosed, HandedOver, MonitorLink, StreamEnds, Told};
+use crate::protocol::{AppSpec, ExecSpec, FromInit, Setup, ToInit};
 use crate::sys::{self, ChildEnd, EndedChild, release_program_memory};
 use crate::timing::{SETTLING, poll_timeout};
 
 /// The pod as pod init sees it.
 #[derive(Debug)]
 pub(crate) struct Pod {
+    hostname: String,
     hosts: HostsFile,
     supervisor: Supervisor,
     /// Apps that run.
@@ -37,18 +39,29 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    pub(crate) fn new(grace_period_ms: u64, hosts: HostsFile) -> Self {
+    pub(crate) fn new(setup: Setup, hosts: HostsFile) -> Self {
+        let grace = Duration::from_millis(setup.grace_period_ms);
         Self {
+            hostname: setup.hostname,
             hosts,
-            supervisor: Supervisor::new(Duration::from_millis(grace_period_ms)),
+            supervisor: Supervisor::new(setup.lifetime, setup.on_app_failure, grace),
             apps: BTreeMap::new(),
             commands: BTreeMap::new(),
             settles_at: Instant::now().checked_add(SETTLING),
         }
     }
 
-    /// Takes in an app that has just been started, and tells the monitor.
-    pub(crate) fn add(
+    /// Starts an app, takes it in, and tells the monitor.
+    pub(crate) fn start(
+        &mut self,
+        link: &mut dyn MonitorLink,
+        app: PreparedApp,
+    ) -> Result<(), StartFailure> {
+        let started = app.start(&self.hostname)?;
+        self.add(link, started)
+    }
+
+    fn add(
         &mut self,
         link: &mut dyn MonitorLink,
         started: Started<RunningApp>,
@@ -72,7 +85,11 @@ impl Pod {
     }
 
     /// Runs until the pod's end. The result is its exit code.
-    pub(crate) fn run(&mut self, link: &mut dyn MonitorLink) -> Result<i32, StartFailure> {
+    pub(crate) fn run(
+        &mut self,
+        link: &mut dyn MonitorLink,
+        ground: &mut dyn Ground,
+    ) -> Result<i32, StartFailure> {
         let mut children = SigSet::empty();
         children.add(Signal::SIGCHLD);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -81,7 +98,7 @@ impl Pod {
         loop {
             // A child may have ended before the descriptor existed, so look first.
             self.reap(link)?;
-            if let Some(action) = self.supervisor.tick(Instant::now()) {
+            while let Some(action) = self.supervisor.tick(Instant::now()) {
                 self.act(action);
             }
             if self
@@ -99,7 +116,7 @@ impl Pod {
                 while let Ok(Some(_)) = signals.read_signal() {}
             }
             for told in link.advance(&ready)? {
-                self.obey(link, told)?;
+                self.obey(link, ground, told)?;
             }
         }
     }
@@ -150,10 +167,6 @@ impl Pod {
     ) -> Result<(), StartFailure> {
         let is_main = |app: &RunningApp| app.process.pid == pid;
         if let Some((_, app)) = self.apps.extract_if(.., |_, app| is_main(app)).next() {
-            // What the app left running would otherwise outlive it by as long as the pod.
-            if !self.apps.is_empty() {
-                app.seat.kill_all();
-            }
             let outcome = match outcome {
                 Outcome::Signaled {
                     signal: SIGKILL, ..
@@ -167,12 +180,16 @@ impl Pod {
                 app: app.name.clone(),
                 outcome,
             };
+            let code = outcome.exit_code();
+            let action = self.supervisor.app_exited(&app.name, code, Instant::now());
+            if self.supervisor.finished().is_none() {
+                // What the app left running would otherwise outlive it by as long as the pod.
+                app.seat.kill_all();
+            }
             // Closes its terminal: what it wrote has an end.
-            let name = app.name.clone();
             drop(app);
             link.send(&message, Enclosed::default())?;
-            let code = outcome.exit_code();
-            if let Some(action) = self.supervisor.app_exited(&name, code, Instant::now()) {
+            if let Some(action) = action {
                 self.act(action);
             }
             return Ok(());
@@ -200,12 +217,31 @@ impl Pod {
                 // Everything in this pid namespace but pid 1.
                 let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
             }
+            Action::SignalApp(name) => {
+                if let Some(app) = self.apps.get(&name) {
+                    let _ = sys::send_signal(app.process.pid, app.stop_signal);
+                }
+            }
+            Action::KillApp(name) => {
+                if let Some(app) = self.apps.get(&name) {
+                    // Its main process even where the host has no cgroups.
+                    let _ = sys::send_signal(app.process.pid, SIGKILL);
+                    app.seat.kill_all();
+                }
+            }
         }
     }
 
-    fn obey(&mut self, link: &mut dyn MonitorLink, told: Told) -> Result<(), StartFailure> {
+    fn obey(
+        &mut self,
+        link: &mut dyn MonitorLink,
+        ground: &mut dyn Ground,
+        told: Told,
+    ) -> Result<(), StartFailure> {
         let Told {
-            message, streams, ..
+            message,
+            streams,
+            handed_over,
         } = told;
         match message {
             ToInit::Stop { grace_ms } => {
@@ -214,6 +250,20 @@ impl Pod {
                     self.act(action);
                 }
             }
+            ToInit::App(spec) => {
+                let app = spec.name.clone();
+                if let Err(failure) = self.join(link, ground, *spec, streams, handed_over) {
+                    link.send(&FromInit::AppFailed { app, failure }, Enclosed::default())?;
+                }
+                self.settles_at = Instant::now().checked_add(SETTLING);
+            }
+            ToInit::StopApp { app, grace_ms } => {
+                let grace = Duration::from_millis(grace_ms);
+                if let Some(action) = self.supervisor.stop_app(&app, grace, Instant::now()) {
+                    self.act(action);
+                }
+            }
+            ToInit::ForgetApp { app } => self.supervisor.app_removed(&app),
             ToInit::Signal { app, signal } => {
                 let chosen =
                     |running: &&RunningApp| app.as_ref().is_none_or(|a| *a == running.name);
@@ -229,13 +279,32 @@ impl Pod {
                 // Settled again when this has passed.
                 self.settles_at = Instant::now().checked_add(SETTLING);
             }
-            other @ (ToInit::Setup(_) | ToInit::App(_) | ToInit::Start(_)) => {
+            other @ (ToInit::Setup(_) | ToInit::Start(_)) => {
                 return Err(StartFailure::other(format!(
                     "{other:?} came after the start"
                 )));
             }
         }
         Ok(())
+    }
+
+    /// Starts an app beside those that run.
+    fn join(
+        &mut self,
+        link: &mut dyn MonitorLink,
+        ground: &mut dyn Ground,
+        spec: AppSpec,
+        streams: StreamEnds,
+        handed_over: HandedOver,
+    ) -> Result<(), StartFailure> {
+        if !self.supervisor.may_start(&spec.name) {
+            return Err(StartFailure::other(format!(
+                "app {} can't be started: it runs, or the pod is being stopped",
+                spec.name
+            )));
+        }
+        let ground = ground.app(&spec, handed_over)?;
+        self.start(link, PreparedApp::new(spec, streams, ground)?)
     }
 
     fn execute(

@@ -96,7 +96,7 @@ fn bind_to_monitor(link: &ToParent) -> Result<(), StartFailure> {
 
 /// Runs the pod that the monitor describes, on this ground. Returns 0 if it was started and ran to its end.
 pub(crate) fn serve(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> i32 {
-    let last_word = match start(link, ground).and_then(|mut pod| pod.run(link)) {
+    let last_word = match start(link, ground).and_then(|mut pod| pod.run(link, ground)) {
         Ok(exit_code) => FromInit::Finished { exit_code },
         Err(failure) => FromInit::Failed(failure),
     };
@@ -116,9 +116,9 @@ fn start(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> Result<Pod, Sta
     rustix::process::umask(rustix::fs::Mode::empty());
 
     let (setup, hosts, prepared) = prepare(link, ground)?;
-    let mut pod = Pod::new(setup.grace_period_ms, hosts);
+    let mut pod = Pod::new(setup, hosts);
     for app in prepared {
-        pod.add(link, app.start(&setup.hostname)?)?;
+        pod.start(link, app)?;
     }
     link.send(&FromInit::Started, Enclosed::default())?;
     Ok(pod)

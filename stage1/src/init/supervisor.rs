@@ -1,30 +1,47 @@
-//! When a pod ends, and with which code. Pure: events in, actions out.
+//! Which apps go on, when the pod ends, and with which code. Pure: events in, actions out.
 //!
-//! The pod ends when all apps have ended. When one fails, its code is the pod's: the others get their stop
-//! signal and, after the grace period, SIGKILL.
+//! A pod ends when all of its apps have ended, or, if that is its lifetime, not before it is stopped. When an app fails
+//! and the pod says that this is its end, that app's code is the pod's: the others get their stop signal and, after the
+//! grace period, SIGKILL. An app that was asked to end has not failed, whatever its code is.
 
 use std::time::{Duration, Instant};
 
 use pod::AppName;
+use pod::manifest::{AppFailure, Lifetime};
 
 /// What pod init has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Send each app that still runs its stop signal.
     SignalApps,
     /// SIGKILL everything in the pod.
     KillAll,
+    /// Send one app its stop signal.
+    SignalApp(AppName),
+    /// SIGKILL everything of one app.
+    KillApp(AppName),
 }
 
 /// The state of the pod as a whole.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    /// The apps in the manifest's order, with their codes once they have ended.
-    apps: Vec<(AppName, Option<i32>)>,
+    lifetime: Lifetime,
+    on_app_failure: AppFailure,
+    grace: Duration,
+    /// The apps that were started, in the order of their first starts.
+    apps: Vec<Member>,
     /// The code of the app whose failure ended the pod.
     first_failure: Option<i32>,
     stopping: Stopping,
-    grace: Duration,
+}
+
+#[derive(Debug)]
+struct Member {
+    name: AppName,
+    /// Once it has ended.
+    code: Option<i32>,
+    /// Whether this app was asked to end, and not the pod.
+    stopping: Stopping,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,169 +51,182 @@ enum Stopping {
     Killed,
 }
 
-impl Supervisor {
-    pub(crate) fn new(grace: Duration) -> Self {
-        Self {
-            apps: Vec::new(),
-            first_failure: None,
-            stopping: Stopping::No,
-            grace,
-        }
-    }
+/// What a request to end comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Signal,
+    Kill,
+}
 
-    /// An app has been started, after those that came before it in the manifest.
-    pub(crate) fn app_started(&mut self, app: AppName) {
-        self.apps.push((app, None));
-    }
-
-    /// An app ended with this exit code.
-    pub(crate) fn app_exited(&mut self, app: &AppName, code: i32, now: Instant) -> Option<Action> {
-        for (_, slot) in self.apps.iter_mut().filter(|(name, _)| name == app) {
-            *slot = Some(code);
-        }
-        if code == 0 || self.stopping != Stopping::No {
-            return None;
-        }
-        self.first_failure = Some(code);
-        match self.all_have_ended() {
-            true => None,
-            false => self.stop(self.grace, now),
-        }
-    }
-
-    /// The pod is asked to end. A later request can only shorten the time that is left.
-    pub(crate) fn stop(&mut self, grace: Duration, now: Instant) -> Option<Action> {
+impl Stopping {
+    /// Another request. It can only shorten the time that is left.
+    fn ask(&mut self, grace: Duration, now: Instant) -> Option<Step> {
         // A period beyond what the clock can count is as good as none.
         let until = now
             .checked_add(grace)
             .unwrap_or(now + Duration::from_secs(u32::MAX.into()));
-        match self.stopping {
-            Stopping::Killed => None,
+        match *self {
+            Self::Killed => None,
             _ if grace.is_zero() => {
-                self.stopping = Stopping::Killed;
-                Some(Action::KillAll)
+                *self = Self::Killed;
+                Some(Step::Kill)
             }
-            Stopping::No => {
-                self.stopping = Stopping::Until(until);
-                Some(Action::SignalApps)
+            Self::No => {
+                *self = Self::Until(until);
+                Some(Step::Signal)
             }
-            Stopping::Until(earlier) => {
-                self.stopping = Stopping::Until(earlier.min(until));
-                Some(Action::SignalApps)
+            Self::Until(earlier) => {
+                *self = Self::Until(earlier.min(until));
+                Some(Step::Signal)
             }
         }
+    }
+
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Until(instant) => Some(instant),
+            Self::No | Self::Killed => None,
+        }
+    }
+
+    /// Whether the time is up. So only once.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.deadline().is_some_and(|deadline| deadline <= now);
+        if due {
+            *self = Self::Killed;
+        }
+        due
+    }
+}
+
+impl Supervisor {
+    pub(crate) fn new(lifetime: Lifetime, on_app_failure: AppFailure, grace: Duration) -> Self {
+        Self {
+            lifetime,
+            on_app_failure,
+            grace,
+            apps: Vec::new(),
+            first_failure: None,
+            stopping: Stopping::No,
+        }
+    }
+
+    /// Whether an app may be started: the pod goes on, and it doesn't run.
+    pub(crate) fn may_start(&self, app: &AppName) -> bool {
+        let runs = |member: &Member| member.name == *app && member.code.is_none();
+        self.stopping == Stopping::No && !self.apps.iter().any(runs)
+    }
+
+    /// An app has been started, for the first time or again.
+    pub(crate) fn app_started(&mut self, app: AppName) {
+        match self.member(&app) {
+            Some(member) => {
+                member.code = None;
+                member.stopping = Stopping::No;
+            }
+            None => self.apps.push(Member {
+                name: app,
+                code: None,
+                stopping: Stopping::No,
+            }),
+        }
+    }
+
+    /// An app ended with this exit code.
+    pub(crate) fn app_exited(&mut self, app: &AppName, code: i32, now: Instant) -> Option<Action> {
+        let member = self.member(app)?;
+        member.code = Some(code);
+        let was_asked = member.stopping != Stopping::No;
+        if code == 0
+            || was_asked
+            || self.stopping != Stopping::No
+            || self.on_app_failure == AppFailure::Continue
+        {
+            return None;
+        }
+        self.first_failure = Some(code);
+        let action = self.stop(self.grace, now);
+        action.filter(|_| !self.all_have_ended())
+    }
+
+    /// An app that doesn't run has left the pod: its code is nobody's any more.
+    pub(crate) fn app_removed(&mut self, app: &AppName) {
+        self.apps
+            .retain(|member| member.name != *app || member.code.is_none());
+    }
+
+    /// The pod is asked to end.
+    pub(crate) fn stop(&mut self, grace: Duration, now: Instant) -> Option<Action> {
+        Some(match self.stopping.ask(grace, now)? {
+            Step::Signal => Action::SignalApps,
+            Step::Kill => Action::KillAll,
+        })
+    }
+
+    /// One app is asked to end.
+    pub(crate) fn stop_app(
+        &mut self,
+        app: &AppName,
+        grace: Duration,
+        now: Instant,
+    ) -> Option<Action> {
+        let member = self.member(app).filter(|member| member.code.is_none())?;
+        Some(match member.stopping.ask(grace, now)? {
+            Step::Signal => Action::SignalApp(app.clone()),
+            Step::Kill => Action::KillApp(app.clone()),
+        })
     }
 
     /// When [`Supervisor::tick`] has to be called at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        match self.stopping {
-            Stopping::Until(instant) => Some(instant),
-            Stopping::No | Stopping::Killed => None,
-        }
+        let running = self.apps.iter().filter(|member| member.code.is_none());
+        running
+            .map(|member| member.stopping)
+            .chain([self.stopping])
+            .filter_map(Stopping::deadline)
+            .min()
     }
 
-    /// Time has passed.
+    /// Time has passed. To be called until there is nothing to do.
     pub(crate) fn tick(&mut self, now: Instant) -> Option<Action> {
-        if self.deadline().is_some_and(|deadline| deadline <= now) {
-            self.stopping = Stopping::Killed;
-            Some(Action::KillAll)
-        } else {
-            None
+        if self.stopping.is_due(now) {
+            return Some(Action::KillAll);
         }
+        let mut running = self.apps.iter_mut().filter(|member| member.code.is_none());
+        let due = running.find_map(|member| member.stopping.is_due(now).then_some(member))?;
+        Some(Action::KillApp(due.name.clone()))
     }
 
-    /// The pod's exit code, once all apps have ended: that of the app whose failure ended the pod. If it was asked
-    /// to end, the first failure in the manifest's order, which does not depend on who was faster.
+    /// The pod's exit code, once it is over: that of the app whose failure ended the pod. A pod that lives as long as
+    /// its apps has else that of the first app in order that failed, which does not depend on who was faster; one
+    /// that stays until it is stopped has done what it was there for.
     pub(crate) fn finished(&self) -> Option<i32> {
-        let mut codes = self.apps.iter().filter_map(|(_, code)| *code);
-        let mut first = || codes.find(|&code| code != 0);
-        self.all_have_ended()
-            .then(|| self.first_failure.or_else(&mut first).unwrap_or(0))
+        let ends = match self.lifetime {
+            Lifetime::WithApps => true,
+            Lifetime::UntilStopped => self.stopping != Stopping::No,
+        };
+        if !ends || !self.all_have_ended() {
+            return None;
+        }
+        let failed = |member: &Member| match member.stopping {
+            Stopping::No => member.code.filter(|&code| code != 0),
+            Stopping::Until(_) | Stopping::Killed => None,
+        };
+        let first = || match self.lifetime {
+            Lifetime::WithApps => self.apps.iter().find_map(failed),
+            Lifetime::UntilStopped => None,
+        };
+        Some(self.first_failure.or_else(first).unwrap_or(0))
     }
 
     fn all_have_ended(&self) -> bool {
-        self.apps.iter().all(|(_, code)| code.is_some())
+        self.apps.iter().all(|member| member.code.is_some())
+    }
+
+    fn member(&mut self, app: &AppName) -> Option<&mut Member> {
+        self.apps.iter_mut().find(|member| member.name == *app)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GRACE: Duration = Duration::from_secs(10);
-
-    fn name(app: &str) -> AppName {
-        app.parse().unwrap()
-    }
-
-    fn pod<const N: usize>(apps: [&str; N]) -> Supervisor {
-        let mut pod = Supervisor::new(GRACE);
-        for app in apps {
-            pod.app_started(name(app));
-        }
-        pod
-    }
-
-    #[test]
-    fn ends_with_zero_when_all_apps_did() {
-        let now = Instant::now();
-        let mut pod = pod(["a", "b"]);
-        assert_eq!(pod.app_exited(&name("a"), 0, now), None);
-        assert_eq!(pod.finished(), None);
-        assert_eq!(pod.app_exited(&name("b"), 0, now), None);
-        assert_eq!(pod.finished(), Some(0));
-    }
-
-    #[test]
-    fn the_first_failure_ends_the_others_and_is_the_pods_code() {
-        let now = Instant::now();
-        let mut pod = pod(["a", "b", "c"]);
-        assert_eq!(pod.app_exited(&name("b"), 7, now), Some(Action::SignalApps));
-        assert_eq!(pod.app_exited(&name("a"), 143, now), None);
-        assert_eq!(pod.tick(now), None);
-        assert_eq!(pod.tick(now + GRACE), Some(Action::KillAll));
-        assert_eq!(pod.app_exited(&name("c"), 137, now), None);
-        assert_eq!(pod.finished(), Some(7));
-    }
-
-    #[test]
-    fn a_stopped_app_keeps_its_own_code() {
-        let now = Instant::now();
-        for code in [0, 143] {
-            let mut pod = pod(["a"]);
-            assert_eq!(pod.stop(GRACE, now), Some(Action::SignalApps));
-            assert_eq!(pod.app_exited(&name("a"), code, now), None);
-            assert_eq!(pod.finished(), Some(code));
-        }
-    }
-
-    #[test]
-    fn of_apps_that_were_stopped_the_first_in_order_that_failed_decides() {
-        let now = Instant::now();
-        for order in [["a", "b", "c"], ["c", "b", "a"]] {
-            let mut pod = pod(["a", "b", "c"]);
-            pod.stop(GRACE, now);
-            for app in order {
-                let code = match app {
-                    "a" => 0,
-                    "b" => 5,
-                    _ => 7,
-                };
-                assert_eq!(pod.app_exited(&name(app), code, now), None);
-            }
-            assert_eq!(pod.finished(), Some(5));
-        }
-    }
-
-    #[test]
-    fn a_second_stop_only_shortens_and_force_kills_at_once() {
-        let now = Instant::now();
-        let mut one = pod(["a"]);
-        one.stop(Duration::from_secs(1), now);
-        one.stop(GRACE, now);
-        assert_eq!(one.deadline(), Some(now + Duration::from_secs(1)));
-        assert_eq!(one.stop(Duration::ZERO, now), Some(Action::KillAll));
-        assert_eq!(one.stop(GRACE, now), None);
-        assert!(pod(["a"]).stop(Duration::MAX, now).is_some());
-    }
-}
+mod tests;

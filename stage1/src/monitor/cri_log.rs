@@ -13,6 +13,8 @@ use pod::AppName;
 use pod::timestamp::Timestamp;
 use rustix::io::{Errno, read};
 
+use super::attachments::Output;
+
 /// The log's name in the app's folder.
 const LOG_FILE: &str = "log";
 /// Its name after it has reached its limit.
@@ -37,6 +39,13 @@ impl LogFile {
             file: open(folder)?,
             size: 0,
         })
+    }
+
+    /// Goes on in a new file, if somebody has renamed the one that was written to.
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        self.file = open(&self.folder)?;
+        self.size = self.file.metadata()?.len();
+        Ok(())
     }
 
     fn append(&mut self, entries: &[u8]) -> io::Result<()> {
@@ -67,17 +76,17 @@ pub(super) struct LogPump {
     source: OwnedFd,
     /// Whose log.
     pub(super) app: AppName,
-    name: &'static str,
+    pub(super) output: Output,
     line: Vec<u8>,
     ended: bool,
 }
 
 impl LogPump {
-    pub(super) fn new(source: OwnedFd, app: AppName, name: &'static str) -> Self {
+    pub(super) fn new(source: OwnedFd, app: AppName, output: Output) -> Self {
         Self {
             source,
             app,
-            name,
+            output,
             line: Vec::new(),
             ended: false,
         }
@@ -87,12 +96,17 @@ impl LogPump {
         self.source.as_fd()
     }
 
+    /// Nobody wants the rest.
+    pub(super) fn give_up(&mut self) {
+        self.ended = true;
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.ended
     }
 
-    /// Reads what is there and writes the lines that it completes.
-    pub(super) fn advance(&mut self, log: &mut LogFile) {
+    /// Reads what is there and writes the lines that it completes. `seen` gets what is read.
+    pub(super) fn advance(&mut self, log: &mut LogFile, seen: impl FnOnce(&[u8])) {
         let mut buffer = [0; 32 << 10];
         let mut entries = Vec::new();
         match read(&self.source, &mut buffer) {
@@ -102,7 +116,11 @@ impl LogPump {
                     self.entry(&mut entries, 'F');
                 }
             }
-            Ok(length) => self.split(buffer.get(..length).unwrap_or_default(), &mut entries),
+            Ok(length) => {
+                let bytes = buffer.get(..length).unwrap_or_default();
+                self.split(bytes, &mut entries);
+                seen(bytes);
+            }
             Err(Errno::INTR | Errno::AGAIN) => {}
             Err(_) => self.ended = true,
         }
@@ -131,7 +149,7 @@ impl LogPump {
     }
 
     fn entry(&mut self, entries: &mut Vec<u8>, tag: char) {
-        let header = format!("{} {} {tag} ", Timestamp::now(), self.name);
+        let header = format!("{} {} {tag} ", Timestamp::now(), self.output.name());
         entries.extend_from_slice(header.as_bytes());
         entries.append(&mut self.line);
         entries.push(b'\n');
@@ -147,11 +165,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (source, sink) = pipe().unwrap();
         let mut log = LogFile::create(dir.path()).unwrap();
-        let mut pump = LogPump::new(source, "a".parse().unwrap(), "stdout");
+        let mut pump = LogPump::new(source, "a".parse().unwrap(), Output::Stdout);
         let written = written.to_vec();
         let writer = std::thread::spawn(move || File::from(sink).write_all(&written).unwrap());
         while !pump.is_done() {
-            pump.advance(&mut log);
+            pump.advance(&mut log, |_| {});
         }
         writer.join().unwrap();
         let text = fs::read_to_string(dir.path().join(LOG_FILE)).unwrap();
@@ -183,6 +201,25 @@ mod tests {
             .map(|e| e.splitn(3, ' ').nth(2).unwrap().len())
             .sum();
         assert_eq!(text, long.len() + 3);
+    }
+
+    #[test]
+    fn a_log_goes_on_in_a_new_file_when_it_is_opened_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = LogFile::create(dir.path()).unwrap();
+        log.append(b"one\n").unwrap();
+        fs::rename(dir.path().join(LOG_FILE), dir.path().join("old")).unwrap();
+        log.append(b"two\n").unwrap();
+        log.reopen().unwrap();
+        log.append(b"three\n").unwrap();
+        log.reopen().unwrap();
+        log.append(b"four\n").unwrap();
+        let text = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(
+            (text("old").as_str(), text(LOG_FILE).as_str()),
+            ("one\ntwo\n", "three\nfour\n")
+        );
+        assert_eq!(log.size, 11);
     }
 
     #[test]

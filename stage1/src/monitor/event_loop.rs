@@ -1,32 +1,32 @@
 //! The monitor's loop: pod init, streams, signals and clients.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use pod::AppName;
+use pod::control::Happening;
 use pod::control::bounds::CLIENTS_MAX;
-use pod::control::{LiveStatus, Request, Response};
-use pod::exit::{FailureKind, Outcome};
-use pod::manifest::PodManifest;
+use pod::exit::Outcome;
+use pod::manifest::{Lifetime, PodManifest};
 use pod::seqpacket::Listener;
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
-use super::exec::Client;
+use super::clients::{Awaited, Client};
+use super::isolator::Isolator;
 use super::peers::PeerNames;
 use super::records::{AppRecord, PodEnd};
+use super::report::init_was_killed;
+use super::signals::handled_signals;
 use super::streams::Streams;
-use super::{Isolator, handled_signals, init_was_killed, report_started};
 use crate::failure::StartFailure;
-use crate::link::process::pid_of;
-use crate::link::stream::StreamId;
-use crate::link::{HandedOver, Heard, InitLink, LinkError, Process};
-use crate::protocol::{FromInit, ToInit};
+use crate::link::{HandedOver, InitLink, LinkError};
+use crate::protocol::ToInit;
 use crate::sys::release_program_memory;
 use crate::timing::{SETTLING, poll_timeout};
 
@@ -36,26 +36,29 @@ const INIT_GRACE: Duration = Duration::from_secs(2);
 /// A pod that is being started or runs.
 #[derive(Debug)]
 pub(super) struct Monitor {
-    manifest: PodManifest,
-    init: Box<dyn InitLink>,
-    init_pidfd: OwnedFd,
-    init_is_dead: bool,
+    /// What stands on disk, too.
+    pub(super) manifest: PodManifest,
+    pub(super) pod_dir: PathBuf,
+    pub(super) init: Box<dyn InitLink>,
+    pub(super) init_pidfd: OwnedFd,
+    pub(super) init_is_dead: bool,
     /// Its exit code, once it has one.
     init_code: i32,
     listener: Listener,
     signals: SignalFd,
-    streams: Streams,
-    clients: Vec<Client>,
-    peers: Option<PeerNames>,
-    apps: Vec<AppRecord>,
-    started: Option<Timestamp>,
+    pub(super) streams: Streams,
+    pub(super) clients: Vec<Client>,
+    pub(super) peers: Option<PeerNames>,
+    /// In the manifest's order.
+    pub(super) apps: Vec<AppRecord>,
+    pub(super) started: Option<Timestamp>,
     /// The exit code, or why the pod did not start.
-    end: Option<Result<i32, StartFailure>>,
+    pub(super) end: Option<Result<i32, StartFailure>>,
     kill_init_at: Option<Instant>,
-    stop_requested: bool,
+    pub(super) stop_requested: bool,
     /// When to give back what only the start needed.
-    settles_at: Option<Instant>,
-    commands: u64,
+    pub(super) settles_at: Option<Instant>,
+    pub(super) commands: u64,
     /// The user does not want to wait for the rest of the output.
     give_up_output: bool,
     /// When nobody waits any longer for somebody to take the rest of the output.
@@ -65,6 +68,7 @@ pub(super) struct Monitor {
 impl Monitor {
     pub(super) fn new(
         manifest: PodManifest,
+        pod_dir: &Path,
         (init, init_pidfd): (Box<dyn InitLink>, OwnedFd),
         listener: Listener,
         streams: Streams,
@@ -80,6 +84,7 @@ impl Monitor {
             .collect();
         Ok(Self {
             manifest,
+            pod_dir: pod_dir.to_path_buf(),
             init,
             init_pidfd,
             init_is_dead: false,
@@ -104,11 +109,11 @@ impl Monitor {
     /// Runs until everything of the pod is gone and its output delivered.
     pub(super) fn run(
         mut self,
-        isolator: &dyn Isolator,
+        isolator: &mut dyn Isolator,
         ready: &mut Option<OwnedFd>,
     ) -> Result<PodEnd, StartFailure> {
         while !self.is_over() {
-            if let Err(failure) = self.turn(ready) {
+            if let Err(failure) = self.turn(isolator, ready) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
                 // not believed.
                 self.end = Some(Err(failure));
@@ -125,23 +130,27 @@ impl Monitor {
     }
 
     /// Waits for something to happen, and deals with it.
-    fn turn(&mut self, ready: &mut Option<OwnedFd>) -> Result<(), StartFailure> {
+    fn turn(
+        &mut self,
+        isolator: &mut dyn Isolator,
+        ready: &mut Option<OwnedFd>,
+    ) -> Result<(), StartFailure> {
         let events = self.wait()?;
         for heard in self.init.advance(&events.link)? {
-            self.hear(heard, ready)?;
+            self.hear(heard, isolator, ready)?;
         }
         if events.init_died {
             // Its last words may still be on the way.
             for heard in self.init.last_words()? {
-                self.hear(heard, ready)?;
+                self.hear(heard, isolator, ready)?;
             }
             self.reap_init()?;
         }
         if events.signal {
-            self.take_signals()?;
+            self.take_signals(isolator)?;
         }
         self.streams.advance(&events.streams);
-        self.serve_clients(&events.clients);
+        self.serve_clients(&events.clients, isolator);
         if events.connection
             && let Ok(socket) = self.listener.accept()
             && set_nonblocking(&socket).is_ok()
@@ -166,6 +175,11 @@ impl Monitor {
         if self.give_up_output_at.is_some_and(|instant| instant <= now) {
             self.give_up_output = true;
         }
+        for client in &mut self.clients {
+            if client.deadline().is_some_and(|instant| instant <= now) {
+                client.give_up();
+            }
+        }
         if self.settles_at.is_some_and(|instant| instant <= now) {
             self.settles_at = None;
             release_program_memory();
@@ -179,7 +193,7 @@ impl Monitor {
         Ok(())
     }
 
-    fn into_end(self, isolator: &dyn Isolator) -> Result<PodEnd, StartFailure> {
+    fn into_end(self, isolator: &mut dyn Isolator) -> Result<PodEnd, StartFailure> {
         let (exit_code, failure) = match (self.end, self.started) {
             (Some(Ok(exit_code)), _) => (exit_code, None),
             (Some(Err(failure)), None) => return Err(failure),
@@ -200,14 +214,21 @@ impl Monitor {
             manifest,
             apps,
             started,
+            clients,
             ..
         } = self;
+        let waiting = clients
+            .into_iter()
+            .filter(|client| matches!(client.awaits(), Awaited::PodEnd))
+            .map(|client| client.socket)
+            .collect();
         Ok(PodEnd {
             manifest,
             apps,
             started,
             exit_code,
             failure,
+            waiting,
         })
     }
 
@@ -241,7 +262,12 @@ impl Monitor {
         let peers = self.peers.as_ref().filter(|_| self.started.is_some());
         let look_at = peers.and_then(PeerNames::due);
         let put_off = [self.kill_init_at, self.settles_at, self.give_up_output_at];
-        let next = put_off.into_iter().chain([look_at]).flatten().min();
+        let of_clients = self.clients.iter().filter_map(Client::deadline).min();
+        let next = put_off
+            .into_iter()
+            .chain([look_at, of_clients])
+            .flatten()
+            .min();
         match poll(&mut fds, poll_timeout(next)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
@@ -263,79 +289,6 @@ impl Monitor {
         })
     }
 
-    /// Takes one message of pod init.
-    fn hear(&mut self, heard: Heard, ready: &mut Option<OwnedFd>) -> Result<(), StartFailure> {
-        let Heard {
-            message,
-            process,
-            terminal,
-        } = heard;
-        match message {
-            FromInit::AppStarted {
-                app,
-                terminal: stream,
-            } => self.app_started(&app, process, stream.zip(terminal))?,
-            FromInit::Started => {
-                self.started = Some(Timestamp::now());
-                self.settles_at = Instant::now().checked_add(SETTLING);
-                report_started(ready);
-            }
-            FromInit::Failed(failure) => self.end = Some(Err(failure)),
-            FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome),
-            FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
-            FromInit::PeersTold { failure } => {
-                if let Some(peers) = &mut self.peers {
-                    peers.told(failure.as_deref());
-                }
-            }
-            FromInit::ExecStarted { id, .. } => {
-                self.answer(id, |client| client.started(process, terminal));
-            }
-            FromInit::ExecFailed { id, failure } => {
-                let client = self.clients.iter().find(|client| client.waits_for(id));
-                if let Some(terminal) = client.and_then(Client::terminal) {
-                    self.init.forget_terminal(terminal);
-                }
-                self.answer(id, |client| client.failed(&failure));
-            }
-            FromInit::ExecExited { id, outcome } => self.answer(id, |client| client.ended(outcome)),
-        }
-        Ok(())
-    }
-
-    fn app_started(
-        &mut self,
-        name: &AppName,
-        process: Option<Process>,
-        terminal: Option<(StreamId, OwnedFd)>,
-    ) -> Result<(), StartFailure> {
-        if let Some(app) = self.apps.iter_mut().find(|app| app.name == *name) {
-            app.started = Some(Timestamp::now());
-            app.process = process;
-        }
-        match (terminal, self.manifest.app(name)) {
-            (Some((stream, terminal)), Some(app)) => {
-                self.streams.attach_terminal(app, stream, terminal)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn app_exited(&mut self, name: &AppName, outcome: Outcome) {
-        let outcome = match outcome {
-            Outcome::Signaled { signal, oom_killed } => Outcome::Signaled {
-                signal,
-                // A pod that is being ended is killed by us.
-                oom_killed: oom_killed && !self.stop_requested,
-            },
-            other => other,
-        };
-        if let Some(app) = self.apps.iter_mut().find(|app| app.name == *name) {
-            app.process = None;
-            app.end = Some((Timestamp::now(), outcome));
-        }
-    }
-
     /// Pod init is dead, and with it everything in the pod.
     fn reap_init(&mut self) -> Result<(), StartFailure> {
         let status = waitid(
@@ -355,7 +308,7 @@ impl Monitor {
         Ok(())
     }
 
-    fn take_signals(&mut self) -> Result<(), StartFailure> {
+    fn take_signals(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
         while let Ok(Some(info)) = self.signals.read_signal() {
             let signal = i32::try_from(info.ssi_signo).unwrap_or_default();
             match Signal::try_from(signal) {
@@ -370,15 +323,29 @@ impl Monitor {
                     }
                 }
                 _ if self.init_is_dead => self.give_up_output = true,
-                Ok(Signal::SIGTERM) => self.stop(self.manifest.grace_period())?,
+                Ok(Signal::SIGTERM) => self.stop(self.manifest.grace_period(), isolator)?,
+                // Its apps are not what whoever sits before it has started.
+                Ok(Signal::SIGINT | Signal::SIGHUP)
+                    if self.manifest.lifetime == Lifetime::UntilStopped =>
+                {
+                    self.stop(self.manifest.grace_period(), isolator)?;
+                }
                 _ => self.tell_init(&ToInit::Signal { app: None, signal })?,
             }
         }
         Ok(())
     }
 
-    fn stop(&mut self, grace: Duration) -> Result<(), StartFailure> {
-        self.stop_requested = true;
+    pub(super) fn stop(
+        &mut self,
+        grace: Duration,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        if !std::mem::replace(&mut self.stop_requested, true) {
+            self.happened(None, Happening::Stopping);
+        }
+        // What is frozen hears nothing.
+        self.resume_all(isolator)?;
         if self.init_is_dead {
             self.give_up_output = true;
             return Ok(());
@@ -394,96 +361,11 @@ impl Monitor {
     }
 
     /// If pod init is gone, its pidfd says so next.
-    fn tell_init(&mut self, message: &ToInit) -> Result<(), StartFailure> {
+    pub(super) fn tell_init(&mut self, message: &ToInit) -> Result<(), StartFailure> {
         match self.init.send(message, HandedOver::Nothing) {
             Ok(()) | Err(LinkError::Gone | LinkError::Send(_)) => Ok(()),
             Err(_) if self.init_is_dead => Ok(()),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    fn answer(&mut self, id: u64, answer: impl FnOnce(&mut Client) -> Result<(), pod::PodError>) {
-        // A client that has left, or that doesn't read, gets no answer.
-        if let Some(index) = self.clients.iter().position(|client| client.waits_for(id))
-            && let Some(client) = self.clients.get_mut(index)
-            && answer(client).is_err()
-        {
-            client.leave();
-        }
-    }
-
-    fn serve_clients(&mut self, ready: &[bool]) {
-        if ready.contains(&true) && self.started.is_some() {
-            self.settles_at = Instant::now().checked_add(SETTLING);
-        }
-        for (index, _) in ready.iter().enumerate().filter(|(_, ready)| **ready) {
-            if self.serve_client(index).is_none()
-                && let Some(client) = self.clients.get_mut(index)
-            {
-                client.leave();
-            }
-        }
-        self.clients.retain(|client| !client.has_left());
-    }
-
-    /// Serves one request. `None` if the connection is over.
-    fn serve_client(&mut self, index: usize) -> Option<()> {
-        let (request, _) = self.clients.get(index)?.socket.recv::<Request>().ok()??;
-        let response = match request {
-            Request::Status => Response::Status(self.status()),
-            Request::Stop { grace_ms } => {
-                let grace = grace_ms.unwrap_or(self.manifest.grace_period_ms);
-                self.stop(Duration::from_millis(grace)).ok()?;
-                Response::Done
-            }
-            Request::Signal { app, signal } => self.signal(app, signal.number()),
-            Request::Exec(request) => {
-                self.commands += 1;
-                let client = self.clients.get_mut(index)?;
-                return match client.execute(&mut *self.init, self.commands, request) {
-                    Ok(()) => Some(()),
-                    Err(failure) => client.refuse(failure.kind, failure.message).ok(),
-                };
-            }
-            Request::Resize(size) => {
-                if let Some(terminal) = self.clients.get(index)?.terminal() {
-                    self.tell_init(&ToInit::Resize { terminal, size }).ok()?;
-                }
-                return Some(());
-            }
-            _ => Response::Refused {
-                kind: FailureKind::Other,
-                message: "the pod's isolator does not serve this request".into(),
-            },
-        };
-        self.clients.get(index)?.socket.send(&response, &[]).ok()
-    }
-
-    fn signal(&mut self, app: Option<AppName>, signal: i32) -> Response {
-        let known = app
-            .as_ref()
-            .is_none_or(|name| self.manifest.app(name).is_some());
-        match app {
-            Some(name) if !known => Response::Refused {
-                kind: FailureKind::Other,
-                message: format!("the pod has no app called {name}"),
-            },
-            app => match self.tell_init(&ToInit::Signal { app, signal }) {
-                Ok(()) => Response::Done,
-                Err(failure) => Response::Refused {
-                    kind: failure.kind,
-                    message: failure.message,
-                },
-            },
-        }
-    }
-
-    fn status(&self) -> LiveStatus {
-        LiveStatus {
-            monitor_pid: std::process::id().try_into().unwrap_or_default(),
-            init_pid: pid_of(&self.init_pidfd).unwrap_or_default(),
-            started: self.started,
-            apps: self.apps.iter().map(AppRecord::live).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cni_glue::attach::Peers;
 use cni_glue::names::PeerChanges;
 
-use super::warn;
+use super::report::warn;
 
 /// How long nobody looks again, at least.
 const PAUSE: Duration = Duration::from_millis(100);

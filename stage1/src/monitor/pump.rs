@@ -116,10 +116,13 @@ impl Pump {
         }
     }
 
-    /// Moves what can be moved after that event.
-    pub(super) fn advance(&mut self) {
+    /// Moves what can be moved after that event. `seen` gets what is read.
+    pub(super) fn advance(&mut self, seen: impl FnOnce(&[u8])) {
         if self.pending.is_empty() {
             self.fill();
+            if !self.pending.is_empty() {
+                seen(&self.pending);
+            }
         } else {
             self.flush();
         }
@@ -167,7 +170,7 @@ mod tests {
             let (fd, flags) = pump.interest();
             let mut fds = [nix::poll::PollFd::new(fd, flags)];
             nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE).unwrap();
-            pump.advance();
+            pump.advance(|_| {});
         }
     }
 

@@ -13,6 +13,7 @@ use pod::control::WindowSize;
 use pod::manifest::{App, PodManifest, Streams as Destination, app_dir};
 use rustix::fs::{OFlags, fcntl_setfl};
 
+use super::attachments::{Attachments, Output};
 use super::cri_log::{LogFile, LogPump};
 use super::pump::{End, Pump, Standard};
 use super::terminal::{self, RawTerminal};
@@ -21,13 +22,32 @@ use crate::link::InitLink;
 use crate::link::stream::StreamId;
 use crate::protocol::ProcessStreams;
 
+/// An output of an app on its way to the monitor's own.
+#[derive(Debug)]
+struct ShownOutput {
+    app: AppName,
+    output: Output,
+    pump: Pump,
+}
+
+/// Whether an app is one that the pod begins with, or joins it later. Only the former get the user's input and
+/// terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joining {
+    AtStart,
+    Later,
+}
+
 /// All streams of a pod.
 #[derive(Debug)]
 pub(super) struct Streams {
     destination: Destination,
     pod_dir: PathBuf,
-    outputs: Vec<Pump>,
+    outputs: Vec<ShownOutput>,
     input: Option<Pump>,
+    /// The inputs of apps that only clients write to.
+    held: BTreeMap<AppName, OwnedFd>,
+    attachments: Attachments,
     logs: BTreeMap<AppName, LogFile>,
     logged: Vec<LogPump>,
     /// The terminal that the user's is led to.
@@ -41,6 +61,8 @@ impl Streams {
             pod_dir: pod_dir.to_path_buf(),
             outputs: Vec::new(),
             input: None,
+            held: BTreeMap::new(),
+            attachments: Attachments::default(),
             logs: BTreeMap::new(),
             logged: Vec::new(),
             terminal: None,
@@ -51,6 +73,7 @@ impl Streams {
     pub(super) fn for_app(
         &mut self,
         app: &App,
+        joining: Joining,
         link: &mut dyn InitLink,
     ) -> Result<ProcessStreams, StartFailure> {
         if self.destination == Destination::Log {
@@ -71,15 +94,14 @@ impl Streams {
         let (stderr, error) = link.open_output()?;
         match self.destination {
             Destination::Foreground => {
-                self.outputs
-                    .push(Pump::new(End::Own(output), End::standard(Standard::Output)));
-                self.outputs
-                    .push(Pump::new(End::Own(error), End::standard(Standard::Error)));
+                self.show(app, Output::Stdout, output);
+                self.show(app, Output::Stderr, error);
             }
             Destination::Log => {
                 let name = || app.name.clone();
-                self.logged.push(LogPump::new(output, name(), "stdout"));
-                self.logged.push(LogPump::new(error, name(), "stderr"));
+                let (stdout, stderr) = (Output::Stdout, Output::Stderr);
+                self.logged.push(LogPump::new(output, name(), stdout));
+                self.logged.push(LogPump::new(error, name(), stderr));
             }
         }
         let mut stdin = None;
@@ -87,7 +109,14 @@ impl Streams {
             let (id, input) = link.open_input()?;
             fcntl_setfl(&input, OFlags::NONBLOCK)
                 .map_err(StartFailure::os("set up standard input"))?;
-            self.input = Some(Pump::new(End::standard(Standard::Input), End::Own(input)));
+            match (self.destination, joining) {
+                (Destination::Foreground, Joining::AtStart) => {
+                    self.input = Some(Pump::new(End::standard(Standard::Input), End::Own(input)));
+                }
+                _ => {
+                    self.held.insert(app.name.clone(), input);
+                }
+            }
             stdin = Some(id);
         }
         Ok(ProcessStreams::Pipes {
@@ -105,7 +134,13 @@ impl Streams {
         terminal: OwnedFd,
     ) -> Result<(), StartFailure> {
         if self.destination == Destination::Log {
-            let pump = LogPump::new(terminal, app.name.clone(), "stdout");
+            if app.execution.stdin {
+                let copy = terminal
+                    .try_clone()
+                    .map_err(StartFailure::os("duplicate the terminal"))?;
+                self.held.insert(app.name.clone(), copy);
+            }
+            let pump = LogPump::new(terminal, app.name.clone(), Output::Stdout);
             self.logged.push(pump);
             return Ok(());
         }
@@ -117,11 +152,69 @@ impl Streams {
             raw = RawTerminal::enter();
             self.input = Some(Pump::new(End::standard(Standard::Input), End::Own(copy)));
         }
-        self.outputs.push(Pump::new(
-            End::Own(terminal),
-            End::standard(Standard::Output),
-        ));
+        self.show(app, Output::Stdout, terminal);
         self.terminal = Some((stream, raw));
+        Ok(())
+    }
+
+    fn show(&mut self, app: &App, output: Output, source: OwnedFd) {
+        let shown_on = match output {
+            Output::Stdout => Standard::Output,
+            Output::Stderr => Standard::Error,
+        };
+        self.outputs.push(ShownOutput {
+            app: app.name.clone(),
+            output,
+            pump: Pump::new(End::Own(source), End::standard(shown_on)),
+        });
+    }
+
+    /// Attaches a client to an app's streams. Returns the client's ends: the input first, if it is asked for.
+    pub(super) fn attach(
+        &mut self,
+        app: &App,
+        wants_input: bool,
+    ) -> Result<Vec<OwnedFd>, StartFailure> {
+        let input = match (wants_input, self.held.get(&app.name)) {
+            (false, _) => None,
+            (true, Some(held)) => Some(
+                held.try_clone()
+                    .map_err(StartFailure::os("duplicate an app's input"))?,
+            ),
+            (true, None) => {
+                return Err(StartFailure::other(format!(
+                    "app {} has no standard input that a client could write to",
+                    app.name
+                )));
+            }
+        };
+        let outputs: &[Output] = match app.execution.terminal {
+            true => &[Output::Stdout],
+            false => &[Output::Stdout, Output::Stderr],
+        };
+        self.attachments.add(&app.name, input, outputs)
+    }
+
+    /// An app has ended: nobody reads its input any more.
+    pub(super) fn app_ended(&mut self, app: &AppName) {
+        self.held.remove(app);
+        self.attachments.end_input(app);
+    }
+
+    /// An app has left the pod.
+    pub(super) fn forget(&mut self, app: &AppName) {
+        self.app_ended(app);
+        self.logs.remove(app);
+    }
+
+    /// Goes on in a new log file, of one app or of each.
+    pub(super) fn reopen_logs(&mut self, app: Option<&AppName>) -> Result<(), StartFailure> {
+        let chosen = |name: &AppName| app.is_none_or(|app| app == name);
+        for (name, log) in self.logs.iter_mut().filter(|(name, _)| chosen(name)) {
+            log.reopen().map_err(StartFailure::os(format_args!(
+                "open the log of app {name} anew"
+            )))?;
+        }
         Ok(())
     }
 
@@ -133,33 +226,55 @@ impl Streams {
 
     /// The events that the streams wait for.
     pub(super) fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        let pumps = self.outputs.iter().chain(&self.input).map(Pump::interest);
+        let outputs = self.outputs.iter().map(|output| &output.pump);
+        let pumps = outputs.chain(&self.input).map(Pump::interest);
+        let logged = self.logged.iter();
         pumps
-            .chain(
-                self.logged
-                    .iter()
-                    .map(|log| (log.source(), PollFlags::POLLIN)),
-            )
+            .chain(logged.map(|log| (log.source(), PollFlags::POLLIN)))
+            .chain(self.attachments.interests())
             .collect()
     }
 
     /// Moves what can be moved: `ready` answers [`Streams::interests`] one by one.
     pub(super) fn advance(&mut self, ready: &[bool]) {
         let mut ready = ready.iter().copied();
-        for pump in self.outputs.iter_mut().chain(&mut self.input) {
+        let attached = &mut self.attachments;
+        for ShownOutput { app, output, pump } in &mut self.outputs {
             if ready.next().unwrap_or(false) {
-                pump.advance();
+                pump.advance(|bytes| attached.show(app, *output, bytes));
             }
+        }
+        if let Some(pump) = &mut self.input
+            && ready.next().unwrap_or(false)
+        {
+            pump.advance(|_| {});
         }
         for pump in &mut self.logged {
-            if ready.next().unwrap_or(false)
-                && let Some(log) = self.logs.get_mut(&pump.app)
-            {
-                pump.advance(log);
+            if !ready.next().unwrap_or(false) {
+                continue;
+            }
+            let (app, output) = (pump.app.clone(), pump.output);
+            match self.logs.get_mut(&app) {
+                Some(log) => pump.advance(log, |bytes| attached.show(&app, output, bytes)),
+                // The app has left the pod, and nobody keeps what it still says.
+                None => pump.give_up(),
             }
         }
-        self.outputs.retain(|pump| !pump.is_done());
-        self.logged.retain(|pump| !pump.is_done());
+        attached.advance(ready);
+        self.outputs.retain(|shown| {
+            let done = shown.pump.is_done();
+            if done {
+                attached.end(&shown.app, shown.output);
+            }
+            !done
+        });
+        self.logged.retain(|pump| {
+            let done = pump.is_done();
+            if done {
+                attached.end(&pump.app, pump.output);
+            }
+            !done
+        });
         if self.terminal.is_some() && self.are_drained() {
             // Nobody takes what the app writes: it is told by a hangup.
             self.terminal = None;

@@ -15,7 +15,7 @@ use rustix::mount::{
 };
 use rustix::process::fchdir;
 
-use super::{Directories, HARDENING};
+use super::directories::{Directories, HARDENING};
 
 /// Where it is attached for a moment: any directory that is sure to exist.
 const PLACE: &str = "/proc";

@@ -4,10 +4,11 @@
 //! They are made outside of the pod: who is inside of a user namespace can mount no overlay of the host's files.
 
 mod by_mount;
+mod directories;
 pub mod mount_points;
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pod::AppName;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
@@ -18,6 +19,7 @@ use rustix::mount::{
 };
 use rustix::system::uname;
 
+use self::directories::{Directories, HARDENING};
 use crate::failure::StartFailure;
 
 /// Where layers and changes are found.
@@ -26,17 +28,6 @@ pub struct Storage {
     layers: OwnedFd,
     pod: OwnedFd,
     mount_points: OwnedFd,
-    discard_changes: bool,
-}
-
-/// The directories of one overlay, as paths that hold nothing to escape: relative to open descriptors.
-#[derive(Debug)]
-struct Directories {
-    /// Topmost first.
-    lower: Vec<String>,
-    upper: String,
-    work: String,
-    /// Whether changes are thrown away at the end: then the kernel need not write them out.
     discard_changes: bool,
 }
 
@@ -138,6 +129,14 @@ fn open_directory(path: &Path) -> Result<OwnedFd, StartFailure> {
 }
 
 /// The digits of a diff ID, which name the layer's directory.
+/// Where the tree of a layer is, below the directory of unpacked layers.
+///
+/// # Errors
+/// If `layer` is not a diff ID.
+pub fn tree_of(layers: &Path, layer: &str) -> Result<PathBuf, StartFailure> {
+    Ok(layers.join(hex_of(layer)?).join("fs"))
+}
+
 fn hex_of(layer: &str) -> Result<&str, StartFailure> {
     let is_digit = |b: u8| b.is_ascii_hexdigit() && !b.is_ascii_uppercase();
     layer
@@ -176,13 +175,6 @@ fn is_6_8_or_newer(release: &str) -> bool {
         .map_while(|number| number.parse::<u32>().ok());
     (numbers.next(), numbers.next()) >= (Some(6), Some(8))
 }
-
-/// Nothing that a layer's extended attributes say may lead outside of it.
-const HARDENING: [(&str, &str); 3] = [
-    ("redirect_dir", "nofollow"),
-    ("metacopy", "off"),
-    ("index", "off"),
-];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,194 @@
+//! Apps that join a running pod, start, stop and leave it, by way of its monitor.
+//!
+//! An image is judged when its app joins and again each time that the app starts: a monitor takes an app only with what
+//! has just been verified of its image.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use pod::control::{AddApp, Request, Response, StartApp};
+use pod::feature::Feature;
+use pod::manifest::PodManifest;
+use pod::seqpacket::SeqPacket;
+use pod::{AppName, PodEntry, PodError, State, app_dir};
+
+use super::connection::{PATIENCE, connect_when_up, unexpected, wait_readable};
+use super::execution::execution;
+use super::folder::{PlannedApp, app_names, image_record};
+use super::prepared::judge;
+use super::spec::AppSpec;
+use crate::engine::Engine;
+use crate::error::{AppError, Error, MonitorError};
+use crate::images::choice::{Pull, choose};
+use crate::isolators::find as isolator;
+use crate::observer::Observer;
+use crate::policy::verifier::Verifier;
+
+/// How long an app may take to execute its program, and a monitor to say so.
+const START: Duration = Duration::from_secs(40);
+
+/// A pod that runs, and whose apps can come and go.
+#[derive(Debug)]
+pub struct OpenPod<'a> {
+    engine: &'a Engine,
+    entry: &'a PodEntry,
+    manifest: PodManifest,
+    connection: SeqPacket,
+}
+
+impl<'a> OpenPod<'a> {
+    /// Connects to a pod.
+    ///
+    /// # Errors
+    /// If it doesn't run, or its isolator takes no apps while it does.
+    pub fn connect(engine: &'a Engine, entry: &'a PodEntry) -> Result<Self, Error> {
+        let not_running = |state| Error::State {
+            uuid: entry.uuid,
+            operation: "given or deprived of apps",
+            state,
+        };
+        match entry.state()? {
+            State::Running => {}
+            state => return Err(not_running(state)),
+        }
+        let manifest = PodManifest::load(&entry.path)?;
+        isolator::of_pod(&manifest.stage1, &engine.directories)?
+            .require(&BTreeSet::from([Feature::Mutable]))?;
+        let connection = connect_when_up(entry, &engine.directories)?
+            .ok_or_else(|| not_running(State::Exited))?;
+        Ok(Self {
+            engine,
+            entry,
+            manifest,
+            connection,
+        })
+    }
+
+    /// Adds an app, whose image is found, fetched and verified as at a pod's start. It doesn't run yet. Gives its name.
+    ///
+    /// # Errors
+    /// What stands in the way; the pod is as it was then.
+    pub fn add(
+        &self,
+        spec: &AppSpec,
+        pull: Pull,
+        observer: &dyn Observer,
+    ) -> Result<AppName, Error> {
+        let verifier = Verifier::new(self.engine, observer)?;
+        // Until the pod's manifest names the image.
+        let _pin = self.engine.store().pin()?;
+        let choice = choose(self.engine, &verifier, &spec.image, pull)?;
+        let image = verifier.at_start(&choice.reference, &choice.top)?;
+        let name = self.free_name(spec, image.repository().as_str())?;
+        let config = execution(spec, image.image())?;
+        let mut app = PlannedApp::new(name.clone(), spec, config, &image).into_app();
+        app.insecure_options = self.engine.insecure.clone();
+        isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
+            .require(&app.required_features())?;
+        image.warn_if_unsigned(observer);
+        self.ask(&Request::AddApp(Box::new(AddApp { app })), PATIENCE)?;
+        choice.note_use(self.engine);
+        Ok(name)
+    }
+
+    /// The name that is asked for, else one from the image's that no app of the pod has.
+    fn free_name(&self, spec: &AppSpec, repository: &str) -> Result<AppName, Error> {
+        if let Some(name) = &spec.name {
+            return Ok(name.clone());
+        }
+        let named = |name: &AppName| AppSpec {
+            name: Some(name.clone()),
+            ..AppSpec::default()
+        };
+        let taken: Vec<AppSpec> = self
+            .manifest
+            .apps
+            .iter()
+            .map(|app| named(&app.name))
+            .collect();
+        let all = taken.iter().chain([spec]).map(|spec| (spec, repository));
+        let names = app_names(&all.collect::<Vec<_>>())?;
+        names
+            .into_iter()
+            .next_back()
+            .ok_or_else(|| AppError::Unknown(self.entry.uuid, String::new()).into())
+    }
+
+    /// Starts an app that doesn't run, after its image has been judged once more by the policy of now.
+    ///
+    /// # Errors
+    /// What stands in the way, or why its program could not be executed.
+    pub fn start(&self, app: &AppName, observer: &dyn Observer) -> Result<(), Error> {
+        // What the manifest says now: the app may have joined since.
+        let manifest = PodManifest::load(&self.entry.path)?;
+        let entry = manifest
+            .app(app)
+            .ok_or_else(|| AppError::Unknown(self.entry.uuid, app.to_string()))?;
+        let verifier = Verifier::new(self.engine, observer)?;
+        let _pin = self.engine.store().pin()?;
+        let image = judge(self.engine, &verifier, &entry.image)?;
+        image.warn_if_unsigned(observer);
+        let start = StartApp {
+            app: app.clone(),
+            image: image_record(&image),
+        };
+        self.ask(&Request::StartApp(Box::new(start)), START)
+    }
+
+    /// Ends an app: its stop signal, and SIGKILL after the grace period, if it is not the pod's own. Returns when it
+    /// has ended.
+    ///
+    /// # Errors
+    /// If there is no such app, or it does not end.
+    pub fn stop(&self, app: &AppName, grace: Option<Duration>) -> Result<(), Error> {
+        let patience = grace.unwrap_or_else(|| self.manifest.grace_period());
+        let request = Request::StopApp {
+            app: app.clone(),
+            grace_ms: grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
+        };
+        self.ask(&request, patience.saturating_add(PATIENCE))
+    }
+
+    /// Takes an app out of the pod, with its files and its log.
+    ///
+    /// # Errors
+    /// If there is no such app, or it runs and is not to be killed.
+    pub fn remove(&self, app: &AppName, force: bool) -> Result<(), Error> {
+        let request = Request::RemoveApp {
+            app: app.clone(),
+            force,
+        };
+        self.ask(&request, PATIENCE)?;
+        // What is left of it is out of everybody's way already; this may take long, and not the monitor's time.
+        Ok(app_dir::empty_removed(&self.entry.path)?)
+    }
+
+    /// Asks for something that is done, or not.
+    fn ask(&self, request: &Request, patience: Duration) -> Result<(), Error> {
+        let ended = || Error::State {
+            uuid: self.entry.uuid,
+            operation: "given or deprived of apps",
+            state: State::Exited,
+        };
+        if self.connection.send(request, &[]).is_err() {
+            return Err(ended());
+        }
+        let begun = Instant::now();
+        if !wait_readable(&self.connection, Some(patience))? {
+            return Err(MonitorError::Mute(begun.elapsed()).into());
+        }
+        match self.connection.recv::<Response>()? {
+            Some((Response::Done, _)) => Ok(()),
+            Some((Response::Refused { kind, message }, _)) => {
+                Err(Error::Refusing { kind, message })
+            }
+            Some((other, _)) => Err(unexpected(&other)),
+            // A monitor of an earlier release hangs up on what it doesn't know.
+            None if self.entry.state()? == State::Running => Err(PodError::Protocol(
+                "the pod's monitor is of an earlier release, and takes no apps".to_owned(),
+            )
+            .into()),
+            None => Err(ended()),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! An app's directory: made when the app joins its pod, taken out of the way when it leaves.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use crate::error::PodError;
+use crate::id::AppName;
+use crate::layout::{APPS_DIR, app_dir};
+use crate::removal;
+
+/// Where an app's changes to its root filesystem are kept.
+const UPPER: &str = "upper";
+/// The overlay's own.
+const WORK: &str = "work";
+/// The mark of an app that has not been started yet.
+const CREATED: &str = "created";
+/// In the pod's directory: what apps that were removed have left.
+const REMOVED_DIR: &str = "removed";
+
+/// Makes the directory of an app. The root directory that the app sees has the attributes of `upper`, so it gets those
+/// of its image's topmost layer, if there is one.
+///
+/// # Errors
+/// [`PodError::Io`] if it is there or can't be made; nothing of it is left then.
+pub fn make(pod_dir: &Path, app: &AppName, top_layer: Option<&Path>) -> Result<(), PodError> {
+    let directory = app_dir(pod_dir, app);
+    make_directory(&directory, 0o700)?;
+    let upper = directory.join(UPPER);
+    let made = make_directory(&directory.join(WORK), 0o700)
+        .and_then(|()| make_directory(&upper, 0o755))
+        .and_then(|()| top_layer.map_or(Ok(()), |layer| copy_attributes(layer, &upper)));
+    if made.is_err() {
+        // The first failure is the one to tell of.
+        let _ = fs::remove_dir_all(&directory);
+    }
+    made
+}
+
+/// Makes the directory of the apps' directories.
+///
+/// # Errors
+/// [`PodError::Io`] if it can't be made.
+pub fn make_all(pod_dir: &Path) -> Result<(), PodError> {
+    make_directory(&pod_dir.join(APPS_DIR), 0o700)
+}
+
+fn make_directory(path: &Path, mode: u32) -> Result<(), PodError> {
+    DirBuilder::new()
+        .mode(mode)
+        .create(path)
+        .map_err(PodError::io("create", path))
+}
+
+fn copy_attributes(from: &Path, to: &Path) -> Result<(), PodError> {
+    let wanted = fs::symlink_metadata(from).map_err(PodError::io("look at", from))?;
+    let now = fs::symlink_metadata(to).map_err(PodError::io("look at", to))?;
+    if (wanted.uid(), wanted.gid()) != (now.uid(), now.gid()) {
+        chown(to, Some(wanted.uid()), Some(wanted.gid())).map_err(PodError::io("chown", to))?;
+    }
+    // Also where the caller's umask took something away.
+    let mode = wanted.mode() & 0o7777;
+    if mode != now.mode() & 0o7777 {
+        fs::set_permissions(to, Permissions::from_mode(mode)).map_err(PodError::io("chmod", to))?;
+    }
+    Ok(())
+}
+
+/// Marks an app as one that has not been started yet.
+///
+/// # Errors
+/// [`PodError::Io`] if the mark can't be made.
+pub fn mark_created(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
+    let mark = app_dir(pod_dir, app).join(CREATED);
+    File::create(&mark)
+        .map(drop)
+        .map_err(PodError::io("create", &mark))
+}
+
+/// Whether an app carries that mark.
+pub fn is_created(pod_dir: &Path, app: &AppName) -> bool {
+    app_dir(pod_dir, app).join(CREATED).exists()
+}
+
+/// Takes away that mark, and what an earlier run of the app has left of its end.
+///
+/// # Errors
+/// [`PodError::Io`] if something is there and can't be removed.
+pub fn mark_started(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
+    for name in [CREATED, crate::exit::STATUS_FILE] {
+        let path = app_dir(pod_dir, app).join(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(PodError::io("remove", &path)(e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Gives an app that has ended, and is to start again, a new directory for the overlay's own: the kernel takes none
+/// that was used by an overlay whose changes need not be written out.
+///
+/// # Errors
+/// [`PodError::Io`] if the old one can't be taken out of the way.
+pub fn renew_work(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
+    let work = app_dir(pod_dir, app).join(WORK);
+    put_away(pod_dir, app, &work)?;
+    make_directory(&work, 0o700)
+}
+
+/// Takes the directory of an app out of the way by one rename, whatever is in it. [`empty_removed`] does the rest.
+///
+/// # Errors
+/// [`PodError::Io`] if it can't be renamed.
+pub fn remove(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
+    put_away(pod_dir, app, &app_dir(pod_dir, app))
+}
+
+fn put_away(pod_dir: &Path, app: &AppName, directory: &Path) -> Result<(), PodError> {
+    let removed = pod_dir.join(REMOVED_DIR);
+    match make_directory(&removed, 0o700) {
+        Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other?,
+    }
+    match fs::rename(directory, free_name(&removed, app)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(PodError::io("rename", directory)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Only one process renames into it: the pod's monitor.
+fn free_name(removed: &Path, app: &AppName) -> PathBuf {
+    let mut number = 0_u64;
+    loop {
+        let path = removed.join(format!("{app}.{number}"));
+        if !path.exists() {
+            return path;
+        }
+        number += 1;
+    }
+}
+
+/// Removes what apps that were removed have left. It takes as long as they left much; many may do so at once, and
+/// whatever stays goes with the pod.
+///
+/// # Errors
+/// [`PodError::Io`] if something can't be removed.
+pub fn empty_removed(pod_dir: &Path) -> Result<(), PodError> {
+    removal::empty(&pod_dir.join(REMOVED_DIR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app() -> AppName {
+        "web".parse().unwrap()
+    }
+
+    #[test]
+    fn an_app_sees_the_root_directory_of_its_image() {
+        let pod = tempfile::tempdir().unwrap();
+        let layer = tempfile::tempdir().unwrap();
+        fs::set_permissions(layer.path(), Permissions::from_mode(0o1751)).unwrap();
+        make_all(pod.path()).unwrap();
+        make(pod.path(), &app(), Some(layer.path())).unwrap();
+        let directory = app_dir(pod.path(), &app());
+        let mode = |name: &str| fs::metadata(directory.join(name)).unwrap().mode() & 0o7777;
+        assert_eq!((mode(UPPER), mode(WORK), mode("")), (0o1751, 0o700, 0o700));
+        let again = make(pod.path(), &app(), None).unwrap_err();
+        assert!(again.to_string().contains("apps/web"), "{again}");
+        assert!(directory.join(UPPER).exists());
+    }
+
+    #[test]
+    fn an_app_that_can_not_be_made_leaves_nothing() {
+        let pod = tempfile::tempdir().unwrap();
+        make_all(pod.path()).unwrap();
+        let missing = pod.path().join("missing");
+        assert!(make(pod.path(), &app(), Some(&missing)).is_err());
+        assert!(!app_dir(pod.path(), &app()).exists());
+    }
+
+    #[test]
+    fn a_mark_tells_apps_that_were_never_started_from_others() {
+        let pod = tempfile::tempdir().unwrap();
+        make_all(pod.path()).unwrap();
+        make(pod.path(), &app(), None).unwrap();
+        assert!(!is_created(pod.path(), &app()));
+        mark_created(pod.path(), &app()).unwrap();
+        assert!(is_created(pod.path(), &app()));
+        let status = app_dir(pod.path(), &app()).join(crate::exit::STATUS_FILE);
+        fs::write(&status, "{}").unwrap();
+        mark_started(pod.path(), &app()).unwrap();
+        mark_started(pod.path(), &app()).unwrap();
+        assert!(!is_created(pod.path(), &app()) && !status.exists());
+    }
+
+    #[test]
+    fn an_app_leaves_by_one_rename_and_its_name_is_free() {
+        let pod = tempfile::tempdir().unwrap();
+        make_all(pod.path()).unwrap();
+        remove(pod.path(), &app()).unwrap();
+        for _ in 0..2 {
+            make(pod.path(), &app(), None).unwrap();
+            fs::create_dir_all(app_dir(pod.path(), &app()).join("upper/a/b/c")).unwrap();
+            remove(pod.path(), &app()).unwrap();
+        }
+        let left = || fs::read_dir(pod.path().join(REMOVED_DIR)).unwrap().count();
+        assert_eq!(left(), 2);
+        empty_removed(pod.path()).unwrap();
+        assert_eq!(left(), 0);
+        make(pod.path(), &app(), None).unwrap();
+    }
+
+    #[test]
+    fn an_overlay_gets_a_new_directory_of_its_own() {
+        let pod = tempfile::tempdir().unwrap();
+        make_all(pod.path()).unwrap();
+        make(pod.path(), &app(), None).unwrap();
+        let work = app_dir(pod.path(), &app()).join(WORK);
+        fs::create_dir_all(work.join("work/incompat/volatile")).unwrap();
+        renew_work(pod.path(), &app()).unwrap();
+        assert_eq!(fs::read_dir(&work).unwrap().count(), 0);
+        assert_eq!(fs::metadata(&work).unwrap().mode() & 0o7777, 0o700);
+        renew_work(pod.path(), &app()).unwrap();
+    }
+
+    #[test]
+    fn a_pod_that_no_app_has_left_has_nothing_to_empty() {
+        let pod = tempfile::tempdir().unwrap();
+        empty_removed(pod.path()).unwrap();
+    }
+}

@@ -1,0 +1,56 @@
+//! When a pod ends by itself.
+
+use clap::{Args, ValueEnum};
+use engine::pods::spec::PodSpec;
+
+/// Flags about a pod's end.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pod flags")]
+pub(crate) struct LifetimeArguments {
+    /// When the pod ends by itself
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    lifetime: Lifetime,
+    /// What the failure of one app is to the others
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
+    on_app_failure: AppFailure,
+}
+
+/// When a pod ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Lifetime {
+    /// When all of its apps have ended
+    #[default]
+    WithApps,
+    /// Never: it stays until it is stopped
+    UntilStopped,
+}
+
+/// What the failure of one app is to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum AppFailure {
+    /// The end of the pod
+    #[default]
+    StopPod,
+    /// Nothing
+    Continue,
+}
+
+impl LifetimeArguments {
+    /// Says so in what is asked of a pod.
+    pub(crate) fn apply(&self, spec: &mut PodSpec) {
+        spec.lifetime = match self.lifetime {
+            Lifetime::WithApps => pod::manifest::Lifetime::WithApps,
+            Lifetime::UntilStopped => pod::manifest::Lifetime::UntilStopped,
+        };
+        spec.on_app_failure = self.on_app_failure.into();
+    }
+}
+
+impl From<AppFailure> for pod::manifest::AppFailure {
+    fn from(failure: AppFailure) -> Self {
+        match failure {
+            AppFailure::StopPod => Self::StopPod,
+            AppFailure::Continue => Self::Continue,
+        }
+    }
+}

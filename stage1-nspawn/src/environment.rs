@@ -1,0 +1,29 @@
+//! What the environment says, as the stage1 contract has it.
+
+use std::env;
+use std::path::PathBuf;
+
+use pod::activation::ActivationSockets;
+use pod::stage1::{ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
+use stage1::failure::StartFailure;
+use stage1::monitor::Place;
+
+/// A variable of the stage1 contract.
+pub(crate) fn variable(name: &str) -> Result<String, StartFailure> {
+    env::var(name).map_err(|e| StartFailure::other(format!("{name} is not usable: {e}")))
+}
+
+/// What the environment says of places and sockets. To be called once, before anything is opened.
+pub(crate) fn place() -> Result<Place, StartFailure> {
+    let sockets = ActivationSockets::from_environment()
+        .map_err(|error| StartFailure::other(error.to_string()))?;
+    let ready = env::var(ENV_READY_FD)
+        .ok()
+        .map(|text| inherited_fd(&text))
+        .transpose()?;
+    Ok(Place {
+        run_dir: PathBuf::from(variable(ENV_RUN_DIR)?),
+        ready,
+        sockets,
+    })
+}

@@ -1,0 +1,235 @@
+//! Apps that join the running pod, start, stop and leave it. The pod's manifest on disk is true at each moment.
+
+use std::time::Duration;
+
+use pod::control::bounds::APPS_MAX;
+use pod::control::{Happening, StartApp};
+use pod::manifest::{App, PodManifest, Resources, Streams as Destination};
+use pod::{AppName, app_dir, record};
+
+use super::event_loop::Monitor;
+use super::isolator::Isolator;
+use super::records::AppRecord;
+use super::start::app_spec;
+use super::streams::Joining;
+use crate::failure::StartFailure;
+use crate::protocol::ToInit;
+
+impl Monitor {
+    /// Whether apps may come and go: not while the pod begins or ends.
+    pub(super) fn is_open(&self) -> Result<(), StartFailure> {
+        let why = match (self.started, self.stop_requested || self.init_is_dead) {
+            (None, _) => "is being started",
+            (_, true) => "is being stopped",
+            (Some(_), false) => return Ok(()),
+        };
+        Err(StartFailure::other(format!("the pod {why}")))
+    }
+
+    pub(super) fn add_app(
+        &mut self,
+        app: App,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        self.is_open()?;
+        let name = app.name.clone();
+        if self.apps.len() >= APPS_MAX {
+            return Err(StartFailure::other(format!(
+                "the pod has {APPS_MAX} apps already"
+            )));
+        }
+        let offered = isolator.features();
+        let required = app.required_features();
+        if let Some(feature) = required.iter().find(|feature| !offered.contains(feature)) {
+            return Err(StartFailure::other(format!(
+                "app {name} needs `{feature}`, which the pod's isolator does not offer"
+            )));
+        }
+        if app.execution.terminal && self.manifest.streams == Destination::Foreground {
+            return Err(StartFailure::other(format!(
+                "app {name} can't have a terminal: the pod runs in the foreground"
+            )));
+        }
+        let mut manifest = self.manifest.clone();
+        let added = manifest.apps.add(app.clone());
+        added.map_err(|error| StartFailure::other(error.to_string()))?;
+        isolator.make_app(&app)?;
+        // First all of the app, then its entry: whoever reads the entry finds the rest.
+        let made = app_dir::mark_created(&self.pod_dir, &name)
+            .map_err(StartFailure::from)
+            .and_then(|()| self.write(manifest));
+        if let Err(failure) = made {
+            // The first failure is the one to tell of; what stays goes with the pod.
+            let _ = app_dir::remove(&self.pod_dir, &name);
+            return Err(failure);
+        }
+        self.apps.push(AppRecord::new(name.clone()));
+        self.happened(Some(name), Happening::Added);
+        Ok(())
+    }
+
+    /// Makes this the pod's manifest.
+    fn write(&mut self, manifest: PodManifest) -> Result<(), StartFailure> {
+        let path = self.pod_dir.join(pod::layout::MANIFEST_FILE);
+        record::replace(&path, &manifest)?;
+        self.manifest = manifest;
+        Ok(())
+    }
+
+    /// Tells pod init to start an app; it answers.
+    pub(super) fn start_app(
+        &mut self,
+        start: StartApp,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        self.is_open()?;
+        let StartApp { app: name, image } = start;
+        let record = self.known(&name)?;
+        if record.is_running() || record.starting {
+            return Err(StartFailure::other(format!("app {name} runs already")));
+        }
+        let ran_before = record.started.is_some() || record.end.is_some();
+        let mut manifest = self.manifest.clone();
+        let app = manifest.apps.iter_mut().find(|app| app.name == name);
+        let Some(app) = app else {
+            return Err(StartFailure::other(format!(
+                "the pod has no app called {name}"
+            )));
+        };
+        if (&image.manifest, &image.layers) != (&app.image.manifest, &app.image.layers) {
+            return Err(StartFailure::other(format!(
+                "app {name} was added with the image {}, and {} was verified",
+                app.image.manifest, image.manifest
+            )));
+        }
+        app.image.verification = image.verification;
+        let app = app.clone();
+        if manifest != self.manifest {
+            self.write(manifest)?;
+        }
+        // One of its own for each run, so that what was counted of an earlier one counts no more.
+        isolator.take_back(&name)?;
+        if ran_before {
+            app_dir::renew_work(&self.pod_dir, &name)?;
+        }
+        let handed_over = isolator.hand_over(&self.manifest, &app, Vec::new())?;
+        app_dir::mark_started(&self.pod_dir, &name)?;
+        let streams = self
+            .streams
+            .for_app(&app, Joining::Later, &mut *self.init)?;
+        let spec = app_spec(&app, streams, Vec::new());
+        self.init.send(&ToInit::App(Box::new(spec)), handed_over)?;
+        if let Some(record) = self.record(&name) {
+            record.restarts += u64::from(record.started.is_some());
+            record.starting = true;
+            record.stored = false;
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop_app(
+        &mut self,
+        app: &AppName,
+        grace: Duration,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        // One that is frozen hears nothing.
+        self.resume(app, isolator)?;
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        let app = app.clone();
+        self.tell_init(&ToInit::StopApp { app, grace_ms })
+    }
+
+    /// Takes an app out of the pod that doesn't run.
+    pub(super) fn remove_app(
+        &mut self,
+        app: &AppName,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        let mut manifest = self.manifest.clone();
+        manifest.apps.remove(app);
+        // First its entry, then the rest, so that nobody finds an entry without it.
+        self.write(manifest)?;
+        self.apps.retain(|record| record.name != *app);
+        self.streams.forget(app);
+        self.tell_init(&ToInit::ForgetApp { app: app.clone() })?;
+        self.happened(Some(app.clone()), Happening::Removed);
+        isolator.take_back(app)?;
+        Ok(app_dir::remove(&self.pod_dir, app)?)
+    }
+
+    pub(super) fn update(
+        &mut self,
+        app: &AppName,
+        resources: Resources,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        self.is_open()?;
+        let record = self.known(app)?;
+        let offered = isolator.features();
+        let required = resources.required_features();
+        if let Some(feature) = required.iter().find(|feature| !offered.contains(feature)) {
+            return Err(StartFailure::other(format!(
+                "these limits need `{feature}`, which the pod's isolator does not offer"
+            )));
+        }
+        // One that doesn't run gets a cgroup with its limits when it is started.
+        if record.is_running() || record.starting {
+            isolator.update(app, &resources)?;
+        }
+        let mut manifest = self.manifest.clone();
+        for entry in manifest.apps.iter_mut().filter(|entry| entry.name == *app) {
+            entry.resources = resources.clone();
+        }
+        self.write(manifest)?;
+        self.happened(Some(app.clone()), Happening::Updated);
+        Ok(())
+    }
+
+    pub(super) fn pause(
+        &mut self,
+        app: &AppName,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        self.is_open()?;
+        if self.known(app)?.paused {
+            return Ok(());
+        }
+        isolator.freeze(app)?;
+        if let Some(record) = self.record(app) {
+            record.paused = true;
+        }
+        self.happened(Some(app.clone()), Happening::Paused);
+        Ok(())
+    }
+
+    pub(super) fn resume(
+        &mut self,
+        app: &AppName,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        if !self.known(app)?.paused {
+            return Ok(());
+        }
+        isolator.thaw(app)?;
+        if let Some(record) = self.record(app) {
+            record.paused = false;
+        }
+        self.happened(Some(app.clone()), Happening::Resumed);
+        Ok(())
+    }
+
+    /// Thaws all that is frozen: it is about to be asked to end.
+    pub(super) fn resume_all(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
+        let paused = self.apps.iter().filter(|record| record.paused);
+        let names: Vec<AppName> = paused.map(|record| record.name.clone()).collect();
+        names
+            .iter()
+            .try_for_each(|name| self.resume(name, isolator))
+    }
+
+    /// What is known of an app.
+    pub(super) fn record(&mut self, app: &AppName) -> Option<&mut AppRecord> {
+        self.apps.iter_mut().find(|record| record.name == *app)
+    }
+}

@@ -1,0 +1,242 @@
+//! Clients that share an app's standard streams: what the app writes goes to them too, and what they write to its
+//! input.
+//!
+//! Nobody waits for them. A client that doesn't read is cut off once its pipe is full.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use nix::poll::PollFlags;
+use pod::AppName;
+use pod::control::bounds::ATTACHED_MAX;
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::write;
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+
+use super::pump::{End, Pump};
+use crate::failure::StartFailure;
+
+/// What waits for a client that reads slowly, in bytes.
+const PIPE_SIZE: usize = 1 << 20;
+
+/// One of an app's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// Standard output, or a terminal.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Output {
+    /// Its name in a log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// All clients that are attached to apps.
+#[derive(Debug, Default)]
+pub(super) struct Attachments {
+    sinks: Vec<Sink>,
+    inputs: Vec<Input>,
+}
+
+/// What a client reads one of an app's outputs from.
+#[derive(Debug)]
+struct Sink {
+    app: AppName,
+    output: Output,
+    pipe: OwnedFd,
+}
+
+/// What a client writes to an app.
+#[derive(Debug)]
+struct Input {
+    app: AppName,
+    pump: Pump,
+}
+
+impl Attachments {
+    /// Attaches a client to these outputs of an app, and to its input if there is one. Returns the client's ends: its
+    /// input first.
+    pub(super) fn add(
+        &mut self,
+        app: &AppName,
+        input: Option<OwnedFd>,
+        outputs: &[Output],
+    ) -> Result<Vec<OwnedFd>, StartFailure> {
+        let attached = self
+            .sinks
+            .iter()
+            .filter(|sink| sink.app == *app && sink.output == Output::Stdout);
+        if attached.count() >= ATTACHED_MAX {
+            return Err(StartFailure::other(format!(
+                "{ATTACHED_MAX} clients are attached to app {app} already"
+            )));
+        }
+        let failed = || StartFailure::os("make a pipe for a client");
+        let mut ends = Vec::new();
+        let mut source = None;
+        if input.is_some() {
+            let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(failed())?;
+            fcntl_setfl(&ours, OFlags::NONBLOCK).map_err(failed())?;
+            source = Some(ours);
+            ends.push(theirs);
+        }
+        let mut sinks = Vec::new();
+        for &output in outputs {
+            let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC).map_err(failed())?;
+            fcntl_setfl(&ours, OFlags::WRONLY | OFlags::NONBLOCK).map_err(failed())?;
+            // A pipe of the usual size will do where the system gives no more.
+            let _ = fcntl_setpipe_size(&ours, PIPE_SIZE);
+            ends.push(theirs);
+            sinks.push(Sink {
+                app: app.clone(),
+                output,
+                pipe: ours,
+            });
+        }
+        self.sinks.extend(sinks);
+        self.inputs
+            .extend(source.zip(input).map(|(source, sink)| Input {
+                app: app.clone(),
+                pump: Pump::new(End::Own(source), End::Own(sink)),
+            }));
+        Ok(ends)
+    }
+
+    /// An app has written something.
+    pub(super) fn show(&mut self, app: &AppName, output: Output, bytes: &[u8]) {
+        self.sinks.retain(|sink| {
+            let other = sink.app != *app || sink.output != output;
+            // One that takes a part has no room for the rest.
+            other || write(&sink.pipe, bytes) == Ok(bytes.len())
+        });
+    }
+
+    /// An app will write nothing more there.
+    pub(super) fn end(&mut self, app: &AppName, output: Output) {
+        self.sinks
+            .retain(|sink| sink.app != *app || sink.output != output);
+    }
+
+    /// An app reads nothing any more.
+    pub(super) fn end_input(&mut self, app: &AppName) {
+        self.inputs.retain(|input| input.app != *app);
+    }
+
+    /// The events that inputs wait for.
+    pub(super) fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        self.inputs.iter().map(|input| input.pump.interest())
+    }
+
+    /// Moves what can be moved: `ready` answers [`Attachments::interests`] one by one.
+    pub(super) fn advance(&mut self, mut ready: impl Iterator<Item = bool>) {
+        for input in &mut self.inputs {
+            if ready.next().unwrap_or(false) {
+                input.pump.advance(|_| {});
+            }
+        }
+        self.inputs.retain(|input| !input.pump.is_done());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{Read, Write};
+
+    fn app(name: &str) -> AppName {
+        name.parse().unwrap()
+    }
+
+    const BOTH: [Output; 2] = [Output::Stdout, Output::Stderr];
+
+    #[test]
+    fn each_client_sees_what_its_app_writes_where_it_writes_it() {
+        let mut all = Attachments::default();
+        let mut clients = [(); 2].map(|()| all.add(&app("web"), None, &BOTH).unwrap());
+        let mut other = all.add(&app("db"), None, &[Output::Stdout]).unwrap();
+        all.show(&app("web"), Output::Stdout, b"out");
+        all.show(&app("web"), Output::Stderr, b"error");
+        for (name, output) in [
+            ("web", Output::Stdout),
+            ("web", Output::Stderr),
+            ("db", Output::Stdout),
+        ] {
+            all.end(&app(name), output);
+        }
+        let read = |fd: OwnedFd| {
+            let mut text = String::new();
+            File::from(fd).read_to_string(&mut text).unwrap();
+            text
+        };
+        for client in &mut clients {
+            assert_eq!(read(client.remove(0)), "out");
+            assert_eq!(read(client.remove(0)), "error");
+        }
+        assert_eq!(read(other.remove(0)), "");
+    }
+
+    #[test]
+    fn who_does_not_read_is_cut_off_and_who_does_is_not() {
+        let mut all = Attachments::default();
+        let stuck = all.add(&app("web"), None, &[Output::Stdout]).unwrap();
+        let mut reading = all.add(&app("web"), None, &[Output::Stdout]).unwrap();
+        let mut reader = File::from(reading.remove(0));
+        let chunk = vec![b'x'; 32 << 10];
+        let mut taken = vec![0; chunk.len()];
+        for _ in 0..64 {
+            all.show(&app("web"), Output::Stdout, &chunk);
+            reader.read_exact(&mut taken).unwrap();
+        }
+        assert_eq!(all.sinks.len(), 1);
+        drop(stuck);
+    }
+
+    #[test]
+    fn what_a_client_writes_goes_to_the_app_until_either_ends() {
+        let mut all = Attachments::default();
+        let (app_reads, app_input) = rustix::pipe::pipe().unwrap();
+        let mut ends = all.add(&app("web"), Some(app_input), &[]).unwrap();
+        let mut client = File::from(ends.remove(0));
+        client.write_all(b"hello").unwrap();
+        for _ in 0..2 {
+            assert_eq!(all.interests().count(), 1);
+            all.advance(std::iter::repeat(true));
+        }
+        let mut text = [0; 5];
+        let mut app_reads = File::from(app_reads);
+        app_reads.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"hello");
+        drop(client);
+        all.advance(std::iter::repeat(true));
+        assert_eq!(all.interests().count(), 0);
+        assert_eq!(app_reads.read(&mut text).unwrap(), 0);
+
+        let (_reads, input) = rustix::pipe::pipe().unwrap();
+        let _client = all.add(&app("web"), Some(input), &[]).unwrap();
+        all.end_input(&app("db"));
+        assert_eq!(all.interests().count(), 1);
+        all.end_input(&app("web"));
+        assert_eq!(all.interests().count(), 0);
+    }
+
+    #[test]
+    fn more_than_so_many_are_not_attached() {
+        let mut all = Attachments::default();
+        let clients: Vec<_> = (0..ATTACHED_MAX)
+            .map(|_| all.add(&app("web"), None, &BOTH).unwrap())
+            .collect();
+        let error = all.add(&app("web"), None, &BOTH).unwrap_err();
+        assert!(error.message.contains("web"), "{}", error.message);
+        all.add(&app("db"), None, &BOTH).unwrap();
+        drop(clients);
+        all.show(&app("web"), Output::Stdout, b"nobody reads");
+        all.add(&app("web"), None, &BOTH).unwrap();
+    }
+}

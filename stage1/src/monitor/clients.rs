@@ -1,0 +1,208 @@
+//! Connections to the control socket, and what each waits for.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use pod::AppName;
+use pod::control::bounds::ANSWER_MAX;
+use pod::control::{ExecRequest, Response};
+use pod::exit::Outcome;
+use pod::seqpacket::SeqPacket;
+
+use crate::failure::StartFailure;
+use crate::link::stream::StreamId;
+use crate::link::{HandedOver, InitLink, Process};
+use crate::protocol::{ExecSpec, ProcessStreams, ToInit};
+
+/// A connection to the control socket.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) socket: SeqPacket,
+    awaits: Awaited,
+    /// When it is told that it waits in vain.
+    deadline: Option<Instant>,
+    left: bool,
+}
+
+/// What a client waits for.
+#[derive(Debug)]
+pub(super) enum Awaited {
+    /// Nothing.
+    Nothing,
+    /// A command that it has started, and that command's end.
+    Command(Command),
+    /// The start of an app.
+    Start(AppName),
+    /// The end of an app that it has stopped.
+    Stop(AppName),
+    /// The same, upon which the app leaves the pod.
+    Removal(AppName),
+    /// The end of an app.
+    AppEnd(AppName),
+    /// The end of an app that it is attached to, which may have a terminal.
+    AttachedEnd(AppName, Option<StreamId>),
+    /// The end of the pod.
+    PodEnd,
+    /// Whatever happens.
+    Events,
+}
+
+#[derive(Debug)]
+pub(super) struct Command {
+    id: u64,
+    /// The client's ends of its streams, until it has them.
+    streams: Vec<OwnedFd>,
+    /// Its terminal, to be resized.
+    terminal: Option<StreamId>,
+}
+
+impl Client {
+    pub(super) fn new(socket: SeqPacket) -> Self {
+        Self {
+            socket,
+            awaits: Awaited::Nothing,
+            deadline: None,
+            left: false,
+        }
+    }
+
+    /// The connection is over. It stays in its place until nobody counts by places any more.
+    pub(super) fn leave(&mut self) {
+        self.left = true;
+    }
+
+    /// Whether the connection is over.
+    pub(super) fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// What it waits for.
+    pub(super) fn awaits(&self) -> &Awaited {
+        &self.awaits
+    }
+
+    /// Whether it can wait for something.
+    pub(super) fn is_free(&self) -> bool {
+        matches!(self.awaits, Awaited::Nothing)
+    }
+
+    /// Whether this connection started the command with this number.
+    pub(super) fn waits_for_command(&self, id: u64) -> bool {
+        matches!(&self.awaits, Awaited::Command(command) if command.id == id)
+    }
+
+    /// From now on it waits for this.
+    pub(super) fn await_this(&mut self, awaited: Awaited) {
+        self.deadline = match awaited {
+            Awaited::Start(_) => Instant::now().checked_add(ANSWER_MAX),
+            _ => None,
+        };
+        self.awaits = awaited;
+    }
+
+    /// When [`Client::give_up`] is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.filter(|_| !self.left)
+    }
+
+    /// It has waited long enough.
+    pub(super) fn give_up(&mut self) {
+        let seconds = ANSWER_MAX.as_secs();
+        let message = format!("pod init did not answer within {seconds} s");
+        self.end_wait(&refusal(StartFailure::other(message)));
+    }
+
+    /// Tells it what it has waited for.
+    pub(super) fn end_wait(&mut self, response: &Response) {
+        self.awaits = Awaited::Nothing;
+        self.deadline = None;
+        self.tell(response, &[]);
+    }
+
+    /// Sends it something. One that doesn't read is dropped.
+    pub(super) fn tell(&mut self, response: &Response, fds: &[OwnedFd]) {
+        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        if self.socket.send(response, &borrowed).is_err() {
+            self.leave();
+        }
+    }
+
+    /// Passes a command on to pod init.
+    pub(super) fn execute(
+        &mut self,
+        link: &mut dyn InitLink,
+        id: u64,
+        request: ExecRequest,
+    ) -> Result<(), StartFailure> {
+        let (streams, ours) = match request.tty {
+            true => {
+                let terminal = link.open_terminal()?;
+                let size = request.size;
+                (ProcessStreams::Terminal { terminal, size }, Vec::new())
+            }
+            false => {
+                let (stdin, input) = link.open_input()?;
+                let (stdout, output) = link.open_output()?;
+                let (stderr, error) = link.open_output()?;
+                let streams = ProcessStreams::Pipes {
+                    stdin: Some(stdin),
+                    stdout,
+                    stderr,
+                };
+                (streams, vec![input, output, error])
+            }
+        };
+        let spec = ExecSpec {
+            id,
+            app: request.app,
+            argv: request.argv,
+            env: request.env,
+            streams,
+        };
+        link.send(&ToInit::Exec(Box::new(spec)), HandedOver::Nothing)?;
+        self.await_this(Awaited::Command(Command {
+            id,
+            streams: ours,
+            terminal: streams.terminal(),
+        }));
+        Ok(())
+    }
+
+    /// The command runs: the client gets its streams.
+    pub(super) fn started(&mut self, process: Option<Process>, terminal: Option<OwnedFd>) {
+        let Awaited::Command(command) = &mut self.awaits else {
+            return;
+        };
+        let pid = process.as_ref().and_then(Process::pid).unwrap_or_default();
+        let mut streams = std::mem::take(&mut command.streams);
+        streams.extend(terminal);
+        self.tell(&Response::ExecStarted { pid }, &streams);
+    }
+
+    /// The command could not be started.
+    pub(super) fn failed(&mut self, failure: StartFailure) {
+        self.end_wait(&refusal(failure));
+    }
+
+    /// The command has ended.
+    pub(super) fn ended(&mut self, outcome: Outcome) {
+        self.end_wait(&Response::ExecExited { outcome });
+    }
+
+    /// The terminal of what it has started or is attached to.
+    pub(super) fn terminal(&self) -> Option<StreamId> {
+        match &self.awaits {
+            Awaited::Command(command) => command.terminal,
+            Awaited::AttachedEnd(_, terminal) => *terminal,
+            _ => None,
+        }
+    }
+}
+
+/// The answer to a request that could not be carried out.
+pub(super) fn refusal(failure: StartFailure) -> Response {
+    Response::Refused {
+        kind: failure.kind,
+        message: failure.message,
+    }
+}

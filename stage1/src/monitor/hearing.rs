@@ -1,0 +1,197 @@
+//! What pod init says, and what comes of it.
+
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use pod::AppName;
+use pod::control::{Happening, Response};
+use pod::exit::Outcome;
+use pod::manifest::Lifetime;
+use pod::timestamp::Timestamp;
+
+use super::clients::{Awaited, Client, refusal};
+use super::event_loop::Monitor;
+use super::isolator::Isolator;
+use super::report::{report_started, warn};
+use crate::failure::StartFailure;
+use crate::link::stream::StreamId;
+use crate::link::{Heard, Process};
+use crate::protocol::FromInit;
+use crate::timing::SETTLING;
+
+impl Monitor {
+    /// Takes one message of pod init.
+    pub(super) fn hear(
+        &mut self,
+        heard: Heard,
+        isolator: &mut dyn Isolator,
+        ready: &mut Option<OwnedFd>,
+    ) -> Result<(), StartFailure> {
+        let Heard {
+            message,
+            process,
+            terminal,
+        } = heard;
+        match message {
+            FromInit::AppStarted {
+                app,
+                terminal: stream,
+            } => self.app_started(&app, process, stream.zip(terminal))?,
+            FromInit::Started => {
+                self.started = Some(Timestamp::now());
+                self.settles_at = Instant::now().checked_add(SETTLING);
+                report_started(ready);
+                self.happened(None, Happening::Started);
+            }
+            FromInit::AppFailed { app, failure } => self.app_failed(&app, failure),
+            FromInit::Failed(failure) => self.end = Some(Err(failure)),
+            FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome, isolator),
+            FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
+            FromInit::PeersTold { failure } => {
+                if let Some(peers) = &mut self.peers {
+                    peers.told(failure.as_deref());
+                }
+            }
+            FromInit::ExecStarted { id, .. } => {
+                if let Some(client) = self.client_of(id) {
+                    client.started(process, terminal);
+                }
+            }
+            FromInit::ExecFailed { id, failure } => {
+                if let Some(client) = self.client_of(id) {
+                    let terminal = client.terminal();
+                    client.failed(failure);
+                    if let Some(terminal) = terminal {
+                        self.init.forget_terminal(terminal);
+                    }
+                }
+            }
+            FromInit::ExecExited { id, outcome } => {
+                if let Some(client) = self.client_of(id) {
+                    client.ended(outcome);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn app_started(
+        &mut self,
+        name: &AppName,
+        process: Option<Process>,
+        terminal: Option<(StreamId, OwnedFd)>,
+    ) -> Result<(), StartFailure> {
+        let stream = terminal.as_ref().map(|(stream, _)| *stream);
+        if let Some(app) = self.record(name) {
+            app.started = Some(Timestamp::now());
+            app.process = process;
+            app.terminal = stream;
+            app.starting = false;
+            app.end = None;
+        }
+        if let (Some((stream, terminal)), Some(app)) = (terminal, self.manifest.app(name)) {
+            self.streams.attach_terminal(app, stream, terminal)?;
+        }
+        self.answer(|awaited| match awaited {
+            Awaited::Start(app) if app == name => Some(Response::Done),
+            _ => None,
+        });
+        if self.started.is_some() {
+            self.happened(Some(name.clone()), Happening::Started);
+        }
+        Ok(())
+    }
+
+    /// An app that was to join could not be started.
+    fn app_failed(&mut self, name: &AppName, failure: StartFailure) {
+        let outcome = Outcome::NotStarted {
+            failure: failure.kind,
+        };
+        if let Some(app) = self.record(name) {
+            app.starting = false;
+            app.started = None;
+            app.end = Some((Timestamp::now(), outcome));
+        }
+        self.streams.app_ended(name);
+        self.note_end(name);
+        let refused = refusal(failure);
+        self.answer(|awaited| match awaited {
+            Awaited::Start(app) if app == name => Some(refused.clone()),
+            Awaited::AppEnd(app) if app == name => Some(Response::AppEnded {
+                app: app.clone(),
+                outcome: Some(outcome),
+            }),
+            _ => None,
+        });
+    }
+
+    /// Writes down how an app has ended, while the pod goes on.
+    fn note_end(&mut self, name: &AppName) {
+        let pod_dir = self.pod_dir.clone();
+        let stored = self.record(name).map(|record| record.store(&pod_dir));
+        if let Some(Err(error)) = stored {
+            // It is tried again at the pod's end.
+            warn(&error.to_string());
+        }
+    }
+
+    fn app_exited(&mut self, name: &AppName, outcome: Outcome, isolator: &mut dyn Isolator) {
+        let outcome = match outcome {
+            Outcome::Signaled { signal, oom_killed } => Outcome::Signaled {
+                signal,
+                // A pod that is being ended is killed by us.
+                oom_killed: oom_killed && !self.stop_requested,
+            },
+            other => other,
+        };
+        if let Some(app) = self.record(name) {
+            app.process = None;
+            app.terminal = None;
+            app.paused = false;
+            app.end = Some((Timestamp::now(), outcome));
+        }
+        self.streams.app_ended(name);
+        let stays = self.manifest.lifetime == Lifetime::UntilStopped;
+        if stays || self.apps.iter().any(|app| app.end.is_none()) {
+            self.note_end(name);
+        }
+        self.happened(Some(name.clone()), Happening::Exited { outcome });
+        let is_removal =
+            |client: &Client| matches!(client.awaits(), Awaited::Removal(app) if app == name);
+        if self.clients.iter().any(is_removal) {
+            let response = match self.remove_app(name, isolator) {
+                Ok(()) => Response::Done,
+                Err(failure) => refusal(failure),
+            };
+            self.answer(|awaited| match awaited {
+                Awaited::Removal(app) if app == name => Some(response.clone()),
+                _ => None,
+            });
+        }
+        self.answer(|awaited| match awaited {
+            Awaited::Stop(app) if app == name => Some(Response::Done),
+            Awaited::AppEnd(app) | Awaited::AttachedEnd(app, _) if app == name => {
+                Some(Response::AppEnded {
+                    app: app.clone(),
+                    outcome: Some(outcome),
+                })
+            }
+            _ => None,
+        });
+    }
+
+    /// Answers those for whom the wait is over.
+    fn answer(&mut self, response: impl Fn(&Awaited) -> Option<Response>) {
+        for client in &mut self.clients {
+            if let Some(response) = response(client.awaits()) {
+                client.end_wait(&response);
+            }
+        }
+    }
+
+    fn client_of(&mut self, command: u64) -> Option<&mut Client> {
+        self.clients
+            .iter_mut()
+            .find(|client| client.waits_for_command(command))
+    }
+}

@@ -1,0 +1,103 @@
+//! What only the isolator knows.
+
+use std::os::fd::OwnedFd;
+
+use pod::AppName;
+use pod::control::AppStats;
+use pod::feature::Feature;
+use pod::manifest::{App, PodManifest, Resources};
+
+use super::names::PodNetwork;
+use crate::failure::StartFailure;
+use crate::link::{HandedOver, InitLink};
+
+/// Pod init, as the isolator has started it.
+#[derive(Debug)]
+pub struct StartedInit {
+    /// The pidfd of the process that ends with the pod: pod init itself, or the machine that it runs in.
+    pub process: OwnedFd,
+    /// How to talk to it.
+    pub link: Box<dyn InitLink>,
+}
+
+/// What only the isolator knows: where the pod runs.
+///
+/// The order of the calls is that of this list. It leaves room for a pod with a user namespace: pod init's process brings
+/// that namespace with it, and only what is made afterwards can belong to it or be mapped by it.
+pub trait Isolator {
+    /// Makes what the pod needs outside of it before anything runs: cgroups.
+    ///
+    /// # Errors
+    /// What failed, on what.
+    fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure>;
+
+    /// Starts pod init in the pod's namespaces. The process must die when the monitor does.
+    ///
+    /// # Errors
+    /// What failed, on what.
+    fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure>;
+
+    /// Makes what an app stands on, where pod init doesn't make it itself: its root filesystem and its seat in its
+    /// cgroup. `sockets` are what a service manager hands to it.
+    ///
+    /// # Errors
+    /// What failed, for which app.
+    fn hand_over(
+        &mut self,
+        manifest: &PodManifest,
+        app: &App,
+        sockets: Vec<OwnedFd>,
+    ) -> Result<HandedOver, StartFailure>;
+
+    /// What it can do: the features of its manifest.
+    fn features(&self) -> &'static [Feature];
+
+    /// Makes the directory of an app that joins the running pod.
+    ///
+    /// # Errors
+    /// What failed, on what; nothing of it is left then.
+    fn make_app(&mut self, app: &App) -> Result<(), StartFailure>;
+
+    /// Removes what [`Isolator::hand_over`] has made outside of the pod for an app that doesn't run: its cgroup. To be
+    /// called before it is handed over again.
+    ///
+    /// # Errors
+    /// What failed, for which app.
+    fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure>;
+
+    /// Changes the limits of an app that runs, to all of these.
+    ///
+    /// # Errors
+    /// Why that can't be; the limits are what they were then.
+    fn update(&mut self, app: &AppName, resources: &Resources) -> Result<(), StartFailure>;
+
+    /// What an app uses.
+    fn stats(&mut self, app: &AppName) -> AppStats;
+
+    /// Freezes all processes of an app.
+    ///
+    /// # Errors
+    /// Why that can't be; none is frozen then.
+    fn freeze(&mut self, app: &AppName) -> Result<(), StartFailure>;
+
+    /// Thaws them.
+    ///
+    /// # Errors
+    /// Why that can't be.
+    fn thaw(&mut self, app: &AppName) -> Result<(), StartFailure>;
+
+    /// Makes the pod's network and joins what it is to join.
+    ///
+    /// # Errors
+    /// What failed, on what.
+    fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure>;
+
+    /// Why pod init's process ended before it said anything, from its exit code.
+    fn explain_end(&self, exit_code: i32) -> StartFailure;
+
+    /// Removes what the isolator has made outside of the pod. Nothing of the pod runs any more.
+    ///
+    /// # Errors
+    /// What failed, on what.
+    fn clean_up(&mut self) -> Result<(), StartFailure>;
+}

@@ -1,0 +1,298 @@
+//! What clients ask for, and what comes of it.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use pod::AppName;
+use pod::control::bounds::GRACE_MS_MAX;
+use pod::control::{
+    AppStats, AttachRequest, Event, Happening, LiveStatus, PodStats, Request, Response,
+};
+use pod::timestamp::Timestamp;
+
+use super::clients::{Awaited, refusal};
+use super::event_loop::Monitor;
+use super::isolator::Isolator;
+use super::records::AppRecord;
+use crate::failure::StartFailure;
+use crate::link::process::pid_of;
+use crate::protocol::ToInit;
+use crate::timing::SETTLING;
+
+/// What a request comes to.
+type Answer = Result<Option<Response>, StartFailure>;
+
+const DONE: Answer = Ok(Some(Response::Done));
+
+impl Monitor {
+    /// Serves what clients have sent: one request of each.
+    pub(super) fn serve_clients(&mut self, ready: &[bool], isolator: &mut dyn Isolator) {
+        if ready.contains(&true) && self.started.is_some() {
+            self.settles_at = Instant::now().checked_add(SETTLING);
+        }
+        for (index, _) in ready.iter().enumerate().filter(|(_, ready)| **ready) {
+            if self.serve_client(index, isolator).is_none()
+                && let Some(client) = self.clients.get_mut(index)
+            {
+                client.leave();
+            }
+        }
+        self.clients.retain(|client| !client.has_left());
+    }
+
+    /// Serves one request. `None` if the connection is over.
+    fn serve_client(&mut self, index: usize, isolator: &mut dyn Isolator) -> Option<()> {
+        let request = match self.clients.get(index)?.socket.recv::<Request>() {
+            Ok(Some((request, _))) => request,
+            Ok(None) => return None,
+            Err(error) => {
+                let why = format!("this is not a request that the pod's monitor knows: {error}");
+                let client = self.clients.get_mut(index)?;
+                client.tell(&refusal(StartFailure::other(why)), &[]);
+                return None;
+            }
+        };
+        let answer = self.serve(index, request, isolator);
+        let response = match answer {
+            Ok(None) => return Some(()),
+            Ok(Some(response)) => response,
+            Err(failure) => refusal(failure),
+        };
+        self.clients.get_mut(index)?.tell(&response, &[]);
+        Some(())
+    }
+
+    fn serve(&mut self, index: usize, request: Request, isolator: &mut dyn Isolator) -> Answer {
+        match request {
+            Request::Status => Ok(Some(Response::Status(self.status()))),
+            Request::Stop { grace_ms } => {
+                let grace = self.grace(grace_ms);
+                self.stop(grace, isolator)?;
+                DONE
+            }
+            Request::Signal { app, signal } => {
+                if let Some(app) = &app {
+                    self.known(app)?;
+                }
+                let signal = signal.number();
+                self.tell_init(&ToInit::Signal { app, signal })?;
+                DONE
+            }
+            Request::Exec(request) => {
+                self.free(index)?;
+                self.commands += 1;
+                match self.clients.get_mut(index) {
+                    Some(client) => client.execute(&mut *self.init, self.commands, request)?,
+                    None => return Ok(None),
+                }
+                Ok(None)
+            }
+            Request::Resize(size) => {
+                let terminal = self.clients.get(index).and_then(|client| client.terminal());
+                if let Some(terminal) = terminal {
+                    self.tell_init(&ToInit::Resize { terminal, size })?;
+                }
+                Ok(None)
+            }
+            Request::AddApp(add) => {
+                self.add_app(add.app, isolator)?;
+                DONE
+            }
+            Request::StartApp(start) => {
+                self.free(index)?;
+                let app = start.app.clone();
+                self.start_app(*start, isolator)?;
+                self.await_at(index, Awaited::Start(app))
+            }
+            Request::StopApp { app, grace_ms } => {
+                self.free(index)?;
+                let runs = self.known(&app)?.is_running();
+                if !runs {
+                    return DONE;
+                }
+                let grace = self.grace(grace_ms);
+                self.stop_app(&app, grace, isolator)?;
+                self.await_at(index, Awaited::Stop(app))
+            }
+            Request::RemoveApp { app, force } => {
+                self.free(index)?;
+                let record = self.known(&app)?;
+                if record.starting {
+                    return Err(StartFailure::other(format!("app {app} is being started")));
+                }
+                if !record.is_running() {
+                    self.remove_app(&app, isolator)?;
+                    return DONE;
+                }
+                if !force {
+                    return Err(StartFailure::other(format!(
+                        "app {app} runs; stop it first, or force its removal"
+                    )));
+                }
+                self.stop_app(&app, Duration::ZERO, isolator)?;
+                self.await_at(index, Awaited::Removal(app))
+            }
+            Request::Attach(request) => {
+                self.free(index)?;
+                self.attach(index, request)
+            }
+            Request::Stats { app } => {
+                let apps = self.stats(app, isolator)?;
+                let time = Timestamp::now();
+                Ok(Some(Response::Stats(PodStats { time, apps })))
+            }
+            Request::Update { app, resources } => {
+                self.update(&app, resources, isolator)?;
+                DONE
+            }
+            Request::ReopenLog { app } => {
+                if let Some(app) = &app {
+                    self.known(app)?;
+                }
+                self.streams.reopen_logs(app.as_ref())?;
+                DONE
+            }
+            Request::Pause { app } => {
+                for app in self.chosen(app)? {
+                    self.pause(&app, isolator)?;
+                }
+                DONE
+            }
+            Request::Resume { app } => {
+                for app in self.chosen(app)? {
+                    self.resume(&app, isolator)?;
+                }
+                DONE
+            }
+            Request::Wait { app } => {
+                self.free(index)?;
+                let Some(app) = app else {
+                    return self.await_at(index, Awaited::PodEnd);
+                };
+                let record = self.known(&app)?;
+                if record.is_running() || record.starting {
+                    return self.await_at(index, Awaited::AppEnd(app));
+                }
+                let outcome = record.end.map(|(_, outcome)| outcome);
+                Ok(Some(Response::AppEnded { app, outcome }))
+            }
+            Request::Events => {
+                self.free(index)?;
+                if let Some(client) = self.clients.get_mut(index) {
+                    client.await_this(Awaited::Events);
+                }
+                DONE
+            }
+        }
+    }
+
+    fn await_at(&mut self, index: usize, awaited: Awaited) -> Answer {
+        if let Some(client) = self.clients.get_mut(index) {
+            client.await_this(awaited);
+        }
+        Ok(None)
+    }
+
+    fn free(&self, index: usize) -> Result<(), StartFailure> {
+        match self.clients.get(index) {
+            Some(client) if !client.is_free() => Err(StartFailure::other(
+                "this connection waits for something else already",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The time that a stop gives, or the pod's own.
+    fn grace(&self, asked_ms: Option<u64>) -> Duration {
+        let grace = asked_ms.unwrap_or(self.manifest.grace_period_ms);
+        Duration::from_millis(grace.min(GRACE_MS_MAX))
+    }
+
+    pub(super) fn known(&self, app: &AppName) -> Result<&AppRecord, StartFailure> {
+        self.apps
+            .iter()
+            .find(|record| record.name == *app)
+            .ok_or_else(|| StartFailure::other(format!("the pod has no app called {app}")))
+    }
+
+    /// One app, which must run, or all that do.
+    fn chosen(&self, app: Option<AppName>) -> Result<Vec<AppName>, StartFailure> {
+        match app {
+            Some(app) => match self.known(&app)?.is_running() {
+                true => Ok(vec![app]),
+                false => Err(StartFailure::other(format!("app {app} does not run"))),
+            },
+            None => {
+                let running = self.apps.iter().filter(|record| record.is_running());
+                Ok(running.map(|record| record.name.clone()).collect())
+            }
+        }
+    }
+
+    fn attach(&mut self, index: usize, request: AttachRequest) -> Answer {
+        let name = match (request.app, self.chosen(None)?.as_slice()) {
+            (Some(name), _) => name,
+            (None, [only]) => only.clone(),
+            (None, _) => return Err(StartFailure::other("say which app to attach to")),
+        };
+        let record = self.known(&name)?;
+        if !record.is_running() {
+            return Err(StartFailure::other(format!("app {name} does not run")));
+        }
+        let terminal = record.terminal;
+        let Some(app) = self.manifest.app(&name) else {
+            return Err(StartFailure::other(format!(
+                "the pod has no app called {name}"
+            )));
+        };
+        let ends: Vec<OwnedFd> = self.streams.attach(app, request.stdin)?;
+        let tty = app.execution.terminal;
+        if let Some(client) = self.clients.get_mut(index) {
+            client.tell(&Response::Attached { tty }, &ends);
+            client.await_this(Awaited::AttachedEnd(name, terminal));
+        }
+        if let (Some(terminal), Some(size)) = (terminal, request.size) {
+            self.tell_init(&ToInit::Resize { terminal, size })?;
+        }
+        Ok(None)
+    }
+
+    fn stats(
+        &self,
+        app: Option<AppName>,
+        isolator: &mut dyn Isolator,
+    ) -> Result<Vec<AppStats>, StartFailure> {
+        let chosen = self.chosen(app)?;
+        Ok(chosen.iter().map(|app| isolator.stats(app)).collect())
+    }
+
+    /// Tells those who want to know. One that doesn't read is dropped.
+    pub(super) fn happened(&mut self, app: Option<AppName>, happening: Happening) {
+        let mut watching = self
+            .clients
+            .iter_mut()
+            .filter(|client| matches!(client.awaits(), Awaited::Events))
+            .peekable();
+        if watching.peek().is_none() {
+            return;
+        }
+        let time = Timestamp::now();
+        let event = Response::Event(Event {
+            time,
+            app,
+            happening,
+        });
+        for client in watching {
+            client.tell(&event, &[]);
+        }
+    }
+
+    fn status(&self) -> LiveStatus {
+        LiveStatus {
+            monitor_pid: std::process::id().try_into().unwrap_or_default(),
+            init_pid: pid_of(&self.init_pidfd).unwrap_or_default(),
+            started: self.started,
+            apps: self.apps.iter().map(AppRecord::live).collect(),
+        }
+    }
+}

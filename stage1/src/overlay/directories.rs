@@ -1,0 +1,19 @@
+//! What an overlay is made of.
+
+/// The directories of one overlay, as paths that hold nothing to escape: relative to open descriptors.
+#[derive(Debug)]
+pub(super) struct Directories {
+    /// Topmost first.
+    pub(super) lower: Vec<String>,
+    pub(super) upper: String,
+    pub(super) work: String,
+    /// Whether changes are thrown away at the end: then the kernel need not write them out.
+    pub(super) discard_changes: bool,
+}
+
+/// Nothing that a layer's extended attributes say may lead outside of it.
+pub(super) const HARDENING: [(&str, &str); 3] = [
+    ("redirect_dir", "nofollow"),
+    ("metacopy", "off"),
+    ("index", "off"),
+];
