@@ -72,7 +72,8 @@ install: build ## install below DESTDIR and PREFIX
 
 # The packages whose files don't import each other in circles, and don't begin to.
 WITHOUT_CIRCLES := fairing fairing-cni-glue fairing-engine fairing-image-name fairing-image-store \
-	fairing-import-circles fairing-probe fairing-replay fairing-tests fairing-trust
+	fairing-import-circles fairing-pod fairing-probe fairing-replay fairing-stage1 \
+	fairing-stage1-nspawn fairing-tests fairing-trust
 
 # Advisories are not asked for: their database is fetched from the network, which a check must
 # not need. The one crate that may link an asynchronous runtime need not be there.
