@@ -78,11 +78,12 @@ WITHOUT_CIRCLES := fairing fairing-cni-glue fairing-engine fairing-image-name fa
 # Advisories are not asked for: their database is fetched from the network, which a check must
 # not need. The one crate that may link an asynchronous runtime need not be there.
 .PHONY: check
-check: machine ## formatting, lints, imports, documentation, licences and sources of dependencies
+check: machine ## formatting, lints, imports, documentation, fuzz corpora, licences of dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) run --locked --quiet -p fairing-import-circles -- $(WITHOUT_CIRCLES)
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+	$(CARGO) nextest run --locked --workspace --lib fuzzing:: targets::
 	$(CARGO) deny --locked check -A unused-wrapper licenses bans sources
 
 .PHONY: test

@@ -15,6 +15,8 @@ pub mod builtin;
 pub mod config;
 pub mod error;
 mod foreign;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod id;
 mod mac;
 pub mod names;

@@ -88,6 +88,7 @@ pub fn hostname(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_file_lists_the_pod_its_entries_and_its_peers() {
@@ -129,6 +130,23 @@ mod tests {
             "::1=a\n",
         ] {
             assert!(bad.parse::<HostsEntry>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_is_read_from_what_it_says(address in any::<IpAddr>(),
+            names in proptest::collection::vec("[A-Za-z0-9._-]{1,12}", 1..4)) {
+            let text = format!("{address}={}", names.join(","));
+            prop_assert_eq!(text.parse(), Ok(HostsEntry { address, names }));
+        }
+
+        #[test]
+        fn no_text_writes_another_line_into_the_file(text in ".*") {
+            if let Ok(entry) = text.parse::<HostsEntry>() {
+                let file = hosts(&["pod"], [], std::slice::from_ref(&entry), Vec::new());
+                prop_assert_eq!(file.lines().count(), hosts(&["pod"], [], &[], Vec::new()).lines().count() + 1);
+            }
         }
     }
 }

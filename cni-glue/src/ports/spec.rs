@@ -177,6 +177,7 @@ fn container_port(text: &str) -> Result<ContainerPort, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn spec(text: &str) -> PortSpec {
         text.parse().unwrap()
@@ -238,5 +239,34 @@ mod tests {
             spec("80:80").resolve(named).unwrap().protocol,
             Protocol::Tcp
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_mapping_is_read_from_what_it_says(ip in any::<Option<IpAddr>>(), host in 1..=65_535u16,
+            container in 1..=65_535u16, protocol in 0..3usize) {
+            let protocol = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp][protocol];
+            let address = match ip {
+                None => String::new(),
+                Some(IpAddr::V4(ip)) => format!("{ip}:"),
+                Some(IpAddr::V6(ip)) => format!("[{ip}]:"),
+            };
+            let read = format!("{address}{host}:{container}/{protocol}").parse::<PortSpec>();
+            prop_assert_eq!(read, Ok(PortSpec {
+                host_ip: ip,
+                host_port: host,
+                count: 1,
+                container: ContainerPort::Number(container, 1),
+                protocol: Some(protocol),
+            }));
+        }
+
+        #[test]
+        fn no_text_maps_more_ports_than_there_are(text in "[0-9a-z:./-]{0,24}") {
+            if let Ok(spec) = text.parse::<PortSpec>() {
+                prop_assert!(spec.host_port > 0 && spec.count > 0);
+                prop_assert!(u32::from(spec.host_port) + u32::from(spec.count) <= 65_536);
+            }
+        }
     }
 }

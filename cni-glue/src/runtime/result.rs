@@ -157,7 +157,7 @@ impl CniResult {
     ///
     /// # Errors
     /// In words, with the beginning of what it wrote.
-    pub(super) fn parse_answer(answer: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse_answer(answer: &[u8]) -> Result<Self, String> {
         const LONGEST: usize = 100;
         if answer.trim_ascii().is_empty() {
             return Err("it is empty".into());
@@ -223,6 +223,7 @@ fn each(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn newest() -> Value {
         json!({
@@ -259,6 +260,57 @@ mod tests {
             let back = CniResult::parse(&old).unwrap();
             assert_eq!(back.ips, result.ips);
             assert_eq!(back.dns, result.dns);
+        }
+    }
+
+    fn texts() -> impl Strategy<Value = String> {
+        "[a-z0-9./:-]{0,12}"
+    }
+
+    fn networks() -> impl Strategy<Value = IpNet> {
+        let four = (any::<[u8; 4]>(), 0..=32u8).prop_map(|(ip, n)| IpNet::new(ip.into(), n));
+        let six = (any::<[u8; 16]>(), 0..=128u8).prop_map(|(ip, n)| IpNet::new(ip.into(), n));
+        prop_oneof![four, six].prop_map(Option::unwrap)
+    }
+
+    prop_compose! {
+        fn interfaces()(name in texts(), mac in texts(), sandbox in texts(),
+            mtu in any::<Option<u32>>(), pci_id in proptest::option::of(texts()))
+            -> Interface {
+            Interface { name, mac, mtu, sandbox, socket_path: None, pci_id }
+        }
+    }
+
+    prop_compose! {
+        fn results()(interfaces in proptest::collection::vec(interfaces(), 1..4))
+            (ips in proptest::collection::vec((networks(), 0..interfaces.len()), 0..4),
+            routes in proptest::collection::vec((networks(), any::<Option<IpAddr>>()), 0..4),
+            nameservers in proptest::collection::vec(texts(), 0..3),
+            interfaces in Just(interfaces))
+            -> CniResult {
+            let ip = |(address, at)| Ip { address, gateway: None, interface: Some(at) };
+            let route = |(dst, gw)| ResultRoute { dst, gw, other: Map::new() };
+            CniResult {
+                interfaces,
+                ips: ips.into_iter().map(ip).collect(),
+                routes: routes.into_iter().map(route).collect(),
+                dns: Dns { nameservers, ..Dns::default() },
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(result in results()) {
+            let newest = result.to_value(SpecVersion::V1_1_0);
+            let again = CniResult::parse(&newest);
+            prop_assert_eq!(again.as_ref(), Ok(&result));
+            for version in [SpecVersion::V0_3_1, SpecVersion::V0_4_0, SpecVersion::V1_0_0] {
+                let older = CniResult::parse(&result.to_value(version)).unwrap();
+                prop_assert_eq!(&older.ips, &result.ips);
+                prop_assert_eq!(&older.routes, &result.routes);
+                prop_assert_eq!(&older.dns, &result.dns);
+            }
         }
     }
 

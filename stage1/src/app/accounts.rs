@@ -138,6 +138,7 @@ const GROUPS_MAX: usize = 65_536;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn accounts() -> Accounts {
         Accounts {
@@ -197,5 +198,32 @@ mod tests {
             assert_eq!(error.kind, FailureKind::UnknownUser, "{user}:{group}");
         }
         assert_eq!(Accounts::default().resolve("0", "").unwrap().uid, 0);
+    }
+
+    proptest! {
+        #[test]
+        fn a_user_of_the_file_has_what_its_line_says(name in "[a-z_][a-z0-9_-]{0,15}", uid in 0..u32::MAX,
+            gid in 0..u32::MAX, home in "/[a-z/]{0,12}", noise in "([a-z]{1,8}:x[a-z:]{0,8}\n){0,3}") {
+            let accounts = Accounts {
+                passwd: format!("{noise}{name}:x:{uid}:{gid}::{home}:/bin/sh\n"),
+                group: String::new(),
+            };
+            let expected = Identity { uid, gid, groups: vec![gid], home };
+            prop_assert_eq!(accounts.resolve(&name, ""), Ok(expected));
+        }
+
+        #[test]
+        fn a_number_needs_no_file_and_is_nobody_else(uid in 0..u32::MAX, gid in 0..u32::MAX) {
+            let expected = Identity { uid, gid, groups: vec![gid], home: "/".into() };
+            let found = Accounts::default().resolve(&uid.to_string(), &gid.to_string());
+            prop_assert_eq!(found, Ok(expected));
+        }
+
+        #[test]
+        fn no_file_makes_an_unknown_name_somebody(passwd in ".*", group in ".*") {
+            let accounts = Accounts { passwd, group };
+            let found = accounts.resolve("no-such-user", "");
+            prop_assert!(found.is_err() || accounts.passwd.contains("no-such-user"));
+        }
     }
 }

@@ -10,6 +10,8 @@ pub(crate) mod child;
 pub(crate) mod command_line;
 pub mod confinement;
 pub(crate) mod devices;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub(crate) mod launch;
 pub(crate) mod resolve;
 pub(crate) mod rootfs;

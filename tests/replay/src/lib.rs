@@ -80,3 +80,6 @@ fn from_environment(name: &str) -> Option<u64> {
             .unwrap_or_else(|_| panic!("{name}={text} is no number")),
     )
 }
+
+#[cfg(test)]
+mod targets;

@@ -1,4 +1,5 @@
 use image_name::Digest;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -220,5 +221,40 @@ fn mistakes_in_the_newer_parts_are_named() {
     ] {
         let error = refused(&text);
         assert!(error.contains(part), "{text}\n{error}");
+    }
+}
+
+fn requirements() -> impl Strategy<Value = Requirement> {
+    let keys = proptest::collection::vec("[ -~\n\t]{1,20}", 1..4);
+    let signed = keys.prop_flat_map(|keys| {
+        let keys: Vec<_> = keys.iter().map(|key| KeyText::new(key)).collect();
+        (1..=keys.len()).prop_map(move |threshold| Requirement::signed_by(keys.clone(), threshold))
+    });
+    let digest = "[0-9a-f]{64}".prop_map(|hex| Digest::parse(&format!("sha256:{hex}")).unwrap());
+    let digests = proptest::collection::vec(digest, 1..3);
+    prop_oneof![
+        signed,
+        digests.prop_map(|digests| Requirement::Digest { digests }),
+        Just(Requirement::AcceptUnsigned),
+        Just(Requirement::Reject),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_rule_that_is_written_is_read_again(
+        prefix in "[a-z][a-z0-9]{0,8}[.]io(/[a-z0-9]{1,6}){0,2}",
+        requirement in requirements(),
+    ) {
+        let rule = Rule::new(Prefix::parse(&prefix).unwrap(), requirement).unwrap();
+        let read = parse(&rule.to_toml()).unwrap().rules;
+        prop_assert_eq!(read, [rule]);
+    }
+
+    #[test]
+    fn no_text_is_an_error_of_more_than_one_line(text in "[ -~\n]{0,80}") {
+        if let Err(error) = parse(&text) {
+            prop_assert!(!error.to_string().contains('\n'), "{}", error);
+        }
     }
 }

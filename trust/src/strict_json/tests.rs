@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -60,4 +62,57 @@ fn the_number_of_values_is_bounded() {
     assert!(parse(list(MAX_VALUES as usize).as_bytes()).is_ok());
     let error = parse(list(MAX_VALUES as usize + 1).as_bytes()).unwrap_err();
     assert!(error.contains("more than 65536 values"), "{error}");
+}
+
+/// JSON values, at most four deep.
+fn values() -> impl Strategy<Value = Node> {
+    let leaf = prop_oneof![
+        Just(Node::Null),
+        any::<bool>().prop_map(Node::Bool),
+        any::<i64>().prop_map(|number| Node::Number(number.into())),
+        ".{0,8}".prop_map(Node::Text),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Node::List),
+            proptest::collection::btree_map(".{0,4}", inner, 0..4).prop_map(Node::Object),
+        ]
+    })
+}
+
+fn written(node: &Node) -> serde_json::Value {
+    match node {
+        Node::Null => serde_json::Value::Null,
+        Node::Bool(value) => (*value).into(),
+        Node::Number(number) => number.clone().into(),
+        Node::Text(text) => text.clone().into(),
+        Node::List(list) => list.iter().map(written).collect(),
+        Node::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), written(value)))
+            .collect(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(node in values()) {
+        let text = written(&node).to_string();
+        prop_assert_eq!(parse(text.as_bytes()), Ok(node));
+    }
+
+    #[test]
+    fn a_member_that_comes_again_is_an_error(node in values(), name in "[a-z]{1,4}") {
+        let value = written(&node);
+        let text = format!("{{\"{name}\":{value},\"{name}\":{value}}}");
+        let error = parse(text.as_bytes()).unwrap_err();
+        prop_assert!(error.contains("appears twice"), "{}", error);
+    }
+
+    #[test]
+    fn no_bytes_are_read_otherwise_than_serde_json_reads_them(text in ".{0,40}") {
+        if let Ok(node) = parse(text.as_bytes()) {
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&text).ok(), Some(written(&node)));
+        }
+    }
 }

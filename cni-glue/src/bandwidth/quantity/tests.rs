@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn rate(text: &str) -> Rate {
     text.parse().unwrap()
@@ -120,5 +121,25 @@ fn a_burst_suits_its_rate() {
         ("1P", u32::MAX),
     ] {
         assert_eq!(Burst::suited_to(rate(text)).bytes(), bytes, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_rate_is_as_many_bits_as_it_says(bits in RATE_MIN..=RATE_MAX / 1_000_000) {
+        for (unit, times) in [("", 1), ("kbit", 1000), ("mbit", 1_000_000)] {
+            let rate = format!("{bits}{unit}").parse::<Rate>();
+            prop_assert_eq!(rate.map(Rate::bits), Ok(bits * times));
+        }
+    }
+
+    #[test]
+    fn no_text_is_a_quantity_out_of_range(text in "[0-9]{1,20}[.]?[0-9]{0,4}[a-zA-Z]{0,4}") {
+        if let Ok(rate) = text.parse::<Rate>() {
+            prop_assert!((RATE_MIN..=RATE_MAX).contains(&rate.bits()), "{}", text);
+        }
+        if let Ok(burst) = text.parse::<Burst>() {
+            prop_assert!(burst.bytes() > 0, "{}", text);
+        }
     }
 }

@@ -94,7 +94,10 @@ fn refused_writes_say_why() {
 #[test]
 fn uploads_do_not_leave_for_unsafe_places() {
     for (location, part) in [
-        ("http://192.0.2.1/up", "gave no usable place to write to"),
+        (
+            "http://192.0.2.1/up",
+            "the registry named no usable upload location",
+        ),
         // Paths at the registry itself, which takes nothing there.
         ("ftp://x/y", "status 405"),
         ("", "status 405"),
