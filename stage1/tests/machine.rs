@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollTimeout, poll};
 use pod::control::WindowSize;
 use pod::exit::Outcome;
+use pod::manifest::{AppFailure, Lifetime};
 use serde_json::json;
 use stage1::link::framed::ToMachine;
 use stage1::link::{HandedOver, Heard, InitLink, MachineApp, MachineImage, StreamId};
@@ -112,6 +113,8 @@ impl Machine {
         };
         machine.tell(&ToInit::Setup(Setup {
             hostname: "guest".into(),
+            lifetime: Lifetime::WithApps,
+            on_app_failure: AppFailure::StopPod,
             grace_period_ms: 10_000,
         }));
         machine
@@ -150,10 +153,7 @@ impl Machine {
             execution: serde_json::from_value(execution).unwrap(),
             stop_signal: serde_json::from_value(json!(15)).unwrap(),
             streams: streams.names,
-            protections: stage1::protocol::Protections::without(
-                &Default::default(),
-                &Default::default(),
-            ),
+            protections: stage1::protocol::Protections::without(&Default::default()),
             sockets: Vec::new(),
         };
         let app = MachineApp {

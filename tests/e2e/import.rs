@@ -116,7 +116,7 @@ fn worker_aci(host: &Host) {
             "environment": [{ "name": "WORD", "value": "hello" }],
         },
     });
-    let root = root_folder(&host);
+    let root = root_folder(host);
     let aci = host.base().join("aci");
     fs::create_dir(&aci).unwrap();
     fs::rename(root, aci.join("rootfs")).unwrap();

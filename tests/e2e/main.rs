@@ -38,6 +38,7 @@ mod isolator;
 mod kill;
 mod layer_bombs;
 mod machine_checks;
+mod machine_link;
 mod names;
 mod network;
 mod network_attacks;

@@ -34,7 +34,7 @@ impl GuestKernel {
         let name = package.file_stem().expect("a file name").to_string_lossy();
         let folder = repository()
             .join("target/images")
-            .join(format!("{name}-modules"));
+            .join(format!("{name}-parts"));
         if !folder.exists() {
             unpack(package, &folder);
         }
@@ -104,9 +104,16 @@ fn depends(module: &[u8]) -> Vec<String> {
 }
 
 /// Parts of the kernel whose modules are taken.
-const PARTS: [&str; 4] = ["fs", "net", "lib", "drivers/net"];
+const PARTS: [&str; 6] = [
+    "fs",
+    "net",
+    "lib",
+    "drivers/net",
+    "drivers/char",
+    "drivers/virtio",
+];
 
-/// Takes the kernel and the modules of its filesystems and networks out of the package, all into one folder.
+/// Takes the kernel and the modules of its filesystems, networks and serial ports out of the package, all into one folder.
 fn unpack(package: &Path, folder: &Path) {
     let above = folder.parent().expect("a folder above");
     fs::create_dir_all(above).expect("target/images");

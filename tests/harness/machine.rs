@@ -1,6 +1,7 @@
 //! A virtual machine of its own for one test: another kernel, and a host that nothing else uses.
 
 use std::fs;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,6 +11,8 @@ use crate::initramfs::Initramfs;
 use crate::output::Output;
 use crate::running::Running;
 
+/// What is shown of the command that starts a machine.
+const SHOWN: &str = "qemu-system-x86_64";
 /// What the machine's own files are below, before its init makes them the root.
 const ROOT: &str = "root-image";
 
@@ -27,6 +30,12 @@ impl Machine {
     ///
     /// The script's output is the machine's console.
     pub fn new(script: &str) -> Self {
+        Self::with_init(START).file("/script", script)
+    }
+
+    /// A machine whose pid 1 is this shell script, or what that executes. It has `/bin/busybox` and empty directories for
+    /// `/proc`, `/sys` and `/dev`.
+    pub fn with_init(script: &str) -> Self {
         let mut initramfs = Initramfs::default();
         let busybox = ["/bin/busybox", "/usr/bin/busybox"]
             .into_iter()
@@ -42,8 +51,7 @@ impl Machine {
             initramfs.folder(&format!("{ROOT}/{folder}"));
         }
         initramfs.file("init", INIT.as_bytes(), 0o755);
-        initramfs.file(&format!("{ROOT}/sbin/start"), START.as_bytes(), 0o755);
-        initramfs.file(&format!("{ROOT}/script"), script.as_bytes(), 0o755);
+        initramfs.file(&format!("{ROOT}/sbin/start"), script.as_bytes(), 0o755);
         Self {
             initramfs,
             modules: Vec::new(),
@@ -89,7 +97,35 @@ impl Machine {
     ///
     /// # Panics
     /// If it is not off after `limit`; the message holds what it has written so far.
-    pub fn run(mut self, limit: Duration) -> Output {
+    pub fn run(self, limit: Duration) -> Output {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let command = self.command(folder.path());
+        Running::start(command, SHOWN.to_owned(), limit, None, [None, None]).wait()
+    }
+
+    /// Starts the machine with a serial port, `/dev/vport0p1`, does something at the port's other end, and waits until the
+    /// machine is off. It needs the modules `virtio_pci` and `virtio_console`.
+    ///
+    /// # Panics
+    /// As [`Self::run`]; if the machine does not start.
+    pub fn run_with_port(self, limit: Duration, talk: impl FnOnce(UnixStream)) -> Output {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let socket = folder.path().join("port");
+        let listener = UnixListener::bind(&socket).expect("listen for the machine");
+        let mut command = self.command(folder.path());
+        let port = format!("socket,id=port,path={}", socket.display());
+        command
+            .args(["-device", "virtio-serial-pci", "-chardev", &port])
+            .args(["-device", "virtserialport,chardev=port,name=fairing"]);
+        let running = Running::start(command, SHOWN.to_owned(), limit, None, [None, None]);
+        // The machine connects before it boots.
+        let (port, _) = listener.accept().expect("the machine connects");
+        talk(port);
+        running.wait()
+    }
+
+    /// The command that starts the machine, whose files are in `folder`.
+    fn command(mut self, folder: &Path) -> Command {
         let kernel = GuestKernel::find();
         let mut files = Vec::new();
         for module in &self.modules {
@@ -103,8 +139,7 @@ impl Machine {
             let path = format!("modules/{number:03}.ko");
             self.initramfs.copy(file, &path).expect("a kernel module");
         }
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let initramfs = folder.path().join("initramfs");
+        let initramfs = folder.join("initramfs");
         fs::write(&initramfs, self.initramfs.finish()).expect("write the initramfs");
         let mut command = Command::new("qemu-system-x86_64");
         command
@@ -119,8 +154,7 @@ impl Machine {
             .arg(&initramfs)
             .args(["-append", "console=ttyS0 quiet panic=-1 cryptomgr.notests"])
             .stdin(Stdio::null());
-        let shown = "qemu-system-x86_64".to_owned();
-        Running::start(command, shown, limit, None, [None, None]).wait()
+        command
     }
 }
 

@@ -66,7 +66,7 @@ pub enum Request {
         /// Which app.
         app: AppName,
         /// Its limits from now on.
-        resources: Resources,
+        resources: Box<Resources>,
     },
     /// Open logs anew: somebody has renamed the files.
     ReopenLog {

@@ -90,7 +90,7 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
         Request::Stats { app: None },
         Request::Update {
             app: app("web"),
-            resources: web.resources.clone(),
+            resources: Box::new(web.resources.clone()),
         },
         Request::ReopenLog { app: some() },
         Request::Pause { app: some() },

@@ -142,7 +142,7 @@ impl Monitor {
                 Ok(Some(Response::Stats(PodStats { time, apps })))
             }
             Request::Update { app, resources } => {
-                self.update(&app, resources, isolator)?;
+                self.update(&app, *resources, isolator)?;
                 DONE
             }
             Request::ReopenLog { app } => {
