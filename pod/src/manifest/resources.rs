@@ -36,6 +36,32 @@ impl Resources {
     pub fn is_unlimited(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What to ask of a cgroup that has these limits so that it has `next` and no other: what `next` leaves out is
+    /// taken off, where the kernel has a way to say that nothing is limited.
+    pub fn changed_to(&self, next: &Self) -> Self {
+        const USUAL_SHARES: u64 = 1024;
+        const USUAL_PERIOD: u64 = 100_000;
+        let lift = |before: Option<Limit>, next: Option<Limit>| {
+            next.or_else(|| before.map(|_| Limit::Unlimited))
+        };
+        let mut all = next.clone();
+        all.memory.limit = lift(self.memory.limit, next.memory.limit);
+        all.memory.reservation = lift(self.memory.reservation, next.memory.reservation);
+        all.memory.swap = lift(self.memory.swap, next.memory.swap);
+        all.cpu.quota = lift(self.cpu.quota, next.cpu.quota);
+        let usual = |before: Option<u64>, value| before.map(|_| value);
+        all.cpu.period = next
+            .cpu
+            .period
+            .or_else(|| usual(self.cpu.period, USUAL_PERIOD));
+        all.cpu.shares = next
+            .cpu
+            .shares
+            .or_else(|| usual(self.cpu.shares, USUAL_SHARES));
+        all.pids.limit = lift(self.pids.limit, next.pids.limit);
+        all
+    }
 }
 
 /// Memory, in bytes.
@@ -139,4 +165,36 @@ pub struct HugepageLimit {
     pub page_size: String,
     /// Most of them, in bytes.
     pub limit: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_change_leaves_out_is_taken_off_and_nothing_else_is_touched() {
+        let before = Resources {
+            memory: Memory {
+                limit: Some(Limit::At(4096)),
+                ..Memory::default()
+            },
+            cpu: Cpu {
+                shares: Some(2),
+                ..Cpu::default()
+            },
+            ..Resources::default()
+        };
+        let next = Resources {
+            pids: Pids {
+                limit: Some(Limit::At(7)),
+            },
+            ..Resources::default()
+        };
+        let asked = before.changed_to(&next);
+        assert_eq!(asked.memory.limit, Some(Limit::Unlimited));
+        assert_eq!(asked.cpu.shares, Some(1024));
+        assert_eq!(asked.pids.limit, Some(Limit::At(7)));
+        assert_eq!((asked.cpu.quota, asked.cpu.period), (None, None));
+        assert_eq!(Resources::default().changed_to(&next), next);
+    }
 }

@@ -29,6 +29,14 @@ pub enum CgroupError {
     /// The kernel has cgroups, but not this kind of limit.
     #[error("the host has no cgroup controller `{0}`")]
     NoController(&'static str),
+    /// The limits of a cgroup could not be set.
+    #[error("cannot limit the cgroup {}: {reason}", path.display())]
+    Refused {
+        /// The cgroup.
+        path: PathBuf,
+        /// What libcgroups says.
+        reason: String,
+    },
     /// A limit below what is used: the kernel would kill rather than refuse.
     #[error("a memory limit of {limit} bytes is below the {used} bytes that are in use")]
     LimitBelowUse {

@@ -1,8 +1,11 @@
 //! Limits of an app: which files say so, and what they say. Only apps that have limits pay for them.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use libcgroups::common::{CgroupManager, ControllerOpt};
+use libcgroups::v2::manager::Manager;
+use oci_spec::runtime::{LinuxCpuBuilder, LinuxResources};
 use pod::manifest::{Limit, Resources};
 use rustix::io::Errno;
 
@@ -17,6 +20,7 @@ const V1_MEMORY: &str = "memory.limit_in_bytes";
 /// Memory and swap together: a limit that could be swapped around would be none.
 const V1_SWAP: &str = "memory.memsw.limit_in_bytes";
 const V2_SWAP: &str = "memory.swap.max";
+const V2_WEIGHT: &str = "cpu.weight";
 
 /// One file of a cgroup that limits something, and what it is to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,14 +39,17 @@ pub(super) fn apply(
     if resources.is_unlimited() {
         return Ok(());
     }
-    let mut settings = match version {
-        Version::None => return Err(CgroupError::NotMounted),
-        Version::V1 => v1(resources),
-        Version::V2 => v2(resources),
+    let mut settings = match (version, hierarchies.first()) {
+        (Version::None, _) => return Err(CgroupError::NotMounted),
+        (Version::V1, _) => v1(resources),
+        (Version::V2, Some((hierarchy, directory))) => {
+            return apply_unified(hierarchy, directory, resources);
+        }
+        (Version::V2, None) => return Err(CgroupError::NotMounted),
     };
     let write_all = |settings: &[Setting]| {
         let mut settings = settings.iter();
-        settings.try_for_each(|setting| write(version, hierarchies, setting))
+        settings.try_for_each(|setting| write(hierarchies, setting))
     };
     match write_all(&settings) {
         // Version 1 refuses a limit of memory above the one of memory and swap: raised, that comes first.
@@ -57,18 +64,11 @@ pub(super) fn apply(
     }
 }
 
-fn write(
-    version: Version,
-    hierarchies: &[(&Hierarchy, PathBuf)],
-    setting: &Setting,
-) -> Result<(), CgroupError> {
+fn write(hierarchies: &[(&Hierarchy, PathBuf)], setting: &Setting) -> Result<(), CgroupError> {
     let missing = || CgroupError::NoController(setting.controller);
     let has = |hierarchy: &Hierarchy| {
-        version == Version::V2
-            || hierarchy
-                .controllers
-                .iter()
-                .any(|c| c == setting.controller)
+        let mut controllers = hierarchy.controllers.iter();
+        controllers.any(|controller| controller == setting.controller)
     };
     let mut places = hierarchies.iter();
     let (_, folder) = places
@@ -77,13 +77,60 @@ fn write(
     match directory::write(&folder.join(setting.file), &setting.value) {
         Err(CgroupError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             // A kernel that does not account for swap has nothing to limit there.
-            match [V1_SWAP, V2_SWAP].contains(&setting.file) {
-                true => Ok(()),
-                false => Err(missing()),
+            match setting.file {
+                V1_SWAP => Ok(()),
+                _ => Err(missing()),
             }
         }
         other => other,
     }
+}
+
+/// Version 2, by way of libcgroups. Shares are for it to convert; the rest goes to the files by their names, since it
+/// takes a limit of 0 for nothing asked.
+fn apply_unified(
+    hierarchy: &Hierarchy,
+    directory: &Path,
+    resources: &Resources,
+) -> Result<(), CgroupError> {
+    let mut settings = v2(resources);
+    // A kernel that does not account for swap has nothing to limit there.
+    settings.retain(|setting| setting.file != V2_SWAP || directory.join(V2_SWAP).exists());
+    let weight = resources.cpu.shares.map(|_| ("cpu", V2_WEIGHT));
+    let files = settings.iter().map(|s| (s.controller, s.file));
+    if let Some((controller, _)) = files
+        .chain(weight)
+        .find(|(_, file)| !directory.join(file).exists())
+    {
+        return Err(CgroupError::NoController(controller));
+    }
+    let refused = |source: String| CgroupError::Refused {
+        path: directory.to_path_buf(),
+        reason: source,
+    };
+    let mut all = LinuxResources::default();
+    // The default forbids all devices, which is not meant here.
+    all.set_devices(None);
+    if let Some(shares) = resources.cpu.shares {
+        let cpu = LinuxCpuBuilder::default().shares(shares).build();
+        all.set_cpu(Some(cpu.map_err(|error| refused(error.to_string()))?));
+    }
+    let files = settings.into_iter().map(|s| (s.file.to_owned(), s.value));
+    all.set_unified(Some(files.collect()));
+    let below = directory
+        .strip_prefix(&hierarchy.mount_point)
+        .unwrap_or(directory);
+    let manager = Manager::new(hierarchy.mount_point.clone(), Path::new("/").join(below))
+        .map_err(|error| refused(error.to_string()))?;
+    let options = ControllerOpt {
+        resources: &all,
+        disable_oom_killer: false,
+        oom_score_adj: None,
+        freezer_state: None,
+    };
+    manager
+        .apply(&options)
+        .map_err(|error| refused(error.to_string()))
 }
 
 /// In the order in which a fresh cgroup takes them.
@@ -116,12 +163,10 @@ fn v2(resources: &Resources) -> Vec<Setting> {
         (None, Some(period)) => Some(format!("max {period}")),
         (None, None) => None,
     };
-    let weight = resources.cpu.shares.map(|s| weight(s).to_string());
     collect([
         ("memory", "memory.max", memory.map(number_or_max)),
         ("memory", V2_SWAP, swap),
         ("cpu", "cpu.max", quota),
-        ("cpu", "cpu.weight", weight),
         ("pids", "pids.max", resources.pids.limit.map(number_or_max)),
     ])
 }
@@ -149,19 +194,6 @@ fn number_or_max(limit: Limit) -> String {
 fn period(resources: &Resources) -> Option<u64> {
     let usual = resources.cpu.quota.map(|_| CPU_PERIOD);
     resources.cpu.period.or(usual)
-}
-
-/// The weight of version 2 (1 to 10 000, default 100) for shares of version 1 (2 to 262 144, default 1024), as runc
-/// and crun convert them: a curve through both defaults and both ends.
-fn weight(shares: u64) -> u64 {
-    const LEAST: u64 = 2;
-    const MOST: u64 = 262_144;
-    let shares = shares.clamp(LEAST, MOST);
-    let log = f64::from(u32::try_from(shares).unwrap_or(u32::MAX)).log2();
-    let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
-    let weight = 10_f64.powf(exponent).ceil();
-    // A number between the two ends.
-    (weight as u64).clamp(1, 10_000)
 }
 
 #[cfg(test)]
@@ -232,7 +264,6 @@ mod tests {
                 "memory.max=67108864",
                 "memory.swap.max=0",
                 "cpu.max=50000 100000",
-                "cpu.weight=59",
                 "pids.max=20",
             ]
         );
@@ -272,24 +303,6 @@ mod tests {
         assert_eq!(pairs(v2(&period)), ["cpu.max=max 20000"]);
     }
 
-    #[test]
-    fn weights_are_those_of_runc_and_crun() {
-        let converted = [
-            (0, 1),
-            (2, 1),
-            (3, 2),
-            (512, 59),
-            (1024, 100),
-            (2048, 174),
-            (262_143, 10_000),
-            (262_144, 10_000),
-            (u64::MAX, 10_000),
-        ];
-        for (shares, expected) in converted {
-            assert_eq!(weight(shares), expected, "{shares}");
-        }
-    }
-
     /// A directory that stands for a cgroup, with these files.
     fn cgroup(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -303,10 +316,10 @@ mod tests {
         std::fs::read_to_string(folder.path().join(file)).unwrap()
     }
 
-    fn hierarchy(controllers: &[&str]) -> Hierarchy {
+    fn hierarchy(controllers: &[&str], mount_point: &Path) -> Hierarchy {
         Hierarchy {
             controllers: controllers.iter().map(|c| (*c).to_owned()).collect(),
-            mount_point: "/nowhere".into(),
+            mount_point: mount_point.to_path_buf(),
             base: PathBuf::new(),
         }
     }
@@ -315,7 +328,8 @@ mod tests {
     fn what_is_not_asked_for_stays_as_it_is() {
         let files = ["memory.max", "cpu.max", "cpu.weight", "pids.max"];
         let folder = cgroup(&files);
-        let hierarchy = hierarchy(&[]);
+        std::fs::write(folder.path().join("cgroup.controllers"), "cpu memory pids").unwrap();
+        let hierarchy = hierarchy(&[], folder.path());
         let places = [(&hierarchy, folder.path().to_path_buf())];
         let some = Resources {
             memory: memory(4096),
@@ -325,6 +339,8 @@ mod tests {
         assert_eq!(files.map(|file| text(&folder, file)), ["4096", "", "", ""]);
         // Without accounting of swap there is no file for it, and none is made.
         assert!(!folder.path().join(V2_SWAP).exists());
+        // Unlike a plain file, one of a cgroup holds what was written last.
+        std::fs::write(folder.path().join("memory.max"), "").unwrap();
         apply(Version::V2, &places, &none()).unwrap();
         assert_eq!(
             files.map(|file| text(&folder, file)),
@@ -333,16 +349,30 @@ mod tests {
         std::fs::write(folder.path().join(V2_SWAP), "").unwrap();
         apply(Version::V2, &places, &some).unwrap();
         assert_eq!(text(&folder, V2_SWAP), "0");
+        let weights = |shares| {
+            let cpu = Cpu {
+                shares: Some(shares),
+                ..Cpu::default()
+            };
+            let some = Resources {
+                cpu,
+                ..Resources::default()
+            };
+            std::fs::write(folder.path().join(V2_WEIGHT), "").unwrap();
+            apply(Version::V2, &places, &some).unwrap();
+            text(&folder, V2_WEIGHT)
+        };
+        assert_eq!([2, 1024, 262_144].map(weights), ["1", "100", "10000"]);
     }
 
     #[test]
     fn what_the_host_cannot_limit_is_said_by_name() {
         let folder = cgroup(&["memory.limit_in_bytes"]);
-        let with_memory = hierarchy(&["memory"]);
+        let with_memory = hierarchy(&["memory"], folder.path());
         let places = [(&with_memory, folder.path().to_path_buf())];
         let error = apply(Version::V1, &places, &all()).unwrap_err();
         assert!(matches!(error, CgroupError::NoController("cpu")), "{error}");
-        let unified = hierarchy(&[]);
+        let unified = hierarchy(&[], folder.path());
         let places = [(&unified, folder.path().to_path_buf())];
         let error = apply(Version::V2, &places, &all()).unwrap_err();
         assert!(

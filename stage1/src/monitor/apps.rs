@@ -174,14 +174,22 @@ impl Monitor {
             )));
         }
         // One that doesn't run gets a cgroup with its limits when it is started.
-        if record.is_running() || record.starting {
-            isolator.update(app, &resources)?;
-        }
+        let has_cgroup = record.is_running() || record.starting;
         let mut manifest = self.manifest.clone();
+        let mut before = Resources::default();
         for entry in manifest.apps.iter_mut().filter(|entry| entry.name == *app) {
-            entry.resources = resources.clone();
+            before = std::mem::replace(&mut entry.resources, resources.clone());
         }
-        self.write(manifest)?;
+        if has_cgroup {
+            isolator.update(app, &before.changed_to(&resources))?;
+        }
+        if let Err(failure) = self.write(manifest) {
+            if has_cgroup {
+                // The manifest says what holds: back to that. What can't be set back is told by the first failure.
+                let _ = isolator.update(app, &resources.changed_to(&before));
+            }
+            return Err(failure);
+        }
         self.happened(Some(app.clone()), Happening::Updated);
         Ok(())
     }
