@@ -70,18 +70,13 @@ install: build ## install below DESTDIR and PREFIX
 		> "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fairing.fish"
 	$(DIST)/bin/fairing man "$(DESTDIR)$(PREFIX)/share/man/man1"
 
-# The packages whose files don't import each other in circles, and don't begin to.
-WITHOUT_CIRCLES := fairing fairing-cni-glue fairing-engine fairing-image-name fairing-image-store \
-	fairing-import-circles fairing-pod fairing-probe fairing-replay fairing-stage1 \
-	fairing-stage1-nspawn fairing-tests fairing-trust
-
 # Advisories are not asked for: their database is fetched from the network, which a check must
 # not need. The one crate that may link an asynchronous runtime need not be there.
 .PHONY: check
 check: machine ## formatting, lints, imports, documentation, fuzz corpora, licences of dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) run --locked --quiet -p fairing-import-circles -- $(WITHOUT_CIRCLES)
+	$(CARGO) run --locked --quiet -p fairing-import-circles
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 	$(CARGO) nextest run --locked --workspace --lib fuzzing:: targets::
 	$(CARGO) deny --locked check -A unused-wrapper licenses bans sources
