@@ -124,7 +124,7 @@ fn the_manifest_of_a_pod() {
     assert_eq!(manifest["uuid"], pod.text());
     assert_eq!(manifest["grace-period-ms"], 3000);
     let app = &manifest["apps"][0];
-    assert_eq!(app["user"], "app");
+    assert_eq!(app["execution"]["user"]["user"], "app");
     assert_eq!(app["execution"]["args"], serde_json::json!(["/bin/true"]));
     assert_eq!(app["resources"]["memory"]["limit"], 64 << 20);
     host.fairing(["rm", "made"]).run().ok();

@@ -94,7 +94,7 @@ mod tests {
             })
         };
         assert_eq!(killed(false), "killed by SIGKILL");
-        assert_eq!(killed(true), "killed by SIGKILL out of memory");
+        assert_eq!(killed(true), "killed by SIGKILL: out of memory");
     }
 
     #[test]

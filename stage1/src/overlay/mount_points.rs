@@ -5,6 +5,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use pod::PodError;
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, chmodat, mkdirat, openat};
 use rustix::io::Errno;
 
@@ -23,8 +24,8 @@ const FILES: [&str; 3] = ["etc/hosts", "etc/hostname", "etc/resolv.conf"];
 /// If it can't be made.
 pub fn open_or_make(parent: &Path) -> Result<OwnedFd, StartFailure> {
     let path = parent.join(DIRECTORY);
-    let failed =
-        |errno: Errno| StartFailure::other(format!("cannot make {}: {errno}", path.display()));
+    // A full disk has an exit code of its own.
+    let failed = |errno: Errno| StartFailure::from(PodError::io("create", &path)(errno.into()));
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = match openat(CWD, &path, flags, Mode::empty()) {
         Err(Errno::NOENT) => {
