@@ -25,9 +25,10 @@ use crate::link::{HandedOver, MachineApp, MachineImage};
 use crate::overlay::{mount_points, over_tree};
 use crate::protocol::AppSpec;
 
-/// Where what is mounted for a while is attached: directories that any machine has, or can have.
+/// Where what is mounted for a while is attached: directories that any machine has, or can have. None is where pod
+/// init's own root goes, which would cover it: older kernels want an overlay's directories by paths.
 const PROC: &str = "/proc";
-const STORAGE: &str = "/sys";
+const STORAGE: &str = "/run";
 const MOUNT_POINTS: &str = "mount-points";
 
 /// A machine of its own.

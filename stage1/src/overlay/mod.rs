@@ -128,7 +128,6 @@ fn open_directory(path: &Path) -> Result<OwnedFd, StartFailure> {
         .map_err(StartFailure::os(format_args!("open {}", path.display())))
 }
 
-/// The digits of a diff ID, which name the layer's directory.
 /// Where the tree of a layer is, below the directory of unpacked layers.
 ///
 /// # Errors
@@ -137,6 +136,7 @@ pub fn tree_of(layers: &Path, layer: &str) -> Result<PathBuf, StartFailure> {
     Ok(layers.join(hex_of(layer)?).join("fs"))
 }
 
+/// The digits of a diff ID, which name the layer's directory.
 fn hex_of(layer: &str) -> Result<&str, StartFailure> {
     let is_digit = |b: u8| b.is_ascii_hexdigit() && !b.is_ascii_uppercase();
     layer
