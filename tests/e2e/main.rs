@@ -9,6 +9,7 @@
 
 mod activation;
 mod app;
+mod app_control;
 mod bad_input;
 mod bad_requests;
 mod cgroup;

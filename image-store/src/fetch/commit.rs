@@ -14,7 +14,7 @@ use crate::store::{
 
 impl Fetch {
     /// Fetches and unpacks the layers that are missing, then makes the image visible. It is on
-    /// disk for good when this returns. Hold a [`Pin`] of your own if the image is to be used after.
+    /// disk for good when this returns. Hold a [`Pin`](crate::store::Pin) of your own if the image is to be used after.
     ///
     /// # Errors
     /// What went wrong first; nothing of the image is in the store then.

@@ -56,7 +56,7 @@ impl Store {
     /// The file of a blob, whether it is there or not.
     ///
     /// # Errors
-    /// [`StoreError::InvalidDigest`] if the digest is no SHA-256.
+    /// None so far: each digest has a place.
     pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
         Ok(self.blobs_folder().join(digest.hex()))
     }
