@@ -269,17 +269,24 @@ fn what_was_said_before_the_end_is_heard_after_it() {
     } = pair;
     let machine = std::thread::spawn(move || init.drain().unwrap());
     let mut heard = Vec::new();
-    while !machine.is_finished() {
+    let turn = |monitor: &mut ToMachine| {
         let interests = monitor.interests().into_iter();
         let mut fds: Vec<_> = interests
             .map(|(fd, flags)| PollFd::new(fd, flags))
             .collect();
         poll(&mut fds, PollTimeout::from(20_u8)).unwrap();
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap()).collect();
-        heard.extend(monitor.advance(&ready).unwrap());
+        monitor.advance(&ready).unwrap()
+    };
+    while !machine.is_finished() {
+        heard.extend(turn(&mut monitor));
     }
     machine.join().unwrap();
     heard.extend(monitor.last_words().unwrap());
+    // As the monitor does, until all that was written is delivered.
+    while !monitor.interests().is_empty() {
+        heard.extend(turn(&mut monitor));
+    }
     assert_eq!(heard.len(), 1);
     assert_eq!(heard[0].message, finished);
     let mut all = Vec::new();
