@@ -1,8 +1,11 @@
 //! Removing pods, and what they may have left elsewhere.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use pod::manifest::{MANIFEST_FILE, PodManifest};
 use pod::stage1::Stage1;
-use pod::{LockedPod, Phase, PodError, PodUuid};
+use pod::{LockedPod, Phase, PodEntry, PodError, PodUuid};
 
 use super::entry_point::run_gc;
 use crate::engine::Engine;
@@ -42,9 +45,47 @@ fn stage1_of(pod: &LockedPod, engine: &Engine) -> Result<Stage1, Error> {
     }
 }
 
-/// Whether an error says no more than that another command was faster.
-pub fn lost_race(error: &PodError) -> bool {
-    matches!(error, PodError::Locked(_) | PodError::NoSuchPod(_))
+/// What became of a pod that was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// This call removed it.
+    Done,
+    /// Another command did, or it went by itself.
+    GoneAlready,
+    /// It has been started, or another command works on it.
+    InUse,
+}
+
+/// How long another command's removal of the same pod may take.
+const OTHERS_REMOVAL: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_millis(5);
+
+/// Locks and removes a pod that was seen not to run. One that is being removed is waited for: by another command,
+/// or by what a killed command has left, whose isolator may hold the lock for a moment longer.
+///
+/// # Errors
+/// As [`remove`].
+pub fn remove_seen(
+    seen: PodEntry,
+    engine: &Engine,
+    observer: &dyn Observer,
+) -> Result<Removal, Error> {
+    let pods = engine.pods();
+    let deadline = Instant::now() + OTHERS_REMOVAL;
+    let mut entry = seen;
+    loop {
+        match pods.lock(&entry) {
+            Ok(pod) => return remove(pod, engine, observer).map(|()| Removal::Done),
+            Err(PodError::Locked(_) | PodError::NoSuchPod(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        entry = match pods.by_uuid(entry.uuid)? {
+            None => return Ok(Removal::GoneAlready),
+            Some(now) if now.phase == Phase::Garbage && Instant::now() < deadline => now,
+            Some(_) => return Ok(Removal::InUse),
+        };
+        thread::sleep(INTERVAL);
+    }
 }
 
 /// Removes what is left of the pod with this UUID, if anything is.
@@ -52,14 +93,8 @@ pub fn lost_race(error: &PodError) -> bool {
 /// # Errors
 /// As [`remove`].
 pub fn remove_left(uuid: PodUuid, engine: &Engine, observer: &dyn Observer) -> Result<(), Error> {
-    let pods = engine.pods();
-    let Some(entry) = pods.by_uuid(uuid)? else {
-        return Ok(());
-    };
-    match pods.lock(&entry) {
-        Ok(pod) => remove(pod, engine, observer),
-        // Another command removes it.
-        Err(error) if lost_race(&error) => Ok(()),
-        Err(error) => Err(error.into()),
+    match engine.pods().by_uuid(uuid)? {
+        Some(entry) => remove_seen(entry, engine, observer).map(|_| ()),
+        None => Ok(()),
     }
 }

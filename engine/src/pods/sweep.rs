@@ -7,9 +7,9 @@ use std::time::Duration;
 use pod::exit::PodExit;
 use pod::manifest::PodManifest;
 use pod::timestamp::Timestamp;
-use pod::{LockedPod, Phase, PodEntry, PodUuid, State};
+use pod::{Phase, PodEntry, PodUuid, State};
 
-use super::removal::{lost_race, remove};
+use super::removal::{Removal, remove, remove_seen};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::images::collection::collect;
@@ -100,7 +100,13 @@ impl Sweep<'_> {
 
     fn aborted(&mut self) {
         match self.engine.pods().lock_aborted() {
-            Ok(aborted) => aborted.into_iter().for_each(|pod| self.remove(pod)),
+            Ok(aborted) => {
+                for pod in aborted {
+                    let uuid = pod.uuid();
+                    let removed = remove(pod, self.engine, self.observer);
+                    self.removed(uuid, removed.map(|()| Removal::Done));
+                }
+            }
             Err(error) => self.failed(Subject::Aborted, error),
         }
     }
@@ -116,18 +122,16 @@ impl Sweep<'_> {
             if self.hopeless.contains(&entry.uuid) {
                 continue;
             }
-            match pods.lock(&entry) {
-                Ok(pod) => self.remove(pod),
-                Err(error) if lost_race(&error) => {}
-                Err(error) => self.failed(Subject::Pod(entry.uuid), error),
-            }
+            let uuid = entry.uuid;
+            let removed = remove_seen(entry, self.engine, self.observer);
+            self.removed(uuid, removed);
         }
     }
 
-    fn remove(&mut self, pod: LockedPod) {
-        let uuid = pod.uuid();
-        match remove(pod, self.engine, self.observer) {
-            Ok(()) => (self.tell)(Swept::Pod(uuid)),
+    fn removed(&mut self, uuid: PodUuid, removed: Result<Removal, Error>) {
+        match removed {
+            Ok(Removal::Done) => (self.tell)(Swept::Pod(uuid)),
+            Ok(Removal::GoneAlready | Removal::InUse) => {}
             Err(error) => {
                 self.hopeless.push(uuid);
                 self.failed(Subject::Pod(uuid), error);

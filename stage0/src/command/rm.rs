@@ -1,9 +1,9 @@
 //! `fairing rm`: removes pods.
 
 use clap::Args;
-use engine::pods::removal::{lost_race, remove};
+use engine::pods::removal::{Removal, remove_seen};
 use engine::pods::stop::{Stop, stop};
-use pod::State;
+use pod::{PodError, State};
 
 use crate::arguments::selector::Pods;
 use crate::command::several::for_each;
@@ -53,13 +53,11 @@ impl Subcommand for Rm {
                 }
                 _ => {}
             }
-            match pods.lock(&entry) {
-                Ok(pod) => remove(pod, &context.engine, &context.console)?,
-                // Another command removes it.
-                Err(error) if lost_race(&error) && pods.find(&entry.uuid.to_string()).is_err() => {}
-                Err(error) => return Err(error.into()),
+            let uuid = entry.uuid;
+            match remove_seen(entry, &context.engine, &context.console)? {
+                Removal::Done | Removal::GoneAlready => output::line(&uuid.to_string()),
+                Removal::InUse => Err(PodError::Locked(uuid).into()),
             }
-            output::line(&entry.uuid.to_string())
         })
     }
 }
