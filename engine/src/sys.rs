@@ -2,41 +2,93 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::SigSet;
 
-/// Lets the program of a command inherit these descriptors, and begin with exactly these signals blocked, if a mask is
-/// given. Flags and mask are changed once the command runs, in the process that becomes the program: what
-/// other threads start meanwhile inherits nothing.
-///
-/// # Safety
-/// The numbers must stand for the descriptors that are meant for as long as the command can be run. Those of others would
-/// be handed on otherwise.
-pub(crate) unsafe fn hand_on(
-    command: &mut Command,
-    descriptors: Vec<RawFd>,
-    blocked: Option<SigSet>,
-) {
-    let prepare = move || {
-        for descriptor in &descriptors {
-            // SAFETY: takes three numbers and touches no memory of ours.
-            let flagged = unsafe { libc::fcntl(*descriptor, libc::F_SETFD, 0) };
-            if flagged == -1 {
-                return Err(io::Error::last_os_error());
+/// A command whose program inherits descriptors. It lives no longer than they are open, so that the program gets what was
+/// meant under their numbers, and not what has taken them since.
+#[derive(Debug)]
+pub struct InheritingCommand<'fd> {
+    command: Command,
+    inherited: PhantomData<BorrowedFd<'fd>>,
+}
+
+impl<'fd> InheritingCommand<'fd> {
+    /// Lets the program of a command inherit these descriptors, and begin with exactly these signals blocked, if a mask
+    /// is given. Flags and mask are changed once the command runs, in the process that becomes the program: what
+    /// other threads start meanwhile inherits nothing.
+    pub(crate) fn new(
+        mut command: Command,
+        descriptors: &[BorrowedFd<'fd>],
+        blocked: Option<SigSet>,
+    ) -> Self {
+        let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+        let prepare = move || {
+            for number in &numbers {
+                // SAFETY: takes three numbers and touches no memory of ours. Whoever runs the command has borrowed
+                // it, and it has borrowed the descriptors: the numbers are theirs.
+                let flagged = unsafe { libc::fcntl(*number, libc::F_SETFD, 0) };
+                if flagged == -1 {
+                    return Err(io::Error::last_os_error());
+                }
             }
+            match &blocked {
+                Some(blocked) => Ok(blocked.thread_set_mask()?),
+                None => Ok(()),
+            }
+        };
+        // SAFETY: after a fork the closure makes system calls alone, and allocates only where it fails.
+        unsafe { command.pre_exec(prepare) };
+        Self {
+            command,
+            inherited: PhantomData,
         }
-        match &blocked {
-            Some(blocked) => Ok(blocked.thread_set_mask()?),
-            None => Ok(()),
-        }
-    };
-    // SAFETY: after a fork the closure makes system calls alone, and allocates only where it fails.
-    unsafe { command.pre_exec(prepare) };
+    }
+
+    /// What the program reads.
+    pub fn stdin(&mut self, stdin: Stdio) -> &mut Self {
+        self.command.stdin(stdin);
+        self
+    }
+
+    /// Where its output goes.
+    pub fn stdout(&mut self, stdout: Stdio) -> &mut Self {
+        self.command.stdout(stdout);
+        self
+    }
+
+    /// Where its error messages go.
+    pub fn stderr(&mut self, stderr: Stdio) -> &mut Self {
+        self.command.stderr(stderr);
+        self
+    }
+
+    /// Executes the program in the place of this one. Returns only if that fails.
+    pub fn exec(&mut self) -> io::Error {
+        self.command.exec()
+    }
+
+    /// Starts the program as a child of this process.
+    ///
+    /// # Errors
+    /// Why it can't be started.
+    pub fn spawn(&mut self) -> io::Result<Child> {
+        self.command.spawn()
+    }
+
+    /// Starts the program, and waits for its end and all of its output.
+    ///
+    /// # Errors
+    /// Why it can't be started or waited for.
+    pub fn output(&mut self) -> io::Result<Output> {
+        self.command.output()
+    }
 }
 
 /// An option of a socket that is a number, getsockopt(2).

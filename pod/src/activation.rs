@@ -271,7 +271,7 @@ fn unfit(number: RawFd, name: &SocketName) -> impl Fn(Errno) -> ActivationError 
 }
 
 fn adopt(number: RawFd, name: SocketName) -> Result<ActivationSocket, ActivationError> {
-    let fd = sys::adopt(number).map_err(unfit(number, &name))?;
+    let fd = sys::adopt_fd(number).map_err(unfit(number, &name))?;
     match is_a_way_out(fd.as_fd()).map_err(unfit(number, &name))? {
         false => Ok(ActivationSocket { name, fd }),
         true => Err(ActivationError::Descriptor {

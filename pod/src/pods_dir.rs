@@ -382,11 +382,12 @@ impl LockedPod {
         Ok(())
     }
 
-    /// Removes the pod's folder and its name. What it left elsewhere must have been cleared before.
+    /// Removes the pod's folder and its name. What it left elsewhere must have been cleared before. The lock stays held
+    /// until this is dropped.
     ///
     /// # Errors
     /// [`PodError::Io`] if something can't be removed; the call can be repeated.
-    pub fn remove(mut self) -> Result<(), PodError> {
+    pub fn remove(&mut self) -> Result<(), PodError> {
         // A manifest that can't be read gives no name to release; a later claim takes a stale link over.
         let name = PodManifest::load(self.path())
             .ok()

@@ -13,6 +13,8 @@ use crate::feature::Feature;
 use crate::manifest::PodManifest;
 use crate::record;
 
+pub use crate::sys::adopt_fd;
+
 /// Version of the contract that an isolator keeps to run pods.
 ///
 /// 2: `pod.json` of version 3, and `features` where version 1 said `capabilities`.
@@ -215,15 +217,15 @@ pub enum Readiness {
     },
 }
 
-/// Takes over a descriptor that was handed down by its number in an environment variable.
+/// Takes over a descriptor that was handed down by its number in an environment variable, as [`adopt_fd`] does.
 ///
 /// # Errors
-/// [`PodError::Protocol`] if `text` is not the number of an open descriptor above 2.
+/// [`PodError::Protocol`] if `text` is not the number of a descriptor that nobody in this program has.
 pub fn inherited_fd(text: &str) -> Result<OwnedFd, PodError> {
     let refuse =
         |why: String| PodError::Protocol(format!("`{text}` is not an inherited descriptor: {why}"));
     let number = text.parse().map_err(|_| refuse("not a number".into()))?;
-    crate::sys::adopt(number).map_err(|errno| refuse(errno.to_string()))
+    adopt_fd(number).map_err(|errno| refuse(errno.to_string()))
 }
 
 #[cfg(test)]

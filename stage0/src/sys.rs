@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -34,14 +35,32 @@ pub(crate) fn is_ignored(signal: Signal) -> bool {
     }
 }
 
-/// Forks.
+/// Forks, once this process has one thread: of several, the child would have one, and what the others had locked would stay
+/// so for ever. Those that were joined may take a moment to leave.
 ///
-/// # Safety
-/// This process must have one thread: of several, the child would have one, and what the others had locked would
-/// stay so for ever.
-pub(crate) unsafe fn fork() -> Result<ForkResult, Errno> {
-    // SAFETY: there is one thread, as the caller promises, so that the child may do all that its parent could.
+/// # Errors
+/// EAGAIN if there are still others after a while; what fork(2) answers.
+pub(crate) fn fork() -> Result<ForkResult, Errno> {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let begun = Instant::now();
+    while !has_one_thread()? {
+        if begun.elapsed() > PATIENCE {
+            return Err(Errno::EAGAIN);
+        }
+        std::thread::yield_now();
+    }
+    // SAFETY: there is one thread, and only that could make another, so that the child may do all that its parent could.
     unsafe { unistd::fork() }
+}
+
+/// Whether this process has no thread but this one: unshare(2) takes `CLONE_THREAD` only where it means nothing.
+fn has_one_thread() -> Result<bool, Errno> {
+    // SAFETY: changes nothing.
+    match Errno::result(unsafe { libc::unshare(libc::CLONE_THREAD) }) {
+        Ok(_) => Ok(true),
+        Err(Errno::EINVAL) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Marks all descriptors but standard input, output and error close-on-exec, close_range(2).
@@ -72,4 +91,19 @@ pub(crate) fn open_process(process: Pid) -> Result<OwnedFd, Errno> {
     let descriptor = RawFd::try_from(Errno::result(descriptor)?).map_err(|_| Errno::EBADF)?;
     // SAFETY: the kernel has just made this descriptor for this process.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_threads_does_not_fork() {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || stopped.recv());
+        let forked = fork();
+        drop(stop);
+        assert!(other.join().unwrap().is_err());
+        assert!(matches!(forked, Err(Errno::EAGAIN)), "{forked:?}");
+    }
 }

@@ -10,30 +10,9 @@ use std::io::{self, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
+use rustix::io::Errno;
 
 pub use self::memory::release_program_memory;
-
-/// Takes ownership of a descriptor that was left open across exec under a number fixed by convention, and marks it
-/// close-on-exec.
-///
-/// # Errors
-/// EBADF if it is a standard stream, is not open, or belongs to somebody in this program: what that has opened or taken
-/// over is close-on-exec, which nothing is that has come through exec.
-pub fn adopt_fd(number: RawFd) -> Result<OwnedFd, Errno> {
-    if number <= libc::STDERR_FILENO {
-        return Err(Errno::BADF);
-    }
-    // SAFETY: borrowed for two calls, which fail if the number isn't open.
-    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-    let flags = fcntl_getfd(borrowed)?;
-    if flags.contains(FdFlags::CLOEXEC) {
-        return Err(Errno::BADF);
-    }
-    fcntl_setfd(borrowed, flags | FdFlags::CLOEXEC)?;
-    // SAFETY: the flag has said that nobody in this program owns it, and says from now on that somebody does.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
-}
 
 /// Strings for execve(2): an array of pointers that ends with a null pointer.
 #[derive(Debug)]
@@ -454,19 +433,6 @@ fn last_errno() -> Errno {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_this_program_has_opened_itself_is_not_adopted() {
-        let own = OwnedFd::from(tempfile::tempfile().unwrap());
-        assert_eq!(adopt_fd(own.as_raw_fd()).unwrap_err(), Errno::BADF);
-        for number in [-1, 0, 2, 987_654] {
-            assert_eq!(adopt_fd(number).unwrap_err(), Errno::BADF, "{number}");
-        }
-        fcntl_setfd(&own, FdFlags::empty()).unwrap();
-        let inherited = std::os::fd::IntoRawFd::into_raw_fd(own);
-        let adopted = adopt_fd(inherited).unwrap();
-        assert_eq!(adopt_fd(adopted.as_raw_fd()).unwrap_err(), Errno::BADF);
-    }
 
     #[test]
     fn a_process_with_threads_makes_no_other_by_itself() {

@@ -81,11 +81,11 @@ impl Running {
             blocked: SigSet::empty(),
         };
         let directories = &engine.directories;
-        let mut launch =
-            Launch::new(prepared.pod, &prepared.stage1, directories, handover).unwrap();
+        let launch = Launch::new(prepared.pod, &prepared.stage1, directories, handover).unwrap();
         all.wait();
-        let command = launch.command();
+        let mut command = launch.command();
         let monitor = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        drop(command);
         launch.started();
         drop(ready);
         let mut text = String::new();

@@ -1,7 +1,7 @@
 //! The entry points of an isolator: how they are called, and the one that clears what a pod has left.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -16,31 +16,23 @@ use pod::stage1::{
 use crate::config::directories::Directories;
 use crate::error::{Error, MonitorError};
 use crate::observer::{Observer, Warning};
-use crate::sys;
+use crate::sys::InheritingCommand;
 
-/// A command of the isolator for a pod: in its directory, with its lock and these descriptors.
-///
-/// # Safety
-/// The pod and the descriptors must stay as they are for as long as the command can be run.
-#[expect(
-    unsafe_code,
-    reason = "whoever holds the descriptors keeps the contract"
-)]
-pub(super) unsafe fn command(
-    program: &Path,
-    arguments: &[String],
-    pod: &LockedPod,
+/// A command of the isolator for a pod: in its directory, with its lock, these descriptors, and these variables.
+pub(super) fn command<'fd>(
+    (program, arguments): (&Path, &[String]),
+    pod: &'fd LockedPod,
     directories: &Directories,
-    mut descriptors: Vec<RawFd>,
+    descriptors: impl IntoIterator<Item = BorrowedFd<'fd>>,
+    variables: impl IntoIterator<Item = (&'static str, String)>,
     blocked: Option<SigSet>,
-) -> Command {
-    let lock = pod.lock().as_fd().as_raw_fd();
-    descriptors.push(lock);
+) -> InheritingCommand<'fd> {
+    let lock = pod.lock().as_fd();
     let mut command = Command::new(program);
     command
         .args(arguments)
         .current_dir(pod.path())
-        .env(ENV_LOCK_FD, lock.to_string())
+        .env(ENV_LOCK_FD, lock.as_raw_fd().to_string())
         .env(ENV_RUN_DIR, directories.pod_run(pod.uuid()))
         .env(ENV_LAYERS_DIR, directories.layers())
         .env(ENV_DIR, &directories.data)
@@ -51,16 +43,15 @@ pub(super) unsafe fn command(
     for variable in VARIABLES {
         command.env_remove(variable);
     }
-    // SAFETY: the caller keeps the pod, whose lock it is, and the descriptors.
-    unsafe { sys::hand_on(&mut command, descriptors, blocked) };
-    command
+    command.envs(variables);
+    let descriptors: Vec<_> = descriptors.into_iter().chain([lock]).collect();
+    InheritingCommand::new(command, &descriptors, blocked)
 }
 
 /// Runs the isolator's `gc` entry point for a pod in phase `garbage`.
 ///
 /// # Errors
 /// If it can't be run or does not succeed.
-#[expect(unsafe_code, reason = "the pod outlives the command")]
 pub(super) fn run_gc(
     pod: &LockedPod,
     stage1: &Stage1,
@@ -68,8 +59,7 @@ pub(super) fn run_gc(
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let (program, arguments) = stage1.gc_command()?;
-    // SAFETY: the pod is borrowed for longer than the command lives.
-    let ended = unsafe { command(&program, arguments, pod, directories, Vec::new(), None) }
+    let ended = command((&program, arguments), pod, directories, [], [], None)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

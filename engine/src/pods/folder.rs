@@ -200,18 +200,18 @@ pub(super) fn create(
     let manifest = manifest(request, stage1, apps)?;
     stage1.require_for(&manifest)?;
     activation::check(sockets, &manifest, stage1, observer)?;
-    let pod = pods.create(manifest.uuid)?;
+    let mut pod = pods.create(manifest.uuid)?;
     match fill(&pod, &manifest, &top_layers) {
         Ok(()) => Ok(pod),
         Err(failure) => {
-            discard(pod);
+            discard(&mut pod);
             Err(failure)
         }
     }
 }
 
 /// Removes a pod that was never started. What can't be removed now is left to `gc`.
-pub(super) fn discard(pod: LockedPod) {
+pub(super) fn discard(pod: &mut LockedPod) {
     let _ = pod.remove();
 }
 

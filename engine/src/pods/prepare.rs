@@ -37,7 +37,7 @@ impl Prepared {
         let uuid = pod.uuid();
         let moved = pod.move_to(Phase::Prepared).map_err(Error::from);
         if let Err(error) = moved.and_then(|()| folder::sync(&pod)) {
-            folder::discard(pod);
+            folder::discard(&mut pod);
             return Err(error);
         }
         drop(pin);

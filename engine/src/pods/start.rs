@@ -1,9 +1,7 @@
 //! Starting a pod: all but the fork, if there is one, and the exec.
 
-use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use nix::sys::signal::SigSet;
 use pod::activation::ActivationSockets;
@@ -14,6 +12,7 @@ use super::entry_point;
 use super::folder::discard;
 use crate::config::directories::Directories;
 use crate::error::Error;
+pub use crate::sys::InheritingCommand;
 
 /// What an isolator is handed beside its pod.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +30,13 @@ pub struct Handover<'a> {
 /// this call goes.
 #[derive(Debug)]
 pub struct Launch<'a> {
-    command: Command,
     program: PathBuf,
-    pod: Option<LockedPod>,
+    arguments: &'a [String],
+    directories: &'a Directories,
+    handover: Handover<'a>,
+    pod: LockedPod,
     before: Phase,
-    /// What the command inherits stays open for as long as it is.
-    _inherited: PhantomData<Handover<'a>>,
+    started: bool,
 }
 
 impl<'a> Launch<'a> {
@@ -44,50 +44,49 @@ impl<'a> Launch<'a> {
     ///
     /// # Errors
     /// If the isolator has no usable entry point, or the pod can't be moved; it does not start then.
-    #[expect(
-        unsafe_code,
-        reason = "the pod and the descriptors live as long as the command"
-    )]
     pub fn new(
         mut pod: LockedPod,
-        stage1: &Stage1,
-        directories: &Directories,
+        stage1: &'a Stage1,
+        directories: &'a Directories,
         handover: Handover<'a>,
     ) -> Result<Self, Error> {
         let before = pod.phase();
         let begun = stage1.run_command().map_err(Error::from);
         let begun = begun.and_then(|command| Ok((pod.move_to(Phase::Run)?, command)));
-        let ((), (program, arguments)) = match begun {
-            Ok(begun) => begun,
+        match begun {
+            Ok(((), (program, arguments))) => Ok(Self {
+                program,
+                arguments,
+                directories,
+                handover,
+                pod,
+                before,
+                started: false,
+            }),
             Err(error) => {
-                back_to(before, pod);
-                return Err(error);
+                back_to(before, &mut pod);
+                Err(error)
             }
-        };
-        let sockets = handover.sockets;
-        let descriptors = sockets.iter().map(|socket| socket.fd.as_raw_fd());
-        let descriptors = descriptors.chain(handover.ready.map(|ready| ready.as_raw_fd()));
-        let (descriptors, blocked) = (descriptors.collect(), Some(handover.blocked));
-        // SAFETY: the descriptors are borrowed for as long as this lives, and the pod is part of it.
-        let mut command = unsafe {
-            entry_point::command(&program, arguments, &pod, directories, descriptors, blocked)
-        };
-        if let Some(ready) = handover.ready {
-            command.env(ENV_READY_FD, ready.as_raw_fd().to_string());
         }
-        command.envs(sockets.announcement());
-        Ok(Self {
-            command,
-            program,
-            pod: Some(pod),
-            before,
-            _inherited: PhantomData,
-        })
     }
 
-    /// The command that becomes the monitor: to be executed in the place of this process, or spawned.
-    pub fn command(&mut self) -> &mut Command {
-        &mut self.command
+    /// The command that becomes the monitor: to be executed in the place of this process, or spawned. It inherits the
+    /// pod's lock and what is handed over.
+    pub fn command(&self) -> InheritingCommand<'_> {
+        let Handover {
+            sockets,
+            ready,
+            blocked,
+        } = self.handover;
+        let readiness = ready.map(|ready| (ENV_READY_FD, ready.as_raw_fd().to_string()));
+        entry_point::command(
+            (&self.program, self.arguments),
+            &self.pod,
+            self.directories,
+            sockets.iter().map(|socket| socket.fd.as_fd()).chain(ready),
+            readiness.into_iter().chain(sockets.announcement()),
+            Some(blocked),
+        )
     }
 
     /// The isolator's program.
@@ -97,25 +96,25 @@ impl<'a> Launch<'a> {
 
     /// The command has been spawned: the pod is its monitor's from now on.
     pub fn started(mut self) {
-        drop(self.pod.take());
+        self.started = true;
     }
 }
 
 impl Drop for Launch<'_> {
     fn drop(&mut self) {
-        if let Some(pod) = self.pod.take() {
-            back_to(self.before, pod);
+        if !self.started {
+            back_to(self.before, &mut self.pod);
         }
     }
 }
 
 /// A pod that is not started after all: one that was prepared by an earlier call can be started again, one of this call
 /// goes.
-pub fn give_up(pod: LockedPod) {
-    back_to(pod.phase(), pod);
+pub fn give_up(mut pod: LockedPod) {
+    back_to(pod.phase(), &mut pod);
 }
 
-fn back_to(before: Phase, mut pod: LockedPod) {
+fn back_to(before: Phase, pod: &mut LockedPod) {
     if before != Phase::Prepared || pod.move_to(before).is_err() {
         discard(pod);
     }

@@ -17,7 +17,7 @@ fn a_pod_goes_through_its_phases() {
     assert_eq!(state(&pods), Some(State::Running));
     drop(pod);
     assert_eq!(state(&pods), Some(State::Exited));
-    let pod = pods.lock(&pods.by_uuid(uuid).unwrap().unwrap()).unwrap();
+    let mut pod = pods.lock(&pods.by_uuid(uuid).unwrap().unwrap()).unwrap();
     pod.remove().unwrap();
     assert_eq!(state(&pods), None);
 }

@@ -62,7 +62,7 @@ fn become_monitor(
     handover: Handover<'_>,
 ) -> Failure {
     match Launch::new(pod, stage1, directories, handover) {
-        Ok(mut launch) => {
+        Ok(launch) => {
             let error = launch.command().exec();
             Failure::io("execute", launch.program())(error)
         }
@@ -75,7 +75,6 @@ fn become_monitor(
 ///
 /// # Errors
 /// Why it did not come up.
-#[expect(unsafe_code, reason = "a fork")]
 fn detach(
     pod: LockedPod,
     stage1: &Stage1,
@@ -91,8 +90,7 @@ fn detach(
         .map_err(|errno| Failure::Other(format!("cannot make a pipe: {errno}")))?;
     let signals = HeldSignals::hold()?;
     let directories = &context.engine.directories;
-    // SAFETY: threads are started within a fetch and within a check of layers alone, and joined there.
-    match unsafe { sys::fork() } {
+    match sys::fork() {
         Err(errno) => {
             give_up(pod);
             Err(Failure::Other(format!("cannot fork: {errno}")))
@@ -223,7 +221,7 @@ mod tests {
             ready: Some(ready.as_fd()),
             blocked: SigSet::empty(),
         };
-        let mut launch = Launch::new(pod, &stage1, &directories, handover).unwrap();
+        let launch = Launch::new(pod, &stage1, &directories, handover).unwrap();
         let said = launch.command().output().unwrap();
         let said = String::from_utf8(said.stdout).unwrap();
         assert_eq!(said, format!("{lock}\n{ready_fd}\n"));

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::Pid;
+use pod::stage1::adopt_fd;
 use rustix::system::RebootCommand;
 
 use self::event_loop::Pod;
@@ -34,7 +35,7 @@ use crate::sys;
 /// Runs pod init as a child of the monitor, to its end. The exit code says only whether the pod could be started: all
 /// else goes to the monitor.
 pub fn run() -> ExitCode {
-    let mut link = match sys::adopt_fd(INIT_SOCKET_FD) {
+    let mut link = match adopt_fd(INIT_SOCKET_FD) {
         Ok(socket) => ToParent::new(socket),
         // Nobody has started this who could be told.
         Err(_) => return ExitCode::FAILURE,
