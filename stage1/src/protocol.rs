@@ -37,7 +37,7 @@ pub enum ToInit {
         /// Time from the stop signal to SIGKILL.
         grace_ms: u64,
     },
-    /// End one app.
+    /// End one app: at once, if it is still being started.
     StopApp {
         /// Which.
         app: AppName,
@@ -231,7 +231,7 @@ pub enum FromInit {
     },
     /// Every app that was named before the start has.
     Started,
-    /// An app that was to join the running pod could not be started.
+    /// An app that was to join the running pod could not be started, or one was stopped while it was being started.
     AppFailed {
         /// Which.
         app: AppName,

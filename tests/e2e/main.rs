@@ -28,6 +28,7 @@ mod fetch_kill;
 mod fetching;
 mod format_json;
 mod hostile_images;
+mod hung_starts;
 mod image_gc;
 mod image_gc_at_once;
 mod image_sources;

@@ -36,8 +36,8 @@ pub enum Request {
     /// Start an app that doesn't run, whose image the client has verified again. Answered when it executes its
     /// program, or could not.
     StartApp(Box<StartApp>),
-    /// End an app: its stop signal, SIGKILL after the grace period. Answered when it has ended; at once if it
-    /// doesn't run.
+    /// End an app: its stop signal, SIGKILL after the grace period; SIGKILL if it is being started. Answered when it has
+    /// ended; at once if it doesn't run.
     StopApp {
         /// Which.
         app: AppName,
@@ -49,7 +49,7 @@ pub enum Request {
     RemoveApp {
         /// Which.
         app: AppName,
-        /// Whether to kill it first if it runs.
+        /// Whether to kill it first if it runs or is being started.
         #[serde(default)]
         force: bool,
     },

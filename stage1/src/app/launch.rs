@@ -2,30 +2,26 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, poll};
 use pod::AppName;
-use pod::exit::FailureKind;
+use pod::control::WindowSize;
 use rustix::fs::{Gid, Uid};
-use rustix::io::{Errno, read};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::app::accounts::Identity;
 use crate::app::cgroup::CgroupSeat;
-use crate::app::child::{ChildPlan, Mounts, Root, Step, become_app};
+use crate::app::child::{ChildPlan, Mounts, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
 use crate::app::devices::{Devices, make_terminal};
+use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
 use crate::app::stdio::{OpenTerminal, Stdio, choose_streams, keep_terminal};
 use crate::failure::StartFailure;
-use crate::link::StreamEnds;
+use crate::link::{StreamEnds, StreamId};
 use crate::protocol::{AppSpec, ExecSpec};
 use crate::sys::{self, Spawned};
-use crate::timing::poll_timeout;
 
 /// The pod's own files, under the names that they have in pod init's root and in each app's.
 const POD_FILES: [(&CStr, &CStr, &str); 3] = [
@@ -65,11 +61,12 @@ pub(crate) struct RunningApp {
     confinement: Confinement,
 }
 
-/// A process that has been started, and the master of its terminal if it has one.
+/// A process on its way to its program, and the master of its terminal if it has one.
 #[derive(Debug)]
-pub(crate) struct Started<T> {
+pub(crate) struct Starting<T> {
     pub(crate) process: T,
     pub(crate) master: Option<OwnedFd>,
+    pub(crate) report: StartReport,
 }
 
 /// A command that runs.
@@ -97,9 +94,23 @@ impl PreparedApp {
         })
     }
 
+    /// Its name.
+    pub(crate) fn name(&self) -> &AppName {
+        &self.spec.name
+    }
+
+    /// Gives its terminal, if it is this one, another size.
+    pub(crate) fn resize(&mut self, terminal: StreamId, new: WindowSize) {
+        if let Stdio::Terminal { stream, size } = &mut self.stdio
+            && *stream == terminal
+        {
+            *size = Some(new);
+        }
+    }
+
     /// Starts the app. Its sockets are its own from then on: kept open here, a port or a connection would outlast the
     /// app that closes it.
-    pub(crate) fn start(self, hostname: &str) -> Result<Started<RunningApp>, StartFailure> {
+    pub(crate) fn start(self, hostname: &str) -> Result<Starting<RunningApp>, StartFailure> {
         let Self {
             spec,
             stdio,
@@ -150,7 +161,7 @@ impl PreparedApp {
             sockets: &sockets,
             command: CommandLine::new(&execution.args, &variables, &sockets)?,
         };
-        let process = start.go()?;
+        let (process, report) = start.go()?;
         let Devices { pts, .. } = devices;
         let (terminal, master) = keep_terminal(&stdio, terminal);
         let running = RunningApp {
@@ -165,9 +176,10 @@ impl PreparedApp {
             seat,
             confinement,
         };
-        Ok(Started {
+        Ok(Starting {
             process: running,
             master,
+            report,
         })
     }
 }
@@ -178,7 +190,7 @@ impl RunningApp {
         &self,
         spec: &ExecSpec,
         mut streams: StreamEnds,
-    ) -> Result<Started<RunningCommand>, StartFailure> {
+    ) -> Result<Starting<RunningCommand>, StartFailure> {
         let stdio = Stdio::take(spec.streams, &mut streams)?;
         let has_terminal = stdio.terminal().is_some();
         let terminal = has_terminal.then(|| make_terminal(&self.pts)).transpose()?;
@@ -197,11 +209,12 @@ impl RunningApp {
             sockets: &no_sockets,
             command: CommandLine::new(&spec.argv, &variables, &no_sockets)?,
         };
-        let process = start.go()?;
+        let (process, report) = start.go()?;
         let (terminal, master) = keep_terminal(&stdio, terminal);
-        Ok(Started {
+        Ok(Starting {
             process: RunningCommand { process, terminal },
             master,
+            report,
         })
     }
 }
@@ -221,8 +234,8 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// Makes the process and waits until it has executed its program, or could not.
-    fn go(self) -> Result<Spawned, StartFailure> {
+    /// Makes the process.
+    fn go(self) -> Result<(Spawned, StartReport), StartFailure> {
         let (reader, writer) =
             pipe_with(PipeFlags::CLOEXEC).map_err(StartFailure::os("make a pipe"))?;
         let writer = self.sockets.raised(writer)?;
@@ -260,78 +273,9 @@ impl Start<'_> {
         )))?;
         let program = plan.command.candidates.last().cloned().unwrap_or_default();
         let workdir = plan.workdir.clone();
-        drop(plan);
-        drop(writer);
-        let report = read_report(&reader);
-        if report.is_err() {
-            // Whatever holds it up, it must not become an app later on.
-            let _ = pidfd_send_signal(&process.pidfd, Signal::KILL);
-        }
-        match report.map_err(StartFailure::os(format_args!("start {}", self.what)))? {
-            None => Ok(process),
-            Some((step, errno)) => Err(explain(&self.what, &program, &workdir, step, errno)),
-        }
+        let report = StartReport::new(reader, self.what, program, workdir);
+        Ok((process, report))
     }
-}
-
-/// How long a process may take to execute its program. Another app can stop it by a signal as soon as it has its
-/// user, and pod init must not wait for that app's leave.
-const START_MAX: Duration = Duration::from_secs(10);
-
-/// The failure that the process reported; `None` if exec closed the pipe.
-fn read_report(reader: &OwnedFd) -> Result<Option<(Step, Errno)>, Errno> {
-    let mut report = [0; 5];
-    let mut filled = 0;
-    let deadline = Instant::now().checked_add(START_MAX);
-    loop {
-        let mut fds = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, poll_timeout(deadline)) {
-            Ok(0) => return Err(Errno::TIMEDOUT),
-            Ok(_) => {}
-            Err(nix::errno::Errno::EINTR) => continue,
-            Err(errno) => return Err(Errno::from_raw_os_error(errno as i32)),
-        }
-        match read(reader, report.get_mut(filled..).unwrap_or_default()) {
-            Ok(0) => break,
-            Ok(length) => filled += length,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    let [number, code @ ..] = report;
-    Ok((filled == report.len()).then(|| {
-        let step = Step::from_number(number).unwrap_or(Step::Execute);
-        (step, Errno::from_raw_os_error(i32::from_le_bytes(code)))
-    }))
-}
-
-fn explain(what: &str, program: &CStr, workdir: &CStr, step: Step, errno: Errno) -> StartFailure {
-    let program = program.to_string_lossy();
-    let name = program.rsplit('/').next().unwrap_or_default();
-    let (kind, message) = match (step, errno) {
-        (Step::Execute, Errno::NOENT | Errno::NOTDIR) => (
-            FailureKind::NotFound,
-            format!(
-                "cannot execute `{name}` in {what}: it, or the interpreter that it names, is not in the image"
-            ),
-        ),
-        (Step::Execute, errno) => (
-            FailureKind::NotExecutable,
-            format!("cannot execute `{program}` in {what}: {errno}"),
-        ),
-        (Step::WorkingDirectory, errno) => (
-            FailureKind::Other,
-            format!(
-                "cannot enter the working directory `{}` of {what}: {errno}",
-                workdir.to_string_lossy()
-            ),
-        ),
-        (step, errno) => (
-            FailureKind::Other,
-            format!("cannot {} for {what}: {errno}", step.description()),
-        ),
-    };
-    StartFailure { kind, message }
 }
 
 fn c_string(text: &str) -> Result<CString, StartFailure> {

@@ -1,4 +1,4 @@
-//! Pod init once all apps run: reap, obey the monitor, end.
+//! Pod init's loop: start, reap, obey the monitor, end.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -15,73 +15,61 @@ use pod::exit::Outcome;
 
 use super::ground::Ground;
 use super::hosts_file::HostsFile;
+use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
-use crate::app::launch::{PreparedApp, RunningApp, RunningCommand, Started};
+use crate::app::launch::{PreparedApp, RunningApp, RunningCommand};
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
-use crate::link::{Enclosed, HandedOver, MonitorLink, StreamEnds, Told};
-use crate::protocol::{AppSpec, ExecSpec, FromInit, Setup, ToInit};
+use crate::link::{Enclosed, MonitorLink, StreamEnds, Told};
+use crate::protocol::{ExecSpec, FromInit, Setup, ToInit};
 use crate::sys::{self, ChildEnd, EndedChild, release_program_memory};
 use crate::timing::{SETTLING, poll_timeout};
 
 /// The pod as pod init sees it.
 #[derive(Debug)]
 pub(crate) struct Pod {
-    hostname: String,
+    pub(super) hostname: String,
     hosts: HostsFile,
-    supervisor: Supervisor,
+    pub(super) supervisor: Supervisor,
+    /// Apps and commands on their way to their programs.
+    pub(super) starts: Starts,
     /// Apps that run.
-    apps: BTreeMap<AppName, RunningApp>,
+    pub(super) apps: BTreeMap<AppName, RunningApp>,
     /// Commands that run, by the monitor's number for each.
-    commands: BTreeMap<u64, RunningCommand>,
+    pub(super) commands: BTreeMap<u64, RunningCommand>,
+    /// Commands that wait until an app runs.
+    pub(super) waiting: Vec<(ExecSpec, StreamEnds)>,
+    /// Whether all apps run, or have run, that the pod begins with.
+    pub(super) started: bool,
+    /// Whether the pod was asked to end.
+    pub(super) stop_requested: bool,
+    /// Apps that ended before all had started.
+    early_ends: Vec<(RunningApp, Outcome)>,
     /// When to give back what only the start needed.
     settles_at: Option<Instant>,
 }
 
 impl Pod {
-    pub(crate) fn new(setup: Setup, hosts: HostsFile) -> Self {
+    /// A pod that begins with these apps.
+    pub(crate) fn new(setup: Setup, hosts: HostsFile, apps: Vec<PreparedApp>) -> Self {
         let grace = Duration::from_millis(setup.grace_period_ms);
+        let mut supervisor = Supervisor::new(setup.lifetime, setup.on_app_failure, grace);
+        for app in &apps {
+            supervisor.app_starting(app.name().clone());
+        }
         Self {
             hostname: setup.hostname,
             hosts,
-            supervisor: Supervisor::new(setup.lifetime, setup.on_app_failure, grace),
+            supervisor,
+            starts: Starts::of(apps),
             apps: BTreeMap::new(),
             commands: BTreeMap::new(),
+            waiting: Vec::new(),
+            started: false,
+            stop_requested: false,
+            early_ends: Vec::new(),
             settles_at: Instant::now().checked_add(SETTLING),
         }
-    }
-
-    /// Starts an app, takes it in, and tells the monitor.
-    pub(crate) fn start(
-        &mut self,
-        link: &mut dyn MonitorLink,
-        app: PreparedApp,
-    ) -> Result<(), StartFailure> {
-        let started = app.start(&self.hostname)?;
-        self.add(link, started)
-    }
-
-    fn add(
-        &mut self,
-        link: &mut dyn MonitorLink,
-        started: Started<RunningApp>,
-    ) -> Result<(), StartFailure> {
-        let Started {
-            process: app,
-            master,
-        } = started;
-        let message = FromInit::AppStarted {
-            app: app.name.clone(),
-            terminal: app.terminal.as_ref().map(|terminal| terminal.stream),
-        };
-        let enclosed = Enclosed {
-            process: Some(app.process.pidfd.as_fd()),
-            terminal: master,
-        };
-        link.send(&message, enclosed)?;
-        self.supervisor.app_started(app.name.clone());
-        self.apps.insert(app.name.clone(), app);
-        Ok(())
     }
 
     /// Runs until the pod's end. The result is its exit code.
@@ -90,56 +78,77 @@ impl Pod {
         link: &mut dyn MonitorLink,
         ground: &mut dyn Ground,
     ) -> Result<i32, StartFailure> {
+        // It is blocked since before there were children, so that it waits here if one has ended.
         let mut children = SigSet::empty();
         children.add(Signal::SIGCHLD);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&children, flags)
             .map_err(StartFailure::os("listen for ended processes"))?;
         loop {
-            // A child may have ended before the descriptor existed, so look first.
-            self.reap(link)?;
-            while let Some(action) = self.supervisor.tick(Instant::now()) {
-                self.act(action);
-            }
-            if self
-                .settles_at
-                .is_some_and(|instant| instant <= Instant::now())
-            {
-                self.settles_at = None;
-                release_program_memory();
-            }
+            self.begin_next(link)?;
+            self.take_early_ends(link)?;
+            self.execute_waiting(link)?;
+            self.keep_time(link)?;
             if let Some(exit_code) = self.supervisor.finished() {
-                return Ok(exit_code);
+                return match self.started {
+                    true => Ok(exit_code),
+                    false => Err(StartFailure::other(
+                        "the pod was stopped while it was being started",
+                    )),
+                };
             }
-            let (ended, ready) = self.wait(&signals, link)?;
-            if ended {
-                while let Ok(Some(_)) = signals.read_signal() {}
+            let events = self.wait(&signals, link)?;
+            self.take_reports(link, &events.starts)?;
+            if events.ended {
+                // Before they are reaped, so that of one that ends meanwhile is told anew.
+                let _ = signals.read_signal();
+                self.reap(link)?;
             }
-            for told in link.advance(&ready)? {
+            for told in link.advance(&events.link)? {
                 self.obey(link, ground, told)?;
             }
         }
     }
 
-    /// Waits for something to happen: whether a child may have ended, and what is ready of the link.
-    fn wait(
-        &self,
-        signals: &SignalFd,
-        link: &dyn MonitorLink,
-    ) -> Result<(bool, Vec<bool>), StartFailure> {
-        let interests = link.interests().into_iter();
+    /// Does what was put off until now.
+    fn keep_time(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
+        while let Some(action) = self.supervisor.tick(Instant::now()) {
+            self.act(link, action)?;
+        }
+        self.give_up_overdue(link)?;
+        let settles = |instant| instant <= Instant::now();
+        if self.settles_at.is_some_and(settles) {
+            self.settles_at = None;
+            release_program_memory();
+        }
+        Ok(())
+    }
+
+    /// Waits for something to happen.
+    fn wait(&self, signals: &SignalFd, link: &dyn MonitorLink) -> Result<Events, StartFailure> {
         let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        let starts = self.starts.interests();
+        let of_starts = starts.len();
+        let starts = starts.into_iter();
+        fds.extend(starts.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let interests = link.interests().into_iter();
         fds.extend(interests.map(|(fd, flags)| PollFd::new(fd, flags)));
-        let next = [self.supervisor.deadline(), self.settles_at]
-            .into_iter()
-            .flatten()
-            .min();
+        let deadlines = [
+            self.supervisor.deadline(),
+            self.starts.deadline(),
+            self.settles_at,
+        ];
+        let next = deadlines.into_iter().flatten().min();
         match poll(&mut fds, poll_timeout(next)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
         }
         let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
-        Ok((ready.next().unwrap_or(false), ready.collect()))
+        Ok(Events {
+            ended: ready.next().unwrap_or(false),
+            starts: ready.by_ref().take(of_starts).collect(),
+            link: ready.collect(),
+        })
     }
 
     fn reap(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
@@ -153,7 +162,23 @@ impl Pod {
                     oom_killed: false,
                 },
             };
+            self.ended_while_starting(link, pid)?;
             self.ended(link, pid, outcome)?;
+        }
+        Ok(())
+    }
+
+    /// Whether what an app's end comes to waits until all apps have started: an app that fails ends a pod, not a start.
+    fn ends_early(&self, app: &AppName) -> bool {
+        !self.started && !self.stop_requested && !self.supervisor.was_asked(app)
+    }
+
+    fn take_early_ends(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
+        for (app, outcome) in std::mem::take(&mut self.early_ends) {
+            match self.ends_early(&app.name) {
+                true => self.early_ends.push((app, outcome)),
+                false => self.app_ended(link, app, outcome)?,
+            }
         }
         Ok(())
     }
@@ -166,33 +191,12 @@ impl Pod {
         outcome: Outcome,
     ) -> Result<(), StartFailure> {
         let is_main = |app: &RunningApp| app.process.pid == pid;
-        if let Some((_, app)) = self.apps.extract_if(.., |_, app| is_main(app)).next() {
-            let outcome = match outcome {
-                Outcome::Signaled {
-                    signal: SIGKILL, ..
-                } => Outcome::Signaled {
-                    signal: SIGKILL,
-                    oom_killed: app.seat.oom_kills() > 0,
-                },
-                other => other,
-            };
-            let message = FromInit::AppExited {
-                app: app.name.clone(),
-                outcome,
-            };
-            let code = outcome.exit_code();
-            let action = self.supervisor.app_exited(&app.name, code, Instant::now());
-            if self.supervisor.finished().is_none() {
-                // What the app left running would otherwise outlive it by as long as the pod.
-                app.seat.kill_all();
+        if let Some((name, app)) = self.apps.extract_if(.., |_, app| is_main(app)).next() {
+            if self.ends_early(&name) {
+                self.early_ends.push((app, outcome));
+                return Ok(());
             }
-            // Closes its terminal: what it wrote has an end.
-            drop(app);
-            link.send(&message, Enclosed::default())?;
-            if let Some(action) = action {
-                self.act(action);
-            }
-            return Ok(());
+            return self.app_ended(link, app, outcome);
         }
         let command = self
             .commands
@@ -205,17 +209,53 @@ impl Pod {
         Ok(())
     }
 
-    fn act(&self, action: Action) {
+    fn app_ended(
+        &mut self,
+        link: &mut dyn MonitorLink,
+        app: RunningApp,
+        outcome: Outcome,
+    ) -> Result<(), StartFailure> {
+        let outcome = match outcome {
+            Outcome::Signaled {
+                signal: SIGKILL, ..
+            } => Outcome::Signaled {
+                signal: SIGKILL,
+                oom_killed: app.seat.oom_kills() > 0,
+            },
+            other => other,
+        };
+        let message = FromInit::AppExited {
+            app: app.name.clone(),
+            outcome,
+        };
+        let code = outcome.exit_code();
+        let action = self.supervisor.app_exited(&app.name, code, Instant::now());
+        if self.supervisor.finished().is_none() {
+            // What the app left running would otherwise outlive it by as long as the pod.
+            app.seat.kill_all();
+        }
+        // Closes its terminal: what it wrote has an end.
+        drop(app);
+        link.send(&message, Enclosed::default())?;
+        if let Some(action) = action {
+            self.act(link, action)?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, link: &mut dyn MonitorLink, action: Action) -> Result<(), StartFailure> {
         // A process that is gone already is what was wanted.
         match action {
             Action::SignalApps => {
                 for app in self.apps.values() {
                     let _ = sys::send_signal(app.process.pid, app.stop_signal);
                 }
+                self.stop_starts(link)?;
             }
             Action::KillAll => {
                 // Everything in this pid namespace but pid 1.
                 let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+                self.stop_starts(link)?;
             }
             Action::SignalApp(name) => {
                 if let Some(app) = self.apps.get(&name) {
@@ -227,9 +267,19 @@ impl Pod {
                     // Its main process even where the host has no cgroups.
                     let _ = sys::send_signal(app.process.pid, SIGKILL);
                     app.seat.kill_all();
+                } else if self.starts.stop_app(&name) {
+                    self.app_was_stopped(link, name)?;
                 }
             }
         }
+        Ok(())
+    }
+
+    fn stop_starts(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
+        for name in self.starts.stop_apps() {
+            self.app_was_stopped(link, name)?;
+        }
+        Ok(())
     }
 
     fn obey(
@@ -245,22 +295,20 @@ impl Pod {
         } = told;
         match message {
             ToInit::Stop { grace_ms } => {
+                self.stop_requested = true;
                 let grace = Duration::from_millis(grace_ms);
                 if let Some(action) = self.supervisor.stop(grace, Instant::now()) {
-                    self.act(action);
+                    self.act(link, action)?;
                 }
             }
             ToInit::App(spec) => {
-                let app = spec.name.clone();
-                if let Err(failure) = self.join(link, ground, *spec, streams, handed_over) {
-                    link.send(&FromInit::AppFailed { app, failure }, Enclosed::default())?;
-                }
+                self.join(link, ground, *spec, streams, handed_over)?;
                 self.settles_at = Instant::now().checked_add(SETTLING);
             }
             ToInit::StopApp { app, grace_ms } => {
                 let grace = Duration::from_millis(grace_ms);
                 if let Some(action) = self.supervisor.stop_app(&app, grace, Instant::now()) {
-                    self.act(action);
+                    self.act(link, action)?;
                 }
             }
             ToInit::ForgetApp { app } => self.supervisor.app_removed(&app),
@@ -270,8 +318,9 @@ impl Pod {
                 for running in self.apps.values().filter(chosen) {
                     let _ = sys::send_signal(running.process.pid, signal);
                 }
+                self.starts.signal(app.as_ref(), signal);
             }
-            ToInit::Exec(spec) => self.execute(link, &spec, streams)?,
+            ToInit::Exec(spec) => self.execute(link, *spec, streams)?,
             ToInit::Resize { terminal, size } => self.resize(terminal, size),
             ToInit::Peers(changes) => {
                 let failure = self.hosts.update(&changes).err().map(|e| e.to_string());
@@ -288,59 +337,8 @@ impl Pod {
         Ok(())
     }
 
-    /// Starts an app beside those that run.
-    fn join(
-        &mut self,
-        link: &mut dyn MonitorLink,
-        ground: &mut dyn Ground,
-        spec: AppSpec,
-        streams: StreamEnds,
-        handed_over: HandedOver,
-    ) -> Result<(), StartFailure> {
-        if !self.supervisor.may_start(&spec.name) {
-            return Err(StartFailure::other(format!(
-                "app {} can't be started: it runs, or the pod is being stopped",
-                spec.name
-            )));
-        }
-        let ground = ground.app(&spec, handed_over)?;
-        self.start(link, PreparedApp::new(spec, streams, ground)?)
-    }
-
-    fn execute(
-        &mut self,
-        link: &mut dyn MonitorLink,
-        spec: &ExecSpec,
-        streams: StreamEnds,
-    ) -> Result<(), StartFailure> {
-        let id = spec.id;
-        let started = self
-            .find(spec.app.as_ref())
-            .and_then(|app| app.execute(spec, streams));
-        match started {
-            Ok(Started {
-                process: command,
-                master,
-            }) => {
-                let message = FromInit::ExecStarted {
-                    id,
-                    terminal: command.terminal.as_ref().map(|terminal| terminal.stream),
-                };
-                let enclosed = Enclosed {
-                    process: Some(command.process.pidfd.as_fd()),
-                    terminal: master,
-                };
-                link.send(&message, enclosed)?;
-                self.commands.insert(id, command);
-            }
-            Err(failure) => {
-                link.send(&FromInit::ExecFailed { id, failure }, Enclosed::default())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn resize(&self, stream: StreamId, size: WindowSize) {
+    fn resize(&mut self, stream: StreamId, size: WindowSize) {
+        self.starts.resize(stream, size);
         let of_apps = self.apps.values().filter_map(|app| app.terminal.as_ref());
         let of_commands = self.commands.values().filter_map(|c| c.terminal.as_ref());
         for terminal in of_apps.chain(of_commands) {
@@ -350,7 +348,8 @@ impl Pod {
         }
     }
 
-    fn find(&self, name: Option<&AppName>) -> Result<&RunningApp, StartFailure> {
+    /// The app that runs under this name, or the only one.
+    pub(super) fn find(&self, name: Option<&AppName>) -> Result<&RunningApp, StartFailure> {
         match name {
             Some(name) => self.apps.get(name).ok_or_else(|| {
                 StartFailure::other(format!("no app called {name} runs in this pod"))
@@ -365,6 +364,15 @@ impl Pod {
             }),
         }
     }
+}
+
+/// What happened while pod init waited.
+#[derive(Debug)]
+struct Events {
+    /// A child may have ended.
+    ended: bool,
+    starts: Vec<bool>,
+    link: Vec<bool>,
 }
 
 const SIGKILL: i32 = Signal::SIGKILL as i32;

@@ -9,6 +9,8 @@ mod ground;
 mod hosts_file;
 mod machine;
 mod pod_root;
+mod starting;
+mod starts;
 mod supervisor;
 
 use std::os::fd::OwnedFd;
@@ -97,7 +99,7 @@ fn bind_to_monitor(link: &ToParent) -> Result<(), StartFailure> {
 
 /// Runs the pod that the monitor describes, on this ground. Returns 0 if it was started and ran to its end.
 pub(crate) fn serve(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> i32 {
-    let last_word = match start(link, ground).and_then(|mut pod| pod.run(link, ground)) {
+    let last_word = match begin(link, ground).and_then(|mut pod| pod.run(link, ground)) {
         Ok(exit_code) => FromInit::Finished { exit_code },
         Err(failure) => FromInit::Failed(failure),
     };
@@ -106,7 +108,7 @@ pub(crate) fn serve(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> i32 
     i32::from(matches!(last_word, FromInit::Failed(_)))
 }
 
-fn start(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> Result<Pod, StartFailure> {
+fn begin(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> Result<Pod, StartFailure> {
     sys::default_signals();
     // Children end while they are being started: their signal waits for the event loop.
     let mut children = SigSet::empty();
@@ -116,13 +118,8 @@ fn start(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> Result<Pod, Sta
     // Modes of devices and mount points are meant as they are written; each app gets the usual mask.
     rustix::process::umask(rustix::fs::Mode::empty());
 
-    let (setup, hosts, prepared) = prepare(link, ground)?;
-    let mut pod = Pod::new(setup, hosts);
-    for app in prepared {
-        pod.start(link, app)?;
-    }
-    link.send(&FromInit::Started, Enclosed::default())?;
-    Ok(pod)
+    let (setup, hosts, apps) = prepare(link, ground)?;
+    Ok(Pod::new(setup, hosts, apps))
 }
 
 /// Takes what the monitor sends, up to the start: by then pod init is in its own root.

@@ -2,7 +2,8 @@
 //!
 //! A pod ends when all of its apps have ended, or, if that is its lifetime, not before it is stopped. When an app fails
 //! and the pod says that this is its end, that app's code is the pod's: the others get their stop signal and, after the
-//! grace period, SIGKILL. An app that was asked to end has not failed, whatever its code is.
+//! grace period, SIGKILL. An app that was asked to end has not failed, whatever its code is. One that is asked to while it
+//! is being started is killed: it has nothing to put in order yet.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use pod::manifest::{AppFailure, Lifetime};
 /// What pod init has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Send each app that still runs its stop signal.
+    /// Send each app that still runs its stop signal, and SIGKILL to those that are being started.
     SignalApps,
     /// SIGKILL everything in the pod.
     KillAll,
@@ -28,7 +29,7 @@ pub(crate) struct Supervisor {
     lifetime: Lifetime,
     on_app_failure: AppFailure,
     grace: Duration,
-    /// The apps that were started, in the order of their first starts.
+    /// The apps, in the order of their first starts.
     apps: Vec<Member>,
     /// The code of the app whose failure ended the pod.
     first_failure: Option<i32>,
@@ -38,10 +39,27 @@ pub(crate) struct Supervisor {
 #[derive(Debug)]
 struct Member {
     name: AppName,
-    /// Once it has ended.
-    code: Option<i32>,
+    state: MemberState,
     /// Whether this app was asked to end, and not the pod.
     stopping: Stopping,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MemberState {
+    /// It is on its way to its program, or waits for its turn. With its last end, if it has run before.
+    Starting(Option<(i32, Stopping)>),
+    Running,
+    /// With this exit code.
+    Ended(i32),
+}
+
+impl Member {
+    fn code(&self) -> Option<i32> {
+        match self.state {
+            MemberState::Ended(code) => Some(code),
+            MemberState::Starting(_) | MemberState::Running => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,31 +129,54 @@ impl Supervisor {
         }
     }
 
-    /// Whether an app may be started: the pod goes on, and it doesn't run.
+    /// Whether an app may be started: the pod goes on, and it neither runs nor is being started.
     pub(crate) fn may_start(&self, app: &AppName) -> bool {
-        let runs = |member: &Member| member.name == *app && member.code.is_none();
+        let runs = |member: &Member| member.name == *app && member.code().is_none();
         self.stopping == Stopping::No && !self.apps.iter().any(runs)
     }
 
-    /// An app has been started, for the first time or again.
-    pub(crate) fn app_started(&mut self, app: AppName) {
+    /// An app is being started, for the first time or again.
+    pub(crate) fn app_starting(&mut self, app: AppName) {
         match self.member(&app) {
             Some(member) => {
-                member.code = None;
+                let last = member.code().map(|code| (code, member.stopping));
+                member.state = MemberState::Starting(last);
                 member.stopping = Stopping::No;
             }
             None => self.apps.push(Member {
                 name: app,
-                code: None,
+                state: MemberState::Starting(None),
                 stopping: Stopping::No,
             }),
+        }
+    }
+
+    /// An app that was being started runs.
+    pub(crate) fn app_started(&mut self, app: &AppName) {
+        if let Some(member) = self.member(app) {
+            member.state = MemberState::Running;
+        }
+    }
+
+    /// An app that was being started does not run after all.
+    pub(crate) fn app_not_started(&mut self, app: &AppName) {
+        let Some(member) = self.member(app) else {
+            return;
+        };
+        match member.state {
+            MemberState::Starting(Some((code, stopping))) => {
+                member.state = MemberState::Ended(code);
+                member.stopping = stopping;
+            }
+            MemberState::Starting(None) => self.apps.retain(|member| member.name != *app),
+            MemberState::Running | MemberState::Ended(_) => {}
         }
     }
 
     /// An app ended with this exit code.
     pub(crate) fn app_exited(&mut self, app: &AppName, code: i32, now: Instant) -> Option<Action> {
         let member = self.member(app)?;
-        member.code = Some(code);
+        member.state = MemberState::Ended(code);
         let was_asked = member.stopping != Stopping::No;
         if code == 0
             || was_asked
@@ -149,10 +190,16 @@ impl Supervisor {
         action.filter(|_| !self.all_have_ended())
     }
 
+    /// Whether this app was asked to end, and not the pod.
+    pub(crate) fn was_asked(&self, app: &AppName) -> bool {
+        let asked = |member: &Member| member.name == *app && member.stopping != Stopping::No;
+        self.apps.iter().any(asked)
+    }
+
     /// An app that doesn't run has left the pod: its code is nobody's any more.
     pub(crate) fn app_removed(&mut self, app: &AppName) {
         self.apps
-            .retain(|member| member.name != *app || member.code.is_none());
+            .retain(|member| member.name != *app || member.code().is_none());
     }
 
     /// The pod is asked to end.
@@ -170,7 +217,12 @@ impl Supervisor {
         grace: Duration,
         now: Instant,
     ) -> Option<Action> {
-        let member = self.member(app).filter(|member| member.code.is_none())?;
+        let member = self.member(app)?;
+        let grace = match member.state {
+            MemberState::Starting(_) => Duration::ZERO,
+            MemberState::Running => grace,
+            MemberState::Ended(_) => return None,
+        };
         Some(match member.stopping.ask(grace, now)? {
             Step::Signal => Action::SignalApp(app.clone()),
             Step::Kill => Action::KillApp(app.clone()),
@@ -179,7 +231,7 @@ impl Supervisor {
 
     /// When [`Supervisor::tick`] has to be called at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let running = self.apps.iter().filter(|member| member.code.is_none());
+        let running = self.apps.iter().filter(|member| member.code().is_none());
         running
             .map(|member| member.stopping)
             .chain([self.stopping])
@@ -192,7 +244,7 @@ impl Supervisor {
         if self.stopping.is_due(now) {
             return Some(Action::KillAll);
         }
-        let mut running = self.apps.iter_mut().filter(|member| member.code.is_none());
+        let mut running = self.apps.iter_mut().filter(|member| member.code().is_none());
         let due = running.find_map(|member| member.stopping.is_due(now).then_some(member))?;
         Some(Action::KillApp(due.name.clone()))
     }
@@ -209,7 +261,7 @@ impl Supervisor {
             return None;
         }
         let failed = |member: &Member| match member.stopping {
-            Stopping::No => member.code.filter(|&code| code != 0),
+            Stopping::No => member.code().filter(|&code| code != 0),
             Stopping::Until(_) | Stopping::Killed => None,
         };
         let first = || match self.lifetime {
@@ -220,7 +272,7 @@ impl Supervisor {
     }
 
     fn all_have_ended(&self) -> bool {
-        self.apps.iter().all(|member| member.code.is_some())
+        self.apps.iter().all(|member| member.code().is_some())
     }
 
     fn member(&mut self, app: &AppName) -> Option<&mut Member> {

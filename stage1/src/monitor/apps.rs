@@ -85,7 +85,7 @@ impl Monitor {
         self.is_open()?;
         let StartApp { app: name, image } = start;
         let record = self.known(&name)?;
-        if record.is_running() || record.starting {
+        if record.runs_or_starts() {
             return Err(StartFailure::other(format!("app {name} runs already")));
         }
         let ran_before = record.started.is_some() || record.end.is_some();
@@ -174,7 +174,7 @@ impl Monitor {
             )));
         }
         // One that doesn't run gets a cgroup with its limits when it is started.
-        let has_cgroup = record.is_running() || record.starting;
+        let has_cgroup = record.runs_or_starts();
         let mut manifest = self.manifest.clone();
         let mut before = Resources::default();
         for entry in manifest.apps.iter_mut().filter(|entry| entry.name == *app) {

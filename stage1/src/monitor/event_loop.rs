@@ -56,6 +56,8 @@ pub(super) struct Monitor {
     pub(super) end: Option<Result<i32, StartFailure>>,
     kill_init_at: Option<Instant>,
     pub(super) stop_requested: bool,
+    /// The signal by which that was asked for.
+    pub(super) stop_signal: Option<u32>,
     /// When to give back what only the start needed.
     pub(super) settles_at: Option<Instant>,
     pub(super) commands: u64,
@@ -80,7 +82,7 @@ impl Monitor {
         let apps = manifest
             .apps
             .iter()
-            .map(|app| AppRecord::new(app.name.clone()))
+            .map(|app| AppRecord::of_start(app.name.clone()))
             .collect();
         Ok(Self {
             manifest,
@@ -99,6 +101,7 @@ impl Monitor {
             end: None,
             kill_init_at: None,
             stop_requested: false,
+            stop_signal: None,
             settles_at: None,
             commands: 0,
             give_up_output: false,
@@ -323,17 +326,22 @@ impl Monitor {
                     }
                 }
                 _ if self.init_is_dead => self.give_up_output = true,
-                Ok(Signal::SIGTERM) => self.stop(self.manifest.grace_period(), isolator)?,
+                Ok(Signal::SIGTERM) => self.stop_by(info.ssi_signo, isolator)?,
                 // Its apps are not what whoever sits before it has started.
                 Ok(Signal::SIGINT | Signal::SIGHUP)
                     if self.manifest.lifetime == Lifetime::UntilStopped =>
                 {
-                    self.stop(self.manifest.grace_period(), isolator)?;
+                    self.stop_by(info.ssi_signo, isolator)?;
                 }
                 _ => self.tell_init(&ToInit::Signal { app: None, signal })?,
             }
         }
         Ok(())
+    }
+
+    fn stop_by(&mut self, signal: u32, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
+        self.stop_signal.get_or_insert(signal);
+        self.stop(self.manifest.grace_period(), isolator)
     }
 
     pub(super) fn stop(

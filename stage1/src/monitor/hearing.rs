@@ -43,8 +43,8 @@ impl Monitor {
                 report_started(ready);
                 self.happened(None, Happening::Started);
             }
-            FromInit::AppFailed { app, failure } => self.app_failed(&app, failure),
-            FromInit::Failed(failure) => self.end = Some(Err(failure)),
+            FromInit::AppFailed { app, failure } => self.app_failed(&app, failure, isolator),
+            FromInit::Failed(failure) => self.end = Some(Err(self.interrupted(failure))),
             FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome, isolator),
             FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
             FromInit::PeersTold { failure } => {
@@ -102,8 +102,21 @@ impl Monitor {
         Ok(())
     }
 
-    /// An app that was to join could not be started.
-    fn app_failed(&mut self, name: &AppName, failure: StartFailure) {
+    /// Who ended a start by a signal wants to hear of that.
+    fn interrupted(&self, failure: StartFailure) -> StartFailure {
+        match self.stop_signal.filter(|_| self.started.is_none()) {
+            Some(signal) => StartFailure::interrupted(signal, &failure),
+            None => failure,
+        }
+    }
+
+    /// An app could not be started, or was stopped before it was.
+    fn app_failed(
+        &mut self,
+        name: &AppName,
+        failure: StartFailure,
+        isolator: &mut dyn Isolator,
+    ) {
         let outcome = Outcome::NotStarted {
             failure: failure.kind,
         };
@@ -114,9 +127,11 @@ impl Monitor {
         }
         self.streams.app_ended(name);
         self.note_end(name);
+        self.remove_where_awaited(name, isolator);
         let refused = refusal(failure);
         self.answer(|awaited| match awaited {
             Awaited::Start(app) if app == name => Some(refused.clone()),
+            Awaited::Stop(app) if app == name => Some(Response::Done),
             Awaited::AppEnd(app) if app == name => Some(Response::AppEnded {
                 app: app.clone(),
                 outcome: Some(outcome),
@@ -156,18 +171,7 @@ impl Monitor {
             self.note_end(name);
         }
         self.happened(Some(name.clone()), Happening::Exited { outcome });
-        let is_removal =
-            |client: &Client| matches!(client.awaits(), Awaited::Removal(app) if app == name);
-        if self.clients.iter().any(is_removal) {
-            let response = match self.remove_app(name, isolator) {
-                Ok(()) => Response::Done,
-                Err(failure) => refusal(failure),
-            };
-            self.answer(|awaited| match awaited {
-                Awaited::Removal(app) if app == name => Some(response.clone()),
-                _ => None,
-            });
-        }
+        self.remove_where_awaited(name, isolator);
         self.answer(|awaited| match awaited {
             Awaited::Stop(app) if app == name => Some(Response::Done),
             Awaited::AppEnd(app) | Awaited::AttachedEnd(app, _) if app == name => {
@@ -176,6 +180,23 @@ impl Monitor {
                     outcome: Some(outcome),
                 })
             }
+            _ => None,
+        });
+    }
+
+    /// Takes an app that has ended out of the pod, if a client waits for that.
+    fn remove_where_awaited(&mut self, name: &AppName, isolator: &mut dyn Isolator) {
+        let is_removal =
+            |client: &Client| matches!(client.awaits(), Awaited::Removal(app) if app == name);
+        if !self.clients.iter().any(is_removal) {
+            return;
+        }
+        let response = match self.remove_app(name, isolator) {
+            Ok(()) => Response::Done,
+            Err(failure) => refusal(failure),
+        };
+        self.answer(|awaited| match awaited {
+            Awaited::Removal(app) if app == name => Some(response.clone()),
             _ => None,
         });
     }

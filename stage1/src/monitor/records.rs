@@ -43,6 +43,19 @@ impl AppRecord {
         }
     }
 
+    /// One that the pod begins with: pod init is told to start it without a request.
+    pub(super) fn of_start(name: AppName) -> Self {
+        Self {
+            starting: true,
+            ..Self::new(name)
+        }
+    }
+
+    /// Whether it can be asked to end.
+    pub(super) fn runs_or_starts(&self) -> bool {
+        self.starting || self.is_running()
+    }
+
     /// Whether it runs, as far as pod init has told.
     pub(super) fn is_running(&self) -> bool {
         self.started.is_some() && self.end.is_none()

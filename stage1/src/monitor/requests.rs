@@ -106,8 +106,7 @@ impl Monitor {
             }
             Request::StopApp { app, grace_ms } => {
                 self.free(index)?;
-                let runs = self.known(&app)?.is_running();
-                if !runs {
+                if !self.known(&app)?.runs_or_starts() {
                     return DONE;
                 }
                 let grace = self.grace(grace_ms);
@@ -117,16 +116,17 @@ impl Monitor {
             Request::RemoveApp { app, force } => {
                 self.free(index)?;
                 let record = self.known(&app)?;
-                if record.starting {
-                    return Err(StartFailure::other(format!("app {app} is being started")));
-                }
-                if !record.is_running() {
+                if !record.runs_or_starts() {
                     self.remove_app(&app, isolator)?;
                     return DONE;
                 }
                 if !force {
+                    let state = match record.starting {
+                        true => "is being started",
+                        false => "runs",
+                    };
                     return Err(StartFailure::other(format!(
-                        "app {app} runs; stop it first, or force its removal"
+                        "app {app} {state}; stop it first, or force its removal"
                     )));
                 }
                 self.stop_app(&app, Duration::ZERO, isolator)?;
@@ -170,7 +170,7 @@ impl Monitor {
                     return self.await_at(index, Awaited::PodEnd);
                 };
                 let record = self.known(&app)?;
-                if record.is_running() || record.starting {
+                if record.runs_or_starts() {
                     return self.await_at(index, Awaited::AppEnd(app));
                 }
                 let outcome = record.end.map(|(_, outcome)| outcome);

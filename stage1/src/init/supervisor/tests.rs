@@ -23,9 +23,14 @@ fn until_stopped(on_app_failure: AppFailure, apps: &[&str]) -> Supervisor {
 
 fn started(mut pod: Supervisor, apps: &[&str]) -> Supervisor {
     for app in apps {
-        pod.app_started(name(app));
+        start(&mut pod, app);
     }
     pod
+}
+
+fn start(pod: &mut Supervisor, app: &str) {
+    pod.app_starting(name(app));
+    pod.app_started(&name(app));
 }
 
 #[test]
@@ -111,7 +116,7 @@ fn a_pod_that_stays_until_it_is_stopped_lives_without_apps() {
     let now = Instant::now();
     let mut pod = until_stopped(AppFailure::Continue, &[]);
     assert_eq!((pod.finished(), pod.deadline()), (None, None));
-    pod.app_started(name("a"));
+    start(&mut pod, "a");
     assert_eq!(pod.app_exited(&name("a"), 0, now), None);
     assert_eq!(pod.finished(), None);
     assert_eq!(pod.stop(GRACE, now), Some(Action::SignalApps));
@@ -212,7 +217,7 @@ fn an_app_starts_again_with_a_clean_slate() {
     pod.stop_app(&name("a"), GRACE, now);
     pod.app_exited(&name("a"), 143, now);
     assert!(pod.may_start(&name("a")));
-    pod.app_started(name("a"));
+    start(&mut pod, "a");
     assert!(!pod.may_start(&name("a")));
     assert_eq!((pod.finished(), pod.deadline()), (None, None));
     // This time nobody has asked it.
@@ -250,4 +255,46 @@ fn the_end_of_a_stranger_is_nothing() {
     let mut pod = with_apps(["a"]);
     assert_eq!(pod.app_exited(&name("b"), 1, now), None);
     assert_eq!(pod.finished(), None);
+}
+
+#[test]
+fn an_app_that_is_stopped_while_it_is_being_started_is_killed() {
+    let now = Instant::now();
+    let mut pod = until_stopped(AppFailure::StopPod, &["a"]);
+    pod.app_starting(name("b"));
+    assert!(!pod.may_start(&name("b")));
+    let kill = Some(Action::KillApp(name("b")));
+    assert_eq!(pod.stop_app(&name("b"), GRACE, now), kill);
+    assert_eq!(pod.stop_app(&name("b"), GRACE, now), None);
+    assert_eq!(pod.deadline(), None);
+    pod.app_not_started(&name("b"));
+    assert!(pod.may_start(&name("b")));
+    assert_eq!(pod.finished(), None);
+}
+
+#[test]
+fn a_pod_does_not_end_while_an_app_is_being_started() {
+    let now = Instant::now();
+    let mut pod = with_apps(["a"]);
+    pod.app_starting(name("b"));
+    assert_eq!(pod.app_exited(&name("a"), 0, now), None);
+    assert_eq!(pod.finished(), None);
+    pod.app_not_started(&name("b"));
+    assert_eq!(pod.finished(), Some(0));
+}
+
+#[test]
+fn a_start_that_fails_leaves_an_apps_last_end_as_it_was() {
+    let now = Instant::now();
+    let continuing = Supervisor::new(Lifetime::WithApps, AppFailure::Continue, GRACE);
+    let mut pod = started(continuing, &["a", "b", "c"]);
+    pod.stop_app(&name("a"), GRACE, now);
+    pod.app_exited(&name("a"), 143, now);
+    pod.app_exited(&name("b"), 7, now);
+    for app in ["a", "b"] {
+        pod.app_starting(name(app));
+        pod.app_not_started(&name(app));
+    }
+    pod.app_exited(&name("c"), 0, now);
+    assert_eq!(pod.finished(), Some(7));
 }
