@@ -18,5 +18,6 @@ pub mod link;
 pub mod monitor;
 pub mod overlay;
 pub mod protocol;
+mod settling;
 pub mod sys;
 mod timing;

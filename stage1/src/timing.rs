@@ -1,12 +1,8 @@
 //! Points in time and poll(2).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::poll::PollTimeout;
-
-/// How long a pod runs before its own processes count as settled: what only the start needed is given
-/// back then.
-pub(crate) const SETTLING: Duration = Duration::from_secs(1);
 
 /// How long poll(2) may wait for the next thing to do, rounded up, so that the time has come when the
 /// wait is over.
@@ -20,6 +16,8 @@ pub(crate) fn poll_timeout(next: Option<Instant>) -> PollTimeout {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

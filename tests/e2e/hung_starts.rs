@@ -127,9 +127,22 @@ fn a_pod_that_is_stopped_while_it_starts_was_never_there() {
 fn what_hangs_in_one_app_holds_up_no_other() {
     let host = host();
     let (web, db) = (idle("web is up"), idle("db is up"));
-    let run = host.fairing(["run", "--detach", IMAGE, "--app-name", "web", "--", "/bin/sh"]);
+    let run = host.fairing([
+        "run",
+        "--detach",
+        IMAGE,
+        "--app-name",
+        "web",
+        "--",
+        "/bin/sh",
+    ]);
     let run = run.args(["-c", &web, "---", IMAGE, "--app-name", "db", "--"]);
-    let pod = run.args(["/bin/sh", "-c", &db]).run().ok().text().to_owned();
+    let pod = run
+        .args(["/bin/sh", "-c", &db])
+        .run()
+        .ok()
+        .text()
+        .to_owned();
     wait_log(&host, &pod, "web is up");
     let mut lease = lease(&host);
     let hung = host.fairing(["enter", "--app", "db", &pod, "--", LATE]);
@@ -155,7 +168,9 @@ fn a_start_that_takes_too_long_is_given_up() {
     let mut lease = lease(&host);
     let start = host.fairing(["app", "start", &pod, "late"]).spawn();
     lease.wait_awaited();
-    let command = host.fairing(["enter", "--app", "web", &pod, "--", LATE]).run();
+    let command = host
+        .fairing(["enter", "--app", "web", &pod, "--", LATE])
+        .run();
     command.expect_error(125, &["app web", "within 10 s"]);
     start.wait().expect_error(125, &["app late", "within 10 s"]);
     drop(lease);

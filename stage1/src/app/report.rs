@@ -64,7 +64,13 @@ impl StartReport {
                 let [number, code @ ..] = report;
                 let step = Step::from_number(number).unwrap_or(Step::Execute);
                 let errno = Errno::from_raw_os_error(i32::from_le_bytes(code));
-                Err(explain(&self.what, &self.program, &self.workdir, step, errno))
+                Err(explain(
+                    &self.what,
+                    &self.program,
+                    &self.workdir,
+                    step,
+                    errno,
+                ))
             }
         }
     }

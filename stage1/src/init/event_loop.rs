@@ -22,8 +22,9 @@ use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{Enclosed, MonitorLink, StreamEnds, Told};
 use crate::protocol::{ExecSpec, FromInit, Setup, ToInit};
-use crate::sys::{self, ChildEnd, EndedChild, release_program_memory};
-use crate::timing::{SETTLING, poll_timeout};
+use crate::settling::Settling;
+use crate::sys::{self, ChildEnd, EndedChild};
+use crate::timing::poll_timeout;
 
 /// The pod as pod init sees it.
 #[derive(Debug)]
@@ -45,8 +46,7 @@ pub(crate) struct Pod {
     pub(super) stop_requested: bool,
     /// Apps that ended before all had started.
     early_ends: Vec<(RunningApp, Outcome)>,
-    /// When to give back what only the start needed.
-    settles_at: Option<Instant>,
+    settling: Settling,
 }
 
 impl Pod {
@@ -57,6 +57,8 @@ impl Pod {
         for app in &apps {
             supervisor.app_starting(app.name().clone());
         }
+        let settling = Settling::default();
+        settling.begin();
         Self {
             hostname: setup.hostname,
             hosts,
@@ -68,7 +70,7 @@ impl Pod {
             started: false,
             stop_requested: false,
             early_ends: Vec::new(),
-            settles_at: Instant::now().checked_add(SETTLING),
+            settling,
         }
     }
 
@@ -115,13 +117,7 @@ impl Pod {
         while let Some(action) = self.supervisor.tick(Instant::now()) {
             self.act(link, action)?;
         }
-        self.give_up_overdue(link)?;
-        let settles = |instant| instant <= Instant::now();
-        if self.settles_at.is_some_and(settles) {
-            self.settles_at = None;
-            release_program_memory();
-        }
-        Ok(())
+        self.give_up_overdue(link)
     }
 
     /// Waits for something to happen.
@@ -136,10 +132,12 @@ impl Pod {
         let deadlines = [
             self.supervisor.deadline(),
             self.starts.deadline(),
-            self.settles_at,
+            self.settling.due(),
         ];
         let next = deadlines.into_iter().flatten().min();
-        match poll(&mut fds, poll_timeout(next)) {
+        let timeout = poll_timeout(next);
+        self.settling.end_if_due();
+        match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
         }
@@ -303,7 +301,7 @@ impl Pod {
             }
             ToInit::App(spec) => {
                 self.join(link, ground, *spec, streams, handed_over)?;
-                self.settles_at = Instant::now().checked_add(SETTLING);
+                self.settling.begin();
             }
             ToInit::StopApp { app, grace_ms } => {
                 let grace = Duration::from_millis(grace_ms);
@@ -326,7 +324,7 @@ impl Pod {
                 let failure = self.hosts.update(&changes).err().map(|e| e.to_string());
                 link.send(&FromInit::PeersTold { failure }, Enclosed::default())?;
                 // Settled again when this has passed.
-                self.settles_at = Instant::now().checked_add(SETTLING);
+                self.settling.begin();
             }
             other @ (ToInit::Setup(_) | ToInit::Start(_)) => {
                 return Err(StartFailure::other(format!(

@@ -114,9 +114,8 @@ impl Starts {
 
     /// The command whose process this is.
     pub(super) fn command_of(&self, pid: i32) -> Option<u64> {
-        let of = |(_, command): &(&u64, &Starting<RunningCommand>)| {
-            command.process.process.pid == pid
-        };
+        let of =
+            |(_, command): &(&u64, &Starting<RunningCommand>)| command.process.process.pid == pid;
         self.commands.iter().find(of).map(|(id, _)| *id)
     }
 

@@ -244,7 +244,10 @@ impl Supervisor {
         if self.stopping.is_due(now) {
             return Some(Action::KillAll);
         }
-        let mut running = self.apps.iter_mut().filter(|member| member.code().is_none());
+        let mut running = self
+            .apps
+            .iter_mut()
+            .filter(|member| member.code().is_none());
         let due = running.find_map(|member| member.stopping.is_due(now).then_some(member))?;
         Some(Action::KillApp(due.name.clone()))
     }

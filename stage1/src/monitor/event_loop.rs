@@ -27,8 +27,8 @@ use super::streams::Streams;
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink, LinkError};
 use crate::protocol::ToInit;
-use crate::sys::release_program_memory;
-use crate::timing::{SETTLING, poll_timeout};
+use crate::settling::Settling;
+use crate::timing::poll_timeout;
 
 /// How long pod init has to end the pod beyond the grace period, before it is killed itself.
 const INIT_GRACE: Duration = Duration::from_secs(2);
@@ -58,8 +58,7 @@ pub(super) struct Monitor {
     pub(super) stop_requested: bool,
     /// The signal by which that was asked for.
     pub(super) stop_signal: Option<u32>,
-    /// When to give back what only the start needed.
-    pub(super) settles_at: Option<Instant>,
+    pub(super) settling: Settling,
     pub(super) commands: u64,
     /// The user does not want to wait for the rest of the output.
     give_up_output: bool,
@@ -102,7 +101,7 @@ impl Monitor {
             kill_init_at: None,
             stop_requested: false,
             stop_signal: None,
-            settles_at: None,
+            settling: Settling::default(),
             commands: 0,
             give_up_output: false,
             give_up_output_at: None,
@@ -183,14 +182,10 @@ impl Monitor {
                 client.give_up();
             }
         }
-        if self.settles_at.is_some_and(|instant| instant <= now) {
-            self.settles_at = None;
-            release_program_memory();
-        }
         if self.started.is_some()
             && let Some(changes) = self.peers.as_mut().and_then(|peers| peers.take(now))
         {
-            self.settles_at = now.checked_add(SETTLING);
+            self.settling.begin();
             self.tell_init(&ToInit::Peers(changes))?;
         }
         Ok(())
@@ -264,14 +259,20 @@ impl Monitor {
         fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
         let peers = self.peers.as_ref().filter(|_| self.started.is_some());
         let look_at = peers.and_then(PeerNames::due);
-        let put_off = [self.kill_init_at, self.settles_at, self.give_up_output_at];
+        let put_off = [
+            self.kill_init_at,
+            self.settling.due(),
+            self.give_up_output_at,
+        ];
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
             .chain([look_at, of_clients])
             .flatten()
             .min();
-        match poll(&mut fds, poll_timeout(next)) {
+        let timeout = poll_timeout(next);
+        self.settling.end_if_due();
+        match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
         }

@@ -1,7 +1,6 @@
 //! What pod init says, and what comes of it.
 
 use std::os::fd::OwnedFd;
-use std::time::Instant;
 
 use pod::AppName;
 use pod::control::{Happening, Response};
@@ -17,7 +16,6 @@ use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{Heard, Process};
 use crate::protocol::FromInit;
-use crate::timing::SETTLING;
 
 impl Monitor {
     /// Takes one message of pod init.
@@ -39,7 +37,7 @@ impl Monitor {
             } => self.app_started(&app, process, stream.zip(terminal))?,
             FromInit::Started => {
                 self.started = Some(Timestamp::now());
-                self.settles_at = Instant::now().checked_add(SETTLING);
+                self.settling.begin();
                 report_started(ready);
                 self.happened(None, Happening::Started);
             }
@@ -111,12 +109,7 @@ impl Monitor {
     }
 
     /// An app could not be started, or was stopped before it was.
-    fn app_failed(
-        &mut self,
-        name: &AppName,
-        failure: StartFailure,
-        isolator: &mut dyn Isolator,
-    ) {
+    fn app_failed(&mut self, name: &AppName, failure: StartFailure, isolator: &mut dyn Isolator) {
         let outcome = Outcome::NotStarted {
             failure: failure.kind,
         };

@@ -1,7 +1,7 @@
 //! What clients ask for, and what comes of it.
 
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pod::AppName;
 use pod::control::bounds::GRACE_MS_MAX;
@@ -17,7 +17,6 @@ use super::records::AppRecord;
 use crate::failure::StartFailure;
 use crate::link::process::pid_of;
 use crate::protocol::ToInit;
-use crate::timing::SETTLING;
 
 /// What a request comes to.
 type Answer = Result<Option<Response>, StartFailure>;
@@ -28,7 +27,7 @@ impl Monitor {
     /// Serves what clients have sent: one request of each.
     pub(super) fn serve_clients(&mut self, ready: &[bool], isolator: &mut dyn Isolator) {
         if ready.contains(&true) && self.started.is_some() {
-            self.settles_at = Instant::now().checked_add(SETTLING);
+            self.settling.begin();
         }
         for (index, _) in ready.iter().enumerate().filter(|(_, ready)| **ready) {
             if self.serve_client(index, isolator).is_none()
