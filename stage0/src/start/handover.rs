@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
 
 use engine::config::directories::Directories;
 use engine::pods::removal::remove_left;

@@ -293,6 +293,7 @@ impl Pod {
         } = told;
         match message {
             ToInit::Stop { grace_ms } => {
+                self.take_late_reports(link)?;
                 self.stop_requested = true;
                 let grace = Duration::from_millis(grace_ms);
                 if let Some(action) = self.supervisor.stop(grace, Instant::now()) {
@@ -304,6 +305,7 @@ impl Pod {
                 self.settling.begin();
             }
             ToInit::StopApp { app, grace_ms } => {
+                self.take_late_reports(link)?;
                 let grace = Duration::from_millis(grace_ms);
                 if let Some(action) = self.supervisor.stop_app(&app, grace, Instant::now()) {
                     self.act(link, action)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pod::AppName;
 
 use super::event_loop::Pod;
@@ -17,25 +18,43 @@ use crate::protocol::{AppSpec, ExecSpec, FromInit};
 use crate::sys;
 
 impl Pod {
-    /// Starts the next of the apps that the pod begins with, once the one before it runs. Tells the monitor when all
-    /// do.
+    /// Starts the next of the apps that the pod begins with, once the one before it runs.
     pub(super) fn begin_next(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
-        if self.started || self.starts.has_process() {
-            return Ok(());
+        if !self.started
+            && !self.starts.has_process()
+            && let Some((app, signals)) = self.starts.next()
+        {
+            let app = app.start(&self.hostname)?;
+            self.starts.add_app(app, signals);
         }
-        match self.starts.next() {
-            Some((app, signals)) => {
-                let app = app.start(&self.hostname)?;
-                self.starts.add_app(app, signals);
-            }
-            // Their stop was asked for, and is told of at their ends.
-            None if self.stop_requested => {}
-            None => {
-                link.send(&FromInit::Started, Enclosed::default())?;
-                self.started = true;
-            }
+        self.tell_started(link)
+    }
+
+    /// Tells the monitor when all apps run, or have run, that the pod begins with.
+    fn tell_started(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
+        if !self.started && !self.stop_requested && !self.starts.has_app(None) {
+            link.send(&FromInit::Started, Enclosed::default())?;
+            self.started = true;
         }
         Ok(())
+    }
+
+    /// Looks for reports that have come since the last wait: what runs by now is asked to end, and not killed.
+    pub(super) fn take_late_reports(
+        &mut self,
+        link: &mut dyn MonitorLink,
+    ) -> Result<(), StartFailure> {
+        let starts = self.starts.interests().into_iter();
+        let mut fds: Vec<_> = starts
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
+        if !fds.is_empty() {
+            poll(&mut fds, PollTimeout::ZERO)
+                .map_err(StartFailure::os("look for what has started"))?;
+            let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+            self.take_reports(link, &ready)?;
+        }
+        self.tell_started(link)
     }
 
     /// Starts an app beside those that run.
