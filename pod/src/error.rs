@@ -77,11 +77,11 @@ impl PodError {
         }
     }
 
-    /// The same for an [`nix::errno::Errno`].
-    pub fn errno(
+    /// The same for what a system call answers.
+    pub(crate) fn errno<E: Into<io::Error>>(
         operation: &'static str,
         path: impl AsRef<Path>,
-    ) -> impl FnOnce(nix::errno::Errno) -> Self {
+    ) -> impl FnOnce(E) -> Self {
         let with_io = Self::io(operation, path);
         move |errno| with_io(errno.into())
     }

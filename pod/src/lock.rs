@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
 
 use crate::error::PodError;
 
@@ -144,6 +146,13 @@ impl From<PodLock> for OwnedFd {
     fn from(lock: PodLock) -> Self {
         lock.0
     }
+}
+
+/// Locks a directory for as long as the result is kept.
+pub(crate) fn lock_dir(path: &Path, how: FlockOperation) -> Result<File, PodError> {
+    let dir = File::open(path).map_err(PodError::io("open", path))?;
+    retry_on_intr(|| flock(&dir, how)).map_err(PodError::errno("lock", path))?;
+    Ok(dir)
 }
 
 #[cfg(test)]

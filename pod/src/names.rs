@@ -8,10 +8,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use rustix::fs::FlockOperation;
 
 use crate::error::PodError;
 use crate::id::{PodName, PodUuid};
+use crate::lock::lock_dir;
 
 /// The folder of names.
 #[derive(Debug, Clone)]
@@ -73,7 +74,7 @@ impl Names {
     }
 
     /// One command at a time replaces links. The lock is held for a few system calls.
-    fn take_turn(&self) -> Result<Flock<fs::File>, PodError> {
+    fn take_turn(&self) -> Result<fs::File, PodError> {
         if !self.dir.is_dir() {
             fs::DirBuilder::new()
                 .recursive(true)
@@ -81,9 +82,7 @@ impl Names {
                 .create(&self.dir)
                 .map_err(PodError::io("create", &self.dir))?;
         }
-        let dir = fs::File::open(&self.dir).map_err(PodError::io("open", &self.dir))?;
-        Flock::lock(dir, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| PodError::errno("lock", &self.dir)(errno))
+        lock_dir(&self.dir, FlockOperation::LockExclusive)
     }
 }
 

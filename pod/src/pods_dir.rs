@@ -1,15 +1,15 @@
 //! The folder of all pods, and the moves between its phases.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use rustix::fs::{FlockOperation, fstat};
 
 use crate::error::PodError;
 use crate::id::{InvalidId, PodName, PodUuid};
-use crate::lock::{LOCK_FILE, LockWatch, PodLock};
+use crate::lock::{LOCK_FILE, LockWatch, PodLock, lock_dir};
 use crate::manifest::PodManifest;
 use crate::names::Names;
 use crate::phase::{Phase, State};
@@ -104,10 +104,10 @@ impl PodsDir {
     pub fn create(&self, uuid: PodUuid) -> Result<LockedPod, PodError> {
         let prepare = self.phase_dir(Phase::Prepare);
         // Shared: a sweep (exclusive) never sees the folder between its making and its locking.
-        let _sweep_waits = match lock_dir(&prepare, FlockArg::LockShared) {
+        let _sweep_waits = match lock_dir(&prepare, FlockOperation::LockShared) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 make_dirs(&prepare)?;
-                lock_dir(&prepare, FlockArg::LockShared)?
+                lock_dir(&prepare, FlockOperation::LockShared)?
             }
             other => other?,
         };
@@ -247,7 +247,7 @@ impl PodsDir {
         };
         // The folder may have been renamed between opening and locking: then this path holds no
         // lock file, or a different one.
-        let held = nix::sys::stat::fstat(&lock).map_err(PodError::errno("look at", &entry.path))?;
+        let held = fstat(&lock).map_err(PodError::errno("look at", &entry.path))?;
         match fs::metadata(entry.path.join(LOCK_FILE)) {
             Ok(now) if now.ino() == held.st_ino && now.dev() == held.st_dev => Ok(LockedPod {
                 pods: self.clone(),
@@ -264,7 +264,7 @@ impl PodsDir {
     /// [`PodError::Io`] if the folder can't be read or locked.
     pub fn lock_aborted(&self) -> Result<Vec<LockedPod>, PodError> {
         let prepare = self.phase_dir(Phase::Prepare);
-        let _creators_wait = match lock_dir(&prepare, FlockArg::LockExclusive) {
+        let _creators_wait = match lock_dir(&prepare, FlockOperation::LockExclusive) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(Vec::new());
             }
@@ -398,7 +398,7 @@ impl LockedPod {
         if let Some(name) = name {
             self.pods.names.release(&name, self.uuid())?;
         }
-        removal::remove_pod_folder(self.path())
+        removal::remove_pod_dir(self.path())
     }
 }
 
@@ -408,11 +408,6 @@ fn make_dirs(path: &Path) -> Result<(), PodError> {
         .mode(0o700)
         .create(path)
         .map_err(PodError::io("create", path))
-}
-
-fn lock_dir(path: &Path, arg: FlockArg) -> Result<Flock<File>, PodError> {
-    let dir = File::open(path).map_err(PodError::io("open", path))?;
-    Flock::lock(dir, arg).map_err(|(_, errno)| PodError::errno("lock", path)(errno))
 }
 
 #[cfg(test)]

@@ -1,82 +1,92 @@
-//! Removing a pod's folder, whatever its apps left in it.
+//! Removing a pod's directory, whatever its apps left in it.
 //!
-//! An app can leave folders nested deeper than a process may have descriptors, or a path that is longer
-//! than the kernel takes. So nothing here goes by path, and folders beyond a fixed depth are first moved up
+//! An app can leave directories nested deeper than a process may have descriptors, or a path that is longer
+//! than the kernel takes. So nothing here goes by path, and directories beyond a fixed depth are first moved up
 //! to the top, where they are removed in their turn.
 
 use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nix::dir::Dir;
-use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, renameat};
-use nix::sys::stat::Mode;
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::io::Errno;
 
 use crate::error::PodError;
 use crate::layout::MANIFEST_FILE;
 use crate::lock::LOCK_FILE;
 
-/// How many folders deep the removal descends, each for one descriptor.
+/// How many directories deep the removal descends, each for one descriptor.
 const DEPTH_MAX: usize = 32;
-/// How many names of one folder are held in memory at once.
+/// How many names of one directory are held in memory at once.
 const NAMES_MAX: usize = 1024;
-/// How often the removal begins again when others put something into the folder.
+/// How often the removal begins again when others put something into the directory.
 const ATTEMPTS_MAX: usize = 8;
 
-/// Removes a pod's folder: the manifest after everything it speaks of, so that an interrupted removal
+/// Removes a pod's directory: the manifest after everything it speaks of, so that an interrupted removal
 /// can be repeated, and the lock last.
-pub(crate) fn remove_pod_folder(path: &Path) -> Result<(), PodError> {
-    let failed = |errno| PodError::errno("remove", path)(errno);
-    let top = match Dir::open(path, DIRECTORY, Mode::empty()) {
-        // Somebody else was faster.
-        Err(Errno::ENOENT) => return Ok(()),
-        other => other.map_err(failed)?,
-    };
-    let mut removal = Removal {
-        top: top.as_fd(),
-        moved: 0,
-    };
+pub(crate) fn remove_pod_dir(path: &Path) -> Result<(), PodError> {
     let keep = |name: &CStr| {
         name.to_bytes() == MANIFEST_FILE.as_bytes() || name.to_bytes() == LOCK_FILE.as_bytes()
     };
-    for _ in 1..ATTEMPTS_MAX {
-        match removal.remove_top(path, &keep) {
+    for attempt in 1..=ATTEMPTS_MAX {
+        match remove_once(path, &keep) {
             // Somebody else who removes the pod has opened, and so made, a lock file meanwhile.
             Err(PodError::Io { source, .. })
-                if source.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+                if source.kind() == io::ErrorKind::DirectoryNotEmpty && attempt < ATTEMPTS_MAX => {}
             other => return other,
         }
     }
-    removal.remove_top(path, &keep)
+    Ok(())
+}
+
+/// Removes a pod's directory once, as others let it.
+fn remove_once(path: &Path, keep: &dyn Fn(&CStr) -> bool) -> Result<(), PodError> {
+    empty_but(path, keep).map_err(PodError::errno("remove", path))?;
+    for name in [MANIFEST_FILE, LOCK_FILE] {
+        let file = path.join(name);
+        gone_is_fine(fs::remove_file(&file)).map_err(PodError::io("remove", file))?;
+    }
+    gone_is_fine(fs::remove_dir(path)).map_err(PodError::io("remove", path))
 }
 
 /// Removes everything in a directory, which stays. One that isn't there is empty.
 pub(crate) fn empty(path: &Path) -> Result<(), PodError> {
-    let failed = |errno| PodError::errno("empty", path)(errno);
-    let top = match Dir::open(path, DIRECTORY, Mode::empty()) {
-        Err(Errno::ENOENT) => return Ok(()),
-        other => other.map_err(failed)?,
+    empty_but(path, &|_| false).map_err(PodError::errno("empty", path))
+}
+
+/// Removes everything in a directory but what `keep` names.
+fn empty_but(path: &Path, keep: &dyn Fn(&CStr) -> bool) -> Result<(), Errno> {
+    let Some(top) = open(CWD, path)? else {
+        return Ok(());
     };
     let mut removal = Removal {
         top: top.as_fd(),
         moved: 0,
     };
-    loop {
-        let mut round = Dir::open(path, DIRECTORY, Mode::empty()).map_err(failed)?;
-        if !removal.empty(&mut round, 0, &|_| false).map_err(failed)? {
-            return Ok(());
+    // Each round removes what the one before moved up; the last one finds nothing.
+    while let Some(round) = open(CWD, path)? {
+        if !removal.empty(round, 0, keep)? {
+            break;
         }
+    }
+    Ok(())
+}
+
+/// `None` if somebody else was faster.
+fn open(parent: BorrowedFd<'_>, path: impl rustix::path::Arg) -> Result<Option<OwnedFd>, Errno> {
+    match openat(parent, path, DIRECTORY, Mode::empty()) {
+        Ok(directory) => Ok(Some(directory)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
     }
 }
 
-const DIRECTORY: OFlag = OFlag::O_RDONLY
-    .union(OFlag::O_DIRECTORY)
-    .union(OFlag::O_NOFOLLOW)
-    .union(OFlag::O_CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 struct Removal<'a> {
     top: BorrowedFd<'a>,
@@ -84,68 +94,49 @@ struct Removal<'a> {
 }
 
 impl Removal<'_> {
-    /// Removes the pod's folder once, as others let it.
-    fn remove_top(&mut self, path: &Path, keep: &dyn Fn(&CStr) -> bool) -> Result<(), PodError> {
-        let failed = |errno| PodError::errno("remove", path)(errno);
-        // Each round removes what the one before moved up; the last one finds nothing.
-        loop {
-            let mut round = match Dir::open(path, DIRECTORY, Mode::empty()) {
-                Err(Errno::ENOENT) => return Ok(()),
-                other => other.map_err(failed)?,
-            };
-            if !self.empty(&mut round, 0, keep).map_err(failed)? {
-                break;
-            }
-        }
-        for name in [MANIFEST_FILE, LOCK_FILE] {
-            let file = path.join(name);
-            gone_is_fine(fs::remove_file(&file)).map_err(PodError::io("remove", file))?;
-        }
-        gone_is_fine(fs::remove_dir(path)).map_err(PodError::io("remove", path))
-    }
-
-    /// Removes all in `dir` but what `keep` names. Whether there was anything.
+    /// Removes all in a directory but what `keep` names. Whether there was anything.
     fn empty(
         &mut self,
-        dir: &mut Dir,
+        directory: OwnedFd,
         depth: usize,
         keep: &dyn Fn(&CStr) -> bool,
     ) -> Result<bool, Errno> {
+        let mut entries = Dir::new(directory)?;
         let mut found = false;
         loop {
-            let names = some_names(dir, keep)?;
+            let names = some_names(&mut entries, keep)?;
             found |= !names.is_empty();
             for name in &names {
-                self.remove(dir.as_fd(), name, depth)?;
+                self.remove(entries.fd()?, name, depth)?;
             }
             if names.len() < NAMES_MAX {
                 return Ok(found);
             }
+            entries.rewind();
         }
     }
 
     fn remove(&mut self, parent: BorrowedFd<'_>, name: &CStr, depth: usize) -> Result<(), Errno> {
-        match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => return Ok(()),
-            Err(Errno::EISDIR) => {}
+        match unlinkat(parent, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::ISDIR) => {}
             Err(errno) => return Err(errno),
         }
-        // Most folders of a pod are empty: try before reading.
-        match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => return Ok(()),
-            Err(Errno::ENOTEMPTY) => {}
+        // Most directories of a pod are empty: try before reading.
+        match unlinkat(parent, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::NOTEMPTY) => {}
             Err(errno) => return Err(errno),
         }
         if depth >= DEPTH_MAX {
             return self.move_up(parent, name);
         }
-        let mut dir = match Dir::openat(parent, name, DIRECTORY, Mode::empty()) {
-            Err(Errno::ENOENT) => return Ok(()),
-            other => other?,
+        let Some(directory) = open(parent, name)? else {
+            return Ok(());
         };
-        self.empty(&mut dir, depth + 1, &|_| false)?;
-        match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
-            Err(Errno::ENOENT) => Ok(()),
+        self.empty(directory, depth + 1, &|_| false)?;
+        match unlinkat(parent, name, AtFlags::REMOVEDIR) {
+            Err(Errno::NOENT) => Ok(()),
             other => other,
         }
     }
@@ -153,11 +144,10 @@ impl Removal<'_> {
     fn move_up(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
         loop {
             self.moved += 1;
-            let free =
-                CString::new(format!(".removed-{}", self.moved)).map_err(|_| Errno::EINVAL)?;
+            let free = format!(".removed-{}", self.moved);
             // Left by an interrupted removal: take the next number.
-            match nix::sys::stat::fstatat(self.top, free.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-                Err(Errno::ENOENT) => return renameat(parent, name, self.top, free.as_c_str()),
+            match statat(self.top, free.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => return renameat(parent, name, self.top, free.as_str()),
                 Ok(_) => {}
                 Err(errno) => return Err(errno),
             }
@@ -165,16 +155,15 @@ impl Removal<'_> {
     }
 }
 
-/// The first names in `dir` but those that `keep` names; all if they are fewer than [`NAMES_MAX`].
-fn some_names(dir: &mut Dir, keep: &dyn Fn(&CStr) -> bool) -> Result<Vec<CString>, Errno> {
+/// The first names in a directory but those that `keep` names; all if they are fewer than [`NAMES_MAX`].
+fn some_names(entries: &mut Dir, keep: &dyn Fn(&CStr) -> bool) -> Result<Vec<CString>, Errno> {
     let mut names = Vec::new();
-    for entry in dir.iter() {
+    while names.len() < NAMES_MAX
+        && let Some(entry) = entries.read()
+    {
         let name = entry?.file_name().to_owned();
         if !matches!(name.to_bytes(), b"." | b"..") && !keep(&name) {
             names.push(name);
-            if names.len() == NAMES_MAX {
-                break;
-            }
         }
     }
     Ok(names)
@@ -190,22 +179,21 @@ fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::fcntl::openat;
-    use nix::sys::stat::mkdirat;
+    use rustix::fs::mkdirat;
 
     #[test]
-    fn folders_nested_beyond_every_limit_are_removed() {
+    fn directories_nested_beyond_every_limit_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let pod = dir.path().join("pod");
         fs::create_dir_all(&pod).unwrap();
         fs::write(pod.join(MANIFEST_FILE), "{}").unwrap();
-        let mut at = openat(nix::fcntl::AT_FDCWD, &pod, DIRECTORY, Mode::empty()).unwrap();
+        let mut at = openat(CWD, &pod, DIRECTORY, Mode::empty()).unwrap();
         for _ in 0..3000 {
-            mkdirat(&at, "d", Mode::S_IRWXU).unwrap();
+            mkdirat(&at, "d", Mode::RWXU).unwrap();
             at = openat(&at, "d", DIRECTORY, Mode::empty()).unwrap();
         }
         drop(at);
-        remove_pod_folder(&pod).unwrap();
+        remove_pod_dir(&pod).unwrap();
         assert!(!pod.exists());
     }
 
@@ -218,12 +206,12 @@ mod tests {
         let pod = dir.path().join("pod");
         fs::create_dir(&pod).unwrap();
         std::os::unix::fs::symlink(&outside, pod.join("upper")).unwrap();
-        remove_pod_folder(&pod).unwrap();
+        remove_pod_dir(&pod).unwrap();
         assert!(outside.join("precious").exists());
     }
 
     #[test]
-    fn folders_with_more_names_than_are_held_at_once_are_emptied() {
+    fn directories_with_more_names_than_are_held_at_once_are_emptied() {
         let dir = tempfile::tempdir().unwrap();
         let pod = dir.path().join("pod");
         let full = pod.join("upper");
@@ -232,12 +220,12 @@ mod tests {
             fs::write(full.join(number.to_string()), "").unwrap();
             fs::write(pod.join(number.to_string()), "").unwrap();
         }
-        remove_pod_folder(&pod).unwrap();
+        remove_pod_dir(&pod).unwrap();
         assert!(!pod.exists());
     }
 
     #[test]
-    fn many_may_remove_one_folder() {
+    fn many_may_remove_one_directory() {
         let dir = tempfile::tempdir().unwrap();
         let pod = dir.path().join("pod");
         for _ in 0..20 {
@@ -247,13 +235,13 @@ mod tests {
             }
             fs::write(pod.join(LOCK_FILE), "").unwrap();
             std::thread::scope(|scope| {
-                let removers = [(); 3].map(|()| scope.spawn(|| remove_pod_folder(&pod)));
+                let removers = [(); 3].map(|()| scope.spawn(|| remove_pod_dir(&pod)));
                 for remover in removers {
                     remover.join().unwrap().unwrap();
                 }
             });
             assert!(!pod.exists());
         }
-        remove_pod_folder(&pod).unwrap();
+        remove_pod_dir(&pod).unwrap();
     }
 }
