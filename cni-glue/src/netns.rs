@@ -3,15 +3,15 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nix::fcntl::{OFlag, open};
-use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::stat::Mode;
-use nix::sys::statfs::{NSFS_MAGIC, statfs};
+use nix::sched::{CloneFlags, unshare};
+use rustix::fs::{CWD, Mode, OFlags, openat, statfs};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::NetworkError;
 use crate::netlink::link;
 use crate::netlink::message::Batch;
 use crate::netlink::rtnetlink::Rtnetlink;
+use crate::sys;
 
 /// The loopback is the first link of every namespace.
 const LOOPBACK_INDEX: u32 = 1;
@@ -26,37 +26,50 @@ pub struct Netns {
 
 /// Whether there is a namespace at a path, and not just a file that one was mounted over elsewhere.
 pub(crate) fn is_at(path: &Path) -> bool {
-    statfs(path).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC)
+    statfs(path).is_ok_and(|found| found.f_type == libc::NSFS_MAGIC)
 }
 
 const OWN: &str = "/proc/thread-self/ns/net";
 
 fn open_at(path: &Path) -> Result<OwnedFd, NetworkError> {
-    open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(NetworkError::at(
-        format!("open the network namespace {}", path.display()),
-    ))
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty()).map_err(NetworkError::at(format!(
+        "open the network namespace {}",
+        path.display()
+    )))
 }
 
 fn enter(fd: &OwnedFd) -> Result<(), NetworkError> {
-    setns(fd, CloneFlags::CLONE_NEWNET)
-        .map_err(NetworkError::at("enter the pod's network namespace"))
+    set(fd, "enter the pod's network namespace")
 }
 
 fn leave(host: &OwnedFd) -> Result<(), NetworkError> {
-    setns(host, CloneFlags::CLONE_NEWNET)
-        .map_err(NetworkError::at("return to the host's network namespace"))
+    set(host, "return to the host's network namespace")
+}
+
+fn set(fd: &OwnedFd, operation: &str) -> Result<(), NetworkError> {
+    move_into_link_name_space(fd.as_fd(), Some(LinkNameSpaceType::Network))
+        .map_err(NetworkError::at(operation))
 }
 
 impl Netns {
-    /// Makes a namespace that holds nothing but a loopback, which is up.
-    /// The calling thread is in it for a moment and back when this returns.
+    /// Makes a namespace that holds nothing but a loopback, which is up. It belongs to the user namespace `owner`, whose
+    /// root may then change it, or to that of the calling process. The calling thread is in it for a moment and back
+    /// when this returns.
     ///
     /// # Errors
     /// [`NetworkError`] if the kernel refuses. If even the way back fails, that is the error, and the thread
     /// must not go on as if it were on the host's network.
-    pub fn with_loopback() -> Result<Self, NetworkError> {
+    pub fn with_loopback(owner: Option<BorrowedFd<'_>>) -> Result<Self, NetworkError> {
+        const MAKE: &str = "make a network namespace";
         let host = open_at(Path::new(OWN))?;
-        unshare(CloneFlags::CLONE_NEWNET).map_err(NetworkError::at("make a network namespace"))?;
+        match owner {
+            None => unshare(CloneFlags::CLONE_NEWNET).map_err(NetworkError::at(MAKE))?,
+            Some(owner) => {
+                let made = sys::network_namespace_of(owner).map_err(NetworkError::at(MAKE))?;
+                enter(&made)?;
+            }
+        }
         let made = Self::of_this_thread();
         leave(&host)?;
         let mut made = made?;
@@ -142,14 +155,14 @@ mod tests {
 
     #[test]
     fn a_new_namespace_has_a_loopback_that_is_up_and_the_thread_is_back() {
-        if !nix::unistd::geteuid().is_root() {
+        if !rustix::process::geteuid().is_root() {
             panic!("this test makes a network namespace and needs root");
         }
         let before = name();
-        let netns = Netns::with_loopback().unwrap();
+        let netns = Netns::with_loopback(None).unwrap();
         assert_eq!(name(), before);
         std::thread::spawn(move || {
-            setns(&netns, CloneFlags::CLONE_NEWNET).unwrap();
+            enter(&netns.fd).unwrap();
             assert_ne!(name(), before);
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -159,10 +172,61 @@ mod tests {
         .unwrap();
     }
 
+    /// A process in a user namespace of its own.
+    struct Stranger(std::process::Child);
+
+    impl Stranger {
+        fn new() -> Self {
+            let mut child = std::process::Command::new("unshare")
+                .args(["--user", "--map-root-user", "sh", "-c", "echo; exec sleep 1000"])
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut line = [0];
+            let said = child.stdout.as_mut().unwrap();
+            std::io::Read::read_exact(said, &mut line).unwrap();
+            Self(child)
+        }
+
+        fn user_namespace(&self) -> OwnedFd {
+            open_at(Path::new(&format!("/proc/{}/ns/user", self.0.id()))).unwrap()
+        }
+    }
+
+    impl Drop for Stranger {
+        fn drop(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_namespace_belongs_to_the_user_namespace_that_is_named() {
+        let identity = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).unwrap().st_ino;
+        let stranger = Stranger::new();
+        let owner = stranger.user_namespace();
+        let before = name();
+        let netns = Netns::with_loopback(Some(owner.as_fd())).unwrap();
+        assert_eq!(name(), before);
+        let found = sys::user_namespace_of(netns.as_fd()).unwrap();
+        assert_eq!(identity(found.as_fd()), identity(owner.as_fd()));
+        let bound = netns.inside(|| std::net::TcpListener::bind("127.0.0.1:0").is_ok());
+        assert!(bound.unwrap());
+
+        let own = open_at(Path::new("/proc/self/ns/user")).unwrap();
+        let netns = Netns::with_loopback(None).unwrap();
+        let found = sys::user_namespace_of(netns.as_fd()).unwrap();
+        assert_eq!(identity(found.as_fd()), identity(own.as_fd()));
+
+        // What is no user namespace owns nothing, and no process is left.
+        let refused = Netns::with_loopback(Some(netns.as_fd())).unwrap_err();
+        assert!(refused.to_string().contains("make a network namespace"), "{refused}");
+    }
+
     #[test]
     fn what_is_done_inside_is_done_there_alone() {
         let before = name();
-        let netns = Netns::with_loopback().unwrap();
+        let netns = Netns::with_loopback(None).unwrap();
         let inside = netns.inside(name).unwrap();
         assert_ne!(inside, before);
         assert_eq!(name(), before);

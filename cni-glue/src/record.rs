@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -155,31 +156,27 @@ pub(crate) fn names(folder: &Path) -> Result<Vec<String>, FileError> {
 
 /// A lock on a file, held until dropped; the kernel releases it when the process dies.
 #[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code)] Flock<File>); // held, not read
+pub(crate) struct Lock(#[allow(dead_code)] File); // held, not read
 
 impl Lock {
     /// Waits for the others.
     pub(crate) fn shared(path: &Path) -> Result<Self, FileError> {
-        Self::take(path, FlockArg::LockShared)
+        Self::take(path, FlockOperation::LockShared)
     }
 
     /// Waits until nobody else has it.
     pub(crate) fn exclusive(path: &Path) -> Result<Self, FileError> {
-        Self::take(path, FlockArg::LockExclusive)
+        Self::take(path, FlockOperation::LockExclusive)
     }
 
-    fn take(path: &Path, how: FlockArg) -> Result<Self, FileError> {
+    fn take(path: &Path, how: FlockOperation) -> Result<Self, FileError> {
         let mut open = OpenOptions::new();
         open.write(true).create(true).truncate(false).mode(0o600);
-        let mut file =
+        let file =
             make_way(path, |path| open.open(path)).map_err(FileError::io("open", path))?;
-        loop {
-            file = match Flock::lock(file, how) {
-                Ok(lock) => return Ok(Self(lock)),
-                Err((file, nix::errno::Errno::EINTR)) => file,
-                Err((_, errno)) => return Err(FileError::io("lock", path)(errno.into())),
-            };
-        }
+        retry_on_intr(|| flock(&file, how))
+            .map_err(|errno| FileError::io("lock", path)(errno.into()))?;
+        Ok(Self(file))
     }
 }
 
@@ -222,7 +219,7 @@ mod tests {
             drop(lock);
         });
         let file = File::open(&path).unwrap();
-        assert!(Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err());
+        assert!(flock(&file, FlockOperation::NonBlockingLockExclusive).is_err());
         assert!(receiver.try_recv().is_err());
         drop(shared);
         receiver.recv().unwrap();

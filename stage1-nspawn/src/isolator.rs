@@ -165,17 +165,19 @@ impl Isolator for Nspawn {
     // Made here and not with pod init's other namespaces: it takes as long as starting pod init, which doesn't
     // need it until the apps start.
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
+        // Pods have no user namespace of their own yet.
+        let owner = None;
         match manifest.network {
             Network::Host => Ok(PodNetwork::default()),
             Network::None => Ok(PodNetwork {
-                namespace: Some(Netns::with_loopback().map_err(failed)?.into()),
+                namespace: Some(Netns::with_loopback(owner).map_err(failed)?.into()),
                 ..PodNetwork::default()
             }),
             Network::All | Network::Named(_) => {
                 let cgroup = self.cgroups()?.path();
                 self.networks
                     .insert(PodNetworks::of(self.uuid)?)
-                    .join(manifest, cgroup.as_deref())
+                    .join(manifest, owner, cgroup.as_deref())
             }
         }
     }

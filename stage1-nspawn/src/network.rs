@@ -1,6 +1,6 @@
 //! A pod's places in networks: taken when it starts, given back when it has ended or was killed.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use cni_glue::attach::{AttachRequest, Attacher};
@@ -75,15 +75,16 @@ impl PodNetworks {
         })
     }
 
-    /// Makes the pod's namespace and joins its networks. What came of it is written to the pod's folder, which is
-    /// the working directory.
+    /// Makes the pod's namespace, which belongs to the user namespace `owner` if the pod has one, and joins its networks.
+    /// What came of it is written to the pod's directory, which is the working directory.
     pub(crate) fn join(
         &mut self,
         manifest: &PodManifest,
+        owner: Option<BorrowedFd<'_>>,
         cgroup: Option<&str>,
     ) -> Result<PodNetwork, StartFailure> {
         let signals = ending_signals().map_err(StartFailure::os("listen for signals"))?;
-        let mut netns = Netns::with_loopback().map_err(failed)?;
+        let mut netns = Netns::with_loopback(owner).map_err(failed)?;
         let request = AttachRequest {
             container: &self.container,
             name: manifest.name.as_ref().map(pod::PodName::as_str),

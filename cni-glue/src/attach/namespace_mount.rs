@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use rustix::io::Errno;
+use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
 use crate::error::NetworkError;
 use crate::id::ContainerId;
@@ -39,15 +39,7 @@ impl NamespaceMount {
         record::make_way(&self.path, |path| open.open(path))
             .map_err(FileError::io("create", &self.path))?;
         let source = format!("/proc/thread-self/fd/{}", netns.as_fd().as_raw_fd());
-        let none: Option<&str> = None;
-        mount(
-            Some(source.as_str()),
-            &self.path,
-            none,
-            MsFlags::MS_BIND,
-            none,
-        )
-        .map_err(NetworkError::at(format!(
+        mount_bind(source.as_str(), &self.path).map_err(NetworkError::at(format!(
             "mount the pod's network namespace at {}",
             self.path.display()
         )))?;
@@ -62,9 +54,9 @@ impl NamespaceMount {
     /// Unmounts it, if it is mounted.
     pub(super) fn remove(&self) -> Result<(), NetworkError> {
         let failed = |errno: Errno| FileError::io("unmount", &self.path)(io::Error::from(errno));
-        match umount2(&self.path, MntFlags::MNT_DETACH) {
+        match unmount(&self.path, UnmountFlags::DETACH) {
             // Nothing is mounted, or nothing is there.
-            Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => (),
+            Ok(()) | Err(Errno::INVAL | Errno::NOENT) => (),
             Err(errno) => return Err(failed(errno).into()),
         }
         record::remove(&self.path)?;

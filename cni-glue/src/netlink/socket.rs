@@ -34,6 +34,24 @@ impl From<Errno> for Refused {
     }
 }
 
+impl From<rustix::io::Errno> for Refused {
+    fn from(errno: rustix::io::Errno) -> Self {
+        Errno::from_raw(errno.raw_os_error()).into()
+    }
+}
+
+impl From<std::io::Error> for Refused {
+    fn from(error: std::io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(number) => Errno::from_raw(number).into(),
+            None => Self {
+                errno: Errno::EIO,
+                words: Some(error.to_string()),
+            },
+        }
+    }
+}
+
 /// A connection to one part of the kernel, in the network namespace where it was opened.
 #[derive(Debug)]
 pub(crate) struct Socket {

@@ -48,6 +48,6 @@ pub enum PortError {
         /// The port.
         port: String,
         /// Why.
-        source: nix::errno::Errno,
+        source: rustix::io::Errno,
     },
 }

@@ -4,12 +4,10 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
-use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, setsockopt, socket,
-    sockopt,
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with, sockopt,
 };
-use std::os::fd::AsRawFd;
 
 use super::error::PortError;
 use super::mapping::{PortMapping, Protocol};
@@ -39,19 +37,19 @@ pub(crate) fn hold(mappings: &[PortMapping]) -> Result<HeldPorts, PortError> {
         for (port, _) in mapping.pairs() {
             match bound(mapping, port) {
                 Ok(socket) => held.push(socket),
-                Err(Errno::EADDRINUSE) => look(&PortMapping {
+                Err(Errno::ADDRINUSE) => look(&PortMapping {
                     host_port: port,
                     count: 1,
                     ..mapping.clone()
                 })?,
-                Err(Errno::EADDRNOTAVAIL) => {
+                Err(Errno::ADDRNOTAVAIL) => {
                     return Err(PortError::NotLocal {
                         port: mapping.host_side(),
                         address: mapping.host_ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
                     });
                 }
                 // A kernel without SCTP or IPv6 has nobody who listens there.
-                Err(Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT | Errno::ESOCKTNOSUPPORT) => (),
+                Err(Errno::PROTONOSUPPORT | Errno::AFNOSUPPORT | Errno::SOCKTNOSUPPORT) => (),
                 Err(source) => {
                     return Err(PortError::Look {
                         port: mapping.host_side(),
@@ -69,7 +67,7 @@ fn bound(mapping: &PortMapping, port: u16) -> Result<OwnedFd, Errno> {
     match bound_how(mapping, port, false) {
         // Connections that have ended may have it for a while yet. With them it can only be shared, which others
         // can do too; who listens refuses that as well.
-        Err(Errno::EADDRINUSE) if mapping.protocol != Protocol::Udp => {
+        Err(Errno::ADDRINUSE) if mapping.protocol != Protocol::Udp => {
             bound_how(mapping, port, true)
         }
         answer => answer,
@@ -82,7 +80,7 @@ fn bound_how(mapping: &PortMapping, port: u16, share: bool) -> Result<OwnedFd, E
         Some(address) => at(address, false),
         // One socket for both families, where there is IPv6.
         None => match at(Ipv6Addr::UNSPECIFIED.into(), true) {
-            Err(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) => {
+            Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => {
                 at(Ipv4Addr::UNSPECIFIED.into(), false)
             }
             answer => answer,
@@ -98,24 +96,23 @@ fn bound_at(
     port: u16,
 ) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() {
-        AddressFamily::Inet
+        AddressFamily::INET
     } else {
-        AddressFamily::Inet6
+        AddressFamily::INET6
     };
     let (kind, protocol_number) = match protocol {
-        Protocol::Tcp => (SockType::Stream, SockProtocol::Tcp),
-        Protocol::Udp => (SockType::Datagram, SockProtocol::Udp),
-        Protocol::Sctp => (SockType::Stream, SockProtocol::Sctp),
+        Protocol::Tcp => (SocketType::STREAM, ipproto::TCP),
+        Protocol::Udp => (SocketType::DGRAM, ipproto::UDP),
+        Protocol::Sctp => (SocketType::STREAM, ipproto::SCTP),
     };
-    let socket = socket(family, kind, SockFlag::SOCK_CLOEXEC, protocol_number)?;
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol_number))?;
     if share {
-        setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
     }
     if address.is_ipv6() {
-        setsockopt(&socket, sockopt::Ipv6V6Only, &!both_families)?;
+        sockopt::set_ipv6_v6only(&socket, !both_families)?;
     }
-    let address = SockaddrStorage::from(SocketAddr::new(address, port));
-    bind(socket.as_raw_fd(), &address)?;
+    bind(&socket, &SocketAddr::new(address, port))?;
     Ok(socket)
 }
 
@@ -124,11 +121,11 @@ fn look(mapping: &PortMapping) -> Result<(), PortError> {
     let listeners = match sock_diag::listeners(mapping.protocol) {
         Ok(listeners) => listeners,
         // The kernel can't tell.
-        Err(refused) if refused.errno == Errno::ENOENT => return Ok(()),
+        Err(refused) if refused.errno == nix::errno::Errno::ENOENT => return Ok(()),
         Err(refused) => {
             return Err(PortError::Look {
                 port: mapping.host_side(),
-                source: refused.errno,
+                source: Errno::from_raw_os_error(refused.errno as i32),
             });
         }
     };

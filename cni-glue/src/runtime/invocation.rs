@@ -8,12 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::Deserialize;
 
 use super::shown::shown;
@@ -174,10 +171,8 @@ impl Running {
     /// Ends what there still is of its process group, and gives how it ended itself. In this order: once it is
     /// reaped, the group's number may become another's.
     fn reap(&mut self) -> io::Result<ExitStatus> {
-        if let Ok(group) = i32::try_from(self.child.id()) {
-            // If it fails, none is left.
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
+        // If it fails, none is left.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let status = self.child.wait()?;
         self.reaped = true;
         Ok(status)
@@ -186,7 +181,7 @@ impl Running {
     /// Reads until the plugin has ended.
     fn talk(&mut self, limits: Limits<'_>) -> io::Result<Talked> {
         let deadline = Instant::now() + limits.timeout;
-        let pid = rustix::process::Pid::from_child(&self.child);
+        let pid = Pid::from_child(&self.child);
         let ended = pidfd_open(pid, PidfdFlags::empty())?;
         let mut stdout = self.child.stdout.take();
         let mut stderr = self.child.stderr.take();
@@ -197,7 +192,7 @@ impl Running {
         .into_iter()
         .flatten()
         {
-            fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+            fcntl_setfl(fd, OFlags::NONBLOCK)?;
         }
         let mut talk = Talk::default();
         loop {
@@ -400,9 +395,9 @@ mod tests {
     #[test]
     fn it_inherits_no_descriptor_and_no_blocked_signal() {
         let file = std::fs::File::open("/dev/null").unwrap();
-        fcntl(&file, FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
         let mut mask = nix::sys::signal::SigSet::empty();
-        mask.add(Signal::SIGTERM);
+        mask.add(nix::sys::signal::Signal::SIGTERM);
         mask.thread_block().unwrap();
         let answer = run(
             "ls /proc/self/fd | tr '\\n' ' '; grep SigBlk /proc/self/status",

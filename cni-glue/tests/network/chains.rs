@@ -207,7 +207,7 @@ fn check_gc_and_status_go_to_those_who_know_them() {
     let networks = Networks::load(&lab.attacher.folders).unwrap();
     let network = networks.get(&"n".parse().unwrap()).unwrap();
     lab.attacher.runtime.status(network).unwrap();
-    let mut netns = cni_glue::Netns::with_loopback().unwrap();
+    let mut netns = cni_glue::Netns::with_loopback(None).unwrap();
     lab.attacher.check(&a.id, &mut netns).unwrap();
     drop(b);
     assert_eq!(lab.gc(&[&a]).attachments, 1);
@@ -260,7 +260,7 @@ fn older_versions_are_told_less() {
     );
     let pod = lab.pod("a", &["n"], &[]);
     lab.attacher
-        .check(&pod.id, &mut cni_glue::Netns::with_loopback().unwrap())
+        .check(&pod.id, &mut cni_glue::Netns::with_loopback(None).unwrap())
         .unwrap();
     lab.end(pod);
     assert_eq!(lab.order(), ["one ADD", "one DEL"]);

@@ -98,7 +98,7 @@ impl Lab {
         mount(none, "/", none, private, none).unwrap();
         // Tools that look there see this host.
         mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none).unwrap();
-        let outside = Netns::with_loopback().unwrap();
+        let outside = Netns::with_loopback(None).unwrap();
         // Addresses are good at once.
         sh("ip link set lo up; sysctl -qw net.ipv6.conf.default.accept_dad=0");
         within(&outside, || {
@@ -198,7 +198,7 @@ impl Lab {
         live: &dyn Fn(&ContainerId) -> bool,
     ) -> Result<Pod, NetworkError> {
         let container: ContainerId = id.parse().unwrap();
-        let mut netns = Netns::with_loopback()?;
+        let mut netns = Netns::with_loopback(None)?;
         let ports = mappings(ports);
         let request = AttachRequest {
             container: &container,
