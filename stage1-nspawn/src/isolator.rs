@@ -119,7 +119,7 @@ impl Isolator for Nspawn {
     fn make_app(&mut self, app: &App) -> Result<(), StartFailure> {
         let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
         let top = app.image.layers.last();
-        let top = top.map(|layer| tree_of(&layers, layer)).transpose()?;
+        let top = top.map(|layer| tree_of(&layers, layer));
         Ok(app_dir::make(Path::new("."), &app.name, top.as_deref())?)
     }
 

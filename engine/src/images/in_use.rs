@@ -21,9 +21,9 @@ pub struct Use {
     /// Running or prepared.
     state: State,
     /// The name that it was asked for by.
-    pub reference: String,
+    pub reference: Reference,
     /// Digest of the manifest.
-    pub manifest: String,
+    pub manifest: Digest,
 }
 
 impl fmt::Display for Use {
@@ -61,9 +61,8 @@ pub fn images_in_use(pods: &PodsDir) -> Result<(Vec<Use>, HashSet<Digest>), Erro
         };
         for image in manifest.images() {
             let signed = image.verification.signed_digest.iter();
-            for text in image.layers.iter().chain([&image.manifest]).chain(signed) {
-                digests.insert(Digest::parse(text)?);
-            }
+            let of_image = image.layers.iter().chain([&image.manifest]).chain(signed);
+            digests.extend(of_image.cloned());
             uses.push(Use {
                 pod: match &manifest.name {
                     Some(name) => name.to_string(),
@@ -90,12 +89,9 @@ pub fn note_uses(engine: &Engine) -> Result<(), Error> {
             continue;
         };
         for app in &manifest.apps {
-            let Ok(reference) = Reference::parse(&app.image.reference) else {
-                continue;
-            };
             let store = engine.store();
-            if let Ok(Some(record)) = store.resolve(&reference)
-                && record.manifest.as_ref() == app.image.manifest
+            if let Ok(Some(record)) = store.resolve(&app.image.reference)
+                && record.manifest == app.image.manifest
             {
                 store.note_use_at(&record, time);
             }

@@ -127,9 +127,9 @@ impl PlannedApp {
 pub(super) fn image_record(image: &RunnableImage) -> ImageRecord {
     let layers = image.image().layers().iter();
     ImageRecord {
-        reference: image.proof().reference().to_string(),
-        manifest: image.proof().manifest().to_string(),
-        layers: layers.map(|layer| layer.diff_id.to_string()).collect(),
+        reference: image.proof().reference().clone(),
+        manifest: image.proof().manifest().clone(),
+        layers: layers.map(|layer| layer.diff_id.clone()).collect(),
         verification: verification_record(image.proof().verification()),
     }
 }
@@ -137,10 +137,10 @@ pub(super) fn image_record(image: &RunnableImage) -> ImageRecord {
 fn verification_record(verification: &Verification) -> VerificationRecord {
     VerificationRecord {
         policy: verification.policy.to_string(),
-        rule_prefix: verification.rule_prefix.as_ref().map(ToString::to_string),
+        rule_prefix: verification.rule_prefix.clone(),
         rule_file: verification.rule_file.clone(),
         keys: verification.keys.iter().map(ToString::to_string).collect(),
-        signed_digest: verification.signed_digest.as_ref().map(ToString::to_string),
+        signed_digest: verification.signed_digest.clone(),
         integrity: (!verification.integrity.is_default())
             .then(|| verification.integrity.to_string()),
     }

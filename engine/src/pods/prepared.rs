@@ -1,7 +1,5 @@
 //! A pod that an earlier call prepared: its images are judged once more before it starts.
 
-use image_name::Digest;
-use image_store::Reference;
 use pod::activation::ActivationSockets;
 use pod::manifest::{ImageRecord, MANIFEST_FILE, PodManifest, Streams};
 use pod::{Phase, PodEntry, record};
@@ -81,25 +79,24 @@ pub(super) fn judge(
     verifier: &Verifier<'_>,
     prepared: &ImageRecord,
 ) -> Result<RunnableImage, Error> {
-    let reference = Reference::parse(&prepared.reference)?;
     let store = engine.store();
-    let named = store.resolve(&reference)?;
+    let named = store.resolve(&prepared.reference)?;
     let top = match (named, &prepared.verification.signed_digest) {
-        (Some(record), _) if record.manifest.as_ref() == prepared.manifest => {
+        (Some(record), _) if record.manifest == prepared.manifest => {
             store.note_use(&record);
             record.digest
         }
         // The index, if that is what was signed.
-        (_, Some(signed)) => Digest::parse(signed)?,
-        (_, None) => Digest::parse(&prepared.manifest)?,
+        (_, Some(signed)) => signed.clone(),
+        (_, None) => prepared.manifest.clone(),
     };
-    let image = verifier.at_start(&reference, &top)?;
-    if image.image().manifest_digest().as_ref() == prepared.manifest {
+    let image = verifier.at_start(&prepared.reference, &top)?;
+    if *image.image().manifest_digest() == prepared.manifest {
         return Ok(image);
     }
     Err(Error::OtherImage {
-        reference: prepared.reference.clone(),
+        reference: prepared.reference.to_string(),
         now: image.image().manifest_digest().to_string(),
-        prepared: prepared.manifest.clone(),
+        prepared: prepared.manifest.to_string(),
     })
 }

@@ -206,8 +206,8 @@ fn apps(
         };
         AppView {
             name: app.name.clone(),
-            image: app.image.reference.clone(),
-            manifest: app.image.manifest.clone(),
+            image: app.image.reference.to_string(),
+            manifest: app.image.manifest.to_string(),
             state: match (outcome, state) {
                 (Some(_), _) => AppState::Exited,
                 (None, State::Running | State::Exited) if created => AppState::Created,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use image_name::{Digest, Prefix, Reference};
 use serde::{Deserialize, Serialize};
 
 /// Which image an app runs, and why it was allowed to.
@@ -9,11 +10,11 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ImageRecord {
     /// The reference by which it was asked for, in canonical form.
-    pub reference: String,
+    pub reference: Reference,
     /// Digest of the platform's manifest.
-    pub manifest: String,
-    /// Diff IDs of its layers (`sha256:HEX`), base first.
-    pub layers: Vec<String>,
+    pub manifest: Digest,
+    /// Diff IDs of its layers, base first.
+    pub layers: Vec<Digest>,
     /// What was verified when the pod was prepared.
     pub verification: VerificationRecord,
 }
@@ -26,7 +27,7 @@ pub struct VerificationRecord {
     pub policy: String,
     /// The rule's prefix.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub rule_prefix: Option<String>,
+    pub rule_prefix: Option<Prefix>,
     /// The file that holds the rule.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rule_file: Option<PathBuf>,
@@ -35,7 +36,7 @@ pub struct VerificationRecord {
     pub keys: Vec<String>,
     /// The digest that they signed, or that the rule lists.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub signed_digest: Option<String>,
+    pub signed_digest: Option<Digest>,
     /// What was checked of the unpacked files: `seal` (also if nothing is said), `full` or `off`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub integrity: Option<String>,

@@ -46,7 +46,9 @@ pub use self::path::{AppPath, NotAPath};
 pub use self::pod::{
     AppFailure, DEFAULT_GRACE, Lifetime, MANIFEST_VERSION, PodManifest, Stage1Choice, Streams,
 };
-pub use self::probes::{Header, HookAction, Hooks, Probe, ProbeAction, Probes, Scheme};
+pub use self::probes::{
+    ExecAction, Header, HookAction, Hooks, HttpGetAction, Probe, ProbeAction, Probes, Scheme,
+};
 pub use self::resources::{
     BlockIo, Cpu, HugepageLimit, Memory, Pids, Resources, ThrottleDevice, WeightDevice,
 };

@@ -73,27 +73,9 @@ fn ten() -> NonZeroU32 {
 )]
 pub enum ProbeAction {
     /// Runs a command inside of the app.
-    Exec {
-        /// Program and arguments.
-        args: Vec<String>,
-    },
+    Exec(ExecAction),
     /// Sends a GET request.
-    HttpGet {
-        /// To which port.
-        port: u16,
-        /// For which path.
-        #[serde(default)]
-        path: String,
-        /// To which host; the pod if absent.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        host: Option<String>,
-        /// Over what.
-        #[serde(skip_serializing_if = "is_default", default)]
-        scheme: Scheme,
-        /// With which headers.
-        #[serde(skip_serializing_if = "Vec::is_empty", default)]
-        headers: Vec<Header>,
-    },
+    HttpGet(HttpGetAction),
     /// Opens a connection.
     TcpSocket {
         /// To which port.
@@ -110,6 +92,34 @@ pub enum ProbeAction {
         #[serde(skip_serializing_if = "is_default", default)]
         service: String,
     },
+}
+
+/// A command that is run inside of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ExecAction {
+    /// Program and arguments.
+    pub args: Vec<String>,
+}
+
+/// A GET request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HttpGetAction {
+    /// To which port.
+    pub port: u16,
+    /// For which path.
+    #[serde(default)]
+    pub path: String,
+    /// To which host; the pod if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub host: Option<String>,
+    /// Over what.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub scheme: Scheme,
+    /// With which headers.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub headers: Vec<Header>,
 }
 
 /// What a request goes over.
@@ -155,27 +165,9 @@ pub struct Hooks {
 )]
 pub enum HookAction {
     /// Runs a command inside of the app.
-    Exec {
-        /// Program and arguments.
-        args: Vec<String>,
-    },
+    Exec(ExecAction),
     /// Sends a GET request.
-    HttpGet {
-        /// To which port.
-        port: u16,
-        /// For which path.
-        #[serde(default)]
-        path: String,
-        /// To which host; the pod if absent.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        host: Option<String>,
-        /// Over what.
-        #[serde(skip_serializing_if = "is_default", default)]
-        scheme: Scheme,
-        /// With which headers.
-        #[serde(skip_serializing_if = "Vec::is_empty", default)]
-        headers: Vec<Header>,
-    },
+    HttpGet(HttpGetAction),
     /// Waits.
     Sleep {
         /// So long.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use cni_glue::bandwidth::Bandwidth;
 use cni_glue::names::{DnsOptions, HostsEntry};
 use cni_glue::ports::PortMapping;
+use image_name::{Digest, Prefix, Reference};
 use serde::Deserialize;
 
 use super::app::{App, Apps};
@@ -122,9 +123,9 @@ struct Resources2 {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ImageRecord2 {
-    reference: String,
-    manifest: String,
-    layers: Vec<String>,
+    reference: Reference,
+    manifest: Digest,
+    layers: Vec<Digest>,
     verification: VerificationRecord2,
 }
 
@@ -133,13 +134,13 @@ struct ImageRecord2 {
 struct VerificationRecord2 {
     policy: String,
     #[serde(default)]
-    rule_prefix: Option<String>,
+    rule_prefix: Option<Prefix>,
     #[serde(default)]
     rule_file: Option<PathBuf>,
     #[serde(default)]
     keys: Vec<String>,
     #[serde(default)]
-    signed_digest: Option<String>,
+    signed_digest: Option<Digest>,
     #[serde(default)]
     integrity: Option<String>,
 }

@@ -24,7 +24,7 @@ pub(crate) fn vouched(verification: &VerificationRecord) -> String {
         text.push_str(&verification.keys.join(" and "));
     }
     if let (Some(prefix), Some(file)) = (&verification.rule_prefix, &verification.rule_file) {
-        text.push_str(&format!(", rule {prefix:?} of {}", file.display()));
+        text.push_str(&format!(", rule \"{prefix}\" of {}", file.display()));
     }
     text
 }
@@ -101,7 +101,7 @@ mod tests {
     fn the_signer_and_the_rule_are_named() {
         let verification = VerificationRecord {
             policy: "signed-by".into(),
-            rule_prefix: Some("a.io".into()),
+            rule_prefix: Some("a.io".parse().unwrap()),
             rule_file: Some("/etc/t.toml".into()),
             keys: vec!["sha256:aa".into()],
             signed_digest: None,

@@ -10,6 +10,7 @@ pub mod mount_points;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use image_name::Digest;
 use pod::AppName;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
@@ -56,17 +57,17 @@ impl Storage {
         })
     }
 
-    /// Mounts the overlay of an app: `layers` are diff IDs (`sha256:HEX`), base first.
+    /// Mounts the overlay of an app: `layers` are diff IDs, base first.
     ///
     /// # Errors
     /// What failed, for which app; a layer that is not there is named.
-    pub fn overlay(&self, app: &AppName, layers: &[String]) -> Result<OwnedFd, StartFailure> {
+    pub fn overlay(&self, app: &AppName, layers: &[Digest]) -> Result<OwnedFd, StartFailure> {
         let what = format!("mount the root filesystem of app {app}");
         let own = format!("{}/apps/{app}", path_of(&self.pod));
         let all_layers = path_of(&self.layers);
         let mut lower = Vec::with_capacity(layers.len() + 1);
         for layer in layers.iter().rev() {
-            lower.push(format!("{all_layers}/{}/fs", hex_of(layer)?));
+            lower.push(format!("{all_layers}/{}/fs", layer.hex()));
         }
         lower.push(path_of(&self.mount_points));
         let directories = Directories {
@@ -129,20 +130,8 @@ fn open_directory(path: &Path) -> Result<OwnedFd, StartFailure> {
 }
 
 /// Where the tree of a layer is, below the directory of unpacked layers.
-///
-/// # Errors
-/// If `layer` is not a diff ID.
-pub fn tree_of(layers: &Path, layer: &str) -> Result<PathBuf, StartFailure> {
-    Ok(layers.join(hex_of(layer)?).join("fs"))
-}
-
-/// The digits of a diff ID, which name the layer's directory.
-fn hex_of(layer: &str) -> Result<&str, StartFailure> {
-    let is_digit = |b: u8| b.is_ascii_hexdigit() && !b.is_ascii_uppercase();
-    layer
-        .strip_prefix("sha256:")
-        .filter(|hex| hex.len() == 64 && hex.bytes().all(is_digit))
-        .ok_or_else(|| StartFailure::other(format!("`{layer}` is not a diff ID")))
+pub fn tree_of(layers: &Path, layer: &Digest) -> PathBuf {
+    layers.join(layer.hex()).join("fs")
 }
 
 fn by_context(directories: &Directories) -> Result<OwnedFd, Errno> {

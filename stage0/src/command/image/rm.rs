@@ -110,7 +110,7 @@ impl Removal<'_> {
     /// Nobody knows which image the name stood for, but pods know by which name they were made.
     fn remove_unreadable(&self, reference: &Reference) -> Result<(), Failure> {
         let name = reference.to_string();
-        let by_name = self.uses.iter().filter(|used| used.reference == name);
+        let by_name = self.uses.iter().filter(|used| used.reference == *reference);
         self.refuse(reference, by_name)?;
         self.store.remove(reference)?;
         output::line(&name)
@@ -122,8 +122,10 @@ impl Removal<'_> {
             .names
             .iter()
             .any(|other| other.manifest == record.manifest && other.reference != record.reference);
-        let manifest = record.manifest.as_ref();
-        let uses = self.uses.iter().filter(|used| used.manifest == manifest);
+        let uses = self
+            .uses
+            .iter()
+            .filter(|used| used.manifest == record.manifest);
         match has_other_name {
             true => Ok(()),
             false => self.refuse(&record.reference, uses),

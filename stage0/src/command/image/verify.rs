@@ -225,7 +225,7 @@ fn layers_of_running_pods(pods: &PodsDir) -> Result<HashMap<Digest, String>, Fai
         };
         for app in &manifest.apps {
             for layer in &app.image.layers {
-                layers.insert(Digest::parse(layer)?, name.clone());
+                layers.insert(layer.clone(), name.clone());
             }
         }
     }
