@@ -5,7 +5,7 @@
 //! those that need none ([`builtin`]), both configured alike ([`config`]); ports of the host ([`ports`]), limits
 //! ([`bandwidth`]), and what names resolve to ([`names`]).
 //!
-//! Everything runs in the calling thread, without a daemon: state is files in one folder, below which locks keep
+//! Everything runs in the calling thread, without a daemon: state is files in one directory, below which locks keep
 //! processes apart, and the kernel's own.
 
 mod as_text;

@@ -178,7 +178,13 @@ mod tests {
     impl Stranger {
         fn new() -> Self {
             let mut child = std::process::Command::new("unshare")
-                .args(["--user", "--map-root-user", "sh", "-c", "echo; exec sleep 1000"])
+                .args([
+                    "--user",
+                    "--map-root-user",
+                    "sh",
+                    "-c",
+                    "echo; exec sleep 1000",
+                ])
                 .stdout(std::process::Stdio::piped())
                 .spawn()
                 .unwrap();
@@ -220,7 +226,10 @@ mod tests {
 
         // What is no user namespace owns nothing, and no process is left.
         let refused = Netns::with_loopback(Some(netns.as_fd())).unwrap_err();
-        assert!(refused.to_string().contains("make a network namespace"), "{refused}");
+        assert!(
+            refused.to_string().contains("make a network namespace"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         .map_err(FileError::io("write", path))
 }
 
-/// Does something at `path`, and makes its folder first if that is missing: at a second start it never is.
+/// Does something at `path`, and makes its directory first if that is missing: at a second start it never is.
 pub(crate) fn make_way<T>(
     path: &Path,
     mut action: impl FnMut(&Path) -> io::Result<T>,
@@ -138,7 +138,7 @@ pub(crate) fn remove(path: &Path) -> Result<bool, FileError> {
     }
 }
 
-/// The names in a folder, sorted; none if there is no folder. A name that is not UTF-8 is none of ours.
+/// The names in a directory, sorted; none if there is no directory. A name that is not UTF-8 is none of ours.
 pub(crate) fn names(folder: &Path) -> Result<Vec<String>, FileError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -172,8 +172,7 @@ impl Lock {
     fn take(path: &Path, how: FlockOperation) -> Result<Self, FileError> {
         let mut open = OpenOptions::new();
         open.write(true).create(true).truncate(false).mode(0o600);
-        let file =
-            make_way(path, |path| open.open(path)).map_err(FileError::io("open", path))?;
+        let file = make_way(path, |path| open.open(path)).map_err(FileError::io("open", path))?;
         retry_on_intr(|| flock(&file, how))
             .map_err(|errno| FileError::io("lock", path)(errno.into()))?;
         Ok(Self(file))

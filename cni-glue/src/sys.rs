@@ -38,7 +38,7 @@ fn set_option(socket: BorrowedFd<'_>, option: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// Asks for one SIGIO when something is next made or removed in a folder.
+/// Asks for one SIGIO when something is next made or removed in a directory.
 ///
 /// # Errors
 /// `EINVAL` from a kernel without dnotify.
@@ -86,12 +86,12 @@ pub(crate) fn network_namespace_of(owner: BorrowedFd<'_>) -> io::Result<OwnedFd>
     }
     drop(theirs);
     let mut answer = [0; size_of::<libc::c_int>()];
-    let made = ours.read_exact(&mut answer).and_then(|()| {
-        match libc::c_int::from_ne_bytes(answer) {
-            0 => File::open(format!("/proc/{child}/ns/net")).map(OwnedFd::from),
-            errno => Err(io::Error::from_raw_os_error(errno)),
-        }
-    });
+    let made =
+        ours.read_exact(&mut answer)
+            .and_then(|()| match libc::c_int::from_ne_bytes(answer) {
+                0 => File::open(format!("/proc/{child}/ns/net")).map(OwnedFd::from),
+                errno => Err(io::Error::from_raw_os_error(errno)),
+            });
     drop(ours);
     // SAFETY: waits for a child of this process that nobody else waits for; its status is not asked for.
     while unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) } == -1

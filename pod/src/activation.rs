@@ -284,7 +284,7 @@ fn adopt(number: RawFd, name: SocketName) -> Result<ActivationSocket, Activation
     }
 }
 
-/// Whether more can be reached by a descriptor than what it is: a folder's entries and those above it, or
+/// Whether more can be reached by a descriptor than what it is: a directory's entries and those above it, or
 /// whatever it stands for.
 fn is_a_way_out(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
     let kind = FileType::from_raw_mode(fstat(fd)?.st_mode);

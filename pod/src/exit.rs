@@ -10,9 +10,9 @@ use crate::layout::app_dir;
 use crate::record;
 use crate::timestamp::Timestamp;
 
-/// An app's record in its folder.
+/// An app's record in its directory.
 pub const STATUS_FILE: &str = "status.json";
-/// The pod's record in its folder.
+/// The pod's record in its directory.
 pub const EXIT_FILE: &str = "exit.json";
 /// Version of both records.
 pub const RECORD_VERSION: u64 = 1;

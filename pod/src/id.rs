@@ -130,7 +130,7 @@ macro_rules! name_type {
 }
 
 name_type!(
-    /// An app's name, unique within its pod. Becomes a folder and a cgroup.
+    /// An app's name, unique within its pod. Becomes a directory and a cgroup.
     AppName,
     |_| Ok(())
 );

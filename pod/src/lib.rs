@@ -1,23 +1,23 @@
 //! Pods as they stand on disk, and the contract between stage0 and an isolator (stage1).
 //!
-//! A pod is a folder, a lock and a rename: there is no database and no daemon. This crate holds the
-//! types of every file in that folder, the rules for moving a pod from one phase to the next, and the
+//! A pod is a directory, a lock and a rename: there is no database and no daemon. This crate holds the
+//! types of every file in that directory, the rules for moving a pod from one phase to the next, and the
 //! messages of the control protocol. Stage0 and the isolators share nothing else.
 //!
 //! # The stage1 contract
 //!
-//! An isolator is a folder with a [`stage1::Stage1Manifest`] named `stage1.json`. It names the
+//! An isolator is a directory with a [`stage1::Stage1Manifest`] named `stage1.json`. It names the
 //! contract version ([`stage1::CONTRACT_VERSION`]), the isolator's features ([`feature::Feature`]) and two entry points.
 //!
 //! **`run`** is executed by stage0 in place of itself, so that the process which the user or the
 //! service manager started becomes the pod's *monitor*:
 //!
-//! - the working directory is the pod folder, in phase `run`;
+//! - the working directory is the pod directory, in phase `run`;
 //! - [`stage1::ENV_LOCK_FD`] names an open file descriptor that holds the pod's lock. The entry point
 //!   keeps it open for as long as anything of the pod lives and hands it to no app. The kernel
 //!   releases the lock when the last holder dies; nothing else says that a pod runs;
-//! - [`stage1::ENV_RUN_DIR`] names the pod's runtime folder (created by stage1, removed by stage1);
-//! - [`stage1::ENV_LAYERS_DIR`] names the folder of unpacked layers, one folder a diff ID, each with its
+//! - [`stage1::ENV_RUN_DIR`] names the pod's runtime directory (created by stage1, removed by stage1);
+//! - [`stage1::ENV_LAYERS_DIR`] names the directory of unpacked layers, one directory a diff ID, each with its
 //!   tree in `fs/`; they are shared between pods and must never be changed;
 //! - [`stage1::ENV_READY_FD`], if set, names a descriptor on which one [`stage1::Readiness`] document is
 //!   written when every app has been started, or could not be; then it is closed;
@@ -27,17 +27,17 @@
 //!   and with their names, and to nobody else; it keeps none. They come only to isolators with the feature
 //!   [`feature::Feature::SocketActivation`]. Without sockets these variables are not set;
 //! - [`stage1::ENV_DIR`], [`stage1::ENV_RUN`], [`stage1::ENV_LOCAL_CONFIG`] and [`stage1::ENV_SYSTEM_CONFIG`] name the
-//!   folders that the command works on: there networks are configured and their state is kept ([`network`]);
+//!   directories that the command works on: there networks are configured and their state is kept ([`network`]);
 //! - for a pod that joins networks it writes [`network::NETWORK_FILE`] before any app starts;
 //! - it reads [`manifest::MANIFEST_FILE`], runs the apps, serves the control protocol ([`control`]) on
-//!   the socket [`control::SOCKET_FILE`] in the runtime folder (mode 0600), and writes
+//!   the socket [`control::SOCKET_FILE`] in the runtime directory (mode 0600), and writes
 //!   [`exit::AppStatus`] to `apps/NAME/status.json` and [`exit::PodExit`] to `exit.json` at the end;
 //! - if the manifest asks for it ([`manifest::PodManifest::remove_on_exit`]), it removes the pod;
 //! - its exit code is the pod's: see [`exit::PodExit::exit_code`].
 //!
-//! **`gc`** is executed with the pod folder (in phase `garbage`, its lock held by the caller) as the
+//! **`gc`** is executed with the pod directory (in phase `garbage`, its lock held by the caller) as the
 //! working directory and the same environment. It removes whatever a killed `run` may have left outside
-//! of the pod folder: processes, cgroups, places in networks, the runtime folder. It is idempotent.
+//! of the pod directory: processes, cgroups, places in networks, the runtime directory. It is idempotent.
 //!
 //! What a pod needs and the isolator's manifest does not offer is refused by stage0 before anything
 //! starts ([`stage1::Stage1::require`]).

@@ -1,6 +1,6 @@
 //! The lock that says that a pod is alive.
 //!
-//! An open file description lock (fcntl(2), `F_OFD_SETLK`) on the file `lock` in the pod folder. It
+//! An open file description lock (fcntl(2), `F_OFD_SETLK`) on the file `lock` in the pod directory. It
 //! goes with the descriptor through exec, and the kernel lets go of it when the last process that holds
 //! the descriptor dies. Unlike flock(2) it can be asked about without taking it, so that a
 //! `list` never makes an `rm` or a `run-prepared` beside it fail.
@@ -19,7 +19,7 @@ use rustix::io::retry_on_intr;
 
 use crate::error::PodError;
 
-/// Name of the lock file in a pod folder.
+/// Name of the lock file in a pod directory.
 pub const LOCK_FILE: &str = "lock";
 
 /// A pod's lock, held.
@@ -53,7 +53,7 @@ fn set_and_wait(file: &File, kind: libc::c_int) -> Result<(), Errno> {
     }
 }
 
-/// A look at a pod's lock that stays with the pod wherever its folder is moved.
+/// A look at a pod's lock that stays with the pod wherever its directory is moved.
 #[derive(Debug)]
 pub struct LockWatch {
     file: File,
@@ -115,7 +115,7 @@ impl PodLock {
     /// Whether somebody holds the lock of the pod in `folder`. Takes nothing.
     ///
     /// # Errors
-    /// [`PodError::Io`] if the lock can't be asked about. A missing file or folder counts as not held.
+    /// [`PodError::Io`] if the lock can't be asked about. A missing file or directory counts as not held.
     pub fn is_held(folder: &Path) -> Result<bool, PodError> {
         let path = folder.join(LOCK_FILE);
         let file = match OpenOptions::new().read(true).open(&path) {

@@ -14,7 +14,7 @@ use crate::error::PodError;
 use crate::id::{PodName, PodUuid};
 use crate::lock::lock_dir;
 
-/// The folder of names.
+/// The directory of names.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     dir: PathBuf,

@@ -16,16 +16,16 @@ use crate::phase::State;
 use crate::pods_dir::PodsDir;
 use crate::record;
 
-/// The record of a pod's networks in its folder.
+/// The record of a pod's networks in its directory.
 pub const NETWORK_FILE: &str = "network.json";
 
 /// Where every runtime of CNI looks, unless [`ENV_SHARED_CONFIG`] says otherwise.
 const SHARED_CONFIG: &str = "/etc/cni/net.d";
-/// The variable by which CNI's own tool is told of that folder.
+/// The variable by which CNI's own tool is told of that directory.
 const ENV_SHARED_CONFIG: &str = "NETCONFPATH";
-/// Folders of plugins, unless `CNI_PATH` says otherwise.
+/// Directories of plugins, unless `CNI_PATH` says otherwise.
 const PLUGINS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
-/// The variable by which CNI names the folders of plugins.
+/// The variable by which CNI names the directories of plugins.
 const ENV_PLUGINS: &str = "CNI_PATH";
 /// How long one call of a plugin may take.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ impl CniFolders {
     }
 }
 
-/// What puts pods into networks. `run` is the folder of what lives until the next boot.
+/// What puts pods into networks. `run` is the directory of what lives until the next boot.
 pub fn attacher(
     local_config: &Path,
     system_config: &Path,

@@ -1,6 +1,6 @@
-//! The phases of a pod's life: which folder it is in, and whether its lock is held.
+//! The phases of a pod's life: which directory it is in, and whether its lock is held.
 //!
-//! | folder | lock held | lock free | leaves by |
+//! | directory | lock held | lock free | leaves by |
 //! |---|---|---|---|
 //! | `prepare` | being prepared | preparation failed | rename to `prepared` or `run`; `gc` |
 //! | `prepared` | being started | waits for `run-prepared` | rename to `run`; `gc`, `rm` |
@@ -11,7 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The folder that a pod is in.
+/// The directory that a pod is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -29,7 +29,7 @@ impl Phase {
     /// All phases, in the order of a pod's life.
     pub const ALL: [Self; 4] = [Self::Prepare, Self::Prepared, Self::Run, Self::Garbage];
 
-    /// The folder's name below `pods/`.
+    /// The directory's name below `pods/`.
     pub fn dir_name(self) -> &'static str {
         match self {
             Self::Prepare => "prepare",

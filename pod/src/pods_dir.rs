@@ -1,4 +1,4 @@
-//! The folder of all pods, and the moves between its phases.
+//! The directory of all pods, and the moves between its phases.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -15,7 +15,7 @@ use crate::names::Names;
 use crate::phase::{Phase, State};
 use crate::removal;
 
-/// `pods/` below the data folder.
+/// `pods/` below the data directory.
 #[derive(Debug, Clone)]
 pub struct PodsDir {
     root: PathBuf,
@@ -29,7 +29,7 @@ pub struct PodEntry {
     pub uuid: PodUuid,
     /// The phase it was seen in.
     pub phase: Phase,
-    /// Its folder in that phase.
+    /// Its directory in that phase.
     pub path: PathBuf,
 }
 
@@ -78,7 +78,7 @@ pub struct LockedPod {
 }
 
 impl PodsDir {
-    /// The pods below a data folder. Nothing is created.
+    /// The pods below a data directory. Nothing is created.
     pub fn new(data_dir: &Path) -> Self {
         let root = data_dir.join("pods");
         let names = Names::new(root.join("names"));
@@ -97,13 +97,13 @@ impl PodsDir {
         }
     }
 
-    /// Makes the folder of a new pod in phase `prepare`, locked.
+    /// Makes the directory of a new pod in phase `prepare`, locked.
     ///
     /// # Errors
     /// [`PodError::Io`] if it can't be made.
     pub fn create(&self, uuid: PodUuid) -> Result<LockedPod, PodError> {
         let prepare = self.phase_dir(Phase::Prepare);
-        // Shared: a sweep (exclusive) never sees the folder between its making and its locking.
+        // Shared: a sweep (exclusive) never sees the directory between its making and its locking.
         let _sweep_waits = match lock_dir(&prepare, FlockOperation::LockShared) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 make_dirs(&prepare)?;
@@ -127,7 +127,7 @@ impl PodsDir {
     /// All pods, each in the furthest phase in which it was seen.
     ///
     /// # Errors
-    /// [`PodError::Io`] if a phase's folder can't be read; a missing one is empty.
+    /// [`PodError::Io`] if a phase's directory can't be read; a missing one is empty.
     pub fn list(&self) -> Result<Vec<PodEntry>, PodError> {
         // In the order of a pod's life: one that moves on meanwhile is seen at least once.
         let mut seen = std::collections::BTreeMap::new();
@@ -245,7 +245,7 @@ impl PodsDir {
             }
             Err(error) => return Err(error),
         };
-        // The folder may have been renamed between opening and locking: then this path holds no
+        // The directory may have been renamed between opening and locking: then this path holds no
         // lock file, or a different one.
         let held = fstat(&lock).map_err(PodError::errno("look at", &entry.path))?;
         match fs::metadata(entry.path.join(LOCK_FILE)) {
@@ -261,7 +261,7 @@ impl PodsDir {
     /// Locks every pod in `prepare` that no command is preparing any more.
     ///
     /// # Errors
-    /// [`PodError::Io`] if the folder can't be read or locked.
+    /// [`PodError::Io`] if the directory can't be read or locked.
     pub fn lock_aborted(&self) -> Result<Vec<LockedPod>, PodError> {
         let prepare = self.phase_dir(Phase::Prepare);
         let _creators_wait = match lock_dir(&prepare, FlockOperation::LockExclusive) {
@@ -305,7 +305,7 @@ impl PodsDir {
 }
 
 impl LockedPod {
-    /// Takes over the pod in `path` (a phase's folder / UUID) with its inherited lock: what an isolator
+    /// Takes over the pod in `path` (a phase's directory / UUID) with its inherited lock: what an isolator
     /// does when it begins.
     ///
     /// # Errors
@@ -339,7 +339,7 @@ impl LockedPod {
         self.entry.uuid
     }
 
-    /// The folder it is in now.
+    /// The directory it is in now.
     pub fn path(&self) -> &Path {
         &self.entry.path
     }
@@ -382,7 +382,7 @@ impl LockedPod {
         Ok(())
     }
 
-    /// Removes the pod's folder and its name. What it left elsewhere must have been cleared before. The lock stays held
+    /// Removes the pod's directory and its name. What it left elsewhere must have been cleared before. The lock stays held
     /// until this is dropped.
     ///
     /// # Errors

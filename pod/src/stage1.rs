@@ -22,25 +22,25 @@ pub const CONTRACT_VERSION: u64 = 2;
 /// The oldest version whose isolators still end what they have begun: they clear up after pods of theirs, and commands
 /// talk to those that run.
 const OLDEST_CONTRACT_VERSION: u64 = 1;
-/// The isolator's manifest, in its folder.
+/// The isolator's manifest, in its directory.
 pub const STAGE1_MANIFEST_FILE: &str = "stage1.json";
 /// Environment variable: number of the descriptor that holds the pod's lock.
 pub const ENV_LOCK_FD: &str = "FAIRING_LOCK_FD";
-/// Environment variable: the pod's runtime folder.
+/// Environment variable: the pod's runtime directory.
 pub const ENV_RUN_DIR: &str = "FAIRING_POD_RUN_DIR";
-/// Environment variable: the folder of unpacked layers.
+/// Environment variable: the directory of unpacked layers.
 pub const ENV_LAYERS_DIR: &str = "FAIRING_LAYERS_DIR";
 /// Environment variable: number of a descriptor for the [`Readiness`] document. With it, SIGINT, SIGTERM and SIGHUP are
 /// blocked from the beginning: the start is to be given up if one of them waits.
 pub const ENV_READY_FD: &str = "FAIRING_READY_FD";
 
-/// Environment variable: the folder of images and pods.
+/// Environment variable: the directory of images and pods.
 pub const ENV_DIR: &str = "FAIRING_DIR";
-/// Environment variable: the folder of what lives until the next boot.
+/// Environment variable: the directory of what lives until the next boot.
 pub const ENV_RUN: &str = "FAIRING_RUN_DIR";
-/// Environment variable: the folder of the administrator's configuration.
+/// Environment variable: the directory of the administrator's configuration.
 pub const ENV_LOCAL_CONFIG: &str = "FAIRING_LOCAL_CONFIG";
-/// Environment variable: the folder of the vendor's configuration.
+/// Environment variable: the directory of the vendor's configuration.
 pub const ENV_SYSTEM_CONFIG: &str = "FAIRING_SYSTEM_CONFIG";
 
 /// An isolator's description of itself.
@@ -60,7 +60,7 @@ pub struct Stage1Manifest {
     pub entrypoints: Entrypoints,
 }
 
-/// Program and arguments for each entry point; the program is a path relative to the isolator's folder.
+/// Program and arguments for each entry point; the program is a path relative to the isolator's directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Entrypoints {
@@ -81,15 +81,15 @@ pub enum Stage1Error {
         "the isolator in {path} implements contract version {found}; this release needs {CONTRACT_VERSION}"
     )]
     ContractVersion {
-        /// Its folder.
+        /// Its directory.
         path: PathBuf,
         /// The version it keeps.
         found: u64,
     },
-    /// An entry point is empty or leaves the isolator's folder.
+    /// An entry point is empty or leaves the isolator's directory.
     #[error("the isolator in {path} has no usable `{entrypoint}` entry point")]
     Entrypoint {
-        /// Its folder.
+        /// Its directory.
         path: PathBuf,
         /// Which entry point.
         entrypoint: &'static str,
@@ -107,7 +107,7 @@ pub enum Stage1Error {
 /// An isolator whose manifest has been read and found usable.
 #[derive(Debug, Clone)]
 pub struct Stage1 {
-    /// Its folder.
+    /// Its directory.
     pub path: PathBuf,
     /// Its manifest.
     pub manifest: Stage1Manifest,
@@ -138,7 +138,7 @@ impl Stage1 {
     /// Program and arguments of the `run` entry point.
     ///
     /// # Errors
-    /// [`Stage1Error::Entrypoint`] if it is not a plain path below the isolator's folder.
+    /// [`Stage1Error::Entrypoint`] if it is not a plain path below the isolator's directory.
     pub fn run_command(&self) -> Result<(PathBuf, &[String]), Stage1Error> {
         self.command("run", &self.manifest.entrypoints.run)
     }

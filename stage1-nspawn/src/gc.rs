@@ -1,7 +1,7 @@
-//! The entry point `gc`: what a killed `run` may have left outside of the pod's folder.
+//! The entry point `gc`: what a killed `run` may have left outside of the pod's directory.
 //!
 //! Mounts and namespaces die with the pod's processes; what can stay are cgroups, processes that are still on
-//! their way out, places in networks, and the runtime folder.
+//! their way out, places in networks, and the runtime directory.
 
 use pod::PodUuid;
 use pod::manifest::{MANIFEST_FILE, Network, PodManifest};

@@ -175,9 +175,11 @@ impl Isolator for Nspawn {
             }),
             Network::All | Network::Named(_) => {
                 let cgroup = self.cgroups()?.path();
-                self.networks
-                    .insert(PodNetworks::of(self.uuid)?)
-                    .join(manifest, owner, cgroup.as_deref())
+                self.networks.insert(PodNetworks::of(self.uuid)?).join(
+                    manifest,
+                    owner,
+                    cgroup.as_deref(),
+                )
             }
         }
     }

@@ -248,7 +248,7 @@ pub enum FromInit {
         outcome: Outcome,
     },
     /// The answer to [`ToInit::Peers`].
-    PeersTold {
+    PeersUpdated {
         /// Why `/etc/hosts` could not be changed.
         failure: Option<String>,
     },

@@ -23,14 +23,14 @@ use pod::exit::Outcome;
 use pod::manifest::{AppFailure, Lifetime};
 use serde_json::json;
 use stage1::link::framed::ToMachine;
-use stage1::link::{HandedOver, Heard, InitLink, MachineApp, MachineImage, StreamId};
+use stage1::link::{HandedOver, InitLink, InitNotification, MachineApp, MachineImage, StreamId};
 use stage1::protocol::{AppSpec, ExecSpec, FromInit, Names, ProcessStreams, Setup, ToInit};
 
 /// The machine, the monitor's end of the link, and what was heard over it.
 struct Machine {
     process: Child,
     link: ToMachine,
-    heard: Vec<Heard>,
+    heard: Vec<InitNotification>,
     image: tempfile::TempDir,
     _cgroup: Cgroup,
 }
@@ -213,7 +213,7 @@ impl Machine {
     }
 
     #[track_caller]
-    fn expect(&mut self, what: &str, wanted: impl Fn(&FromInit) -> bool) -> Heard {
+    fn expect(&mut self, what: &str, wanted: impl Fn(&FromInit) -> bool) -> InitNotification {
         let mut found = None;
         self.until(what, |machine| {
             let position = machine

@@ -9,7 +9,7 @@ use super::quantity::{Burst, Rate};
 /// What plugins are told. A key that isn't known might say to whom the limit applies.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-struct Told {
+struct CapabilityArguments {
     ingress_rate: u64,
     ingress_burst: u64,
     egress_rate: u64,
@@ -36,7 +36,7 @@ impl Bandwidth {
     pub(crate) fn to_cni(self) -> Value {
         let rate = |limit: Option<RateLimit>| limit.map_or(0, |limit| limit.rate.bits());
         let burst = |limit: Option<RateLimit>| limit.map_or(0, |limit| limit.burst.bits());
-        json!(Told {
+        json!(CapabilityArguments {
             ingress_rate: rate(self.ingress()),
             ingress_burst: burst(self.ingress()),
             egress_rate: rate(self.egress()),
@@ -46,7 +46,7 @@ impl Bandwidth {
 
     /// From what a plugin is told.
     pub(crate) fn from_cni(value: &Value) -> Result<Option<Self>, String> {
-        let told = Told::deserialize(value).map_err(|error| error.to_string())?;
+        let told = CapabilityArguments::deserialize(value).map_err(|error| error.to_string())?;
         let ingress = limit(told.ingress_rate, told.ingress_burst)
             .map_err(|reason| format!("ingress: {reason}"))?;
         let egress = limit(told.egress_rate, told.egress_burst)

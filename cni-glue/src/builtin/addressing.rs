@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::config::{Mode, Wishes};
-use super::lease::Asked;
+use super::config::{Mode, NetworkArguments};
+use super::lease::LeaseOutcome;
 use super::network::Network;
 use super::verbs::{Builtin, Membership};
 use crate::error::NetworkError;
@@ -14,7 +14,7 @@ impl Builtin<'_> {
     pub(super) fn take_addresses(
         &self,
         network: &Network,
-        wishes: &Wishes,
+        wishes: &NetworkArguments,
         pod: Membership<'_>,
         evict: &dyn Fn(&ContainerId) -> bool,
     ) -> Result<Vec<IpNet>, NetworkError> {
@@ -56,7 +56,7 @@ impl Builtin<'_> {
         let peer = (pod.container, pod.interface, pod.name);
         let with_prefix = |address| IpNet::new(address, subnet.prefix());
         if let Some(twin) = twin
-            && leases.take(twin, peer)? == Asked::Given
+            && leases.take(twin, peer)? == LeaseOutcome::Given
         {
             return Ok(with_prefix(twin).unwrap_or(*subnet));
         }
@@ -121,14 +121,14 @@ impl Builtin<'_> {
         let leases = self.leases();
         let peer = (pod.container, pod.interface, pod.name);
         let mut asked = leases.take(address, peer)?;
-        if let Asked::Taken(holder) = &asked
+        if let LeaseOutcome::Taken(holder) = &asked
             && evict(holder)
         {
             asked = leases.take(address, peer)?;
         }
         match asked {
-            Asked::Given => Ok(net),
-            Asked::Taken(holder) => Err(NetworkError::AddressTaken {
+            LeaseOutcome::Given => Ok(net),
+            LeaseOutcome::Taken(holder) => Err(NetworkError::AddressTaken {
                 network: self.name.to_string(),
                 address,
                 holder,

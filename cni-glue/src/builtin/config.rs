@@ -154,7 +154,7 @@ pub(crate) fn check_arguments(
                 known.join(", ")
             ));
         }
-        Wishes::default()
+        NetworkArguments::default()
             .take(key, value)
             .map_err(|reason| format!("{key}={value}: {reason}"))?;
     }
@@ -163,7 +163,7 @@ pub(crate) fn check_arguments(
 
 /// What one pod asks of a network: `--net=NAME:KEY=VALUE`, or what a runtime tells a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Wishes {
+pub(crate) struct NetworkArguments {
     /// Addresses, with the length of their network where that can't be known otherwise.
     pub(crate) addresses: Vec<(IpAddr, Option<u8>)>,
     pub(crate) mac: Option<Mac>,
@@ -171,7 +171,7 @@ pub(crate) struct Wishes {
     pub(crate) gateway: Option<IpAddr>,
 }
 
-impl Wishes {
+impl NetworkArguments {
     /// From `CNI_ARGS` and `runtimeConfig`; what stands in the latter counts.
     pub(crate) fn parse(
         network: &NetworkName,
@@ -281,20 +281,21 @@ mod tests {
         ];
         let arguments = arguments.map(|(k, v)| (k.to_string(), v.to_string()));
         let network = "n".parse().unwrap();
-        let wishes = Wishes::parse(&network, &arguments, &Map::new()).unwrap();
+        let wishes = NetworkArguments::parse(&network, &arguments, &Map::new()).unwrap();
         assert_eq!(
             wishes.address(true),
             Some(("10.0.0.5".parse().unwrap(), None))
         );
         assert_eq!(wishes.address(false), None);
         let told = json!({"ips": ["10.0.0.6/24", "fd00::6"], "mac": "02:00:00:00:00:06"});
-        let wishes = Wishes::parse(&network, &arguments, told.as_object().unwrap()).unwrap();
+        let wishes =
+            NetworkArguments::parse(&network, &arguments, told.as_object().unwrap()).unwrap();
         assert_eq!(
             wishes.address(true),
             Some(("10.0.0.6".parse().unwrap(), Some(24)))
         );
         assert_eq!(wishes.mac.unwrap().to_string(), "02:00:00:00:00:06");
         let bad = [("IP".to_string(), "10.0.0".to_string())];
-        assert!(Wishes::parse(&network, &bad, &Map::new()).is_err());
+        assert!(NetworkArguments::parse(&network, &bad, &Map::new()).is_err());
     }
 }

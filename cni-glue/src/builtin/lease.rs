@@ -1,4 +1,4 @@
-//! Which pod has which address: a folder of links, each named after the address and pointing to the pod.
+//! Which pod has which address: a directory of links, each named after the address and pointing to the pod.
 //!
 //! Making a link fails if it is there, which is all the locking that this needs. Where the search for a free address
 //! begins depends on the pod alone, so an address isn't used again soon, and a pod that comes back gets the same one.
@@ -38,7 +38,7 @@ pub(crate) struct Leases {
 
 /// What came of asking for an address.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum LeaseOutcome {
     /// It is the pod's.
     Given,
     /// It is another's.
@@ -52,7 +52,7 @@ impl Leases {
         }
     }
 
-    /// The folder, for whoever wants to be told of changes.
+    /// The directory, for whoever wants to be told of changes.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -62,7 +62,7 @@ impl Leases {
         &self,
         address: IpAddr,
         (container, interface, name): (&ContainerId, &InterfaceName, Option<&str>),
-    ) -> Result<Asked, FileError> {
+    ) -> Result<LeaseOutcome, FileError> {
         let path = self.folder.join(address.to_string());
         let mut target = format!("{container}/{interface}");
         if let Some(name) = name {
@@ -71,15 +71,17 @@ impl Leases {
         }
         loop {
             match record::make_way(&path, |path| symlink(&target, path)) {
-                Ok(()) => return Ok(Asked::Given),
+                Ok(()) => return Ok(LeaseOutcome::Given),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (),
                 Err(error) => return Err(FileError::io("create", &path)(error)),
             }
             match fs::read_link(&path) {
-                Ok(found) if found.as_os_str() == target.as_str() => return Ok(Asked::Given),
+                Ok(found) if found.as_os_str() == target.as_str() => {
+                    return Ok(LeaseOutcome::Given);
+                }
                 Ok(found) => {
                     return match parse_target(&found, address) {
-                        Some(peer) => Ok(Asked::Taken(peer.container)),
+                        Some(peer) => Ok(LeaseOutcome::Taken(peer.container)),
                         None => Err(FileError::damaged(&path, "it points to no pod")),
                     };
                 }
@@ -109,7 +111,7 @@ impl Leases {
             let Some(address) = subnet.nth((start + n) % pods + 2) else {
                 continue;
             };
-            if self.take(address, peer)? == Asked::Given {
+            if self.take(address, peer)? == LeaseOutcome::Given {
                 return Ok(Some(address));
             }
         }
@@ -234,13 +236,13 @@ mod tests {
         );
         assert_eq!(
             leases.take(taken[2], (&pod(9), &eth0, None)).unwrap(),
-            Asked::Taken(pod(2))
+            LeaseOutcome::Taken(pod(2))
         );
         assert_eq!(
             leases
                 .take(taken[2], (&pod(2), &eth0, Some("web")))
                 .unwrap(),
-            Asked::Given
+            LeaseOutcome::Given
         );
         let peer = leases
             .list()

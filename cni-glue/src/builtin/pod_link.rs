@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use nix::errno::Errno;
 
 use super::choice::way_out;
-use super::config::{LINK_PREFIX, Mode, Wishes};
+use super::config::{LINK_PREFIX, Mode, NetworkArguments};
 use super::forwarding;
 use super::lease::hash;
 use super::network::Network;
@@ -46,13 +46,13 @@ pub(super) struct Plan<'a> {
     /// With the length of their network.
     pub(super) addresses: &'a [IpNet],
     pub(super) gateways: &'a [IpAddr],
-    pub(super) wishes: &'a Wishes,
+    pub(super) wishes: &'a NetworkArguments,
     pub(super) bandwidth: Option<&'a Bandwidth>,
 }
 
 /// What was made.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct CreatedLink {
     pub(super) host_name: Option<String>,
     pub(super) mac: Option<Mac>,
     pub(super) mtu: u32,
@@ -70,7 +70,7 @@ impl Plan<'_> {
         &self,
         host: &mut Rtnetlink,
         netns: &mut Netns,
-    ) -> Result<Made, NetworkError> {
+    ) -> Result<CreatedLink, NetworkError> {
         let mac = match (self.wishes.mac, self.addresses.first()) {
             (Some(mac), _) => Some(mac),
             // In a network that isn't the host's own, the kernel makes one up.
@@ -100,7 +100,7 @@ impl Plan<'_> {
         {
             self.finish_ptp(name, host)?;
         }
-        Ok(Made {
+        Ok(CreatedLink {
             host_name,
             mac: link.mac,
             mtu: link.mtu,

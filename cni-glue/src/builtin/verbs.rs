@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::config::{BuiltinConfig, Mode, Wishes};
+use super::config::{BuiltinConfig, Mode, NetworkArguments};
 use super::lease::Leases;
 use super::network::{Network, setup_lock};
-use super::pod_link::{self, Made, Plan};
+use super::pod_link::{self, CreatedLink, Plan};
 use super::shaping::{self, Ends};
 use super::{firewall, forwarding, setup};
 use crate::bandwidth::{self, Bandwidth};
@@ -89,7 +89,7 @@ impl Builtin<'_> {
         (netns, sandbox): (&mut Netns, &str),
         evict: &dyn Fn(&ContainerId) -> bool,
     ) -> Result<CniResult, NetworkError> {
-        let wishes = Wishes::parse(self.name, pod.arguments, pod.told)?;
+        let wishes = NetworkArguments::parse(self.name, pod.arguments, pod.told)?;
         let mappings = self.mappings(pod.told)?;
         let bandwidth = self.bandwidth(pod.told)?;
         let mut host = open_host()?;
@@ -170,12 +170,12 @@ impl Builtin<'_> {
         network: &Network,
         bridge: Option<&Link>,
         pod: Membership<'_>,
-        wishes: &Wishes,
+        wishes: &NetworkArguments,
         bandwidth: Option<&Bandwidth>,
         addresses: &[IpNet],
         host: &mut Rtnetlink,
         netns: &mut Netns,
-    ) -> Result<Made, NetworkError> {
+    ) -> Result<CreatedLink, NetworkError> {
         let gateways = gateways(network, wishes, addresses);
         Plan {
             network,
@@ -196,8 +196,8 @@ impl Builtin<'_> {
         pod: Membership<'_>,
         sandbox: &str,
         addresses: &[IpNet],
-        wishes: &Wishes,
-        made: Made,
+        wishes: &NetworkArguments,
+        made: CreatedLink,
     ) -> CniResult {
         let on_host = |name: String| Interface {
             name,
@@ -402,7 +402,7 @@ impl Builtin<'_> {
 }
 
 /// The ways out, of those families that the pod has addresses of.
-fn gateways(network: &Network, wishes: &Wishes, addresses: &[IpNet]) -> Vec<IpAddr> {
+fn gateways(network: &Network, wishes: &NetworkArguments, addresses: &[IpNet]) -> Vec<IpAddr> {
     [true, false]
         .into_iter()
         .filter(|ipv4| addresses.iter().any(|net| net.is_ipv4() == *ipv4))

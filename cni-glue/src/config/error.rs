@@ -17,7 +17,7 @@ pub enum ConfigError {
         /// Why.
         source: InvalidList,
     },
-    /// A file or folder that can't be read.
+    /// A file or directory that can't be read.
     #[error(transparent)]
     File(#[from] FileError),
     /// A built-in network is told what it doesn't know.

@@ -1,4 +1,4 @@
-//! The folders that networks are configured in.
+//! The directories that networks are configured in.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use crate::builtin;
 use crate::id::NetworkName;
 use crate::record::{self, FileError};
 
-/// A folder of network configurations.
+/// A directory of network configurations.
 #[derive(Debug, Clone)]
 pub struct ConfigFolder {
     /// Where it is; it need not exist.
     pub path: PathBuf,
-    /// Whether a file that can't be understood is an error at once. In a folder that is shared with other programs,
+    /// Whether a file that can't be understood is an error at once. In a directory that is shared with other programs,
     /// it is one only for who asks for a network that isn't found.
     pub own: bool,
 }
@@ -28,11 +28,11 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// Reads the folders, in order: of two networks of one name, and of two files of one name, the first counts. The
+    /// Reads the directories, in order: of two networks of one name, and of two files of one name, the first counts. The
     /// built-in networks come last.
     ///
     /// # Errors
-    /// If a folder can't be read, or a file in a folder of this project's own.
+    /// If a directory can't be read, or a file in a directory of this project's own.
     pub fn load(folders: &[ConfigFolder]) -> Result<Self, ConfigError> {
         let mut lists: Vec<(String, NetworkList)> = Vec::new();
         let mut broken = Vec::new();
@@ -147,7 +147,7 @@ fn is_configuration(path: &Path) -> bool {
         .is_some_and(|extension| matches!(extension, "conflist" | "conf" | "json"))
 }
 
-/// An empty file hides those of its name in later folders.
+/// An empty file hides those of its name in later directories.
 fn read(path: &Path) -> Result<Option<NetworkList>, ConfigError> {
     let bytes = record::read(path)?.unwrap_or_default();
     if bytes.trim_ascii().is_empty() {

@@ -25,10 +25,10 @@ pub enum InvalidList {
     /// A key that must be there isn't.
     #[error("it has no {0:?}")]
     Missing(&'static str),
-    /// A plugin's type is looked up in folders, and must not lead out of them.
+    /// A plugin's type is looked up in directories, and must not lead out of them.
     #[error("the type {0:?} is not a file name")]
     Type(String),
-    /// A plugin's own file in the folder of the list.
+    /// A plugin's own file in the directory of the list.
     #[error("plugin {}: {reason}", path.display())]
     PluginFile {
         /// Which.
@@ -140,7 +140,7 @@ impl Flag {
 
 impl NetworkList {
     /// Reads a list, or the configuration of a single plugin. Plugins in files of their own are looked for in the
-    /// folder that is called as the network and stands beside `source`.
+    /// directory that is called as the network and stands beside `source`.
     ///
     /// # Errors
     /// [`InvalidList`] if it is none.

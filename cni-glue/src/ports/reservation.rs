@@ -1,4 +1,4 @@
-//! Which pod has which port of the host: a folder of links, each named after the ports and pointing to the pod.
+//! Which pod has which port of the host: a directory of links, each named after the ports and pointing to the pod.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -72,7 +72,7 @@ impl Reservations {
     /// All of them, with their pods.
     ///
     /// # Errors
-    /// If the folder can't be read.
+    /// If the directory can't be read.
     pub(crate) fn list(&self) -> Result<Vec<(PortMapping, PortOwner)>, FileError> {
         let mut found = Vec::new();
         for name in record::names(&self.folder)? {

@@ -108,7 +108,7 @@ impl DamagedAttachment {
     }
 }
 
-/// The folder of what is remembered.
+/// The directory of what is remembered.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -176,7 +176,7 @@ impl Cache {
     /// All that is remembered and can be read: one that is damaged is in nobody else's way.
     ///
     /// # Errors
-    /// If the folder can't be read.
+    /// If the directory can't be read.
     pub(crate) fn all(&self) -> Result<Vec<CachedAttachment>, FileError> {
         Ok(self.read(|_| true)?.0)
     }

@@ -91,10 +91,10 @@ pub(super) fn call(
     };
     let talked = running.talk(limits).map_err(failed)?;
     let (status, talk) = match talked {
-        Talked::ToTheEnd(status, talk) => (status, talk),
-        Talked::Late => return Err(PluginFailure::Timeout(limits.timeout)),
-        Talked::TooLong => return Err(PluginFailure::TooLong(LONGEST_ANSWER)),
-        Talked::Interrupted => return Err(PluginFailure::Interrupted),
+        CallOutcome::ToTheEnd(status, talk) => (status, talk),
+        CallOutcome::Late => return Err(PluginFailure::Timeout(limits.timeout)),
+        CallOutcome::TooLong => return Err(PluginFailure::TooLong(LONGEST_ANSWER)),
+        CallOutcome::Interrupted => return Err(PluginFailure::Interrupted),
     };
     if status.success() {
         Ok(talk.answer)
@@ -104,9 +104,9 @@ pub(super) fn call(
 }
 
 /// The error that a plugin wrote, or what can be made of its end.
-fn refusal(status: ExitStatus, talk: &Talk) -> PluginFailure {
+fn refusal(status: ExitStatus, talk: &PluginOutput) -> PluginFailure {
     #[derive(Deserialize)]
-    struct Said {
+    struct ErrorResult {
         code: u64,
         #[serde(default)]
         msg: String,
@@ -114,7 +114,7 @@ fn refusal(status: ExitStatus, talk: &Talk) -> PluginFailure {
         details: String,
     }
 
-    match serde_json::from_slice::<Said>(&talk.answer) {
+    match serde_json::from_slice::<ErrorResult>(&talk.answer) {
         Ok(said) if said.code != 0 || !said.msg.is_empty() => PluginFailure::Refused {
             code: said.code,
             msg: shown(&said.msg),
@@ -136,15 +136,15 @@ fn refusal(status: ExitStatus, talk: &Talk) -> PluginFailure {
 
 /// What a plugin wrote.
 #[derive(Debug, Default)]
-struct Talk {
+struct PluginOutput {
     answer: Vec<u8>,
     noise: Vec<u8>,
 }
 
 /// How talking to a plugin ended.
 #[derive(Debug)]
-enum Talked {
-    ToTheEnd(ExitStatus, Talk),
+enum CallOutcome {
+    ToTheEnd(ExitStatus, PluginOutput),
     /// It took too long.
     Late,
     /// It wrote too much.
@@ -179,7 +179,7 @@ impl Running {
     }
 
     /// Reads until the plugin has ended.
-    fn talk(&mut self, limits: Limits<'_>) -> io::Result<Talked> {
+    fn talk(&mut self, limits: Limits<'_>) -> io::Result<CallOutcome> {
         let deadline = Instant::now() + limits.timeout;
         let pid = Pid::from_child(&self.child);
         let ended = pidfd_open(pid, PidfdFlags::empty())?;
@@ -194,11 +194,11 @@ impl Running {
         {
             fcntl_setfl(fd, OFlags::NONBLOCK)?;
         }
-        let mut talk = Talk::default();
+        let mut talk = PluginOutput::default();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(Talked::Late);
+                return Ok(CallOutcome::Late);
             }
             let mut fds = vec![PollFd::new(&ended, PollFlags::IN)];
             let interrupt = limits.interrupt.as_ref();
@@ -218,7 +218,7 @@ impl Running {
             let second = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
             drop(fds);
             if !over && second && interrupt.is_some() {
-                return Ok(Talked::Interrupted);
+                return Ok(CallOutcome::Interrupted);
             }
             if !drain(&mut stdout, &mut talk.answer, LONGEST_ANSWER)? {
                 stdout = None;
@@ -227,12 +227,12 @@ impl Running {
                 stderr = None;
             }
             if talk.answer.len() > LONGEST_ANSWER {
-                return Ok(Talked::TooLong);
+                return Ok(CallOutcome::TooLong);
             }
             if over {
                 // All that it wrote was there before its end was. What it left running may hold the streams
                 // open, and isn't waited for.
-                return Ok(Talked::ToTheEnd(self.reap()?, talk));
+                return Ok(CallOutcome::ToTheEnd(self.reap()?, talk));
             }
         }
     }
@@ -406,7 +406,7 @@ mod tests {
         .unwrap();
         mask.thread_unblock().unwrap();
         let answer = String::from_utf8(answer).unwrap();
-        // The fourth is the folder that ls reads.
+        // The fourth is the directory that ls reads.
         assert!(
             answer.starts_with("0 1 2 3 SigBlk:\t0000000000000000"),
             "{answer}"

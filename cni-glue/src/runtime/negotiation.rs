@@ -44,7 +44,7 @@ impl Runtime {
     ) -> Result<Vec<String>, NetworkError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Spoken {
+        struct SupportedVersions {
             supported_versions: Vec<String>,
         }
 
@@ -57,7 +57,7 @@ impl Runtime {
             netns: "",
         };
         let answer = self.call_with(&call, plugin, Verb::Version, &input)?;
-        let spoken: Spoken = serde_json::from_slice(&answer).map_err(|error| {
+        let spoken: SupportedVersions = serde_json::from_slice(&answer).map_err(|error| {
             self.failed(
                 list,
                 plugin,

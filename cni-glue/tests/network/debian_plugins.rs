@@ -12,7 +12,7 @@ const HOST_LOCAL: &str = r#""ipam": {"type": "host-local", "subnet": "10.7.0.0/2
     "routes": [{"dst": "0.0.0.0/0"}]}"#;
 
 impl Lab {
-    /// A list of plugins called `n`; `DIR` is the test's folder.
+    /// A list of plugins called `n`; `DIR` is the test's directory.
     fn list(&self, version: &str, plugins: &str) {
         let text = format!(r#"{{"cniVersion": "{version}", "name": "n", "plugins": [{plugins}]}}"#);
         let text = text.replace("DIR", &self.folder.path().display().to_string());

@@ -294,7 +294,7 @@ impl Lab {
     }
 }
 
-/// The files in a folder, none if there is no folder.
+/// The files in a directory, none if there is no directory.
 pub(crate) fn files(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries

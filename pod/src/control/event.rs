@@ -16,13 +16,14 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub app: Option<AppName>,
     /// What.
-    pub happening: Happening,
+    #[serde(rename = "happening")]
+    pub kind: EventKind,
 }
 
 /// What can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Happening {
+pub enum EventKind {
     /// An app has joined the pod.
     Added,
     /// An app executes its program; or all that the pod began with do.

@@ -22,7 +22,7 @@ mod response;
 mod stats;
 mod status;
 
-pub use self::event::{Event, Happening};
+pub use self::event::{Event, EventKind};
 pub use self::request::{AddApp, AttachRequest, ExecRequest, Request, StartApp, WindowSize};
 pub use self::response::Response;
 pub use self::stats::{AppStats, CpuStats, MemoryStats, PidsStats, PodStats};

@@ -132,12 +132,12 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
         Response::Event(Event {
             time,
             app: some(),
-            happening: Happening::Exited { outcome },
+            kind: EventKind::Exited { outcome },
         }),
         Response::Event(Event {
             time,
             app: None,
-            happening: Happening::Stopping,
+            kind: EventKind::Stopping,
         }),
         Response::Refused {
             kind: FailureKind::Other,

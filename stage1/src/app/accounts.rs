@@ -16,7 +16,7 @@ pub struct Identity {
     pub gid: u32,
     /// All groups of the process, the primary one first.
     pub groups: Vec<u32>,
-    /// Home folder.
+    /// Home directory.
     pub home: String,
 }
 

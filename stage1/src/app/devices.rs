@@ -116,7 +116,7 @@ impl Devices {
     }
 }
 
-/// Makes a pseudo-terminal in a devpts, given the folder where that is mounted.
+/// Makes a pseudo-terminal in a devpts, given the directory where that is mounted.
 pub(crate) fn make_terminal(pts: &impl AsFd) -> Result<Terminal, StartFailure> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let made = (|| -> Result<Terminal, Errno> {

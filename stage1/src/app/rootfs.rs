@@ -19,7 +19,7 @@ const ACCOUNT_FILE_MAX: u64 = 4 << 20;
 pub(crate) struct RootFs(pub(crate) OwnedFd);
 
 impl RootFs {
-    /// Makes sure that `name` in the root is a folder and not a link to one elsewhere.
+    /// Makes sure that `name` in the root is a directory and not a link to one elsewhere.
     pub(crate) fn mount_point(&self, name: &str) -> Result<(), StartFailure> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match open_within(&self.0, name, flags, Mode::empty(), STRICT) {
@@ -47,7 +47,7 @@ impl RootFs {
         };
         match found.and_then(fstat) {
             Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile),
-            // A link into nowhere, a loop, a folder, a path through a file.
+            // A link into nowhere, a loop, a directory, a path through a file.
             Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::NOTDIR | Errno::NXIO) => {
                 Ok(false)
             }

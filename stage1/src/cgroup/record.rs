@@ -1,4 +1,4 @@
-//! Which cgroups a pod has, written down in its runtime folder before they are made: what `gc` removes
+//! Which cgroups a pod has, written down in its runtime directory before they are made: what `gc` removes
 //! after a monitor that was killed.
 
 use std::fs;

@@ -20,7 +20,7 @@ use super::supervisor::{Action, Supervisor};
 use crate::app::launch::{PreparedApp, RunningApp, RunningCommand};
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
-use crate::link::{Enclosed, MonitorLink, StreamEnds, Told};
+use crate::link::{Enclosed, InitRequest, MonitorLink, StreamEnds};
 use crate::protocol::{ExecSpec, FromInit, Setup, ToInit};
 use crate::settling::Settling;
 use crate::sys::{self, ChildEnd, EndedChild};
@@ -106,8 +106,8 @@ impl Pod {
                 let _ = signals.read_signal();
                 self.reap(link)?;
             }
-            for told in link.advance(&events.link)? {
-                self.obey(link, ground, told)?;
+            for request in link.advance(&events.link)? {
+                self.handle(link, ground, request)?;
             }
         }
     }
@@ -280,17 +280,17 @@ impl Pod {
         Ok(())
     }
 
-    fn obey(
+    fn handle(
         &mut self,
         link: &mut dyn MonitorLink,
         ground: &mut dyn Ground,
-        told: Told,
+        request: InitRequest,
     ) -> Result<(), StartFailure> {
-        let Told {
+        let InitRequest {
             message,
             streams,
             handed_over,
-        } = told;
+        } = request;
         match message {
             ToInit::Stop { grace_ms } => {
                 self.take_late_reports(link)?;
@@ -324,7 +324,7 @@ impl Pod {
             ToInit::Resize { terminal, size } => self.resize(terminal, size),
             ToInit::Peers(changes) => {
                 let failure = self.hosts.update(&changes).err().map(|e| e.to_string());
-                link.send(&FromInit::PeersTold { failure }, Enclosed::default())?;
+                link.send(&FromInit::PeersUpdated { failure }, Enclosed::default())?;
                 // Settled again when this has passed.
                 self.settling.begin();
             }

@@ -30,7 +30,7 @@ use crate::app::launch::PreparedApp;
 use crate::failure::StartFailure;
 use crate::link::descriptors::{INIT_SOCKET_FD, ToParent};
 use crate::link::framed::ToHost;
-use crate::link::{Enclosed, MonitorLink, Told};
+use crate::link::{Enclosed, InitRequest, MonitorLink};
 use crate::protocol::{FromInit, Setup, ToInit};
 use crate::sys;
 
@@ -142,7 +142,7 @@ fn prepare(
     let root = PodRoot::attach(&setup)?;
     let mut prepared = Vec::new();
     loop {
-        let Told {
+        let InitRequest {
             message,
             streams,
             handed_over,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/rootfs` | where each app attaches its root, in a mount namespace of its own |
 //! | `/shm` | shared memory of all apps, seen as `/dev/shm` |
-//! | `/empty` | stands for masked folders |
+//! | `/empty` | stands for masked directories |
 //! | `/etc/…` | hosts, hostname and resolv.conf of the pod |
 
 use std::fs::File;

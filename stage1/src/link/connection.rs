@@ -63,7 +63,7 @@ pub(super) struct Connection {
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum Interest {
     Connection(PollFlags),
     End(StreamId, PollFlags),
 }
@@ -140,21 +140,21 @@ impl Connection {
 
     /// What to wait for with poll(2), in the order of [`Self::advance`].
     pub(super) fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        let fd = |wish: Wish| match wish {
-            Wish::Connection(flags) => Some((self.socket.as_fd(), flags)),
-            Wish::End(id, flags) => Some((self.ends.get(&id)?.fd(), flags)),
+        let fd = |wish: Interest| match wish {
+            Interest::Connection(flags) => Some((self.socket.as_fd(), flags)),
+            Interest::End(id, flags) => Some((self.ends.get(&id)?.fd(), flags)),
         };
         self.wishes().into_iter().filter_map(fd).collect()
     }
 
-    fn wishes(&self) -> Vec<Wish> {
+    fn wishes(&self) -> Vec<Interest> {
         let mut wishes = Vec::new();
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::POLLIN, self.multiplexer.wants_input());
         let writes = self.multiplexer.has_to_send() && !self.is_deaf;
         flags.set(PollFlags::POLLOUT, writes);
         if !self.is_gone && !flags.is_empty() {
-            wishes.push(Wish::Connection(flags));
+            wishes.push(Interest::Connection(flags));
         }
         for id in self.multiplexer.streams() {
             let Some(end) = self.ends.get(&id) else {
@@ -167,7 +167,7 @@ impl Connection {
             flags.set(PollFlags::POLLOUT, writes);
             // A pipe that nobody reads any more says so unasked.
             if !flags.is_empty() || matches!(end, End::Sink(_)) {
-                wishes.push(Wish::End(id, flags));
+                wishes.push(Interest::End(id, flags));
             }
         }
         wishes
@@ -182,12 +182,12 @@ impl Connection {
         let mut result = Ok(());
         for (wish, _) in wishes.iter().zip(ready).filter(|(_, ready)| **ready) {
             match *wish {
-                Wish::Connection(flags) => {
+                Interest::Connection(flags) => {
                     if flags.contains(PollFlags::POLLIN) {
                         result = self.read_in().map(|_| ());
                     }
                 }
-                Wish::End(id, flags) => self.serve(id, flags),
+                Interest::End(id, flags) => self.serve(id, flags),
             }
         }
         self.close_ends();

@@ -11,8 +11,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppResources, Enclosed, HandedOver, Heard, InitLink, LinkError, MonitorLink, Process,
-    StreamEnds, StreamId, StreamKind, Told,
+    AppResources, Enclosed, HandedOver, InitLink, InitNotification, InitRequest, LinkError,
+    MonitorLink, Process, StreamEnds, StreamId, StreamKind,
 };
 use crate::app::cgroup::CgroupSeat;
 use crate::link::stream::StreamIds;
@@ -177,7 +177,7 @@ impl ToChild {
     }
 
     /// Takes one message; there must be one, or pod init must be gone.
-    fn hear(&mut self) -> Result<Option<Heard>, LinkError> {
+    fn receive(&mut self) -> Result<Option<InitNotification>, LinkError> {
         let received = self
             .socket
             .recv::<FromInit>()
@@ -196,7 +196,7 @@ impl ToChild {
             None => None,
         };
         fds.none_is_left()?;
-        Ok(Some(Heard {
+        Ok(Some(InitNotification {
             message,
             process,
             terminal,
@@ -289,17 +289,17 @@ impl InitLink for ToChild {
         }
     }
 
-    fn advance(&mut self, ready: &[bool]) -> Result<Vec<Heard>, LinkError> {
+    fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitNotification>, LinkError> {
         match ready.first() {
-            Some(true) => Ok(self.hear()?.into_iter().collect()),
+            Some(true) => Ok(self.receive()?.into_iter().collect()),
             _ => Ok(Vec::new()),
         }
     }
 
-    fn last_words(&mut self) -> Result<Vec<Heard>, LinkError> {
+    fn last_words(&mut self) -> Result<Vec<InitNotification>, LinkError> {
         let mut all = Vec::new();
         while !self.ended && has_come(&self.socket)? {
-            all.extend(self.hear()?);
+            all.extend(self.receive()?);
         }
         Ok(all)
     }
@@ -373,7 +373,7 @@ impl MonitorLink for ToParent {
         Ok(self.socket.send(message, &fds)?)
     }
 
-    fn wait(&mut self) -> Result<Told, LinkError> {
+    fn wait(&mut self) -> Result<InitRequest, LinkError> {
         let (
             Packet::Message {
                 message,
@@ -402,7 +402,7 @@ impl MonitorLink for ToParent {
             }),
         };
         fds.none_is_left()?;
-        Ok(Told {
+        Ok(InitRequest {
             message,
             streams,
             handed_over,
@@ -413,7 +413,7 @@ impl MonitorLink for ToParent {
         vec![(self.socket.as_fd(), PollFlags::POLLIN)]
     }
 
-    fn advance(&mut self, ready: &[bool]) -> Result<Vec<Told>, LinkError> {
+    fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitRequest>, LinkError> {
         match ready.first() {
             Some(true) => Ok(vec![self.wait()?]),
             _ => Ok(Vec::new()),

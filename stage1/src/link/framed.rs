@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::connection::{Connection, End};
 use super::multiplex::{Limits, Side};
 use super::{
-    Enclosed, HandedOver, Heard, InitLink, LinkError, MachineApp, MonitorLink, Process, StreamEnds,
-    StreamId, StreamKind, Told,
+    Enclosed, HandedOver, InitLink, InitNotification, InitRequest, LinkError, MachineApp,
+    MonitorLink, Process, StreamEnds, StreamId, StreamKind,
 };
 use crate::protocol::{FromInit, ToInit};
 
@@ -51,12 +51,12 @@ impl ToMachine {
         })
     }
 
-    fn hear(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<Heard>, LinkError> {
+    fn receive(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<InitNotification>, LinkError> {
         let heard = messages.into_iter().map(|json| {
             let message: FromInit = parse(&json)?;
             let process = message.is_of_new_process().then(Process::elsewhere);
             let terminal = message.terminal().map(|id| self.begin_terminal(id));
-            Ok(Heard {
+            Ok(InitNotification {
                 message,
                 process,
                 terminal: terminal.transpose()?,
@@ -122,14 +122,14 @@ impl InitLink for ToMachine {
         self.connection.interests()
     }
 
-    fn advance(&mut self, ready: &[bool]) -> Result<Vec<Heard>, LinkError> {
+    fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitNotification>, LinkError> {
         let messages = self.connection.advance(ready)?;
-        self.hear(messages)
+        self.receive(messages)
     }
 
-    fn last_words(&mut self) -> Result<Vec<Heard>, LinkError> {
+    fn last_words(&mut self) -> Result<Vec<InitNotification>, LinkError> {
         let messages = self.connection.last_words()?;
-        self.hear(messages)
+        self.receive(messages)
     }
 }
 
@@ -138,7 +138,7 @@ impl InitLink for ToMachine {
 pub struct ToHost {
     connection: Connection,
     /// What came while something else was awaited.
-    told: Vec<Told>,
+    told: Vec<InitRequest>,
 }
 
 impl ToHost {
@@ -162,7 +162,7 @@ impl ToHost {
         self.connection.drain()
     }
 
-    fn tell(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<Told>, LinkError> {
+    fn tell(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<InitRequest>, LinkError> {
         let told = messages.into_iter().map(|json| {
             let Packet { message, app } = parse::<Packet<ToInit>>(&json)?;
             let streams = message.streams().into_iter();
@@ -170,7 +170,7 @@ impl ToHost {
             let streams = piped
                 .map(|(id, kind)| Ok((id, self.begin(id, kind)?)))
                 .collect::<Result<StreamEnds, LinkError>>()?;
-            Ok(Told {
+            Ok(InitRequest {
                 message,
                 streams,
                 handed_over: app.map_or(HandedOver::Nothing, HandedOver::MachineApp),
@@ -206,7 +206,7 @@ impl MonitorLink for ToHost {
         Ok(())
     }
 
-    fn wait(&mut self) -> Result<Told, LinkError> {
+    fn wait(&mut self) -> Result<InitRequest, LinkError> {
         loop {
             if !self.told.is_empty() {
                 return Ok(self.told.remove(0));
@@ -227,7 +227,7 @@ impl MonitorLink for ToHost {
         interests
     }
 
-    fn advance(&mut self, ready: &[bool]) -> Result<Vec<Told>, LinkError> {
+    fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitRequest>, LinkError> {
         let messages = self.connection.advance(ready)?;
         let mut told = std::mem::take(&mut self.told);
         told.extend(self.tell(messages)?);

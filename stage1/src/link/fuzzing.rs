@@ -25,8 +25,8 @@ pub fn frames(data: &[u8]) {
     let size = usize::from(*size) + 1;
     for side in [Side::Monitor, Side::PodInit] {
         for has_begun in [true, false] {
-            let in_one = hear(side, has_begun, bytes, bytes.len().max(1));
-            let in_pieces = hear(side, has_begun, bytes, size);
+            let in_one = receive(side, has_begun, bytes, bytes.len().max(1));
+            let in_pieces = receive(side, has_begun, bytes, size);
             assert_eq!(in_one, in_pieces);
         }
     }
@@ -41,7 +41,7 @@ struct Understood {
     error: Option<MultiplexError>,
 }
 
-fn hear(side: Side, has_begun: bool, bytes: &[u8], size: usize) -> Understood {
+fn receive(side: Side, has_begun: bool, bytes: &[u8], size: usize) -> Understood {
     let mut ears = Multiplexer::new(side, LIMITS, OWN);
     let mut understood = Understood::default();
     if has_begun {

@@ -81,7 +81,7 @@ impl From<LinkError> for StartFailure {
 
 /// What the monitor has heard.
 #[derive(Debug)]
-pub struct Heard {
+pub struct InitNotification {
     /// The message.
     pub message: FromInit,
     /// The process that it tells of, if it does.
@@ -92,7 +92,7 @@ pub struct Heard {
 
 /// What pod init has been told.
 #[derive(Debug)]
-pub struct Told {
+pub struct InitRequest {
     /// The message.
     pub message: ToInit,
     /// The pod's ends of the streams that it names, but for terminals.
@@ -160,13 +160,13 @@ pub trait InitLink: fmt::Debug {
     ///
     /// # Errors
     /// [`LinkError::Protocol`] if pod init says something senseless.
-    fn advance(&mut self, ready: &[bool]) -> Result<Vec<Heard>, LinkError>;
+    fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitNotification>, LinkError>;
 
     /// Everything that has been said by now and was not heard yet. To be called when pod init has ended.
     ///
     /// # Errors
     /// As [`InitLink::advance`].
-    fn last_words(&mut self) -> Result<Vec<Heard>, LinkError>;
+    fn last_words(&mut self) -> Result<Vec<InitNotification>, LinkError>;
 }
 
 /// What goes with a message of pod init.
@@ -190,7 +190,7 @@ pub trait MonitorLink: fmt::Debug {
     ///
     /// # Errors
     /// [`LinkError::Gone`] if the monitor is gone.
-    fn wait(&mut self) -> Result<Told, LinkError>;
+    fn wait(&mut self) -> Result<InitRequest, LinkError>;
 
     /// What to wait for with poll(2), before [`MonitorLink::advance`].
     fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)>;
@@ -200,5 +200,5 @@ pub trait MonitorLink: fmt::Debug {
     ///
     /// # Errors
     /// [`LinkError::Gone`] if the monitor is gone.
-    fn advance(&mut self, ready: &[bool]) -> Result<Vec<Told>, LinkError>;
+    fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitRequest>, LinkError>;
 }

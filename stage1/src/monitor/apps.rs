@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pod::control::bounds::APPS_MAX;
-use pod::control::{Happening, StartApp};
+use pod::control::{EventKind, StartApp};
 use pod::manifest::{App, PodManifest, Resources, Streams as Destination};
 use pod::{AppName, app_dir, record};
 
@@ -64,7 +64,7 @@ impl Monitor {
             return Err(failure);
         }
         self.apps.push(AppRecord::new(name.clone()));
-        self.happened(Some(name), Happening::Added);
+        self.emit(Some(name), EventKind::Added);
         Ok(())
     }
 
@@ -153,7 +153,7 @@ impl Monitor {
         self.apps.retain(|record| record.name != *app);
         self.streams.forget(app);
         self.tell_init(&ToInit::ForgetApp { app: app.clone() })?;
-        self.happened(Some(app.clone()), Happening::Removed);
+        self.emit(Some(app.clone()), EventKind::Removed);
         isolator.take_back(app)?;
         Ok(app_dir::remove(&self.pod_dir, app)?)
     }
@@ -190,7 +190,7 @@ impl Monitor {
             }
             return Err(failure);
         }
-        self.happened(Some(app.clone()), Happening::Updated);
+        self.emit(Some(app.clone()), EventKind::Updated);
         Ok(())
     }
 
@@ -207,7 +207,7 @@ impl Monitor {
         if let Some(record) = self.record(app) {
             record.paused = true;
         }
-        self.happened(Some(app.clone()), Happening::Paused);
+        self.emit(Some(app.clone()), EventKind::Paused);
         Ok(())
     }
 
@@ -223,7 +223,7 @@ impl Monitor {
         if let Some(record) = self.record(app) {
             record.paused = false;
         }
-        self.happened(Some(app.clone()), Happening::Resumed);
+        self.emit(Some(app.clone()), EventKind::Resumed);
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use rustix::io::{Errno, read};
 
 use super::attachments::Output;
 
-/// The log's name in the app's folder.
+/// The log's name in the app's directory.
 const LOG_FILE: &str = "log";
 /// Its name after it has reached its limit.
 const ROTATED_LOG_FILE: &str = "log.1";

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use pod::control::Happening;
+use pod::control::EventKind;
 use pod::control::bounds::CLIENTS_MAX;
 use pod::exit::Outcome;
 use pod::manifest::{Lifetime, PodManifest};
@@ -138,13 +138,13 @@ impl Monitor {
         ready: &mut Option<OwnedFd>,
     ) -> Result<(), StartFailure> {
         let events = self.wait()?;
-        for heard in self.init.advance(&events.link)? {
-            self.hear(heard, isolator, ready)?;
+        for notification in self.init.advance(&events.link)? {
+            self.receive(notification, isolator, ready)?;
         }
         if events.init_died {
             // Its last words may still be on the way.
-            for heard in self.init.last_words()? {
-                self.hear(heard, isolator, ready)?;
+            for notification in self.init.last_words()? {
+                self.receive(notification, isolator, ready)?;
             }
             self.reap_init()?;
         }
@@ -351,7 +351,7 @@ impl Monitor {
         isolator: &mut dyn Isolator,
     ) -> Result<(), StartFailure> {
         if !std::mem::replace(&mut self.stop_requested, true) {
-            self.happened(None, Happening::Stopping);
+            self.emit(None, EventKind::Stopping);
         }
         // What is frozen hears nothing.
         self.resume_all(isolator)?;

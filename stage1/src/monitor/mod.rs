@@ -7,9 +7,9 @@ mod attachments;
 mod clients;
 mod cri_log;
 mod event_loop;
-mod hearing;
 mod isolator;
 mod names;
+mod notifications;
 mod peers;
 mod pump;
 mod records;
@@ -46,7 +46,7 @@ use self::signals::block_signals;
 /// Where things are, from the environment that the stage1 contract defines.
 #[derive(Debug)]
 pub struct Place {
-    /// The pod's runtime folder.
+    /// The pod's runtime directory.
     pub run_dir: PathBuf,
     /// Where readiness is reported, if anybody waits for it.
     pub ready: Option<OwnedFd>,
@@ -88,7 +88,7 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     exit.exit_code
 }
 
-/// Removes a pod, or leaves it to `gc` if something of it is left outside of its folder.
+/// Removes a pod, or leaves it to `gc` if something of it is left outside of its directory.
 fn discard(mut pod: LockedPod, clean: bool) {
     let gone = if clean {
         pod.remove()
@@ -131,10 +131,11 @@ fn start_and_serve(
 /// Why pod init is gone before it was told everything, if it said so.
 fn last_words(link: &mut dyn InitLink) -> Option<StartFailure> {
     let all = link.last_words().ok()?;
-    all.into_iter().find_map(|heard| match heard.message {
-        FromInit::Failed(failure) => Some(failure),
-        _ => None,
-    })
+    all.into_iter()
+        .find_map(|notification| match notification.message {
+            FromInit::Failed(failure) => Some(failure),
+            _ => None,
+        })
 }
 
 fn make_run_dir(run_dir: &Path) -> Result<(), StartFailure> {
@@ -145,7 +146,7 @@ fn make_run_dir(run_dir: &Path) -> Result<(), StartFailure> {
         .map_err(|error| PodError::io("create", run_dir)(error).into())
 }
 
-/// Removes the runtime folder with whatever is in it.
+/// Removes the runtime directory with whatever is in it.
 ///
 /// # Errors
 /// If it is there and can't be removed.

@@ -107,7 +107,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::{Path, PathBuf};
 
-    /// A pod in a network whose leases are in the folder.
+    /// A pod in a network whose leases are in the directory.
     fn names(state: &Path) -> (PeerNames, PathBuf) {
         let leases = state.join("networks/n/leases");
         std::fs::create_dir_all(&leases).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pod::AppName;
 use pod::control::bounds::GRACE_MS_MAX;
 use pod::control::{
-    AppStats, AttachRequest, Event, Happening, LiveStatus, PodStats, Request, Response,
+    AppStats, AttachRequest, Event, EventKind, LiveStatus, PodStats, Request, Response,
 };
 use pod::timestamp::Timestamp;
 
@@ -266,7 +266,7 @@ impl Monitor {
     }
 
     /// Tells those who want to know. One that doesn't read is dropped.
-    pub(super) fn happened(&mut self, app: Option<AppName>, happening: Happening) {
+    pub(super) fn emit(&mut self, app: Option<AppName>, kind: EventKind) {
         let mut watching = self
             .clients
             .iter_mut()
@@ -276,11 +276,7 @@ impl Monitor {
             return;
         }
         let time = Timestamp::now();
-        let event = Response::Event(Event {
-            time,
-            app,
-            happening,
-        });
+        let event = Response::Event(Event { time, app, kind });
         for client in watching {
             client.tell(&event, &[]);
         }

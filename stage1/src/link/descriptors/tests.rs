@@ -109,7 +109,7 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
     // Any message will do.
     let message = ToInit::Resize { terminal, size };
     monitor.send(&message, HandedOver::App(resources)).unwrap();
-    let Told {
+    let InitRequest {
         message: received,
         handed_over: HandedOver::App(app),
         ..

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 struct Pair {
     monitor: ToMachine,
     init: ToHost,
-    heard: Vec<Heard>,
-    told: Vec<Told>,
+    heard: Vec<InitNotification>,
+    told: Vec<InitRequest>,
 }
 
 fn sockets() -> (OwnedFd, OwnedFd) {

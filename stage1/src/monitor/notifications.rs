@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use pod::AppName;
-use pod::control::{Happening, Response};
+use pod::control::{EventKind, Response};
 use pod::exit::Outcome;
 use pod::manifest::Lifetime;
 use pod::timestamp::Timestamp;
@@ -14,22 +14,22 @@ use super::isolator::Isolator;
 use super::report::{report_started, warn};
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
-use crate::link::{Heard, Process};
+use crate::link::{InitNotification, Process};
 use crate::protocol::FromInit;
 
 impl Monitor {
     /// Takes one message of pod init.
-    pub(super) fn hear(
+    pub(super) fn receive(
         &mut self,
-        heard: Heard,
+        notification: InitNotification,
         isolator: &mut dyn Isolator,
         ready: &mut Option<OwnedFd>,
     ) -> Result<(), StartFailure> {
-        let Heard {
+        let InitNotification {
             message,
             process,
             terminal,
-        } = heard;
+        } = notification;
         match message {
             FromInit::AppStarted {
                 app,
@@ -39,13 +39,13 @@ impl Monitor {
                 self.started = Some(Timestamp::now());
                 self.settling.begin();
                 report_started(ready);
-                self.happened(None, Happening::Started);
+                self.emit(None, EventKind::Started);
             }
             FromInit::AppFailed { app, failure } => self.app_failed(&app, failure, isolator),
             FromInit::Failed(failure) => self.end = Some(Err(self.interrupted(failure))),
             FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome, isolator),
             FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
-            FromInit::PeersTold { failure } => {
+            FromInit::PeersUpdated { failure } => {
                 if let Some(peers) = &mut self.peers {
                     peers.told(failure.as_deref());
                 }
@@ -95,7 +95,7 @@ impl Monitor {
             _ => None,
         });
         if self.started.is_some() {
-            self.happened(Some(name.clone()), Happening::Started);
+            self.emit(Some(name.clone()), EventKind::Started);
         }
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Monitor {
         if stays || self.apps.iter().any(|app| app.end.is_none()) {
             self.note_end(name);
         }
-        self.happened(Some(name.clone()), Happening::Exited { outcome });
+        self.emit(Some(name.clone()), EventKind::Exited { outcome });
         self.remove_where_awaited(name, isolator);
         self.answer(|awaited| match awaited {
             Awaited::Stop(app) if app == name => Some(Response::Done),
