@@ -8,6 +8,7 @@ use nix::errno::Errno;
 
 use crate::config::ConfigError;
 use crate::id::ContainerId;
+use crate::mac::Mac;
 use crate::netlink::socket::Refused;
 use crate::ports::PortError;
 use crate::record::FileError;
@@ -112,6 +113,9 @@ pub enum NetworkError {
         /// What failed.
         error: Box<NetworkError>,
     },
+    /// A machine lacks an interface that it was to have.
+    #[error("no network interface has the hardware address {0}")]
+    NoInterface(Mac),
     /// A pod is not connected as it should be.
     #[error("network {network}: {reason}")]
     Disconnected {

@@ -18,7 +18,8 @@ mod foreign;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod id;
-mod mac;
+pub mod interface;
+pub mod mac;
 pub mod names;
 mod netlink;
 pub mod netns;

@@ -8,7 +8,7 @@ use crate::as_text::as_text;
 
 /// An Ethernet address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Mac(pub [u8; 6]);
+pub struct Mac(pub [u8; 6]);
 
 impl Mac {
     /// The address that a pod with this IP address has: whoever gets the IP address next has the same one, so no
@@ -41,7 +41,7 @@ impl fmt::Display for Mac {
 /// A text is no hardware address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not the hardware address of one interface, such as 02:42:ac:11:00:02")]
-pub(crate) struct InvalidMac(String);
+pub struct InvalidMac(String);
 
 impl FromStr for Mac {
     type Err = InvalidMac;

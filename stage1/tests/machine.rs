@@ -399,3 +399,23 @@ fn an_app_that_cannot_be_started_is_told_of_and_the_machine_ends() {
         machine.process.try_wait().unwrap().is_some()
     });
 }
+
+#[test]
+fn an_app_that_comes_later_runs_and_runs_again_with_what_it_had() {
+    let mut machine = Machine::start();
+    let _first = machine.app("first", "exec sleep 1000", false);
+    machine.start_apps();
+    for expected in ["1\n", "1\n2\n"] {
+        let script = "echo $(( $(wc -l < /kept 2> /dev/null || echo 0) + 1 )) >> /kept; cat /kept";
+        let mut late = machine.app("late", script, false);
+        machine.expect(
+            "its start",
+            |message| matches!(message, FromInit::AppStarted { app, .. } if app.as_str() == "late"),
+        );
+        assert_eq!(machine.read(&mut late.stdout, None), expected);
+        let outcome = machine.expect_outcome("late");
+        assert_eq!(outcome, Outcome::Exited { code: 0 });
+    }
+    machine.tell(&ToInit::Stop { grace_ms: 0 });
+    assert_eq!(machine.expect_end(), 137);
+}

@@ -1,11 +1,15 @@
 //! Pod init as pid 1 of a virtual machine, over a serial port: the same programs that run pods on a host.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use cni_glue::interface::InterfaceConfig;
+use cni_glue::status::PodRoute;
 use harness::{Machine, dist_dir};
 use nix::poll::{PollFd, PollTimeout, poll};
 use pod::exit::Outcome;
@@ -20,10 +24,32 @@ const INIT: &str = "/bin/busybox mount -t devtmpfs devtmpfs /dev
 exec /pod-init machine /dev/vport0p1
 ";
 
+/// The hardware address of the machine's interface.
+const MAC: &str = "02:00:00:00:00:07";
+
+/// A filesystem with busybox, as a disk has it.
+fn disk(directory: &Path) -> PathBuf {
+    let tree = directory.join("tree");
+    fs::create_dir_all(tree.join("bin")).unwrap();
+    fs::copy("/bin/busybox", tree.join("bin/busybox")).unwrap();
+    fs::write(tree.join("motd"), "from the disk\n").unwrap();
+    let image = directory.join("image.erofs");
+    let made = Command::new("mkfs.erofs").arg(&image).arg(&tree).output();
+    let made = made.expect("mkfs.erofs is not installed: run tests/prepare-machine");
+    assert!(made.status.success(), "{made:?}");
+    image
+}
+
 #[test]
 fn apps_run_in_a_machine_and_all_that_is_told_of_them_arrives() {
     let mut told = None;
+    let directory = tempfile::tempdir().unwrap();
     let output = Machine::with_init(INIT)
+        .disk(&disk(directory.path()))
+        .interface(MAC)
+        .module("virtio_blk")
+        .module("virtio_net")
+        .module("erofs")
         .copy(
             &dist_dir().join("lib/fairing/stage1/nspawn/pod-init"),
             "/pod-init",
@@ -33,9 +59,17 @@ fn apps_run_in_a_machine_and_all_that_is_told_of_them_arrives() {
         .module("virtio_console")
         .module("overlay")
         .run_with_port(Duration::from_secs(240), |port| told = Some(talk(port)));
-    let (text, outcomes) = told.expect("the machine was talked to");
-    assert_eq!(text, "hello from guest\n", "{output}");
+    let (texts, outcomes) = told.expect("the machine was talked to");
+    assert_eq!(texts["talker"], "hello from guest\n", "{output}");
+    let network = &texts["network"];
+    for part in ["10.0.2.15/24", "default via 10.0.2.2 dev net0"] {
+        assert!(network.contains(part), "{network}\n{output}");
+    }
+    // It runs twice, and finds what it has written the first time.
+    let disk = "from the disk\nfrom the disk\nagain\n";
+    assert_eq!(texts["disk"], disk, "{output}");
     let expected = [
+        ("disk".to_owned(), Outcome::Exited { code: 0 }),
         (
             "hungry".to_owned(),
             Outcome::Signaled {
@@ -43,26 +77,39 @@ fn apps_run_in_a_machine_and_all_that_is_told_of_them_arrives() {
                 oom_killed: true,
             },
         ),
+        ("network".to_owned(), Outcome::Exited { code: 0 }),
         ("talker".to_owned(), Outcome::Exited { code: 0 }),
     ];
     assert_eq!(outcomes, BTreeMap::from(expected), "{output}");
     assert_eq!(output.code, Some(0), "the machine is off\n{output}");
 }
 
-/// What the monitor would say. Gives the output of one app, and how each ended.
-fn talk(port: UnixStream) -> (String, BTreeMap<String, Outcome>) {
+/// What the monitor would say. Gives the output of the apps, and how each ended.
+fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome>) {
     let mut link = ToMachine::new(port.into()).unwrap();
     let setup = Setup {
         hostname: "guest".into(),
-        lifetime: Lifetime::WithApps,
+        lifetime: Lifetime::UntilStopped,
         on_app_failure: AppFailure::Continue,
         grace_period_ms: 10_000,
     };
     let say = |link: &mut ToMachine, message| link.send(&message, HandedOver::Nothing).unwrap();
     say(&mut link, ToInit::Setup(setup));
-    let none = Resources::default();
-    let talk = ["sh", "-c", "echo hello from $(hostname)"];
-    let mut output = app(&mut link, "talker", &talk, none);
+    let none = Resources::default;
+    let image = || MachineImage::Directory {
+        path: "/image".into(),
+    };
+    let mut outputs = BTreeMap::new();
+    let talk = "echo hello from $(hostname)";
+    outputs.insert(
+        "talker",
+        vec![app(&mut link, "talker", talk, image(), none())],
+    );
+    let show = "ip -4 addr show net0; ip route";
+    outputs.insert(
+        "network",
+        vec![app(&mut link, "network", show, image(), none())],
+    );
     let memory = Memory {
         limit: Some(Limit::At(16 << 20)),
         ..Memory::default()
@@ -71,13 +118,24 @@ fn talk(port: UnixStream) -> (String, BTreeMap<String, Outcome>) {
         memory,
         ..Resources::default()
     };
-    let hungry = ["sh", "-c", "sleep 2; exec tail /dev/zero"];
-    let _nothing = app(&mut link, "hungry", &hungry, limited);
+    let hungry = "sleep 2; exec tail /dev/zero";
+    let _nothing = app(&mut link, "hungry", hungry, image(), limited);
     let names = Names {
         hosts: String::new(),
         resolv_conf: String::new(),
     };
-    say(&mut link, ToInit::Start(names));
+    let interface = InterfaceConfig {
+        mac: MAC.parse().unwrap(),
+        name: "net0".to_owned(),
+        mtu: None,
+        addresses: vec!["10.0.2.15/24".parse().unwrap()],
+        routes: vec![PodRoute {
+            destination: "0.0.0.0/0".parse().unwrap(),
+            gateway: Some("10.0.2.2".parse().unwrap()),
+        }],
+    };
+    let network = HandedOver::MachineNetwork(vec![interface]);
+    link.send(&ToInit::Start(names), network).unwrap();
 
     let mut outcomes = BTreeMap::new();
     let mut finished = false;
@@ -91,28 +149,58 @@ fn talk(port: UnixStream) -> (String, BTreeMap<String, Outcome>) {
             .collect();
         poll(&mut fds, PollTimeout::from(1000_u16)).unwrap();
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap()).collect();
-        for heard in link.advance(&ready).unwrap() {
-            match heard.message {
+        for notification in link.advance(&ready).unwrap() {
+            match notification.message {
                 FromInit::AppExited { app, outcome } => {
-                    outcomes.insert(app.to_string(), outcome);
+                    let is_disk = app.as_str() == "disk";
+                    let again = is_disk && outputs["disk"].len() == 1;
+                    match again {
+                        true => outputs.entry("disk").or_default().push(disk_app(&mut link)),
+                        false => drop(outcomes.insert(app.to_string(), outcome)),
+                    }
+                    if outcomes.len() == 4 {
+                        say(&mut link, ToInit::Stop { grace_ms: 10_000 });
+                    }
                 }
                 FromInit::Finished { .. } => finished = true,
-                FromInit::AppStarted { .. } | FromInit::Started => {}
+                // It joins a pod that runs, whose init is in a root of its own.
+                FromInit::Started => {
+                    outputs.insert("disk", vec![disk_app(&mut link)]);
+                }
+                FromInit::AppStarted { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
     }
     assert!(finished, "heard: {outcomes:?}");
-    let mut text = String::new();
-    output.read_to_string(&mut text).unwrap();
-    (text, outcomes)
+    let text = |files: Vec<File>| files.into_iter().map(|f| io::read_to_string(f).unwrap());
+    let texts = outputs
+        .into_iter()
+        .map(|(app, files)| (app.to_owned(), text(files).collect()));
+    (texts.collect(), outcomes)
 }
 
-/// An app of busybox. Gives its output.
-fn app(link: &mut ToMachine, name: &str, args: &[&str], resources: Resources) -> File {
+/// An app whose files are on a device.
+fn disk_app(link: &mut ToMachine) -> File {
+    let image = MachineImage::Device {
+        path: "/dev/vda".into(),
+        filesystem: "erofs".to_owned(),
+    };
+    let script = "cat /motd; [ ! -e /kept ] || cat /kept; echo again > /kept";
+    app(link, "disk", script, image, Resources::default())
+}
+
+/// An app of busybox that runs a script. Gives its output.
+fn app(
+    link: &mut ToMachine,
+    name: &str,
+    script: &str,
+    image: MachineImage,
+    resources: Resources,
+) -> File {
     let (stdout, output) = link.open_output().unwrap();
     let (stderr, _) = link.open_output().unwrap();
-    let args: Vec<&str> = ["/bin/busybox"].iter().chain(args).copied().collect();
+    let args = ["/bin/busybox", "sh", "-c", script];
     let execution = json!({"args": args, "cwd": "/", "user": {}});
     let spec = AppSpec {
         name: name.parse().unwrap(),
@@ -125,9 +213,6 @@ fn app(link: &mut ToMachine, name: &str, args: &[&str], resources: Resources) ->
         },
         protections: Protections::without(&Default::default()),
         sockets: Vec::new(),
-    };
-    let image = MachineImage::Directory {
-        path: "/image".into(),
     };
     let own = MachineApp { image, resources };
     let message = ToInit::App(Box::new(spec));

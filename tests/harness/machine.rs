@@ -22,6 +22,8 @@ const ROOT: &str = "root-image";
 pub struct Machine {
     initramfs: Initramfs,
     modules: Vec<String>,
+    /// Arguments of qemu for devices that not every machine has.
+    devices: Vec<String>,
     memory: u32,
 }
 
@@ -55,6 +57,7 @@ impl Machine {
         Self {
             initramfs,
             modules: Vec::new(),
+            devices: Vec::new(),
             memory: 1024,
         }
     }
@@ -90,6 +93,22 @@ impl Machine {
     /// Loads a module of the kernel, and those it needs, before the script starts.
     pub fn module(mut self, name: &str) -> Self {
         self.modules.push(name.to_owned());
+        self
+    }
+
+    /// A disk with the content of this file, which can't be written: `/dev/vda` is the first. It needs the modules
+    /// `virtio_pci` and `virtio_blk`.
+    pub fn disk(mut self, image: &Path) -> Self {
+        let drive = format!("file={},format=raw,if=virtio,readonly=on", image.display());
+        self.devices.extend(["-drive".to_owned(), drive]);
+        self
+    }
+
+    /// A network interface with this hardware address, behind which nobody is but the emulator: 10.0.2.2. It needs the
+    /// modules `virtio_pci` and `virtio_net`.
+    pub fn interface(mut self, mac: &str) -> Self {
+        let device = format!("user,restrict=on,model=virtio-net-pci,mac={mac}");
+        self.devices.extend(["-nic".to_owned(), device]);
         self
     }
 
@@ -153,6 +172,7 @@ impl Machine {
             .arg("-initrd")
             .arg(&initramfs)
             .args(["-append", "console=ttyS0 quiet panic=-1 cryptomgr.notests"])
+            .args(&self.devices)
             .stdin(Stdio::null());
         command
     }

@@ -230,6 +230,16 @@ pub(crate) fn delete(batch: &mut Batch, name: &str) {
     });
 }
 
+/// Gives a link that is down another name, and another size of its largest packet.
+pub(crate) fn rename(batch: &mut Batch, index: u32, name: &str, mtu: Option<u32>) {
+    batch.push(RTM_SETLINK, NLM_F_ACK, &header(0, index, 0), |a| {
+        a.text(IFLA_IFNAME, name);
+        if let Some(mtu) = mtu {
+            a.number(IFLA_MTU, mtu);
+        }
+    });
+}
+
 pub(crate) fn set_up(batch: &mut Batch, index: u32) {
     batch.push(RTM_NEWLINK, NLM_F_ACK, &header(0, index, IFF_UP), |_| ());
 }

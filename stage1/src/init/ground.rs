@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::pod_root::PodRoot;
 use crate::app::launch::AppGround;
 use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
@@ -25,6 +26,12 @@ pub(crate) trait Ground: fmt::Debug {
     /// # Errors
     /// What failed.
     fn network(&mut self, handed_over: HandedOver) -> Result<(), StartFailure>;
+
+    /// Enters the pod's root. Only what the ground still needs of what was mounted before stays.
+    ///
+    /// # Errors
+    /// What failed.
+    fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure>;
 }
 
 /// The host: the monitor has made everything and hands it over.
@@ -58,7 +65,14 @@ impl Ground for Inherited {
                     .map_err(StartFailure::os("enter the pod's network namespace"))
             }
             // It is the one that this process is in.
-            HandedOver::Nothing | HandedOver::App(_) | HandedOver::MachineApp(_) => Ok(()),
+            HandedOver::Nothing
+            | HandedOver::App(_)
+            | HandedOver::MachineApp(_)
+            | HandedOver::MachineNetwork(_) => Ok(()),
         }
+    }
+
+    fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure> {
+        root.enter()
     }
 }

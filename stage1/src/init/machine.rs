@@ -1,11 +1,11 @@
 //! The ground of a pod init that is pid 1 of a machine: it has a kernel, devices and an image's files, and makes
 //! everything else itself.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use cni_glue::Netns;
-use pod::AppName;
+use cni_glue::{Netns, NetworkError};
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -15,6 +15,7 @@ use rustix::mount::{
 };
 
 use super::ground::Ground;
+use super::pod_root::PodRoot;
 use crate::app::devices::mount_detached;
 use crate::app::launch::AppGround;
 use crate::app::rootfs::RootFs;
@@ -29,7 +30,10 @@ use crate::protocol::AppSpec;
 /// init's own root goes, which would cover it: older kernels want an overlay's directories by paths.
 const PROC: &str = "/proc";
 const STORAGE: &str = "/run";
+/// Directories of the storage.
 const MOUNT_POINTS: &str = "mount-points";
+const APPS: &str = "apps";
+const IMAGES: &str = "images";
 
 /// A machine of its own.
 #[derive(Debug)]
@@ -37,10 +41,18 @@ pub(super) struct Machine {
     cgroups: PodCgroups,
     /// What the paths of `cgroups` lead through.
     _hierarchy: OwnedFd,
-    /// In memory: what apps change, the lowest layer of each, and where images are mounted. An overlay takes only what
-    /// is attached somewhere.
-    storage: OwnedFd,
+    /// In memory, attached at [`STORAGE`]: the lowest layer of all apps, what each changes, and where images are mounted.
+    /// An overlay takes only what is attached somewhere.
     mount_points: OwnedFd,
+    apps: OwnedFd,
+    images: OwnedFd,
+    /// Devices that are mounted there, each once.
+    devices: BTreeMap<(PathBuf, String), OwnedFd>,
+    /// How many apps have been started.
+    starts: u64,
+    network: Netns,
+    /// Where images' paths begin, also once pod init is in its own root.
+    root: OwnedFd,
 }
 
 impl Machine {
@@ -55,41 +67,57 @@ impl Machine {
         attach(&storage, STORAGE)?;
         let mount_points = make_directory(&storage, MOUNT_POINTS)?;
         mount_points::fill(&mount_points).map_err(StartFailure::os("make mount points"))?;
-        Netns::of_this_thread()
-            .and_then(|mut network| network.bring_loopback_up())
-            .map_err(|error| StartFailure::other(error.to_string()))?;
+        let mut network = Netns::of_this_thread().map_err(network_failed)?;
+        network.bring_loopback_up().map_err(network_failed)?;
         let hierarchy = mount_detached("cgroup2", &[], guarded())?;
         let path = format!("{PROC}/self/fd/{}", hierarchy.as_raw_fd());
         Ok(Self {
             cgroups: PodCgroups::create_in_machine("pod", Path::new(&path))?,
             _hierarchy: hierarchy,
-            storage,
             mount_points,
+            apps: make_directory(&storage, APPS)?,
+            images: make_directory(&storage, IMAGES)?,
+            devices: BTreeMap::new(),
+            starts: 0,
+            network,
+            root: open(CWD, Path::new("/"), OFlags::DIRECTORY)?,
         })
     }
 
     /// The directory with an image's files.
-    fn image(&self, app: &AppName, image: &MachineImage) -> Result<OwnedFd, StartFailure> {
+    fn image(&mut self, image: MachineImage) -> Result<OwnedFd, StartFailure> {
         match image {
-            MachineImage::Directory { path } => {
-                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                openat(CWD, path, flags, Mode::empty())
-                    .map_err(StartFailure::os(format_args!("open {}", path.display())))
-            }
+            MachineImage::Directory { path } => open(&self.root, &path, OFlags::DIRECTORY),
             MachineImage::Device { path, filesystem } => {
-                let mounted = mount_device(path, filesystem).and_then(|mount| {
-                    let name = format!("{app}.image");
-                    mkdirat(&self.storage, &name, Mode::from_raw_mode(0o755))?;
-                    let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-                    move_mount(mount.as_fd(), "", self.storage.as_fd(), &name, whole)?;
-                    Ok(mount)
-                });
-                mounted.map_err(StartFailure::os(format_args!(
-                    "mount {} as {filesystem}",
-                    path.display()
-                )))
+                let duplicate = |mount: &OwnedFd| {
+                    mount
+                        .try_clone()
+                        .map_err(StartFailure::os("duplicate an image's mount"))
+                };
+                let known = (path, filesystem);
+                if let Some(mount) = self.devices.get(&known) {
+                    return duplicate(mount);
+                }
+                let (path, filesystem) = &known;
+                let mount = mount_device(&open(&self.root, path, OFlags::empty())?, filesystem)
+                    .and_then(|mount| self.attach_image(mount))
+                    .map_err(StartFailure::os(format_args!(
+                        "mount {} as {filesystem}",
+                        path.display()
+                    )))?;
+                let copy = duplicate(&mount)?;
+                self.devices.insert(known, mount);
+                Ok(copy)
             }
         }
+    }
+
+    fn attach_image(&self, mount: OwnedFd) -> Result<OwnedFd, Errno> {
+        let name = self.devices.len().to_string();
+        mkdirat(&self.images, &name, Mode::from_raw_mode(0o755))?;
+        let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        move_mount(mount.as_fd(), "", self.images.as_fd(), &name, whole)?;
+        Ok(mount)
     }
 }
 
@@ -102,19 +130,36 @@ impl Ground for Machine {
             )));
         };
         let MachineApp { image, resources } = *own;
+        // One of its own for each run.
+        self.cgroups.remove_app(&app.name)?;
         self.cgroups.add_app(&app.name, &resources)?;
-        let tree = self.image(&app.name, &image)?;
-        let changes = make_directory(&self.storage, app.name.as_str())?;
+        let tree = self.image(image)?;
+        let changes = make_directory(&self.apps, app.name.as_str())?;
+        self.starts += 1;
+        let work = format!("work-{}", self.starts);
+        let root = over_tree(&app.name, &tree, &self.mount_points, &changes, &work)?;
         Ok(AppGround {
-            root: RootFs(over_tree(&app.name, &tree, &self.mount_points, &changes)?),
+            root: RootFs(root),
             seat: self.cgroups.for_app(&app.name)?,
             sockets: AppSockets::new(app.sockets.clone(), Vec::new())?,
         })
     }
 
     /// It is the machine's.
-    fn network(&mut self, _handed_over: HandedOver) -> Result<(), StartFailure> {
-        Ok(())
+    fn network(&mut self, handed_over: HandedOver) -> Result<(), StartFailure> {
+        let HandedOver::MachineNetwork(interfaces) = handed_over else {
+            return Ok(());
+        };
+        interfaces
+            .iter()
+            .try_for_each(|interface| self.network.set_up_interface(interface))
+            .map_err(network_failed)
+    }
+
+    /// Overlays and cgroups of apps that come later are made by paths through `/proc`, and an overlay takes only what is
+    /// attached somewhere.
+    fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure> {
+        root.enter_beside_machine(&mount_detached("proc", &[], guarded())?)
     }
 }
 
@@ -122,6 +167,22 @@ fn guarded() -> MountAttrFlags {
     MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC
+}
+
+fn network_failed(error: NetworkError) -> StartFailure {
+    StartFailure::other(error.to_string())
+}
+
+/// Opens what a path of the machine leads to.
+fn open(root: impl AsFd, path: &Path, kind: OFlags) -> Result<OwnedFd, StartFailure> {
+    let below = path.strip_prefix("/").unwrap_or(path);
+    let below = match below.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => below,
+    };
+    let flags = OFlags::PATH | OFlags::CLOEXEC | kind;
+    openat(root, below, flags, Mode::empty())
+        .map_err(StartFailure::os(format_args!("open {}", path.display())))
 }
 
 /// Attaches a mount at a path, which is made where it is missing.
@@ -135,15 +196,19 @@ fn attach(mount: &OwnedFd, place: &str) -> Result<(), StartFailure> {
     move_mount(mount.as_fd(), "", CWD, place, whole).map_err(StartFailure::os(what))
 }
 
+/// A directory, which may be there already.
 fn make_directory(parent: &OwnedFd, name: &str) -> Result<OwnedFd, StartFailure> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    mkdirat(parent, name, Mode::from_raw_mode(0o755))
-        .and_then(|()| openat(parent, name, flags, Mode::empty()))
-        .map_err(StartFailure::os(format_args!("make the directory {name}")))
+    match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => openat(parent, name, flags, Mode::empty()),
+        Err(errno) => Err(errno),
+    }
+    .map_err(StartFailure::os(format_args!("make the directory {name}")))
 }
 
-fn mount_device(path: &Path, filesystem: &str) -> Result<OwnedFd, Errno> {
+fn mount_device(device: &OwnedFd, filesystem: &str) -> Result<OwnedFd, Errno> {
     let context = fsopen(filesystem, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let path = format!("{PROC}/self/fd/{}", device.as_raw_fd());
     fsconfig_set_string(context.as_fd(), "source", path)?;
     fsconfig_set_flag(context.as_fd(), "ro")?;
     fsconfig_create(context.as_fd())?;

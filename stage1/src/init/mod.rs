@@ -155,7 +155,7 @@ fn prepare(
             ToInit::Start(names) => {
                 let hosts = root.write_names(&names)?;
                 ground.network(handed_over)?;
-                root.enter()?;
+                ground.enter(root)?;
                 return Ok((setup, hosts, prepared));
             }
             other => {

@@ -6,6 +6,7 @@
 //! | `/shm` | shared memory of all apps, seen as `/dev/shm` |
 //! | `/empty` | stands for masked directories |
 //! | `/etc/…` | hosts, hostname and resolv.conf of the pod |
+//! | `/machine`, `/proc` | in a machine of its own: what it has, for apps that come later |
 
 use std::fs::File;
 use std::io::Write;
@@ -27,7 +28,7 @@ const PLACE: &str = "/sys";
 
 /// The root, made but not entered.
 #[derive(Debug)]
-pub(super) struct PodRoot(OwnedFd);
+pub(crate) struct PodRoot(OwnedFd);
 
 impl PodRoot {
     /// Makes the root and attaches it at [`PLACE`], over what the host has there. The isolator has
@@ -72,6 +73,22 @@ impl PodRoot {
             pivot_root(".", ".")?;
             unmount(".", UnmountFlags::DETACH)?;
             chdir("/")
+        })()
+        .map_err(failed)
+    }
+
+    /// Enters the root, and keeps what was mounted before at `/machine`, and `proc` at `/proc`. Apps don't see it: they
+    /// are in roots of their own.
+    pub(super) fn enter_beside_machine(self, proc: &OwnedFd) -> Result<(), StartFailure> {
+        let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        (|| {
+            for name in ["machine", "proc"] {
+                mkdirat(&self.0, name, Mode::from_raw_mode(0o755))?;
+            }
+            fchdir(&self.0)?;
+            pivot_root(".", "machine")?;
+            chdir("/")?;
+            move_mount(proc.as_fd(), "", CWD, "/proc", whole)
         })()
         .map_err(failed)
     }

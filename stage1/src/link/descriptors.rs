@@ -65,7 +65,9 @@ enum SeatKind {
 impl Contents {
     fn of(handed_over: &HandedOver) -> Self {
         match handed_over {
-            HandedOver::Nothing | HandedOver::MachineApp(_) => Self::Nothing,
+            HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
+                Self::Nothing
+            }
             HandedOver::Network(_) => Self::Network,
             HandedOver::App(AppResources { seat, sockets, .. }) => Self::App {
                 seat: match seat {
@@ -84,7 +86,9 @@ impl Contents {
 /// The descriptors of what is handed over, but for sockets.
 fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
     match handed_over {
-        HandedOver::Nothing | HandedOver::MachineApp(_) => Vec::new(),
+        HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
+            Vec::new()
+        }
         HandedOver::Network(namespace) => vec![namespace.as_fd()],
         HandedOver::App(AppResources { root, seat, .. }) => {
             let mut all = vec![root.as_fd()];
@@ -252,7 +256,7 @@ impl InitLink for ToChild {
     }
 
     fn send(&mut self, message: &ToInit, handed_over: HandedOver) -> Result<(), LinkError> {
-        if let HandedOver::MachineApp(_) = handed_over {
+        if let HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) = handed_over {
             return Err(LinkError::MachineOnly);
         }
         let streams: Vec<OwnedFd> = message

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use cni_glue::interface::InterfaceConfig;
 use nix::poll::PollFlags;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -29,6 +30,8 @@ struct Packet<M> {
     message: M,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     app: Option<Box<MachineApp>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    interfaces: Option<Vec<InterfaceConfig>>,
 }
 
 /// The monitor's end.
@@ -109,13 +112,18 @@ impl InitLink for ToMachine {
     }
 
     fn send(&mut self, message: &ToInit, handed_over: HandedOver) -> Result<(), LinkError> {
-        let app = match handed_over {
-            HandedOver::Nothing => None,
-            HandedOver::MachineApp(app) => Some(app),
+        let (app, interfaces) = match handed_over {
+            HandedOver::Nothing => (None, None),
+            HandedOver::MachineApp(app) => (Some(app), None),
+            HandedOver::MachineNetwork(interfaces) => (None, Some(interfaces)),
             HandedOver::App(_) => return Err(LinkError::HostOnly("an app's root filesystem")),
             HandedOver::Network(_) => return Err(LinkError::HostOnly("a network namespace")),
         };
-        self.connection.send(&json(&Packet { message, app })?)
+        self.connection.send(&json(&Packet {
+            message,
+            app,
+            interfaces,
+        })?)
     }
 
     fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
@@ -164,7 +172,11 @@ impl ToHost {
 
     fn tell(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<InitRequest>, LinkError> {
         let told = messages.into_iter().map(|json| {
-            let Packet { message, app } = parse::<Packet<ToInit>>(&json)?;
+            let Packet {
+                message,
+                app,
+                interfaces,
+            } = parse::<Packet<ToInit>>(&json)?;
             let streams = message.streams().into_iter();
             let piped = streams.filter(|(_, kind)| *kind != StreamKind::Terminal);
             let streams = piped
@@ -173,7 +185,11 @@ impl ToHost {
             Ok(InitRequest {
                 message,
                 streams,
-                handed_over: app.map_or(HandedOver::Nothing, HandedOver::MachineApp),
+                handed_over: match (app, interfaces) {
+                    (Some(app), _) => HandedOver::MachineApp(app),
+                    (None, Some(interfaces)) => HandedOver::MachineNetwork(interfaces),
+                    (None, None) => HandedOver::Nothing,
+                },
             })
         });
         told.collect()

@@ -4,6 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use cni_glue::interface::InterfaceConfig;
 use pod::manifest::Resources;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub enum HandedOver {
     Network(OwnedFd),
     /// With [`crate::protocol::ToInit::App`], to another machine.
     MachineApp(Box<MachineApp>),
+    /// With [`crate::protocol::ToInit::Start`], to another machine: its interfaces.
+    MachineNetwork(Vec<InterfaceConfig>),
 }
 
 /// What an app stands on.
@@ -51,7 +54,7 @@ pub struct MachineApp {
 pub enum MachineImage {
     /// In a directory.
     Directory {
-        /// Its path before pod init enters its own root.
+        /// Its path.
         path: PathBuf,
     },
     /// On a block device, as a filesystem that is mounted read-only.

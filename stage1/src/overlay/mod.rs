@@ -92,7 +92,8 @@ impl Storage {
     }
 }
 
-/// Mounts the overlay of one app over one tree. Its changes are kept in `changes`, which is its own and goes with it.
+/// Mounts the overlay of one app over one tree. Its changes are kept in `changes`, which is its own. `work` is a name in
+/// there that no mount has used yet.
 ///
 /// # Errors
 /// What failed, for which app.
@@ -101,16 +102,20 @@ pub(crate) fn over_tree(
     tree: &OwnedFd,
     mount_points: &OwnedFd,
     changes: &OwnedFd,
+    work: &str,
 ) -> Result<OwnedFd, StartFailure> {
     let what = format!("mount the root filesystem of app {app}");
-    for name in ["upper", "work"] {
-        mkdirat(changes, name, Mode::from_raw_mode(0o755)).map_err(StartFailure::os(&what))?;
+    for name in ["upper", work] {
+        match mkdirat(changes, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(StartFailure::os(&what)(errno)),
+        }
     }
     let own = path_of(changes);
     mount(&Directories {
         lower: vec![path_of(tree), path_of(mount_points)],
         upper: format!("{own}/upper"),
-        work: format!("{own}/work"),
+        work: format!("{own}/{work}"),
         discard_changes: true,
     })
     .map_err(StartFailure::os(what))
