@@ -63,7 +63,7 @@ pub enum Error {
     #[error(transparent)]
     Pod(#[from] PodError),
     /// A pod is not in the state that the operation needs.
-    #[error("pod {uuid} can't be {operation}: it is {state}")]
+    #[error("pod {uuid} can't be {operation}: it {}", state.in_words())]
     State {
         /// The pod.
         uuid: PodUuid,

@@ -73,6 +73,21 @@ pub enum State {
     Garbage,
 }
 
+impl State {
+    /// The state in a sentence, after "it".
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Preparing => "is being prepared",
+            Self::AbortedPrepare => "was given up while it was being prepared",
+            Self::Prepared => "has not been started",
+            Self::Running => "is running",
+            Self::Exited => "has ended",
+            Self::Deleting => "is being removed",
+            Self::Garbage => "was being removed when that was interrupted",
+        }
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

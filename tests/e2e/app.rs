@@ -267,6 +267,55 @@ fn a_program_that_is_not_there_is_told_and_the_pod_goes_on() {
 }
 
 #[test]
+fn an_app_that_could_not_be_started_at_once_was_not_added() {
+    let host = busybox();
+    let pod = sandbox(&host, &[]);
+    let add = |program: &'static str| {
+        let arguments = ["app", "add", "--start", &pod, IMAGE, "--app-name", "web"];
+        host.fairing(arguments).args(["--exec", program])
+    };
+    let refused = add("/no/such").run();
+    assert_eq!(refused.stdout, "");
+    refused.expect_error(127, &["such"]);
+    assert_eq!(states(&host, &pod), []);
+    assert_eq!(add("/bin/true").run().ok().text(), "web");
+    host.fairing(["stop", &pod]).run().ok();
+}
+
+#[test]
+fn a_follower_of_the_logs_sees_the_apps_that_join() {
+    let host = busybox();
+    let pod = sandbox(&host, &[]);
+    let follower = host.fairing(["logs", "--follow", &pod]).spawn();
+    add(&host, &pod, "one", &["--start"], &idle("one is up"));
+    follower.wait_stdout("one is up\n");
+    add(&host, &pod, "two", &["--start"], "echo two is up; exit 0");
+    follower.wait_stdout("two: two is up\n");
+    // Another one of a name that was there.
+    wait_state(&host, &pod, "two", "exited");
+    app(&host, &["rm", &pod, "two"]);
+    add(&host, &pod, "two", &["--start"], "echo two again; exit 0");
+    follower.wait_stdout("two: two again\n");
+    host.fairing(["stop", &pod]).run().ok();
+    follower.wait().ok();
+}
+
+#[test]
+fn a_pod_that_stays_when_its_app_has_failed_is_listed_as_running() {
+    let host = busybox();
+    let pod = detached(&host, &["--lifetime=until-stopped"], "exit 7");
+    let app = status(&host, &pod)["apps"][0]["name"].clone();
+    wait_state(&host, &pod, app.as_str().unwrap(), "exited");
+    let listed = host.fairing(["list"]).run().ok();
+    listed.expect_stdout("exited (7), pod running");
+    host.fairing(["stop", &pod]).run().ok();
+    host.fairing(["list"])
+        .run()
+        .ok()
+        .expect_stdout("exited (7)  ");
+}
+
+#[test]
 fn what_can_not_be_is_refused_and_changes_nothing() {
     let host = busybox();
     let pod = sandbox(&host, &[]);
@@ -292,7 +341,7 @@ fn what_can_not_be_is_refused_and_changes_nothing() {
     app(&host, &["stop", &pod, "web"]);
     assert_eq!(states(&host, &pod), [("web".into(), "created".into())]);
     host.fairing(["stop", &pod]).run().ok();
-    refused(&["add", &pod, IMAGE], 125, &[&pod, "exited"]);
+    refused(&["add", &pod, IMAGE], 125, &[&pod, "has ended"]);
 }
 
 #[test]

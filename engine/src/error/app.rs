@@ -1,7 +1,7 @@
 //! Why an app can't be run as asked for.
 
 use pod::manifest::{DuplicateApp, NotAPath};
-use pod::{AppName, PodUuid};
+use pod::{AppName, PodUuid, State};
 
 /// Why an app can't be run as asked for.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,9 @@ pub enum AppError {
     /// A pod has no such app.
     #[error("pod {0} has no app called {1}")]
     Unknown(PodUuid, String),
+    /// Apps join and leave a pod only while it runs.
+    #[error("apps of pod {0} can't be added, started, stopped or removed: it {state}", state = .1.in_words())]
+    NotRunning(PodUuid, State),
     /// Two apps of a pod are to have one name.
     #[error("two apps have the name `{0}`")]
     SameName(AppName),

@@ -38,20 +38,35 @@ impl Follower {
         let failed = |errno| Error::errno("watch", &entry.path)(errno);
         let changes =
             Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(failed)?;
-        let events =
-            AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
-        for name in names {
-            match changes.add_watch(&app_dir(&entry.path, name), events) {
-                Ok(_) => {}
-                // It ended and was removed in this very moment.
-                Err(Errno::ENOENT) => return Ok(None),
-                Err(errno) => return Err(failed(errno)),
-            }
+        // The manifest gets its place by a rename: apps have joined or left.
+        match changes.add_watch(&entry.path, AddWatchFlags::IN_MOVED_TO) {
+            Ok(_) => {}
+            // It ended and was removed in this very moment.
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(errno) => return Err(failed(errno)),
         }
-        Ok(Some(Self {
+        let follower = Self {
             changes,
             connection,
-        }))
+        };
+        for name in names {
+            follower.watch(entry, name)?;
+        }
+        Ok(Some(follower))
+    }
+
+    /// Waits for what this app writes, too. One that has left the pod is nothing to wait for.
+    ///
+    /// # Errors
+    /// If the kernel can't watch its log.
+    pub fn watch(&self, entry: &PodEntry, app: &AppName) -> Result<(), Error> {
+        let events =
+            AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
+        let directory = app_dir(&entry.path, app);
+        match self.changes.add_watch(&directory, events) {
+            Ok(_) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(Error::errno("watch", &directory)(errno)),
+        }
     }
 
     /// Waits until there may be more to read; true if nothing more will come.

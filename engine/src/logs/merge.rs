@@ -1,5 +1,7 @@
 //! The logs of several apps as one, in the order in which they wrote.
 
+use std::path::Path;
+
 use pod::AppName;
 use pod::manifest::app_dir;
 
@@ -33,17 +35,25 @@ impl LogMerge {
     ///
     /// # Errors
     /// If a file can't be opened.
-    pub fn open(pod: &std::path::Path, apps: &[AppName]) -> Result<Self, Error> {
-        let open = |app| {
-            Ok(Source {
-                log: LogFiles::open(app_dir(pod, app))?,
-                head: None,
-                is_at_end: false,
-            })
-        };
-        Ok(Self {
-            logs: apps.iter().map(open).collect::<Result<_, Error>>()?,
-        })
+    pub fn open(pod: &Path, apps: &[AppName]) -> Result<Self, Error> {
+        let mut merge = Self { logs: Vec::new() };
+        for app in apps {
+            merge.add(pod, app)?;
+        }
+        Ok(merge)
+    }
+
+    /// Opens the log of one more app. It gets the next number.
+    ///
+    /// # Errors
+    /// If a file can't be opened.
+    pub fn add(&mut self, pod: &Path, app: &AppName) -> Result<(), Error> {
+        self.logs.push(Source {
+            log: LogFiles::open(app_dir(pod, app))?,
+            head: None,
+            is_at_end: false,
+        });
+        Ok(())
     }
 
     /// Goes to where the last `tail` whole lines begin. To be called before anything is read.

@@ -42,11 +42,7 @@ impl<'a> OpenPod<'a> {
     /// # Errors
     /// If it doesn't run, or its isolator takes no apps while it does.
     pub fn connect(engine: &'a Engine, entry: &'a PodEntry) -> Result<Self, Error> {
-        let not_running = |state| Error::State {
-            uuid: entry.uuid,
-            operation: "given or deprived of apps",
-            state,
-        };
+        let not_running = |state| AppError::NotRunning(entry.uuid, state).into();
         match entry.state()? {
             State::Running => {}
             state => return Err(not_running(state)),
@@ -165,11 +161,7 @@ impl<'a> OpenPod<'a> {
 
     /// Asks for something that is done, or not.
     fn ask(&self, request: &Request, patience: Duration) -> Result<(), Error> {
-        let ended = || Error::State {
-            uuid: self.entry.uuid,
-            operation: "given or deprived of apps",
-            state: State::Exited,
-        };
+        let ended = || AppError::NotRunning(self.entry.uuid, State::Exited).into();
         if self.connection.send(request, &[]).is_err() {
             return Err(ended());
         }

@@ -10,45 +10,21 @@ use pod::manifest::InsecureOption;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global flags")]
 pub(crate) struct GlobalArguments {
-    /// Directory of images and pods
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "FAIRING_DIR",
-        hide_env = true
-    )]
-    #[arg(default_value = "/var/lib/fairing", hide_possible_values = true)]
+    /// Directory of images and pods; also $FAIRING_DIR
+    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(default_value_os_t = directory("FAIRING_DIR", "/var/lib/fairing"))]
     pub(crate) dir: PathBuf,
-    /// Directory of runtime state, until the next boot
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "FAIRING_RUN_DIR",
-        hide_env = true
-    )]
-    #[arg(default_value = "/run/fairing")]
+    /// Directory of runtime state, until the next boot; also $FAIRING_RUN_DIR
+    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(default_value_os_t = directory("FAIRING_RUN_DIR", "/run/fairing"))]
     pub(crate) run_dir: PathBuf,
-    /// Directory of the administrator's configuration
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "FAIRING_LOCAL_CONFIG",
-        hide_env = true
-    )]
-    #[arg(default_value = "/etc/fairing")]
+    /// Directory of the administrator's configuration; also $FAIRING_LOCAL_CONFIG
+    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(default_value_os_t = directory("FAIRING_LOCAL_CONFIG", "/etc/fairing"))]
     pub(crate) local_config: PathBuf,
-    /// Directory of the vendor's configuration
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "FAIRING_SYSTEM_CONFIG",
-        hide_env = true
-    )]
-    #[arg(default_value = "/usr/lib/fairing")]
+    /// Directory of the vendor's configuration; also $FAIRING_SYSTEM_CONFIG
+    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(default_value_os_t = directory("FAIRING_SYSTEM_CONFIG", "/usr/lib/fairing"))]
     pub(crate) system_config: PathBuf,
     /// Protections to give up for this command, separated by commas
     #[arg(long, global = true, value_name = "LIST", value_delimiter = ',')]
@@ -56,6 +32,15 @@ pub(crate) struct GlobalArguments {
     /// Say more about what is done
     #[arg(long, global = true)]
     pub(crate) debug: bool,
+}
+
+/// The directory that a variable of the environment names, else this one. Not clap's `env`, which would count what is in
+/// the environment as typed, and repeat it in usage lines.
+fn directory(variable: &str, default: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(path) if !path.is_empty() => path.into(),
+        _ => default.into(),
+    }
 }
 
 impl GlobalArguments {

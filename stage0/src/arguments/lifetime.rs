@@ -11,8 +11,9 @@ pub(crate) struct LifetimeArguments {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     lifetime: Lifetime,
     /// What the failure of one app is to the others
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
-    on_app_failure: AppFailure,
+    /// [default: stop-pod; continue with --lifetime=until-stopped]
+    #[arg(long, value_enum, value_name = "WHAT", verbatim_doc_comment)]
+    on_app_failure: Option<AppFailure>,
 }
 
 /// When a pod ends by itself.
@@ -26,10 +27,9 @@ pub(crate) enum Lifetime {
 }
 
 /// What the failure of one app is to the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AppFailure {
     /// The end of the pod
-    #[default]
     StopPod,
     /// Nothing
     Continue,
@@ -42,7 +42,11 @@ impl LifetimeArguments {
             Lifetime::WithApps => pod::manifest::Lifetime::WithApps,
             Lifetime::UntilStopped => pod::manifest::Lifetime::UntilStopped,
         };
-        spec.on_app_failure = self.on_app_failure.into();
+        let unless_asked = match self.lifetime {
+            Lifetime::WithApps => AppFailure::StopPod,
+            Lifetime::UntilStopped => AppFailure::Continue,
+        };
+        spec.on_app_failure = self.on_app_failure.unwrap_or(unless_asked).into();
     }
 }
 

@@ -56,14 +56,14 @@ impl Subcommand for Enter {
         let entry = context.engine.pods().find(&self.pod)?;
         let state = entry.state()?;
         if state != State::Running {
-            return Err(not_running(&entry, &state.to_string()));
+            return Err(not_running(&entry, state));
         }
         let manifest = PodManifest::load(&entry.path)?;
         let app = self.app_of(&manifest)?;
         isolator::of_pod(&manifest.stage1, &context.engine.directories)?
             .require(&BTreeSet::from([Feature::Exec]))?;
         let Some(connection) = connect_when_up(&entry, &context.engine.directories)? else {
-            return Err(not_running(&entry, "exited"));
+            return Err(not_running(&entry, State::Exited));
         };
         // Nothing but a name on a terminal: a shell, as a person would want it.
         let by_person =
@@ -105,6 +105,10 @@ impl Enter {
                 names()
             ))),
             (None, [only]) => Ok(only.name.clone()),
+            (None, []) => Err(Failure::Other(format!(
+                "pod {} has no apps; add one with fairing app add",
+                manifest.uuid
+            ))),
             (None, _) => Err(Failure::Usage(format!(
                 "pod {} has several apps; name one with --app: {}",
                 manifest.uuid,
@@ -114,9 +118,10 @@ impl Enter {
     }
 }
 
-fn not_running(entry: &pod::PodEntry, state: &str) -> Failure {
+fn not_running(entry: &pod::PodEntry, state: State) -> Failure {
     Failure::Other(format!(
-        "pod {} can't be entered: it is {state}",
-        entry.uuid
+        "pod {} can't be entered: it {}",
+        entry.uuid,
+        state.in_words()
     ))
 }

@@ -120,8 +120,14 @@ impl List {
             if view.apps.is_empty() {
                 row("-", "-", "-", &pod_state);
             }
+            // Its apps have ended; else they tell that it runs.
+            let stays = view.state == State::Running
+                && view.apps.iter().all(|app| app.state == AppState::Exited);
             for app in &view.apps {
-                let state = app_state(view, app).unwrap_or_else(|| pod_state.clone());
+                let mut state = app_state(view, app).unwrap_or_else(|| pod_state.clone());
+                if stays {
+                    state.push_str(", pod running");
+                }
                 row(app.name.as_str(), &app.image, &app.manifest, &state);
             }
         }

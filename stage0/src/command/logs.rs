@@ -1,5 +1,6 @@
 //! `fairing logs`: what the apps of a detached pod have written.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use clap::Args;
@@ -7,7 +8,7 @@ use engine::logs::follow::Follower;
 use engine::logs::line::{LogLine, Stream};
 use engine::logs::merge::LogMerge;
 use pod::manifest::{PodManifest, Streams};
-use pod::{AppName, State};
+use pod::{AppName, PodEntry, State};
 
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
@@ -55,11 +56,9 @@ impl Subcommand for Logs {
         if let Some(tail) = self.tail {
             logs.skip_to_tail(tail)?;
         }
+        let mut joined = Joined::of(&names);
         let mut printer = Printer {
-            names: match names.as_slice() {
-                [_] => Vec::new(),
-                _ => names,
-            },
+            names,
             timestamps: self.timestamps,
             stream: Stream::Stdout,
             pending: Vec::new(),
@@ -70,6 +69,13 @@ impl Subcommand for Logs {
         };
         loop {
             let ended = follower.wait(&entry)?;
+            if self.app.is_none() {
+                for app in joined.next(&entry) {
+                    follower.watch(&entry, &app)?;
+                    logs.add(&entry.path, &app)?;
+                    printer.names.push(app);
+                }
+            }
             logs.read_on();
             printer.print_all(&mut logs)?;
             if ended {
@@ -92,11 +98,32 @@ impl Logs {
     }
 }
 
+/// Which apps are in the pod, as far as is known.
+struct Joined(BTreeSet<AppName>);
+
+impl Joined {
+    fn of(names: &[AppName]) -> Self {
+        Self(names.iter().cloned().collect())
+    }
+
+    /// Those that are new since the last call. One that left and came again is new.
+    fn next(&mut self, entry: &PodEntry) -> Vec<AppName> {
+        // A pod that has been removed meanwhile has no more of them.
+        let Ok(manifest) = PodManifest::load(&entry.path) else {
+            return Vec::new();
+        };
+        let now: BTreeSet<AppName> = manifest.apps.iter().map(|app| app.name.clone()).collect();
+        let new = now.difference(&self.0).cloned().collect();
+        self.0 = now;
+        new
+    }
+}
+
 /// Bytes that are written at once.
 const CHUNK: usize = 64 << 10;
 
 struct Printer {
-    /// Names of the apps, if there are several to tell apart.
+    /// Names of the apps, by their numbers in the merged log.
     names: Vec<AppName>,
     timestamps: bool,
     /// Where what is pending goes.
@@ -138,12 +165,14 @@ impl Printer {
             bytes.extend_from_slice(line.time.as_bytes());
             bytes.push(b' ');
         }
-        if let Some(name) = self.names.get(app) {
+        // Where there are several to tell apart.
+        let names = self.names.get(app).filter(|_| self.names.len() > 1);
+        if let Some(name) = names {
             bytes.extend_from_slice(name.as_str().as_bytes());
             bytes.extend_from_slice(b": ");
         }
         bytes.extend_from_slice(&line.text);
-        if !line.is_partial || self.timestamps || !self.names.is_empty() {
+        if !line.is_partial || self.timestamps || names.is_some() {
             bytes.push(b'\n');
         }
     }

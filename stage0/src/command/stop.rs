@@ -37,8 +37,9 @@ impl Subcommand for StopPods {
                 }
                 state => {
                     return Err(Failure::Other(format!(
-                        "pod {} is not running: it is {state}",
-                        entry.uuid
+                        "pod {} is not running: it {}",
+                        entry.uuid,
+                        state.in_words()
                     )));
                 }
             }

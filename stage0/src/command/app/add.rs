@@ -39,10 +39,14 @@ impl Subcommand for Add {
         let entry = context.engine.pods().find(&self.pod)?;
         let pod = OpenPod::connect(&context.engine, &entry)?;
         let name = pod.add(&spec, self.pull.into(), &context.console)?;
-        output::line(name.as_str())?;
-        if self.start {
-            pod.start(&name, &context.console)?;
+        if self.start
+            && let Err(error) = pod.start(&name, &context.console)
+        {
+            // The command has failed as a whole: it can be repeated.
+            let _ = pod.remove(&name, true);
+            return Err(error.into());
         }
+        output::line(name.as_str())?;
         Ok(0)
     }
 }
