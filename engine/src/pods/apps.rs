@@ -128,7 +128,10 @@ impl<'a> OpenPod<'a> {
             app: app.clone(),
             image: image_record(&image),
         };
-        self.ask(&Request::StartApp(Box::new(start)), START)
+        self.ask(&Request::StartApp(Box::new(start)), START)?;
+        // What an earlier run has left is out of the way; the app runs, whatever becomes of that.
+        let _ = app_dir::empty_removed(&self.entry.path);
+        Ok(())
     }
 
     /// Ends an app: its stop signal, and SIGKILL after the grace period, if it is not the pod's own. Returns when it

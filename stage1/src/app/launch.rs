@@ -236,8 +236,8 @@ struct Start<'a> {
 impl Start<'_> {
     /// Makes the process.
     fn go(self) -> Result<(Spawned, StartReport), StartFailure> {
-        let (reader, writer) =
-            pipe_with(PipeFlags::CLOEXEC).map_err(StartFailure::os("make a pipe"))?;
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+            .map_err(StartFailure::os("make a pipe"))?;
         let writer = self.sockets.raised(writer)?;
         let namespaces = match self.root {
             Root::Attach(_) => libc::CLONE_NEWNS as u64,

@@ -50,29 +50,42 @@ impl StartReport {
         ))
     }
 
-    /// Reads it, once it is readable.
+    /// Reads it, once it is readable. `None` if it is not: another process has opened the pipe too, and was faster.
     ///
     /// # Errors
     /// Why the program was not executed. That somebody has killed the process is none.
-    pub(crate) fn take(&self) -> Result<(), StartFailure> {
+    pub(crate) fn take(&self) -> Option<Result<(), StartFailure>> {
         let mut report = [0; 5];
-        let length = retry_on_intr(|| read(&self.reader, &mut report[..]))
-            .map_err(StartFailure::os(format_args!("start {}", self.what)))?;
-        match length {
-            0 => Ok(()),
-            _ => {
+        match retry_on_intr(|| read(&self.reader, &mut report[..])) {
+            Err(Errno::AGAIN) => None,
+            Err(errno) => {
+                let step = format!("start {}", self.what);
+                Some(Err(StartFailure::os(&step)(errno)))
+            }
+            Ok(0) => Some(Ok(())),
+            Ok(_) => {
                 let [number, code @ ..] = report;
                 let step = Step::from_number(number).unwrap_or(Step::Execute);
                 let errno = Errno::from_raw_os_error(i32::from_le_bytes(code));
-                Err(explain(
+                Some(Err(explain(
                     &self.what,
                     &self.program,
                     &self.workdir,
                     step,
                     errno,
-                ))
+                )))
             }
         }
+    }
+}
+
+impl StartReport {
+    /// What is there of it once the process has ended, whoever else still holds the pipe.
+    ///
+    /// # Errors
+    /// As [`StartReport::take`].
+    pub(crate) fn last_word(&self) -> Result<(), StartFailure> {
+        self.take().unwrap_or(Ok(()))
     }
 }
 

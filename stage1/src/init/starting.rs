@@ -131,11 +131,15 @@ impl Pod {
         for reported in self.starts.reported(ready) {
             match reported {
                 Reported::App(name) => {
-                    if let Some(starting) = self.starts.take_app(&name) {
-                        self.app_reported(link, &name, starting)?;
+                    if let Some((starting, report)) = self.starts.take_reported_app(&name) {
+                        self.app_reported(link, &name, starting, report)?;
                     }
                 }
-                Reported::Command(id) => self.command_reported(link, id)?,
+                Reported::Command(id) => {
+                    if let Some((command, report)) = self.starts.take_reported_command(id) {
+                        self.command_reported(link, id, command, report)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -147,8 +151,9 @@ impl Pod {
         link: &mut dyn MonitorLink,
         name: &AppName,
         StartingApp { app, signals, .. }: StartingApp,
+        report: Result<(), StartFailure>,
     ) -> Result<(), StartFailure> {
-        match app.report.take() {
+        match report {
             Ok(()) => self.app_runs(link, app, &signals),
             Err(failure) => self.app_does_not_run(link, name, failure),
         }
@@ -201,11 +206,10 @@ impl Pod {
         &mut self,
         link: &mut dyn MonitorLink,
         id: u64,
+        command: Starting<RunningCommand>,
+        report: Result<(), StartFailure>,
     ) -> Result<(), StartFailure> {
-        let Some(command) = self.starts.take_command(id) else {
-            return Ok(());
-        };
-        match command.report.take() {
+        match report {
             Ok(()) => self.command_runs(link, id, command),
             Err(failure) => {
                 Ok(link.send(&FromInit::ExecFailed { id, failure }, Enclosed::default())?)
@@ -243,8 +247,11 @@ impl Pod {
         link: &mut dyn MonitorLink,
         pid: i32,
     ) -> Result<(), StartFailure> {
-        if let Some(id) = self.starts.command_of(pid) {
-            return self.command_reported(link, id);
+        if let Some(id) = self.starts.command_of(pid)
+            && let Some(command) = self.starts.take_command(id)
+        {
+            let report = command.report.last_word();
+            return self.command_reported(link, id, command, report);
         }
         let Some(name) = self.starts.app_of(pid) else {
             return Ok(());
@@ -253,7 +260,8 @@ impl Pod {
             return Ok(());
         };
         let Some(given_up) = starting.given_up else {
-            return self.app_reported(link, &name, starting);
+            let report = starting.app.report.last_word();
+            return self.app_reported(link, &name, starting, report);
         };
         // It may have executed its program in the last moment, and left something running.
         starting.app.process.seat.kill_all();

@@ -129,6 +129,24 @@ impl Starts {
         self.commands.remove(&id)
     }
 
+    /// Takes an app out, with what it has told of its way. None while it has not.
+    pub(super) fn take_reported_app(
+        &mut self,
+        name: &AppName,
+    ) -> Option<(StartingApp, Result<(), StartFailure>)> {
+        let report = self.apps.get(name)?.app.report.take()?;
+        Some((self.apps.remove(name)?, report))
+    }
+
+    /// The same with a command.
+    pub(super) fn take_reported_command(
+        &mut self,
+        id: u64,
+    ) -> Option<(Starting<RunningCommand>, Result<(), StartFailure>)> {
+        let report = self.commands.get(&id)?.report.take()?;
+        Some((self.commands.remove(&id)?, report))
+    }
+
     fn reporting_apps(&self) -> impl Iterator<Item = (&AppName, &StartingApp)> {
         let reports = |(_, app): &(&AppName, &StartingApp)| app.given_up.is_none();
         self.apps.iter().filter(reports)

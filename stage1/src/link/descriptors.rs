@@ -241,6 +241,8 @@ impl InitLink for ToChild {
     fn open_output(&mut self) -> Result<(StreamId, OwnedFd), LinkError> {
         let id = self.next_id()?;
         let (ours, theirs) = make_pipe()?;
+        // An app can open the other end of its own pipe, and take what has been announced to who waits for it.
+        fcntl_setfl(&ours, OFlags::NONBLOCK).map_err(LinkError::system("set up a pipe"))?;
         self.unsent.insert(id, theirs);
         Ok((id, ours))
     }

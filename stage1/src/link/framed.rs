@@ -94,6 +94,7 @@ impl InitLink for ToMachine {
 
     fn open_output(&mut self) -> Result<(StreamId, OwnedFd), LinkError> {
         let (theirs, sink) = make_pipe()?;
+        let theirs = quick(theirs)?;
         let id = self.connection.open(StreamKind::FromPod)?;
         self.connection.attach(id, End::Sink(quick(sink)?));
         Ok((id, theirs))

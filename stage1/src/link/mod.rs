@@ -131,7 +131,8 @@ pub trait InitLink: fmt::Debug {
     /// [`LinkError::System`] if there is no room for more.
     fn open_input(&mut self) -> Result<(StreamId, OwnedFd), LinkError>;
 
-    /// Begins a stream from the pod, to be named in the next message that is sent. Returns the monitor's end of it.
+    /// Begins a stream from the pod, to be named in the next message that is sent. Returns the monitor's end of it, which
+    /// doesn't block.
     ///
     /// # Errors
     /// [`LinkError::System`] if there is no room for more.

@@ -3,9 +3,9 @@
 //!
 //! Nobody waits for them. A client that doesn't read is cut off once its pipe is full.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::poll::PollFlags;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pod::AppName;
 use pod::control::bounds::ATTACHED_MAX;
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -50,6 +50,14 @@ struct Sink {
     app: AppName,
     output: Output,
     pipe: OwnedFd,
+}
+
+impl Sink {
+    /// Whether the client still has its end.
+    fn is_read(&self) -> bool {
+        let mut fds = [PollFd::new(self.pipe.as_fd(), PollFlags::empty())];
+        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0))
+    }
 }
 
 /// What a client writes to an app.
@@ -128,9 +136,11 @@ impl Attachments {
         self.inputs.retain(|input| input.app != *app);
     }
 
-    /// The events that inputs wait for.
+    /// The events that inputs wait for, and those that tell of readers that are gone.
     pub(super) fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
-        self.inputs.iter().map(|input| input.pump.interest())
+        let sinks = self.sinks.iter();
+        let inputs = self.inputs.iter().map(|input| input.pump.interest());
+        inputs.chain(sinks.map(|sink| (sink.pipe.as_fd(), PollFlags::empty())))
     }
 
     /// Moves what can be moved: `ready` answers [`Attachments::interests`] one by one.
@@ -141,6 +151,9 @@ impl Attachments {
             }
         }
         self.inputs.retain(|input| !input.pump.is_done());
+        if ready.any(|ready| ready) {
+            self.sinks.retain(Sink::is_read);
+        }
     }
 }
 
@@ -180,6 +193,23 @@ mod tests {
             assert_eq!(read(client.remove(0)), "error");
         }
         assert_eq!(read(other.remove(0)), "");
+    }
+
+    #[test]
+    fn who_leaves_a_quiet_app_makes_room() {
+        let mut all = Attachments::default();
+        for _ in 0..3 * ATTACHED_MAX {
+            let client = all.add(&app("web"), None, &BOTH).unwrap();
+            drop(client);
+            let mut fds: Vec<_> = all
+                .interests()
+                .map(|(fd, flags)| PollFd::new(fd, flags))
+                .collect();
+            poll(&mut fds, PollTimeout::NONE).unwrap();
+            let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap()).collect();
+            all.advance(ready.into_iter());
+            assert_eq!(all.sinks.len(), 0);
+        }
     }
 
     #[test]

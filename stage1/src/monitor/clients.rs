@@ -94,7 +94,7 @@ impl Client {
     /// From now on it waits for this.
     pub(super) fn await_this(&mut self, awaited: Awaited) {
         self.deadline = match awaited {
-            Awaited::Start(_) => Instant::now().checked_add(ANSWER_MAX),
+            Awaited::Start(_) | Awaited::Command(_) => Instant::now().checked_add(ANSWER_MAX),
             _ => None,
         };
         self.awaits = awaited;
@@ -176,6 +176,7 @@ impl Client {
         let pid = process.as_ref().and_then(Process::pid).unwrap_or_default();
         let mut streams = std::mem::take(&mut command.streams);
         streams.extend(terminal);
+        self.deadline = None;
         self.tell(&Response::ExecStarted { pid }, &streams);
     }
 

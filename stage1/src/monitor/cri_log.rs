@@ -33,6 +33,7 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
+    /// The log of an app that begins with its pod.
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
         Ok(Self {
             folder: folder.to_path_buf(),
@@ -41,10 +42,16 @@ impl LogFile {
         })
     }
 
+    /// The log of an app that may have run before.
+    pub(super) fn go_on(folder: &Path) -> io::Result<Self> {
+        let mut log = Self::create(folder)?;
+        log.size = log.file.metadata()?.len();
+        Ok(log)
+    }
+
     /// Goes on in a new file, if somebody has renamed the one that was written to.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        self.file = open(&self.folder)?;
-        self.size = self.file.metadata()?.len();
+        *self = Self::go_on(&self.folder)?;
         Ok(())
     }
 
@@ -220,6 +227,20 @@ mod tests {
             ("one\ntwo\n", "three\nfour\n")
         );
         assert_eq!(log.size, 11);
+    }
+
+    #[test]
+    fn what_an_earlier_run_wrote_counts_to_the_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let chunk = vec![b'x'; 1 << 20];
+        for _ in 0..4 {
+            let mut log = LogFile::go_on(dir.path()).unwrap();
+            for _ in 0..10 {
+                log.append(&chunk).unwrap();
+            }
+        }
+        let size = |name: &str| fs::metadata(dir.path().join(name)).unwrap().len();
+        assert!(size(LOG_FILE) <= FILE_MAX && size(ROTATED_LOG_FILE) <= FILE_MAX);
     }
 
     #[test]

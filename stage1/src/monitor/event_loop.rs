@@ -32,6 +32,8 @@ use crate::timing::poll_timeout;
 
 /// How long pod init has to end the pod beyond the grace period, before it is killed itself.
 const INIT_GRACE: Duration = Duration::from_secs(2);
+/// How long connections wait that can't be accepted now.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A pod that is being started or runs.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub(super) struct Monitor {
     /// The exit code, or why the pod did not start.
     pub(super) end: Option<Result<i32, StartFailure>>,
     kill_init_at: Option<Instant>,
+    /// When to look again whether connections can be accepted.
+    accept_at: Option<Instant>,
     pub(super) stop_requested: bool,
     /// The signal by which that was asked for.
     pub(super) stop_signal: Option<u32>,
@@ -99,6 +103,7 @@ impl Monitor {
             started: None,
             end: None,
             kill_init_at: None,
+            accept_at: None,
             stop_requested: false,
             stop_signal: None,
             settling: Settling::default(),
@@ -141,6 +146,10 @@ impl Monitor {
         for notification in self.init.advance(&events.link)? {
             self.receive(notification, isolator, ready)?;
         }
+        if self.init.interests().is_empty() && !self.init_is_dead {
+            // Pod init is on its way out, and the kernel waits for what is frozen before it ends.
+            self.resume_all(isolator)?;
+        }
         if events.init_died {
             // Its last words may still be on the way.
             for notification in self.init.last_words()? {
@@ -153,13 +162,21 @@ impl Monitor {
         }
         self.streams.advance(&events.streams);
         self.serve_clients(&events.clients, isolator);
-        if events.connection
-            && let Ok(socket) = self.listener.accept()
-            && set_nonblocking(&socket).is_ok()
-        {
-            self.clients.push(Client::new(socket));
+        if events.connection {
+            self.accept();
         }
         self.keep_time()
+    }
+
+    fn accept(&mut self) {
+        match self.listener.accept() {
+            Ok(socket) if set_nonblocking(&socket).is_ok() => {
+                self.clients.push(Client::new(socket));
+            }
+            Ok(_) => {}
+            // Descriptors or memory are used up. What waits would be told of at once, again and again.
+            Err(_) => self.accept_at = Instant::now().checked_add(ACCEPT_PAUSE),
+        }
     }
 
     fn kill_init(&self) {
@@ -173,6 +190,9 @@ impl Monitor {
         if self.kill_init_at.is_some_and(|instant| instant <= now) {
             self.kill_init_at = None;
             self.kill_init();
+        }
+        if self.accept_at.is_some_and(|instant| instant <= now) {
+            self.accept_at = None;
         }
         if self.give_up_output_at.is_some_and(|instant| instant <= now) {
             self.give_up_output = true;
@@ -232,7 +252,7 @@ impl Monitor {
 
     fn wait(&self) -> Result<Events, StartFailure> {
         // Beyond that many, clients wait in the listener's queue.
-        let room = self.clients.len() < CLIENTS_MAX;
+        let room = self.clients.len() < CLIENTS_MAX && self.accept_at.is_none();
         let connections = if room {
             PollFlags::POLLIN
         } else {
@@ -261,6 +281,7 @@ impl Monitor {
         let look_at = peers.and_then(PeerNames::due);
         let put_off = [
             self.kill_init_at,
+            self.accept_at,
             self.settling.due(),
             self.give_up_output_at,
         ];

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use pod::AppName;
 use pod::control::{EventKind, Response};
 use pod::exit::Outcome;
-use pod::manifest::Lifetime;
+use pod::manifest::{AppFailure, Lifetime};
 use pod::timestamp::Timestamp;
 
 use super::clients::{Awaited, Client, refusal};
@@ -159,6 +159,10 @@ impl Monitor {
             app.end = Some((Timestamp::now(), outcome));
         }
         self.streams.app_ended(name);
+        if outcome.exit_code() != 0 && self.manifest.on_app_failure == AppFailure::StopPod {
+            // Pod init ends the pod, and what is frozen hears nothing of that.
+            let _ = self.resume_all(isolator);
+        }
         let stays = self.manifest.lifetime == Lifetime::UntilStopped;
         if stays || self.apps.iter().any(|app| app.end.is_none()) {
             self.note_end(name);

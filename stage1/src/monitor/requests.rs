@@ -79,6 +79,7 @@ impl Monitor {
             }
             Request::Exec(request) => {
                 self.free(index)?;
+                self.is_thawed(request.app.as_ref())?;
                 self.commands += 1;
                 match self.clients.get_mut(index) {
                     Some(client) => client.execute(&mut *self.init, self.commands, request)?,
@@ -212,6 +213,23 @@ impl Monitor {
             .iter()
             .find(|record| record.name == *app)
             .ok_or_else(|| StartFailure::other(format!("the pod has no app called {app}")))
+    }
+
+    /// Whether a command in this app, or in the only one, would be as frozen as the app. It would not be: what enters
+    /// the cgroup of a frozen app runs, in cgroups of version 1.
+    fn is_thawed(&self, app: Option<&AppName>) -> Result<(), StartFailure> {
+        let paused = self.apps.iter().filter(|record| record.paused);
+        let mut meant = paused.filter(|record| match app {
+            Some(app) => record.name == *app,
+            None => self.apps.len() == 1,
+        });
+        match meant.next() {
+            Some(record) => Err(StartFailure::other(format!(
+                "app {} is paused",
+                record.name
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// One app, which must run, or all that do.

@@ -27,6 +27,9 @@ pub(super) fn handled_signals() -> SigSet {
 }
 
 pub(super) fn block_signals() -> Result<(), StartFailure> {
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&handled_signals()), None)
+    let mut blocked = handled_signals();
+    // A file that may not grow costs what was to be written, as a full disk does, and not the pod.
+    blocked.add(Signal::SIGXFSZ);
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None)
         .map_err(StartFailure::os("block signals"))
 }

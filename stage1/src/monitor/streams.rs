@@ -78,7 +78,11 @@ impl Streams {
     ) -> Result<ProcessStreams, StartFailure> {
         if self.destination == Destination::Log {
             let directory = app_dir(&self.pod_dir, &app.name);
-            let log = LogFile::create(&directory).map_err(StartFailure::os(format_args!(
+            let log = match joining {
+                Joining::AtStart => LogFile::create(&directory),
+                Joining::Later => LogFile::go_on(&directory),
+            };
+            let log = log.map_err(StartFailure::os(format_args!(
                 "create the log in {}",
                 directory.display()
             )))?;
