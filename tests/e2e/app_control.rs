@@ -1,12 +1,13 @@
 //! What clients of a pod's control socket ask for: ends, events, statistics, limits, streams, logs.
 
 use std::io::{Read, Write};
+use std::time::Duration;
 
-use harness::ControlClient;
+use harness::{ControlClient, wait_until};
 use serde_json::json;
 
 use crate::app::{add, app, idle, pod_file, sandbox, state};
-use crate::stocked::{busybox, status, wait_log};
+use crate::stocked::{IDLE, IMAGE, busybox, status, wait_log};
 
 #[test]
 fn clients_wait_for_ends_and_see_what_happens() {
@@ -157,6 +158,48 @@ fn an_app_is_measured_limited_anew_frozen_and_thawed() {
     app(&host, &["stop", &pod, "web"]);
     assert_eq!(state(&host, &pod, "web"), "exited");
     host.fairing(["stop", &pod]).run().ok();
+}
+
+#[test]
+fn a_paused_app_takes_no_commands_and_does_not_hold_up_the_end_of_its_pod() {
+    let host = busybox();
+    let pod = sandbox(&host, &["--on-app-failure=stop-pod"]);
+    add(&host, &pod, "web", &["--start"], &idle("web is up"));
+    let script = format!("trap 'exit 3' USR1; echo bad is up; {IDLE}");
+    add(&host, &pod, "bad", &["--start"], &script);
+    wait_log(&host, &pod, "bad is up");
+    let client = ControlClient::connect(&host, &pod);
+    let done = |request| assert_eq!(client.ask(&request), json!({"type": "done"}));
+    done(json!({"type": "pause", "app": "web"}));
+    host.fairing(["enter", &pod, "--app", "web", "--", "/bin/true"])
+        .run()
+        .expect_error(125, &["web", "is paused"]);
+    done(json!({"type": "signal", "app": "bad", "signal": 10}));
+    host.fairing(["status", "--wait", &pod])
+        .limit(Duration::from_secs(30))
+        .run()
+        .ok();
+    assert_eq!(status(&host, &pod)["exit-code"], 3);
+}
+
+#[test]
+fn a_log_that_may_not_grow_costs_its_lines_and_not_the_pod() {
+    let host = busybox();
+    let script = "head -c 600000 /dev/zero | tr '\\0' x; trap 'exit 0' TERM; echo >&2 done; touch /done; \
+                  while :; do sleep 1 & wait $!; done";
+    let pod = host
+        .fairing(["run", "--detach", IMAGE, "--", "/bin/sh", "-c", script])
+        .through("/bin/sh", ["-c", "ulimit -f 256 && exec \"$@\"", "sh"])
+        .run()
+        .ok();
+    let pod = pod.text();
+    let written = ["enter", pod, "--", "/bin/test", "-e", "/done"];
+    wait_until("all is written", Duration::from_secs(20), || {
+        (host.fairing(written).run().code == Some(0)).then_some(())
+    });
+    assert_eq!(status(&host, pod)["state"], "running");
+    host.fairing(["stop", pod]).run().ok();
+    assert_eq!(status(&host, pod)["exit-code"], 0);
 }
 
 #[test]

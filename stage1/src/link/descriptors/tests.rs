@@ -51,6 +51,14 @@ fn is_closed_elsewhere(mut reader: File) -> bool {
 }
 
 #[test]
+fn what_another_has_taken_from_an_output_is_not_waited_for() {
+    let (mut monitor, _init) = ends();
+    let (_, output) = monitor.open_output().unwrap();
+    let read = rustix::io::read(&output, &mut [0; 1]);
+    assert_eq!(read, Err(rustix::io::Errno::AGAIN));
+}
+
+#[test]
 fn each_side_gets_its_end_of_the_streams_that_a_message_names() {
     let (mut monitor, mut init) = ends();
     let (stdin, input) = monitor.open_input().unwrap();
