@@ -10,8 +10,8 @@ pub const DEFAULT_TAG: &str = "latest";
 /// Longest `HOST[:PORT]/PATH`, in bytes, as registries limit it.
 pub const MAX_REPOSITORY: usize = 255;
 
-/// Longest `HOST[:PORT]`, in bytes: a DNS name and a port.
-const MAX_REGISTRY: usize = 253 + 6;
+/// Longest host name, in bytes (RFC 1035).
+const MAX_HOST: usize = 253;
 
 /// Longest tag, in bytes (OCI distribution 1.1).
 const MAX_TAG: usize = 128;
@@ -23,9 +23,6 @@ pub(crate) fn is_host(first: &str) -> bool {
 
 /// Checks `HOST[:PORT]`.
 pub(crate) fn check_registry(registry: &str) -> Result<(), &'static str> {
-    if registry.len() > MAX_REGISTRY {
-        return Err("the registry host is too long");
-    }
     match registry.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest
@@ -46,6 +43,9 @@ pub(crate) fn check_registry(registry: &str) -> Result<(), &'static str> {
                 None => (registry, None),
             };
             port.map_or(Ok(()), check_port)?;
+            if host.len() > MAX_HOST {
+                return Err("the registry host is longer than 253 bytes");
+            }
             match host.split('.').all(is_label) {
                 true => Ok(()),
                 false => Err("the registry host is not a valid host name"),
@@ -55,8 +55,8 @@ pub(crate) fn check_registry(registry: &str) -> Result<(), &'static str> {
 }
 
 fn check_port(port: &str) -> Result<(), &'static str> {
-    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-    match digits && port.parse::<u16>().is_ok_and(|port| port != 0) {
+    // Nothing may begin it: neither a sign nor a zero, which would be another spelling of the port.
+    match port.starts_with(|c| matches!(c, '1'..='9')) && port.parse::<u16>().is_ok() {
         true => Ok(()),
         false => Err("the port must be a number from 1 to 65535"),
     }

@@ -86,6 +86,23 @@ proptest! {
     }
 
     #[test]
+    fn no_name_is_longer_than_registries_and_resolvers_take(
+        labels in proptest::collection::vec(1_usize..=70, 3..6),
+        path in 1_usize..300,
+    ) {
+        let labels: Vec<String> = labels.iter().map(|length| "a".repeat(*length)).collect();
+        let (host, path) = (labels.join("."), "b".repeat(path));
+        let is_host = host.len() <= 253 && labels.iter().all(|label| label.len() <= 63);
+        prop_assert_eq!(Location::parse(&host).is_ok(), is_host);
+        prop_assert_eq!(Location::parse(&format!("{host}:65535")).is_ok(), is_host);
+        let text = format!("{host}/{path}");
+        let fits = is_host && text.len() <= MAX_REPOSITORY;
+        prop_assert_eq!(Reference::parse(&text).is_ok(), fits);
+        prop_assert_eq!(Repository::parse(&text).is_ok(), fits);
+        prop_assert_eq!(Prefix::parse(&text).is_ok(), fits);
+    }
+
+    #[test]
     fn a_refusal_is_one_short_line(text in any::<String>()) {
         let errors = [
             Reference::parse(&text).err(),

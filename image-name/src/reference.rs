@@ -17,9 +17,6 @@ use crate::grammar::{
 };
 use crate::repository::{HUB_ALIAS, Repository};
 
-/// Longest text that is looked at at all, in bytes.
-const MAX_INPUT: usize = 1024;
-
 /// A parsed, canonical image reference.
 ///
 /// It always has a tag, a digest or both. Where it has a digest, that decides and the tag is
@@ -146,9 +143,6 @@ crate::error::serde_as_text!(Reference);
 fn parse(text: &str) -> Result<Reference, &'static str> {
     if text.is_empty() {
         return Err("it is empty");
-    }
-    if text.len() > MAX_INPUT {
-        return Err("it is longer than 1024 bytes");
     }
     let (name, tag, digest) = split(text);
     let (tag, digest) = version(tag, digest)?;

@@ -186,6 +186,8 @@ mod tests {
             ("a.io:/x", "the port"),
             ("a.io:65536/x", "the port"),
             ("a.io:+80/x", "the port"),
+            ("a.io:080/x", "the port"),
+            ("a.io:8x/x", "the port"),
             ("[::1]80/x", "between \"]\" and \"/\""),
             ("index.docker.io/library/x", "write Docker Hub as"),
             (&long, "longer than 255"),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Location;
 
 const HEX: &str = "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
 
@@ -191,6 +192,46 @@ fn hostile_texts_are_refused() {
 }
 
 #[test]
+fn names_have_the_length_that_registries_take() {
+    let name = |length: usize| format!("q.io/{}", "a".repeat(length - "q.io/".len()));
+    assert!(Reference::parse(&name(255)).is_ok() && Repository::parse(&name(255)).is_ok());
+    // A tag and a digest come on top.
+    let whole = format!("{}:{}@sha256:{HEX}", name(255), "t".repeat(128));
+    assert_eq!(canonical(&whole), whole);
+    let hub = "a".repeat(255 - "docker.io/library/".len());
+    assert!(Reference::parse(&hub).is_ok());
+    for text in [name(256), format!("{hub}a"), format!("{}:1", name(2000))] {
+        let error = Reference::parse(&text).unwrap_err().to_string();
+        assert!(error.contains("longer than 255 bytes"), "{error}");
+    }
+    let error = Repository::parse(&name(256)).unwrap_err().to_string();
+    assert!(error.contains("longer than 255 bytes"), "{error}");
+}
+
+#[test]
+fn hosts_have_the_length_that_resolvers_take() {
+    // Labels of 63, a dot behind each but the last.
+    let host = |last: usize| {
+        format!(
+            "{}{}",
+            format!("{}.", "a".repeat(63)).repeat(3),
+            "b".repeat(last)
+        )
+    };
+    assert_eq!(host(61).len(), 253);
+    assert!(Location::parse(&host(61)).is_ok());
+    assert!(Location::parse(&format!("{}:65535/team", host(61))).is_ok());
+    for (text, reason) in [
+        (host(62), "longer than 253 bytes"),
+        (format!("{}:80", host(62)), "longer than 253 bytes"),
+        (format!("{}.io", "a".repeat(64)), "not a valid host name"),
+    ] {
+        let error = Location::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
 fn errors_are_one_short_line() {
     let message = Reference::parse(&"\u{1b}[31m\n".repeat(100))
         .unwrap_err()
@@ -199,6 +240,14 @@ fn errors_are_one_short_line() {
         message.len() < 1000 && !message.contains(['\n', '\u{1b}']),
         "{message}"
     );
+    // What is left out of a long text is seen to be.
+    let long = Reference::parse(&"A".repeat(121)).unwrap_err().to_string();
+    assert!(
+        long.contains(&format!("\"{}...\"", "A".repeat(120))),
+        "{long}"
+    );
+    let short = Reference::parse(&"A".repeat(120)).unwrap_err().to_string();
+    assert!(!short.contains("..."), "{short}");
 }
 
 #[test]
