@@ -1,7 +1,7 @@
 //! Bodies of the fuzz targets: ordinary functions that take any bytes, and panic only where the code under
 //! test has a bug. `fuzz/` hands them to libFuzzer; the tests below replay their corpora and mutate these.
 
-use crate::config::SpecVersion;
+use crate::config::{NetworkList, Source, SpecVersion};
 use crate::names::{self, DnsOptions};
 use crate::runtime::CniResult;
 
@@ -26,6 +26,16 @@ pub fn cni_result(data: &[u8]) {
         let older = CniResult::parse(&result.to_value(version));
         assert_eq!(older.map(|older| older.ips).as_ref(), Ok(&result.ips));
     }
+}
+
+/// Configurations of networks. What is kept of one while a pod is in the network is the same network.
+pub fn network_list(data: &[u8]) {
+    let Ok(list) = NetworkList::parse(data, Source::Kept) else {
+        return;
+    };
+    let kept = list.to_value().to_string();
+    let again = NetworkList::parse(kept.as_bytes(), Source::Kept);
+    assert_eq!(again.ok().as_ref(), Some(&list));
 }
 
 /// The host's `/etc/resolv.conf`.
@@ -55,6 +65,7 @@ mod tests {
 
     targets! {
         cni_result: 10_000,
+        network_list: 20_000,
         resolv_conf: 20_000,
     }
 }

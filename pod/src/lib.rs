@@ -48,6 +48,8 @@ pub mod control;
 pub mod error;
 pub mod exit;
 pub mod feature;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod id;
 pub mod layout;
 pub mod lock;

@@ -16,13 +16,20 @@ impl PodManifest {
     /// As [`record::read`].
     pub fn load(directory: &Path) -> Result<Self, PodError> {
         let path = directory.join(MANIFEST_FILE);
-        let bytes = record::read_bytes(&path)?;
-        record::parse(&path, &bytes, MANIFEST_VERSION).or_else(|error| {
+        Self::parse(&path, &record::read_bytes(&path)?)
+    }
+
+    /// What the manifest in `path` means, which says `bytes`.
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, PodError> {
+        record::parse(path, bytes, MANIFEST_VERSION).or_else(|error| {
             // Only a manifest that can't be understood is looked at twice.
-            match record::version_of(&bytes) {
+            match record::version_of(bytes) {
                 Some(VERSION_2) => {
-                    let old: PodManifest2 = record::parse(&path, &bytes, MANIFEST_VERSION)?;
-                    Self::try_from(old).map_err(|reason| PodError::Damaged { path, reason })
+                    let old: PodManifest2 = record::parse(path, bytes, MANIFEST_VERSION)?;
+                    Self::try_from(old).map_err(|reason| PodError::Damaged {
+                        path: path.to_path_buf(),
+                        reason,
+                    })
                 }
                 _ => Err(error),
             }

@@ -9,6 +9,7 @@ use super::*;
 use crate::error::PodError;
 use crate::feature::Feature;
 
+mod mounts;
 mod version_2;
 
 const EVERY_FIELD: &str = include_str!("data/every-field.json");

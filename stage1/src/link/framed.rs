@@ -271,7 +271,7 @@ fn json(message: &impl Serialize) -> Result<Vec<u8>, LinkError> {
     serde_json::to_vec(message).map_err(LinkError::system("write a message"))
 }
 
-fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, LinkError> {
+pub(super) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, LinkError> {
     serde_json::from_slice(json).map_err(|error| LinkError::Protocol(error.to_string()))
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::framed::parse;
 use super::frames::{Frame, Hello, Nonce};
 use super::multiplex::{Limits, MultiplexError, Multiplexer, Side};
 use super::stream::{StreamId, StreamKind};
+use crate::protocol::FromInit;
 
 const LIMITS: Limits = Limits {
     streams: 4,
@@ -80,10 +82,24 @@ fn receive(side: Side, has_begun: bool, bytes: &[u8], size: usize) -> Understood
     understood
 }
 
+/// What pod init, which nobody trusts, tells the monitor.
+pub fn init_message(data: &[u8]) {
+    let Ok(message) = parse::<FromInit>(data) else {
+        return;
+    };
+    let written = serde_json::to_vec(&message).unwrap_or_default();
+    assert_eq!(parse::<FromInit>(&written).ok(), Some(message));
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn frames() {
         replay::replay("frames", 4000, super::frames);
+    }
+
+    #[test]
+    fn init_message() {
+        replay::replay("init_message", 20_000, super::init_message);
     }
 }
