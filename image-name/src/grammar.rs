@@ -117,11 +117,9 @@ pub(crate) fn split(text: &str) -> (&str, Option<&str>, Option<&str>) {
         Some((rest, digest)) => (rest, Some(digest)),
         None => (text, None),
     };
-    // A colon after the last slash begins a tag; one before it belongs to the port.
-    let last = rest.rfind('/').map_or(0, |slash| slash + 1);
-    let colon = rest.rfind(':').filter(|colon| *colon >= last);
-    match colon.and_then(|colon| rest.split_at_checked(colon)) {
-        Some((name, tag)) => (name, tag.strip_prefix(':'), digest),
-        None => (rest, None, digest),
+    match rest.rsplit_once(':') {
+        // A colon before the last slash belongs to the port.
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag), digest),
+        _ => (rest, None, digest),
     }
 }

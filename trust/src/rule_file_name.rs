@@ -16,8 +16,9 @@ pub fn rule_file_name(prefix: &Prefix) -> String {
         return "default.toml".to_owned();
     }
     let escaped = prefix.as_str().replace('/', "%2F").replace(':', "%3A");
-    if escaped.len() <= MAX_FILE_NAME - ".toml".len() {
-        return format!("{escaped}.toml");
+    let name = format!("{escaped}.toml");
+    if name.len() <= MAX_FILE_NAME {
+        return name;
     }
     let hash = Fingerprint::of(prefix.as_str().as_bytes()).to_string();
     format!("%{}.toml", hash.trim_start_matches("sha256:"))
@@ -38,6 +39,11 @@ mod tests {
         let long = |end: &str| format!("a.io/{}{end}", "x/".repeat(110));
         assert_eq!(name(&long("a")).len(), 70);
         assert_ne!(name(&long("a")), name(&long("b")));
+        // The longest name that fits stands for itself.
+        let full = |length: usize| name(&format!("a.io/{}", "x".repeat(length)));
+        let most = 255 - "a.io%2F.toml".len();
+        assert_eq!(full(most), format!("a.io%2F{}.toml", "x".repeat(most)));
+        assert!(full(most + 1).starts_with('%'));
         for text in ["a.io/b-c", "a.io/b/c", "[::1]:5000/a", &long("a")] {
             let name = name(text);
             assert!(

@@ -244,6 +244,7 @@ mod tests {
     use super::*;
     use crate::policy::PolicySource;
     use crate::private_key::PrivateKey;
+    use crate::rule::Rule;
     use crate::{add_key, attestation_statement, payload, signature_statement};
     use image_name::Repository;
 
@@ -308,5 +309,18 @@ mod tests {
                 .contains("no such attestation")
         );
         assert!(broken.flaw.is_some() && broken.signed_digest.is_none());
+
+        // Where a rule wants several, each is told by its own.
+        let signed_by = |key: &PrivateKey| {
+            Requirement::signed_by(vec![KeyText::new(&key.public().to_pem())], 1)
+        };
+        let both = Requirement::All(vec![signed_by(&key), signed_by(&other)]);
+        let rule = Rule::new(prefix.clone(), both).unwrap();
+        let policy = Policy::of_rules(vec![rule], "/etc/policy.json".as_ref()).unwrap();
+        let facts = signature_facts(&policy, &subject, &evidence, &at);
+        for (told, signer) in facts.iter().zip([&key, &other, &key]) {
+            assert_eq!(told.key, Some(signer.public().fingerprint()));
+            assert_eq!((told.rule.as_ref(), &told.flaw), (Some(&prefix), &None));
+        }
     }
 }

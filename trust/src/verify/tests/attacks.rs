@@ -78,6 +78,12 @@ fn a_signature_by_another_key_does_not_count() {
             "or fairing trust add --prefix a.io/foo KEY.pub"
         ]
     );
+    // Those of both formats are counted.
+    let simple = vec![sign(&other, NAME, MANIFEST); 2];
+    let bundles = vec![bundle(&other, NAME, MANIFEST); 3];
+    let refusal = judge_all(&policy, NAME, &simple, &bundles, &at(None)).unwrap_err();
+    let found = "5 signatures by other keys found";
+    assert!(refusal.to_string().contains(found), "{refusal}");
     // Nobody is advised to trust a key for all images.
     let all = self::policy(&[signed_by("*", &[&trusted], 1)]);
     let advice = refused(&all, NAME, &[sign(&other, NAME, MANIFEST)]).advice();
