@@ -239,6 +239,8 @@ mod tests {
         let inside = netns.inside(name).unwrap();
         assert_ne!(inside, before);
         assert_eq!(name(), before);
-        assert!(Netns::open(Path::new("/proc/self/ns/none")).is_err());
+        let error = Netns::open(Path::new("/proc/self/ns/none")).map(|_| ());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("/proc/self/ns/none"), "{error}");
     }
 }

@@ -180,7 +180,8 @@ mod tests {
         let pod = tempfile::tempdir().unwrap();
         make_all(pod.path()).unwrap();
         let missing = pod.path().join("missing");
-        assert!(make(pod.path(), &app(), Some(&missing)).is_err());
+        let error = make(pod.path(), &app(), Some(&missing)).unwrap_err();
+        assert!(error.to_string().contains("/missing"), "{error}");
         assert!(!app_dir(pod.path(), &app()).exists());
     }
 

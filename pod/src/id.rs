@@ -196,24 +196,30 @@ mod tests {
             assert!(good.parse::<AppName>().is_ok(), "{good}");
         }
         let long = "x".repeat(64);
-        for bad in [
-            "",
-            "-a",
-            "a-",
-            "a.b",
-            "A",
-            "a/b",
-            "..",
-            "a b",
-            long.as_str(),
+        for (bad, reason) in [
+            ("", "empty"),
+            ("-a", "hyphen"),
+            ("a-", "hyphen"),
+            ("a.b", "lower-case letters"),
+            ("A", "lower-case letters"),
+            ("a/b", "lower-case letters"),
+            ("..", "lower-case letters"),
+            ("a b", "lower-case letters"),
+            (long.as_str(), "longer than 63"),
         ] {
-            assert!(bad.parse::<AppName>().is_err(), "{bad}");
+            let error = bad.parse::<AppName>().unwrap_err().to_string();
+            assert!(error.contains(reason), "{bad}: {error}");
         }
+        assert!("x".repeat(63).parse::<AppName>().is_ok());
     }
 
     #[test]
     fn a_pod_name_is_never_a_uuid_prefix() {
-        assert!("deadbeef".parse::<PodName>().is_err());
+        for bad in ["deadbe", "deadbeef", "123456", "dead-beef"] {
+            let error = bad.parse::<PodName>().unwrap_err().to_string();
+            assert!(error.contains("beginning of a UUID"), "{bad}: {error}");
+        }
+        assert!("dead1".parse::<PodName>().is_ok());
         assert!("deadbeef-web".parse::<PodName>().is_ok());
     }
 

@@ -173,8 +173,8 @@ impl SeqPacket {
     /// # Errors
     /// [`PodError::Protocol`] if what came is not a message of type `T`.
     pub fn recv<T: DeserializeOwned>(&self) -> Result<Option<(T, Vec<OwnedFd>)>, PodError> {
-        // One byte more than the longest packet, so that a longer one shows as truncated.
-        let mut packet = [0; INLINE_MAX + 1];
+        // A longer packet shows as truncated.
+        let mut packet = [0; INLINE_MAX];
         let Some((length, mut fds)) = self.recv_packet(&mut packet)? else {
             return Ok(None);
         };
@@ -331,10 +331,18 @@ mod tests {
     #[test]
     fn garbage_is_an_error_and_an_end_is_an_end() {
         let (a, b) = SeqPacket::pair().unwrap();
-        a.send_packet(&[7, 1, 2], &[]).unwrap();
-        assert!(b.recv::<String>().is_err());
-        a.send_packet(&[TAG_MEMORY_FILE], &[]).unwrap();
-        assert!(b.recv::<String>().is_err());
+        for (packet, reason) in [
+            (&[7, 1, 2][..], "unknown tag"),
+            (&[TAG_INLINE, b'"'], "EOF while parsing"),
+            (&[TAG_INLINE, b'7'], "expected a string"),
+            (&[TAG_MEMORY_FILE], "no memory file"),
+            (&[TAG_MEMORY_FILE, b'0'], "unknown tag"),
+            (&[b' '; INLINE_MAX + 1], "too long"),
+        ] {
+            a.send_packet(packet, &[]).unwrap();
+            let error = b.recv::<String>().unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
         drop(a);
         assert!(b.recv::<String>().unwrap().is_none());
     }
@@ -371,7 +379,8 @@ mod tests {
             DESCRIPTORS_MAX
         );
         let file = file.as_fd();
-        assert!(a.send(&0, &[file; DESCRIPTORS_MAX + 1]).is_err());
+        let error = a.send(&0, &[file; DESCRIPTORS_MAX + 1]).unwrap_err();
+        assert!(error.to_string().contains("descriptors"), "{error}");
     }
 
     #[test]

@@ -310,7 +310,7 @@ fn a_layer_that_leaves_its_folder() {
         .file("link/escaped", "x", 0o644);
     let image = ImageBuilder::new().layer(through_link).cmd(["/x"]).build();
     let reference = registry.offer(&image, "team/escape:1");
-    host.fairing(["fetch", &reference]).run();
+    both_refuse(&host, &reference, 112, &["symbolic link"]);
     assert!(!outside.exists(), "a layer wrote outside of the store");
 }
 

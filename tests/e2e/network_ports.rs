@@ -36,7 +36,8 @@ fn ranges_addresses_and_names_of_ports_are_understood() {
     let pod = lab.server("web", &flags);
     assert_eq!(fetch(&lab.machine, "127.0.0.1:9000"), "web");
     assert_eq!(fetch(&lab.outside, &format!("{HOST}:8001")), "web");
-    assert!(lab.outside.connect(&format!("{HOST}:9000")).is_err());
+    let error = lab.outside.connect(&format!("{HOST}:9000")).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     lab.stop(&[&pod]);
     lab.host
         .fairing(["run", "--port", "1:no-such-port", IMAGE])

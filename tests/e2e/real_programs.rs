@@ -70,7 +70,8 @@ fn nginx_serves_a_page_over_the_pods_loopback() {
         .ok()
         .expect_stdout("www-data");
     // Nobody outside of the pod is.
-    assert!(std::net::TcpStream::connect("127.0.0.1:80").is_err());
+    let error = std::net::TcpStream::connect("127.0.0.1:80").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     host.fairing(["stop", "web"]).run().ok();
     // SIGQUIT, which the image asks for, is a graceful end.
     pod.wait().ok();

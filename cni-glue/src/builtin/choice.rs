@@ -74,7 +74,12 @@ pub(super) fn choose(
         given => given.map(|net| net.network()),
     };
     let subnet6 = match config.subnet6 {
-        None if own && config.ipv6 && forwarding::has_ipv6() => Some(unique_local(name)),
+        None if own && config.ipv6 && forwarding::has_ipv6() => {
+            // Without an ID the name alone decides: such a machine has the same addresses as others, which no
+            // packet leaves.
+            let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
+            Some(unique_local(name, &machine))
+        }
         given => given.map(|net| net.network()),
     };
     Ok(Network {
@@ -160,10 +165,9 @@ pub(super) fn way_out(host: &mut Rtnetlink) -> Result<Option<Link>, NetworkError
     Ok(way.and_then(|way| links.into_iter().find(|link| link.index == way.link)))
 }
 
-/// A network of unique local addresses (RFC 4193): the same one on each start of this machine, another one elsewhere.
-fn unique_local(name: &NetworkName) -> IpNet {
-    // Without an ID the name alone decides: such a machine has the same addresses as others, which no packet leaves.
-    let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
+/// A network of unique local addresses (RFC 4193): the same one on each start of the machine with this ID, another one
+/// elsewhere.
+fn unique_local(name: &NetworkName, machine: &[u8]) -> IpNet {
     let mut hash = Sha256::new();
     hash.update(b"fairing network\0");
     hash.update(machine.trim_ascii());
@@ -190,11 +194,16 @@ mod tests {
     }
 
     #[test]
-    fn unique_local_networks_differ_by_name_and_stay() {
-        let net = |name: &str| unique_local(&name.parse().unwrap());
-        assert_eq!(net("a"), net("a"));
-        assert_ne!(net("a"), net("b"));
-        assert!("fd00::/8".parse::<IpNet>().unwrap().overlaps(&net("a")));
-        assert_eq!(net("a"), net("a").network());
+    fn unique_local_networks_differ_by_name_and_machine_and_stay() {
+        let net = |name: &str, machine: &str| {
+            unique_local(&name.parse().unwrap(), machine.as_bytes()).to_string()
+        };
+        // A pod keeps its address through an upgrade, so these never change.
+        let machine = "0123456789abcdef0123456789abcdef\n";
+        assert_eq!(net("a", machine), "fd79:6d5a:ed81:e2e7::/64");
+        assert_eq!(net("b", machine), "fdd0:8e0:c22e:4bd3::/64");
+        assert_eq!(net("a", machine.trim()), net("a", machine));
+        assert_eq!(net("a", "another"), "fdd2:535d:73d5:7975::/64");
+        assert_eq!(net("a", ""), "fd74:6234:68ae:38a8::/64");
     }
 }

@@ -296,6 +296,7 @@ mod tests {
         );
         assert_eq!(wishes.mac.unwrap().to_string(), "02:00:00:00:00:06");
         let bad = [("IP".to_string(), "10.0.0".to_string())];
-        assert!(NetworkArguments::parse(&network, &bad, &Map::new()).is_err());
+        let error = NetworkArguments::parse(&network, &bad, &Map::new()).unwrap_err();
+        assert!(error.to_string().contains("IP=10.0.0:"), "{error}");
     }
 }

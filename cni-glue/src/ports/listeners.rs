@@ -216,7 +216,8 @@ mod tests {
         let port = free.local_addr().unwrap().port();
         drop(free);
         let held = hold(&mapping(&format!("{port}:80"))).unwrap();
-        assert!(TcpListener::bind(("127.0.0.1", port)).is_err());
+        let error = TcpListener::bind(("127.0.0.1", port)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
         drop(held);
         assert!(TcpListener::bind(("127.0.0.1", port)).is_ok());
     }

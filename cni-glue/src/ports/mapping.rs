@@ -254,11 +254,20 @@ mod tests {
         let back = PortMapping::from_cni(&cni).unwrap();
         assert_eq!(back.len(), 2);
         assert_eq!(back[0], mapping("::1", 8000, 1, Protocol::Udp));
-        assert!(PortMapping::from_cni(&json!([{"containerPort": 70000}])).is_err());
-        assert!(
-            PortMapping::from_cni(&json!([{"hostPort": 1, "containerPort": 1, "hostIP": "x"}]))
-                .is_err()
-        );
+        for (bad, reason) in [
+            (json!({"containerPort": 70000}), "70000"),
+            (
+                json!({"hostPort": 1, "containerPort": 1, "hostIP": "x"}),
+                "\"x\" is not an address",
+            ),
+            (
+                json!({"hostPort": 1, "containerPort": 1, "protocol": "x"}),
+                "\"x\" is not a protocol",
+            ),
+        ] {
+            let error = PortMapping::from_cni(&json!([bad])).unwrap_err();
+            assert!(error.contains(reason), "{bad}: {error}");
+        }
         assert_eq!(
             PortMapping::from_cni(&json!([{"containerPort": 1}])).unwrap(),
             []

@@ -233,8 +233,13 @@ mod tests {
             (mapping.container_port, mapping.protocol),
             (5353, Protocol::Udp)
         );
-        assert!(spec("53:web").resolve(named).is_err());
-        assert!(spec("53:dns/tcp").resolve(named).is_err());
+        for (text, reason) in [
+            ("53:web", "no port of that name"),
+            ("53:dns/tcp", "of another protocol"),
+        ] {
+            let error = spec(text).resolve(named).unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
         assert_eq!(
             spec("80:80").resolve(named).unwrap().protocol,
             Protocol::Tcp

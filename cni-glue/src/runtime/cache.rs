@@ -243,7 +243,8 @@ mod tests {
         std::fs::write(folder.path().join("results/n-1-pod-2-eth0"), "{").unwrap();
         assert_eq!(cache.all().unwrap(), [attachment.clone()]);
         assert_eq!(cache.of(&pod).unwrap(), [attachment]);
-        assert!(cache.of(&"pod-2".parse().unwrap()).is_err());
+        let error = cache.of(&"pod-2".parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("n-1-pod-2-eth0"), "{error}");
         let damaged = cache.damaged().unwrap();
         assert_eq!(damaged.len(), 1);
         let place = Some(("pod-2".parse().unwrap(), eth0.clone()));

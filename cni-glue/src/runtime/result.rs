@@ -328,15 +328,22 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for bad in [
-            json!(5),
-            json!({"cniVersion": "7.0.0"}),
-            json!({"ips": [{"address": "10.0.0.2"}]}),
-            json!({"ips": [{"address": "10.0.0.2/24", "interface": 0}]}),
-            json!({"ips": [{"address": "10.0.0.2/24", "gateway": "x"}]}),
-            json!({"routes": [{}]}),
+        for (bad, reason) in [
+            (json!(5), "invalid type"),
+            (json!({"cniVersion": "7.0.0"}), "7.0.0"),
+            (json!({"ips": [{"address": "10.0.0.2"}]}), "prefix length"),
+            (
+                json!({"ips": [{"address": "10.0.0.2/24", "interface": 0}]}),
+                "interface",
+            ),
+            (
+                json!({"ips": [{"address": "10.0.0.2/24", "gateway": "x"}]}),
+                "address",
+            ),
+            (json!({"routes": [{}]}), "missing field `dst`"),
         ] {
-            assert!(CniResult::parse(&bad).is_err(), "{bad}");
+            let error = CniResult::parse(&bad).unwrap_err().to_string();
+            assert!(error.contains(reason), "{bad}: {error}");
         }
     }
 }

@@ -136,7 +136,8 @@ fn who_has_a_port_already_is_named() {
     drop(listener);
     let second = lab.pod("second", &[], &["9000:80"]);
     // A program that comes later is refused by the kernel.
-    assert!(std::net::TcpListener::bind("0.0.0.0:9000").is_err());
+    let error = std::net::TcpListener::bind("0.0.0.0:9000").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     lab.end(first);
     lab.end(second);
 }

@@ -168,15 +168,17 @@ mod tests {
 
     #[test]
     fn nothing_negative_or_fractional() {
-        for bad in [
-            "max-size = -1",
-            "max-size = 1.5",
-            "max-size = \"0\"",
-            "max-ratio = -3",
-            "max-ratio = true",
-            "max-ratio = \"3\"",
+        for (bad, reason) in [
+            ("max-size = -1", "-1"),
+            ("max-size = 1.5", "1.5"),
+            ("max-size = \"0\"", "0"),
+            ("max-ratio = -3", "-3"),
+            ("max-ratio = true", "boolean"),
+            ("max-ratio = \"3\"", "\"3\""),
         ] {
-            assert!(toml::from_str::<Layers>(bad).is_err(), "{bad}");
+            let error = toml::from_str::<Layers>(bad).unwrap_err().to_string();
+            assert!(error.contains(reason), "{bad}: {error}");
+            assert!(!error.contains("unknown field"), "{bad}: {error}");
         }
     }
 }

@@ -39,16 +39,19 @@ mod tests {
         ] {
             assert_eq!(bytes(text), Ok(number), "{text}");
         }
-        for bad in [
-            "",
-            "m",
-            "-1",
-            "1.5g",
-            "64x",
-            "99999999999999999999",
-            "9999999999t",
+        for (bad, reason) in [
+            ("", "a number such as"),
+            ("m", "a number such as"),
+            ("-1", "a number such as"),
+            ("1.5g", "unknown unit \".5g\""),
+            ("64x", "unknown unit \"x\""),
+            ("99999999999999999999", "a number such as"),
+            ("8388608t", "too large"),
+            ("9999999999t", "too large"),
         ] {
-            assert!(bytes(bad).is_err(), "{bad}");
+            let error = bytes(bad).unwrap_err();
+            assert!(error.contains(reason), "{bad}: {error}");
         }
+        assert_eq!(bytes("8388607t"), Ok(8_388_607 << 40));
     }
 }

@@ -184,6 +184,7 @@ mod tests {
         assert_eq!(of(None).unwrap(), 15);
         assert_eq!(of(Some("SIGQUIT")).unwrap(), 3);
         assert_eq!(of(Some("9")).unwrap(), 9);
-        assert!(of(Some("nonsense")).is_err());
+        let error = of(Some("nonsense")).unwrap_err();
+        assert!(matches!(&error, AppError::StopSignal { signal, .. } if signal == "nonsense"));
     }
 }

@@ -173,6 +173,8 @@ mod tests {
     const RULE: &str = "[[rule]]\nprefix = \"*\"\ntype = \"reject\"\n";
 
     fn config() -> (tempfile::TempDir, PathBuf) {
+        let root = nix::unistd::geteuid().is_root();
+        assert!(root, "what others than root have written is never trusted");
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join(FOLDER);
         fs::create_dir(&folder).unwrap();
@@ -185,11 +187,6 @@ mod tests {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
 
-    /// Files made by others than root can't be told apart from untrusted ones.
-    fn is_root() -> bool {
-        nix::unistd::geteuid().is_root()
-    }
-
     #[test]
     fn files_are_read_in_order_and_others_ignored() {
         let (dir, folder) = config();
@@ -197,14 +194,12 @@ mod tests {
         write(&folder.join("a.toml"), 0o600);
         write(&folder.join("a.toml~"), 0o644);
         write(&folder.join(".c.toml"), 0o644);
-        if is_root() {
-            let names: Vec<_> = read_layer(dir.path())
-                .unwrap()
-                .into_iter()
-                .map(|s| s.path.file_name().unwrap().to_owned())
-                .collect();
-            assert_eq!(names, ["a.toml", "b.toml"]);
-        }
+        let names: Vec<_> = read_layer(dir.path())
+            .unwrap()
+            .into_iter()
+            .map(|s| s.path.file_name().unwrap().to_owned())
+            .collect();
+        assert_eq!(names, ["a.toml", "b.toml"]);
     }
 
     #[test]
@@ -216,26 +211,38 @@ mod tests {
 
     #[test]
     fn what_others_could_have_written_is_refused() {
-        let refused = |dir: &Path| matches!(read_layer(dir), Err(Error::UntrustedPolicy { .. }));
+        let refused = |dir: &Path| match read_layer(dir) {
+            Err(Error::UntrustedPolicy { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        };
         let (dir, folder) = config();
         write(&folder.join("a.toml"), 0o664);
-        assert!(refused(dir.path()), "group-writable file");
+        assert_eq!(refused(dir.path()), Distrust::Writable, "by the group");
 
         let (dir, folder) = config();
         write(&folder.join("a.toml"), 0o646);
-        assert!(refused(dir.path()), "world-writable file");
+        assert_eq!(refused(dir.path()), Distrust::Writable, "by the world");
 
         let (dir, folder) = config();
         fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
-        assert!(refused(dir.path()), "world-writable folder");
+        assert_eq!(refused(dir.path()), Distrust::Writable, "the directory");
 
         let (dir, folder) = config();
         write(&dir.path().join("real"), 0o644);
         symlink(dir.path().join("real"), folder.join("a.toml")).unwrap();
-        assert!(refused(dir.path()), "symbolic link");
+        assert_eq!(refused(dir.path()), Distrust::SymbolicLink);
+
+        let (dir, folder) = config();
+        write(&folder.join("a.toml"), 0o644);
+        std::os::unix::fs::chown(folder.join("a.toml"), Some(7), None).unwrap();
+        assert_eq!(refused(dir.path()), Distrust::Owner(7));
+
+        let (dir, folder) = config();
+        fs::create_dir(folder.join("a.toml")).unwrap();
+        assert_eq!(refused(dir.path()), Distrust::NotRegularFile);
 
         let dir = tempfile::tempdir().unwrap();
         symlink("/etc", dir.path().join(FOLDER)).unwrap();
-        assert!(refused(dir.path()), "linked folder");
+        assert_eq!(refused(dir.path()), Distrust::NotDirectory);
     }
 }

@@ -151,16 +151,24 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
 
 #[test]
 fn what_is_no_request_is_refused() {
-    for text in [
-        r#"{"type":"time-travel"}"#,
-        r#"{"type":"signal","signal":0}"#,
-        r#"{"type":"signal","signal":65}"#,
-        r#"{"type":"stop-app"}"#,
-        r#"{"type":"remove-app","app":"../web"}"#,
-        r#"{"type":"update","app":"web","resources":{"memory":{"max":1}}}"#,
-        r#"{"type":"add-app","app":{}}"#,
-        "[]",
+    for (text, reason) in [
+        (r#"{"type":"time-travel"}"#, "unknown variant"),
+        (r#"{"type":"signal","signal":0}"#, "signal"),
+        (r#"{"type":"signal","signal":65}"#, "signal"),
+        (r#"{"type":"stop-app"}"#, "missing field `app`"),
+        (
+            r#"{"type":"remove-app","app":"../web"}"#,
+            "not a valid name",
+        ),
+        (
+            r#"{"type":"update","app":"web","resources":{"memory":{"max":1}}}"#,
+            "unknown field `max`",
+        ),
+        (r#"{"type":"add-app","app":{}}"#, "missing field `name`"),
+        ("[]", "missing field `type`"),
     ] {
-        assert!(serde_json::from_str::<Request>(text).is_err(), "{text}");
+        let error = serde_json::from_str::<Request>(text).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(reason), "{text}: {error}");
     }
 }

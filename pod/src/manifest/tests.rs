@@ -144,18 +144,24 @@ fn values_of_closed_sets_are_closed() {
     ] {
         let mut document = every_field();
         *document.pointer_mut(pointer).unwrap() = json!("strange");
-        assert!(load(&document.to_string()).is_err(), "{pointer}");
+        let error = load(&document.to_string()).unwrap_err().to_string();
+        assert!(error.contains("strange"), "{pointer}: {error}");
     }
-    for (pointer, bad) in [
-        ("/apps/0/stop-signal", json!(65)),
-        ("/apps/0/execution/cwd", json!("srv")),
-        ("/apps/0/resources/memory/limit", json!(-2)),
-        ("/apps/0/probes/startup/period-seconds", json!(0)),
-        ("/user-namespace/uid-mappings/0/size", json!(0)),
+    for (pointer, bad, reason) in [
+        ("/apps/0/stop-signal", json!(65), "65"),
+        (
+            "/apps/0/execution/cwd",
+            json!("srv"),
+            "not an absolute path",
+        ),
+        ("/apps/0/resources/memory/limit", json!(-2), "-2"),
+        ("/apps/0/probes/startup/period-seconds", json!(0), "nonzero"),
+        ("/user-namespace/uid-mappings/0/size", json!(0), "nonzero"),
     ] {
         let mut document = every_field();
         *document.pointer_mut(pointer).unwrap() = bad;
-        assert!(load(&document.to_string()).is_err(), "{pointer}");
+        let error = load(&document.to_string()).unwrap_err().to_string();
+        assert!(error.contains(reason), "{pointer}: {error}");
     }
 }
 

@@ -116,9 +116,19 @@ mod tests {
         for good in ["a", "web-1", "web.example.com", "X1"] {
             assert!(host_name(good).is_ok(), "{good}");
         }
-        let long = "x".repeat(65);
-        for bad in ["", "-a", "a-", "a..b", "a_b", "a b", long.as_str()] {
-            assert!(host_name(bad).is_err(), "{bad}");
+        let (label, long) = ("x".repeat(64), format!("a.{}", "x".repeat(63)));
+        for (bad, reason) in [
+            ("", "inner hyphens"),
+            ("-a", "inner hyphens"),
+            ("a-", "inner hyphens"),
+            ("a..b", "inner hyphens"),
+            ("a_b", "inner hyphens"),
+            ("a b", "inner hyphens"),
+            (label.as_str(), "inner hyphens"),
+            (long.as_str(), "longer than 64"),
+        ] {
+            let error = host_name(bad).unwrap_err();
+            assert!(error.contains(reason), "{bad}: {error}");
         }
     }
 }

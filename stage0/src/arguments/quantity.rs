@@ -57,17 +57,15 @@ mod tests {
         ] {
             assert_eq!(memory(text), Ok(bytes), "{text}");
         }
-        for bad in [
-            "",
-            "m",
-            "16",
-            "-1",
-            "1.5g",
-            "64x",
-            "99999999999999999999",
-            "9999999999t",
+        for (bad, reason) in [
+            ("", "a number such as"),
+            ("16", "less than a page"),
+            ("4095", "less than a page"),
+            ("64x", "unknown unit"),
+            ("9999999999t", "too large"),
         ] {
-            assert!(memory(bad).is_err(), "{bad}");
+            let error = memory(bad).unwrap_err();
+            assert!(error.contains(reason), "{bad}: {error}");
         }
     }
 
@@ -76,19 +74,22 @@ mod tests {
         for (text, millis) in [("1", 1000), ("1.5", 1500), ("0.01", 10), ("0.125", 125)] {
             assert_eq!(cpus(text), Ok(millis), "{text}");
         }
-        for bad in [
-            "",
-            ".",
-            "1.",
-            ".5",
-            "0",
-            "0.001",
-            "-1",
-            "1e3",
-            "1.2345",
-            "99999999999999",
+        for (bad, reason) in [
+            ("", "a number of processors"),
+            (".", "a number of processors"),
+            ("1.", "a number of processors"),
+            (".5", "a number of processors"),
+            ("0", "at least 0.01"),
+            ("0.009", "at least 0.01"),
+            ("-1", "a number of processors"),
+            ("1e3", "a number of processors"),
+            ("1.2345", "three decimals"),
+            ("1000000.001", "too large"),
+            ("99999999999999", "too large"),
         ] {
-            assert!(cpus(bad).is_err(), "{bad}");
+            let error = cpus(bad).unwrap_err();
+            assert!(error.contains(reason), "{bad}: {error}");
         }
+        assert_eq!(cpus("1000000"), Ok(1_000_000_000));
     }
 }

@@ -129,9 +129,18 @@ mod tests {
         assert_eq!(given("secret").unwrap(), "secret");
         assert_eq!(given("secret\r\n").unwrap(), "secret");
         assert_eq!(given("\n").unwrap(), "");
-        for text in ["", "a\nb\n", &"x".repeat(5000)] {
-            assert!(given(text).is_err());
+        let longest = usize::try_from(MAX).unwrap();
+        assert_eq!(given(&"x".repeat(longest)).unwrap().len(), longest);
+        let refused = |result: Result<_, Failure>| result.map(|_| ()).unwrap_err().to_string();
+        for (text, reason) in [
+            ("", "it is empty"),
+            ("a\nb\n", "more than one line"),
+            (&"x".repeat(longest + 1), "too long"),
+        ] {
+            let error = refused(given(text));
+            assert!(error.contains(reason), "{error}");
         }
-        assert!(read(&dir.path().join("none")).is_err());
+        let error = refused(read(&dir.path().join("none")).map(|_| String::new()));
+        assert!(error.contains("/none"), "{error}");
     }
 }

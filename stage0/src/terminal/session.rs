@@ -299,6 +299,7 @@ mod tests {
 
     #[test]
     fn too_few_descriptors_are_an_error() {
-        assert!(session(1, None).is_err());
+        let error = session(1, None).unwrap_err().to_string();
+        assert!(error.contains("descriptor"), "{error}");
     }
 }

@@ -124,7 +124,13 @@ mod tests {
         assert_eq!(found, [c"/a/x", c"./x", c"/b/x"].map(CString::from));
         let found = new(&["./x".into()], &environment).unwrap().candidates;
         assert_eq!(found, [CString::from(c"./x")]);
-        assert!(new(&[], &environment).is_err());
-        assert!(new(&["a\0b".into()], &environment).is_err());
+        for argv in [vec![], vec!["".to_owned()]] {
+            let error = new(&argv, &environment).map(|_| ()).unwrap_err();
+            assert_eq!(error.kind, FailureKind::NotFound, "{error}");
+        }
+        for argv in [vec!["a\0b".to_owned()], vec!["a".into(), "b\0".into()]] {
+            let error = new(&argv, &environment).map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains("NUL byte"), "{error}");
+        }
     }
 }

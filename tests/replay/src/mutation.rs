@@ -151,7 +151,15 @@ mod tests {
 
     #[test]
     fn inputs_come_again_and_differ() {
-        assert_eq!(inputs("a", 0), inputs("a", 0));
+        // What a failure's report says of them holds on any machine, and after this program has changed.
+        let first = inputs("a", 0);
+        let first: Vec<_> = first.iter().filter(|input| input.len() < 20).collect();
+        let first: Vec<_> = first
+            .iter()
+            .take(4)
+            .map(|i| i.escape_ascii().to_string())
+            .collect();
+        assert_eq!(first, ["se\\x00e\\x00", "", "\\xff\\xef", "=seed"]);
         assert_ne!(inputs("a", 0), inputs("b", 0));
         assert_ne!(inputs("a", 0), inputs("a", 1));
         let mut all = inputs("a", 0);

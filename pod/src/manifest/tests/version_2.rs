@@ -129,12 +129,15 @@ fn version_2_is_as_strict_as_it_was() {
                 .as_object_mut()
                 .unwrap();
             members.insert("lifetime".into(), json!("until-stopped"));
-            assert!(load(&document.to_string()).is_err(), "{name} {pointer}");
+            let error = load(&document.to_string()).unwrap_err().to_string();
+            let expected = "unknown field `lifetime`";
+            assert!(error.contains(expected), "{name} {pointer}: {error}");
         }
     }
     let mut document = version_2("prepared");
     document["apps"][0]["resources"]["swap"] = json!(1);
-    assert!(load(&document.to_string()).is_err());
+    let error = load(&document.to_string()).unwrap_err().to_string();
+    assert!(error.contains("unknown field `swap`"), "{error}");
     for (pointer, bad) in [
         ("/apps/0/workdir", json!("srv")),
         ("/apps/0/stop-signal", json!(0)),

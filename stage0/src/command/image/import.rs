@@ -152,9 +152,16 @@ mod tests {
         assert_eq!(words("/bin/sh -c").unwrap(), ["/bin/sh -c"]);
         assert_eq!(words(r#"["/bin/sh", "-c"]"#).unwrap(), ["/bin/sh", "-c"]);
         for bad in ["[1]", "[\"a\"", "[a]"] {
-            assert!(words(bad).is_err(), "{bad}");
+            let error = words(bad).unwrap_err();
+            assert!(
+                error.contains("not a JSON array of strings"),
+                "{bad}: {error}"
+            );
         }
         assert_eq!(pair("env", "A=b=c").unwrap(), ("A", "b=c"));
-        assert!(pair("env", "=b").is_err() && pair("env", "A").is_err());
+        for bad in ["=b", "A", "A=\0"] {
+            let error = pair("env", bad).unwrap_err();
+            assert!(matches!(error, Failure::Usage(_)), "{bad:?}");
+        }
     }
 }

@@ -205,7 +205,8 @@ fn open_terminal(pair: &mut Pair) -> (File, File) {
         terminal: id,
         size: None,
     };
-    assert!(pair.name(terminal_stream).take(id).is_err());
+    let early = pair.name(terminal_stream).take(id);
+    assert!(matches!(early, Err(LinkError::Protocol(_))));
     let (master, slave) = terminal();
     let message = FromInit::ExecStarted {
         id: 7,
@@ -309,7 +310,8 @@ fn an_end_without_a_word_ends_all_streams() {
     let mut all = Vec::new();
     output.read_to_end(&mut all).unwrap();
     assert_eq!(all, b"");
-    assert!(input.write(b"x").is_err());
+    let error = input.write(b"x").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
     let late = monitor.send(&ToInit::Stop { grace_ms: 0 }, HandedOver::Nothing);
     assert!(matches!(late, Err(LinkError::Gone)));
     let (a, b) = sockets();

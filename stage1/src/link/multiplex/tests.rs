@@ -180,7 +180,8 @@ fn streams_go_the_way_of_their_kind() {
         ids.map(|id| monitor.held(id).to_vec()),
         [vec![], vec![11], vec![12]]
     );
-    assert!(init.open(StreamKind::ToPod).is_err());
+    let refused = init.open(StreamKind::ToPod);
+    assert!(matches!(refused, Err(MultiplexError::NotTheOpener(_))));
 }
 
 #[test]
