@@ -348,6 +348,19 @@ mod tests {
     }
 
     #[test]
+    fn a_message_has_the_length_that_the_protocol_says() {
+        let (a, b) = SeqPacket::pair().unwrap();
+        let most = usize::try_from(MESSAGE_MAX).unwrap();
+        // JSON has a quote on either side.
+        a.send(&"x".repeat(most - 2), &[]).unwrap();
+        let (text, _) = b.recv::<String>().unwrap().unwrap();
+        assert_eq!(text.len(), most - 2);
+        a.send(&"x".repeat(most - 1), &[]).unwrap();
+        let error = b.recv::<String>().unwrap_err().to_string();
+        assert!(error.contains("too long"), "{error}");
+    }
+
+    #[test]
     fn a_message_in_something_else_than_a_sealed_memory_file_is_refused() {
         let (a, b) = SeqPacket::pair().unwrap();
         let (pipe, _writer) = std::io::pipe().unwrap();

@@ -166,6 +166,20 @@ fn values_of_closed_sets_are_closed() {
 }
 
 #[test]
+fn a_protection_that_no_word_takes_away_is_there() {
+    for security in [None, Some(json!({}))] {
+        let mut document = every_field();
+        let app = document["apps"][0].as_object_mut().unwrap();
+        app.remove("security");
+        app.extend(security.map(|security| ("security".to_owned(), security)));
+        let pod = load(&document.to_string()).unwrap();
+        let security = &pod.apps.first().unwrap().security;
+        assert!(security.no_new_privileges);
+        assert_eq!(security, &Security::default());
+    }
+}
+
+#[test]
 fn images_of_apps_volumes_and_the_isolator_are_all_needed() {
     let pod = PodManifest::of_every_field();
     let images: Vec<_> = pod.images().map(|image| image.reference.as_str()).collect();

@@ -81,6 +81,37 @@ fn a_name_has_one_holder_and_is_free_when_the_holder_is_gone() {
 }
 
 #[test]
+fn what_is_no_link_in_the_place_of_a_name_is_an_error_and_stays() {
+    let (dir, pods) = pods();
+    let name: PodName = "web".parse().unwrap();
+    let pod = pods.create(PodUuid::random()).unwrap();
+    pod.claim_name(&"other".parse().unwrap()).unwrap();
+    let link = dir.path().join("pods/names/web");
+    fs::write(&link, "a stranger's").unwrap();
+    for error in [
+        pod.claim_name(&name).unwrap_err(),
+        pods.find("web").unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("names/web"), "{error}");
+    }
+    assert_eq!(fs::read(&link).unwrap(), b"a stranger's");
+}
+
+#[test]
+fn a_watch_finds_a_pod_that_has_become_garbage_since_it_was_seen() {
+    let (_dir, pods) = pods();
+    let mut pod = pods.create(PodUuid::random()).unwrap();
+    pod.move_to(Phase::Run).unwrap();
+    let seen = pods.by_uuid(pod.uuid()).unwrap().unwrap();
+    assert!(seen.watch().unwrap().is_some());
+    pod.move_to(Phase::Garbage).unwrap();
+    let watch = seen.watch().unwrap().unwrap();
+    pod.remove().unwrap();
+    watch.wait().unwrap();
+    assert!(seen.watch().unwrap().is_none());
+}
+
+#[test]
 fn a_pod_that_moves_on_while_it_is_looked_at_stays_alive() {
     let (_dir, pods) = pods();
     let mut pod = pods.create(PodUuid::random()).unwrap();
