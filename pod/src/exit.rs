@@ -173,21 +173,57 @@ mod tests {
 
     #[test]
     fn exit_codes_are_those_of_a_shell() {
-        assert_eq!(Outcome::Exited { code: 3 }.exit_code(), 3);
-        assert_eq!(
-            Outcome::Signaled {
-                signal: 9,
-                oom_killed: true
-            }
-            .exit_code(),
-            137
-        );
-        assert_eq!(
-            Outcome::NotStarted {
-                failure: FailureKind::NotFound
-            }
-            .exit_code(),
-            127
-        );
+        let signaled = Outcome::Signaled {
+            signal: 9,
+            oom_killed: true,
+        };
+        for (outcome, code) in [
+            (Outcome::Exited { code: 0 }, 0),
+            (Outcome::Exited { code: 3 }, 3),
+            (signaled, 137),
+        ] {
+            assert_eq!(outcome.exit_code(), code);
+            assert_eq!(outcome.is_success(), code == 0);
+        }
+        for (failure, code) in [
+            (FailureKind::NotFound, 127),
+            (FailureKind::NotExecutable, 126),
+            (FailureKind::UnknownUser, 119),
+            (FailureKind::NoSpace, 117),
+            (FailureKind::Interrupted { signal: 15 }, 143),
+            (FailureKind::Other, 125),
+        ] {
+            let outcome = Outcome::NotStarted { failure };
+            assert_eq!(outcome.exit_code(), code);
+            assert!(!outcome.is_success());
+        }
+    }
+
+    #[test]
+    fn ends_are_written_down_and_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let app: AppName = "web".parse().unwrap();
+        std::fs::create_dir_all(app_dir(dir.path(), &app)).unwrap();
+        assert_eq!(AppStatus::load(dir.path(), &app).unwrap(), None);
+        assert_eq!(PodExit::load(dir.path()).unwrap(), None);
+        let outcome = Outcome::Exited { code: 3 };
+        let status = AppStatus {
+            version: RECORD_VERSION,
+            started: None,
+            finished: Timestamp::now(),
+            outcome,
+            exit_code: outcome.exit_code(),
+        };
+        status.store(dir.path(), &app).unwrap();
+        assert_eq!(AppStatus::load(dir.path(), &app).unwrap(), Some(status));
+        let end = PodExit {
+            version: RECORD_VERSION,
+            started: Some(Timestamp::now()),
+            finished: Timestamp::now(),
+            exit_code: 3,
+            failure: Some("no".into()),
+        };
+        end.store(dir.path()).unwrap();
+        assert_eq!(PodExit::load(dir.path()).unwrap(), Some(end));
     }
 }

@@ -169,6 +169,16 @@ mod tests {
         drop(lock);
         assert!(!PodLock::is_held(dir.path()).unwrap());
         assert!(PodLock::acquire(dir.path()).unwrap().is_some());
+        // One that can't be asked about is not free.
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for error in [
+            PodLock::is_held(&file).unwrap_err(),
+            LockWatch::open(&file).map(drop).unwrap_err(),
+            PodLock::acquire(&file).map(drop).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("file/lock"), "{error}");
+        }
     }
 
     #[test]

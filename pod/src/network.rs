@@ -147,4 +147,36 @@ mod tests {
         // A part of the name of an unfinished file, such as gc asks about, is no pod.
         assert!(!is_live(&pods, &"0123abc".parse().unwrap()));
     }
+
+    #[test]
+    fn a_pod_is_in_its_networks_while_somebody_has_it() {
+        use crate::phase::Phase;
+
+        let dir = tempfile::tempdir().unwrap();
+        let pods = PodsDir::new(dir.path());
+        let mut pod = pods.create(PodUuid::random()).unwrap();
+        let own = container(pod.uuid()).unwrap();
+        assert_eq!(own.as_str(), pod.uuid().to_string());
+        assert!(is_live(&pods, &own));
+        pod.move_to(Phase::Run).unwrap();
+        assert!(is_live(&pods, &own));
+        drop(pod);
+        assert!(!is_live(&pods, &own));
+        for gone in [container(PodUuid::random()).unwrap(), "x".parse().unwrap()] {
+            assert!(!is_live(&pods, &gone), "{gone}");
+        }
+        // Of what can't be looked at nothing is taken away.
+        std::fs::remove_dir_all(dir.path().join("pods/prepare")).unwrap();
+        std::fs::write(dir.path().join("pods/prepare"), "").unwrap();
+        assert!(is_live(&pods, &own));
+    }
+
+    #[test]
+    fn what_a_pod_has_of_networks_is_read_where_it_has_any() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(load(dir.path()).unwrap(), None);
+        let status = NetworkStatus::default();
+        record::create(&dir.path().join(NETWORK_FILE), &status).unwrap();
+        assert_eq!(load(dir.path()).unwrap(), Some(status));
+    }
 }

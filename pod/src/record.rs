@@ -170,15 +170,62 @@ mod tests {
         ));
     }
 
+    fn sample(text: &str) -> Sample {
+        Sample {
+            version: 1,
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn a_record_may_be_missing_and_is_never_half_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.json");
+        assert_eq!(read_if_there::<Sample>(&path, 1).unwrap(), None);
+        create(&path, &sample("x")).unwrap();
+        assert_eq!(read_if_there(&path, 1).unwrap(), Some(sample("x")));
+        let mode = |path: &Path| {
+            use std::os::unix::fs::PermissionsExt;
+            fs::metadata(path).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!(mode(&path), 0o600);
+        let error = create(&path, &sample("y")).unwrap_err().to_string();
+        assert!(error.contains("s.json"), "{error}");
+        replace(&path, &sample("y")).unwrap();
+        assert_eq!(read_if_there(&path, 1).unwrap(), Some(sample("y")));
+        assert_eq!(mode(&path), 0o600);
+        fs::write(&path, "{").unwrap();
+        let error = read_if_there::<Sample>(&path, 1).unwrap_err();
+        assert!(matches!(error, PodError::Damaged { .. }), "{error}");
+        // What can't be looked at is not missing.
+        let error = read_if_there::<Sample>(&path.join("x"), 1).unwrap_err();
+        assert!(matches!(error, PodError::Io { .. }), "{error}");
+        let staged = path.with_extension("new");
+        fs::create_dir(&staged).unwrap();
+        let error = replace(&path, &sample("z")).unwrap_err().to_string();
+        assert!(error.contains("s.new"), "{error}");
+    }
+
+    #[test]
+    fn a_record_has_a_largest_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.json");
+        let text = serde_json::to_string(&sample("x")).unwrap();
+        let most = usize::try_from(RECORD_MAX).unwrap();
+        let padded = |length: usize| text.clone() + &" ".repeat(length - text.len());
+        fs::write(&path, padded(most)).unwrap();
+        assert_eq!(read::<Sample>(&path, 1).unwrap(), sample("x"));
+        fs::write(&path, padded(most + 1)).unwrap();
+        let error = read::<Sample>(&path, 1).unwrap_err().to_string();
+        assert!(error.contains("larger than 4194304 bytes"), "{error}");
+    }
+
     #[test]
     fn replacing_survives_a_leftover() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.json");
         fs::write(path.with_extension("new"), "half").unwrap();
-        let value = Sample {
-            version: 1,
-            text: "x".into(),
-        };
+        let value = sample("x");
         replace(&path, &value).unwrap();
         assert_eq!(read::<Sample>(&path, 1).unwrap(), value);
     }

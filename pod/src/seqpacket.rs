@@ -275,7 +275,7 @@ impl Listener {
     pub fn bind(path: &Path) -> Result<Self, PodError> {
         let bound = new_socket().and_then(|socket| {
             // unix(7): the file gets the mode that the socket has when it is bound.
-            fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+            fchmod(&socket, Mode::from_raw_mode(0o600))?;
             with_address(path, |address| bind(&socket, address))?;
             listen(&socket, BACKLOG)?;
             Ok(socket)

@@ -72,7 +72,7 @@ fn parse(text: &str) -> Option<Fingerprint> {
     let mut bytes = [0; 32];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        *byte = hex_value(*high)? << 4 | hex_value(*low)?;
+        *byte = hex_value(*high)? * 16 + hex_value(*low)?;
     }
     Some(Fingerprint(bytes))
 }

@@ -87,7 +87,19 @@ fn a_socket_goes_to_the_app_of_its_name_and_else_to_the_first() {
     let sockets = ["web.socket", "db", "web", "db"].map(socket);
     let apps: [AppName; 3] = ["web", "log", "db"].map(|name| name.parse().unwrap());
     let apps: Vec<&AppName> = apps.iter().collect();
-    let assigned = ActivationSockets(sockets.into()).assign(&apps);
+    let sockets = ActivationSockets(sockets.into());
+    // What the isolator is told, to whom all of them go first.
+    let own = std::process::id().to_string();
+    let told = [
+        ("LISTEN_PID", own.as_str()),
+        ("LISTEN_FDS", "4"),
+        ("LISTEN_FDNAMES", "web.socket:db:web:db"),
+    ];
+    assert_eq!(sockets.announcement(), told.map(|(k, v)| (k, v.to_owned())));
+    assert!(!sockets.is_empty() && sockets.iter().count() == 4);
+    let none = ActivationSockets::default();
+    assert!(none.is_empty() && none.announcement().is_empty());
+    let assigned = sockets.assign(&apps);
     let shown: Vec<String> = assigned
         .iter()
         .map(|sockets| names(sockets.iter().map(|s| &s.name)))

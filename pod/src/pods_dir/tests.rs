@@ -81,6 +81,91 @@ fn a_name_has_one_holder_and_is_free_when_the_holder_is_gone() {
 }
 
 #[test]
+fn pods_are_listed_in_their_phase_and_strangers_are_not() {
+    let (dir, pods) = pods();
+    assert!(pods.list().unwrap().is_empty() && pods.lock_aborted().unwrap().is_empty());
+    let uuid = |last: u8| format!("aaaa0000-0000-4000-8000-00000000000{last}");
+    let create = |last: u8, phase: Phase| {
+        let mut pod = pods.create(uuid(last).parse().unwrap()).unwrap();
+        pod.move_to(phase).unwrap();
+        pod
+    };
+    let _live = [
+        create(3, Phase::Run),
+        create(1, Phase::Prepared),
+        create(2, Phase::Garbage),
+    ];
+    for stranger in ["lost+found", "AAAA0000-0000-4000-8000-000000000009"] {
+        fs::create_dir(dir.path().join("pods/run").join(stranger)).unwrap();
+    }
+    let shown = |entries: Vec<PodEntry>| -> Vec<_> {
+        let one = |entry: PodEntry| (entry.uuid.to_string(), entry.phase);
+        entries.into_iter().map(one).collect()
+    };
+    let (first, second, third) = (
+        (uuid(1), Phase::Prepared),
+        (uuid(2), Phase::Garbage),
+        (uuid(3), Phase::Run),
+    );
+    assert_eq!(shown(pods.list().unwrap()), [first, second, third.clone()]);
+    assert_eq!(shown(pods.in_phase(Phase::Run).unwrap()), [third]);
+    // Garbage is nobody's any more, so no candidate.
+    let error = pods.find("aaaa").unwrap_err().to_string();
+    assert!(
+        error.contains(&uuid(1)) && error.contains(&uuid(3)),
+        "{error}"
+    );
+    assert!(!error.contains(&uuid(2)), "{error}");
+    let error = pods.find(&uuid(2)).unwrap_err();
+    assert!(matches!(error, PodError::NoSuchPod(_)), "{error}");
+}
+
+#[test]
+fn an_isolator_takes_its_pod_over_where_it_stands() {
+    let (dir, pods) = pods();
+    let mut pod = pods.create(PodUuid::random()).unwrap();
+    pod.move_to(Phase::Run).unwrap();
+    let path = pod.path().to_owned();
+    let lock = || PodLock::acquire(dir.path()).unwrap().unwrap();
+    let taken = LockedPod::adopt(&path, lock()).unwrap();
+    assert_eq!((taken.uuid(), taken.phase()), (pod.uuid(), Phase::Run));
+    assert_eq!(taken.path(), path);
+    drop(taken);
+    for strange in ["/", "/pods/run/web", &format!("/pods/else/{}", pod.uuid())] {
+        let error = LockedPod::adopt(strange.as_ref(), lock()).unwrap_err();
+        assert!(matches!(error, PodError::Id(_)), "{strange}: {error}");
+    }
+}
+
+#[test]
+fn a_name_is_given_up_with_its_pod_alone() {
+    let (dir, pods) = pods();
+    let name: PodName = "web".parse().unwrap();
+    let link = dir.path().join("pods/names/web");
+    let manifest = |pod: &LockedPod| {
+        let manifest = PodManifest {
+            name: Some(name.clone()),
+            ..PodManifest::of_every_field()
+        };
+        let path = pod.path().join(crate::manifest::MANIFEST_FILE);
+        crate::record::create(&path, &manifest).unwrap();
+    };
+    let mut first = pods.create(PodUuid::random()).unwrap();
+    manifest(&first);
+    first.claim_name(&name).unwrap();
+    first.move_to(Phase::Garbage).unwrap();
+    let mut second = pods.create(PodUuid::random()).unwrap();
+    manifest(&second);
+    second.claim_name(&name).unwrap();
+    // It is another's by now.
+    first.remove().unwrap();
+    assert_eq!(pods.find("web").unwrap().uuid, second.uuid());
+    second.remove().unwrap();
+    assert!(link.symlink_metadata().is_err());
+    assert!(matches!(pods.find("web"), Err(PodError::NoSuchPod(_))));
+}
+
+#[test]
 fn what_is_no_link_in_the_place_of_a_name_is_an_error_and_stays() {
     let (dir, pods) = pods();
     let name: PodName = "web".parse().unwrap();
@@ -107,6 +192,7 @@ fn a_watch_finds_a_pod_that_has_become_garbage_since_it_was_seen() {
     pod.move_to(Phase::Garbage).unwrap();
     let watch = seen.watch().unwrap().unwrap();
     pod.remove().unwrap();
+    drop(pod);
     watch.wait().unwrap();
     assert!(seen.watch().unwrap().is_none());
 }
