@@ -172,10 +172,13 @@ fn huge_and_garbled_signatures_do_not_count() {
     let key = key();
     let policy = policy(&[signed_by("a.io", &[&key], 1)]);
     let good = sign(&key, NAME, MANIFEST);
-    let mut huge = good.payload.clone();
-    huge.resize(MAX_PAYLOAD + 1, b' ');
-    let huge = layer(&key, huge);
-    expect_wrong_key(judge(&policy, NAME, &[huge]));
+    let padded = |length| {
+        let mut payload = good.payload.clone();
+        payload.resize(length, b' ');
+        [layer(&key, payload)]
+    };
+    assert!(judge(&policy, NAME, &padded(MAX_PAYLOAD)).is_ok());
+    expect_wrong_key(judge(&policy, NAME, &padded(MAX_PAYLOAD + 1)));
     let line = format!("{}\n", good.signature);
     for signature in [
         "",
