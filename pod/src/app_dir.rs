@@ -198,6 +198,10 @@ mod tests {
         mark_started(pod.path(), &app()).unwrap();
         mark_started(pod.path(), &app()).unwrap();
         assert!(!is_created(pod.path(), &app()) && !status.exists());
+        // An end that can't be taken away would be this run's.
+        fs::create_dir(&status).unwrap();
+        let error = mark_started(pod.path(), &app()).unwrap_err().to_string();
+        assert!(error.contains("status.json"), "{error}");
     }
 
     #[test]

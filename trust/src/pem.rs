@@ -81,3 +81,21 @@ pub(crate) fn expect_label(text: &str, wanted: &'static str) -> Result<(), KeyEr
         hint,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_key_is_left_where_its_text_grew() {
+        for length in [0, 1, 47, 48, 49, 96, 1000] {
+            let text = encode(PRIVATE, &vec![7; length]);
+            assert_eq!(text.capacity(), text.len(), "{length} bytes");
+            assert_eq!(label(&text), Some(PRIVATE));
+            let base64: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+            assert_eq!(STANDARD.decode(base64).unwrap(), vec![7; length]);
+            assert!(text.ends_with("-----\n"));
+            assert!(text.lines().all(|line| line.len() <= LINE));
+        }
+    }
+}

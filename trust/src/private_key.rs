@@ -244,6 +244,9 @@ mod tests {
             sealed.to_string().contains("give its passphrase"),
             "{sealed}"
         );
+        let p384 = PrivateKey::from_pem(include_str!("../tests/data/p384.key")).unwrap_err();
+        let algorithm = Algorithm::EcdsaP384;
+        assert_eq!(p384, KeyError::VerifyOnly { algorithm });
         let torn: String = P256.chars().take(100).collect();
         assert!(matches!(
             PrivateKey::from_pem(&torn),

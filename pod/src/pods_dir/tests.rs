@@ -19,6 +19,8 @@ fn a_pod_goes_through_its_phases() {
     assert_eq!(state(&pods), Some(State::Exited));
     let mut pod = pods.lock(&pods.by_uuid(uuid).unwrap().unwrap()).unwrap();
     pod.remove().unwrap();
+    // Whoever sees a part of it sees garbage.
+    assert_eq!(pod.phase(), Phase::Garbage);
     assert_eq!(state(&pods), None);
 }
 

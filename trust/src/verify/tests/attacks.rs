@@ -78,6 +78,24 @@ fn a_signature_by_another_key_does_not_count() {
             "or fairing trust add --prefix a.io/foo KEY.pub"
         ]
     );
+    // Not all of many keys are listed.
+    for (number, end) in [
+        (2, None),
+        (3, None),
+        (4, Some("1 more")),
+        (7, Some("4 more")),
+    ] {
+        let keys: Vec<_> = (0..number).map(|_| key()).collect();
+        let policy = self::policy(&[signed_by("a.io/foo", &keys.iter().collect::<Vec<_>>(), 2)]);
+        let refusal = refused(&policy, NAME, &[sign(&other, NAME, MANIFEST)]).to_string();
+        let listed = keys
+            .iter()
+            .take(3)
+            .map(|key| key.public().fingerprint().to_string());
+        let listed: Vec<_> = listed.chain(end.map(str::to_owned)).collect();
+        let wanted = format!("requires 2 of the keys {}", listed.join(", "));
+        assert!(refusal.ends_with(&wanted), "{refusal}");
+    }
     // Those of both formats are counted.
     let simple = vec![sign(&other, NAME, MANIFEST); 2];
     let bundles = vec![bundle(&other, NAME, MANIFEST); 3];
