@@ -106,6 +106,33 @@ fn shows_what_decides_and_why() {
 }
 
 #[test]
+fn each_signature_is_shown_to_each_of_several_requirements() {
+    let (first, second) = (p256(), PrivateKey::generate(Algorithm::Ed25519).unwrap());
+    let by =
+        |key: &PrivateKey| Requirement::signed_by(vec![KeyText::new(&key.public().to_pem())], 1);
+    let both = Requirement::All(vec![by(&first), by(&second)]);
+    let rule = Rule::new(Prefix::parse(NAME).unwrap(), both).unwrap();
+    let policy = Policy::of_rules(vec![rule], "/etc/policy.json".as_ref()).unwrap();
+    let manifest = digest(MANIFEST);
+    let subject = Subject {
+        reference: &reference("a.io/foo:1"),
+        digests: std::slice::from_ref(&manifest),
+        manifest: &manifest,
+    };
+    let signed = [sign(&first, MANIFEST)];
+    let text = explain(&policy, &subject, &evidence(&signed), &at()).to_string();
+    let [one, other] = [&first, &second].map(|key| key.public().fingerprint());
+    for line in [
+        format!("requires a signature by {one}, and requires a signature by {other}"),
+        format!("signature:  by {one} counts: signs {MANIFEST}"),
+        "signature:  does not count: no key of the rule made it".to_owned(),
+        "verdict:    refused: ".to_owned(),
+    ] {
+        assert!(text.contains(&line), "{line}\n{text}");
+    }
+}
+
+#[test]
 fn shows_the_refusal_and_the_way_out() {
     let explanation = explained(&[]);
     assert_eq!(explanation.allowed, Some(false));

@@ -166,6 +166,23 @@ fn other_algorithms_are_named() {
 }
 
 #[test]
+fn algorithms_are_called_as_keys_are_shown() {
+    for (algorithm, name) in [
+        (Algorithm::EcdsaP256, "ecdsa-p256"),
+        (Algorithm::EcdsaP384, "ecdsa-p384"),
+        (Algorithm::Ed25519, "ed25519"),
+    ] {
+        assert_eq!(algorithm.to_string(), name);
+        assert_eq!(name.parse(), Ok(algorithm));
+    }
+    for other in ["", "rsa", "ED25519", "ecdsa-p521"] {
+        let error = other.parse::<Algorithm>().unwrap_err();
+        let expected = matches!(error, KeyError::UnknownAlgorithm { .. });
+        assert!(expected, "{other}: {error}");
+    }
+}
+
+#[test]
 fn torn_keys_never_parse() {
     for text in [P256, ED] {
         for end in 0..text.trim_end().len() {
