@@ -10,7 +10,6 @@ fn digest() -> Digest {
 fn accepts(identity: &Identity, signed: &str) -> (bool, bool) {
     let tagged = Reference::parse_full("a.io/x:1").unwrap();
     let pinned = Reference::parse_full(&format!("a.io/x:1@{}", digest())).unwrap();
-    assert!(!identity.wants(&tagged).is_empty());
     (
         identity.accepts(Some(signed), &tagged),
         identity.accepts(Some(signed), &pinned),
@@ -88,4 +87,27 @@ fn only_native_rules_take_a_signature_without_a_name() {
     ] {
         assert!(!identity.accepts(None, &image), "{identity:?}");
     }
+}
+
+#[test]
+fn a_refusal_names_what_the_signature_should_have() {
+    let wants =
+        |identity: &Identity, image: &str| identity.wants(&Reference::parse_full(image).unwrap());
+    let pinned = format!("a.io/x:1@sha256:{}", "0a".repeat(32));
+    let by_digest = format!("a.io/x@sha256:{}", "0a".repeat(32));
+    for identity in [Identity::Repository, Identity::MatchRepository] {
+        assert_eq!(wants(&identity, "a.io/x:1"), "a.io/x");
+    }
+    for identity in [Identity::MatchExact, Identity::MatchRepoDigestOrExact] {
+        assert_eq!(wants(&identity, "a.io/x:1"), "a.io/x:1");
+        assert_eq!(wants(&identity, &pinned), by_digest);
+    }
+    let exact = Identity::ExactReference("b.io/y:2".to_owned());
+    assert_eq!(wants(&exact, "a.io/x:1"), "b.io/y:2");
+    let remapped = Identity::RemapIdentity {
+        prefix: "a.io".to_owned(),
+        signed_prefix: "b.io/mirror".to_owned(),
+    };
+    assert_eq!(wants(&remapped, "a.io/x:1"), "b.io/mirror/x:1");
+    assert_eq!(wants(&remapped, "a.iox/x:1"), "a.iox/x:1");
 }
