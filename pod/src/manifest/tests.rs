@@ -182,7 +182,10 @@ fn a_protection_that_no_word_takes_away_is_there() {
 #[test]
 fn images_of_apps_volumes_and_the_isolator_are_all_needed() {
     let pod = PodManifest::of_every_field();
-    let images: Vec<_> = pod.images().map(|image| image.reference.as_str()).collect();
+    let images: Vec<_> = pod
+        .images()
+        .map(|image| image.reference.to_string())
+        .collect();
     let expected = [
         "example.com/web:1",
         "example.com/content:1",

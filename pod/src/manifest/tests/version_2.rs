@@ -84,7 +84,10 @@ fn pods_of_version_2_need_what_they_needed() {
 fn a_running_pod_of_version_2_keeps_its_isolator_and_its_streams() {
     let pod = load(&version_2("running").to_string()).unwrap();
     let image = pod.stage1.image.clone().unwrap();
-    assert_eq!(image.reference, "example.com/isolators/nspawn:1");
+    assert_eq!(
+        image.reference.to_string(),
+        "example.com/isolators/nspawn:1"
+    );
     assert_eq!(image.layers.len(), 1);
     assert_eq!(image.verification.policy, "digest");
     assert!(image.verification.signed_digest.is_some());
