@@ -310,6 +310,21 @@ mod tests {
         );
         assert!(broken.flaw.is_some() && broken.signed_digest.is_none());
 
+        // An attestation is told by the demand that it meets, or with what it lacks.
+        let condition = "[[rule.attestation.condition]]\nfield = \"predicate.a\"\npresent = true\n";
+        for (condition, is_met) in [("", true), (condition, false)] {
+            let demand = format!("[[rule.attestation]]\ntype = \"{kind}\"\n{condition}");
+            let source = PolicySource {
+                path: "/etc/t.toml".into(),
+                text: add_key(None, &prefix, key.public()).unwrap() + &demand,
+            };
+            let policy = Policy::parse(&[], &[source]).unwrap();
+            let facts = signature_facts(&policy, &subject, &evidence, &at);
+            let attested = &facts[3];
+            assert_eq!(attested.rule.is_some(), is_met, "{attested:?}");
+            assert_eq!(attested.flaw.is_none(), is_met, "{attested:?}");
+        }
+
         // Where a rule wants several, each is told by its own.
         let signed_by = |key: &PrivateKey| {
             Requirement::signed_by(vec![KeyText::new(&key.public().to_pem())], 1)

@@ -130,6 +130,7 @@ fn each_signature_is_shown_to_each_of_several_requirements() {
     ] {
         assert!(text.contains(&line), "{line}\n{text}");
     }
+    assert!(!text.contains("rules for other names"), "{text}");
 }
 
 #[test]
