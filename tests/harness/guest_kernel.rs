@@ -34,7 +34,7 @@ impl GuestKernel {
         let name = package.file_stem().expect("a file name").to_string_lossy();
         let folder = repository()
             .join("target/images")
-            .join(format!("{name}-parts"));
+            .join(format!("{name}-modules"));
         if !folder.exists() {
             unpack(package, &folder);
         }
@@ -104,16 +104,18 @@ fn depends(module: &[u8]) -> Vec<String> {
 }
 
 /// Parts of the kernel whose modules are taken.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     "fs",
     "net",
     "lib",
+    "drivers/block",
     "drivers/net",
     "drivers/char",
     "drivers/virtio",
 ];
 
-/// Takes the kernel and the modules of its filesystems, networks and serial ports out of the package, all into one folder.
+/// Takes the kernel and the modules of its filesystems, disks, networks and serial ports out of the package, all into one
+/// directory.
 fn unpack(package: &Path, folder: &Path) {
     let above = folder.parent().expect("a folder above");
     fs::create_dir_all(above).expect("target/images");

@@ -80,7 +80,8 @@ impl Machine {
             devices: BTreeMap::new(),
             starts: 0,
             network,
-            root: open(CWD, Path::new("/"), OFlags::DIRECTORY)?,
+            root: openat(CWD, "/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+                .map_err(StartFailure::os("open the machine's root"))?,
         })
     }
 
@@ -174,7 +175,7 @@ fn network_failed(error: NetworkError) -> StartFailure {
 }
 
 /// Opens what a path of the machine leads to.
-fn open(root: impl AsFd, path: &Path, kind: OFlags) -> Result<OwnedFd, StartFailure> {
+fn open(root: &OwnedFd, path: &Path, kind: OFlags) -> Result<OwnedFd, StartFailure> {
     let below = path.strip_prefix("/").unwrap_or(path);
     let below = match below.as_os_str().is_empty() {
         true => Path::new("."),
