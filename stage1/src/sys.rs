@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString, NulError, c_char, c_int};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -229,12 +230,23 @@ const NAMESPACES: u64 = (libc::CLONE_NEWCGROUP
     | libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS) as u64;
 
-/// Fails in a process with more than one thread: unshare(2) takes `CLONE_THREAD` only where it means nothing.
+/// Fails in a process with more than one thread: unshare(2) takes `CLONE_THREAD` only where it means nothing. One that was
+/// joined may take a moment to leave, as that of an overlay does on older kernels.
 fn require_one_thread() -> io::Result<()> {
-    // SAFETY: changes nothing.
-    match unsafe { libc::unshare(libc::CLONE_THREAD) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let begun = Instant::now();
+    loop {
+        // SAFETY: changes nothing.
+        match unsafe { libc::unshare(libc::CLONE_THREAD) } {
+            0 => return Ok(()),
+            _ => {
+                let error = io::Error::last_os_error();
+                if error.raw_os_error() != Some(libc::EINVAL) || begun.elapsed() > PATIENCE {
+                    return Err(error);
+                }
+                std::thread::yield_now();
+            }
+        }
     }
 }
 
