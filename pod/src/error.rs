@@ -36,6 +36,16 @@ pub enum PodError {
         /// The newest version understood here.
         supported: u64,
     },
+    /// A record is larger than those that are read.
+    #[error("{path} can't be written: it would have {length} bytes, and {most} are the most")]
+    TooLarge {
+        /// The record's path.
+        path: PathBuf,
+        /// The bytes that it would have.
+        length: usize,
+        /// The most that a record has.
+        most: u64,
+    },
     /// A name or a UUID is not well formed.
     #[error(transparent)]
     Id(#[from] InvalidId),
@@ -61,6 +71,9 @@ pub enum PodError {
     /// The pod's lock is held by another process.
     #[error("pod {0} is in use by another process")]
     Locked(PodUuid),
+    /// Nobody is at the other end of a connection any more.
+    #[error("the pod has ended")]
+    Ended,
     /// A message on a control socket is not well formed.
     #[error("unexpected message on the control socket: {0}")]
     Protocol(String),

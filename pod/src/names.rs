@@ -73,6 +73,28 @@ impl Names {
         Ok(())
     }
 
+    /// Gives up all names whose holders are gone, as `is_gone` says.
+    pub(crate) fn release_all(
+        &self,
+        is_gone: impl Fn(PodUuid) -> Result<bool, PodError>,
+    ) -> Result<(), PodError> {
+        if !self.dir.is_dir() {
+            return Ok(());
+        }
+        let _turn = self.take_turn()?;
+        let failed = || PodError::io("read", &self.dir);
+        for entry in fs::read_dir(&self.dir).map_err(failed())? {
+            let link = entry.map_err(failed())?.path();
+            // What is no link, or names no pod, is nothing that a pod has left.
+            if let Ok(Some(holder)) = read_link(&link)
+                && is_gone(holder)?
+            {
+                fs::remove_file(&link).map_err(PodError::io("remove", &link))?;
+            }
+        }
+        Ok(())
+    }
+
     /// One command at a time replaces links. The lock is held for a few system calls.
     fn take_turn(&self) -> Result<fs::File, PodError> {
         if !self.dir.is_dir() {

@@ -281,6 +281,15 @@ impl PodsDir {
         Ok(aborted)
     }
 
+    /// Gives up the names of pods that are gone: what a command that was killed, or a manifest that could not be read,
+    /// has left.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if a name can't be looked at or given up.
+    pub fn release_stale_names(&self) -> Result<(), PodError> {
+        self.names.release_all(|holder| Ok(!self.is_live(holder)?))
+    }
+
     /// Whether a pod may still be called by its name.
     fn is_live(&self, uuid: PodUuid) -> Result<bool, PodError> {
         match self.by_uuid(uuid)? {
@@ -388,15 +397,16 @@ impl LockedPod {
     /// # Errors
     /// [`PodError::Io`] if something can't be removed; the call can be repeated.
     pub fn remove(&mut self) -> Result<(), PodError> {
-        // A manifest that can't be read gives no name to release; a later claim takes a stale link over.
-        let name = PodManifest::load(self.path())
-            .ok()
-            .and_then(|manifest| manifest.name);
+        let manifest = PodManifest::load(self.path());
         if self.phase() != Phase::Garbage {
             self.move_to(Phase::Garbage)?;
         }
-        if let Some(name) = name {
-            self.pods.names.release(&name, self.uuid())?;
+        let (names, uuid) = (&self.pods.names, self.uuid());
+        match manifest.map(|manifest| manifest.name) {
+            Ok(Some(name)) => names.release(&name, uuid)?,
+            Ok(None) => {}
+            // One that can't be read doesn't tell the name.
+            Err(_) => names.release_all(|holder| Ok(holder == uuid))?,
         }
         removal::remove_pod_dir(self.path())
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::PodError;
 
-/// Largest record that is read, in bytes.
+/// Largest record that is written and read, in bytes.
 pub const RECORD_MAX: u64 = 4 << 20;
 
 /// The version of a record's form: a number that is read only if it is this one.
@@ -111,24 +111,41 @@ pub fn read_if_there<T: DeserializeOwned>(
 /// Writes a record to a new file that nobody else reads yet.
 ///
 /// # Errors
-/// [`PodError::Io`] if the file exists or can't be written.
+/// [`PodError::TooLarge`] if nobody would read it, [`PodError::Io`] if the file exists or can't be written.
 pub fn create<T: Serialize>(path: &Path, value: &T) -> Result<(), PodError> {
+    create_with(path, &bytes_of(path, value)?)
+}
+
+/// What is to stand in the record in `path`.
+fn bytes_of<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>, PodError> {
     let bytes = serde_json::to_vec(value).map_err(|e| PodError::Protocol(e.to_string()))?;
+    match bytes.len() as u64 > RECORD_MAX {
+        false => Ok(bytes),
+        true => Err(PodError::TooLarge {
+            path: path.to_path_buf(),
+            length: bytes.len(),
+            most: RECORD_MAX,
+        }),
+    }
+}
+
+fn create_with(path: &Path, bytes: &[u8]) -> Result<(), PodError> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
         .map_err(PodError::io("create", path))?;
-    file.write_all(&bytes).map_err(PodError::io("write", path))
+    file.write_all(bytes).map_err(PodError::io("write", path))
 }
 
 /// Writes a record beside its path and renames it into place, so that readers find the old or the
 /// new one. Nothing is synced: after a power failure the pod it speaks of is gone in any case.
 ///
 /// # Errors
-/// [`PodError::Io`] if it can't be written.
+/// [`PodError::TooLarge`] if nobody would read it, [`PodError::Io`] if it can't be written. The old record stays then.
 pub fn replace<T: Serialize>(path: &Path, value: &T) -> Result<(), PodError> {
+    let bytes = bytes_of(path, value)?;
     let staged = path.with_extension("new");
     match fs::remove_file(&staged) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -136,7 +153,7 @@ pub fn replace<T: Serialize>(path: &Path, value: &T) -> Result<(), PodError> {
         }
         _ => {}
     }
-    create(&staged, value)?;
+    create_with(&staged, &bytes)?;
     fs::rename(&staged, path).map_err(PodError::io("rename", path))
 }
 
@@ -218,6 +235,30 @@ mod tests {
         fs::write(&path, padded(most + 1)).unwrap();
         let error = read::<Sample>(&path, 1).unwrap_err().to_string();
         assert!(error.contains("larger than 4194304 bytes"), "{error}");
+    }
+
+    #[test]
+    fn what_nobody_would_read_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.json");
+        let sample = |length| Sample {
+            version: 1,
+            text: "x".repeat(length),
+        };
+        let most = usize::try_from(RECORD_MAX).unwrap();
+        let frame = serde_json::to_vec(&sample(0)).unwrap().len();
+        let largest = sample(most - frame);
+        replace(&path, &largest).unwrap();
+        for path in [&path, &dir.path().join("new.json")] {
+            for result in [
+                replace(path, &sample(most - frame + 1)),
+                create(path, &sample(most)),
+            ] {
+                assert!(matches!(result, Err(PodError::TooLarge { .. })));
+            }
+        }
+        assert_eq!(read::<Sample>(&path, 1).unwrap(), largest);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

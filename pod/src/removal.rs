@@ -101,7 +101,12 @@ impl Removal<'_> {
         depth: usize,
         keep: &dyn Fn(&CStr) -> bool,
     ) -> Result<bool, Errno> {
-        let mut entries = Dir::new(directory)?;
+        let mut entries = match Dir::new(directory) {
+            Ok(entries) => entries,
+            // Somebody else has removed it since it was opened.
+            Err(Errno::NOENT) => return Ok(false),
+            Err(errno) => return Err(errno),
+        };
         let mut found = false;
         loop {
             let names = some_names(&mut entries, keep)?;
@@ -147,7 +152,13 @@ impl Removal<'_> {
             let free = format!(".removed-{}", self.moved);
             // Left by an interrupted removal: take the next number.
             match statat(self.top, free.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
-                Err(Errno::NOENT) => return renameat(parent, name, self.top, free.as_str()),
+                Err(Errno::NOENT) => {
+                    return match renameat(parent, name, self.top, free.as_str()) {
+                        // Somebody else was faster, here or with the top.
+                        Err(Errno::NOENT) => Ok(()),
+                        other => other,
+                    };
+                }
                 Ok(_) => {}
                 Err(errno) => return Err(errno),
             }
@@ -222,6 +233,18 @@ mod tests {
         }
         remove_pod_dir(&pod).unwrap();
         assert!(!pod.exists());
+    }
+
+    #[test]
+    fn a_directory_that_goes_while_it_is_emptied_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let removed = dir.path().join("removed");
+        fs::create_dir(&removed).unwrap();
+        let opened = open(CWD, &removed).unwrap().unwrap();
+        fs::remove_dir(&removed).unwrap();
+        let mut removal = Removal { top: CWD, moved: 0 };
+        assert!(!removal.empty(opened, 0, &|_| false).unwrap());
+        empty(&removed).unwrap();
     }
 
     #[test]

@@ -9,12 +9,14 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{
     CWD, MemfdFlags, Mode, OFlags, SealFlags, fchmod, fcntl_add_seals, fcntl_get_seals,
     memfd_create, openat,
 };
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
@@ -112,13 +114,17 @@ impl SeqPacket {
         .map_err(protocol("make a socket pair"))
     }
 
-    /// Connects to the socket at `path`.
+    /// Connects to the socket at `path`. Where more connections wait to be accepted than there is room for, a place
+    /// among them is waited for, but not longer than `patience`.
     ///
     /// # Errors
-    /// [`PodError::Io`] if nobody listens there.
-    pub fn connect(path: &Path) -> Result<Self, PodError> {
+    /// [`PodError::Io`] if nobody listens there, of the kind [`std::io::ErrorKind::WouldBlock`] if no place became free.
+    pub fn connect(path: &Path, patience: Duration) -> Result<Self, PodError> {
         let connected = new_socket().and_then(|socket| {
-            with_address(path, |address| connect(&socket, address))?;
+            // unix(7) counts the wait for a place as one for sending.
+            set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
+            with_address(path, |address| retry_on_intr(|| connect(&socket, address)))?;
+            set_socket_timeout(&socket, Timeout::Send, None)?;
             Ok(socket)
         });
         connected
@@ -134,7 +140,7 @@ impl SeqPacket {
     /// Sends one message.
     ///
     /// # Errors
-    /// [`PodError::Protocol`] if the other end is gone or the message is too long.
+    /// [`PodError::Ended`] if the other end is gone, [`PodError::Protocol`] if the message is too long.
     pub fn send<T: Serialize>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> Result<(), PodError> {
         if fds.len() > DESCRIPTORS_MAX {
             return Err(too_many(fds.len()));
@@ -142,6 +148,9 @@ impl SeqPacket {
         let mut packet = vec![TAG_INLINE];
         serde_json::to_writer(&mut packet, message)
             .map_err(|e| PodError::Protocol(e.to_string()))?;
+        if packet.len() as u64 > MESSAGE_MAX + 1 {
+            return Err(PodError::Protocol("the message is too long".into()));
+        }
         if packet.len() <= INLINE_MAX {
             return self.send_packet(&packet, fds);
         }
@@ -163,6 +172,7 @@ impl SeqPacket {
             match sendmsg(&self.0, &bytes, &mut ancillary, SendFlags::NOSIGNAL) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
+                Err(Errno::PIPE | Errno::CONNRESET) => return Err(PodError::Ended),
                 Err(errno) => return Err(protocol("send")(errno)),
             }
         }
@@ -316,6 +326,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_listener_that_accepts_nothing_is_waited_for_a_while() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control");
+        let listener = Listener::bind(&path).unwrap();
+        let brief = Duration::from_millis(20);
+        let mut waiting = Vec::new();
+        let full = loop {
+            match SeqPacket::connect(&path, brief) {
+                Ok(connection) => waiting.push(connection),
+                Err(error) => break error,
+            }
+            assert!(waiting.len() < 1000);
+        };
+        assert!(
+            matches!(&full, PodError::Io { source, .. }
+                if source.kind() == std::io::ErrorKind::WouldBlock),
+            "{full}"
+        );
+        listener.accept().unwrap();
+        SeqPacket::connect(&path, brief).unwrap();
+    }
+
+    #[test]
+    fn what_nobody_would_receive_is_not_sent() {
+        let (a, b) = SeqPacket::pair().unwrap();
+        let long = "x".repeat(usize::try_from(MESSAGE_MAX).unwrap());
+        assert!(matches!(a.send(&long, &[]), Err(PodError::Protocol(_))));
+        drop(b);
+        assert!(matches!(a.send(&0, &[]), Err(PodError::Ended)));
+    }
+
+    #[test]
     fn messages_of_all_sizes_and_descriptors_arrive() {
         let (a, b) = SeqPacket::pair().unwrap();
         for size in [0, 100, INLINE_MAX, 3 * INLINE_MAX] {
@@ -417,7 +459,7 @@ mod tests {
             &std::fs::symlink_metadata(&path).unwrap().permissions(),
         );
         assert_eq!(mode & 0o777, 0o600);
-        let client = SeqPacket::connect(&path).unwrap();
+        let client = SeqPacket::connect(&path, Duration::from_secs(10)).unwrap();
         client.send(&"hello", &[]).unwrap();
         let server = listener.accept().unwrap();
         assert_eq!(server.recv::<String>().unwrap().unwrap().0, "hello");

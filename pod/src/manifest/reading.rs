@@ -31,6 +31,12 @@ impl PodManifest {
                         reason,
                     })
                 }
+                Some(found) if found < VERSION_2 => Err(PodError::Damaged {
+                    path,
+                    reason: format!(
+                        "it has version {found}, and versions {VERSION_2} to {MANIFEST_VERSION} are read"
+                    ),
+                }),
                 _ => Err(error),
             }
         })

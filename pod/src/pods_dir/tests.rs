@@ -223,3 +223,23 @@ fn an_interrupted_preparation_is_not_alive() {
     assert!(!pods.is_still_live(&seen).unwrap());
     assert_eq!(seen.state().unwrap(), State::AbortedPrepare);
 }
+
+#[test]
+fn names_of_pods_that_are_gone_are_free() {
+    let (dir, pods) = pods();
+    let link = |name: &str| dir.path().join("pods/names").join(name);
+    let is_there = |name: &str| link(name).symlink_metadata().is_ok();
+    pods.release_stale_names().unwrap();
+    let mut damaged = pods.create(PodUuid::random()).unwrap();
+    damaged.claim_name(&"damaged".parse().unwrap()).unwrap();
+    std::fs::write(damaged.path().join("pod.json"), "{").unwrap();
+    let live = pods.create(PodUuid::random()).unwrap();
+    live.claim_name(&"live".parse().unwrap()).unwrap();
+    // Left by a release that did not look for it.
+    std::os::unix::fs::symlink(PodUuid::random().to_string(), link("stale")).unwrap();
+    std::fs::write(link("notes"), "not ours").unwrap();
+    damaged.remove().unwrap();
+    assert!(!is_there("damaged") && is_there("live") && is_there("stale"));
+    pods.release_stale_names().unwrap();
+    assert!(is_there("live") && is_there("notes") && !is_there("stale"));
+}

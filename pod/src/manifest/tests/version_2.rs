@@ -156,3 +156,12 @@ fn version_2_is_as_strict_as_it_was() {
         );
     }
 }
+
+#[test]
+fn what_is_older_than_all_that_is_read_is_told_what_is_read() {
+    let error = load(r#"{"version":1,"uuid":"x"}"#).unwrap_err().to_string();
+    assert!(
+        error.contains("it has version 1, and versions 2 to 3 are read"),
+        "{error}"
+    );
+}
