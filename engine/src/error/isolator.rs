@@ -20,7 +20,7 @@ pub enum IsolatorError {
     #[error("{0:?} is not the name of an isolator")]
     NoName(String),
     /// It is nowhere.
-    #[error("isolator {name:?} is neither in {}", one_of(.places))]
+    #[error("isolator {name:?} is {}", nowhere_in(.places))]
     NotFound {
         /// Its name.
         name: String,
@@ -37,9 +37,12 @@ pub enum IsolatorError {
     },
 }
 
-fn one_of(places: &[PathBuf]) -> String {
-    let places: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
-    places.join(" nor in ")
+fn nowhere_in(places: &[PathBuf]) -> String {
+    let named: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
+    match places {
+        [only] => format!("not in {}", only.display()),
+        _ => format!("neither in {}", named.join(" nor in ")),
+    }
 }
 
 /// Why a part of an isolator can't be trusted.

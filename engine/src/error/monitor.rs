@@ -13,6 +13,17 @@ pub enum MonitorError {
     /// It runs and does not listen.
     #[error("pod {0} is running, but its monitor does not listen")]
     Deaf(PodUuid),
+    /// It listens, and as many connections as can wait do so already.
+    #[error("the monitor of pod {uuid} took no connection within {} s", .patience.as_secs())]
+    Busy {
+        /// The pod.
+        uuid: PodUuid,
+        /// How long a place was waited for.
+        patience: Duration,
+    },
+    /// An earlier release made it, which did not know of apps that come and go.
+    #[error("the monitor of pod {0} is of an earlier release, and takes no apps")]
+    Earlier(PodUuid),
     /// It does not answer.
     #[error("the pod's monitor did not answer within {} s", .0.as_secs())]
     Mute(Duration),

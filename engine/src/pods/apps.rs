@@ -4,6 +4,8 @@
 //! has just been verified of its image.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use pod::control::{AddApp, Request, Response, StartApp};
@@ -12,7 +14,7 @@ use pod::manifest::PodManifest;
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry, PodError, State, app_dir};
 
-use super::connection::{PATIENCE, connect_when_up, unexpected, wait_readable};
+use super::connection::{PATIENCE, START, connect_when_up, live_status, unexpected, wait_readable};
 use super::execution::execution;
 use super::folder::{PlannedApp, app_names, image_record};
 use super::prepared::judge;
@@ -24,8 +26,10 @@ use crate::isolators::find as isolator;
 use crate::observer::Observer;
 use crate::policy::verifier::Verifier;
 
-/// How long an app may take to execute its program, and a monitor to say so.
-const START: Duration = Duration::from_secs(40);
+/// How often a name is chosen for an app that was asked for without one, where others take it first.
+const NAMINGS_MAX: usize = 64;
+/// Between two looks at a pod whose monitor has hung up.
+const HUNG_UP: Duration = Duration::from_millis(5);
 
 /// A pod that runs, and whose apps can come and go.
 #[derive(Debug)]
@@ -42,16 +46,15 @@ impl<'a> OpenPod<'a> {
     /// # Errors
     /// If it doesn't run, or its isolator takes no apps while it does.
     pub fn connect(engine: &'a Engine, entry: &'a PodEntry) -> Result<Self, Error> {
-        let not_running = |state| AppError::NotRunning(entry.uuid, state).into();
         match entry.state()? {
             State::Running => {}
-            state => return Err(not_running(state)),
+            state => return Err(AppError::NotRunning(entry.uuid, state).into()),
         }
-        let manifest = PodManifest::load(&entry.path)?;
+        let manifest = manifest_of(entry)?;
         isolator::of_pod(&manifest.stage1, &engine.directories)?
             .require(&BTreeSet::from([Feature::Mutable]))?;
-        let connection = connect_when_up(entry, &engine.directories)?
-            .ok_or_else(|| not_running(State::Exited))?;
+        let connection =
+            connect_when_up(entry, &engine.directories)?.ok_or_else(|| ended(entry))?;
         Ok(Self {
             engine,
             entry,
@@ -75,16 +78,34 @@ impl<'a> OpenPod<'a> {
         let _pin = self.engine.store().pin()?;
         let choice = choose(self.engine, &verifier, &spec.image, pull)?;
         let image = verifier.at_start(&choice.reference, &choice.top)?;
-        let name = self.free_name(spec, image.repository().as_str())?;
+        let mut name = self.free_name(spec, image.repository().as_str())?;
         let config = execution(spec, image.image())?;
         let mut app = PlannedApp::new(name.clone(), spec, config, &image).into_app();
         app.insecure_options = self.engine.insecure.clone();
         isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
             .require(&app.required_features())?;
         image.warn_if_unsigned(observer);
-        self.ask(&Request::AddApp(Box::new(AddApp { app })), PATIENCE)?;
-        choice.note_use(self.engine);
-        Ok(name)
+        let mut request = AddApp { app };
+        for _ in 1..NAMINGS_MAX {
+            let asked = Request::AddApp(Box::new(request.clone()));
+            match self.ask(&asked, PATIENCE) {
+                // Another command may have been faster with a name that nobody has asked for.
+                Err(Error::Refusing { kind, message }) if spec.name.is_none() => {
+                    let free = self.free_name(spec, image.repository().as_str())?;
+                    if free == name {
+                        return Err(Error::Refusing { kind, message });
+                    }
+                    name = free;
+                    request.app.name = name.clone();
+                }
+                other => {
+                    other?;
+                    choice.note_use(self.engine);
+                    return Ok(name);
+                }
+            }
+        }
+        Err(AppError::SameName(name).into())
     }
 
     /// The name that is asked for, else one from the image's that no app of the pod has.
@@ -96,12 +117,9 @@ impl<'a> OpenPod<'a> {
             name: Some(name.clone()),
             ..AppSpec::default()
         };
-        let taken: Vec<AppSpec> = self
-            .manifest
-            .apps
-            .iter()
-            .map(|app| named(&app.name))
-            .collect();
+        // What the manifest says now: others may have joined since.
+        let manifest = manifest_of(self.entry)?;
+        let taken: Vec<AppSpec> = manifest.apps.iter().map(|app| named(&app.name)).collect();
         let all = taken.iter().chain([spec]).map(|spec| (spec, repository));
         let names = app_names(&all.collect::<Vec<_>>())?;
         names
@@ -116,7 +134,7 @@ impl<'a> OpenPod<'a> {
     /// What stands in the way, or why its program could not be executed.
     pub fn start(&self, app: &AppName, observer: &dyn Observer) -> Result<(), Error> {
         // What the manifest says now: the app may have joined since.
-        let manifest = PodManifest::load(&self.entry.path)?;
+        let manifest = manifest_of(self.entry)?;
         let entry = manifest
             .app(app)
             .ok_or_else(|| AppError::Unknown(self.entry.uuid, app.to_string()))?;
@@ -164,9 +182,9 @@ impl<'a> OpenPod<'a> {
 
     /// Asks for something that is done, or not.
     fn ask(&self, request: &Request, patience: Duration) -> Result<(), Error> {
-        let ended = || AppError::NotRunning(self.entry.uuid, State::Exited).into();
-        if self.connection.send(request, &[]).is_err() {
-            return Err(ended());
+        match self.connection.send(request, &[]) {
+            Err(PodError::Ended) => return Err(self.hung_up()?),
+            other => other?,
         }
         let begun = Instant::now();
         if !wait_readable(&self.connection, Some(patience))? {
@@ -178,12 +196,37 @@ impl<'a> OpenPod<'a> {
                 Err(Error::Refusing { kind, message })
             }
             Some((other, _)) => Err(unexpected(&other)),
-            // A monitor of an earlier release hangs up on what it doesn't know.
-            None if self.entry.state()? == State::Running => Err(PodError::Protocol(
-                "the pod's monitor is of an earlier release, and takes no apps".to_owned(),
-            )
-            .into()),
-            None => Err(ended()),
+            None => Err(self.hung_up()?),
         }
+    }
+
+    /// Why the monitor has hung up: it ends, which may take a while yet, or it is of an earlier release, which hangs up
+    /// on what it doesn't know and goes on.
+    fn hung_up(&self) -> Result<Error, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.entry.state()? == State::Running {
+            if live_status(self.entry, &self.engine.directories)?.is_some() {
+                return Ok(MonitorError::Earlier(self.entry.uuid).into());
+            }
+            if Instant::now() >= deadline {
+                return Ok(MonitorError::Mute(PATIENCE).into());
+            }
+            thread::sleep(HUNG_UP);
+        }
+        Ok(ended(self.entry))
+    }
+}
+
+fn ended(entry: &PodEntry) -> Error {
+    AppError::NotRunning(entry.uuid, State::Exited).into()
+}
+
+/// The manifest of a pod that ran when it was last looked at.
+fn manifest_of(entry: &PodEntry) -> Result<PodManifest, Error> {
+    match PodManifest::load(&entry.path) {
+        Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(ended(entry))
+        }
+        other => Ok(other?),
     }
 }

@@ -16,8 +16,10 @@ use pod::{PodEntry, PodError};
 use crate::config::directories::Directories;
 use crate::error::{Error, MonitorError};
 
-/// How long a pod may take to open its socket, and a monitor to answer.
+/// How long a pod may take to open its socket, and a monitor to take a connection and to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a program may take to be executed in a pod, and a monitor to say so.
+pub const START: Duration = Duration::from_secs(40);
 /// Between two looks at a socket that is there and not listened to: the kernel tells nobody of listen(2).
 const NOT_YET: Duration = Duration::from_millis(5);
 /// Between two looks at the lock of a pod that is starting: the kernel tells nobody of a release either.
@@ -26,11 +28,18 @@ const MAYBE_DEAD: Duration = Duration::from_millis(200);
 /// Connects to a pod; `None` if nobody listens.
 ///
 /// # Errors
-/// If the socket is there and can't be used.
+/// If the socket is there and can't be used, or takes no connection for long.
 pub fn connect(entry: &PodEntry, directories: &Directories) -> Result<Option<SeqPacket>, Error> {
-    match SeqPacket::connect(&socket_path(entry, directories)) {
+    match SeqPacket::connect(&socket_path(entry, directories), PATIENCE) {
         Ok(connection) => Ok(Some(connection)),
         Err(PodError::Io { source, .. }) if is_absent(&source) => Ok(None),
+        Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
+            Err(MonitorError::Busy {
+                uuid: entry.uuid,
+                patience: PATIENCE,
+            }
+            .into())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -135,9 +144,9 @@ fn timeout(deadline: Option<Instant>) -> PollTimeout {
 /// # Errors
 /// If the monitor refuses, or does not answer.
 pub fn ask(connection: &SeqPacket, request: &Request) -> Result<Option<Response>, Error> {
-    if connection.send(request, &[]).is_err() {
-        // The other end is gone.
-        return Ok(None);
+    match connection.send(request, &[]) {
+        Err(PodError::Ended) => return Ok(None),
+        other => other?,
     }
     if !wait_readable(connection, Some(PATIENCE))? {
         return Err(MonitorError::Mute(PATIENCE).into());

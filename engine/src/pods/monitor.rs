@@ -1,11 +1,16 @@
 //! The process that is a pod's monitor.
 
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
+use pod::PodEntry;
+use pod::lock::LOCK_FILE;
 use pod::seqpacket::SeqPacket;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -39,6 +44,34 @@ impl Monitor {
         }
     }
 
+    /// The monitor of a pod that can't be connected to: the process in the pod's directory that holds the pod's lock.
+    /// `None` if there is none.
+    ///
+    /// # Errors
+    /// If the kernel can't tell.
+    pub(super) fn holding(entry: &PodEntry) -> Result<Option<Self>, Error> {
+        let processes = Path::new("/proc");
+        let listed = fs::read_dir(processes).map_err(Error::io("read", processes))?;
+        let numbers = listed.filter_map(|process| {
+            let number = process.ok()?.file_name().to_str()?.parse().ok()?;
+            Pid::from_raw(number)
+        });
+        for number in numbers {
+            let Ok(process) = pidfd_open(number, PidfdFlags::empty()) else {
+                continue;
+            };
+            let directory = processes.join(number.as_raw_pid().to_string());
+            // If it is still there, the number was its all the while.
+            if is_in(&directory, entry)
+                && holds_lock(&directory, entry)
+                && !wait_readable(&process, Some(Duration::ZERO))?
+            {
+                return Ok(Some(Self(Some(process))));
+            }
+        }
+        Ok(None)
+    }
+
     /// Kills it, if it still is.
     ///
     /// # Errors
@@ -63,5 +96,63 @@ impl Monitor {
             Some(process) => wait_readable(process, Some(PATIENCE)).map(drop),
             None => Ok(()),
         }
+    }
+}
+
+/// Whether a process, of which /proc tells in `process`, works in the pod's directory.
+fn is_in(process: &Path, entry: &PodEntry) -> bool {
+    fs::read_link(process.join("cwd"))
+        .is_ok_and(|directory| directory.ends_with(entry.uuid.to_string()))
+}
+
+/// Whether it holds the pod's lock by one of its descriptors.
+fn holds_lock(process: &Path, entry: &PodEntry) -> bool {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let lock = identity(&entry.path.join(LOCK_FILE));
+    let Ok(descriptors) = fs::read_dir(process.join("fd")) else {
+        return false;
+    };
+    descriptors.flatten().any(|descriptor| {
+        let path = descriptor.path();
+        // Others are not even looked at: they may be on a file system that does not answer.
+        let named = fs::read_link(&path).is_ok_and(|target| target.ends_with(LOCK_FILE));
+        let information = process.join("fdinfo").join(descriptor.file_name());
+        named
+            && lock.is_some()
+            && identity(&path) == lock
+            && fs::read_to_string(information).is_ok_and(|text| holds(&text))
+    })
+}
+
+/// Whether an open file has an exclusive lock, as proc_pid_fdinfo(5) shows it.
+fn holds(information: &str) -> bool {
+    information.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("lock:")
+            && words.nth(1) == Some("OFDLCK")
+            && words.nth(1) == Some("WRITE")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use pod::{Phase, PodUuid, PodsDir};
+
+    use super::*;
+
+    #[test]
+    fn only_who_holds_the_lock_is_seen_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let pods = PodsDir::new(dir.path());
+        let mut pod = pods.create(PodUuid::random()).unwrap();
+        pod.move_to(Phase::Run).unwrap();
+        let entry = pods.by_uuid(pod.uuid()).unwrap().unwrap();
+        let this = Path::new("/proc/self");
+        assert!(holds_lock(this, &entry));
+        // It is not in the pod's directory.
+        assert!(Monitor::holding(&entry).unwrap().is_none());
+        let _open = fs::File::open(entry.path.join(LOCK_FILE)).unwrap();
+        drop(pod);
+        assert!(!holds_lock(this, &entry));
     }
 }

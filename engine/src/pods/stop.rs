@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use pod::PodEntry;
 use pod::control::{Request, Response};
+use pod::lock::PodLock;
 
 use super::connection::{ask, connect_when_up, unexpected};
 use super::ending;
 use super::monitor::Monitor;
 use crate::config::directories::Directories;
-use crate::error::Error;
+use crate::error::{Error, MonitorError};
 
 /// How long a monitor that is told to end its pod at once may take.
 const FORCED: Duration = Duration::from_secs(5);
@@ -28,8 +29,15 @@ pub enum Stop {
 /// # Errors
 /// If it does not end.
 pub fn stop(entry: &PodEntry, directories: &Directories, how: Stop) -> Result<(), Error> {
-    let Some(connection) = connect_when_up(entry, directories)? else {
-        return ending::wait_for_lock(entry);
+    let connection = match connect_when_up(entry, directories) {
+        Ok(Some(connection)) => connection,
+        Ok(None) => return ending::wait_for_lock(entry),
+        Err(error @ Error::Monitor(MonitorError::Deaf(_) | MonitorError::Busy { .. }))
+            if how == Stop::AtOnce =>
+        {
+            return kill_unasked(entry, error);
+        }
+        Err(error) => return Err(error),
     };
     let monitor = Monitor::of(&connection)?;
     let grace = match how {
@@ -56,4 +64,17 @@ pub fn stop(entry: &PodEntry, directories: &Directories, how: Stop) -> Result<()
         ending::wait_for_lock(entry)?;
     }
     monitor.wait()
+}
+
+/// Kills a monitor that can't be connected to, for this reason: it may be stopped itself.
+fn kill_unasked(entry: &PodEntry, why: Error) -> Result<(), Error> {
+    match Monitor::holding(entry)? {
+        Some(monitor) => {
+            monitor.kill()?;
+            ending::wait_for_lock(entry)?;
+            monitor.wait()
+        }
+        None if PodLock::is_held(&entry.path)? => Err(why),
+        None => Ok(()),
+    }
 }

@@ -80,6 +80,7 @@ pub fn sweep(
         prepared(entry).elapsed() >= keep.prepared
     });
     sweep.phase(Phase::Garbage, |_| true);
+    sweep.names();
     sweep.networks();
     sweep.images();
 }
@@ -136,6 +137,13 @@ impl Sweep<'_> {
                 self.hopeless.push(uuid);
                 self.failed(Subject::Pod(uuid), error);
             }
+        }
+    }
+
+    /// What is left of pods that are gone.
+    fn names(&mut self) {
+        if let Err(error) = self.engine.pods().release_stale_names() {
+            self.failed(Subject::Pods, error);
         }
     }
 
