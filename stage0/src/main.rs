@@ -16,7 +16,7 @@ mod wording;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    sys::restore_default_signals();
+    sys::settle_signals();
     match command::dispatch(std::env::args_os().collect()) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {

@@ -17,11 +17,16 @@ nix::ioctl_read_bad!(
 );
 
 /// Undoes what the runtime library and careless parents do to signals: a closed pipe ends this
-/// program as it ends any other, and children can be waited for.
-pub(crate) fn restore_default_signals() {
-    for number in [Signal::SIGPIPE, Signal::SIGCHLD] {
-        // SAFETY: the default disposition runs no code of ours. It can't fail for these signals.
-        let _ = unsafe { signal(number, SigHandler::SigDfl) };
+/// program as it ends any other, and children can be waited for. A file that may not grow is an error
+/// that can be told, and not this program's end.
+pub(crate) fn settle_signals() {
+    for (number, disposition) in [
+        (Signal::SIGPIPE, SigHandler::SigDfl),
+        (Signal::SIGCHLD, SigHandler::SigDfl),
+        (Signal::SIGXFSZ, SigHandler::SigIgn),
+    ] {
+        // SAFETY: neither disposition runs code of ours. It can't fail for these signals.
+        let _ = unsafe { signal(number, disposition) };
     }
 }
 

@@ -9,6 +9,9 @@ use engine::networks::spec::NetworkSpec;
 
 use crate::wording::failure::Failure;
 
+/// Environment variable: the networks of pods that name none.
+pub(crate) const NET_VARIABLE: &str = "FAIRING_NET";
+
 /// Flags of a pod's network.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network flags, before the first image")]
@@ -17,7 +20,7 @@ pub(crate) struct NetworkArguments {
     #[arg(
         long,
         value_name = "NAME[:KEY=VALUE;…],…",
-        env = "FAIRING_NET",
+        env = NET_VARIABLE,
         hide_env = true
     )]
     net: Vec<String>,

@@ -7,6 +7,7 @@ use clap::Args;
 use engine::isolators::find as isolator;
 use engine::pods::connection::connect_when_up;
 use engine::pods::environment::merged;
+use pod::PodError;
 use pod::control::ExecRequest;
 use pod::feature::Feature;
 use pod::manifest::PodManifest;
@@ -58,7 +59,13 @@ impl Subcommand for Enter {
         if state != State::Running {
             return Err(not_running(&entry, state));
         }
-        let manifest = PodManifest::load(&entry.path)?;
+        let manifest = match PodManifest::load(&entry.path) {
+            // It has ended and gone since it was looked at.
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(not_running(&entry, State::Exited));
+            }
+            other => other?,
+        };
         let app = self.app_of(&manifest)?;
         isolator::of_pod(&manifest.stage1, &context.engine.directories)?
             .require(&BTreeSet::from([Feature::Exec]))?;
@@ -98,6 +105,10 @@ impl Enter {
             names.join(", ")
         };
         match (&self.app, &*manifest.apps) {
+            (Some(name), []) => Err(Failure::Other(format!(
+                "pod {} has no app `{name}`: it has none; add one with fairing app add",
+                manifest.uuid
+            ))),
             (Some(name), _) if manifest.app(name).is_some() => Ok(name.clone()),
             (Some(name), _) => Err(Failure::Other(format!(
                 "pod {} has no app `{name}`; it has {}",

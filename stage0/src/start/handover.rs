@@ -80,14 +80,18 @@ fn detach(
     context: &Context,
     sockets: ActivationSockets,
 ) -> Result<u8, Failure> {
-    let null = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null")
-        .map_err(Failure::io("open", "/dev/null"))?;
-    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)
-        .map_err(|errno| Failure::Other(format!("cannot make a pipe: {errno}")))?;
-    let signals = HeldSignals::hold()?;
+    let Between {
+        null,
+        reader,
+        writer,
+        signals,
+    } = match Between::new() {
+        Ok(between) => between,
+        Err(failure) => {
+            give_up(pod);
+            return Err(failure);
+        }
+    };
     let directories = &context.engine.directories;
     match sys::fork() {
         Err(errno) => {
@@ -137,6 +141,32 @@ fn detach(
                 }
             }
         }
+    }
+}
+
+/// What a command and the monitor that it starts in the background have between them.
+struct Between {
+    null: File,
+    reader: OwnedFd,
+    writer: OwnedFd,
+    signals: HeldSignals,
+}
+
+impl Between {
+    fn new() -> Result<Self, Failure> {
+        let null = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")
+            .map_err(Failure::io("open", "/dev/null"))?;
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC)
+            .map_err(|errno| Failure::Other(format!("cannot make a pipe: {errno}")))?;
+        Ok(Self {
+            null,
+            reader,
+            writer,
+            signals: HeldSignals::hold()?,
+        })
     }
 }
 

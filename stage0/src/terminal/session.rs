@@ -2,9 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use engine::Error;
-use engine::pods::connection::unexpected;
+use engine::error::MonitorError;
+use engine::pods::connection::{START, unexpected, wait_readable};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -35,22 +37,19 @@ enum End {
 /// Runs a command to its end; gives its exit code as a shell would.
 ///
 /// # Errors
-/// If it can't be started, or the pod ends before it.
+/// If it can't be started, or does not start for long, or the pod ends before it.
 pub(crate) fn run(
     connection: SeqPacket,
     request: ExecRequest,
     interactive: bool,
 ) -> Result<u8, Failure> {
     let tty = request.tty;
-    connection.send(&Request::Exec(request), &[])?;
-    let descriptors = match connection.recv::<Response>()? {
-        Some((Response::ExecStarted { .. }, descriptors)) => descriptors,
-        Some((Response::Refused { kind, message }, _)) => {
-            return Err(Error::Refusing { kind, message }.into());
-        }
-        Some((other, _)) => return Err(unexpected(&other).into()),
-        None => return Err(ended_early()),
-    };
+    match connection.send(&Request::Exec(request), &[]) {
+        Err(PodError::Ended) => return Err(ended_early()),
+        other => other?,
+    }
+    // From its start on, a command may take as long as it likes.
+    let descriptors = await_start(&connection, START)?;
     let (upstream, downstreams) = streams(descriptors, tty, interactive)?;
     // Blocked before the terminal is raw: no signal can come in between and leave it so.
     let signals = match tty {
@@ -74,6 +73,21 @@ pub(crate) fn run(
         End::Signal(signal) => 128 + signal,
     };
     Ok(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// Waits until a command has started; gives its streams.
+fn await_start(connection: &SeqPacket, patience: Duration) -> Result<Vec<OwnedFd>, Failure> {
+    if !wait_readable(connection, Some(patience))? {
+        return Err(Error::Monitor(MonitorError::Mute(patience)).into());
+    }
+    match connection.recv::<Response>()? {
+        Some((Response::ExecStarted { .. }, descriptors)) => Ok(descriptors),
+        Some((Response::Refused { kind, message }, _)) => {
+            Err(Error::Refusing { kind, message }.into())
+        }
+        Some((other, _)) => Err(unexpected(&other).into()),
+        None => Err(ended_early()),
+    }
 }
 
 fn ended_early() -> Failure {
@@ -216,7 +230,11 @@ impl Session {
                 return Ok(Some(number));
             }
             if let Some(size) = window_size() {
-                self.connection.send(&Request::Resize(size), &[])?;
+                match self.connection.send(&Request::Resize(size), &[]) {
+                    // What it said last is read next.
+                    Err(PodError::Ended) => {}
+                    other => other?,
+                }
             }
         }
         Ok(None)
@@ -290,6 +308,21 @@ mod tests {
             oom_killed: false,
         };
         assert_eq!(session(3, exited(killed)).unwrap(), 137);
+    }
+
+    #[test]
+    fn a_monitor_that_starts_nothing_is_not_waited_for_without_end() {
+        let (client, _monitor) = SeqPacket::pair().unwrap();
+        let failure = await_start(&client, Duration::from_millis(1)).unwrap_err();
+        assert!(failure.line().contains("did not answer"), "{failure}");
+    }
+
+    #[test]
+    fn a_pod_that_is_gone_has_ended() {
+        let (client, monitor) = SeqPacket::pair().unwrap();
+        drop(monitor);
+        let failure = run(client, request(), false).unwrap_err();
+        assert!(failure.line().contains("the pod ended"), "{failure}");
     }
 
     #[test]

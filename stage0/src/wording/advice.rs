@@ -18,7 +18,7 @@ pub(super) fn text(error: &Error) -> String {
         Error::Isolator(IsolatorError::NotFound { .. }) => {
             format!("{error}; name its directory with --stage1")
         }
-        Error::Monitor(MonitorError::Deaf(uuid)) => {
+        Error::Monitor(MonitorError::Deaf(uuid) | MonitorError::Busy { uuid, .. }) => {
             format!("{error}; `fairing stop --force {uuid}` may end it")
         }
         Error::NetworkSpec(error) => network(error),
