@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::{Process, Signal, wait_until};
 
-use crate::stocked::{IDLE, IMAGE, busybox, detached, status, wait_log};
+use crate::stocked::{IDLE, IMAGE, busybox, detached, shell, status, wait_log};
 
 /// An app that says that it is up, and when it is asked to end that it has heard.
 fn polite() -> String {
@@ -378,4 +378,45 @@ fn gc_keeps_the_image_of_what_runs() {
     host.fairing(["stop", &pod]).run().ok();
     let log = host.fairing(["logs", &pod]).run().ok();
     assert!(log.stdout.contains("nobody:x:65534"), "{log}");
+}
+
+#[test]
+fn a_start_in_the_background_without_descriptors_says_so_and_leaves_nothing() {
+    let host = busybox();
+    for descriptors in [7, 8, 9] {
+        let limited = format!("ulimit -n {descriptors} && exec \"$@\"");
+        host.fairing(["app", "sandbox", "--detach", "--name", "few"])
+            .through("/bin/sh", ["-c", &limited, "sh"])
+            .run()
+            .expect_error(125, &[]);
+        assert_eq!(host.pod_folders(), [], "{descriptors} descriptors");
+        assert!(!host.data_dir().join("pods/names/few").is_symlink());
+    }
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_told_of_and_ends_apps_as_ever() {
+    let host = busybox();
+    host.fairing(["prepare", "--name", "small", IMAGE])
+        .through("/bin/sh", ["-c", "ulimit -f 0 && exec \"$@\"", "sh"])
+        .run()
+        .expect_error(125, &["File too large"]);
+    assert_eq!(host.pod_folders(), []);
+    let ignored = shell(&host, "grep SigIgn: /proc/self/status").run().ok();
+    assert_eq!(ignored.text(), "SigIgn:\t0000000000000000");
+}
+
+#[test]
+fn the_name_of_a_pod_whose_manifest_is_damaged_goes_with_it() {
+    let host = busybox();
+    let pod = detached(&host, &["--name", "torn"], IDLE);
+    host.fairing(["stop", "torn"]).run().ok();
+    let folder = host.data_dir().join("pods");
+    std::fs::write(folder.join("run").join(&pod).join("pod.json"), "{").unwrap();
+    host.fairing(["rm", "torn"]).run().ok();
+    let names = || std::fs::read_dir(folder.join("names")).unwrap().count();
+    assert_eq!(names(), 0);
+    std::os::unix::fs::symlink(&pod, folder.join("names/stale")).unwrap();
+    host.fairing(["gc"]).run().ok();
+    assert_eq!(names(), 0);
 }

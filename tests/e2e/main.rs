@@ -9,6 +9,7 @@
 
 mod activation;
 mod app;
+mod app_at_once;
 mod app_control;
 mod bad_input;
 mod bad_requests;

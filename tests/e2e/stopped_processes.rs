@@ -1,8 +1,10 @@
-//! An app that stops (SIGSTOP) whatever process appears beside it: nobody waits forever.
+//! Processes of a pod that are stopped (SIGSTOP): by an app, whatever appears beside it, or the monitor from outside.
+//! Nobody waits forever.
 
 use std::time::Duration;
 
-use harness::wait_until;
+use harness::{ControlClient, Host, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::stocked::{IDLE, IMAGE, busybox, detached, status, wait_log};
 
@@ -65,4 +67,55 @@ fn a_command_that_is_stopped_while_it_starts_holds_nothing_up() {
         host.processes().is_empty().then_some(())
     });
     assert_eq!(status(&host, &pod)["state"], "exited");
+}
+
+/// More connections than a monitor that is stopped has room for.
+const WAITING: usize = 65;
+/// More connections than one that runs has room for.
+const OPEN: usize = 64 + WAITING;
+
+fn stop_monitor(host: &Host, pod: &str) {
+    let pid = status(host, pod)["monitor-pid"].as_i64().unwrap();
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+}
+
+#[test]
+fn a_monitor_that_takes_no_connection_is_told_of_and_can_be_killed() {
+    let host = busybox();
+    let pod = detached(&host, &["--name", "full"], IDLE);
+    stop_monitor(&host, &pod);
+    for _ in 0..WAITING {
+        drop(ControlClient::connect(&host, &pod));
+    }
+    let run = |words: &[&str]| host.fairing(words).limit(LIMIT).spawn();
+    let told = [["app", "list", "full"].as_slice(), &["status", "full"]].map(run);
+    let stop = run(&["stop", "full"]);
+    let enter = run(&["enter", "full", "--", "/bin/true"]);
+    for command in told {
+        let output = command.wait().ok();
+        assert!(output.stderr.contains("took no connection"), "{output}");
+    }
+    for command in [stop, enter] {
+        let parts = ["took no connection", "fairing stop --force"];
+        command.wait().expect_error(125, &parts);
+    }
+    run(&["stop", "--force", "full"]).wait().ok();
+    assert_eq!(status(&host, "full")["state"], "exited");
+    assert!(host.processes().is_empty(), "{:?}", host.processes());
+}
+
+#[test]
+fn a_monitor_with_more_connections_than_it_takes_can_be_removed_with_its_pod() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    let _open: Vec<_> = (0..OPEN)
+        .map(|_| ControlClient::connect(&host, &pod))
+        .collect();
+    host.fairing(["rm", "--force", &pod])
+        .limit(LIMIT)
+        .run()
+        .ok();
+    assert_eq!(host.pod_folders(), []);
+    assert!(host.processes().is_empty(), "{:?}", host.processes());
 }
