@@ -1,10 +1,11 @@
 //! Small files: read whole but bounded, replaced in one step; and locks.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use atomic_file::Durability;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::retry_on_intr;
 use serde::Serialize;
@@ -92,22 +93,12 @@ pub(crate) fn write_json(path: &Path, tag: &str, value: &impl Serialize) -> Resu
     partial.push(tag);
     partial.push(".part");
     let partial = PathBuf::from(partial);
-    let written = write_new(&partial, &bytes)
-        .and_then(|()| fs::rename(&partial, path).map_err(FileError::io("replace", path)));
-    if written.is_err() {
-        // The error at hand says more than one about the rest.
-        let _ = fs::remove_file(&partial);
-    }
-    written
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let mut open = OpenOptions::new();
-    open.write(true).create(true).truncate(true).mode(0o600);
-    make_way(path, |path| open.open(path))
-        .map_err(FileError::io("create", path))?
-        .write_all(bytes)
-        .map_err(FileError::io("write", path))
+    // What networks are like now ends with the machine: nothing is synced.
+    make_way(path, |path| {
+        atomic_file::replace(path, &partial, 0o600, &bytes, Durability::Visible)
+            .map_err(|failed| failed.error)
+    })
+    .map_err(FileError::io("write", path))
 }
 
 /// Does something at `path`, and makes its directory first if that is missing: at a second start it never is.

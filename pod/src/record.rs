@@ -1,10 +1,11 @@
 //! Reading and writing of small JSON records: bounded, versioned, visible all at once or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use atomic_file::Durability;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -113,7 +114,14 @@ pub fn read_if_there<T: DeserializeOwned>(
 /// # Errors
 /// [`PodError::TooLarge`] if nobody would read it, [`PodError::Io`] if the file exists or can't be written.
 pub fn create<T: Serialize>(path: &Path, value: &T) -> Result<(), PodError> {
-    create_with(path, &bytes_of(path, value)?)
+    let bytes = bytes_of(path, value)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(PodError::io("create", path))?;
+    file.write_all(&bytes).map_err(PodError::io("write", path))
 }
 
 /// What is to stand in the record in `path`.
@@ -129,16 +137,6 @@ fn bytes_of<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>, PodError> {
     }
 }
 
-fn create_with(path: &Path, bytes: &[u8]) -> Result<(), PodError> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(PodError::io("create", path))?;
-    file.write_all(bytes).map_err(PodError::io("write", path))
-}
-
 /// Writes a record beside its path and renames it into place, so that readers find the old or the
 /// new one. Nothing is synced: after a power failure the pod it speaks of is gone in any case.
 ///
@@ -147,18 +145,14 @@ fn create_with(path: &Path, bytes: &[u8]) -> Result<(), PodError> {
 pub fn replace<T: Serialize>(path: &Path, value: &T) -> Result<(), PodError> {
     let bytes = bytes_of(path, value)?;
     let staged = path.with_extension("new");
-    match fs::remove_file(&staged) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            return Err(PodError::io("remove", &staged)(e));
-        }
-        _ => {}
-    }
-    create_with(&staged, &bytes)?;
-    fs::rename(&staged, path).map_err(PodError::io("rename", path))
+    atomic_file::replace(path, &staged, 0o600, &bytes, Durability::Visible)
+        .map_err(|failed| PodError::io(failed.step, failed.path)(failed.error))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]

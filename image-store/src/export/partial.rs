@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use atomic_file::Durability;
+
 use crate::error::StoreError;
 
 /// Stands beside its destination; what is there of it goes away with it.
@@ -31,7 +33,9 @@ impl Partial {
     }
 
     pub(super) fn rename_to(self, dest: &Path) -> Result<(), StoreError> {
-        fs::rename(&self.path, dest).map_err(|error| StoreError::io("cannot create", dest, error))
+        // Somebody's copy: it can be made again.
+        atomic_file::publish(&self.path, dest, Durability::Visible)
+            .map_err(|failed| StoreError::io("cannot create", dest, failed.error))
     }
 }
 

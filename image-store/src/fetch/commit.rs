@@ -4,12 +4,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use atomic_file::Durability;
+
 use super::begin::Fetch;
 use super::event::FetchEvent;
 use super::layers::{Staged, jobs, work};
 use crate::error::StoreError;
 use crate::store::{
-    Image, RefRecord, Staging, file_name, make_folder, sync_file_system, sync_folder,
+    Image, RefRecord, Staging, file_name, make_folder, publish, sync_file_system, sync_folder,
 };
 
 impl Fetch {
@@ -75,12 +77,13 @@ fn complete(mut fetch: Fetch, on_event: &mut dyn FnMut(FetchEvent)) -> Result<Im
         }
     }
     for (from, name) in &documents {
-        publish(from, &store.blobs_folder().join(name))?;
+        offer(from, &store.blobs_folder().join(name))?;
     }
     sync_folder(&store.layers_folder())?;
     sync_folder(&store.blobs_folder())?;
     let to = store.refs_folder().join(file_name(&fetch.reference));
-    fs::rename(&staged_record, &to).map_err(|e| StoreError::io("cannot write", &to, e))?;
+    // All is on the disk already, the record too.
+    publish(&staged_record, &to, Durability::Visible)?;
     sync_folder(&store.refs_folder())?;
     drop(publishing);
     store.image(&record.digest, &fetch.options.platform)
@@ -113,7 +116,7 @@ fn publish_layers(fetch: &Fetch, staged: Vec<Staged>) -> Result<(), StoreError> 
     } in staged
     {
         if let Some(blob) = blob {
-            publish(&blob, &fetch.store.blob_path(&job.descriptor.digest)?)?;
+            offer(&blob, &fetch.store.blob_path(&job.descriptor.digest)?)?;
         }
         if let Some(folder) = folder {
             let to = fetch.store.layer_folder(&job.diff_id)?;
@@ -121,7 +124,7 @@ fn publish_layers(fetch: &Fetch, staged: Vec<Staged>) -> Result<(), StoreError> 
                 // Somebody has been at the store: a layer folder without its tree.
                 fs::remove_dir_all(&to).map_err(|e| StoreError::io("cannot remove", &to, e))?;
             }
-            publish(&folder, &to)?;
+            offer(&folder, &to)?;
         }
         // Only now may another look whether the layer is there.
         drop(lock);
@@ -130,9 +133,9 @@ fn publish_layers(fetch: &Fetch, staged: Vec<Staged>) -> Result<(), StoreError> 
 }
 
 /// Makes a staged thing visible. If another was first, its copy is as good: both were proven.
-fn publish(from: &Path, to: &Path) -> Result<(), StoreError> {
-    match fs::rename(from, to) {
-        Err(error)
+fn offer(from: &Path, to: &Path) -> Result<(), StoreError> {
+    match publish(from, to, Durability::Visible) {
+        Err(StoreError::Io { error, .. })
             if matches!(
                 error.kind(),
                 ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists
@@ -140,6 +143,6 @@ fn publish(from: &Path, to: &Path) -> Result<(), StoreError> {
         {
             Ok(())
         }
-        other => other.map_err(|error| StoreError::io("cannot publish", to, error)),
+        other => other,
     }
 }

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
 
+use atomic_file::Durability;
 use rustix::fs::{Advice, fadvise};
 
 use crate::error::StoreError;
@@ -18,9 +19,14 @@ pub(crate) fn sync_file_system(folder: &Path) -> Result<(), StoreError> {
 
 /// Brings the names in `folder` to the disk.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder)
-        .and_then(|open| open.sync_all())
-        .map_err(|error| StoreError::io("cannot sync", folder, error))
+    atomic_file::sync_directory(folder)
+        .map_err(|failed| StoreError::io("cannot sync", folder, failed.error))
+}
+
+/// Moves what is staged to its place in the store.
+pub(crate) fn publish(staged: &Path, to: &Path, durability: Durability) -> Result<(), StoreError> {
+    atomic_file::publish(staged, to, durability)
+        .map_err(|failed| StoreError::io("cannot write", to, failed.error))
 }
 
 /// Begins to bring this part of a file to the disk. What is written while there is other work to do

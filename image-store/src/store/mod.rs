@@ -37,7 +37,7 @@ mod tests;
 mod trash;
 
 pub use collect::GcReport;
-pub(crate) use durable::{start_writing, sync_file_system, sync_folder};
+pub(crate) use durable::{publish, start_writing, sync_file_system, sync_folder};
 pub use image::{Image, Layer};
 pub(crate) use listing::LayerFacts;
 pub use listing::Listing;

@@ -8,11 +8,12 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use atomic_file::Durability;
 use image_name::Reference;
 use rustix::fs::{FlockOperation, flock};
 
 use super::Store;
-use super::durable::sync_folder;
+use super::durable::publish;
 use super::paths::make_folder;
 use super::ref_name::file_name;
 use crate::error::StoreError;
@@ -59,12 +60,7 @@ impl Store {
         }
         let staging = self.stage()?;
         let from = staging.write("newest", format!("{seconds}\n").as_bytes())?;
-        let path = self.newest_path(name);
-        File::open(&from)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| fs::rename(&from, &path))
-            .map_err(|error| StoreError::io("cannot write", &path, error))?;
-        sync_folder(&folder)
+        publish(&from, &self.newest_path(name), Durability::Full)
     }
 
     fn newest_path(&self, name: &Reference) -> PathBuf {

@@ -3,11 +3,12 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use atomic_file::Durability;
 use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
 
 use super::Store;
-use super::durable::sync_folder;
+use super::durable::{publish, sync_folder};
 use super::paths::make_folder;
 use super::signatures::{BundleRecord, Signature, SignatureRecord, signed_layers};
 use crate::cosign::{self, MAX_SIGNATURES};
@@ -250,10 +251,7 @@ impl<'a> Change<'a> {
         let staging = store.stage()?;
         let write = |bytes: &[u8], name: &str, to: &Path| {
             let from = staging.write(name, bytes)?;
-            File::open(&from)
-                .and_then(|file| file.sync_all())
-                .and_then(|()| fs::rename(&from, to))
-                .map_err(|error| StoreError::io("cannot write", to, error))
+            publish(&from, to, Durability::Content)
         };
         for blob in blobs {
             let digest = sha256(blob);

@@ -1,8 +1,8 @@
 //! Indexes, manifests, configurations and signatures: small, hashed as they are read.
 
-use std::fs::{self, File};
 use std::path::Path;
 
+use atomic_file::Durability;
 use image_name::Digest;
 
 use super::{Audit, Cure, Documented, Finding, Job};
@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::manifest::{Descriptor, Document, Manifest, Platform, parse_config};
 use crate::proven::{checked, small_blob};
 use crate::referrer;
-use crate::store::{RefRecord, make_folder, sync_folder};
+use crate::store::{RefRecord, make_folder, publish};
 
 impl Audit {
     /// Looks at all of an image but its layers, and tells which those are.
@@ -205,11 +205,7 @@ impl Audit {
     pub(super) fn publish_blob(&self, from: &Path, digest: &Digest) -> Result<(), StoreError> {
         let (folder, to) = (self.store.blobs_folder(), self.store.blob_path(digest)?);
         make_folder(&folder)?;
-        File::open(from)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| fs::rename(from, &to))
-            .map_err(|error| StoreError::io("cannot write", &to, error))?;
-        sync_folder(&folder)
+        publish(from, &to, Durability::Full)
     }
 }
 

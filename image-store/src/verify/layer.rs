@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use atomic_file::Durability;
+
 use super::{Audit, Cure, Finding, Job, Problem};
 use crate::error::StoreError;
 use crate::fetch::unpack_to;
@@ -11,7 +13,7 @@ use crate::layer::{Intake, LayerJob, Watch};
 use crate::seal::{
     CONTENTS, Changes, Depth, Record, SEAL, against_seal, against_tree, remake, same_file,
 };
-use crate::store::{Layer, sync_file_system, sync_folder};
+use crate::store::{Layer, publish, sync_file_system, sync_folder};
 
 /// What the tree has to be: the layer unpacked once more, without the contents of its files.
 struct Model {
@@ -320,8 +322,7 @@ impl Audit {
 fn publish_seal(fresh: &Path, model: &Path, folder: &Path) -> Result<(), StoreError> {
     sync_file_system(fresh)?;
     for (from, name) in [(model, CONTENTS), (fresh, SEAL)] {
-        let to = folder.join(name);
-        fs::rename(from.join(name), &to).map_err(|e| StoreError::io("cannot write", &to, e))?;
+        publish(&from.join(name), &folder.join(name), Durability::Visible)?;
     }
     sync_folder(folder)
 }

@@ -79,6 +79,12 @@ from_libraries!(
     Refusal
 );
 
+impl From<atomic_file::Error> for Failure {
+    fn from(failed: atomic_file::Error) -> Self {
+        Self::io(failed.step, failed.path)(failed.error)
+    }
+}
+
 impl Failure {
     /// A failure of a system call on a path, for `map_err`.
     pub(crate) fn io(

@@ -1,10 +1,10 @@
 //! Putting a new file of secrets in the place of an old one, at once and for its owner alone.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use atomic_file::Durability;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::StoreError;
@@ -47,22 +47,9 @@ impl Folder {
         name.push(self.file.file_name().unwrap_or_default());
         name.push(".new");
         let new = self.file.with_file_name(name);
-        // Under the lock: what has this name is left of a command that was killed.
-        let _ = fs::remove_file(&new);
-        let write = || {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&new)?;
-            file.write_all(content)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.file)?;
-            self.folder.sync_all()
-        };
-        write().map_err(|error| {
-            let _ = fs::remove_file(&new);
-            StoreError::io("cannot write", &self.file, error)
-        })
+        atomic_file::replace(&self.file, &new, 0o600, content, Durability::Content)
+            .map_err(|failed| failed.error)
+            .and_then(|()| self.folder.sync_all())
+            .map_err(|error| StoreError::io("cannot write", &self.file, error))
     }
 }

@@ -1,10 +1,9 @@
 //! `fairing network create`: writes a network's configuration into the administrator's folder.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use atomic_file::Durability;
 use clap::{Args, ValueEnum};
 use cni_glue::builtin::{BuiltinConfig, PLUGIN_TYPE, check_subnets};
 use cni_glue::config::{NetworkList, Networks, Source};
@@ -79,17 +78,7 @@ impl Subcommand for Create {
         fs::create_dir_all(&folder).map_err(Failure::io("create", &folder))?;
         // Seen whole or not at all: pods may be starting.
         let staged = folder.join(format!(".{}.new", self.name));
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o644)
-            .open(&staged)
-            .map_err(Failure::io("create", &staged))?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(Failure::io("write", &staged))?;
-        fs::rename(&staged, &path).map_err(Failure::io("rename", &path))?;
+        atomic_file::replace(&path, &staged, 0o644, text.as_bytes(), Durability::Full)?;
         output::line(&path.display().to_string())?;
         Ok(0)
     }

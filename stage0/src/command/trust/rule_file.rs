@@ -1,10 +1,10 @@
 //! Changing a local policy file, mostly that of one prefix: locked against other changes, replaced by one rename.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use atomic_file::Durability;
 use engine::policy::files as policy_files;
 use nix::fcntl::{Flock, FlockArg};
 use trust::{Policy, PolicySource, Prefix, is_policy_file, rule_file_name};
@@ -62,32 +62,17 @@ impl RuleFile {
         self.check(context, Some(text))?;
         // No policy file while its name begins with a dot.
         let staged = self.path.with_file_name(format!(".{}.new", self.name));
-        let _ = fs::remove_file(&staged);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o644)
-            .open(&staged)
-            .map_err(Failure::io("create", &staged))?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| fs::rename(&staged, &self.path))
-            .map_err(Failure::io("write", &self.path))?;
-        self.sync()
+        let bytes = text.as_bytes();
+        atomic_file::replace(&self.path, &staged, 0o644, bytes, Durability::Full)?;
+        Ok(())
     }
 
     /// Removes it.
     pub(super) fn remove(&self, context: &Context) -> Result<(), Failure> {
         self.check(context, None)?;
         fs::remove_file(&self.path).map_err(Failure::io("remove", &self.path))?;
-        self.sync()
-    }
-
-    fn sync(&self) -> Result<(), Failure> {
-        let folder = self.path.parent().unwrap_or(Path::new("/"));
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(Failure::io("sync", folder))
+        atomic_file::sync_directory(self.path.parent().unwrap_or(Path::new("/")))?;
+        Ok(())
     }
 
     /// Parses the policy as it would be with the new text, or without the file.
