@@ -32,6 +32,7 @@ mod seal;
 mod source;
 mod store;
 mod verify;
+mod walk;
 mod worker;
 
 pub use argument::ImageArgument;

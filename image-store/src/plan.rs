@@ -2,12 +2,12 @@
 //! to it, and its blobs.
 
 mod attachments;
+mod gathering;
 mod make;
 mod part;
 mod source;
-mod walk;
 
+pub(crate) use gathering::Wanted;
 pub(crate) use make::Plan;
 pub(crate) use part::{At, Blob};
 pub(crate) use source::Source;
-pub(crate) use walk::Wanted;

@@ -7,7 +7,7 @@ use super::name::name;
 use super::signatures::signatures_of;
 use crate::error::StoreError;
 use crate::layer_limit::LayerLimit;
-use crate::manifest::{Document, Manifest, parse_config};
+use crate::manifest::{Manifest, parse_config};
 use crate::open::open;
 use crate::options::FetchOptions;
 use crate::origin::{Origin, RawManifest};
@@ -15,6 +15,7 @@ use crate::proven::{check_digest, checked, small_blob};
 use crate::referrer;
 use crate::source::ImageSource;
 use crate::store::{Found, Pin, SignatureSet, Store};
+use crate::walk::{self, Chain};
 
 /// An image whose documents and signatures were fetched and checked by digest, and whose layers
 /// were not. Dropping it leaves nothing in the store.
@@ -69,25 +70,16 @@ impl Store {
             check_digest(&format!("manifest of {shown}"), wanted, &top.digest)?;
         }
         let what = format!("manifest of {shown}");
-        let mut chain = vec![top.digest.clone()];
-        let mut document = Document::parse(&what, &top.bytes, &top.media_type)?;
-        let mut documents = vec![top];
-        if let Document::Index(index) = &document {
-            let member = index
-                .pick(&format!("index of {shown}"), &options.platform)?
-                .clone();
+        let called = |kind: &str, _: &Digest| format!("{kind} of {shown}");
+        let leading = walk::chain(top, &options.platform, &called, &mut |member| {
             let raw = origin.manifest(&member.digest)?;
-            let raw = checked(raw, &what, Some(&member), limits)?;
-            document = Document::parse(&what, &raw.bytes, &raw.media_type)?;
-            chain.push(member.digest);
-            documents.push(raw);
-        }
-        let Document::Manifest(manifest) = document else {
-            return Err(StoreError::BadManifest {
-                what: format!("index of {shown}"),
-                reason: "its member is an index too".to_owned(),
-            });
-        };
+            checked(raw, &what, Some(member), limits)
+        })?;
+        let chain = leading.digests();
+        let Chain {
+            documents,
+            manifest,
+        } = leading;
         manifest.check_image(&what)?;
         if let Some(layer) = manifest
             .layers

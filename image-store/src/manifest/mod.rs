@@ -7,5 +7,5 @@ mod platform;
 mod tests;
 
 pub(crate) use config::parse_config;
-pub(crate) use document::{Descriptor, Document, Manifest};
+pub(crate) use document::{Descriptor, Document, Index, Manifest};
 pub use platform::Platform;

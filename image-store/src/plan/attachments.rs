@@ -2,8 +2,8 @@
 
 use image_name::Digest;
 
+use super::gathering::Gathering;
 use super::part::{At, Attachment};
-use super::walk::Walk;
 use crate::cosign;
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document};
@@ -13,18 +13,18 @@ use crate::origin::RawManifest;
 const MAX_ATTACHMENTS: usize = 1000;
 const MAX_DEPTH: usize = 4;
 
-/// Finds the attachments of all documents of the walk, and what refers to those.
-pub(super) fn collect(walk: &mut Walk<'_>) -> Result<Vec<Attachment>, StoreError> {
+/// Finds the attachments of all documents of the image, and what refers to those.
+pub(super) fn collect(gathering: &mut Gathering<'_>) -> Result<Vec<Attachment>, StoreError> {
     let mut found: Vec<Attachment> = Vec::new();
-    let documents = walk.documents.iter();
+    let documents = gathering.found.documents.iter();
     let subjects: Vec<Digest> = documents.map(|one| one.digest.clone()).collect();
     for subject in &subjects {
         for kind in cosign::KINDS {
             let tag = cosign::tag(subject, kind)?;
-            if let Some(manifest) = walk.origin.tagged(&tag)? {
-                walk.prove(&manifest, None)?;
+            if let Some(manifest) = gathering.found.origin.tagged(&tag)? {
+                let manifest = gathering.found.prove(manifest, None)?;
                 // One manifest may stand at several tags.
-                walk.parts(&manifest, MAX_DEPTH)?;
+                gathering.take_below(&manifest)?;
                 let at = At::Tag(tag);
                 found.push(Attachment { manifest, at });
             }
@@ -35,7 +35,7 @@ pub(super) fn collect(walk: &mut Walk<'_>) -> Result<Vec<Attachment>, StoreError
     for depth in 0..=MAX_DEPTH {
         let mut next = Vec::new();
         for subject in &level {
-            for entry in walk.origin.referrers(subject, None)? {
+            for entry in gathering.found.origin.referrers(subject, None)? {
                 let known = found.iter().any(|one| one.manifest.digest == entry.digest);
                 if known || level.contains(&entry.digest) {
                     continue;
@@ -43,7 +43,7 @@ pub(super) fn collect(walk: &mut Walk<'_>) -> Result<Vec<Attachment>, StoreError
                 if found.len() >= MAX_ATTACHMENTS || depth == MAX_DEPTH {
                     return Err(too_many(subject));
                 }
-                match referrer(walk, subject, &entry) {
+                match referrer(gathering, subject, &entry) {
                     Ok(manifest) => {
                         next.push(manifest.digest.clone());
                         let at = At::Subject(subject.clone());
@@ -55,7 +55,9 @@ pub(super) fn collect(walk: &mut Walk<'_>) -> Result<Vec<Attachment>, StoreError
                         | StoreError::Io { .. }),
                     ) => return Err(error),
                     // Anybody can list anything as a referrer; what is none is no part of the image.
-                    Err(error) => walk.note(format!("referrer of {subject} left out: {error}")),
+                    Err(error) => gathering
+                        .found
+                        .note(format!("referrer of {subject} left out: {error}")),
                 }
             }
         }
@@ -69,12 +71,12 @@ pub(super) fn collect(walk: &mut Walk<'_>) -> Result<Vec<Attachment>, StoreError
 
 /// Reads one and checks that it refers to `subject` indeed.
 fn referrer(
-    walk: &mut Walk<'_>,
+    gathering: &mut Gathering<'_>,
     subject: &Digest,
     entry: &Descriptor,
 ) -> Result<RawManifest, StoreError> {
-    let manifest = walk.origin.manifest(&entry.digest)?;
-    walk.prove(&manifest, None)?;
+    let manifest = gathering.found.origin.manifest(&entry.digest)?;
+    let manifest = gathering.found.prove(manifest, None)?;
     let what = format!("referrer {}", entry.digest);
     let bad = |reason: String| StoreError::BadManifest {
         what: what.clone(),
@@ -92,7 +94,7 @@ fn referrer(
         Some(own) => return Err(bad(format!("its subject is {own}"))),
         None => return Err(bad("it has no subject".to_owned())),
     }
-    walk.parts(&manifest, 0)?;
+    gathering.take_below(&manifest)?;
     Ok(manifest)
 }
 

@@ -1,16 +1,14 @@
 //! What belongs to an image: every document, read and proven, and every blob by its descriptor.
 
-use std::collections::{BTreeSet, HashMap};
-
-use image_name::Reference;
+use image_name::{Digest, Reference};
 
 use super::attachments;
+use super::gathering::{Found, Gathering, Wanted};
 use super::part::{Attachment, Blob};
-use super::walk::{Walk, Wanted};
 use crate::error::StoreError;
-use crate::manifest::Document;
 use crate::media_type;
 use crate::origin::{Origin, RawManifest};
+use crate::walk::chain;
 
 /// Everything that belongs to an image.
 #[derive(Debug)]
@@ -42,37 +40,29 @@ impl Plan {
         wanted: &Wanted,
     ) -> Result<Self, StoreError> {
         let name = origin.name();
-        let mut top = origin.top()?;
-        let mut walk = Walk {
-            origin,
-            wanted,
-            documents: Vec::new(),
-            blobs: Vec::new(),
-            sizes: HashMap::new(),
-            seen: BTreeSet::new(),
-            bytes: 0,
-            notes: Vec::new(),
-        };
-        walk.prove(&top, None)?;
+        let mut gathering = Gathering::new(origin, wanted);
+        let found = &mut gathering.found;
+        let top = found.origin.top()?;
+        let mut top = found.prove(top, None)?;
         if let Some(platform) = &wanted.platform {
-            let document = Document::parse(what, &top.bytes, &top.media_type)?;
-            if let Document::Index(index) = document {
-                let member = index.pick(&format!("index of {what}"), platform)?;
-                top = walk.origin.manifest(&member.digest)?;
-                walk.prove(&top, Some(member))?;
-            }
+            let name = |kind: &str, _: &Digest| format!("{kind} of {what}");
+            let chain = chain(top.clone(), platform, &name, &mut |member| {
+                let raw = found.origin.manifest(&member.digest)?;
+                found.prove(raw, Some(member))
+            })?;
+            top = chain.documents.into_iter().last().unwrap_or(top);
         }
-        walk.take(&top, 0)?;
+        gathering.take(top.clone())?;
         let mut attached = Vec::new();
         if wanted.attachments {
-            attached = attachments::collect(&mut walk)?;
+            attached = attachments::collect(&mut gathering)?;
         }
-        let Walk {
+        let Found {
             mut documents,
             blobs,
             notes,
             ..
-        } = walk;
+        } = gathering.found;
         // What attached indexes name goes before it all.
         if let Some(at) = documents.iter().position(|one| one.digest == top.digest) {
             let last = documents.remove(at);

@@ -8,7 +8,9 @@ use oci_spec::image::ImageConfiguration;
 use super::Store;
 use crate::error::StoreError;
 use crate::limits::Limits;
-use crate::manifest::{Document, Manifest, Platform, parse_config};
+use crate::manifest::{Manifest, Platform, parse_config};
+use crate::origin::RawManifest;
+use crate::walk;
 
 /// One layer of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,27 +129,22 @@ impl Store {
         platform: &Platform,
     ) -> Result<Documents, StoreError> {
         let limit = Limits::default().manifest;
-        let parse = |digest: &Digest| {
-            let bytes = self.read_blob("manifest", digest, limit)?;
-            Document::parse(&format!("manifest {digest}"), &bytes, "")
+        // Its digest is checked as it is read.
+        let read = |digest: &Digest| {
+            Ok(RawManifest {
+                media_type: String::new(),
+                bytes: self.read_blob("manifest", digest, limit)?,
+                digest: digest.clone(),
+            })
         };
-        let mut chain = vec![top.clone()];
-        let mut document = parse(top)?;
-        if let Document::Index(index) = &document {
-            let member = index
-                .pick(&format!("index {top}"), platform)?
-                .digest
-                .clone();
-            document = parse(&member)?;
-            chain.push(member);
-        }
-        match document {
-            Document::Manifest(manifest) => Ok(Documents { chain, manifest }),
-            Document::Index(_) => Err(StoreError::BadManifest {
-                what: format!("index {top}"),
-                reason: "its member is an index too".to_owned(),
-            }),
-        }
+        let name = |kind: &str, digest: &Digest| format!("{kind} {digest}");
+        let chain = walk::chain(read(top)?, platform, &name, &mut |member| {
+            read(&member.digest)
+        })?;
+        Ok(Documents {
+            chain: chain.digests(),
+            manifest: chain.manifest,
+        })
     }
 }
 

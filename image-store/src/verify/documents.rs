@@ -9,10 +9,12 @@ use super::{Audit, Cure, Documented, Finding, Job};
 use crate::error::StoreError;
 use crate::fetch::signatures_of;
 use crate::limits::Limits;
-use crate::manifest::{Descriptor, Document, Manifest, Platform, parse_config};
+use crate::manifest::{Descriptor, Index, Manifest, Platform, parse_config};
+use crate::origin::RawManifest;
 use crate::proven::{checked, small_blob};
 use crate::referrer;
 use crate::store::{RefRecord, make_folder, publish};
+use crate::walk::{Bounds, Visitor, Walk};
 
 impl Audit {
     /// Looks at all of an image but its layers, and tells which those are.
@@ -20,26 +22,26 @@ impl Audit {
         &self,
         record: &RefRecord,
     ) -> Result<(Documented, Vec<Job>), StoreError> {
-        let mut finding = Finding::default();
-        let mut cured = true;
-        if record.digest != record.manifest {
-            cured &= self.document("index", record, &record.digest, &mut finding)?;
-        }
-        cured &= self.document("manifest", record, &record.manifest, &mut finding)?;
-        let mut jobs = Vec::new();
-        match self.layers_of(record, &mut finding, &mut cured) {
-            Ok(layers) => {
-                jobs.extend(layers.into_iter().map(|(descriptor, diff_id)| Job {
-                    descriptor,
-                    diff_id,
-                    source: record.source.clone(),
-                }));
-            }
-            Err(error) => {
-                cured = false;
-                finding.add("image", in_reach(error)?.to_string());
-            }
-        }
+        let mut chain = ChainOf {
+            audit: self,
+            record,
+            finding: Finding::default(),
+            cured: true,
+            manifest: None,
+            is_lost: false,
+        };
+        let layers = chain.layers()?;
+        let ChainOf {
+            mut finding,
+            mut cured,
+            ..
+        } = chain;
+        let jobs = layers.into_iter().map(|(descriptor, diff_id)| Job {
+            descriptor,
+            diff_id,
+            source: record.source.clone(),
+        });
+        let jobs: Vec<Job> = jobs.collect();
         let mut subjects = vec![&record.digest, &record.manifest];
         subjects.dedup();
         for subject in subjects {
@@ -54,53 +56,45 @@ impl Audit {
         Ok((documented, jobs))
     }
 
-    /// An index or a manifest; gives whether it is as it should be now.
+    /// An index or a manifest as it should be, after a repair too; `None` if it isn't, which is told.
     fn document(
         &self,
         what: &str,
         record: &RefRecord,
         digest: &Digest,
         finding: &mut Finding,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<RawManifest>, StoreError> {
         let limits = &self.options.limits;
-        let Err(error) = self.store.read_blob(what, digest, limits.manifest) else {
-            return Ok(true);
+        let read = || {
+            Ok(RawManifest {
+                media_type: String::new(),
+                bytes: self.store.read_blob(what, digest, limits.manifest)?,
+                digest: digest.clone(),
+            })
+        };
+        let error = match read() {
+            Ok(raw) => return Ok(Some(raw)),
+            Err(error) => error,
         };
         let object = format!("{what} {digest}");
         finding.add(&object, in_reach(error)?.to_string());
-        self.restore(finding, &object, || {
+        let restored = self.restore(finding, &object, || {
             let raw = self.origin(&record.source)?.manifest(digest)?;
             let raw = checked(raw, &object, None, limits)?;
             self.put_blob(&object, digest, &raw.bytes)
-        })
+        })?;
+        restored.then(read).transpose()
     }
 
+    /// The layers of a manifest, and its configuration on the way to them.
     fn layers_of(
         &self,
         record: &RefRecord,
+        manifest: &Manifest,
         finding: &mut Finding,
         cured: &mut bool,
     ) -> Result<Vec<(Descriptor, Digest)>, StoreError> {
         let limits = &self.options.limits;
-        let what = format!("manifest {}", record.manifest);
-        let bytes = match self
-            .store
-            .read_blob("manifest", &record.manifest, limits.manifest)
-        {
-            Ok(bytes) => bytes,
-            // That has been said already.
-            Err(StoreError::Missing { .. } | StoreError::Damaged { .. }) => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let manifest = match Document::parse(&what, &bytes, "")? {
-            Document::Manifest(manifest) => manifest,
-            Document::Index(_) => {
-                return Err(StoreError::BadManifest {
-                    what,
-                    reason: "it is an index".to_owned(),
-                });
-            }
-        };
         let config = &manifest.config;
         if let Err(error) = self
             .store
@@ -118,7 +112,7 @@ impl Audit {
                 return Ok(Vec::new());
             }
         }
-        let diff_ids = self.diff_ids(&manifest, limits)?;
+        let diff_ids = self.diff_ids(manifest, limits)?;
         Ok(manifest.layers.iter().cloned().zip(diff_ids).collect())
     }
 
@@ -207,6 +201,103 @@ impl Audit {
         make_folder(&folder)?;
         publish(from, &to, Durability::Full)
     }
+}
+
+/// What leads from a name to the layers, as the store has it.
+struct ChainOf<'a> {
+    audit: &'a Audit,
+    record: &'a RefRecord,
+    finding: Finding,
+    cured: bool,
+    manifest: Option<Manifest>,
+    /// Whether the manifest was looked for, and is not as it should be.
+    is_lost: bool,
+}
+
+impl ChainOf<'_> {
+    /// The layers of the image; none where they can't be known, which is told.
+    fn layers(&mut self) -> Result<Vec<(Descriptor, Digest)>, StoreError> {
+        let (index, manifest) = (&self.record.digest, &self.record.manifest);
+        if index != manifest {
+            self.go("index", index)?;
+        }
+        // The record names the manifest too: what is wrong with the index hides nothing of it.
+        if self.manifest.is_none() && !self.is_lost {
+            self.go("manifest", manifest)?;
+        }
+        let Some(manifest) = self.manifest.take() else {
+            return Ok(Vec::new());
+        };
+        let (finding, cured) = (&mut self.finding, &mut self.cured);
+        let layers = self.audit.layers_of(self.record, &manifest, finding, cured);
+        layers.or_else(|error| self.tell(error).map(|()| Vec::new()))
+    }
+
+    /// Reads a document and goes on to what it leads to.
+    fn go(&mut self, what: &str, digest: &Digest) -> Result<(), StoreError> {
+        let audit = self.audit;
+        match audit.document(what, self.record, digest, &mut self.finding)? {
+            Some(raw) => {
+                let mut walk = Walk::new(Bounds::ONE_PLATFORM);
+                match walk.through(raw, self) {
+                    // That has been told already.
+                    Err(_) if self.is_lost => {
+                        self.cured = false;
+                        Ok(())
+                    }
+                    Err(error) => self.tell(error),
+                    Ok(_) => Ok(()),
+                }
+            }
+            None => {
+                self.cured = false;
+                Ok(())
+            }
+        }
+    }
+
+    fn tell(&mut self, error: StoreError) -> Result<(), StoreError> {
+        self.cured = false;
+        self.finding.add("image", in_reach(error)?.to_string());
+        Ok(())
+    }
+}
+
+impl Visitor for ChainOf<'_> {
+    fn members<'i>(
+        &mut self,
+        digest: &Digest,
+        index: &'i Index,
+    ) -> Result<Vec<&'i Descriptor>, StoreError> {
+        let wanted = &self.record.manifest;
+        let mut members = index.members.iter();
+        match members.find(|member| member.digest == *wanted) {
+            Some(member) => Ok(vec![member]),
+            None => Err(StoreError::BadManifest {
+                what: format!("index {digest}"),
+                reason: format!("it does not name the manifest {wanted}"),
+            }),
+        }
+    }
+
+    fn read(&mut self, member: &Descriptor) -> Result<RawManifest, StoreError> {
+        let (what, digest) = ("manifest", &member.digest);
+        let read = self
+            .audit
+            .document(what, self.record, digest, &mut self.finding)?;
+        self.is_lost = read.is_none();
+        read.ok_or_else(|| StoreError::Missing {
+            what: what.to_owned(),
+            digest: digest.clone(),
+        })
+    }
+
+    fn manifest(&mut self, _: &Digest, manifest: Manifest) -> Result<(), StoreError> {
+        self.manifest = Some(manifest);
+        Ok(())
+    }
+
+    fn leave(&mut self, _: RawManifest) {}
 }
 
 /// Damage is found and told; a machine that can't be asked ends the verification.
