@@ -12,7 +12,6 @@ mod origin;
 mod platform;
 mod root_tar;
 mod settings;
-mod tar_writer;
 #[cfg(test)]
 mod tests;
 

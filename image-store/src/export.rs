@@ -8,7 +8,6 @@ mod index;
 mod layout;
 mod names;
 mod partial;
-mod tar_file;
 #[cfg(test)]
 mod tests;
 

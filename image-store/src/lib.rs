@@ -31,6 +31,7 @@ pub mod registry;
 mod seal;
 mod source;
 mod store;
+mod tar_writer;
 mod verify;
 mod walk;
 mod worker;

@@ -5,11 +5,11 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use super::decompress::{self, Plain};
-use super::layer_file::LayerFile;
-use super::tar_writer::{Entry, TarWriter, What};
+use super::layer_file::{LayerFile, LayerWriter};
 use crate::error::StoreError;
 use crate::layer::{Kind, Member, Walk};
 use crate::limits::Limits;
+use crate::tar_writer::{Entry, TarWriter, What};
 
 /// Bytes of the manifest.
 const MAX_MANIFEST: u64 = 1 << 20;
@@ -25,7 +25,7 @@ pub(super) fn convert(
     let what = path.display().to_string();
     let plain = Plain::new(decompress::open(path)?, path, limits)?;
     let mut walk = Walk::new(BufReader::with_capacity(BUFFER, plain), &what, limits);
-    let mut layer = TarWriter::create(file)?;
+    let mut layer = LayerWriter::tar(file)?;
     let mut manifest = None;
     let mut has_root = false;
     while let Some(member) = walk.next()? {
@@ -82,7 +82,7 @@ pub(super) fn convert(
     if !has_root {
         return Err(bad("it has no rootfs"));
     }
-    Ok((manifest, layer.finish()?))
+    Ok((manifest, layer.finish()?.finish()?))
 }
 
 enum Refused {
@@ -108,7 +108,7 @@ fn below(path: &[u8]) -> Option<&[u8]> {
 fn pass<R: std::io::BufRead>(
     walk: &mut Walk<'_, R>,
     member: &Member,
-    layer: &mut TarWriter,
+    layer: &mut TarWriter<LayerWriter>,
 ) -> Result<(), Refused> {
     let path = below(member.path.as_bytes()).ok_or(Refused::Here("it is not below rootfs"))?;
     if member

@@ -14,12 +14,12 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::layer_file::LayerFile;
-use super::tar_writer::{Entry, TarWriter, What};
+use super::layer_file::{LayerFile, LayerWriter};
 use crate::error::StoreError;
 use crate::layer::{Device, Time};
 use crate::layer_limit::LayerLimit;
 use crate::limits::Limits;
+use crate::tar_writer::{Entry, TarWriter, What};
 
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
@@ -41,7 +41,7 @@ pub(super) fn pack(
         .map_err(|error| StoreError::io("cannot open", folder, error))?;
     let mut packer = Packer {
         folder,
-        layer: TarWriter::create(file)?,
+        layer: LayerWriter::tar(file)?,
         limits,
         linked: HashMap::new(),
         entries: 0,
@@ -53,12 +53,12 @@ pub(super) fn pack(
     packer.begin(b"", What::Folder, &stat, Some(root.as_fd()))?;
     packer.folder(&root, &mut Vec::new(), 0)?;
     let notes = packer.notes();
-    Ok((packer.layer.finish()?, notes))
+    Ok((packer.layer.finish()?.finish()?, notes))
 }
 
 struct Packer<'a> {
     folder: &'a Path,
-    layer: TarWriter,
+    layer: TarWriter<LayerWriter>,
     limits: &'a Limits,
     /// Files with several names, by device and inode, with their first name.
     linked: HashMap<(u64, u64), Vec<u8>>,

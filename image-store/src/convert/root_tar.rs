@@ -4,8 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::decompress::{self, Packing, Plain};
-use super::layer_file::LayerFile;
-use super::tar_writer::copy_plain;
+use super::layer_file::{LayerFile, copy_plain};
 use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::limits::Limits;

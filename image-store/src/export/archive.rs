@@ -5,7 +5,6 @@ use std::path::Path;
 use super::index::index;
 use super::names::{MARKER, blob_name, new};
 use super::partial::Partial;
-use super::tar_file::TarFile;
 use crate::error::StoreError;
 use crate::plan::{Plan, Source};
 
@@ -18,7 +17,7 @@ pub(crate) fn archive(
 ) -> Result<(), StoreError> {
     new(dest)?;
     let partial = Partial::beside(dest)?;
-    let mut tar = TarFile::create(partial.path())?;
+    let mut tar = partial.tar()?;
     tar.file("oci-layout", MARKER)?;
     tar.file("index.json", &index(plan, tag, None)?)?;
     let mut written = std::collections::BTreeSet::new();

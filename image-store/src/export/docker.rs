@@ -2,7 +2,8 @@
 //! named by their diff IDs.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 use image_name::{Digest, Reference};
@@ -11,11 +12,11 @@ use serde_json::json;
 
 use super::names::new;
 use super::partial::Partial;
-use super::tar_file::TarFile;
 use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::manifest::Document;
 use crate::plan::{Blob, Plan, Source};
+use crate::tar_writer::TarWriter;
 
 /// Writes what `docker load` reads to `dest`, which must not exist. It appears by one rename.
 pub(crate) fn docker(
@@ -26,7 +27,7 @@ pub(crate) fn docker(
 ) -> Result<(), StoreError> {
     new(dest)?;
     let partial = Partial::beside(dest)?;
-    let mut tar = TarFile::create(partial.path())?;
+    let mut tar = partial.tar()?;
     write(plan, source, &mut tar, name)?;
     tar.finish()?;
     partial.rename_to(dest)
@@ -48,7 +49,7 @@ struct RootFs {
 fn write(
     plan: &Plan,
     source: &mut Source<'_>,
-    tar: &mut TarFile,
+    tar: &mut TarWriter<BufWriter<File>>,
     name: Option<&str>,
 ) -> Result<(), StoreError> {
     let (config, layers) = image_manifest(plan)?;

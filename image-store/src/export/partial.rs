@@ -1,11 +1,13 @@
 //! A file or folder that is not complete yet.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use atomic_file::Durability;
 
 use crate::error::StoreError;
+use crate::tar_writer::TarWriter;
 
 /// Stands beside its destination; what is there of it goes away with it.
 pub(super) struct Partial {
@@ -26,6 +28,14 @@ impl Partial {
         Ok(Self {
             path: dest.with_file_name(partial),
         })
+    }
+
+    /// Begins a tar file there.
+    pub(super) fn tar(&self) -> Result<TarWriter<BufWriter<File>>, StoreError> {
+        let file = File::create(&self.path)
+            .map_err(|error| StoreError::io("cannot create", &self.path, error))?;
+        let out = BufWriter::with_capacity(256 << 10, file);
+        Ok(TarWriter::new(out, &self.path))
     }
 
     pub(super) fn path(&self) -> &Path {
