@@ -19,8 +19,8 @@ pub(crate) const MAX_SIGNATURES: usize = 128;
 pub(crate) const KINDS: [&str; 3] = ["sig", "att", "sbom"];
 
 /// The tag at which cosign keeps a kind of document about `subject`.
-pub(crate) fn tag(subject: &Digest, kind: &str) -> Result<String, StoreError> {
-    Ok(format!("sha256-{}.{kind}", subject.hex()))
+pub(crate) fn tag(subject: &Digest, kind: &str) -> String {
+    format!("sha256-{}.{kind}", subject.hex())
 }
 
 /// Whether cosign keeps something about an image at `tag`.

@@ -155,7 +155,7 @@ impl<F: LayoutFiles> Layout<F> {
     fn document(&self, digest: &Digest, media_type: &str) -> Result<RawManifest, StoreError> {
         let bytes = self
             .files
-            .read(&blob_path(digest)?, MAX_DOCUMENT)?
+            .read(&blob_path(digest), MAX_DOCUMENT)?
             .ok_or_else(|| self.no_blob(digest))?;
         let found = sha256(&bytes);
         if found != *digest {
@@ -191,7 +191,7 @@ impl<F: LayoutFiles> Origin for Layout<F> {
     }
 
     fn has_manifest(&mut self, digest: &Digest) -> Result<bool, StoreError> {
-        Ok(self.files.open(&blob_path(digest)?)?.is_some())
+        Ok(self.files.open(&blob_path(digest))?.is_some())
     }
 
     fn blob(
@@ -201,7 +201,7 @@ impl<F: LayoutFiles> Origin for Layout<F> {
     ) -> Result<Box<dyn Read + Send + '_>, StoreError> {
         let file = self
             .files
-            .open(&blob_path(digest)?)?
+            .open(&blob_path(digest))?
             .ok_or_else(|| self.no_blob(digest))?;
         if file.size != size {
             return Err(StoreError::SizeMismatch {
@@ -229,7 +229,7 @@ impl<F: LayoutFiles> Origin for Layout<F> {
         _kind: Option<&str>,
     ) -> Result<Vec<Descriptor>, StoreError> {
         let mut found = Vec::new();
-        let tag = referrer::tag(subject)?;
+        let tag = referrer::tag(subject);
         if let Some(list) = self.tagged(&tag)? {
             let what = format!("{}: referrers of {subject}", self.files.what());
             found = referrer::parse_list(&what, &list.bytes)?;
@@ -243,7 +243,7 @@ impl<F: LayoutFiles> Origin for Layout<F> {
     }
 
     fn blob_file(&self, digest: &Digest) -> Option<PathBuf> {
-        self.files.path(&blob_path(digest).ok()?)
+        self.files.path(&blob_path(digest))
     }
 
     fn name(&self) -> Option<Reference> {
@@ -251,8 +251,8 @@ impl<F: LayoutFiles> Origin for Layout<F> {
     }
 }
 
-fn blob_path(digest: &Digest) -> Result<String, StoreError> {
-    Ok(format!("blobs/sha256/{}", digest.hex()))
+fn blob_path(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
 }
 
 /// The documents without a name that refer to something, with their subjects. Each is read once,
@@ -278,7 +278,7 @@ fn referring_in(files: &dyn LayoutFiles, entries: &[Entry]) -> Vec<(Digest, Desc
 fn referrer_of(files: &dyn LayoutFiles, entry: &Entry) -> Option<(Digest, Descriptor)> {
     let digest = Digest::parse(&entry.digest).ok()?;
     let bytes = files
-        .read(&blob_path(&digest).ok()?, entry.size.min(MAX_DOCUMENT))
+        .read(&blob_path(&digest), entry.size.min(MAX_DOCUMENT))
         .ok()??;
     let (subject, artifact_type) = match Document::parse("referrer", &bytes, "").ok()? {
         Document::Manifest(manifest) => {

@@ -53,7 +53,7 @@ pub(crate) trait Origin: Send {
 
     /// The manifest at cosign's tag `sha256-HEX.sig` of `subject`, if there is one.
     fn signature_manifest(&mut self, subject: &Digest) -> Result<Option<RawManifest>, StoreError> {
-        self.tagged(&cosign::tag(subject, "sig")?)
+        self.tagged(&cosign::tag(subject, "sig"))
     }
 
     /// The file that holds a blob and nothing else, where there is one. Not verified either.

@@ -45,8 +45,8 @@ pub(crate) struct Referrer {
 
 /// The tag at which referrers of `subject` are listed where a registry has no API for it
 /// (distribution-spec, "Referrers Tag Schema").
-pub(crate) fn tag(subject: &Digest) -> Result<String, StoreError> {
-    Ok(format!("sha256-{}", subject.hex()))
+pub(crate) fn tag(subject: &Digest) -> String {
+    format!("sha256-{}", subject.hex())
 }
 
 /// Whether `tag` is one of these.

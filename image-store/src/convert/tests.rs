@@ -61,7 +61,7 @@ impl Ground {
 
     /// The configuration of an image as JSON.
     fn config(&self, image: &Image) -> Value {
-        let path = self.store.blob_path(image.config_digest()).unwrap();
+        let path = self.store.blob_path(image.config_digest());
         serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
     }
 

@@ -48,7 +48,7 @@ impl Origin for StoreOrigin {
     }
 
     fn blob(&mut self, digest: &Digest, _: u64) -> Result<Box<dyn Read + Send + '_>, StoreError> {
-        let path = self.store.blob_path(digest)?;
+        let path = self.store.blob_path(digest);
         match File::open(&path) {
             Ok(file) => Ok(Box::new(file)),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(StoreError::Missing {
@@ -90,7 +90,7 @@ impl Origin for StoreOrigin {
     }
 
     fn blob_file(&self, digest: &Digest) -> Option<PathBuf> {
-        self.store.blob_path(digest).ok()
+        Some(self.store.blob_path(digest))
     }
 
     fn name(&self) -> Option<Reference> {

@@ -93,7 +93,7 @@ impl Blobs {
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
-        self.store.blob_path(digest).unwrap()
+        self.store.blob_path(digest)
     }
 
     fn export(&self, top: &Digest, format: ExportFormat, dest: &Path) -> Result<(), StoreError> {

@@ -116,10 +116,10 @@ fn publish_layers(fetch: &Fetch, staged: Vec<Staged>) -> Result<(), StoreError> 
     } in staged
     {
         if let Some(blob) = blob {
-            offer(&blob, &fetch.store.blob_path(&job.descriptor.digest)?)?;
+            offer(&blob, &fetch.store.blob_path(&job.descriptor.digest))?;
         }
         if let Some(folder) = folder {
-            let to = fetch.store.layer_folder(&job.diff_id)?;
+            let to = fetch.store.layer_folder(&job.diff_id);
             if !fetch.store.has_layer(&job.diff_id)? && to.exists() {
                 // Somebody has been at the store: a layer folder without its tree.
                 fs::remove_dir_all(&to).map_err(|e| StoreError::io("cannot remove", &to, e))?;

@@ -266,7 +266,7 @@ impl LayerQueue<'_> {
             };
             let what = format!("layer {digest}");
             let source: Box<dyn Read + Send + '_> = if present {
-                let path = self.store.blob_path(digest)?;
+                let path = self.store.blob_path(digest);
                 Box::new(File::open(&path).map_err(|e| StoreError::io("cannot open", &path, e))?)
             } else {
                 origin.blob(digest, job.descriptor.size)?

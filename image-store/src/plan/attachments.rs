@@ -20,7 +20,7 @@ pub(super) fn collect(gathering: &mut Gathering<'_>) -> Result<Vec<Attachment>, 
     let subjects: Vec<Digest> = documents.map(|one| one.digest.clone()).collect();
     for subject in &subjects {
         for kind in cosign::KINDS {
-            let tag = cosign::tag(subject, kind)?;
+            let tag = cosign::tag(subject, kind);
             if let Some(manifest) = gathering.found.origin.tagged(&tag)? {
                 let manifest = gathering.found.prove(manifest, None)?;
                 // One manifest may stand at several tags.

@@ -53,7 +53,7 @@ pub(super) fn add_signature(
     signature: &str,
     max_manifest: u64,
 ) -> Result<Digest, StoreError> {
-    let tag = cosign::tag(subject, "sig")?;
+    let tag = cosign::tag(subject, "sig");
     let existing = get_manifest(client, &tag, max_manifest)?;
     let bytes = existing.as_ref().map(|existing| existing.bytes.as_slice());
     let Some(appended) = cosign::append(bytes, payload, signature)? else {
@@ -128,7 +128,7 @@ pub(super) fn push_referrer(
         return Ok(());
     }
     drop(response);
-    let tag = referrer::tag(subject)?;
+    let tag = referrer::tag(subject);
     let existing = get_manifest(client, &tag, max_manifest)?;
     let bytes = existing.as_ref().map(|list| list.bytes.as_slice());
     let Some(list) = referrer::add_to_list(bytes, manifest)? else {

@@ -79,7 +79,7 @@ struct Sealed<'a> {
 
 impl<'a> Sealed<'a> {
     fn open(store: &Store, layer: &'a Layer) -> Result<Self, StoreError> {
-        let folder = store.layer_folder(&layer.diff_id)?;
+        let folder = store.layer_folder(&layer.diff_id);
         let input = Input::open(&folder, SEAL, &layer.diff_id)?;
         let root = open_root(&layer.path)?;
         let stat = |file: &OwnedFd, path: &Path| {

@@ -25,7 +25,7 @@ impl Store {
         digest: &Digest,
         limit: u64,
     ) -> Result<Vec<u8>, StoreError> {
-        let path = self.blob_path(digest)?;
+        let path = self.blob_path(digest);
         self.read_blob_at(CWD, &path, what, digest, limit)
     }
 
@@ -88,14 +88,14 @@ impl Store {
 
     /// Whether the blob is in the store.
     pub(crate) fn has_blob(&self, digest: &Digest) -> Result<bool, StoreError> {
-        let path = self.blob_path(digest)?;
+        let path = self.blob_path(digest);
         path.try_exists()
             .map_err(|error| StoreError::io("cannot look for", &path, error))
     }
 
     /// Whether the layer is in the store.
     pub(crate) fn has_layer(&self, diff_id: &Digest) -> Result<bool, StoreError> {
-        let path = self.layer_folder(diff_id)?.join("fs");
+        let path = self.layer_folder(diff_id).join("fs");
         path.try_exists()
             .map_err(|error| StoreError::io("cannot look for", &path, error))
     }

@@ -92,7 +92,7 @@ impl Store {
         let (config, diff_ids) = parse_config(&what, &bytes, &manifest, platform)?;
         let mut layers = Vec::with_capacity(diff_ids.len());
         for diff_id in diff_ids {
-            let folder = self.layer_folder(&diff_id)?;
+            let folder = self.layer_folder(&diff_id);
             let path = folder.join("fs");
             if !exists(&path)? {
                 return Err(StoreError::Missing {

@@ -54,22 +54,19 @@ impl Store {
     }
 
     /// The file of a blob, whether it is there or not.
-    ///
-    /// # Errors
-    /// None so far: each digest has a place.
-    pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
-        Ok(self.blobs_folder().join(digest.hex()))
+    #[must_use]
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.blobs_folder().join(digest.hex())
     }
 
     /// The folder of a layer, whether it is there or not.
-    pub(crate) fn layer_folder(&self, diff_id: &Digest) -> Result<PathBuf, StoreError> {
-        Ok(self.layers_folder().join(diff_id.hex()))
+    pub(crate) fn layer_folder(&self, diff_id: &Digest) -> PathBuf {
+        self.layers_folder().join(diff_id.hex())
     }
 
-    pub(crate) fn signature_record_path(&self, subject: &Digest) -> Result<PathBuf, StoreError> {
-        Ok(self
-            .signatures_folder()
-            .join(format!("sha256-{}", subject.hex())))
+    pub(crate) fn signature_record_path(&self, subject: &Digest) -> PathBuf {
+        self.signatures_folder()
+            .join(format!("sha256-{}", subject.hex()))
     }
 }
 

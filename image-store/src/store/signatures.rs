@@ -192,7 +192,7 @@ impl Store {
         &self,
         subject: &Digest,
     ) -> Result<Option<SignatureRecord>, StoreError> {
-        let path = self.signature_record_path(subject)?;
+        let path = self.signature_record_path(subject);
         match fs::read(&path) {
             Ok(bytes) => SignatureRecord::parse(&bytes)
                 .map(Some)

@@ -226,7 +226,7 @@ fn a_damaged_store_is_told_by_name() {
     let ground = Ground::new();
     let image = ground.fetch("one").unwrap();
     let top = image.chain()[0].clone();
-    let config = ground.store.blob_path(image.config_digest()).unwrap();
+    let config = ground.store.blob_path(image.config_digest());
     let read = || ground.store.image(&top, &platform()).unwrap_err();
     let good = fs::read(&config).unwrap();
     fs::write(&config, [&good[..], b" "].concat()).unwrap();
@@ -328,10 +328,7 @@ fn signatures_are_added_and_read_back() {
     assert_eq!(fetch.signatures(), &signatures);
     fetch.complete(&mut |_| {}).unwrap();
     assert_eq!(ground.store.signatures(&manifest).unwrap(), signatures);
-    let payload = ground
-        .store
-        .blob_path(&crate::digest::sha256(b"a"))
-        .unwrap();
+    let payload = ground.store.blob_path(&crate::digest::sha256(b"a"));
     fs::write(payload, "c").unwrap();
     assert!(matches!(
         ground.store.signatures(&manifest),

@@ -197,7 +197,7 @@ impl Audit {
 
     /// Moves a proven blob to its place, for good.
     pub(super) fn publish_blob(&self, from: &Path, digest: &Digest) -> Result<(), StoreError> {
-        let (folder, to) = (self.store.blobs_folder(), self.store.blob_path(digest)?);
+        let (folder, to) = (self.store.blobs_folder(), self.store.blob_path(digest));
         make_folder(&folder)?;
         publish(from, &to, Durability::Full)
     }

@@ -52,7 +52,7 @@ impl Audit {
         let mut finding = Finding::default();
         let mut model = self.blob(job, &mut finding)?;
         let place = Place {
-            folder: self.store.layer_folder(&job.diff_id)?,
+            folder: self.store.layer_folder(&job.diff_id),
             fresh: self
                 .staging
                 .path()
@@ -60,7 +60,7 @@ impl Audit {
             object: format!("layer {}", job.diff_id),
             layer: Layer {
                 diff_id: job.diff_id.clone(),
-                path: self.store.layer_folder(&job.diff_id)?.join("fs"),
+                path: self.store.layer_folder(&job.diff_id).join("fs"),
             },
             threads,
         };
@@ -119,7 +119,7 @@ impl Audit {
             return Ok(None);
         }
         let object = format!("blob {digest}");
-        let path = self.store.blob_path(digest)?;
+        let path = self.store.blob_path(digest);
         match self.model_from_file(job, &path) {
             Ok(model) => return Ok(Some(model)),
             Err(error @ StoreError::NoSpace { .. }) => return Err(error),
@@ -295,7 +295,7 @@ impl Audit {
         let digest = &job.descriptor.digest;
         let mut folder = None;
         self.restore(finding, object, || {
-            let kept = self.store.blob_path(digest)?;
+            let kept = self.store.blob_path(digest);
             let unpacked = match File::open(&kept) {
                 Ok(file) => self.unpack(job, "layer", Box::new(file), Record::default()),
                 Err(_) => {

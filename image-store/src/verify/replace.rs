@@ -36,7 +36,7 @@ impl Audit {
                 finding.add(&format!("layer {diff_id}"), remedy);
                 continue;
             }
-            let to = self.store.layer_folder(&diff_id)?;
+            let to = self.store.layer_folder(&diff_id);
             // What was there comes to the staging folder, and goes with it.
             let moved = match renameat_with(CWD, &folder, CWD, &to, RenameFlags::EXCHANGE) {
                 Err(Errno::NOENT) => renameat_with(CWD, &folder, CWD, &to, RenameFlags::empty()),
