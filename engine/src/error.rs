@@ -11,11 +11,12 @@ mod network;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use image_store::{Reference, StoreError};
+use image_name::{NameError, Reference};
+use image_store::StoreError;
 use pod::exit::FailureKind;
 use pod::stage1::Stage1Error;
 use pod::{PodError, PodUuid, State};
-use trust::{ContainersPolicyError, NameError, PolicyError, Refusal};
+use trust::{ContainersPolicyError, PolicyError, Refusal};
 
 pub use self::app::AppError;
 pub use self::config::ConfigError;

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use image_name::Digest;
-use image_store::{FetchEvent, Interrupt, Reference, StoreError};
+use image_name::{Digest, Reference};
+use image_store::{FetchEvent, Interrupt, StoreError};
 use trust::{Integrity, Verification};
 
 use crate::error::{CallerError, Error};

@@ -1,4 +1,4 @@
-//! Repositories, prefixes and times.
+//! Repositories and prefixes.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| trust::fuzzing::name(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_name::fuzzing::name(data));

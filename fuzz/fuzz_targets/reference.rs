@@ -1,4 +1,4 @@
-//! References, sources and digests.
+//! References and digests.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| image_store::fuzzing::reference(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_name::fuzzing::reference(data));

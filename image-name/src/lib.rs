@@ -14,6 +14,8 @@
 
 mod digest;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod grammar;
 mod location;
 mod named;

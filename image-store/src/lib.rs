@@ -43,7 +43,6 @@ pub use digest::sha256;
 pub use error::StoreError;
 pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent};
-pub use image_name::Reference;
 pub use interrupt::Interrupt;
 pub use layer_limit::LayerLimit;
 pub use limits::Limits;

@@ -9,8 +9,8 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::{
-    Bundle, Claim, ContainersPolicy, Policy, PolicySource, Prefix, PrivateKey, PublicKey,
-    Repository, Statement, Timestamp,
+    Bundle, Claim, ContainersPolicy, Policy, PolicySource, PrivateKey, PublicKey, Statement,
+    Timestamp,
 };
 
 /// The value, or nothing after a look at the error.
@@ -101,14 +101,9 @@ pub fn policy_test(data: &[u8]) {
     }
 }
 
-/// Repositories, prefixes and times.
-pub fn name(data: &[u8]) {
+/// Times.
+pub fn time(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    if let Some(repository) = told(Repository::parse(&text)) {
-        assert_eq!(repository.as_str(), text);
-        assert!(Prefix::parse(&text).is_ok());
-    }
-    told(Prefix::parse(&text));
     if let Some(time) = told(Timestamp::parse(&text)) {
         assert_eq!(Timestamp::parse(&time.to_string()), Ok(time));
     }
@@ -138,7 +133,7 @@ mod tests {
         policy: 3000,
         containers_policy: 8000,
         policy_test: 4000,
-        name: 20_000,
+        time: 10_000,
     }
 
     #[test]

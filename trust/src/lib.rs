@@ -49,8 +49,8 @@
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use trust::{Circumstances, Evidence, Policy, PolicySource, Prefix, PrivateKey, Repository};
-//! use trust::{Subject, Timestamp};
+//! use image_name::{Prefix, Repository};
+//! use trust::{Circumstances, Evidence, Policy, PolicySource, PrivateKey, Subject, Timestamp};
 //!
 //! let key = PrivateKey::generate(trust::Algorithm::EcdsaP256)?;
 //! let file = trust::add_key(None, &Prefix::parse("registry.example.com/team")?, key.public())?;
@@ -150,7 +150,6 @@ pub use explain::{
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use flaw::Flaw;
 pub use identity::Identity;
-pub use image_name::{NameError, Prefix, Repository};
 pub use integrity::Integrity;
 pub use key::PublicKey;
 pub use key_error::KeyError;

@@ -108,10 +108,11 @@ fn push_line(text: &mut String, parts: &[&str]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PublicKey;
     use crate::digest::parse_digest;
     use crate::policy_file;
     use crate::{AttestationDemand, Condition, Field, Integrity, Scalar, Since, Test, Timestamp};
-    use crate::{Prefix, PublicKey};
+    use image_name::Prefix;
 
     fn prefix(text: &str) -> Prefix {
         Prefix::parse(text).unwrap()

@@ -1,7 +1,7 @@
 //! From what a person typed for an image to one that is in the store.
 
-use image_name::Digest;
-use image_store::{RefRecord, Reference};
+use image_name::{Digest, Reference};
+use image_store::RefRecord;
 
 use super::fetch;
 use super::registries::{self, Candidate};

@@ -1,6 +1,7 @@
 //! Fetching an image, judged before its layers are transferred.
 
-use image_store::{FetchOptions, Image, ImageSource, Reference, StoreError};
+use image_name::Reference;
+use image_store::{FetchOptions, Image, ImageSource, StoreError};
 use trust::VerifiedImage;
 
 use super::registries;

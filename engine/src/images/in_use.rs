@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::SystemTime;
 
-use image_name::Digest;
-use image_store::Reference;
+use image_name::{Digest, Reference};
 use pod::exit::PodExit;
 use pod::manifest::PodManifest;
 use pod::{Phase, PodEntry, PodError, PodsDir, State};

@@ -1,10 +1,9 @@
 //! What the configuration says of registries, and what short names mean by it. Nothing of it is read
 //! for an image of the store that is called by its name in full.
 
+use image_name::Reference;
 use image_store::registry::{ConfigFolders, Registries};
-use image_store::{
-    FetchOptions, ImageArgument, ImageSource, RefRecord, Reference, Store, StoreError,
-};
+use image_store::{FetchOptions, ImageArgument, ImageSource, RefRecord, Store, StoreError};
 use pod::manifest::InsecureOption;
 
 use crate::engine::Engine;

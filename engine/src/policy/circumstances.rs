@@ -1,6 +1,7 @@
 //! What a verdict depends on beside the policy and the image.
 
-use image_store::{Reference, Store};
+use image_name::Reference;
+use image_store::Store;
 use trust::{Circumstances, Policy, Timestamp};
 
 use crate::error::Error;

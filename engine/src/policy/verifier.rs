@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Instant;
 
-use image_name::Digest;
-use image_store::{Depth, Fetch, Image, Layer, Platform, Reference, Store};
+use image_name::{Digest, Reference, Repository};
+use image_store::{Depth, Fetch, Image, Layer, Platform, Store};
 use pod::manifest::InsecureOption;
-use trust::{Basis, Integrity, Policy, Repository, Subject, VerifiedImage};
+use trust::{Basis, Integrity, Policy, Subject, VerifiedImage};
 
 use super::circumstances::{circumstances, newest_name};
 use super::evidence::KnownEvidence;

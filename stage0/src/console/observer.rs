@@ -2,7 +2,8 @@
 
 use engine::error::CallerError;
 use engine::observer::{Detail, Observer, Transfer, Warning};
-use image_store::{FetchEvent, Interrupt, Reference};
+use image_name::Reference;
+use image_store::{FetchEvent, Interrupt};
 
 use super::interrupt::Interruptible;
 use super::output;

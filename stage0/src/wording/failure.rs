@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use cni_glue::NetworkError;
 use cni_glue::config::ConfigError;
 use engine::Error;
+use image_name::NameError;
 use image_store::StoreError;
 use nix::sys::signal::Signal;
 use pod::PodError;
 use pod::stage1::Stage1Error;
-use trust::{EditError, KeyError, NameError, PolicyError, Refusal};
+use trust::{EditError, KeyError, PolicyError, Refusal};
 
 use super::{advice, exit_code};
 

@@ -1,7 +1,7 @@
-use image_name::Reference;
+use image_name::{Reference, Repository};
 
 use super::*;
-use crate::{Algorithm, PrivateKey, Repository};
+use crate::{Algorithm, PrivateKey};
 
 fn parse(text: &str) -> Result<Policy, String> {
     let policy = ContainersPolicy::parse(text).map_err(|error| error.to_string())?;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::Repository;
+use image_name::Repository;
 
 const P256: &str = include_str!("../../tests/data/p256.pub");
 const COMPRESSED: &str = include_str!("../../tests/data/p256-compressed.pub");

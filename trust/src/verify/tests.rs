@@ -10,16 +10,15 @@ mod monotonic;
 mod recorded;
 mod rules;
 
-use image_name::Reference;
+use image_name::{Prefix, Reference, Repository};
 
 use super::*;
 use crate::{
-    Algorithm, Bundle, Fingerprint, Integrity, MAX_BUNDLE, MAX_PAYLOAD, PolicySource, Prefix,
-    PrivateKey, Rule, payload,
+    Algorithm, Bundle, Fingerprint, Integrity, MAX_BUNDLE, MAX_PAYLOAD, PolicySource, PrivateKey,
+    Rule, payload,
 };
 use crate::{
-    Flaw, PublicKey, Repository, SignatureLayer, Timestamp, attestation_statement,
-    signature_statement,
+    Flaw, PublicKey, SignatureLayer, Timestamp, attestation_statement, signature_statement,
 };
 
 const INDEX: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use clap::Args;
 use engine::images::fetch as fetching;
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
-use image_store::{ImageSettings, ImageSource, Platform, Reference};
+use image_name::Reference;
+use image_store::{ImageSettings, ImageSource, Platform};
 
 use crate::command::subcommand::Subcommand;
 use crate::console::output;

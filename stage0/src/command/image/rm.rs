@@ -4,7 +4,8 @@ use clap::Args;
 use engine::Error;
 use engine::images::collection::wait_for_store;
 use engine::images::in_use::{Use, images_in_use};
-use image_store::{ImageSource, RefRecord, Reference, Store, StoreError};
+use image_name::Reference;
+use image_store::{ImageSource, RefRecord, Store, StoreError};
 
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;

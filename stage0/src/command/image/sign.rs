@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use engine::images::registries;
 use engine::policy::circumstances;
-use image_name::Digest;
+use image_name::{Digest, Repository};
 use image_store::{FetchOptions, registry};
-use trust::{MAX_BUNDLE, PrivateKey, Repository, Timestamp};
+use trust::{MAX_BUNDLE, PrivateKey, Timestamp};
 
 use super::signed_image::SignedImage;
 use crate::command::subcommand::Subcommand;

@@ -4,8 +4,8 @@
 use engine::Error;
 use engine::images::registries;
 use engine::policy::evidence::KnownEvidence;
-use image_name::Digest;
-use image_store::{FetchOptions, ImageSource, Platform, Reference, SignatureSet, StoreError};
+use image_name::{Digest, Reference};
+use image_store::{FetchOptions, ImageSource, Platform, SignatureSet, StoreError};
 use trust::Subject;
 
 use crate::context::Context;

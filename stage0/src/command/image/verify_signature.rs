@@ -7,7 +7,8 @@ use engine::Error;
 use engine::images::registries;
 use engine::policy::circumstances::circumstances;
 use engine::policy::files as policy_files;
-use trust::{Basis, Explanation, Policy, PolicySource, Prefix, Repository, Rule, explain, verify};
+use image_name::{Prefix, Repository};
+use trust::{Basis, Explanation, Policy, PolicySource, Rule, explain, verify};
 
 use super::signed_image::SignedImage;
 use crate::arguments::format::Format;

@@ -6,9 +6,10 @@ use std::path::Path;
 use clap::Args;
 use engine::images::registries;
 use engine::policy::files as policy_files;
+use image_name::Prefix;
 use image_store::registry;
 use pod::manifest::InsecureOption;
-use trust::{Policy, Prefix, PublicKey, Timestamp, Validity, add_keys};
+use trust::{Policy, PublicKey, Timestamp, Validity, add_keys};
 
 use super::rule_file::RuleFile;
 use crate::command::subcommand::Subcommand;

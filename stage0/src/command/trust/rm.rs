@@ -2,7 +2,8 @@
 
 use clap::Args;
 use engine::policy::files as policy_files;
-use trust::{Prefix, Removal, remove_key};
+use image_name::Prefix;
+use trust::{Removal, remove_key};
 
 use super::rule_file::RuleFile;
 use crate::command::subcommand::Subcommand;

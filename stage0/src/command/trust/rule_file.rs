@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use atomic_file::Durability;
 use engine::policy::files as policy_files;
+use image_name::Prefix;
 use nix::fcntl::{Flock, FlockArg};
-use trust::{Policy, PolicySource, Prefix, is_policy_file, rule_file_name};
+use trust::{Policy, PolicySource, is_policy_file, rule_file_name};
 
 use crate::context::Context;
 use crate::wording::failure::Failure;

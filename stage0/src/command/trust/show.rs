@@ -2,7 +2,8 @@
 
 use clap::Args;
 use engine::policy::files as policy_files;
-use trust::{PlacedRule, Policy, Prefix, Validity};
+use image_name::Prefix;
+use trust::{PlacedRule, Policy, Validity};
 
 use super::known_keys::{KnownKey, known_keys};
 use crate::command::subcommand::Subcommand;
