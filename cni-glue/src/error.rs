@@ -53,11 +53,7 @@ pub enum NetworkError {
         reason: String,
     },
     /// What is kept of a built-in network can't be read, and pods may be in it.
-    #[error(
-        "network {network}: {} is damaged: {reason}; stop the pods that are in the network, then `fairing network gc` \
-         removes what is left of it, and the next pod creates it again",
-        path.display()
-    )]
+    #[error("network {network}: {} is damaged: {reason}", path.display())]
     DamagedNetwork {
         /// Which network.
         network: String,
@@ -76,9 +72,7 @@ pub enum NetworkError {
         damage: FileError,
     },
     /// No address is left.
-    #[error(
-        "network {network} has no free address left in {subnet}; `fairing gc` frees those of pods that are gone"
-    )]
+    #[error("network {network} has no free address left in {subnet}")]
     Exhausted {
         /// Which network.
         network: String,
@@ -96,9 +90,7 @@ pub enum NetworkError {
         holder: ContainerId,
     },
     /// A pod could not be put into a network, nor could all be undone that was done for it.
-    #[error(
-        "{error}; and it could not be undone: {undoing}; `fairing gc` tries again, once the cause is removed"
-    )]
+    #[error("{error}; and it could not be undone: {undoing}")]
     NotUndone {
         /// What failed first.
         error: Box<NetworkError>,

@@ -52,6 +52,14 @@ pub enum StoreError {
         /// Why it can't be used.
         reason: String,
     },
+    /// An image that can't go by its own name.
+    #[error("invalid image source {origin:?}: its name {name:?} can't be that of an OCI image")]
+    UnfitName {
+        /// The source as the user gave it.
+        origin: String,
+        /// The name in it.
+        name: String,
+    },
     /// Bytes that don't have the digest by which they were asked for.
     #[error("{what}: digest mismatch: expected {expected}, found {found}")]
     DigestMismatch {
@@ -221,7 +229,7 @@ pub enum StoreError {
     },
     /// The registry wants other credentials or none would do.
     #[error(
-        "registry {registry}: {action}: not authorized{}; {advice}",
+        "registry {registry}: {action}: not authorized{}{credentials}",
         colon(message)
     )]
     Unauthorized {
@@ -231,12 +239,12 @@ pub enum StoreError {
         action: String,
         /// What the registry says, may be empty.
         message: String,
-        /// What the user can do.
-        advice: String,
+        /// What there was to show to it.
+        credentials: OwnCredentials,
     },
     /// The registry has answered often enough for now.
     #[error(
-        "registry {registry}: {action}: the registry limits the rate of requests{}; try again {}, or `fairing login {registry}` for a higher limit",
+        "registry {registry}: {action}: the registry limits the rate of requests{}; try again {}",
         colon(message), later(*retry_after)
     )]
     RateLimited {
@@ -260,12 +268,12 @@ pub enum StoreError {
         file: PathBuf,
     },
     /// Neither the mirrors of a registry nor the registry itself gave what was asked for.
-    #[error("{error}; before, its mirrors: {}", mirrors.join("; "))]
+    #[error("{error}; before, its mirrors: {}", each(mirrors))]
     NoMirror {
         /// What the registry itself said.
         error: Box<StoreError>,
         /// What each mirror said.
-        mirrors: Vec<String>,
+        mirrors: Vec<StoreError>,
     },
     /// A short name that several images may be meant by.
     #[error(
@@ -318,6 +326,36 @@ pub enum StoreError {
         /// What went wrong on the way.
         reason: String,
     },
+}
+
+/// What a registry was shown that has refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OwnCredentials {
+    /// There are none for it.
+    None,
+    /// Those that are kept in this place.
+    From(String),
+    /// Those of a login, which were to be kept.
+    New,
+    /// None are known of.
+    Unknown,
+}
+
+impl std::fmt::Display for OwnCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("; there are no credentials for it"),
+            Self::From(place) => write!(f, "; the credentials in {place} don't allow it"),
+            Self::New => f.write_str("; nothing was stored"),
+            Self::Unknown => Ok(()),
+        }
+    }
+}
+
+fn each(errors: &[StoreError]) -> String {
+    let errors: Vec<String> = errors.iter().map(StoreError::to_string).collect();
+    errors.join("; ")
 }
 
 fn others(more: u64) -> String {

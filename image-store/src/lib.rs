@@ -40,7 +40,7 @@ pub use argument::ImageArgument;
 pub use convert::ImageSettings;
 pub use copy::{Copied, CopyOptions, Outgoing, copy};
 pub use digest::sha256;
-pub use error::StoreError;
+pub use error::{OwnCredentials, StoreError};
 pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent};
 pub use interrupt::Interrupt;

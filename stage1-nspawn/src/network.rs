@@ -40,8 +40,22 @@ pub(crate) fn failed(error: NetworkError) -> StartFailure {
             true => FailureKind::NoSpace,
             false => FailureKind::Other,
         },
-        message: error.to_string(),
+        message: advised(&error),
     }
+}
+
+/// The error as who has started the pod is told of it: this program's words go to a shell as they are.
+fn advised(error: &NetworkError) -> String {
+    let help = match error {
+        NetworkError::Exhausted { .. } => "`fairing gc` frees those of pods that are gone",
+        NetworkError::NotUndone { .. } => "`fairing gc` tries again, once the cause is removed",
+        NetworkError::DamagedNetwork { .. } => {
+            "stop the pods that are in the network, then `fairing network gc` removes what is left \
+             of it, and the next pod creates it again"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{error}; {help}")
 }
 
 /// The signals by which users end a pod; the monitor has blocked them, so they wait here.

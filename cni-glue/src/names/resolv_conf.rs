@@ -65,17 +65,6 @@ pub enum InvalidDns {
     Option(String),
 }
 
-impl InvalidDns {
-    /// The flag whose value it is.
-    pub fn flag(&self) -> &'static str {
-        match self {
-            Self::Server(_) | Self::Alone(_) | Self::Both => "--dns",
-            Self::Search(_) => "--dns-search",
-            Self::Option(_) => "--dns-opt",
-        }
-    }
-}
-
 impl DnsMode {
     fn of_word(word: &str) -> Option<Self> {
         match word {
@@ -368,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_with_the_flag_that_it_came_from() {
+    fn nonsense_is_refused_as_what_it_was_given_for() {
         let refused = |servers: &[&str], search: &[&str], options: &[&str]| {
             let [servers, search, options] =
                 [servers, search, options].map(|values| values.iter().copied());
@@ -376,11 +365,9 @@ mod tests {
         };
         let server = refused(&["dns.example"], &[], &[]);
         assert_eq!(server, InvalidDns::Server("dns.example".into()));
-        assert_eq!(server.flag(), "--dns");
         for alone in [&["host,1.1.1.1"][..], &["1.1.1.1", "none"]] {
             let alone = refused(alone, &[], &[]);
             assert!(matches!(alone, InvalidDns::Alone(_)), "{alone}");
-            assert_eq!(alone.flag(), "--dns");
         }
         for both in [&["host,none"][..], &["none", "host"]] {
             assert_eq!(refused(both, &[], &[]), InvalidDns::Both);
@@ -388,10 +375,8 @@ mod tests {
         let hostile = "a\nnameserver 6.6.6.6";
         let search = refused(&[], &[hostile], &[]);
         assert_eq!(search, InvalidDns::Search(hostile.into()));
-        assert_eq!(search.flag(), "--dns-search");
         let option = refused(&[], &[], &[""]);
         assert_eq!(option, InvalidDns::Option(String::new()));
-        assert_eq!(option.flag(), "--dns-opt");
         assert_eq!(options(&["host,host"], &[]).mode, DnsMode::Host);
     }
 

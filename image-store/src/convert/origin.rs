@@ -47,12 +47,9 @@ impl ConvertedOrigin {
         let image = aci_manifest::parse(&what, &manifest)?;
         let name = image.reference();
         if name.is_none() && options.name.is_none() {
-            return Err(StoreError::InvalidSource {
+            return Err(StoreError::UnfitName {
                 origin: what,
-                reason: format!(
-                    "its name {:?} can't be that of an OCI image; give it one with --name",
-                    image.name()
-                ),
+                name: image.name().to_owned(),
             });
         }
         let owner = |path: &str| aci::owner_of(&file, path, &options.limits);

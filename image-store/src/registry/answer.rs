@@ -8,7 +8,7 @@ use ureq::Body;
 use ureq::http::Response;
 use ureq::http::header::{HeaderName, RETRY_AFTER};
 
-use crate::error::StoreError;
+use crate::error::{OwnCredentials, StoreError};
 
 /// Bytes of an error body that are looked at, and of its text that are shown.
 const MAX_ERROR_BODY: u64 = 8 << 10;
@@ -118,16 +118,15 @@ impl Failure {
     }
 
     pub(super) fn into_error(self, registry: &str, action: &str) -> StoreError {
-        let advice = format!("`fairing login {registry}` stores credentials");
-        self.into_error_with(registry, action, advice)
+        self.into_error_with(registry, action, OwnCredentials::Unknown)
     }
 
-    /// As [`Failure::into_error`]; `advice` is what helps where authorization is missing.
+    /// As [`Failure::into_error`]; `credentials` are those that it was shown.
     pub(super) fn into_error_with(
         self,
         registry: &str,
         action: &str,
-        advice: String,
+        credentials: OwnCredentials,
     ) -> StoreError {
         let (registry, action) = (registry.to_owned(), action.to_owned());
         let message = self.message();
@@ -145,7 +144,7 @@ impl Failure {
                 registry,
                 action,
                 message,
-                advice,
+                credentials,
             },
             status => StoreError::Registry {
                 registry,

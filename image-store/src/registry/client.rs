@@ -14,7 +14,7 @@ use super::config::{Place, Purpose, Registries};
 use super::credentials::{Credentials, Sources};
 use super::endpoint::{Endpoint, resolve};
 use super::retry::{Retry, is_transient_io};
-use crate::error::StoreError;
+use crate::error::{OwnCredentials, StoreError};
 use crate::options::FetchOptions;
 
 /// Redirects in a row.
@@ -263,15 +263,11 @@ impl Client {
     /// The error that a response without success stands for.
     pub(super) fn failure(&self, action: &str, response: Response<Body>) -> StoreError {
         let registry = self.endpoint.registry();
-        let advice = match &self.credentials_from {
-            Some(from) => format!(
-                "the credentials in {from} don't allow it; `fairing login {registry}` stores others"
-            ),
-            None => {
-                format!("there are no credentials for it; `fairing login {registry}` stores some")
-            }
+        let credentials = match &self.credentials_from {
+            Some(from) => OwnCredentials::From(from.clone()),
+            None => OwnCredentials::None,
         };
-        Failure::read(response).into_error_with(registry, action, advice)
+        Failure::read(response).into_error_with(registry, action, credentials)
     }
 
     /// Goes over to TLS if `response` to plain HTTP is that of a TLS port; to HEAD such a port

@@ -10,7 +10,7 @@ use super::config::Registries;
 use super::credentials::{
     AuthFile, Credentials, Helper, LOGIN_FILE, Sources, erase_native, login_file, store_native,
 };
-use crate::error::StoreError;
+use crate::error::{OwnCredentials, StoreError};
 
 /// What credentials are for: `REGISTRY[/PATH]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub fn check_login(
     }
 }
 
-/// What a person can do about a refused log-in is another thing than logging in.
+/// A log-in that is refused was not with credentials that are kept anywhere.
 fn refused(error: StoreError) -> StoreError {
     match error {
         StoreError::Unauthorized {
@@ -114,7 +114,7 @@ fn refused(error: StoreError) -> StoreError {
             registry,
             action,
             message,
-            advice: "nothing was stored; check user name and password (many registries want an access token instead)".to_owned(),
+            credentials: OwnCredentials::New,
         },
         error => error,
     }

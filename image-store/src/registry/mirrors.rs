@@ -86,10 +86,7 @@ impl Mirrors {
             Some((place, error)) if place == last && failed.is_empty() => Err(error),
             Some((place, error)) if place == last => Err(StoreError::NoMirror {
                 error: Box::new(error),
-                mirrors: failed
-                    .into_iter()
-                    .map(|(_, error)| error.to_string())
-                    .collect(),
+                mirrors: failed.into_iter().map(|(_, error)| error).collect(),
             }),
             // The place itself knows that it has none.
             _ => Ok(None),

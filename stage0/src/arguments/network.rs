@@ -3,7 +3,7 @@
 use clap::Args;
 use cni_glue::bandwidth::BandwidthSpec;
 use cni_glue::config::Selection;
-use cni_glue::names::{DnsOptions, HostsEntry};
+use cni_glue::names::{DnsOptions, HostsEntry, InvalidDns};
 use cni_glue::ports::PortSpec;
 use engine::networks::spec::NetworkSpec;
 
@@ -48,6 +48,15 @@ fn usage(flag: &str, error: &dyn std::fmt::Display) -> Failure {
     Failure::Usage(format!("{flag}: {error}"))
 }
 
+/// The flag whose value it is.
+fn dns_flag(error: &InvalidDns) -> &'static str {
+    match error {
+        InvalidDns::Server(_) | InvalidDns::Alone(_) | InvalidDns::Both => "--dns",
+        InvalidDns::Search(_) => "--dns-search",
+        InvalidDns::Option(_) => "--dns-opt",
+    }
+}
+
 impl NetworkArguments {
     /// What is asked of the pod's networks, understood as far as that goes without its images.
     ///
@@ -64,7 +73,7 @@ impl NetworkArguments {
             words(&self.dns_search),
             words(&self.dns_opt),
         )
-        .map_err(|error| usage(error.flag(), &error))?;
+        .map_err(|error| usage(dns_flag(&error), &error))?;
         let spec = NetworkSpec {
             selection,
             ports: self.port,
@@ -74,5 +83,24 @@ impl NetworkArguments {
         };
         spec.check().map_err(engine::Error::from)?;
         Ok(spec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_about_names_is_refused_with_the_flag_that_it_came_from() {
+        let flag = |servers: &[&str], search: &[&str], options: &[&str]| {
+            let [servers, search, options] =
+                [servers, search, options].map(|values| values.iter().copied());
+            dns_flag(&DnsOptions::parse(servers, search, options).unwrap_err())
+        };
+        assert_eq!(flag(&["dns.example"], &[], &[]), "--dns");
+        assert_eq!(flag(&["1.1.1.1", "none"], &[], &[]), "--dns");
+        assert_eq!(flag(&["host,none"], &[], &[]), "--dns");
+        assert_eq!(flag(&[], &["a b"], &[]), "--dns-search");
+        assert_eq!(flag(&[], &[], &[""]), "--dns-opt");
     }
 }

@@ -1,8 +1,9 @@
 //! Failures of the engine as a person at a shell is told of them: with the flags and commands that help.
 
+use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{AppError, IsolatorError, MonitorError, NetworkSpecError};
-use image_store::StoreError;
+use image_store::{OwnCredentials, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
 
@@ -21,7 +22,9 @@ pub(super) fn text(error: &Error) -> String {
         Error::Monitor(MonitorError::Deaf(uuid) | MonitorError::Busy { uuid, .. }) => {
             format!("{error}; `fairing stop --force {uuid}` may end it")
         }
-        Error::NetworkSpec(error) => network(error),
+        Error::NetworkSpec(error) => network_spec(error),
+        Error::Network(error) => network(error),
+        Error::Store(error) => store(error),
         error => error.to_string(),
     }
 }
@@ -53,7 +56,7 @@ fn app(error: &AppError) -> String {
     }
 }
 
-fn network(error: &NetworkSpecError) -> String {
+fn network_spec(error: &NetworkSpecError) -> String {
     match error {
         NetworkSpecError::PortsWithoutNetwork => {
             "--port is for pods that join a network: with --net=host the pod's ports are the host's, and \
@@ -74,6 +77,46 @@ fn network(error: &NetworkSpecError) -> String {
     }
 }
 
+fn network(error: &NetworkError) -> String {
+    let help = match error {
+        NetworkError::Exhausted { .. } => "`fairing gc` frees those of pods that are gone",
+        NetworkError::NotUndone { .. } => "`fairing gc` tries again, once the cause is removed",
+        NetworkError::DamagedNetwork { .. } => {
+            "stop the pods that are in the network, then `fairing network gc` removes what is left \
+             of it, and the next pod creates it again"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{error}; {help}")
+}
+
+fn store(error: &StoreError) -> String {
+    match error {
+        StoreError::Unauthorized {
+            registry,
+            credentials,
+            ..
+        } => match credentials {
+            OwnCredentials::None => format!("{error}; `fairing login {registry}` stores some"),
+            OwnCredentials::From(_) => format!("{error}; `fairing login {registry}` stores others"),
+            OwnCredentials::New => format!(
+                "{error}; check user name and password (many registries want an access token instead)"
+            ),
+            _ => format!("{error}; `fairing login {registry}` stores credentials"),
+        },
+        StoreError::RateLimited { registry, .. } => {
+            format!("{error}, or `fairing login {registry}` for a higher limit")
+        }
+        StoreError::NoMirror { error, mirrors } => {
+            let mirrors: Vec<String> = mirrors.iter().map(store).collect();
+            let itself = store(error);
+            format!("{itself}; before, its mirrors: {}", mirrors.join("; "))
+        }
+        StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
+        error => error.to_string(),
+    }
+}
+
 /// What to do about an image that is not in the store.
 fn remedy(reference: &str) -> String {
     match reference.starts_with("sha256:") {
@@ -89,5 +132,82 @@ fn integrity_remedy(error: &StoreError, reference: &str) -> String {
             "`fairing image verify --reseal {reference}` reads every byte of it and seals it again"
         ),
         _ => format!("`fairing image verify --repair {reference}` restores it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(credentials: OwnCredentials) -> StoreError {
+        StoreError::Unauthorized {
+            registry: "a.example".to_owned(),
+            action: "reading".to_owned(),
+            message: String::new(),
+            credentials,
+        }
+    }
+
+    fn told(error: StoreError) -> String {
+        text(&Error::Store(error))
+    }
+
+    #[test]
+    fn who_is_refused_is_told_how_to_log_in() {
+        let said = "registry a.example: reading: not authorized";
+        let from = OwnCredentials::From("/auth.json".to_owned());
+        for (credentials, end) in [
+            (
+                OwnCredentials::None,
+                "; there are no credentials for it; `fairing login a.example` stores some",
+            ),
+            (
+                from,
+                "; the credentials in /auth.json don't allow it; `fairing login a.example` stores others",
+            ),
+            (
+                OwnCredentials::Unknown,
+                "; `fairing login a.example` stores credentials",
+            ),
+            (
+                OwnCredentials::New,
+                "; nothing was stored; check user name and password (many registries want an access \
+                 token instead)",
+            ),
+        ] {
+            assert_eq!(told(refused(credentials)), format!("{said}{end}"));
+        }
+    }
+
+    #[test]
+    fn behind_mirrors_each_answer_has_its_own_advice() {
+        let error = StoreError::NoMirror {
+            error: Box::new(StoreError::RateLimited {
+                registry: "a.example".to_owned(),
+                action: "reading".to_owned(),
+                message: String::new(),
+                retry_after: Some(7),
+            }),
+            mirrors: vec![refused(OwnCredentials::Unknown)],
+        };
+        assert_eq!(
+            told(error),
+            "registry a.example: reading: the registry limits the rate of requests; try again in \
+             7 s, or `fairing login a.example` for a higher limit; before, its mirrors: registry \
+             a.example: reading: not authorized; `fairing login a.example` stores credentials"
+        );
+    }
+
+    #[test]
+    fn who_finds_no_address_is_told_how_to_get_one() {
+        let error = NetworkError::Exhausted {
+            network: "default".to_owned(),
+            subnet: "10.0.0.0/30".parse().unwrap(),
+        };
+        assert_eq!(
+            text(&Error::Network(error)),
+            "network default has no free address left in 10.0.0.0/30; `fairing gc` frees those of \
+             pods that are gone"
+        );
     }
 }

@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(code(limited()), 122);
         let behind_mirrors = |error| StoreError::NoMirror {
             error: Box::new(error),
-            mirrors: vec![what()],
+            mirrors: vec![limited()],
         };
         assert_eq!(code(behind_mirrors(limited())), 122);
         let truncated = StoreError::Truncated { what: what() };

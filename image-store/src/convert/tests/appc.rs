@@ -152,7 +152,10 @@ fn what_no_image_can_be_made_of_is_refused_with_the_reason() {
         ),
         (with(|m| m["acKind"] = json!("PodManifest")), "PodManifest"),
         (with(|m| m["acVersion"] = json!("9")), "version"),
-        (with(|m| m["name"] = json!("worker")), "--name"),
+        (
+            with(|m| m["name"] = json!("worker")),
+            "can't be that of an OCI image",
+        ),
         (with(|m| m["labels"][3]["name"] = json!("os")), "twice"),
         (with(|m| m["labels"][2]["value"] = json!("vax")), "vax"),
         (with(|m| m["app"]["user"] = json!("")), "user"),
