@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use cni_glue::attach::Attacher;
-use image_store::Store;
+use image_store::registry::Environment;
+use image_store::{Store, WindowMemory};
 use pod::PodsDir;
 use pod::manifest::InsecureOption;
 use pod::network::CniFolders;
@@ -15,6 +16,10 @@ use crate::config::directories::Directories;
 pub struct Engine {
     /// The directories to work on.
     pub directories: Directories,
+    /// What the user's environment says of registries.
+    pub registries: Environment,
+    /// Memory for inflating layers, which all clones of this share.
+    pub memory: WindowMemory,
     /// Where CNI's own configuration and plugins are.
     pub cni: CniFolders,
     /// The protections that the caller gives up.
@@ -24,7 +29,7 @@ pub struct Engine {
 impl Engine {
     /// The image store.
     pub fn store(&self) -> Store {
-        Store::open(&self.directories.images())
+        Store::open_within(&self.directories.images(), &self.memory)
     }
 
     /// The pods.

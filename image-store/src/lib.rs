@@ -44,6 +44,7 @@ pub use error::{OwnCredentials, StoreError};
 pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent};
 pub use interrupt::Interrupt;
+pub use layer::WindowMemory;
 pub use layer_limit::LayerLimit;
 pub use limits::Limits;
 pub use manifest::Platform;

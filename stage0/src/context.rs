@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use engine::Engine;
 use engine::config::directories::Directories;
+use image_store::WindowMemory;
+use image_store::registry::Environment;
 use pod::manifest::InsecureOption;
 use pod::network::CniFolders;
 
@@ -47,7 +49,10 @@ impl Context {
                 run: absolute(&global.run_dir)?,
                 local_config: absolute(&global.local_config)?,
                 system_config: absolute(&global.system_config)?,
+                isolators: installed_isolators(),
             },
+            registries: Environment::read(|name| std::env::var_os(name)),
+            memory: WindowMemory::default(),
             cni: CniFolders::from_variables(std::env::var_os),
             insecure,
         };
@@ -58,6 +63,13 @@ impl Context {
             definition,
         })
     }
+}
+
+/// The isolators that are installed below the prefix of this program.
+fn installed_isolators() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let prefix = program.parent()?.parent()?;
+    Some(prefix.join("lib/fairing/stage1"))
 }
 
 /// Makes a path absolute: the isolator is started in another directory.

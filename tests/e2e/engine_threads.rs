@@ -20,6 +20,8 @@ use engine::pods::spec::{AppSpec, PodSpec};
 use engine::pods::start::{Handover, Launch};
 use engine::pods::stop::{Stop, stop};
 use harness::{Host, dist_dir};
+use image_store::WindowMemory;
+use image_store::registry::Environment;
 use nix::sys::signal::SigSet;
 use pod::activation::ActivationSockets;
 use pod::lock::LOCK_FILE;
@@ -39,7 +41,10 @@ fn engine_of(host: &Host) -> Engine {
             run: host.run_dir(),
             local_config: host.local_config(),
             system_config: host.system_config(),
+            isolators: None,
         },
+        registries: Environment::default(),
+        memory: WindowMemory::default(),
         cni: CniFolders::default(),
         insecure: BTreeSet::new(),
     }

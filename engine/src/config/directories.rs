@@ -15,6 +15,9 @@ pub struct Directories {
     pub local_config: PathBuf,
     /// The vendor's configuration (`/usr/lib/fairing`).
     pub system_config: PathBuf,
+    /// The isolators that are installed with the program (`/usr/local/lib/fairing/stage1`); they
+    /// come before the vendor's.
+    pub isolators: Option<PathBuf>,
 }
 
 impl Directories {

@@ -180,6 +180,7 @@ mod tests {
                 run: at("run"),
                 local_config: at("etc"),
                 system_config: at("usr"),
+                isolators: None,
             })
             .map(|config| config.limits())
             .map_err(|error| error.to_string())

@@ -14,10 +14,11 @@ use crate::error::Error;
 /// # Errors
 /// If a file can't be read or understood.
 pub fn load(engine: &Engine) -> Result<Registries, Error> {
-    let registries = Registries::load(&ConfigFolders {
+    let folders = ConfigFolders {
         local: engine.directories.local_config.clone(),
         system: engine.directories.system_config.clone(),
-    })?;
+    };
+    let registries = Registries::load(&folders, engine.registries.clone())?;
     Ok(registries.relaxed(
         engine.gives_up(InsecureOption::Http),
         engine.gives_up(InsecureOption::Tls),

@@ -1,6 +1,6 @@
 //! Finding the isolator (stage1) that runs a pod.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pod::stage1::{STAGE1_MANIFEST_FILE, Stage1};
 use trust::Basis;
@@ -92,14 +92,12 @@ pub fn of_pod(
     find(&choice.name, directories)
 }
 
-/// Beside this program, then in the vendor's folder.
+/// Beside the program, then in the vendor's folder.
 fn places(name: &str, directories: &Directories) -> Vec<PathBuf> {
-    let mut places = Vec::with_capacity(2);
-    if let Ok(program) = std::env::current_exe()
-        && let Some(prefix) = program.parent().and_then(Path::parent)
-    {
-        places.push(prefix.join("lib/fairing/stage1").join(name));
-    }
-    places.push(directories.system_config.join("stage1").join(name));
-    places
+    let installed = directories
+        .isolators
+        .iter()
+        .map(|isolators| isolators.join(name));
+    let vendors = directories.system_config.join("stage1").join(name);
+    installed.chain([vendors]).collect()
 }

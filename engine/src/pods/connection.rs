@@ -193,6 +193,7 @@ mod tests {
             run: base.join("run"),
             local_config: base.join("etc"),
             system_config: base.join("usr"),
+            isolators: None,
         }
     }
 

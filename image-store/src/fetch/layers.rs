@@ -321,6 +321,7 @@ impl LayerQueue<'_> {
             diff_id: &job.diff_id,
             root: &folder.join("fs"),
             limits: &self.options.limits,
+            memory: self.store.memory(),
         };
         unpack_to(&folder, &job, intake, Record::default())?;
         Ok(folder)

@@ -8,6 +8,7 @@ use super::inflate::Inflate;
 use super::member::{Kind, Member, MemberPath, Time};
 use super::walk::Walk;
 use super::whiteout::{Meaning, meaning};
+use super::window::WindowMemory;
 use crate::limits::Limits;
 
 /// The walk through a tar stream, into nothing: as it is, and once more with checksums that are
@@ -110,7 +111,8 @@ pub fn inflate(data: &[u8]) {
         expanded: 1 << 20,
         ..Limits::default()
     };
-    let Ok(mut inflate) = Inflate::new(data, "layer", limits.inflating()) else {
+    let Ok(mut inflate) = Inflate::new(data, "layer", limits.inflating(), &WindowMemory::default())
+    else {
         return;
     };
     let mut chunk = Vec::new();

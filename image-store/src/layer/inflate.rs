@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use flate2::bufread::MultiGzDecoder;
 
 use super::chunks::{Chunks, fill};
-use super::window::{self, Window};
+use super::window::{self, Window, WindowMemory};
 use crate::error::StoreError;
 use crate::limits::InflateBound;
 
@@ -68,6 +68,7 @@ impl<'a, R: BufRead> Inflate<'a, R> {
         mut input: R,
         what: &'a str,
         bound: InflateBound,
+        memory: &WindowMemory,
     ) -> Result<Self, StoreError> {
         let corrupt = |reason: String| StoreError::CorruptCompression {
             what: what.to_owned(),
@@ -82,7 +83,7 @@ impl<'a, R: BufRead> Inflate<'a, R> {
             [0x1f, 0x8b, ..] => Decoder::Gzip(Box::new(MultiGzDecoder::new(metered(input)))),
             // A frame, or a skippable one as chunked layers have.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                let window = window::declared(head).map(Window::reserve);
+                let window = window::declared(head).map(|size| memory.reserve(size));
                 let window = window.map_err(corrupt)?;
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(metered(input))
                     .map_err(|error| corrupt(error.to_string()))?;

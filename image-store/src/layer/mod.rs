@@ -23,3 +23,4 @@ pub(crate) use intake::{Intake, Watch};
 pub(crate) use member::{Device, Kind, Member, Time};
 pub(crate) use pipeline::LayerJob;
 pub(crate) use walk::{Walk, shown};
+pub use window::WindowMemory;

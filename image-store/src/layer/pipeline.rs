@@ -17,6 +17,7 @@ use super::chunks::{Chunks, Proven, Reader};
 use super::extract::{Extracted, extract};
 use super::inflate::Inflate;
 use super::intake::Intake;
+use super::window::WindowMemory;
 use crate::error::StoreError;
 use crate::limits::{InflateBound, Limits};
 use crate::seal::Record;
@@ -39,6 +40,8 @@ pub(crate) struct LayerJob<'a> {
     pub(crate) root: &'a Path,
     /// What is too much.
     pub(crate) limits: &'a Limits,
+    /// Memory that layers share which are unpacked at once.
+    pub(crate) memory: &'a WindowMemory,
 }
 
 /// What came of a layer.
@@ -73,9 +76,14 @@ impl LayerJob<'_> {
         root: OwnedFd,
         record: &mut Record,
     ) -> Result<Unpacked, StoreError> {
-        Inflate::new(Reader::new(&mut intake), self.what, self.bound())
-            .and_then(|inflate| self.extract(inflate, root, record))
-            .map_err(|error| better(error, || intake.verdict()))
+        Inflate::new(
+            Reader::new(&mut intake),
+            self.what,
+            self.bound(),
+            self.memory,
+        )
+        .and_then(|inflate| self.extract(inflate, root, record))
+        .map_err(|error| better(error, || intake.verdict()))
     }
 
     /// The last step, which ends well only if the diff ID is the right one.
@@ -96,7 +104,7 @@ impl LayerJob<'_> {
         record: &mut Record,
     ) -> Result<Unpacked, StoreError> {
         let no_thread = |error| StoreError::io("cannot start a thread for", self.root, error);
-        let (what, bound) = (self.what, self.bound());
+        let (what, bound, memory) = (self.what, self.bound(), self.memory);
         thread::scope(|scope| {
             let (compressed, from_intake) = pipe();
             let (inflated, from_inflate) = pipe();
@@ -111,7 +119,7 @@ impl LayerJob<'_> {
             let inflating = thread::Builder::new()
                 .name("layer-inflate".to_owned())
                 .spawn_scoped(scope, move || {
-                    match Inflate::new(Reader::new(from_intake), what, bound) {
+                    match Inflate::new(Reader::new(from_intake), what, bound, memory) {
                         Ok(inflate) => inflated.pump(inflate),
                         Err(error) => inflated.fail(error),
                     }

@@ -39,7 +39,7 @@ use image_name::Digest;
 use tempfile::TempDir;
 
 use super::extract::Extracted;
-use super::{Intake, LayerJob, Watch};
+use super::{Intake, LayerJob, Watch, WindowMemory};
 use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::fixture::{Tar, descriptor, tree};
@@ -137,6 +137,7 @@ impl Ground {
             diff_id,
             root: &root,
             limits,
+            memory: &WindowMemory::default(),
         };
         let result = job.run(intake, &mut Record::default());
         self.expect_untouched();

@@ -1,8 +1,8 @@
-//! Memory for zstd: a decoder keeps a window of what came, as large as the sender says. All
-//! layers that are inflated at once share one budget, so that memory stays within bounds whatever
-//! an image says.
+//! Memory for zstd: a decoder keeps a window of what came, as large as the sender says. Layers
+//! that are inflated at once share one budget, so that memory stays within bounds whatever an image
+//! says.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// The largest window that is taken, as a power of two. Encoders use 8 MiB or less unless they are
 /// asked for their utmost, and 32 MiB then.
@@ -14,27 +14,42 @@ const SMALL: u32 = 23;
 /// Bytes for all windows together.
 const BUDGET: u64 = 1 << LARGE;
 
-static USED: Mutex<u64> = Mutex::new(0);
-static FREED: Condvar = Condvar::new();
+/// The memory for the windows of all zstd layers that are inflated at once: 32 MiB, which clones
+/// share. Without enough of it, a layer waits for others to end.
+#[derive(Clone, Debug, Default)]
+pub struct WindowMemory(Arc<Budget>);
+
+#[derive(Debug, Default)]
+struct Budget {
+    used: Mutex<u64>,
+    freed: Condvar,
+}
 
 /// The right to a window of this size, given back when this is dropped.
 #[derive(Debug)]
 pub(super) struct Window {
     log: u32,
+    memory: WindowMemory,
+}
+
+impl WindowMemory {
+    /// Waits until there is memory for a window of `size` bytes. Whoever waits must not hold another.
+    pub(super) fn reserve(&self, size: u64) -> Window {
+        let log = if size <= 1 << SMALL { SMALL } else { LARGE };
+        let Budget { used, freed } = &*self.0;
+        let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
+        while *used + (1 << log) > BUDGET {
+            used = freed.wait(used).unwrap_or_else(PoisonError::into_inner);
+        }
+        *used += 1 << log;
+        Window {
+            log,
+            memory: self.clone(),
+        }
+    }
 }
 
 impl Window {
-    /// Waits until there is memory for a window of `size` bytes. Whoever waits must not hold another.
-    pub(super) fn reserve(size: u64) -> Self {
-        let log = if size <= 1 << SMALL { SMALL } else { LARGE };
-        let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
-        while *used + (1 << log) > BUDGET {
-            used = FREED.wait(used).unwrap_or_else(PoisonError::into_inner);
-        }
-        *used += 1 << log;
-        Self { log }
-    }
-
     /// What the decoder may use, as a power of two.
     pub(super) fn log(&self) -> u32 {
         self.log
@@ -43,9 +58,10 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
+        let Budget { used, freed } = &*self.memory.0;
+        let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
         *used = used.saturating_sub(1 << self.log);
-        FREED.notify_all();
+        freed.notify_all();
     }
 }
 
@@ -121,17 +137,26 @@ mod tests {
 
     #[test]
     fn one_large_window_at_a_time() {
-        let large = Window::reserve(9 << 20);
+        let memory = WindowMemory::default();
+        let large = memory.reserve(9 << 20);
+        let others = memory.clone();
         let (reserved, other) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                let _small = Window::reserve(1);
+                let _small = others.reserve(1);
                 reserved.send(()).unwrap();
             });
             assert!(other.try_recv().is_err());
             drop(large);
             other.recv().unwrap();
         });
-        let _both = (Window::reserve(1), Window::reserve(8 << 20));
+        let _both = (memory.reserve(1), memory.reserve(8 << 20));
+    }
+
+    #[test]
+    fn who_has_memory_of_its_own_waits_for_nobody() {
+        let (one, other) = (WindowMemory::default(), WindowMemory::default());
+        let _all = one.reserve(32 << 20);
+        let _all_of_the_other = other.reserve(32 << 20);
     }
 }

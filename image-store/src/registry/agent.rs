@@ -31,10 +31,12 @@ struct Kind {
 
 impl Agents {
     pub(super) fn new(place: Place, registries: Registries) -> Self {
+        let environment = &registries.settings().environment;
+        let variable = |name: &str| Some(environment.variable(name)?.to_str()?.to_owned());
         Self {
             place,
+            proxies: Proxies::from_environment(variable),
             registries,
-            proxies: Proxies::from_environment(|name| std::env::var(name).ok()),
             identity: OnceCell::new(),
             made: RefCell::default(),
         }

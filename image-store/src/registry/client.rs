@@ -122,7 +122,7 @@ impl Client {
             access,
             agents: Agents::new(place, registries.clone()),
             retry: Retry::new(settings.transfer.retries()),
-            credentials: CredentialSource::Lookup(Sources::usual(settings.auth_folder.clone())),
+            credentials: CredentialSource::Lookup(settings.credentials()),
             authorization: None,
             credentials_from: None,
             answered: false,

@@ -10,13 +10,13 @@ mod rule;
 mod settings;
 mod short_name;
 
-use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image_name::Reference;
 
+use super::environment::Environment;
 use crate::error::StoreError;
 use crate::layout::files::open_regular;
 
@@ -51,7 +51,7 @@ impl Registries {
     /// # Errors
     /// [`StoreError::Configuration`] for a file that can't be understood, [`StoreError::Io`] for one
     /// that can't be read.
-    pub fn load(folders: &ConfigFolders) -> Result<Self, StoreError> {
+    pub fn load(folders: &ConfigFolders, environment: Environment) -> Result<Self, StoreError> {
         let mut settings = Settings::default();
         let mut with_containers = true;
         for folder in [&folders.local, &folders.system] {
@@ -62,7 +62,7 @@ impl Registries {
             settings.add(file);
         }
         if with_containers {
-            for path in containers_files(|name| std::env::var_os(name))? {
+            for path in containers_files(&environment)? {
                 let Some(text) = read(&path)? else { continue };
                 let file =
                     containers::parse(&text, &path).map_err(|reason| wrong(&path, reason))?;
@@ -70,6 +70,7 @@ impl Registries {
             }
         }
         settings.auth_folder = Some(folders.local.join("auth.d"));
+        settings.environment = environment;
         Ok(Self(Arc::new(settings)))
     }
 
@@ -135,20 +136,14 @@ fn wrong(path: &Path, reason: String) -> StoreError {
 
 /// The files of containers-registries.conf(5), the one that counts most first: drop-ins, the last
 /// name first, then the file itself.
-fn containers_files(
-    variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<Vec<PathBuf>, StoreError> {
-    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-    if let Some(file) = variable("CONTAINERS_REGISTRIES_CONF") {
-        let file = PathBuf::from(file);
+fn containers_files(environment: &Environment) -> Result<Vec<PathBuf>, StoreError> {
+    if let Some(file) = environment.containers_file() {
         let mut folder = file.clone().into_os_string();
         folder.push(".d");
         return with_drop_ins(file, Path::new(&folder));
     }
     let mut files = Vec::new();
-    let config = variable("XDG_CONFIG_HOME").map(PathBuf::from);
-    let config = config.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".config")));
-    let own = config.map(|config| config.join("containers"));
+    let own = environment.config().map(|config| config.join("containers"));
     let etc = PathBuf::from("/etc/containers");
     for folder in own.into_iter().chain([etc]) {
         let file = folder.join("registries.conf");

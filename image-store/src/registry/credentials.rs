@@ -13,7 +13,7 @@ pub(super) use auth_file::AuthFile;
 pub(super) use docker_credential::Helper;
 pub(super) use known::{Credentials, Known};
 pub(super) use native::{LOGIN_FILE, erase as erase_native, store as store_native};
-pub(super) use sources::{Sources, login_file};
+pub(super) use sources::Sources;
 
 #[cfg(test)]
 mod tests;

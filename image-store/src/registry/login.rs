@@ -7,9 +7,7 @@ use image_name::{DOCKER_HUB, Location, NameError};
 
 use super::client::{Access, Ask, Client, Method, Payload};
 use super::config::Registries;
-use super::credentials::{
-    AuthFile, Credentials, Helper, LOGIN_FILE, Sources, erase_native, login_file, store_native,
-};
+use super::credentials::{AuthFile, Credentials, Helper, LOGIN_FILE, erase_native, store_native};
 use crate::error::{OwnCredentials, StoreError};
 
 /// What credentials are for: `REGISTRY[/PATH]`.
@@ -139,11 +137,11 @@ pub fn keep_login(
             Ok(path.display().to_string())
         }
         Keep::Usual | Keep::File(_) => {
-            if let Some((helper, server)) = helper_of(scope, keep)? {
+            if let Some((helper, server)) = helper_of(scope, registries, keep)? {
                 helper.store(&server, user, password)?;
                 return Ok(helper.program());
             }
-            let path = file_of(keep);
+            let path = file_of(registries, keep)?;
             AuthFile::store(&path, &key, user, password)?;
             Ok(path.display().to_string())
         }
@@ -163,13 +161,13 @@ pub fn forget_login(
     let mut places = Vec::new();
     if let Some(scope) = scope
         && *keep != Keep::System
-        && let Some((helper, server)) = helper_of(scope, keep)?
+        && let Some((helper, server)) = helper_of(scope, registries, keep)?
         && helper.erase(&server)?
     {
         places.push(helper.program());
     }
     if *keep != Keep::System {
-        let path = file_of(keep);
+        let path = file_of(registries, keep)?;
         if AuthFile::erase(&path, key.as_deref())? {
             places.push(path.display().to_string());
         }
@@ -191,23 +189,30 @@ pub fn known_user(
     scope: &Scope,
     registries: &Registries,
 ) -> Result<Option<(String, String)>, StoreError> {
-    let sources = Sources::usual(registries.settings().auth_folder.clone());
-    let known = sources.find(&scope.0)?;
+    let known = registries.settings().credentials().find(&scope.0)?;
     Ok(known.map(|known| (known.credentials.user().unwrap_or_default(), known.from)))
 }
 
-fn file_of(keep: &Keep) -> PathBuf {
-    match keep {
-        Keep::File(path) => path.clone(),
-        Keep::Usual | Keep::System => login_file(),
-    }
+fn file_of(registries: &Registries, keep: &Keep) -> Result<PathBuf, StoreError> {
+    let usual = match keep {
+        Keep::File(path) => return Ok(path.clone()),
+        Keep::Usual | Keep::System => registries.settings().environment.login_file(),
+    };
+    usual.ok_or_else(|| StoreError::Configuration {
+        path: PathBuf::from("auth.json"),
+        reason: "nothing says where it is".to_owned(),
+    })
 }
 
 /// The helper that a file names for the registry, and what it knows it by.
-fn helper_of(scope: &Scope, keep: &Keep) -> Result<Option<(Helper, String)>, StoreError> {
+fn helper_of(
+    scope: &Scope,
+    registries: &Registries,
+    keep: &Keep,
+) -> Result<Option<(Helper, String)>, StoreError> {
     let files = match keep {
         Keep::File(path) => vec![path.clone()],
-        Keep::Usual | Keep::System => Sources::usual(None).files,
+        Keep::Usual | Keep::System => registries.settings().environment.auth_files(),
     };
     for path in files {
         let Some(file) = AuthFile::read(&path)? else {

@@ -14,6 +14,7 @@ mod config;
 mod credentials;
 mod download;
 mod endpoint;
+mod environment;
 mod exchange;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -31,6 +32,7 @@ mod upload;
 
 pub use config::{ConfigFolders, Registries};
 pub use download::download;
+pub use environment::Environment;
 pub use login::{Keep, Scope, check_login, forget_login, keep_login, known_user};
 pub(crate) use origin::RegistryOrigin;
 pub use origin::resolve;

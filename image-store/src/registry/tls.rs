@@ -39,6 +39,8 @@ pub(super) struct Identity {
     /// Nor are those of hosts that it sends to.
     unverified: bool,
     roots: Vec<PathBuf>,
+    /// A bundle in place of the system's.
+    bundle: Option<PathBuf>,
     client: Option<(PathBuf, PathBuf)>,
 }
 
@@ -56,6 +58,7 @@ impl Identity {
             insecure: insecure || unverified,
             unverified,
             roots: ca.into_iter().collect(),
+            bundle: settings.environment.roots(),
             client,
         };
         if identity.roots.is_empty() && identity.client.is_none() {
@@ -137,7 +140,7 @@ impl Identity {
             }
             own.extend(certificates);
         }
-        let system = system_roots();
+        let system = system_roots(self.bundle.as_deref());
         if own.is_empty() && system.is_empty() {
             return Ok(RootCerts::WebPki);
         }
@@ -146,13 +149,10 @@ impl Identity {
     }
 }
 
-fn system_roots() -> Vec<Certificate<'static>> {
-    let configured = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let bundles = configured
-        .into_iter()
-        .chain(BUNDLES.iter().map(PathBuf::from));
+fn system_roots(configured: Option<&Path>) -> Vec<Certificate<'static>> {
+    let bundles = configured.into_iter().chain(BUNDLES.iter().map(Path::new));
     for bundle in bundles {
-        let certificates = read_certificates(&bundle, MAX_BUNDLE).unwrap_or_default();
+        let certificates = read_certificates(bundle, MAX_BUNDLE).unwrap_or_default();
         if !certificates.is_empty() {
             return certificates;
         }

@@ -7,20 +7,34 @@ use std::path::{Path, PathBuf};
 use image_name::Digest;
 
 use crate::error::StoreError;
+use crate::layer::WindowMemory;
 
 /// An image store below one folder. Any number of processes may use one at once.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) root: PathBuf,
+    memory: WindowMemory,
 }
 
 impl Store {
     /// The store in `images`. Costs nothing: what is missing is made by the first that writes.
     #[must_use]
     pub fn open(images: &Path) -> Self {
+        Self::open_within(images, &WindowMemory::default())
+    }
+
+    /// The same, with memory for inflating layers that it shares with others.
+    #[must_use]
+    pub fn open_within(images: &Path, memory: &WindowMemory) -> Self {
         Self {
             root: images.to_owned(),
+            memory: memory.clone(),
         }
+    }
+
+    /// The memory for inflating layers.
+    pub(crate) fn memory(&self) -> &WindowMemory {
+        &self.memory
     }
 
     /// The folder of the store.

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use image_name::Digest;
@@ -23,7 +22,6 @@ pub(crate) struct Staging {
 impl Store {
     /// Makes a new folder in `tmp/`.
     pub(crate) fn stage(&self) -> Result<Staging, StoreError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let tmp = self.tmp_folder();
         make_folder(&tmp)?;
         spread(&tmp);
@@ -31,13 +29,13 @@ impl Store {
             let now = SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default();
-            let next = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("stage-{}-{next}-{}", std::process::id(), now.as_nanos());
+            let name = format!("stage-{}-{}", std::process::id(), now.as_nanos());
             let path = tmp.join(name);
             let mut builder = fs::DirBuilder::new();
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             match builder.create(&path) {
                 Ok(()) => {}
+                // Another thread, in the same moment.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(StoreError::io("cannot create", &path, error)),
             }

@@ -197,6 +197,7 @@ impl Audit {
             diff_id: &job.diff_id,
             root: &folder.join("fs"),
             limits: &self.options.limits,
+            memory: self.store.memory(),
         };
         let record = with_watch(|watch| {
             let intake = Intake::new(source, &what, &job.descriptor, None, watch)?;

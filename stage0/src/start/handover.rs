@@ -244,6 +244,7 @@ mod tests {
             run: dir.path().join("run.d"),
             local_config: dir.path().join("etc"),
             system_config: dir.path().join("usr"),
+            isolators: None,
         };
         let handover = Handover {
             sockets: &ActivationSockets::default(),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::atomic::AtomicBool;
 
-use super::super::{Intake, LayerJob, Watch};
+use super::super::{Intake, LayerJob, Watch, WindowMemory};
 use super::Ground;
 use crate::digest::sha256;
 use crate::error::StoreError;
@@ -151,6 +151,7 @@ fn unpack_as(sent: &[u8], named: &[u8], tar: &[u8]) -> StoreError {
         diff_id: &diff_id,
         root: &root,
         limits: &limits,
+        memory: &WindowMemory::default(),
     };
     job.run(intake, &mut crate::seal::Record::default())
         .unwrap_err()

@@ -9,6 +9,8 @@ use super::file::ConfigFile;
 use super::rule::{Rule, Security};
 use super::short_name::ShortNames;
 use crate::error::StoreError;
+use crate::registry::credentials::Sources;
+use crate::registry::environment::Environment;
 
 /// The settings in force.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +25,8 @@ pub(in crate::registry) struct Settings {
     certificate_folders: Option<Vec<PathBuf>>,
     /// fairing's own credentials.
     pub(in crate::registry) auth_folder: Option<PathBuf>,
+    /// What the user's environment says.
+    pub(in crate::registry) environment: Environment,
 }
 
 /// How long and how often something is tried.
@@ -116,6 +120,11 @@ impl Settings {
         };
         places.push(self.place(location, rule.security.clone()));
         Ok(places)
+    }
+
+    /// Where credentials are looked for.
+    pub(in crate::registry) fn credentials(&self) -> Sources {
+        Sources::usual(self.auth_folder.clone(), &self.environment)
     }
 
     /// The place of a registry or of a part of it, for a log-in.

@@ -201,17 +201,19 @@ fn files_in_their_order() {
     for name in ["10-a.conf", "90-b.conf", "ignored.txt"] {
         std::fs::write(folder.join(name), "").unwrap();
     }
-    let named = |name: &str| (name == "CONTAINERS_REGISTRIES_CONF").then(|| file.clone().into());
+    let named = Environment::read(|name| {
+        (name == "CONTAINERS_REGISTRIES_CONF").then(|| file.clone().into())
+    });
     assert_eq!(
-        containers_files(named).unwrap(),
+        containers_files(&named).unwrap(),
         [
             folder.join("90-b.conf"),
             folder.join("10-a.conf"),
             file.clone()
         ]
     );
-    let home = |name: &str| (name == "HOME").then(|| "/nonexistent".into());
-    let usual = containers_files(home).unwrap();
+    let home = Environment::read(|name| (name == "HOME").then(|| "/nonexistent".into()));
+    let usual = containers_files(&home).unwrap();
     assert_eq!(
         usual.first(),
         Some(&PathBuf::from(
@@ -244,12 +246,13 @@ fn the_local_file_counts_before_the_vendors() {
         std::fs::create_dir(folder).unwrap();
         std::fs::write(folder.join("registries.toml"), text).unwrap();
     }
-    let loaded = Registries::load(&folders).unwrap();
+    let loaded = Registries::load(&folders, Environment::default()).unwrap();
     let settings = loaded.settings();
     assert_eq!(settings.transfer.retries(), 7);
     assert_eq!(settings.transfer.stall_timeout(), Duration::from_secs(9));
     assert_eq!(settings.plain_http, Some(vec!["v.lan".to_owned()]));
     std::fs::write(folders.local.join("registries.toml"), "retries = \"x\"").unwrap();
-    let error = Registries::load(&folders).unwrap_err().to_string();
+    let error = Registries::load(&folders, Environment::default());
+    let error = error.unwrap_err().to_string();
     assert!(error.contains("etc/registries.toml"), "{error}");
 }

@@ -1,7 +1,6 @@
 //! Where credentials are looked for, and in which order.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use image_name::Location;
 
@@ -9,6 +8,7 @@ use super::auth_file::AuthFile;
 use super::known::Known;
 use super::native;
 use crate::error::StoreError;
+use crate::registry::environment::Environment;
 
 /// The places of one lookup.
 #[derive(Debug, Clone, Default)]
@@ -23,12 +23,10 @@ pub(in crate::registry) struct Sources {
 
 impl Sources {
     /// fairing's own folder, and the files that the environment names.
-    pub(in crate::registry) fn usual(folder: Option<PathBuf>) -> Self {
-        let variable = |name: &str| std::env::var_os(name);
-        let user = rustix::process::geteuid().as_raw();
+    pub(in crate::registry) fn usual(folder: Option<PathBuf>, environment: &Environment) -> Self {
         Self {
             folder,
-            files: files(variable, user),
+            files: environment.auth_files(),
             helpers: None,
         }
     }
@@ -68,91 +66,5 @@ impl Sources {
             }
         }
         Ok(None)
-    }
-}
-
-/// The file that a log-in is written to, as podman does it.
-pub(in crate::registry) fn login_file() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
-        return PathBuf::from(file);
-    }
-    match variable("XDG_RUNTIME_DIR") {
-        Some(folder) => Path::new(&folder).join("containers/auth.json"),
-        None => of_user(rustix::process::geteuid().as_raw()),
-    }
-}
-
-fn of_user(user: u32) -> PathBuf {
-    PathBuf::from(format!("/run/containers/{user}/auth.json"))
-}
-
-fn files(variable: impl Fn(&str) -> Option<OsString>, user: u32) -> Vec<PathBuf> {
-    let variable = |name: &str| {
-        variable(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let home = variable("HOME");
-    let config = variable("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
-    let docker = variable("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
-    [
-        variable("REGISTRY_AUTH_FILE"),
-        variable("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
-        // Also from a shell: a service has no folder of a session.
-        Some(of_user(user)),
-        config.map(|folder| folder.join("containers/auth.json")),
-        docker.map(|folder| folder.join("config.json")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_of_other_tools_in_their_order() {
-        let some = |set: &'static [(&'static str, &'static str)]| {
-            let found = files(
-                move |name| {
-                    let found = set.iter().find(|(own, _)| *own == name);
-                    found.map(|(_, value)| value.into())
-                },
-                7,
-            );
-            found
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            some(&[
-                ("HOME", "/h"),
-                ("REGISTRY_AUTH_FILE", "/f"),
-                ("XDG_RUNTIME_DIR", "/r")
-            ]),
-            [
-                "/f",
-                "/r/containers/auth.json",
-                "/run/containers/7/auth.json",
-                "/h/.config/containers/auth.json",
-                "/h/.docker/config.json"
-            ]
-        );
-        assert_eq!(
-            some(&[
-                ("XDG_CONFIG_HOME", "/c"),
-                ("DOCKER_CONFIG", "/d"),
-                ("XDG_RUNTIME_DIR", "")
-            ]),
-            [
-                "/run/containers/7/auth.json",
-                "/c/containers/auth.json",
-                "/d/config.json"
-            ]
-        );
     }
 }
