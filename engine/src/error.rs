@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use image_name::{NameError, Reference};
-use image_store::StoreError;
+use image_store::{ContentError, StoreError};
 use pod::exit::FailureKind;
 use pod::stage1::Stage1Error;
 use pod::{PodError, PodUuid, State};
@@ -182,7 +182,8 @@ impl Error {
     /// What a check of layers said, with the image that was to be started.
     pub(crate) fn integrity(error: StoreError, reference: &Reference) -> Self {
         match error {
-            StoreError::Unsealed { .. } | StoreError::LayerChanged { .. } => Self::Integrity {
+            StoreError::Content(ContentError::Unsealed { .. })
+            | StoreError::Content(ContentError::LayerChanged { .. }) => Self::Integrity {
                 reference: reference.to_string(),
                 source: error,
             },

@@ -1,4 +1,4 @@
 //! Compressed streams.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| image_store::fuzzing::inflate(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_layer::fuzzing::inflate(data));

@@ -1,4 +1,4 @@
 //! The walk through a tar stream, into nothing.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| image_store::fuzzing::layer(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_layer::fuzzing::layer(data));

@@ -1,4 +1,4 @@
 //! Names of whiteouts.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| image_store::fuzzing::whiteout(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_layer::fuzzing::whiteout(data));

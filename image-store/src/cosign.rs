@@ -2,10 +2,10 @@
 //! SIGNATURE_SPEC.md): an image whose layers are the signed payloads, each with its signature as an
 //! annotation.
 
+use image_layer::sha256;
 use image_name::Digest;
 use serde_json::{Map, Value, json};
 
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
 

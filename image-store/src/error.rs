@@ -3,9 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use image_layer::ContentError;
 use image_name::{Digest, NameError};
-
-use crate::layer_limit::LayerLimit;
 
 /// A failure of the image store. `Display` is one line that names the object and the reason.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +37,6 @@ pub enum StoreError {
         /// Which rule it breaks.
         reason: String,
     },
-    /// A thread panicked, which is a bug: what it was to find out is not known.
-    #[error("{work} failed unexpectedly: one of its threads panicked")]
-    WorkerPanicked {
-        /// What it was at.
-        work: &'static str,
-    },
     /// Text that is no image source, or a source that is not what it claims.
     #[error("invalid image source {origin:?}: {reason}")]
     InvalidSource {
@@ -60,79 +53,9 @@ pub enum StoreError {
         /// The name in it.
         name: String,
     },
-    /// Bytes that don't have the digest by which they were asked for.
-    #[error("{what}: digest mismatch: expected {expected}, found {found}")]
-    DigestMismatch {
-        /// The object.
-        what: String,
-        /// The digest it should have.
-        expected: String,
-        /// The digest it has.
-        found: String,
-    },
-    /// Bytes of another count than the descriptor says.
-    #[error("{what}: size mismatch: expected {expected} bytes, found {found}")]
-    SizeMismatch {
-        /// The object.
-        what: String,
-        /// Bytes announced.
-        expected: u64,
-        /// Bytes seen (at least, where reading stopped early).
-        found: u64,
-    },
-    /// A stream that ends before its own end.
-    #[error("{what} is truncated")]
-    Truncated {
-        /// The object.
-        what: String,
-    },
-    /// A compressed stream that can't be inflated.
-    #[error("{what}: corrupt compressed data: {reason}")]
-    CorruptCompression {
-        /// The object.
-        what: String,
-        /// What the decoder says.
-        reason: String,
-    },
-    /// A layer archive that can't be parsed.
-    #[error("{what}: corrupt layer archive: {reason}")]
-    CorruptLayer {
-        /// The object.
-        what: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A layer entry that must not be unpacked.
-    #[error("{what}: refused entry {entry:?}: {reason}")]
-    UnsafeEntry {
-        /// The layer.
-        what: String,
-        /// The name of the entry, lossily.
-        entry: String,
-        /// Which rule it breaks.
-        reason: String,
-    },
-    /// An object that goes over a limit.
-    #[error("{what} exceeds the limit of {limit}")]
-    LimitExceeded {
-        /// The object.
-        what: String,
-        /// The limit with its unit.
-        limit: String,
-    },
-    /// A layer that goes over a limit which the configuration sets.
-    #[error(
-        "{what}: {} exceeds the limit of {value}; if the image can be trusted, raise {} in the table [layers] of config.toml",
-        limit.subject(), limit.setting()
-    )]
-    LayerLimit {
-        /// The layer, and the entry where one is to blame.
-        what: String,
-        /// Which limit.
-        limit: LayerLimit,
-        /// Its value in force.
-        value: u64,
-    },
+    /// What is wrong with contents, a layer or a file.
+    #[error(transparent)]
+    Content(ContentError),
     /// A document that is not JSON or has not the members it must have.
     #[error("{what} is not valid JSON: {reason}")]
     NotJson {
@@ -165,12 +88,6 @@ pub enum StoreError {
     /// Somebody asked for the fetch to end.
     #[error("the fetch was interrupted")]
     Interrupted,
-    /// The file system of the store (or of an export) is full.
-    #[error("no space left on the file system of {}", path.display())]
-    NoSpace {
-        /// The file or folder that was written.
-        path: PathBuf,
-    },
     /// A blob or layer that the store should have and has not.
     #[error("{what} {digest} is missing from the store; fetch the image again")]
     Missing {
@@ -179,24 +96,6 @@ pub enum StoreError {
         /// Which.
         digest: Digest,
     },
-    /// A layer without a seal that fits its tree.
-    #[error("layer {diff_id} has no matching seal: {reason}")]
-    Unsealed {
-        /// Which layer.
-        diff_id: Digest,
-        /// What is wrong with the seal.
-        reason: String,
-    },
-    /// A layer that was changed since it was unpacked.
-    #[error("layer {diff_id} was changed since it was unpacked: {change}{}", others(*more))]
-    LayerChanged {
-        /// Which layer.
-        diff_id: Digest,
-        /// Some paths, and how they differ.
-        change: String,
-        /// How many changes there are beside those.
-        more: u64,
-    },
     /// A file of the store that can't be understood.
     #[error("{}: {reason}; remove the image and fetch it again", path.display())]
     Damaged {
@@ -204,16 +103,6 @@ pub enum StoreError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
-    },
-    /// A system call on a file failed.
-    #[error("{action} {}: {error}", path.display())]
-    Io {
-        /// What was tried, such as "cannot open".
-        action: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// Why it failed.
-        error: io::Error,
     },
     /// An answer of a registry that is no success.
     #[error("registry {registry}: {action}: status {status}{}", colon(message))]
@@ -358,14 +247,6 @@ fn each(errors: &[StoreError]) -> String {
     errors.join("; ")
 }
 
-fn others(more: u64) -> String {
-    match more {
-        0 => String::new(),
-        1 => " (and one more change)".to_owned(),
-        more => format!(" (and {more} more changes)"),
-    }
-}
-
 fn list(available: &[String]) -> String {
     if available.is_empty() {
         "none".to_owned()
@@ -389,72 +270,47 @@ fn later(retry_after: Option<u64>) -> String {
     }
 }
 
+impl From<ContentError> for StoreError {
+    fn from(error: ContentError) -> Self {
+        match error {
+            // An error of this type on its way through a layer.
+            ContentError::Source(source) => match source.downcast::<Self>() {
+                Ok(own) => *own,
+                Err(source) => Self::Content(ContentError::Source(source)),
+            },
+            error => Self::Content(error),
+        }
+    }
+}
+
+impl From<StoreError> for ContentError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Content(error) => error,
+            error => Self::Source(Box::new(error)),
+        }
+    }
+}
+
 impl StoreError {
-    /// Wraps a failed system call; a full file system or an exceeded quota becomes
-    /// [`StoreError::NoSpace`].
+    /// As [`ContentError::io`].
     pub(crate) fn io(action: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
-        let error = error.into();
-        if matches!(
-            error.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        ) {
-            return Self::NoSpace {
-                path: path.to_owned(),
-            };
-        }
-        Self::Io {
-            action,
-            path: path.to_owned(),
-            error,
-        }
+        Self::Content(ContentError::io(action, path, error))
     }
 
-    /// Turns the error of a stream into the store's own: an error that was made by
-    /// [`StoreError::into_io`] comes out as it went in, an early end is [`StoreError::Truncated`].
+    /// As [`ContentError::from_read`]; an error that was made by [`StoreError::into_io`] comes out
+    /// as it went in.
     pub(crate) fn from_read(what: &str, error: io::Error) -> Self {
-        if error
-            .get_ref()
-            .is_some_and(|inner| inner.is::<StoreError>())
-        {
-            let kind = error.kind();
-            return match error
-                .into_inner()
-                .map(|inner| inner.downcast::<StoreError>())
-            {
-                Some(Ok(inner)) => *inner,
-                _ => Self::CorruptLayer {
-                    what: what.to_owned(),
-                    reason: kind.to_string(),
-                },
-            };
-        }
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Truncated {
-                what: what.to_owned(),
-            },
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace {
-                path: PathBuf::from(what),
-            },
-            _ => Self::CorruptLayer {
-                what: what.to_owned(),
-                reason: error.to_string(),
-            },
-        }
+        ContentError::from_read(what, error).into()
     }
 
-    /// The same for the raw bytes of an object, before anything was made of them.
+    /// As [`ContentError::from_source`].
     pub(crate) fn from_source(what: &str, error: io::Error) -> Self {
-        let own = error
-            .get_ref()
-            .is_some_and(|inner| inner.is::<StoreError>());
-        if own || error.kind() == io::ErrorKind::UnexpectedEof {
-            return Self::from_read(what, error);
-        }
-        Self::io("cannot read", Path::new(what), error)
+        ContentError::from_source(what, error).into()
     }
 
     /// Carries this error through an interface that knows only [`io::Error`].
     pub(crate) fn into_io(self) -> io::Error {
-        io::Error::other(self)
+        ContentError::from(self).into_io()
     }
 }

@@ -8,13 +8,12 @@
 #[cfg(test)]
 mod seeds;
 
+use image_layer::sha256;
 use image_name::Reference;
 
 pub use crate::archive::fuzzing::archive;
 pub use crate::convert::fuzzing::aci_manifest;
 use crate::cosign;
-use crate::digest::sha256;
-pub use crate::layer::fuzzing::{inflate, layer, pax, whiteout};
 use crate::manifest::{Document, Manifest, Platform, parse_config};
 use crate::media_type;
 use crate::origin::RawManifest;
@@ -129,11 +128,7 @@ mod tests {
     }
 
     targets! {
-        layer: 6000,
         archive: 4000,
-        inflate: 2000,
-        pax: 50_000,
-        whiteout: 50_000,
         manifest: 10_000,
         config: 8000,
         signatures: 8000,

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use image_layer::{ContentError, sha256};
 use image_name::{Digest, Reference};
 use serde::Deserialize;
 
 use crate::cosign;
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document};
 use crate::media_type;
@@ -159,11 +159,11 @@ impl<F: LayoutFiles> Layout<F> {
             .ok_or_else(|| self.no_blob(digest))?;
         let found = sha256(&bytes);
         if found != *digest {
-            return Err(StoreError::DigestMismatch {
+            return Err(StoreError::Content(ContentError::DigestMismatch {
                 what: format!("{}: manifest", self.files.what()),
                 expected: digest.to_string(),
                 found: found.to_string(),
-            });
+            }));
         }
         let media_type = media_type::of_manifest(&bytes, media_type);
         Ok(RawManifest {
@@ -204,11 +204,11 @@ impl<F: LayoutFiles> Origin for Layout<F> {
             .open(&blob_path(digest))?
             .ok_or_else(|| self.no_blob(digest))?;
         if file.size != size {
-            return Err(StoreError::SizeMismatch {
+            return Err(StoreError::Content(ContentError::SizeMismatch {
                 what: format!("{}: blob {digest}", self.files.what()),
                 expected: size,
                 found: file.size,
-            });
+            }));
         }
         Ok(file.reader)
     }

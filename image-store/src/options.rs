@@ -1,10 +1,10 @@
 //! How to fetch.
 
+use image_layer::Limits;
 use image_name::Reference;
 
 use crate::convert::ImageSettings;
 use crate::interrupt::Interrupt;
-use crate::limits::Limits;
 use crate::manifest::Platform;
 use crate::registry::Registries;
 

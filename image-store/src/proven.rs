@@ -2,11 +2,10 @@
 
 use std::io::Read;
 
+use image_layer::{ContentError, Limits, sha256};
 use image_name::Digest;
 
-use crate::digest::sha256;
 use crate::error::StoreError;
-use crate::limits::Limits;
 use crate::manifest::Descriptor;
 use crate::origin::{Origin, RawManifest};
 
@@ -19,21 +18,21 @@ pub(crate) fn checked(
 ) -> Result<RawManifest, StoreError> {
     let length = raw.bytes.len() as u64;
     if length > limits.manifest {
-        return Err(StoreError::LimitExceeded {
+        return Err(StoreError::Content(ContentError::LimitExceeded {
             what: format!("{what} ({length} bytes)"),
             limit: format!("{} bytes", limits.manifest),
-        });
+        }));
     }
     let found = sha256(&raw.bytes);
     check_digest(what, &raw.digest, &found)?;
     if let Some(wanted) = wanted {
         check_digest(what, &wanted.digest, &found)?;
         if wanted.size != length {
-            return Err(StoreError::SizeMismatch {
+            return Err(StoreError::Content(ContentError::SizeMismatch {
                 what: what.to_owned(),
                 expected: wanted.size,
                 found: length,
-            });
+            }));
         }
     }
     Ok(raw)
@@ -47,11 +46,11 @@ pub(crate) fn check_digest(
     if expected == found {
         return Ok(());
     }
-    Err(StoreError::DigestMismatch {
+    Err(StoreError::Content(ContentError::DigestMismatch {
         what: what.to_owned(),
         expected: expected.to_string(),
         found: found.to_string(),
-    })
+    }))
 }
 
 /// Reads a blob into memory and proves it.
@@ -62,10 +61,10 @@ pub(crate) fn small_blob(
     limit: u64,
 ) -> Result<Vec<u8>, StoreError> {
     if descriptor.size > limit {
-        return Err(StoreError::LimitExceeded {
+        return Err(StoreError::Content(ContentError::LimitExceeded {
             what: format!("{what} ({} bytes)", descriptor.size),
             limit: format!("{limit} bytes"),
-        });
+        }));
     }
     let mut bytes = Vec::new();
     origin
@@ -75,16 +74,16 @@ pub(crate) fn small_blob(
         .map_err(|error| StoreError::from_source(what, error))?;
     let length = bytes.len() as u64;
     if length < descriptor.size {
-        return Err(StoreError::Truncated {
+        return Err(StoreError::Content(ContentError::Truncated {
             what: what.to_owned(),
-        });
+        }));
     }
     if length > descriptor.size {
-        return Err(StoreError::SizeMismatch {
+        return Err(StoreError::Content(ContentError::SizeMismatch {
             what: what.to_owned(),
             expected: descriptor.size,
             found: length,
-        });
+        }));
     }
     check_digest(what, &descriptor.digest, &sha256(&bytes))?;
     Ok(bytes)

@@ -9,11 +9,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use image_layer::{ContentError, sha256};
 use image_name::Digest;
 use serde_json::{Map, Value, json};
 
 use crate::cosign::MAX_SIGNATURES;
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document, Manifest};
 use crate::media_type::{BUNDLE, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST};
@@ -97,10 +97,10 @@ pub(crate) fn add_to_list(
         return Ok(None);
     }
     if list.len() >= MAX_LISTED {
-        return Err(StoreError::LimitExceeded {
+        return Err(StoreError::Content(ContentError::LimitExceeded {
             what: what.to_owned(),
             limit: format!("{MAX_LISTED} entries"),
-        });
+        }));
     }
     list.push(list_entry(referrer)?);
     let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list });
@@ -219,7 +219,7 @@ pub(crate) fn bundles(origin: &mut dyn Origin, subject: &Digest) -> Result<Bundl
             Err(
                 error @ (StoreError::Network { .. }
                 | StoreError::Unauthorized { .. }
-                | StoreError::Io { .. }
+                | StoreError::Content(ContentError::Io { .. })
                 | StoreError::PlainHttpRefused { .. }),
             ) => return Err(error),
             Err(error) => bundles.note(subject, &error.to_string()),
@@ -258,11 +258,11 @@ fn one(
     check_size(&what, raw.bytes.len() as u64, MAX_MANIFEST)?;
     let found = sha256(&raw.bytes);
     if found != entry.digest {
-        return Err(StoreError::DigestMismatch {
+        return Err(StoreError::Content(ContentError::DigestMismatch {
             what,
             expected: entry.digest.to_string(),
             found: found.to_string(),
-        });
+        }));
     }
     let Document::Manifest(manifest) = Document::parse(&what, &raw.bytes, &raw.media_type)? else {
         return Ok(None);
@@ -317,10 +317,10 @@ fn check_size(what: &str, size: u64, limit: u64) -> Result<(), StoreError> {
     if size <= limit {
         return Ok(());
     }
-    Err(StoreError::LimitExceeded {
+    Err(StoreError::Content(ContentError::LimitExceeded {
         what: format!("{what} ({size} bytes)"),
         limit: format!("{limit} bytes"),
-    })
+    }))
 }
 
 fn to_bytes(value: &Value) -> Result<Vec<u8>, StoreError> {

@@ -55,7 +55,7 @@ impl ImageSource {
     ///
     /// # Errors
     /// [`StoreError::Name`] or [`StoreError::InvalidSource`] with the reason;
-    /// [`StoreError::Io`] where a path can't be read.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) where a path can't be read.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
         let Some((scheme, rest)) = Scheme::of(text) else {
             if is_path(text) {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use image_layer::{Device, Time};
 use tar::{Builder, EntryType, Header};
 
 use crate::error::StoreError;
-use crate::layer::{Device, Time};
 
 const BLOCK: u64 = 512;
 

@@ -5,6 +5,7 @@ mod chain;
 
 use std::collections::BTreeSet;
 
+use image_layer::ContentError;
 use image_name::Digest;
 
 use crate::error::StoreError;
@@ -84,7 +85,7 @@ impl Walk {
     /// if the walk has been there before.
     ///
     /// # Errors
-    /// [`StoreError::LimitExceeded`] beyond the bounds, what is wrong with a document, and what the
+    /// [`ContentError::LimitExceeded`] beyond the bounds, what is wrong with a document, and what the
     /// visitor says.
     pub(crate) fn through(
         &mut self,
@@ -110,19 +111,19 @@ impl Walk {
             bytes,
         } = self.bounds;
         if self.seen.len() > documents || self.bytes > bytes {
-            return Err(StoreError::LimitExceeded {
+            return Err(StoreError::Content(ContentError::LimitExceeded {
                 what: "number or size of the image's documents".to_owned(),
                 limit: format!("{documents} documents and {bytes} bytes"),
-            });
+            }));
         }
         let what = visitor.name("manifest", &raw.digest);
         match Document::parse(&what, &raw.bytes, &raw.media_type)? {
             Document::Manifest(manifest) => visitor.manifest(&raw.digest, manifest)?,
             Document::Index(_) if level >= depth => {
-                return Err(StoreError::LimitExceeded {
+                return Err(StoreError::Content(ContentError::LimitExceeded {
                     what: format!("{what}: depth of indexes within indexes"),
                     limit: depth.to_string(),
-                });
+                }));
             }
             Document::Index(index) => {
                 for member in visitor.members(&raw.digest, &index)? {

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use image_layer::{ContentError, Hasher, sha256};
 use image_name::{Digest, Reference};
 use serde::{Deserialize, Serialize};
 
 use super::tar_index::{Section, TarIndex};
-use crate::digest::{Hasher, sha256};
 use crate::error::StoreError;
 use crate::layout::files::LayoutFiles;
 use crate::manifest;
@@ -96,10 +96,10 @@ impl DockerArchive {
         }
         let names = item.layers.as_deref().unwrap_or_default();
         if names.len() > MAX_LAYERS {
-            return Err(StoreError::LimitExceeded {
+            return Err(StoreError::Content(ContentError::LimitExceeded {
                 what,
                 limit: format!("{MAX_LAYERS} layers"),
-            });
+            }));
         }
         // An image may name one file for several of its layers; each file is hashed once.
         let mut hashed: BTreeMap<&str, (Digest, u64, String)> = BTreeMap::new();
@@ -175,11 +175,11 @@ impl Origin for DockerArchive {
             .get(digest.as_ref())
             .ok_or_else(|| refused(&self.what, format!("blob {digest} is missing")))?;
         if section.len() != size {
-            return Err(StoreError::SizeMismatch {
+            return Err(StoreError::Content(ContentError::SizeMismatch {
                 what: format!("{}: blob {digest}", self.what),
                 expected: size,
                 found: section.len(),
-            });
+            }));
         }
         Ok(Box::new(section.clone()))
     }

@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::{Read, Write};
 
+use image_layer::fuzzing::mended;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::tar_index::TarIndex;
-use crate::layer::fuzzing::mended;
 
 /// Archives of images: their index, and then every file in them. As for layers, once more with
 /// checksums that are right.

@@ -12,11 +12,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
+use image_layer::{ContentError, Kind, LayerLimit, Limits, Member, Walk};
+
 use crate::error::StoreError;
-use crate::layer::{Kind, Member, Walk};
-use crate::layer_limit::LayerLimit;
 use crate::layout::files::{LayoutFiles, OpenFile, open_regular};
-use crate::limits::Limits;
 
 /// Bytes that are read at once: some headers.
 const READ_AHEAD: usize = 4096;
@@ -47,7 +46,7 @@ impl TarIndex {
     ///
     /// # Errors
     /// [`StoreError::InvalidSource`] if it is not a tar file or one that is refused,
-    /// [`StoreError::Truncated`] if it ends within the data of an entry.
+    /// [`ContentError::Truncated`] if it ends within the data of an entry.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let what = path.display().to_string();
         let (file, length) = open_regular(path)?.ok_or_else(|| {
@@ -194,12 +193,12 @@ fn entries(
     let mut walk = Walk::new(input, what, &limits);
     let mut entries = HashMap::new();
     let in_archive = |error| of_archive(error, what);
-    while let Some(member) = walk.next().map_err(in_archive)? {
+    while let Some(member) = walk.next_member().map_err(in_archive)? {
         let data = walk.pass_data().map_err(in_archive)?;
         if data.end > length {
-            return Err(StoreError::Truncated {
+            return Err(StoreError::Content(ContentError::Truncated {
                 what: what.to_owned(),
-            });
+            }));
         }
         if member.segments.is_some() {
             return Err(refused(what, "sparse file"));
@@ -266,27 +265,27 @@ fn check_magic(file: &File, what: &str) -> Result<(), StoreError> {
 }
 
 /// What the walk says of a layer, said of an archive.
-fn of_archive(error: StoreError, what: &str) -> StoreError {
+fn of_archive(error: ContentError, what: &str) -> StoreError {
     match error {
-        StoreError::CorruptLayer { reason, .. } => refused(
+        ContentError::CorruptLayer { reason, .. } => refused(
             what,
             &format!("it is not a tar file, or a corrupt one: {reason}"),
         ),
-        StoreError::UnsafeEntry { entry, reason, .. } => {
+        ContentError::UnsafeEntry { entry, reason, .. } => {
             refused(what, &format!("entry {entry:?}: {reason}"))
         }
-        StoreError::LayerLimit {
+        ContentError::LayerLimit {
             limit: LayerLimit::Entries,
             value,
             ..
-        } => StoreError::LimitExceeded {
+        } => StoreError::Content(ContentError::LimitExceeded {
             what: what.to_owned(),
             limit: format!("{value} entries"),
-        },
-        StoreError::LayerLimit { limit, value, .. } => {
+        }),
+        ContentError::LayerLimit { limit, value, .. } => {
             refused(what, &format!("{} over {value}", limit.subject()))
         }
-        other => other,
+        other => other.into(),
     }
 }
 

@@ -1,3 +1,5 @@
+use image_layer::ContentError;
+
 use super::*;
 
 fn archive(build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
@@ -196,7 +198,7 @@ fn compressed_and_truncated_archives_say_so() {
     for length in [600, 3000] {
         let error = open(&whole[..length]).err().unwrap();
         assert!(
-            matches!(error, StoreError::Truncated { .. }),
+            matches!(error, StoreError::Content(ContentError::Truncated { .. })),
             "{length}: {error}"
         );
     }

@@ -1,10 +1,10 @@
 use std::fs::File;
 use std::path::PathBuf;
 
+use image_layer::sha256;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::digest::sha256;
 use crate::media_type;
 
 struct Archive {

@@ -4,11 +4,11 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use image_layer::{ContentError, Kind, Limits, Member, Walk};
+
 use super::decompress::{self, Plain};
 use super::layer_file::{LayerFile, LayerWriter};
 use crate::error::StoreError;
-use crate::layer::{Kind, Member, Walk};
-use crate::limits::Limits;
 use crate::tar_writer::{Entry, TarWriter, What};
 
 /// Bytes of the manifest.
@@ -28,11 +28,13 @@ pub(super) fn convert(
     let mut layer = LayerWriter::tar(file)?;
     let mut manifest = None;
     let mut has_root = false;
-    while let Some(member) = walk.next()? {
-        let refused = |reason: &str| StoreError::UnsafeEntry {
-            what: what.clone(),
-            entry: String::from_utf8_lossy(member.path.as_bytes()).into_owned(),
-            reason: reason.to_owned(),
+    while let Some(member) = walk.next_member()? {
+        let refused = |reason: &str| {
+            StoreError::Content(ContentError::UnsafeEntry {
+                what: what.clone(),
+                entry: String::from_utf8_lossy(member.path.as_bytes()).into_owned(),
+                reason: reason.to_owned(),
+            })
         };
         let mut components = member.path.components();
         match (components.next(), components.next().is_some()) {
@@ -43,10 +45,10 @@ pub(super) fn convert(
                     return Err(refused("it appears twice"));
                 }
                 if member.size > MAX_MANIFEST || member.segments.is_some() {
-                    return Err(StoreError::LimitExceeded {
+                    return Err(StoreError::Content(ContentError::LimitExceeded {
                         what: format!("{what}: manifest"),
                         limit: format!("{MAX_MANIFEST} bytes"),
-                    });
+                    }));
                 }
                 let bytes = manifest.insert(Vec::new());
                 walk.read_data(member.size, &mut |chunk| {
@@ -88,6 +90,12 @@ pub(super) fn convert(
 enum Refused {
     Here(&'static str),
     Other(StoreError),
+}
+
+impl From<ContentError> for Refused {
+    fn from(error: ContentError) -> Self {
+        Self::Other(error.into())
+    }
 }
 
 impl From<StoreError> for Refused {
@@ -149,12 +157,12 @@ fn pass<R: std::io::BufRead>(
         return Ok(());
     }
     match &member.segments {
-        None => walk.read_data(member.size, &mut |chunk| layer.data(chunk))?,
+        None => walk.read_data(member.size, &mut |chunk| Ok(layer.data(chunk)?))?,
         Some(segments) => {
             let mut at = 0;
             for segment in segments {
                 layer.zeros(segment.offset.saturating_sub(at))?;
-                walk.read_data(segment.length, &mut |chunk| layer.data(chunk))?;
+                walk.read_data(segment.length, &mut |chunk| Ok(layer.data(chunk)?))?;
                 at = segment.offset.saturating_add(segment.length);
             }
             layer.zeros(member.size.saturating_sub(at))?;
@@ -176,7 +184,7 @@ pub(super) fn owner_of(
     let mut walk = Walk::new(BufReader::with_capacity(BUFFER, input), &what, limits);
     let wanted = path.trim_matches('/').as_bytes();
     let mut found = None;
-    while let Some(member) = walk.next()? {
+    while let Some(member) = walk.next_member()? {
         if member.path.as_bytes() == wanted {
             found = Some((member.uid, member.gid));
         }

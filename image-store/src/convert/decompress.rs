@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use image_layer::{ContentError, InflateBound, Limits};
+
 use crate::error::StoreError;
 use crate::layout::files::open_regular;
-use crate::limits::{InflateBound, Limits};
 
 const BUFFER: usize = 256 << 10;
 
@@ -84,9 +85,11 @@ impl Plain {
             Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
             Packing::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(input, true, XZ_MEMORY)),
             Packing::Zstd => {
-                let corrupt = |error: io::Error| StoreError::CorruptCompression {
-                    what: what.clone(),
-                    reason: error.to_string(),
+                let corrupt = |error: io::Error| {
+                    StoreError::Content(ContentError::CorruptCompression {
+                        what: what.clone(),
+                        reason: error.to_string(),
+                    })
                 };
                 let mut decoder = zstd::Decoder::with_buffer(input).map_err(corrupt)?;
                 decoder.window_log_max(ZSTD_WINDOW).map_err(corrupt)?;
@@ -115,10 +118,10 @@ impl Read for Plain {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
             Err(error) if self.packing == Packing::Plain => return Err(error),
             Err(error) => {
-                return Err(StoreError::CorruptCompression {
+                return Err(StoreError::Content(ContentError::CorruptCompression {
                     what: self.what.clone(),
                     reason: error.to_string(),
-                }
+                })
                 .into_io());
             }
         };
@@ -126,7 +129,7 @@ impl Read for Plain {
         let taken = self.taken.load(Ordering::Relaxed);
         self.bound
             .check(taken, self.given, &self.what)
-            .map_err(StoreError::into_io)?;
+            .map_err(ContentError::into_io)?;
         Ok(count)
     }
 }

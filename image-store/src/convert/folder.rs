@@ -8,6 +8,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use image_layer::{Device, LayerLimit, Limits, Time};
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fgetxattr, flistxattr, fstat, open,
     openat2, readlinkat, statat,
@@ -16,9 +17,6 @@ use rustix::io::Errno;
 
 use super::layer_file::{LayerFile, LayerWriter};
 use crate::error::StoreError;
-use crate::layer::{Device, Time};
-use crate::layer_limit::LayerLimit;
-use crate::limits::Limits;
 use crate::tar_writer::{Entry, TarWriter, What};
 
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
@@ -319,8 +317,8 @@ impl Packer<'_> {
     }
 
     fn over(&self, limit: LayerLimit, path: &[u8]) -> StoreError {
-        self.limits
-            .exceeded(limit, self.shown(path).display().to_string())
+        let path = self.shown(path).display().to_string();
+        self.limits.exceeded(limit, path).into()
     }
 }
 

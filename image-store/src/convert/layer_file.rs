@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use image_layer::Hasher;
 use image_name::Digest;
 
-use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::tar_writer::TarWriter;
 

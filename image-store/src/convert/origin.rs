@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use image_layer::sha256;
 use image_name::{Digest, Reference};
 use serde_json::{Value, json};
 
 use super::layer_file::LayerFile;
 use super::{aci, aci_manifest, folder, root_tar};
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::manifest::Descriptor;
 use crate::media_type::{OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
@@ -34,7 +34,7 @@ impl ConvertedOrigin {
     ///
     /// # Errors
     /// [`StoreError::InvalidSource`], [`StoreError::BadManifest`], [`StoreError::NotJson`] or
-    /// [`StoreError::UnsafeEntry`] for what is no appc image or can't be an OCI image.
+    /// [`ContentError::UnsafeEntry`](image_layer::ContentError::UnsafeEntry) for what is no appc image or can't be an OCI image.
     pub(crate) fn aci(
         path: &Path,
         options: &FetchOptions,
@@ -62,7 +62,7 @@ impl ConvertedOrigin {
     /// Makes an image of a root filesystem: a folder, or a tar file.
     ///
     /// # Errors
-    /// [`StoreError::InvalidSource`] for what can't be in a layer, [`StoreError::Io`].
+    /// [`StoreError::InvalidSource`] for what can't be in a layer, [`ContentError::Io`](image_layer::ContentError::Io).
     pub(crate) fn root(
         path: &Path,
         options: &FetchOptions,

@@ -3,11 +3,11 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+use image_layer::{Hasher, Limits};
+
 use super::decompress::{self, Packing, Plain};
 use super::layer_file::{LayerFile, copy_plain};
-use crate::digest::Hasher;
 use crate::error::StoreError;
-use crate::limits::Limits;
 use crate::store::{Staging, Store};
 
 /// The layer that the file is, or, where no layer is compressed that way, the plain one in it.
@@ -22,10 +22,12 @@ pub(super) fn layer(
         .map_err(|error| StoreError::io("cannot read", path, error))?
         .len();
     if size > limits.layer {
-        return Err(limits.exceeded(
-            crate::layer_limit::LayerLimit::CompressedSize,
-            path.display().to_string(),
-        ));
+        return Err(limits
+            .exceeded(
+                image_layer::LayerLimit::CompressedSize,
+                path.display().to_string(),
+            )
+            .into());
     }
     let again = file
         .try_clone()

@@ -4,11 +4,11 @@ mod roots;
 use std::fs;
 use std::path::PathBuf;
 
+use image_layer::sha256;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::options::FetchOptions;
 use crate::source::ImageSource;

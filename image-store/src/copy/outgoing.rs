@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use image_layer::Limits;
 use image_name::{Digest, Reference};
 
 use super::options::{Copied, CopyOptions};
@@ -9,7 +10,6 @@ use super::store_origin::StoreOrigin;
 use crate::error::StoreError;
 use crate::export::{self, ExportFormat};
 use crate::fetch::FetchEvent;
-use crate::limits::Limits;
 use crate::manifest::Document;
 use crate::plan::{Plan, Source, Wanted};
 use crate::registry;
@@ -68,7 +68,7 @@ impl Outgoing {
     /// Members of an index that the store hasn't are left out, as the layout specification allows.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] if the store hasn't all blobs, [`StoreError::DigestMismatch`] if one
+    /// [`StoreError::Missing`] if the store hasn't all blobs, [`ContentError::DigestMismatch`](image_layer::ContentError::DigestMismatch) if one
     /// is not what its digest says, and what the file system reports. Nothing is left then.
     pub fn export(
         &self,

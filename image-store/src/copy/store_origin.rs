@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
+use image_layer::Limits;
 use image_name::{Digest, Reference};
 
 use crate::cosign;
 use crate::error::StoreError;
-use crate::limits::Limits;
 use crate::manifest::Descriptor;
 use crate::media_type::{self, BUNDLE, OCI_MANIFEST};
 use crate::origin::{Origin, RawManifest};

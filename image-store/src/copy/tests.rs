@@ -1,10 +1,10 @@
 use std::fs;
 
+use image_layer::{ContentError, sha256};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::fixture::{Tar, TestLayer, TestLayout};
 use crate::media_type::{OCI_EMPTY, OCI_INDEX, OCI_MANIFEST};
@@ -229,7 +229,13 @@ fn a_chain_of_referrers_without_end_stops() {
         last = ground.refer(&last, &next);
     }
     let error = ground.copy("oci:out").unwrap_err();
-    assert!(matches!(error, StoreError::LimitExceeded { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            StoreError::Content(ContentError::LimitExceeded { .. })
+        ),
+        "{error}"
+    );
     assert!(!ground.folder.path().join("out").exists());
 }
 

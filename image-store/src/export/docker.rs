@@ -6,13 +6,13 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
+use image_layer::{ContentError, Hasher};
 use image_name::{Digest, Reference};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::names::new;
 use super::partial::Partial;
-use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::manifest::Document;
 use crate::plan::{Blob, Plan, Source};
@@ -142,12 +142,12 @@ fn inflate(
     writer: &mut dyn Write,
 ) -> Result<(), StoreError> {
     let what = format!("layer {}", layer.digest);
-    let corrupt = |error: std::io::Error| match error.get_ref() {
-        Some(inner) if inner.is::<StoreError>() => StoreError::from_source(&what, error),
-        _ => StoreError::CorruptCompression {
+    let corrupt = |error: std::io::Error| match ContentError::is_in(&error) {
+        true => StoreError::from_source(&what, error),
+        false => StoreError::Content(ContentError::CorruptCompression {
             what: what.clone(),
             reason: error.to_string(),
-        },
+        }),
     };
     let mut file = source.open(layer)?;
     let mut magic = [0; 4];
@@ -176,11 +176,11 @@ fn inflate(
     if found == *diff_id {
         Ok(())
     } else {
-        Err(StoreError::DigestMismatch {
+        Err(StoreError::Content(ContentError::DigestMismatch {
             what,
             expected: diff_id.to_string(),
             found: found.to_string(),
-        })
+        }))
     }
 }
 

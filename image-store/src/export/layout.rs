@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use image_layer::Hasher;
 use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
 
@@ -11,7 +12,6 @@ use super::index::index;
 use super::names::{MARKER, blob_name};
 use super::partial::Partial;
 
-use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::layout::files::{FolderFiles, LayoutFiles, open_regular};
 use crate::plan::{Blob, Plan, Source};

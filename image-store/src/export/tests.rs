@@ -3,13 +3,13 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
+use image_layer::{ContentError, sha256};
 use image_name::{Digest, Reference};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::archive::{self, ArchiveOrigin};
 use crate::cosign;
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::layout::LayoutOrigin;
 use crate::media_type;
@@ -193,7 +193,10 @@ fn a_damaged_store_exports_nothing() {
         fs::write(&path, &bytes).unwrap();
         let error = blobs.export(&blobs.top, format, &dest).unwrap_err();
         assert!(
-            matches!(error, StoreError::DigestMismatch { .. }),
+            matches!(
+                error,
+                StoreError::Content(ContentError::DigestMismatch { .. })
+            ),
             "{error}"
         );
         fs::remove_file(&path).unwrap();

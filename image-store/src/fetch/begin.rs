@@ -1,12 +1,12 @@
 //! The first half of a fetch: what names the image and who signed it.
 
+use image_layer::{ContentError, LayerLimit};
 use image_name::{Digest, Reference};
 use oci_spec::image::ImageConfiguration;
 
 use super::name::name;
 use super::signatures::signatures_of;
 use crate::error::StoreError;
-use crate::layer_limit::LayerLimit;
 use crate::manifest::{Manifest, parse_config};
 use crate::open::open;
 use crate::options::FetchOptions;
@@ -87,7 +87,7 @@ impl Store {
             .find(|layer| layer.size > limits.layer)
         {
             let what = format!("layer {} of {shown}", layer.digest);
-            return Err(limits.exceeded(LayerLimit::CompressedSize, what));
+            return Err(limits.exceeded(LayerLimit::CompressedSize, what).into());
         }
         let what = format!("configuration of {shown}");
         let config_bytes = match self.read_blob(&what, &manifest.config.digest, limits.config) {
@@ -109,7 +109,7 @@ impl Store {
             });
             match self.signatures(subject) {
                 Ok(known) => all_signatures.merge(known),
-                Err(error @ StoreError::Io { .. }) => return Err(error),
+                Err(error @ StoreError::Content(ContentError::Io { .. })) => return Err(error),
                 // What is damaged is made anew by this fetch.
                 Err(error) => notes.push(error.to_string()),
             }

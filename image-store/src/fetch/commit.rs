@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use atomic_file::Durability;
+use image_layer::ContentError;
 
 use super::begin::Fetch;
 use super::event::FetchEvent;
@@ -135,7 +136,7 @@ fn publish_layers(fetch: &Fetch, staged: Vec<Staged>) -> Result<(), StoreError> 
 /// Makes a staged thing visible. If another was first, its copy is as good: both were proven.
 fn offer(from: &Path, to: &Path) -> Result<(), StoreError> {
     match publish(from, to, Durability::Visible) {
-        Err(StoreError::Io { error, .. })
+        Err(StoreError::Content(ContentError::Io { error, .. }))
             if matches!(
                 error.kind(),
                 ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists

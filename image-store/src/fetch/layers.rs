@@ -11,17 +11,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use image_layer::seal::{Record, seal};
+use image_layer::{ContentError, Intake, LayerJob, Watch};
 use image_name::Digest;
 
 use super::begin::Fetch;
 use super::event::FetchEvent;
 use crate::error::StoreError;
-use crate::layer::{Intake, LayerJob, Watch};
 use crate::manifest::Descriptor;
 use crate::open::open;
 use crate::options::FetchOptions;
 use crate::origin::Origin;
-use crate::seal::{Record, seal};
 use crate::source::ImageSource;
 use crate::store::{LayerFacts, LayerLock, Staging, Store};
 
@@ -171,9 +171,9 @@ pub(super) fn work(
         }
         for worker in running {
             if worker.join().is_err() {
-                queue.fail(StoreError::WorkerPanicked {
+                queue.fail(StoreError::Content(ContentError::WorkerPanicked {
                     work: "the unpacking of a layer",
-                });
+                }));
             }
         }
         Ok(())
@@ -271,7 +271,13 @@ impl LayerQueue<'_> {
             } else {
                 origin.blob(digest, job.descriptor.size)?
             };
-            let intake = Intake::new(source, &what, &job.descriptor, blob.as_deref(), watch)?;
+            let intake = Intake::new(
+                source,
+                &what,
+                job.descriptor.wanted(),
+                blob.as_deref(),
+                watch,
+            )?;
             if unpack {
                 staged.folder = Some(self.unpack(job, &what, intake)?);
             } else {

@@ -1,9 +1,9 @@
 //! The signatures that come with an image.
 
+use image_layer::Limits;
 use image_name::Digest;
 
 use crate::error::StoreError;
-use crate::limits::Limits;
 use crate::manifest::Document;
 use crate::origin::Origin;
 use crate::proven::{checked, small_blob};

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use image_layer::ContentError;
 use rustix::fs::{Mode, OFlags};
 
 use crate::error::StoreError;
@@ -36,10 +37,10 @@ pub(crate) trait LayoutFiles: Send {
         };
         let what = format!("{}: {name}", self.what());
         if file.size > limit {
-            return Err(StoreError::LimitExceeded {
+            return Err(StoreError::Content(ContentError::LimitExceeded {
                 what,
                 limit: format!("{limit} bytes"),
-            });
+            }));
         }
         let mut bytes = Vec::new();
         file.reader

@@ -1,5 +1,6 @@
 use std::fs;
 
+use image_layer::ContentError;
 use serde_json::json;
 
 use super::*;
@@ -99,7 +100,7 @@ fn blobs_are_streams_of_the_announced_size() {
     assert_eq!(bytes, b"layer");
     assert!(matches!(
         origin.blob(&sha256(b"layer"), 6),
-        Err(StoreError::SizeMismatch { .. })
+        Err(StoreError::Content(ContentError::SizeMismatch { .. }))
     ));
     let Err(error) = origin.blob(&sha256(b"gone"), 4) else {
         panic!("found")
@@ -145,7 +146,7 @@ fn damaged_layouts_are_refused() {
     );
     assert!(matches!(
         folder.top(None),
-        Err(StoreError::DigestMismatch { .. })
+        Err(StoreError::Content(ContentError::DigestMismatch { .. }))
     ));
     folder.write("oci-layout", br#"{"imageLayoutVersion":"2.0.0"}"#);
     assert!(folder.open(None).is_err());

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use image_layer::{ContentError, Wanted};
 use image_name::Digest;
 use serde::Deserialize;
 
@@ -154,10 +155,10 @@ impl Document {
             (Some(config), Some(layers), None) => {
                 one_of(media_type::OCI_MANIFEST, media_type::DOCKER_MANIFEST)?;
                 if layers.len() > MAX_LAYERS {
-                    return Err(StoreError::LimitExceeded {
+                    return Err(StoreError::Content(ContentError::LimitExceeded {
                         what: format!("{what}: number of layers ({})", layers.len()),
                         limit: MAX_LAYERS.to_string(),
-                    });
+                    }));
                 }
                 Ok(Self::Manifest(Manifest {
                     config: config.check()?,
@@ -249,6 +250,14 @@ impl Manifest {
 }
 
 impl Descriptor {
+    /// What of it proves a blob.
+    pub(crate) fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            digest: &self.digest,
+            size: self.size,
+        }
+    }
+
     /// Parses one entry of a list that somebody else wrote; `None` if it is no descriptor.
     pub(crate) fn parse(value: &serde_json::Value) -> Option<Self> {
         RawDescriptor::deserialize(value).ok()?.check().ok()

@@ -1,5 +1,6 @@
 //! What belongs to an image without being named by it: cosign's tags, and what refers to it.
 
+use image_layer::ContentError;
 use image_name::Digest;
 
 use super::gathering::Gathering;
@@ -52,7 +53,7 @@ pub(super) fn collect(gathering: &mut Gathering<'_>) -> Result<Vec<Attachment>, 
                     Err(
                         error @ (StoreError::Network { .. }
                         | StoreError::Unauthorized { .. }
-                        | StoreError::Io { .. }),
+                        | StoreError::Content(ContentError::Io { .. })),
                     ) => return Err(error),
                     // Anybody can list anything as a referrer; what is none is no part of the image.
                     Err(error) => gathering
@@ -99,10 +100,10 @@ fn referrer(
 }
 
 fn too_many(subject: &Digest) -> StoreError {
-    StoreError::LimitExceeded {
+    StoreError::Content(ContentError::LimitExceeded {
         what: format!("number of artifacts that refer to {subject}, or their depth"),
         limit: format!(
             "{MAX_ATTACHMENTS} artifacts and {MAX_DEPTH} levels; copy without signatures"
         ),
-    }
+    })
 }

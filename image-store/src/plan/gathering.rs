@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use image_layer::{ContentError, Limits};
 use image_name::Digest;
 
 use super::part::Blob;
 use crate::error::StoreError;
-use crate::limits::Limits;
 use crate::manifest::{Descriptor, Index, Manifest, Platform};
 use crate::origin::{Origin, RawManifest};
 use crate::proven::checked;
@@ -87,20 +87,22 @@ impl Found<'_> {
     fn blob(&mut self, descriptor: &Descriptor, is_layer: bool) -> Result<(), StoreError> {
         let limit = self.wanted.limits.layer;
         if descriptor.size > limit {
-            return Err(StoreError::LimitExceeded {
+            return Err(StoreError::Content(ContentError::LimitExceeded {
                 what: format!("blob {} ({} bytes)", descriptor.digest, descriptor.size),
                 limit: format!("{limit} bytes"),
-            });
+            }));
         }
         match self
             .sizes
             .insert(descriptor.digest.clone(), descriptor.size)
         {
-            Some(known) if known != descriptor.size => Err(StoreError::SizeMismatch {
-                what: format!("blob {}", descriptor.digest),
-                expected: known,
-                found: descriptor.size,
-            }),
+            Some(known) if known != descriptor.size => {
+                Err(StoreError::Content(ContentError::SizeMismatch {
+                    what: format!("blob {}", descriptor.digest),
+                    expected: known,
+                    found: descriptor.size,
+                }))
+            }
             Some(_) => Ok(()),
             None => {
                 self.blobs.push(Blob::new(descriptor, is_layer));

@@ -33,7 +33,7 @@ impl Plan {
     ///
     /// # Errors
     /// What the origin says or what is wrong with a document; [`StoreError::NoPlatform`];
-    /// [`StoreError::LimitExceeded`].
+    /// [`ContentError::LimitExceeded`](image_layer::ContentError::LimitExceeded).
     pub(crate) fn make(
         origin: &mut dyn Origin,
         what: &str,

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use image_layer::{ContentError, Hasher};
+
 use super::part::Blob;
-use crate::digest::Hasher;
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
 use crate::layout::files::open_regular;
@@ -78,10 +79,10 @@ impl<'a> Source<'a> {
     pub(crate) fn read(&mut self, blob: &Blob, limit: u64) -> Result<Vec<u8>, StoreError> {
         let what = format!("blob {}", blob.digest);
         if blob.size > limit {
-            return Err(StoreError::LimitExceeded {
+            return Err(StoreError::Content(ContentError::LimitExceeded {
                 what,
                 limit: format!("{limit} bytes"),
-            });
+            }));
         }
         let mut bytes = Vec::new();
         self.copy(blob, Path::new(&what), &mut bytes)?;
@@ -179,19 +180,19 @@ fn pass(
         });
     }
     if size != blob.size {
-        return Err(StoreError::SizeMismatch {
+        return Err(StoreError::Content(ContentError::SizeMismatch {
             what,
             expected: blob.size,
             found: size,
-        });
+        }));
     }
     let found = hasher.finish();
     if found != blob.digest {
-        return Err(StoreError::DigestMismatch {
+        return Err(StoreError::Content(ContentError::DigestMismatch {
             what,
             expected: blob.digest.to_string(),
             found: found.to_string(),
-        });
+        }));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 
+use image_layer::ContentError;
 use image_name::Digest;
 use ureq::http::Response;
 use ureq::http::header::CONTENT_RANGE;
@@ -64,11 +65,11 @@ fn whole(
 ) -> Result<BodyReader<'static>, StoreError> {
     let body = response.into_body();
     if let Some(found) = body.content_length().filter(|found| *found != size) {
-        return Err(StoreError::SizeMismatch {
+        return Err(StoreError::Content(ContentError::SizeMismatch {
             what: format!("blob {digest} of registry {}", client.endpoint().registry()),
             expected: size,
             found,
-        });
+        }));
     }
     Ok(body.into_reader())
 }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use image_layer::ContentError;
 use image_name::Reference;
 use ureq::Body;
 use ureq::http::header::{HeaderMap, LOCATION};
@@ -246,7 +247,10 @@ impl Client {
         let error = match unread {
             Unread::TooLarge => {
                 let limit = format!("{limit} bytes");
-                return Err(StoreError::LimitExceeded { what, limit });
+                return Err(StoreError::Content(ContentError::LimitExceeded {
+                    what,
+                    limit,
+                }));
             }
             Unread::Broken(error) => error,
         };
@@ -255,7 +259,9 @@ impl Client {
             return Ok(());
         }
         Err(match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => StoreError::Truncated { what },
+            std::io::ErrorKind::UnexpectedEof => {
+                StoreError::Content(ContentError::Truncated { what })
+            }
             _ => self.network(action, error.to_string()),
         })
     }

@@ -49,7 +49,7 @@ impl Registries {
     /// Reads the configuration. Certificates and credentials are read when a registry wants them.
     ///
     /// # Errors
-    /// [`StoreError::Configuration`] for a file that can't be understood, [`StoreError::Io`] for one
+    /// [`StoreError::Configuration`] for a file that can't be understood, [`ContentError::Io`](image_layer::ContentError::Io) for one
     /// that can't be read.
     pub fn load(folders: &ConfigFolders, environment: Environment) -> Result<Self, StoreError> {
         let mut settings = Settings::default();

@@ -1,10 +1,10 @@
 //! Manifests of a registry, by tag or digest.
 
+use image_layer::{ContentError, sha256};
 use image_name::Digest;
 use ureq::http::header::{CONTENT_TYPE, HeaderName};
 
 use super::client::{Ask, Client, Document, Method, Payload};
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
 use crate::origin::RawManifest;
@@ -51,11 +51,11 @@ pub(super) fn get_manifest(
     if let Some(told) = told_digest.and_then(|told| Digest::parse(&told).ok())
         && told != digest
     {
-        return Err(StoreError::DigestMismatch {
+        return Err(StoreError::Content(ContentError::DigestMismatch {
             what,
             expected: told.to_string(),
             found: digest.to_string(),
-        });
+        }));
     }
     Ok(Some(RawManifest {
         media_type: media_type::of_manifest(&bytes, &told),

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use image_layer::ContentError;
 use image_name::{DEFAULT_TAG, Digest, Reference};
 
 use super::answer::header;
@@ -62,11 +63,13 @@ impl Origin for RegistryOrigin {
         let found = self.places.first(Missing::Weak, |client| {
             let found = get_manifest(client, digest.as_ref(), limit)?;
             match found {
-                Some(found) if found.digest != *digest => Err(StoreError::DigestMismatch {
-                    what: format!("manifest of {repository}"),
-                    expected: digest.to_string(),
-                    found: found.digest.to_string(),
-                }),
+                Some(found) if found.digest != *digest => {
+                    Err(StoreError::Content(ContentError::DigestMismatch {
+                        what: format!("manifest of {repository}"),
+                        expected: digest.to_string(),
+                        found: found.digest.to_string(),
+                    }))
+                }
                 found => Ok(found),
             }
         })?;

@@ -1,5 +1,6 @@
 //! Writing to a registry: blobs in one piece each (POST, then PUT), then manifests.
 
+use image_layer::sha256;
 use image_name::{Digest, Reference};
 use ureq::Body;
 use ureq::http::header::{HeaderName, LOCATION};
@@ -10,7 +11,6 @@ use super::client::{Access, Ask, Client, Method, Payload};
 use super::endpoint::{encode_query, resolve};
 use super::manifests::get_manifest;
 use crate::cosign;
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
 use crate::options::FetchOptions;

@@ -1,5 +1,6 @@
 //! Access tokens of a registry's token server (distribution: auth/token and auth/oauth).
 
+use image_layer::ContentError;
 use serde::Deserialize;
 use ureq::http::Uri;
 
@@ -87,10 +88,10 @@ pub(super) fn fetch(
     }
     let what = format!("token of registry {registry}");
     let bytes = read_body(response.into_body(), MAX_ANSWER).map_err(|unread| match unread {
-        Unread::TooLarge => StoreError::LimitExceeded {
+        Unread::TooLarge => StoreError::Content(ContentError::LimitExceeded {
             what: what.clone(),
             limit: format!("{MAX_ANSWER} bytes"),
-        },
+        }),
         Unread::Broken(broken) => error(&broken.to_string()),
     })?;
     // The text of the parser may quote the answer, and with it the token.

@@ -1,12 +1,12 @@
 //! A whole image into a registry: blobs, then the documents that name them, the name last.
 
+use image_layer::sha256;
 use image_name::Reference;
 
 use super::client::{Access, Client, Payload};
 use super::manifests::get_manifest;
 use super::push::{begin_upload, finish_upload, has_blob, push_blob, push_manifest, push_referrer};
 use crate::cosign;
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
 use crate::options::FetchOptions;

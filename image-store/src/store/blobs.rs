@@ -5,19 +5,19 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
+use image_layer::{ContentError, has_digest, sha256};
 use image_name::Digest;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::Store;
-use crate::digest::{has_digest, sha256};
 use crate::error::StoreError;
 
 impl Store {
     /// Reads a small blob and proves that it still has its digest.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`StoreError::Damaged`], or [`StoreError::LimitExceeded`] if it has
+    /// [`StoreError::Missing`], [`StoreError::Damaged`], or [`ContentError::LimitExceeded`] if it has
     /// more than `limit` bytes.
     pub(crate) fn read_blob(
         &self,
@@ -71,10 +71,10 @@ impl Store {
             file.take(rest).read_to_end(&mut bytes).map_err(failed)?;
         }
         if bytes.len() as u64 > limit {
-            return Err(StoreError::LimitExceeded {
+            return Err(StoreError::Content(ContentError::LimitExceeded {
                 what: format!("{what} {digest}"),
                 limit: format!("{limit} bytes"),
-            });
+            }));
         }
         if !has_digest(&bytes, digest) {
             let found = sha256(&bytes);

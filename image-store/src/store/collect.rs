@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use image_layer::ContentError;
 use image_name::Digest;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
@@ -67,7 +68,7 @@ impl Store {
     /// Others wait no longer than until everything is out of sight; it is removed after that.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if something can't be read or removed; calling again goes on from there.
+    /// [`ContentError::Io`] if something can't be read or removed; calling again goes on from there.
     pub fn gc(
         &self,
         survey: Survey<'_>,
@@ -108,7 +109,7 @@ impl Store {
     /// What [`Store::gc`] would remove now. Changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if something can't be read.
+    /// [`ContentError::Io`] if something can't be read.
     pub fn would_collect(
         &self,
         survey: Survey<'_>,
@@ -132,7 +133,7 @@ impl Store {
         for record in survey.records(self)? {
             let record = match record {
                 Ok(record) => record,
-                Err(error @ StoreError::Io { .. }) => return Err(error),
+                Err(error @ StoreError::Content(ContentError::Io { .. })) => return Err(error),
                 Err(error) => {
                     plan.report.damaged.push(error.to_string());
                     continue;
@@ -307,7 +308,7 @@ impl GcReport {
     ) -> Result<(), StoreError> {
         match (marked, record) {
             (Ok(()), _) => {}
-            (Err(error @ StoreError::Io { .. }), _) => return Err(error),
+            (Err(error @ StoreError::Content(ContentError::Io { .. })), _) => return Err(error),
             (Err(error), Some(record)) => {
                 self.damaged.push(format!("{}: {error}", record.reference));
             }

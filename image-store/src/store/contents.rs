@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::rc::Rc;
 
+use image_layer::{ContentError, Limits};
 use image_name::Digest;
 use serde::Deserialize;
 
 use super::digest_map::{DigestMap, DigestSet};
 use super::{RefRecord, Store};
 use crate::error::StoreError;
-use crate::limits::Limits;
 
 /// What one document names. Only sizes that reading it has told are known.
 #[derive(Debug, Default)]
@@ -107,7 +107,9 @@ impl<'a> Documents<'a> {
         let limits = Limits::default();
         let bytes = match self.blob("manifest", digest, limits.manifest) {
             // It is no document then, but a layer.
-            Err(StoreError::LimitExceeded { .. }) => return Ok(Contents::default()),
+            Err(StoreError::Content(ContentError::LimitExceeded { .. })) => {
+                return Ok(Contents::default());
+            }
             other => other?,
         };
         let mut contents = Contents {

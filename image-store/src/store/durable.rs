@@ -1,12 +1,9 @@
 //! What makes writes last.
 
 use std::fs::File;
-use std::num::NonZero;
-use std::ops::Range;
 use std::path::Path;
 
 use atomic_file::Durability;
-use rustix::fs::{Advice, fadvise};
 
 use crate::error::StoreError;
 
@@ -27,13 +24,4 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
 pub(crate) fn publish(staged: &Path, to: &Path, durability: Durability) -> Result<(), StoreError> {
     atomic_file::publish(staged, to, durability)
         .map_err(|failed| StoreError::io("cannot write", to, failed.error))
-}
-
-/// Begins to bring this part of a file to the disk. What is written while there is other work to do
-/// is not waited for at the end, when there is none.
-pub(crate) fn start_writing(file: &File, part: Range<u64>) {
-    let length = NonZero::new(part.end.saturating_sub(part.start));
-    // The advice begins to write what is dirty, and gives up the memory of what was written before. It
-    // is a hint: what is not written now is written by `sync_file_system`.
-    fadvise(file, part.start, length, Advice::DontNeed).unwrap_or_default();
 }

@@ -20,7 +20,7 @@ impl Store {
     /// [`Store::list`], which tells of them.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if the folder can't be read.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if the folder can't be read.
     pub fn references(&self) -> Result<Vec<RefRecord>, StoreError> {
         Ok(self
             .all_refs()?

@@ -1,25 +1,16 @@
 //! An image as the store holds it, proven by digest from its name down to its layers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use image_layer::{Layer, Limits};
 use image_name::Digest;
 use oci_spec::image::ImageConfiguration;
 
 use super::Store;
 use crate::error::StoreError;
-use crate::limits::Limits;
 use crate::manifest::{Manifest, Platform, parse_config};
 use crate::origin::RawManifest;
 use crate::walk;
-
-/// One layer of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layer {
-    /// Digest of the uncompressed layer.
-    pub diff_id: Digest,
-    /// The tree, whiteouts in overlayfs' form. Never to be changed.
-    pub path: PathBuf,
-}
 
 /// An image whose index, manifest and configuration were hashed as they were read.
 #[derive(Clone, Debug)]

@@ -146,7 +146,7 @@ impl Store {
     /// read once, however many names stand for it.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if the store can't be read at all.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if the store can't be read at all.
     pub fn list(&self) -> Result<(Vec<Listing>, Vec<StoreError>), StoreError> {
         let mut documents = Documents::new(self);
         let mut parts = Parts {

@@ -39,7 +39,7 @@ impl Store {
     /// is for as long as it takes to decide what goes.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if the lock file can't be opened.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if the lock file can't be opened.
     pub fn pin(&self) -> Result<Pin, StoreError> {
         let lock = self.open_lock()?;
         // Whose turn it is to collect has this one until all earlier pins are dropped, or for a
@@ -53,7 +53,7 @@ impl Store {
     /// Waits until all pins are dropped, and keeps new ones waiting. A fetch holds a pin to its end.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if the lock file can't be opened.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if the lock file can't be opened.
     pub fn exclusive(&self) -> Result<Exclusive, StoreError> {
         self.exclusive_telling(|| ())
     }
@@ -61,7 +61,7 @@ impl Store {
     /// As [`Store::exclusive`]; calls `waits` once if that takes longer than starts do.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if the lock file can't be opened.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if the lock file can't be opened.
     pub fn exclusive_telling(&self, waits: impl FnOnce()) -> Result<Exclusive, StoreError> {
         let begun = Instant::now();
         let mut waits = Some(waits);

@@ -28,6 +28,7 @@ mod newest;
 mod paths;
 mod ref_name;
 mod refs;
+mod seals;
 mod sign;
 mod signatures;
 mod staging;
@@ -37,8 +38,8 @@ mod tests;
 mod trash;
 
 pub use collect::GcReport;
-pub(crate) use durable::{publish, start_writing, sync_file_system, sync_folder};
-pub use image::{Image, Layer};
+pub(crate) use durable::{publish, sync_file_system, sync_folder};
+pub use image::Image;
 pub(crate) use listing::LayerFacts;
 pub use listing::Listing;
 pub use lock::{Exclusive, Pin};

@@ -44,7 +44,7 @@ impl Store {
     /// known. It is on the disk when this returns.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if it can't be written; as [`Store::newest_signed`].
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if it can't be written; as [`Store::newest_signed`].
     pub fn note_signed(&self, name: &Reference, seconds: u64) -> Result<(), StoreError> {
         if self.newest_signed(name)? >= Some(seconds) {
             return Ok(());

@@ -4,10 +4,10 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use image_layer::WindowMemory;
 use image_name::Digest;
 
 use crate::error::StoreError;
-use crate::layer::WindowMemory;
 
 /// An image store below one folder. Any number of processes may use one at once.
 #[derive(Clone, Debug)]

@@ -1,8 +1,7 @@
 //! Names of the files in which the store keeps what it knows of a reference.
 
+use image_layer::sha256;
 use image_name::Reference;
-
-use crate::digest::sha256;
 
 /// Longest file name that the file systems take, in bytes.
 const MAX_FILE_NAME: usize = 255;

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use image_layer::ContentError;
 use image_name::{Digest, NameError, Reference};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use rustix::io::Errno;
@@ -204,7 +205,7 @@ impl Store {
     /// its record could not be read; such a record is removed all the same.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if the record can't be removed.
+    /// [`ContentError::Io`] if the record can't be removed.
     pub fn remove(&self, reference: &Reference) -> Result<Option<RefRecord>, StoreError> {
         let file_name = file_name(reference);
         let path = self.refs_folder().join(&file_name);
@@ -215,7 +216,7 @@ impl Store {
             Err(error) => return Err(StoreError::io("cannot remove", &path, error)),
         }
         match record {
-            Err(StoreError::Io { .. }) | Ok(_) => record,
+            Err(StoreError::Content(ContentError::Io { .. })) | Ok(_) => record,
             Err(_) => Ok(None),
         }
     }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use atomic_file::Durability;
+use image_layer::{ContentError, Limits, sha256};
 use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
 
@@ -12,9 +13,7 @@ use super::durable::{publish, sync_folder};
 use super::paths::make_folder;
 use super::signatures::{BundleRecord, Signature, SignatureRecord, signed_layers};
 use crate::cosign::{self, MAX_SIGNATURES};
-use crate::digest::sha256;
 use crate::error::StoreError;
-use crate::limits::Limits;
 use crate::media_type;
 use crate::origin::RawManifest;
 use crate::referrer::{self, MAX_BUNDLE, MAX_TOTAL, Referrer};
@@ -35,7 +34,7 @@ impl Store {
     /// there already changes nothing. Durable when this returns.
     ///
     /// # Errors
-    /// [`StoreError::Io`] or [`StoreError::NoSpace`], or what is wrong with the ones that are there.
+    /// [`ContentError::Io`] or [`ContentError::NoSpace`], or what is wrong with the ones that are there.
     pub fn add_signature(
         &self,
         subject: &Digest,
@@ -55,7 +54,7 @@ impl Store {
     /// there already changes nothing. Durable when this returns.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] if the store hasn't the subject; [`StoreError::LimitExceeded`] for a
+    /// [`StoreError::Missing`] if the store hasn't the subject; [`ContentError::LimitExceeded`] for a
     /// bundle that is too large or one too many; as [`Store::add_signature`].
     pub fn add_bundle(&self, subject: &Digest, bundle: &[u8]) -> Result<(), StoreError> {
         let _pin = self.pin()?;
@@ -75,12 +74,12 @@ impl Store {
         if bundle.len() as u64 > MAX_BUNDLE.min(room)
             || change.record.bundles.len() >= MAX_SIGNATURES
         {
-            return Err(StoreError::LimitExceeded {
+            return Err(StoreError::Content(ContentError::LimitExceeded {
                 what: format!("signature bundles of {subject}"),
                 limit: format!(
                     "{MAX_SIGNATURES} of at most {MAX_BUNDLE} bytes, and {MAX_TOTAL} bytes in all"
                 ),
-            });
+            }));
         }
         let at = change.record.bundles.len();
         change.insert(at, new);
@@ -207,7 +206,7 @@ impl<'a> Change<'a> {
                 .collect()
         };
         match read() {
-            Err(error @ StoreError::Io { .. }) => Err(error),
+            Err(error @ StoreError::Content(ContentError::Io { .. })) => Err(error),
             other => Ok(other.unwrap_or_default()),
         }
     }

@@ -7,13 +7,13 @@
 use std::fs;
 use std::io::ErrorKind;
 
+use image_layer::Limits;
 use image_name::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
 use crate::cosign::{self, MAX_SIGNATURES};
 use crate::error::StoreError;
-use crate::limits::Limits;
 use crate::manifest::{Descriptor, Document, Manifest};
 use crate::media_type::SIMPLE_SIGNING;
 use crate::referrer::{MAX_BUNDLE, MAX_TOTAL};
@@ -239,7 +239,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::sha256;
+    use image_layer::sha256;
 
     #[test]
     fn records_of_both_versions_are_read_and_later_ones_are_refused() {

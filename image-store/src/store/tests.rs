@@ -3,6 +3,7 @@
 mod bad_input;
 mod bundles;
 mod collecting;
+mod seals;
 mod together;
 
 use std::collections::HashSet;
@@ -328,7 +329,7 @@ fn signatures_are_added_and_read_back() {
     assert_eq!(fetch.signatures(), &signatures);
     fetch.complete(&mut |_| {}).unwrap();
     assert_eq!(ground.store.signatures(&manifest).unwrap(), signatures);
-    let payload = ground.store.blob_path(&crate::digest::sha256(b"a"));
+    let payload = ground.store.blob_path(&image_layer::sha256(b"a"));
     fs::write(payload, "c").unwrap();
     assert!(matches!(
         ground.store.signatures(&manifest),

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use image_layer::ContentError;
+
 use super::{Staging, Store};
 use crate::error::StoreError;
 
@@ -21,7 +23,7 @@ impl Store {
     pub(super) fn trash(&self) -> Result<Trash, StoreError> {
         let staging = match self.stage() {
             Ok(staging) => Some(staging),
-            Err(StoreError::NoSpace { .. }) => None,
+            Err(StoreError::Content(ContentError::NoSpace { .. })) => None,
             Err(error) => return Err(error),
         };
         Ok(Trash { staging, next: 0 })

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use atomic_file::Durability;
+use image_layer::{ContentError, Limits};
 use image_name::Digest;
 
 use super::{Audit, Cure, Documented, Finding, Job};
 use crate::error::StoreError;
 use crate::fetch::signatures_of;
-use crate::limits::Limits;
 use crate::manifest::{Descriptor, Index, Manifest, Platform, parse_config};
 use crate::origin::RawManifest;
 use crate::proven::{checked, small_blob};
@@ -171,7 +171,7 @@ impl Audit {
         }
         match restore() {
             Ok(()) => Ok(true),
-            Err(error @ StoreError::NoSpace { .. }) => Err(error),
+            Err(error @ StoreError::Content(ContentError::NoSpace { .. })) => Err(error),
             Err(error) => {
                 finding.add(object, format!("can't be restored: {error}"));
                 Ok(false)
@@ -181,13 +181,13 @@ impl Audit {
 
     /// Puts a blob in the place of a damaged or missing one. The bytes were proven.
     fn put_blob(&self, what: &str, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
-        let found = crate::digest::sha256(bytes);
+        let found = image_layer::sha256(bytes);
         if found != *digest {
-            return Err(StoreError::DigestMismatch {
+            return Err(StoreError::Content(ContentError::DigestMismatch {
                 what: what.to_owned(),
                 expected: digest.to_string(),
                 found: found.to_string(),
-            });
+            }));
         }
         let from = self
             .staging
@@ -303,7 +303,7 @@ impl Visitor for ChainOf<'_> {
 /// Damage is found and told; a machine that can't be asked ends the verification.
 fn in_reach(error: StoreError) -> Result<StoreError, StoreError> {
     match error {
-        StoreError::NoSpace { .. } => Err(error),
+        StoreError::Content(ContentError::NoSpace { .. }) => Err(error),
         other => Ok(other),
     }
 }

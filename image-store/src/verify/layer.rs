@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use atomic_file::Durability;
+use image_layer::seal::{
+    CONTENTS, Changes, Depth, Record, SEAL, against_seal, against_tree, remake, same_file,
+};
+use image_layer::{ContentError, Intake, Layer, LayerJob, Watch};
 
 use super::{Audit, Cure, Finding, Job, Problem};
 use crate::error::StoreError;
 use crate::fetch::unpack_to;
-use crate::layer::{Intake, LayerJob, Watch};
-use crate::seal::{
-    CONTENTS, Changes, Depth, Record, SEAL, against_seal, against_tree, remake, same_file,
-};
-use crate::store::{Layer, publish, sync_file_system, sync_folder};
+use crate::store::{publish, sync_file_system, sync_folder};
 
 /// What the tree has to be: the layer unpacked once more, without the contents of its files.
 struct Model {
@@ -122,7 +122,7 @@ impl Audit {
         let path = self.store.blob_path(digest);
         match self.model_from_file(job, &path) {
             Ok(model) => return Ok(Some(model)),
-            Err(error @ StoreError::NoSpace { .. }) => return Err(error),
+            Err(error @ StoreError::Content(ContentError::NoSpace { .. })) => return Err(error),
             Err(error) => finding.add(&object, error.to_string()),
         }
         let mut model = None;
@@ -146,7 +146,7 @@ impl Audit {
         let source = origin.blob(&job.descriptor.digest, job.descriptor.size)?;
         let what = format!("layer {}", job.descriptor.digest);
         with_watch(|watch| {
-            Intake::new(source, &what, &job.descriptor, Some(&to), watch)?.finish()
+            Ok(Intake::new(source, &what, job.descriptor.wanted(), Some(&to), watch)?.finish()?)
         })?;
         Ok(to)
     }
@@ -169,7 +169,7 @@ impl Audit {
         });
         match tried {
             Ok(model) => Ok(Some(model)),
-            Err(error @ StoreError::NoSpace { .. }) => Err(error),
+            Err(error @ StoreError::Content(ContentError::NoSpace { .. })) => Err(error),
             Err(error) => {
                 finding.add(object, format!("can't be compared with its blob: {error}"));
                 Ok(None)
@@ -200,7 +200,7 @@ impl Audit {
             memory: self.store.memory(),
         };
         let record = with_watch(|watch| {
-            let intake = Intake::new(source, &what, &job.descriptor, None, watch)?;
+            let intake = Intake::new(source, &what, job.descriptor.wanted(), None, watch)?;
             unpack_to(&folder, &layer_job, intake, record)
         })?;
         let opaque = folder.join("opaque").exists();
@@ -269,7 +269,7 @@ impl Audit {
                 tree.damaged = !changes.is_empty();
                 take(finding, object, changes);
             }
-            Err(error @ StoreError::Unsealed { .. }) => {
+            Err(error @ StoreError::Content(ContentError::Unsealed { .. })) => {
                 finding.add(object, error.to_string());
                 tree.unsealed = true;
                 return Ok(tree);
@@ -336,9 +336,9 @@ fn with_watch<T>(work: impl FnOnce(Watch<'_>) -> Result<T, StoreError>) -> Resul
 }
 
 /// A tree that the disk can't give back is damaged as well.
-fn readable(compared: Result<Changes, StoreError>) -> Result<Changes, StoreError> {
+fn readable(compared: Result<Changes, ContentError>) -> Result<Changes, StoreError> {
     match compared {
-        Err(StoreError::Io {
+        Err(ContentError::Io {
             action,
             path,
             error,
@@ -346,7 +346,7 @@ fn readable(compared: Result<Changes, StoreError>) -> Result<Changes, StoreError
             told: vec![(path.display().to_string(), format!("{action}: {error}"))],
             more: 0,
         }),
-        other => other,
+        other => Ok(other?),
     }
 }
 

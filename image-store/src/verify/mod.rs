@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use image_layer::worker;
 use image_name::Digest;
 use serde::Serialize;
 
@@ -27,7 +28,6 @@ use crate::options::FetchOptions;
 use crate::origin::Origin;
 use crate::source::ImageSource;
 use crate::store::{RefRecord, Staging, Store};
-use crate::worker;
 
 /// What may be done about what is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Store {
     /// Begins to verify images. Needs room for the names of their files, as half-done things.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if nothing can be written.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if nothing can be written.
     pub fn audit(&self, options: &FetchOptions, cure: Cure) -> Result<Audit, StoreError> {
         Ok(Audit {
             store: self.clone(),
@@ -187,7 +187,7 @@ impl Audit {
     }
 
     fn all_layers(&mut self, jobs: VecDeque<Job>) -> Result<(), StoreError> {
-        let processors = crate::seal::processors();
+        let processors = image_layer::seal::processors();
         let workers = processors.min(jobs.len());
         let threads = match workers {
             0 => return Ok(()),

@@ -22,7 +22,7 @@ impl Audit {
     /// meanwhile, which is why the store has to be locked.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if a layer can't be moved.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if a layer can't be moved.
     pub fn replace(
         &mut self,
         users: &HashMap<Digest, String>,

@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use image_layer::seal::{CONTENTS, SEAL};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::StoreError;
-use crate::seal::{CONTENTS, SEAL};
 use crate::store::Store;
 
 impl Store {
@@ -15,7 +15,7 @@ impl Store {
     /// harm: nothing reads them.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if a folder can't be read.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if a folder can't be read.
     pub fn strays(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut strays = Vec::new();
         let mut look = |folder: &Path, belongs: &dyn Fn(&str, &Path) -> bool| {

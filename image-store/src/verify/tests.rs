@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use image_layer::seal::{CONTENTS, Depth, SEAL};
+use image_layer::sha256;
 use image_name::Digest;
 use tempfile::TempDir;
 
 use super::{Cure, Health, ImageReport};
-use crate::digest::sha256;
 use crate::fixture::{Tar, TestLayer, TestLayout, tree};
 use crate::options::FetchOptions;
-use crate::seal::{CONTENTS, Depth, SEAL};
 use crate::store::{Image, Store};
 
 /// Something that is done to a path, and what is said of it.
@@ -241,8 +241,8 @@ fn a_seal_that_was_made_to_fit_a_changed_file_is_found() {
         fs::remove_file(ground.beside(name)).unwrap();
     }
     let folder = ground.root().parent().unwrap();
-    let record = crate::seal::Record::default();
-    crate::seal::seal(folder, ground.diff_id(), false, &record).unwrap();
+    let record = image_layer::seal::Record::default();
+    image_layer::seal::seal(folder, ground.diff_id(), false, &record).unwrap();
     // No start can tell.
     ground
         .store

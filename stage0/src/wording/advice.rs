@@ -3,7 +3,7 @@
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{AppError, IsolatorError, MonitorError, NetworkSpecError};
-use image_store::{OwnCredentials, StoreError};
+use image_store::{ContentError, OwnCredentials, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
 
@@ -128,7 +128,7 @@ fn remedy(reference: &str) -> String {
 /// What to do about layers that are not as they were unpacked.
 fn integrity_remedy(error: &StoreError, reference: &str) -> String {
     match error {
-        StoreError::Unsealed { .. } => format!(
+        StoreError::Content(ContentError::Unsealed { .. }) => format!(
             "`fairing image verify --reseal {reference}` reads every byte of it and seals it again"
         ),
         _ => format!("`fairing image verify --repair {reference}` restores it"),

@@ -5,7 +5,7 @@ use std::io;
 
 use engine::Error;
 use engine::error::{AppError, IsolatorError, NetworkSpecError};
-use image_store::StoreError;
+use image_store::{ContentError, StoreError};
 use pod::PodError;
 use pod::id::InvalidId;
 use pod::stage1::Stage1Error;
@@ -72,19 +72,19 @@ fn io_code(error: &io::Error) -> u8 {
 fn store_code(error: &StoreError) -> u8 {
     match error {
         StoreError::UnknownImage { .. } => 110,
-        StoreError::DigestMismatch { .. }
+        StoreError::Content(ContentError::DigestMismatch { .. })
         | StoreError::Damaged { .. }
-        | StoreError::Unsealed { .. }
-        | StoreError::LayerChanged { .. } => 111,
-        StoreError::Truncated { .. }
-        | StoreError::SizeMismatch { .. }
-        | StoreError::CorruptCompression { .. }
-        | StoreError::CorruptLayer { .. }
-        | StoreError::UnsafeEntry { .. }
-        | StoreError::LayerLimit { .. } => 112,
+        | StoreError::Content(ContentError::Unsealed { .. })
+        | StoreError::Content(ContentError::LayerChanged { .. }) => 111,
+        StoreError::Content(ContentError::Truncated { .. })
+        | StoreError::Content(ContentError::SizeMismatch { .. })
+        | StoreError::Content(ContentError::CorruptCompression { .. })
+        | StoreError::Content(ContentError::CorruptLayer { .. })
+        | StoreError::Content(ContentError::UnsafeEntry { .. })
+        | StoreError::Content(ContentError::LayerLimit { .. }) => 112,
         StoreError::NotJson { .. } | StoreError::BadManifest { .. } => 113,
         StoreError::NoPlatform { .. } => 114,
-        StoreError::NoSpace { .. } => 117,
+        StoreError::Content(ContentError::NoSpace { .. }) => 117,
         // What the registry itself said.
         StoreError::NoMirror { error, .. } => store_code(error),
         StoreError::Registry { .. }
@@ -94,7 +94,7 @@ fn store_code(error: &StoreError) -> u8 {
         | StoreError::Proxy { .. }
         | StoreError::PlainHttpRefused { .. }
         | StoreError::Network { .. } => 122,
-        StoreError::Io { error, .. } => io_code(error),
+        StoreError::Content(ContentError::Io { error, .. }) => io_code(error),
         _ => 125,
     }
 }

@@ -164,6 +164,7 @@ pub(crate) fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use image_store::ContentError;
     use pod::exit::FailureKind;
 
     use super::*;
@@ -183,19 +184,24 @@ mod tests {
             110
         );
         assert_eq!(
-            code(StoreError::DigestMismatch {
+            code(StoreError::Content(ContentError::DigestMismatch {
                 what: what(),
                 expected: what(),
                 found: what()
-            }),
+            })),
             111
         );
-        assert_eq!(code(StoreError::Truncated { what: what() }), 112);
         assert_eq!(
-            code(StoreError::CorruptCompression {
+            code(StoreError::Content(ContentError::Truncated {
+                what: what()
+            })),
+            112
+        );
+        assert_eq!(
+            code(StoreError::Content(ContentError::CorruptCompression {
                 what: what(),
                 reason: what()
-            }),
+            })),
             112
         );
         assert_eq!(
@@ -213,7 +219,12 @@ mod tests {
             }),
             114
         );
-        assert_eq!(code(StoreError::NoSpace { path: "/x".into() }), 117);
+        assert_eq!(
+            code(StoreError::Content(ContentError::NoSpace {
+                path: "/x".into()
+            })),
+            117
+        );
         assert_eq!(
             code(StoreError::Network {
                 registry: what(),
@@ -234,7 +245,7 @@ mod tests {
             mirrors: vec![limited()],
         };
         assert_eq!(code(behind_mirrors(limited())), 122);
-        let truncated = StoreError::Truncated { what: what() };
+        let truncated = StoreError::Content(ContentError::Truncated { what: what() });
         assert_eq!(code(behind_mirrors(truncated)), 112);
         let full = io::Error::from(io::ErrorKind::StorageFull);
         assert_eq!(Failure::io("write", "/x")(full).exit_code(), 117);

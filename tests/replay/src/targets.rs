@@ -35,10 +35,19 @@ fn bodies(directory: &Path, found: &mut Vec<PathBuf>) {
 /// `targets!`.
 fn replayed() -> BTreeSet<String> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(repository()).unwrap() {
-        let sources = entry.unwrap().path().join("src");
-        if sources.is_dir() {
-            bodies(&sources, &mut files);
+    let directories = |directory: &Path| {
+        let entries = fs::read_dir(directory).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    for directory in directories(&repository()) {
+        // Some crates lie within others' directories.
+        for sources in directories(&directory) {
+            match sources.join("src") {
+                inner if inner.is_dir() => bodies(&inner, &mut files),
+                _ if sources.ends_with("src") => bodies(&sources, &mut files),
+                _ => {}
+            }
         }
     }
     let mut found = BTreeSet::new();

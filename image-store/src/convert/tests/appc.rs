@@ -1,3 +1,4 @@
+use image_layer::ContentError;
 use serde_json::json;
 
 use super::*;
@@ -246,6 +247,9 @@ fn a_bomb_stops_at_the_limits() {
     let tar = aci(&manifest()).file("rootfs/zeros", &vec![0; 4 << 20]);
     ground.write("a.aci", &gzip(&tar.end()));
     let error = ground.import_with("aci:a.aci", &options).unwrap_err();
-    assert!(matches!(error, StoreError::LayerLimit { .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::Content(ContentError::LayerLimit { .. })),
+        "{error}"
+    );
     assert_eq!(ground.leftovers(), 0);
 }

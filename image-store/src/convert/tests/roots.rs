@@ -1,6 +1,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
+use image_layer::ContentError;
 use rustix::fs::{
     CWD, FileType, Mode, Timespec, Timestamps, XattrFlags, mknodat, setxattr, utimensat,
 };
@@ -119,7 +120,7 @@ fn other_tools_read_the_layer_of_a_folder() {
     let ground = Ground::new();
     let root = fill(&ground);
     let file = ground.path("layer.tar");
-    folder::pack(&root, &file, &crate::limits::Limits::default()).unwrap();
+    folder::pack(&root, &file, &image_layer::Limits::default()).unwrap();
     let out = ground.path("out");
     fs::create_dir(&out).unwrap();
     let untar = Command::new("tar")
@@ -182,7 +183,10 @@ fn limits_hold_for_folders_too() {
     small.limits.expanded = 100_000;
     for options in [few, flat, small] {
         let error = ground.import_with("rootfs:root", &options).unwrap_err();
-        assert!(matches!(error, StoreError::LayerLimit { .. }), "{error}");
+        assert!(
+            matches!(error, StoreError::Content(ContentError::LayerLimit { .. })),
+            "{error}"
+        );
         assert_eq!(ground.leftovers(), 0);
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use image_layer::ContentError;
 use image_name::{Location, Specificity};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -143,10 +144,10 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         .read_to_end(&mut bytes)
         .map_err(|error| StoreError::io("cannot read", path, error))?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(StoreError::LimitExceeded {
+        return Err(StoreError::Content(ContentError::LimitExceeded {
             what: path.display().to_string(),
             limit: format!("{MAX_FILE} bytes"),
-        });
+        }));
     }
     Ok(Some(bytes))
 }

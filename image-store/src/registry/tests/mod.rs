@@ -13,11 +13,11 @@ use std::time::Duration;
 use super::client::Client;
 use super::retry::Retry;
 use super::*;
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::media_type;
 use crate::options::FetchOptions;
 use crate::origin::Origin;
+use image_layer::sha256;
 use image_name::{Digest, Reference};
 use server::{Reply, Seen, Server};
 

@@ -1,3 +1,5 @@
+use image_layer::ContentError;
+
 use super::*;
 
 #[test]
@@ -18,7 +20,7 @@ fn a_manifest_by_tag_by_digest_and_at_the_signature_tag() {
     let wrong = sha256(b"other");
     assert!(matches!(
         origin.manifest(&wrong),
-        Err(StoreError::DigestMismatch { .. })
+        Err(StoreError::Content(ContentError::DigestMismatch { .. }))
     ));
     assert_eq!(
         server.lines()[..3],
@@ -245,11 +247,11 @@ fn sizes_and_digests_are_compared() {
     assert!(
         matches!(
             error,
-            StoreError::SizeMismatch {
+            StoreError::Content(ContentError::SizeMismatch {
                 expected: 3,
                 found: 5,
                 ..
-            }
+            })
         ),
         "{error}"
     );
@@ -258,7 +260,10 @@ fn sizes_and_digests_are_compared() {
     });
     let error = origin(&server, "a", Vec::new()).top().unwrap_err();
     assert!(
-        matches!(error, StoreError::DigestMismatch { .. }),
+        matches!(
+            error,
+            StoreError::Content(ContentError::DigestMismatch { .. })
+        ),
         "{error}"
     );
 }
@@ -268,7 +273,13 @@ fn huge_and_garbled_answers_end_in_an_error() {
     let huge = vec![b' '; (4 << 20) + 1];
     let server = Server::start(move |_| Reply::new(200, huge.clone()));
     let error = origin(&server, "a", Vec::new()).top().unwrap_err();
-    assert!(matches!(error, StoreError::LimitExceeded { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            StoreError::Content(ContentError::LimitExceeded { .. })
+        ),
+        "{error}"
+    );
     for garbage in [
         &b"\0\xff\x1b[2J garbage"[..],
         b"HTTP/9.9 x\r\n\r\n",

@@ -1,3 +1,5 @@
+use image_layer::ContentError;
+
 use super::*;
 use crate::media_type::{BUNDLE, OCI_INDEX};
 
@@ -94,7 +96,13 @@ fn a_list_that_is_none_is_an_error_and_not_an_empty_list() {
         Reply::new(200, vec![b' '; 5 << 20]).header("Content-Type", OCI_INDEX)
     });
     let error = listed(&server).unwrap_err();
-    assert!(matches!(error, StoreError::LimitExceeded { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            StoreError::Content(ContentError::LimitExceeded { .. })
+        ),
+        "{error}"
+    );
     let server = Server::start(move |_| Reply::new(503, ""));
     let error = listed(&server).unwrap_err();
     assert!(

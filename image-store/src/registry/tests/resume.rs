@@ -1,3 +1,5 @@
+use image_layer::ContentError;
+
 use super::*;
 
 const CONTENT: &[u8] = b"0123456789";
@@ -52,7 +54,10 @@ fn a_blob_that_stays_cut_is_truncated() {
             .header("Content-Range", "bytes 4-9/10")
     });
     let error = read(&mut origin(&server, "a", Vec::new()), CONTENT).unwrap_err();
-    assert!(matches!(error, StoreError::Truncated { .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::Content(ContentError::Truncated { .. })),
+        "{error}"
+    );
     assert_eq!(server.lines().len(), 3, "as often as was configured");
 }
 
@@ -145,6 +150,9 @@ fn a_document_that_breaks_off_is_asked_for_again() {
     assert_eq!(top.bytes, MANIFEST);
     let server = Server::start(|_| Reply::new(200, &MANIFEST[..9]).announcing(MANIFEST.len()));
     let error = origin(&server, "a", Vec::new()).top().unwrap_err();
-    assert!(matches!(error, StoreError::Truncated { .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::Content(ContentError::Truncated { .. })),
+        "{error}"
+    );
     assert_eq!(server.lines().len(), 3);
 }

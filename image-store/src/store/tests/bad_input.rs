@@ -3,8 +3,9 @@
 use std::fs;
 use std::process::Command;
 
+use image_layer::{ContentError, sha256};
+
 use super::{Ground, base, collect, contents, named, options};
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::fixture::{Tar, TestLayer, gzip};
 use crate::manifest::Platform;
@@ -30,7 +31,7 @@ fn a_layer_with_other_bytes() {
     fs::write(&path, &bytes).unwrap();
     assert!(matches!(
         failing(&ground, "one"),
-        StoreError::DigestMismatch { .. }
+        StoreError::Content(ContentError::DigestMismatch { .. })
     ));
 }
 
@@ -44,7 +45,8 @@ fn a_layer_that_breaks_off() {
     assert!(
         matches!(
             error,
-            StoreError::Truncated { .. } | StoreError::SizeMismatch { .. }
+            StoreError::Content(ContentError::Truncated { .. })
+                | StoreError::Content(ContentError::SizeMismatch { .. })
         ),
         "{error:?}"
     );
@@ -72,7 +74,7 @@ fn layers_that_were_made_badly() {
         .image("corrupt", &[base(), layer(corrupt, &tar)]);
     assert!(matches!(
         failing(&ground, "corrupt"),
-        StoreError::CorruptCompression { .. }
+        StoreError::Content(ContentError::CorruptCompression { .. })
     ));
     let cut = gzip(&tar);
     ground
@@ -80,14 +82,14 @@ fn layers_that_were_made_badly() {
         .image("cut", &[base(), layer(cut[..cut.len() - 4].to_vec(), &tar)]);
     assert!(matches!(
         failing(&ground, "cut"),
-        StoreError::Truncated { .. }
+        StoreError::Content(ContentError::Truncated { .. })
     ));
     ground
         .layout
         .image("other", &[base(), layer(gzip(&tar), b"other")]);
     assert!(matches!(
         failing(&ground, "other"),
-        StoreError::DigestMismatch { .. }
+        StoreError::Content(ContentError::DigestMismatch { .. })
     ));
     let evil = Tar::default().file("../evil", b"x").end();
     ground
@@ -95,7 +97,7 @@ fn layers_that_were_made_badly() {
         .image("evil", &[base(), TestLayer::gzip(&evil)]);
     assert!(matches!(
         failing(&ground, "evil"),
-        StoreError::UnsafeEntry { .. }
+        StoreError::Content(ContentError::UnsafeEntry { .. })
     ));
     assert!(!ground.folder.path().join("evil").exists());
 }
@@ -163,7 +165,10 @@ fn an_index_gives_the_member_of_the_platform() {
         .document("wrong", OCI_INDEX, index(size + 1).as_bytes());
     let error = ground.fetch("wrong").unwrap_err();
     assert!(
-        matches!(error, StoreError::SizeMismatch { .. }),
+        matches!(
+            error,
+            StoreError::Content(ContentError::SizeMismatch { .. })
+        ),
         "{error:?}"
     );
     let image = ground.fetch("good").unwrap();
@@ -229,13 +234,19 @@ fn a_full_file_system_keeps_what_was_there() {
     fetch("one").unwrap();
     let before = contents(store.path());
     let error = fetch("large").unwrap_err();
-    assert!(matches!(error, StoreError::NoSpace { .. }), "{error:?}");
+    assert!(
+        matches!(error, StoreError::Content(ContentError::NoSpace { .. })),
+        "{error:?}"
+    );
     assert_eq!(contents(store.path()), before);
     // With not one block left, what is there can still be used and collected.
     let filler = fs::write(small.0.path().join("filler"), vec![0; 4 << 20]);
     assert!(filler.is_err());
     let error = fetch("two").unwrap_err();
-    assert!(matches!(error, StoreError::NoSpace { .. }), "{error:?}");
+    assert!(
+        matches!(error, StoreError::Content(ContentError::NoSpace { .. })),
+        "{error:?}"
+    );
     assert_eq!(contents(store.path()), before);
     store.remove(&ground.reference("one")).unwrap();
     collect(&store);

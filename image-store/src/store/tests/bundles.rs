@@ -1,7 +1,7 @@
+use image_layer::{ContentError, sha256};
 use image_name::Digest;
 
 use super::*;
-use crate::digest::sha256;
 use crate::media_type::OCI_MANIFEST;
 use crate::origin::RawManifest;
 use crate::referrer;
@@ -77,13 +77,25 @@ fn bundles_have_a_limit() {
     let image = ground.fetch("one").unwrap().manifest_digest().clone();
     let large = vec![b' '; 5 << 20];
     let error = ground.store.add_bundle(&image, &large).unwrap_err();
-    assert!(matches!(error, StoreError::LimitExceeded { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            StoreError::Content(ContentError::LimitExceeded { .. })
+        ),
+        "{error}"
+    );
     for number in 0..4_u8 {
         let large = vec![number; 4 << 20];
         ground.store.add_bundle(&image, &large).unwrap();
     }
     let error = ground.store.add_bundle(&image, BUNDLE).unwrap_err();
-    assert!(matches!(error, StoreError::LimitExceeded { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            StoreError::Content(ContentError::LimitExceeded { .. })
+        ),
+        "{error}"
+    );
     let known = ground.store.signatures(&image).unwrap();
     assert_eq!(known.bundles.len(), 4);
 }

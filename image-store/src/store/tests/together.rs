@@ -7,8 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 
+use image_layer::sha256;
+
 use super::{Ground, application, base, named, platform};
-use crate::digest::sha256;
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
 use crate::fixture::{Tar, TestLayer, TestLayout, tree};

@@ -1,0 +1,230 @@
+//! One member of a layer, checked: what the rest of the code may rely on.
+
+use std::collections::BTreeMap;
+
+use rustix::fs::{Stat, Timespec, Timestamps, UTIME_OMIT};
+
+use crate::layer_limit::LayerLimit;
+use crate::limits::Limits;
+
+/// Bytes of the longest path that the kernel takes, below a folder or not.
+const LONGEST: usize = 4095;
+
+/// What a member makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Folder,
+    /// A symbolic link.
+    Symlink,
+    /// Another name for an earlier member.
+    HardLink,
+    /// A named pipe.
+    Fifo,
+    /// A character or block device; its numbers are never those of a whiteout.
+    Device(Device),
+}
+
+/// What a device node stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Whether it is a block device, not a character device.
+    pub is_block: bool,
+    /// The driver.
+    pub major: u32,
+    /// The device of the driver.
+    pub minor: u32,
+}
+
+/// One member of a layer.
+#[derive(Debug)]
+pub struct Member {
+    /// Where it is.
+    pub path: MemberPath,
+    /// What it makes.
+    pub kind: Kind,
+    /// Permission bits with setuid, setgid and sticky; no type.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// When it was modified.
+    pub mtime: Time,
+    /// Bytes of a file as a reader sees it, holes included.
+    pub size: u64,
+    /// Where the stored bytes of a sparse file go; `None` for an ordinary file.
+    pub segments: Option<Vec<Segment>>,
+    /// Target of a symbolic link, as it is.
+    pub target: Vec<u8>,
+    /// Target of a hard link.
+    pub linked: Option<MemberPath>,
+    /// Only those that a layer may set.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+/// Seconds since 1970 and nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Time {
+    /// Seconds since 1970, rounded down.
+    pub seconds: i64,
+    /// Nanoseconds beyond those.
+    pub nanoseconds: u32,
+}
+
+impl Time {
+    /// The time of modification that a file has.
+    pub fn of(stat: &Stat) -> Self {
+        Self {
+            seconds: stat.st_mtime,
+            nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
+        }
+    }
+
+    /// As a time of modification to be set; that of access stays.
+    pub(crate) fn timestamps(self) -> Timestamps {
+        Timestamps {
+            last_access: Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_OMIT,
+            },
+            last_modification: Timespec {
+                tv_sec: self.seconds,
+                tv_nsec: i64::from(self.nanoseconds),
+            },
+        }
+    }
+}
+
+/// A run of stored bytes within a sparse file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Where it goes.
+    pub offset: u64,
+    /// How many bytes it has.
+    pub length: u64,
+}
+
+/// Why a name is no path of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadPath {
+    /// It could lead elsewhere, or nowhere.
+    Unsafe(&'static str),
+    /// It goes over a limit.
+    Over(LayerLimit),
+}
+
+/// A path below the root of the layer: no `..`, no `.`, no empty component, no NUL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberPath {
+    bytes: Vec<u8>,
+    name_start: usize,
+}
+
+impl MemberPath {
+    /// Takes a name as a layer gives it. A leading `/` means the root of the layer.
+    pub(crate) fn parse(raw: &[u8], limits: &Limits) -> Result<Self, BadPath> {
+        if raw.is_empty() {
+            return Err(BadPath::Unsafe("the name is empty"));
+        }
+        if raw.contains(&0) {
+            return Err(BadPath::Unsafe("the name has a NUL byte"));
+        }
+        let mut bytes = Vec::with_capacity(raw.len().min(LONGEST));
+        let mut name_start = 0;
+        let mut depth = 0;
+        for component in raw.split(|byte| *byte == b'/') {
+            match component {
+                b"" | b"." => continue,
+                b".." => return Err(BadPath::Unsafe("the name has a \"..\" component")),
+                _ => {}
+            }
+            if component.len() > 255 {
+                let reason = "a component of the name is longer than 255 bytes";
+                return Err(BadPath::Unsafe(reason));
+            }
+            depth += 1;
+            if depth > limits.depth {
+                return Err(BadPath::Over(LayerLimit::Depth));
+            }
+            if !bytes.is_empty() {
+                bytes.push(b'/');
+            }
+            name_start = bytes.len();
+            bytes.extend_from_slice(component);
+            if bytes.len() > limits.path {
+                return Err(BadPath::Over(LayerLimit::PathLength));
+            }
+            if bytes.len() > LONGEST {
+                return Err(BadPath::Unsafe("the name is longer than 4095 bytes"));
+            }
+        }
+        Ok(Self { bytes, name_start })
+    }
+
+    /// Whether it is the root of the layer.
+    pub fn is_root(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The path without a leading or trailing `/`.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The last component; empty for the root.
+    pub fn name(&self) -> &[u8] {
+        self.bytes.get(self.name_start..).unwrap_or_default()
+    }
+
+    /// All but the last component; empty for what is in the root.
+    pub fn parent(&self) -> &[u8] {
+        self.bytes
+            .get(..self.name_start.saturating_sub(1))
+            .unwrap_or_default()
+    }
+
+    /// The names that it is made of.
+    pub fn components(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes
+            .split(|byte| *byte == b'/')
+            .filter(|component| !component.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(raw: &[u8]) -> Result<MemberPath, BadPath> {
+        MemberPath::parse(raw, &Limits::default())
+    }
+
+    #[test]
+    fn names_are_normal_and_below_the_root() {
+        let path = parse(b"/usr//./lib/x/").unwrap();
+        assert_eq!(path.as_bytes(), b"usr/lib/x");
+        assert_eq!((path.parent(), path.name()), (&b"usr/lib"[..], &b"x"[..]));
+        let top = parse(b"./x").unwrap();
+        assert_eq!((top.parent(), top.name()), (&b""[..], &b"x"[..]));
+        assert!(parse(b"./").unwrap().is_root());
+    }
+
+    #[test]
+    fn names_that_could_lead_out_are_refused() {
+        let long = [&b"a"[..]; 300].join(&b'/');
+        for bad in [
+            &b""[..],
+            b"../x",
+            b"a/../b",
+            b"a/..",
+            b"a\0b",
+            &[b'a'; 256],
+            &long,
+        ] {
+            assert!(parse(bad).is_err(), "{}", String::from_utf8_lossy(bad));
+        }
+    }
+}

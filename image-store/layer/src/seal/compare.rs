@@ -1,0 +1,303 @@
+//! Comparing a tree entry by entry with what it should be.
+
+use std::cmp::Ordering;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use image_name::Digest;
+use rustix::fs::fstat;
+
+use super::content::{Content, content};
+use super::expected::{Expected, FromSeal, FromTree};
+use super::facts::{FOLDER_TIMES, Facts, REPLACED};
+use super::file::{CONTENTS, Input, SEAL};
+use super::record::Record;
+use super::tree_walk::{TreeWalk, open_root, order};
+use crate::error::ContentError;
+use crate::layer::Layer;
+use crate::worker;
+
+/// Changes of one layer that are told; those beyond are counted.
+const TOLD: usize = 100;
+/// Changes that the error of a start names.
+const NAMED: usize = 3;
+/// Files that wait to be read.
+const QUEUE: usize = 256;
+
+/// What is not as it should be in a layer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Paths below the root of the layer, and what is wrong with them.
+    pub told: Vec<(String, String)>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+impl Changes {
+    /// Whether all is as it should be.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    pub(super) fn into_result(self, diff_id: &Digest) -> Result<(), ContentError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let all = self.told.len() as u64 + self.more;
+        let named = self.told.iter().take(NAMED);
+        let named: Vec<_> = named.map(|(path, what)| format!("{path} {what}")).collect();
+        Err(ContentError::LayerChanged {
+            diff_id: diff_id.clone(),
+            more: all - named.len() as u64,
+            change: named.join("; "),
+        })
+    }
+}
+
+/// Something that differs, at its place in the walk.
+struct Change {
+    place: u64,
+    path: Vec<u8>,
+    what: String,
+}
+
+/// Collects changes in bounded memory.
+#[derive(Default)]
+struct Collector {
+    changes: Vec<Change>,
+    more: u64,
+}
+
+impl Collector {
+    fn add(&mut self, place: u64, path: &[u8], what: impl Into<String>) {
+        // Some more than are told: those of folders may turn out to be explained by others.
+        if self.changes.len() >= 4 * TOLD {
+            self.more += 1;
+            return;
+        }
+        self.changes.push(Change {
+            place,
+            path: path.to_vec(),
+            what: what.into(),
+        });
+    }
+
+    fn finish(mut self) -> Changes {
+        // What came, went or was replaced in a folder says more than that something did.
+        let parents: std::collections::HashSet<Vec<u8>> = self
+            .changes
+            .iter()
+            .filter(|change| {
+                change.what == ADDED || change.what == REMOVED || change.what.starts_with(REPLACED)
+            })
+            .map(|change| parent(&change.path).to_vec())
+            .collect();
+        self.changes
+            .retain(|change| change.what != FOLDER_TIMES || !parents.contains(&change.path));
+        self.changes.sort_by_key(|change| change.place);
+        let more = self.more + self.changes.len().saturating_sub(TOLD) as u64;
+        self.changes.truncate(TOLD);
+        let told = self
+            .changes
+            .into_iter()
+            .map(|change| (shown(&change.path), change.what));
+        Changes {
+            told: told.collect(),
+            more,
+        }
+    }
+}
+
+const ADDED: &str = "was added";
+const REMOVED: &str = "was removed";
+
+fn parent(path: &[u8]) -> &[u8] {
+    let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    path.get(..slash).unwrap_or_default()
+}
+
+/// A path for people: on one line, whatever is in it.
+fn shown(path: &[u8]) -> String {
+    match path {
+        b"" => "/".to_owned(),
+        path => crate::walk::shown(path),
+    }
+}
+
+/// Compares a layer with its seal, in contents too with so many threads.
+///
+/// # Errors
+/// [`ContentError::Unsealed`] if the seal is damaged, or that of another tree, such as before a copy.
+pub fn against_seal(
+    layer: &Layer,
+    folder: &Path,
+    threads: Option<usize>,
+) -> Result<Changes, ContentError> {
+    let seal = Input::open(folder, SEAL, &layer.diff_id)?;
+    let contents = match threads {
+        Some(_) => Some(Input::open(folder, CONTENTS, &layer.diff_id)?),
+        None => None,
+    };
+    let root = open_root(&layer.path)?;
+    let mut sealed = FromSeal::new(&seal, contents.as_ref());
+    if let Some(facts) = sealed.next()? {
+        let now = fstat(&root).map_err(|e| ContentError::io("cannot look at", &layer.path, e))?;
+        if facts.ino != now.st_ino {
+            return Err(ContentError::Unsealed {
+                diff_id: layer.diff_id.clone(),
+                reason: "its files are not the ones that were sealed, as after a copy or a restore"
+                    .to_owned(),
+            });
+        }
+        sealed.begin_again();
+    }
+    compare(TreeWalk::new(&root, &layer.path), &mut sealed, threads)
+}
+
+/// Compares the tree `root` with `expected`, which was just unpacked with this record.
+pub fn against_tree(
+    root: &Path,
+    expected: &Path,
+    record: &Record,
+    threads: usize,
+) -> Result<Changes, ContentError> {
+    let (open, open_expected) = (open_root(root)?, open_root(expected)?);
+    let mut wanted = FromTree::new(TreeWalk::new(&open_expected, expected), expected, record);
+    compare(TreeWalk::new(&open, root), &mut wanted, Some(threads))
+}
+
+/// A file whose content is to be compared.
+struct Task {
+    place: u64,
+    path: Vec<u8>,
+    found: Facts,
+    expected: Content,
+}
+
+fn compare(
+    mut walk: TreeWalk<'_>,
+    expected: &mut dyn Expected,
+    threads: Option<usize>,
+) -> Result<Changes, ContentError> {
+    let collector = Mutex::new(Collector::default());
+    let root = walk.root();
+    thread::scope(|scope| {
+        let (tasks, queue) = sync_channel(QUEUE);
+        let queue = std::sync::Arc::new(Mutex::new(queue));
+        let mut workers = Vec::new();
+        for _ in 0..threads.unwrap_or_default() {
+            let (queue, collector) = (std::sync::Arc::clone(&queue), &collector);
+            let spawned = thread::Builder::new()
+                .name("seal-content".to_owned())
+                .spawn_scoped(scope, move || work(root, &queue, collector));
+            match spawned {
+                Ok(worker) => workers.push(worker),
+                // One is enough, none is not.
+                Err(_) if !workers.is_empty() => break,
+                Err(error) => {
+                    let what = Path::new("the comparison of a layer");
+                    return Err(ContentError::io("cannot start a thread for", what, error));
+                }
+            }
+        }
+        // The workers alone keep the queue: should they all end, nobody waits for them.
+        drop(queue);
+        let merged = merge(&mut walk, expected, &tasks, &collector, !workers.is_empty());
+        drop(tasks);
+        let ends = workers.into_iter().map(|worker| {
+            let end = worker.join().map(Ok);
+            worker::outcome(end, "the comparison of a layer")
+        });
+        // A worker that failed is the reason, where nobody takes tasks any more.
+        ends.collect::<Result<(), _>>().and(merged)
+    })?;
+    Ok(collector
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .finish())
+}
+
+/// Goes through both at once; they have the same order.
+fn merge(
+    walk: &mut TreeWalk<'_>,
+    expected: &mut dyn Expected,
+    tasks: &SyncSender<Task>,
+    collector: &Mutex<Collector>,
+    contents: bool,
+) -> Result<(), ContentError> {
+    let mut place = 0;
+    // What is in a folder that was added or removed as a whole is not told one by one.
+    let mut whole: Option<Vec<u8>> = None;
+    let mut tell = |place: u64, path: &[u8], what: &str| {
+        let within = |folder: &Vec<u8>| {
+            let rest = path.strip_prefix(folder.as_slice());
+            rest.is_some_and(|rest| rest.first() == Some(&b'/'))
+        };
+        if !whole.as_ref().is_some_and(within) {
+            lock(collector).add(place, path, what);
+            whole = Some(path.to_vec());
+        }
+    };
+    let (mut wanted, mut found) = (expected.next()?, walk.next()?);
+    loop {
+        place += 1;
+        let order = match (&wanted, &found) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), Some(_)) => order(expected.path(), walk.path()),
+        };
+        match (order, wanted, found) {
+            (Ordering::Less, ..) => {
+                tell(place, expected.path(), REMOVED);
+                wanted = expected.next()?;
+            }
+            (Ordering::Equal, Some(was), Some(is)) => {
+                if let Some(what) = expected.change(&was, &is) {
+                    lock(collector).add(place, walk.path(), what);
+                } else if contents && let Some(content) = expected.content()? {
+                    let task = Task {
+                        place,
+                        path: walk.path().to_vec(),
+                        found: is,
+                        expected: content,
+                    };
+                    if tasks.send(task).is_err() {
+                        lock(collector).add(place, walk.path(), "could not be compared");
+                    }
+                }
+                (wanted, found) = (expected.next()?, walk.next()?);
+            }
+            _ => {
+                tell(place, walk.path(), ADDED);
+                found = walk.next()?;
+            }
+        }
+    }
+}
+
+fn work(root: BorrowedFd<'_>, queue: &Mutex<Receiver<Task>>, collector: &Mutex<Collector>) {
+    loop {
+        let task = lock(queue).recv();
+        let Ok(task) = task else { return };
+        let like = task.expected.data;
+        let what = match content(root, &task.path, &task.found, None, like) {
+            Ok(now) => task
+                .expected
+                .change(&now, task.found.kind())
+                .map(str::to_owned),
+            Err(error) => Some(format!("can't be read: {error}")),
+        };
+        if let Some(what) = what {
+            lock(collector).add(task.place, &task.path, what);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
