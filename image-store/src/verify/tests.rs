@@ -226,6 +226,27 @@ fn damaged_blobs_and_documents_are_fetched_again() {
 }
 
 #[test]
+fn an_index_that_does_not_name_the_manifest_is_told_and_hides_nothing_else() {
+    let ground = Ground::new();
+    let index = format!(
+        r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{}","size":1}}]}}"#,
+        sha256(b"another manifest")
+    );
+    let digest = sha256(index.as_bytes());
+    fs::write(ground.store.blob_path(&digest), &index).unwrap();
+    let mut record = ground.store.references().unwrap().remove(0);
+    record.digest = digest;
+    fs::write(ground.root().join("etc/motd"), "other").unwrap();
+    let mut audit = ground.store.audit(&options(), Cure::None).unwrap();
+    audit.images(&[record]).unwrap();
+    let report = audit.reports().remove(0);
+    assert_eq!(report.health, Health::Damaged);
+    let told = format!("{:?}", report.problems);
+    assert!(told.contains("does not name the manifest"), "{told}");
+    assert!(told.contains("etc/motd"), "{told}");
+}
+
+#[test]
 fn a_seal_that_was_made_to_fit_a_changed_file_is_found() {
     let ground = Ground::new();
     let file = ground.root().join("coloured");

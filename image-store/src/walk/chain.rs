@@ -2,7 +2,7 @@
 
 use image_name::Digest;
 
-use super::{Bounds, Visitor, Walk};
+use super::documents::{Bounds, Visitor, Walk};
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Index, Manifest, Platform};
 use crate::origin::RawManifest;

@@ -11,7 +11,7 @@
 //!
 //! Both are made before the one rename that makes the layer visible. Their checksums are keyed by
 //! the diff ID, so the seal of one layer says nothing of another. They protect from accidents;
-//! who can write the store can write a seal too, and `Audit` of the store proves seals by the blob. The format is in [`file`].
+//! who can write the store can write a seal too, and `Audit` of the store proves seals by the blob. The format is in `file.rs`.
 
 mod block;
 mod check;
