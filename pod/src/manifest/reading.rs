@@ -32,7 +32,7 @@ impl PodManifest {
                     })
                 }
                 Some(found) if found < VERSION_2 => Err(PodError::Damaged {
-                    path,
+                    path: path.to_path_buf(),
                     reason: format!(
                         "it has version {found}, and versions {VERSION_2} to {MANIFEST_VERSION} are read"
                     ),
