@@ -116,7 +116,12 @@ impl PodsDir {
             .mode(0o700)
             .create(&entry.path)
             .map_err(PodError::io("create", &entry.path))?;
-        let lock = PodLock::acquire(&entry.path)?.ok_or(PodError::Locked(uuid))?;
+        let lock = PodLock::acquire(&entry.path).inspect_err(|_| {
+            // Empty, or with a lock that nobody has; what stays is left to a sweep.
+            let _ = fs::remove_file(entry.path.join(LOCK_FILE));
+            let _ = fs::remove_dir(&entry.path);
+        })?;
+        let lock = lock.ok_or(PodError::Locked(uuid))?;
         Ok(LockedPod {
             pods: self.clone(),
             entry,
