@@ -200,7 +200,7 @@ fn only_a_running_pod_can_be_entered() {
     host.fairing(["status", "--wait", &pod]).run().ok();
     host.fairing(["enter", &pod, "--", "/bin/true"])
         .run()
-        .expect_error(125, &[&pod, "exited"]);
+        .expect_error(125, &[&pod, "it has ended"]);
 }
 
 #[test]

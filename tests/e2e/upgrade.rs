@@ -126,7 +126,7 @@ fn a_pod_that_ended_before_an_upgrade_is_listed_and_removed() {
     assert_eq!(host.fairing(["logs", OLD]).run().ok().stdout, "done\n");
     host.fairing(["run-prepared", OLD])
         .run()
-        .expect_error(125, &[OLD, "exited"]);
+        .expect_error(125, &[OLD, "it has ended"]);
     host.fairing(["gc", "--grace-period=0s"]).run().ok();
     assert_eq!(host.pod_folders(), []);
 }
