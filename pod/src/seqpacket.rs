@@ -397,7 +397,12 @@ mod tests {
         a.send(&"x".repeat(most - 2), &[]).unwrap();
         let (text, _) = b.recv::<String>().unwrap().unwrap();
         assert_eq!(text.len(), most - 2);
-        a.send(&"x".repeat(most - 1), &[]).unwrap();
+        let longer = "x".repeat(most - 1);
+        let error = a.send(&longer, &[]).unwrap_err().to_string();
+        assert!(error.contains("too long"), "{error}");
+        // From one that doesn't count.
+        let file = memory_file(&serde_json::to_vec(&longer).unwrap()).unwrap();
+        a.send_packet(&[TAG_MEMORY_FILE], &[file.as_fd()]).unwrap();
         let error = b.recv::<String>().unwrap_err().to_string();
         assert!(error.contains("too long"), "{error}");
     }

@@ -165,7 +165,7 @@ fn what_can_not_be_undone_is_told_and_tried_again_without_the_namespace() {
     assert_eq!(
         error.to_string(),
         "network n: plugin one: ADD: ADD broke (code 100); and it could not be undone: \
-         network n: plugin one: DEL: DEL broke (code 100); `fairing gc` tries again, once the cause is removed"
+         network n: plugin one: DEL: DEL broke (code 100)"
     );
     assert_eq!(lab.order(), ["one ADD", "one DEL"]);
     lab.forget_calls();
