@@ -3,7 +3,10 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use nix::poll::PollTimeout;
+
 use crate::sys::release_program_memory;
+use crate::timing::poll_timeout;
 
 /// How long a process runs before it counts as settled.
 const SETTLING: Duration = Duration::from_secs(1);
@@ -18,18 +21,19 @@ impl Settling {
         self.0.set(Instant::now().checked_add(SETTLING));
     }
 
-    /// When [`Settling::end_if_due`] has something to do.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.0.get()
-    }
-
-    /// Gives memory back if it is time. To be called right before a wait: code that runs after it is mapped again, and
-    /// for each page that is touched the kernel maps its neighbours too.
-    pub(crate) fn end_if_due(&self) {
-        if self.due().is_some_and(|instant| instant <= Instant::now()) {
+    /// Gives memory back if it is time. Returns how long to wait at most for the next call, whatever else is put off until
+    /// `next`. To be called right before the wait: code that runs after it is mapped again, and for each page that is
+    /// touched the kernel maps its neighbours too.
+    pub(crate) fn before_waiting_until(&self, next: Option<Instant>) -> PollTimeout {
+        let Some(due) = self.0.get() else {
+            return poll_timeout(next);
+        };
+        if due <= Instant::now() {
             self.0.set(None);
             release_program_memory();
+            return poll_timeout(next);
         }
+        poll_timeout(next.map_or(Some(due), |next| Some(next.min(due))))
     }
 }
 
@@ -40,12 +44,16 @@ mod tests {
     #[test]
     fn settles_once() {
         let settling = Settling::default();
-        assert_eq!(settling.due(), None);
+        let for_ever = PollTimeout::NONE;
+        assert_eq!(settling.before_waiting_until(None), for_ever);
         settling.begin();
-        settling.end_if_due();
-        assert!(settling.due().is_some(), "it is too early");
+        let timeout = settling.before_waiting_until(None).as_millis().unwrap();
+        assert!((900..=1001).contains(&timeout), "{timeout}");
+        let soon = Instant::now();
+        let timeout = settling.before_waiting_until(Some(soon)).as_millis();
+        assert_eq!(timeout, Some(1));
         settling.0.set(Some(Instant::now()));
-        settling.end_if_due();
-        assert_eq!(settling.due(), None);
+        // It is done at once, and nobody is woken for it once more.
+        assert_eq!(settling.before_waiting_until(None), for_ever);
     }
 }

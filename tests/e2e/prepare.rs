@@ -45,7 +45,7 @@ fn a_prepared_pod_runs_once_with_all_that_it_was_given() {
     assert_eq!(status(&host, &pod)["state"], "exited");
     host.fairing(["run-prepared", &pod])
         .run()
-        .expect_error(125, &[&pod, "exited"]);
+        .expect_error(125, &[&pod, "has ended"]);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_prepared_pod_does_not_run_yet_and_can_be_removed() {
     for command in ["stop", "enter"] {
         host.fairing([command, &pod])
             .run()
-            .expect_error(125, &[&pod, "prepared"]);
+            .expect_error(125, &[&pod, "has not been started"]);
     }
     host.collect();
     assert_eq!(status(&host, &pod)["state"], "prepared");

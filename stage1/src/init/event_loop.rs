@@ -24,7 +24,6 @@ use crate::link::{Enclosed, InitRequest, MonitorLink, StreamEnds};
 use crate::protocol::{ExecSpec, FromInit, Setup, ToInit};
 use crate::settling::Settling;
 use crate::sys::{self, ChildEnd, EndedChild};
-use crate::timing::poll_timeout;
 
 /// The pod as pod init sees it.
 #[derive(Debug)]
@@ -129,14 +128,9 @@ impl Pod {
         fds.extend(starts.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let interests = link.interests().into_iter();
         fds.extend(interests.map(|(fd, flags)| PollFd::new(fd, flags)));
-        let deadlines = [
-            self.supervisor.deadline(),
-            self.starts.deadline(),
-            self.settling.due(),
-        ];
+        let deadlines = [self.supervisor.deadline(), self.starts.deadline()];
         let next = deadlines.into_iter().flatten().min();
-        let timeout = poll_timeout(next);
-        self.settling.end_if_due();
+        let timeout = self.settling.before_waiting_until(next);
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(StartFailure::os("wait for events")(errno)),

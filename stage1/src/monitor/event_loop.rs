@@ -28,7 +28,6 @@ use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink, LinkError};
 use crate::protocol::ToInit;
 use crate::settling::Settling;
-use crate::timing::poll_timeout;
 
 /// How long pod init has to end the pod beyond the grace period, before it is killed itself.
 const INIT_GRACE: Duration = Duration::from_secs(2);
@@ -279,20 +278,14 @@ impl Monitor {
         fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
         let peers = self.peers.as_ref().filter(|_| self.started.is_some());
         let look_at = peers.and_then(PeerNames::due);
-        let put_off = [
-            self.kill_init_at,
-            self.accept_at,
-            self.settling.due(),
-            self.give_up_output_at,
-        ];
+        let put_off = [self.kill_init_at, self.accept_at, self.give_up_output_at];
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
             .chain([look_at, of_clients])
             .flatten()
             .min();
-        let timeout = poll_timeout(next);
-        self.settling.end_if_due();
+        let timeout = self.settling.before_waiting_until(next);
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
