@@ -3,9 +3,10 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use nix::poll::PollTimeout;
+use nix::errno::Errno;
+use nix::poll::{PollFd, poll};
 
-use crate::sys::release_program_memory;
+use crate::sys::ProgramMemory;
 use crate::timing::poll_timeout;
 
 /// How long a process runs before it counts as settled.
@@ -21,19 +22,31 @@ impl Settling {
         self.0.set(Instant::now().checked_add(SETTLING));
     }
 
-    /// Gives memory back if it is time. Returns how long to wait at most for the next call, whatever else is put off until
-    /// `next`. To be called right before the wait: code that runs after it is mapped again, and for each page that is
-    /// touched the kernel maps its neighbours too.
-    pub(crate) fn before_waiting_until(&self, next: Option<Instant>) -> PollTimeout {
-        let Some(due) = self.0.get() else {
-            return poll_timeout(next);
-        };
-        if due <= Instant::now() {
+    /// Waits for events until `next`, or until memory is to be given back. If that is now, it is, and between that and the
+    /// wait there is nothing: code that runs is mapped again, and with each page that is touched its neighbours.
+    ///
+    /// # Errors
+    /// Those of poll(2), but for an interruption: that is an event like others.
+    pub(crate) fn wait(
+        &self,
+        events: &mut [PollFd<'_>],
+        next: Option<Instant>,
+    ) -> Result<(), Errno> {
+        let due = self.0.get();
+        let waited = if due.is_some_and(|due| due <= Instant::now()) {
             self.0.set(None);
-            release_program_memory();
-            return poll_timeout(next);
+            let timeout = poll_timeout(next);
+            let memory = ProgramMemory::find();
+            memory.release();
+            poll(events, timeout)
+        } else {
+            let first = next.into_iter().chain(due).min();
+            poll(events, poll_timeout(first))
+        };
+        match waited {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno),
         }
-        poll_timeout(next.map_or(Some(due), |next| Some(next.min(due))))
     }
 }
 
@@ -44,16 +57,16 @@ mod tests {
     #[test]
     fn settles_once() {
         let settling = Settling::default();
-        let for_ever = PollTimeout::NONE;
-        assert_eq!(settling.before_waiting_until(None), for_ever);
+        let soon = || Some(Instant::now());
+        settling.wait(&mut [], soon()).unwrap();
         settling.begin();
-        let timeout = settling.before_waiting_until(None).as_millis().unwrap();
-        assert!((900..=1001).contains(&timeout), "{timeout}");
-        let soon = Instant::now();
-        let timeout = settling.before_waiting_until(Some(soon)).as_millis();
-        assert_eq!(timeout, Some(1));
-        settling.0.set(Some(Instant::now()));
-        // It is done at once, and nobody is woken for it once more.
-        assert_eq!(settling.before_waiting_until(None), for_ever);
+        let due = settling.0.get().unwrap();
+        settling.wait(&mut [], soon()).unwrap();
+        assert_eq!(settling.0.get(), Some(due), "it is too early");
+        // Nothing else would end this wait.
+        settling.wait(&mut [], None).unwrap();
+        assert!(Instant::now() >= due);
+        settling.wait(&mut [], soon()).unwrap();
+        assert_eq!(settling.0.get(), None);
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-pub use self::memory::release_program_memory;
+pub use self::memory::ProgramMemory;
 
 /// Strings for execve(2): an array of pointers that ends with a null pointer.
 #[derive(Debug)]

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
@@ -130,11 +129,8 @@ impl Pod {
         fds.extend(interests.map(|(fd, flags)| PollFd::new(fd, flags)));
         let deadlines = [self.supervisor.deadline(), self.starts.deadline()];
         let next = deadlines.into_iter().flatten().min();
-        let timeout = self.settling.before_waiting_until(next);
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
-        }
+        let waited = self.settling.wait(&mut fds, next);
+        waited.map_err(StartFailure::os("wait for events"))?;
         let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
         Ok(Events {
             ended: ready.next().unwrap_or(false),

@@ -4,8 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::control::EventKind;
@@ -285,11 +284,8 @@ impl Monitor {
             .chain([look_at, of_clients])
             .flatten()
             .min();
-        let timeout = self.settling.before_waiting_until(next);
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(StartFailure::os("wait for events")(errno)),
-        }
+        let waited = self.settling.wait(&mut fds, next);
+        waited.map_err(StartFailure::os("wait for events"))?;
         let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
         let mut next = || ready.next().unwrap_or(false);
         let (signal, connection) = (next(), next());
