@@ -53,17 +53,7 @@ pub fn resolv_conf(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    // One test for each, so that the runner has them side by side.
-    macro_rules! targets {
-        ($($name:ident: $mutations:expr),* $(,)?) => {$(
-            #[test]
-            fn $name() {
-                replay::replay(stringify!($name), $mutations, super::$name);
-            }
-        )*};
-    }
-
-    targets! {
+    replay::targets! {
         cni_result: 10_000,
         network_list: 20_000,
         resolv_conf: 20_000,

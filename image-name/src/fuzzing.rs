@@ -40,17 +40,7 @@ pub fn reference(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    // One test for each, so that the runner has them side by side.
-    macro_rules! targets {
-        ($($name:ident: $mutations:expr),* $(,)?) => {$(
-            #[test]
-            fn $name() {
-                replay::replay(stringify!($name), $mutations, super::$name);
-            }
-        )*};
-    }
-
-    targets! {
+    replay::targets! {
         name: 20_000,
         reference: 30_000,
     }

@@ -1,5 +1,5 @@
-//! What is no image yet, made into one: appc images (ACI), root tars and root folders. Each becomes
-//! an image of one layer. The same bytes, or the same folder, always give the same image.
+//! What is no image yet, made into one: appc images (ACI), root tars and root directories. Each becomes
+//! an image of one layer. The same bytes, or the same directory, always give the same image.
 
 mod aci;
 mod aci_manifest;

@@ -1,4 +1,4 @@
-//! Images into folders and files: as OCI layout, OCI archive or docker archive, such that other
+//! Images into directories and files: as OCI layout, OCI archive or docker archive, such that other
 //! tools read them back with equal digests.
 
 mod archive;

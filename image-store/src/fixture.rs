@@ -26,7 +26,7 @@ impl TestLayer {
     }
 }
 
-/// An OCI layout in a folder, with images for `linux/amd64`.
+/// An OCI layout in a directory, with images for `linux/amd64`.
 pub(crate) struct TestLayout {
     path: PathBuf,
     index: Vec<serde_json::Value>,

@@ -102,32 +102,8 @@ pub fn source(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use replay::replay;
-
-    // One test for each, so that the runner has them side by side.
-    macro_rules! targets {
-        ($($name:ident: $mutations:expr),* $(,)?) => {
-            $(
-                #[test]
-                fn $name() {
-                    super::seeds::bless(stringify!($name));
-                    replay(stringify!($name), $mutations, super::$name);
-                }
-            )*
-
-            #[test]
-            fn each_corpus_has_a_target_and_each_target_its_seeds() {
-                for name in [$(stringify!($name)),*] {
-                    for seed in super::seeds::of(name) {
-                        let file = replay::corpus_folder(name).join(seed.0);
-                        assert!(file.exists(), "{} is missing: see fuzz/README.md", file.display());
-                    }
-                }
-            }
-        };
-    }
-
-    targets! {
+    replay::targets! {
+        seeds: super::seeds::of;
         archive: 4000,
         manifest: 10_000,
         config: 8000,

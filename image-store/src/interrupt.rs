@@ -14,7 +14,7 @@ pub struct Interrupt(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     is_set: AtomicBool,
-    /// Folders that go when the fetch ends. Held while something of theirs becomes visible.
+    /// Directories that go when the fetch ends. Held while something of theirs becomes visible.
     staged: Mutex<Vec<PathBuf>>,
 }
 
@@ -46,7 +46,7 @@ impl Interrupt {
         self.0.is_set.load(Ordering::Relaxed)
     }
 
-    /// A folder to be taken away.
+    /// A directory to be taken away.
     pub(crate) fn staged(&self, folder: &Path) {
         self.lock().push(folder.to_owned());
     }

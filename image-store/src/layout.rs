@@ -1,4 +1,4 @@
-//! OCI image layouts (image-spec: image-layout.md), in a folder or in a tar file.
+//! OCI image layouts (image-spec: image-layout.md), in a directory or in a tar file.
 
 pub(crate) mod files;
 
@@ -26,7 +26,7 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// The whole name, as containerd and `docker save` write it beside the tag in `ref.name`.
 const IMAGE_NAME: &str = "io.containerd.image.name";
 
-/// An OCI layout in a folder.
+/// An OCI layout in a directory.
 pub(crate) type LayoutOrigin = Layout<FolderFiles>;
 
 /// One image of an OCI layout.
@@ -104,7 +104,7 @@ impl Entry {
 }
 
 impl LayoutOrigin {
-    /// Opens a layout folder; `tag` chooses among several images.
+    /// Opens a layout directory; `tag` chooses among several images.
     pub(crate) fn open(folder: &Path, tag: Option<&str>) -> Result<Self, StoreError> {
         Self::with_files(FolderFiles::new(folder), tag)
     }

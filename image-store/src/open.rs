@@ -10,7 +10,7 @@ use crate::registry::RegistryOrigin;
 use crate::source::ImageSource;
 use crate::store::Store;
 
-/// Opens the place that `source` names. What has to be converted is, in a folder of the store for
+/// Opens the place that `source` names. What has to be converted is, in a directory of the store for
 /// half-done things.
 pub(crate) fn open(
     source: &ImageSource,

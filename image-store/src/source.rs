@@ -17,9 +17,9 @@ use crate::error::StoreError;
 pub enum ImageSource {
     /// An image of a registry: `docker://REF` or a plain reference.
     Registry(Reference),
-    /// A folder in the OCI image layout: `oci:DIR[:TAG]`.
+    /// A directory in the OCI image layout: `oci:DIR[:TAG]`.
     Layout {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
         /// The wanted `org.opencontainers.image.ref.name`, needed where there are several.
         tag: Option<String>,
@@ -45,7 +45,7 @@ pub enum ImageSource {
     },
     /// A root filesystem: `rootfs:PATH`. It has no name of its own.
     Root {
-        /// A folder, or a tar file, compressed or not.
+        /// A directory, or a tar file, compressed or not.
         path: PathBuf,
     },
 }
@@ -99,7 +99,7 @@ impl ImageSource {
         Scheme::of(text).is_some() || is_path(text) || text.contains("://")
     }
 
-    /// As [`ImageSource::parse`], but a bare name of a file or folder that is there is a path.
+    /// As [`ImageSource::parse`], but a bare name of a file or directory that is there is a path.
     ///
     /// # Errors
     /// As [`ImageSource::parse`].

@@ -33,17 +33,7 @@ pub fn control_request(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    // One test for each, so that the runner has them side by side.
-    macro_rules! targets {
-        ($($name:ident: $mutations:expr),* $(,)?) => {$(
-            #[test]
-            fn $name() {
-                replay::replay(stringify!($name), $mutations, super::$name);
-            }
-        )*};
-    }
-
-    targets! {
+    replay::targets! {
         pod_manifest: 20_000,
         control_request: 20_000,
     }

@@ -117,7 +117,7 @@ mod tests {
         definition().debug_assert();
     }
 
-    /// What a command line that fails ends with, in folders of its own below `folder`: nothing that a test
+    /// What a command line that fails ends with, in directories of its own below `folder`: nothing that a test
     /// does can touch the machine's.
     fn fails(folder: &Path, line: &str) -> u8 {
         let flags = ["--dir", "--run-dir", "--local-config", "--system-config"];

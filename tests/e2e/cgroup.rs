@@ -25,7 +25,7 @@ fn status(host: &Host, pod: &str) -> Value {
         .json()
 }
 
-/// The pod's folder in the hierarchy of this controller.
+/// The pod's directory in the hierarchy of this controller.
 fn folder(host: &Host, uuid: &str, controller: &str) -> PathBuf {
     let hierarchy = Path::new("/sys/fs/cgroup").join(controller);
     host.cgroups()

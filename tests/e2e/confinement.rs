@@ -148,7 +148,7 @@ fn signals_are_reset_for_the_app() {
 
 const SECRET: &str = "a secret of the host";
 
-/// Descriptors that every command of this test inherits: of files, folders and the root.
+/// Descriptors that every command of this test inherits: of files, directories and the root.
 fn leak(host: &Host) -> Vec<OwnedFd> {
     let secret = host.write("secret", SECRET);
     let mut leaked = Vec::new();

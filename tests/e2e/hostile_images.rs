@@ -8,7 +8,7 @@ use harness::{Artifact, Host, ImageBuilder, Layer, Output};
 
 use crate::imported::import;
 
-/// A folder of the host that hostile images point at.
+/// A directory of the host that hostile images point at.
 struct Target {
     path: String,
 }
@@ -126,7 +126,7 @@ fn files_of_the_pod_are_put_over_no_file_of_the_host() {
             .ok()
             .expect_stdout("it runs");
         target.expect_untouched();
-        // The whole folder elsewhere.
+        // The whole directory elsewhere.
         let folder = Layer::new().whiteout("etc").symlink("etc", &link);
         let output = run_hostile(&host, &ImageBuilder::busybox().layer(folder).build(), &[]);
         assert!(matches!(output.code, Some(0 | 125)), "{output}");
@@ -187,7 +187,7 @@ fn account_files_of_an_image_are_read_with_care() {
     let image = |layer: Layer| ImageBuilder::busybox().layer(layer).build();
     let as_app = ["--user", "app"];
 
-    // A pipe would block who opens it, a link leads out, and a folder can't be read.
+    // A pipe would block who opens it, a link leads out, and a directory can't be read.
     let fifo = image(Layer::new().whiteout("etc/passwd").fifo("etc/passwd"));
     run_hostile(&host, &fifo, &as_app).expect_error(125, &["/etc/passwd"]);
     let group = image(Layer::new().whiteout("etc/group").fifo("etc/group"));

@@ -43,7 +43,7 @@ fn age(host: &Host, image: &str, age: Duration) {
     file.set_modified(then).unwrap();
 }
 
-/// Bytes of all files below a folder of the store, of several links once.
+/// Bytes of all files below a directory of the store, of several links once.
 fn bytes(host: &Host, part: &str) -> u64 {
     let mut files = BTreeMap::new();
     let mut open = vec![host.data_dir().join("images").join(part)];

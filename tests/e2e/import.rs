@@ -8,7 +8,7 @@ use std::process::Command;
 use harness::{Host, ImageBuilder, Key, Layer};
 use serde_json::json;
 
-/// A folder with busybox as its root filesystem.
+/// A directory with busybox as its root filesystem.
 fn root_folder(host: &Host) -> PathBuf {
     let root = host.base().join("root");
     fs::create_dir_all(root.join("bin")).unwrap();
@@ -90,7 +90,7 @@ fn a_root_folder_and_its_tars_run_as_they_are_told_to() {
         let ran = host.fairing(["run", "--rm", &name]).run().ok();
         assert_eq!(ran.stdout, "7\n8\n/etc\nhello\n", "{source}");
     }
-    // The same folder is the same image.
+    // The same directory is the same image.
     let digest = |name: &str| {
         host.fairing(["image", "import", "root"])
             .args(flags(name))
@@ -102,7 +102,7 @@ fn a_root_folder_and_its_tars_run_as_they_are_told_to() {
     assert_eq!(digest("example.com/a:1"), digest("example.com/b:1"));
 }
 
-/// `worker.aci` in the host's folder: an appc image that says who it is.
+/// `worker.aci` in the host's directory: an appc image that says who it is.
 fn worker_aci(host: &Host) {
     let manifest = json!({
         "acKind": "ImageManifest", "acVersion": "0.8.11", "name": "example.com/worker",

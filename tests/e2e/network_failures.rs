@@ -254,7 +254,7 @@ fn a_start_that_waits_for_a_plugin_ends_with_the_signal() {
     lab.expect_nothing(&before);
 }
 
-/// Runs with a small file system as the folder of what lives until the next boot.
+/// Runs with a small file system as the directory of what lives until the next boot.
 fn on_small(lab: &Lab, options: &str, flags: &[&str]) -> (harness::Output, String) {
     let run = lab.host.run_dir();
     let mount = |program: &str, arguments: &[&str]| {
@@ -272,7 +272,7 @@ fn on_small(lab: &Lab, options: &str, flags: &[&str]) -> (harness::Output, Strin
     (output, format!("{left}{pods}"))
 }
 
-/// What is below a folder, but locks and records of networks.
+/// What is below a directory, but locks and records of networks.
 fn files(folder: &Path) -> String {
     let find = std::process::Command::new("find")
         .arg(folder)

@@ -51,7 +51,7 @@ impl Lab {
         run.run().ok().text().to_owned()
     }
 
-    /// Folders of networks that a pod's monitor has open.
+    /// Directories of networks that a pod's monitor has open.
     fn watched_by(&self, name: &str) -> usize {
         let status = self.host.fairing(["status", "--format=json", name]).run();
         let monitor = status.ok().json()["monitor-pid"].as_u64().unwrap();

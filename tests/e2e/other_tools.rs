@@ -30,7 +30,7 @@ pub(crate) fn skopeo_digest(source: &str) -> String {
     digest_of(&tool(command.arg(source)))
 }
 
-/// The digest that skopeo gives to what it copies from a source to a folder of its own kind, all
+/// The digest that skopeo gives to what it copies from a source to a directory of its own kind, all
 /// blobs read and checked.
 #[track_caller]
 pub(crate) fn skopeo_copies(host: &Host, source: &str) -> String {

@@ -21,7 +21,7 @@ fn host() -> Host {
     host
 }
 
-/// A command in a session of its own, which has a folder for log-ins.
+/// A command in a session of its own, which has a directory for log-ins.
 fn session<const N: usize>(host: &Host, arguments: [&str; N]) -> FairingCommand {
     host.fairing(arguments)
         .env("XDG_RUNTIME_DIR", host.base().join("session"))

@@ -38,7 +38,7 @@ fn wants(host: &Host, integrity: &str) {
     host.write_policy("tests.toml", &rule);
 }
 
-/// The folder of the layer whose tree has this path.
+/// The directory of the layer whose tree has this path.
 pub(crate) fn layer_with(host: &Host, path: &str) -> PathBuf {
     let layers = fs::read_dir(host.data_dir().join("images/layers")).unwrap();
     let mut layers = layers.map(|entry| entry.unwrap().path());

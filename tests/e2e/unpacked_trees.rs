@@ -111,7 +111,7 @@ fn by_umoci(host: &Host, layout: &Layout, root: &Path) {
     assert!(output.status.success(), "umoci: {message}");
 }
 
-/// Unpacks an image by fairing, and gives the layers as `lowerdir` wants them, below the folder of
+/// Unpacks an image by fairing, and gives the layers as `lowerdir` wants them, below the directory of
 /// layers.
 fn by_fairing(host: &Host, layout: &Layout, tag: &str, empty: &Path) -> String {
     host.fairing(["--insecure-options=image", "image", "import"])
@@ -265,7 +265,7 @@ fn debian_images_are_as_umoci_unpacks_them() {
     }
 }
 
-/// All that a layer can do to those below it. Each names the folders that it changes something in,
+/// All that a layer can do to those below it. Each names the directories that it changes something in,
 /// as tools that compare trees do: what a layer does not name has the mode 0755 in that layer.
 fn stacked() -> ImageBuilder {
     let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];

@@ -166,7 +166,7 @@ impl Artifact {
         registry.reference(&format!("{name}:{tag}"))
     }
 
-    /// Writes an OCI layout folder, with this tag. More artifacts can be written to the same.
+    /// Writes an OCI layout directory, with this tag. More artifacts can be written to the same.
     pub fn write_layout(&self, folder: &Path, tag: &str) {
         let blobs = folder.join("blobs/sha256");
         fs::create_dir_all(&blobs).expect("the layout's folders");

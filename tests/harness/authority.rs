@@ -85,7 +85,7 @@ impl Default for Authority {
     }
 }
 
-/// Runs `openssl` in a folder.
+/// Runs `openssl` in a directory.
 pub(crate) fn openssl(folder: &Path, arguments: &str) {
     let output = Command::new("openssl")
         .args(arguments.split_whitespace())

@@ -10,7 +10,7 @@ pub(crate) fn repository() -> PathBuf {
         .to_owned()
 }
 
-/// The folder that `make build` fills: `$FAIRING_DIST`, or `target/dist`.
+/// The directory that `make build` fills: `$FAIRING_DIST`, or `target/dist`.
 ///
 /// # Panics
 /// If the binaries have not been built.

@@ -76,7 +76,7 @@ impl FairingCommand {
         self
     }
 
-    /// Sets the working directory (by default the host's base folder).
+    /// Sets the working directory (by default the host's base directory).
     pub fn current_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.command.current_dir(path.into());
         self

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Asks `condition` again and again until it gives a value, at most for `limit`.
 ///
-/// Only for states that nothing announces (a folder that appears, a server that begins to
+/// Only for states that nothing announces (a directory that appears, a server that begins to
 /// listen). Where there is a file descriptor or an exit to wait for, wait for that.
 ///
 /// # Panics

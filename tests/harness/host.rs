@@ -28,7 +28,7 @@ mod leftovers;
 #[cfg(test)]
 mod tests;
 
-/// An isolated fairing root: data, run and configuration folders below one temporary folder.
+/// An isolated fairing root: data, run and configuration directories below one temporary directory.
 ///
 /// Dropping it kills what still runs, collects the garbage, and fails the test if anything of
 /// this host is left on the machine.
@@ -65,7 +65,7 @@ impl HostBuilder {
         self
     }
 
-    /// Puts the data folder on a tmpfs of this size (`16m`), to run out of space.
+    /// Puts the data directory on a tmpfs of this size (`16m`), to run out of space.
     pub fn data_size(mut self, size: impl Into<String>) -> Self {
         self.data_size = Some(size.into());
         self
@@ -77,7 +77,7 @@ impl HostBuilder {
         self
     }
 
-    /// Makes the folders.
+    /// Makes the directories.
     pub fn build(self) -> Host {
         let base = tempfile::Builder::new()
             .prefix("fairing-test-")
@@ -126,7 +126,7 @@ impl Default for Host {
 }
 
 impl Host {
-    /// A host with empty folders.
+    /// A host with empty directories.
     pub fn new() -> Self {
         Self::builder().build()
     }
@@ -189,7 +189,7 @@ impl Host {
         command
     }
 
-    /// The folder of everything; tests put their own files here too.
+    /// The directory of everything; tests put their own files here too.
     pub fn base(&self) -> &Path {
         self.base.path()
     }
@@ -222,7 +222,7 @@ impl Host {
         self.base().display().to_string()
     }
 
-    /// Writes a file below the base folder, with the folders it needs.
+    /// Writes a file below the base directory, with the directories it needs.
     pub fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.base().join(path);
         fs::create_dir_all(path.parent().expect("below the base")).unwrap();
@@ -243,7 +243,7 @@ impl Host {
         );
     }
 
-    /// The folders of pods that exist now, as (phase, name of the folder).
+    /// The directories of pods that exist now, as (phase, name of the directory).
     pub fn pod_folders(&self) -> Vec<(String, String)> {
         let mut folders = Vec::new();
         for phase in ["prepare", "prepared", "run", "garbage"] {
@@ -307,7 +307,7 @@ impl Host {
             .collect()
     }
 
-    /// The processes of one pod: those in its cgroups, and the monitor, which works in its folder.
+    /// The processes of one pod: those in its cgroups, and the monitor, which works in its directory.
     pub fn pod_processes(&self, uuid: &str) -> Vec<Process> {
         self.processes()
             .into_iter()
@@ -319,7 +319,7 @@ impl Host {
             .collect()
     }
 
-    /// The cgroup folders of this host's pods, those of pods that are gone included.
+    /// The cgroup directories of this host's pods, those of pods that are gone included.
     pub fn cgroups(&self) -> Vec<PathBuf> {
         let names: BTreeSet<String> = self
             .pod_uuids()
@@ -402,7 +402,7 @@ impl Drop for Host {
     }
 }
 
-/// What is mounted at a process's `/`: an app's is an overlay of the host's folders. Other mounts
+/// What is mounted at a process's `/`: an app's is an overlay of the host's directories. Other mounts
 /// say nothing, since they propagate to processes that have nothing to do with this host.
 fn root_mount_of(pid: u32) -> String {
     let mounts = mounts_of(&pid.to_string());

@@ -10,7 +10,7 @@ const FOLDER: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
-/// The archive while it is put together. Paths are relative; folders above them are added.
+/// The archive while it is put together. Paths are relative; directories above them are added.
 #[derive(Debug, Default)]
 pub(crate) struct Initramfs {
     bytes: Vec<u8>,
@@ -37,7 +37,7 @@ impl Initramfs {
         self.entry(path, LINK | 0o777, target.as_bytes());
     }
 
-    /// A copy of a file, or of a folder with all that is in it.
+    /// A copy of a file, or of a directory with all that is in it.
     pub(crate) fn copy(&mut self, source: &Path, path: &str) -> io::Result<()> {
         let kind = fs::symlink_metadata(source)?;
         if kind.is_symlink() {

@@ -14,7 +14,7 @@ pub enum Algorithm {
     EcdsaP256,
 }
 
-/// A key pair in a host's base folder, made by `fairing trust keygen`.
+/// A key pair in a host's base directory, made by `fairing trust keygen`.
 #[derive(Debug, Clone)]
 pub struct Key {
     private: PathBuf,

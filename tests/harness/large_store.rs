@@ -17,7 +17,7 @@ pub struct LargeStore {
 type Layer = (String, String, usize);
 
 impl LargeStore {
-    /// Fills the store below a data folder with so many names, which stand for so many images.
+    /// Fills the store below a data directory with so many names, which stand for so many images.
     ///
     /// # Panics
     /// If something can't be written.

@@ -70,7 +70,7 @@ impl Layer {
         self.entry(EntryType::Regular, path, "", mode, (0, 0), data.as_ref())
     }
 
-    /// A folder.
+    /// A directory.
     pub fn folder(self, path: &str, mode: u32) -> Self {
         self.entry(EntryType::Directory, path, "", mode, (0, 0), &[])
     }

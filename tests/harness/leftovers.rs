@@ -18,15 +18,15 @@ pub struct Leftovers {
     pub host_mounts: Vec<String>,
     /// Mounts in other mount namespaces that somebody still lives in.
     pub other_mounts: Vec<String>,
-    /// cgroup folders of pods.
+    /// cgroup directories of pods.
     pub cgroups: Vec<PathBuf>,
-    /// Network namespaces that the host's processes live in, or that are mounted in its folders.
+    /// Network namespaces that the host's processes live in, or that are mounted in its directories.
     pub network_namespaces: Vec<String>,
     /// Pods in any phase, as `phase/uuid`.
     pub pod_folders: Vec<String>,
     /// Pods' names.
     pub names: Vec<String>,
-    /// Entries of the run folder's `pods`.
+    /// Entries of the run directory's `pods`.
     pub run_folders: Vec<String>,
     /// Half-done entries of `images/tmp`.
     pub half_fetched: Vec<String>,

@@ -1,10 +1,10 @@
 //! What the end-to-end tests stand on: isolated fairing roots, registries, images and keys.
 //!
 //! A test makes a [`Host`], which is a fairing of its own: data, run and configuration
-//! directories in a temporary folder. It drives the real binary through [`Host::fairing`]. When
+//! directories in a temporary directory. It drives the real binary through [`Host::fairing`]. When
 //! the host is dropped, what still runs is killed, `fairing gc` runs, and the test fails if
 //! anything of that host is left on the machine: a process, a mount, a cgroup, a network
-//! namespace, a pod folder.
+//! namespace, a pod directory.
 //!
 //! ```no_run
 //! use harness::{Host, ImageBuilder, Key, Registry};

@@ -62,7 +62,7 @@ impl Machine {
         }
     }
 
-    /// A copy of a file, or a folder with all that is in it, at this absolute path.
+    /// A copy of a file, or a directory with all that is in it, at this absolute path.
     pub fn copy(mut self, source: &Path, path: &str) -> Self {
         self.initramfs
             .copy(source, &format!("{ROOT}{path}"))

@@ -16,7 +16,7 @@ use crate::token_server::{ISSUER, SERVICE, TokenServer};
 /// A line of htpasswd(1) with the hash of [`PASSWORD`](crate::account::PASSWORD).
 const HTPASSWD: &str = "tester:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
 
-/// Debian's `docker-registry`, with its storage in a temporary folder. Ended when dropped.
+/// Debian's `docker-registry`, with its storage in a temporary directory. Ended when dropped.
 pub struct Registry {
     child: Child,
     address: SocketAddr,

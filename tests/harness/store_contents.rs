@@ -9,10 +9,10 @@ use std::path::Path;
 use crate::Host;
 use crate::artifact::digest_of;
 
-/// Everything below a folder: type and mode, and bytes or target, by path. Times don't count.
+/// Everything below a directory: type and mode, and bytes or target, by path. Times don't count.
 pub type Contents = BTreeMap<String, String>;
 
-/// What lies below a folder.
+/// What lies below a directory.
 pub fn contents(folder: &Path) -> Contents {
     let mut found = Contents::new();
     let mut open = vec![folder.to_owned()];

@@ -113,17 +113,7 @@ pub fn time(data: &[u8]) {
 mod tests {
     use super::*;
 
-    // One test for each, so that the runner has them side by side.
-    macro_rules! targets {
-        ($($name:ident: $mutations:expr),* $(,)?) => {$(
-            #[test]
-            fn $name() {
-                replay::replay(stringify!($name), $mutations, super::$name);
-            }
-        )*};
-    }
-
-    targets! {
+    replay::targets! {
         simple_signing: 10_000,
         bundle: 8000,
         statement: 8000,

@@ -14,7 +14,7 @@ pub enum Integrity {
     Seal,
     /// Every file, read and hashed at each start.
     Full,
-    /// Nothing: the store's folder is trusted as it is.
+    /// Nothing: the store's directory is trusted as it is.
     Off,
 }
 

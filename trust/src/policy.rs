@@ -23,7 +23,7 @@ pub struct PolicySource {
     pub text: String,
 }
 
-/// Whether a file of a policy folder is a policy: its name ends in `.toml` and begins with no dot
+/// Whether a file of a policy directory is a policy: its name ends in `.toml` and begins with no dot
 /// (names with one are half-written or an editor's).
 pub fn is_policy_file(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
@@ -86,7 +86,7 @@ pub enum PolicyError {
         /// The file of the second rule.
         second: PathBuf,
     },
-    /// Two files of one folder have the same name, so that neither masks the other.
+    /// Two files of one directory have the same name, so that neither masks the other.
     #[error("policy files {} and {} have the same name", one_line::path(.first), one_line::path(.second))]
     SameName {
         /// One of them.

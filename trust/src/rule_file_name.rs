@@ -7,7 +7,7 @@ use crate::fingerprint::Fingerprint;
 /// Longest file name that the file systems take, in bytes.
 const MAX_FILE_NAME: usize = 255;
 
-/// The name of the file in a policy folder that holds the rule of a prefix: the prefix with `/`
+/// The name of the file in a policy directory that holds the rule of a prefix: the prefix with `/`
 /// and `:` escaped as `%2F` and `%3A`, then `.toml`; `default.toml` for `*`. At most 255 bytes.
 ///
 /// Distinct prefixes have distinct names. No file name begins with a dot.

@@ -24,7 +24,7 @@ const FILE: &str = "config.toml";
 const DROP_INS: &str = "config.d";
 /// Largest configuration file, in bytes.
 const FILE_MAX: u64 = 1 << 20;
-/// Most drop-ins of one folder.
+/// Most drop-ins of one directory.
 const DROP_INS_MAX: usize = 4096;
 
 /// What the configuration says.

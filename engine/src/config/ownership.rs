@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::error::Distrust;
 
-/// Why a file or folder can't be trusted, if it can't: who else could have written it.
+/// Why a file or directory can't be trusted, if it can't: who else could have written it.
 pub(crate) fn distrust(metadata: &Metadata) -> Option<Distrust> {
     let (uid, mode) = (metadata.uid(), metadata.mode());
     if uid != 0 {

@@ -13,7 +13,7 @@ use crate::policy::verifier::RunnableImage;
 /// The isolator of pods that ask for none.
 pub const DEFAULT: &str = "nspawn";
 
-/// Finds an isolator by name, or by folder if `wanted` holds a slash.
+/// Finds an isolator by name, or by directory if `wanted` holds a slash.
 ///
 /// # Errors
 /// If it is nowhere, or can't be used, or somebody else than root could have changed it.
@@ -40,7 +40,7 @@ pub fn find(wanted: &str, directories: &Directories) -> Result<Stage1, Error> {
 }
 
 /// Whether an isolator is asked for by the reference of an image: it has a registry or a source in
-/// front, and begins neither like a folder nor like a bare name.
+/// front, and begins neither like a directory nor like a bare name.
 pub fn is_image(wanted: &str) -> bool {
     wanted.contains(['/', ':'])
         && !["/", "./", "../"]
@@ -74,7 +74,7 @@ pub fn of_image(image: &RunnableImage) -> Result<Stage1, Error> {
     Ok(Stage1::load(&layer.path)?)
 }
 
-/// The isolator that a pod was made for; if its folder is gone, the one that now has its name.
+/// The isolator that a pod was made for; if its directory is gone, the one that now has its name.
 ///
 /// # Errors
 /// As [`find`].
@@ -92,7 +92,7 @@ pub fn of_pod(
     find(&choice.name, directories)
 }
 
-/// Beside the program, then in the vendor's folder.
+/// Beside the program, then in the vendor's directory.
 fn places(name: &str, directories: &Directories) -> Vec<PathBuf> {
     let installed = directories
         .isolators

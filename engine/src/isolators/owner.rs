@@ -7,9 +7,9 @@ use std::path::Path;
 
 use crate::error::{Error, IsolatorError, IsolatorFlaw};
 
-/// Folders within folders of an isolator, at most.
+/// Directories within directories of an isolator, at most.
 const MAX_DEPTH: usize = 8;
-/// Files and folders of an isolator, at most.
+/// Files and directories of an isolator, at most.
 const MAX_ENTRIES: usize = 4096;
 /// "Others may write", and the bit that keeps them from replacing what isn't theirs.
 const OTHERS_WRITE: u32 = 0o002;
@@ -20,13 +20,13 @@ const STICKY: u32 = 0o1000;
 /// into the program itself.
 ///
 /// # Errors
-/// Which file or folder is whose.
+/// Which file or directory is whose.
 pub(super) fn check(folder: &Path) -> Result<(), Error> {
     let mut entries = 0;
     check_tree(folder, folder, 0, &mut entries)
 }
 
-/// The same for a folder that a user named: nor may others be able to put another in its place.
+/// The same for a directory that a user named: nor may others be able to put another in its place.
 ///
 /// # Errors
 /// As [`check`].

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::line::{LogLine, parse};
 use crate::error::Error;
 
-/// Name of the file that is written to, in the app's folder.
+/// Name of the file that is written to, in the app's directory.
 const CURRENT: &str = "log";
 /// Name that it gets when it is full.
 const ROTATED: &str = "log.1";
@@ -34,7 +34,7 @@ pub(super) struct LogFiles {
 }
 
 impl LogFiles {
-    /// Opens the log in an app's folder. A log that isn't there is empty.
+    /// Opens the log in an app's directory. A log that isn't there is empty.
     ///
     /// # Errors
     /// If a file can't be opened.

@@ -31,7 +31,7 @@ impl Source {
 }
 
 impl LogMerge {
-    /// Opens the logs of these apps in a pod's folder.
+    /// Opens the logs of these apps in a pod's directory.
     ///
     /// # Errors
     /// If a file can't be opened.

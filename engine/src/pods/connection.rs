@@ -79,7 +79,7 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-/// Waits until something happens in the deepest folder above `path` that is there.
+/// Waits until something happens in the deepest directory above `path` that is there.
 fn await_creation(path: &Path) -> Result<(), Error> {
     let failed = |errno| Error::errno("watch", path)(errno);
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(failed)?;

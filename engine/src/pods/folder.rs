@@ -1,4 +1,4 @@
-//! Making a pod: its folder, its manifest, its apps' folders.
+//! Making a pod: its directory, its manifest, its apps' directories.
 //!
 //! Takes [`RunnableImage`]s, which only a verdict makes; nothing else in this program makes a pod.
 
@@ -56,7 +56,7 @@ pub(super) struct PodRequest {
 #[derive(Debug)]
 pub(super) struct PlannedApp {
     app: App,
-    /// The tree of the image's topmost layer, whose root folder the app's gets its mode from.
+    /// The tree of the image's topmost layer, whose root directory the app's gets its mode from.
     top_layer: Option<PathBuf>,
 }
 

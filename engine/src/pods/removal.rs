@@ -14,7 +14,7 @@ use crate::isolators::find as isolator;
 use crate::observer::Observer;
 
 /// Removes a pod that doesn't run: its isolator clears what a killed monitor may have left, then its
-/// folder and its name go. Can be repeated after an interruption.
+/// directory and its name go. Can be repeated after an interruption.
 ///
 /// # Errors
 /// If the isolator fails or something can't be removed; the pod stays in phase `garbage` then.

@@ -165,7 +165,7 @@ impl Sweep<'_> {
     }
 }
 
-/// When a pod ended: as its record says, else when its folder was last changed.
+/// When a pod ended: as its record says, else when its directory was last changed.
 fn ended(entry: &PodEntry) -> Timestamp {
     match PodExit::load(&entry.path) {
         Ok(Some(exit)) => exit.finished,

@@ -1,4 +1,4 @@
-//! What can be said of a pod, from its folder and, while it runs, from its monitor.
+//! What can be said of a pod, from its directory and, while it runs, from its monitor.
 
 use std::collections::BTreeSet;
 
@@ -122,7 +122,7 @@ impl AppState {
 /// Looks at a pod; `None` if it is gone.
 ///
 /// # Errors
-/// If its folder can't be looked at.
+/// If its directory can't be looked at.
 pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodView>, Error> {
     let state = entry.state()?;
     let mut view = PodView {

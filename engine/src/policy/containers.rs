@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<Policy, Error> {
 }
 
 /// Reads a file that root alone could have written. Links are followed, as other tools follow them here;
-/// then the folder of what they lead to counts as well.
+/// then the directory of what they lead to counts as well.
 fn read_file(path: &Path) -> Result<String, Error> {
     let refuse = |reason: Distrust| Error::UntrustedPolicy {
         path: path.to_path_buf(),

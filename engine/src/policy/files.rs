@@ -17,18 +17,18 @@ use crate::config::files::Config;
 use crate::config::ownership;
 use crate::error::{Distrust, Error};
 
-/// Name of the folder of policy files within a configuration folder.
+/// Name of the directory of policy files within a configuration directory.
 const FOLDER: &str = "trust.d";
 /// Largest policy file, in bytes.
 const FILE_MAX: u64 = 1 << 20;
-/// Most files of one folder.
+/// Most files of one directory.
 const FILES_MAX: usize = 4096;
 
 /// Reads the policy that is in force: the rules of `trust.d` or, where the configuration names one, a
 /// containers policy in their place. What `trust.d` revokes is revoked either way.
 ///
 /// # Errors
-/// [`Error::UntrustedPolicy`] for a file or folder that others than root could have written,
+/// [`Error::UntrustedPolicy`] for a file or directory that others than root could have written,
 /// [`Error::Policy`] or [`Error::ContainersPolicy`] for what is no policy.
 pub fn read(directories: &Directories) -> Result<Policy, Error> {
     let (system, local) = layers(directories)?;
@@ -67,7 +67,7 @@ pub fn read_local(directories: &Directories, name: &str) -> Result<Option<String
     }
 }
 
-/// Reads the files of one layer, sorted by name; none if there is no folder.
+/// Reads the files of one layer, sorted by name; none if there is no directory.
 fn read_layer(config: &Path) -> Result<Vec<PolicySource>, Error> {
     let Some((folder, path)) = open_layer(config)? else {
         return Ok(Vec::new());
@@ -96,7 +96,7 @@ fn read_layer(config: &Path) -> Result<Vec<PolicySource>, Error> {
     Ok(sources)
 }
 
-/// Opens `trust.d` of a configuration folder, if both are there and root's alone.
+/// Opens `trust.d` of a configuration directory, if both are there and root's alone.
 fn open_layer(config: &Path) -> Result<Option<(File, PathBuf)>, Error> {
     let directory = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let path = config.join(FOLDER);
@@ -118,7 +118,7 @@ fn open_layer(config: &Path) -> Result<Option<(File, PathBuf)>, Error> {
         }
         Err(errno) => return Err(Error::errno("open", &path)(errno)),
     };
-    // Who may write the folder above could put another one in its place.
+    // Who may write the directory above could put another one in its place.
     check_owner(&parent, config)?;
     check_owner(&folder, &path)?;
     Ok(Some((folder, path)))

@@ -88,7 +88,7 @@ pub enum ContentError {
     /// The file system of the store (or of an export) is full.
     #[error("no space left on the file system of {}", path.display())]
     NoSpace {
-        /// The file or folder that was written.
+        /// The file or directory that was written.
         path: PathBuf,
     },
     /// A system call on a file failed.

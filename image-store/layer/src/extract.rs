@@ -36,7 +36,7 @@ pub struct Extracted {
     pub opaque: bool,
 }
 
-/// Unpacks the tar stream `input` into the empty folder `root`, whose path `at` is for messages.
+/// Unpacks the tar stream `input` into the empty directory `root`, whose path `at` is for messages.
 /// Reads the stream to its end. `record` learns what is in the files.
 pub(super) fn extract(
     input: impl BufRead,
@@ -141,7 +141,7 @@ impl Extraction<'_> {
                 makedev(0, 0),
             ),
             // A whiteout speaks of the layers below, not of this one: what this layer has stays,
-            // and a folder no longer shows what is in the one below.
+            // and a directory no longer shows what is in the one below.
             Some(FileType::Directory) => set_opaque(open_folder(parent.as_fd(), hidden)?.as_fd()),
             Some(_) => Ok(()),
         }
@@ -210,14 +210,14 @@ impl Extraction<'_> {
                 Err(error) => return Err(error),
             }
             match open_folder(parent, name) {
-                // A link, a file or a whiteout of this layer: a folder takes its place.
+                // A link, a file or a whiteout of this layer: a directory takes its place.
                 Err(Errno::NOTDIR) => {}
                 other => return other,
             }
             tree.remove(parent, &member.path)?;
             mkdirat(parent, name, Mode::RWXU)?;
             let folder = open_folder(parent, name)?;
-            // What was here had hidden a folder of the layers below.
+            // What was here had hidden a directory of the layers below.
             set_opaque(folder.as_fd())?;
             Ok(folder)
         };
@@ -349,7 +349,7 @@ impl Extraction<'_> {
     /// Sets owner, then what a change of the owner would clear: setuid bits and capabilities.
     fn own(&self, member: &Member, fd: BorrowedFd<'_>) -> Result<(), ContentError> {
         let failed = |error| self.failed(&member.path, error);
-        // What the store makes is root's; a folder may be here for the second time.
+        // What the store makes is root's; a directory may be here for the second time.
         if (member.uid, member.gid) != (0, 0) || member.kind == Kind::Folder {
             let (uid, gid) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
             fchown(fd, Some(uid), Some(gid)).map_err(failed)?;

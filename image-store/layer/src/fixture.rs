@@ -161,7 +161,7 @@ pub fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::stream::encode_all(bytes, 1).unwrap()
 }
 
-/// All below a folder: type, mode, owner, size and target of each, sorted.
+/// All below a directory: type, mode, owner, size and target of each, sorted.
 pub fn tree(root: &Path) -> Vec<String> {
     use std::os::unix::fs::MetadataExt;
     fn walk(root: &Path, at: &Path, lines: &mut Vec<String>) {

@@ -7,7 +7,7 @@ use rustix::fs::{Stat, Timespec, Timestamps, UTIME_OMIT};
 use crate::layer_limit::LayerLimit;
 use crate::limits::Limits;
 
-/// Bytes of the longest path that the kernel takes, below a folder or not.
+/// Bytes of the longest path that the kernel takes, below a directory or not.
 const LONGEST: usize = 4095;
 
 /// What a member makes.

@@ -36,7 +36,7 @@ pub struct LayerJob<'a> {
     pub size: u64,
     /// Digest of the inflated stream.
     pub diff_id: &'a Digest,
-    /// An empty folder that becomes the root of the layer.
+    /// An empty directory that becomes the root of the layer.
     pub root: &'a Path,
     /// What is too much.
     pub limits: &'a Limits,

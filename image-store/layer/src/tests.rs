@@ -4,9 +4,9 @@
 //! |---|---|
 //! | names that lead out; writing through a link | `attacks` |
 //! | hard links | `links` |
-//! | a folder in the place of a link | `links::a_folder_in_the_place_of_a_link_replaces_the_link` |
+//! | a directory in the place of a link | `links::a_folder_in_the_place_of_a_link_replaces_the_link` |
 //! | two sizes, two names, global headers | `desync` |
-//! | a folder swapped while unpacking | `swapped` |
+//! | a directory swapped while unpacking | `swapped` |
 //! | whiteouts | `whiteouts` |
 //! | digests as paths; documents that are two things | `manifest::tests`, `store::tests::bad_input` |
 //! | foreign layers and their `urls` | `manifest::tests`, `store::tests::bad_input` |
@@ -68,13 +68,13 @@ fn descriptor(bytes: &[u8]) -> Descriptor {
     }
 }
 
-/// A folder with the root of a layer in it, and something beside it that must not change.
+/// A directory with the root of a layer in it, and something beside it that must not change.
 struct Ground {
     folder: TempDir,
     outside: Vec<String>,
 }
 
-/// All of a folder and below that any change would show: inodes, links, owners, modes, times of
+/// All of a directory and below that any change would show: inodes, links, owners, modes, times of
 /// change, contents.
 fn canary(folder: &Path) -> Vec<String> {
     let mut lines = Vec::new();

@@ -1,6 +1,6 @@
-//! Work below a folder that a hostile archive fills: every path is resolved by the kernel below
+//! Work below a directory that a hostile archive fills: every path is resolved by the kernel below
 //! the root's descriptor, through no symbolic link, and everything else happens by single names
-//! within a folder that is open.
+//! within a directory that is open.
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -15,16 +15,16 @@ use rustix::io::{Errno, Result};
 
 use super::member::{MemberPath, Time};
 
-/// Folders kept open; members of one folder mostly come together.
+/// Directories kept open; members of one directory mostly come together.
 const CACHED: usize = 64;
 
-/// The attribute by which overlayfs knows a folder that hides those below.
+/// The attribute by which overlayfs knows a directory that hides those below.
 const OPAQUE: &str = "trusted.overlay.opaque";
 
 /// The root of a layer that is being unpacked.
 ///
-/// Filling a folder changes its time. So the time of each folder that is opened to be filled is
-/// kept with it and set when it is closed: memory does not grow with the number of folders.
+/// Filling a directory changes its time. So the time of each directory that is opened to be filled is
+/// kept with it and set when it is closed: memory does not grow with the number of directories.
 pub(super) struct Tree {
     root: OwnedFd,
     open: HashMap<Vec<u8>, Open>,
@@ -43,7 +43,7 @@ impl Tree {
         }
     }
 
-    /// Opens an existing folder below the root, through no symbolic link. The empty path is the
+    /// Opens an existing directory below the root, through no symbolic link. The empty path is the
     /// root itself.
     pub(super) fn folder(&self, path: &[u8]) -> Result<OwnedFd> {
         openat2(
@@ -58,7 +58,7 @@ impl Tree {
         )
     }
 
-    /// Opens the folder that `path` is in, to fill it, and makes what is missing on the way.
+    /// Opens the directory that `path` is in, to fill it, and makes what is missing on the way.
     pub(super) fn parent_of(&mut self, path: &MemberPath) -> Result<Arc<OwnedFd>> {
         self.filled(path.parent())
     }
@@ -78,8 +78,8 @@ impl Tree {
         Ok(folder)
     }
 
-    /// Makes a folder that no member has told of, and those on the way to it; a whiteout in the way
-    /// becomes a folder that hides the one below. As deep as paths may be.
+    /// Makes a directory that no member has told of, and those on the way to it; a whiteout in the way
+    /// becomes a directory that hides the one below. As deep as paths may be.
     fn make(&mut self, path: &[u8]) -> Result<OwnedFd> {
         let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
             Some(slash) => (
@@ -99,7 +99,7 @@ impl Tree {
         }
     }
 
-    /// Keeps a folder open; it gets this time when it is closed.
+    /// Keeps a directory open; it gets this time when it is closed.
     pub(super) fn keep(&mut self, path: &[u8], folder: Arc<OwnedFd>, mtime: Time) -> Result<()> {
         if self.open.len() >= CACHED {
             self.close()?;
@@ -108,7 +108,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Closes all folders and sets their times.
+    /// Closes all directories and sets their times.
     pub(super) fn close(&mut self) -> Result<()> {
         for (_, open) in self.open.drain() {
             futimens(&open.folder, &open.mtime.timestamps())?;
@@ -144,7 +144,7 @@ fn make_folder(parent: BorrowedFd<'_>, name: &[u8], opaque: bool) -> Result<Owne
     Ok(folder)
 }
 
-/// Opens a folder by its single name.
+/// Opens a directory by its single name.
 pub(super) fn open_folder(parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd> {
     openat(
         parent,
@@ -182,12 +182,12 @@ pub(super) fn is_whiteout_stat(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }
 
-/// Marks a folder as one that hides those of the layers below.
+/// Marks a directory as one that hides those of the layers below.
 pub(super) fn set_opaque(folder: BorrowedFd<'_>) -> Result<()> {
     rustix::fs::fsetxattr(folder, OPAQUE, b"y", XattrFlags::empty())
 }
 
-/// Removes a folder and all below it. Bounded by the depth that paths may have.
+/// Removes a directory and all below it. Bounded by the depth that paths may have.
 fn remove_folder(parent: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
     let folder = open_folder(parent, name)?;
     let mut names: Vec<CString> = Vec::new();

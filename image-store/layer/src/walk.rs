@@ -253,7 +253,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
 
     fn kind(&self, header: &Header, ends_with_slash: bool) -> Result<Kind, ContentError> {
         Ok(match header.kind() {
-            // Before POSIX, a folder was a file with a slash at the end.
+            // Before POSIX, a directory was a file with a slash at the end.
             0 | b'0' | b'7' if ends_with_slash => Kind::Folder,
             0 | b'0' | b'7' | b'S' => Kind::File,
             b'1' => Kind::HardLink,

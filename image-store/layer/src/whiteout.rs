@@ -9,7 +9,7 @@ pub(super) enum Meaning<'a> {
     Plain,
     /// Hides this name of the layers below.
     Whiteout(&'a [u8]),
-    /// Hides everything that layers below have in the member's folder.
+    /// Hides everything that layers below have in the member's directory.
     Opaque,
     /// Bookkeeping of AUFS, of no meaning here.
     Ignored,

@@ -20,7 +20,7 @@ use crate::origin::{Origin, RawManifest};
 /// Bytes of `manifest.json` and of the configuration.
 const MAX_DOCUMENT: u64 = 4 << 20;
 
-/// overlayfs takes no more lower folders than some hundred, and docker makes at most 127 layers.
+/// overlayfs takes no more lower directories than some hundred, and docker makes at most 127 layers.
 const MAX_LAYERS: usize = 500;
 
 /// One image of a docker archive.

@@ -38,7 +38,7 @@ pub(super) fn convert(
         };
         let mut components = member.path.components();
         match (components.next(), components.next().is_some()) {
-            // Some tools write an entry for the folder of it all.
+            // Some tools write an entry for the directory of it all.
             (None, _) if member.kind == Kind::Folder => {}
             (Some(b"manifest"), false) if member.kind == Kind::File => {
                 if manifest.is_some() {

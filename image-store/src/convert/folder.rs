@@ -1,4 +1,4 @@
-//! A root folder, packed into a layer. Everything is looked up by single names within folders that
+//! A root directory, packed into a layer. Everything is looked up by single names within directories that
 //! are open already, through no symbolic link: what changes meanwhile can't lead elsewhere.
 
 use std::collections::{BTreeMap, HashMap};
@@ -28,7 +28,7 @@ const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
 const MAX_NAMES: usize = 64 << 10;
 const MAX_VALUE: usize = 64 << 10;
 
-/// Packs the folder into `file`, members sorted by name. Gives what was left out, too.
+/// Packs the directory into `file`, members sorted by name. Gives what was left out, too.
 pub(super) fn pack(
     folder: &Path,
     file: &Path,
@@ -67,7 +67,7 @@ struct Packer<'a> {
 }
 
 impl Packer<'_> {
-    /// Packs what is in an open folder, whose path is `path`.
+    /// Packs what is in an open directory, whose path is `path`.
     fn folder(
         &mut self,
         folder: &OwnedFd,

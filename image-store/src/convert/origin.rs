@@ -59,7 +59,7 @@ impl ConvertedOrigin {
         Ok(converted)
     }
 
-    /// Makes an image of a root filesystem: a folder, or a tar file.
+    /// Makes an image of a root filesystem: a directory, or a tar file.
     ///
     /// # Errors
     /// [`StoreError::InvalidSource`] for what can't be in a layer, [`ContentError::Io`](image_layer::ContentError::Io).

@@ -17,7 +17,7 @@ use crate::store::Store;
 use image_name::Reference;
 use std::path::Path;
 
-/// A store, and a folder for what is imported.
+/// A store, and a directory for what is imported.
 struct Ground {
     folder: TempDir,
     store: Store,

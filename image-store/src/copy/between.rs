@@ -10,11 +10,11 @@ use crate::source::ImageSource;
 use crate::store::Store;
 
 /// Copies an image from one place to another. The store is not touched, but for blobs on their way
-/// to a registry, which wait in its folder for half-done things.
+/// to a registry, which wait in its directory for half-done things.
 ///
 /// # Errors
 /// What is wrong with the image, [`StoreError::InvalidSource`] for a place that can't be written
-/// to, and what the places answer. Where it fails, a folder or file is not there; a registry may
+/// to, and what the places answer. Where it fails, a directory or file is not there; a registry may
 /// have got blobs, but no name for them.
 pub fn copy(
     store: &Store,

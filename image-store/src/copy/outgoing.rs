@@ -64,7 +64,7 @@ impl Outgoing {
         }
     }
 
-    /// Writes a folder or file, which must not exist; it appears by one rename when it is complete.
+    /// Writes a directory or file, which must not exist; it appears by one rename when it is complete.
     /// Members of an index that the store hasn't are left out, as the layout specification allows.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 /// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// A folder in the OCI image layout.
+    /// A directory in the OCI image layout.
     OciLayout,
     /// The same as a tar file.
     OciArchive,

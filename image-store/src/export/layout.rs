@@ -1,4 +1,4 @@
-//! An OCI layout in a folder: a new one, or an image added to one that is there.
+//! An OCI layout in a directory: a new one, or an image added to one that is there.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};

@@ -1,4 +1,4 @@
-//! A file or folder that is not complete yet.
+//! A file or directory that is not complete yet.
 
 use std::fs::{self, File};
 use std::io::BufWriter;

@@ -122,7 +122,7 @@ fn publish_layers(fetch: &Fetch, staged: Vec<Staged>) -> Result<(), StoreError> 
         if let Some(folder) = folder {
             let to = fetch.store.layer_folder(&job.diff_id);
             if !fetch.store.has_layer(&job.diff_id)? && to.exists() {
-                // Somebody has been at the store: a layer folder without its tree.
+                // Somebody has been at the store: a layer directory without its tree.
                 fs::remove_dir_all(&to).map_err(|e| StoreError::io("cannot remove", &to, e))?;
             }
             offer(&folder, &to)?;

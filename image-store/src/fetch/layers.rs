@@ -1,4 +1,4 @@
-//! The layers of one image: some at a time, each unpacked into the staging folder of the fetch.
+//! The layers of one image: some at a time, each unpacked into the staging directory of the fetch.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -43,10 +43,10 @@ pub(super) struct Job {
     keep: bool,
 }
 
-/// A layer in the staging folder, proven. Holds the right to publish it.
+/// A layer in the staging directory, proven. Holds the right to publish it.
 pub(super) struct Staged {
     pub(super) job: Job,
-    /// The folder that becomes the layer, if it was unpacked.
+    /// The directory that becomes the layer, if it was unpacked.
     pub(super) folder: Option<PathBuf>,
     /// The compressed blob, if it was kept.
     pub(super) blob: Option<PathBuf>,
@@ -107,7 +107,7 @@ struct LayerQueue<'a> {
     wait: bool,
 }
 
-/// Works off `jobs`. On error, what was staged is left to the staging folder's end.
+/// Works off `jobs`. On error, what was staged is left to the staging directory's end.
 pub(super) fn work(
     fetch: &mut Fetch,
     staging: &Staging,
@@ -340,7 +340,7 @@ impl LayerQueue<'_> {
     }
 }
 
-/// Makes the new folder `folder` a layer with all that belongs to it; the root of `job` is `fs` there.
+/// Makes the new directory `folder` a layer with all that belongs to it; the root of `job` is `fs` there.
 /// Gives what is known of its contents.
 pub(crate) fn unpack_to(
     folder: &Path,
@@ -351,7 +351,7 @@ pub(crate) fn unpack_to(
     for path in [folder, job.root] {
         fs::create_dir(path).map_err(|e| StoreError::io("cannot create", path, e))?;
     }
-    // What the layer does not say of its root is what a root folder has.
+    // What the layer does not say of its root is what a root directory has.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(job.root, mode)
         .map_err(|error| StoreError::io("cannot change", job.root, error))?;

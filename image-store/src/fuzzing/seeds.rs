@@ -3,20 +3,7 @@
 //! `FAIRING_BLESS=1 cargo test -p fairing-image-store fuzzing` writes them to `fuzz/corpus/`.
 
 use crate::fixture::Tar;
-
-pub(super) type Seed = (&'static str, Vec<u8>);
-
-/// Writes the seeds of a target, if asked to.
-pub(super) fn bless(target: &str) {
-    if std::env::var_os("FAIRING_BLESS").is_none() {
-        return;
-    }
-    let folder = replay::corpus_folder(target);
-    std::fs::create_dir_all(&folder).unwrap();
-    for (name, bytes) in of(target) {
-        std::fs::write(folder.join(name), bytes).unwrap();
-    }
-}
+use replay::Seed;
 
 pub(super) fn of(target: &str) -> Vec<Seed> {
     match target {

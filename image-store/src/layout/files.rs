@@ -1,4 +1,4 @@
-//! The files of an OCI image layout, in a folder or elsewhere.
+//! The files of an OCI image layout, in a directory or elsewhere.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -51,7 +51,7 @@ pub(crate) trait LayoutFiles: Send {
     }
 }
 
-/// A layout in a folder.
+/// A layout in a directory.
 pub(crate) struct FolderFiles {
     folder: PathBuf,
     what: String,

@@ -90,7 +90,7 @@ impl<'a> Source<'a> {
     }
 
     /// Gives the path of a file with a blob, verified: for who may have to read it again. What is
-    /// no file yet is written into the store's folder of half-done things.
+    /// no file yet is written into the store's directory of half-done things.
     pub(crate) fn file(&mut self, blob: &Blob) -> Result<BlobFile, StoreError> {
         if let Some(path) = self.origin.blob_file(&blob.digest)
             && let Some((file, _)) = open_regular(&path)?
@@ -140,7 +140,7 @@ impl BlobFile {
 impl Drop for BlobFile {
     fn drop(&mut self) {
         if self.own {
-            // What stays goes with the staging folder.
+            // What stays goes with the staging directory.
             drop(std::fs::remove_file(&self.path));
         }
     }

@@ -26,10 +26,10 @@ pub(super) use settings::{Place, Purpose, Settings, Transfer};
 /// Bytes of a configuration file.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Drop-in files of one folder.
+/// Drop-in files of one directory.
 const MAX_DROP_INS: usize = 1024;
 
-/// The file in a configuration folder of fairing.
+/// The file in a configuration directory of fairing.
 const NATIVE_FILE: &str = "registries.toml";
 
 /// The configuration of registries. Cheap to clone.
@@ -39,9 +39,9 @@ pub struct Registries(Arc<Settings>);
 /// Where the configuration of registries is.
 #[derive(Debug, Clone)]
 pub struct ConfigFolders {
-    /// The administrator's folder (`/etc/fairing`).
+    /// The administrator's directory (`/etc/fairing`).
     pub local: PathBuf,
-    /// The vendor's folder (`/usr/lib/fairing`).
+    /// The vendor's directory (`/usr/lib/fairing`).
     pub system: PathBuf,
 }
 

@@ -59,7 +59,7 @@ impl Environment {
         self.variable(name).map(PathBuf::from)
     }
 
-    /// The user's folder of configuration.
+    /// The user's directory of configuration.
     pub(super) fn config(&self) -> Option<PathBuf> {
         self.path("XDG_CONFIG_HOME")
             .or_else(|| Some(self.path("HOME")?.join(".config")))
@@ -90,7 +90,7 @@ impl Environment {
         [
             self.path("REGISTRY_AUTH_FILE"),
             self.session_file(),
-            // Also from a shell: a service has no folder of a session.
+            // Also from a shell: a service has no directory of a session.
             self.user_file(),
             self.config()
                 .map(|folder| folder.join("containers/auth.json")),

@@ -22,7 +22,7 @@ pub enum Keep {
     Usual,
     /// In this file, in the format of `auth.json`.
     File(PathBuf),
-    /// In fairing's own folder, for all of this machine.
+    /// In fairing's own directory, for all of this machine.
     System,
 }
 

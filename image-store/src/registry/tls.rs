@@ -1,5 +1,5 @@
 //! Whom a TLS connection trusts, and how this machine shows who it is: from the configuration, else
-//! from a folder `HOST[:PORT]` as docker and podman have it (`*.crt` roots, `*.cert` with `*.key`).
+//! from a directory `HOST[:PORT]` as docker and podman have it (`*.crt` roots, `*.cert` with `*.key`).
 //!
 //! Trusted roots are those of the system, so that an administrator's decisions count; Mozilla's
 //! list that is built in serves where a system has none (a minimal image, an initrd).
@@ -28,7 +28,7 @@ const BUNDLES: [&str; 4] = [
 const MAX_BUNDLE: u64 = 16 << 20;
 const MAX_FILE: u64 = 1 << 20;
 
-/// Files of one folder of certificates.
+/// Files of one directory of certificates.
 const MAX_FILES: usize = 256;
 
 /// The files that matter to one place.
@@ -72,7 +72,7 @@ impl Identity {
         Ok(identity)
     }
 
-    /// Takes what a folder has; `false` if there is none.
+    /// Takes what a directory has; `false` if there is none.
     fn add_folder(&mut self, folder: &Path) -> Result<bool, StoreError> {
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,

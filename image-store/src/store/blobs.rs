@@ -29,7 +29,7 @@ impl Store {
         self.read_blob_at(CWD, &path, what, digest, limit)
     }
 
-    /// As [`Store::read_blob`] with the folder of the blobs open: the way there is walked once for
+    /// As [`Store::read_blob`] with the directory of the blobs open: the way there is walked once for
     /// many.
     pub(super) fn read_blob_in(
         &self,

@@ -334,7 +334,7 @@ impl Plan {
     }
 }
 
-/// Bytes of a file, or of all files below a folder. Half-done things may be deep.
+/// Bytes of a file, or of all files below a directory. Half-done things may be deep.
 fn weight(path: &Path) -> u64 {
     let mut open = vec![path.to_owned()];
     let mut sum = 0_u64;

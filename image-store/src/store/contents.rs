@@ -34,7 +34,7 @@ pub(super) struct Contents {
 #[derive(Debug)]
 pub(super) struct Documents<'a> {
     store: &'a Store,
-    /// The folder of the blobs, if there is one.
+    /// The directory of the blobs, if there is one.
     blobs: Option<File>,
     known: DigestMap<Digest, Rc<Contents>>,
 }

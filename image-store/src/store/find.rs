@@ -20,7 +20,7 @@ impl Store {
     /// [`Store::list`], which tells of them.
     ///
     /// # Errors
-    /// [`ContentError::Io`](image_layer::ContentError::Io) if the folder can't be read.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if the directory can't be read.
     pub fn references(&self) -> Result<Vec<RefRecord>, StoreError> {
         Ok(self
             .all_refs()?
@@ -119,13 +119,13 @@ impl Store {
     }
 }
 
-/// The names in a folder that are text, sorted; none if there is no such folder.
+/// The names in a directory that are text, sorted; none if there is no such directory.
 pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
     let entries = entries_in(folder)?.into_iter();
     Ok(entries.filter_map(|name| name.into_string().ok()).collect())
 }
 
-/// All names in a folder, sorted; none if there is no such folder.
+/// All names in a directory, sorted; none if there is no such directory.
 pub(super) fn entries_in(folder: &Path) -> Result<Vec<OsString>, StoreError> {
     let failed = |error| StoreError::io("cannot read", folder, error);
     let entries = match fs::read_dir(folder) {

@@ -69,7 +69,7 @@ pub(super) struct Documents {
 
 impl Store {
     /// Reads an image from the store: index and manifest are hashed and parsed again, the
-    /// configuration too, and every layer has to be there. Nothing is written, no folder is read.
+    /// configuration too, and every layer has to be there. Nothing is written, no directory is read.
     ///
     /// # Errors
     /// [`StoreError::Missing`] or [`StoreError::Damaged`] for what is not as it was fetched,

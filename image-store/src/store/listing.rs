@@ -259,7 +259,7 @@ impl Store {
     }
 }
 
-/// The folders of the parts, open: the way there is walked once for many.
+/// The directories of the parts, open: the way there is walked once for many.
 #[derive(Default)]
 pub(super) struct Folders {
     blobs: Option<File>,

@@ -123,7 +123,7 @@ impl Store {
         file.map_err(|error| StoreError::io("cannot open", &path, error))
     }
 
-    /// The folder itself; it is there once the lock is.
+    /// The directory itself; it is there once the lock is.
     fn open_turn(&self) -> Result<File, StoreError> {
         File::open(&self.root).map_err(|error| StoreError::io("cannot open", &self.root, error))
     }

@@ -1,4 +1,4 @@
-//! Where things are, and the folders they are in.
+//! Where things are, and the directories they are in.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -9,7 +9,7 @@ use image_name::Digest;
 
 use crate::error::StoreError;
 
-/// An image store below one folder. Any number of processes may use one at once.
+/// An image store below one directory. Any number of processes may use one at once.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) root: PathBuf,
@@ -37,7 +37,7 @@ impl Store {
         &self.memory
     }
 
-    /// The folder of the store.
+    /// The directory of the store.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.root
@@ -73,7 +73,7 @@ impl Store {
         self.blobs_folder().join(digest.hex())
     }
 
-    /// The folder of a layer, whether it is there or not.
+    /// The directory of a layer, whether it is there or not.
     pub(crate) fn layer_folder(&self, diff_id: &Digest) -> PathBuf {
         self.layers_folder().join(diff_id.hex())
     }
@@ -84,7 +84,7 @@ impl Store {
     }
 }
 
-/// Makes a folder of the store and those above it. They are closed to all but root: layers hold
+/// Makes a directory of the store and those above it. They are closed to all but root: layers hold
 /// setuid programs (CVE-2021-41091).
 pub(crate) fn make_folder(path: &Path) -> Result<(), StoreError> {
     DirBuilder::new()

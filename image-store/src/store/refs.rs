@@ -163,7 +163,7 @@ impl Store {
         read_record(CWD, &path, || path.clone(), &mut KnownDigests::default())
     }
 
-    /// As [`Store::read_ref`] with the folder open: the way there is walked once for many names.
+    /// As [`Store::read_ref`] with the directory open: the way there is walked once for many names.
     pub(super) fn read_ref_in(
         &self,
         folder: &File,
@@ -222,7 +222,7 @@ impl Store {
     }
 }
 
-/// Reads a record at a path below a folder; `path` is for messages.
+/// Reads a record at a path below a directory; `path` is for messages.
 fn read_record(
     folder: BorrowedFd<'_>,
     at: &Path,

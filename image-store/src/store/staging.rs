@@ -1,4 +1,4 @@
-//! Half-done things: folders in `tmp/` that their owner holds a lock on.
+//! Half-done things: directories in `tmp/` that their owner holds a lock on.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -12,7 +12,7 @@ use super::Store;
 use super::paths::make_folder;
 use crate::error::StoreError;
 
-/// A folder of one's own in `tmp/`, gone when this is dropped.
+/// A directory of one's own in `tmp/`, gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Staging {
     path: PathBuf,
@@ -20,7 +20,7 @@ pub(crate) struct Staging {
 }
 
 impl Store {
-    /// Makes a new folder in `tmp/`.
+    /// Makes a new directory in `tmp/`.
     pub(crate) fn stage(&self) -> Result<Staging, StoreError> {
         let tmp = self.tmp_folder();
         make_folder(&tmp)?;
@@ -113,7 +113,7 @@ impl Drop for LayerLock {
     }
 }
 
-/// Tells ext4 that what is made in this folder has nothing to do with each other. Each fetch then
+/// Tells ext4 that what is made in this directory has nothing to do with each other. Each fetch then
 /// gets inodes in another part of the disk: where some were freed within the last minutes, finding
 /// new ones takes longer than all else (`recently_deleted` in ext4's `ialloc.c`).
 fn spread(folder: &Path) {

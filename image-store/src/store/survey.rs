@@ -9,7 +9,7 @@ use super::refs::seconds;
 use super::{RefRecord, Store};
 use crate::error::StoreError;
 
-/// How old the last change of a folder has to be for its time to tell it from any later one. Times
+/// How old the last change of a directory has to be for its time to tell it from any later one. Times
 /// of files advance in steps of some milliseconds.
 const QUIET: Duration = Duration::from_secs(2);
 

@@ -86,7 +86,7 @@ impl Ground {
         Reference::parse(&format!("a.io/{tag}")).unwrap()
     }
 
-    /// Blobs, layers, names and half-done things, without the folders that hold them.
+    /// Blobs, layers, names and half-done things, without the directories that hold them.
     fn contents(&self) -> Vec<String> {
         contents(self.store.path())
     }

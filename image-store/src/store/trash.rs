@@ -9,17 +9,17 @@ use image_layer::ContentError;
 use super::{Staging, Store};
 use crate::error::StoreError;
 
-/// A folder in `tmp/` for what is to be removed. If this process is killed, the next collection
+/// A directory in `tmp/` for what is to be removed. If this process is killed, the next collection
 /// finds it there.
 #[derive(Debug)]
 pub(super) struct Trash {
-    /// `None` where there is no space for a folder: things go at once then.
+    /// `None` where there is no space for a directory: things go at once then.
     staging: Option<Staging>,
     next: usize,
 }
 
 impl Store {
-    /// Makes the folder; the store has to be locked.
+    /// Makes the directory; the store has to be locked.
     pub(super) fn trash(&self) -> Result<Trash, StoreError> {
         let staging = match self.stage() {
             Ok(staging) => Some(staging),
@@ -31,7 +31,7 @@ impl Store {
 }
 
 impl Trash {
-    /// Takes a file or folder out of sight; what is gone already is fine. It is never seen half
+    /// Takes a file or directory out of sight; what is gone already is fine. It is never seen half
     /// removed. Gives where it is until it goes.
     pub(super) fn take(&mut self, path: &Path) -> Result<Option<PathBuf>, StoreError> {
         if let Some(staging) = &self.staging {
@@ -39,7 +39,7 @@ impl Trash {
             self.next += 1;
             match fs::rename(path, &to) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                // A folder must not become larger where the disk is full.
+                // A directory must not become larger where the disk is full.
                 Err(error) if error.kind() == ErrorKind::StorageFull => {}
                 Err(error) => return Err(StoreError::io("cannot remove", path, error)),
                 Ok(()) => return Ok(Some(to)),
@@ -58,7 +58,7 @@ impl Trash {
     }
 }
 
-/// Another name in the same folder needs no space.
+/// Another name in the same directory needs no space.
 fn remove_in_place(path: &Path) -> Result<(), StoreError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if !path.is_dir() || name.starts_with(REMOVED) {
@@ -74,10 +74,10 @@ fn remove_in_place(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// What the name of a folder begins with that was being removed where it lay.
+/// What the name of a directory begins with that was being removed where it lay.
 pub(super) const REMOVED: &str = "removed-";
 
-/// Removes a file or a folder with all in it; what is gone already is fine.
+/// Removes a file or a directory with all in it; what is gone already is fine.
 fn remove(path: &Path) -> Result<(), StoreError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),

@@ -25,7 +25,7 @@ struct Model {
 /// A layer and where what belongs to it is.
 struct Place {
     folder: PathBuf,
-    /// A folder for a new seal.
+    /// A directory for a new seal.
     fresh: PathBuf,
     layer: Layer,
     /// For messages.
@@ -43,7 +43,7 @@ struct Tree {
 }
 
 impl Audit {
-    /// Verifies a layer, and cures what may be cured. Gives a new folder for it, if it needs one.
+    /// Verifies a layer, and cures what may be cured. Gives a new directory for it, if it needs one.
     pub(super) fn layer(
         &self,
         job: &Job,
@@ -134,7 +134,7 @@ impl Audit {
         Ok(model)
     }
 
-    /// Fetches the blob into the staging folder.
+    /// Fetches the blob into the staging directory.
     fn download(&self, job: &Job) -> Result<PathBuf, StoreError> {
         let to = self
             .staging

@@ -121,7 +121,7 @@ pub struct Audit {
     images: Vec<Documented>,
     /// By diff ID.
     layers: HashMap<Digest, Finding>,
-    /// New folders for layers, to be put in their places.
+    /// New directories for layers, to be put in their places.
     replacements: Vec<(Digest, PathBuf)>,
 }
 

@@ -37,7 +37,7 @@ impl Audit {
                 continue;
             }
             let to = self.store.layer_folder(&diff_id);
-            // What was there comes to the staging folder, and goes with it.
+            // What was there comes to the staging directory, and goes with it.
             let moved = match renameat_with(CWD, &folder, CWD, &to, RenameFlags::EXCHANGE) {
                 Err(Errno::NOENT) => renameat_with(CWD, &folder, CWD, &to, RenameFlags::empty()),
                 other => other,

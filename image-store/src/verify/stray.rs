@@ -11,11 +11,11 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Files and folders that don't belong where they are, and what killed commands left. They do no
+    /// Files and directories that don't belong where they are, and what killed commands left. They do no
     /// harm: nothing reads them.
     ///
     /// # Errors
-    /// [`ContentError::Io`](image_layer::ContentError::Io) if a folder can't be read.
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if a directory can't be read.
     pub fn strays(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut strays = Vec::new();
         let mut look = |folder: &Path, belongs: &dyn Fn(&str, &Path) -> bool| {
@@ -60,7 +60,7 @@ fn is_hex(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// What is in a folder, with names where they are text; nothing if it is no folder.
+/// What is in a directory, with names where they are text; nothing if it is no directory.
 fn entries(folder: &Path) -> Result<Vec<(Option<String>, PathBuf)>, StoreError> {
     let failed = |error| StoreError::io("cannot read", folder, error);
     let listed = match fs::read_dir(folder) {

@@ -77,7 +77,7 @@ pub(crate) const MASKED_FILES: &[(Tree, &CStr)] = &[
     (Tree::Proc, c"timer_stats"),
 ];
 
-/// Folders that are empty and can't be written.
+/// Directories that are empty and can't be written.
 pub(crate) const MASKED_FOLDERS: &[(Tree, &CStr)] = &[
     (Tree::Proc, c"acpi"),
     (Tree::Proc, c"scsi"),

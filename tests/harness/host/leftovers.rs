@@ -14,7 +14,7 @@ impl Host {
     /// `fairing gc --grace-period=0s`. Images do not count, half-fetched ones do.
     pub fn leftovers(&self) -> Leftovers {
         let mine = self.base().display().to_string();
-        // The tmpfs under the data folder, if there is one, is the test's own.
+        // The tmpfs under the data directory, if there is one, is the test's own.
         let own_mount = format!(" {} ", self.data_dir().display());
         let uuids = self.pod_uuids();
         let is_mine = |line: &&str| {

@@ -93,7 +93,7 @@ pub(crate) fn root() -> Vec<String> {
     lines
 }
 
-/// Whether a file can be made in a folder.
+/// Whether a file can be made in a directory.
 fn writable(folder: &str) -> &'static str {
     let path = Path::new(folder).join(".probe");
     match File::create(&path) {

@@ -12,7 +12,7 @@ pub(crate) fn descriptors() -> Vec<String> {
     };
     let own = folder.as_raw_fd();
     let mut lines = Vec::new();
-    // Reading the folder takes a descriptor: the names are looked at after it is closed again.
+    // Reading the directory takes a descriptor: the names are looked at after it is closed again.
     let names: Vec<i32> = fs::read_dir("/proc/self/fd")
         .into_iter()
         .flatten()

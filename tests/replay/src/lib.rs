@@ -38,7 +38,60 @@ pub fn replay(name: &str, mutations: u64, target: Target) {
     }
 }
 
-/// The folder of a target's corpus, within the repository.
+/// Makes a test for each of these targets, which are functions of the module around, so that the runner has them side by
+/// side: `replay::targets! { name: 1000 }`, with how many mutations there are.
+///
+/// With `seeds: path::to::function;` first, the corpus of each has the seeds that the function gives for its name, and
+/// `FAIRING_BLESS=1` writes them.
+#[macro_export]
+macro_rules! targets {
+    (seeds: $seeds:path; $($name:ident: $mutations:expr),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::bless(stringify!($name), &$seeds(stringify!($name)));
+                $crate::replay(stringify!($name), $mutations, super::$name);
+            }
+        )*
+
+        #[test]
+        fn each_corpus_has_its_seeds() {
+            for name in [$(stringify!($name)),*] {
+                for (seed, _) in $seeds(name) {
+                    let file = $crate::corpus_folder(name).join(seed);
+                    assert!(file.exists(), "{} is missing: see fuzz/README.md", file.display());
+                }
+            }
+        }
+    };
+    ($($name:ident: $mutations:expr),* $(,)?) => {$(
+        #[test]
+        fn $name() {
+            $crate::replay(stringify!($name), $mutations, super::$name);
+        }
+    )*};
+}
+
+/// An input of a corpus that stands for a form of the target's: the name of its file, and its bytes.
+pub type Seed = (&'static str, Vec<u8>);
+
+/// Writes the seeds of a target into its corpus, if `FAIRING_BLESS` is set.
+///
+/// # Panics
+/// If they can't be written.
+pub fn bless(target: &str, seeds: &[Seed]) {
+    if std::env::var_os("FAIRING_BLESS").is_none() {
+        return;
+    }
+    let folder = corpus_folder(target);
+    let written = std::fs::create_dir_all(&folder).and_then(|()| {
+        let mut seeds = seeds.iter();
+        seeds.try_for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes))
+    });
+    written.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+}
+
+/// The directory of a target's corpus, within the repository.
 #[must_use]
 pub fn corpus_folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -57,7 +110,7 @@ fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
         })
         .collect();
     assert!(!seeds.is_empty(), "{} is empty", folder.display());
-    // The order of a folder is anybody's; that of the inputs is not.
+    // The order of a directory is anybody's; that of the inputs is not.
     seeds.sort();
     seeds
 }

@@ -53,7 +53,7 @@ impl Writer {
     }
 }
 
-/// Bytes of the folders that two paths share, with the slash at their end.
+/// Bytes of the directories that two paths share, with the slash at their end.
 fn shared(one: &[u8], other: &[u8]) -> usize {
     let equal = one.iter().zip(other).take_while(|(a, b)| a == b).count();
     one.get(..equal)

@@ -27,7 +27,7 @@ const THREADS: usize = 4;
 pub enum Depth {
     /// Every inode is compared with the seal; no content is read.
     Inodes,
-    /// The contents of all files too, and folders are searched for what doesn't belong there.
+    /// The contents of all files too, and directories are searched for what doesn't belong there.
     Contents,
 }
 
@@ -120,7 +120,7 @@ impl<'a> Sealed<'a> {
                         return Ok(false);
                     }
                 }
-                // Missing, or its folder is none any more: the explanation says which.
+                // Missing, or its directory is none any more: the explanation says which.
                 Err(_) => return Ok(false),
             }
         }

@@ -74,7 +74,7 @@ struct Collector {
 
 impl Collector {
     fn add(&mut self, place: u64, path: &[u8], what: impl Into<String>) {
-        // Some more than are told: those of folders may turn out to be explained by others.
+        // Some more than are told: those of directories may turn out to be explained by others.
         if self.changes.len() >= 4 * TOLD {
             self.more += 1;
             return;
@@ -87,7 +87,7 @@ impl Collector {
     }
 
     fn finish(mut self) -> Changes {
-        // What came, went or was replaced in a folder says more than that something did.
+        // What came, went or was replaced in a directory says more than that something did.
         let parents: std::collections::HashSet<Vec<u8>> = self
             .changes
             .iter()
@@ -230,7 +230,7 @@ fn merge(
     contents: bool,
 ) -> Result<(), ContentError> {
     let mut place = 0;
-    // What is in a folder that was added or removed as a whole is not told one by one.
+    // What is in a directory that was added or removed as a whole is not told one by one.
     let mut whole: Option<Vec<u8>> = None;
     let mut tell = |place: u64, path: &[u8], what: &str| {
         let within = |folder: &Vec<u8>| {

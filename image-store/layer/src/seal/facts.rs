@@ -115,8 +115,8 @@ impl Facts {
         }))
     }
 
-    /// As [`Facts::change`] for what a layer itself says: times of folders and whiteouts are those
-    /// of the unpacking, and sizes of folders those of the file system.
+    /// As [`Facts::change`] for what a layer itself says: times of directories and whiteouts are those
+    /// of the unpacking, and sizes of directories those of the file system.
     pub(super) fn shape(&self, now: &Self) -> Option<String> {
         let (was, is) = (self.kind(), now.kind());
         if was != is {
@@ -151,7 +151,7 @@ impl Facts {
 
 /// How the change of a name that stands for another inode begins.
 pub(super) const REPLACED: &str = "was replaced";
-/// The change of a folder that additions and removals within explain.
+/// The change of a directory that additions and removals within explain.
 pub(super) const FOLDER_TIMES: &str = "had something added, removed or renamed in it";
 
 fn word(kind: FileType) -> &'static str {

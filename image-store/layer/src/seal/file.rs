@@ -49,7 +49,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Makes the file `name` in the folder of a layer.
+    /// Makes the file `name` in the directory of a layer.
     pub(super) fn create(
         folder: &Path,
         name: &'static str,
@@ -139,7 +139,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Opens the file `name` in the folder of a layer.
+    /// Opens the file `name` in the directory of a layer.
     ///
     /// # Errors
     /// [`ContentError::Unsealed`] if it isn't there, isn't whole, or isn't of this version or layer.

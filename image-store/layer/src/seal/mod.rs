@@ -4,7 +4,7 @@
 //! Two files stand beside the tree, `fs/`:
 //!
 //! - `seal`: what each inode shows (number, type, mode, owner, size, times). Changing a file, its
-//!   attributes or the entries of a folder gives it a new change time, which no system call can
+//!   attributes or the entries of a directory gives it a new change time, which no system call can
 //!   set: comparing the inodes finds the change without reading any content.
 //! - `contents`: digests of contents, link targets and extended attributes. They follow from the
 //!   layer alone and are the same wherever it is unpacked.

@@ -1,4 +1,4 @@
-//! A walk over the tree of a layer, in the order in which its seal is written: a folder, then all
+//! A walk over the tree of a layer, in the order in which its seal is written: a directory, then all
 //! below it, names sorted by their bytes.
 
 use std::cmp::Ordering;
@@ -13,11 +13,11 @@ use super::content;
 use super::facts::Facts;
 use crate::error::ContentError;
 
-/// Walks a tree; holds no more than the names of the folders that it is in.
+/// Walks a tree; holds no more than the names of the directories that it is in.
 pub(super) struct TreeWalk<'a> {
     root: &'a OwnedFd,
     at: &'a Path,
-    /// Folders that are being walked: the length of their path, and the names that are left, last
+    /// Directories that are being walked: the length of their path, and the names that are left, last
     /// first.
     folders: Vec<(usize, Vec<Vec<u8>>)>,
     path: Vec<u8>,
@@ -89,7 +89,7 @@ impl<'a> TreeWalk<'a> {
     }
 }
 
-/// The names in a folder, those that come first last.
+/// The names in a directory, those that come first last.
 fn names(root: BorrowedFd<'_>, path: &[u8]) -> std::io::Result<Vec<Vec<u8>>> {
     let folder = content::open(root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
     let mut names = Vec::new();

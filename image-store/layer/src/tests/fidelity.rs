@@ -209,7 +209,7 @@ fn what_gnu_tar_writes() {
 
 #[test]
 fn folders_keep_their_time_however_they_are_filled() {
-    // More folders than are kept open, filled in turns, before and after they are told of.
+    // More directories than are kept open, filled in turns, before and after they are told of.
     let ground = Ground::new();
     let folder = |tar: Tar, name: &str| {
         tar.pax(&[("mtime", b"1234.000000005")]).head(&Head {
@@ -230,7 +230,7 @@ fn folders_keep_their_time_however_they_are_filled() {
         tar = folder(tar, &format!("late{n}/deep"));
         tar = tar.file(&format!("late{n}/file"), b"");
     }
-    // A folder that went, and one that came again.
+    // A directory that went, and one that came again.
     tar = tar.file("early0", b"").file("late0/.wh.deep", b"");
     tar = folder(tar.file("early1", b""), "early1").file("early1/x", b"");
     ground.unpack(&tar.end()).unwrap();

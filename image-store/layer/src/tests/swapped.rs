@@ -9,7 +9,7 @@ use super::Ground;
 use crate::error::ContentError;
 use crate::fixture::{Head, Tar};
 
-/// Everything that a member can do below folders that are swapped.
+/// Everything that a member can do below directories that are swapped.
 fn layer() -> Vec<u8> {
     let mut tar = Tar::default().folder("d").folder("d/sub");
     for n in 0..40 {
@@ -55,7 +55,7 @@ fn folders_swapped_for_links_lead_nowhere() {
     for round in 0..10 {
         let ground = Ground::new();
         let done = AtomicBool::new(false);
-        // Beside the folder stands a link to the outside; the two change places all the time.
+        // Beside the directory stands a link to the outside; the two change places all the time.
         let (inside, link) = match round % 2 {
             0 => (ground.root().join("d"), ground.root().join("swap")),
             _ => (ground.root().join("d/sub"), ground.root().join("d/swap")),
@@ -83,7 +83,7 @@ fn folders_swapped_for_links_lead_nowhere() {
             match result {
                 Ok(_) => {}
                 Err(ContentError::UnsafeEntry { .. }) => refused += 1,
-                // A folder that is gone between two steps is the machine's doing, as far as known.
+                // A directory that is gone between two steps is the machine's doing, as far as known.
                 Err(ContentError::Io { .. }) => {}
                 Err(other) => panic!("{other:?}"),
             }

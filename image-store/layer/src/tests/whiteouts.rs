@@ -75,7 +75,7 @@ fn is_opaque(ground: &Ground, name: &str) -> bool {
 
 #[test]
 fn a_folder_that_was_something_else_hides_the_one_below() {
-    // To whoever applies members one by one, the folder of the layer below went with the first.
+    // To whoever applies members one by one, the directory of the layer below went with the first.
     let ground = Ground::new();
     let tar = Tar::default()
         .file("a", b"")

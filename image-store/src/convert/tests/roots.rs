@@ -23,7 +23,7 @@ fn options() -> FetchOptions {
     }
 }
 
-/// A folder with one of everything.
+/// A directory with one of everything.
 fn fill(ground: &Ground) -> PathBuf {
     let root = ground.path("root");
     let long = "long".repeat(40);
@@ -103,7 +103,7 @@ fn the_same_folder_always_gives_the_same_image() {
     let root = fill(&ground);
     let first = digest(&ground);
     assert_eq!(first, digest(&ground));
-    // A copy elsewhere, whose folders were filled in another order.
+    // A copy elsewhere, whose directories were filled in another order.
     let copied = Command::new("cp")
         .arg("-a")
         .arg(&root)

@@ -132,7 +132,7 @@ impl Settings {
         self.place(location.clone(), Security::default())
     }
 
-    /// Folders whose subfolders `HOST[:PORT]` hold certificates; the first that has one counts.
+    /// Directories whose subfolders `HOST[:PORT]` hold certificates; the first that has one counts.
     pub(in crate::registry) fn certificate_folders(&self) -> Vec<PathBuf> {
         self.certificate_folders.clone().unwrap_or_else(|| {
             ["/etc/containers/certs.d", "/etc/docker/certs.d"]

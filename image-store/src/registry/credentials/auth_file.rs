@@ -105,7 +105,7 @@ impl AuthFile {
     }
 }
 
-/// Changes the entries of a file under a lock on its folder, if `change` says that there is a
+/// Changes the entries of a file under a lock on its directory, if `change` says that there is a
 /// change to keep.
 fn edit(
     path: &Path,

@@ -57,7 +57,7 @@ impl Helper {
         }
     }
 
-    /// Looks for the program in this folder, and not in `PATH`.
+    /// Looks for the program in this directory, and not in `PATH`.
     pub(super) fn at(mut self, folder: Option<&Path>) -> Self {
         self.folder = folder.map(Path::to_owned);
         self

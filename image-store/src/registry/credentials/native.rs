@@ -23,7 +23,7 @@ use crate::layout::files::open_regular;
 /// The file that `fairing login --system` keeps.
 pub(in crate::registry) const LOGIN_FILE: &str = "login.toml";
 
-/// Bytes of a file, and files of the folder.
+/// Bytes of a file, and files of the directory.
 const MAX_FILE: u64 = 1 << 20;
 const MAX_FILES: usize = 1024;
 

@@ -9,14 +9,14 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::error::StoreError;
 
-/// The folder of a file that is about to be replaced; nobody else replaces one there meanwhile.
+/// The directory of a file that is about to be replaced; nobody else replaces one there meanwhile.
 pub(super) struct Folder {
     file: PathBuf,
     folder: File,
 }
 
 impl Folder {
-    /// Makes the folder of `path` where it is missing, and locks it.
+    /// Makes the directory of `path` where it is missing, and locks it.
     pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
         // A link stays a link: what it leads to is replaced.
         let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

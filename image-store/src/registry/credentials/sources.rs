@@ -13,7 +13,7 @@ use crate::registry::environment::Environment;
 /// The places of one lookup.
 #[derive(Debug, Clone, Default)]
 pub(in crate::registry) struct Sources {
-    /// fairing's own folder.
+    /// fairing's own directory.
     pub(in crate::registry) folder: Option<PathBuf>,
     /// Files of other tools, the one that counts most first.
     pub(in crate::registry) files: Vec<PathBuf>,
@@ -22,7 +22,7 @@ pub(in crate::registry) struct Sources {
 }
 
 impl Sources {
-    /// fairing's own folder, and the files that the environment names.
+    /// fairing's own directory, and the files that the environment names.
     pub(in crate::registry) fn usual(folder: Option<PathBuf>, environment: &Environment) -> Self {
         Self {
             folder,

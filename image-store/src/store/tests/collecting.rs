@@ -203,7 +203,7 @@ fn sizes_tell_what_a_removal_frees() {
     );
 }
 
-/// Bytes of all files below a folder.
+/// Bytes of all files below a directory.
 fn disk(folder: &Path) -> u64 {
     let sum = |path: std::path::PathBuf| {
         let meta = path.symlink_metadata().unwrap();

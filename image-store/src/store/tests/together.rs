@@ -168,7 +168,7 @@ fn killed_fetches_leave_a_valid_store() {
     ground.fetch("slow").unwrap();
 }
 
-/// Entries below a folder that may be changing.
+/// Entries below a directory that may be changing.
 fn count(folder: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder) else {
         return 0;

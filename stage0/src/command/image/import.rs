@@ -1,4 +1,4 @@
-//! `fairing image import`: brings an image from a folder or file into the store.
+//! `fairing image import`: brings an image from a directory or file into the store.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `fairing network create`: writes a network's configuration into the administrator's folder.
+//! `fairing network create`: writes a network's configuration into the administrator's directory.
 
 use std::fs;
 use std::path::Path;

@@ -22,7 +22,7 @@ pub(super) struct RuleFile {
 }
 
 impl RuleFile {
-    /// Takes the turn to change the local file of a prefix, making the folder if need be.
+    /// Takes the turn to change the local file of a prefix, making the directory if need be.
     pub(super) fn lock(context: &Context, prefix: &Prefix) -> Result<Self, Failure> {
         Self::lock_named(context, rule_file_name(prefix))
     }
