@@ -55,9 +55,10 @@ fn replayed() -> BTreeSet<String> {
         let text = fs::read_to_string(file).unwrap();
         let calls = text.split("replay::replay(\"").skip(1);
         found.extend(calls.filter_map(|call| Some(call.split_once('"')?.0.to_owned())));
-        if let Some((_, list)) = text.split_once("    targets! {") {
+        if let Some((_, list)) = text.split_once("replay::targets! {") {
             let list = list.split('}').next().unwrap_or_default();
             let names = list.lines().filter_map(|line| line.trim().split_once(':'));
+            let names = names.filter(|(name, _)| *name != "seeds");
             found.extend(names.map(|(name, _)| name.to_owned()));
         }
     }
