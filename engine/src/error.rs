@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use image_name::{NameError, Reference};
-use image_store::{ContentError, StoreError};
+use image_store::{ContentError, ImageSource, StoreError};
 use pod::exit::FailureKind;
 use pod::stage1::Stage1Error;
 use pod::{PodError, PodUuid, State};
@@ -94,8 +94,14 @@ pub enum Error {
     #[error(transparent)]
     App(#[from] AppError),
     /// The policy refuses the image.
-    #[error(transparent)]
-    Refused(Box<Refusal>),
+    #[error("{refusal}")]
+    Refused {
+        /// Why.
+        #[source]
+        refusal: Box<Refusal>,
+        /// What it was to be fetched from; `None` if the store has it.
+        place: Option<String>,
+    },
     /// An image may run, but nothing of it was signed.
     #[error("image {reference}: no signature was verified: {reason}")]
     NotSigned {
@@ -155,7 +161,10 @@ pub enum Error {
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
+        Self::Refused {
+            refusal: Box::new(refusal),
+            place: None,
+        }
     }
 }
 
@@ -177,6 +186,17 @@ impl Error {
     ) -> impl FnOnce(nix::errno::Errno) -> Self {
         let with_io = Self::io(operation, path);
         move |errno| with_io(errno.into())
+    }
+
+    /// What was said of an image that was to be fetched from there.
+    pub(crate) fn at_place(self, source: &ImageSource) -> Self {
+        match self {
+            Self::Refused { refusal, .. } => Self::Refused {
+                refusal,
+                place: Some(source.to_string()),
+            },
+            other => other,
+        }
     }
 
     /// What a check of layers said, with the image that was to be started.

@@ -6,4 +6,5 @@ pub(crate) mod failure;
 pub(crate) mod images;
 pub(crate) mod networks;
 pub(crate) mod pod;
+pub(crate) mod refusal;
 pub(crate) mod warning;

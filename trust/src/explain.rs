@@ -11,6 +11,7 @@ use crate::held_key;
 use crate::key_text::KeyText;
 use crate::one_line;
 use crate::policy::{PlacedRule, Policy};
+use crate::refusal::Refusal;
 use crate::rule::{AttestationDemand, Requirement, Rule};
 use crate::signed::{Evidence, Examined, MAX_SIGNATURES};
 use crate::subject::Subject;
@@ -35,8 +36,9 @@ pub struct Explanation {
     pub verdict: String,
     /// What the pod's record would say; only if allowed.
     pub verification: Option<Verification>,
-    /// What would allow the image; only if refused.
-    pub advice: Vec<String>,
+    /// Why it was refused, for advice.
+    #[serde(skip)]
+    pub refusal: Option<Refusal>,
     /// All rules in force that cover the repository, the one that decides first.
     pub rules: Vec<RuleExplanation>,
     /// How many rules in force are for other names.
@@ -131,7 +133,7 @@ pub fn explain(
             let cause = std::error::Error::source(&refusal);
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             explanation.verdict = format!("refused: {refusal}{cause}");
-            explanation.advice = refusal.advice();
+            explanation.refusal = Some(refusal);
         }
     }
     explanation
@@ -178,7 +180,7 @@ pub fn explain_name(policy: &Policy, image: &Reference, now: Timestamp) -> Expla
         allowed: None,
         verdict,
         verification: None,
-        advice: Vec::new(),
+        refusal: None,
         other_rules: policy.rules().len() - rules.len(),
         rules,
         masked: policy
@@ -368,11 +370,7 @@ impl fmt::Display for Explanation {
             let kind = one_line::plain(&attestation.predicate_type);
             writeln!(f, "attestation: {kind} {role}: {}", attestation.why)?;
         }
-        write!(f, "verdict:    {}", self.verdict)?;
-        for line in &self.advice {
-            write!(f, "\n  {line}")?;
-        }
-        Ok(())
+        write!(f, "verdict:    {}", self.verdict)
     }
 }
 

@@ -4,7 +4,7 @@
 //! never opens a file or a socket. Its border is [`verify()`]: from a [`Policy`], the name and the
 //! digests of an image ([`Subject`]) and the signatures the store holds, it makes a
 //! [`VerifiedImage`], the only value that lets a pod be prepared, or a [`Refusal`] that says why
-//! not and what to do.
+//! not.
 //!
 //! # How an image is judged
 //!
@@ -36,9 +36,9 @@
 //! | read rules | [`Policy::parse`]; [`Policy::check`] for what is left to the moment of use |
 //! | read containers' policy.json in their place | [`ContainersPolicy::parse`], read the files of [`ContainersPolicy::key_files_for`], [`ContainersPolicy::into_policy`], [`Policy::revoke_as`] |
 //! | judge | [`verify()`]; [`waive`] |
-//! | explain | [`explain()`], [`explain_name`]; [`Refusal::advice`] |
+//! | explain | [`explain()`], [`explain_name`] |
 //! | test a policy | [`test_policy`] |
-//! | edit a rule, revoke a key | [`add_key`], [`remove_key`], [`Rule::to_toml`]; [`Revocation::to_toml`] |
+//! | edit a rule, revoke a key | [`add_key`], [`remove_key`], [`add_digest`], [`accept_unsigned`], [`Rule::to_toml`]; [`Revocation::to_toml`] |
 //! | make, open and write keys | [`PrivateKey::generate`], [`PrivateKey::is_encrypted`], [`PrivateKey::from_pem`], [`PrivateKey::from_encrypted_pem`], [`PrivateKey::to_encrypted_pem`] |
 //! | sign in the tag format | [`payload`], [`PrivateKey::sign`] |
 //! | sign as a bundle | [`signature_statement`], [`PrivateKey::sign_statement`]; [`BUNDLE_MEDIA_TYPE`] |
@@ -93,9 +93,8 @@
 //! | keys | `key`, `key_text`, `private_key`, `encrypted_key`, `pem`, `fingerprint`, `held_key` (as they stand now) |
 //! | what is signed | `simple_signing`, `bundle`, `statement`, `condition`, `timestamp`, `strict_json` |
 //! | rules | `rule`, `revocation`, `policy`; read by `policy_file`, `attestation_file` and `containers_policy`, written by `rule_text`, `rule_edit`, `rule_file_name` |
-//! | verdicts | `verify`, `signed` (one signature), `flaw`, `refusal`, `advice`, `verified`, `explain`, `policy_test` |
+//! | verdicts | `verify`, `signed` (one signature), `flaw`, `refusal`, `verified`, `explain`, `policy_test` |
 
-mod advice;
 mod algorithm;
 mod attestation_file;
 mod bundle;
@@ -161,7 +160,9 @@ pub use private_key::PrivateKey;
 pub use refusal::{Demand, Refusal, RuleId};
 pub use revocation::{PlacedRevocation, Revocation};
 pub use rule::{AttestationDemand, Requirement, Rule, RuleError};
-pub use rule_edit::{EditError, Removal, add_key, add_keys, remove_key};
+pub use rule_edit::{
+    EditError, Removal, accept_unsigned, add_digest, add_key, add_keys, remove_key,
+};
 pub use rule_file_name::rule_file_name;
 pub use signature_facts::{SignatureFacts, signature_facts};
 pub use signed::{Evidence, MAX_SIGNATURES, SignatureLayer};

@@ -3,7 +3,7 @@
 //! `trust add` keeps one rule per file, under [`rule_file_name`](crate::rule_file_name). The comment lines that begin
 //! a file are kept; the rule below them is written anew.
 
-use image_name::Prefix;
+use image_name::{Digest, Prefix};
 
 use crate::fingerprint::Fingerprint;
 use crate::key::PublicKey;
@@ -29,13 +29,15 @@ pub enum EditError {
         /// The prefix.
         prefix: String,
     },
-    /// The rule doesn't ask for signatures.
-    #[error("its rule for {prefix:?} is of type {word}, which has no keys: edit it by hand")]
+    /// The rule is of another type than the change is about.
+    #[error("its rule for {prefix:?} is of type {word}, not {wanted}: edit it by hand")]
     OtherType {
         /// The prefix.
         prefix: String,
         /// The rule's type.
         word: &'static str,
+        /// The type that the change is about.
+        wanted: &'static str,
     },
     /// A key that is already there can't be read.
     #[error("key {position} is unreadable")]
@@ -193,29 +195,88 @@ pub fn remove_key(existing: &str, prefix: &Prefix, text: &str) -> Result<Removal
     Ok(Removal::Rule(text, fingerprint))
 }
 
+/// Lists a digest in the rule of a prefix and gives the new text of its file; `None` if it is listed
+/// already. Without `existing` (or with an empty one) the rule is new.
+///
+/// # Errors
+/// [`EditError`] for a file that isn't this prefix's alone or isn't about digests.
+pub fn add_digest(
+    existing: Option<&str>,
+    prefix: &Prefix,
+    digest: &Digest,
+) -> Result<Option<String>, EditError> {
+    let Some(text) = existing.filter(|text| !text.trim().is_empty()) else {
+        let digests = vec![digest.clone()];
+        let rule = Rule::new(prefix.clone(), Requirement::Digest { digests })?;
+        return Ok(Some(rule.to_toml()));
+    };
+    let rule = sole_rule(text, prefix)?;
+    let Requirement::Digest { digests } = rule.requirement() else {
+        return Err(other_type(&rule, "digest"));
+    };
+    if digests.contains(digest) {
+        return Ok(None);
+    }
+    let digests = digests.iter().chain([digest]).cloned().collect();
+    let more = Rule::new(prefix.clone(), Requirement::Digest { digests })?;
+    let more = more.with_integrity(rule.integrity());
+    Ok(Some(format!("{}{}", leading_comment(text), more.to_toml())))
+}
+
+/// Gives the text of a file whose rule lets every image of a prefix run; `None` if that is what it
+/// says already.
+///
+/// # Errors
+/// [`EditError`] for a file that says something else.
+pub fn accept_unsigned(
+    existing: Option<&str>,
+    prefix: &Prefix,
+) -> Result<Option<String>, EditError> {
+    match existing.filter(|text| !text.trim().is_empty()) {
+        None => {
+            let rule = Rule::new(prefix.clone(), Requirement::AcceptUnsigned)?;
+            Ok(Some(rule.to_toml()))
+        }
+        Some(text) => {
+            let rule = sole_rule(text, prefix)?;
+            match rule.requirement() {
+                Requirement::AcceptUnsigned => Ok(None),
+                _ => Err(other_type(&rule, "accept-unsigned")),
+            }
+        }
+    }
+}
+
 /// The rule of a file that holds the signed-by rule of `prefix` and nothing else, and its keys.
 fn rule_in(text: &str, prefix: &Prefix) -> Result<(Rule, Vec<PublicKey>), EditError> {
+    let rule = sole_rule(text, prefix)?;
+    let Requirement::SignedBy { keys, .. } = rule.requirement() else {
+        return Err(other_type(&rule, "signed-by"));
+    };
+    let keys = decode(keys)?;
+    Ok((rule, keys))
+}
+
+fn other_type(rule: &Rule, wanted: &'static str) -> EditError {
+    EditError::OtherType {
+        prefix: rule.prefix().to_string(),
+        word: rule.requirement().word(),
+        wanted,
+    }
+}
+
+/// The rule of a file that holds that of `prefix` and nothing else.
+fn sole_rule(text: &str, prefix: &Prefix) -> Result<Rule, EditError> {
     let contents = policy_file::parse(text).map_err(|error| EditError::File {
         reason: error.to_string(),
     })?;
     let mut rules = contents.rules.into_iter();
-    let rule = match (rules.next(), rules.next()) {
-        (Some(rule), None) if rule.prefix() == prefix && contents.revoked.is_empty() => rule,
-        _ => {
-            return Err(EditError::OtherRules {
-                prefix: prefix.to_string(),
-            });
-        }
-    };
-    let Requirement::SignedBy { keys, .. } = rule.requirement() else {
-        let word = rule.requirement().word();
-        return Err(EditError::OtherType {
+    match (rules.next(), rules.next()) {
+        (Some(rule), None) if rule.prefix() == prefix && contents.revoked.is_empty() => Ok(rule),
+        _ => Err(EditError::OtherRules {
             prefix: prefix.to_string(),
-            word,
-        });
-    };
-    let keys = decode(keys)?;
-    Ok((rule, keys))
+        }),
+    }
 }
 
 fn decode(keys: &[KeyText]) -> Result<Vec<PublicKey>, EditError> {
@@ -332,6 +393,44 @@ mod tests {
         );
         let again = add_key(Some(&rule), &prefix(), &p256()).unwrap();
         assert!(again.contains("threshold = 2"), "{again}");
+    }
+
+    #[test]
+    fn digests_are_listed_once() {
+        let digest = |digit: &str| format!("sha256:{}", digit.repeat(64)).parse().unwrap();
+        let add = |text: Option<&str>, digit| add_digest(text, &prefix(), &digest(digit));
+        let one = add(None, "1").unwrap().unwrap();
+        assert!(one.contains("type = \"digest\""), "{one}");
+        assert_eq!(add(Some(""), "1").unwrap().as_ref(), Some(&one));
+        assert_eq!(add(Some(&one), "1").unwrap(), None);
+        let commented = format!(
+            "# mine\n{}",
+            one.replace("type =", "integrity = \"full\"\ntype =")
+        );
+        let both = add(Some(&commented), "2").unwrap().unwrap();
+        assert!(
+            both.starts_with("# mine\n") && both.contains("integrity = \"full\""),
+            "{both}"
+        );
+        assert_eq!(both.matches("sha256:").count(), 2);
+        let keys = add_key(None, &prefix(), &p256()).unwrap();
+        assert_eq!(
+            add(Some(&keys), "1").unwrap_err().to_string(),
+            "its rule for \"a.io/foo\" is of type signed-by, not digest: edit it by hand"
+        );
+    }
+
+    #[test]
+    fn a_prefix_is_opened_once_and_never_over_another_rule() {
+        let open = accept_unsigned(None, &prefix()).unwrap().unwrap();
+        assert!(open.contains("type = \"accept-unsigned\""), "{open}");
+        assert_eq!(accept_unsigned(Some(&open), &prefix()).unwrap(), None);
+        let keys = add_key(None, &prefix(), &p256()).unwrap();
+        let error = accept_unsigned(Some(&keys), &prefix()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "its rule for \"a.io/foo\" is of type signed-by, not accept-unsigned: edit it by hand"
+        );
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub struct Circumstances {
 /// The first [`MAX_SIGNATURES`] of each format are looked at, and no more than are needed.
 ///
 /// # Errors
-/// [`Refusal`]: why the image must not run and, by [`Refusal::advice`], what to do about it.
+/// [`Refusal`]: why the image must not run.
 pub fn verify(
     policy: &Policy,
     subject: &Subject<'_>,

@@ -55,7 +55,9 @@ pub fn import(
     for note in fetch.notes() {
         observer.warning(Warning::Fetch(note.clone()));
     }
-    let proof = verifier.at_fetch(&fetch)?;
+    let proof = verifier
+        .at_fetch(&fetch)
+        .map_err(|error| error.at_place(source))?;
     let reference = fetch.reference().clone();
     transfer.begins(&reference);
     let image = fetch.complete(&mut |event| transfer.event(event));

@@ -4,4 +4,5 @@ pub mod choice;
 pub mod collection;
 pub mod fetch;
 pub mod in_use;
+pub mod look_up;
 pub mod registries;

@@ -156,6 +156,18 @@ impl Fetch {
         self.chain.last().unwrap_or(&self.manifest.config.digest)
     }
 
+    /// Digest of the configuration.
+    #[must_use]
+    pub fn config_digest(&self) -> &Digest {
+        &self.manifest.config.digest
+    }
+
+    /// How many layers there are.
+    #[must_use]
+    pub fn layers(&self) -> usize {
+        self.manifest.layers.len()
+    }
+
     /// The configuration.
     #[must_use]
     pub fn config(&self) -> &ImageConfiguration {

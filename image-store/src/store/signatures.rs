@@ -50,6 +50,12 @@ impl SignatureSet {
         self.simple.is_empty() && self.bundles.is_empty()
     }
 
+    /// How many there are, in both forms.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.simple.len() + self.bundles.len()
+    }
+
     /// Takes over what `other` has and this hasn't.
     pub fn merge(&mut self, other: Self) {
         for signature in other.simple {

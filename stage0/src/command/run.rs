@@ -8,6 +8,7 @@ use crate::arguments::app::AppArguments;
 use crate::arguments::lifetime::LifetimeArguments;
 use crate::arguments::pod::{PodArguments, spec};
 use crate::command::subcommand::Subcommand;
+use crate::command::trust::offer::Offers;
 use crate::context::Context;
 use crate::start::handover;
 use crate::start::uuid_file::UuidFile;
@@ -48,7 +49,13 @@ impl Subcommand for Run {
             false => Streams::Foreground,
         };
         let uuid_file = UuidFile::save_if_wanted(uuid_file, spec.uuid)?;
-        let prepared = prepare(&context.engine, &spec, &sockets, &context.console)?;
+        let mut offers = Offers::default();
+        let prepared = loop {
+            match prepare(&context.engine, &spec, &sockets, &context.console) {
+                Ok(prepared) => break prepared,
+                Err(error) => offers.pin(context, &spec, error)?,
+            }
+        };
         let (pod, stage1) = (prepared.pod, prepared.stage1);
         // The pin ends with this process image, or with this call: the pod is on record by then.
         let _pin = prepared.pin;

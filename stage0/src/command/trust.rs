@@ -1,10 +1,13 @@
 //! `fairing trust …`: keys and the rules that name them.
 
 mod add;
+mod allow;
 mod explain;
 mod keygen;
 mod known_keys;
 mod list;
+pub(super) mod offer;
+mod pin;
 mod revoke;
 mod rm;
 mod rule_file;
@@ -20,6 +23,7 @@ use crate::wording::failure::Failure;
 const COMMANDS: &[Entry] = &[
     Entry::of::<keygen::Keygen>(),
     Entry::of::<add::Add>(),
+    Entry::of::<allow::Allow>(),
     Entry::of::<list::List>(),
     Entry::of::<show::Show>(),
     Entry::of::<rm::Rm>(),

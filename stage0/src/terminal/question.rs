@@ -40,6 +40,18 @@ pub(crate) fn ask(prompt: &str, secret: bool) -> Result<String, Failure> {
     result
 }
 
+/// Asks a yes-or-no question; anything but yes is no.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) fn confirm(prompt: &str) -> Result<bool, Failure> {
+    let answer = ask(&format!("{prompt} (yes/no) "), false)?;
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "yes" | "y"
+    ))
+}
+
 /// Reads keys up to the end of the line; `show` is told what the screen should show.
 fn read(keys: &mut impl Read, show: impl Fn(&str)) -> Result<String, Failure> {
     let mut answer = Vec::new();

@@ -46,7 +46,7 @@ pub(super) fn of(error: &Error) -> u8 {
         Error::NotSigned { .. } => 115,
         Error::Integrity { .. } => 111,
         Error::Store(error) => store_code(error),
-        Error::Refused(refusal) => refusal_code(refusal),
+        Error::Refused { refusal, .. } => refusal_code(refusal),
         Error::Pod(error) | Error::Stage1(Stage1Error::Manifest(error)) => pod_code(error),
         Error::Refusing { kind, .. } => u8::try_from(kind.exit_code()).unwrap_or(OTHER),
         Error::Io { source, .. } => io_code(source),

@@ -14,7 +14,7 @@ use pod::PodError;
 use pod::stage1::Stage1Error;
 use trust::{EditError, KeyError, PolicyError, Refusal};
 
-use super::{advice, exit_code};
+use super::{advice, exit_code, refusal};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +135,9 @@ impl Failure {
     /// What would help, a line each; only where the policy refused.
     pub(crate) fn advice(&self) -> Vec<String> {
         match self {
-            Self::Engine(Error::Refused(refusal)) => refusal.advice(),
+            Self::Engine(Error::Refused { refusal, place }) => {
+                refusal::advice(refusal, place.as_deref())
+            }
             _ => Vec::new(),
         }
     }

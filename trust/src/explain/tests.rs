@@ -134,14 +134,18 @@ fn each_signature_is_shown_to_each_of_several_requirements() {
 }
 
 #[test]
-fn shows_the_refusal_and_the_way_out() {
+fn shows_the_refusal() {
     let explanation = explained(&[]);
     assert_eq!(explanation.allowed, Some(false));
     let text = explanation.to_string();
-    let end = "\n  fairing image sign --key KEY a.io/foo:1";
     assert!(
-        text.contains("verdict:    refused: image a.io/foo:1 is not signed") && text.ends_with(end)
+        text.contains("verdict:    refused: image a.io/foo:1 is not signed"),
+        "{text}"
     );
+    assert!(matches!(
+        explanation.refusal,
+        Some(Refusal::Unsigned { .. })
+    ));
 }
 
 #[test]
@@ -260,7 +264,6 @@ fn every_newer_part_is_explained() {
         format!("signature:  by {key} does not count: it is a statement of type"),
         "attestation: https://cosign.sigstore.dev/attestation/vuln/v1 missing: ".to_owned(),
         "does not count, its predicate.high is 2, and the rule requires that predicate.high is at most 0".to_owned(),
-        "\n  fairing image sign --key KEY --attest FILE --type https://cosign.sigstore.dev".to_owned(),
     ] {
         assert!(shown.contains(&line), "{line}\n{shown}");
     }

@@ -103,13 +103,11 @@ fn judge_all(
     };
     let refused = verify(policy, &subject, &Evidence { simple, bundles }, at);
     if let Err(refusal) = &refused {
-        for line in std::iter::once(refusal.to_string()).chain(refusal.advice()) {
-            assert!(
-                !line.contains(|c: char| c.is_control()) && line.len() < 1000,
-                "{line}"
-            );
-        }
-        assert!(!refusal.advice().is_empty());
+        let line = refusal.to_string();
+        assert!(
+            !line.contains(|c: char| c.is_control()) && line.len() < 1000,
+            "{line}"
+        );
     }
     refused
 }

@@ -5,6 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use engine::Error;
+use engine::images::choice;
 use engine::images::registries;
 use engine::policy::circumstances;
 use image_name::{Digest, Repository};
@@ -33,6 +35,9 @@ pub(crate) struct Sign {
     key: PathBuf,
     #[command(flatten)]
     passphrase: PassphraseArguments,
+    /// Sign in the store alone: the registry is neither asked nor written to
+    #[arg(long)]
+    local: bool,
     /// Format of the signature, for those who verify with other tools
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: SignatureFormat,
@@ -80,6 +85,9 @@ impl Subcommand for Sign {
         let options = registries::fetch_options(&context.engine)?;
         let store = context.engine.store();
         let _pin = store.pin()?;
+        if self.local {
+            self.expect_in_store(context)?;
+        }
         let image = SignedImage::find(context, &self.image, &options)?;
         let digest = image.top();
         let repository = image.reference.repository();
@@ -91,7 +99,7 @@ impl Subcommand for Sign {
                 (format!("{kind} of "), bundle)
             }
         };
-        if image.in_registry {
+        if image.in_registry && !self.local {
             written.push(&image, &options)?;
         }
         if image.in_store {
@@ -111,6 +119,18 @@ impl Subcommand for Sign {
 }
 
 impl Sign {
+    /// There is nothing else that `--local` could write to.
+    fn expect_in_store(&self, context: &Context) -> Result<(), Failure> {
+        match choice::in_store(&context.engine, &self.image) {
+            Ok(_) => Ok(()),
+            Err(Error::NotInStore { reference }) => Err(Failure::Other(format!(
+                "image {reference} is not in the store, where --local signs; `fairing fetch \
+                 --insecure-options=image {reference}` brings it there unverified"
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn signature(
         &self,
         key: &PrivateKey,

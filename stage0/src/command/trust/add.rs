@@ -1,21 +1,21 @@
 //! `fairing trust add`: lets a key vouch for the images of a prefix.
 
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
 use clap::Args;
 use engine::images::registries;
-use engine::policy::files as policy_files;
 use image_name::Prefix;
 use image_store::registry;
 use pod::manifest::InsecureOption;
-use trust::{Policy, PublicKey, Timestamp, Validity, add_keys};
+use trust::{PublicKey, Timestamp, Validity, add_keys};
 
 use super::rule_file::RuleFile;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::keys::files as key_files;
+use crate::terminal::question;
 use crate::wording::failure::Failure;
 
 const PREFIX_HELP: &str = "Images that the keys may vouch for: HOST[:PORT][/PATH], or * for all";
@@ -63,7 +63,7 @@ impl Subcommand for Add {
             confirm()?;
         }
         let file = RuleFile::lock(context, &self.prefix)?;
-        self.refuse_other_file(&policy_files::read(&context.engine.directories)?, &file)?;
+        file.refuse_other(context, &self.prefix)?;
         let text = file.read(context)?;
         let text = self.added(text.as_deref(), &keys, &file)?;
         file.replace(context, &text)?;
@@ -89,19 +89,6 @@ impl Add {
                 source,
             }
         })
-    }
-
-    /// A rule that somebody wrote into another file is not ours to change, nor to contradict.
-    fn refuse_other_file(&self, policy: &Policy, own: &RuleFile) -> Result<(), Failure> {
-        match policy.rule_of(&self.prefix) {
-            Some(placed) if placed.file() != own.path() => Err(Failure::Other(format!(
-                "the rule for {:?} is in {}; edit it there, or copy it to {} to replace it",
-                self.prefix.as_str(),
-                placed.file().display(),
-                own.path().display()
-            ))),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -131,20 +118,13 @@ fn read(context: &Context, place: &str) -> Result<PublicKey, Failure> {
 
 /// Asks a person; without one, `--yes` must have been given.
 fn confirm() -> Result<(), Failure> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() || !io::stderr().is_terminal() {
+    if !question::somebody_is_there() {
         return Err(Failure::Other(
             "there is no terminal to ask on; compare the fingerprints and add --yes".to_owned(),
         ));
     }
-    output::error("Are these the fingerprints you were told? (yes/no) ");
-    let mut answer = String::new();
-    stdin
-        .lock()
-        .read_line(&mut answer)
-        .map_err(Failure::io("read", "the answer"))?;
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "yes" | "y" => Ok(()),
-        _ => Err(Failure::Other("not trusted: the answer was no".to_owned())),
+    match question::confirm("Are these the fingerprints you were told?")? {
+        true => Ok(()),
+        false => Err(Failure::Other("not trusted: the answer was no".to_owned())),
     }
 }

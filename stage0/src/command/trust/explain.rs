@@ -8,6 +8,7 @@ use engine::policy::circumstances::{circumstances, now};
 use engine::policy::evidence::KnownEvidence;
 use engine::policy::files as policy_files;
 use image_store::Platform;
+use serde::Serialize;
 use trust::{Explanation, Subject, explain, explain_name};
 
 use crate::arguments::format::Format;
@@ -15,6 +16,7 @@ use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
+use crate::wording::refusal;
 
 /// Arguments of `trust explain`.
 #[derive(Debug, Args)]
@@ -27,15 +29,33 @@ pub(crate) struct Explain {
     format: Format,
 }
 
+/// An explanation with what would allow the image, if it is refused.
+#[derive(Debug, Serialize)]
+struct Advised {
+    #[serde(flatten)]
+    explanation: Explanation,
+    advice: Vec<String>,
+}
+
 impl Subcommand for Explain {
     const NAME: &'static str = "explain";
     const ABOUT: &'static str = "Explain which rule decides about an image, and why";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let explanation = self.explain(context)?;
+        let advice = explanation.refusal.as_ref();
+        let advice = advice.map_or_else(Vec::new, |refusal| refusal::advice(refusal, None));
         match self.format {
-            Format::Json => output::json(&explanation)?,
-            Format::Text => output::line(&explanation.to_string())?,
+            Format::Json => output::json(&Advised {
+                explanation,
+                advice,
+            })?,
+            Format::Text => {
+                output::line(&explanation.to_string())?;
+                for line in advice {
+                    output::line(&format!("  {line}"))?;
+                }
+            }
         }
         Ok(0)
     }

@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use atomic_file::Durability;
+use engine::config::files::Config;
 use engine::policy::files as policy_files;
 use image_name::Prefix;
 use nix::fcntl::{Flock, FlockArg};
@@ -56,6 +57,28 @@ impl RuleFile {
             &context.engine.directories,
             &self.name,
         )?)
+    }
+
+    /// A rule that somebody wrote into another file is not ours to change, nor to contradict; and one
+    /// that is not in force would change nothing.
+    pub(super) fn refuse_other(&self, context: &Context, prefix: &Prefix) -> Result<(), Failure> {
+        let directories = &context.engine.directories;
+        if let Some(path) = Config::read(directories)?.containers_policy() {
+            return Err(Failure::Other(format!(
+                "{} decides which images may run, by `containers-policy` of the configuration: no rule \
+                 of trust.d is in force",
+                path.display()
+            )));
+        }
+        match policy_files::read(directories)?.rule_of(prefix) {
+            Some(placed) if placed.file() != self.path => Err(Failure::Other(format!(
+                "the rule for {:?} is in {}; edit it there, or copy it to {} to replace it",
+                prefix.as_str(),
+                placed.file().display(),
+                self.path.display()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Replaces it, unless the policy would be broken then: nothing would run any more.

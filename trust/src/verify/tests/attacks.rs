@@ -71,13 +71,6 @@ fn a_signature_by_another_key_does_not_count() {
              rule \"a.io/foo\" of /etc/t/a.toml requires key {wanted}"
         )
     );
-    assert_eq!(
-        refusal.advice(),
-        [
-            "fairing image sign --key KEY a.io/foo:1",
-            "or fairing trust add --prefix a.io/foo KEY.pub"
-        ]
-    );
     // Not all of many keys are listed.
     for (number, end) in [
         (2, None),
@@ -102,10 +95,6 @@ fn a_signature_by_another_key_does_not_count() {
     let refusal = judge_all(&policy, NAME, &simple, &bundles, &at(None)).unwrap_err();
     let found = "5 signatures by other keys found";
     assert!(refusal.to_string().contains(found), "{refusal}");
-    // Nobody is advised to trust a key for all images.
-    let all = self::policy(&[signed_by("*", &[&trusted], 1)]);
-    let advice = refused(&all, NAME, &[sign(&other, NAME, MANIFEST)]).advice();
-    assert_eq!(advice[1], "or fairing trust add --prefix a.io/foo KEY.pub");
     // Among others, the good one is found.
     let both = [sign(&other, NAME, MANIFEST), sign(&trusted, NAME, MANIFEST)];
     assert!(judge(&policy, NAME, &both).is_ok());
@@ -344,11 +333,10 @@ fn hostile_names_stay_one_line() {
             &at(None),
         )
         .unwrap_err();
-        for line in std::iter::once(refusal.to_string()).chain(refusal.advice()) {
-            assert!(
-                !line.contains(['\n', '\u{1b}']) && line.len() < 4000,
-                "{line}"
-            );
-        }
+        let line = refusal.to_string();
+        assert!(
+            !line.contains(['\n', '\u{1b}']) && line.len() < 4000,
+            "{line}"
+        );
     }
 }

@@ -47,7 +47,6 @@ fn a_key_counts_from_its_first_to_its_last_second() {
     ] {
         let refusal = judge_at(&policy, &key, now).unwrap_err();
         assert!(refusal.to_string().contains(part), "{refusal}");
-        assert_eq!(refusal.advice().len(), 2);
     }
 }
 

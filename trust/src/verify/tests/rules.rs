@@ -127,22 +127,16 @@ fn without_a_rule_everything_is_refused() {
         refusal.to_string(),
         "image a.io/foo:1 is not trusted: no trust rule covers a.io/foo"
     );
-    assert_eq!(
-        refusal.advice(),
-        [
-            "fairing trust add --prefix a.io/foo KEY.pub",
-            "fairing image sign --key KEY a.io/foo:1"
-        ]
-    );
-    let signed = refused(&Policy::default(), NAME, &[sign(&key(), NAME, MANIFEST)]);
-    assert_eq!(
-        signed.advice(),
-        ["fairing trust add --prefix a.io/foo KEY.pub"]
-    );
+    let signed = |evidence: &[_]| match refused(&Policy::default(), NAME, evidence) {
+        Refusal::NoRule { signed, .. } => signed,
+        other => panic!("{other}"),
+    };
+    assert!(!signed(&[]));
+    assert!(signed(&[sign(&key(), NAME, MANIFEST)]));
 }
 
 #[test]
-fn an_unsigned_image_is_refused_with_the_command_that_signs_it() {
+fn an_unsigned_image_is_refused() {
     let key = key();
     let policy = policy(&[signed_by("a.io/foo", &[&key], 1)]);
     let refusal = refused(&policy, NAME, &[]);
@@ -152,10 +146,6 @@ fn an_unsigned_image_is_refused_with_the_command_that_signs_it() {
             "image a.io/foo:1 is not signed: rule \"a.io/foo\" of /etc/t/a.toml requires key {}",
             key.public().fingerprint()
         )
-    );
-    assert_eq!(
-        refusal.advice(),
-        ["fairing image sign --key KEY a.io/foo:1"]
     );
 }
 
@@ -191,16 +181,6 @@ fn reject_rules_reject_even_what_is_signed() {
         refusal.to_string(),
         "image a.io/foo:1 is rejected by rule \"a.io\" of /etc/t/a.toml"
     );
-    assert_eq!(
-        refusal.advice()[0],
-        "fairing trust add --prefix a.io/foo KEY.pub"
-    );
-    let policy = self::policy(&[rule("a.io/foo", "reject")]);
-    let advice = refused(&policy, NAME, &[]).advice();
-    assert_eq!(
-        advice,
-        ["remove or change rule \"a.io/foo\" in /etc/t/a.toml"]
-    );
 }
 
 #[test]
@@ -224,8 +204,6 @@ fn digest_rules_want_a_digest_of_the_chain() {
             "image a.io/foo:1 is not allowed: rule \"a.io\" of /etc/t/a.toml does not list {MANIFEST}"
         )
     );
-    let advice = format!("add \"{MANIFEST}\" to the digests in /etc/t/a.toml");
-    assert_eq!(refusal.advice(), [advice]);
 }
 
 #[test]

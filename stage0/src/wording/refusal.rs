@@ -1,0 +1,188 @@
+//! What a user can do about an image that the policy refuses.
+
+use image_name::{Prefix, Repository};
+use trust::{Demand, Flaw, Refusal, RuleId};
+
+/// Where the command of a line ends and its explanation begins: what is pasted into a shell whole
+/// does the same.
+const NOTE: &str = "  # ";
+
+/// What would allow the image, a line each: commands that can be copied (with the user's own key
+/// files for `KEY` and `KEY.pub`), or the file to edit where there is no command. `source` is what
+/// the image was to be taken from, if the store doesn't have it.
+///
+/// To go without verification is offered only where no rule speaks of the image: who wrote a rule
+/// meant it.
+pub(crate) fn advice(refusal: &Refusal, source: Option<&str>) -> Vec<String> {
+    match refusal {
+        Refusal::NoRule {
+            reference,
+            repository,
+            signed,
+        } => no_rule(
+            reference,
+            source.filter(|source| source != reference),
+            repository,
+            *signed,
+        ),
+        // The message names the rule and its file. There is no way around it.
+        Refusal::Rejected { rule, .. } => vec![format!(
+            "the rule {:?} is in {}; nothing else lets this image run",
+            rule.prefix().as_str(),
+            file(rule)
+        )],
+        Refusal::Unsigned { demand } | Refusal::NotEnough { demand, .. } => {
+            vec![sign(&demand.reference)]
+        }
+        // Whose signature to trust is the user's to decide: either is enough.
+        Refusal::WrongKey { demand, .. } => vec![
+            sign(&demand.reference),
+            format!("or {}", trust_add(&prefix_to_add(demand))),
+        ],
+        Refusal::WrongSignature { demand, flaw, .. } => wrong_signature(demand, flaw),
+        Refusal::RolledBack { demand, .. } => vec![
+            format!(
+                "fairing fetch {}{NOTE}what its registry has now",
+                shell_word(&demand.reference)
+            ),
+            format!(
+                "{}{NOTE}to go back on purpose, sign it again",
+                sign(&demand.reference)
+            ),
+        ],
+        Refusal::NotAttested {
+            demand,
+            predicate_type,
+            ..
+        } => vec![format!(
+            "fairing image sign --key KEY --attest FILE --type {} {}",
+            shell_word(predicate_type),
+            shell_word(&demand.reference)
+        )],
+        Refusal::Unsupported { rule, .. } => {
+            vec![format!(
+                "change {:?} in {}",
+                rule.prefix().as_str(),
+                file(rule)
+            )]
+        }
+        Refusal::DigestNotListed {
+            reference, rule, ..
+        } => digest_not_listed(source.unwrap_or(reference), reference, rule),
+        Refusal::BrokenKey { rule, position, .. } => vec![format!(
+            "replace or remove key {position} of rule {:?} in {}",
+            rule.prefix().as_str(),
+            file(rule)
+        )],
+        Refusal::BrokenChain { reference, .. } => {
+            vec![format!("fairing fetch {}", shell_word(reference))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What lets an image run of which no rule speaks. `place` is where it was to come from, if that is
+/// no registry.
+fn no_rule(
+    reference: &str,
+    place: Option<&str>,
+    repository: &Repository,
+    signed: bool,
+) -> Vec<String> {
+    let image = place.unwrap_or(reference);
+    let mut lines = vec![allow(image)];
+    if signed {
+        let add = trust_add(&Prefix::from(repository));
+        lines.push(format!("{add}{NOTE}trusts its publisher's key"));
+    } else if place.is_none() {
+        let sign = sign(reference);
+        lines.push(format!("{sign}{NOTE}signs it, if it is yours"));
+    }
+    lines.push(format!(
+        "fairing run --insecure-options=image {}{NOTE}once, without verification",
+        shell_word(image)
+    ));
+    lines
+}
+
+fn digest_not_listed(image: &str, reference: &str, rule: &RuleId) -> Vec<String> {
+    let own = reference
+        .parse()
+        .is_ok_and(|name: image_name::Reference| Prefix::from(name.repository()) == *rule.prefix());
+    match own {
+        true => vec![allow(image)],
+        false => vec![format!("add its digest to those in {}", file(rule))],
+    }
+}
+
+fn wrong_signature(demand: &Demand, flaw: &Flaw) -> Vec<String> {
+    match flaw {
+        // The same key would not do: another one must sign, and be trusted if it isn't yet.
+        Flaw::Unfit(_) => vec![
+            sign(&demand.reference),
+            format!(
+                "{}{NOTE}if that key is new",
+                trust_add(&prefix_to_add(demand))
+            ),
+        ],
+        Flaw::Future { .. } => vec![
+            format!("date{NOTE}is this machine's clock right?"),
+            format!("else {}", sign(&demand.reference)),
+        ],
+        _ => vec![sign(&demand.reference)],
+    }
+}
+
+/// Where a key is best added: to the rule itself, but not to one for all images.
+fn prefix_to_add(demand: &Demand) -> Prefix {
+    match demand.rule.prefix().is_everything() {
+        true => Prefix::from(&demand.repository),
+        false => demand.rule.prefix().clone(),
+    }
+}
+
+fn allow(image: &str) -> String {
+    format!(
+        "fairing trust allow {}{NOTE}pins the digest that it has today",
+        shell_word(image)
+    )
+}
+
+fn trust_add(prefix: &Prefix) -> String {
+    format!(
+        "fairing trust add --prefix {} KEY.pub",
+        shell_word(prefix.as_str())
+    )
+}
+
+fn sign(reference: &str) -> String {
+    format!("fairing image sign --key KEY {}", shell_word(reference))
+}
+
+fn file(rule: &RuleId) -> String {
+    rule.file().display().to_string()
+}
+
+/// Quotes a word for a shell unless it is plain.
+fn shell_word(word: &str) -> String {
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b':' | b'@')
+    };
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    let mut quoted = String::with_capacity(word.len() + 2);
+    quoted.push('\'');
+    for character in word.chars() {
+        match character {
+            '\'' => quoted.push_str(r"'\''"),
+            control if control.is_control() => quoted.extend(control.escape_default()),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! What is advised for each kind of refusal.
+
+use image_name::{Digest, Reference};
+use trust::{
+    Algorithm, Circumstances, Evidence, Policy, PolicySource, PrivateKey, Rule, SignatureLayer,
+    Subject, Timestamp,
+};
+
+use super::*;
+
+const NAME: &str = "a.io/foo:1";
+const MANIFEST: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
+const ALLOW: &str = "fairing trust allow a.io/foo:1  # pins the digest that it has today";
+const ONCE: &str = "fairing run --insecure-options=image a.io/foo:1  # once, without verification";
+
+fn key() -> PrivateKey {
+    PrivateKey::generate(Algorithm::Ed25519).unwrap()
+}
+
+fn signed_by(prefix: &str, key: &PrivateKey) -> String {
+    let keys = [key.public().clone()];
+    let rule = Rule::signed_by(Prefix::parse(prefix).unwrap(), &keys, 1);
+    rule.unwrap().to_toml()
+}
+
+fn rule(prefix: &str, rest: &str) -> String {
+    format!("[[rule]]\nprefix = \"{prefix}\"\n{rest}\n")
+}
+
+fn signature(key: &PrivateKey, digest: &str) -> SignatureLayer {
+    let repository = Repository::parse("a.io/foo").unwrap();
+    let payload = trust::payload(&repository, &Digest::parse(digest).unwrap(), None);
+    let signature = key.sign(&payload);
+    SignatureLayer { payload, signature }
+}
+
+/// The refusal of the image by these rules, and this evidence.
+fn refusal(rules: &str, simple: &[SignatureLayer]) -> Refusal {
+    let source = PolicySource {
+        path: "/etc/t/a.toml".into(),
+        text: rules.to_owned(),
+    };
+    let manifest = Digest::parse(MANIFEST).unwrap();
+    let subject = Subject {
+        reference: &Reference::parse_full(NAME).unwrap(),
+        digests: std::slice::from_ref(&manifest),
+        manifest: &manifest,
+    };
+    let at = Circumstances {
+        now: Timestamp::parse("2027-01-01T00:00:00Z").unwrap(),
+        newest_seen: None,
+    };
+    let evidence = Evidence {
+        simple,
+        bundles: &[],
+    };
+    let policy = Policy::parse(&[], &[source]).unwrap();
+    trust::verify(&policy, &subject, &evidence, &at).unwrap_err()
+}
+
+fn told(rules: &str, simple: &[SignatureLayer]) -> Vec<String> {
+    advice(&refusal(rules, simple), None)
+}
+
+#[test]
+fn an_image_of_no_rule_can_be_pinned_or_signed_or_run_once() {
+    let sign = "fairing image sign --key KEY a.io/foo:1  # signs it, if it is yours";
+    assert_eq!(told("", &[]), [ALLOW, sign, ONCE]);
+    // Who has signed it can be trusted.
+    let add = "fairing trust add --prefix a.io/foo KEY.pub  # trusts its publisher's key";
+    assert_eq!(told("", &[signature(&key(), MANIFEST)]), [ALLOW, add, ONCE]);
+    // What is in no registry can't be signed there.
+    assert_eq!(
+        advice(&refusal("", &[]), Some("oci:a b")),
+        [
+            "fairing trust allow 'oci:a b'  # pins the digest that it has today",
+            "fairing run --insecure-options=image 'oci:a b'  # once, without verification"
+        ]
+    );
+}
+
+#[test]
+fn nothing_leads_around_a_rule_that_rejects() {
+    for prefix in ["*", "a.io", "a.io/foo"] {
+        assert_eq!(
+            told(&rule(prefix, "type = \"reject\""), &[]),
+            [format!(
+                "the rule {prefix:?} is in /etc/t/a.toml; nothing else lets this image run"
+            )]
+        );
+    }
+}
+
+#[test]
+fn where_keys_are_wanted_only_keys_help() {
+    let trusted = key();
+    let sign = "fairing image sign --key KEY a.io/foo:1";
+    assert_eq!(told(&signed_by("a.io", &trusted), &[]), [sign]);
+    let other = [signature(&key(), MANIFEST)];
+    for (prefix, added) in [("a.io", "a.io"), ("*", "a.io/foo")] {
+        let add = format!("or fairing trust add --prefix {added} KEY.pub");
+        assert_eq!(told(&signed_by(prefix, &trusted), &other), [sign, &*add]);
+    }
+    let of_another = [signature(&trusted, &MANIFEST.replace("22", "33"))];
+    assert_eq!(told(&signed_by("a.io", &trusted), &of_another), [sign]);
+    let broken = rule("a.io", "type = \"signed-by\"\nkeys = [\"x\"]");
+    assert_eq!(
+        told(&broken, &[]),
+        ["replace or remove key 1 of rule \"a.io\" in /etc/t/a.toml"]
+    );
+}
+
+#[test]
+fn a_key_out_of_its_time_needs_another() {
+    let key = key();
+    let expired = signed_by("a.io", &key)
+        + &format!(
+            "[[revoked]]\nfingerprint = \"{}\"\n",
+            key.public().fingerprint()
+        );
+    let advice = told(&expired, &[signature(&key, MANIFEST)]);
+    assert_eq!(
+        advice,
+        [
+            "fairing image sign --key KEY a.io/foo:1",
+            "fairing trust add --prefix a.io KEY.pub  # if that key is new"
+        ]
+    );
+}
+
+#[test]
+fn an_attestation_that_is_missing_is_named() {
+    let key = key();
+    let demand = "[[rule.attestation]]\ntype = \"https://slsa.dev/provenance/v1\"\n";
+    let rules = signed_by("a.io", &key) + demand;
+    assert_eq!(
+        told(&rules, &[signature(&key, MANIFEST)]),
+        [
+            "fairing image sign --key KEY --attest FILE --type https://slsa.dev/provenance/v1 a.io/foo:1"
+        ]
+    );
+}
+
+#[test]
+fn another_digest_of_a_pinned_image_can_be_pinned_too() {
+    let listed = |prefix| {
+        let digest = MANIFEST.replace("22", "33");
+        rule(
+            prefix,
+            &format!("type = \"digest\"\ndigests = [\"{digest}\"]"),
+        )
+    };
+    assert_eq!(told(&listed("a.io/foo"), &[]), [ALLOW]);
+    assert_eq!(
+        told(&listed("a.io"), &[]),
+        ["add its digest to those in /etc/t/a.toml"]
+    );
+}
+
+#[test]
+fn words_are_safe_to_paste() {
+    assert_eq!(
+        shell_word("a.io:5000/x-y_z:1@sha256:00"),
+        "a.io:5000/x-y_z:1@sha256:00"
+    );
+    assert_eq!(shell_word("[::1]/x"), "'[::1]/x'");
+    assert_eq!(
+        shell_word("x; rm -rf '$HOME'\n"),
+        r"'x; rm -rf '\''$HOME'\''\n'"
+    );
+    assert_eq!(shell_word(""), "''");
+}
