@@ -2,8 +2,8 @@
 //! machine with podman keeps one file.
 //!
 //! The file is read as strictly as podman reads it: an unknown or repeated member or an unknown type refuses
-//! the whole file. What podman knows and this crate can't verify (GPG's `signedBy`, certificates, the
-//! transparency log) refuses the images of its scope, and no others.
+//! the whole file. What podman knows and this crate can't verify (GPG's `signedBy`, `signedBaseLayer`,
+//! certificates, the transparency log) refuses the images of its scope, and no others.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,14 @@ use crate::one_line;
 use crate::policy::{Policy, PolicyError};
 use crate::rule::{Requirement, Rule};
 use crate::strict_json::{self, Members, Node};
+
+/// What `keyType` of `signedBy` may be. podman, too, verifies with the first alone.
+const KEY_TYPES: [&str; 4] = [
+    "GPGKeys",
+    "signedByGPGKeys",
+    "X509Certificates",
+    "signedByX509CAs",
+];
 
 /// A policy.json, its key files still to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +198,11 @@ fn draft(node: Node, path: &str) -> Result<Draft, String> {
             gpg_signed(&mut members, path)?;
             unsupported("GPG signatures (signedBy)")
         }
+        "signedBaseLayer" => {
+            let base = members.object("baseLayerIdentity")?;
+            read_identity(base, &members.path_of("baseLayerIdentity"))?;
+            unsupported("signatures of base layers (signedBaseLayer)")
+        }
         _ => {
             let kind = one_line::quoted(&kind);
             return Err(format!("{path}.type is {kind}, which is not known"));
@@ -239,7 +252,7 @@ fn sigstore_signed(members: &mut Members, path: &str) -> Result<Draft, String> {
             log = true;
         }
     }
-    let identity = identity(members)?;
+    let identity = signed_identity(members)?;
     let source = |text: String| match kind.as_str() {
         "keyPath" | "keyPaths" => {
             let file = PathBuf::from(text);
@@ -265,8 +278,10 @@ fn sigstore_signed(members: &mut Members, path: &str) -> Result<Draft, String> {
 
 /// Checks a requirement for GPG signatures; nothing of it is kept.
 fn gpg_signed(members: &mut Members, path: &str) -> Result<(), String> {
-    if members.text("keyType")? != "GPGKeys" {
-        return Err(format!("{path}.keyType is not \"GPGKeys\""));
+    let kind = members.text("keyType")?;
+    if !KEY_TYPES.contains(&kind.as_str()) {
+        let kind = one_line::quoted(&kind);
+        return Err(format!("{path}.keyType is {kind}, which is not known"));
     }
     let (kind, node) = one_of(members, path, &["keyPath", "keyPaths", "keyData"])?;
     let at = format!("{path}.{kind}");
@@ -275,7 +290,7 @@ fn gpg_signed(members: &mut Members, path: &str) -> Result<(), String> {
     } else {
         strict_json::text(node, &at)?;
     }
-    identity(members).map(|_| ())
+    signed_identity(members).map(|_| ())
 }
 
 /// The texts of a list that isn't empty.
@@ -296,11 +311,14 @@ fn texts_of(node: Node, path: &str) -> Result<Vec<String>, String> {
         .collect()
 }
 
-fn identity(members: &mut Members) -> Result<Identity, String> {
-    let path = members.path_of("signedIdentity");
-    let Some(mut members) = members.object_if_any("signedIdentity")? else {
+fn signed_identity(members: &mut Members) -> Result<Identity, String> {
+    let Some(identity) = members.object_if_any("signedIdentity")? else {
         return Ok(Identity::MatchRepoDigestOrExact);
     };
+    read_identity(identity, &members.path_of("signedIdentity"))
+}
+
+fn read_identity(mut members: Members, path: &str) -> Result<Identity, String> {
     let kind = members.text("type")?;
     let identity = match kind.as_str() {
         "matchExact" => Identity::MatchExact,
@@ -318,7 +336,10 @@ fn identity(members: &mut Members) -> Result<Identity, String> {
         }
     };
     members.finish()?;
-    Ok(identity)
+    match identity.mistake() {
+        Some(mistake) => Err(format!("{path}: {mistake}")),
+        None => Ok(identity),
+    }
 }
 
 #[cfg(test)]

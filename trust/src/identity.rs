@@ -2,6 +2,12 @@
 
 use image_name::{Reference, Repository};
 
+use crate::one_line;
+
+use self::docker_name::DockerName;
+
+mod docker_name;
+
 /// Which names a signature may carry to count for an image.
 ///
 /// Fairing's own rules bind keys to prefixes and want [`Repository`](Self::Repository). The others are
@@ -13,13 +19,14 @@ pub enum Identity {
     Repository,
     /// `matchExact`: the image as it was asked for, with its tag or digest.
     MatchExact,
-    /// `matchRepoDigestOrExact`: as `matchExact`, but the repository is enough if a digest was asked for.
+    /// `matchRepoDigestOrExact`: as `matchExact`, but if a digest was asked for, any tag or digest of
+    /// the repository will do.
     MatchRepoDigestOrExact,
     /// `matchRepository`: the image's repository.
     MatchRepository,
     /// `exactReference`: this reference, with its tag or digest.
     ExactReference(String),
-    /// `exactRepository`: this repository.
+    /// `exactRepository`: the repository of this name, which may have a tag.
     ExactRepository(String),
     /// `remapIdentity`: as `matchRepoDigestOrExact`, once the beginning of the image's name is replaced.
     RemapIdentity {
@@ -30,88 +37,65 @@ pub enum Identity {
     },
 }
 
-/// What a signature names, or should, taken apart. Signers write what they like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct SignedName<'a> {
-    repository: String,
-    tag: Option<&'a str>,
-    digest: Option<&'a str>,
-}
-
-impl<'a> SignedName<'a> {
-    fn of(text: &'a str) -> Self {
-        let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest)),
-            None => (text, None),
-        };
-        let (front, last) = rest.split_at(rest.rfind('/').unwrap_or(0));
-        let (name, tag) = match last.split_once(':') {
-            Some((name, tag)) => (format!("{front}{name}"), Some(tag)),
-            None => (rest.to_owned(), None),
-        };
-        Self {
-            repository: canonical(&name),
-            tag,
-            digest,
-        }
-    }
-
-    fn asked(image: &'a Reference) -> Self {
-        Self {
-            repository: image.repository().to_string(),
-            tag: image.tag(),
-            digest: image.digest().map(AsRef::as_ref),
-        }
-    }
-
-    /// Whether both stand for the same image, by digest if the wanted one has any, else by tag.
-    fn is_exactly(&self, signed: &Self) -> bool {
-        self.repository == signed.repository
-            && match self.digest {
-                Some(digest) => signed.digest == Some(digest),
-                None => self.tag.is_some() && self.tag == signed.tag && signed.digest.is_none(),
-            }
-    }
-}
-
-/// Docker Hub by the one name that rules use.
-fn canonical(name: &str) -> String {
-    match name.strip_prefix("index.docker.io/") {
-        Some(path) => format!("docker.io/{path}"),
-        None => name.to_owned(),
-    }
-}
-
 impl Identity {
     /// Whether a signature with this name counts for the image.
     pub(crate) fn accepts(&self, signed: Option<&str>, image: &Reference) -> bool {
-        let own = image.repository();
         let Some(signed) = signed else {
             return *self == Self::Repository;
         };
-        let asked = SignedName::asked(image);
+        if *self == Self::Repository {
+            return image.repository().is_named_by(signed);
+        }
+        let Some(signed) = DockerName::parse(signed) else {
+            return false;
+        };
+        let asked = DockerName::asked(image);
         match self {
-            Self::Repository => own.is_named_by(signed),
-            Self::MatchExact => asked.is_exactly(&SignedName::of(signed)),
-            Self::MatchRepoDigestOrExact => digest_or_exact(&asked, signed),
-            Self::MatchRepository => SignedName::of(signed).repository == own.as_str(),
+            Self::Repository => false,
+            Self::MatchExact => asked.is_exactly(&signed),
+            Self::MatchRepoDigestOrExact => digest_or_exact(&asked, &signed),
+            Self::MatchRepository => asked.repository == signed.repository,
             Self::ExactReference(wanted) => {
-                SignedName::of(wanted).is_exactly(&SignedName::of(signed))
+                DockerName::parse(wanted).is_some_and(|wanted| wanted.is_exactly(&signed))
             }
-            Self::ExactRepository(wanted) => SignedName::of(signed).repository == canonical(wanted),
+            Self::ExactRepository(wanted) => DockerName::parse(wanted)
+                .is_some_and(|wanted| wanted.repository == signed.repository),
             Self::RemapIdentity {
                 prefix,
                 signed_prefix,
-            } => {
-                let repository = remapped(own, prefix, signed_prefix);
-                digest_or_exact(
-                    &SignedName {
-                        repository,
-                        ..asked
-                    },
-                    signed,
-                )
-            }
+            } => asked
+                .remapped(prefix, signed_prefix)
+                .is_some_and(|asked| digest_or_exact(&asked, &signed)),
+        }
+    }
+
+    /// What makes no sense in it, in words; a containers policy.json with it is refused.
+    pub(crate) fn mistake(&self) -> Option<String> {
+        let no_name = |text: &str| format!("{} is no name of an image", one_line::quoted(text));
+        match self {
+            Self::Repository
+            | Self::MatchExact
+            | Self::MatchRepoDigestOrExact
+            | Self::MatchRepository => None,
+            Self::ExactReference(text) => match DockerName::parse(text) {
+                None => Some(no_name(text)),
+                Some(name) if name.is_name_only() => Some(format!(
+                    "{} has neither tag nor digest",
+                    one_line::quoted(text)
+                )),
+                Some(_) => None,
+            },
+            Self::ExactRepository(text) => match DockerName::parse(text) {
+                None => Some(no_name(text)),
+                Some(_) => None,
+            },
+            Self::RemapIdentity {
+                prefix,
+                signed_prefix,
+            } => [prefix, signed_prefix]
+                .into_iter()
+                .find(|text| !docker_name::is_prefix(text))
+                .map(|text| format!("{} is no prefix of a name", one_line::quoted(text))),
         }
     }
 
@@ -131,11 +115,11 @@ impl Identity {
     }
 }
 
-fn digest_or_exact(asked: &SignedName<'_>, signed: &str) -> bool {
-    let signed = SignedName::of(signed);
+/// A signed name without tag and digest counts for no image, by whatever the image was asked for.
+fn digest_or_exact(asked: &DockerName, signed: &DockerName) -> bool {
     match asked.digest {
-        Some(_) => asked.repository == signed.repository,
-        None => asked.is_exactly(&signed),
+        Some(_) => !signed.is_name_only() && asked.repository == signed.repository,
+        None => asked.is_exactly(signed),
     }
 }
 
@@ -149,10 +133,8 @@ fn asked(image: &Reference, repository: &str) -> String {
 }
 
 fn remapped(own: &Repository, prefix: &str, signed_prefix: &str) -> String {
-    match own.as_str().strip_prefix(prefix) {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{signed_prefix}{rest}"),
-        _ => own.to_string(),
-    }
+    docker_name::replaced(own.as_str(), prefix, signed_prefix)
+        .unwrap_or_else(|| own.to_string())
 }
 
 #[cfg(test)]

@@ -164,6 +164,14 @@ fn what_can_not_be_verified_refuses_its_scope_and_no_other() {
             r#"{"type":"sigstoreSigned","fulcio":{"caPath":"/ca"},"rekorPublicKeyPath":"/r"}"#.to_owned(),
             "certificates",
         ),
+        (
+            r#"{"type":"signedBy","keyType":"signedByGPGKeys","keyPath":"/k"}"#.to_owned(),
+            "GPG signatures",
+        ),
+        (
+            r#"{"type":"signedBaseLayer","baseLayerIdentity":{"type":"matchRepository"}}"#.to_owned(),
+            "base layers",
+        ),
         (r#"{"type":"sigstoreSigned","pki":{}}"#.to_owned(), "certificates"),
         (
             format!(
@@ -292,12 +300,22 @@ fn mistakes_refuse_the_whole_file() {
             "dockerReference is missing",
         ),
         (
+            scope(&format!(
+                r#"{{"type":"sigstoreSigned","keyData":"{key}","signedIdentity":{{"type":"exactReference","dockerReference":"a.io/x"}}}}"#
+            )),
+            "signedIdentity: \"a.io/x\" has neither tag nor digest",
+        ),
+        (
+            scope(r#"{"type":"signedBaseLayer"}"#),
+            "baseLayerIdentity is missing",
+        ),
+        (
             scope(r#"{"type":"signedBy","keyPath":"/k"}"#),
             "keyType is missing",
         ),
         (
             scope(r#"{"type":"signedBy","keyType":"X","keyPath":"/k"}"#),
-            "keyType is not \"GPGKeys\"",
+            "keyType is \"X\", which is not known",
         ),
         // Other transports are not used, and are read all the same.
         (
