@@ -293,6 +293,24 @@ impl From<StoreError> for ContentError {
 }
 
 impl StoreError {
+    /// Whether it is an answer of a place that was reached, and says nothing of use: a refusal, a failure of
+    /// its own, or something else than what was asked for.
+    #[must_use]
+    pub fn is_odd_answer(&self) -> bool {
+        match self {
+            Self::Registry { .. }
+            | Self::Unauthorized { .. }
+            | Self::RateLimited { .. }
+            | Self::NotJson { .. }
+            | Self::BadManifest { .. } => true,
+            Self::Content(error) => !matches!(error, ContentError::Io { .. }),
+            Self::NoMirror { error, mirrors } => {
+                error.is_odd_answer() && mirrors.iter().all(Self::is_odd_answer)
+            }
+            _ => false,
+        }
+    }
+
     /// As [`ContentError::io`].
     pub(crate) fn io(action: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
         Self::Content(ContentError::io(action, path, error))

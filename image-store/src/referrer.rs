@@ -218,7 +218,6 @@ pub(crate) fn bundles(origin: &mut dyn Origin, subject: &Digest) -> Result<Bundl
             Ok(None) => {}
             Err(
                 error @ (StoreError::Network { .. }
-                | StoreError::Unauthorized { .. }
                 | StoreError::Content(ContentError::Io { .. })
                 | StoreError::PlainHttpRefused { .. }),
             ) => return Err(error),

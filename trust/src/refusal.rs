@@ -57,6 +57,8 @@ pub struct Demand {
     pub keys: Vec<Fingerprint>,
     /// How many of them must have signed.
     pub threshold: usize,
+    /// Why there may be signatures that are not known, a line each.
+    pub unanswered: Vec<String>,
 }
 
 impl Demand {
@@ -107,7 +109,8 @@ pub enum Refusal {
     },
     /// There is no signature at all.
     #[error(
-        "image {} is not signed: {} requires {}", plain(&.demand.reference), .demand.rule, .demand.wanted()
+        "image {} is not signed: {} requires {}{}",
+        plain(&.demand.reference), .demand.rule, .demand.wanted(), unanswered(.demand)
     )]
     Unsigned {
         /// What the rule demands.
@@ -115,8 +118,9 @@ pub enum Refusal {
     },
     /// Some of the keys signed, but too few.
     #[error(
-        "image {} is signed by {} of {} needed keys: {} requires {}",
-        plain(&.demand.reference), .have.len(), .demand.threshold, .demand.rule, .demand.wanted()
+        "image {} is signed by {} of {} needed keys: {} requires {}{}",
+        plain(&.demand.reference), .have.len(), .demand.threshold, .demand.rule, .demand.wanted(),
+        unanswered(.demand)
     )]
     NotEnough {
         /// What the rule demands.
@@ -126,11 +130,12 @@ pub enum Refusal {
     },
     /// There are signatures, none by a key of the rule (or their payloads were changed).
     #[error(
-        "image {} is not signed by a trusted key: {found} {} found, {} requires {}",
+        "image {} is not signed by a trusted key: {found} {} found, {} requires {}{}",
         plain(&.demand.reference),
         if *.found == 1 { "signature by another key" } else { "signatures by other keys" },
         .demand.rule,
-        .demand.wanted()
+        .demand.wanted(),
+        unanswered(.demand)
     )]
     WrongKey {
         /// What the rule demands.
@@ -140,8 +145,8 @@ pub enum Refusal {
     },
     /// A good key made a signature that doesn't count for this image.
     #[error(
-        "image {} is not signed as {} requires: a signature by key {key} does not count, {flaw}",
-        plain(&.demand.reference), .demand.rule
+        "image {} is not signed as {} requires: a signature by key {key} does not count, {flaw}{}",
+        plain(&.demand.reference), .demand.rule, unanswered(.demand)
     )]
     WrongSignature {
         /// What the rule demands.
@@ -167,8 +172,9 @@ pub enum Refusal {
     },
     /// The image is signed, and an attestation that the rule demands is missing or doesn't count.
     #[error(
-        "image {} lacks an attestation: {} requires {} by {}{}",
-        plain(&.demand.reference), .demand.rule, plain(.predicate_type), .demand.wanted(), because(.why)
+        "image {} lacks an attestation: {} requires {} by {}{}{}",
+        plain(&.demand.reference), .demand.rule, plain(.predicate_type), .demand.wanted(), because(.why),
+        unanswered(.demand)
     )]
     NotAttested {
         /// What the rule demands; its keys are those of the attestation.
@@ -227,7 +233,36 @@ fn because(why: &Option<Box<(Fingerprint, Flaw)>>) -> String {
     })
 }
 
+/// What of the signatures could not be had.
+fn unanswered(demand: &Demand) -> String {
+    match demand.unanswered.as_slice() {
+        [] => String::new(),
+        lines => format!(
+            "; there may be more signatures: {}",
+            plain(&lines.join("; "))
+        ),
+    }
+}
+
 impl Refusal {
+    /// Adds why there may be signatures that are not known, a line each. It changes no verdict.
+    pub fn note_unanswered(&mut self, lines: &[String]) {
+        match self {
+            Self::Unsigned { demand }
+            | Self::NotEnough { demand, .. }
+            | Self::WrongKey { demand, .. }
+            | Self::WrongSignature { demand, .. }
+            | Self::NotAttested { demand, .. } => demand.unanswered.extend_from_slice(lines),
+            Self::NoRule { .. }
+            | Self::Rejected { .. }
+            | Self::RolledBack { .. }
+            | Self::Unsupported { .. }
+            | Self::DigestNotListed { .. }
+            | Self::BrokenKey { .. }
+            | Self::BrokenChain { .. } => {}
+        }
+    }
+
     /// Picks what tells the user most of a failed count.
     pub(crate) fn of(
         demand: Box<Demand>,

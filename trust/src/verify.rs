@@ -170,6 +170,7 @@ impl Case<'_> {
             rule: RuleId::of(self.placed),
             keys: held_key::distinct(keys),
             threshold,
+            unanswered: Vec::new(),
         })
     }
 

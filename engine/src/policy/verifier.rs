@@ -97,7 +97,15 @@ impl<'a> Verifier<'a> {
     pub fn at_fetch(&self, fetch: &Fetch) -> Result<VerifiedImage, Error> {
         let known = fetch.signatures().clone().into();
         let reference = fetch.reference();
-        let proof = self.judge(reference, fetch.chain(), fetch.manifest_digest(), &known)?;
+        let proof = self
+            .judge(reference, fetch.chain(), fetch.manifest_digest(), &known)
+            .map_err(|error| match error {
+                Error::Refused(mut refusal) => {
+                    refusal.note_unanswered(fetch.unanswered());
+                    Error::Refused(refusal)
+                }
+                error => error,
+            })?;
         if let (Some(signed), Some(name)) = (proof.signed_at(), newest_name(reference)) {
             self.engine.store().note_signed(name, signed.seconds())?;
         }

@@ -5,14 +5,13 @@ use image_name::{Digest, Reference};
 use oci_spec::image::ImageConfiguration;
 
 use super::name::name;
-use super::signatures::signatures_of;
+use super::signatures::{LookUp, look_up};
 use crate::error::StoreError;
 use crate::manifest::{Manifest, parse_config};
 use crate::open::open;
 use crate::options::FetchOptions;
 use crate::origin::{Origin, RawManifest};
 use crate::proven::{check_digest, checked, small_blob};
-use crate::referrer;
 use crate::source::ImageSource;
 use crate::store::{Found, Pin, SignatureSet, Store};
 use crate::walk::{self, Chain};
@@ -36,6 +35,7 @@ pub struct Fetch {
     pub(super) signatures: Vec<(Digest, Found)>,
     all_signatures: SignatureSet,
     notes: Vec<String>,
+    unanswered: Vec<String>,
     _pin: Pin,
 }
 
@@ -98,11 +98,15 @@ impl Store {
         let mut signatures = Vec::new();
         let mut all_signatures = SignatureSet::default();
         let mut notes = origin.notes().to_vec();
+        let mut unanswered = Vec::new();
         for subject in &chain {
-            let mut found = signatures_of(origin.as_mut(), subject, limits)?;
-            let bundles = referrer::bundles(origin.as_mut(), subject)?;
-            found.bundles = bundles.found;
-            notes.extend(bundles.notes);
+            let LookUp {
+                found,
+                notes: left_out,
+                unanswered: odd,
+            } = look_up(origin.as_mut(), subject, limits)?;
+            notes.extend(left_out);
+            unanswered.extend(odd);
             all_signatures.merge(SignatureSet {
                 simple: found.simple.clone(),
                 bundles: found.bundles.iter().map(|one| one.bundle.clone()).collect(),
@@ -131,6 +135,7 @@ impl Store {
             signatures,
             all_signatures,
             notes,
+            unanswered,
             _pin: pin,
         })
     }
@@ -185,6 +190,13 @@ impl Fetch {
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Why signatures may be missing here: what the origin answered oddly when it was asked for them, a
+    /// line each. Of no matter for an image that needs none.
+    #[must_use]
+    pub fn unanswered(&self) -> &[String] {
+        &self.unanswered
     }
 
     /// Compressed bytes of all layers.

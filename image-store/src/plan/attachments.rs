@@ -22,7 +22,8 @@ pub(super) fn collect(gathering: &mut Gathering<'_>) -> Result<Vec<Attachment>, 
     for subject in &subjects {
         for kind in cosign::KINDS {
             let tag = cosign::tag(subject, kind);
-            if let Some(manifest) = gathering.found.origin.tagged(&tag)? {
+            let tagged = gathering.found.origin.tagged(&tag);
+            if let Some(manifest) = or_note(gathering, &format!("what is at tag {tag}"), tagged)? {
                 let manifest = gathering.found.prove(manifest, None)?;
                 // One manifest may stand at several tags.
                 gathering.take_below(&manifest)?;
@@ -36,7 +37,9 @@ pub(super) fn collect(gathering: &mut Gathering<'_>) -> Result<Vec<Attachment>, 
     for depth in 0..=MAX_DEPTH {
         let mut next = Vec::new();
         for subject in &level {
-            for entry in gathering.found.origin.referrers(subject, None)? {
+            let listed = gathering.found.origin.referrers(subject, None).map(Some);
+            let listed = or_note(gathering, &format!("what refers to {subject}"), listed)?;
+            for entry in listed.unwrap_or_default() {
                 let known = found.iter().any(|one| one.manifest.digest == entry.digest);
                 if known || level.contains(&entry.digest) {
                     continue;
@@ -52,7 +55,6 @@ pub(super) fn collect(gathering: &mut Gathering<'_>) -> Result<Vec<Attachment>, 
                     }
                     Err(
                         error @ (StoreError::Network { .. }
-                        | StoreError::Unauthorized { .. }
                         | StoreError::Content(ContentError::Io { .. })),
                     ) => return Err(error),
                     // Anybody can list anything as a referrer; what is none is no part of the image.
@@ -68,6 +70,21 @@ pub(super) fn collect(gathering: &mut Gathering<'_>) -> Result<Vec<Attachment>, 
         level = next;
     }
     Ok(found)
+}
+
+/// What a place has, or a note of its odd answer: a registry that has no such list or tag may say anything.
+fn or_note<T>(
+    gathering: &mut Gathering<'_>,
+    what: &str,
+    found: Result<Option<T>, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    match found {
+        Err(error) if error.is_odd_answer() => {
+            gathering.found.note(format!("{what} is not known: {error}"));
+            Ok(None)
+        }
+        found => found,
+    }
 }
 
 /// Reads one and checks that it refers to `subject` indeed.

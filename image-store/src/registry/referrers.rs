@@ -19,22 +19,35 @@ const MAX_PAGES: usize = 16;
 
 /// What refers to `subject` by what this registry lists, by its API or else at the tag; `None` if
 /// nothing does.
+///
+/// # Errors
+/// What the API answered, if it answered oddly, and the tag has no list either; or what is wrong with the
+/// list at the tag.
 pub(super) fn listed(
     client: &mut Client,
     subject: &Digest,
     kind: Option<&str>,
     limit: u64,
 ) -> Result<Option<Vec<Descriptor>>, StoreError> {
-    let listed = match client.lists_by_tag {
-        true => None,
-        false => by_api(client, subject, kind, limit)?,
+    let by_api = match client.lists_by_tag {
+        true => Ok(None),
+        false => by_api(client, subject, kind, limit),
     };
-    let listed = match listed {
-        Some(listed) => listed,
-        None => {
+    let listed = match by_api {
+        Ok(Some(listed)) => listed,
+        Ok(None) => {
             client.lists_by_tag = true;
             by_tag(client, subject, limit)?
         }
+        // Many answer so who have no such API, or not for everybody.
+        Err(error) if error.is_odd_answer() => {
+            client.lists_by_tag = true;
+            match by_tag(client, subject, limit) {
+                Ok(listed) if !listed.is_empty() => listed,
+                _ => return Err(error),
+            }
+        }
+        Err(error) => return Err(error),
     };
     Ok((!listed.is_empty()).then_some(listed))
 }
@@ -100,6 +113,10 @@ fn by_tag(
     let Some(list) = get_manifest(client, &referrer::tag(subject), limit)? else {
         return Ok(Vec::new());
     };
+    // Some give the image itself for every name that its digest can be read from.
+    if list.digest == *subject {
+        return Ok(Vec::new());
+    }
     let what = format!(
         "referrers of {subject} at registry {}",
         client.endpoint().registry()
