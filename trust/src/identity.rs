@@ -133,8 +133,7 @@ fn asked(image: &Reference, repository: &str) -> String {
 }
 
 fn remapped(own: &Repository, prefix: &str, signed_prefix: &str) -> String {
-    docker_name::replaced(own.as_str(), prefix, signed_prefix)
-        .unwrap_or_else(|| own.to_string())
+    docker_name::replaced(own.as_str(), prefix, signed_prefix).unwrap_or_else(|| own.to_string())
 }
 
 #[cfg(test)]

@@ -47,7 +47,11 @@ pub(super) fn execution(spec: &AppSpec, image: &Image) -> Result<AppConfig, AppE
 }
 
 fn argv(spec: &AppSpec, config: &Config) -> Result<Vec<String>, AppError> {
-    let entrypoint = config.entrypoint().as_deref().unwrap_or_default();
+    // One empty word is how builders take back the entry point of an image below.
+    let entrypoint = match config.entrypoint().as_deref().unwrap_or_default() {
+        [only] if only.is_empty() => &[],
+        words => words,
+    };
     let cmd = config.cmd().as_deref().unwrap_or_default();
     let mut argv = match &spec.exec {
         Some(program) => vec![program.clone()],

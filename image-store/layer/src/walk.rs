@@ -1,7 +1,7 @@
 //! The walk through a tar stream: header blocks become [`Member`]s.
 //!
-//! Strict where two readers could disagree about what is in an archive: a member whose kind has no
-//! data but whose size is not zero, two extended headers for one member, a name in a header that
+//! Strict where two readers could disagree about what is in an archive: a file whose name is that of a
+//! directory and that has data, two extended headers for one member, a name in a header that
 //! is for all members, bytes behind the end.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
@@ -181,9 +181,14 @@ impl<'a, R: BufRead> Walk<'a, R> {
         let link = pax.link_path.take().or(long_link);
         let link = link.unwrap_or_else(|| header.link().to_vec());
         let kind = self.kind(header, name.ends_with(b"/"))?;
-        let stored = pax.size.unwrap_or(size);
+        let stored = match header.kind() {
+            // No data follows these, whatever size they have: all readers agree.
+            b'1'..=b'6' => 0,
+            _ => pax.size.unwrap_or(size),
+        };
         if kind != Kind::File && stored != 0 {
-            return Err(self.refuse("it is of a type without data but has a size".to_owned()));
+            let reason = "it is a directory by its name and has data";
+            return Err(self.refuse(reason.to_owned()));
         }
         if called_sparse && (kind != Kind::File || !pax.sparse.is_some()) {
             return Err(self.refuse("it is called sparse and is not".to_owned()));

@@ -11,8 +11,8 @@ use super::platform::Platform;
 use crate::error::StoreError;
 use crate::media_type;
 
-/// More layers than overlayfs stacks.
-const MAX_LAYERS: usize = 500;
+/// Layers that overlayfs stacks, without the one of fairing's own that lies below them.
+const MAX_LAYERS: usize = 499;
 
 /// A manifest or an index, never both.
 #[derive(Debug)]
@@ -185,7 +185,7 @@ impl Index {
     /// [`StoreError::NoPlatform`] with what there is.
     pub(crate) fn pick(&self, what: &str, platform: &Platform) -> Result<&Descriptor, StoreError> {
         let mut best: Option<(&Descriptor, u32)> = None;
-        for member in self.members.iter().filter(|m| m.is_manifest()) {
+        for member in self.members.iter().filter(|m| m.leads_to_image()) {
             let rank = match &member.platform {
                 Some(offered) => platform.rank(offered),
                 // Allowed by OCI; the configuration is checked later.
@@ -221,10 +221,7 @@ impl Manifest {
             what: what.to_owned(),
             reason,
         };
-        if !matches!(
-            self.config.media_type.as_str(),
-            media_type::OCI_CONFIG | DOCKER_CONFIG
-        ) {
+        if !CONFIGS.contains(&self.config.media_type.as_str()) {
             let found = &self.config.media_type;
             return Err(bad(format!(
                 "it is not a container image: its config is of type {found:?}"
@@ -263,20 +260,27 @@ impl Descriptor {
         RawDescriptor::deserialize(value).ok()?.check().ok()
     }
 
-    fn is_manifest(&self) -> bool {
+    /// Whether an image can be behind it: a manifest, or an index of some.
+    fn leads_to_image(&self) -> bool {
         // Build attestations are told apart by annotation or by the platform unknown/unknown.
         !self.annotations.contains_key("vnd.docker.reference.type")
-            && matches!(
-                self.media_type.as_str(),
-                media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST
-            )
+            && media_type::MANIFESTS.contains(&self.media_type.as_str())
     }
 }
 
 /// Docker's layers (of Windows) that lie elsewhere.
 const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
 
-const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+/// What configurations of images are called. The last ones say nothing, and are what tools of Docker's early
+/// days wrote; whether it is one, its content tells.
+const CONFIGS: [&str; 6] = [
+    media_type::OCI_CONFIG,
+    "application/vnd.docker.container.image.v1+json",
+    "application/octet-stream",
+    "text/html",
+    "text/plain",
+    "",
+];
 
 /// Whether the type is one of a tar layer. How it is compressed is seen from its first bytes,
 /// because registries are full of layers whose type tells it wrongly.

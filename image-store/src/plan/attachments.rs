@@ -80,7 +80,9 @@ fn or_note<T>(
 ) -> Result<Option<T>, StoreError> {
     match found {
         Err(error) if error.is_odd_answer() => {
-            gathering.found.note(format!("{what} is not known: {error}"));
+            gathering
+                .found
+                .note(format!("{what} is not known: {error}"));
             Ok(None)
         }
         found => found,

@@ -48,7 +48,8 @@ impl Image {
         &self.config
     }
 
-    /// The layers to stack, base first. Those that a layer above hides as a whole are left out.
+    /// The layers to stack, base first. Those that a layer above hides as a whole are left out, and of
+    /// equal ones all but the topmost.
     #[must_use]
     pub fn layers(&self) -> &[Layer] {
         &self.layers
@@ -94,6 +95,8 @@ impl Store {
             if exists(&folder.join("opaque"))? {
                 layers.clear();
             }
+            // overlayfs takes no directory twice; only the topmost of equal layers shows anything.
+            layers.retain(|below: &Layer| below.diff_id != diff_id);
             layers.push(Layer { diff_id, path });
         }
         let size = manifest

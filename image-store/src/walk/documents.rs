@@ -20,10 +20,10 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// A manifest, or an index and one of its members.
+    /// A manifest, or an index and one of its members, which may be an index again.
     pub(crate) const ONE_PLATFORM: Self = Self {
-        depth: 1,
-        documents: 2,
+        depth: 3,
+        documents: 4,
         bytes: 128 << 20,
     };
 

@@ -140,7 +140,9 @@ fn a_chain_ends_at_one_manifest_or_says_why_not() {
     let mut place = Place::default();
     place.manifest("a");
     place.index("good", &["a"]);
-    place.index("deep", &["good"]);
+    place.index("nested", &["good"]);
+    place.index("third", &["nested"]);
+    place.index("deep", &["third"]);
     place.index("itself", &["itself"]);
     let follow = |top: &str| {
         let name = |kind: &str, _: &Digest| kind.to_owned();
@@ -152,6 +154,8 @@ fn a_chain_ends_at_one_manifest_or_says_why_not() {
     };
     assert_eq!(follow("a").unwrap(), [digest("a")]);
     assert_eq!(follow("good").unwrap(), [digest("good"), digest("a")]);
+    let nested = [digest("nested"), digest("good"), digest("a")];
+    assert_eq!(follow("nested").unwrap(), nested);
     for (top, part) in [("deep", "depth"), ("itself", "no manifest")] {
         let error = follow(top).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");

@@ -39,7 +39,12 @@ fn versions() -> [String; 6] {
 /// `name` is signed does it count?
 fn counting(identity: &Identity, name: &str) -> [String; 3] {
     let digest = digest();
-    [":1".to_owned(), format!("@{digest}"), format!(":1@{digest}")].map(|version| {
+    [
+        ":1".to_owned(),
+        format!("@{digest}"),
+        format!(":1@{digest}"),
+    ]
+    .map(|version| {
         let image = Reference::parse_full(&format!("a.io/x{version}")).unwrap();
         let signed = versions().map(|version| format!("{name}{version}"));
         let counts = signed.map(|signed| match identity.accepts(Some(&signed), &image) {
@@ -57,11 +62,21 @@ fn every_identity_gives_the_verdict_of_containers_image_for_every_form_of_name()
     for (identity, name, by_tag, by_digest) in [
         (Identity::MatchExact, "a.io/x", "-+----", "---+--"),
         // A name without tag and digest counts never, not even for an image that is asked for by digest.
-        (Identity::MatchRepoDigestOrExact, "a.io/x", "-+----", "-+++++"),
+        (
+            Identity::MatchRepoDigestOrExact,
+            "a.io/x",
+            "-+----",
+            "-+++++",
+        ),
         (Identity::MatchRepository, "a.io/x", "++++++", "++++++"),
         (reference("c.io/z:1"), "c.io/z", "-+----", "-+----"),
         (reference(&pinned), "c.io/z", "---+--", "---+--"),
-        (reference(&format!("{pinned}0")), "c.io/z", "------", "------"),
+        (
+            reference(&format!("{pinned}0")),
+            "c.io/z",
+            "------",
+            "------",
+        ),
         (reference("c.io/z"), "c.io/z", "------", "------"),
         (repository("c.io/z"), "c.io/z", "++++++", "++++++"),
         // The tag of a repository says nothing.
@@ -108,10 +123,21 @@ fn names_of_docker_hub_are_compared_in_full() {
     let image = Reference::parse("nginx:1").unwrap();
     let exact = reference("index.docker.io/nginx:1");
     for identity in [&Identity::MatchExact, &exact] {
-        for signed in ["nginx:1", "library/nginx:1", "docker.io/nginx:1", "index.docker.io/nginx:1"] {
+        for signed in [
+            "nginx:1",
+            "library/nginx:1",
+            "docker.io/nginx:1",
+            "index.docker.io/nginx:1",
+        ] {
             assert!(identity.accepts(Some(signed), &image), "{signed}");
         }
-        for signed in ["nginx:2", "x/nginx:1", "docker.io/x/nginx:1", "nginx", "nginx:"] {
+        for signed in [
+            "nginx:2",
+            "x/nginx:1",
+            "docker.io/x/nginx:1",
+            "nginx",
+            "nginx:",
+        ] {
             assert!(!identity.accepts(Some(signed), &image), "{signed}");
         }
     }

@@ -182,8 +182,24 @@ fn one_member_has_one_name_and_one_size() {
     }
     let sparse: [(&str, &[u8]); 2] = [("GNU.sparse.map", b""), ("GNU.sparse.size", b"0")];
     refused(Tar::default().pax(&sparse).symlink("f", "x"));
-    refused(Tar::default().pax(&[("size", b"512")]).folder("f"));
-    refused(Tar::default().pax(&[("size", b"512")]).hard_link("f", "g"));
+}
+
+#[test]
+fn a_size_without_data_is_no_size() {
+    let size: [(&str, &[u8]); 1] = [("size", b"512")];
+    let mut ground = Ground::new();
+    let tar = Tar::default()
+        .file("target", b"")
+        .pax(&size)
+        .folder("folder");
+    let tar = tar.pax(&size).hard_link("link", "target");
+    let tar = tar.pax(&size).symlink("symlink", "target");
+    // What follows is read as what it is, by every reader.
+    let extracted = ground.unpack(&tar.file("after", b"").end()).unwrap();
+    assert_eq!(extracted.entries, 5);
+    // A file by its kind that is a directory by its name has no data that readers agree on.
+    let named = Tar::default().pax(&size).file("directory/", b"");
+    assert!(refused(named).contains("directory by its name"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
-use image_layer::ContentError;
+use image_layer::{ContentError, Limits};
 
 use super::*;
+use crate::fetch::look_up;
 use crate::media_type::{BUNDLE, OCI_INDEX};
 
 fn entry(name: &str) -> String {
@@ -109,4 +110,53 @@ fn a_list_that_is_none_is_an_error_and_not_an_empty_list() {
         matches!(error, StoreError::Registry { status: 503, .. }),
         "{error}"
     );
+}
+
+#[test]
+fn whatever_a_registry_says_instead_of_an_answer_no_signature_is_known_from_there() {
+    let image = || Reply::new(200, "image").header("Content-Type", OCI_INDEX);
+    let odd: [(&str, fn() -> Reply, bool); 6] = [
+        ("401", || Reply::new(401, ""), true),
+        (
+            "403",
+            || Reply::new(403, r#"{"errors":[{"code":"UNAUTHORIZED"}]}"#),
+            true,
+        ),
+        ("405", || Reply::new(405, ""), true),
+        ("500", || Reply::new(500, ""), true),
+        (
+            "a page",
+            || Reply::new(200, "<html>").header("Content-Type", "text/html"),
+            true,
+        ),
+        ("an index", || list(&[]), true),
+    ];
+    for (case, reply, told) in odd {
+        let server = Server::start(move |_| reply());
+        let mut origin = origin(&server, "a:1", Vec::new());
+        let looked = look_up(&mut origin, &sha256(b"image"), &Limits::default()).unwrap();
+        assert!(looked.found.simple.is_empty() && looked.found.bundles.is_empty());
+        assert_eq!(!looked.unanswered.is_empty(), told, "{case}: {looked:?}");
+    }
+    // What GitLab does: the image itself under each name that has its digest.
+    let server = Server::start(
+        move |seen| match seen.target.contains("/manifests/sha256-") {
+            true => image(),
+            false => Reply::new(404, ""),
+        },
+    );
+    let mut origin = origin(&server, "a:1", Vec::new());
+    let looked = look_up(&mut origin, &sha256(b"image"), &Limits::default()).unwrap();
+    assert!(looked.found.simple.is_empty() && looked.found.bundles.is_empty());
+}
+
+#[test]
+fn a_list_that_not_everybody_may_ask_for_may_stand_at_the_tag() {
+    for status in [401, 403] {
+        let server = Server::start(move |seen| match seen.target.contains("/referrers/") {
+            true => Reply::new(status, ""),
+            false => list(&[entry("one")]),
+        });
+        assert_eq!(listed(&server).unwrap(), [sha256(b"one")]);
+    }
 }
