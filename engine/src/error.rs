@@ -99,7 +99,7 @@ pub enum Error {
         /// Why.
         #[source]
         refusal: Box<Refusal>,
-        /// What it was to be fetched from; `None` if the store has it.
+        /// The directory or archive it was to come from; `None` if its name tells where it is.
         place: Option<String>,
     },
     /// An image may run, but nothing of it was signed.
@@ -190,12 +190,13 @@ impl Error {
 
     /// What was said of an image that was to be fetched from there.
     pub(crate) fn at_place(self, source: &ImageSource) -> Self {
-        match self {
-            Self::Refused { refusal, .. } => Self::Refused {
+        match (self, source) {
+            (error, ImageSource::Registry(_)) => error,
+            (Self::Refused { refusal, .. }, source) => Self::Refused {
                 refusal,
                 place: Some(source.to_string()),
             },
-            other => other,
+            (other, _) => other,
         }
     }
 

@@ -79,6 +79,7 @@ mod store_scale;
 mod stuck_output;
 mod terminal;
 mod trust;
+mod trust_allow;
 mod trust_attacks;
 mod trust_commands;
 mod trust_containers_policy;

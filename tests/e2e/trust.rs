@@ -53,7 +53,13 @@ fn without_a_rule_nothing_runs_and_the_advice_helps() {
     let (registry, host, image) = unsigned();
     let refused = run(&host, &image).expect_error(115, &[&image, "no trust rule covers"]);
     let advice = advice(&refused).join("\n");
-    assert!(advice.contains("fairing trust add --prefix"), "{advice}");
+    for way in [
+        "trust allow",
+        "image sign --key KEY",
+        "run --insecure-options=image",
+    ] {
+        assert!(advice.contains(&format!("fairing {way} ")), "{advice}");
+    }
     assert!(host.pod_folders().is_empty());
     // Nothing of the image was taken: only its documents were asked for.
     let layers = fs::read_dir(host.data_dir().join("images/layers"));

@@ -100,9 +100,9 @@ impl<'a> Verifier<'a> {
         let proof = self
             .judge(reference, fetch.chain(), fetch.manifest_digest(), &known)
             .map_err(|error| match error {
-                Error::Refused(mut refusal) => {
+                Error::Refused { mut refusal, place } => {
                     refusal.note_unanswered(fetch.unanswered());
-                    Error::Refused(refusal)
+                    Error::Refused { refusal, place }
                 }
                 error => error,
             })?;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, FromArgMatches};
 use engine::pods::spec::AppSpec;
 use pod::AppName;
@@ -39,10 +40,10 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
     /// User by name or number
-    #[arg(long, value_name = "USER[:GROUP]")]
+    #[arg(long, value_name = "USER[:GROUP]", value_parser = user)]
     user: Option<String>,
     /// Group by name or number
-    #[arg(long, value_name = "GROUP")]
+    #[arg(long, value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
     group: Option<String>,
     /// Working directory
     #[arg(long, value_name = "PATH")]
@@ -65,6 +66,17 @@ pub(crate) struct AppArguments {
     /// Give the app the standard input
     #[arg(short, long)]
     interactive: bool,
+}
+
+/// Refuses a user that is empty, as the variable of a script may be: that would be root, whatever the image says.
+fn user(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some((user, group)) if user.is_empty() || group.is_empty() => {
+            Err("user and group must not be empty".to_owned())
+        }
+        None if text.is_empty() => Err("the user must not be empty".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 impl AppArguments {
@@ -194,6 +206,11 @@ mod tests {
             "a --pids-limit 0",
             "a --cpu-shares 1",
             "a --app-name Not_A_Label",
+            "a --user=",
+            "a --user=:5",
+            "a --user=5:",
+            "a --group=",
+            "a --workdir=",
         ] {
             let error = parse(bad).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{bad}: {error}");

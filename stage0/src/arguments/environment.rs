@@ -1,5 +1,6 @@
 //! The environment that a command line gives an app: from files, then from flags.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -11,9 +12,35 @@ use crate::wording::failure::Failure;
 /// Largest file of variables, in bytes.
 const FILE_MAX: u64 = 1 << 20;
 
+/// What some editors begin a file of UTF-8 with.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// A variable of this process.
-fn own(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+fn own(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// Parses an entry that stands at `place`.
+fn variable(
+    place: &str,
+    entry: &str,
+    inherited: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<Variable>, Failure> {
+    let mut is_text = true;
+    let parsed = Variable::parse(entry, |name| {
+        let value = inherited(name)?.into_string();
+        is_text = value.is_ok();
+        value.ok()
+    });
+    match parsed {
+        Err(reason) => Err(Failure::Usage(format!(
+            "{place}{entry:?} makes no sense: {reason}"
+        ))),
+        Ok(_) if !is_text => Err(Failure::Usage(format!(
+            "{place}{entry:?} can't be passed on: its value here is not UTF-8"
+        ))),
+        Ok(variable) => Ok(variable),
+    }
 }
 
 /// What files and then `--env` give, in order.
@@ -30,49 +57,48 @@ pub(crate) fn variables(
         variables.extend(of_file(path, &read(path)?, &own)?);
     }
     for entry in given {
-        let variable = Variable::parse(entry, own).map_err(|reason| {
-            Failure::Usage(format!("--env {entry:?} makes no sense: {reason}"))
-        })?;
-        variables.extend(variable);
+        variables.extend(variable("--env ", entry, &own)?);
     }
     Ok(variables)
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let file = File::open(path).map_err(Failure::io("open", path))?;
     file.take(FILE_MAX + 1)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(Failure::io("read", path))?;
-    if text.len() as u64 > FILE_MAX {
+    if bytes.len() as u64 > FILE_MAX {
         return Err(Failure::Other(format!(
             "{} is larger than {FILE_MAX} bytes: not a file of variables",
             path.display()
         )));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error
+            .as_bytes()
+            .iter()
+            .take(error.utf8_error().valid_up_to());
+        let line = before.filter(|byte| **byte == b'\n').count() + 1;
+        Failure::Usage(format!("{}, line {line}: it is not UTF-8", path.display()))
+    })
 }
 
 /// One variable a line; empty lines and those that begin with `#` or `;` are comments.
 fn of_file(
     path: &Path,
     text: &str,
-    inherited: &dyn Fn(&str) -> Option<String>,
+    inherited: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Vec<Variable>, Failure> {
     let mut variables = Vec::new();
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     for (number, line) in text.lines().enumerate() {
         let line = line.trim_start();
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
-        let variable = Variable::parse(line, inherited).map_err(|reason| {
-            Failure::Usage(format!(
-                "{}, line {}: {line:?} makes no sense: {reason}",
-                path.display(),
-                number + 1
-            ))
-        })?;
-        variables.extend(variable);
+        let place = format!("{}, line {}: ", path.display(), number + 1);
+        variables.extend(variable(&place, line, inherited)?);
     }
     Ok(variables)
 }
@@ -97,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_bare_name_takes_the_callers_value() {
-        let inherited = |name: &str| (name == "TERM").then(|| "xterm".to_owned());
+        let inherited = |name: &str| (name == "TERM").then(|| OsString::from("xterm"));
         let variables = of_file(Path::new("/e"), "TERM\nUNSET", &inherited).unwrap();
         assert_eq!(texts(&variables), ["TERM=xterm"]);
     }
@@ -110,5 +136,30 @@ mod tests {
         assert!(error.to_string().starts_with("--env \"=x\""), "{error}");
         let error = of_file(Path::new("/e"), "A=1\n=x", &|_| None).unwrap_err();
         assert!(error.to_string().starts_with("/e, line 2: "), "{error}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_name() {
+        let variables = of_file(Path::new("/e"), "\u{feff}A=1\nB=2", &|_| None).unwrap();
+        assert_eq!(texts(&variables), ["A=1", "B=2"]);
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_refused_with_its_place() {
+        use std::os::unix::ffi::OsStringExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("env");
+        std::fs::write(&file, b"A=1\nB=\xff\n").unwrap();
+        let error = variables(&[&file], &[]).unwrap_err();
+        assert!(
+            error.to_string().ends_with("env, line 2: it is not UTF-8"),
+            "{error}"
+        );
+        let inherited = |_: &str| Some(OsString::from_vec(vec![0xff]));
+        let error = of_file(Path::new("/e"), "A", &inherited).unwrap_err();
+        assert!(
+            error.to_string().contains("value here is not UTF-8"),
+            "{error}"
+        );
     }
 }

@@ -8,23 +8,18 @@ use trust::{Demand, Flaw, Refusal, RuleId};
 const NOTE: &str = "  # ";
 
 /// What would allow the image, a line each: commands that can be copied (with the user's own key
-/// files for `KEY` and `KEY.pub`), or the file to edit where there is no command. `source` is what
-/// the image was to be taken from, if the store doesn't have it.
+/// files for `KEY` and `KEY.pub`), or the file to edit where there is no command. `place` is the
+/// directory or archive that the image was to be taken from, if that is no registry.
 ///
 /// To go without verification is offered only where no rule speaks of the image: who wrote a rule
 /// meant it.
-pub(crate) fn advice(refusal: &Refusal, source: Option<&str>) -> Vec<String> {
+pub(crate) fn advice(refusal: &Refusal, place: Option<&str>) -> Vec<String> {
     match refusal {
         Refusal::NoRule {
             reference,
             repository,
             signed,
-        } => no_rule(
-            reference,
-            source.filter(|source| source != reference),
-            repository,
-            *signed,
-        ),
+        } => no_rule(reference, place, repository, *signed),
         // The message names the rule and its file. There is no way around it.
         Refusal::Rejected { rule, .. } => vec![format!(
             "the rule {:?} is in {}; nothing else lets this image run",
@@ -68,7 +63,7 @@ pub(crate) fn advice(refusal: &Refusal, source: Option<&str>) -> Vec<String> {
         }
         Refusal::DigestNotListed {
             reference, rule, ..
-        } => digest_not_listed(source.unwrap_or(reference), reference, rule),
+        } => digest_not_listed(place.unwrap_or(reference), reference, rule),
         Refusal::BrokenKey { rule, position, .. } => vec![format!(
             "replace or remove key {position} of rule {:?} in {}",
             rule.prefix().as_str(),

@@ -207,6 +207,7 @@ fn prepare(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Failed> {
         }
     }
     keep_only_own(plan, process).map_err(at(Step::CloseDescriptors))?;
+    let in_workdir = enter_workdir_as_root(&plan.workdir).map_err(at(Step::WorkingDirectory))?;
     drop_bounding_set(plan.confinement.capabilities).map_err(at(Step::Capabilities))?;
     set_thread_groups(&plan.groups).map_err(at(Step::Groups))?;
     set_thread_res_gid(plan.gid, plan.gid, plan.gid).map_err(at(Step::Groups))?;
@@ -223,15 +224,29 @@ fn prepare(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Failed> {
     };
     clear_ambient_capability_set().map_err(at(Step::Capabilities))?;
     set_capabilities(None, sets).map_err(at(Step::Capabilities))?;
-    // As the app's user, who can't follow what `/proc` shows of pod init, with nothing of the host open here,
-    // and only if it is below the app's root after all: the path is the image's (CVE-2024-21626).
-    chdir(plan.workdir.as_c_str()).map_err(at(Step::WorkingDirectory))?;
+    if !in_workdir {
+        // As the app's user, who can't follow what `/proc` shows of pod init, with nothing of the host open here,
+        // and only if it is below the app's root after all: the path is the image's (CVE-2024-21626).
+        chdir(plan.workdir.as_c_str()).map_err(at(Step::WorkingDirectory))?;
+    }
     sys::working_directory_is_inside().map_err(at(Step::WorkingDirectory))?;
     set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
     if plan.confinement.filters_calls {
         sys::install_seccomp(&seccomp::DEFAULT).map_err(at(Step::SystemCallFilter))?;
     }
     Ok(())
+}
+
+/// Enters a working directory that the app's user may not be able to enter, as `/root`. Nothing on the way leads out of the
+/// app's root, which is the present directory, or through links that the kernel makes. `false` if that has to be tried as the
+/// app's user: there are such links, or root may not enter it.
+fn enter_workdir_as_root(path: &CStr) -> Result<bool, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    match open_within(CWD, path, flags, Mode::empty(), IN_ROOT).and_then(fchdir) {
+        Ok(()) => Ok(true),
+        Err(Errno::LOOP | Errno::ACCESS | Errno::PERM) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 fn streams(plan: &ChildPlan<'_>) -> Result<(), Errno> {

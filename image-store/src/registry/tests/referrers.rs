@@ -115,7 +115,8 @@ fn a_list_that_is_none_is_an_error_and_not_an_empty_list() {
 #[test]
 fn whatever_a_registry_says_instead_of_an_answer_no_signature_is_known_from_there() {
     let image = || Reply::new(200, "image").header("Content-Type", OCI_INDEX);
-    let odd: [(&str, fn() -> Reply, bool); 6] = [
+    type Odd = (&'static str, fn() -> Reply, bool);
+    let odd: [Odd; 6] = [
         ("401", || Reply::new(401, ""), true),
         (
             "403",
