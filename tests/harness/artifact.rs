@@ -77,25 +77,6 @@ pub fn index<I: IntoIterator<Item = Artifact>>(format: Format, images: I) -> Art
 }
 
 impl Artifact {
-    /// A manifest of any kind, such as one of signatures, with the blobs that it names.
-    pub fn of_manifest(manifest: &Value, blobs: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let mut all = Self::default();
-        all.blobs
-            .extend(blobs.into_iter().map(|blob| (digest_of(&blob), blob)));
-        let content = manifest.to_string().into_bytes();
-        let descriptor = Descriptor {
-            media_type: manifest["mediaType"]
-                .as_str()
-                .expect("a media type")
-                .to_owned(),
-            digest: digest_of(&content),
-            size: content.len(),
-            platform: None,
-        };
-        all.put_manifest(descriptor, content);
-        all
-    }
-
     pub(crate) fn put_manifest(&mut self, descriptor: Descriptor, content: Vec<u8>) {
         self.blobs.insert(descriptor.digest.clone(), content);
         self.manifests.push(descriptor);

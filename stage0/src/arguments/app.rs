@@ -46,7 +46,7 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
     group: Option<String>,
     /// Working directory
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     workdir: Option<String>,
     /// Memory limit, such as 64m
     #[arg(long, value_name = "BYTES", value_parser = memory)]

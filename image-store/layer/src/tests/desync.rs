@@ -187,7 +187,7 @@ fn one_member_has_one_name_and_one_size() {
 #[test]
 fn a_size_without_data_is_no_size() {
     let size: [(&str, &[u8]); 1] = [("size", b"512")];
-    let mut ground = Ground::new();
+    let ground = Ground::new();
     let tar = Tar::default()
         .file("target", b"")
         .pax(&size)

@@ -116,6 +116,8 @@ fn command_lines(text: &str) -> Vec<String> {
     });
     lines
         .filter(|line| line.starts_with("fairing "))
+        // A shell takes what follows for a comment.
+        .map(|line| line.split(" # ").next().unwrap_or(line).trim_end())
         .map(str::to_owned)
         .collect()
 }
