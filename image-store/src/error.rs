@@ -303,7 +303,12 @@ impl StoreError {
             | Self::RateLimited { .. }
             | Self::NotJson { .. }
             | Self::BadManifest { .. } => true,
-            Self::Content(error) => !matches!(error, ContentError::Io { .. }),
+            Self::Content(
+                ContentError::DigestMismatch { .. }
+                | ContentError::SizeMismatch { .. }
+                | ContentError::Truncated { .. }
+                | ContentError::LimitExceeded { .. },
+            ) => true,
             Self::NoMirror { error, mirrors } => {
                 error.is_odd_answer() && mirrors.iter().all(Self::is_odd_answer)
             }

@@ -27,6 +27,7 @@ mod enter;
 mod export;
 mod fetch_kill;
 mod fetching;
+mod foreign_images;
 mod format_json;
 mod hostile_images;
 mod hung_starts;

@@ -28,6 +28,13 @@ fn a_pinned_image_runs_and_another_of_its_name_does_not() {
         .run()
         .ok()
         .expect_stdout("is pinned already");
+    // The way back, and forth again.
+    let team = registry.name("team/busybox");
+    let remove = || host.fairing(["trust", "rm", "--prefix", &team]).run();
+    remove().ok().expect_stdout("(digest) is gone");
+    run(&host, &image).expect_error(115, &["no trust rule covers"]);
+    remove().expect_error(125, &["has no rule"]);
+    host.fairing(["trust", "allow", "--yes", &image]).run().ok();
     // What the name stands for later is not what was pinned.
     let other = ImageBuilder::busybox().env("OTHER", "1").build();
     other.push(&registry, "team/busybox:1");

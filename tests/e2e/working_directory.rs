@@ -1,7 +1,7 @@
 //! Working directories that lead out of the app's root: through pod init's root, through open
 //! descriptors, through links that the app made.
 
-use harness::{Host, ImageBuilder, Output};
+use harness::{Host, ImageBuilder, Layer, Output};
 
 use crate::stocked::{IDLE, IMAGE, busybox, detached, host_with, wait_log};
 
@@ -29,6 +29,26 @@ fn run_in(host: &Host, path: &str) -> Output {
     host.fairing(["run", "--rm", IMAGE, "--workdir", path, "--"])
         .args(["/bin/sh", "-c", WHERE])
         .run()
+}
+
+#[test]
+fn a_directory_that_only_root_may_enter_is_entered_and_gives_no_more_rights() {
+    let host = Host::new();
+    host.accept_unsigned();
+    let closed = Layer::new()
+        .folder("root", 0o700)
+        .file("root/secret", "x", 0o600);
+    let image = ImageBuilder::busybox()
+        .layer(closed)
+        .user("1000")
+        .workdir("/root");
+    image.build().write_layout(&host.base().join("closed"), "x");
+    host.fairing(["run", "--rm", "oci:closed:x", "--", "/bin/sh", "-c"])
+        .arg("stat -c %a:%u /root && { cat secret || echo denied; }")
+        .run()
+        .ok()
+        .expect_stdout("700:0")
+        .expect_stdout("denied");
 }
 
 #[test]

@@ -161,7 +161,7 @@ pub use refusal::{Demand, Refusal, RuleId};
 pub use revocation::{PlacedRevocation, Revocation};
 pub use rule::{AttestationDemand, Requirement, Rule, RuleError};
 pub use rule_edit::{
-    EditError, Removal, accept_unsigned, add_digest, add_key, add_keys, remove_key,
+    EditError, Removal, accept_unsigned, add_digest, add_key, add_keys, remove_key, sole_rule,
 };
 pub use rule_file_name::rule_file_name;
 pub use signature_facts::{SignatureFacts, signature_facts};

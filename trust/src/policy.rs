@@ -295,6 +295,20 @@ impl Policy {
         self.covering(name).next()
     }
 
+    /// The rule that decides about the names of a prefix, as far as no rule for a longer one does.
+    pub fn deciding_below(&self, prefix: &Prefix) -> Option<&PlacedRule> {
+        let covers = |own: &Prefix| {
+            own.is_everything()
+                || own == prefix
+                || prefix
+                    .as_str()
+                    .strip_prefix(own.as_str())
+                    .is_some_and(|rest| rest.starts_with('/'))
+        };
+        let mut rules = self.rules.iter();
+        rules.find(|placed| covers(placed.rule.prefix()))
+    }
+
     /// The keys that no longer count, in any rule.
     pub fn revoked(&self) -> &[PlacedRevocation] {
         &self.revoked

@@ -1,4 +1,5 @@
-//! Keys added to and removed from the file of one prefix, as `fairing trust add` and `rm` do.
+//! Keys and digests added to and removed from the file of one prefix, as `fairing trust add`, `allow` and
+//! `rm` do.
 //!
 //! `trust add` keeps one rule per file, under [`rule_file_name`](crate::rule_file_name). The comment lines that begin
 //! a file are kept; the rule below them is written anew.
@@ -265,8 +266,11 @@ fn other_type(rule: &Rule, wanted: &'static str) -> EditError {
     }
 }
 
-/// The rule of a file that holds that of `prefix` and nothing else.
-fn sole_rule(text: &str, prefix: &Prefix) -> Result<Rule, EditError> {
+/// The rule of a file that holds that of `prefix` and nothing else: such a file may go with it.
+///
+/// # Errors
+/// [`EditError`] for a file that is no policy, or holds more or something else.
+pub fn sole_rule(text: &str, prefix: &Prefix) -> Result<Rule, EditError> {
     let contents = policy_file::parse(text).map_err(|error| EditError::File {
         reason: error.to_string(),
     })?;

@@ -187,8 +187,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
             _ => pax.size.unwrap_or(size),
         };
         if kind != Kind::File && stored != 0 {
-            let reason = "it is a directory by its name and has data";
-            return Err(self.refuse(reason.to_owned()));
+            return Err(self.refuse("it is a directory by its name and has data".to_owned()));
         }
         if called_sparse && (kind != Kind::File || !pax.sparse.is_some()) {
             return Err(self.refuse("it is called sparse and is not".to_owned()));

@@ -99,6 +99,24 @@ fn the_media_type_must_fit_the_members() {
 }
 
 #[test]
+fn configurations_of_old_tools_are_known_and_other_artifacts_are_none() {
+    let text = manifest("application/vnd.oci.image.layer.v1.tar");
+    let oci = "application/vnd.oci.image.config.v1+json";
+    for known in ["application/octet-stream", "text/html", "text/plain", ""] {
+        let manifest = as_manifest(&text.replace(oci, known));
+        assert!(manifest.check_image("manifest").is_ok(), "{known:?}");
+    }
+    for other in [
+        "application/vnd.oci.empty.v1+json",
+        "application/vnd.cncf.helm.config.v1+json",
+    ] {
+        let manifest = as_manifest(&text.replace(oci, other));
+        let error = manifest.check_image("manifest").unwrap_err().to_string();
+        assert!(error.contains("not a container image"), "{error}");
+    }
+}
+
+#[test]
 fn what_is_no_manifest_is_told_apart() {
     assert!(matches!(parse("<html>"), Err(StoreError::NotJson { .. })));
     assert!(matches!(parse(""), Err(StoreError::NotJson { .. })));

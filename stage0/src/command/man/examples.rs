@@ -119,6 +119,22 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "fairing-trust-allow",
+        &[
+            (
+                "Pin the digest that an image has today, and take that back:",
+                &[
+                    "fairing trust allow docker.io/library/alpine",
+                    "fairing trust rm --prefix docker.io/library/alpine",
+                ],
+            ),
+            (
+                "Let every image of a prefix run, whoever made it:",
+                &["fairing trust allow --unsigned registry.lan/scratch"],
+            ),
+        ],
+    ),
+    (
         "fairing-trust-explain",
         &[(
             "Which rule decides, and which signatures count:",

@@ -1,11 +1,10 @@
 //! `fairing trust allow`: lets images run that nobody signed, by digest or by prefix.
 
 use clap::Args;
-use engine::policy::files as policy_files;
 use image_name::Prefix;
-use trust::{Requirement, accept_unsigned};
+use trust::accept_unsigned;
 
-use super::pin::{Pin, confirm};
+use super::pin::{Pin, confirm, refuse_rejected};
 use super::rule_file::RuleFile;
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
@@ -61,7 +60,7 @@ impl Allow {
         let prefix: Prefix = prefix
             .parse()
             .map_err(|error| Failure::Usage(format!("--unsigned: {error}")))?;
-        refuse_stricter(context, &prefix)?;
+        refuse_rejected(context, &prefix)?;
         let which = match prefix.is_everything() {
             true => "Every image there is".to_owned(),
             false => format!("Every image of {prefix}"),
@@ -89,29 +88,5 @@ impl Allow {
             }
             None => format!("images of {prefix} may run unsigned already"),
         })
-    }
-}
-
-/// A prefix is not opened below a rule that rejects it.
-fn refuse_stricter(context: &Context, prefix: &Prefix) -> Result<(), Failure> {
-    let policy = policy_files::read(&context.engine.directories)?;
-    let covering = policy.rules().iter().find(|placed| {
-        let other = placed.rule().prefix();
-        other.is_everything()
-            || other == prefix
-            || prefix
-                .as_str()
-                .strip_prefix(other.as_str())
-                .is_some_and(|rest| rest.starts_with('/'))
-    });
-    match covering {
-        Some(placed) if matches!(placed.rule().requirement(), Requirement::Reject) => {
-            Err(Failure::Other(format!(
-                "{prefix} is rejected by rule {:?} of {}; only a change there lets its images run",
-                placed.rule().prefix().as_str(),
-                placed.file().display()
-            )))
-        }
-        _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use engine::images::look_up::{ImageFacts, look_up};
 use engine::policy::files as policy_files;
-use image_name::{Prefix, Reference};
+use image_name::Prefix;
 use trust::{Requirement, add_digest};
 
 use super::rule_file::RuleFile;
@@ -29,7 +29,7 @@ impl Pin {
     pub(crate) fn of(context: &Context, image: &str) -> Result<Self, Failure> {
         let facts = look_up(&context.engine, image)?;
         let prefix = Prefix::from(facts.reference.repository());
-        refuse_rejected(context, &facts.reference)?;
+        refuse_rejected(context, &prefix)?;
         RuleFile::lock(context, &prefix)?.refuse_other(context, &prefix)?;
         Ok(Self { facts, prefix })
     }
@@ -47,8 +47,8 @@ impl Pin {
         };
         let signed = match facts.signatures {
             0 => "by nobody".to_owned(),
-            1 => "1 signature or attestation, which no rule looks at".to_owned(),
-            count => format!("{count} signatures and attestations, which no rule looks at"),
+            1 => "1 signature or attestation, not verified here".to_owned(),
+            count => format!("{count} signatures and attestations, not verified here"),
         };
         output::error(&format!(
             "image:   {} (as {from} has it now)\ndigest:  {}\nconfig:  {}\nsize:    {} in {layers}\n\
@@ -131,12 +131,12 @@ pub(super) fn confirm(question: &str) -> Result<(), Failure> {
 }
 
 /// Who rejects images means it: only a change of that rule lets one run.
-fn refuse_rejected(context: &Context, reference: &Reference) -> Result<(), Failure> {
+pub(super) fn refuse_rejected(context: &Context, prefix: &Prefix) -> Result<(), Failure> {
     let policy = policy_files::read(&context.engine.directories)?;
-    match policy.deciding(reference) {
+    match policy.deciding_below(prefix) {
         Some(placed) if matches!(placed.rule().requirement(), Requirement::Reject) => {
             Err(Failure::Other(format!(
-                "{reference} is rejected by rule {:?} of {}; only a change there lets it run",
+                "{prefix} is rejected by rule {:?} of {}; only a change there lets its images run",
                 placed.rule().prefix().as_str(),
                 placed.file().display()
             )))

@@ -3,7 +3,7 @@
 use clap::Args;
 use engine::policy::files as policy_files;
 use image_name::Prefix;
-use trust::{Removal, remove_key};
+use trust::{Removal, remove_key, sole_rule};
 
 use super::rule_file::RuleFile;
 use crate::command::subcommand::Subcommand;
@@ -14,28 +14,42 @@ use crate::wording::failure::Failure;
 /// Arguments of `trust rm`.
 #[derive(Debug, Args)]
 pub(crate) struct Rm {
-    /// The prefix that the key is trusted for
+    /// The prefix whose rule loses a key or, without a key, goes
     #[arg(long, value_name = "PREFIX")]
     prefix: Prefix,
-    /// Fingerprint of the key, or its first digits
+    /// Fingerprint of the key, or its first digits; the whole rule goes without one
     #[arg(value_name = "FINGERPRINT")]
-    fingerprint: String,
+    fingerprint: Option<String>,
 }
 
 impl Subcommand for Rm {
     const NAME: &'static str = "rm";
-    const ABOUT: &'static str = "Stop trusting a key for a prefix";
+    const ABOUT: &'static str = "Stop trusting a key for a prefix, or remove the rule of a prefix";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let file = RuleFile::lock(context, &self.prefix)?;
         let Some(text) = file.read(context)? else {
             return Err(self.no_file(context, &file));
         };
-        let removal =
-            remove_key(&text, &self.prefix, &self.fingerprint).map_err(|source| Failure::Edit {
-                path: file.path().to_path_buf(),
-                source,
-            })?;
+        let edit = |source| Failure::Edit {
+            path: file.path().to_path_buf(),
+            source,
+        };
+        let removal = match &self.fingerprint {
+            Some(fingerprint) => remove_key(&text, &self.prefix, fingerprint).map_err(edit)?,
+            None => {
+                let kind = sole_rule(&text, &self.prefix).map_err(edit)?;
+                file.remove(context)?;
+                output::line(&format!(
+                    "the rule of {} ({}) is gone, with {}",
+                    self.prefix,
+                    kind.requirement().word(),
+                    file.path().display()
+                ))?;
+                self.tell_what_decides_now(context)?;
+                return Ok(0);
+            }
+        };
         match removal {
             Removal::Rule(text, fingerprint) => {
                 file.replace(context, &text)?;
@@ -70,7 +84,7 @@ impl Rm {
                     file.path().display()
                 )),
                 None => Failure::Other(format!(
-                    "no key is trusted for {:?}; `fairing trust list` shows what is",
+                    "{:?} has no rule; `fairing trust list` shows all",
                     self.prefix.as_str()
                 )),
             },
@@ -80,16 +94,7 @@ impl Rm {
     /// With a rule gone, one for a shorter prefix may let more run than before.
     fn tell_what_decides_now(&self, context: &Context) -> Result<(), Failure> {
         let policy = policy_files::read(&context.engine.directories)?;
-        let shorter = policy.rules().iter().find(|placed| {
-            let prefix = placed.rule().prefix();
-            prefix.is_everything()
-                || self
-                    .prefix
-                    .as_str()
-                    .strip_prefix(prefix.as_str())
-                    .is_some_and(|rest| rest.starts_with('/'))
-        });
-        if let Some(placed) = shorter {
+        if let Some(placed) = policy.deciding_below(&self.prefix) {
             output::warn(&format!(
                 "rule {:?} ({}) of {} decides about {} from now on",
                 placed.rule().prefix().as_str(),
