@@ -46,3 +46,34 @@ fn as_many_layers_as_are_taken_can_be_stacked() {
     // One more is refused before anything of it is unpacked.
     run(many(500), &["--", "/bin/true"]).expect_error(125, &["number of layers (500)"]);
 }
+
+#[test]
+fn members_below_a_link_are_where_the_pod_finds_them() {
+    let layer = Layer::new()
+        .folder("opt/real", 0o755)
+        .symlink("opt/link", "real")
+        .file("opt/link/x", "hello", 0o644)
+        .symlink("var/run", "/run")
+        .file("var/run/pid", "7", 0o644);
+    let image = ImageBuilder::busybox().layer(layer);
+    let command = "cat /opt/real/x /var/run/pid /run/pid; readlink /opt/link";
+    run(image, &["--", "/bin/sh", "-c", command])
+        .ok()
+        .expect_stdout("hello77real");
+}
+
+#[test]
+fn a_device_of_an_upper_directory_hides_what_is_below() {
+    let lower = Layer::new()
+        .folder("d", 0o755)
+        .file("d/gone", "x", 0o644)
+        .file("d/kept", "y", 0o644)
+        .file("d/linked", "z", 0o644);
+    let upper = Layer::new()
+        .character_device("d/gone", 0, 0)
+        .hardlink("d/linked", "d/gone");
+    let image = ImageBuilder::busybox().layer(lower).layer(upper);
+    run(image, &["--", "/bin/ls", "/d"])
+        .ok()
+        .expect_stdout("kept");
+}

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::member::{Kind, Member, MemberPath};
 use super::tree::{Tree, is_whiteout_stat, kind_of, open_folder, set_opaque};
 use super::walk::{Walk, shown};
-use super::whiteout::{Meaning, meaning};
+use super::whiteout::{Meaning, meaning, names_whiteout};
 use crate::error::ContentError;
 use crate::limits::Limits;
 use crate::seal::Record;
@@ -54,7 +54,8 @@ pub(super) fn extract(
         what,
         opaque: false,
     };
-    while let Some(member) = walk.next_member()? {
+    while let Some(mut member) = walk.next_member()? {
+        extraction.place(&mut member, limits)?;
         extraction.member(&member, &mut walk)?;
     }
     let extracted = Extracted {
@@ -79,6 +80,39 @@ struct Extraction<'a> {
 }
 
 impl Extraction<'_> {
+    /// Gives a member, and the target of a hard link, the path that they have behind symbolic links.
+    ///
+    /// All that follows works on that path, through no link. It is told from the layer's own links
+    /// alone, below its root: what a peer makes of the archive in a directory that it has changed
+    /// its root to.
+    fn place(&mut self, member: &mut Member, limits: &Limits) -> Result<(), ContentError> {
+        let (path, linked) = (&mut member.path, &mut member.linked);
+        for path in std::iter::once(path).chain(linked.as_mut()) {
+            let real = match self.tree.behind_links(path.parent()) {
+                Ok(None) => continue,
+                Ok(Some(real)) => real,
+                Err(Errno::LOOP) => {
+                    return Err(self.refuse(path, "its path goes through too many symbolic links"));
+                }
+                Err(error) => return Err(self.failed(path, error)),
+            };
+            // A link could name a whiteout; no directory of a layer is called so.
+            if names_whiteout(&real) {
+                let reason = "a symbolic link on its path leads to the name of a whiteout";
+                return Err(self.refuse(path, reason));
+            }
+            let real = [&real, path.name()].join(&b'/');
+            let placed = MemberPath::parse(&real, limits).map_err(|_| {
+                self.refuse(
+                    path,
+                    "its path behind symbolic links is too long or too deep",
+                )
+            })?;
+            *path = placed;
+        }
+        Ok(())
+    }
+
     fn member<R: BufRead>(
         &mut self,
         member: &Member,
@@ -119,6 +153,7 @@ impl Extraction<'_> {
             Kind::HardLink => return self.hard_link(member, parent),
             Kind::Symlink => self.symlink(member, parent),
             Kind::Fifo => self.special(member, parent, FileType::Fifo, 0),
+            Kind::Device(device) if device.is_whiteout() => self.hide(member, parent),
             Kind::Device(device) => {
                 let kind = match device.is_block {
                     true => FileType::BlockDevice,
@@ -145,6 +180,15 @@ impl Extraction<'_> {
             Some(FileType::Directory) => set_opaque(open_folder(parent.as_fd(), hidden)?.as_fd()),
             Some(_) => Ok(()),
         }
+    }
+
+    /// Hides what is below by a whiteout in overlayfs' form. It is a member like others: what the layer
+    /// had at its path before goes.
+    fn hide(&mut self, member: &Member, parent: BorrowedFd<'_>) -> Result<(), Errno> {
+        let name = member.path.name();
+        let kind = FileType::CharacterDevice;
+        let make = || mknodat(parent, name, kind, Mode::empty(), makedev(0, 0));
+        self.replacing(member, parent, &make)
     }
 
     fn hide_below(&mut self, member: &Member) -> Result<(), Errno> {
@@ -257,8 +301,12 @@ impl Extraction<'_> {
         };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => return Err(refuse("is a directory")),
-            // What hides a file is none.
-            _ if is_whiteout_stat(&stat) => return Err(refuse("is not in the layer")),
+            // overlayfs makes its whiteouts as links to one another: each hides what is below it.
+            _ if is_whiteout_stat(&stat) => {
+                return self
+                    .hide(member, parent)
+                    .map_err(|error| self.failed(&member.path, error));
+            }
             _ => {}
         }
         // The link is to the very inode, a symbolic link is never followed.

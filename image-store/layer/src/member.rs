@@ -23,7 +23,7 @@ pub enum Kind {
     HardLink,
     /// A named pipe.
     Fifo,
-    /// A character or block device; its numbers are never those of a whiteout.
+    /// A character or block device, or a whiteout in overlayfs' form.
     Device(Device),
 }
 
@@ -36,6 +36,13 @@ pub struct Device {
     pub major: u32,
     /// The device of the driver.
     pub minor: u32,
+}
+
+impl Device {
+    /// Whether it hides what layers below have at its path, as in an upper directory of overlayfs.
+    pub fn is_whiteout(self) -> bool {
+        (self.is_block, self.major, self.minor) == (false, 0, 0)
+    }
 }
 
 /// One member of a layer.

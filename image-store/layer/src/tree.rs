@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, XattrFlags, fstat, futimens, mkdirat,
-    openat, openat2, statat, unlinkat,
+    openat, openat2, readlinkat, statat, unlinkat,
 };
 use rustix::io::{Errno, Result};
 
@@ -17,6 +17,16 @@ use super::member::{MemberPath, Time};
 
 /// Directories kept open; members of one directory mostly come together.
 const CACHED: usize = 64;
+
+/// Symbolic links on the way to one member, as many as the kernel follows.
+const MAX_LINKS: u32 = 40;
+
+/// Names that are looked at behind links, for all members of a layer together: a second or two each
+/// million. What people pack stays far below.
+const MAX_STEPS: u32 = 20_000_000;
+
+/// Bytes of the longest path that the kernel takes.
+const LONGEST: usize = 4095;
 
 /// The attribute by which overlayfs knows a directory that hides those below.
 const OPAQUE: &str = "trusted.overlay.opaque";
@@ -28,6 +38,8 @@ const OPAQUE: &str = "trusted.overlay.opaque";
 pub(super) struct Tree {
     root: OwnedFd,
     open: HashMap<Vec<u8>, Open>,
+    /// Names that may still be looked at behind links.
+    steps: u32,
 }
 
 struct Open {
@@ -40,6 +52,7 @@ impl Tree {
         Self {
             root,
             open: HashMap::new(),
+            steps: MAX_STEPS,
         }
     }
 
@@ -56,6 +69,73 @@ impl Tree {
                 | ResolveFlags::NO_MAGICLINKS
                 | ResolveFlags::NO_XDEV,
         )
+    }
+
+    /// Where the directory `path` really is, if the way there goes through symbolic links of the layer.
+    /// A link to `/x` leads to the root of the layer, and nothing leads out of it; what isn't there
+    /// stays as it is written. `None` if there is no link.
+    ///
+    /// # Errors
+    /// `LOOP` after too many links.
+    pub(super) fn behind_links(&mut self, path: &[u8]) -> Result<Option<Vec<u8>>> {
+        if self.open.contains_key(path) {
+            return Ok(None);
+        }
+        match self.folder(path) {
+            Err(Errno::LOOP) => self.resolve(path).map(Some),
+            Ok(folder) => {
+                let mtime = Time::of(&fstat(&folder)?);
+                self.keep(path, Arc::new(folder), mtime)?;
+                Ok(None)
+            }
+            // What else is wrong shows when the directory is opened to be used.
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn resolve(&mut self, path: &[u8]) -> Result<Vec<u8>> {
+        let mut links = 0;
+        let mut real: Vec<u8> = Vec::new();
+        let mut left: Vec<Vec<u8>> = reversed(path);
+        while let Some(name) = left.pop() {
+            self.steps = self.steps.checked_sub(1).ok_or(Errno::LOOP)?;
+            match name.as_slice() {
+                b"" | b"." => continue,
+                b".." => {
+                    let end = real.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                    real.truncate(end);
+                    continue;
+                }
+                _ => {}
+            }
+            let target = self
+                .folder(&real)
+                .and_then(|folder| readlinkat(folder, name.as_slice(), Vec::new()));
+            match target {
+                Ok(target) => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err(Errno::LOOP);
+                    }
+                    let target = target.as_bytes();
+                    if target.starts_with(b"/") {
+                        real.clear();
+                    }
+                    left.extend(reversed(target));
+                }
+                Err(Errno::INVAL | Errno::NOENT | Errno::NOTDIR) => {
+                    if !real.is_empty() {
+                        real.push(b'/');
+                    }
+                    real.extend_from_slice(&name);
+                    if real.len() > LONGEST {
+                        return Err(Errno::NAMETOOLONG);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(real)
     }
 
     /// Opens the directory that `path` is in, to fill it, and makes what is missing on the way.
@@ -127,6 +207,14 @@ impl Tree {
             other => other,
         }
     }
+}
+
+/// The components of a path, the first one last.
+fn reversed(path: &[u8]) -> Vec<Vec<u8>> {
+    path.split(|byte| *byte == b'/')
+        .rev()
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 fn is_at_or_below(path: &[u8], above: &[u8]) -> bool {

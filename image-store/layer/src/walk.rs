@@ -282,10 +282,6 @@ impl<'a, R: BufRead> Walk<'a, R> {
         let refuse = |reason: String| self.refuse(reason);
         let major = part(Field::Major, 12).map_err(refuse)?;
         let minor = part(Field::Minor, 20).map_err(refuse)?;
-        if (is_block, major, minor) == (false, 0, 0) {
-            let reason = "a device 0:0 would hide files of the layers below";
-            return Err(self.refuse(reason.to_owned()));
-        }
         Ok(Device {
             is_block,
             major,

@@ -50,3 +50,9 @@ pub(super) fn meaning(member: &Member) -> Result<Meaning<'_>, String> {
         hidden => Ok(Meaning::Whiteout(hidden)),
     }
 }
+
+/// Whether a component of `path` is named like a whiteout.
+pub(super) fn names_whiteout(path: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/')
+        .any(|component| component.starts_with(PREFIX))
+}

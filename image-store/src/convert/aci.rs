@@ -119,11 +119,12 @@ fn pass<R: std::io::BufRead>(
     layer: &mut TarWriter<LayerWriter>,
 ) -> Result<(), Refused> {
     let path = below(member.path.as_bytes()).ok_or(Refused::Here("it is not below rootfs"))?;
-    if member
+    let removes = member
         .path
         .components()
         .any(|part| part.starts_with(b".wh."))
-    {
+        || matches!(member.kind, Kind::Device(device) if device.is_whiteout());
+    if removes {
         return Err(Refused::Here(
             "a layer would take it for the removal of a file",
         ));

@@ -146,7 +146,7 @@ impl Packer<'_> {
                     major: rustix::fs::major(stat.st_rdev),
                     minor: rustix::fs::minor(stat.st_rdev),
                 };
-                if (device.is_block, device.major, device.minor) == (false, 0, 0) {
+                if device.is_whiteout() {
                     let reason = "a device 0:0 marks the removal of a file in layers of overlayfs";
                     return Err(self.refused(path, reason));
                 }

@@ -122,7 +122,7 @@ fn whiteouts_that_name_odd_things() {
             assert!(message.contains("must be a file"), "{message}");
         }
     }
-    // A whiteout of a whiteout's name, and one through a link.
+    // A whiteout of a whiteout's name, and one through what is no directory.
     let ground = Ground::new();
     let tar = Tar::default()
         .file(".wh..wh", b"")
@@ -130,10 +130,36 @@ fn whiteouts_that_name_odd_things() {
         .end();
     ground.unpack(&tar).unwrap();
     assert_eq!(ground.tree().len(), 3);
-    refused(
-        Tar::default()
-            .symlink("l", &ground.outside())
-            .file("l/.wh.file", b""),
-    );
     refused(Tar::default().file("f", b"").file("f/.wh.x", b""));
+}
+
+#[test]
+fn devices_of_an_upper_directory_hide_what_is_below() {
+    let ground = Ground::new();
+    let device = |name: &'static str| Head {
+        name: name.as_bytes(),
+        kind: b'3',
+        mode: 0o777,
+        uid: 7,
+        ..Head::default()
+    };
+    let tar = Tar::default()
+        .head(&device("gone"))
+        // overlayfs makes its whiteouts as links to one another.
+        .hard_link("a/linked", "gone")
+        .file("file", b"1")
+        .head(&device("file"))
+        .folder("d/e")
+        .head(&device("d"))
+        .head(&device("back"))
+        .folder("back")
+        .file(".wh.also", b"")
+        .hard_link("so", "also");
+    ground.unpack(&tar.end()).unwrap();
+    for name in ["gone", "a/linked", "file", "d", "also", "so"] {
+        let meta = ground.root().join(name).symlink_metadata().unwrap();
+        assert!(meta.file_type().is_char_device(), "{name}");
+        assert_eq!((meta.rdev(), meta.nlink(), meta.uid()), (0, 1, 0), "{name}");
+    }
+    assert!(is_opaque(&ground, "back"));
 }
