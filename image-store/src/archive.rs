@@ -3,7 +3,9 @@
 mod docker;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod kind;
 mod tar_index;
+mod unpacked;
 
 use std::io::Read;
 use std::path::Path;
@@ -16,35 +18,8 @@ use docker::DockerArchive;
 use image_name::{Digest, Reference};
 use tar_index::TarIndex;
 
-/// The two formats of an image in a tar file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// An OCI image layout.
-    Oci,
-    /// `manifest.json` with the layers as tar files.
-    Docker,
-    /// An appc image.
-    Aci,
-}
-
-/// Looks which format a file has. Docker writes both into one file since 25; then the layout is
-/// taken, because it has the digests that the image was signed by.
-pub(crate) fn detect(path: &Path) -> Result<Kind, StoreError> {
-    let index = TarIndex::open(path)?;
-    if index.contains("oci-layout") && index.contains("index.json") {
-        Ok(Kind::Oci)
-    } else if index.contains("manifest.json") {
-        Ok(Kind::Docker)
-    } else if index.contains("manifest") {
-        Ok(Kind::Aci)
-    } else {
-        Err(StoreError::InvalidSource {
-            origin: path.display().to_string(),
-            reason: "it is a tar file but holds neither an OCI layout nor a docker archive; rootfs:FILE takes it as a root filesystem"
-                .to_owned(),
-        })
-    }
-}
+pub(crate) use kind::{Kind, detect};
+pub(crate) use unpacked::Unpacking;
 
 /// One image of a tar file, read in place.
 pub(crate) enum ArchiveOrigin {
@@ -56,16 +31,23 @@ pub(crate) enum ArchiveOrigin {
 
 impl ArchiveOrigin {
     /// Opens an OCI archive; `tag` chooses among several images.
-    pub(crate) fn open_oci(path: &Path, tag: Option<&str>) -> Result<Self, StoreError> {
-        Ok(Self::Oci(Layout::with_files(TarIndex::open(path)?, tag)?))
+    pub(crate) fn open_oci(
+        path: &Path,
+        tag: Option<&str>,
+        unpacking: &Unpacking<'_>,
+    ) -> Result<Self, StoreError> {
+        let index = TarIndex::open(path, unpacking)?;
+        Ok(Self::Oci(Layout::with_files(index, tag)?))
     }
 
     /// Opens a docker archive; `tag` (a repository tag) chooses among several images.
-    pub(crate) fn open_docker(path: &Path, tag: Option<&str>) -> Result<Self, StoreError> {
-        Ok(Self::Docker(DockerArchive::new(
-            TarIndex::open(path)?,
-            tag,
-        )?))
+    pub(crate) fn open_docker(
+        path: &Path,
+        tag: Option<&str>,
+        unpacking: &Unpacking<'_>,
+    ) -> Result<Self, StoreError> {
+        let index = TarIndex::open(path, unpacking)?;
+        Ok(Self::Docker(DockerArchive::new(index, tag)?))
     }
 
     fn origin(&mut self) -> &mut dyn Origin {

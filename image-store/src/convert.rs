@@ -3,7 +3,6 @@
 
 mod aci;
 mod aci_manifest;
-mod decompress;
 mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;

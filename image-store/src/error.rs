@@ -45,6 +45,17 @@ pub enum StoreError {
         /// Why it can't be used.
         reason: String,
     },
+    /// A directory or an archive of something else.
+    #[error("{} is {}", path.display(), match is_root {
+        true => "a root filesystem, not an image",
+        false => "not an image: neither an OCI image layout nor what `docker save` writes nor an appc image",
+    })]
+    NoImage {
+        /// The directory or file.
+        path: PathBuf,
+        /// Whether it has what root filesystems have at their top.
+        is_root: bool,
+    },
     /// An image that can't go by its own name.
     #[error("invalid image source {origin:?}: its name {name:?} can't be that of an OCI image")]
     UnfitName {

@@ -1,6 +1,6 @@
 //! From a source to the place that has the image: the one file that knows every kind of place.
 
-use crate::archive::ArchiveOrigin;
+use crate::archive::{ArchiveOrigin, Unpacking};
 use crate::convert::ConvertedOrigin;
 use crate::error::StoreError;
 use crate::layout::LayoutOrigin;
@@ -17,15 +17,21 @@ pub(crate) fn open(
     options: &FetchOptions,
     store: &Store,
 ) -> Result<Box<dyn Origin>, StoreError> {
+    let unpacking = Unpacking {
+        limits: &options.limits,
+        stage: &|| store.stage(),
+    };
     Ok(match source {
         ImageSource::Registry(reference) => Box::new(RegistryOrigin::connect(reference, options)?),
         ImageSource::Layout { path, tag } => Box::new(LayoutOrigin::open(path, tag.as_deref())?),
         ImageSource::OciArchive { path, tag } => {
-            Box::new(ArchiveOrigin::open_oci(path, tag.as_deref())?)
+            Box::new(ArchiveOrigin::open_oci(path, tag.as_deref(), &unpacking)?)
         }
-        ImageSource::DockerArchive { path, reference } => {
-            Box::new(ArchiveOrigin::open_docker(path, reference.as_deref())?)
-        }
+        ImageSource::DockerArchive { path, reference } => Box::new(ArchiveOrigin::open_docker(
+            path,
+            reference.as_deref(),
+            &unpacking,
+        )?),
         ImageSource::Aci { path } => Box::new(ConvertedOrigin::aci(path, options, store)?),
         ImageSource::Root { path } => Box::new(ConvertedOrigin::root(path, options, store)?),
     })

@@ -11,6 +11,7 @@ use image_name::Reference;
 
 use crate::archive;
 use crate::error::StoreError;
+use crate::root_names;
 
 /// A parsed image source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,21 +111,17 @@ impl ImageSource {
         }
     }
 
-    /// As [`ImageSource::parse_path`], but a path at which there is no image is taken as a root
-    /// filesystem.
+    /// As [`ImageSource::parse_path`], but a root filesystem is taken as one, if it is told by what is
+    /// at its top. What is neither that nor an image is refused.
     ///
     /// # Errors
     /// As [`ImageSource::parse`].
     pub fn parse_root(text: &str) -> Result<Self, StoreError> {
-        let path = Path::new(text);
-        let exists = path.exists();
         match Self::parse_path(text) {
-            Ok(Self::Layout { path, tag: None }) if exists && !path.join("oci-layout").exists() => {
-                Ok(Self::Root { path })
-            }
-            Err(StoreError::InvalidSource { .. }) if exists => Ok(Self::Root {
-                path: path.to_owned(),
-            }),
+            Err(StoreError::NoImage {
+                path,
+                is_root: true,
+            }) => Ok(Self::Root { path }),
             other => other,
         }
     }
@@ -169,7 +166,12 @@ impl ImageSource {
             .metadata()
             .map_err(|error| StoreError::io("cannot read", &path, error))?;
         if metadata.is_dir() {
-            return Ok(Self::Layout { path, tag });
+            let has = |name: &str| path.join(name).exists();
+            if tag.is_some() || has("oci-layout") || has("index.json") {
+                return Ok(Self::Layout { path, tag });
+            }
+            let is_root = root_names::NAMES.into_iter().any(has);
+            return Err(StoreError::NoImage { path, is_root });
         }
         if !metadata.is_file() {
             return Err(invalid(text, "it is neither a directory nor a file"));
@@ -184,6 +186,10 @@ impl ImageSource {
                 path,
                 reference: tag,
             },
+            kind @ (archive::Kind::Root | archive::Kind::Other) => {
+                let is_root = kind == archive::Kind::Root;
+                return Err(StoreError::NoImage { path, is_root });
+            }
         })
     }
 }
@@ -370,6 +376,32 @@ mod tests {
         let missing = format!("{}/missing", dir.path().display());
         let message = ImageSource::parse(&missing).unwrap_err().to_string();
         assert!(message.contains("missing"), "{message}");
+    }
+
+    #[test]
+    fn what_is_no_image_is_a_root_filesystem_only_if_it_looks_like_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = |name: &str, inner: &str| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.join(inner)).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (root, other) = (folder("root", "etc"), folder("other", "photos"));
+        // What skopeo writes as dir:PATH.
+        let copied = folder("copied", "");
+        std::fs::write(dir.path().join("copied/manifest.json"), "{}").unwrap();
+        for (text, is_root) in [(&root, true), (&other, false), (&copied, false)] {
+            let error = ImageSource::parse(text).unwrap_err();
+            let StoreError::NoImage { is_root: found, .. } = &error else {
+                panic!("{text}: {error}");
+            };
+            assert_eq!(*found, is_root, "{text}");
+            let path = PathBuf::from(text);
+            match ImageSource::parse_root(text) {
+                Ok(source) => assert_eq!((source, is_root), (ImageSource::Root { path }, true)),
+                Err(_) => assert!(!is_root, "{text}"),
+            }
+        }
     }
 
     #[test]

@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 use image_layer::{ContentError, Kind, LayerLimit, Limits, Member, Walk};
 
+use super::unpacked::{Unpacking, plain_file};
 use crate::error::StoreError;
-use crate::layout::files::{LayoutFiles, OpenFile, open_regular};
+use crate::layout::files::{LayoutFiles, OpenFile};
 
 /// Bytes that are read at once: some headers.
 const READ_AHEAD: usize = 4096;
@@ -42,21 +43,14 @@ enum Entry {
 }
 
 impl TarIndex {
-    /// Walks over the headers of the file.
+    /// Walks over the headers of the file, or of what a compressed one holds.
     ///
     /// # Errors
     /// [`StoreError::InvalidSource`] if it is not a tar file or one that is refused,
     /// [`ContentError::Truncated`] if it ends within the data of an entry.
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let what = path.display().to_string();
-        let (file, length) = open_regular(path)?.ok_or_else(|| {
-            StoreError::io(
-                "cannot open",
-                path,
-                io::Error::from(io::ErrorKind::NotFound),
-            )
-        })?;
-        Self::read(file, length, what)
+    pub(crate) fn open(path: &Path, unpacking: &Unpacking<'_>) -> Result<Self, StoreError> {
+        let (file, length) = plain_file(path, unpacking)?;
+        Self::read(file, length, path.display().to_string())
     }
 
     /// As [`TarIndex::open`], of a file of this length; `what` is for messages.
@@ -74,11 +68,6 @@ impl TarIndex {
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
-    }
-
-    /// Whether a regular file of that name (or a link) is in the archive.
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        self.entries.contains_key(name)
     }
 
     /// A reader of the file `name`; links within the archive are followed.
@@ -182,7 +171,6 @@ fn entries(
         file: u64::MAX,
         ..Limits::default()
     };
-    check_magic(file, what)?;
     let section = Section {
         file: Arc::clone(file),
         start: 0,
@@ -241,31 +229,8 @@ fn link(from: &str, to: &[u8]) -> Option<Entry> {
     Some(Entry::Link(target))
 }
 
-/// Compressed files are told from what is not an archive at all.
-fn check_magic(file: &File, what: &str) -> Result<(), StoreError> {
-    let mut start = [0; 6];
-    let count = file
-        .read_at(&mut start, 0)
-        .map_err(|error| StoreError::from_read(what, error))?;
-    let start = start.get(..count).unwrap_or_default();
-    for (magic, name) in [
-        (&b"\x1f\x8b"[..], "gzip"),
-        (&b"\x28\xb5\x2f\xfd"[..], "zstd"),
-        (&b"\xfd7zXZ"[..], "xz"),
-        (&b"BZh"[..], "bzip2"),
-    ] {
-        if start.starts_with(magic) {
-            let reason = format!(
-                "it is compressed with {name}; decompress it first, archives are read in place"
-            );
-            return Err(refused(what, &reason));
-        }
-    }
-    Ok(())
-}
-
 /// What the walk says of a layer, said of an archive.
-fn of_archive(error: ContentError, what: &str) -> StoreError {
+pub(super) fn of_archive(error: ContentError, what: &str) -> StoreError {
     match error {
         ContentError::CorruptLayer { reason, .. } => refused(
             what,

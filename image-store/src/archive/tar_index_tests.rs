@@ -25,7 +25,7 @@ fn open(bytes: &[u8]) -> Result<TarIndex, StoreError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.tar");
     std::fs::write(&path, bytes).unwrap();
-    TarIndex::open(&path)
+    TarIndex::open(&path, &Unpacking::none())
 }
 
 fn content(index: &TarIndex, name: &str) -> Option<Vec<u8>> {
@@ -189,11 +189,7 @@ fn archives_are_walked_as_layers_are() {
 }
 
 #[test]
-fn compressed_and_truncated_archives_say_so() {
-    let mut gzip = b"\x1f\x8b".to_vec();
-    gzip.resize(2048, 7);
-    let message = open(&gzip).err().unwrap().to_string();
-    assert!(message.contains("gzip"), "{message}");
+fn truncated_archives_say_so() {
     let whole = archive(|tar| add(tar, "a", &[7; 5000]));
     for length in [600, 3000] {
         let error = open(&whole[..length]).err().unwrap();
@@ -221,7 +217,7 @@ fn no_damage_makes_it_panic() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x81;
         std::fs::write(&path, &damaged).unwrap();
-        if let Ok(index) = TarIndex::open(&path) {
+        if let Ok(index) = TarIndex::open(&path, &Unpacking::none()) {
             for name in ["pax", "a", "b"] {
                 let _ = index
                     .section(name)

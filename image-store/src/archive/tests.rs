@@ -32,7 +32,7 @@ impl Archive {
     }
 
     fn docker(&self, tag: Option<&str>) -> Result<ArchiveOrigin, StoreError> {
-        ArchiveOrigin::open_docker(&self.path(), tag)
+        ArchiveOrigin::open_docker(&self.path(), tag, &Unpacking::none())
     }
 }
 
@@ -154,10 +154,117 @@ fn incomplete_docker_archives_say_what_is_missing() {
             .to_string()
             .contains("no manifest.json")
     );
-    assert!(
-        detect(&other.path())
-            .unwrap_err()
-            .to_string()
-            .contains("neither")
-    );
+    assert_eq!(detect(&other.path()).unwrap(), Kind::Other);
+}
+
+/// A file, and what is in it packed in each way that layers are read in.
+fn packed(plain: &std::path::Path) -> Vec<PathBuf> {
+    let bytes = std::fs::read(plain).unwrap();
+    let made = [
+        ("gz", crate::fixture::gzip(&bytes)),
+        ("zst", crate::fixture::zstd(&bytes)),
+    ];
+    let mut paths: Vec<PathBuf> = made
+        .into_iter()
+        .map(|(end, bytes)| {
+            let path = plain.with_extension(end);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        })
+        .collect();
+    let xz = std::process::Command::new("xz")
+        .args(["-0", "--keep"])
+        .arg(plain)
+        .status();
+    assert!(xz.unwrap().success());
+    paths.push(plain.with_extension("tar.xz"));
+    paths
+}
+
+#[test]
+fn a_compressed_archive_is_what_is_in_it() {
+    let manifest = items(&json!([{ "Config": "c.json", "Layers": ["a/layer.tar"] }]));
+    let archive = Archive::new(&[
+        ("a/layer.tar", b"plain"),
+        ("c.json", b"{}"),
+        ("manifest.json", &manifest),
+    ]);
+    let top = archive.docker(None).unwrap().top().unwrap().digest;
+    let place = tempfile::tempdir().unwrap();
+    let store = crate::Store::open(place.path());
+    for path in packed(&archive.path()) {
+        assert_eq!(detect(&path).unwrap(), Kind::Docker, "{path:?}");
+        let unpacking = Unpacking {
+            limits: &image_layer::Limits::default(),
+            stage: &|| store.stage(),
+        };
+        let mut origin = ArchiveOrigin::open_docker(&path, None, &unpacking).unwrap();
+        assert_eq!(origin.top().unwrap().digest, top, "{path:?}");
+        let mut layer = Vec::new();
+        let mut blob = origin.blob(&sha256(b"plain"), 5).unwrap();
+        blob.read_to_end(&mut layer).unwrap();
+        assert_eq!(layer, b"plain");
+        // It needs no place of its own by name.
+        let tmp = std::fs::read_dir(place.path().join("tmp")).unwrap();
+        assert_eq!(tmp.count(), 0);
+    }
+}
+
+#[test]
+fn a_compressed_archive_is_bounded_and_a_damaged_one_is_refused() {
+    let archive = Archive::new(&[("manifest.json", &vec![b' '; 1 << 20])]);
+    let place = tempfile::tempdir().unwrap();
+    let store = crate::Store::open(place.path());
+    let limits = image_layer::Limits {
+        expanded: 1 << 20,
+        ..Default::default()
+    };
+    let unpacking = Unpacking {
+        limits: &limits,
+        stage: &|| store.stage(),
+    };
+    for path in packed(&archive.path()) {
+        let error = ArchiveOrigin::open_docker(&path, None, &unpacking).err();
+        let StoreError::Content(image_layer::ContentError::LayerLimit { .. }) = error.unwrap()
+        else {
+            panic!("{path:?} has no bound");
+        };
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 30]).unwrap();
+        let wide = Unpacking {
+            limits: &image_layer::Limits::default(),
+            ..unpacking
+        };
+        let error = ArchiveOrigin::open_docker(&path, None, &wide).err();
+        let message = error.unwrap().to_string();
+        assert!(message.contains("corrupt compressed data"), "{message}");
+    }
+    let tmp = std::fs::read_dir(place.path().join("tmp")).unwrap();
+    assert_eq!(tmp.count(), 0);
+}
+
+#[test]
+fn an_archive_is_told_by_what_stands_at_its_top() {
+    for (names, kind) in [
+        (
+            &["oci-layout", "index.json", "manifest.json"][..],
+            Kind::Oci,
+        ),
+        (&["manifest.json", "repositories"], Kind::Docker),
+        (&["manifest", "rootfs/bin/sh"], Kind::Aci),
+        (&["./bin/sh"], Kind::Root),
+        (&["nix/store/x"], Kind::Root),
+        (&["usr/share/manifest.json"], Kind::Root),
+        // Two things at once, and none.
+        (&["manifest.json", "etc/passwd"], Kind::Other),
+        (&["manifest", "rootfs/x", "manifest.json"], Kind::Other),
+        (&["oci-layout"], Kind::Other),
+        (&["photos/1.jpg"], Kind::Other),
+    ] {
+        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, &b"x"[..])).collect();
+        let archive = Archive::new(&files);
+        for path in packed(&archive.path()).iter().chain([&archive.path()]) {
+            assert_eq!(detect(path).unwrap(), kind, "{names:?} in {path:?}");
+        }
+    }
 }

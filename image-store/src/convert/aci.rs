@@ -6,8 +6,8 @@ use std::path::Path;
 
 use image_layer::{ContentError, Kind, Limits, Member, Walk};
 
-use super::decompress::{self, Plain};
 use super::layer_file::{LayerFile, LayerWriter};
+use crate::decompress::{self, Plain};
 use crate::error::StoreError;
 use crate::tar_writer::{Entry, TarWriter, What};
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use image_layer::{Hasher, Limits};
 
-use super::decompress::{self, Packing, Plain};
 use super::layer_file::{LayerFile, copy_plain};
+use crate::decompress::{self, Packing, Plain};
 use crate::error::StoreError;
 use crate::store::{Staging, Store};
 

@@ -8,7 +8,7 @@ use image_name::{Digest, Reference};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::archive::{self, ArchiveOrigin};
+use crate::archive::{self, ArchiveOrigin, Unpacking};
 use crate::cosign;
 use crate::error::StoreError;
 use crate::layout::LayoutOrigin;
@@ -150,7 +150,7 @@ fn layouts_and_archives_come_back_equal() {
     assert_eq!(archive::detect(&file).unwrap(), archive::Kind::Oci);
     check_oci(
         &blobs,
-        &mut ArchiveOrigin::open_oci(&file, Some("q.io/team/app:v1")).unwrap(),
+        &mut ArchiveOrigin::open_oci(&file, Some("q.io/team/app:v1"), &Unpacking::none()).unwrap(),
     );
     let again = out.path().join("again.tar");
     blobs
@@ -168,7 +168,8 @@ fn docker_archives_hold_plain_layers() {
         .export(&blobs.top, ExportFormat::DockerArchive, &file)
         .unwrap();
     assert_eq!(archive::detect(&file).unwrap(), archive::Kind::Docker);
-    let mut origin = ArchiveOrigin::open_docker(&file, Some("q.io/team/app:v1")).unwrap();
+    let mut origin =
+        ArchiveOrigin::open_docker(&file, Some("q.io/team/app:v1"), &Unpacking::none()).unwrap();
     let top: Value = serde_json::from_slice(&origin.top().unwrap().bytes).unwrap();
     for (descriptor, layer) in top["layers"].as_array().unwrap().iter().zip(&blobs.layers) {
         assert_eq!(descriptor["digest"], sha256(layer).to_string());
@@ -315,11 +316,12 @@ fn archives_of_skopeo_are_read() {
     };
     let file = copy("oci-archive", "oci.tar", &["--preserve-digests"]);
     assert_eq!(archive::detect(&file).unwrap(), archive::Kind::Oci);
-    let mut origin = ArchiveOrigin::open_oci(&file, Some("q.io/team/app:v1")).unwrap();
+    let mut origin =
+        ArchiveOrigin::open_oci(&file, Some("q.io/team/app:v1"), &Unpacking::none()).unwrap();
     assert_eq!(origin.top().unwrap().digest, blobs.manifest);
     let file = copy("docker-archive", "docker.tar", &[]);
     assert_eq!(archive::detect(&file).unwrap(), archive::Kind::Docker);
-    let mut origin = ArchiveOrigin::open_docker(&file, None).unwrap();
+    let mut origin = ArchiveOrigin::open_docker(&file, None, &Unpacking::none()).unwrap();
     for layer in &blobs.layers {
         assert_eq!(&blob(&mut origin, &sha256(layer), layer.len()), layer);
     }

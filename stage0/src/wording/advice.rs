@@ -112,6 +112,10 @@ fn store(error: &StoreError) -> String {
             let itself = store(error);
             format!("{itself}; before, its mirrors: {}", mirrors.join("; "))
         }
+        StoreError::NoImage { path, .. } => format!(
+            "{error}; `rootfs:{}` takes it as a root filesystem",
+            path.display()
+        ),
         StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
         error => error.to_string(),
     }

@@ -21,7 +21,7 @@ const ZSTD_WINDOW: u32 = 27;
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(crate) enum Packing {
     Plain,
     Gzip,
     Zstd,
@@ -33,7 +33,7 @@ impl Packing {
     ///
     /// # Errors
     /// [`StoreError::InvalidSource`] for bzip2, which can be told and not read.
-    pub(super) fn of(what: &str, head: &[u8]) -> Result<Self, StoreError> {
+    pub(crate) fn of(what: &str, head: &[u8]) -> Result<Self, StoreError> {
         Ok(match head {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
@@ -52,7 +52,7 @@ impl Packing {
 }
 
 /// The plain bytes of a file.
-pub(super) struct Plain {
+pub(crate) struct Plain {
     decoder: Box<dyn Read>,
     what: String,
     packing: Packing,
@@ -62,14 +62,17 @@ pub(super) struct Plain {
 }
 
 /// Opens a regular file.
-pub(super) fn open(path: &Path) -> Result<File, StoreError> {
+///
+/// # Errors
+/// [`StoreError::InvalidSource`] for what is no regular file, [`ContentError::Io`].
+pub(crate) fn open(path: &Path) -> Result<File, StoreError> {
     let missing = || StoreError::io("cannot open", path, io::ErrorKind::NotFound);
     Ok(open_regular(path)?.ok_or_else(missing)?.0)
 }
 
 impl Plain {
     /// Reads `file` from its beginning; whatever its compression is.
-    pub(super) fn new(mut file: File, path: &Path, limits: &Limits) -> Result<Self, StoreError> {
+    pub(crate) fn new(mut file: File, path: &Path, limits: &Limits) -> Result<Self, StoreError> {
         let what = path.display().to_string();
         let failed = |error| StoreError::io("cannot read", path, error);
         file.rewind().map_err(failed)?;
@@ -106,7 +109,7 @@ impl Plain {
         })
     }
 
-    pub(super) fn packing(&self) -> Packing {
+    pub(crate) fn packing(&self) -> Packing {
         self.packing
     }
 }
