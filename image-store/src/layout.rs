@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::cosign;
 use crate::error::StoreError;
+use crate::go_json;
 use crate::manifest::{Descriptor, Document};
 use crate::media_type;
 use crate::origin::{Origin, RawManifest};
@@ -50,6 +51,7 @@ struct Marker {
 struct Index {
     #[serde(rename = "schemaVersion")]
     schema_version: u32,
+    #[serde(default)]
     manifests: Vec<Entry>,
 }
 
@@ -306,7 +308,7 @@ fn parse<T: for<'de> Deserialize<'de>>(
     name: &str,
     bytes: &[u8],
 ) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
+    go_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
         what: format!("{place}: {name}"),
         reason: error.to_string(),
     })

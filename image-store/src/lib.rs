@@ -14,6 +14,7 @@ mod fetch;
 mod fixture;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod go_json;
 mod interrupt;
 mod layout;
 mod manifest;

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::go_json;
+
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -37,10 +39,10 @@ pub(crate) fn of_manifest(bytes: &[u8], told: &str) -> String {
     if MANIFESTS.contains(&told.as_str()) {
         return told;
     }
-    let Ok(shape) = serde_json::from_slice::<Shape>(bytes) else {
+    let Ok(shape) = go_json::from_slice::<Shape>(bytes) else {
         return told;
     };
-    if let Some(media_type) = shape.media_type {
+    if let Some(media_type) = shape.media_type.filter(|own| !own.is_empty()) {
         return media_type;
     }
     match (shape.manifests, shape.layers) {

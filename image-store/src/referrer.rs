@@ -11,10 +11,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
+use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
 use serde_json::{Map, Value, json};
 
 use crate::cosign::MAX_SIGNATURES;
 use crate::error::StoreError;
+use crate::go_json;
 use crate::manifest::{Descriptor, Document, Manifest};
 use crate::media_type::{BUNDLE, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST};
 use crate::origin::{Origin, RawManifest};
@@ -62,19 +65,34 @@ pub(crate) fn parse_list(what: &str, bytes: &[u8]) -> Result<Vec<Descriptor>, St
     Ok(parsed.filter_map(Descriptor::parse).collect())
 }
 
+/// The little of an index that counts here.
+#[derive(Deserialize)]
+struct List {
+    /// `null` where a registry written in Go has none.
+    #[serde(default, deserialize_with = "if_there")]
+    manifests: Option<Vec<Value>>,
+}
+
+/// Something also where it is `null`.
+fn if_there<'de, D: Deserializer<'de>>(list: D) -> Result<Option<Vec<Value>>, D::Error> {
+    Vec::deserialize(list).map(Some)
+}
+
 fn entries(what: &str, bytes: &[u8]) -> Result<Vec<Value>, StoreError> {
-    let mut index: Map<String, Value> =
-        serde_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
+    let bad = |reason: String| StoreError::BadManifest {
+        what: what.to_owned(),
+        reason,
+    };
+    let index: List = go_json::from_slice(bytes).map_err(|error| match error.classify() {
+        Category::Data => bad(error.to_string()),
+        _ => StoreError::NotJson {
             what: what.to_owned(),
             reason: error.to_string(),
-        })?;
-    match index.remove("manifests") {
-        Some(Value::Array(entries)) => Ok(entries),
-        _ => Err(StoreError::BadManifest {
-            what: what.to_owned(),
-            reason: "it is not an index".to_owned(),
-        }),
-    }
+        },
+    })?;
+    index
+        .manifests
+        .ok_or_else(|| bad("it is not an index".to_owned()))
 }
 
 /// The list at the tag, with `referrer` in it; `None` if it is there already.
@@ -107,10 +125,25 @@ pub(crate) fn add_to_list(
     Ok(Some(to_bytes(&index)?))
 }
 
+/// What a list repeats of a referrer.
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(rename = "artifactType")]
+    artifact_type: Option<String>,
+    config: Option<ListedConfig>,
+    annotations: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct ListedConfig {
+    #[serde(rename = "mediaType")]
+    media_type: Option<String>,
+}
+
 /// What a list says of a referrer: its descriptor, with its type and its annotations.
 pub(crate) fn list_entry(referrer: &RawManifest) -> Result<Value, StoreError> {
-    let document: Map<String, Value> =
-        serde_json::from_slice(&referrer.bytes).map_err(|error| StoreError::NotJson {
+    let document: Listed =
+        go_json::from_slice(&referrer.bytes).map_err(|error| StoreError::NotJson {
             what: format!("manifest {}", referrer.digest),
             reason: error.to_string(),
         })?;
@@ -121,14 +154,14 @@ pub(crate) fn list_entry(referrer: &RawManifest) -> Result<Value, StoreError> {
     });
     // Before 1.1, the type of the configuration was the type of the artifact.
     let artifact_type = document
-        .get("artifactType")
-        .or_else(|| document.get("config")?.get("mediaType"));
+        .artifact_type
+        .or_else(|| document.config?.media_type);
     if let Some(members) = entry.as_object_mut() {
-        if let Some(kind) = artifact_type.filter(|kind| kind.is_string()) {
-            members.insert("artifactType".to_owned(), kind.clone());
+        if let Some(kind) = artifact_type {
+            members.insert("artifactType".to_owned(), json!(kind));
         }
-        if let Some(annotations) = document.get("annotations").filter(|all| all.is_object()) {
-            members.insert("annotations".to_owned(), annotations.clone());
+        if let Some(annotations) = document.annotations.filter(Value::is_object) {
+            members.insert("annotations".to_owned(), annotations);
         }
     }
     Ok(entry)

@@ -175,6 +175,23 @@ fn layouts_and_archives_run_without_a_registry() {
 }
 
 #[test]
+fn a_compressed_archive_is_an_image_whatever_it_shall_be_called() {
+    let host = accepting_host();
+    let file = host.base().join("saved.tar");
+    let image = marked("packed").compression(Compression::None).build();
+    image.write_docker_archive(&file, "example.com/saved:1");
+    let packed = std::process::Command::new("gzip").arg(&file).status();
+    assert!(packed.unwrap().success());
+    let source = format!("{}.gz", file.display());
+    runs(&host, &[], &source, "packed");
+    let name = "example.com/named:1";
+    let import = ["image", "import", &source, "--name", name];
+    assert_eq!(host.fairing(import).run().ok().text(), name);
+    runs(&host, &["--pull=never"], name, "packed");
+    assert!(host.leftovers().is_empty(), "{}", host.leftovers());
+}
+
+#[test]
 fn a_layout_of_several_images_needs_a_tag() {
     let host = accepting_host();
     let layout = host.base().join("several");

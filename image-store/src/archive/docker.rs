@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tar_index::{Section, TarIndex};
 use crate::error::StoreError;
+use crate::go_json;
 use crate::layout::files::LayoutFiles;
 use crate::manifest;
 use crate::media_type;
@@ -70,7 +71,7 @@ impl DockerArchive {
             )
         })?;
         let items: Vec<Item> =
-            serde_json::from_slice(&bytes).map_err(|error| StoreError::NotJson {
+            go_json::from_slice(&bytes).map_err(|error| StoreError::NotJson {
                 what: format!("{what}: manifest.json"),
                 reason: error.to_string(),
             })?;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::platform::with_platform;
 use crate::error::StoreError;
+use crate::go_json;
 use crate::manifest::Platform;
 
 /// Ports that one entry may stand for.
@@ -83,7 +84,7 @@ struct Isolator {
 /// Parses the manifest and refuses what can't become an image.
 pub(super) fn parse(what: &str, bytes: &[u8]) -> Result<AciManifest, StoreError> {
     let manifest: AciManifest =
-        serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        go_json::from_slice(bytes).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => bad(what, error.to_string()),
             _ => StoreError::NotJson {
                 what: format!("{what}: manifest"),

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::names::new;
 use super::partial::Partial;
 use crate::error::StoreError;
+use crate::go_json;
 use crate::manifest::Document;
 use crate::plan::{Blob, Plan, Source};
 use crate::tar_writer::TarWriter;
@@ -121,7 +122,7 @@ fn image_manifest(plan: &Plan) -> Result<(Blob, Vec<Blob>), StoreError> {
 }
 
 fn diff_ids(config: &Blob, bytes: &[u8]) -> Result<Vec<Digest>, StoreError> {
-    let parsed: Config = serde_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
+    let parsed: Config = go_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
         what: format!("configuration {}", config.digest),
         reason: error.to_string(),
     })?;

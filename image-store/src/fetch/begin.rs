@@ -7,7 +7,7 @@ use oci_spec::image::ImageConfiguration;
 use super::name::name;
 use super::signatures::{LookUp, look_up};
 use crate::error::StoreError;
-use crate::manifest::{Manifest, parse_config};
+use crate::manifest::{Manifest, is_of_doubtful_platform, parse_config};
 use crate::open::open;
 use crate::options::FetchOptions;
 use crate::origin::{Origin, RawManifest};
@@ -98,6 +98,12 @@ impl Store {
         let mut signatures = Vec::new();
         let mut all_signatures = SignatureSet::default();
         let mut notes = origin.notes().to_vec();
+        if is_of_doubtful_platform(&config) {
+            let platform = &options.platform;
+            notes.push(format!(
+                "{what} does not say what platform it is for: {platform} is assumed"
+            ));
+        }
         let mut unanswered = Vec::new();
         for subject in &chain {
             let LookUp {

@@ -7,6 +7,11 @@ use super::document::parse_json;
 use super::{Manifest, Platform};
 use crate::error::StoreError;
 
+/// Whether a configuration leaves open what it is for.
+pub(crate) fn is_of_doubtful_platform(config: &ImageConfiguration) -> bool {
+    config.os().to_string().is_empty() || config.architecture().to_string().is_empty()
+}
+
 /// Parses a configuration and gives the diff IDs of the layers of `manifest`, base first.
 ///
 /// # Errors
@@ -24,7 +29,8 @@ pub(crate) fn parse_config(
         reason,
     };
     let rootfs = config.rootfs();
-    if rootfs.typ() != "layers" {
+    // Old tools left it out.
+    if !matches!(rootfs.typ().as_str(), "layers" | "") {
         return Err(bad(format!("rootfs type {:?} is unknown", rootfs.typ())));
     }
     let (ids, layers) = (rootfs.diff_ids().len(), manifest.layers.len());
@@ -41,18 +47,14 @@ pub(crate) fn parse_config(
     let os = config.os().to_string();
     let architecture = config.architecture().to_string();
     // Images made by hand leave these empty; a wrong guess shows at exec.
-    if !os.is_empty() && !architecture.is_empty() {
+    let fits = |own: &str, wanted: &str| own.is_empty() || own == wanted;
+    if !fits(&os, platform.os()) || !fits(&architecture, platform.architecture()) {
         let offered = Platform::new(&os, &architecture, None);
-        let wanted = platform.to_string();
-        let same =
-            wanted == offered.to_string() || wanted.starts_with(&format!("{os}/{architecture}/"));
-        if !same {
-            return Err(StoreError::NoPlatform {
-                what: what.to_owned(),
-                platform: wanted,
-                available: vec![offered.to_string()],
-            });
-        }
+        return Err(StoreError::NoPlatform {
+            what: what.to_owned(),
+            platform: platform.to_string(),
+            available: vec![offered.to_string()],
+        });
     }
     Ok((config, diff_ids))
 }

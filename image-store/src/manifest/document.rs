@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::platform::Platform;
 use crate::error::StoreError;
+use crate::go_json;
 use crate::media_type;
 
 /// Layers that overlayfs stacks, without the one of fairing's own that lies below them.
@@ -118,7 +119,7 @@ impl Document {
             reason,
         };
         let raw: RawDocument = parse_json(what, bytes)?;
-        let own = raw.media_type.as_deref();
+        let own = raw.media_type.as_deref().filter(|own| !own.is_empty());
         if raw.schema_version == Some(1) || raw.fs_layers.is_some() {
             return Err(bad(
                 "the manifest is of Docker schema 1, which is not supported".into(),
@@ -257,7 +258,10 @@ impl Descriptor {
 
     /// Parses one entry of a list that somebody else wrote; `None` if it is no descriptor.
     pub(crate) fn parse(value: &serde_json::Value) -> Option<Self> {
-        RawDescriptor::deserialize(value).ok()?.check().ok()
+        go_json::from_value::<RawDescriptor>(value)
+            .ok()?
+            .check()
+            .ok()
     }
 
     /// Whether an image can be behind it: a manifest, or an index of some.
@@ -303,7 +307,7 @@ pub(super) fn parse_json<'a, T: Deserialize<'a>>(
     what: &str,
     bytes: &'a [u8],
 ) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+    go_json::from_slice(bytes).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => StoreError::BadManifest {
             what: what.to_owned(),
             reason: error.to_string(),

@@ -208,3 +208,81 @@ fn the_configuration_must_fit_the_manifest() {
         Err(StoreError::NoPlatform { .. })
     ));
 }
+
+#[test]
+fn documents_are_read_as_go_reads_them() {
+    let manifest = as_manifest(&manifest("application/vnd.oci.image.layer.v1.tar"));
+    let parse = |text: &str| {
+        let text = text.replace("[ID]", &format!("[\"sha256:{HEX}\"]"));
+        let platform = "linux/amd64".parse().unwrap();
+        parse_config("config", text.as_bytes(), &manifest, &platform)
+            .map(|(config, _)| config)
+            .map_err(|error| error.to_string())
+    };
+    for doubtful in [
+        r#"{"rootfs":{"diff_ids":[ID]}}"#,
+        r#"{"OS":"","Architecture":null,"RootFS":{"type":null,"Diff_IDs":[ID]}}"#,
+        r#"{"os":"linux","rootfs":{"type":"","diff_ids":[ID]},"config":null,"history":null}"#,
+    ] {
+        let config = parse(doubtful).unwrap();
+        assert!(is_of_doubtful_platform(&config), "{doubtful}");
+    }
+    let text = r#"{"os":"linux","ARCHITECTURE":"amd64","rootfs":{"diff_ids":[ID]},
+        "Config":{"cmd":["/x"],"env":null,"Labels":{"a":null},"exposedports":{"80/tcp":null}}}"#;
+    let config = parse(text).unwrap();
+    assert!(!is_of_doubtful_platform(&config));
+    let inner = config.config().clone().unwrap();
+    assert_eq!(inner.cmd().as_deref(), Some(&["/x".to_owned()][..]));
+    assert_eq!(
+        inner.exposed_ports().as_deref(),
+        Some(&["80/tcp".to_owned()][..])
+    );
+    assert_eq!(*inner.env(), None);
+
+    for (bad, reason) in [
+        (
+            r#"{"rootfs":{"diff_ids":[ID]},"config":{},"Config":{}}"#,
+            "there twice",
+        ),
+        (
+            r#"{"rootfs":{"diff_ids":[ID],"Diff_ids":[]}}"#,
+            "there twice",
+        ),
+        (
+            r#"{"rootfs":{"type":"tree","diff_ids":[ID]}}"#,
+            "rootfs type",
+        ),
+        (r#"{"rootfs":null}"#, "0 diff IDs"),
+        (r#"{}"#, "0 diff IDs"),
+        (r#"{"os":"windows","rootfs":{"diff_ids":[ID]}}"#, "windows/"),
+        (
+            r#"{"architecture":"arm64","rootfs":{"diff_ids":[ID]}}"#,
+            "/arm64",
+        ),
+    ] {
+        let message = parse(bad).unwrap_err();
+        assert!(message.contains(reason), "{bad}: {message}");
+    }
+}
+
+#[test]
+fn manifests_have_members_in_any_case_and_null_is_none() {
+    let text = format!(
+        r#"{{"SchemaVersion":2,"mediatype":null,"Config":{},"LAYERS":[{}],"manifests":null,
+        "subject":null,"annotations":null,"artifactType":null,"fsLayers":null}}"#,
+        config(),
+        descriptor(
+            "application/vnd.oci.image.layer.v1.tar",
+            r#","annotations":null,"platform":null"#
+        )
+    );
+    assert_eq!(as_manifest(&text).layers.len(), 1);
+    let media_type = crate::media_type::of_manifest(text.as_bytes(), "");
+    assert_eq!(media_type, OCI_MANIFEST);
+    // Two readers could run two different images.
+    let twice = text.replace("\"manifests\":null", "\"layers\":[]");
+    let message = parse(&twice).unwrap_err().to_string();
+    assert!(message.contains("`layers` is there twice"), "{message}");
+    let empty = r#"{"schemaVersion":2,"mediaType":"","manifests":[]}"#;
+    assert!(matches!(parse(empty), Ok(Document::Index(_))));
+}

@@ -9,6 +9,7 @@ use ureq::http::Response;
 use ureq::http::header::{HeaderName, RETRY_AFTER};
 
 use crate::error::{OwnCredentials, StoreError};
+use crate::go_json;
 
 /// Bytes of an error body that are looked at, and of its text that are shown.
 const MAX_ERROR_BODY: u64 = 8 << 10;
@@ -157,7 +158,7 @@ impl Failure {
 
     /// What the body says, as one short line.
     fn message(&self) -> String {
-        match serde_json::from_slice::<Errors>(&self.body) {
+        match go_json::from_slice::<Errors>(&self.body) {
             Ok(found) => match found.errors.first() {
                 Some(Item { code, message }) if message.is_empty() => sanitize(code),
                 Some(Item { code, message }) if code.is_empty() => sanitize(message),

@@ -9,6 +9,7 @@ use super::client::{Client, Method, Payload};
 use super::credentials::Credentials;
 use super::endpoint::encode_query;
 use crate::error::StoreError;
+use crate::go_json;
 
 /// Bytes of the answer of a token server; tokens of some clouds have several KiB.
 const MAX_ANSWER: u64 = 256 << 10;
@@ -95,7 +96,7 @@ pub(super) fn fetch(
         Unread::Broken(broken) => error(&broken.to_string()),
     })?;
     // The text of the parser may quote the answer, and with it the token.
-    let answer: Answer = serde_json::from_slice(&bytes).map_err(|error| StoreError::NotJson {
+    let answer: Answer = go_json::from_slice(&bytes).map_err(|error| StoreError::NotJson {
         what,
         reason: format!("line {}, column {}", error.line(), error.column()),
     })?;

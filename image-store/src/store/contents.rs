@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::digest_map::{DigestMap, DigestSet};
 use super::{RefRecord, Store};
 use crate::error::StoreError;
+use crate::go_json;
 
 /// What one document names. Only sizes that reading it has told are known.
 #[derive(Debug, Default)]
@@ -117,7 +118,7 @@ impl<'a> Documents<'a> {
             ..Contents::default()
         };
         // What has its digest and is no document never was one.
-        let Ok(document) = serde_json::from_slice::<Document<'_>>(&bytes) else {
+        let Ok(document) = go_json::from_slice::<Document<'_>>(&bytes) else {
             return Ok(contents);
         };
         contents.members = digests(document.manifests.as_ref());
@@ -126,7 +127,7 @@ impl<'a> Documents<'a> {
         if let Some(config) = config {
             let bytes = self.blob("configuration", &config, limits.config)?;
             contents.config = Some((config, bytes.len() as u64));
-            let config: Config<'_> = serde_json::from_slice(&bytes).unwrap_or_default();
+            let config: Config<'_> = go_json::from_slice(&bytes).unwrap_or_default();
             contents.created = config.created.map(Cow::into_owned);
             let diff_ids = config.rootfs.diff_ids.iter();
             contents.diff_ids = diff_ids.filter_map(|id| Digest::parse(id).ok()).collect();

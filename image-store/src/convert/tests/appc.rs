@@ -196,7 +196,7 @@ fn what_no_image_can_be_made_of_is_refused_with_the_reason() {
                 .file("manifest", doubled.as_bytes())
                 .folder("rootfs")
                 .end(),
-            "duplicate",
+            "`name` is there twice",
         ),
         (aci(&manifest()).file("manifest", b"{}").end(), "twice"),
         (aci(&manifest()).file("other", b"").end(), "nothing but"),

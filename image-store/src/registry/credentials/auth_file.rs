@@ -16,6 +16,7 @@ use super::key::{canonical_key, prefix_of_key};
 use super::known::Credentials;
 use super::replace::Folder;
 use crate::error::StoreError;
+use crate::go_json;
 use crate::layout::files::open_regular;
 
 /// Bytes of a credential file.
@@ -119,7 +120,13 @@ fn edit(
         }
         None => Map::new(),
     };
-    let auths = file.entry("auths").or_insert_with(|| json!({}));
+    let is_own = |name: &&String| name.eq_ignore_ascii_case("auths");
+    let name = file.keys().find(is_own).cloned();
+    let auths = file.entry(name.unwrap_or_else(|| "auths".to_owned()));
+    let auths = auths.or_insert_with(|| json!({}));
+    if auths.is_null() {
+        *auths = json!({});
+    }
     let Value::Object(auths) = auths else {
         return Err(StoreError::NotJson {
             what: path.display().to_string(),
@@ -158,7 +165,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<AuthFile, StoreError> {
         return Ok(AuthFile::default());
     }
     // The text of the parser may quote the file, and with it a secret: only the place is told.
-    serde_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
+    go_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
         what: path.display().to_string(),
         reason: format!("line {}, column {}", error.line(), error.column()),
     })

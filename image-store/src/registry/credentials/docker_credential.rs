@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::known::{Credentials, Known};
 use crate::error::StoreError;
+use crate::go_json;
 use crate::registry::answer::sanitize;
 
 /// How long a helper may take: some ask a cloud.
@@ -85,7 +86,7 @@ impl Helper {
             return Err(self.failed(&format!("`get {server}` fails: {text}")));
         }
         // What the parser says may quote the secret.
-        let answer: Answer = serde_json::from_slice(&output)
+        let answer: Answer = go_json::from_slice(&output)
             .map_err(|_| self.failed("its answer is not the expected JSON"))?;
         if answer.secret.is_empty() {
             return Ok(None);
