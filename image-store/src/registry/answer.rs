@@ -1,12 +1,14 @@
 //! What a registry answers: read with a cap, shown without its control characters.
 
 use std::io::{self, Read};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::Deserialize;
 use ureq::Body;
 use ureq::http::Response;
-use ureq::http::header::{HeaderName, RETRY_AFTER};
+use ureq::http::header::{DATE, HeaderName, RETRY_AFTER};
+
+use super::http_date;
 
 use crate::error::{OwnCredentials, StoreError};
 use crate::go_json;
@@ -66,13 +68,17 @@ pub(super) struct Failure {
     body: Vec<u8>,
 }
 
-/// The pause that a registry asks for, in whole seconds (a date is taken as none).
+/// The pause that a registry asks for: seconds, or a date, which is compared with the registry's own
+/// clock where it tells the time.
 pub(super) fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    header(response, RETRY_AFTER)?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
+    let asked = header(response, RETRY_AFTER)?.trim();
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = header(response, DATE).and_then(http_date::parse);
+    let now = now.unwrap_or_else(SystemTime::now);
+    let until = http_date::parse(asked)?;
+    Some(until.duration_since(now).unwrap_or_default())
 }
 
 #[derive(Deserialize)]

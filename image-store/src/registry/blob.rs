@@ -113,8 +113,14 @@ impl<'a> BlobReader<'a> {
     }
 
     fn ask_for_rest(&mut self) -> Result<(), StoreError> {
-        let ask = ask(self.client, &self.digest, Some(self.at))?;
-        let response = self.client.send(&ask)?;
+        let from = |at| ask(self.client, &self.digest, at);
+        let (mut ask, from_start) = (from(Some(self.at))?, from(None)?);
+        let mut response = self.client.send(&ask)?;
+        if matches!(response.status().as_u16(), 400 | 416) {
+            // A proxy that knows no ranges, or not of this file: all of it may still be had.
+            ask = from_start;
+            response = self.client.send(&ask)?;
+        }
         match response.status().as_u16() {
             206 => {
                 let told = header(&response, CONTENT_RANGE).unwrap_or_default();

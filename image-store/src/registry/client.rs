@@ -83,6 +83,8 @@ pub(super) enum Document {
 /// A client for one repository of one registry.
 pub(super) struct Client {
     pub(super) endpoint: Endpoint,
+    /// The tag that stands at this place for the one that is asked for.
+    tag: Option<String>,
     pub(super) access: Access,
     agents: Agents,
     retry: Retry,
@@ -120,6 +122,7 @@ impl Client {
         let plain_hosts = settings.plain_http.as_deref().unwrap_or_default();
         Self {
             endpoint: Endpoint::new(&place, plain_hosts),
+            tag: place.tag.clone(),
             access,
             agents: Agents::new(place, registries.clone()),
             retry: Retry::new(settings.transfer.retries()),
@@ -150,6 +153,11 @@ impl Client {
     /// Whether the registry wanted to know who asks.
     pub(super) fn was_asked(&self) -> bool {
         self.credentials_from.is_some()
+    }
+
+    /// What this place calls the image that its name calls `tag`.
+    pub(super) fn tag_for<'a>(&'a self, tag: &'a str) -> &'a str {
+        self.tag.as_deref().unwrap_or(tag)
     }
 
     pub(super) fn agents(&self) -> &Agents {

@@ -23,8 +23,11 @@ pub(super) struct Mirrors {
     mirrors: Vec<Client>,
     /// The place itself: what comes after the last mirror.
     itself: Client,
-    /// The one that answered last; it is asked first.
+    /// The one that had the image; it is asked first.
     chosen: usize,
+    has_chosen: bool,
+    /// The one that answered last.
+    answered: usize,
 }
 
 impl Mirrors {
@@ -44,18 +47,23 @@ impl Mirrors {
         Ok(Self {
             mirrors,
             chosen: 0,
+            has_chosen: false,
+            answered: 0,
             itself,
         })
     }
 
     /// The client that answered last.
-    pub(super) fn chosen(&mut self) -> &mut Client {
+    pub(super) fn answered(&mut self) -> &mut Client {
         self.mirrors
-            .get_mut(self.chosen)
+            .get_mut(self.answered)
             .unwrap_or(&mut self.itself)
     }
 
     /// What the first place gives that has it; `None` if it is nowhere.
+    ///
+    /// The place that had the image is asked first for all of it, also where signatures came from
+    /// another, until it fails.
     pub(super) fn first<T>(
         &mut self,
         missing: Missing,
@@ -66,11 +74,21 @@ impl Mirrors {
         let order: Vec<usize> = std::iter::once(self.chosen).chain(others).collect();
         let mut failed: Vec<(usize, StoreError)> = Vec::new();
         let mut is_missing = false;
-        for place in order {
+        let mut has_failed = false;
+        for (number, place) in order.into_iter().enumerate() {
             let client = self.mirrors.get_mut(place).unwrap_or(&mut self.itself);
-            match ask(client) {
+            client
+                .retry()
+                .be_brief(missing == Missing::Strong || number < last);
+            let answer = ask(client);
+            client.retry().be_brief(false);
+            has_failed |= place == self.chosen && answer.as_ref().is_err_and(|e| !is_absence(e));
+            match answer {
                 Ok(Some(found)) => {
-                    self.chosen = place;
+                    self.answered = place;
+                    if missing == Missing::Weak && (!self.has_chosen || has_failed) {
+                        (self.chosen, self.has_chosen) = (place, true);
+                    }
                     return Ok(Some(found));
                 }
                 Ok(None) => is_missing = true,
@@ -100,4 +118,9 @@ impl Mirrors {
             .iter_mut()
             .chain(std::iter::once(&mut self.itself))
     }
+}
+
+/// Whether a place says that it has not what was asked for, and nothing of itself.
+fn is_absence(error: &StoreError) -> bool {
+    matches!(error, StoreError::Registry { status: 404, .. })
 }

@@ -18,6 +18,7 @@ mod environment;
 mod exchange;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod http_date;
 mod login;
 mod manifests;
 mod mirrors;

@@ -36,12 +36,6 @@ impl RegistryOrigin {
         })
     }
 
-    fn get(&mut self, name: &str, missing: Missing) -> Result<Option<RawManifest>, StoreError> {
-        let limit = self.max_manifest;
-        self.places
-            .first(missing, |client| get_manifest(client, name, limit))
-    }
-
     fn unknown(&self, reference: String) -> StoreError {
         let place = format!("at registry {}", self.reference.registry());
         StoreError::UnknownImage { reference, place }
@@ -54,8 +48,12 @@ impl Origin for RegistryOrigin {
             return self.manifest(&digest);
         }
         let tag = self.reference.tag().unwrap_or(DEFAULT_TAG).to_owned();
-        self.get(&tag, Missing::Weak)?
-            .ok_or_else(|| self.unknown(self.reference.to_string()))
+        let limit = self.max_manifest;
+        let found = self.places.first(Missing::Weak, |client| {
+            let tag = client.tag_for(&tag).to_owned();
+            get_manifest(client, &tag, limit)
+        })?;
+        found.ok_or_else(|| self.unknown(self.reference.to_string()))
     }
 
     fn manifest(&mut self, digest: &Digest) -> Result<RawManifest, StoreError> {
@@ -86,12 +84,14 @@ impl Origin for RegistryOrigin {
         })?;
         // `open` has no answer that is none.
         let body = body.ok_or_else(|| self.unknown(self.reference.to_string()))?;
-        let client = self.places.chosen();
+        let client = self.places.answered();
         Ok(Box::new(BlobReader::new(client, digest, size, body)))
     }
 
     fn tagged(&mut self, tag: &str) -> Result<Option<RawManifest>, StoreError> {
-        self.get(tag, Missing::Strong)
+        let limit = self.max_manifest;
+        self.places
+            .first(Missing::Strong, |client| get_manifest(client, tag, limit))
     }
 
     fn referrers(
@@ -122,7 +122,7 @@ pub fn resolve(
     let mut origin = RegistryOrigin::connect(reference, options)?;
     let tag = reference.tag().unwrap_or(DEFAULT_TAG);
     let found = origin.places.first(Missing::Weak, |client| {
-        let ask = ask_manifest(client, Method::Head, tag)?;
+        let ask = ask_manifest(client, Method::Head, client.tag_for(tag))?;
         let response = client.send(&ask)?;
         let told = header(&response, CONTENT_DIGEST);
         match response.status().as_u16() {

@@ -5,20 +5,29 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-/// Longest pause that a registry may ask for before it is told to the user instead.
-const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// Longest pause between two attempts for which nobody asked.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Time that failures may cost in all, of what has to be transferred.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The same where nothing hangs on the answer: signatures that may or may not be there, and places
+/// after which another is asked.
+const BRIEF_LIMIT: Duration = Duration::from_secs(8);
+const BRIEF_RETRIES: u32 = 3;
 
 /// How often and with what pauses a transient failure is tried again.
 #[derive(Debug, Clone)]
 pub(super) struct Retry {
     /// Further attempts.
     pub(super) retries: u32,
-    /// First pause; each next one is three times as long.
+    /// First pause; each next one is three times as long, to the longest.
     pub(super) pause: Duration,
-    /// Time that failures may cost in all.
-    pub(super) limit: Duration,
-    /// What they have cost.
+    /// Whether little hangs on what is asked for now.
+    pub(super) is_brief: Cell<bool>,
+    /// What failures have cost: of what is transferred, and of the rest.
     pub(super) spent: Cell<Duration>,
+    pub(super) spent_briefly: Cell<Duration>,
 }
 
 impl Retry {
@@ -26,21 +35,39 @@ impl Retry {
         Self {
             retries,
             pause: Duration::from_millis(250),
-            limit: Duration::from_secs(120),
+            is_brief: Cell::default(),
             spent: Cell::default(),
+            spent_briefly: Cell::default(),
+        }
+    }
+
+    /// Says how much hangs on what is asked for from now on.
+    pub(super) fn be_brief(&self, is_brief: bool) {
+        self.is_brief.set(is_brief);
+    }
+
+    fn spent(&self) -> &Cell<Duration> {
+        match self.is_brief.get() {
+            true => &self.spent_briefly,
+            false => &self.spent,
         }
     }
 
     /// Pauses before the next attempt after `failures`; `false` if there shall be none. A registry
     /// that asks for more than can be waited for is not asked again.
     pub(super) fn pause(&self, failures: u32, asked: Option<Duration>) -> bool {
+        let (retries, limit) = match self.is_brief.get() {
+            true => (self.retries.min(BRIEF_RETRIES), BRIEF_LIMIT),
+            false => (self.retries, LIMIT),
+        };
         let factor = 3_u32.saturating_pow(failures.saturating_sub(1));
-        let pause = asked.unwrap_or_else(|| jitter(self.pause.saturating_mul(factor)));
-        let spent = self.spent.get().saturating_add(pause);
-        if failures > self.retries || pause > MAX_PAUSE || spent > self.limit {
+        let own = self.pause.saturating_mul(factor).min(LONGEST_PAUSE);
+        let pause = asked.unwrap_or_else(|| jitter(own));
+        let spent = self.spent().get().saturating_add(pause);
+        if failures > retries || spent > limit {
             return false;
         }
-        self.spent.set(spent);
+        self.spent().set(spent);
         // The registry asked for it, or needs it: there is nothing to wait for but time.
         std::thread::sleep(pause);
         true
@@ -48,8 +75,8 @@ impl Retry {
 
     /// Counts the time since `begun` as lost.
     pub(super) fn lost(&self, begun: Instant) {
-        self.spent
-            .set(self.spent.get().saturating_add(begun.elapsed()));
+        let spent = self.spent().get().saturating_add(begun.elapsed());
+        self.spent().set(spent);
     }
 }
 
@@ -86,9 +113,36 @@ mod tests {
         assert!(retry.pause(1, None) && retry.pause(2, Some(Duration::ZERO)));
         assert!(!retry.pause(3, None));
         assert!(!retry.pause(1, Some(Duration::from_secs(3600))));
-        retry.spent.set(retry.limit);
+        retry.spent.set(LIMIT);
         assert!(retry.pause(1, None));
         assert!(!retry.pause(1, Some(Duration::from_millis(1))));
+    }
+
+    #[test]
+    fn little_time_goes_to_what_little_hangs_on() {
+        let retry = Retry {
+            pause: Duration::ZERO,
+            ..Retry::new(20)
+        };
+        retry.be_brief(true);
+        assert!(retry.pause(3, None) && !retry.pause(4, None));
+        assert!(!retry.pause(1, Some(Duration::from_secs(9))));
+        retry.spent_briefly.set(BRIEF_LIMIT);
+        assert!(!retry.pause(1, Some(Duration::from_millis(1))));
+        retry.be_brief(false);
+        assert!(retry.pause(20, Some(Duration::from_millis(1))));
+        assert!(!retry.pause(21, None));
+    }
+
+    #[test]
+    fn the_usual_pauses_fill_two_minutes() {
+        let retries = crate::registry::config::Transfer::default().retries();
+        let pauses = (0..retries).map(|n| {
+            let pause = Duration::from_millis(250).saturating_mul(3_u32.saturating_pow(n));
+            pause.min(LONGEST_PAUSE)
+        });
+        // The shortest that they can be.
+        assert!(pauses.sum::<Duration>().mul_f64(0.75) >= LIMIT);
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! `registries.conf` of podman, skopeo and CRI-O, version 2: containers-registries.conf(5). What
-//! is not understood is left to those it is for.
+//! `registries.conf` of podman, skopeo and CRI-O, version 2 and the older 1:
+//! containers-registries.conf(5). What is not understood is left to those it is for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use image_name::{Location, Reference};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::file::ConfigFile;
 use super::native::{Mode, aliases, locations, parse_location, parse_prefix};
@@ -18,8 +18,23 @@ struct File {
     short_name_mode: Option<Mode>,
     registry: Vec<Table>,
     aliases: BTreeMap<String, String>,
-    /// What version 1 has.
-    registries: Option<IgnoredAny>,
+    /// What version 1 has, and nothing else.
+    registries: Option<Lists>,
+}
+
+/// The lists of version 1.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Lists {
+    search: Registries,
+    insecure: Registries,
+    block: Registries,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Registries {
+    registries: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,11 +67,11 @@ enum Pull {
 /// Parses the text of the file at `path`.
 pub(super) fn parse(text: &str, path: &Path) -> Result<ConfigFile, String> {
     let file: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-    if file.registries.is_some() {
-        return Err(
-            "it is in the format of version 1, which is not supported; see containers-registries.conf(5)"
-                .to_owned(),
-        );
+    if let Some(lists) = file.registries {
+        if !file.registry.is_empty() || file.unqualified_search_registries.is_some() {
+            return Err("it mixes the formats of versions 1 and 2".to_owned());
+        }
+        return of_lists(lists, path);
     }
     let search = file.unqualified_search_registries;
     Ok(ConfigFile {
@@ -72,23 +87,70 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<ConfigFile, String> {
     })
 }
 
+/// What version 1 says.
+fn of_lists(lists: Lists, path: &Path) -> Result<ConfigFile, String> {
+    let (insecure, blocked) = (lists.insecure.registries, lists.block.registries);
+    // Both lists may have one registry.
+    let all: BTreeSet<&String> = insecure.iter().chain(&blocked).collect();
+    let rules = all.into_iter().map(|registry| {
+        let table = Table {
+            location: registry.clone(),
+            insecure: insecure.contains(registry),
+            blocked: blocked.contains(registry),
+            ..Table::default()
+        };
+        rule(table, path)
+    });
+    let search = lists.search.registries;
+    Ok(ConfigFile {
+        rules: rules.collect::<Result<_, _>>()?,
+        search: Some(search)
+            .filter(|list| !list.is_empty())
+            .map(|list| locations(&list))
+            .transpose()?,
+        ..ConfigFile::default()
+    })
+}
+
+/// A place, and the tag behind it, if there is one: that of a single image.
+fn tagged_location(text: &str) -> Result<(Location, Option<String>), String> {
+    let end = text.rfind('/').map_or(text.len(), |slash| slash + 1);
+    let (above, name) = text.split_at(end);
+    match name.split_once(':') {
+        Some((name, tag)) if is_tag(tag) => {
+            let place = parse_location(&format!("{above}{name}"))?;
+            Ok((place, Some(tag.to_owned())))
+        }
+        _ => Ok((parse_location(text)?, None)),
+    }
+}
+
+fn is_tag(text: &str) -> bool {
+    Reference::parse(&format!("a.io/a:{text}")).is_ok()
+}
+
 fn rule(table: Table, path: &Path) -> Result<Rule, String> {
     // One of the two must be there, and the prefix is the location where it is left out.
     let prefix = parse_prefix(match table.prefix.as_str() {
         "" => &table.location,
         prefix => prefix,
     })?;
-    let location = match table.location.as_str() {
-        "" => None,
-        location => Some(parse_location(location)?),
+    let (location, tag) = match table.location.as_str() {
+        "" => (None, None),
+        location => {
+            let (place, tag) = tagged_location(location)?;
+            (Some(place), tag)
+        }
     };
     let of_all = table.mirror_by_digest_only;
     let mirrors = table
         .mirror
         .into_iter()
         .map(|mirror| {
+            let (location, tag) = tagged_location(&mirror.location)?;
             Ok(Mirror {
-                location: parse_location(&mirror.location)?,
+                location,
+                tag,
                 security: insecure(mirror.insecure),
                 pull: match mirror.pull_from_mirror {
                     _ if of_all => PullFrom::DigestOnly,
@@ -101,6 +163,7 @@ fn rule(table: Table, path: &Path) -> Result<Rule, String> {
         .collect::<Result<_, String>>()?;
     Ok(Rule {
         location: location.filter(|location| prefix.location().as_ref() != Some(location)),
+        tag,
         prefix,
         security: insecure(table.insecure),
         mirrors,

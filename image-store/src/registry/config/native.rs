@@ -147,6 +147,7 @@ fn rule(table: Table, path: &Path) -> Result<Rule, String> {
     Ok(Rule {
         prefix,
         location: table.location.as_deref().map(parse_location).transpose()?,
+        tag: None,
         security: Security {
             plain: table.plain_http,
             insecure: table.insecure_skip_verify,
@@ -158,6 +159,7 @@ fn rule(table: Table, path: &Path) -> Result<Rule, String> {
             .into_iter()
             .map(|location| Mirror {
                 location,
+                tag: None,
                 security: Security::default(),
                 pull,
             })

@@ -10,6 +10,8 @@ pub(in crate::registry) struct Rule {
     pub(in crate::registry) prefix: Prefix,
     /// Where the images are, if not where their names say.
     pub(in crate::registry) location: Option<Location>,
+    /// Under which tag, if the location says one.
+    pub(in crate::registry) tag: Option<String>,
     pub(in crate::registry) security: Security,
     /// Places that are asked before, in this order.
     pub(in crate::registry) mirrors: Vec<Mirror>,
@@ -23,6 +25,8 @@ pub(in crate::registry) struct Rule {
 #[derive(Debug, Clone)]
 pub(in crate::registry) struct Mirror {
     pub(in crate::registry) location: Location,
+    /// Under which tag, if the location says one.
+    pub(in crate::registry) tag: Option<String>,
     pub(in crate::registry) security: Security,
     pub(in crate::registry) pull: PullFrom,
 }

@@ -29,6 +29,9 @@ pub(in crate::registry) struct Settings {
     pub(in crate::registry) environment: Environment,
 }
 
+/// Further attempts of which two minutes are more than filled by the pauses.
+const RETRIES: u32 = 24;
+
 /// How long and how often something is tried.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::registry) struct Transfer {
@@ -40,7 +43,7 @@ pub(in crate::registry) struct Transfer {
 impl Transfer {
     /// Further attempts after a transient failure.
     pub(in crate::registry) fn retries(&self) -> u32 {
-        self.retries.unwrap_or(3)
+        self.retries.unwrap_or(RETRIES)
     }
 
     /// To find a host and connect to it.
@@ -67,7 +70,16 @@ pub(in crate::registry) enum Purpose {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::registry) struct Place {
     pub(in crate::registry) location: Location,
+    /// The tag that stands there for the one that is asked for.
+    pub(in crate::registry) tag: Option<String>,
     pub(in crate::registry) security: Security,
+}
+
+impl Place {
+    fn tagged(mut self, tag: &Option<String>) -> Self {
+        self.tag.clone_from(tag);
+        self
+    }
 }
 
 impl Settings {
@@ -111,14 +123,16 @@ impl Settings {
             let by_digest = reference.digest().is_some();
             for mirror in rule.mirrors.iter().filter(|m| m.pull.allows(by_digest)) {
                 let security = mirror.security.clone();
-                places.push(self.place(mirror.location.join(rest), security));
+                let place = self.place(mirror.location.join(rest), security);
+                places.push(place.tagged(&mirror.tag));
             }
         }
         let location = match &rule.location {
             Some(location) => location.join(rest),
             None => repository,
         };
-        places.push(self.place(location, rule.security.clone()));
+        let place = self.place(location, rule.security.clone());
+        places.push(place.tagged(&rule.tag));
         Ok(places)
     }
 
@@ -149,7 +163,11 @@ impl Settings {
             None => security,
         };
         let security = security.or(&self.relaxed);
-        Place { location, security }
+        Place {
+            location,
+            tag: None,
+            security,
+        }
     }
 
     /// The rule that decides about a name, and what of the name is behind its prefix. Among equals it

@@ -178,7 +178,10 @@ fn mistakes_are_told() {
         assert!(error.contains(part), "{native}: {error}");
     }
     for (containers, part) in [
-        ("[registries.search]\nregistries = [\"q.io\"]", "version 1"),
+        (
+            "[registries.search]\nregistries = [\"q.io\"]\n[[registry]]\nlocation = \"q.io\"",
+            "versions 1 and 2",
+        ),
         ("[[registry]]\nblocked = true", "prefix"),
         ("unqualified-search-registries = [\"q.io:x\"]", "port"),
     ] {
@@ -189,6 +192,57 @@ fn mistakes_are_told() {
     registries(
         "",
         "credential-helpers = [\"x\"]\n[[registry]]\nlocation = \"q.io\"\nnew = 1",
+    );
+}
+
+#[test]
+fn version_1_says_the_same_in_lists() {
+    let some = registries(
+        "",
+        "[registries.search]\nregistries = [\"q.io\", \"r.io\"]\n\
+         [registries.insecure]\nregistries = [\"in.lan:5000\", \"both.lan\"]\n\
+         [registries.block]\nregistries = [\"bad.io\", \"both.lan\"]\n",
+    );
+    assert_eq!(
+        candidates(&some, "nginx:1"),
+        ["q.io/nginx:1", "r.io/nginx:1"]
+    );
+    let security = |name: &str| {
+        let reference = Reference::parse(name).unwrap();
+        let places = some.settings().places(&reference, Purpose::Read);
+        places.map(|places| places[0].security.insecure)
+    };
+    assert!(security("in.lan:5000/a").unwrap());
+    assert!(!security("q.io/a").unwrap());
+    for blocked in ["bad.io/a", "both.lan/a"] {
+        assert!(security(blocked).is_err(), "{blocked}");
+    }
+}
+
+#[test]
+fn a_location_may_have_a_tag() {
+    let some = registries(
+        "",
+        "[[registry]]\nlocation = \"q.io/team/app:1\"\n\
+         [[registry]]\nprefix = \"q.io/team/db:1\"\nlocation = \"r.io:5000/db:1.2\"\n\
+         [[registry.mirror]]\nlocation = \"m.lan:5000\"\n\
+         [[registry.mirror]]\nlocation = \"n.lan/copy:one\"\n",
+    );
+    let tagged = |name: &str| -> Vec<String> {
+        let reference = Reference::parse(name).unwrap();
+        let places = some.settings().places(&reference, Purpose::Read).unwrap();
+        let place = |place: Place| format!("{} {:?}", place.location, place.tag);
+        places.into_iter().map(place).collect()
+    };
+    assert_eq!(tagged("q.io/team/app:1"), ["q.io/team/app Some(\"1\")"]);
+    assert_eq!(tagged("q.io/team/app:2"), ["q.io/team/app None"]);
+    assert_eq!(
+        tagged("q.io/team/db:1"),
+        [
+            "m.lan:5000 None",
+            "n.lan/copy Some(\"one\")",
+            "r.io:5000/db Some(\"1.2\")"
+        ]
     );
 }
 

@@ -107,3 +107,69 @@ fn credentials_of_the_registry_do_not_go_to_its_mirror() {
     assert_eq!(sent, [false]);
     assert_eq!(home.lines().len(), 2);
 }
+
+/// Documents and blobs, and nothing at tags of signatures.
+fn content(seen: &Seen, payload: Option<&'static [u8]>) -> Reply {
+    match &*seen.target {
+        target if target.ends_with(".sig") && payload.is_none() => Reply::new(404, ""),
+        target if target.contains("/manifests/") => manifest(),
+        target if target.contains(&sha256(b"layer").to_string()) => Reply::new(200, &b"layer"[..]),
+        _ => match payload {
+            Some(payload) => Reply::new(200, payload),
+            None => Reply::new(404, ""),
+        },
+    }
+}
+
+#[test]
+fn the_mirror_that_has_the_image_gives_its_layers_although_signatures_come_from_elsewhere() {
+    let mirror = Server::start(|seen| content(seen, None));
+    let home = Server::start(|seen| content(seen, Some(b"payload")));
+    let name = format!("{}/a", home.authority);
+    let mut origin = configured(&name, &with_mirror(&home.authority, &mirror), Vec::new());
+    let top = origin.top().unwrap();
+    assert!(origin.signature_manifest(&top.digest).unwrap().is_some());
+    assert_eq!(read(&mut origin, b"payload").unwrap(), b"payload");
+    let asked = home.lines().len();
+    assert_eq!(read(&mut origin, b"layer").unwrap(), b"layer");
+    assert_eq!(home.lines().len(), asked, "the mirror has it");
+}
+
+#[test]
+fn a_mirror_that_fails_is_left_for_the_registry_itself() {
+    let mirror = Server::start(|seen| match seen.target.contains("/blobs/") {
+        true => Reply::new(403, ""),
+        false => manifest(),
+    });
+    let home = Server::start(|seen| content(seen, None));
+    let name = format!("{}/a", home.authority);
+    let mut origin = configured(&name, &with_mirror(&home.authority, &mirror), Vec::new());
+    origin.top().unwrap();
+    for _ in 0..2 {
+        assert_eq!(read(&mut origin, b"layer").unwrap(), b"layer");
+    }
+    let blobs = |server: &Server| {
+        let lines = server.lines();
+        lines.iter().filter(|line| line.contains("/blobs/")).count()
+    };
+    assert_eq!((blobs(&mirror), blobs(&home)), (1, 2));
+}
+
+#[test]
+fn a_tag_of_a_location_stands_for_the_one_that_is_asked_for() {
+    let home = Server::start(|_| manifest());
+    let reference = Reference::parse("q.io/team/app:1").unwrap();
+    let config = format!(
+        "[[registry]]\nprefix = \"q.io/team/app:1\"\nlocation = \"{}/copy:one\"\n",
+        home.authority
+    );
+    let options = FetchOptions {
+        registries: Registries::parse("", &config).unwrap(),
+        ..FetchOptions::default()
+    };
+    RegistryOrigin::connect(&reference, &options)
+        .unwrap()
+        .top()
+        .unwrap();
+    assert_eq!(home.lines(), ["GET /v2/copy/manifests/one"]);
+}

@@ -241,6 +241,32 @@ fn a_long_rate_limit_is_told_and_not_waited_for() {
 }
 
 #[test]
+fn a_pause_may_be_a_date_by_the_clock_of_the_registry() {
+    let mut left = 2;
+    let server = Server::start(move |_| {
+        left -= 1;
+        match left {
+            0 => manifest(),
+            _ => Reply::new(503, "")
+                .header("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
+                .header("Retry-After", "Sun, 06 Nov 1994 08:49:38 GMT"),
+        }
+    });
+    let begun = std::time::Instant::now();
+    origin(&server, "a", Vec::new()).top().unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    // A day is told and not waited for.
+    let server = Server::start(|_| {
+        Reply::new(429, "")
+            .header("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
+            .header("Retry-After", "Mon, 07 Nov 1994 08:49:37 GMT")
+    });
+    let error = origin(&server, "a", Vec::new()).top().unwrap_err();
+    assert!(error.to_string().contains("in 86400 s"), "{error}");
+    assert_eq!(server.lines().len(), 1);
+}
+
+#[test]
 fn sizes_and_digests_are_compared() {
     let server = Server::start(|_| Reply::new(200, "12345"));
     let error = read(&mut origin(&server, "a", Vec::new()), b"123").unwrap_err();

@@ -110,6 +110,31 @@ fn a_refused_resumption_says_why() {
 }
 
 #[test]
+fn what_refuses_to_go_on_is_asked_for_all_of_it() {
+    for status in [400, 416] {
+        let mut cuts = vec![10, 4];
+        let server = Server::start(move |seen| match seen.header("range") {
+            None => {
+                let cut = cuts.pop().unwrap_or_default();
+                Reply::new(200, &CONTENT[..cut]).announcing(CONTENT.len())
+            }
+            Some(_) => Reply::new(status, "no ranges here"),
+        });
+        let found = read(&mut origin(&server, "a", Vec::new()), CONTENT);
+        assert_eq!(found.unwrap(), CONTENT, "{status}");
+        assert_eq!(server.lines().len(), 3);
+    }
+    // What is then told is the answer to that.
+    let mut first = true;
+    let server = Server::start(move |_| match std::mem::take(&mut first) {
+        true => Reply::new(200, &CONTENT[..4]).announcing(CONTENT.len()),
+        false => Reply::new(416, ""),
+    });
+    let error = read(&mut origin(&server, "a", Vec::new()), CONTENT).unwrap_err();
+    assert!(error.to_string().contains("status 416"), "{error}");
+}
+
+#[test]
 fn a_token_that_expires_within_a_blob_is_got_anew() {
     let mut tokens = 0;
     let server = Server::start(move |seen| {
