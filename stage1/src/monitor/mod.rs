@@ -39,6 +39,7 @@ use crate::protocol::FromInit;
 pub use self::isolator::{Isolator, StartedInit};
 pub use self::names::PodNetwork;
 pub use self::report::report_failure;
+pub use self::signals::ending_signals;
 
 use self::report::warn;
 use self::signals::block_signals;

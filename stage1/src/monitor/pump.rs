@@ -7,10 +7,13 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::poll::PollFlags;
+use nix::sys::signal::Signal;
 use nix::sys::socket::{MsgFlags, send};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, read, write};
 use rustix::stdio::{stderr, stdin, stdout};
+
+use crate::sys::with_unblocked;
 
 /// Bytes read at once.
 const BUFFER: usize = 32 << 10;
@@ -130,7 +133,13 @@ impl Pump {
 
     fn fill(&mut self) {
         let mut buffer = [0; BUFFER];
-        match read(&self.source, &mut buffer) {
+        let mut got = read(&self.source, &mut buffer);
+        if got == Err(Errno::IO) {
+            // It may be the user's terminal, and this process in the background: it is stopped there, as any that reads.
+            let again = || read(&self.source, &mut buffer);
+            got = with_unblocked(Signal::SIGTTIN, again).and_then(|read| read);
+        }
+        match got {
             // EIO: the last process on the other side of a terminal is gone.
             Ok(0) | Err(Errno::IO) => self.ended = true,
             Ok(length) => {

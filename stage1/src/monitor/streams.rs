@@ -228,6 +228,18 @@ impl Streams {
         Some((*stream, terminal::window_size()?))
     }
 
+    /// Whether the user's terminal is led to an app's.
+    pub(super) fn has_terminal(&self) -> bool {
+        self.terminal.is_some()
+    }
+
+    /// Makes the user's terminal raw again, if it was.
+    pub(super) fn take_terminal_again(&self) {
+        if let Some((_, Some(raw))) = &self.terminal {
+            raw.enter_again();
+        }
+    }
+
     /// The events that the streams wait for.
     pub(super) fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
         let outputs = self.outputs.iter().map(|output| &output.pump);
