@@ -8,7 +8,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::PollFlags;
+use nix::sys::stat::{SFlag, fstat};
 
+use crate::console::output::{self, Stream};
 use crate::wording::failure::Failure;
 
 /// Bytes moved at a time.
@@ -100,21 +102,14 @@ impl Upstream {
     }
 }
 
-/// Where output of the command goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sink {
-    /// Our standard output.
-    Stdout,
-    /// Our standard error.
-    Stderr,
-}
-
 /// Output of the command on its way to us.
 #[derive(Debug)]
 pub(crate) struct Downstream {
     /// `None` at its end.
     source: Option<File>,
-    sink: Sink,
+    sink: Stream,
+    /// Why it could not be written to, if it was that.
+    failure: Option<Errno>,
 }
 
 impl Downstream {
@@ -122,11 +117,12 @@ impl Downstream {
     ///
     /// # Errors
     /// If the descriptor can't be made non-blocking.
-    pub(crate) fn new(source: OwnedFd, sink: Sink) -> Result<Self, Failure> {
+    pub(crate) fn new(source: OwnedFd, sink: Stream) -> Result<Self, Failure> {
         set_nonblocking(source.as_fd())?;
         Ok(Self {
             source: Some(File::from(source)),
             sink,
+            failure: None,
         })
     }
 
@@ -136,39 +132,52 @@ impl Downstream {
     }
 
     /// Moves one chunk; whether there was any.
-    ///
-    /// # Errors
-    /// If our own output can't be written.
-    pub(crate) fn moves(&mut self) -> Result<bool, Failure> {
+    pub(crate) fn moves(&mut self) -> bool {
         let Some(source) = &mut self.source else {
-            return Ok(false);
+            return false;
         };
         let mut buffer = [0; CHUNK];
         match source.read(&mut buffer) {
             Ok(length) if length > 0 => {
-                self.write(buffer.get(..length).unwrap_or_default())?;
-                Ok(true)
+                if let Err(errno) =
+                    output::write(self.sink, buffer.get(..length).unwrap_or_default())
+                {
+                    self.failure = Some(errno);
+                    // Nobody takes what the command writes: it is told.
+                    self.source = None;
+                }
+                true
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
             // The end. A terminal whose last user is gone says EIO.
             Ok(_) | Err(_) => {
                 self.source = None;
-                Ok(false)
+                false
             }
         }
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = match self.sink {
-            Sink::Stdout => {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(bytes).and_then(|()| stdout.flush())
-            }
-            Sink::Stderr => io::stderr().lock().write_all(bytes),
-        };
-        written.map_err(|error| Failure::Other(format!("cannot write the output: {error}")))
+    /// Why a part of the output is lost, unless it is that its reader has gone.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        let errno = self.failure?;
+        match errno {
+            Errno::EPIPE => None,
+            Errno::EIO if is_terminal(self.sink) => None,
+            _ => Some(Failure::errno("write to", self.sink.name())(errno)),
+        }
     }
+}
+
+/// Whether a stream is a terminal, also one that has been hung up.
+fn is_terminal(stream: Stream) -> bool {
+    let status = match stream {
+        Stream::Stdout => fstat(io::stdout()),
+        Stream::Stderr => fstat(io::stderr()),
+    };
+    status.is_ok_and(|status| {
+        SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR
+    })
 }
 
 fn set_nonblocking(descriptor: BorrowedFd<'_>) -> Result<(), Failure> {

@@ -16,7 +16,9 @@ use pod::control::{ExecRequest, Request, Response};
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 
-use crate::terminal::pump::{Downstream, Sink, Upstream, has_input};
+use crate::console::output::Stream;
+use crate::console::report;
+use crate::terminal::pump::{Downstream, Upstream, has_input};
 use crate::terminal::raw_mode::{RawMode, window_size};
 use crate::wording::failure::Failure;
 
@@ -72,6 +74,12 @@ pub(crate) fn run(
         End::Command(outcome) => outcome.exit_code(),
         End::Signal(signal) => 128 + signal,
     };
+    let lost = session.downstreams.iter().find_map(Downstream::failure);
+    match lost {
+        Some(failure) if code == 0 => return Err(failure),
+        Some(failure) => report::print(&failure),
+        None => {}
+    }
     Ok(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
@@ -123,14 +131,14 @@ fn streams(
                 .map_err(Failure::io("use", "the terminal"))?;
             Ok((
                 Upstream::new(copy, true, interactive)?,
-                vec![Downstream::new(terminal, Sink::Stdout)?],
+                vec![Downstream::new(terminal, Stream::Stdout)?],
             ))
         }
         (false, Some(input), Some(output), Some(errors)) if count == 3 => Ok((
             Upstream::new(input, false, interactive)?,
             vec![
-                Downstream::new(output, Sink::Stdout)?,
-                Downstream::new(errors, Sink::Stderr)?,
+                Downstream::new(output, Stream::Stdout)?,
+                Downstream::new(errors, Stream::Stderr)?,
             ],
         )),
         _ => Err(PodError::Protocol(format!("{count} descriptors came with a command")).into()),
@@ -171,7 +179,7 @@ impl Session {
             }
             for (at, downstream) in self.downstreams.iter_mut().enumerate() {
                 if ready.contains(&Role::FromCommand(at)) {
-                    downstream.moves()?;
+                    downstream.moves();
                 }
             }
             if ready.contains(&Role::Connection) {
@@ -253,7 +261,7 @@ impl Session {
         // What the command wrote is in the pipes by now; what its children may still write is not
         // waited for.
         for downstream in &mut self.downstreams {
-            while downstream.moves()? {}
+            while downstream.moves() {}
         }
         Ok(outcome)
     }

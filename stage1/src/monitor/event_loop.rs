@@ -228,8 +228,15 @@ impl Monitor {
             apps,
             started,
             clients,
+            mut streams,
             ..
         } = self;
+        // Output that is lost is no success, but no reason either to hide how the apps ended.
+        let (exit_code, failure) = match streams.take_lost() {
+            None => (exit_code, failure),
+            Some(lost) if exit_code == 0 => (lost.kind.exit_code(), Some(lost.message)),
+            Some(lost) => (exit_code, failure.or(Some(lost.message))),
+        };
         let waiting = clients
             .into_iter()
             .filter(|client| matches!(client.awaits(), Awaited::PodEnd))

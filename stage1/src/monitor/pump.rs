@@ -60,6 +60,20 @@ impl End {
         }
     }
 
+    /// Whether this answer says that nobody reads there any more.
+    fn is_left(&self, errno: Errno) -> bool {
+        let is_device = || {
+            let kind = fstat(self).map(|stat| FileType::from_raw_mode(stat.st_mode));
+            kind == Ok(FileType::CharacterDevice)
+        };
+        match errno {
+            Errno::PIPE | Errno::CONNRESET => true,
+            // A terminal that has been hung up.
+            Errno::IO => is_device(),
+            _ => false,
+        }
+    }
+
     fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         match self {
             Self::Own(fd) => write(fd, bytes),
@@ -91,6 +105,8 @@ pub(super) struct Pump {
     written: usize,
     ended: bool,
     broken: bool,
+    /// What writing failed with, unless it is that the reader has gone.
+    failure: Option<Errno>,
 }
 
 impl Pump {
@@ -102,7 +118,13 @@ impl Pump {
             written: 0,
             ended: false,
             broken: false,
+            failure: None,
         }
+    }
+
+    /// Why a part was lost, if it was.
+    pub(super) fn failure(&self) -> Option<Errno> {
+        self.failure
     }
 
     /// Whether there is nothing left to move.
@@ -162,8 +184,11 @@ impl Pump {
                 }
             }
             Err(Errno::INTR | Errno::AGAIN) => {}
-            // The reader is gone: closing the source tells the app.
-            Err(_) => self.broken = true,
+            // Nobody takes it: closing the source tells the app.
+            Err(errno) => {
+                self.broken = true;
+                self.failure = (!self.sink.is_left(errno)).then_some(errno);
+            }
         }
     }
 }
@@ -211,5 +236,16 @@ mod tests {
         let mut pump = Pump::new(End::Own(source), End::Own(sink));
         drive(&mut pump);
         assert!(pump.is_done());
+        assert_eq!(pump.failure(), None);
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_pump_and_is_told() {
+        let (source, mut app) = pipe().map(|(r, w)| (r, std::fs::File::from(w))).unwrap();
+        app.write_all(b"x").unwrap();
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut pump = Pump::new(End::Own(source), End::Own(full.unwrap().into()));
+        drive(&mut pump);
+        assert_eq!(pump.failure(), Some(Errno::NOSPC));
     }
 }

@@ -8,10 +8,11 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::poll::PollFlags;
-use pod::AppName;
 use pod::control::WindowSize;
 use pod::manifest::{App, PodManifest, Streams as Destination, app_dir};
+use pod::{AppName, PodError};
 use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
 
 use super::attachments::{Attachments, Output};
 use super::cri_log::{LogFile, LogPump};
@@ -52,6 +53,8 @@ pub(super) struct Streams {
     logged: Vec<LogPump>,
     /// The terminal that the user's is led to.
     terminal: Option<(StreamId, Option<RawTerminal>)>,
+    /// What was lost of the output, and why.
+    lost: Option<StartFailure>,
 }
 
 impl Streams {
@@ -66,7 +69,13 @@ impl Streams {
             logs: BTreeMap::new(),
             logged: Vec::new(),
             terminal: None,
+            lost: None,
         }
+    }
+
+    /// Why a part of the output could not be written, if it is not that its reader has gone.
+    pub(super) fn take_lost(&mut self) -> Option<StartFailure> {
+        self.lost.take()
     }
 
     /// Opens the streams of one app.
@@ -277,10 +286,14 @@ impl Streams {
             }
         }
         attached.advance(ready);
+        let lost = &mut self.lost;
         self.outputs.retain(|shown| {
             let done = shown.pump.is_done();
             if done {
                 attached.end(&shown.app, shown.output);
+                if let Some(errno) = shown.pump.failure() {
+                    lost.get_or_insert_with(|| not_written(shown.output, errno));
+                }
             }
             !done
         });
@@ -312,4 +325,13 @@ impl Streams {
     pub(super) fn are_drained(&self) -> bool {
         self.outputs.is_empty() && self.logged.is_empty()
     }
+}
+
+fn not_written(output: Output, errno: Errno) -> StartFailure {
+    let stream = match output {
+        Output::Stdout => "standard output",
+        Output::Stderr => "standard error",
+    };
+    let error = std::io::Error::from(errno);
+    PodError::io("write to", Path::new(stream))(error).into()
 }
