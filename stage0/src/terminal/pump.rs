@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::PollFlags;
 use nix::sys::stat::{SFlag, fstat};
+use nix::sys::termios::{LocalFlags, tcgetattr};
 
 use crate::console::output::{self, Stream};
 use crate::wording::failure::Failure;
@@ -26,7 +27,12 @@ pub(crate) struct Upstream {
     /// Whether the end of input goes as a character, since a terminal can't be half closed.
     is_terminal: bool,
     pending: VecDeque<u8>,
+    /// Whether the last line that was read has no end.
+    in_line: bool,
     ended: bool,
+    /// Whether a terminal in line mode has been told of the end. If the command switches line mode off before it reads, as
+    /// shells do, that is no end any more.
+    told_in_line_mode: bool,
 }
 
 impl Upstream {
@@ -41,7 +47,9 @@ impl Upstream {
             target: keep.then(|| File::from(target)),
             is_terminal,
             pending: VecDeque::new(),
+            in_line: false,
             ended: !forward,
+            told_in_line_mode: false,
         })
     }
 
@@ -64,7 +72,10 @@ impl Upstream {
         // Past the buffer of the library: what is ready is what the kernel has.
         match nix::unistd::read(io::stdin().as_fd(), &mut buffer) {
             Ok(0) => self.end(),
-            Ok(length) => self.pending.extend(buffer.iter().take(length)),
+            Ok(length) => {
+                self.pending.extend(buffer.iter().take(length));
+                self.in_line = !matches!(self.pending.back(), Some(b'\n' | b'\r' | &EOT));
+            }
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             // The terminal is gone, or the like: no more input.
             Err(_) => self.end(),
@@ -75,10 +86,29 @@ impl Upstream {
     fn end(&mut self) {
         self.ended = true;
         if self.is_terminal {
-            self.pending.push_back(EOT);
+            // The first one after an unfinished line ends just that.
+            let times = 1 + usize::from(self.in_line);
+            self.pending.extend(std::iter::repeat_n(EOT, times));
+            self.told_in_line_mode = self.is_in_line_mode();
         } else if self.pending.is_empty() {
             self.target = None;
         }
+    }
+
+    /// The command has written something, such as a prompt: it may have to be told of the end again.
+    pub(crate) fn command_wrote(&mut self) {
+        if self.told_in_line_mode && !self.is_in_line_mode() {
+            self.told_in_line_mode = false;
+            self.pending.push_back(EOT);
+            self.write();
+        }
+    }
+
+    fn is_in_line_mode(&self) -> bool {
+        let target = self.target.as_ref();
+        target.is_some_and(|terminal| {
+            tcgetattr(terminal).is_ok_and(|modes| modes.local_flags.contains(LocalFlags::ICANON))
+        })
     }
 
     /// Writes what the command takes.

@@ -18,6 +18,7 @@ use pod::seqpacket::SeqPacket;
 
 use crate::console::output::Stream;
 use crate::console::report;
+use crate::sys::is_ignored;
 use crate::terminal::pump::{Downstream, Upstream, has_input};
 use crate::terminal::raw_mode::{RawMode, window_size};
 use crate::wording::failure::Failure;
@@ -45,13 +46,16 @@ pub(crate) fn run(
     request: ExecRequest,
     interactive: bool,
 ) -> Result<u8, Failure> {
-    let tty = request.tty;
+    let (tty, detach) = (request.tty, request.detach);
     match connection.send(&Request::Exec(request), &[]) {
         Err(PodError::Ended) => return Err(ended_early()),
         other => other?,
     }
     // From its start on, a command may take as long as it likes.
     let descriptors = await_start(&connection, START)?;
+    if detach {
+        return Ok(0);
+    }
     let (upstream, downstreams) = streams(descriptors, tty, interactive)?;
     // Blocked before the terminal is raw: no signal can come in between and leave it so.
     let signals = match tty {
@@ -106,7 +110,9 @@ fn watch_signals() -> Result<SignalFd, Failure> {
     let failed = |errno: Errno| Failure::Other(format!("cannot watch signals: {errno}"));
     let mut watched = SigSet::empty();
     watched.add(Signal::SIGWINCH);
-    ENDING.iter().for_each(|signal| watched.add(*signal));
+    // What the caller ignores does nothing here either.
+    let ending = ENDING.into_iter().filter(|signal| !is_ignored(*signal));
+    watched.extend(ending);
     watched.thread_block().map_err(failed)?;
     SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)
 }
@@ -178,8 +184,8 @@ impl Session {
                 self.upstream.write();
             }
             for (at, downstream) in self.downstreams.iter_mut().enumerate() {
-                if ready.contains(&Role::FromCommand(at)) {
-                    downstream.moves();
+                if ready.contains(&Role::FromCommand(at)) && downstream.moves() {
+                    self.upstream.command_wrote();
                 }
             }
             if ready.contains(&Role::Connection) {
@@ -276,6 +282,8 @@ mod tests {
             app: None,
             argv: vec!["x".into()],
             env: Vec::new(),
+            workdir: None,
+            detach: false,
             tty: false,
             size: None,
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signalfd::SignalFd;
 use pod::control::EventKind;
-use pod::control::bounds::CLIENTS_MAX;
+use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::Outcome;
 use pod::manifest::{Lifetime, PodManifest};
 use pod::seqpacket::Listener;
@@ -156,7 +156,7 @@ impl Monitor {
             self.take_signals(isolator)?;
         }
         self.streams.advance(&events.streams);
-        self.serve_clients(&events.clients, isolator);
+        self.serve_clients(&events.clients, isolator)?;
         if events.connection {
             self.accept();
         }
@@ -164,13 +164,30 @@ impl Monitor {
     }
 
     fn accept(&mut self) {
+        if self.clients.len() >= CONNECTIONS_MAX {
+            self.make_room();
+        }
         match self.listener.accept() {
             Ok(socket) if set_nonblocking(&socket).is_ok() => {
                 self.clients.push(Client::new(socket));
             }
             Ok(_) => {}
             // Descriptors or memory are used up. What waits would be told of at once, again and again.
-            Err(_) => self.accept_at = Instant::now().checked_add(ACCEPT_PAUSE),
+            Err(_) => {
+                self.make_room();
+                self.accept_at = Instant::now().checked_add(ACCEPT_PAUSE);
+            }
+        }
+    }
+
+    /// Closes the oldest connection that waits for nothing: it has had its time.
+    fn make_room(&mut self) {
+        let mut idle = self
+            .clients
+            .iter_mut()
+            .filter(|client| client.is_free() && !client.has_left());
+        if let Some(oldest) = idle.next() {
+            oldest.leave();
         }
     }
 
@@ -253,12 +270,9 @@ impl Monitor {
     }
 
     fn wait(&self) -> Result<Events, StartFailure> {
-        // Beyond that many, clients wait in the listener's queue.
-        let room = self.clients.len() < CLIENTS_MAX && self.accept_at.is_none();
-        let connections = if room {
-            PollFlags::POLLIN
-        } else {
-            PollFlags::empty()
+        let connections = match self.accept_at {
+            None => PollFlags::POLLIN,
+            Some(_) => PollFlags::empty(),
         };
         let mut fds = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),

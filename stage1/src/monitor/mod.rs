@@ -6,6 +6,7 @@ mod apps;
 mod attachments;
 mod clients;
 mod cri_log;
+mod ended_input;
 mod event_loop;
 mod isolator;
 mod names;

@@ -20,6 +20,8 @@ const BUFFER: usize = 32 << 10;
 /// Bytes written at once to what could be neither opened again nor asked not to wait, after poll(2) has said
 /// that there is room: what a pipe takes whole.
 const PIPE_BUF: usize = 4096;
+/// End of transmission: what a terminal takes for the end of its input.
+pub(super) const EOT: u8 = 4;
 
 /// Where a pump reads or writes.
 #[derive(Debug)]
@@ -107,6 +109,10 @@ pub(super) struct Pump {
     broken: bool,
     /// What writing failed with, unless it is that the reader has gone.
     failure: Option<Errno>,
+    /// Whether the end of the source goes to the sink as a character: a terminal can't be half closed.
+    ends_by_character: bool,
+    /// Whether the last line that was read has no end.
+    in_line: bool,
 }
 
 impl Pump {
@@ -119,12 +125,30 @@ impl Pump {
             ended: false,
             broken: false,
             failure: None,
+            ends_by_character: false,
+            in_line: false,
+        }
+    }
+
+    /// One that leads to a terminal.
+    pub(super) fn to_terminal(source: End, terminal: End) -> Self {
+        Self {
+            ends_by_character: true,
+            ..Self::new(source, terminal)
         }
     }
 
     /// Why a part was lost, if it was.
     pub(super) fn failure(&self) -> Option<Errno> {
         self.failure
+    }
+
+    /// The terminal that has been told of the end of the source.
+    pub(super) fn into_ended_terminal(self) -> Option<OwnedFd> {
+        match self.sink {
+            End::Own(terminal) if self.ends_by_character && self.ended => Some(terminal),
+            _ => None,
+        }
     }
 
     /// Whether there is nothing left to move.
@@ -163,13 +187,23 @@ impl Pump {
         }
         match got {
             // EIO: the last process on the other side of a terminal is gone.
-            Ok(0) | Err(Errno::IO) => self.ended = true,
+            Ok(0) | Err(Errno::IO) => self.end(),
             Ok(length) => {
                 self.pending = buffer.get(..length).unwrap_or_default().to_vec();
+                self.in_line = !matches!(self.pending.last(), Some(b'\n' | b'\r' | &EOT));
                 self.written = 0;
             }
             Err(Errno::INTR | Errno::AGAIN) => {}
             Err(_) => self.broken = true,
+        }
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        if self.ends_by_character {
+            // The first one after an unfinished line ends just that.
+            self.pending = vec![EOT; 1 + usize::from(self.in_line)];
+            self.written = 0;
         }
     }
 
@@ -237,6 +271,27 @@ mod tests {
         drive(&mut pump);
         assert!(pump.is_done());
         assert_eq!(pump.failure(), None);
+    }
+
+    #[test]
+    fn a_terminal_is_told_of_the_end_by_a_character() {
+        for (typed, told) in [
+            ("", "\x04"),
+            ("line\n", "line\n\x04"),
+            ("half", "half\x04\x04"),
+            ("half\x04", "half\x04\x04"),
+        ] {
+            let (source, mut user) = pipe().map(|(r, w)| (r, std::fs::File::from(w))).unwrap();
+            let (mut app, sink) = pipe().map(|(r, w)| (std::fs::File::from(r), w)).unwrap();
+            user.write_all(typed.as_bytes()).unwrap();
+            drop(user);
+            let mut pump = Pump::to_terminal(End::Own(source), End::Own(sink));
+            drive(&mut pump);
+            drop(pump);
+            let mut text = String::new();
+            app.read_to_string(&mut text).unwrap();
+            assert_eq!(text, told);
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use super::attachments::{Attachments, Output};
 use super::cri_log::{LogFile, LogPump};
+use super::ended_input::EndedInput;
 use super::pump::{End, Pump, Standard};
 use super::terminal::{self, RawTerminal};
 use crate::failure::StartFailure;
@@ -46,6 +47,8 @@ pub(super) struct Streams {
     pod_dir: PathBuf,
     outputs: Vec<ShownOutput>,
     input: Option<Pump>,
+    /// The terminal whose input was the user's, which has ended.
+    ended_input: Option<EndedInput>,
     /// The inputs of apps that only clients write to.
     held: BTreeMap<AppName, OwnedFd>,
     attachments: Attachments,
@@ -64,6 +67,7 @@ impl Streams {
             pod_dir: pod_dir.to_path_buf(),
             outputs: Vec::new(),
             input: None,
+            ended_input: None,
             held: BTreeMap::new(),
             attachments: Attachments::default(),
             logs: BTreeMap::new(),
@@ -163,7 +167,8 @@ impl Streams {
                 .try_clone()
                 .map_err(StartFailure::os("duplicate the terminal"))?;
             raw = RawTerminal::enter();
-            self.input = Some(Pump::new(End::standard(Standard::Input), End::Own(copy)));
+            let user = End::standard(Standard::Input);
+            self.input = Some(Pump::to_terminal(user, End::Own(copy)));
         }
         self.show(app, Output::Stdout, terminal);
         self.terminal = Some((stream, raw));
@@ -264,10 +269,17 @@ impl Streams {
     pub(super) fn advance(&mut self, ready: &[bool]) {
         let mut ready = ready.iter().copied();
         let attached = &mut self.attachments;
+        let mut app_wrote = false;
         for ShownOutput { app, output, pump } in &mut self.outputs {
             if ready.next().unwrap_or(false) {
-                pump.advance(|bytes| attached.show(app, *output, bytes));
+                pump.advance(|bytes| {
+                    attached.show(app, *output, bytes);
+                    app_wrote = true;
+                });
             }
+        }
+        if app_wrote && self.ended_input.as_ref().is_some_and(EndedInput::app_wrote) {
+            self.ended_input = None;
         }
         if let Some(pump) = &mut self.input
             && ready.next().unwrap_or(false)
@@ -307,11 +319,11 @@ impl Streams {
         if self.terminal.is_some() && self.are_drained() {
             // Nobody takes what the app writes: it is told by a hangup.
             self.terminal = None;
-            self.input = None;
+            self.close_input();
         }
-        if self.input.as_ref().is_some_and(Pump::is_done) {
-            // Closes the app's standard input.
-            self.input = None;
+        if let Some(pump) = self.input.take_if(|pump| pump.is_done()) {
+            // Closes the app's standard input, unless it is a terminal.
+            self.ended_input = pump.into_ended_terminal().and_then(EndedInput::of);
         }
     }
 
@@ -319,6 +331,7 @@ impl Streams {
     /// is on the way has been written to it.
     pub(super) fn close_input(&mut self) {
         self.input = None;
+        self.ended_input = None;
     }
 
     /// Whether all output has been delivered.
