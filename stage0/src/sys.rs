@@ -98,6 +98,23 @@ pub(crate) fn open_process(process: Pid) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Waits for the end of a child, and lets go of it. Whether a signal ended it: any, also a real-time one.
+///
+/// # Errors
+/// What waitpid(2) answers.
+pub(crate) fn was_killed(child: Pid) -> Result<bool, Errno> {
+    let mut status: libc::c_int = 0;
+    loop {
+        // SAFETY: the kernel writes the status to a number that lives for the call.
+        let waited = unsafe { libc::waitpid(child.as_raw(), &raw mut status, 0) };
+        match Errno::result(waited) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(_) => return Ok(libc::WIFSIGNALED(status)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +127,21 @@ mod tests {
         drop(stop);
         assert!(other.join().unwrap().is_err());
         assert!(matches!(forked, Err(Errno::EAGAIN)), "{forked:?}");
+    }
+
+    #[test]
+    fn a_child_that_a_real_time_signal_ended_was_killed() {
+        for (script, killed) in [
+            ("kill -40 $$", true),
+            ("kill -9 $$", true),
+            ("exit 9", false),
+        ] {
+            let child = std::process::Command::new("/bin/sh")
+                .args(["-c", script])
+                .spawn();
+            // `was_killed` waits for it.
+            let child = Pid::from_raw(i32::try_from(child.unwrap().id()).unwrap());
+            assert_eq!(was_killed(child), Ok(killed), "{script}");
+        }
     }
 }

@@ -7,8 +7,6 @@ use cni_glue::attach::{AttachRequest, Attacher};
 use cni_glue::id::ContainerId;
 use cni_glue::ports::HeldPorts;
 use cni_glue::{Netns, NetworkError};
-use nix::sys::signal::Signal;
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::dup;
 use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
@@ -16,7 +14,7 @@ use pod::network::{CniFolders, NETWORK_FILE, attacher, container, is_live};
 use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_SYSTEM_CONFIG};
 use pod::{PodUuid, PodsDir, record};
 use stage1::failure::StartFailure;
-use stage1::monitor::PodNetwork;
+use stage1::monitor::{PodNetwork, ending_signals};
 
 use crate::environment::variable;
 
@@ -56,18 +54,6 @@ fn advised(error: &NetworkError) -> String {
         _ => return error.to_string(),
     };
     format!("{error}; {help}")
-}
-
-/// The signals by which users end a pod; the monitor has blocked them, so they wait here.
-fn ending_signals() -> nix::Result<SignalFd> {
-    let signals = [
-        Signal::SIGHUP,
-        Signal::SIGINT,
-        Signal::SIGQUIT,
-        Signal::SIGTERM,
-    ];
-    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-    SignalFd::with_flags(&signals.into_iter().collect(), flags)
 }
 
 impl PodNetworks {

@@ -13,7 +13,7 @@ use pod::AppName;
 use pod::activation::SocketName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
-use pod::manifest::{AppFailure, Execution, InsecureOption, Lifetime};
+use pod::manifest::{AppFailure, AppPath, Execution, InsecureOption, Lifetime};
 use pod::signal::SignalNumber;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,13 @@ pub enum ToInit {
     Peers(PeerChanges),
     /// Run a command inside of an app.
     Exec(Box<ExecSpec>),
+    /// Nobody waits for a command any more: its process group is asked to end, and killed after a while.
+    EndCommand {
+        /// The monitor's number for it.
+        id: u64,
+        /// Time until SIGKILL.
+        grace_ms: u64,
+    },
     /// A terminal has a new size.
     Resize {
         /// Which terminal.
@@ -82,6 +89,7 @@ impl ToInit {
             | Self::ForgetApp { .. }
             | Self::Signal { .. }
             | Self::Peers(_)
+            | Self::EndCommand { .. }
             | Self::Resize { .. } => Vec::new(),
         }
     }
@@ -166,6 +174,8 @@ pub struct ExecSpec {
     pub argv: Vec<String>,
     /// Variables to add to the app's environment.
     pub env: Vec<String>,
+    /// Where it starts, if not in the app's working directory.
+    pub workdir: Option<AppPath>,
     /// Its standard streams.
     pub streams: ProcessStreams,
 }
@@ -183,6 +193,8 @@ pub enum ProcessStreams {
         /// Standard error.
         stderr: StreamId,
     },
+    /// An input that is empty, and outputs that nobody wants.
+    Nothing,
     /// One pseudo-terminal for all three. Pod init makes it, and begins its stream when the process runs.
     Terminal {
         /// Its stream.
@@ -205,6 +217,7 @@ impl ProcessStreams {
                 let outputs = [stdout, stderr].map(|output| (output, StreamKind::FromPod));
                 input.into_iter().chain(outputs).collect()
             }
+            Self::Nothing => Vec::new(),
             Self::Terminal { terminal, .. } => vec![(terminal, StreamKind::Terminal)],
         }
     }
@@ -213,7 +226,7 @@ impl ProcessStreams {
     pub fn terminal(&self) -> Option<StreamId> {
         match *self {
             Self::Terminal { terminal, .. } => Some(terminal),
-            Self::Pipes { .. } => None,
+            Self::Pipes { .. } | Self::Nothing => None,
         }
     }
 }

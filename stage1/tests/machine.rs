@@ -186,6 +186,7 @@ impl Machine {
             app: Some(app.parse().unwrap()),
             argv: args.map(str::to_owned).to_vec(),
             env: Vec::new(),
+            workdir: None,
             streams,
         })));
     }

@@ -110,6 +110,55 @@ fn signals_are_passed_on() {
     }
 }
 
+/// Sends a signal by its number.
+fn send(pid: u32, number: i32) {
+    let sent = std::process::Command::new("kill")
+        .args([format!("-{number}"), pid.to_string()])
+        .status();
+    assert!(sent.unwrap().success(), "signal {number}");
+}
+
+#[test]
+fn every_signal_that_can_be_caught_is_passed_on() {
+    let host = busybox();
+    // Not those of the kernel about the pod's own processes (17), pipes (13) and files (25).
+    let numbers: Vec<i32> = [
+        4, 5, 6, 7, 8, 11, 14, 16, 18, 20, 21, 22, 23, 24, 26, 27, 28, 29, 30, 31,
+    ]
+    .into_iter()
+    .chain([34, 37, 64])
+    .collect();
+    let traps: String = numbers
+        .iter()
+        .map(|number| format!("trap 'echo got {number}.' {number}; "))
+        .collect();
+    let running = shell(&host, &format!("{traps} echo up; {IDLE}")).spawn();
+    running.wait_stdout("up");
+    for number in numbers {
+        send(running.pid(), number);
+        running.wait_stdout(&format!("got {number}.\n"));
+    }
+    running.signal(Signal::TERM);
+    running.wait().expect_code(143);
+    assert_eq!(host.pod_folders(), []);
+}
+
+#[test]
+fn what_the_caller_ignores_does_not_end_the_pod() {
+    let host = busybox();
+    let script = format!("trap 'echo told; exit 3' USR1; echo up; {IDLE}");
+    let running = shell(&host, &script)
+        .through("env", ["--ignore-signal=HUP,INT,QUIT,TERM"])
+        .spawn();
+    running.wait_stdout("up");
+    for signal in [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM] {
+        running.signal(signal);
+    }
+    // It comes after those.
+    running.signal(Signal::USR1);
+    assert_eq!(running.wait().expect_code(3).stdout, "up\ntold\n");
+}
+
 #[test]
 fn the_request_to_end_becomes_the_images_stop_signal() {
     let host = host_with(ImageBuilder::busybox().stop_signal("SIGQUIT"));

@@ -272,3 +272,35 @@ fn many_commands_at_once_end_each_with_its_own_code() {
     assert_eq!(seen.len(), 20);
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
+
+#[test]
+fn a_command_starts_where_it_is_told_to_and_nowhere_outside() {
+    let host = busybox();
+    let script = format!("rm -r /w; {IDLE}");
+    let pod = host
+        .fairing(["run", "--detach", IMAGE, "--workdir", "/w/x"])
+        .args(["--", "/bin/sh", "-c", &format!("cd /; {script}")])
+        .run()
+        .ok();
+    let pod = pod.text();
+    let pwd = |flags: &[&str]| {
+        let enter = host.fairing(["enter"]).args(flags);
+        enter.args([pod, "--", "/bin/pwd"]).run()
+    };
+    wait_until("the directory's end", Duration::from_secs(10), || {
+        (pwd(&[]).code == Some(125)).then_some(())
+    });
+    pwd(&[]).expect_error(125, &["/w/x", "No such file"]);
+    assert_eq!(pwd(&["--workdir", "/var"]).ok().stdout, "/var\n");
+    pwd(&["-w", "/no"]).expect_error(125, &["/no", "No such file"]);
+    pwd(&["-w", "/etc/passwd"]).expect_error(125, &["/etc/passwd", "Not a directory"]);
+    assert_eq!(pwd(&["-w", "/var/../../.."]).ok().stdout, "/\n");
+    for bad in ["", "var"] {
+        pwd(&["--workdir", bad]).expect_error(2, &["--workdir"]);
+    }
+    // What the kernel shows of pod init leads out of the root, and nobody gets there.
+    for outside in ["/proc/1/root", "/proc/1/cwd"] {
+        pwd(&["-w", outside]).expect_error(125, &[outside]);
+    }
+    host.fairing(["stop", "--force", pod]).run().ok();
+}

@@ -3,7 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use harness::{Running, wait_until};
+use harness::{ControlClient, Host, Running, Signal, wait_until};
+use pod::control::bounds::{CLIENTS_MAX, CONNECTIONS_MAX};
+use serde_json::json;
 
 use crate::stocked::{IDLE, IMAGE, busybox, detached, status};
 
@@ -56,4 +58,133 @@ fn a_pod_in_the_background_keeps_none_of_the_callers_descriptors() {
     assert!(free.unwrap().success(), "the pod holds the caller's lock");
     assert_eq!(status(&host, output.text())["state"], "running");
     host.fairing(["stop", "--force", output.text()]).run().ok();
+}
+
+/// Waits until no process of this name is there.
+fn wait_gone(host: &Host, name: &str) {
+    wait_until("the command's end", Duration::from_secs(10), || {
+        host.processes_named(name).is_empty().then_some(())
+    });
+}
+
+/// Starts a command that naps for long, and waits until it runs.
+fn napping(host: &Host, pod: &str, script: &str) -> Running {
+    let session = host
+        .fairing(["enter", pod, "--", "/bin/sh", "-c"])
+        .arg(format!("{script} echo up; sleep 4321; sleep 4321"))
+        .spawn();
+    session.wait_stdout("up");
+    wait_until("the command", Duration::from_secs(10), || {
+        (!host.processes_named("sleep").is_empty()).then_some(())
+    });
+    session
+}
+
+#[test]
+fn a_command_ends_with_the_client_that_started_it() {
+    let host = busybox();
+    let pod = detached(&host, &["--grace-period", "300ms"], IDLE);
+    for signal in [Signal::TERM, Signal::INT, Signal::KILL] {
+        let session = napping(&host, &pod, "");
+        session.signal(signal);
+        wait_gone(&host, "sleep");
+        assert_eq!(session.wait().signal, Some(signal.as_raw()));
+    }
+    // Who does not listen is killed after the pod's grace period.
+    napping(&host, &pod, "trap '' TERM;").signal(Signal::TERM);
+    wait_gone(&host, "sleep");
+    assert_eq!(status(&host, &pod)["state"], "running");
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn a_command_on_a_terminal_ends_with_its_client() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    let mut terminal = host
+        .fairing(["enter", "-it", &pod, "--", "/bin/sh"])
+        .spawn_on_terminal(24, 80);
+    terminal.wait_screen("# ");
+    terminal.type_keys("sleep 4321\r");
+    wait_until("the command", Duration::from_secs(10), || {
+        (!host.processes_named("sleep").is_empty()).then_some(())
+    });
+    drop(terminal);
+    wait_gone(&host, "sleep");
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn what_the_caller_ignores_does_not_end_a_session() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    for flags in ["--interactive", "-it"] {
+        let mut session = host
+            .fairing(["enter", flags, &pod, "--", "/bin/cat"])
+            .through("env", ["--ignore-signal=HUP,INT,QUIT"])
+            .stdin_open()
+            .spawn();
+        session.write("up\n");
+        session.wait_stdout("up");
+        for signal in [Signal::HUP, Signal::INT, Signal::QUIT] {
+            session.signal(signal);
+        }
+        session.write("still\n");
+        session.wait_stdout("still");
+        session.close_stdin();
+        session.wait().ok();
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn a_detached_command_outlives_its_client_and_ends_with_the_pod() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    let script = "echo nobody sees it; exec sleep 4321";
+    let output = host
+        .fairing(["enter", "--detach", &pod, "--", "/bin/sh", "-c", script])
+        .run()
+        .ok();
+    assert_eq!(output.stdout, "");
+    let command = wait_until("the command", Duration::from_secs(10), || {
+        host.processes_named("sleep").pop()
+    });
+    host.fairing(["enter", &pod, "--", "/bin/true"]).run().ok();
+    assert!(command.is_alive());
+    host.fairing(["enter", "--detach", &pod, "--", "/no/such"])
+        .run()
+        .expect_error(127, &["such"]);
+    host.fairing(["stop", "--force", &pod]).run().ok();
+    assert!(!command.is_alive());
+}
+
+#[test]
+fn who_waits_takes_no_place_from_who_stops_the_pod() {
+    let host = busybox();
+    let pod = detached(&host, &[], &format!("trap 'echo bye; exit 0' TERM; {IDLE}"));
+    let waiting: Vec<_> = (0..CLIENTS_MAX)
+        .map(|_| {
+            let client = ControlClient::connect(&host, &pod);
+            client.send(&json!({"type": "wait"}));
+            client
+        })
+        .collect();
+    let refused = ControlClient::connect(&host, &pod).ask(&json!({"type": "wait"}));
+    assert_eq!(refused["type"], "refused", "{refused}");
+    host.fairing(["enter", &pod, "--", "/bin/true"])
+        .run()
+        .expect_error(125, &["clients of this pod wait"]);
+    // Those that ask for nothing are closed where others come.
+    let idle: Vec<_> = (0..CONNECTIONS_MAX)
+        .map(|_| ControlClient::connect(&host, &pod))
+        .collect();
+    assert_eq!(status(&host, &pod)["state"], "running");
+    let follower = host.fairing(["logs", "--follow", &pod]).spawn();
+    host.fairing(["stop", &pod]).run().ok();
+    assert_eq!(follower.wait().ok().stdout, "bye\n");
+    for client in &waiting {
+        assert_eq!(client.receive().unwrap()["type"], "pod-ended");
+    }
+    drop(idle);
 }

@@ -1,7 +1,7 @@
 //! Streams that nobody reads: the pod can still be looked at and ended.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, PipeWriter, Write};
+use std::io::{BufRead, BufReader, PipeWriter, Read, Write};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use harness::{Host, Signal, wait_until};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use crate::stocked::{IDLE, IMAGE, busybox, status};
+use crate::stocked::{IDLE, IMAGE, busybox, detached, shell, status, wait_log};
 
 fn file(end: PipeWriter) -> File {
     File::from(OwnedFd::from(end))
@@ -146,4 +146,74 @@ fn a_reader_that_closes_ends_a_pod_with_a_terminal() {
     let code = output.code.expect("an exit code");
     assert_ne!(code, 0, "{output}");
     expect_ended(&host, "cut", code);
+}
+
+/// What takes nothing, as a disk that is full.
+fn full() -> File {
+    File::options().write(true).open("/dev/full").unwrap()
+}
+
+#[test]
+fn output_that_is_lost_is_no_success() {
+    const TOLD: &[&str] = &["cannot write to standard output", "No space left"];
+    let host = busybox();
+    let pod = detached(&host, &[], &format!("echo hi; {IDLE}"));
+    wait_log(&host, &pod, "hi");
+    let run = ["run", "--rm", IMAGE, "--", "/bin/echo", "hi"];
+    let tty = ["run", "--rm", IMAGE, "--tty", "--", "/bin/echo", "hi"];
+    let enter = ["enter", &pod, "--", "/bin/echo", "hi"];
+    for command in [
+        run.as_slice(),
+        &tty,
+        &enter,
+        &["logs", &pod],
+        &["list"],
+        &["status", &pod],
+        &["image", "list"],
+        &["version"],
+    ] {
+        let lost = host.fairing(command).stdout_file(full()).run();
+        lost.expect_error(117, TOLD);
+    }
+    // What a program says of itself counts more.
+    let failing = "echo hi; exit 3";
+    shell(&host, failing)
+        .stdout_file(full())
+        .run()
+        .expect_error(3, TOLD);
+    host.fairing(["enter", &pod, "--", "/bin/sh", "-c", failing])
+        .stdout_file(full())
+        .run()
+        .expect_error(3, TOLD);
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn an_output_that_does_not_block_gets_everything() {
+    let host = busybox();
+    let pod = detached(&host, &[], &format!("seq 100000; echo end; {IDLE}"));
+    wait_log(&host, &pod, "end\n");
+    let flood = ["/bin/head", "-c", "1000000", "/dev/zero"];
+    let run = [["run", "--rm", IMAGE, "--"].as_slice(), &flood].concat();
+    let enter = [["enter", &pod, "--"].as_slice(), &flood].concat();
+    for (command, size) in [
+        (run, 1_000_000),
+        (enter, 1_000_000),
+        (vec!["logs", &pod], 588_895 + "end\n".len()),
+    ] {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let flags = fcntl_getfl(&writer).unwrap();
+        fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+        let running = host
+            .fairing(&command)
+            .stdout_file(file(writer.try_clone().unwrap()))
+            .spawn();
+        wait_full(&writer);
+        drop(writer);
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes.len(), size, "{command:?}");
+        running.wait().ok();
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
 }

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
-use crate::stocked::{IDLE, IMAGE, busybox};
+use crate::stocked::{IDLE, IMAGE, busybox, detached};
 
 fn on_terminal(host: &Host, script: &str) -> FairingCommand {
     let flags = ["run", "--rm", IMAGE, "--tty", "--interactive"];
@@ -197,4 +197,39 @@ fn a_terminal_is_for_a_single_app() {
             .expect_error(2, &[flag]);
     }
     assert_eq!(host.pod_folders(), []);
+}
+
+#[test]
+fn the_end_of_the_users_input_is_the_end_of_the_terminals() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    for (typed, shown) in [
+        ("", ""),
+        ("line\n", "line\r\nline\r\n"),
+        ("half", "halfhalf"),
+    ] {
+        let run = ["run", "--rm", IMAGE, "-it", "--", "/bin/cat"];
+        let enter = ["enter", "-it", &pod, "--", "/bin/cat"];
+        for command in [run.as_slice(), &enter] {
+            let output = host.fairing(command).stdin(typed).run().ok();
+            assert_eq!(output.stdout, shown, "{output}");
+        }
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn a_program_that_leaves_line_mode_finds_the_end_too() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    // As a shell with an editor: it takes keys one by one, and Ctrl-D is one of them. The nap lets the end come before.
+    let script = "usleep 300000; stty -icanon; echo prompt; \
+        until dd bs=1 count=1 2>/dev/null | od -An -tu1 | grep -qw 4; do :; done; echo end";
+    let run = ["run", "--rm", IMAGE, "-it", "--", "/bin/sh", "-c", script];
+    let enter = ["enter", "-it", &pod, "--", "/bin/sh", "-c", script];
+    for command in [run.as_slice(), &enter] {
+        let output = host.fairing(command).run().ok();
+        assert!(output.stdout.ends_with("end\r\n"), "{output}");
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::binaries::dist_dir;
 use crate::output::Output;
 use crate::running::Running;
+use crate::sys;
 use crate::terminal::Terminal;
 
 /// How long one command may take unless the test says otherwise.
@@ -38,6 +39,7 @@ enum Input {
 impl FairingCommand {
     /// A command with what all of a host's commands have.
     pub(crate) fn new(command: Command) -> Self {
+        sys::hear_signals();
         Self {
             command,
             shown: "fairing".to_owned(),

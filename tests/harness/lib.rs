@@ -59,6 +59,7 @@ mod registry;
 mod running;
 mod scripted_registry;
 pub mod store_contents;
+mod sys;
 mod terminal;
 mod token_server;
 

@@ -5,21 +5,20 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use pod::control::Response;
 use pod::manifest::app_dir;
-use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry};
 
 use crate::config::directories::Directories;
 use crate::error::{Error, MonitorError};
 use crate::pods::connection::connect_when_up;
 use crate::pods::ending;
+use crate::pods::monitor::Monitor;
 
 /// Waits for more of the logs of a running pod.
 #[derive(Debug)]
 pub struct Follower {
     changes: Inotify,
-    connection: SeqPacket,
+    monitor: Monitor,
 }
 
 impl Follower {
@@ -35,6 +34,9 @@ impl Follower {
         let Some(connection) = connect_when_up(entry, directories)? else {
             return Ok(None);
         };
+        // The process is what is waited for: a connection would take a place that others may need.
+        let monitor = Monitor::of(&connection)?;
+        drop(connection);
         let failed = |errno| Error::errno("watch", &entry.path)(errno);
         let changes =
             Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(failed)?;
@@ -45,10 +47,7 @@ impl Follower {
             Err(Errno::ENOENT) => return Ok(None),
             Err(errno) => return Err(failed(errno)),
         }
-        let follower = Self {
-            changes,
-            connection,
-        };
+        let follower = Self { changes, monitor };
         for name in names {
             follower.watch(entry, name)?;
         }
@@ -74,33 +73,29 @@ impl Follower {
     /// # Errors
     /// If the kernel can't tell.
     pub fn wait(&self, entry: &PodEntry) -> Result<bool, Error> {
+        let Some(monitor) = self.monitor.process() else {
+            ending::wait_for_lock(entry)?;
+            return Ok(true);
+        };
         let mut descriptors = [
             PollFd::new(self.changes.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
+            PollFd::new(monitor, PollFlags::POLLIN),
         ];
         match poll(&mut descriptors, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(MonitorError::Wait(errno.into()).into()),
         }
-        let [_, connection] = descriptors;
-        let connection = connection.revents().is_some_and(|events| {
-            events.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR)
-        });
+        let [_, monitor] = descriptors;
+        let has_ended = monitor.any().unwrap_or(false);
         // What changed doesn't matter: everything is read on.
         while self
             .changes
             .read_events()
             .is_ok_and(|events| !events.is_empty())
         {}
-        if !connection {
-            return Ok(false);
+        if has_ended {
+            ending::wait_for_lock(entry)?;
         }
-        match self.connection.recv::<Response>() {
-            Ok(Some(_)) => Ok(false),
-            Ok(None) | Err(_) => {
-                ending::wait_for_lock(entry)?;
-                Ok(true)
-            }
-        }
+        Ok(has_ended)
     }
 }

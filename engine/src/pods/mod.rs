@@ -8,7 +8,7 @@ mod entry_point;
 pub mod environment;
 mod execution;
 mod folder;
-mod monitor;
+pub(crate) mod monitor;
 pub mod prepare;
 pub mod prepared;
 pub mod removal;

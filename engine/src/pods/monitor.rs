@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
@@ -20,14 +20,14 @@ use crate::error::{Error, MonitorError};
 
 /// The monitor at the other end of a connection: that very process, whatever becomes of its number.
 #[derive(Debug)]
-pub(super) struct Monitor(Option<OwnedFd>);
+pub(crate) struct Monitor(Option<OwnedFd>);
 
 impl Monitor {
     /// Holds on to the monitor.
     ///
     /// # Errors
     /// If the kernel can't tell who it is.
-    pub(super) fn of(connection: &SeqPacket) -> Result<Self, Error> {
+    pub(crate) fn of(connection: &SeqPacket) -> Result<Self, Error> {
         let failed = |errno: io::Error| Error::Monitor(MonitorError::Unknown(errno));
         let credentials =
             getsockopt(connection, PeerCredentials).map_err(|errno| failed(errno.into()))?;
@@ -70,6 +70,11 @@ impl Monitor {
             }
         }
         Ok(None)
+    }
+
+    /// What becomes readable when it ends; `None` if it has.
+    pub(crate) fn process(&self) -> Option<BorrowedFd<'_>> {
+        self.0.as_ref().map(AsFd::as_fd)
     }
 
     /// Kills it, if it still is.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-/// Most connections that are served at once; others wait until one is over.
-pub const CLIENTS_MAX: usize = 64;
+/// Most connections that wait for something at once; the request of another one to wait is refused.
+pub const CLIENTS_MAX: usize = 256;
+/// Most connections at once; of more, the oldest one that waits for nothing is closed.
+pub const CONNECTIONS_MAX: usize = 384;
 /// Most apps of a pod.
 pub const APPS_MAX: usize = 256;
 /// Most clients that are attached to one app.

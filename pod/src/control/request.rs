@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::AppName;
-use crate::manifest::{App, ImageRecord, Resources};
+use crate::manifest::{App, AppPath, ImageRecord, Resources};
 use crate::signal::SignalNumber;
 
 /// What a client asks for.
@@ -109,6 +109,13 @@ pub struct ExecRequest {
     /// Variables to add to the app's environment.
     #[serde(default)]
     pub env: Vec<String>,
+    /// Where it starts; in the app's working directory if absent.
+    #[serde(default)]
+    pub workdir: Option<AppPath>,
+    /// Whether it outlives this connection; its input is empty then, and nobody sees its output. Else it is asked to end
+    /// when the connection does.
+    #[serde(default)]
+    pub detach: bool,
     /// Whether to give it a pseudo-terminal.
     #[serde(default)]
     pub tty: bool,

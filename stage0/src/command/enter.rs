@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use engine::isolators::find as isolator;
 use engine::pods::connection::connect_when_up;
 use engine::pods::environment::merged;
 use pod::PodError;
 use pod::control::ExecRequest;
 use pod::feature::Feature;
-use pod::manifest::PodManifest;
+use pod::manifest::{AppPath, PodManifest};
 use pod::{AppName, State};
 
 use crate::arguments::environment::variables;
@@ -38,6 +39,12 @@ pub(crate) struct Enter {
     /// Give the command the standard input
     #[arg(short, long)]
     interactive: bool,
+    /// Run the command in the background: it outlives this command, and nobody sees its output
+    #[arg(short, long, conflicts_with_all = ["tty", "interactive"], requires = "command")]
+    detach: bool,
+    /// Working directory of the command [default: the app's]
+    #[arg(short, long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
+    workdir: Option<String>,
     /// Environment variable; without a value, as in this command's environment
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     env: Vec<String>,
@@ -87,10 +94,14 @@ impl Subcommand for Enter {
             true => vec![SHELL.to_owned()],
             false => self.command,
         };
+        let workdir = self.workdir.map(AppPath::try_from).transpose();
+        let workdir = workdir.map_err(|error| Failure::Usage(format!("--workdir: {error}")))?;
         let request = ExecRequest {
             app: Some(app),
             argv,
             env,
+            workdir,
+            detach: self.detach,
             tty,
             size: window_size().filter(|_| tty),
         };

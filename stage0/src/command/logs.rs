@@ -1,7 +1,6 @@
 //! `fairing logs`: what the apps of a detached pod have written.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 
 use clap::Args;
 use engine::logs::follow::Follower;
@@ -11,6 +10,7 @@ use pod::manifest::{PodManifest, Streams};
 use pod::{AppName, PodEntry, State};
 
 use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -145,16 +145,11 @@ impl Printer {
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
-        match self.stream {
-            Stream::Stderr => io::stderr().lock().write_all(&self.pending),
-            Stream::Stdout => {
-                let mut stdout = io::stdout().lock();
-                stdout
-                    .write_all(&self.pending)
-                    .and_then(|()| stdout.flush())
-            }
-        }
-        .map_err(|error| Failure::Other(format!("cannot write the log: {error}")))?;
+        let stream = match self.stream {
+            Stream::Stderr => output::Stream::Stderr,
+            Stream::Stdout => output::Stream::Stdout,
+        };
+        output::write(stream, &self.pending).map_err(Failure::errno("write to", stream.name()))?;
         self.pending.clear();
         Ok(())
     }

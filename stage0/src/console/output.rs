@@ -1,8 +1,12 @@
 //! Writing to the standard streams.
 
-use std::io::{self, Write};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::write as write_some;
 use serde::Serialize;
 
 use crate::wording::failure::Failure;
@@ -22,16 +26,62 @@ pub(crate) fn debug(text: impl FnOnce() -> String) {
     }
 }
 
+/// A stream that a command writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    /// What messages call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "standard output",
+            Self::Stderr => "standard error",
+        }
+    }
+}
+
+/// Writes all of this.
+///
+/// # Errors
+/// What write(2) answers.
+pub(crate) fn write(stream: Stream, bytes: &[u8]) -> Result<(), Errno> {
+    match stream {
+        Stream::Stdout => write_all(io::stdout().as_fd(), bytes),
+        Stream::Stderr => write_all(io::stderr().as_fd(), bytes),
+    }
+}
+
+/// Whoever shares a stream may have made it one that doesn't block: then its reader is waited for.
+fn write_all(stream: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match write_some(stream, bytes) {
+            Ok(length) => bytes = bytes.get(length..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                let mut writable = [PollFd::new(stream, PollFlags::POLLOUT)];
+                match poll(&mut writable, PollTimeout::NONE) {
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
 /// Writes text to standard output.
 ///
 /// # Errors
 /// If it can't be written, such as to a full disk.
 pub(crate) fn text(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::Other(format!("cannot write to standard output: {error}")))
+    let stream = Stream::Stdout;
+    write(stream, text.as_bytes()).map_err(Failure::errno("write to", stream.name()))
 }
 
 /// Writes a line to standard output.
@@ -48,10 +98,50 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
 
 /// Writes text to standard error. Where that fails there is nobody left to tell.
 pub(crate) fn error(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = write(Stream::Stderr, text.as_bytes());
 }
 
 /// Writes a warning to standard error.
 pub(crate) fn warn(text: &str) {
     error(&format!("warning: {text}\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
+    use nix::fcntl::OFlag;
+    use nix::unistd::pipe2;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_does_not_block_gets_everything() {
+        let (reader, writer) = pipe2(OFlag::O_NONBLOCK).unwrap();
+        let sent = vec![b'x'; 1 << 20];
+        let writing = std::thread::spawn({
+            let sent = sent.clone();
+            move || write_all(writer.as_fd(), &sent)
+        });
+        let mut got = Vec::new();
+        loop {
+            let mut readable = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+            poll(&mut readable, PollTimeout::NONE).unwrap();
+            let mut buffer = [0; 4096];
+            match File::from(reader.try_clone().unwrap()).read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => got.extend_from_slice(&buffer[..length]),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        assert_eq!(writing.join().unwrap(), Ok(()));
+        assert!(got == sent, "{} bytes came", got.len());
+    }
+
+    #[test]
+    fn a_full_disk_is_told() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        assert_eq!(write_all(full.as_fd(), b"x"), Err(Errno::ENOSPC));
+    }
 }

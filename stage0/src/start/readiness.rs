@@ -8,7 +8,6 @@ use engine::Error;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, read};
 use pod::exit::FailureKind;
 use pod::stage1::Readiness;
@@ -162,7 +161,7 @@ fn await_end(monitor: Pid, signals: &HeldSignals) -> bool {
             }
         }
     }
-    matches!(waitpid(monitor, None), Ok(WaitStatus::Signaled(..)))
+    sys::was_killed(monitor).unwrap_or(false)
 }
 
 fn kill_monitor(monitor: Pid) {

@@ -8,7 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::PollFlags;
+use nix::sys::stat::{SFlag, fstat};
+use nix::sys::termios::{LocalFlags, tcgetattr};
 
+use crate::console::output::{self, Stream};
 use crate::wording::failure::Failure;
 
 /// Bytes moved at a time.
@@ -24,7 +27,12 @@ pub(crate) struct Upstream {
     /// Whether the end of input goes as a character, since a terminal can't be half closed.
     is_terminal: bool,
     pending: VecDeque<u8>,
+    /// Whether the last line that was read has no end.
+    in_line: bool,
     ended: bool,
+    /// Whether a terminal in line mode has been told of the end. If the command switches line mode off before it reads, as
+    /// shells do, that is no end any more.
+    told_in_line_mode: bool,
 }
 
 impl Upstream {
@@ -39,7 +47,9 @@ impl Upstream {
             target: keep.then(|| File::from(target)),
             is_terminal,
             pending: VecDeque::new(),
+            in_line: false,
             ended: !forward,
+            told_in_line_mode: false,
         })
     }
 
@@ -62,7 +72,10 @@ impl Upstream {
         // Past the buffer of the library: what is ready is what the kernel has.
         match nix::unistd::read(io::stdin().as_fd(), &mut buffer) {
             Ok(0) => self.end(),
-            Ok(length) => self.pending.extend(buffer.iter().take(length)),
+            Ok(length) => {
+                self.pending.extend(buffer.iter().take(length));
+                self.in_line = !matches!(self.pending.back(), Some(b'\n' | b'\r' | &EOT));
+            }
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             // The terminal is gone, or the like: no more input.
             Err(_) => self.end(),
@@ -73,10 +86,29 @@ impl Upstream {
     fn end(&mut self) {
         self.ended = true;
         if self.is_terminal {
-            self.pending.push_back(EOT);
+            // The first one after an unfinished line ends just that.
+            let times = 1 + usize::from(self.in_line);
+            self.pending.extend(std::iter::repeat_n(EOT, times));
+            self.told_in_line_mode = self.is_in_line_mode();
         } else if self.pending.is_empty() {
             self.target = None;
         }
+    }
+
+    /// The command has written something, such as a prompt: it may have to be told of the end again.
+    pub(crate) fn command_wrote(&mut self) {
+        if self.told_in_line_mode && !self.is_in_line_mode() {
+            self.told_in_line_mode = false;
+            self.pending.push_back(EOT);
+            self.write();
+        }
+    }
+
+    fn is_in_line_mode(&self) -> bool {
+        let target = self.target.as_ref();
+        target.is_some_and(|terminal| {
+            tcgetattr(terminal).is_ok_and(|modes| modes.local_flags.contains(LocalFlags::ICANON))
+        })
     }
 
     /// Writes what the command takes.
@@ -100,21 +132,14 @@ impl Upstream {
     }
 }
 
-/// Where output of the command goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sink {
-    /// Our standard output.
-    Stdout,
-    /// Our standard error.
-    Stderr,
-}
-
 /// Output of the command on its way to us.
 #[derive(Debug)]
 pub(crate) struct Downstream {
     /// `None` at its end.
     source: Option<File>,
-    sink: Sink,
+    sink: Stream,
+    /// Why it could not be written to, if it was that.
+    failure: Option<Errno>,
 }
 
 impl Downstream {
@@ -122,11 +147,12 @@ impl Downstream {
     ///
     /// # Errors
     /// If the descriptor can't be made non-blocking.
-    pub(crate) fn new(source: OwnedFd, sink: Sink) -> Result<Self, Failure> {
+    pub(crate) fn new(source: OwnedFd, sink: Stream) -> Result<Self, Failure> {
         set_nonblocking(source.as_fd())?;
         Ok(Self {
             source: Some(File::from(source)),
             sink,
+            failure: None,
         })
     }
 
@@ -136,39 +162,52 @@ impl Downstream {
     }
 
     /// Moves one chunk; whether there was any.
-    ///
-    /// # Errors
-    /// If our own output can't be written.
-    pub(crate) fn moves(&mut self) -> Result<bool, Failure> {
+    pub(crate) fn moves(&mut self) -> bool {
         let Some(source) = &mut self.source else {
-            return Ok(false);
+            return false;
         };
         let mut buffer = [0; CHUNK];
         match source.read(&mut buffer) {
             Ok(length) if length > 0 => {
-                self.write(buffer.get(..length).unwrap_or_default())?;
-                Ok(true)
+                if let Err(errno) =
+                    output::write(self.sink, buffer.get(..length).unwrap_or_default())
+                {
+                    self.failure = Some(errno);
+                    // Nobody takes what the command writes: it is told.
+                    self.source = None;
+                }
+                true
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
             // The end. A terminal whose last user is gone says EIO.
             Ok(_) | Err(_) => {
                 self.source = None;
-                Ok(false)
+                false
             }
         }
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = match self.sink {
-            Sink::Stdout => {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(bytes).and_then(|()| stdout.flush())
-            }
-            Sink::Stderr => io::stderr().lock().write_all(bytes),
-        };
-        written.map_err(|error| Failure::Other(format!("cannot write the output: {error}")))
+    /// Why a part of the output is lost, unless it is that its reader has gone.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        let errno = self.failure?;
+        match errno {
+            Errno::EPIPE => None,
+            Errno::EIO if is_terminal(self.sink) => None,
+            _ => Some(Failure::errno("write to", self.sink.name())(errno)),
+        }
     }
+}
+
+/// Whether a stream is a terminal, also one that has been hung up.
+fn is_terminal(stream: Stream) -> bool {
+    let status = match stream {
+        Stream::Stdout => fstat(io::stdout()),
+        Stream::Stderr => fstat(io::stderr()),
+    };
+    status.is_ok_and(|status| {
+        SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR
+    })
 }
 
 fn set_nonblocking(descriptor: BorrowedFd<'_>) -> Result<(), Failure> {

@@ -16,7 +16,10 @@ use pod::control::{ExecRequest, Request, Response};
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 
-use crate::terminal::pump::{Downstream, Sink, Upstream, has_input};
+use crate::console::output::Stream;
+use crate::console::report;
+use crate::sys::is_ignored;
+use crate::terminal::pump::{Downstream, Upstream, has_input};
 use crate::terminal::raw_mode::{RawMode, window_size};
 use crate::wording::failure::Failure;
 
@@ -43,13 +46,16 @@ pub(crate) fn run(
     request: ExecRequest,
     interactive: bool,
 ) -> Result<u8, Failure> {
-    let tty = request.tty;
+    let (tty, detach) = (request.tty, request.detach);
     match connection.send(&Request::Exec(request), &[]) {
         Err(PodError::Ended) => return Err(ended_early()),
         other => other?,
     }
     // From its start on, a command may take as long as it likes.
     let descriptors = await_start(&connection, START)?;
+    if detach {
+        return Ok(0);
+    }
     let (upstream, downstreams) = streams(descriptors, tty, interactive)?;
     // Blocked before the terminal is raw: no signal can come in between and leave it so.
     let signals = match tty {
@@ -72,6 +78,12 @@ pub(crate) fn run(
         End::Command(outcome) => outcome.exit_code(),
         End::Signal(signal) => 128 + signal,
     };
+    let lost = session.downstreams.iter().find_map(Downstream::failure);
+    match lost {
+        Some(failure) if code == 0 => return Err(failure),
+        Some(failure) => report::print(&failure),
+        None => {}
+    }
     Ok(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
@@ -98,7 +110,9 @@ fn watch_signals() -> Result<SignalFd, Failure> {
     let failed = |errno: Errno| Failure::Other(format!("cannot watch signals: {errno}"));
     let mut watched = SigSet::empty();
     watched.add(Signal::SIGWINCH);
-    ENDING.iter().for_each(|signal| watched.add(*signal));
+    // What the caller ignores does nothing here either.
+    let ending = ENDING.into_iter().filter(|signal| !is_ignored(*signal));
+    watched.extend(ending);
     watched.thread_block().map_err(failed)?;
     SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)
 }
@@ -123,14 +137,14 @@ fn streams(
                 .map_err(Failure::io("use", "the terminal"))?;
             Ok((
                 Upstream::new(copy, true, interactive)?,
-                vec![Downstream::new(terminal, Sink::Stdout)?],
+                vec![Downstream::new(terminal, Stream::Stdout)?],
             ))
         }
         (false, Some(input), Some(output), Some(errors)) if count == 3 => Ok((
             Upstream::new(input, false, interactive)?,
             vec![
-                Downstream::new(output, Sink::Stdout)?,
-                Downstream::new(errors, Sink::Stderr)?,
+                Downstream::new(output, Stream::Stdout)?,
+                Downstream::new(errors, Stream::Stderr)?,
             ],
         )),
         _ => Err(PodError::Protocol(format!("{count} descriptors came with a command")).into()),
@@ -170,8 +184,8 @@ impl Session {
                 self.upstream.write();
             }
             for (at, downstream) in self.downstreams.iter_mut().enumerate() {
-                if ready.contains(&Role::FromCommand(at)) {
-                    downstream.moves()?;
+                if ready.contains(&Role::FromCommand(at)) && downstream.moves() {
+                    self.upstream.command_wrote();
                 }
             }
             if ready.contains(&Role::Connection) {
@@ -253,7 +267,7 @@ impl Session {
         // What the command wrote is in the pipes by now; what its children may still write is not
         // waited for.
         for downstream in &mut self.downstreams {
-            while downstream.moves()? {}
+            while downstream.moves() {}
         }
         Ok(outcome)
     }
@@ -268,6 +282,8 @@ mod tests {
             app: None,
             argv: vec!["x".into()],
             env: Vec::new(),
+            workdir: None,
+            detach: false,
             tty: false,
             size: None,
         }

@@ -58,6 +58,7 @@ pub(crate) struct RunningApp {
     environment: Vec<String>,
     workdir: CString,
     pts: OwnedFd,
+    null: OwnedFd,
     confinement: Confinement,
 }
 
@@ -153,7 +154,7 @@ impl PreparedApp {
             what: format!("app {}", spec.name),
             root: Root::Attach(Box::new(mounts)),
             seat: &seat,
-            streams: choose_streams(terminal.as_ref(), &stdio, Some(&null), &identity)?,
+            streams: choose_streams(terminal.as_ref(), &stdio, &null, &identity)?,
             controlling_terminal: has_terminal,
             identity: &identity,
             workdir: workdir.clone(),
@@ -173,6 +174,7 @@ impl PreparedApp {
             environment: variables,
             workdir,
             pts,
+            null,
             seat,
             confinement,
         };
@@ -201,10 +203,13 @@ impl RunningApp {
             what: format!("the command in app {}", self.name),
             root: Root::Join(self.process.pidfd.as_fd()),
             seat: &self.seat,
-            streams: choose_streams(terminal.as_ref(), &stdio, None, &self.identity)?,
+            streams: choose_streams(terminal.as_ref(), &stdio, &self.null, &self.identity)?,
             controlling_terminal: has_terminal,
             identity: &self.identity,
-            workdir: self.workdir.clone(),
+            workdir: match &spec.workdir {
+                Some(path) => c_string(path.as_str())?,
+                None => self.workdir.clone(),
+            },
             confinement: self.confinement,
             sockets: &no_sockets,
             command: CommandLine::new(&spec.argv, &variables, &no_sockets)?,

@@ -37,6 +37,7 @@ pub(crate) enum Stdio {
         stdout: OwnedFd,
         stderr: OwnedFd,
     },
+    Nothing,
     Terminal {
         stream: StreamId,
         size: Option<WindowSize>,
@@ -59,6 +60,7 @@ impl Stdio {
                 stdout: ends.take(stdout)?,
                 stderr: ends.take(stderr)?,
             },
+            ProcessStreams::Nothing => Self::Nothing,
             ProcessStreams::Terminal { terminal, size } => Self::Terminal {
                 stream: terminal,
                 size,
@@ -70,7 +72,7 @@ impl Stdio {
     pub(crate) fn terminal(&self) -> Option<StreamId> {
         match self {
             Self::Terminal { stream, .. } => Some(*stream),
-            Self::Pipes { .. } => None,
+            Self::Pipes { .. } | Self::Nothing => None,
         }
     }
 }
@@ -93,7 +95,7 @@ pub(crate) fn keep_terminal(
 pub(crate) fn choose_streams<'a>(
     terminal: Option<&'a Terminal>,
     stdio: &'a Stdio,
-    null: Option<&'a OwnedFd>,
+    null: &'a OwnedFd,
     identity: &Identity,
 ) -> Result<[BorrowedFd<'a>; 3], StartFailure> {
     let owner = Some(Uid::from_raw(identity.uid));
@@ -117,12 +119,10 @@ pub(crate) fn choose_streams<'a>(
             for stream in stdin.iter().chain([stdout, stderr]) {
                 fchown(stream, owner, None).map_err(StartFailure::os("own a standard stream"))?;
             }
-            let stdin = stdin
-                .as_ref()
-                .or(null)
-                .ok_or_else(|| StartFailure::other("the standard input is missing"))?;
+            let stdin = stdin.as_ref().unwrap_or(null);
             Ok([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()])
         }
+        (Stdio::Nothing, _) => Ok([null.as_fd(); 3]),
         (Stdio::Terminal { .. }, None) => Err(StartFailure::other("the terminal is missing")),
     }
 }

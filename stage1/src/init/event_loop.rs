@@ -12,6 +12,7 @@ use pod::AppName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
 
+use super::abandoned::Abandoned;
 use super::ground::Ground;
 use super::hosts_file::HostsFile;
 use super::starts::Starts;
@@ -36,6 +37,8 @@ pub(crate) struct Pod {
     pub(super) apps: BTreeMap<AppName, RunningApp>,
     /// Commands that run, by the monitor's number for each.
     pub(super) commands: BTreeMap<u64, RunningCommand>,
+    /// Commands whose clients have gone.
+    abandoned: Abandoned,
     /// Commands that wait until an app runs.
     pub(super) waiting: Vec<(ExecSpec, StreamEnds)>,
     /// Whether all apps run, or have run, that the pod begins with.
@@ -64,6 +67,7 @@ impl Pod {
             starts: Starts::of(apps),
             apps: BTreeMap::new(),
             commands: BTreeMap::new(),
+            abandoned: Abandoned::default(),
             waiting: Vec::new(),
             started: false,
             stop_requested: false,
@@ -115,6 +119,7 @@ impl Pod {
         while let Some(action) = self.supervisor.tick(Instant::now()) {
             self.act(link, action)?;
         }
+        self.abandoned.kill_overdue(Instant::now());
         self.give_up_overdue(link)
     }
 
@@ -127,7 +132,11 @@ impl Pod {
         fds.extend(starts.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let interests = link.interests().into_iter();
         fds.extend(interests.map(|(fd, flags)| PollFd::new(fd, flags)));
-        let deadlines = [self.supervisor.deadline(), self.starts.deadline()];
+        let deadlines = [
+            self.supervisor.deadline(),
+            self.starts.deadline(),
+            self.abandoned.deadline(),
+        ];
         let next = deadlines.into_iter().flatten().min();
         let waited = self.settling.wait(&mut fds, next);
         waited.map_err(StartFailure::os("wait for events"))?;
@@ -192,6 +201,7 @@ impl Pod {
             .next();
         if let Some((id, command)) = command {
             drop(command);
+            self.abandoned.ended(pid);
             link.send(&FromInit::ExecExited { id, outcome }, Enclosed::default())?;
         }
         Ok(())
@@ -311,6 +321,10 @@ impl Pod {
                 self.starts.signal(app.as_ref(), signal);
             }
             ToInit::Exec(spec) => self.execute(link, *spec, streams)?,
+            ToInit::EndCommand { id, grace_ms } => {
+                self.take_late_reports(link)?;
+                self.end_command(id, Duration::from_millis(grace_ms));
+            }
             ToInit::Resize { terminal, size } => self.resize(terminal, size),
             ToInit::Peers(changes) => {
                 let failure = self.hosts.update(&changes).err().map(|e| e.to_string());
@@ -325,6 +339,18 @@ impl Pod {
             }
         }
         Ok(())
+    }
+
+    /// Ends a command, wherever it is on its way.
+    fn end_command(&mut self, id: u64, grace: Duration) {
+        self.waiting.retain(|(spec, _)| spec.id != id);
+        if let Some(starting) = self.starts.take_command(id) {
+            // One that is gone already is what was wanted.
+            let _ = sys::send_signal(starting.process.process.pid, SIGKILL);
+        }
+        if let Some(command) = self.commands.get(&id) {
+            self.abandoned.add(command, grace);
+        }
     }
 
     fn resize(&mut self, stream: StreamId, size: WindowSize) {

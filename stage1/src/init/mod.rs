@@ -4,6 +4,7 @@
 //! monitor asks. Its root is a small filesystem of its own: of the host it sees nothing once the apps' root
 //! filesystems are mounted.
 
+mod abandoned;
 mod event_loop;
 mod ground;
 mod hosts_file;

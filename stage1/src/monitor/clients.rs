@@ -54,6 +54,8 @@ pub(super) struct Command {
     streams: Vec<OwnedFd>,
     /// Its terminal, to be resized.
     terminal: Option<StreamId>,
+    /// Whether it outlives the connection.
+    detached: bool,
 }
 
 impl Client {
@@ -84,6 +86,14 @@ impl Client {
     /// Whether it can wait for something.
     pub(super) fn is_free(&self) -> bool {
         matches!(self.awaits, Awaited::Nothing)
+    }
+
+    /// The command that it has started and waits for.
+    pub(super) fn command(&self) -> Option<u64> {
+        match &self.awaits {
+            Awaited::Command(command) if !command.detached => Some(command.id),
+            _ => None,
+        }
     }
 
     /// Whether this connection started the command with this number.
@@ -134,13 +144,14 @@ impl Client {
         id: u64,
         request: ExecRequest,
     ) -> Result<(), StartFailure> {
-        let (streams, ours) = match request.tty {
-            true => {
+        let (streams, ours) = match (request.detach, request.tty) {
+            (true, _) => (ProcessStreams::Nothing, Vec::new()),
+            (false, true) => {
                 let terminal = link.open_terminal()?;
                 let size = request.size;
                 (ProcessStreams::Terminal { terminal, size }, Vec::new())
             }
-            false => {
+            (false, false) => {
                 let (stdin, input) = link.open_input()?;
                 let (stdout, output) = link.open_output()?;
                 let (stderr, error) = link.open_output()?;
@@ -157,6 +168,7 @@ impl Client {
             app: request.app,
             argv: request.argv,
             env: request.env,
+            workdir: request.workdir,
             streams,
         };
         link.send(&ToInit::Exec(Box::new(spec)), HandedOver::Nothing)?;
@@ -164,6 +176,7 @@ impl Client {
             id,
             streams: ours,
             terminal: streams.terminal(),
+            detached: request.detach,
         }));
         Ok(())
     }
@@ -176,6 +189,9 @@ impl Client {
         let pid = process.as_ref().and_then(Process::pid).unwrap_or_default();
         let mut streams = std::mem::take(&mut command.streams);
         streams.extend(terminal);
+        if command.detached {
+            self.awaits = Awaited::Nothing;
+        }
         self.deadline = None;
         self.tell(&Response::ExecStarted { pid }, &streams);
     }

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::signal::Signal;
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::SignalFd;
 use pod::control::EventKind;
-use pod::control::bounds::CLIENTS_MAX;
+use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::Outcome;
 use pod::manifest::{Lifetime, PodManifest};
 use pod::seqpacket::Listener;
@@ -21,7 +20,7 @@ use super::isolator::Isolator;
 use super::peers::PeerNames;
 use super::records::{AppRecord, PodEnd};
 use super::report::init_was_killed;
-use super::signals::handled_signals;
+use super::signals::{self, Meaning};
 use super::streams::Streams;
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink, LinkError};
@@ -77,9 +76,7 @@ impl Monitor {
         streams: Streams,
         peers: Option<PeerNames>,
     ) -> Result<Self, StartFailure> {
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let signals = SignalFd::with_flags(&handled_signals(), flags)
-            .map_err(StartFailure::os("listen for signals"))?;
+        let signals = signals::listen()?;
         let apps = manifest
             .apps
             .iter()
@@ -159,7 +156,7 @@ impl Monitor {
             self.take_signals(isolator)?;
         }
         self.streams.advance(&events.streams);
-        self.serve_clients(&events.clients, isolator);
+        self.serve_clients(&events.clients, isolator)?;
         if events.connection {
             self.accept();
         }
@@ -167,13 +164,30 @@ impl Monitor {
     }
 
     fn accept(&mut self) {
+        if self.clients.len() >= CONNECTIONS_MAX {
+            self.make_room();
+        }
         match self.listener.accept() {
             Ok(socket) if set_nonblocking(&socket).is_ok() => {
                 self.clients.push(Client::new(socket));
             }
             Ok(_) => {}
             // Descriptors or memory are used up. What waits would be told of at once, again and again.
-            Err(_) => self.accept_at = Instant::now().checked_add(ACCEPT_PAUSE),
+            Err(_) => {
+                self.make_room();
+                self.accept_at = Instant::now().checked_add(ACCEPT_PAUSE);
+            }
+        }
+    }
+
+    /// Closes the oldest connection that waits for nothing: it has had its time.
+    fn make_room(&mut self) {
+        let mut idle = self
+            .clients
+            .iter_mut()
+            .filter(|client| client.is_free() && !client.has_left());
+        if let Some(oldest) = idle.next() {
+            oldest.leave();
         }
     }
 
@@ -231,8 +245,15 @@ impl Monitor {
             apps,
             started,
             clients,
+            mut streams,
             ..
         } = self;
+        // Output that is lost is no success, but no reason either to hide how the apps ended.
+        let (exit_code, failure) = match streams.take_lost() {
+            None => (exit_code, failure),
+            Some(lost) if exit_code == 0 => (lost.kind.exit_code(), Some(lost.message)),
+            Some(lost) => (exit_code, failure.or(Some(lost.message))),
+        };
         let waiting = clients
             .into_iter()
             .filter(|client| matches!(client.awaits(), Awaited::PodEnd))
@@ -249,12 +270,9 @@ impl Monitor {
     }
 
     fn wait(&self) -> Result<Events, StartFailure> {
-        // Beyond that many, clients wait in the listener's queue.
-        let room = self.clients.len() < CLIENTS_MAX && self.accept_at.is_none();
-        let connections = if room {
-            PollFlags::POLLIN
-        } else {
-            PollFlags::empty()
+        let connections = match self.accept_at {
+            None => PollFlags::POLLIN,
+            Some(_) => PollFlags::empty(),
         };
         let mut fds = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
@@ -324,30 +342,45 @@ impl Monitor {
 
     fn take_signals(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
         while let Ok(Some(info)) = self.signals.read_signal() {
-            let signal = i32::try_from(info.ssi_signo).unwrap_or_default();
-            match Signal::try_from(signal) {
-                Ok(Signal::SIGIO) => {
+            let (signal, meaning) = signals::meaning_of(&info);
+            match meaning {
+                Meaning::Nothing => {}
+                Meaning::Peers => {
                     if let Some(peers) = &mut self.peers {
                         peers.changed(Instant::now());
                     }
                 }
-                Ok(Signal::SIGWINCH) => {
-                    if let Some((terminal, size)) = self.streams.new_size() {
-                        self.tell_init(&ToInit::Resize { terminal, size })?;
-                    }
+                Meaning::Suspend => signals::suspend(),
+                _ if self.init_is_dead => {
+                    self.give_up_output |= signals::ends_by_default(signal);
                 }
-                _ if self.init_is_dead => self.give_up_output = true,
-                Ok(Signal::SIGTERM) => self.stop_by(info.ssi_signo, isolator)?,
+                Meaning::Size if self.streams.has_terminal() => self.resize()?,
+                Meaning::Continue => {
+                    // Whoever had the terminal meanwhile has left it as it likes it, and as large.
+                    self.streams.take_terminal_again();
+                    self.resize()?;
+                    self.pass_on(signal)?;
+                }
+                Meaning::End => self.stop_by(info.ssi_signo, isolator)?,
                 // Its apps are not what whoever sits before it has started.
-                Ok(Signal::SIGINT | Signal::SIGHUP)
-                    if self.manifest.lifetime == Lifetime::UntilStopped =>
-                {
+                Meaning::Interrupt if self.manifest.lifetime == Lifetime::UntilStopped => {
                     self.stop_by(info.ssi_signo, isolator)?;
                 }
-                _ => self.tell_init(&ToInit::Signal { app: None, signal })?,
+                Meaning::Interrupt | Meaning::Size | Meaning::Other => self.pass_on(signal)?,
             }
         }
         Ok(())
+    }
+
+    fn resize(&mut self) -> Result<(), StartFailure> {
+        match self.streams.new_size() {
+            Some((terminal, size)) => self.tell_init(&ToInit::Resize { terminal, size }),
+            None => Ok(()),
+        }
+    }
+
+    fn pass_on(&mut self, signal: i32) -> Result<(), StartFailure> {
+        self.tell_init(&ToInit::Signal { app: None, signal })
     }
 
     fn stop_by(&mut self, signal: u32, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {

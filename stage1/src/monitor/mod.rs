@@ -6,6 +6,7 @@ mod apps;
 mod attachments;
 mod clients;
 mod cri_log;
+mod ended_input;
 mod event_loop;
 mod isolator;
 mod names;
@@ -39,6 +40,7 @@ use crate::protocol::FromInit;
 pub use self::isolator::{Isolator, StartedInit};
 pub use self::names::PodNetwork;
 pub use self::report::report_failure;
+pub use self::signals::ending_signals;
 
 use self::report::warn;
 use self::signals::block_signals;

@@ -7,16 +7,21 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::poll::PollFlags;
+use nix::sys::signal::Signal;
 use nix::sys::socket::{MsgFlags, send};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, read, write};
 use rustix::stdio::{stderr, stdin, stdout};
+
+use crate::sys::with_unblocked;
 
 /// Bytes read at once.
 const BUFFER: usize = 32 << 10;
 /// Bytes written at once to what could be neither opened again nor asked not to wait, after poll(2) has said
 /// that there is room: what a pipe takes whole.
 const PIPE_BUF: usize = 4096;
+/// End of transmission: what a terminal takes for the end of its input.
+pub(super) const EOT: u8 = 4;
 
 /// Where a pump reads or writes.
 #[derive(Debug)]
@@ -57,6 +62,20 @@ impl End {
         }
     }
 
+    /// Whether this answer says that nobody reads there any more.
+    fn is_left(&self, errno: Errno) -> bool {
+        let is_device = || {
+            let kind = fstat(self).map(|stat| FileType::from_raw_mode(stat.st_mode));
+            kind == Ok(FileType::CharacterDevice)
+        };
+        match errno {
+            Errno::PIPE | Errno::CONNRESET => true,
+            // A terminal that has been hung up.
+            Errno::IO => is_device(),
+            _ => false,
+        }
+    }
+
     fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         match self {
             Self::Own(fd) => write(fd, bytes),
@@ -88,6 +107,12 @@ pub(super) struct Pump {
     written: usize,
     ended: bool,
     broken: bool,
+    /// What writing failed with, unless it is that the reader has gone.
+    failure: Option<Errno>,
+    /// Whether the end of the source goes to the sink as a character: a terminal can't be half closed.
+    ends_by_character: bool,
+    /// Whether the last line that was read has no end.
+    in_line: bool,
 }
 
 impl Pump {
@@ -99,6 +124,30 @@ impl Pump {
             written: 0,
             ended: false,
             broken: false,
+            failure: None,
+            ends_by_character: false,
+            in_line: false,
+        }
+    }
+
+    /// One that leads to a terminal.
+    pub(super) fn to_terminal(source: End, terminal: End) -> Self {
+        Self {
+            ends_by_character: true,
+            ..Self::new(source, terminal)
+        }
+    }
+
+    /// Why a part was lost, if it was.
+    pub(super) fn failure(&self) -> Option<Errno> {
+        self.failure
+    }
+
+    /// The terminal that has been told of the end of the source.
+    pub(super) fn into_ended_terminal(self) -> Option<OwnedFd> {
+        match self.sink {
+            End::Own(terminal) if self.ends_by_character && self.ended => Some(terminal),
+            _ => None,
         }
     }
 
@@ -130,15 +179,31 @@ impl Pump {
 
     fn fill(&mut self) {
         let mut buffer = [0; BUFFER];
-        match read(&self.source, &mut buffer) {
+        let mut got = read(&self.source, &mut buffer);
+        if got == Err(Errno::IO) {
+            // It may be the user's terminal, and this process in the background: it is stopped there, as any that reads.
+            let again = || read(&self.source, &mut buffer);
+            got = with_unblocked(Signal::SIGTTIN, again).and_then(|read| read);
+        }
+        match got {
             // EIO: the last process on the other side of a terminal is gone.
-            Ok(0) | Err(Errno::IO) => self.ended = true,
+            Ok(0) | Err(Errno::IO) => self.end(),
             Ok(length) => {
                 self.pending = buffer.get(..length).unwrap_or_default().to_vec();
+                self.in_line = !matches!(self.pending.last(), Some(b'\n' | b'\r' | &EOT));
                 self.written = 0;
             }
             Err(Errno::INTR | Errno::AGAIN) => {}
             Err(_) => self.broken = true,
+        }
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        if self.ends_by_character {
+            // The first one after an unfinished line ends just that.
+            self.pending = vec![EOT; 1 + usize::from(self.in_line)];
+            self.written = 0;
         }
     }
 
@@ -153,8 +218,11 @@ impl Pump {
                 }
             }
             Err(Errno::INTR | Errno::AGAIN) => {}
-            // The reader is gone: closing the source tells the app.
-            Err(_) => self.broken = true,
+            // Nobody takes it: closing the source tells the app.
+            Err(errno) => {
+                self.broken = true;
+                self.failure = (!self.sink.is_left(errno)).then_some(errno);
+            }
         }
     }
 }
@@ -202,5 +270,37 @@ mod tests {
         let mut pump = Pump::new(End::Own(source), End::Own(sink));
         drive(&mut pump);
         assert!(pump.is_done());
+        assert_eq!(pump.failure(), None);
+    }
+
+    #[test]
+    fn a_terminal_is_told_of_the_end_by_a_character() {
+        for (typed, told) in [
+            ("", "\x04"),
+            ("line\n", "line\n\x04"),
+            ("half", "half\x04\x04"),
+            ("half\x04", "half\x04\x04"),
+        ] {
+            let (source, mut user) = pipe().map(|(r, w)| (r, std::fs::File::from(w))).unwrap();
+            let (mut app, sink) = pipe().map(|(r, w)| (std::fs::File::from(r), w)).unwrap();
+            user.write_all(typed.as_bytes()).unwrap();
+            drop(user);
+            let mut pump = Pump::to_terminal(End::Own(source), End::Own(sink));
+            drive(&mut pump);
+            drop(pump);
+            let mut text = String::new();
+            app.read_to_string(&mut text).unwrap();
+            assert_eq!(text, told);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_pump_and_is_told() {
+        let (source, mut app) = pipe().map(|(r, w)| (r, std::fs::File::from(w))).unwrap();
+        app.write_all(b"x").unwrap();
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut pump = Pump::new(End::Own(source), End::Own(full.unwrap().into()));
+        drive(&mut pump);
+        assert_eq!(pump.failure(), Some(Errno::NOSPC));
     }
 }

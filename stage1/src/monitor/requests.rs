@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use pod::AppName;
-use pod::control::bounds::GRACE_MS_MAX;
+use pod::control::bounds::{CLIENTS_MAX, GRACE_MS_MAX};
 use pod::control::{
     AppStats, AttachRequest, Event, EventKind, LiveStatus, PodStats, Request, Response,
 };
@@ -25,7 +25,11 @@ const DONE: Answer = Ok(Some(Response::Done));
 
 impl Monitor {
     /// Serves what clients have sent: one request of each.
-    pub(super) fn serve_clients(&mut self, ready: &[bool], isolator: &mut dyn Isolator) {
+    pub(super) fn serve_clients(
+        &mut self,
+        ready: &[bool],
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
         if ready.contains(&true) && self.started.is_some() {
             self.settling.begin();
         }
@@ -36,7 +40,17 @@ impl Monitor {
                 client.leave();
             }
         }
-        self.clients.retain(|client| !client.has_left());
+        self.let_go()
+    }
+
+    /// Forgets connections that are over, and ends what they have started.
+    fn let_go(&mut self) -> Result<(), StartFailure> {
+        let left = self.clients.extract_if(.., |client| client.has_left());
+        let commands: Vec<u64> = left.filter_map(|client| client.command()).collect();
+        let grace_ms = self.manifest.grace_period_ms;
+        commands
+            .into_iter()
+            .try_for_each(|id| self.tell_init(&ToInit::EndCommand { id, grace_ms }))
     }
 
     /// Serves one request. `None` if the connection is over.
@@ -193,12 +207,23 @@ impl Monitor {
         Ok(None)
     }
 
+    /// Whether this connection may begin to wait for something.
     fn free(&self, index: usize) -> Result<(), StartFailure> {
-        match self.clients.get(index) {
-            Some(client) if !client.is_free() => Err(StartFailure::other(
+        if self
+            .clients
+            .get(index)
+            .is_some_and(|client| !client.is_free())
+        {
+            return Err(StartFailure::other(
                 "this connection waits for something else already",
-            )),
-            _ => Ok(()),
+            ));
+        }
+        let waiting = self.clients.iter().filter(|client| !client.is_free());
+        match waiting.count() >= CLIENTS_MAX {
+            true => Err(StartFailure::other(format!(
+                "{CLIENTS_MAX} clients of this pod wait for something already"
+            ))),
+            false => Ok(()),
         }
     }
 

@@ -8,13 +8,15 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::poll::PollFlags;
-use pod::AppName;
 use pod::control::WindowSize;
 use pod::manifest::{App, PodManifest, Streams as Destination, app_dir};
+use pod::{AppName, PodError};
 use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
 
 use super::attachments::{Attachments, Output};
 use super::cri_log::{LogFile, LogPump};
+use super::ended_input::EndedInput;
 use super::pump::{End, Pump, Standard};
 use super::terminal::{self, RawTerminal};
 use crate::failure::StartFailure;
@@ -45,6 +47,8 @@ pub(super) struct Streams {
     pod_dir: PathBuf,
     outputs: Vec<ShownOutput>,
     input: Option<Pump>,
+    /// The terminal whose input was the user's, which has ended.
+    ended_input: Option<EndedInput>,
     /// The inputs of apps that only clients write to.
     held: BTreeMap<AppName, OwnedFd>,
     attachments: Attachments,
@@ -52,6 +56,8 @@ pub(super) struct Streams {
     logged: Vec<LogPump>,
     /// The terminal that the user's is led to.
     terminal: Option<(StreamId, Option<RawTerminal>)>,
+    /// What was lost of the output, and why.
+    lost: Option<StartFailure>,
 }
 
 impl Streams {
@@ -61,12 +67,19 @@ impl Streams {
             pod_dir: pod_dir.to_path_buf(),
             outputs: Vec::new(),
             input: None,
+            ended_input: None,
             held: BTreeMap::new(),
             attachments: Attachments::default(),
             logs: BTreeMap::new(),
             logged: Vec::new(),
             terminal: None,
+            lost: None,
         }
+    }
+
+    /// Why a part of the output could not be written, if it is not that its reader has gone.
+    pub(super) fn take_lost(&mut self) -> Option<StartFailure> {
+        self.lost.take()
     }
 
     /// Opens the streams of one app.
@@ -154,7 +167,8 @@ impl Streams {
                 .try_clone()
                 .map_err(StartFailure::os("duplicate the terminal"))?;
             raw = RawTerminal::enter();
-            self.input = Some(Pump::new(End::standard(Standard::Input), End::Own(copy)));
+            let user = End::standard(Standard::Input);
+            self.input = Some(Pump::to_terminal(user, End::Own(copy)));
         }
         self.show(app, Output::Stdout, terminal);
         self.terminal = Some((stream, raw));
@@ -228,6 +242,18 @@ impl Streams {
         Some((*stream, terminal::window_size()?))
     }
 
+    /// Whether the user's terminal is led to an app's.
+    pub(super) fn has_terminal(&self) -> bool {
+        self.terminal.is_some()
+    }
+
+    /// Makes the user's terminal raw again, if it was.
+    pub(super) fn take_terminal_again(&self) {
+        if let Some((_, Some(raw))) = &self.terminal {
+            raw.enter_again();
+        }
+    }
+
     /// The events that the streams wait for.
     pub(super) fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
         let outputs = self.outputs.iter().map(|output| &output.pump);
@@ -243,10 +269,17 @@ impl Streams {
     pub(super) fn advance(&mut self, ready: &[bool]) {
         let mut ready = ready.iter().copied();
         let attached = &mut self.attachments;
+        let mut app_wrote = false;
         for ShownOutput { app, output, pump } in &mut self.outputs {
             if ready.next().unwrap_or(false) {
-                pump.advance(|bytes| attached.show(app, *output, bytes));
+                pump.advance(|bytes| {
+                    attached.show(app, *output, bytes);
+                    app_wrote = true;
+                });
             }
+        }
+        if app_wrote && self.ended_input.as_ref().is_some_and(EndedInput::app_wrote) {
+            self.ended_input = None;
         }
         if let Some(pump) = &mut self.input
             && ready.next().unwrap_or(false)
@@ -265,10 +298,14 @@ impl Streams {
             }
         }
         attached.advance(ready);
+        let lost = &mut self.lost;
         self.outputs.retain(|shown| {
             let done = shown.pump.is_done();
             if done {
                 attached.end(&shown.app, shown.output);
+                if let Some(errno) = shown.pump.failure() {
+                    lost.get_or_insert_with(|| not_written(shown.output, errno));
+                }
             }
             !done
         });
@@ -282,11 +319,11 @@ impl Streams {
         if self.terminal.is_some() && self.are_drained() {
             // Nobody takes what the app writes: it is told by a hangup.
             self.terminal = None;
-            self.input = None;
+            self.close_input();
         }
-        if self.input.as_ref().is_some_and(Pump::is_done) {
-            // Closes the app's standard input.
-            self.input = None;
+        if let Some(pump) = self.input.take_if(|pump| pump.is_done()) {
+            // Closes the app's standard input, unless it is a terminal.
+            self.ended_input = pump.into_ended_terminal().and_then(EndedInput::of);
         }
     }
 
@@ -294,10 +331,20 @@ impl Streams {
     /// is on the way has been written to it.
     pub(super) fn close_input(&mut self) {
         self.input = None;
+        self.ended_input = None;
     }
 
     /// Whether all output has been delivered.
     pub(super) fn are_drained(&self) -> bool {
         self.outputs.is_empty() && self.logged.is_empty()
     }
+}
+
+fn not_written(output: Output, errno: Errno) -> StartFailure {
+    let stream = match output {
+        Output::Stdout => "standard output",
+        Output::Stderr => "standard error",
+    };
+    let error = std::io::Error::from(errno);
+    PodError::io("write to", Path::new(stream))(error).into()
 }

@@ -1,8 +1,11 @@
 //! The user's terminal, when an app has one.
 
+use nix::sys::signal::Signal;
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use pod::control::WindowSize;
 use rustix::stdio::{stdin, stdout};
+
+use crate::sys::with_unblocked;
 
 /// The user's terminal in raw mode; as it was before once this is dropped.
 #[derive(Debug)]
@@ -11,11 +14,16 @@ pub(super) struct RawTerminal(Termios);
 impl RawTerminal {
     /// Makes standard input raw. `None` if it is not a terminal.
     pub(super) fn enter() -> Option<Self> {
-        let before = tcgetattr(stdin()).ok()?;
-        let mut raw = before.clone();
+        let raw = Self(tcgetattr(stdin()).ok()?);
+        raw.enter_again().then_some(raw)
+    }
+
+    /// The same once more; whether that could be done. Who is in the background is stopped there, until the terminal is its own.
+    pub(super) fn enter_again(&self) -> bool {
+        let mut raw = self.0.clone();
         cfmakeraw(&mut raw);
-        tcsetattr(stdin(), SetArg::TCSANOW, &raw).ok()?;
-        Some(Self(before))
+        let set = || tcsetattr(stdin(), SetArg::TCSANOW, &raw);
+        with_unblocked(Signal::SIGTTOU, set).is_ok_and(|set| set.is_ok())
     }
 }
 

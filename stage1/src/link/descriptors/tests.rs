@@ -17,6 +17,7 @@ fn command(streams: ProcessStreams) -> ToInit {
         app: None,
         argv: vec!["true".into()],
         env: Vec::new(),
+        workdir: None,
         streams,
     }))
 }

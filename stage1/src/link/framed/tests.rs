@@ -68,6 +68,7 @@ fn exec(streams: ProcessStreams) -> ToInit {
         app: None,
         argv: vec!["x".repeat(100_000)],
         env: Vec::new(),
+        workdir: None,
         streams,
     }))
 }
