@@ -7,12 +7,14 @@ mod enter;
 mod fetch;
 mod gc;
 mod image;
+mod kill;
 mod list;
 mod login;
 mod logout;
 mod logs;
 mod man;
 mod network;
+mod port;
 mod prepare;
 mod push;
 mod rm;
@@ -24,6 +26,7 @@ mod stop;
 mod subcommand;
 mod trust;
 mod version;
+mod wait;
 
 use std::ffi::OsString;
 
@@ -47,11 +50,14 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<push::Push>(),
     Entry::of::<list::List>(),
     Entry::of::<status::Status>(),
+    Entry::of::<wait::Wait>(),
+    Entry::of::<kill::Kill>(),
     Entry::of::<stop::StopPods>(),
     Entry::of::<rm::Rm>(),
     Entry::of::<gc::Gc>(),
     Entry::of::<enter::Enter>(),
     Entry::of::<logs::Logs>(),
+    Entry::of::<port::Port>(),
     Entry::of::<cat_manifest::CatManifest>(),
     Entry::of::<login::Login>(),
     Entry::of::<logout::Logout>(),

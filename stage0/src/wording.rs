@@ -7,4 +7,5 @@ pub(crate) mod images;
 pub(crate) mod networks;
 pub(crate) mod pod;
 pub(crate) mod refusal;
+pub(crate) mod typed;
 pub(crate) mod warning;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use crate::wording::failure::Failure;
+use crate::wording::typed::as_typed;
 
 /// Whether `--debug` was given.
 static DEBUG: AtomicBool = AtomicBool::new(false);
@@ -53,5 +54,5 @@ pub(crate) fn error(text: &str) {
 
 /// Writes a warning to standard error.
 pub(crate) fn warn(text: &str) {
-    error(&format!("warning: {text}\n"));
+    error(&format!("warning: {}\n", as_typed(text)));
 }

@@ -29,7 +29,7 @@ impl Subcommand for List {
     const ALIASES: &'static [&'static str] = &["ls"];
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.engine.pods().find(&self.pod)?;
+        let entry = context.pod(&self.pod)?;
         let view = status(&context.engine, &entry, &context.console)?
             .ok_or(PodError::NoSuchPod(self.pod))?;
         match self.format {
