@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod duration;
 pub(crate) mod environment;
+pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod global;
 pub(crate) mod grace;

@@ -49,6 +49,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<fetch::Fetch>(),
     Entry::of::<push::Push>(),
     Entry::of::<list::List>(),
+    Entry::of::<list::Ps>(),
     Entry::of::<status::Status>(),
     Entry::of::<wait::Wait>(),
     Entry::of::<kill::Kill>(),

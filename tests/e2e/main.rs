@@ -29,6 +29,7 @@ mod fetch_kill;
 mod fetching;
 mod foreign_images;
 mod format_json;
+mod habits;
 mod hostile_images;
 mod hung_starts;
 mod image_gc;

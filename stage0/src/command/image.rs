@@ -6,6 +6,7 @@ mod gc;
 mod import;
 mod inspect;
 pub(crate) mod list;
+mod pattern;
 pub(crate) mod rm;
 mod sign;
 mod signatures;
