@@ -3,12 +3,15 @@
 mod app;
 mod cat_manifest;
 mod completion;
+mod docker_words;
 mod enter;
 mod fetch;
 mod gc;
 mod image;
+mod inspect;
 mod kill;
 mod list;
+mod load;
 mod login;
 mod logout;
 mod logs;
@@ -17,13 +20,18 @@ mod network;
 mod port;
 mod prepare;
 mod push;
+mod restart;
 mod rm;
 mod run;
 mod run_prepared;
+mod save;
 mod several;
+mod start;
 mod status;
 mod stop;
 mod subcommand;
+mod system;
+mod top;
 mod trust;
 mod version;
 mod wait;
@@ -51,7 +59,11 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<list::List>(),
     Entry::of::<list::Ps>(),
     Entry::of::<status::Status>(),
+    Entry::of::<inspect::Inspect>(),
+    Entry::of::<top::Top>(),
     Entry::of::<wait::Wait>(),
+    Entry::of::<start::Start>(),
+    Entry::of::<restart::Restart>(),
     Entry::of::<kill::Kill>(),
     Entry::of::<stop::StopPods>(),
     Entry::of::<rm::Rm>(),
@@ -60,17 +72,23 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<logs::Logs>(),
     Entry::of::<port::Port>(),
     Entry::of::<cat_manifest::CatManifest>(),
+    Entry::of::<save::Save>(),
+    Entry::of::<load::Load>(),
     Entry::of::<login::Login>(),
     Entry::of::<logout::Logout>(),
     Entry::group("app", app::define, app::run),
     Entry::group("image", image::define, image::run),
     Entry::group("network", network::define, network::run),
     Entry::group("trust", trust::define, trust::run),
+    Entry::group("system", system::define, system::run),
     Entry::of::<version::Version>(),
     Entry::of::<completion::Completion>(),
     Entry::of::<man::Man>(),
     Entry::of::<image::list::Images>(),
     Entry::of::<image::rm::Rmi>(),
+    Entry::of::<docker_words::Tag>(),
+    Entry::of::<docker_words::History>(),
+    Entry::of::<system::info::Info>(),
 ];
 
 /// The whole command line, for parsing, help and completion.

@@ -11,6 +11,7 @@ mod folder;
 mod monitor;
 pub mod prepare;
 pub mod prepared;
+pub mod processes;
 pub mod removal;
 pub mod signal;
 pub mod spec;

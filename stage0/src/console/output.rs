@@ -28,9 +28,17 @@ pub(crate) fn debug(text: impl FnOnce() -> String) {
 /// # Errors
 /// If it can't be written, such as to a full disk.
 pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes())
+}
+
+/// Writes bytes to standard output as they are.
+///
+/// # Errors
+/// As [`text`].
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout
-        .write_all(text.as_bytes())
+        .write_all(bytes)
         .and_then(|()| stdout.flush())
         .map_err(|error| Failure::Other(format!("cannot write to standard output: {error}")))
 }
