@@ -38,7 +38,7 @@ mod wait;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, FromArgMatches};
 
 use self::subcommand::{Entry, delegate};
@@ -49,6 +49,7 @@ use crate::console::output;
 use crate::context::Context;
 use crate::wording::exit_code::TABLE;
 use crate::wording::failure::Failure;
+use crate::wording::unknown_command::instead;
 
 const COMMANDS: &[Entry] = &[
     Entry::of::<run::Run>(),
@@ -124,11 +125,22 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
             output::error(&error.render().to_string());
             return Ok(2);
         }
-        Err(error) => return Err(usage(&error, "")),
+        Err(error) => return Err(unknown(&error).unwrap_or_else(|| usage(&error, ""))),
     };
     let global = GlobalArguments::from_arg_matches(&matches).map_err(|error| usage(&error, ""))?;
     let context = Context::new(global, split.later, definition)?;
     delegate(COMMANDS, "", &matches, &context)
+}
+
+/// What to say of a command that other tools have.
+fn unknown(error: &clap::Error) -> Option<Failure> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    match error.get(ContextKind::InvalidSubcommand)? {
+        ContextValue::String(word) => instead(word).map(Failure::Usage),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

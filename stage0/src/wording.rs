@@ -8,4 +8,5 @@ pub(crate) mod networks;
 pub(crate) mod pod;
 pub(crate) mod refusal;
 pub(crate) mod typed;
+pub(crate) mod unknown_command;
 pub(crate) mod warning;

@@ -30,6 +30,8 @@ mod fetching;
 mod foreign_images;
 mod format_json;
 mod habits;
+mod habits_images;
+mod habits_pods;
 mod hostile_images;
 mod hung_starts;
 mod image_gc;

@@ -2,8 +2,6 @@
 
 use clap::Args;
 use engine::pods::prepared::{Resumption, resume};
-use pod::PodEntry;
-use pod::activation::ActivationSockets;
 use pod::manifest::Streams;
 
 use crate::command::subcommand::Subcommand;
@@ -32,29 +30,21 @@ impl Subcommand for RunPrepared {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let sockets = handover::take_sockets()?;
         let entry = context.pod(&self.pod)?;
-        start_prepared(context, &entry, self.detach, self.rm, sockets)
+        let asked = Resumption {
+            streams: match self.detach {
+                true => Streams::Log,
+                false => Streams::Foreground,
+            },
+            remove_on_exit: self.rm,
+        };
+        let prepared = resume(&context.engine, &entry, asked, &sockets, &context.console)?;
+        let _pin = prepared.pin;
+        handover::hand_over(
+            prepared.pod,
+            &prepared.stage1,
+            context,
+            sockets,
+            self.detach,
+        )
     }
-}
-
-/// Starts a pod that was prepared: in the background, or in the place of this process.
-///
-/// # Errors
-/// Why it does not start; it stays prepared then.
-pub(super) fn start_prepared(
-    context: &Context,
-    entry: &PodEntry,
-    detach: bool,
-    remove: bool,
-    sockets: ActivationSockets,
-) -> Result<u8, Failure> {
-    let asked = Resumption {
-        streams: match detach {
-            true => Streams::Log,
-            false => Streams::Foreground,
-        },
-        remove_on_exit: remove,
-    };
-    let prepared = resume(&context.engine, entry, asked, &sockets, &context.console)?;
-    let _pin = prepared.pin;
-    handover::hand_over(prepared.pod, &prepared.stage1, context, sockets, detach)
 }

@@ -2,17 +2,19 @@
 
 use clap::Args;
 use engine::pods::apps::OpenPod;
+use engine::pods::prepared::{Resumption, resume};
 use engine::pods::status::status;
 use engine::pods::view::AppState;
 use pod::activation::ActivationSockets;
+use pod::manifest::Streams;
 use pod::{AppName, PodError, State};
 
-use super::run_prepared::start_prepared;
 use super::several::{Named, for_each_pod};
 use crate::arguments::selector::Pods;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
+use crate::start::handover;
 use crate::wording::failure::Failure;
 
 /// Arguments of `start`.
@@ -36,8 +38,7 @@ impl Subcommand for Start {
             let Named { typed, entry } = &named;
             match entry.state()? {
                 State::Prepared if self.app.is_none() => {
-                    start_prepared(context, entry, true, false, ActivationSockets::default())?;
-                    return Ok(());
+                    return start_prepared(context, &named);
                 }
                 State::Running => start_apps(context, &named, self.app.as_ref())?,
                 State::Exited => return Err(Failure::Other(not_again(typed, "started"))),
@@ -60,6 +61,17 @@ pub(super) fn not_again(typed: &str, what: &str) -> String {
          `fairing run --name {typed} …` make another, and `run --lifetime=until-stopped` one whose \
          apps can be started again"
     )
+}
+
+fn start_prepared(context: &Context, Named { typed, entry }: &Named) -> Result<(), Failure> {
+    let asked = Resumption {
+        streams: Streams::Log,
+        remove_on_exit: false,
+    };
+    let sockets = ActivationSockets::default();
+    let prepared = resume(&context.engine, entry, asked, &sockets, &context.console)?;
+    let _pin = prepared.pin;
+    handover::in_background(prepared.pod, &prepared.stage1, context, typed).map(drop)
 }
 
 /// Starts an app of a pod that runs, or each that doesn't run.
