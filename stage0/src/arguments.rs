@@ -17,3 +17,4 @@ mod quantity;
 pub(crate) mod selector;
 pub(crate) mod split;
 pub(crate) mod usage;
+pub(crate) mod validity;

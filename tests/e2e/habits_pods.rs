@@ -200,6 +200,9 @@ fn commands_that_are_not_there_yet_are_named() {
         host.fairing(words).run().expect_error(2, &[said]);
     }
     // A word that nobody has is answered with what is near it.
-    host.fairing(["lisst"]).run().expect_error(2, &["list"]);
+    host.fairing(["lisst"])
+        .run()
+        .expect_code(2)
+        .expect_stderr("'list'");
     assert!(fs::read_dir(host.run_dir()).unwrap().next().is_none());
 }

@@ -31,6 +31,7 @@ mod foreign_images;
 mod format_json;
 mod habits;
 mod habits_images;
+mod habits_keys;
 mod habits_pods;
 mod hostile_images;
 mod hung_starts;
