@@ -3,14 +3,18 @@
 pub(crate) mod app;
 pub(crate) mod duration;
 pub(crate) mod environment;
+pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod global;
+pub(crate) mod grace;
 pub(crate) mod image_flags;
 pub(crate) mod lifetime;
 pub(crate) mod listing;
+pub(crate) mod moment;
 pub(crate) mod network;
 pub(crate) mod pod;
 mod quantity;
 pub(crate) mod selector;
 pub(crate) mod split;
 pub(crate) mod usage;
+pub(crate) mod validity;

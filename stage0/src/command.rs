@@ -3,31 +3,42 @@
 mod app;
 mod cat_manifest;
 mod completion;
+mod docker_words;
 mod enter;
 mod fetch;
 mod gc;
 mod image;
+mod inspect;
+mod kill;
 mod list;
+mod load;
 mod login;
 mod logout;
 mod logs;
 mod man;
 mod network;
+mod port;
 mod prepare;
 mod push;
+mod restart;
 mod rm;
 mod run;
 mod run_prepared;
+mod save;
 mod several;
+mod start;
 mod status;
 mod stop;
 mod subcommand;
+mod system;
+mod top;
 mod trust;
 mod version;
+mod wait;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, FromArgMatches};
 
 use self::subcommand::{Entry, delegate};
@@ -38,6 +49,7 @@ use crate::console::output;
 use crate::context::Context;
 use crate::wording::exit_code::TABLE;
 use crate::wording::failure::Failure;
+use crate::wording::unknown_command::instead;
 
 const COMMANDS: &[Entry] = &[
     Entry::of::<run::Run>(),
@@ -46,24 +58,38 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<fetch::Fetch>(),
     Entry::of::<push::Push>(),
     Entry::of::<list::List>(),
+    Entry::of::<list::Ps>(),
     Entry::of::<status::Status>(),
+    Entry::of::<inspect::Inspect>(),
+    Entry::of::<top::Top>(),
+    Entry::of::<wait::Wait>(),
+    Entry::of::<start::Start>(),
+    Entry::of::<restart::Restart>(),
+    Entry::of::<kill::Kill>(),
     Entry::of::<stop::StopPods>(),
     Entry::of::<rm::Rm>(),
     Entry::of::<gc::Gc>(),
     Entry::of::<enter::Enter>(),
     Entry::of::<logs::Logs>(),
+    Entry::of::<port::Port>(),
     Entry::of::<cat_manifest::CatManifest>(),
+    Entry::of::<save::Save>(),
+    Entry::of::<load::Load>(),
     Entry::of::<login::Login>(),
     Entry::of::<logout::Logout>(),
     Entry::group("app", app::define, app::run),
     Entry::group("image", image::define, image::run),
     Entry::group("network", network::define, network::run),
     Entry::group("trust", trust::define, trust::run),
+    Entry::group("system", system::define, system::run),
     Entry::of::<version::Version>(),
     Entry::of::<completion::Completion>(),
     Entry::of::<man::Man>(),
     Entry::of::<image::list::Images>(),
     Entry::of::<image::rm::Rmi>(),
+    Entry::of::<docker_words::Tag>(),
+    Entry::of::<docker_words::History>(),
+    Entry::of::<system::info::Info>(),
 ];
 
 /// The whole command line, for parsing, help and completion.
@@ -99,11 +125,22 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
             output::error(&error.render().to_string());
             return Ok(2);
         }
-        Err(error) => return Err(usage(&error, "")),
+        Err(error) => return Err(unknown(&error).unwrap_or_else(|| usage(&error, ""))),
     };
     let global = GlobalArguments::from_arg_matches(&matches).map_err(|error| usage(&error, ""))?;
     let context = Context::new(global, split.later, definition)?;
     delegate(COMMANDS, "", &matches, &context)
+}
+
+/// What to say of a command that other tools have.
+fn unknown(error: &clap::Error) -> Option<Failure> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    match error.get(ContextKind::InvalidSubcommand)? {
+        ContextValue::String(word) => instead(word).map(Failure::Usage),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -6,3 +6,4 @@ pub(crate) mod output;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod table;
+pub(crate) mod template;

@@ -7,6 +7,7 @@ use engine::Engine;
 use engine::config::directories::Directories;
 use image_store::WindowMemory;
 use image_store::registry::Environment;
+use pod::PodEntry;
 use pod::manifest::InsecureOption;
 use pod::network::CniFolders;
 
@@ -14,6 +15,7 @@ use crate::arguments::global::GlobalArguments;
 use crate::console::observer::Console;
 use crate::console::output;
 use crate::wording::failure::Failure;
+use crate::wording::typed;
 
 /// The surroundings of a command.
 #[derive(Debug)]
@@ -62,6 +64,16 @@ impl Context {
             later_apps,
             definition,
         })
+    }
+
+    /// The pod that a person means; messages call it the same from now on.
+    ///
+    /// # Errors
+    /// If there is none, or more than one.
+    pub(crate) fn pod(&self, selector: &str) -> Result<PodEntry, Failure> {
+        let entry = self.engine.pods().find(selector)?;
+        typed::remember(entry.uuid, selector);
+        Ok(entry)
     }
 }
 

@@ -7,4 +7,6 @@ pub(crate) mod images;
 pub(crate) mod networks;
 pub(crate) mod pod;
 pub(crate) mod refusal;
+pub(crate) mod typed;
+pub(crate) mod unknown_command;
 pub(crate) mod warning;

@@ -184,7 +184,7 @@ fn list_shows_each_pod_with_its_state() {
     let ended = detached(&host, &["--name", "ended"], "exit 3");
     host.fairing(["status", "--wait", &ended]).run().ok();
     let running = detached(&host, &["--name", "running"], &polite());
-    let output = host.fairing(["list"]).run().ok();
+    let output = host.fairing(["list", "--no-trunc"]).run().ok();
     let lines: Vec<&str> = output.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{output}");
     assert!(lines[0].starts_with("UUID"), "{output}");

@@ -77,6 +77,10 @@ fn what_was_given_up_is_recorded_and_shown() {
     host.fairing(["list"])
         .run()
         .ok()
+        .expect_stdout("prepared, insecure");
+    host.fairing(["list", "--no-trunc"])
+        .run()
+        .ok()
         .expect_stdout("INSECURE")
         .expect_stdout("seccomp,paths");
     host.fairing(["status", pod])

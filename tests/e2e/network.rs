@@ -84,7 +84,7 @@ fn what_a_pod_has_of_networks_is_shown() {
     let lab = Lab::new();
     let pod = lab.server("web", &["--port", "8080:80"]);
     let address = lab.address("web", true);
-    let list = lab.host.fairing(["list"]).run().ok();
+    let list = lab.host.fairing(["list", "--full"]).run().ok();
     assert!(list.stdout.contains(&address), "{list}");
     assert!(list.stdout.contains("8080/tcp -> 80"), "{list}");
     let status = lab.host.fairing(["status", &pod]).run().ok();

@@ -38,7 +38,7 @@ fn a_prepared_pod_runs_once_with_all_that_it_was_given() {
     let record = status(&host, "later");
     assert_eq!(record["uuid"], pod);
     assert_eq!(record["state"], "prepared");
-    assert_eq!(record["apps"][0]["state"], "waiting");
+    assert_eq!(record["apps"][0]["state"], "prepared");
     assert!(host.processes().is_empty());
     let output = host.fairing(["run-prepared", "later"]).run().expect_code(5);
     assert_eq!(output.stdout, "b app there /tmp\n");

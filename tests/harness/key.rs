@@ -38,10 +38,17 @@ impl Key {
             Algorithm::EcdsaP256 => "ecdsa-p256",
         };
         let private = folder.join(format!("{name}.key"));
-        host.fairing(["trust", "keygen", "--algorithm", algorithm, "--output"])
-            .arg(&private)
-            .run()
-            .ok();
+        host.fairing([
+            "trust",
+            "keygen",
+            "--no-passphrase",
+            "--algorithm",
+            algorithm,
+            "--output",
+        ])
+        .arg(&private)
+        .run()
+        .ok();
         let public = folder.join(format!("{name}.key.pub"));
         assert!(
             public.exists(),

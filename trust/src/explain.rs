@@ -93,6 +93,9 @@ pub struct SignatureExplanation {
     pub counts: bool,
     /// What it is for, or why it doesn't count.
     pub why: String,
+    /// Whether its key has signed the same before, in another format perhaps.
+    #[serde(skip)]
+    pub repeated: bool,
 }
 
 /// Explains the verdict about an image.
@@ -229,6 +232,7 @@ fn signature(
     counted: &mut Vec<Fingerprint>,
 ) -> SignatureExplanation {
     let again = examined.key.is_some_and(|key| counted.contains(&key));
+    let is_good = examined.verdict.is_ok();
     let (counts, why) = match examined.verdict {
         Ok(_) if again => (false, "its key has already signed".to_owned()),
         Ok(accepted) => {
@@ -246,6 +250,7 @@ fn signature(
         key: examined.key,
         counts,
         why,
+        repeated: again && is_good,
     }
 }
 
@@ -354,7 +359,7 @@ impl fmt::Display for Explanation {
         for file in &self.masked {
             writeln!(f, "masked:     {}", one_line::path(file))?;
         }
-        for signature in &self.signatures {
+        for signature in self.signatures.iter().filter(|one| !one.repeated) {
             let role = if signature.counts {
                 "counts"
             } else {

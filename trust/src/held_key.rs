@@ -77,3 +77,17 @@ pub(crate) fn distinct(keys: &[HeldKey]) -> Vec<Fingerprint> {
     }
     distinct
 }
+
+/// The distinct keys that don't count now, and why.
+pub(crate) fn unfit_ones(keys: &[HeldKey]) -> Vec<(Fingerprint, Unfit)> {
+    let mut unfit: Vec<(Fingerprint, Unfit)> = Vec::new();
+    for held in keys {
+        let fingerprint = held.key.fingerprint();
+        if let Some(why) = &held.unfit
+            && unfit.iter().all(|(known, _)| *known != fingerprint)
+        {
+            unfit.push((fingerprint, why.clone()));
+        }
+    }
+    unfit
+}

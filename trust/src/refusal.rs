@@ -11,6 +11,7 @@ use crate::key_error::KeyError;
 use crate::one_line::{path, plain};
 use crate::policy::PlacedRule;
 use crate::timestamp::Timestamp;
+use crate::unfit::Unfit;
 
 /// Names a rule: its prefix and its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Demand {
     pub keys: Vec<Fingerprint>,
     /// How many of them must have signed.
     pub threshold: usize,
+    /// The rule's keys that don't count now, and why.
+    pub unfit: Vec<(Fingerprint, Unfit)>,
     /// Why there may be signatures that are not known, a line each.
     pub unanswered: Vec<String>,
 }
@@ -80,6 +83,18 @@ impl Demand {
             (_, 1) => format!("key {keys}"),
             (threshold, _) => format!("{threshold} of the keys {keys}"),
         }
+    }
+
+    /// Which keys would do nothing, and why.
+    fn useless(&self) -> String {
+        let mut text = String::new();
+        for (key, why) in &self.unfit {
+            text.push_str(&match self.keys.len() {
+                1 => format!("; {why}"),
+                _ => format!("; {key} does not count, {why}"),
+            });
+        }
+        text
     }
 }
 
@@ -110,7 +125,7 @@ pub enum Refusal {
     /// There is no signature at all.
     #[error(
         "image {} is not signed: {} requires {}{}",
-        plain(&.demand.reference), .demand.rule, .demand.wanted(), unanswered(.demand)
+        plain(&.demand.reference), .demand.rule, .demand.wanted(), lacks(.demand)
     )]
     Unsigned {
         /// What the rule demands.
@@ -120,7 +135,7 @@ pub enum Refusal {
     #[error(
         "image {} is signed by {} of {} needed keys: {} requires {}{}",
         plain(&.demand.reference), .have.len(), .demand.threshold, .demand.rule, .demand.wanted(),
-        unanswered(.demand)
+        lacks(.demand)
     )]
     NotEnough {
         /// What the rule demands.
@@ -135,7 +150,7 @@ pub enum Refusal {
         if *.found == 1 { "signature by another key" } else { "signatures by other keys" },
         .demand.rule,
         .demand.wanted(),
-        unanswered(.demand)
+        lacks(.demand)
     )]
     WrongKey {
         /// What the rule demands.
@@ -242,6 +257,11 @@ fn unanswered(demand: &Demand) -> String {
             plain(&lines.join("; "))
         ),
     }
+}
+
+/// Which keys would do nothing, and what of the signatures could not be had.
+fn lacks(demand: &Demand) -> String {
+    format!("{}{}", demand.useless(), unanswered(demand))
 }
 
 impl Refusal {

@@ -170,6 +170,7 @@ impl Case<'_> {
             rule: RuleId::of(self.placed),
             keys: held_key::distinct(keys),
             threshold,
+            unfit: held_key::unfit_ones(keys),
             unanswered: Vec::new(),
         })
     }

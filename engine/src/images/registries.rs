@@ -94,6 +94,12 @@ pub fn candidates(engine: &Engine, text: &str) -> Result<Vec<Candidate>, Error> 
     let registries = load(engine)?;
     let all = registries.candidates(name)?;
     let store = engine.store();
+    // A local name is of this machine, whatever registries there are.
+    if let Ok(local) = Reference::parse(&format!("localhost/{text}"))
+        && store.resolve(&local)?.is_some()
+    {
+        return Ok(vec![Candidate::Source(ImageSource::Registry(local))]);
+    }
     let mut known = Vec::new();
     for candidate in &all {
         if store.resolve(candidate)?.is_some() {

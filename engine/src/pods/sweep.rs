@@ -7,7 +7,7 @@ use std::time::Duration;
 use pod::exit::PodExit;
 use pod::manifest::PodManifest;
 use pod::timestamp::Timestamp;
-use pod::{Phase, PodEntry, PodUuid, State};
+use pod::{Phase, PodEntry, PodError, PodUuid, State};
 
 use super::removal::{Removal, remove, remove_seen};
 use crate::engine::Engine;
@@ -24,6 +24,8 @@ pub struct Retention {
     pub ended: Duration,
     /// Prepared pods.
     pub prepared: Duration,
+    /// Whether what is due is only marked: it is out of the way then, and the next sweep removes it.
+    pub mark_only: bool,
 }
 
 /// What a sweep has done, told as it goes on.
@@ -31,6 +33,8 @@ pub struct Retention {
 pub enum Swept {
     /// A pod is gone.
     Pod(PodUuid),
+    /// A pod is marked for removal: nobody finds it any more.
+    Marked(PodUuid),
     /// What dead pods held of networks was given back.
     Networks(cni_glue::attach::GcReport),
     /// Images were collected.
@@ -66,12 +70,15 @@ pub fn sweep(
         observer,
         tell,
         hopeless: Vec::new(),
+        mark_only: keep.mark_only,
     };
     // What pods tell of their images is gone with them.
     if let Err(error) = note_uses(engine) {
         sweep.failed(Subject::Images, error);
     }
-    sweep.aborted();
+    if !keep.mark_only {
+        sweep.aborted();
+    }
     sweep.phase(Phase::Run, |entry| {
         entry.state().is_ok_and(|state| state == State::Exited)
             && ended(entry).elapsed() >= keep.ended
@@ -79,6 +86,9 @@ pub fn sweep(
     sweep.phase(Phase::Prepared, |entry| {
         prepared(entry).elapsed() >= keep.prepared
     });
+    if keep.mark_only {
+        return;
+    }
     sweep.phase(Phase::Garbage, |_| true);
     sweep.names();
     sweep.networks();
@@ -91,6 +101,7 @@ struct Sweep<'a> {
     tell: &'a mut dyn FnMut(Swept),
     /// Pods that can't be removed.
     hopeless: Vec<PodUuid>,
+    mark_only: bool,
 }
 
 impl Sweep<'_> {
@@ -124,8 +135,25 @@ impl Sweep<'_> {
                 continue;
             }
             let uuid = entry.uuid;
+            if self.mark_only {
+                self.mark(&entry);
+                continue;
+            }
             let removed = remove_seen(entry, self.engine, self.observer);
             self.removed(uuid, removed);
+        }
+    }
+
+    /// Puts a pod out of the way. One that another command works on is left to that.
+    fn mark(&mut self, entry: &PodEntry) {
+        let marked = match self.engine.pods().lock(entry) {
+            Ok(mut pod) => pod.move_to(Phase::Garbage),
+            Err(PodError::Locked(_) | PodError::NoSuchPod(_)) => return,
+            Err(error) => Err(error),
+        };
+        match marked {
+            Ok(()) => (self.tell)(Swept::Marked(entry.uuid)),
+            Err(error) => self.failed(Subject::Pod(entry.uuid), error),
         }
     }
 

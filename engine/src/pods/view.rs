@@ -1,18 +1,19 @@
 //! What can be said of a pod, from its directory and, while it runs, from its monitor.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cni_glue::NetworkError;
 use cni_glue::bandwidth::Bandwidth;
 use cni_glue::ports::PortMapping;
 use cni_glue::status::JoinedNetwork;
-use pod::control::LiveStatus;
+use pod::control::{LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, Outcome, PodExit};
 use pod::manifest::{InsecureOption, Network, PodManifest, VerificationRecord};
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodEntry, PodError, PodName, PodUuid, State, app_dir};
 use serde::Serialize;
 
+use crate::config::directories::Directories;
 use crate::error::Error;
 
 /// A pod, for showing.
@@ -55,6 +56,8 @@ pub struct PodView {
     pub init_pid: Option<i32>,
     /// The protections that were given up.
     pub insecure_options: BTreeSet<InsecureOption>,
+    /// What it is found by.
+    pub labels: BTreeMap<String, String>,
     /// Its apps.
     pub apps: Vec<AppView>,
     /// Why its record can't be read.
@@ -71,6 +74,8 @@ pub struct AppView {
     pub image: String,
     /// Digest of the image's manifest.
     pub manifest: String,
+    /// What it runs: program and arguments.
+    pub command: Vec<String>,
     /// What it does.
     pub state: AppState,
     /// Its process ID on the host, while it runs.
@@ -91,8 +96,8 @@ pub struct AppView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AppState {
-    /// Not started: its pod waits to be started.
-    Waiting,
+    /// Not started: its pod is prepared.
+    Prepared,
     /// Added to its pod, and not started yet.
     Created,
     /// Running.
@@ -109,7 +114,7 @@ impl AppState {
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Waiting => "waiting",
+            Self::Prepared => "prepared",
             Self::Created => "created",
             Self::Paused => "paused",
             Self::Running => "running",
@@ -144,6 +149,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         monitor_pid: live.map(|live| live.monitor_pid),
         init_pid: live.map(|live| live.init_pid),
         insecure_options: BTreeSet::new(),
+        labels: BTreeMap::new(),
         apps: Vec::new(),
         damaged: None,
     };
@@ -184,7 +190,15 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     view.bandwidth = manifest.bandwidth;
     view.stage1 = Some(manifest.stage1.name);
     view.insecure_options = manifest.insecure_options;
+    view.labels = manifest.labels;
     Ok(Some(view))
+}
+
+/// Since when a running pod is up, as far as can be told without asking its monitor: since it listens.
+pub fn up_since(uuid: PodUuid, directories: &Directories) -> Option<Timestamp> {
+    let socket = directories.pod_run(uuid).join(SOCKET_FILE);
+    let listens = std::fs::symlink_metadata(socket).and_then(|socket| socket.modified());
+    listens.ok().map(Timestamp::from)
 }
 
 fn apps(
@@ -208,13 +222,14 @@ fn apps(
             name: app.name.clone(),
             image: app.image.reference.to_string(),
             manifest: app.image.manifest.to_string(),
+            command: app.execution.args.clone(),
             state: match (outcome, state) {
                 (Some(_), _) => AppState::Exited,
                 (None, State::Running | State::Exited) if created => AppState::Created,
                 (None, State::Running) if paused => AppState::Paused,
                 (None, State::Running) => AppState::Running,
                 (None, State::Exited | State::Deleting | State::Garbage) => AppState::Lost,
-                (None, _) => AppState::Waiting,
+                (None, _) => AppState::Prepared,
             },
             pid: live.and_then(|live| live.pid),
             started: match &ended {

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use image_layer::{ContentError, has_digest, sha256};
+use image_layer::{ContentError, Limits, has_digest, sha256};
 use image_name::Digest;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -14,6 +14,14 @@ use super::Store;
 use crate::error::StoreError;
 
 impl Store {
+    /// A manifest or an index, as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] or [`StoreError::Damaged`] if the store hasn't it as it was fetched.
+    pub fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        self.read_blob("manifest", digest, Limits::default().manifest)
+    }
+
     /// Reads a small blob and proves that it still has its digest.
     ///
     /// # Errors

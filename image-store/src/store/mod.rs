@@ -33,6 +33,7 @@ mod sign;
 mod signatures;
 mod staging;
 mod survey;
+mod tag;
 #[cfg(test)]
 mod tests;
 mod trash;

@@ -1,19 +1,124 @@
 //! Flags of the commands that list things.
 
 use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
 
-use super::format::Format;
+use crate::console::output;
+use crate::console::table::Table;
+use crate::console::template::Template;
+use crate::wording::failure::Failure;
 
 /// How to list.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// Show identifiers, digests and times in full
+    /// Show everything in full, however wide
     #[arg(long, visible_alias = "no-trunc")]
     pub(crate) full: bool,
     /// Omit the heading
-    #[arg(long)]
-    pub(crate) no_legend: bool,
-    /// How to show the list
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    pub(crate) format: Format,
+    #[arg(long, alias = "noheading")]
+    no_legend: bool,
+    /// How to show the list: text, json, or a template such as '{{.Name}}'
+    #[arg(long, value_name = "FORMAT", value_parser = shape, default_value = "text")]
+    format: Shape,
+}
+
+/// How to show a list.
+#[derive(Debug, Clone, PartialEq)]
+enum Shape {
+    /// A table for people.
+    Text,
+    /// For programs.
+    Json,
+    /// What a template makes of each row.
+    Lines(Template),
+    /// The same as a table: cells are separated by tabs.
+    Table(Template),
+}
+
+fn shape(text: &str) -> Result<Shape, String> {
+    match text {
+        "text" | "table" => Ok(Shape::Text),
+        "json" => Ok(Shape::Json),
+        template => match template.strip_prefix("table ") {
+            Some(rest) => Template::parse(rest).map(Shape::Table),
+            None if template.contains("{{") => Template::parse(template).map(Shape::Lines),
+            None => Err("write text, json, table, or a template such as '{{.Name}}'".to_owned()),
+        },
+    }
+}
+
+impl ListArguments {
+    /// Shows a list: as JSON, as what a template makes of its rows, or as this table, which fits a terminal.
+    ///
+    /// # Errors
+    /// If a template names what there is not, or nothing can be written.
+    pub(crate) fn show<J: Serialize>(
+        &self,
+        json: &J,
+        rows: impl FnOnce() -> Vec<Value>,
+        table: impl FnOnce() -> Table,
+    ) -> Result<(), Failure> {
+        match &self.format {
+            Shape::Json => output::json(json),
+            Shape::Text => output::text(&table().render(!self.no_legend, !self.full)),
+            Shape::Lines(template) => {
+                let mut text = String::new();
+                for row in rows() {
+                    text.push_str(&rendered(template, &row)?);
+                    text.push('\n');
+                }
+                output::text(&text)
+            }
+            Shape::Table(template) => {
+                let heading = template.heading();
+                let mut table = Table::new(&heading.split('\t').collect::<Vec<_>>());
+                for row in rows() {
+                    let line = rendered(template, &row)?;
+                    // A cell that holds a tab must not shift the others.
+                    table.row(cells(&line, heading.split('\t').count()));
+                }
+                output::text(&table.render(!self.no_legend, false))
+            }
+        }
+    }
+}
+
+/// The rows of a list whose members are shown as they are.
+pub(crate) fn values<T: Serialize>(rows: &[T]) -> Vec<Value> {
+    let values = rows.iter().map(serde_json::to_value);
+    // What is shown as JSON can be made a value.
+    values.filter_map(Result::ok).collect()
+}
+
+fn rendered(template: &Template, row: &Value) -> Result<String, Failure> {
+    template
+        .render(row)
+        .map_err(|error| Failure::Usage(format!("--format: {error}")))
+}
+
+/// So many cells, whatever a line holds.
+fn cells(line: &str, count: usize) -> Vec<&str> {
+    let mut cells: Vec<&str> = line.splitn(count, '\t').collect();
+    cells.resize(count, "");
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_a_word_or_a_template() {
+        assert_eq!(shape("table"), Ok(Shape::Text));
+        assert_eq!(shape("json"), Ok(Shape::Json));
+        assert!(matches!(shape("{{.ID}}"), Ok(Shape::Lines(_))));
+        assert!(matches!(
+            shape("table {{.ID}}\\t{{.Names}}"),
+            Ok(Shape::Table(_))
+        ));
+        for bad in ["", "yaml", "{{.ID", "table {{x}}"] {
+            assert!(shape(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -23,11 +23,17 @@ pub(crate) struct OnePod {
 #[derive(Debug, Args)]
 pub(crate) struct Pods {
     /// Names or UUIDs of pods, or the beginnings of UUIDs
-    #[arg(value_name = "POD", required_unless_present = "uuid_file")]
+    #[arg(value_name = "POD", required_unless_present_any = ["uuid_file", "all"])]
     pods: Vec<String>,
     /// File that holds the UUID of one more, as --uuid-file-save writes it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", alias = "cidfile")]
     uuid_file: Option<PathBuf>,
+    /// All pods that can be meant
+    #[arg(short, long, conflicts_with_all = ["pods", "uuid_file"])]
+    pub(crate) all: bool,
+    /// Pods that are not there are no failure
+    #[arg(short, long)]
+    pub(crate) ignore: bool,
 }
 
 impl OnePod {
@@ -45,6 +51,26 @@ impl OnePod {
 }
 
 impl Pods {
+    /// This one.
+    pub(crate) fn one(pod: String) -> Self {
+        Self {
+            pods: vec![pod],
+            uuid_file: None,
+            all: false,
+            ignore: false,
+        }
+    }
+
+    /// All that can be meant.
+    pub(crate) fn all() -> Self {
+        Self {
+            pods: Vec::new(),
+            uuid_file: None,
+            all: true,
+            ignore: false,
+        }
+    }
+
     /// What the user calls the pods.
     ///
     /// # Errors

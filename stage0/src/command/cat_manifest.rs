@@ -21,7 +21,7 @@ impl Subcommand for CatManifest {
     const ABOUT: &'static str = "Print the manifest of a pod as JSON";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.engine.pods().find(&self.pod.selector()?)?;
+        let entry = context.pod(&self.pod.selector()?)?;
         output::json(&PodManifest::load(&entry.path)?)?;
         Ok(0)
     }

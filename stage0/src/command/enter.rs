@@ -61,7 +61,7 @@ impl Subcommand for Enter {
     const USAGE: Option<&'static str> = Some("fairing enter [FLAGS] POD [-- COMMAND]");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.engine.pods().find(&self.pod)?;
+        let entry = context.pod(&self.pod)?;
         let state = entry.state()?;
         if state != State::Running {
             return Err(not_running(&entry, state));

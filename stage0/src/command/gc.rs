@@ -22,6 +22,9 @@ pub(crate) struct Gc {
     /// How long prepared pods are kept
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "24h")]
     expire_prepared: Duration,
+    /// Only put the pods out of the way; a later gc removes them
+    #[arg(long)]
+    mark_only: bool,
 }
 
 impl Subcommand for Gc {
@@ -33,6 +36,7 @@ impl Subcommand for Gc {
         let keep = Retention {
             ended: self.grace_period,
             prepared: self.expire_prepared,
+            mark_only: self.mark_only,
         };
         let mut first = None;
         sweep(&context.engine, keep, &context.console, &mut |swept| {
@@ -53,6 +57,7 @@ impl Subcommand for Gc {
 fn tell(swept: Swept) -> Result<(), Failure> {
     let (subject, line) = match swept {
         Swept::Pod(uuid) => (Subject::Pod(uuid), Some(format!("pod {uuid} removed"))),
+        Swept::Marked(uuid) => (Subject::Pod(uuid), Some(format!("pod {uuid} marked"))),
         Swept::Networks(report) => (Subject::Networks, cleared(&report)),
         Swept::Images(report) => {
             warn(&report);

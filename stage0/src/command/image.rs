@@ -1,15 +1,19 @@
 //! `fairing image …`: the images of the store.
 
+mod cat_manifest;
 pub(crate) mod copy;
 mod export;
 mod gc;
+pub(crate) mod history;
 mod import;
-mod inspect;
+pub(crate) mod inspect;
 pub(crate) mod list;
+mod pattern;
 pub(crate) mod rm;
 mod sign;
 mod signatures;
 mod signed_image;
+pub(crate) mod tag;
 mod verify;
 mod verify_signature;
 
@@ -22,6 +26,9 @@ use crate::wording::failure::Failure;
 const COMMANDS: &[Entry] = &[
     Entry::of::<list::List>(),
     Entry::of::<inspect::Inspect>(),
+    Entry::of::<history::History>(),
+    Entry::of::<cat_manifest::CatManifest>(),
+    Entry::of::<tag::Tag>(),
     Entry::of::<import::Import>(),
     Entry::of::<export::Export>(),
     Entry::of::<copy::Copy>(),

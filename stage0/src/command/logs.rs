@@ -7,8 +7,10 @@ use engine::logs::follow::Follower;
 use engine::logs::line::{LogLine, Stream};
 use engine::logs::merge::LogMerge;
 use pod::manifest::{PodManifest, Streams};
+use pod::timestamp::Timestamp;
 use pod::{AppName, PodEntry, State};
 
+use crate::arguments::moment::moment;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -26,12 +28,32 @@ pub(crate) struct Logs {
     /// Show only the log of this app
     #[arg(long, value_name = "NAME")]
     app: Option<AppName>,
-    /// Show only the last lines
-    #[arg(long, value_name = "NUMBER")]
-    tail: Option<u64>,
+    /// Show only the last lines: a number, or `all`
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = tail)]
+    #[arg(allow_negative_numbers = true)]
+    tail: Option<Tail>,
     /// Show when each line was written
-    #[arg(long)]
+    #[arg(short, long)]
     timestamps: bool,
+    /// Show only what was written since then: 10m ago, or a date with or without a time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Show only what was written before then
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "follow")]
+    until: Option<Timestamp>,
+}
+
+/// How many lines of the end; all if none is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tail(Option<u64>);
+
+/// A number of lines; `all`, or a negative number, is no limit.
+fn tail(text: &str) -> Result<Tail, String> {
+    match (text, text.parse::<i64>()) {
+        ("all", _) => Ok(Tail(None)),
+        (_, Ok(number)) => Ok(Tail(u64::try_from(number).ok())),
+        (_, Err(_)) => Err("write a number of lines, or `all`".to_owned()),
+    }
 }
 
 impl Subcommand for Logs {
@@ -39,7 +61,7 @@ impl Subcommand for Logs {
     const ABOUT: &'static str = "Show what the apps of a detached pod have written";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.engine.pods().find(&self.pod)?;
+        let entry = context.pod(&self.pod)?;
         let manifest = PodManifest::load(&entry.path)?;
         if manifest.streams == Streams::Foreground {
             return Err(Failure::Other(format!(
@@ -53,13 +75,15 @@ impl Subcommand for Logs {
             false => None,
         };
         let mut logs = LogMerge::open(&entry.path, &names)?;
-        if let Some(tail) = self.tail {
+        if let Some(Tail(Some(tail))) = self.tail {
             logs.skip_to_tail(tail)?;
         }
         let mut joined = Joined::of(&names);
         let mut printer = Printer {
             names,
             timestamps: self.timestamps,
+            since: self.since.map(|time| time.to_string()),
+            until: self.until.map(|time| time.to_string()),
             stream: Stream::Stdout,
             pending: Vec::new(),
         };
@@ -126,6 +150,10 @@ struct Printer {
     /// Names of the apps, by their numbers in the merged log.
     names: Vec<AppName>,
     timestamps: bool,
+    /// What was written before this is not shown; written as in logs, it sorts as text.
+    since: Option<String>,
+    /// What was written then or later is not shown.
+    until: Option<String>,
     /// Where what is pending goes.
     stream: Stream,
     pending: Vec<u8>,
@@ -135,6 +163,11 @@ impl Printer {
     /// Writes all that the logs have now, in order: both streams may go to the same terminal.
     fn print_all(&mut self, logs: &mut LogMerge) -> Result<(), Failure> {
         while let Some((app, line)) = logs.next_line()? {
+            let early = self.since.as_ref().is_some_and(|since| line.time < *since);
+            let late = self.until.as_ref().is_some_and(|until| line.time >= *until);
+            if early || late {
+                continue;
+            }
             if line.stream != self.stream || self.pending.len() >= CHUNK {
                 self.flush()?;
                 self.stream = line.stream;

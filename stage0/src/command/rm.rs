@@ -6,7 +6,7 @@ use engine::pods::stop::{Stop, stop};
 use pod::{PodError, State};
 
 use crate::arguments::selector::Pods;
-use crate::command::several::for_each;
+use crate::command::several::{Named, for_each_pod};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -20,6 +20,9 @@ pub(crate) struct Rm {
     /// Kill those that are running first
     #[arg(short, long)]
     force: bool,
+    // Volumes that nobody named go with their pod: there are none that could stay.
+    #[arg(short, long, hide = true)]
+    volumes: bool,
 }
 
 impl Subcommand for Rm {
@@ -28,34 +31,34 @@ impl Subcommand for Rm {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let pods = context.engine.pods();
-        for_each(self.pods.selectors()?, |selector| {
-            let mut entry = pods.find(&selector)?;
+        let is_for = |state| match state {
+            State::Running => self.force,
+            State::Preparing => false,
+            _ => true,
+        };
+        for_each_pod(self.pods, context, is_for, |Named { typed, mut entry }| {
             match entry.state()? {
                 State::Running if self.force => {
                     stop(&entry, &context.engine.directories, Stop::AtOnce)?;
                     entry = match pods.by_uuid(entry.uuid)? {
                         Some(entry) => entry,
                         // It went by itself: --rm.
-                        None => return output::line(&entry.uuid.to_string()),
+                        None => return output::line(&typed),
                     };
                 }
                 State::Running => {
                     return Err(Failure::Other(format!(
-                        "pod {} is running; `fairing stop {selector}` first, or remove it with --force",
-                        entry.uuid
+                        "pod {typed} is running; `fairing stop {typed}` first, or remove it with --force"
                     )));
                 }
                 State::Preparing => {
-                    return Err(Failure::Other(format!(
-                        "pod {} is being prepared",
-                        entry.uuid
-                    )));
+                    return Err(Failure::Other(format!("pod {typed} is being prepared")));
                 }
                 _ => {}
             }
             let uuid = entry.uuid;
             match remove_seen(entry, &context.engine, &context.console)? {
-                Removal::Done | Removal::GoneAlready => output::line(&uuid.to_string()),
+                Removal::Done | Removal::GoneAlready => output::line(&typed),
                 Removal::InUse => Err(PodError::Locked(uuid).into()),
             }
         })

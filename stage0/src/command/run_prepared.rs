@@ -29,7 +29,7 @@ impl Subcommand for RunPrepared {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let sockets = handover::take_sockets()?;
-        let entry = context.engine.pods().find(&self.pod)?;
+        let entry = context.pod(&self.pod)?;
         let asked = Resumption {
             streams: match self.detach {
                 true => Streams::Log,

@@ -1,6 +1,10 @@
 //! Commands that work on several objects.
 
+use pod::{Phase, PodEntry, PodError, State};
+
+use crate::arguments::selector::Pods;
 use crate::console::report;
+use crate::context::Context;
 use crate::wording::failure::Failure;
 
 /// Does something for each of several objects; a failure of one is printed and keeps none of the others.
@@ -29,4 +33,47 @@ pub(crate) fn for_each<T>(
             first: Box::new(failure),
         }),
     }
+}
+
+/// A pod, and what it was called.
+pub(crate) struct Named {
+    pub(crate) typed: String,
+    pub(crate) entry: PodEntry,
+}
+
+/// Does something for each pod that is meant; "all" are those in states that the command is for.
+///
+/// # Errors
+/// As [`for_each`], and if there is no telling which pods there are.
+pub(crate) fn for_each_pod(
+    pods: Pods,
+    context: &Context,
+    is_for: impl Fn(State) -> bool,
+    mut action: impl FnMut(Named) -> Result<(), Failure>,
+) -> Result<u8, Failure> {
+    let (all, ignore) = (pods.all, pods.ignore);
+    let selectors = match all {
+        true => in_states(context, is_for)?,
+        false => pods.selectors()?,
+    };
+    for_each(selectors, |typed| {
+        let entry = match context.pod(&typed) {
+            // Of all pods, one may go by itself.
+            Err(Failure::Engine(engine::Error::Pod(PodError::NoSuchPod(_)))) if all || ignore => {
+                return Ok(());
+            }
+            other => other?,
+        };
+        action(Named { typed, entry })
+    })
+}
+
+fn in_states(context: &Context, is_for: impl Fn(State) -> bool) -> Result<Vec<String>, Failure> {
+    let mut uuids = Vec::new();
+    for entry in context.engine.pods().list()? {
+        if entry.phase != Phase::Garbage && is_for(entry.state()?) {
+            uuids.push(entry.uuid.to_string());
+        }
+    }
+    Ok(uuids)
 }

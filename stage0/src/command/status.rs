@@ -40,17 +40,16 @@ impl Subcommand for Status {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let selector = self.pod.selector()?;
-        let pods = context.engine.pods();
-        let mut entry = pods.find(&selector)?;
+        let mut entry = context.pod(&selector)?;
         if let Some(patience) = self.wait {
             wait(context, &entry, patience)?;
-            entry = pods.find(&entry.uuid.to_string())?;
+            entry = context.pod(&entry.uuid.to_string())?;
         }
         let view = match status(&context.engine, &entry, &context.console)? {
             Some(view) => view,
             // It moved on between two looks: look where it is now, once.
             None => {
-                let entry = pods.find(&selector)?;
+                let entry = context.pod(&selector)?;
                 status(&context.engine, &entry, &context.console)?
                     .ok_or_else(|| pod::PodError::NoSuchPod(selector.clone()))?
             }

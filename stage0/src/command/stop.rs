@@ -1,11 +1,14 @@
 //! `fairing stop`: ends pods.
 
+use std::time::Duration;
+
 use clap::Args;
 use engine::pods::stop::{Stop, stop};
 use pod::State;
 
+use crate::arguments::grace::grace;
 use crate::arguments::selector::Pods;
-use crate::command::several::for_each;
+use crate::command::several::{Named, for_each_pod};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -17,8 +20,16 @@ pub(crate) struct StopPods {
     #[command(flatten)]
     pods: Pods,
     /// Kill the apps at once
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "grace_period")]
     force: bool,
+    /// Seconds, or a duration, until SIGKILL [default: the pod's own]
+    #[arg(short = 't', long, value_name = "TIME", value_parser = grace)]
+    #[arg(
+        visible_alias = "time",
+        alias = "timeout",
+        allow_negative_numbers = true
+    )]
+    grace_period: Option<Duration>,
 }
 
 impl Subcommand for StopPods {
@@ -27,28 +38,27 @@ impl Subcommand for StopPods {
         "Stop pods: send the stop signal, and SIGKILL after the grace period";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        for_each(self.pods.selectors()?, |selector| {
-            let entry = context.engine.pods().find(&selector)?;
+        let how = match self.force {
+            true => Stop::AtOnce,
+            false => Stop::Gracefully(self.grace_period),
+        };
+        let is_running = |state| state == State::Running;
+        for_each_pod(self.pods, context, is_running, |Named { typed, entry }| {
             match entry.state()? {
                 State::Running => {}
                 State::Exited => {
-                    output::error(&format!("pod {} has already stopped\n", entry.uuid));
+                    output::error(&format!("pod {typed} has already stopped\n"));
                     return Ok(());
                 }
                 state => {
                     return Err(Failure::Other(format!(
-                        "pod {} is not running: it {}",
-                        entry.uuid,
+                        "pod {typed} is not running: it {}",
                         state.in_words()
                     )));
                 }
             }
-            let how = match self.force {
-                true => Stop::AtOnce,
-                false => Stop::Gracefully(None),
-            };
             stop(&entry, &context.engine.directories, how)?;
-            output::line(&entry.uuid.to_string())
+            output::line(&typed)
         })
     }
 }

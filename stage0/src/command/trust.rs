@@ -3,6 +3,8 @@
 mod add;
 mod allow;
 mod explain;
+mod hub;
+mod key_argument;
 mod keygen;
 mod known_keys;
 mod list;

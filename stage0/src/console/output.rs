@@ -10,6 +10,7 @@ use nix::unistd::write as write_some;
 use serde::Serialize;
 
 use crate::wording::failure::Failure;
+use crate::wording::typed::as_typed;
 
 /// Whether `--debug` was given.
 static DEBUG: AtomicBool = AtomicBool::new(false);
@@ -80,8 +81,16 @@ fn write_all(stream: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
 /// # Errors
 /// If it can't be written, such as to a full disk.
 pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes())
+}
+
+/// Writes bytes to standard output as they are.
+///
+/// # Errors
+/// As [`text`].
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let stream = Stream::Stdout;
-    write(stream, text.as_bytes()).map_err(Failure::errno("write to", stream.name()))
+    write(stream, bytes).map_err(Failure::errno("write to", stream.name()))
 }
 
 /// Writes a line to standard output.
@@ -103,7 +112,7 @@ pub(crate) fn error(text: &str) {
 
 /// Writes a warning to standard error.
 pub(crate) fn warn(text: &str) {
-    error(&format!("warning: {text}\n"));
+    error(&format!("warning: {}\n", as_typed(text)));
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::output;
 use crate::wording::failure::{Failure, one_line};
+use crate::wording::typed::as_typed;
 
 /// Prints `fairing: …` on standard error, and advice below it.
 pub(crate) fn print(failure: &Failure) {
@@ -10,10 +11,10 @@ pub(crate) fn print(failure: &Failure) {
         // Usage and tips, as the parser words them.
         Failure::Usage(text) => output::error(&format!("fairing: {}\n", text.trim_end())),
         _ => {
-            let mut text = format!("fairing: {}\n", failure.line());
+            let mut text = format!("fairing: {}\n", as_typed(&failure.line()));
             for line in failure.advice() {
                 text.push_str("  ");
-                text.push_str(&one_line(&line));
+                text.push_str(&one_line(&as_typed(&line)));
                 text.push('\n');
             }
             output::error(&text);

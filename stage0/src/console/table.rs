@@ -4,6 +4,22 @@ use std::time::Duration;
 
 use pod::timestamp::Timestamp;
 
+/// How wide a table is where it is not shown in full.
+const WIDTH: usize = 80;
+/// No column is cut to less.
+const LEAST: usize = 8;
+
+/// What is left out of the cells of a column where a table is too wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Nothing.
+    Never,
+    /// Their beginning: of images' names, the end tells more.
+    Start,
+    /// Their end.
+    End,
+}
+
 /// Rows of text below a heading.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -14,6 +30,8 @@ pub(crate) struct Table {
     ends: Vec<usize>,
     /// How wide the columns are without the heading.
     widths: Vec<usize>,
+    /// What may be left out of each column; nothing if it isn't told.
+    cuts: Vec<Cut>,
 }
 
 impl Table {
@@ -23,9 +41,16 @@ impl Table {
             text: String::new(),
             ends: Vec::new(),
             widths: vec![0; heading.len()],
+            cuts: Vec::new(),
         };
         table.cells(heading);
         table
+    }
+
+    /// Tells what may be left out of each column.
+    pub(crate) fn cut(mut self, cuts: &[Cut]) -> Self {
+        self.cuts = cuts.to_vec();
+        self
     }
 
     /// Adds a row of as many cells as the heading has.
@@ -66,8 +91,28 @@ impl Table {
             .unwrap_or_default()
     }
 
-    /// The table as text, with its heading unless there is to be no legend.
-    pub(crate) fn render(&self, legend: bool) -> String {
+    /// The widths at which the table fits, as far as it can.
+    fn fitting(&self, mut widths: Vec<usize>) -> Vec<usize> {
+        let gaps = 2 * widths.len().saturating_sub(1);
+        let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(WIDTH);
+        while excess > 0 {
+            let cuts = self.cuts.iter();
+            let widest = widths
+                .iter_mut()
+                .zip(cuts)
+                .filter(|(width, cut)| **cut != Cut::Never && **width > LEAST)
+                .max_by_key(|(width, _)| **width);
+            let Some((width, _)) = widest else {
+                break;
+            };
+            *width -= 1;
+            excess -= 1;
+        }
+        widths
+    }
+
+    /// The table as text, with its heading unless there is to be no legend, and cut to fit if it is to.
+    pub(crate) fn render(&self, legend: bool, fits: bool) -> String {
         const BLANKS: &str = "                                ";
         let columns = self.widths.len();
         let mut widths = self.widths.clone();
@@ -76,6 +121,9 @@ impl Table {
                 *width = width_of(self.cell(column)).max(*width);
             }
         }
+        if fits {
+            widths = self.fitting(widths);
+        }
         let rows = self.ends.len() / columns.max(1);
         let mut text =
             String::with_capacity(rows * widths.iter().map(|width| width + 2).sum::<usize>());
@@ -83,8 +131,12 @@ impl Table {
             let begin = text.len();
             for (column, width) in widths.iter().enumerate() {
                 let cell = self.cell(row * columns + column);
-                text.push_str(cell);
-                let mut padding = width.saturating_sub(width_of(cell)) + 2;
+                let length = width_of(cell);
+                match length > *width {
+                    false => text.push_str(cell),
+                    true => push_cut(&mut text, cell, *width, self.cuts.get(column)),
+                }
+                let mut padding = width.saturating_sub(length) + 2;
                 while let Some(blanks) = BLANKS
                     .get(..padding.min(BLANKS.len()))
                     .filter(|b| !b.is_empty())
@@ -98,6 +150,21 @@ impl Table {
             text.push('\n');
         }
         text
+    }
+}
+
+/// Appends as much of a cell as there is room for.
+fn push_cut(text: &mut String, cell: &str, width: usize, cut: Option<&Cut>) {
+    let left = width.saturating_sub(1);
+    match cut {
+        Some(Cut::Start) => {
+            text.push('…');
+            text.extend(cell.chars().skip(width_of(cell) - left));
+        }
+        _ => {
+            text.extend(cell.chars().take(left));
+            text.push('…');
+        }
     }
 }
 
@@ -130,6 +197,11 @@ pub(crate) fn ago(time: &Timestamp) -> String {
     format!("{} ago", rough(time.elapsed()))
 }
 
+/// How long something lasts already, for people.
+pub(crate) fn passed(since: &Timestamp) -> String {
+    rough(since.elapsed())
+}
+
 fn rough(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -148,8 +220,31 @@ mod tests {
     fn columns_line_up_and_control_characters_are_gone() {
         let mut table = Table::new(&["A", "LONG"]);
         table.row(["wide cell", "\x1b[2Jx"]);
-        assert_eq!(table.render(true), "A          LONG\nwide cell   [2Jx\n");
-        assert_eq!(table.render(false), "wide cell   [2Jx\n");
+        let text = table.render(true, true);
+        assert_eq!(text, "A          LONG\nwide cell   [2Jx\n");
+        assert_eq!(table.render(false, true), "wide cell   [2Jx\n");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_is_cut_where_it_may_be() {
+        let heading = ["NAME", "IMAGE", "COMMAND"];
+        let mut table = Table::new(&heading).cut(&[Cut::Never, Cut::Start, Cut::End]);
+        let (name, image) = ("n".repeat(30), format!("{}/é:1", "i".repeat(40)));
+        let command = "c".repeat(40);
+        table.row([&name, &image, &command]);
+        let text = table.render(true, true);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        let row = text.lines().nth(1).unwrap();
+        assert!(row.starts_with(&format!("{name}  …iii")), "{row}");
+        assert!(row.contains("i/é:1  ccc") && row.ends_with("ccc…"), "{row}");
+        let full = table.render(false, false);
+        assert_eq!(full, format!("{name}  {image}  {command}\n"));
+        // What can't be cut is wide, and what is cut keeps something.
+        let mut wide = Table::new(&["A", "B"]).cut(&[Cut::Never, Cut::End]);
+        wide.row(["a".repeat(100), "b".repeat(30)]);
+        assert!(wide.render(false, true).ends_with("bbbbbbb…\n"));
     }
 
     #[test]

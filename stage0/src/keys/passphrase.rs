@@ -69,15 +69,21 @@ impl PassphraseArguments {
         question::ask(&prompt, true).map(Zeroizing::new)
     }
 
-    /// The passphrase for a new key, asked for twice; `None` where none is given and nobody is there
-    /// to type one, or who is there wants none.
+    /// The passphrase for a new key, asked for twice; `None` where who is there wants none.
     ///
     /// # Errors
-    /// As [`PassphraseArguments::given`], and if the two differ.
+    /// As [`PassphraseArguments::given`], if nobody is there to type one, and if the two differ.
     pub(crate) fn for_new_key(&self) -> Result<Option<Passphrase>, Failure> {
-        let given = self.given()?;
-        if given.is_some() || !question::somebody_is_there() {
-            return Ok(given);
+        if let Some(given) = self.given()? {
+            return Ok(Some(given));
+        }
+        // A key that anyone who reads the file can use is never made unasked.
+        if !question::somebody_is_there() {
+            return Err(Failure::Usage(format!(
+                "there is no terminal to ask for a passphrase; give --passphrase-file, set {}, or say \
+                 --no-passphrase",
+                VARIABLES.join(" or ")
+            )));
         }
         let prompt = "Passphrase for the new key (empty for none): ";
         let first = Zeroizing::new(question::ask(prompt, true)?);

@@ -41,7 +41,7 @@ pub(crate) fn hand_over(
     in_background: bool,
 ) -> Result<u8, Failure> {
     if in_background {
-        return detach(pod, stage1, context, sockets);
+        return detach(pod, stage1, context, sockets, None);
     }
     let handover = Handover {
         sockets: &sockets,
@@ -50,6 +50,25 @@ pub(crate) fn hand_over(
     };
     let directories = &context.engine.directories;
     Err(become_monitor(pod, stage1, directories, handover))
+}
+
+/// Starts the pod in the background without sockets, and prints this once it is up.
+///
+/// # Errors
+/// As [`hand_over`].
+pub(crate) fn in_background(
+    pod: LockedPod,
+    stage1: &Stage1,
+    context: &Context,
+    said: &str,
+) -> Result<u8, Failure> {
+    detach(
+        pod,
+        stage1,
+        context,
+        ActivationSockets::default(),
+        Some(said),
+    )
 }
 
 /// Moves the pod to phase `run` and becomes its monitor. Returns only if that fails; then nothing of the pod is
@@ -70,7 +89,7 @@ fn become_monitor(
 }
 
 /// Starts the pod in the background, in a session of its own. Gives the exit code once the pod is up:
-/// its UUID has been printed. A signal until then gives the start up, and nothing of the pod is left.
+/// its UUID has been printed, or what is to be said. A signal until then gives the start up, and nothing of the pod is left.
 ///
 /// # Errors
 /// Why it did not come up.
@@ -79,6 +98,7 @@ fn detach(
     stage1: &Stage1,
     context: &Context,
     sockets: ActivationSockets,
+    said: Option<&str>,
 ) -> Result<u8, Failure> {
     let Between {
         null,
@@ -124,7 +144,10 @@ fn detach(
             drop((pod, sockets));
             match await_readiness(child, reader, signals) {
                 Outcome::Up => {
-                    output::line(&uuid.to_string())?;
+                    match said {
+                        Some(said) => output::line(said)?,
+                        None => output::line(&uuid.to_string())?,
+                    }
                     Ok(0)
                 }
                 Outcome::Failed(failure) => Err(failure),

@@ -26,6 +26,18 @@ pub(crate) fn advice(refusal: &Refusal, place: Option<&str>) -> Vec<String> {
             rule.prefix().as_str(),
             file(rule)
         )],
+        // Whoever has such a key needs another.
+        Refusal::Unsigned { demand } | Refusal::NotEnough { demand, .. }
+            if !demand.unfit.is_empty() =>
+        {
+            vec![
+                sign(&demand.reference),
+                format!(
+                    "{}{NOTE}a key that counts",
+                    trust_add(&prefix_to_add(demand))
+                ),
+            ]
+        }
         Refusal::Unsigned { demand } | Refusal::NotEnough { demand, .. } => {
             vec![sign(&demand.reference)]
         }

@@ -99,7 +99,6 @@ fn shows_what_decides_and_why() {
          signature:  does not count: no key of the rule made it\n\
          signature:  by {fingerprint} does not count: it is for another image, {OTHER}\n\
          signature:  by {fingerprint} counts: signs {MANIFEST}\n\
-         signature:  by {fingerprint} does not count: its key has already signed\n\
          verdict:    allowed: signed by {fingerprint} (rule \"a.io/foo\" of /etc/t/foo.toml)"
     );
     assert_eq!(explained(&signatures).to_string(), expected);

@@ -36,7 +36,7 @@ impl Subcommand for Add {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         self.app.check()?;
         let spec = self.app.spec()?;
-        let entry = context.engine.pods().find(&self.pod)?;
+        let entry = context.pod(&self.pod)?;
         let pod = OpenPod::connect(&context.engine, &entry)?;
         let name = pod.add(&spec, self.pull.into(), &context.console)?;
         if self.start

@@ -5,10 +5,9 @@ use engine::pods::status::status;
 use engine::pods::view::AppView;
 use pod::PodError;
 
-use crate::arguments::format::Format;
+use crate::arguments::listing::{ListArguments, values};
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
-use crate::console::table::Table;
+use crate::console::table::{Cut, Table};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -18,9 +17,8 @@ pub(crate) struct List {
     /// Name or UUID of the pod, or the beginning of its UUID
     #[arg(value_name = "POD")]
     pod: String,
-    /// How to show the apps
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    shown: ListArguments,
 }
 
 impl Subcommand for List {
@@ -29,21 +27,30 @@ impl Subcommand for List {
     const ALIASES: &'static [&'static str] = &["ls"];
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.engine.pods().find(&self.pod)?;
+        let entry = context.pod(&self.pod)?;
         let view = status(&context.engine, &entry, &context.console)?
             .ok_or(PodError::NoSuchPod(self.pod))?;
-        match self.format {
-            Format::Json => output::json(&view.apps)?,
-            Format::Text => {
-                let mut table = Table::new(&["APP", "IMAGE", "STATE", "PID", "EXIT"]);
-                for app in &view.apps {
-                    table.row(row(app));
-                }
-                output::text(&table.render(true))?;
-            }
-        }
+        let apps = &view.apps;
+        self.shown.show(apps, || values(apps), || table(apps))?;
         Ok(0)
     }
+}
+
+fn table(apps: &[AppView]) -> Table {
+    let heading = ["APP", "IMAGE", "COMMAND", "STATE", "PID", "EXIT"];
+    let cuts = [
+        Cut::End,
+        Cut::Start,
+        Cut::End,
+        Cut::Never,
+        Cut::Never,
+        Cut::Never,
+    ];
+    let mut table = Table::new(&heading).cut(&cuts);
+    for app in apps {
+        table.row(row(app));
+    }
+    table
 }
 
 fn row(app: &AppView) -> Vec<String> {
@@ -51,6 +58,7 @@ fn row(app: &AppView) -> Vec<String> {
     vec![
         app.name.to_string(),
         app.image.clone(),
+        app.command.join(" "),
         app.state.word().to_owned(),
         or_dash(app.pid),
         or_dash(app.exit_code),

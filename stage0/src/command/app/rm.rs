@@ -28,7 +28,7 @@ impl Subcommand for Rm {
     const ABOUT: &'static str = "Remove apps from a running pod, with their files and logs";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.engine.pods().find(&self.pod)?;
+        let entry = context.pod(&self.pod)?;
         let pod = OpenPod::connect(&context.engine, &entry)?;
         for_each(self.apps, |app| Ok(pod.remove(&app, self.force)?))
     }

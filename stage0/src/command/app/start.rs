@@ -25,7 +25,7 @@ impl Subcommand for Start {
     const ABOUT: &'static str = "Start apps of a running pod; their images are verified again";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.engine.pods().find(&self.pod)?;
+        let entry = context.pod(&self.pod)?;
         let pod = OpenPod::connect(&context.engine, &entry)?;
         for_each(self.apps, |app| Ok(pod.start(&app, &context.console)?))
     }

@@ -31,7 +31,7 @@ impl Subcommand for Status {
         "Show how an app is, who signed its image and which rule lets it run";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.engine.pods().find(&self.pod)?;
+        let entry = context.pod(&self.pod)?;
         let view = status(&context.engine, &entry, &context.console)?
             .ok_or(PodError::NoSuchPod(self.pod))?;
         let app = view.apps.into_iter().find(|app| app.name == self.app);

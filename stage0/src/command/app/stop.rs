@@ -35,7 +35,7 @@ impl Subcommand for StopApps {
         "End apps of a running pod: the stop signal, and SIGKILL after the grace period";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.engine.pods().find(&self.pod)?;
+        let entry = context.pod(&self.pod)?;
         let pod = OpenPod::connect(&context.engine, &entry)?;
         let grace = match self.force {
             true => Some(Duration::ZERO),

@@ -26,7 +26,7 @@ pub(crate) struct Inspect {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Inspection {
+pub(crate) struct Inspection {
     reference: String,
     digest: String,
     manifest: String,
@@ -62,44 +62,52 @@ impl Subcommand for Inspect {
     const ABOUT: &'static str = "Print what the store knows of an image, as JSON";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let store = context.engine.store();
-        let _pin = store.pin()?;
-        let record = record(&context.engine, &self.image)?;
-        let image = store.image(&record.digest, &Platform::host())?;
-        let (mut signatures, mut bundles) = (Vec::new(), Vec::new());
-        for subject in image.chain() {
-            let view = |signature: Signature| SignatureView {
-                subject: subject.to_string(),
-                payload: String::from_utf8_lossy(&signature.payload).into_owned(),
-                signature: signature.signature,
-            };
-            let known = store.signatures(subject)?;
-            signatures.extend(known.simple.into_iter().map(view));
-            bundles.extend(known.bundles.iter().map(|bundle| BundleView {
-                subject: subject.to_string(),
-                bundle: serde_json::from_slice(bundle).unwrap_or_else(|_| {
-                    serde_json::Value::String(String::from_utf8_lossy(bundle).into_owned())
-                }),
-            }));
-        }
-        output::json(&Inspection {
-            reference: record.reference.to_string(),
-            digest: record.digest.to_string(),
-            manifest: image.manifest_digest().to_string(),
-            config_digest: image.config_digest().to_string(),
-            size: image.size(),
-            fetched: time(record.fetched_at),
-            last_used: time(record.used_at),
-            source: record.source,
-            layers: image
-                .layers()
-                .iter()
-                .map(|layer| layer.diff_id.to_string())
-                .collect(),
-            signatures,
-            bundles,
-            config: image.config().clone(),
-        })?;
+        output::json(&inspection(context, &self.image)?)?;
         Ok(0)
     }
+}
+
+/// What the store knows of an image.
+///
+/// # Errors
+/// If it isn't there, or can't be read.
+pub(crate) fn inspection(context: &Context, image: &str) -> Result<Inspection, Failure> {
+    let store = context.engine.store();
+    let _pin = store.pin()?;
+    let record = record(&context.engine, image)?;
+    let image = store.image(&record.digest, &Platform::host())?;
+    let (mut signatures, mut bundles) = (Vec::new(), Vec::new());
+    for subject in image.chain() {
+        let view = |signature: Signature| SignatureView {
+            subject: subject.to_string(),
+            payload: String::from_utf8_lossy(&signature.payload).into_owned(),
+            signature: signature.signature,
+        };
+        let known = store.signatures(subject)?;
+        signatures.extend(known.simple.into_iter().map(view));
+        bundles.extend(known.bundles.iter().map(|bundle| BundleView {
+            subject: subject.to_string(),
+            bundle: serde_json::from_slice(bundle).unwrap_or_else(|_| {
+                serde_json::Value::String(String::from_utf8_lossy(bundle).into_owned())
+            }),
+        }));
+    }
+    Ok(Inspection {
+        reference: record.reference.to_string(),
+        digest: record.digest.to_string(),
+        manifest: image.manifest_digest().to_string(),
+        config_digest: image.config_digest().to_string(),
+        size: image.size(),
+        fetched: time(record.fetched_at),
+        last_used: time(record.used_at),
+        source: record.source,
+        layers: image
+            .layers()
+            .iter()
+            .map(|layer| layer.diff_id.to_string())
+            .collect(),
+        signatures,
+        bundles,
+        config: image.config().clone(),
+    })
 }

@@ -1,23 +1,40 @@
 //! `fairing image list`: what the store has.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use image_store::Listing;
 use pod::timestamp::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::arguments::format::Format;
+use super::pattern::{matches, untagged};
+use crate::arguments::filter::{Filter, filter, passes};
 use crate::arguments::listing::ListArguments;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
-use crate::console::table::{Table, ago, size};
+use crate::console::table::{Cut, Table, ago, size};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
 /// Arguments of `image list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// Only images of this name, with or without registry and tag
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// Print digests alone
+    #[arg(short, long)]
+    quiet: bool,
+    /// Only images with this reference or digest; may be repeated
+    #[arg(short, long = "filter", value_name = "KEY=VALUE", value_parser = filter)]
+    filters: Vec<Filter>,
+    // There are no others, and digests are shown anyway.
+    #[arg(short, long, hide = true)]
+    all: bool,
+    #[arg(long, hide = true)]
+    digests: bool,
     #[command(flatten)]
     shown: ListArguments,
 }
@@ -86,12 +103,58 @@ impl Subcommand for List {
         for error in unreadable {
             output::warn(&Failure::from(error).line());
         }
-        let views = listings.iter().map(ImageView::from);
-        match self.shown.format {
-            Format::Json => output::json(&views.collect::<Vec<_>>())?,
-            Format::Text => output::text(&self.table(views).render(!self.shown.no_legend))?,
+        let mut views = Vec::new();
+        for view in listings.iter().map(ImageView::from) {
+            let is_named = |name: &String| view.is_called(name);
+            if self.name.as_ref().is_none_or(is_named)
+                && passes(&self.filters, |filter| view.holds(filter))?
+            {
+                views.push(view);
+            }
         }
+        if self.quiet {
+            let mut digests: Vec<&str> = views.iter().map(|view| self.digest(view)).collect();
+            // One that has several names is one image.
+            let mut seen = BTreeSet::new();
+            digests.retain(|digest| seen.insert(*digest));
+            let lines = digests.iter().map(|digest| format!("{digest}\n"));
+            output::text(&lines.collect::<String>())?;
+            return Ok(0);
+        }
+        self.shown.show(
+            &views,
+            || views.iter().map(|view| self.value(view)).collect(),
+            || self.table(&views),
+        )?;
         Ok(0)
+    }
+}
+
+impl ImageView<'_> {
+    /// Whether this is its name, or the end of it, with or without the tag; `*` stands for anything.
+    fn is_called(&self, name: &str) -> bool {
+        let whole = self.reference.as_str();
+        let untagged = untagged(whole);
+        [whole, untagged]
+            .iter()
+            .any(|own| matches(name, own) || matches(&format!("*/{name}"), own))
+    }
+
+    fn holds(&self, filter: &Filter) -> Result<bool, Failure> {
+        let value = filter.value.as_str();
+        match filter.key.as_str() {
+            "reference" => Ok(self.is_called(value)),
+            "digest" | "id" => Ok(self.manifest.starts_with(value)
+                || self
+                    .manifest
+                    .trim_start_matches("sha256:")
+                    .starts_with(value)),
+            // Each image of the store has a name.
+            "dangling" => Ok(value == "false"),
+            other => Err(Failure::Usage(format!(
+                "the filter {other} is not there yet; there are reference and digest"
+            ))),
+        }
     }
 }
 
@@ -106,26 +169,51 @@ impl Subcommand for Images {
 }
 
 impl List {
-    fn table<'a>(&self, views: impl Iterator<Item = ImageView<'a>>) -> Table {
-        let mut table = Table::new(&[
-            "NAME",
-            "DIGEST",
-            "CREATED",
-            "LAYERS",
-            "SIZE",
-            "UNIQUE",
-            "FETCHED",
-            "LAST USED",
-        ]);
+    fn digest<'v>(&self, view: &ImageView<'v>) -> &'v str {
+        match self.shown.full {
+            true => view.manifest,
+            false => view.manifest.get("sha256:".len()..19).unwrap_or_default(),
+        }
+    }
+
+    /// What templates see: the words that docker and podman have for it, and our own.
+    fn value(&self, view: &ImageView<'_>) -> Value {
+        let name = view.reference.as_str();
+        let repository = untagged(name.split_once('@').map_or(name, |(name, _)| name));
+        let tag = untagged(name).len() + 1;
+        let created = view.created.unwrap_or_default();
+        json!({
+            "Name": view.reference,
+            "Repository": repository,
+            "Tag": name.get(tag..).filter(|_| !name.contains('@')).unwrap_or("<none>"),
+            "ID": self.digest(view),
+            "Digest": view.manifest,
+            "Index": view.digest,
+            "Created": created,
+            "CreatedAt": created,
+            "CreatedSince": created.split('T').next(),
+            "Size": size(view.size),
+            "UniqueSize": size(view.exclusive_size),
+            "SharedSize": size(view.shared_size),
+            "Layers": view.layers,
+            "Fetched": view.fetched,
+            "LastUsed": view.last_used,
+            "Source": view.source,
+        })
+    }
+
+    fn table(&self, views: &[ImageView<'_>]) -> Table {
+        let mut heading = vec!["NAME", "DIGEST", "CREATED", "SIZE", "LAST USED"];
+        if self.shown.full {
+            heading.extend(["UNIQUE", "LAYERS", "FETCHED"]);
+        }
+        let cuts = [Cut::Start, Cut::Never, Cut::Never, Cut::Never, Cut::Never];
+        let mut table = Table::new(&heading).cut(&cuts);
         let when = |time: &Timestamp| match self.shown.full {
             true => time.to_string(),
             false => ago(time),
         };
         for view in views {
-            let digest = match self.shown.full {
-                true => view.manifest,
-                false => view.manifest.get("sha256:".len()..19).unwrap_or_default(),
-            };
             let (whole, unique) = match view.damaged {
                 Some(_) => ("damaged".into(), "-".into()),
                 None => (size(view.size), size(view.exclusive_size)),
@@ -136,16 +224,17 @@ impl List {
                 (Some(created), true) => created,
                 (Some(created), false) => created.split('T').next().unwrap_or_default(),
             };
-            table.row([
-                view.reference.as_str(),
-                digest,
-                created,
-                &view.layers.to_string(),
-                &whole,
-                &unique,
-                &when(&view.fetched),
-                &when(&view.last_used),
-            ]);
+            let mut cells = vec![
+                view.reference.clone(),
+                self.digest(view).to_owned(),
+                created.to_owned(),
+                whole,
+                when(&view.last_used),
+            ];
+            if self.shown.full {
+                cells.extend([unique, view.layers.to_string(), when(&view.fetched)]);
+            }
+            table.row(cells);
         }
         table
     }

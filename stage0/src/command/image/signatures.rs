@@ -8,11 +8,9 @@ use serde::Serialize;
 use trust::{SignatureFacts, signature_facts};
 
 use super::signed_image::SignedImage;
-use crate::arguments::format::Format;
-use crate::arguments::listing::ListArguments;
+use crate::arguments::listing::{ListArguments, values};
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
-use crate::console::table::Table;
+use crate::console::table::{Cut, Table};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -49,17 +47,15 @@ impl Subcommand for Signatures {
         let subject = image.subject();
         let at = circumstances(&context.engine.store(), &policy, &image.reference)?;
         let signatures = signature_facts(&policy, &subject, &known.as_evidence(), &at);
-        match self.shown.format {
-            Format::Text => {
-                output::text(&self.table(&signatures).render(!self.shown.no_legend))?;
-            }
-            Format::Json => output::json(&View {
-                in_store: image.in_store,
-                digests: image.chain().iter().map(ToString::to_string).collect(),
-                reference: image.reference.to_string(),
-                signatures,
-            })?,
-        }
+        let view = View {
+            in_store: image.in_store,
+            digests: image.chain().iter().map(ToString::to_string).collect(),
+            reference: image.reference.to_string(),
+            signatures,
+        };
+        let signatures = &view.signatures;
+        self.shown
+            .show(&view, || values(signatures), || self.table(signatures))?;
         Ok(0)
     }
 }
@@ -72,7 +68,14 @@ impl Signatures {
         };
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let heading = ["FORMAT", "KEY", "SIGNED", "TIME", "TYPE", "RULE"];
-        let mut table = Table::new(&heading);
+        let mut table = Table::new(&heading).cut(&[
+            Cut::Never,
+            Cut::Never,
+            Cut::Never,
+            Cut::End,
+            Cut::End,
+            Cut::End,
+        ]);
         for one in signatures {
             let digest = one
                 .signed_digest

@@ -6,19 +6,21 @@ use engine::networks::settings::networks;
 use serde::Serialize;
 
 use super::lookup::{plugins, source};
-use crate::arguments::format::Format;
+use crate::arguments::listing::{ListArguments, values};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
-use crate::console::table::Table;
+use crate::console::table::{Cut, Table};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
 /// Arguments of `network list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// How to show the networks
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    /// Print names alone
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    shown: ListArguments,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,16 +51,21 @@ impl Subcommand for List {
                 source: source(list),
             })
             .collect();
-        match self.format {
-            Format::Json => output::json(&rows)?,
-            Format::Text => {
-                let mut table = Table::new(&["NAME", "PLUGINS", "SOURCE"]);
-                for row in rows {
-                    table.row(vec![row.name, row.plugins.join(", "), row.source]);
-                }
-                output::text(&table.render(true))?;
-            }
+        if self.quiet {
+            let names: String = rows.iter().map(|row| format!("{}\n", row.name)).collect();
+            output::text(&names)?;
+            return Ok(0);
         }
+        self.shown.show(&rows, || values(&rows), || table(&rows))?;
         Ok(0)
     }
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table =
+        Table::new(&["NAME", "PLUGINS", "SOURCE"]).cut(&[Cut::Never, Cut::End, Cut::Start]);
+    for row in rows {
+        table.row([&row.name, &row.plugins.join(", "), &row.source]);
+    }
+    table
 }

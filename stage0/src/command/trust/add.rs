@@ -10,7 +10,9 @@ use image_store::registry;
 use pod::manifest::InsecureOption;
 use trust::{PublicKey, Timestamp, Validity, add_keys};
 
+use super::hub::warn_of_library;
 use super::rule_file::RuleFile;
+use crate::arguments::validity::{first_moment, last_moment};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -28,11 +30,11 @@ pub(crate) struct Add {
     /// Public keys: files, https:// addresses, or - for standard input
     #[arg(value_name = "KEY.pub", required = true)]
     keys: Vec<String>,
-    /// The first moment at which the keys count, such as 2026-01-01T00:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    /// The first moment at which the keys count, such as 2027-01-01 or 2027-01-01T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = first_moment)]
     not_before: Option<Timestamp>,
-    /// The last moment at which the keys count
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    /// The last moment at which the keys count; of a day, its end
+    #[arg(long, value_name = "TIME", value_parser = last_moment)]
     not_after: Option<Timestamp>,
     /// How many keys of the prefix must have signed
     #[arg(long, value_name = "COUNT")]
@@ -59,6 +61,7 @@ impl Subcommand for Add {
                 self.prefix
             ))?;
         }
+        warn_of_library(&self.prefix);
         if !self.yes {
             confirm()?;
         }

@@ -4,6 +4,7 @@ use clap::Args;
 use image_name::Prefix;
 use trust::accept_unsigned;
 
+use super::hub::warn_of_library;
 use super::pin::{Pin, confirm, refuse_rejected};
 use super::rule_file::RuleFile;
 use crate::command::several::for_each;
@@ -61,6 +62,7 @@ impl Allow {
             .parse()
             .map_err(|error| Failure::Usage(format!("--unsigned: {error}")))?;
         refuse_rejected(context, &prefix)?;
+        warn_of_library(&prefix);
         let which = match prefix.is_everything() {
             true => "Every image there is".to_owned(),
             false => format!("Every image of {prefix}"),

@@ -11,11 +11,10 @@ use trust::{Integrity, KeyText, PlacedRule, Policy, Requirement};
 
 use super::known_keys::keys_of;
 use super::show::limits;
-use crate::arguments::format::Format;
-use crate::arguments::listing::ListArguments;
+use crate::arguments::listing::{ListArguments, values};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
-use crate::console::table::Table;
+use crate::console::table::{Cut, Table};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -140,10 +139,8 @@ impl Subcommand for List {
             .iter()
             .map(|placed| RuleView::of(placed, &policy))
             .collect();
-        match self.shown.format {
-            Format::Json => output::json(&rules)?,
-            Format::Text => output::text(&self.table(&rules).render(!self.shown.no_legend))?,
-        }
+        self.shown
+            .show(&rules, || values(&rules), || self.table(&rules))?;
         for placed in policy.revoked() {
             let revocation = placed.revocation();
             let since = revocation.since.map(|since| format!(" since {since}"));
@@ -171,7 +168,12 @@ impl List {
             Some(digits) if !self.shown.full => digits.chars().take(12).collect(),
             _ => text.clone(),
         };
-        let mut table = Table::new(&["PREFIX", "TYPE", "KEYS OR DIGESTS", "FILE"]);
+        let mut table = Table::new(&["PREFIX", "TYPE", "KEYS OR DIGESTS", "FILE"]).cut(&[
+            Cut::End,
+            Cut::End,
+            Cut::End,
+            Cut::Start,
+        ]);
         for rule in rules {
             let noted = |key: &String| {
                 let mut text = shown(key);

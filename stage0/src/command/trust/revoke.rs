@@ -4,8 +4,10 @@ use clap::Args;
 use engine::policy::files as policy_files;
 use trust::{Fingerprint, Policy, Revocation, Timestamp};
 
+use super::key_argument;
 use super::known_keys::known_keys;
 use super::rule_file::RuleFile;
+use crate::arguments::validity::first_moment;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -14,11 +16,11 @@ use crate::wording::failure::Failure;
 /// Arguments of `trust revoke`.
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
-    /// Fingerprint of the key in full or, of a key that a rule names, its first digits
-    #[arg(value_name = "FINGERPRINT")]
-    fingerprint: String,
+    /// File of the key, its fingerprint in full or, of a key that a rule names, the first digits
+    #[arg(value_name = "KEY.pub|FINGERPRINT")]
+    key: String,
     /// Time from which the key no longer counts; at once if left out
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    #[arg(long, value_name = "TIME", value_parser = first_moment)]
     since: Option<Timestamp>,
 }
 
@@ -55,25 +57,26 @@ impl Subcommand for Revoke {
 
 impl Revoke {
     fn find(&self, policy: &Policy) -> Result<Fingerprint, Failure> {
-        if let Ok(fingerprint) = Fingerprint::parse(&self.fingerprint) {
+        let wanted = key_argument::fingerprint(&self.key)?;
+        if let Ok(fingerprint) = Fingerprint::parse(&wanted) {
             return Ok(fingerprint);
         }
         let mut found: Vec<Fingerprint> = Vec::new();
         for known in known_keys(policy) {
             let fingerprint = known.fingerprint;
-            if fingerprint.starts_with(&self.fingerprint) && !found.contains(&fingerprint) {
+            if fingerprint.starts_with(&wanted) && !found.contains(&fingerprint) {
                 found.push(fingerprint);
             }
         }
         match found.as_slice() {
             [one] => Ok(*one),
             [] => Err(Failure::Other(format!(
-                "no rule names a key {:?}; give its full fingerprint to revoke it anyway",
-                self.fingerprint
+                "no rule names a key {:?}; give its full fingerprint or its file to revoke it anyway",
+                self.key
             ))),
             more => Err(Failure::Other(format!(
                 "{:?} matches {} keys; give more of the fingerprint",
-                self.fingerprint,
+                self.key,
                 more.len()
             ))),
         }

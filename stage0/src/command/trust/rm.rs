@@ -5,6 +5,7 @@ use engine::policy::files as policy_files;
 use image_name::Prefix;
 use trust::{Removal, remove_key, sole_rule};
 
+use super::key_argument;
 use super::rule_file::RuleFile;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -16,17 +17,54 @@ use crate::wording::failure::Failure;
 pub(crate) struct Rm {
     /// The prefix whose rule loses a key or, without a key, goes
     #[arg(long, value_name = "PREFIX")]
-    prefix: Prefix,
-    /// Fingerprint of the key, or its first digits; the whole rule goes without one
-    #[arg(value_name = "FINGERPRINT")]
-    fingerprint: Option<String>,
+    prefix: Option<Prefix>,
+    /// The prefix, if --prefix doesn't name it, and then the key: its file, its fingerprint or the first digits;
+    /// the whole rule goes without one
+    #[arg(value_name = "[PREFIX] [KEY]", required_unless_present = "prefix", num_args = 0..=2)]
+    words: Vec<String>,
 }
 
 impl Subcommand for Rm {
     const NAME: &'static str = "rm";
     const ABOUT: &'static str = "Stop trusting a key for a prefix, or remove the rule of a prefix";
+    const USAGE: Option<&'static str> = Some("fairing trust rm PREFIX [KEY.pub|FINGERPRINT]");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
+        Chosen::parse(self)?.remove(context)
+    }
+}
+
+/// What goes.
+struct Chosen {
+    prefix: Prefix,
+    fingerprint: Option<String>,
+}
+
+impl Chosen {
+    fn parse(given: Rm) -> Result<Self, Failure> {
+        let mut words = given.words.into_iter();
+        let prefix = match given.prefix {
+            Some(prefix) => prefix,
+            None => {
+                let word = words.next().unwrap_or_default();
+                word.parse()
+                    .map_err(|error| Failure::Usage(format!("{error}")))?
+            }
+        };
+        let key = words.next();
+        if let Some(word) = words.next() {
+            return Err(Failure::Usage(format!(
+                "unexpected {word:?}: the rule of one prefix loses one key at a time"
+            )));
+        }
+        let fingerprint = key.as_deref().map(key_argument::fingerprint).transpose()?;
+        Ok(Self {
+            prefix,
+            fingerprint,
+        })
+    }
+
+    fn remove(&self, context: &Context) -> Result<u8, Failure> {
         let file = RuleFile::lock(context, &self.prefix)?;
         let Some(text) = file.read(context)? else {
             return Err(self.no_file(context, &file));
@@ -70,9 +108,7 @@ impl Subcommand for Rm {
         }
         Ok(0)
     }
-}
 
-impl Rm {
     fn no_file(&self, context: &Context, file: &RuleFile) -> Failure {
         match policy_files::read(&context.engine.directories) {
             Err(error) => error.into(),

@@ -1,21 +1,25 @@
 //! `fairing trust show`: one rule, or one key, in full.
 
+use std::path::Path;
+
 use clap::Args;
 use engine::policy::files as policy_files;
 use image_name::Prefix;
-use trust::{PlacedRule, Policy, Validity};
+use trust::{PlacedRule, Policy, PublicKey, Validity};
 
+use super::key_argument;
 use super::known_keys::{KnownKey, known_keys};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
+use crate::keys::files as key_files;
 use crate::wording::failure::Failure;
 
 /// Arguments of `trust show`.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// Prefix of a rule, or fingerprint of a key or its first digits
-    #[arg(value_name = "PREFIX|FINGERPRINT")]
+    /// Prefix of a rule; fingerprint of a key, or its first digits; or file of a key
+    #[arg(value_name = "PREFIX|FINGERPRINT|KEY.pub")]
     wanted: String,
 }
 
@@ -31,7 +35,11 @@ impl Subcommand for Show {
             .and_then(|prefix| policy.rule_of(&prefix));
         let text = match rule {
             Some(placed) => rule_text(placed),
-            None => self.key_text(&policy)?,
+            None if Path::new(&self.wanted).is_file() => {
+                let key = key_files::read_public(Path::new(&self.wanted))?;
+                key_text(&policy, &key)
+            }
+            None => key_text(&policy, &self.known(&policy)?),
         };
         output::text(&text)?;
         Ok(0)
@@ -44,9 +52,11 @@ fn rule_text(placed: &PlacedRule) -> String {
 }
 
 impl Show {
-    fn key_text(&self, policy: &Policy) -> Result<String, Failure> {
+    /// The key that a rule names by this fingerprint.
+    fn known(&self, policy: &Policy) -> Result<PublicKey, Failure> {
+        let wanted = key_argument::fingerprint(&self.wanted)?;
         let mut found: Vec<KnownKey<'_>> = known_keys(policy);
-        found.retain(|known| known.fingerprint.starts_with(&self.wanted));
+        found.retain(|known| known.fingerprint.starts_with(&wanted));
         let Some(first) = found.first() else {
             return Err(Failure::Other(format!(
                 "no rule has the prefix {0:?}, and no key the fingerprint; `fairing trust list` \
@@ -61,11 +71,19 @@ impl Show {
                 self.wanted
             )));
         }
-        let mut text = format!(
-            "fingerprint: {fingerprint}\nalgorithm:   {}\n",
-            first.key.algorithm()
-        );
-        for known in &found {
+        Ok(first.key.clone())
+    }
+}
+
+/// A key, what it is trusted for, and whether it is revoked.
+fn key_text(policy: &Policy, key: &PublicKey) -> String {
+    let fingerprint = key.fingerprint();
+    let mut text = format!(
+        "fingerprint: {fingerprint}\nalgorithm:   {}\n",
+        key.algorithm()
+    );
+    for known in known_keys(policy) {
+        if known.fingerprint == fingerprint {
             text.push_str(&format!(
                 "trusted for: {}{} ({})\n",
                 known.placed.rule().prefix(),
@@ -73,20 +91,20 @@ impl Show {
                 known.placed.file().display()
             ));
         }
-        for placed in policy.revoked() {
-            if placed.revocation().fingerprint == fingerprint {
-                let since = placed.revocation().since;
-                let since = since.map(|since| format!(" since {since}"));
-                text.push_str(&format!(
-                    "revoked:     by {}{}\n",
-                    placed.file().display(),
-                    since.unwrap_or_default()
-                ));
-            }
-        }
-        text.push_str(&first.key.to_pem());
-        Ok(text)
     }
+    for placed in policy.revoked() {
+        if placed.revocation().fingerprint == fingerprint {
+            let since = placed.revocation().since;
+            let since = since.map(|since| format!(" since {since}"));
+            text.push_str(&format!(
+                "revoked:     by {}{}\n",
+                placed.file().display(),
+                since.unwrap_or_default()
+            ));
+        }
+    }
+    text.push_str(&key.to_pem());
+    text
 }
 
 /// From when to when a key counts, in words; nothing where it always does.

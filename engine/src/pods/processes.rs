@@ -1,0 +1,167 @@
+//! The processes of a running pod, as the host sees them.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use pod::manifest::PodManifest;
+use pod::{AppName, PodEntry, State};
+
+use super::connection::live_status;
+use crate::config::directories::Directories;
+use crate::error::Error;
+
+/// A clock tick of /proc: the kernel tells user space hundredths of seconds, whatever it counts itself.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A process of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodProcess {
+    /// Its number on the host.
+    pub pid: u32,
+    /// Its number in the pod.
+    pub pid_in_pod: u32,
+    /// Number of its parent in the host.
+    pub parent: u32,
+    /// Its effective user.
+    pub user: u32,
+    /// The app that it is of; none for what is the pod's own.
+    pub app: Option<AppName>,
+    /// What it does, by the letter of proc_pid_stat(5).
+    pub state: char,
+    /// Processor time that it used.
+    pub cpu: Duration,
+    /// Program and arguments; the name in brackets of one that has none.
+    pub command: String,
+}
+
+/// The processes of a pod, without pod init.
+///
+/// # Errors
+/// If the pod doesn't run, or its monitor can't be asked.
+pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodProcess>, Error> {
+    let not_running = |state| Error::State {
+        uuid: entry.uuid,
+        operation: "looked into",
+        state,
+    };
+    match entry.state()? {
+        State::Running => {}
+        state => return Err(not_running(state)),
+    }
+    let live = live_status(entry, directories)?.ok_or_else(|| not_running(State::Exited))?;
+    let apps: Vec<AppName> = PodManifest::load(&entry.path)?
+        .apps
+        .iter()
+        .map(|app| app.name.clone())
+        .collect();
+    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid"));
+    let failed = |error: io::Error| Error::io("read", "/proc")(error);
+    let own = namespace(&live.init_pid.to_string()).map_err(failed)?;
+    let mut found = Vec::new();
+    for process in fs::read_dir("/proc").map_err(failed)? {
+        let name = process.map_err(failed)?.file_name();
+        let Some(number) = name.to_str().filter(|name| name.parse::<u32>().is_ok()) else {
+            continue;
+        };
+        // One that ends meanwhile is none.
+        if namespace(number).is_ok_and(|other| other == own)
+            && let Some(process) = read(Path::new("/proc").join(number).as_path(), &apps)
+            && process.pid_in_pod != 1
+        {
+            found.push(process);
+        }
+    }
+    found.sort_by_key(|process| process.pid_in_pod);
+    Ok(found)
+}
+
+fn read(folder: &Path, apps: &[AppName]) -> Option<PodProcess> {
+    let text = |name: &str| {
+        let bytes = fs::read(folder.join(name)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let (status, stat) = (text("status")?, text("stat")?);
+    let field = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
+    };
+    let arguments = text("cmdline")?;
+    let arguments = arguments.trim_end_matches('\0').replace('\0', " ");
+    let command = match arguments.is_empty() {
+        true => format!("[{}]", field("Name:")?.join(" ")),
+        false => arguments,
+    };
+    let times = Times::parse(&stat)?;
+    Some(PodProcess {
+        pid: field("Pid:")?.first()?.parse().ok()?,
+        pid_in_pod: field("NSpid:")?.last()?.parse().ok()?,
+        parent: field("PPid:")?.first()?.parse().ok()?,
+        user: field("Uid:")?.get(1)?.parse().ok()?,
+        app: text("cgroup").and_then(|cgroup| app_of(&cgroup, apps)),
+        state: times.state,
+        cpu: times.cpu,
+        command,
+    })
+}
+
+/// What a line of `stat` tells.
+struct Times {
+    state: char,
+    cpu: Duration,
+}
+
+impl Times {
+    fn parse(stat: &str) -> Option<Self> {
+        // A program's name may hold anything.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at)?.parse::<u32>().ok();
+        Some(Self {
+            state: fields.first()?.chars().next()?,
+            cpu: TICK.saturating_mul(ticks(11)?.saturating_add(ticks(12)?)),
+        })
+    }
+}
+
+/// The app whose cgroup, or one below it, a process is in.
+fn app_of(cgroup: &str, apps: &[AppName]) -> Option<AppName> {
+    cgroup.lines().find_map(|line| {
+        let path = line.splitn(3, ':').nth(2)?;
+        let mut parts = path
+            .split('/')
+            .skip_while(|part| !part.starts_with("fairing-"));
+        let name = parts.nth(1)?;
+        apps.iter().find(|app| app.as_str() == name).cloned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_is_known_by_its_cgroup() {
+        let apps: Vec<AppName> = vec!["web".parse().unwrap(), "db".parse().unwrap()];
+        let name = |cgroup: &str| app_of(cgroup, &apps).map(|app| app.to_string());
+        assert_eq!(name("0::/a.slice/fairing-1/web"), Some("web".into()));
+        assert_eq!(
+            name("3:cpu:/\n2:memory:/fairing-1/db/sub"),
+            Some("db".into())
+        );
+        assert_eq!(name("0::/web"), None);
+        assert_eq!(name("0::/fairing-1/init"), None);
+    }
+
+    #[test]
+    fn a_name_with_a_bracket_hides_nothing() {
+        let times = Times::parse("7 (a) b) S 1 7 7 0 -1 0 0 0 0 0 150 50 0 0").unwrap();
+        assert_eq!(times.state, 'S');
+        assert_eq!(times.cpu, Duration::from_secs(2));
+    }
+}

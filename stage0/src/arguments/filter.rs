@@ -1,0 +1,67 @@
+//! `--filter KEY=VALUE` of the commands that list things.
+
+/// What a list is narrowed down to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filter {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+/// Takes a filter apart.
+pub(crate) fn filter(text: &str) -> Result<Filter, String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok(Filter {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        }),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+/// Whether something that is asked about each filter passes: one of those with the same key must hold, of labels each.
+///
+/// # Errors
+/// What `holds` says.
+pub(crate) fn passes<E>(
+    filters: &[Filter],
+    mut holds: impl FnMut(&Filter) -> Result<bool, E>,
+) -> Result<bool, E> {
+    for filter in filters {
+        let alternatives = filters
+            .iter()
+            .filter(|other| other.key == filter.key && (filter.key != "label" || *other == filter));
+        let mut one = false;
+        for alternative in alternatives {
+            one |= holds(alternative)?;
+        }
+        if !one {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_of_one_key_are_alternatives_and_labels_are_conditions() {
+        let pass = |words: &[&str], true_ones: &[&str]| {
+            let filters: Vec<Filter> = words.iter().map(|word| filter(word).unwrap()).collect();
+            passes(&filters, |filter| {
+                let word = format!("{}={}", filter.key, filter.value);
+                Ok::<_, ()>(true_ones.contains(&word.as_str()))
+            })
+            .unwrap()
+        };
+        assert!(pass(&[], &[]));
+        assert!(pass(&["name=a", "name=b"], &["name=b"]));
+        assert!(!pass(&["name=a", "id=b"], &["name=a"]));
+        assert!(!pass(&["label=a", "label=b"], &["label=a"]));
+        assert!(pass(&["label=a=1", "label=b"], &["label=a=1", "label=b"]));
+        for bad in ["", "name", "=x"] {
+            assert!(filter(bad).is_err(), "{bad}");
+        }
+    }
+}

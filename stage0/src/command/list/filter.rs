@@ -1,0 +1,141 @@
+//! Which pods pass the filters.
+
+use engine::pods::view::{AppView, PodView};
+use pod::manifest::Network;
+
+use crate::arguments::filter::{Filter, passes};
+use crate::wording::failure::Failure;
+
+/// Whether a pod is to be shown.
+///
+/// # Errors
+/// [`Failure::Usage`] for a filter that is not there.
+pub(super) fn is_shown(view: &PodView, filters: &[Filter]) -> Result<bool, Failure> {
+    passes(filters, |filter| holds(view, filter))
+}
+
+fn holds(view: &PodView, filter: &Filter) -> Result<bool, Failure> {
+    let value = filter.value.as_str();
+    let any = |is: &dyn Fn(&AppView) -> bool| view.apps.iter().any(is);
+    Ok(match filter.key.as_str() {
+        "id" | "uuid" => view.uuid.to_string().starts_with(value),
+        "name" => {
+            let of_pod = view.name.as_ref().map(|name| name.as_str());
+            let of_apps = view.apps.iter().map(|app| app.name.as_str());
+            of_pod
+                .into_iter()
+                .chain(of_apps)
+                .any(|name| name.contains(value))
+        }
+        "label" => {
+            let (key, wanted) = match value.split_once('=') {
+                Some((key, wanted)) => (key, Some(wanted)),
+                None => (value, None),
+            };
+            let label = view.labels.get(key);
+            label.is_some_and(|label| wanted.is_none_or(|wanted| label == wanted))
+        }
+        // As docker calls it, a pod that waits was created.
+        "status" | "state" => {
+            let value = if value == "created" {
+                "prepared"
+            } else {
+                value
+            };
+            view.state.to_string() == value || any(&|app| app.state.word() == value)
+        }
+        "exited" => {
+            let code = value.parse::<i32>().map_err(|_| {
+                Failure::Usage(format!("the filter exited={value}: write an exit code"))
+            })?;
+            view.exit_code == Some(code) || any(&|app| app.exit_code == Some(code))
+        }
+        "ancestor" => any(&|app| is_of(app, value)),
+        "network" => {
+            let joined = view
+                .networks
+                .iter()
+                .any(|network| network.name.as_str() == value);
+            let asked = match &view.network {
+                Some(Network::Named(requests)) => requests
+                    .iter()
+                    .any(|request| request.name.as_str() == value),
+                Some(Network::None) => value == "none",
+                Some(Network::Host) => value == "host",
+                Some(Network::All) | None => false,
+            };
+            joined || asked
+        }
+        other => {
+            return Err(Failure::Usage(format!(
+                "the filter {other} is not there yet; there are id, name, label, status, exited, \
+                 ancestor and network"
+            )));
+        }
+    })
+}
+
+/// Whether an app runs an image of this name, with or without registry and tag, or of this digest.
+fn is_of(app: &AppView, value: &str) -> bool {
+    let digest = app
+        .manifest
+        .strip_prefix("sha256:")
+        .unwrap_or(&app.manifest);
+    let begins = |whole: &str| value.len() >= 6 && whole.starts_with(value);
+    if begins(digest) || begins(&app.manifest) {
+        return true;
+    }
+    let name = app.image.as_str();
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    let untagged = match name.rsplit_once(':') {
+        Some((before, tag)) if !tag.contains('/') => before,
+        _ => name,
+    };
+    [name, untagged].iter().any(|name| {
+        name.strip_suffix(value)
+            .is_some_and(|before| before.is_empty() || before.ends_with('/'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pod::manifest::VerificationRecord;
+
+    #[test]
+    fn an_image_is_known_by_each_of_its_names() {
+        let app = AppView {
+            name: "a".parse().unwrap(),
+            image: "registry.lan:5000/team/app:1.0".to_owned(),
+            manifest: format!("sha256:{}", "ab".repeat(32)),
+            command: Vec::new(),
+            state: engine::pods::view::AppState::Running,
+            pid: None,
+            started: None,
+            finished: None,
+            exit_code: None,
+            outcome: None,
+            verification: VerificationRecord {
+                policy: "insecure".into(),
+                rule_prefix: None,
+                rule_file: None,
+                keys: Vec::new(),
+                signed_digest: None,
+                integrity: None,
+            },
+        };
+        for name in [
+            "registry.lan:5000/team/app:1.0",
+            "registry.lan:5000/team/app",
+            "team/app:1.0",
+            "app",
+            "abababab",
+            "sha256:abab",
+        ] {
+            assert!(is_of(&app, name), "{name}");
+        }
+        for name in ["pp", "app:2", "eam/app", "registry.lan", "cdcdcdcd", "ab"] {
+            assert!(!is_of(&app, name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Pods as rows: one for each app.
+
+use engine::pods::view::{AppState, AppView, PodView};
+use pod::State;
+use pod::timestamp::Timestamp;
+use serde_json::{Value, json};
+
+use crate::console::table::{Cut, Table, ago, passed};
+use crate::wording::pod::{given_up, port_in_words};
+
+/// What is shown of an app, or of a pod that has none.
+struct Row<'a> {
+    pod: &'a PodView,
+    app: Option<&'a AppView>,
+}
+
+fn rows<'a>(views: &'a [PodView]) -> impl Iterator<Item = Row<'a>> {
+    views.iter().flat_map(|pod| {
+        let apps = pod.apps.iter().map(Some);
+        let none = pod.apps.is_empty().then_some(None);
+        apps.chain(none).map(move |app| Row { pod, app })
+    })
+}
+
+/// The table for people. Its columns are always the same.
+pub(super) fn table(views: &[PodView], full: bool) -> Table {
+    let mut heading = vec![
+        "UUID", "NAME", "APP", "IMAGE", "COMMAND", "STATE", "UP", "PORTS",
+    ];
+    let mut cuts = vec![
+        Cut::Never,
+        Cut::End,
+        Cut::End,
+        Cut::Start,
+        Cut::End,
+        Cut::Never,
+        Cut::Never,
+        Cut::End,
+    ];
+    if full {
+        heading.extend(["ADDRESS", "DIGEST", "CREATED", "INSECURE"]);
+        cuts.extend([Cut::Never; 4]);
+    }
+    let mut table = Table::new(&heading).cut(&cuts);
+    for row in rows(views) {
+        let mut cells = vec![
+            row.uuid(full),
+            row.name().to_owned(),
+            row.app.map_or("-", |app| app.name.as_str()).to_owned(),
+            row.app.map_or("-", |app| &app.image).to_owned(),
+            or_dash(row.command()),
+            row.state(full),
+            row.up().unwrap_or_else(|| "-".to_owned()),
+            or_dash(row.ports()),
+        ];
+        if full {
+            cells.extend([
+                or_dash(row.addresses()),
+                row.app.map_or("-", |app| &app.manifest).to_owned(),
+                row.pod
+                    .created
+                    .map_or("-".to_owned(), |time| time.to_string()),
+                given_up(&row.pod.insecure_options),
+            ]);
+        }
+        table.row(cells);
+    }
+    table
+}
+
+/// What templates see: the words that docker and podman have for it, and our own.
+pub(super) fn values(views: &[PodView], full: bool) -> Vec<Value> {
+    rows(views).map(|row| row.value(full)).collect()
+}
+
+impl Row<'_> {
+    fn value(&self, full: bool) -> Value {
+        let (pod, app) = (self.pod, self.app);
+        let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        let networks = pod.networks.iter().map(|network| network.name.to_string());
+        json!({
+            "ID": self.uuid(full),
+            "UUID": pod.uuid,
+            "Name": self.name(),
+            "Names": self.name(),
+            "Pod": self.name(),
+            "App": app.map_or("", |app| app.name.as_str()),
+            "Image": app.map_or("", |app| &app.image),
+            "ImageID": app.map_or("", |app| &app.manifest),
+            "Digest": app.map_or("", |app| &app.manifest),
+            "Command": self.command(),
+            "Created": text(pod.created),
+            "CreatedAt": text(pod.created),
+            "RunningFor": pod.created.as_ref().map_or(String::new(), ago),
+            "StartedAt": text(pod.started),
+            "Up": self.up().unwrap_or_default(),
+            "State": self.state_word(),
+            "Status": self.status(),
+            "ExitCode": self.exit_code(),
+            "Ports": self.ports(),
+            "Address": self.addresses(),
+            "Networks": networks.collect::<Vec<_>>().join(","),
+            "Labels": pod.labels,
+            "Insecure": given_up(&pod.insecure_options),
+        })
+    }
+
+    fn uuid(&self, full: bool) -> String {
+        match full {
+            true => self.pod.uuid.to_string(),
+            false => self.pod.uuid.short(),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.pod.name.as_ref().map_or("-", |name| name.as_str())
+    }
+
+    fn command(&self) -> String {
+        self.app.map_or(String::new(), |app| app.command.join(" "))
+    }
+
+    fn ports(&self) -> String {
+        let ports: Vec<_> = self.pod.ports.iter().map(port_in_words).collect();
+        ports.join(", ")
+    }
+
+    fn addresses(&self) -> String {
+        let networks = self.pod.networks.iter();
+        let addresses: Vec<_> = networks
+            .flat_map(|network| &network.addresses)
+            .map(|address| address.address.address().to_string())
+            .collect();
+        addresses.join(", ")
+    }
+
+    /// The app, where it may do something else than its pod.
+    fn speaking(&self) -> Option<&AppView> {
+        let pod = self.pod;
+        let speaks = pod.damaged.is_none() && matches!(pod.state, State::Running | State::Exited);
+        self.app.filter(|app| speaks && app.state != AppState::Lost)
+    }
+
+    fn state_word(&self) -> String {
+        match self.speaking() {
+            Some(app) => app.state.word().to_owned(),
+            None => self.pod.state.to_string(),
+        }
+    }
+
+    fn exit_code(&self) -> Option<i32> {
+        match self.speaking() {
+            Some(app) => app.exit_code,
+            None => self.pod.exit_code,
+        }
+    }
+
+    fn state(&self, full: bool) -> String {
+        let mut state = self.state_word();
+        match (&self.pod.damaged, self.exit_code()) {
+            (Some(_), _) => state.push_str(" (damaged)"),
+            (None, Some(code)) => state.push_str(&format!(" ({code})")),
+            (None, None) => {}
+        }
+        // Its apps have ended; else they tell that it runs.
+        let has_ended = |app: &AppView| app.state == AppState::Exited;
+        if self.pod.state == State::Running
+            && self.app.is_some()
+            && self.pod.apps.iter().all(has_ended)
+        {
+            state.push_str(", pod running");
+        }
+        // It should catch the eye; with all of a list, which ones has a column.
+        if !full && !self.pod.insecure_options.is_empty() {
+            state.push_str(", insecure");
+        }
+        state
+    }
+
+    /// How long it has been up.
+    fn up(&self) -> Option<String> {
+        let runs = self.pod.state == State::Running
+            && self
+                .app
+                .is_none_or(|app| matches!(app.state, AppState::Running | AppState::Paused));
+        let since = self.app.and_then(|app| app.started).or(self.pod.started);
+        since.filter(|_| runs).map(|since| passed(&since))
+    }
+
+    /// As docker and podman word it: `Up 5m`, `Exited (0) 2h ago`.
+    fn status(&self) -> String {
+        let finished = self.app.and_then(|app| app.finished).or(self.pod.finished);
+        match (self.up(), self.exit_code(), finished) {
+            (Some(up), _, _) => format!("Up {up}"),
+            (None, Some(code), Some(time)) => format!("Exited ({code}) {}", ago(&time)),
+            _ => self.state(true),
+        }
+    }
+}
+
+fn or_dash(text: String) -> String {
+    match text.is_empty() {
+        true => "-".to_owned(),
+        false => text,
+    }
+}

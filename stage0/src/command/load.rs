@@ -1,0 +1,74 @@
+//! `fairing load`: an image from a file or from standard input.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use engine::images::fetch::fetch;
+use engine::policy::verifier::{Verifier, warn_if_unsigned};
+use image_store::ImageSource;
+
+use super::save::passing_name;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::context::Context;
+use crate::wording::failure::Failure;
+
+/// Arguments of `load`.
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// File to read [default: standard input]
+    #[arg(short, long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    // Progress is shown on terminals alone.
+    #[arg(short, long, hide = true)]
+    quiet: bool,
+}
+
+/// What came by standard input, for as long as it is read.
+struct Received(PathBuf);
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        // It was never made; else nothing more can be done about it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Subcommand for Load {
+    const NAME: &'static str = "load";
+    const ABOUT: &'static str =
+        "Bring an image from a file that save wrote into the store, and print its name";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        if let Some(path) = &self.input {
+            return load(context, path);
+        }
+        if io::stdin().is_terminal() {
+            return Err(Failure::Usage(
+                "an image is not read from a terminal: name a file with --input".to_owned(),
+            ));
+        }
+        let received = Received(passing_name(&std::env::temp_dir().join("fairing")));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&received.0)
+            .map_err(Failure::io("create", &received.0))?;
+        io::copy(&mut io::stdin().lock(), &mut file).map_err(Failure::io("write", &received.0))?;
+        load(context, &received.0)
+    }
+}
+
+fn load(context: &Context, path: &Path) -> Result<u8, Failure> {
+    let path = std::path::absolute(path).map_err(Failure::io("resolve", path))?;
+    let source = ImageSource::parse(&path.to_string_lossy())?;
+    let verifier = Verifier::new(&context.engine, &context.console)?;
+    let fetched = fetch(&context.engine, &verifier, &source, None)?;
+    warn_if_unsigned(&fetched.proof, &context.console);
+    output::line(&fetched.reference.to_string())?;
+    Ok(0)
+}

@@ -1,0 +1,114 @@
+//! `fairing save`: an image as one file, or to standard output.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use engine::images::choice::record;
+use image_store::ExportFormat;
+
+use super::image::copy::warn;
+use crate::command::subcommand::Subcommand;
+use crate::console::progress::Progress;
+use crate::context::Context;
+use crate::wording::failure::Failure;
+
+/// Arguments of `save`.
+#[derive(Debug, Args)]
+pub(crate) struct Save {
+    /// Reference, or the beginning of a digest
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<String>,
+    /// File to write, whether it is there or not [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What to write; signatures are kept in oci-archive alone
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "docker-archive"
+    )]
+    format: Kind,
+    // Progress is shown on terminals alone.
+    #[arg(short, long, hide = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// What `docker load` reads
+    DockerArchive,
+    /// The OCI image layout as a tar file
+    OciArchive,
+}
+
+/// A file that goes when this does.
+struct Passing(PathBuf);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        // It was renamed, or never made; else nothing more can be done about it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Subcommand for Save {
+    const NAME: &'static str = "save";
+    const ABOUT: &'static str = "Write an image of the store to a file or to standard output";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let [image] = self.images.as_slice() else {
+            return Err(Failure::Usage(
+                "several images in one file are not there yet: save each in one of its own"
+                    .to_owned(),
+            ));
+        };
+        let beside = match &self.output {
+            Some(path) => path.clone(),
+            None if io::stdout().is_terminal() => {
+                return Err(Failure::Usage(
+                    "an image is not written to a terminal: name a file with --output".to_owned(),
+                ));
+            }
+            None => std::env::temp_dir().join("fairing"),
+        };
+        let passing = Passing(passing_name(&beside));
+        self.write(context, image, &passing.0)?;
+        match &self.output {
+            Some(path) => fs::rename(&passing.0, path).map_err(Failure::io("write", path))?,
+            None => {
+                let mut file = File::open(&passing.0).map_err(Failure::io("open", &passing.0))?;
+                io::copy(&mut file, &mut io::stdout().lock()).map_err(|error| {
+                    Failure::Other(format!("cannot write to standard output: {error}"))
+                })?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl Save {
+    fn write(&self, context: &Context, image: &str, to: &Path) -> Result<(), Failure> {
+        let format = match self.format {
+            Kind::DockerArchive => ExportFormat::DockerArchive,
+            Kind::OciArchive => ExportFormat::OciArchive,
+        };
+        let store = context.engine.store();
+        let _pin = store.pin()?;
+        let record = record(&context.engine, image)?;
+        let mut progress = Progress::new(record.reference.to_string());
+        let outgoing = store.outgoing(&record)?;
+        let copied = outgoing.export(format, to, true, &mut |event| progress.event(event))?;
+        drop(progress);
+        warn(&copied.notes);
+        Ok(())
+    }
+}
+
+/// A name beside a file that nothing else has.
+pub(super) fn passing_name(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.saved", std::process::id()))
+}

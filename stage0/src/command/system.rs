@@ -1,0 +1,24 @@
+//! `fairing system …`: this fairing as a whole.
+
+mod df;
+pub(crate) mod info;
+
+use clap::{ArgMatches, Command};
+
+use super::subcommand::{Entry, delegate};
+use crate::context::Context;
+use crate::wording::failure::Failure;
+
+const COMMANDS: &[Entry] = &[Entry::of::<df::Df>(), Entry::of::<info::SystemInfo>()];
+
+pub(super) fn define() -> Command {
+    Command::new("system")
+        .about("Show what fairing takes and has")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()))
+}
+
+pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {
+    delegate(COMMANDS, "system ", matches, context)
+}

@@ -1,0 +1,127 @@
+//! `fairing system df`: what images and pods take on the disk.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use clap::Args;
+use pod::{Phase, State};
+use serde::Serialize;
+
+use crate::arguments::listing::{ListArguments, values};
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::console::table::{Table, size};
+use crate::context::Context;
+use crate::wording::failure::Failure;
+
+/// Arguments of `system df`.
+#[derive(Debug, Args)]
+pub(crate) struct Df {
+    #[command(flatten)]
+    shown: ListArguments,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Row {
+    r#type: &'static str,
+    total: usize,
+    active: usize,
+    size: u64,
+    reclaimable: u64,
+}
+
+impl Subcommand for Df {
+    const NAME: &'static str = "df";
+    const ABOUT: &'static str =
+        "Show what images and pods take on the disk, and what gc would free";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let rows = [images(context)?, pods(context)?];
+        self.shown.show(&rows, || values(&rows), || table(&rows))?;
+        Ok(0)
+    }
+}
+
+fn images(context: &Context) -> Result<Row, Failure> {
+    let store = context.engine.store();
+    let (listings, unreadable) = store.list()?;
+    for error in unreadable {
+        output::warn(&Failure::from(error).line());
+    }
+    let (uses, _) = engine::images::in_use::images_in_use(&context.engine.pods())?;
+    let is_used = |listing: &&image_store::Listing| {
+        let manifest = &listing.record.manifest;
+        uses.iter().any(|used| used.manifest == *manifest)
+    };
+    let active = listings.iter().filter(is_used).count();
+    let unused = listings.iter().filter(|listing| !is_used(listing));
+    Ok(Row {
+        r#type: "images",
+        total: listings.len(),
+        active,
+        size: taken(store.path()),
+        reclaimable: unused.map(|listing| listing.exclusive).sum(),
+    })
+}
+
+fn pods(context: &Context) -> Result<Row, Failure> {
+    let mut row = Row {
+        r#type: "pods",
+        total: 0,
+        active: 0,
+        size: 0,
+        reclaimable: 0,
+    };
+    for entry in context.engine.pods().list()? {
+        let size = taken(&entry.path);
+        row.size += size;
+        if entry.phase != Phase::Garbage {
+            row.total += 1;
+        }
+        match entry.state()? {
+            State::Running => row.active += 1,
+            State::Exited | State::Garbage | State::AbortedPrepare => row.reclaimable += size,
+            _ => {}
+        }
+    }
+    Ok(row)
+}
+
+/// Bytes that a directory takes on the disk, as far as it can be read: what goes meanwhile takes none. Each name of a file
+/// takes its part of it.
+fn taken(folder: &Path) -> u64 {
+    let mut bytes = 0;
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if let Ok(metadata) = entry.metadata() {
+                let names = if metadata.is_dir() {
+                    1
+                } else {
+                    metadata.nlink().max(1)
+                };
+                bytes += metadata.blocks() * 512 / names;
+                if metadata.is_dir() {
+                    folders.push(entry.path());
+                }
+            }
+        }
+    }
+    bytes
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new(&["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"]);
+    for row in rows {
+        table.row([
+            row.r#type.to_owned(),
+            row.total.to_string(),
+            row.active.to_string(),
+            size(row.size),
+            size(row.reclaimable),
+        ]);
+    }
+    table
+}

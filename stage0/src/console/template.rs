@@ -1,0 +1,149 @@
+//! Templates of `--format`, in the part of Go's language that scripts use: fields, `json` and a few functions more,
+//! `if` and `range`.
+
+mod evaluate;
+mod parse;
+mod tree;
+
+use serde_json::Value;
+
+use self::tree::{Node, Term};
+
+/// A template that makes sense.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Template(Vec<Node>);
+
+impl Template {
+    /// Parses a template. `\t` and `\n` stand for what they mean, since shells pass them on as they are.
+    ///
+    /// # Errors
+    /// What is not understood.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.replace("\\t", "\t").replace("\\n", "\n");
+        parse::nodes(&text).map(Self)
+    }
+
+    /// What it makes of a value.
+    ///
+    /// # Errors
+    /// If it names what the value doesn't have.
+    pub(crate) fn render(&self, value: &Value) -> Result<String, String> {
+        let mut text = String::new();
+        evaluate::print(&self.0, value, &mut text)?;
+        Ok(text)
+    }
+
+    /// What it makes of the names of its fields: the heading of a table.
+    pub(crate) fn heading(&self) -> String {
+        let word = |node: &Node| match node {
+            Node::Text(text) => text.clone(),
+            Node::Print(term) => title(term),
+            Node::If(..) | Node::Range(..) => String::new(),
+        };
+        self.0.iter().map(word).collect()
+    }
+}
+
+/// `RunningFor` as a heading: `RUNNING FOR`.
+fn title(term: &Term) -> String {
+    let name = match term {
+        Term::Field(path) => path.last(),
+        Term::Call(_, terms) => return terms.first().map_or(String::new(), title),
+        Term::Literal(_) => None,
+    };
+    let mut heading = String::new();
+    let mut was_lower = false;
+    for letter in name.map_or("", String::as_str).chars() {
+        if letter.is_uppercase() && was_lower {
+            heading.push(' ');
+        }
+        was_lower = letter.is_lowercase();
+        heading.push(if letter == '-' {
+            ' '
+        } else {
+            letter.to_ascii_uppercase()
+        });
+    }
+    heading
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn made(template: &str, value: &Value) -> Result<String, String> {
+        Template::parse(template)?.render(value)
+    }
+
+    fn pod() -> Value {
+        json!({
+            "ID": "0c2f", "Names": "web", "exit-code": 3, "Labels": {"tier": "front", "a": "b"},
+            "networks": [{"name": "lan", "ip": "10.0.0.2"}, {"name": "wan", "ip": "10.1.0.2"}],
+            "none": null, "up": true,
+        })
+    }
+
+    #[test]
+    fn templates_show_what_they_name() {
+        for (template, text) in [
+            ("{{.ID}}\\t{{ .Names }}", "0c2f\tweb"),
+            ("{{.ExitCode}} {{.exit_code}}", "3 3"),
+            ("{{.Labels.tier}}", "front"),
+            ("{{json .Labels}}", r#"{"a":"b","tier":"front"}"#),
+            ("{{.Labels | json}}", r#"{"a":"b","tier":"front"}"#),
+            ("{{.none}}", "<no value>"),
+            ("{{upper .Names}} {{len .Names}}", "WEB 3"),
+            ("{{index .Labels \"tier\"}}", "front"),
+            ("{{(index .networks 1).ip}}", "10.1.0.2"),
+            ("{{range .networks}}{{.name}} {{end}}", "lan wan "),
+            ("{{range .Labels}}{{.}},{{end}}", "b,front,"),
+            ("{{range $i, $n := .networks}}x{{end}}", "xx"),
+            ("{{if .up}}yes{{else}}no{{end}}", "yes"),
+            ("{{if .none}}yes{{else}}no{{end}}", "no"),
+            ("{{if eq .Names \"web\"}}it{{end}}", "it"),
+            ("{{if not (ne .ExitCode 3)}}three{{end}}", "three"),
+            ("{{\"}}\"}}", "}}"),
+            ("a {{- .ID -}} b", "a0c2fb"),
+            ("{{/* nothing */}}", ""),
+            ("plain", "plain"),
+        ] {
+            // Variables are not there.
+            if template.contains('$') {
+                assert!(made(template, &pod()).unwrap_err().contains("$i"));
+                continue;
+            }
+            assert_eq!(made(template, &pod()).as_deref(), Ok(text), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_a_template_gets_wrong_is_said() {
+        for (template, part) in [
+            ("{{.Nmae}}", "no field Nmae"),
+            ("{{.Names.x}}", "no field x"),
+            ("{{.ID", "ends within {{"),
+            ("{{frob .ID}}", "frob"),
+            ("{{if .ID}}", "{{end}} is missing"),
+            ("{{end}}", "{{end}} without"),
+            ("{{}}", "nothing stands in {{}}"),
+            ("{{(.ID}}", "parenthesis"),
+            ("{{len .up}}", "len"),
+            ("{{index .networks 7}}", "7"),
+        ] {
+            let error = made(template, &pod()).unwrap_err();
+            assert!(error.contains(part), "{template}: {error}");
+        }
+        let deep = "{{if .up}}".repeat(10_000);
+        assert!(made(&deep, &pod()).is_err());
+        let deep = format!("{{{{{}", "(".repeat(10_000));
+        assert!(made(&deep, &pod()).is_err());
+    }
+
+    #[test]
+    fn headings_are_the_names_of_the_fields() {
+        let template = Template::parse("{{.ID}}\t{{.RunningFor}}\t{{json .exit-code}}").unwrap();
+        assert_eq!(template.heading(), "ID\tRUNNING FOR\tEXIT CODE");
+    }
+}

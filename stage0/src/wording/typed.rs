@@ -1,0 +1,59 @@
+//! Pods are called in messages what the person who asked called them.
+
+use std::sync::Mutex;
+
+use pod::PodUuid;
+
+/// The pods that this command line names, and by which words.
+static TYPED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Notes what a pod was called. The beginning of a UUID is no name.
+pub(crate) fn remember(uuid: PodUuid, typed: &str) {
+    let uuid = uuid.to_string();
+    if uuid.starts_with(&typed.to_ascii_lowercase()) {
+        return;
+    }
+    if let Ok(mut known) = TYPED.lock() {
+        known.push((uuid, typed.to_owned()));
+    }
+}
+
+/// A message with the names that were typed, in the place of UUIDs.
+pub(crate) fn as_typed(message: &str) -> String {
+    let mut text = message.to_owned();
+    if let Ok(known) = TYPED.lock() {
+        for (uuid, typed) in known.iter() {
+            text = replaced(&text, uuid, typed);
+        }
+    }
+    text
+}
+
+/// Replaces a UUID where it names a pod; in a path it is a directory's name.
+fn replaced(text: &str, uuid: &str, typed: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(uuid) {
+        result.push_str(before);
+        let in_path = before.ends_with(['/', '-', '=']) || after.starts_with(['/', '-']);
+        result.push_str(if in_path { uuid } else { typed });
+        rest = after;
+    }
+    result.push_str(rest);
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_is_called_what_it_was_called_and_paths_stay() {
+        let uuid = "0c2f";
+        let said = "pod 0c2f: /pods/run/0c2f/x; `fairing stop --force 0c2f` ends it";
+        assert_eq!(
+            replaced(said, uuid, "web"),
+            "pod web: /pods/run/0c2f/x; `fairing stop --force web` ends it"
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! Images as people who come from docker, podman or rkt name, save and look at them.
+
+use std::fs;
+
+use harness::Host;
+
+use crate::stocked::{IMAGE, busybox};
+
+fn names(host: &Host) -> Vec<String> {
+    let output = host.fairing(["images", "--format", "{{.Name}}"]).run().ok();
+    output.stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_tag_is_a_further_name_and_without_a_registry_a_local_one() {
+    let host = busybox();
+    let tagged = host.fairing(["tag", IMAGE, "app:1"]).run().ok();
+    assert_eq!(tagged.text(), "localhost/app:1");
+    host.fairing(["image", "tag", "app:1", "a.example/b"])
+        .run()
+        .ok();
+    let all = ["a.example/b:latest", "localhost/app:1", IMAGE];
+    assert_eq!(names(&host), all);
+    // The local name is found by what was typed.
+    let run = host
+        .fairing(["run", "--rm", "app:1", "--", "/bin/echo", "ran"])
+        .run()
+        .ok();
+    assert_eq!(run.stdout, "ran\n");
+    host.fairing(["rmi", IMAGE]).run().ok();
+    host.fairing(["run", "--rm", "localhost/app:1", "--", "/bin/true"])
+        .run()
+        .ok();
+    host.fairing(["tag", "nobody.example/x", "y"])
+        .run()
+        .expect_error(110, &["nobody.example/x"]);
+    host.fairing(["tag", "app:1", "Not/A/Name"])
+        .run()
+        .expect_error(125, &["Not/A/Name"]);
+}
+
+#[test]
+fn a_name_that_was_given_is_judged_by_the_rules_for_it() {
+    let host = busybox();
+    host.write_policy(
+        "tests.toml",
+        "[[rule]]\nprefix = \"test.example\"\ntype = \"accept-unsigned\"\n",
+    );
+    host.fairing(["tag", IMAGE, "other.example/app"]).run().ok();
+    host.fairing(["run", "--rm", IMAGE, "--", "/bin/true"])
+        .run()
+        .ok();
+    host.fairing(["run", "--rm", "other.example/app", "--", "/bin/true"])
+        .run()
+        .expect_error(115, &["other.example/app", "no trust rule covers"]);
+}
+
+#[test]
+fn what_save_writes_load_reads_by_file_and_by_pipe() {
+    let host = busybox();
+    let file = host.base().join("image.tar");
+    fs::write(&file, "something else").unwrap();
+    host.fairing(["save", "-o"])
+        .arg(&file)
+        .arg(IMAGE)
+        .run()
+        .ok();
+    for format in ["docker-archive", "oci-archive"] {
+        let saved = host.base().join(format);
+        host.fairing(["save", "--format", format, "--output"])
+            .arg(&saved)
+            .arg(IMAGE)
+            .run()
+            .ok();
+        host.fairing(["rmi", IMAGE]).run().ok();
+        let loaded = host.fairing(["load", "-i"]).arg(&saved).run().ok();
+        assert_eq!(loaded.text(), IMAGE);
+        host.fairing(["run", "--rm", IMAGE, "--", "/bin/true"])
+            .run()
+            .ok();
+    }
+    host.fairing(["rmi", IMAGE]).run().ok();
+    let bytes = fs::read(&file).unwrap();
+    let loaded = host.fairing(["load"]).stdin(bytes).run().ok();
+    assert_eq!(loaded.text(), IMAGE);
+    let mut piped = Vec::new();
+    piped.extend_from_slice(host.fairing(["save", IMAGE]).run().ok().stdout.as_bytes());
+    assert!(piped.len() > 100_000);
+    host.fairing(["save", IMAGE, IMAGE])
+        .run()
+        .expect_error(2, &["several images in one file are not there yet"]);
+    let left: Vec<_> = fs::read_dir(host.base())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains(".saved"))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn the_history_and_the_manifest_of_an_image_are_shown() {
+    let host = busybox();
+    let history = host.fairing(["history", IMAGE]).run().ok();
+    assert!(history.stdout.starts_with("LAYER"), "{history}");
+    let steps = host
+        .fairing(["image", "history", "--format", "json", IMAGE])
+        .run()
+        .ok()
+        .json();
+    let image = host.fairing(["image", "inspect", IMAGE]).run().ok().json();
+    let made: Vec<&str> = steps
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|step| step["layer"].as_str())
+        .collect();
+    let layers = image["config"]["rootfs"]["diff_ids"].as_array().unwrap();
+    let mut from_base: Vec<&str> = layers.iter().map(|layer| layer.as_str().unwrap()).collect();
+    from_base.reverse();
+    assert_eq!(made, from_base);
+    let manifest = host.fairing(["image", "cat-manifest", IMAGE]).run().ok();
+    assert_eq!(
+        harness::digest_of(manifest.stdout.as_bytes()),
+        image["manifest"]
+    );
+}
