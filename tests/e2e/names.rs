@@ -36,6 +36,7 @@ fn a_pod_has_the_labels_that_it_was_given() {
     host.fairing(["prepare", "--label", "=x", IMAGE])
         .run()
         .expect_error(2, &["a label begins with its key"]);
+    host.fairing(["rm", &pod]).run().ok();
 }
 
 #[test]

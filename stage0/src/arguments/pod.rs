@@ -1,4 +1,4 @@
-//! A pod as a whole: `[pod flags] IMAGE [app flags] [-- args] [--- IMAGE2 …]`.
+//! A pod as a whole: `[pod flags] IMAGE [app flags] [command] [args] [--- IMAGE2 …]`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -70,7 +70,6 @@ pub(crate) fn spec(
     first: &AppArguments,
     later: &[Vec<OsString>],
 ) -> Result<PodSpec, Failure> {
-    first.check()?;
     let mut apps = vec![first.spec()?];
     for words in later {
         apps.push(AppArguments::parse_later(words)?.spec()?);
