@@ -1,9 +1,11 @@
 //! The command line: flags of every command, and the grammar of a pod.
 
 pub(crate) mod app;
+mod command_words;
 pub(crate) mod duration;
 pub(crate) mod environment;
 pub(crate) mod filter;
+pub(crate) mod flags;
 pub(crate) mod format;
 pub(crate) mod global;
 pub(crate) mod grace;

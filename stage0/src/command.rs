@@ -44,7 +44,7 @@ use clap::{Args, Command, FromArgMatches};
 use self::subcommand::{Entry, delegate};
 use crate::arguments::global::GlobalArguments;
 use crate::arguments::split::split;
-use crate::arguments::usage::usage;
+use crate::arguments::usage::{usage, usage_of_pod};
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::exit_code::TABLE;
@@ -114,7 +114,11 @@ pub(crate) fn definition() -> Command {
 /// # Errors
 /// Why it could not be done.
 pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
-    let split = split(argv);
+    let split = split(argv)?;
+    let said = match split.makes_app {
+        true => usage_of_pod,
+        false => usage,
+    };
     let matches = match definition().try_get_matches_from(split.first) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
@@ -125,9 +129,9 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
             output::error(&error.render().to_string());
             return Ok(2);
         }
-        Err(error) => return Err(unknown(&error).unwrap_or_else(|| usage(&error, ""))),
+        Err(error) => return Err(unknown(&error).unwrap_or_else(|| said(&error))),
     };
-    let global = GlobalArguments::from_arg_matches(&matches).map_err(|error| usage(&error, ""))?;
+    let global = GlobalArguments::from_arg_matches(&matches).map_err(|error| usage(&error))?;
     let context = Context::new(global, split.later, definition)?;
     delegate(COMMANDS, "", &matches, &context)
 }
@@ -141,6 +145,21 @@ fn unknown(error: &clap::Error) -> Option<Failure> {
         ContextValue::String(word) => instead(word).map(Failure::Usage),
         _ => None,
     }
+}
+
+/// Whether a command line can be parsed, as far as that goes without doing anything.
+#[cfg(test)]
+pub(crate) fn parsed(argv: Vec<OsString>) -> Result<clap::ArgMatches, Failure> {
+    let split = split(argv)?;
+    for words in &split.later {
+        crate::arguments::app::AppArguments::parse_later(words)?;
+    }
+    let said = match split.makes_app {
+        true => usage_of_pod,
+        false => usage,
+    };
+    let matches = definition().try_get_matches_from(split.first);
+    matches.map_err(|error| said(&error))
 }
 
 #[cfg(test)]
@@ -182,7 +201,12 @@ mod tests {
             "run --port x a",
             "run --dns x a",
             "run --hosts-entry x a",
-            "run a b",
+            "run --volume /a:/b a",
+            "run a --volume /a:/b",
+            "run a --memroy 64m",
+            "run a --- --rm b",
+            "app add p a --memroy 64m",
+            "build .",
             "image nonsense",
             "trust nonsense",
             "run --name deadbeef a",

@@ -5,6 +5,7 @@ pub(crate) mod exit_code;
 pub(crate) mod failure;
 pub(crate) mod images;
 pub(crate) mod networks;
+pub(crate) mod other_tools;
 pub(crate) mod pod;
 pub(crate) mod refusal;
 pub(crate) mod typed;

@@ -95,7 +95,7 @@ fn command_lines_that_make_no_sense() {
         vec!["nonsense"],
         vec!["run"],
         vec!["run", "--no-such-flag", IMAGE],
-        vec!["run", IMAGE, "argument without dashes"],
+        vec!["run", IMAGE, "--net=none"],
         vec!["run", "--net=a,a", IMAGE],
         vec!["run", "--grace-period=soon", IMAGE],
         vec!["run", IMAGE, "--env", "=x"],

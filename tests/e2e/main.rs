@@ -15,6 +15,7 @@ mod bad_input;
 mod bad_requests;
 mod cgroup;
 mod cgroup_v2;
+mod command_words;
 mod concurrency;
 mod confinement;
 mod copy;

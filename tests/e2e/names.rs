@@ -25,6 +25,21 @@ fn a_pod_is_found_by_uuid_beginning_and_name() {
 }
 
 #[test]
+fn a_pod_has_the_labels_that_it_was_given() {
+    let host = busybox();
+    let labels = ["--label", "tier=front", "-l", "a.b/c=x=y", "-l", "bare"];
+    let prepare = host.fairing(["prepare"]).args(labels).arg(IMAGE);
+    let pod = prepare.run().ok().text().to_owned();
+    let manifest = host.fairing(["cat-manifest", &pod]).run().ok().json();
+    let given = serde_json::json!({ "tier": "front", "a.b/c": "x=y", "bare": "" });
+    assert_eq!(manifest["labels"], given);
+    host.fairing(["prepare", "--label", "=x", IMAGE])
+        .run()
+        .expect_error(2, &["a label begins with its key"]);
+    host.fairing(["rm", &pod]).run().ok();
+}
+
+#[test]
 fn an_unknown_pod_is_an_error_of_its_own() {
     let host = busybox();
     let uuid = "0f0e0d0c-0b0a-4908-8706-050403020100";

@@ -18,6 +18,14 @@ pub enum AppError {
         /// The image.
         image: String,
     },
+    /// The image names no program, and the command begins with what looks like a flag.
+    #[error("{image} has no entry point: the program to run would be {word:?}")]
+    FlagAsProgram {
+        /// The image.
+        image: String,
+        /// What the command begins with.
+        word: String,
+    },
     /// A word of the command can't be handed to a program.
     #[error("the command of {image} holds a NUL byte")]
     ZeroByte {

@@ -66,6 +66,13 @@ fn argv(spec: &AppSpec, config: &Config) -> Result<Vec<String>, AppError> {
     match argv.first() {
         None => Err(AppError::NoProgram { image: image() }),
         Some(program) if program.is_empty() => Err(AppError::EmptyProgram { image: image() }),
+        // No image has a program of such a name; it was meant for somebody else.
+        Some(word) if word.starts_with('-') && spec.arguments.first() == Some(word) => {
+            Err(AppError::FlagAsProgram {
+                image: image(),
+                word: word.clone(),
+            })
+        }
         Some(_) if argv.iter().any(|word| word.contains('\0')) => {
             Err(AppError::ZeroByte { image: image() })
         }
@@ -152,6 +159,9 @@ mod tests {
         }
         let empty = error(r#"{"Cmd":[""]}"#);
         assert!(matches!(empty, AppError::EmptyProgram { .. }), "{empty}");
+        let flag = app(|spec| spec.arguments = vec!["-x".to_owned()]);
+        let flag = argv(&flag, &config(r#"{"Cmd":["sh"]}"#)).unwrap_err();
+        assert!(matches!(flag, AppError::FlagAsProgram { .. }), "{flag}");
         let zero = error(r#"{"Cmd":["a\u0000b"]}"#);
         assert!(matches!(zero, AppError::ZeroByte { .. }), "{zero}");
     }

@@ -34,6 +34,8 @@ pub(super) struct PodRequest {
     pub(super) name: Option<PodName>,
     /// Its host name, if not the default.
     pub(super) hostname: Option<String>,
+    /// What it is found by, beside its name.
+    pub(super) labels: BTreeMap<String, String>,
     /// Its networks, and what names resolve to.
     pub(super) network: NetworkSettings,
     /// Where its output goes.
@@ -254,7 +256,7 @@ fn manifest(
         grace_period_ms: u64::try_from(request.grace_period.as_millis()).unwrap_or(u64::MAX),
         remove_on_exit: request.remove_on_exit,
         insecure_options: request.insecure,
-        labels: BTreeMap::new(),
+        labels: request.labels,
         annotations: BTreeMap::new(),
         apps: Apps::try_from(apps).map_err(AppError::from)?,
     })

@@ -111,6 +111,7 @@ pub fn prepare(
         uuid: spec.uuid,
         name: spec.name.clone(),
         hostname: spec.hostname.clone(),
+        labels: spec.labels.clone(),
         network,
         streams: spec.streams,
         grace_period: spec.grace_period,

@@ -1,5 +1,6 @@
 //! What is asked of a pod and its apps: plain values, whoever asks.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pod::manifest::{AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Resources, Streams};
@@ -19,6 +20,8 @@ pub struct PodSpec {
     pub name: Option<PodName>,
     /// Its host name, if not the default.
     pub hostname: Option<String>,
+    /// What it is found by, beside its name.
+    pub labels: BTreeMap<String, String>,
     /// Its networks, and what names resolve to.
     pub network: NetworkSpec,
     /// Where its output goes.
@@ -46,6 +49,7 @@ impl PodSpec {
             uuid: PodUuid::random(),
             name: None,
             hostname: None,
+            labels: BTreeMap::new(),
             network,
             streams: Streams::Foreground,
             grace_period: DEFAULT_GRACE,

@@ -1,4 +1,4 @@
-//! One app of a pod: `IMAGE [app flags] [-- args]`.
+//! One app of a pod: `IMAGE [app flags] [command] [args]`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use pod::manifest::{AppPath, Cpu, Limit, Memory, Pids, Resources};
 
 use super::environment;
 use super::quantity::{cpus, memory};
-use super::usage::usage;
+use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
 
 /// Length of the accounting period of processor time, in microseconds: the kernel's default.
@@ -22,10 +22,11 @@ const CPU_PERIOD: u64 = 100_000;
 #[command(next_help_heading = "App flags, after the image they are for")]
 pub(crate) struct AppArguments {
     /// Reference, digest in the store, or source of an image
-    #[arg(value_name = "IMAGE", required = true, help_heading = None)]
-    words: Vec<String>,
-    /// Arguments, instead of those that the image has
-    #[arg(value_name = "ARGS", last = true, help_heading = None)]
+    #[arg(value_name = "IMAGE", help_heading = None)]
+    image: String,
+    // The command line gets its `--` before it is parsed, if it has none.
+    /// Command and arguments, instead of those that the image has
+    #[arg(value_name = "COMMAND", last = true, help_heading = None)]
     arguments: Vec<String>,
     /// Name of the app within its pod [default: from the image's name]
     #[arg(long, value_name = "NAME")]
@@ -80,11 +81,6 @@ fn user(text: &str) -> Result<String, String> {
 }
 
 impl AppArguments {
-    /// The image, once [`AppArguments::check`] has been called.
-    fn image(&self) -> &str {
-        self.words.first().map_or("", String::as_str)
-    }
-
     /// The limits.
     fn resources(&self) -> Resources {
         let memory = self.memory.map(Limit::At);
@@ -122,7 +118,7 @@ impl AppArguments {
     /// [`Failure::Usage`] for a variable that makes no sense, or why a file of variables can't be read.
     pub(crate) fn spec(&self) -> Result<AppSpec, Failure> {
         Ok(AppSpec {
-            image: self.image().to_owned(),
+            image: self.image.clone(),
             name: self.app_name.clone(),
             exec: self.exec.clone(),
             arguments: self.arguments.clone(),
@@ -141,34 +137,22 @@ impl AppArguments {
     /// # Errors
     /// [`Failure::Usage`].
     pub(crate) fn parse_later(words: &[OsString]) -> Result<Self, Failure> {
-        let command = clap::Command::new("fairing run")
-            .no_binary_name(true)
-            .disable_help_flag(true)
-            .disable_version_flag(true)
-            .override_usage("… --- IMAGE [APP FLAGS] [-- ARGS]");
-        let usage = |error: clap::Error| usage(&error, "after `---`: ");
-        let mut matches = Self::augment_args(command)
+        let usage = |error: clap::Error| usage_of_later_app(&error);
+        let mut matches = definition_of_later()
             .try_get_matches_from(words)
             .map_err(usage)?;
-        let app = Self::from_arg_matches_mut(&mut matches).map_err(usage)?;
-        app.check()?;
-        Ok(app)
+        Self::from_arg_matches_mut(&mut matches).map_err(usage)
     }
+}
 
-    /// Refuses more than one word that is no flag.
-    ///
-    /// # Errors
-    /// [`Failure::Usage`].
-    pub(crate) fn check(&self) -> Result<(), Failure> {
-        match self.words.as_slice() {
-            [_] => Ok(()),
-            [image, word, ..] => Err(Failure::Usage(format!(
-                "unexpected {word:?} after the image {image}: arguments of the app follow `--`, \
-                 another image follows `---`"
-            ))),
-            [] => Err(Failure::Usage("no image is given".to_owned())),
-        }
-    }
+/// What may stand after a `---`.
+pub(crate) fn definition_of_later() -> clap::Command {
+    let command = clap::Command::new("fairing run")
+        .no_binary_name(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .override_usage("… --- IMAGE [APP FLAGS] [COMMAND] [ARGS]");
+    AppArguments::augment_args(command)
 }
 
 #[cfg(test)]
@@ -184,7 +168,7 @@ mod tests {
     fn flags_belong_to_the_image_and_the_rest_to_the_app() {
         let app =
             parse("a.io/b:1 --env A=1 -e B --memory 64m --cpus 1.5 -it -- -x --env C").unwrap();
-        assert_eq!(app.image(), "a.io/b:1");
+        assert_eq!(app.image, "a.io/b:1");
         assert_eq!(app.env, ["A=1", "B"]);
         assert_eq!(app.arguments, ["-x", "--env", "C"]);
         let resources = app.resources();
@@ -200,7 +184,6 @@ mod tests {
         for bad in [
             "",
             "--env A=1",
-            "a b",
             "a --name pod",
             "a --memory 16",
             "a --pids-limit 0",

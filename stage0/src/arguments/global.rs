@@ -54,15 +54,6 @@ impl GlobalArguments {
     }
 }
 
-/// The long global flags that take a value in the next argument.
-pub(crate) const GLOBAL_FLAGS_WITH_VALUE: [&str; 5] = [
-    "--dir",
-    "--run-dir",
-    "--local-config",
-    "--system-config",
-    "--insecure-options",
-];
-
 /// What `--insecure-options` may list. Each gives up one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Insecure {

@@ -1,4 +1,4 @@
-//! A pod as a whole: `[pod flags] IMAGE [app flags] [-- args] [--- IMAGE2 …]`.
+//! A pod as a whole: `[pod flags] IMAGE [app flags] [command] [args] [--- IMAGE2 …]`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,6 +25,9 @@ pub(crate) struct PodArguments {
     /// Host name that the apps see [default: the pod's name]
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     hostname: Option<String>,
+    /// What the pod is found by, beside its name
+    #[arg(short, long, value_name = "KEY[=VALUE]", value_parser = label)]
+    label: Vec<(String, String)>,
     #[command(flatten)]
     network: NetworkArguments,
     /// Time between the stop signal and SIGKILL
@@ -49,6 +52,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
     Ok(PodSpec {
         name: pod.name,
         hostname: pod.hostname,
+        labels: pod.label.into_iter().collect(),
         grace_period: pod.grace_period,
         pull: pod.pull.into(),
         isolator: pod.stage1,
@@ -66,7 +70,6 @@ pub(crate) fn spec(
     first: &AppArguments,
     later: &[Vec<OsString>],
 ) -> Result<PodSpec, Failure> {
-    first.check()?;
     let mut apps = vec![first.spec()?];
     for words in later {
         apps.push(AppArguments::parse_later(words)?.spec()?);
@@ -80,6 +83,15 @@ pub(crate) fn spec(
         apps,
         ..empty_spec(pod)?
     })
+}
+
+/// Takes a label apart: `KEY=VALUE`, or a key with an empty value.
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    match key.is_empty() {
+        true => Err("a label begins with its key".to_owned()),
+        false => Ok((key.to_owned(), value.to_owned())),
+    }
 }
 
 /// Checks a host name: labels of RFC 1123, no longer than Linux takes.
@@ -110,6 +122,15 @@ const _: () = assert!(DEFAULT_GRACE.as_secs() == 10, "--grace-period says so");
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_is_a_key_with_a_value_that_may_be_empty() {
+        let pair = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
+        assert_eq!(label("tier=front"), pair("tier", "front"));
+        assert_eq!(label("a.b/c=x=y"), pair("a.b/c", "x=y"));
+        assert_eq!(label("tier"), pair("tier", ""));
+        assert!(label("=x").is_err() && label("").is_err());
+    }
 
     #[test]
     fn host_names_follow_rfc_1123() {

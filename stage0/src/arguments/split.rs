@@ -1,8 +1,11 @@
-//! Splitting a pod's command line at `---`, before anything else is looked at.
+//! A command line that makes a pod, before anything is parsed: it is split at `---`, and in each part `--` is put before
+//! the command of its image.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
-use super::global::GLOBAL_FLAGS_WITH_VALUE;
+use super::command_words::closed;
+use super::flags::GLOBAL_VALUES;
+use crate::wording::failure::Failure;
 
 /// A command line taken apart.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,41 +14,64 @@ pub(crate) struct Split {
     pub(crate) first: Vec<OsString>,
     /// The parts after each `---`: one for each further app.
     pub(crate) later: Vec<Vec<OsString>>,
+    /// Whether it is of a command that makes a pod, or an app of one.
+    pub(crate) makes_app: bool,
 }
 
 /// Splits the command line of a command that makes a pod; leaves that of any other alone, since there
 /// `---` may be an argument like any other.
-pub(crate) fn split(argv: Vec<OsString>) -> Split {
-    let makes_pod = subcommand(&argv).is_some_and(|name| name == "run" || name == "prepare");
-    if !makes_pod || !argv.iter().any(|word| word == "---") {
-        return Split {
-            first: argv,
-            later: Vec::new(),
-        };
-    }
-    let mut parts = vec![Vec::new()];
-    for word in argv {
-        if word == "---" {
-            parts.push(Vec::new());
-        } else if let Some(part) = parts.last_mut() {
-            part.push(word);
+///
+/// # Errors
+/// [`Failure::Usage`] for a flag that stands after an image and should not.
+pub(crate) fn split(argv: Vec<OsString>) -> Result<Split, Failure> {
+    let whole = |first| Split {
+        first,
+        later: Vec::new(),
+        makes_app: false,
+    };
+    let Some(begin) = after_name(&argv, 1) else {
+        return Ok(whole(argv));
+    };
+    let name = begin.checked_sub(1).and_then(|name| argv.get(name));
+    match name.map(|name| name.as_encoded_bytes()) {
+        Some(b"run" | b"prepare") => {}
+        Some(b"app") => {
+            return match after_name(&argv, begin) {
+                Some(begin) if is_word(&argv, begin - 1, "add") => Ok(Split {
+                    makes_app: true,
+                    ..whole(closed(argv, begin, 2)?)
+                }),
+                _ => Ok(whole(argv)),
+            };
         }
+        _ => return Ok(whole(argv)),
     }
-    let later = parts.split_off(1);
-    Split {
-        first: parts.into_iter().next().unwrap_or_default(),
-        later,
-    }
+    let mut parts = argv.split(|word| word == "---").map(<[_]>::to_vec);
+    let first = parts.next().unwrap_or_default();
+    let later = parts
+        .map(|words| closed(words, 0, 1))
+        .collect::<Result<_, _>>();
+    Ok(Split {
+        first: closed(first, begin, 1)?,
+        later: later?,
+        makes_app: true,
+    })
 }
 
-/// The name of the subcommand: the first word that is no global flag and no value of one.
-fn subcommand(argv: &[OsString]) -> Option<&OsStr> {
-    let mut words = argv.iter().skip(1);
-    while let Some(word) = words.next() {
-        if GLOBAL_FLAGS_WITH_VALUE.iter().any(|flag| word == flag) {
-            words.next();
-        } else if !word.as_encoded_bytes().starts_with(b"-") {
-            return Some(word);
+fn is_word(argv: &[OsString], place: usize, text: &str) -> bool {
+    argv.get(place).is_some_and(|word| word == text)
+}
+
+/// The place after the name of a subcommand: the first word that is no global flag and no value of one.
+fn after_name(argv: &[OsString], begin: usize) -> Option<usize> {
+    let mut at = begin;
+    while let Some(word) = argv.get(at) {
+        let bytes = word.as_encoded_bytes();
+        at += 1;
+        match bytes.strip_prefix(b"--") {
+            Some(name) if GLOBAL_VALUES.iter().any(|flag| flag.as_bytes() == name) => at += 1,
+            _ if bytes.starts_with(b"-") => {}
+            _ => return Some(at),
         }
     }
     None
@@ -57,7 +83,7 @@ mod tests {
 
     fn of(line: &str) -> (String, Vec<String>) {
         let argv = std::iter::once("fairing").chain(line.split_whitespace());
-        let split = split(argv.map(OsString::from).collect());
+        let split = split(argv.map(OsString::from).collect()).unwrap();
         let join = |words: &Vec<OsString>| {
             words
                 .iter()
@@ -76,6 +102,15 @@ mod tests {
     }
 
     #[test]
+    fn each_app_may_have_a_command() {
+        let (first, later) = of("run --name p a sh -c x --- b --env K=V sh -x --- c -z");
+        assert_eq!(first, "fairing run --name p a -- sh -c x");
+        assert_eq!(later, ["b --env K=V -- sh -x", "c -- -z"]);
+        let (first, _) = of("app --debug add --start p a sh -c x");
+        assert_eq!(first, "fairing app --debug add --start p a -- sh -c x");
+    }
+
+    #[test]
     fn an_empty_part_is_kept_to_be_complained_about() {
         assert_eq!(
             of("run a ---"),
@@ -85,7 +120,14 @@ mod tests {
 
     #[test]
     fn other_commands_may_have_three_dashes_among_their_arguments() {
-        for line in ["enter p -- echo ---", "--dir run list ---", "version"] {
+        for line in [
+            "enter p -- echo ---",
+            "enter p sh -c x",
+            "--dir run list ---",
+            "app list p",
+            "app",
+            "version",
+        ] {
             assert_eq!(of(line), (format!("fairing {line}"), Vec::new()));
         }
     }

@@ -34,9 +34,8 @@ pub(crate) struct Run {
 impl Subcommand for Run {
     const NAME: &'static str = "run";
     const ABOUT: &'static str = "Run images as a pod";
-    const USAGE: Option<&'static str> = Some(
-        "fairing run [POD FLAGS] IMAGE [APP FLAGS] [-- ARGS] [--- IMAGE2 [APP FLAGS] [-- ARGS] …]",
-    );
+    const USAGE: Option<&'static str> =
+        Some("fairing run [POD FLAGS] IMAGE [APP FLAGS] [COMMAND] [ARGS] [--- IMAGE2 …]");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let sockets = handover::take_sockets()?;

@@ -78,7 +78,7 @@ fn define<C: Subcommand>() -> Command {
 
 fn run<C: Subcommand>(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {
     C::from_arg_matches(matches)
-        .map_err(|error| usage(&error, ""))?
+        .map_err(|error| usage(&error))?
         .run(context)
 }
 

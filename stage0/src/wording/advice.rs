@@ -46,9 +46,12 @@ fn pod(error: &PodError) -> String {
 fn app(error: &AppError) -> String {
     match error {
         AppError::NoProgram { .. } => {
-            format!("{error}; name one with --exec PROGRAM or after `--`")
+            format!("{error}; name one after the image")
         }
         AppError::EmptyProgram { .. } => format!("{error}; name one with --exec PROGRAM"),
+        AppError::FlagAsProgram { .. } => format!(
+            "{error}; flags of the pod go before the first image, flags of an app before its command"
+        ),
         AppError::NotInBackground { pod } => format!(
             "pod {pod} was prepared with --tty or --interactive: it can't run in the background"
         ),

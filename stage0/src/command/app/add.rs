@@ -31,10 +31,9 @@ impl Subcommand for Add {
     const ABOUT: &'static str =
         "Add an app to a running pod, and print its name; start it with app start";
     const USAGE: Option<&'static str> =
-        Some("fairing app add [FLAGS] POD IMAGE [APP FLAGS] [-- ARGS]");
+        Some("fairing app add [FLAGS] POD IMAGE [APP FLAGS] [COMMAND] [ARGS]");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        self.app.check()?;
         let spec = self.app.spec()?;
         let entry = context.pod(&self.pod)?;
         let pod = OpenPod::connect(&context.engine, &entry)?;

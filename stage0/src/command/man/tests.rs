@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::examples::EXAMPLES;
 use super::*;
-use crate::arguments::split::split;
 use crate::command::definition;
 
 /// The names of a command and of all below it, as those of their pages begin.
@@ -162,12 +161,8 @@ fn assert_understood(place: &str, line: &str) {
     if line.contains("[POD FLAGS]") {
         return;
     }
-    let split = split(words(line));
-    if let Err(error) = definition().try_get_matches_from(split.first) {
+    if let Err(error) = crate::command::parsed(words(line)) {
         panic!("{place}: {line}: {error}");
-    }
-    for app in split.later {
-        crate::arguments::app::AppArguments::parse_later(&app).unwrap();
     }
 }
 

@@ -1,0 +1,106 @@
+//! The flags by which a pod is made, as plain tables: where an image's command begins is found out before anything is
+//! parsed, and a start should not pay for the definitions twice. A test holds them against the definitions.
+
+/// Whose a flag is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// An app's: before or after its image.
+    App,
+    /// The pod's, or the command's: before the first image.
+    Pod,
+}
+
+/// A flag that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) owner: Owner,
+    /// Whether it takes a value, in the next word unless behind `=`.
+    pub(crate) takes_value: bool,
+}
+
+/// Flags of every command that take a value. Letters stand for short flags in all of these tables.
+pub(crate) const GLOBAL_VALUES: &[&str] = &[
+    "dir",
+    "run-dir",
+    "local-config",
+    "system-config",
+    "insecure-options",
+];
+const GLOBAL_SWITCHES: &[&str] = &["debug", "help"];
+
+const APP_VALUES: &[&str] = &[
+    "app-name",
+    "exec",
+    "env",
+    "e",
+    "env-file",
+    "user",
+    "group",
+    "workdir",
+    "memory",
+    "cpus",
+    "cpu-shares",
+    "pids-limit",
+];
+const APP_SWITCHES: &[&str] = &["tty", "t", "interactive", "i"];
+
+const POD_VALUES: &[&str] = &[
+    "name",
+    "hostname",
+    "label",
+    "l",
+    "net",
+    "port",
+    "p",
+    "bandwidth",
+    "dns",
+    "dns-search",
+    "dns-opt",
+    "hosts-entry",
+    "grace-period",
+    "pull",
+    "stage1",
+    "uuid-file-save",
+    "lifetime",
+    "on-app-failure",
+];
+const POD_SWITCHES: &[&str] = &["rm", "detach", "d", "start", "h"];
+
+const TABLES: &[(&[&str], Owner, bool)] = &[
+    (APP_VALUES, Owner::App, true),
+    (APP_SWITCHES, Owner::App, false),
+    (POD_VALUES, Owner::Pod, true),
+    (POD_SWITCHES, Owner::Pod, false),
+    (GLOBAL_VALUES, Owner::Pod, true),
+    (GLOBAL_SWITCHES, Owner::Pod, false),
+];
+
+/// Long flags of the pod that programs have, too: after the image they are the program's.
+const OF_PROGRAMS: &[&str] = &[
+    "name", "hostname", "label", "port", "dns", "pull", "start", "dir", "debug", "help",
+];
+
+/// What is known of a flag, named without its dashes.
+pub(crate) fn known(name: &str) -> Option<Known> {
+    let (_, owner, takes_value) = TABLES.iter().find(|(names, ..)| names.contains(&name))?;
+    Some(Known {
+        owner: *owner,
+        takes_value: *takes_value,
+    })
+}
+
+/// Whether a flag of the pod may be meant for the program of an image.
+pub(crate) fn is_of_programs(name: &str) -> bool {
+    OF_PROGRAMS.contains(&name)
+}
+
+/// The long flags that begin like words that somebody may have meant.
+pub(crate) fn long(owner: Option<Owner>) -> impl Iterator<Item = &'static str> {
+    let tables = TABLES.iter().filter(move |(_, of, _)| {
+        // Without an owner: all.
+        owner.is_none_or(|owner| owner == *of)
+    });
+    tables
+        .flat_map(|(names, ..)| names.iter().copied())
+        .filter(|name| name.len() > 1)
+}

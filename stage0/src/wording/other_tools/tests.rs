@@ -1,0 +1,117 @@
+use std::collections::BTreeSet;
+
+use clap::Command;
+
+use super::*;
+use crate::arguments::flags;
+
+/// Parses a command line as it was typed.
+fn parse(line: &str) -> Result<(), String> {
+    let words = line.split_whitespace().map(Into::into).collect();
+    crate::command::parsed(words).map(drop).map_err(|error| {
+        let text = error.to_string();
+        format!("{line}: {text}")
+    })
+}
+
+fn run() -> Command {
+    let mut definition = crate::command::definition();
+    definition.build();
+    definition.find_subcommand("run").unwrap().clone()
+}
+
+/// What a tip says in backquotes.
+fn typed(says: &str) -> impl Iterator<Item = &str> {
+    says.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn each_row_is_found() {
+    for (name, says) in FLAGS {
+        assert_eq!(flag(name), Some(*says), "{name}");
+    }
+    for (name, says) in COMMANDS {
+        assert_eq!(command(name), Some(*says), "{name}");
+    }
+    for name in OF_APPS {
+        assert!(flag_of_apps(name).is_some(), "{name}");
+    }
+    assert!(flag("nonsense").is_none() && command("nonsense").is_none());
+}
+
+#[test]
+fn what_a_tip_says_to_type_can_be_typed() {
+    let mut played = 0;
+    for (name, says) in FLAGS.iter().chain(COMMANDS) {
+        for words in typed(says) {
+            if words == "---" || words == "timeout" {
+                continue;
+            }
+            let line = match words.strip_prefix("fairing ") {
+                Some(_) => words.to_owned(),
+                None => format!("fairing run {words} IMAGE"),
+            };
+            parse(&line).unwrap_or_else(|error| panic!("{name}: {error}"));
+            played += 1;
+        }
+        let outside: String = says.split('`').step_by(2).collect();
+        assert!(!outside.contains("--"), "{name}: {says}");
+    }
+    assert!(played > 40);
+}
+
+#[test]
+fn a_row_is_of_no_flag_or_command_that_is_there() {
+    for argument in run().get_arguments() {
+        let long = argument.get_long_and_visible_aliases().unwrap_or_default();
+        let hidden = argument.get_all_aliases().unwrap_or_default();
+        for name in long.into_iter().chain(hidden) {
+            assert_eq!(flag(name), None, "--{name}");
+        }
+        if let Some(letter) = argument.get_short() {
+            assert_eq!(flag(&letter.to_string()), None, "-{letter}");
+        }
+    }
+    for subcommand in crate::command::definition().get_subcommands() {
+        for name in std::iter::once(subcommand.get_name()).chain(subcommand.get_all_aliases()) {
+            assert_eq!(command(name), None, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_table_of_known_flags_is_what_the_commands_define() {
+    let mut definition = crate::command::definition();
+    definition.build();
+    let app = definition.find_subcommand("app").unwrap();
+    let commands = [
+        definition.find_subcommand("run").unwrap(),
+        definition.find_subcommand("prepare").unwrap(),
+        app.find_subcommand("add").unwrap(),
+    ];
+    let mut names = BTreeSet::new();
+    for argument in commands.iter().flat_map(|command| command.get_arguments()) {
+        let long = argument.get_long().into_iter();
+        let aliases = argument.get_all_aliases().unwrap_or_default();
+        let short = argument.get_short().map(String::from);
+        for name in long.chain(aliases).chain(short.as_deref()) {
+            let known = flags::known(name).unwrap_or_else(|| panic!("{name} is in no table"));
+            let takes_value = argument.get_action().takes_values();
+            assert_eq!(known.takes_value, takes_value, "{name}");
+            names.insert(name.to_owned());
+        }
+    }
+    for name in flags::long(None) {
+        assert!(names.contains(name), "--{name} is no flag");
+    }
+    let later = crate::arguments::app::definition_of_later();
+    let of_apps = later.get_arguments().filter_map(clap::Arg::get_long);
+    let of_apps: BTreeSet<&str> = of_apps.collect();
+    for name in flags::long(Some(flags::Owner::App)) {
+        assert!(names.contains(name), "{name}");
+    }
+    for name in of_apps {
+        let owner = flags::known(name).map(|flag| flag.owner);
+        assert_eq!(owner, Some(flags::Owner::App), "{name}");
+    }
+}
