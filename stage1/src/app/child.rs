@@ -1,7 +1,7 @@
 //! The process that becomes an app or a command, between clone and exec.
 //!
 //! Only system calls on data that was built before: no allocation, no locks. A step that fails is
-//! reported to pod init as two numbers over a pipe that exec closes.
+//! reported to pod init as numbers over a pipe that exec closes.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -20,6 +20,7 @@ use rustix::thread::{
     set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
+use crate::app::attempts::{ATTEMPTS_MAX, Attempts};
 use crate::app::command_line::CommandLine;
 use crate::app::confinement::{
     Confinement, MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp,
@@ -169,19 +170,29 @@ pub(crate) struct Mounts<'a> {
 
 type Failed = (Step, Errno);
 
+/// The longest report of a failure: the step, the error, and what became of the candidates.
+pub(crate) const REPORT_MAX: usize = 5 + ATTEMPTS_MAX;
+
 /// Becomes the app. Returns only if that failed, with the exit code for the process.
 pub(crate) fn become_app(plan: &ChildPlan<'_>, process: &ChildProcess) -> i32 {
+    let mut attempts = Attempts::none();
     let (step, errno) = match prepare(plan, process) {
         Err(failed) => failed,
-        Ok(()) => (Step::Execute, execute(&plan.command)),
+        Ok(()) => (Step::Execute, attempts.execute(&plan.command)),
     };
+    let mut report = [0; REPORT_MAX];
+    let (number, code) = ([step as u8], errno.raw_os_error().to_le_bytes());
+    let head = [number.as_slice(), &code];
+    let parts = head.into_iter().chain([attempts.as_bytes()]);
+    let mut length = 0;
+    for (place, byte) in report.iter_mut().zip(parts.flatten()) {
+        *place = *byte;
+        length += 1;
+    }
+    let report = report.get(..length).unwrap_or_default();
     // Where `prepare` got far enough, the pipe is at its place.
-    let mut report = [0; 5];
-    let [number, code @ ..] = &mut report;
-    *number = step as u8;
-    *code = errno.raw_os_error().to_le_bytes();
     let _ =
-        write(plan.report, &report).or_else(|_| write(process.placed(plan.report_place), &report));
+        write(plan.report, report).or_else(|_| write(process.placed(plan.report_place), report));
     1
 }
 
@@ -405,17 +416,4 @@ fn drop_bounding_set(keep: u64) -> Result<(), Errno> {
         }
     }
     Ok(())
-}
-
-/// Tries each candidate as execvp(3) does. Returns the error that says most.
-fn execute(command: &CommandLine) -> Errno {
-    let mut answer = Errno::NOENT;
-    for candidate in &command.candidates {
-        match sys::execve(candidate, &command.argv, &command.envp) {
-            Errno::NOENT | Errno::NOTDIR => {}
-            Errno::ACCESS => answer = Errno::ACCESS,
-            other => return other,
-        }
-    }
-    answer
 }

@@ -271,9 +271,7 @@ impl Start<'_> {
             "make a process for {}",
             self.what
         )))?;
-        let program = plan.command.candidates.last().cloned().unwrap_or_default();
-        let workdir = plan.workdir.clone();
-        let report = StartReport::new(reader, self.what, program, workdir);
+        let report = StartReport::new(reader, self.what, plan.command.sought, plan.workdir);
         Ok((process, report))
     }
 }

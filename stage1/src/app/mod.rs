@@ -5,6 +5,7 @@
 //! becomes the app (`child`) then only makes system calls.
 
 pub mod accounts;
+pub(crate) mod attempts;
 pub mod cgroup;
 pub(crate) mod child;
 pub(crate) mod command_line;
