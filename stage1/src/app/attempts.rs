@@ -120,12 +120,27 @@ pub(crate) fn explain(
             _ => reason(errno),
         },
         [] => match kind {
-            FailureKind::NotFound => "it is in no directory of PATH in the image".to_owned(),
+            FailureKind::NotFound => nowhere(candidates),
             _ => reason(errno),
         },
         paths => paths.join("; "),
     };
     (kind, format!("cannot execute `{asked}` in {what}: {why}"))
+}
+
+/// Where a program is not.
+fn nowhere(candidates: &[CString]) -> String {
+    let paths: Vec<_> = candidates
+        .iter()
+        .take(TOLD_MAX)
+        .map(|path| path.to_string_lossy())
+        .collect();
+    let more = match candidates.len() > TOLD_MAX {
+        true => ", …",
+        false => "",
+    };
+    let paths = paths.join(", ");
+    format!("the image has no {paths}{more} (looked for as PATH says)")
 }
 
 /// One path and what is wrong with it.
@@ -181,7 +196,8 @@ mod tests {
             (
                 explained("x", &[], Errno::NOENT),
                 FailureKind::NotFound,
-                "cannot execute `x` in app web: it is in no directory of PATH in the image",
+                "cannot execute `x` in app web: the image has no /a/x, /b/x, /c/x \
+                 (looked for as PATH says)",
             ),
             (
                 explained("/a/x", &[], Errno::NOTDIR),
