@@ -21,18 +21,18 @@ fn a_program_that_cannot_be_executed_is_named_where_it_is() {
             126,
             &["`text`", "`/opt/a/text`: ", "`/opt/b/text` is a directory"],
         ),
-        (
-            "/opt/b/text",
-            126,
-            &["`/opt/b/text` is a directory"],
-        ),
+        ("/opt/b/text", 126, &["`/opt/b/text` is a directory"]),
         (
             "script",
             127,
             &["`script`", "`/opt/a/script`", "interpreter"],
         ),
         ("foreign", 126, &["`/opt/a/foreign`", "#!"]),
-        ("nosuch", 127, &["`nosuch`", "/opt/a/nosuch, ", "/bin/nosuch", "PATH"]),
+        (
+            "nosuch",
+            127,
+            &["`nosuch`", "/opt/a/nosuch, ", "/bin/nosuch", "PATH"],
+        ),
         ("/no/such", 127, &["`/no/such`", "no such file"]),
     ];
     for (program, code, words) in rows {

@@ -344,7 +344,9 @@ impl Builtin<'_> {
             });
             if let Some(lost) = lost {
                 let lost = lost.address();
-                return Err(missing(format!("the bridge {bridge} has lost its address {lost}")));
+                return Err(missing(format!(
+                    "the bridge {bridge} has lost its address {lost}"
+                )));
             }
         }
         let mappings = self.mappings(pod.told)?;

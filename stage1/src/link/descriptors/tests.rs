@@ -9,7 +9,7 @@ use rustix::pty::{OpenptFlags, openpt};
 
 use super::*;
 use crate::failure::StartFailure;
-use crate::protocol::{ExecSpec, Names, ProcessStreams};
+use crate::protocol::{ExecSpec, FileText, Names, ProcessStreams};
 
 fn command(streams: ProcessStreams) -> ToInit {
     ToInit::Exec(Box::new(ExecSpec {
@@ -225,8 +225,8 @@ fn what_is_no_message_is_refused() {
 fn nobody_waits_for_a_pod_init_that_does_not_listen() {
     let (mut monitor, _init) = hostile();
     let names = Names {
-        hosts: String::new(),
-        resolv_conf: String::new(),
+        hosts: FileText::default(),
+        resolv_conf: FileText::default(),
     };
     let start = ToInit::Start(names);
     monitor.send(&start, HandedOver::Nothing).unwrap();
