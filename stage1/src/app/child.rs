@@ -4,15 +4,12 @@
 //! reported to pod init as numbers over a pipe that exec closes.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use pod::activation::FIRST_FD;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::{Errno, write};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
-    fsconfig_create, fsmount, fsopen, move_mount, open_tree, unmount,
-};
+use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
 use rustix::process::{chdir, fchdir, ioctl_tiocsctty, pivot_root, setsid, umask};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, clear_ambient_capability_set,
@@ -20,7 +17,9 @@ use rustix::thread::{
     set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
+use crate::app::attach::{attach, attach_copy, target};
 use crate::app::attempts::{ATTEMPTS_MAX, Attempts};
+use crate::app::cgroup_view::CgroupView;
 use crate::app::command_line::CommandLine;
 use crate::app::confinement::{
     Confinement, MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp,
@@ -164,8 +163,8 @@ pub(crate) struct Mounts<'a> {
     pub(crate) pod_files: Vec<(&'static CStr, &'static CStr)>,
     /// The terminal to be seen as `/dev/console`.
     pub(crate) console: Option<&'static CStr>,
-    /// Whether to show the cgroup (version 2) at `/sys/fs/cgroup`.
-    pub(crate) cgroup2: bool,
+    /// What is shown at `/sys/fs/cgroup`.
+    pub(crate) cgroups: CgroupView,
 }
 
 type Failed = (Step, Errno);
@@ -271,41 +270,6 @@ fn streams(plan: &ChildPlan<'_>) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Opens what is to be mounted on, below `base`.
-fn target(base: BorrowedFd<'_>, path: &CStr, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
-    open_within(base, path, OFlags::PATH, Mode::empty(), resolve)
-}
-
-/// Attaches a mount by descriptors, so that no path is looked up again.
-fn attach_to(mount: BorrowedFd<'_>, target: &OwnedFd) -> Result<(), Errno> {
-    let by_descriptors =
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(mount, c"", target, c"", by_descriptors)
-}
-
-fn attach(mount: BorrowedFd<'_>, base: BorrowedFd<'_>, path: &CStr) -> Result<(), Errno> {
-    attach_to(mount, &target(base, path, STRICT)?)
-}
-
-const CLONE_TREE: OpenTreeFlags =
-    OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
-
-/// Attaches a copy of the mount of `source`, which is below `from`.
-///
-/// The target is looked at first: a copy that isn't attached costs an RCU grace period when it is closed.
-fn attach_copy(
-    from: BorrowedFd<'_>,
-    source: &CStr,
-    read_only: bool,
-    target: &OwnedFd,
-) -> Result<(), Errno> {
-    let copy = open_tree(from, source, CLONE_TREE)?;
-    if read_only {
-        sys::mount_setattr(copy.as_fd(), libc::MOUNT_ATTR_RDONLY, false)?;
-    }
-    attach_to(copy.as_fd(), target)
-}
-
 /// For paths that not every kernel has.
 fn if_present(result: Result<(), Errno>) -> Result<(), Errno> {
     match result {
@@ -343,9 +307,10 @@ fn attach_all(mounts: &Mounts<'_>, guards_paths: bool) -> Result<(), Failed> {
             .and_then(|file| attach_copy(CWD, source, false, &file))
             .map_err(at(Step::PodFiles))?;
     }
-    if mounts.cgroup2 {
-        show_cgroup(mounts.sys).map_err(at(Step::AttachCgroupFilesystem))?;
-    }
+    mounts
+        .cgroups
+        .show(mounts.sys)
+        .map_err(at(Step::AttachCgroupFilesystem))?;
     (|| {
         fchdir(root)?;
         pivot_root(c".", c".")?;
@@ -378,18 +343,6 @@ fn guard_paths(mounts: &Mounts<'_>) -> Result<(), Failed> {
         if_present(guarded).map_err(at(Step::ReadOnlyPaths))?;
     }
     Ok(())
-}
-
-/// Shows the app its own cgroup, for reading.
-fn show_cgroup(sys: BorrowedFd<'_>) -> Result<(), Errno> {
-    let context = fsopen(c"cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_create(context.as_fd())?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
-        | MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-    attach(mount.as_fd(), sys, c"fs/cgroup")
 }
 
 /// Closes everything but the standard streams, the sockets, which exec leaves open, and the report pipe.

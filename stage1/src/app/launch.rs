@@ -147,7 +147,7 @@ impl PreparedApp {
             mqueue: devices.mqueue.as_fd(),
             pod_files,
             console: has_terminal.then_some(c"0"),
-            cgroup2: seat.is_version_2(),
+            cgroups: seat.view(),
         };
         let start = Start {
             what: format!("app {}", spec.name),

@@ -37,7 +37,7 @@ impl PodRoot {
         let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
             | MountAttrFlags::MOUNT_ATTR_NODEV
             | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        let root = mount_detached("tmpfs", &[("mode", "755"), ("size", "1m")], guarded)?;
+        let root = mount_detached("tmpfs", &[("mode", "755"), ("size", "8m")], guarded)?;
         let shm = mount_detached("tmpfs", &[("mode", "1777"), ("size", "64m")], guarded)?;
         for name in FOLDERS {
             mkdirat(&root, name, Mode::from_raw_mode(0o755)).map_err(failed)?;

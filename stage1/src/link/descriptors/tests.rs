@@ -1,3 +1,4 @@
+use crate::app::cgroup::HierarchyTasks;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -107,7 +108,12 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
     let resources = AppResources {
         root: file("root"),
         seat: CgroupSeat::V1 {
-            tasks: vec![file("memory"), file("pids")],
+            tasks: ["memory", "pids"]
+                .map(|name| HierarchyTasks {
+                    controllers: name.into(),
+                    file: file(name),
+                })
+                .into(),
             directory: file("directory"),
         },
         sockets: sockets.iter().map(|text| file(text)).collect(),
@@ -130,8 +136,13 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
     let CgroupSeat::V1 { tasks, directory } = app.seat else {
         panic!("another seat");
     };
-    let tasks: Vec<String> = tasks.into_iter().map(text).collect();
-    assert_eq!(tasks, ["memory", "pids"]);
+    assert_eq!(tasks.len(), 2);
+    for (tasks, name) in tasks.into_iter().zip(["memory", "pids"]) {
+        assert_eq!(
+            (tasks.controllers.as_str(), text(tasks.file).as_str()),
+            (name, name)
+        );
+    }
     assert_eq!(text(directory), "directory");
     let received: Vec<String> = app.sockets.into_iter().map(text).collect();
     assert_eq!(received, sockets);
