@@ -41,9 +41,8 @@ pub fn network_list(data: &[u8]) {
 /// The host's `/etc/resolv.conf`.
 pub fn resolv_conf(data: &[u8]) {
     let wanted = DnsOptions::default();
-    let host = String::from_utf8_lossy(data);
-    let pods = names::resolv_conf(&wanted, [], &host);
-    for line in pods.lines() {
+    let pods = names::resolv_conf(&wanted, [], data);
+    for line in String::from_utf8_lossy(&pods).lines() {
         let key = line.split(' ').next();
         let is_known = matches!(key, Some("nameserver" | "search" | "options"));
         assert!(is_known, "{line:?}");

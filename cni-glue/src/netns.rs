@@ -52,6 +52,12 @@ fn set(fd: &OwnedFd, operation: &str) -> Result<(), NetworkError> {
         .map_err(NetworkError::at(operation))
 }
 
+/// Lets every user of the namespace that the thread is in send echo requests, which takes no capability then
+/// (`ping_group_range`, icmp(7)). Where the setting can't be changed, only root of a pod with that capability pings.
+fn let_everyone_ping() {
+    let _ = std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
+}
+
 impl Netns {
     /// Makes a namespace that holds nothing but a loopback, which is up. It belongs to the user namespace `owner`, whose
     /// root may then change it, or to that of the calling process. The calling thread is in it for a moment and back
@@ -71,6 +77,7 @@ impl Netns {
             }
         }
         let made = Self::of_this_thread();
+        let_everyone_ping();
         leave(&host)?;
         let mut made = made?;
         made.bring_loopback_up()?;

@@ -15,7 +15,8 @@ use pod::control::WindowSize;
 use pod::exit::Outcome;
 use pod::manifest::{AppFailure, AppPath, Execution, InsecureOption, Lifetime};
 use pod::signal::SignalNumber;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::failure::StartFailure;
 use crate::link::stream::{StreamId, StreamKind};
@@ -109,14 +110,35 @@ pub struct Setup {
     pub grace_period_ms: u64,
 }
 
+/// What a file holds, which need not be text. In messages each byte is the character of its number, so that plain
+/// ASCII looks as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileText(pub Vec<u8>);
+
+impl Serialize for FileText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let characters: String = self.0.iter().copied().map(char::from).collect();
+        serializer.serialize_str(&characters)
+    }
+}
+
+impl<'de> Deserialize<'de> for FileText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let characters = String::deserialize(deserializer)?;
+        let bytes = characters.chars().map(u8::try_from);
+        let bytes: Result<_, _> = bytes.collect();
+        bytes.map(Self).map_err(D::Error::custom)
+    }
+}
+
 /// What names resolve to in the pod. It is known only when the pod has joined its networks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Names {
     /// The text of `/etc/hosts`.
-    pub hosts: String,
+    pub hosts: FileText,
     /// The text of `/etc/resolv.conf`.
-    pub resolv_conf: String,
+    pub resolv_conf: FileText,
 }
 
 /// One app: what of it runs, and nothing of why it may.

@@ -24,7 +24,9 @@ use pod::manifest::{AppFailure, Lifetime};
 use serde_json::json;
 use stage1::link::framed::ToMachine;
 use stage1::link::{HandedOver, InitLink, InitNotification, MachineApp, MachineImage, StreamId};
-use stage1::protocol::{AppSpec, ExecSpec, FromInit, Names, ProcessStreams, Setup, ToInit};
+use stage1::protocol::{
+    AppSpec, ExecSpec, FileText, FromInit, Names, ProcessStreams, Setup, ToInit,
+};
 
 /// The machine, the monitor's end of the link, and what was heard over it.
 struct Machine {
@@ -171,8 +173,8 @@ impl Machine {
 
     fn start_apps(&mut self) {
         self.tell(&ToInit::Start(Names {
-            hosts: "127.0.0.1\tlocalhost\n".into(),
-            resolv_conf: String::new(),
+            hosts: FileText(b"127.0.0.1\tlocalhost\n".to_vec()),
+            resolv_conf: FileText::default(),
         }));
         self.expect("the apps' start", |message| {
             matches!(message, FromInit::Started)
@@ -386,8 +388,8 @@ fn an_app_that_cannot_be_started_is_told_of_and_the_machine_ends() {
     std::fs::remove_dir_all(machine.image.path().join("bin")).unwrap();
     let _streams = machine.app("app", "true", false);
     machine.tell(&ToInit::Start(Names {
-        hosts: String::new(),
-        resolv_conf: String::new(),
+        hosts: FileText::default(),
+        resolv_conf: FileText::default(),
     }));
     let failed = machine.expect("the failure", |message| {
         matches!(message, FromInit::Failed(_))

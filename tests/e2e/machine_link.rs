@@ -17,7 +17,9 @@ use pod::manifest::{AppFailure, Lifetime, Limit, Memory, Resources};
 use serde_json::json;
 use stage1::link::framed::ToMachine;
 use stage1::link::{HandedOver, InitLink, MachineApp, MachineImage};
-use stage1::protocol::{AppSpec, FromInit, Names, ProcessStreams, Protections, Setup, ToInit};
+use stage1::protocol::{
+    AppSpec, FileText, FromInit, Names, ProcessStreams, Protections, Setup, ToInit,
+};
 
 /// What pod init finds when it is executed: modules are loaded, and its port is there. The port's name has the number of its
 /// device among all of virtio.
@@ -126,8 +128,8 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
     let hungry = "sleep 2; exec tail /dev/zero";
     let _nothing = app(&mut link, "hungry", hungry, image(), limited);
     let names = Names {
-        hosts: String::new(),
-        resolv_conf: String::new(),
+        hosts: FileText::default(),
+        resolv_conf: FileText::default(),
     };
     let interface = InterfaceConfig {
         mac: MAC.parse().unwrap(),

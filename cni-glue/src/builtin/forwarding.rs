@@ -42,9 +42,22 @@ fn set_if_there(path: &Path, value: &str) -> Result<bool, NetworkError> {
     }
 }
 
-/// Whether there is IPv6, and it may be used.
+/// Whether there is IPv6, and new interfaces may use it.
 pub(super) fn has_ipv6() -> bool {
-    Path::new(IPV6_CONF).exists() && !is_set(&ipv6("all", "disable_ipv6"))
+    Path::new(IPV6_CONF).exists()
+        && !["all", "default"]
+            .iter()
+            .any(|all| is_set(&ipv6(all, "disable_ipv6")))
+}
+
+/// Lets an interface have IPv6 addresses, where those to come have none by default. For interfaces of our own that
+/// are to have some.
+pub(super) fn allow_ipv6(interface: &str) -> Result<(), NetworkError> {
+    let off = ipv6(interface, "disable_ipv6");
+    match is_set(&off) {
+        true => set(&off, "0"),
+        false => Ok(()),
+    }
 }
 
 /// The interface, of the calling thread's namespace, takes no word from routers: a pod could pretend to be one.

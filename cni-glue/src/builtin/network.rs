@@ -78,6 +78,18 @@ impl Network {
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
+    /// Whether it has an IPv6 subnet that nobody asked for.
+    pub(super) fn chose_ipv6(&self) -> bool {
+        self.subnet6.is_some() && self.config.subnet6.is_none()
+    }
+
+    /// The addresses of its bridge.
+    pub(super) fn own_addresses(&self) -> impl Iterator<Item = IpNet> {
+        [(self.subnet, true), (self.subnet6, false)]
+            .into_iter()
+            .filter_map(|(subnet, ipv4)| IpNet::new(self.gateway(ipv4)?, subnet?.prefix()))
+    }
+
     /// The address of the host in this network, and the pods' way out.
     pub(crate) fn gateway(&self, ipv4: bool) -> Option<IpAddr> {
         let subnet = if ipv4 { self.subnet } else { self.subnet6 };

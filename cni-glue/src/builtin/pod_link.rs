@@ -79,6 +79,9 @@ impl Plan<'_> {
             }
             _ => None,
         };
+        if self.addresses.iter().any(|net| net.address().is_ipv6()) {
+            netns.inside(|| forwarding::allow_ipv6("default"))??;
+        }
         let host_name = match self.network.config.mode {
             Mode::Bridge | Mode::Ptp => {
                 netns.inside(|| forwarding::ignore_advertisements("default"))??;
@@ -250,6 +253,9 @@ impl Plan<'_> {
     /// The host's end of a pair without a bridge.
     fn finish_ptp(&self, name: &str, host: &mut Rtnetlink) -> Result<(), NetworkError> {
         forwarding::ignore_advertisements(name)?;
+        if self.gateways.iter().any(IpAddr::is_ipv6) {
+            forwarding::allow_ipv6(name)?;
+        }
         let link = host.link(name).map_err(self.failed("find"))?;
         let link = link.ok_or_else(|| self.failed("find")(Errno::ENODEV))?;
         let mut batch = Batch::default();

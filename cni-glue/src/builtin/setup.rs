@@ -17,8 +17,8 @@ use crate::netlink::address;
 use crate::netlink::link::{self, Link};
 use crate::netlink::message::Batch;
 use crate::netlink::rtnetlink::Rtnetlink;
+use crate::netlink::socket::Refused;
 use crate::record;
-use crate::subnet::IpNet;
 
 /// Makes the network, or what is missing of it. The bridge, if it is of that mode.
 pub(super) fn set_up(
@@ -36,10 +36,20 @@ pub(super) fn set_up(
         }
         found => found?,
     };
+    let is_empty = || Ok::<_, NetworkError>(Leases::of(state, name).list()?.is_empty());
     let mut network = match network {
+        // IPv6 of our own choice isn't forced on a machine where it was switched off since.
+        Some(found) if found.config == *config && found.chose_ipv6() && !forwarding::has_ipv6() => {
+            if is_empty()? {
+                take_down(state, &found, host)?;
+                choose(state, name, config, host)?
+            } else {
+                found
+            }
+        }
         Some(found) if found.config == *config => found,
         Some(found) => {
-            if !Leases::of(state, name).list()?.is_empty() {
+            if !is_empty()? {
                 return Err(NetworkError::Setting {
                     network: name.to_string(),
                     reason: "its configuration was changed while pods are in it; stop them first"
@@ -94,18 +104,35 @@ fn make_bridge(network: &Network, host: &mut Rtnetlink) -> Result<Option<Link>, 
     if !bridge.up {
         link::set_up(&mut batch, bridge.index);
     }
-    for (subnet, ipv4) in [(network.subnet, true), (network.subnet6, false)] {
-        if let (Some(subnet), Some(gateway)) = (subnet, network.gateway(ipv4))
-            && let Some(own) = IpNet::new(gateway, subnet.prefix())
-        {
-            address::add(&mut batch, bridge.index, &own);
-        }
+    if network.subnet6.is_some() {
+        forwarding::allow_ipv6(name.as_str())?;
+    }
+    for own in network.own_addresses() {
+        address::add(&mut batch, bridge.index, &own);
     }
     host.apply_all(&batch).map_err(failed("set up"))?;
     if network.subnet6.is_some() && !network.config.restricted {
         forwarding::pass_on_ipv6(name.as_str())?;
     }
     Ok(Some(bridge))
+}
+
+/// Gives the bridge of a network that is made the addresses that it lost. Whether it has all of them now: where not,
+/// [`set_up`] finds out why.
+pub(super) fn has_own_addresses(
+    network: &Network,
+    bridge: &Link,
+    host: &mut Rtnetlink,
+) -> Result<bool, Refused> {
+    let mut batch = Batch::default();
+    for own in network.own_addresses() {
+        address::add_new(&mut batch, bridge.index, &own);
+    }
+    let outcomes = host.apply(&batch)?;
+    Ok(outcomes.into_iter().all(|outcome| match outcome {
+        Ok(()) => true,
+        Err(refused) => refused.errno == Errno::EEXIST,
+    }))
 }
 
 /// Removes bridge, rules and record. No pod is in it any more.

@@ -157,7 +157,10 @@ impl Builtin<'_> {
             };
             let bridge = host.link(name.as_str());
             let bridge = bridge.map_err(NetworkError::at(format!("look at the bridge {name}")))?;
-            if let Some(bridge) = bridge.filter(|link| link.up) {
+            if let Some(bridge) = bridge.filter(|link| link.up)
+                && setup::has_own_addresses(&network, &bridge, host)
+                    .map_err(NetworkError::at(format!("look at the bridge {name}")))?
+            {
                 return Ok((network, Some(bridge)));
             }
         }
@@ -321,11 +324,28 @@ impl Builtin<'_> {
         let mut host = open_host()?;
         let end = host.link(&name).map_err(look())?;
         let end = end.ok_or_else(|| missing(format!("the host's end {name} is missing")))?;
-        if let Some(bridge) = Network::load(self.state, self.name)?.and_then(|n| n.bridge) {
+        if let Some(network) = Network::load(self.state, self.name)?
+            && let Some(bridge) = &network.bridge
+        {
             let bridge_link = host.link(bridge.as_str()).map_err(look())?;
-            if bridge_link.is_none_or(|link| end.master != Some(link.index)) {
+            let Some(link) = bridge_link.filter(|link| end.master == Some(link.index)) else {
                 return Err(missing(format!(
                     "{name} is not part of the bridge {bridge}"
+                )));
+            };
+            if !link.up {
+                return Err(missing(format!("the bridge {bridge} is down")));
+            }
+            let found = host.addresses().map_err(look())?;
+            let lost = network.own_addresses().find(|own| {
+                !found
+                    .iter()
+                    .any(|a| a.link == link.index && a.address.address() == own.address())
+            });
+            if let Some(lost) = lost {
+                let lost = lost.address();
+                return Err(missing(format!(
+                    "the bridge {bridge} has lost its address {lost}"
                 )));
             }
         }

@@ -159,8 +159,8 @@ fn is_word(text: &str) -> bool {
 pub fn resolv_conf<'a>(
     wanted: &DnsOptions,
     networks: impl IntoIterator<Item = &'a Dns>,
-    host: &str,
-) -> String {
+    host: &[u8],
+) -> Vec<u8> {
     if wanted.mode == DnsMode::Host {
         return with_own_words(host, wanted);
     }
@@ -206,26 +206,38 @@ pub fn resolv_conf<'a>(
         text.push_str(&format!("nameserver {server}\n"));
     }
     push_words(&mut text, &search, &options);
-    text
+    text.into_bytes()
 }
 
 /// The host's file, in which search domains and options that were asked for take the place of its own.
-fn with_own_words(host: &str, wanted: &DnsOptions) -> String {
+fn with_own_words(host: &[u8], wanted: &DnsOptions) -> Vec<u8> {
     if wanted.search.is_empty() && wanted.options.is_empty() {
-        return host.to_owned();
+        return host.to_vec();
     }
-    let is_replaced = |line: &&str| match line.split_ascii_whitespace().next() {
-        Some("search" | "domain") => !wanted.search.is_empty(),
-        Some("options") => !wanted.options.is_empty(),
+    let is_replaced = |line: &&[u8]| match words_of(line).next() {
+        Some(b"search" | b"domain") => !wanted.search.is_empty(),
+        Some(b"options") => !wanted.options.is_empty(),
         _ => false,
     };
-    let mut text = String::new();
-    for line in host.lines().filter(|line| !is_replaced(line)) {
-        text.push_str(line);
-        text.push('\n');
+    let mut text = Vec::new();
+    let lines = host
+        .strip_suffix(b"\n")
+        .unwrap_or(host)
+        .split(|byte| *byte == b'\n');
+    for line in lines.filter(|line| !is_replaced(line)) {
+        text.extend_from_slice(line);
+        text.push(b'\n');
     }
-    push_words(&mut text, &wanted.search, &wanted.options);
+    let mut own = String::new();
+    push_words(&mut own, &wanted.search, &wanted.options);
+    text.extend_from_slice(own.as_bytes());
     text
+}
+
+/// The words of a line, as the C library finds them.
+fn words_of(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
 }
 
 fn push_words(text: &mut String, search: &[String], options: &[String]) {
@@ -238,18 +250,18 @@ fn push_words(text: &mut String, search: &[String], options: &[String]) {
 
 /// Which of the host's two files a pod can use: its own, or the one that the host's resolver on the loopback keeps of
 /// the servers that it asks itself (`/run/systemd/resolve/resolv.conf`).
-pub fn host_resolver<'a>(own: &'a str, upstream: Option<&'a str>) -> &'a str {
+pub fn host_resolver<'a>(own: &'a [u8], upstream: Option<&'a [u8]>) -> &'a [u8] {
     match upstream {
         Some(upstream) if parse(own).nameservers.is_empty() => upstream,
         _ => own,
     }
 }
 
-/// What a file says, but for name servers on the loopback.
-fn parse(text: &str) -> Dns {
+/// What a file says, but for name servers on the loopback, and for words that aren't text: nobody means those.
+fn parse(text: &[u8]) -> Dns {
     let mut dns = Dns::default();
-    for line in text.lines() {
-        let mut words = line.split_ascii_whitespace();
+    for line in text.split(|byte| *byte == b'\n') {
+        let mut words = words_of(line).filter_map(|word| str::from_utf8(word).ok());
         match words.next() {
             Some("nameserver") => dns.nameservers.extend(
                 words
@@ -272,6 +284,15 @@ fn parse(text: &str) -> Dns {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn resolv_conf<'a>(
+        wanted: &DnsOptions,
+        networks: impl IntoIterator<Item = &'a Dns>,
+        host: &str,
+    ) -> String {
+        let text = super::resolv_conf(wanted, networks, host.as_bytes());
+        String::from_utf8(text).unwrap()
+    }
 
     const HOST: &str = "# x\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\nsearch example.org\noptions edns0 trust-ad\n";
 
@@ -347,13 +368,31 @@ mod tests {
 
     #[test]
     fn a_resolver_on_the_hosts_loopback_is_replaced_by_those_that_it_asks() {
-        let upstream = "nameserver 192.0.2.9\n";
+        let upstream = "nameserver 192.0.2.9\n".as_bytes();
+        let of_loopback = b"nameserver 127.0.0.53\n";
+        assert_eq!(host_resolver(of_loopback, Some(upstream)), upstream);
         assert_eq!(
-            host_resolver("nameserver 127.0.0.53\n", Some(upstream)),
-            upstream
+            host_resolver(HOST.as_bytes(), Some(upstream)),
+            HOST.as_bytes()
         );
-        assert_eq!(host_resolver(HOST, Some(upstream)), HOST);
-        assert_eq!(host_resolver("nameserver ::1\n", None), "nameserver ::1\n");
+        assert_eq!(
+            host_resolver(b"nameserver ::1\n", None),
+            b"nameserver ::1\n"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_text_is_read_for_what_is() {
+        let host =
+            b"# gr\xfc\xdfe\nnameserver 192.0.2.1\nsearch caf\xe9.example a.b\noptions rotate\n";
+        let made = super::resolv_conf(&options(&[], &[]), [], host);
+        let text = str::from_utf8(&made).unwrap();
+        assert_eq!(text, "nameserver 192.0.2.1\nsearch a.b\noptions rotate\n");
+        let whole = super::resolv_conf(&options(&["host"], &[]), [], host);
+        assert_eq!(whole, host);
+        let own = super::resolv_conf(&options(&["host"], &["c.d"]), [], host);
+        let expected = b"# gr\xfc\xdfe\nnameserver 192.0.2.1\noptions rotate\nsearch c.d\n";
+        assert_eq!(own, expected);
     }
 
     #[test]

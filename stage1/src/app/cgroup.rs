@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::app::cgroup_view::{CgroupView, HierarchyView};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::write;
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,8 +21,8 @@ pub enum CgroupSeat {
     None,
     /// Version 1.
     V1 {
-        /// `tasks` of each hierarchy, for writing.
-        tasks: Vec<OwnedFd>,
+        /// What puts a process into each hierarchy.
+        tasks: Vec<HierarchyTasks>,
         /// The directory in one hierarchy: that of memory, if there is one.
         directory: OwnedFd,
     },
@@ -30,6 +31,15 @@ pub enum CgroupSeat {
         /// The directory.
         directory: OwnedFd,
     },
+}
+
+/// The way into one hierarchy of version 1.
+#[derive(Debug)]
+pub struct HierarchyTasks {
+    /// Its controllers, with commas between.
+    pub controllers: String,
+    /// The file `tasks`, for writing.
+    pub file: OwnedFd,
 }
 
 impl CgroupSeat {
@@ -41,15 +51,24 @@ impl CgroupSeat {
         }
     }
 
-    /// Whether this is version 2.
-    pub(crate) fn is_version_2(&self) -> bool {
-        matches!(self, Self::V2 { .. })
+    /// What an app in it is shown of it.
+    pub(crate) fn view(&self) -> CgroupView {
+        match self {
+            Self::None => CgroupView::Nothing,
+            Self::V1 { tasks, .. } => CgroupView::V1(
+                tasks
+                    .iter()
+                    .filter_map(|t| HierarchyView::of(&t.controllers))
+                    .collect(),
+            ),
+            Self::V2 { .. } => CgroupView::V2,
+        }
     }
 
     /// The files to which the new process writes 0.
     pub(crate) fn tasks(&self) -> Vec<BorrowedFd<'_>> {
         match self {
-            Self::V1 { tasks, .. } => tasks.iter().map(AsFd::as_fd).collect(),
+            Self::V1 { tasks, .. } => tasks.iter().map(|tasks| tasks.file.as_fd()).collect(),
             Self::None | Self::V2 { .. } => Vec::new(),
         }
     }

@@ -1,18 +1,15 @@
 //! The process that becomes an app or a command, between clone and exec.
 //!
 //! Only system calls on data that was built before: no allocation, no locks. A step that fails is
-//! reported to pod init as two numbers over a pipe that exec closes.
+//! reported to pod init as numbers over a pipe that exec closes.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use pod::activation::FIRST_FD;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::{Errno, write};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
-    fsconfig_create, fsmount, fsopen, move_mount, open_tree, unmount,
-};
+use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
 use rustix::process::{chdir, fchdir, ioctl_tiocsctty, pivot_root, setsid, umask};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, clear_ambient_capability_set,
@@ -20,6 +17,9 @@ use rustix::thread::{
     set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
+use crate::app::attach::{attach, attach_copy, target};
+use crate::app::attempts::{ATTEMPTS_MAX, Attempts};
+use crate::app::cgroup_view::CgroupView;
 use crate::app::command_line::CommandLine;
 use crate::app::confinement::{
     Confinement, MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp,
@@ -163,25 +163,35 @@ pub(crate) struct Mounts<'a> {
     pub(crate) pod_files: Vec<(&'static CStr, &'static CStr)>,
     /// The terminal to be seen as `/dev/console`.
     pub(crate) console: Option<&'static CStr>,
-    /// Whether to show the cgroup (version 2) at `/sys/fs/cgroup`.
-    pub(crate) cgroup2: bool,
+    /// What is shown at `/sys/fs/cgroup`.
+    pub(crate) cgroups: CgroupView,
 }
 
 type Failed = (Step, Errno);
 
+/// The longest report of a failure: the step, the error, and what became of the candidates.
+pub(crate) const REPORT_MAX: usize = 5 + ATTEMPTS_MAX;
+
 /// Becomes the app. Returns only if that failed, with the exit code for the process.
 pub(crate) fn become_app(plan: &ChildPlan<'_>, process: &ChildProcess) -> i32 {
+    let mut attempts = Attempts::none();
     let (step, errno) = match prepare(plan, process) {
         Err(failed) => failed,
-        Ok(()) => (Step::Execute, execute(&plan.command)),
+        Ok(()) => (Step::Execute, attempts.execute(&plan.command)),
     };
+    let mut report = [0; REPORT_MAX];
+    let (number, code) = ([step as u8], errno.raw_os_error().to_le_bytes());
+    let head = [number.as_slice(), &code];
+    let parts = head.into_iter().chain([attempts.as_bytes()]);
+    let mut length = 0;
+    for (place, byte) in report.iter_mut().zip(parts.flatten()) {
+        *place = *byte;
+        length += 1;
+    }
+    let report = report.get(..length).unwrap_or_default();
     // Where `prepare` got far enough, the pipe is at its place.
-    let mut report = [0; 5];
-    let [number, code @ ..] = &mut report;
-    *number = step as u8;
-    *code = errno.raw_os_error().to_le_bytes();
     let _ =
-        write(plan.report, &report).or_else(|_| write(process.placed(plan.report_place), &report));
+        write(plan.report, report).or_else(|_| write(process.placed(plan.report_place), report));
     1
 }
 
@@ -260,41 +270,6 @@ fn streams(plan: &ChildPlan<'_>) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Opens what is to be mounted on, below `base`.
-fn target(base: BorrowedFd<'_>, path: &CStr, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
-    open_within(base, path, OFlags::PATH, Mode::empty(), resolve)
-}
-
-/// Attaches a mount by descriptors, so that no path is looked up again.
-fn attach_to(mount: BorrowedFd<'_>, target: &OwnedFd) -> Result<(), Errno> {
-    let by_descriptors =
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(mount, c"", target, c"", by_descriptors)
-}
-
-fn attach(mount: BorrowedFd<'_>, base: BorrowedFd<'_>, path: &CStr) -> Result<(), Errno> {
-    attach_to(mount, &target(base, path, STRICT)?)
-}
-
-const CLONE_TREE: OpenTreeFlags =
-    OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
-
-/// Attaches a copy of the mount of `source`, which is below `from`.
-///
-/// The target is looked at first: a copy that isn't attached costs an RCU grace period when it is closed.
-fn attach_copy(
-    from: BorrowedFd<'_>,
-    source: &CStr,
-    read_only: bool,
-    target: &OwnedFd,
-) -> Result<(), Errno> {
-    let copy = open_tree(from, source, CLONE_TREE)?;
-    if read_only {
-        sys::mount_setattr(copy.as_fd(), libc::MOUNT_ATTR_RDONLY, false)?;
-    }
-    attach_to(copy.as_fd(), target)
-}
-
 /// For paths that not every kernel has.
 fn if_present(result: Result<(), Errno>) -> Result<(), Errno> {
     match result {
@@ -332,9 +307,10 @@ fn attach_all(mounts: &Mounts<'_>, guards_paths: bool) -> Result<(), Failed> {
             .and_then(|file| attach_copy(CWD, source, false, &file))
             .map_err(at(Step::PodFiles))?;
     }
-    if mounts.cgroup2 {
-        show_cgroup(mounts.sys).map_err(at(Step::AttachCgroupFilesystem))?;
-    }
+    mounts
+        .cgroups
+        .show(mounts.sys)
+        .map_err(at(Step::AttachCgroupFilesystem))?;
     (|| {
         fchdir(root)?;
         pivot_root(c".", c".")?;
@@ -369,18 +345,6 @@ fn guard_paths(mounts: &Mounts<'_>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Shows the app its own cgroup, for reading.
-fn show_cgroup(sys: BorrowedFd<'_>) -> Result<(), Errno> {
-    let context = fsopen(c"cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_create(context.as_fd())?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
-        | MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-    attach(mount.as_fd(), sys, c"fs/cgroup")
-}
-
 /// Closes everything but the standard streams, the sockets, which exec leaves open, and the report pipe.
 fn keep_only_own(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Errno> {
     for (number, socket) in (FIRST_FD..).zip(&plan.sockets) {
@@ -405,17 +369,4 @@ fn drop_bounding_set(keep: u64) -> Result<(), Errno> {
         }
     }
     Ok(())
-}
-
-/// Tries each candidate as execvp(3) does. Returns the error that says most.
-fn execute(command: &CommandLine) -> Errno {
-    let mut answer = Errno::NOENT;
-    for candidate in &command.candidates {
-        match sys::execve(candidate, &command.argv, &command.envp) {
-            Errno::NOENT | Errno::NOTDIR => {}
-            Errno::ACCESS => answer = Errno::ACCESS,
-            other => return other,
-        }
-    }
-    answer
 }

@@ -15,10 +15,18 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// Everything that execve(2) needs.
 #[derive(Debug)]
 pub(crate) struct CommandLine {
-    /// Paths to try, in this order.
-    pub(crate) candidates: Vec<CString>,
+    pub(crate) sought: Sought,
     pub(crate) argv: CStringArray,
     pub(crate) envp: CStringArray,
+}
+
+/// A program and where it may be.
+#[derive(Debug)]
+pub(crate) struct Sought {
+    /// What the user asked for.
+    pub(crate) asked: String,
+    /// Paths to try, in this order.
+    pub(crate) candidates: Vec<CString>,
 }
 
 /// The environment of a process: `PATH` and `HOME` if nothing sets them, then `variables`, of which a
@@ -87,7 +95,10 @@ impl CommandLine {
             envp = envp.with_own_pid();
         }
         Ok(Self {
-            candidates,
+            sought: Sought {
+                asked: program.to_owned(),
+                candidates,
+            },
             argv: CStringArray::new(argv.iter().map(String::as_str)).map_err(nul)?,
             envp,
         })
@@ -120,9 +131,12 @@ mod tests {
         let new = |argv: &[String], environment: &[String]| {
             CommandLine::new(argv, environment, &AppSockets::default())
         };
-        let found = new(&["x".into()], &environment).unwrap().candidates;
+        let found = new(&["x".into()], &environment).unwrap().sought.candidates;
         assert_eq!(found, [c"/a/x", c"./x", c"/b/x"].map(CString::from));
-        let found = new(&["./x".into()], &environment).unwrap().candidates;
+        let found = new(&["./x".into()], &environment)
+            .unwrap()
+            .sought
+            .candidates;
         assert_eq!(found, [CString::from(c"./x")]);
         for argv in [vec![], vec!["".to_owned()]] {
             let error = new(&argv, &environment).map(|_| ()).unwrap_err();

@@ -148,7 +148,7 @@ impl PreparedApp {
             mqueue: devices.mqueue.as_fd(),
             pod_files,
             console: has_terminal.then_some(c"0"),
-            cgroup2: seat.is_version_2(),
+            cgroups: seat.view(),
         };
         let start = Start {
             what: format!("app {}", spec.name),
@@ -276,9 +276,7 @@ impl Start<'_> {
             "make a process for {}",
             self.what
         )))?;
-        let program = plan.command.candidates.last().cloned().unwrap_or_default();
-        let workdir = plan.workdir.clone();
-        let report = StartReport::new(reader, self.what, program, workdir);
+        let report = StartReport::new(reader, self.what, plan.command.sought, plan.workdir);
         Ok((process, report))
     }
 }

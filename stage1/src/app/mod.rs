@@ -5,7 +5,10 @@
 //! becomes the app (`child`) then only makes system calls.
 
 pub mod accounts;
+pub(crate) mod attach;
+pub(crate) mod attempts;
 pub mod cgroup;
+pub(crate) mod cgroup_view;
 pub(crate) mod child;
 pub(crate) mod command_line;
 pub mod confinement;

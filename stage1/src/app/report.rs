@@ -1,13 +1,15 @@
 //! What a process on its way to its program tells of that way: nothing over a pipe that exec closes, or which step failed.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use pod::exit::FailureKind;
 use rustix::io::{Errno, read, retry_on_intr};
 
-use crate::app::child::Step;
+use crate::app::attempts;
+use crate::app::child::{REPORT_MAX, Step};
+use crate::app::command_line::Sought;
 use crate::failure::StartFailure;
 
 /// How long a process may take to execute its program. Another app can stop it by a signal as soon as it has its user.
@@ -19,18 +21,18 @@ const START_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct StartReport {
     reader: OwnedFd,
     what: String,
-    program: CString,
+    sought: Sought,
     workdir: CString,
     deadline: Option<Instant>,
 }
 
 impl StartReport {
     /// That of a process that has just been made. `what` names it in messages.
-    pub(crate) fn new(reader: OwnedFd, what: String, program: CString, workdir: CString) -> Self {
+    pub(crate) fn new(reader: OwnedFd, what: String, sought: Sought, workdir: CString) -> Self {
         Self {
             reader,
             what,
-            program,
+            sought,
             workdir,
             deadline: Instant::now().checked_add(START_MAX),
         }
@@ -55,7 +57,7 @@ impl StartReport {
     /// # Errors
     /// Why the program was not executed. That somebody has killed the process is none.
     pub(crate) fn take(&self) -> Option<Result<(), StartFailure>> {
-        let mut report = [0; 5];
+        let mut report = [0; REPORT_MAX];
         match retry_on_intr(|| read(&self.reader, &mut report[..])) {
             Err(Errno::AGAIN) => None,
             Err(errno) => {
@@ -63,23 +65,41 @@ impl StartReport {
                 Some(Err(StartFailure::os(&step)(errno)))
             }
             Ok(0) => Some(Ok(())),
-            Ok(_) => {
-                let [number, code @ ..] = report;
-                let step = Step::from_number(number).unwrap_or(Step::Execute);
-                let errno = Errno::from_raw_os_error(i32::from_le_bytes(code));
-                Some(Err(explain(
-                    &self.what,
-                    &self.program,
-                    &self.workdir,
-                    step,
-                    errno,
-                )))
+            Ok(length) => {
+                let length: usize = length;
+                let [number, a, b, c, d, told @ ..] = &report;
+                let step = Step::from_number(*number).unwrap_or(Step::Execute);
+                let errno = Errno::from_raw_os_error(i32::from_le_bytes([*a, *b, *c, *d]));
+                let told = told.get(..length.saturating_sub(5)).unwrap_or_default();
+                Some(Err(self.explain(step, errno, told)))
             }
         }
     }
 }
 
 impl StartReport {
+    fn explain(&self, step: Step, errno: Errno, told: &[u8]) -> StartFailure {
+        let what = &self.what;
+        let (kind, message) = match step {
+            Step::Execute => {
+                let Sought { asked, candidates } = &self.sought;
+                attempts::explain(asked, candidates, what, errno, told)
+            }
+            Step::WorkingDirectory => (
+                FailureKind::Other,
+                format!(
+                    "cannot enter the working directory `{}` of {what}: {errno}",
+                    self.workdir.to_string_lossy()
+                ),
+            ),
+            step => (
+                FailureKind::Other,
+                format!("cannot {} for {what}: {errno}", step.description()),
+            ),
+        };
+        StartFailure { kind, message }
+    }
+
     /// What is there of it once the process has ended, whoever else still holds the pipe.
     ///
     /// # Errors
@@ -93,33 +113,4 @@ impl AsFd for StartReport {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.reader.as_fd()
     }
-}
-
-fn explain(what: &str, program: &CStr, workdir: &CStr, step: Step, errno: Errno) -> StartFailure {
-    let program = program.to_string_lossy();
-    let name = program.rsplit('/').next().unwrap_or_default();
-    let (kind, message) = match (step, errno) {
-        (Step::Execute, Errno::NOENT | Errno::NOTDIR) => (
-            FailureKind::NotFound,
-            format!(
-                "cannot execute `{name}` in {what}: it, or the interpreter that it names, is not in the image"
-            ),
-        ),
-        (Step::Execute, errno) => (
-            FailureKind::NotExecutable,
-            format!("cannot execute `{program}` in {what}: {errno}"),
-        ),
-        (Step::WorkingDirectory, errno) => (
-            FailureKind::Other,
-            format!(
-                "cannot enter the working directory `{}` of {what}: {errno}",
-                workdir.to_string_lossy()
-            ),
-        ),
-        (step, errno) => (
-            FailureKind::Other,
-            format!("cannot {} for {what}: {errno}", step.description()),
-        ),
-    };
-    StartFailure { kind, message }
 }

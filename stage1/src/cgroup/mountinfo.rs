@@ -27,7 +27,7 @@ fn hierarchy(line: &str, own_cgroups: &str) -> Option<Mounted> {
     let mut mount = mount.split(' ').skip(3);
     let (root, mount_point) = (unescape(mount.next()?), unescape(mount.next()?));
     let mut filesystem = filesystem.split(' ');
-    let controllers = match filesystem.next()? {
+    let options = match filesystem.next()? {
         "cgroup2" => None,
         "cgroup" => {
             let options = filesystem.nth(1)?;
@@ -35,22 +35,24 @@ fn hierarchy(line: &str, own_cgroups: &str) -> Option<Mounted> {
         }
         _ => return None,
     };
-    let own = own_cgroups.lines().find_map(|line| {
+    let (names, own) = own_cgroups.lines().find_map(|line| {
         let (_id, rest) = line.split_once(':')?;
         let (names, path) = rest.split_once(':')?;
-        let same = match &controllers {
+        let same = match &options {
             None => names.is_empty(),
             Some(mounted) => names
                 .split(',')
                 .any(|n| !n.is_empty() && mounted.iter().any(|m| m == n)),
         };
-        same.then_some(path)
+        same.then_some((names, path))
     })?;
     // In a container the mount may show only a part of the hierarchy, and paths are absolute in the whole.
     let own = own
         .strip_prefix(root.as_str())
         .unwrap_or(own)
         .trim_start_matches('/');
+    // Beside controllers, options tell how it is mounted.
+    let controllers = options.map(|_| names.split(',').map(str::to_owned).collect());
     Some(Mounted {
         controllers,
         mount_point: mount_point.into(),
@@ -92,6 +94,8 @@ mod tests {
             .find(|m| m.mount_point.ends_with("cpu,cpuacct"))
             .unwrap();
         assert_eq!(cpu.own, PathBuf::from("svc"));
+        let controllers = cpu.controllers.as_deref().unwrap();
+        assert_eq!(controllers, ["cpu", "cpuacct"]);
         let unified = found.iter().find(|m| m.controllers.is_none()).unwrap();
         assert_eq!(unified.own, PathBuf::from("u"));
         assert_eq!(found.len(), 4);

@@ -15,7 +15,7 @@ use super::placement::{self, Hierarchy, Placement, Version};
 use super::record;
 use super::removal;
 use super::statistics::Statistics;
-use crate::app::cgroup::CgroupSeat;
+use crate::app::cgroup::{CgroupSeat, HierarchyTasks};
 
 /// Where pod init sits on version 2, whose inner cgroups hold no processes. No app can be called so.
 const INIT_LEAF: &str = "_init";
@@ -222,7 +222,14 @@ impl PodCgroups {
         Ok(match self.placement.version {
             Version::None => CgroupSeat::None,
             Version::V1 => CgroupSeat::V1 {
-                tasks: open_tasks(places.iter().map(|(_, folder)| folder))?,
+                tasks: places
+                    .iter()
+                    .zip(open_tasks(places.iter().map(|(_, folder)| folder))?)
+                    .map(|((hierarchy, _), file)| HierarchyTasks {
+                        controllers: hierarchy.controllers.join(","),
+                        file,
+                    })
+                    .collect(),
                 directory: open_directory(folder)?,
             },
             Version::V2 => CgroupSeat::V2 {

@@ -37,7 +37,7 @@ impl PodRoot {
         let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
             | MountAttrFlags::MOUNT_ATTR_NODEV
             | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        let root = mount_detached("tmpfs", &[("mode", "755"), ("size", "1m")], guarded)?;
+        let root = mount_detached("tmpfs", &[("mode", "755"), ("size", "8m")], guarded)?;
         let shm = mount_detached("tmpfs", &[("mode", "1777"), ("size", "64m")], guarded)?;
         for name in FOLDERS {
             mkdirat(&root, name, Mode::from_raw_mode(0o755)).map_err(failed)?;
@@ -54,13 +54,13 @@ impl PodRoot {
 
     /// Fills the files that tell what names resolve to. The first changes while the pod runs.
     pub(super) fn write_names(&self, names: &Names) -> Result<HostsFile, StartFailure> {
-        let hosts = write(&self.0, "etc/hosts", OFlags::empty(), &names.hosts)?;
-        if !names.resolv_conf.is_empty() {
+        let hosts = write(&self.0, "etc/hosts", OFlags::empty(), &names.hosts.0)?;
+        if !names.resolv_conf.0.is_empty() {
             write(
                 &self.0,
                 "etc/resolv.conf",
                 OFlags::empty(),
-                &names.resolv_conf,
+                &names.resolv_conf.0,
             )?;
         }
         Ok(HostsFile(hosts))
@@ -99,16 +99,15 @@ fn failed(errno: Errno) -> StartFailure {
 }
 
 fn write_file(root: &OwnedFd, path: &str, text: &str) -> Result<(), StartFailure> {
-    write(root, path, OFlags::CREATE | OFlags::EXCL, text).map(|_| ())
+    write(root, path, OFlags::CREATE | OFlags::EXCL, text.as_bytes()).map(|_| ())
 }
 
-fn write(root: &OwnedFd, path: &str, how: OFlags, text: &str) -> Result<File, StartFailure> {
+fn write(root: &OwnedFd, path: &str, how: OFlags, text: &[u8]) -> Result<File, StartFailure> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | how;
     let what = format!("write the pod's /{path}");
     let file =
         openat(root, path, flags, Mode::from_raw_mode(0o644)).map_err(StartFailure::os(&what))?;
     let mut file = File::from(file);
-    file.write_all(text.as_bytes())
-        .map_err(StartFailure::os(&what))?;
+    file.write_all(text).map_err(StartFailure::os(&what))?;
     Ok(file)
 }

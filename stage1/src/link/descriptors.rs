@@ -14,7 +14,7 @@ use super::{
     AppResources, Enclosed, HandedOver, InitLink, InitNotification, InitRequest, LinkError,
     MonitorLink, Process, StreamEnds, StreamId, StreamKind,
 };
-use crate::app::cgroup::CgroupSeat;
+use crate::app::cgroup::{CgroupSeat, HierarchyTasks};
 use crate::link::stream::StreamIds;
 use crate::protocol::{FromInit, ToInit};
 
@@ -37,7 +37,7 @@ enum Packet<M> {
 }
 
 /// Which descriptors are handed over with a message, in which order.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Contents {
     Nothing,
@@ -50,13 +50,13 @@ enum Contents {
 }
 
 /// Which descriptors are an app's seat in its cgroup.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum SeatKind {
     None,
     /// `tasks` of each hierarchy, then one directory.
     V1 {
-        hierarchies: usize,
+        hierarchies: Vec<String>,
     },
     /// The directory.
     V2,
@@ -73,7 +73,10 @@ impl Contents {
                 seat: match seat {
                     CgroupSeat::None => SeatKind::None,
                     CgroupSeat::V1 { tasks, .. } => SeatKind::V1 {
-                        hierarchies: tasks.len(),
+                        hierarchies: tasks
+                            .iter()
+                            .map(|tasks| tasks.controllers.clone())
+                            .collect(),
                     },
                     CgroupSeat::V2 { .. } => SeatKind::V2,
                 },
@@ -95,7 +98,7 @@ fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
             match seat {
                 CgroupSeat::None => {}
                 CgroupSeat::V1 { tasks, directory } => {
-                    all.extend(tasks.iter().map(AsFd::as_fd));
+                    all.extend(tasks.iter().map(|tasks| tasks.file.as_fd()));
                     all.push(directory.as_fd());
                 }
                 CgroupSeat::V2 { directory } => all.push(directory.as_fd()),
@@ -132,7 +135,13 @@ impl Descriptors {
         Ok(match kind {
             SeatKind::None => CgroupSeat::None,
             SeatKind::V1 { hierarchies } => CgroupSeat::V1 {
-                tasks: self.0.by_ref().take(hierarchies).collect(),
+                tasks: hierarchies
+                    .into_iter()
+                    .map(|controllers| {
+                        let file = self.one()?;
+                        Ok(HierarchyTasks { controllers, file })
+                    })
+                    .collect::<Result<_, LinkError>>()?,
                 directory: self.one()?,
             },
             SeatKind::V2 => CgroupSeat::V2 {

@@ -1,6 +1,6 @@
 //! What names resolve to in a pod: the texts of its `/etc/hosts` and `/etc/resolv.conf`.
 
-use std::fmt::Write;
+use std::io::Write;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
@@ -8,6 +8,8 @@ use cni_glue::attach::Peers;
 use cni_glue::names::{self, DnsMode, DnsOptions};
 use cni_glue::status::NetworkStatus;
 use pod::manifest::{Network, PodManifest};
+
+use crate::protocol::FileText;
 
 /// What an isolator made of a pod's network.
 #[derive(Debug, Default)]
@@ -28,18 +30,18 @@ pub(super) fn hosts(
     manifest: &PodManifest,
     network: &PodNetwork,
     peers: Vec<(IpAddr, String)>,
-) -> String {
+) -> FileText {
     if manifest.network == Network::Host {
         let mut text = host_file("/etc/hosts");
         if !text.is_empty() {
-            if !text.ends_with('\n') {
-                text.push('\n');
+            if !text.ends_with(b"\n") {
+                text.push(b'\n');
             }
             for entry in &manifest.hosts {
-                // Writing to a string does not fail.
+                // Writing to memory does not fail.
                 let _ = writeln!(text, "{}\t{}", entry.address, entry.names.join(" "));
             }
-            return text;
+            return FileText(text);
         }
     }
     let mut own = vec![manifest.hostname.as_str()];
@@ -48,15 +50,16 @@ pub(super) fn hosts(
     {
         own.push(name.as_str());
     }
-    names::hosts(&own, network.status.addresses(), &manifest.hosts, peers)
+    let text = names::hosts(&own, network.status.addresses(), &manifest.hosts, peers);
+    FileText(text.into_bytes())
 }
 
 /// The text of the pod's `/etc/resolv.conf`.
-pub(super) fn resolv_conf(manifest: &PodManifest, network: &PodNetwork) -> String {
+pub(super) fn resolv_conf(manifest: &PodManifest, network: &PodNetwork) -> FileText {
     let wanted = &manifest.dns;
-    match manifest.network {
+    FileText(match manifest.network {
         // Nobody can be asked, unless the user says so.
-        Network::None if wanted.mode == DnsMode::Automatic => names::resolv_conf(wanted, None, ""),
+        Network::None if wanted.mode == DnsMode::Automatic => names::resolv_conf(wanted, None, b""),
         // A name server on the host's loopback is the pod's too.
         Network::Host if wanted.mode == DnsMode::Automatic && wanted.servers.is_empty() => {
             let of_host = DnsOptions {
@@ -68,7 +71,7 @@ pub(super) fn resolv_conf(manifest: &PodManifest, network: &PodNetwork) -> Strin
         Network::Host => names::resolv_conf(wanted, None, &host_file("/etc/resolv.conf")),
         _ => {
             let own = host_file("/etc/resolv.conf");
-            let upstream = std::fs::read_to_string(UPSTREAM).ok();
+            let upstream = std::fs::read(UPSTREAM).ok();
             let host = match wanted.mode {
                 DnsMode::Host => &own,
                 _ => names::host_resolver(&own, upstream.as_deref()),
@@ -76,10 +79,10 @@ pub(super) fn resolv_conf(manifest: &PodManifest, network: &PodNetwork) -> Strin
             let networks = network.status.networks.iter().map(|network| &network.dns);
             names::resolv_conf(wanted, networks, host)
         }
-    }
+    })
 }
 
 /// A host without the file has nothing to show.
-fn host_file(path: &str) -> String {
-    std::fs::read_to_string(path).unwrap_or_default()
+fn host_file(path: &str) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_default()
 }

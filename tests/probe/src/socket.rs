@@ -13,6 +13,12 @@ const SOCKETS: &[(&str, i32, i32, i32)] = &[
     ),
     ("inet datagram", libc::AF_INET, libc::SOCK_DGRAM, 0),
     (
+        "inet echo",
+        libc::AF_INET,
+        libc::SOCK_DGRAM,
+        libc::IPPROTO_ICMP,
+    ),
+    (
         "inet raw icmp",
         libc::AF_INET,
         libc::SOCK_RAW,

@@ -1,3 +1,4 @@
+use crate::app::cgroup::HierarchyTasks;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -9,7 +10,7 @@ use rustix::pty::{OpenptFlags, openpt};
 
 use super::*;
 use crate::failure::StartFailure;
-use crate::protocol::{ExecSpec, Names, ProcessStreams};
+use crate::protocol::{ExecSpec, FileText, Names, ProcessStreams};
 
 fn command(streams: ProcessStreams) -> ToInit {
     ToInit::Exec(Box::new(ExecSpec {
@@ -108,7 +109,12 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
     let resources = AppResources {
         root: file("root"),
         seat: CgroupSeat::V1 {
-            tasks: vec![file("memory"), file("pids")],
+            tasks: ["memory", "pids"]
+                .map(|name| HierarchyTasks {
+                    controllers: name.into(),
+                    file: file(name),
+                })
+                .into(),
             directory: file("directory"),
         },
         sockets: sockets.iter().map(|text| file(text)).collect(),
@@ -131,8 +137,13 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
     let CgroupSeat::V1 { tasks, directory } = app.seat else {
         panic!("another seat");
     };
-    let tasks: Vec<String> = tasks.into_iter().map(text).collect();
-    assert_eq!(tasks, ["memory", "pids"]);
+    assert_eq!(tasks.len(), 2);
+    for (tasks, name) in tasks.into_iter().zip(["memory", "pids"]) {
+        assert_eq!(
+            (tasks.controllers.as_str(), text(tasks.file).as_str()),
+            (name, name)
+        );
+    }
     assert_eq!(text(directory), "directory");
     let received: Vec<String> = app.sockets.into_iter().map(text).collect();
     assert_eq!(received, sockets);
@@ -226,8 +237,8 @@ fn what_is_no_message_is_refused() {
 fn nobody_waits_for_a_pod_init_that_does_not_listen() {
     let (mut monitor, _init) = hostile();
     let names = Names {
-        hosts: String::new(),
-        resolv_conf: String::new(),
+        hosts: FileText::default(),
+        resolv_conf: FileText::default(),
     };
     let start = ToInit::Start(names);
     monitor.send(&start, HandedOver::Nothing).unwrap();
