@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use image_name::{Digest, Reference};
-use image_store::{FetchEvent, Interrupt, StoreError};
+use image_store::{FetchEvent, ImageSource, Interrupt, StoreError};
 use trust::{Integrity, Verification};
 
 use crate::error::{CallerError, Error};
@@ -22,6 +22,9 @@ pub trait Observer {
 
     /// Somebody else uses the image store for longer than a start does, and is waited for.
     fn waits_for_store(&self) {}
+
+    /// An image that was asked for by this text is looked for there.
+    fn looks_up(&self, _text: &str, _source: &ImageSource) {}
 
     /// A fetch is about to begin; what is returned goes along with it.
     ///

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use engine::Engine;
 use engine::config::directories::Directories;
 use image_store::WindowMemory;
-use image_store::registry::Environment;
+use image_store::registry::{Environment, WaitListener};
 use pod::PodEntry;
 use pod::manifest::InsecureOption;
 use pod::network::CniFolders;
@@ -14,6 +14,7 @@ use pod::network::CniFolders;
 use crate::arguments::global::GlobalArguments;
 use crate::console::observer::Console;
 use crate::console::output;
+use crate::console::progress::waits;
 use crate::wording::failure::Failure;
 use crate::wording::typed;
 
@@ -53,7 +54,8 @@ impl Context {
                 system_config: absolute(&global.system_config)?,
                 isolators: installed_isolators(),
             },
-            registries: Environment::read(|name| std::env::var_os(name)),
+            registries: Environment::read(|name| std::env::var_os(name))
+                .telling_waits(WaitListener::new(waits)),
             memory: WindowMemory::default(),
             cni: CniFolders::from_variables(std::env::var_os),
             insecure,

@@ -79,7 +79,7 @@ pub fn choose(
             reference: text.to_owned(),
         });
     }
-    let fetched = fetch::fetch_first(engine, verifier, &sources)?;
+    let fetched = fetch::fetch_first(engine, verifier, text, &sources)?;
     let top = fetched.image.chain().first();
     Ok(Choice {
         top: top.unwrap_or(fetched.image.manifest_digest()).clone(),

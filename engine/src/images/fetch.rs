@@ -70,7 +70,7 @@ pub fn import(
     })
 }
 
-/// Fetches the first of these that there is. Where there are several, a registry that doesn't know
+/// Fetches the first of these, for which `text` may stand, that there is. Where there are several, a registry that doesn't know
 /// the image, or doesn't say, is no failure as long as another follows.
 ///
 /// # Errors
@@ -78,6 +78,7 @@ pub fn import(
 pub fn fetch_first(
     engine: &Engine,
     verifier: &Verifier<'_>,
+    text: &str,
     sources: &[ImageSource],
 ) -> Result<Fetched, Error> {
     let Some((last, others)) = sources.split_last() else {
@@ -86,6 +87,7 @@ pub fn fetch_first(
         });
     };
     for source in others {
+        verifier.observer().looks_up(text, source);
         match fetch(engine, verifier, source, None) {
             Err(Error::Store(
                 StoreError::UnknownImage { .. } | StoreError::Unauthorized { .. },
@@ -93,5 +95,6 @@ pub fn fetch_first(
             other => return other,
         }
     }
+    verifier.observer().looks_up(text, last);
     fetch(engine, verifier, last, None)
 }

@@ -120,12 +120,14 @@ impl Client {
     pub(super) fn at(place: Place, access: Access, registries: &Registries) -> Self {
         let settings = registries.settings();
         let plain_hosts = settings.plain_http.as_deref().unwrap_or_default();
+        let endpoint = Endpoint::new(&place, plain_hosts);
+        let retry = Retry::new(settings.transfer.retries());
         Self {
-            endpoint: Endpoint::new(&place, plain_hosts),
+            retry: retry.telling(settings.environment.waits(), endpoint.registry()),
+            endpoint,
             tag: place.tag.clone(),
             access,
             agents: Agents::new(place, registries.clone()),
-            retry: Retry::new(settings.transfer.retries()),
             credentials: CredentialSource::Lookup(settings.credentials()),
             authorization: None,
             credentials_from: None,

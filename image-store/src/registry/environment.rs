@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::wait::WaitListener;
+
 /// The variables that count. Those of proxies count in lower case too.
 const VARIABLES: [&str; 7] = [
     "CONTAINERS_REGISTRIES_CONF",
@@ -35,6 +37,8 @@ pub struct Environment {
     variables: BTreeMap<&'static str, OsString>,
     /// Whether it is that of this process's user, who has files of their own.
     has_user: bool,
+    /// Who is told of what has to be waited for.
+    waits: WaitListener,
 }
 
 impl Environment {
@@ -47,7 +51,19 @@ impl Environment {
         Self {
             variables: set.filter(|(_, value)| !value.is_empty()).collect(),
             has_user: true,
+            waits: WaitListener::default(),
         }
+    }
+
+    /// The same, with somebody who is told when a registry has to be asked again.
+    #[must_use]
+    pub fn telling_waits(mut self, listener: WaitListener) -> Self {
+        self.waits = listener;
+        self
+    }
+
+    pub(super) fn waits(&self) -> &WaitListener {
+        &self.waits
     }
 
     /// A variable that is set and not empty.

@@ -39,6 +39,8 @@ pub(crate) use origin::RegistryOrigin;
 pub use origin::resolve;
 pub use push::{push_bundle, push_signature};
 pub(crate) use upload::upload;
+pub use wait::{Wait, WaitListener};
 
 #[cfg(test)]
 mod tests;
+mod wait;

@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use super::wait::{Wait, WaitListener};
+
 /// Longest pause between two attempts for which nobody asked.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -28,6 +30,8 @@ pub(super) struct Retry {
     /// What failures have cost: of what is transferred, and of the rest.
     pub(super) spent: Cell<Duration>,
     pub(super) spent_briefly: Cell<Duration>,
+    /// Who is told of pauses, and of which registry.
+    pub(super) told: (WaitListener, String),
 }
 
 impl Retry {
@@ -38,7 +42,24 @@ impl Retry {
             is_brief: Cell::default(),
             spent: Cell::default(),
             spent_briefly: Cell::default(),
+            told: (WaitListener::default(), String::new()),
         }
+    }
+
+    /// Tells of each pause that this registry makes.
+    pub(super) fn telling(mut self, listener: &WaitListener, registry: &str) -> Self {
+        self.told = (listener.clone(), registry.to_owned());
+        self
+    }
+
+    fn tell(&self, failures: u32, retries: u32, pause: Duration) {
+        let (listener, registry) = &self.told;
+        listener.tell(&Wait {
+            registry: registry.clone(),
+            pause,
+            attempt: failures.saturating_add(1),
+            attempts: retries.saturating_add(1),
+        });
     }
 
     /// Says how much hangs on what is asked for from now on.
@@ -68,6 +89,7 @@ impl Retry {
             return false;
         }
         self.spent().set(spent);
+        self.tell(failures, retries, pause);
         // The registry asked for it, or needs it: there is nothing to wait for but time.
         std::thread::sleep(pause);
         true

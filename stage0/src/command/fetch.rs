@@ -61,7 +61,7 @@ impl Subcommand for Fetch {
                 let reference = image.to_owned();
                 return Err(Error::NotInStore { reference }.into());
             }
-            let fetched = fetch_first(engine, &verifier, &sources)?;
+            let fetched = fetch_first(engine, &verifier, image, &sources)?;
             warn_if_unsigned(&fetched.proof, &console);
             output::line(fetched.image.manifest_digest().as_ref())
         })

@@ -1,9 +1,11 @@
 //! What a command tells of while it works: warnings, details, the progress of fetches.
 
+use std::io::IsTerminal;
+
 use engine::error::CallerError;
 use engine::observer::{Detail, Observer, Transfer, Warning};
 use image_name::Reference;
-use image_store::{FetchEvent, Interrupt};
+use image_store::{FetchEvent, ImageSource, Interrupt};
 
 use super::interrupt::Interruptible;
 use super::output;
@@ -28,6 +30,21 @@ impl Observer for Console {
 
     fn detail(&self, detail: &Detail<'_>) {
         output::debug(|| detail.to_string());
+    }
+
+    fn looks_up(&self, text: &str, source: &ImageSource) {
+        let ImageSource::Registry(reference) = source else {
+            return;
+        };
+        let is_short = Reference::is_short(text);
+        // Who named it in full knows where it is from; on a terminal, what is waited for is said all the same.
+        if !self.quiet && (is_short || std::io::stderr().is_terminal()) {
+            let registry = reference.registry();
+            output::error(&match is_short {
+                true => format!("{text} is {reference}: asking {registry}\n"),
+                false => format!("{reference}: asking {registry}\n"),
+            });
+        }
     }
 
     fn waits_for_store(&self) {

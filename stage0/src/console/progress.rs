@@ -4,10 +4,12 @@
 mod screen;
 
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use image_name::Digest;
 use image_store::FetchEvent;
+use image_store::registry::Wait;
 
 use self::screen::{Layer, State, lines};
 use crate::console::output;
@@ -16,6 +18,21 @@ use crate::sys;
 
 /// Time between two drawings.
 const PERIOD: Duration = Duration::from_millis(100);
+
+/// Lines about waiting that came below what was drawn last.
+static NOTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Says that a registry is asked again after a while.
+pub(crate) fn waits(wait: &Wait) {
+    NOTES.fetch_add(1, Ordering::Relaxed);
+    output::error(&format!(
+        "registry {} does not answer: attempt {} of at most {} in {:.1} s\n",
+        wait.registry,
+        wait.attempt,
+        wait.attempts,
+        wait.pause.as_secs_f64()
+    ));
+}
 
 /// The progress of one transfer.
 #[derive(Debug)]
@@ -128,9 +145,10 @@ impl Progress {
         let size = (usize::from(rows), usize::from(columns));
         let lines = lines(&self.name, &self.layers, self.finishing, size);
         let mut text = String::new();
+        let height = self.height + NOTES.swap(0, Ordering::Relaxed);
         if self.height > 0 {
             // To the first line, and nothing is left of what is below.
-            text.push_str(&format!("\x1b[{}A\r\x1b[J", self.height));
+            text.push_str(&format!("\x1b[{height}A\r\x1b[J"));
         }
         for line in &lines {
             text.push_str(line);

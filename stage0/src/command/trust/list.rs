@@ -178,6 +178,10 @@ impl List {
             let noted = |key: &String| {
                 let mut text = shown(key);
                 if let Some(limits) = rule.limits.get(key) {
+                    let limits = match self.shown.full {
+                        true => limits.clone(),
+                        false => in_days(limits),
+                    };
                     text.push_str(&format!(" ({limits})"));
                 }
                 if rule.revoked.contains(key) {
@@ -199,9 +203,24 @@ impl List {
                 } else {
                     listed
                 },
-                rule.file.display().to_string(),
+                match self.shown.full {
+                    true => rule.file.display().to_string(),
+                    false => {
+                        let name = rule.file.file_name().unwrap_or_default();
+                        name.to_string_lossy().into_owned()
+                    }
+                },
             ]);
         }
         table
     }
+}
+
+/// Limits of a key without the time of day.
+fn in_days(limits: &str) -> String {
+    let day = |word: &str| match word.split_once('T') {
+        Some((day, _)) if day.len() == 10 => day.to_owned(),
+        _ => word.to_owned(),
+    };
+    limits.split(' ').map(day).collect::<Vec<_>>().join(" ")
 }
