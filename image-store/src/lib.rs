@@ -30,6 +30,7 @@ mod root_names;
 mod source;
 mod store;
 mod tar_writer;
+pub mod tree;
 mod verify;
 mod walk;
 

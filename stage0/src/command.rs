@@ -5,6 +5,7 @@ mod cat_manifest;
 mod completion;
 mod docker_words;
 mod enter;
+mod export;
 mod fetch;
 mod gc;
 mod image;
@@ -72,6 +73,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<enter::Enter>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<port::Port>(),
+    Entry::of::<export::Export>(),
     Entry::of::<cat_manifest::CatManifest>(),
     Entry::of::<save::Save>(),
     Entry::of::<load::Load>(),

@@ -1,6 +1,7 @@
 //! Images as people who come from docker, podman or rkt name, save and look at them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use harness::Host;
 
@@ -123,4 +124,75 @@ fn the_history_and_the_manifest_of_an_image_are_shown() {
         harness::digest_of(manifest.stdout.as_bytes()),
         image["manifest"]
     );
+}
+
+#[test]
+fn the_files_of_an_image_are_extracted_with_owners_and_modes() {
+    let host = busybox();
+    let dest = host.base().join("root");
+    host.fairing(["image", "extract", IMAGE])
+        .arg(&dest)
+        .run()
+        .ok();
+    let shell = fs::metadata(dest.join("bin/busybox")).unwrap();
+    assert_eq!(shell.permissions().mode() & 0o111, 0o111);
+    host.fairing(["image", "render", IMAGE])
+        .arg(&dest)
+        .run()
+        .expect_error(125, &["root", "exists"]);
+    // Who may not run an image may look at it.
+    host.write_policy(
+        "tests.toml",
+        "[[rule]]\nprefix = \"*\"\ntype = \"reject\"\n",
+    );
+    host.fairing(["image", "extract", IMAGE])
+        .arg(host.base().join("other"))
+        .run()
+        .ok();
+}
+
+#[test]
+fn the_files_of_a_pod_are_exported_with_what_it_changed() {
+    let host = busybox();
+    let script = "echo made > /made; rm /bin/vi; mkdir /opt; ln -s made /opt/link; chown 7:8 /made";
+    host.fairing([
+        "run", "--name", "changed", IMAGE, "--", "/bin/sh", "-c", script,
+    ])
+    .run()
+    .ok();
+    let file = host.base().join("root.tar");
+    host.fairing(["export", "changed", "-o"])
+        .arg(&file)
+        .run()
+        .ok();
+    let list = |arguments: &[&str]| {
+        let output = std::process::Command::new("tar")
+            .args(arguments)
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let names = list(&["--numeric-owner", "-tvf"]);
+    let line = names
+        .lines()
+        .find(|line| line.ends_with(" made"))
+        .expect("the new file");
+    assert!(line.contains(" 7/8 "), "{line}");
+    assert!(names.contains("opt/link -> made"), "{names}");
+    assert!(names.contains("bin/busybox"), "{names}");
+    assert!(
+        !names.lines().any(|line| line.ends_with("bin/vi")),
+        "{names}"
+    );
+    let piped = host.base().join("piped.tar");
+    host.fairing(["export", "changed"])
+        .stdout_file(fs::File::create(&piped).unwrap())
+        .run()
+        .ok();
+    assert_eq!(fs::read(&piped).unwrap(), fs::read(&file).unwrap());
+    host.fairing(["export", "changed", "--app", "other"])
+        .run()
+        .expect_error(125, &["pod changed has no app `other`"]);
 }

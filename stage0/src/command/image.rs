@@ -3,6 +3,7 @@
 mod cat_manifest;
 pub(crate) mod copy;
 mod export;
+mod extract;
 mod gc;
 pub(crate) mod history;
 mod import;
@@ -31,6 +32,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<tag::Tag>(),
     Entry::of::<import::Import>(),
     Entry::of::<export::Export>(),
+    Entry::of::<extract::Extract>(),
     Entry::of::<copy::Copy>(),
     Entry::of::<sign::Sign>(),
     Entry::of::<signatures::Signatures>(),

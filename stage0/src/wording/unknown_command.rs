@@ -120,10 +120,6 @@ const TABLE: &[(&str, &str)] = &[
         "untag",
         "it is called `fairing image rm NAME`, which removes a name",
     ),
-    (
-        "render",
-        "an image has no dependencies here; `fairing image extract IMAGE DIR` writes its files",
-    ),
 ];
 
 #[cfg(test)]

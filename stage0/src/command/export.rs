@@ -1,0 +1,116 @@
+//! `fairing export`: the root filesystem of a pod's app as a tar file.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use image_store::tree;
+use pod::manifest::{PodManifest, app_dir};
+use pod::{AppName, PodEntry};
+
+use super::save::passing_name;
+use crate::command::subcommand::Subcommand;
+use crate::context::Context;
+use crate::wording::failure::Failure;
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Name or UUID of the pod, or the beginning of its UUID
+    #[arg(value_name = "POD")]
+    pod: String,
+    /// File to write, whether it is there or not [default: standard output]
+    #[arg(value_name = "FILE", conflicts_with = "output")]
+    file: Option<PathBuf>,
+    /// The same
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The app, if the pod has several
+    #[arg(long, value_name = "NAME")]
+    app: Option<AppName>,
+}
+
+impl Subcommand for Export {
+    const NAME: &'static str = "export";
+    const ABOUT: &'static str =
+        "Write the root filesystem of an app of a pod, with its changes, as a tar file";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let entry = context.pod(&self.pod)?;
+        let manifest = PodManifest::load(&entry.path)?;
+        let app = self.app_of(&manifest)?;
+        let _pin = context.engine.store().pin()?;
+        let trees = trees(context, &entry, &manifest, &app);
+        let Some(path) = self.output.or(self.file) else {
+            if io::stdout().is_terminal() {
+                return Err(Failure::Usage(
+                    "a tar file is not written to a terminal: name a file with --output".to_owned(),
+                ));
+            }
+            let stdout = BufWriter::new(io::stdout().lock());
+            tree::pack(&trees, stdout, Path::new("standard output"))?;
+            return Ok(0);
+        };
+        let passing = passing_name(&path);
+        let written = write(&trees, &passing, &path);
+        if written.is_err() {
+            // What was written so far is of no use to anybody.
+            let _ = fs::remove_file(&passing);
+        }
+        written.map(|()| 0)
+    }
+}
+
+impl Export {
+    fn app_of(&self, manifest: &PodManifest) -> Result<AppName, Failure> {
+        let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
+        match (&self.app, names.as_slice()) {
+            (Some(name), names) if names.contains(&name) => Ok(name.clone()),
+            (Some(name), _) => Err(Failure::Other(format!(
+                "pod {} has no app `{name}`",
+                self.pod
+            ))),
+            (None, [only]) => Ok((*only).clone()),
+            (None, []) => Err(Failure::Other(format!("pod {} has no apps", self.pod))),
+            (None, names) => {
+                let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+                Err(Failure::Usage(format!(
+                    "pod {} has several apps; name one with --app: {}",
+                    self.pod,
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+/// What the app changed, above the layers of its image.
+fn trees(
+    context: &Context,
+    entry: &PodEntry,
+    manifest: &PodManifest,
+    app: &AppName,
+) -> Vec<PathBuf> {
+    let store = context.engine.store();
+    let image = manifest.app(app).map(|app| &app.image);
+    let layers = image
+        .into_iter()
+        .flat_map(|image| image.layers.iter().rev());
+    let changes = app_dir(&entry.path, app).join("upper");
+    std::iter::once(changes)
+        .chain(layers.map(|layer| store.layer_tree(layer)))
+        .collect()
+}
+
+fn write(trees: &[PathBuf], passing: &Path, path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(passing)
+        .map_err(Failure::io("create", passing))?;
+    tree::pack(trees, BufWriter::new(file), passing)?;
+    fs::rename(passing, path).map_err(Failure::io("write", path))
+}
