@@ -174,6 +174,23 @@ fn passing_failures_of_the_server_are_tried_again() {
 }
 
 #[test]
+fn each_further_attempt_is_told_with_the_registry() {
+    let place = place();
+    let pause = vec![("Retry-After", "0".to_owned())];
+    place
+        .way
+        .breaks("/manifests/1", 2, Broken::Answer(503, pause, ""));
+    let fetched = place.fetch().ok();
+    for attempt in [2, 3] {
+        let said = format!(" failed: attempt {attempt} of at most ");
+        let lines = fetched.stderr.lines();
+        let line = lines.clone().find(|line| line.contains(&said));
+        let line = line.expect("a line for each attempt");
+        assert!(line.starts_with("warning: registry 127.0.0.1:"), "{line}");
+    }
+}
+
+#[test]
 fn lasting_failures_of_the_server_are_told() {
     let toomany = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"enough for today"}]}"#;
     let json = ("Content-Type", "application/json".to_owned());

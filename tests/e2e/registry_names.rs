@@ -136,7 +136,14 @@ fn short_names_are_what_the_configuration_says() {
         );
     };
     settings("");
-    assert_eq!(run("other:5").ok().stdout, "alias");
+    let whole = two.reference("team/renamed:5");
+    let ran = run("other:5").ok();
+    assert_eq!(ran.stdout, "alias");
+    let said = format!("other:5 is {whole}: asking {}\n", two.address());
+    assert!(ran.stderr.contains(&said), "{ran}");
+    // What is in the store is asked for nowhere.
+    let again = run("other:5").ok();
+    assert!(!again.stderr.contains("asking"), "{again}");
     run("tool").expect_error(
         125,
         &[

@@ -25,8 +25,8 @@ static NOTES: AtomicUsize = AtomicUsize::new(0);
 /// Says that a registry is asked again after a while.
 pub(crate) fn waits(wait: &Wait) {
     NOTES.fetch_add(1, Ordering::Relaxed);
-    output::error(&format!(
-        "registry {} does not answer: attempt {} of at most {} in {:.1} s\n",
+    output::warn(&format!(
+        "registry {} failed: attempt {} of at most {} in {:.1} s",
         wait.registry,
         wait.attempt,
         wait.attempts,

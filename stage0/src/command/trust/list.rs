@@ -170,8 +170,15 @@ impl List {
         };
         let mut table = Table::new(&["PREFIX", "TYPE", "KEYS OR DIGESTS", "FILE"]).cut(&[
             Cut::End,
-            Cut::End,
-            Cut::End,
+            Cut::Never,
+            // The keys are what the list is for; of many, the first do.
+            match rules
+                .iter()
+                .any(|rule| rule.keys.len() + rule.digests.len() > 2)
+            {
+                true => Cut::End,
+                false => Cut::Never,
+            },
             Cut::Start,
         ]);
         for rule in rules {
