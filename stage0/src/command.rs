@@ -39,7 +39,7 @@ mod wait;
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Args, Command, FromArgMatches};
 
 use self::subcommand::{Entry, delegate};
@@ -50,7 +50,6 @@ use crate::console::output;
 use crate::context::Context;
 use crate::wording::exit_code::TABLE;
 use crate::wording::failure::Failure;
-use crate::wording::unknown_command::instead;
 
 const COMMANDS: &[Entry] = &[
     Entry::of::<run::Run>(),
@@ -89,8 +88,8 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<man::Man>(),
     Entry::of::<image::list::Images>(),
     Entry::of::<image::rm::Rmi>(),
-    Entry::of::<docker_words::Tag>(),
-    Entry::of::<docker_words::History>(),
+    Entry::of::<docker_words::TagWord>(),
+    Entry::of::<docker_words::HistoryWord>(),
     Entry::of::<system::info::Info>(),
 ];
 
@@ -131,22 +130,11 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
             output::error(&error.render().to_string());
             return Ok(2);
         }
-        Err(error) => return Err(unknown(&error).unwrap_or_else(|| said(&error))),
+        Err(error) => return Err(said(&error)),
     };
     let global = GlobalArguments::from_arg_matches(&matches).map_err(|error| usage(&error))?;
     let context = Context::new(global, split.later, definition)?;
     delegate(COMMANDS, "", &matches, &context)
-}
-
-/// What to say of a command that other tools have.
-fn unknown(error: &clap::Error) -> Option<Failure> {
-    if error.kind() != ErrorKind::InvalidSubcommand {
-        return None;
-    }
-    match error.get(ContextKind::InvalidSubcommand)? {
-        ContextValue::String(word) => instead(word).map(Failure::Usage),
-        _ => None,
-    }
 }
 
 /// Whether a command line can be parsed, as far as that goes without doing anything.

@@ -9,5 +9,4 @@ pub(crate) mod other_tools;
 pub(crate) mod pod;
 pub(crate) mod refusal;
 pub(crate) mod typed;
-pub(crate) mod unknown_command;
 pub(crate) mod warning;

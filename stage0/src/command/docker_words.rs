@@ -9,12 +9,12 @@ use crate::wording::failure::Failure;
 
 /// Arguments of `tag`.
 #[derive(Debug, Args)]
-pub(crate) struct Tag {
+pub(crate) struct TagWord {
     #[command(flatten)]
     tag: tag::Tag,
 }
 
-impl Subcommand for Tag {
+impl Subcommand for TagWord {
     const NAME: &'static str = "tag";
     const ABOUT: &'static str = tag::Tag::ABOUT;
     const HIDDEN: bool = true;
@@ -26,12 +26,12 @@ impl Subcommand for Tag {
 
 /// Arguments of `history`.
 #[derive(Debug, Args)]
-pub(crate) struct History {
+pub(crate) struct HistoryWord {
     #[command(flatten)]
     history: history::History,
 }
 
-impl Subcommand for History {
+impl Subcommand for HistoryWord {
     const NAME: &'static str = "history";
     const ABOUT: &'static str = history::History::ABOUT;
     const HIDDEN: bool = true;

@@ -330,21 +330,29 @@ const COMMANDS: &[(&str, &str)] = &[
         "config",
         "settings are in files (see docs/configuration.md)",
     ),
+    ("connect", "a pod joins networks at its start: `--net NAME`"),
     (
         "container",
-        "there is no such word before commands: `fairing list`, `fairing stop POD`",
+        "commands for pods have no word before them: `fairing ps`, `fairing stop POD`",
     ),
     ("context", "there is no daemon to talk to"),
     (
         "cp",
-        "copying files is not there yet; `fairing enter POD -- cat FILE` prints one",
+        "copying files is not there yet; `fairing enter POD -- cat FILE` prints one, `fairing export POD FILE` gets all",
     ),
     (
         "create",
-        "it is called `fairing prepare IMAGE`; `fairing run-prepared POD` starts the pod",
+        "it is called `fairing prepare IMAGE`; `fairing start POD` starts the pod",
     ),
-    ("diff", "showing what an app changed is not there yet"),
-    ("events", "events are not there yet"),
+    (
+        "diff",
+        "showing what an app changed is not there yet; `fairing export POD FILE` gets all files",
+    ),
+    ("disconnect", "a pod leaves its networks at its end"),
+    (
+        "events",
+        "events are not there yet; `fairing wait POD` waits for an end",
+    ),
     ("farm", "images are built elsewhere"),
     (
         "generate",
@@ -362,29 +370,55 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "manifest",
-        "`fairing image inspect IMAGE` shows an image, `fairing cat-manifest POD` a pod",
+        "`fairing image cat-manifest IMAGE` shows that of an image, `fairing cat-manifest POD` that of a pod",
     ),
     ("metadata-service", "there is no metadata service"),
-    ("mount", "mounting an app's files is not there yet"),
-    ("pause", "pausing is not there yet"),
+    (
+        "mount",
+        "mounting files of an app is not there yet; `fairing export POD FILE` gets them, `fairing image extract IMAGE DIR` those of an image",
+    ),
+    (
+        "pause",
+        "pausing is not there yet; `fairing kill -s STOP POD` stops the main process of each app",
+    ),
     ("play", "there is nothing for Kubernetes yet"),
     (
         "pod",
         "each pod is started by `fairing run IMAGE`, and apps join by `fairing app add POD IMAGE`",
     ),
-    ("rename", "a pod keeps its name"),
+    (
+        "prune",
+        "`fairing gc --grace-period=0s` removes ended pods, `fairing image gc --expire=0s` images that no pod needs",
+    ),
+    (
+        "rename",
+        "a pod keeps its name; `fairing prepare --name NAME IMAGE` makes another",
+    ),
     ("search", "registries are searched elsewhere"),
-    ("secret", "secrets are not there yet"),
+    (
+        "secret",
+        "secrets are not there yet; `--env-file FILE` passes variables",
+    ),
     (
         "service",
         "there is no cluster of hosts; for systemd see docs/services.md",
     ),
     ("stack", "there is no cluster of hosts"),
-    ("stats", "figures of running pods are not there yet"),
+    (
+        "stats",
+        "figures of running pods are not there yet; `fairing top POD` shows their processes",
+    ),
     ("swarm", "there is no cluster of hosts"),
     ("umount", "mounting an app's files is not there yet"),
-    ("unpause", "pausing is not there yet"),
+    (
+        "unpause",
+        "pausing is not there yet; `fairing kill -s CONT POD` continues the main process of each app",
+    ),
     ("unshare", USERS),
+    (
+        "untag",
+        "it is called `fairing image rm IMAGE`, which removes a name",
+    ),
     (
         "update",
         "limits are set at the start: `fairing run --memory 64m IMAGE`",
