@@ -392,7 +392,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "rename",
-        "a pod keeps its name; `fairing prepare --name NAME IMAGE` makes another",
+        "a pod keeps its name; `fairing prepare --name web IMAGE` makes another",
     ),
     ("search", "registries are searched elsewhere"),
     (

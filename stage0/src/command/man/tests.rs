@@ -71,7 +71,7 @@ fn a_page_shows_flags_usage_and_other_names() {
     assert!(place("SH \"POD FLAGS\"") < place("SH \"GLOBAL FLAGS\""));
     assert!(place("SH \"GLOBAL FLAGS\"") < place("SH \"EXAMPLES\""));
     assert!(run.is_ascii() && run.matches(PREAMBLE).count() == 1);
-    assert!(page("fairing-list.1").contains("Other names: ps."));
+    assert!(page("fairing-enter.1").contains("Other names: exec."));
     assert!(page("fairing.1").contains("fairing-run(1)"));
     assert!(page("fairing-image-list.1").contains("fairing(1)"));
 }
