@@ -17,9 +17,11 @@ pub struct Wait {
     pub attempts: u32,
 }
 
+type Listener = dyn Fn(&Wait) + Send + Sync;
+
 /// Is told of each [`Wait`] as it begins; by default nobody is.
 #[derive(Clone, Default)]
-pub struct WaitListener(Option<Arc<dyn Fn(&Wait) + Send + Sync>>);
+pub struct WaitListener(Option<Arc<Listener>>);
 
 impl WaitListener {
     /// Calls this.
