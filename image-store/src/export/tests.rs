@@ -130,8 +130,8 @@ fn check_oci(blobs: &Blobs, origin: &mut dyn Origin) {
     let signatures = origin.signature_manifest(&blobs.manifest).unwrap().unwrap();
     assert_eq!(signatures.digest, blobs.signatures);
     assert_eq!(blob(origin, &sha256(b"payload"), 7), b"payload");
-    let bundles = crate::referrer::bundles(origin, &blobs.manifest).unwrap();
-    assert_eq!(bundles.found[0].bundle, BUNDLE);
+    let referring = crate::referrer::referring(origin, &blobs.manifest, &[]).unwrap();
+    assert_eq!(referring.bundles[0].bundle, BUNDLE);
 }
 
 #[test]
