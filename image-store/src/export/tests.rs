@@ -152,6 +152,16 @@ fn layouts_and_archives_come_back_equal() {
         &blobs,
         &mut ArchiveOrigin::open_oci(&file, Some("q.io/team/app:v1"), &Unpacking::none()).unwrap(),
     );
+    // Others take it for one image: it has one entry, with a name.
+    let listed = Command::new("tar")
+        .args(["-xOf", file.to_str().unwrap(), "index.json"])
+        .output()
+        .unwrap();
+    let index: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let entries = index["manifests"].as_array().unwrap();
+    assert_eq!(entries.len(), 1);
+    let name = &entries[0]["annotations"]["org.opencontainers.image.ref.name"];
+    assert_eq!(name, "q.io/team/app:v1");
     let again = out.path().join("again.tar");
     blobs
         .export(&blobs.top, ExportFormat::OciArchive, &again)
