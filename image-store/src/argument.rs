@@ -80,7 +80,15 @@ mod tests {
             let argument = ImageArgument::parse(text).unwrap();
             assert_eq!(argument, ImageArgument::ShortName(text.to_owned()));
         }
-        for text in ["", "A", "team/App", "nginx:", "http://q.io/a", "oci:"] {
+        for text in [
+            "",
+            "A",
+            "team/App",
+            "nginx:",
+            "http://q.io/a",
+            "oci:",
+            "dir:x",
+        ] {
             assert!(ImageArgument::parse(text).is_err(), "{text:?}");
         }
     }

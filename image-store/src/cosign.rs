@@ -4,6 +4,7 @@
 
 use image_layer::sha256;
 use image_name::Digest;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::StoreError;
@@ -14,6 +15,15 @@ pub(crate) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 
 /// Signatures of one image in each format; more than that is no use but to fill memory.
 pub(crate) const MAX_SIGNATURES: usize = 128;
+
+/// What signatures are called that cosign 2 keeps as referrers, in the form of its tag.
+pub(crate) const SIGNATURE_ARTIFACT: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
+
+/// The same of attestations.
+pub(crate) const ATTESTATION_ARTIFACT: &str = "application/vnd.dev.cosign.artifact.att.v1+json";
+
+/// Both.
+pub(crate) const ARTIFACTS: [&str; 2] = [SIGNATURE_ARTIFACT, ATTESTATION_ARTIFACT];
 
 /// The kinds of documents that cosign keeps beside an image, each at a tag of its own.
 pub(crate) const KINDS: [&str; 3] = ["sig", "att", "sbom"];
@@ -119,6 +129,47 @@ fn with_layers(
         manifest: bytes(&Value::Object(manifest))?,
         config,
     }))
+}
+
+/// What an attestation is written as, in a layer of what is at the tag `sha256-HEX.att`.
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(rename = "payloadType")]
+    payload_type: String,
+    payload: String,
+    signatures: Vec<EnvelopeSignature>,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeSignature {
+    sig: String,
+}
+
+/// The bundles that an envelope (DSSE) stands for: one for each signature, which tells of no key. They are
+/// judged like others; nothing is verified here.
+///
+/// # Errors
+/// If it is no envelope.
+pub(crate) fn bundles_of(what: &str, envelope: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+    let not_json = |error: serde_json::Error| StoreError::NotJson {
+        what: what.to_owned(),
+        reason: error.to_string(),
+    };
+    let envelope: Envelope = serde_json::from_slice(envelope).map_err(not_json)?;
+    let signatures = envelope.signatures.iter().take(MAX_SIGNATURES);
+    let bundles = signatures.map(|signature| {
+        let bundle = json!({
+            "mediaType": media_type::BUNDLE,
+            "verificationMaterial": { "publicKey": {} },
+            "dsseEnvelope": {
+                "payload": envelope.payload,
+                "payloadType": envelope.payload_type,
+                "signatures": [{ "sig": signature.sig }],
+            },
+        });
+        bytes(&bundle)
+    });
+    bundles.collect()
 }
 
 /// Whether two layers are one signature over one payload.

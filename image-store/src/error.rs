@@ -56,6 +56,14 @@ pub enum StoreError {
         /// Whether it has what root filesystems have at their top.
         is_root: bool,
     },
+    /// A place that can't be written to.
+    #[error("destination {} {reason}", path.display())]
+    Destination {
+        /// The directory or file.
+        path: PathBuf,
+        /// Why not, as the end of a sentence.
+        reason: &'static str,
+    },
     /// An image that can't go by its own name.
     #[error("invalid image source {origin:?}: its name {name:?} can't be that of an OCI image")]
     UnfitName {

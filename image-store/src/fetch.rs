@@ -11,6 +11,4 @@ mod signatures;
 pub use begin::Fetch;
 pub use event::FetchEvent;
 pub(crate) use layers::unpack_to;
-#[cfg(test)]
 pub(crate) use signatures::look_up;
-pub(crate) use signatures::signatures_of;

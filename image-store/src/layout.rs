@@ -27,6 +27,13 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// The whole name, as containerd and `docker save` write it beside the tag in `ref.name`.
 const IMAGE_NAME: &str = "io.containerd.image.name";
 
+/// Beside `index.json` in an archive: what belongs to its image. Other tools take an archive for one of
+/// several images if more than one is in its index.
+pub(crate) const ATTACHMENTS: &str = "fairing-attachments.json";
+
+/// Before the kinds of entries that `cosign save` writes, which have no names.
+const SAVED: &str = "dev.cosignproject.cosign/";
+
 /// An OCI layout in a directory.
 pub(crate) type LayoutOrigin = Layout<FolderFiles>;
 
@@ -82,10 +89,21 @@ impl Entry {
     /// Whether it is what is kept beside an image: what cosign has at a tag of its own
     /// (`sha256-HEX.sig`), a list of referrers, or an artifact without a name.
     fn is_attachment(&self) -> bool {
+        if self
+            .saved_kind()
+            .is_some_and(|kind| !kind.starts_with("image"))
+        {
+            return true;
+        }
         match self.tag() {
             Some(tag) => cosign::is_tag(tag) || referrer::is_tag(tag),
             None => self.artifact_type.is_some(),
         }
+    }
+
+    /// What `cosign save` says that it is: `image`, `imageIndex`, `sigs`, `atts` and the like.
+    fn saved_kind(&self) -> Option<&str> {
+        self.annotation("kind")?.strip_prefix(SAVED)
     }
 
     /// The whole reference that it is named by.
@@ -108,6 +126,9 @@ impl Entry {
 impl LayoutOrigin {
     /// Opens a layout directory; `tag` chooses among several images.
     pub(crate) fn open(folder: &Path, tag: Option<&str>) -> Result<Self, StoreError> {
+        if let Err(error) = folder.metadata() {
+            return Err(StoreError::io("cannot open", folder, error));
+        }
         Self::with_files(FolderFiles::new(folder), tag)
     }
 }
@@ -128,7 +149,7 @@ impl<F: LayoutFiles> Layout<F> {
         if !marker.version.starts_with("1.") {
             return Err(refused("its layout version is not 1".to_owned()));
         }
-        let index: Index = parse(files.what(), "index.json", &document("index.json")?)?;
+        let mut index: Index = parse(files.what(), "index.json", &document("index.json")?)?;
         if index.schema_version != 2 {
             return Err(refused(
                 "the schemaVersion of its index.json is not 2".to_owned(),
@@ -144,6 +165,12 @@ impl<F: LayoutFiles> Layout<F> {
         let entry = choose(files.what(), &index.manifests, tag, &is_referrer)?;
         let top = Digest::parse(&entry.digest)?;
         let (top_media_type, name) = (entry.media_type.clone(), entry.reference());
+        let mut referring = referring;
+        if let Some(bytes) = files.read(ATTACHMENTS, MAX_DOCUMENT)? {
+            let attached: Index = parse(files.what(), ATTACHMENTS, &bytes)?;
+            index.manifests.extend(attached.manifests);
+            referring = OnceCell::new();
+        }
         Ok(Self {
             files,
             index: index.manifests,
@@ -216,7 +243,14 @@ impl<F: LayoutFiles> Origin for Layout<F> {
     }
 
     fn tagged(&mut self, tag: &str) -> Result<Option<RawManifest>, StoreError> {
-        match self.index.iter().find(|entry| entry.tag() == Some(tag)) {
+        let named = self.index.iter().find(|entry| entry.tag() == Some(tag));
+        // `cosign save` writes one image, and what is about it.
+        let saved = cosign::KINDS.into_iter().find_map(|kind| {
+            let plural = format!("{kind}s");
+            let is_own = |entry: &&Entry| entry.saved_kind() == Some(&plural);
+            (tag == cosign::tag(&self.top, kind)).then(|| self.index.iter().find(is_own))?
+        });
+        match named.or(saved) {
             Some(entry) => self
                 .document(&Digest::parse(&entry.digest)?, &entry.media_type)
                 .map(Some),
@@ -322,7 +356,12 @@ fn choose<'a>(
     is_referrer: &dyn Fn(&Entry) -> bool,
 ) -> Result<&'a Entry, StoreError> {
     let mut candidates: Vec<&Entry> = match tag {
-        Some(tag) => entries.iter().filter(|entry| entry.is_named(tag)).collect(),
+        Some(tag) => {
+            let is_image = |entry: &&Entry| {
+                entry.is_named(tag) && (entry.saved_kind().is_none() || !entry.is_attachment())
+            };
+            entries.iter().filter(is_image).collect()
+        }
         None => entries
             .iter()
             .filter(|entry| !entry.is_attachment())

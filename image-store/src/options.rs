@@ -21,6 +21,8 @@ pub struct FetchOptions {
     pub name: Option<Reference>,
     /// Whether compressed layers stay in the store, so that an export or push is exact.
     pub keep_layers: bool,
+    /// Predicate types of the statements that matter, where there are many.
+    pub predicate_types: Vec<String>,
     /// To stop the transfer of layers.
     pub interrupt: Interrupt,
     /// How to run what is in a root filesystem that becomes an image.
@@ -35,6 +37,7 @@ impl Default for FetchOptions {
             limits: Limits::default(),
             name: None,
             keep_layers: true,
+            predicate_types: Vec::new(),
             interrupt: Interrupt::default(),
             settings: ImageSettings::default(),
         }

@@ -3,9 +3,8 @@
 //!
 //! What a place lists as a referrer is a hint: it counts only once the manifest itself names the
 //! subject. One that is not what it should be is left out and noted, so that it doesn't hide others.
-//! Of each subject the first [`MAX_SIGNATURES`] bundles count, in the order of the place, and
-//! [`MAX_TOTAL`] bytes in all: who can write that many before a good one can hide it, and could
-//! as well remove it.
+
+mod found;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,25 +14,27 @@ use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::{Map, Value, json};
 
-use crate::cosign::MAX_SIGNATURES;
 use crate::error::StoreError;
 use crate::go_json;
-use crate::manifest::{Descriptor, Document, Manifest};
+use crate::manifest::Descriptor;
 use crate::media_type::{BUNDLE, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST};
-use crate::origin::{Origin, RawManifest};
-use crate::proven::small_blob;
+use crate::origin::RawManifest;
+pub(crate) use found::referring;
 
 /// Entries of a list of referrers that are looked at.
 pub(crate) const MAX_LISTED: usize = 1000;
 
+/// Bundles of one subject that count.
+pub(crate) const MAX_BUNDLES: usize = 256;
+
 /// Bytes of one bundle; those with a scan result or a list of parts are the large ones.
-pub(crate) const MAX_BUNDLE: u64 = 4 << 20;
+pub(crate) const MAX_BUNDLE: u64 = 16 << 20;
 
 /// Bytes of all bundles of one subject.
-pub(crate) const MAX_TOTAL: u64 = 16 << 20;
+pub(crate) const MAX_TOTAL: u64 = 64 << 20;
 
-/// Bytes of the manifest of a bundle, and of its configuration.
-const MAX_MANIFEST: u64 = 64 << 10;
+/// What a list may tell of a bundle: what the statement in it is. A hint.
+const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 
 /// The content of the configuration of what needs none.
 pub(crate) const EMPTY: &[u8] = b"{}";
@@ -177,10 +178,7 @@ pub(crate) fn of_bundle(subject: &RawManifest, bundle: &[u8]) -> Result<Referrer
             "dev.sigstore.bundle.content".to_owned(),
             json!("dsse-envelope"),
         );
-        annotations.insert(
-            "dev.sigstore.bundle.predicateType".to_owned(),
-            json!(predicate),
-        );
+        annotations.insert(PREDICATE_TYPE.to_owned(), json!(predicate));
     } else {
         annotations.insert(
             "dev.sigstore.bundle.content".to_owned(),
@@ -214,145 +212,6 @@ fn predicate_type(bundle: &[u8]) -> Option<String> {
     let statement: Value = serde_json::from_slice(&STANDARD.decode(payload).ok()?).ok()?;
     let predicate = statement.get("predicateType")?.as_str()?;
     (predicate.len() <= 1024).then(|| predicate.to_owned())
-}
-
-/// What the origin has of bundles for `subject`, and why others don't count.
-#[derive(Debug, Default)]
-pub(crate) struct Bundles {
-    pub(crate) found: Vec<Referrer>,
-    pub(crate) notes: Vec<String>,
-}
-
-/// Gets the bundles that refer to `subject`.
-///
-/// # Errors
-/// If the list can't be had, or the origin can't be reached any more.
-pub(crate) fn bundles(origin: &mut dyn Origin, subject: &Digest) -> Result<Bundles, StoreError> {
-    let mut bundles = Bundles::default();
-    let listed = origin.referrers(subject, Some(BUNDLE))?;
-    let mut candidates: Vec<&Descriptor> = Vec::new();
-    for entry in &listed {
-        if may_be_bundle(entry) && !candidates.iter().any(|known| known.digest == entry.digest) {
-            candidates.push(entry);
-        }
-    }
-    let mut total = 0;
-    for (number, entry) in candidates.iter().enumerate() {
-        if number >= MAX_SIGNATURES {
-            let limit = format!("{MAX_SIGNATURES} are looked at");
-            bundles.note(subject, &format!("of {} only {limit}", candidates.len()));
-            break;
-        }
-        match one(origin, subject, entry, MAX_TOTAL - total) {
-            Ok(Some(referrer)) => {
-                total += referrer.bundle.len() as u64;
-                bundles.found.push(referrer);
-            }
-            Ok(None) => {}
-            Err(
-                error @ (StoreError::Network { .. }
-                | StoreError::Content(ContentError::Io { .. })
-                | StoreError::PlainHttpRefused { .. }),
-            ) => return Err(error),
-            Err(error) => bundles.note(subject, &error.to_string()),
-        }
-    }
-    Ok(bundles)
-}
-
-/// Whether an entry of a list may name a bundle. Lists that tools write, where a registry has no API for
-/// it, tell no type, or with cosign that of the empty configuration: then the manifest tells.
-fn may_be_bundle(entry: &Descriptor) -> bool {
-    let kind = entry.artifact_type.as_deref();
-    kind.is_none_or(|kind| kind == BUNDLE || kind == OCI_EMPTY)
-}
-
-impl Bundles {
-    fn note(&mut self, subject: &Digest, reason: &str) {
-        const SHOWN: usize = 8;
-        if self.notes.len() < SHOWN {
-            let note = format!("signature bundle of {subject} left out: {reason}");
-            self.notes.push(note);
-        }
-    }
-}
-
-/// Gets one; `None` if it is something else than a bundle.
-fn one(
-    origin: &mut dyn Origin,
-    subject: &Digest,
-    entry: &Descriptor,
-    room: u64,
-) -> Result<Option<Referrer>, StoreError> {
-    let what = format!("referrer {}", entry.digest);
-    check_size(&what, entry.size, MAX_MANIFEST)?;
-    let raw = origin.manifest(&entry.digest)?;
-    check_size(&what, raw.bytes.len() as u64, MAX_MANIFEST)?;
-    let found = sha256(&raw.bytes);
-    if found != entry.digest {
-        return Err(StoreError::Content(ContentError::DigestMismatch {
-            what,
-            expected: entry.digest.to_string(),
-            found: found.to_string(),
-        }));
-    }
-    let Document::Manifest(manifest) = Document::parse(&what, &raw.bytes, &raw.media_type)? else {
-        return Ok(None);
-    };
-    let Some(layer) = bundle_layer(&what, &manifest, subject)? else {
-        return Ok(None);
-    };
-    check_size(&what, manifest.config.size, MAX_MANIFEST)?;
-    check_size(&what, layer.size, MAX_BUNDLE.min(room))?;
-    let config = match manifest.config.digest == sha256(EMPTY) {
-        true => EMPTY.to_vec(),
-        false => small_blob(origin, &manifest.config, &what, MAX_MANIFEST)?,
-    };
-    let bundle = small_blob(origin, layer, &what, MAX_BUNDLE)?;
-    Ok(Some(Referrer {
-        manifest: raw.bytes,
-        config,
-        bundle,
-    }))
-}
-
-/// The bundle that a manifest holds; `None` if it is of another kind.
-fn bundle_layer<'a>(
-    what: &str,
-    manifest: &'a Manifest,
-    subject: &Digest,
-) -> Result<Option<&'a Descriptor>, StoreError> {
-    let bad = |reason: String| StoreError::BadManifest {
-        what: what.to_owned(),
-        reason,
-    };
-    let kind = manifest.artifact_type.as_deref();
-    if kind.unwrap_or(&manifest.config.media_type) != BUNDLE {
-        return Ok(None);
-    }
-    match &manifest.subject {
-        Some(own) if **own == *subject => {}
-        Some(own) => return Err(bad(format!("its subject is {own}"))),
-        None => return Err(bad("it has no subject".to_owned())),
-    }
-    match manifest.layers.as_slice() {
-        [layer] if layer.media_type == BUNDLE => Ok(Some(layer)),
-        [layer] => Err(bad(format!("its layer is of type {:?}", layer.media_type))),
-        layers => Err(bad(format!(
-            "it has {} layers instead of one",
-            layers.len()
-        ))),
-    }
-}
-
-fn check_size(what: &str, size: u64, limit: u64) -> Result<(), StoreError> {
-    if size <= limit {
-        return Ok(());
-    }
-    Err(StoreError::Content(ContentError::LimitExceeded {
-        what: format!("{what} ({size} bytes)"),
-        limit: format!("{limit} bytes"),
-    }))
 }
 
 fn to_bytes(value: &Value) -> Result<Vec<u8>, StoreError> {

@@ -58,6 +58,10 @@ impl ImageSource {
     /// [`StoreError::Name`] or [`StoreError::InvalidSource`] with the reason;
     /// [`ContentError::Io`](image_layer::ContentError::Io) where a path can't be read.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
+        if let Some(word) = foreign_word(text) {
+            let reason = format!("places of the kind \"{word}\" are neither read nor written");
+            return Err(invalid(text, reason));
+        }
         let Some((scheme, rest)) = Scheme::of(text) else {
             if is_path(text) {
                 return Self::detect(text);
@@ -97,7 +101,16 @@ impl ImageSource {
 
     /// Whether a text is a source by the way it begins, and no name: a scheme or a path.
     pub(crate) fn is_marked(text: &str) -> bool {
-        Scheme::of(text).is_some() || is_path(text) || text.contains("://")
+        Self::has_scheme(text)
+            || foreign_word(text).is_some()
+            || is_path(text)
+            || text.contains("://")
+    }
+
+    /// Whether a text begins with a word that says what kind of place it is.
+    #[must_use]
+    pub fn has_scheme(text: &str) -> bool {
+        Scheme::of(text).is_some()
     }
 
     /// As [`ImageSource::parse`], but a bare name of a file or directory that is there is a path.
@@ -164,7 +177,7 @@ impl ImageSource {
         let (path, tag) = split_path(text, text)?;
         let metadata = path
             .metadata()
-            .map_err(|error| StoreError::io("cannot read", &path, error))?;
+            .map_err(|error| StoreError::io("cannot open", &path, error))?;
         if metadata.is_dir() {
             let has = |name: &str| path.join(name).exists();
             if tag.is_some() || has("oci-layout") || has("index.json") {
@@ -252,6 +265,21 @@ impl Scheme {
             .into_iter()
             .find_map(|scheme| Some((scheme, text.strip_prefix(scheme.word())?)))
     }
+}
+
+/// Words of skopeo and podman for places that are not known here: no names of images, wherever they are
+/// typed.
+const FOREIGN: [&str; 6] = [
+    "containers-storage:",
+    "dir:",
+    "docker-daemon:",
+    "ostree:",
+    "sif:",
+    "tarball:",
+];
+
+fn foreign_word(text: &str) -> Option<&'static str> {
+    FOREIGN.into_iter().find(|word| text.starts_with(word))
 }
 
 /// A path that nothing follows.
@@ -416,6 +444,9 @@ mod tests {
             "aci:",
             "rootfs:",
             "aci:a\0",
+            "dir:x",
+            "docker-daemon:nginx:latest",
+            "containers-storage:nginx",
         ] {
             assert!(ImageSource::parse(text).is_err(), "accepted {text:?}");
         }

@@ -284,6 +284,7 @@ fn a_registry_that_does_not_answer_or_refuses() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let host = accepting_host();
+    host.write("etc/registries.toml", "retries = 1\n");
     let address = format!("127.0.0.1:{port}");
     both_refuse(&host, &format!("{address}/team/image:1"), 122, &[&address]);
     let registry = ScriptedRegistry::start();

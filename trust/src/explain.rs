@@ -13,7 +13,7 @@ use crate::one_line;
 use crate::policy::{PlacedRule, Policy};
 use crate::refusal::Refusal;
 use crate::rule::{AttestationDemand, Requirement, Rule};
-use crate::signed::{Evidence, Examined, MAX_SIGNATURES};
+use crate::signed::{Evidence, Examined, MAX_BUNDLES, MAX_SIGNATURES};
 use crate::subject::Subject;
 use crate::timestamp::Timestamp;
 use crate::verified::Verification;
@@ -214,7 +214,7 @@ fn signatures(
             let Ok(keys) = case.hold(keys) else { return };
             let wanted = case.wanted(&keys, identity);
             let simple = case.evidence.simple.iter().take(MAX_SIGNATURES);
-            let bundles = case.evidence.bundles.iter().take(MAX_SIGNATURES);
+            let bundles = case.evidence.bundles.iter().take(MAX_BUNDLES);
             let all = simple
                 .map(|layer| ("simple", wanted.simple(layer)))
                 .chain(bundles.map(|bundle| ("bundle", wanted.bundle(bundle))));

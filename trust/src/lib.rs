@@ -165,7 +165,7 @@ pub use rule_edit::{
 };
 pub use rule_file_name::rule_file_name;
 pub use signature_facts::{SignatureFacts, signature_facts};
-pub use signed::{Evidence, MAX_SIGNATURES, SignatureLayer};
+pub use signed::{Evidence, MAX_BUNDLES, MAX_SIGNATURES, SignatureLayer};
 pub use simple_signing::{Claim, MAX_PAYLOAD, PayloadError, payload};
 pub use statement::{
     SIGNATURE_TYPE, Statement, StatementError, attestation_statement, predicate_type,

@@ -11,7 +11,7 @@ use crate::key::PublicKey;
 use crate::key_text::KeyText;
 use crate::policy::{PlacedRule, Policy};
 use crate::rule::{AttestationDemand, Requirement};
-use crate::signed::{Evidence, MAX_SIGNATURES, SignatureLayer, Wanted};
+use crate::signed::{Evidence, MAX_BUNDLES, MAX_SIGNATURES, SignatureLayer, Wanted};
 use crate::simple_signing::Claim;
 use crate::statement::{SIGNATURE_TYPE, Statement};
 use crate::subject::Subject;
@@ -64,7 +64,7 @@ pub fn signature_facts(
         facts.judged(placed, verdict);
         facts
     });
-    let bundles = evidence.bundles.iter().take(MAX_SIGNATURES).map(|bytes| {
+    let bundles = evidence.bundles.iter().take(MAX_BUNDLES).map(|bytes| {
         let mut facts = of_bundle(bytes, &keys, subject);
         let verdict = case.as_ref().map(|case| match &facts.predicate_type {
             Some(kind) => by_demands(case, kind, bytes),

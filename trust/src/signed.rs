@@ -15,9 +15,12 @@ use crate::statement::{SIGNATURE_TYPE, Statement};
 use crate::subject::Subject;
 use crate::timestamp::{SignedTime, Timestamp};
 
-/// Most signatures, and most bundles, that are looked at for one image. More don't count: whoever can add
+/// Most signatures in the tag format that are looked at for one image. More don't count: whoever can add
 /// signatures to a registry must not decide how long a start takes.
 pub const MAX_SIGNATURES: usize = 128;
+
+/// The same of bundles.
+pub const MAX_BUNDLES: usize = 256;
 
 /// Longest signature in base64, in bytes. P-256 needs 96, P-384 140, Ed25519 88.
 const MAX_SIGNATURE: usize = 1024;
@@ -108,7 +111,7 @@ impl Wanted<'_> {
         evidence: &'a Evidence<'a>,
     ) -> impl Iterator<Item = Examined> + 'a {
         let simple = evidence.simple.iter().take(MAX_SIGNATURES);
-        let bundles = evidence.bundles.iter().take(MAX_SIGNATURES);
+        let bundles = evidence.bundles.iter().take(MAX_BUNDLES);
         simple
             .map(|layer| self.simple(layer))
             .chain(bundles.map(|bundle| self.bundle(bundle)))

@@ -82,7 +82,8 @@ impl Statement {
     /// # Errors
     /// [`StatementError`].
     pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
-        let root = strict_json::parse(payload).map_err(|reason| StatementError::Json { reason })?;
+        let root =
+            strict_json::parse_signed(payload).map_err(|reason| StatementError::Json { reason })?;
         let shape = |reason| StatementError::Shape { reason };
         let mut root = Members::root(root, "the statement").map_err(shape)?;
         let kind = root.text("_type").map_err(shape)?;
@@ -199,7 +200,7 @@ pub fn attestation_statement(
     predicate: &[u8],
 ) -> Result<Vec<u8>, StatementError> {
     let json = |reason| StatementError::Json { reason };
-    let node = strict_json::parse(predicate).map_err(json)?;
+    let node = strict_json::parse_signed(predicate).map_err(json)?;
     Members::root(node, "the predicate").map_err(|reason| StatementError::Shape { reason })?;
     let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
     let usable = predicate_type.contains(':')

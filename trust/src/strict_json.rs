@@ -11,8 +11,11 @@ use serde_json::Number;
 use crate::one_line;
 
 /// Most values that one text may hold. A text of the largest size that is read anywhere could hold
-/// half a million, at thirty times its size in memory.
+/// millions, at thirty times its size in memory.
 const MAX_VALUES: u32 = 1 << 16;
+
+/// The same for what a good key has signed, or is about to sign.
+const MAX_SIGNED_VALUES: u32 = 1 << 21;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +31,19 @@ pub(crate) enum Node {
 /// Parses one JSON text, all of it. The caller bounds its size; the depth is bounded by the parser
 /// and the number of values here.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Node, String> {
-    let left = Cell::new(MAX_VALUES);
+    parse_up_to(MAX_VALUES, bytes)
+}
+
+/// As [`parse`], for what a good key has signed, or is about to sign: it may hold much.
+pub(crate) fn parse_signed(bytes: &[u8]) -> Result<Node, String> {
+    parse_up_to(MAX_SIGNED_VALUES, bytes)
+}
+
+fn parse_up_to(most: u32, bytes: &[u8]) -> Result<Node, String> {
+    let left = Cell::new(most);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    Value { left: &left }
+    let left = &left;
+    Value { left, most }
         .deserialize(&mut deserializer)
         .and_then(|node| deserializer.end().map(|()| node))
         .map_err(|error| one_line::message(&error))
@@ -40,6 +53,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Node, String> {
 #[derive(Clone, Copy)]
 struct Value<'a> {
     left: &'a Cell<u32>,
+    most: u32,
 }
 
 impl<'de> DeserializeSeed<'de> for Value<'_> {
@@ -49,8 +63,9 @@ impl<'de> DeserializeSeed<'de> for Value<'_> {
         match self.left.get().checked_sub(1) {
             Some(left) => self.left.set(left),
             None => {
+                let most = self.most;
                 return Err(D::Error::custom(format_args!(
-                    "it holds more than {MAX_VALUES} values"
+                    "it holds more than {most} values"
                 )));
             }
         }

@@ -10,7 +10,7 @@ use crate::key_text::KeyText;
 use crate::policy::{PlacedRule, Policy};
 use crate::refusal::{Demand, Refusal, RuleId};
 use crate::rule::{AttestationDemand, Requirement};
-use crate::signed::{Accepted, Evidence, MAX_SIGNATURES, Wanted};
+use crate::signed::{Accepted, Evidence, MAX_BUNDLES, Wanted};
 use crate::subject::Subject;
 use crate::timestamp::Timestamp;
 use crate::verified::{Attested, Basis, Verification, VerifiedImage};
@@ -28,7 +28,8 @@ pub struct Circumstances {
 /// Judges an image by the policy as it is now and by what the store holds in its favour.
 ///
 /// A signature counts once per key, in either format, over the index as well as over the platform manifest.
-/// The first [`MAX_SIGNATURES`] of each format are looked at, and no more than are needed.
+/// The first [`MAX_SIGNATURES`](crate::MAX_SIGNATURES) and [`MAX_BUNDLES`] are looked at, and no more
+/// than are needed.
 ///
 /// # Errors
 /// [`Refusal`]: why the image must not run.
@@ -242,7 +243,7 @@ impl Case<'_> {
         let identity = Identity::default();
         let wanted = self.wanted(&keys, &identity);
         let mut worst = Worst::default();
-        for bundle in self.evidence.bundles.iter().take(MAX_SIGNATURES) {
+        for bundle in self.evidence.bundles.iter().take(MAX_BUNDLES) {
             let examined = wanted.attestation(bundle, &demand.predicate_type, &demand.conditions);
             match (examined.key, examined.verdict) {
                 (Some(key), Ok(_)) => {

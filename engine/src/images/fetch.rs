@@ -51,6 +51,8 @@ pub fn import(
     let observer = verifier.observer();
     let mut transfer = observer.fetch().map_err(Error::Caller)?;
     options.interrupt = transfer.interrupt();
+    let name = options.name.as_ref().or(source.reference());
+    options.predicate_types = name.map_or_else(Vec::new, |name| verifier.predicate_types(name));
     let fetch = engine.store().begin_fetch(source, &options)?;
     for note in fetch.notes() {
         observer.warning(Warning::Fetch(note.clone()));

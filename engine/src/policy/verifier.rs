@@ -90,6 +90,14 @@ impl<'a> Verifier<'a> {
         self.observer
     }
 
+    /// The predicate types of the statements that the rule for a name asks for.
+    pub(crate) fn predicate_types(&self, name: &Reference) -> Vec<String> {
+        let rule = self.policy.as_ref().and_then(|own| own.deciding(name));
+        let demands = rule.map_or(&[][..], |placed| placed.rule().attestations());
+        let types = demands.iter().map(|demand| demand.predicate_type.clone());
+        types.collect()
+    }
+
     /// Judges an image before its layers are fetched.
     ///
     /// # Errors

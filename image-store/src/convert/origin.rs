@@ -72,7 +72,7 @@ impl ConvertedOrigin {
         let settings = &options.settings;
         let is_folder = path
             .metadata()
-            .map_err(|error| StoreError::io("cannot read", path, error))?
+            .map_err(|error| StoreError::io("cannot open", path, error))?
             .is_dir();
         let (layer, staging, notes) = if is_folder {
             let staging = store.stage()?;

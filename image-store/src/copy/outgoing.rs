@@ -7,10 +7,12 @@ use image_name::{Digest, Reference};
 
 use super::options::{Copied, CopyOptions};
 use super::store_origin::StoreOrigin;
+use super::target::Target;
 use crate::error::StoreError;
 use crate::export::{self, ExportFormat};
 use crate::fetch::FetchEvent;
 use crate::manifest::Document;
+use crate::options::FetchOptions;
 use crate::plan::{Plan, Source, Wanted};
 use crate::registry;
 use crate::source::ImageSource;
@@ -91,6 +93,38 @@ impl Outgoing {
             ExportFormat::OciArchive => export::archive(&plan, &mut source, dest, None)?,
             ExportFormat::DockerArchive => export::docker(&plan, &mut source, dest, None)?,
         }
+        let mut copied = copied(plan);
+        copied.notes.extend(note);
+        Ok(copied)
+    }
+
+    /// As [`Outgoing::export`], to a place as [`copy`](crate::copy) takes it: an image is added to a layout
+    /// that is there.
+    ///
+    /// # Errors
+    /// As [`Outgoing::export`]; [`StoreError::InvalidSource`] for a place that is no directory or file.
+    pub fn export_to(
+        &self,
+        to: &ImageSource,
+        signatures: bool,
+        on_event: &mut dyn FnMut(FetchEvent),
+    ) -> Result<Copied, StoreError> {
+        let target = Target::new(to)?;
+        if let Target::Registry(_) = target {
+            return Err(StoreError::InvalidSource {
+                origin: to.to_string(),
+                reason: "it is neither a directory nor a file".to_owned(),
+            });
+        }
+        let top = match target.is_layout() {
+            true => self.record.digest.clone(),
+            false => self.record.manifest.clone(),
+        };
+        let attachments = signatures && target.takes_attachments();
+        let (mut origin, plan) = self.plan(top, attachments, true)?;
+        let mut source = Source::new(&mut origin, &self.store, on_event);
+        target.write(&plan, &mut source, None, &FetchOptions::default())?;
+        let note = plan.layout_note().filter(|_| target.is_layout());
         let mut copied = copied(plan);
         copied.notes.extend(note);
         Ok(copied)

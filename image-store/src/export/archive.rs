@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::index::index;
+use super::index::of_archive;
 use super::names::{MARKER, blob_name, new};
 use super::partial::Partial;
 use crate::error::StoreError;
+use crate::layout::ATTACHMENTS;
 use crate::plan::{Plan, Source};
 
 /// Writes an OCI archive to `dest`, which must not exist. It appears by one rename.
@@ -19,7 +20,11 @@ pub(crate) fn archive(
     let partial = Partial::beside(dest)?;
     let mut tar = partial.tar()?;
     tar.file("oci-layout", MARKER)?;
-    tar.file("index.json", &index(plan, tag, None)?)?;
+    let (image, attachments) = of_archive(plan, tag)?;
+    tar.file("index.json", &image)?;
+    if let Some(attachments) = attachments {
+        tar.file(ATTACHMENTS, &attachments)?;
+    }
     let mut written = std::collections::BTreeSet::new();
     let attached = plan.attachments.iter().map(|one| &one.manifest);
     for document in plan.documents.iter().chain(attached) {

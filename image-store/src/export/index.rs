@@ -55,7 +55,35 @@ fn ref_name(entry: &Value) -> Option<&str> {
     entry.get("annotations")?.get(REF_NAME)?.as_str()
 }
 
+/// The index of an archive: the image alone, since others refuse one of several; and, where there is
+/// something, that of what belongs to it.
+pub(super) fn of_archive(
+    plan: &Plan,
+    tag: Option<&str>,
+) -> Result<(Vec<u8>, Option<Vec<u8>>), StoreError> {
+    let index = |entries: Vec<Value>| {
+        let index = json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": entries,
+        });
+        serde_json::to_vec(&index).map_err(|error| StoreError::NotJson {
+            what: "index.json".to_owned(),
+            reason: error.to_string(),
+        })
+    };
+    let attachments = attachments(plan)?;
+    let attachments = (!attachments.is_empty()).then(|| index(attachments));
+    Ok((index(vec![image(plan, tag)])?, attachments.transpose()?))
+}
+
 fn new_entries(plan: &Plan, tag: Option<&str>) -> Result<Vec<Value>, StoreError> {
+    let mut entries = vec![image(plan, tag)];
+    entries.extend(attachments(plan)?);
+    Ok(entries)
+}
+
+fn image(plan: &Plan, tag: Option<&str>) -> Value {
     let top = &plan.top;
     let mut annotations = Map::new();
     let name = plan.name.as_ref().map(ToString::to_string);
@@ -65,12 +93,16 @@ fn new_entries(plan: &Plan, tag: Option<&str>) -> Result<Vec<Value>, StoreError>
     if let Some(name) = name.filter(|_| tag.is_none()) {
         annotations.insert(IMAGE_NAME.to_owned(), json!(name));
     }
-    let mut entries = vec![json!({
+    json!({
         "mediaType": top.media_type,
         "digest": top.digest,
         "size": top.bytes.len(),
         "annotations": annotations,
-    })];
+    })
+}
+
+fn attachments(plan: &Plan) -> Result<Vec<Value>, StoreError> {
+    let mut entries = Vec::new();
     for one in &plan.attachments {
         let mut entry = referrer::list_entry(&one.manifest)?;
         match (&one.at, entry.as_object_mut()) {

@@ -30,9 +30,9 @@ pub(crate) fn layout(
     let files = FolderFiles::new(dest);
     if dest.symlink_metadata().is_ok() {
         if files.read("oci-layout", MAX_INDEX)?.is_none() {
-            return Err(StoreError::InvalidSource {
-                origin: dest.display().to_string(),
-                reason: "it already exists and is not an OCI image layout".to_owned(),
+            return Err(StoreError::Destination {
+                path: dest.to_owned(),
+                reason: "already exists and is not an OCI image layout",
             });
         }
         return add(plan, source, dest, tag, &files);

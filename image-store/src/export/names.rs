@@ -14,9 +14,9 @@ pub(crate) fn new(dest: &Path) -> Result<(), StoreError> {
     if dest.symlink_metadata().is_err() {
         return Ok(());
     }
-    Err(StoreError::InvalidSource {
-        origin: dest.display().to_string(),
-        reason: "it already exists".to_owned(),
+    Err(StoreError::Destination {
+        path: dest.to_owned(),
+        reason: "already exists",
     })
 }
 

@@ -17,9 +17,9 @@ pub(super) struct Partial {
 impl Partial {
     pub(super) fn beside(dest: &Path) -> Result<Self, StoreError> {
         let Some(name) = dest.file_name() else {
-            return Err(StoreError::InvalidSource {
-                origin: dest.display().to_string(),
-                reason: "it is not a path at which a file can be written".to_owned(),
+            return Err(StoreError::Destination {
+                path: dest.to_owned(),
+                reason: "is not a path at which a file can be written",
             });
         };
         let mut partial = std::ffi::OsString::from(".");

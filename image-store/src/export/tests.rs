@@ -130,8 +130,8 @@ fn check_oci(blobs: &Blobs, origin: &mut dyn Origin) {
     let signatures = origin.signature_manifest(&blobs.manifest).unwrap().unwrap();
     assert_eq!(signatures.digest, blobs.signatures);
     assert_eq!(blob(origin, &sha256(b"payload"), 7), b"payload");
-    let bundles = crate::referrer::bundles(origin, &blobs.manifest).unwrap();
-    assert_eq!(bundles.found[0].bundle, BUNDLE);
+    let referring = crate::referrer::referring(origin, &blobs.manifest, &[]).unwrap();
+    assert_eq!(referring.bundles[0].bundle, BUNDLE);
 }
 
 #[test]
@@ -152,6 +152,16 @@ fn layouts_and_archives_come_back_equal() {
         &blobs,
         &mut ArchiveOrigin::open_oci(&file, Some("q.io/team/app:v1"), &Unpacking::none()).unwrap(),
     );
+    // Others take it for one image: it has one entry, with a name.
+    let listed = Command::new("tar")
+        .args(["-xOf", file.to_str().unwrap(), "index.json"])
+        .output()
+        .unwrap();
+    let index: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let entries = index["manifests"].as_array().unwrap();
+    assert_eq!(entries.len(), 1);
+    let name = &entries[0]["annotations"]["org.opencontainers.image.ref.name"];
+    assert_eq!(name, "q.io/team/app:v1");
     let again = out.path().join("again.tar");
     blobs
         .export(&blobs.top, ExportFormat::OciArchive, &again)

@@ -105,12 +105,13 @@ impl Store {
             ));
         }
         let mut unanswered = Vec::new();
-        for subject in &chain {
+        for document in &documents {
+            let subject = &document.digest;
             let LookUp {
                 found,
                 notes: left_out,
                 unanswered: odd,
-            } = look_up(origin.as_mut(), subject, limits)?;
+            } = look_up(origin.as_mut(), document, limits, &options.predicate_types)?;
             notes.extend(left_out);
             unanswered.extend(odd);
             all_signatures.merge(SignatureSet {

@@ -87,6 +87,45 @@ fn signatures_are_found_and_are_no_images() {
 }
 
 #[test]
+fn what_cosign_saves_is_one_image_with_its_signatures() {
+    for kind in ["image", "imageIndex"] {
+        let folder = Folder::new(&[]);
+        let documents = [
+            (&b"signatures"[..], "sigs"),
+            (b"image", kind),
+            (b"attestations", "atts"),
+        ];
+        let manifests: Vec<_> = documents
+            .iter()
+            .map(|(bytes, kind)| {
+                folder.blob(bytes);
+                let kind = format!("dev.cosignproject.cosign/{kind}");
+                json!({
+                    "mediaType": media_type::OCI_MANIFEST,
+                    "digest": sha256(bytes),
+                    "size": bytes.len(),
+                    "annotations": { "kind": kind, REF_NAME: "q.io/team/app:1" },
+                })
+            })
+            .collect();
+        let index = json!({ "schemaVersion": 2, "manifests": manifests });
+        folder.write("index.json", index.to_string().as_bytes());
+        for tag in [None, Some("q.io/team/app:1")] {
+            let mut origin = folder.open(tag).unwrap();
+            let top = origin.top().unwrap();
+            assert_eq!(top.bytes, b"image", "{kind} {tag:?}");
+            let found = origin.signature_manifest(&top.digest).unwrap().unwrap();
+            assert_eq!(found.bytes, b"signatures");
+            let attestations = cosign::tag(&top.digest, "att");
+            let found = origin.tagged(&attestations).unwrap().unwrap();
+            assert_eq!(found.bytes, b"attestations");
+            let other = cosign::tag(&sha256(b"other"), "sig");
+            assert!(origin.tagged(&other).unwrap().is_none());
+        }
+    }
+}
+
+#[test]
 fn blobs_are_streams_of_the_announced_size() {
     let folder = Folder::new(&[(b"image", None)]);
     folder.blob(b"layer");

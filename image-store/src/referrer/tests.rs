@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::*;
-use crate::origin::RawManifest;
+use crate::origin::Origin;
 
 /// A place whose list of referrers and blobs are whatever a test says.
 #[derive(Default)]
@@ -99,11 +99,11 @@ fn a_bundle_is_found_and_one_manifest_is_made_of_it() {
     let mut place = Place::default();
     place.add_bundle(&image(), &bytes);
     place.add_bundle(&image(), &bytes);
-    let bundles = bundles(&mut place, &image().digest).unwrap();
+    let bundles = referring(&mut place, &image().digest, &[]).unwrap();
     assert_eq!(bundles.notes, [""; 0]);
-    assert_eq!(bundles.found.len(), 1, "listed twice, counted once");
-    assert_eq!(bundles.found[0].bundle, bytes);
-    let manifest: Value = serde_json::from_slice(&bundles.found[0].manifest).unwrap();
+    assert_eq!(bundles.bundles.len(), 1, "listed twice, counted once");
+    assert_eq!(bundles.bundles[0].bundle, bytes);
+    let manifest: Value = serde_json::from_slice(&bundles.bundles[0].manifest).unwrap();
     assert_eq!(manifest["subject"]["digest"], image().digest.as_ref());
     assert_eq!(manifest["artifactType"], BUNDLE);
     assert_eq!(
@@ -142,15 +142,12 @@ fn what_is_no_bundle_of_the_image_is_left_out_and_hides_none() {
     place.listed.push(Descriptor::parse(&huge).unwrap());
     let good = bundle("good", 0);
     place.add_bundle(&image(), &good);
-    let bundles = bundles(&mut place, &image().digest).unwrap();
-    let found: Vec<_> = bundles.found.iter().map(|one| &one.bundle).collect();
+    let bundles = referring(&mut place, &image().digest, &[]).unwrap();
+    let found: Vec<_> = bundles.bundles.iter().map(|one| &one.bundle).collect();
     assert_eq!(found, [&good]);
     assert_eq!(bundles.notes.len(), 8, "{:?}", bundles.notes);
-    assert!(
-        bundles.notes[0].contains("its subject is"),
-        "{:?}",
-        bundles.notes
-    );
+    let told = |part: &str| bundles.notes.iter().any(|note| note.contains(part));
+    assert!(told("its subject is"), "{:?}", bundles.notes);
 }
 
 #[test]
@@ -159,32 +156,67 @@ fn other_kinds_of_artifacts_are_not_even_read() {
     place.add(&changed(|m| {
         m["artifactType"] = json!("application/spdx+json")
     }));
-    let found = bundles(&mut place, &image().digest).unwrap();
+    let found = referring(&mut place, &image().digest, &[]).unwrap();
     assert_eq!(
-        (found.found.len(), found.notes.len(), place.asked),
+        (found.bundles.len(), found.notes.len(), place.asked),
         (0, 0, 0)
     );
 }
 
 #[test]
-fn number_and_bytes_are_bounded_and_the_first_count() {
+fn number_and_bytes_are_bounded_and_what_is_over_is_told() {
     let mut place = Place::default();
-    for number in 0..MAX_SIGNATURES + 5 {
+    for number in 0..MAX_BUNDLES + 5 {
         place.add_bundle(&image(), &bundle(&number.to_string(), 0));
     }
-    let many = bundles(&mut place, &image().digest).unwrap();
-    assert_eq!(many.found.len(), MAX_SIGNATURES);
-    assert_eq!(many.found[0].bundle, bundle("0", 0));
-    assert_eq!(place.asked, MAX_SIGNATURES);
+    let many = referring(&mut place, &image().digest, &[]).unwrap();
+    assert_eq!(many.bundles.len(), MAX_BUNDLES);
+    assert_eq!(many.bundles[0].bundle, bundle("0", 0));
+    assert_eq!(place.asked, MAX_BUNDLES);
+    let over = format!("of {} only {MAX_BUNDLES} are looked at", MAX_BUNDLES + 5);
+    assert_eq!(many.over, [over]);
     let mut place = Place::default();
-    for number in 0..12 {
-        place.add_bundle(&image(), &bundle(&number.to_string(), 2 << 20));
+    for number in 0..6 {
+        place.add_bundle(&image(), &bundle(&number.to_string(), 11 << 20));
     }
     place.add_bundle(&image(), &bundle("small", 0));
-    let large = bundles(&mut place, &image().digest).unwrap();
-    let bytes: usize = large.found.iter().map(|one| one.bundle.len()).sum();
+    let large = referring(&mut place, &image().digest, &[]).unwrap();
+    let bytes: usize = large.bundles.iter().map(|one| one.bundle.len()).sum();
     assert!(bytes as u64 <= MAX_TOTAL, "{bytes}");
-    assert_eq!(large.found.last().unwrap().bundle, bundle("small", 0));
+    assert_eq!(large.bundles.last().unwrap().bundle, bundle("small", 0));
+    assert!(
+        large
+            .over
+            .iter()
+            .all(|over| over.starts_with("referrer sha256:"))
+    );
+    assert_eq!(large.over.len(), 2);
+}
+
+#[test]
+fn daily_scans_hide_no_signature_and_no_statement_that_matters() {
+    let mut place = Place::default();
+    for day in 0..400 {
+        place.add_bundle(&image(), &bundle("scan", day));
+        // Newer ones come later, and say so.
+        let entry = place.listed.last_mut().unwrap();
+        let day = format!("2026-{:02}-{:02}T00:00:00Z", day / 28 + 1, day % 28 + 1);
+        entry
+            .annotations
+            .insert("org.opencontainers.image.created".to_owned(), day);
+    }
+    for kind in ["sbom", "https://sigstore.dev/cosign/sign/v1", "build"] {
+        place.add_bundle(&image(), &bundle(kind, 0));
+    }
+    let types = ["sbom".to_owned()];
+    let found = referring(&mut place, &image().digest, &types).unwrap();
+    let found: Vec<_> = found.bundles.iter().map(|one| &one.bundle).collect();
+    let sign = bundle("https://sigstore.dev/cosign/sign/v1", 0);
+    assert_eq!(found.len(), MAX_BUNDLES);
+    assert_eq!(found[..2], [&bundle("sbom", 0), &sign]);
+    // Of all others each kind in turn, the newest first.
+    assert_eq!(found[2..4], [&bundle("scan", 399), &bundle("build", 0)]);
+    assert_eq!(found[4], &bundle("scan", 398));
 }
 
 #[test]

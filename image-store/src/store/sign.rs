@@ -16,7 +16,7 @@ use crate::cosign::{self, MAX_SIGNATURES};
 use crate::error::StoreError;
 use crate::media_type;
 use crate::origin::RawManifest;
-use crate::referrer::{self, MAX_BUNDLE, MAX_TOTAL, Referrer};
+use crate::referrer::{self, MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL, Referrer};
 
 /// What a fetch found of one subject.
 #[derive(Clone, Debug, Default)]
@@ -71,13 +71,12 @@ impl Store {
             return Ok(());
         }
         let room = change.room()?;
-        if bundle.len() as u64 > MAX_BUNDLE.min(room)
-            || change.record.bundles.len() >= MAX_SIGNATURES
+        if bundle.len() as u64 > MAX_BUNDLE.min(room) || change.record.bundles.len() >= MAX_BUNDLES
         {
             return Err(StoreError::Content(ContentError::LimitExceeded {
                 what: format!("signature bundles of {subject}"),
                 limit: format!(
-                    "{MAX_SIGNATURES} of at most {MAX_BUNDLE} bytes, and {MAX_TOTAL} bytes in all"
+                    "{MAX_BUNDLES} of at most {MAX_BUNDLE} bytes, and {MAX_TOTAL} bytes in all"
                 ),
             }));
         }
@@ -97,14 +96,14 @@ impl Store {
         change.take_found(found)?;
         let known = std::mem::take(&mut change.record.bundles);
         let (mut room, mut taken) = (MAX_TOTAL, Vec::new());
-        for new in found.bundles.iter().take(MAX_SIGNATURES) {
+        for new in found.bundles.iter().take(MAX_BUNDLES) {
             room = room.saturating_sub(new.bundle.len() as u64);
             taken.push(sha256(&new.bundle));
             change.insert(change.record.bundles.len(), new.clone());
         }
         for old in known {
             let size = change.blob_size(&old.bundle)?;
-            let fits = change.record.bundles.len() < MAX_SIGNATURES && size <= room;
+            let fits = change.record.bundles.len() < MAX_BUNDLES && size <= room;
             if fits && !taken.contains(&old.bundle) {
                 room -= size;
                 change.record.bundles.push(old);

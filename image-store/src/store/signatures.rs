@@ -16,7 +16,7 @@ use crate::cosign::{self, MAX_SIGNATURES};
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document, Manifest};
 use crate::media_type::SIMPLE_SIGNING;
-use crate::referrer::{MAX_BUNDLE, MAX_TOTAL};
+use crate::referrer::{MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL};
 
 /// Bytes of one signed payload.
 pub(crate) const MAX_PAYLOAD: u64 = 64 << 10;
@@ -137,7 +137,7 @@ impl SignatureRecord {
                 "it is of version {version}, made by a later fairing"
             ));
         }
-        let bundles = stored.bundles.iter().take(MAX_SIGNATURES).map(|one| {
+        let bundles = stored.bundles.iter().take(MAX_BUNDLES).map(|one| {
             Ok(BundleRecord {
                 manifest: digest(&one.manifest)?,
                 config: digest(&one.config)?,

@@ -8,11 +8,11 @@ use image_name::Digest;
 
 use super::{Audit, Cure, Documented, Finding, Job};
 use crate::error::StoreError;
-use crate::fetch::signatures_of;
+use crate::fetch::look_up;
 use crate::manifest::{Descriptor, Index, Manifest, Platform, parse_config};
+use crate::media_type;
 use crate::origin::RawManifest;
 use crate::proven::{checked, small_blob};
-use crate::referrer;
 use crate::store::{RefRecord, make_folder, publish};
 use crate::walk::{Bounds, Visitor, Walk};
 
@@ -150,8 +150,14 @@ impl Audit {
         finding.add(&object, in_reach(error)?.to_string());
         self.restore(finding, &object, || {
             let mut origin = self.origin(&record.source)?;
-            let mut found = signatures_of(origin.as_mut(), subject, &self.options.limits)?;
-            found.bundles = referrer::bundles(origin.as_mut(), subject)?.found;
+            let limits = &self.options.limits;
+            let bytes = self.store.read_blob("manifest", subject, limits.manifest)?;
+            let document = RawManifest {
+                media_type: media_type::of_manifest(&bytes, ""),
+                digest: subject.clone(),
+                bytes,
+            };
+            let found = look_up(origin.as_mut(), &document, limits, &[])?.found;
             self.store.add_found(subject, &found)?;
             // What only the store had is lost.
             self.store.signatures(subject).map(drop)

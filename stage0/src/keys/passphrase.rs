@@ -32,7 +32,7 @@ impl PassphraseArguments {
     /// The passphrase that was given without a question.
     ///
     /// # Errors
-    /// If the file can't be read or holds no passphrase, or the variable no text.
+    /// If the file can't be read or has several lines, or the variable no text.
     pub(crate) fn given(&self) -> Result<Option<Passphrase>, Failure> {
         if let Some(path) = &self.passphrase_file {
             return read(path).map(Some);
@@ -113,7 +113,8 @@ fn read(path: &Path) -> Result<Passphrase, Failure> {
     let mut lines = text.lines();
     match (lines.next(), lines.next()) {
         _ if text.len() as u64 > MAX => Err(wrong("it is too long")),
-        (None, _) => Err(wrong("it is empty")),
+        // The passphrase of a key that has an empty one, as cosign makes them.
+        (None, _) => Ok(Zeroizing::new(String::new())),
         (Some(_), Some(_)) => Err(wrong("it has more than one line")),
         (Some(line), None) => Ok(Zeroizing::new(line.to_owned())),
     }

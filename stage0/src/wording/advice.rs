@@ -3,7 +3,7 @@
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{AppError, IsolatorError, MonitorError, NetworkSpecError};
-use image_store::{ContentError, OwnCredentials, StoreError};
+use image_store::{ContentError, ImageArgument, ImageSource, OwnCredentials, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
 
@@ -126,9 +126,14 @@ fn store(error: &StoreError) -> String {
 
 /// What to do about an image that is not in the store.
 fn remedy(reference: &str) -> String {
-    match reference.starts_with("sha256:") {
-        true => "`fairing image list` shows what is".to_owned(),
-        false => format!("`fairing fetch {reference}` gets it"),
+    // A digest tells no registry, and what a directory or file holds has a name of its own.
+    let is_name = matches!(
+        ImageArgument::parse(reference),
+        Ok(ImageArgument::ShortName(_) | ImageArgument::Source(ImageSource::Registry(_)))
+    );
+    match is_name {
+        false => "`fairing image list` shows what is".to_owned(),
+        true => format!("`fairing fetch {reference}` gets it"),
     }
 }
 

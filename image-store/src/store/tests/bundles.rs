@@ -75,7 +75,7 @@ fn a_bundle_that_was_changed_in_the_store_is_told() {
 fn bundles_have_a_limit() {
     let ground = Ground::new();
     let image = ground.fetch("one").unwrap().manifest_digest().clone();
-    let large = vec![b' '; 5 << 20];
+    let large = vec![b' '; 17 << 20];
     let error = ground.store.add_bundle(&image, &large).unwrap_err();
     assert!(
         matches!(
@@ -85,7 +85,7 @@ fn bundles_have_a_limit() {
         "{error}"
     );
     for number in 0..4_u8 {
-        let large = vec![number; 4 << 20];
+        let large = vec![number; 16 << 20];
         ground.store.add_bundle(&image, &large).unwrap();
     }
     let error = ground.store.add_bundle(&image, BUNDLE).unwrap_err();

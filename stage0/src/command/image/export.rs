@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use engine::images::choice::record;
-use image_store::ExportFormat;
+use image_store::{ExportFormat, ImageSource};
 
 use super::copy::warn;
 use crate::command::subcommand::Subcommand;
@@ -18,7 +18,8 @@ pub(crate) struct Export {
     /// Reference, or the beginning of a digest
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// Directory or file to write; must not exist
+    /// Directory or file to write, which must not exist; or oci:DIR[:TAG], oci-archive:FILE[:TAG],
+    /// docker-archive:FILE[:REF]
     #[arg(value_name = "DEST")]
     dest: PathBuf,
     /// What to write [default: oci-archive if DEST ends in .tar, else oci]
@@ -44,28 +45,55 @@ impl Subcommand for Export {
     const ABOUT: &'static str = "Write an image of the store to a directory or file";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
+        let store = context.engine.store();
+        let _pin = store.pin()?;
+        let record = record(&context.engine, &self.image)?;
+        let mut progress = Progress::new(record.reference.to_string());
+        let outgoing = store.outgoing(&record)?;
+        let signatures = !self.no_signatures;
+        let mut on_event = |event| progress.event(event);
+        let copied = match self.place()? {
+            Some(place) => outgoing.export_to(&place, signatures, &mut on_event),
+            None => outgoing.export(self.format(), &self.dest, signatures, &mut on_event),
+        }?;
+        drop(progress);
+        warn(&copied.notes);
+        Ok(0)
+    }
+}
+
+impl Export {
+    /// The destination, where it begins with what it is, as for `image copy`.
+    fn place(&self) -> Result<Option<ImageSource>, Failure> {
+        let Some(text) = self
+            .dest
+            .to_str()
+            .filter(|text| ImageSource::has_scheme(text))
+        else {
+            return Ok(None);
+        };
+        if self.format.is_some() {
+            return Err(Failure::Usage(format!(
+                "{text} says what to write; --format says it a second time"
+            )));
+        }
+        match ImageSource::parse_destination(text)? {
+            ImageSource::Registry(_) => Err(Failure::Usage(format!(
+                "{text} is at a registry; `fairing push` writes there"
+            ))),
+            place => Ok(Some(place)),
+        }
+    }
+
+    fn format(&self) -> ExportFormat {
         let is_tar = self
             .dest
             .extension()
             .is_some_and(|extension| extension == "tar");
-        let format = match (self.format, is_tar) {
+        match (self.format, is_tar) {
             (Some(Kind::Oci), _) | (None, false) => ExportFormat::OciLayout,
             (Some(Kind::OciArchive), _) | (None, true) => ExportFormat::OciArchive,
             (Some(Kind::DockerArchive), _) => ExportFormat::DockerArchive,
-        };
-        let store = context.engine.store();
-        let _pin = store.pin()?;
-        let record = record(&context.engine, &self.image)?;
-        let name = record.reference.to_string();
-        let mut progress = Progress::new(name);
-        let copied = store.outgoing(&record)?.export(
-            format,
-            &self.dest,
-            !self.no_signatures,
-            &mut |event| progress.event(event),
-        )?;
-        drop(progress);
-        warn(&copied.notes);
-        Ok(0)
+        }
     }
 }

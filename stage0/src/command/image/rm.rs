@@ -88,9 +88,11 @@ impl Removal<'_> {
             other => other?,
         };
         if found.is_empty() {
-            return Err(Failure::Engine(Error::NotInStore {
+            // Not to be fetched only to be removed.
+            return Err(Failure::Engine(Error::Store(StoreError::UnknownImage {
                 reference: text.to_owned(),
-            }));
+                place: "in the store".to_owned(),
+            })));
         }
         if found.len() > 1 && !self.force {
             return Err(Failure::Other(format!(

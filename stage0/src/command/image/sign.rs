@@ -22,7 +22,7 @@ use crate::keys::passphrase::PassphraseArguments;
 use crate::wording::failure::Failure;
 
 /// Largest predicate, in bytes: in base64 it must fit into a bundle.
-const MAX_PREDICATE: u64 = 768 << 10;
+const MAX_PREDICATE: u64 = 11 << 20;
 
 /// Arguments of `image sign`.
 #[derive(Debug, Args)]

@@ -211,7 +211,7 @@ fn huge_and_garbled_signatures_do_not_count() {
 fn no_more_than_the_limit_is_looked_at() {
     let (trusted, other) = (key(), key());
     let policy = policy(&[signed_by("a.io", &[&trusted], 1)]);
-    let mut signatures = vec![sign(&other, NAME, MANIFEST); MAX_SIGNATURES - 1];
+    let mut signatures = vec![sign(&other, NAME, MANIFEST); crate::MAX_SIGNATURES - 1];
     signatures.push(sign(&trusted, NAME, MANIFEST));
     assert!(judge(&policy, NAME, &signatures).is_ok());
     signatures.insert(0, sign(&other, NAME, MANIFEST));

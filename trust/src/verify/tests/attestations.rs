@@ -226,3 +226,15 @@ fn a_scan_from_the_future_is_not_new() {
         );
     }
 }
+
+#[test]
+fn a_list_of_all_parts_of_an_image_is_not_too_large() {
+    let key = key();
+    let policy = demanding(&key, "");
+    let part = r#"{"name":"part","versionInfo":"1.0","licenses":["MIT","Apache-2.0"]},"#;
+    let parts = part.repeat(45_000);
+    let predicate = format!("{{\"packages\":[{}]}}", parts.trim_end_matches(','));
+    assert!(predicate.len() > 3_000_000);
+    let bundle = attest(&key, INDEX, PROVENANCE, &predicate);
+    assert!(judge(&policy, &key, &[bundle]).is_ok());
+}

@@ -1,0 +1,236 @@
+//! What refers to an image in its favour: Sigstore bundles, and what cosign 2 kept as a referrer in the
+//! form of its tags.
+//!
+//! Of each subject [`MAX_BUNDLES`] count, and [`MAX_TOTAL`] bytes in all. Who can write that many could as
+//! well remove a good one; but whoever scans every day shall not hide it, so what may matter comes
+//! first, and of everything else each kind in turn, the newest first.
+
+use std::collections::HashSet;
+
+use image_layer::{ContentError, sha256};
+use image_name::Digest;
+
+use super::{EMPTY, MAX_BUNDLE, MAX_BUNDLES, MAX_LISTED, MAX_TOTAL, PREDICATE_TYPE, Referrer};
+use crate::cosign;
+use crate::error::StoreError;
+use crate::manifest::{Descriptor, Document, Manifest};
+use crate::media_type::{BUNDLE, OCI_EMPTY};
+use crate::origin::Origin;
+use crate::proven::small_blob;
+
+/// Bytes of the manifest of a referrer, and of its configuration.
+const MAX_MANIFEST: u64 = 64 << 10;
+
+/// When a referrer was made, by what its maker says.
+const CREATED: &str = "org.opencontainers.image.created";
+
+/// The predicate type of what is a signature.
+const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
+
+/// What the origin has in favour of a subject, and why other things don't count.
+#[derive(Debug, Default)]
+pub(crate) struct Referring {
+    pub(crate) bundles: Vec<Referrer>,
+    /// cosign's manifests of signatures and of attestations, as at its tags.
+    pub(crate) tagged: Vec<Manifest>,
+    pub(crate) notes: Vec<String>,
+    /// What is not known for reaching a limit.
+    pub(crate) over: Vec<String>,
+}
+
+/// Gets what refers to `subject`. `types` are the predicate types of statements that matter.
+///
+/// # Errors
+/// If the list can't be had, or the origin can't be reached any more.
+pub(crate) fn referring(
+    origin: &mut dyn Origin,
+    subject: &Digest,
+    types: &[String],
+) -> Result<Referring, StoreError> {
+    let mut referring = Referring::default();
+    let mut listed = origin.referrers(subject, None)?;
+    if listed.len() >= MAX_LISTED {
+        // What is of other kinds must not hide them.
+        for kind in [
+            BUNDLE,
+            cosign::SIGNATURE_ARTIFACT,
+            cosign::ATTESTATION_ARTIFACT,
+        ] {
+            listed.extend(origin.referrers(subject, Some(kind))?);
+        }
+    }
+    let candidates = in_order(&listed, types);
+    let mut room = MAX_TOTAL;
+    for (number, entry) in candidates.iter().enumerate() {
+        if number >= MAX_BUNDLES {
+            let over = format!("of {} only {MAX_BUNDLES} are looked at", candidates.len());
+            referring.over(subject, &over);
+            break;
+        }
+        match one(origin, subject, entry, room) {
+            Ok(One::Bundle(referrer)) => {
+                room = room.saturating_sub(referrer.bundle.len() as u64);
+                referring.bundles.push(referrer);
+            }
+            Ok(One::Tagged(manifest)) => referring.tagged.push(manifest),
+            Ok(One::Other) => {}
+            Err(
+                error @ (StoreError::Network { .. }
+                | StoreError::Content(ContentError::Io { .. })
+                | StoreError::PlainHttpRefused { .. }),
+            ) => return Err(error),
+            Err(error @ StoreError::Content(ContentError::LimitExceeded { .. })) => {
+                referring.over(subject, &error.to_string());
+            }
+            Err(error) => referring.note(subject, &error.to_string()),
+        }
+    }
+    Ok(referring)
+}
+
+/// The entries of a list that may count, each once: signatures, what tells nothing of itself, and
+/// statements of `types`; then the others.
+fn in_order<'a>(listed: &'a [Descriptor], types: &[String]) -> Vec<&'a Descriptor> {
+    let mut known = HashSet::new();
+    // Of each kind those that are listed, in the order in which the kinds first appear.
+    let mut kinds: Vec<(&str, Vec<&Descriptor>)> = Vec::new();
+    for entry in listed {
+        if !may_count(entry) || !known.insert(&entry.digest) {
+            continue;
+        }
+        let kind = entry.annotations.get(PREDICATE_TYPE);
+        let kind = kind.map_or(SIGNATURE, String::as_str);
+        match kinds.iter_mut().find(|(own, _)| *own == kind) {
+            Some((_, entries)) => entries.push(entry),
+            None => kinds.push((kind, vec![entry])),
+        }
+    }
+    for (_, entries) in &mut kinds {
+        // Stable: what tells no time stays in its order, behind what does.
+        entries.sort_by(|a, b| b.annotations.get(CREATED).cmp(&a.annotations.get(CREATED)));
+    }
+    let matters = |kind: &str| kind == SIGNATURE || types.iter().any(|one| one == kind);
+    let (first, then): (Vec<_>, Vec<_>) = kinds.into_iter().partition(|(kind, _)| matters(kind));
+    let mut ordered = in_turn(first);
+    ordered.extend(in_turn(then));
+    ordered
+}
+
+/// One of each kind, then the next of each.
+fn in_turn<'a>(kinds: Vec<(&str, Vec<&'a Descriptor>)>) -> Vec<&'a Descriptor> {
+    let most = kinds.iter().map(|(_, entries)| entries.len()).max();
+    (0..most.unwrap_or_default())
+        .flat_map(|turn| {
+            kinds
+                .iter()
+                .filter_map(move |(_, entries)| entries.get(turn))
+        })
+        .copied()
+        .collect()
+}
+
+/// Whether an entry of a list may name what counts. Lists that tools write, where a registry has no API for
+/// it, tell no type, or with cosign that of the empty configuration: then the manifest tells.
+fn may_count(entry: &Descriptor) -> bool {
+    entry
+        .artifact_type
+        .as_deref()
+        .is_none_or(|kind| kind == BUNDLE || kind == OCI_EMPTY || cosign::ARTIFACTS.contains(&kind))
+}
+
+impl Referring {
+    fn note(&mut self, subject: &Digest, reason: &str) {
+        const SHOWN: usize = 8;
+        if self.notes.len() < SHOWN {
+            let note = format!("signature bundle of {subject} left out: {reason}");
+            self.notes.push(note);
+        }
+    }
+
+    fn over(&mut self, subject: &Digest, reason: &str) {
+        const SHOWN: usize = 8;
+        self.note(subject, reason);
+        if self.over.len() < SHOWN {
+            self.over.push(reason.to_owned());
+        }
+    }
+}
+
+/// What one referrer is.
+enum One {
+    Bundle(Referrer),
+    Tagged(Manifest),
+    Other,
+}
+
+fn one(
+    origin: &mut dyn Origin,
+    subject: &Digest,
+    entry: &Descriptor,
+    room: u64,
+) -> Result<One, StoreError> {
+    let what = format!("referrer {}", entry.digest);
+    check_size(&what, entry.size, MAX_MANIFEST)?;
+    let raw = origin.manifest(&entry.digest)?;
+    check_size(&what, raw.bytes.len() as u64, MAX_MANIFEST)?;
+    let found = sha256(&raw.bytes);
+    if found != entry.digest {
+        return Err(StoreError::Content(ContentError::DigestMismatch {
+            what,
+            expected: entry.digest.to_string(),
+            found: found.to_string(),
+        }));
+    }
+    let Document::Manifest(manifest) = Document::parse(&what, &raw.bytes, &raw.media_type)? else {
+        return Ok(One::Other);
+    };
+    let kind = manifest.artifact_type.as_deref();
+    let kind = kind.unwrap_or(&manifest.config.media_type);
+    if kind != BUNDLE && !cosign::ARTIFACTS.contains(&kind) {
+        return Ok(One::Other);
+    }
+    let bad = |reason: String| StoreError::BadManifest {
+        what: what.clone(),
+        reason,
+    };
+    match &manifest.subject {
+        Some(own) if **own == *subject => {}
+        Some(own) => return Err(bad(format!("its subject is {own}"))),
+        None => return Err(bad("it has no subject".to_owned())),
+    }
+    if kind != BUNDLE {
+        return Ok(One::Tagged(manifest));
+    }
+    let layer = match manifest.layers.as_slice() {
+        [layer] if layer.media_type == BUNDLE => layer,
+        [layer] => return Err(bad(format!("its layer is of type {:?}", layer.media_type))),
+        layers => {
+            return Err(bad(format!(
+                "it has {} layers instead of one",
+                layers.len()
+            )));
+        }
+    };
+    check_size(&what, manifest.config.size, MAX_MANIFEST)?;
+    check_size(&what, layer.size, MAX_BUNDLE.min(room))?;
+    let config = match manifest.config.digest == sha256(EMPTY) {
+        true => EMPTY.to_vec(),
+        false => small_blob(origin, &manifest.config, &what, MAX_MANIFEST)?,
+    };
+    let bundle = small_blob(origin, layer, &what, MAX_BUNDLE)?;
+    Ok(One::Bundle(Referrer {
+        manifest: raw.bytes,
+        config,
+        bundle,
+    }))
+}
+
+fn check_size(what: &str, size: u64, limit: u64) -> Result<(), StoreError> {
+    if size <= limit {
+        return Ok(());
+    }
+    Err(StoreError::Content(ContentError::LimitExceeded {
+        what: format!("{what} ({size} bytes)"),
+        limit: format!("{limit} bytes"),
+    }))
+}
