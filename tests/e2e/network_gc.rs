@@ -82,3 +82,48 @@ fn each_failure_of_a_collection_is_told_once() {
     assert_eq!(gc.stderr, "");
     lab.expect_nothing(&before);
 }
+
+#[test]
+fn what_a_plugin_never_gives_back_can_be_given_up() {
+    let lab = Lab::new();
+    let pods = dead_pods(&lab, 1);
+    expect_lines(&collector(&lab, &["network", "gc"]).run(), &pods);
+    let status = |pod: &str| lab.host.fairing(["status", pod]).run().ok();
+    let not_left = "network-not-left=stubborn";
+    assert!(status(&pods[0]).stdout.contains(not_left));
+    // It is told for the last time.
+    expect_lines(&collector(&lab, &["network", "gc", "--force"]).run(), &pods);
+    assert!(!status(&pods[0]).stdout.contains(not_left));
+    collector(&lab, &["network", "gc"]).run().ok();
+    collector(&lab, &["gc", "--grace-period=0s"]).run().ok();
+    assert!(lab.host.pod_folders().is_empty());
+}
+
+#[test]
+fn a_network_that_nobody_could_join_is_nobodys_failure() {
+    let lab = Lab::new();
+    let before = lab.traces();
+    lab.script(
+        "old",
+        r#"printf '{"cniVersion": "0.2.0", "code": 1, "msg": "incompatible CNI versions"}'; exit 1"#,
+    );
+    // Neither has anybody joined one whose plugin is missing, or can't tell its versions.
+    lab.host.write(
+        "etc/net.d/missing.conflist",
+        r#"{"cniVersion": "1.1.0", "name": "missing", "plugins": [{"type": "nowhere"}]}"#,
+    );
+    lab.host.write(
+        "etc/net.d/several.conflist",
+        r#"{"cniVersion": "1.0.0", "cniVersions": ["1.0.0", "1.1.0"], "name": "several", "plugins": [{"type": "old"}]}"#,
+    );
+    let run = collector(&lab, &["run", "--net=old", IMAGE]);
+    let refused = run
+        .run()
+        .expect_error(125, &["old", "incompatible CNI versions"]);
+    assert!(!refused.stderr.contains("undone"), "{refused}");
+    for words in [&["network", "gc"][..], &["gc"]] {
+        collector(&lab, words).run().ok();
+    }
+    assert!(lab.host.pod_folders().is_empty());
+    lab.expect_traces(&before);
+}

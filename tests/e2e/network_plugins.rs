@@ -96,7 +96,7 @@ fn status_names_the_plugin_that_finds_a_pod_disconnected() {
     let sleep = ["--", "/bin/sh", "-c", IDLE];
     let run = [&["run", "--detach", "--net=watched", IMAGE], &sleep[..]].concat();
     let pod = fairing(&run).ok().text().to_owned();
-    let status = ["status", "--format=json", &pod];
+    let status = ["status", "--check", "--format=json", &pod];
     let well = fairing(&status).ok().json();
     assert!(well["network-failure"].is_null(), "{well}");
     std::fs::write(&flag, "").unwrap();
@@ -104,7 +104,10 @@ fn status_names_the_plugin_that_finds_a_pod_disconnected() {
     assert_eq!(failure["network"], "watched");
     assert_eq!(failure["plugin"], "watchful");
     assert_eq!(failure["code"], 123);
-    let text = fairing(&["status", &pod]).ok();
+    // Plugins are asked by who wants that: the CHECK of some is wrong, or changes something.
+    let unasked = fairing(&["status", "--format=json", &pod]).ok().json();
+    assert!(unasked["network-failure"].is_null(), "{unasked}");
+    let text = fairing(&["status", "--check", &pod]).ok();
     let line =
         "network-failure=network watched: plugin watchful: CHECK: the cable is cut (code 123)\n";
     assert!(text.stdout.contains(line), "{text}");

@@ -13,7 +13,7 @@ use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::names::DnsOptions;
 use crate::netns::Netns;
 use crate::ports::{self, HeldPorts, PortError, PortMapping, PortOwner, Reservations};
-use crate::runtime::{Attachment, CachedAttachment, NetnsRef, Runtime};
+use crate::runtime::{Asked, Attachment, CachedAttachment, NetnsRef, Runtime};
 use crate::status::{JoinedNetwork, NetworkStatus};
 
 /// What a pod asks for.
@@ -249,7 +249,12 @@ impl Attacher {
     ///
     /// # Errors
     /// What is missing, in which network.
-    pub fn check(&self, container: &ContainerId, netns: &mut Netns) -> Result<(), NetworkError> {
+    pub fn check(
+        &self,
+        container: &ContainerId,
+        netns: &mut Netns,
+        asked: Asked,
+    ) -> Result<(), NetworkError> {
         let path = match self.mount(container).path_if_there() {
             Some(path) => path,
             None => own_path(netns),
@@ -260,9 +265,21 @@ impl Attacher {
                 handle: Some(netns),
                 dying: false,
             };
-            self.runtime.check(&cached, &mut netns)?;
+            self.runtime.check(&cached, &mut netns, asked)?;
         }
         Ok(())
+    }
+
+    /// The networks that a pod which has ended was not taken out of: what it holds there is kept for it.
+    ///
+    /// # Errors
+    /// If what is remembered can't be read.
+    pub fn not_left(&self, container: &ContainerId) -> Result<Vec<NetworkName>, NetworkError> {
+        let remembered = self.runtime.cache().of(container)?;
+        Ok(remembered
+            .into_iter()
+            .map(|cached| cached.network_name)
+            .collect())
     }
 
     /// Whether a network was made, if it is a built-in one: the first pod in it makes it.

@@ -9,6 +9,7 @@ use crate::builtin::{self, BuiltinConfig};
 use crate::error::NetworkError;
 use crate::id::{ContainerId, NetworkName};
 use crate::record;
+use crate::runtime::AfterFailure;
 
 /// What was cleared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -34,7 +35,7 @@ impl Attacher {
     ///
     /// # Errors
     /// Those that came up; what could be cleared is.
-    pub fn gc(&self, live: IsLive<'_>) -> (GcReport, Vec<NetworkError>) {
+    pub fn gc(&self, live: IsLive<'_>, after: AfterFailure) -> (GcReport, Vec<NetworkError>) {
         let live: IsLive<'_> = &|container| live(container) || self.is_foreign(container);
         let mut report = GcReport::default();
         let mut errors = Vec::new();
@@ -45,7 +46,7 @@ impl Attacher {
         for list in &lists {
             seen.insert(list.name.clone());
             let before = self.dead_addresses(&list.name, live);
-            let (attachments, failed) = self.runtime.gc(list, live);
+            let (attachments, failed) = self.runtime.gc(list, live, after);
             report.attachments += attachments;
             if failed.is_empty() {
                 report.addresses += before;
@@ -65,7 +66,7 @@ impl Attacher {
             }
             Err(error) => errors.push(error.into()),
         }
-        let unconfigured = self.gc_unconfigured(&seen, live, &mut report, &mut errors);
+        let unconfigured = self.gc_unconfigured(&seen, live, after, &mut report, &mut errors);
         errors.extend(unconfigured.err());
         match self.reservations().release_dead(live) {
             Ok(ports) => report.ports += ports,
@@ -97,6 +98,7 @@ impl Attacher {
         &self,
         configured: &BTreeSet<NetworkName>,
         live: IsLive<'_>,
+        after: AfterFailure,
         report: &mut GcReport,
         errors: &mut Vec<NetworkError>,
     ) -> Result<(), NetworkError> {
@@ -108,7 +110,10 @@ impl Attacher {
             let path = path.as_deref().unwrap_or_default();
             match self.runtime.del_of_dead(&cached, path) {
                 Ok(()) => report.attachments += 1,
-                Err(error) => errors.push(error.of_dead(&cached.container_id)),
+                Err(error) => {
+                    errors.extend(self.runtime.forget_if(after, &cached).err());
+                    errors.push(error.of_dead(&cached.container_id));
+                }
             }
         }
         for (name, config) in builtin::made(&self.runtime.state)? {

@@ -20,5 +20,6 @@ pub use invocation::PluginFolders;
 pub use result::Dns;
 pub(crate) use result::{CniResult, Interface, Ip, ResultRoute};
 pub use verb::Verb;
-pub use verbs::Runtime;
+pub use verbs::{Asked, Runtime};
 pub(crate) use verbs::{Attachment, HELD_LOCK, NetnsRef, joined};
+pub use whole_network::AfterFailure;

@@ -18,6 +18,13 @@ impl Runtime {
         netns: &NetnsRef<'_>,
         error: NetworkError,
     ) -> NetworkError {
+        // A plugin that doesn't speak the version did nothing, and would say the same of DEL.
+        let called = match (&error, called.split_last()) {
+            (NetworkError::Plugin(error), Some((_, before))) if error.failure.code() == Some(1) => {
+                before
+            }
+            _ => called,
+        };
         let undone = self.undo(call, called, result, netns).and_then(|()| {
             let Some(attachment) = call.attachment else {
                 return Ok(());

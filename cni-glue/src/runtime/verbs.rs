@@ -76,6 +76,15 @@ impl<'a> Attachment<'a> {
     }
 }
 
+/// Who is asked whether a pod is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Built-in networks, which look without changing anything.
+    BuiltIn,
+    /// Plugins too. Some are wrong (portmap 1.1.1, tuning, sbr), and that of DHCP takes another lease.
+    Everyone,
+}
+
 /// The runtime's side of CNI.
 #[derive(Debug, Clone)]
 pub struct Runtime {
@@ -205,6 +214,7 @@ impl Runtime {
         &self,
         cached: &CachedAttachment,
         netns: &mut NetnsRef<'_>,
+        asked: Asked,
     ) -> Result<(), NetworkError> {
         let _lock = self.share(&cached.network_name)?;
         let list = self.kept(cached)?;
@@ -229,6 +239,9 @@ impl Runtime {
                     told.told = &chosen;
                     self.network(&list, &config).check(told, handle, &result)?;
                 }
+                continue;
+            }
+            if asked == Asked::BuiltIn {
                 continue;
             }
             let call = Call {

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use serde_json::Map;
 
+use super::cache::CachedAttachment;
 use super::chain;
 use super::verb::Verb;
 use super::verbs::{Call, Runtime};
+use crate::builtin::{BuiltinConfig, PLUGIN_TYPE};
 use crate::config::{NetworkList, PluginConfig, SpecVersion};
 use crate::error::NetworkError;
 use crate::id::{ContainerId, InterfaceName};
@@ -16,6 +18,15 @@ use crate::record::Lock;
 /// The codes with which a plugin says that it doesn't know a verb, or not in this version.
 const UNKNOWN: [u64; 2] = [1, 4];
 
+/// What becomes of a dead pod that can't be taken out of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// The next collection tries again.
+    Remember,
+    /// It is given up, with whatever the plugins keep for it.
+    Forget,
+}
+
 impl Runtime {
     /// Takes all pods out of the network that are not `live`, and has its plugins clear what else belongs to none.
     /// Nobody joins or leaves meanwhile. How many attachments were taken back, and what went wrong; the rest is done
@@ -24,10 +35,11 @@ impl Runtime {
         &self,
         list: &NetworkList,
         live: &dyn Fn(&ContainerId) -> bool,
+        after: AfterFailure,
     ) -> (usize, Vec<NetworkError>) {
         let mut errors = Vec::new();
         let mut removed = 0;
-        let outcome = self.gc_locked(list, live, &mut removed, &mut errors);
+        let outcome = self.gc_locked(list, live, after, &mut removed, &mut errors);
         errors.extend(outcome.err());
         (removed, errors)
     }
@@ -36,15 +48,18 @@ impl Runtime {
         &self,
         list: &NetworkList,
         live: &dyn Fn(&ContainerId) -> bool,
+        after: AfterFailure,
         removed: &mut usize,
         errors: &mut Vec<NetworkError>,
     ) -> Result<(), NetworkError> {
         let _lock = Lock::exclusive(&Self::lock_path(&self.state, &list.name))?;
         let mut valid = Vec::new();
+        let mut joined = false;
         for cached in self.cache().all()? {
             if cached.network_name != list.name {
                 continue;
             }
+            joined = true;
             if live(&cached.container_id) {
                 valid.push((cached.container_id, cached.if_name));
                 continue;
@@ -52,15 +67,67 @@ impl Runtime {
             let path = Some(cached.netns.as_str()).filter(|path| netns::is_at(Path::new(path)));
             match self.del_dead(&cached, path.unwrap_or_default()) {
                 Ok(()) => *removed += 1,
-                Err(error) => errors.push(error.of_dead(&cached.container_id)),
+                Err(error) => {
+                    errors.extend(self.forget_if(after, &cached).err());
+                    errors.push(error.of_dead(&cached.container_id));
+                }
             }
         }
-        let version = self.version(list)?;
-        for plugin in &list.plugins {
-            let outcome = self.gc_plugin(list, plugin, version, &valid, live);
-            errors.extend(outcome.err());
+        let (own, others): (Vec<_>, Vec<_>) = list
+            .plugins
+            .iter()
+            .partition(|plugin| plugin.kind == PLUGIN_TYPE);
+        let mut failed = Vec::new();
+        for plugin in own {
+            let config = BuiltinConfig::parse(&list.name, &plugin.fields)?;
+            errors.extend(self.gc_builtin(list, &config, &valid, live).err());
+        }
+        if !others.is_empty() {
+            match self.version(list) {
+                Ok(version) => failed.extend(
+                    others
+                        .into_iter()
+                        .filter_map(|plugin| self.gc_plugin(list, plugin, version, &valid).err()),
+                ),
+                Err(error) => failed.push(error),
+            }
+        }
+        // A network that nobody has joined may name programs that are missing or too old.
+        if joined {
+            errors.append(&mut failed);
         }
         Ok(())
+    }
+
+    /// Forgets a pod that a network didn't give up, if that is wanted.
+    pub(crate) fn forget_if(
+        &self,
+        after: AfterFailure,
+        cached: &CachedAttachment,
+    ) -> Result<(), NetworkError> {
+        match after {
+            AfterFailure::Remember => Ok(()),
+            AfterFailure::Forget => Ok(self.cache().remove(
+                &cached.network_name,
+                &cached.container_id,
+                &cached.if_name,
+            )?),
+        }
+    }
+
+    fn gc_builtin(
+        &self,
+        list: &NetworkList,
+        config: &BuiltinConfig,
+        valid: &[(ContainerId, InterfaceName)],
+        live: &dyn Fn(&ContainerId) -> bool,
+    ) -> Result<(), NetworkError> {
+        // A pod that is being put in has an address before it is remembered.
+        let leases = crate::builtin::Leases::of(&self.state, &list.name).list()?;
+        let joining = leases.into_iter().filter(|peer| live(&peer.container));
+        let joining = joining.map(|peer| (peer.container, peer.interface));
+        let valid: Vec<_> = valid.iter().cloned().chain(joining).collect();
+        self.network(list, config).gc(&valid)
     }
 
     fn gc_plugin(
@@ -69,16 +136,7 @@ impl Runtime {
         plugin: &PluginConfig,
         version: SpecVersion,
         valid: &[(ContainerId, InterfaceName)],
-        live: &dyn Fn(&ContainerId) -> bool,
     ) -> Result<(), NetworkError> {
-        if let Some(config) = self.builtin(list, plugin)? {
-            // A pod that is being put in has an address before it is remembered.
-            let leases = crate::builtin::Leases::of(&self.state, &list.name).list()?;
-            let joining = leases.into_iter().filter(|peer| live(&peer.container));
-            let joining = joining.map(|peer| (peer.container, peer.interface));
-            let valid: Vec<_> = valid.iter().cloned().chain(joining).collect();
-            return self.network(list, &config).gc(&valid);
-        }
         if list.disable_gc || !version.has_gc_and_status() {
             return Ok(());
         }

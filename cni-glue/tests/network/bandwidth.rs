@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use cni_glue::runtime::Asked;
 use cni_glue::{Netns, NetworkError};
 use serde_json::{Value, json};
 
@@ -61,7 +62,10 @@ fn path_of(netns: &Netns) -> PathBuf {
 impl Lab {
     fn missing(&self, pod: &Pod) -> String {
         let netns = &mut Netns::open(&path_of(&pod.netns)).unwrap();
-        let error = self.attacher.check(&pod.id, netns).unwrap_err();
+        let error = self
+            .attacher
+            .check(&pod.id, netns, Asked::Everyone)
+            .unwrap_err();
         assert!(
             matches!(error, NetworkError::Disconnected { .. }),
             "{error}"
@@ -71,7 +75,9 @@ impl Lab {
 
     fn check(&self, pod: &Pod) {
         let netns = &mut Netns::open(&path_of(&pod.netns)).unwrap();
-        self.attacher.check(&pod.id, netns).unwrap();
+        self.attacher
+            .check(&pod.id, netns, Asked::Everyone)
+            .unwrap();
     }
 
     fn no_bandwidth(&self, net: &[&str], limits: &str) -> String {

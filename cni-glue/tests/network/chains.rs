@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cni_glue::NetworkError;
 use cni_glue::config::Networks;
+use cni_glue::runtime::{AfterFailure, Asked};
 use serde_json::{Value, json};
 
 use crate::lab::{HOST_V4, Lab, OUTSIDE_V4, files, sh};
@@ -169,7 +170,7 @@ fn what_can_not_be_undone_is_told_and_tried_again_without_the_namespace() {
     );
     assert_eq!(lab.order(), ["one ADD", "one DEL"]);
     lab.forget_calls();
-    let (report, errors) = lab.attacher.gc(&|_| false);
+    let (report, errors) = lab.attacher.gc(&|_| false, AfterFailure::Remember);
     assert_eq!((report.attachments, errors.len()), (1, 0), "{errors:?}");
     let netns: Vec<_> = lab.calls().iter().map(|call| call["netns"] != "").collect();
     assert_eq!(netns, [true, false]);
@@ -208,7 +209,9 @@ fn check_gc_and_status_go_to_those_who_know_them() {
     let network = networks.get(&"n".parse().unwrap()).unwrap();
     lab.attacher.runtime.status(network).unwrap();
     let mut netns = cni_glue::Netns::with_loopback(None).unwrap();
-    lab.attacher.check(&a.id, &mut netns).unwrap();
+    lab.attacher
+        .check(&a.id, &mut netns, Asked::Everyone)
+        .unwrap();
     drop(b);
     assert_eq!(lab.gc(&[&a]).attachments, 1);
     assert_eq!(
@@ -260,7 +263,11 @@ fn older_versions_are_told_less() {
     );
     let pod = lab.pod("a", &["n"], &[]);
     lab.attacher
-        .check(&pod.id, &mut cni_glue::Netns::with_loopback(None).unwrap())
+        .check(
+            &pod.id,
+            &mut cni_glue::Netns::with_loopback(None).unwrap(),
+            Asked::Everyone,
+        )
         .unwrap();
     lab.end(pod);
     assert_eq!(lab.order(), ["one ADD", "one DEL"]);
@@ -384,7 +391,11 @@ fn a_built_in_network_can_be_part_of_a_chain_and_a_plugin_of_others() {
             );
             let path = if path.exists() { path } else { own.into() };
             lab.attacher
-                .check(&pod.id, &mut cni_glue::Netns::open(&path).unwrap())
+                .check(
+                    &pod.id,
+                    &mut cni_glue::Netns::open(&path).unwrap(),
+                    Asked::Everyone,
+                )
                 .unwrap();
             lab.end(pod);
         }

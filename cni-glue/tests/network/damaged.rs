@@ -1,6 +1,7 @@
 //! Files of the state that can't be read any more: in nobody else's way, and gone after garbage collection. And what
 //! that says, when it can't.
 
+use cni_glue::runtime::AfterFailure;
 use std::fs;
 use std::path::PathBuf;
 
@@ -31,7 +32,7 @@ fn what_is_remembered_of_a_pod_can_be_damaged() {
     fs::write(&lost, "{").unwrap();
     // The pods of all others go, and those of networks that are known too.
     let is_live = |id: &cni_glue::id::ContainerId| id.as_str() == "live";
-    let (report, errors) = lab.attacher.gc(&is_live);
+    let (report, errors) = lab.attacher.gc(&is_live, AfterFailure::Remember);
     assert_eq!((report.attachments, report.ports), (3, 1), "{errors:?}");
     assert_eq!(lab.order(), ["one DEL"]);
     // What can't be known is told, once.
@@ -74,11 +75,13 @@ fn what_is_kept_of_a_network_can_be_damaged() {
     };
     let other = lab.pod("b", &["default"], &[]);
     works(&other);
-    let (_, errors) = lab.attacher.gc(&|_| true);
+    let (_, errors) = lab.attacher.gc(&|_| true, AfterFailure::Remember);
     let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(errors, [error]);
     lab.end(other);
-    let (_, errors) = lab.attacher.gc(&|id| *id == neighbour.id);
+    let (_, errors) = lab
+        .attacher
+        .gc(&|id| *id == neighbour.id, AfterFailure::Remember);
     assert_eq!(errors.len(), 1, "{errors:?}");
     works(&neighbour);
     // With the last pod it is nobody's loss: the next one makes it anew.
@@ -119,7 +122,7 @@ printf '{}'"#;
     fs::write(state(&lab, "results/n-b-eth0"), "{").unwrap();
     fs::remove_file(lab.folder.path().join("cni/once.conflist")).unwrap();
     let collect = || {
-        let (report, errors) = lab.attacher.gc(&|_| false);
+        let (report, errors) = lab.attacher.gc(&|_| false, AfterFailure::Remember);
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
         (report.attachments, errors)
     };

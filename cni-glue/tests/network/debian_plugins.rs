@@ -1,5 +1,6 @@
 //! The plugins of Debian's containernetworking-plugins, run by us.
 
+use cni_glue::runtime::Asked;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
@@ -78,9 +79,9 @@ fn check_finds_what_is_missing_since_it_came_with_0_4_0() {
         lab.list(version, &bridge());
         lab.come_and_go(&[], |pod| {
             let netns = &mut cni_glue::Netns::open(&path_of(pod)).unwrap();
-            lab.attacher.check(&pod.id, netns).unwrap();
+            lab.attacher.check(&pod.id, netns, Asked::Everyone).unwrap();
             within(&pod.netns, || sh("ip addr flush dev eth0"));
-            let outcome = lab.attacher.check(&pod.id, netns);
+            let outcome = lab.attacher.check(&pod.id, netns, Asked::Everyone);
             // CHECK came with 0.4.0.
             assert_eq!(outcome.is_err(), version != "0.3.1", "{outcome:?}");
             within(&pod.netns, || {

@@ -1,6 +1,7 @@
 //! The default network.
 
 use cni_glue::Netns;
+use cni_glue::runtime::Asked;
 
 use crate::lab::{HOST_V4, HOST_V6, Lab, OUTSIDE_V4, OUTSIDE_V6, files, sh, within};
 use crate::traffic::{is_silent, serve, tcp, tcp_here, udp};
@@ -75,6 +76,7 @@ fn nothing_is_left_when_pods_end_and_the_network_goes_with_gc() {
         .check(
             &a.id,
             &mut Netns::open(std::path::Path::new("/proc/thread-self/ns/net")).unwrap(),
+            Asked::Everyone,
         )
         .unwrap_err();
     lab.end(a);

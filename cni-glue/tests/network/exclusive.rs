@@ -1,5 +1,6 @@
 //! Garbage collection has a network to itself: nobody joins or leaves meanwhile.
 
+use cni_glue::runtime::AfterFailure;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -153,7 +154,7 @@ fn nobody_joins_or_leaves_while_garbage_is_collected() {
     let mut stage = Stage::new(&lab);
     let all = |_: &cni_glue::id::ContainerId| true;
     let collect = || {
-        let (_, errors) = lab.attacher.gc(&all);
+        let (_, errors) = lab.attacher.gc(&all, AfterFailure::Remember);
         assert!(errors.is_empty(), "{errors:?}");
     };
     let join = |id: &str| lab.pod(id, &["n"], &[]);
@@ -235,7 +236,7 @@ fn collections_between_many_pods_never_meet_one() {
         for _ in 0..2 {
             scope.spawn(|| {
                 for _ in 0..4 {
-                    let (_, errors) = lab.attacher.gc(&|_| true);
+                    let (_, errors) = lab.attacher.gc(&|_| true, AfterFailure::Remember);
                     assert!(errors.is_empty(), "{errors:?}");
                 }
             });

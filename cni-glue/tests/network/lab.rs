@@ -11,6 +11,7 @@ use cni_glue::config::{ConfigFolder, Selection};
 use cni_glue::id::ContainerId;
 use cni_glue::names::DnsOptions;
 use cni_glue::ports::{PortMapping, PortSpec};
+use cni_glue::runtime::AfterFailure;
 use cni_glue::runtime::{PluginFolders, Runtime};
 use cni_glue::{Netns, NetworkError};
 use nix::errno::Errno;
@@ -226,7 +227,7 @@ impl Lab {
     /// Clears what dead pods left; none is live but those of `live`.
     pub(crate) fn gc(&self, live: &[&Pod]) -> cni_glue::attach::GcReport {
         let live = |id: &ContainerId| live.iter().any(|pod| pod.id == *id);
-        let (report, errors) = self.attacher.gc(&live);
+        let (report, errors) = self.attacher.gc(&live, AfterFailure::Remember);
         assert!(errors.is_empty(), "{errors:?}");
         report
     }

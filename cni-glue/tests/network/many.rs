@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use cni_glue::Netns;
+use cni_glue::runtime::Asked;
 
 use crate::lab::{Lab, Pod, files};
 
@@ -139,7 +140,11 @@ fn whatever_moment_a_start_is_killed_at_gc_clears_all() {
     }
     assert!(!state.join("networks/n/network.json").exists());
     lab.attacher
-        .check(&pod.id, &mut Netns::open(&path(&pod.netns)).unwrap())
+        .check(
+            &pod.id,
+            &mut Netns::open(&path(&pod.netns)).unwrap(),
+            Asked::Everyone,
+        )
         .unwrap();
     drop(namespaces);
     lab.end(pod);

@@ -3,6 +3,7 @@
 
 use cni_glue::attach::Attacher;
 use cni_glue::bandwidth::BandwidthSpec;
+use cni_glue::runtime::Asked;
 use cni_glue::{Netns, NetworkError};
 use serde_json::{Value, json};
 
@@ -20,7 +21,9 @@ fn addresses(pod: &Pod) -> Vec<(String, Option<String>)> {
 
 fn check(attacher: &Attacher, pod: &Pod) {
     let mut netns = Netns::with_loopback(None).unwrap();
-    attacher.check(&pod.id, &mut netns).unwrap();
+    attacher
+        .check(&pod.id, &mut netns, Asked::Everyone)
+        .unwrap();
 }
 
 /// Each call's input, by `PLUGIN COMMAND`.

@@ -1,5 +1,6 @@
 //! The other built-in networks: restricted, ptp, macvlan, and those that an administrator configures.
 
+use cni_glue::runtime::Asked;
 use cni_glue::{Netns, NetworkError};
 
 use crate::lab::{HOST_V4, HOST_V6, Lab, OUTSIDE_V4, OUTSIDE_V6, sh, within};
@@ -194,12 +195,20 @@ fn a_pod_in_two_networks_goes_out_by_the_first() {
         format!("outside {HOST_V6}")
     );
     lab.attacher
-        .check(&pod.id, &mut Netns::open(&own(&pod.netns)).unwrap())
+        .check(
+            &pod.id,
+            &mut Netns::open(&own(&pod.netns)).unwrap(),
+            Asked::Everyone,
+        )
         .unwrap();
     within(&pod.netns, || sh("ip addr flush dev eth1"));
     let error = lab
         .attacher
-        .check(&pod.id, &mut Netns::open(&own(&pod.netns)).unwrap())
+        .check(
+            &pod.id,
+            &mut Netns::open(&own(&pod.netns)).unwrap(),
+            Asked::Everyone,
+        )
         .unwrap_err();
     assert!(
         error

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
 
 use cni_glue::Netns;
+use cni_glue::runtime::Asked;
 use serde_json::{Value, json};
 
 use crate::lab::{Lab, sh};
@@ -185,7 +186,7 @@ fn a_port_that_leads_elsewhere_is_told() {
     let pod = lab.pod("a", &[], &["8080-8081:80-81"]);
     let check = || {
         let mut netns = Netns::open(path(&pod.netns).as_ref()).unwrap();
-        let checked = lab.attacher.check(&pod.id, &mut netns);
+        let checked = lab.attacher.check(&pod.id, &mut netns, Asked::Everyone);
         checked.map_err(|error| error.to_string())
     };
     assert_eq!(check(), Ok(()));

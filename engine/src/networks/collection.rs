@@ -2,6 +2,7 @@
 
 use cni_glue::attach::GcReport;
 use cni_glue::id::ContainerId;
+pub use cni_glue::runtime::AfterFailure;
 use pod::PodUuid;
 
 use crate::engine::Engine;
@@ -9,7 +10,7 @@ use crate::error::Error;
 
 /// Clears it, but nothing of the pods of which it is known that they can't be cleared. What was cleared, and the
 /// failures that came up; the rest is done.
-pub fn clear(engine: &Engine, hopeless: &[PodUuid]) -> (GcReport, Vec<Error>) {
+pub fn clear(engine: &Engine, hopeless: &[PodUuid], after: AfterFailure) -> (GcReport, Vec<Error>) {
     let attacher = engine.attacher();
     // Nothing was ever joined since the machine started.
     if !attacher.runtime.state.exists() {
@@ -21,6 +22,6 @@ pub fn clear(engine: &Engine, hopeless: &[PodUuid]) -> (GcReport, Vec<Error>) {
         hopeless.iter().any(|uuid| uuid == container.as_str())
             || pod::network::is_live(&pods, container)
     };
-    let (report, errors) = attacher.gc(&is_kept);
+    let (report, errors) = attacher.gc(&is_kept, after);
     (report, errors.into_iter().map(Error::from).collect())
 }

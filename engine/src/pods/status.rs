@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+pub use cni_glue::runtime::Asked;
 use pod::{PodEntry, PodUuid, State};
 
 use super::connection::live_status;
@@ -21,6 +22,19 @@ pub fn status(
     entry: &PodEntry,
     observer: &dyn Observer,
 ) -> Result<Option<PodView>, Error> {
+    status_asking(engine, entry, Asked::BuiltIn, observer)
+}
+
+/// As [`status`], and says who is asked whether the pod is connected.
+///
+/// # Errors
+/// As [`status`].
+pub fn status_asking(
+    engine: &Engine,
+    entry: &PodEntry,
+    asked: Asked,
+    observer: &dyn Observer,
+) -> Result<Option<PodView>, Error> {
     let live = match entry.state()? {
         State::Running => match live_status(entry, &engine.directories) {
             Ok(live) => live,
@@ -35,23 +49,34 @@ pub fn status(
     if let (Some(view), Some(live)) = (&mut view, &live)
         && !view.networks.is_empty()
     {
-        view.network_failure = network_failure(engine, view.uuid, live.init_pid);
+        view.network_failure = network_failure(engine, view.uuid, live.init_pid, asked);
         if let Ok(networks) = networks(engine) {
             let joined = view.networks.iter().map(|network| &network.name);
             let lists = joined.filter_map(|name| networks.get(name));
             foreign_drops::warn(lists, engine, observer);
         }
     }
+    if let Some(view) = &mut view
+        && view.state == State::Exited
+        && let Ok(container) = pod::network::container(view.uuid)
+    {
+        view.networks_not_left = engine.attacher().not_left(&container).unwrap_or_default();
+    }
     Ok(view)
 }
 
 /// What the networks' plugins say is missing.
-fn network_failure(engine: &Engine, uuid: PodUuid, init_pid: i32) -> Option<NetworkFailure> {
+fn network_failure(
+    engine: &Engine,
+    uuid: PodUuid,
+    init_pid: i32,
+    asked: Asked,
+) -> Option<NetworkFailure> {
     let attacher = engine.attacher();
     // A pod that ends meanwhile lacks nothing.
     let path = format!("/proc/{init_pid}/ns/net");
     let mut netns = cni_glue::Netns::open(Path::new(&path)).ok()?;
     let container = pod::network::container(uuid).ok()?;
-    let failure = attacher.check(&container, &mut netns).err()?;
+    let failure = attacher.check(&container, &mut netns, asked).err()?;
     Some(NetworkFailure::from(&failure))
 }

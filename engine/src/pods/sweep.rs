@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::images::collection::collect;
 use crate::images::in_use::note_uses;
-use crate::networks::collection::clear;
+use crate::networks::collection::{AfterFailure, clear};
 use crate::observer::Observer;
 
 /// How long things are kept.
@@ -177,7 +177,7 @@ impl Sweep<'_> {
 
     /// What pods hold that were killed and are kept for a while yet.
     fn networks(&mut self) {
-        let (report, errors) = clear(self.engine, &self.hopeless);
+        let (report, errors) = clear(self.engine, &self.hopeless, AfterFailure::Remember);
         for error in errors {
             self.failed(Subject::Networks, error);
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cni_glue::NetworkError;
 use cni_glue::bandwidth::Bandwidth;
+use cni_glue::id::NetworkName;
 use cni_glue::ports::PortMapping;
 use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
@@ -48,6 +49,9 @@ pub struct PodView {
     pub bandwidth: Option<Bandwidth>,
     /// Why it is not connected as it should be; only `status` looks.
     pub network_failure: Option<NetworkFailure>,
+    /// The networks that it could not be taken out of at its end; only `status` looks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub networks_not_left: Vec<NetworkName>,
     /// The name of its isolator.
     pub stage1: Option<String>,
     /// The monitor's process ID.
@@ -145,6 +149,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         ports: Vec::new(),
         bandwidth: None,
         network_failure: None,
+        networks_not_left: Vec::new(),
         stage1: None,
         monitor_pid: live.map(|live| live.monitor_pid),
         init_pid: live.map(|live| live.init_pid),

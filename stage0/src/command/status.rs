@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use engine::pods::connection::connect_when_up;
 use engine::pods::ending;
-use engine::pods::status::status;
+use engine::pods::status::{Asked, status_asking};
 use engine::pods::view::{AppView, PodView};
 use pod::{PodEntry, State};
 
@@ -28,6 +28,9 @@ pub(crate) struct Status {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1000years")]
     wait: Option<Duration>,
+    /// Ask the plugins of its networks, too, whether the pod is connected
+    #[arg(long)]
+    check: bool,
     /// How to show the pod
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
@@ -45,12 +48,16 @@ impl Subcommand for Status {
             wait(context, &entry, patience)?;
             entry = context.pod(&entry.uuid.to_string())?;
         }
-        let view = match status(&context.engine, &entry, &context.console)? {
+        let asked = match self.check {
+            true => Asked::Everyone,
+            false => Asked::BuiltIn,
+        };
+        let view = match status_asking(&context.engine, &entry, asked, &context.console)? {
             Some(view) => view,
             // It moved on between two looks: look where it is now, once.
             None => {
                 let entry = context.pod(&selector)?;
-                status(&context.engine, &entry, &context.console)?
+                status_asking(&context.engine, &entry, asked, &context.console)?
                     .ok_or_else(|| pod::PodError::NoSuchPod(selector.clone()))?
             }
         };
@@ -129,6 +136,9 @@ fn lines(view: &PodView) -> String {
     }
     if let Some(failure) = &view.network_failure {
         line("network-failure", failure.message.clone());
+    }
+    for network in &view.networks_not_left {
+        line("network-not-left", network.to_string());
     }
     if !view.insecure_options.is_empty() {
         line("insecure-options", given_up(&view.insecure_options));

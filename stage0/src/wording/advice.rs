@@ -83,7 +83,9 @@ fn network_spec(error: &NetworkSpecError) -> String {
 fn network(error: &NetworkError) -> String {
     let help = match error {
         NetworkError::Exhausted { .. } => "`fairing gc` frees those of pods that are gone",
-        NetworkError::NotUndone { .. } => "`fairing gc` tries again, once the cause is removed",
+        NetworkError::NotUndone { .. } => {
+            "`fairing gc` tries again, once the cause is removed; `fairing network gc --force` gives it up"
+        }
         NetworkError::DamagedNetwork { .. } => {
             "stop the pods that are in the network, then `fairing network gc` removes what is left \
              of it, and the next pod creates it again"

@@ -1,6 +1,7 @@
 //! `fairing network gc`.
 
 use clap::Args;
+use engine::networks::collection::AfterFailure;
 
 use super::lookup::clear;
 use crate::command::subcommand::Subcommand;
@@ -9,7 +10,11 @@ use crate::wording::failure::Failure;
 
 /// Arguments of `network gc`.
 #[derive(Debug, Args)]
-pub(crate) struct Gc {}
+pub(crate) struct Gc {
+    /// Give up what plugins don't give back of dead pods: it is told once more, and not tried again
+    #[arg(long)]
+    force: bool,
+}
 
 impl Subcommand for Gc {
     const NAME: &'static str = "gc";
@@ -17,6 +22,12 @@ impl Subcommand for Gc {
         "Free what killed pods still hold in networks, and remove networks that no pod is in";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        clear(context)
+        clear(
+            context,
+            match self.force {
+                true => AfterFailure::Forget,
+                false => AfterFailure::Remember,
+            },
+        )
     }
 }

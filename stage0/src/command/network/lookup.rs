@@ -2,7 +2,7 @@
 
 use cni_glue::config::{NetworkList, Source};
 use cni_glue::id::NetworkName;
-use engine::networks::collection;
+use engine::networks::collection::{self, AfterFailure};
 use engine::networks::settings::networks;
 
 use crate::command::several::for_each;
@@ -45,8 +45,8 @@ pub(super) fn plugins(list: &NetworkList) -> Vec<String> {
 }
 
 /// Gives back what dead pods hold of networks, and says what that was.
-pub(super) fn clear(context: &Context) -> Result<u8, Failure> {
-    let (report, errors) = collection::clear(&context.engine, &[]);
+pub(super) fn clear(context: &Context, after: AfterFailure) -> Result<u8, Failure> {
+    let (report, errors) = collection::clear(&context.engine, &[], after);
     let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
     if let Some(line) = cleared(&report) {
         failures.extend(output::line(&line).err());

@@ -5,6 +5,7 @@ use std::fs;
 use clap::Args;
 use cni_glue::config::Source;
 use cni_glue::id::NetworkName;
+use engine::networks::collection::AfterFailure;
 
 use super::lookup::{clear, find};
 use crate::command::several::for_each;
@@ -27,7 +28,7 @@ impl Subcommand for Rm {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let code = for_each(self.names, |name| remove(&name, context))?;
         // Bridges go when nobody is in them.
-        clear(context).map(|_| code)
+        clear(context, AfterFailure::Remember).map(|_| code)
     }
 }
 
