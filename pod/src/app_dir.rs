@@ -16,6 +16,8 @@ const UPPER: &str = "upper";
 const WORK: &str = "work";
 /// The mark of an app that has not been started yet.
 const CREATED: &str = "created";
+/// Its log, and the one before it.
+const LOGS: [&str; 2] = ["log", "log.1"];
 /// In the pod's directory: what apps that were removed have left.
 const REMOVED_DIR: &str = "removed";
 
@@ -117,6 +119,25 @@ pub fn renew_work(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
 /// [`PodError::Io`] if it can't be renamed.
 pub fn remove(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
     put_away(pod_dir, app, &app_dir(pod_dir, app))
+}
+
+/// Removes what an app has written: its changes to its root filesystem, and its log.
+///
+/// # Errors
+/// [`PodError::Io`] if something can't be removed.
+pub fn empty(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
+    let directory = app_dir(pod_dir, app);
+    removal::empty(&directory.join(UPPER))?;
+    for log in LOGS {
+        let path = directory.join(log);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(PodError::io("remove", &path)(e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn put_away(pod_dir: &Path, app: &AppName, directory: &Path) -> Result<(), PodError> {

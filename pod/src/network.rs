@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cni_glue::NetworkError;
 use cni_glue::attach::Attacher;
 use cni_glue::config::ConfigFolder;
 use cni_glue::id::ContainerId;
@@ -29,6 +30,23 @@ const PLUGINS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
 const ENV_PLUGINS: &str = "CNI_PATH";
 /// How long one call of a plugin may take.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What helps, in words for a person at a shell. It is here because both the command and the isolator, whose words go to
+/// that person as they are, tell of networks.
+pub fn remedy(error: &NetworkError) -> Option<&'static str> {
+    match error {
+        NetworkError::Exhausted { .. } => Some("`fairing gc` frees those of pods that are gone"),
+        NetworkError::NotUndone { .. } => Some(
+            "`fairing gc` tries again, once the cause is removed; \
+                 `fairing network gc --force` gives it up",
+        ),
+        NetworkError::DamagedNetwork { .. } => Some(
+            "stop the pods that are in the network, then `fairing network gc` removes what is left \
+             of it, and the next pod creates it again",
+        ),
+        _ => None,
+    }
+}
 
 /// Where CNI's own configuration and plugins are, for all of its runtimes.
 #[derive(Debug, Clone)]

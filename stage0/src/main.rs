@@ -16,6 +16,9 @@ mod wording;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Err(limit) = sys::require_stack() {
+        return console::report::small_stack(limit);
+    }
     sys::settle_signals();
     match command::dispatch(std::env::args_os().collect()) {
         Ok(code) => ExitCode::from(code),

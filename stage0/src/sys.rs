@@ -30,6 +30,26 @@ pub(crate) fn settle_signals() {
     }
 }
 
+/// The least stack that this program and the isolator are sure to do with, in bytes.
+pub(crate) const STACK_MIN: u64 = 128 << 10;
+
+/// Looks whether this process may use as much stack as it needs: otherwise it would die somewhere without a word.
+///
+/// # Errors
+/// The limit, in bytes.
+pub(crate) fn require_stack() -> Result<(), u64> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the kernel writes one `rlimit` to a valid one.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) } == 0;
+    match known && limit.rlim_cur < STACK_MIN {
+        true => Err(limit.rlim_cur),
+        false => Ok(()),
+    }
+}
+
 /// Whether a signal does nothing to this process, as nohup(1) and shells without job control arrange.
 pub(crate) fn is_ignored(signal: Signal) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();

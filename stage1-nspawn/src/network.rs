@@ -44,18 +44,10 @@ pub(crate) fn failed(error: NetworkError) -> StartFailure {
 
 /// The error as who has started the pod is told of it: this program's words go to a shell as they are.
 fn advised(error: &NetworkError) -> String {
-    let help = match error {
-        NetworkError::Exhausted { .. } => "`fairing gc` frees those of pods that are gone",
-        NetworkError::NotUndone { .. } => {
-            "`fairing gc` tries again, once the cause is removed; `fairing network gc --force` gives it up"
-        }
-        NetworkError::DamagedNetwork { .. } => {
-            "stop the pods that are in the network, then `fairing network gc` removes what is left \
-             of it, and the next pod creates it again"
-        }
-        _ => return error.to_string(),
-    };
-    format!("{error}; {help}")
+    match pod::network::remedy(error) {
+        Some(help) => format!("{error}; {help}"),
+        None => error.to_string(),
+    }
 }
 
 impl PodNetworks {

@@ -41,7 +41,10 @@ impl From<pod::PodError> for StartFailure {
     fn from(error: pod::PodError) -> Self {
         let full = matches!(
             &error,
-            pod::PodError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull
+            pod::PodError::Io { source, .. } if matches!(
+                source.kind(),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+            )
         );
         Self {
             kind: match full {

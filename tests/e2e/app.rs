@@ -408,3 +408,23 @@ fn another_image_of_the_name_joins_beside_the_first() {
     wait_log(&host, &pod, "new");
     host.fairing(["stop", &pod]).run().ok();
 }
+
+#[test]
+fn an_app_that_has_filled_the_disk_can_be_removed() {
+    let host = Host::builder().data_size("24m").build();
+    host.accept_unsigned();
+    import(&host, &ImageBuilder::busybox().build(), IMAGE);
+    sandbox(&host, &["--name", "box"]);
+    add(&host, "box", "web", &[], "dd if=/dev/zero of=/all bs=4k");
+    app(&host, &["start", "box", "web"]);
+    wait_state(&host, "box", "web", "exited");
+    let free = || {
+        let statistics = rustix::fs::statvfs(host.data_dir()).unwrap();
+        statistics.f_bavail * statistics.f_bsize
+    };
+    assert_eq!(free(), 0);
+    app(&host, &["rm", "box", "web"]);
+    assert_eq!(states(&host, "box"), []);
+    assert!(free() > 1 << 20, "{} bytes are free", free());
+    host.fairing(["stop", "box"]).run().ok();
+}

@@ -78,6 +78,7 @@ mod run;
 mod seal;
 mod seal_records;
 mod sessions;
+mod states;
 mod stocked;
 mod stopped_processes;
 mod store_damage;

@@ -1,5 +1,6 @@
 //! Connections to the control socket of a running pod.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use pod::control::{LiveStatus, Request, Response, SOCKET_FILE};
 use pod::lock::PodLock;
 use pod::seqpacket::SeqPacket;
-use pod::{PodEntry, PodError};
+use pod::{PodEntry, PodError, PodUuid, State};
 
 use crate::config::directories::Directories;
 use crate::error::{Error, MonitorError};
@@ -20,6 +21,8 @@ use crate::error::{Error, MonitorError};
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a program may take to be executed in a pod, and a monitor to say so.
 pub const START: Duration = Duration::from_secs(40);
+/// How long a list of pods waits for what their monitors say, all together.
+const GLANCE: Duration = Duration::from_millis(200);
 /// Between two looks at a socket that is there and not listened to: the kernel tells nobody of listen(2).
 const NOT_YET: Duration = Duration::from_millis(5);
 /// Between two looks at the lock of a pod that is starting: the kernel tells nobody of a release either.
@@ -174,6 +177,37 @@ pub fn live_status(
         None => Ok(None),
         Some(other) => Err(unexpected(&other)),
     }
+}
+
+/// How those of these pods are that run and say so within a moment. All are asked before the first is listened to.
+pub fn glance(entries: &[PodEntry], directories: &Directories) -> BTreeMap<PodUuid, LiveStatus> {
+    let deadline = Instant::now() + GLANCE;
+    // The kernel takes no patience at all for unlimited.
+    let left = || {
+        deadline
+            .saturating_duration_since(Instant::now())
+            .max(NOT_YET)
+    };
+    let running = entries
+        .iter()
+        .filter(|entry| matches!(entry.state(), Ok(State::Running)));
+    let asked: Vec<(PodUuid, SeqPacket)> = running
+        .filter_map(|entry| {
+            let connection = SeqPacket::connect(&socket_path(entry, directories), left()).ok()?;
+            connection.send(&Request::Status, &[]).ok()?;
+            Some((entry.uuid, connection))
+        })
+        .collect();
+    let answer = |(uuid, connection): (PodUuid, SeqPacket)| {
+        if !wait_readable(&connection, Some(left())).ok()? {
+            return None;
+        }
+        match connection.recv::<Response>() {
+            Ok(Some((Response::Status(status), _))) => Some((uuid, status)),
+            _ => None,
+        }
+    };
+    asked.into_iter().filter_map(answer).collect()
 }
 
 /// An answer that does not fit the question.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pod::exit::PodExit;
 use pod::manifest::PodManifest;
 use pod::timestamp::Timestamp;
-use pod::{Phase, PodEntry, PodError, PodUuid, State};
+use pod::{Phase, PodEntry, PodError, PodName, PodUuid, State};
 
 use super::removal::{Removal, remove, remove_seen};
 use crate::engine::Engine;
@@ -31,10 +31,10 @@ pub struct Retention {
 /// What a sweep has done, told as it goes on.
 #[derive(Debug)]
 pub enum Swept {
-    /// A pod is gone.
-    Pod(PodUuid),
+    /// A pod is gone, which had this name.
+    Pod(PodUuid, Option<PodName>),
     /// A pod is marked for removal: nobody finds it any more.
-    Marked(PodUuid),
+    Marked(PodUuid, Option<PodName>),
     /// What dead pods held of networks was given back.
     Networks(cni_glue::attach::GcReport),
     /// Images were collected.
@@ -114,9 +114,9 @@ impl Sweep<'_> {
         match self.engine.pods().lock_aborted() {
             Ok(aborted) => {
                 for pod in aborted {
-                    let uuid = pod.uuid();
+                    let (uuid, name) = (pod.uuid(), name_in(pod.path()));
                     let removed = remove(pod, self.engine, self.observer);
-                    self.removed(uuid, removed.map(|()| Removal::Done));
+                    self.removed(uuid, name, removed.map(|()| Removal::Done));
                 }
             }
             Err(error) => self.failed(Subject::Aborted, error),
@@ -134,32 +134,32 @@ impl Sweep<'_> {
             if self.hopeless.contains(&entry.uuid) {
                 continue;
             }
-            let uuid = entry.uuid;
+            let (uuid, name) = (entry.uuid, name_in(&entry.path));
             if self.mark_only {
-                self.mark(&entry);
+                self.mark(&entry, name);
                 continue;
             }
             let removed = remove_seen(entry, self.engine, self.observer);
-            self.removed(uuid, removed);
+            self.removed(uuid, name, removed);
         }
     }
 
     /// Puts a pod out of the way. One that another command works on is left to that.
-    fn mark(&mut self, entry: &PodEntry) {
+    fn mark(&mut self, entry: &PodEntry, name: Option<PodName>) {
         let marked = match self.engine.pods().lock(entry) {
             Ok(mut pod) => pod.move_to(Phase::Garbage),
             Err(PodError::Locked(_) | PodError::NoSuchPod(_)) => return,
             Err(error) => Err(error),
         };
         match marked {
-            Ok(()) => (self.tell)(Swept::Marked(entry.uuid)),
+            Ok(()) => (self.tell)(Swept::Marked(entry.uuid, name)),
             Err(error) => self.failed(Subject::Pod(entry.uuid), error),
         }
     }
 
-    fn removed(&mut self, uuid: PodUuid, removed: Result<Removal, Error>) {
+    fn removed(&mut self, uuid: PodUuid, name: Option<PodName>, removed: Result<Removal, Error>) {
         match removed {
-            Ok(Removal::Done) => (self.tell)(Swept::Pod(uuid)),
+            Ok(Removal::Done) => (self.tell)(Swept::Pod(uuid, name)),
             Ok(Removal::GoneAlready | Removal::InUse) => {}
             Err(error) => {
                 self.hopeless.push(uuid);
@@ -191,6 +191,11 @@ impl Sweep<'_> {
             Err(error) => self.failed(Subject::Images, error),
         }
     }
+}
+
+/// The name of the pod in a directory, if it has one and its record tells.
+fn name_in(pod_dir: &Path) -> Option<PodName> {
+    PodManifest::load(pod_dir).ok()?.name
 }
 
 /// When a pod ended: as its record says, else when its directory was last changed.

@@ -128,6 +128,16 @@ impl AppState {
     }
 }
 
+impl PodView {
+    /// Whether it has ended, and nobody wrote down how.
+    pub fn was_killed(&self) -> bool {
+        self.state == State::Exited && self.damaged.is_none() && self.exit_code.is_none()
+    }
+}
+
+/// What is said of a pod that has ended and left no record of that.
+const KILLED: &str = "its monitor was killed, or could not write down how the pod ended";
+
 /// Looks at a pod; `None` if it is gone.
 ///
 /// # Errors
@@ -177,6 +187,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
             view.exit_code = Some(exit.exit_code);
             view.failure = exit.failure;
         }
+        Ok(None) if state == State::Exited => view.failure = Some(KILLED.to_owned()),
         Ok(None) => {}
         Err(error) => view.damaged = Some(error.to_string()),
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use engine::pods::sweep::{Retention, Subject, Swept, sweep};
+use pod::{PodName, PodUuid};
 
 use crate::arguments::duration::duration;
 use crate::command::subcommand::Subcommand;
@@ -56,8 +57,14 @@ impl Subcommand for Gc {
 /// Says what was done; gives a failure back, printed.
 fn tell(swept: Swept) -> Result<(), Failure> {
     let (subject, line) = match swept {
-        Swept::Pod(uuid) => (Subject::Pod(uuid), Some(format!("pod {uuid} removed"))),
-        Swept::Marked(uuid) => (Subject::Pod(uuid), Some(format!("pod {uuid} marked"))),
+        Swept::Pod(uuid, name) => {
+            let pod = called(uuid, name.as_ref());
+            (Subject::Pod(uuid), Some(format!("{pod} removed")))
+        }
+        Swept::Marked(uuid, name) => {
+            let pod = called(uuid, name.as_ref());
+            (Subject::Pod(uuid), Some(format!("{pod} marked")))
+        }
         Swept::Networks(report) => (Subject::Networks, cleared(&report)),
         Swept::Images(report) => {
             warn(&report);
@@ -68,6 +75,13 @@ fn tell(swept: Swept) -> Result<(), Failure> {
     match line {
         Some(line) => output::line(&line).map_err(|failure| failed(subject, failure)),
         None => Ok(()),
+    }
+}
+
+fn called(uuid: PodUuid, name: Option<&PodName>) -> String {
+    match name {
+        Some(name) => format!("pod {uuid} ({name})"),
+        None => format!("pod {uuid}"),
     }
 }
 

@@ -4,6 +4,7 @@ mod filter;
 mod rows;
 
 use clap::Args;
+use engine::pods::connection::glance;
 use engine::pods::view::{PodView, look, up_since};
 use pod::State;
 
@@ -110,12 +111,12 @@ impl Choice {
 /// All pods that are there for people.
 fn pods(context: &Context) -> Result<Vec<PodView>, Failure> {
     let mut views = Vec::new();
-    for entry in context.engine.pods().list()? {
-        if entry.phase == pod::Phase::Garbage {
-            continue;
-        }
+    let mut entries = context.engine.pods().list()?;
+    entries.retain(|entry| entry.phase != pod::Phase::Garbage);
+    let live = glance(&entries, &context.engine.directories);
+    for entry in entries {
         // A pod that vanishes while we look is not there; one that can't be looked at is said so.
-        match look(&entry, None) {
+        match look(&entry, live.get(&entry.uuid)) {
             Ok(view) => views.extend(view),
             Err(failure) => output::warn(&format!(
                 "pod {}: {}",

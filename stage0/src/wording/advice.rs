@@ -81,18 +81,10 @@ fn network_spec(error: &NetworkSpecError) -> String {
 }
 
 fn network(error: &NetworkError) -> String {
-    let help = match error {
-        NetworkError::Exhausted { .. } => "`fairing gc` frees those of pods that are gone",
-        NetworkError::NotUndone { .. } => {
-            "`fairing gc` tries again, once the cause is removed; `fairing network gc --force` gives it up"
-        }
-        NetworkError::DamagedNetwork { .. } => {
-            "stop the pods that are in the network, then `fairing network gc` removes what is left \
-             of it, and the next pod creates it again"
-        }
-        _ => return error.to_string(),
-    };
-    format!("{error}; {help}")
+    match pod::network::remedy(error) {
+        Some(help) => format!("{error}; {help}"),
+        None => error.to_string(),
+    }
 }
 
 fn store(error: &StoreError) -> String {

@@ -37,7 +37,7 @@ Exit codes:
 /// The command line makes no sense.
 pub(super) const USAGE: u8 = 2;
 /// Anything else that went wrong within fairing.
-pub(super) const OTHER: u8 = 125;
+pub(crate) const OTHER: u8 = 125;
 
 /// The exit code of a failure of the engine.
 pub(super) fn of(error: &Error) -> u8 {

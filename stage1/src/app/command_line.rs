@@ -72,7 +72,7 @@ impl CommandLine {
         if program.is_empty() {
             return Err(StartFailure {
                 kind: FailureKind::NotFound,
-                message: "there is no program to run: give one after `--exec`".into(),
+                message: "there is no program to run".into(),
             });
         }
         let path = environment

@@ -146,7 +146,7 @@ fn v1(resources: &Resources) -> Vec<Setting> {
         ("cpu", "cpu.cfs_period_us", period),
         ("cpu", "cpu.cfs_quota_us", quota),
         ("cpu", "cpu.shares", shares),
-        ("pids", "pids.max", resources.pids.limit.map(number_or_max)),
+        ("pids", "pids.max", resources.pids.limit.map(pids)),
     ])
 }
 
@@ -167,7 +167,7 @@ fn v2(resources: &Resources) -> Vec<Setting> {
         ("memory", "memory.max", memory.map(number_or_max)),
         ("memory", V2_SWAP, swap),
         ("cpu", "cpu.max", quota),
-        ("pids", "pids.max", resources.pids.limit.map(number_or_max)),
+        ("pids", "pids.max", resources.pids.limit.map(pids)),
     ])
 }
 
@@ -184,6 +184,15 @@ fn collect<const N: usize>(
             })
         })
         .collect()
+}
+
+/// A number of processes, of which the kernel takes no more than it can number.
+fn pids(limit: Limit) -> String {
+    const PIDS_MAX: u64 = 4 << 20;
+    match limit {
+        Limit::At(number) if number >= PIDS_MAX => "max".to_owned(),
+        limit => number_or_max(limit),
+    }
 }
 
 fn number_or_max(limit: Limit) -> String {
@@ -269,6 +278,21 @@ mod tests {
         );
         assert!(v1(&Resources::default()).is_empty());
         assert!(v2(&Resources::default()).is_empty());
+    }
+
+    #[test]
+    fn more_processes_than_the_kernel_has_numbers_for_are_no_limit() {
+        for (asked, written) in [
+            (4_194_303, "4194303"),
+            (4_194_304, "max"),
+            (u64::MAX, "max"),
+        ] {
+            let mut resources = none();
+            resources.pids.limit = Some(Limit::At(asked));
+            for settings in [v1(&resources), v2(&resources)] {
+                assert_eq!(pairs(settings), [format!("pids.max={written}")]);
+            }
+        }
     }
 
     #[test]

@@ -376,7 +376,10 @@ impl Pod {
             }
             .ok_or_else(|| {
                 let names: Vec<&str> = self.apps.keys().map(AppName::as_str).collect();
-                StartFailure::other(format!("say which app with `--app`: {}", names.join(", ")))
+                StartFailure::other(match names.as_slice() {
+                    [] => "no app runs in this pod".to_owned(),
+                    names => format!("no app is named, and several run: {}", names.join(", ")),
+                })
             }),
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pod::control::bounds::APPS_MAX;
 use pod::control::{EventKind, StartApp};
+use pod::exit::FailureKind;
 use pod::manifest::{App, PodManifest, Resources, Streams as Destination};
 use pod::{AppName, app_dir, record};
 
@@ -148,10 +149,17 @@ impl Monitor {
     ) -> Result<(), StartFailure> {
         let mut manifest = self.manifest.clone();
         manifest.apps.remove(app);
-        // First its entry, then the rest, so that nobody finds an entry without it.
-        self.write(manifest)?;
-        self.apps.retain(|record| record.name != *app);
         self.streams.forget(app);
+        // First its entry, then the rest, so that nobody finds an entry without it.
+        if let Err(failure) = self.write(manifest.clone()) {
+            if failure.kind != FailureKind::NoSpace {
+                return Err(failure);
+            }
+            // Nobody wants what the app has written any more, and it may be just what fills the disk.
+            app_dir::empty(&self.pod_dir, app)?;
+            self.write(manifest)?;
+        }
+        self.apps.retain(|record| record.name != *app);
         self.tell_init(&ToInit::ForgetApp { app: app.clone() })?;
         self.emit(Some(app.clone()), EventKind::Removed);
         isolator.take_back(app)?;

@@ -3,12 +3,12 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use pod::AppName;
 use pod::control::bounds::{CLIENTS_MAX, GRACE_MS_MAX};
 use pod::control::{
     AppStats, AttachRequest, Event, EventKind, LiveStatus, PodStats, Request, Response,
 };
 use pod::timestamp::Timestamp;
+use pod::{AppName, PodError};
 
 use super::clients::{Awaited, refusal};
 use super::event_loop::Monitor;
@@ -59,7 +59,11 @@ impl Monitor {
             Ok(Some((request, _))) => request,
             Ok(None) => return None,
             Err(error) => {
-                let why = format!("this is not a request that the pod's monitor knows: {error}");
+                let what = match error {
+                    PodError::Protocol(what) => what,
+                    other => other.to_string(),
+                };
+                let why = format!("this is not a request that the pod's monitor knows: {what}");
                 let client = self.clients.get_mut(index)?;
                 client.tell(&refusal(StartFailure::other(why)), &[]);
                 return None;

@@ -144,6 +144,8 @@ impl Row<'_> {
     fn state_word(&self) -> String {
         match self.speaking() {
             Some(app) => app.state.word().to_owned(),
+            // Nobody was there any more to write down how.
+            None if self.pod.was_killed() => "killed".to_owned(),
             None => self.pod.state.to_string(),
         }
     }
