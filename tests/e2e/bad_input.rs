@@ -156,6 +156,7 @@ fn a_connection_that_ends_within_a_layer_and_a_second_try() {
     let path = format!("/v2/team/cut/blobs/{}", whole.layer_digests()[0]);
     registry.change(&path, Answer::cut);
     let host = accepting_host();
+    host.write("etc/registries.toml", "retries = 1\n");
     both_refuse(
         &host,
         &reference,
