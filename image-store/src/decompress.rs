@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use image_layer::{ContentError, InflateBound, Limits};
+use rustix::io::Errno;
 
 use crate::error::StoreError;
 use crate::layout::files::open_regular;
@@ -66,7 +67,7 @@ pub(crate) struct Plain {
 /// # Errors
 /// [`StoreError::InvalidSource`] for what is no regular file, [`ContentError::Io`].
 pub(crate) fn open(path: &Path) -> Result<File, StoreError> {
-    let missing = || StoreError::io("cannot open", path, io::ErrorKind::NotFound);
+    let missing = || StoreError::io("cannot open", path, Errno::NOENT);
     Ok(open_regular(path)?.ok_or_else(missing)?.0)
 }
 

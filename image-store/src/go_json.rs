@@ -5,6 +5,8 @@
 //! It lies around serde_json's own reader, without a tree in between. Depth is bounded by that, size by
 //! the callers, and the number of values here.
 
+mod nothing;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,6 +17,8 @@ use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::{Result, Value};
+
+use nothing::Nothing;
 
 /// Most values in one document. A text of the largest size that is read anywhere could hold millions,
 /// at fifty times its size in memory.
@@ -230,38 +234,6 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Optional<'_, V> {
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> std::result::Result<V::Value, D::Error> {
         let left = self.left;
         self.visitor.visit_some(Go { inner, left })
-    }
-}
-
-/// A list or an object without anything in it.
-struct Nothing<E>(PhantomData<E>);
-
-impl<'de, E: Error> SeqAccess<'de> for Nothing<E> {
-    type Error = E;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        _seed: S,
-    ) -> std::result::Result<Option<S::Value>, E> {
-        Ok(None)
-    }
-}
-
-impl<'de, E: Error> MapAccess<'de> for Nothing<E> {
-    type Error = E;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        _seed: S,
-    ) -> std::result::Result<Option<S::Value>, E> {
-        Ok(None)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        _seed: S,
-    ) -> std::result::Result<S::Value, E> {
-        Err(E::custom("there is no value"))
     }
 }
 

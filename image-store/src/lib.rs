@@ -25,6 +25,7 @@ mod origin;
 mod plan;
 mod proven;
 mod referrer;
+mod referring;
 pub mod registry;
 mod root_names;
 mod source;

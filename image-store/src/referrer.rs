@@ -4,8 +4,6 @@
 //! What a place lists as a referrer is a hint: it counts only once the manifest itself names the
 //! subject. One that is not what it should be is left out and noted, so that it doesn't hide others.
 
-mod found;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image_layer::{ContentError, sha256};
@@ -19,7 +17,6 @@ use crate::go_json;
 use crate::manifest::Descriptor;
 use crate::media_type::{BUNDLE, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST};
 use crate::origin::RawManifest;
-pub(crate) use found::referring;
 
 /// Entries of a list of referrers that are looked at.
 pub(crate) const MAX_LISTED: usize = 1000;
@@ -34,7 +31,7 @@ pub(crate) const MAX_BUNDLE: u64 = 16 << 20;
 pub(crate) const MAX_TOTAL: u64 = 64 << 20;
 
 /// What a list may tell of a bundle: what the statement in it is. A hint.
-const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+pub(crate) const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 
 /// The content of the configuration of what needs none.
 pub(crate) const EMPTY: &[u8] = b"{}";

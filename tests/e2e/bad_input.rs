@@ -29,6 +29,8 @@ fn image() -> ImageBuilder {
 fn accepting_host() -> Host {
     let host = Host::new();
     host.accept_unsigned();
+    // What doesn't pass is not waited for.
+    host.write("etc/registries.toml", "retries = 1\n");
     host
 }
 
@@ -285,7 +287,6 @@ fn a_registry_that_does_not_answer_or_refuses() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let host = accepting_host();
-    host.write("etc/registries.toml", "retries = 1\n");
     let address = format!("127.0.0.1:{port}");
     both_refuse(&host, &format!("{address}/team/image:1"), 122, &[&address]);
     let registry = ScriptedRegistry::start();

@@ -137,3 +137,28 @@ fn one_platform_of_an_index_is_exported_under_the_index() {
     let ran = host.fairing(["run", "--rm", "example.com/d:1"]).run().ok();
     assert_eq!(ran.stdout, "own");
 }
+
+#[test]
+fn a_destination_may_say_what_it_is_as_for_a_copy() {
+    let host = accepting_host();
+    let one = import(&host, &marked("one").build(), "one:1");
+    let two = import(&host, &marked("two").build(), "two:1");
+    let export = |image: &str, dest: &str| host.fairing(["image", "export", image, dest]).run();
+    export(&one, "oci:layout:first").ok();
+    export(&two, "oci:layout:second").ok();
+    export(&one, "oci-archive:one.file").ok();
+    export(&two, "docker-archive:two.file").ok();
+    for (source, mark) in [
+        ("oci:layout:first", "one"),
+        ("oci:layout:second", "two"),
+        ("oci-archive:one.file", "one"),
+        ("docker-archive:two.file", "two"),
+    ] {
+        let ran = host.fairing(["run", "--rm", source]).run().ok();
+        assert_eq!(ran.text(), mark, "{source}");
+    }
+    export(&one, "one.file").expect_error(125, &["destination one.file already exists"]);
+    export(&one, "docker://registry.example.com/a").expect_error(2, &["fairing push"]);
+    let twice = ["image", "export", "--format=oci", &one, "oci:other"];
+    host.fairing(twice).run().expect_error(2, &["--format"]);
+}

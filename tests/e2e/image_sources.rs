@@ -285,3 +285,40 @@ fn upper_layers_change_and_remove_what_lower_ones_have() {
         "changed kept\nkeptnew640\nagain seen\nseen700\n2\n"
     );
 }
+
+#[test]
+fn a_word_for_another_place_is_no_name_and_what_is_missing_is_not_fetched() {
+    let host = accepting_host();
+    std::fs::create_dir_all(host.base().join("root/etc")).unwrap();
+    marked("x")
+        .build()
+        .write_layout(&host.base().join("layout"), "1");
+    for command in [&["run", "--rm"][..], &["fetch"], &["image", "import"]] {
+        let said = host.fairing(command.iter().copied()).arg("dir:x").run();
+        let said = said.expect_error(125, &["\"dir:\""]);
+        assert!(!said.stderr.contains("docker.io"), "{said}");
+    }
+    let hint = host.fairing(["run", "--rm", "./root"]).run();
+    hint.expect_error(125, &["a root filesystem, not an image", "`rootfs:./root`"]);
+    for missing in [
+        &["run", "--rm", "--pull=never", "./layout"][..],
+        &["image", "rm", "nosuch"],
+    ] {
+        let said = host.fairing(missing.iter().copied()).run();
+        let said = said.expect_error(110, &[missing[missing.len() - 1]]);
+        assert!(!said.stderr.contains("fairing fetch"), "{said}");
+    }
+    // One text for what isn't there, whatever it would have been.
+    for missing in [
+        "./no",
+        "oci:no",
+        "oci-archive:no",
+        "docker-archive:no",
+        "aci:no",
+        "rootfs:no",
+    ] {
+        let said = host.fairing(["fetch", missing]).run();
+        let said = said.expect_error(125, &["cannot open", "No such file or directory"]);
+        assert!(said.stderr.contains("no"), "{said}");
+    }
+}

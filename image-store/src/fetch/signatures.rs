@@ -10,6 +10,7 @@ use crate::media_type::DSSE_ENVELOPE;
 use crate::origin::{Origin, RawManifest};
 use crate::proven::{checked, small_blob};
 use crate::referrer::{self, MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL};
+use crate::referring::referring;
 use crate::store::{Found, MAX_PAYLOAD, Signature, signed_layers};
 
 /// What an origin has in favour of one manifest or index.
@@ -40,7 +41,7 @@ pub(crate) fn look_up(
         Err(error) => looked.unanswered.push(odd(error)?),
     }
     let mut tagged = Vec::new();
-    match referrer::referring(origin, &subject.digest, types) {
+    match referring(origin, &subject.digest, types) {
         Ok(referring) => {
             looked.found.bundles = referring.bundles;
             looked.notes = referring.notes;

@@ -3,6 +3,7 @@ use std::io::Read;
 
 use super::*;
 use crate::origin::Origin;
+use crate::referring::referring;
 
 /// A place whose list of referrers and blobs are whatever a test says.
 #[derive(Default)]

@@ -10,13 +10,15 @@ use std::collections::HashSet;
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
 
-use super::{EMPTY, MAX_BUNDLE, MAX_BUNDLES, MAX_LISTED, MAX_TOTAL, PREDICATE_TYPE, Referrer};
 use crate::cosign;
 use crate::error::StoreError;
 use crate::manifest::{Descriptor, Document, Manifest};
 use crate::media_type::{BUNDLE, OCI_EMPTY};
 use crate::origin::Origin;
 use crate::proven::small_blob;
+use crate::referrer::{
+    EMPTY, MAX_BUNDLE, MAX_BUNDLES, MAX_LISTED, MAX_TOTAL, PREDICATE_TYPE, Referrer,
+};
 
 /// Bytes of the manifest of a referrer, and of its configuration.
 const MAX_MANIFEST: u64 = 64 << 10;
