@@ -266,6 +266,25 @@ fn an_app_whose_child_is_oom_killed_goes_on() {
 }
 
 #[test]
+fn a_kill_long_after_a_childs_lack_of_memory_has_another_reason() {
+    let (host, image) = busybox_host();
+    // The nap lets the kernel finish with the child.
+    let script = "tail /dev/zero; echo child: $?; usleep 600000; echo up; exec sleep 1000";
+    let running = host
+        .fairing(["run", "--name", "parent", &image, "--memory", "16m", "--"])
+        .args(["/bin/sh", "-c", script])
+        .spawn();
+    running.wait_stdout("child: 137\n");
+    running.wait_stdout("up\n");
+    let live = host.fairing(["status", "--format", "json", "parent"]).run();
+    let pid = live.ok().json()["apps"][0]["pid"].as_i64().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    running.wait().expect_code(137);
+    assert_eq!(outcome(&host, "parent")["oom-killed"], false);
+}
+
+#[test]
 fn memory_that_an_app_may_have_it_gets() {
     let host = Host::new();
     host.accept_unsigned();

@@ -108,7 +108,7 @@ impl CgroupSeat {
 }
 
 /// `None` for a file that this kernel doesn't have.
-fn open(directory: &OwnedFd, name: &str, how: OFlags) -> Option<File> {
+pub(crate) fn open(directory: &OwnedFd, name: &str, how: OFlags) -> Option<File> {
     let flags = how | OFlags::CLOEXEC;
     openat(directory, name, flags, Mode::empty())
         .ok()

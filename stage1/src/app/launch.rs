@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 use pod::AppName;
 use pod::control::WindowSize;
@@ -14,6 +15,7 @@ use crate::app::child::{ChildPlan, Mounts, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
 use crate::app::devices::{Devices, make_terminal};
+use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
@@ -53,6 +55,7 @@ pub(crate) struct RunningApp {
     pub(crate) stop_signal: i32,
     pub(crate) process: Spawned,
     pub(crate) seat: CgroupSeat,
+    pub(crate) memory: MemoryState,
     pub(crate) terminal: Option<OpenTerminal>,
     identity: Identity,
     environment: Vec<String>,
@@ -60,6 +63,33 @@ pub(crate) struct RunningApp {
     pts: OwnedFd,
     null: OwnedFd,
     confinement: Confinement,
+}
+
+/// Whether the kernel tells of an app's memory.
+#[derive(Debug)]
+pub(crate) enum MemoryState {
+    /// Nobody has asked it to.
+    Unwatched,
+    /// As far as it does.
+    Watched(Option<MemoryWatch>),
+}
+
+impl MemoryState {
+    /// The watch, if there is one.
+    pub(crate) fn watch(&self) -> Option<&MemoryWatch> {
+        match self {
+            Self::Watched(watch) => watch.as_ref(),
+            Self::Unwatched => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn watch_mut(&mut self) -> Option<&mut MemoryWatch> {
+        match self {
+            Self::Watched(watch) => watch.as_mut(),
+            Self::Unwatched => None,
+        }
+    }
 }
 
 /// A process on its way to its program, and the master of its terminal if it has one.
@@ -176,6 +206,7 @@ impl PreparedApp {
             pts,
             null,
             seat,
+            memory: MemoryState::Unwatched,
             confinement,
         };
         Ok(Starting {
@@ -187,6 +218,28 @@ impl PreparedApp {
 }
 
 impl RunningApp {
+    /// Asks the kernel to tell of its memory, unless that has been done.
+    pub(crate) fn watch_memory(&mut self) {
+        if let MemoryState::Unwatched = self.memory {
+            self.memory = MemoryState::Watched(MemoryWatch::of(&self.seat));
+        }
+    }
+
+    /// Does what was put off about its memory.
+    pub(crate) fn look_at_memory(&mut self, now: Instant) {
+        if let Some(watch) = self.memory.watch_mut() {
+            watch.look(now, &self.seat, self.process.pid);
+        }
+    }
+
+    /// Whether memory that ran out may be why its main process has been killed.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        match self.memory.watch() {
+            Some(watch) => watch.explains(&self.seat),
+            None => self.seat.oom_kills() > 0,
+        }
+    }
+
     /// Starts a command inside of this app. `streams` came with `spec`.
     pub(crate) fn execute(
         &self,

@@ -16,6 +16,7 @@ pub(crate) mod devices;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub(crate) mod launch;
+pub(crate) mod memory_watch;
 pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod rootfs;

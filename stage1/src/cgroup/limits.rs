@@ -287,7 +287,7 @@ mod tests {
             (4_194_304, "max"),
             (u64::MAX, "max"),
         ] {
-            let mut resources = none();
+            let mut resources = Resources::default();
             resources.pids.limit = Some(Limit::At(asked));
             for settings in [v1(&resources), v2(&resources)] {
                 assert_eq!(pairs(settings), [format!("pids.max={written}")]);

@@ -101,7 +101,12 @@ impl Pod {
                     )),
                 };
             }
+            if self.started {
+                // No start waits for this.
+                self.apps.values_mut().for_each(RunningApp::watch_memory);
+            }
             let events = self.wait(&signals, link)?;
+            self.memory_ran_out(&events.memory);
             self.take_reports(link, &events.starts)?;
             if events.ended {
                 // Before they are reaped, so that of one that ends meanwhile is told anew.
@@ -119,7 +124,11 @@ impl Pod {
         while let Some(action) = self.supervisor.tick(Instant::now()) {
             self.act(link, action)?;
         }
-        self.abandoned.kill_overdue(Instant::now());
+        let now = Instant::now();
+        self.abandoned.kill_overdue(now);
+        for app in self.apps.values_mut() {
+            app.look_at_memory(now);
+        }
         self.give_up_overdue(link)
     }
 
@@ -130,12 +139,19 @@ impl Pod {
         let of_starts = starts.len();
         let starts = starts.into_iter();
         fds.extend(starts.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let watches = self.apps.values().filter_map(|app| app.memory.watch());
+        let watches: Vec<_> = watches.collect();
+        fds.extend(watches.iter().map(|watch| {
+            let (fd, flags) = watch.interest();
+            PollFd::new(fd, flags)
+        }));
         let interests = link.interests().into_iter();
         fds.extend(interests.map(|(fd, flags)| PollFd::new(fd, flags)));
         let deadlines = [
             self.supervisor.deadline(),
             self.starts.deadline(),
             self.abandoned.deadline(),
+            watches.iter().filter_map(|watch| watch.deadline()).min(),
         ];
         let next = deadlines.into_iter().flatten().min();
         let waited = self.settling.wait(&mut fds, next);
@@ -144,8 +160,18 @@ impl Pod {
         Ok(Events {
             ended: ready.next().unwrap_or(false),
             starts: ready.by_ref().take(of_starts).collect(),
+            memory: ready.by_ref().take(watches.len()).collect(),
             link: ready.collect(),
         })
+    }
+
+    /// Memory has run out in some apps: `ready` answers their watches one by one.
+    fn memory_ran_out(&mut self, ready: &[bool]) {
+        let watches = self.apps.values_mut();
+        let watches = watches.filter_map(|app| app.memory.watch_mut());
+        for (watch, _) in watches.zip(ready).filter(|(_, ready)| **ready) {
+            watch.happened();
+        }
     }
 
     fn reap(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
@@ -218,7 +244,7 @@ impl Pod {
                 signal: SIGKILL, ..
             } => Outcome::Signaled {
                 signal: SIGKILL,
-                oom_killed: app.seat.oom_kills() > 0,
+                oom_killed: app.ran_out_of_memory(),
             },
             other => other,
         };
@@ -391,6 +417,8 @@ struct Events {
     /// A child may have ended.
     ended: bool,
     starts: Vec<bool>,
+    /// Memory has run out in the app that is watched at that place.
+    memory: Vec<bool>,
     link: Vec<bool>,
 }
 
