@@ -8,7 +8,7 @@ use harness::{Compression, ImageBuilder, Layer, dist_dir, fairing_binary};
 use crate::machine_checks;
 
 /// The functions `check_NAME` of the script, in the order in which they run.
-const CHECKS: [&str; 20] = [
+const CHECKS: [&str; 21] = [
     "version_2_only",
     "output_and_exit_code",
     "limits",
@@ -19,6 +19,7 @@ const CHECKS: [&str; 20] = [
     "enter",
     "out_of_memory",
     "killed_by_another",
+    "killed_long_after_a_child",
     "killed_monitor",
     "killed_pod_init",
     "cgroup_that_was_not_delegated",

@@ -165,6 +165,16 @@ check_killed_by_another() {
     contains "$(cat /tmp/out)" '"oom-killed": false'
 }
 
+check_killed_long_after_a_child() {
+    # The nap lets the kernel finish with the child.
+    fairing run --uuid-file-save /tmp/uuid "$busybox" --memory 16m --exec /bin/sh \
+        -- -c 'tail /dev/zero; sleep 1; kill -KILL $$' && return 1
+    fairing status --format json "$(cat /tmp/uuid)" > /tmp/out
+    cat /tmp/out
+    contains "$(cat /tmp/out)" '"signal": 9'
+    contains "$(cat /tmp/out)" '"oom-killed": false'
+}
+
 check_killed_monitor() {
     mounts_of_host > /tmp/mounts
     uuid=$(fairing run --detach "$busybox" --app-name app --memory 64m --exec /bin/sh \
