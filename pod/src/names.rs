@@ -52,6 +52,27 @@ impl Names {
         symlink(&target, &link).map_err(PodError::io("create", &link))
     }
 
+    /// All names, and who has them.
+    pub(crate) fn all(&self) -> Result<Vec<(PodName, PodUuid)>, PodError> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(PodError::io("read", &self.dir)(e)),
+        };
+        let mut all = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(PodError::io("read", &self.dir))?;
+            let name = entry.file_name();
+            let name = name.to_str().and_then(|name| name.parse::<PodName>().ok());
+            if let Some(name) = name
+                && let Some(uuid) = read_link(&entry.path())?
+            {
+                all.push((name, uuid));
+            }
+        }
+        Ok(all)
+    }
+
     /// Who has `name`.
     pub(crate) fn holder(&self, name: &str) -> Result<Option<PodUuid>, PodError> {
         match name.parse::<PodName>() {

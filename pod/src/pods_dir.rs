@@ -144,6 +144,14 @@ impl PodsDir {
         Ok(seen.into_values().collect())
     }
 
+    /// All names of pods, and whose they are. Whose pod is gone may be among them.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if the names can't be read.
+    pub fn names(&self) -> Result<Vec<(PodName, PodUuid)>, PodError> {
+        self.names.all()
+    }
+
     /// The pods in one phase.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod app;
 mod cat_manifest;
+mod complete;
 mod completion;
 mod docker_words;
 mod enter;
@@ -39,17 +40,18 @@ mod wait;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, FromArgMatches};
 
-use self::subcommand::{Entry, delegate};
+use self::subcommand::{Entry, delegate, help_flags};
 use crate::arguments::global::GlobalArguments;
 use crate::arguments::split::split;
 use crate::arguments::usage::{usage, usage_of_pod};
 use crate::console::output;
 use crate::context::Context;
-use crate::wording::exit_code::TABLE;
+use crate::wording::exit_code::{TABLE, USAGE};
 use crate::wording::failure::Failure;
+use crate::wording::guide::GUIDE;
 
 const COMMANDS: &[Entry] = &[
     Entry::of::<run::Run>(),
@@ -85,6 +87,7 @@ const COMMANDS: &[Entry] = &[
     Entry::group("system", system::define, system::run),
     Entry::of::<version::Version>(),
     Entry::of::<completion::Completion>(),
+    Entry::of::<complete::Complete>(),
     Entry::of::<man::Man>(),
     Entry::of::<image::list::Images>(),
     Entry::of::<image::rm::Rmi>(),
@@ -100,11 +103,13 @@ pub(crate) fn definition() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .disable_help_flag(true)
         // Wrappers set flags, and people want to change them: the last one counts.
         .args_override_self(true)
-        .max_term_width(100)
-        .after_help(TABLE);
-    GlobalArguments::augment_args(command)
+        .max_term_width(80)
+        .after_help("`fairing COMMAND --help` has the flags of a command, `fairing --help-all` the exit codes.")
+        .after_long_help(TABLE);
+    help_flags(GlobalArguments::augment_args(command), Some('h'))
         .about("Runs signed OCI images as pods, without a daemon")
         .long_about(None)
         .subcommands(COMMANDS.iter().map(|entry| (entry.define)()))
@@ -115,6 +120,10 @@ pub(crate) fn definition() -> Command {
 /// # Errors
 /// Why it could not be done.
 pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
+    if argv.len() < 2 {
+        output::error(GUIDE);
+        return Ok(USAGE);
+    }
     let split = split(argv)?;
     let said = match split.makes_app {
         true => usage_of_pod,
@@ -126,15 +135,26 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
             output::text(&error.render().to_string())?;
             return Ok(0);
         }
+        Err(error) if names_no_command(&error) => {
+            output::error(GUIDE);
+            return Ok(USAGE);
+        }
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             output::error(&error.render().to_string());
-            return Ok(2);
+            return Ok(USAGE);
         }
         Err(error) => return Err(said(&error)),
     };
     let global = GlobalArguments::from_arg_matches(&matches).map_err(|error| usage(&error))?;
     let context = Context::new(global, split.later, definition)?;
     delegate(COMMANDS, "", &matches, &context)
+}
+
+/// Whether flags are all that was typed.
+fn names_no_command(error: &clap::Error) -> bool {
+    let above = error.get(ContextKind::InvalidSubcommand);
+    error.kind() == ErrorKind::MissingSubcommand
+        && matches!(above, Some(ContextValue::String(name)) if name == "fairing")
 }
 
 /// Whether a command line can be parsed, as far as that goes without doing anything.
@@ -161,6 +181,24 @@ mod tests {
     #[test]
     fn the_command_line_is_well_defined() {
         definition().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_a_screen_and_help_all_has_every_flag() {
+        for name in ["run", "prepare", "list"] {
+            let mut definition = definition();
+            definition.build();
+            let command = definition.find_subcommand_mut(name).unwrap();
+            let short = command.render_help().to_string();
+            let lines = short.lines().count();
+            assert!(lines <= 40, "{name}: {lines} lines\n{short}");
+            let wide = short.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(wide, None, "{name}");
+            let all = command.render_long_help().to_string();
+            for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+                assert!(all.contains(&format!("--{flag}")), "{name}: --{flag}");
+            }
+        }
     }
 
     /// What a command line that fails ends with, in directories of its own below `folder`: nothing that a test

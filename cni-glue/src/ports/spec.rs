@@ -1,4 +1,4 @@
-//! What the user writes: `[HOSTIP:]HOSTPORT:PORT[/PROTO]`.
+//! What the user writes: `[[HOSTIP:]HOSTPORT:]PORT[/PROTO]`.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use super::mapping::{MOST_PORTS, PortMapping, Protocol};
 /// Why a text is no port mapping.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is not a port mapping: {reason}; write [HOSTIP:]HOSTPORT:PORT[/tcp|udp|sctp], ports as 80 or 8000-8010"
+    "{text:?} is not a port mapping: {reason}; write [[HOSTIP:]HOSTPORT:]PORT[/tcp|udp|sctp], ports as 80 or 8000-8010"
 )]
 pub struct InvalidPort {
     text: String,
@@ -29,7 +29,7 @@ pub enum ContainerPort {
 pub struct PortSpec {
     /// On which of the host's addresses; on every one if none is named.
     pub host_ip: Option<IpAddr>,
-    /// The first port of the host.
+    /// The first port of the host; 0 for any that is free.
     pub host_port: u16,
     /// How many ports there are.
     pub count: u16,
@@ -115,15 +115,21 @@ fn parse(text: &str) -> Result<PortSpec, &'static str> {
         }
         None => (text, None),
     };
-    let (rest, container) = rest
-        .rsplit_once(':')
-        .ok_or("it needs the host's port and the pod's")?;
-    let (host_ip, host) = match rest.rsplit_once(':') {
+    let (host, container) = match rest.rsplit_once(':') {
+        Some((host, container)) => (Some(host), container),
         None => (None, rest),
-        Some((ip, host)) => (Some(host_address(ip)?), host),
     };
-    let (host_port, count) = range(host)?;
+    let (host_ip, host) = match host.and_then(|host| host.rsplit_once(':')) {
+        None => (None, host),
+        Some((ip, "")) => (Some(host_address(ip)?), None),
+        Some((ip, host)) => (Some(host_address(ip)?), Some(host)),
+    };
     let container = container_port(container)?;
+    let (host_port, count) = match host {
+        Some(host) => range(host)?,
+        None if matches!(container, ContainerPort::Number(..)) => (0, 1),
+        None => return Err("it needs the host's port and the pod's"),
+    };
     if let ContainerPort::Number(_, pod_count) = container
         && pod_count != count
     {
@@ -199,12 +205,20 @@ mod tests {
         assert_eq!(spec("[::1]:53:53/udp").host_ip, "::1".parse().ok());
         assert_eq!(spec("1-3:5-7/sctp").count, 3);
         assert_eq!(spec("80:web").container, ContainerPort::Name("web".into()));
+        let any = spec("80");
+        assert_eq!((any.host_ip, any.host_port, any.count), (None, 0, 1));
+        assert_eq!(any.container, ContainerPort::Number(80, 1));
+        let any = spec("127.0.0.1::80/udp");
+        assert_eq!((any.host_ip, any.host_port), ("127.0.0.1".parse().ok(), 0));
+        assert_eq!(any.protocol, Some(Protocol::Udp));
     }
 
     #[test]
     fn nonsense_is_refused_with_a_reason() {
         for (bad, reason) in [
-            ("80", "needs the host's port"),
+            ("web", "needs the host's port"),
+            ("", "name of an image's port"),
+            ("1-3", "different lengths"),
             ("0:80", "from 1 to 65535"),
             ("80:65536", "from 1 to 65535"),
             ("+80:80", "from 1 to 65535"),
@@ -269,7 +283,7 @@ mod tests {
         #[test]
         fn no_text_maps_more_ports_than_there_are(text in "[0-9a-z:./-]{0,24}") {
             if let Ok(spec) = text.parse::<PortSpec>() {
-                prop_assert!(spec.host_port > 0 && spec.count > 0);
+                prop_assert!(spec.count > 0 && (spec.host_port > 0 || spec.count == 1));
                 prop_assert!(u32::from(spec.host_port) + u32::from(spec.count) <= 65_536);
             }
         }

@@ -2,5 +2,6 @@
 
 pub mod collection;
 pub mod foreign_drops;
+mod free_ports;
 pub mod settings;
 pub mod spec;

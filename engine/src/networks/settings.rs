@@ -6,6 +6,7 @@ use cni_glue::ports::{Protocol, check};
 use image_store::Image;
 
 use super::foreign_drops;
+use super::free_ports;
 use super::spec::{NetworkSettings, NetworkSpec};
 use crate::engine::Engine;
 use crate::error::{Error, NetworkSpecError};
@@ -33,21 +34,45 @@ pub(crate) fn resolve(
     engine: &Engine,
     observer: &dyn Observer,
 ) -> Result<NetworkSettings, Error> {
-    let ports = spec
+    let mut ports = spec
         .ports
         .iter()
         .map(|port| port.resolve(|name| named_port(images, name)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(NetworkSpecError::from)?;
+    if spec.publish_all {
+        ports.extend(free_ports::of_images(images, &ports));
+    }
+    free_ports::assign(&mut ports)?;
     check(&ports).map_err(NetworkSpecError::from)?;
-    require(&spec.selection, engine, observer)?;
+    let selection = as_configured(&spec.selection, engine)?;
+    require(&selection, engine, observer)?;
     Ok(NetworkSettings {
-        selection: spec.selection.clone(),
+        selection,
         ports,
         bandwidth: spec.bandwidth,
         dns: spec.dns.clone(),
         hosts: spec.hosts.clone(),
     })
+}
+
+/// What other tools call the network that a pod joins if none is named.
+const DEFAULT_OF_OTHERS: &str = "bridge";
+
+/// The selection, with the default network for other tools' word for it, unless there is a network of that name.
+fn as_configured(selection: &Selection, engine: &Engine) -> Result<Selection, Error> {
+    if let Selection::Named(requests) = selection
+        && let [only] = requests.as_slice()
+        && only.name.as_str() == DEFAULT_OF_OTHERS
+        && networks(engine)?.get(&only.name).is_none()
+        && let Ok(Selection::Named(mut default)) = Selection::parse([])
+    {
+        for request in &mut default {
+            request.arguments.clone_from(&only.arguments);
+        }
+        return Ok(Selection::Named(default));
+    }
+    Ok(selection.clone())
 }
 
 /// Refuses networks that there are not, and tells of what stops the pods of new ones. The default network is there in any
@@ -93,7 +118,7 @@ fn named_port(images: &[&Image], name: &str) -> Option<(u16, Protocol)> {
     ports.next()
 }
 
-fn parse_port(text: &str) -> Option<(u16, Protocol)> {
+pub(super) fn parse_port(text: &str) -> Option<(u16, Protocol)> {
     let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let number = number.parse().ok().filter(|number| *number > 0)?;
     Some((number, protocol.parse().ok()?))

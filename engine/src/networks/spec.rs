@@ -14,6 +14,8 @@ pub struct NetworkSpec {
     pub selection: Selection,
     /// Ports of the host, some of them perhaps by the names that images give them.
     pub ports: Vec<PortSpec>,
+    /// Whether each port that an image exposes is to be reached, by any port of the host.
+    pub publish_all: bool,
     /// Limits of each interface.
     pub bandwidth: Option<Bandwidth>,
     /// Whom to ask for names.
@@ -28,6 +30,7 @@ impl From<Selection> for NetworkSpec {
         Self {
             selection,
             ports: Vec::new(),
+            publish_all: false,
             bandwidth: None,
             dns: DnsOptions::default(),
             hosts: Vec::new(),
@@ -42,7 +45,7 @@ impl NetworkSpec {
     /// [`NetworkSpecError::PortsWithoutNetwork`], [`NetworkSpecError::BandwidthWithoutNetwork`].
     pub fn check(&self) -> Result<(), NetworkSpecError> {
         let joins_none = matches!(self.selection, Selection::None | Selection::Host);
-        if !self.ports.is_empty() && joins_none {
+        if (!self.ports.is_empty() || self.publish_all) && joins_none {
             return Err(NetworkSpecError::PortsWithoutNetwork);
         }
         if self.bandwidth.is_some() && joins_none {

@@ -90,8 +90,11 @@ fn name_of(entry: &str) -> &str {
 }
 
 /// Puts the environment of an app together. There is always a `PATH`.
-pub(super) fn build(image: &[String], given: &[Variable]) -> Vec<String> {
+pub(super) fn build(inherited: &[Variable], image: &[String], given: &[Variable]) -> Vec<String> {
     let mut environment = Environment::default();
+    for variable in inherited {
+        environment.set(variable.as_str());
+    }
     for entry in image {
         // An image may hold anything; what is no variable is left out, as other runtimes do.
         if !name_of(entry).is_empty() && entry.contains('=') && !entry.contains('\0') {
@@ -134,14 +137,14 @@ mod tests {
     fn later_sources_override_earlier_ones() {
         let image = owned(&["A=image", "C=image", "PATH=/x"]);
         let given = variables(&["A=file", "B=f=g", "C=flag", "D="]);
-        let env = build(&image, &given);
+        let env = build(&[], &image, &given);
         assert_eq!(env, ["A=file", "C=flag", "PATH=/x", "B=f=g", "D="]);
         assert_eq!(merged(&variables(&["A=1", "B=2", "A=3"])), ["A=3", "B=2"]);
     }
 
     #[test]
     fn a_path_is_always_there() {
-        assert_eq!(build(&[], &[]), [DEFAULT_PATH]);
+        assert_eq!(build(&[], &[], &[]), [DEFAULT_PATH]);
     }
 
     #[test]
@@ -166,6 +169,6 @@ mod tests {
     #[test]
     fn what_an_image_holds_can_not_break_the_environment() {
         let image = owned(&["=x", "novalue", "Z=\0", "GOOD=1"]);
-        assert_eq!(build(&image, &[]), [DEFAULT_PATH, "GOOD=1"]);
+        assert_eq!(build(&[], &image, &[]), [DEFAULT_PATH, "GOOD=1"]);
     }
 }

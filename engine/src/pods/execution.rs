@@ -35,7 +35,8 @@ pub(super) fn execution(spec: &AppSpec, image: &Image) -> Result<AppConfig, AppE
     let empty = Config::default();
     let config = image.config().config().as_ref().unwrap_or(&empty);
     let (user, group) = identity(spec, config.user().as_deref());
-    let env = environment::build(config.env().as_deref().unwrap_or_default(), &spec.env);
+    let of_image = config.env().as_deref().unwrap_or_default();
+    let env = environment::build(&spec.inherited, of_image, &spec.env);
     Ok(AppConfig {
         argv: argv(spec, config)?,
         env,

@@ -13,6 +13,7 @@ pub mod prepare;
 pub mod prepared;
 pub mod processes;
 pub mod removal;
+mod replace;
 pub mod signal;
 pub mod spec;
 pub mod start;

@@ -7,6 +7,7 @@ use pod::{LockedPod, Phase, PodUuid};
 
 use super::execution::execution;
 use super::folder::{self, PlannedApp, PodRequest, image_record};
+use super::replace::make_way;
 use super::spec::PodSpec;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -121,6 +122,9 @@ pub fn prepare(
         insecure: engine.insecure.clone(),
         stage1_image,
     };
+    if let Some(name) = spec.name.as_ref().filter(|_| spec.replace) {
+        make_way(name, engine, observer)?;
+    }
     let pod = folder::create(&engine.pods(), request, &stage1, planned, sockets, observer)?;
     for choice in &choices {
         choice.note_use(engine);

@@ -22,6 +22,8 @@ pub struct PodSpec {
     pub hostname: Option<String>,
     /// What it is found by, beside its name.
     pub labels: BTreeMap<String, String>,
+    /// Whether a pod of that name has to go for it.
+    pub replace: bool,
     /// Its networks, and what names resolve to.
     pub network: NetworkSpec,
     /// Where its output goes.
@@ -50,6 +52,7 @@ impl PodSpec {
             name: None,
             hostname: None,
             labels: BTreeMap::new(),
+            replace: false,
             network,
             streams: Streams::Foreground,
             grace_period: DEFAULT_GRACE,
@@ -74,6 +77,8 @@ pub struct AppSpec {
     pub exec: Option<String>,
     /// Arguments, instead of those that the image has.
     pub arguments: Vec<String>,
+    /// Variables below those of the image.
+    pub inherited: Vec<Variable>,
     /// Variables, over those of the image; the last of a name counts.
     pub env: Vec<Variable>,
     /// `USER[:GROUP]`, each by name or number.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use image_name::Reference;
 
-use super::ref_name::file_name;
+use super::ref_name::{file_name, of_file_name};
 use super::refs::KnownDigests;
 use super::{RefRecord, Store};
 use crate::error::StoreError;
@@ -27,6 +27,20 @@ impl Store {
             .into_iter()
             .filter_map(Result::ok)
             .collect())
+    }
+
+    /// The names of all images, without a look at what they stand for.
+    ///
+    /// # Errors
+    /// [`StoreError::Content`] if the store can't be read.
+    pub fn names(&self) -> Result<Vec<Reference>, StoreError> {
+        let names = names_in(&self.refs_folder())?;
+        let known = names.iter().filter_map(|name| match of_file_name(name) {
+            Some(reference) => Some(reference),
+            // Too long for a file's name.
+            None => Some(self.read_ref(name).ok()??.reference),
+        });
+        Ok(known.collect())
     }
 
     /// All records, with those that can't be read.

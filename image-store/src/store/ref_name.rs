@@ -34,7 +34,6 @@ pub(crate) fn file_name(reference: &Reference) -> String {
 }
 
 /// The reference that [`file_name`] was made of, unless it was hashed.
-#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn of_file_name(name: &str) -> Option<Reference> {
     let reference = Reference::parse(&name.replace("%2F", "/")).ok()?;
     (file_name(&reference) == name).then_some(reference)

@@ -22,41 +22,52 @@ const CPU_PERIOD: u64 = 100_000;
 #[command(next_help_heading = "App flags, after the image they are for")]
 pub(crate) struct AppArguments {
     /// Reference, digest in the store, or source of an image
-    #[arg(value_name = "IMAGE", help_heading = None)]
+    #[arg(value_name = "IMAGE", help_heading = None, hide_short_help = true)]
     image: String,
     // The command line gets its `--` before it is parsed, if it has none.
     /// Command and arguments, instead of those that the image has
-    #[arg(value_name = "COMMAND", last = true, help_heading = None)]
+    #[arg(value_name = "COMMAND", last = true, help_heading = None, hide_short_help = true)]
     arguments: Vec<String>,
-    /// Name of the app within its pod [default: from the image's name]
+    /// Name of the app [default: from the image's name]
     #[arg(long, value_name = "NAME")]
     app_name: Option<AppName>,
     /// Program to run instead of the image's
     #[arg(long, value_name = "PROGRAM")]
     exec: Option<String>,
-    /// Environment variable; without a value, as in this command's environment
-    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    /// The same: a program, or a JSON array of words; with "", the image has none
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        conflicts_with = "exec",
+        hide_short_help = true
+    )]
+    entrypoint: Option<String>,
+    /// Variable; the name alone: as in this environment
+    #[arg(short, long, value_name = "KEY[=VALUE]", alias = "set-env")]
     env: Vec<String>,
     /// File of environment variables, one per line
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", alias = "set-env-file")]
     env_file: Vec<PathBuf>,
     /// User by name or number
-    #[arg(long, value_name = "USER[:GROUP]", value_parser = user)]
+    #[arg(short, long, value_name = "USER[:GROUP]", value_parser = user)]
     user: Option<String>,
     /// Group by name or number
     #[arg(long, value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(hide_short_help = true)]
     group: Option<String>,
     /// Working directory
-    #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(short, long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(alias = "working-dir")]
     workdir: Option<String>,
     /// Memory limit, such as 64m
-    #[arg(long, value_name = "BYTES", value_parser = memory)]
+    #[arg(short, long, value_name = "BYTES", value_parser = memory)]
     memory: Option<u64>,
     /// Processor limit, such as 1.5 processors
     #[arg(long, value_name = "NUMBER", value_parser = cpus)]
     cpus: Option<u64>,
     /// Weight for processor time
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]
+    #[arg(hide_short_help = true)]
     cpu_shares: Option<u64>,
     /// Limit of processes and threads
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
@@ -112,16 +123,26 @@ impl AppArguments {
         path.map_err(|error| Failure::Usage(format!("--workdir: {error}")))
     }
 
+    /// The program that replaces the image's, and the arguments.
+    fn command(&self) -> Result<(Option<String>, Vec<String>), Failure> {
+        match self.entrypoint.as_deref() {
+            None => Ok((self.exec.clone(), self.arguments.clone())),
+            Some(text) => entrypoint(text, &self.arguments),
+        }
+    }
+
     /// What is asked of the app.
     ///
     /// # Errors
     /// [`Failure::Usage`] for a variable that makes no sense, or why a file of variables can't be read.
     pub(crate) fn spec(&self) -> Result<AppSpec, Failure> {
+        let (exec, arguments) = self.command()?;
         Ok(AppSpec {
             image: self.image.clone(),
             name: self.app_name.clone(),
-            exec: self.exec.clone(),
-            arguments: self.arguments.clone(),
+            exec,
+            arguments,
+            inherited: Vec::new(),
             env: environment::variables(&self.env_file, &self.env)?,
             user: self.user.clone(),
             group: self.group.clone(),
@@ -142,6 +163,22 @@ impl AppArguments {
             .try_get_matches_from(words)
             .map_err(usage)?;
         Self::from_arg_matches_mut(&mut matches).map_err(usage)
+    }
+}
+
+/// What `--entrypoint` stands for: a program, the words of a JSON array, or that the image has none.
+fn entrypoint(text: &str, arguments: &[String]) -> Result<(Option<String>, Vec<String>), Failure> {
+    let words = match text {
+        "" => Vec::new(),
+        // Another text that begins so is the name of a program.
+        text => serde_json::from_str(text).unwrap_or_else(|_| vec![text.to_owned()]),
+    };
+    let mut words = words.into_iter().chain(arguments.iter().cloned());
+    match words.next() {
+        Some(program) => Ok((Some(program), words.collect())),
+        None => Err(Failure::Usage(
+            "--entrypoint \"\" leaves nothing to run: the program follows the image".to_owned(),
+        )),
     }
 }
 
@@ -180,12 +217,26 @@ mod tests {
     }
 
     #[test]
+    fn an_entrypoint_is_a_program_or_words_or_none() {
+        let command = |line: &str| {
+            let (exec, arguments) = parse(line).unwrap().command().unwrap();
+            format!("{} {}", exec.unwrap_or_default(), arguments.join(" "))
+        };
+        assert_eq!(command("--entrypoint /bin/sh a -- -c x"), "/bin/sh -c x");
+        assert_eq!(command("a --entrypoint [\"/a\",\"b\"] -- c"), "/a b c");
+        assert_eq!(command("a --entrypoint= -- /c d"), "/c d");
+        assert_eq!(command("a -u 1 -w / -m 64m --entrypoint [ -- d"), "[ d");
+    }
+
+    #[test]
     fn mistakes_are_usage_errors() {
         for bad in [
             "",
             "--env A=1",
             "a --name pod",
             "a --memory 16",
+            "a --entrypoint=",
+            "a --entrypoint=b --exec=c",
             "a --pids-limit 0",
             "a --cpu-shares 1",
             "a --app-name Not_A_Label",
@@ -195,7 +246,7 @@ mod tests {
             "a --group=",
             "a --workdir=",
         ] {
-            let error = parse(bad).unwrap_err();
+            let error = parse(bad).and_then(|app| app.spec()).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{bad}: {error}");
         }
     }

@@ -57,6 +57,13 @@ fn command(
                 _ => return Ok(None),
             }
         } else if text.starts_with('-') && text != "-" {
+            if text == "-h" && !after_image && at + 1 == words.len() {
+                // Without a value it is no host name.
+                if let Some(word) = words.get_mut(at) {
+                    *word = "--help".into();
+                }
+                return Ok(None);
+            }
             match letters(&text, after_image) {
                 Some(takes_next) => takes_next,
                 None if after_image => return Ok(Some(at)),
@@ -171,6 +178,11 @@ mod tests {
             ("--nonsense a b", "--nonsense a b"),
             ("-x a b", "-x a b"),
             ("a --env", "a --env"),
+            // With a value it is a host name.
+            ("-h", "--help"),
+            ("--rm -h", "--rm --help"),
+            ("-h web a", "-h web a"),
+            ("-hweb a sh", "-hweb a -- sh"),
         ] {
             assert_eq!(of(line).as_deref(), Ok(closed), "{line}");
         }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use engine::pods::environment::Variable;
+use engine::pods::environment::{InvalidVariable, Variable};
 
 use crate::wording::failure::Failure;
 
@@ -58,6 +58,36 @@ pub(crate) fn variables(
     }
     for entry in given {
         variables.extend(variable("--env ", entry, &own)?);
+    }
+    Ok(variables)
+}
+
+/// All variables of this process but those of a protocol between it and who started it.
+///
+/// # Errors
+/// [`Failure::Usage`] for one that can't be passed on.
+pub(crate) fn whole() -> Result<Vec<Variable>, Failure> {
+    of_pairs(std::env::vars_os())
+}
+
+fn of_pairs(pairs: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<Variable>, Failure> {
+    let mut variables = Vec::new();
+    for (name, value) in pairs {
+        let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+            return Err(Failure::Usage(format!(
+                "--inherit-env: {} can't be passed on: it is not UTF-8",
+                name.display()
+            )));
+        };
+        match Variable::parse(&format!("{name}={value}"), |_| None) {
+            Ok(variable) => variables.extend(variable),
+            Err(InvalidVariable::Reserved) => {}
+            Err(reason) => {
+                return Err(Failure::Usage(format!(
+                    "--inherit-env: {name:?} makes no sense: {reason}"
+                )));
+            }
+        }
     }
     Ok(variables)
 }
@@ -126,6 +156,21 @@ mod tests {
         let inherited = |name: &str| (name == "TERM").then(|| OsString::from("xterm"));
         let variables = of_file(Path::new("/e"), "TERM\nUNSET", &inherited).unwrap();
         assert_eq!(texts(&variables), ["TERM=xterm"]);
+    }
+
+    #[test]
+    fn a_whole_environment_is_passed_on_but_for_sockets_of_a_service_manager() {
+        use std::os::unix::ffi::OsStringExt;
+        let pair = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
+        let pairs = [pair("A", "1"), pair("LISTEN_FDS", "3"), pair("B%", "x=y")];
+        let variables = of_pairs(pairs.into_iter()).unwrap();
+        assert_eq!(texts(&variables), ["A=1", "B%=x=y"]);
+        let odd = (OsString::from("C"), OsString::from_vec(vec![0xff]));
+        let error = of_pairs([odd].into_iter()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "--inherit-env: C can't be passed on: it is not UTF-8"
+        );
     }
 
     #[test]

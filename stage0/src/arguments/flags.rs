@@ -26,11 +26,18 @@ pub(crate) const GLOBAL_VALUES: &[&str] = &[
     "system-config",
     "insecure-options",
 ];
-const GLOBAL_SWITCHES: &[&str] = &["debug", "help"];
+const GLOBAL_SWITCHES: &[&str] = &["debug", "help", "help-all"];
 
 const APP_VALUES: &[&str] = &[
     "app-name",
     "exec",
+    "entrypoint",
+    "set-env",
+    "set-env-file",
+    "working-dir",
+    "u",
+    "w",
+    "m",
     "env",
     "e",
     "env-file",
@@ -47,16 +54,23 @@ const APP_SWITCHES: &[&str] = &["tty", "t", "interactive", "i"];
 const POD_VALUES: &[&str] = &[
     "name",
     "hostname",
+    "h",
     "label",
     "l",
     "net",
+    "network",
     "port",
+    "publish",
     "p",
     "bandwidth",
     "dns",
     "dns-search",
     "dns-opt",
+    "dns-option",
     "hosts-entry",
+    "add-host",
+    "stop-timeout",
+    "cidfile",
     "grace-period",
     "pull",
     "stage1",
@@ -64,7 +78,17 @@ const POD_VALUES: &[&str] = &[
     "lifetime",
     "on-app-failure",
 ];
-const POD_SWITCHES: &[&str] = &["rm", "detach", "d", "start", "h"];
+const POD_SWITCHES: &[&str] = &[
+    "rm",
+    "detach",
+    "d",
+    "start",
+    "inherit-env",
+    "env-host",
+    "replace",
+    "publish-all",
+    "P",
+];
 
 const TABLES: &[(&[&str], Owner, bool)] = &[
     (APP_VALUES, Owner::App, true),

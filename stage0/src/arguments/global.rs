@@ -11,26 +11,32 @@ use pod::manifest::InsecureOption;
 #[command(next_help_heading = "Global flags")]
 pub(crate) struct GlobalArguments {
     /// Directory of images and pods; also $FAIRING_DIR
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
     #[arg(default_value_os_t = directory("FAIRING_DIR", "/var/lib/fairing"))]
     pub(crate) dir: PathBuf,
     /// Directory of runtime state, until the next boot; also $FAIRING_RUN_DIR
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
     #[arg(default_value_os_t = directory("FAIRING_RUN_DIR", "/run/fairing"))]
     pub(crate) run_dir: PathBuf,
     /// Directory of the administrator's configuration; also $FAIRING_LOCAL_CONFIG
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
     #[arg(default_value_os_t = directory("FAIRING_LOCAL_CONFIG", "/etc/fairing"))]
     pub(crate) local_config: PathBuf,
     /// Directory of the vendor's configuration; also $FAIRING_SYSTEM_CONFIG
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
     #[arg(default_value_os_t = directory("FAIRING_SYSTEM_CONFIG", "/usr/lib/fairing"))]
     pub(crate) system_config: PathBuf,
     /// Protections to give up for this command, separated by commas
-    #[arg(long, global = true, value_name = "LIST", value_delimiter = ',')]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        value_name = "LIST",
+        value_delimiter = ','
+    )]
     insecure_options: Vec<Insecure>,
     /// Say more about what is done
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub(crate) debug: bool,
 }
 

@@ -8,11 +8,23 @@ use engine::pods::spec::PodSpec;
 #[command(next_help_heading = "Pod flags")]
 pub(crate) struct LifetimeArguments {
     /// When the pod ends by itself
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_short_help = true
+    )]
     lifetime: Lifetime,
     /// What the failure of one app is to the others
     /// [default: stop-pod; continue with --lifetime=until-stopped]
-    #[arg(long, value_enum, value_name = "WHAT", verbatim_doc_comment)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        verbatim_doc_comment,
+        hide_short_help = true
+    )]
     on_app_failure: Option<AppFailure>,
 }
 

@@ -16,32 +16,79 @@ pub(crate) const NET_VARIABLE: &str = "FAIRING_NET";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network flags, before the first image")]
 pub(crate) struct NetworkArguments {
-    /// Networks of the pod: names with arguments, or `none`, `host`, `all` [default: default]
+    /// Networks to join, or none, host, all
+    ///
+    /// Names may have arguments: NAME:KEY=VALUE;…. Without this flag, the network `default` is joined.
     #[arg(
         long,
-        value_name = "NAME[:KEY=VALUE;…],…",
+        value_name = "NAME,…",
+        alias = "network",
         env = NET_VARIABLE,
         hide_env = true
     )]
     net: Vec<String>,
-    /// Port of the host that leads to the pod; ranges are written 8000-8010
-    #[arg(short, long, value_name = "[IP:]HOSTPORT:PORT[/PROTOCOL]")]
+    /// Port of the host for one of the pod: 8080:80
+    ///
+    /// Ranges are written 8000-8010. A protocol may follow: 53:53/udp. Without a port of the host, a free
+    /// one is taken.
+    #[arg(short, long, value_name = "[[IP:]HOST:]POD", alias = "publish")]
     port: Vec<PortSpec>,
+    /// Free ports of the host for all exposed ones
+    #[arg(short = 'P', long)]
+    publish_all: bool,
     /// The most that each interface receives (in) and sends (out), such as in=10mbit,out=5mbit
     #[arg(long, value_name = "in=RATE,out=RATE[,in-burst=SIZE,out-burst=SIZE]")]
+    #[arg(hide_short_help = true)]
     bandwidth: Option<BandwidthSpec>,
-    /// Name servers: addresses, `host` or `none` [default: those of the networks or the host]
+    /// Name servers: addresses, host or none
+    ///
+    /// By default, those of the networks or the host are asked.
     #[arg(long, value_name = "IP,…")]
     dns: Vec<String>,
     /// Search domain: what short names are completed with
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(long, value_name = "DOMAIN", hide_short_help = true)]
     dns_search: Vec<String>,
     /// Option of resolv.conf
-    #[arg(long, value_name = "OPTION")]
+    #[arg(
+        long,
+        value_name = "OPTION",
+        alias = "dns-option",
+        hide_short_help = true
+    )]
     dns_opt: Vec<String>,
     /// Line of /etc/hosts
-    #[arg(long, value_name = "IP=NAME[,NAME…]")]
+    #[arg(long, value_name = "IP=NAME[,NAME…]", hide_short_help = true)]
     hosts_entry: Vec<HostsEntry>,
+    /// The same, the other way round
+    #[arg(long, value_name = "NAME:IP", value_parser = added_host, hide_short_help = true)]
+    add_host: Vec<HostsEntry>,
+}
+
+/// A line of `/etc/hosts`, as docker and podman take it: `NAME:IP` or `NAME=IP`, an IPv6 address in brackets or bare.
+fn added_host(text: &str) -> Result<HostsEntry, String> {
+    let malformed = || "it is written NAME:IP".to_owned();
+    let (names, address) = text.split_once(['=', ':']).ok_or_else(malformed)?;
+    if address == "host-gateway" {
+        return Err("host-gateway is not there yet: write the address".to_owned());
+    }
+    let address = address
+        .strip_prefix('[')
+        .and_then(|address| address.strip_suffix(']'))
+        .unwrap_or(address);
+    let entry = format!("{address}={}", names.replace(';', ","));
+    entry.parse().map_err(|_| malformed())
+}
+
+/// Refuses what other tools call networks and is not there, by name.
+fn check_network(text: &str) -> Result<(), Failure> {
+    let reason = match text.split([':', ',']).next().unwrap_or_default() {
+        "container" | "ns" => "joining another pod's network is not there yet",
+        "private" | "pasta" | "slirp4netns" => {
+            "there is no such network without root; leave the flag out"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::Usage(format!("--net {text}: {reason}")))
 }
 
 fn usage(flag: &str, error: &dyn std::fmt::Display) -> Failure {
@@ -66,6 +113,7 @@ impl NetworkArguments {
         fn words(values: &[String]) -> impl Iterator<Item = &str> {
             values.iter().map(String::as_str)
         }
+        self.net.iter().try_for_each(|text| check_network(text))?;
         let selection =
             Selection::parse(words(&self.net)).map_err(|error| usage("--net", &error))?;
         let dns = DnsOptions::parse(
@@ -77,9 +125,10 @@ impl NetworkArguments {
         let spec = NetworkSpec {
             selection,
             ports: self.port,
+            publish_all: self.publish_all,
             bandwidth: self.bandwidth.map(|spec| spec.0),
             dns,
-            hosts: self.hosts_entry,
+            hosts: self.hosts_entry.into_iter().chain(self.add_host).collect(),
         };
         spec.check().map_err(engine::Error::from)?;
         Ok(spec)
@@ -89,6 +138,36 @@ impl NetworkArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_are_added_as_docker_and_podman_take_them() {
+        for (text, entry) in [
+            ("db:10.0.0.1", "10.0.0.1=db"),
+            ("db=10.0.0.1", "10.0.0.1=db"),
+            ("a;b:10.0.0.1", "10.0.0.1=a,b"),
+            ("db:[::1]", "::1=db"),
+            ("db:::1", "::1=db"),
+        ] {
+            assert_eq!(added_host(text), Ok(entry.parse().unwrap()), "{text}");
+        }
+        for bad in ["", "db", ":1.1.1.1", "db:x", "db:host-gateway"] {
+            assert!(added_host(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_others_call_networks_and_is_not_there_is_refused_by_name() {
+        for good in ["bridge", "lan:IP=10.0.0.9", "host", "none", "private-lan"] {
+            assert!(check_network(good).is_ok(), "{good}");
+        }
+        for (bad, reason) in [
+            ("container:web", "not there yet"),
+            ("slirp4netns:port_handler=x", "without root"),
+        ] {
+            let error = check_network(bad).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
 
     #[test]
     fn nonsense_about_names_is_refused_with_the_flag_that_it_came_from() {

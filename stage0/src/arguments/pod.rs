@@ -10,7 +10,8 @@ use pod::PodName;
 use pod::manifest::DEFAULT_GRACE;
 
 use super::app::AppArguments;
-use super::duration::duration;
+use super::environment;
+use super::grace::grace;
 use super::image_flags::Pull;
 use super::network::NetworkArguments;
 use crate::wording::failure::Failure;
@@ -23,24 +24,46 @@ pub(crate) struct PodArguments {
     #[arg(long, value_name = "NAME")]
     name: Option<PodName>,
     /// Host name that the apps see [default: the pod's name]
-    #[arg(long, value_name = "NAME", value_parser = host_name)]
+    #[arg(short = 'h', long, value_name = "NAME", value_parser = host_name)]
     hostname: Option<String>,
     /// What the pod is found by, beside its name
-    #[arg(short, long, value_name = "KEY[=VALUE]", value_parser = label)]
+    #[arg(short, long, value_name = "KEY[=VALUE]", value_parser = label, hide_short_help = true)]
     label: Vec<(String, String)>,
+    /// Give the apps this command's environment, too: what images and other flags set counts more
+    #[arg(long, alias = "env-host", hide_short_help = true)]
+    inherit_env: bool,
+    /// Stop and remove a pod of that name first
+    ///
+    /// This happens once the images of the new one are verified.
+    #[arg(long, requires = "name")]
+    replace: bool,
     #[command(flatten)]
     network: NetworkArguments,
     /// Time between the stop signal and SIGKILL
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
+    #[arg(long, value_name = "DURATION", value_parser = grace, default_value = "10s")]
+    #[arg(alias = "stop-timeout", hide_short_help = true)]
     grace_period: Duration,
-    /// When to fetch images
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    /// Fetch images: missing (as by default), always or never
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        help_heading = "Pod flags"
+    )]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
     pull: Pull,
     /// Isolator: its name, its directory (beginning with / or ./), or a signed image of it
     #[arg(long, value_name = "NAME|DIR|IMAGE", default_value = engine::isolators::find::DEFAULT)]
+    #[arg(hide_short_help = true)]
     stage1: String,
     /// File to write the pod's UUID to, before anything can fail
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        visible_alias = "cidfile",
+        hide_short_help = true
+    )]
     pub(crate) uuid_file_save: Option<PathBuf>,
 }
 
@@ -53,6 +76,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         name: pod.name,
         hostname: pod.hostname,
         labels: pod.label.into_iter().collect(),
+        replace: pod.replace,
         grace_period: pod.grace_period,
         pull: pod.pull.into(),
         isolator: pod.stage1,
@@ -78,6 +102,12 @@ pub(crate) fn spec(
         return Err(Failure::Usage(
             "--tty and --interactive are for pods of one app".to_owned(),
         ));
+    }
+    if pod.inherit_env {
+        let inherited = environment::whole()?;
+        for app in &mut apps {
+            app.inherited.clone_from(&inherited);
+        }
     }
     Ok(PodSpec {
         apps,

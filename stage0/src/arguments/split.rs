@@ -41,6 +41,11 @@ pub(crate) fn split(argv: Vec<OsString>) -> Result<Split, Failure> {
                     makes_app: true,
                     ..whole(closed(argv, begin, 2)?)
                 }),
+                // It takes flags of a pod, and nothing else.
+                Some(begin) if is_word(&argv, begin - 1, "sandbox") => Ok(Split {
+                    makes_app: true,
+                    ..whole(closed(argv, begin, usize::MAX)?)
+                }),
                 _ => Ok(whole(argv)),
             };
         }

@@ -10,7 +10,7 @@ mod stop;
 
 use clap::{ArgMatches, Command};
 
-use super::subcommand::{Entry, delegate};
+use super::subcommand::{Entry, delegate, help_flags};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -25,11 +25,12 @@ const COMMANDS: &[Entry] = &[
 ];
 
 pub(super) fn define() -> Command {
-    Command::new("app")
+    let command = Command::new("app")
         .about("Work with the apps of a running pod")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()))
+        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()));
+    help_flags(command, Some('h'))
 }
 
 pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {

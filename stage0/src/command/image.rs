@@ -20,7 +20,7 @@ mod verify_signature;
 
 use clap::{ArgMatches, Command};
 
-use super::subcommand::{Entry, delegate};
+use super::subcommand::{Entry, delegate, help_flags};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -43,11 +43,12 @@ const COMMANDS: &[Entry] = &[
 ];
 
 pub(super) fn define() -> Command {
-    Command::new("image")
+    let command = Command::new("image")
         .about("Work with the images of the store")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()))
+        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()));
+    help_flags(command, Some('h'))
 }
 
 pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {

@@ -9,7 +9,7 @@ mod rm;
 
 use clap::{ArgMatches, Command};
 
-use super::subcommand::{Entry, delegate};
+use super::subcommand::{Entry, delegate, help_flags};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -22,11 +22,12 @@ const COMMANDS: &[Entry] = &[
 ];
 
 pub(super) fn define() -> Command {
-    Command::new("network")
+    let command = Command::new("network")
         .about("Work with the networks that pods can join")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()))
+        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()));
+    help_flags(command, Some('h'))
 }
 
 pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {

@@ -27,8 +27,9 @@ pub(crate) struct Prepare {
 impl Subcommand for Prepare {
     const NAME: &'static str = "prepare";
     const ABOUT: &'static str = "Make a pod to be started with run-prepared, and print its UUID";
+    const EPILOGUE: Option<&'static str> = Some("`fairing prepare --help-all` has all flags.");
     const USAGE: Option<&'static str> =
-        Some("fairing prepare [POD FLAGS] IMAGE [APP FLAGS] [COMMAND] [ARGS] [--- IMAGE2 …]");
+        Some("fairing prepare [FLAGS] IMAGE [APP FLAGS] [COMMAND] [ARGS] [--- IMAGE2 …]");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let uuid_file = self.pod.uuid_file_save.clone();

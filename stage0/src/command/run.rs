@@ -22,7 +22,7 @@ pub(crate) struct Run {
     /// Remove the pod when it has ended
     #[arg(long, help_heading = "Pod flags")]
     rm: bool,
-    /// Run in the background and print the pod's UUID once its apps are up
+    /// Run in the background; print the UUID when it is up
     #[arg(short, long, help_heading = "Pod flags", conflicts_with_all = ["tty", "interactive"])]
     detach: bool,
     #[command(flatten)]
@@ -34,6 +34,12 @@ pub(crate) struct Run {
 impl Subcommand for Run {
     const NAME: &'static str = "run";
     const ABOUT: &'static str = "Run images as a pod";
+    const EPILOGUE: Option<&'static str> = Some(
+        "Examples:\n  \
+         fairing run --rm -it docker.io/library/alpine sh\n  \
+         fairing run -d --name web -p 8080:80 docker.io/library/nginx\n\n\
+         `fairing run --help-all` has all flags.",
+    );
     const USAGE: Option<&'static str> =
         Some("fairing run [POD FLAGS] IMAGE [APP FLAGS] [COMMAND] [ARGS] [--- IMAGE2 …]");
 

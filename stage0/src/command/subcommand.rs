@@ -1,6 +1,6 @@
 //! What a subcommand is, and the rows of the tables by which subcommands are found.
 
-use clap::{ArgMatches, Args, Command};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 
 use crate::arguments::usage::usage;
 use crate::context::Context;
@@ -18,6 +18,8 @@ pub(crate) trait Subcommand: Args {
     const HIDDEN: bool = false;
     /// Whether only root may use it.
     const NEEDS_ROOT: bool = true;
+    /// What stands below the help.
+    const EPILOGUE: Option<&'static str> = None;
     /// The usage line, where the arguments alone don't give it.
     const USAGE: Option<&'static str> = None;
 
@@ -61,6 +63,28 @@ impl Entry {
     }
 }
 
+/// The flags for help. The short one fits a screen: it leaves out what few need.
+pub(crate) fn help_flags(command: Command, letter: Option<char>) -> Command {
+    let mut short = Arg::new("help")
+        .long("help")
+        .action(ArgAction::HelpShort)
+        .help("Print help with the flags that most need");
+    let mut all = Arg::new("help-all")
+        .long("help-all")
+        .action(ArgAction::HelpLong)
+        .help("Print help with all flags");
+    match letter {
+        Some(letter) => short = short.short(letter),
+        // Commands that make a pod have so many flags that no line is wasted; their epilogue says it.
+        None => {
+            short = short.hide_short_help(true);
+            all = all.hide_short_help(true);
+        }
+    }
+    let command = command.disable_help_flag(true);
+    command.next_help_heading(None).args([short, all])
+}
+
 /// Arguments are defined only once the subcommand is chosen: a start pays for one, not for all.
 fn define<C: Subcommand>() -> Command {
     Command::new(C::NAME)
@@ -69,6 +93,15 @@ fn define<C: Subcommand>() -> Command {
         .hide(C::HIDDEN)
         .defer(|command| {
             let command = C::augment_args(command).about(C::ABOUT).long_about(None);
+            // Of a pod, it is the short form of --hostname.
+            let taken = command
+                .get_arguments()
+                .any(|argument| argument.get_short() == Some('h'));
+            let command = help_flags(command, (!taken).then_some('h'));
+            let command = match C::EPILOGUE {
+                Some(text) => command.after_help(text),
+                None => command,
+            };
             match C::USAGE {
                 Some(usage) => command.override_usage(usage),
                 None => command,

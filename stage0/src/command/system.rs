@@ -5,18 +5,19 @@ pub(crate) mod info;
 
 use clap::{ArgMatches, Command};
 
-use super::subcommand::{Entry, delegate};
+use super::subcommand::{Entry, delegate, help_flags};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
 const COMMANDS: &[Entry] = &[Entry::of::<df::Df>(), Entry::of::<info::SystemInfo>()];
 
 pub(super) fn define() -> Command {
-    Command::new("system")
+    let command = Command::new("system")
         .about("Show what fairing takes and has")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()))
+        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()));
+    help_flags(command, Some('h'))
 }
 
 pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {

@@ -6,7 +6,7 @@ mod explain;
 mod hub;
 mod key_argument;
 mod keygen;
-mod known_keys;
+pub(super) mod known_keys;
 mod list;
 pub(super) mod offer;
 mod pin;
@@ -18,7 +18,7 @@ mod test_policy;
 
 use clap::{ArgMatches, Command};
 
-use super::subcommand::{Entry, delegate};
+use super::subcommand::{Entry, delegate, help_flags};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -35,11 +35,12 @@ const COMMANDS: &[Entry] = &[
 ];
 
 pub(super) fn define() -> Command {
-    Command::new("trust")
+    let command = Command::new("trust")
         .about("Work with keys and with the rules that decide which images may run")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()))
+        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()));
+    help_flags(command, Some('h'))
 }
 
 pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {

@@ -35,7 +35,7 @@ Exit codes:
 ";
 
 /// The command line makes no sense.
-pub(super) const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// Anything else that went wrong within fairing.
 pub(crate) const OTHER: u8 = 125;
 

@@ -24,9 +24,7 @@ const DEVICES: &str = "devices of the host are not there yet";
 
 /// Flags of other tools' `run`, without their dashes, in the order of their bytes.
 const FLAGS: &[(&str, &str)] = &[
-    ("P", "name each port: `--port 8080:80`"),
     ("a", OUTPUT),
-    ("add-host", "it is called `--hosts-entry 10.0.0.1=NAME`"),
     ("annotation", ANNOTATIONS),
     (
         "arch",
@@ -49,7 +47,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("cgroup-parent", "choosing a cgroup is not there yet"),
     ("cgroupns", NAMESPACES),
     ("cgroups", "each app has a cgroup of its own"),
-    ("cidfile", "it is called `--uuid-file-save FILE`"),
     (
         "conmon-pidfile",
         "there is no conmon: the monitor is the process that was started",
@@ -71,15 +68,9 @@ const FLAGS: &[(&str, &str)] = &[
         "`--insecure-options=image` runs an image that no rule lets run",
     ),
     ("dns-domain", "it is called `--dns-search DOMAIN`"),
-    ("dns-option", "it is called `--dns-opt OPTION`"),
     (
         "domainname",
         "write it into the host name: `--hostname web.example.com`",
-    ),
-    ("entrypoint", "it is called `--exec PROGRAM`"),
-    (
-        "env-host",
-        "name each variable: `--env NAME` takes this command's value",
     ),
     ("environment", "it is called `--env KEY=VALUE`"),
     (
@@ -99,10 +90,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("health-timeout", HEALTH),
     ("hooks-dir", "hooks are not there yet"),
     ("http-proxy", "name the variables: `--env http_proxy`"),
-    (
-        "inherit-env",
-        "name each variable: `--env NAME` takes this command's value",
-    ),
     ("init", "it is not needed: each pod has an init that reaps"),
     ("ip", ADDRESS),
     ("ip6", ADDRESS),
@@ -115,7 +102,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("link", "pods of one network find each other by their names"),
     ("log-driver", LOGS),
     ("log-opt", LOGS),
-    ("m", "it is called `--memory 64m`"),
     ("mac-address", "choosing a MAC address is not there yet"),
     ("mds-register", "there is no metadata service"),
     (
@@ -130,7 +116,6 @@ const FLAGS: &[(&str, &str)] = &[
         "net-alias",
         "the pod's name is what others find it by: `--name web`",
     ),
-    ("network", "it is called `--net NAME`"),
     (
         "network-alias",
         "the pod's name is what others find it by: `--name web`",
@@ -175,8 +160,6 @@ const FLAGS: &[(&str, &str)] = &[
         "privileged",
         "there is no such switch: `--insecure-options=seccomp,capabilities,paths` gives up what protects the host",
     ),
-    ("publish", "it is called `--port 8080:80`"),
-    ("publish-all", "name each port: `--port 8080:80`"),
     (
         "pull-policy",
         "it is called `--pull always`, `--pull missing` or `--pull never`",
@@ -185,7 +168,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("quiet", QUIET),
     ("read-only", READ_ONLY),
     ("readonly-rootfs", READ_ONLY),
-    ("replace", "remove the pod first: `fairing rm --force POD`"),
     (
         "restart",
         "restarts are not there yet: let a systemd unit do it (see docs/services.md)",
@@ -201,8 +183,6 @@ const FLAGS: &[(&str, &str)] = &[
         "security-opt",
         "`--insecure-options=seccomp,paths` gives up protections, one by one",
     ),
-    ("set-env", "it is called `--env KEY=VALUE`"),
-    ("set-env-file", "it is called `--env-file FILE`"),
     ("shm-size", "choosing the size of /dev/shm is not there yet"),
     (
         "sig-proxy",
@@ -224,7 +204,6 @@ const FLAGS: &[(&str, &str)] = &[
         "stop-signal",
         "the image's stop signal is sent; choosing it is not there yet",
     ),
-    ("stop-timeout", "it is called `--grace-period 10s`"),
     ("storage-opt", "quotas are not there yet"),
     ("store-only", "it is called `--pull never`"),
     (
@@ -244,7 +223,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("tmpfs", VOLUMES),
     ("trust-keys-from-https", KEYS),
     ("tz", "set the variable: `--env TZ=Europe/Berlin`"),
-    ("u", "it is called `--user USER`"),
     ("uidmap", USERS),
     (
         "ulimit",
@@ -259,8 +237,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("volume", VOLUMES),
     ("volume-driver", VOLUMES),
     ("volumes-from", VOLUMES),
-    ("w", "it is called `--workdir /`"),
-    ("working-dir", "it is called `--workdir /`"),
 ];
 
 /// Long flags that no program of an image has: after the image, too, they are meant for us.
@@ -269,21 +245,14 @@ const OF_APPS: &[&str] = &[
     "cap-drop",
     "caps-remove",
     "caps-retain",
-    "entrypoint",
-    "inherit-env",
     "mnt-volume",
-    "network",
     "no-overlay",
     "pod-manifest",
     "private-users",
     "privileged",
-    "publish",
     "pull-policy",
     "readonly-rootfs",
-    "replace",
     "security-opt",
-    "set-env",
-    "set-env-file",
     "stage1-from-dir",
     "stage1-hash",
     "stage1-name",
@@ -296,7 +265,6 @@ const OF_APPS: &[&str] = &[
     "user-label",
     "volume",
     "volumes-from",
-    "working-dir",
 ];
 
 /// Commands of other tools, and what to say of them, in the order of their bytes.

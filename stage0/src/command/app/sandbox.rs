@@ -34,6 +34,8 @@ impl Subcommand for Sandbox {
     const NAME: &'static str = "sandbox";
     const ABOUT: &'static str = "Run a pod without apps, which stays until it is stopped";
 
+    const EPILOGUE: Option<&'static str> = Some("`fairing app sandbox --help-all` has all flags.");
+
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let uuid_file = self.pod.uuid_file_save.clone();
         let mut spec = empty_spec(self.pod)?;

@@ -4,15 +4,15 @@ use trust::{Fingerprint, KeyText, PlacedRule, Policy, PublicKey, Requirement};
 
 /// A key of a rule, for its signatures or for an attestation.
 #[derive(Debug)]
-pub(super) struct KnownKey<'a> {
-    pub(super) fingerprint: Fingerprint,
-    pub(super) key: PublicKey,
-    pub(super) text: &'a KeyText,
-    pub(super) placed: &'a PlacedRule,
+pub(in crate::command) struct KnownKey<'a> {
+    pub(in crate::command) fingerprint: Fingerprint,
+    pub(in crate::command) key: PublicKey,
+    pub(in crate::command) text: &'a KeyText,
+    pub(in crate::command) placed: &'a PlacedRule,
 }
 
 /// Every key of every rule. Those that can't be read are left out.
-pub(super) fn known_keys(policy: &Policy) -> Vec<KnownKey<'_>> {
+pub(in crate::command) fn known_keys(policy: &Policy) -> Vec<KnownKey<'_>> {
     let mut known = Vec::new();
     for placed in policy.rules() {
         let demanded = placed.rule().attestations().iter();
@@ -34,7 +34,7 @@ pub(super) fn known_keys(policy: &Policy) -> Vec<KnownKey<'_>> {
 }
 
 /// The keys that a requirement names, in all its parts.
-pub(super) fn keys_of(requirement: &Requirement) -> Vec<&KeyText> {
+pub(in crate::command) fn keys_of(requirement: &Requirement) -> Vec<&KeyText> {
     match requirement {
         Requirement::SignedBy { keys, .. } => keys.iter().collect(),
         Requirement::All(requirements) => requirements.iter().flat_map(keys_of).collect(),

@@ -93,7 +93,9 @@ fn the_table_of_known_flags_is_what_the_commands_define() {
     for argument in commands.iter().flat_map(|command| command.get_arguments()) {
         let long = argument.get_long().into_iter();
         let aliases = argument.get_all_aliases().unwrap_or_default();
-        let short = argument.get_short().map(String::from);
+        // Where it is no host name, -h is the parser's.
+        let short = argument.get_short().filter(|letter| *letter != 'h');
+        let short = short.map(String::from);
         for name in long.chain(aliases).chain(short.as_deref()) {
             let known = flags::known(name).unwrap_or_else(|| panic!("{name} is in no table"));
             let takes_value = argument.get_action().takes_values();
