@@ -30,6 +30,10 @@ help: ## show this list
 machine: ## install what building and testing need (Debian, as root)
 	@tests/prepare-machine
 
+.PHONY: machine-demo
+machine-demo: # what building and the demo need
+	@tests/prepare-machine demo
+
 .PHONY: build
 build: ## build the programs into target/dist
 	mkdir -p $(UNWINDER)
@@ -87,7 +91,7 @@ test: machine build ## every test, the end-to-end ones too (as root)
 	$(CARGO) nextest run --locked --workspace
 
 .PHONY: demo
-demo: machine build ## the whole story on one screen (as root)
+demo: machine-demo build ## the whole story on one screen (as root)
 	@tests/demo
 
 .PHONY: bench

@@ -133,14 +133,14 @@ fn gc_can_put_pods_out_of_the_way_and_remove_them_later() {
         .fairing(["gc", "--mark-only", "--grace-period=0"])
         .run()
         .ok();
-    assert_eq!(marked.stdout, format!("pod {pod} marked\n"));
+    assert_eq!(marked.stdout, format!("pod {pod} (done) marked\n"));
     assert_eq!(host.pod_folders(), [("garbage".to_owned(), pod.clone())]);
     host.fairing(["status", "done"])
         .run()
         .expect_error(121, &["done"]);
     let removed = host.fairing(["gc"]).run().ok();
     assert!(
-        removed.stdout.contains(&format!("pod {pod} removed")),
+        removed.stdout.contains(&format!("pod {pod} (done) removed")),
         "{removed}"
     );
     assert_eq!(host.pod_folders(), []);

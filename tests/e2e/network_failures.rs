@@ -75,7 +75,6 @@ fn what_makes_no_sense_is_refused_before_anything_starts() {
         ),
         (&["--port=0:80"], &["0:80", "from 1 to 65535"]),
         (&["--port=65536:80"], &["65536:80", "from 1 to 65535"]),
-        (&["--port=80"], &["it needs the host's port and the pod's"]),
         (&["--port=8000-8001:80"], &["different lengths"]),
         (&["--port=8001-8000:80"], &["ends before it begins"]),
         (&["--port=localhost:80:80"], &["the host's address is IPv4"]),

@@ -14,14 +14,17 @@ use crate::error::StoreError;
 
 /// A directory of one's own in `tmp/`, gone when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Staging {
+pub struct Staging {
     path: PathBuf,
     _lock: File,
 }
 
 impl Store {
-    /// Makes a new directory in `tmp/`.
-    pub(crate) fn stage(&self) -> Result<Staging, StoreError> {
+    /// Makes a new directory in `tmp/`. Whatever becomes of this process, a collection takes it away.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if it can't be made.
+    pub fn stage(&self) -> Result<Staging, StoreError> {
         let tmp = self.tmp_folder();
         make_folder(&tmp)?;
         spread(&tmp);
@@ -48,7 +51,8 @@ impl Store {
 }
 
 impl Staging {
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 

@@ -47,7 +47,11 @@ fn command(
                 None => (long, false),
             };
             match flags::known(name) {
-                Some(flag) if !after_image || flag.owner == Owner::App => {
+                Some(flag)
+                    if !after_image
+                        || flag.owner == Owner::App
+                        || (operands > 1 && flags::is_of_joining(name)) =>
+                {
                     flag.takes_value && !has_value
                 }
                 flag if after_image => {
@@ -212,5 +216,8 @@ mod tests {
         let words = ["web", "a", "sh", "-x"].map(OsString::from);
         let words = closed(words.to_vec(), 0, 2).unwrap();
         assert_eq!(words, ["web", "a", "--", "sh", "-x"]);
+        let words = ["web", "a", "--start", "sh"].map(OsString::from);
+        let words = closed(words.to_vec(), 0, 2).unwrap();
+        assert_eq!(words, ["web", "a", "--start", "--", "sh"]);
     }
 }

@@ -118,6 +118,11 @@ pub(crate) fn is_of_programs(name: &str) -> bool {
     OF_PROGRAMS.contains(&name)
 }
 
+/// Whether it is a flag of `app add`, whose words are all about the one app: its place is before or after the image.
+pub(crate) fn is_of_joining(name: &str) -> bool {
+    name == "start"
+}
+
 /// The long flags that begin like words that somebody may have meant.
 pub(crate) fn long(owner: Option<Owner>) -> impl Iterator<Item = &'static str> {
     let tables = TABLES.iter().filter(move |(_, of, _)| {

@@ -9,7 +9,7 @@ use image_store::tree;
 use pod::manifest::{PodManifest, app_dir};
 use pod::{AppName, PodEntry};
 
-use super::save::passing_name;
+use super::save::{is_stream, passing_name};
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
 use crate::wording::failure::Failure;
@@ -52,6 +52,14 @@ impl Subcommand for Export {
             tree::pack(&trees, stdout, Path::new("standard output"))?;
             return Ok(0);
         };
+        if is_stream(&path) {
+            let file = OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .map_err(Failure::io("open", &path))?;
+            tree::pack(&trees, BufWriter::new(file), &path)?;
+            return Ok(0);
+        }
         let passing = passing_name(&path);
         let written = write(&trees, &passing, &path);
         if written.is_err() {

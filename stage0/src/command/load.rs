@@ -1,6 +1,6 @@
 //! `fairing load`: an image from a file or from standard input.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,6 @@ use engine::images::fetch::fetch;
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
 use image_store::ImageSource;
 
-use super::save::passing_name;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -27,16 +26,6 @@ pub(crate) struct Load {
     quiet: bool,
 }
 
-/// What came by standard input, for as long as it is read.
-struct Received(PathBuf);
-
-impl Drop for Received {
-    fn drop(&mut self) {
-        // It was never made; else nothing more can be done about it.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
 impl Subcommand for Load {
     const NAME: &'static str = "load";
     const ABOUT: &'static str =
@@ -51,15 +40,17 @@ impl Subcommand for Load {
                 "an image is not read from a terminal: name a file with --input".to_owned(),
             ));
         }
-        let received = Received(passing_name(&std::env::temp_dir().join("fairing")));
+        // If this is killed, the next collection takes away what came.
+        let staging = context.engine.store().stage()?;
+        let received = staging.path().join("image");
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&received.0)
-            .map_err(Failure::io("create", &received.0))?;
-        io::copy(&mut io::stdin().lock(), &mut file).map_err(Failure::io("write", &received.0))?;
-        load(context, &received.0)
+            .open(&received)
+            .map_err(Failure::io("create", &received))?;
+        io::copy(&mut io::stdin().lock(), &mut file).map_err(Failure::io("write", &received))?;
+        load(context, &received)
     }
 }
 

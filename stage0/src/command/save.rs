@@ -1,7 +1,7 @@
 //! `fairing save`: an image as one file, or to standard output.
 
 use std::fs::{self, File};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -10,6 +10,7 @@ use image_store::ExportFormat;
 
 use super::image::copy::warn;
 use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::console::progress::Progress;
 use crate::context::Context;
 use crate::wording::failure::Failure;
@@ -65,24 +66,27 @@ impl Subcommand for Save {
                     .to_owned(),
             ));
         };
-        let beside = match &self.output {
-            Some(path) => path.clone(),
+        match &self.output {
+            Some(path) if !is_stream(path) => {
+                let passing = Passing(passing_name(path));
+                self.write(context, image, &passing.0)?;
+                fs::rename(&passing.0, path).map_err(Failure::io("write", path))?;
+            }
             None if io::stdout().is_terminal() => {
                 return Err(Failure::Usage(
                     "an image is not written to a terminal: name a file with --output".to_owned(),
                 ));
             }
-            None => std::env::temp_dir().join("fairing"),
-        };
-        let passing = Passing(passing_name(&beside));
-        self.write(context, image, &passing.0)?;
-        match &self.output {
-            Some(path) => fs::rename(&passing.0, path).map_err(Failure::io("write", path))?,
-            None => {
-                let mut file = File::open(&passing.0).map_err(Failure::io("open", &passing.0))?;
-                io::copy(&mut file, &mut io::stdout().lock()).map_err(|error| {
-                    Failure::Other(format!("cannot write to standard output: {error}"))
-                })?;
+            stream => {
+                // If this is killed, the next collection takes it away.
+                let staging = context.engine.store().stage()?;
+                let made = staging.path().join("image");
+                self.write(context, image, &made)?;
+                let mut file = File::open(&made).map_err(Failure::io("open", &made))?;
+                match stream {
+                    Some(path) => pour(&mut file, path)?,
+                    None => pour_out(&mut file)?,
+                }
             }
         }
         Ok(0)
@@ -104,6 +108,33 @@ impl Save {
         drop(progress);
         warn(&copied.notes);
         Ok(())
+    }
+}
+
+/// Whether a path leads to what bytes go through, such as a device or a pipe: nothing takes its place.
+pub(super) fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+fn pour(from: &mut File, path: &Path) -> Result<(), Failure> {
+    let mut to = File::options()
+        .write(true)
+        .open(path)
+        .map_err(Failure::io("open", path))?;
+    let copied = io::copy(from, &mut to).map(|_| ());
+    copied.map_err(Failure::io("write", path))
+}
+
+fn pour_out(from: &mut File) -> Result<(), Failure> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = from
+            .read(&mut buffer)
+            .map_err(|error| Failure::Other(format!("cannot read the image: {error}")))?;
+        if length == 0 {
+            return Ok(());
+        }
+        output::bytes(buffer.get(..length).unwrap_or_default())?;
     }
 }
 
