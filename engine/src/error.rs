@@ -48,6 +48,9 @@ pub enum Error {
         /// What it was called.
         reference: String,
     },
+    /// A name is neither that of a pod nor that of an image.
+    #[error("neither a pod nor an image of the store is called `{0}`")]
+    NoSuchPodOrImage(String),
     /// The image of a prepared pod is another one now.
     #[error(
         "image {reference} of the pod is now {now}, and the pod was prepared from {prepared}; prepare it again"

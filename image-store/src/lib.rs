@@ -49,6 +49,7 @@ pub use options::FetchOptions;
 pub use origin::RawManifest;
 pub use source::ImageSource;
 pub use store::{
-    Exclusive, GcReport, Image, Listing, Pin, RefRecord, Signature, SignatureSet, Store, Survey,
+    Exclusive, GcReport, Image, Listing, Pin, RefRecord, Signature, SignatureSet, Staging, Store,
+    Survey,
 };
 pub use verify::{Audit, Cure, Health, ImageReport, Problem};

@@ -196,3 +196,41 @@ fn the_files_of_a_pod_are_exported_with_what_it_changed() {
         .run()
         .expect_error(125, &["pod changed has no app `other`"]);
 }
+
+#[test]
+fn a_short_name_that_is_removed_is_the_local_one() {
+    let host = busybox();
+    host.fairing(["tag", IMAGE, "my:1"]).run().ok();
+    let removed = host.fairing(["rmi", "my:1"]).run().ok();
+    assert_eq!(removed.text(), "localhost/my:1");
+    host.fairing(["inspect", "my:1"])
+        .run()
+        .expect_error(121, &["`my:1`", "neither a pod nor an image"]);
+}
+
+#[test]
+fn what_is_saved_to_a_pipe_goes_through_it_and_the_pipe_stays() {
+    use std::os::unix::fs::FileTypeExt;
+    let host = busybox();
+    let pipe = host.base().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let pod = host.fairing(["prepare", IMAGE, "true"]).run().ok();
+    let pod = pod.text();
+    for words in [["save", "-o", "pipe", IMAGE], ["export", "-o", "pipe", pod]] {
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe).unwrap()
+        });
+        host.fairing(words).run().ok();
+        let through = reader.join().unwrap();
+        assert_eq!(
+            through.get(257..262),
+            Some(b"ustar".as_slice()),
+            "{words:?}"
+        );
+        let kind = std::fs::metadata(&pipe).unwrap().file_type();
+        assert!(kind.is_fifo(), "{words:?}");
+    }
+    host.fairing(["rm", pod]).run().ok();
+}

@@ -140,7 +140,9 @@ fn gc_can_put_pods_out_of_the_way_and_remove_them_later() {
         .expect_error(121, &["done"]);
     let removed = host.fairing(["gc"]).run().ok();
     assert!(
-        removed.stdout.contains(&format!("pod {pod} (done) removed")),
+        removed
+            .stdout
+            .contains(&format!("pod {pod} (done) removed")),
         "{removed}"
     );
     assert_eq!(host.pod_folders(), []);

@@ -82,6 +82,28 @@ fn it_decides_in_place_of_the_rules() {
 }
 
 #[test]
+fn scopes_of_single_images_and_of_hosts_run_pods() {
+    let ground = Ground::new();
+    let image = ground.image("team/a:1");
+    for scope in [image.as_str(), "*.example"] {
+        let policy = json!({
+            "default": [{ "type": "reject" }],
+            "transports": { "docker": { scope: [{ "type": "insecureAcceptAnything" }] } },
+        });
+        ground.write(&policy.to_string());
+        let name = match scope == image {
+            true => image.clone(),
+            false => {
+                let name = "a.example/team/a:1".to_owned();
+                ground.host.fairing(["tag", &image, &name]).run().ok();
+                name
+            }
+        };
+        run(&ground.host, &name).ok();
+    }
+}
+
+#[test]
 fn what_trust_d_revokes_is_revoked_for_it_too() {
     let ground = Ground::new();
     let key = Key::generate(&ground.host, "team");

@@ -68,17 +68,21 @@ pub(super) struct Failure {
     body: Vec<u8>,
 }
 
+/// A longer pause is asked for by mistake.
+const LONGEST_ASKED: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// The pause that a registry asks for: seconds, or a date, which is compared with the registry's own
 /// clock where it tells the time.
 pub(super) fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let asked = header(response, RETRY_AFTER)?.trim();
+    let is_meant = |pause: &Duration| *pause <= LONGEST_ASKED;
     if let Ok(seconds) = asked.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds)).filter(is_meant);
     }
     let now = header(response, DATE).and_then(http_date::parse);
     let now = now.unwrap_or_else(SystemTime::now);
     let until = http_date::parse(asked)?;
-    Some(until.duration_since(now).unwrap_or_default())
+    Some(until.duration_since(now).unwrap_or_default()).filter(is_meant)
 }
 
 #[derive(Deserialize)]

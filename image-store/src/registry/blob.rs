@@ -116,7 +116,13 @@ impl<'a> BlobReader<'a> {
         let from = |at| ask(self.client, &self.digest, at);
         let (mut ask, from_start) = (from(Some(self.at))?, from(None)?);
         let mut response = self.client.send(&ask)?;
-        if matches!(response.status().as_u16(), 400 | 416) {
+        let is_other_part = response.status().as_u16() == 206
+            && !is_rest(
+                header(&response, CONTENT_RANGE).unwrap_or_default(),
+                self.at,
+                self.size,
+            );
+        if is_other_part || matches!(response.status().as_u16(), 400 | 416) {
             // A proxy that knows no ranges, or not of this file: all of it may still be had.
             ask = from_start;
             response = self.client.send(&ask)?;

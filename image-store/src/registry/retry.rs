@@ -83,7 +83,9 @@ impl Retry {
         };
         let factor = 3_u32.saturating_pow(failures.saturating_sub(1));
         let own = self.pause.saturating_mul(factor).min(LONGEST_PAUSE);
-        let pause = asked.unwrap_or_else(|| jitter(own));
+        // Who asks for less, such as by a clock that is wrong, gets no more than one attempt after another.
+        let own = jitter(own);
+        let pause = asked.map_or(own, |asked| asked.max(own));
         let spent = self.spent().get().saturating_add(pause);
         if failures > retries || spent > limit {
             return false;

@@ -53,6 +53,6 @@ pub use refs::RefRecord;
 pub(crate) use sign::Found;
 pub(crate) use signatures::{MAX_PAYLOAD, signed_layers};
 pub use signatures::{Signature, SignatureSet};
-pub use staging::Staging;
 pub(crate) use staging::LayerLock;
+pub use staging::Staging;
 pub use survey::Survey;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
-    chownat, fchmod, fsetxattr, futimens, linkat, makedev, mkdirat, mknodat, open, openat,
+    chmodat, chownat, fchmod, fsetxattr, futimens, linkat, makedev, mkdirat, mknodat, open, openat,
     symlinkat, utimensat,
 };
 use rustix::io::Errno;
@@ -104,7 +104,10 @@ impl Directory {
                 return linkat(&folder, target, parent, name, AtFlags::empty());
             }
             Kind::Symlink(target) => symlinkat(OsStr::from_bytes(target), parent, name)?,
-            Kind::Fifo => mknodat(parent, name, FileType::Fifo, mode(stat), 0)?,
+            Kind::Fifo => {
+                mknodat(parent, name, FileType::Fifo, mode(stat), 0)?;
+                chmodat(parent, name, mode(stat), AtFlags::empty())?;
+            }
             Kind::Device(device) => {
                 let kind = match device.is_block {
                     true => FileType::BlockDevice,
@@ -112,6 +115,8 @@ impl Directory {
                 };
                 let number = makedev(device.major, device.minor);
                 mknodat(parent, name, kind, mode(stat), number)?;
+                // Not less what the caller's umask takes away.
+                chmodat(parent, name, mode(stat), AtFlags::empty())?;
             }
         }
         let (owner, group) = owner(stat);

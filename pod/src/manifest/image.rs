@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use image_name::{Digest, Prefix, Reference};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Which image an app runs, and why it was allowed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,14 +19,26 @@ pub struct ImageRecord {
     pub verification: VerificationRecord,
 }
 
+/// A record of what covered an image then: nothing is judged by it, and any text is a scope.
+pub(super) fn scope<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Prefix>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.as_deref().map(Prefix::scope))
+}
+
 /// Who vouched for an image, and which rule took their word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VerificationRecord {
     /// The kind of the rule that decided: `signed-by`, `digest`, `accept-unsigned`, or `waived`.
     pub policy: String,
-    /// The rule's prefix.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    /// The rule's prefix, or its scope if a containers-policy.json(5) has the rule.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "scope"
+    )]
     pub rule_prefix: Option<Prefix>,
     /// The file that holds the rule.
     #[serde(skip_serializing_if = "Option::is_none", default)]

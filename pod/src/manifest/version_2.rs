@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::app::{App, Apps};
 use super::execution::{Execution, User};
-use super::image::{ImageRecord, VerificationRecord};
+use super::image::{ImageRecord, VerificationRecord, scope};
 use super::insecure::InsecureOption;
 use super::limit::Limit;
 use super::network::Network;
@@ -133,7 +133,7 @@ struct ImageRecord2 {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct VerificationRecord2 {
     policy: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "scope")]
     rule_prefix: Option<Prefix>,
     #[serde(default)]
     rule_file: Option<PathBuf>,

@@ -11,6 +11,7 @@ use pod::{AppName, PodEntry};
 
 use super::save::{is_stream, passing_name};
 use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -48,13 +49,14 @@ impl Subcommand for Export {
                     "a tar file is not written to a terminal: name a file with --output".to_owned(),
                 ));
             }
-            let stdout = BufWriter::new(io::stdout().lock());
+            let stdout = BufWriter::new(output::Stdout);
             tree::pack(&trees, stdout, Path::new("standard output"))?;
             return Ok(0);
         };
         if is_stream(&path) {
             let file = OpenOptions::new()
                 .write(true)
+                .truncate(true)
                 .open(&path)
                 .map_err(Failure::io("open", &path))?;
             tree::pack(&trees, BufWriter::new(file), &path)?;

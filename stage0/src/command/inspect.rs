@@ -110,9 +110,7 @@ fn look(context: &Context, name: &str, kind: Kind) -> Result<(Value, Value), Fai
             Ok((value, words))
         }
         Err(Failure::Engine(Error::NotInStore { .. })) if kind == Kind::All => {
-            Err(Failure::Engine(Error::Pod(PodError::NoSuchPod(format!(
-                "{name}, and no image"
-            )))))
+            Err(Failure::Engine(Error::NoSuchPodOrImage(name.to_owned())))
         }
         Err(failure) => Err(failure),
     }

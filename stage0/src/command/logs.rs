@@ -1,6 +1,6 @@
 //! `fairing logs`: what the apps of a detached pod have written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use clap::Args;
 use engine::logs::follow::Follower;
@@ -75,8 +75,13 @@ impl Subcommand for Logs {
             false => None,
         };
         let mut logs = LogMerge::open(&entry.path, &names)?;
+        let mut last = None;
         if let Some(Tail(Some(tail))) = self.tail {
-            logs.skip_to_tail(tail)?;
+            // The last lines of a span that ends are not the last lines.
+            match self.until {
+                Some(_) => last = Some(tail),
+                None => logs.skip_to_tail(tail)?,
+            }
         }
         let mut joined = Joined::of(&names);
         let mut printer = Printer {
@@ -84,6 +89,7 @@ impl Subcommand for Logs {
             timestamps: self.timestamps,
             since: self.since.map(|time| time.to_string()),
             until: self.until.map(|time| time.to_string()),
+            last,
             stream: Stream::Stdout,
             pending: Vec::new(),
         };
@@ -154,6 +160,8 @@ struct Printer {
     since: Option<String>,
     /// What was written then or later is not shown.
     until: Option<String>,
+    /// How many lines of that span are shown.
+    last: Option<u64>,
     /// Where what is pending goes.
     stream: Stream,
     pending: Vec<u8>,
@@ -162,19 +170,35 @@ struct Printer {
 impl Printer {
     /// Writes all that the logs have now, in order: both streams may go to the same terminal.
     fn print_all(&mut self, logs: &mut LogMerge) -> Result<(), Failure> {
+        let mut kept = VecDeque::new();
         while let Some((app, line)) = logs.next_line()? {
             let early = self.since.as_ref().is_some_and(|since| line.time < *since);
             let late = self.until.as_ref().is_some_and(|until| line.time >= *until);
             if early || late {
                 continue;
             }
-            if line.stream != self.stream || self.pending.len() >= CHUNK {
-                self.flush()?;
-                self.stream = line.stream;
+            let Some(most) = self.last else {
+                self.print(app, &line)?;
+                continue;
+            };
+            kept.push_back((app, line));
+            if kept.len() as u64 > most {
+                kept.pop_front();
             }
-            self.append(app, &line);
+        }
+        for (app, line) in kept {
+            self.print(app, &line)?;
         }
         self.flush()
+    }
+
+    fn print(&mut self, app: usize, line: &LogLine) -> Result<(), Failure> {
+        if line.stream != self.stream || self.pending.len() >= CHUNK {
+            self.flush()?;
+            self.stream = line.stream;
+        }
+        self.append(app, line);
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Failure> {

@@ -111,14 +111,15 @@ impl Save {
     }
 }
 
-/// Whether a path leads to what bytes go through, such as a device or a pipe: nothing takes its place.
+/// Whether a path is what bytes go through, such as a device, a pipe or a link (`/dev/stdout`): nothing takes its place.
 pub(super) fn is_stream(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+    fs::symlink_metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 fn pour(from: &mut File, path: &Path) -> Result<(), Failure> {
     let mut to = File::options()
         .write(true)
+        .truncate(true)
         .open(path)
         .map_err(Failure::io("open", path))?;
     let copied = io::copy(from, &mut to).map(|_| ());

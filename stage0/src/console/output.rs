@@ -93,6 +93,21 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     write(stream, bytes).map_err(Failure::errno("write to", stream.name()))
 }
 
+/// Standard output for what is written piece by piece.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stdout;
+
+impl io::Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write(Stream::Stdout, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes a line to standard output.
 pub(crate) fn line(line: &str) -> Result<(), Failure> {
     text(&format!("{line}\n"))

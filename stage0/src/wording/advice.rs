@@ -10,6 +10,9 @@ use pod::stage1::Stage1Error;
 /// What went wrong, and what to do about it.
 pub(super) fn text(error: &Error) -> String {
     match error {
+        Error::NoSuchPodOrImage(_) => {
+            format!("{error}; `fairing list` shows all pods, `fairing image list` all images")
+        }
         Error::NotInStore { reference } => format!("{error}; {}", remedy(reference)),
         Error::Integrity { reference, source } => {
             format!("{error}; {}", integrity_remedy(source, reference))
@@ -37,7 +40,9 @@ fn pod(error: &PodError) -> String {
         PodError::LaterVersion { .. } => format!("{error}; upgrade fairing"),
         PodError::NoSuchPod(_) => format!("{error}; `fairing list` shows all pods"),
         PodError::NameInUse { name, .. } => {
-            format!("{error}; choose another or `fairing rm {name}` first")
+            format!(
+                "{error}; choose another, or `fairing rm --force {name}` ends and removes that pod"
+            )
         }
         error => error.to_string(),
     }

@@ -43,6 +43,7 @@ pub(crate) const OTHER: u8 = 125;
 pub(super) fn of(error: &Error) -> u8 {
     match error {
         Error::NotInStore { .. } => 110,
+        Error::NoSuchPodOrImage(_) => 121,
         Error::NotSigned { .. } => 115,
         Error::Integrity { .. } => 111,
         Error::Store(error) => store_code(error),

@@ -3,7 +3,8 @@
 //! What stands in backquotes can be typed, and a test types it: a tip must not fail in turn.
 
 const VOLUMES: &str = "volumes are not there yet";
-const CAPABILITIES: &str = "choosing capabilities is not there yet; `--insecure-options=capabilities` leaves root all of them";
+const CAPABILITIES: &str =
+    "choosing capabilities is not there yet: root of an app has few of them, other users none";
 const HEALTH: &str = "health checks are not there yet";
 const CPUSETS: &str = "binding to processors is not there yet; `--cpus 1.5` limits their time";
 const SWAP: &str = "swap is not set apart: `--memory 64m` limits both together";
@@ -18,8 +19,9 @@ const ANNOTATIONS: &str = "annotations are not there yet; `--label KEY=VALUE` is
 const OUTPUT: &str =
     "without `--detach` a pod's output is seen; `-i` lets an app read the standard input";
 const READ_ONLY: &str = "read-only root filesystems are not there yet";
-const QUIET: &str = "it is not needed: progress is shown on terminals alone";
+const QUIET: &str = "it is not there yet: what is told goes to standard error";
 const SHARES: &str = "it is called `--cpu-shares 512`";
+const REMOVAL: &str = "it is called `rm`: `fairing rm POD`, `fairing image rm IMAGE`, `fairing network rm NAME`, `fairing trust rm PREFIX`";
 const DEVICES: &str = "devices of the host are not there yet";
 
 /// Flags of other tools' `run`, without their dashes, in the order of their bytes.
@@ -102,7 +104,10 @@ const FLAGS: &[(&str, &str)] = &[
     ("link", "pods of one network find each other by their names"),
     ("log-driver", LOGS),
     ("log-opt", LOGS),
-    ("mac-address", "choosing a MAC address is not there yet"),
+    (
+        "mac-address",
+        "ask the network: `--net default:MAC=02:00:00:00:00:07`",
+    ),
     ("mds-register", "there is no metadata service"),
     (
         "memory-reservation",
@@ -181,7 +186,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("secret", "secrets are not there yet"),
     (
         "security-opt",
-        "`--insecure-options=seccomp,paths` gives up protections, one by one",
+        "all protections are on already, no_new_privs among them; choosing them is not there yet",
     ),
     ("shm-size", "choosing the size of /dev/shm is not there yet"),
     (
@@ -316,6 +321,7 @@ const COMMANDS: &[(&str, &str)] = &[
         "diff",
         "showing what an app changed is not there yet; `fairing export POD FILE` gets all files",
     ),
+    ("delete", REMOVAL),
     ("disconnect", "a pod leaves its networks at its end"),
     (
         "events",
@@ -332,6 +338,10 @@ const COMMANDS: &[(&str, &str)] = &[
         "there is no machine to set up: pods run on this host",
     ),
     ("kube", "there is nothing for Kubernetes yet"),
+    (
+        "ls",
+        "`fairing list` shows pods, `fairing image list` images, `fairing network list` networks",
+    ),
     (
         "machine",
         "there is no machine to set up: pods run on this host",
@@ -356,8 +366,9 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "prune",
-        "`fairing gc --grace-period=0s` removes ended pods, `fairing image gc --expire=0s` images that no pod needs",
+        "`fairing gc --grace-period=0s` removes ended pods, `fairing image gc --expire=0s` images that no pod needs, `fairing network gc` what dead pods hold of networks",
     ),
+    ("remove", REMOVAL),
     (
         "rename",
         "a pod keeps its name; `fairing prepare --name web IMAGE` makes another",

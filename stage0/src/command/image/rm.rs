@@ -77,8 +77,11 @@ struct Removal<'a> {
 impl Removal<'_> {
     /// Removes what a person typed.
     fn remove(&mut self, text: &str) -> Result<(), Failure> {
-        let name = ImageSource::of_registry(text)
-            .map_or_else(|| text.to_owned(), |reference| reference.to_string());
+        let name = match self.local(text)? {
+            Some(local) => local.to_string(),
+            None => ImageSource::of_registry(text)
+                .map_or_else(|| text.to_owned(), |reference| reference.to_string()),
+        };
         let found = match self.store.find_all(&name) {
             // It has a name, if nothing else.
             Err(error @ StoreError::Damaged { .. }) => {
@@ -108,6 +111,15 @@ impl Removal<'_> {
             output::line(&record.reference.to_string())?;
         }
         Ok(())
+    }
+
+    /// The local image of a short name: it goes before those of registries, as everywhere.
+    fn local(&self, text: &str) -> Result<Option<Reference>, Failure> {
+        let Ok(local) = Reference::parse(&format!("localhost/{text}")) else {
+            return Ok(None);
+        };
+        let is_there = self.names.iter().any(|record| record.reference == local);
+        Ok(Some(local).filter(|_| is_there))
     }
 
     /// Nobody knows which image the name stood for, but pods know by which name they were made.

@@ -101,6 +101,12 @@ impl Subcommand for Sign {
         };
         if image.in_registry && !self.local {
             written.push(&image, &options)?;
+        } else if !self.local {
+            output::error(&format!(
+                "note: signed in the store alone, since the image did not come from there; \
+                 `fairing push {}` brings it and its signatures to its registry\n",
+                image.reference
+            ));
         }
         if image.in_store {
             if let Some((payload, signature)) = &written.simple {

@@ -1,6 +1,7 @@
 //! `fairing trust revoke`: a key counts nowhere any more, whatever the rules say.
 
 use clap::Args;
+use engine::policy::circumstances;
 use engine::policy::files as policy_files;
 use trust::{Fingerprint, Policy, Revocation, Timestamp};
 
@@ -47,8 +48,12 @@ impl Subcommand for Revoke {
             since: self.since,
         };
         file.replace(context, &revocation.to_toml())?;
+        let from = match self.since {
+            Some(since) if since > circumstances::now() => format!("will be revoked from {since}"),
+            _ => "is revoked".to_owned(),
+        };
         output::line(&format!(
-            "{fingerprint} is revoked; remove {} to undo that",
+            "{fingerprint} {from}; remove {} to undo that",
             file.path().display()
         ))?;
         Ok(0)
