@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 use engine::images::registries;
+use engine::policy::files as policy_files;
 use image_name::Prefix;
 use image_store::registry;
 use pod::manifest::InsecureOption;
@@ -62,6 +63,7 @@ impl Subcommand for Add {
             ))?;
         }
         warn_of_library(&self.prefix);
+        warn_of_revoked(context, &keys);
         if !self.yes {
             confirm()?;
         }
@@ -92,6 +94,23 @@ impl Add {
                 source,
             }
         })
+    }
+}
+
+/// A key that is revoked counts nowhere, whatever rule names it. A policy that can't be read is for who reads it next.
+fn warn_of_revoked(context: &Context, keys: &[PublicKey]) {
+    let Ok(policy) = policy_files::read(&context.engine.directories) else {
+        return;
+    };
+    for key in keys {
+        let fingerprint = key.fingerprint();
+        let revoked = policy.revoked().iter();
+        for placed in revoked.filter(|placed| placed.revocation().fingerprint == fingerprint) {
+            output::warn(&format!(
+                "{fingerprint} is revoked by {}: it counts nowhere",
+                placed.file().display()
+            ));
+        }
     }
 }
 
