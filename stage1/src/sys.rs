@@ -2,6 +2,7 @@
 //! allocation, no locks, no libc state.
 #![allow(unsafe_code)]
 
+mod answer;
 mod memory;
 mod signals;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use self::answer::{check, last_errno};
 pub use self::memory::ProgramMemory;
 #[cfg(test)]
 pub(crate) use self::signals::ignore_signal;
@@ -394,18 +396,6 @@ pub fn set_window_size(fd: BorrowedFd<'_>, rows: u16, cols: u16) -> Result<(), E
     };
     // SAFETY: `size` lives for the call.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSWINSZ, ptr::from_ref(&size)) }.into())
-}
-
-fn check(result: libc::c_long) -> Result<(), Errno> {
-    if result == -1 {
-        Err(last_errno())
-    } else {
-        Ok(())
-    }
-}
-
-fn last_errno() -> Errno {
-    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use cni_glue::ports::{PortMapping, Protocol};
 use image_store::Image;
 
-use super::settings::parse_port;
+use super::image_ports::parse_port;
 use crate::error::Error;
 
 /// The ports that images expose and that no mapping leads to yet, with 0 as the host's.

@@ -3,5 +3,6 @@
 pub mod collection;
 pub mod foreign_drops;
 mod free_ports;
+mod image_ports;
 pub mod settings;
 pub mod spec;

@@ -2,18 +2,16 @@
 
 use cni_glue::config::{ConfigError, Networks, Selection};
 use cni_glue::names::DnsOptions;
-use cni_glue::ports::{Protocol, check};
+use cni_glue::ports::check;
 use image_store::Image;
 
 use super::foreign_drops;
 use super::free_ports;
+use super::image_ports;
 use super::spec::{NetworkSettings, NetworkSpec};
 use crate::engine::Engine;
 use crate::error::{Error, NetworkSpecError};
 use crate::observer::{Observer, Warning};
-
-/// How an image names its ports: a label of this prefix and the name, whose value is `PORT[/PROTOCOL]`.
-const PORT_LABEL: &str = "io.fairing.port.";
 
 /// More name servers than programs look at are no mistake that stands in the way of a pod, as for other tools of this kind;
 /// but who names them should know.
@@ -37,7 +35,7 @@ pub(crate) fn resolve(
     let mut ports = spec
         .ports
         .iter()
-        .map(|port| port.resolve(|name| named_port(images, name)))
+        .map(|port| port.resolve(|name| image_ports::named(images, name)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(NetworkSpecError::from)?;
     if spec.publish_all {
@@ -107,33 +105,4 @@ fn require(selection: &Selection, engine: &Engine, observer: &dyn Observer) -> R
 /// If a file can't be read or understood.
 pub fn networks(engine: &Engine) -> Result<Networks, Error> {
     Ok(Networks::load(&engine.attacher().folders)?)
-}
-
-fn named_port(images: &[&Image], name: &str) -> Option<(u16, Protocol)> {
-    let label = format!("{PORT_LABEL}{name}");
-    let configs = images
-        .iter()
-        .filter_map(|image| image.config().config().as_ref());
-    let mut ports = configs.filter_map(|config| parse_port(config.labels().as_ref()?.get(&label)?));
-    ports.next()
-}
-
-pub(super) fn parse_port(text: &str) -> Option<(u16, Protocol)> {
-    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let number = number.parse().ok().filter(|number| *number > 0)?;
-    Some((number, protocol.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_give_ports_names() {
-        assert_eq!(parse_port("80"), Some((80, Protocol::Tcp)));
-        assert_eq!(parse_port("53/udp"), Some((53, Protocol::Udp)));
-        for bad in ["", "0", "65536", "x", "80/icmp"] {
-            assert_eq!(parse_port(bad), None, "{bad}");
-        }
-    }
 }

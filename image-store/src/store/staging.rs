@@ -23,7 +23,7 @@ impl Store {
     /// Makes a new directory in `tmp/`. Whatever becomes of this process, a collection takes it away.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if it can't be made.
+    /// If it can't be made.
     pub fn stage(&self) -> Result<Staging, StoreError> {
         let tmp = self.tmp_folder();
         make_folder(&tmp)?;

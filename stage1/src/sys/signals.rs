@@ -6,7 +6,7 @@ use std::ptr;
 use nix::sys::signal::{SigSet, Signal};
 use rustix::io::Errno;
 
-use super::check;
+use super::answer::check;
 
 /// Gives every signal its default disposition, also those that a parent had ignored: what the programs that
 /// this process starts expect to find.

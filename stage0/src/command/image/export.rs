@@ -12,15 +12,16 @@ use crate::console::progress::Progress;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+const DEST_HELP: &str = "Directory or file to write, which must not exist; or oci:DIR[:TAG], \
+     oci-archive:FILE[:TAG], docker-archive:FILE[:REF]";
+
 /// Arguments of `image export`.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// Reference, or the beginning of a digest
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// Directory or file to write, which must not exist; or oci:DIR[:TAG], oci-archive:FILE[:TAG],
-    /// docker-archive:FILE[:REF]
-    #[arg(value_name = "DEST")]
+    #[arg(value_name = "DEST", help = DEST_HELP)]
     dest: PathBuf,
     /// What to write [default: oci-archive if DEST ends in .tar, else oci]
     #[arg(long, value_enum, value_name = "FORMAT")]
