@@ -317,11 +317,11 @@ const COMMANDS: &[(&str, &str)] = &[
         "create",
         "it is called `fairing prepare IMAGE`; `fairing start POD` starts the pod",
     ),
+    ("delete", REMOVAL),
     (
         "diff",
         "showing what an app changed is not there yet; `fairing export POD FILE` gets all files",
     ),
-    ("delete", REMOVAL),
     ("disconnect", "a pod leaves its networks at its end"),
     (
         "events",
