@@ -2,7 +2,22 @@
 
 use std::time::Duration;
 
+use clap::Args;
+
 use super::duration::duration;
+
+/// The flag of commands that end something.
+#[derive(Debug, Args)]
+pub(crate) struct Grace {
+    /// Seconds, or a duration, until SIGKILL [default: the pod's own]
+    #[arg(short = 't', long, value_name = "TIME", value_parser = grace)]
+    #[arg(
+        visible_alias = "time",
+        alias = "timeout",
+        allow_negative_numbers = true
+    )]
+    pub(crate) grace_period: Option<Duration>,
+}
 
 /// A number of seconds, or a duration such as `1m30s`; without end if it is negative.
 pub(crate) fn grace(text: &str) -> Result<Duration, String> {

@@ -1,7 +1,5 @@
 //! `fairing restart`: ends apps of pods that stay, and starts them again.
 
-use std::time::Duration;
-
 use clap::Args;
 use engine::pods::apps::OpenPod;
 use pod::manifest::{Lifetime, PodManifest};
@@ -9,7 +7,7 @@ use pod::{AppName, State};
 
 use super::several::{Named, for_each_pod};
 use super::start::not_again;
-use crate::arguments::grace::grace;
+use crate::arguments::grace::Grace;
 use crate::arguments::selector::Pods;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -24,14 +22,8 @@ pub(crate) struct Restart {
     /// The app to start again [default: each app of the pod]
     #[arg(long, value_name = "NAME")]
     app: Option<AppName>,
-    /// Seconds, or a duration, until SIGKILL [default: the pod's own]
-    #[arg(short = 't', long, value_name = "TIME", value_parser = grace)]
-    #[arg(
-        visible_alias = "time",
-        alias = "timeout",
-        allow_negative_numbers = true
-    )]
-    grace_period: Option<Duration>,
+    #[command(flatten)]
+    grace: Grace,
 }
 
 impl Subcommand for Restart {
@@ -65,7 +57,7 @@ impl Subcommand for Restart {
             }
             let pod = OpenPod::connect(&context.engine, &entry)?;
             for name in &names {
-                pod.stop(name, self.grace_period)?;
+                pod.stop(name, self.grace.grace_period)?;
             }
             for name in &names {
                 pod.start(name, &context.console)?;

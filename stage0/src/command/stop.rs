@@ -1,12 +1,10 @@
 //! `fairing stop`: ends pods.
 
-use std::time::Duration;
-
 use clap::Args;
 use engine::pods::stop::{Stop, stop};
 use pod::State;
 
-use crate::arguments::grace::grace;
+use crate::arguments::grace::Grace;
 use crate::arguments::selector::Pods;
 use crate::command::several::{Named, for_each_pod};
 use crate::command::subcommand::Subcommand;
@@ -22,14 +20,8 @@ pub(crate) struct StopPods {
     /// Kill the apps at once
     #[arg(short, long, conflicts_with = "grace_period")]
     force: bool,
-    /// Seconds, or a duration, until SIGKILL [default: the pod's own]
-    #[arg(short = 't', long, value_name = "TIME", value_parser = grace)]
-    #[arg(
-        visible_alias = "time",
-        alias = "timeout",
-        allow_negative_numbers = true
-    )]
-    grace_period: Option<Duration>,
+    #[command(flatten)]
+    grace: Grace,
 }
 
 impl Subcommand for StopPods {
@@ -40,7 +32,7 @@ impl Subcommand for StopPods {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let how = match self.force {
             true => Stop::AtOnce,
-            false => Stop::Gracefully(self.grace_period),
+            false => Stop::Gracefully(self.grace.grace_period),
         };
         let is_running = |state| state == State::Running;
         for_each_pod(self.pods, context, is_running, |Named { typed, entry }| {
