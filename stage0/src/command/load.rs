@@ -58,7 +58,7 @@ fn load(context: &Context, path: &Path) -> Result<u8, Failure> {
     let path = std::path::absolute(path).map_err(Failure::io("resolve", path))?;
     let source = ImageSource::parse(&path.to_string_lossy())?;
     let verifier = Verifier::new(&context.engine, &context.console)?;
-    let fetched = fetch(&context.engine, &verifier, &source, None)?;
+    let fetched = fetch(&context.engine, &verifier, &source, None).map_err(Failure::of_import)?;
     warn_if_unsigned(&fetched.proof, &context.console);
     output::line(&fetched.reference.to_string())?;
     Ok(0)
