@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use super::booleans;
 use super::flags::{self, Known, Owner};
 use crate::wording::failure::Failure;
 use crate::wording::other_tools;
@@ -33,6 +34,13 @@ fn command(
     while let Some(word) = words.get(at) {
         let text = word.to_string_lossy();
         let after_image = seen == operands;
+        if let Some(switches) = switched(&text, after_image) {
+            match (switches, words.get_mut(at)) {
+                (Some(switches), Some(word)) => *word = switches.into(),
+                _ => drop(words.remove(at)),
+            }
+            continue;
+        }
         let takes_next = if text == "--" {
             if after_image {
                 return Ok(None);
@@ -83,6 +91,23 @@ fn command(
         at += 1 + usize::from(takes_next);
     }
     Ok(None)
+}
+
+/// What is left of a word of switches with a truth value, such as `--rm=true`. `None` for any other word.
+fn switched(text: &str, only_of_app: bool) -> Option<Option<String>> {
+    let (switches, _) = text.split_once('=')?;
+    let is_switch = |name: &str| {
+        flags::known(name)
+            .is_some_and(|flag| !flag.takes_value && (!only_of_app || flag.owner == Owner::App))
+    };
+    let are_switches = match switches.strip_prefix("--") {
+        Some(name) => is_switch(name),
+        None => switches
+            .strip_prefix('-')?
+            .chars()
+            .all(|letter| is_switch(letter.encode_utf8(&mut [0; 4]))),
+    };
+    are_switches.then(|| booleans::plain(text)).flatten()
 }
 
 /// Whether the word after a cluster of letters belongs to it; `None` if one of them is no flag here.
@@ -154,6 +179,10 @@ mod tests {
             ("--rm -eA=1 -it a sh", "--rm -eA=1 -it a -- sh"),
             ("--name a a a", "--name a a -- a"),
             ("--name=a a -it sh", "--name=a a -it -- sh"),
+            ("--rm=true -it=1 a -t=false sh", "--rm -it a -- sh"),
+            ("--rm=false a sh --rm=true", "a -- sh --rm=true"),
+            ("a --rm-all=true", "a -- --rm-all=true"),
+            ("-e=true a sh", "-e=true a -- sh"),
             ("a -e A=1 sh -- -x", "a -e A=1 -- sh -- -x"),
             (
                 "a -eA=1 --env B --user=u sh",

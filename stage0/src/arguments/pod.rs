@@ -34,7 +34,7 @@ pub(crate) struct PodArguments {
     inherit_env: bool,
     /// Stop and remove a pod of that name first
     ///
-    /// This happens once the images of the new one are verified.
+    /// This happens once all that the new one needs is known to be there: images, programs, users, ports.
     #[arg(long, requires = "name")]
     replace: bool,
     #[command(flatten)]

@@ -3,6 +3,8 @@
 
 use std::ffi::OsString;
 
+use engine::signal_names;
+
 use super::command_words::closed;
 use super::flags::GLOBAL_VALUES;
 use crate::wording::failure::Failure;
@@ -49,6 +51,7 @@ pub(crate) fn split(argv: Vec<OsString>) -> Result<Split, Failure> {
                 _ => Ok(whole(argv)),
             };
         }
+        Some(b"kill") => return Ok(whole(with_signal_named(argv, begin))),
         _ => return Ok(whole(argv)),
     }
     let mut parts = argv.split(|word| word == "---").map(<[_]>::to_vec);
@@ -61,6 +64,22 @@ pub(crate) fn split(argv: Vec<OsString>) -> Result<Split, Failure> {
         later: later?,
         makes_app: true,
     })
+}
+
+/// The words of `kill` with a signal that was written as in a shell: `-9`, `-HUP`.
+fn with_signal_named(mut argv: Vec<OsString>, begin: usize) -> Vec<OsString> {
+    let words = argv.iter_mut().skip(begin).take_while(|word| *word != "--");
+    for word in words {
+        let signal = word.to_str().and_then(|word| word.strip_prefix('-'));
+        let signal = signal.filter(|text| {
+            let is_capital = |c: u8| c.is_ascii_digit() || c.is_ascii_uppercase() || c == b'+';
+            !text.is_empty() && text.bytes().all(is_capital) && signal_names::parse(text).is_some()
+        });
+        if let Some(signal) = signal {
+            *word = format!("--signal={signal}").into();
+        }
+    }
+    argv
 }
 
 fn is_word(argv: &[OsString], place: usize, text: &str) -> bool {
@@ -113,6 +132,21 @@ mod tests {
         assert_eq!(later, ["b --env K=V -- sh -x", "c -- -z"]);
         let (first, _) = of("app --debug add --start p a sh -c x");
         assert_eq!(first, "fairing app --debug add --start p a -- sh -c x");
+    }
+
+    #[test]
+    fn a_signal_may_be_written_as_in_a_shell() {
+        for (line, words) in [
+            ("kill -9 web", "kill --signal=9 web"),
+            ("kill web -HUP", "kill web --signal=HUP"),
+            ("kill -SIGTERM a b", "kill --signal=SIGTERM a b"),
+            ("kill -s 9 web", "kill -s 9 web"),
+            ("kill -a -i", "kill -a -i"),
+            ("kill -NONSENSE a", "kill -NONSENSE a"),
+            ("kill -- -9", "kill -- -9"),
+        ] {
+            assert_eq!(of(line).0, format!("fairing {words}"));
+        }
     }
 
     #[test]

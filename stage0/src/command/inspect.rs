@@ -23,7 +23,7 @@ pub(crate) struct Inspect {
     #[arg(value_name = "POD|IMAGE", required = true)]
     names: Vec<String>,
     /// Look only for one kind of them
-    #[arg(long, value_enum, value_name = "KIND", default_value = "all")]
+    #[arg(short, long, value_enum, value_name = "KIND", default_value = "all")]
     r#type: Kind,
     /// How to show them: json, or a template such as '{{.State.Status}}'
     #[arg(short, long, value_name = "FORMAT", value_parser = shape, default_value = "json")]

@@ -23,7 +23,7 @@ pub(crate) struct Run {
     #[arg(long, help_heading = "Pod flags")]
     rm: bool,
     /// Run in the background; print the UUID when it is up
-    #[arg(short, long, help_heading = "Pod flags", conflicts_with_all = ["tty", "interactive"])]
+    #[arg(short, long, help_heading = "Pod flags")]
     detach: bool,
     #[command(flatten)]
     lifetime: LifetimeArguments,
