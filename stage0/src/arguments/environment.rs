@@ -54,7 +54,9 @@ pub(crate) fn variables(
     let mut variables = Vec::new();
     for path in files {
         let path = path.as_ref();
-        variables.extend(of_file(path, &read(path)?, &own)?);
+        let text = read(path)
+            .map_err(|failure| Failure::Other(format!("--env-file: {}", failure.line())))?;
+        variables.extend(of_file(path, &text, &own)?);
     }
     for entry in given {
         variables.extend(variable("--env ", entry, &own)?);

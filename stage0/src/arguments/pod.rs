@@ -58,13 +58,29 @@ pub(crate) struct PodArguments {
     #[arg(hide_short_help = true)]
     stage1: String,
     /// File to write the pod's UUID to, before anything can fail
-    #[arg(
-        long,
-        value_name = "FILE",
-        visible_alias = "cidfile",
-        hide_short_help = true
-    )]
-    pub(crate) uuid_file_save: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    uuid_file_save: Option<PathBuf>,
+    /// The same for a file that must not be there
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(conflicts_with = "uuid_file_save")]
+    cidfile: Option<PathBuf>,
+}
+
+impl PodArguments {
+    /// The file that gets the pod's UUID.
+    pub(crate) fn uuid_file(&self) -> Option<UuidPlace> {
+        let any = self.uuid_file_save.clone().map(UuidPlace::Any);
+        any.or_else(|| self.cidfile.clone().map(UuidPlace::New))
+    }
+}
+
+/// Where a pod's UUID is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum UuidPlace {
+    /// Whatever is there.
+    Any(PathBuf),
+    /// Where nothing is: a pod that is still known by its file must not be lost.
+    New(PathBuf),
 }
 
 /// What is asked of a pod as a whole that has no apps.

@@ -14,6 +14,7 @@ use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
+use crate::wording::typed;
 
 /// Arguments of `load`.
 #[derive(Debug, Args)]
@@ -49,6 +50,7 @@ impl Subcommand for Load {
             .mode(0o600)
             .open(&received)
             .map_err(Failure::io("create", &received))?;
+        typed::stands_for(&received, typed::STANDARD_INPUT);
         io::copy(&mut io::stdin().lock(), &mut file).map_err(Failure::io("write", &received))?;
         load(context, &received)
     }

@@ -45,7 +45,7 @@ impl Subcommand for Run {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let sockets = handover::take_sockets()?;
-        let uuid_file = self.pod.uuid_file_save.clone();
+        let uuid_file = self.pod.uuid_file();
         let mut spec = spec(self.pod, &self.first, &context.later_apps)?;
         self.lifetime.apply(&mut spec);
         spec.remove_on_exit = self.rm;

@@ -128,7 +128,8 @@ fn lines(view: &PodView) -> String {
             format!("{} {}", network.interface, addresses.join(" ")),
         );
     }
-    for port in &view.ports {
+    // They lead to it as long as it is there.
+    for port in view.ports.iter().filter(|_| view.state != State::Exited) {
         line("port", port_in_words(port));
     }
     if let Some(bandwidth) = &view.bandwidth {

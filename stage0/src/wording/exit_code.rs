@@ -18,8 +18,8 @@ Exit codes:
     2  the command line makes no sense
   110  neither the store nor the registry knows the image
   111  something doesn't have the digest it should have, or a layer was changed in the store
-  112  a layer is truncated or corrupt
-  113  a manifest or configuration is invalid
+  112  a layer or an archive is truncated or corrupt
+  113  a manifest, a configuration or what else an image is to come from is invalid
   114  the image is not for this platform
   115  the image is unsigned, or no rule lets it run
   116  the image is signed, but not as the rule requires
@@ -86,7 +86,10 @@ fn store_code(error: &StoreError) -> u8 {
         | StoreError::Content(ContentError::CorruptLayer { .. })
         | StoreError::Content(ContentError::UnsafeEntry { .. })
         | StoreError::Content(ContentError::LayerLimit { .. }) => 112,
-        StoreError::NotJson { .. } | StoreError::BadManifest { .. } => 113,
+        StoreError::NotJson { .. }
+        | StoreError::BadManifest { .. }
+        | StoreError::NoImage { .. }
+        | StoreError::InvalidSource { .. } => 113,
         StoreError::NoPlatform { .. } => 114,
         StoreError::Content(ContentError::NoSpace { .. }) => 117,
         // What the registry itself said.

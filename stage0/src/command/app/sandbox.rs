@@ -37,7 +37,7 @@ impl Subcommand for Sandbox {
     const EPILOGUE: Option<&'static str> = Some("`fairing app sandbox --help-all` has all flags.");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let uuid_file = self.pod.uuid_file_save.clone();
+        let uuid_file = self.pod.uuid_file();
         let mut spec = empty_spec(self.pod)?;
         spec.remove_on_exit = self.rm;
         spec.lifetime = Lifetime::UntilStopped;
