@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use image_document::DocumentError;
 use image_layer::ContentError;
 use image_name::{Digest, NameError};
 
@@ -75,35 +76,9 @@ pub enum StoreError {
     /// What is wrong with contents, a layer or a file.
     #[error(transparent)]
     Content(ContentError),
-    /// A document that is not JSON or has not the members it must have.
-    #[error("{what} is not valid JSON: {reason}")]
-    NotJson {
-        /// The document.
-        what: String,
-        /// What the parser says.
-        reason: String,
-    },
-    /// A document that is JSON but breaks a rule of the image specification.
-    #[error("{what}: {reason}")]
-    BadManifest {
-        /// The document.
-        what: String,
-        /// Which rule it breaks.
-        reason: String,
-    },
-    /// An index that has nothing for the wanted platform.
-    #[error(
-        "{what} has no image for platform {platform} (available: {})",
-        list(available)
-    )]
-    NoPlatform {
-        /// The index.
-        what: String,
-        /// The wanted platform.
-        platform: String,
-        /// The platforms that it has.
-        available: Vec<String>,
-    },
+    /// What is wrong with a document.
+    #[error(transparent)]
+    Document(DocumentError),
     /// Somebody asked for the fetch to end.
     #[error("the fetch was interrupted")]
     Interrupted,
@@ -266,14 +241,6 @@ fn each(errors: &[StoreError]) -> String {
     errors.join("; ")
 }
 
-fn list(available: &[String]) -> String {
-    if available.is_empty() {
-        "none".to_owned()
-    } else {
-        available.join(", ")
-    }
-}
-
 fn colon(message: &str) -> String {
     if message.is_empty() {
         String::new()
@@ -302,6 +269,16 @@ impl From<ContentError> for StoreError {
     }
 }
 
+impl From<DocumentError> for StoreError {
+    fn from(error: DocumentError) -> Self {
+        match error {
+            DocumentError::Name(error) => Self::Name(error),
+            DocumentError::Content(error) => error.into(),
+            error => Self::Document(error),
+        }
+    }
+}
+
 impl From<StoreError> for ContentError {
     fn from(error: StoreError) -> Self {
         match error {
@@ -320,8 +297,9 @@ impl StoreError {
             Self::Registry { .. }
             | Self::Unauthorized { .. }
             | Self::RateLimited { .. }
-            | Self::NotJson { .. }
-            | Self::BadManifest { .. } => true,
+            | Self::Document(DocumentError::NotJson { .. } | DocumentError::BadManifest { .. }) => {
+                true
+            }
             Self::Content(
                 ContentError::DigestMismatch { .. }
                 | ContentError::SizeMismatch { .. }

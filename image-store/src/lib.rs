@@ -5,7 +5,6 @@ mod archive;
 mod argument;
 mod convert;
 mod copy;
-mod cosign;
 mod decompress;
 mod error;
 mod export;
@@ -14,17 +13,13 @@ mod fetch;
 mod fixture;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
-mod go_json;
 mod interrupt;
 mod layout;
-mod manifest;
-mod media_type;
 mod open;
 mod options;
 mod origin;
 mod plan;
 mod proven;
-mod referrer;
 mod referring;
 pub mod registry;
 mod root_names;
@@ -44,9 +39,7 @@ pub use fetch::{Fetch, FetchEvent};
 pub use image_layer::seal::Depth;
 pub use image_layer::{ContentError, Layer, LayerLimit, Limits, WindowMemory, sha256};
 pub use interrupt::Interrupt;
-pub use manifest::Platform;
 pub use options::FetchOptions;
-pub use origin::RawManifest;
 pub use source::ImageSource;
 pub use store::{
     Exclusive, GcReport, Image, Listing, Pin, RefRecord, Signature, SignatureSet, Staging, Store,

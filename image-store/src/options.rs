@@ -1,11 +1,11 @@
 //! How to fetch.
 
+use image_document::Platform;
 use image_layer::Limits;
 use image_name::Reference;
 
 use crate::convert::ImageSettings;
 use crate::interrupt::Interrupt;
-use crate::manifest::Platform;
 use crate::registry::Registries;
 
 /// How to fetch.

@@ -7,18 +7,17 @@
 
 use std::collections::HashSet;
 
+use image_document::media_type::{BUNDLE, OCI_EMPTY};
+use image_document::referrer::{
+    EMPTY, MAX_BUNDLE, MAX_BUNDLES, MAX_LISTED, MAX_TOTAL, PREDICATE_TYPE, Referrer,
+};
+use image_document::{Descriptor, Document, DocumentError, Manifest, cosign};
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
 
-use crate::cosign;
 use crate::error::StoreError;
-use crate::manifest::{Descriptor, Document, Manifest};
-use crate::media_type::{BUNDLE, OCI_EMPTY};
 use crate::origin::Origin;
 use crate::proven::small_blob;
-use crate::referrer::{
-    EMPTY, MAX_BUNDLE, MAX_BUNDLES, MAX_LISTED, MAX_TOTAL, PREDICATE_TYPE, Referrer,
-};
 
 /// Bytes of the manifest of a referrer, and of its configuration.
 const MAX_MANIFEST: u64 = 64 << 10;
@@ -191,9 +190,11 @@ fn one(
     if kind != BUNDLE && !cosign::ARTIFACTS.contains(&kind) {
         return Ok(One::Other);
     }
-    let bad = |reason: String| StoreError::BadManifest {
-        what: what.clone(),
-        reason,
+    let bad = |reason: String| {
+        StoreError::Document(DocumentError::BadManifest {
+            what: what.clone(),
+            reason,
+        })
     };
     match &manifest.subject {
         Some(own) if **own == *subject => {}
@@ -236,3 +237,6 @@ fn check_size(what: &str, size: u64, limit: u64) -> Result<(), StoreError> {
         limit: format!("{limit} bytes"),
     }))
 }
+
+#[cfg(test)]
+mod tests;

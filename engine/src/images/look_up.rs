@@ -1,7 +1,8 @@
 //! What an image is, before anybody trusts it: for whoever has to decide whether to.
 
+use image_document::Platform;
 use image_name::{Digest, Reference};
-use image_store::{Platform, StoreError};
+use image_store::StoreError;
 use oci_spec::image::ImageConfiguration;
 
 use super::registries::{self, Candidate};

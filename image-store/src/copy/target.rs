@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use image_document::Plan;
 use image_name::Reference;
 
 use crate::error::StoreError;
 use crate::export;
 use crate::options::FetchOptions;
-use crate::plan::{Plan, Source};
+use crate::plan::Source;
 use crate::registry;
 use crate::source::ImageSource;
 

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use image_document::{Blob, Plan};
 use image_layer::Hasher;
 use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
@@ -14,7 +15,7 @@ use super::partial::Partial;
 
 use crate::error::StoreError;
 use crate::layout::files::{FolderFiles, LayoutFiles, open_regular};
-use crate::plan::{Blob, Plan, Source};
+use crate::plan::Source;
 
 /// Bytes of `index.json`.
 const MAX_INDEX: u64 = 4 << 20;

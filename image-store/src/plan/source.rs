@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use image_document::Blob;
 use image_layer::{ContentError, Hasher};
 
-use super::part::Blob;
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
 use crate::layout::files::open_regular;

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant, SystemTime};
 
+use image_document::go_json;
 use serde::Deserialize;
 use ureq::Body;
 use ureq::http::Response;
@@ -11,7 +12,6 @@ use ureq::http::header::{DATE, HeaderName, RETRY_AFTER};
 use super::http_date;
 
 use crate::error::{OwnCredentials, StoreError};
-use crate::go_json;
 
 /// Bytes of an error body that are looked at, and of its text that are shown.
 const MAX_ERROR_BODY: u64 = 8 << 10;

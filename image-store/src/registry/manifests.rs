@@ -1,13 +1,12 @@
 //! Manifests of a registry, by tag or digest.
 
+use image_document::{RawManifest, media_type};
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
 use ureq::http::header::{CONTENT_TYPE, HeaderName};
 
 use super::client::{Ask, Client, Document, Method, Payload};
 use crate::error::StoreError;
-use crate::media_type;
-use crate::origin::RawManifest;
 
 /// What a registry says that the digest of a manifest is.
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");

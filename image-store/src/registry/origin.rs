@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use image_document::{Descriptor, RawManifest};
 use image_layer::ContentError;
 use image_name::{DEFAULT_TAG, Digest, Reference};
 
@@ -12,9 +13,8 @@ use super::manifests::{CONTENT_DIGEST, ask_manifest, get_manifest};
 use super::mirrors::{Mirrors, Missing};
 use super::referrers;
 use crate::error::StoreError;
-use crate::manifest::Descriptor;
 use crate::options::FetchOptions;
-use crate::origin::{Origin, RawManifest};
+use crate::origin::Origin;
 
 /// An image of a registry.
 pub(crate) struct RegistryOrigin {

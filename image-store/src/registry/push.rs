@@ -1,5 +1,6 @@
 //! Writing to a registry: blobs in one piece each (POST, then PUT), then manifests.
 
+use image_document::{RawManifest, cosign, media_type, referrer};
 use image_layer::sha256;
 use image_name::{Digest, Reference};
 use ureq::Body;
@@ -10,12 +11,8 @@ use super::answer::header;
 use super::client::{Access, Ask, Client, Method, Payload};
 use super::endpoint::{encode_query, resolve};
 use super::manifests::get_manifest;
-use crate::cosign;
 use crate::error::StoreError;
-use crate::media_type;
 use crate::options::FetchOptions;
-use crate::origin::RawManifest;
-use crate::referrer;
 
 /// By this a registry says that it lists a manifest among the referrers of its subject.
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");

@@ -1,6 +1,8 @@
 //! The list of what refers to an image: the API of distribution-spec 1.1, and the tag that stands
 //! in for it where a registry has none.
 
+use image_document::referrer::{self, MAX_LISTED};
+use image_document::{Descriptor, media_type};
 use image_name::Digest;
 use ureq::http::Uri;
 use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, LINK};
@@ -10,9 +12,6 @@ use super::client::{Ask, Client, Document, Method, Payload};
 use super::endpoint::{encode_query, resolve};
 use super::manifests::get_manifest;
 use crate::error::StoreError;
-use crate::manifest::Descriptor;
-use crate::media_type;
-use crate::referrer::{self, MAX_LISTED};
 
 /// Pages of one list. Registries give some hundred entries on each.
 const MAX_PAGES: usize = 16;
@@ -121,7 +120,7 @@ fn by_tag(
         "referrers of {subject} at registry {}",
         client.endpoint().registry()
     );
-    referrer::parse_list(&what, &list.bytes)
+    Ok(referrer::parse_list(&what, &list.bytes)?)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

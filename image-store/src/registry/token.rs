@@ -1,5 +1,6 @@
 //! Access tokens of a registry's token server (distribution: auth/token and auth/oauth).
 
+use image_document::{DocumentError, go_json};
 use image_layer::ContentError;
 use serde::Deserialize;
 use ureq::http::Uri;
@@ -9,7 +10,6 @@ use super::client::{Client, Method, Payload};
 use super::credentials::Credentials;
 use super::endpoint::encode_query;
 use crate::error::StoreError;
-use crate::go_json;
 
 /// Bytes of the answer of a token server; tokens of some clouds have several KiB.
 const MAX_ANSWER: u64 = 256 << 10;
@@ -96,9 +96,11 @@ pub(super) fn fetch(
         Unread::Broken(broken) => error(&broken.to_string()),
     })?;
     // The text of the parser may quote the answer, and with it the token.
-    let answer: Answer = go_json::from_slice(&bytes).map_err(|error| StoreError::NotJson {
-        what,
-        reason: format!("line {}, column {}", error.line(), error.column()),
+    let answer: Answer = go_json::from_slice(&bytes).map_err(|error| {
+        StoreError::Document(DocumentError::NotJson {
+            what,
+            reason: format!("line {}, column {}", error.line(), error.column()),
+        })
     })?;
     let token = if answer.token.is_empty() {
         answer.access_token

@@ -1,17 +1,15 @@
 //! A whole image into a registry: blobs, then the documents that name them, the name last.
 
+use image_document::{At, Blob, Plan, RawManifest, cosign, media_type};
 use image_layer::sha256;
 use image_name::Reference;
 
 use super::client::{Access, Client, Payload};
 use super::manifests::get_manifest;
 use super::push::{begin_upload, finish_upload, has_blob, push_blob, push_manifest, push_referrer};
-use crate::cosign;
 use crate::error::StoreError;
-use crate::media_type;
 use crate::options::FetchOptions;
-use crate::origin::RawManifest;
-use crate::plan::{At, Blob, Plan, Source};
+use crate::plan::Source;
 
 /// Writes what the plan says to the repository of `to`, under its tag if it has one. Blobs that
 /// are there are not sent; those that the same registry has in the repository of `home` neither.

@@ -5,6 +5,7 @@ use std::io;
 
 use engine::Error;
 use engine::error::{AppError, IsolatorError, NetworkSpecError};
+use image_document::DocumentError;
 use image_store::{ContentError, StoreError};
 use pod::PodError;
 use pod::id::InvalidId;
@@ -86,8 +87,10 @@ fn store_code(error: &StoreError) -> u8 {
         | StoreError::Content(ContentError::CorruptLayer { .. })
         | StoreError::Content(ContentError::UnsafeEntry { .. })
         | StoreError::Content(ContentError::LayerLimit { .. }) => 112,
-        StoreError::NotJson { .. } | StoreError::BadManifest { .. } => 113,
-        StoreError::NoPlatform { .. } => 114,
+        StoreError::Document(DocumentError::NotJson { .. } | DocumentError::BadManifest { .. }) => {
+            113
+        }
+        StoreError::Document(DocumentError::NoPlatform { .. }) => 114,
         StoreError::Content(ContentError::NoSpace { .. }) => 117,
         // What the registry itself said.
         StoreError::NoMirror { error, .. } => store_code(error),

@@ -166,6 +166,7 @@ pub(crate) fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use image_document::DocumentError;
     use image_store::ContentError;
     use pod::exit::FailureKind;
 
@@ -207,18 +208,18 @@ mod tests {
             112
         );
         assert_eq!(
-            code(StoreError::NotJson {
+            code(StoreError::Document(DocumentError::NotJson {
                 what: what(),
                 reason: what()
-            }),
+            })),
             113
         );
         assert_eq!(
-            code(StoreError::NoPlatform {
+            code(StoreError::Document(DocumentError::NoPlatform {
                 what: what(),
                 platform: what(),
                 available: Vec::new()
-            }),
+            })),
             114
         );
         assert_eq!(

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use image_document::{DocumentError, go_json};
 use image_layer::ContentError;
 use image_name::{Location, Specificity};
 use serde::Deserialize;
@@ -16,7 +17,6 @@ use super::key::{canonical_key, prefix_of_key};
 use super::known::Credentials;
 use super::replace::Folder;
 use crate::error::StoreError;
-use crate::go_json;
 use crate::layout::files::open_regular;
 
 /// Bytes of a credential file.
@@ -128,10 +128,10 @@ fn edit(
         *auths = json!({});
     }
     let Value::Object(auths) = auths else {
-        return Err(StoreError::NotJson {
+        return Err(StoreError::Document(DocumentError::NotJson {
             what: path.display().to_string(),
             reason: "`auths` is not an object".to_owned(),
-        });
+        }));
     };
     let changed = change(auths);
     if changed {
@@ -165,9 +165,11 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<AuthFile, StoreError> {
         return Ok(AuthFile::default());
     }
     // The text of the parser may quote the file, and with it a secret: only the place is told.
-    go_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
-        what: path.display().to_string(),
-        reason: format!("line {}, column {}", error.line(), error.column()),
+    go_json::from_slice(bytes).map_err(|error| {
+        StoreError::Document(DocumentError::NotJson {
+            what: path.display().to_string(),
+            reason: format!("line {}, column {}", error.line(), error.column()),
+        })
     })
 }
 

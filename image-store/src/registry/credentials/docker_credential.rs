@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use image_document::go_json;
 use image_name::DOCKER_HUB;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -18,7 +19,6 @@ use serde_json::json;
 
 use super::known::{Credentials, Known};
 use crate::error::StoreError;
-use crate::go_json;
 use crate::registry::answer::sanitize;
 
 /// How long a helper may take: some ask a cloud.

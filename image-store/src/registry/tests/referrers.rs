@@ -1,9 +1,9 @@
+use image_document::media_type::{BUNDLE, OCI_INDEX};
+use image_document::{DocumentError, RawManifest};
 use image_layer::{ContentError, Limits};
 
 use super::*;
 use crate::fetch::look_up;
-use crate::media_type::{BUNDLE, OCI_INDEX};
-use crate::origin::RawManifest;
 
 fn entry(name: &str) -> String {
     let digest = sha256(name.as_bytes());
@@ -101,7 +101,10 @@ fn a_list_that_is_none_is_an_error_and_not_an_empty_list() {
     let garbage = || Reply::new(200, "<html>").header("Content-Type", OCI_INDEX);
     let server = Server::start(move |_| garbage());
     let error = listed(&server).unwrap_err();
-    assert!(matches!(error, StoreError::NotJson { .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::Document(DocumentError::NotJson { .. })),
+        "{error}"
+    );
     let server = Server::start(move |_| {
         Reply::new(200, vec![b' '; 5 << 20]).header("Content-Type", OCI_INDEX)
     });
@@ -197,7 +200,7 @@ fn attestations_at_a_tag_and_signatures_as_referrers_are_found() {
         envelope.as_bytes(),
         "",
     );
-    let kind = crate::cosign::SIGNATURE_ARTIFACT;
+    let kind = image_document::cosign::SIGNATURE_ARTIFACT;
     let signatures = of_cosign(kind, media_type::SIMPLE_SIGNING, b"payload", "AAAA");
     let listed = format!(
         r#"{{"mediaType":"{}","digest":"{}","size":{},"artifactType":"{kind}"}}"#,

@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use image_document::cosign;
+use image_document::media_type::OCI_MANIFEST;
+
 use super::super::push::{add_bundle, add_signature};
 use super::*;
 use crate::copy::{CopyOptions, copy};
-use crate::cosign;
 use crate::fixture::{Tar, TestLayer, TestLayout};
-use crate::media_type::OCI_MANIFEST;
 use crate::source::ImageSource;
 use crate::store::Store;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::StoreError;
+use crate::error::DocumentError;
 
 /// A platform in the words of the image specification, such as `linux/arm64/v8`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +34,9 @@ impl Platform {
         }
     }
 
-    pub(crate) fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
+    /// A platform of these parts; an empty variant is none.
+    #[must_use]
+    pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
         Self {
             os: os.to_owned(),
             architecture: architecture.to_owned(),
@@ -42,20 +44,27 @@ impl Platform {
         }
     }
 
-    pub(crate) fn os(&self) -> &str {
+    /// The operating system.
+    #[must_use]
+    pub fn os(&self) -> &str {
         &self.os
     }
 
-    pub(crate) fn architecture(&self) -> &str {
+    /// The processor, as Go calls it.
+    #[must_use]
+    pub fn architecture(&self) -> &str {
         &self.architecture
     }
 
-    pub(crate) fn variant(&self) -> Option<&str> {
+    /// The variant of the processor.
+    #[must_use]
+    pub fn variant(&self) -> Option<&str> {
         self.variant.as_deref()
     }
 
     /// How well an image for `offered` runs here: the higher the better, `None` for not at all.
-    pub(crate) fn rank(&self, offered: &Self) -> Option<u32> {
+    #[must_use]
+    pub fn rank(&self, offered: &Self) -> Option<u32> {
         if self.os != offered.os || self.architecture != offered.architecture {
             return None;
         }
@@ -101,7 +110,7 @@ impl fmt::Display for Platform {
 }
 
 impl FromStr for Platform {
-    type Err = StoreError;
+    type Err = DocumentError;
 
     /// Parses `OS/ARCHITECTURE[/VARIANT]`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -119,7 +128,7 @@ impl FromStr for Platform {
             [os, architecture, variant] if word(os) && word(architecture) && word(variant) => {
                 Ok(Self::new(os, architecture, Some(variant)))
             }
-            _ => Err(StoreError::BadManifest {
+            _ => Err(DocumentError::BadManifest {
                 what: format!("platform {:?}", text.chars().take(80).collect::<String>()),
                 reason: "it must be OS/ARCHITECTURE[/VARIANT]".to_owned(),
             }),

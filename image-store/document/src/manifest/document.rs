@@ -8,7 +8,7 @@ use image_name::Digest;
 use serde::Deserialize;
 
 use super::platform::Platform;
-use crate::error::StoreError;
+use crate::error::DocumentError;
 use crate::go_json;
 use crate::media_type;
 
@@ -17,7 +17,7 @@ const MAX_LAYERS: usize = 499;
 
 /// A manifest or an index, never both.
 #[derive(Debug)]
-pub(crate) enum Document {
+pub enum Document {
     /// Names one manifest for each platform.
     Index(Index),
     /// Names the configuration and the layers of one image.
@@ -26,32 +26,41 @@ pub(crate) enum Document {
 
 /// Names one manifest for each platform.
 #[derive(Debug)]
-pub(crate) struct Index {
-    pub(crate) members: Vec<Descriptor>,
+pub struct Index {
+    /// The manifests, and indexes, that it names.
+    pub members: Vec<Descriptor>,
     /// What it is about, if it is an artifact that refers to another document.
-    pub(crate) subject: Option<Digest>,
+    pub subject: Option<Digest>,
 }
 
 /// Names the configuration and the layers of one image.
 #[derive(Debug)]
-pub(crate) struct Manifest {
-    pub(crate) config: Descriptor,
-    pub(crate) layers: Vec<Descriptor>,
+pub struct Manifest {
+    /// The configuration.
+    pub config: Descriptor,
+    /// The layers, base first.
+    pub layers: Vec<Descriptor>,
     /// What it is about, if it is an artifact that refers to another document; few are.
-    pub(crate) subject: Option<Box<Digest>>,
+    pub subject: Option<Box<Digest>>,
     /// What kind of artifact it is; images have none.
-    pub(crate) artifact_type: Option<String>,
+    pub artifact_type: Option<String>,
 }
 
 /// Names a blob by its digest.
 #[derive(Clone, Debug)]
-pub(crate) struct Descriptor {
-    pub(crate) media_type: String,
-    pub(crate) digest: Digest,
-    pub(crate) size: u64,
-    pub(crate) platform: Option<Platform>,
-    pub(crate) annotations: BTreeMap<String, String>,
-    pub(crate) artifact_type: Option<String>,
+pub struct Descriptor {
+    /// What the blob is, as far as the document tells.
+    pub media_type: String,
+    /// The digest of the blob.
+    pub digest: Digest,
+    /// Its bytes.
+    pub size: u64,
+    /// What an image behind it runs on.
+    pub platform: Option<Platform>,
+    /// What else is said of it.
+    pub annotations: BTreeMap<String, String>,
+    /// What kind of artifact is behind it.
+    pub artifact_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -92,7 +101,7 @@ struct RawPlatform {
 }
 
 impl RawDescriptor {
-    fn check(self) -> Result<Descriptor, StoreError> {
+    fn check(self) -> Result<Descriptor, DocumentError> {
         Ok(Descriptor {
             digest: Digest::parse(&self.digest)?,
             media_type: self.media_type,
@@ -110,11 +119,11 @@ impl Document {
     /// Parses a document; `told` is the media type that its origin told, or empty.
     ///
     /// # Errors
-    /// [`StoreError::NotJson`] or [`StoreError::BadManifest`]. A document that could be read as a
+    /// [`DocumentError::NotJson`] or [`DocumentError::BadManifest`]. A document that could be read as a
     /// manifest and as an index is refused, and so is one whose media type says otherwise than its
     /// members do: two readers would run two different images (CVE-2021-41190).
-    pub(crate) fn parse(what: &str, bytes: &[u8], told: &str) -> Result<Self, StoreError> {
-        let bad = |reason: String| StoreError::BadManifest {
+    pub fn parse(what: &str, bytes: &[u8], told: &str) -> Result<Self, DocumentError> {
+        let bad = |reason: String| DocumentError::BadManifest {
             what: what.to_owned(),
             reason,
         };
@@ -156,7 +165,7 @@ impl Document {
             (Some(config), Some(layers), None) => {
                 one_of(media_type::OCI_MANIFEST, media_type::DOCKER_MANIFEST)?;
                 if layers.len() > MAX_LAYERS {
-                    return Err(StoreError::Content(ContentError::LimitExceeded {
+                    return Err(DocumentError::Content(ContentError::LimitExceeded {
                         what: format!("{what}: number of layers ({})", layers.len()),
                         limit: MAX_LAYERS.to_string(),
                     }));
@@ -183,8 +192,8 @@ impl Index {
     /// The member to run on `platform`.
     ///
     /// # Errors
-    /// [`StoreError::NoPlatform`] with what there is.
-    pub(crate) fn pick(&self, what: &str, platform: &Platform) -> Result<&Descriptor, StoreError> {
+    /// [`DocumentError::NoPlatform`] with what there is.
+    pub fn pick(&self, what: &str, platform: &Platform) -> Result<&Descriptor, DocumentError> {
         let mut best: Option<(&Descriptor, u32)> = None;
         for member in self.members.iter().filter(|m| m.leads_to_image()) {
             let rank = match &member.platform {
@@ -200,7 +209,7 @@ impl Index {
             }
         }
         best.map(|(member, _)| member)
-            .ok_or_else(|| StoreError::NoPlatform {
+            .ok_or_else(|| DocumentError::NoPlatform {
                 what: what.to_owned(),
                 platform: platform.to_string(),
                 available: self
@@ -217,8 +226,11 @@ impl Index {
 
 impl Manifest {
     /// Checks that this is a container image and not another kind of artifact.
-    pub(crate) fn check_image(&self, what: &str) -> Result<(), StoreError> {
-        let bad = |reason: String| StoreError::BadManifest {
+    ///
+    /// # Errors
+    /// [`DocumentError::BadManifest`].
+    pub fn check_image(&self, what: &str) -> Result<(), DocumentError> {
+        let bad = |reason: String| DocumentError::BadManifest {
             what: what.to_owned(),
             reason,
         };
@@ -249,7 +261,8 @@ impl Manifest {
 
 impl Descriptor {
     /// What of it proves a blob.
-    pub(crate) fn wanted(&self) -> Wanted<'_> {
+    #[must_use]
+    pub fn wanted(&self) -> Wanted<'_> {
         Wanted {
             digest: &self.digest,
             size: self.size,
@@ -257,7 +270,8 @@ impl Descriptor {
     }
 
     /// Parses one entry of a list that somebody else wrote; `None` if it is no descriptor.
-    pub(crate) fn parse(value: &serde_json::Value) -> Option<Self> {
+    #[must_use]
+    pub fn parse(value: &serde_json::Value) -> Option<Self> {
         go_json::from_value::<RawDescriptor>(value)
             .ok()?
             .check()
@@ -306,13 +320,13 @@ fn is_layer(media_type: &str) -> bool {
 pub(super) fn parse_json<'a, T: Deserialize<'a>>(
     what: &str,
     bytes: &'a [u8],
-) -> Result<T, StoreError> {
+) -> Result<T, DocumentError> {
     go_json::from_slice(bytes).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => StoreError::BadManifest {
+        serde_json::error::Category::Data => DocumentError::BadManifest {
             what: what.to_owned(),
             reason: error.to_string(),
         },
-        _ => StoreError::NotJson {
+        _ => DocumentError::NotJson {
             what: what.to_owned(),
             reason: error.to_string(),
         },

@@ -6,6 +6,6 @@ mod platform;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use config::{is_of_doubtful_platform, parse_config};
-pub(crate) use document::{Descriptor, Document, Index, Manifest};
+pub use config::{is_of_doubtful_platform, parse_config};
+pub use document::{Descriptor, Document, Index, Manifest};
 pub use platform::Platform;

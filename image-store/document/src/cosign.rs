@@ -7,62 +7,65 @@ use image_name::Digest;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::error::StoreError;
+use crate::error::DocumentError;
 use crate::media_type;
 
 /// The annotation that holds the signature, in base64.
-pub(crate) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+pub const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 
 /// Signatures of one image in each format; more than that is no use but to fill memory.
-pub(crate) const MAX_SIGNATURES: usize = 128;
+pub const MAX_SIGNATURES: usize = 128;
 
 /// What signatures are called that cosign 2 keeps as referrers, in the form of its tag.
-pub(crate) const SIGNATURE_ARTIFACT: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
+pub const SIGNATURE_ARTIFACT: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
 
 /// The same of attestations.
-pub(crate) const ATTESTATION_ARTIFACT: &str = "application/vnd.dev.cosign.artifact.att.v1+json";
+pub const ATTESTATION_ARTIFACT: &str = "application/vnd.dev.cosign.artifact.att.v1+json";
 
 /// Both.
-pub(crate) const ARTIFACTS: [&str; 2] = [SIGNATURE_ARTIFACT, ATTESTATION_ARTIFACT];
+pub const ARTIFACTS: [&str; 2] = [SIGNATURE_ARTIFACT, ATTESTATION_ARTIFACT];
 
 /// The kinds of documents that cosign keeps beside an image, each at a tag of its own.
-pub(crate) const KINDS: [&str; 3] = ["sig", "att", "sbom"];
+pub const KINDS: [&str; 3] = ["sig", "att", "sbom"];
 
 /// The tag at which cosign keeps a kind of document about `subject`.
-pub(crate) fn tag(subject: &Digest, kind: &str) -> String {
+#[must_use]
+pub fn tag(subject: &Digest, kind: &str) -> String {
     format!("sha256-{}.{kind}", subject.hex())
 }
 
 /// Whether cosign keeps something about an image at `tag`.
-pub(crate) fn is_tag(tag: &str) -> bool {
+#[must_use]
+pub fn is_tag(tag: &str) -> bool {
     tag.strip_prefix("sha256-")
         .and_then(|rest| rest.split_once('.'))
         .is_some_and(|(hex, kind)| hex.len() == 64 && KINDS.contains(&kind))
 }
 
 /// The subject of the signatures at `tag`, if it is such a tag.
-pub(crate) fn signed_by_tag(tag: &str) -> Option<Digest> {
+#[must_use]
+pub fn signed_by_tag(tag: &str) -> Option<Digest> {
     let hex = tag.strip_prefix("sha256-")?.strip_suffix(".sig")?;
     Digest::parse(&format!("sha256:{hex}")).ok()
 }
 
 /// A signature manifest with one more signature in it.
-pub(crate) struct SignatureManifest {
+pub struct SignatureManifest {
     /// The manifest, an OCI image manifest.
-    pub(crate) manifest: Vec<u8>,
+    pub manifest: Vec<u8>,
     /// The configuration that it names.
-    pub(crate) config: Vec<u8>,
+    pub config: Vec<u8>,
 }
 
 /// Appends a signature to `existing`, or begins a new manifest. `None` if it is in there already.
 ///
 /// # Errors
 /// If `existing` is no manifest of the kind; it is left alone then.
-pub(crate) fn append(
+pub fn append(
     existing: Option<&[u8]>,
     payload: &[u8],
     signature: &str,
-) -> Result<Option<SignatureManifest>, StoreError> {
+) -> Result<Option<SignatureManifest>, DocumentError> {
     let layer = json!({
         "mediaType": media_type::SIMPLE_SIGNING,
         "digest": sha256(payload),
@@ -77,7 +80,7 @@ pub(crate) fn append(
 ///
 /// # Errors
 /// As [`append`].
-pub(crate) fn merge(existing: &[u8], new: &[u8]) -> Result<Option<SignatureManifest>, StoreError> {
+pub fn merge(existing: &[u8], new: &[u8]) -> Result<Option<SignatureManifest>, DocumentError> {
     match parse(new)?.remove("layers") {
         Some(Value::Array(layers)) => with_layers(Some(existing), layers),
         _ => Err(bad("it has no layers")),
@@ -87,7 +90,7 @@ pub(crate) fn merge(existing: &[u8], new: &[u8]) -> Result<Option<SignatureManif
 fn with_layers(
     existing: Option<&[u8]>,
     new: Vec<Value>,
-) -> Result<Option<SignatureManifest>, StoreError> {
+) -> Result<Option<SignatureManifest>, DocumentError> {
     let mut manifest = match existing {
         Some(bytes) => parse(bytes)?,
         None => Map::from_iter([
@@ -150,8 +153,8 @@ struct EnvelopeSignature {
 ///
 /// # Errors
 /// If it is no envelope.
-pub(crate) fn bundles_of(what: &str, envelope: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
-    let not_json = |error: serde_json::Error| StoreError::NotJson {
+pub fn bundles_of(what: &str, envelope: &[u8]) -> Result<Vec<Vec<u8>>, DocumentError> {
+    let not_json = |error: serde_json::Error| DocumentError::NotJson {
         what: what.to_owned(),
         reason: error.to_string(),
     };
@@ -181,9 +184,9 @@ fn is_same(one: &Value, other: &Value) -> bool {
     one.get("digest") == other.get("digest") && signature(one) == signature(other)
 }
 
-fn parse(bytes: &[u8]) -> Result<Map<String, Value>, StoreError> {
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, DocumentError> {
     let manifest: Map<String, Value> =
-        serde_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
+        serde_json::from_slice(bytes).map_err(|error| DocumentError::NotJson {
             what: "signature manifest".to_owned(),
             reason: error.to_string(),
         })?;
@@ -196,8 +199,8 @@ fn parse(bytes: &[u8]) -> Result<Map<String, Value>, StoreError> {
 }
 
 /// The configuration as cosign writes it: nothing but the list of the payloads.
-fn config(layers: &[Value]) -> Result<Vec<u8>, StoreError> {
-    let digests: Result<Vec<Digest>, StoreError> = layers
+fn config(layers: &[Value]) -> Result<Vec<u8>, DocumentError> {
+    let digests: Result<Vec<Digest>, DocumentError> = layers
         .iter()
         .map(|layer| {
             let digest = layer.get("digest").and_then(Value::as_str);
@@ -215,12 +218,12 @@ fn config(layers: &[Value]) -> Result<Vec<u8>, StoreError> {
     }))
 }
 
-fn bytes(value: &Value) -> Result<Vec<u8>, StoreError> {
+fn bytes(value: &Value) -> Result<Vec<u8>, DocumentError> {
     serde_json::to_vec(value).map_err(|error| bad(&error.to_string()))
 }
 
-fn bad(reason: &str) -> StoreError {
-    StoreError::BadManifest {
+fn bad(reason: &str) -> DocumentError {
+    DocumentError::BadManifest {
         what: "signature manifest".to_owned(),
         reason: reason.to_owned(),
     }

@@ -28,7 +28,10 @@ const MAX_VALUES: u32 = 1 << 18;
 const WITH_GAPS: [&str; 2] = ["ImageConfiguration", "RootFs"];
 
 /// Reads one document, all of it.
-pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T> {
+///
+/// # Errors
+/// What is wrong with the text, or with its members.
+pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T> {
     let left = Cell::new(MAX_VALUES);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let inner = &mut reader;
@@ -38,7 +41,10 @@ pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T
 }
 
 /// Reads a part of a document that was read as a tree.
-pub(crate) fn from_value<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T> {
+///
+/// # Errors
+/// What is wrong with its members.
+pub fn from_value<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T> {
     let left = Cell::new(MAX_VALUES);
     T::deserialize(Go {
         inner: value,

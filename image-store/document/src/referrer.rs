@@ -12,52 +12,57 @@ use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::{Map, Value, json};
 
-use crate::error::StoreError;
+use crate::error::DocumentError;
 use crate::go_json;
 use crate::manifest::Descriptor;
 use crate::media_type::{BUNDLE, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST};
-use crate::origin::RawManifest;
+use crate::raw_manifest::RawManifest;
 
 /// Entries of a list of referrers that are looked at.
-pub(crate) const MAX_LISTED: usize = 1000;
+pub const MAX_LISTED: usize = 1000;
 
 /// Bundles of one subject that count.
-pub(crate) const MAX_BUNDLES: usize = 256;
+pub const MAX_BUNDLES: usize = 256;
 
 /// Bytes of one bundle; those with a scan result or a list of parts are the large ones.
-pub(crate) const MAX_BUNDLE: u64 = 16 << 20;
+pub const MAX_BUNDLE: u64 = 16 << 20;
 
 /// Bytes of all bundles of one subject.
-pub(crate) const MAX_TOTAL: u64 = 64 << 20;
+pub const MAX_TOTAL: u64 = 64 << 20;
 
 /// What a list may tell of a bundle: what the statement in it is. A hint.
-pub(crate) const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+pub const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 
 /// The content of the configuration of what needs none.
-pub(crate) const EMPTY: &[u8] = b"{}";
+pub const EMPTY: &[u8] = b"{}";
 
 /// A bundle with the manifest that makes it a referrer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Referrer {
-    pub(crate) manifest: Vec<u8>,
-    pub(crate) config: Vec<u8>,
-    pub(crate) bundle: Vec<u8>,
+pub struct Referrer {
+    /// The manifest, an OCI image manifest.
+    pub manifest: Vec<u8>,
+    /// The configuration that it names.
+    pub config: Vec<u8>,
+    /// The bundle that it names.
+    pub bundle: Vec<u8>,
 }
 
 /// The tag at which referrers of `subject` are listed where a registry has no API for it
 /// (distribution-spec, "Referrers Tag Schema").
-pub(crate) fn tag(subject: &Digest) -> String {
+#[must_use]
+pub fn tag(subject: &Digest) -> String {
     format!("sha256-{}", subject.hex())
 }
 
 /// Whether `tag` is one of these.
-pub(crate) fn is_tag(tag: &str) -> bool {
+#[must_use]
+pub fn is_tag(tag: &str) -> bool {
     tag.strip_prefix("sha256-")
         .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Reads a list of referrers (an index). Entries that are no descriptors are left out.
-pub(crate) fn parse_list(what: &str, bytes: &[u8]) -> Result<Vec<Descriptor>, StoreError> {
+pub fn parse_list(what: &str, bytes: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     let entries = entries(what, bytes)?;
     let parsed = entries.iter().take(MAX_LISTED);
     Ok(parsed.filter_map(Descriptor::parse).collect())
@@ -76,14 +81,14 @@ fn if_there<'de, D: Deserializer<'de>>(list: D) -> Result<Option<Vec<Value>>, D:
     Vec::deserialize(list).map(Some)
 }
 
-fn entries(what: &str, bytes: &[u8]) -> Result<Vec<Value>, StoreError> {
-    let bad = |reason: String| StoreError::BadManifest {
+fn entries(what: &str, bytes: &[u8]) -> Result<Vec<Value>, DocumentError> {
+    let bad = |reason: String| DocumentError::BadManifest {
         what: what.to_owned(),
         reason,
     };
     let index: List = go_json::from_slice(bytes).map_err(|error| match error.classify() {
         Category::Data => bad(error.to_string()),
-        _ => StoreError::NotJson {
+        _ => DocumentError::NotJson {
             what: what.to_owned(),
             reason: error.to_string(),
         },
@@ -97,10 +102,10 @@ fn entries(what: &str, bytes: &[u8]) -> Result<Vec<Value>, StoreError> {
 ///
 /// # Errors
 /// If `existing` is no index; it is left alone then.
-pub(crate) fn add_to_list(
+pub fn add_to_list(
     existing: Option<&[u8]>,
     referrer: &RawManifest,
-) -> Result<Option<Vec<u8>>, StoreError> {
+) -> Result<Option<Vec<u8>>, DocumentError> {
     let what = "list of referrers";
     let mut list = match existing {
         Some(bytes) => entries(what, bytes)?,
@@ -113,7 +118,7 @@ pub(crate) fn add_to_list(
         return Ok(None);
     }
     if list.len() >= MAX_LISTED {
-        return Err(StoreError::Content(ContentError::LimitExceeded {
+        return Err(DocumentError::Content(ContentError::LimitExceeded {
             what: what.to_owned(),
             limit: format!("{MAX_LISTED} entries"),
         }));
@@ -139,9 +144,9 @@ struct ListedConfig {
 }
 
 /// What a list says of a referrer: its descriptor, with its type and its annotations.
-pub(crate) fn list_entry(referrer: &RawManifest) -> Result<Value, StoreError> {
+pub fn list_entry(referrer: &RawManifest) -> Result<Value, DocumentError> {
     let document: Listed =
-        go_json::from_slice(&referrer.bytes).map_err(|error| StoreError::NotJson {
+        go_json::from_slice(&referrer.bytes).map_err(|error| DocumentError::NotJson {
             what: format!("manifest {}", referrer.digest),
             reason: error.to_string(),
         })?;
@@ -167,7 +172,7 @@ pub(crate) fn list_entry(referrer: &RawManifest) -> Result<Value, StoreError> {
 
 /// Makes the manifest by which a bundle refers to `subject`, as cosign writes it. The same bundle
 /// gives the same manifest.
-pub(crate) fn of_bundle(subject: &RawManifest, bundle: &[u8]) -> Result<Referrer, StoreError> {
+pub fn of_bundle(subject: &RawManifest, bundle: &[u8]) -> Result<Referrer, DocumentError> {
     let mut annotations = Map::new();
     // Hints for who lists referrers; nobody trusts them.
     if let Some(predicate) = predicate_type(bundle) {
@@ -211,8 +216,8 @@ fn predicate_type(bundle: &[u8]) -> Option<String> {
     (predicate.len() <= 1024).then(|| predicate.to_owned())
 }
 
-fn to_bytes(value: &Value) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|error| StoreError::NotJson {
+fn to_bytes(value: &Value) -> Result<Vec<u8>, DocumentError> {
+    serde_json::to_vec(value).map_err(|error| DocumentError::NotJson {
         what: "referrer".to_owned(),
         reason: error.to_string(),
     })

@@ -5,26 +5,26 @@ use oci_spec::image::ImageConfiguration;
 
 use super::document::parse_json;
 use super::{Manifest, Platform};
-use crate::error::StoreError;
+use crate::error::DocumentError;
 
 /// Whether a configuration leaves open what it is for.
-pub(crate) fn is_of_doubtful_platform(config: &ImageConfiguration) -> bool {
+pub fn is_of_doubtful_platform(config: &ImageConfiguration) -> bool {
     config.os().to_string().is_empty() || config.architecture().to_string().is_empty()
 }
 
 /// Parses a configuration and gives the diff IDs of the layers of `manifest`, base first.
 ///
 /// # Errors
-/// [`StoreError::NotJson`], [`StoreError::BadManifest`] where it does not fit the manifest,
-/// [`StoreError::NoPlatform`] where the image is for another platform.
-pub(crate) fn parse_config(
+/// [`DocumentError::NotJson`], [`DocumentError::BadManifest`] where it does not fit the manifest,
+/// [`DocumentError::NoPlatform`] where the image is for another platform.
+pub fn parse_config(
     what: &str,
     bytes: &[u8],
     manifest: &Manifest,
     platform: &Platform,
-) -> Result<(ImageConfiguration, Vec<Digest>), StoreError> {
+) -> Result<(ImageConfiguration, Vec<Digest>), DocumentError> {
     let config: ImageConfiguration = parse_json(what, bytes)?;
-    let bad = |reason: String| StoreError::BadManifest {
+    let bad = |reason: String| DocumentError::BadManifest {
         what: what.to_owned(),
         reason,
     };
@@ -50,7 +50,7 @@ pub(crate) fn parse_config(
     let fits = |own: &str, wanted: &str| own.is_empty() || own == wanted;
     if !fits(&os, platform.os()) || !fits(&architecture, platform.architecture()) {
         let offered = Platform::new(&os, &architecture, None);
-        return Err(StoreError::NoPlatform {
+        return Err(DocumentError::NoPlatform {
             what: what.to_owned(),
             platform: platform.to_string(),
             available: vec![offered.to_string()],

@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::StoreError;
+use crate::error::DocumentError;
 use crate::media_type::{DOCKER_LIST, OCI_INDEX, OCI_MANIFEST};
 
 const HEX: &str = "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
@@ -20,7 +20,7 @@ fn manifest(layer_type: &str) -> String {
     )
 }
 
-fn parse(text: &str) -> Result<Document, StoreError> {
+fn parse(text: &str) -> Result<Document, DocumentError> {
     Document::parse("manifest", text.as_bytes(), "")
 }
 
@@ -74,11 +74,14 @@ fn a_document_that_is_both_is_refused() {
         r#"{{"schemaVersion":2,"config":{},"layers":[],"manifests":[]}}"#,
         config()
     );
-    assert!(matches!(parse(&both), Err(StoreError::BadManifest { .. })));
+    assert!(matches!(
+        parse(&both),
+        Err(DocumentError::BadManifest { .. })
+    ));
     let layers_and_manifests = r#"{"schemaVersion":2,"layers":[],"manifests":[]}"#;
     assert!(matches!(
         parse(layers_and_manifests),
-        Err(StoreError::BadManifest { .. })
+        Err(DocumentError::BadManifest { .. })
     ));
 }
 
@@ -88,12 +91,12 @@ fn the_media_type_must_fit_the_members() {
         format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","manifests":[]}}"#);
     assert!(matches!(
         parse(&index_as_manifest),
-        Err(StoreError::BadManifest { .. })
+        Err(DocumentError::BadManifest { .. })
     ));
     let index = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[]}}"#);
     parse(&index).unwrap();
     let served = Document::parse("m", index.as_bytes(), OCI_MANIFEST);
-    assert!(matches!(served, Err(StoreError::BadManifest { .. })));
+    assert!(matches!(served, Err(DocumentError::BadManifest { .. })));
     let list = format!(r#"{{"schemaVersion":2,"mediaType":"{DOCKER_LIST}","manifests":[]}}"#);
     parse(&list).unwrap();
 }
@@ -118,10 +121,19 @@ fn configurations_of_old_tools_are_known_and_other_artifacts_are_none() {
 
 #[test]
 fn what_is_no_manifest_is_told_apart() {
-    assert!(matches!(parse("<html>"), Err(StoreError::NotJson { .. })));
-    assert!(matches!(parse(""), Err(StoreError::NotJson { .. })));
-    assert!(matches!(parse("{}"), Err(StoreError::BadManifest { .. })));
-    assert!(matches!(parse("[]"), Err(StoreError::BadManifest { .. })));
+    assert!(matches!(
+        parse("<html>"),
+        Err(DocumentError::NotJson { .. })
+    ));
+    assert!(matches!(parse(""), Err(DocumentError::NotJson { .. })));
+    assert!(matches!(
+        parse("{}"),
+        Err(DocumentError::BadManifest { .. })
+    ));
+    assert!(matches!(
+        parse("[]"),
+        Err(DocumentError::BadManifest { .. })
+    ));
     let schema1 = r#"{"schemaVersion":1,"fsLayers":[]}"#;
     assert!(parse(schema1).unwrap_err().to_string().contains("schema 1"));
     let twice = r#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#;
@@ -129,7 +141,7 @@ fn what_is_no_manifest_is_told_apart() {
     let negative = manifest("x").replace(":7", ":-7");
     assert!(matches!(
         parse(&negative),
-        Err(StoreError::BadManifest { .. })
+        Err(DocumentError::BadManifest { .. })
     ));
 }
 
@@ -144,7 +156,7 @@ fn digests_that_are_paths_are_refused() {
         assert!(
             matches!(
                 parse(&text),
-                Err(StoreError::Name(image_name::NameError::Digest { .. }))
+                Err(DocumentError::Name(image_name::NameError::Digest { .. }))
             ),
             "{bad}"
         );
@@ -193,19 +205,19 @@ fn the_configuration_must_fit_the_manifest() {
     assert_eq!(config(&id, "amd64").unwrap(), 1);
     assert!(matches!(
         config("", "amd64"),
-        Err(StoreError::BadManifest { .. })
+        Err(DocumentError::BadManifest { .. })
     ));
     assert!(matches!(
         config(&format!("{id},{id}"), "amd64"),
-        Err(StoreError::BadManifest { .. })
+        Err(DocumentError::BadManifest { .. })
     ));
     assert!(matches!(
         config("\"sha256:..\"", "amd64"),
-        Err(StoreError::Name(image_name::NameError::Digest { .. }))
+        Err(DocumentError::Name(image_name::NameError::Digest { .. }))
     ));
     assert!(matches!(
         config(&id, "arm64"),
-        Err(StoreError::NoPlatform { .. })
+        Err(DocumentError::NoPlatform { .. })
     ));
 }
 
