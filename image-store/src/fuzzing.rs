@@ -12,7 +12,6 @@ use image_name::Reference;
 
 pub use crate::archive::fuzzing::archive;
 pub use crate::convert::fuzzing::aci_manifest;
-pub use crate::registry::fuzzing::registry_headers;
 use crate::source::ImageSource;
 use crate::store::{file_name, of_file_name};
 
@@ -39,6 +38,5 @@ mod tests {
         archive: 4000,
         aci_manifest: 8000,
         source: 30_000,
-        registry_headers: 30_000,
     }
 }

@@ -14,6 +14,7 @@ use image_document::referrer::{
 use image_document::{Descriptor, Document, DocumentError, Manifest, cosign};
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
+use image_registry::RegistryError;
 
 use crate::error::StoreError;
 use crate::origin::Origin;
@@ -76,9 +77,9 @@ pub(crate) fn referring(
             Ok(One::Tagged(manifest)) => referring.tagged.push(manifest),
             Ok(One::Other) => {}
             Err(
-                error @ (StoreError::Network { .. }
+                error @ (StoreError::Registry(RegistryError::Network { .. })
                 | StoreError::Content(ContentError::Io { .. })
-                | StoreError::PlainHttpRefused { .. }),
+                | StoreError::Registry(RegistryError::PlainHttpRefused { .. })),
             ) => return Err(error),
             Err(error @ StoreError::Content(ContentError::LimitExceeded { .. })) => {
                 referring.over(subject, &error.to_string());

@@ -2,6 +2,7 @@
 
 use image_document::Platform;
 use image_name::{Digest, Reference};
+use image_registry::RegistryError;
 use image_store::StoreError;
 use oci_spec::image::ImageConfiguration;
 
@@ -64,7 +65,8 @@ pub fn look_up(engine: &Engine, text: &str) -> Result<ImageFacts, Error> {
         match &answer {
             // A short name may mean an image of the next registry.
             Err(Error::Store(
-                StoreError::UnknownImage { .. } | StoreError::Unauthorized { .. },
+                StoreError::UnknownImage { .. }
+                | StoreError::Registry(RegistryError::Unauthorized { .. }),
             )) => {}
             _ => break,
         }

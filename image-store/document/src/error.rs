@@ -51,3 +51,15 @@ fn list(available: &[String]) -> String {
         available.join(", ")
     }
 }
+
+impl DocumentError {
+    /// Whether it can be the answer of a place that serves something else than what it is asked for.
+    #[must_use]
+    pub fn is_odd_answer(&self) -> bool {
+        match self {
+            Self::NotJson { .. } | Self::BadManifest { .. } => true,
+            Self::Content(error) => error.is_odd_answer(),
+            Self::Name(_) | Self::NoPlatform { .. } => false,
+        }
+    }
+}

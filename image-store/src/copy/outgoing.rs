@@ -5,6 +5,7 @@ use std::path::Path;
 use image_document::{Document, Plan};
 use image_layer::Limits;
 use image_name::{Digest, Reference};
+use image_registry::upload;
 
 use super::options::{Copied, CopyOptions};
 use super::store_origin::StoreOrigin;
@@ -14,7 +15,6 @@ use crate::export::{self, ExportFormat};
 use crate::fetch::FetchEvent;
 use crate::options::FetchOptions;
 use crate::plan::{self, Source, Wanted};
-use crate::registry;
 use crate::source::ImageSource;
 use crate::store::{RefRecord, Store};
 
@@ -145,7 +145,14 @@ impl Outgoing {
         let (mut origin, plan) = self.plan(top, options.signatures, false)?;
         let home = ImageSource::of_registry(&self.record.source);
         let mut source = Source::new(&mut origin, &self.store, on_event);
-        registry::upload(&plan, &mut source, to, home.as_ref(), &options.access)?;
+        upload(
+            &plan,
+            &mut source,
+            to,
+            home.as_ref(),
+            &options.access.registries,
+            &options.access.limits,
+        )?;
         Ok(copied(plan))
     }
 

@@ -14,8 +14,9 @@ use super::names::{MARKER, blob_name};
 use super::partial::Partial;
 
 use crate::error::StoreError;
-use crate::layout::files::{FolderFiles, LayoutFiles, open_regular};
+use crate::layout::files::{FolderFiles, LayoutFiles};
 use crate::plan::Source;
+use image_layer::open_regular;
 
 /// Bytes of `index.json`.
 const MAX_INDEX: u64 = 4 << 20;

@@ -3,6 +3,7 @@
 use image_document::{At, Attachment, Descriptor, Document, DocumentError, RawManifest, cosign};
 use image_layer::ContentError;
 use image_name::Digest;
+use image_registry::RegistryError;
 
 use super::gathering::Gathering;
 use crate::error::StoreError;
@@ -51,7 +52,7 @@ pub(super) fn collect(gathering: &mut Gathering<'_>) -> Result<Vec<Attachment>, 
                         found.push(Attachment { manifest, at });
                     }
                     Err(
-                        error @ (StoreError::Network { .. }
+                        error @ (StoreError::Registry(RegistryError::Network { .. })
                         | StoreError::Content(ContentError::Io { .. })),
                     ) => return Err(error),
                     // Anybody can list anything as a referrer; what is none is no part of the image.
