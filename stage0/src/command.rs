@@ -52,6 +52,7 @@ use crate::context::Context;
 use crate::wording::exit_code::{TABLE, USAGE};
 use crate::wording::failure::Failure;
 use crate::wording::guide::GUIDE;
+use crate::wording::help::grouped;
 
 const COMMANDS: &[Entry] = &[
     Entry::of::<run::Run>(),
@@ -134,7 +135,12 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
     let matches = match parsed {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
-            output::text(&error.render().to_string())?;
+            let text = error.render().to_string();
+            let is_whole = Typed::of(&split.first, definition(), None).name.is_empty();
+            output::text(&match is_whole {
+                true => grouped(&text),
+                false => text,
+            })?;
             return Ok(0);
         }
         Err(error) if names_no_command(&error) => {
@@ -151,7 +157,7 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
         }
     };
     let global = GlobalArguments::from_arg_matches(&matches).map_err(|error| usage(&error))?;
-    let context = Context::new(global, split.later, definition)?;
+    let context = Context::new(global, (split.later, split.doubt), definition)?;
     delegate(COMMANDS, "", &matches, &context)
 }
 

@@ -1,6 +1,7 @@
 //! Waiting for more of the logs of a pod, and for the pod's end.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -68,11 +69,11 @@ impl Follower {
         }
     }
 
-    /// Waits until there may be more to read; true if nothing more will come.
+    /// Waits until there may be more to read, for at most this long; true if nothing more will come.
     ///
     /// # Errors
     /// If the kernel can't tell.
-    pub fn wait(&self, entry: &PodEntry) -> Result<bool, Error> {
+    pub fn wait(&self, entry: &PodEntry, patience: Option<Duration>) -> Result<bool, Error> {
         let Some(monitor) = self.monitor.process() else {
             ending::wait_for_lock(entry)?;
             return Ok(true);
@@ -81,7 +82,12 @@ impl Follower {
             PollFd::new(self.changes.as_fd(), PollFlags::POLLIN),
             PollFd::new(monitor, PollFlags::POLLIN),
         ];
-        match poll(&mut descriptors, PollTimeout::NONE) {
+        // Longer than poll(2) can count is waited for again.
+        let timeout = patience.map_or(PollTimeout::NONE, |patience| {
+            let rounded = patience.saturating_add(Duration::from_micros(999));
+            PollTimeout::try_from(rounded.as_millis()).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut descriptors, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(MonitorError::Wait(errno.into()).into()),
         }

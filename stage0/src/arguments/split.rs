@@ -18,6 +18,8 @@ pub(crate) struct Split {
     pub(crate) later: Vec<Vec<OsString>>,
     /// Whether it is of a command that makes a pod, or an app of one.
     pub(crate) makes_app: bool,
+    /// What to say if the first app fails as one that was called in a wrong way.
+    pub(crate) doubt: Option<String>,
 }
 
 /// Splits the command line of a command that makes a pod; leaves that of any other alone, since there
@@ -30,6 +32,7 @@ pub(crate) fn split(argv: Vec<OsString>) -> Result<Split, Failure> {
         first,
         later: Vec::new(),
         makes_app: false,
+        doubt: None,
     };
     let Some(begin) = after_name(&argv, 1) else {
         return Ok(whole(argv));
@@ -41,12 +44,12 @@ pub(crate) fn split(argv: Vec<OsString>) -> Result<Split, Failure> {
             return match after_name(&argv, begin) {
                 Some(begin) if is_word(&argv, begin - 1, "add") => Ok(Split {
                     makes_app: true,
-                    ..whole(closed(argv, begin, 2)?)
+                    ..whole(closed(argv, begin, 2)?.words)
                 }),
                 // It takes flags of a pod, and nothing else.
                 Some(begin) if is_word(&argv, begin - 1, "sandbox") => Ok(Split {
                     makes_app: true,
-                    ..whole(closed(argv, begin, usize::MAX)?)
+                    ..whole(closed(argv, begin, usize::MAX)?.words)
                 }),
                 _ => Ok(whole(argv)),
             };
@@ -57,12 +60,14 @@ pub(crate) fn split(argv: Vec<OsString>) -> Result<Split, Failure> {
     let mut parts = argv.split(|word| word == "---").map(<[_]>::to_vec);
     let first = parts.next().unwrap_or_default();
     let later = parts
-        .map(|words| closed(words, 0, 1))
+        .map(|words| closed(words, 0, 1).map(|closed| closed.words))
         .collect::<Result<_, _>>();
+    let first = closed(first, begin, 1)?;
     Ok(Split {
-        first: closed(first, begin, 1)?,
+        first: first.words,
         later: later?,
         makes_app: true,
+        doubt: first.doubt,
     })
 }
 

@@ -14,7 +14,7 @@ use crate::wording::other_tools;
 /// A command that was typed.
 pub(crate) struct Typed {
     /// Its words after the program's name, as it calls itself: `network create`; of a flag before all commands, none.
-    name: String,
+    pub(crate) name: String,
     /// Its definition.
     pub(crate) definition: Command,
 }

@@ -25,9 +25,11 @@ use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
+use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::Listener;
@@ -52,6 +54,8 @@ pub struct Place {
     pub run_dir: PathBuf,
     /// Where readiness is reported, if anybody waits for it.
     pub ready: Option<OwnedFd>,
+    /// What to say where the pod fails at once as one whose program was called in a wrong way.
+    pub hint: Option<String>,
     /// What a service manager hands to the pod's apps.
     pub sockets: ActivationSockets,
 }
@@ -61,8 +65,10 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     let Place {
         run_dir,
         mut ready,
+        hint,
         sockets,
     } = place;
+    let begun = Instant::now();
     let result = start_and_serve(&pod, &run_dir, sockets, &mut ready, isolator);
     let cleaned = isolator.clean_up().and_then(|()| remove_run_dir(&run_dir));
     if let Err(failure) = &cleaned {
@@ -74,7 +80,9 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
             // A pod that never ran is no pod: nothing of it stays, and whoever waits to hear of it finds
             // nothing.
             discard(pod, cleaned.is_ok());
+            let hint = hint.filter(|_| ready.is_none() && may_be_misunderstood(failure.kind));
             report_failure(ready, &failure);
+            hint.iter().for_each(|hint| warn(hint));
             return failure.kind.exit_code();
         }
     };
@@ -87,7 +95,26 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     if let Some(failure) = &exit.failure {
         warn(failure);
     }
+    if let Some(hint) = hint.filter(|_| CALLED_WRONG.contains(&exit.exit_code))
+        && begun.elapsed() < AT_ONCE
+    {
+        warn(&hint);
+    }
     exit.exit_code
+}
+
+/// Exit codes by which programs say that they were called in a wrong way.
+const CALLED_WRONG: [i32; 4] = [2, 64, 126, 127];
+
+/// A program that looks at its command line ends sooner than this.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Whether words of the command line that were meant otherwise may be why there was no start.
+fn may_be_misunderstood(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::NotFound | FailureKind::NotExecutable | FailureKind::UnknownUser
+    )
 }
 
 /// Removes a pod, or leaves it to `gc` if something of it is left outside of its directory.
