@@ -34,7 +34,8 @@ fn what_there_is_is_offered() {
         offered(&host, &["run", "--net=def"]),
         ["--net=default", "--net=default-restricted"]
     );
-    assert_eq!(offered(&host, &["run", "--cidf"]), [] as [&str; 0]);
+    assert_eq!(offered(&host, &["run", "--cidf"]), ["--cidfile"]);
+    assert_eq!(offered(&host, &["run", "--stop-t"]), [] as [&str; 0]);
     assert_eq!(offered(&host, &["run", "--repl"]), ["--replace"]);
     // Files are the shell's.
     host.fairing(["complete", "zsh", "--", "run", "--env-file", ""])

@@ -216,7 +216,10 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "pod-id-file",
         "apps join a running pod by `fairing app add POD IMAGE`",
     ),
-    ("pod-manifest", "pods from a manifest are not there yet"),
+    (
+        "pod-manifest",
+        "pods from a manifest are not there yet: images are judged when a pod is made, so a script or a unit keeps its command line",
+    ),
     (
         "preserve-fds",
         "sockets are handed over by socket activation alone, as systemd.socket(5) has it",
