@@ -116,7 +116,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("memory-swap", SWAP),
     ("memory-swappiness", SWAP),
     ("mnt-volume", VOLUMES),
-    ("mount", VOLUMES),
     (
         "net-alias",
         "the pod's name is what others find it by: `--name web`",
@@ -225,7 +224,6 @@ const FLAGS: &[(&str, &str)] = &[
         "tls-verify",
         "it is called `--insecure-options=tls`, or `--insecure-options=http` for registries without TLS",
     ),
-    ("tmpfs", VOLUMES),
     ("trust-keys-from-https", KEYS),
     ("tz", "set the variable: `--env TZ=Europe/Berlin`"),
     ("uidmap", USERS),
@@ -238,8 +236,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("user-label", "it is called `--label KEY=VALUE`"),
     ("userns", USERS),
     ("uts", NAMESPACES),
-    ("v", VOLUMES),
-    ("volume", VOLUMES),
     ("volume-driver", VOLUMES),
     ("volumes-from", VOLUMES),
 ];
