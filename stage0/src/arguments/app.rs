@@ -60,8 +60,10 @@ pub(crate) struct AppArguments {
     #[arg(short, long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(alias = "working-dir")]
     workdir: Option<String>,
-    /// Directory or file of the host; or, as NAME,kind=host|empty|tmpfs,…, a volume of the pod
-    #[arg(short, long, value_name = "SOURCE:PLACE[:OPTIONS]", value_parser = volume)]
+    /// Mount a directory or file of the host
+    ///
+    /// SOURCE:PLACE[:OPTIONS], with options such as ro or noexec; or, as NAME,kind=host|empty|tmpfs,…, a volume of the pod.
+    #[arg(short, long, value_name = "SOURCE:PLACE", value_parser = volume)]
     volume: Vec<VolumeWord>,
     /// The same in words: type=bind, source=PATH, target=PLACE, readonly; or volume=NAME
     #[arg(long, value_name = "KEY=VALUE,…", value_parser = mount, hide_short_help = true)]

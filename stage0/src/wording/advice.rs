@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{AppError, IsolatorError, MonitorError, MountError, NetworkSpecError};
-use image_store::{ContentError, ImageArgument, ImageSource, OwnCredentials, StoreError};
+use image_registry::{OwnCredentials, RegistryError};
+use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
 
@@ -110,7 +111,19 @@ fn network(error: &NetworkError) -> String {
 
 fn store(error: &StoreError) -> String {
     match error {
-        StoreError::Unauthorized {
+        StoreError::Registry(error) => registry(error),
+        StoreError::NoImage { path, .. } => format!(
+            "{error}; `rootfs:{}` takes it as a root filesystem",
+            path.display()
+        ),
+        StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
+        error => error.to_string(),
+    }
+}
+
+fn registry(error: &RegistryError) -> String {
+    match error {
+        RegistryError::Unauthorized {
             registry,
             credentials,
             ..
@@ -122,19 +135,14 @@ fn store(error: &StoreError) -> String {
             ),
             _ => format!("{error}; `fairing login {registry}` stores credentials"),
         },
-        StoreError::RateLimited { registry, .. } => {
+        RegistryError::RateLimited { registry, .. } => {
             format!("{error}, or `fairing login {registry}` for a higher limit")
         }
-        StoreError::NoMirror { error, mirrors } => {
-            let mirrors: Vec<String> = mirrors.iter().map(store).collect();
-            let itself = store(error);
+        RegistryError::NoMirror { error, mirrors } => {
+            let mirrors: Vec<String> = mirrors.iter().map(registry).collect();
+            let itself = registry(error);
             format!("{itself}; before, its mirrors: {}", mirrors.join("; "))
         }
-        StoreError::NoImage { path, .. } => format!(
-            "{error}; `rootfs:{}` takes it as a root filesystem",
-            path.display()
-        ),
-        StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
         error => error.to_string(),
     }
 }
@@ -166,8 +174,8 @@ fn integrity_remedy(error: &StoreError, reference: &str) -> String {
 mod tests {
     use super::*;
 
-    fn refused(credentials: OwnCredentials) -> StoreError {
-        StoreError::Unauthorized {
+    fn refused(credentials: OwnCredentials) -> RegistryError {
+        RegistryError::Unauthorized {
             registry: "a.example".to_owned(),
             action: "reading".to_owned(),
             message: String::new(),
@@ -175,8 +183,8 @@ mod tests {
         }
     }
 
-    fn told(error: StoreError) -> String {
-        text(&Error::Store(error))
+    fn told(error: RegistryError) -> String {
+        text(&Error::Store(error.into()))
     }
 
     #[test]
@@ -208,8 +216,8 @@ mod tests {
 
     #[test]
     fn behind_mirrors_each_answer_has_its_own_advice() {
-        let error = StoreError::NoMirror {
-            error: Box::new(StoreError::RateLimited {
+        let error = RegistryError::NoMirror {
+            error: Box::new(RegistryError::RateLimited {
                 registry: "a.example".to_owned(),
                 action: "reading".to_owned(),
                 message: String::new(),
