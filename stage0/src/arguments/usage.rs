@@ -160,7 +160,7 @@ mod tests {
         for (line, text) in [
             (
                 "volume ls",
-                "unknown command volume: named volumes are not there yet; `--volume ./DIRECTORY:PLACE` mounts one of the host",
+                "unknown command volume: named volumes are not there yet; `--volume ./DIRECTORY:/PLACE` mounts one of the host",
             ),
             ("lst", "unknown command lst: did you mean `list`?"),
             ("frob", "unknown command frob: `--help` lists the commands"),

@@ -3,7 +3,7 @@
 //! What stands in backquotes can be typed, and a test types it: a tip must not fail in turn.
 
 const NAMED_VOLUMES: &str =
-    "named volumes are not there yet; `--volume ./DIRECTORY:PLACE` mounts one of the host";
+    "named volumes are not there yet; `--volume ./DIRECTORY:/PLACE` mounts one of the host";
 const CAPABILITIES: &str =
     "choosing capabilities is not there yet: root of an app has few of them, other users none";
 const HEALTH: &str = "health checks are not there yet";
