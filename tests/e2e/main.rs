@@ -97,4 +97,5 @@ mod trust_rules;
 mod trust_signatures;
 mod unpacked_trees;
 mod upgrade;
+mod volumes;
 mod working_directory;
