@@ -16,6 +16,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::clients::{Awaited, Client};
+use super::diagnostics::Diagnostics;
 use super::isolator::Isolator;
 use super::peers::PeerNames;
 use super::records::{AppRecord, PodEnd};
@@ -48,6 +49,7 @@ pub(super) struct Monitor {
     pub(super) streams: Streams,
     pub(super) clients: Vec<Client>,
     pub(super) peers: Option<PeerNames>,
+    pub(super) diagnostics: Diagnostics,
     /// In the manifest's order.
     pub(super) apps: Vec<AppRecord>,
     pub(super) started: Option<Timestamp>,
@@ -94,6 +96,7 @@ impl Monitor {
             streams,
             clients: Vec::new(),
             peers,
+            diagnostics: Diagnostics::default(),
             apps,
             started: None,
             end: None,
@@ -113,13 +116,15 @@ impl Monitor {
         mut self,
         isolator: &mut dyn Isolator,
         ready: &mut Option<OwnedFd>,
-    ) -> Result<PodEnd, StartFailure> {
+    ) -> Result<(PodEnd, Diagnostics), StartFailure> {
         while !self.is_over() {
             if let Err(failure) = self.turn(isolator, ready) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
                 // not believed.
                 self.end = Some(Err(failure));
                 self.kill_init();
+                // The kernel waits for what is frozen; what can't be thawed is no worse for that.
+                let _ = self.resume_all(isolator);
                 self.reap_init()?;
                 break;
             }
@@ -159,6 +164,9 @@ impl Monitor {
         self.serve_clients(&events.clients, isolator)?;
         if events.connection {
             self.accept();
+        }
+        if events.room {
+            self.diagnostics.catch_up();
         }
         self.keep_time()
     }
@@ -220,10 +228,13 @@ impl Monitor {
             self.settling.begin();
             self.tell_init(&ToInit::Peers(changes))?;
         }
+        if let Some(warning) = self.peers.as_mut().and_then(PeerNames::take_warning) {
+            self.diagnostics.tell(&warning);
+        }
         Ok(())
     }
 
-    fn into_end(self, isolator: &mut dyn Isolator) -> Result<PodEnd, StartFailure> {
+    fn into_end(self, isolator: &mut dyn Isolator) -> Result<(PodEnd, Diagnostics), StartFailure> {
         let (exit_code, failure) = match (self.end, self.started) {
             (Some(Ok(exit_code)), _) => (exit_code, None),
             (Some(Err(failure)), None) => return Err(failure),
@@ -246,6 +257,7 @@ impl Monitor {
             started,
             clients,
             mut streams,
+            diagnostics,
             ..
         } = self;
         // Output that is lost is no success, but no reason either to hide how the apps ended.
@@ -259,14 +271,15 @@ impl Monitor {
             .filter(|client| matches!(client.awaits(), Awaited::PodEnd))
             .map(|client| client.socket)
             .collect();
-        Ok(PodEnd {
+        let end = PodEnd {
             manifest,
             apps,
             started,
             exit_code,
             failure,
             waiting,
-        })
+        };
+        Ok((end, diagnostics))
     }
 
     fn wait(&self) -> Result<Events, StartFailure> {
@@ -291,6 +304,8 @@ impl Monitor {
                 .into_iter()
                 .map(|(fd, flags)| PollFd::new(fd, flags)),
         );
+        let told = self.diagnostics.interest();
+        fds.extend(told.map(|(fd, flags)| PollFd::new(fd, flags)));
         let clients = self.clients.iter();
         fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
         let peers = self.peers.as_ref().filter(|_| self.started.is_some());
@@ -310,6 +325,7 @@ impl Monitor {
         let init_died = !self.init_is_dead && next();
         let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
+        let room = told.is_some() && next();
         let clients = (0..self.clients.len()).map(|_| next()).collect();
         Ok(Events {
             signal,
@@ -317,6 +333,7 @@ impl Monitor {
             init_died,
             link,
             streams,
+            room,
             clients,
         })
     }
@@ -430,6 +447,8 @@ struct Events {
     init_died: bool,
     link: Vec<bool>,
     streams: Vec<bool>,
+    /// There is room on standard error.
+    room: bool,
     clients: Vec<bool>,
 }
 
