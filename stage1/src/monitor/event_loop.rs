@@ -217,6 +217,7 @@ impl Monitor {
         if self.give_up_output_at.is_some_and(|instant| instant <= now) {
             self.give_up_output = true;
         }
+        self.streams.keep_time(now);
         for client in &mut self.clients {
             if client.deadline().is_some_and(|instant| instant <= now) {
                 client.give_up();
@@ -314,7 +315,7 @@ impl Monitor {
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
-            .chain([look_at, of_clients])
+            .chain([look_at, of_clients, self.streams.due()])
             .flatten()
             .min();
         let waited = self.settling.wait(&mut fds, next);

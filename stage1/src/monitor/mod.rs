@@ -4,12 +4,14 @@
 
 mod apps;
 mod attachments;
+mod budget;
 mod clients;
 mod cri_log;
 mod diagnostics;
 mod ended_input;
 mod event_loop;
 mod isolator;
+mod log_file;
 mod names;
 mod notifications;
 mod peers;

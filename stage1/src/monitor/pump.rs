@@ -179,6 +179,11 @@ impl Pump {
         }
     }
 
+    /// Whether something has been read and not yet been written.
+    pub(super) fn holds(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Moves what can be moved after that event. `seen` gets what is read.
     pub(super) fn advance(&mut self, seen: impl FnOnce(&[u8])) {
         if self.pending.is_empty() {
