@@ -19,6 +19,10 @@ use crate::error::{Error, MonitorError};
 
 /// How long a pod may take to open its socket, and a monitor to take a connection and to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a place among the connections of a monitor is waited for by who can kill it.
+const FORCED_PLACE: Duration = Duration::from_millis(500);
+/// And how long a pod may take to open its socket.
+const FORCED_START: Duration = Duration::from_secs(5);
 /// How long a program may take to be executed in a pod, and a monitor to say so.
 pub const START: Duration = Duration::from_secs(40);
 /// How long a list of pods waits for what their monitors say, all together.
@@ -33,13 +37,21 @@ const MAYBE_DEAD: Duration = Duration::from_millis(200);
 /// # Errors
 /// If the socket is there and can't be used, or takes no connection for long.
 pub fn connect(entry: &PodEntry, directories: &Directories) -> Result<Option<SeqPacket>, Error> {
-    match SeqPacket::connect(&socket_path(entry, directories), PATIENCE) {
+    connect_within(entry, directories, PATIENCE)
+}
+
+fn connect_within(
+    entry: &PodEntry,
+    directories: &Directories,
+    patience: Duration,
+) -> Result<Option<SeqPacket>, Error> {
+    match SeqPacket::connect(&socket_path(entry, directories), patience) {
         Ok(connection) => Ok(Some(connection)),
         Err(PodError::Io { source, .. }) if is_absent(&source) => Ok(None),
         Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
             Err(MonitorError::Busy {
                 uuid: entry.uuid,
-                patience: PATIENCE,
+                patience,
             }
             .into())
         }
@@ -55,10 +67,30 @@ pub fn connect_when_up(
     entry: &PodEntry,
     directories: &Directories,
 ) -> Result<Option<SeqPacket>, Error> {
+    connect_when_up_within(entry, directories, PATIENCE, PATIENCE)
+}
+
+/// As [`connect_when_up`], for who has other means to end a pod: whether its monitor is busy shows within a moment.
+///
+/// # Errors
+/// As [`connect_when_up`].
+pub(super) fn connect_briefly(
+    entry: &PodEntry,
+    directories: &Directories,
+) -> Result<Option<SeqPacket>, Error> {
+    connect_when_up_within(entry, directories, FORCED_PLACE, FORCED_START)
+}
+
+fn connect_when_up_within(
+    entry: &PodEntry,
+    directories: &Directories,
+    place: Duration,
+    start: Duration,
+) -> Result<Option<SeqPacket>, Error> {
     let path = socket_path(entry, directories);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + start;
     loop {
-        if let Some(connection) = connect(entry, directories)? {
+        if let Some(connection) = connect_within(entry, directories, place)? {
             return Ok(Some(connection));
         }
         if !PodLock::is_held(&entry.path)? {

@@ -16,6 +16,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::clients::{Awaited, Client};
+use super::descriptors;
 use super::diagnostics::Diagnostics;
 use super::isolator::Isolator;
 use super::peers::PeerNames;
@@ -32,6 +33,9 @@ use crate::settling::Settling;
 const INIT_GRACE: Duration = Duration::from_secs(2);
 /// How long connections wait that can't be accepted now.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What who has to leave is told.
+const TOO_MANY_CONNECTIONS: &str = "there are too many connections to this pod at once";
 
 /// A pod that is being started or runs.
 #[derive(Debug)]
@@ -172,7 +176,7 @@ impl Monitor {
     }
 
     fn accept(&mut self) {
-        if self.clients.len() >= CONNECTIONS_MAX {
+        if self.clients.len() >= CONNECTIONS_MAX || !descriptors::are_left_for_a_connection() {
             self.make_room();
         }
         match self.listener.accept() {
@@ -188,13 +192,15 @@ impl Monitor {
         }
     }
 
-    /// Closes the oldest connection that waits for nothing: it has had its time.
+    /// Closes the oldest connection that waits for nothing: it has had its time. A request of its that is on the way is
+    /// answered by that.
     fn make_room(&mut self) {
         let mut idle = self
             .clients
             .iter_mut()
             .filter(|client| client.is_free() && !client.has_left());
         if let Some(oldest) = idle.next() {
+            oldest.failed(StartFailure::other(TOO_MANY_CONNECTIONS));
             oldest.leave();
         }
     }

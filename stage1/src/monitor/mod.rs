@@ -7,6 +7,7 @@ mod attachments;
 mod budget;
 mod clients;
 mod cri_log;
+mod descriptors;
 mod diagnostics;
 mod ended_input;
 mod event_loop;
@@ -23,6 +24,7 @@ mod signals;
 mod start;
 mod streams;
 mod terminal;
+mod turns;
 
 use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
