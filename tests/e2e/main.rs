@@ -37,6 +37,7 @@ mod habits_images;
 mod habits_keys;
 mod habits_pods;
 mod hostile_images;
+mod hostile_output;
 mod hung_starts;
 mod image_gc;
 mod image_gc_at_once;

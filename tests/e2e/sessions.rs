@@ -188,3 +188,43 @@ fn who_waits_takes_no_place_from_who_stops_the_pod() {
     }
     drop(idle);
 }
+
+#[test]
+fn of_many_commands_at_once_each_gets_its_turn_or_is_told_that_there_are_too_many() {
+    const MANY: usize = 100;
+    let host = busybox();
+    for (files, all_run) in [("256", true), ("64", false)] {
+        // Fewer files than so many commands take up at once.
+        let limited = format!("ulimit -n {files} && exec \"$@\"");
+        let pod = host
+            .fairing(["run", "--detach", IMAGE, "--", "/bin/sh", "-c", IDLE])
+            .through("/bin/sh", ["-c", &limited, "sh"])
+            .run()
+            .ok();
+        let pod = pod.text();
+        let script = "echo ran; read line";
+        let mut sessions: Vec<_> = (0..MANY)
+            .map(|_| {
+                let enter = ["enter", "--interactive", pod, "--", "/bin/sh", "-c", script];
+                host.fairing(enter).stdin_open().spawn()
+            })
+            .collect();
+        wait_until("an answer for each", Duration::from_secs(60), || {
+            let answered = |session: &harness::Running| {
+                session.stdout().contains("ran") || session.stderr().contains("too many clients")
+            };
+            sessions.iter().all(answered).then_some(())
+        });
+        assert_eq!(status(&host, pod)["state"], "running");
+        sessions.iter_mut().for_each(harness::Running::close_stdin);
+        let codes = sessions.into_iter().map(|session| session.wait().code);
+        let refused = codes.filter(|code| *code == Some(125)).count();
+        assert_eq!(refused == 0, all_run, "{refused}");
+        assert!(refused < MANY);
+        let prompt = Duration::from_secs(10);
+        host.fairing(["stop", "--force", pod])
+            .limit(prompt)
+            .run()
+            .ok();
+    }
+}

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::AddWatchFlags;
 use pod::control::{LiveStatus, Request, Response, SOCKET_FILE};
 use pod::lock::PodLock;
 use pod::seqpacket::SeqPacket;
 use pod::{PodEntry, PodError, PodUuid, State};
 
+use crate::changes::Changes;
 use crate::config::directories::Directories;
 use crate::error::{Error, MonitorError};
 
@@ -117,20 +118,16 @@ fn is_absent(error: &io::Error) -> bool {
 /// Waits until something happens in the deepest directory above `path` that is there.
 fn await_creation(path: &Path) -> Result<(), Error> {
     let failed = |errno| Error::errno("watch", path)(errno);
-    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(failed)?;
+    let mut changes = Changes::new().map_err(failed)?;
     let events = AddWatchFlags::IN_CREATE
         | AddWatchFlags::IN_MOVED_TO
         | AddWatchFlags::IN_DELETE_SELF
         | AddWatchFlags::IN_MOVE_SELF;
     let mut watched = None;
     for folder in path.ancestors().skip(1) {
-        match inotify.add_watch(folder, events) {
-            Ok(_) => {
-                watched = Some(folder);
-                break;
-            }
-            Err(Errno::ENOENT | Errno::ENOTDIR) => {}
-            Err(errno) => return Err(failed(errno)),
+        if changes.watch(folder, events).map_err(failed)? {
+            watched = Some(folder);
+            break;
         }
     }
     // What came between the last look and the watch is seen now.
@@ -139,7 +136,13 @@ fn await_creation(path: &Path) -> Result<(), Error> {
         true => NOT_YET,
         false => MAYBE_DEAD,
     };
-    wait_readable(inotify.as_fd(), Some(patience)).map(drop)
+    match changes.descriptor() {
+        Some(descriptor) => wait_readable(descriptor, Some(patience)).map(drop),
+        None => {
+            std::thread::sleep(NOT_YET);
+            Ok(())
+        }
+    }
 }
 
 /// Waits until a descriptor is readable or closed; false if the time is up.

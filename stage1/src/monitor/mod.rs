@@ -31,12 +31,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use pod::PodError;
 use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
 use pod::manifest::PodManifest;
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::Listener;
-use pod::{Phase, PodError};
 
 use crate::failure::StartFailure;
 use crate::link::InitLink;
@@ -100,11 +100,7 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
 
 /// Removes a pod, or leaves it to `gc` if something of it is left outside of its directory.
 fn discard(mut pod: LockedPod, clean: bool) -> Result<(), PodError> {
-    if clean {
-        pod.remove()
-    } else {
-        pod.move_to(Phase::Garbage)
-    }
+    if clean { pod.remove() } else { pod.discard() }
 }
 
 fn start_and_serve(
@@ -124,6 +120,7 @@ fn start_and_serve(
     let peers = start::tell_init(&mut *link, &manifest, sockets, &mut streams, isolator)
         .map_err(|failure| last_words(&mut *link).unwrap_or(failure))?;
     let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
+    records::reserve(&manifest, pod.path())?;
     event_loop::Monitor::new(
         manifest,
         pod.path(),
