@@ -32,6 +32,7 @@ mod fetching;
 mod flags;
 mod foreign_images;
 mod format_json;
+mod full_disk;
 mod habits;
 mod habits_images;
 mod habits_keys;
