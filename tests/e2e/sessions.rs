@@ -1,5 +1,6 @@
 //! Commands that share a pod, and callers that a pod outlives.
 
+use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
@@ -233,20 +234,24 @@ fn of_many_commands_at_once_each_gets_its_turn_or_is_told_that_there_are_too_man
 fn a_session_ends_with_its_command_though_something_else_goes_on_writing() {
     let host = busybox();
     let pod = detached(&host, &[], IDLE);
-    let script = "echo first; trap '' HUP; yes & sleep 1; exit 3";
+    let script = "trap '' HUP; yes & yes & yes & yes & sleep 1; exit 3";
     for flags in [&[][..], &["--tty"]] {
-        let output = host
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let session = host
             .fairing(["enter"])
             .args(flags)
             .args([&pod, "--", "/bin/sh", "-c", script])
-            .limit(Duration::from_secs(20))
-            .run()
-            .expect_code(3);
-        assert!(
-            output.stdout.starts_with("first"),
-            "{}",
-            output.stdout.len()
-        );
+            .stdout_file(std::os::fd::OwnedFd::from(writer))
+            .spawn();
+        // Slower than what writes, so that there is always more.
+        let slow = std::thread::spawn(move || {
+            let mut bytes = vec![0; 4096];
+            while reader.read(&mut bytes).unwrap() > 0 {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        session.wait_for(Duration::from_secs(20)).expect_code(3);
+        slow.join().unwrap();
     }
     // All that the command itself has written is there.
     for (flags, size) in [(&[][..], 108_894), (&["--tty"], 128_894)] {
