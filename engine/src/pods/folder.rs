@@ -10,11 +10,12 @@ use std::time::Duration;
 use pod::activation::ActivationSockets;
 use pod::manifest::{
     App, AppFailure, Apps, Execution, Hooks, ImageRecord, InsecureOption, Lifetime, MANIFEST_FILE,
-    PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User, VerificationRecord,
+    Mount, PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User, VerificationRecord,
+    Volume,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
-use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record};
+use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record, volumes};
 use trust::Verification;
 
 use super::activation;
@@ -44,6 +45,8 @@ pub(super) struct PodRequest {
     pub(super) grace_period: Duration,
     /// Whether it goes away when it has ended.
     pub(super) remove_on_exit: bool,
+    /// Storage that its apps share.
+    pub(super) volumes: Vec<Volume>,
     /// When it ends by itself.
     pub(super) lifetime: Lifetime,
     /// What the failure of one app is to the others.
@@ -68,6 +71,7 @@ impl PlannedApp {
         name: AppName,
         spec: &AppSpec,
         config: AppConfig,
+        mounts: Vec<Mount>,
         image: &RunnableImage,
     ) -> Self {
         let AppConfig {
@@ -100,7 +104,7 @@ impl PlannedApp {
                 },
                 security: Security::default(),
                 insecure_options: BTreeSet::new(),
-                mounts: Vec::new(),
+                mounts,
                 devices: Vec::new(),
                 resources: spec.resources.clone(),
                 stop_signal,
@@ -272,7 +276,7 @@ fn manifest(
         dns: request.network.dns,
         hosts: request.network.hosts,
         user_namespace: None,
-        volumes: Vec::new(),
+        volumes: request.volumes,
         sysctl: BTreeMap::new(),
         cgroup_parent: None,
         streams: request.streams,
@@ -296,6 +300,7 @@ fn fill(
         pod.claim_name(name)?;
     }
     app_dir::make_all(pod.path())?;
+    volumes::make_all(pod.path(), &manifest.volumes)?;
     for (app, top_layer) in manifest.apps.iter().zip(top_layers) {
         app_dir::make(pod.path(), &app.name, top_layer.as_deref())?;
     }

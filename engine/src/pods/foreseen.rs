@@ -22,6 +22,10 @@ const ACCOUNTS_MAX: u64 = 16 << 20;
 /// # Errors
 /// [`Error::Refusing`] as the isolator would, or if the image can't be read.
 pub(super) fn check(app: &App, image: &RunnableImage) -> Result<(), Error> {
+    // What is mounted may have what the image doesn't.
+    if !app.mounts.is_empty() {
+        return Ok(());
+    }
     let layers = image.image().layers().iter().rev();
     let root = Files(layers.map(|layer| layer.path.clone()).collect());
     let user = &app.execution.user;

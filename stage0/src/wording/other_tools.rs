@@ -10,7 +10,6 @@ use self::commands::{COMMANDS, OF_GROUPS};
 use self::flags_elsewhere::{ELSEWHERE, OPERANDS};
 use self::run_flags::{FLAGS, OF_APPS};
 
-const VOLUMES: &str = "volumes are not there yet";
 const HEALTH: &str = "health checks are not there yet";
 const USERS: &str = "user namespaces are not there yet";
 const CERTIFICATES: &str = "certificates are those in certs.d/REGISTRY of the directory that `--local-config DIR` names, /etc/fairing by default";

@@ -1,8 +1,10 @@
 //! Commands of other tools.
 
-use super::{HEALTH, USERS, VOLUMES};
+use super::{HEALTH, USERS};
 
 const REMOVAL: &str = "it is called `rm`: `fairing rm POD`, `fairing image rm IMAGE`, `fairing network rm NAME`, `fairing trust rm PREFIX`";
+const NAMED_VOLUMES: &str =
+    "named volumes are not there yet; `--volume ./DIRECTORY:/PLACE` mounts one of the host";
 
 /// What to say of a command, in the order of their bytes.
 pub(super) const COMMANDS: &[(&str, &str)] = &[
@@ -185,7 +187,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "update",
         "limits are set at the start: `fairing run --memory 64m IMAGE`",
     ),
-    ("volume", VOLUMES),
+    ("volume", NAMED_VOLUMES),
 ];
 
 /// The same of commands of a group, where it is another thing.

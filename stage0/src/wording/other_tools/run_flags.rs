@@ -1,6 +1,6 @@
 //! Flags of other tools' `run`.
 
-use super::{CERTIFICATES, HEALTH, RETRIES, USERS, VOLUMES};
+use super::{CERTIFICATES, HEALTH, RETRIES, USERS};
 
 const CAPABILITIES: &str =
     "choosing capabilities is not there yet: root of an app has few of them, other users none";
@@ -48,7 +48,10 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("cgroup-parent", "choosing a cgroup is not there yet"),
     ("cgroupns", NAMESPACES),
     ("cgroups", "each app has a cgroup of its own"),
-    ("chrootdirs", VOLUMES),
+    (
+        "chrootdirs",
+        "/etc/hosts and the like are mounted where an app looks for them",
+    ),
     (
         "conmon-pidfile",
         "there is no conmon: the monitor is the process that was started",
@@ -123,7 +126,10 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("hooks-dir", "hooks are not there yet"),
     ("hostuser", ACCOUNTS),
     ("http-proxy", "name the variables: `--env http_proxy`"),
-    ("image-volume", VOLUMES),
+    (
+        "image-volume",
+        "volumes that an image asks for are not there yet; `--tmpfs /PLACE` mounts memory",
+    ),
     ("init", "it is not needed: each pod has an init that reaps"),
     (
         "init-ctr",
@@ -162,8 +168,10 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("memory-swap", SWAP),
     ("memory-swappiness", SWAP),
-    ("mnt-volume", VOLUMES),
-    ("mount", VOLUMES),
+    (
+        "mnt-volume",
+        "it is `--volume data,kind=empty` and `--mount volume=data,target=/data`",
+    ),
     (
         "net-alias",
         "the pod's name is what others find it by: `--name web`",
@@ -318,7 +326,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "tls-verify",
         "it is called `--insecure-options=tls`, or `--insecure-options=http` for registries without TLS",
     ),
-    ("tmpfs", VOLUMES),
     ("trust-keys-from-https", KEYS),
     ("tz", "set the variable: `--env TZ=Europe/Berlin`"),
     ("uidmap", USERS),
@@ -341,14 +348,12 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("userns", USERS),
     ("uts", NAMESPACES),
     ("uuid-file", "it is called `--uuid-file-save FILE`"),
-    ("v", VOLUMES),
     (
         "variant",
         "images for other platforms than this machine's don't run",
     ),
-    ("volume", VOLUMES),
-    ("volume-driver", VOLUMES),
-    ("volumes-from", VOLUMES),
+    ("volume-driver", "drivers of volumes are not there"),
+    ("volumes-from", "volumes of other pods are not there yet"),
 ];
 
 /// Long flags that no program of an image has: after the image, too, they are meant for us.
@@ -371,10 +376,8 @@ pub(super) const OF_APPS: &[&str] = &[
     "stage1-path",
     "stage1-url",
     "supplementary-gids",
-    "tmpfs",
     "ulimit",
     "user-annotation",
     "user-label",
-    "volume",
     "volumes-from",
 ];
