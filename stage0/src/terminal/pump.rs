@@ -54,6 +54,14 @@ impl Upstream {
         })
     }
 
+    /// Nobody takes what the command writes: a terminal is hung up, which it holds open otherwise.
+    pub(crate) fn hang_up(&mut self) {
+        if self.is_terminal {
+            self.target = None;
+            self.pending.clear();
+        }
+    }
+
     /// Whether more of standard input is wanted.
     pub(crate) fn wants_input(&self) -> bool {
         !self.ended && self.pending.is_empty() && self.target.is_some()
@@ -192,7 +200,7 @@ impl Downstream {
         }
     }
 
-    /// Whether nothing more is to be done.
+    /// Whether nothing more is to be done: at the end, or because nobody takes it.
     pub(crate) fn is_done(&self) -> bool {
         self.source.is_none() && self.pending.is_empty()
     }
