@@ -253,7 +253,10 @@ fn a_truncated_archive_is_told_to_be_one() {
     for length in [2000, 700] {
         file.set_len(length).unwrap();
         let error = detect(&archive.path()).unwrap_err();
-        let said = matches!(&error, StoreError::Content(ContentError::Truncated { .. }));
+        let said = matches!(
+            &error,
+            StoreError::Content(image_layer::ContentError::Truncated { .. })
+        );
         assert!(said, "{length}: {error}");
     }
 }
