@@ -121,6 +121,7 @@ pub fn prepare(
         on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
         stage1_image,
+        bounds: verifier.bounds(),
     };
     if let Some(name) = spec.name.as_ref().filter(|_| spec.replace) {
         make_way(name, engine, observer)?;

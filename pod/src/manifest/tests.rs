@@ -121,6 +121,7 @@ fn values_of_closed_sets_are_closed() {
     for pointer in [
         "/lifetime",
         "/on-app-failure",
+        "/bounds",
         "/streams",
         "/insecure-options/0",
         "/apps/0/insecure-options/0",

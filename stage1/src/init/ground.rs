@@ -32,6 +32,9 @@ pub(crate) trait Ground: fmt::Debug {
     /// # Errors
     /// What failed.
     fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure>;
+
+    /// Whether making an app takes more than starting one does.
+    fn needs_all_capabilities(&self) -> bool;
 }
 
 /// The host: the monitor has made everything and hands it over.
@@ -74,5 +77,9 @@ impl Ground for Inherited {
 
     fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure> {
         root.enter()
+    }
+
+    fn needs_all_capabilities(&self) -> bool {
+        false
     }
 }
