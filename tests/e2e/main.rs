@@ -36,6 +36,7 @@ mod habits;
 mod habits_images;
 mod habits_keys;
 mod habits_pods;
+mod hostile_apps;
 mod hostile_images;
 mod hung_starts;
 mod image_gc;

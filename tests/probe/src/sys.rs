@@ -153,6 +153,7 @@ pub(crate) fn number_name(number: i32) -> String {
         libc::ETXTBSY => "ETXTBSY",
         libc::EROFS => "EROFS",
         libc::ENOSYS => "ENOSYS",
+        libc::EMFILE => "EMFILE",
         libc::ENOKEY => "ENOKEY",
         libc::EAFNOSUPPORT => "EAFNOSUPPORT",
         libc::EPROTONOSUPPORT => "EPROTONOSUPPORT",
