@@ -9,6 +9,7 @@ use harness::{Host, ImageBuilder, Process, probe_binary, wait_until};
 use crate::app::{add, app, sandbox, state};
 use crate::stocked::{IDLE, IMAGE, busybox, detached, host_with, status, wait_log};
 
+/// How long what takes processes by the thousand may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the probe prints as an app, with these arguments.
@@ -81,6 +82,19 @@ fn only_reviewed_files_of_the_kernel_open_for_writing() {
             .collect();
         assert_eq!(new, Vec::<&str>::new(), "{user}");
     }
+}
+
+#[test]
+fn recent_system_calls_are_for_the_kernel_to_answer() {
+    let host = probe_host();
+    let filtered = probe(&host, &[], &["recent-calls"]);
+    let unfiltered = host
+        .fairing(["--insecure-options=seccomp", "run", "--rm", IMAGE])
+        .args(["--", "/probe", "recent-calls"])
+        .run()
+        .ok();
+    assert_eq!(filtered, unfiltered.stdout);
+    assert!(!filtered.contains("EPERM"), "{filtered}");
 }
 
 #[test]
@@ -220,7 +234,7 @@ fn keys_of_the_caller_stay_the_callers() {
 #[test]
 fn what_the_caller_gives_its_programs_reaches_the_apps() {
     let host = busybox();
-    let script = "ulimit -n; nice; cat /proc/self/oom_score_adj; \
+    let script = "ulimit -n; cut -d' ' -f19 /proc/self/stat; cat /proc/self/oom_score_adj; \
         sed -n 's/^Cpus_allowed:.*\\(.\\)$/\\1/p' /proc/self/status";
     let words = [
         "-c",
@@ -235,33 +249,59 @@ fn what_the_caller_gives_its_programs_reaches_the_apps() {
     assert_eq!(output.stdout, "777\n5\n300\n1\n");
 }
 
+/// Starts commands that stay until one of them fails; then they end, and the next one runs.
+#[track_caller]
+fn commands_fail_alone(host: &Host, pod: &str) {
+    let mut commands = Vec::new();
+    loop {
+        let command = host.fairing(["enter", "-i", pod, "--", "/bin/sh", "-c", "echo up; cat"]);
+        let command = command.stdin_open().spawn();
+        wait_until("the command runs or fails", LIMIT, || {
+            (command.stdout().contains("up") || !command.is_running()).then_some(())
+        });
+        if !command.is_running() {
+            command.wait().expect_code(125);
+            break;
+        }
+        commands.push(command);
+        assert!(commands.len() < 60, "there are descriptors for all");
+    }
+    for mut command in commands {
+        command.close_stdin();
+        command.wait().ok();
+    }
+    host.fairing(["enter", pod, "--", "/bin/true"]).run().ok();
+    assert_eq!(status(host, pod)["state"], "running");
+}
+
 #[test]
 fn a_command_for_which_there_is_no_descriptor_fails_alone() {
     let host = busybox();
-    let pod = host
-        .fairing(["run", "--detach", IMAGE, "--", "/bin/sh", "-c", IDLE])
-        .through("prlimit", ["--nofile=48:48"])
-        .run()
-        .ok()
-        .text()
-        .to_owned();
-    let mut commands: Vec<_> = (0..16)
-        .map(|_| {
-            let command = host.fairing(["enter", "-i", &pod, "--", "/bin/cat"]);
-            command.stdin_open().spawn()
-        })
-        .collect();
-    // One has failed, or each has what it needs.
-    let refused = host.fairing(["enter", &pod, "--", "/bin/true"]).run();
-    assert_ne!(refused.code, Some(0), "there are descriptors for more");
-    for command in &mut commands {
-        command.close_stdin();
-    }
-    for command in commands {
-        command.wait();
-    }
-    host.fairing(["enter", &pod, "--", "/bin/true"]).run().ok();
+    let run = ["run", "--detach", IMAGE, "--", "/bin/sh", "-c", IDLE];
+    let limited = host.fairing(run).through("prlimit", ["--nofile=64:64"]);
+    let pod = limited.run().ok().text().to_owned();
+    commands_fail_alone(&host, &pod);
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn an_app_for_which_there_is_no_descriptor_fails_alone() {
+    let host = busybox();
+    let sandbox = host.fairing(["app", "sandbox", "--detach"]);
+    let limited = sandbox.through("prlimit", ["--nofile=64:64"]);
+    let pod = limited.run().ok().text().to_owned();
+    let refused = (0..20).find(|number| {
+        let name = format!("app-{number}");
+        add(&host, &pod, &name, &[], IDLE);
+        host.fairing(["app", "start", &pod, &name]).run().code != Some(0)
+    });
+    let refused = refused.expect("there are descriptors for all");
+    assert!(refused > 1, "not even two apps run");
     assert_eq!(status(&host, &pod)["state"], "running");
+    // What an app had, another can have.
+    app(&host, &["stop", "--force", &pod, "app-0"]);
+    app(&host, &["stop", "--force", &pod, "app-1"]);
+    app(&host, &["start", &pod, &format!("app-{refused}")]);
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
 

@@ -13,6 +13,7 @@ mod greed;
 mod hold;
 mod identity;
 mod keys;
+mod recent;
 mod socket;
 mod surroundings;
 mod sys;
@@ -112,6 +113,10 @@ const ON_REQUEST: &[Section] = &[
     Section {
         name: "hold-on-init",
         lines: hold::hold_on_init,
+    },
+    Section {
+        name: "recent-calls",
+        lines: recent::recent_calls,
     },
     Section {
         name: "callers-key",

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Sorted paths. Of processes only pid 1 and this one are looked at: those of others are like one of them.
@@ -49,11 +49,10 @@ fn walk(folder: &Path, found: &mut Vec<String>) {
             .write(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(&path);
-        // What is masked is the null device.
-        if opened.is_ok_and(|file| {
-            file.metadata()
-                .is_ok_and(|metadata| metadata.file_type().is_file())
-        }) {
+        let metadata = opened.and_then(|file| file.metadata());
+        // What is masked is the null device. What nobody may write has nothing that would take it, though root gets to
+        // open that, too.
+        if metadata.is_ok_and(|found| found.file_type().is_file() && found.mode() & 0o222 != 0) {
             found.push(path.display().to_string());
         }
     }
