@@ -121,7 +121,6 @@ fn values_of_closed_sets_are_closed() {
     for pointer in [
         "/lifetime",
         "/on-app-failure",
-        "/bounds",
         "/streams",
         "/insecure-options/0",
         "/apps/0/insecure-options/0",
@@ -239,6 +238,7 @@ const SUPPORTED: &[&str] = &[
     "/hostname",
     "/dns",
     "/hosts",
+    "/bounds",
     "/streams",
     "/grace-period-ms",
     "/remove-on-exit",
