@@ -98,6 +98,18 @@ fn recent_system_calls_are_for_the_kernel_to_answer() {
 }
 
 #[test]
+fn every_user_of_a_pod_may_ping_and_listen_at_any_port() {
+    let host = busybox();
+    let script = "busybox ping -c 1 127.0.0.1 > /dev/null && busybox httpd -p 80 && echo both";
+    let run = ["run", "--rm", "--net=none", IMAGE, "--user", "5"];
+    let output = host
+        .fairing(run)
+        .args(["--", "/bin/sh", "-c", script])
+        .run();
+    assert_eq!(output.ok().stdout, "both\n");
+}
+
+#[test]
 fn pod_init_keeps_the_capabilities_that_starts_take() {
     let host = probe_host();
     let capabilities = |flags: &[&str]| {

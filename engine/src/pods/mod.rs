@@ -20,5 +20,6 @@ pub mod start;
 pub mod status;
 pub mod stop;
 pub mod sweep;
+mod traceable;
 pub mod view;
 pub mod wait;

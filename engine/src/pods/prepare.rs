@@ -9,6 +9,7 @@ use super::execution::execution;
 use super::folder::{self, PlannedApp, PodRequest, image_record};
 use super::replace::make_way;
 use super::spec::PodSpec;
+use super::traceable;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::images::choice::choose;
@@ -58,6 +59,7 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     spec.network.check()?;
     settings::warn_of_unasked(&spec.network.dns, observer);
+    traceable::warn_where_it_is(observer);
     let installed = match isolator::is_image(&spec.isolator) {
         true => None,
         false => Some(isolator::find(&spec.isolator, &engine.directories)?),
