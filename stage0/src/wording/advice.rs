@@ -3,7 +3,8 @@
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{AppError, IsolatorError, MonitorError, NetworkSpecError};
-use image_store::{ContentError, ImageArgument, ImageSource, OwnCredentials, StoreError};
+use image_registry::{OwnCredentials, RegistryError};
+use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
 
@@ -94,7 +95,19 @@ fn network(error: &NetworkError) -> String {
 
 fn store(error: &StoreError) -> String {
     match error {
-        StoreError::Unauthorized {
+        StoreError::Registry(error) => registry(error),
+        StoreError::NoImage { path, .. } => format!(
+            "{error}; `rootfs:{}` takes it as a root filesystem",
+            path.display()
+        ),
+        StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
+        error => error.to_string(),
+    }
+}
+
+fn registry(error: &RegistryError) -> String {
+    match error {
+        RegistryError::Unauthorized {
             registry,
             credentials,
             ..
@@ -106,19 +119,14 @@ fn store(error: &StoreError) -> String {
             ),
             _ => format!("{error}; `fairing login {registry}` stores credentials"),
         },
-        StoreError::RateLimited { registry, .. } => {
+        RegistryError::RateLimited { registry, .. } => {
             format!("{error}, or `fairing login {registry}` for a higher limit")
         }
-        StoreError::NoMirror { error, mirrors } => {
-            let mirrors: Vec<String> = mirrors.iter().map(store).collect();
-            let itself = store(error);
+        RegistryError::NoMirror { error, mirrors } => {
+            let mirrors: Vec<String> = mirrors.iter().map(registry).collect();
+            let itself = registry(error);
             format!("{itself}; before, its mirrors: {}", mirrors.join("; "))
         }
-        StoreError::NoImage { path, .. } => format!(
-            "{error}; `rootfs:{}` takes it as a root filesystem",
-            path.display()
-        ),
-        StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
         error => error.to_string(),
     }
 }
@@ -150,8 +158,8 @@ fn integrity_remedy(error: &StoreError, reference: &str) -> String {
 mod tests {
     use super::*;
 
-    fn refused(credentials: OwnCredentials) -> StoreError {
-        StoreError::Unauthorized {
+    fn refused(credentials: OwnCredentials) -> RegistryError {
+        RegistryError::Unauthorized {
             registry: "a.example".to_owned(),
             action: "reading".to_owned(),
             message: String::new(),
@@ -159,8 +167,8 @@ mod tests {
         }
     }
 
-    fn told(error: StoreError) -> String {
-        text(&Error::Store(error))
+    fn told(error: RegistryError) -> String {
+        text(&Error::Store(error.into()))
     }
 
     #[test]
@@ -192,8 +200,8 @@ mod tests {
 
     #[test]
     fn behind_mirrors_each_answer_has_its_own_advice() {
-        let error = StoreError::NoMirror {
-            error: Box::new(StoreError::RateLimited {
+        let error = RegistryError::NoMirror {
+            error: Box::new(RegistryError::RateLimited {
                 registry: "a.example".to_owned(),
                 action: "reading".to_owned(),
                 message: String::new(),
