@@ -88,6 +88,7 @@ mod store_damage;
 mod store_scale;
 mod stuck_output;
 mod terminal;
+mod traced_starts;
 mod trust;
 mod trust_allow;
 mod trust_attacks;

@@ -4,13 +4,15 @@
 //! The text is sorted and holds nothing that differs from run to run, so that a test can compare
 //! it with a reviewed file. `probe SECTION…` prints only those sections; `probe namespaces-raw`
 //! prints the namespaces' inode numbers, which do differ. `probe serve WHO COUNT` serves sockets that it is handed;
-//! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key.
+//! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
+//! `probe hunt SECONDS` traces what becomes its user.
 
 mod activation;
 mod attempt;
 mod filesystem;
 mod greed;
 mod hold;
+mod hunt;
 mod identity;
 mod keys;
 mod recent;
@@ -142,6 +144,14 @@ fn main() -> ExitCode {
         && let Ok(enough) = count.parse()
     {
         let _ = writeln!(std::io::stdout(), "{}", greed::terminals(enough));
+        return ExitCode::SUCCESS;
+    }
+    if let [command, seconds] = wanted.as_slice()
+        && command == "hunt"
+        && let Ok(seconds) = seconds.parse()
+    {
+        let time = std::time::Duration::from_secs(seconds);
+        let _ = writeln!(std::io::stdout(), "{}", hunt::hunt(time));
         return ExitCode::SUCCESS;
     }
     if let [command, own @ ..] = wanted.as_slice()
