@@ -98,15 +98,15 @@ fn recent_system_calls_are_for_the_kernel_to_answer() {
 }
 
 #[test]
-fn every_user_of_a_pod_may_ping_and_listen_at_any_port() {
+fn every_user_of_a_pod_may_listen_at_any_port() {
     let host = busybox();
-    let script = "busybox ping -c 1 127.0.0.1 > /dev/null && busybox httpd -p 80 && echo both";
+    let script = "busybox httpd -p 80 && echo listens";
     let run = ["run", "--rm", "--net=none", IMAGE, "--user", "5"];
     let output = host
         .fairing(run)
         .args(["--", "/bin/sh", "-c", script])
         .run();
-    assert_eq!(output.ok().stdout, "both\n");
+    assert_eq!(output.ok().stdout, "listens\n");
 }
 
 #[test]
