@@ -65,6 +65,7 @@ pub mod signal;
 pub mod stage1;
 mod sys;
 pub mod timestamp;
+pub mod volumes;
 
 pub use error::PodError;
 pub use id::{AppName, PodName, PodUuid};

@@ -13,6 +13,7 @@ pub(crate) mod image_flags;
 pub(crate) mod lifetime;
 pub(crate) mod listing;
 pub(crate) mod moment;
+pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod pod;
 mod quantity;

@@ -10,12 +10,12 @@ use std::time::Duration;
 use pod::activation::ActivationSockets;
 use pod::manifest::{
     App, AppFailure, Apps, Bounds, Execution, Hooks, ImageRecord, InsecureOption, Lifetime,
-    MANIFEST_FILE, PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User,
-    VerificationRecord,
+    MANIFEST_FILE, Mount, PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User,
+    VerificationRecord, Volume,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
-use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record};
+use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record, volumes};
 use trust::Verification;
 
 use super::activation;
@@ -45,6 +45,8 @@ pub(super) struct PodRequest {
     pub(super) grace_period: Duration,
     /// Whether it goes away when it has ended.
     pub(super) remove_on_exit: bool,
+    /// Storage that its apps share.
+    pub(super) volumes: Vec<Volume>,
     /// When it ends by itself.
     pub(super) lifetime: Lifetime,
     /// What the failure of one app is to the others.
@@ -71,6 +73,7 @@ impl PlannedApp {
         name: AppName,
         spec: &AppSpec,
         config: AppConfig,
+        mounts: Vec<Mount>,
         image: &RunnableImage,
     ) -> Self {
         let AppConfig {
@@ -103,7 +106,7 @@ impl PlannedApp {
                 },
                 security: Security::default(),
                 insecure_options: BTreeSet::new(),
-                mounts: Vec::new(),
+                mounts,
                 devices: Vec::new(),
                 resources: spec.resources.clone(),
                 stop_signal,
@@ -252,7 +255,7 @@ fn manifest(
         dns: request.network.dns,
         hosts: request.network.hosts,
         user_namespace: None,
-        volumes: Vec::new(),
+        volumes: request.volumes,
         sysctl: BTreeMap::new(),
         cgroup_parent: None,
         bounds: request.bounds,
@@ -277,6 +280,7 @@ fn fill(
         pod.claim_name(name)?;
     }
     app_dir::make_all(pod.path())?;
+    volumes::make_all(pod.path(), &manifest.volumes)?;
     for (app, top_layer) in manifest.apps.iter().zip(top_layers) {
         app_dir::make(pod.path(), &app.name, top_layer.as_deref())?;
     }

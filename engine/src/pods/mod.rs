@@ -9,6 +9,7 @@ pub mod environment;
 mod execution;
 mod folder;
 pub(crate) mod monitor;
+mod mounts;
 pub mod prepare;
 pub mod prepared;
 pub mod processes;

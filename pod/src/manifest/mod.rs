@@ -62,7 +62,7 @@ pub use self::seccomp::{
 pub use self::security::{Seccomp, Security};
 pub use self::user_namespace::{IdMapping, UserNamespace};
 pub use self::volumes::{Medium, Volume, VolumeName, VolumeSource};
-pub use crate::layout::{MANIFEST_FILE, app_dir};
+pub use crate::layout::{MANIFEST_FILE, app_dir, empty_volume_dir};
 
 #[cfg(test)]
 mod tests;

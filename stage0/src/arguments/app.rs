@@ -7,9 +7,10 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, FromArgMatches};
 use engine::pods::spec::AppSpec;
 use pod::AppName;
-use pod::manifest::{AppPath, Cpu, Limit, Memory, Pids, Resources};
+use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume};
 
 use super::environment;
+use super::mounts::{VolumeWord, mount, tmpfs, volume};
 use super::quantity::{cpus, memory};
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
@@ -59,6 +60,17 @@ pub(crate) struct AppArguments {
     #[arg(short, long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(alias = "working-dir")]
     workdir: Option<String>,
+    /// Mount a directory or file of the host
+    ///
+    /// SOURCE:PLACE[:OPTIONS], with options such as ro or noexec; or, as NAME,kind=host|empty|tmpfs,…, a volume of the pod.
+    #[arg(short, long, value_name = "SOURCE:PLACE", value_parser = volume)]
+    volume: Vec<VolumeWord>,
+    /// The same in words: type=bind, source=PATH, target=PLACE, readonly; or volume=NAME
+    #[arg(long, value_name = "KEY=VALUE,…", value_parser = mount, hide_short_help = true)]
+    mount: Vec<Mount>,
+    /// Memory to write files to
+    #[arg(long, value_name = "PLACE[:OPTIONS]", value_parser = tmpfs, hide_short_help = true)]
+    tmpfs: Vec<Mount>,
     /// Memory limit, such as 64m
     #[arg(short, long, value_name = "BYTES", value_parser = memory)]
     memory: Option<u64>,
@@ -131,6 +143,24 @@ impl AppArguments {
         path.map_err(|error| Failure::Usage(format!("--workdir: {error}")))
     }
 
+    fn mounts(&self) -> Vec<Mount> {
+        let volumes = self.volume.iter().filter_map(|word| match word {
+            VolumeWord::Mount(mount) => Some(&**mount),
+            VolumeWord::Definition(_) => None,
+        });
+        let others = self.mount.iter().chain(&self.tmpfs);
+        volumes.chain(others).cloned().collect()
+    }
+
+    /// The volumes that it describes for the whole pod.
+    pub(crate) fn volumes(&self) -> Vec<Volume> {
+        let volumes = self.volume.iter().filter_map(|word| match word {
+            VolumeWord::Definition(volume) => Some(volume.clone()),
+            VolumeWord::Mount(_) => None,
+        });
+        volumes.collect()
+    }
+
     /// The program that replaces the image's, and the arguments.
     fn command(&self) -> Result<(Option<String>, Vec<String>), Failure> {
         match self.entrypoint.as_deref() {
@@ -155,6 +185,7 @@ impl AppArguments {
             user: self.user.clone(),
             group: self.group.clone(),
             workdir: self.workdir()?,
+            mounts: self.mounts(),
             resources: self.resources(),
             tty: self.tty,
             stdin: self.interactive,

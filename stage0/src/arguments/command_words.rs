@@ -203,7 +203,7 @@ mod tests {
             ("a --insecure-options image", "it is the pod's"),
             ("a --memroy 64m", "did you mean `--memory`?"),
             ("a -it --worikdir=/", "did you mean `--workdir`?"),
-            ("a --volume /a:/b", "volumes are not there yet"),
+            ("a --volumes-from b", "volumes of other pods are not there"),
         ] {
             let error = of(line).unwrap_err();
             assert!(error.contains(reason), "{line}: {error}");

@@ -95,8 +95,11 @@ pub(crate) fn spec(
     later: &[Vec<OsString>],
 ) -> Result<PodSpec, Failure> {
     let mut apps = vec![first.spec()?];
+    let mut volumes = first.volumes();
     for words in later {
-        apps.push(AppArguments::parse_later(words)?.spec()?);
+        let later = AppArguments::parse_later(words)?;
+        apps.push(later.spec()?);
+        volumes.extend(later.volumes());
     }
     if apps.len() > 1 && apps.iter().any(|app| app.tty || app.stdin) {
         return Err(Failure::Usage(
@@ -110,6 +113,7 @@ pub(crate) fn spec(
         }
     }
     Ok(PodSpec {
+        volumes,
         apps,
         ..empty_spec(pod)?
     })

@@ -115,15 +115,15 @@ mod tests {
         for (line, text) in [
             (
                 "run --voulme /a:/b a",
-                "unknown flag --voulme: `--help` lists the flags",
+                "unknown flag --voulme: did you mean `--volume`?",
             ),
             (
-                "run --volume=/a:/b a",
-                "unknown flag --volume: volumes are not there yet",
+                "run --volume-driver=x a",
+                "unknown flag --volume-driver: drivers of volumes are not there",
             ),
             (
-                "run -v /a:/b a",
-                "unknown flag -v: volumes are not there yet",
+                "run --volumes-from=x a",
+                "unknown flag --volumes-from: volumes of other pods are not there yet",
             ),
             (
                 "run --memroy 64m a",
@@ -160,7 +160,7 @@ mod tests {
         for (line, text) in [
             (
                 "volume ls",
-                "unknown command volume: volumes are not there yet",
+                "unknown command volume: named volumes are not there yet; `--volume ./DIRECTORY:/PLACE` mounts one of the host",
             ),
             ("lst", "unknown command lst: did you mean `list`?"),
             ("frob", "unknown command frob: `--help` lists the commands"),

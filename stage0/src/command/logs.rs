@@ -94,7 +94,7 @@ impl Subcommand for Logs {
             pending: Vec::new(),
         };
         printer.print_all(&mut logs)?;
-        let Some(follower) = follower else {
+        let Some(mut follower) = follower else {
             return Ok(0);
         };
         loop {

@@ -1,8 +1,10 @@
 //! Failures of the engine as a person at a shell is told of them: with the flags and commands that help.
 
+use std::io::ErrorKind;
+
 use cni_glue::NetworkError;
 use engine::Error;
-use engine::error::{AppError, IsolatorError, MonitorError, NetworkSpecError};
+use engine::error::{AppError, IsolatorError, MonitorError, MountError, NetworkSpecError};
 use image_registry::{OwnCredentials, RegistryError};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
@@ -20,6 +22,7 @@ pub(super) fn text(error: &Error) -> String {
         }
         Error::Pod(error) | Error::Stage1(Stage1Error::Manifest(error)) => pod(error),
         Error::App(error) => app(error),
+        Error::Mount(error) => mount(error),
         Error::Isolator(IsolatorError::NotFound { .. }) => {
             format!("{error}; name its directory with --stage1")
         }
@@ -60,6 +63,19 @@ fn app(error: &AppError) -> String {
         ),
         AppError::NotInBackground { pod } => format!(
             "pod {pod} was prepared with --tty or --interactive: it can't run in the background"
+        ),
+        error => error.to_string(),
+    }
+}
+
+fn mount(error: &MountError) -> String {
+    match error {
+        MountError::NoVolume { name, .. } => {
+            format!("{error}; describe it with --volume {name},kind=…")
+        }
+        MountError::NoSource { path, source } if source.kind() == ErrorKind::NotFound => format!(
+            "{error}; nothing is made on the host for --volume and --mount: `mkdir -p {}` first",
+            path.display()
         ),
         error => error.to_string(),
     }

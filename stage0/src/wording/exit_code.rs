@@ -4,7 +4,7 @@
 use std::io;
 
 use engine::Error;
-use engine::error::{AppError, IsolatorError, NetworkSpecError};
+use engine::error::{AppError, IsolatorError, MountError, NetworkSpecError};
 use image_document::DocumentError;
 use image_registry::RegistryError;
 use image_store::{ContentError, StoreError};
@@ -60,6 +60,9 @@ pub(super) fn of(error: &Error) -> u8 {
             | AppError::NotInBackground { .. },
         )
         | Error::Isolator(IsolatorError::NoName(_)) => USAGE,
+        Error::Mount(
+            MountError::SamePlace(_) | MountError::SameVolume(_) | MountError::NoVolume { .. },
+        ) => USAGE,
         Error::NetworkSpec(error) => match error {
             NetworkSpecError::HandedOver { .. } => OTHER,
             _ => USAGE,

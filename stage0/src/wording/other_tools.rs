@@ -2,7 +2,8 @@
 //!
 //! What stands in backquotes can be typed, and a test types it: a tip must not fail in turn.
 
-const VOLUMES: &str = "volumes are not there yet";
+const NAMED_VOLUMES: &str =
+    "named volumes are not there yet; `--volume ./DIRECTORY:/PLACE` mounts one of the host";
 const CAPABILITIES: &str =
     "choosing capabilities is not there yet: root of an app has few of them, other users none";
 const HEALTH: &str = "health checks are not there yet";
@@ -115,8 +116,10 @@ const FLAGS: &[(&str, &str)] = &[
     ),
     ("memory-swap", SWAP),
     ("memory-swappiness", SWAP),
-    ("mnt-volume", VOLUMES),
-    ("mount", VOLUMES),
+    (
+        "mnt-volume",
+        "it is `--volume data,kind=empty` and `--mount volume=data,target=/data`",
+    ),
     (
         "net-alias",
         "the pod's name is what others find it by: `--name web`",
@@ -225,7 +228,6 @@ const FLAGS: &[(&str, &str)] = &[
         "tls-verify",
         "it is called `--insecure-options=tls`, or `--insecure-options=http` for registries without TLS",
     ),
-    ("tmpfs", VOLUMES),
     ("trust-keys-from-https", KEYS),
     ("tz", "set the variable: `--env TZ=Europe/Berlin`"),
     ("uidmap", USERS),
@@ -238,10 +240,8 @@ const FLAGS: &[(&str, &str)] = &[
     ("user-label", "it is called `--label KEY=VALUE`"),
     ("userns", USERS),
     ("uts", NAMESPACES),
-    ("v", VOLUMES),
-    ("volume", VOLUMES),
-    ("volume-driver", VOLUMES),
-    ("volumes-from", VOLUMES),
+    ("volume-driver", "drivers of volumes are not there"),
+    ("volumes-from", "volumes of other pods are not there yet"),
 ];
 
 /// Long flags that no program of an image has: after the image, too, they are meant for us.
@@ -264,11 +264,9 @@ const OF_APPS: &[&str] = &[
     "stage1-path",
     "stage1-url",
     "supplementary-gids",
-    "tmpfs",
     "ulimit",
     "user-annotation",
     "user-label",
-    "volume",
     "volumes-from",
 ];
 
@@ -402,7 +400,7 @@ const COMMANDS: &[(&str, &str)] = &[
         "update",
         "limits are set at the start: `fairing run --memory 64m IMAGE`",
     ),
-    ("volume", VOLUMES),
+    ("volume", NAMED_VOLUMES),
 ];
 
 fn find(table: &'static [(&str, &str)], name: &str) -> Option<&'static str> {
