@@ -81,9 +81,8 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]
     #[arg(hide_short_help = true)]
     cpu_shares: Option<u64>,
-    /// Limit of processes and threads
-    #[arg(long, value_name = "NUMBER", value_parser = pids)]
-    #[arg(allow_negative_numbers = true)]
+    /// Limit of processes and threads; -1 for none
+    #[arg(long, value_name = "NUMBER", value_parser = pids, allow_negative_numbers = true)]
     pids_limit: Option<Limit>,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
@@ -91,6 +90,14 @@ pub(crate) struct AppArguments {
     /// Give the app the standard input
     #[arg(short, long)]
     interactive: bool,
+}
+
+/// A number of processes that is not zero, or -1 for any.
+fn pids(text: &str) -> Result<Limit, String> {
+    match text.parse::<i32>().map(i64::from).map(Limit::try_from) {
+        Ok(Ok(limit)) if limit != Limit::At(0) => Ok(limit),
+        _ => Err("it is a number from 1 on, or -1 for no limit".to_owned()),
+    }
 }
 
 /// Refuses a user that is empty, as the variable of a script may be: that would be root, whatever the image says.
@@ -270,6 +277,8 @@ mod tests {
             "a --entrypoint=",
             "a --entrypoint=b --exec=c",
             "a --pids-limit 0",
+            "a --pids-limit -2",
+            "a --pids-limit many",
             "a --cpu-shares 1",
             "a --app-name Not_A_Label",
             "a --exec=",
