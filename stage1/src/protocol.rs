@@ -155,6 +155,9 @@ pub struct AppSpec {
     pub streams: ProcessStreams,
     /// Which protections of the host it is under.
     pub protections: Protections,
+    /// Where its volumes and the like are mounted, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mounts: Vec<AppPath>,
     /// The names of the sockets that it is handed, in order ([`pod::activation`]).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub sockets: Vec<SocketName>,

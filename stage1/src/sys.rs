@@ -321,10 +321,35 @@ pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
 /// Sets attributes of the mount that `fd` refers to (mount_setattr(2)), and of those below it if
 /// `recursive`.
 pub fn mount_setattr(fd: BorrowedFd<'_>, set: u64, recursive: bool) -> Result<(), Errno> {
-    let attr = libc::mount_attr {
-        attr_set: set,
-        attr_clr: 0,
+    let change = MountChange {
+        set,
+        clear: 0,
         propagation: 0,
+    };
+    change_mount(fd, &change, recursive)
+}
+
+/// What is changed of a mount (mount_setattr(2)).
+#[derive(Debug, Clone, Copy)]
+pub struct MountChange {
+    /// Attributes that it gets (`MOUNT_ATTR_…`).
+    pub set: u64,
+    /// Attributes that it loses, before those.
+    pub clear: u64,
+    /// How it spreads from now on (`MS_PRIVATE` and the like), 0 for as before.
+    pub propagation: u64,
+}
+
+/// Changes the mount that `fd` refers to, and those below it if `recursive`.
+pub fn change_mount(
+    fd: BorrowedFd<'_>,
+    change: &MountChange,
+    recursive: bool,
+) -> Result<(), Errno> {
+    let attr = libc::mount_attr {
+        attr_set: change.set,
+        attr_clr: change.clear,
+        propagation: change.propagation,
         userns_fd: 0,
     };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };

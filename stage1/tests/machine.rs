@@ -156,6 +156,7 @@ impl Machine {
             stop_signal: serde_json::from_value(json!(15)).unwrap(),
             streams: streams.names,
             protections: stage1::protocol::Protections::without(&Default::default()),
+            mounts: Vec::new(),
             sockets: Vec::new(),
         };
         let app = MachineApp {

@@ -222,6 +222,7 @@ fn app(
             stderr,
         },
         protections: Protections::without(&Default::default()),
+        mounts: Vec::new(),
         sockets: Vec::new(),
     };
     let own = MachineApp { image, resources };

@@ -10,11 +10,12 @@ use std::time::Duration;
 use pod::activation::ActivationSockets;
 use pod::manifest::{
     App, AppFailure, Apps, Execution, Hooks, ImageRecord, InsecureOption, Lifetime, MANIFEST_FILE,
-    PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User, VerificationRecord,
+    Mount, PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User, VerificationRecord,
+    Volume,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
-use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record};
+use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record, volumes};
 use trust::Verification;
 
 use super::activation;
@@ -44,6 +45,8 @@ pub(super) struct PodRequest {
     pub(super) grace_period: Duration,
     /// Whether it goes away when it has ended.
     pub(super) remove_on_exit: bool,
+    /// Storage that its apps share.
+    pub(super) volumes: Vec<Volume>,
     /// When it ends by itself.
     pub(super) lifetime: Lifetime,
     /// What the failure of one app is to the others.
@@ -68,6 +71,7 @@ impl PlannedApp {
         name: AppName,
         spec: &AppSpec,
         config: AppConfig,
+        mounts: Vec<Mount>,
         image: &RunnableImage,
     ) -> Self {
         let AppConfig {
@@ -100,7 +104,7 @@ impl PlannedApp {
                 },
                 security: Security::default(),
                 insecure_options: BTreeSet::new(),
-                mounts: Vec::new(),
+                mounts,
                 devices: Vec::new(),
                 resources: spec.resources.clone(),
                 stop_signal,
@@ -184,30 +188,53 @@ pub(super) fn app_names(apps: &[(&AppSpec, &str)]) -> Result<Vec<AppName>, Error
         .collect()
 }
 
-/// Makes a pod in phase `prepare`. If that fails, nothing of it is left.
-///
-/// # Errors
-/// If the isolator can't do what the pod needs, the pod can't get the sockets, the name is in use, or something
-/// can't be written.
-pub(super) fn create(
-    pods: &PodsDir,
-    request: PodRequest,
-    stage1: &Stage1,
-    apps: Vec<PlannedApp>,
-    sockets: &ActivationSockets,
-    observer: &dyn Observer,
-) -> Result<LockedPod, Error> {
-    let (apps, top_layers): (Vec<_>, Vec<_>) =
-        apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
-    let manifest = manifest(request, stage1, apps)?;
-    stage1.require_for(&manifest)?;
-    activation::check(sockets, &manifest, stage1, observer)?;
-    let mut pod = pods.create(manifest.uuid)?;
-    match fill(&pod, &manifest, &top_layers) {
-        Ok(()) => Ok(pod),
-        Err(failure) => {
-            discard(&mut pod);
-            Err(failure)
+/// A pod that can be made: nothing of it is there yet.
+#[derive(Debug)]
+pub(super) struct Plan {
+    manifest: PodManifest,
+    top_layers: Vec<Option<PathBuf>>,
+}
+
+impl Plan {
+    /// Puts a pod together.
+    ///
+    /// # Errors
+    /// If the isolator can't do what the pod needs, or the pod can't get the sockets.
+    pub(super) fn new(
+        request: PodRequest,
+        stage1: &Stage1,
+        apps: Vec<PlannedApp>,
+        sockets: &ActivationSockets,
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
+        let (apps, top_layers): (Vec<_>, Vec<_>) =
+            apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
+        let manifest = manifest(request, stage1, apps)?;
+        stage1.require_for(&manifest)?;
+        activation::check(sockets, &manifest, stage1, observer)?;
+        Ok(Self {
+            manifest,
+            top_layers,
+        })
+    }
+
+    /// What the pod's manifest will be.
+    pub(super) fn manifest(&self) -> &PodManifest {
+        &self.manifest
+    }
+
+    /// Makes the pod in phase `prepare`. If that fails, nothing of it is left.
+    ///
+    /// # Errors
+    /// If the name is in use, or something can't be written.
+    pub(super) fn make(&self, pods: &PodsDir) -> Result<LockedPod, Error> {
+        let mut pod = pods.create(self.manifest.uuid)?;
+        match fill(&pod, &self.manifest, &self.top_layers) {
+            Ok(()) => Ok(pod),
+            Err(failure) => {
+                discard(&mut pod);
+                Err(failure)
+            }
         }
     }
 }
@@ -249,7 +276,7 @@ fn manifest(
         dns: request.network.dns,
         hosts: request.network.hosts,
         user_namespace: None,
-        volumes: Vec::new(),
+        volumes: request.volumes,
         sysctl: BTreeMap::new(),
         cgroup_parent: None,
         streams: request.streams,
@@ -273,6 +300,7 @@ fn fill(
         pod.claim_name(name)?;
     }
     app_dir::make_all(pod.path())?;
+    volumes::make_all(pod.path(), &manifest.volumes)?;
     for (app, top_layer) in manifest.apps.iter().zip(top_layers) {
         app_dir::make(pod.path(), &app.name, top_layer.as_deref())?;
     }

@@ -7,6 +7,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use pod::activation::FIRST_FD;
+use pod::manifest::AppPath;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::{Errno, write};
 use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
@@ -25,6 +26,7 @@ use crate::app::confinement::{
     Confinement, MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp,
 };
 use crate::app::resolve::{IN_ROOT, STRICT, open_within};
+use crate::app::volume_mount::VolumeMount;
 use crate::sys::{self, ChildProcess};
 
 /// A step that can fail; its number goes over the pipe.
@@ -44,6 +46,7 @@ pub(crate) enum Step {
     ReadOnlyPaths,
     PodFiles,
     AttachCgroupFilesystem,
+    AttachVolume,
     PivotRoot,
     CloseDescriptors,
     WorkingDirectory,
@@ -56,7 +59,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Signals,
         Self::JoinCgroup,
         Self::Session,
@@ -70,6 +73,7 @@ impl Step {
         Self::ReadOnlyPaths,
         Self::PodFiles,
         Self::AttachCgroupFilesystem,
+        Self::AttachVolume,
         Self::PivotRoot,
         Self::CloseDescriptors,
         Self::WorkingDirectory,
@@ -102,6 +106,7 @@ impl Step {
             Self::ReadOnlyPaths => "make paths of /proc read-only",
             Self::PodFiles => "attach the pod's files in /etc",
             Self::AttachCgroupFilesystem => "attach /sys/fs/cgroup",
+            Self::AttachVolume => "mount a volume",
             Self::PivotRoot => "enter the root filesystem",
             Self::CloseDescriptors => "close descriptors",
             Self::WorkingDirectory => "enter the working directory",
@@ -165,6 +170,16 @@ pub(crate) struct Mounts<'a> {
     pub(crate) console: Option<&'static CStr>,
     /// What is shown at `/sys/fs/cgroup`.
     pub(crate) cgroups: CgroupView,
+    /// What else is mounted, in this order.
+    pub(crate) volumes: &'a [VolumeMount],
+}
+
+impl Mounts<'_> {
+    /// Where the volumes go.
+    pub(crate) fn places(&self) -> Vec<AppPath> {
+        let places = self.volumes.iter().map(|volume| volume.place.shown());
+        places.cloned().collect()
+    }
 }
 
 type Failed = (Step, Errno);
@@ -175,7 +190,7 @@ pub(crate) const REPORT_MAX: usize = 5 + ATTEMPTS_MAX;
 /// Becomes the app. Returns only if that failed, with the exit code for the process.
 pub(crate) fn become_app(plan: &ChildPlan<'_>, process: &ChildProcess) -> i32 {
     let mut attempts = Attempts::none();
-    let (step, errno) = match prepare(plan, process) {
+    let (step, errno) = match prepare(plan, process, &mut attempts) {
         Err(failed) => failed,
         Ok(()) => (Step::Execute, attempts.execute(&plan.command)),
     };
@@ -195,7 +210,11 @@ pub(crate) fn become_app(plan: &ChildPlan<'_>, process: &ChildProcess) -> i32 {
     1
 }
 
-fn prepare(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Failed> {
+fn prepare(
+    plan: &ChildPlan<'_>,
+    process: &ChildProcess,
+    attempts: &mut Attempts,
+) -> Result<(), Failed> {
     let at = |step: Step| move |errno: Errno| (step, errno);
 
     plan.command.envp.name_own_process();
@@ -209,7 +228,7 @@ fn prepare(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Failed> {
     match &plan.root {
         Root::Attach(mounts) => {
             sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;
-            attach_all(mounts, plan.confinement.guards_paths)?;
+            attach_all(mounts, plan.confinement.guards_paths, attempts)?;
         }
         Root::Join(app) => {
             let spaces = ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::CONTROL_GROUP;
@@ -278,7 +297,11 @@ fn if_present(result: Result<(), Errno>) -> Result<(), Errno> {
     }
 }
 
-fn attach_all(mounts: &Mounts<'_>, guards_paths: bool) -> Result<(), Failed> {
+fn attach_all(
+    mounts: &Mounts<'_>,
+    guards_paths: bool,
+    attempts: &mut Attempts,
+) -> Result<(), Failed> {
     let at = |step: Step| move |errno: Errno| (step, errno);
     let root = mounts.root;
     let onto = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
@@ -311,6 +334,12 @@ fn attach_all(mounts: &Mounts<'_>, guards_paths: bool) -> Result<(), Failed> {
         .cgroups
         .show(mounts.sys)
         .map_err(at(Step::AttachCgroupFilesystem))?;
+    for (number, volume) in mounts.volumes.iter().enumerate() {
+        volume.attach(root).map_err(|errno| {
+            attempts.name_place(number, errno);
+            (Step::AttachVolume, errno)
+        })?;
+    }
     (|| {
         fchdir(root)?;
         pivot_root(c".", c".")?;

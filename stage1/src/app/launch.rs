@@ -20,6 +20,7 @@ use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
 use crate::app::stdio::{OpenTerminal, Stdio, choose_streams, keep_terminal};
+use crate::app::volume_mount::VolumeMount;
 use crate::failure::StartFailure;
 use crate::link::{StreamEnds, StreamId};
 use crate::protocol::{AppSpec, ExecSpec};
@@ -37,6 +38,7 @@ const POD_FILES: [(&CStr, &CStr, &str); 3] = [
 pub(crate) struct AppGround {
     pub(crate) root: RootFs,
     pub(crate) seat: CgroupSeat,
+    pub(crate) mounts: Vec<VolumeMount>,
     pub(crate) sockets: AppSockets,
 }
 
@@ -150,6 +152,7 @@ impl PreparedApp {
         let AppGround {
             root,
             seat,
+            mounts: volumes,
             sockets,
         } = ground;
         let confinement = Confinement::by(spec.protections)?;
@@ -179,6 +182,7 @@ impl PreparedApp {
             pod_files,
             console: has_terminal.then_some(c"0"),
             cgroups: seat.view(),
+            volumes: &volumes,
         };
         let start = Start {
             what: format!("app {}", spec.name),
@@ -301,6 +305,10 @@ impl Start<'_> {
             Root::Attach(_) => libc::CLONE_NEWNS as u64,
             Root::Join(_) => 0,
         };
+        let places = match &self.root {
+            Root::Attach(mounts) => mounts.places(),
+            Root::Join(_) => Vec::new(),
+        };
         let plan = ChildPlan {
             report: writer.as_fd(),
             tasks: self.seat.tasks(),
@@ -329,7 +337,7 @@ impl Start<'_> {
             "make a process for {}",
             self.what
         )))?;
-        let report = StartReport::new(reader, self.what, plan.command.sought, plan.workdir);
+        let report = StartReport::new(reader, self.what, plan.command.sought, plan.workdir, places);
         Ok((process, report))
     }
 }

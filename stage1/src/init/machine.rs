@@ -142,6 +142,7 @@ impl Ground for Machine {
         Ok(AppGround {
             root: RootFs(root),
             seat: self.cgroups.for_app(&app.name)?,
+            mounts: Vec::new(),
             sockets: AppSockets::new(app.sockets.clone(), Vec::new())?,
         })
     }

@@ -22,6 +22,11 @@ pub(super) fn app_spec(app: &App, streams: ProcessStreams, sockets: Vec<SocketNa
         stop_signal: app.stop_signal,
         streams,
         protections: Protections::without(&app.insecure_options),
+        mounts: app
+            .mounts
+            .iter()
+            .map(|mount| mount.destination.clone())
+            .collect(),
         sockets,
     }
 }

@@ -117,6 +117,7 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
                 .into(),
             directory: file("directory"),
         },
+        mounts: Vec::new(),
         sockets: sockets.iter().map(|text| file(text)).collect(),
     };
     let size = WindowSize { rows: 1, cols: 2 };
