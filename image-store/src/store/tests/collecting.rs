@@ -220,3 +220,26 @@ fn disk(folder: &Path) -> u64 {
         .map(|entry| sum(entry.unwrap().path()))
         .sum()
 }
+
+#[test]
+fn the_bytes_of_half_done_things_count_however_deep_they_lie() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    let left = ground.store.path().join("tmp/left");
+    fs::create_dir_all(left.join("a/b")).unwrap();
+    fs::write(left.join("file"), [0; 1000]).unwrap();
+    fs::write(left.join("a/b/file"), [0; 234]).unwrap();
+    // A link weighs nothing, and what it leads to is not counted again.
+    std::os::unix::fs::symlink(left.join("file"), left.join("link")).unwrap();
+    let alone = ground.store.exclusive().unwrap();
+    let survey = ground.store.survey();
+    let would = ground
+        .store
+        .would_collect(survey, &HashSet::new(), None, &alone);
+    drop(alone);
+    let done = ground.collect();
+    for report in [would.unwrap(), done] {
+        assert_eq!((report.leftovers, report.freed), (1, 1234));
+    }
+    assert!(!left.exists());
+}
