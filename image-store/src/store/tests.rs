@@ -137,13 +137,17 @@ fn a_fetched_image_is_read_back() {
     let image = ground.store.image(&record.digest, &platform()).unwrap();
     assert_eq!(image.chain(), fetched.chain());
     assert_eq!(record.manifest, *image.manifest_digest());
-    let [base, top] = image.layers() else {
+    let [lowest, top] = image.layers() else {
         panic!("two layers")
     };
-    assert_eq!(fs::read(base.path.join("bin/sh")).unwrap(), b"shell");
+    assert_eq!(fs::read(lowest.path.join("bin/sh")).unwrap(), b"shell");
     assert!(top.path.join("one").exists());
     let cmd = image.config().config().as_ref().unwrap().cmd().clone();
     assert_eq!(cmd, Some(vec!["one".to_owned()]));
+    let config = fs::read(ground.store.blob_path(image.config_digest())).unwrap();
+    let layers = [&base().blob, &application("one").blob];
+    let transferred = layers.iter().map(|blob| blob.len()).sum::<usize>() + config.len();
+    assert_eq!(image.size(), transferred as u64);
     assert!(tree(&ground.store.path().join("tmp")).is_empty());
 }
 

@@ -92,6 +92,25 @@ fn a_layer_goes_when_no_name_and_no_pod_needs_it() {
 }
 
 #[test]
+fn names_that_may_change_within_one_tick_of_the_clock_are_read_again() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    let name = ground.store.path().join("refs/name");
+    // Until a change and the look at it are so near to each other that the clock can't tell them apart.
+    for _ in 0..1000 {
+        let begun = Instant::now();
+        fs::write(&name, b"").unwrap();
+        fs::remove_file(&name).unwrap();
+        let is_kept = ground.store.survey().is_kept();
+        if begun.elapsed() < Duration::from_secs(1) {
+            assert!(!is_kept);
+            return;
+        }
+    }
+    panic!("the machine is too slow to tell");
+}
+
+#[test]
 fn what_has_changed_since_the_survey_counts() {
     let ground = Ground::new();
     ground.fetch("one").unwrap();
