@@ -82,6 +82,7 @@ mod run;
 mod seal;
 mod seal_records;
 mod sessions;
+mod slips;
 mod states;
 mod stocked;
 mod stopped_processes;

@@ -1,5 +1,7 @@
 //! Waiting for more of the logs of a pod, and for the pod's end.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::AddWatchFlags;
@@ -63,11 +65,11 @@ impl Follower {
         watched.map(drop).map_err(Error::errno("watch", &directory))
     }
 
-    /// Waits until there may be more to read; true if nothing more will come.
+    /// Waits until there may be more to read, for at most this long; true if nothing more will come.
     ///
     /// # Errors
     /// If the kernel can't tell.
-    pub fn wait(&self, entry: &PodEntry) -> Result<bool, Error> {
+    pub fn wait(&self, entry: &PodEntry, patience: Option<Duration>) -> Result<bool, Error> {
         let Some(monitor) = self.monitor.process() else {
             ending::wait_for_lock(entry)?;
             return Ok(true);
@@ -75,9 +77,11 @@ impl Follower {
         let mut descriptors = vec![PollFd::new(monitor, PollFlags::POLLIN)];
         let changes = self.changes.descriptor();
         descriptors.extend(changes.map(|changes| PollFd::new(changes, PollFlags::POLLIN)));
-        let pause = self.changes.pause();
-        let timeout = pause.map_or(PollTimeout::NONE, |pause| {
-            PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO)
+        let pauses = self.changes.pause().into_iter().chain(patience);
+        // Longer than poll(2) can count is waited for again.
+        let timeout = pauses.min().map_or(PollTimeout::NONE, |pause| {
+            let rounded = pause.saturating_add(Duration::from_micros(999));
+            PollTimeout::try_from(rounded.as_millis()).unwrap_or(PollTimeout::MAX)
         });
         match poll(&mut descriptors, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}

@@ -188,30 +188,53 @@ pub(super) fn app_names(apps: &[(&AppSpec, &str)]) -> Result<Vec<AppName>, Error
         .collect()
 }
 
-/// Makes a pod in phase `prepare`. If that fails, nothing of it is left.
-///
-/// # Errors
-/// If the isolator can't do what the pod needs, the pod can't get the sockets, the name is in use, or something
-/// can't be written.
-pub(super) fn create(
-    pods: &PodsDir,
-    request: PodRequest,
-    stage1: &Stage1,
-    apps: Vec<PlannedApp>,
-    sockets: &ActivationSockets,
-    observer: &dyn Observer,
-) -> Result<LockedPod, Error> {
-    let (apps, top_layers): (Vec<_>, Vec<_>) =
-        apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
-    let manifest = manifest(request, stage1, apps)?;
-    stage1.require_for(&manifest)?;
-    activation::check(sockets, &manifest, stage1, observer)?;
-    let mut pod = pods.create(manifest.uuid)?;
-    match fill(&pod, &manifest, &top_layers) {
-        Ok(()) => Ok(pod),
-        Err(failure) => {
-            discard(&mut pod);
-            Err(failure)
+/// A pod that can be made: nothing of it is there yet.
+#[derive(Debug)]
+pub(super) struct Plan {
+    manifest: PodManifest,
+    top_layers: Vec<Option<PathBuf>>,
+}
+
+impl Plan {
+    /// Puts a pod together.
+    ///
+    /// # Errors
+    /// If the isolator can't do what the pod needs, or the pod can't get the sockets.
+    pub(super) fn new(
+        request: PodRequest,
+        stage1: &Stage1,
+        apps: Vec<PlannedApp>,
+        sockets: &ActivationSockets,
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
+        let (apps, top_layers): (Vec<_>, Vec<_>) =
+            apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
+        let manifest = manifest(request, stage1, apps)?;
+        stage1.require_for(&manifest)?;
+        activation::check(sockets, &manifest, stage1, observer)?;
+        Ok(Self {
+            manifest,
+            top_layers,
+        })
+    }
+
+    /// What the pod's manifest will be.
+    pub(super) fn manifest(&self) -> &PodManifest {
+        &self.manifest
+    }
+
+    /// Makes the pod in phase `prepare`. If that fails, nothing of it is left.
+    ///
+    /// # Errors
+    /// If the name is in use, or something can't be written.
+    pub(super) fn make(&self, pods: &PodsDir) -> Result<LockedPod, Error> {
+        let mut pod = pods.create(self.manifest.uuid)?;
+        match fill(&pod, &self.manifest, &self.top_layers) {
+            Ok(()) => Ok(pod),
+            Err(failure) => {
+                discard(&mut pod);
+                Err(failure)
+            }
         }
     }
 }

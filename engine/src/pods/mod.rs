@@ -8,6 +8,7 @@ mod entry_point;
 pub mod environment;
 mod execution;
 mod folder;
+mod foreseen;
 pub(crate) mod monitor;
 mod mounts;
 pub mod prepare;

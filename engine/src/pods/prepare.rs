@@ -6,7 +6,7 @@ use pod::stage1::Stage1;
 use pod::{LockedPod, Phase, PodUuid};
 
 use super::execution::execution;
-use super::folder::{self, PlannedApp, PodRequest, image_record};
+use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::mounts::{check_volumes, in_order};
 use super::replace::make_way;
 use super::spec::PodSpec;
@@ -126,10 +126,11 @@ pub fn prepare(
         insecure: engine.insecure.clone(),
         stage1_image,
     };
+    let plan = Plan::new(request, &stage1, planned, sockets, observer)?;
     if let Some(name) = spec.name.as_ref().filter(|_| spec.replace) {
-        make_way(name, engine, observer)?;
+        make_way(name, &plan, &images, engine, observer)?;
     }
-    let pod = folder::create(&engine.pods(), request, &stage1, planned, sockets, observer)?;
+    let pod = plan.make(&engine.pods())?;
     for choice in &choices {
         choice.note_use(engine);
     }

@@ -35,7 +35,7 @@ mod volumes;
 pub use self::app::{App, Apps, DuplicateApp};
 pub use self::capability::{Capability, CapabilitySets};
 pub use self::devices::{Device, DeviceAccess, DeviceKind};
-pub use self::execution::{ConsoleSize, Execution, Rlimit, RlimitKind, User};
+pub use self::execution::{ConsoleSize, DEFAULT_PATH, Execution, Rlimit, RlimitKind, User};
 pub use self::image::{ImageRecord, VerificationRecord};
 pub use self::insecure::InsecureOption;
 pub use self::limit::Limit;

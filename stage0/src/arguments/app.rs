@@ -11,7 +11,7 @@ use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume}
 
 use super::environment;
 use super::mounts::{VolumeWord, mount, tmpfs, volume};
-use super::quantity::{cpus, memory};
+use super::quantity::{cpus, memory, pids};
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
 
@@ -33,7 +33,7 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "NAME")]
     app_name: Option<AppName>,
     /// Program to run instead of the image's
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", value_parser = NonEmptyStringValueParser::new())]
     exec: Option<String>,
     /// The same: a program, or a JSON array of words; with "", the image has none
     #[arg(
@@ -82,8 +82,9 @@ pub(crate) struct AppArguments {
     #[arg(hide_short_help = true)]
     cpu_shares: Option<u64>,
     /// Limit of processes and threads
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
-    pids_limit: Option<u32>,
+    #[arg(long, value_name = "NUMBER", value_parser = pids)]
+    #[arg(allow_negative_numbers = true)]
+    pids_limit: Option<Limit>,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
     tty: bool,
@@ -124,7 +125,7 @@ impl AppArguments {
                 ..Cpu::default()
             },
             pids: Pids {
-                limit: self.pids_limit.map(|pids| Limit::At(pids.into())),
+                limit: self.pids_limit,
             },
             ..Resources::default()
         }
@@ -271,6 +272,7 @@ mod tests {
             "a --pids-limit 0",
             "a --cpu-shares 1",
             "a --app-name Not_A_Label",
+            "a --exec=",
             "a --user=",
             "a --user=:5",
             "a --user=5:",

@@ -61,6 +61,7 @@ const POD_VALUES: &[&str] = &[
     "h",
     "label",
     "l",
+    "label-file",
     "net",
     "network",
     "port",

@@ -200,7 +200,7 @@ impl Downstream {
         }
     }
 
-    /// Whether nothing more is to be done.
+    /// Whether nothing more is to be done: at the end, or because nobody takes it.
     pub(crate) fn is_done(&self) -> bool {
         self.source.is_none() && self.pending.is_empty()
     }

@@ -10,6 +10,8 @@ use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
 
+use super::typed;
+
 /// What went wrong, and what to do about it.
 pub(super) fn text(error: &Error) -> String {
     match error {
@@ -112,8 +114,9 @@ fn network(error: &NetworkError) -> String {
 fn store(error: &StoreError) -> String {
     match error {
         StoreError::Registry(error) => registry(error),
+        StoreError::NoImage { path, .. } if typed::is_no_file(path) => error.to_string(),
         StoreError::NoImage { path, .. } => format!(
-            "{error}; `rootfs:{}` takes it as a root filesystem",
+            "{error}; `fairing image import rootfs:{} --name NAME` takes a root filesystem",
             path.display()
         ),
         StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
@@ -150,10 +153,12 @@ fn registry(error: &RegistryError) -> String {
 /// What to do about an image that is not in the store.
 fn remedy(reference: &str) -> String {
     // A digest tells no registry, and what a directory or file holds has a name of its own.
-    let is_name = matches!(
-        ImageArgument::parse(reference),
-        Ok(ImageArgument::ShortName(_) | ImageArgument::Source(ImageSource::Registry(_)))
-    );
+    let is_name = match ImageArgument::parse(reference) {
+        Ok(ImageArgument::ShortName(_)) => true,
+        // A name of this machine tells none either.
+        Ok(ImageArgument::Source(ImageSource::Registry(name))) => name.registry() != "localhost",
+        _ => false,
+    };
     match is_name {
         false => "`fairing image list` shows what is".to_owned(),
         true => format!("`fairing fetch {reference}` gets it"),

@@ -20,8 +20,8 @@ Exit codes:
     2  the command line makes no sense
   110  neither the store nor the registry knows the image
   111  something doesn't have the digest it should have, or a layer was changed in the store
-  112  a layer is truncated or corrupt
-  113  a manifest or configuration is invalid
+  112  a layer or an archive is truncated or corrupt
+  113  a manifest, a configuration or what else an image is to come from is invalid
   114  the image is not for this platform
   115  the image is unsigned, or no rule lets it run
   116  the image is signed, but not as the rule requires
@@ -82,6 +82,7 @@ fn store_code(error: &StoreError) -> u8 {
     match error {
         StoreError::UnknownImage { .. } => 110,
         StoreError::Damaged { .. } => 111,
+        StoreError::NoImage { .. } | StoreError::InvalidSource { .. } => 113,
         StoreError::Content(error) => content_code(error),
         StoreError::Document(error) => document_code(error),
         StoreError::Registry(error) => registry_code(error),

@@ -30,10 +30,12 @@ use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use pod::PodError;
 use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
+use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::Listener;
@@ -58,6 +60,8 @@ pub struct Place {
     pub run_dir: PathBuf,
     /// Where readiness is reported, if anybody waits for it.
     pub ready: Option<OwnedFd>,
+    /// What to say where the pod fails at once as one whose program was called in a wrong way.
+    pub hint: Option<String>,
     /// What a service manager hands to the pod's apps.
     pub sockets: ActivationSockets,
 }
@@ -67,8 +71,10 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     let Place {
         run_dir,
         mut ready,
+        hint,
         sockets,
     } = place;
+    let begun = Instant::now();
     let result = start_and_serve(&pod, &run_dir, sockets, &mut ready, isolator);
     let cleaned = isolator.clean_up().and_then(|()| remove_run_dir(&run_dir));
     // Told when all else is done, since whoever should read it may not.
@@ -82,7 +88,9 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
             // nothing.
             wrong.extend(discard(pod, is_clean).err().map(|error| error.to_string()));
             let code = failure.kind.exit_code();
+            let hint = hint.filter(|_| ready.is_none() && may_be_misunderstood(failure.kind));
             wrong.extend(report_unless_told(ready, failure));
+            wrong.extend(hint);
             Diagnostics::default().conclude(wrong.iter().map(String::as_str));
             return code;
         }
@@ -94,8 +102,24 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     wrong.extend(stored.err().map(|error| error.to_string()));
     exit.tell();
     wrong.extend(exit.failure);
+    let is_at_once = begun.elapsed() < AT_ONCE;
+    wrong.extend(hint.filter(|_| is_at_once && CALLED_WRONG.contains(&exit.exit_code)));
     diagnostics.conclude(wrong.iter().map(String::as_str));
     exit.exit_code
+}
+
+/// Exit codes by which programs say that they were called in a wrong way.
+const CALLED_WRONG: [i32; 4] = [2, 64, 126, 127];
+
+/// A program that looks at its command line ends sooner than this.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Whether words of the command line that were meant otherwise may be why there was no start.
+fn may_be_misunderstood(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::NotFound | FailureKind::NotExecutable | FailureKind::UnknownUser
+    )
 }
 
 /// Removes a pod, or leaves it to `gc` if something of it is left outside of its directory.
