@@ -12,16 +12,20 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=FAIRING_COSIGN");
     println!("cargo::rerun-if-env-changed=PATH");
-    println!("cargo::rustc-check-cfg=cfg(cosign)");
-    let named = env::var_os("FAIRING_COSIGN").map(PathBuf::from);
+    println!("cargo::rustc-check-cfg=cfg(cosign, skopeo_with_gpg)");
     let path = env::var_os("PATH").unwrap_or_default();
-    let in_path = || {
+    let in_path = |name: &str| {
         env::split_paths(&path)
-            .map(|folder| folder.join("cosign"))
+            .map(|folder| folder.join(name))
             .find(|program| program.is_file())
     };
-    if let Some(program) = named.or_else(in_path) {
+    let named = env::var_os("FAIRING_COSIGN").map(PathBuf::from);
+    if let Some(program) = named.or_else(|| in_path("cosign")) {
         println!("cargo::rustc-cfg=cosign");
         println!("cargo::rustc-env=FAIRING_COSIGN={}", program.display());
+    }
+    let with_gpg = ["skopeo", "gpg", "gpgconf", "gpg-agent"];
+    if with_gpg.iter().all(|name| in_path(name).is_some()) {
+        println!("cargo::rustc-cfg=skopeo_with_gpg");
     }
 }

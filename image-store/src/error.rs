@@ -45,6 +45,14 @@ pub enum StoreError {
         /// Why it can't be used.
         reason: String,
     },
+    /// An archive or a layout that is no whole one: it can't be read, or lacks what it names.
+    #[error("{origin}: {reason}")]
+    BrokenSource {
+        /// The file or directory.
+        origin: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A directory or an archive of something else.
     #[error("{} is {}", path.display(), match is_root {
         true => "a root filesystem, not an image",

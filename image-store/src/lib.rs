@@ -10,6 +10,7 @@ mod decompress;
 mod error;
 mod export;
 mod fetch;
+mod file_content;
 #[cfg(test)]
 mod fixture;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -34,6 +35,7 @@ mod tar_writer;
 pub mod tree;
 mod verify;
 mod walk;
+mod xattrs;
 
 pub use argument::ImageArgument;
 pub use convert::ImageSettings;

@@ -46,7 +46,7 @@ impl TarIndex {
     /// Walks over the headers of the file, or of what a compressed one holds.
     ///
     /// # Errors
-    /// [`StoreError::InvalidSource`] if it is not a tar file or one that is refused,
+    /// [`StoreError::BrokenSource`] if it is not a tar file or one that is refused,
     /// [`ContentError::Truncated`] if it ends within the data of an entry.
     pub(crate) fn open(path: &Path, unpacking: &Unpacking<'_>) -> Result<Self, StoreError> {
         let (file, length) = plain_file(path, unpacking)?;
@@ -88,7 +88,7 @@ impl TarIndex {
                 Some(Entry::Link(target)) => name = Some(target.clone()),
             }
         }
-        Err(refused(&self.what, "too many links in a row"))
+        Err(broken(&self.what, "too many links in a row"))
     }
 }
 
@@ -189,7 +189,7 @@ fn entries(
             }));
         }
         if member.segments.is_some() {
-            return Err(refused(what, "sparse file"));
+            return Err(broken(what, "sparse file"));
         }
         let Ok(name) = std::str::from_utf8(member.path.as_bytes()) else {
             continue;
@@ -206,11 +206,11 @@ fn entries(
         if let Some(entry) = entry
             && entries.insert(name.to_owned(), entry).is_some()
         {
-            return Err(refused(what, &format!("two files of the name {name:?}")));
+            return Err(broken(what, &format!("two files of the name {name:?}")));
         }
     }
     match walk.entries() {
-        0 => Err(refused(what, "it is an empty archive")),
+        0 => Err(broken(what, "it is an empty archive")),
         _ => Ok(entries),
     }
 }
@@ -232,12 +232,12 @@ fn link(from: &str, to: &[u8]) -> Option<Entry> {
 /// What the walk says of a layer, said of an archive.
 pub(super) fn of_archive(error: ContentError, what: &str) -> StoreError {
     match error {
-        ContentError::CorruptLayer { reason, .. } => refused(
+        ContentError::CorruptLayer { reason, .. } => broken(
             what,
             &format!("it is not a tar file, or a corrupt one: {reason}"),
         ),
         ContentError::UnsafeEntry { entry, reason, .. } => {
-            refused(what, &format!("entry {entry:?}: {reason}"))
+            broken(what, &format!("entry {entry:?}: {reason}"))
         }
         ContentError::LayerLimit {
             limit: LayerLimit::Entries,
@@ -248,14 +248,14 @@ pub(super) fn of_archive(error: ContentError, what: &str) -> StoreError {
             limit: format!("{value} entries"),
         }),
         ContentError::LayerLimit { limit, value, .. } => {
-            refused(what, &format!("{} over {value}", limit.subject()))
+            broken(what, &format!("{} over {value}", limit.subject()))
         }
         other => other.into(),
     }
 }
 
-fn refused(what: &str, reason: &str) -> StoreError {
-    StoreError::InvalidSource {
+fn broken(what: &str, reason: &str) -> StoreError {
+    StoreError::BrokenSource {
         origin: what.to_owned(),
         reason: reason.to_owned(),
     }

@@ -37,7 +37,10 @@ impl Client {
                 }
                 Err(error) => {
                     self.retry().lost(begun);
-                    if !is_transient(&error) || !self.retry().pause(failures, None) {
+                    // From who never spoke HTTP before, it is TLS or something else.
+                    let garbled = self.answered() && matches!(error, ureq::Error::Protocol(_));
+                    let transient = garbled || is_transient(&error);
+                    if !transient || !self.retry().pause(failures, None) {
                         return Err(self.broken(url, action, error));
                     }
                 }

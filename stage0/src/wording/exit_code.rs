@@ -18,7 +18,7 @@ Exit codes:
     2  the command line makes no sense
   110  neither the store nor the registry knows the image
   111  something doesn't have the digest it should have, or a layer was changed in the store
-  112  a layer is truncated or corrupt
+  112  a layer or an archive is truncated, corrupt or incomplete, or something is too large
   113  a manifest or configuration is invalid
   114  the image is not for this platform
   115  the image is unsigned, or no rule lets it run
@@ -85,7 +85,9 @@ fn store_code(error: &StoreError) -> u8 {
         | StoreError::Content(ContentError::CorruptCompression { .. })
         | StoreError::Content(ContentError::CorruptLayer { .. })
         | StoreError::Content(ContentError::UnsafeEntry { .. })
-        | StoreError::Content(ContentError::LayerLimit { .. }) => 112,
+        | StoreError::Content(ContentError::LayerLimit { .. })
+        | StoreError::Content(ContentError::LimitExceeded { .. })
+        | StoreError::BrokenSource { .. } => 112,
         StoreError::NotJson { .. } | StoreError::BadManifest { .. } => 113,
         StoreError::NoPlatform { .. } => 114,
         StoreError::Content(ContentError::NoSpace { .. }) => 117,

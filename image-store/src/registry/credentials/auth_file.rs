@@ -6,7 +6,6 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use image_layer::ContentError;
 use image_name::{Location, Specificity};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -128,8 +127,8 @@ fn edit(
         *auths = json!({});
     }
     let Value::Object(auths) = auths else {
-        return Err(StoreError::NotJson {
-            what: path.display().to_string(),
+        return Err(StoreError::Configuration {
+            path: path.to_owned(),
             reason: "`auths` is not an object".to_owned(),
         });
     };
@@ -151,10 +150,10 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         .read_to_end(&mut bytes)
         .map_err(|error| StoreError::io("cannot read", path, error))?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(StoreError::Content(ContentError::LimitExceeded {
-            what: path.display().to_string(),
-            limit: format!("{MAX_FILE} bytes"),
-        }));
+        return Err(StoreError::Configuration {
+            path: path.to_owned(),
+            reason: format!("it is larger than {MAX_FILE} bytes"),
+        });
     }
     Ok(Some(bytes))
 }
@@ -165,9 +164,13 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<AuthFile, StoreError> {
         return Ok(AuthFile::default());
     }
     // The text of the parser may quote the file, and with it a secret: only the place is told.
-    go_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
-        what: path.display().to_string(),
-        reason: format!("line {}, column {}", error.line(), error.column()),
+    go_json::from_slice(bytes).map_err(|error| StoreError::Configuration {
+        path: path.to_owned(),
+        reason: format!(
+            "it is not valid JSON: line {}, column {}",
+            error.line(),
+            error.column()
+        ),
     })
 }
 

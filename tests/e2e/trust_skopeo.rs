@@ -1,0 +1,334 @@
+//! What a policy.json accepts, compared with skopeo: it can't read the signatures that fairing reads,
+//! so each name is signed twice, for skopeo with GPG.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use harness::{Algorithm, Answer, Host, ImageBuilder, Key, ScriptedRegistry, digest_of};
+use serde_json::{Map, Value, json};
+
+/// Identities, signed names, and what should come of them.
+const TABLE: &str = include_str!("../../trust/src/containers_policy/identities.json");
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const SIMPLE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+
+/// A key of GPG in a directory of its own, whose agent ends with it.
+struct Gpg {
+    home: PathBuf,
+    public: PathBuf,
+}
+
+impl Gpg {
+    fn new(host: &Host) -> Self {
+        let public = host.write("gpg/public.gpg", "");
+        let home = host.base().join("gpg");
+        fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let gpg = Self { home, public };
+        let make = [
+            "--passphrase",
+            "",
+            "--quick-generate-key",
+            "tests",
+            "rsa2048",
+        ];
+        gpg.run(&make, b"");
+        let exported = gpg.run(&["--export"], b"");
+        fs::write(&gpg.public, exported).unwrap();
+        gpg
+    }
+
+    fn run(&self, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+        let mut command = Command::new("gpg");
+        let flags = ["--batch", "--quiet", "--homedir"];
+        command.args(flags).arg(&self.home).args(arguments);
+        piped(&mut command, input)
+    }
+}
+
+impl Drop for Gpg {
+    fn drop(&mut self) {
+        let mut end = Command::new("gpgconf");
+        end.arg("--homedir").arg(&self.home);
+        let _ = end.args(["--kill", "all"]).status();
+    }
+}
+
+/// What a tool makes of its input.
+#[track_caller]
+fn piped(command: &mut Command, input: &[u8]) -> Vec<u8> {
+    let pipes = [Stdio::piped(), Stdio::piped(), Stdio::piped()];
+    let [stdin, stdout, stderr] = pipes;
+    let mut child = command
+        .stdin(stdin)
+        .stdout(stdout)
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{command:?}: {errors}");
+    output.stdout
+}
+
+/// What is signed: that a name stands for a digest.
+fn payload(kind: &str, name: &str, digest: &str) -> String {
+    let critical = json!({
+        "identity": { "docker-reference": name },
+        "image": { "docker-manifest-digest": digest },
+        "type": kind,
+    });
+    json!({ "critical": critical, "optional": {} }).to_string()
+}
+
+/// Offers a signature in cosign's format for an image of this repository.
+fn offer_signature(
+    registry: &ScriptedRegistry,
+    repository: &str,
+    digest: &str,
+    key: &Key,
+    name: &str,
+) {
+    let payload = payload("cosign container image signature", name, digest);
+    let mut sign = Command::new("openssl");
+    sign.args(["dgst", "-sha256", "-sign"]).arg(key.private());
+    let signature = STANDARD.encode(piped(&mut sign, payload.as_bytes()));
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": digest_of(b"{}"), "size": 2,
+        },
+        "layers": [{
+            "mediaType": SIMPLE, "digest": digest_of(payload.as_bytes()), "size": payload.len(),
+            "annotations": { "dev.cosignproject.cosign/signature": signature },
+        }],
+    });
+    for blob in [payload.as_str(), "{}"] {
+        let path = format!("/v2/{repository}/blobs/{}", digest_of(blob.as_bytes()));
+        registry.answer(&path, Answer::ok("application/octet-stream", blob));
+    }
+    let path = format!("/v2/{repository}/manifests/sha256-{}.sig", &digest[7..]);
+    registry.answer(&path, Answer::ok(MANIFEST, manifest.to_string()));
+}
+
+/// One image with one signature.
+struct Case {
+    row: usize,
+    version: usize,
+    host: String,
+    digest: String,
+    identity: Value,
+}
+
+impl Case {
+    /// The image's names: without a version, by its tag, by its digest.
+    fn asked(&self) -> [(&'static str, String); 3] {
+        let name = format!("{}/team/x", self.host);
+        [
+            ("none", name.clone()),
+            ("tag", format!("{name}:1")),
+            ("digest", format!("{name}@{}", self.digest)),
+        ]
+    }
+
+    /// The directory that `skopeo sync` makes for one of these.
+    fn copied(&self, to: &Path, name: &str) -> bool {
+        let tag = if name.ends_with("/x") { ":latest" } else { "" };
+        to.join(format!("{name}{tag}/manifest.json")).exists()
+    }
+}
+
+/// A policy with these scopes, of which each has one requirement with an identity.
+fn policy(cases: &[Case], requirement: &Value) -> String {
+    let mut scopes = Map::new();
+    for case in cases {
+        scopes.insert(
+            case.host.clone(),
+            json!([with(requirement, &case.identity)]),
+        );
+    }
+    let scopes = json!({ "docker": scopes });
+    json!({ "default": [{ "type": "reject" }], "transports": scopes }).to_string()
+}
+
+fn with(requirement: &Value, identity: &Value) -> Value {
+    let mut requirement = requirement.clone();
+    if !identity.is_null() {
+        requirement["signedIdentity"] = identity.clone();
+    }
+    requirement
+}
+
+/// The table's text with an image's own values.
+fn filled(text: &str, host: &str, digest: &str) -> String {
+    let other = format!("sha256:{}", "0b".repeat(32));
+    let text = text.replace("HOST", host).replace("DIGEST", digest);
+    text.replace("OTHER", &other)
+}
+
+fn skopeo(host: &Host, policy: &Path) -> Command {
+    let mut command = Command::new("skopeo");
+    command
+        .env(
+            "CONTAINERS_REGISTRIES_CONF",
+            host.base().join("containers/registries.conf"),
+        )
+        .arg("--policy")
+        .arg(policy)
+        .arg("--registries.d")
+        .arg(host.base().join("registries.d"));
+    command
+}
+
+#[test]
+#[cfg_attr(not(skopeo_with_gpg), ignore = "skopeo or gpg is not installed")]
+fn a_policy_json_gives_the_verdicts_of_skopeo() {
+    let (registry, host) = (ScriptedRegistry::start(), Host::new());
+    let gpg = Gpg::new(&host);
+    let key = Key::generate_as(&host, "team", Algorithm::EcdsaP256);
+    let table: Value = serde_json::from_str(TABLE).unwrap();
+    let versions = table["versions"].as_array().unwrap();
+    let rows = table["rows"].as_array().unwrap();
+
+    let (mut cases, mut places, mut list) = (Vec::new(), String::new(), String::new());
+    for (row, entry) in rows.iter().enumerate() {
+        for (version, signed_version) in versions.iter().enumerate() {
+            let at = format!("r{row}v{version}");
+            let image = ImageBuilder::new().env("IMAGE", &at).build();
+            let digest = image.digest();
+            let name = format!("{at}.test");
+            for tag in ["1", "latest"] {
+                registry.offer(&image, &format!("{at}/team/x:{tag}"));
+            }
+            let signed = [&entry["signed"], signed_version].map(|part| part.as_str().unwrap());
+            let signed = filled(&signed.concat(), &name, &digest);
+            offer_signature(&registry, &format!("{at}/team/x"), &digest, &key, &signed);
+            let payload = payload("atomic container signature", &signed, &digest);
+            let signature = gpg.run(&["--sign"], payload.as_bytes());
+            let folder = format!("lookaside/{at}/team/x@{}", digest.replace(':', "="));
+            host.write(format!("{folder}/signature-1"), signature);
+            let lookaside = host.base().join(format!("lookaside/{at}"));
+            let place = format!(
+                "docker: {{{name}: {{lookaside: \"file://{}\"}}}}\n",
+                lookaside.display()
+            );
+            host.write(format!("registries.d/{at}.yaml"), place);
+            let location = registry.reference(&at);
+            let place = format!(
+                "[[registry]]\nprefix = {name:?}\nlocation = {location:?}\ninsecure = true\n"
+            );
+            places.push_str(&place);
+            writeln!(
+                list,
+                "{name}: {{tls-verify: false, images: {{team/x: [\"1\", latest, {digest:?}]}}}}"
+            )
+            .unwrap();
+            let identity = filled(&entry["identity"].to_string(), &name, &digest);
+            let identity = serde_json::from_str(&identity).unwrap();
+            cases.push(Case {
+                row,
+                version,
+                host: name,
+                digest,
+                identity,
+            });
+        }
+    }
+    host.write("containers/registries.conf", places);
+    let list = host.write("list.yaml", list);
+
+    // skopeo copies what it accepts, and goes on.
+    let gpg_signed = json!({ "type": "signedBy", "keyType": "GPGKeys", "keyPath": gpg.public });
+    let theirs = host.write("theirs.json", policy(&cases, &gpg_signed));
+    let copies = host.base().join("copies");
+    let mut sync = skopeo(&host, &theirs);
+    sync.args([
+        "sync",
+        "--keep-going",
+        "--scoped",
+        "--src=yaml",
+        "--dest=dir",
+    ]);
+    let synced = sync.arg(list).arg(&copies).output().unwrap();
+    let told = String::from_utf8_lossy(&synced.stderr).into_owned();
+    assert!(copies.exists(), "{told}");
+
+    let sigstore_signed = json!({ "type": "sigstoreSigned", "keyPath": key.public() });
+    let setting = host.base().join("policy.json");
+    let setting = format!(
+        "[trust]\ncontainers-policy = {:?}\n",
+        setting.display().to_string()
+    );
+    host.write(
+        "policy.json",
+        r#"{"default":[{"type":"insecureAcceptAnything"}]}"#,
+    );
+    host.write("etc/config.toml", setting);
+    let names = cases
+        .iter()
+        .flat_map(|case| case.asked())
+        .map(|(_, name)| name);
+    host.fairing(["fetch"]).args(names).run().ok();
+    host.write("policy.json", policy(&cases, &sigstore_signed));
+
+    let mut wrong = Vec::new();
+    let mut accepted = 0;
+    for case in &cases {
+        for (asked_by, name) in case.asked() {
+            let skopeo = case.copied(&copies, &name);
+            let explained = host
+                .fairing(["trust", "explain", "--format=json", &name])
+                .run();
+            let fairing = explained.ok().json()["refusal"].is_null();
+            let row = &rows[case.row];
+            let expected = row[asked_by].as_str().unwrap().as_bytes()[case.version] == b'+';
+            if skopeo != expected || fairing != expected {
+                let version = &versions[case.version];
+                wrong.push(format!("{row} {version} by {asked_by}: {skopeo} {fairing}"));
+            }
+            accepted += usize::from(skopeo);
+        }
+    }
+    assert_eq!(
+        wrong,
+        <[String; 0]>::default(),
+        "row, what skopeo and what fairing say\n{told}"
+    );
+    assert!(accepted > 0);
+
+    // What makes no sense refuses the policy.
+    for mistake in table["mistakes"].as_array().unwrap() {
+        let mistake = filled(&mistake.to_string(), "a.io", &cases[0].digest);
+        let mistake = serde_json::from_str(&mistake).unwrap();
+        let [theirs, ours] = [&gpg_signed, &sigstore_signed].map(|requirement| {
+            let scope = json!({ "b.io": [with(requirement, &mistake)] });
+            json!({
+                "default": [{ "type": "insecureAcceptAnything" }],
+                "transports": { "docker": scope },
+            })
+        });
+        let theirs = host.write("theirs.json", theirs.to_string());
+        let mut copy = skopeo(&host, &theirs);
+        copy.args(["copy", "--quiet"]);
+        let copy = copy.arg(format!("docker://{}", cases[0].asked()[1].1));
+        let copied = copy
+            .arg(format!("dir:{}/no", host.base().display()))
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&copied.stderr).into_owned();
+        assert!(told.contains("trust policy"), "{mistake}: {told}");
+        host.write("policy.json", ours.to_string());
+        let explain = host
+            .fairing(["trust", "explain", &cases[0].asked()[1].1])
+            .run();
+        explain.expect_error(125, &["policy.json"]);
+    }
+}
