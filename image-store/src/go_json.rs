@@ -6,7 +6,9 @@
 //! the callers, and the number of values here.
 
 mod nothing;
+mod repair;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,7 +16,8 @@ use std::marker::PhantomData;
 
 use serde::de::value::{BorrowedStrDeserializer, StringDeserializer, UnitDeserializer};
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess,
+    SeqAccess, Visitor,
 };
 use serde_json::{Result, Value};
 
@@ -28,7 +31,17 @@ const MAX_VALUES: u32 = 1 << 18;
 const WITH_GAPS: [&str; 2] = ["ImageConfiguration", "RootFs"];
 
 /// Reads one document, all of it.
-pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T> {
+pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    read(&repaired(bytes))
+}
+
+/// A document of which parts are borrowed, with texts replaced that are no Unicode.
+pub(crate) fn repaired(bytes: &[u8]) -> Cow<'_, [u8]> {
+    repair::repaired(bytes)
+}
+
+/// Reads one document, all of it, that was [`repaired`].
+pub(crate) fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T> {
     let left = Cell::new(MAX_VALUES);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let inner = &mut reader;

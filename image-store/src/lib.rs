@@ -47,7 +47,7 @@ pub use image_layer::seal::Depth;
 pub use image_layer::{ContentError, Layer, LayerLimit, Limits, WindowMemory, sha256};
 pub use interrupt::Interrupt;
 pub use manifest::Platform;
-pub use options::FetchOptions;
+pub use options::{FetchOptions, WantedBundles};
 pub use origin::RawManifest;
 pub use source::ImageSource;
 pub use store::{

@@ -22,6 +22,7 @@ mod concurrency;
 mod confinement;
 mod copy;
 mod cosign;
+mod cosign_forms;
 mod detach;
 mod dns_server;
 mod ending;

@@ -3,20 +3,16 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use harness::{Algorithm, Answer, Host, ImageBuilder, Key, ScriptedRegistry, digest_of};
+use harness::{Algorithm, Host, ImageBuilder, Key, ScriptedRegistry};
 use serde_json::{Map, Value, json};
+
+use crate::cosign_forms::{Beside, piped};
 
 /// Identities, signed names, and what should come of them.
 const TABLE: &str = include_str!("../../trust/src/containers_policy/identities.json");
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const SIMPLE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
 /// A key of GPG in a directory of its own, whose agent ends with it.
 struct Gpg {
@@ -59,64 +55,14 @@ impl Drop for Gpg {
     }
 }
 
-/// What a tool makes of its input.
-#[track_caller]
-fn piped(command: &mut Command, input: &[u8]) -> Vec<u8> {
-    let pipes = [Stdio::piped(), Stdio::piped(), Stdio::piped()];
-    let [stdin, stdout, stderr] = pipes;
-    let mut child = command
-        .stdin(stdin)
-        .stdout(stdout)
-        .stderr(stderr)
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{command:?}: {errors}");
-    output.stdout
-}
-
-/// What is signed: that a name stands for a digest.
-fn payload(kind: &str, name: &str, digest: &str) -> String {
+/// What podman and skopeo sign: that a name stands for a digest.
+fn payload(name: &str, digest: &str) -> String {
     let critical = json!({
         "identity": { "docker-reference": name },
         "image": { "docker-manifest-digest": digest },
-        "type": kind,
+        "type": "atomic container signature",
     });
     json!({ "critical": critical, "optional": {} }).to_string()
-}
-
-/// Offers a signature in cosign's format for an image of this repository.
-fn offer_signature(
-    registry: &ScriptedRegistry,
-    repository: &str,
-    digest: &str,
-    key: &Key,
-    name: &str,
-) {
-    let payload = payload("cosign container image signature", name, digest);
-    let mut sign = Command::new("openssl");
-    sign.args(["dgst", "-sha256", "-sign"]).arg(key.private());
-    let signature = STANDARD.encode(piped(&mut sign, payload.as_bytes()));
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": {
-            "mediaType": "application/vnd.oci.image.config.v1+json",
-            "digest": digest_of(b"{}"), "size": 2,
-        },
-        "layers": [{
-            "mediaType": SIMPLE, "digest": digest_of(payload.as_bytes()), "size": payload.len(),
-            "annotations": { "dev.cosignproject.cosign/signature": signature },
-        }],
-    });
-    for blob in [payload.as_str(), "{}"] {
-        let path = format!("/v2/{repository}/blobs/{}", digest_of(blob.as_bytes()));
-        registry.answer(&path, Answer::ok("application/octet-stream", blob));
-    }
-    let path = format!("/v2/{repository}/manifests/sha256-{}.sig", &digest[7..]);
-    registry.answer(&path, Answer::ok(MANIFEST, manifest.to_string()));
 }
 
 /// One image with one signature.
@@ -210,8 +156,12 @@ fn a_policy_json_gives_the_verdicts_of_skopeo() {
             }
             let signed = [&entry["signed"], signed_version].map(|part| part.as_str().unwrap());
             let signed = filled(&signed.concat(), &name, &digest);
-            offer_signature(&registry, &format!("{at}/team/x"), &digest, &key, &signed);
-            let payload = payload("atomic container signature", &signed, &digest);
+            Beside::signed(&key, &signed, &digest).offer(
+                &registry,
+                &format!("{at}/team/x"),
+                &format!("{}.sig", digest.replace(':', "-")),
+            );
+            let payload = payload(&signed, &digest);
             let signature = gpg.run(&["--sign"], payload.as_bytes());
             let folder = format!("lookaside/{at}/team/x@{}", digest.replace(':', "="));
             host.write(format!("{folder}/signature-1"), signature);

@@ -1,7 +1,7 @@
 //! Fetching an image, judged before its layers are transferred.
 
 use image_name::Reference;
-use image_store::{FetchOptions, Image, ImageSource, StoreError};
+use image_store::{FetchOptions, Image, ImageSource, StoreError, WantedBundles};
 use trust::VerifiedImage;
 
 use super::registries;
@@ -52,7 +52,7 @@ pub fn import(
     let mut transfer = observer.fetch().map_err(Error::Caller)?;
     options.interrupt = transfer.interrupt();
     let name = options.name.as_ref().or(source.reference());
-    options.predicate_types = name.map_or_else(Vec::new, |name| verifier.predicate_types(name));
+    options.wanted = name.map_or_else(WantedBundles::default, |name| verifier.wanted_bundles(name));
     let fetch = engine.store().begin_fetch(source, &options)?;
     for note in fetch.notes() {
         observer.warning(Warning::Fetch(note.clone()));

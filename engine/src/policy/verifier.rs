@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use image_name::{Digest, Reference, Repository};
-use image_store::{Depth, Fetch, Image, Layer, Platform, Store};
+use image_store::{Depth, Fetch, Image, Layer, Platform, Store, WantedBundles};
 use pod::manifest::InsecureOption;
 use trust::{Basis, Integrity, Policy, Subject, VerifiedImage};
 
@@ -90,12 +90,18 @@ impl<'a> Verifier<'a> {
         self.observer
     }
 
-    /// The predicate types of the statements that the rule for a name asks for.
-    pub(crate) fn predicate_types(&self, name: &Reference) -> Vec<String> {
-        let rule = self.policy.as_ref().and_then(|own| own.deciding(name));
-        let demands = rule.map_or(&[][..], |placed| placed.rule().attestations());
-        let types = demands.iter().map(|demand| demand.predicate_type.clone());
-        types.collect()
+    /// What the rule for a name can make use of.
+    pub(crate) fn wanted_bundles(&self, name: &Reference) -> WantedBundles {
+        let Some(placed) = self.policy.as_ref().and_then(|own| own.deciding(name)) else {
+            return WantedBundles::default();
+        };
+        let demands = placed.rule().attestations().iter();
+        WantedBundles {
+            predicate_types: demands
+                .map(|demand| demand.predicate_type.clone())
+                .collect(),
+            key_hints: placed.rule().bundle_hints(),
+        }
     }
 
     /// Judges an image before its layers are fetched.

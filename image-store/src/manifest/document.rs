@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use image_layer::{ContentError, Wanted};
 use image_name::Digest;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::platform::Platform;
 use crate::error::StoreError;
@@ -303,10 +304,7 @@ fn is_layer(media_type: &str) -> bool {
 }
 
 /// Parses JSON and tells syntax errors from missing or wrong members.
-pub(super) fn parse_json<'a, T: Deserialize<'a>>(
-    what: &str,
-    bytes: &'a [u8],
-) -> Result<T, StoreError> {
+pub(super) fn parse_json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
     go_json::from_slice(bytes).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => StoreError::BadManifest {
             what: what.to_owned(),
