@@ -200,8 +200,13 @@ mod tests {
                 );
             }
         }
-        assert!(Repository::parse("a.io").is_err());
-        assert!(Repository::parse("*").is_err());
+        for (text, part) in [
+            ("a.io", "begin with a registry host"),
+            ("*", "stands alone"),
+        ] {
+            let error = Repository::parse(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -265,14 +265,15 @@ mod tests {
             }],
         };
         assert_eq!(SignatureRecord::parse(&record.to_bytes()).unwrap(), record);
-        for bad in [
-            &b"sha256:../../etc/passwd"[..],
-            br#"{"version":3}"#,
-            br#"{"version":2,"simple":"sha256:x"}"#,
-            b"",
-            b"[]",
+        for (bad, reason) in [
+            (&b"sha256:../../etc/passwd"[..], "../../etc/passwd"),
+            (br#"{"version":3}"#, "made by a later fairing"),
+            (br#"{"version":2,"simple":"sha256:x"}"#, "sha256:x"),
+            (b"", "it can't be read"),
+            (b"[]", "it can't be read"),
         ] {
-            assert!(SignatureRecord::parse(bad).is_err());
+            let error = SignatureRecord::parse(bad).unwrap_err();
+            assert!(error.contains(reason), "{error}");
         }
     }
 }
