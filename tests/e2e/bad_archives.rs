@@ -35,8 +35,8 @@ fn layout(host: &Host, name: &str, change: impl FnOnce(&Path)) {
 fn image() -> ImageBuilder {
     let layer = Layer::new().file("file", vec![7; 100_000], 0o644);
     ImageBuilder::new()
-        .compression(Compression::None)
         .layer(layer)
+        .compression(Compression::None)
         .cmd(["/file"])
 }
 

@@ -123,10 +123,8 @@ fn filled(text: &str, host: &str, digest: &str) -> String {
 fn skopeo(host: &Host, policy: &Path) -> Command {
     let mut command = Command::new("skopeo");
     command
-        .env(
-            "CONTAINERS_REGISTRIES_CONF",
-            host.base().join("containers/registries.conf"),
-        )
+        .arg("--registries-conf")
+        .arg(host.base().join("containers/registries.conf"))
         .arg("--policy")
         .arg(policy)
         .arg("--registries.d")
