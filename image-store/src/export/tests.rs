@@ -130,7 +130,12 @@ fn check_oci(blobs: &Blobs, origin: &mut dyn Origin) {
     let signatures = origin.signature_manifest(&blobs.manifest).unwrap().unwrap();
     assert_eq!(signatures.digest, blobs.signatures);
     assert_eq!(blob(origin, &sha256(b"payload"), 7), b"payload");
-    let referring = crate::referring::referring(origin, &blobs.manifest, &[]).unwrap();
+    let referring = crate::referring::referring(
+        origin,
+        &blobs.manifest,
+        &crate::options::WantedBundles::default(),
+    )
+    .unwrap();
     assert_eq!(referring.bundles[0].bundle, BUNDLE);
 }
 

@@ -11,6 +11,7 @@ use crate::error::StoreError;
 use crate::fetch::look_up;
 use crate::manifest::{Descriptor, Index, Manifest, Platform, parse_config};
 use crate::media_type;
+use crate::options::WantedBundles;
 use crate::origin::RawManifest;
 use crate::proven::{checked, small_blob};
 use crate::store::{RefRecord, make_folder, publish};
@@ -157,7 +158,13 @@ impl Audit {
                 digest: subject.clone(),
                 bytes,
             };
-            let found = look_up(origin.as_mut(), &document, limits, &[])?.found;
+            let found = look_up(
+                origin.as_mut(),
+                &document,
+                limits,
+                &WantedBundles::default(),
+            )?
+            .found;
             self.store.add_found(subject, &found)?;
             // What only the store had is lost.
             self.store.signatures(subject).map(drop)

@@ -15,7 +15,7 @@ use super::retry::Retry;
 use super::*;
 use crate::error::StoreError;
 use crate::media_type;
-use crate::options::FetchOptions;
+use crate::options::{FetchOptions, WantedBundles};
 use crate::origin::Origin;
 use image_layer::sha256;
 use image_name::{Digest, Reference};

@@ -144,7 +144,13 @@ fn whatever_a_registry_says_instead_of_an_answer_no_signature_is_known_from_ther
     for (case, reply, told) in odd {
         let server = Server::start(move |_| reply());
         let mut origin = origin(&server, "a:1", Vec::new());
-        let looked = look_up(&mut origin, &image_document(), &Limits::default(), &[]).unwrap();
+        let looked = look_up(
+            &mut origin,
+            &image_document(),
+            &Limits::default(),
+            &WantedBundles::default(),
+        )
+        .unwrap();
         assert!(looked.found.simple.is_empty() && looked.found.bundles.is_empty());
         assert_eq!(!looked.unanswered.is_empty(), told, "{case}: {looked:?}");
     }
@@ -156,7 +162,13 @@ fn whatever_a_registry_says_instead_of_an_answer_no_signature_is_known_from_ther
         },
     );
     let mut origin = origin(&server, "a:1", Vec::new());
-    let looked = look_up(&mut origin, &image_document(), &Limits::default(), &[]).unwrap();
+    let looked = look_up(
+        &mut origin,
+        &image_document(),
+        &Limits::default(),
+        &WantedBundles::default(),
+    )
+    .unwrap();
     assert!(looked.found.simple.is_empty() && looked.found.bundles.is_empty());
 }
 
@@ -225,7 +237,13 @@ fn attestations_at_a_tag_and_signatures_as_referrers_are_found() {
         }
     });
     let mut origin = origin(&server, "a:1", Vec::new());
-    let looked = look_up(&mut origin, &image_document(), &Limits::default(), &[]).unwrap();
+    let looked = look_up(
+        &mut origin,
+        &image_document(),
+        &Limits::default(),
+        &WantedBundles::default(),
+    )
+    .unwrap();
     assert_eq!(looked.unanswered, [""; 0]);
     let simple: Vec<_> = looked
         .found
