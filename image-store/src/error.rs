@@ -116,7 +116,7 @@ pub enum StoreError {
     #[error("the fetch was interrupted")]
     Interrupted,
     /// A blob or layer that the store should have and has not.
-    #[error("{what} {digest} is missing from the store; fetch the image again")]
+    #[error("{what} {digest} is missing from the store")]
     Missing {
         /// What kind of object.
         what: String,
@@ -124,7 +124,7 @@ pub enum StoreError {
         digest: Digest,
     },
     /// A file of the store that can't be understood.
-    #[error("{}: {reason}; remove the image and fetch it again", path.display())]
+    #[error("{}: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -193,7 +193,7 @@ pub enum StoreError {
     },
     /// A short name that several images may be meant by.
     #[error(
-        "the short name {name} may be {}; write the one you mean in full, or give it an alias in registries.toml",
+        "the short name {name} may be {}",
         candidates.join(" or ")
     )]
     AmbiguousShortName {
@@ -241,7 +241,38 @@ pub enum StoreError {
         action: String,
         /// What went wrong on the way.
         reason: String,
+        /// What is missing here, where that is known.
+        lack: Option<TlsLack>,
     },
+    /// A file of secrets that others could change or read.
+    #[error("{}: it is refused: {}", path.display(), match owner {
+        Some(owner) => format!("it belongs to user {owner}"),
+        None => "users other than its owner may read or write it".to_owned(),
+    })]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is, if that is what is wrong.
+        owner: Option<u32>,
+    },
+    /// An archive that is packed in a way that can't be read.
+    #[error("{origin}: it is compressed with {packing}, which is not supported")]
+    UnknownPacking {
+        /// The file.
+        origin: String,
+        /// The program that packs so.
+        packing: &'static str,
+    },
+}
+
+/// What a connection over TLS failed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsLack {
+    /// The authority that certifies the registry is not known.
+    Authority,
+    /// The registry wants a certificate of this machine.
+    ClientCertificate,
 }
 
 /// What a registry was shown that has refused.

@@ -40,7 +40,7 @@ mod xattrs;
 pub use argument::ImageArgument;
 pub use convert::ImageSettings;
 pub use copy::{Copied, CopyOptions, Outgoing, copy};
-pub use error::{OwnCredentials, StoreError};
+pub use error::{OwnCredentials, StoreError, TlsLack};
 pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent};
 pub use image_layer::seal::Depth;

@@ -35,6 +35,7 @@ pub(super) fn fetch(
         registry: registry.clone(),
         action: action.clone(),
         reason: reason.to_owned(),
+        lack: None,
     };
     let url: Uri = realm.parse().map_err(|_| {
         error(&format!(

@@ -3,7 +3,7 @@
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{AppError, IsolatorError, MonitorError, NetworkSpecError};
-use image_store::{ContentError, ImageArgument, ImageSource, OwnCredentials, StoreError};
+use image_store::{ContentError, ImageArgument, ImageSource, OwnCredentials, StoreError, TlsLack};
 use pod::PodError;
 use pod::stage1::Stage1Error;
 
@@ -119,6 +119,46 @@ fn store(error: &StoreError) -> String {
             path.display()
         ),
         StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
+        StoreError::Content(ContentError::LayerLimit { limit, .. }) => format!(
+            "{error}; if the image can be trusted, raise {} in the table [layers] of config.toml",
+            limit.setting()
+        ),
+        StoreError::Missing { .. } => format!("{error}; fetch the image again"),
+        StoreError::Damaged { .. } => format!("{error}; remove the image and fetch it again"),
+        StoreError::AmbiguousShortName { .. } => format!(
+            "{error}; write the one you mean in full, or give it an alias in registries.toml"
+        ),
+        StoreError::Exposed { path, owner } => {
+            let command = if owner.is_some() {
+                "chown root"
+            } else {
+                "chmod 600"
+            };
+            format!("{error}; `{command} {}` mends that", path.display())
+        }
+        StoreError::UnknownPacking { origin, packing } => {
+            let unpack = if *packing == "bzip2" {
+                "bunzip2"
+            } else {
+                packing
+            };
+            format!("{error}; unpack it first: `{unpack} {origin}`")
+        }
+        StoreError::Network {
+            registry,
+            lack: Some(lack),
+            ..
+        } => match lack {
+            TlsLack::Authority => format!(
+                "{error}; if its certificate authority is your own, set `ca` in registries.toml, or put it into \
+                 /etc/containers/certs.d/{registry}"
+            ),
+            TlsLack::ClientCertificate => format!(
+                "{error}; the registry requires a client certificate: set `client-cert` and `client-key` in \
+                 registries.toml"
+            ),
+            _ => error.to_string(),
+        },
         error => error.to_string(),
     }
 }

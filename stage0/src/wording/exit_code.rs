@@ -87,7 +87,8 @@ fn store_code(error: &StoreError) -> u8 {
         | StoreError::Content(ContentError::UnsafeEntry { .. })
         | StoreError::Content(ContentError::LayerLimit { .. })
         | StoreError::Content(ContentError::LimitExceeded { .. })
-        | StoreError::BrokenSource { .. } => 112,
+        | StoreError::BrokenSource { .. }
+        | StoreError::UnknownPacking { .. } => 112,
         StoreError::NotJson { .. } | StoreError::BadManifest { .. } => 113,
         StoreError::NoPlatform { .. } => 114,
         StoreError::Content(ContentError::NoSpace { .. }) => 117,

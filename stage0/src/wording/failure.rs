@@ -231,7 +231,8 @@ mod tests {
             code(StoreError::Network {
                 registry: what(),
                 action: what(),
-                reason: what()
+                reason: what(),
+                lack: None
             }),
             122
         );

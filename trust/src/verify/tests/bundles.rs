@@ -249,7 +249,10 @@ fn bundles_of_other_shapes_are_told_apart() {
     assert_eq!(error, "it holds 0 signatures, not one");
     for end in 0..good.len() {
         let error = Bundle::parse(&good.as_bytes()[..end]).unwrap_err();
-        assert!(matches!(error, BundleError::Json { .. }), "{end}: {error}");
+        assert!(
+            matches!(error, crate::BundleError::Json { .. }),
+            "{end}: {error}"
+        );
     }
     // What is around the signed part may grow.
     let newer = good.replace("{\"mediaType\"", "{\"later\":[{}],\"mediaType\"");
