@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cni_glue::attach::Attacher;
-use image_store::registry::Environment;
+use image_registry::Environment;
 use image_store::{Store, WindowMemory};
 use pod::PodsDir;
 use pod::manifest::InsecureOption;

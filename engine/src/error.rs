@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use image_name::{NameError, Reference};
+use image_registry::RegistryError;
 use image_store::{ContentError, ImageSource, StoreError};
 use pod::exit::FailureKind;
 use pod::stage1::Stage1Error;
@@ -160,6 +161,12 @@ pub enum Error {
     /// The caller stopped it.
     #[error(transparent)]
     Caller(CallerError),
+}
+
+impl From<RegistryError> for Error {
+    fn from(error: RegistryError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl From<Refusal> for Error {

@@ -1,4 +1,4 @@
 //! Configurations of images.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| image_store::fuzzing::config(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_document::fuzzing::config(data));

@@ -1,4 +1,4 @@
 //! Manifests and indexes.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| image_store::fuzzing::manifest(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_document::fuzzing::manifest(data));

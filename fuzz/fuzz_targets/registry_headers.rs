@@ -1,4 +1,4 @@
 //! What registries say in headers.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| image_store::fuzzing::registry_headers(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_registry::fuzzing::registry_headers(data));

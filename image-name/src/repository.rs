@@ -201,7 +201,7 @@ mod tests {
             }
         }
         for (text, part) in [
-            ("a.io", "begin with a registry host"),
+            ("a.io", "no path after the registry host"),
             ("*", "stands alone"),
         ] {
             let error = Repository::parse(text).unwrap_err().to_string();

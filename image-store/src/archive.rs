@@ -12,9 +12,9 @@ use std::path::Path;
 
 use crate::error::StoreError;
 use crate::layout::Layout;
-use crate::manifest::Descriptor;
-use crate::origin::{Origin, RawManifest};
+use crate::origin::Origin;
 use docker::DockerArchive;
+use image_document::{Descriptor, RawManifest};
 use image_name::{Digest, Reference};
 use tar_index::TarIndex;
 

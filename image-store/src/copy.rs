@@ -4,6 +4,8 @@
 mod between;
 mod options;
 mod outgoing;
+#[cfg(test)]
+mod registry_tests;
 mod store_origin;
 mod target;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use image_layer::{ContentError, InflateBound, Limits};
 use rustix::io::Errno;
 
 use crate::error::StoreError;
-use crate::layout::files::open_regular;
+use image_layer::open_regular;
 
 const BUFFER: usize = 256 << 10;
 

@@ -3,8 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use image_document::DocumentError;
 use image_layer::ContentError;
 use image_name::{Digest, NameError};
+use image_registry::RegistryError;
 
 /// A failure of the image store. `Display` is one line that names the object and the reason.
 #[derive(Debug, thiserror::Error)]
@@ -83,35 +85,12 @@ pub enum StoreError {
     /// What is wrong with contents, a layer or a file.
     #[error(transparent)]
     Content(ContentError),
-    /// A document that is not JSON or has not the members it must have.
-    #[error("{what} is not valid JSON: {reason}")]
-    NotJson {
-        /// The document.
-        what: String,
-        /// What the parser says.
-        reason: String,
-    },
-    /// A document that is JSON but breaks a rule of the image specification.
-    #[error("{what}: {reason}")]
-    BadManifest {
-        /// The document.
-        what: String,
-        /// Which rule it breaks.
-        reason: String,
-    },
-    /// An index that has nothing for the wanted platform.
-    #[error(
-        "{what} has no image for platform {platform} (available: {})",
-        list(available)
-    )]
-    NoPlatform {
-        /// The index.
-        what: String,
-        /// The wanted platform.
-        platform: String,
-        /// The platforms that it has.
-        available: Vec<String>,
-    },
+    /// What is wrong with a document.
+    #[error(transparent)]
+    Document(DocumentError),
+    /// What a registry or its configuration says.
+    #[error(transparent)]
+    Registry(RegistryError),
     /// Somebody asked for the fetch to end.
     #[error("the fetch was interrupted")]
     Interrupted,
@@ -131,130 +110,6 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An answer of a registry that is no success.
-    #[error("registry {registry}: {action}: status {status}{}", colon(message))]
-    Registry {
-        /// Host and port.
-        registry: String,
-        /// What was asked for.
-        action: String,
-        /// HTTP status.
-        status: u16,
-        /// What the registry says, may be empty.
-        message: String,
-    },
-    /// The registry wants other credentials or none would do.
-    #[error(
-        "registry {registry}: {action}: not authorized{}{credentials}",
-        colon(message)
-    )]
-    Unauthorized {
-        /// Host and port.
-        registry: String,
-        /// What was asked for.
-        action: String,
-        /// What the registry says, may be empty.
-        message: String,
-        /// What there was to show to it.
-        credentials: OwnCredentials,
-    },
-    /// The registry has answered often enough for now.
-    #[error(
-        "registry {registry}: {action}: the registry limits the rate of requests{}; try again {}",
-        colon(message), later(*retry_after)
-    )]
-    RateLimited {
-        /// Host and port.
-        registry: String,
-        /// What was asked for.
-        action: String,
-        /// What the registry says, may be empty.
-        message: String,
-        /// The pause that the registry asks for, in seconds.
-        retry_after: Option<u64>,
-    },
-    /// The configuration says that nothing is fetched from there.
-    #[error("image {reference} is not fetched: {} blocks {prefix}", file.display())]
-    Blocked {
-        /// The image.
-        reference: String,
-        /// The prefix of the rule.
-        prefix: String,
-        /// The file that has the rule.
-        file: PathBuf,
-    },
-    /// Neither the mirrors of a registry nor the registry itself gave what was asked for.
-    #[error("{error}; before, its mirrors: {}", each(mirrors))]
-    NoMirror {
-        /// What the registry itself said.
-        error: Box<StoreError>,
-        /// What each mirror said.
-        mirrors: Vec<StoreError>,
-    },
-    /// A short name that several images may be meant by.
-    #[error(
-        "the short name {name} may be {}",
-        candidates.join(" or ")
-    )]
-    AmbiguousShortName {
-        /// The name.
-        name: String,
-        /// The images that it may be.
-        candidates: Vec<String>,
-    },
-    /// A configuration file that can't be used.
-    #[error("{}: {reason}", path.display())]
-    Configuration {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A credential helper that does not do what it should.
-    #[error("credential helper {program}: {reason}")]
-    CredentialHelper {
-        /// The program.
-        program: String,
-        /// What went wrong.
-        reason: String,
-    },
-    /// A proxy that the environment names and that can't be used.
-    #[error("the proxy that the environment names can't be used: {reason}")]
-    Proxy {
-        /// Why not.
-        reason: &'static str,
-    },
-    /// Plain HTTP with a host that is neither loopback nor configured.
-    #[error(
-        "registry {registry} speaks plain HTTP, which is refused except for loopback and hosts that are configured for it"
-    )]
-    PlainHttpRefused {
-        /// Host and port.
-        registry: String,
-    },
-    /// No answer of a registry at all, or one that broke off.
-    #[error("registry {registry}: {action}: {reason}")]
-    Network {
-        /// Host and port.
-        registry: String,
-        /// What was asked for.
-        action: String,
-        /// What went wrong on the way.
-        reason: String,
-        /// What is missing here, where that is known.
-        lack: Option<TlsLack>,
-    },
-    /// A file of secrets that others could change or read.
-    #[error("{}: it is refused: {}", path.display(), match owner {
-        Some(owner) => format!("it belongs to user {owner}"),
-        None => "users other than its owner may read or write it".to_owned(),
-    })]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Whose it is, if that is what is wrong.
-        owner: Option<u32>,
-    },
     /// An archive that is packed in a way that can't be read.
     #[error("{origin}: it is compressed with {packing}, which is not supported")]
     UnknownPacking {
@@ -265,78 +120,44 @@ pub enum StoreError {
     },
 }
 
-/// What a connection over TLS failed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TlsLack {
-    /// The authority that certifies the registry is not known.
-    Authority,
-    /// The registry wants a certificate of this machine.
-    ClientCertificate,
-}
-
-/// What a registry was shown that has refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OwnCredentials {
-    /// There are none for it.
-    None,
-    /// Those that are kept in this place.
-    From(String),
-    /// Those of a login, which were to be kept.
-    New,
-    /// None are known of.
-    Unknown,
-}
-
-impl std::fmt::Display for OwnCredentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::None => f.write_str("; there are no credentials for it"),
-            Self::From(place) => write!(f, "; the credentials in {place} don't allow it"),
-            Self::New => f.write_str("; nothing was stored"),
-            Self::Unknown => Ok(()),
+impl From<ContentError> for StoreError {
+    fn from(error: ContentError) -> Self {
+        match error {
+            // An error of this type, or of a registry, on its way through a layer.
+            ContentError::Source(source) => match source.downcast::<Self>() {
+                Ok(own) => *own,
+                Err(source) => match source.downcast::<RegistryError>() {
+                    Ok(of_registry) => (*of_registry).into(),
+                    Err(source) => Self::Content(ContentError::Source(source)),
+                },
+            },
+            error => Self::Content(error),
         }
     }
 }
 
-fn each(errors: &[StoreError]) -> String {
-    let errors: Vec<String> = errors.iter().map(StoreError::to_string).collect();
-    errors.join("; ")
-}
-
-fn list(available: &[String]) -> String {
-    if available.is_empty() {
-        "none".to_owned()
-    } else {
-        available.join(", ")
-    }
-}
-
-fn colon(message: &str) -> String {
-    if message.is_empty() {
-        String::new()
-    } else {
-        format!(": {message}")
-    }
-}
-
-fn later(retry_after: Option<u64>) -> String {
-    match retry_after {
-        Some(seconds) => format!("in {seconds} s"),
-        None => "later".to_owned(),
-    }
-}
-
-impl From<ContentError> for StoreError {
-    fn from(error: ContentError) -> Self {
+impl From<DocumentError> for StoreError {
+    fn from(error: DocumentError) -> Self {
         match error {
-            // An error of this type on its way through a layer.
-            ContentError::Source(source) => match source.downcast::<Self>() {
-                Ok(own) => *own,
-                Err(source) => Self::Content(ContentError::Source(source)),
-            },
-            error => Self::Content(error),
+            DocumentError::Content(error) => error.into(),
+            error => Self::Document(error),
+        }
+    }
+}
+
+impl From<RegistryError> for StoreError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::UnknownImage { reference, place } => {
+                Self::UnknownImage { reference, place }
+            }
+            RegistryError::InvalidReference { reference, reason } => {
+                Self::InvalidReference { reference, reason }
+            }
+            RegistryError::Name(error) => Self::Name(error),
+            RegistryError::Content(error) => error.into(),
+            RegistryError::Document(error) => error.into(),
+            error => Self::Registry(error),
         }
     }
 }
@@ -356,20 +177,9 @@ impl StoreError {
     #[must_use]
     pub fn is_odd_answer(&self) -> bool {
         match self {
-            Self::Registry { .. }
-            | Self::Unauthorized { .. }
-            | Self::RateLimited { .. }
-            | Self::NotJson { .. }
-            | Self::BadManifest { .. } => true,
-            Self::Content(
-                ContentError::DigestMismatch { .. }
-                | ContentError::SizeMismatch { .. }
-                | ContentError::Truncated { .. }
-                | ContentError::LimitExceeded { .. },
-            ) => true,
-            Self::NoMirror { error, mirrors } => {
-                error.is_odd_answer() && mirrors.iter().all(Self::is_odd_answer)
-            }
+            Self::Registry(error) => error.is_odd_answer(),
+            Self::Document(error) => error.is_odd_answer(),
+            Self::Content(error) => error.is_odd_answer(),
             _ => false,
         }
     }

@@ -6,6 +6,8 @@ mod commit;
 mod event;
 mod layers;
 mod name;
+#[cfg(test)]
+mod registry_tests;
 mod signatures;
 
 pub use begin::Fetch;

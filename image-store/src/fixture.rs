@@ -67,15 +67,19 @@ impl TestLayout {
         let named = |media_type: &str, bytes: &[u8]| json!({"mediaType": media_type, "digest": self.blob(bytes), "size": bytes.len()});
         let manifest = json!({
             "schemaVersion": 2,
-            "mediaType": crate::media_type::OCI_MANIFEST,
-            "config": named(crate::media_type::OCI_CONFIG, config.as_bytes()),
+            "mediaType": image_document::media_type::OCI_MANIFEST,
+            "config": named(image_document::media_type::OCI_CONFIG, config.as_bytes()),
             "layers": layers
                 .iter()
                 .map(|l| named("application/vnd.oci.image.layer.v1.tar+gzip", &l.blob))
                 .collect::<Vec<_>>(),
         })
         .to_string();
-        self.document(tag, crate::media_type::OCI_MANIFEST, manifest.as_bytes())
+        self.document(
+            tag,
+            image_document::media_type::OCI_MANIFEST,
+            manifest.as_bytes(),
+        )
     }
 
     /// Adds whatever bytes as a document of the index.

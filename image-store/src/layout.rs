@@ -7,17 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use image_document::referrer::{self, MAX_LISTED};
+use image_document::{
+    Descriptor, Document, DocumentError, RawManifest, cosign, go_json, media_type,
+};
 use image_layer::{ContentError, sha256};
 use image_name::{Digest, Reference};
 use serde::Deserialize;
 
-use crate::cosign;
 use crate::error::StoreError;
-use crate::go_json;
-use crate::manifest::{Descriptor, Document};
-use crate::media_type;
-use crate::origin::{Origin, RawManifest};
-use crate::referrer::{self, MAX_LISTED};
+use crate::origin::Origin;
 use files::{FolderFiles, LayoutFiles};
 
 /// Bytes of `index.json` and of a manifest.
@@ -146,9 +145,11 @@ impl<F: LayoutFiles> Layout<F> {
                 .ok_or_else(|| refused(format!("it is not an OCI image layout: it has no {name}")))
         };
         let marker: Marker = parse(files.what(), "oci-layout", &document("oci-layout")?)?;
-        let bad = |name: &str, reason: &str| StoreError::BadManifest {
-            what: format!("{}: {name}", files.what()),
-            reason: reason.to_owned(),
+        let bad = |name: &str, reason: &str| {
+            StoreError::Document(DocumentError::BadManifest {
+                what: format!("{}: {name}", files.what()),
+                reason: reason.to_owned(),
+            })
         };
         if !marker.version.starts_with("1.") {
             return Err(bad("oci-layout", "the version of the layout is not 1"));
@@ -345,9 +346,11 @@ fn parse<T: for<'de> Deserialize<'de>>(
     name: &str,
     bytes: &[u8],
 ) -> Result<T, StoreError> {
-    go_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
-        what: format!("{place}: {name}"),
-        reason: error.to_string(),
+    go_json::from_slice(bytes).map_err(|error| {
+        StoreError::Document(DocumentError::NotJson {
+            what: format!("{place}: {name}"),
+            reason: error.to_string(),
+        })
     })
 }
 

@@ -1,12 +1,13 @@
 //! From a source to the place that has the image: the one file that knows every kind of place.
 
+use image_registry::RegistryImage;
+
 use crate::archive::{ArchiveOrigin, Unpacking};
 use crate::convert::ConvertedOrigin;
 use crate::error::StoreError;
 use crate::layout::LayoutOrigin;
 use crate::options::FetchOptions;
 use crate::origin::Origin;
-use crate::registry::RegistryOrigin;
 use crate::source::ImageSource;
 use crate::store::Store;
 
@@ -22,7 +23,11 @@ pub(crate) fn open(
         stage: &|| store.stage(),
     };
     Ok(match source {
-        ImageSource::Registry(reference) => Box::new(RegistryOrigin::connect(reference, options)?),
+        ImageSource::Registry(reference) => Box::new(RegistryImage::connect(
+            reference,
+            &options.registries,
+            &options.limits,
+        )?),
         ImageSource::Layout { path, tag } => Box::new(LayoutOrigin::open(path, tag.as_deref())?),
         ImageSource::OciArchive { path, tag } => {
             Box::new(ArchiveOrigin::open_oci(path, tag.as_deref(), &unpacking)?)

@@ -1,12 +1,12 @@
 //! How to fetch.
 
+use image_document::Platform;
 use image_layer::Limits;
 use image_name::Reference;
+use image_registry::Registries;
 
 use crate::convert::ImageSettings;
 use crate::interrupt::Interrupt;
-use crate::manifest::Platform;
-use crate::registry::Registries;
 
 /// Which Sigstore bundles may count for whoever asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,22 +3,10 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use image_document::{Descriptor, RawManifest, cosign};
 use image_name::{Digest, Reference};
 
-use crate::cosign;
 use crate::error::StoreError;
-use crate::manifest::Descriptor;
-
-/// A manifest or index as it was read, with the digest of what was read.
-#[derive(Clone, Debug)]
-pub struct RawManifest {
-    /// Media type as the origin tells it; may be empty where it tells none.
-    pub media_type: String,
-    /// The document, byte for byte.
-    pub bytes: Vec<u8>,
-    /// SHA-256 computed over `bytes` by the reader, never taken from a header.
-    pub digest: Digest,
-}
 
 /// A place that has one image (and its signatures).
 ///

@@ -4,10 +4,8 @@
 mod attachments;
 mod gathering;
 mod make;
-mod part;
 mod source;
 
 pub(crate) use gathering::Wanted;
-pub(crate) use make::Plan;
-pub(crate) use part::{At, Blob};
+pub(crate) use make::{layout_note, make};
 pub(crate) use source::Source;

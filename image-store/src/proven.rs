@@ -2,12 +2,12 @@
 
 use std::io::Read;
 
+use image_document::{Descriptor, RawManifest};
 use image_layer::{ContentError, Limits, sha256};
 use image_name::Digest;
 
 use crate::error::StoreError;
-use crate::manifest::Descriptor;
-use crate::origin::{Origin, RawManifest};
+use crate::origin::Origin;
 
 /// Checks a document against the descriptor that named it, and its size.
 pub(crate) fn checked(

@@ -9,20 +9,20 @@
 
 use std::collections::HashSet;
 
+use image_document::media_type::{BUNDLE, OCI_EMPTY};
+use image_document::referrer::{
+    EMPTY, MAX_BUNDLE, MAX_BUNDLES, MAX_LISTED, MAX_TOTAL, PREDICATE_TYPE, Referrer,
+};
+use image_document::{Descriptor, Document, DocumentError, Manifest, cosign};
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
+use image_registry::RegistryError;
 use serde::Deserialize;
 
-use crate::cosign;
 use crate::error::StoreError;
-use crate::manifest::{Descriptor, Document, Manifest};
-use crate::media_type::{BUNDLE, OCI_EMPTY};
 use crate::options::WantedBundles;
 use crate::origin::Origin;
 use crate::proven::small_blob;
-use crate::referrer::{
-    EMPTY, MAX_BUNDLE, MAX_BUNDLES, MAX_LISTED, MAX_TOTAL, PREDICATE_TYPE, Referrer,
-};
 
 /// Bytes of the manifest of a referrer, and of its configuration.
 const MAX_MANIFEST: u64 = 64 << 10;
@@ -91,9 +91,9 @@ pub(crate) fn referring(
             Ok(One::Tagged(manifest)) => referring.tagged.push(manifest),
             Ok(One::Other) => {}
             Err(
-                error @ (StoreError::Network { .. }
+                error @ (StoreError::Registry(RegistryError::Network { .. })
                 | StoreError::Content(ContentError::Io { .. })
-                | StoreError::PlainHttpRefused { .. }),
+                | StoreError::Registry(RegistryError::PlainHttpRefused { .. })),
             ) => return Err(error),
             Err(error @ StoreError::Content(ContentError::LimitExceeded { .. })) => {
                 referring.over(subject, &error.to_string());
@@ -287,9 +287,11 @@ fn one(
     if kind != BUNDLE && !cosign::ARTIFACTS.contains(&kind) {
         return Ok(One::Other);
     }
-    let bad = |reason: String| StoreError::BadManifest {
-        what: what.clone(),
-        reason,
+    let bad = |reason: String| {
+        StoreError::Document(DocumentError::BadManifest {
+            what: what.clone(),
+            reason,
+        })
     };
     match &manifest.subject {
         Some(own) if **own == *subject => {}
@@ -332,3 +334,6 @@ fn check_size(what: &str, size: u64, limit: u64) -> Result<(), StoreError> {
         limit: format!("{limit} bytes"),
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -401,7 +401,7 @@ mod tests {
         let file = dir.path().join("x.tar");
         std::fs::write(&file, b"no tar at all").unwrap();
         let error = ImageSource::parse(file.to_str().unwrap()).unwrap_err();
-        let is_told = matches!(error, StoreError::NoImage { is_root: false, .. });
+        let is_told = matches!(error, StoreError::BrokenSource { .. });
         assert!(is_told, "{error}");
         let missing = format!("{}/missing", dir.path().display());
         let message = ImageSource::parse(&missing).unwrap_err().to_string();

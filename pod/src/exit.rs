@@ -96,6 +96,14 @@ impl Outcome {
     }
 }
 
+/// Whether an exit code says nothing beside that the program's output could not be delivered: success, or the end
+/// by the signal that a program gets whose output nobody takes any more, SIGPIPE of a pipe and SIGHUP of a terminal.
+pub fn says_only_that_output_was_lost(code: i32) -> bool {
+    const SIGHUP: i32 = 1;
+    const SIGPIPE: i32 = 13;
+    [0, 128 + SIGHUP, 128 + SIGPIPE].contains(&code)
+}
+
 /// An app's state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use engine::Engine;
 use engine::config::directories::Directories;
+use image_registry::{Environment, WaitListener};
 use image_store::WindowMemory;
-use image_store::registry::{Environment, WaitListener};
 use pod::PodEntry;
 use pod::manifest::InsecureOption;
 use pod::network::CniFolders;

@@ -148,6 +148,28 @@ fn a_reader_that_closes_ends_a_pod_with_a_terminal() {
     expect_ended(&host, "cut", code);
 }
 
+#[test]
+fn a_reader_that_closes_ends_a_command_with_and_without_a_terminal() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    for flags in [[].as_slice(), &["--tty"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let running = host
+            .fairing(["enter"])
+            .args(flags)
+            .args([&pod, "--", "/bin/yes", "line"])
+            .stdout_file(file(writer))
+            .spawn();
+        let mut line = String::new();
+        BufReader::new(reader).read_line(&mut line).unwrap();
+        assert_eq!(line.trim_end(), "line");
+        // By the signal itself, as any program whose reader closes.
+        let output = running.wait_for(Duration::from_secs(10));
+        assert_eq!(output.signal, Some(Signal::PIPE.as_raw()), "{output}");
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
 /// What takes nothing, as a disk that is full.
 fn full() -> File {
     File::options().write(true).open("/dev/full").unwrap()
@@ -185,6 +207,15 @@ fn output_that_is_lost_is_no_success() {
         .stdout_file(full())
         .run()
         .expect_error(3, TOLD);
+    // That a program was told of it by a signal is nothing of its own.
+    let flood = ["run", "--rm", IMAGE, "--", "/bin/yes"];
+    let tty_flood = ["run", "--rm", IMAGE, "--tty", "--", "/bin/yes"];
+    let enter_flood = ["enter", &pod, "--", "/bin/yes"];
+    let enter_tty_flood = ["enter", "--tty", &pod, "--", "/bin/yes"];
+    for command in [flood.as_slice(), &tty_flood, &enter_flood, &enter_tty_flood] {
+        let lost = host.fairing(command).stdout_file(full()).run();
+        lost.expect_error(117, TOLD);
+    }
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
 

@@ -1,6 +1,7 @@
 //! Fetching an image, judged before its layers are transferred.
 
 use image_name::Reference;
+use image_registry::RegistryError;
 use image_store::{FetchOptions, Image, ImageSource, StoreError, WantedBundles};
 use trust::VerifiedImage;
 
@@ -92,7 +93,8 @@ pub fn fetch_first(
         verifier.observer().looks_up(text, source);
         match fetch(engine, verifier, source, None) {
             Err(Error::Store(
-                StoreError::UnknownImage { .. } | StoreError::Unauthorized { .. },
+                StoreError::UnknownImage { .. }
+                | StoreError::Registry(RegistryError::Unauthorized { .. }),
             )) => {}
             other => return other,
         }

@@ -1,7 +1,9 @@
 //! What an image is, before anybody trusts it: for whoever has to decide whether to.
 
+use image_document::Platform;
 use image_name::{Digest, Reference};
-use image_store::{Platform, StoreError};
+use image_registry::RegistryError;
+use image_store::StoreError;
 use oci_spec::image::ImageConfiguration;
 
 use super::registries::{self, Candidate};
@@ -63,7 +65,8 @@ pub fn look_up(engine: &Engine, text: &str) -> Result<ImageFacts, Error> {
         match &answer {
             // A short name may mean an image of the next registry.
             Err(Error::Store(
-                StoreError::UnknownImage { .. } | StoreError::Unauthorized { .. },
+                StoreError::UnknownImage { .. }
+                | StoreError::Registry(RegistryError::Unauthorized { .. }),
             )) => {}
             _ => break,
         }

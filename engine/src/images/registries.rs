@@ -2,7 +2,7 @@
 //! for an image of the store that is called by its name in full.
 
 use image_name::Reference;
-use image_store::registry::{ConfigFolders, Registries};
+use image_registry::{ConfigFolders, Registries, RegistryError};
 use image_store::{FetchOptions, ImageArgument, ImageSource, RefRecord, Store, StoreError};
 use pod::manifest::InsecureOption;
 
@@ -83,7 +83,7 @@ impl Candidate {
 /// one is there at least.
 ///
 /// # Errors
-/// What is wrong with the text; [`StoreError::AmbiguousShortName`]; as [`load`].
+/// What is wrong with the text; [`RegistryError::AmbiguousShortName`]; as [`load`].
 pub fn candidates(engine: &Engine, text: &str) -> Result<Vec<Candidate>, Error> {
     let argument = ImageArgument::parse(text)?;
     let name = match &argument {
@@ -114,7 +114,7 @@ pub fn candidates(engine: &Engine, text: &str) -> Result<Vec<Candidate>, Error> 
     }
     let wanted = if known.is_empty() { all } else { known };
     if wanted.len() > 1 && !registries.takes_first_found() {
-        return Err(StoreError::AmbiguousShortName {
+        return Err(RegistryError::AmbiguousShortName {
             name: text.to_owned(),
             candidates: wanted.iter().map(ToString::to_string).collect(),
         }

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use image_document::Platform;
 use image_name::{Digest, Reference, Repository};
-use image_store::{Depth, Fetch, Image, Layer, Platform, Store, WantedBundles};
+use image_store::{Depth, Fetch, Image, Layer, Store, WantedBundles};
 use pod::manifest::InsecureOption;
 use trust::{Basis, Integrity, Policy, Subject, VerifiedImage};
 

@@ -98,6 +98,12 @@ pub enum ContentError {
         /// Why it failed.
         error: io::Error,
     },
+    /// Something else where a file must be.
+    #[error("{} is not a regular file", path.display())]
+    NotRegular {
+        /// Its path.
+        path: PathBuf,
+    },
     /// A thread panicked, which is a bug: what it was to find out is not known.
     #[error("{work} failed unexpectedly: one of its threads panicked")]
     WorkerPanicked {
@@ -178,6 +184,18 @@ impl ContentError {
             return Self::from_read(what, error);
         }
         Self::io("cannot read", Path::new(what), error)
+    }
+
+    /// Whether it can be the answer of a place that serves something else than what it is asked for.
+    #[must_use]
+    pub fn is_odd_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::DigestMismatch { .. }
+                | Self::SizeMismatch { .. }
+                | Self::Truncated { .. }
+                | Self::LimitExceeded { .. }
+        )
     }
 
     /// Carries this error through an interface that knows only [`io::Error`].

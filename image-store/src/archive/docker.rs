@@ -6,17 +6,15 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use image_document::{DocumentError, RawManifest, go_json, media_type};
 use image_layer::{ContentError, Hasher, sha256};
 use image_name::{Digest, Reference};
 use serde::{Deserialize, Serialize};
 
 use super::tar_index::{Section, TarIndex};
 use crate::error::StoreError;
-use crate::go_json;
 use crate::layout::files::LayoutFiles;
-use crate::manifest;
-use crate::media_type;
-use crate::origin::{Origin, RawManifest};
+use crate::origin::Origin;
 
 /// Bytes of `manifest.json` and of the configuration.
 const MAX_DOCUMENT: u64 = 4 << 20;
@@ -70,11 +68,12 @@ impl DockerArchive {
                 "it is not a docker archive: it has no manifest.json".to_owned(),
             )
         })?;
-        let items: Vec<Item> =
-            go_json::from_slice(&bytes).map_err(|error| StoreError::NotJson {
+        let items: Vec<Item> = go_json::from_slice(&bytes).map_err(|error| {
+            StoreError::Document(DocumentError::NotJson {
                 what: format!("{what}: manifest.json"),
                 reason: error.to_string(),
-            })?;
+            })
+        })?;
         let item = choose(&what, &items, tag)?;
         let wanted = tag.and_then(|tag| Reference::parse(tag).ok());
         let name = wanted.or_else(|| {
@@ -136,9 +135,11 @@ impl DockerArchive {
             },
             layers,
         };
-        let bytes = serde_json::to_vec(&manifest).map_err(|error| StoreError::NotJson {
-            what: format!("{what}: manifest"),
-            reason: error.to_string(),
+        let bytes = serde_json::to_vec(&manifest).map_err(|error| {
+            StoreError::Document(DocumentError::NotJson {
+                what: format!("{what}: manifest"),
+                reason: error.to_string(),
+            })
         })?;
         let manifest = RawManifest {
             media_type: media_type::OCI_MANIFEST.to_owned(),
@@ -193,7 +194,7 @@ impl Origin for DockerArchive {
         &mut self,
         _subject: &Digest,
         _kind: Option<&str>,
-    ) -> Result<Vec<manifest::Descriptor>, StoreError> {
+    ) -> Result<Vec<image_document::Descriptor>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -71,7 +71,7 @@ fn files_are_read_in_place() {
     assert_eq!(content(&index, "hard").unwrap(), b"second");
     assert_eq!(content(&index, "out"), None);
     let error = index.section("loop").err().unwrap().to_string();
-    assert!(error.contains("loop"), "{error}");
+    assert!(error.contains("too many links in a row"), "{error}");
     let mut section = index.section("a").unwrap().unwrap();
     assert_eq!(section.seek(SeekFrom::End(-2)).unwrap(), 3);
     let mut rest = String::new();
@@ -174,8 +174,7 @@ fn archives_are_walked_as_layers_are() {
     });
     let message_of_twice = message(&twice);
     assert!(
-        message_of_twice.contains("invalid image source")
-            && message_of_twice.contains("two extended headers describe one member"),
+        message_of_twice.contains("two extended headers describe one member"),
         "{message_of_twice}"
     );
     let many = |count: usize| {

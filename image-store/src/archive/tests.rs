@@ -1,11 +1,11 @@
 use std::fs::File;
 use std::path::PathBuf;
 
+use image_document::media_type;
 use image_layer::sha256;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::media_type;
 
 struct Archive {
     dir: tempfile::TempDir,

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use image_document::{DocumentError, Platform, go_json};
 use image_name::Reference;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::platform::with_platform;
 use crate::error::StoreError;
-use crate::go_json;
-use crate::manifest::Platform;
 
 /// Ports that one entry may stand for.
 const MAX_PORTS: u64 = 256;
@@ -86,10 +85,10 @@ pub(super) fn parse(what: &str, bytes: &[u8]) -> Result<AciManifest, StoreError>
     let manifest: AciManifest =
         go_json::from_slice(bytes).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => bad(what, error.to_string()),
-            _ => StoreError::NotJson {
+            _ => StoreError::Document(DocumentError::NotJson {
                 what: format!("{what}: manifest"),
                 reason: error.to_string(),
-            },
+            }),
         })?;
     if manifest.ac_kind != "ImageManifest" {
         let kind = &manifest.ac_kind;
@@ -122,10 +121,10 @@ pub(super) fn parse(what: &str, bytes: &[u8]) -> Result<AciManifest, StoreError>
 }
 
 fn bad(what: &str, reason: String) -> StoreError {
-    StoreError::BadManifest {
+    StoreError::Document(DocumentError::BadManifest {
         what: format!("{what}: manifest"),
         reason,
-    }
+    })
 }
 
 /// Finds user and group of a file of the image.

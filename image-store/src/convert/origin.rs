@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use image_document::media_type::{OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
+use image_document::{Descriptor, DocumentError, RawManifest};
 use image_layer::sha256;
 use image_name::{Digest, Reference};
 use serde_json::{Value, json};
@@ -11,10 +13,8 @@ use serde_json::{Value, json};
 use super::layer_file::LayerFile;
 use super::{aci, aci_manifest, folder, root_tar};
 use crate::error::StoreError;
-use crate::manifest::Descriptor;
-use crate::media_type::{OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
 use crate::options::FetchOptions;
-use crate::origin::{Origin, RawManifest};
+use crate::origin::Origin;
 use crate::store::{Staging, Store};
 
 /// A converted image.
@@ -100,9 +100,11 @@ impl ConvertedOrigin {
             config.insert("rootfs".to_owned(), diff_ids);
         }
         let to_bytes = |value: &Value| {
-            serde_json::to_vec(value).map_err(|error| StoreError::NotJson {
-                what: what.clone(),
-                reason: error.to_string(),
+            serde_json::to_vec(value).map_err(|error| {
+                StoreError::Document(DocumentError::NotJson {
+                    what: what.clone(),
+                    reason: error.to_string(),
+                })
             })
         };
         let config = to_bytes(&config)?;

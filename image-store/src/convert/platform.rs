@@ -1,8 +1,7 @@
 //! The platform of a converted image.
 
+use image_document::Platform;
 use serde_json::{Value, json};
-
-use crate::manifest::Platform;
 
 /// The platform in the form that a configuration has it.
 pub(super) fn with_platform(mut config: Value, platform: &Platform) -> Value {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use image_document::Platform;
 use serde_json::{Map, Value, json};
 
 use super::platform::with_platform;
-use crate::manifest::Platform;
 
 /// How to run what is in a root filesystem that becomes an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::target::Target;
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
 use crate::open::open;
-use crate::plan::{Plan, Source, Wanted};
+use crate::plan::{self, Source, Wanted};
 use crate::source::ImageSource;
 use crate::store::Store;
 
@@ -31,11 +31,11 @@ pub fn copy(
         sparse: !matches!(to, Target::Registry(_)),
         limits: options.access.limits.clone(),
     };
-    let plan = Plan::make(origin.as_mut(), &from.to_string(), &wanted)?;
+    let plan = plan::make(origin.as_mut(), &from.to_string(), &wanted)?;
     let mut source = Source::new(origin.as_mut(), store, on_event);
     let home = from.reference();
     to.write(&plan, &mut source, home, &options.access)?;
-    let note = plan.layout_note().filter(|_| to.is_layout());
+    let note = plan::layout_note(&plan).filter(|_| to.is_layout());
     let mut notes = plan.notes;
     notes.extend(note);
     Ok(Copied {

@@ -1,8 +1,8 @@
 //! How images are copied, and what came of it.
 
+use image_document::Platform;
 use image_name::Digest;
 
-use crate::manifest::Platform;
 use crate::options::FetchOptions;
 
 /// What of an image is copied, and how registries are spoken to.

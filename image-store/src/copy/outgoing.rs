@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use image_document::{Document, Plan};
 use image_layer::Limits;
 use image_name::{Digest, Reference};
+use image_registry::upload;
 
 use super::options::{Copied, CopyOptions};
 use super::store_origin::StoreOrigin;
@@ -11,10 +13,8 @@ use super::target::Target;
 use crate::error::StoreError;
 use crate::export::{self, ExportFormat};
 use crate::fetch::FetchEvent;
-use crate::manifest::Document;
 use crate::options::FetchOptions;
-use crate::plan::{Plan, Source, Wanted};
-use crate::registry;
+use crate::plan::{self, Source, Wanted};
 use crate::source::ImageSource;
 use crate::store::{RefRecord, Store};
 
@@ -87,7 +87,7 @@ impl Outgoing {
         let (mut origin, plan) = self.plan(top, signatures && !is_docker, true)?;
         let mut source = Source::new(&mut origin, &self.store, on_event);
         export::new(dest)?;
-        let note = plan.layout_note().filter(|_| !is_docker);
+        let note = plan::layout_note(&plan).filter(|_| !is_docker);
         match format {
             ExportFormat::OciLayout => export::layout(&plan, &mut source, dest, None)?,
             ExportFormat::OciArchive => export::archive(&plan, &mut source, dest, None)?,
@@ -124,7 +124,7 @@ impl Outgoing {
         let (mut origin, plan) = self.plan(top, attachments, true)?;
         let mut source = Source::new(&mut origin, &self.store, on_event);
         target.write(&plan, &mut source, None, &FetchOptions::default())?;
-        let note = plan.layout_note().filter(|_| target.is_layout());
+        let note = plan::layout_note(&plan).filter(|_| target.is_layout());
         let mut copied = copied(plan);
         copied.notes.extend(note);
         Ok(copied)
@@ -145,7 +145,14 @@ impl Outgoing {
         let (mut origin, plan) = self.plan(top, options.signatures, false)?;
         let home = ImageSource::of_registry(&self.record.source);
         let mut source = Source::new(&mut origin, &self.store, on_event);
-        registry::upload(&plan, &mut source, to, home.as_ref(), &options.access)?;
+        upload(
+            &plan,
+            &mut source,
+            to,
+            home.as_ref(),
+            &options.access.registries,
+            &options.access.limits,
+        )?;
         Ok(copied(plan))
     }
 
@@ -166,7 +173,7 @@ impl Outgoing {
             sparse,
             limits: Limits::default(),
         };
-        let plan = Plan::make(&mut origin, &self.record.reference.to_string(), &wanted)?;
+        let plan = plan::make(&mut origin, &self.record.reference.to_string(), &wanted)?;
         Ok((origin, plan))
     }
 }

@@ -4,14 +4,13 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
+use image_document::media_type::{self, BUNDLE, OCI_MANIFEST};
+use image_document::{Descriptor, RawManifest, cosign};
 use image_layer::Limits;
 use image_name::{Digest, Reference};
 
-use crate::cosign;
 use crate::error::StoreError;
-use crate::manifest::Descriptor;
-use crate::media_type::{self, BUNDLE, OCI_MANIFEST};
-use crate::origin::{Origin, RawManifest};
+use crate::origin::Origin;
 use crate::store::Store;
 
 /// One image of the store.

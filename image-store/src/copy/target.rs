@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use image_document::Plan;
 use image_name::Reference;
+use image_registry::upload;
 
 use crate::error::StoreError;
 use crate::export;
 use crate::options::FetchOptions;
-use crate::plan::{Plan, Source};
-use crate::registry;
+use crate::plan::Source;
 use crate::source::ImageSource;
 
 /// A place that can be written to.
@@ -55,7 +56,14 @@ impl<'a> Target<'a> {
         access: &FetchOptions,
     ) -> Result<(), StoreError> {
         match self {
-            Self::Registry(reference) => registry::upload(plan, source, reference, home, access),
+            Self::Registry(reference) => Ok(upload(
+                plan,
+                source,
+                reference,
+                home,
+                &access.registries,
+                &access.limits,
+            )?),
             Self::Layout(path, tag) => export::layout(plan, source, path, *tag),
             Self::OciArchive(path, tag) => export::archive(plan, source, path, *tag),
             Self::DockerArchive(path, name) => export::docker(plan, source, path, *name),

@@ -1,5 +1,7 @@
 use std::fs;
 
+use image_document::media_type::{OCI_EMPTY, OCI_INDEX, OCI_MANIFEST};
+use image_document::{RawManifest, cosign, referrer};
 use image_layer::{ContentError, sha256};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -7,13 +9,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::error::StoreError;
 use crate::fixture::{Tar, TestLayer, TestLayout};
-use crate::media_type::{OCI_EMPTY, OCI_INDEX, OCI_MANIFEST};
 use crate::open::open;
 use crate::options::FetchOptions;
-use crate::origin::RawManifest;
 use crate::source::ImageSource;
 use crate::store::Store;
-use crate::{cosign, referrer};
 use image_name::Digest;
 
 /// A layout with an image that has a signature of cosign's, a bundle, and something that refers to
@@ -30,7 +29,7 @@ struct Ground {
 fn raw(layout: &TestLayout, digest: &Digest) -> RawManifest {
     let bytes = fs::read(layout.blob_path(digest)).unwrap();
     RawManifest {
-        media_type: crate::media_type::of_manifest(&bytes, ""),
+        media_type: image_document::media_type::of_manifest(&bytes, ""),
         digest: digest.clone(),
         bytes,
     }

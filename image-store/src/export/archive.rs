@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use image_document::Plan;
+
 use super::index::of_archive;
 use super::names::{MARKER, blob_name, new};
 use super::partial::Partial;
 use crate::error::StoreError;
 use crate::layout::ATTACHMENTS;
-use crate::plan::{Plan, Source};
+use crate::plan::Source;
 
 /// Writes an OCI archive to `dest`, which must not exist. It appears by one rename.
 pub(crate) fn archive(

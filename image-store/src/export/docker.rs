@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
+use image_document::{Blob, Document, DocumentError, Plan, go_json};
 use image_layer::{ContentError, Hasher};
 use image_name::{Digest, Reference};
 use serde::Deserialize;
@@ -14,9 +15,7 @@ use serde_json::json;
 use super::names::new;
 use super::partial::Partial;
 use crate::error::StoreError;
-use crate::go_json;
-use crate::manifest::Document;
-use crate::plan::{Blob, Plan, Source};
+use crate::plan::Source;
 use crate::tar_writer::TarWriter;
 
 /// Writes what `docker load` reads to `dest`, which must not exist. It appears by one rename.
@@ -57,10 +56,10 @@ fn write(
     let config_bytes = source.read(&config, MAX_CONFIG)?;
     let diff_ids = diff_ids(&config, &config_bytes)?;
     if diff_ids.len() != layers.len() {
-        return Err(StoreError::BadManifest {
+        return Err(StoreError::Document(DocumentError::BadManifest {
             what: format!("configuration {}", config.digest),
             reason: format!("{} diff IDs for {} layers", diff_ids.len(), layers.len()),
-        });
+        }));
     }
     let config_name = format!("{}.json", config.digest.hex());
     tar.file(&config_name, &config_bytes)?;
@@ -86,9 +85,11 @@ fn write(
         .filter_map(|name| Some(format!("{}:{}", name.repository(), name.tag()?)))
         .collect();
     let manifest = json!([{ "Config": config_name, "RepoTags": tags, "Layers": names }]);
-    let manifest = serde_json::to_vec(&manifest).map_err(|error| StoreError::NotJson {
-        what: "manifest.json".to_owned(),
-        reason: error.to_string(),
+    let manifest = serde_json::to_vec(&manifest).map_err(|error| {
+        StoreError::Document(DocumentError::NotJson {
+            what: "manifest.json".to_owned(),
+            reason: error.to_string(),
+        })
     })?;
     tar.file("manifest.json", &manifest)
 }
@@ -106,25 +107,29 @@ fn image_manifest(plan: &Plan) -> Result<(Blob, Vec<Blob>), StoreError> {
             continue;
         }
         if found.is_some() {
-            return Err(StoreError::BadManifest {
+            return Err(StoreError::Document(DocumentError::BadManifest {
                 what: format!("index {}", plan.top.digest),
                 reason: "a docker archive holds one platform; choose one".to_owned(),
-            });
+            }));
         }
         manifest.check_image(&what)?;
         let layers = manifest.layers.iter().map(|one| Blob::new(one, true));
         found = Some((Blob::new(&manifest.config, false), layers.collect()));
     }
-    found.ok_or_else(|| StoreError::BadManifest {
-        what: format!("index {}", plan.top.digest),
-        reason: "it has no image".to_owned(),
+    found.ok_or_else(|| {
+        StoreError::Document(DocumentError::BadManifest {
+            what: format!("index {}", plan.top.digest),
+            reason: "it has no image".to_owned(),
+        })
     })
 }
 
 fn diff_ids(config: &Blob, bytes: &[u8]) -> Result<Vec<Digest>, StoreError> {
-    let parsed: Config = go_json::from_slice(bytes).map_err(|error| StoreError::NotJson {
-        what: format!("configuration {}", config.digest),
-        reason: error.to_string(),
+    let parsed: Config = go_json::from_slice(bytes).map_err(|error| {
+        StoreError::Document(DocumentError::NotJson {
+            what: format!("configuration {}", config.digest),
+            reason: error.to_string(),
+        })
     })?;
     parsed
         .rootfs

@@ -1,11 +1,10 @@
 //! `index.json` of a layout: the image, cosign's tags and what refers to the image.
 
+use image_document::media_type::OCI_INDEX;
+use image_document::{At, DocumentError, Plan, referrer};
 use serde_json::{Map, Value, json};
 
 use crate::error::StoreError;
-use crate::media_type::OCI_INDEX;
-use crate::plan::{At, Plan};
-use crate::referrer;
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const IMAGE_NAME: &str = "io.containerd.image.name";
@@ -17,9 +16,11 @@ pub(super) fn index(
     tag: Option<&str>,
     existing: Option<&[u8]>,
 ) -> Result<Vec<u8>, StoreError> {
-    let not_json = |error: serde_json::Error| StoreError::NotJson {
-        what: "index.json".to_owned(),
-        reason: error.to_string(),
+    let not_json = |error: serde_json::Error| {
+        StoreError::Document(DocumentError::NotJson {
+            what: "index.json".to_owned(),
+            reason: error.to_string(),
+        })
     };
     let mut document: Map<String, Value> = match existing {
         Some(bytes) => serde_json::from_slice(bytes).map_err(not_json)?,
@@ -32,10 +33,10 @@ pub(super) fn index(
         Some(Value::Array(entries)) => entries,
         None if existing.is_none() => Vec::new(),
         _ => {
-            return Err(StoreError::BadManifest {
+            return Err(StoreError::Document(DocumentError::BadManifest {
                 what: "index.json".to_owned(),
                 reason: "it has no manifests".to_owned(),
-            });
+            }));
         }
     };
     for new in new_entries(plan, tag)? {
@@ -67,9 +68,11 @@ pub(super) fn of_archive(
             "mediaType": OCI_INDEX,
             "manifests": entries,
         });
-        serde_json::to_vec(&index).map_err(|error| StoreError::NotJson {
-            what: "index.json".to_owned(),
-            reason: error.to_string(),
+        serde_json::to_vec(&index).map_err(|error| {
+            StoreError::Document(DocumentError::NotJson {
+                what: "index.json".to_owned(),
+                reason: error.to_string(),
+            })
         })
     };
     let attachments = attachments(plan)?;

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use image_document::{Blob, Plan};
 use image_layer::Hasher;
 use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
@@ -13,8 +14,9 @@ use super::names::{MARKER, blob_name};
 use super::partial::Partial;
 
 use crate::error::StoreError;
-use crate::layout::files::{FolderFiles, LayoutFiles, open_regular};
-use crate::plan::{Blob, Plan, Source};
+use crate::layout::files::{FolderFiles, LayoutFiles};
+use crate::plan::Source;
+use image_layer::open_regular;
 
 /// Bytes of `index.json`.
 const MAX_INDEX: u64 = 4 << 20;

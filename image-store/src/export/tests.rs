@@ -3,16 +3,15 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
+use image_document::{cosign, media_type};
 use image_layer::{ContentError, sha256};
 use image_name::{Digest, Reference};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::archive::{self, ArchiveOrigin, Unpacking};
-use crate::cosign;
 use crate::error::StoreError;
 use crate::layout::LayoutOrigin;
-use crate::media_type;
 use crate::origin::Origin;
 use crate::store::{RefRecord, Store};
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! The first half of a fetch: what names the image and who signed it.
 
+use image_document::{Manifest, RawManifest, is_of_doubtful_platform, parse_config};
 use image_layer::{ContentError, LayerLimit};
 use image_name::{Digest, Reference};
 use oci_spec::image::ImageConfiguration;
@@ -7,10 +8,9 @@ use oci_spec::image::ImageConfiguration;
 use super::name::name;
 use super::signatures::{LookUp, look_up};
 use crate::error::StoreError;
-use crate::manifest::{Manifest, is_of_doubtful_platform, parse_config};
 use crate::open::open;
 use crate::options::FetchOptions;
-use crate::origin::{Origin, RawManifest};
+use crate::origin::Origin;
 use crate::proven::{check_digest, checked, small_blob};
 use crate::source::ImageSource;
 use crate::store::{Found, Pin, SignatureSet, Store};

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use image_document::Descriptor;
 use image_layer::seal::{Record, seal};
 use image_layer::{ContentError, Intake, LayerJob, Watch};
 use image_name::Digest;
@@ -18,7 +19,6 @@ use image_name::Digest;
 use super::begin::Fetch;
 use super::event::FetchEvent;
 use crate::error::StoreError;
-use crate::manifest::Descriptor;
 use crate::open::open;
 use crate::options::FetchOptions;
 use crate::origin::Origin;

@@ -1,16 +1,15 @@
 //! The signatures that come with an image.
 
+use image_document::media_type::DSSE_ENVELOPE;
+use image_document::referrer::{self, MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL};
+use image_document::{Descriptor, Document, DocumentError, Manifest, RawManifest, cosign};
 use image_layer::{ContentError, Limits};
 use image_name::Digest;
 
-use crate::cosign;
 use crate::error::StoreError;
-use crate::manifest::{Descriptor, Document, Manifest};
-use crate::media_type::DSSE_ENVELOPE;
 use crate::options::WantedBundles;
-use crate::origin::{Origin, RawManifest};
+use crate::origin::Origin;
 use crate::proven::{checked, small_blob};
-use crate::referrer::{self, MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL};
 use crate::referring::referring;
 use crate::store::{Found, MAX_PAYLOAD, Signature, signed_layers};
 
@@ -117,10 +116,10 @@ fn image_manifest(
     let raw = checked(raw, what, None, limits)?;
     match Document::parse(what, &raw.bytes, &raw.media_type)? {
         Document::Manifest(manifest) => Ok((raw, manifest)),
-        Document::Index(_) => Err(StoreError::BadManifest {
+        Document::Index(_) => Err(StoreError::Document(DocumentError::BadManifest {
             what: what.to_owned(),
             reason: "it is an index".to_owned(),
-        }),
+        })),
     }
 }
 

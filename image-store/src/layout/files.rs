@@ -1,11 +1,9 @@
 //! The files of an OCI image layout, in a directory or elsewhere.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use image_layer::ContentError;
-use rustix::fs::{Mode, OFlags};
+use image_layer::{ContentError, open_regular};
 
 use crate::error::StoreError;
 
@@ -82,30 +80,4 @@ impl LayoutFiles for FolderFiles {
     fn path(&self, name: &str) -> Option<PathBuf> {
         Some(self.folder.join(name))
     }
-}
-
-/// Opens a regular file and gives its length; `None` if there is none. Never waits for the other
-/// end of a fifo that somebody put in its place.
-pub(crate) fn open_regular(path: &Path) -> Result<Option<(File, u64)>, StoreError> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(fd) => File::from(fd),
-        Err(errno) => {
-            let error = std::io::Error::from(errno);
-            return match error.kind() {
-                ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(None),
-                _ => Err(StoreError::io("cannot open", path, error)),
-            };
-        }
-    };
-    let metadata = file
-        .metadata()
-        .map_err(|error| StoreError::io("cannot read", path, error))?;
-    if !metadata.is_file() {
-        return Err(StoreError::InvalidSource {
-            origin: path.display().to_string(),
-            reason: "it is not a regular file".to_owned(),
-        });
-    }
-    Ok(Some((file, metadata.len())))
 }

@@ -162,7 +162,7 @@ fn damaged_layouts_are_refused() {
         let error = folder.open(None).err().unwrap();
         let is_told = matches!(
             error,
-            StoreError::NotJson { .. } | StoreError::BadManifest { .. }
+            StoreError::Document(DocumentError::NotJson { .. } | DocumentError::BadManifest { .. })
         );
         assert!(is_told, "{error}");
     }
@@ -180,7 +180,11 @@ fn damaged_layouts_are_refused() {
         br#"{"schemaVersion":2,"manifests":[{"digest":"sha256:../../../../etc/passwd"}]}"#,
     );
     let error = folder.open(None).err().unwrap();
-    assert!(matches!(error, StoreError::BadManifest { .. }), "{error}");
+    let is_told = matches!(
+        error,
+        StoreError::Document(DocumentError::BadManifest { .. })
+    );
+    assert!(is_told, "{error}");
     assert!(error.to_string().contains("etc/passwd"), "{error}");
     folder.write("index.json", &good);
     folder.write(

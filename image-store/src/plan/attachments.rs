@@ -1,14 +1,12 @@
 //! What belongs to an image without being named by it: cosign's tags, and what refers to it.
 
+use image_document::{At, Attachment, Descriptor, Document, DocumentError, RawManifest, cosign};
 use image_layer::ContentError;
 use image_name::Digest;
+use image_registry::RegistryError;
 
 use super::gathering::Gathering;
-use super::part::{At, Attachment};
-use crate::cosign;
 use crate::error::StoreError;
-use crate::manifest::{Descriptor, Document};
-use crate::origin::RawManifest;
 
 /// Attachments of one image, and referrers of referrers in a row.
 const MAX_ATTACHMENTS: usize = 1000;
@@ -54,7 +52,7 @@ pub(super) fn collect(gathering: &mut Gathering<'_>) -> Result<Vec<Attachment>, 
                         found.push(Attachment { manifest, at });
                     }
                     Err(
-                        error @ (StoreError::Network { .. }
+                        error @ (StoreError::Registry(RegistryError::Network { .. })
                         | StoreError::Content(ContentError::Io { .. })),
                     ) => return Err(error),
                     // Anybody can list anything as a referrer; what is none is no part of the image.
@@ -98,9 +96,11 @@ fn referrer(
     let manifest = gathering.found.origin.manifest(&entry.digest)?;
     let manifest = gathering.found.prove(manifest, None)?;
     let what = format!("referrer {}", entry.digest);
-    let bad = |reason: String| StoreError::BadManifest {
-        what: what.clone(),
-        reason,
+    let bad = |reason: String| {
+        StoreError::Document(DocumentError::BadManifest {
+            what: what.clone(),
+            reason,
+        })
     };
     if manifest.digest != entry.digest {
         return Err(bad(format!("it has digest {}", manifest.digest)));

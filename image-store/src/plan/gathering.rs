@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
+use image_document::{Blob, Descriptor, DocumentError, Index, Manifest, Platform, RawManifest};
 use image_layer::{ContentError, Limits};
 use image_name::Digest;
 
-use super::part::Blob;
 use crate::error::StoreError;
-use crate::manifest::{Descriptor, Index, Manifest, Platform};
-use crate::origin::{Origin, RawManifest};
+use crate::origin::Origin;
 use crate::proven::checked;
 use crate::walk::{Bounds, Visitor, Walk};
 
@@ -130,14 +129,14 @@ impl Visitor for Found<'_> {
                 members.push(member);
             } else if !self.wanted.sparse {
                 let platform = member.platform.as_ref();
-                return Err(StoreError::BadManifest {
+                return Err(StoreError::Document(DocumentError::BadManifest {
                     what: format!("index {digest}"),
                     reason: format!(
                         "it is not complete here: {} {} is missing; choose a platform that is here",
                         platform.map_or("its member".to_owned(), Platform::to_string),
                         member.digest
                     ),
-                });
+                }));
             }
         }
         match index.members.first() {

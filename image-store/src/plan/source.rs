@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use image_layer::{ContentError, Hasher};
+use image_document::Blob;
+use image_layer::{ContentError, Hasher, open_regular};
+use image_registry::BlobSource;
 
-use super::part::Blob;
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
-use crate::layout::files::open_regular;
 use crate::origin::Origin;
 use crate::store::{Staging, Store};
 
@@ -91,7 +91,7 @@ impl<'a> Source<'a> {
 
     /// Gives the path of a file with a blob, verified: for who may have to read it again. What is
     /// no file yet is written into the store's directory of half-done things.
-    pub(crate) fn file(&mut self, blob: &Blob) -> Result<BlobFile, StoreError> {
+    fn verified_file(&mut self, blob: &Blob) -> Result<BlobFile, StoreError> {
         if let Some(path) = self.origin.blob_file(&blob.digest)
             && let Some((file, _)) = open_regular(&path)?
         {
@@ -125,14 +125,30 @@ impl<'a> Source<'a> {
     }
 }
 
+impl BlobSource for Source<'_> {
+    type File = BlobFile;
+
+    fn announce(&mut self, blob: &Blob, present: bool) {
+        Self::announce(self, blob, present);
+    }
+
+    fn file(&mut self, blob: &Blob) -> Result<BlobFile, ContentError> {
+        Ok(self.verified_file(blob)?)
+    }
+
+    fn arrived(&mut self, blob: &Blob) {
+        Self::arrived(self, blob);
+    }
+}
+
 /// A file with a verified blob; gone with this if it was made for it.
 pub(crate) struct BlobFile {
     path: PathBuf,
     own: bool,
 }
 
-impl BlobFile {
-    pub(crate) fn path(&self) -> &Path {
+impl AsRef<Path> for BlobFile {
+    fn as_ref(&self) -> &Path {
         &self.path
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::rc::Rc;
 
+use image_document::go_json;
 use image_layer::{ContentError, Limits};
 use image_name::Digest;
 use serde::Deserialize;
@@ -11,7 +12,6 @@ use serde::Deserialize;
 use super::digest_map::{DigestMap, DigestSet};
 use super::{RefRecord, Store};
 use crate::error::StoreError;
-use crate::go_json;
 
 /// What one document names. Only sizes that reading it has told are known.
 #[derive(Debug, Default)]

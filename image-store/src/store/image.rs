@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
+use image_document::{Manifest, Platform, RawManifest, parse_config};
 use image_layer::{Layer, Limits};
 use image_name::Digest;
 use oci_spec::image::ImageConfiguration;
 
 use super::Store;
 use crate::error::StoreError;
-use crate::manifest::{Manifest, Platform, parse_config};
-use crate::origin::RawManifest;
 use crate::walk;
 
 /// An image whose index, manifest and configuration were hashed as they were read.

@@ -4,6 +4,9 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use atomic_file::Durability;
+use image_document::cosign::{self, MAX_SIGNATURES};
+use image_document::referrer::{self, MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL, Referrer};
+use image_document::{RawManifest, media_type};
 use image_layer::{ContentError, Limits, sha256};
 use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
@@ -12,11 +15,7 @@ use super::Store;
 use super::durable::{publish, sync_folder};
 use super::paths::make_folder;
 use super::signatures::{BundleRecord, Signature, SignatureRecord, signed_layers};
-use crate::cosign::{self, MAX_SIGNATURES};
 use crate::error::StoreError;
-use crate::media_type;
-use crate::origin::RawManifest;
-use crate::referrer::{self, MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL, Referrer};
 
 /// What a fetch found of one subject.
 #[derive(Clone, Debug, Default)]

@@ -7,16 +7,16 @@
 use std::fs;
 use std::io::ErrorKind;
 
+use image_document::cosign::{self, MAX_SIGNATURES};
+use image_document::media_type::SIMPLE_SIGNING;
+use image_document::referrer::{MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL};
+use image_document::{Descriptor, Document, DocumentError, Manifest};
 use image_layer::Limits;
 use image_name::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use crate::cosign::{self, MAX_SIGNATURES};
 use crate::error::StoreError;
-use crate::manifest::{Descriptor, Document, Manifest};
-use crate::media_type::SIMPLE_SIGNING;
-use crate::referrer::{MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL};
 
 /// Bytes of one signed payload.
 pub(crate) const MAX_PAYLOAD: u64 = 64 << 10;
@@ -217,10 +217,10 @@ impl Store {
         let what = format!("signature manifest {digest}");
         match Document::parse(&what, &bytes, "")? {
             Document::Manifest(manifest) => Ok((bytes, manifest)),
-            Document::Index(_) => Err(StoreError::BadManifest {
+            Document::Index(_) => Err(StoreError::Document(DocumentError::BadManifest {
                 what,
                 reason: "it is an index".to_owned(),
-            }),
+            })),
         }
     }
 

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
+use image_document::Platform;
 use image_name::Reference;
 use tempfile::TempDir;
 
@@ -17,7 +18,6 @@ use super::{GcReport, Image, Store};
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
 use crate::fixture::{Head, Tar, TestLayer, TestLayout, tree};
-use crate::manifest::Platform;
 use crate::options::FetchOptions;
 
 /// A layout with two images that share their base layer, and an empty store.

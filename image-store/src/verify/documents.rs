@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use atomic_file::Durability;
+use image_document::{
+    Descriptor, DocumentError, Index, Manifest, Platform, RawManifest, media_type, parse_config,
+};
 use image_layer::{ContentError, Limits};
 use image_name::Digest;
 
 use super::{Audit, Cure, Documented, Finding, Job};
 use crate::error::StoreError;
 use crate::fetch::look_up;
-use crate::manifest::{Descriptor, Index, Manifest, Platform, parse_config};
-use crate::media_type;
 use crate::options::WantedBundles;
-use crate::origin::RawManifest;
 use crate::proven::{checked, small_blob};
 use crate::store::{RefRecord, make_folder, publish};
 use crate::walk::{Bounds, Visitor, Walk};
@@ -126,7 +126,7 @@ impl Audit {
         // Whatever platform it was fetched for.
         let host = Platform::host();
         let parsed = match parse_config(&what, &bytes, manifest, &host) {
-            Err(StoreError::NoPlatform { available, .. }) => {
+            Err(DocumentError::NoPlatform { available, .. }) => {
                 let own = available
                     .first()
                     .map(|platform| platform.parse())
@@ -135,7 +135,7 @@ impl Audit {
             }
             other => other,
         };
-        parsed.map(|(_, diff_ids)| diff_ids)
+        Ok(parsed?.1)
     }
 
     fn signatures(
@@ -286,10 +286,10 @@ impl Visitor for ChainOf<'_> {
         let mut members = index.members.iter();
         match members.find(|member| member.digest == *wanted) {
             Some(member) => Ok(vec![member]),
-            None => Err(StoreError::BadManifest {
+            None => Err(StoreError::Document(DocumentError::BadManifest {
                 what: format!("index {digest}"),
                 reason: format!("it does not name the manifest {wanted}"),
-            }),
+            })),
         }
     }
 

@@ -17,12 +17,12 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use image_document::Descriptor;
 use image_layer::worker;
 use image_name::Digest;
 use serde::Serialize;
 
 use crate::error::StoreError;
-use crate::manifest::Descriptor;
 use crate::open::open;
 use crate::options::FetchOptions;
 use crate::origin::Origin;

@@ -1,11 +1,10 @@
 //! The way to the manifest of one platform.
 
+use image_document::{Descriptor, DocumentError, Index, Manifest, Platform, RawManifest};
 use image_name::Digest;
 
 use super::documents::{Bounds, Visitor, Walk};
 use crate::error::StoreError;
-use crate::manifest::{Descriptor, Index, Manifest, Platform};
-use crate::origin::RawManifest;
 
 /// What leads to the manifest of one platform, and that manifest.
 #[derive(Debug)]
@@ -56,10 +55,10 @@ pub(crate) fn chain(
             manifest,
         }),
         // An index that is its own member.
-        None => Err(StoreError::BadManifest {
+        None => Err(StoreError::Document(DocumentError::BadManifest {
             what,
             reason: "it leads to no manifest".to_owned(),
-        }),
+        })),
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use image_document::{Descriptor, Document, Index, Manifest, RawManifest};
 use image_layer::ContentError;
 use image_name::Digest;
 
 use crate::error::StoreError;
-use crate::manifest::{Descriptor, Document, Index, Manifest};
-use crate::origin::RawManifest;
 
 /// How far a walk goes. How large one document may be is checked by who reads it.
 #[derive(Clone, Copy, Debug)]

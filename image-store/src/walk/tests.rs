@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use image_document::{Descriptor, Index, Manifest, Platform, RawManifest};
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
 
 use super::{Bounds, Visitor, Walk, chain};
 use crate::error::StoreError;
-use crate::manifest::{Descriptor, Index, Manifest, Platform};
-use crate::origin::RawManifest;
 
 /// Documents that are named by anything: `read` proves nothing here.
 #[derive(Default)]

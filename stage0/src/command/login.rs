@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::images::registries;
-use image_store::registry::{Keep, Registries, Scope, check_login, keep_login, known_user};
+use image_registry::{Keep, Registries, Scope, check_login, keep_login, known_user};
 
 use crate::command::subcommand::Subcommand;
 use crate::console::output;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use engine::images::registries;
-use image_store::registry::{Scope, forget_login, known_user};
+use image_registry::{Scope, forget_login, known_user};
 
 use super::login::Place;
 use crate::command::subcommand::Subcommand;

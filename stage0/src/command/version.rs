@@ -34,7 +34,7 @@ impl Subcommand for Version {
         let versions = Versions {
             version: env!("CARGO_PKG_VERSION"),
             stage1_contract: pod::stage1::CONTRACT_VERSION,
-            platform: image_store::Platform::host().to_string(),
+            platform: image_document::Platform::host().to_string(),
         };
         match self.format {
             Format::Json => output::json(&versions)?,

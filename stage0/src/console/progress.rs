@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use image_name::Digest;
+use image_registry::Wait;
 use image_store::FetchEvent;
-use image_store::registry::Wait;
 
 use self::screen::{Layer, State, lines};
 use crate::console::output;

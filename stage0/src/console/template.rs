@@ -137,7 +137,7 @@ mod tests {
         }
         for deep in [
             "{{if .up}}".repeat(10_000),
-            format!("{{{{{}", "(".repeat(10_000)),
+            format!("{{{{{}}}}}", "(".repeat(10_000)),
         ] {
             let error = made(&deep, &pod()).unwrap_err();
             assert!(error.contains("nested too deeply"), "{error}");

@@ -53,6 +53,14 @@ impl Upstream {
         })
     }
 
+    /// Nobody takes what the command writes: a terminal is hung up, which it holds open otherwise.
+    pub(crate) fn hang_up(&mut self) {
+        if self.is_terminal {
+            self.target = None;
+            self.pending.clear();
+        }
+    }
+
     /// Whether more of standard input is wanted.
     pub(crate) fn wants_input(&self) -> bool {
         !self.ended && self.pending.is_empty() && self.target.is_some()
@@ -159,6 +167,11 @@ impl Downstream {
     /// The descriptor to wait for, until its end.
     pub(crate) fn readable(&self) -> Option<BorrowedFd<'_>> {
         self.source.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Whether nothing is read any more: at the end, or because nobody takes it.
+    pub(crate) fn is_done(&self) -> bool {
+        self.source.is_none()
     }
 
     /// Moves one chunk; whether there was any.

@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::PodError;
 use pod::control::{ExecRequest, Request, Response};
-use pod::exit::Outcome;
+use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::seqpacket::SeqPacket;
 
 use crate::console::output::Stream;
@@ -80,7 +80,7 @@ pub(crate) fn run(
     };
     let lost = session.downstreams.iter().find_map(Downstream::failure);
     match lost {
-        Some(failure) if code == 0 => return Err(failure),
+        Some(failure) if says_only_that_output_was_lost(code) => return Err(failure),
         Some(failure) => report::print(&failure),
         None => {}
     }
@@ -187,6 +187,9 @@ impl Session {
                 if ready.contains(&Role::FromCommand(at)) && downstream.moves() {
                     self.upstream.command_wrote();
                 }
+            }
+            if self.downstreams.iter().all(Downstream::is_done) {
+                self.upstream.hang_up();
             }
             if ready.contains(&Role::Connection) {
                 return self.finish().map(End::Command);

@@ -3,7 +3,8 @@
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{AppError, IsolatorError, MonitorError, NetworkSpecError};
-use image_store::{ContentError, ImageArgument, ImageSource, OwnCredentials, StoreError, TlsLack};
+use image_registry::{OwnCredentials, RegistryError, TlsLack};
+use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
 
@@ -94,26 +95,7 @@ fn network(error: &NetworkError) -> String {
 
 fn store(error: &StoreError) -> String {
     match error {
-        StoreError::Unauthorized {
-            registry,
-            credentials,
-            ..
-        } => match credentials {
-            OwnCredentials::None => format!("{error}; `fairing login {registry}` stores some"),
-            OwnCredentials::From(_) => format!("{error}; `fairing login {registry}` stores others"),
-            OwnCredentials::New => format!(
-                "{error}; check user name and password (many registries want an access token instead)"
-            ),
-            _ => format!("{error}; `fairing login {registry}` stores credentials"),
-        },
-        StoreError::RateLimited { registry, .. } => {
-            format!("{error}, or `fairing login {registry}` for a higher limit")
-        }
-        StoreError::NoMirror { error, mirrors } => {
-            let mirrors: Vec<String> = mirrors.iter().map(store).collect();
-            let itself = store(error);
-            format!("{itself}; before, its mirrors: {}", mirrors.join("; "))
-        }
+        StoreError::Registry(error) => registry(error),
         StoreError::NoImage { path, .. } => format!(
             "{error}; `rootfs:{}` takes it as a root filesystem",
             path.display()
@@ -125,26 +107,50 @@ fn store(error: &StoreError) -> String {
         ),
         StoreError::Missing { .. } => format!("{error}; fetch the image again"),
         StoreError::Damaged { .. } => format!("{error}; remove the image and fetch it again"),
-        StoreError::AmbiguousShortName { .. } => format!(
-            "{error}; write the one you mean in full, or give it an alias in registries.toml"
-        ),
-        StoreError::Exposed { path, owner } => {
-            let command = if owner.is_some() {
-                "chown root"
-            } else {
-                "chmod 600"
-            };
-            format!("{error}; `{command} {}` mends that", path.display())
-        }
         StoreError::UnknownPacking { origin, packing } => {
-            let unpack = if *packing == "bzip2" {
-                "bunzip2"
-            } else {
-                packing
+            let unpack = match *packing {
+                "bzip2" => "bunzip2",
+                other => other,
             };
             format!("{error}; unpack it first: `{unpack} {origin}`")
         }
-        StoreError::Network {
+        error => error.to_string(),
+    }
+}
+
+fn registry(error: &RegistryError) -> String {
+    match error {
+        RegistryError::Unauthorized {
+            registry,
+            credentials,
+            ..
+        } => match credentials {
+            OwnCredentials::None => format!("{error}; `fairing login {registry}` stores some"),
+            OwnCredentials::From(_) => format!("{error}; `fairing login {registry}` stores others"),
+            OwnCredentials::New => format!(
+                "{error}; check user name and password (many registries want an access token instead)"
+            ),
+            _ => format!("{error}; `fairing login {registry}` stores credentials"),
+        },
+        RegistryError::RateLimited { registry, .. } => {
+            format!("{error}, or `fairing login {registry}` for a higher limit")
+        }
+        RegistryError::NoMirror { error, mirrors } => {
+            let mirrors: Vec<String> = mirrors.iter().map(registry).collect();
+            let itself = registry(error);
+            format!("{itself}; before, its mirrors: {}", mirrors.join("; "))
+        }
+        RegistryError::AmbiguousShortName { .. } => format!(
+            "{error}; write the one you mean in full, or give it an alias in registries.toml"
+        ),
+        RegistryError::Exposed { path, owner } => {
+            let command = match owner {
+                Some(_) => "chown root",
+                None => "chmod 600",
+            };
+            format!("{error}; `{command} {}` mends that", path.display())
+        }
+        RegistryError::Network {
             registry,
             lack: Some(lack),
             ..
@@ -190,8 +196,8 @@ fn integrity_remedy(error: &StoreError, reference: &str) -> String {
 mod tests {
     use super::*;
 
-    fn refused(credentials: OwnCredentials) -> StoreError {
-        StoreError::Unauthorized {
+    fn refused(credentials: OwnCredentials) -> RegistryError {
+        RegistryError::Unauthorized {
             registry: "a.example".to_owned(),
             action: "reading".to_owned(),
             message: String::new(),
@@ -199,8 +205,8 @@ mod tests {
         }
     }
 
-    fn told(error: StoreError) -> String {
-        text(&Error::Store(error))
+    fn told(error: RegistryError) -> String {
+        text(&Error::Store(error.into()))
     }
 
     #[test]
@@ -232,8 +238,8 @@ mod tests {
 
     #[test]
     fn behind_mirrors_each_answer_has_its_own_advice() {
-        let error = StoreError::NoMirror {
-            error: Box::new(StoreError::RateLimited {
+        let error = RegistryError::NoMirror {
+            error: Box::new(RegistryError::RateLimited {
                 registry: "a.example".to_owned(),
                 action: "reading".to_owned(),
                 message: String::new(),

@@ -5,6 +5,8 @@ use std::io;
 
 use engine::Error;
 use engine::error::{AppError, IsolatorError, NetworkSpecError};
+use image_document::DocumentError;
+use image_registry::RegistryError;
 use image_store::{ContentError, StoreError};
 use pod::PodError;
 use pod::id::InvalidId;
@@ -76,32 +78,58 @@ fn io_code(error: &io::Error) -> u8 {
 fn store_code(error: &StoreError) -> u8 {
     match error {
         StoreError::UnknownImage { .. } => 110,
-        StoreError::Content(ContentError::DigestMismatch { .. })
-        | StoreError::Damaged { .. }
-        | StoreError::Content(ContentError::Unsealed { .. })
-        | StoreError::Content(ContentError::LayerChanged { .. }) => 111,
-        StoreError::Content(ContentError::Truncated { .. })
-        | StoreError::Content(ContentError::SizeMismatch { .. })
-        | StoreError::Content(ContentError::CorruptCompression { .. })
-        | StoreError::Content(ContentError::CorruptLayer { .. })
-        | StoreError::Content(ContentError::UnsafeEntry { .. })
-        | StoreError::Content(ContentError::LayerLimit { .. })
-        | StoreError::Content(ContentError::LimitExceeded { .. })
-        | StoreError::BrokenSource { .. }
-        | StoreError::UnknownPacking { .. } => 112,
-        StoreError::NotJson { .. } | StoreError::BadManifest { .. } => 113,
-        StoreError::NoPlatform { .. } => 114,
-        StoreError::Content(ContentError::NoSpace { .. }) => 117,
+        StoreError::Damaged { .. } => 111,
+        StoreError::BrokenSource { .. } | StoreError::UnknownPacking { .. } => 112,
+        StoreError::Content(error) => content_code(error),
+        StoreError::Document(error) => document_code(error),
+        StoreError::Registry(error) => registry_code(error),
+        _ => 125,
+    }
+}
+
+fn content_code(error: &ContentError) -> u8 {
+    match error {
+        ContentError::DigestMismatch { .. }
+        | ContentError::Unsealed { .. }
+        | ContentError::LayerChanged { .. } => 111,
+        ContentError::Truncated { .. }
+        | ContentError::SizeMismatch { .. }
+        | ContentError::CorruptCompression { .. }
+        | ContentError::CorruptLayer { .. }
+        | ContentError::UnsafeEntry { .. }
+        | ContentError::LayerLimit { .. }
+        | ContentError::LimitExceeded { .. } => 112,
+        ContentError::NoSpace { .. } => 117,
+        ContentError::Io { error, .. } => io_code(error),
+        _ => 125,
+    }
+}
+
+fn document_code(error: &DocumentError) -> u8 {
+    match error {
+        DocumentError::Name(_)
+        | DocumentError::NotJson { .. }
+        | DocumentError::BadManifest { .. } => 113,
+        DocumentError::NoPlatform { .. } => 114,
+        DocumentError::Content(error) => content_code(error),
+        _ => 125,
+    }
+}
+
+fn registry_code(error: &RegistryError) -> u8 {
+    match error {
+        RegistryError::UnknownImage { .. } => 110,
+        RegistryError::Content(error) => content_code(error),
+        RegistryError::Document(error) => document_code(error),
         // What the registry itself said.
-        StoreError::NoMirror { error, .. } => store_code(error),
-        StoreError::Registry { .. }
-        | StoreError::Unauthorized { .. }
-        | StoreError::RateLimited { .. }
-        | StoreError::Blocked { .. }
-        | StoreError::Proxy { .. }
-        | StoreError::PlainHttpRefused { .. }
-        | StoreError::Network { .. } => 122,
-        StoreError::Content(ContentError::Io { error, .. }) => io_code(error),
+        RegistryError::NoMirror { error, .. } => registry_code(error),
+        RegistryError::Status { .. }
+        | RegistryError::Unauthorized { .. }
+        | RegistryError::RateLimited { .. }
+        | RegistryError::Blocked { .. }
+        | RegistryError::Proxy { .. }
+        | RegistryError::PlainHttpRefused { .. }
+        | RegistryError::Network { .. } => 122,
         _ => 125,
     }
 }

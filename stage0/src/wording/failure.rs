@@ -8,6 +8,7 @@ use cni_glue::NetworkError;
 use cni_glue::config::ConfigError;
 use engine::Error;
 use image_name::NameError;
+use image_registry::RegistryError;
 use image_store::StoreError;
 use nix::sys::signal::Signal;
 use pod::PodError;
@@ -71,6 +72,7 @@ macro_rules! from_libraries {
 
 from_libraries!(
     StoreError,
+    RegistryError,
     PodError,
     Stage1Error,
     PolicyError,
@@ -166,13 +168,14 @@ pub(crate) fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use image_document::DocumentError;
     use image_store::ContentError;
     use pod::exit::FailureKind;
 
     use super::*;
 
-    fn code(error: StoreError) -> u8 {
-        Failure::from(error).exit_code()
+    fn code(error: impl Into<StoreError>) -> u8 {
+        Failure::from(error.into()).exit_code()
     }
 
     #[test]
@@ -207,18 +210,18 @@ mod tests {
             112
         );
         assert_eq!(
-            code(StoreError::NotJson {
+            code(StoreError::Document(DocumentError::NotJson {
                 what: what(),
                 reason: what()
-            }),
+            })),
             113
         );
         assert_eq!(
-            code(StoreError::NoPlatform {
+            code(StoreError::Document(DocumentError::NoPlatform {
                 what: what(),
                 platform: what(),
                 available: Vec::new()
-            }),
+            })),
             114
         );
         assert_eq!(
@@ -228,7 +231,7 @@ mod tests {
             117
         );
         assert_eq!(
-            code(StoreError::Network {
+            code(RegistryError::Network {
                 registry: what(),
                 action: what(),
                 reason: what(),
@@ -236,19 +239,19 @@ mod tests {
             }),
             122
         );
-        let limited = || StoreError::RateLimited {
+        let limited = || RegistryError::RateLimited {
             registry: what(),
             action: what(),
             message: what(),
             retry_after: None,
         };
         assert_eq!(code(limited()), 122);
-        let behind_mirrors = |error| StoreError::NoMirror {
+        let behind_mirrors = |error| RegistryError::NoMirror {
             error: Box::new(error),
             mirrors: vec![limited()],
         };
         assert_eq!(code(behind_mirrors(limited())), 122);
-        let truncated = StoreError::Content(ContentError::Truncated { what: what() });
+        let truncated = RegistryError::Content(ContentError::Truncated { what: what() });
         assert_eq!(code(behind_mirrors(truncated)), 112);
         let full = io::Error::from(io::ErrorKind::StorageFull);
         assert_eq!(Failure::io("write", "/x")(full).exit_code(), 117);

@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::signalfd::SignalFd;
 use pod::control::EventKind;
 use pod::control::bounds::CONNECTIONS_MAX;
-use pod::exit::Outcome;
+use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::manifest::{Lifetime, PodManifest};
 use pod::seqpacket::Listener;
 use pod::timestamp::Timestamp;
@@ -251,7 +251,9 @@ impl Monitor {
         // Output that is lost is no success, but no reason either to hide how the apps ended.
         let (exit_code, failure) = match streams.take_lost() {
             None => (exit_code, failure),
-            Some(lost) if exit_code == 0 => (lost.kind.exit_code(), Some(lost.message)),
+            Some(lost) if says_only_that_output_was_lost(exit_code) => {
+                (lost.kind.exit_code(), Some(lost.message))
+            }
             Some(lost) => (exit_code, failure.or(Some(lost.message))),
         };
         let waiting = clients

@@ -3,13 +3,13 @@
 use std::fs;
 use std::process::Command;
 
+use image_document::media_type::{OCI_INDEX, OCI_MANIFEST};
+use image_document::{DocumentError, Platform};
 use image_layer::{ContentError, sha256};
 
 use super::{Ground, base, collect, contents, named, options};
 use crate::error::StoreError;
 use crate::fixture::{Tar, TestLayer, gzip};
-use crate::manifest::Platform;
-use crate::media_type::{OCI_INDEX, OCI_MANIFEST};
 use crate::options::FetchOptions;
 use crate::store::Store;
 
@@ -108,20 +108,20 @@ fn documents_that_are_none() {
     ground.layout.document("text", OCI_MANIFEST, b"not json");
     assert!(matches!(
         failing(&ground, "text"),
-        StoreError::NotJson { .. }
+        StoreError::Document(DocumentError::NotJson { .. })
     ));
     let both = br#"{"schemaVersion":2,"layers":[],"manifests":[]}"#;
     ground.layout.document("both", OCI_MANIFEST, both);
     assert!(matches!(
         failing(&ground, "both"),
-        StoreError::BadManifest { .. }
+        StoreError::Document(DocumentError::BadManifest { .. })
     ));
     ground
         .layout
         .document("index", OCI_INDEX, br#"{"schemaVersion":2,"manifests":[]}"#);
     assert!(matches!(
         failing(&ground, "index"),
-        StoreError::NoPlatform { .. }
+        StoreError::Document(DocumentError::NoPlatform { .. })
     ));
 }
 
@@ -273,7 +273,7 @@ fn addresses_that_an_image_names_are_not_asked() {
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
             "config": {
-                "mediaType": crate::media_type::OCI_CONFIG,
+                "mediaType": image_document::media_type::OCI_CONFIG,
                 "digest": ground.layout.blob(config.as_bytes()),
                 "size": config.len(),
                 "urls": [url],

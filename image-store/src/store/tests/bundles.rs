@@ -1,10 +1,9 @@
+use image_document::media_type::OCI_MANIFEST;
+use image_document::{RawManifest, referrer};
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
 
 use super::*;
-use crate::media_type::OCI_MANIFEST;
-use crate::origin::RawManifest;
-use crate::referrer;
 
 const BUNDLE: &[u8] = br#"{"dsseEnvelope":{}}"#;
 
@@ -27,7 +26,7 @@ fn refer(ground: &mut Ground, tag: &str, subject: &Digest, bundle: &[u8]) {
     let list = referrer::add_to_list(None, &raw).unwrap().unwrap();
     ground
         .layout
-        .document(tag, crate::media_type::OCI_INDEX, &list);
+        .document(tag, image_document::media_type::OCI_INDEX, &list);
 }
 
 #[test]

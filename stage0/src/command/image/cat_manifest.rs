@@ -2,7 +2,7 @@
 
 use clap::Args;
 use engine::images::choice::record;
-use image_store::Platform;
+use image_document::Platform;
 
 use crate::command::subcommand::Subcommand;
 use crate::console::output;

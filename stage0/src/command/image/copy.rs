@@ -2,7 +2,8 @@
 
 use clap::Args;
 use engine::images::registries;
-use image_store::{CopyOptions, ImageSource, Platform, copy};
+use image_document::Platform;
+use image_store::{CopyOptions, ImageSource, copy};
 
 use crate::command::subcommand::Subcommand;
 use crate::console::output;

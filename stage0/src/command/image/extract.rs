@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::images::choice::record;
-use image_store::{Depth, Platform, tree};
+use image_document::Platform;
+use image_store::{Depth, tree};
 
 use crate::command::subcommand::Subcommand;
 use crate::console::output;

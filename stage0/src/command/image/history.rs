@@ -2,7 +2,7 @@
 
 use clap::Args;
 use engine::images::choice::record;
-use image_store::Platform;
+use image_document::Platform;
 use serde::Serialize;
 
 use crate::arguments::listing::{ListArguments, values};

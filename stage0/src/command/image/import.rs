@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use clap::Args;
 use engine::images::fetch as fetching;
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
+use image_document::Platform;
 use image_name::Reference;
-use image_store::{ImageSettings, ImageSource, Platform};
+use image_store::{ImageSettings, ImageSource};
 
 use crate::command::subcommand::Subcommand;
 use crate::console::output;

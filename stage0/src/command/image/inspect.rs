@@ -2,7 +2,8 @@
 
 use clap::Args;
 use engine::images::choice::record;
-use image_store::{Platform, Signature};
+use image_document::Platform;
+use image_store::Signature;
 use oci_spec::image::ImageConfiguration;
 use pod::timestamp::Timestamp;
 use serde::Serialize;

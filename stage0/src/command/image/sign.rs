@@ -10,7 +10,8 @@ use engine::images::choice;
 use engine::images::registries;
 use engine::policy::circumstances;
 use image_name::{Digest, Repository};
-use image_store::{FetchOptions, registry};
+use image_registry::{push_bundle, push_signature};
+use image_store::FetchOptions;
 use trust::{MAX_BUNDLE, PrivateKey, Timestamp};
 
 use super::signed_image::SignedImage;
@@ -218,11 +219,12 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 impl Written {
     fn push(&self, image: &SignedImage, options: &FetchOptions) -> Result<(), Failure> {
         let (reference, digest) = (&image.reference, image.top());
+        let (registries, limits) = (&options.registries, &options.limits);
         if let Some((payload, signature)) = &self.simple {
-            registry::push_signature(reference, digest, payload, signature, options)?;
+            push_signature(reference, digest, payload, signature, registries, limits)?;
         }
         if let Some(bundle) = &self.bundle {
-            registry::push_bundle(reference, digest, bundle, options)?;
+            push_bundle(reference, digest, bundle, registries, limits)?;
         }
         Ok(())
     }

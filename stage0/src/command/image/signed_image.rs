@@ -4,8 +4,9 @@
 use engine::Error;
 use engine::images::registries;
 use engine::policy::evidence::KnownEvidence;
+use image_document::{DocumentError, Platform};
 use image_name::{Digest, Reference};
-use image_store::{FetchOptions, ImageSource, Platform, SignatureSet, StoreError};
+use image_store::{FetchOptions, ImageSource, SignatureSet, StoreError};
 use trust::Subject;
 
 use crate::context::Context;
@@ -48,7 +49,9 @@ impl SignedImage {
             {
                 Ok(image) => (image.chain().to_vec(), image.manifest_digest().clone()),
                 // Images for other machines are signed too.
-                Err(StoreError::NoPlatform { .. }) => (vec![record.digest.clone()], record.digest),
+                Err(StoreError::Document(DocumentError::NoPlatform { .. })) => {
+                    (vec![record.digest.clone()], record.digest)
+                }
                 Err(error) => return Err(error.into()),
             };
             return Ok(Self {

@@ -60,7 +60,7 @@ impl Facts {
         let is_v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
         Ok(Self {
             version: env!("CARGO_PKG_VERSION"),
-            platform: image_store::Platform::host().to_string(),
+            platform: image_document::Platform::host().to_string(),
             kernel: nix::sys::utsname::uname()
                 .map(|names| names.release().to_string_lossy().into_owned())
                 .unwrap_or_default(),

@@ -7,7 +7,7 @@ use clap::Args;
 use engine::images::registries;
 use engine::policy::files as policy_files;
 use image_name::Prefix;
-use image_store::registry;
+use image_registry::download;
 use pod::manifest::InsecureOption;
 use trust::{PublicKey, Timestamp, Validity, add_keys};
 
@@ -131,7 +131,7 @@ fn read(context: &Context, place: &str) -> Result<PublicKey, Failure> {
     }
     let plain_http = context.engine.insecure.contains(&InsecureOption::Http);
     let registries = registries::load(&context.engine)?;
-    let bytes = registry::download(place, key_files::largest(), &registries, plain_http)?;
+    let bytes = download(place, key_files::largest(), &registries, plain_http)?;
     let text = String::from_utf8(bytes).map_err(|_| {
         Failure::Other(format!("{place} is not a public key: it is not UTF-8 text"))
     })?;

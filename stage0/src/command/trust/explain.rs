@@ -7,7 +7,7 @@ use engine::images::registries;
 use engine::policy::circumstances::{circumstances, now};
 use engine::policy::evidence::KnownEvidence;
 use engine::policy::files as policy_files;
-use image_store::Platform;
+use image_document::Platform;
 use serde::Serialize;
 use trust::{Explanation, Subject, explain, explain_name};
 

@@ -1,0 +1,37 @@
+//! Files that somebody else may have put there.
+
+use std::fs::File;
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::error::ContentError;
+
+/// Opens a regular file and gives its length; `None` if there is none. Never waits for the other
+/// end of a fifo that somebody put in its place.
+///
+/// # Errors
+/// [`ContentError::NotRegular`]; [`ContentError::Io`] if it can't be opened.
+pub fn open_regular(path: &Path) -> Result<Option<(File, u64)>, ContentError> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        Err(errno) => {
+            let error = Error::from(errno);
+            return match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(None),
+                _ => Err(ContentError::io("cannot open", path, error)),
+            };
+        }
+    };
+    let metadata = file
+        .metadata()
+        .map_err(|error| ContentError::io("cannot read", path, error))?;
+    if !metadata.is_file() {
+        return Err(ContentError::NotRegular {
+            path: path.to_owned(),
+        });
+    }
+    Ok(Some((file, metadata.len())))
+}
