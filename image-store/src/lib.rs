@@ -38,6 +38,7 @@ pub use copy::{Copied, CopyOptions, Outgoing, copy};
 pub use error::StoreError;
 pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent};
+pub use image_document::referrer::BundleLimits;
 pub use image_layer::seal::Depth;
 pub use image_layer::{ContentError, Layer, LayerLimit, Limits, WindowMemory, sha256};
 pub use interrupt::Interrupt;

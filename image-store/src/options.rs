@@ -1,6 +1,7 @@
 //! How to fetch.
 
 use image_document::Platform;
+use image_document::referrer::BundleLimits;
 use image_layer::Limits;
 use image_name::Reference;
 use image_registry::Registries;
@@ -15,6 +16,8 @@ pub struct WantedBundles {
     pub predicate_types: Vec<String>,
     /// What bundles call the keys that are trusted; none where no key is.
     pub key_hints: Vec<String>,
+    /// How many are taken, and how large.
+    pub limits: BundleLimits,
 }
 
 /// How to fetch.

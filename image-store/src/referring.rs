@@ -1,7 +1,7 @@
 //! What refers to an image in its favour: Sigstore bundles, and what cosign 2 kept as a referrer in the
 //! form of its tags.
 //!
-//! Of each subject [`MAX_BUNDLES`] count, and [`MAX_TOTAL`] bytes in all. Who can write that many could as
+//! Of each subject so many count, and so many bytes in all, as the settings say. Who can write that many could as
 //! well remove a good one; but whoever scans every day shall not hide it, so what may matter comes
 //! first, and of everything else each kind in turn, the newest first. Which key made a bundle only the
 //! bundle itself tells: one that names another key than those that are trusted keeps its place only as
@@ -10,9 +10,7 @@
 use std::collections::HashSet;
 
 use image_document::media_type::{BUNDLE, OCI_EMPTY};
-use image_document::referrer::{
-    EMPTY, MAX_BUNDLE, MAX_BUNDLES, MAX_LISTED, MAX_TOTAL, PREDICATE_TYPE, Referrer,
-};
+use image_document::referrer::{BundleLimits, EMPTY, MAX_LISTED, PREDICATE_TYPE, Referrer};
 use image_document::{Descriptor, Document, DocumentError, Manifest, cosign};
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
@@ -27,8 +25,8 @@ use crate::proven::small_blob;
 /// Bytes of the manifest of a referrer, and of its configuration.
 const MAX_MANIFEST: u64 = 64 << 10;
 
-/// Bytes of bundles that are read to find those that count.
-const MAX_READ: u64 = 4 * MAX_TOTAL;
+/// Bytes of bundles that are read to find those that count, as a multiple of what may count.
+const READ_FOR_ONE: u64 = 4;
 
 /// When a referrer was made, by what its maker says.
 const CREATED: &str = "org.opencontainers.image.created";
@@ -69,12 +67,13 @@ pub(crate) fn referring(
         }
     }
     let candidates = in_order(&listed, &wanted.predicate_types);
-    let mut pool = Pool::default();
+    let limits = wanted.limits;
+    let mut pool = Pool::new(limits);
     let mut read = 0;
     // Where other keys' bundles can be told, more are read than count.
     let (most, most_bytes) = match wanted.key_hints.is_empty() {
-        true => (MAX_BUNDLES, u64::MAX),
-        false => (MAX_LISTED, MAX_READ),
+        true => (limits.count, u64::MAX),
+        false => (MAX_LISTED, limits.total.saturating_mul(READ_FOR_ONE)),
     };
     for (number, entry) in candidates.iter().enumerate() {
         if number >= most || read >= most_bytes || pool.is_full() {
@@ -82,7 +81,7 @@ pub(crate) fn referring(
             referring.over(subject, &over);
             break;
         }
-        match one(origin, subject, entry, pool.room()) {
+        match one(origin, subject, entry, limits.size.min(pool.room())) {
             Ok(One::Bundle(referrer)) => {
                 read += referrer.bundle.len() as u64;
                 let may_matter = may_be_by(&referrer.bundle, &wanted.key_hints);
@@ -107,8 +106,8 @@ pub(crate) fn referring(
 
 /// The bundles that were found, within their number and their bytes: those that may matter, and others
 /// where there is room.
-#[derive(Default)]
 struct Pool {
+    limits: BundleLimits,
     matter: Vec<Referrer>,
     others: Vec<Referrer>,
     /// Bytes of both.
@@ -117,13 +116,23 @@ struct Pool {
 }
 
 impl Pool {
+    fn new(limits: BundleLimits) -> Self {
+        Self {
+            limits,
+            matter: Vec::new(),
+            others: Vec::new(),
+            matter_bytes: 0,
+            other_bytes: 0,
+        }
+    }
+
     fn is_full(&self) -> bool {
-        self.matter.len() >= MAX_BUNDLES
+        self.matter.len() >= self.limits.count
     }
 
     /// Bytes that the next one may have: others would make way.
     fn room(&self) -> u64 {
-        MAX_TOTAL.saturating_sub(self.matter_bytes)
+        self.limits.total.saturating_sub(self.matter_bytes)
     }
 
     fn add(&mut self, referrer: Referrer, may_matter: bool) {
@@ -138,8 +147,8 @@ impl Pool {
                 self.others.push(referrer);
             }
         }
-        while self.matter_bytes + self.other_bytes > MAX_TOTAL
-            || self.matter.len() + self.others.len() > MAX_BUNDLES
+        while self.matter_bytes + self.other_bytes > self.limits.total
+            || self.matter.len() + self.others.len() > self.limits.count
         {
             let Some(last) = self.others.pop() else {
                 break;
@@ -265,7 +274,7 @@ fn one(
     origin: &mut dyn Origin,
     subject: &Digest,
     entry: &Descriptor,
-    room: u64,
+    most: u64,
 ) -> Result<One, StoreError> {
     let what = format!("referrer {}", entry.digest);
     check_size(&what, entry.size, MAX_MANIFEST)?;
@@ -312,12 +321,12 @@ fn one(
         }
     };
     check_size(&what, manifest.config.size, MAX_MANIFEST)?;
-    check_size(&what, layer.size, MAX_BUNDLE.min(room))?;
+    check_size(&what, layer.size, most)?;
     let config = match manifest.config.digest == sha256(EMPTY) {
         true => EMPTY.to_vec(),
         false => small_blob(origin, &manifest.config, &what, MAX_MANIFEST)?,
     };
-    let bundle = small_blob(origin, layer, &what, MAX_BUNDLE)?;
+    let bundle = small_blob(origin, layer, &what, most)?;
     Ok(One::Bundle(Referrer {
         manifest: raw.bytes,
         config,

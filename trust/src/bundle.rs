@@ -13,8 +13,8 @@ use crate::private_key::PrivateKey;
 use crate::strict_json::{self, Members};
 
 /// Largest bundle that is read, in bytes. A signature has about 700; a list of all parts of an image can
-/// have some millions, and in base64 a third more.
-pub const MAX_BUNDLE: usize = 16 << 20;
+/// have some millions, and in base64 a third more. Who fetches may want less.
+pub const MAX_BUNDLE: usize = 64 << 20;
 
 /// The media type of bundles that are made.
 pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";

@@ -11,12 +11,13 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use image_store::Limits;
+use image_store::{BundleLimits, Limits};
 use serde::Deserialize;
 
 use super::directories::Directories;
 use super::layers::Layers;
 use super::ownership;
+use super::signatures::Signatures;
 use super::trust::Trust;
 use crate::error::{ConfigError, Error};
 
@@ -33,6 +34,8 @@ const DROP_INS_MAX: usize = 4096;
 pub struct Config {
     #[serde(default)]
     layers: Layers,
+    #[serde(default)]
+    signatures: Signatures,
     #[serde(default)]
     trust: Trust,
 }
@@ -64,6 +67,11 @@ impl Config {
         self.layers.limits()
     }
 
+    /// How much is taken of the statements about an image.
+    pub fn bundle_limits(&self) -> BundleLimits {
+        self.signatures.limits()
+    }
+
     /// The containers-policy.json(5) that is in force in place of the rules of `trust.d`, if one is.
     pub fn containers_policy(&self) -> Option<&Path> {
         let path = self.trust.containers_policy.as_deref();
@@ -73,6 +81,7 @@ impl Config {
     fn overridden_by(self, later: Self) -> Self {
         Self {
             layers: self.layers.overridden_by(later.layers),
+            signatures: self.signatures.overridden_by(later.signatures),
             trust: self.trust.overridden_by(later.trust),
         }
     }

@@ -1,8 +1,10 @@
 //! Where everything is, and what the configuration of fairing itself says.
 
+mod amount;
 pub mod directories;
 pub mod files;
 mod layers;
 pub(crate) mod ownership;
+mod signatures;
 pub mod size;
 mod trust;

@@ -102,6 +102,7 @@ impl<'a> Verifier<'a> {
                 .map(|demand| demand.predicate_type.clone())
                 .collect(),
             key_hints: placed.rule().bundle_hints(),
+            ..WantedBundles::default()
         }
     }
 

@@ -1,7 +1,7 @@
 //! The signatures that come with an image.
 
 use image_document::media_type::DSSE_ENVELOPE;
-use image_document::referrer::{self, MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL};
+use image_document::referrer;
 use image_document::{Descriptor, Document, DocumentError, Manifest, RawManifest, cosign};
 use image_layer::{ContentError, Limits};
 use image_name::Digest;
@@ -167,10 +167,10 @@ fn take(
     };
     // The last is the newest: cosign appends.
     let (first, then): (Vec<_>, Vec<_>) = envelopes.rev().partition(matters);
-    for layer in first.into_iter().chain(then).take(MAX_BUNDLES) {
+    for layer in first.into_iter().chain(then).take(wanted.limits.count) {
         let taken = found.bundles.iter().map(|one| one.bundle.len() as u64);
-        let room = MAX_TOTAL.saturating_sub(taken.sum());
-        let envelope = match small_blob(origin, layer, &what, MAX_BUNDLE.min(room)) {
+        let room = wanted.limits.total.saturating_sub(taken.sum());
+        let envelope = match small_blob(origin, layer, &what, wanted.limits.size.min(room)) {
             Err(error @ StoreError::Content(ContentError::LimitExceeded { .. })) => {
                 looked.unanswered.push(error.to_string());
                 continue;

@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
+fn most() -> usize {
+    BundleLimits::default().count
+}
+
 /// A place whose list of referrers and blobs are whatever a test says.
 #[derive(Default)]
 struct Place {
@@ -136,7 +140,9 @@ fn what_is_no_bundle_of_the_image_is_left_out_and_hides_none() {
     place.add(&changed(|m| {
         m["layers"][0]["mediaType"] = json!("text/plain")
     }));
-    place.add(&changed(|m| m["layers"][0]["size"] = json!(MAX_BUNDLE + 1)));
+    place.add(&changed(|m| {
+        m["layers"][0]["size"] = json!(BundleLimits::default().size + 1)
+    }));
     place.add(&changed(|m| m["manifests"] = json!([])));
     // Its blob is another than it says.
     place.add(&changed(|m| m["layers"][0]["digest"] = json!(sha256(b"x"))));
@@ -172,14 +178,14 @@ fn other_kinds_of_artifacts_are_not_even_read() {
 #[test]
 fn number_and_bytes_are_bounded_and_what_is_over_is_told() {
     let mut place = Place::default();
-    for number in 0..MAX_BUNDLES + 5 {
+    for number in 0..most() + 5 {
         place.add_bundle(&image(), &bundle(&number.to_string(), 0));
     }
     let many = referring(&mut place, &image().digest, &WantedBundles::default()).unwrap();
-    assert_eq!(many.bundles.len(), MAX_BUNDLES);
+    assert_eq!(many.bundles.len(), most());
     assert_eq!(many.bundles[0].bundle, bundle("0", 0));
-    assert_eq!(place.asked, MAX_BUNDLES);
-    let over = format!("of {} only {MAX_BUNDLES} are looked at", MAX_BUNDLES + 5);
+    assert_eq!(place.asked, most());
+    let over = format!("of {} only {} are looked at", most() + 5, most());
     assert_eq!(many.over, [over]);
     let mut place = Place::default();
     for number in 0..6 {
@@ -188,7 +194,7 @@ fn number_and_bytes_are_bounded_and_what_is_over_is_told() {
     place.add_bundle(&image(), &bundle("small", 0));
     let large = referring(&mut place, &image().digest, &WantedBundles::default()).unwrap();
     let bytes: usize = large.bundles.iter().map(|one| one.bundle.len()).sum();
-    assert!(bytes as u64 <= MAX_TOTAL, "{bytes}");
+    assert!(bytes as u64 <= BundleLimits::default().total, "{bytes}");
     assert_eq!(large.bundles.last().unwrap().bundle, bundle("small", 0));
     assert!(
         large
@@ -216,12 +222,12 @@ fn daily_scans_hide_no_signature_and_no_statement_that_matters() {
     }
     let wanted = WantedBundles {
         predicate_types: vec!["sbom".to_owned()],
-        key_hints: Vec::new(),
+        ..WantedBundles::default()
     };
     let found = referring(&mut place, &image().digest, &wanted).unwrap();
     let found: Vec<_> = found.bundles.iter().map(|one| &one.bundle).collect();
     let sign = bundle("https://sigstore.dev/cosign/sign/v1", 0);
-    assert_eq!(found.len(), MAX_BUNDLES);
+    assert_eq!(found.len(), most());
     assert_eq!(found[..2], [&bundle("sbom", 0), &sign]);
     // Of all others each kind in turn, the newest first.
     assert_eq!(found[2..4], [&bundle("scan", 399), &bundle("build", 0)]);
@@ -243,7 +249,7 @@ fn by(hint: &str, predicate: &str, padding: usize) -> Vec<u8> {
 #[test]
 fn bundles_by_other_keys_take_no_place_from_those_by_trusted_ones() {
     let mut place = Place::default();
-    for number in 0..MAX_BUNDLES + 40 {
+    for number in 0..most() + 40 {
         place.add_bundle(&image(), &by("scanner", "scan", number));
     }
     let (ours, nameless) = (by("ours", "scan", 7), bundle("scan", 8));
@@ -252,9 +258,10 @@ fn bundles_by_other_keys_take_no_place_from_those_by_trusted_ones() {
     let wanted = |hint: &str| WantedBundles {
         predicate_types: vec!["scan".to_owned()],
         key_hints: vec![hint.to_owned()],
+        limits: BundleLimits::default(),
     };
     let found = referring(&mut place, &image().digest, &wanted("ours")).unwrap();
-    assert_eq!(found.bundles.len(), MAX_BUNDLES);
+    assert_eq!(found.bundles.len(), most());
     assert_eq!(found.bundles[0].bundle, ours);
     assert_eq!(found.bundles[1].bundle, nameless);
     assert_eq!(found.bundles[2].bundle, by("scanner", "scan", 0));
@@ -262,7 +269,7 @@ fn bundles_by_other_keys_take_no_place_from_those_by_trusted_ones() {
     // Where all are by the key that is trusted, the first are taken, and that is told.
     let found = referring(&mut place, &image().digest, &wanted("scanner")).unwrap();
     assert_eq!(found.bundles[0].bundle, by("scanner", "scan", 0));
-    let over = format!("of {} only {MAX_BUNDLES} are looked at", MAX_BUNDLES + 42);
+    let over = format!("of {} only {} are looked at", most() + 42, most());
     assert_eq!(found.over, [over]);
     // Nor do large ones take its bytes.
     let mut place = Place::default();
@@ -274,5 +281,5 @@ fn bundles_by_other_keys_take_no_place_from_those_by_trusted_ones() {
     let found = referring(&mut place, &image().digest, &wanted("ours")).unwrap();
     assert_eq!(found.bundles[0].bundle, ours);
     let bytes: usize = found.bundles.iter().map(|one| one.bundle.len()).sum();
-    assert!(bytes as u64 <= MAX_TOTAL, "{bytes}");
+    assert!(bytes as u64 <= BundleLimits::default().total, "{bytes}");
 }
