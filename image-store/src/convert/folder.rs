@@ -138,10 +138,8 @@ impl Packer<'_> {
             }
             FileType::Fifo => self.begin(path, What::Fifo, &stat, None),
             FileType::CharacterDevice | FileType::BlockDevice => {
-                let device = Device {
-                    is_block: kind == FileType::BlockDevice,
-                    major: rustix::fs::major(stat.st_rdev),
-                    minor: rustix::fs::minor(stat.st_rdev),
+                let Some(device) = Device::of(&stat) else {
+                    return Ok(());
                 };
                 if device.is_whiteout() {
                     let reason = "a device 0:0 marks the removal of a file in layers of overlayfs";

@@ -206,10 +206,8 @@ impl Walk<'_> {
             }
             FileType::Fifo => self.sink.member(plain(Kind::Fifo))?,
             FileType::CharacterDevice | FileType::BlockDevice => {
-                let device = Device {
-                    is_block: kind == FileType::BlockDevice,
-                    major: rustix::fs::major(stat.st_rdev),
-                    minor: rustix::fs::minor(stat.st_rdev),
+                let Some(device) = Device::of(stat) else {
+                    return Ok(());
                 };
                 self.sink.member(plain(Kind::Device(device)))?;
             }
