@@ -38,8 +38,12 @@ pub(crate) struct TarIndex {
 }
 
 enum Entry {
-    File { offset: u64, size: u64 },
-    Link(String),
+    File {
+        offset: u64,
+        size: u64,
+    },
+    /// To the first of these that is there.
+    Link(Vec<String>),
 }
 
 impl TarIndex {
@@ -85,7 +89,10 @@ impl TarIndex {
                         end: offset + size,
                     }));
                 }
-                Some(Entry::Link(target)) => name = Some(target.clone()),
+                Some(Entry::Link(targets)) => {
+                    let is_there = |target: &&String| self.entries.contains_key(*target);
+                    name = targets.iter().find(is_there).cloned();
+                }
             }
         }
         Err(broken(&self.what, "too many links in a row"))
@@ -199,8 +206,9 @@ fn entries(
                 offset: data.start,
                 size: data.end - data.start,
             }),
-            Kind::Symlink => link(name, &member.target),
-            Kind::HardLink => link("", linked(&member)),
+            // Some that write archives, and podman, mean them from the root of the archive.
+            Kind::Symlink => link(&[name, ""], &member.target),
+            Kind::HardLink => link(&[""], linked(&member)),
             Kind::Folder | Kind::Fifo | Kind::Device(_) => None,
         };
         if let Some(entry) = entry
@@ -224,9 +232,13 @@ fn linked(member: &Member) -> &[u8] {
 }
 
 /// A link to somewhere within the archive.
-fn link(from: &str, to: &[u8]) -> Option<Entry> {
-    let target = link_target(from, std::str::from_utf8(to).ok()?)?;
-    Some(Entry::Link(target))
+fn link(from: &[&str], to: &[u8]) -> Option<Entry> {
+    let to = std::str::from_utf8(to).ok()?;
+    let targets: Vec<String> = from
+        .iter()
+        .filter_map(|from| link_target(from, to))
+        .collect();
+    (!targets.is_empty()).then_some(Entry::Link(targets))
 }
 
 /// What the walk says of a layer, said of an archive.

@@ -52,6 +52,8 @@ fn files_are_read_in_place() {
         add(tar, "empty", b"");
         tar.append_link(&mut header(tar::EntryType::Symlink, 0), "x/link", "../a")
             .unwrap();
+        tar.append_link(&mut header(tar::EntryType::Symlink, 0), "y/from-root", "a")
+            .unwrap();
         tar.append_link(&mut header(tar::EntryType::Link, 0), "hard", &long)
             .unwrap();
         tar.append_link(&mut header(tar::EntryType::Symlink, 0), "loop", "loop")
@@ -68,6 +70,7 @@ fn files_are_read_in_place() {
     assert_eq!(content(&index, &long).unwrap(), b"second");
     assert_eq!(content(&index, "empty").unwrap(), b"");
     assert_eq!(content(&index, "x/link").unwrap(), b"first");
+    assert_eq!(content(&index, "y/from-root").unwrap(), b"first");
     assert_eq!(content(&index, "hard").unwrap(), b"second");
     assert_eq!(content(&index, "out"), None);
     let error = index.section("loop").err().unwrap().to_string();
