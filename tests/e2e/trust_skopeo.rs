@@ -224,7 +224,12 @@ fn a_policy_json_gives_the_verdicts_of_skopeo() {
         .iter()
         .flat_map(|case| case.asked())
         .map(|(_, name)| name);
-    host.fairing(["fetch"]).args(names).run().ok();
+    let patience = std::time::Duration::from_secs(300);
+    host.fairing(["fetch"])
+        .args(names)
+        .limit(patience)
+        .run()
+        .ok();
     host.write("policy.json", policy(&cases, &sigstore_signed));
 
     let mut wrong = Vec::new();
