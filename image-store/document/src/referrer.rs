@@ -230,7 +230,8 @@ pub fn of_bundle(subject: &RawManifest, bundle: &[u8]) -> Result<Referrer, Docum
 }
 
 /// What the statement in a bundle says that it is, if it can be read.
-fn predicate_type(bundle: &[u8]) -> Option<String> {
+#[must_use]
+pub fn predicate_type(bundle: &[u8]) -> Option<String> {
     let bundle: Value = serde_json::from_slice(bundle).ok()?;
     let payload = bundle.get("dsseEnvelope")?.get("payload")?.as_str()?;
     let statement: Value = serde_json::from_slice(&STANDARD.decode(payload).ok()?).ok()?;
