@@ -163,12 +163,6 @@ fn a_policy_json_gives_the_verdicts_of_skopeo() {
             let signature = gpg.run(&["--sign"], payload.as_bytes());
             let folder = format!("lookaside/{at}/team/x@{}", digest.replace(':', "="));
             host.write(format!("{folder}/signature-1"), signature);
-            let lookaside = host.base().join(format!("lookaside/{at}"));
-            let place = format!(
-                "docker: {{{name}: {{lookaside: \"file://{}\"}}}}\n",
-                lookaside.display()
-            );
-            host.write(format!("registries.d/{at}.yaml"), place);
             let location = registry.reference(&at);
             let place = format!(
                 "[[registry]]\nprefix = {name:?}\nlocation = {location:?}\ninsecure = true\n"
@@ -191,6 +185,15 @@ fn a_policy_json_gives_the_verdicts_of_skopeo() {
         }
     }
     host.write("containers/registries.conf", places);
+    // Where images really are counts for where their signatures are.
+    let place = registry.reference("");
+    let lookaside = host.base().join("lookaside");
+    let signatures = format!(
+        "docker: {{\"{}\": {{lookaside: \"file://{}\"}}}}\n",
+        place.trim_end_matches('/'),
+        lookaside.display()
+    );
+    host.write("registries.d/tests.yaml", signatures);
     let list = host.write("list.yaml", list);
 
     // skopeo copies what it accepts, and goes on.
