@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use harness::{Algorithm, Host, ImageBuilder, Key, ScriptedRegistry};
 use serde_json::{Map, Value, json};
@@ -120,171 +121,207 @@ fn filled(text: &str, host: &str, digest: &str) -> String {
     text.replace("OTHER", &other)
 }
 
-fn skopeo(host: &Host, policy: &Path) -> Command {
-    let mut command = Command::new("skopeo");
-    command
-        .arg("--registries-conf")
-        .arg(host.base().join("containers/registries.conf"))
-        .arg("--policy")
-        .arg(policy)
-        .arg("--registries.d")
-        .arg(host.base().join("registries.d"));
-    command
+/// A registry with one image for each version of each row, and a host on which skopeo and fairing look at
+/// them.
+struct Bench {
+    registry: ScriptedRegistry,
+    gpg: Gpg,
+    key: Key,
+    table: Value,
+    cases: Vec<Case>,
+    // Last: what ends runs in it.
+    host: Host,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let host = Host::new();
+        let mut bench = Self {
+            registry: ScriptedRegistry::start(),
+            gpg: Gpg::new(&host),
+            key: Key::generate_as(&host, "team", Algorithm::EcdsaP256),
+            table: serde_json::from_str(TABLE).unwrap(),
+            cases: Vec::new(),
+            host,
+        };
+        let count = |part: &str| bench.table[part].as_array().unwrap().len();
+        let (rows, versions) = (count("rows"), count("versions"));
+        for row in 0..rows {
+            for version in 0..versions {
+                let case = bench.offer(row, version);
+                bench.cases.push(case);
+            }
+        }
+        bench.configure();
+        bench
+    }
+
+    /// Offers an image that is signed as a cell of the table says, in both ways.
+    fn offer(&self, row: usize, version: usize) -> Case {
+        let at = format!("r{row}v{version}");
+        let repository = format!("{at}/team/x");
+        let image = ImageBuilder::new().env("IMAGE", &at).build();
+        let (host, digest) = (format!("{at}.test"), image.digest());
+        for tag in ["1", "latest"] {
+            self.registry.offer(&image, &format!("{repository}:{tag}"));
+        }
+        let row_of_table = &self.table["rows"][row];
+        let signed = [&row_of_table["signed"], &self.table["versions"][version]];
+        let signed = signed.map(|part| part.as_str().unwrap()).concat();
+        let signed = filled(&signed, &host, &digest);
+        let tag = format!("{}.sig", digest.replace(':', "-"));
+        Beside::signed(&self.key, &signed, &digest).offer(&self.registry, &repository, &tag);
+        let signature = self
+            .gpg
+            .run(&["--sign"], payload(&signed, &digest).as_bytes());
+        let file = format!("{repository}@{}/signature-1", digest.replace(':', "="));
+        self.host
+            .write(Path::new("lookaside").join(file), signature);
+        let identity = filled(&row_of_table["identity"].to_string(), &host, &digest);
+        Case {
+            row,
+            version,
+            host,
+            digest,
+            identity: serde_json::from_str(&identity).unwrap(),
+        }
+    }
+
+    /// Says where the images and their signatures are, and that fairing reads a policy.json.
+    fn configure(&self) {
+        let mut places = String::new();
+        for case in &self.cases {
+            let at = case.host.trim_end_matches(".test");
+            let (name, location) = (&case.host, self.registry.reference(at));
+            writeln!(
+                places,
+                "[[registry]]\nprefix = {name:?}\nlocation = {location:?}\ninsecure = true"
+            )
+            .unwrap();
+        }
+        self.host.write("containers/registries.conf", places);
+        // Where images really are counts for where their signatures are.
+        let place = self.registry.reference("");
+        let signatures = format!(
+            "docker: {{\"{}\": {{lookaside: \"file://{}\"}}}}\n",
+            place.trim_end_matches('/'),
+            self.host.base().join("lookaside").display()
+        );
+        self.host.write("registries.d/tests.yaml", signatures);
+        let policy = self.host.base().join("policy.json").display().to_string();
+        let setting = format!("[trust]\ncontainers-policy = {policy:?}\n");
+        self.host.write("etc/config.toml", setting);
+    }
+
+    fn gpg_signed(&self) -> Value {
+        json!({ "type": "signedBy", "keyType": "GPGKeys", "keyPath": self.gpg.public })
+    }
+
+    fn sigstore_signed(&self) -> Value {
+        json!({ "type": "sigstoreSigned", "keyPath": self.key.public() })
+    }
+
+    fn skopeo(&self, policy: &str) -> Command {
+        let policy = self.host.write("theirs.json", policy);
+        let file = |name: &str| self.host.base().join(name);
+        let mut command = Command::new("skopeo");
+        command.arg("--policy").arg(policy);
+        command
+            .arg("--registries-conf")
+            .arg(file("containers/registries.conf"));
+        command.arg("--registries.d").arg(file("registries.d"));
+        command
+    }
+
+    /// Lets skopeo copy what it accepts; gives where to, and what it says.
+    fn copies(&self) -> (PathBuf, String) {
+        let mut list = String::new();
+        for Case { host, digest, .. } in &self.cases {
+            writeln!(
+                list,
+                "{host}: {{tls-verify: false, images: {{team/x: [\"1\", latest, {digest:?}]}}}}"
+            )
+            .unwrap();
+        }
+        let list = self.host.write("list.yaml", list);
+        let copies = self.host.base().join("copies");
+        let mut sync = self.skopeo(&policy(&self.cases, &self.gpg_signed()));
+        sync.args(["sync", "--keep-going", "--scoped"]);
+        let sync = sync
+            .args(["--src=yaml", "--dest=dir"])
+            .arg(list)
+            .arg(&copies);
+        let told = sync.output().unwrap().stderr;
+        (copies, String::from_utf8_lossy(&told).into_owned())
+    }
+
+    /// Lets fairing fetch all of them, by all their names.
+    fn fetch(&self) {
+        let accept = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
+        self.host.write("policy.json", accept);
+        let names = self.cases.iter().flat_map(Case::asked);
+        let fetch = self
+            .host
+            .fairing(["fetch"])
+            .args(names.map(|(_, name)| name));
+        fetch.limit(Duration::from_secs(300)).run().ok();
+    }
 }
 
 #[test]
 #[cfg_attr(not(skopeo_with_gpg), ignore = "skopeo or gpg is not installed")]
 fn a_policy_json_gives_the_verdicts_of_skopeo() {
-    let (registry, host) = (ScriptedRegistry::start(), Host::new());
-    let gpg = Gpg::new(&host);
-    let key = Key::generate_as(&host, "team", Algorithm::EcdsaP256);
-    let table: Value = serde_json::from_str(TABLE).unwrap();
-    let versions = table["versions"].as_array().unwrap();
-    let rows = table["rows"].as_array().unwrap();
-
-    let (mut cases, mut places, mut list) = (Vec::new(), String::new(), String::new());
-    for (row, entry) in rows.iter().enumerate() {
-        for (version, signed_version) in versions.iter().enumerate() {
-            let at = format!("r{row}v{version}");
-            let image = ImageBuilder::new().env("IMAGE", &at).build();
-            let digest = image.digest();
-            let name = format!("{at}.test");
-            for tag in ["1", "latest"] {
-                registry.offer(&image, &format!("{at}/team/x:{tag}"));
-            }
-            let signed = [&entry["signed"], signed_version].map(|part| part.as_str().unwrap());
-            let signed = filled(&signed.concat(), &name, &digest);
-            Beside::signed(&key, &signed, &digest).offer(
-                &registry,
-                &format!("{at}/team/x"),
-                &format!("{}.sig", digest.replace(':', "-")),
-            );
-            let payload = payload(&signed, &digest);
-            let signature = gpg.run(&["--sign"], payload.as_bytes());
-            let folder = format!("lookaside/{at}/team/x@{}", digest.replace(':', "="));
-            host.write(format!("{folder}/signature-1"), signature);
-            let location = registry.reference(&at);
-            let place = format!(
-                "[[registry]]\nprefix = {name:?}\nlocation = {location:?}\ninsecure = true\n"
-            );
-            places.push_str(&place);
-            writeln!(
-                list,
-                "{name}: {{tls-verify: false, images: {{team/x: [\"1\", latest, {digest:?}]}}}}"
-            )
-            .unwrap();
-            let identity = filled(&entry["identity"].to_string(), &name, &digest);
-            let identity = serde_json::from_str(&identity).unwrap();
-            cases.push(Case {
-                row,
-                version,
-                host: name,
-                digest,
-                identity,
-            });
-        }
-    }
-    host.write("containers/registries.conf", places);
-    // Where images really are counts for where their signatures are.
-    let place = registry.reference("");
-    let lookaside = host.base().join("lookaside");
-    let signatures = format!(
-        "docker: {{\"{}\": {{lookaside: \"file://{}\"}}}}\n",
-        place.trim_end_matches('/'),
-        lookaside.display()
-    );
-    host.write("registries.d/tests.yaml", signatures);
-    let list = host.write("list.yaml", list);
-
-    // skopeo copies what it accepts, and goes on.
-    let gpg_signed = json!({ "type": "signedBy", "keyType": "GPGKeys", "keyPath": gpg.public });
-    let theirs = host.write("theirs.json", policy(&cases, &gpg_signed));
-    let copies = host.base().join("copies");
-    let mut sync = skopeo(&host, &theirs);
-    sync.args([
-        "sync",
-        "--keep-going",
-        "--scoped",
-        "--src=yaml",
-        "--dest=dir",
-    ]);
-    let synced = sync.arg(list).arg(&copies).output().unwrap();
-    let told = String::from_utf8_lossy(&synced.stderr).into_owned();
-    assert!(copies.exists(), "{told}");
-
-    let sigstore_signed = json!({ "type": "sigstoreSigned", "keyPath": key.public() });
-    let setting = host.base().join("policy.json");
-    let setting = format!(
-        "[trust]\ncontainers-policy = {:?}\n",
-        setting.display().to_string()
-    );
-    host.write(
-        "policy.json",
-        r#"{"default":[{"type":"insecureAcceptAnything"}]}"#,
-    );
-    host.write("etc/config.toml", setting);
-    let names = cases
-        .iter()
-        .flat_map(|case| case.asked())
-        .map(|(_, name)| name);
-    let patience = std::time::Duration::from_secs(300);
-    host.fairing(["fetch"])
-        .args(names)
-        .limit(patience)
-        .run()
-        .ok();
-    host.write("policy.json", policy(&cases, &sigstore_signed));
-
+    let bench = Bench::new();
+    let (copies, told) = bench.copies();
+    bench.fetch();
+    let ours = policy(&bench.cases, &bench.sigstore_signed());
+    bench.host.write("policy.json", ours);
     let mut wrong = Vec::new();
     let mut accepted = 0;
-    for case in &cases {
+    for case in &bench.cases {
+        let row = &bench.table["rows"][case.row];
         for (asked_by, name) in case.asked() {
-            let skopeo = case.copied(&copies, &name);
-            let explained = host
-                .fairing(["trust", "explain", "--format=json", &name])
-                .run();
-            let fairing = explained.ok().json()["refusal"].is_null();
-            let row = &rows[case.row];
-            let expected = row[asked_by].as_str().unwrap().as_bytes()[case.version] == b'+';
-            if skopeo != expected || fairing != expected {
-                let version = &versions[case.version];
-                wrong.push(format!("{row} {version} by {asked_by}: {skopeo} {fairing}"));
+            let explain = ["trust", "explain", "--format=json", &name];
+            let explained = bench.host.fairing(explain).run().ok().json();
+            let verdicts = (case.copied(&copies, &name), explained["refusal"].is_null());
+            let cell = row[asked_by].as_str().unwrap().as_bytes()[case.version];
+            if verdicts != (cell == b'+', cell == b'+') {
+                let version = &bench.table["versions"][case.version];
+                wrong.push(format!("{row} {version} by {asked_by}: {verdicts:?}"));
             }
-            accepted += usize::from(skopeo);
+            accepted += usize::from(verdicts.0);
         }
     }
-    assert_eq!(
-        wrong,
-        <[String; 0]>::default(),
-        "row, what skopeo and what fairing say\n{told}"
-    );
+    let none = <[String; 0]>::default();
+    assert_eq!(wrong, none, "what skopeo and what fairing say\n{told}");
     assert!(accepted > 0);
+    both_refuse_policies(&bench);
+}
 
-    // What makes no sense refuses the policy.
-    for mistake in table["mistakes"].as_array().unwrap() {
-        let mistake = filled(&mistake.to_string(), "a.io", &cases[0].digest);
+/// What makes no sense refuses the policy, whatever image is asked for.
+fn both_refuse_policies(bench: &Bench) {
+    let case = &bench.cases[0];
+    let [_, (_, name), _] = case.asked();
+    for mistake in bench.table["mistakes"].as_array().unwrap() {
+        let mistake = filled(&mistake.to_string(), "a.io", &case.digest);
         let mistake = serde_json::from_str(&mistake).unwrap();
-        let [theirs, ours] = [&gpg_signed, &sigstore_signed].map(|requirement| {
+        let with_mistake = |requirement: &Value| {
             let scope = json!({ "b.io": [with(requirement, &mistake)] });
             json!({
                 "default": [{ "type": "insecureAcceptAnything" }],
                 "transports": { "docker": scope },
             })
-        });
-        let theirs = host.write("theirs.json", theirs.to_string());
-        let mut copy = skopeo(&host, &theirs);
-        copy.args(["copy", "--quiet"]);
-        let copy = copy.arg(format!("docker://{}", cases[0].asked()[1].1));
-        let copied = copy
-            .arg(format!("dir:{}/no", host.base().display()))
-            .output()
-            .unwrap();
-        let told = String::from_utf8_lossy(&copied.stderr).into_owned();
+            .to_string()
+        };
+        let mut copy = bench.skopeo(&with_mistake(&bench.gpg_signed()));
+        let to = format!("dir:{}/no", bench.host.base().display());
+        let copy = copy.args(["copy", "--quiet", &format!("docker://{name}"), &to]);
+        let told = copy.output().unwrap().stderr;
+        let told = String::from_utf8_lossy(&told);
         assert!(told.contains("trust policy"), "{mistake}: {told}");
-        host.write("policy.json", ours.to_string());
-        let explain = host
-            .fairing(["trust", "explain", &cases[0].asked()[1].1])
-            .run();
+        let ours = with_mistake(&bench.sigstore_signed());
+        bench.host.write("policy.json", ours);
+        let explain = bench.host.fairing(["trust", "explain", &name]).run();
         explain.expect_error(125, &["policy.json"]);
     }
 }
