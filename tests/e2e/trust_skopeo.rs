@@ -195,7 +195,7 @@ impl Bench {
             let (name, location) = (&case.host, self.registry.reference(at));
             writeln!(
                 places,
-                "[[registry]]\nprefix = {name:?}\nlocation = {location:?}\ninsecure = true"
+                "[[registry]]\nprefix = {name:?}\nlocation = {location:?}"
             )
             .unwrap();
         }

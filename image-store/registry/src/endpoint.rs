@@ -69,9 +69,14 @@ impl Endpoint {
         self.may_fall_back = false;
     }
 
+    /// Whether TLS is only tried: what fails may be for its not being there.
+    pub(super) fn tries_tls(&self) -> bool {
+        self.may_fall_back && !self.plain
+    }
+
     /// Goes over to plain HTTP, where that is allowed in the place of TLS; whether it is.
     pub(super) fn fall_back(&mut self) -> bool {
-        let falls = self.may_fall_back && !self.plain;
+        let falls = self.tries_tls();
         self.plain |= falls;
         falls
     }

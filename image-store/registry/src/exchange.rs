@@ -40,7 +40,9 @@ impl Client {
                     // From who never spoke HTTP before, it is TLS or something else.
                     let garbled = self.answered() && matches!(error, ureq::Error::Protocol(_));
                     let transient = garbled || is_transient(&error);
-                    if !transient || !self.retry().pause(failures, None) {
+                    // Plain HTTP is tried before TLS is tried again.
+                    let is_last = !self.answered() && self.endpoint().tries_tls();
+                    if is_last || !transient || !self.retry().pause(failures, None) {
                         return Err(self.broken(url, action, error));
                     }
                 }

@@ -346,3 +346,20 @@ fn a_tls_port_on_loopback_is_spoken_to_over_tls() {
     let methods: Vec<_> = server.seen().into_iter().map(|seen| seen.method).collect();
     assert_eq!(methods, ["GET", "TLS"]);
 }
+
+#[test]
+fn where_tls_is_only_tried_plain_http_comes_at_once() {
+    // As some servers do that know nothing of TLS.
+    let server = Server::start(|seen| match seen.method.as_str() {
+        "TLS" => Reply::raw(""),
+        _ => manifest(),
+    });
+    let name = format!("{}/a", server.authority);
+    let config = format!(
+        "[[registry]]\nprefix = {:?}\ninsecure-skip-verify = true\n",
+        server.authority
+    );
+    configured(&name, &config, Vec::new()).top().unwrap();
+    let methods: Vec<_> = server.seen().into_iter().map(|seen| seen.method).collect();
+    assert_eq!(methods, ["TLS", "GET"]);
+}
