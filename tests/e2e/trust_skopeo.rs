@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use harness::{Algorithm, Host, ImageBuilder, Key, ScriptedRegistry};
+use harness::{Algorithm, Host, ImageBuilder, Key, Layer, ScriptedRegistry};
 use serde_json::{Map, Value, json};
 
 use crate::cosign_forms::{Beside, piped};
@@ -160,7 +160,8 @@ impl Bench {
     fn offer(&self, row: usize, version: usize) -> Case {
         let at = format!("r{row}v{version}");
         let repository = format!("{at}/team/x");
-        let image = ImageBuilder::new().env("IMAGE", &at).build();
+        let layer = Layer::new().file("file", &at, 0o644);
+        let image = ImageBuilder::new().layer(layer).build();
         let (host, digest) = (format!("{at}.test"), image.digest());
         for tag in ["1", "latest"] {
             self.registry.offer(&image, &format!("{repository}:{tag}"));
