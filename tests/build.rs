@@ -12,13 +12,18 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=FAIRING_COSIGN");
     println!("cargo::rerun-if-env-changed=PATH");
-    println!("cargo::rustc-check-cfg=cfg(cosign, skopeo_with_gpg)");
+    println!("cargo::rustc-check-cfg=cfg(cosign, skopeo_with_gpg, zsh, fish)");
     let path = env::var_os("PATH").unwrap_or_default();
     let in_path = |name: &str| {
         env::split_paths(&path)
             .map(|folder| folder.join(name))
             .find(|program| program.is_file())
     };
+    for shell in ["zsh", "fish"] {
+        if in_path(shell).is_some() {
+            println!("cargo::rustc-cfg={shell}");
+        }
+    }
     let named = env::var_os("FAIRING_COSIGN").map(PathBuf::from);
     if let Some(program) = named.or_else(|| in_path("cosign")) {
         println!("cargo::rustc-cfg=cosign");

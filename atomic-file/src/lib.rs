@@ -1,10 +1,14 @@
 //! Files that readers find whole: the old one or the new one, never a part of one. Each is written
 //! under a name that nobody reads, synced as far as its [`Durability`] says, and renamed.
 
+mod reserve;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+pub use self::reserve::{replace_reserved, reserve};
 
 /// What of a file is on the disk for good once it has its place. Whatever it is, programs that run
 /// find the old file or the new one; this is about a machine that loses power.
@@ -24,7 +28,7 @@ pub enum Durability {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {step} {}: {error}", path.display())]
 pub struct Error {
-    /// `create`, `write`, `sync` or `rename`.
+    /// `create`, `open`, `write`, `sync` or `rename`.
     pub step: &'static str,
     /// The file or directory of the step; of a rename the place that the file was to get.
     pub path: PathBuf,

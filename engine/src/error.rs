@@ -6,6 +6,7 @@ mod config;
 mod distrust;
 mod isolator;
 mod monitor;
+mod mount;
 mod network;
 
 use std::io;
@@ -24,6 +25,7 @@ pub use self::config::ConfigError;
 pub use self::distrust::Distrust;
 pub use self::isolator::{IsolatorError, IsolatorFlaw};
 pub use self::monitor::MonitorError;
+pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
 
 /// An error of the caller's own, which stopped an operation.
@@ -97,6 +99,9 @@ pub enum Error {
     /// An app can't be run as asked for.
     #[error(transparent)]
     App(#[from] AppError),
+    /// An app can't have a mount that is asked for.
+    #[error(transparent)]
+    Mount(#[from] MountError),
     /// The policy refuses the image.
     #[error("{refusal}")]
     Refused {

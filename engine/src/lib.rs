@@ -6,6 +6,7 @@
 //! changed: neither its signal mask, nor its file mode mask, nor the flags of a descriptor, so that any number of
 //! threads can start and stop pods beside each other.
 
+mod changes;
 pub mod config;
 pub mod engine;
 pub mod error;

@@ -205,3 +205,62 @@ impl StoreError {
         ContentError::from(self).into_io()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken() -> RegistryError {
+        RegistryError::Network {
+            registry: "a.example".to_owned(),
+            action: "reading".to_owned(),
+            reason: "it broke off".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_a_registry_says_in_the_middle_of_a_layer_is_still_known_as_that() {
+        let amid = ContentError::from(broken()).into_io();
+        let error = StoreError::from_source("layer", amid);
+        assert!(
+            matches!(error, StoreError::Registry(RegistryError::Network { .. })),
+            "{error}"
+        );
+        assert_eq!(error.to_string(), broken().to_string());
+    }
+
+    #[test]
+    fn what_the_store_says_in_the_middle_of_an_upload_is_still_known_as_that() {
+        let amid = RegistryError::from(ContentError::from(StoreError::Interrupted));
+        assert!(matches!(StoreError::from(amid), StoreError::Interrupted));
+    }
+
+    #[test]
+    fn an_image_that_a_registry_has_not_is_unknown_as_one_that_the_store_has_not() {
+        let error = RegistryError::UnknownImage {
+            reference: "a.example/b:1".to_owned(),
+            place: "at registry a.example".to_owned(),
+        };
+        let shown = error.to_string();
+        let error = StoreError::from(error);
+        assert!(matches!(error, StoreError::UnknownImage { .. }));
+        assert_eq!(error.to_string(), shown);
+    }
+
+    #[test]
+    fn an_answer_is_odd_only_if_each_place_was_reached() {
+        let refusal = || RegistryError::RateLimited {
+            registry: "a.example".to_owned(),
+            action: "reading".to_owned(),
+            message: String::new(),
+            retry_after: None,
+        };
+        let all = |error, mirrors| {
+            let error = Box::new(error);
+            StoreError::from(RegistryError::NoMirror { error, mirrors }).is_odd_answer()
+        };
+        assert!(all(refusal(), vec![refusal()]));
+        assert!(!all(refusal(), vec![broken()]));
+        assert!(!all(broken(), vec![refusal()]));
+    }
+}

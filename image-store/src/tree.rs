@@ -4,6 +4,7 @@
 //! symbolic link, and written the same way.
 
 mod directory;
+mod lookup;
 mod member;
 mod merged;
 mod tar;
@@ -17,6 +18,8 @@ use image_name::Digest;
 
 use crate::error::StoreError;
 use crate::store::Store;
+
+pub use lookup::{Found, look_up};
 
 impl Store {
     /// Where the tree of an unpacked layer is.

@@ -140,12 +140,20 @@ pub fn empty(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
     Ok(())
 }
 
+/// Makes the place for what is put away, while there is room: an app that leaves the pod may have filled the disk.
+///
+/// # Errors
+/// [`PodError::Io`] if it can't be made.
+pub fn reserve_removal(pod_dir: &Path) -> Result<(), PodError> {
+    match make_directory(&pod_dir.join(REMOVED_DIR), 0o700) {
+        Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
 fn put_away(pod_dir: &Path, app: &AppName, directory: &Path) -> Result<(), PodError> {
     let removed = pod_dir.join(REMOVED_DIR);
-    match make_directory(&removed, 0o700) {
-        Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
-        other => other?,
-    }
+    reserve_removal(pod_dir)?;
     match fs::rename(directory, free_name(&removed, app)) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(PodError::io("rename", directory)(e)),
         _ => Ok(()),

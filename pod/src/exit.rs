@@ -130,12 +130,20 @@ impl AppStatus {
         record::read_if_there(&app_dir(pod_dir, app).join(STATUS_FILE), RECORD_VERSION)
     }
 
+    /// Takes room for the record of an app that is about to run.
+    ///
+    /// # Errors
+    /// As [`record::reserve`].
+    pub fn reserve(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
+        record::reserve(&app_dir(pod_dir, app).join(STATUS_FILE))
+    }
+
     /// Writes the record.
     ///
     /// # Errors
-    /// As [`record::replace`].
+    /// As [`record::replace_reserved`].
     pub fn store(&self, pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
-        record::replace(&app_dir(pod_dir, app).join(STATUS_FILE), self)
+        record::replace_reserved(&app_dir(pod_dir, app).join(STATUS_FILE), self)
     }
 }
 
@@ -166,12 +174,20 @@ impl PodExit {
         record::read_if_there(&pod_dir.join(EXIT_FILE), RECORD_VERSION)
     }
 
+    /// Takes room for the record of a pod that is about to run.
+    ///
+    /// # Errors
+    /// As [`record::reserve`].
+    pub fn reserve(pod_dir: &Path) -> Result<(), PodError> {
+        record::reserve(&pod_dir.join(EXIT_FILE))
+    }
+
     /// Writes the record.
     ///
     /// # Errors
-    /// As [`record::replace`].
+    /// As [`record::replace_reserved`].
     pub fn store(&self, pod_dir: &Path) -> Result<(), PodError> {
-        record::replace(&pod_dir.join(EXIT_FILE), self)
+        record::replace_reserved(&pod_dir.join(EXIT_FILE), self)
     }
 }
 

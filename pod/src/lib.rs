@@ -21,6 +21,9 @@
 //!   tree in `fs/`; they are shared between pods and must never be changed;
 //! - [`stage1::ENV_READY_FD`], if set, names a descriptor on which one [`stage1::Readiness`] document is
 //!   written when every app has been started, or could not be; then it is closed;
+//! - [`stage1::ENV_HINT`], if set, is a line that is written to standard error if no program could be executed, or the
+//!   pod ends at once with an exit code by which programs say that they were called in a wrong way: words of the command
+//!   line may have been meant for the other side;
 //! - sockets of a service manager come as they came to stage0, by the protocol of sd_listen_fds(3): descriptors from
 //!   3 on, `LISTEN_FDS`, `LISTEN_FDNAMES` and, being the entry point's own process ID, `LISTEN_PID` ([`activation`]).
 //!   The entry point hands each to the app that [`activation::app_of`] says, again by that protocol, in order
@@ -65,6 +68,7 @@ pub mod signal;
 pub mod stage1;
 mod sys;
 pub mod timestamp;
+pub mod volumes;
 
 pub use error::PodError;
 pub use id::{AppName, PodName, PodUuid};

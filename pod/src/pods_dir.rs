@@ -404,6 +404,28 @@ impl LockedPod {
         Ok(())
     }
 
+    /// Moves a pod that is to be removed among the garbage, so that others see one that goes. On a disk without room for
+    /// that it stays where it is.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if the rename fails for another reason.
+    pub fn discard(&mut self) -> Result<(), PodError> {
+        if self.phase() == Phase::Garbage {
+            return Ok(());
+        }
+        match self.move_to(Phase::Garbage) {
+            Err(PodError::Io { source, .. })
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                ) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     /// Removes the pod's directory and its name. What it left elsewhere must have been cleared before. The lock stays held
     /// until this is dropped.
     ///
@@ -411,9 +433,7 @@ impl LockedPod {
     /// [`PodError::Io`] if something can't be removed; the call can be repeated.
     pub fn remove(&mut self) -> Result<(), PodError> {
         let manifest = PodManifest::load(self.path());
-        if self.phase() != Phase::Garbage {
-            self.move_to(Phase::Garbage)?;
-        }
+        self.discard()?;
         let (names, uuid) = (&self.pods.names, self.uuid());
         match manifest.map(|manifest| manifest.name) {
             Ok(Some(name)) => names.release(&name, uuid)?,

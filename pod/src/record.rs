@@ -149,6 +149,32 @@ pub fn replace<T: Serialize>(path: &Path, value: &T) -> Result<(), PodError> {
         .map_err(|failed| PodError::io(failed.step, failed.path)(failed.error))
 }
 
+/// Room that is kept for a record, in bytes: more than most need.
+const RESERVED: u64 = 8 << 10;
+
+/// Takes room for a record that has to be written once the disk may be full.
+///
+/// # Errors
+/// [`PodError::Io`] if there is none.
+pub fn reserve(path: &Path) -> Result<(), PodError> {
+    atomic_file::reserve(&path.with_extension("new"), 0o600, RESERVED)
+        .map_err(|failed| PodError::io(failed.step, failed.path)(failed.error))
+}
+
+/// As [`replace`], in the room that [`reserve`] has taken. The room of the old record, if there is one, is kept for the
+/// next.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_reserved<T: Serialize>(path: &Path, value: &T) -> Result<(), PodError> {
+    let bytes = bytes_of(path, value)?;
+    match atomic_file::replace_reserved(path, &path.with_extension("new"), &bytes) {
+        Ok(true) => Ok(()),
+        // None was taken, or too little.
+        Ok(false) | Err(_) => replace(path, value),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -215,6 +241,20 @@ mod tests {
         fs::create_dir(&staged).unwrap();
         let error = replace(&path, &sample("z")).unwrap_err().to_string();
         assert!(error.contains("s.new"), "{error}");
+    }
+
+    #[test]
+    fn a_record_is_written_in_the_room_that_was_kept_for_it_or_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.json");
+        replace_reserved(&path, &sample("without")).unwrap();
+        assert_eq!(read_if_there(&path, 1).unwrap(), Some(sample("without")));
+        for text in ["x", "a longer text", "y", &"long ".repeat(10_000), "z"] {
+            reserve(&path).unwrap();
+            replace_reserved(&path, &sample(text)).unwrap();
+            assert_eq!(read_if_there(&path, 1).unwrap(), Some(sample(text)));
+        }
+        fs::create_dir(path.with_extension("new")).unwrap_err();
     }
 
     #[test]

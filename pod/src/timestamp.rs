@@ -19,6 +19,11 @@ impl Timestamp {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed().unwrap_or_default()
     }
+
+    /// How long it is until then; zero if that has passed.
+    pub fn ahead(&self) -> Duration {
+        self.0.duration_since(SystemTime::now()).unwrap_or_default()
+    }
 }
 
 impl From<SystemTime> for Timestamp {

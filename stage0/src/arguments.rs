@@ -1,6 +1,7 @@
 //! The command line: flags of every command, and the grammar of a pod.
 
 pub(crate) mod app;
+pub(crate) mod booleans;
 mod command_words;
 pub(crate) mod duration;
 pub(crate) mod environment;
@@ -13,6 +14,7 @@ pub(crate) mod image_flags;
 pub(crate) mod lifetime;
 pub(crate) mod listing;
 pub(crate) mod moment;
+pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod pod;
 mod quantity;

@@ -4,7 +4,6 @@ mod app;
 mod cat_manifest;
 mod complete;
 mod completion;
-mod docker_words;
 mod enter;
 mod export;
 mod fetch;
@@ -41,17 +40,19 @@ mod wait;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use self::subcommand::{Entry, delegate, help_flags};
+use crate::arguments::booleans::{has_truth_values, without_truth_value};
 use crate::arguments::global::GlobalArguments;
-use crate::arguments::split::split;
-use crate::arguments::usage::{usage, usage_of_pod};
+use crate::arguments::split::{Split, split};
+use crate::arguments::usage::{Typed, refused_value, usage, usage_of};
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::exit_code::{TABLE, USAGE};
 use crate::wording::failure::Failure;
 use crate::wording::guide::GUIDE;
+use crate::wording::help::grouped;
 
 const COMMANDS: &[Entry] = &[
     Entry::of::<run::Run>(),
@@ -91,8 +92,8 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<man::Man>(),
     Entry::of::<image::list::Images>(),
     Entry::of::<image::rm::Rmi>(),
-    Entry::of::<docker_words::TagWord>(),
-    Entry::of::<docker_words::HistoryWord>(),
+    Entry::of::<image::tag::Tag>().hidden(),
+    Entry::of::<image::history::History>().hidden(),
     Entry::of::<system::info::Info>(),
 ];
 
@@ -108,11 +109,17 @@ pub(crate) fn definition() -> Command {
         .args_override_self(true)
         .max_term_width(80)
         .after_help("`fairing COMMAND --help` has the flags of a command, `fairing --help-all` the exit codes.")
+        .arg(
+            Arg::new("short-version")
+                .short('v')
+                .action(ArgAction::Version)
+                .hide(true),
+        )
         .after_long_help(TABLE);
     help_flags(GlobalArguments::augment_args(command), Some('h'))
         .about("Runs signed OCI images as pods, without a daemon")
         .long_about(None)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()))
+        .subcommands(COMMANDS.iter().map(|entry| entry.command()))
 }
 
 /// Does what the command line says.
@@ -124,15 +131,16 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
         output::error(GUIDE);
         return Ok(USAGE);
     }
-    let split = split(argv)?;
-    let said = match split.makes_app {
-        true => usage_of_pod,
-        false => usage,
-    };
-    let matches = match definition().try_get_matches_from(split.first) {
+    let (split, parsed) = understood(argv)?;
+    let matches = match parsed {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
-            output::text(&error.render().to_string())?;
+            let text = error.render().to_string();
+            let is_whole = Typed::of(&split.first, definition(), None).name.is_empty();
+            output::text(&match is_whole {
+                true => grouped(&text),
+                false => text,
+            })?;
             return Ok(0);
         }
         Err(error) if names_no_command(&error) => {
@@ -143,11 +151,37 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
             output::error(&error.render().to_string());
             return Ok(USAGE);
         }
-        Err(error) => return Err(said(&error)),
+        Err(error) => {
+            let failure = usage_of(&split.first, split.makes_app, definition(), &error);
+            return Err(failure);
+        }
     };
     let global = GlobalArguments::from_arg_matches(&matches).map_err(|error| usage(&error))?;
-    let context = Context::new(global, split.later, definition)?;
+    let context = Context::new(global, (split.later, split.doubt), definition)?;
     delegate(COMMANDS, "", &matches, &context)
+}
+
+/// What the parser makes of a command line. Switches may have truth values; what begins a pod has none any more once it is
+/// split, and others are done without when the parser refuses them.
+fn understood(
+    mut argv: Vec<OsString>,
+) -> Result<(Split, Result<ArgMatches, clap::Error>), Failure> {
+    loop {
+        let typed = has_truth_values(&argv).then(|| argv.clone());
+        let split = split(argv)?;
+        let parsed = definition().try_get_matches_from(&split.first);
+        let without = match (&typed, &parsed) {
+            (Some(typed), Err(error)) => refused_value(error).and_then(|word| {
+                let command = Typed::of(typed, definition(), None);
+                without_truth_value(typed, word, &command.definition)
+            }),
+            _ => None,
+        };
+        match without {
+            Some(changed) => argv = changed,
+            None => return Ok((split, parsed)),
+        }
+    }
 }
 
 /// Whether flags are all that was typed.
@@ -159,17 +193,12 @@ fn names_no_command(error: &clap::Error) -> bool {
 
 /// Whether a command line can be parsed, as far as that goes without doing anything.
 #[cfg(test)]
-pub(crate) fn parsed(argv: Vec<OsString>) -> Result<clap::ArgMatches, Failure> {
-    let split = split(argv)?;
+pub(crate) fn parsed(argv: Vec<OsString>) -> Result<ArgMatches, Failure> {
+    let (split, matches) = understood(argv)?;
     for words in &split.later {
         crate::arguments::app::AppArguments::parse_later(words)?;
     }
-    let said = match split.makes_app {
-        true => usage_of_pod,
-        false => usage,
-    };
-    let matches = definition().try_get_matches_from(split.first);
-    matches.map_err(|error| said(&error))
+    matches.map_err(|error| usage_of(&split.first, split.makes_app, definition(), &error))
 }
 
 #[cfg(test)]
@@ -229,8 +258,8 @@ mod tests {
             "run --port x a",
             "run --dns x a",
             "run --hosts-entry x a",
-            "run --volume /a:/b a",
-            "run a --volume /a:/b",
+            "run --volume data:/b a",
+            "run a --mount /a:/b",
             "run a --memroy 64m",
             "run a --- --rm b",
             "app add p a --memroy 64m",

@@ -27,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) console: Console,
     /// The parts of a pod's command line after the first `---`.
     pub(crate) later_apps: Vec<Vec<OsString>>,
+    /// What to say if the first app fails as one that was called in a wrong way.
+    pub(crate) doubt: Option<String>,
     /// Defines the whole command line, for what describes it.
     pub(crate) definition: fn() -> clap::Command,
 }
@@ -38,7 +40,7 @@ impl Context {
     /// If a path can't be made absolute.
     pub(crate) fn new(
         global: GlobalArguments,
-        later_apps: Vec<Vec<OsString>>,
+        (later_apps, doubt): (Vec<Vec<OsString>>, Option<String>),
         definition: fn() -> clap::Command,
     ) -> Result<Self, Failure> {
         if global.debug {
@@ -64,6 +66,7 @@ impl Context {
             engine,
             console: Console::default(),
             later_apps,
+            doubt,
             definition,
         })
     }

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         return console::report::small_stack(limit);
     }
     sys::settle_signals();
+    sys::settle_standard_output();
     match command::dispatch(std::env::args_os().collect()) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {

@@ -1,5 +1,6 @@
 //! Becoming a pod's monitor, or starting one in the background.
 
 pub(crate) mod handover;
+pub(crate) mod new_pod;
 pub(crate) mod readiness;
 pub(crate) mod uuid_file;

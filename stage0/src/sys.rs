@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -16,13 +17,58 @@ nix::ioctl_read_bad!(
     libc::winsize
 );
 
+nix::ioctl_read_bad!(
+    /// FIONREAD, ioctl_pipe(2).
+    read_readable,
+    libc::FIONREAD,
+    libc::c_int
+);
+
+/// How many bytes can be read from a pipe now.
+pub(crate) fn readable_bytes(pipe: impl AsFd) -> Result<usize, Errno> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the descriptor is borrowed for the call, and the kernel writes one number to a valid one.
+    unsafe { read_readable(pipe.as_fd().as_raw_fd(), &raw mut count) }?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// Whether standard output was closed when this program was started.
+static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Runs before the runtime library opens what leads nowhere in the place of what is closed: afterwards nobody can tell.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK_AT_STANDARD_OUTPUT: extern "C" fn() = look_at_standard_output;
+
+extern "C" fn look_at_standard_output() {
+    // SAFETY: asks about a number, changes nothing, and needs nothing of the runtime library.
+    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
+    WAS_CLOSED.store(flags < 0, Ordering::Relaxed);
+}
+
+/// Lets what is written to a standard output that was closed fail, as it does in other programs, here and in the programs
+/// that this one becomes. What can't be opened for that leads nowhere.
+pub(crate) fn settle_standard_output() {
+    if !WAS_CLOSED.load(Ordering::Relaxed) {
+        return;
+    }
+    // A file that is open for reading alone, and not a device: those may be opened once more to be written to.
+    if let Ok(file) = std::fs::File::open("/proc/self/comm") {
+        // SAFETY: takes two descriptors. Nothing of ours owns the second, which is the one of standard output.
+        unsafe { libc::dup2(file.as_raw_fd(), libc::STDOUT_FILENO) };
+    }
+}
+
 /// Undoes what the runtime library and careless parents do to signals: a closed pipe ends this
-/// program as it ends any other, and children can be waited for. A file that may not grow is an error
-/// that can be told, and not this program's end.
+/// program as it ends any other, and children can be waited for. So do SIGSEGV and SIGBUS, of which the runtime library
+/// takes the first that somebody sends for an overflow of its stack. A file that may not grow is an error that can be
+/// told, and not this program's end.
 pub(crate) fn settle_signals() {
     for (number, disposition) in [
         (Signal::SIGPIPE, SigHandler::SigDfl),
         (Signal::SIGCHLD, SigHandler::SigDfl),
+        (Signal::SIGSEGV, SigHandler::SigDfl),
+        (Signal::SIGBUS, SigHandler::SigDfl),
         (Signal::SIGXFSZ, SigHandler::SigIgn),
     ] {
         // SAFETY: neither disposition runs code of ours. It can't fail for these signals.

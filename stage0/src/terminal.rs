@@ -4,3 +4,4 @@ pub(crate) mod pump;
 pub(crate) mod question;
 pub(crate) mod raw_mode;
 pub(crate) mod session;
+pub(crate) mod sink;

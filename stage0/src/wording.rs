@@ -4,6 +4,7 @@ mod advice;
 pub(crate) mod exit_code;
 pub(crate) mod failure;
 pub(crate) mod guide;
+pub(crate) mod help;
 pub(crate) mod images;
 pub(crate) mod networks;
 pub(crate) mod other_tools;

@@ -13,6 +13,7 @@ use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::link::{AppResources, HandedOver, descriptors};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
+use stage1::mounts::Volumes;
 use stage1::overlay::{Storage, mount_points, tree_of};
 
 use crate::environment::variable;
@@ -25,6 +26,7 @@ const FEATURES: &[Feature] = &[
     Feature::Bandwidth,
     Feature::Exec,
     Feature::HostNetwork,
+    Feature::Mounts,
     Feature::Mutable,
     Feature::Networks,
     Feature::Pause,
@@ -34,6 +36,7 @@ const FEATURES: &[Feature] = &[
     Feature::Stats,
     Feature::Tty,
     Feature::Update,
+    Feature::Volumes,
 ];
 
 /// One pod in namespaces of its own.
@@ -43,6 +46,7 @@ pub(crate) struct Nspawn {
     run_dir: PathBuf,
     cgroups: Option<PodCgroups>,
     storage: Option<Storage>,
+    volumes: Option<Volumes>,
     networks: Option<PodNetworks>,
 }
 
@@ -53,6 +57,7 @@ impl Nspawn {
             run_dir: run_dir.to_path_buf(),
             cgroups: None,
             storage: None,
+            volumes: None,
             networks: None,
         }
     }
@@ -61,6 +66,17 @@ impl Nspawn {
         self.cgroups
             .as_ref()
             .ok_or_else(|| StartFailure::other("the pod's cgroups are not there"))
+    }
+
+    /// What is mounted in an app beside its root filesystem. The pod's directory is the working directory.
+    fn mounts(&mut self, manifest: &PodManifest, app: &App) -> Result<Vec<OwnedFd>, StartFailure> {
+        let volumes = self
+            .volumes
+            .get_or_insert_with(|| Volumes::new(&manifest.volumes, Path::new(".")));
+        app.mounts
+            .iter()
+            .map(|mount| volumes.mount(mount))
+            .collect()
     }
 
     /// The pod's directory is the working directory.
@@ -103,11 +119,16 @@ impl Isolator for Nspawn {
         sockets: Vec<OwnedFd>,
     ) -> Result<HandedOver, StartFailure> {
         self.cgroups()?.add_app(&app.name, &app.resources)?;
+        if app.resources.pids.limit.is_none() {
+            let usual = manifest.bounds.pids;
+            self.cgroups()?.bound_processes(&app.name, usual)?;
+        }
         Ok(HandedOver::App(AppResources {
             seat: self.cgroups()?.for_app(&app.name)?,
             root: self
                 .storage(manifest)?
                 .overlay(&app.name, &app.image.layers)?,
+            mounts: self.mounts(manifest, app)?,
             sockets,
         }))
     }

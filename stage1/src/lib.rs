@@ -8,7 +8,7 @@
 //! - [`app`] puts one app together: root filesystem, identity, confinement, execution.
 //! - [`cgroup`] makes and removes the cgroups of a pod and its apps.
 //! - [`protocol`] is what monitor and pod init say to each other, and [`link`] carries it.
-//! - [`overlay`] makes root filesystems, wherever the host's files are seen.
+//! - [`overlay`] makes root filesystems, and [`mounts`] what else an app mounts, wherever the host's files are seen.
 
 pub mod app;
 pub mod cgroup;
@@ -16,6 +16,7 @@ pub mod failure;
 pub mod init;
 pub mod link;
 pub mod monitor;
+pub mod mounts;
 pub mod overlay;
 pub mod protocol;
 mod settling;

@@ -108,6 +108,10 @@ pub struct Setup {
     pub on_app_failure: AppFailure,
     /// Time between the stop signal and SIGKILL when an app's failure ends the pod.
     pub grace_period_ms: u64,
+    /// Most pseudo-terminals of each app.
+    pub terminals: u32,
+    /// Most files of each filesystem in memory.
+    pub memory_files: u32,
 }
 
 /// What a file holds, which need not be text. In messages each byte is the character of its number, so that plain
@@ -155,6 +159,9 @@ pub struct AppSpec {
     pub streams: ProcessStreams,
     /// Which protections of the host it is under.
     pub protections: Protections,
+    /// Where its volumes and the like are mounted, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mounts: Vec<AppPath>,
     /// The names of the sockets that it is handed, in order ([`pod::activation`]).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub sockets: Vec<SocketName>,

@@ -321,10 +321,35 @@ pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
 /// Sets attributes of the mount that `fd` refers to (mount_setattr(2)), and of those below it if
 /// `recursive`.
 pub fn mount_setattr(fd: BorrowedFd<'_>, set: u64, recursive: bool) -> Result<(), Errno> {
-    let attr = libc::mount_attr {
-        attr_set: set,
-        attr_clr: 0,
+    let change = MountChange {
+        set,
+        clear: 0,
         propagation: 0,
+    };
+    change_mount(fd, &change, recursive)
+}
+
+/// What is changed of a mount (mount_setattr(2)).
+#[derive(Debug, Clone, Copy)]
+pub struct MountChange {
+    /// Attributes that it gets (`MOUNT_ATTR_…`).
+    pub set: u64,
+    /// Attributes that it loses, before those.
+    pub clear: u64,
+    /// How it spreads from now on (`MS_PRIVATE` and the like), 0 for as before.
+    pub propagation: u64,
+}
+
+/// Changes the mount that `fd` refers to, and those below it if `recursive`.
+pub fn change_mount(
+    fd: BorrowedFd<'_>,
+    change: &MountChange,
+    recursive: bool,
+) -> Result<(), Errno> {
+    let attr = libc::mount_attr {
+        attr_set: change.set,
+        attr_clr: change.clear,
+        propagation: change.propagation,
         userns_fd: 0,
     };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
@@ -375,6 +400,14 @@ pub fn install_seccomp(filter: &'static [libc::sock_filter]) -> Result<(), Errno
             ptr::from_ref(&program),
         )
     })
+}
+
+/// Makes a session keyring without a name, and joins it (keyctl(2)): what is in the present one is out of reach.
+pub fn join_new_session_keyring() -> Result<(), Errno> {
+    const KEYCTL_JOIN_SESSION_KEYRING: c_int = 1;
+    let no_name = ptr::null::<c_char>();
+    // SAFETY: without a name the call reads no memory.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, no_name) })
 }
 
 /// Asks for SIGKILL when the parent dies, and keeps other processes from looking into this one.

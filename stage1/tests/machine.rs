@@ -118,6 +118,8 @@ impl Machine {
             lifetime: Lifetime::WithApps,
             on_app_failure: AppFailure::StopPod,
             grace_period_ms: 10_000,
+            terminals: 16,
+            memory_files: 1000,
         }));
         machine
     }
@@ -156,6 +158,7 @@ impl Machine {
             stop_signal: serde_json::from_value(json!(15)).unwrap(),
             streams: streams.names,
             protections: stage1::protocol::Protections::without(&Default::default()),
+            mounts: Vec::new(),
             sockets: Vec::new(),
         };
         let app = MachineApp {

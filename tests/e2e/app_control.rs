@@ -97,6 +97,9 @@ fn what_is_no_request_is_told_so_and_hung_up_on() {
         br#"{"type":"time-travel"}"#.as_slice(),
         b"nonsense",
         br#"{"type":"signal","signal":99}"#,
+        br#"{"type":"signal","signal":-1}"#,
+        br#"{"type":"signal","signal":0}"#,
+        br#"{"type":"signal","signal":99999}"#,
         br#"{"type":"add-app","app":{"name":"../web"}}"#,
     ] {
         let client = ControlClient::connect(&host, &pod);

@@ -166,20 +166,20 @@ fn a_document_of_an_archive_or_layout_that_makes_no_sense_is_113() {
 }
 
 #[test]
-fn an_archive_of_something_else_is_no_broken_one() {
+fn an_archive_of_something_else_is_113_and_no_broken_one() {
     let host = Host::new();
     host.write("photos.tar", tar(&[("photo", vec![1, 2, 3])]));
     import(
         &host,
         "docker-archive:photos.tar",
-        125,
+        113,
         &["photos.tar", "manifest.json"],
     );
     import(
         &host,
         "oci-archive:photos.tar",
-        125,
+        113,
         &["photos.tar", MARKER],
     );
-    import(&host, "photos.tar", 125, &["photos.tar", "not an image"]);
+    import(&host, "photos.tar", 113, &["photos.tar", "not an image"]);
 }

@@ -102,6 +102,9 @@ fn command_lines_that_make_no_sense() {
         vec!["run", IMAGE, "---"],
         vec!["run", IMAGE, "--memory", "1"],
         vec!["stop"],
+        vec!["kill", "--signal=-1", "x"],
+        vec!["kill", "--signal=0", "x"],
+        vec!["kill", "--signal=99999", "x"],
         vec!["gc", "--grace-period", "-1s"],
         vec!["status", "--wait=never", "x"],
     ] {

@@ -1,8 +1,8 @@
 //! `run IMAGE COMMAND`: what follows an image and is no flag of an app is the command.
 
-use harness::Host;
+use harness::{Host, ImageBuilder};
 
-use crate::stocked::{IDLE, IMAGE, busybox};
+use crate::stocked::{IDLE, IMAGE, busybox, host_with};
 
 /// What a command line after `run --rm` writes.
 fn said(host: &Host, words: &[&str]) -> String {
@@ -65,8 +65,8 @@ fn a_flag_that_would_get_lost_in_the_command_is_refused() {
     for (words, text) in [
         (&[IMAGE, "--net=none"][..], "goes before the first image"),
         (&[IMAGE, "--memroy", "64m"], "did you mean `--memory`?"),
-        (&[IMAGE, "--volume", "/a:/b"], "volumes are not there yet"),
-        (&["-v", "/a:/b", IMAGE], "volumes are not there yet"),
+        (&[IMAGE, "--cap-add", "all"], "not there yet"),
+        (&["-v", "a:/b", IMAGE], "named volumes are not there yet"),
         // The image has no entry point: nothing else could run.
         (
             &[IMAGE, "--name", "web"],
@@ -78,4 +78,37 @@ fn a_flag_that_would_get_lost_in_the_command_is_refused() {
         run.expect_error(2, &[text]);
     }
     assert_eq!(host.pod_folders(), []);
+}
+
+#[test]
+fn a_flag_that_may_have_been_meant_for_the_other_side_is_named_when_the_app_fails_at_once() {
+    let host = host_with(ImageBuilder::busybox().entrypoint(["/bin/sh", "-c", "exit $0"]));
+    let failed = |words: &[&str], code: i32| {
+        let run = host.fairing(["run", "--rm"]).args(words);
+        run.run().expect_code(code).stderr
+    };
+    // What an app takes, and what goes to its program.
+    let said = failed(&[IMAGE, "-i", "2"], 2);
+    assert!(
+        said.contains("-i after the image was taken as a flag"),
+        "{said}"
+    );
+    assert!(said.contains("goes after `--`"), "{said}");
+    let said = failed(&[IMAGE, "--exec=/bin/grep", "-d", "x"], 2);
+    assert!(
+        said.contains("-d after the image was handed to its program"),
+        "{said}"
+    );
+    let said = failed(&[IMAGE, "--exec=/nowhere", "-p", "80:80"], 127);
+    assert!(said.contains("-p after the image"), "{said}");
+    // Nothing is said of what went well, of other failures, and where nothing is doubtful.
+    for (words, code) in [
+        (&[IMAGE, "-i", "0"][..], 0),
+        (&[IMAGE, "-i", "7"], 7),
+        (&[IMAGE, "2"], 2),
+        (&["-i", IMAGE, "2"], 2),
+    ] {
+        let said = failed(words, code);
+        assert!(!said.contains("after the image"), "{words:?}: {said}");
+    }
 }

@@ -1,7 +1,6 @@
 //! Completion of command lines: what shells ask for at a key, and what they get.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use harness::Host;
 
@@ -34,7 +33,8 @@ fn what_there_is_is_offered() {
         offered(&host, &["run", "--net=def"]),
         ["--net=default", "--net=default-restricted"]
     );
-    assert_eq!(offered(&host, &["run", "--cidf"]), [] as [&str; 0]);
+    assert_eq!(offered(&host, &["run", "--cidf"]), ["--cidfile"]);
+    assert_eq!(offered(&host, &["run", "--stop-t"]), [] as [&str; 0]);
     assert_eq!(offered(&host, &["run", "--repl"]), ["--replace"]);
     // Files are the shell's.
     host.fairing(["complete", "zsh", "--", "run", "--env-file", ""])
@@ -72,15 +72,83 @@ fn the_script_for_bash_completes_names_with_colons() {
     );
 }
 
+/// A fresh directory of programs that holds fairing, as if it were installed.
+fn installed(host: &Host) -> std::path::PathBuf {
+    let folder = host.base().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(harness::fairing_binary(), folder.join("fairing")).unwrap();
+    folder
+}
+
+/// What a shell writes that reads this script, with fairing in its path.
+fn shell(host: &Host, program: &str, flags: &[&str], script: &str) -> String {
+    let bin = installed(host);
+    let path = std::env::var("PATH").unwrap();
+    let file = host.write("script", script);
+    let output = Command::new(program)
+        .args(flags)
+        .arg(file)
+        .env("PATH", format!("{}:{path}", bin.display()))
+        .env("HOME", host.base())
+        .env("FAIRING_DIR", host.data_dir())
+        .env("FAIRING_RUN_DIR", host.run_dir())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
-fn completion_is_quick() {
+#[cfg_attr(not(fish), ignore = "fish is not installed")]
+fn fish_completes_commands_pods_and_files() {
     let host = busybox();
-    // The best of several: what else the machine does is not counted.
-    let best = (0..10).map(|_| {
-        let begin = Instant::now();
-        offered(&host, &["stop", ""]);
-        begin.elapsed()
-    });
-    let best = best.min().unwrap();
-    assert!(best < Duration::from_millis(20), "{best:?}");
+    let pod = detached(&host, &["--name", "web"], IDLE);
+    let script = host.fairing(["completion", "fish"]).run().ok().stdout;
+    let ask = "complete -C 'fairing enter we'; echo; complete -C 'fairing netw'; echo; \
+               complete -C 'fairing load --input /etc/pass'";
+    let said = shell(&host, "fish", &["--no-config"], &format!("{script}\n{ask}"));
+    let parts: Vec<&str> = said.split("\n\n").collect();
+    let word = |text: &str| text.split('\t').next().unwrap().trim().to_owned();
+    assert_eq!(word(parts[0]), "web", "{said}");
+    assert_eq!(word(parts[1]), "network", "{said}");
+    assert!(parts[2].contains("/etc/passwd"), "{said}");
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+/// A shell at a terminal of its own, in which a person types, presses the key for completion, and another one that shows the
+/// line.
+const TYPED_IN_ZSH: &str = r#"
+zmodload zsh/zpty
+typed() {
+    zpty z zsh -f -i
+    zpty -w z "PS1=; unsetopt zle_bracketed_paste; autoload -Uz compinit; compinit -u -D; . $HOME/fairing.zsh"
+    zpty -w z 'shown() { zle -I; print -r -- "<$BUFFER>"; BUFFER=; }; zle -N shown; bindkey "^X" shown; print read""y'
+    zpty -r -m z said '*ready*'
+    zpty -w -n z "$1"$'\t\x18'
+    zpty -r -m z said '*<*>*'
+    print -r -- "${said##*<}"
+    zpty -d z
+}
+typed 'fairing enter we'
+typed 'fairing netw'
+typed 'fairing load --input /etc/passw'
+"#;
+
+#[test]
+#[cfg_attr(not(zsh), ignore = "zsh is not installed")]
+fn zsh_completes_commands_pods_and_files() {
+    let host = busybox();
+    let pod = detached(&host, &["--name", "web"], IDLE);
+    let script = host.fairing(["completion", "zsh"]).run().ok().stdout;
+    host.write("fairing.zsh", script);
+    let said = shell(&host, "zsh", &["-f"], TYPED_IN_ZSH);
+    for line in [
+        "fairing enter web >",
+        "fairing network >",
+        "fairing load --input /etc/passwd>",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
 }

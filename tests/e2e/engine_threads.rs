@@ -84,6 +84,7 @@ impl Running {
             sockets: &sockets,
             ready: Some(ready.as_fd()),
             blocked: SigSet::empty(),
+            hint: None,
         };
         let directories = &engine.directories;
         let launch = Launch::new(prepared.pod, &prepared.stage1, directories, handover).unwrap();

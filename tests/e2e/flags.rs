@@ -112,6 +112,46 @@ fn a_pod_of_the_same_name_goes_for_its_replacement() {
 }
 
 #[test]
+fn what_would_not_start_takes_nobodys_place() {
+    let host = busybox();
+    let first = detached(&host, &["--name", "web"], IDLE);
+    for (words, code, said) in [
+        (
+            &[IMAGE, "typo"][..],
+            127,
+            "cannot execute `typo` in app busybox: the image has no /usr/local/sbin/typo, ",
+        ),
+        (
+            &["--exec=/etc/passwd", IMAGE],
+            126,
+            "`/etc/passwd`: Permission denied",
+        ),
+        (&["--exec=/bin", IMAGE], 126, "`/bin` is a directory"),
+        (
+            &["--user=ghost", IMAGE],
+            119,
+            "the user `ghost` is not in the image's /etc/passwd",
+        ),
+        (
+            &["--group=ghosts", IMAGE],
+            119,
+            "the group `ghosts` is not in the image's /etc/group",
+        ),
+        (&["--net=nowhere", IMAGE], 125, "nowhere"),
+    ] {
+        let run = host
+            .fairing(["run", "--detach", "--replace", "--name=web"])
+            .args(words)
+            .run()
+            .expect_code(code);
+        assert!(run.stderr.contains(said), "{words:?}: {}", run.stderr);
+        assert_eq!(status(&host, "web")["state"], "running", "{words:?}");
+        assert_eq!(status(&host, "web")["uuid"], first, "{words:?}");
+    }
+    host.fairing(["stop", "--force", "web"]).run().ok();
+}
+
+#[test]
 fn the_uuid_is_written_where_cidfile_says() {
     let host = busybox();
     let file = host.base().join("cid");

@@ -1,5 +1,6 @@
 //! Commands as people who come from docker, podman or rkt type them.
 
+use std::fs;
 use std::time::Duration;
 
 use harness::Host;
@@ -294,4 +295,51 @@ fn images_are_listed_by_name_and_as_digests() {
         .run()
         .expect_error(2, &["label is not there yet"]);
     host.fairing(["image", "rm", digest]).run().ok();
+}
+
+#[test]
+fn switches_and_signals_are_taken_as_other_tools_have_them() {
+    let host = busybox();
+    let said = |words: &[&str]| host.fairing(words.iter().copied()).run().ok().stdout;
+    assert_eq!(
+        said(&["run", "--rm=true", "-i=false", IMAGE, "echo", "--x=true"]),
+        "--x=true\n"
+    );
+    assert!(host.pod_folders().is_empty());
+    // A terminal and an input that nobody has are those of who comes later.
+    let run = ["run", "-dit", "--name=web", IMAGE, "sh", "-c"];
+    let script = format!("tty; {IDLE}");
+    host.fairing(run).arg(script).run().ok();
+    wait_log(&host, "web", "/dev/");
+    assert_eq!(said(&["exec", "web", "echo", "x"]), "x\n");
+    assert!(said(&["ps", "-q=true", "--no-trunc=1"]).trim().len() > 30);
+    assert_eq!(said(&["kill", "-9", "web"]), "web\n");
+    assert_eq!(said(&["wait", "web"]), "137\n");
+    assert_eq!(said(&["-v"]), said(&["--version"]));
+    host.fairing(["image", "pull", "--platform", "linux/arm64", IMAGE])
+        .run()
+        .expect_error(2, &["--platform", "fairing image copy"]);
+    // What -i is elsewhere, it must not be taken for.
+    host.fairing(["start", "-i", "web"])
+        .run()
+        .expect_error(2, &["fairing run-prepared POD"]);
+    host.fairing(["wait", "-i", "1", "web"])
+        .run()
+        .expect_error(2, &["the end of a pod is told"]);
+}
+
+#[test]
+fn a_variable_comes_from_a_file_for_a_command_too() {
+    let host = busybox();
+    detached(&host, &["--name", "web"], IDLE);
+    let file = host.base().join("env");
+    fs::write(&file, "FROM=file\n").unwrap();
+    let enter = ["exec", "--env-file", file.to_str().unwrap(), "web"];
+    let shown = host
+        .fairing(enter)
+        .args(["sh", "-c", "echo $FROM"])
+        .run()
+        .ok();
+    assert_eq!(shown.text(), "file");
+    host.fairing(["stop", "--force", "web"]).run().ok();
 }

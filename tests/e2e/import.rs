@@ -230,10 +230,13 @@ fn what_makes_no_sense_is_told() {
     import(&["root", "--name=a.io/b", "--env", "A"]).expect_error(2, &["NAME=VALUE"]);
     import(&["root", "--name=a.io/b", "--cmd", "[1]"]).expect_error(2, &["--cmd"]);
     import(&["root", "--name=a.io/b", "--workdir", "x"]).expect_error(2, &["--workdir"]);
-    import(&["root"]).expect_error(125, &["root filesystem, not an image", "`rootfs:./root`"]);
+    import(&["root"]).expect_error(
+        113,
+        &["root filesystem, not an image", "rootfs:./root --name"],
+    );
     std::fs::create_dir(host.base().join("photos")).unwrap();
     let photos = import(&["photos", "--name=a.io/b"]);
-    photos.expect_error(125, &["not an image", "`rootfs:./photos`"]);
+    photos.expect_error(113, &["not an image", "rootfs:./photos --name"]);
     let hostile = Layer::new().file("rootfs/../../escaped", "x", 0o644);
     host.write("hostile.aci", hostile.tar());
     import(&["hostile.aci"]).expect_error(112, &["escaped"]);

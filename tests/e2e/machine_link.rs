@@ -99,6 +99,8 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
         lifetime: Lifetime::UntilStopped,
         on_app_failure: AppFailure::Continue,
         grace_period_ms: 10_000,
+        terminals: 16,
+        memory_files: 1000,
     };
     let say = |link: &mut ToMachine, message| link.send(&message, HandedOver::Nothing).unwrap();
     say(&mut link, ToInit::Setup(setup));
@@ -222,6 +224,7 @@ fn app(
             stderr,
         },
         protections: Protections::without(&Default::default()),
+        mounts: Vec::new(),
         sockets: Vec::new(),
     };
     let own = MachineApp { image, resources };

@@ -73,3 +73,26 @@ fn a_port_in_use_is_refused_before_anything_starts() {
         run.run().expect_error(2, &["--port"]);
     }
 }
+
+#[test]
+fn a_pod_that_would_not_get_its_port_takes_nobodys_place() {
+    let lab = Lab::new();
+    let other = lab.server("other", &["--port", "8080:80"]);
+    let first = lab.server("web", &["--port", "8081:80"]);
+    let listener = lab.machine.listen("127.0.0.1:8082");
+    let replaced = |port: &str| {
+        let run = lab
+            .host
+            .fairing(["run", "--replace", "--name", "web", "--rm"]);
+        let run = run.args(["--port", port, IMAGE, "--exec", "/bin/true"]);
+        run.run()
+    };
+    replaced("8080:80").expect_error(125, &["8080/tcp", &other]);
+    replaced("8082:80").expect_error(125, &["8082/tcp", "in use"]);
+    assert_eq!(fetch(&lab.machine, "127.0.0.1:8081"), "web");
+    drop(listener);
+    // Its own is in nobody's way.
+    replaced("8081:80").ok();
+    assert!(lab.host.pod_processes(&first).is_empty());
+    lab.stop(&[&other]);
+}

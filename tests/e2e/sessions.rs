@@ -1,5 +1,6 @@
 //! Commands that share a pod, and callers that a pod outlives.
 
+use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use harness::{ControlClient, Host, Running, Signal, wait_until};
 use pod::control::bounds::{CLIENTS_MAX, CONNECTIONS_MAX};
 use serde_json::json;
 
-use crate::stocked::{IDLE, IMAGE, busybox, detached, status};
+use crate::stocked::{IDLE, IMAGE, busybox, detached, status, wait_log};
 
 #[test]
 fn one_session_that_ends_does_not_disturb_another() {
@@ -187,4 +188,144 @@ fn who_waits_takes_no_place_from_who_stops_the_pod() {
         assert_eq!(client.receive().unwrap()["type"], "pod-ended");
     }
     drop(idle);
+}
+
+#[test]
+fn of_many_commands_at_once_each_gets_its_turn_or_is_told_that_there_are_too_many() {
+    const MANY: usize = 100;
+    let host = busybox();
+    for (files, all_run) in [("256", true), ("64", false)] {
+        // Fewer files than so many commands take up at once.
+        let limited = format!("ulimit -n {files} && exec \"$@\"");
+        let pod = host
+            .fairing(["run", "--detach", IMAGE, "--", "/bin/sh", "-c", IDLE])
+            .through("/bin/sh", ["-c", &limited, "sh"])
+            .run()
+            .ok();
+        let pod = pod.text();
+        let script = "echo ran; read line";
+        let mut sessions: Vec<_> = (0..MANY)
+            .map(|_| {
+                let enter = ["enter", "--interactive", pod, "--", "/bin/sh", "-c", script];
+                host.fairing(enter).stdin_open().spawn()
+            })
+            .collect();
+        wait_until("an answer for each", Duration::from_secs(60), || {
+            let answered = |session: &Running| {
+                session.stdout().contains("ran") || session.stderr().contains("too many clients")
+            };
+            sessions.iter().all(answered).then_some(())
+        });
+        assert_eq!(status(&host, pod)["state"], "running");
+        sessions.iter_mut().for_each(Running::close_stdin);
+        let codes = sessions.into_iter().map(|session| session.wait().code);
+        let refused = codes.filter(|code| *code == Some(125)).count();
+        assert_eq!(refused == 0, all_run, "{refused}");
+        assert!(refused < MANY);
+        let prompt = Duration::from_secs(10);
+        host.fairing(["stop", "--force", pod])
+            .limit(prompt)
+            .run()
+            .ok();
+    }
+}
+
+#[test]
+fn a_session_ends_with_its_command_though_something_else_goes_on_writing() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    let script = "trap '' HUP; yes & yes & yes & yes & sleep 1; exit 3";
+    for flags in [&[][..], &["--tty"]] {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let session = host
+            .fairing(["enter"])
+            .args(flags)
+            .args([&pod, "--", "/bin/sh", "-c", script])
+            .stdout_file(std::os::fd::OwnedFd::from(writer))
+            .spawn();
+        // Slower than what writes, so that there is always more.
+        let slow = std::thread::spawn(move || {
+            let mut bytes = vec![0; 4096];
+            while reader.read(&mut bytes).unwrap() > 0 {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        session.wait_for(Duration::from_secs(20)).expect_code(3);
+        slow.join().unwrap();
+    }
+    // All that the command itself has written is there.
+    for (flags, size) in [(&[][..], 108_894), (&["--tty"], 128_894)] {
+        let all = host.fairing(["enter"]).args(flags);
+        let all = all.args([&pod, "--", "/bin/sh", "-c", "seq 20000; sleep 1000 &"]);
+        let output = all.limit(Duration::from_secs(20)).run().ok();
+        assert_eq!(output.stdout.len(), size);
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn signals_end_a_session_on_a_terminal_whose_output_nobody_reads() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    for signal in [Signal::TERM, Signal::INT] {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let session = host
+            .fairing(["enter", "--tty", &pod, "--", "/bin/sh", "-c", "exec yes"])
+            .stdout_file(std::os::fd::OwnedFd::from(writer.try_clone().unwrap()))
+            .spawn();
+        crate::stuck_output::wait_full(&writer);
+        session.signal(signal);
+        session
+            .wait_for(Duration::from_secs(10))
+            .expect_code(128 + signal.as_raw());
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn a_signal_that_the_runtime_library_would_take_for_a_fault_ends_a_command_the_first_time() {
+    let host = busybox();
+    let pod = detached(&host, &[], &format!("echo up; {IDLE}"));
+    wait_log(&host, &pod, "up");
+    for signal in [Signal::SEGV, Signal::BUS] {
+        let follower = host.fairing(["logs", "--follow", &pod]).spawn();
+        follower.wait_stdout("up");
+        follower.signal(signal);
+        let output = follower.wait_for(Duration::from_secs(10));
+        assert_eq!(output.signal, Some(signal.as_raw()), "{output}");
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn logs_are_followed_though_no_watches_are_left() {
+    let host = busybox();
+    let script =
+        "echo one; read line < /go; echo two; trap 'exit 0' TERM; while :; do usleep 5000; done";
+    let pod = detached(&host, &[], &format!("mkfifo /go; {script}"));
+    wait_log(&host, &pod, "one");
+    // In a user namespace of its own, which may have as many as its limits say: none.
+    let limited = "echo 0 > /proc/sys/user/max_inotify_instances && exec \"$@\"";
+    let follower = host
+        .fairing(["logs", "--follow", &pod])
+        .through(
+            "unshare",
+            [
+                "--user",
+                "--map-root-user",
+                "--keep-caps",
+                "/bin/sh",
+                "-c",
+                limited,
+                "sh",
+            ],
+        )
+        .spawn();
+    follower.wait_stdout("one\n");
+    host.fairing(["enter", &pod, "--", "/bin/sh", "-c", "echo > /go"])
+        .run()
+        .ok();
+    follower.wait_stdout("two\n");
+    host.fairing(["stop", &pod]).run().ok();
+    follower.wait_for(Duration::from_secs(20)).ok();
 }

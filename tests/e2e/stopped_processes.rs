@@ -100,7 +100,11 @@ fn a_monitor_that_takes_no_connection_is_told_of_and_can_be_killed() {
         let parts = ["took no connection", "fairing stop --force"];
         command.wait().expect_error(125, &parts);
     }
-    run(&["stop", "--force", "full"]).wait().ok();
+    // Nobody waits for a place who has other means.
+    host.fairing(["stop", "--force", "full"])
+        .limit(Duration::from_secs(5))
+        .run()
+        .ok();
     assert_eq!(status(&host, "full")["state"], "exited");
     assert!(host.processes().is_empty(), "{:?}", host.processes());
 }

@@ -16,7 +16,7 @@ fn file(end: PipeWriter) -> File {
 }
 
 /// Waits until nobody could write into the pipe. How many bytes that are depends on the writes.
-fn wait_full(pipe: &PipeWriter) {
+pub(crate) fn wait_full(pipe: &PipeWriter) {
     wait_until("a full pipe", Duration::from_secs(20), || {
         let mut writer = [PollFd::new(pipe, PollFlags::OUT)];
         let room = poll(&mut writer, Some(&Timespec::default())).unwrap();
@@ -216,6 +216,29 @@ fn output_that_is_lost_is_no_success() {
         let lost = host.fairing(command).stdout_file(full()).run();
         lost.expect_error(117, TOLD);
     }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn output_to_a_stream_that_was_closed_is_lost_as_on_a_full_disk() {
+    const TOLD: &[&str] = &["cannot write to standard output", "Bad file descriptor"];
+    let host = busybox();
+    let pod = detached(&host, &[], &format!("echo hi; {IDLE}"));
+    wait_log(&host, &pod, "hi");
+    let closed = |command: &[&str]| {
+        let shell = ["-c", "exec \"$@\" >&-", "sh"];
+        host.fairing(command).through("/bin/sh", shell).run()
+    };
+    for command in [
+        ["run", "--rm", IMAGE, "--", "/bin/echo", "hi"].as_slice(),
+        &["enter", &pod, "--", "/bin/echo", "hi"],
+        &["logs", &pod],
+        &["list"],
+    ] {
+        closed(command).expect_error(125, TOLD);
+    }
+    // Who writes nothing loses nothing.
+    closed(&["run", "--rm", IMAGE, "--", "/bin/true"]).ok();
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
 

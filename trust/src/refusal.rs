@@ -109,7 +109,7 @@ pub enum Refusal {
         reference: String,
         /// Its repository.
         repository: Repository,
-        /// Whether there are signatures at all, by whomever.
+        /// Whether there are signatures for it under this name, by whomever.
         signed: bool,
     },
     /// A rule says no.

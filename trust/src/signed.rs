@@ -49,6 +49,29 @@ impl Evidence<'_> {
         self.simple.is_empty() && self.bundles.is_empty()
     }
 
+    /// Whether anything is, by its own word, a signature for this image, by whomever. Nothing is verified.
+    pub(crate) fn claims(&self, subject: &Subject<'_>) -> bool {
+        let repository = subject.reference.repository();
+        let simple = self.simple.iter().take(MAX_SIGNATURES);
+        let mut claims = simple
+            .filter(|layer| layer.payload.len() <= MAX_PAYLOAD)
+            .filter_map(|layer| Claim::parse(&layer.payload).ok());
+        if claims.any(|claim| claim.names(repository) && subject.digests.contains(claim.digest())) {
+            return true;
+        }
+        self.bundles.iter().take(MAX_BUNDLES).any(|bytes| {
+            let statement = Bundle::parse(bytes)
+                .ok()
+                .and_then(|bundle| Statement::parse(bundle.payload()).ok());
+            statement.is_some_and(|statement| {
+                statement.predicate_type() == SIGNATURE_TYPE
+                    && statement.about(subject.digests).is_some_and(|about| {
+                        about.name.is_none_or(|name| repository.is_named_by(name))
+                    })
+            })
+        })
+    }
+
     /// How many signatures and attestations there are.
     pub fn len(&self) -> usize {
         self.simple.len() + self.bundles.len()

@@ -50,7 +50,7 @@ pub fn verify(
         return Err(Refusal::NoRule {
             reference: reference(),
             repository: subject.reference.repository().clone(),
-            signed: !evidence.is_empty(),
+            signed: evidence.claims(subject),
         });
     };
     let case = Case {

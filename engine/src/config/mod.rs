@@ -1,6 +1,7 @@
 //! Where everything is, and what the configuration of fairing itself says.
 
 mod amount;
+mod apps;
 pub mod directories;
 pub mod files;
 mod layers;

@@ -3,9 +3,24 @@
 /// Parses a number of bytes: a number and `k`, `m`, `g` or `t` (powers of 1024, with or without `b`
 /// or `ib`).
 pub fn bytes(text: &str) -> Result<u64, String> {
+    let bytes = u64::try_from(counted(text)?).ok();
+    bytes
+        .filter(|bytes| i64::try_from(*bytes).is_ok())
+        .ok_or_else(|| "it is too large".to_owned())
+}
+
+/// The same; what is more than `most` is `most`.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn bytes_up_to(text: &str, most: u64) -> Result<u64, String> {
+    Ok(u64::try_from(counted(text)?).map_or(most, |bytes| bytes.min(most)))
+}
+
+fn counted(text: &str) -> Result<u128, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number
+    let number: u128 = number
         .parse()
         .map_err(|_| "it must be a number such as 64m or 2g".to_owned())?;
     let power = match unit.to_ascii_lowercase().as_str() {
@@ -14,13 +29,11 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         "m" | "mb" | "mib" => 2,
         "g" | "gb" | "gib" => 3,
         "t" | "tb" | "tib" => 4,
-        _ => return Err(format!("unknown unit {unit:?}; use k, m, g or t")),
+        "p" | "pb" | "pib" => 5,
+        "e" | "eb" | "eib" => 6,
+        _ => return Err(format!("unknown unit {unit:?}; use k, m, g, t, p or e")),
     };
-    1024_u64
-        .pow(power)
-        .checked_mul(number)
-        .filter(|bytes| i64::try_from(*bytes).is_ok())
-        .ok_or_else(|| "it is too large".to_owned())
+    Ok(1024_u128.pow(power).saturating_mul(number))
 }
 
 #[cfg(test)]
@@ -45,7 +58,7 @@ mod tests {
             ("-1", "a number such as"),
             ("1.5g", "unknown unit \".5g\""),
             ("64x", "unknown unit \"x\""),
-            ("99999999999999999999", "a number such as"),
+            ("99999999999999999999", "too large"),
             ("8388608t", "too large"),
             ("9999999999t", "too large"),
         ] {

@@ -65,9 +65,7 @@ pub fn choose(
     let store = engine.store();
     let mut sources = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        // A digest alone tells no registry.
-        let is_digest = matches!(candidate, Candidate::Digest(_));
-        if (is_digest || pull != Pull::Always)
+        if (candidate.is_of_store() || pull != Pull::Always)
             && let Some(record) = candidate.in_store(&store)?
         {
             return Ok(record.into());

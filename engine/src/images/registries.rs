@@ -41,6 +41,8 @@ pub fn fetch_options(engine: &Engine) -> Result<FetchOptions, Error> {
 pub enum Candidate {
     /// An image of the store by its digest, or the beginning of that. It tells no registry.
     Digest(String),
+    /// A name of this machine, which no registry has: `localhost/NAME`.
+    Local(Reference),
     /// An image by its name in full, or the place that it is to be taken from.
     Source(ImageSource),
 }
@@ -51,15 +53,22 @@ impl Candidate {
     pub fn reference(&self) -> Option<&Reference> {
         match self {
             Self::Digest(_) => None,
+            Self::Local(reference) => Some(reference),
             Self::Source(source) => source.reference(),
         }
     }
 
-    /// Where it is to be taken from; a digest alone tells no place.
+    /// Whether the store alone may have it.
+    #[must_use]
+    pub fn is_of_store(&self) -> bool {
+        !matches!(self, Self::Source(_))
+    }
+
+    /// Where it is to be taken from, if it is not of the store alone.
     #[must_use]
     pub fn into_source(self) -> Option<ImageSource> {
         match self {
-            Self::Digest(_) => None,
+            Self::Digest(_) | Self::Local(_) => None,
             Self::Source(source) => Some(source),
         }
     }
@@ -72,7 +81,7 @@ impl Candidate {
         match (self, self.reference()) {
             (Self::Digest(digest), _) => store.find(digest),
             (_, Some(reference)) => store.resolve(reference),
-            (Self::Source(_), None) => Ok(None),
+            (Self::Source(_) | Self::Local(_), None) => Ok(None),
         }
     }
 }
@@ -88,6 +97,12 @@ pub fn candidates(engine: &Engine, text: &str) -> Result<Vec<Candidate>, Error> 
     let argument = ImageArgument::parse(text)?;
     let name = match &argument {
         ImageArgument::Digest(digest) => return Ok(vec![Candidate::Digest(digest.clone())]),
+        // A registry of this machine has a port, or is said to be one: `docker://localhost/NAME`.
+        ImageArgument::Source(ImageSource::Registry(name))
+            if name.registry() == "localhost" && !text.contains("://") =>
+        {
+            return Ok(vec![Candidate::Local(name.clone())]);
+        }
         ImageArgument::Source(source) => return Ok(vec![Candidate::Source(source.clone())]),
         ImageArgument::ShortName(name) => name,
     };
@@ -98,7 +113,7 @@ pub fn candidates(engine: &Engine, text: &str) -> Result<Vec<Candidate>, Error> 
     if let Ok(local) = Reference::parse(&format!("localhost/{text}"))
         && store.resolve(&local)?.is_some()
     {
-        return Ok(vec![Candidate::Source(ImageSource::Registry(local))]);
+        return Ok(vec![Candidate::Local(local)]);
     }
     let mut known = Vec::new();
     for candidate in &all {

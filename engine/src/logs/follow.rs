@@ -1,13 +1,14 @@
 //! Waiting for more of the logs of a pod, and for the pod's end.
 
-use std::os::fd::AsFd;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::AddWatchFlags;
 use pod::manifest::app_dir;
 use pod::{AppName, PodEntry};
 
+use crate::changes::Changes;
 use crate::config::directories::Directories;
 use crate::error::{Error, MonitorError};
 use crate::pods::connection::connect_when_up;
@@ -17,7 +18,7 @@ use crate::pods::monitor::Monitor;
 /// Waits for more of the logs of a running pod.
 #[derive(Debug)]
 pub struct Follower {
-    changes: Inotify,
+    changes: Changes,
     monitor: Monitor,
 }
 
@@ -38,16 +39,14 @@ impl Follower {
         let monitor = Monitor::of(&connection)?;
         drop(connection);
         let failed = |errno| Error::errno("watch", &entry.path)(errno);
-        let changes =
-            Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(failed)?;
+        let mut changes = Changes::new().map_err(failed)?;
         // The manifest gets its place by a rename: apps have joined or left.
-        match changes.add_watch(&entry.path, AddWatchFlags::IN_MOVED_TO) {
-            Ok(_) => {}
+        let is_there = changes.watch(&entry.path, AddWatchFlags::IN_MOVED_TO);
+        if !is_there.map_err(failed)? {
             // It ended and was removed in this very moment.
-            Err(Errno::ENOENT) => return Ok(None),
-            Err(errno) => return Err(failed(errno)),
+            return Ok(None);
         }
-        let follower = Self { changes, monitor };
+        let mut follower = Self { changes, monitor };
         for name in names {
             follower.watch(entry, name)?;
         }
@@ -58,41 +57,40 @@ impl Follower {
     ///
     /// # Errors
     /// If the kernel can't watch its log.
-    pub fn watch(&self, entry: &PodEntry, app: &AppName) -> Result<(), Error> {
+    pub fn watch(&mut self, entry: &PodEntry, app: &AppName) -> Result<(), Error> {
         let events =
             AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
         let directory = app_dir(&entry.path, app);
-        match self.changes.add_watch(&directory, events) {
-            Ok(_) | Err(Errno::ENOENT) => Ok(()),
-            Err(errno) => Err(Error::errno("watch", &directory)(errno)),
-        }
+        let watched = self.changes.watch(&directory, events);
+        watched.map(drop).map_err(Error::errno("watch", &directory))
     }
 
-    /// Waits until there may be more to read; true if nothing more will come.
+    /// Waits until there may be more to read, for at most this long; true if nothing more will come.
     ///
     /// # Errors
     /// If the kernel can't tell.
-    pub fn wait(&self, entry: &PodEntry) -> Result<bool, Error> {
+    pub fn wait(&self, entry: &PodEntry, patience: Option<Duration>) -> Result<bool, Error> {
         let Some(monitor) = self.monitor.process() else {
             ending::wait_for_lock(entry)?;
             return Ok(true);
         };
-        let mut descriptors = [
-            PollFd::new(self.changes.as_fd(), PollFlags::POLLIN),
-            PollFd::new(monitor, PollFlags::POLLIN),
-        ];
-        match poll(&mut descriptors, PollTimeout::NONE) {
+        let mut descriptors = vec![PollFd::new(monitor, PollFlags::POLLIN)];
+        let changes = self.changes.descriptor();
+        descriptors.extend(changes.map(|changes| PollFd::new(changes, PollFlags::POLLIN)));
+        let pauses = self.changes.pause().into_iter().chain(patience);
+        // Longer than poll(2) can count is waited for again.
+        let timeout = pauses.min().map_or(PollTimeout::NONE, |pause| {
+            let rounded = pause.saturating_add(Duration::from_micros(999));
+            PollTimeout::try_from(rounded.as_millis()).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut descriptors, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(MonitorError::Wait(errno.into()).into()),
         }
-        let [_, monitor] = descriptors;
-        let has_ended = monitor.any().unwrap_or(false);
+        let monitor = descriptors.first().and_then(PollFd::any);
+        let has_ended = monitor.unwrap_or(false);
         // What changed doesn't matter: everything is read on.
-        while self
-            .changes
-            .read_events()
-            .is_ok_and(|events| !events.is_empty())
-        {}
+        self.changes.forget();
         if has_ended {
             ending::wait_for_lock(entry)?;
         }

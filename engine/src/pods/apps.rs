@@ -17,6 +17,7 @@ use pod::{AppName, PodEntry, PodError, State, app_dir};
 use super::connection::{PATIENCE, START, connect_when_up, live_status, unexpected, wait_readable};
 use super::execution::execution;
 use super::folder::{PlannedApp, app_names, image_record};
+use super::mounts::in_order;
 use super::prepared::judge;
 use super::spec::AppSpec;
 use crate::engine::Engine;
@@ -80,7 +81,8 @@ impl<'a> OpenPod<'a> {
         let image = verifier.at_start(&choice.reference, &choice.top)?;
         let mut name = self.free_name(spec, image.repository().as_str())?;
         let config = execution(spec, image.image())?;
-        let mut app = PlannedApp::new(name.clone(), spec, config, &image).into_app();
+        let mounts = in_order(&spec.mounts, &self.manifest.volumes)?;
+        let mut app = PlannedApp::new(name.clone(), spec, config, mounts, &image).into_app();
         app.insecure_options = self.engine.insecure.clone();
         isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
             .require(&app.required_features())?;

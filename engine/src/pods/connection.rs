@@ -8,17 +8,22 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::AddWatchFlags;
 use pod::control::{LiveStatus, Request, Response, SOCKET_FILE};
 use pod::lock::PodLock;
 use pod::seqpacket::SeqPacket;
 use pod::{PodEntry, PodError, PodUuid, State};
 
+use crate::changes::Changes;
 use crate::config::directories::Directories;
 use crate::error::{Error, MonitorError};
 
 /// How long a pod may take to open its socket, and a monitor to take a connection and to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a place among the connections of a monitor is waited for by who can kill it.
+const FORCED_PLACE: Duration = Duration::from_millis(500);
+/// And how long a pod may take to open its socket.
+const FORCED_START: Duration = Duration::from_secs(5);
 /// How long a program may take to be executed in a pod, and a monitor to say so.
 pub const START: Duration = Duration::from_secs(40);
 /// How long a list of pods waits for what their monitors say, all together.
@@ -33,13 +38,21 @@ const MAYBE_DEAD: Duration = Duration::from_millis(200);
 /// # Errors
 /// If the socket is there and can't be used, or takes no connection for long.
 pub fn connect(entry: &PodEntry, directories: &Directories) -> Result<Option<SeqPacket>, Error> {
-    match SeqPacket::connect(&socket_path(entry, directories), PATIENCE) {
+    connect_within(entry, directories, PATIENCE)
+}
+
+fn connect_within(
+    entry: &PodEntry,
+    directories: &Directories,
+    patience: Duration,
+) -> Result<Option<SeqPacket>, Error> {
+    match SeqPacket::connect(&socket_path(entry, directories), patience) {
         Ok(connection) => Ok(Some(connection)),
         Err(PodError::Io { source, .. }) if is_absent(&source) => Ok(None),
         Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
             Err(MonitorError::Busy {
                 uuid: entry.uuid,
-                patience: PATIENCE,
+                patience,
             }
             .into())
         }
@@ -55,10 +68,30 @@ pub fn connect_when_up(
     entry: &PodEntry,
     directories: &Directories,
 ) -> Result<Option<SeqPacket>, Error> {
+    connect_when_up_within(entry, directories, PATIENCE, PATIENCE)
+}
+
+/// As [`connect_when_up`], for who has other means to end a pod: whether its monitor is busy shows within a moment.
+///
+/// # Errors
+/// As [`connect_when_up`].
+pub(super) fn connect_briefly(
+    entry: &PodEntry,
+    directories: &Directories,
+) -> Result<Option<SeqPacket>, Error> {
+    connect_when_up_within(entry, directories, FORCED_PLACE, FORCED_START)
+}
+
+fn connect_when_up_within(
+    entry: &PodEntry,
+    directories: &Directories,
+    place: Duration,
+    start: Duration,
+) -> Result<Option<SeqPacket>, Error> {
     let path = socket_path(entry, directories);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + start;
     loop {
-        if let Some(connection) = connect(entry, directories)? {
+        if let Some(connection) = connect_within(entry, directories, place)? {
             return Ok(Some(connection));
         }
         if !PodLock::is_held(&entry.path)? {
@@ -85,20 +118,16 @@ fn is_absent(error: &io::Error) -> bool {
 /// Waits until something happens in the deepest directory above `path` that is there.
 fn await_creation(path: &Path) -> Result<(), Error> {
     let failed = |errno| Error::errno("watch", path)(errno);
-    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(failed)?;
+    let mut changes = Changes::new().map_err(failed)?;
     let events = AddWatchFlags::IN_CREATE
         | AddWatchFlags::IN_MOVED_TO
         | AddWatchFlags::IN_DELETE_SELF
         | AddWatchFlags::IN_MOVE_SELF;
     let mut watched = None;
     for folder in path.ancestors().skip(1) {
-        match inotify.add_watch(folder, events) {
-            Ok(_) => {
-                watched = Some(folder);
-                break;
-            }
-            Err(Errno::ENOENT | Errno::ENOTDIR) => {}
-            Err(errno) => return Err(failed(errno)),
+        if changes.watch(folder, events).map_err(failed)? {
+            watched = Some(folder);
+            break;
         }
     }
     // What came between the last look and the watch is seen now.
@@ -107,7 +136,13 @@ fn await_creation(path: &Path) -> Result<(), Error> {
         true => NOT_YET,
         false => MAYBE_DEAD,
     };
-    wait_readable(inotify.as_fd(), Some(patience)).map(drop)
+    match changes.descriptor() {
+        Some(descriptor) => wait_readable(descriptor, Some(patience)).map(drop),
+        None => {
+            std::thread::sleep(NOT_YET);
+            Ok(())
+        }
+    }
 }
 
 /// Waits until a descriptor is readable or closed; false if the time is up.

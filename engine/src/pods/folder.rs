@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use pod::activation::ActivationSockets;
 use pod::manifest::{
-    App, AppFailure, Apps, Execution, Hooks, ImageRecord, InsecureOption, Lifetime, MANIFEST_FILE,
-    PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User, VerificationRecord,
+    App, AppFailure, Apps, Bounds, Execution, Hooks, ImageRecord, InsecureOption, Lifetime,
+    MANIFEST_FILE, Mount, PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User,
+    VerificationRecord, Volume,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
-use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record};
+use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record, volumes};
 use trust::{Fingerprint, Verification};
 
 use super::activation;
@@ -44,6 +45,8 @@ pub(super) struct PodRequest {
     pub(super) grace_period: Duration,
     /// Whether it goes away when it has ended.
     pub(super) remove_on_exit: bool,
+    /// Storage that its apps share.
+    pub(super) volumes: Vec<Volume>,
     /// When it ends by itself.
     pub(super) lifetime: Lifetime,
     /// What the failure of one app is to the others.
@@ -52,6 +55,8 @@ pub(super) struct PodRequest {
     pub(super) insecure: BTreeSet<InsecureOption>,
     /// The image that the isolator is from.
     pub(super) stage1_image: Option<ImageRecord>,
+    /// What each app may use where nothing is said of it.
+    pub(super) bounds: Bounds,
 }
 
 /// An app that may be prepared: its image is verified.
@@ -68,6 +73,7 @@ impl PlannedApp {
         name: AppName,
         spec: &AppSpec,
         config: AppConfig,
+        mounts: Vec<Mount>,
         image: &RunnableImage,
     ) -> Self {
         let AppConfig {
@@ -100,7 +106,7 @@ impl PlannedApp {
                 },
                 security: Security::default(),
                 insecure_options: BTreeSet::new(),
-                mounts: Vec::new(),
+                mounts,
                 devices: Vec::new(),
                 resources: spec.resources.clone(),
                 stop_signal,
@@ -184,30 +190,53 @@ pub(super) fn app_names(apps: &[(&AppSpec, &str)]) -> Result<Vec<AppName>, Error
         .collect()
 }
 
-/// Makes a pod in phase `prepare`. If that fails, nothing of it is left.
-///
-/// # Errors
-/// If the isolator can't do what the pod needs, the pod can't get the sockets, the name is in use, or something
-/// can't be written.
-pub(super) fn create(
-    pods: &PodsDir,
-    request: PodRequest,
-    stage1: &Stage1,
-    apps: Vec<PlannedApp>,
-    sockets: &ActivationSockets,
-    observer: &dyn Observer,
-) -> Result<LockedPod, Error> {
-    let (apps, top_layers): (Vec<_>, Vec<_>) =
-        apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
-    let manifest = manifest(request, stage1, apps)?;
-    stage1.require_for(&manifest)?;
-    activation::check(sockets, &manifest, stage1, observer)?;
-    let mut pod = pods.create(manifest.uuid)?;
-    match fill(&pod, &manifest, &top_layers) {
-        Ok(()) => Ok(pod),
-        Err(failure) => {
-            discard(&mut pod);
-            Err(failure)
+/// A pod that can be made: nothing of it is there yet.
+#[derive(Debug)]
+pub(super) struct Plan {
+    manifest: PodManifest,
+    top_layers: Vec<Option<PathBuf>>,
+}
+
+impl Plan {
+    /// Puts a pod together.
+    ///
+    /// # Errors
+    /// If the isolator can't do what the pod needs, or the pod can't get the sockets.
+    pub(super) fn new(
+        request: PodRequest,
+        stage1: &Stage1,
+        apps: Vec<PlannedApp>,
+        sockets: &ActivationSockets,
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
+        let (apps, top_layers): (Vec<_>, Vec<_>) =
+            apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
+        let manifest = manifest(request, stage1, apps)?;
+        stage1.require_for(&manifest)?;
+        activation::check(sockets, &manifest, stage1, observer)?;
+        Ok(Self {
+            manifest,
+            top_layers,
+        })
+    }
+
+    /// What the pod's manifest will be.
+    pub(super) fn manifest(&self) -> &PodManifest {
+        &self.manifest
+    }
+
+    /// Makes the pod in phase `prepare`. If that fails, nothing of it is left.
+    ///
+    /// # Errors
+    /// If the name is in use, or something can't be written.
+    pub(super) fn make(&self, pods: &PodsDir) -> Result<LockedPod, Error> {
+        let mut pod = pods.create(self.manifest.uuid)?;
+        match fill(&pod, &self.manifest, &self.top_layers) {
+            Ok(()) => Ok(pod),
+            Err(failure) => {
+                discard(&mut pod);
+                Err(failure)
+            }
         }
     }
 }
@@ -249,9 +278,10 @@ fn manifest(
         dns: request.network.dns,
         hosts: request.network.hosts,
         user_namespace: None,
-        volumes: Vec::new(),
+        volumes: request.volumes,
         sysctl: BTreeMap::new(),
         cgroup_parent: None,
+        bounds: request.bounds,
         streams: request.streams,
         grace_period_ms: u64::try_from(request.grace_period.as_millis()).unwrap_or(u64::MAX),
         remove_on_exit: request.remove_on_exit,
@@ -273,6 +303,7 @@ fn fill(
         pod.claim_name(name)?;
     }
     app_dir::make_all(pod.path())?;
+    volumes::make_all(pod.path(), &manifest.volumes)?;
     for (app, top_layer) in manifest.apps.iter().zip(top_layers) {
         app_dir::make(pod.path(), &app.name, top_layer.as_deref())?;
     }

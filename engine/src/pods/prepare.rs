@@ -6,9 +6,11 @@ use pod::stage1::Stage1;
 use pod::{LockedPod, Phase, PodUuid};
 
 use super::execution::execution;
-use super::folder::{self, PlannedApp, PodRequest, image_record};
+use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
+use super::mounts::{check_volumes, in_order};
 use super::replace::make_way;
 use super::spec::PodSpec;
+use super::traceable;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::images::choice::choose;
@@ -57,7 +59,9 @@ pub fn prepare(
     observer: &dyn Observer,
 ) -> Result<Prepared, Error> {
     spec.network.check()?;
+    check_volumes(&spec.volumes)?;
     settings::warn_of_unasked(&spec.network.dns, observer);
+    traceable::warn_where_it_is(observer);
     let installed = match isolator::is_image(&spec.isolator) {
         true => None,
         false => Some(isolator::find(&spec.isolator, &engine.directories)?),
@@ -98,7 +102,8 @@ pub fn prepare(
     let mut planned = Vec::with_capacity(spec.apps.len());
     for ((app, image), name) in spec.apps.iter().zip(&images).zip(names) {
         let execution = execution(app, image.image())?;
-        planned.push(PlannedApp::new(name, app, execution, image));
+        let mounts = in_order(&app.mounts, &spec.volumes)?;
+        planned.push(PlannedApp::new(name, app, execution, mounts, image));
     }
     let exposed: Vec<_> = images.iter().map(RunnableImage::image).collect();
     let network = settings::resolve(&spec.network, &exposed, engine, observer)?;
@@ -117,15 +122,18 @@ pub fn prepare(
         streams: spec.streams,
         grace_period: spec.grace_period,
         remove_on_exit: spec.remove_on_exit,
+        volumes: spec.volumes.clone(),
         lifetime: spec.lifetime,
         on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
         stage1_image,
+        bounds: verifier.bounds(),
     };
+    let plan = Plan::new(request, &stage1, planned, sockets, observer)?;
     if let Some(name) = spec.name.as_ref().filter(|_| spec.replace) {
-        make_way(name, engine, observer)?;
+        make_way(name, &plan, &images, engine, observer)?;
     }
-    let pod = folder::create(&engine.pods(), request, &stage1, planned, sockets, observer)?;
+    let pod = plan.make(&engine.pods())?;
     for choice in &choices {
         choice.note_use(engine);
     }

@@ -28,9 +28,7 @@ pub fn remove(mut pod: LockedPod, engine: &Engine, observer: &dyn Observer) -> R
     };
     if was_started {
         // At once, so that others see a pod that goes and not one that runs.
-        if pod.phase() != Phase::Garbage {
-            pod.move_to(Phase::Garbage)?;
-        }
+        pod.discard()?;
         let stage1 = stage1_of(&pod, engine)?;
         run_gc(&pod, &stage1, &engine.directories, observer)?;
     }

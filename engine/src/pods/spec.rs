@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pod::manifest::{AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Resources, Streams};
+use pod::manifest::{
+    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, Resources, Streams, Volume,
+};
 use pod::{AppName, PodName, PodUuid};
 
 use super::environment::Variable;
@@ -40,6 +42,8 @@ pub struct PodSpec {
     pub pull: Pull,
     /// The isolator: its name, its directory, or the reference of its image.
     pub isolator: String,
+    /// Storage that its apps share.
+    pub volumes: Vec<Volume>,
     /// Its apps.
     pub apps: Vec<AppSpec>,
 }
@@ -61,6 +65,7 @@ impl PodSpec {
             on_app_failure: AppFailure::default(),
             pull: Pull::default(),
             isolator: DEFAULT.to_owned(),
+            volumes: Vec::new(),
             apps,
         }
     }
@@ -87,6 +92,8 @@ pub struct AppSpec {
     pub group: Option<String>,
     /// Working directory.
     pub workdir: Option<AppPath>,
+    /// What is mounted in it.
+    pub mounts: Vec<Mount>,
     /// Limits.
     pub resources: Resources,
     /// Whether it gets a pseudo-terminal.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
 use pod::activation::ActivationSockets;
-use pod::stage1::{ENV_READY_FD, Stage1};
+use pod::stage1::{ENV_HINT, ENV_READY_FD, Stage1};
 use pod::{LockedPod, Phase};
 
 use super::entry_point;
@@ -23,6 +23,8 @@ pub struct Handover<'a> {
     pub ready: Option<BorrowedFd<'a>>,
     /// The signals that are blocked from the beginning.
     pub blocked: SigSet,
+    /// What to say if the pod fails at once as one whose program was called in a wrong way.
+    pub hint: Option<&'a str>,
 }
 
 /// A pod in phase `run` whose isolator is about to be executed. Where this is dropped before
@@ -77,14 +79,19 @@ impl<'a> Launch<'a> {
             sockets,
             ready,
             blocked,
+            hint,
         } = self.handover;
+        let hint = hint.map(|hint| (ENV_HINT, hint.to_owned()));
         let readiness = ready.map(|ready| (ENV_READY_FD, ready.as_raw_fd().to_string()));
         entry_point::command(
             (&self.program, self.arguments),
             &self.pod,
             self.directories,
             sockets.iter().map(|socket| socket.fd.as_fd()).chain(ready),
-            readiness.into_iter().chain(sockets.announcement()),
+            readiness
+                .into_iter()
+                .chain(hint)
+                .chain(sockets.announcement()),
             Some(blocked),
         )
     }

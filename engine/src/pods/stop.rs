@@ -6,7 +6,7 @@ use pod::PodEntry;
 use pod::control::{Request, Response};
 use pod::lock::PodLock;
 
-use super::connection::{ask, connect_when_up, unexpected};
+use super::connection::{ask, connect_briefly, connect_when_up, unexpected};
 use super::ending;
 use super::monitor::Monitor;
 use crate::config::directories::Directories;
@@ -29,7 +29,11 @@ pub enum Stop {
 /// # Errors
 /// If it does not end.
 pub fn stop(entry: &PodEntry, directories: &Directories, how: Stop) -> Result<(), Error> {
-    let connection = match connect_when_up(entry, directories) {
+    let connected = match how {
+        Stop::AtOnce => connect_briefly(entry, directories),
+        Stop::Gracefully(_) => connect_when_up(entry, directories),
+    };
+    let connection = match connected {
         Ok(Some(connection)) => connection,
         Ok(None) => return ending::wait_for_lock(entry),
         Err(error @ Error::Monitor(MonitorError::Deaf(_) | MonitorError::Busy { .. }))

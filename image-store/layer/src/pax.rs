@@ -300,6 +300,31 @@ mod tests {
     }
 
     #[test]
+    fn sparse_formats_that_are_known_are_read_and_others_refused() {
+        let major = |value: &[u8]| parse(&record("GNU.sparse.major", value));
+        assert!(!major(b"0").unwrap().sparse.map_in_data);
+        assert!(major(b"1").unwrap().sparse.map_in_data);
+        assert_eq!(major(b"2").unwrap_err(), "sparse format 2 is unknown");
+    }
+
+    #[test]
+    fn lengths_of_sparse_parts_belong_to_the_offset_before_them() {
+        let mut bytes = record("GNU.sparse.numblocks", b"2");
+        for (offset, length) in [("5", "3"), ("10", "0")] {
+            bytes.extend(record("GNU.sparse.offset", offset.as_bytes()));
+            bytes.extend(record("GNU.sparse.numbytes", length.as_bytes()));
+        }
+        let segments = parse(&bytes).unwrap().sparse.segments.unwrap();
+        let found: Vec<_> = segments
+            .iter()
+            .map(|one| (one.offset, one.length))
+            .collect();
+        assert_eq!(found, [(5, 3), (10, 0)]);
+        bytes.extend(record("GNU.sparse.numbytes", b"1"));
+        assert!(parse(&bytes).is_err());
+    }
+
+    #[test]
     fn garbled_records_are_refused() {
         for bad in [
             &b"x"[..],

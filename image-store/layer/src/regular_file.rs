@@ -35,3 +35,25 @@ pub fn open_regular(path: &Path) -> Result<Option<(File, u64)>, ContentError> {
     }
     Ok(Some((file, metadata.len())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_is_opened_and_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("file"), b"12345").unwrap();
+        assert_eq!(open_regular(&path("file")).unwrap().unwrap().1, 5);
+        assert!(open_regular(&path("none")).unwrap().is_none());
+        assert!(open_regular(&path("file/none")).unwrap().is_none());
+        let mode = Mode::from_raw_mode(0o600);
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, path("fifo"), kind, mode, 0).unwrap();
+        for other in [path("fifo"), folder.path().to_owned()] {
+            let error = open_regular(&other).unwrap_err();
+            assert!(matches!(error, ContentError::NotRegular { .. }), "{error}");
+        }
+    }
+}

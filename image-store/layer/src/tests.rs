@@ -25,6 +25,7 @@ mod fidelity;
 mod foreign;
 mod links;
 mod properties;
+mod seals;
 mod streams;
 mod swapped;
 mod whiteouts;

@@ -24,7 +24,7 @@ const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 ///
 /// # Errors
 /// [`RegistryError::Unauthorized`] without the right to write, [`RegistryError::Status`],
-/// [`RegistryError::Network`]; [`RegistryError::BadManifest`] if something else is at that tag.
+/// [`RegistryError::Network`]; [`RegistryError::Document`] if something else is at that tag.
 pub fn push_signature(
     reference: &Reference,
     subject: &Digest,

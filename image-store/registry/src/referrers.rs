@@ -54,7 +54,7 @@ pub(super) fn listed(
 /// Asks the API for what refers to `subject`; `None` if the registry has no such API.
 ///
 /// # Errors
-/// [`RegistryError::NotJson`] or [`RegistryError::BadManifest`] for a list that is none,
+/// [`RegistryError::Document`] for a list that is none,
 /// [`RegistryError::Network`] for a next page elsewhere than at the registry itself.
 fn by_api(
     client: &mut Client,

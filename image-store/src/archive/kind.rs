@@ -44,7 +44,8 @@ struct Top {
 /// Looks what a file is.
 ///
 /// # Errors
-/// [`StoreError::InvalidSource`] for what is no tar file, or one that is refused.
+/// [`StoreError::InvalidSource`] for what is no tar file, or one that is refused; [`ContentError::Truncated`] for one that
+/// ends before it tells.
 pub(crate) fn detect(path: &Path) -> Result<Kind, StoreError> {
     let what = path.display().to_string();
     let limits = Limits::default();
@@ -53,15 +54,20 @@ pub(crate) fn detect(path: &Path) -> Result<Kind, StoreError> {
         .try_clone()
         .map_err(|error| StoreError::io("cannot read", path, error))?;
     let plain = Plain::new(again, path, &limits)?;
+    let mut is_cut = false;
     let top = if plain.packing() == Packing::Plain {
         let mut file = file;
+        let length = file
+            .metadata()
+            .map_err(|error| StoreError::io("cannot read", path, error))?
+            .len();
         file.seek(SeekFrom::Start(0))
             .map_err(|error| StoreError::io("cannot read", path, error))?;
         let mut walk = Walk::new(BufReader::with_capacity(READ_AHEAD, file), &what, &limits);
         Top::of(&mut || {
             let member = walk.next_member()?;
             if member.is_some() {
-                walk.pass_data()?;
+                is_cut |= walk.pass_data()?.end > length;
             }
             Ok(member)
         })
@@ -69,7 +75,11 @@ pub(crate) fn detect(path: &Path) -> Result<Kind, StoreError> {
         let mut walk = Walk::new(BufReader::with_capacity(BUFFER, plain), &what, &limits);
         Top::of(&mut || walk.next_member())
     };
-    Ok(top.map_err(|error| of_archive(error, &what))?.kind())
+    match top.map_err(|error| of_archive(error, &what))?.kind() {
+        // What would tell what it is may have been in the rest.
+        Kind::Root | Kind::Other if is_cut => Err(ContentError::Truncated { what }.into()),
+        kind => Ok(kind),
+    }
 }
 
 impl Top {

@@ -244,6 +244,24 @@ fn a_compressed_archive_is_bounded_and_a_damaged_one_is_refused() {
 }
 
 #[test]
+fn a_truncated_archive_is_told_to_be_one() {
+    let archive = Archive::new(&[("etc/passwd", &[b'x'; 4096]), ("manifest.json", b"[]")]);
+    let file = std::fs::File::options()
+        .write(true)
+        .open(archive.path())
+        .unwrap();
+    for length in [2000, 700] {
+        file.set_len(length).unwrap();
+        let error = detect(&archive.path()).unwrap_err();
+        let said = matches!(
+            &error,
+            StoreError::Content(image_layer::ContentError::Truncated { .. })
+        );
+        assert!(said, "{length}: {error}");
+    }
+}
+
+#[test]
 fn an_archive_is_told_by_what_stands_at_its_top() {
     for (names, kind) in [
         (

@@ -33,7 +33,7 @@ impl ConvertedOrigin {
     /// Converts an appc image.
     ///
     /// # Errors
-    /// [`StoreError::InvalidSource`], [`StoreError::BadManifest`], [`StoreError::NotJson`] or
+    /// [`StoreError::InvalidSource`], [`DocumentError::BadManifest`], [`DocumentError::NotJson`] or
     /// [`ContentError::UnsafeEntry`](image_layer::ContentError::UnsafeEntry) for what is no appc image or can't be an OCI image.
     pub(crate) fn aci(
         path: &Path,

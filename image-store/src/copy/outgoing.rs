@@ -133,7 +133,7 @@ impl Outgoing {
     /// Writes the image to a registry, under the tag of `to`, or by digest where it has none.
     ///
     /// # Errors
-    /// [`StoreError::Unauthorized`] without the right to write; what the registry answers;
+    /// [`Unauthorized`](image_registry::RegistryError::Unauthorized) without the right to write; what the registry answers;
     /// [`StoreError::Missing`] for a blob that neither the store nor the registry has.
     pub fn push(
         &self,

@@ -73,7 +73,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Missing`] or [`StoreError::Damaged`] for what is not as it was fetched,
-    /// [`StoreError::NoPlatform`] for an index without `platform`.
+    /// [`NoPlatform`](image_document::DocumentError::NoPlatform) for an index without `platform`.
     pub fn image(&self, top: &Digest, platform: &Platform) -> Result<Image, StoreError> {
         let Documents { chain, manifest } = self.documents(top, platform)?;
         let limits = Limits::default();

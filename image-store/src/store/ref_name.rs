@@ -60,4 +60,18 @@ mod tests {
         assert_ne!(named("t"), named("u"));
         assert_eq!(of_file_name(&named("t")), None);
     }
+
+    #[test]
+    fn what_the_file_system_takes_is_not_hashed() {
+        let path = format!("{}/{}", "a".repeat(120), "b".repeat(120));
+        let of_tag = |length: usize| {
+            let text = format!("q.io/{path}:{}", "t".repeat(length));
+            Reference::parse(&text).unwrap()
+        };
+        // The longest tag that a name of 255 bytes has room for.
+        let most = (1..128).filter(|length| file_name(&of_tag(*length)).len() == 255);
+        let most = most.max().unwrap();
+        assert_eq!(of_file_name(&file_name(&of_tag(most))), Some(of_tag(most)));
+        assert_eq!(file_name(&of_tag(most + 1)).len(), 65);
+    }
 }

@@ -137,13 +137,17 @@ fn a_fetched_image_is_read_back() {
     let image = ground.store.image(&record.digest, &platform()).unwrap();
     assert_eq!(image.chain(), fetched.chain());
     assert_eq!(record.manifest, *image.manifest_digest());
-    let [base, top] = image.layers() else {
+    let [lowest, top] = image.layers() else {
         panic!("two layers")
     };
-    assert_eq!(fs::read(base.path.join("bin/sh")).unwrap(), b"shell");
+    assert_eq!(fs::read(lowest.path.join("bin/sh")).unwrap(), b"shell");
     assert!(top.path.join("one").exists());
     let cmd = image.config().config().as_ref().unwrap().cmd().clone();
     assert_eq!(cmd, Some(vec!["one".to_owned()]));
+    let config = fs::read(ground.store.blob_path(image.config_digest())).unwrap();
+    let layers = [&base().blob, &application("one").blob];
+    let transferred = layers.iter().map(|blob| blob.len()).sum::<usize>() + config.len();
+    assert_eq!(image.size(), transferred as u64);
     assert!(tree(&ground.store.path().join("tmp")).is_empty());
 }
 
@@ -289,6 +293,38 @@ fn images_are_found_by_name_and_by_digest() {
     );
     let names: Vec<_> = ground.store.references().unwrap();
     assert_eq!(names.len(), 2);
+}
+
+#[test]
+fn all_names_are_listed_also_those_too_long_for_a_file() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    let long = format!("a.io/{}:{}", "x".repeat(200), "y".repeat(120));
+    let source = ground.layout.source("two");
+    let fetch = ground.store.begin_fetch(&source, &named(&long)).unwrap();
+    fetch.complete(&mut |_| {}).unwrap();
+    let mut names: Vec<_> = ground.store.names().unwrap();
+    names.sort_by_key(ToString::to_string);
+    let long = Reference::parse(&long).unwrap();
+    assert_eq!(names, [ground.reference("one"), long]);
+}
+
+#[test]
+fn a_record_of_a_later_version_is_not_read_as_one_of_today() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    let name = ground.reference("one");
+    let file = super::ref_name::file_name(&name);
+    let path = ground.store.path().join("refs").join(file);
+    let today = fs::read_to_string(&path).unwrap();
+    let of_version = |version: &str| today.replace(r#""version":1"#, version);
+    fs::write(&path, of_version(r#""version":2"#)).unwrap();
+    let error = ground.store.resolve(&name).unwrap_err().to_string();
+    assert!(error.contains("made by a later fairing"), "{error}");
+    for known in [r#""version":0"#, r#""version":1"#] {
+        fs::write(&path, of_version(known)).unwrap();
+        assert!(ground.store.resolve(&name).unwrap().is_some(), "{known}");
+    }
 }
 
 #[test]

@@ -91,3 +91,60 @@ fn remove(path: &Path) -> Result<(), StoreError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is in a directory, by name.
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    /// A file, a directory with content, and a neighbour that stays.
+    fn fill(folder: &Path) {
+        fs::create_dir_all(folder.join("layer/fs")).unwrap();
+        for name in ["blob", "layer/fs/file", "neighbour"] {
+            fs::write(folder.join(name), name).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_taken_is_out_of_sight_at_once_and_gone_in_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("images"));
+        let here = folder.path().join("images/blobs");
+        fill(&here);
+        let mut trash = store.trash().unwrap();
+        let taken = trash.take(&here.join("layer")).unwrap().unwrap();
+        assert_eq!(names(&taken), ["fs"]);
+        let other = trash.take(&here.join("blob")).unwrap().unwrap();
+        assert_eq!(trash.take(&here.join("blob")).unwrap(), None);
+        assert_eq!(names(&here), ["neighbour"]);
+        assert!(taken.exists() && other.exists());
+        trash.empty().unwrap();
+        assert!(!taken.exists() && !other.exists());
+        assert_eq!(names(&here), ["neighbour"]);
+    }
+
+    #[test]
+    fn without_room_for_a_directory_it_is_removed_where_it_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        fill(folder.path());
+        // Left by one that was killed.
+        fs::create_dir_all(folder.path().join("removed-layer/fs")).unwrap();
+        let mut trash = Trash {
+            staging: None,
+            next: 0,
+        };
+        for name in ["layer", "blob", "blob", "removed-layer"] {
+            assert_eq!(trash.take(&folder.path().join(name)).unwrap(), None);
+        }
+        assert_eq!(names(folder.path()), ["neighbour"]);
+        trash.empty().unwrap();
+    }
+}

@@ -18,7 +18,7 @@ use crate::xattrs;
 
 /// The mark of a directory that shows nothing of those below it.
 const OPAQUE: &str = "trusted.overlay.opaque";
-const FOLDER: OFlags = OFlags::RDONLY
+pub(super) const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOFOLLOW);
@@ -117,7 +117,7 @@ impl Walk<'_> {
             let Some(folder) = self.there(opened, path)? else {
                 break;
             };
-            let is_opaque = is_opaque(folder.as_fd(), path)?;
+            let is_opaque = is_opaque(&folder, path)?;
             inner.push(folder);
             if is_opaque {
                 break;
@@ -236,11 +236,11 @@ fn names(parts: &[OwnedFd], path: &[u8]) -> Result<BTreeMap<CString, usize>, Sto
     Ok(names)
 }
 
-fn is_whiteout(stat: &Stat) -> bool {
+pub(super) fn is_whiteout(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }
 
-fn is_opaque(folder: BorrowedFd<'_>, path: &[u8]) -> Result<bool, StoreError> {
+pub(super) fn is_opaque(folder: impl AsFd, path: &[u8]) -> Result<bool, StoreError> {
     let mut value = [0; 8];
     match fgetxattr(folder, OPAQUE, &mut value) {
         Ok(length) => Ok(value.get(..length) == Some(b"y")),
@@ -253,11 +253,11 @@ fn shown(path: &[u8]) -> String {
     format!("/{}", String::from_utf8_lossy(path))
 }
 
-fn io(path: &[u8], error: Errno) -> StoreError {
+pub(super) fn io(path: &[u8], error: Errno) -> StoreError {
     StoreError::io("cannot read", Path::new(&shown(path)), error)
 }
 
-fn unfit(path: &[u8], reason: &str) -> StoreError {
+pub(super) fn unfit(path: &[u8], reason: &str) -> StoreError {
     StoreError::InvalidSource {
         origin: shown(path),
         reason: reason.to_owned(),

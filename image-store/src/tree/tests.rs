@@ -58,6 +58,48 @@ fn check(root: &Path) {
 }
 
 #[test]
+fn a_path_is_looked_up_as_overlayfs_shows_it() {
+    let base = tempfile::tempdir().unwrap();
+    let layers = layers(base.path());
+    let lower = &layers[1];
+    symlink("/../../etc/same", lower.join("kept/absolute")).unwrap();
+    symlink("loop", lower.join("loop")).unwrap();
+    symlink("/proc/self/exe", lower.join("magic")).unwrap();
+    let found = |path: &str| match look_up(&layers, path, &["proc"]).unwrap() {
+        None => "nothing".to_owned(),
+        Some(Found::File { file, .. }) => std::io::read_to_string(file).unwrap(),
+        Some(Found::Directory) => "a directory".to_owned(),
+        Some(Found::Other) => "something else".to_owned(),
+        Some(Found::Elsewhere) => "elsewhere".to_owned(),
+    };
+    for (path, what) in [
+        ("/etc/changed", "new"),
+        ("/etc/removed", "nothing"),
+        ("/etc/same", "same"),
+        ("/gone", "nothing"),
+        ("/gone/x", "nothing"),
+        ("/opaque/old", "nothing"),
+        ("/opaque/new", "new"),
+        ("/was-file/inside", "now a directory"),
+        ("/was-file", "a directory"),
+        ("/kept/sym", "same"),
+        ("kept/absolute", "same"),
+        ("/kept/../etc/./changed", "new"),
+        ("/kept/sym/x", "nothing"),
+        ("/../..", "a directory"),
+        ("/loop", "nothing"),
+        ("/magic", "elsewhere"),
+    ] {
+        assert_eq!(found(path), what, "{path}");
+    }
+    let mode = match look_up(&layers, "/kept/link", &[]).unwrap() {
+        Some(Found::File { mode, .. }) => mode,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(mode & 0o7777, 0o4750);
+}
+
+#[test]
 fn layers_are_one_tree_in_a_directory_and_in_a_tar_file() {
     let base = tempfile::tempdir().unwrap();
     let layers = layers(base.path());

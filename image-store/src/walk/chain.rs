@@ -25,7 +25,7 @@ impl Chain {
 /// Goes from `top`, which was proven, to the manifest for `platform`.
 ///
 /// # Errors
-/// [`StoreError::NoPlatform`] for an index without it, what is wrong with a document, and what
+/// [`DocumentError::NoPlatform`] for an index without it, what is wrong with a document, and what
 /// `read` says.
 pub(crate) fn chain(
     top: RawManifest,

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::path::AppPath;
 use super::presence::is_default;
 
+/// Where programs are looked up if nothing sets `PATH`.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// What is executed, and as whom.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -9,6 +9,7 @@
 //! word in [`crate::feature::Feature`], and [`PodManifest::required_features`] tells which words a pod needs.
 
 mod app;
+mod bounds;
 mod capability;
 mod devices;
 mod execution;
@@ -33,9 +34,10 @@ mod version_2;
 mod volumes;
 
 pub use self::app::{App, Apps, DuplicateApp};
+pub use self::bounds::Bounds;
 pub use self::capability::{Capability, CapabilitySets};
 pub use self::devices::{Device, DeviceAccess, DeviceKind};
-pub use self::execution::{ConsoleSize, Execution, Rlimit, RlimitKind, User};
+pub use self::execution::{ConsoleSize, DEFAULT_PATH, Execution, Rlimit, RlimitKind, User};
 pub use self::image::{ImageRecord, VerificationRecord};
 pub use self::insecure::InsecureOption;
 pub use self::limit::Limit;
@@ -60,7 +62,7 @@ pub use self::seccomp::{
 pub use self::security::{Seccomp, Security};
 pub use self::user_namespace::{IdMapping, UserNamespace};
 pub use self::volumes::{Medium, Volume, VolumeName, VolumeSource};
-pub use crate::layout::{MANIFEST_FILE, app_dir};
+pub use crate::layout::{MANIFEST_FILE, app_dir, empty_volume_dir};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! What is mounted in an app's root filesystem beyond what every app has.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::path::AppPath;
@@ -35,6 +37,11 @@ pub struct Mount {
     rename_all_fields = "kebab-case"
 )]
 pub enum MountSource {
+    /// A file or directory of the host.
+    Host {
+        /// Its path.
+        path: PathBuf,
+    },
     /// A volume of the pod.
     Volume {
         /// Its name.

@@ -7,10 +7,11 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, FromArgMatches};
 use engine::pods::spec::AppSpec;
 use pod::AppName;
-use pod::manifest::{AppPath, Cpu, Limit, Memory, Pids, Resources};
+use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume};
 
 use super::environment;
-use super::quantity::{cpus, memory};
+use super::mounts::{VolumeWord, mount, tmpfs, volume};
+use super::quantity::{cpus, memory, pids};
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
 
@@ -32,7 +33,7 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "NAME")]
     app_name: Option<AppName>,
     /// Program to run instead of the image's
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", value_parser = NonEmptyStringValueParser::new())]
     exec: Option<String>,
     /// The same: a program, or a JSON array of words; with "", the image has none
     #[arg(
@@ -59,6 +60,17 @@ pub(crate) struct AppArguments {
     #[arg(short, long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(alias = "working-dir")]
     workdir: Option<String>,
+    /// Mount a directory or file of the host
+    ///
+    /// SOURCE:PLACE[:OPTIONS], with options such as ro or noexec; or, as NAME,kind=host|empty|tmpfs,…, a volume of the pod.
+    #[arg(short, long, value_name = "SOURCE:PLACE", value_parser = volume)]
+    volume: Vec<VolumeWord>,
+    /// The same in words: type=bind, source=PATH, target=PLACE, readonly; or volume=NAME
+    #[arg(long, value_name = "KEY=VALUE,…", value_parser = mount, hide_short_help = true)]
+    mount: Vec<Mount>,
+    /// Memory to write files to
+    #[arg(long, value_name = "PLACE[:OPTIONS]", value_parser = tmpfs, hide_short_help = true)]
+    tmpfs: Vec<Mount>,
     /// Memory limit, such as 64m
     #[arg(short, long, value_name = "BYTES", value_parser = memory)]
     memory: Option<u64>,
@@ -69,15 +81,23 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]
     #[arg(hide_short_help = true)]
     cpu_shares: Option<u64>,
-    /// Limit of processes and threads
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
-    pids_limit: Option<u32>,
+    /// Limit of processes and threads; -1 for none
+    #[arg(long, value_name = "NUMBER", value_parser = pids, allow_negative_numbers = true)]
+    pids_limit: Option<Limit>,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
     tty: bool,
     /// Give the app the standard input
     #[arg(short, long)]
     interactive: bool,
+}
+
+/// A number of processes that is not zero, or -1 for any.
+fn pids(text: &str) -> Result<Limit, String> {
+    match text.parse::<i32>().map(i64::from).map(Limit::try_from) {
+        Ok(Ok(limit)) if limit != Limit::At(0) => Ok(limit),
+        _ => Err("it is a number from 1 on, or -1 for no limit".to_owned()),
+    }
 }
 
 /// Refuses a user that is empty, as the variable of a script may be: that would be root, whatever the image says.
@@ -112,7 +132,7 @@ impl AppArguments {
                 ..Cpu::default()
             },
             pids: Pids {
-                limit: self.pids_limit.map(|pids| Limit::At(pids.into())),
+                limit: self.pids_limit,
             },
             ..Resources::default()
         }
@@ -121,6 +141,24 @@ impl AppArguments {
     fn workdir(&self) -> Result<Option<AppPath>, Failure> {
         let path = self.workdir.clone().map(AppPath::try_from).transpose();
         path.map_err(|error| Failure::Usage(format!("--workdir: {error}")))
+    }
+
+    fn mounts(&self) -> Vec<Mount> {
+        let volumes = self.volume.iter().filter_map(|word| match word {
+            VolumeWord::Mount(mount) => Some(&**mount),
+            VolumeWord::Definition(_) => None,
+        });
+        let others = self.mount.iter().chain(&self.tmpfs);
+        volumes.chain(others).cloned().collect()
+    }
+
+    /// The volumes that it describes for the whole pod.
+    pub(crate) fn volumes(&self) -> Vec<Volume> {
+        let volumes = self.volume.iter().filter_map(|word| match word {
+            VolumeWord::Definition(volume) => Some(volume.clone()),
+            VolumeWord::Mount(_) => None,
+        });
+        volumes.collect()
     }
 
     /// The program that replaces the image's, and the arguments.
@@ -147,6 +185,7 @@ impl AppArguments {
             user: self.user.clone(),
             group: self.group.clone(),
             workdir: self.workdir()?,
+            mounts: self.mounts(),
             resources: self.resources(),
             tty: self.tty,
             stdin: self.interactive,
@@ -238,8 +277,11 @@ mod tests {
             "a --entrypoint=",
             "a --entrypoint=b --exec=c",
             "a --pids-limit 0",
+            "a --pids-limit -2",
+            "a --pids-limit many",
             "a --cpu-shares 1",
             "a --app-name Not_A_Label",
+            "a --exec=",
             "a --user=",
             "a --user=:5",
             "a --user=5:",

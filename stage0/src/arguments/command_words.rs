@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use super::booleans;
 use super::flags::{self, Known, Owner};
 use crate::wording::failure::Failure;
 use crate::wording::other_tools;
@@ -15,11 +16,35 @@ pub(crate) fn closed(
     mut words: Vec<OsString>,
     begin: usize,
     operands: usize,
-) -> Result<Vec<OsString>, Failure> {
-    if let Some(place) = command(&mut words, begin, operands)? {
+) -> Result<Closed, Failure> {
+    let mut doubt = None;
+    let place = command(&mut words, begin, operands, &mut doubt)?;
+    if let Some(place) = place {
         words.insert(place, "--".into());
     }
-    Ok(words)
+    Ok(Closed { words, doubt })
+}
+
+/// A command line whose command is told from its flags.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Closed {
+    /// Its words, with `--` before the command.
+    pub(crate) words: Vec<OsString>,
+    /// What to say if the app fails as one that was called in a wrong way: a letter after the image may have been meant for
+    /// the other side.
+    pub(crate) doubt: Option<String>,
+}
+
+fn taken(flag: &str) -> String {
+    format!(
+        "{flag} after the image was taken as a flag of `fairing run`; what is for the image's program goes after `--`"
+    )
+}
+
+fn handed_on(flag: &str) -> String {
+    format!(
+        "{flag} after the image was handed to its program; flags of `fairing run` go before the image"
+    )
 }
 
 /// The place of the command; `None` if there is none, if a `--` is before it, or if the parser has to complain.
@@ -27,12 +52,20 @@ fn command(
     words: &mut Vec<OsString>,
     begin: usize,
     operands: usize,
+    doubt: &mut Option<String>,
 ) -> Result<Option<usize>, Failure> {
     let mut at = begin;
     let mut seen = 0;
     while let Some(word) = words.get(at) {
         let text = word.to_string_lossy();
         let after_image = seen == operands;
+        if let Some(switches) = switched(&text, after_image) {
+            match (switches, words.get_mut(at)) {
+                (Some(switches), Some(word)) => *word = switches.into(),
+                _ => drop(words.remove(at)),
+            }
+            continue;
+        }
         let takes_next = if text == "--" {
             if after_image {
                 return Ok(None);
@@ -56,6 +89,9 @@ fn command(
                 }
                 flag if after_image => {
                     refuse_if_meant_for_us(name, flag)?;
+                    if flag.is_some_and(|flag| flag.owner == Owner::Pod) {
+                        *doubt = Some(handed_on(&text));
+                    }
                     return Ok(Some(at));
                 }
                 _ => return Ok(None),
@@ -69,8 +105,18 @@ fn command(
                 return Ok(None);
             }
             match letters(&text, after_image) {
-                Some(takes_next) => takes_next,
-                None if after_image => return Ok(Some(at)),
+                Some(takes_next) => {
+                    if after_image && doubt.is_none() {
+                        *doubt = Some(taken(&text));
+                    }
+                    takes_next
+                }
+                None if after_image => {
+                    if letters(&text, false).is_some() {
+                        *doubt = Some(handed_on(&text));
+                    }
+                    return Ok(Some(at));
+                }
                 None => return Ok(None),
             }
         } else {
@@ -83,6 +129,23 @@ fn command(
         at += 1 + usize::from(takes_next);
     }
     Ok(None)
+}
+
+/// What is left of a word of switches with a truth value, such as `--rm=true`. `None` for any other word.
+fn switched(text: &str, only_of_app: bool) -> Option<Option<String>> {
+    let (switches, _) = text.split_once('=')?;
+    let is_switch = |name: &str| {
+        flags::known(name)
+            .is_some_and(|flag| !flag.takes_value && (!only_of_app || flag.owner == Owner::App))
+    };
+    let are_switches = match switches.strip_prefix("--") {
+        Some(name) => is_switch(name),
+        None => switches
+            .strip_prefix('-')?
+            .chars()
+            .all(|letter| is_switch(letter.encode_utf8(&mut [0; 4]))),
+    };
+    are_switches.then(|| booleans::plain(text)).flatten()
 }
 
 /// Whether the word after a cluster of letters belongs to it; `None` if one of them is no flag here.
@@ -140,7 +203,9 @@ mod tests {
 
     fn of(line: &str) -> Result<String, String> {
         let words = line.split_whitespace().map(OsString::from).collect();
-        let words = closed(words, 0, 1).map_err(|error| error.to_string())?;
+        let words = closed(words, 0, 1)
+            .map_err(|error| error.to_string())?
+            .words;
         let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
         Ok(words.join(" "))
     }
@@ -154,6 +219,10 @@ mod tests {
             ("--rm -eA=1 -it a sh", "--rm -eA=1 -it a -- sh"),
             ("--name a a a", "--name a a -- a"),
             ("--name=a a -it sh", "--name=a a -it -- sh"),
+            ("--rm=true -it=1 a -t=false sh", "--rm -it a -- sh"),
+            ("--rm=false a sh --rm=true", "a -- sh --rm=true"),
+            ("a --rm-all=true", "a -- --rm-all=true"),
+            ("-e=true a sh", "-e=true a -- sh"),
             ("a -e A=1 sh -- -x", "a -e A=1 -- sh -- -x"),
             (
                 "a -eA=1 --env B --user=u sh",
@@ -193,6 +262,32 @@ mod tests {
     }
 
     #[test]
+    fn what_may_have_been_meant_for_the_other_side_is_remembered() {
+        let doubt = |line: &str| {
+            let words = line.split_whitespace().map(OsString::from).collect();
+            closed(words, 0, 1).unwrap().doubt.unwrap_or_default()
+        };
+        for (line, begin) in [
+            ("a -i x", "-i after the image was taken"),
+            ("a -it", "-it after the image was taken"),
+            ("a -d -p 80", "-d after the image was handed"),
+            ("a --name x", "--name after the image was handed"),
+        ] {
+            assert!(doubt(line).starts_with(begin), "{line}: {}", doubt(line));
+        }
+        for line in [
+            "a",
+            "-it a sh -c x",
+            "a sh -i",
+            "a -- -i",
+            "a --env A=1 sh",
+            "a -c x",
+        ] {
+            assert_eq!(doubt(line), "", "{line}");
+        }
+    }
+
+    #[test]
     fn a_flag_after_the_image_that_is_meant_for_us_is_refused() {
         for (line, reason) in [
             ("a --rm", "it is the pod's, and goes before the first image"),
@@ -203,7 +298,7 @@ mod tests {
             ("a --insecure-options image", "it is the pod's"),
             ("a --memroy 64m", "did you mean `--memory`?"),
             ("a -it --worikdir=/", "did you mean `--workdir`?"),
-            ("a --volume /a:/b", "volumes are not there yet"),
+            ("a --volumes-from b", "volumes of other pods are not there"),
         ] {
             let error = of(line).unwrap_err();
             assert!(error.contains(reason), "{line}: {error}");
@@ -214,10 +309,10 @@ mod tests {
     #[test]
     fn before_the_image_of_app_add_stands_a_pod() {
         let words = ["web", "a", "sh", "-x"].map(OsString::from);
-        let words = closed(words.to_vec(), 0, 2).unwrap();
+        let words = closed(words.to_vec(), 0, 2).unwrap().words;
         assert_eq!(words, ["web", "a", "--", "sh", "-x"]);
         let words = ["web", "a", "--start", "sh"].map(OsString::from);
-        let words = closed(words.to_vec(), 0, 2).unwrap();
+        let words = closed(words.to_vec(), 0, 2).unwrap().words;
         assert_eq!(words, ["web", "a", "--start", "--", "sh"]);
     }
 }

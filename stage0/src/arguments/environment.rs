@@ -54,7 +54,9 @@ pub(crate) fn variables(
     let mut variables = Vec::new();
     for path in files {
         let path = path.as_ref();
-        variables.extend(of_file(path, &read(path)?, &own)?);
+        let text = read(path)
+            .map_err(|failure| Failure::Other(format!("--env-file: {}", failure.line())))?;
+        variables.extend(of_file(path, &text, &own)?);
     }
     for entry in given {
         variables.extend(variable("--env ", entry, &own)?);
@@ -92,7 +94,7 @@ fn of_pairs(pairs: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<Var
     Ok(variables)
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Failure::io("open", path))?;
     file.take(FILE_MAX + 1)
@@ -100,7 +102,7 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(Failure::io("read", path))?;
     if bytes.len() as u64 > FILE_MAX {
         return Err(Failure::Other(format!(
-            "{} is larger than {FILE_MAX} bytes: not a file of variables",
+            "{} is larger than {FILE_MAX} bytes, the most that is read",
             path.display()
         )));
     }

@@ -1,5 +1,6 @@
 //! A pod as a whole: `[pod flags] IMAGE [app flags] [command] [args] [--- IMAGE2 …]`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,12 +30,15 @@ pub(crate) struct PodArguments {
     /// What the pod is found by, beside its name
     #[arg(short, long, value_name = "KEY[=VALUE]", value_parser = label, hide_short_help = true)]
     label: Vec<(String, String)>,
+    /// File of labels, one per line
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    label_file: Vec<PathBuf>,
     /// Give the apps this command's environment, too: what images and other flags set counts more
     #[arg(long, alias = "env-host", hide_short_help = true)]
     inherit_env: bool,
     /// Stop and remove a pod of that name first
     ///
-    /// This happens once the images of the new one are verified.
+    /// This happens once all that the new one needs is known to be there: images, programs, users, ports.
     #[arg(long, requires = "name")]
     replace: bool,
     #[command(flatten)]
@@ -58,13 +62,29 @@ pub(crate) struct PodArguments {
     #[arg(hide_short_help = true)]
     stage1: String,
     /// File to write the pod's UUID to, before anything can fail
-    #[arg(
-        long,
-        value_name = "FILE",
-        visible_alias = "cidfile",
-        hide_short_help = true
-    )]
-    pub(crate) uuid_file_save: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    uuid_file_save: Option<PathBuf>,
+    /// The same for a file that must not be there
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(conflicts_with = "uuid_file_save")]
+    cidfile: Option<PathBuf>,
+}
+
+impl PodArguments {
+    /// The file that gets the pod's UUID.
+    pub(crate) fn uuid_file(&self) -> Option<UuidPlace> {
+        let any = self.uuid_file_save.clone().map(UuidPlace::Any);
+        any.or_else(|| self.cidfile.clone().map(UuidPlace::New))
+    }
+}
+
+/// Where a pod's UUID is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum UuidPlace {
+    /// Whatever is there.
+    Any(PathBuf),
+    /// Where nothing is: a pod that is still known by its file must not be lost.
+    New(PathBuf),
 }
 
 /// What is asked of a pod as a whole that has no apps.
@@ -75,7 +95,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
     Ok(PodSpec {
         name: pod.name,
         hostname: pod.hostname,
-        labels: pod.label.into_iter().collect(),
+        labels: labels(&pod.label_file, pod.label)?,
         replace: pod.replace,
         grace_period: pod.grace_period,
         pull: pod.pull.into(),
@@ -95,8 +115,11 @@ pub(crate) fn spec(
     later: &[Vec<OsString>],
 ) -> Result<PodSpec, Failure> {
     let mut apps = vec![first.spec()?];
+    let mut volumes = first.volumes();
     for words in later {
-        apps.push(AppArguments::parse_later(words)?.spec()?);
+        let later = AppArguments::parse_later(words)?;
+        apps.push(later.spec()?);
+        volumes.extend(later.volumes());
     }
     if apps.len() > 1 && apps.iter().any(|app| app.tty || app.stdin) {
         return Err(Failure::Usage(
@@ -110,9 +133,35 @@ pub(crate) fn spec(
         }
     }
     Ok(PodSpec {
+        volumes,
         apps,
         ..empty_spec(pod)?
     })
+}
+
+/// The labels of files, and those of flags, which count more.
+fn labels(
+    files: &[PathBuf],
+    given: Vec<(String, String)>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut labels = BTreeMap::new();
+    for path in files {
+        let failed = |failure: Failure| Failure::Other(format!("--label-file: {}", failure.line()));
+        let text = environment::read(path).map_err(failed)?;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (key, value) = label(line).map_err(|reason| {
+                let place = format!("{}:{}", path.display(), number.saturating_add(1));
+                Failure::Usage(format!("--label-file: {place}: {reason}"))
+            })?;
+            labels.insert(key, value);
+        }
+    }
+    labels.extend(given);
+    Ok(labels)
 }
 
 /// Takes a label apart: `KEY=VALUE`, or a key with an empty value.
@@ -162,6 +211,29 @@ mod tests {
         for none in ["=x", ""] {
             assert_eq!(label(none).unwrap_err(), "a label begins with its key");
         }
+    }
+
+    #[test]
+    fn labels_of_flags_count_more_than_those_of_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels");
+        std::fs::write(&path, "# of all\n\n a=file\nb=x=y\nc\n").unwrap();
+        let given = vec![("a".to_owned(), "flag".to_owned())];
+        let all = labels(std::slice::from_ref(&path), given).unwrap();
+        let pairs: Vec<_> = all
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        assert_eq!(pairs, ["a=flag", "b=x=y", "c="]);
+        std::fs::write(&path, "a=1\n=x\n").unwrap();
+        let error = labels(&[path.clone()], Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("/labels:2: "), "{error}");
+        assert_eq!(error.exit_code(), 2);
+        let error = labels(&[dir.path().join("none")], Vec::new()).unwrap_err();
+        assert!(
+            error.to_string().contains("--label-file: cannot open"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,19 +1,35 @@
 //! Amounts of memory and processor time, as people write them.
 
-use engine::config::size::bytes;
+use engine::config::size::bytes_up_to;
+use pod::manifest::Limit;
 
 /// Least memory that an app can be given: one page. Catches `16` where `16m` was meant.
 const MEMORY_MIN: u64 = 4096;
 
-/// Parses an amount of memory: [`bytes`], a page of them at least.
+/// The most memory that the kernel counts, in bytes: in pages, what a signed number holds.
+const MEMORY_MAX: u64 = i64::MAX as u64 & !(MEMORY_MIN - 1);
+
+/// The most processes that the kernel counts.
+const PIDS_MAX: u64 = 4 << 20;
+
+/// Parses an amount of memory: [`bytes_up_to`], a page of them at least. What the kernel can't count is the most that it can.
 pub(crate) fn memory(text: &str) -> Result<u64, String> {
-    let bytes = bytes(text)?;
+    let bytes = bytes_up_to(text, MEMORY_MAX)?;
     if bytes < MEMORY_MIN {
         return Err(format!(
             "{bytes} bytes are less than a page; is the unit missing?"
         ));
     }
     Ok(bytes)
+}
+
+/// Parses a number of processes; -1 is no limit, and what the kernel can't count is the most that it can.
+pub(crate) fn pids(text: &str) -> Result<Limit, String> {
+    match text.parse::<i64>() {
+        Ok(-1) => Ok(Limit::Unlimited),
+        Ok(number) if number > 0 => Ok(Limit::At(number.unsigned_abs().min(PIDS_MAX))),
+        _ => Err("it must be a number from 1 on, or -1 for no limit".to_owned()),
+    }
 }
 
 /// Parses a number of processors, such as `1.5`, to thousandths.
@@ -46,6 +62,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn limits_beyond_the_kernels_are_the_kernels() {
+        assert_eq!(memory("7E"), Ok(7 << 60));
+        for text in [
+            "8E",
+            "16E",
+            "9223372036854775807",
+            "99999999999999999999999t",
+        ] {
+            assert_eq!(memory(text), Ok(9_223_372_036_854_771_712), "{text}");
+        }
+        assert_eq!(pids("4194305"), Ok(Limit::At(4_194_304)));
+        assert_eq!(pids("99999999999"), Ok(Limit::At(4_194_304)));
+        assert_eq!(pids("-1"), Ok(Limit::Unlimited));
+        for bad in ["0", "-2", "", "1.5", "x"] {
+            assert!(pids(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn memory_takes_the_usual_units() {
         for (text, bytes) in [
             ("4096", 4096),
@@ -62,7 +97,6 @@ mod tests {
             ("16", "less than a page"),
             ("4095", "less than a page"),
             ("64x", "unknown unit"),
-            ("9999999999t", "too large"),
         ] {
             let error = memory(bad).unwrap_err();
             assert!(error.contains(reason), "{bad}: {error}");

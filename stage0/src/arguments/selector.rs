@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Command};
 
 use crate::wording::failure::Failure;
 
@@ -34,6 +34,13 @@ pub(crate) struct Pods {
     /// Pods that are not there are no failure
     #[arg(short, long)]
     pub(crate) ignore: bool,
+}
+
+/// Takes the short forms of these flags away from a command: other tools have the letters for something else there.
+pub(crate) fn without_letters(command: Command, flags: &[&str]) -> Command {
+    flags.iter().fold(command, |command, flag| {
+        command.mut_arg(flag, |arg| arg.short(None))
+    })
 }
 
 impl OnePod {

@@ -3,6 +3,8 @@
 
 use std::ffi::OsString;
 
+use engine::signal_names;
+
 use super::command_words::closed;
 use super::flags::GLOBAL_VALUES;
 use crate::wording::failure::Failure;
@@ -16,6 +18,8 @@ pub(crate) struct Split {
     pub(crate) later: Vec<Vec<OsString>>,
     /// Whether it is of a command that makes a pod, or an app of one.
     pub(crate) makes_app: bool,
+    /// What to say if the first app fails as one that was called in a wrong way.
+    pub(crate) doubt: Option<String>,
 }
 
 /// Splits the command line of a command that makes a pod; leaves that of any other alone, since there
@@ -28,6 +32,7 @@ pub(crate) fn split(argv: Vec<OsString>) -> Result<Split, Failure> {
         first,
         later: Vec::new(),
         makes_app: false,
+        doubt: None,
     };
     let Some(begin) = after_name(&argv, 1) else {
         return Ok(whole(argv));
@@ -39,28 +44,47 @@ pub(crate) fn split(argv: Vec<OsString>) -> Result<Split, Failure> {
             return match after_name(&argv, begin) {
                 Some(begin) if is_word(&argv, begin - 1, "add") => Ok(Split {
                     makes_app: true,
-                    ..whole(closed(argv, begin, 2)?)
+                    ..whole(closed(argv, begin, 2)?.words)
                 }),
                 // It takes flags of a pod, and nothing else.
                 Some(begin) if is_word(&argv, begin - 1, "sandbox") => Ok(Split {
                     makes_app: true,
-                    ..whole(closed(argv, begin, usize::MAX)?)
+                    ..whole(closed(argv, begin, usize::MAX)?.words)
                 }),
                 _ => Ok(whole(argv)),
             };
         }
+        Some(b"kill") => return Ok(whole(with_signal_named(argv, begin))),
         _ => return Ok(whole(argv)),
     }
     let mut parts = argv.split(|word| word == "---").map(<[_]>::to_vec);
     let first = parts.next().unwrap_or_default();
     let later = parts
-        .map(|words| closed(words, 0, 1))
+        .map(|words| closed(words, 0, 1).map(|closed| closed.words))
         .collect::<Result<_, _>>();
+    let first = closed(first, begin, 1)?;
     Ok(Split {
-        first: closed(first, begin, 1)?,
+        first: first.words,
         later: later?,
         makes_app: true,
+        doubt: first.doubt,
     })
+}
+
+/// The words of `kill` with a signal that was written as in a shell: `-9`, `-HUP`.
+fn with_signal_named(mut argv: Vec<OsString>, begin: usize) -> Vec<OsString> {
+    let words = argv.iter_mut().skip(begin).take_while(|word| *word != "--");
+    for word in words {
+        let signal = word.to_str().and_then(|word| word.strip_prefix('-'));
+        let signal = signal.filter(|text| {
+            let is_capital = |c: u8| c.is_ascii_digit() || c.is_ascii_uppercase() || c == b'+';
+            !text.is_empty() && text.bytes().all(is_capital) && signal_names::parse(text).is_some()
+        });
+        if let Some(signal) = signal {
+            *word = format!("--signal={signal}").into();
+        }
+    }
+    argv
 }
 
 fn is_word(argv: &[OsString], place: usize, text: &str) -> bool {
@@ -113,6 +137,21 @@ mod tests {
         assert_eq!(later, ["b --env K=V -- sh -x", "c -- -z"]);
         let (first, _) = of("app --debug add --start p a sh -c x");
         assert_eq!(first, "fairing app --debug add --start p a -- sh -c x");
+    }
+
+    #[test]
+    fn a_signal_may_be_written_as_in_a_shell() {
+        for (line, words) in [
+            ("kill -9 web", "kill --signal=9 web"),
+            ("kill web -HUP", "kill web --signal=HUP"),
+            ("kill -SIGTERM a b", "kill --signal=SIGTERM a b"),
+            ("kill -s 9 web", "kill -s 9 web"),
+            ("kill -a -i", "kill -a -i"),
+            ("kill -NONSENSE a", "kill -NONSENSE a"),
+            ("kill -- -9", "kill -- -9"),
+        ] {
+            assert_eq!(of(line).0, format!("fairing {words}"));
+        }
     }
 
     #[test]

@@ -1,29 +1,109 @@
 //! What the parser of the command line says.
 
+use std::ffi::OsString;
+
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::command_words::near;
-use super::flags::{self, Owner};
+use super::flags::{self, GLOBAL_VALUES, Owner};
 use super::network::NET_VARIABLE;
 use crate::wording::failure::Failure;
 use crate::wording::other_tools;
 
-/// What the parser says, as this program words errors.
-pub(crate) fn usage(error: &clap::Error) -> Failure {
-    worded(error, "", |_| None)
+/// A command that was typed.
+pub(crate) struct Typed {
+    /// Its words after the program's name, as it calls itself: `network create`; of a flag before all commands, none.
+    pub(crate) name: String,
+    /// Its definition.
+    pub(crate) definition: Command,
 }
 
-/// The same of a command that makes a pod, or an app of one.
-pub(crate) fn usage_of_pod(error: &clap::Error) -> Failure {
-    worded(error, "", |name| tip_of_pod(name, false))
+/// What the parser says of values, as this program words errors.
+pub(crate) fn usage(error: &clap::Error) -> Failure {
+    worded(error, "", None, |_| None)
+}
+
+/// What it says of a command line.
+pub(crate) fn usage_of(
+    argv: &[OsString],
+    makes_app: bool,
+    whole: Command,
+    error: &clap::Error,
+) -> Failure {
+    let typed = Typed::of(argv, whole, context(error, ContextKind::InvalidArg));
+    worded(error, "", Some(&typed), |name| match makes_app {
+        true => tip_of_pod(name, false),
+        false => None,
+    })
 }
 
 /// The same of an app after the first one.
 pub(crate) fn usage_of_later_app(error: &clap::Error) -> Failure {
-    worded(error, "after `---`: ", |name| tip_of_pod(name, true))
+    worded(error, "after `---`: ", None, |name| tip_of_pod(name, true))
 }
 
-fn worded(error: &clap::Error, place: &str, tip_for: impl Fn(&str) -> Option<String>) -> Failure {
+/// The switches that the parser refused because they have a value, as it calls them.
+pub(crate) fn refused_value(error: &clap::Error) -> Option<&str> {
+    let word = context(error, ContextKind::InvalidArg)?;
+    match error.kind() {
+        ErrorKind::TooManyValues => Some(word),
+        ErrorKind::UnknownArgument if word == "-=" => Some(word),
+        _ => None,
+    }
+}
+
+impl Typed {
+    /// The command of a command line; that of the word at which the parser stumbled, if it is told.
+    pub(crate) fn of(argv: &[OsString], mut whole: Command, stumbled: Option<&str>) -> Self {
+        whole.build();
+        let mut typed = Self {
+            name: String::new(),
+            definition: whole,
+        };
+        let mut words = argv.iter().skip(1).map(|word| word.to_string_lossy());
+        while let Some(word) = words.next() {
+            if let Some(flag) = word.strip_prefix('-') {
+                if stumbled.is_some_and(|stumbled| word.starts_with(stumbled)) {
+                    break;
+                }
+                if GLOBAL_VALUES.contains(&flag.trim_start_matches('-')) {
+                    words.next();
+                }
+                continue;
+            }
+            let Some(inner) = typed.definition.find_subcommand(word.as_ref()) else {
+                break;
+            };
+            let inner = inner.clone();
+            let space = if typed.name.is_empty() { "" } else { " " };
+            typed.name = format!("{}{space}{}", typed.name, inner.get_name());
+            typed.definition = inner;
+        }
+        typed
+    }
+
+    /// The long flag of the command that was meant, if it is a typing error.
+    fn meant(&self, name: &str) -> Option<String> {
+        let arguments = self.definition.get_arguments();
+        let own = arguments
+            .filter(|argument| !argument.is_hide_set())
+            .flat_map(|argument| {
+                let aliases = argument.get_visible_aliases().unwrap_or_default();
+                argument.get_long().into_iter().chain(aliases)
+            });
+        let near = own.filter_map(|flag| Some((near(name, flag)?, flag)));
+        near.min()
+            .map(|(_, flag)| format!("did you mean `--{flag}`?"))
+    }
+}
+
+fn worded(
+    error: &clap::Error,
+    place: &str,
+    typed: Option<&Typed>,
+    tip_for: impl Fn(&str) -> Option<String>,
+) -> Failure {
     // The parser calls a variable an argument.
     if error.kind() == ErrorKind::InvalidUtf8
         && std::env::args_os().all(|argument| argument.to_str().is_some())
@@ -32,8 +112,8 @@ fn worded(error: &clap::Error, place: &str, tip_for: impl Fn(&str) -> Option<Str
         return Failure::Usage(format!("the variable {NET_VARIABLE} is not valid UTF-8"));
     }
     let said = match error.kind() {
-        ErrorKind::UnknownArgument => unknown_flag(error, tip_for),
-        ErrorKind::InvalidSubcommand => unknown_command(error),
+        ErrorKind::UnknownArgument => unknown_word(error, typed, tip_for),
+        ErrorKind::InvalidSubcommand => unknown_command(error, typed),
         _ => None,
     };
     let text = said.unwrap_or_else(|| {
@@ -66,18 +146,37 @@ fn guess(error: &clap::Error, kind: ContextKind, typed: &str) -> Option<String> 
     Some(format!("did you mean `{guess}`?"))
 }
 
-fn unknown_flag(error: &clap::Error, tip_for: impl Fn(&str) -> Option<String>) -> Option<String> {
+/// A flag, or a word that the command doesn't take.
+fn unknown_word(
+    error: &clap::Error,
+    typed: Option<&Typed>,
+    tip_for: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
     let word = context(error, ContextKind::InvalidArg)?;
-    let typed = word.split('=').next().unwrap_or_default();
-    let name = typed.strip_prefix('-')?;
+    let command = typed.map_or("", |typed| typed.name.as_str());
+    let flag = word.split('=').next().unwrap_or_default();
+    let Some(name) = flag.strip_prefix('-') else {
+        let tip = other_tools::operand(command)?;
+        return Some(format!("unexpected argument {word}: {tip}"));
+    };
     let name = name.strip_prefix('-').unwrap_or(name);
     if name.is_empty() {
         return None;
     }
-    let tip = tip_for(name)
+    let elsewhere = typed.and_then(|_| other_tools::flag_elsewhere(command, name));
+    let tip = elsewhere
+        .map(str::to_owned)
+        .or_else(|| tip_for(name))
+        .or_else(|| {
+            typed
+                .filter(|_| command.is_empty())
+                .and_then(|_| tip_before_commands(name))
+        })
+        .or_else(|| typed.and_then(|typed| typed.meant(name)))
         .or_else(|| guess(error, ContextKind::SuggestedArg, name))
+        .or_else(|| other_tools::operand(command).map(str::to_owned))
         .unwrap_or_else(|| "`--help` lists the flags".to_owned());
-    Some(format!("unknown flag {typed}: {tip}"))
+    Some(format!("unknown flag {flag}: {tip}"))
 }
 
 /// What leads on from a flag that another tool has, or another command or place.
@@ -94,9 +193,20 @@ fn tip_of_pod(name: &str, is_later: bool) -> Option<String> {
     Some(tip.to_owned())
 }
 
-fn unknown_command(error: &clap::Error) -> Option<String> {
+/// What leads on from a flag before all commands that is one of `run`, or nearly.
+fn tip_before_commands(name: &str) -> Option<String> {
+    if flags::known(name).is_some() {
+        return Some("it goes after the command: `fairing run` has it".to_owned());
+    }
+    let near = flags::long(None).filter_map(|flag| Some((near(name, flag)?, flag)));
+    let (_, flag) = near.min()?;
+    Some(format!("did you mean `--{flag}`, after `fairing run`?"))
+}
+
+fn unknown_command(error: &clap::Error, typed: Option<&Typed>) -> Option<String> {
     let name = context(error, ContextKind::InvalidSubcommand)?;
-    let tip = other_tools::command(name)
+    let group = typed.map_or("", |typed| typed.name.as_str());
+    let tip = other_tools::command(group, name)
         .map(str::to_owned)
         .or_else(|| guess(error, ContextKind::SuggestedSubcommand, name))
         .unwrap_or_else(|| "`--help` lists the commands".to_owned());
@@ -115,15 +225,15 @@ mod tests {
         for (line, text) in [
             (
                 "run --voulme /a:/b a",
-                "unknown flag --voulme: `--help` lists the flags",
+                "unknown flag --voulme: did you mean `--volume`?",
             ),
             (
-                "run --volume=/a:/b a",
-                "unknown flag --volume: volumes are not there yet",
+                "run --volume-driver=x a",
+                "unknown flag --volume-driver: drivers of volumes are not there",
             ),
             (
-                "run -v /a:/b a",
-                "unknown flag -v: volumes are not there yet",
+                "run --volumes-from=x a",
+                "unknown flag --volumes-from: volumes of other pods are not there yet",
             ),
             (
                 "run --memroy 64m a",
@@ -147,6 +257,30 @@ mod tests {
                 "unknown flag --volume: `--help` lists the flags",
             ),
             (
+                "run --nte none a",
+                "unknown flag --nte: did you mean `--net`?",
+            ),
+            (
+                "--nte none run a",
+                "unknown flag --nte: did you mean `--net`, after `fairing run`?",
+            ),
+            (
+                "--name web run a",
+                "unknown flag --name: it goes after the command: `fairing run` has it",
+            ),
+            (
+                "exec -u 0 web id",
+                "unknown flag -u: the command has the app's user; choosing another is not there yet",
+            ),
+            (
+                "--log-level debug ps",
+                "unknown flag --log-level: it is called `--debug`",
+            ),
+            (
+                "top web aux",
+                "unexpected argument aux: choosing columns is not there yet; `fairing top POD` shows what there are",
+            ),
+            (
                 "list --fromat json",
                 "unknown flag --fromat: did you mean `--format`?",
             ),
@@ -160,13 +294,18 @@ mod tests {
         for (line, text) in [
             (
                 "volume ls",
-                "unknown command volume: volumes are not there yet",
+                "unknown command volume: named volumes are not there yet; `--volume ./DIRECTORY:/PLACE` mounts one of the host",
             ),
             ("lst", "unknown command lst: did you mean `list`?"),
             ("frob", "unknown command frob: `--help` lists the commands"),
             ("runn a", "unknown command runn: did you mean `run`?"),
             ("stauts", "unknown command stauts: did you mean `status`?"),
             ("image lits", "unknown command lits: did you mean `list`?"),
+            (
+                "network prune -f",
+                "unknown command prune: `fairing network rm NETWORK` removes one; `fairing network gc` \
+                 what dead pods hold",
+            ),
         ] {
             assert_eq!(said(&format!("fairing {line}")), text, "{line}");
         }

@@ -29,7 +29,7 @@ pub(super) fn define() -> Command {
         .about("Work with the apps of a running pod")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()));
+        .subcommands(COMMANDS.iter().map(|entry| entry.command()));
     help_flags(command, Some('h'))
 }
 

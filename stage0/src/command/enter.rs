@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -48,6 +49,9 @@ pub(crate) struct Enter {
     /// Environment variable; without a value, as in this command's environment
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     env: Vec<String>,
+    /// File of environment variables, one per line
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
     /// Command and its arguments [default: a shell]
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     command: Vec<String>,
@@ -83,7 +87,7 @@ impl Subcommand for Enter {
         let by_person =
             self.command.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
         let tty = self.tty || by_person;
-        let mut env = merged(&variables(&[] as &[&str], &self.env)?);
+        let mut env = merged(&variables(&self.env_file, &self.env)?);
         if tty
             && !env.iter().any(|entry| entry.starts_with("TERM="))
             && let Ok(term) = std::env::var("TERM")

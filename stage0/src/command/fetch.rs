@@ -42,8 +42,7 @@ impl Subcommand for Fetch {
             let engine = &context.engine;
             let candidates = registries::candidates(engine, image)?;
             let known = match self.pull {
-                // A digest alone tells no registry.
-                Pull::Always if !matches!(candidates.as_slice(), [Candidate::Digest(_)]) => None,
+                Pull::Always if !candidates.iter().all(Candidate::is_of_store) => None,
                 _ => first_in_store(engine, &candidates)?,
             };
             if let Some(record) = known {

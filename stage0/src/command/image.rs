@@ -21,6 +21,7 @@ mod verify_signature;
 use clap::{ArgMatches, Command};
 
 use super::subcommand::{Entry, delegate, help_flags};
+use super::{fetch, load, push, save};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -40,6 +41,10 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<verify::Verify>(),
     Entry::of::<rm::Rm>(),
     Entry::of::<gc::Gc>(),
+    Entry::of::<fetch::Fetch>().hidden(),
+    Entry::of::<push::Push>().hidden(),
+    Entry::of::<save::Save>().hidden(),
+    Entry::of::<load::Load>().hidden(),
 ];
 
 pub(super) fn define() -> Command {
@@ -47,7 +52,7 @@ pub(super) fn define() -> Command {
         .about("Work with the images of the store")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()));
+        .subcommands(COMMANDS.iter().map(|entry| entry.command()));
     help_flags(command, Some('h'))
 }
 

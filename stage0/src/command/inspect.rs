@@ -23,7 +23,7 @@ pub(crate) struct Inspect {
     #[arg(value_name = "POD|IMAGE", required = true)]
     names: Vec<String>,
     /// Look only for one kind of them
-    #[arg(long, value_enum, value_name = "KIND", default_value = "all")]
+    #[arg(short, long, value_enum, value_name = "KIND", default_value = "all")]
     r#type: Kind,
     /// How to show them: json, or a template such as '{{.State.Status}}'
     #[arg(short, long, value_name = "FORMAT", value_parser = shape, default_value = "json")]
@@ -98,11 +98,12 @@ fn look(context: &Context, name: &str, kind: Kind) -> Result<(Value, Value), Fai
     match inspection(context, name) {
         Ok(inspection) => {
             let value = serde_json::to_value(&inspection).map_err(unshown)?;
+            let config = value.get("config").and_then(|config| config.get("config"));
             let words = json!({
                 "Id": value.get("config-digest"),
                 "Digest": value.get("manifest"),
                 "RepoTags": [value.get("reference")],
-                "Config": value.get("config").and_then(|config| config.get("config")),
+                "Config": with_all_settings(config.cloned().unwrap_or_default()),
                 "Created": value.get("config").and_then(|config| config.get("created")),
                 "Os": value.get("config").and_then(|config| config.get("os")),
                 "Architecture": value.get("config").and_then(|config| config.get("architecture")),
@@ -114,6 +115,27 @@ fn look(context: &Context, name: &str, kind: Kind) -> Result<(Value, Value), Fai
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// The settings of an image, each of them named: what it doesn't set is nothing, and no mistake of who asks for it.
+fn with_all_settings(config: Value) -> Value {
+    let names = [
+        "User",
+        "ExposedPorts",
+        "Env",
+        "Entrypoint",
+        "Cmd",
+        "Volumes",
+        "WorkingDir",
+        "Labels",
+        "StopSignal",
+    ];
+    let unset = names.map(|name| (name.to_owned(), Value::Null));
+    let mut all: serde_json::Map<String, Value> = unset.into_iter().collect();
+    if let Value::Object(set) = config {
+        all.extend(set);
+    }
+    Value::Object(all)
 }
 
 fn words_of_pod(view: &PodView) -> Value {

@@ -8,7 +8,7 @@ use engine::pods::connection::glance;
 use engine::pods::view::{PodView, look, up_since};
 use pod::State;
 
-use self::filter::is_shown;
+use self::filter::{check, is_shown};
 use self::rows::{table, values};
 use crate::arguments::filter::{Filter, filter};
 use crate::arguments::listing::ListArguments;
@@ -73,6 +73,7 @@ impl Subcommand for Ps {
 
 impl Choice {
     fn list(&self, context: &Context, all: bool) -> Result<u8, Failure> {
+        check(&self.filters)?;
         let asks_state = self
             .filters
             .iter()

@@ -14,6 +14,7 @@ use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
+use crate::wording::typed;
 
 /// Arguments of `load`.
 #[derive(Debug, Args)]
@@ -49,6 +50,7 @@ impl Subcommand for Load {
             .mode(0o600)
             .open(&received)
             .map_err(Failure::io("create", &received))?;
+        typed::stands_for(&received, typed::STANDARD_INPUT);
         io::copy(&mut io::stdin().lock(), &mut file).map_err(Failure::io("write", &received))?;
         load(context, &received)
     }
@@ -58,7 +60,7 @@ fn load(context: &Context, path: &Path) -> Result<u8, Failure> {
     let path = std::path::absolute(path).map_err(Failure::io("resolve", path))?;
     let source = ImageSource::parse(&path.to_string_lossy())?;
     let verifier = Verifier::new(&context.engine, &context.console)?;
-    let fetched = fetch(&context.engine, &verifier, &source, None)?;
+    let fetched = fetch(&context.engine, &verifier, &source, None).map_err(Failure::of_import)?;
     warn_if_unsigned(&fetched.proof, &context.console);
     output::line(&fetched.reference.to_string())?;
     Ok(0)

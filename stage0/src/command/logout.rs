@@ -18,7 +18,7 @@ pub(crate) struct Logout {
     #[arg(conflicts_with = "all")]
     registry: Option<String>,
     /// Forget all credentials that were kept
-    #[arg(long)]
+    #[arg(short, long)]
     all: bool,
     #[command(flatten)]
     place: Place,

@@ -39,7 +39,7 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
     /// Show only what was written before then
-    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "follow")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Timestamp>,
 }
 
@@ -94,11 +94,12 @@ impl Subcommand for Logs {
             pending: Vec::new(),
         };
         printer.print_all(&mut logs)?;
-        let Some(follower) = follower else {
+        let Some(mut follower) = follower else {
             return Ok(0);
         };
         loop {
-            let ended = follower.wait(&entry)?;
+            let left = self.until.map(|until| until.ahead());
+            let ended = follower.wait(&entry, left)?;
             if self.app.is_none() {
                 for app in joined.next(&entry) {
                     follower.watch(&entry, &app)?;
@@ -108,7 +109,7 @@ impl Subcommand for Logs {
             }
             logs.read_on();
             printer.print_all(&mut logs)?;
-            if ended {
+            if ended || self.until.is_some_and(|until| Timestamp::now() >= until) {
                 return Ok(0);
             }
         }

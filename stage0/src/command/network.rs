@@ -26,7 +26,7 @@ pub(super) fn define() -> Command {
         .about("Work with the networks that pods can join")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()));
+        .subcommands(COMMANDS.iter().map(|entry| entry.command()));
     help_flags(command, Some('h'))
 }
 

@@ -45,6 +45,17 @@ impl Subcommand for Port {
             None => Pods::all(),
         };
         for_each_pod(pods, context, is_running, |Named { typed, entry }| {
+            match entry.state()? {
+                State::Running => {}
+                // Of all, one may end while this looks.
+                _ if self.all => return Ok(()),
+                state => {
+                    return Err(Failure::Other(format!(
+                        "no port of the host leads to pod {typed}: it {}",
+                        state.in_words()
+                    )));
+                }
+            }
             let ports = PodManifest::load(&entry.path)?.ports;
             let Some((port, protocol)) = self.port else {
                 let before = match self.all {

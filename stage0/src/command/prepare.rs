@@ -32,7 +32,7 @@ impl Subcommand for Prepare {
         Some("fairing prepare [FLAGS] IMAGE [APP FLAGS] [COMMAND] [ARGS] [--- IMAGE2 …]");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let uuid_file = self.pod.uuid_file_save.clone();
+        let uuid_file = self.pod.uuid_file();
         let mut spec = spec(self.pod, &self.first, &context.later_apps)?;
         self.lifetime.apply(&mut spec);
         let uuid_file = UuidFile::save_if_wanted(uuid_file, spec.uuid)?;

@@ -24,6 +24,9 @@ pub(crate) struct Push {
     /// Leave signatures out
     #[arg(long)]
     no_signatures: bool,
+    // Progress is shown on terminals alone.
+    #[arg(short, long, hide = true)]
+    quiet: bool,
 }
 
 impl Subcommand for Push {

@@ -1,8 +1,6 @@
 //! `fairing run`: makes a pod and becomes its monitor.
 
 use clap::Args;
-use engine::pods::prepare::prepare;
-use pod::manifest::Streams;
 
 use crate::arguments::app::AppArguments;
 use crate::arguments::lifetime::LifetimeArguments;
@@ -10,8 +8,7 @@ use crate::arguments::pod::{PodArguments, spec};
 use crate::command::subcommand::Subcommand;
 use crate::command::trust::offer::Offers;
 use crate::context::Context;
-use crate::start::handover;
-use crate::start::uuid_file::UuidFile;
+use crate::start::{handover, new_pod};
 use crate::wording::failure::Failure;
 
 /// Arguments of `run`.
@@ -23,7 +20,7 @@ pub(crate) struct Run {
     #[arg(long, help_heading = "Pod flags")]
     rm: bool,
     /// Run in the background; print the UUID when it is up
-    #[arg(short, long, help_heading = "Pod flags", conflicts_with_all = ["tty", "interactive"])]
+    #[arg(short, long, help_heading = "Pod flags")]
     detach: bool,
     #[command(flatten)]
     lifetime: LifetimeArguments,
@@ -45,31 +42,17 @@ impl Subcommand for Run {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let sockets = handover::take_sockets()?;
-        let uuid_file = self.pod.uuid_file_save.clone();
+        let uuid_file = self.pod.uuid_file();
         let mut spec = spec(self.pod, &self.first, &context.later_apps)?;
         self.lifetime.apply(&mut spec);
         spec.remove_on_exit = self.rm;
-        spec.streams = match self.detach {
-            true => Streams::Log,
-            false => Streams::Foreground,
-        };
-        let uuid_file = UuidFile::save_if_wanted(uuid_file, spec.uuid)?;
         let mut offers = Offers::default();
-        let prepared = loop {
-            match prepare(&context.engine, &spec, &sockets, &context.console) {
-                Ok(prepared) => break prepared,
-                Err(error) => offers.pin(context, &spec, error)?,
-            }
+        let run = new_pod::Run {
+            spec,
+            detach: self.detach,
+            uuid_file,
+            sockets,
         };
-        let (pod, stage1) = (prepared.pod, prepared.stage1);
-        // The pin ends with this process image, or with this call: the pod is on record by then.
-        let _pin = prepared.pin;
-        let result = handover::hand_over(pod, &stage1, context, sockets, self.detach);
-        if let Some(file) = uuid_file
-            && (result.is_ok() || !matches!(context.engine.pods().by_uuid(spec.uuid), Ok(None)))
-        {
-            file.keep();
-        }
-        result
+        run.run(context, |spec, error| offers.pin(context, spec, error))
     }
 }

@@ -14,6 +14,7 @@ use crate::console::output;
 use crate::console::progress::Progress;
 use crate::context::Context;
 use crate::wording::failure::Failure;
+use crate::wording::typed;
 
 /// Arguments of `save`.
 #[derive(Debug, Args)]
@@ -68,7 +69,17 @@ impl Subcommand for Save {
         };
         match &self.output {
             Some(path) if !is_stream(path) => {
+                let shown = path.display().to_string();
+                if let Some(folder) = path
+                    .parent()
+                    .filter(|folder| !folder.as_os_str().is_empty())
+                {
+                    fs::metadata(folder).map_err(Failure::io("create", path))?;
+                }
                 let passing = Passing(passing_name(path));
+                // What writes it has a name of its own until all is there.
+                typed::stands_for(&passing_name(&passing.0).with_extension("partial"), &shown);
+                typed::stands_for(&passing.0, &shown);
                 self.write(context, image, &passing.0)?;
                 fs::rename(&passing.0, path).map_err(Failure::io("write", path))?;
             }
@@ -81,6 +92,7 @@ impl Subcommand for Save {
                 // If this is killed, the next collection takes it away.
                 let staging = context.engine.store().stage()?;
                 let made = staging.path().join("image");
+                typed::stands_for(&made, "the image to be written");
                 self.write(context, image, &made)?;
                 let mut file = File::open(&made).map_err(Failure::io("open", &made))?;
                 match stream {

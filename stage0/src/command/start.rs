@@ -1,6 +1,6 @@
 //! `fairing start`: starts pods that were prepared, and apps of pods that run.
 
-use clap::Args;
+use clap::{Args, Command};
 use engine::pods::apps::OpenPod;
 use engine::pods::prepared::{Resumption, resume};
 use engine::pods::status::status;
@@ -10,7 +10,7 @@ use pod::manifest::Streams;
 use pod::{AppName, PodError, State};
 
 use super::several::{Named, for_each_pod};
-use crate::arguments::selector::Pods;
+use crate::arguments::selector::{Pods, without_letters};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -31,6 +31,11 @@ impl Subcommand for Start {
     const NAME: &'static str = "start";
     const ABOUT: &'static str =
         "Start pods that were prepared, in the background, and apps of running pods";
+
+    // Those letters stand for --attach and --interactive elsewhere.
+    fn adjusted(command: Command) -> Command {
+        without_letters(command, &["all", "ignore"])
+    }
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let can_start = |state| state == State::Prepared;

@@ -8,7 +8,7 @@ use engine::pods::connection::connect_when_up;
 use engine::pods::ending;
 use engine::pods::status::{Asked, status_asking};
 use engine::pods::view::{AppView, PodView};
-use pod::{PodEntry, State};
+use pod::{PodEntry, PodError, State};
 
 use crate::arguments::duration::duration;
 use crate::arguments::format::Format;
@@ -52,21 +52,32 @@ impl Subcommand for Status {
             true => Asked::Everyone,
             false => Asked::BuiltIn,
         };
-        let view = match status_asking(&context.engine, &entry, asked, &context.console)? {
-            Some(view) => view,
-            // It moved on between two looks: look where it is now, once.
-            None => {
-                let entry = context.pod(&selector)?;
-                status_asking(&context.engine, &entry, asked, &context.console)?
-                    .ok_or_else(|| pod::PodError::NoSuchPod(selector.clone()))?
-            }
-        };
+        let view = look(context, &selector, entry, asked)?;
         match self.format {
             Format::Json => output::json(&view)?,
             Format::Text => output::text(&lines(&view))?,
         }
         Ok(0)
     }
+}
+
+/// Looks at a pod, which may move on meanwhile: then, once, where it is now.
+///
+/// # Errors
+/// If it is gone, or can't be looked at.
+pub(crate) fn look(
+    context: &Context,
+    selector: &str,
+    entry: PodEntry,
+    asked: Asked,
+) -> Result<PodView, Failure> {
+    let seen = status_asking(&context.engine, &entry, asked, &context.console)?;
+    if let Some(view) = seen {
+        return Ok(view);
+    }
+    let entry = context.pod(selector)?;
+    let seen = status_asking(&context.engine, &entry, asked, &context.console)?;
+    Ok(seen.ok_or_else(|| PodError::NoSuchPod(selector.to_owned()))?)
 }
 
 fn wait(context: &Context, entry: &PodEntry, patience: Duration) -> Result<(), Failure> {
@@ -128,7 +139,8 @@ fn lines(view: &PodView) -> String {
             format!("{} {}", network.interface, addresses.join(" ")),
         );
     }
-    for port in &view.ports {
+    // They lead to it as long as it is there.
+    for port in view.ports.iter().filter(|_| view.state != State::Exited) {
         line("port", port_in_words(port));
     }
     if let Some(bandwidth) = &view.bandwidth {

@@ -23,6 +23,11 @@ pub(crate) trait Subcommand: Args {
     /// The usage line, where the arguments alone don't give it.
     const USAGE: Option<&'static str> = None;
 
+    /// Its definition, where the arguments that it shares with others are not quite its own.
+    fn adjusted(command: Command) -> Command {
+        command
+    }
+
     /// Does it; gives the exit code.
     ///
     /// # Errors
@@ -34,7 +39,8 @@ pub(crate) trait Subcommand: Args {
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     needs_root: bool,
-    pub(crate) define: fn() -> Command,
+    is_hidden: bool,
+    define: fn() -> Command,
     run: fn(&ArgMatches, &Context) -> Result<u8, Failure>,
 }
 
@@ -43,6 +49,7 @@ impl Entry {
         Self {
             name: C::NAME,
             needs_root: C::NEEDS_ROOT,
+            is_hidden: C::HIDDEN,
             define: define::<C>,
             run: run::<C>,
         }
@@ -57,9 +64,21 @@ impl Entry {
         Self {
             name,
             needs_root: false,
+            is_hidden: false,
             define,
             run,
         }
+    }
+
+    /// The same for those who know it from elsewhere: the help doesn't mention it here.
+    pub(crate) const fn hidden(mut self) -> Self {
+        self.is_hidden = true;
+        self
+    }
+
+    /// Its definition.
+    pub(crate) fn command(&self) -> Command {
+        (self.define)().hide(self.is_hidden)
     }
 }
 
@@ -90,9 +109,9 @@ fn define<C: Subcommand>() -> Command {
     Command::new(C::NAME)
         .about(C::ABOUT)
         .visible_aliases(C::ALIASES)
-        .hide(C::HIDDEN)
         .defer(|command| {
-            let command = C::augment_args(command).about(C::ABOUT).long_about(None);
+            let command = C::adjusted(C::augment_args(command));
+            let command = command.about(C::ABOUT).long_about(None);
             // Of a pod, it is the short form of --hostname.
             let taken = command
                 .get_arguments()

@@ -16,7 +16,7 @@ pub(super) fn define() -> Command {
         .about("Show what fairing takes and has")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()));
+        .subcommands(COMMANDS.iter().map(|entry| entry.command()));
     help_flags(command, Some('h'))
 }
 

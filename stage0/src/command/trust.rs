@@ -39,7 +39,7 @@ pub(super) fn define() -> Command {
         .about("Work with keys and with the rules that decide which images may run")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.define)()));
+        .subcommands(COMMANDS.iter().map(|entry| entry.command()));
     help_flags(command, Some('h'))
 }
 

@@ -1,10 +1,10 @@
 //! `fairing wait`: waits for the end of pods.
 
-use clap::Args;
+use clap::{Args, Command};
 use engine::pods::wait::wait;
 use pod::{AppName, State};
 
-use crate::arguments::selector::Pods;
+use crate::arguments::selector::{Pods, without_letters};
 use crate::command::several::{Named, for_each_pod};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -24,6 +24,11 @@ pub(crate) struct Wait {
 impl Subcommand for Wait {
     const NAME: &'static str = "wait";
     const ABOUT: &'static str = "Wait until pods have ended, and print their exit codes";
+
+    // That letter stands for --interval elsewhere.
+    fn adjusted(command: Command) -> Command {
+        without_letters(command, &["ignore"])
+    }
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let is_running = |state| state == State::Running;

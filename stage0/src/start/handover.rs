@@ -47,6 +47,7 @@ pub(crate) fn hand_over(
         sockets: &sockets,
         ready: None,
         blocked: SigSet::empty(),
+        hint: context.doubt.as_deref(),
     };
     let directories = &context.engine.directories;
     Err(become_monitor(pod, stage1, directories, handover))
@@ -126,6 +127,8 @@ fn detach(
                         sockets: &sockets,
                         ready: Some(writer.as_fd()),
                         blocked: signals.held(),
+                        // Nobody would see it.
+                        hint: None,
                     };
                     become_monitor(pod, stage1, directories, handover)
                 }
@@ -273,6 +276,7 @@ mod tests {
             sockets: &ActivationSockets::default(),
             ready: Some(ready.as_fd()),
             blocked: SigSet::empty(),
+            hint: None,
         };
         let launch = Launch::new(pod, &stage1, &directories, handover).unwrap();
         let said = launch.command().output().unwrap();

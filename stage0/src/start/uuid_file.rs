@@ -3,11 +3,13 @@
 //! It is written before anything else is done, so that a pod can be removed by it whatever happens, and
 //! goes again when no pod was made.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use pod::PodUuid;
 
+use crate::arguments::pod::UuidPlace;
 use crate::wording::failure::Failure;
 
 /// A written file, which is removed on drop unless it is kept.
@@ -23,9 +25,30 @@ impl UuidFile {
     ///
     /// # Errors
     /// If the file can't be written.
-    fn save(path: PathBuf, uuid: PodUuid) -> Result<Self, Failure> {
+    fn save(place: UuidPlace, uuid: PodUuid) -> Result<Self, Failure> {
         let content = format!("{uuid}\n");
-        fs::write(&path, &content).map_err(Failure::io("write", &path))?;
+        let mut options = OpenOptions::new();
+        let path = match place {
+            UuidPlace::Any(path) => {
+                options.write(true).create(true).truncate(true);
+                path
+            }
+            UuidPlace::New(path) => {
+                // Through no link either.
+                options.write(true).create_new(true);
+                path
+            }
+        };
+        let mut file = options.open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Failure::Other(format!(
+                "--cidfile: {} is there already; remove it if its pod is gone, or write over it with \
+                 --uuid-file-save",
+                path.display()
+            )),
+            _ => Failure::io("write", &path)(error),
+        })?;
+        let written = file.write_all(content.as_bytes());
+        written.map_err(Failure::io("write", &path))?;
         Ok(Self {
             path,
             content,
@@ -33,15 +56,15 @@ impl UuidFile {
         })
     }
 
-    /// As [`UuidFile::save`], if a path is given.
+    /// As [`UuidFile::save`], if a place is given.
     ///
     /// # Errors
     /// As [`UuidFile::save`].
     pub(crate) fn save_if_wanted(
-        path: Option<PathBuf>,
+        place: Option<UuidPlace>,
         uuid: PodUuid,
     ) -> Result<Option<Self>, Failure> {
-        path.map(|path| Self::save(path, uuid)).transpose()
+        place.map(|place| Self::save(place, uuid)).transpose()
     }
 
     /// Leaves the file: there is a pod that it names.
@@ -73,12 +96,28 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("uuid");
         let uuid = PodUuid::random();
-        let file = UuidFile::save(path.clone(), uuid).unwrap();
+        let file = UuidFile::save(UuidPlace::Any(path.clone()), uuid).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{uuid}\n"));
         drop(file);
         assert!(!path.exists());
-        UuidFile::save(path.clone(), uuid).unwrap().keep();
+        UuidFile::save(UuidPlace::Any(path.clone()), uuid)
+            .unwrap()
+            .keep();
         assert!(path.exists());
+    }
+
+    #[test]
+    fn a_file_that_must_be_new_replaces_nothing_through_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("uuid"), dir.path().join("link"));
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let save = |path: &PathBuf| UuidFile::save(UuidPlace::New(path.clone()), PodUuid::random());
+        assert!(save(&link).is_err() && !path.exists());
+        save(&path).unwrap().keep();
+        let before = fs::read(&path).unwrap();
+        let error = save(&path).unwrap_err().to_string();
+        assert!(error.contains("is there already"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
     }
 
     #[test]
@@ -87,10 +126,10 @@ mod tests {
         let path = dir.path().join("uuid");
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        drop(UuidFile::save(link.clone(), PodUuid::random()).unwrap());
+        drop(UuidFile::save(UuidPlace::Any(link.clone()), PodUuid::random()).unwrap());
         assert!(fs::symlink_metadata(&link).is_ok());
-        let file = UuidFile::save(path.clone(), PodUuid::random()).unwrap();
-        UuidFile::save(path.clone(), PodUuid::random())
+        let file = UuidFile::save(UuidPlace::Any(path.clone()), PodUuid::random()).unwrap();
+        UuidFile::save(UuidPlace::Any(path.clone()), PodUuid::random())
             .unwrap()
             .keep();
         drop(file);

@@ -8,10 +8,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::PollFlags;
-use nix::sys::stat::{SFlag, fstat};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 
-use crate::console::output::{self, Stream};
+use crate::console::output::Stream;
+use crate::sys::readable_bytes;
+use crate::terminal::sink::Sink;
 use crate::wording::failure::Failure;
 
 /// Bytes moved at a time.
@@ -140,12 +141,20 @@ impl Upstream {
     }
 }
 
+/// Most that a terminal is read of once its command has ended: more than it holds at once.
+const TERMINAL_REST: usize = 256 << 10;
+
 /// Output of the command on its way to us.
 #[derive(Debug)]
 pub(crate) struct Downstream {
     /// `None` at its end.
     source: Option<File>,
-    sink: Stream,
+    is_terminal: bool,
+    sink: Sink,
+    /// What has been read and not yet been written.
+    pending: VecDeque<u8>,
+    /// How much more of it is wanted, if that is bounded.
+    rest: Option<usize>,
     /// Why it could not be written to, if it was that.
     failure: Option<Errno>,
 }
@@ -155,48 +164,95 @@ impl Downstream {
     ///
     /// # Errors
     /// If the descriptor can't be made non-blocking.
-    pub(crate) fn new(source: OwnedFd, sink: Stream) -> Result<Self, Failure> {
+    pub(crate) fn new(source: OwnedFd, is_terminal: bool, sink: Stream) -> Result<Self, Failure> {
         set_nonblocking(source.as_fd())?;
         Ok(Self {
             source: Some(File::from(source)),
-            sink,
+            is_terminal,
+            sink: Sink::of(sink),
+            pending: VecDeque::new(),
+            rest: None,
             failure: None,
         })
     }
 
-    /// The descriptor to wait for, until its end.
+    /// The descriptor to read from, until its end, when what was read before is written.
     pub(crate) fn readable(&self) -> Option<BorrowedFd<'_>> {
-        self.source.as_ref().map(AsFd::as_fd)
+        let source = self.source.as_ref().filter(|_| self.pending.is_empty());
+        source.map(AsFd::as_fd)
     }
 
-    /// Whether nothing is read any more: at the end, or because nobody takes it.
+    /// Where to write, if there is something to write.
+    pub(crate) fn writable(&self) -> Option<&Sink> {
+        (!self.pending.is_empty()).then_some(&self.sink)
+    }
+
+    /// The command has ended: what it has written by now is wanted, and nothing that others write there from now on.
+    pub(crate) fn conclude(&mut self) {
+        self.rest = match (&self.source, self.is_terminal) {
+            (Some(pipe), false) => Some(readable_bytes(pipe).unwrap_or(0)),
+            // The kernel doesn't tell all that is on the way through a terminal.
+            (Some(_), true) => Some(TERMINAL_REST),
+            (None, _) => Some(0),
+        };
+        if self.rest == Some(0) {
+            self.source = None;
+        }
+    }
+
+    /// Whether nothing more is to be done: at the end, or because nobody takes it.
     pub(crate) fn is_done(&self) -> bool {
-        self.source.is_none()
+        self.source.is_none() && self.pending.is_empty()
     }
 
-    /// Moves one chunk; whether there was any.
+    /// Reads what is there, up to one chunk, and writes what there is room for; whether something was read.
     pub(crate) fn moves(&mut self) -> bool {
-        let Some(source) = &mut self.source else {
+        let Some(source) = self.source.as_mut().filter(|_| self.pending.is_empty()) else {
             return false;
         };
         let mut buffer = [0; CHUNK];
-        match source.read(&mut buffer) {
+        let most = self.rest.unwrap_or(CHUNK).min(CHUNK);
+        let room = buffer.get_mut(..most).unwrap_or_default();
+        match source.read(room) {
             Ok(length) if length > 0 => {
-                if let Err(errno) =
-                    output::write(self.sink, buffer.get(..length).unwrap_or_default())
-                {
-                    self.failure = Some(errno);
-                    // Nobody takes what the command writes: it is told.
+                self.pending.extend(buffer.iter().take(length));
+                self.rest = self.rest.map(|rest| rest.saturating_sub(length));
+                if self.rest == Some(0) {
                     self.source = None;
                 }
+                self.write();
                 true
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => true,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if self.rest.is_some() {
+                    // All that was there has been read.
+                    self.source = None;
+                }
+                false
+            }
             // The end. A terminal whose last user is gone says EIO.
             Ok(_) | Err(_) => {
                 self.source = None;
                 false
+            }
+        }
+    }
+
+    /// Writes what there is room for.
+    pub(crate) fn write(&mut self) {
+        let (chunk, _) = self.pending.as_slices();
+        if chunk.is_empty() {
+            return;
+        }
+        match self.sink.write(chunk) {
+            Ok(length) => drop(self.pending.drain(..length)),
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(errno) => {
+                self.failure = Some(errno);
+                // Nobody takes what the command writes: it is told.
+                self.source = None;
+                self.pending.clear();
             }
         }
     }
@@ -206,21 +262,10 @@ impl Downstream {
         let errno = self.failure?;
         match errno {
             Errno::EPIPE => None,
-            Errno::EIO if is_terminal(self.sink) => None,
-            _ => Some(Failure::errno("write to", self.sink.name())(errno)),
+            Errno::EIO if self.sink.is_terminal() => None,
+            _ => Some(Failure::errno("write to", self.sink.stream().name())(errno)),
         }
     }
-}
-
-/// Whether a stream is a terminal, also one that has been hung up.
-fn is_terminal(stream: Stream) -> bool {
-    let status = match stream {
-        Stream::Stdout => fstat(io::stdout()),
-        Stream::Stderr => fstat(io::stderr()),
-    };
-    status.is_ok_and(|status| {
-        SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR
-    })
 }
 
 fn set_nonblocking(descriptor: BorrowedFd<'_>) -> Result<(), Failure> {
@@ -250,6 +295,26 @@ mod tests {
         let mut text = String::new();
         File::from(reader).read_to_string(&mut text).unwrap();
         assert_eq!(text, "");
+    }
+
+    #[test]
+    fn of_what_goes_on_after_the_end_only_that_is_wanted_which_was_there_then() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let mut writer = File::from(writer);
+        writer.write_all(b"in time").unwrap();
+        let mut downstream = Downstream::new(reader, false, Stream::Stderr).unwrap();
+        downstream.conclude();
+        writer.write_all(b" and too late").unwrap();
+        assert_eq!(downstream.rest, Some(7));
+        while !downstream.is_done() {
+            downstream.moves();
+            downstream.write();
+        }
+        assert!(
+            writer
+                .write(b"!")
+                .is_err_and(|error| error.kind() == ErrorKind::BrokenPipe)
+        );
     }
 
     #[test]

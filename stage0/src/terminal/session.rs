@@ -71,6 +71,7 @@ pub(crate) fn run(
         upstream,
         downstreams,
         signals,
+        outcome: None,
     };
     let end = session.go_on();
     drop(raw);
@@ -137,14 +138,14 @@ fn streams(
                 .map_err(Failure::io("use", "the terminal"))?;
             Ok((
                 Upstream::new(copy, true, interactive)?,
-                vec![Downstream::new(terminal, Stream::Stdout)?],
+                vec![Downstream::new(terminal, true, Stream::Stdout)?],
             ))
         }
         (false, Some(input), Some(output), Some(errors)) if count == 3 => Ok((
             Upstream::new(input, false, interactive)?,
             vec![
-                Downstream::new(output, Stream::Stdout)?,
-                Downstream::new(errors, Stream::Stderr)?,
+                Downstream::new(output, false, Stream::Stdout)?,
+                Downstream::new(errors, false, Stream::Stderr)?,
             ],
         )),
         _ => Err(PodError::Protocol(format!("{count} descriptors came with a command")).into()),
@@ -156,6 +157,8 @@ struct Session {
     upstream: Upstream,
     downstreams: Vec<Downstream>,
     signals: Option<SignalFd>,
+    /// How the command has ended, once it has.
+    outcome: Option<Outcome>,
 }
 
 /// What a descriptor that is waited for is.
@@ -166,11 +169,21 @@ enum Role {
     Input,
     ToCommand,
     FromCommand(usize),
+    ToUs(usize),
 }
 
 impl Session {
     fn go_on(&mut self) -> Result<End, Failure> {
         loop {
+            if let Some(outcome) = self.outcome {
+                // The rest of it is there now, or not at all.
+                for downstream in &mut self.downstreams {
+                    while downstream.moves() {}
+                }
+                if self.is_drained() {
+                    return Ok(End::Command(outcome));
+                }
+            }
             let ready = self.wait()?;
             if ready.contains(&Role::Signals)
                 && let Some(signal) = self.signal()?
@@ -184,6 +197,9 @@ impl Session {
                 self.upstream.write();
             }
             for (at, downstream) in self.downstreams.iter_mut().enumerate() {
+                if ready.contains(&Role::ToUs(at)) {
+                    downstream.write();
+                }
                 if ready.contains(&Role::FromCommand(at)) && downstream.moves() {
                     self.upstream.command_wrote();
                 }
@@ -192,26 +208,40 @@ impl Session {
                 self.upstream.hang_up();
             }
             if ready.contains(&Role::Connection) {
-                return self.finish().map(End::Command);
+                self.finish()?;
             }
         }
     }
 
+    /// Whether all that is wanted of the output has been written.
+    fn is_drained(&self) -> bool {
+        self.downstreams.iter().all(Downstream::is_done)
+    }
+
     /// Waits until something can be done.
     fn wait(&self) -> Result<Vec<Role>, Failure> {
-        let stdin = io::stdin();
-        let mut roles: Vec<(Role, BorrowedFd<'_>, PollFlags)> =
-            vec![(Role::Connection, self.connection.as_fd(), PollFlags::POLLIN)];
+        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+        let mut roles: Vec<(Role, BorrowedFd<'_>, PollFlags)> = Vec::new();
         if let Some(signals) = &self.signals {
             roles.push((Role::Signals, signals.as_fd(), PollFlags::POLLIN));
         }
-        if self.upstream.wants_input() {
-            roles.push((Role::Input, stdin.as_fd(), PollFlags::POLLIN));
-        }
-        if let Some(target) = self.upstream.writable() {
-            roles.push((Role::ToCommand, target, PollFlags::POLLOUT));
+        if self.outcome.is_none() {
+            roles.push((Role::Connection, self.connection.as_fd(), PollFlags::POLLIN));
+            if self.upstream.wants_input() {
+                roles.push((Role::Input, stdin.as_fd(), PollFlags::POLLIN));
+            }
+            if let Some(target) = self.upstream.writable() {
+                roles.push((Role::ToCommand, target, PollFlags::POLLOUT));
+            }
         }
         for (at, downstream) in self.downstreams.iter().enumerate() {
+            if let Some(sink) = downstream.writable() {
+                let fd = sink.own().unwrap_or(match sink.stream() {
+                    Stream::Stdout => stdout.as_fd(),
+                    Stream::Stderr => stderr.as_fd(),
+                });
+                roles.push((Role::ToUs(at), fd, PollFlags::POLLOUT));
+            }
             if let Some(source) = downstream.readable() {
                 roles.push((Role::FromCommand(at), source, PollFlags::POLLIN));
             }
@@ -225,7 +255,7 @@ impl Session {
             Err(errno) => return Err(Failure::Other(format!("cannot wait: {errno}"))),
         }
         let is_ready = |role: Role, events: Option<PollFlags>| match role {
-            Role::ToCommand => events.is_some_and(|events| !events.is_empty()),
+            Role::ToCommand | Role::ToUs(_) => events.is_some_and(|events| !events.is_empty()),
             _ => has_input(events),
         };
         Ok(roles
@@ -258,7 +288,7 @@ impl Session {
     }
 
     /// The monitor says something: the command has ended, or the pod has.
-    fn finish(&mut self) -> Result<Outcome, Failure> {
+    fn finish(&mut self) -> Result<(), Failure> {
         let outcome = match self.connection.recv::<Response>()? {
             Some((Response::ExecExited { outcome }, _)) => outcome,
             Some((Response::Refused { kind, message }, _)) => {
@@ -269,10 +299,9 @@ impl Session {
         };
         // What the command wrote is in the pipes by now; what its children may still write is not
         // waited for.
-        for downstream in &mut self.downstreams {
-            while downstream.moves() {}
-        }
-        Ok(outcome)
+        self.downstreams.iter_mut().for_each(Downstream::conclude);
+        self.outcome = Some(outcome);
+        Ok(())
     }
 }
 

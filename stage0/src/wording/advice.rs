@@ -1,12 +1,16 @@
 //! Failures of the engine as a person at a shell is told of them: with the flags and commands that help.
 
+use std::io::ErrorKind;
+
 use cni_glue::NetworkError;
 use engine::Error;
-use engine::error::{AppError, IsolatorError, MonitorError, NetworkSpecError};
+use engine::error::{AppError, IsolatorError, MonitorError, MountError, NetworkSpecError};
 use image_registry::{OwnCredentials, RegistryError, TlsLack};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
+
+use super::typed;
 
 /// What went wrong, and what to do about it.
 pub(super) fn text(error: &Error) -> String {
@@ -20,6 +24,7 @@ pub(super) fn text(error: &Error) -> String {
         }
         Error::Pod(error) | Error::Stage1(Stage1Error::Manifest(error)) => pod(error),
         Error::App(error) => app(error),
+        Error::Mount(error) => mount(error),
         Error::Isolator(IsolatorError::NotFound { .. }) => {
             format!("{error}; name its directory with --stage1")
         }
@@ -65,6 +70,19 @@ fn app(error: &AppError) -> String {
     }
 }
 
+fn mount(error: &MountError) -> String {
+    match error {
+        MountError::NoVolume { name, .. } => {
+            format!("{error}; describe it with --volume {name},kind=…")
+        }
+        MountError::NoSource { path, source } if source.kind() == ErrorKind::NotFound => format!(
+            "{error}; nothing is made on the host for --volume and --mount: `mkdir -p {}` first",
+            path.display()
+        ),
+        error => error.to_string(),
+    }
+}
+
 fn network_spec(error: &NetworkSpecError) -> String {
     match error {
         NetworkSpecError::PortsWithoutNetwork => {
@@ -96,8 +114,9 @@ fn network(error: &NetworkError) -> String {
 fn store(error: &StoreError) -> String {
     match error {
         StoreError::Registry(error) => registry(error),
+        StoreError::NoImage { path, .. } if typed::is_no_file(path) => error.to_string(),
         StoreError::NoImage { path, .. } => format!(
-            "{error}; `rootfs:{}` takes it as a root filesystem",
+            "{error}; `fairing image import rootfs:{} --name NAME` takes a root filesystem",
             path.display()
         ),
         StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
@@ -172,10 +191,12 @@ fn registry(error: &RegistryError) -> String {
 /// What to do about an image that is not in the store.
 fn remedy(reference: &str) -> String {
     // A digest tells no registry, and what a directory or file holds has a name of its own.
-    let is_name = matches!(
-        ImageArgument::parse(reference),
-        Ok(ImageArgument::ShortName(_) | ImageArgument::Source(ImageSource::Registry(_)))
-    );
+    let is_name = match ImageArgument::parse(reference) {
+        Ok(ImageArgument::ShortName(_)) => true,
+        // A name of this machine tells none either.
+        Ok(ImageArgument::Source(ImageSource::Registry(name))) => name.registry() != "localhost",
+        _ => false,
+    };
     match is_name {
         false => "`fairing image list` shows what is".to_owned(),
         true => format!("`fairing fetch {reference}` gets it"),

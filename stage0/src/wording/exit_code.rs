@@ -4,7 +4,7 @@
 use std::io;
 
 use engine::Error;
-use engine::error::{AppError, IsolatorError, NetworkSpecError};
+use engine::error::{AppError, IsolatorError, MountError, NetworkSpecError};
 use image_document::DocumentError;
 use image_registry::RegistryError;
 use image_store::{ContentError, StoreError};
@@ -21,7 +21,7 @@ Exit codes:
   110  neither the store nor the registry knows the image
   111  something doesn't have the digest it should have, or a layer was changed in the store
   112  a layer or an archive is truncated, corrupt or incomplete, or something is too large
-  113  a manifest or configuration is invalid
+  113  a manifest, a configuration or what else an image is to come from is invalid
   114  the image is not for this platform
   115  the image is unsigned, or no rule lets it run
   116  the image is signed, but not as the rule requires
@@ -60,6 +60,9 @@ pub(super) fn of(error: &Error) -> u8 {
             | AppError::NotInBackground { .. },
         )
         | Error::Isolator(IsolatorError::NoName(_)) => USAGE,
+        Error::Mount(
+            MountError::SamePlace(_) | MountError::SameVolume(_) | MountError::NoVolume { .. },
+        ) => USAGE,
         Error::NetworkSpec(error) => match error {
             NetworkSpecError::HandedOver { .. } => OTHER,
             _ => USAGE,
@@ -80,6 +83,7 @@ fn store_code(error: &StoreError) -> u8 {
         StoreError::UnknownImage { .. } => 110,
         StoreError::Damaged { .. } => 111,
         StoreError::BrokenSource { .. } | StoreError::UnknownPacking { .. } => 112,
+        StoreError::NoImage { .. } | StoreError::InvalidSource { .. } => 113,
         StoreError::Content(error) => content_code(error),
         StoreError::Document(error) => document_code(error),
         StoreError::Registry(error) => registry_code(error),

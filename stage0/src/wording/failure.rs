@@ -15,6 +15,7 @@ use pod::PodError;
 use pod::stage1::Stage1Error;
 use trust::{EditError, KeyError, PolicyError, Refusal};
 
+use super::refusal::Origin;
 use super::{advice, exit_code, refusal};
 
 /// Why a command failed.
@@ -26,6 +27,9 @@ pub(crate) enum Failure {
     /// The engine failed.
     #[error("{}", advice::text(.0))]
     Engine(Error),
+    /// The policy refused what this command was to bring into the store.
+    #[error("{}", advice::text(.0))]
+    RefusedImport(Error),
     /// A key file holds no key.
     #[error("key {path}: {source}")]
     Key { path: PathBuf, source: KeyError },
@@ -89,6 +93,14 @@ impl From<atomic_file::Error> for Failure {
 }
 
 impl Failure {
+    /// Why something can't be brought into the store.
+    pub(crate) fn of_import(error: Error) -> Self {
+        match error {
+            error @ Error::Refused { .. } => Self::RefusedImport(error),
+            error => error.into(),
+        }
+    }
+
     /// A failure of a system call on a path, for `map_err`.
     pub(crate) fn io(
         operation: &'static str,
@@ -111,7 +123,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => exit_code::USAGE,
-            Self::Engine(error) => exit_code::of(error),
+            Self::Engine(error) | Self::RefusedImport(error) => exit_code::of(error),
             Self::NotRoot { .. } => 118,
             Self::Printed { first } => first.exit_code(),
             Self::Interrupted { signal } => {
@@ -124,7 +136,7 @@ impl Failure {
     /// The whole chain of errors in one line.
     pub(crate) fn line(&self) -> String {
         match self {
-            Self::Engine(error) => Self::line_of(error),
+            Self::Engine(error) | Self::RefusedImport(error) => Self::line_of(error),
             other => chain(other.to_string(), other.source()),
         }
     }
@@ -138,7 +150,13 @@ impl Failure {
     pub(crate) fn advice(&self) -> Vec<String> {
         match self {
             Self::Engine(Error::Refused { refusal, place }) => {
-                refusal::advice(refusal, place.as_deref())
+                let origin = place.as_deref().map_or(Origin::Name, Origin::Place);
+                refusal::advice(refusal, origin)
+            }
+            Self::RefusedImport(Error::Refused { refusal, .. }) => {
+                let words = std::env::args_os().skip(1);
+                let words = words.map(|word| word.to_string_lossy().into_owned());
+                refusal::advice(refusal, Origin::Import(&refusal::shell_words(words)))
             }
             _ => Vec::new(),
         }

@@ -7,19 +7,30 @@ use trust::{Demand, Flaw, Refusal, RuleId};
 /// does the same.
 const NOTE: &str = "  # ";
 
+/// From where an image was to come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// The store, or the registry that its name says.
+    Name,
+    /// A directory or archive, which commands take for a name.
+    Place(&'a str),
+    /// A command was to bring it into the store: its words after the program's name.
+    Import(&'a str),
+}
+
 /// What would allow the image, a line each: commands that can be copied (with the user's own key
-/// files for `KEY` and `KEY.pub`), or the file to edit where there is no command. `place` is the
-/// directory or archive that the image was to be taken from, if that is no registry.
+/// files for `KEY` and `KEY.pub`), or the file to edit where there is no command.
 ///
 /// To go without verification is offered only where no rule speaks of the image: who wrote a rule
 /// meant it.
-pub(crate) fn advice(refusal: &Refusal, place: Option<&str>) -> Vec<String> {
+pub(crate) fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
+    let sign = |reference: &str| sign(reference, origin);
     match refusal {
         Refusal::NoRule {
             reference,
             repository,
             signed,
-        } => no_rule(reference, place, repository, *signed),
+        } => no_rule(reference, origin, repository, *signed),
         // The message names the rule and its file. There is no way around it.
         Refusal::Rejected { rule, .. } => vec![format!(
             "the rule {:?} is in {}; nothing else lets this image run",
@@ -46,7 +57,7 @@ pub(crate) fn advice(refusal: &Refusal, place: Option<&str>) -> Vec<String> {
             sign(&demand.reference),
             format!("or {}", trust_add(&prefix_to_add(demand))),
         ],
-        Refusal::WrongSignature { demand, flaw, .. } => wrong_signature(demand, flaw),
+        Refusal::WrongSignature { demand, flaw, .. } => wrong_signature(demand, flaw, origin),
         Refusal::RolledBack { demand, .. } => vec![
             format!(
                 "fairing fetch {}{NOTE}what its registry has now",
@@ -75,7 +86,7 @@ pub(crate) fn advice(refusal: &Refusal, place: Option<&str>) -> Vec<String> {
         }
         Refusal::DigestNotListed {
             reference, rule, ..
-        } => digest_not_listed(place.unwrap_or(reference), reference, rule),
+        } => digest_not_listed(reference, origin, rule),
         Refusal::BrokenKey { rule, position, .. } => vec![format!(
             "replace or remove key {position} of rule {:?} in {}",
             rule.prefix().as_str(),
@@ -88,41 +99,52 @@ pub(crate) fn advice(refusal: &Refusal, place: Option<&str>) -> Vec<String> {
     }
 }
 
-/// What lets an image run of which no rule speaks. `place` is where it was to come from, if that is
-/// no registry.
+/// What lets an image run of which no rule speaks.
 fn no_rule(
     reference: &str,
-    place: Option<&str>,
+    origin: Origin<'_>,
     repository: &Repository,
     signed: bool,
 ) -> Vec<String> {
-    let image = place.unwrap_or(reference);
-    let mut lines = vec![allow(image)];
+    let mut lines = vec![allow(reference, origin)];
     if signed {
         let add = trust_add(&Prefix::from(repository));
         lines.push(format!("{add}{NOTE}trusts its publisher's key"));
-    } else if place.is_none() {
-        let sign = sign(reference);
+    } else if matches!(origin, Origin::Name) {
+        let sign = sign(reference, origin);
         lines.push(format!("{sign}{NOTE}signs it, if it is yours"));
     }
-    lines.push(format!(
-        "fairing run --insecure-options=image {}{NOTE}once, without verification",
-        shell_word(image)
-    ));
+    lines.push(match origin {
+        Origin::Name => run_once(reference),
+        Origin::Place(place) => run_once(place),
+        // What is brought in is there to stay.
+        Origin::Import(_) => format!(
+            "fairing trust allow --unsigned {}{NOTE}every image of that name, whoever made it",
+            shell_word(Prefix::from(repository).as_str())
+        ),
+    });
     lines
 }
 
-fn digest_not_listed(image: &str, reference: &str, rule: &RuleId) -> Vec<String> {
+fn run_once(image: &str) -> String {
+    format!(
+        "fairing run --insecure-options=image {}{NOTE}once, without verification",
+        shell_word(image)
+    )
+}
+
+fn digest_not_listed(reference: &str, origin: Origin<'_>, rule: &RuleId) -> Vec<String> {
     let own = reference
         .parse()
         .is_ok_and(|name: image_name::Reference| Prefix::from(name.repository()) == *rule.prefix());
     match own {
-        true => vec![allow(image)],
+        true => vec![allow(reference, origin)],
         false => vec![format!("add its digest to those in {}", file(rule))],
     }
 }
 
-fn wrong_signature(demand: &Demand, flaw: &Flaw) -> Vec<String> {
+fn wrong_signature(demand: &Demand, flaw: &Flaw, origin: Origin<'_>) -> Vec<String> {
+    let sign = |reference: &str| sign(reference, origin);
     match flaw {
         // The same key would not do: another one must sign, and be trusted if it isn't yet.
         Flaw::Unfit(_) => vec![
@@ -148,11 +170,22 @@ fn prefix_to_add(demand: &Demand) -> Prefix {
     }
 }
 
-fn allow(image: &str) -> String {
+fn allow(reference: &str, origin: Origin<'_>) -> String {
+    let (before, image) = match origin {
+        Origin::Name => (String::new(), reference),
+        Origin::Place(place) => (String::new(), place),
+        // What a command imports gets its name from that command: it can be pinned once it is there.
+        Origin::Import(command) => (format!("{} && ", unverified(command)), reference),
+    };
     format!(
-        "fairing trust allow {}{NOTE}pins the digest that it has today",
+        "{before}fairing trust allow {}{NOTE}pins the digest that it has today",
         shell_word(image)
     )
+}
+
+/// The same command, without verification.
+fn unverified(command: &str) -> String {
+    format!("fairing --insecure-options=image {command}")
 }
 
 fn trust_add(prefix: &Prefix) -> String {
@@ -162,18 +195,32 @@ fn trust_add(prefix: &Prefix) -> String {
     )
 }
 
-fn sign(reference: &str) -> String {
-    format!("fairing image sign --key KEY {}", shell_word(reference))
+fn sign(reference: &str, origin: Origin<'_>) -> String {
+    let reference = shell_word(reference);
+    // What is in no registry is signed in the store.
+    let before = match origin {
+        Origin::Name => return format!("fairing image sign --key KEY {reference}"),
+        Origin::Place(place) => unverified(&format!("fetch {}", shell_word(place))),
+        Origin::Import(command) => unverified(command),
+    };
+    format!("{before} && fairing image sign --local --key KEY {reference}")
 }
 
 fn file(rule: &RuleId) -> String {
     rule.file().display().to_string()
 }
 
+/// Words as a shell takes them.
+pub(crate) fn shell_words(words: impl IntoIterator<Item = String>) -> String {
+    let quoted: Vec<_> = words.into_iter().map(|word| shell_word(&word)).collect();
+    quoted.join(" ")
+}
+
 /// Quotes a word for a shell unless it is plain.
 fn shell_word(word: &str) -> String {
     let plain = |byte: u8| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b':' | b'@')
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'.' | b'_' | b'-' | b'/' | b':' | b'@' | b'=' | b',')
     };
     if !word.is_empty() && word.bytes().all(plain) {
         return word.to_owned();

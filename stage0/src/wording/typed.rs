@@ -1,11 +1,34 @@
-//! Pods are called in messages what the person who asked called them.
+//! Pods and files are called in messages what the person who asked called them.
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use pod::PodUuid;
 
 /// The pods that this command line names, and by which words.
 static TYPED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Files that stand for others while a command works, and what a person knows them as.
+static STANDING_IN: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Notes that a file is worked on in the place of what a person named, or of a stream.
+pub(crate) fn stands_for(path: &Path, typed: &str) {
+    if let Ok(mut known) = STANDING_IN.lock() {
+        known.push((path.display().to_string(), typed.to_owned()));
+    }
+}
+
+/// Whether a file stands for something that has no path.
+pub(crate) fn is_no_file(path: &Path) -> bool {
+    let path = path.display().to_string();
+    STANDING_IN.lock().is_ok_and(|known| {
+        let mut known = known.iter();
+        known.any(|(other, typed)| *other == path && typed == STANDARD_INPUT)
+    })
+}
+
+/// What is read where no file is named.
+pub(crate) const STANDARD_INPUT: &str = "standard input";
 
 /// Notes what a pod was called. The beginning of a UUID is no name.
 pub(crate) fn remember(uuid: PodUuid, typed: &str) {
@@ -18,9 +41,14 @@ pub(crate) fn remember(uuid: PodUuid, typed: &str) {
     }
 }
 
-/// A message with the names that were typed, in the place of UUIDs.
+/// A message with the names that were typed, in the place of UUIDs and of files that nobody knows.
 pub(crate) fn as_typed(message: &str) -> String {
     let mut text = message.to_owned();
+    if let Ok(known) = STANDING_IN.lock() {
+        for (path, typed) in known.iter() {
+            text = text.replace(path, typed);
+        }
+    }
     if let Ok(known) = TYPED.lock() {
         for (uuid, typed) in known.iter() {
             text = replaced(&text, uuid, typed);
@@ -46,6 +74,15 @@ fn replaced(text: &str, uuid: &str, typed: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_file_stands_for_is_named() {
+        stands_for(Path::new("/store/stage-1/image"), "standard input");
+        assert_eq!(
+            as_typed("/store/stage-1/image is not an image"),
+            "standard input is not an image"
+        );
+    }
 
     #[test]
     fn a_pod_is_called_what_it_was_called_and_paths_stay() {

@@ -52,6 +52,11 @@ impl Attempts {
         self.told.get(..self.count * ENTRY).unwrap_or_default()
     }
 
+    /// Tells which of several places an earlier step failed at.
+    pub(crate) fn name_place(&mut self, place: usize, errno: Errno) {
+        self.add(place, Found::File, errno);
+    }
+
     fn add(&mut self, place: usize, found: Found, errno: Errno) {
         let Some(entry) = self.told.chunks_exact_mut(ENTRY).nth(self.count) else {
             return;
@@ -126,6 +131,14 @@ pub(crate) fn explain(
         paths => paths.join("; "),
     };
     (kind, format!("cannot execute `{asked}` in {what}: {why}"))
+}
+
+/// The place that an earlier step failed at ([`Attempts::name_place`]).
+pub(crate) fn named_place(told: &[u8]) -> Option<usize> {
+    let &[low, high, ..] = told else {
+        return None;
+    };
+    Some(usize::from(u16::from_le_bytes([low, high])))
 }
 
 /// Where a program is not.

@@ -7,14 +7,19 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use pod::activation::FIRST_FD;
+use pod::manifest::AppPath;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::{Errno, write};
 use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
-use rustix::process::{chdir, fchdir, ioctl_tiocsctty, pivot_root, setsid, umask};
+use rustix::process::{
+    DumpableBehavior, chdir, fchdir, ioctl_tiocsctty, pivot_root, set_dumpable_behavior, setsid,
+    umask,
+};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, clear_ambient_capability_set,
-    move_into_thread_name_spaces, remove_capability_from_bounding_set, set_capabilities,
-    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, capability_is_in_bounding_set,
+    clear_ambient_capability_set, move_into_thread_name_spaces,
+    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::app::attach::{attach, attach_copy, target};
@@ -25,6 +30,7 @@ use crate::app::confinement::{
     Confinement, MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp,
 };
 use crate::app::resolve::{IN_ROOT, STRICT, open_within};
+use crate::app::volume_mount::VolumeMount;
 use crate::sys::{self, ChildProcess};
 
 /// A step that can fail; its number goes over the pipe.
@@ -44,19 +50,20 @@ pub(crate) enum Step {
     ReadOnlyPaths,
     PodFiles,
     AttachCgroupFilesystem,
+    AttachVolume,
     PivotRoot,
     CloseDescriptors,
     WorkingDirectory,
-    Groups,
     Capabilities,
-    User,
     NoNewPrivileges,
     SystemCallFilter,
+    Groups,
+    User,
     Execute,
 }
 
 impl Step {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Signals,
         Self::JoinCgroup,
         Self::Session,
@@ -70,14 +77,15 @@ impl Step {
         Self::ReadOnlyPaths,
         Self::PodFiles,
         Self::AttachCgroupFilesystem,
+        Self::AttachVolume,
         Self::PivotRoot,
         Self::CloseDescriptors,
         Self::WorkingDirectory,
-        Self::Groups,
         Self::Capabilities,
-        Self::User,
         Self::NoNewPrivileges,
         Self::SystemCallFilter,
+        Self::Groups,
+        Self::User,
         Self::Execute,
     ];
 
@@ -102,14 +110,15 @@ impl Step {
             Self::ReadOnlyPaths => "make paths of /proc read-only",
             Self::PodFiles => "attach the pod's files in /etc",
             Self::AttachCgroupFilesystem => "attach /sys/fs/cgroup",
+            Self::AttachVolume => "mount a volume",
             Self::PivotRoot => "enter the root filesystem",
             Self::CloseDescriptors => "close descriptors",
             Self::WorkingDirectory => "enter the working directory",
-            Self::Groups => "set the groups",
             Self::Capabilities => "reduce the capabilities",
-            Self::User => "set the user",
             Self::NoNewPrivileges => "set no_new_privs",
             Self::SystemCallFilter => "install the system call filter",
+            Self::Groups => "set the groups",
+            Self::User => "set the user",
             Self::Execute => "execute",
         }
     }
@@ -165,6 +174,16 @@ pub(crate) struct Mounts<'a> {
     pub(crate) console: Option<&'static CStr>,
     /// What is shown at `/sys/fs/cgroup`.
     pub(crate) cgroups: CgroupView,
+    /// What else is mounted, in this order.
+    pub(crate) volumes: &'a [VolumeMount],
+}
+
+impl Mounts<'_> {
+    /// Where the volumes go.
+    pub(crate) fn places(&self) -> Vec<AppPath> {
+        let places = self.volumes.iter().map(|volume| volume.place.shown());
+        places.cloned().collect()
+    }
 }
 
 type Failed = (Step, Errno);
@@ -175,7 +194,7 @@ pub(crate) const REPORT_MAX: usize = 5 + ATTEMPTS_MAX;
 /// Becomes the app. Returns only if that failed, with the exit code for the process.
 pub(crate) fn become_app(plan: &ChildPlan<'_>, process: &ChildProcess) -> i32 {
     let mut attempts = Attempts::none();
-    let (step, errno) = match prepare(plan, process) {
+    let (step, errno) = match prepare(plan, process, &mut attempts) {
         Err(failed) => failed,
         Ok(()) => (Step::Execute, attempts.execute(&plan.command)),
     };
@@ -195,7 +214,11 @@ pub(crate) fn become_app(plan: &ChildPlan<'_>, process: &ChildProcess) -> i32 {
     1
 }
 
-fn prepare(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Failed> {
+fn prepare(
+    plan: &ChildPlan<'_>,
+    process: &ChildProcess,
+    attempts: &mut Attempts,
+) -> Result<(), Failed> {
     let at = |step: Step| move |errno: Errno| (step, errno);
 
     plan.command.envp.name_own_process();
@@ -209,7 +232,7 @@ fn prepare(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Failed> {
     match &plan.root {
         Root::Attach(mounts) => {
             sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;
-            attach_all(mounts, plan.confinement.guards_paths)?;
+            attach_all(mounts, plan.confinement.guards_paths, attempts)?;
         }
         Root::Join(app) => {
             let spaces = ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::CONTROL_GROUP;
@@ -219,9 +242,17 @@ fn prepare(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Failed> {
     keep_only_own(plan, process).map_err(at(Step::CloseDescriptors))?;
     let in_workdir = enter_workdir_as_root(&plan.workdir).map_err(at(Step::WorkingDirectory))?;
     drop_bounding_set(plan.confinement.capabilities).map_err(at(Step::Capabilities))?;
+    // From here on this process does nothing that the app may not do. Where `fs.suid_dumpable` is 1, whoever becomes
+    // another user can be traced by that user for a moment, though it hides at once: so the filter stands before.
+    set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
+    if plan.confinement.filters_calls {
+        sys::install_seccomp(&seccomp::DEFAULT).map_err(at(Step::SystemCallFilter))?;
+    }
     set_thread_groups(&plan.groups).map_err(at(Step::Groups))?;
     set_thread_res_gid(plan.gid, plan.gid, plan.gid).map_err(at(Step::Groups))?;
+    hide().map_err(at(Step::Groups))?;
     set_thread_res_uid(plan.uid, plan.uid, plan.uid).map_err(at(Step::User))?;
+    hide().map_err(at(Step::User))?;
     let own = if plan.uid.is_root() {
         plan.confinement.capabilities
     } else {
@@ -239,12 +270,12 @@ fn prepare(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Failed> {
         // and only if it is below the app's root after all: the path is the image's (CVE-2024-21626).
         chdir(plan.workdir.as_c_str()).map_err(at(Step::WorkingDirectory))?;
     }
-    sys::working_directory_is_inside().map_err(at(Step::WorkingDirectory))?;
-    set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
-    if plan.confinement.filters_calls {
-        sys::install_seccomp(&seccomp::DEFAULT).map_err(at(Step::SystemCallFilter))?;
-    }
-    Ok(())
+    sys::working_directory_is_inside().map_err(at(Step::WorkingDirectory))
+}
+
+/// Keeps other processes from looking into this one until it executes its program.
+fn hide() -> Result<(), Errno> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
 /// Enters a working directory that the app's user may not be able to enter, as `/root`. Nothing on the way leads out of the
@@ -278,7 +309,11 @@ fn if_present(result: Result<(), Errno>) -> Result<(), Errno> {
     }
 }
 
-fn attach_all(mounts: &Mounts<'_>, guards_paths: bool) -> Result<(), Failed> {
+fn attach_all(
+    mounts: &Mounts<'_>,
+    guards_paths: bool,
+    attempts: &mut Attempts,
+) -> Result<(), Failed> {
     let at = |step: Step| move |errno: Errno| (step, errno);
     let root = mounts.root;
     let onto = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
@@ -311,6 +346,12 @@ fn attach_all(mounts: &Mounts<'_>, guards_paths: bool) -> Result<(), Failed> {
         .cgroups
         .show(mounts.sys)
         .map_err(at(Step::AttachCgroupFilesystem))?;
+    for (number, volume) in mounts.volumes.iter().enumerate() {
+        volume.attach(root).map_err(|errno| {
+            attempts.name_place(number, errno);
+            (Step::AttachVolume, errno)
+        })?;
+    }
     (|| {
         fchdir(root)?;
         pivot_root(c".", c".")?;
@@ -356,16 +397,20 @@ fn keep_only_own(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Err
     process.close_from(plan.report_place.unsigned_abs() + 1)
 }
 
-fn drop_bounding_set(keep: u64) -> Result<(), Errno> {
+/// Takes all capabilities but these out of the bounding set. System calls only.
+pub(crate) fn drop_bounding_set(keep: u64) -> Result<(), Errno> {
     for number in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << number);
         if keep & (1 << number) != 0 {
             continue;
         }
-        match remove_capability_from_bounding_set(capability) {
+        // To look costs less than to drop what is not there.
+        match capability_is_in_bounding_set(capability) {
             // The kernel knows no more capabilities.
             Err(Errno::INVAL) => break,
-            other => other?,
+            Ok(false) => {}
+            Ok(true) => remove_capability_from_bounding_set(capability)?,
+            Err(errno) => return Err(errno),
         }
     }
     Ok(())

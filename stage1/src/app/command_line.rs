@@ -5,12 +5,11 @@ use std::ffi::CString;
 
 use pod::activation;
 use pod::exit::FailureKind;
+use pod::manifest::DEFAULT_PATH;
 
 use crate::app::sockets::AppSockets;
 use crate::failure::StartFailure;
 use crate::sys::CStringArray;
-
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Everything that execve(2) needs.
 #[derive(Debug)]

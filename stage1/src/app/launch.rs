@@ -14,12 +14,13 @@ use crate::app::cgroup::CgroupSeat;
 use crate::app::child::{ChildPlan, Mounts, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
-use crate::app::devices::{Devices, make_terminal};
+use crate::app::devices::{DeviceBounds, Devices, make_terminal};
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
 use crate::app::stdio::{OpenTerminal, Stdio, choose_streams, keep_terminal};
+use crate::app::volume_mount::VolumeMount;
 use crate::failure::StartFailure;
 use crate::link::{StreamEnds, StreamId};
 use crate::protocol::{AppSpec, ExecSpec};
@@ -37,6 +38,7 @@ const POD_FILES: [(&CStr, &CStr, &str); 3] = [
 pub(crate) struct AppGround {
     pub(crate) root: RootFs,
     pub(crate) seat: CgroupSeat,
+    pub(crate) mounts: Vec<VolumeMount>,
     pub(crate) sockets: AppSockets,
 }
 
@@ -130,6 +132,11 @@ impl PreparedApp {
         &self.spec.name
     }
 
+    /// Whether its root may do what pod init may.
+    pub(crate) fn gets_all_capabilities(&self) -> bool {
+        !self.spec.protections.capabilities
+    }
+
     /// Gives its terminal, if it is this one, another size.
     pub(crate) fn resize(&mut self, terminal: StreamId, new: WindowSize) {
         if let Stdio::Terminal { stream, size } = &mut self.stdio
@@ -141,7 +148,11 @@ impl PreparedApp {
 
     /// Starts the app. Its sockets are its own from then on: kept open here, a port or a connection would outlast the
     /// app that closes it.
-    pub(crate) fn start(self, hostname: &str) -> Result<Starting<RunningApp>, StartFailure> {
+    pub(crate) fn start(
+        self,
+        hostname: &str,
+        bounds: DeviceBounds,
+    ) -> Result<Starting<RunningApp>, StartFailure> {
         let Self {
             spec,
             stdio,
@@ -150,6 +161,7 @@ impl PreparedApp {
         let AppGround {
             root,
             seat,
+            mounts: volumes,
             sockets,
         } = ground;
         let confinement = Confinement::by(spec.protections)?;
@@ -158,7 +170,7 @@ impl PreparedApp {
         let (user, cwd) = (&execution.user, execution.cwd.as_str());
         let identity = root.accounts()?.resolve(&user.user, &user.group)?;
         root.workdir(cwd, identity.uid, identity.gid)?;
-        let devices = Devices::new(has_terminal, confinement.guards_paths)?;
+        let devices = Devices::new(has_terminal, confinement.guards_paths, bounds)?;
         let terminal = has_terminal.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
         let variables = environment(&execution.env, &identity.home, hostname, has_terminal);
@@ -179,6 +191,7 @@ impl PreparedApp {
             pod_files,
             console: has_terminal.then_some(c"0"),
             cgroups: seat.view(),
+            volumes: &volumes,
         };
         let start = Start {
             what: format!("app {}", spec.name),
@@ -301,6 +314,10 @@ impl Start<'_> {
             Root::Attach(_) => libc::CLONE_NEWNS as u64,
             Root::Join(_) => 0,
         };
+        let places = match &self.root {
+            Root::Attach(mounts) => mounts.places(),
+            Root::Join(_) => Vec::new(),
+        };
         let plan = ChildPlan {
             report: writer.as_fd(),
             tasks: self.seat.tasks(),
@@ -329,7 +346,7 @@ impl Start<'_> {
             "make a process for {}",
             self.what
         )))?;
-        let report = StartReport::new(reader, self.what, plan.command.sought, plan.workdir);
+        let report = StartReport::new(reader, self.what, plan.command.sought, plan.workdir, places);
         Ok((process, report))
     }
 }

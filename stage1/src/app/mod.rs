@@ -22,3 +22,4 @@ pub(crate) mod resolve;
 pub(crate) mod rootfs;
 pub(crate) mod sockets;
 pub(crate) mod stdio;
+pub(crate) mod volume_mount;

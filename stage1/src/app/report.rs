@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use pod::exit::FailureKind;
+use pod::manifest::AppPath;
 use rustix::io::{Errno, read, retry_on_intr};
 
 use crate::app::attempts;
@@ -23,17 +24,26 @@ pub(crate) struct StartReport {
     what: String,
     sought: Sought,
     workdir: CString,
+    /// Where its volumes go.
+    places: Vec<AppPath>,
     deadline: Option<Instant>,
 }
 
 impl StartReport {
     /// That of a process that has just been made. `what` names it in messages.
-    pub(crate) fn new(reader: OwnedFd, what: String, sought: Sought, workdir: CString) -> Self {
+    pub(crate) fn new(
+        reader: OwnedFd,
+        what: String,
+        sought: Sought,
+        workdir: CString,
+        places: Vec<AppPath>,
+    ) -> Self {
         Self {
             reader,
             what,
             sought,
             workdir,
+            places,
             deadline: Instant::now().checked_add(START_MAX),
         }
     }
@@ -88,16 +98,30 @@ impl StartReport {
             Step::WorkingDirectory => (
                 FailureKind::Other,
                 format!(
-                    "cannot enter the working directory `{}` of {what}: {errno}",
+                    "cannot enter the working directory `{}` of {what}: {errno}; --workdir names another",
                     self.workdir.to_string_lossy()
                 ),
             ),
+            Step::AttachVolume => (FailureKind::Other, self.explain_volume(errno, told)),
             step => (
                 FailureKind::Other,
                 format!("cannot {} for {what}: {errno}", step.description()),
             ),
         };
         StartFailure { kind, message }
+    }
+
+    fn explain_volume(&self, errno: Errno, told: &[u8]) -> String {
+        let place = attempts::named_place(told).and_then(|number| self.places.get(number));
+        let place = place.map_or("?", AppPath::as_str);
+        let why = match errno {
+            Errno::NOTDIR => "a directory can't be mounted on a file".to_owned(),
+            Errno::ISDIR => "a file can't be mounted on a directory".to_owned(),
+            Errno::PERM => "what is in /proc stays as it is".to_owned(),
+            Errno::NOENT => "the way there leads through a link into nowhere".to_owned(),
+            errno => errno.to_string(),
+        };
+        format!("cannot mount on `{place}` in {}: {why}", self.what)
     }
 
     /// What is there of it once the process has ended, whoever else still holds the pipe.

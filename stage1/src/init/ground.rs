@@ -1,7 +1,7 @@
 //! What a pod stands on.
 
 use std::fmt;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -9,6 +9,7 @@ use super::pod_root::PodRoot;
 use crate::app::launch::AppGround;
 use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
+use crate::app::volume_mount::{Place, VolumeMount};
 use crate::failure::StartFailure;
 use crate::link::{AppResources, HandedOver};
 use crate::protocol::AppSpec;
@@ -32,6 +33,27 @@ pub(crate) trait Ground: fmt::Debug {
     /// # Errors
     /// What failed.
     fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure>;
+
+    /// Whether making an app takes more than starting one does.
+    fn needs_all_capabilities(&self) -> bool;
+}
+
+/// The mounts of an app with their places.
+fn volume_mounts(app: &AppSpec, mounts: Vec<OwnedFd>) -> Result<Vec<VolumeMount>, StartFailure> {
+    if mounts.len() != app.mounts.len() {
+        return Err(StartFailure::other(format!(
+            "{} mounts came for {} places of app {}",
+            mounts.len(),
+            app.mounts.len(),
+            app.name
+        )));
+    }
+    let places = app.mounts.iter().map(Place::of);
+    let mounts = places.zip(mounts).map(|(place, mount)| {
+        let place = place?;
+        Ok(VolumeMount { mount, place })
+    });
+    mounts.collect()
 }
 
 /// The host: the monitor has made everything and hands it over.
@@ -43,6 +65,7 @@ impl Ground for Inherited {
         let HandedOver::App(AppResources {
             root,
             seat,
+            mounts,
             sockets,
         }) = handed_over
         else {
@@ -54,6 +77,7 @@ impl Ground for Inherited {
         Ok(AppGround {
             root: RootFs(root),
             seat,
+            mounts: volume_mounts(app, mounts)?,
             sockets: AppSockets::new(app.sockets.clone(), sockets)?,
         })
     }
@@ -74,5 +98,9 @@ impl Ground for Inherited {
 
     fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure> {
         root.enter()
+    }
+
+    fn needs_all_capabilities(&self) -> bool {
+        false
     }
 }

@@ -142,6 +142,7 @@ impl Ground for Machine {
         Ok(AppGround {
             root: RootFs(root),
             seat: self.cgroups.for_app(&app.name)?,
+            mounts: Vec::new(),
             sockets: AppSockets::new(app.sockets.clone(), Vec::new())?,
         })
     }
@@ -161,6 +162,10 @@ impl Ground for Machine {
     /// attached somewhere.
     fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure> {
         root.enter_beside_machine(&mount_detached("proc", &[], guarded())?)
+    }
+
+    fn needs_all_capabilities(&self) -> bool {
+        true
     }
 }
 

@@ -32,8 +32,8 @@ mod tests;
 enum Packet<M> {
     /// A message. With it come its streams, and then what is handed over.
     Message { message: M, handed_over: Contents },
-    /// More sockets of the app that was named last: as many such packets as it takes.
-    Sockets,
+    /// More of the app that was named last, its mounts and then its sockets: as many such packets as it takes.
+    More,
 }
 
 /// Which descriptors are handed over with a message, in which order.
@@ -41,9 +41,10 @@ enum Packet<M> {
 #[serde(rename_all = "kebab-case")]
 enum Contents {
     Nothing,
-    /// The root filesystem, then the seat. The sockets follow in packets of their own.
+    /// The root filesystem, then the seat. Mounts and sockets follow in packets of their own.
     App {
         seat: SeatKind,
+        mounts: usize,
         sockets: usize,
     },
     Network,
@@ -54,9 +55,10 @@ enum Contents {
 #[serde(rename_all = "kebab-case")]
 enum SeatKind {
     None,
-    /// `tasks` of each hierarchy, then one directory.
+    /// `tasks` of each hierarchy, one directory, then `pids.max` if it is there.
     V1 {
         hierarchies: Vec<String>,
+        counts_pids: bool,
     },
     /// The directory.
     V2,
@@ -69,10 +71,18 @@ impl Contents {
                 Self::Nothing
             }
             HandedOver::Network(_) => Self::Network,
-            HandedOver::App(AppResources { seat, sockets, .. }) => Self::App {
+            HandedOver::App(AppResources {
+                seat,
+                mounts,
+                sockets,
+                ..
+            }) => Self::App {
                 seat: match seat {
                     CgroupSeat::None => SeatKind::None,
-                    CgroupSeat::V1 { tasks, .. } => SeatKind::V1 {
+                    CgroupSeat::V1 {
+                        tasks, pids_max, ..
+                    } => SeatKind::V1 {
+                        counts_pids: pids_max.is_some(),
                         hierarchies: tasks
                             .iter()
                             .map(|tasks| tasks.controllers.clone())
@@ -80,13 +90,14 @@ impl Contents {
                     },
                     CgroupSeat::V2 { .. } => SeatKind::V2,
                 },
+                mounts: mounts.len(),
                 sockets: sockets.len(),
             },
         }
     }
 }
 
-/// The descriptors of what is handed over, but for sockets.
+/// The descriptors of what is handed over, but for an app's mounts and sockets.
 fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
     match handed_over {
         HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
@@ -97,9 +108,14 @@ fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
             let mut all = vec![root.as_fd()];
             match seat {
                 CgroupSeat::None => {}
-                CgroupSeat::V1 { tasks, directory } => {
+                CgroupSeat::V1 {
+                    tasks,
+                    directory,
+                    pids_max,
+                } => {
                     all.extend(tasks.iter().map(|tasks| tasks.file.as_fd()));
                     all.push(directory.as_fd());
+                    all.extend(pids_max.as_ref().map(AsFd::as_fd));
                 }
                 CgroupSeat::V2 { directory } => all.push(directory.as_fd()),
             }
@@ -134,7 +150,10 @@ impl Descriptors {
     fn seat(&mut self, kind: SeatKind) -> Result<CgroupSeat, LinkError> {
         Ok(match kind {
             SeatKind::None => CgroupSeat::None,
-            SeatKind::V1 { hierarchies } => CgroupSeat::V1 {
+            SeatKind::V1 {
+                hierarchies,
+                counts_pids,
+            } => CgroupSeat::V1 {
                 tasks: hierarchies
                     .into_iter()
                     .map(|controllers| {
@@ -143,6 +162,7 @@ impl Descriptors {
                     })
                     .collect::<Result<_, LinkError>>()?,
                 directory: self.one()?,
+                pids_max: counts_pids.then(|| self.one()).transpose()?,
             },
             SeatKind::V2 => CgroupSeat::V2 {
                 directory: self.one()?,
@@ -282,10 +302,13 @@ impl InitLink for ToChild {
             handed_over: Contents::of(&handed_over),
         };
         self.socket.send(&packet, &fds)?;
-        if let HandedOver::App(AppResources { sockets, .. }) = &handed_over {
-            for some in sockets.chunks(DESCRIPTORS_MAX) {
-                let fds: Vec<_> = some.iter().map(AsFd::as_fd).collect();
-                self.socket.send(&Packet::<()>::Sockets, &fds)?;
+        if let HandedOver::App(AppResources {
+            mounts, sockets, ..
+        }) = &handed_over
+        {
+            let more: Vec<_> = mounts.iter().chain(sockets).map(AsFd::as_fd).collect();
+            for some in more.chunks(DESCRIPTORS_MAX) {
+                self.socket.send(&Packet::<()>::More, some)?;
             }
         }
         if matches!(message, ToInit::Start(_)) {
@@ -362,19 +385,19 @@ impl ToParent {
             .ok_or(LinkError::Gone)
     }
 
-    fn sockets(&self, count: usize) -> Result<Vec<OwnedFd>, LinkError> {
-        let mut sockets = Vec::new();
-        while sockets.len() < count {
+    fn more(&self, count: usize) -> Result<Vec<OwnedFd>, LinkError> {
+        let mut more = Vec::new();
+        while more.len() < count {
             match self.packet()? {
-                (Packet::Sockets, some) if !some.is_empty() => sockets.extend(some),
+                (Packet::More, some) if !some.is_empty() => more.extend(some),
                 _ => {
                     return Err(LinkError::Protocol(
-                        "an app's sockets did not come".to_owned(),
+                        "an app's mounts and sockets did not come".to_owned(),
                     ));
                 }
             }
         }
-        Ok(sockets)
+        Ok(more)
     }
 }
 
@@ -397,7 +420,9 @@ impl MonitorLink for ToParent {
             fds,
         ) = self.packet()?
         else {
-            return Err(LinkError::Protocol("sockets came without an app".into()));
+            return Err(LinkError::Protocol(
+                "mounts or sockets came without an app".into(),
+            ));
         };
         let mut fds = Descriptors::new(fds);
         let piped = message
@@ -410,11 +435,21 @@ impl MonitorLink for ToParent {
         let handed_over = match handed_over {
             Contents::Nothing => HandedOver::Nothing,
             Contents::Network => HandedOver::Network(fds.one()?),
-            Contents::App { seat, sockets } => HandedOver::App(AppResources {
-                root: fds.one()?,
-                seat: fds.seat(seat)?,
-                sockets: self.sockets(sockets)?,
-            }),
+            Contents::App {
+                seat,
+                mounts,
+                sockets,
+            } => {
+                let (root, seat) = (fds.one()?, fds.seat(seat)?);
+                let mut more = self.more(mounts.saturating_add(sockets))?;
+                let sockets = more.split_off(mounts.min(more.len()));
+                HandedOver::App(AppResources {
+                    root,
+                    seat,
+                    mounts: more,
+                    sockets,
+                })
+            }
         };
         fds.none_is_left()?;
         Ok(InitRequest {

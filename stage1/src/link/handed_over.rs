@@ -33,6 +33,8 @@ pub struct AppResources {
     pub root: OwnedFd,
     /// Its seat in its cgroup.
     pub seat: CgroupSeat,
+    /// What is mounted in it, each attached to nothing: as many as [`crate::protocol::AppSpec::mounts`] has places.
+    pub mounts: Vec<OwnedFd>,
     /// The sockets that it is handed, as many as [`crate::protocol::AppSpec::sockets`] has names.
     pub sockets: Vec<OwnedFd>,
 }

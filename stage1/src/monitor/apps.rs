@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use pod::control::bounds::APPS_MAX;
 use pod::control::{EventKind, StartApp};
-use pod::exit::FailureKind;
+use pod::exit::{AppStatus, FailureKind};
 use pod::manifest::{App, PodManifest, Resources, Streams as Destination};
 use pod::{AppName, app_dir, record};
 
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
-use super::records::AppRecord;
+use super::records::{self, AppRecord};
 use super::start::app_spec;
 use super::streams::Joining;
 use crate::failure::StartFailure;
@@ -54,6 +54,8 @@ impl Monitor {
         let mut manifest = self.manifest.clone();
         let added = manifest.apps.add(app.clone());
         added.map_err(|error| StartFailure::other(error.to_string()))?;
+        // While there is room, for what an app needs that leaves.
+        records::reserve_removals(&self.pod_dir)?;
         isolator.make_app(&app)?;
         // First all of the app, then its entry: whoever reads the entry finds the rest.
         let made = app_dir::mark_created(&self.pod_dir, &name)
@@ -72,7 +74,7 @@ impl Monitor {
     /// Makes this the pod's manifest.
     fn write(&mut self, manifest: PodManifest) -> Result<(), StartFailure> {
         let path = self.pod_dir.join(pod::layout::MANIFEST_FILE);
-        record::replace(&path, &manifest)?;
+        record::replace_reserved(&path, &manifest)?;
         self.manifest = manifest;
         Ok(())
     }
@@ -114,6 +116,7 @@ impl Monitor {
             app_dir::renew_work(&self.pod_dir, &name)?;
         }
         let handed_over = isolator.hand_over(&self.manifest, &app, Vec::new())?;
+        AppStatus::reserve(&self.pod_dir, &name)?;
         app_dir::mark_started(&self.pod_dir, &name)?;
         let streams = self
             .streams
@@ -181,6 +184,7 @@ impl Monitor {
                 "these limits need `{feature}`, which the pod's isolator does not offer"
             )));
         }
+        let pids = self.manifest.bounds.pids;
         // One that doesn't run gets a cgroup with its limits when it is started.
         let has_cgroup = record.runs_or_starts();
         let mut manifest = self.manifest.clone();
@@ -189,12 +193,12 @@ impl Monitor {
             before = std::mem::replace(&mut entry.resources, resources.clone());
         }
         if has_cgroup {
-            isolator.update(app, &before.changed_to(&resources))?;
+            isolator.update(app, &before.changed_to(&resources, pids))?;
         }
         if let Err(failure) = self.write(manifest) {
             if has_cgroup {
                 // The manifest says what holds: back to that. What can't be set back is told by the first failure.
-                let _ = isolator.update(app, &resources.changed_to(&before));
+                let _ = isolator.update(app, &resources.changed_to(&before, pids));
             }
             return Err(failure);
         }

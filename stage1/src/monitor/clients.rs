@@ -29,6 +29,8 @@ pub(super) struct Client {
 pub(super) enum Awaited {
     /// Nothing.
     Nothing,
+    /// That its command may start: others do so now.
+    Turn(Box<ExecRequest>),
     /// A command that it has started, and that command's end.
     Command(Command),
     /// The start of an app.
@@ -50,12 +52,15 @@ pub(super) enum Awaited {
 #[derive(Debug)]
 pub(super) struct Command {
     id: u64,
+    /// The app that it is in; the only one if none is named.
+    app: Option<AppName>,
     /// The client's ends of its streams, until it has them.
     streams: Vec<OwnedFd>,
     /// Its terminal, to be resized.
     terminal: Option<StreamId>,
     /// Whether it outlives the connection.
     detached: bool,
+    runs: bool,
 }
 
 impl Client {
@@ -101,10 +106,44 @@ impl Client {
         matches!(&self.awaits, Awaited::Command(command) if command.id == id)
     }
 
+    /// Whether pod init has still to answer to its command.
+    pub(super) fn starts_command(&self) -> bool {
+        matches!(&self.awaits, Awaited::Command(command) if !command.runs)
+    }
+
+    /// The app of the command that it has started.
+    pub(super) fn command_is_in(&self) -> Option<&AppName> {
+        match &self.awaits {
+            Awaited::Command(command) => command.app.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The app of the command whose turn it waits for, if it does.
+    pub(super) fn waits_for_turn(&self) -> Option<Option<&AppName>> {
+        match &self.awaits {
+            Awaited::Turn(request) if !self.left => Some(request.app.as_ref()),
+            _ => None,
+        }
+    }
+
+    /// The command whose turn it waits for: from now on it doesn't.
+    pub(super) fn take_turn(&mut self) -> Option<ExecRequest> {
+        match std::mem::replace(&mut self.awaits, Awaited::Nothing) {
+            Awaited::Turn(request) => Some(*request),
+            other => {
+                self.awaits = other;
+                None
+            }
+        }
+    }
+
     /// From now on it waits for this.
     pub(super) fn await_this(&mut self, awaited: Awaited) {
         self.deadline = match awaited {
-            Awaited::Start(_) | Awaited::Command(_) => Instant::now().checked_add(ANSWER_MAX),
+            Awaited::Turn(_) | Awaited::Start(_) | Awaited::Command(_) => {
+                Instant::now().checked_add(ANSWER_MAX)
+            }
             _ => None,
         };
         self.awaits = awaited;
@@ -118,7 +157,12 @@ impl Client {
     /// It has waited long enough.
     pub(super) fn give_up(&mut self) {
         let seconds = ANSWER_MAX.as_secs();
-        let message = format!("pod init did not answer within {seconds} s");
+        let message = match self.awaits {
+            Awaited::Turn(_) => {
+                format!("too many commands are being started in this pod, for {seconds} s")
+            }
+            _ => format!("pod init did not answer within {seconds} s"),
+        };
         self.end_wait(&refusal(StartFailure::other(message)));
     }
 
@@ -163,6 +207,7 @@ impl Client {
                 (streams, vec![input, output, error])
             }
         };
+        let app = request.app.clone();
         let spec = ExecSpec {
             id,
             app: request.app,
@@ -174,9 +219,11 @@ impl Client {
         link.send(&ToInit::Exec(Box::new(spec)), HandedOver::Nothing)?;
         self.await_this(Awaited::Command(Command {
             id,
+            app,
             streams: ours,
             terminal: streams.terminal(),
             detached: request.detach,
+            runs: false,
         }));
         Ok(())
     }
@@ -189,6 +236,7 @@ impl Client {
         let pid = process.as_ref().and_then(Process::pid).unwrap_or_default();
         let mut streams = std::mem::take(&mut command.streams);
         streams.extend(terminal);
+        command.runs = true;
         if command.detached {
             self.awaits = Awaited::Nothing;
         }

@@ -1,82 +1,18 @@
-//! Log files in the format of the Kubernetes CRI: `RFC3339Nano stdout|stderr F|P text`.
+//! Logs in the format of the Kubernetes CRI: `RFC3339Nano stdout|stderr F|P text`.
 //!
-//! A line longer than 16 KiB is written in parts, all but the last marked `P`. When a file reaches
-//! its limit it is renamed and a new one begun, so that an app can't fill the disk by talking.
+//! A line longer than 16 KiB is written in parts, all but the last marked `P`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 
 use pod::AppName;
 use pod::timestamp::Timestamp;
 use rustix::io::{Errno, read};
 
 use super::attachments::Output;
+use super::log_file::LogFile;
 
-/// The log's name in the app's directory.
-const LOG_FILE: &str = "log";
-/// Its name after it has reached its limit.
-const ROTATED_LOG_FILE: &str = "log.1";
 /// Longest part of a line, in bytes.
 const PART_MAX: usize = 16 << 10;
-/// Size at which a file is rotated, in bytes.
-const FILE_MAX: u64 = 16 << 20;
-
-/// The log of one app.
-#[derive(Debug)]
-pub(super) struct LogFile {
-    folder: PathBuf,
-    file: File,
-    size: u64,
-}
-
-impl LogFile {
-    /// The log of an app that begins with its pod.
-    pub(super) fn create(folder: &Path) -> io::Result<Self> {
-        Ok(Self {
-            folder: folder.to_path_buf(),
-            file: open(folder)?,
-            size: 0,
-        })
-    }
-
-    /// The log of an app that may have run before.
-    pub(super) fn go_on(folder: &Path) -> io::Result<Self> {
-        let mut log = Self::create(folder)?;
-        log.size = log.file.metadata()?.len();
-        Ok(log)
-    }
-
-    /// Goes on in a new file, if somebody has renamed the one that was written to.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
-        *self = Self::go_on(&self.folder)?;
-        Ok(())
-    }
-
-    fn append(&mut self, entries: &[u8]) -> io::Result<()> {
-        if self.size + entries.len() as u64 > FILE_MAX && self.size > 0 {
-            fs::rename(
-                self.folder.join(LOG_FILE),
-                self.folder.join(ROTATED_LOG_FILE),
-            )?;
-            self.file = open(&self.folder)?;
-            self.size = 0;
-        }
-        self.size += entries.len() as u64;
-        self.file.write_all(entries)
-    }
-}
-
-fn open(folder: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(folder.join(LOG_FILE))
-}
-
 /// One stream of one app on its way into the app's log.
 #[derive(Debug)]
 pub(super) struct LogPump {
@@ -112,15 +48,16 @@ impl LogPump {
         self.ended
     }
 
-    /// Reads what is there and writes the lines that it completes. `seen` gets what is read.
-    pub(super) fn advance(&mut self, log: &mut LogFile, seen: impl FnOnce(&[u8])) {
+    /// Reads what is there and writes the lines that it completes; how many bytes these are in the log. `seen` gets what
+    /// is read.
+    pub(super) fn advance(&mut self, log: &mut LogFile, seen: impl FnOnce(&[u8])) -> usize {
         let mut buffer = [0; 32 << 10];
-        let mut entries = Vec::new();
+        let mut entries = Entries::new(self.output);
         match read(&self.source, &mut buffer) {
             Ok(0) => {
                 self.ended = true;
                 if !self.line.is_empty() {
-                    self.entry(&mut entries, 'F');
+                    entries.add(&mut self.line, Entry::Full);
                 }
             }
             Ok(length) => {
@@ -131,13 +68,13 @@ impl LogPump {
             Err(Errno::INTR | Errno::AGAIN) => {}
             Err(_) => self.ended = true,
         }
-        if !entries.is_empty() {
-            // A full disk costs lines of the log, never the pod.
-            let _ = log.append(&entries);
+        if !entries.bytes.is_empty() {
+            log.append(&entries.bytes);
         }
+        entries.bytes.len()
     }
 
-    fn split(&mut self, bytes: &[u8], entries: &mut Vec<u8>) {
+    fn split(&mut self, bytes: &[u8], entries: &mut Entries) {
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (text, complete) = match piece.strip_suffix(b"\n") {
                 Some(text) => (text, true),
@@ -145,28 +82,65 @@ impl LogPump {
             };
             for part in text.chunks(PART_MAX) {
                 if self.line.len() + part.len() > PART_MAX {
-                    self.entry(entries, 'P');
+                    entries.add(&mut self.line, Entry::Partial);
                 }
                 self.line.extend_from_slice(part);
             }
             if complete {
-                self.entry(entries, 'F');
+                entries.add(&mut self.line, Entry::Full);
             }
         }
     }
+}
 
-    fn entry(&mut self, entries: &mut Vec<u8>, tag: char) {
-        let header = format!("{} {} {tag} ", Timestamp::now(), self.output.name());
-        entries.extend_from_slice(header.as_bytes());
-        entries.append(&mut self.line);
-        entries.push(b'\n');
+#[derive(Debug, Clone, Copy)]
+enum Entry {
+    Full,
+    Partial,
+}
+
+/// What is written to a log at once.
+struct Entries {
+    bytes: Vec<u8>,
+    output: Output,
+    /// When all of it was read, and from where. Made with the first: a flood of lines is not worth the time of day of
+    /// each.
+    header: Vec<u8>,
+}
+
+impl Entries {
+    fn new(output: Output) -> Self {
+        Self {
+            bytes: Vec::new(),
+            output,
+            header: Vec::new(),
+        }
+    }
+
+    /// Adds an entry with this text, which is taken.
+    fn add(&mut self, text: &mut Vec<u8>, entry: Entry) {
+        if self.header.is_empty() {
+            self.header = format!("{} {} ", Timestamp::now(), self.output.name()).into_bytes();
+        }
+        self.bytes.extend_from_slice(&self.header);
+        self.bytes.extend_from_slice(match entry {
+            Entry::Full => b"F ",
+            Entry::Partial => b"P ",
+        });
+        self.bytes.append(text);
+        self.bytes.push(b'\n');
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs::{self, File};
+    use std::io::Write;
+
     use rustix::pipe::pipe;
+
+    use super::*;
+    use crate::monitor::log_file::LOG_FILE;
 
     fn logged(written: &[u8]) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
@@ -208,50 +182,5 @@ mod tests {
             .map(|e| e.splitn(3, ' ').nth(2).unwrap().len())
             .sum();
         assert_eq!(text, long.len() + 3);
-    }
-
-    #[test]
-    fn a_log_goes_on_in_a_new_file_when_it_is_opened_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut log = LogFile::create(dir.path()).unwrap();
-        log.append(b"one\n").unwrap();
-        fs::rename(dir.path().join(LOG_FILE), dir.path().join("old")).unwrap();
-        log.append(b"two\n").unwrap();
-        log.reopen().unwrap();
-        log.append(b"three\n").unwrap();
-        log.reopen().unwrap();
-        log.append(b"four\n").unwrap();
-        let text = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
-        assert_eq!(
-            (text("old").as_str(), text(LOG_FILE).as_str()),
-            ("one\ntwo\n", "three\nfour\n")
-        );
-        assert_eq!(log.size, 11);
-    }
-
-    #[test]
-    fn what_an_earlier_run_wrote_counts_to_the_limit() {
-        let dir = tempfile::tempdir().unwrap();
-        let chunk = vec![b'x'; 1 << 20];
-        for _ in 0..4 {
-            let mut log = LogFile::go_on(dir.path()).unwrap();
-            for _ in 0..10 {
-                log.append(&chunk).unwrap();
-            }
-        }
-        let size = |name: &str| fs::metadata(dir.path().join(name)).unwrap().len();
-        assert!(size(LOG_FILE) <= FILE_MAX && size(ROTATED_LOG_FILE) <= FILE_MAX);
-    }
-
-    #[test]
-    fn a_log_is_rotated_at_its_limit() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut log = LogFile::create(dir.path()).unwrap();
-        let chunk = vec![b'x'; 1 << 20];
-        for _ in 0..40 {
-            log.append(&chunk).unwrap();
-        }
-        let size = |name: &str| fs::metadata(dir.path().join(name)).unwrap().len();
-        assert!(size(LOG_FILE) <= FILE_MAX && size(ROTATED_LOG_FILE) <= FILE_MAX);
     }
 }

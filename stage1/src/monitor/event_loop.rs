@@ -16,6 +16,8 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::clients::{Awaited, Client};
+use super::descriptors;
+use super::diagnostics::Diagnostics;
 use super::isolator::Isolator;
 use super::peers::PeerNames;
 use super::records::{AppRecord, PodEnd};
@@ -31,6 +33,9 @@ use crate::settling::Settling;
 const INIT_GRACE: Duration = Duration::from_secs(2);
 /// How long connections wait that can't be accepted now.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What who has to leave is told.
+const TOO_MANY_CONNECTIONS: &str = "there are too many connections to this pod at once";
 
 /// A pod that is being started or runs.
 #[derive(Debug)]
@@ -48,6 +53,7 @@ pub(super) struct Monitor {
     pub(super) streams: Streams,
     pub(super) clients: Vec<Client>,
     pub(super) peers: Option<PeerNames>,
+    pub(super) diagnostics: Diagnostics,
     /// In the manifest's order.
     pub(super) apps: Vec<AppRecord>,
     pub(super) started: Option<Timestamp>,
@@ -94,6 +100,7 @@ impl Monitor {
             streams,
             clients: Vec::new(),
             peers,
+            diagnostics: Diagnostics::default(),
             apps,
             started: None,
             end: None,
@@ -113,13 +120,15 @@ impl Monitor {
         mut self,
         isolator: &mut dyn Isolator,
         ready: &mut Option<OwnedFd>,
-    ) -> Result<PodEnd, StartFailure> {
+    ) -> Result<(PodEnd, Diagnostics), StartFailure> {
         while !self.is_over() {
             if let Err(failure) = self.turn(isolator, ready) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
                 // not believed.
                 self.end = Some(Err(failure));
                 self.kill_init();
+                // The kernel waits for what is frozen; what can't be thawed is no worse for that.
+                let _ = self.resume_all(isolator);
                 self.reap_init()?;
                 break;
             }
@@ -160,11 +169,14 @@ impl Monitor {
         if events.connection {
             self.accept();
         }
+        if events.room {
+            self.diagnostics.catch_up();
+        }
         self.keep_time()
     }
 
     fn accept(&mut self) {
-        if self.clients.len() >= CONNECTIONS_MAX {
+        if self.clients.len() >= CONNECTIONS_MAX || !descriptors::are_left_for_a_connection() {
             self.make_room();
         }
         match self.listener.accept() {
@@ -180,13 +192,15 @@ impl Monitor {
         }
     }
 
-    /// Closes the oldest connection that waits for nothing: it has had its time.
+    /// Closes the oldest connection that waits for nothing: it has had its time. A request of its that is on the way is
+    /// answered by that.
     fn make_room(&mut self) {
         let mut idle = self
             .clients
             .iter_mut()
             .filter(|client| client.is_free() && !client.has_left());
         if let Some(oldest) = idle.next() {
+            oldest.failed(StartFailure::other(TOO_MANY_CONNECTIONS));
             oldest.leave();
         }
     }
@@ -209,6 +223,7 @@ impl Monitor {
         if self.give_up_output_at.is_some_and(|instant| instant <= now) {
             self.give_up_output = true;
         }
+        self.streams.keep_time(now);
         for client in &mut self.clients {
             if client.deadline().is_some_and(|instant| instant <= now) {
                 client.give_up();
@@ -220,10 +235,13 @@ impl Monitor {
             self.settling.begin();
             self.tell_init(&ToInit::Peers(changes))?;
         }
+        if let Some(warning) = self.peers.as_mut().and_then(PeerNames::take_warning) {
+            self.diagnostics.tell(&warning);
+        }
         Ok(())
     }
 
-    fn into_end(self, isolator: &mut dyn Isolator) -> Result<PodEnd, StartFailure> {
+    fn into_end(self, isolator: &mut dyn Isolator) -> Result<(PodEnd, Diagnostics), StartFailure> {
         let (exit_code, failure) = match (self.end, self.started) {
             (Some(Ok(exit_code)), _) => (exit_code, None),
             (Some(Err(failure)), None) => return Err(failure),
@@ -246,6 +264,7 @@ impl Monitor {
             started,
             clients,
             mut streams,
+            diagnostics,
             ..
         } = self;
         // Output that is lost is no success, but no reason either to hide how the apps ended.
@@ -261,14 +280,15 @@ impl Monitor {
             .filter(|client| matches!(client.awaits(), Awaited::PodEnd))
             .map(|client| client.socket)
             .collect();
-        Ok(PodEnd {
+        let end = PodEnd {
             manifest,
             apps,
             started,
             exit_code,
             failure,
             waiting,
-        })
+        };
+        Ok((end, diagnostics))
     }
 
     fn wait(&self) -> Result<Events, StartFailure> {
@@ -293,6 +313,8 @@ impl Monitor {
                 .into_iter()
                 .map(|(fd, flags)| PollFd::new(fd, flags)),
         );
+        let told = self.diagnostics.interest();
+        fds.extend(told.map(|(fd, flags)| PollFd::new(fd, flags)));
         let clients = self.clients.iter();
         fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
         let peers = self.peers.as_ref().filter(|_| self.started.is_some());
@@ -301,7 +323,7 @@ impl Monitor {
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
-            .chain([look_at, of_clients])
+            .chain([look_at, of_clients, self.streams.due()])
             .flatten()
             .min();
         let waited = self.settling.wait(&mut fds, next);
@@ -312,6 +334,7 @@ impl Monitor {
         let init_died = !self.init_is_dead && next();
         let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
+        let room = told.is_some() && next();
         let clients = (0..self.clients.len()).map(|_| next()).collect();
         Ok(Events {
             signal,
@@ -319,6 +342,7 @@ impl Monitor {
             init_died,
             link,
             streams,
+            room,
             clients,
         })
     }
@@ -432,6 +456,8 @@ struct Events {
     init_died: bool,
     link: Vec<bool>,
     streams: Vec<bool>,
+    /// There is room on standard error.
+    room: bool,
     clients: Vec<bool>,
 }
 

@@ -4,11 +4,15 @@
 
 mod apps;
 mod attachments;
+mod budget;
 mod clients;
 mod cri_log;
+mod descriptors;
+mod diagnostics;
 mod ended_input;
 mod event_loop;
 mod isolator;
+mod log_file;
 mod names;
 mod notifications;
 mod peers;
@@ -20,18 +24,21 @@ mod signals;
 mod start;
 mod streams;
 mod terminal;
+mod turns;
 
 use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use pod::PodError;
 use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
+use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::Listener;
-use pod::{Phase, PodError};
 
 use crate::failure::StartFailure;
 use crate::link::InitLink;
@@ -42,7 +49,8 @@ pub use self::names::PodNetwork;
 pub use self::report::report_failure;
 pub use self::signals::ending_signals;
 
-use self::report::warn;
+use self::diagnostics::Diagnostics;
+use self::report::report_unless_told;
 use self::signals::block_signals;
 
 /// Where things are, from the environment that the stage1 contract defines.
@@ -52,6 +60,8 @@ pub struct Place {
     pub run_dir: PathBuf,
     /// Where readiness is reported, if anybody waits for it.
     pub ready: Option<OwnedFd>,
+    /// What to say where the pod fails at once as one whose program was called in a wrong way.
+    pub hint: Option<String>,
     /// What a service manager hands to the pod's apps.
     pub sockets: ActivationSockets,
 }
@@ -61,45 +71,60 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     let Place {
         run_dir,
         mut ready,
+        hint,
         sockets,
     } = place;
+    let begun = Instant::now();
     let result = start_and_serve(&pod, &run_dir, sockets, &mut ready, isolator);
     let cleaned = isolator.clean_up().and_then(|()| remove_run_dir(&run_dir));
-    if let Err(failure) = &cleaned {
-        warn(&failure.message);
-    }
-    let mut exit = match result {
-        Ok(exit) => exit,
+    // Told when all else is done, since whoever should read it may not.
+    let mut wrong: Vec<String> = Vec::new();
+    let is_clean = cleaned.is_ok();
+    wrong.extend(cleaned.err().map(|failure| failure.message));
+    let (mut exit, diagnostics) = match result {
+        Ok(end) => end,
         Err(failure) => {
             // A pod that never ran is no pod: nothing of it stays, and whoever waits to hear of it finds
             // nothing.
-            discard(pod, cleaned.is_ok());
-            report_failure(ready, &failure);
-            return failure.kind.exit_code();
+            wrong.extend(discard(pod, is_clean).err().map(|error| error.to_string()));
+            let code = failure.kind.exit_code();
+            let hint = hint.filter(|_| ready.is_none() && may_be_misunderstood(failure.kind));
+            wrong.extend(report_unless_told(ready, failure));
+            wrong.extend(hint);
+            Diagnostics::default().conclude(wrong.iter().map(String::as_str));
+            return code;
         }
     };
-    if exit.manifest.remove_on_exit {
-        discard(pod, cleaned.is_ok());
-    } else if let Err(error) = exit.store(pod.path()) {
-        warn(&error.to_string());
-    }
+    let stored = match exit.manifest.remove_on_exit {
+        true => discard(pod, is_clean),
+        false => exit.store(pod.path()),
+    };
+    wrong.extend(stored.err().map(|error| error.to_string()));
     exit.tell();
-    if let Some(failure) = &exit.failure {
-        warn(failure);
-    }
+    wrong.extend(exit.failure);
+    let is_at_once = begun.elapsed() < AT_ONCE;
+    wrong.extend(hint.filter(|_| is_at_once && CALLED_WRONG.contains(&exit.exit_code)));
+    diagnostics.conclude(wrong.iter().map(String::as_str));
     exit.exit_code
 }
 
+/// Exit codes by which programs say that they were called in a wrong way.
+const CALLED_WRONG: [i32; 4] = [2, 64, 126, 127];
+
+/// A program that looks at its command line ends sooner than this.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Whether words of the command line that were meant otherwise may be why there was no start.
+fn may_be_misunderstood(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::NotFound | FailureKind::NotExecutable | FailureKind::UnknownUser
+    )
+}
+
 /// Removes a pod, or leaves it to `gc` if something of it is left outside of its directory.
-fn discard(mut pod: LockedPod, clean: bool) {
-    let gone = if clean {
-        pod.remove()
-    } else {
-        pod.move_to(Phase::Garbage)
-    };
-    if let Err(error) = gone {
-        warn(&error.to_string());
-    }
+fn discard(mut pod: LockedPod, clean: bool) -> Result<(), PodError> {
+    if clean { pod.remove() } else { pod.discard() }
 }
 
 fn start_and_serve(
@@ -108,7 +133,7 @@ fn start_and_serve(
     sockets: ActivationSockets,
     ready: &mut Option<OwnedFd>,
     isolator: &mut dyn Isolator,
-) -> Result<records::PodEnd, StartFailure> {
+) -> Result<(records::PodEnd, Diagnostics), StartFailure> {
     let manifest = PodManifest::load(pod.path())?;
     block_signals()?;
     make_run_dir(run_dir)?;
@@ -119,6 +144,7 @@ fn start_and_serve(
     let peers = start::tell_init(&mut *link, &manifest, sockets, &mut streams, isolator)
         .map_err(|failure| last_words(&mut *link).unwrap_or(failure))?;
     let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
+    records::reserve(&manifest, pod.path())?;
     event_loop::Monitor::new(
         manifest,
         pod.path(),

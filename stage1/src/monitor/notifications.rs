@@ -11,7 +11,7 @@ use pod::timestamp::Timestamp;
 use super::clients::{Awaited, Client, refusal};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
-use super::report::{report_started, warn};
+use super::report::report_started;
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{InitNotification, Process};
@@ -139,7 +139,7 @@ impl Monitor {
         let stored = self.record(name).map(|record| record.store(&pod_dir));
         if let Some(Err(error)) = stored {
             // It is tried again at the pod's end.
-            warn(&error.to_string());
+            self.diagnostics.tell(&error.to_string());
         }
     }
 

@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 use cni_glue::attach::Peers;
 use cni_glue::names::PeerChanges;
 
-use super::report::warn;
-
 /// How long nobody looks again, at least.
 const PAUSE: Duration = Duration::from_millis(100);
 /// And how much longer for each address that is looked at: among many pods that start at once each would
@@ -25,6 +23,8 @@ pub(super) struct PeerNames {
     /// Pod init is at it: one that is held up is not told more and more.
     is_telling: bool,
     warned: bool,
+    /// What is to be said about that.
+    warning: Option<String>,
 }
 
 impl PeerNames {
@@ -35,6 +35,7 @@ impl PeerNames {
             rests_until: None,
             is_telling: false,
             warned: false,
+            warning: None,
         }
     }
 
@@ -91,10 +92,15 @@ impl PeerNames {
     /// Once: the pod runs on, and what is wrong once may be wrong at each change.
     fn warn(&mut self, reason: &str) {
         if !std::mem::replace(&mut self.warned, true) {
-            warn(&format!(
+            self.warning = Some(format!(
                 "the pod's /etc/hosts does not follow other pods as they start and end: {reason}"
             ));
         }
+    }
+
+    /// What the user should be told.
+    pub(super) fn take_warning(&mut self) -> Option<String> {
+        self.warning.take()
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::poll::PollFlags;
 use nix::sys::signal::Signal;
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, recv, send};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, read, write};
 use rustix::stdio::{stderr, stdin, stdout};
@@ -62,8 +62,13 @@ impl End {
         }
     }
 
+    /// Whether poll(2) tells of room in it, and not only that it is a file.
+    pub(super) fn tells_of_room(&self) -> bool {
+        !matches!(self, Self::Shared(_))
+    }
+
     /// Whether this answer says that nobody reads there any more.
-    fn is_left(&self, errno: Errno) -> bool {
+    pub(super) fn is_left(&self, errno: Errno) -> bool {
         let is_device = || {
             let kind = fstat(self).map(|stat| FileType::from_raw_mode(stat.st_mode));
             kind == Ok(FileType::CharacterDevice)
@@ -76,7 +81,16 @@ impl End {
         }
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+    fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        match self {
+            Self::Own(_) | Self::Shared(_) => read(self, buffer),
+            // Whoever shares it may have taken what was announced.
+            Self::Socket(fd) => recv(fd.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)
+                .map_err(|errno| Errno::from_raw_os_error(errno as i32)),
+        }
+    }
+
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         match self {
             Self::Own(fd) => write(fd, bytes),
             Self::Shared(fd) => write(fd, bytes.get(..PIPE_BUF).unwrap_or(bytes)),
@@ -165,6 +179,11 @@ impl Pump {
         }
     }
 
+    /// Whether something has been read and not yet been written.
+    pub(super) fn holds(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Moves what can be moved after that event. `seen` gets what is read.
     pub(super) fn advance(&mut self, seen: impl FnOnce(&[u8])) {
         if self.pending.is_empty() {
@@ -179,10 +198,10 @@ impl Pump {
 
     fn fill(&mut self) {
         let mut buffer = [0; BUFFER];
-        let mut got = read(&self.source, &mut buffer);
+        let mut got = self.source.read(&mut buffer);
         if got == Err(Errno::IO) {
             // It may be the user's terminal, and this process in the background: it is stopped there, as any that reads.
-            let again = || read(&self.source, &mut buffer);
+            let again = || self.source.read(&mut buffer);
             got = with_unblocked(Signal::SIGTTIN, again).and_then(|read| read);
         }
         match got {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use pod::control::{LiveApp, Response};
 use pod::exit::{AppStatus, Outcome, PodExit, RECORD_VERSION};
-use pod::manifest::PodManifest;
+use pod::manifest::{Lifetime, PodManifest};
 use pod::seqpacket::SeqPacket;
 use pod::timestamp::Timestamp;
-use pod::{AppName, PodError};
+use pod::{AppName, PodError, app_dir, record};
 
 use crate::link::Process;
 use crate::link::stream::StreamId;
@@ -91,6 +91,33 @@ impl AppRecord {
     }
 }
 
+/// Takes room for what is written down of the pod's end, and of its apps': they may fill the disk, or others do.
+pub(super) fn reserve(manifest: &PodManifest, pod_dir: &Path) -> Result<(), PodError> {
+    if !manifest.remove_on_exit {
+        PodExit::reserve(pod_dir)?;
+        for app in manifest.apps.iter() {
+            AppStatus::reserve(pod_dir, &app.name)?;
+        }
+    }
+    match manifest.lifetime {
+        Lifetime::WithApps => Ok(()),
+        Lifetime::UntilStopped => reserve_removals(pod_dir),
+    }
+}
+
+/// Takes room for what it takes to let an app go.
+pub(super) fn reserve_removals(pod_dir: &Path) -> Result<(), PodError> {
+    record::reserve(&pod_dir.join(pod::layout::MANIFEST_FILE))?;
+    app_dir::reserve_removal(pod_dir)
+}
+
+/// A reason, no longer than there is room for.
+fn brief(reason: &str) -> String {
+    const REASON_MAX: usize = 4 << 10;
+    let length = reason.floor_char_boundary(REASON_MAX);
+    reason.get(..length).unwrap_or_default().to_owned()
+}
+
 /// A pod that has ended.
 #[derive(Debug)]
 pub(super) struct PodEnd {
@@ -104,9 +131,10 @@ pub(super) struct PodEnd {
 }
 
 impl PodEnd {
-    /// Writes the exit records.
+    /// Writes the exit records: all that can be written, whichever can't.
     pub(super) fn store(&mut self, pod_dir: &Path) -> Result<(), PodError> {
         let now = Timestamp::now();
+        let mut result = Ok(());
         for app in &mut self.apps {
             if app.started.is_some() && app.end.is_none() {
                 // An app whose end nobody reported went down with the pod.
@@ -116,16 +144,16 @@ impl PodEnd {
                 };
                 app.end = Some((now, killed));
             }
-            app.store(pod_dir)?;
+            result = result.and(app.store(pod_dir));
         }
         let exit = PodExit {
             version: RECORD_VERSION,
             started: self.started,
             finished: now,
             exit_code: self.exit_code,
-            failure: self.failure.clone(),
+            failure: self.failure.as_deref().map(brief),
         };
-        exit.store(pod_dir)
+        result.and(exit.store(pod_dir))
     }
 
     /// Tells those who wait that the pod has ended, when all of that is written down.

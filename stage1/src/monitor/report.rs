@@ -6,32 +6,42 @@ use std::os::fd::OwnedFd;
 use pod::exit::FailureKind;
 use pod::stage1::Readiness;
 
+use super::diagnostics::Diagnostics;
 use crate::failure::StartFailure;
+
+/// Longest reason that is reported, in bytes: a pipe takes it whole, whether it is read or not. A part of it may be
+/// the words of a pod init that was taken over.
+const REASON_MAX: usize = 16 << 10;
 
 /// Reports that every app runs.
 pub(super) fn report_started(ready: &mut Option<OwnedFd>) {
-    report(ready.take(), &Readiness::Started);
+    if let Some(fd) = ready.take() {
+        report(fd, &Readiness::Started);
+    }
+}
+
+/// Reports a failure to whoever waits. Gives the message back if nobody does.
+pub(super) fn report_unless_told(ready: Option<OwnedFd>, failure: StartFailure) -> Option<String> {
+    let StartFailure { kind, mut message } = failure;
+    let Some(fd) = ready else {
+        return Some(message);
+    };
+    message.truncate(message.floor_char_boundary(REASON_MAX));
+    report(fd, &Readiness::Failed { kind, message });
+    None
 }
 
 /// Reports a failure to whoever waits, or else on standard error.
 pub fn report_failure(ready: Option<OwnedFd>, failure: &StartFailure) {
-    let StartFailure { kind, message } = failure.clone();
-    match ready {
-        Some(_) => report(ready, &Readiness::Failed { kind, message }),
-        None => warn(&message),
-    }
+    let message = report_unless_told(ready, failure.clone());
+    Diagnostics::default().conclude(message.as_deref());
 }
 
-fn report(ready: Option<OwnedFd>, readiness: &Readiness) {
-    if let (Some(fd), Ok(text)) = (ready, serde_json::to_vec(readiness)) {
+fn report(ready: OwnedFd, readiness: &Readiness) {
+    if let Ok(text) = serde_json::to_vec(readiness) {
         // Nobody may be waiting any more, which is their choice.
-        let _ = std::fs::File::from(fd).write_all(&text);
+        let _ = std::fs::File::from(ready).write_all(&text);
     }
-}
-
-/// One line on standard error, as the CLI prints its own.
-pub(super) fn warn(message: &str) {
-    let _ = writeln!(std::io::stderr(), "fairing: {message}");
 }
 
 /// The failure of a pod whose pid 1 was killed from outside.

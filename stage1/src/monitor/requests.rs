@@ -11,6 +11,7 @@ use pod::timestamp::Timestamp;
 use pod::{AppName, PodError};
 
 use super::clients::{Awaited, refusal};
+use super::descriptors;
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
 use super::records::AppRecord;
@@ -40,7 +41,9 @@ impl Monitor {
                 client.leave();
             }
         }
-        self.let_go()
+        self.let_go()?;
+        self.start_commands();
+        Ok(())
     }
 
     /// Forgets connections that are over, and ends what they have started.
@@ -98,12 +101,7 @@ impl Monitor {
             Request::Exec(request) => {
                 self.free(index)?;
                 self.is_thawed(request.app.as_ref())?;
-                self.commands += 1;
-                match self.clients.get_mut(index) {
-                    Some(client) => client.execute(&mut *self.init, self.commands, request)?,
-                    None => return Ok(None),
-                }
-                Ok(None)
+                self.await_at(index, Awaited::Turn(Box::new(request)))
             }
             Request::Resize(size) => {
                 let terminal = self.clients.get(index).and_then(|client| client.terminal());
@@ -118,6 +116,9 @@ impl Monitor {
             }
             Request::StartApp(start) => {
                 self.free(index)?;
+                if !descriptors::are_left(descriptors::OF_A_COMMAND) {
+                    return Err(descriptors::too_many());
+                }
                 let app = start.app.clone();
                 self.start_app(*start, isolator)?;
                 self.await_at(index, Awaited::Start(app))
@@ -223,11 +224,12 @@ impl Monitor {
             ));
         }
         let waiting = self.clients.iter().filter(|client| !client.is_free());
-        match waiting.count() >= CLIENTS_MAX {
-            true => Err(StartFailure::other(format!(
+        match waiting.count() {
+            CLIENTS_MAX.. => Err(StartFailure::other(format!(
                 "{CLIENTS_MAX} clients of this pod wait for something already"
             ))),
-            false => Ok(()),
+            _ if !descriptors::are_left(descriptors::OF_A_WAIT) => Err(descriptors::too_many()),
+            _ => Ok(()),
         }
     }
 
@@ -246,7 +248,7 @@ impl Monitor {
 
     /// Whether a command in this app, or in the only one, would be as frozen as the app. It would not be: what enters
     /// the cgroup of a frozen app runs, in cgroups of version 1.
-    fn is_thawed(&self, app: Option<&AppName>) -> Result<(), StartFailure> {
+    pub(super) fn is_thawed(&self, app: Option<&AppName>) -> Result<(), StartFailure> {
         let paused = self.apps.iter().filter(|record| record.paused);
         let mut meant = paused.filter(|record| match app {
             Some(app) => record.name == *app,
@@ -284,6 +286,9 @@ impl Monitor {
         let record = self.known(&name)?;
         if !record.is_running() {
             return Err(StartFailure::other(format!("app {name} does not run")));
+        }
+        if !descriptors::are_left(descriptors::OF_A_COMMAND) {
+            return Err(descriptors::too_many());
         }
         let terminal = record.terminal;
         let Some(app) = self.manifest.app(&name) else {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use nix::poll::PollFlags;
 use pod::control::WindowSize;
@@ -15,8 +16,10 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 
 use super::attachments::{Attachments, Output};
-use super::cri_log::{LogFile, LogPump};
+use super::budget::Budget;
+use super::cri_log::LogPump;
 use super::ended_input::EndedInput;
+use super::log_file::LogFile;
 use super::pump::{End, Pump, Standard};
 use super::terminal::{self, RawTerminal};
 use crate::failure::StartFailure;
@@ -30,6 +33,21 @@ struct ShownOutput {
     app: AppName,
     output: Output,
     pump: Pump,
+    budget: Budget,
+}
+
+impl ShownOutput {
+    /// Whether its pump is to be asked: what has been read is written in any case.
+    fn is_asked(&self) -> bool {
+        !self.budget.rests() || self.pump.holds()
+    }
+}
+
+/// Where an app's output is kept.
+#[derive(Debug)]
+struct AppLog {
+    file: LogFile,
+    budget: Budget,
 }
 
 /// Whether an app is one that the pod begins with, or joins it later. Only the former get the user's input and
@@ -52,7 +70,7 @@ pub(super) struct Streams {
     /// The inputs of apps that only clients write to.
     held: BTreeMap<AppName, OwnedFd>,
     attachments: Attachments,
-    logs: BTreeMap<AppName, LogFile>,
+    logs: BTreeMap<AppName, AppLog>,
     logged: Vec<LogPump>,
     /// The terminal that the user's is led to.
     terminal: Option<(StreamId, Option<RawTerminal>)>,
@@ -99,6 +117,10 @@ impl Streams {
                 "create the log in {}",
                 directory.display()
             )))?;
+            let log = AppLog {
+                file: log,
+                budget: Budget::new(Instant::now()),
+            };
             self.logs.insert(app.name.clone(), log);
         }
         if app.execution.terminal {
@@ -184,6 +206,7 @@ impl Streams {
             app: app.name.clone(),
             output,
             pump: Pump::new(End::Own(source), End::standard(shown_on)),
+            budget: Budget::new(Instant::now()),
         });
     }
 
@@ -229,7 +252,7 @@ impl Streams {
     pub(super) fn reopen_logs(&mut self, app: Option<&AppName>) -> Result<(), StartFailure> {
         let chosen = |name: &AppName| app.is_none_or(|app| app == name);
         for (name, log) in self.logs.iter_mut().filter(|(name, _)| chosen(name)) {
-            log.reopen().map_err(StartFailure::os(format_args!(
+            log.file.reopen().map_err(StartFailure::os(format_args!(
                 "open the log of app {name} anew"
             )))?;
         }
@@ -254,12 +277,39 @@ impl Streams {
         }
     }
 
+    /// When there is something to do though nothing happens.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let shown = self.outputs.iter().map(|shown| &shown.budget);
+        let budgets = shown.chain(self.logs.values().map(|log| &log.budget));
+        let looks = self.logs.values().filter_map(|log| log.file.due());
+        budgets.filter_map(Budget::rests_until).chain(looks).min()
+    }
+
+    /// Does what is due.
+    pub(super) fn keep_time(&mut self, now: Instant) {
+        for shown in &mut self.outputs {
+            shown.budget.wake(now);
+        }
+        for log in self.logs.values_mut() {
+            log.budget.wake(now);
+            log.file.look(now);
+        }
+    }
+
+    /// Whether the monitor rests from reading a stream that is logged.
+    fn rests(&self, pump: &LogPump) -> bool {
+        self.logs
+            .get(&pump.app)
+            .is_some_and(|log| log.budget.rests())
+    }
+
     /// The events that the streams wait for.
     pub(super) fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        let outputs = self.outputs.iter().map(|output| &output.pump);
-        let pumps = outputs.chain(&self.input).map(Pump::interest);
-        let logged = self.logged.iter();
+        let outputs = self.outputs.iter().filter(|shown| shown.is_asked());
+        let pumps = outputs.map(|shown| &shown.pump).chain(&self.input);
+        let logged = self.logged.iter().filter(|pump| !self.rests(pump));
         pumps
+            .map(Pump::interest)
             .chain(logged.map(|log| (log.source(), PollFlags::POLLIN)))
             .chain(self.attachments.interests())
             .collect()
@@ -268,12 +318,16 @@ impl Streams {
     /// Moves what can be moved: `ready` answers [`Streams::interests`] one by one.
     pub(super) fn advance(&mut self, ready: &[bool]) {
         let mut ready = ready.iter().copied();
+        // Asked before anything is paid for: two streams may have one budget.
+        let asked: Vec<bool> = self.logged.iter().map(|pump| !self.rests(pump)).collect();
+        let now = Instant::now();
         let attached = &mut self.attachments;
         let mut app_wrote = false;
-        for ShownOutput { app, output, pump } in &mut self.outputs {
-            if ready.next().unwrap_or(false) {
-                pump.advance(|bytes| {
-                    attached.show(app, *output, bytes);
+        for shown in &mut self.outputs {
+            if shown.is_asked() && ready.next().unwrap_or(false) {
+                shown.pump.advance(|bytes| {
+                    attached.show(&shown.app, shown.output, bytes);
+                    shown.budget.pay_for_passing(bytes.len(), now);
                     app_wrote = true;
                 });
             }
@@ -286,13 +340,16 @@ impl Streams {
         {
             pump.advance(|_| {});
         }
-        for pump in &mut self.logged {
-            if !ready.next().unwrap_or(false) {
+        for (pump, asked) in self.logged.iter_mut().zip(asked) {
+            if !asked || !ready.next().unwrap_or(false) {
                 continue;
             }
             let (app, output) = (pump.app.clone(), pump.output);
             match self.logs.get_mut(&app) {
-                Some(log) => pump.advance(log, |bytes| attached.show(&app, output, bytes)),
+                Some(AppLog { file, budget }) => {
+                    let logged = pump.advance(file, |bytes| attached.show(&app, output, bytes));
+                    budget.pay_for_logging(logged, now);
+                }
                 // The app has left the pod, and nobody keeps what it still says.
                 None => pump.give_up(),
             }

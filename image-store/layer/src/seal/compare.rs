@@ -301,3 +301,34 @@ fn work(root: BorrowedFd<'_>, queue: &Mutex<Receiver<Task>>, collector: &Mutex<C
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::sha256;
+
+    #[test]
+    fn the_first_changes_are_named_and_the_others_counted() {
+        let told = |told: usize, more: u64| {
+            let told = (0..told).map(|n| (format!("f{n}"), "was removed".to_owned()));
+            let told = told.collect();
+            let result = Changes { told, more }.into_result(&sha256(b"layer"));
+            result.map_err(|error| error.to_string())
+        };
+        assert_eq!(told(0, 0), Ok(()));
+        let begin = format!(
+            "layer {} was changed since it was unpacked: f0 was removed",
+            sha256(b"layer")
+        );
+        assert_eq!(told(1, 0), Err(begin.clone()));
+        let three = format!("{begin}; f1 was removed; f2 was removed");
+        for (told, end) in [
+            (told(3, 0), ""),
+            (told(4, 0), " (and one more change)"),
+            (told(3, 2), " (and 2 more changes)"),
+            (told(5, 4), " (and 6 more changes)"),
+        ] {
+            assert_eq!(told, Err(format!("{three}{end}")));
+        }
+    }
+}

@@ -156,6 +156,58 @@ fn sizes_are_counted_with_their_holes() {
 }
 
 #[test]
+fn what_is_just_as_large_as_a_limit_is_taken() {
+    let sparse = [
+        ("GNU.sparse.map", &b""[..]),
+        ("GNU.sparse.size", b"2000000"),
+    ];
+    type Set = fn(&mut Limits, u64);
+    let cases: [(Tar, u64, LayerLimit, Set); 5] = [
+        (
+            Tar::default().file("f", &[0; 3000]),
+            3000,
+            LayerLimit::FileSize,
+            |limits, value| limits.file = value,
+        ),
+        (
+            Tar::default().pax(&sparse).file("holes", b""),
+            2_000_000,
+            LayerLimit::Size,
+            |limits, value| limits.expanded = value,
+        ),
+        (
+            Tar::default()
+                .pax(&[("SCHILY.xattr.user.a", b"1234")])
+                .file("f", b""),
+            10,
+            LayerLimit::XattrSize,
+            |limits, value| limits.xattrs = value,
+        ),
+        (
+            Tar::default().folder("a/b/c"),
+            3,
+            LayerLimit::Depth,
+            |limits, value| limits.depth = value as usize,
+        ),
+        (
+            Tar::default().file("a/b/c.d", b""),
+            7,
+            LayerLimit::PathLength,
+            |limits, value| limits.path = value as usize,
+        ),
+    ];
+    for (tar, most, limit, set) in cases {
+        let tar = tar.end();
+        let mut limits = Limits::default();
+        set(&mut limits, most);
+        let unpacked = Ground::new().unpack_blob(&gzip(&tar), &sha256(&tar), &limits);
+        assert!(unpacked.is_ok(), "{limit:?}: {unpacked:?}");
+        set(&mut limits, most - 1);
+        over(&tar, &limits, limit);
+    }
+}
+
+#[test]
 fn padding_behind_the_end_counts() {
     let limits = Limits {
         expanded: 1 << 20,

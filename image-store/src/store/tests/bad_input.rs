@@ -311,3 +311,41 @@ fn addresses_that_an_image_names_are_not_asked() {
     let asked = elsewhere.accept().map(|_| ()).unwrap_err();
     assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock);
 }
+
+#[test]
+fn a_record_that_is_not_a_small_file_is_damaged_and_nothing_waits_for_it() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    let (name, folder) = (ground.reference("one"), ground.store.path().join("refs"));
+    let path = fs::read_dir(&folder)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let good = fs::read(&path).unwrap();
+    let elsewhere = ground.store.path().join("elsewhere");
+    fs::write(&elsewhere, &good).unwrap();
+    let told = |make: &dyn Fn()| {
+        fs::remove_file(&path).unwrap();
+        make();
+        match ground.store.resolve(&name) {
+            Err(StoreError::Damaged { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    let not_a_file = "it is not a file";
+    let link = || std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+    assert_eq!(told(&link), not_a_file);
+    let (at, mode) = (rustix::fs::CWD, rustix::fs::Mode::from_raw_mode(0o600));
+    let fifo = || rustix::fs::mknodat(at, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    assert_eq!(told(&fifo), not_a_file);
+    let large = || fs::write(&path, vec![b' '; 2 << 20]).unwrap();
+    assert_eq!(told(&large), "it is too large");
+    fs::write(&path, &good).unwrap();
+    assert!(ground.store.resolve(&name).unwrap().is_some());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let error = ground.store.resolve(&name).unwrap_err();
+    assert!(error.to_string().contains(not_a_file), "{error}");
+}

@@ -3,6 +3,7 @@ use image_document::{RawManifest, referrer};
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
 
+use super::super::{Signature, SignatureSet};
 use super::*;
 
 const BUNDLE: &[u8] = br#"{"dsseEnvelope":{}}"#;
@@ -97,4 +98,56 @@ fn bundles_have_a_limit() {
     );
     let known = ground.store.signatures(&image).unwrap();
     assert_eq!(known.bundles.len(), 4);
+}
+
+#[test]
+fn what_a_fetch_brings_comes_first_and_of_the_others_stays_what_fits() {
+    let mut ground = Ground::new();
+    let image = ground.fetch("one").unwrap().manifest_digest().clone();
+    let old: Vec<Vec<u8>> = [16 << 20, 16 << 20, 16 << 20, 15 << 20, 10]
+        .into_iter()
+        .zip(0..)
+        .map(|(size, byte): (usize, u8)| vec![byte; size])
+        .collect();
+    for bundle in &old {
+        ground.store.add_bundle(&image, bundle).unwrap();
+    }
+    let new = vec![b'n'; 2 << 20];
+    refer(&mut ground, &referrer::tag(&image), &image, &new);
+    ground.fetch("one").unwrap();
+    let known = ground.store.signatures(&image).unwrap().bundles;
+    // Two and three times sixteen, then fifteen would be one too many.
+    let expected = [&new, &old[0], &old[1], &old[2], &old[4]];
+    let sizes = |bundles: &[Vec<u8>]| bundles.iter().map(Vec::len).collect::<Vec<_>>();
+    assert!(known.iter().eq(expected), "{:?}", sizes(&known));
+}
+
+#[test]
+fn sets_that_are_merged_have_each_signature_once() {
+    let simple = |name: &str| Signature {
+        payload: name.into(),
+        signature: name.to_owned(),
+    };
+    let set = |names: &[&str]| SignatureSet {
+        simple: names.iter().map(|name| simple(name)).collect(),
+        bundles: names.iter().map(|name| name.as_bytes().to_vec()).collect(),
+    };
+    let mut merged = set(&["a", "b"]);
+    merged.merge(set(&["b", "c"]));
+    assert_eq!(merged, set(&["a", "b", "c"]));
+    assert_eq!(merged.len(), 6);
+    assert!(!merged.is_empty());
+    for half in [
+        SignatureSet {
+            simple: Vec::new(),
+            ..set(&["a"])
+        },
+        SignatureSet {
+            bundles: Vec::new(),
+            ..set(&["a"])
+        },
+    ] {
+        assert!(!half.is_empty());
+    }
+    assert!(set(&[]).is_empty());
 }

@@ -92,6 +92,25 @@ fn a_layer_goes_when_no_name_and_no_pod_needs_it() {
 }
 
 #[test]
+fn names_that_may_change_within_one_tick_of_the_clock_are_read_again() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    let name = ground.store.path().join("refs/name");
+    // Until a change and the look at it are so near to each other that the clock can't tell them apart.
+    for _ in 0..1000 {
+        let begun = Instant::now();
+        fs::write(&name, b"").unwrap();
+        fs::remove_file(&name).unwrap();
+        let is_kept = ground.store.survey().is_kept();
+        if begun.elapsed() < Duration::from_secs(1) {
+            assert!(!is_kept);
+            return;
+        }
+    }
+    panic!("the machine is too slow to tell");
+}
+
+#[test]
 fn what_has_changed_since_the_survey_counts() {
     let ground = Ground::new();
     ground.fetch("one").unwrap();
@@ -219,4 +238,27 @@ fn disk(folder: &Path) -> u64 {
         .unwrap()
         .map(|entry| sum(entry.unwrap().path()))
         .sum()
+}
+
+#[test]
+fn the_bytes_of_half_done_things_count_however_deep_they_lie() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    let left = ground.store.path().join("tmp/left");
+    fs::create_dir_all(left.join("a/b")).unwrap();
+    fs::write(left.join("file"), [0; 1000]).unwrap();
+    fs::write(left.join("a/b/file"), [0; 234]).unwrap();
+    // A link weighs nothing, and what it leads to is not counted again.
+    std::os::unix::fs::symlink(left.join("file"), left.join("link")).unwrap();
+    let alone = ground.store.exclusive().unwrap();
+    let survey = ground.store.survey();
+    let would = ground
+        .store
+        .would_collect(survey, &HashSet::new(), None, &alone);
+    drop(alone);
+    let done = ground.collect();
+    for report in [would.unwrap(), done] {
+        assert_eq!((report.leftovers, report.freed), (1, 1234));
+    }
+    assert!(!left.exists());
 }

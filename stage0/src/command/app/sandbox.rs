@@ -1,16 +1,14 @@
 //! `fairing app sandbox`: a pod without apps, which stays until it is stopped.
 
 use clap::Args;
-use engine::pods::prepare::prepare;
 use pod::activation::ActivationSockets;
-use pod::manifest::{Lifetime, Streams};
+use pod::manifest::Lifetime;
 
 use crate::arguments::lifetime::AppFailure;
 use crate::arguments::pod::{PodArguments, empty_spec};
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
-use crate::start::handover;
-use crate::start::uuid_file::UuidFile;
+use crate::start::new_pod;
 use crate::wording::failure::Failure;
 
 /// Arguments of `app sandbox`.
@@ -37,26 +35,18 @@ impl Subcommand for Sandbox {
     const EPILOGUE: Option<&'static str> = Some("`fairing app sandbox --help-all` has all flags.");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let uuid_file = self.pod.uuid_file_save.clone();
+        let uuid_file = self.pod.uuid_file();
         let mut spec = empty_spec(self.pod)?;
         spec.remove_on_exit = self.rm;
         spec.lifetime = Lifetime::UntilStopped;
         spec.on_app_failure = self.on_app_failure.into();
-        spec.streams = match self.detach {
-            true => Streams::Log,
-            false => Streams::Foreground,
+        let run = new_pod::Run {
+            spec,
+            detach: self.detach,
+            uuid_file,
+            sockets: ActivationSockets::default(),
         };
-        let uuid_file = UuidFile::save_if_wanted(uuid_file, spec.uuid)?;
-        let sockets = ActivationSockets::default();
-        let prepared = prepare(&context.engine, &spec, &sockets, &context.console)?;
-        let (pod, stage1) = (prepared.pod, prepared.stage1);
-        let _pin = prepared.pin;
-        let result = handover::hand_over(pod, &stage1, context, sockets, self.detach);
-        if let Some(file) = uuid_file
-            && (result.is_ok() || !matches!(context.engine.pods().by_uuid(spec.uuid), Ok(None)))
-        {
-            file.keep();
-        }
-        result
+        // Without images there is nothing to be asked about.
+        run.run(context, |_, error| Err(error.into()))
     }
 }

@@ -1,11 +1,11 @@
 //! `fairing app status`: everything about one app of a pod.
 
 use clap::Args;
-use engine::pods::status::status;
-use pod::{AppName, PodError};
+use engine::pods::status::Asked;
+use pod::AppName;
 
 use crate::arguments::format::Format;
-use crate::command::status::app_lines;
+use crate::command::status::{app_lines, look};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -32,12 +32,11 @@ impl Subcommand for Status {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let entry = context.pod(&self.pod)?;
-        let view = status(&context.engine, &entry, &context.console)?
-            .ok_or(PodError::NoSuchPod(self.pod))?;
+        let uuid = entry.uuid;
+        let view = look(context, &self.pod, entry, Asked::BuiltIn)?;
         let app = view.apps.into_iter().find(|app| app.name == self.app);
-        let app = app.ok_or_else(|| {
-            Failure::Other(format!("pod {} has no app called {}", entry.uuid, self.app))
-        })?;
+        let app = app
+            .ok_or_else(|| Failure::Other(format!("pod {uuid} has no app called {}", self.app)))?;
         match self.format {
             Format::Json => output::json(&app)?,
             Format::Text => output::text(&app_lines(&app))?,

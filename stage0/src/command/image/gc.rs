@@ -26,6 +26,12 @@ pub(crate) struct Gc {
     /// Also forget images that no pod needs and that were unused for this long; 0 for all
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     expire: Option<Duration>,
+    /// Also forget all images that no pod needs
+    #[arg(short, long, conflicts_with = "expire")]
+    all: bool,
+    // Nothing is asked.
+    #[arg(short, long, hide = true)]
+    force: bool,
     /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
@@ -88,8 +94,9 @@ impl Subcommand for Gc {
         if !self.dry_run {
             note_uses(&context.engine)?;
         }
-        let report = collect(&context.engine, self.expire, self.dry_run, &context.console)?
-            .unwrap_or_default();
+        let expire = self.expire.or(self.all.then_some(Duration::ZERO));
+        let report =
+            collect(&context.engine, expire, self.dry_run, &context.console)?.unwrap_or_default();
         warn(&report);
         let view = ReportView::new(&report, self.dry_run);
         if self.format == Format::Json {

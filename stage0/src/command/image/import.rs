@@ -85,13 +85,19 @@ impl Subcommand for Import {
         }
         let name = self.name.as_deref().map(Reference::parse).transpose()?;
         let verifier = Verifier::new(&context.engine, &context.console)?;
+        let is_named = name.is_some();
         let fetched = fetching::import(&context.engine, &verifier, &source, |options| {
             options.name = name;
             options.settings = settings;
             if let Some(platform) = platform {
                 options.platform = platform;
             }
-        })?;
+        });
+        // Without a name of its own it can be named by where it is.
+        let fetched = match is_named {
+            true => fetched.map_err(Failure::of_import),
+            false => fetched.map_err(Failure::from),
+        }?;
         warn_if_unsigned(&fetched.proof, &context.console);
         output::line(&fetched.reference.to_string())?;
         Ok(0)

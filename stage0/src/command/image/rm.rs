@@ -23,6 +23,9 @@ pub(crate) struct Rm {
     /// Also remove names of images that pods use, and all names of a digest; what pods use stays until they are removed
     #[arg(short, long)]
     force: bool,
+    /// Images that are not there are no failure
+    #[arg(short, long)]
+    ignore: bool,
 }
 
 /// Arguments of `rmi`, for those who know Docker.
@@ -47,7 +50,12 @@ impl Subcommand for Rm {
             uses,
             force: self.force,
         };
-        let result = for_each(&self.images, |image| removal.remove(image));
+        let result = for_each(&self.images, |image| match removal.remove(image) {
+            Err(Failure::Engine(Error::Store(StoreError::UnknownImage { .. }))) if self.ignore => {
+                Ok(())
+            }
+            other => other,
+        });
         // What the removed names alone needed goes with them.
         let report = store.gc(survey, &digests, None, alone)?;
         warn(&report);

@@ -6,10 +6,76 @@ use pod::manifest::Network;
 use crate::arguments::filter::{Filter, passes};
 use crate::wording::failure::Failure;
 
-/// Whether a pod is to be shown.
+/// The states of pods and apps, by our words and by those of docker and podman.
+const STATES: &[&str] = &[
+    "aborted-prepare",
+    "configured",
+    "created",
+    "dead",
+    "deleting",
+    "exited",
+    "garbage",
+    "initialized",
+    "killed",
+    "lost",
+    "paused",
+    "prepared",
+    "preparing",
+    "removing",
+    "restarting",
+    "running",
+    "stopped",
+    "stopping",
+    "unknown",
+];
+
+/// Looks whether there are such filters, whatever pods there are.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a filter that is not there.
+/// [`Failure::Usage`] for a filter that is not there, or a value that it can't have.
+pub(super) fn check(filters: &[Filter]) -> Result<(), Failure> {
+    for Filter { key, value } in filters {
+        match key.as_str() {
+            "id" | "uuid" | "name" | "label" | "ancestor" | "network" => {}
+            "status" | "state" if STATES.contains(&value.as_str()) => {}
+            "status" | "state" => {
+                return Err(Failure::Usage(format!(
+                    "the filter {key}={value}: no pod has this state; they are preparing, prepared (created), running, \
+                     paused, exited (stopped) and deleting (removing)"
+                )));
+            }
+            "exited" => drop(exit_code(value)?),
+            other => {
+                return Err(Failure::Usage(format!(
+                    "the filter {other} is not there yet; there are id, name, label, status, exited, \
+                     ancestor and network"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn exit_code(value: &str) -> Result<i32, Failure> {
+    value
+        .parse()
+        .map_err(|_| Failure::Usage(format!("the filter exited={value}: write an exit code")))
+}
+
+/// Our word for a state.
+fn state(value: &str) -> &str {
+    match value {
+        "created" | "configured" | "initialized" => "prepared",
+        "stopped" => "exited",
+        "removing" => "deleting",
+        other => other,
+    }
+}
+
+/// Whether a pod is to be shown; the filters are those that [`check`] lets through.
+///
+/// # Errors
+/// [`Failure::Usage`] as of [`check`].
 pub(super) fn is_shown(view: &PodView, filters: &[Filter]) -> Result<bool, Failure> {
     passes(filters, |filter| holds(view, filter))
 }
@@ -35,19 +101,13 @@ fn holds(view: &PodView, filter: &Filter) -> Result<bool, Failure> {
             let label = view.labels.get(key);
             label.is_some_and(|label| wanted.is_none_or(|wanted| label == wanted))
         }
-        // As docker calls it, a pod that waits was created.
+        "status" | "state" if value == "killed" => view.was_killed(),
         "status" | "state" => {
-            let value = if value == "created" {
-                "prepared"
-            } else {
-                value
-            };
+            let value = state(value);
             view.state.to_string() == value || any(&|app| app.state.word() == value)
         }
         "exited" => {
-            let code = value.parse::<i32>().map_err(|_| {
-                Failure::Usage(format!("the filter exited={value}: write an exit code"))
-            })?;
+            let code = exit_code(value)?;
             view.exit_code == Some(code) || any(&|app| app.exit_code == Some(code))
         }
         "ancestor" => any(&|app| is_of(app, value)),
@@ -66,12 +126,8 @@ fn holds(view: &PodView, filter: &Filter) -> Result<bool, Failure> {
             };
             joined || asked
         }
-        other => {
-            return Err(Failure::Usage(format!(
-                "the filter {other} is not there yet; there are id, name, label, status, exited, \
-                 ancestor and network"
-            )));
-        }
+        // Refused before.
+        _ => false,
     })
 }
 

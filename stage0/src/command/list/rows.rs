@@ -121,7 +121,13 @@ impl Row<'_> {
     }
 
     fn ports(&self) -> String {
-        let ports: Vec<_> = self.pod.ports.iter().map(port_in_words).collect();
+        // They lead to it as long as it is there.
+        let ports = self
+            .pod
+            .ports
+            .iter()
+            .filter(|_| self.pod.state == State::Running);
+        let ports: Vec<_> = ports.map(port_in_words).collect();
         ports.join(", ")
     }
 

@@ -24,7 +24,8 @@ pub(crate) struct Create {
     #[arg(value_name = "NETWORK")]
     name: NetworkName,
     /// Kind of the network
-    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    #[arg(short = 'd', long, alias = "driver")]
+    #[arg(value_enum, value_name = "MODE", default_value_t)]
     mode: Mode,
     /// Addresses of the network [default: some that the host doesn't use]
     #[arg(long, value_name = "ADDRESS/PREFIX")]
@@ -33,7 +34,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "ADDRESS/PREFIX")]
     subnet6: Option<IpNet>,
     /// Without a way out: pods reach the host and each other
-    #[arg(long)]
+    #[arg(long, alias = "internal")]
     restricted: bool,
     /// Interface of the host that a macvlan is made on [default: the way out]
     #[arg(long, value_name = "INTERFACE")]

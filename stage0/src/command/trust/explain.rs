@@ -16,7 +16,7 @@ use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
-use crate::wording::refusal;
+use crate::wording::refusal::{self, Origin};
 
 /// Arguments of `trust explain`.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ impl Subcommand for Explain {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let explanation = self.explain(context)?;
         let advice = explanation.refusal.as_ref();
-        let advice = advice.map_or_else(Vec::new, |refusal| refusal::advice(refusal, None));
+        let advice = advice.map_or_else(Vec::new, |refusal| refusal::advice(refusal, Origin::Name));
         match self.format {
             Format::Json => output::json(&Advised {
                 explanation,

@@ -11,7 +11,7 @@ const LEAST: usize = 6;
 /// The fingerprint, or its first digits, as rules are searched for it.
 ///
 /// # Errors
-/// If a file holds no public key, or there are too few digits to tell a key.
+/// If a file is missing or holds no public key, or there are too few digits to tell a key.
 pub(super) fn fingerprint(text: &str) -> Result<String, Failure> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
     let is_hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -26,7 +26,9 @@ pub(super) fn fingerprint(text: &str) -> Result<String, Failure> {
     }
     match is_hex {
         true => Ok(text.to_ascii_lowercase()),
-        false => Ok(text.to_owned()),
+        false => Err(Failure::Other(format!(
+            "{text:?} is no fingerprint, and there is no such file"
+        ))),
     }
 }
 
@@ -42,6 +44,7 @@ mod tests {
             let error = fingerprint(short).unwrap_err().to_string();
             assert!(error.contains("6 digits at least"), "{error}");
         }
-        assert_eq!(fingerprint("no-file").unwrap(), "no-file");
+        let error = fingerprint("no-file.pub").unwrap_err().to_string();
+        assert!(error.contains("there is no such file"), "{error}");
     }
 }

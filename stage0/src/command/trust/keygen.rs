@@ -50,6 +50,12 @@ impl Subcommand for Keygen {
             true => None,
             false => self.passphrase.for_new_key()?,
         };
+        let is_empty = passphrase.as_ref().is_some_and(|given| given.is_empty());
+        if is_empty {
+            output::warn(
+                "the passphrase is empty: whoever has the file of the key can sign with it",
+            );
+        }
         let failed = |source| Failure::Key {
             path: private.clone(),
             source,
@@ -72,6 +78,7 @@ impl Subcommand for Keygen {
             "private key: {}{}\npublic key:  {}\nfingerprint: {}\n",
             private.display(),
             match passphrase {
+                Some(_) if is_empty => " (encrypted with an empty passphrase)",
                 Some(_) => " (encrypted with the passphrase)",
                 None => "",
             },

@@ -169,7 +169,8 @@ impl List {
             _ => text.clone(),
         };
         let mut table = Table::new(&["PREFIX", "TYPE", "KEYS OR DIGESTS", "FILE"]).cut(&[
-            Cut::End,
+            // It is what `trust rm` takes.
+            Cut::Never,
             Cut::Never,
             // The keys are what the list is for; of many, the first do.
             match rules

@@ -54,7 +54,16 @@ fn rule_text(placed: &PlacedRule) -> String {
 impl Show {
     /// The key that a rule names by this fingerprint.
     fn known(&self, policy: &Policy) -> Result<PublicKey, Failure> {
-        let wanted = key_argument::fingerprint(&self.wanted)?;
+        let wanted = match key_argument::fingerprint(&self.wanted) {
+            // It may be the prefix of a rule that isn't there, too.
+            Err(error @ Failure::Other(_)) if !self.wanted.ends_with(".pub") => {
+                return Err(Failure::Other(format!(
+                    "no rule has the prefix {:?}; `fairing trust list` shows all; {error}",
+                    self.wanted
+                )));
+            }
+            other => other?,
+        };
         let mut found: Vec<KnownKey<'_>> = known_keys(policy);
         found.retain(|known| known.fingerprint.starts_with(&wanted));
         let Some(first) = found.first() else {

@@ -53,6 +53,9 @@ fn field<'a>(value: &'a Value, name: &str) -> Result<&'a Value, String> {
     let wanted = spelling(name);
     let found = members.iter().find(|(other, _)| spelling(other) == wanted);
     found.map(|(_, value)| value).ok_or_else(|| {
+        if members.is_empty() {
+            return format!("there is no field {name}: nothing is there");
+        }
         let names: Vec<&str> = members.keys().map(String::as_str).collect();
         format!("there is no field {name}; there are {}", names.join(", "))
     })

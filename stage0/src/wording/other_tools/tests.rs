@@ -31,12 +31,27 @@ fn each_row_is_found() {
         assert_eq!(flag(name), Some(*says), "{name}");
     }
     for (name, says) in COMMANDS {
-        assert_eq!(command(name), Some(*says), "{name}");
+        assert_eq!(command("", name), Some(*says), "{name}");
+    }
+    for (names, says) in OF_GROUPS {
+        let (group, name) = names.split_once(' ').unwrap();
+        assert_eq!(command(group, name), Some(*says), "{names}");
+    }
+    for (commands, rows) in ELSEWHERE {
+        for (names, says) in *rows {
+            for (command, name) in commands.iter().zip(names.split(' ')) {
+                assert_eq!(
+                    flag_elsewhere(command, name),
+                    Some(*says),
+                    "{command} {name}"
+                );
+            }
+        }
     }
     for name in OF_APPS {
         assert!(flag_of_apps(name).is_some(), "{name}");
     }
-    assert!(flag("nonsense").is_none() && command("nonsense").is_none());
+    assert!(flag("nonsense").is_none() && command("", "nonsense").is_none());
 }
 
 #[test]
@@ -74,8 +89,72 @@ fn a_row_is_of_no_flag_or_command_that_is_there() {
     }
     for subcommand in crate::command::definition().get_subcommands() {
         for name in std::iter::once(subcommand.get_name()).chain(subcommand.get_all_aliases()) {
-            assert_eq!(command(name), None, "{name}");
+            assert_eq!(command("", name), None, "{name}");
         }
+    }
+}
+
+/// The flags and letters of a command.
+fn flags_of(command: &Command) -> BTreeSet<String> {
+    let arguments = command.get_arguments();
+    arguments
+        .flat_map(|argument| {
+            let long = argument.get_long().into_iter();
+            let aliases = argument.get_all_aliases().unwrap_or_default();
+            let names = long.chain(aliases).map(str::to_owned);
+            names.chain(argument.get_short().map(String::from))
+        })
+        .collect()
+}
+
+#[test]
+fn tips_for_other_commands_lead_on_and_are_of_no_flag_that_is_there() {
+    let mut definition = crate::command::definition();
+    definition.build();
+    for (commands, rows) in ELSEWHERE {
+        for name in *commands {
+            let words = name.split_whitespace();
+            let command = words.fold(&definition, |command, word| {
+                let inner = command.find_subcommand(word);
+                inner.unwrap_or_else(|| panic!("there is no command {name}"))
+            });
+            assert_eq!(
+                command.get_name(),
+                name.split(' ')
+                    .next_back()
+                    .filter(|word| !word.is_empty())
+                    .unwrap_or("fairing")
+            );
+            let known = flags_of(command);
+            for (flags, says) in *rows {
+                for flag in flags.split(' ') {
+                    assert!(!known.contains(flag), "{name}: {flag} is there");
+                }
+                for typed in typed(says) {
+                    let line = match typed.starts_with("fairing ") {
+                        true => typed.to_owned(),
+                        false if name.is_empty() => format!("fairing {typed} ps"),
+                        false => format!("fairing {name} {typed} x"),
+                    };
+                    // Some commands take a word, some none, some two.
+                    let (shorter, longer) = (line.trim_end_matches(" x"), format!("{line} x"));
+                    parse(&line)
+                        .or_else(|_| parse(shorter))
+                        .or_else(|_| parse(&longer))
+                        .unwrap();
+                }
+            }
+        }
+    }
+    for (command, says) in OPERANDS {
+        assert!(definition.find_subcommand(command).is_some(), "{command}");
+        typed(says).for_each(|line| parse(line).unwrap());
+    }
+    for (names, says) in OF_GROUPS {
+        let (group, name) = names.split_once(' ').unwrap();
+        let there = definition.find_subcommand(group);
+        assert!(there.is_none_or(|group| group.find_subcommand(name).is_none()));
+        typed(says).for_each(|line| parse(line).unwrap());
     }
 }
 

@@ -59,7 +59,7 @@ fn refusal(rules: &str, simple: &[SignatureLayer]) -> Refusal {
 }
 
 fn told(rules: &str, simple: &[SignatureLayer]) -> Vec<String> {
-    advice(&refusal(rules, simple), None)
+    advice(&refusal(rules, simple), Origin::Name)
 }
 
 #[test]
@@ -69,13 +69,45 @@ fn an_image_of_no_rule_can_be_pinned_or_signed_or_run_once() {
     // Who has signed it can be trusted.
     let add = "fairing trust add --prefix a.io/foo KEY.pub  # trusts its publisher's key";
     assert_eq!(told("", &[signature(&key(), MANIFEST)]), [ALLOW, add, ONCE]);
+    // A signature for another name or digest leads nowhere.
+    let elsewhere = Repository::parse("a.io/bar").unwrap();
+    let payload = trust::payload(&elsewhere, &Digest::parse(MANIFEST).unwrap(), None);
+    let signature = key().sign(&payload);
+    let of_other_name = SignatureLayer { payload, signature };
+    assert_eq!(told("", &[of_other_name]), [ALLOW, sign, ONCE]);
+    let of_other = self::signature(&key(), &MANIFEST.replace("22", "33"));
+    assert_eq!(told("", &[of_other]), [ALLOW, sign, ONCE]);
     // What is in no registry can't be signed there.
     assert_eq!(
-        advice(&refusal("", &[]), Some("oci:a b")),
+        advice(&refusal("", &[]), Origin::Place("oci:a b")),
         [
             "fairing trust allow 'oci:a b'  # pins the digest that it has today",
             "fairing run --insecure-options=image 'oci:a b'  # once, without verification"
         ]
+    );
+}
+
+#[test]
+fn what_is_imported_is_pinned_or_signed_once_it_is_there() {
+    let import = Origin::Import("image import f.tar --name a.io/foo:1");
+    let again = "fairing --insecure-options=image image import f.tar --name a.io/foo:1";
+    assert_eq!(
+        advice(&refusal("", &[]), import),
+        [
+            &*format!("{again} && {ALLOW}"),
+            "fairing trust allow --unsigned a.io/foo  # every image of that name, whoever made it"
+        ]
+    );
+    let rules = signed_by("a.io", &key());
+    let sign = "fairing image sign --local --key KEY a.io/foo:1";
+    assert_eq!(
+        advice(&refusal(&rules, &[]), import),
+        [format!("{again} && {sign}")]
+    );
+    let fetch = "fairing --insecure-options=image fetch oci:a";
+    assert_eq!(
+        advice(&refusal(&rules, &[]), Origin::Place("oci:a")),
+        [format!("{fetch} && {sign}")]
     );
 }
 

@@ -1,0 +1,133 @@
+//! What is mounted in apps: whether there is what is asked for, and in which order.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use pod::manifest::{Mount, MountSource, Volume, VolumeSource};
+
+use crate::error::{Error, MountError};
+
+/// Checks the volumes of a pod.
+///
+/// # Errors
+/// [`MountError`], of the first that can't be.
+pub(super) fn check_volumes(volumes: &[Volume]) -> Result<(), Error> {
+    let mut names = BTreeSet::new();
+    for volume in volumes {
+        if !names.insert(&volume.name) {
+            return Err(MountError::SameVolume(volume.name.clone()).into());
+        }
+        if let VolumeSource::Host { path } = &volume.source {
+            look_at(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The mounts of an app in the order in which they are made: what lies within another one comes after it.
+///
+/// # Errors
+/// [`MountError`], of the first that can't be.
+pub(super) fn in_order(asked: &[Mount], volumes: &[Volume]) -> Result<Vec<Mount>, Error> {
+    let mut places = BTreeSet::new();
+    for mount in asked {
+        if !places.insert(&mount.destination) {
+            return Err(MountError::SamePlace(mount.destination.clone()).into());
+        }
+        match &mount.source {
+            MountSource::Host { path } => look_at(path)?,
+            MountSource::Volume { name, .. } => {
+                if !volumes.iter().any(|volume| volume.name == *name) {
+                    let (name, place) = (name.clone(), mount.destination.clone());
+                    return Err(MountError::NoVolume { name, place }.into());
+                }
+            }
+            MountSource::Tmpfs { .. } => {}
+        }
+    }
+    let mut mounts = asked.to_vec();
+    let depth = |mount: &Mount| {
+        let parts = mount.destination.as_str().split('/');
+        parts.filter(|part| !part.is_empty()).count()
+    };
+    mounts.sort_by_key(depth);
+    Ok(mounts)
+}
+
+fn look_at(path: &Path) -> Result<(), Error> {
+    let found = fs::metadata(path);
+    found.map(drop).map_err(|source| {
+        let path = path.to_path_buf();
+        MountError::NoSource { path, source }.into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pod::manifest::{AppPath, Medium};
+    use std::path::PathBuf;
+
+    fn mount(place: &str, source: MountSource) -> Mount {
+        Mount {
+            destination: AppPath::try_from(place.to_owned()).unwrap(),
+            source,
+            options: Vec::new(),
+            uid_mappings: Vec::new(),
+            gid_mappings: Vec::new(),
+        }
+    }
+
+    fn memory(place: &str) -> Mount {
+        let (size, mode) = (None, None);
+        mount(place, MountSource::Tmpfs { size, mode })
+    }
+
+    fn error<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_lies_within_another_mount_comes_after_it() {
+        let asked = ["/a/b/c", "/z", "/a", "/a/b"].map(memory);
+        let ordered = in_order(&asked, &[]).unwrap();
+        let places: Vec<_> = ordered.iter().map(|m| m.destination.as_str()).collect();
+        assert_eq!(places, ["/z", "/a", "/a/b", "/a/b/c"]);
+    }
+
+    #[test]
+    fn what_can_not_be_is_told_by_name() {
+        let twice = ["/a", "/a"].map(memory);
+        assert_eq!(error(in_order(&twice, &[])), "two mounts on /a");
+        let source = MountSource::Volume {
+            name: "data".parse().unwrap(),
+            sub_path: None,
+        };
+        let of_volume = mount("/srv", source);
+        assert_eq!(
+            error(in_order(std::slice::from_ref(&of_volume), &[])),
+            "the pod has no volume called data, which was to be mounted on /srv"
+        );
+        let volume = Volume {
+            name: "data".parse().unwrap(),
+            source: VolumeSource::Empty {
+                medium: Medium::Disk,
+                size: None,
+            },
+            read_only: false,
+        };
+        in_order(&[of_volume], std::slice::from_ref(&volume)).unwrap();
+        assert_eq!(
+            error(check_volumes(&[volume.clone(), volume])),
+            "the pod has two volumes called data"
+        );
+        let path = PathBuf::from("/proc/none");
+        let missing = in_order(&[mount("/srv", MountSource::Host { path })], &[]);
+        let told = error(missing);
+        assert!(
+            told.starts_with("cannot mount /proc/none: No such file"),
+            "{told}"
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! Options of a mount by the words of mount(8), docker and podman.
+
+use pod::manifest::MountOption;
+
+/// Words that mean nothing here, and nothing that anybody would miss: labels of SELinux, which apps don't run under, and
+/// how docker shares files with a virtual machine.
+const IGNORED: &[&str] = &["z", "Z", "cached", "consistent", "default", "delegated"];
+
+const WORDS: &[(&str, MountOption)] = &[
+    // Also of what is mounted below: who asks for it expects no exception.
+    ("ro", MountOption::Rro),
+    ("readonly", MountOption::Rro),
+    ("rro", MountOption::Rro),
+    ("rw", MountOption::Rw),
+    ("nosuid", MountOption::Nosuid),
+    ("suid", MountOption::Suid),
+    ("nodev", MountOption::Nodev),
+    ("dev", MountOption::Dev),
+    ("noexec", MountOption::Noexec),
+    ("exec", MountOption::Exec),
+    ("noatime", MountOption::Noatime),
+    ("relatime", MountOption::Relatime),
+    ("nosymfollow", MountOption::Nosymfollow),
+    ("bind", MountOption::Bind),
+    ("rbind", MountOption::Rbind),
+    ("private", MountOption::Rprivate),
+    ("rprivate", MountOption::Rprivate),
+    ("slave", MountOption::Rslave),
+    ("rslave", MountOption::Rslave),
+    ("shared", MountOption::Rshared),
+    ("rshared", MountOption::Rshared),
+];
+
+/// What there is elsewhere.
+const MISSING: &[&str] = &[
+    "U",
+    "O",
+    "copy",
+    "nocopy",
+    "idmap",
+    "unbindable",
+    "runbindable",
+];
+
+/// One word. `None` if it means nothing here.
+pub(super) fn option(word: &str) -> Result<Option<MountOption>, String> {
+    if let Some((_, option)) = WORDS.iter().find(|(name, _)| *name == word) {
+        return Ok(Some(*option));
+    }
+    if IGNORED.contains(&word) {
+        return Ok(None);
+    }
+    let name = word.split('=').next().unwrap_or_default();
+    match MISSING.contains(&name) {
+        true => Err(format!("the option `{word}` is not there yet")),
+        false => Err(format!(
+            "unknown option `{word}`; there are ro, rw, [no]suid, [no]dev, [no]exec, noatime, nosymfollow, bind, rbind, \
+             rprivate, rslave and rshared"
+        )),
+    }
+}
+
+/// Words with commas between.
+pub(super) fn options(words: &str) -> Result<Vec<MountOption>, String> {
+    let words = words.split(',').filter(|word| !word.is_empty());
+    let options = words.map(option).filter_map(Result::transpose);
+    options.collect()
+}
+
+/// A switch that may stand alone.
+pub(super) fn switch(name: &str, value: Option<&str>) -> Result<bool, String> {
+    match value {
+        None | Some("true" | "1") => Ok(true),
+        Some("false" | "0") => Ok(false),
+        Some(other) => Err(format!("{name} is true or false, not `{other}`")),
+    }
+}

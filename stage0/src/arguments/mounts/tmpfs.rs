@@ -1,0 +1,71 @@
+//! `--tmpfs PLACE[:OPTIONS]` as docker and podman have it.
+
+use pod::manifest::{Mount, MountOption, MountSource};
+
+use super::options::option;
+use super::{destination, plain_mount};
+use crate::arguments::quantity::memory;
+
+/// Parses the flag's value.
+pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
+    let (place, words) = text.split_once(':').unwrap_or((text, ""));
+    let (mut size, mut bits) = (None, None);
+    // As elsewhere; whoever has programs there says `exec`.
+    let mut options = vec![MountOption::Noexec];
+    for word in words.split(',').filter(|word| !word.is_empty()) {
+        match word.split_once('=') {
+            Some(("size", value)) => size = Some(memory(value)?),
+            Some(("mode", value)) => bits = Some(mode(value)?),
+            Some((key @ ("uid" | "gid" | "nr_inodes" | "nr_blocks" | "huge"), _)) => {
+                return Err(format!("{key} is not there yet"));
+            }
+            _ => options.extend(option(word)?),
+        }
+    }
+    let mode = bits;
+    Ok(plain_mount(
+        destination(place)?,
+        MountSource::Tmpfs { size, mode },
+        options,
+    ))
+}
+
+/// Permission bits, in octal as chmod(1) takes them.
+pub(super) fn mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok();
+    mode.filter(|mode| *mode <= 0o7777)
+        .ok_or_else(|| format!("`{text}` are no permission bits in octal, such as 1777"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_not_executable_unless_said() {
+        let plain = tmpfs("/run").unwrap();
+        let (size, mode) = (None, None);
+        assert_eq!(plain.source, MountSource::Tmpfs { size, mode });
+        assert_eq!(plain.options, [MountOption::Noexec]);
+        let full = tmpfs("/run:size=64m,mode=755,exec").unwrap();
+        let (size, mode) = (Some(64 << 20), Some(0o755));
+        assert_eq!(full.source, MountSource::Tmpfs { size, mode });
+        assert_eq!(full.options, [MountOption::Noexec, MountOption::Exec]);
+    }
+
+    #[test]
+    fn what_can_not_be_is_refused_by_name() {
+        for (bad, reason) in [
+            ("", "must begin with /"),
+            ("run", "must begin with /"),
+            ("/run:size=x", "a number such as"),
+            ("/run:size=1", "less than a page"),
+            ("/run:mode=rwx", "octal"),
+            ("/run:uid=5", "uid is not there yet"),
+            ("/run:fast", "unknown option `fast`"),
+        ] {
+            let error = tmpfs(bad).unwrap_err();
+            assert!(error.contains(reason), "{bad}: {error}");
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Flags of other tools' `run`.
+
+use super::{CERTIFICATES, HEALTH, RETRIES, USERS};
+
+const CAPABILITIES: &str =
+    "choosing capabilities is not there yet: root of an app has few of them, other users none";
+const CPUSETS: &str = "binding to processors is not there yet; `--cpus 1.5` limits their time";
+const SWAP: &str = "swap is not set apart: `--memory 64m` limits both together";
+const ISOLATOR: &str = "`--stage1 NAME` names the isolator, or its directory, or an image of it";
+const LOGS: &str =
+    "logs are kept of each pod that runs with `--detach`; `fairing logs POD` shows them";
+const NAMESPACES: &str = "sharing namespaces with other pods or the host is not there yet; the apps of a pod share network, IPC, process IDs and host name";
+const ADDRESS: &str = "ask the network: `--net default:IP=10.1.2.3`";
+const KEYS: &str = "trust is not given on the way; `fairing trust add --prefix docker.io/team KEY` says whose images run";
+const ANNOTATIONS: &str = "annotations are not there yet; `--label KEY=VALUE` is";
+const OUTPUT: &str =
+    "without `--detach` a pod's output is seen; `-i` lets an app read the standard input";
+const READ_ONLY: &str = "read-only root filesystems are not there yet";
+const QUIET: &str = "it is not there yet: what is told goes to standard error";
+const SHARES: &str = "it is called `--cpu-shares 512`";
+const DEVICES: &str = "devices of the host are not there yet";
+const ACCOUNTS: &str = "the image's /etc/passwd and /etc/group are left as they are; `--user 1000:1000` needs no entry in them";
+
+/// Flags of other tools' `run`, without their dashes, in the order of their bytes.
+pub(super) const FLAGS: &[(&str, &str)] = &[
+    ("a", OUTPUT),
+    ("annotation", ANNOTATIONS),
+    (
+        "arch",
+        "images for other platforms than this machine's don't run",
+    ),
+    ("attach", OUTPUT),
+    (
+        "authfile",
+        "`fairing login REGISTRY` stores credentials, and those of podman and docker are read",
+    ),
+    ("blkio-weight", "limits of disks are not there yet"),
+    ("blkio-weight-device", "limits of disks are not there yet"),
+    ("c", SHARES),
+    ("cap-add", CAPABILITIES),
+    ("cap-drop", CAPABILITIES),
+    ("cap-remove", CAPABILITIES),
+    ("cap-retain", CAPABILITIES),
+    ("caps-remove", CAPABILITIES),
+    ("caps-retain", CAPABILITIES),
+    ("cert-dir", CERTIFICATES),
+    ("cgroup-conf", "free settings of cgroups are not there yet"),
+    ("cgroup-parent", "choosing a cgroup is not there yet"),
+    ("cgroupns", NAMESPACES),
+    ("cgroups", "each app has a cgroup of its own"),
+    (
+        "chrootdirs",
+        "/etc/hosts and the like are mounted where an app looks for them",
+    ),
+    (
+        "conmon-pidfile",
+        "there is no conmon: the monitor is the process that was started",
+    ),
+    ("cpu", "it is called `--cpus 1.5`"),
+    ("cpu-count", "it is called `--cpus 1.5`"),
+    ("cpu-percent", "processor time is limited by `--cpus 1.5`"),
+    ("cpu-period", "processor time is limited by `--cpus 1.5`"),
+    ("cpu-quota", "processor time is limited by `--cpus 1.5`"),
+    ("cpu-rt-period", "processor time is limited by `--cpus 1.5`"),
+    (
+        "cpu-rt-runtime",
+        "processor time is limited by `--cpus 1.5`",
+    ),
+    ("cpuset-cpus", CPUSETS),
+    ("cpuset-mems", CPUSETS),
+    (
+        "creds",
+        "credentials are stored by `fairing login REGISTRY`",
+    ),
+    ("decryption-key", "encrypted images are not there yet"),
+    (
+        "detach-keys",
+        "there is nothing to detach from: `--detach` runs a pod in the background",
+    ),
+    ("device", DEVICES),
+    ("device-cgroup-rule", DEVICES),
+    ("device-read-bps", "limits of disks are not there yet"),
+    ("device-read-iops", "limits of disks are not there yet"),
+    ("device-write-bps", "limits of disks are not there yet"),
+    ("device-write-iops", "limits of disks are not there yet"),
+    (
+        "disable-content-trust",
+        "`--insecure-options=image` runs an image that no rule lets run",
+    ),
+    ("dns-domain", "it is called `--dns-search DOMAIN`"),
+    (
+        "domainname",
+        "write it into the host name: `--hostname web.example.com`",
+    ),
+    (
+        "env-merge",
+        "variables are not put together here; `--env KEY=VALUE` sets one",
+    ),
+    ("environment", "it is called `--env KEY=VALUE`"),
+    (
+        "expose",
+        "every port of a pod is reached from its networks; `--port 8080:80` publishes one on the host",
+    ),
+    ("gidmap", USERS),
+    ("gpus", DEVICES),
+    (
+        "group-add",
+        "further groups are not there yet; `--group GROUP` sets the first",
+    ),
+    ("group-entry", ACCOUNTS),
+    ("health-cmd", HEALTH),
+    ("health-interval", HEALTH),
+    ("health-log-destination", HEALTH),
+    ("health-max-log-count", HEALTH),
+    ("health-max-log-size", HEALTH),
+    ("health-on-failure", HEALTH),
+    ("health-retries", HEALTH),
+    ("health-start-interval", HEALTH),
+    ("health-start-period", HEALTH),
+    ("health-startup-cmd", HEALTH),
+    ("health-startup-interval", HEALTH),
+    ("health-startup-retries", HEALTH),
+    ("health-startup-success", HEALTH),
+    ("health-startup-timeout", HEALTH),
+    ("health-timeout", HEALTH),
+    ("hooks-dir", "hooks are not there yet"),
+    ("hostuser", ACCOUNTS),
+    ("http-proxy", "name the variables: `--env http_proxy`"),
+    (
+        "image-volume",
+        "volumes that an image asks for are not there yet; `--tmpfs /PLACE` mounts memory",
+    ),
+    ("init", "it is not needed: each pod has an init that reaps"),
+    (
+        "init-ctr",
+        "apps that run before the others are not there yet",
+    ),
+    (
+        "init-path",
+        "each pod has an init of its own, which is not chosen",
+    ),
+    (
+        "intel-rdt-closid",
+        "binding to parts of a processor is not there yet",
+    ),
+    ("io-maxbandwidth", "limits of disks are not there yet"),
+    ("io-maxiops", "limits of disks are not there yet"),
+    ("ip", ADDRESS),
+    ("ip6", ADDRESS),
+    ("ipc", NAMESPACES),
+    ("isolation", ISOLATOR),
+    (
+        "kernel-memory",
+        "memory of the kernel counts, too: `--memory 64m`",
+    ),
+    ("link", "pods of one network find each other by their names"),
+    ("link-local-ip", ADDRESS),
+    ("log-driver", LOGS),
+    ("log-opt", LOGS),
+    (
+        "mac-address",
+        "ask the network: `--net default:MAC=02:00:00:00:00:07`",
+    ),
+    ("mds-register", "there is no metadata service"),
+    (
+        "memory-reservation",
+        "soft limits are not there yet; `--memory 64m` is the limit",
+    ),
+    ("memory-swap", SWAP),
+    ("memory-swappiness", SWAP),
+    (
+        "mnt-volume",
+        "it is `--volume data,kind=empty` and `--mount volume=data,target=/data`",
+    ),
+    (
+        "net-alias",
+        "the pod's name is what others find it by: `--name web`",
+    ),
+    (
+        "network-alias",
+        "the pod's name is what others find it by: `--name web`",
+    ),
+    (
+        "no-healthcheck",
+        "it is not needed: there are no health checks yet",
+    ),
+    (
+        "no-hostname",
+        "the pod's own /etc/hostname is always written",
+    ),
+    ("no-hosts", "the pod's own /etc/hosts is always written"),
+    ("no-overlay", "apps always run on overlayfs"),
+    ("no-store", "it is called `--pull always`"),
+    (
+        "oom-kill-disable",
+        "an app that is out of memory always ends",
+    ),
+    ("oom-score-adj", "choosing the OOM score is not there yet"),
+    (
+        "os",
+        "images for other platforms than this machine's don't run",
+    ),
+    ("passwd", ACCOUNTS),
+    ("passwd-entry", ACCOUNTS),
+    (
+        "personality",
+        "choosing the execution domain is not there yet",
+    ),
+    ("pid", NAMESPACES),
+    (
+        "pidfile",
+        "the monitor is the process that was started; `fairing status POD` shows its process ID",
+    ),
+    ("pids", "it is called `--pids-limit 100`"),
+    (
+        "platform",
+        "images for other platforms than this machine's don't run",
+    ),
+    (
+        "pod",
+        "apps join a running pod by `fairing app add POD IMAGE`",
+    ),
+    (
+        "pod-id-file",
+        "apps join a running pod by `fairing app add POD IMAGE`",
+    ),
+    (
+        "pod-manifest",
+        "pods from a manifest are not there yet: images are judged when a pod is made, so a script or a unit keeps its command line",
+    ),
+    (
+        "preserve-fds",
+        "sockets are handed over by socket activation alone, as systemd.socket(5) has it",
+    ),
+    ("private-users", USERS),
+    (
+        "privileged",
+        "there is no such switch: `--insecure-options=seccomp,capabilities,paths` gives up what protects the host",
+    ),
+    (
+        "pull-policy",
+        "it is called `--pull always`, `--pull missing` or `--pull never`",
+    ),
+    ("q", QUIET),
+    ("quiet", QUIET),
+    (
+        "rdt-class",
+        "binding to parts of a processor is not there yet",
+    ),
+    ("read-only", READ_ONLY),
+    ("readonly-rootfs", READ_ONLY),
+    (
+        "requires",
+        "the apps of a pod start together; `---` separates them",
+    ),
+    (
+        "restart",
+        "restarts are not there yet: a systemd unit with Restart=always does it",
+    ),
+    ("retry", RETRIES),
+    ("retry-delay", RETRIES),
+    (
+        "rmi",
+        "images that no pod needs are removed by `fairing image gc --expire=0s`",
+    ),
+    (
+        "rootfs",
+        "name it as an image: `fairing image import rootfs:DIR --name NAME`",
+    ),
+    ("runtime", ISOLATOR),
+    ("runtime-flag", ISOLATOR),
+    ("sdnotify", "sd_notify is not there yet"),
+    (
+        "seccomp",
+        "choosing a filter is not there yet; `--insecure-options=seccomp` gives it up",
+    ),
+    (
+        "seccomp-policy",
+        "the filter is always fairing's own; `--insecure-options=seccomp` gives it up",
+    ),
+    ("secret", "secrets are not there yet"),
+    (
+        "security-opt",
+        "all protections are on already, no_new_privs among them; choosing them is not there yet",
+    ),
+    ("shm-size", "choosing the size of /dev/shm is not there yet"),
+    (
+        "shm-size-systemd",
+        "choosing the size of /dev/shm is not there yet",
+    ),
+    (
+        "sig-proxy",
+        "it is not needed: signals always reach the apps",
+    ),
+    (
+        "signature",
+        "signatures are kept where the image is; `fairing image sign --key KEY IMAGE` makes one",
+    ),
+    ("stage1-from-dir", ISOLATOR),
+    ("stage1-hash", ISOLATOR),
+    ("stage1-name", ISOLATOR),
+    ("stage1-path", ISOLATOR),
+    ("stage1-url", ISOLATOR),
+    ("stderr", OUTPUT),
+    ("stdin", OUTPUT),
+    ("stdout", OUTPUT),
+    (
+        "stop-signal",
+        "the image's stop signal is sent; choosing it is not there yet",
+    ),
+    ("storage-opt", "quotas are not there yet"),
+    ("store-only", "it is called `--pull never`"),
+    ("subgidname", USERS),
+    ("subuidname", USERS),
+    (
+        "supplementary-gids",
+        "further groups are not there yet; `--group GROUP` sets the first",
+    ),
+    ("sysctl", "kernel parameters are not there yet"),
+    ("systemd", "running systemd in an app is not there yet"),
+    (
+        "timeout",
+        "`timeout` of coreutils ends a pod that runs in the foreground",
+    ),
+    (
+        "tls-verify",
+        "it is called `--insecure-options=tls`, or `--insecure-options=http` for registries without TLS",
+    ),
+    ("trust-keys-from-https", KEYS),
+    ("tz", "set the variable: `--env TZ=Europe/Berlin`"),
+    ("uidmap", USERS),
+    (
+        "ulimit",
+        "resource limits of processes are not there yet; `--memory 64m`, `--cpus 1.5` and `--pids-limit 100` are",
+    ),
+    ("umask", "choosing the umask is not there yet"),
+    (
+        "unsetenv",
+        "taking variables of the image away is not there yet; `--env KEY=` empties one",
+    ),
+    (
+        "unsetenv-all",
+        "taking variables of the image away is not there yet; `--env KEY=` empties one",
+    ),
+    ("use-api-socket", "there is no daemon to talk to"),
+    ("user-annotation", ANNOTATIONS),
+    ("user-label", "it is called `--label KEY=VALUE`"),
+    ("userns", USERS),
+    ("uts", NAMESPACES),
+    ("uuid-file", "it is called `--uuid-file-save FILE`"),
+    (
+        "variant",
+        "images for other platforms than this machine's don't run",
+    ),
+    ("volume-driver", "drivers of volumes are not there"),
+    ("volumes-from", "volumes of other pods are not there yet"),
+];
+
+/// Long flags that no program of an image has: after the image, too, they are meant for us.
+pub(super) const OF_APPS: &[&str] = &[
+    "cap-add",
+    "cap-drop",
+    "caps-remove",
+    "caps-retain",
+    "mnt-volume",
+    "no-overlay",
+    "pod-manifest",
+    "private-users",
+    "privileged",
+    "pull-policy",
+    "readonly-rootfs",
+    "security-opt",
+    "stage1-from-dir",
+    "stage1-hash",
+    "stage1-name",
+    "stage1-path",
+    "stage1-url",
+    "supplementary-gids",
+    "ulimit",
+    "user-annotation",
+    "user-label",
+    "volumes-from",
+];

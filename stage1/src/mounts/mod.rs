@@ -1,0 +1,170 @@
+//! Volumes and temporary filesystems of apps: mounts that are attached to nothing yet.
+//!
+//! They are made outside of the pod, where the host's files can be named, and handed over by descriptor. Nothing of them is
+//! seen in the host's mount table, and nothing is left of them when the last process of the pod has gone.
+
+mod attributes;
+mod memory;
+mod propagation;
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use pod::manifest::{
+    Medium, Mount, MountSource, Volume, VolumeName, VolumeSource, empty_volume_dir,
+};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat};
+use rustix::io::Errno;
+use rustix::mount::{OpenTreeFlags, open_tree};
+
+use self::attributes::{Attributes, Propagation};
+use self::memory::MemoryFilesystem;
+use crate::app::resolve::open_within;
+use crate::failure::StartFailure;
+use crate::sys::{self, MountChange};
+
+/// A path within a volume leads nowhere else, whoever changes it meanwhile.
+const WITHIN_VOLUME: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+
+/// The volumes of a pod, as far as they have been needed.
+#[derive(Debug)]
+pub struct Volumes {
+    volumes: Vec<Volume>,
+    pod_dir: PathBuf,
+    /// Those in memory, which exist as long as this does or somebody has them mounted.
+    memory: BTreeMap<VolumeName, MemoryFilesystem>,
+}
+
+impl Volumes {
+    /// Those of a pod with this directory.
+    pub fn new(volumes: &[Volume], pod_dir: &Path) -> Self {
+        Self {
+            volumes: volumes.to_vec(),
+            pod_dir: pod_dir.to_path_buf(),
+            memory: BTreeMap::new(),
+        }
+    }
+
+    /// Makes a mount of an app.
+    ///
+    /// # Errors
+    /// What failed, for which volume or place.
+    pub fn mount(&mut self, mount: &Mount) -> Result<OwnedFd, StartFailure> {
+        let attributes = Attributes::of(&mount.options);
+        match &mount.source {
+            MountSource::Tmpfs { size, mode } => {
+                let what = format!("mount memory on {}", mount.destination);
+                let made = memory::detached(*size, *mode).map_err(StartFailure::os(&what))?;
+                set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
+                Ok(made)
+            }
+            MountSource::Host { path } => {
+                let what = format!("mount {} on {}", path.display(), mount.destination);
+                let made = of_path(path, None, &attributes).map_err(StartFailure::os(&what))?;
+                set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
+                Ok(made)
+            }
+            MountSource::Volume { name, sub_path } => {
+                self.mount_volume(name, sub_path.as_deref(), attributes)
+            }
+        }
+    }
+
+    fn mount_volume(
+        &mut self,
+        name: &VolumeName,
+        sub_path: Option<&str>,
+        mut attributes: Attributes,
+    ) -> Result<OwnedFd, StartFailure> {
+        let volume = self.volumes.iter().find(|volume| volume.name == *name);
+        let volume = volume
+            .ok_or_else(|| StartFailure::other(format!("the pod has no volume called {name}")))?;
+        if volume.read_only {
+            attributes.all |= libc::MOUNT_ATTR_RDONLY;
+        }
+        let what = match &volume.source {
+            VolumeSource::Host { path } => format!("mount {} of the host", path.display()),
+            _ => format!("mount the volume {name}"),
+        };
+        let what = match sub_path {
+            Some(sub_path) => format!("{what}, of it {sub_path}"),
+            None => what,
+        };
+        let made = match &volume.source {
+            VolumeSource::Host { path } => of_path(path, sub_path, &attributes),
+            VolumeSource::Empty {
+                medium: Medium::Disk,
+                ..
+            } => of_path(
+                &empty_volume_dir(&self.pod_dir, name),
+                sub_path,
+                &attributes,
+            ),
+            VolumeSource::Empty {
+                medium: Medium::Memory,
+                size,
+            } => {
+                let filesystem = match self.memory.remove(name) {
+                    Some(filesystem) => Ok(filesystem),
+                    None => MemoryFilesystem::new(*size),
+                };
+                filesystem.and_then(|filesystem| {
+                    let filesystem = self.memory.entry(name.clone()).or_insert(filesystem);
+                    filesystem.copy(sub_path, &attributes)
+                })
+            }
+            VolumeSource::Image { .. } => Err(Errno::OPNOTSUPP),
+        };
+        let made = made.map_err(StartFailure::os(&what))?;
+        set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
+        Ok(made)
+    }
+}
+
+/// A copy of what is mounted at a path of the host, or of a path within that.
+fn of_path(path: &Path, sub_path: Option<&str>, attributes: &Attributes) -> Result<OwnedFd, Errno> {
+    let source = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let source = within(source, sub_path)?;
+    if attributes.propagation == Propagation::Shared && !propagation::is_shared(&source)? {
+        // What the app mounts could not be seen anywhere else.
+        return Err(Errno::OPNOTSUPP);
+    }
+    copy_of(source.as_fd(), attributes.recursive)
+}
+
+/// What is at a path within an open directory.
+fn within(directory: OwnedFd, path: Option<&str>) -> Result<OwnedFd, Errno> {
+    match path {
+        None => Ok(directory),
+        Some(path) => open_within(&directory, path, OFlags::PATH, Mode::empty(), WITHIN_VOLUME),
+    }
+}
+
+fn copy_of(source: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd, Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
+    open_tree(source, c"", flags)
+}
+
+/// Gives a mount that nobody sees yet its attributes.
+fn set(mount: BorrowedFd<'_>, attributes: &Attributes) -> Result<(), Errno> {
+    let propagation = match attributes.propagation {
+        Propagation::Private => libc::MS_PRIVATE,
+        Propagation::Slave => libc::MS_SLAVE,
+        // It is one already.
+        Propagation::Shared => 0,
+    };
+    let change = MountChange {
+        set: attributes.all,
+        clear: attributes.clear,
+        propagation,
+    };
+    sys::change_mount(mount, &change, true)?;
+    match attributes.top {
+        0 => Ok(()),
+        top => sys::mount_setattr(mount, top, false),
+    }
+}
