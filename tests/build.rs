@@ -12,8 +12,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=FAIRING_COSIGN");
     println!("cargo::rerun-if-env-changed=PATH");
-    println!("cargo::rustc-check-cfg=cfg(cosign, zsh, fish)");
-    let named = env::var_os("FAIRING_COSIGN").map(PathBuf::from);
+    println!("cargo::rustc-check-cfg=cfg(cosign, skopeo_with_gpg, zsh, fish)");
     let path = env::var_os("PATH").unwrap_or_default();
     let in_path = |name: &str| {
         env::split_paths(&path)
@@ -25,8 +24,13 @@ fn main() {
             println!("cargo::rustc-cfg={shell}");
         }
     }
+    let named = env::var_os("FAIRING_COSIGN").map(PathBuf::from);
     if let Some(program) = named.or_else(|| in_path("cosign")) {
         println!("cargo::rustc-cfg=cosign");
         println!("cargo::rustc-env=FAIRING_COSIGN={}", program.display());
+    }
+    let with_gpg = ["skopeo", "gpg", "gpgconf", "gpg-agent"];
+    if with_gpg.iter().all(|name| in_path(name).is_some()) {
+        println!("cargo::rustc-cfg=skopeo_with_gpg");
     }
 }

@@ -209,8 +209,12 @@ mod tests {
             drop(lock);
         });
         let file = File::open(&path).unwrap();
-        assert!(flock(&file, FlockOperation::NonBlockingLockExclusive).is_err());
-        assert!(receiver.try_recv().is_err());
+        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        assert_eq!(locked, Err(rustix::io::Errno::WOULDBLOCK));
+        assert_eq!(
+            receiver.try_recv(),
+            Err(std::sync::mpsc::TryRecvError::Empty)
+        );
         drop(shared);
         receiver.recv().unwrap();
         waiter.join().unwrap();

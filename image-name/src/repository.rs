@@ -200,8 +200,13 @@ mod tests {
                 );
             }
         }
-        assert!(Repository::parse("a.io").is_err());
-        assert!(Repository::parse("*").is_err());
+        for (text, part) in [
+            ("a.io", "no path after the registry host"),
+            ("*", "stands alone"),
+        ] {
+            let error = Repository::parse(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -33,18 +33,16 @@ impl Packing {
     /// Tells by the first bytes.
     ///
     /// # Errors
-    /// [`StoreError::InvalidSource`] for bzip2, which can be told and not read.
+    /// [`StoreError::UnknownPacking`] for bzip2, which can be told and not read.
     pub(crate) fn of(what: &str, head: &[u8]) -> Result<Self, StoreError> {
         Ok(match head {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
-                return Err(StoreError::InvalidSource {
+                return Err(StoreError::UnknownPacking {
                     origin: what.to_owned(),
-                    reason: format!(
-                        "it is compressed with bzip2; decompress it first: bunzip2 {what}"
-                    ),
+                    packing: "bzip2",
                 });
             }
             _ => Self::Plain,

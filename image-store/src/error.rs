@@ -47,6 +47,14 @@ pub enum StoreError {
         /// Why it can't be used.
         reason: String,
     },
+    /// An archive or a layout that is no whole one: it can't be read, or lacks what it names.
+    #[error("{origin}: {reason}")]
+    BrokenSource {
+        /// The file or directory.
+        origin: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A directory or an archive of something else.
     #[error("{} is {}", path.display(), match is_root {
         true => "a root filesystem, not an image",
@@ -87,7 +95,7 @@ pub enum StoreError {
     #[error("the fetch was interrupted")]
     Interrupted,
     /// A blob or layer that the store should have and has not.
-    #[error("{what} {digest} is missing from the store; fetch the image again")]
+    #[error("{what} {digest} is missing from the store")]
     Missing {
         /// What kind of object.
         what: String,
@@ -95,12 +103,20 @@ pub enum StoreError {
         digest: Digest,
     },
     /// A file of the store that can't be understood.
-    #[error("{}: {reason}; remove the image and fetch it again", path.display())]
+    #[error("{}: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// An archive that is packed in a way that can't be read.
+    #[error("{origin}: it is compressed with {packing}, which is not supported")]
+    UnknownPacking {
+        /// The file.
+        origin: String,
+        /// The program that packs so.
+        packing: &'static str,
     },
 }
 
@@ -123,7 +139,6 @@ impl From<ContentError> for StoreError {
 impl From<DocumentError> for StoreError {
     fn from(error: DocumentError) -> Self {
         match error {
-            DocumentError::Name(error) => Self::Name(error),
             DocumentError::Content(error) => error.into(),
             error => Self::Document(error),
         }

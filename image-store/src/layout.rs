@@ -145,14 +145,18 @@ impl<F: LayoutFiles> Layout<F> {
                 .ok_or_else(|| refused(format!("it is not an OCI image layout: it has no {name}")))
         };
         let marker: Marker = parse(files.what(), "oci-layout", &document("oci-layout")?)?;
+        let bad = |name: &str, reason: &str| {
+            StoreError::Document(DocumentError::BadManifest {
+                what: format!("{}: {name}", files.what()),
+                reason: reason.to_owned(),
+            })
+        };
         if !marker.version.starts_with("1.") {
-            return Err(refused("its layout version is not 1".to_owned()));
+            return Err(bad("oci-layout", "the version of the layout is not 1"));
         }
         let mut index: Index = parse(files.what(), "index.json", &document("index.json")?)?;
         if index.schema_version != 2 {
-            return Err(refused(
-                "the schemaVersion of its index.json is not 2".to_owned(),
-            ));
+            return Err(bad("index.json", "its schemaVersion is not 2"));
         }
         let referring = OnceCell::new();
         let is_referrer = |entry: &Entry| {
@@ -162,7 +166,8 @@ impl<F: LayoutFiles> Layout<F> {
                 .any(|(_, own)| own.digest.as_ref() == entry.digest)
         };
         let entry = choose(files.what(), &index.manifests, tag, &is_referrer)?;
-        let top = Digest::parse(&entry.digest)?;
+        let top =
+            Digest::parse(&entry.digest).map_err(|error| bad("index.json", &error.to_string()))?;
         let (top_media_type, name) = (entry.media_type.clone(), entry.reference());
         let mut referring = referring;
         if let Some(bytes) = files.read(ATTACHMENTS, MAX_DOCUMENT)? {
@@ -202,7 +207,7 @@ impl<F: LayoutFiles> Layout<F> {
     }
 
     fn no_blob(&self, digest: &Digest) -> StoreError {
-        StoreError::InvalidSource {
+        StoreError::BrokenSource {
             origin: self.files.what().to_owned(),
             reason: format!("blob {digest} is missing"),
         }

@@ -9,6 +9,7 @@ mod decompress;
 mod error;
 mod export;
 mod fetch;
+mod file_content;
 #[cfg(test)]
 mod fixture;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -29,6 +30,7 @@ mod tar_writer;
 pub mod tree;
 mod verify;
 mod walk;
+mod xattrs;
 
 pub use argument::ImageArgument;
 pub use convert::ImageSettings;
@@ -36,10 +38,11 @@ pub use copy::{Copied, CopyOptions, Outgoing, copy};
 pub use error::StoreError;
 pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent};
+pub use image_document::referrer::BundleLimits;
 pub use image_layer::seal::Depth;
 pub use image_layer::{ContentError, Layer, LayerLimit, Limits, WindowMemory, sha256};
 pub use interrupt::Interrupt;
-pub use options::FetchOptions;
+pub use options::{FetchOptions, WantedBundles};
 pub use source::ImageSource;
 pub use store::{
     Exclusive, GcReport, Image, Listing, Pin, RefRecord, Signature, SignatureSet, Staging, Store,

@@ -1,12 +1,24 @@
 //! How to fetch.
 
 use image_document::Platform;
+use image_document::referrer::BundleLimits;
 use image_layer::Limits;
 use image_name::Reference;
 use image_registry::Registries;
 
 use crate::convert::ImageSettings;
 use crate::interrupt::Interrupt;
+
+/// Which Sigstore bundles may count for whoever asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WantedBundles {
+    /// The predicate types of statements that are asked for.
+    pub predicate_types: Vec<String>,
+    /// What bundles call the keys that are trusted; none where no key is.
+    pub key_hints: Vec<String>,
+    /// How many are taken, and how large.
+    pub limits: BundleLimits,
+}
 
 /// How to fetch.
 #[derive(Clone, Debug)]
@@ -21,8 +33,8 @@ pub struct FetchOptions {
     pub name: Option<Reference>,
     /// Whether compressed layers stay in the store, so that an export or push is exact.
     pub keep_layers: bool,
-    /// Predicate types of the statements that matter, where there are many.
-    pub predicate_types: Vec<String>,
+    /// Which Sigstore bundles matter, where there are many.
+    pub wanted: WantedBundles,
     /// To stop the transfer of layers.
     pub interrupt: Interrupt,
     /// How to run what is in a root filesystem that becomes an image.
@@ -37,7 +49,7 @@ impl Default for FetchOptions {
             limits: Limits::default(),
             name: None,
             keep_layers: true,
-            predicate_types: Vec::new(),
+            wanted: WantedBundles::default(),
             interrupt: Interrupt::default(),
             settings: ImageSettings::default(),
         }

@@ -1,27 +1,32 @@
 //! What refers to an image in its favour: Sigstore bundles, and what cosign 2 kept as a referrer in the
 //! form of its tags.
 //!
-//! Of each subject [`MAX_BUNDLES`] count, and [`MAX_TOTAL`] bytes in all. Who can write that many could as
+//! Of each subject so many count, and so many bytes in all, as the settings say. Who can write that many could as
 //! well remove a good one; but whoever scans every day shall not hide it, so what may matter comes
-//! first, and of everything else each kind in turn, the newest first.
+//! first, and of everything else each kind in turn, the newest first. Which key made a bundle only the
+//! bundle itself tells: one that names another key than those that are trusted keeps its place only as
+//! long as nobody else needs it.
 
 use std::collections::HashSet;
 
 use image_document::media_type::{BUNDLE, OCI_EMPTY};
-use image_document::referrer::{
-    EMPTY, MAX_BUNDLE, MAX_BUNDLES, MAX_LISTED, MAX_TOTAL, PREDICATE_TYPE, Referrer,
-};
+use image_document::referrer::{BundleLimits, EMPTY, MAX_LISTED, PREDICATE_TYPE, Referrer};
 use image_document::{Descriptor, Document, DocumentError, Manifest, cosign};
 use image_layer::{ContentError, sha256};
 use image_name::Digest;
 use image_registry::RegistryError;
+use serde::Deserialize;
 
 use crate::error::StoreError;
+use crate::options::WantedBundles;
 use crate::origin::Origin;
 use crate::proven::small_blob;
 
 /// Bytes of the manifest of a referrer, and of its configuration.
 const MAX_MANIFEST: u64 = 64 << 10;
+
+/// Bytes of bundles that are read to find those that count, as a multiple of what may count.
+const READ_FOR_ONE: u64 = 4;
 
 /// When a referrer was made, by what its maker says.
 const CREATED: &str = "org.opencontainers.image.created";
@@ -40,14 +45,14 @@ pub(crate) struct Referring {
     pub(crate) over: Vec<String>,
 }
 
-/// Gets what refers to `subject`. `types` are the predicate types of statements that matter.
+/// Gets what refers to `subject`, of which what is wanted comes first.
 ///
 /// # Errors
 /// If the list can't be had, or the origin can't be reached any more.
 pub(crate) fn referring(
     origin: &mut dyn Origin,
     subject: &Digest,
-    types: &[String],
+    wanted: &WantedBundles,
 ) -> Result<Referring, StoreError> {
     let mut referring = Referring::default();
     let mut listed = origin.referrers(subject, None)?;
@@ -61,18 +66,26 @@ pub(crate) fn referring(
             listed.extend(origin.referrers(subject, Some(kind))?);
         }
     }
-    let candidates = in_order(&listed, types);
-    let mut room = MAX_TOTAL;
+    let candidates = in_order(&listed, &wanted.predicate_types);
+    let limits = wanted.limits;
+    let mut pool = Pool::new(limits);
+    let mut read = 0;
+    // Where other keys' bundles can be told, more are read than count.
+    let (most, most_bytes) = match wanted.key_hints.is_empty() {
+        true => (limits.count, u64::MAX),
+        false => (MAX_LISTED, limits.total.saturating_mul(READ_FOR_ONE)),
+    };
     for (number, entry) in candidates.iter().enumerate() {
-        if number >= MAX_BUNDLES {
-            let over = format!("of {} only {MAX_BUNDLES} are looked at", candidates.len());
+        if number >= most || read >= most_bytes || pool.is_full() {
+            let over = format!("of {} only {number} are looked at", candidates.len());
             referring.over(subject, &over);
             break;
         }
-        match one(origin, subject, entry, room) {
+        match one(origin, subject, entry, limits.size.min(pool.room())) {
             Ok(One::Bundle(referrer)) => {
-                room = room.saturating_sub(referrer.bundle.len() as u64);
-                referring.bundles.push(referrer);
+                read += referrer.bundle.len() as u64;
+                let may_matter = may_be_by(&referrer.bundle, &wanted.key_hints);
+                pool.add(referrer, may_matter);
             }
             Ok(One::Tagged(manifest)) => referring.tagged.push(manifest),
             Ok(One::Other) => {}
@@ -87,7 +100,99 @@ pub(crate) fn referring(
             Err(error) => referring.note(subject, &error.to_string()),
         }
     }
+    referring.bundles = pool.into_bundles();
     Ok(referring)
+}
+
+/// The bundles that were found, within their number and their bytes: those that may matter, and others
+/// where there is room.
+struct Pool {
+    limits: BundleLimits,
+    matter: Vec<Referrer>,
+    others: Vec<Referrer>,
+    /// Bytes of both.
+    matter_bytes: u64,
+    other_bytes: u64,
+}
+
+impl Pool {
+    fn new(limits: BundleLimits) -> Self {
+        Self {
+            limits,
+            matter: Vec::new(),
+            others: Vec::new(),
+            matter_bytes: 0,
+            other_bytes: 0,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.matter.len() >= self.limits.count
+    }
+
+    /// Bytes that the next one may have: others would make way.
+    fn room(&self) -> u64 {
+        self.limits.total.saturating_sub(self.matter_bytes)
+    }
+
+    fn add(&mut self, referrer: Referrer, may_matter: bool) {
+        let size = referrer.bundle.len() as u64;
+        match may_matter {
+            true => {
+                self.matter_bytes += size;
+                self.matter.push(referrer);
+            }
+            false => {
+                self.other_bytes += size;
+                self.others.push(referrer);
+            }
+        }
+        while self.matter_bytes + self.other_bytes > self.limits.total
+            || self.matter.len() + self.others.len() > self.limits.count
+        {
+            let Some(last) = self.others.pop() else {
+                break;
+            };
+            self.other_bytes -= last.bundle.len() as u64;
+        }
+    }
+
+    fn into_bundles(self) -> Vec<Referrer> {
+        let mut bundles = self.matter;
+        bundles.extend(self.others);
+        bundles
+    }
+}
+
+/// The little of a bundle that tells whose it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hinted {
+    verification_material: Option<HintedMaterial>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HintedMaterial {
+    public_key: Option<HintedKey>,
+}
+
+#[derive(Deserialize)]
+struct HintedKey {
+    hint: Option<String>,
+}
+
+/// Whether a bundle may be by one of the keys that are called this: it names none, or one of them.
+fn may_be_by(bundle: &[u8], hints: &[String]) -> bool {
+    if hints.is_empty() {
+        return true;
+    }
+    let hinted: Option<Hinted> = serde_json::from_slice(bundle).ok();
+    let key = hinted.and_then(|own| own.verification_material?.public_key?.hint);
+    match key {
+        Some(hint) if !hint.is_empty() => hints.contains(&hint),
+        _ => true,
+    }
 }
 
 /// The entries of a list that may count, each once: signatures, what tells nothing of itself, and
@@ -169,7 +274,7 @@ fn one(
     origin: &mut dyn Origin,
     subject: &Digest,
     entry: &Descriptor,
-    room: u64,
+    most: u64,
 ) -> Result<One, StoreError> {
     let what = format!("referrer {}", entry.digest);
     check_size(&what, entry.size, MAX_MANIFEST)?;
@@ -216,12 +321,12 @@ fn one(
         }
     };
     check_size(&what, manifest.config.size, MAX_MANIFEST)?;
-    check_size(&what, layer.size, MAX_BUNDLE.min(room))?;
+    check_size(&what, layer.size, most)?;
     let config = match manifest.config.digest == sha256(EMPTY) {
         true => EMPTY.to_vec(),
         false => small_blob(origin, &manifest.config, &what, MAX_MANIFEST)?,
     };
-    let bundle = small_blob(origin, layer, &what, MAX_BUNDLE)?;
+    let bundle = small_blob(origin, layer, &what, most)?;
     Ok(One::Bundle(Referrer {
         manifest: raw.bytes,
         config,

@@ -400,7 +400,9 @@ mod tests {
         );
         let file = dir.path().join("x.tar");
         std::fs::write(&file, b"no tar at all").unwrap();
-        assert!(ImageSource::parse(file.to_str().unwrap()).is_err());
+        let error = ImageSource::parse(file.to_str().unwrap()).unwrap_err();
+        let is_told = matches!(error, StoreError::BrokenSource { .. });
+        assert!(is_told, "{error}");
         let missing = format!("{}/missing", dir.path().display());
         let message = ImageSource::parse(&missing).unwrap_err().to_string();
         assert!(message.contains("missing"), "{message}");
@@ -448,7 +450,12 @@ mod tests {
             "docker-daemon:nginx:latest",
             "containers-storage:nginx",
         ] {
-            assert!(ImageSource::parse(text).is_err(), "accepted {text:?}");
+            let error = ImageSource::parse(text).unwrap_err();
+            let is_refusal = matches!(
+                error,
+                StoreError::InvalidSource { .. } | StoreError::Name(_)
+            );
+            assert!(is_refusal, "{text:?}: {error:?}");
         }
     }
 }

@@ -29,14 +29,27 @@ impl Store {
     }
 }
 
+/// How a tree was written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Written {
+    /// What was gone by the time that it was to be read: paths in the tree, a thousand at most.
+    pub gone: Vec<String>,
+    /// The mode that the directory should have and was not given: with what is in it, others may do more than
+    /// they may on this machine, so it is closed to them.
+    pub closed: Option<u32>,
+}
+
 /// Writes what these trees, topmost first, show together into a new directory, owners and modes included.
 ///
 /// # Errors
 /// If something can't be read or written; what was written so far is removed then.
-pub fn extract(trees: &[PathBuf], dest: &Path) -> Result<(), StoreError> {
+pub fn extract(trees: &[PathBuf], dest: &Path) -> Result<Written, StoreError> {
     let mut directory = directory::Directory::create(dest)?;
     match merged::walk(trees, &mut directory) {
-        Ok(()) => Ok(()),
+        Ok(gone) => Ok(Written {
+            gone,
+            closed: directory.closed(),
+        }),
         Err(error) => {
             // The failure that led here is the one to tell of.
             let _ = std::fs::remove_dir_all(dest);
@@ -49,8 +62,9 @@ pub fn extract(trees: &[PathBuf], dest: &Path) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// If something can't be read or written.
-pub fn pack(trees: &[PathBuf], out: impl Write, name: &Path) -> Result<(), StoreError> {
+pub fn pack(trees: &[PathBuf], out: impl Write, name: &Path) -> Result<Written, StoreError> {
     let mut tar = tar::Tar::new(out, name);
-    merged::walk(trees, &mut tar)?;
-    tar.finish()
+    let gone = merged::walk(trees, &mut tar)?;
+    tar.finish()?;
+    Ok(Written { gone, closed: None })
 }

@@ -180,14 +180,14 @@ mod tests {
     fn uuid_round_trips_and_refuses_other_spellings() {
         let uuid = PodUuid::random();
         assert_eq!(uuid.to_string().parse::<PodUuid>().unwrap(), uuid);
-        assert!(uuid.to_string().to_uppercase().parse::<PodUuid>().is_err());
-        assert!(
-            uuid.to_string()
-                .replace('-', "")
-                .parse::<PodUuid>()
-                .is_err()
-        );
-        assert!("../../etc/passwd".parse::<PodUuid>().is_err());
+        for other in [
+            uuid.to_string().to_uppercase(),
+            uuid.to_string().replace('-', ""),
+            "../../etc/passwd".to_owned(),
+        ] {
+            let error = other.parse::<PodUuid>().unwrap_err().to_string();
+            assert_eq!(error, format!("`{other}` is not a pod UUID"));
+        }
     }
 
     #[test]

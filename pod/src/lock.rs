@@ -194,7 +194,7 @@ mod tests {
             watch.wait().unwrap();
             ended.send(()).unwrap();
         });
-        assert!(end.try_recv().is_err());
+        assert_eq!(end.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
         drop(lock);
         waiter.join().unwrap();
         end.recv().unwrap();

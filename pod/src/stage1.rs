@@ -300,8 +300,14 @@ mod tests {
 
     #[test]
     fn only_open_descriptors_are_inherited() {
-        assert!(inherited_fd("x").is_err());
-        assert!(inherited_fd("1").is_err());
-        assert!(inherited_fd("987654").is_err());
+        for (text, reason) in [
+            ("x", "not a number"),
+            ("1", "Bad file descriptor"),
+            ("987654", "Bad file descriptor"),
+        ] {
+            let error = inherited_fd(text).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{text}`")), "{error}");
+            assert!(error.contains(reason), "{error}");
+        }
     }
 }

@@ -191,7 +191,7 @@ mod tests {
         let other = std::thread::spawn(move || stopped.recv());
         let forked = fork();
         drop(stop);
-        assert!(other.join().unwrap().is_err());
+        assert_eq!(other.join().unwrap(), Err(std::sync::mpsc::RecvError));
         assert!(matches!(forked, Err(Errno::EAGAIN)), "{forked:?}");
     }
 

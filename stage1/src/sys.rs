@@ -441,7 +441,7 @@ mod tests {
         let other = std::thread::spawn(move || stopped.recv());
         let made = spawn(0, None, |_| 0);
         drop(stop);
-        assert!(other.join().unwrap().is_err());
+        assert_eq!(other.join().unwrap(), Err(std::sync::mpsc::RecvError));
         let error = made.unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
     }

@@ -194,3 +194,40 @@ fn an_imported_image_is_signed_in_the_store() {
     sign(&host, &key, &["--format=bundle", &image]).ok();
     run(&host, &image).ok();
 }
+
+#[test]
+fn a_statement_that_nobody_asks_for_is_not_read_at_a_start() {
+    let (registry, host, image) = unsigned();
+    let key = Key::generate(&host, "team");
+    key.trust(&host, &registry.name("team"));
+    key.sign(&host, &image);
+    let many = format!(r#"{{"components":["{}"]}}"#, "x".repeat(8000));
+    let parts = host.write("parts.json", many);
+    let parts = parts.to_str().unwrap();
+    let attest = ["--attest", parts, "--type=cyclonedx", &image];
+    sign(&host, &key, &attest).ok();
+    run(&host, &image).ok();
+    // Whoever reads it notices.
+    let blobs = host.data_dir().join("images/blobs/sha256");
+    let mut damaged = 0;
+    for blob in fs::read_dir(blobs).unwrap() {
+        let path = blob.unwrap().path();
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
+        if text.contains("dsseEnvelope") && text.len() > 8000 {
+            fs::write(&path, text.replace("dsseEnvelope", "DsseEnvelope")).unwrap();
+            damaged += 1;
+        }
+    }
+    assert_eq!(damaged, 1);
+    run(&host, &image).ok();
+    let wanted = "[[rule.attestation]]\ntype = \"cyclonedx\"\n";
+    let pem = fs::read_to_string(key.public()).unwrap();
+    let keys = format!("type = \"signed-by\"\nkeys = ['''{pem}''']\n{wanted}");
+    for file in fs::read_dir(host.local_config().join("trust.d")).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    host.write_policy("team.toml", &rule(&registry.name("team"), &keys));
+    run(&host, &image).expect_error(111, &["its content has digest"]);
+}

@@ -181,6 +181,14 @@ const JSON: &str = "application/json";
 fn serve(stream: TcpStream, script: &Mutex<Script>) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
     let mut reader = BufReader::new(&stream);
+    // Who tries TLS first shall not wait for an answer.
+    const TLS_HANDSHAKE: u8 = 22;
+    if reader
+        .fill_buf()
+        .is_ok_and(|bytes| bytes.first() == Some(&TLS_HANDSHAKE))
+    {
+        return;
+    }
     loop {
         let mut request = String::new();
         if reader.read_line(&mut request).unwrap_or(0) == 0 {

@@ -13,8 +13,8 @@ use crate::private_key::PrivateKey;
 use crate::strict_json::{self, Members};
 
 /// Largest bundle that is read, in bytes. A signature has about 700; a list of all parts of an image can
-/// have some millions, and in base64 a third more.
-pub const MAX_BUNDLE: usize = 16 << 20;
+/// have some millions, and in base64 a third more. Who fetches may want less.
+pub const MAX_BUNDLE: usize = 64 << 20;
 
 /// The media type of bundles that are made.
 pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -169,7 +169,7 @@ impl Bundle {
 
     /// Whether the bundle names this key. Nothing but a hint of which one to try first.
     pub fn hints_at(&self, key: &PublicKey) -> bool {
-        self.hint.as_deref() == Some(hint_of(key).as_str())
+        self.hint.as_deref() == Some(key.bundle_hint().as_str())
     }
 
     /// The message that is signed: the pre-authentication encoding of the payload.
@@ -193,7 +193,7 @@ impl PrivateKey {
     pub fn sign_statement(&self, statement: &[u8]) -> Vec<u8> {
         let payload = STANDARD.encode(statement);
         let signature = self.sign(&message(statement));
-        let hint = hint_of(self.public());
+        let hint = self.public().bundle_hint();
         format!(
             r#"{{"mediaType":"{BUNDLE_MEDIA_TYPE}","verificationMaterial":{{"publicKey":{{"hint":"{hint}"}}}},"dsseEnvelope":{{"payload":"{payload}","payloadType":"{PAYLOAD_TYPE}","signatures":[{{"sig":"{signature}"}}]}}}}"#
         )
@@ -209,9 +209,11 @@ fn message(payload: &[u8]) -> Vec<u8> {
     message
 }
 
-/// What a bundle calls a key: the base64 of its fingerprint.
-fn hint_of(key: &PublicKey) -> String {
-    STANDARD.encode(key.fingerprint().as_bytes())
+impl PublicKey {
+    /// What bundles call the key, if they tell of theirs: the base64 of its fingerprint.
+    pub fn bundle_hint(&self) -> String {
+        STANDARD.encode(self.fingerprint().as_bytes())
+    }
 }
 
 fn base64(text: &str, member: &str) -> Result<Vec<u8>, BundleError> {

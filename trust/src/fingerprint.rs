@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use image_name::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -53,6 +54,11 @@ impl Fingerprint {
     /// The 32 bytes.
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// The same as the digest that it is, of the key in DER.
+    pub fn digest(&self) -> Digest {
+        Digest::from_bytes(&self.0)
     }
 
     fn hex(&self) -> String {

@@ -71,6 +71,17 @@ impl Requirement {
         }
     }
 
+    /// All keys in it.
+    fn keys(&self) -> Vec<&KeyText> {
+        match self {
+            Self::SignedBy { keys, .. } => keys.iter().collect(),
+            Self::All(each) => each.iter().flat_map(Self::keys).collect(),
+            Self::Digest { .. } | Self::AcceptUnsigned | Self::Reject | Self::Unsupported(_) => {
+                Vec::new()
+            }
+        }
+    }
+
     /// Signatures by `threshold` of these keys.
     pub fn signed_by(keys: Vec<KeyText>, threshold: usize) -> Self {
         Self::SignedBy {
@@ -271,6 +282,18 @@ impl Rule {
     /// The attestations that it demands.
     pub fn attestations(&self) -> &[AttestationDemand] {
         &self.attestations
+    }
+
+    /// What bundles call the keys by which one may count here. Keys that can't be read are none.
+    pub fn bundle_hints(&self) -> Vec<String> {
+        let own = self.requirement.keys();
+        let others = self
+            .attestations
+            .iter()
+            .flat_map(|demand| demand.keys.iter());
+        let keys = own.into_iter().chain(others);
+        let hints = keys.filter_map(|key| Some(key.decode().ok()?.bundle_hint()));
+        hints.collect()
     }
 
     /// The rule with another demand on the unpacked files.

@@ -20,7 +20,7 @@ use crate::timestamp::{SignedTime, Timestamp};
 pub const MAX_SIGNATURES: usize = 128;
 
 /// The same of bundles.
-pub const MAX_BUNDLES: usize = 256;
+pub const MAX_BUNDLES: usize = 1024;
 
 /// Longest signature in base64, in bytes. P-256 needs 96, P-384 140, Ed25519 88.
 const MAX_SIGNATURE: usize = 1024;

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use image_store::Limits;
+use image_store::{BundleLimits, Limits};
 use pod::manifest::Bounds;
 use serde::Deserialize;
 
@@ -19,6 +19,7 @@ use super::apps::Apps;
 use super::directories::Directories;
 use super::layers::Layers;
 use super::ownership;
+use super::signatures::Signatures;
 use super::trust::Trust;
 use crate::error::{ConfigError, Error};
 
@@ -37,6 +38,8 @@ pub struct Config {
     apps: Apps,
     #[serde(default)]
     layers: Layers,
+    #[serde(default)]
+    signatures: Signatures,
     #[serde(default)]
     trust: Trust,
 }
@@ -68,6 +71,11 @@ impl Config {
         self.layers.limits()
     }
 
+    /// How much is taken of the statements about an image.
+    pub fn bundle_limits(&self) -> BundleLimits {
+        self.signatures.limits()
+    }
+
     /// What each app of a pod may use where nothing is said of it.
     pub fn bounds(&self) -> Bounds {
         self.apps.bounds()
@@ -83,6 +91,7 @@ impl Config {
         Self {
             apps: self.apps.overridden_by(later.apps),
             layers: self.layers.overridden_by(later.layers),
+            signatures: self.signatures.overridden_by(later.signatures),
             trust: self.trust.overridden_by(later.trust),
         }
     }

@@ -1,9 +1,11 @@
 //! Where everything is, and what the configuration of fairing itself says.
 
+mod amount;
 mod apps;
 pub mod directories;
 pub mod files;
 mod layers;
 pub(crate) mod ownership;
+mod signatures;
 pub mod size;
 mod trust;

@@ -2,7 +2,7 @@
 
 use image_name::Reference;
 use image_registry::RegistryError;
-use image_store::{FetchOptions, Image, ImageSource, StoreError};
+use image_store::{FetchOptions, Image, ImageSource, StoreError, WantedBundles};
 use trust::VerifiedImage;
 
 use super::registries;
@@ -48,12 +48,14 @@ pub fn import(
 ) -> Result<Fetched, Error> {
     let mut options = registries::fetch_options(engine)?;
     change(&mut options);
-    options.limits = Config::read(&engine.directories)?.limits();
+    let config = Config::read(&engine.directories)?;
+    options.limits = config.limits();
     let observer = verifier.observer();
     let mut transfer = observer.fetch().map_err(Error::Caller)?;
     options.interrupt = transfer.interrupt();
     let name = options.name.as_ref().or(source.reference());
-    options.predicate_types = name.map_or_else(Vec::new, |name| verifier.predicate_types(name));
+    options.wanted = name.map_or_else(WantedBundles::default, |name| verifier.wanted_bundles(name));
+    options.wanted.limits = config.bundle_limits();
     let fetch = engine.store().begin_fetch(source, &options)?;
     for note in fetch.notes() {
         observer.warning(Warning::Fetch(note.clone()));

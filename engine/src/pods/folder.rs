@@ -16,7 +16,7 @@ use pod::manifest::{
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
 use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record, volumes};
-use trust::Verification;
+use trust::{Fingerprint, Verification};
 
 use super::activation;
 use super::execution::AppConfig;
@@ -147,7 +147,7 @@ fn verification_record(verification: &Verification) -> VerificationRecord {
         policy: verification.policy.to_string(),
         rule_prefix: verification.rule_prefix.clone(),
         rule_file: verification.rule_file.clone(),
-        keys: verification.keys.iter().map(ToString::to_string).collect(),
+        keys: verification.keys.iter().map(Fingerprint::digest).collect(),
         signed_digest: verification.signed_digest.clone(),
         integrity: (!verification.integrity.is_default())
             .then(|| verification.integrity.to_string()),

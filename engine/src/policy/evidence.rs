@@ -17,9 +17,18 @@ impl KnownEvidence {
     /// # Errors
     /// If a record of it is damaged.
     pub fn read(store: &Store, chain: &[Digest]) -> Result<Self, StoreError> {
+        Self::read_if(store, chain, &|_| true)
+    }
+
+    /// As [`KnownEvidence::read`], without the statements of types that don't matter.
+    pub(crate) fn read_if(
+        store: &Store,
+        chain: &[Digest],
+        matters: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, StoreError> {
         let mut known = Self::default();
         for digest in chain {
-            known.add(store.signatures(digest)?);
+            known.add(store.signatures_that_matter(digest, matters)?);
         }
         Ok(known)
     }

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use image_document::Platform;
 use image_name::{Digest, Reference, Repository};
-use image_store::{Depth, Fetch, Image, Layer, Store};
+use image_store::{Depth, Fetch, Image, Layer, Store, WantedBundles};
 use pod::manifest::{Bounds, InsecureOption};
-use trust::{Basis, Integrity, Policy, Subject, VerifiedImage};
+use trust::{Basis, Integrity, Policy, SIGNATURE_TYPE, Subject, VerifiedImage};
 
 use super::circumstances::{circumstances, newest_name};
 use super::evidence::KnownEvidence;
@@ -101,12 +101,19 @@ impl<'a> Verifier<'a> {
         self.observer
     }
 
-    /// The predicate types of the statements that the rule for a name asks for.
-    pub(crate) fn predicate_types(&self, name: &Reference) -> Vec<String> {
-        let rule = self.policy.as_ref().and_then(|own| own.deciding(name));
-        let demands = rule.map_or(&[][..], |placed| placed.rule().attestations());
-        let types = demands.iter().map(|demand| demand.predicate_type.clone());
-        types.collect()
+    /// What the rule for a name can make use of.
+    pub(crate) fn wanted_bundles(&self, name: &Reference) -> WantedBundles {
+        let Some(placed) = self.policy.as_ref().and_then(|own| own.deciding(name)) else {
+            return WantedBundles::default();
+        };
+        let demands = placed.rule().attestations().iter();
+        WantedBundles {
+            predicate_types: demands
+                .map(|demand| demand.predicate_type.clone())
+                .collect(),
+            key_hints: placed.rule().bundle_hints(),
+            ..WantedBundles::default()
+        }
     }
 
     /// Judges an image before its layers are fetched.
@@ -139,14 +146,36 @@ impl<'a> Verifier<'a> {
     pub fn at_start(&self, reference: &Reference, top: &Digest) -> Result<RunnableImage, Error> {
         let store = self.engine.store();
         let image = store.image(top, &Platform::host())?;
-        let known = match self.policy {
-            Some(_) => KnownEvidence::read(&store, image.chain())?,
-            None => KnownEvidence::default(),
+        let judge = |known: &KnownEvidence| {
+            self.judge(reference, image.chain(), image.manifest_digest(), known)
         };
-        let proof = self.judge(reference, image.chain(), image.manifest_digest(), &known)?;
+        let proof = match judge(&self.evidence_that_matters(&store, reference, &image)?) {
+            // Why not, all that there is has to tell.
+            Err(Error::Refused { .. }) => judge(&KnownEvidence::read(&store, image.chain())?)?,
+            other => other?,
+        };
         self.note_newest(&store, reference, &proof)?;
         self.check_layers(&store, reference, &image, proof.integrity())?;
         Ok(RunnableImage { image, proof })
+    }
+
+    /// What the rule for a name can make use of. What nobody asks for is not even read: a list of an image's
+    /// parts has megabytes.
+    fn evidence_that_matters(
+        &self,
+        store: &Store,
+        reference: &Reference,
+        image: &Image,
+    ) -> Result<KnownEvidence, Error> {
+        let Some(policy) = &self.policy else {
+            return Ok(KnownEvidence::default());
+        };
+        let placed = policy.deciding(reference);
+        let demands = placed.map_or(&[][..], |placed| placed.rule().attestations());
+        let matters = |kind: &str| {
+            kind == SIGNATURE_TYPE || demands.iter().any(|one| one.predicate_type == kind)
+        };
+        Ok(KnownEvidence::read_if(store, image.chain(), &matters)?)
     }
 
     /// Checks the layers that were not checked as deep before.

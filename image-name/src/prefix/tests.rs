@@ -167,5 +167,6 @@ fn prefixes_are_written_and_read_as_their_text() {
     );
     assert_eq!(format!("{prefix:>10}"), "  a.io/foo");
     assert_eq!(prefix.as_str(), "a.io/foo");
-    assert!(serde_json::from_str::<Prefix>("\"a.io/foo:1\"").is_err());
+    let error = serde_json::from_str::<Prefix>("\"a.io/foo:1\"").unwrap_err();
+    assert!(error.to_string().contains("leave the tag out"), "{error}");
 }

@@ -5,8 +5,11 @@
 //! It lies around serde_json's own reader, without a tree in between. Depth is bounded by that, size by
 //! the callers, and the number of values here.
 
+mod name;
 mod nothing;
+mod repair;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,10 +17,12 @@ use std::marker::PhantomData;
 
 use serde::de::value::{BorrowedStrDeserializer, StringDeserializer, UnitDeserializer};
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess,
+    SeqAccess, Visitor,
 };
 use serde_json::{Result, Value};
 
+use name::Name;
 use nothing::Nothing;
 
 /// Most values in one document. A text of the largest size that is read anywhere could hold millions,
@@ -31,7 +36,21 @@ const WITH_GAPS: [&str; 2] = ["ImageConfiguration", "RootFs"];
 ///
 /// # Errors
 /// What is wrong with the text, or with its members.
-pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T> {
+pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    read(&repaired(bytes))
+}
+
+/// A document of which parts are borrowed, with texts replaced that are no Unicode.
+#[must_use]
+pub fn repaired(bytes: &[u8]) -> Cow<'_, [u8]> {
+    repair::repaired(bytes)
+}
+
+/// Reads one document, all of it, that was [`repaired`].
+///
+/// # Errors
+/// As [`from_slice`].
+pub fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T> {
     let left = Cell::new(MAX_VALUES);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let inner = &mut reader;
@@ -66,10 +85,9 @@ enum Hint {
     Bool,
     List,
     Map,
-    Struct {
-        fields: &'static [&'static str],
-        with_gaps: bool,
-    },
+    Struct(Shape),
+    /// Anything or nothing.
+    Optional,
 }
 
 impl<'de, D: Deserializer<'de>> Go<'_, D> {
@@ -82,10 +100,11 @@ impl<'de, D: Deserializer<'de>> Go<'_, D> {
             D::Error::custom(format_args!("it holds more than {MAX_VALUES} values"))
         })?;
         self.left.set(left);
-        self.inner.deserialize_option(Nullable {
+        let left = self.left;
+        self.inner.deserialize_option(Reader {
             hint,
             visitor,
-            left: self.left,
+            left,
         })
     }
 }
@@ -127,15 +146,19 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Go<'_, D> {
         visitor: V,
     ) -> std::result::Result<V::Value, D::Error> {
         let with_gaps = WITH_GAPS.contains(&name);
-        self.read(Hint::Struct { fields, with_gaps }, visitor)
+        self.read(Hint::Struct(Shape { fields, with_gaps }), visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(
         self,
         visitor: V,
     ) -> std::result::Result<V::Value, D::Error> {
-        let left = self.left;
-        self.inner.deserialize_option(Optional { visitor, left })
+        let (hint, left) = (Hint::Optional, self.left);
+        self.inner.deserialize_option(Reader {
+            hint,
+            visitor,
+            left,
+        })
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -165,14 +188,14 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Go<'_, D> {
     }
 }
 
-/// Reads a value, or what Go makes of `null`: nothing of the kind that is expected.
-struct Nullable<'a, V> {
+/// Reads a value of the kind that is expected, or what Go makes of `null`: nothing of that kind.
+struct Reader<'a, V> {
     hint: Hint,
     visitor: V,
     left: &'a Cell<u32>,
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Nullable<'_, V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Reader<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -184,62 +207,40 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Nullable<'_, V> {
     }
 
     fn visit_none<E: Error>(self) -> std::result::Result<V::Value, E> {
-        let (visitor, left) = (self.visitor, self.left);
         match self.hint {
-            Hint::Text => visitor.visit_borrowed_str(""),
-            Hint::Number => visitor.visit_u64(0),
-            Hint::Bool => visitor.visit_bool(false),
-            Hint::List => visitor.visit_seq(Nothing(PhantomData)),
-            Hint::Map => visitor.visit_map(Nothing(PhantomData)),
-            Hint::Struct { fields, with_gaps } => {
-                visitor.visit_map(Members::new(Nothing(PhantomData), fields, with_gaps, left))
+            Hint::Optional => self.visitor.visit_none(),
+            Hint::Text => self.visitor.visit_borrowed_str(""),
+            Hint::Number => self.visitor.visit_u64(0),
+            Hint::Bool => self.visitor.visit_bool(false),
+            Hint::List => self.visitor.visit_seq(Nothing(PhantomData)),
+            Hint::Map => self.visitor.visit_map(Nothing(PhantomData)),
+            Hint::Struct(_) => self.visit_map(Nothing(PhantomData)),
+        }
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> std::result::Result<V::Value, D::Error> {
+        match self.hint {
+            Hint::Optional => {
+                let left = self.left;
+                self.visitor.visit_some(Go { inner, left })
             }
+            Hint::Text | Hint::Number | Hint::Bool => inner.deserialize_any(self.visitor),
+            Hint::List => inner.deserialize_seq(self),
+            Hint::Map | Hint::Struct(_) => inner.deserialize_map(self),
         }
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> std::result::Result<V::Value, D::Error> {
-        let (visitor, left) = (self.visitor, self.left);
-        match self.hint {
-            Hint::Text | Hint::Number | Hint::Bool => inner.deserialize_any(visitor),
-            Hint::List => inner.deserialize_seq(List { visitor, left }),
-            Hint::Map => inner.deserialize_map(Object {
-                visitor,
-                left,
-                members: None,
-            }),
-            Hint::Struct { fields, with_gaps } => inner.deserialize_map(Object {
-                visitor,
-                left,
-                members: Some((fields, with_gaps)),
-            }),
-        }
-    }
-}
-
-/// As the visitor of an `Option`, of a value that Go reads.
-struct Optional<'a, V> {
-    visitor: V,
-    left: &'a Cell<u32>,
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for Optional<'_, V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.visitor.expecting(f)
-    }
-
-    fn visit_unit<E: Error>(self) -> std::result::Result<V::Value, E> {
-        self.visitor.visit_none()
-    }
-
-    fn visit_none<E: Error>(self) -> std::result::Result<V::Value, E> {
-        self.visitor.visit_none()
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> std::result::Result<V::Value, D::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> std::result::Result<V::Value, A::Error> {
         let left = self.left;
-        self.visitor.visit_some(Go { inner, left })
+        self.visitor.visit_seq(Elements { list, left })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<V::Value, A::Error> {
+        let left = self.left;
+        match self.hint {
+            Hint::Struct(shape) => self.visitor.visit_map(Members::new(map, shape, left)),
+            _ => self.visitor.visit_map(Entries::new(map, left)),
+        }
     }
 }
 
@@ -261,24 +262,6 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for AsGo<'_, S> {
     }
 }
 
-struct List<'a, V> {
-    visitor: V,
-    left: &'a Cell<u32>,
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for List<'_, V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.visitor.expecting(f)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> std::result::Result<V::Value, A::Error> {
-        let left = self.left;
-        self.visitor.visit_seq(Elements { list, left })
-    }
-}
-
 struct Elements<'a, A> {
     list: A,
     left: &'a Cell<u32>,
@@ -296,51 +279,28 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
     }
 }
 
-struct Object<'a, V> {
-    visitor: V,
-    left: &'a Cell<u32>,
-    /// The names of the members that count, where these are known.
-    members: Option<(&'static [&'static str], bool)>,
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for Object<'_, V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.visitor.expecting(f)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<V::Value, A::Error> {
-        let left = self.left;
-        match self.members {
-            Some((fields, with_gaps)) => self
-                .visitor
-                .visit_map(Members::new(map, fields, with_gaps, left)),
-            None => self.visitor.visit_map(Entries {
-                map,
-                left,
-                seen: BTreeSet::new(),
-            }),
-        }
-    }
+/// What is known of the members of a type.
+#[derive(Clone, Copy)]
+struct Shape {
+    fields: &'static [&'static str],
+    /// Whether those that must be there may be missing.
+    with_gaps: bool,
 }
 
 /// The members of a type: known by their names in any case, each once.
 struct Members<'a, A> {
     map: Option<A>,
-    fields: &'static [&'static str],
-    with_gaps: bool,
+    shape: Shape,
     left: &'a Cell<u32>,
-    /// A bit for each of `fields`.
+    /// A bit for each field.
     seen: u128,
 }
 
 impl<'a, A> Members<'a, A> {
-    fn new(map: A, fields: &'static [&'static str], with_gaps: bool, left: &'a Cell<u32>) -> Self {
+    fn new(map: A, shape: Shape, left: &'a Cell<u32>) -> Self {
         Self {
             map: Some(map),
-            fields,
-            with_gaps,
+            shape,
             left,
             seen: 0,
         }
@@ -365,7 +325,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
         &mut self,
         seed: S,
     ) -> std::result::Result<Option<S::Value>, A::Error> {
-        let fields = self.fields;
+        let Shape { fields, with_gaps } = self.shape;
         let name = |number: usize| fields.get(number).copied().unwrap_or_default();
         while let Some(map) = &mut self.map {
             match map.next_key_seed(Name(fields))? {
@@ -383,7 +343,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
                 None => self.map = None,
             }
         }
-        if !self.with_gaps {
+        if !with_gaps {
             return Ok(None);
         }
         match (0..fields.len()).find(|number| self.is_new(*number)) {
@@ -409,52 +369,21 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
     }
 }
 
-/// Reads the name of a member: its number, if it is one that counts.
-struct Name(&'static [&'static str]);
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        name: D,
-    ) -> std::result::Result<Self::Value, D::Error> {
-        name.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Name {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a member")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> std::result::Result<Self::Value, E> {
-        let exact = self.0.iter().position(|field| *field == name);
-        Ok(exact.or_else(|| self.0.iter().position(|field| is_same(field, name))))
-    }
-}
-
-/// Whether Go takes two names for one: letters in any case, and the two beyond ASCII whose small ones
-/// are `k` and `s`.
-fn is_same(field: &str, name: &str) -> bool {
-    let folded = name.chars().map(|letter| match letter {
-        '\u{212a}' => 'k',
-        '\u{17f}' => 's',
-        other => other.to_ascii_lowercase(),
-    });
-    field
-        .chars()
-        .map(|letter| letter.to_ascii_lowercase())
-        .eq(folded)
-}
-
 /// The entries of a map, whose names are the stranger's own: as they are, each once.
 struct Entries<'a, A> {
     map: A,
     left: &'a Cell<u32>,
     seen: BTreeSet<String>,
+}
+
+impl<'a, A> Entries<'a, A> {
+    fn new(map: A, left: &'a Cell<u32>) -> Self {
+        Self {
+            map,
+            left,
+            seen: BTreeSet::new(),
+        }
+    }
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {

@@ -21,14 +21,36 @@ use crate::raw_manifest::RawManifest;
 /// Entries of a list of referrers that are looked at.
 pub const MAX_LISTED: usize = 1000;
 
-/// Bundles of one subject that count.
-pub const MAX_BUNDLES: usize = 256;
+/// Bundles of one subject that count, whatever the settings say.
+pub const MAX_BUNDLES: usize = 1024;
 
-/// Bytes of one bundle; those with a scan result or a list of parts are the large ones.
-pub const MAX_BUNDLE: u64 = 16 << 20;
+/// Bytes of one bundle, whatever the settings say.
+pub const MAX_BUNDLE: u64 = 64 << 20;
 
-/// Bytes of all bundles of one subject.
-pub const MAX_TOTAL: u64 = 64 << 20;
+/// Bytes of all bundles of one subject, whatever the settings say.
+pub const MAX_TOTAL: u64 = 512 << 20;
+
+/// How much is taken of what refers to one subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BundleLimits {
+    /// Bundles, [`MAX_BUNDLES`] at most.
+    pub count: usize,
+    /// Bytes of one bundle, [`MAX_BUNDLE`] at most; those with a scan result or a list of parts are the
+    /// large ones.
+    pub size: u64,
+    /// Bytes of all bundles, [`MAX_TOTAL`] at most.
+    pub total: u64,
+}
+
+impl Default for BundleLimits {
+    fn default() -> Self {
+        Self {
+            count: 256,
+            size: 16 << 20,
+            total: 64 << 20,
+        }
+    }
+}
 
 /// What a list may tell of a bundle: what the statement in it is. A hint.
 pub const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
@@ -208,7 +230,8 @@ pub fn of_bundle(subject: &RawManifest, bundle: &[u8]) -> Result<Referrer, Docum
 }
 
 /// What the statement in a bundle says that it is, if it can be read.
-fn predicate_type(bundle: &[u8]) -> Option<String> {
+#[must_use]
+pub fn predicate_type(bundle: &[u8]) -> Option<String> {
     let bundle: Value = serde_json::from_slice(bundle).ok()?;
     let payload = bundle.get("dsseEnvelope")?.get("payload")?.as_str()?;
     let statement: Value = serde_json::from_slice(&STANDARD.decode(payload).ok()?).ok()?;

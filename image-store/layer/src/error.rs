@@ -73,10 +73,7 @@ pub enum ContentError {
         limit: String,
     },
     /// A layer that goes over a limit which the configuration sets.
-    #[error(
-        "{what}: {} exceeds the limit of {value}; if the image can be trusted, raise {} in the table [layers] of config.toml",
-        limit.subject(), limit.setting()
-    )]
+    #[error("{what}: {} exceeds the limit of {value}", limit.subject())]
     LayerLimit {
         /// The layer, and the entry where one is to blame.
         what: String,

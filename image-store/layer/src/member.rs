@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rustix::fs::{Stat, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{FileType, Stat, Timespec, Timestamps, UTIME_OMIT};
 
 use crate::layer_limit::LayerLimit;
 use crate::limits::Limits;
@@ -39,6 +39,20 @@ pub struct Device {
 }
 
 impl Device {
+    /// The device that a file of this status is, if it is one.
+    pub fn of(stat: &Stat) -> Option<Self> {
+        let is_block = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::BlockDevice => true,
+            FileType::CharacterDevice => false,
+            _ => return None,
+        };
+        Some(Self {
+            is_block,
+            major: rustix::fs::major(stat.st_rdev),
+            minor: rustix::fs::minor(stat.st_rdev),
+        })
+    }
+
     /// Whether it hides what layers below have at its path, as in an upper directory of overlayfs.
     pub fn is_whiteout(self) -> bool {
         (self.is_block, self.major, self.minor) == (false, 0, 0)

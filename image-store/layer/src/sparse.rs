@@ -93,10 +93,15 @@ mod tests {
     fn maps_must_be_in_order_and_within_the_file() {
         let at = |offset, length| Segment { offset, length };
         check(&[at(0, 2), at(10, 2)], 20, 4).unwrap();
-        assert!(check(&[at(0, 4), at(2, 2)], 20, 6).is_err());
-        assert!(check(&[at(18, 4)], 20, 4).is_err());
-        assert!(check(&[at(0, 2)], 20, 4).is_err());
-        assert!(check(&[at(u64::MAX, 2)], u64::MAX, 2).is_err());
+        for (segments, size, stored, reason) in [
+            (vec![at(0, 4), at(2, 2)], 20, 6, "overlap"),
+            (vec![at(18, 4)], 20, 4, "ends after the file"),
+            (vec![at(0, 2)], 20, 4, "not what is stored"),
+            (vec![at(u64::MAX, 2)], u64::MAX, 2, "too long"),
+        ] {
+            let error = check(&segments, size, stored).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 
     #[test]
@@ -114,7 +119,12 @@ mod tests {
                 length: 4
             }
         );
-        assert!(map_in_data(&mut &b"x\n"[..]).is_err());
-        assert!(map_in_data(&mut &b"99999999\n"[..]).is_err());
+        for (map, reason) in [
+            (&b"x\n"[..], "not a list of numbers"),
+            (b"99999999\n", "too many segments"),
+        ] {
+            let error = map_in_data(&mut &map[..]).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 }

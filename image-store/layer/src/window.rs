@@ -146,7 +146,7 @@ mod tests {
                 let _small = others.reserve(1);
                 reserved.send(()).unwrap();
             });
-            assert!(other.try_recv().is_err());
+            assert_eq!(other.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
             drop(large);
             other.recv().unwrap();
         });

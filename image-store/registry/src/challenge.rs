@@ -89,10 +89,12 @@ fn token(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// A token or a quoted string at the beginning of `text`, and what follows.
+/// A value or a quoted string at the beginning of `text`, and what follows. Without quotes it may have
+/// more than a token may: some registries leave them out around URLs.
 fn parameter_value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
-        let (word, after) = token(text);
+        let end = text.find([',', ' ', '\t', '"']).unwrap_or(text.len());
+        let (word, after) = text.split_at(end);
         return (!word.is_empty()).then(|| (word.to_owned(), after));
     };
     let mut value = String::new();
@@ -134,6 +136,15 @@ mod tests {
         assert_eq!(
             one(r#"BASIC realm="x, Bearer realm=y", bearer service = s , realm="a\"b""#),
             bearer("a\"b", Some("s"))
+        );
+        assert_eq!(one("Basic realm=/"), Some(Challenge::Basic));
+        assert_eq!(
+            one("Negotiate, Bearer realm=https://a.example:5001/token?x=y,service=s"),
+            bearer("https://a.example:5001/token?x=y", Some("s"))
+        );
+        assert_eq!(
+            choose(["Negotiate", "Basic realm=x"].into_iter()),
+            Some(Challenge::Basic)
         );
         assert_eq!(
             choose(["Basic realm=x", "Bearer realm=\"https://t\""].into_iter()),

@@ -18,7 +18,7 @@ use super::retry::{Retry, is_transient_io};
 use crate::error::{OwnCredentials, RegistryError};
 
 /// Redirects in a row.
-const MAX_REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 10;
 
 /// Bytes of an answer that are read only to keep the connection.
 const MAX_DRAIN: u64 = 8 << 10;
@@ -159,6 +159,11 @@ impl Client {
     /// What this place calls the image that its name calls `tag`.
     pub(super) fn tag_for<'a>(&'a self, tag: &'a str) -> &'a str {
         self.tag.as_deref().unwrap_or(tag)
+    }
+
+    /// Whether the registry has answered before.
+    pub(super) fn answered(&self) -> bool {
+        self.answered
     }
 
     pub(super) fn agents(&self) -> &Agents {
@@ -316,7 +321,8 @@ impl Client {
     fn follow(&self, ask: &Ask<'_>) -> Result<(Response<Body>, bool), RegistryError> {
         let mut url = ask.url.clone();
         let mut at_home = true;
-        for _ in 0..=MAX_REDIRECTS {
+        let mut redirects = 0;
+        loop {
             let mut headers = ask.headers.clone();
             at_home = at_home && self.endpoint.is_home(&url);
             if let Some(authorization) = &self.authorization
@@ -329,17 +335,41 @@ impl Client {
             if !moved || !matches!(ask.method, Method::Get | Method::Head) {
                 return Ok((response, at_home));
             }
-            let location = header(&response, LOCATION).unwrap_or_default();
-            url = resolve(&url, location)
-                .filter(|url| self.endpoint.may_follow(url))
-                .ok_or_else(|| {
-                    self.network(
-                        &ask.action,
-                        format!("refused a redirect to {:?}", sanitize(location)),
-                    )
-                })?;
+            url = self.redirected(&url, redirects, &response, &ask.action)?;
+            redirects += 1;
         }
-        Err(self.network(&ask.action, format!("more than {MAX_REDIRECTS} redirects")))
+    }
+
+    /// Where an answer sends to, after so many redirects.
+    fn redirected(
+        &self,
+        from: &Uri,
+        redirects: usize,
+        response: &Response<Body>,
+        action: &str,
+    ) -> Result<Uri, RegistryError> {
+        let refused = |message: String| RegistryError::Status {
+            registry: self.endpoint.registry().to_owned(),
+            action: action.to_owned(),
+            status: response.status().as_u16(),
+            message,
+        };
+        if redirects >= MAX_REDIRECTS {
+            return Err(refused(format!("more than {MAX_REDIRECTS} redirects")));
+        }
+        let location = header(response, LOCATION).unwrap_or_default();
+        if location.is_empty() {
+            return Err(refused("a redirect to nowhere".to_owned()));
+        }
+        let to = resolve(from, location).ok_or("it is no URL of HTTP");
+        to.and_then(|url| match self.endpoint.why_not_followed(&url) {
+            None => Ok(url),
+            Some(reason) => Err(reason),
+        })
+        .map_err(|reason| {
+            let location = sanitize(location);
+            refused(format!("refused a redirect to {location:?}: {reason}"))
+        })
     }
 }
 

@@ -30,6 +30,7 @@ pub fn download(
         registry: sanitize(url),
         action: "reading a file".to_owned(),
         reason: sanitize(reason),
+        lack: None,
     };
     let mut at: Uri = url.parse().map_err(|_| wrong("it is not a URL"))?;
     let mut may_be_plain = plain_http;

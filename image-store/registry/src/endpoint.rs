@@ -69,9 +69,14 @@ impl Endpoint {
         self.may_fall_back = false;
     }
 
+    /// Whether TLS is only tried: what fails may be for its not being there.
+    pub(super) fn tries_tls(&self) -> bool {
+        self.may_fall_back && !self.plain
+    }
+
     /// Goes over to plain HTTP, where that is allowed in the place of TLS; whether it is.
     pub(super) fn fall_back(&mut self) -> bool {
-        let falls = self.may_fall_back && !self.plain;
+        let falls = self.tries_tls();
         self.plain |= falls;
         falls
     }
@@ -102,24 +107,37 @@ impl Endpoint {
     /// Whether a URL that a registry answered with may be followed: TLS always; plain HTTP only
     /// from plain HTTP, and only to hosts to which it may be spoken.
     pub(super) fn may_follow(&self, url: &Uri) -> bool {
+        self.why_not_followed(url).is_none()
+    }
+
+    /// What is against following a URL that a registry answered with.
+    pub(super) fn why_not_followed(&self, url: &Uri) -> Option<&'static str> {
         let Some(authority) = url.authority().map(|authority| authority.as_str()) else {
-            return false;
+            return Some("it names no host");
         };
         if authority.contains('@') {
-            return false;
+            return Some("it holds a user name");
         }
         match url.scheme_str() {
-            Some("https") => true,
-            Some("http") => self.plain && may_be_plain(authority, &self.plain_hosts),
-            _ => false,
+            Some("https") => None,
+            Some("http") if !self.plain => Some("it leads from TLS to plain HTTP"),
+            Some("http") if !may_be_plain(authority, &self.plain_hosts) => {
+                Some("plain HTTP is spoken only with loopback and hosts that are configured for it")
+            }
+            Some("http") => None,
+            _ => Some("it is no URL of HTTP"),
         }
     }
 }
 
 /// `location` as seen from `base` (RFC 3986, 5.2 without dot segments, which no registry sends).
 pub(super) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
-    if location.starts_with("http://") || location.starts_with("https://") {
-        return location.parse().ok();
+    if let Some(scheme) = scheme_of(location) {
+        let is_http = ["http", "https"]
+            .iter()
+            .any(|own| scheme.eq_ignore_ascii_case(own));
+        let url: Option<Uri> = location.parse().ok().filter(|_| is_http);
+        return url.filter(|url| url.scheme().is_some());
     }
     let scheme = base.scheme_str()?;
     if location.starts_with("//") {
@@ -136,6 +154,16 @@ pub(super) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
     format!("{scheme}://{authority}{folder}/{location}")
         .parse()
         .ok()
+}
+
+/// The scheme of an absolute URL; a colon behind a slash belongs to the path.
+fn scheme_of(location: &str) -> Option<&str> {
+    let (scheme, _) = location.split_once(':')?;
+    let is_one = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    is_one.then_some(scheme)
 }
 
 /// Whether two URLs have scheme, host and port in common.
@@ -281,7 +309,17 @@ mod tests {
         assert_eq!(resolved("//h/p"), "https://h/p");
         assert_eq!(resolved("/p?q=r"), "https://q.io/p?q=r");
         assert_eq!(resolved("u1"), "https://q.io/v2/a/blobs/uploads/u1");
-        assert!(resolve(&base, "/a b").is_none());
+        assert_eq!(resolved("HTTPS://h/p"), "https://h/p");
+        assert_eq!(resolved("/a:b"), "https://q.io/a:b");
+        for nothing in [
+            "/a b",
+            "file:///etc/passwd",
+            "ftp://h/p",
+            "javascript:x",
+            "http:",
+        ] {
+            assert!(resolve(&base, nothing).is_none(), "{nothing}");
+        }
         assert_eq!(encode_query("a b:c/é"), "a%20b%3Ac%2F%C3%A9");
     }
 }

@@ -99,7 +99,7 @@ pub enum RegistryError {
     },
     /// A short name that several images may be meant by.
     #[error(
-        "the short name {name} may be {}; write the one you mean in full, or give it an alias in registries.toml",
+        "the short name {name} may be {}",
         candidates.join(" or ")
     )]
     AmbiguousShortName {
@@ -147,7 +147,30 @@ pub enum RegistryError {
         action: String,
         /// What went wrong on the way.
         reason: String,
+        /// What is missing here, where that is known.
+        lack: Option<TlsLack>,
     },
+    /// A file of secrets that others could change or read.
+    #[error("{}: it is refused: {}", path.display(), match owner {
+        Some(owner) => format!("it belongs to user {owner}"),
+        None => "users other than its owner may read or write it".to_owned(),
+    })]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is, if that is what is wrong.
+        owner: Option<u32>,
+    },
+}
+
+/// What a connection over TLS failed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsLack {
+    /// The authority that certifies the registry is not known.
+    Authority,
+    /// The registry wants a certificate of this machine.
+    ClientCertificate,
 }
 
 /// What a registry was shown that has refused.
@@ -211,7 +234,6 @@ impl From<ContentError> for RegistryError {
 impl From<DocumentError> for RegistryError {
     fn from(error: DocumentError) -> Self {
         match error {
-            DocumentError::Name(error) => Self::Name(error),
             DocumentError::Content(error) => error.into(),
             error => Self::Document(error),
         }

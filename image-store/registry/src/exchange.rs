@@ -9,7 +9,7 @@ use ureq::http::{Request, Response, Uri};
 use super::answer::{retry_after, sanitize};
 use super::client::{Client, Method, Payload};
 use super::retry::is_transient_io;
-use crate::error::RegistryError;
+use crate::error::{RegistryError, TlsLack};
 
 impl Client {
     /// One request with exactly these headers; transient failures are tried again.
@@ -37,7 +37,12 @@ impl Client {
                 }
                 Err(error) => {
                     self.retry().lost(begun);
-                    if !is_transient(&error) || !self.retry().pause(failures, None) {
+                    // From who never spoke HTTP before, it is TLS or something else.
+                    let garbled = self.answered() && matches!(error, ureq::Error::Protocol(_));
+                    let transient = garbled || is_transient(&error);
+                    // Plain HTTP is tried before TLS is tried again.
+                    let is_last = !self.answered() && self.endpoint().tries_tls();
+                    if is_last || !transient || !self.retry().pause(failures, None) {
                         return Err(self.broken(url, action, error));
                     }
                 }
@@ -90,16 +95,14 @@ impl Client {
                 registry: registry.to_owned(),
             };
         }
-        if text.contains("UnknownIssuer") {
-            text.push_str(&format!(
-                "; if its certificate authority is your own, set `ca` in registries.toml, or put it into /etc/containers/certs.d/{registry}"
-            ));
+        let lack = if text.contains("UnknownIssuer") {
+            Some(TlsLack::Authority)
         } else if text.contains("CertificateRequired") || text.contains("alert: BadCertificate") {
             // The words of TLS 1.3 and 1.2 for one that is missing or not the right one.
-            text.push_str(
-                "; the registry requires a client certificate: set `client-cert` and `client-key` in registries.toml",
-            );
-        }
+            Some(TlsLack::ClientCertificate)
+        } else {
+            None
+        };
         if !self.endpoint().is_home(url) {
             let host = url.host().unwrap_or_default();
             text = format!(
@@ -110,7 +113,20 @@ impl Client {
         if let Some(proxy) = self.agents().proxy_of(url) {
             text = format!("{text} (through the proxy {proxy})");
         }
-        self.network(action, text)
+        match self.network(action, text) {
+            RegistryError::Network {
+                registry,
+                action,
+                reason,
+                ..
+            } => RegistryError::Network {
+                registry,
+                action,
+                reason,
+                lack,
+            },
+            other => other,
+        }
     }
 
     /// An error of the way to the registry.
@@ -119,6 +135,7 @@ impl Client {
             registry: self.endpoint().registry().to_owned(),
             action: action.to_owned(),
             reason: sanitize_long(reason.as_ref()),
+            lack: None,
         }
     }
 }

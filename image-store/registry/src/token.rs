@@ -1,7 +1,6 @@
 //! Access tokens of a registry's token server (distribution: auth/token and auth/oauth).
 
-use image_document::{DocumentError, go_json};
-use image_layer::ContentError;
+use image_document::go_json;
 use serde::Deserialize;
 use ureq::http::Uri;
 
@@ -36,6 +35,7 @@ pub(super) fn fetch(
         registry: registry.clone(),
         action: action.clone(),
         reason: reason.to_owned(),
+        lack: None,
     };
     let url: Uri = realm.parse().map_err(|_| {
         error(&format!(
@@ -87,20 +87,22 @@ pub(super) fn fetch(
     if response.status() != 200 {
         return Err(client.failure(&action, response));
     }
-    let what = format!("token of registry {registry}");
+    let odd = |reason: String| RegistryError::Status {
+        registry: registry.clone(),
+        action: action.clone(),
+        status: 200,
+        message: reason,
+    };
     let bytes = read_body(response.into_body(), MAX_ANSWER).map_err(|unread| match unread {
-        Unread::TooLarge => RegistryError::Content(ContentError::LimitExceeded {
-            what: what.clone(),
-            limit: format!("{MAX_ANSWER} bytes"),
-        }),
+        Unread::TooLarge => odd(format!("it is larger than {MAX_ANSWER} bytes")),
         Unread::Broken(broken) => error(&broken.to_string()),
     })?;
     // The text of the parser may quote the answer, and with it the token.
-    let answer: Answer = go_json::from_slice(&bytes).map_err(|error| {
-        RegistryError::Document(DocumentError::NotJson {
-            what,
-            reason: format!("line {}, column {}", error.line(), error.column()),
-        })
+    let answer: Answer = go_json::from_slice(&bytes).map_err(|bad| {
+        let (line, column) = (bad.line(), bad.column());
+        odd(format!(
+            "it is not valid JSON: line {line}, column {column}"
+        ))
     })?;
     let token = if answer.token.is_empty() {
         answer.access_token

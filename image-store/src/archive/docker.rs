@@ -84,7 +84,7 @@ impl DockerArchive {
         });
 
         let config = index.read(&item.config, MAX_DOCUMENT)?.ok_or_else(|| {
-            refused(
+            broken(
                 &what,
                 format!("its configuration {:?} is missing", item.config),
             )
@@ -110,7 +110,7 @@ impl DockerArchive {
                 None => {
                     let section = index
                         .section(name)?
-                        .ok_or_else(|| refused(&what, format!("its layer {name:?} is missing")))?;
+                        .ok_or_else(|| broken(&what, format!("its layer {name:?} is missing")))?;
                     let (digest, media_type) = hash_layer(&what, section.clone())?;
                     let known = (digest, section.len(), media_type);
                     blobs.insert(known.0.to_string(), section);
@@ -164,7 +164,7 @@ impl Origin for DockerArchive {
         if *digest == self.manifest.digest {
             return Ok(self.manifest.clone());
         }
-        Err(refused(&self.what, format!("manifest {digest} is missing")))
+        Err(broken(&self.what, format!("manifest {digest} is missing")))
     }
 
     fn blob(
@@ -175,7 +175,7 @@ impl Origin for DockerArchive {
         let section = self
             .blobs
             .get(digest.as_ref())
-            .ok_or_else(|| refused(&self.what, format!("blob {digest} is missing")))?;
+            .ok_or_else(|| broken(&self.what, format!("blob {digest} is missing")))?;
         if section.len() != size {
             return Err(StoreError::Content(ContentError::SizeMismatch {
                 what: format!("{}: blob {digest}", self.what),
@@ -253,6 +253,15 @@ fn hash_layer(what: &str, mut layer: Section) -> Result<(Digest, String), StoreE
     Ok((hasher.finish(), media_type))
 }
 
+/// It lacks what it names.
+fn broken(place: &str, reason: String) -> StoreError {
+    StoreError::BrokenSource {
+        origin: place.to_owned(),
+        reason,
+    }
+}
+
+/// It is something else.
 fn refused(place: &str, reason: String) -> StoreError {
     StoreError::InvalidSource {
         origin: place.to_owned(),

@@ -38,15 +38,19 @@ pub(crate) struct TarIndex {
 }
 
 enum Entry {
-    File { offset: u64, size: u64 },
-    Link(String),
+    File {
+        offset: u64,
+        size: u64,
+    },
+    /// To the first of these that is there.
+    Link(Vec<String>),
 }
 
 impl TarIndex {
     /// Walks over the headers of the file, or of what a compressed one holds.
     ///
     /// # Errors
-    /// [`StoreError::InvalidSource`] if it is not a tar file or one that is refused,
+    /// [`StoreError::BrokenSource`] if it is not a tar file or one that is refused,
     /// [`ContentError::Truncated`] if it ends within the data of an entry.
     pub(crate) fn open(path: &Path, unpacking: &Unpacking<'_>) -> Result<Self, StoreError> {
         let (file, length) = plain_file(path, unpacking)?;
@@ -85,10 +89,13 @@ impl TarIndex {
                         end: offset + size,
                     }));
                 }
-                Some(Entry::Link(target)) => name = Some(target.clone()),
+                Some(Entry::Link(targets)) => {
+                    let is_there = |target: &&String| self.entries.contains_key(*target);
+                    name = targets.iter().find(is_there).cloned();
+                }
             }
         }
-        Err(refused(&self.what, "too many links in a row"))
+        Err(broken(&self.what, "too many links in a row"))
     }
 }
 
@@ -189,7 +196,7 @@ fn entries(
             }));
         }
         if member.segments.is_some() {
-            return Err(refused(what, "sparse file"));
+            return Err(broken(what, "sparse file"));
         }
         let Ok(name) = std::str::from_utf8(member.path.as_bytes()) else {
             continue;
@@ -199,18 +206,19 @@ fn entries(
                 offset: data.start,
                 size: data.end - data.start,
             }),
-            Kind::Symlink => link(name, &member.target),
-            Kind::HardLink => link("", linked(&member)),
+            // Some that write archives, and podman, mean them from the root of the archive.
+            Kind::Symlink => link(&[name, ""], &member.target),
+            Kind::HardLink => link(&[""], linked(&member)),
             Kind::Folder | Kind::Fifo | Kind::Device(_) => None,
         };
         if let Some(entry) = entry
             && entries.insert(name.to_owned(), entry).is_some()
         {
-            return Err(refused(what, &format!("two files of the name {name:?}")));
+            return Err(broken(what, &format!("two files of the name {name:?}")));
         }
     }
     match walk.entries() {
-        0 => Err(refused(what, "it is an empty archive")),
+        0 => Err(broken(what, "it is an empty archive")),
         _ => Ok(entries),
     }
 }
@@ -224,20 +232,24 @@ fn linked(member: &Member) -> &[u8] {
 }
 
 /// A link to somewhere within the archive.
-fn link(from: &str, to: &[u8]) -> Option<Entry> {
-    let target = link_target(from, std::str::from_utf8(to).ok()?)?;
-    Some(Entry::Link(target))
+fn link(from: &[&str], to: &[u8]) -> Option<Entry> {
+    let to = std::str::from_utf8(to).ok()?;
+    let targets: Vec<String> = from
+        .iter()
+        .filter_map(|from| link_target(from, to))
+        .collect();
+    (!targets.is_empty()).then_some(Entry::Link(targets))
 }
 
 /// What the walk says of a layer, said of an archive.
 pub(super) fn of_archive(error: ContentError, what: &str) -> StoreError {
     match error {
-        ContentError::CorruptLayer { reason, .. } => refused(
+        ContentError::CorruptLayer { reason, .. } => broken(
             what,
             &format!("it is not a tar file, or a corrupt one: {reason}"),
         ),
         ContentError::UnsafeEntry { entry, reason, .. } => {
-            refused(what, &format!("entry {entry:?}: {reason}"))
+            broken(what, &format!("entry {entry:?}: {reason}"))
         }
         ContentError::LayerLimit {
             limit: LayerLimit::Entries,
@@ -248,14 +260,14 @@ pub(super) fn of_archive(error: ContentError, what: &str) -> StoreError {
             limit: format!("{value} entries"),
         }),
         ContentError::LayerLimit { limit, value, .. } => {
-            refused(what, &format!("{} over {value}", limit.subject()))
+            broken(what, &format!("{} over {value}", limit.subject()))
         }
         other => other.into(),
     }
 }
 
-fn refused(what: &str, reason: &str) -> StoreError {
-    StoreError::InvalidSource {
+fn broken(what: &str, reason: &str) -> StoreError {
+    StoreError::BrokenSource {
         origin: what.to_owned(),
         reason: reason.to_owned(),
     }

@@ -76,7 +76,7 @@ pub(super) fn convert(
         }
     }
     walk.finish()?;
-    let bad = |reason: &str| StoreError::InvalidSource {
+    let bad = |reason: &str| StoreError::BrokenSource {
         origin: what.clone(),
         reason: format!("it is not an appc image: {reason}"),
     };

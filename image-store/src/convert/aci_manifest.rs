@@ -300,9 +300,7 @@ impl App {
         if !self.isolators.is_empty() {
             let names = self.isolators.iter().take(8).map(|one| one.name.as_str());
             let names = names.collect::<Vec<_>>().join(", ");
-            lost.push(format!(
-                "isolators ({names}): set limits with flags of `run`"
-            ));
+            lost.push(format!("isolators ({names})"));
         }
         if !self.event_handlers.is_empty() {
             lost.push("event handlers".to_owned());

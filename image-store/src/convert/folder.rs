@@ -2,31 +2,28 @@
 //! are open already, through no symbolic link: what changes meanwhile can't lead elsewhere.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image_layer::{Device, LayerLimit, Limits, Time};
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fgetxattr, flistxattr, fstat, open,
-    openat2, readlinkat, statat,
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat2, readlinkat,
+    statat,
 };
 use rustix::io::Errno;
 
 use super::layer_file::{LayerFile, LayerWriter};
 use crate::error::StoreError;
+use crate::file_content::{Content, Part};
 use crate::tar_writer::{Entry, TarWriter, What};
+use crate::xattrs;
 
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS)
     .union(ResolveFlags::NO_XDEV);
-
-/// Bytes of the names of all attributes of a file, and of one value: the kernel's own limits.
-const MAX_NAMES: usize = 64 << 10;
-const MAX_VALUE: usize = 64 << 10;
 
 /// Packs the directory into `file`, members sorted by name. Gives what was left out, too.
 pub(super) fn pack(
@@ -141,10 +138,8 @@ impl Packer<'_> {
             }
             FileType::Fifo => self.begin(path, What::Fifo, &stat, None),
             FileType::CharacterDevice | FileType::BlockDevice => {
-                let device = Device {
-                    is_block: kind == FileType::BlockDevice,
-                    major: rustix::fs::major(stat.st_rdev),
-                    minor: rustix::fs::minor(stat.st_rdev),
+                let Some(device) = Device::of(&stat) else {
+                    return Ok(());
                 };
                 if device.is_whiteout() {
                     let reason = "a device 0:0 marks the removal of a file in layers of overlayfs";
@@ -192,7 +187,7 @@ impl Packer<'_> {
         // What has become a fifo meanwhile must not make this wait.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = openat2(folder, name, flags, Mode::empty(), RESOLVE);
-        let mut file = File::from(opened.map_err(|error| self.io(path, error))?);
+        let file = File::from(opened.map_err(|error| self.io(path, error))?);
         let own = fstat(&file).map_err(|error| self.io(path, error))?;
         let same = (own.st_dev, own.st_ino) == (stat.st_dev, stat.st_ino);
         if !same || FileType::from_raw_mode(own.st_mode) != FileType::RegularFile {
@@ -207,27 +202,17 @@ impl Packer<'_> {
             return Err(self.over(LayerLimit::Size, path));
         }
         self.begin(path, What::File { size }, &own, Some(file.as_fd()))?;
-        let mut buffer = vec![
-            0;
-            usize::try_from(size)
-                .unwrap_or(usize::MAX)
-                .clamp(1, 256 << 10)
-        ];
-        let mut left = size;
-        while left > 0 {
-            let wanted = usize::try_from(left)
-                .unwrap_or(usize::MAX)
-                .min(buffer.len());
-            let space = buffer.get_mut(..wanted).unwrap_or_default();
-            let count = match file.read(space) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                other => other.map_err(|error| self.io(path, error))?,
-            };
-            if count == 0 {
-                return Err(self.refused(path, CHANGED));
+        let mut content = Content::of(&file, size);
+        loop {
+            let part = content.next();
+            match part.map_err(|error| io(self.folder, path, error))? {
+                Some(Part::Data(bytes)) => self.layer.data(bytes)?,
+                Some(Part::Hole(length)) => self.layer.zeros(length)?,
+                None => break,
             }
-            self.layer.data(buffer.get(..count).unwrap_or_default())?;
-            left -= count as u64;
+        }
+        if content.missing() > 0 {
+            return Err(self.refused(path, CHANGED));
         }
         self.layer.pad(size)
     }
@@ -240,7 +225,7 @@ impl Packer<'_> {
         open: Option<BorrowedFd<'_>>,
     ) -> Result<(), StoreError> {
         let xattrs = match open {
-            Some(open) => self.xattrs(open, path)?,
+            Some(open) => xattrs::own(open).map_err(|error| self.io(path, error))?,
             None => BTreeMap::new(),
         };
         self.layer.begin(&Entry {
@@ -252,39 +237,6 @@ impl Packer<'_> {
             mtime: Time::of(stat),
             xattrs: &xattrs,
         })
-    }
-
-    /// The attributes that a layer may set.
-    fn xattrs(
-        &self,
-        open: BorrowedFd<'_>,
-        path: &[u8],
-    ) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
-        let mut names = Vec::with_capacity(MAX_NAMES);
-        match flistxattr(open, rustix::buffer::spare_capacity(&mut names)) {
-            Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(BTreeMap::new()),
-            other => other.map_err(|error| self.io(path, error))?,
-        };
-        let mut found = BTreeMap::new();
-        for name in names.split(|byte| *byte == 0) {
-            let Ok(name) = std::str::from_utf8(name) else {
-                continue;
-            };
-            let allowed = name == "security.capability"
-                || (name.starts_with("user.") && !name.starts_with("user.overlay."));
-            if !allowed {
-                continue;
-            }
-            let mut value = Vec::with_capacity(MAX_VALUE);
-            match fgetxattr(open, name, rustix::buffer::spare_capacity(&mut value)) {
-                Err(Errno::NODATA) => {}
-                other => {
-                    other.map_err(|error| self.io(path, error))?;
-                    found.insert(name.to_owned(), value);
-                }
-            }
-        }
-        Ok(found)
     }
 
     fn notes(&self) -> Vec<String> {
@@ -300,26 +252,30 @@ impl Packer<'_> {
         notes
     }
 
-    fn shown(&self, path: &[u8]) -> std::path::PathBuf {
-        use std::os::unix::ffi::OsStrExt;
-        self.folder.join(std::ffi::OsStr::from_bytes(path))
-    }
-
     fn io(&self, path: &[u8], error: impl Into<std::io::Error>) -> StoreError {
-        StoreError::io("cannot read", &self.shown(path), error)
+        io(self.folder, path, error)
     }
 
     fn refused(&self, path: &[u8], reason: &str) -> StoreError {
         StoreError::InvalidSource {
-            origin: self.shown(path).display().to_string(),
+            origin: shown(self.folder, path).display().to_string(),
             reason: reason.to_owned(),
         }
     }
 
     fn over(&self, limit: LayerLimit, path: &[u8]) -> StoreError {
-        let path = self.shown(path).display().to_string();
+        let path = shown(self.folder, path).display().to_string();
         self.limits.exceeded(limit, path).into()
     }
+}
+
+fn shown(folder: &Path, path: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    folder.join(OsStr::from_bytes(path))
+}
+
+fn io(folder: &Path, path: &[u8], error: impl Into<std::io::Error>) -> StoreError {
+    StoreError::io("cannot read", &shown(folder, path), error)
 }
 
 const CHANGED: &str = "it was changed while it was read";

@@ -134,7 +134,7 @@ impl ConvertedOrigin {
     }
 
     fn missing(&self, digest: &Digest) -> StoreError {
-        StoreError::InvalidSource {
+        StoreError::BrokenSource {
             origin: self.what.clone(),
             reason: format!("{digest} is not part of it"),
         }

@@ -129,7 +129,12 @@ fn check_oci(blobs: &Blobs, origin: &mut dyn Origin) {
     let signatures = origin.signature_manifest(&blobs.manifest).unwrap().unwrap();
     assert_eq!(signatures.digest, blobs.signatures);
     assert_eq!(blob(origin, &sha256(b"payload"), 7), b"payload");
-    let referring = crate::referring::referring(origin, &blobs.manifest, &[]).unwrap();
+    let referring = crate::referring::referring(
+        origin,
+        &blobs.manifest,
+        &crate::options::WantedBundles::default(),
+    )
+    .unwrap();
     assert_eq!(referring.bundles[0].bundle, BUNDLE);
 }
 
@@ -231,17 +236,13 @@ fn nothing_is_overwritten() {
     let out = tempfile::tempdir().unwrap();
     let dest = out.path().join("x");
     fs::write(&dest, "mine").unwrap();
-    assert!(
-        blobs
-            .export(&blobs.top, ExportFormat::OciArchive, &dest)
-            .is_err()
-    );
+    for taken in [dest.as_path(), Path::new("/")] {
+        let refused = blobs.export(&blobs.top, ExportFormat::OciArchive, taken);
+        let error = refused.unwrap_err();
+        let is_told = matches!(&error, StoreError::Destination { path, .. } if path == taken);
+        assert!(is_told, "{error}");
+    }
     assert_eq!(fs::read(&dest).unwrap(), b"mine");
-    assert!(
-        blobs
-            .export(&blobs.top, ExportFormat::OciArchive, Path::new("/"))
-            .is_err()
-    );
 }
 
 const SKOPEO: &str = "skopeo is not installed: run tests/prepare-machine";

@@ -111,7 +111,7 @@ impl Store {
                 found,
                 notes: left_out,
                 unanswered: odd,
-            } = look_up(origin.as_mut(), document, limits, &options.predicate_types)?;
+            } = look_up(origin.as_mut(), document, limits, &options.wanted)?;
             notes.extend(left_out);
             unanswered.extend(odd);
             all_signatures.merge(SignatureSet {

@@ -6,6 +6,7 @@ use image_layer::{Limits, sha256};
 use image_registry::fixture::{Reply, Server, image};
 
 use super::signatures::look_up;
+use crate::options::WantedBundles;
 
 fn list(entries: &[String]) -> Reply {
     let list = entries.join(",");
@@ -44,7 +45,13 @@ fn whatever_a_registry_says_instead_of_an_answer_no_signature_is_known_from_ther
     for (case, reply, told) in odd {
         let server = Server::start(move |_| reply());
         let mut origin = image(&server, "a:1");
-        let looked = look_up(&mut origin, &image_document(), &Limits::default(), &[]).unwrap();
+        let looked = look_up(
+            &mut origin,
+            &image_document(),
+            &Limits::default(),
+            &WantedBundles::default(),
+        )
+        .unwrap();
         assert!(looked.found.simple.is_empty() && looked.found.bundles.is_empty());
         assert_eq!(!looked.unanswered.is_empty(), told, "{case}: {looked:?}");
     }
@@ -56,7 +63,13 @@ fn whatever_a_registry_says_instead_of_an_answer_no_signature_is_known_from_ther
         },
     );
     let mut origin = image(&server, "a:1");
-    let looked = look_up(&mut origin, &image_document(), &Limits::default(), &[]).unwrap();
+    let looked = look_up(
+        &mut origin,
+        &image_document(),
+        &Limits::default(),
+        &WantedBundles::default(),
+    )
+    .unwrap();
     assert!(looked.found.simple.is_empty() && looked.found.bundles.is_empty());
 }
 
@@ -114,7 +127,13 @@ fn attestations_at_a_tag_and_signatures_as_referrers_are_found() {
         }
     });
     let mut origin = image(&server, "a:1");
-    let looked = look_up(&mut origin, &image_document(), &Limits::default(), &[]).unwrap();
+    let looked = look_up(
+        &mut origin,
+        &image_document(),
+        &Limits::default(),
+        &WantedBundles::default(),
+    )
+    .unwrap();
     assert_eq!(looked.unanswered, [""; 0]);
     let simple: Vec<_> = looked
         .found

@@ -1,16 +1,20 @@
 //! The signatures that come with an image.
 
 use image_document::media_type::DSSE_ENVELOPE;
-use image_document::referrer::{self, MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL};
-use image_document::{Document, DocumentError, Manifest, RawManifest, cosign};
-use image_layer::Limits;
+use image_document::referrer;
+use image_document::{Descriptor, Document, DocumentError, Manifest, RawManifest, cosign};
+use image_layer::{ContentError, Limits};
 use image_name::Digest;
 
 use crate::error::StoreError;
+use crate::options::WantedBundles;
 use crate::origin::Origin;
 use crate::proven::{checked, small_blob};
 use crate::referring::referring;
 use crate::store::{Found, MAX_PAYLOAD, Signature, signed_layers};
+
+/// What cosign says of an envelope in a manifest at its tag: what the statement is. A hint.
+const ENVELOPE_PREDICATE_TYPE: &str = "predicateType";
 
 /// What an origin has in favour of one manifest or index.
 #[derive(Debug, Default)]
@@ -22,8 +26,8 @@ pub(crate) struct LookUp {
     pub(crate) unanswered: Vec<String>,
 }
 
-/// Asks an origin for all signatures of one manifest or index, and for statements about it; of these,
-/// those whose predicate types are `types` matter most. Registries answer such questions in many ways;
+/// Asks an origin for all signatures of one manifest or index, and for statements about it, of which
+/// those that are wanted come first. Registries answer such questions in many ways;
 /// whatever they say instead of an answer, no signature is known from there, and the verdict decides.
 ///
 /// # Errors
@@ -32,7 +36,7 @@ pub(crate) fn look_up(
     origin: &mut dyn Origin,
     subject: &RawManifest,
     limits: &Limits,
-    types: &[String],
+    wanted: &WantedBundles,
 ) -> Result<LookUp, StoreError> {
     let mut looked = LookUp::default();
     match signatures_of(origin, &subject.digest, limits) {
@@ -40,7 +44,7 @@ pub(crate) fn look_up(
         Err(error) => looked.unanswered.push(odd(error)?),
     }
     let mut tagged = Vec::new();
-    match referring(origin, &subject.digest, types) {
+    match referring(origin, &subject.digest, wanted) {
         Ok(referring) => {
             looked.found.bundles = referring.bundles;
             looked.notes = referring.notes;
@@ -54,7 +58,7 @@ pub(crate) fn look_up(
         Err(error) => looked.unanswered.push(odd(error)?),
     }
     for manifest in &tagged {
-        match take(origin, subject, manifest, &mut looked.found) {
+        match take(origin, subject, manifest, wanted, &mut looked) {
             Ok(()) => {}
             Err(error) => looked.unanswered.push(odd(error)?),
         }
@@ -141,8 +145,10 @@ fn take(
     origin: &mut dyn Origin,
     subject: &RawManifest,
     manifest: &Manifest,
-    found: &mut Found,
+    wanted: &WantedBundles,
+    looked: &mut LookUp,
 ) -> Result<(), StoreError> {
+    let found = &mut looked.found;
     let what = format!("signatures of {}", subject.digest);
     let before = found.simple.len();
     take_simple(origin, manifest, &what, &mut found.simple)?;
@@ -155,10 +161,22 @@ fn take(
         .layers
         .iter()
         .filter(|layer| layer.media_type == DSSE_ENVELOPE);
-    for layer in envelopes.take(MAX_BUNDLES) {
+    let matters = |layer: &&Descriptor| {
+        let kind = layer.annotations.get(ENVELOPE_PREDICATE_TYPE);
+        kind.is_none_or(|kind| wanted.predicate_types.contains(kind))
+    };
+    // The last is the newest: cosign appends.
+    let (first, then): (Vec<_>, Vec<_>) = envelopes.rev().partition(matters);
+    for layer in first.into_iter().chain(then).take(wanted.limits.count) {
         let taken = found.bundles.iter().map(|one| one.bundle.len() as u64);
-        let room = MAX_TOTAL.saturating_sub(taken.sum());
-        let envelope = small_blob(origin, layer, &what, MAX_BUNDLE.min(room))?;
+        let room = wanted.limits.total.saturating_sub(taken.sum());
+        let envelope = match small_blob(origin, layer, &what, wanted.limits.size.min(room)) {
+            Err(error @ StoreError::Content(ContentError::LimitExceeded { .. })) => {
+                looked.unanswered.push(error.to_string());
+                continue;
+            }
+            other => other?,
+        };
         for bundle in cosign::bundles_of(&what, &envelope)? {
             if found.bundles.iter().all(|one| one.bundle != bundle) {
                 found.bundles.push(referrer::of_bundle(subject, &bundle)?);

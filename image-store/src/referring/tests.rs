@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
+fn most() -> usize {
+    BundleLimits::default().count
+}
+
 /// A place whose list of referrers and blobs are whatever a test says.
 #[derive(Default)]
 struct Place {
@@ -105,7 +109,7 @@ fn a_bundle_is_found_and_one_manifest_is_made_of_it() {
     let mut place = Place::default();
     place.add_bundle(&image(), &bytes);
     place.add_bundle(&image(), &bytes);
-    let bundles = referring(&mut place, &image().digest, &[]).unwrap();
+    let bundles = referring(&mut place, &image().digest, &WantedBundles::default()).unwrap();
     assert_eq!(bundles.notes, [""; 0]);
     assert_eq!(bundles.bundles.len(), 1, "listed twice, counted once");
     assert_eq!(bundles.bundles[0].bundle, bytes);
@@ -136,7 +140,9 @@ fn what_is_no_bundle_of_the_image_is_left_out_and_hides_none() {
     place.add(&changed(|m| {
         m["layers"][0]["mediaType"] = json!("text/plain")
     }));
-    place.add(&changed(|m| m["layers"][0]["size"] = json!(MAX_BUNDLE + 1)));
+    place.add(&changed(|m| {
+        m["layers"][0]["size"] = json!(BundleLimits::default().size + 1)
+    }));
     place.add(&changed(|m| m["manifests"] = json!([])));
     // Its blob is another than it says.
     place.add(&changed(|m| m["layers"][0]["digest"] = json!(sha256(b"x"))));
@@ -148,7 +154,7 @@ fn what_is_no_bundle_of_the_image_is_left_out_and_hides_none() {
     place.listed.push(Descriptor::parse(&huge).unwrap());
     let good = bundle("good", 0);
     place.add_bundle(&image(), &good);
-    let bundles = referring(&mut place, &image().digest, &[]).unwrap();
+    let bundles = referring(&mut place, &image().digest, &WantedBundles::default()).unwrap();
     let found: Vec<_> = bundles.bundles.iter().map(|one| &one.bundle).collect();
     assert_eq!(found, [&good]);
     assert_eq!(bundles.notes.len(), 8, "{:?}", bundles.notes);
@@ -162,7 +168,7 @@ fn other_kinds_of_artifacts_are_not_even_read() {
     place.add(&changed(|m| {
         m["artifactType"] = json!("application/spdx+json")
     }));
-    let found = referring(&mut place, &image().digest, &[]).unwrap();
+    let found = referring(&mut place, &image().digest, &WantedBundles::default()).unwrap();
     assert_eq!(
         (found.bundles.len(), found.notes.len(), place.asked),
         (0, 0, 0)
@@ -172,23 +178,23 @@ fn other_kinds_of_artifacts_are_not_even_read() {
 #[test]
 fn number_and_bytes_are_bounded_and_what_is_over_is_told() {
     let mut place = Place::default();
-    for number in 0..MAX_BUNDLES + 5 {
+    for number in 0..most() + 5 {
         place.add_bundle(&image(), &bundle(&number.to_string(), 0));
     }
-    let many = referring(&mut place, &image().digest, &[]).unwrap();
-    assert_eq!(many.bundles.len(), MAX_BUNDLES);
+    let many = referring(&mut place, &image().digest, &WantedBundles::default()).unwrap();
+    assert_eq!(many.bundles.len(), most());
     assert_eq!(many.bundles[0].bundle, bundle("0", 0));
-    assert_eq!(place.asked, MAX_BUNDLES);
-    let over = format!("of {} only {MAX_BUNDLES} are looked at", MAX_BUNDLES + 5);
+    assert_eq!(place.asked, most());
+    let over = format!("of {} only {} are looked at", most() + 5, most());
     assert_eq!(many.over, [over]);
     let mut place = Place::default();
     for number in 0..6 {
         place.add_bundle(&image(), &bundle(&number.to_string(), 11 << 20));
     }
     place.add_bundle(&image(), &bundle("small", 0));
-    let large = referring(&mut place, &image().digest, &[]).unwrap();
+    let large = referring(&mut place, &image().digest, &WantedBundles::default()).unwrap();
     let bytes: usize = large.bundles.iter().map(|one| one.bundle.len()).sum();
-    assert!(bytes as u64 <= MAX_TOTAL, "{bytes}");
+    assert!(bytes as u64 <= BundleLimits::default().total, "{bytes}");
     assert_eq!(large.bundles.last().unwrap().bundle, bundle("small", 0));
     assert!(
         large
@@ -214,13 +220,66 @@ fn daily_scans_hide_no_signature_and_no_statement_that_matters() {
     for kind in ["sbom", "https://sigstore.dev/cosign/sign/v1", "build"] {
         place.add_bundle(&image(), &bundle(kind, 0));
     }
-    let types = ["sbom".to_owned()];
-    let found = referring(&mut place, &image().digest, &types).unwrap();
+    let wanted = WantedBundles {
+        predicate_types: vec!["sbom".to_owned()],
+        ..WantedBundles::default()
+    };
+    let found = referring(&mut place, &image().digest, &wanted).unwrap();
     let found: Vec<_> = found.bundles.iter().map(|one| &one.bundle).collect();
     let sign = bundle("https://sigstore.dev/cosign/sign/v1", 0);
-    assert_eq!(found.len(), MAX_BUNDLES);
+    assert_eq!(found.len(), most());
     assert_eq!(found[..2], [&bundle("sbom", 0), &sign]);
     // Of all others each kind in turn, the newest first.
     assert_eq!(found[2..4], [&bundle("scan", 399), &bundle("build", 0)]);
     assert_eq!(found[4], &bundle("scan", 398));
+}
+
+/// A bundle by the key that is called `hint`.
+fn by(hint: &str, predicate: &str, padding: usize) -> Vec<u8> {
+    let material = json!({ "publicKey": { "hint": hint } });
+    let plain = bundle(predicate, padding);
+    let rest = plain.strip_prefix(b"{").unwrap();
+    [
+        format!("{{\"verificationMaterial\":{material},").as_bytes(),
+        rest,
+    ]
+    .concat()
+}
+
+#[test]
+fn bundles_by_other_keys_take_no_place_from_those_by_trusted_ones() {
+    let mut place = Place::default();
+    for number in 0..most() + 40 {
+        place.add_bundle(&image(), &by("scanner", "scan", number));
+    }
+    let (ours, nameless) = (by("ours", "scan", 7), bundle("scan", 8));
+    place.add_bundle(&image(), &ours);
+    place.add_bundle(&image(), &nameless);
+    let wanted = |hint: &str| WantedBundles {
+        predicate_types: vec!["scan".to_owned()],
+        key_hints: vec![hint.to_owned()],
+        limits: BundleLimits::default(),
+    };
+    let found = referring(&mut place, &image().digest, &wanted("ours")).unwrap();
+    assert_eq!(found.bundles.len(), most());
+    assert_eq!(found.bundles[0].bundle, ours);
+    assert_eq!(found.bundles[1].bundle, nameless);
+    assert_eq!(found.bundles[2].bundle, by("scanner", "scan", 0));
+    assert_eq!(found.over, [""; 0]);
+    // Where all are by the key that is trusted, the first are taken, and that is told.
+    let found = referring(&mut place, &image().digest, &wanted("scanner")).unwrap();
+    assert_eq!(found.bundles[0].bundle, by("scanner", "scan", 0));
+    let over = format!("of {} only {} are looked at", most() + 42, most());
+    assert_eq!(found.over, [over]);
+    // Nor do large ones take its bytes.
+    let mut place = Place::default();
+    for number in 0..6 {
+        place.add_bundle(&image(), &by("scanner", &number.to_string(), 11 << 20));
+    }
+    let ours = by("ours", "scan", 11 << 20);
+    place.add_bundle(&image(), &ours);
+    let found = referring(&mut place, &image().digest, &wanted("ours")).unwrap();
+    assert_eq!(found.bundles[0].bundle, ours);
+    let bytes: usize = found.bundles.iter().map(|one| one.bundle.len()).sum();
+    assert!(bytes as u64 <= BundleLimits::default().total, "{bytes}");
 }

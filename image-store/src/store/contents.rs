@@ -118,7 +118,8 @@ impl<'a> Documents<'a> {
             ..Contents::default()
         };
         // What has its digest and is no document never was one.
-        let Ok(document) = go_json::from_slice::<Document<'_>>(&bytes) else {
+        let bytes = go_json::repaired(&bytes);
+        let Ok(document) = go_json::read::<Document<'_>>(&bytes) else {
             return Ok(contents);
         };
         contents.members = digests(document.manifests.as_ref());
@@ -127,7 +128,8 @@ impl<'a> Documents<'a> {
         if let Some(config) = config {
             let bytes = self.blob("configuration", &config, limits.config)?;
             contents.config = Some((config, bytes.len() as u64));
-            let config: Config<'_> = go_json::from_slice(&bytes).unwrap_or_default();
+            let bytes = go_json::repaired(&bytes);
+            let config: Config<'_> = go_json::read(&bytes).unwrap_or_default();
             contents.created = config.created.map(Cow::into_owned);
             let diff_ids = config.rootfs.diff_ids.iter();
             contents.diff_ids = diff_ids.filter_map(|id| Digest::parse(id).ok()).collect();

@@ -214,6 +214,7 @@ impl<'a> Change<'a> {
             manifest: sha256(&new.manifest),
             config: sha256(&new.config),
             bundle: sha256(&new.bundle),
+            predicate_type: referrer::predicate_type(&new.bundle),
         };
         self.record.bundles.insert(at, record);
         self.blobs.extend([new.config, new.bundle, new.manifest]);

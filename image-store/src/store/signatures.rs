@@ -86,6 +86,8 @@ pub(crate) struct BundleRecord {
     pub(crate) manifest: Digest,
     pub(crate) config: Digest,
     pub(crate) bundle: Digest,
+    /// What the statement in it is, if that is on record.
+    pub(crate) predicate_type: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -102,6 +104,12 @@ struct StoredBundle {
     manifest: String,
     config: String,
     bundle: String,
+    #[serde(
+        rename = "predicate-type",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    predicate_type: Option<String>,
 }
 
 impl SignatureRecord {
@@ -110,6 +118,7 @@ impl SignatureRecord {
             manifest: one.manifest.to_string(),
             config: one.config.to_string(),
             bundle: one.bundle.to_string(),
+            predicate_type: one.predicate_type.clone(),
         });
         let stored = Stored {
             version: VERSION,
@@ -142,6 +151,7 @@ impl SignatureRecord {
                 manifest: digest(&one.manifest)?,
                 config: digest(&one.config)?,
                 bundle: digest(&one.bundle)?,
+                predicate_type: one.predicate_type.clone(),
             })
         });
         Ok(Self {
@@ -172,6 +182,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] or [`StoreError::Damaged`] for what is not as it was stored.
     pub fn signatures(&self, subject: &Digest) -> Result<SignatureSet, StoreError> {
+        self.signatures_that_matter(subject, &|_| true)
+    }
+
+    /// As [`Store::signatures`], without the statements of types that don't matter, which may be large:
+    /// they are not read. Those whose type isn't on record are.
+    ///
+    /// # Errors
+    /// As [`Store::signatures`].
+    pub fn signatures_that_matter(
+        &self,
+        subject: &Digest,
+        matters: &dyn Fn(&str) -> bool,
+    ) -> Result<SignatureSet, StoreError> {
         let mut set = SignatureSet::default();
         let Some(record) = self.signature_record(subject)? else {
             return Ok(set);
@@ -185,6 +208,13 @@ impl Store {
         }
         let mut room = MAX_TOTAL;
         for one in &record.bundles {
+            if one
+                .predicate_type
+                .as_deref()
+                .is_some_and(|kind| !matters(kind))
+            {
+                continue;
+            }
             let limit = MAX_BUNDLE.min(room);
             let bundle = self.read_blob("signature bundle", &one.bundle, limit)?;
             room -= bundle.len() as u64;
@@ -262,17 +292,19 @@ mod tests {
                 manifest: a.clone(),
                 config: b.clone(),
                 bundle: a.clone(),
+                predicate_type: Some("https://a.example/v1".to_owned()),
             }],
         };
         assert_eq!(SignatureRecord::parse(&record.to_bytes()).unwrap(), record);
-        for bad in [
-            &b"sha256:../../etc/passwd"[..],
-            br#"{"version":3}"#,
-            br#"{"version":2,"simple":"sha256:x"}"#,
-            b"",
-            b"[]",
+        for (bad, reason) in [
+            (&b"sha256:../../etc/passwd"[..], "../../etc/passwd"),
+            (br#"{"version":3}"#, "made by a later fairing"),
+            (br#"{"version":2,"simple":"sha256:x"}"#, "sha256:x"),
+            (b"", "it can't be read"),
+            (b"[]", "it can't be read"),
         ] {
-            assert!(SignatureRecord::parse(bad).is_err());
+            let error = SignatureRecord::parse(bad).unwrap_err();
+            assert!(error.contains(reason), "{error}");
         }
     }
 }

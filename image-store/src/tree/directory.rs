@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ use rustix::io::Errno;
 
 use super::member::{Kind, Member, Sink};
 use crate::error::StoreError;
+use crate::file_content::{Content, Part};
+use crate::xattrs::CAPABILITY;
 
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -28,6 +30,10 @@ pub(super) struct Directory {
     root: OwnedFd,
     /// The directories that are not complete, with what they are to be like: what is in them changes their times.
     open: Vec<(OwnedFd, Stat)>,
+    /// Whether something is in it by which others may do more than they may otherwise: a file that runs as its
+    /// owner or with capabilities, or a device.
+    has_powers: bool,
+    closed: Option<u32>,
 }
 
 impl Directory {
@@ -43,7 +49,14 @@ impl Directory {
             dest: dest.to_owned(),
             root: root.map_err(|error| StoreError::io("cannot open", dest, error))?,
             open: Vec::new(),
+            has_powers: false,
+            closed: None,
         })
+    }
+
+    /// The mode that the directory was not given, once all of it is there.
+    pub(super) fn closed(&self) -> Option<u32> {
+        self.closed
     }
 
     fn failed(&self, path: &[u8]) -> impl Fn(Errno) -> StoreError + use<> {
@@ -89,7 +102,9 @@ impl Directory {
             Kind::File(mut content) => {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
                 let mut file = File::from(openat(parent, name, flags, private)?);
-                io::copy(&mut content, &mut file).map_err(from_io)?;
+                copy(&mut content, &mut file, stat).map_err(from_io)?;
+                self.has_powers |=
+                    stat.st_mode & 0o6000 != 0 || member.xattrs.contains_key(CAPABILITY);
                 finish(file.as_fd(), stat)?;
                 // A change of the owner takes capabilities away.
                 for (key, value) in member.xattrs {
@@ -115,6 +130,7 @@ impl Directory {
                 };
                 let number = makedev(device.major, device.minor);
                 mknodat(parent, name, kind, mode(stat), number)?;
+                self.has_powers = true;
                 // Not less what the caller's umask takes away.
                 chmodat(parent, name, mode(stat), AtFlags::empty())?;
             }
@@ -132,11 +148,38 @@ impl Sink for Directory {
     }
 
     fn end_of_folder(&mut self) -> Result<(), StoreError> {
-        match self.open.pop() {
-            Some((folder, stat)) => finish(folder.as_fd(), &stat).map_err(self.failed(b"")),
-            None => Ok(()),
+        let Some((folder, mut stat)) = self.open.pop() else {
+            return Ok(());
+        };
+        let is_root = self.open.is_empty();
+        if is_root && self.has_powers && stat.st_mode & 0o077 != 0 {
+            self.closed = Some(stat.st_mode & 0o7777);
+            stat.st_mode &= !0o077;
+        }
+        finish(folder.as_fd(), &stat).map_err(self.failed(b""))
+    }
+}
+
+/// Copies a file, holes as holes.
+fn copy(from: &mut File, to: &mut File, stat: &Stat) -> io::Result<()> {
+    let size = u64::try_from(stat.st_size).unwrap_or_default();
+    let occupied = u64::try_from(stat.st_blocks)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(512);
+    if occupied >= size {
+        // Within the kernel, where that can.
+        return io::copy(from, to).map(drop);
+    }
+    let mut content = Content::of(from, size);
+    while let Some(part) = content.next()? {
+        match part {
+            Part::Data(bytes) => to.write_all(bytes)?,
+            Part::Hole(length) => {
+                to.seek_relative(i64::try_from(length).map_err(io::Error::other)?)?;
+            }
         }
     }
+    to.set_len(size)
 }
 
 /// Gives what is open its owner, its mode and its time; the mode comes last, since an owner's change takes parts of it

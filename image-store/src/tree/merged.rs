@@ -8,16 +8,14 @@ use std::path::{Path, PathBuf};
 
 use image_layer::{Device, Limits};
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, Stat, fgetxattr, flistxattr, fstat, open, openat,
-    readlinkat, statat,
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, fgetxattr, fstat, open, openat, readlinkat, statat,
 };
 use rustix::io::Errno;
 
 use super::member::{Kind, Member, Sink};
 use crate::error::StoreError;
+use crate::xattrs;
 
-/// Bytes of the names of all attributes of a file, and of one value: the kernel's own limits.
-const XATTRS_MAX: usize = 64 << 10;
 /// The mark of a directory that shows nothing of those below it.
 const OPAQUE: &str = "trusted.overlay.opaque";
 pub(super) const FOLDER: OFlags = OFlags::RDONLY
@@ -25,8 +23,9 @@ pub(super) const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOFOLLOW);
 
-/// Hands all that these trees, topmost first, show to a sink.
-pub(super) fn walk(trees: &[PathBuf], sink: &mut dyn Sink) -> Result<(), StoreError> {
+/// Hands all that these trees, topmost first, show to a sink. Gives the paths of what was gone, or something
+/// else, by the time that it was to be read: of a running pod, something always may.
+pub(super) fn walk(trees: &[PathBuf], sink: &mut dyn Sink) -> Result<Vec<String>, StoreError> {
     let mut roots = Vec::with_capacity(trees.len());
     for tree in trees {
         let root = open(tree, FOLDER, Mode::empty());
@@ -36,8 +35,10 @@ pub(super) fn walk(trees: &[PathBuf], sink: &mut dyn Sink) -> Result<(), StoreEr
         sink,
         depth_max: Limits::default().depth,
         linked: HashMap::new(),
+        gone: Vec::new(),
     };
-    walk.folder(&roots, &mut Vec::new(), 0)
+    walk.folder(&roots, &mut Vec::new(), 0)?;
+    Ok(walk.gone)
 }
 
 struct Walk<'a> {
@@ -45,6 +46,7 @@ struct Walk<'a> {
     depth_max: usize,
     /// Files with several names, by device and inode, with their first name.
     linked: HashMap<(u64, u64), Vec<u8>>,
+    gone: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -62,7 +64,7 @@ impl Walk<'_> {
             return Err(unfit(path, "its directories are nested too deeply"));
         }
         let stat = fstat(top).map_err(|error| io(path, error))?;
-        let xattrs = xattrs(top.as_fd(), path)?;
+        let xattrs = xattrs::own(top.as_fd()).map_err(|error| io(path, error))?;
         self.sink.member(Member {
             path,
             kind: Kind::Folder,
@@ -94,7 +96,9 @@ impl Walk<'_> {
             return Ok(());
         };
         let look = |part: &OwnedFd| statat(part, name, AtFlags::SYMLINK_NOFOLLOW);
-        let stat = look(top).map_err(|error| io(path, error))?;
+        let Some(stat) = self.there(look(top), path)? else {
+            return Ok(());
+        };
         if is_whiteout(&stat) {
             return Ok(());
         }
@@ -109,8 +113,10 @@ impl Walk<'_> {
                 Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::Directory => break,
                 other => other.map_err(|error| io(path, error))?,
             };
-            let folder =
-                openat(part, name, FOLDER, Mode::empty()).map_err(|error| io(path, error))?;
+            let opened = openat(part, name, FOLDER, Mode::empty());
+            let Some(folder) = self.there(opened, path)? else {
+                break;
+            };
             let is_opaque = is_opaque(&folder, path)?;
             inner.push(folder);
             if is_opaque {
@@ -118,6 +124,25 @@ impl Walk<'_> {
             }
         }
         self.folder(&inner, path, depth + 1)
+    }
+
+    /// What a look-up gave, if it is still there and what it was; if not, that is noted.
+    fn there<T>(&mut self, found: Result<T, Errno>, path: &[u8]) -> Result<Option<T>, StoreError> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => {
+                self.note_gone(path);
+                Ok(None)
+            }
+            Err(error) => Err(io(path, error)),
+        }
+    }
+
+    fn note_gone(&mut self, path: &[u8]) {
+        const MOST: usize = 1 << 10;
+        if self.gone.len() < MOST {
+            self.gone.push(shown(path));
+        }
     }
 
     fn leaf(
@@ -128,52 +153,71 @@ impl Walk<'_> {
         stat: &Stat,
     ) -> Result<(), StoreError> {
         let none = BTreeMap::new();
-        let mut hand_over = |kind: Kind<'_>, stat: &Stat, xattrs: &BTreeMap<String, Vec<u8>>| {
-            self.sink.member(Member {
-                path,
-                kind,
-                stat,
-                xattrs,
-            })
+        let plain = |kind| Member {
+            path,
+            kind,
+            stat,
+            xattrs: &none,
         };
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        if stat.st_nlink > 1 {
-            let inode = (stat.st_dev, stat.st_ino);
-            if let Some(first) = self.linked.get(&inode) {
-                return hand_over(Kind::HardLink(first), stat, &none);
-            }
-            self.linked.insert(inode, path.to_vec());
+        let inode = (stat.st_dev, stat.st_ino);
+        if stat.st_nlink > 1
+            && let Some(first) = self.linked.get(&inode)
+        {
+            return self.sink.member(Member {
+                path,
+                kind: Kind::HardLink(first),
+                stat,
+                xattrs: &none,
+            });
         }
+        let kind = FileType::from_raw_mode(stat.st_mode);
         match kind {
             FileType::RegularFile => {
                 // What has become a fifo meanwhile must not make this wait.
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                let file =
-                    openat(folder, name, flags, Mode::empty()).map_err(|error| io(path, error))?;
+                let opened = openat(folder, name, flags, Mode::empty());
+                let Some(file) = self.there(opened, path)? else {
+                    return Ok(());
+                };
                 let own = fstat(&file).map_err(|error| io(path, error))?;
                 if FileType::from_raw_mode(own.st_mode) != FileType::RegularFile {
-                    return Err(unfit(path, "it was changed while it was read"));
+                    self.note_gone(path);
+                    return Ok(());
                 }
-                let xattrs = xattrs(file.as_fd(), path)?;
-                hand_over(Kind::File(File::from(file)), &own, &xattrs)
+                let xattrs = xattrs::own(file.as_fd()).map_err(|error| io(path, error))?;
+                self.sink.member(Member {
+                    path,
+                    kind: Kind::File(File::from(file)),
+                    stat: &own,
+                    xattrs: &xattrs,
+                })?;
             }
             FileType::Symlink => {
-                let target =
-                    readlinkat(folder, name, Vec::new()).map_err(|error| io(path, error))?;
-                hand_over(Kind::Symlink(target.to_bytes()), stat, &none)
-            }
-            FileType::Fifo => hand_over(Kind::Fifo, stat, &none),
-            FileType::CharacterDevice | FileType::BlockDevice => {
-                let device = Device {
-                    is_block: kind == FileType::BlockDevice,
-                    major: rustix::fs::major(stat.st_rdev),
-                    minor: rustix::fs::minor(stat.st_rdev),
+                let read = readlinkat(folder, name, Vec::new());
+                // What is no link any more.
+                let read = match read {
+                    Err(Errno::INVAL) => Err(Errno::NOENT),
+                    other => other,
                 };
-                hand_over(Kind::Device(device), stat, &none)
+                let Some(target) = self.there(read, path)? else {
+                    return Ok(());
+                };
+                self.sink.member(plain(Kind::Symlink(target.to_bytes())))?;
+            }
+            FileType::Fifo => self.sink.member(plain(Kind::Fifo))?,
+            FileType::CharacterDevice | FileType::BlockDevice => {
+                let Some(device) = Device::of(stat) else {
+                    return Ok(());
+                };
+                self.sink.member(plain(Kind::Device(device)))?;
             }
             // A socket is nothing without the process that listens on it.
-            _ => Ok(()),
+            _ => return Ok(()),
         }
+        if stat.st_nlink > 1 {
+            self.linked.insert(inode, path.to_vec());
+        }
+        Ok(())
     }
 }
 
@@ -203,33 +247,6 @@ pub(super) fn is_opaque(folder: impl AsFd, path: &[u8]) -> Result<bool, StoreErr
         Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => Ok(false),
         Err(error) => Err(io(path, error)),
     }
-}
-
-/// The attributes that belong to a file, and not to the layer that it is in.
-fn xattrs(file: BorrowedFd<'_>, path: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
-    let mut names = Vec::with_capacity(XATTRS_MAX);
-    match flistxattr(file, rustix::buffer::spare_capacity(&mut names)) {
-        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(BTreeMap::new()),
-        other => other.map_err(|error| io(path, error))?,
-    };
-    let mut found = BTreeMap::new();
-    let names = names.split(|byte| *byte == 0);
-    for name in names.filter_map(|name| std::str::from_utf8(name).ok()) {
-        let is_own = name == "security.capability"
-            || (name.starts_with("user.") && !name.starts_with("user.overlay."));
-        if !is_own {
-            continue;
-        }
-        let mut value = Vec::with_capacity(XATTRS_MAX);
-        match fgetxattr(file, name, rustix::buffer::spare_capacity(&mut value)) {
-            Err(Errno::NODATA) => {}
-            other => {
-                other.map_err(|error| io(path, error))?;
-                found.insert(name.to_owned(), value);
-            }
-        }
-    }
-    Ok(found)
 }
 
 fn shown(path: &[u8]) -> String {

@@ -1,28 +1,25 @@
 //! A tree as a tar file.
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use image_layer::Time;
 
 use super::member::{Kind, Member, Sink};
 use crate::error::StoreError;
+use crate::file_content::{Content, Part};
 use crate::tar_writer::{Entry, TarWriter, What};
-
-/// Bytes that are copied at once.
-const CHUNK: usize = 256 << 10;
 
 /// A tar file that members are added to.
 pub(super) struct Tar<W: Write> {
     tar: TarWriter<W>,
-    buffer: Vec<u8>,
 }
 
 impl<W: Write> Tar<W> {
     pub(super) fn new(out: W, name: &Path) -> Self {
         Self {
             tar: TarWriter::new(out, name),
-            buffer: vec![0; CHUNK],
         }
     }
 
@@ -32,26 +29,19 @@ impl<W: Write> Tar<W> {
 
     /// Adds the content of a file, as many bytes as were announced: of one that grows meanwhile the beginning, of one
     /// that shrinks zeros for what is gone.
-    fn content(&mut self, mut file: impl Read, size: u64, path: &[u8]) -> Result<(), StoreError> {
-        let mut left = size;
-        while left > 0 {
-            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK);
-            let space = self.buffer.get_mut(..wanted).unwrap_or_default();
-            let count = match file.read(space) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                other => other.map_err(|error| {
-                    let path = String::from_utf8_lossy(path).into_owned();
-                    StoreError::io("cannot read", Path::new(&path), error)
-                })?,
-            };
-            if count == 0 {
-                self.tar.zeros(left)?;
-                break;
+    fn content(&mut self, file: &File, size: u64, path: &[u8]) -> Result<(), StoreError> {
+        let failed = |error| {
+            let path = String::from_utf8_lossy(path).into_owned();
+            StoreError::io("cannot read", Path::new(&path), error)
+        };
+        let mut content = Content::of(file, size);
+        while let Some(part) = content.next().map_err(failed)? {
+            match part {
+                Part::Data(bytes) => self.tar.data(bytes)?,
+                Part::Hole(length) => self.tar.zeros(length)?,
             }
-            self.tar
-                .data(self.buffer.get(..count).unwrap_or_default())?;
-            left -= count as u64;
         }
+        self.tar.zeros(content.missing())?;
         self.tar.pad(size)
     }
 }
@@ -77,7 +67,7 @@ impl<W: Write> Sink for Tar<W> {
             xattrs: member.xattrs,
         })?;
         match member.kind {
-            Kind::File(file) => self.content(file, size, member.path),
+            Kind::File(file) => self.content(&file, size, member.path),
             _ => Ok(()),
         }
     }

@@ -112,7 +112,8 @@ fn layers_are_one_tree_in_a_directory_and_in_a_tar_file() {
         (written.mtime(), written.mode()),
         (lower.mtime(), lower.mode())
     );
-    assert!(extract(&layers, &dest).is_err(), "it is there already");
+    let again = extract(&layers, &dest).unwrap_err().to_string();
+    assert!(again.contains("cannot create"), "{again}");
 
     let file = base.path().join("root.tar");
     pack(&layers, fs::File::create(&file).unwrap(), &file).unwrap();
@@ -132,6 +133,123 @@ fn what_fails_leaves_nothing() {
     let base = tempfile::tempdir().unwrap();
     let missing = base.path().join("missing");
     let dest = base.path().join("dest");
-    assert!(extract(&[missing], &dest).is_err());
+    let error = extract(&[missing], &dest).unwrap_err().to_string();
+    assert!(error.contains("missing: No such file"), "{error}");
     assert!(!dest.exists());
+}
+
+#[test]
+fn a_directory_with_programs_that_give_powers_is_closed_to_others() {
+    let base = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    for (name, file_mode, closed) in [
+        ("plain", 0o755, None),
+        ("setuid", 0o4755, Some(0o755)),
+        ("setgid", 0o2755, Some(0o755)),
+    ] {
+        let (tree, dest) = (
+            base.path().join(name),
+            base.path().join(format!("{name}-out")),
+        );
+        fs::create_dir(&tree).unwrap();
+        fs::write(tree.join("program"), "x").unwrap();
+        for (path, mode) in [(tree.join("program"), file_mode), (tree.clone(), 0o755)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let written = extract(std::slice::from_ref(&tree), &dest).unwrap();
+        assert_eq!(written.closed, closed, "{name}");
+        let expected = if closed.is_some() { 0o700 } else { 0o755 };
+        assert_eq!(mode(&dest), expected, "{name}");
+        assert_eq!(mode(&dest.join("program")), file_mode, "{name}");
+    }
+}
+
+#[test]
+fn holes_stay_holes_in_a_directory_and_cost_nothing_to_read() {
+    let base = tempfile::tempdir().unwrap();
+    let (tree, dest) = (base.path().join("tree"), base.path().join("dest"));
+    fs::create_dir(&tree).unwrap();
+    let disk = fs::File::create(tree.join("disk")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&disk, b"end", 64 << 20).unwrap();
+    disk.set_len(1 << 30).unwrap();
+    extract(std::slice::from_ref(&tree), &dest).unwrap();
+    let copied = fs::metadata(dest.join("disk")).unwrap();
+    assert_eq!(copied.len(), 1 << 30);
+    assert!(
+        copied.blocks() * 512 < 1 << 20,
+        "{} blocks",
+        copied.blocks()
+    );
+    // A tar file has zeros for them.
+    let file = base.path().join("disk.tar");
+    let small = fs::File::options()
+        .write(true)
+        .open(tree.join("disk"))
+        .unwrap();
+    small.set_len(65 << 20).unwrap();
+    pack(&[tree], fs::File::create(&file).unwrap(), &file).unwrap();
+    let mut archive = tar_crate(&file);
+    let mut entries = archive.entries().unwrap();
+    let mut entry = entries
+        .find(|entry| entry.as_ref().unwrap().size() > 0)
+        .unwrap()
+        .unwrap();
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+    assert_eq!(bytes.len(), 65 << 20);
+    assert_eq!(&bytes[64 << 20..][..3], b"end");
+    assert!(bytes[..64 << 20].iter().all(|byte| *byte == 0));
+}
+
+/// Takes a file away when the first one comes.
+struct Thief {
+    victims: Vec<PathBuf>,
+    taken: Vec<String>,
+}
+
+impl member::Sink for Thief {
+    fn member(&mut self, member: member::Member<'_>) -> Result<(), StoreError> {
+        let path = String::from_utf8_lossy(member.path).into_owned();
+        if matches!(member.kind, member::Kind::HardLink(_)) {
+            self.taken.push(format!("{path} is a link"));
+            return Ok(());
+        }
+        if path == "a" {
+            for victim in self.victims.drain(..) {
+                match victim.is_dir() {
+                    true => fs::remove_dir_all(victim).unwrap(),
+                    false => fs::remove_file(victim).unwrap(),
+                }
+            }
+        }
+        self.taken.push(path);
+        Ok(())
+    }
+
+    fn end_of_folder(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_goes_while_a_tree_is_read_is_left_out_and_told() {
+    let base = tempfile::tempdir().unwrap();
+    let tree = base.path().join("tree");
+    fs::create_dir_all(tree.join("folder/inner")).unwrap();
+    for name in ["a", "gone", "last"] {
+        fs::write(tree.join(name), name).unwrap();
+    }
+    // The first name of a file goes, and another stays.
+    fs::hard_link(tree.join("gone"), tree.join("other-name")).unwrap();
+    fs::hard_link(tree.join("gone"), tree.join("third-name")).unwrap();
+    let mut thief = Thief {
+        victims: vec![tree.join("gone"), tree.join("folder")],
+        taken: Vec::new(),
+    };
+    let gone = merged::walk(&[tree], &mut thief).unwrap();
+    assert_eq!(gone, ["/folder", "/gone"]);
+    assert_eq!(
+        thief.taken,
+        ["", "a", "last", "other-name", "third-name is a link"]
+    );
 }

@@ -12,6 +12,7 @@ use image_name::Digest;
 use super::{Audit, Cure, Documented, Finding, Job};
 use crate::error::StoreError;
 use crate::fetch::look_up;
+use crate::options::WantedBundles;
 use crate::proven::{checked, small_blob};
 use crate::store::{RefRecord, make_folder, publish};
 use crate::walk::{Bounds, Visitor, Walk};
@@ -157,7 +158,13 @@ impl Audit {
                 digest: subject.clone(),
                 bytes,
             };
-            let found = look_up(origin.as_mut(), &document, limits, &[])?.found;
+            let found = look_up(
+                origin.as_mut(),
+                &document,
+                limits,
+                &WantedBundles::default(),
+            )?
+            .found;
             self.store.add_found(subject, &found)?;
             // What only the store had is lost.
             self.store.signatures(subject).map(drop)

@@ -43,9 +43,9 @@ pub struct VerificationRecord {
     /// The file that holds the rule.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rule_file: Option<PathBuf>,
-    /// Fingerprints of the keys whose signatures were found good.
+    /// Fingerprints of the keys whose signatures were found good: digests of the keys.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub keys: Vec<String>,
+    pub keys: Vec<Digest>,
     /// The digest that they signed, or that the rule lists.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub signed_digest: Option<Digest>,

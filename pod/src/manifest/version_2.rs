@@ -139,7 +139,7 @@ struct VerificationRecord2 {
     #[serde(default)]
     rule_file: Option<PathBuf>,
     #[serde(default)]
-    keys: Vec<String>,
+    keys: Vec<Digest>,
     #[serde(default)]
     signed_digest: Option<Digest>,
     #[serde(default)]

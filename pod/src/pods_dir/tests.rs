@@ -163,7 +163,8 @@ fn a_name_is_given_up_with_its_pod_alone() {
     first.remove().unwrap();
     assert_eq!(pods.find("web").unwrap().uuid, second.uuid());
     second.remove().unwrap();
-    assert!(link.symlink_metadata().is_err());
+    let gone = link.symlink_metadata().unwrap_err();
+    assert_eq!(gone.kind(), std::io::ErrorKind::NotFound, "{gone}");
     assert!(matches!(pods.find("web"), Err(PodError::NoSuchPod(_))));
 }
 

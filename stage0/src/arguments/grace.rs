@@ -37,6 +37,7 @@ mod tests {
         assert_eq!(grace("3"), Ok(Duration::from_secs(3)));
         assert_eq!(grace("1m"), Ok(Duration::from_secs(60)));
         assert_eq!(grace("-1"), Ok(Duration::MAX));
-        assert!(grace("x").is_err());
+        let error = grace("x").unwrap_err();
+        assert_eq!(error, duration("x").unwrap_err());
     }
 }

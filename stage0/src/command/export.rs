@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use image_store::tree;
+use image_store::tree::{self, Written};
 use pod::manifest::{PodManifest, app_dir};
 use pod::{AppName, PodEntry};
 
@@ -14,6 +14,7 @@ use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
+use crate::wording::warning;
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
@@ -50,7 +51,8 @@ impl Subcommand for Export {
                 ));
             }
             let stdout = BufWriter::new(output::Stdout);
-            tree::pack(&trees, stdout, Path::new("standard output"))?;
+            let name = Path::new("standard output");
+            tell(&tree::pack(&trees, stdout, name)?);
             return Ok(0);
         };
         if is_stream(&path) {
@@ -59,7 +61,7 @@ impl Subcommand for Export {
                 .truncate(true)
                 .open(&path)
                 .map_err(Failure::io("open", &path))?;
-            tree::pack(&trees, BufWriter::new(file), &path)?;
+            tell(&tree::pack(&trees, BufWriter::new(file), &path)?);
             return Ok(0);
         }
         let passing = passing_name(&path);
@@ -113,6 +115,12 @@ fn trees(
         .collect()
 }
 
+fn tell(written: &Written) {
+    for line in warning::of_tree(written, Path::new("")) {
+        output::warn(&line);
+    }
+}
+
 fn write(trees: &[PathBuf], passing: &Path, path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::OpenOptionsExt;
     let file = OpenOptions::new()
@@ -121,6 +129,6 @@ fn write(trees: &[PathBuf], passing: &Path, path: &Path) -> Result<(), Failure> 
         .mode(0o600)
         .open(passing)
         .map_err(Failure::io("create", passing))?;
-    tree::pack(trees, BufWriter::new(file), passing)?;
+    tell(&tree::pack(trees, BufWriter::new(file), passing)?);
     fs::rename(passing, path).map_err(Failure::io("write", path))
 }

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{AppError, IsolatorError, MonitorError, MountError, NetworkSpecError};
-use image_registry::{OwnCredentials, RegistryError};
+use image_registry::{OwnCredentials, RegistryError, TlsLack};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
@@ -120,6 +120,19 @@ fn store(error: &StoreError) -> String {
             path.display()
         ),
         StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
+        StoreError::Content(ContentError::LayerLimit { limit, .. }) => format!(
+            "{error}; if the image can be trusted, raise {} in the table [layers] of config.toml",
+            limit.setting()
+        ),
+        StoreError::Missing { .. } => format!("{error}; fetch the image again"),
+        StoreError::Damaged { .. } => format!("{error}; remove the image and fetch it again"),
+        StoreError::UnknownPacking { origin, packing } => {
+            let unpack = match *packing {
+                "bzip2" => "bunzip2",
+                other => other,
+            };
+            format!("{error}; unpack it first: `{unpack} {origin}`")
+        }
         error => error.to_string(),
     }
 }
@@ -146,6 +159,31 @@ fn registry(error: &RegistryError) -> String {
             let itself = registry(error);
             format!("{itself}; before, its mirrors: {}", mirrors.join("; "))
         }
+        RegistryError::AmbiguousShortName { .. } => format!(
+            "{error}; write the one you mean in full, or give it an alias in registries.toml"
+        ),
+        RegistryError::Exposed { path, owner } => {
+            let command = match owner {
+                Some(_) => "chown root",
+                None => "chmod 600",
+            };
+            format!("{error}; `{command} {}` mends that", path.display())
+        }
+        RegistryError::Network {
+            registry,
+            lack: Some(lack),
+            ..
+        } => match lack {
+            TlsLack::Authority => format!(
+                "{error}; if its certificate authority is your own, set `ca` in registries.toml, or put it into \
+                 /etc/containers/certs.d/{registry}"
+            ),
+            TlsLack::ClientCertificate => format!(
+                "{error}; the registry requires a client certificate: set `client-cert` and `client-key` in \
+                 registries.toml"
+            ),
+            _ => error.to_string(),
+        },
         error => error.to_string(),
     }
 }

@@ -20,7 +20,7 @@ Exit codes:
     2  the command line makes no sense
   110  neither the store nor the registry knows the image
   111  something doesn't have the digest it should have, or a layer was changed in the store
-  112  a layer or an archive is truncated or corrupt
+  112  a layer or an archive is truncated, corrupt or incomplete, or something is too large
   113  a manifest, a configuration or what else an image is to come from is invalid
   114  the image is not for this platform
   115  the image is unsigned, or no rule lets it run
@@ -82,6 +82,7 @@ fn store_code(error: &StoreError) -> u8 {
     match error {
         StoreError::UnknownImage { .. } => 110,
         StoreError::Damaged { .. } => 111,
+        StoreError::BrokenSource { .. } | StoreError::UnknownPacking { .. } => 112,
         StoreError::NoImage { .. } | StoreError::InvalidSource { .. } => 113,
         StoreError::Content(error) => content_code(error),
         StoreError::Document(error) => document_code(error),
@@ -100,7 +101,8 @@ fn content_code(error: &ContentError) -> u8 {
         | ContentError::CorruptCompression { .. }
         | ContentError::CorruptLayer { .. }
         | ContentError::UnsafeEntry { .. }
-        | ContentError::LayerLimit { .. } => 112,
+        | ContentError::LayerLimit { .. }
+        | ContentError::LimitExceeded { .. } => 112,
         ContentError::NoSpace { .. } => 117,
         ContentError::Io { error, .. } => io_code(error),
         _ => 125,
@@ -109,7 +111,9 @@ fn content_code(error: &ContentError) -> u8 {
 
 fn document_code(error: &DocumentError) -> u8 {
     match error {
-        DocumentError::NotJson { .. } | DocumentError::BadManifest { .. } => 113,
+        DocumentError::Name(_)
+        | DocumentError::NotJson { .. }
+        | DocumentError::BadManifest { .. } => 113,
         DocumentError::NoPlatform { .. } => 114,
         DocumentError::Content(error) => content_code(error),
         _ => 125,

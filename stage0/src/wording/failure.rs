@@ -252,7 +252,8 @@ mod tests {
             code(RegistryError::Network {
                 registry: what(),
                 action: what(),
-                reason: what()
+                reason: what(),
+                lack: None
             }),
             122
         );

@@ -21,7 +21,8 @@ pub(crate) fn vouched(verification: &VerificationRecord) -> String {
     let mut text = verification.policy.clone();
     if !verification.keys.is_empty() {
         text.push(' ');
-        text.push_str(&verification.keys.join(" and "));
+        let keys: Vec<&str> = verification.keys.iter().map(AsRef::as_ref).collect();
+        text.push_str(&keys.join(" and "));
     }
     if let (Some(prefix), Some(file)) = (&verification.rule_prefix, &verification.rule_file) {
         text.push_str(&format!(", rule \"{prefix}\" of {}", file.display()));
@@ -103,13 +104,16 @@ mod tests {
             policy: "signed-by".into(),
             rule_prefix: Some("a.io".parse().unwrap()),
             rule_file: Some("/etc/t.toml".into()),
-            keys: vec!["sha256:aa".into()],
+            keys: vec![image_name::Digest::from_bytes(&[0xaa; 32])],
             signed_digest: None,
             integrity: None,
         };
         assert_eq!(
             vouched(&verification),
-            "signed-by sha256:aa, rule \"a.io\" of /etc/t.toml"
+            format!(
+                "signed-by sha256:{}, rule \"a.io\" of /etc/t.toml",
+                "aa".repeat(32)
+            )
         );
     }
 }

@@ -1,6 +1,9 @@
 //! Warnings, with the flags that they are about.
 
+use std::path::Path;
+
 use engine::observer::Warning;
+use image_store::tree::Written;
 
 use super::failure::{Failure, one_line};
 
@@ -11,5 +14,44 @@ pub(crate) fn text(warning: &Warning) -> String {
         Warning::Fetch(note) => one_line(note),
         Warning::Monitor(error) => Failure::line_of(error),
         warning => warning.to_string(),
+    }
+}
+
+/// What is to be told of a tree that was written, a line each.
+pub(crate) fn of_tree(written: &Written, place: &Path) -> Vec<String> {
+    const SHOWN: usize = 8;
+    let gone = written.gone.iter().take(SHOWN);
+    let mut lines: Vec<String> = gone
+        .map(|path| one_line(&format!("{path} changed while it was read and is left out")))
+        .collect();
+    match written.gone.len().checked_sub(SHOWN) {
+        None | Some(0) => {}
+        Some(more) => lines.push(format!("so did {more} others")),
+    }
+    if let Some(mode) = written.closed {
+        let place = place.display();
+        lines.push(one_line(&format!(
+            "{place} has mode 0700: it holds devices, or programs that run as their owner or with capabilities; \
+             `chmod {mode:04o} {place}` lets others in"
+        )));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_out_is_told_and_counted() {
+        let written = |count: usize| Written {
+            gone: (0..count).map(|number| format!("/{number}")).collect(),
+            closed: None,
+        };
+        let lines = |count| of_tree(&written(count), Path::new("x"));
+        assert!(lines(0).is_empty());
+        assert_eq!(lines(1), ["/0 changed while it was read and is left out"]);
+        assert_eq!(lines(8).len(), 8);
+        assert_eq!(lines(10).last().unwrap(), "so did 2 others");
     }
 }

@@ -265,8 +265,10 @@ fn what_is_paused_can_be_removed() {
 fn only_an_app_that_was_paused_goes_on() {
     let pod = Pod::new();
     let app = app("app");
-    assert!(pod.cgroups.thaw(&app).is_err());
-    assert!(pod.cgroups.freeze(&app).is_err());
+    for refused in [pod.cgroups.thaw(&app), pod.cgroups.freeze(&app)] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("app"), "{error}");
+    }
 }
 
 #[test]

@@ -1,3 +1,5 @@
+mod identities;
+
 use image_name::{Reference, Repository};
 
 use super::*;

@@ -21,23 +21,9 @@ fn remap(prefix: &str, signed_prefix: &str) -> Identity {
     }
 }
 
-/// The versions with which a name is signed; the last is another digest.
-fn versions() -> [String; 6] {
-    let other = format!("@sha256:{}", "0b".repeat(32));
-    let digest = format!("@{}", digest());
-    [
-        String::new(),
-        ":1".to_owned(),
-        ":2".to_owned(),
-        digest.clone(),
-        format!(":1{digest}"),
-        other,
-    ]
-}
-
-/// For `a.io/x`, asked for by the tag 1, by a digest, and by both: for which of the versions with which
-/// `name` is signed does it count?
-fn counting(identity: &Identity, name: &str) -> [String; 3] {
+/// For `a.io/x`, asked for by the tag 1, by a digest, and by both: for which of these signed names does
+/// it count?
+fn counting(identity: &Identity, signed: &[String]) -> [String; 3] {
     let digest = digest();
     [
         ":1".to_owned(),
@@ -46,75 +32,36 @@ fn counting(identity: &Identity, name: &str) -> [String; 3] {
     ]
     .map(|version| {
         let image = Reference::parse_full(&format!("a.io/x{version}")).unwrap();
-        let signed = versions().map(|version| format!("{name}{version}"));
-        let counts = signed.map(|signed| match identity.accepts(Some(&signed), &image) {
-            true => '+',
-            false => '-',
-        });
-        counts.into_iter().collect()
+        let counts = signed
+            .iter()
+            .map(|signed| match identity.accepts(Some(signed), &image) {
+                true => '+',
+                false => '-',
+            });
+        counts.collect()
     })
-}
-
-// Signed with: nothing, the tag, another tag, the digest, tag and digest, another digest.
-#[test]
-fn every_identity_gives_the_verdict_of_containers_image_for_every_form_of_name() {
-    let pinned = format!("c.io/z@{}", digest());
-    for (identity, name, by_tag, by_digest) in [
-        (Identity::MatchExact, "a.io/x", "-+----", "---+--"),
-        // A name without tag and digest counts never, not even for an image that is asked for by digest.
-        (
-            Identity::MatchRepoDigestOrExact,
-            "a.io/x",
-            "-+----",
-            "-+++++",
-        ),
-        (Identity::MatchRepository, "a.io/x", "++++++", "++++++"),
-        (reference("c.io/z:1"), "c.io/z", "-+----", "-+----"),
-        (reference(&pinned), "c.io/z", "---+--", "---+--"),
-        (
-            reference(&format!("{pinned}0")),
-            "c.io/z",
-            "------",
-            "------",
-        ),
-        (reference("c.io/z"), "c.io/z", "------", "------"),
-        (repository("c.io/z"), "c.io/z", "++++++", "++++++"),
-        // The tag of a repository says nothing.
-        (repository("c.io/z:9"), "c.io/z", "++++++", "++++++"),
-        (repository(&pinned), "c.io/z", "++++++", "++++++"),
-        (remap("a.io", "b.io/m"), "b.io/m/x", "-+----", "-+++++"),
-        (remap("a.io/x", "b.io/m"), "b.io/m", "-+----", "-+++++"),
-        // What is not remapped keeps its name.
-        (remap("z.io", "b.io/m"), "a.io/x", "-+----", "-+++++"),
-        // No whole component.
-        (remap("a.i", "b.i"), "a.io/x", "-+----", "-+++++"),
-        (remap("a.i", "b.i"), "b.io/x", "------", "------"),
-    ] {
-        let counting = |name: &str| counting(&identity, name);
-        let found = counting(name);
-        // podman leaves out a tag beside a digest.
-        assert_eq!(found, [by_tag, by_digest, by_digest], "{identity:?}");
-        for (other, why) in [
-            ("a.io/xy", "neighbour"),
-            ("a.io/x/y", "below"),
-            ("a.io:80/x", "port"),
-            ("A.io/x", "another host, as podman has it"),
-            ("a.io/X", "no name"),
-            ("a.io//x", "no name"),
-            (" a.io/x", "no name"),
-            ("", "nothing"),
-        ] {
-            let found = counting(other);
-            assert_eq!(found, ["------"; 3], "{identity:?} {other:?}: {why}");
-        }
-    }
 }
 
 #[test]
 fn fairings_own_rules_take_the_repository_with_any_tag() {
+    let digest = digest();
+    let signed = [
+        "",
+        ":1",
+        ":2",
+        &format!("@{digest}"),
+        &format!(":1@{digest}"),
+    ];
+    let signed = signed.map(|version| format!("a.io/x{version}"));
     assert_eq!(
-        counting(&Identity::Repository, "a.io/x"),
-        ["+++---", "+++---", "+++---"]
+        counting(&Identity::Repository, &signed),
+        ["+++--", "+++--", "+++--"]
+    );
+    let neighbours = ["a.io/xy", "a.io/x/y", "a.io:80/x", "a.io/X", "x", ""];
+    let neighbours = neighbours.map(|name| format!("{name}:1"));
+    assert_eq!(
+        counting(&Identity::Repository, &neighbours),
+        ["------", "------", "------"]
     );
 }
 
@@ -147,20 +94,7 @@ fn names_of_docker_hub_are_compared_in_full() {
 }
 
 #[test]
-fn what_could_never_match_is_a_mistake() {
-    for identity in [
-        reference("c.io/z"),
-        reference("c.io/Z:1"),
-        reference(""),
-        repository("c.io/z:"),
-        repository("http://c.io/z"),
-        remap("", "b.io"),
-        remap("a.io", "b.io/"),
-        remap("a.io/x:1", "b.io"),
-        remap("*", "b.io"),
-    ] {
-        assert!(identity.mistake().is_some(), "{identity:?}");
-    }
+fn what_may_match_is_no_mistake() {
     for identity in [
         Identity::MatchExact,
         reference("z:1"),

@@ -27,7 +27,7 @@ struct Part {
 
 fn read(text: &str) -> std::result::Result<Whole<'_>, String> {
     let by_tree = serde_json::from_str::<Value>(text).ok();
-    let read = from_slice::<Whole<'_>>(text.as_bytes()).map_err(|error| error.to_string());
+    let read = super::read::<Whole<'_>>(text.as_bytes()).map_err(|error| error.to_string());
     // A tree has no member twice; what it has is read as the text is.
     if let (Ok(read), Some(tree)) = (&read, by_tree) {
         assert_eq!(from_value::<Whole<'_>>(&tree).unwrap(), *read, "{text}");
@@ -63,7 +63,7 @@ fn a_member_that_is_there_twice_refuses_the_document() {
         r#"{"list":[{"needed":1,"Needed":2}]}"#,
         r#"{"map":{"a":"1","a":"1"}}"#,
     ] {
-        let message = from_slice::<Whole<'_>>(text.as_bytes()).unwrap_err();
+        let message = super::read::<Whole<'_>>(text.as_bytes()).unwrap_err();
         assert!(
             message.to_string().contains("there twice"),
             "{text}: {message}"

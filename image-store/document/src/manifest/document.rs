@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use image_layer::{ContentError, Wanted};
 use image_name::Digest;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::platform::Platform;
 use crate::error::DocumentError;
@@ -317,9 +318,9 @@ fn is_layer(media_type: &str) -> bool {
 }
 
 /// Parses JSON and tells syntax errors from missing or wrong members.
-pub(super) fn parse_json<'a, T: Deserialize<'a>>(
+pub(super) fn parse_json<T: DeserializeOwned>(
     what: &str,
-    bytes: &'a [u8],
+    bytes: &[u8],
 ) -> Result<T, DocumentError> {
     go_json::from_slice(bytes).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => DocumentError::BadManifest {

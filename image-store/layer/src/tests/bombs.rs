@@ -11,7 +11,7 @@ use crate::fixture::{Head, Tar, gzip};
 use crate::layer_limit::LayerLimit;
 use crate::limits::Limits;
 
-/// Expects that a layer goes over one limit, which the message says how to raise.
+/// Expects that a layer goes over one limit, which the message names.
 #[track_caller]
 fn over(tar: &[u8], limits: &Limits, limit: LayerLimit) -> String {
     let ground = Ground::new();
@@ -24,7 +24,7 @@ fn over(tar: &[u8], limits: &Limits, limit: LayerLimit) -> String {
     assert_eq!(*found, limit, "{error}");
     let message = error.to_string();
     assert!(message.starts_with("layer: "), "{message}");
-    assert!(message.contains(limit.setting()), "{message}");
+    assert!(message.contains(limit.subject()), "{message}");
     message
 }
 

@@ -6,8 +6,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use image_document::{DocumentError, go_json};
-use image_layer::ContentError;
+use image_document::go_json;
 use image_name::{Location, Specificity};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -128,10 +127,10 @@ fn edit(
         *auths = json!({});
     }
     let Value::Object(auths) = auths else {
-        return Err(RegistryError::Document(DocumentError::NotJson {
-            what: path.display().to_string(),
+        return Err(RegistryError::Configuration {
+            path: path.to_owned(),
             reason: "`auths` is not an object".to_owned(),
-        }));
+        });
     };
     let changed = change(auths);
     if changed {
@@ -151,10 +150,10 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, RegistryError> {
         .read_to_end(&mut bytes)
         .map_err(|error| RegistryError::io("cannot read", path, error))?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(RegistryError::Content(ContentError::LimitExceeded {
-            what: path.display().to_string(),
-            limit: format!("{MAX_FILE} bytes"),
-        }));
+        return Err(RegistryError::Configuration {
+            path: path.to_owned(),
+            reason: format!("it is larger than {MAX_FILE} bytes"),
+        });
     }
     Ok(Some(bytes))
 }
@@ -165,11 +164,13 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<AuthFile, RegistryError> {
         return Ok(AuthFile::default());
     }
     // The text of the parser may quote the file, and with it a secret: only the place is told.
-    go_json::from_slice(bytes).map_err(|error| {
-        RegistryError::Document(DocumentError::NotJson {
-            what: path.display().to_string(),
-            reason: format!("line {}, column {}", error.line(), error.column()),
-        })
+    go_json::from_slice(bytes).map_err(|error| RegistryError::Configuration {
+        path: path.to_owned(),
+        reason: format!(
+            "it is not valid JSON: line {}, column {}",
+            error.line(),
+            error.column()
+        ),
     })
 }
 

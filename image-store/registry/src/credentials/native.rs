@@ -267,16 +267,16 @@ fn read_private(path: &Path) -> Result<Option<String>, RegistryError> {
         .map_err(|error| RegistryError::io("cannot read", path, error))?;
     let user = rustix::process::geteuid().as_raw();
     if metadata.uid() != 0 && metadata.uid() != user {
-        let reason = format!(
-            "it is refused: it belongs to user {}; chown it",
-            metadata.uid()
-        );
-        return Err(wrong(path, reason));
+        return Err(RegistryError::Exposed {
+            path: path.to_owned(),
+            owner: Some(metadata.uid()),
+        });
     }
     if metadata.mode() & 0o077 != 0 {
-        let reason =
-            "it is refused: users other than its owner may read or write it; `chmod 600` it";
-        return Err(wrong(path, reason.to_owned()));
+        return Err(RegistryError::Exposed {
+            path: path.to_owned(),
+            owner: None,
+        });
     }
     let mut text = String::new();
     file.take(MAX_FILE)

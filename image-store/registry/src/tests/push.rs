@@ -101,8 +101,8 @@ fn uploads_do_not_leave_for_unsafe_places() {
             "http://192.0.2.1/up",
             "the registry named no usable upload location",
         ),
-        // Paths at the registry itself, which takes nothing there.
-        ("ftp://x/y", "status 405"),
+        ("ftp://x/y", "the registry named no usable upload location"),
+        // The registry itself, which takes nothing there.
         ("", "status 405"),
     ] {
         let server = Server::start(move |seen: &Seen| match seen.method.as_str() {

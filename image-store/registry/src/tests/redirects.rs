@@ -70,3 +70,74 @@ fn another_port_is_another_host() {
     read(&mut origin(&server, "a", vec![file]), b"x").unwrap();
     assert_eq!(other.seen()[0].header("authorization"), None);
 }
+
+#[test]
+fn a_redirect_that_leads_nowhere_is_told_and_not_followed() {
+    for (location, told) in [
+        (None, "a redirect to nowhere"),
+        (Some(""), "a redirect to nowhere"),
+        (Some("file:///etc/passwd"), "it is no URL of HTTP"),
+        (Some("ftp://127.0.0.1/x"), "it is no URL of HTTP"),
+        (Some("http://user@127.0.0.1/x"), "it holds a user name"),
+        (
+            Some("http://192.0.2.1/x"),
+            "plain HTTP is spoken only with loopback",
+        ),
+    ] {
+        let server = Server::start(move |_| {
+            let reply = Reply::new(302, "");
+            match location {
+                Some(location) => reply.header("Location", location),
+                None => reply,
+            }
+        });
+        let mut origin = origin(&server, "a", Vec::new());
+        for error in [read(&mut origin, b"x").map(drop), origin.top().map(drop)] {
+            let error = error.unwrap_err();
+            let is_refusal = matches!(error, RegistryError::Status { status: 302, .. });
+            assert!(is_refusal && error.is_odd_answer(), "{location:?}: {error}");
+            assert!(error.to_string().contains(told), "{location:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn redirects_in_a_circle_end() {
+    let server = Server::start(|seen| {
+        let on = format!("{}x", seen.target);
+        Reply::new(302, "").header("Location", on)
+    });
+    let error = read(&mut origin(&server, "a", Vec::new()), b"x").unwrap_err();
+    assert!(
+        error.to_string().contains("more than 10 redirects"),
+        "{error}"
+    );
+    assert_eq!(server.seen().len(), 11);
+}
+
+#[test]
+fn an_answer_that_is_no_http_is_asked_for_again() {
+    let mut answers = 0;
+    let server = Server::start(move |seen| {
+        if seen.target.contains("/manifests/") {
+            return manifest();
+        }
+        answers += 1;
+        match answers {
+            1 => Reply::raw("HTTP/1.1 503 x\r\nRetry-After: 1\u{1}\r\nContent-Length: 0\r\n\r\n"),
+            2 => Reply::new(503, "").header("Retry-After", "soon\u{e9}"),
+            _ => Reply::new(200, "x"),
+        }
+    });
+    let mut origin = origin(&server, "a", Vec::new());
+    origin.top().unwrap();
+    read(&mut origin, b"x").unwrap();
+    assert_eq!(
+        server
+            .lines()
+            .iter()
+            .filter(|line| line.contains("/blobs/"))
+            .count(),
+        3
+    );
+}

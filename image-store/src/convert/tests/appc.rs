@@ -227,7 +227,7 @@ fn what_no_image_can_be_made_of_is_refused_with_the_reason() {
             Tar::default().file("manifest", &vec![b' '; 2 << 20]).end(),
             "limit",
         ),
-        (b"BZh91AY&SY".to_vec(), "bunzip2"),
+        (b"BZh91AY&SY".to_vec(), "bzip2"),
         (b"no tar at all".repeat(100), "checksum"),
     ];
     for (bytes, reason) in cases {

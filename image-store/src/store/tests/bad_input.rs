@@ -241,7 +241,8 @@ fn a_full_file_system_keeps_what_was_there() {
     assert_eq!(contents(store.path()), before);
     // With not one block left, what is there can still be used and collected.
     let filler = fs::write(small.0.path().join("filler"), vec![0; 4 << 20]);
-    assert!(filler.is_err());
+    let full = filler.unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull, "{full}");
     let error = fetch("two").unwrap_err();
     assert!(
         matches!(error, StoreError::Content(ContentError::NoSpace { .. })),

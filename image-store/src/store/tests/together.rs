@@ -223,7 +223,7 @@ fn collecting_waits_for_pins() {
     let try_lock =
         || rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive);
     drop(second);
-    assert!(try_lock().is_err());
+    assert_eq!(try_lock(), Err(rustix::io::Errno::WOULDBLOCK));
     drop(pin);
     try_lock().unwrap();
 }

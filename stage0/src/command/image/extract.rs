@@ -11,6 +11,7 @@ use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
+use crate::wording::warning;
 
 /// Arguments of `image extract`.
 #[derive(Debug, Args)]
@@ -40,7 +41,10 @@ impl Subcommand for Extract {
         store.check_layers(image.layers(), Depth::Inodes)?;
         let layers = image.layers().iter().rev();
         let trees: Vec<PathBuf> = layers.map(|layer| layer.path.clone()).collect();
-        tree::extract(&trees, &self.directory)?;
+        let written = tree::extract(&trees, &self.directory)?;
+        for line in warning::of_tree(&written, &self.directory) {
+            output::warn(&line);
+        }
         output::line(&self.directory.display().to_string())?;
         Ok(0)
     }

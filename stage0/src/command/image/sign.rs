@@ -11,8 +11,8 @@ use engine::images::registries;
 use engine::policy::circumstances;
 use image_name::{Digest, Repository};
 use image_registry::{push_bundle, push_signature};
-use image_store::FetchOptions;
-use trust::{MAX_BUNDLE, PrivateKey, Timestamp};
+use image_store::{BundleLimits, FetchOptions};
+use trust::{PrivateKey, Timestamp};
 
 use super::signed_image::SignedImage;
 use crate::command::subcommand::Subcommand;
@@ -188,9 +188,11 @@ fn attestation(
     let statement = trust::attestation_statement(repository, digest, Some(now), kind, predicate)
         .map_err(|error| Failure::Other(format!("the attestation can't be signed: {error}")))?;
     let bundle = key.sign_statement(&statement);
-    if bundle.len() > MAX_BUNDLE {
+    // What is larger is of use only where a setting says so.
+    let most = BundleLimits::default().size;
+    if bundle.len() as u64 > most {
         return Err(Failure::Other(format!(
-            "the attestation would be {} bytes long, the limit is {MAX_BUNDLE}",
+            "the attestation would be {} bytes long, the limit is {most}",
             bundle.len()
         )));
     }

@@ -155,14 +155,19 @@ fn output_that_nobody_reads_holds_up_neither_messages_nor_other_streams() {
     stuck.join().unwrap();
 }
 
+/// Whether nobody reads any more what is written.
+fn is_broken(written: std::io::Result<usize>) -> bool {
+    written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 #[test]
 fn a_reader_that_leaves_is_told_to_the_writer() {
     let mut pair = Pair::new();
     let ([mut input, output, _error], [stdin, mut stdout, _stderr]) = pipes(&mut pair);
     drop(output);
-    pair.until("the process can't write", |_| stdout.write(b"x").is_err());
+    pair.until("the process can't write", |_| is_broken(stdout.write(b"x")));
     drop(stdin);
-    pair.until("nobody takes input", |_| input.write(b"x").is_err());
+    pair.until("nobody takes input", |_| is_broken(input.write(b"x")));
 }
 
 #[test]
@@ -185,7 +190,7 @@ fn input_that_has_ended_before_the_process_is_known_is_empty() {
     let mut input = File::from(theirs.take(stdin).unwrap());
     let mut output = File::from(theirs.take(stdout).unwrap());
     assert_eq!(read_all(&mut pair, &mut input), b"");
-    pair.until("nobody takes output", |_| output.write(b"x").is_err());
+    pair.until("nobody takes output", |_| is_broken(output.write(b"x")));
 }
 
 /// A real terminal: its master and its slave.
