@@ -92,14 +92,6 @@ pub(crate) struct AppArguments {
     interactive: bool,
 }
 
-/// A number of processes that is not zero, or -1 for any.
-fn pids(text: &str) -> Result<Limit, String> {
-    match text.parse::<i32>().map(i64::from).map(Limit::try_from) {
-        Ok(Ok(limit)) if limit != Limit::At(0) => Ok(limit),
-        _ => Err("it is a number from 1 on, or -1 for no limit".to_owned()),
-    }
-}
-
 /// Refuses a user that is empty, as the variable of a script may be: that would be root, whatever the image says.
 fn user(text: &str) -> Result<String, String> {
     match text.split_once(':') {

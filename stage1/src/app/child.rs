@@ -16,10 +16,9 @@ use rustix::process::{
     umask,
 };
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, capability_is_in_bounding_set,
-    clear_ambient_capability_set, move_into_thread_name_spaces,
-    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_groups,
-    set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, clear_ambient_capability_set,
+    move_into_thread_name_spaces, remove_capability_from_bounding_set, set_capabilities,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::app::attach::{attach, attach_copy, target};
@@ -241,7 +240,12 @@ fn prepare(
     }
     keep_only_own(plan, process).map_err(at(Step::CloseDescriptors))?;
     let in_workdir = enter_workdir_as_root(&plan.workdir).map_err(at(Step::WorkingDirectory))?;
-    drop_bounding_set(plan.confinement.capabilities).map_err(at(Step::Capabilities))?;
+    let Confinement {
+        bounding,
+        capabilities,
+        ..
+    } = plan.confinement;
+    drop_bounding_set(bounding, capabilities).map_err(at(Step::Capabilities))?;
     // From here on this process does nothing that the app may not do. Where `fs.suid_dumpable` is 1, whoever becomes
     // another user can be traced by that user for a moment, though it hides at once: so the filter stands before.
     set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
@@ -397,20 +401,17 @@ fn keep_only_own(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Err
     process.close_from(plan.report_place.unsigned_abs() + 1)
 }
 
-/// Takes all capabilities but these out of the bounding set. System calls only.
-pub(crate) fn drop_bounding_set(keep: u64) -> Result<(), Errno> {
+/// Takes all capabilities that it may hold but those to keep out of the bounding set. System calls only.
+pub(crate) fn drop_bounding_set(held: u64, keep: u64) -> Result<(), Errno> {
     for number in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << number);
-        if keep & (1 << number) != 0 {
+        if held & !keep & (1 << number) == 0 {
             continue;
         }
-        // To look costs less than to drop what is not there.
-        match capability_is_in_bounding_set(capability) {
+        match remove_capability_from_bounding_set(capability) {
             // The kernel knows no more capabilities.
             Err(Errno::INVAL) => break,
-            Ok(false) => {}
-            Ok(true) => remove_capability_from_bounding_set(capability)?,
-            Err(errno) => return Err(errno),
+            other => other?,
         }
     }
     Ok(())

@@ -24,6 +24,8 @@ pub const DEFAULT_CAPABILITIES: [Capability; 9] = [
 /// What an app is confined by, once the user has given up some of it by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Confinement {
+    /// What the bounding set may hold before: that of pod init.
+    pub(crate) bounding: u64,
     /// Bounding set of capabilities; what root has.
     pub(crate) capabilities: u64,
     /// Whether system calls are filtered.
@@ -33,8 +35,8 @@ pub(crate) struct Confinement {
 }
 
 impl Confinement {
-    /// By these protections.
-    pub(crate) fn by(protections: Protections) -> Result<Self, StartFailure> {
+    /// By these protections, from pod init's bounding set.
+    pub(crate) fn by(protections: Protections, bounding: u64) -> Result<Self, StartFailure> {
         let capabilities = match protections.capabilities {
             true => capability_mask(&DEFAULT_CAPABILITIES),
             false => {
@@ -44,6 +46,7 @@ impl Confinement {
             }
         };
         Ok(Self {
+            bounding,
             capabilities,
             filters_calls: protections.system_calls,
             guards_paths: protections.paths,

@@ -152,6 +152,7 @@ impl PreparedApp {
         self,
         hostname: &str,
         bounds: DeviceBounds,
+        bounding: u64,
     ) -> Result<Starting<RunningApp>, StartFailure> {
         let Self {
             spec,
@@ -164,7 +165,7 @@ impl PreparedApp {
             mounts: volumes,
             sockets,
         } = ground;
-        let confinement = Confinement::by(spec.protections)?;
+        let confinement = Confinement::by(spec.protections, bounding)?;
         let has_terminal = stdio.terminal().is_some();
         let execution = &spec.execution;
         let (user, cwd) = (&execution.user, execution.cwd.as_str());

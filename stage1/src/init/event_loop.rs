@@ -16,6 +16,7 @@ use super::abandoned::Abandoned;
 use super::ground::Ground;
 use super::hosts_file::HostsFile;
 use super::leftovers::Leftovers;
+use super::privileges;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
 use crate::app::devices::DeviceBounds;
@@ -89,6 +90,14 @@ impl Pod {
             stop_requested: false,
             early_ends: Vec::new(),
             settling,
+        }
+    }
+
+    /// What pod init's bounding set holds, as far as it knows.
+    pub(super) fn bounding(&self) -> u64 {
+        match self.has_all_capabilities {
+            true => u64::MAX,
+            false => privileges::kept(),
         }
     }
 

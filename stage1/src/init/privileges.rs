@@ -49,11 +49,16 @@ pub(super) fn keep_limits() -> Result<(), StartFailure> {
         .map_err(StartFailure::os("set the saved group"))
 }
 
+/// The capabilities that stay.
+pub(super) fn kept() -> u64 {
+    capability_mask(&OF_STARTS) | capability_mask(&DEFAULT_CAPABILITIES)
+}
+
 /// Gives up what no start of an app takes. Not in a pod whose apps may be given all that there is.
 pub(super) fn give_up_capabilities() -> Result<(), StartFailure> {
-    let kept = capability_mask(&OF_STARTS) | capability_mask(&DEFAULT_CAPABILITIES);
+    let kept = kept();
     (|| {
-        drop_bounding_set(kept)?;
+        drop_bounding_set(u64::MAX, kept)?;
         clear_ambient_capability_set()?;
         // What the caller has not given can't be had.
         let own = rustix::thread::capabilities(None)?;
