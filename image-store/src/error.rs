@@ -215,6 +215,7 @@ mod tests {
             registry: "a.example".to_owned(),
             action: "reading".to_owned(),
             reason: "it broke off".to_owned(),
+            lack: None,
         }
     }
 
