@@ -226,7 +226,7 @@ mod tests {
             .collect();
         assert_eq!(pairs, ["a=flag", "b=x=y", "c="]);
         std::fs::write(&path, "a=1\n=x\n").unwrap();
-        let error = labels(&[path.clone()], Vec::new()).unwrap_err();
+        let error = labels(std::slice::from_ref(&path), Vec::new()).unwrap_err();
         assert!(error.to_string().contains("/labels:2: "), "{error}");
         assert_eq!(error.exit_code(), 2);
         let error = labels(&[dir.path().join("none")], Vec::new()).unwrap_err();

@@ -2,6 +2,7 @@
 //!
 //! What stands in backquotes can be typed, and a test types it: a tip must not fail in turn.
 
+mod answers;
 mod commands;
 mod flags_elsewhere;
 mod run_flags;
@@ -9,11 +10,6 @@ mod run_flags;
 use self::commands::{COMMANDS, OF_GROUPS};
 use self::flags_elsewhere::{ELSEWHERE, OPERANDS};
 use self::run_flags::{FLAGS, OF_APPS};
-
-const HEALTH: &str = "health checks are not there yet";
-const USERS: &str = "user namespaces are not there yet";
-const CERTIFICATES: &str = "certificates are those in certs.d/REGISTRY of the directory that `--local-config DIR` names, /etc/fairing by default";
-const RETRIES: &str = "it is not needed: what may pass is tried again for two minutes";
 
 fn find(table: &'static [(&str, &str)], name: &str) -> Option<&'static str> {
     let place = table.binary_search_by_key(&name, |(name, _)| name).ok()?;

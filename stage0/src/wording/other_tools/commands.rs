@@ -1,6 +1,6 @@
 //! Commands of other tools.
 
-use super::{HEALTH, USERS};
+use super::answers::{HEALTH, USERS};
 
 const REMOVAL: &str = "it is called `rm`: `fairing rm POD`, `fairing image rm IMAGE`, `fairing network rm NAME`, `fairing trust rm PREFIX`";
 const NAMED_VOLUMES: &str =

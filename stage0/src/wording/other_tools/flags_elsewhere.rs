@@ -1,6 +1,6 @@
 //! Flags of other tools' commands, but `run`.
 
-use super::{CERTIFICATES, RETRIES};
+use super::answers::{CERTIFICATES, RETRIES};
 
 const LATEST: &str =
     "the pod is named: `fairing ps --latest --quiet` prints the one that was made last";

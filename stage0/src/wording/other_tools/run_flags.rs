@@ -1,6 +1,6 @@
 //! Flags of other tools' `run`.
 
-use super::{CERTIFICATES, HEALTH, RETRIES, USERS};
+use super::answers::{CERTIFICATES, HEALTH, RETRIES, USERS};
 
 const CAPABILITIES: &str =
     "choosing capabilities is not there yet: root of an app has few of them, other users none";
