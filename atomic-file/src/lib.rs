@@ -1,13 +1,15 @@
 //! Files that readers find whole: the old one or the new one, never a part of one. Each is written
 //! under a name that nobody reads, synced as far as its [`Durability`] says, and renamed.
 
+mod error;
 mod reserve;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use self::error::Error;
 pub use self::reserve::{replace_reserved, reserve};
 
 /// What of a file is on the disk for good once it has its place. Whatever it is, programs that run
@@ -22,26 +24,6 @@ pub enum Durability {
     Content,
     /// What is in it, and its name.
     Full,
-}
-
-/// A step that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {step} {}: {error}", path.display())]
-pub struct Error {
-    /// `create`, `open`, `write`, `sync` or `rename`.
-    pub step: &'static str,
-    /// The file or directory of the step; of a rename the place that the file was to get.
-    pub path: PathBuf,
-    /// What the system says.
-    #[source]
-    pub error: io::Error,
-}
-
-impl Error {
-    fn at(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |error| Self { step, path, error }
-    }
 }
 
 /// Writes `bytes` to a new file `staged` of this mode and puts it in the place of `path`. Both have

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags, fallocate, renameat_with};
 use rustix::io::Errno;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Takes room for so many bytes under the name `staged`, until [`replace_reserved`] needs it. What that name has already
 /// stays.
