@@ -52,10 +52,12 @@ fn set(fd: &OwnedFd, operation: &str) -> Result<(), NetworkError> {
         .map_err(NetworkError::at(operation))
 }
 
-/// Lets every user of the namespace that the thread is in send echo requests, which takes no capability then
-/// (`ping_group_range`, icmp(7)). Where the setting can't be changed, only root of a pod with that capability pings.
-fn let_everyone_ping() {
+/// Lets every user of the namespace that the thread is in do what takes a capability elsewhere, and harms nobody in a
+/// namespace of its own: send echo requests (`ping_group_range`, icmp(7)), and listen at ports below 1024
+/// (`ip_unprivileged_port_start`, ip(7)). Where a setting can't be changed, it takes the capability here too.
+fn relax() {
     let _ = std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
+    let _ = std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 }
 
 impl Netns {
@@ -77,7 +79,7 @@ impl Netns {
             }
         }
         let made = Self::of_this_thread();
-        let_everyone_ping();
+        relax();
         leave(&host)?;
         let mut made = made?;
         made.bring_loopback_up()?;

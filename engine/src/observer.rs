@@ -90,6 +90,8 @@ pub enum Warning {
         /// Its family, table and name.
         chain: String,
     },
+    /// The kernel lets the users of apps trace what is about to become theirs (`fs.suid_dumpable`).
+    Traceable,
     /// The monitor of a running pod can't be asked.
     Monitor(Error),
     /// What an isolator said while it cleared what a pod has left.
@@ -115,6 +117,10 @@ impl fmt::Display for Warning {
                     "programs ask the first three name servers; left out: {servers}"
                 )
             }
+            Self::Traceable => f.write_str(
+                "fs.suid_dumpable is 1, a setting for debugging: an app can trace commands of its user from the moment \
+                 that they are that user's",
+            ),
             Self::ForeignDrops { chain } => write!(
                 f,
                 "the chain `{chain}` of another program drops what pods send beyond this host and what is sent to \

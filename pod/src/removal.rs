@@ -21,7 +21,7 @@ use crate::lock::LOCK_FILE;
 const DEPTH_MAX: usize = 32;
 /// How many names of one directory are held in memory at once.
 const NAMES_MAX: usize = 1024;
-/// How often the removal begins again when others put something into the directory.
+/// How often the removal of a directory begins again when others put something into it.
 const ATTEMPTS_MAX: usize = 8;
 
 /// Removes a pod's directory: the manifest after everything it speaks of, so that an interrupted removal
@@ -64,6 +64,8 @@ fn empty_but(path: &Path, keep: &dyn Fn(&CStr) -> bool) -> Result<(), Errno> {
     let mut removal = Removal {
         top: top.as_fd(),
         moved: 0,
+        #[cfg(test)]
+        read: 0,
     };
     // Each round removes what the one before moved up; the last one finds nothing.
     while let Some(round) = open(CWD, path)? {
@@ -91,10 +93,14 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 struct Removal<'a> {
     top: BorrowedFd<'a>,
     moved: u64,
+    /// How many times a directory has been read from its beginning.
+    #[cfg(test)]
+    read: u64,
 }
 
 impl Removal<'_> {
-    /// Removes all in a directory but what `keep` names. Whether there was anything.
+    /// Removes all in a directory but what `keep` names. Whether there was anything. It is read once from beginning to end:
+    /// where a filesystem keeps the room of removed names, each beginning reads past all of it.
     fn empty(
         &mut self,
         directory: OwnedFd,
@@ -107,6 +113,10 @@ impl Removal<'_> {
             Err(Errno::NOENT) => return Ok(false),
             Err(errno) => return Err(errno),
         };
+        #[cfg(test)]
+        {
+            self.read += 1;
+        }
         let mut found = false;
         loop {
             let names = some_names(&mut entries, keep)?;
@@ -117,7 +127,6 @@ impl Removal<'_> {
             if names.len() < NAMES_MAX {
                 return Ok(found);
             }
-            entries.rewind();
         }
     }
 
@@ -136,14 +145,19 @@ impl Removal<'_> {
         if depth >= DEPTH_MAX {
             return self.move_up(parent, name);
         }
-        let Some(directory) = open(parent, name)? else {
-            return Ok(());
-        };
-        self.empty(directory, depth + 1, &|_| false)?;
-        match unlinkat(parent, name, AtFlags::REMOVEDIR) {
-            Err(Errno::NOENT) => Ok(()),
-            other => other,
+        for attempt in 1.. {
+            let Some(directory) = open(parent, name)? else {
+                break;
+            };
+            self.empty(directory, depth + 1, &|_| false)?;
+            match unlinkat(parent, name, AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT) => break,
+                // Something has come since, or the filesystem has left it out.
+                Err(Errno::NOTEMPTY) if attempt < ATTEMPTS_MAX => {}
+                Err(errno) => return Err(errno),
+            }
         }
+        Ok(())
     }
 
     fn move_up(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
@@ -235,6 +249,30 @@ mod tests {
         assert!(!pod.exists());
     }
 
+    fn removal() -> Removal<'static> {
+        Removal {
+            top: CWD,
+            moved: 0,
+            read: 0,
+        }
+    }
+
+    #[test]
+    fn each_directory_is_read_once_however_many_names_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        for number in 0..5 * NAMES_MAX {
+            fs::write(dir.path().join(number.to_string()), "").unwrap();
+        }
+        let below = dir.path().join("below");
+        fs::create_dir(&below).unwrap();
+        fs::write(below.join("file"), "").unwrap();
+        let mut removal = removal();
+        let opened = open(CWD, dir.path()).unwrap().unwrap();
+        assert!(removal.empty(opened, 0, &|_| false).unwrap());
+        assert_eq!(removal.read, 2);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
     #[test]
     fn a_directory_that_goes_while_it_is_emptied_is_gone() {
         let dir = tempfile::tempdir().unwrap();
@@ -242,7 +280,7 @@ mod tests {
         fs::create_dir(&removed).unwrap();
         let opened = open(CWD, &removed).unwrap().unwrap();
         fs::remove_dir(&removed).unwrap();
-        let mut removal = Removal { top: CWD, moved: 0 };
+        let mut removal = removal();
         assert!(!removal.empty(opened, 0, &|_| false).unwrap());
         empty(&removed).unwrap();
     }

@@ -119,6 +119,10 @@ impl Isolator for Nspawn {
         sockets: Vec<OwnedFd>,
     ) -> Result<HandedOver, StartFailure> {
         self.cgroups()?.add_app(&app.name, &app.resources)?;
+        if app.resources.pids.limit.is_none() {
+            let usual = manifest.bounds.pids;
+            self.cgroups()?.bound_processes(&app.name, usual)?;
+        }
         Ok(HandedOver::App(AppResources {
             seat: self.cgroups()?.for_app(&app.name)?,
             root: self

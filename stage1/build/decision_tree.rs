@@ -19,26 +19,29 @@ const REACH: usize = u8::MAX as usize;
 #[derive(Clone, Copy, PartialEq)]
 enum Decision {
     Answer(u32),
-    LookAtArguments,
+    /// By the filter at this place among those that look at arguments, and those after it.
+    LookAtArguments(usize),
 }
 
-/// `denied` and `known` decide by number alone, and both must allow; for numbers that `conditional` knows, it
-/// decides by arguments.
+/// `denied` and `known` decide by number alone, and both must allow, and so do the numbers `later`, which they can't
+/// name. For numbers that one of `conditional` knows, these decide by arguments: all must allow.
 pub(crate) fn merge(
     denied: &[sock_filter],
     known: &[sock_filter],
-    conditional: &[sock_filter],
+    later: &[u32],
+    conditional: &[Vec<sock_filter>],
 ) -> Result<Vec<sock_filter>, String> {
     let architecture = bpf::architecture(known)?;
     let decide = |number: u32| -> Result<Decision, String> {
-        match answer(conditional, number, architecture) {
-            Ok(ALLOW) => {}
-            Ok(other) => {
-                return Err(format!(
-                    "`conditional` answers {other:#x} to {number} at once"
-                ));
+        for (place, filter) in conditional.iter().enumerate() {
+            match answer(filter, number, architecture) {
+                Ok(ALLOW) => {}
+                Ok(other) => return Err(format!("a condition answers {other:#x} to {number}")),
+                Err(_) => return Ok(Decision::LookAtArguments(place)),
             }
-            Err(_) => return Ok(Decision::LookAtArguments),
+        }
+        if later.contains(&number) {
+            return Ok(Decision::Answer(ALLOW));
         }
         Ok(Decision::Answer(
             match answer(denied, number, architecture)? {
@@ -65,17 +68,29 @@ pub(crate) fn merge(
     let length = tree.len();
     for (at, mut step) in tree.into_iter().enumerate() {
         if step.code == JUMP {
-            // To the conditional part, which follows the tree.
-            step.k = u32::try_from(length - at - 1).map_err(|e| e.to_string())?;
+            // To one of the conditional filters, which follow the tree.
+            let before = conditional.iter().take(step.k as usize).map(Vec::len);
+            let target = length + before.sum::<usize>();
+            step.k = u32::try_from(target - at - 1).map_err(|e| e.to_string())?;
         }
         filter.push(step);
     }
-    filter.extend(conditional.iter().cloned());
+    for (place, steps) in conditional.iter().enumerate() {
+        let is_last = place + 1 == conditional.len();
+        for (at, step) in steps.iter().enumerate() {
+            let goes_on = step.code == RETURN && step.k == ALLOW && !is_last;
+            let to_next = u32::try_from(steps.len() - at - 1).map_err(|e| e.to_string())?;
+            filter.push(match goes_on {
+                true => plain(JUMP, to_next),
+                false => step.clone(),
+            });
+        }
+    }
     for number in 0..=NUMBERS {
         let merged = answer(&filter, number, architecture);
         match (decide(number)?, merged) {
             (Decision::Answer(wanted), Ok(got)) if wanted == got => {}
-            (Decision::LookAtArguments, Err(_)) => {}
+            (Decision::LookAtArguments(_), Err(_)) => {}
             (_, got) => return Err(format!("the merged filter answers {got:?} to {number}")),
         }
     }
@@ -86,7 +101,10 @@ fn tree(ranges: &[(u32, Decision)]) -> Result<Vec<sock_filter>, String> {
     match ranges {
         [] => Err("there is nothing to decide".into()),
         [(_, Decision::Answer(value))] => Ok(vec![plain(RETURN, *value)]),
-        [(_, Decision::LookAtArguments)] => Ok(vec![plain(JUMP, 0)]),
+        [(_, Decision::LookAtArguments(place))] => Ok(vec![plain(
+            JUMP,
+            u32::try_from(*place).map_err(|e| e.to_string())?,
+        )]),
         _ => {
             let (below, above) = ranges.split_at(ranges.len() / 2);
             let first_above = above.first().ok_or("an empty half")?.0;

@@ -2,13 +2,16 @@
 
 mod bpf;
 mod decision_tree;
+mod profile;
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
-use seccompiler::{TargetArch, compile_from_json};
+use seccompiler::{TargetArch, sock_filter};
+
+use self::profile::Profile;
 
 // Cargo takes a build script's instructions from its standard output.
 #[allow(clippy::print_stdout)]
@@ -17,14 +20,29 @@ fn main() -> Result<(), Box<dyn Error>> {
         PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../dist/seccomp/default.json");
     println!("cargo:rerun-if-changed={}", profile.display());
     println!("cargo:rerun-if-changed=build");
-    let arch = TargetArch::try_from(env::var("CARGO_CFG_TARGET_ARCH")?.as_str())?;
-    let mut parts = compile_from_json(fs::read(&profile)?.as_slice(), arch)?;
-    let mut part = |name: &str| {
-        parts
-            .remove(name)
-            .ok_or_else(|| format!("the profile has no part `{name}`"))
-    };
-    let filter = decision_tree::merge(&part("denied")?, &part("known")?, &part("conditional")?)?;
+    let text = fs::read(&profile)?;
+    let own = TargetArch::try_from(env::var("CARGO_CFG_TARGET_ARCH")?.as_str())?;
+    // Each, so that a change can't break one that nobody builds for.
+    for arch in [TargetArch::x86_64, TargetArch::aarch64] {
+        let filter = filter(&text, arch)?;
+        if arch == own {
+            write(&filter)?;
+        }
+    }
+    Ok(())
+}
+
+/// The whole filter of an architecture.
+fn filter(text: &[u8], arch: TargetArch) -> Result<Vec<sock_filter>, Box<dyn Error>> {
+    let mut profile = Profile::compile(text, arch)?;
+    let conditional = [profile.filter("invalid")?, profile.filter("conditional")?];
+    let (denied, known) = (profile.filter("denied")?, profile.filter("known")?);
+    let later = &profile.later;
+    Ok(decision_tree::merge(&denied, &known, later, &conditional)?)
+}
+
+/// Writes it down as Rust.
+fn write(filter: &[sock_filter]) -> Result<(), Box<dyn Error>> {
     let mut source = String::new();
     writeln!(source, "/// The default filter.")?;
     writeln!(

@@ -108,6 +108,10 @@ pub struct Setup {
     pub on_app_failure: AppFailure,
     /// Time between the stop signal and SIGKILL when an app's failure ends the pod.
     pub grace_period_ms: u64,
+    /// Most pseudo-terminals of each app.
+    pub terminals: u32,
+    /// Most files of each filesystem in memory.
+    pub memory_files: u32,
 }
 
 /// What a file holds, which need not be text. In messages each byte is the character of its number, so that plain

@@ -402,6 +402,14 @@ pub fn install_seccomp(filter: &'static [libc::sock_filter]) -> Result<(), Errno
     })
 }
 
+/// Makes a session keyring without a name, and joins it (keyctl(2)): what is in the present one is out of reach.
+pub fn join_new_session_keyring() -> Result<(), Errno> {
+    const KEYCTL_JOIN_SESSION_KEYRING: c_int = 1;
+    let no_name = ptr::null::<c_char>();
+    // SAFETY: without a name the call reads no memory.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, no_name) })
+}
+
 /// Asks for SIGKILL when the parent dies, and keeps other processes from looking into this one.
 pub fn die_with_parent_and_hide() -> Result<(), Errno> {
     // SAFETY: both calls set flags of the calling process.

@@ -118,6 +118,8 @@ impl Machine {
             lifetime: Lifetime::WithApps,
             on_app_failure: AppFailure::StopPod,
             grace_period_ms: 10_000,
+            terminals: 16,
+            memory_files: 1000,
         }));
         machine
     }

@@ -422,7 +422,7 @@ fn an_app_that_has_filled_the_disk_can_be_removed() {
         let statistics = rustix::fs::statvfs(host.data_dir()).unwrap();
         statistics.f_bavail * statistics.f_bsize
     };
-    assert_eq!(free(), 0);
+    assert!(free() < 16 << 10, "{} bytes are free", free());
     app(&host, &["rm", "box", "web"]);
     assert_eq!(states(&host, "box"), []);
     assert!(free() > 1 << 20, "{} bytes are free", free());

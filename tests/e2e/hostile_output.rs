@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -193,10 +194,13 @@ fn a_standard_error_that_nobody_reads_does_not_keep_a_pod_from_ending() {
     wait_until("the app", PATIENCE, || {
         (!host.processes_named("sleep").is_empty()).then_some(())
     });
-    // The monitor's own last words are that output is lost.
-    let mut writer = fs::File::from(OwnedFd::from(writer));
-    let flags = fcntl_getfl(&writer).unwrap();
-    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    // The monitor's own last words are that output is lost. What it has of the pipe blocks.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let mut writer = fs::File::options()
+        .write(true)
+        .custom_flags(flags)
+        .open(format!("/proc/self/fd/{}", writer.as_raw_fd()))
+        .unwrap();
     while writer.write(&[b'x'; 4096]).is_ok() {}
     running.wait_for(PROMPT * 2).expect_code(117);
     assert_eq!(status(&host, "mute")["exit-code"], 117);

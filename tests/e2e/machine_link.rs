@@ -99,6 +99,8 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
         lifetime: Lifetime::UntilStopped,
         on_app_failure: AppFailure::Continue,
         grace_period_ms: 10_000,
+        terminals: 16,
+        memory_files: 1000,
     };
     let say = |link: &mut ToMachine, message| link.send(&message, HandedOver::Nothing).unwrap();
     say(&mut link, ToInit::Setup(setup));

@@ -12,8 +12,10 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use image_store::Limits;
+use pod::manifest::Bounds;
 use serde::Deserialize;
 
+use super::apps::Apps;
 use super::directories::Directories;
 use super::layers::Layers;
 use super::ownership;
@@ -31,6 +33,8 @@ const DROP_INS_MAX: usize = 4096;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
+    #[serde(default)]
+    apps: Apps,
     #[serde(default)]
     layers: Layers,
     #[serde(default)]
@@ -64,6 +68,11 @@ impl Config {
         self.layers.limits()
     }
 
+    /// What each app of a pod may use where nothing is said of it.
+    pub fn bounds(&self) -> Bounds {
+        self.apps.bounds()
+    }
+
     /// The containers-policy.json(5) that is in force in place of the rules of `trust.d`, if one is.
     pub fn containers_policy(&self) -> Option<&Path> {
         let path = self.trust.containers_policy.as_deref();
@@ -72,6 +81,7 @@ impl Config {
 
     fn overridden_by(self, later: Self) -> Self {
         Self {
+            apps: self.apps.overridden_by(later.apps),
             layers: self.layers.overridden_by(later.layers),
             trust: self.trust.overridden_by(later.trust),
         }

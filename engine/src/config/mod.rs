@@ -1,5 +1,6 @@
 //! Where everything is, and what the configuration of fairing itself says.
 
+mod apps;
 pub mod directories;
 pub mod files;
 mod layers;

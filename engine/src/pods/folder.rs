@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use pod::activation::ActivationSockets;
 use pod::manifest::{
-    App, AppFailure, Apps, Execution, Hooks, ImageRecord, InsecureOption, Lifetime, MANIFEST_FILE,
-    Mount, PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User, VerificationRecord,
-    Volume,
+    App, AppFailure, Apps, Bounds, Execution, Hooks, ImageRecord, InsecureOption, Lifetime,
+    MANIFEST_FILE, Mount, PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User,
+    VerificationRecord, Volume,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
@@ -55,6 +55,8 @@ pub(super) struct PodRequest {
     pub(super) insecure: BTreeSet<InsecureOption>,
     /// The image that the isolator is from.
     pub(super) stage1_image: Option<ImageRecord>,
+    /// What each app may use where nothing is said of it.
+    pub(super) bounds: Bounds,
 }
 
 /// An app that may be prepared: its image is verified.
@@ -279,6 +281,7 @@ fn manifest(
         volumes: request.volumes,
         sysctl: BTreeMap::new(),
         cgroup_parent: None,
+        bounds: request.bounds,
         streams: request.streams,
         grace_period_ms: u64::try_from(request.grace_period.as_millis()).unwrap_or(u64::MAX),
         remove_on_exit: request.remove_on_exit,

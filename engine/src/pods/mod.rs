@@ -22,5 +22,6 @@ pub mod start;
 pub mod status;
 pub mod stop;
 pub mod sweep;
+mod traceable;
 pub mod view;
 pub mod wait;

@@ -10,6 +10,7 @@ use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::mounts::{check_volumes, in_order};
 use super::replace::make_way;
 use super::spec::PodSpec;
+use super::traceable;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::images::choice::choose;
@@ -60,6 +61,7 @@ pub fn prepare(
     spec.network.check()?;
     check_volumes(&spec.volumes)?;
     settings::warn_of_unasked(&spec.network.dns, observer);
+    traceable::warn_where_it_is(observer);
     let installed = match isolator::is_image(&spec.isolator) {
         true => None,
         false => Some(isolator::find(&spec.isolator, &engine.directories)?),
@@ -125,6 +127,7 @@ pub fn prepare(
         on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
         stage1_image,
+        bounds: verifier.bounds(),
     };
     let plan = Plan::new(request, &stage1, planned, sockets, observer)?;
     if let Some(name) = spec.name.as_ref().filter(|_| spec.replace) {

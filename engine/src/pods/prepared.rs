@@ -7,6 +7,7 @@ use pod::{Phase, PodEntry, record};
 use super::activation;
 use super::folder::image_record;
 use super::prepare::Prepared;
+use super::traceable;
 use crate::engine::Engine;
 use crate::error::{AppError, Error};
 use crate::isolators::find as isolator;
@@ -60,6 +61,7 @@ pub fn resume(
         stage1 = isolator::of_image(&judge(engine, &verifier, image)?)?;
     }
     activation::check(sockets, &manifest, &stage1, observer)?;
+    traceable::warn_where_it_is(observer);
     for app in manifest.apps.iter_mut() {
         let image = judge(engine, &verifier, &app.image)?;
         image.warn_if_unsigned(observer);

@@ -31,9 +31,17 @@ const FILES_MAX: usize = 4096;
 /// [`Error::UntrustedPolicy`] for a file or directory that others than root could have written,
 /// [`Error::Policy`] or [`Error::ContainersPolicy`] for what is no policy.
 pub fn read(directories: &Directories) -> Result<Policy, Error> {
+    read_with(directories, &Config::read(directories)?)
+}
+
+/// The same, with this configuration.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_with(directories: &Directories, config: &Config) -> Result<Policy, Error> {
     let (system, local) = layers(directories)?;
     let native = Policy::parse(&system, &local)?;
-    match Config::read(directories)?.containers_policy() {
+    match config.containers_policy() {
         None => Ok(native),
         Some(path) => {
             let mut policy = containers::read(path)?;

@@ -7,12 +7,13 @@ use std::time::Instant;
 use image_document::Platform;
 use image_name::{Digest, Reference, Repository};
 use image_store::{Depth, Fetch, Image, Layer, Store};
-use pod::manifest::InsecureOption;
+use pod::manifest::{Bounds, InsecureOption};
 use trust::{Basis, Integrity, Policy, Subject, VerifiedImage};
 
 use super::circumstances::{circumstances, newest_name};
 use super::evidence::KnownEvidence;
 use super::files;
+use crate::config::files::Config;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::observer::{Detail, Observer, Warning};
@@ -64,26 +65,35 @@ pub struct Verifier<'a> {
     observer: &'a dyn Observer,
     /// `None` if the user waives verification.
     policy: Option<Policy>,
+    /// What the configuration grants to each app.
+    bounds: Bounds,
     /// The layers that were checked, and how deep: apps of a pod mostly share some.
     checked: RefCell<HashMap<Digest, Integrity>>,
 }
 
 impl<'a> Verifier<'a> {
-    /// Reads the policy, unless it is waived.
+    /// Reads the configuration and, unless it is waived, the policy.
     ///
     /// # Errors
     /// As [`files::read`].
     pub fn new(engine: &'a Engine, observer: &'a dyn Observer) -> Result<Self, Error> {
+        let config = Config::read(&engine.directories)?;
         let policy = match engine.gives_up(InsecureOption::Image) {
             true => None,
-            false => Some(files::read(&engine.directories)?),
+            false => Some(files::read_with(&engine.directories, &config)?),
         };
         Ok(Self {
             engine,
             observer,
             policy,
+            bounds: config.bounds(),
             checked: RefCell::default(),
         })
+    }
+
+    /// What the configuration grants to each app.
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     /// Who is told what happens.

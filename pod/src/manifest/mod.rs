@@ -9,6 +9,7 @@
 //! word in [`crate::feature::Feature`], and [`PodManifest::required_features`] tells which words a pod needs.
 
 mod app;
+mod bounds;
 mod capability;
 mod devices;
 mod execution;
@@ -33,6 +34,7 @@ mod version_2;
 mod volumes;
 
 pub use self::app::{App, Apps, DuplicateApp};
+pub use self::bounds::Bounds;
 pub use self::capability::{Capability, CapabilitySets};
 pub use self::devices::{Device, DeviceAccess, DeviceKind};
 pub use self::execution::{ConsoleSize, DEFAULT_PATH, Execution, Rlimit, RlimitKind, User};

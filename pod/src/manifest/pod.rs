@@ -10,6 +10,7 @@ use cni_glue::ports::PortMapping;
 use serde::{Deserialize, Serialize};
 
 use super::app::{App, Apps};
+use super::bounds::Bounds;
 use super::image::ImageRecord;
 use super::insecure::InsecureOption;
 use super::network::Network;
@@ -77,6 +78,9 @@ pub struct PodManifest {
     /// The cgroup that its own lies in; the monitor's if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cgroup_parent: Option<String>,
+    /// What each app may use where nothing is said of it.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub bounds: Bounds,
     /// Where the apps' standard streams go.
     pub streams: Streams,
     /// Time between the stop signal and SIGKILL, in milliseconds.

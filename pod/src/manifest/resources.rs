@@ -38,8 +38,8 @@ impl Resources {
     }
 
     /// What to ask of a cgroup that has these limits so that it has `next` and no other: what `next` leaves out is
-    /// taken off, where the kernel has a way to say that nothing is limited.
-    pub fn changed_to(&self, next: &Self) -> Self {
+    /// taken off, where the kernel has a way to say that nothing is limited; the number of processes is then `pids`.
+    pub fn changed_to(&self, next: &Self, pids: Limit) -> Self {
         const USUAL_SHARES: u64 = 1024;
         const USUAL_PERIOD: u64 = 100_000;
         let lift = |before: Option<Limit>, next: Option<Limit>| {
@@ -59,7 +59,7 @@ impl Resources {
             .cpu
             .shares
             .or_else(|| usual(self.cpu.shares, USUAL_SHARES));
-        all.pids.limit = lift(self.pids.limit, next.pids.limit);
+        all.pids.limit = next.pids.limit.or(self.pids.limit.map(|_| pids));
         all
     }
 }
@@ -190,11 +190,13 @@ mod tests {
             },
             ..Resources::default()
         };
-        let asked = before.changed_to(&next);
+        let asked = before.changed_to(&next, Limit::At(9));
         assert_eq!(asked.memory.limit, Some(Limit::Unlimited));
         assert_eq!(asked.cpu.shares, Some(1024));
         assert_eq!(asked.pids.limit, Some(Limit::At(7)));
         assert_eq!((asked.cpu.quota, asked.cpu.period), (None, None));
-        assert_eq!(Resources::default().changed_to(&next), next);
+        assert_eq!(Resources::default().changed_to(&next, Limit::At(9)), next);
+        let lifted = next.changed_to(&before, Limit::At(9));
+        assert_eq!(lifted.pids.limit, Some(Limit::At(9)));
     }
 }

@@ -238,6 +238,7 @@ const SUPPORTED: &[&str] = &[
     "/hostname",
     "/dns",
     "/hosts",
+    "/bounds",
     "/streams",
     "/grace-period-ms",
     "/remove-on-exit",

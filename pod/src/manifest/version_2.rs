@@ -11,6 +11,7 @@ use image_name::{Digest, Prefix, Reference};
 use serde::Deserialize;
 
 use super::app::{App, Apps};
+use super::bounds::Bounds;
 use super::execution::{Execution, User};
 use super::image::{ImageRecord, VerificationRecord, scope};
 use super::insecure::InsecureOption;
@@ -178,6 +179,7 @@ impl TryFrom<PodManifest2> for PodManifest {
             volumes: Vec::new(),
             sysctl: Default::default(),
             cgroup_parent: None,
+            bounds: Bounds::default(),
             streams: match old.streams {
                 Streams2::Foreground => Streams::Foreground,
                 Streams2::Log => Streams::Log,

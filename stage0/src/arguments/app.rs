@@ -81,9 +81,8 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]
     #[arg(hide_short_help = true)]
     cpu_shares: Option<u64>,
-    /// Limit of processes and threads
-    #[arg(long, value_name = "NUMBER", value_parser = pids)]
-    #[arg(allow_negative_numbers = true)]
+    /// Limit of processes and threads; -1 for none
+    #[arg(long, value_name = "NUMBER", value_parser = pids, allow_negative_numbers = true)]
     pids_limit: Option<Limit>,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
@@ -270,6 +269,8 @@ mod tests {
             "a --entrypoint=",
             "a --entrypoint=b --exec=c",
             "a --pids-limit 0",
+            "a --pids-limit -2",
+            "a --pids-limit many",
             "a --cpu-shares 1",
             "a --app-name Not_A_Label",
             "a --exec=",

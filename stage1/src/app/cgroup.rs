@@ -4,6 +4,7 @@
 //! wait for the whole machine's forks (an RCU grace period, some milliseconds), or is created there by
 //! `CLONE_INTO_CGROUP` (version 2).
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,6 +13,9 @@ use crate::app::cgroup_view::{CgroupView, HierarchyView};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::write;
 use rustix::process::{Pid, Signal, kill_process};
+
+/// How often the processes of version 1 are listed in one go.
+const ROUNDS: usize = 4;
 
 /// Descriptors that lead to one app's cgroup. They work wherever they have been sent, though no hierarchy is
 /// mounted there.
@@ -25,6 +29,8 @@ pub enum CgroupSeat {
         tasks: Vec<HierarchyTasks>,
         /// The directory in one hierarchy: that of memory, if there is one.
         directory: OwnedFd,
+        /// The file `pids.max`, for writing, where processes can be counted.
+        pids_max: Option<OwnedFd>,
     },
     /// Version 2.
     V2 {
@@ -73,27 +79,43 @@ impl CgroupSeat {
         }
     }
 
-    /// SIGKILL to everything that is left of the app. A process that forks meanwhile is found by the
-    /// next round; what remains at the end goes with the pod.
-    pub(crate) fn kill_all(&self) {
-        const ROUNDS: usize = 16;
+    /// SIGKILL to everything that is left of the app, which forks no more from then on. `true` if processes were seen
+    /// that may not be gone: whoever calls then looks again.
+    pub(crate) fn kill_all(&self) -> bool {
         let directory = match self {
-            Self::None => return,
-            Self::V1 { directory, .. } => directory,
+            Self::None => return false,
+            Self::V1 {
+                directory,
+                pids_max,
+                ..
+            } => {
+                if let Some(file) = pids_max {
+                    // Without it a fork is found by the next look.
+                    let _ = write(file, b"0");
+                }
+                directory
+            }
             Self::V2 { directory } => {
                 if let Some(file) = open(directory, "cgroup.kill", OFlags::WRONLY)
                     && write(&file, b"1").is_ok()
                 {
-                    return;
+                    // The kernel does it all, also to what is being forked.
+                    return false;
                 }
                 directory
             }
         };
+        let mut killed = BTreeSet::new();
         for _ in 0..ROUNDS {
-            if kill_each(&read(directory, "cgroup.procs").unwrap_or_default()) == 0 {
+            let procs = read(directory, "cgroup.procs").unwrap_or_default();
+            if procs.is_empty() {
+                return false;
+            }
+            if !kill_each(&procs, &mut killed) {
                 break;
             }
         }
+        true
     }
 
     /// How many processes of the app the kernel has killed because memory ran out.
@@ -131,13 +153,16 @@ fn count_of_oom_kills(text: &str) -> Option<u64> {
     count.trim().parse().ok()
 }
 
-fn kill_each(procs: &str) -> usize {
-    let pids = procs
-        .lines()
-        .filter_map(|line| line.parse().ok())
-        .filter_map(Pid::from_raw);
-    pids.filter(|&pid| kill_process(pid, Signal::KILL).is_ok())
-        .count()
+/// Whether there was one that had not been killed before.
+fn kill_each(procs: &str, killed: &mut BTreeSet<i32>) -> bool {
+    let pids = procs.lines().filter_map(|line| line.parse().ok());
+    pids.filter(|&pid: &i32| {
+        let target = Pid::from_raw(pid);
+        target.is_some_and(|target| kill_process(target, Signal::KILL).is_ok())
+            && killed.insert(pid)
+    })
+    .count()
+        > 0
 }
 
 #[cfg(test)]

@@ -11,11 +11,15 @@ use pod::manifest::AppPath;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::{Errno, write};
 use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
-use rustix::process::{chdir, fchdir, ioctl_tiocsctty, pivot_root, setsid, umask};
+use rustix::process::{
+    DumpableBehavior, chdir, fchdir, ioctl_tiocsctty, pivot_root, set_dumpable_behavior, setsid,
+    umask,
+};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, clear_ambient_capability_set,
-    move_into_thread_name_spaces, remove_capability_from_bounding_set, set_capabilities,
-    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, capability_is_in_bounding_set,
+    clear_ambient_capability_set, move_into_thread_name_spaces,
+    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::app::attach::{attach, attach_copy, target};
@@ -50,11 +54,11 @@ pub(crate) enum Step {
     PivotRoot,
     CloseDescriptors,
     WorkingDirectory,
-    Groups,
     Capabilities,
-    User,
     NoNewPrivileges,
     SystemCallFilter,
+    Groups,
+    User,
     Execute,
 }
 
@@ -77,11 +81,11 @@ impl Step {
         Self::PivotRoot,
         Self::CloseDescriptors,
         Self::WorkingDirectory,
-        Self::Groups,
         Self::Capabilities,
-        Self::User,
         Self::NoNewPrivileges,
         Self::SystemCallFilter,
+        Self::Groups,
+        Self::User,
         Self::Execute,
     ];
 
@@ -110,11 +114,11 @@ impl Step {
             Self::PivotRoot => "enter the root filesystem",
             Self::CloseDescriptors => "close descriptors",
             Self::WorkingDirectory => "enter the working directory",
-            Self::Groups => "set the groups",
             Self::Capabilities => "reduce the capabilities",
-            Self::User => "set the user",
             Self::NoNewPrivileges => "set no_new_privs",
             Self::SystemCallFilter => "install the system call filter",
+            Self::Groups => "set the groups",
+            Self::User => "set the user",
             Self::Execute => "execute",
         }
     }
@@ -238,9 +242,17 @@ fn prepare(
     keep_only_own(plan, process).map_err(at(Step::CloseDescriptors))?;
     let in_workdir = enter_workdir_as_root(&plan.workdir).map_err(at(Step::WorkingDirectory))?;
     drop_bounding_set(plan.confinement.capabilities).map_err(at(Step::Capabilities))?;
+    // From here on this process does nothing that the app may not do. Where `fs.suid_dumpable` is 1, whoever becomes
+    // another user can be traced by that user for a moment, though it hides at once: so the filter stands before.
+    set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
+    if plan.confinement.filters_calls {
+        sys::install_seccomp(&seccomp::DEFAULT).map_err(at(Step::SystemCallFilter))?;
+    }
     set_thread_groups(&plan.groups).map_err(at(Step::Groups))?;
     set_thread_res_gid(plan.gid, plan.gid, plan.gid).map_err(at(Step::Groups))?;
+    hide().map_err(at(Step::Groups))?;
     set_thread_res_uid(plan.uid, plan.uid, plan.uid).map_err(at(Step::User))?;
+    hide().map_err(at(Step::User))?;
     let own = if plan.uid.is_root() {
         plan.confinement.capabilities
     } else {
@@ -258,12 +270,12 @@ fn prepare(
         // and only if it is below the app's root after all: the path is the image's (CVE-2024-21626).
         chdir(plan.workdir.as_c_str()).map_err(at(Step::WorkingDirectory))?;
     }
-    sys::working_directory_is_inside().map_err(at(Step::WorkingDirectory))?;
-    set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
-    if plan.confinement.filters_calls {
-        sys::install_seccomp(&seccomp::DEFAULT).map_err(at(Step::SystemCallFilter))?;
-    }
-    Ok(())
+    sys::working_directory_is_inside().map_err(at(Step::WorkingDirectory))
+}
+
+/// Keeps other processes from looking into this one until it executes its program.
+fn hide() -> Result<(), Errno> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
 /// Enters a working directory that the app's user may not be able to enter, as `/root`. Nothing on the way leads out of the
@@ -385,16 +397,20 @@ fn keep_only_own(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Err
     process.close_from(plan.report_place.unsigned_abs() + 1)
 }
 
-fn drop_bounding_set(keep: u64) -> Result<(), Errno> {
+/// Takes all capabilities but these out of the bounding set. System calls only.
+pub(crate) fn drop_bounding_set(keep: u64) -> Result<(), Errno> {
     for number in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << number);
         if keep & (1 << number) != 0 {
             continue;
         }
-        match remove_capability_from_bounding_set(capability) {
+        // To look costs less than to drop what is not there.
+        match capability_is_in_bounding_set(capability) {
             // The kernel knows no more capabilities.
             Err(Errno::INVAL) => break,
-            other => other?,
+            Ok(false) => {}
+            Ok(true) => remove_capability_from_bounding_set(capability)?,
+            Err(errno) => return Err(errno),
         }
     }
     Ok(())

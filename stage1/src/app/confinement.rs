@@ -80,6 +80,7 @@ pub(crate) const MASKED_FILES: &[(Tree, &CStr)] = &[
 /// Directories that are empty and can't be written.
 pub(crate) const MASKED_FOLDERS: &[(Tree, &CStr)] = &[
     (Tree::Proc, c"acpi"),
+    (Tree::Proc, c"asound"),
     (Tree::Proc, c"scsi"),
     (Tree::Sys, c"firmware"),
     (Tree::Sys, c"fs/selinux"),
@@ -87,8 +88,14 @@ pub(crate) const MASKED_FOLDERS: &[(Tree, &CStr)] = &[
 ];
 
 /// Parts of `/proc` that can't be written. All of `/sys` can't.
-pub(crate) const READ_ONLY: &[&CStr] =
-    &[c"asound", c"bus", c"fs", c"irq", c"sys", c"sysrq-trigger"];
+pub(crate) const READ_ONLY: &[&CStr] = &[
+    c"bus",
+    c"dynamic_debug",
+    c"fs",
+    c"irq",
+    c"sys",
+    c"sysrq-trigger",
+];
 
 /// Which of the two kernel filesystems a path belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

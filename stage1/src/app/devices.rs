@@ -12,6 +12,7 @@ use rustix::mount::{
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 
 use crate::failure::StartFailure;
+use crate::protocol::Setup;
 
 /// An app's kernel filesystems.
 #[derive(Debug)]
@@ -21,6 +22,25 @@ pub(crate) struct Devices {
     pub(crate) dev: OwnedFd,
     pub(crate) pts: OwnedFd,
     pub(crate) mqueue: OwnedFd,
+}
+
+/// How much an app gets of what all of the machine share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeviceBounds {
+    /// Pseudo-terminals at a time.
+    terminals: u32,
+    /// Files in `/dev`, each of which takes memory of the kernel, however empty it is.
+    files: u32,
+}
+
+impl DeviceBounds {
+    /// As the monitor says.
+    pub(crate) fn of(setup: &Setup) -> Self {
+        Self {
+            terminals: setup.terminals,
+            files: setup.memory_files,
+        }
+    }
 }
 
 /// Both ends of a pseudo-terminal.
@@ -72,29 +92,36 @@ pub(crate) fn mount_detached(
 
 impl Devices {
     /// `/sys` can be written only if `guards_paths` is false.
-    pub(crate) fn new(tty: bool, guards_paths: bool) -> Result<Self, StartFailure> {
+    pub(crate) fn new(
+        tty: bool,
+        guards_paths: bool,
+        bounds: DeviceBounds,
+    ) -> Result<Self, StartFailure> {
         let guarded = NOSUID | NODEV | NOEXEC;
         let sys = match guards_paths {
             true => guarded | RDONLY,
             false => guarded,
         };
+        let files = bounds.files.to_string();
         let dev = mount_detached(
             "tmpfs",
-            &[("mode", "755"), ("size", "64k")],
+            &[("mode", "755"), ("size", "64k"), ("nr_inodes", &files)],
             NOSUID | NOEXEC,
         )?;
         populate(&dev, tty).map_err(StartFailure::os("fill /dev"))?;
+        // The machine has a few thousand for all.
+        let terminals = bounds.terminals.to_string();
         let pts = [
-            ("newinstance", ""),
             ("ptmxmode", "0666"),
             ("mode", "0620"),
             ("gid", "5"),
+            ("max", &terminals),
         ];
         Ok(Self {
             proc: mount_detached("proc", &[], guarded)?,
             sys: mount_detached("sysfs", &[], sys)?,
             dev,
-            pts: mount_detached("devpts", pts.get(1..).unwrap_or_default(), NOSUID | NOEXEC)?,
+            pts: mount_detached("devpts", &pts, NOSUID | NOEXEC)?,
             mqueue: mount_detached("mqueue", &[], guarded)?,
         })
     }

@@ -14,7 +14,7 @@ use crate::app::cgroup::CgroupSeat;
 use crate::app::child::{ChildPlan, Mounts, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
-use crate::app::devices::{Devices, make_terminal};
+use crate::app::devices::{DeviceBounds, Devices, make_terminal};
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
@@ -132,6 +132,11 @@ impl PreparedApp {
         &self.spec.name
     }
 
+    /// Whether its root may do what pod init may.
+    pub(crate) fn gets_all_capabilities(&self) -> bool {
+        !self.spec.protections.capabilities
+    }
+
     /// Gives its terminal, if it is this one, another size.
     pub(crate) fn resize(&mut self, terminal: StreamId, new: WindowSize) {
         if let Stdio::Terminal { stream, size } = &mut self.stdio
@@ -143,7 +148,11 @@ impl PreparedApp {
 
     /// Starts the app. Its sockets are its own from then on: kept open here, a port or a connection would outlast the
     /// app that closes it.
-    pub(crate) fn start(self, hostname: &str) -> Result<Starting<RunningApp>, StartFailure> {
+    pub(crate) fn start(
+        self,
+        hostname: &str,
+        bounds: DeviceBounds,
+    ) -> Result<Starting<RunningApp>, StartFailure> {
         let Self {
             spec,
             stdio,
@@ -161,7 +170,7 @@ impl PreparedApp {
         let (user, cwd) = (&execution.user, execution.cwd.as_str());
         let identity = root.accounts()?.resolve(&user.user, &user.group)?;
         root.workdir(cwd, identity.uid, identity.gid)?;
-        let devices = Devices::new(has_terminal, confinement.guards_paths)?;
+        let devices = Devices::new(has_terminal, confinement.guards_paths, bounds)?;
         let terminal = has_terminal.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
         let variables = environment(&execution.env, &identity.home, hostname, has_terminal);

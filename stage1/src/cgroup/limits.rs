@@ -64,6 +64,27 @@ pub(super) fn apply(
     }
 }
 
+/// Writes how many processes an app may have at most, where the host can count them.
+pub(super) fn bound_processes(
+    version: Version,
+    hierarchies: &[(&Hierarchy, PathBuf)],
+    most: Limit,
+) -> Result<(), CgroupError> {
+    let counts = |hierarchy: &Hierarchy| match version {
+        Version::None => false,
+        Version::V1 => hierarchy.controllers.iter().any(|c| c == "pids"),
+        Version::V2 => true,
+    };
+    let mut places = hierarchies.iter();
+    let Some((_, folder)) = places.find(|(hierarchy, _)| counts(hierarchy)) else {
+        return Ok(());
+    };
+    match directory::write(&folder.join("pids.max"), &pids(most)) {
+        Err(CgroupError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
 fn write(hierarchies: &[(&Hierarchy, PathBuf)], setting: &Setting) -> Result<(), CgroupError> {
     let missing = || CgroupError::NoController(setting.controller);
     let has = |hierarchy: &Hierarchy| {
@@ -387,6 +408,25 @@ mod tests {
             text(&folder, V2_WEIGHT)
         };
         assert_eq!([2, 1024, 262_144].map(weights), ["1", "100", "10000"]);
+    }
+
+    #[test]
+    fn processes_are_bounded_where_they_can_be_counted() {
+        let folder = cgroup(&["pids.max"]);
+        let place = |hierarchy| [(hierarchy, folder.path().to_path_buf())];
+        let (unified, counting) = (
+            hierarchy(&[], folder.path()),
+            hierarchy(&["pids"], folder.path()),
+        );
+        bound_processes(Version::V2, &place(&unified), Limit::At(5)).unwrap();
+        assert_eq!(text(&folder, "pids.max"), "5");
+        bound_processes(Version::V1, &place(&counting), Limit::Unlimited).unwrap();
+        assert_eq!(text(&folder, "pids.max"), "max");
+        let other = hierarchy(&["memory"], folder.path());
+        bound_processes(Version::V1, &place(&other), Limit::At(5)).unwrap();
+        bound_processes(Version::None, &[], Limit::At(5)).unwrap();
+        std::fs::remove_file(folder.path().join("pids.max")).unwrap();
+        bound_processes(Version::V2, &place(&unified), Limit::At(5)).unwrap();
     }
 
     #[test]

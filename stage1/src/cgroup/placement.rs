@@ -10,6 +10,8 @@ use super::mountinfo::{self, Mounted};
 
 /// The hierarchies of version 1 that a pod uses.
 const V1_CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
+/// The one among them that counts processes.
+const V1_COUNTER: &str = "pids";
 /// The hierarchy of version 1 that stops processes. A pod has a cgroup in it only once an app is paused.
 const V1_FREEZER: &str = "freezer";
 /// The controllers of version 2 that a pod uses, where the kernel has them.
@@ -114,6 +116,8 @@ impl Placement {
             }
         }
         if !v1.is_empty() {
+            // The one first by which a removal keeps processes from forking on.
+            v1.sort_by_key(|hierarchy| !hierarchy.controllers.iter().any(|c| c == V1_COUNTER));
             return Self {
                 version: Version::V1,
                 hierarchies: v1,
@@ -243,6 +247,14 @@ mod tests {
         assert_eq!(parents(&placement), [PathBuf::from("/c/rw,memory/svc")]);
         let freezer = placement.freezer.map(|freezer| freezer.parent());
         assert_eq!(freezer, Some(PathBuf::from("/c/rw,freezer/svc")));
+    }
+
+    #[test]
+    fn what_counts_processes_comes_first() {
+        let mounted = vec![v1("memory", ""), v1("cpu", ""), v1("pids", "")];
+        let placement = Placement::choose(mounted, |_| false);
+        let expected = ["/c/pids/", "/c/memory/", "/c/cpu/"].map(PathBuf::from);
+        assert_eq!(parents(&placement), expected);
     }
 
     #[test]

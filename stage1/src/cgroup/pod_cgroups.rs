@@ -114,6 +114,14 @@ impl PodCgroups {
         limits::apply(self.placement.version, &places, resources)
     }
 
+    /// Bounds the processes of an app, where the host can count them.
+    ///
+    /// # Errors
+    /// If the kernel says so.
+    pub fn bound_processes(&self, app: &AppName, most: Limit) -> Result<(), CgroupError> {
+        limits::bound_processes(self.placement.version, &self.places(app), most)
+    }
+
     /// Removes an app's cgroup, with whatever still runs in it. One that isn't there is removed already.
     ///
     /// # Errors
@@ -213,10 +221,11 @@ impl PodCgroups {
     /// What could not be opened, and why.
     pub fn for_app(&self, app: &AppName) -> Result<CgroupSeat, CgroupError> {
         let places = self.places(app);
-        let has_memory =
-            |hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|c| c == "memory");
-        let with_memory = places.iter().find(|(hierarchy, _)| has_memory(hierarchy));
-        let Some((_, folder)) = with_memory.or(places.first()) else {
+        let with = |controller: &str| {
+            let has = |hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|c| c == controller);
+            places.iter().find(|(hierarchy, _)| has(hierarchy))
+        };
+        let Some((_, folder)) = with("memory").or(places.first()) else {
             return Ok(CgroupSeat::None);
         };
         Ok(match self.placement.version {
@@ -231,6 +240,9 @@ impl PodCgroups {
                     })
                     .collect(),
                 directory: open_directory(folder)?,
+                pids_max: with("pids")
+                    .map(|(_, folder)| directory::open(&folder.join("pids.max"), OFlags::WRONLY))
+                    .transpose()?,
             },
             Version::V2 => CgroupSeat::V2 {
                 directory: open_directory(folder)?,

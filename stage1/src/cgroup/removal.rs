@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::directory;
 use super::error::CgroupError;
 use super::freezer::thaw_to_kill;
 
@@ -51,6 +52,9 @@ fn remove(folder: &Path, deadline: Instant) -> io::Result<()> {
 /// Kills every process in a cgroup and waits until each is gone, or time is up.
 fn kill_all(folder: &Path, deadline: Instant) -> io::Result<()> {
     thaw_to_kill(folder);
+    // Else what forks faster than it is killed stays. Only some cgroups have these files.
+    let _ = directory::write(&folder.join("pids.max"), "0");
+    let _ = directory::write(&folder.join("cgroup.kill"), "1");
     let text = match fs::read_to_string(folder.join("cgroup.procs")) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,

@@ -15,8 +15,10 @@ use pod::exit::Outcome;
 use super::abandoned::Abandoned;
 use super::ground::Ground;
 use super::hosts_file::HostsFile;
+use super::leftovers::Leftovers;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
+use crate::app::devices::DeviceBounds;
 use crate::app::launch::{PreparedApp, RunningApp, RunningCommand};
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
@@ -29,6 +31,10 @@ use crate::sys::{self, ChildEnd, EndedChild};
 #[derive(Debug)]
 pub(crate) struct Pod {
     pub(super) hostname: String,
+    /// What each app gets of devices.
+    pub(super) bounds: DeviceBounds,
+    /// Whether pod init may do all that the caller may, and so can let an app do it.
+    pub(super) has_all_capabilities: bool,
     hosts: HostsFile,
     pub(super) supervisor: Supervisor,
     /// Apps and commands on their way to their programs.
@@ -39,6 +45,8 @@ pub(crate) struct Pod {
     pub(super) commands: BTreeMap<u64, RunningCommand>,
     /// Commands whose clients have gone.
     abandoned: Abandoned,
+    /// What apps that have ended left running.
+    pub(super) leftovers: Leftovers,
     /// Commands that wait until an app runs.
     pub(super) waiting: Vec<(ExecSpec, StreamEnds)>,
     /// Whether all apps run, or have run, that the pod begins with.
@@ -52,7 +60,12 @@ pub(crate) struct Pod {
 
 impl Pod {
     /// A pod that begins with these apps.
-    pub(crate) fn new(setup: Setup, hosts: HostsFile, apps: Vec<PreparedApp>) -> Self {
+    pub(crate) fn new(
+        setup: Setup,
+        hosts: HostsFile,
+        apps: Vec<PreparedApp>,
+        has_all_capabilities: bool,
+    ) -> Self {
         let grace = Duration::from_millis(setup.grace_period_ms);
         let mut supervisor = Supervisor::new(setup.lifetime, setup.on_app_failure, grace);
         for app in &apps {
@@ -61,13 +74,16 @@ impl Pod {
         let settling = Settling::default();
         settling.begin();
         Self {
+            bounds: DeviceBounds::of(&setup),
             hostname: setup.hostname,
+            has_all_capabilities,
             hosts,
             supervisor,
             starts: Starts::of(apps),
             apps: BTreeMap::new(),
             commands: BTreeMap::new(),
             abandoned: Abandoned::default(),
+            leftovers: Leftovers::default(),
             waiting: Vec::new(),
             started: false,
             stop_requested: false,
@@ -126,6 +142,7 @@ impl Pod {
         }
         let now = Instant::now();
         self.abandoned.kill_overdue(now);
+        self.leftovers.look_again(now);
         for app in self.apps.values_mut() {
             app.look_at_memory(now);
         }
@@ -151,6 +168,7 @@ impl Pod {
             self.supervisor.deadline(),
             self.starts.deadline(),
             self.abandoned.deadline(),
+            self.leftovers.deadline(),
             watches.iter().filter_map(|watch| watch.deadline()).min(),
         ];
         let next = deadlines.into_iter().flatten().min();
@@ -254,12 +272,12 @@ impl Pod {
         };
         let code = outcome.exit_code();
         let action = self.supervisor.app_exited(&app.name, code, Instant::now());
+        // Its terminal is closed: what it wrote has an end.
+        let RunningApp { seat, .. } = app;
         if self.supervisor.finished().is_none() {
             // What the app left running would otherwise outlive it by as long as the pod.
-            app.seat.kill_all();
+            self.leftovers.kill(seat);
         }
-        // Closes its terminal: what it wrote has an end.
-        drop(app);
         link.send(&message, Enclosed::default())?;
         if let Some(action) = action {
             self.act(link, action)?;

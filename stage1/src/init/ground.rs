@@ -33,6 +33,9 @@ pub(crate) trait Ground: fmt::Debug {
     /// # Errors
     /// What failed.
     fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure>;
+
+    /// Whether making an app takes more than starting one does.
+    fn needs_all_capabilities(&self) -> bool;
 }
 
 /// The mounts of an app with their places.
@@ -95,5 +98,9 @@ impl Ground for Inherited {
 
     fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure> {
         root.enter()
+    }
+
+    fn needs_all_capabilities(&self) -> bool {
+        false
     }
 }

@@ -163,6 +163,10 @@ impl Ground for Machine {
     fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure> {
         root.enter_beside_machine(&mount_detached("proc", &[], guarded())?)
     }
+
+    fn needs_all_capabilities(&self) -> bool {
+        true
+    }
 }
 
 fn guarded() -> MountAttrFlags {

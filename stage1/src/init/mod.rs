@@ -8,8 +8,10 @@ mod abandoned;
 mod event_loop;
 mod ground;
 mod hosts_file;
+mod leftovers;
 mod machine;
 mod pod_root;
+mod privileges;
 mod starting;
 mod starts;
 mod supervisor;
@@ -19,6 +21,7 @@ use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::Pid;
+use pod::manifest::Lifetime;
 use pod::stage1::adopt_fd;
 use rustix::system::RebootCommand;
 
@@ -43,7 +46,7 @@ pub fn run() -> ExitCode {
         // Nobody has started this who could be told.
         Err(_) => return ExitCode::FAILURE,
     };
-    match bind_to_monitor(&link) {
+    match bind_to_monitor(&link).and_then(|()| privileges::leave_session()) {
         Ok(()) => {
             let code = serve(&mut link, &mut Inherited);
             // At once: the kernel closes everything faster than destructors do.
@@ -118,9 +121,17 @@ fn begin(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> Result<Pod, Sta
         .map_err(StartFailure::os("block SIGCHLD"))?;
     // Modes of devices and mount points are meant as they are written; each app gets the usual mask.
     rustix::process::umask(rustix::fs::Mode::empty());
+    privileges::keep_limits()?;
 
     let (setup, hosts, apps) = prepare(link, ground)?;
-    Ok(Pod::new(setup, hosts, apps))
+    // An app that comes later may be given all there is.
+    let has_all = ground.needs_all_capabilities()
+        || setup.lifetime == Lifetime::UntilStopped
+        || apps.iter().any(PreparedApp::gets_all_capabilities);
+    if !has_all {
+        privileges::give_up_capabilities()?;
+    }
+    Ok(Pod::new(setup, hosts, apps, has_all))
 }
 
 /// Takes what the monitor sends, up to the start: by then pod init is in its own root.

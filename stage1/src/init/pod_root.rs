@@ -37,8 +37,11 @@ impl PodRoot {
         let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
             | MountAttrFlags::MOUNT_ATTR_NODEV
             | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        let root = mount_detached("tmpfs", &[("mode", "755"), ("size", "8m")], guarded)?;
-        let shm = mount_detached("tmpfs", &[("mode", "1777"), ("size", "64m")], guarded)?;
+        let root = [("mode", "755"), ("size", "8m"), ("nr_inodes", "64")];
+        let root = mount_detached("tmpfs", &root, guarded)?;
+        let files = setup.memory_files.to_string();
+        let shm = [("mode", "1777"), ("size", "64m"), ("nr_inodes", &files)];
+        let shm = mount_detached("tmpfs", &shm, guarded)?;
         for name in FOLDERS {
             mkdirat(&root, name, Mode::from_raw_mode(0o755)).map_err(failed)?;
         }

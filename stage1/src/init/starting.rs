@@ -24,7 +24,7 @@ impl Pod {
             && !self.starts.has_process()
             && let Some((app, signals)) = self.starts.next()
         {
-            let app = app.start(&self.hostname)?;
+            let app = app.start(&self.hostname, self.bounds)?;
             self.starts.add_app(app, signals);
         }
         self.tell_started(link)
@@ -73,10 +73,17 @@ impl Pod {
             ));
             return tell_failed(link, name, failure);
         }
+        let has_all = self.has_all_capabilities;
         let started = ground
             .app(&spec, handed_over)
             .and_then(|ground| PreparedApp::new(spec, streams, ground))
-            .and_then(|app| app.start(&self.hostname));
+            .and_then(|app| match app.gets_all_capabilities() && !has_all {
+                true => Err(StartFailure::other(format!(
+                    "app {name} can't have all capabilities: the pod began with apps that have \
+                     few, and has kept no more"
+                ))),
+                false => app.start(&self.hostname, self.bounds),
+            });
         match started {
             Ok(app) => {
                 self.supervisor.app_starting(name);
@@ -264,9 +271,12 @@ impl Pod {
             return self.app_reported(link, &name, starting, report);
         };
         // It may have executed its program in the last moment, and left something running.
-        starting.app.process.seat.kill_all();
+        let Starting {
+            process, report, ..
+        } = starting.app;
+        self.leftovers.kill(process.seat);
         match given_up {
-            GivenUp::Overdue => self.app_does_not_run(link, &name, starting.app.report.overdue()),
+            GivenUp::Overdue => self.app_does_not_run(link, &name, report.overdue()),
             GivenUp::Stopped => self.app_was_stopped(link, name),
         }
     }

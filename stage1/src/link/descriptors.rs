@@ -55,9 +55,10 @@ enum Contents {
 #[serde(rename_all = "kebab-case")]
 enum SeatKind {
     None,
-    /// `tasks` of each hierarchy, then one directory.
+    /// `tasks` of each hierarchy, one directory, then `pids.max` if it is there.
     V1 {
         hierarchies: Vec<String>,
+        counts_pids: bool,
     },
     /// The directory.
     V2,
@@ -78,7 +79,10 @@ impl Contents {
             }) => Self::App {
                 seat: match seat {
                     CgroupSeat::None => SeatKind::None,
-                    CgroupSeat::V1 { tasks, .. } => SeatKind::V1 {
+                    CgroupSeat::V1 {
+                        tasks, pids_max, ..
+                    } => SeatKind::V1 {
+                        counts_pids: pids_max.is_some(),
                         hierarchies: tasks
                             .iter()
                             .map(|tasks| tasks.controllers.clone())
@@ -104,9 +108,14 @@ fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
             let mut all = vec![root.as_fd()];
             match seat {
                 CgroupSeat::None => {}
-                CgroupSeat::V1 { tasks, directory } => {
+                CgroupSeat::V1 {
+                    tasks,
+                    directory,
+                    pids_max,
+                } => {
                     all.extend(tasks.iter().map(|tasks| tasks.file.as_fd()));
                     all.push(directory.as_fd());
+                    all.extend(pids_max.as_ref().map(AsFd::as_fd));
                 }
                 CgroupSeat::V2 { directory } => all.push(directory.as_fd()),
             }
@@ -141,7 +150,10 @@ impl Descriptors {
     fn seat(&mut self, kind: SeatKind) -> Result<CgroupSeat, LinkError> {
         Ok(match kind {
             SeatKind::None => CgroupSeat::None,
-            SeatKind::V1 { hierarchies } => CgroupSeat::V1 {
+            SeatKind::V1 {
+                hierarchies,
+                counts_pids,
+            } => CgroupSeat::V1 {
                 tasks: hierarchies
                     .into_iter()
                     .map(|controllers| {
@@ -150,6 +162,7 @@ impl Descriptors {
                     })
                     .collect::<Result<_, LinkError>>()?,
                 directory: self.one()?,
+                pids_max: counts_pids.then(|| self.one()).transpose()?,
             },
             SeatKind::V2 => CgroupSeat::V2 {
                 directory: self.one()?,

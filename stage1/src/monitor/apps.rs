@@ -184,6 +184,7 @@ impl Monitor {
                 "these limits need `{feature}`, which the pod's isolator does not offer"
             )));
         }
+        let pids = self.manifest.bounds.pids;
         // One that doesn't run gets a cgroup with its limits when it is started.
         let has_cgroup = record.runs_or_starts();
         let mut manifest = self.manifest.clone();
@@ -192,12 +193,12 @@ impl Monitor {
             before = std::mem::replace(&mut entry.resources, resources.clone());
         }
         if has_cgroup {
-            isolator.update(app, &before.changed_to(&resources))?;
+            isolator.update(app, &before.changed_to(&resources, pids))?;
         }
         if let Err(failure) = self.write(manifest) {
             if has_cgroup {
                 // The manifest says what holds: back to that. What can't be set back is told by the first failure.
-                let _ = isolator.update(app, &resources.changed_to(&before));
+                let _ = isolator.update(app, &resources.changed_to(&before, pids));
             }
             return Err(failure);
         }

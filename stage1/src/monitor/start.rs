@@ -45,6 +45,8 @@ pub(super) fn tell_init(
         lifetime: manifest.lifetime,
         on_app_failure: manifest.on_app_failure,
         grace_period_ms: manifest.grace_period_ms,
+        terminals: manifest.bounds.terminals,
+        memory_files: manifest.bounds.memory_files,
     };
     link.send(&ToInit::Setup(setup), HandedOver::Nothing)?;
     let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();

@@ -83,7 +83,7 @@ check_no_limits() {
     uuid=$(sleeper)
     app=$root/fairing-$uuid/app
     equal "$(cat "$app/memory.max")" max
-    equal "$(cat "$app/pids.max")" max
+    equal "$(cat "$app/pids.max")" 2048
     equal "$(cat "$app/cpu.weight")" 100
 }
 

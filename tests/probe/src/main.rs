@@ -3,16 +3,24 @@
 //!
 //! The text is sorted and holds nothing that differs from run to run, so that a test can compare
 //! it with a reviewed file. `probe SECTION…` prints only those sections; `probe namespaces-raw`
-//! prints the namespaces' inode numbers, which do differ. `probe serve WHO COUNT` serves sockets that it is handed.
+//! prints the namespaces' inode numbers, which do differ. `probe serve WHO COUNT` serves sockets that it is handed;
+//! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
+//! `probe hunt SECONDS` traces what becomes its user.
 
 mod activation;
 mod attempt;
 mod filesystem;
+mod greed;
+mod hold;
+mod hunt;
 mod identity;
+mod keys;
+mod recent;
 mod socket;
 mod surroundings;
 mod sys;
 mod text;
+mod writable;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -94,10 +102,29 @@ const SECTIONS: &[Section] = &[
     },
 ];
 
-const RAW: Section = Section {
-    name: "namespaces-raw",
-    lines: surroundings::namespaces_raw,
-};
+/// What is printed only if it is asked for: what differs from run to run or from machine to machine, and attacks.
+const ON_REQUEST: &[Section] = &[
+    Section {
+        name: "namespaces-raw",
+        lines: surroundings::namespaces_raw,
+    },
+    Section {
+        name: "writable",
+        lines: writable::writable,
+    },
+    Section {
+        name: "hold-on-init",
+        lines: hold::hold_on_init,
+    },
+    Section {
+        name: "recent-calls",
+        lines: recent::recent_calls,
+    },
+    Section {
+        name: "callers-key",
+        lines: keys::key_of_the_caller,
+    },
+];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
@@ -112,13 +139,34 @@ fn main() -> ExitCode {
             }
         };
     }
+    if let [command, count] = wanted.as_slice()
+        && command == "terminals"
+        && let Ok(enough) = count.parse()
+    {
+        let _ = writeln!(std::io::stdout(), "{}", greed::terminals(enough));
+        return ExitCode::SUCCESS;
+    }
+    if let [command, seconds] = wanted.as_slice()
+        && command == "hunt"
+        && let Ok(seconds) = seconds.parse()
+    {
+        let time = std::time::Duration::from_secs(seconds);
+        let _ = writeln!(std::io::stdout(), "{}", hunt::hunt(time));
+        return ExitCode::SUCCESS;
+    }
+    if let [command, own @ ..] = wanted.as_slice()
+        && command == "with-key"
+    {
+        let _ = writeln!(std::io::stderr(), "probe: {}", keys::with_key(own));
+        return ExitCode::FAILURE;
+    }
     let mut report = String::new();
     let chosen: Vec<&Section> = if wanted.is_empty() {
         SECTIONS.iter().collect()
     } else {
         SECTIONS
             .iter()
-            .chain([&RAW])
+            .chain(ON_REQUEST)
             .filter(|section| wanted.iter().any(|name| name == section.name))
             .collect()
     };

@@ -126,6 +126,49 @@ pub(crate) fn accept(listener: i32) -> Result<OwnedFd, Error> {
     Ok(unsafe { OwnedFd::from_raw_fd(connection) })
 }
 
+/// Lets a process that is traced call unshare(2) for a user namespace, and kills it. Whether it got one.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn makes_user_namespace(pid: i64) -> bool {
+    let pid = i32::try_from(pid).unwrap_or(0);
+    let nowhere = std::ptr::null_mut::<libc::c_void>();
+    let mut status = 0;
+    // SAFETY: the process is traced by this one, whose own memory is touched only where the registers are stored.
+    unsafe {
+        let mut registers: libc::user_regs_struct = std::mem::zeroed();
+        let place = (&raw mut registers).cast::<libc::c_void>();
+        libc::ptrace(libc::PTRACE_INTERRUPT, pid, nowhere, nowhere);
+        let mut answer = u64::MAX;
+        if libc::waitpid(pid, &raw mut status, libc::__WALL) == pid
+            && libc::WIFSTOPPED(status)
+            && libc::ptrace(libc::PTRACE_GETREGS, pid, nowhere, place) == 0
+        {
+            // The instruction `syscall`.
+            libc::ptrace(libc::PTRACE_POKETEXT, pid, registers.rip, 0x050f_u64);
+            registers.orig_rax = u64::MAX;
+            registers.rax = libc::SYS_unshare.cast_unsigned();
+            registers.rdi = libc::CLONE_NEWUSER as u64;
+            libc::ptrace(libc::PTRACE_SETREGS, pid, nowhere, place);
+            libc::ptrace(libc::PTRACE_SINGLESTEP, pid, nowhere, nowhere);
+            if libc::waitpid(pid, &raw mut status, libc::__WALL) == pid
+                && libc::WIFSTOPPED(status)
+                && libc::ptrace(libc::PTRACE_GETREGS, pid, nowhere, place) == 0
+            {
+                answer = registers.rax;
+            }
+        }
+        libc::kill(pid, libc::SIGKILL);
+        while libc::waitpid(pid, &raw mut status, libc::__WALL) == pid && libc::WIFSTOPPED(status) {
+            libc::ptrace(libc::PTRACE_DETACH, pid, nowhere, nowhere);
+        }
+        answer == 0
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn makes_user_namespace(_pid: i64) -> bool {
+    false
+}
+
 /// The symbol of an error, `EPERM`.
 pub(crate) fn error_name(error: &Error) -> String {
     error
@@ -153,6 +196,7 @@ pub(crate) fn number_name(number: i32) -> String {
         libc::ETXTBSY => "ETXTBSY",
         libc::EROFS => "EROFS",
         libc::ENOSYS => "ENOSYS",
+        libc::EMFILE => "EMFILE",
         libc::ENOKEY => "ENOKEY",
         libc::EAFNOSUPPORT => "EAFNOSUPPORT",
         libc::EPROTONOSUPPORT => "EPROTONOSUPPORT",

@@ -116,6 +116,7 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
                 })
                 .into(),
             directory: file("directory"),
+            pids_max: Some(file("pids.max")),
         },
         mounts: Vec::new(),
         sockets: sockets.iter().map(|text| file(text)).collect(),
@@ -135,7 +136,12 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
     };
     assert_eq!(received, message);
     assert_eq!(text(app.root), "root");
-    let CgroupSeat::V1 { tasks, directory } = app.seat else {
+    let CgroupSeat::V1 {
+        tasks,
+        directory,
+        pids_max,
+    } = app.seat
+    else {
         panic!("another seat");
     };
     assert_eq!(tasks.len(), 2);
@@ -146,6 +152,7 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
         );
     }
     assert_eq!(text(directory), "directory");
+    assert_eq!(pids_max.map(text).as_deref(), Some("pids.max"));
     let received: Vec<String> = app.sockets.into_iter().map(text).collect();
     assert_eq!(received, sockets);
 }

@@ -1,0 +1,28 @@
+//! What each app may use of what all of the machine share, where nothing is said of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::limit::Limit;
+
+/// The bounds of a pod. They come from the configuration and are no promise that the host can keep them: one without the
+/// cgroup controller that counts processes runs the pod all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Bounds {
+    /// Most processes and threads of an app whose own limits don't say.
+    pub pids: Limit,
+    /// Most pseudo-terminals of an app at a time.
+    pub terminals: u32,
+    /// Most files of each filesystem in memory: the `/dev` of an app, and the `/dev/shm` of the pod.
+    pub memory_files: u32,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            pids: Limit::At(2048),
+            terminals: 256,
+            memory_files: 16_384,
+        }
+    }
+}
