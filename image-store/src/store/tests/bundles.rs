@@ -98,6 +98,20 @@ fn bundles_have_a_limit() {
     );
     let known = ground.store.signatures(&image).unwrap();
     assert_eq!(known.bundles.len(), 4);
+    // Nor are more read than all may have together, whatever a record says.
+    let path = ground.store.signature_record_path(&image);
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let bundles = record["bundles"].as_array_mut().unwrap();
+    bundles.push(bundles[0].clone());
+    fs::write(&path, record.to_string()).unwrap();
+    let error = ground.store.signatures(&image).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            StoreError::Content(ContentError::LimitExceeded { .. })
+        ),
+        "{error}"
+    );
 }
 
 #[test]
