@@ -12,7 +12,7 @@ use rustix::mount::{
 };
 
 use super::attributes::Attributes;
-use super::{copy_of, within};
+use super::source::{copy_of, within};
 
 /// Permission bits of the root of one that nobody gave others, as those of `/tmp`.
 const MODE: u32 = 0o1777;

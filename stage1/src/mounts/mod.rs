@@ -6,6 +6,7 @@
 mod attributes;
 mod memory;
 mod propagation;
+mod source;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,18 +15,14 @@ use std::path::{Path, PathBuf};
 use pod::manifest::{
     Medium, Mount, MountSource, Volume, VolumeName, VolumeSource, empty_volume_dir,
 };
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::mount::{OpenTreeFlags, open_tree};
 
 use self::attributes::{Attributes, Propagation};
 use self::memory::MemoryFilesystem;
-use crate::app::resolve::open_within;
+use self::source::{copy_of, within};
 use crate::failure::StartFailure;
 use crate::sys::{self, MountChange};
-
-/// A path within a volume leads nowhere else, whoever changes it meanwhile.
-const WITHIN_VOLUME: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
 /// The volumes of a pod, as far as they have been needed.
 #[derive(Debug)]
@@ -131,22 +128,6 @@ fn of_path(path: &Path, sub_path: Option<&str>, attributes: &Attributes) -> Resu
         return Err(Errno::OPNOTSUPP);
     }
     copy_of(source.as_fd(), attributes.recursive)
-}
-
-/// What is at a path within an open directory.
-fn within(directory: OwnedFd, path: Option<&str>) -> Result<OwnedFd, Errno> {
-    match path {
-        None => Ok(directory),
-        Some(path) => open_within(&directory, path, OFlags::PATH, Mode::empty(), WITHIN_VOLUME),
-    }
-}
-
-fn copy_of(source: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd, Errno> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH;
-    flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
-    open_tree(source, c"", flags)
 }
 
 /// Gives a mount that nobody sees yet its attributes.

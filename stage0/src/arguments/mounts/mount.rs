@@ -4,9 +4,8 @@ use std::str::FromStr;
 
 use pod::manifest::{Mount, MountOption, MountSource, VolumeName};
 
-use super::options::{option, switch};
-use super::tmpfs::mode;
-use super::{destination, host_path, plain_mount};
+use super::options::{mode, option, switch};
+use super::place::{destination, host_path, plain_mount};
 use crate::arguments::quantity::memory;
 
 #[derive(Debug, Default)]

@@ -75,3 +75,10 @@ pub(super) fn switch(name: &str, value: Option<&str>) -> Result<bool, String> {
         Some(other) => Err(format!("{name} is true or false, not `{other}`")),
     }
 }
+
+/// Permission bits, in octal as chmod(1) takes them.
+pub(super) fn mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok();
+    mode.filter(|mode| *mode <= 0o7777)
+        .ok_or_else(|| format!("`{text}` are no permission bits in octal, such as 1777"))
+}

@@ -2,8 +2,8 @@
 
 use pod::manifest::{Mount, MountOption, MountSource};
 
-use super::options::option;
-use super::{destination, plain_mount};
+use super::options::{mode, option};
+use super::place::{destination, plain_mount};
 use crate::arguments::quantity::memory;
 
 /// Parses the flag's value.
@@ -28,13 +28,6 @@ pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
         MountSource::Tmpfs { size, mode },
         options,
     ))
-}
-
-/// Permission bits, in octal as chmod(1) takes them.
-pub(super) fn mode(text: &str) -> Result<u32, String> {
-    let mode = u32::from_str_radix(text, 8).ok();
-    mode.filter(|mode| *mode <= 0o7777)
-        .ok_or_else(|| format!("`{text}` are no permission bits in octal, such as 1777"))
 }
 
 #[cfg(test)]

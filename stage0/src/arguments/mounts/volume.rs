@@ -5,7 +5,7 @@ use std::str::FromStr;
 use pod::manifest::{Medium, Mount, MountSource, Volume, VolumeName, VolumeSource};
 
 use super::options::{options, switch};
-use super::{destination, host_path, plain_mount};
+use super::place::{destination, host_path, plain_mount};
 use crate::arguments::quantity::memory;
 
 /// What the flag's value says.

@@ -1,0 +1,69 @@
+//! Where a mount goes, and where it comes from.
+
+use std::path::{Component, Path, PathBuf};
+
+use pod::manifest::{AppPath, Mount, MountOption, MountSource};
+
+/// Where an app sees something, written in one way.
+pub(super) fn destination(text: &str) -> Result<AppPath, String> {
+    let path = Path::new(text);
+    if !path.is_absolute() {
+        return Err(format!(
+            "`{text}` is a path in the app, and must begin with /"
+        ));
+    }
+    if path.components().any(|part| part == Component::ParentDir) {
+        return Err(format!("`{text}` must not go back up with `..`"));
+    }
+    // Without `.` and doubled slashes.
+    let plain: PathBuf = path.components().collect();
+    if plain == Path::new("/") {
+        return Err("nothing can be mounted on / of the app: that is its image".to_owned());
+    }
+    if plain == Path::new("/proc") {
+        return Err("nothing can be mounted on /proc of the app".to_owned());
+    }
+    let plain = plain.to_string_lossy().into_owned();
+    AppPath::try_from(plain).map_err(|error| error.to_string())
+}
+
+/// A path of the host, as seen from the working directory.
+pub(super) fn host_path(text: &str) -> Result<PathBuf, String> {
+    std::path::absolute(text).map_err(|error| format!("`{text}` is not a path: {error}"))
+}
+
+/// A mount of which nothing else is said.
+pub(super) fn plain_mount(
+    destination: AppPath,
+    source: MountSource,
+    options: Vec<MountOption>,
+) -> Mount {
+    Mount {
+        destination,
+        source,
+        options,
+        uid_mappings: Vec::new(),
+        gid_mappings: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_an_absolute_path_written_in_one_way() {
+        assert_eq!(destination("//srv/./data/").unwrap().as_str(), "/srv/data");
+        for (bad, reason) in [
+            ("srv", "begin with /"),
+            ("", "begin with /"),
+            ("/a/../b", "`..`"),
+            ("/.", "its image"),
+            ("/proc/", "/proc"),
+            ("/a\0b", "absolute"),
+        ] {
+            let error = destination(bad).unwrap_err();
+            assert!(error.contains(reason), "{bad:?}: {error}");
+        }
+    }
+}
