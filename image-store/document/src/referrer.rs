@@ -42,6 +42,15 @@ pub struct BundleLimits {
     pub total: u64,
 }
 
+impl BundleLimits {
+    /// As much as any settings let be taken.
+    pub const MOST: Self = Self {
+        count: MAX_BUNDLES,
+        size: MAX_BUNDLE,
+        total: MAX_TOTAL,
+    };
+}
+
 impl Default for BundleLimits {
     fn default() -> Self {
         Self {

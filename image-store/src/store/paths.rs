@@ -4,6 +4,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use image_document::referrer::BundleLimits;
 use image_layer::WindowMemory;
 use image_name::Digest;
 
@@ -14,6 +15,8 @@ use crate::error::StoreError;
 pub struct Store {
     pub(super) root: PathBuf,
     memory: WindowMemory,
+    /// What it keeps of what refers to one image.
+    pub(super) bundle_limits: BundleLimits,
 }
 
 impl Store {
@@ -29,6 +32,7 @@ impl Store {
         Self {
             root: images.to_owned(),
             memory: memory.clone(),
+            bundle_limits: BundleLimits::MOST,
         }
     }
 

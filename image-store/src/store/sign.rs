@@ -5,7 +5,7 @@ use std::path::Path;
 
 use atomic_file::Durability;
 use image_document::cosign::{self, MAX_SIGNATURES};
-use image_document::referrer::{self, MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL, Referrer};
+use image_document::referrer::{self, BundleLimits, Referrer};
 use image_document::{RawManifest, media_type};
 use image_layer::{ContentError, Limits, sha256};
 use image_name::Digest;
@@ -70,13 +70,11 @@ impl Store {
             return Ok(());
         }
         let room = change.room()?;
-        if bundle.len() as u64 > MAX_BUNDLE.min(room) || change.record.bundles.len() >= MAX_BUNDLES
-        {
+        let BundleLimits { count, size, total } = self.bundle_limits;
+        if bundle.len() as u64 > size.min(room) || change.record.bundles.len() >= count {
             return Err(StoreError::Content(ContentError::LimitExceeded {
                 what: format!("signature bundles of {subject}"),
-                limit: format!(
-                    "{MAX_BUNDLES} of at most {MAX_BUNDLE} bytes, and {MAX_TOTAL} bytes in all"
-                ),
+                limit: format!("{count} of at most {size} bytes, and {total} bytes in all"),
             }));
         }
         let at = change.record.bundles.len();
@@ -94,15 +92,16 @@ impl Store {
         let mut change = Change::begin(self, subject)?;
         change.take_found(found)?;
         let known = std::mem::take(&mut change.record.bundles);
-        let (mut room, mut taken) = (MAX_TOTAL, Vec::new());
-        for new in found.bundles.iter().take(MAX_BUNDLES) {
+        let BundleLimits { count, total, .. } = self.bundle_limits;
+        let (mut room, mut taken) = (total, Vec::new());
+        for new in found.bundles.iter().take(count) {
             room = room.saturating_sub(new.bundle.len() as u64);
             taken.push(sha256(&new.bundle));
             change.insert(change.record.bundles.len(), new.clone());
         }
         for old in known {
             let size = change.blob_size(&old.bundle)?;
-            let fits = change.record.bundles.len() < MAX_BUNDLES && size <= room;
+            let fits = change.record.bundles.len() < count && size <= room;
             if fits && !taken.contains(&old.bundle) {
                 room -= size;
                 change.record.bundles.push(old);
@@ -228,7 +227,7 @@ impl<'a> Change<'a> {
 
     /// Bytes that bundles may still have.
     fn room(&self) -> Result<u64, StoreError> {
-        let mut room = MAX_TOTAL;
+        let mut room = self.store.bundle_limits.total;
         for one in &self.record.bundles {
             room = room.saturating_sub(self.blob_size(&one.bundle)?);
         }

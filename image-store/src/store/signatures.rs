@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 
 use image_document::cosign::{self, MAX_SIGNATURES};
 use image_document::media_type::SIMPLE_SIGNING;
-use image_document::referrer::{MAX_BUNDLE, MAX_BUNDLES, MAX_TOTAL};
+use image_document::referrer::MAX_BUNDLES;
 use image_document::{Descriptor, Document, DocumentError, Manifest};
 use image_layer::Limits;
 use image_name::Digest;
@@ -206,7 +206,7 @@ impl Store {
                 set.simple.push(Signature { payload, signature });
             }
         }
-        let mut room = MAX_TOTAL;
+        let mut room = self.bundle_limits.total;
         for one in &record.bundles {
             if one
                 .predicate_type
@@ -215,7 +215,7 @@ impl Store {
             {
                 continue;
             }
-            let limit = MAX_BUNDLE.min(room);
+            let limit = self.bundle_limits.size.min(room);
             let bundle = self.read_blob("signature bundle", &one.bundle, limit)?;
             room -= bundle.len() as u64;
             set.bundles.push(bundle);

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use image_document::Platform;
+use image_document::referrer::BundleLimits;
 use image_name::Reference;
 use tempfile::TempDir;
 
@@ -62,7 +63,9 @@ impl Ground {
         let mut layout = TestLayout::new(&folder.path().join("layout"));
         layout.image("one", &[base(), application("one")]);
         layout.image("two", &[base(), application("two")]);
-        let store = Store::open(&folder.path().join("var/images"));
+        let mut store = Store::open(&folder.path().join("var/images"));
+        // Half a gigabyte would take its time.
+        store.bundle_limits = BundleLimits::default();
         Self {
             folder,
             layout,
