@@ -54,13 +54,18 @@ fn a_detached_pod_that_can_not_start_says_why_and_leaves_nothing() {
 }
 
 #[test]
-fn a_detached_app_has_no_standard_input_and_no_terminal() {
+fn a_detached_app_has_no_standard_input_and_no_terminal_unless_asked_for() {
     let host = busybox();
-    for flag in ["--interactive", "--tty"] {
-        host.fairing(["run", "--detach", IMAGE, flag])
-            .run()
-            .expect_error(2, &[flag, "--detach"]);
-    }
+    let output = host
+        .fairing(["run", "--detach", "--interactive", "--tty", IMAGE, "--"])
+        .args(["/bin/sh", "-c", "tty; cat"])
+        .run()
+        .ok();
+    let pod = output.text().to_owned();
+    // It waits for what somebody who attaches may type.
+    wait_log(&host, &pod, "/dev/pts/0");
+    assert_eq!(status(&host, &pod)["state"], "running");
+    host.fairing(["stop", "--force", &pod]).run().ok();
     let pod = detached(&host, &[], "cat; echo end");
     host.fairing(["status", "--wait", &pod]).run().ok();
     assert_eq!(host.fairing(["logs", &pod]).run().ok().stdout, "end\n");

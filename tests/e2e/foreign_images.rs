@@ -44,7 +44,7 @@ fn as_many_layers_as_are_taken_can_be_stacked() {
         .ok()
         .expect_stdout("xx");
     // One more is refused before anything of it is unpacked.
-    run(many(500), &["--", "/bin/true"]).expect_error(125, &["number of layers (500)"]);
+    run(many(500), &["--", "/bin/true"]).expect_error(112, &["number of layers (500)"]);
 }
 
 #[test]

@@ -235,7 +235,12 @@ fn a_grace_period_in_seconds_ends_a_pod_that_does_not_listen() {
 #[test]
 fn logs_are_shown_from_a_time_on_and_to_one() {
     let host = busybox();
-    let pod = detached(&host, &["--name", "log"], "echo one; echo two; echo three");
+    let pod = detached(
+        &host,
+        &["--name", "log"],
+        // Lines that are read at once have one time.
+        "echo one; usleep 50000; echo two; usleep 50000; echo three",
+    );
     host.fairing(["wait", &pod]).run().ok();
     let logs = |flags: &[&str]| host.fairing(["logs", "log"]).args(flags).run().ok().stdout;
     let times: Vec<String> = logs(&["-t"])

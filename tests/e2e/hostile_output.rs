@@ -128,11 +128,11 @@ fn who_writes_byte_by_byte_is_not_read_byte_by_byte() {
 #[test]
 fn all_that_an_app_writes_within_a_flood_is_logged_in_order() {
     let host = busybox();
-    let pod = detached(&host, &[], "seq 400000; echo end >&2; exec sleep 1000");
+    let pod = detached(&host, &[], "seq 400000; echo end; exec sleep 1000");
     wait_log(&host, &pod, "end\n");
     let output = host.fairing(["logs", "--tail", "1000", &pod]).run().ok();
-    let expected: String = (399_002..=400_000).map(|n| format!("{n}\n")).collect();
-    assert!(output.stdout == expected, "{output}");
+    let numbers: String = (399_002..=400_000).map(|n| format!("{n}\n")).collect();
+    assert!(output.stdout == numbers + "end\n", "{output}");
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
 

@@ -295,11 +295,11 @@ fn a_word_for_another_place_is_no_name_and_what_is_missing_is_not_fetched() {
         .write_layout(&host.base().join("layout"), "1");
     for command in [&["run", "--rm"][..], &["fetch"], &["image", "import"]] {
         let said = host.fairing(command.iter().copied()).arg("dir:x").run();
-        let said = said.expect_error(125, &["\"dir:\""]);
+        let said = said.expect_error(113, &["\"dir:\""]);
         assert!(!said.stderr.contains("docker.io"), "{said}");
     }
     let hint = host.fairing(["run", "--rm", "./root"]).run();
-    hint.expect_error(125, &["a root filesystem, not an image", "`rootfs:./root`"]);
+    hint.expect_error(113, &["a root filesystem, not an image", "rootfs:./root"]);
     for missing in [
         &["run", "--rm", "--pull=never", "./layout"][..],
         &["image", "rm", "nosuch"],
