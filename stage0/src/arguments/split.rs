@@ -39,7 +39,7 @@ pub(crate) fn split(argv: Vec<OsString>) -> Result<Split, Failure> {
     };
     let name = begin.checked_sub(1).and_then(|name| argv.get(name));
     match name.map(|name| name.as_encoded_bytes()) {
-        Some(b"run" | b"prepare") => {}
+        Some(b"run" | b"prepare" | b"create") => {}
         Some(b"app") => {
             return match after_name(&argv, begin) {
                 Some(begin) if is_word(&argv, begin - 1, "add") => Ok(Split {

@@ -63,6 +63,12 @@ impl Subcommand for Logs {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let entry = context.pod(&self.pod)?;
         let manifest = PodManifest::load(&entry.path)?;
+        if matches!(entry.state()?, State::Prepared | State::Preparing) {
+            return Err(Failure::Other(format!(
+                "pod {} has no logs: it has not been started",
+                entry.uuid
+            )));
+        }
         if manifest.streams == Streams::Foreground {
             return Err(Failure::Other(format!(
                 "pod {} has no logs: it was run in the foreground; run it with --detach",

@@ -26,6 +26,7 @@ pub(crate) struct Prepare {
 
 impl Subcommand for Prepare {
     const NAME: &'static str = "prepare";
+    const ALIASES: &'static [&'static str] = &["create"];
     const ABOUT: &'static str = "Make a pod to be started with run-prepared, and print its UUID";
     const EPILOGUE: Option<&'static str> = Some("`fairing prepare --help-all` has all flags.");
     const USAGE: Option<&'static str> =

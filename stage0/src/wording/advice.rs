@@ -76,7 +76,7 @@ fn mount(error: &MountError) -> String {
             format!("{error}; describe it with --volume {name},kind=…")
         }
         MountError::NoSource { path, source } if source.kind() == ErrorKind::NotFound => format!(
-            "{error}; nothing is made on the host for --volume and --mount: `mkdir -p {}` first",
+            "{error}; --volume and --mount make no source: is {} spelled right?",
             path.display()
         ),
         error => error.to_string(),

@@ -33,7 +33,7 @@ pub(crate) fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
         } => no_rule(reference, origin, repository, *signed),
         // The message names the rule and its file. There is no way around it.
         Refusal::Rejected { rule, .. } => vec![format!(
-            "the rule {:?} is in {}; nothing else lets this image run",
+            "the rule {:?} is in {}: to be changed there, by whoever keeps it",
             rule.prefix().as_str(),
             file(rule)
         )],

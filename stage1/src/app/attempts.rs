@@ -130,7 +130,8 @@ pub(crate) fn explain(
         },
         paths => paths.join("; "),
     };
-    (kind, format!("cannot execute `{asked}` in {what}: {why}"))
+    let place = what.strip_prefix("the command in ").unwrap_or(what);
+    (kind, format!("cannot execute `{asked}` in {place}: {why}"))
 }
 
 /// The place that an earlier step failed at ([`Attempts::name_place`]).

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use pod::manifest::{
-    Medium, Mount, MountSource, Volume, VolumeName, VolumeSource, empty_volume_dir,
+    Medium, Mount, MountOption, MountSource, Volume, VolumeName, VolumeSource, empty_volume_dir,
 };
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -23,6 +23,9 @@ use self::memory::MemoryFilesystem;
 use self::source::{copy_of, within};
 use crate::failure::StartFailure;
 use crate::sys::{self, MountChange};
+
+/// A mount is to spread what the one of its source doesn't.
+const NOT_SHARED: Errno = Errno::OPNOTSUPP;
 
 /// The volumes of a pod, as far as they have been needed.
 #[derive(Debug)]
@@ -58,12 +61,12 @@ impl Volumes {
             }
             MountSource::Host { path } => {
                 let what = format!("mount {} on {}", path.display(), mount.destination);
-                let made = of_path(path, None, &attributes).map_err(StartFailure::os(&what))?;
+                let made = of_path(path, None, &attributes).map_err(failed(&what))?;
                 set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
                 Ok(made)
             }
             MountSource::Volume { name, sub_path } => {
-                self.mount_volume(name, sub_path.as_deref(), attributes)
+                self.mount_volume(name, sub_path.as_deref(), &mount.options)
             }
         }
     }
@@ -72,11 +75,15 @@ impl Volumes {
         &mut self,
         name: &VolumeName,
         sub_path: Option<&str>,
-        mut attributes: Attributes,
+        options: &[MountOption],
     ) -> Result<OwnedFd, StartFailure> {
+        let mut attributes = Attributes::of(options);
         let volume = self.volumes.iter().find(|volume| volume.name == *name);
         let volume = volume
             .ok_or_else(|| StartFailure::other(format!("the pod has no volume called {name}")))?;
+        if is_in_memory(volume) && !options.contains(&MountOption::Exec) {
+            attributes.all |= libc::MOUNT_ATTR_NOEXEC;
+        }
         if volume.read_only {
             attributes.all |= libc::MOUNT_ATTR_RDONLY;
         }
@@ -85,7 +92,7 @@ impl Volumes {
             _ => format!("mount the volume {name}"),
         };
         let what = match sub_path {
-            Some(sub_path) => format!("{what}, of it {sub_path}"),
+            Some(sub_path) => format!("{what}: {sub_path} in it"),
             None => what,
         };
         let made = match &volume.source {
@@ -111,12 +118,29 @@ impl Volumes {
                     filesystem.copy(sub_path, &attributes)
                 })
             }
-            VolumeSource::Image { .. } => Err(Errno::OPNOTSUPP),
+            VolumeSource::Image { .. } => Err(Errno::NOSYS),
         };
-        let made = made.map_err(StartFailure::os(&what))?;
+        let made = made.map_err(failed(&what))?;
         set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
         Ok(made)
     }
+}
+
+fn failed(what: &str) -> impl FnOnce(Errno) -> StartFailure {
+    move |errno| match errno {
+        NOT_SHARED => StartFailure::other(format!(
+            "cannot {what}: `rshared` needs a source on a shared mount (mount --make-shared)"
+        )),
+        errno => StartFailure::os(what)(errno),
+    }
+}
+
+/// Whether it is a filesystem in memory, where programs are executed only if that is said.
+fn is_in_memory(volume: &Volume) -> bool {
+    let VolumeSource::Empty { medium, .. } = &volume.source else {
+        return false;
+    };
+    *medium == Medium::Memory
 }
 
 /// A copy of what is mounted at a path of the host, or of a path within that.
@@ -125,7 +149,7 @@ fn of_path(path: &Path, sub_path: Option<&str>, attributes: &Attributes) -> Resu
     let source = within(source, sub_path)?;
     if attributes.propagation == Propagation::Shared && !propagation::is_shared(&source)? {
         // What the app mounts could not be seen anywhere else.
-        return Err(Errno::OPNOTSUPP);
+        return Err(NOT_SHARED);
     }
     copy_of(source.as_fd(), attributes.recursive)
 }

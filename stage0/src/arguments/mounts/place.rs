@@ -29,6 +29,11 @@ pub(super) fn destination(text: &str) -> Result<AppPath, String> {
 
 /// A path of the host, as seen from the working directory.
 pub(super) fn host_path(text: &str) -> Result<PathBuf, String> {
+    if text == "~" || text.starts_with("~/") {
+        return Err(format!(
+            "`~` is for the shell, which has left it in `{text}`: write $HOME"
+        ));
+    }
     std::path::absolute(text).map_err(|error| format!("`{text}` is not a path: {error}"))
 }
 

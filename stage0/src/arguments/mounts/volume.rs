@@ -20,7 +20,7 @@ pub(crate) enum VolumeWord {
 /// Parses the flag's value.
 pub(crate) fn volume(text: &str) -> Result<VolumeWord, String> {
     match text.split_once(',') {
-        Some((name, rest)) if rest.split(',').any(|pair| pair.starts_with("kind=")) => {
+        Some((name, rest)) if !name.contains([':', '/']) => {
             definition(name, rest).map(VolumeWord::Definition)
         }
         _ => bind(text).map(|mount| VolumeWord::Mount(Box::new(mount))),
@@ -104,12 +104,12 @@ fn definition(name: &str, rest: &str) -> Result<Volume, String> {
         (Some(kind @ ("image" | "named")), _) => {
             return Err(format!("volumes of kind {kind} are not there yet"));
         }
-        (kind, _) => {
+        (Some(kind), _) => {
             return Err(format!(
-                "unknown kind `{}`; there are host, empty and tmpfs",
-                kind.unwrap_or_default()
+                "unknown kind `{kind}`; there are host, empty and tmpfs"
             ));
         }
+        (None, _) => return Err("kind=host, kind=empty or kind=tmpfs is missing".to_owned()),
     };
     Ok(Volume {
         name,
@@ -177,6 +177,10 @@ mod tests {
             ("d,kind=empty,size=1m", "volumes in memory"),
             ("d,kind=named", "not there yet"),
             ("d,kind=cloud", "unknown kind `cloud`"),
+            ("d,kin=empty", "unknown part `kin=empty`"),
+            ("d,size=3m", "volumes in memory"),
+            ("d,readOnly=true", "is missing"),
+            ("~/x:/y", "for the shell"),
             ("d,kind=empty,mode=0700", "mode of a volume"),
             ("d,kind=empty,x=y", "unknown part `x=y`"),
             ("D,kind=empty", "lower-case"),

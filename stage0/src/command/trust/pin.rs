@@ -136,7 +136,7 @@ pub(super) fn refuse_rejected(context: &Context, prefix: &Prefix) -> Result<(), 
     match policy.deciding_below(prefix) {
         Some(placed) if matches!(placed.rule().requirement(), Requirement::Reject) => {
             Err(Failure::Other(format!(
-                "{prefix} is rejected by rule {:?} of {}; only a change there lets its images run",
+                "{prefix} is rejected by rule {:?} of {}: to be changed there, by whoever keeps it",
                 placed.rule().prefix().as_str(),
                 placed.file().display()
             )))

@@ -54,10 +54,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "cp",
         "copying files is not there yet; `fairing enter POD -- cat FILE` prints one, `fairing export POD FILE` gets all",
     ),
-    (
-        "create",
-        "it is called `fairing prepare IMAGE`; `fairing start POD` starts the pod",
-    ),
     ("delete", REMOVAL),
     ("dial-stdio", "there is no daemon to talk to"),
     (
@@ -129,7 +125,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "prune",
-        "`fairing gc --grace-period=0s` removes ended pods, `fairing image gc --expire=0s` images that no pod needs, `fairing network gc` what dead pods hold of networks",
+        "`fairing gc --grace-period=0s` removes ended pods, `fairing image gc` what no image of a name needs, `fairing network gc` what dead pods hold of networks",
     ),
     (
         "quadlet",
@@ -248,7 +244,7 @@ pub(super) const OF_GROUPS: &[(&str, &str)] = &[
     ),
     (
         "system prune",
-        "`fairing gc --grace-period=0s` removes ended pods, `fairing image gc --expire=0s` images that no pod needs, `fairing network gc` what dead pods hold of networks",
+        "`fairing gc --grace-period=0s` removes ended pods, `fairing image gc` what no image of a name needs, `fairing network gc` what dead pods hold of networks",
     ),
     ("system service", "there is no daemon, and none is needed"),
     (

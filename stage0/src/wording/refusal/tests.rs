@@ -117,7 +117,7 @@ fn nothing_leads_around_a_rule_that_rejects() {
         assert_eq!(
             told(&rule(prefix, "type = \"reject\""), &[]),
             [format!(
-                "the rule {prefix:?} is in /etc/t/a.toml; nothing else lets this image run"
+                "the rule {prefix:?} is in /etc/t/a.toml: to be changed there, by whoever keeps it"
             )]
         );
     }
