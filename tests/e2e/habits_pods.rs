@@ -195,7 +195,6 @@ fn commands_that_are_not_there_yet_are_named() {
         (&["cp", "web:/etc/hosts", "."], "fairing enter POD"),
         (&["container", "ls"], "fairing ps"),
         (&["build", "."], "built elsewhere"),
-        (&["create", IMAGE], "fairing prepare"),
         (&["system", "prune"], "fairing gc"),
         (&["network", "connect", "a", "b"], "--net NAME"),
     ] {
