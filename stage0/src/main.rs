@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         return console::report::small_stack(limit);
     }
     sys::settle_signals();
-    sys::settle_standard_output();
+    sys::settle_outputs();
     match command::dispatch(std::env::args_os().collect()) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {

@@ -32,30 +32,35 @@ pub(crate) fn readable_bytes(pipe: impl AsFd) -> Result<usize, Errno> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
-/// Whether standard output was closed when this program was started.
-static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+/// Whether standard output and standard error were closed when this program was started.
+static WERE_CLOSED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
+const OUTPUTS: [RawFd; 2] = [libc::STDOUT_FILENO, libc::STDERR_FILENO];
 
 /// Runs before the runtime library opens what leads nowhere in the place of what is closed: afterwards nobody can tell.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static LOOK_AT_STANDARD_OUTPUT: extern "C" fn() = look_at_standard_output;
+static LOOK_AT_OUTPUTS: extern "C" fn() = look_at_outputs;
 
-extern "C" fn look_at_standard_output() {
-    // SAFETY: asks about a number, changes nothing, and needs nothing of the runtime library.
-    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
-    WAS_CLOSED.store(flags < 0, Ordering::Relaxed);
+extern "C" fn look_at_outputs() {
+    for (number, was_closed) in OUTPUTS.into_iter().zip(&WERE_CLOSED) {
+        // SAFETY: asks about a number, changes nothing, and needs nothing of the runtime library.
+        let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+        was_closed.store(flags < 0, Ordering::Relaxed);
+    }
 }
 
-/// Lets what is written to a standard output that was closed fail, as it does in other programs, here and in the programs
-/// that this one becomes. What can't be opened for that leads nowhere.
-pub(crate) fn settle_standard_output() {
-    if !WAS_CLOSED.load(Ordering::Relaxed) {
-        return;
-    }
-    // A file that is open for reading alone, and not a device: those may be opened once more to be written to.
-    if let Ok(file) = std::fs::File::open("/proc/self/comm") {
-        // SAFETY: takes two descriptors. Nothing of ours owns the second, which is the one of standard output.
-        unsafe { libc::dup2(file.as_raw_fd(), libc::STDOUT_FILENO) };
+/// Lets what is written to an output that was closed fail, as it does in other programs, here and in the programs that
+/// this one becomes. What can't be opened for that leads nowhere.
+pub(crate) fn settle_outputs() {
+    for (number, was_closed) in OUTPUTS.into_iter().zip(&WERE_CLOSED) {
+        if !was_closed.load(Ordering::Relaxed) {
+            continue;
+        }
+        // A file that is open for reading alone, and not a device: those may be opened once more to be written to.
+        if let Ok(file) = std::fs::File::open("/proc/self/comm") {
+            // SAFETY: takes two descriptors. Nothing of ours owns the second, which is that of a standard stream.
+            unsafe { libc::dup2(file.as_raw_fd(), number) };
+        }
     }
 }
 

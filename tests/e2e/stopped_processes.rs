@@ -81,6 +81,20 @@ fn stop_monitor(host: &Host, pod: &str) {
 }
 
 #[test]
+fn a_pod_whose_monitor_is_stopped_can_be_stopped() {
+    let host = busybox();
+    let pod = detached(&host, &["--name", "held"], IDLE);
+    stop_monitor(&host, &pod);
+    // As after Ctrl-Z, nobody lets it go on.
+    host.fairing(["stop", "--grace-period=100ms", "held"])
+        .limit(Duration::from_secs(8))
+        .run()
+        .ok();
+    assert_eq!(status(&host, "held")["state"], "exited");
+    assert!(host.processes().is_empty(), "{:?}", host.processes());
+}
+
+#[test]
 fn a_monitor_that_takes_no_connection_is_told_of_and_can_be_killed() {
     let host = busybox();
     let pod = detached(&host, &["--name", "full"], IDLE);

@@ -237,6 +237,15 @@ fn output_to_a_stream_that_was_closed_is_lost_as_on_a_full_disk() {
     ] {
         closed(command).expect_error(125, TOLD);
     }
+    let stderr = "echo lost >&2";
+    for command in [
+        ["run", "--rm", IMAGE, "--", "/bin/sh", "-c", stderr].as_slice(),
+        &["enter", &pod, "--", "/bin/sh", "-c", stderr],
+    ] {
+        let shell = ["-c", "exec \"$@\" 2>&-", "sh"];
+        let lost = host.fairing(command).through("/bin/sh", shell).run();
+        lost.expect_code(125);
+    }
     // Who writes nothing loses nothing.
     closed(&["run", "--rm", IMAGE, "--", "/bin/true"]).ok();
     host.fairing(["stop", "--force", &pod]).run().ok();

@@ -255,6 +255,11 @@ fn what_can_not_be_mounted_is_told_by_name() {
         &["--volume", "named volumes are not there yet"],
     );
     refused(
+        &[&volume(&source, "/proc/none")],
+        125,
+        &["mount on `/proc/none`", "in /proc stays"],
+    );
+    refused(
         &[&volume(&source, "/proc/sys")],
         125,
         &["mount on `/proc/sys`", "/proc"],
@@ -311,7 +316,7 @@ fn links_in_a_volume_lead_nowhere_else() {
         let mount = format!("--mount=volume=v,target=/x,subpath={path}");
         mounted(&host, &[&definition, &mount], "true")
             .run()
-            .expect_error(125, &["cannot mount", path]);
+            .expect_error(125, &["cannot mount", path, "out of the volume"]);
     }
 }
 

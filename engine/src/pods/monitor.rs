@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
@@ -77,6 +77,16 @@ impl Monitor {
         self.0.as_ref().map(AsFd::as_fd)
     }
 
+    /// Lets it go on if it is stopped, as by Ctrl-Z: what it is asked for could wait for ever.
+    pub(super) fn wake(&self) {
+        if let Some(process) = &self.0
+            && is_stopped(process)
+        {
+            // One that has ended meanwhile is found so by whoever asks it for something.
+            let _ = pidfd_send_signal(process, Signal::CONT);
+        }
+    }
+
     /// Kills it, if it still is.
     ///
     /// # Errors
@@ -102,6 +112,18 @@ impl Monitor {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a process is stopped (proc(5), `/proc/PID/stat`: its state follows its name in parentheses).
+fn is_stopped(process: &OwnedFd) -> bool {
+    let state = || {
+        let told = fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd())).ok()?;
+        let number = told.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", number.trim())).ok()?;
+        let (_, rest) = stat.rsplit_once(") ")?;
+        rest.chars().next()
+    };
+    state() == Some('T')
 }
 
 /// Whether a process, of which /proc tells in `process`, works in the pod's directory.

@@ -52,6 +52,7 @@ pub fn stop(entry: &PodEntry, directories: &Directories, how: Stop) -> Result<()
         grace_ms: grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
     };
     if let Stop::Gracefully(_) = how {
+        monitor.wake();
         return match ask(&connection, &request)? {
             Some(Response::Done) | None => {
                 ending::wait(entry, connection, None)?;

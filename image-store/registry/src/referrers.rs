@@ -55,7 +55,7 @@ pub(super) fn listed(
 ///
 /// # Errors
 /// [`RegistryError::Document`] for a list that is none,
-/// [`RegistryError::Network`] for a next page elsewhere than at the registry itself.
+/// [`RegistryError::Status`] for a next page elsewhere than at the registry itself.
 fn by_api(
     client: &mut Client,
     subject: &Digest,
@@ -140,7 +140,12 @@ fn same_place(client: &Client, base: &Uri, link: &str, action: &str) -> Result<U
         .filter(|url| client.endpoint().is_home(url) && url.path() == base.path())
         .ok_or_else(|| {
             let link = sanitize(link);
-            client.network(action, format!("refused to continue at {link:?}"))
+            RegistryError::Status {
+                registry: client.endpoint().registry().to_owned(),
+                action: action.to_owned(),
+                status: 200,
+                message: format!("refused to continue at {link:?}"),
+            }
         })
 }
 

@@ -37,14 +37,21 @@ pub(super) fn fetch(
         reason: reason.to_owned(),
         lack: None,
     };
+    // The registry was reached, and names a place that nobody asks: no reason to fail where its answer isn't needed.
+    let refused = |reason: &str| RegistryError::Status {
+        registry: registry.clone(),
+        action: action.clone(),
+        status: 401,
+        message: reason.to_owned(),
+    };
     let url: Uri = realm.parse().map_err(|_| {
-        error(&format!(
+        refused(&format!(
             "{:?} is not the URL of a token server",
             sanitize(realm)
         ))
     })?;
     if !client.endpoint().may_follow(&url) {
-        return Err(error(&format!(
+        return Err(refused(&format!(
             "the token server {} is not reached over TLS",
             sanitize(&url.to_string())
         )));

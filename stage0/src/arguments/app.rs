@@ -62,7 +62,7 @@ pub(crate) struct AppArguments {
     workdir: Option<String>,
     /// Mount a directory or file of the host
     ///
-    /// SOURCE:PLACE[:OPTIONS], with options such as ro or noexec; or, as NAME,kind=host|empty|tmpfs,…, a volume of the pod.
+    /// Behind PLACE may come `:` and options such as ro or noexec. NAME,kind=host|empty|tmpfs,… describes a volume of the pod.
     #[arg(short, long, value_name = "SOURCE:PLACE", value_parser = volume)]
     volume: Vec<VolumeWord>,
     /// The same in words: type=bind, source=PATH, target=PLACE, readonly; or volume=NAME

@@ -147,10 +147,12 @@ fn detach(
             drop((pod, sockets));
             match await_readiness(child, reader, signals) {
                 Outcome::Up => {
-                    match said {
-                        Some(said) => output::line(said)?,
-                        None => output::line(&uuid.to_string())?,
-                    }
+                    let told = match said {
+                        Some(said) => output::line(said),
+                        None => output::line(&uuid.to_string()),
+                    };
+                    // Otherwise nobody would know what to call it.
+                    told.inspect_err(|_| output::warn(&format!("pod {uuid} runs")))?;
                     Ok(0)
                 }
                 Outcome::Failed(failure) => Err(failure),

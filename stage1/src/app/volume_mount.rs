@@ -85,6 +85,7 @@ impl Place {
             let found = match open(root, &step.path) {
                 Err(Errno::NOENT) => {
                     let parent = parent.as_ref().map_or(root, AsFd::as_fd);
+                    is_no_procfs(parent)?;
                     make(parent, &step.name, on_the_way || is_directory)?;
                     // From the root again: a directory that was moved meanwhile leads nowhere else.
                     open(root, &step.path)
@@ -121,14 +122,19 @@ impl VolumeMount {
     pub(crate) fn attach(&self, root: BorrowedFd<'_>) -> Result<(), Errno> {
         let is_directory = is_directory(self.mount.as_fd())?;
         let target = self.place.open_or_make(root, is_directory)?;
-        if fstatfs(&target)?.f_type as u64 == PROC_MAGIC {
-            return Err(Errno::PERM);
-        }
+        is_no_procfs(target.as_fd())?;
         match (is_directory, self::is_directory(target.as_fd())?) {
             (true, false) => Err(Errno::NOTDIR),
             (false, true) => Err(Errno::ISDIR),
             _ => attach_to(self.mount.as_fd(), &target),
         }
+    }
+}
+
+fn is_no_procfs(place: BorrowedFd<'_>) -> Result<(), Errno> {
+    match fstatfs(place)?.f_type as u64 {
+        PROC_MAGIC => Err(Errno::PERM),
+        _ => Ok(()),
     }
 }
 

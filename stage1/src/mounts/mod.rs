@@ -131,6 +131,7 @@ fn failed(what: &str) -> impl FnOnce(Errno) -> StartFailure {
         NOT_SHARED => StartFailure::other(format!(
             "cannot {what}: `rshared` needs a source on a shared mount (mount --make-shared)"
         )),
+        Errno::XDEV => StartFailure::other(format!("cannot {what}: it leads out of the volume")),
         errno => StartFailure::os(what)(errno),
     }
 }
