@@ -47,7 +47,7 @@ fn pod(error: &PodError) -> String {
         PodError::NoSuchPod(_) => format!("{error}; `fairing list` shows all pods"),
         PodError::NameInUse { name, .. } => {
             format!(
-                "{error}; choose another, or `fairing rm --force {name}` ends and removes that pod"
+                "{error}; choose another, or `fairing rm {name}` removes that pod, with --force one that runs"
             )
         }
         error => error.to_string(),
