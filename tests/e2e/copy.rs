@@ -143,7 +143,7 @@ fn bundles_of_a_registry_with_the_api_are_kept() {
 }
 
 #[test]
-fn lists_of_referrers_that_lie_end_in_an_error_or_are_left_out() {
+fn lists_of_referrers_that_lie_are_left_out() {
     let registry = ScriptedRegistry::start();
     let host = Host::new();
     host.accept_unsigned();
@@ -158,13 +158,10 @@ fn lists_of_referrers_that_lie_end_in_an_error_or_are_left_out() {
     let elsewhere = "<http://192.0.2.1/more>; rel=\"next\"";
     let answer = Answer::ok(INDEX, list(json!([])).to_string()).header("Link", elsewhere);
     registry.answer(&path, answer);
-    host.fairing(["fetch", &name])
-        .run()
-        .expect_error(122, &["192.0.2.1"]);
-    host.fairing(["image", "copy", &name, "oci:out"])
-        .run()
-        .expect_error(122, &["192.0.2.1"]);
-    assert!(!host.base().join("out").exists());
+    host.fairing(["fetch", &name]).run().ok();
+    // A list that goes on elsewhere is followed by nobody, and no list at all; who copies is told.
+    let copied = host.fairing(["image", "copy", &name, "oci:out"]).run().ok();
+    assert!(copied.stderr.contains("192.0.2.1"), "{copied}");
 
     // About another image: it is told, counts for nothing, and the image can be used.
     let (manifest, _) = referrer(&digest_of(b"another image"), b"{}");
