@@ -11,6 +11,7 @@ use super::mounts::{check_volumes, in_order};
 use super::replace::make_way;
 use super::spec::PodSpec;
 use super::traceable;
+use crate::config::files::Config;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::images::choice::choose;
@@ -66,7 +67,8 @@ pub fn prepare(
         true => None,
         false => Some(isolator::find(&spec.isolator, &engine.directories)?),
     };
-    let verifier = Verifier::new(engine, observer)?;
+    let config = Config::read(&engine.directories)?;
+    let verifier = Verifier::by(&config, engine, observer)?;
     let pin = engine.store().pin()?;
     let (stage1, stage1_image) = match installed {
         Some(stage1) => (stage1, None),
@@ -127,7 +129,7 @@ pub fn prepare(
         on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
         stage1_image,
-        bounds: verifier.bounds(),
+        bounds: config.bounds(),
     };
     let plan = Plan::new(request, &stage1, planned, sockets, observer)?;
     if let Some(name) = spec.name.as_ref().filter(|_| spec.replace) {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use image_document::Platform;
 use image_name::{Digest, Reference, Repository};
 use image_store::{Depth, Fetch, Image, Layer, Store, WantedBundles};
-use pod::manifest::{Bounds, InsecureOption};
+use pod::manifest::InsecureOption;
 use trust::{Basis, Integrity, Policy, SIGNATURE_TYPE, Subject, VerifiedImage};
 
 use super::circumstances::{circumstances, newest_name};
@@ -65,8 +65,6 @@ pub struct Verifier<'a> {
     observer: &'a dyn Observer,
     /// `None` if the user waives verification.
     policy: Option<Policy>,
-    /// What the configuration grants to each app.
-    bounds: Bounds,
     /// The layers that were checked, and how deep: apps of a pod mostly share some.
     checked: RefCell<HashMap<Digest, Integrity>>,
 }
@@ -77,23 +75,28 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// As [`files::read`].
     pub fn new(engine: &'a Engine, observer: &'a dyn Observer) -> Result<Self, Error> {
-        let config = Config::read(&engine.directories)?;
+        Self::by(&Config::read(&engine.directories)?, engine, observer)
+    }
+
+    /// The same by a configuration that has been read.
+    ///
+    /// # Errors
+    /// As [`files::read_with`].
+    pub(crate) fn by(
+        config: &Config,
+        engine: &'a Engine,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, Error> {
         let policy = match engine.gives_up(InsecureOption::Image) {
             true => None,
-            false => Some(files::read_with(&engine.directories, &config)?),
+            false => Some(files::read_with(&engine.directories, config)?),
         };
         Ok(Self {
             engine,
             observer,
             policy,
-            bounds: config.bounds(),
             checked: RefCell::default(),
         })
-    }
-
-    /// What the configuration grants to each app.
-    pub(crate) fn bounds(&self) -> Bounds {
-        self.bounds
     }
 
     /// Who is told what happens.

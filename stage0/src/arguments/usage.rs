@@ -118,9 +118,21 @@ fn worded(
     };
     let text = said.unwrap_or_else(|| {
         let text = error.render().to_string();
-        text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        match error.kind() {
+            ErrorKind::ValueValidation | ErrorKind::InvalidValue => in_one_line(text),
+            _ => text.to_owned(),
+        }
     });
     Failure::Usage(format!("{place}{text}"))
+}
+
+/// The parser's own text without its last words, which lead to `--help`.
+fn in_one_line(text: &str) -> String {
+    let said = text.split("\n\nFor more information").next();
+    let lines = said.unwrap_or_default().lines().map(str::trim);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join(" ")
 }
 
 /// What the parser stumbled over.
@@ -286,6 +298,18 @@ mod tests {
             ),
         ] {
             assert_eq!(said(&format!("fairing {line}")), text, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_told_in_one_line() {
+        for line in ["run --pull sometimes a", "run -v data:/x a", "run -m x a"] {
+            let told = said(&format!("fairing {line}"));
+            assert!(told.starts_with("invalid value '"), "{told}");
+            assert!(
+                !told.contains('\n') && !told.contains("more information"),
+                "{told}"
+            );
         }
     }
 
