@@ -45,7 +45,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use self::subcommand::{Entry, delegate, help_flags};
 use crate::arguments::booleans::{has_truth_values, without_truth_value};
 use crate::arguments::global::GlobalArguments;
-use crate::arguments::split::{Split, split};
+use crate::arguments::split::{Split, command_name, split};
 use crate::arguments::usage::{Typed, refused_value, usage, usage_of};
 use crate::console::output;
 use crate::context::Context;
@@ -97,8 +97,27 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<system::info::Info>(),
 ];
 
-/// The whole command line, for parsing, help and completion.
+/// The whole command line, for help, completion and whatever is not understood.
 pub(crate) fn definition() -> Command {
+    definition_with(COMMANDS.iter())
+}
+
+/// The command line with the one subcommand that is named in it: each subcommand that is defined gets copies of all
+/// global flags, and a start would pay for forty of them.
+fn definition_for(argv: &[OsString]) -> Command {
+    match named_entry(argv) {
+        Some(entry) => definition_with(std::iter::once(entry)),
+        None => definition(),
+    }
+}
+
+/// The subcommand that a command line is all about: flags before it, such as one for help, may ask for something else.
+fn named_entry(argv: &[OsString]) -> Option<&'static Entry> {
+    let word = command_name(argv)?;
+    COMMANDS.iter().find(|entry| entry.is_called(word))
+}
+
+fn definition_with<'a>(entries: impl Iterator<Item = &'a Entry>) -> Command {
     let command = Command::new("fairing")
         .about("Runs signed OCI images as pods, without a daemon")
         .version(env!("CARGO_PKG_VERSION"))
@@ -119,7 +138,7 @@ pub(crate) fn definition() -> Command {
     help_flags(GlobalArguments::augment_args(command), Some('h'))
         .about("Runs signed OCI images as pods, without a daemon")
         .long_about(None)
-        .subcommands(COMMANDS.iter().map(|entry| entry.command()))
+        .subcommands(entries.map(Entry::command))
 }
 
 /// Does what the command line says.
@@ -136,7 +155,7 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
             let text = error.render().to_string();
-            let is_whole = Typed::of(&split.first, definition(), None).name.is_empty();
+            let is_whole = named_entry(&split.first).is_none();
             output::text(&match is_whole {
                 true => grouped(&text),
                 false => text,
@@ -169,7 +188,13 @@ fn understood(
     loop {
         let typed = has_truth_values(&argv).then(|| argv.clone());
         let split = split(argv)?;
-        let parsed = definition().try_get_matches_from(&split.first);
+        let parsed = match definition_for(&split.first).try_get_matches_from(&split.first) {
+            // What is wrong can be told only by who knows all commands.
+            Err(error) if error.use_stderr() => {
+                definition().try_get_matches_from(&split.first)
+            }
+            parsed => parsed,
+        };
         let without = match (&typed, &parsed) {
             (Some(typed), Err(error)) => refused_value(error).and_then(|word| {
                 let command = Typed::of(typed, definition(), None);

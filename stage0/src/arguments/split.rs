@@ -91,6 +91,22 @@ fn is_word(argv: &[OsString], place: usize, text: &str) -> bool {
     argv.get(place).is_some_and(|word| word == text)
 }
 
+/// The name of the subcommand, as it was typed, unless a flag before it asks for something else: for help, or the
+/// version.
+pub(crate) fn command_name(argv: &[OsString]) -> Option<&str> {
+    let place = after_name(argv, 1)?.checked_sub(1)?;
+    let before = argv.get(1..place)?;
+    let asks = |word: &OsString| {
+        let bytes = word.as_encoded_bytes();
+        let is_short = bytes.starts_with(b"-") && !bytes.starts_with(b"--");
+        is_short || bytes.starts_with(b"--help") || bytes == b"--version"
+    };
+    match before.iter().any(asks) {
+        true => None,
+        false => argv.get(place)?.to_str(),
+    }
+}
+
 /// The place after the name of a subcommand: the first word that is no global flag and no value of one.
 fn after_name(argv: &[OsString], begin: usize) -> Option<usize> {
     let mut at = begin;

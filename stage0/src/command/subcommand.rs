@@ -38,6 +38,7 @@ pub(crate) trait Subcommand: Args {
 /// A row of the table of subcommands.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
+    aliases: &'static [&'static str],
     needs_root: bool,
     is_hidden: bool,
     define: fn() -> Command,
@@ -48,6 +49,7 @@ impl Entry {
     pub(crate) const fn of<C: Subcommand>() -> Self {
         Self {
             name: C::NAME,
+            aliases: C::ALIASES,
             needs_root: C::NEEDS_ROOT,
             is_hidden: C::HIDDEN,
             define: define::<C>,
@@ -63,6 +65,7 @@ impl Entry {
     ) -> Self {
         Self {
             name,
+            aliases: &[],
             needs_root: false,
             is_hidden: false,
             define,
@@ -74,6 +77,11 @@ impl Entry {
     pub(crate) const fn hidden(mut self) -> Self {
         self.is_hidden = true;
         self
+    }
+
+    /// Whether this word is a name of it.
+    pub(crate) fn is_called(&self, word: &str) -> bool {
+        self.name == word || self.aliases.contains(&word)
     }
 
     /// Its definition.
