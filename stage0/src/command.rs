@@ -190,9 +190,7 @@ fn understood(
         let split = split(argv)?;
         let parsed = match definition_for(&split.first).try_get_matches_from(&split.first) {
             // What is wrong can be told only by who knows all commands.
-            Err(error) if error.use_stderr() => {
-                definition().try_get_matches_from(&split.first)
-            }
+            Err(error) if error.use_stderr() => definition().try_get_matches_from(&split.first),
             parsed => parsed,
         };
         let without = match (&typed, &parsed) {
