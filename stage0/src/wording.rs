@@ -2,6 +2,7 @@
 
 mod advice;
 pub(crate) mod docker_members;
+mod edits;
 pub(crate) mod exit_code;
 pub(crate) mod failure;
 pub(crate) mod guide;

@@ -82,8 +82,11 @@ fn top_shows_the_processes_of_a_pod_and_nothing_else() {
     }
     let pid = status(&host, "web")["apps"][0]["pid"].to_string();
     assert!(lines[1].split_whitespace().nth(1) == Some(&pid), "{top}");
-    let other = host.fairing(["top", "web", "--app", "other"]).run().ok();
-    assert_eq!(other.stdout.lines().count(), 1);
+    for command in ["top", "logs", "export", "kill", "wait", "enter"] {
+        host.fairing([command, "web", "--app", "other"])
+            .run()
+            .expect_error(125, &["no app `other`; it has busybox"]);
+    }
     host.fairing(["stop", "web"]).run().ok();
     host.fairing(["top", "web"])
         .run()

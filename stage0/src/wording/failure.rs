@@ -16,7 +16,7 @@ use pod::stage1::Stage1Error;
 use trust::{EditError, KeyError, PolicyError, Refusal};
 
 use super::refusal::Origin;
-use super::{advice, exit_code, refusal};
+use super::{advice, edits, exit_code, refusal};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub(crate) enum Failure {
     #[error("key {path}: {source}")]
     Key { path: PathBuf, source: KeyError },
     /// A policy file can't be edited.
-    #[error("policy file {path}: {source}")]
+    #[error("policy file {path}: {}", edits::text(.source))]
     Edit { path: PathBuf, source: EditError },
     /// Only root may do this.
     #[error("`fairing {command}` must be run as root; use sudo or a root shell")]
