@@ -420,7 +420,7 @@ mod tests {
         let keys = add_key(None, &prefix(), &p256()).unwrap();
         assert_eq!(
             add(Some(&keys), "1").unwrap_err().to_string(),
-            "its rule for \"a.io/foo\" is of type signed-by, not digest: edit it by hand"
+            "its rule for \"a.io/foo\" is of type signed-by, not digest"
         );
     }
 
@@ -433,7 +433,7 @@ mod tests {
         let error = accept_unsigned(Some(&keys), &prefix()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "its rule for \"a.io/foo\" is of type signed-by, not accept-unsigned: edit it by hand"
+            "its rule for \"a.io/foo\" is of type signed-by, not accept-unsigned"
         );
     }
 

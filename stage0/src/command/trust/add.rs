@@ -55,7 +55,7 @@ impl Subcommand for Add {
         for place in &self.keys {
             keys.push(read(context, place)?);
         }
-        self.refuse_useless()?;
+        self.check_limits()?;
         // What can't be written is nothing to ask about.
         self.changed(context, &keys)?;
         if !self.yes {
@@ -77,12 +77,12 @@ impl Subcommand for Add {
 }
 
 impl Add {
-    /// Limits between which no moment from now on lies.
-    fn refuse_useless(&self) -> Result<(), Failure> {
+    /// Limits between which no moment lies are a mistake; those that have passed may be meant to end a key's time.
+    fn check_limits(&self) -> Result<(), Failure> {
         if let Some(last) = self.not_after.filter(|last| *last < now()) {
-            return Err(Failure::Usage(format!(
-                "--not-after {last} has passed: the key would never count"
-            )));
+            output::warn(&format!(
+                "--not-after {last} has passed: the key counts nowhere now"
+            ));
         }
         match (self.not_before, self.not_after) {
             (Some(first), Some(last)) if last < first => Err(Failure::Usage(format!(
