@@ -154,6 +154,18 @@ impl ImageSource {
         }
     }
 
+    /// The image of this name, where the source is an archive or a layout.
+    #[must_use]
+    pub fn named(&self, name: String) -> Self {
+        let mut named = self.clone();
+        match &mut named {
+            Self::Layout { tag, .. } | Self::OciArchive { tag, .. } => *tag = Some(name),
+            Self::DockerArchive { reference, .. } => *reference = Some(name),
+            Self::Registry(_) | Self::Aci { .. } | Self::Root { .. } => {}
+        }
+        named
+    }
+
     /// The reference, where the source is a registry.
     pub fn reference(&self) -> Option<&Reference> {
         match self {
