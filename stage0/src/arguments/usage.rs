@@ -106,7 +106,10 @@ impl Typed {
             .flat_map(|command| command.get_all_aliases().chain([command.get_name()]));
         let near = names.filter_map(|command| Some((near_command(name, command)?, command)));
         // Letters are left out more often than others are typed.
-        let nearest = near.min_by_key(|(distance, command)| (*distance, Reverse(command.len())));
+        let nearest = near.min_by_key(|(distance, command)| {
+            let is_begun = name.starts_with(command);
+            (*distance, !is_begun, Reverse(command.len()))
+        });
         nearest.map(|(_, command)| format!("did you mean `{command}`?"))
     }
 }
@@ -332,6 +335,11 @@ mod tests {
         assert_eq!(
             told,
             "--tty is a switch: it takes true or false, not \"maybe\""
+        );
+        let told = said("fairing run -u 4294967295 a");
+        assert!(
+            told.ends_with("4294967295 means no user to the kernel"),
+            "{told}"
         );
         for line in [
             "run --pull sometimes a",

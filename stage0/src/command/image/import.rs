@@ -117,7 +117,7 @@ impl Import {
             ImageArgument::parse(&self.source),
             Ok(ImageArgument::ShortName(_))
         );
-        match is_missing && is_name {
+        match is_missing && is_name && !ImageSource::is_file_name(&self.source) {
             true => Failure::from(error).helped(format!(
                 "docker://{} names an image of a registry",
                 self.source

@@ -56,6 +56,12 @@ impl Show {
     fn known(&self, policy: &Policy) -> Result<PublicKey, Failure> {
         let wanted = match key_argument::fingerprint(&self.wanted) {
             // It may be the prefix of a rule that isn't there, too.
+            Err(Failure::Usage(reason)) => {
+                return Err(Failure::Usage(format!(
+                    "no rule has the prefix {:?}, there is no such file, and {reason}",
+                    self.wanted
+                )));
+            }
             Err(Failure::Other(_)) if !self.wanted.ends_with(".pub") => {
                 return Err(Failure::Other(format!(
                     "{:?} is neither the prefix of a rule, nor a fingerprint, nor a file; `fairing trust list` \
