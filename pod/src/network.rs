@@ -172,6 +172,37 @@ mod tests {
     }
 
     #[test]
+    fn what_gc_mends_says_so() {
+        let exhausted = || NetworkError::Exhausted {
+            network: "default".into(),
+            subnet: "10.0.0.0/24".parse().unwrap(),
+        };
+        let not_undone = NetworkError::NotUndone {
+            error: Box::new(exhausted()),
+            undoing: Box::new(exhausted()),
+        };
+        let damaged = NetworkError::DamagedNetwork {
+            network: "default".into(),
+            path: "/run".into(),
+            reason: "torn".into(),
+        };
+        for (error, helps) in [
+            (exhausted(), "`fairing gc` frees"),
+            (not_undone, "`fairing gc` tries again"),
+            (damaged, "`fairing network gc` removes"),
+        ] {
+            let told = remedy(&error).unwrap();
+            assert!(told.contains(helps), "{told}");
+        }
+        let taken = NetworkError::AddressTaken {
+            network: "default".into(),
+            address: "10.0.0.2".parse().unwrap(),
+            holder: "pod".parse().unwrap(),
+        };
+        assert_eq!(remedy(&taken), None);
+    }
+
+    #[test]
     fn the_variables_of_cni_say_where_its_configuration_and_its_plugins_are() {
         let named = |name| {
             CniFolders::from_variables(move |asked| {
