@@ -138,6 +138,10 @@ fn what_a_fetch_brings_comes_first_and_of_the_others_stays_what_fits() {
 
 #[test]
 fn sets_that_are_merged_have_each_signature_once() {
+    let simple = |name: &str| Signature {
+        payload: name.into(),
+        signature: name.to_owned(),
+    };
     let set = |names: &[&str]| SignatureSet {
         simple: names.iter().map(|name| simple(name)).collect(),
         bundles: names.iter().map(|name| name.as_bytes().to_vec()).collect(),
