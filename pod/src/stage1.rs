@@ -263,6 +263,29 @@ mod tests {
     }
 
     #[test]
+    fn entry_points_are_programs_of_the_isolator_with_their_arguments() {
+        let stage1 = load(&manifest("bin/run")).unwrap();
+        let (program, arguments) = stage1.run_command().unwrap();
+        assert_eq!(program, stage1.path.join("bin/run"));
+        assert!(arguments.is_empty());
+        let (program, arguments) = stage1.gc_command().unwrap();
+        assert_eq!(program, stage1.path.join("gc"));
+        assert_eq!(arguments, ["x"]);
+    }
+
+    #[test]
+    fn an_isolator_without_an_entry_point_is_none() {
+        for (text, which) in [
+            (manifest("run").replace("[\"run\"]", "[]"), "run"),
+            (manifest("run").replace("[\"gc\",\"x\"]", "[]"), "gc"),
+            (manifest("run").replace("\"gc\",", "\"/gc\","), "gc"),
+        ] {
+            let error = load(&text).unwrap_err().to_string();
+            assert!(error.contains(&format!("no usable `{which}`")), "{error}");
+        }
+    }
+
+    #[test]
     fn entry_points_stay_in_the_folder() {
         for bad in ["../run", "/bin/sh", "", "./../x"] {
             assert!(

@@ -33,6 +33,13 @@ pub(super) struct Window {
 }
 
 impl WindowMemory {
+    /// Whether both are one memory, for tests of who shares it.
+    #[cfg(any(test, feature = "fixture"))]
+    #[must_use]
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Waits until there is memory for a window of `size` bytes. Whoever waits must not hold another.
     pub(super) fn reserve(&self, size: u64) -> Window {
         let log = if size <= 1 << SMALL { SMALL } else { LARGE };
