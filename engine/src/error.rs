@@ -66,9 +66,7 @@ pub enum Error {
     #[error("neither a pod nor an image of the store is called `{0}`")]
     NoSuchPodOrImage(String),
     /// The image of a prepared pod is another one now.
-    #[error(
-        "image {reference} of the pod is now {now}, and the pod was prepared from {prepared}; prepare it again"
-    )]
+    #[error("image {reference} of the pod is now {now}, and the pod was prepared from {prepared}")]
     OtherImage {
         /// Its name.
         reference: String,

@@ -177,7 +177,7 @@ fn image_manifest(plan: &Plan) -> Result<(Blob, Vec<Blob>), StoreError> {
         if found.is_some() {
             return Err(StoreError::Document(DocumentError::BadManifest {
                 what: format!("index {}", plan.top.digest),
-                reason: "a docker archive holds one platform; choose one".to_owned(),
+                reason: "a docker archive holds one platform".to_owned(),
             }));
         }
         manifest.check_image(&what)?;

@@ -19,6 +19,7 @@ pub(super) fn text(error: &Error) -> String {
             format!("{error}; `fairing list` shows all pods, `fairing image list` all images")
         }
         Error::NotInStore { reference } => format!("{error}; {}", remedy(reference)),
+        Error::OtherImage { .. } => format!("{error}; prepare it again"),
         Error::RatherFile {
             word,
             is_there: true,
