@@ -72,10 +72,10 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "PLACE[:OPTIONS]", value_parser = tmpfs, hide_short_help = true)]
     tmpfs: Vec<Mount>,
     /// Memory limit, such as 64m
-    #[arg(short, long, value_name = "BYTES", value_parser = memory)]
+    #[arg(short, long, value_name = "BYTES", value_parser = memory, allow_negative_numbers = true)]
     memory: Option<u64>,
     /// Processor limit, such as 1.5 processors
-    #[arg(long, value_name = "NUMBER", value_parser = cpus)]
+    #[arg(long, value_name = "NUMBER", value_parser = cpus, allow_negative_numbers = true)]
     cpus: Option<u64>,
     /// Weight for processor time
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]

@@ -131,6 +131,7 @@ fn worded(
         ErrorKind::UnknownArgument => unknown_word(error, typed, tip_for),
         ErrorKind::InvalidSubcommand => unknown_command(error, typed),
         ErrorKind::TooManyValues => value_of_switch(error),
+        ErrorKind::MissingRequiredArgument => missing(error, typed),
         _ => None,
     };
     let text = said.unwrap_or_else(|| {
@@ -232,6 +233,24 @@ fn tip_before_commands(name: &str) -> Option<String> {
     Some(format!("did you mean `--{flag}`, after `fairing run`?"))
 }
 
+/// What has to be there.
+fn missing(error: &clap::Error, typed: Option<&Typed>) -> Option<String> {
+    let Some(ContextValue::Strings(names)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let plain = |text: &str| text.replace(['<', '>'], "").replace("...", "…");
+    let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    let mut text = format!("{} {verb} missing", names.join(" and "));
+    if let Some(typed) = typed {
+        let usage = typed.definition.clone().render_usage().to_string();
+        let first = usage.lines().next().unwrap_or_default();
+        let usage = plain(first.trim_start_matches("Usage:").trim());
+        text.push_str(&format!(": `{usage}`"));
+    }
+    Some(text)
+}
+
 /// A value of a flag that has none.
 fn value_of_switch(error: &clap::Error) -> Option<String> {
     let flag = context(error, ContextKind::InvalidArg)?;
@@ -323,6 +342,24 @@ mod tests {
             (
                 "list --fromat json",
                 "unknown flag --fromat: did you mean `--format`?",
+            ),
+        ] {
+            assert_eq!(said(&format!("fairing {line}")), text, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_one_line() {
+        for (line, text) in [
+            ("stop", "POD… is missing: `fairing stop [OPTIONS] POD…`"),
+            ("logs", "POD is missing: `fairing logs [OPTIONS] POD`"),
+            (
+                "run",
+                "IMAGE is missing: `fairing run [POD FLAGS] IMAGE [APP FLAGS] [COMMAND] [ARGS] [--- IMAGE2 …]`",
+            ),
+            (
+                "image tag a",
+                "NAME… is missing: `fairing image tag IMAGE NAME…`",
             ),
         ] {
             assert_eq!(said(&format!("fairing {line}")), text, "{line}");

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use engine::Error;
 use engine::pods::status::status;
+use image_store::StoreError;
 use pod::PodError;
 use serde_json::Value;
 
@@ -82,9 +83,11 @@ fn look(context: &Context, name: &str, kind: Kind) -> Result<(Value, Value), Fai
             let words = of_image(&value);
             Ok((value, words))
         }
-        Err(Failure::Engine(Error::NotInStore { .. })) if kind == Kind::All => {
-            Err(Failure::Engine(Error::NoSuchPodOrImage(name.to_owned())))
-        }
+        // What can be no name of an image may have been meant for a pod's.
+        Err(Failure::Engine(
+            Error::NotInStore { .. }
+            | Error::Store(StoreError::Name(_) | StoreError::InvalidReference { .. }),
+        )) if kind == Kind::All => Err(Failure::Engine(Error::NoSuchPodOrImage(name.to_owned()))),
         Err(failure) => Err(failure),
     }
 }
