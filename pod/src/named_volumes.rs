@@ -40,9 +40,14 @@ const DATA: &str = "data";
 /// How names begin under which volumes are made, and removed. No volume is called so.
 const PASSING: &str = ".passing-";
 
-/// Where the files of a named volume are, below the data directory.
-pub fn named_volume_data(data_dir: &Path, name: &NamedVolumeName) -> PathBuf {
-    data_dir.join(VOLUMES).join(name.as_str()).join(DATA)
+/// The directory of all volumes that outlive pods, below the data directory.
+pub fn volumes_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join(VOLUMES)
+}
+
+/// Where the files of such a volume are, below that directory.
+pub fn data_of(name: &NamedVolumeName) -> PathBuf {
+    Path::new(name.as_str()).join(DATA)
 }
 
 /// `volumes/` below the data directory.
@@ -115,7 +120,7 @@ impl NamedVolumes {
     /// The volumes below a data directory. Nothing is created.
     pub fn new(data_dir: &Path) -> Self {
         Self {
-            root: data_dir.join(VOLUMES),
+            root: volumes_dir(data_dir),
         }
     }
 

@@ -176,7 +176,7 @@ impl PodManifest {
     pub fn named_volumes(&self) -> impl Iterator<Item = &NamedVolumeName> {
         let volumes = self.volumes.iter();
         let volumes = volumes.filter_map(|volume| match &volume.source {
-            VolumeSource::Named { volume } => Some(volume),
+            VolumeSource::Named { volume, .. } => Some(volume),
             _ => None,
         });
         let mounts = self.apps.iter().flat_map(|app| &app.mounts);

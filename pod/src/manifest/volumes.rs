@@ -55,6 +55,9 @@ pub enum VolumeSource {
     Named {
         /// The name that it has on the machine.
         volume: NamedVolumeName,
+        /// Whose its root directory is, if it is made for this pod.
+        #[serde(skip_serializing_if = "Ownership::is_silent", default)]
+        ownership: Ownership,
     },
     /// The files of an image.
     Image {
