@@ -11,6 +11,7 @@ pub(crate) mod format;
 pub(crate) mod global;
 pub(crate) mod grace;
 pub(crate) mod image_flags;
+pub(crate) mod inspection;
 pub(crate) mod lifetime;
 pub(crate) mod listing;
 pub(crate) mod moment;

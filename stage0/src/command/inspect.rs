@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::image::inspect::inspection;
 use super::several::for_each;
+use crate::arguments::inspection::{InspectShape, inspect_shape};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
-use crate::console::template::Template;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -26,8 +26,8 @@ pub(crate) struct Inspect {
     #[arg(short, long, value_enum, value_name = "KIND", default_value = "all")]
     r#type: Kind,
     /// How to show them: json, or a template such as '{{.State.Status}}'
-    #[arg(short, long, value_name = "FORMAT", value_parser = shape, default_value = "json")]
-    format: Shape,
+    #[arg(short, long, value_name = "FORMAT", value_parser = inspect_shape, default_value = "json")]
+    format: InspectShape,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,21 +36,6 @@ enum Kind {
     #[value(alias = "container")]
     Pod,
     Image,
-}
-
-/// How they are shown.
-#[derive(Debug, Clone, PartialEq)]
-enum Shape {
-    Json,
-    Lines(Template),
-}
-
-fn shape(text: &str) -> Result<Shape, String> {
-    match text {
-        "json" => Ok(Shape::Json),
-        template if template.contains("{{") => Template::parse(template).map(Shape::Lines),
-        _ => Err("write json, or a template such as '{{.State.Status}}'".to_owned()),
-    }
 }
 
 impl Subcommand for Inspect {
@@ -63,8 +48,8 @@ impl Subcommand for Inspect {
         let done = for_each(&self.names, |name| {
             let (value, words) = look(context, name, self.r#type)?;
             match &self.format {
-                Shape::Json => shown.push(value),
-                Shape::Lines(template) => {
+                InspectShape::Json => shown.push(value),
+                InspectShape::Lines(template) => {
                     let text = template
                         .render(&with_words(value, words))
                         .map_err(|error| Failure::Usage(format!("--format: {error}")))?;
@@ -73,7 +58,7 @@ impl Subcommand for Inspect {
             }
             Ok(())
         });
-        if self.format == Shape::Json {
+        if self.format == InspectShape::Json {
             output::json(&shown)?;
         }
         done

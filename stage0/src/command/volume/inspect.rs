@@ -1,0 +1,53 @@
+//! `fairing volume inspect`.
+
+use clap::Args;
+use engine::error::VolumeError;
+use pod::named_volumes::NamedVolumeName;
+
+use super::view::{View, all};
+use crate::arguments::inspection::{InspectShape, inspect_shape};
+use crate::command::several::for_each;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::context::Context;
+use crate::wording::failure::Failure;
+
+/// Arguments of `volume inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// Names of volumes
+    #[arg(value_name = "VOLUME", required = true)]
+    names: Vec<NamedVolumeName>,
+    /// How to show them: json, or a template such as '{{.Mountpoint}}'
+    #[arg(short, long, value_name = "FORMAT", value_parser = inspect_shape, default_value = "json")]
+    format: InspectShape,
+}
+
+impl Subcommand for Inspect {
+    const NAME: &'static str = "inspect";
+    const ABOUT: &'static str =
+        "Show where volumes are, their labels and the pods that use them, as JSON";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let mut views = all(context)?;
+        let mut shown: Vec<View> = Vec::new();
+        let done = for_each(&self.names, |name| {
+            let found = views.iter().position(|view| view.name == *name);
+            let found = found.ok_or_else(|| VolumeError::Unknown(name.clone()));
+            let view = views.swap_remove(found.map_err(engine::Error::from)?);
+            match &self.format {
+                InspectShape::Json => shown.push(view),
+                InspectShape::Lines(template) => {
+                    let text = template.render(&view.value());
+                    let usage = |error| Failure::Usage(format!("--format: {error}"));
+                    output::line(&text.map_err(usage)?)?;
+                }
+            }
+            Ok(())
+        });
+        if self.format == InspectShape::Json {
+            output::json(&shown)?;
+        }
+        done
+    }
+}
