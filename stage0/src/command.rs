@@ -283,7 +283,7 @@ mod tests {
             "run --port x a",
             "run --dns x a",
             "run --hosts-entry x a",
-            "run --volume data:/b a",
+            "run --volume .data:/b a",
             "run a --mount /a:/b",
             "run a --memroy 64m",
             "run a --- --rm b",

@@ -111,6 +111,7 @@ fn an_image_that_may_not_run_is_not_mounted_either() {
     host.fairing(["run-prepared", pod.text()])
         .run()
         .expect_error(115, &[&tools]);
+    host.fairing(["rm", pod.text()]).run().ok();
 }
 
 #[test]

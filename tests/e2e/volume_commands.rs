@@ -112,7 +112,8 @@ fn what_no_pod_uses_is_pruned_once_it_is_confirmed() {
     for name in ["a", "b", "kept"] {
         volume(&host, &["create", name, "-l", &format!("is={name}")]);
     }
-    host.fairing(["prepare", "--net=none", IMAGE, "-v", "kept:/d"])
+    let pod = host
+        .fairing(["prepare", "--net=none", IMAGE, "-v", "kept:/d"])
         .run()
         .ok();
     host.fairing(["volume", "prune"])
@@ -126,6 +127,7 @@ fn what_no_pod_uses_is_pruned_once_it_is_confirmed() {
     assert_eq!(volume(&host, &["prune", "--force"]), "");
     assert_eq!(volume(&host, &["ls", "-q"]), "kept\n");
     // Collecting what is left leaves them alone.
+    host.fairing(["rm", pod.text()]).run().ok();
     host.collect();
     assert_eq!(volume(&host, &["ls", "-q"]), "kept\n");
 }

@@ -56,6 +56,8 @@ pub fn volumes_in_use(pods: &PodsDir) -> Result<BTreeMap<NamedVolumeName, Vec<Us
                 // It has moved on.
                 Some(now) => PodManifest::load(&now.path)?,
             },
+            // It is being written: who writes it holds on to its volumes until it is done.
+            Err(PodError::Damaged { .. }) if entry.phase == Phase::Prepare => continue,
             Err(error) => return Err(error.into()),
         };
         for volume in manifest.named_volumes() {

@@ -316,10 +316,6 @@ mod tests {
     #[test]
     fn an_unknown_command_is_told_with_what_leads_on() {
         for (line, text) in [
-            (
-                "volume ls",
-                "unknown command volume: named volumes are not there yet; `--volume ./DIRECTORY:/PLACE` mounts one of the host",
-            ),
             ("lst", "unknown command lst: did you mean `list`?"),
             ("frob", "unknown command frob: `--help` lists the commands"),
             ("runn a", "unknown command runn: did you mean `run`?"),
