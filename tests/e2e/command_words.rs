@@ -67,7 +67,7 @@ fn a_flag_that_would_get_lost_in_the_command_is_refused() {
         (&[IMAGE, "--memroy", "64m"], "did you mean `--memory`?"),
         (&[IMAGE, "--cap-add", "all"], "not there yet"),
         (
-            &["-v", "-a:/b", IMAGE],
+            &["-v", ".a:/b", IMAGE],
             "begins with neither a letter nor a digit",
         ),
         // The image has no entry point: nothing else could run.

@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_value_that_makes_no_sense_is_told_in_one_line() {
-        for line in ["run --pull sometimes a", "run -v data:/x a", "run -m x a"] {
+        for line in ["run --pull sometimes a", "run -v .data:/x a", "run -m x a"] {
             let told = said(&format!("fairing {line}"));
             assert!(told.starts_with("invalid value '"), "{told}");
             assert!(

@@ -263,7 +263,7 @@ mod tests {
             ("type=tmpfs,source=/a,target=/b", "has no source"),
             ("type=tmpfs,target=/b,tmpfs-mode=9", "octal"),
             ("type=bind,source=/a,target=/b,tmpfs-size=1m", "type=tmpfs"),
-            ("source=/data,target=/b", "no name of a volume"),
+            ("source=/data,target=/b", "not a name of a volume"),
             ("source=a,volume=b,target=/b", "can't be both"),
             ("target=/b,subpath=x", "source=NAME is missing"),
             ("type=bind,volume=b,target=/b", "a volume of the pod"),

@@ -274,7 +274,7 @@ pub(super) const OF_GROUPS: &[(&str, &str)] = &[
     ),
     (
         "volume reload",
-        "volumes are what is below `--dir DIR`: there is nothing to reload",
+        "volumes are directories: there is nothing to reload",
     ),
     (
         "volume update",

@@ -71,7 +71,7 @@ pub(super) const ELSEWHERE: &[Table] = &[
             ("volumepath", "volumes are kept below `--dir DIR`"),
             (
                 "default-mounts-file",
-                "each pod says what it mounts: `--volume`, `--mount`",
+                "each app says what it mounts: `fairing run --volume ./DIRECTORY:/PLACE IMAGE`",
             ),
             (
                 "cpuprofile memory-profile trace",
