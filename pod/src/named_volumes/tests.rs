@@ -140,7 +140,10 @@ fn a_volume_that_is_made_with_content_is_whole_or_not_there() {
     let with = |fails: bool| {
         let fill = |path: &Path| match fails {
             true => Err(PodError::Ended),
-            false => Ok(fs::write(path.join("file"), "").unwrap()),
+            false => {
+                fs::write(path.join("file"), "").unwrap();
+                Ok(())
+            }
         };
         volumes.create_with(NewVolume::called(name("data")), &pin, Some(fill))
     };
