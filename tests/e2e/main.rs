@@ -41,6 +41,7 @@ mod habits_keys;
 mod habits_pods;
 mod hostile_apps;
 mod hostile_images;
+mod hostile_neighbours;
 mod hostile_output;
 mod hung_starts;
 mod image_gc;

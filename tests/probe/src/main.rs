@@ -5,7 +5,7 @@
 //! it with a reviewed file. `probe SECTION…` prints only those sections; `probe namespaces-raw`
 //! prints the namespaces' inode numbers, which do differ. `probe serve WHO COUNT` serves sockets that it is handed;
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
-//! `probe hunt SECONDS` traces what becomes its user.
+//! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end.
 
 mod activation;
 mod attempt;
@@ -145,6 +145,9 @@ fn main() -> ExitCode {
     {
         let _ = writeln!(std::io::stdout(), "{}", greed::terminals(enough));
         return ExitCode::SUCCESS;
+    }
+    if wanted == ["bomb"] {
+        greed::bomb();
     }
     if let [command, seconds] = wanted.as_slice()
         && command == "hunt"

@@ -50,6 +50,30 @@ pub(crate) fn in_child(attempt: impl FnOnce() -> i64) -> Outcome {
     }
 }
 
+/// Makes a child that forks for ever, and whose children do, each in a session of its own.
+pub(crate) fn fork_without_end() {
+    // SAFETY: this program has one thread, so the child may do whatever the parent may.
+    unsafe {
+        if libc::fork() == 0 {
+            loop {
+                if libc::fork() == 0 {
+                    libc::setsid();
+                }
+                libc::usleep(1000);
+            }
+        }
+    }
+}
+
+/// Kills every process that this one may kill, and reaps its own children.
+pub(crate) fn kill_all() {
+    // SAFETY: no memory is touched.
+    unsafe {
+        libc::kill(-1, libc::SIGKILL);
+        while libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) > 0 {}
+    }
+}
+
 /// A system call by number. Pointers are given as their addresses.
 pub(crate) fn call(number: i64, arguments: [i64; 6]) -> i64 {
     let [a, b, c, d, e, f] = arguments;
