@@ -10,6 +10,7 @@ mod execution;
 mod folder;
 mod foreseen;
 pub(crate) mod monitor;
+pub mod mount_view;
 mod mounts;
 pub mod prepare;
 pub mod prepared;

@@ -129,7 +129,7 @@ impl Volumes {
 fn failed(what: &str) -> impl FnOnce(Errno) -> StartFailure {
     move |errno| match errno {
         NOT_SHARED => StartFailure::other(format!(
-            "cannot {what}: `rshared` needs a source on a shared mount (mount --make-shared)"
+            "cannot {what}: `rshared` needs a source on a shared mount"
         )),
         Errno::XDEV => StartFailure::other(format!("cannot {what}: it leads out of the volume")),
         errno => StartFailure::os(what)(errno),

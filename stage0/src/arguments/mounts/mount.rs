@@ -42,8 +42,8 @@ impl<'a> Parts<'a> {
                 self.sub_path = Some(path);
             }
             ("target" | "destination" | "dst", Some(target)) => self.target = Some(target),
-            ("tmpfs-size", Some(size)) => self.size = Some(memory(size)?),
-            ("tmpfs-mode", Some(text)) => self.mode = Some(mode(text)?),
+            ("tmpfs-size" | "size", Some(size)) => self.size = Some(memory(size)?),
+            ("tmpfs-mode" | "mode", Some(text)) => self.mode = Some(mode(text)?),
             ("readonly" | "ro", value) => {
                 let option = match switch(key, value)? {
                     true => MountOption::Rro,
@@ -152,6 +152,7 @@ mod tests {
         let (size, mode) = (Some(1 << 20), Some(0o700));
         assert_eq!(memory.source, MountSource::Tmpfs { size, mode });
         assert_eq!(memory.options, [MountOption::Noexec]);
+        assert_eq!(mount("type=tmpfs,target=/t,size=1m,mode=0700"), Ok(memory));
         let volume = mount("volume=data,target=/data,subpath=a/b,ro=false").unwrap();
         let name = "data".parse().unwrap();
         let sub_path = Some("a/b".to_owned());
