@@ -53,13 +53,22 @@ pub enum Error {
         /// What it was called.
         reference: String,
     },
+    /// A word that is no image of the store, and rather a file than an image of a registry.
+    #[error("no image of the store is called {word}, which looks like {what}", what = match is_there {
+        true => "the file of that name",
+        false => "a file that is not there",
+    })]
+    RatherFile {
+        /// What was typed.
+        word: String,
+        /// Whether there is a file of that name.
+        is_there: bool,
+    },
     /// A name is neither that of a pod nor that of an image.
     #[error("neither a pod nor an image of the store is called `{0}`")]
     NoSuchPodOrImage(String),
     /// The image of a prepared pod is another one now.
-    #[error(
-        "image {reference} of the pod is now {now}, and the pod was prepared from {prepared}; prepare it again"
-    )]
+    #[error("image {reference} of the pod is now {now}, and the pod was prepared from {prepared}")]
     OtherImage {
         /// Its name.
         reference: String,

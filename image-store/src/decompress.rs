@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use image_layer::{ContentError, InflateBound, Limits};
+use image_layer::{ContentError, GzipMembers, InflateBound, Limits};
 use rustix::io::Errno;
 
 use crate::error::StoreError;
@@ -90,7 +90,7 @@ impl Plain {
         let packing = Packing::of(&what, input.fill_buf().map_err(failed)?)?;
         let decoder: Box<dyn Read> = match packing {
             Packing::Plain => Box::new(input),
-            Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+            Packing::Gzip => Box::new(GzipMembers::new(input)),
             Packing::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(input, true, XZ_MEMORY)),
             Packing::Zstd => {
                 let corrupt = |error: io::Error| {

@@ -24,6 +24,8 @@
 //! - [`stage1::ENV_HINT`], if set, is a line that is written to standard error if no program could be executed, or the
 //!   pod ends at once with an exit code by which programs say that they were called in a wrong way: words of the command
 //!   line may have been meant for the other side;
+//! - [`stage1::ENV_PREPARED`], if set, says that an earlier call prepared the pod. If it can't be started, it goes back
+//!   to phase `prepared`; any other pod goes;
 //! - sockets of a service manager come as they came to stage0, by the protocol of sd_listen_fds(3): descriptors from
 //!   3 on, `LISTEN_FDS`, `LISTEN_FDNAMES` and, being the entry point's own process ID, `LISTEN_PID` ([`activation`]).
 //!   The entry point hands each to the app that [`activation::app_of`] says, again by that protocol, in order

@@ -36,3 +36,49 @@ fn make(path: &Path, mode: u32) -> Result<(), PodError> {
     let made = DirBuilder::new().mode(mode).create(path);
     made.map_err(PodError::io("create", path))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn empty(name: &str, medium: Medium) -> Volume {
+        Volume {
+            name: name.parse().unwrap(),
+            source: VolumeSource::Empty { medium, size: None },
+            read_only: false,
+        }
+    }
+
+    #[test]
+    fn only_what_is_kept_with_the_pod_on_disk_has_a_directory() {
+        let pod = tempfile::tempdir().unwrap();
+        let of_the_host = Volume {
+            name: "host".parse().unwrap(),
+            source: VolumeSource::Host {
+                path: "/srv".into(),
+            },
+            read_only: false,
+        };
+        let elsewhere = [of_the_host, empty("memory", Medium::Memory)];
+        make_all(pod.path(), &elsewhere).unwrap();
+        assert!(!pod.path().join("volumes").exists());
+        let [one, two] = ["one", "two"].map(|name| empty(name, Medium::Disk));
+        let all = [&elsewhere[..], &[one, two]].concat();
+        make_all(pod.path(), &all).unwrap();
+        let mode = |path: &str| {
+            let found = std::fs::metadata(pod.path().join(path)).unwrap();
+            found.mode() & 0o777
+        };
+        assert_eq!(mode("volumes"), 0o700);
+        assert_eq!((mode("volumes/one"), mode("volumes/two")), (0o755, 0o755));
+        let count = std::fs::read_dir(pod.path().join("volumes"))
+            .unwrap()
+            .count();
+        assert_eq!(count, 2);
+        // One that is there may hold another's files.
+        let error = make_all(pod.path(), &all).unwrap_err().to_string();
+        assert!(error.contains("volumes"), "{error}");
+    }
+}

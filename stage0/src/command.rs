@@ -249,7 +249,8 @@ mod tests {
             let wide = short.lines().find(|line| line.chars().count() > 80);
             assert_eq!(wide, None, "{name}");
             let all = command.render_long_help().to_string();
-            for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+            let shown = command.get_arguments().filter(|flag| !flag.is_hide_set());
+            for flag in shown.filter_map(clap::Arg::get_long) {
                 assert!(all.contains(&format!("--{flag}")), "{name}: --{flag}");
             }
         }

@@ -135,7 +135,7 @@ impl<'a> OpenPod<'a> {
         names
             .into_iter()
             .next_back()
-            .ok_or_else(|| AppError::Unknown(self.entry.uuid, String::new()).into())
+            .ok_or_else(|| AppError::NoName(self.entry.uuid).into())
     }
 
     /// Starts an app that doesn't run, after its image has been judged once more by the policy of now.
@@ -147,7 +147,7 @@ impl<'a> OpenPod<'a> {
         let manifest = manifest_of(self.entry)?;
         let entry = manifest
             .app(app)
-            .ok_or_else(|| AppError::Unknown(self.entry.uuid, app.to_string()))?;
+            .ok_or_else(|| AppError::unknown(&manifest, app))?;
         let verifier = Verifier::new(self.engine, observer)?;
         let _pin = self.engine.store().pin()?;
         let image = judge(self.engine, &verifier, &entry.image)?;

@@ -11,6 +11,7 @@ mod folder;
 mod foreseen;
 mod images;
 pub(crate) mod monitor;
+pub mod mount_view;
 mod mounts;
 pub mod prepare;
 pub mod prepared;

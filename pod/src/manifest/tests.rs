@@ -10,6 +10,7 @@ use crate::error::PodError;
 use crate::feature::Feature;
 
 mod mounts;
+mod required;
 mod version_2;
 
 const EVERY_FIELD: &str = include_str!("data/every-field.json");

@@ -53,7 +53,7 @@ pub(crate) struct AppArguments {
     #[arg(short, long, value_name = "USER[:GROUP]", value_parser = user)]
     user: Option<String>,
     /// Group by name or number
-    #[arg(long, value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "GROUP", value_parser = group)]
     #[arg(hide_short_help = true)]
     group: Option<String>,
     /// Working directory
@@ -74,10 +74,10 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "PLACE[:OPTIONS]", value_parser = tmpfs, hide_short_help = true)]
     tmpfs: Vec<Mount>,
     /// Memory limit, such as 64m
-    #[arg(short, long, value_name = "BYTES", value_parser = memory)]
+    #[arg(short, long, value_name = "BYTES", value_parser = memory, allow_negative_numbers = true)]
     memory: Option<u64>,
     /// Processor limit, such as 1.5 processors
-    #[arg(long, value_name = "NUMBER", value_parser = cpus)]
+    #[arg(long, value_name = "NUMBER", value_parser = cpus, allow_negative_numbers = true)]
     cpus: Option<u64>,
     /// Weight for processor time
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]
@@ -101,8 +101,29 @@ fn user(text: &str) -> Result<String, String> {
             Err("user and group must not be empty".to_owned())
         }
         None if text.is_empty() => Err("the user must not be empty".to_owned()),
-        _ => Ok(text.to_owned()),
+        Some((user, group)) => {
+            id("user", user)?;
+            id("group", group)?;
+            Ok(text.to_owned())
+        }
+        None => id("user", text).map(|()| text.to_owned()),
     }
+}
+
+/// Refuses the number by which the kernel says that there is none.
+fn id(what: &str, text: &str) -> Result<(), String> {
+    match text.parse::<u32>() {
+        Ok(u32::MAX) => Err(format!("{text} means no {what} to the kernel")),
+        _ => Ok(()),
+    }
+}
+
+/// The same of a group.
+fn group(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("the group must not be empty".to_owned());
+    }
+    id("group", text).map(|()| text.to_owned())
 }
 
 impl AppArguments {
@@ -313,6 +334,9 @@ mod tests {
             "a --user=",
             "a --user=:5",
             "a --user=5:",
+            "a --user=4294967295",
+            "a --user=0:4294967295",
+            "a --group=4294967295",
             "a --group=",
             "a --workdir=",
         ] {

@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::Error;
+use engine::error::AppError;
 use image_store::tree::{self, Written};
 use pod::manifest::{PodManifest, app_dir};
 use pod::{AppName, PodEntry};
@@ -87,10 +89,7 @@ impl Export {
         let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
         match (&self.app, names.as_slice()) {
             (Some(name), names) if names.contains(&name) => Ok(name.clone()),
-            (Some(name), _) => Err(Failure::Other(format!(
-                "pod {} has no app `{name}`",
-                self.pod
-            ))),
+            (Some(name), _) => Err(Error::from(AppError::unknown(manifest, name)).into()),
             (None, [only]) => Ok((*only).clone()),
             (None, []) => Err(Failure::Other(format!("pod {} has no apps", self.pod))),
             (None, names) => {

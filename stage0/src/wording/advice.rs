@@ -21,6 +21,14 @@ pub(super) fn text(error: &Error) -> String {
             format!("{error}; `fairing list` shows all pods, `fairing image list` all images")
         }
         Error::NotInStore { reference } => format!("{error}; {}", remedy(reference)),
+        Error::OtherImage { .. } => format!("{error}; prepare it again"),
+        Error::RatherFile {
+            word,
+            is_there: true,
+        } => format!("{error}; ./{word} names the file, docker://{word} an image"),
+        Error::RatherFile { word, .. } => {
+            format!("{error}; docker://{word} names an image of a registry")
+        }
         Error::Integrity { reference, source } => {
             format!("{error}; {}", integrity_remedy(source, reference))
         }

@@ -44,7 +44,7 @@ pub(crate) const OTHER: u8 = 125;
 /// The exit code of a failure of the engine.
 pub(super) fn of(error: &Error) -> u8 {
     match error {
-        Error::NotInStore { .. } => 110,
+        Error::NotInStore { .. } | Error::RatherFile { .. } => 110,
         Error::NoSuchPodOrImage(_) => 121,
         Error::NotSigned { .. } => 115,
         Error::Integrity { .. } => 111,

@@ -211,7 +211,7 @@ fn image_files(layers: &Path, image: &ImageRecord) -> Result<OwnedFd, Errno> {
 fn failed(what: &str) -> impl FnOnce(Errno) -> StartFailure {
     move |errno| match errno {
         NOT_SHARED => StartFailure::other(format!(
-            "cannot {what}: `rshared` needs a source on a shared mount (mount --make-shared)"
+            "cannot {what}: `rshared` needs a source on a shared mount"
         )),
         Errno::XDEV => StartFailure::other(format!("cannot {what}: it leads out of the volume")),
         errno => StartFailure::os(what)(errno),

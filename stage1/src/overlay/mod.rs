@@ -87,7 +87,7 @@ impl Storage {
                 .find(|(_, path)| !Path::new(path).is_dir());
             match missing {
                 Some((layer, _)) => StartFailure::other(format!(
-                    "cannot {what}: the layer {layer} is not in the store; fetch the image again"
+                    "cannot {what}: the layer {layer} is not in the store"
                 )),
                 None => StartFailure::other(format!("cannot {what}: {errno}")),
             }

@@ -57,8 +57,8 @@ impl<'a> Parts<'a> {
                 self.sub_path = Some(path);
             }
             ("target" | "destination" | "dst", Some(target)) => self.target = Some(target),
-            ("tmpfs-size", Some(size)) => self.size = Some(memory(size)?),
-            ("tmpfs-mode", Some(text)) => self.mode = Some(mode(text)?),
+            ("tmpfs-size" | "size", Some(size)) => self.size = Some(memory(size)?),
+            ("tmpfs-mode" | "mode", Some(text)) => self.mode = Some(mode(text)?),
             (key @ "uid", Some(value)) => self.uid = Some(id(key, value)?),
             (key @ "gid", Some(value)) => self.gid = Some(id(key, value)?),
             ("volume-nocopy" | "nocopy", value) => {
@@ -223,6 +223,8 @@ mod tests {
         };
         assert_eq!(memory.source, source);
         assert_eq!(memory.options, [MountOption::Noexec]);
+        let again = mounted("type=tmpfs,target=/t,size=1m,mode=0700,uid=7");
+        assert_eq!(again, memory);
         let volume = mounted("volume=data,target=/data,subpath=a/b,ro=false");
         let name = "data".parse().unwrap();
         let sub_path = Some("a/b".to_owned());

@@ -5,7 +5,7 @@ use engine::error::VolumeError;
 use pod::named_volumes::NamedVolumeName;
 
 use super::view::{View, all};
-use crate::arguments::inspection::{InspectShape, inspect_shape};
+use crate::arguments::listing::{Inspected, inspected, rendered};
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -19,8 +19,8 @@ pub(crate) struct Inspect {
     #[arg(value_name = "VOLUME", required = true)]
     names: Vec<NamedVolumeName>,
     /// How to show them: json, or a template such as '{{.Mountpoint}}'
-    #[arg(short, long, value_name = "FORMAT", value_parser = inspect_shape, default_value = "json")]
-    format: InspectShape,
+    #[arg(short, long, value_name = "FORMAT", value_parser = inspected, default_value = "json")]
+    format: Inspected,
 }
 
 impl Subcommand for Inspect {
@@ -36,16 +36,14 @@ impl Subcommand for Inspect {
             let found = found.ok_or_else(|| VolumeError::Unknown(name.clone()));
             let view = views.swap_remove(found.map_err(engine::Error::from)?);
             match &self.format {
-                InspectShape::Json => shown.push(view),
-                InspectShape::Lines(template) => {
-                    let text = template.render(&view.value());
-                    let usage = |error| Failure::Usage(format!("--format: {error}"));
-                    output::line(&text.map_err(usage)?)?;
+                Inspected::Json => shown.push(view),
+                Inspected::Lines(template) => {
+                    output::line(&rendered(template, &view.value())?)?;
                 }
             }
             Ok(())
         });
-        if self.format == InspectShape::Json {
+        if self.format == Inspected::Json {
             output::json(&shown)?;
         }
         done
