@@ -72,9 +72,15 @@ pub(crate) fn open(path: &Path) -> Result<File, StoreError> {
 impl Plain {
     /// Reads `file` from its beginning; whatever its compression is.
     pub(crate) fn new(mut file: File, path: &Path, limits: &Limits) -> Result<Self, StoreError> {
+        file.rewind()
+            .map_err(|error| StoreError::io("cannot read", path, error))?;
+        Self::of_stream(file, path, limits)
+    }
+
+    /// Reads `file`, which may be a pipe, from where it is.
+    pub(crate) fn of_stream(file: File, path: &Path, limits: &Limits) -> Result<Self, StoreError> {
         let what = path.display().to_string();
         let failed = |error| StoreError::io("cannot read", path, error);
-        file.rewind().map_err(failed)?;
         let taken = Arc::new(AtomicU64::new(0));
         let counted = Counted {
             file,

@@ -32,7 +32,8 @@
 //!   and with their names, and to nobody else; it keeps none. They come only to isolators with the feature
 //!   [`feature::Feature::SocketActivation`]. Without sockets these variables are not set;
 //! - [`stage1::ENV_DIR`], [`stage1::ENV_RUN`], [`stage1::ENV_LOCAL_CONFIG`] and [`stage1::ENV_SYSTEM_CONFIG`] name the
-//!   directories that the command works on: there networks are configured and their state is kept ([`network`]);
+//!   directories that the command works on: there networks are configured and their state is kept ([`network`]), and
+//!   volumes are that outlive pods ([`named_volumes`]);
 //! - for a pod that joins networks it writes [`network::NETWORK_FILE`] before any app starts;
 //! - it reads [`manifest::MANIFEST_FILE`], runs the apps, serves the control protocol ([`control`]) on
 //!   the socket [`control::SOCKET_FILE`] in the runtime directory (mode 0600), and writes
@@ -59,6 +60,7 @@ pub mod id;
 pub mod layout;
 pub mod lock;
 pub mod manifest;
+pub mod named_volumes;
 pub mod names;
 pub mod network;
 pub mod phase;

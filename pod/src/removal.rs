@@ -31,7 +31,8 @@ pub(crate) fn remove_pod_dir(path: &Path) -> Result<(), PodError> {
         name.to_bytes() == MANIFEST_FILE.as_bytes() || name.to_bytes() == LOCK_FILE.as_bytes()
     };
     // Somebody else who removes the pod may open, and so make, a lock file meanwhile.
-    let is_refilled = |error: &PodError| matches!(error, PodError::Io { source, .. } if source.kind() == io::ErrorKind::DirectoryNotEmpty);
+    let is_refilled =
+        |error: &PodError| matches!(error, PodError::Io { source, .. } if is_not_empty(source));
     repeatedly(is_refilled, || remove_once(path, &keep))
 }
 
@@ -154,7 +155,7 @@ impl Removal<'_> {
             return self.move_up(parent, name);
         }
         // Something may have come since, or the filesystem may have left it out.
-        let is_refilled = |errno: &Errno| *errno == Errno::NOTEMPTY;
+        let is_refilled = |errno: &Errno| is_not_empty(&(*errno).into());
         repeatedly(is_refilled, || {
             let Some(directory) = open(parent, name)? else {
                 return Ok(());
@@ -199,6 +200,11 @@ fn some_names(entries: &mut Dir, keep: &dyn Fn(&CStr) -> bool) -> Result<Vec<CSt
         }
     }
     Ok(names)
+}
+
+/// Whether a directory could not be removed because something is in it.
+fn is_not_empty(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::DirectoryNotEmpty
 }
 
 fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
@@ -307,6 +313,14 @@ mod tests {
         assert_eq!(removed_at(7, false), (8, Ok(())));
         assert_eq!(removed_at(8, false), (8, Err("not empty")));
         assert_eq!(removed_at(2, true), (3, Err("busy")));
+    }
+
+    #[test]
+    fn only_a_directory_that_is_not_empty_is_emptied_again() {
+        assert!(is_not_empty(&Errno::NOTEMPTY.into()));
+        for other in [Errno::BUSY, Errno::NOENT, Errno::ACCESS] {
+            assert!(!is_not_empty(&other.into()), "{other}");
+        }
     }
 
     #[test]

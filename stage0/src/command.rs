@@ -35,6 +35,7 @@ mod system;
 mod top;
 mod trust;
 mod version;
+mod volume;
 mod wait;
 
 use std::ffi::OsString;
@@ -84,6 +85,7 @@ const COMMANDS: &[Entry] = &[
     Entry::group("app", app::define, app::run),
     Entry::group("image", image::define, image::run),
     Entry::group("network", network::define, network::run),
+    Entry::group("volume", volume::define, volume::run),
     Entry::group("trust", trust::define, trust::run),
     Entry::group("system", system::define, system::run),
     Entry::of::<version::Version>(),
@@ -282,7 +284,7 @@ mod tests {
             "run --port x a",
             "run --dns x a",
             "run --hosts-entry x a",
-            "run --volume data:/b a",
+            "run --volume .data:/b a",
             "run a --mount /a:/b",
             "run a --memroy 64m",
             "run a --- --rm b",

@@ -9,6 +9,7 @@ pub mod environment;
 mod execution;
 mod folder;
 mod foreseen;
+mod images;
 pub(crate) mod monitor;
 pub mod mount_view;
 mod mounts;

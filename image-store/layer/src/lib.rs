@@ -37,7 +37,7 @@ mod tests;
 
 pub use digest::{Hasher, has_digest, sha256};
 pub use error::ContentError;
-pub use extract::Extracted;
+pub use extract::{Extracted, unpack};
 pub use gzip::GzipMembers;
 pub use intake::{Intake, Wanted, Watch};
 pub use layer::Layer;

@@ -212,9 +212,9 @@ mod tests {
         let index = json!({ "manifests": [{ "digest": member }, { "digest": absent }] });
         let index = put(&store, index.to_string().as_bytes());
         let mut documents = Documents::new(&store);
-        assert_eq!(below(&mut documents, &index), [member.clone()]);
+        assert_eq!(below(&mut documents, &index), std::slice::from_ref(&member));
         std::fs::remove_file(store.blob_path(&member)).unwrap();
-        assert_eq!(below(&mut documents, &index), [member.clone()]);
+        assert_eq!(below(&mut documents, &index), std::slice::from_ref(&member));
         documents.clear();
         assert!(below(&mut documents, &index).is_empty());
         let error = documents.below(&[&absent]).unwrap_err();

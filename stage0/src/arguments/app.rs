@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, FromArgMatches};
-use engine::pods::spec::AppSpec;
+use engine::pods::spec::{AppSpec, ImageMount, ImageVolume};
 use pod::AppName;
 use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume};
 
 use super::environment;
-use super::mounts::{VolumeWord, mount, tmpfs, volume};
+use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::quantity::{cpus, memory, pids};
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
@@ -60,14 +60,16 @@ pub(crate) struct AppArguments {
     #[arg(short, long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(alias = "working-dir")]
     workdir: Option<String>,
-    /// Mount a directory or file of the host
+    /// Mount a directory or file of the host, or a named volume
     ///
-    /// Behind PLACE may come `:` and options such as ro or noexec. NAME,kind=host|empty|tmpfs,… describes a volume of the pod.
+    /// A SOURCE without a `/` is a named volume, which is made if it is missing. Behind PLACE may come `:` and options such
+    /// as ro or noexec. PLACE alone gets an empty volume. NAME,kind=host|empty|tmpfs|named|image,… describes a volume of the
+    /// pod.
     #[arg(short, long, value_name = "SOURCE:PLACE", value_parser = volume)]
     volume: Vec<VolumeWord>,
-    /// The same in words: type=bind, source=PATH, target=PLACE, readonly; or volume=NAME
+    /// The same in words: type=bind|volume|image|tmpfs, source=…, target=PLACE; or volume=NAME
     #[arg(long, value_name = "KEY=VALUE,…", value_parser = mount, hide_short_help = true)]
-    mount: Vec<Mount>,
+    mount: Vec<MountWord>,
     /// Memory to write files to
     #[arg(long, value_name = "PLACE[:OPTIONS]", value_parser = tmpfs, hide_short_help = true)]
     tmpfs: Vec<Mount>,
@@ -159,17 +161,50 @@ impl AppArguments {
     fn mounts(&self) -> Vec<Mount> {
         let volumes = self.volume.iter().filter_map(|word| match word {
             VolumeWord::Mount(mount) => Some(&**mount),
-            VolumeWord::Definition(_) => None,
+            _ => None,
         });
-        let others = self.mount.iter().chain(&self.tmpfs);
-        volumes.chain(others).cloned().collect()
+        let mounts = self.mount.iter().filter_map(|word| match word {
+            MountWord::Mount(mount) => Some(&**mount),
+            _ => None,
+        });
+        volumes.chain(mounts).chain(&self.tmpfs).cloned().collect()
+    }
+
+    fn image_mounts(&self) -> Vec<ImageMount> {
+        let mounts = self.mount.iter().filter_map(|word| match word {
+            MountWord::Image(image) => Some(image.clone()),
+            _ => None,
+        });
+        mounts.collect()
+    }
+
+    /// The places that get volumes which nobody has described.
+    pub(crate) fn anonymous(&self) -> Vec<AnonymousMount> {
+        let volumes = self.volume.iter().filter_map(|word| match word {
+            VolumeWord::Anonymous(mount) => Some(mount),
+            _ => None,
+        });
+        let mounts = self.mount.iter().filter_map(|word| match word {
+            MountWord::Anonymous(mount) => Some(mount),
+            _ => None,
+        });
+        volumes.chain(mounts).cloned().collect()
     }
 
     /// The volumes that it describes for the whole pod.
     pub(crate) fn volumes(&self) -> Vec<Volume> {
         let volumes = self.volume.iter().filter_map(|word| match word {
             VolumeWord::Definition(volume) => Some(volume.clone()),
-            VolumeWord::Mount(_) => None,
+            _ => None,
+        });
+        volumes.collect()
+    }
+
+    /// Those of them that are images.
+    pub(crate) fn image_volumes(&self) -> Vec<ImageVolume> {
+        let volumes = self.volume.iter().filter_map(|word| match word {
+            VolumeWord::Image(volume) => Some(volume.clone()),
+            _ => None,
         });
         volumes.collect()
     }
@@ -199,6 +234,7 @@ impl AppArguments {
             group: self.group.clone(),
             workdir: self.workdir()?,
             mounts: self.mounts(),
+            image_mounts: self.image_mounts(),
             resources: self.resources(),
             tty: self.tty,
             stdin: self.interactive,

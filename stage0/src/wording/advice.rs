@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 
 use cni_glue::NetworkError;
 use engine::Error;
-use engine::error::{AppError, IsolatorError, MonitorError, MountError, NetworkSpecError};
+use engine::error::{
+    AppError, IsolatorError, MonitorError, MountError, NetworkSpecError, VolumeError,
+};
 use image_registry::{OwnCredentials, RegistryError, TlsLack};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
@@ -38,6 +40,7 @@ pub(super) fn text(error: &Error) -> String {
         Error::Pod(error) | Error::Stage1(Stage1Error::Manifest(error)) => pod(error),
         Error::App(error) => app(error),
         Error::Mount(error) => mount(error),
+        Error::Volume(error) => volume(error),
         Error::Isolator(IsolatorError::NotFound { .. }) => {
             format!("{error}; name its directory with --stage1")
         }
@@ -93,6 +96,17 @@ fn mount(error: &MountError) -> String {
             path.display()
         ),
         error => error.to_string(),
+    }
+}
+
+fn volume(error: &VolumeError) -> String {
+    match error {
+        VolumeError::Unknown(_) => format!("{error}; `fairing volume list` shows all volumes"),
+        VolumeError::InUse { .. } => format!("{error}; `fairing rm` removes pods"),
+        VolumeError::NotNew(name) => {
+            format!("{error}; import into another, or `fairing volume rm {name}` first")
+        }
+        VolumeError::Exists(_) | VolumeError::Files(_) => error.to_string(),
     }
 }
 

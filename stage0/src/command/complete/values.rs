@@ -21,6 +21,7 @@ pub(super) fn of(kind: Kind, typed: &str, words: &[String], context: &Context) -
         Kind::App => apps(words, context),
         Kind::Image => images(typed, context).unwrap_or_default(),
         Kind::Network => network_names(context).unwrap_or_default(),
+        Kind::Volume => volumes(context).unwrap_or_default(),
         Kind::Key => keys(context).unwrap_or_default(),
         Kind::Path => paths(typed).unwrap_or_default(),
         Kind::Prefix => prefixes(context).unwrap_or_default(),
@@ -99,6 +100,11 @@ fn network_names(context: &Context) -> Option<Vec<String>> {
     let networks = networks(&context.engine).ok()?;
     let lists = networks.lists().iter();
     Some(lists.map(|list| list.name.to_string()).collect())
+}
+
+fn volumes(context: &Context) -> Option<Vec<String>> {
+    let names = context.engine.volumes().names().ok()?;
+    Some(names.iter().map(ToString::to_string).collect())
 }
 
 fn keys(context: &Context) -> Option<Vec<String>> {

@@ -39,6 +39,7 @@ pub(super) enum Kind {
     App,
     Image,
     Network,
+    Volume,
     Key,
     Prefix,
     /// A file or directory of the host, where the shell can't complete it itself.
@@ -54,6 +55,7 @@ impl Kind {
             "APP" => Some(Self::App),
             "IMAGE" => Some(Self::Image),
             "NETWORK" | "NAME,…" => Some(Self::Network),
+            "VOLUME" => Some(Self::Volume),
             "FINGERPRINT" | "PREFIX|FINGERPRINT" => Some(Self::Key),
             "PREFIX" => Some(Self::Prefix),
             "NAME" if argument.get_id() == "app" => Some(Self::App),

@@ -37,6 +37,7 @@ fn things_that_have_names_are_wanted_where_the_help_says_so() {
         ("run --network=a,b", Kind::Network, "--network=a,"),
         ("run --net a,b,_", Kind::Network, "a,b,"),
         ("network rm _", Kind::Network, ""),
+        ("volume rm a _", Kind::Volume, ""),
         ("--dir /x rm _", Kind::Pod, ""),
         ("trust rm --prefix _", Kind::Prefix, ""),
         (
