@@ -268,8 +268,8 @@ fn a_digest_that_the_answer_has_not_is_told() {
         });
         top("a digest", server)
     };
-    assert_eq!(of(&sha256(MANIFEST).to_string()).unwrap(), MANIFEST);
-    let error = of(&sha256(b"other").to_string()).unwrap_err();
+    assert_eq!(of(sha256(MANIFEST).as_ref()).unwrap(), MANIFEST);
+    let error = of(sha256(b"other").as_ref()).unwrap_err();
     assert!(error.contains("digest mismatch"), "{error}");
     // What is no digest says nothing.
     for odd in [
