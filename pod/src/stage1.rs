@@ -35,6 +35,8 @@ pub const ENV_LAYERS_DIR: &str = "FAIRING_LAYERS_DIR";
 pub const ENV_READY_FD: &str = "FAIRING_READY_FD";
 /// A line for standard error, where a pod fails at once as one whose program was called in a wrong way.
 pub const ENV_HINT: &str = "FAIRING_HINT";
+/// Environment variable: set if an earlier call prepared the pod, which is prepared again if it can't be started.
+pub const ENV_PREPARED: &str = "FAIRING_PREPARED";
 
 /// Environment variable: the directory of images and pods.
 pub const ENV_DIR: &str = "FAIRING_DIR";

@@ -13,20 +13,23 @@ use crate::manifest::{Medium, Volume, VolumeSource};
 /// # Errors
 /// [`PodError::Io`] if one can't be made.
 pub fn make_all(pod_dir: &Path, volumes: &[Volume]) -> Result<(), PodError> {
-    let on_disk = |volume: &&Volume| {
-        matches!(
-            volume.source,
-            VolumeSource::Empty {
-                medium: Medium::Disk,
-                ..
-            }
-        )
+    let on_disk = |volume: &Volume| match &volume.source {
+        VolumeSource::Empty {
+            medium: Medium::Disk,
+            ownership,
+            ..
+        } => Some((volume.name.clone(), *ownership)),
+        _ => None,
     };
-    let mut on_disk = volumes.iter().filter(on_disk).peekable();
+    let mut on_disk = volumes.iter().filter_map(on_disk).peekable();
     if on_disk.peek().is_some() {
         make(&pod_dir.join(VOLUMES_DIR), 0o700)?;
     }
-    on_disk.try_for_each(|volume| make(&empty_volume_dir(pod_dir, &volume.name), 0o755))
+    on_disk.try_for_each(|(name, ownership)| {
+        let directory = empty_volume_dir(pod_dir, &name);
+        make(&directory, 0o755)?;
+        ownership.give(&directory)
+    })
 }
 
 fn make(path: &Path, mode: u32) -> Result<(), PodError> {
