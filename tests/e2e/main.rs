@@ -113,5 +113,6 @@ mod trust_skopeo;
 mod unpacked_trees;
 mod upgrade;
 mod volume_commands;
+mod volume_postgresql;
 mod volumes;
 mod working_directory;
