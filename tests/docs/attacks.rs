@@ -159,7 +159,7 @@ fn each_sentence_of_what_an_app_can_not_hold_up_has_tests() {
     assert!(sentences.len() > 8, "{}", sentences.len());
     for sentence in sentences {
         let names = code_spans(sentence).filter(|span| is_test(span));
-        let tests: Vec<Test> = names.map(|name| Test { room: "e2e", name }).collect();
+        let tests: Vec<Test<'_>> = names.map(|name| Test { room: "e2e", name }).collect();
         assert!(!tests.is_empty(), "no test: {sentence}");
         let unknown: Vec<_> = tests.iter().filter(|test| !known.has(test)).collect();
         assert!(unknown.is_empty(), "no such tests: {unknown:#?}");
