@@ -7,13 +7,13 @@ use cni_glue::Netns;
 use pod::control::{AppStats, CpuStats, MemoryStats, PidsStats};
 use pod::feature::Feature;
 use pod::manifest::{App, Network, PodManifest, Resources};
-use pod::stage1::{ENV_LAYERS_DIR, ENV_RUN};
+use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::link::{AppResources, HandedOver, descriptors};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
-use stage1::mounts::Volumes;
+use stage1::mounts::{VolumePlaces, Volumes};
 use stage1::overlay::{Storage, mount_points, tree_of};
 
 use crate::environment::variable;
@@ -70,9 +70,17 @@ impl Nspawn {
 
     /// What is mounted in an app beside its root filesystem. The pod's directory is the working directory.
     fn mounts(&mut self, manifest: &PodManifest, app: &App) -> Result<Vec<OwnedFd>, StartFailure> {
-        let volumes = self
-            .volumes
-            .get_or_insert_with(|| Volumes::new(&manifest.volumes, Path::new(".")));
+        if self.volumes.is_none() && !app.mounts.is_empty() {
+            let places = VolumePlaces {
+                pod: PathBuf::from("."),
+                data: PathBuf::from(variable(ENV_DIR)?),
+                layers: PathBuf::from(variable(ENV_LAYERS_DIR)?),
+            };
+            self.volumes = Some(Volumes::new(&manifest.volumes, places));
+        }
+        let Some(volumes) = &mut self.volumes else {
+            return Ok(Vec::new());
+        };
         app.mounts
             .iter()
             .map(|mount| volumes.mount(mount))

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, Resources, Streams, Volume,
+    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, MountOption, Resources, Streams, Volume,
+    VolumeName,
 };
 use pod::{AppName, PodName, PodUuid};
 
@@ -44,6 +45,8 @@ pub struct PodSpec {
     pub isolator: String,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
+    /// Images whose files its apps share.
+    pub image_volumes: Vec<ImageVolume>,
     /// Its apps.
     pub apps: Vec<AppSpec>,
 }
@@ -66,9 +69,32 @@ impl PodSpec {
             pull: Pull::default(),
             isolator: DEFAULT.to_owned(),
             volumes: Vec::new(),
+            image_volumes: Vec::new(),
             apps,
         }
     }
+}
+
+/// An image whose files a pod has as a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageVolume {
+    /// The volume's name.
+    pub name: VolumeName,
+    /// Reference, digest in the store, or source of the image.
+    pub image: String,
+}
+
+/// An image whose files are mounted in an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageMount {
+    /// Reference, digest in the store, or source of the image.
+    pub image: String,
+    /// Where the app sees it.
+    pub destination: AppPath,
+    /// A file or directory in it; the whole of it if absent.
+    pub sub_path: Option<String>,
+    /// How.
+    pub options: Vec<MountOption>,
 }
 
 /// What is asked of an app. What is not said is as the image says.
@@ -94,6 +120,8 @@ pub struct AppSpec {
     pub workdir: Option<AppPath>,
     /// What is mounted in it.
     pub mounts: Vec<Mount>,
+    /// Images whose files are mounted in it.
+    pub image_mounts: Vec<ImageMount>,
     /// Limits.
     pub resources: Resources,
     /// Whether it gets a pseudo-terminal.

@@ -56,6 +56,8 @@ pub enum Subject {
     Networks,
     /// Images.
     Images,
+    /// Volumes that outlive pods.
+    Volumes,
 }
 
 /// Removes what is due, and tells of each step.
@@ -91,6 +93,7 @@ pub fn sweep(
     }
     sweep.phase(Phase::Garbage, |_| true);
     sweep.names();
+    sweep.volumes();
     sweep.networks();
     sweep.images();
 }
@@ -172,6 +175,13 @@ impl Sweep<'_> {
     fn names(&mut self) {
         if let Err(error) = self.engine.pods().release_stale_names() {
             self.failed(Subject::Pods, error);
+        }
+    }
+
+    /// What is left of the making of volumes; those that were made stay.
+    fn volumes(&mut self) {
+        if let Err(error) = crate::volumes::store::sweep(self.engine) {
+            self.failed(Subject::Volumes, error);
         }
     }
 

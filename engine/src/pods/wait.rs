@@ -47,7 +47,11 @@ fn answer(
     app: Option<&AppName>,
 ) -> Result<Option<i32>, Error> {
     match connection.send(&Request::Wait { app: app.cloned() }, &[]) {
-        Err(PodError::Ended) => return Ok(None),
+        // It listens no more, and is about to write down how it ended.
+        Err(PodError::Ended) => {
+            ending::wait_for_lock(entry)?;
+            return Ok(None);
+        }
         other => other?,
     }
     match connection.recv::<Response>()? {
@@ -71,8 +75,9 @@ fn recorded(entry: &PodEntry, app: Option<&AppName>) -> Result<Option<i32>, Erro
     let Some(app) = app else {
         return Ok(PodExit::load(&entry.path)?.map(|exit| exit.exit_code));
     };
-    if PodManifest::load(&entry.path)?.app(app).is_none() {
-        return Err(AppError::Unknown(entry.uuid, app.to_string()).into());
+    let manifest = PodManifest::load(&entry.path)?;
+    if manifest.app(app).is_none() {
+        return Err(AppError::unknown(&manifest, app).into());
     }
     Ok(AppStatus::load(&entry.path, app)?.map(|status| status.exit_code))
 }

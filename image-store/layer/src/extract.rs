@@ -14,7 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::member::{Kind, Member, MemberPath};
-use super::tree::{Tree, is_whiteout_stat, kind_of, open_folder, set_opaque};
+use super::tree::{FOLDER, Tree, is_whiteout_stat, kind_of, open_folder, set_opaque};
 use super::walk::{Walk, shown};
 use super::whiteout::{Meaning, meaning, names_whiteout};
 use crate::error::ContentError;
@@ -24,6 +24,15 @@ use crate::write_back::start_writing;
 
 /// Bytes from which a file is not left to be written to the disk at the end.
 const LARGE: u64 = 1 << 20;
+
+/// How a file is made that nobody else has.
+const NEW: OFlags = OFlags::WRONLY
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+/// How what must not be opened is held.
+const MERE_PATH: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What was unpacked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +45,23 @@ pub struct Extracted {
     pub opaque: bool,
 }
 
+/// Unpacks the tar stream `input`, which is no layer, into the empty directory `root`, as safely as a layer: what is named
+/// like a whiteout is a file like others. Reads the stream to its end. `what` is for messages.
+///
+/// # Errors
+/// [`ContentError`], as for layers; what was unpacked so far stays.
+pub fn unpack(
+    input: impl BufRead,
+    root: &Path,
+    what: &str,
+    limits: &Limits,
+) -> Result<Extracted, ContentError> {
+    let directory = openat(CWD, root, FOLDER, Mode::empty())
+        .map_err(|error| ContentError::io("cannot open", root, error))?;
+    let of = (directory, root);
+    extract_as(Form::Plain, input, of, what, limits, &mut Record::default())
+}
+
 /// Unpacks the tar stream `input` into the empty directory `root`, whose path `at` is for messages.
 /// Reads the stream to its end. `record` learns what is in the files.
 pub(super) fn extract(
@@ -46,8 +72,29 @@ pub(super) fn extract(
     limits: &Limits,
     record: &mut Record,
 ) -> Result<Extracted, ContentError> {
+    extract_as(Form::Layer, input, (root, at), what, limits, record)
+}
+
+/// What the names of an archive mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Some hide what is in the layers below.
+    Layer,
+    /// Files, all of them.
+    Plain,
+}
+
+fn extract_as(
+    form: Form,
+    input: impl BufRead,
+    (root, at): (OwnedFd, &Path),
+    what: &str,
+    limits: &Limits,
+    record: &mut Record,
+) -> Result<Extracted, ContentError> {
     let mut walk = Walk::new(input, what, limits);
     let mut extraction = Extraction {
+        form,
         tree: Tree::new(root),
         record,
         at,
@@ -72,6 +119,7 @@ pub(super) fn extract(
 }
 
 struct Extraction<'a> {
+    form: Form,
     tree: Tree,
     record: &'a mut Record,
     at: &'a Path,
@@ -97,7 +145,7 @@ impl Extraction<'_> {
                 Err(error) => return Err(self.failed(path, error)),
             };
             // A link could name a whiteout; no directory of a layer is called so.
-            if names_whiteout(&real) {
+            if self.form == Form::Layer && names_whiteout(&real) {
                 let reason = "a symbolic link on its path leads to the name of a whiteout";
                 return Err(self.refuse(path, reason));
             }
@@ -118,7 +166,11 @@ impl Extraction<'_> {
         member: &Member,
         walk: &mut Walk<'_, R>,
     ) -> Result<(), ContentError> {
-        match meaning(member).map_err(|reason| self.refuse(&member.path, &reason))? {
+        let meaning = match self.form {
+            Form::Layer => meaning(member).map_err(|reason| self.refuse(&member.path, &reason))?,
+            Form::Plain => Meaning::Plain,
+        };
+        match meaning {
             Meaning::Ignored => return Ok(()),
             Meaning::Whiteout(hidden) => {
                 return self
@@ -153,7 +205,9 @@ impl Extraction<'_> {
             Kind::HardLink => return self.hard_link(member, parent),
             Kind::Symlink => self.symlink(member, parent),
             Kind::Fifo => self.special(member, parent, FileType::Fifo, 0),
-            Kind::Device(device) if device.is_whiteout() => self.hide(member, parent),
+            Kind::Device(device) if self.form == Form::Layer && device.is_whiteout() => {
+                self.hide(member, parent)
+            }
             Kind::Device(device) => {
                 let kind = match device.is_block {
                     true => FileType::BlockDevice,
@@ -206,9 +260,8 @@ impl Extraction<'_> {
         walk: &mut Walk<'_, R>,
     ) -> Result<(), ContentError> {
         let name = member.path.name();
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = || openat(parent, name, flags, Mode::RUSR | Mode::WUSR);
+        let mode = Mode::RUSR.union(Mode::WUSR);
+        let open = || openat(parent, name, NEW, mode);
         let file = match open() {
             Err(Errno::EXIST) => {
                 let removed = self.tree.remove(parent, &member.path);
@@ -361,8 +414,7 @@ impl Extraction<'_> {
             Err(Errno::PERM) if kind != FileType::Fifo => return Ok(()),
             other => other?,
         }
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let made = openat(parent, name, flags, Mode::empty())?;
+        let made = openat(parent, name, MERE_PATH, Mode::empty())?;
         if FileType::from_raw_mode(fstat(&made)?.st_mode) != kind {
             return Err(Errno::INVAL);
         }

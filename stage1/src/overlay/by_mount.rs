@@ -45,22 +45,22 @@ fn attach_and_clone(directories: &Directories) -> Result<OwnedFd, Errno> {
         .iter()
         .map(|path| open_here(path))
         .collect::<Result<_, _>>()?;
-    let (upper, work) = (
-        open_here(&directories.upper)?,
-        open_here(&directories.work)?,
-    );
     let numbers: Vec<String> = lower.iter().map(|l| l.as_raw_fd().to_string()).collect();
-    let mut data = format!(
-        "lowerdir={},upperdir={},workdir={}",
-        numbers.join(":"),
-        upper.as_raw_fd(),
-        work.as_raw_fd(),
-    );
+    let mut data = format!("lowerdir={}", numbers.join(":"));
+    // Open until it is mounted.
+    let mut own = Vec::new();
+    if let Some(changes) = &directories.changes {
+        for (key, path) in [("upperdir", &changes.upper), ("workdir", &changes.work)] {
+            let opened = open_here(path)?;
+            data.push_str(&format!(",{key}={}", opened.as_raw_fd()));
+            own.push(opened);
+        }
+        if changes.discard {
+            data.push_str(",volatile");
+        }
+    }
     for (key, value) in HARDENING {
         data.push_str(&format!(",{key}={value}"));
-    }
-    if directories.discard_changes {
-        data.push_str(",volatile");
     }
     let data = CString::new(data).map_err(|_| Errno::INVAL)?;
     fchdir(&open(Path::new("/proc/self/fd"))?)?;
@@ -96,6 +96,7 @@ fn open(path: &Path) -> Result<OwnedFd, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::overlay::directories::Changes;
     use std::os::fd::AsFd;
 
     /// Needs root, as all tests that mount something.
@@ -110,9 +111,11 @@ mod tests {
         let path = |name| format!("/proc/self/fd/{}/{name}", opened.as_raw_fd());
         let directories = Directories {
             lower: vec![path("lower"), path("lowest")],
-            upper: path("upper"),
-            work: path("work"),
-            discard_changes: true,
+            changes: Some(Changes {
+                upper: path("upper"),
+                work: path("work"),
+                discard: true,
+            }),
         };
         let root = overlay(&directories).unwrap();
         let file = openat(root.as_fd(), "file", OFlags::RDONLY, Mode::empty()).unwrap();

@@ -5,10 +5,17 @@
 pub(super) struct Directories {
     /// Topmost first.
     pub(super) lower: Vec<String>,
+    /// Where changes go; nobody can make any if that is nowhere.
+    pub(super) changes: Option<Changes>,
+}
+
+/// Where changes go.
+#[derive(Debug)]
+pub(super) struct Changes {
     pub(super) upper: String,
     pub(super) work: String,
-    /// Whether changes are thrown away at the end: then the kernel need not write them out.
-    pub(super) discard_changes: bool,
+    /// Whether they are thrown away at the end: then the kernel need not write them out.
+    pub(super) discard: bool,
 }
 
 /// Nothing that a layer's extended attributes say may lead outside of it.

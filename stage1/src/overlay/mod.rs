@@ -5,6 +5,7 @@
 
 mod by_mount;
 mod directories;
+pub(crate) mod image;
 pub mod mount_points;
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -20,7 +21,7 @@ use rustix::mount::{
 };
 use rustix::system::uname;
 
-use self::directories::{Directories, HARDENING};
+use self::directories::{Changes, Directories, HARDENING};
 use crate::failure::StartFailure;
 
 /// Where layers and changes are found.
@@ -72,9 +73,11 @@ impl Storage {
         lower.push(path_of(&self.mount_points));
         let directories = Directories {
             lower,
-            upper: format!("{own}/upper"),
-            work: format!("{own}/work"),
-            discard_changes: self.discard_changes,
+            changes: Some(Changes {
+                upper: format!("{own}/upper"),
+                work: format!("{own}/work"),
+                discard: self.discard_changes,
+            }),
         };
         mount(&directories).map_err(|errno| {
             let lower = directories.lower.iter().rev().skip(1);
@@ -84,7 +87,7 @@ impl Storage {
                 .find(|(_, path)| !Path::new(path).is_dir());
             match missing {
                 Some((layer, _)) => StartFailure::other(format!(
-                    "cannot {what}: the layer {layer} is not in the store; fetch the image again"
+                    "cannot {what}: the layer {layer} is not in the store"
                 )),
                 None => StartFailure::other(format!("cannot {what}: {errno}")),
             }
@@ -114,9 +117,11 @@ pub(crate) fn over_tree(
     let own = path_of(changes);
     mount(&Directories {
         lower: vec![path_of(tree), path_of(mount_points)],
-        upper: format!("{own}/upper"),
-        work: format!("{own}/{work}"),
-        discard_changes: true,
+        changes: Some(Changes {
+            upper: format!("{own}/upper"),
+            work: format!("{own}/{work}"),
+            discard: true,
+        }),
     })
     .map_err(StartFailure::os(what))
 }
@@ -144,13 +149,15 @@ fn by_context(directories: &Directories) -> Result<OwnedFd, Errno> {
     for path in &directories.lower {
         fsconfig_set_string(context.as_fd(), "lowerdir+", path)?;
     }
-    fsconfig_set_string(context.as_fd(), "upperdir", &directories.upper)?;
-    fsconfig_set_string(context.as_fd(), "workdir", &directories.work)?;
     for (key, value) in HARDENING {
         fsconfig_set_string(context.as_fd(), key, value)?;
     }
-    if directories.discard_changes {
-        fsconfig_set_flag(context.as_fd(), "volatile")?;
+    if let Some(changes) = &directories.changes {
+        fsconfig_set_string(context.as_fd(), "upperdir", &changes.upper)?;
+        fsconfig_set_string(context.as_fd(), "workdir", &changes.work)?;
+        if changes.discard {
+            fsconfig_set_flag(context.as_fd(), "volatile")?;
+        }
     }
     fsconfig_create(context.as_fd())?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NODEV;

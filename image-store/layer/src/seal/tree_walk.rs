@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, statat};
 use super::content;
 use super::facts::Facts;
 use crate::error::ContentError;
+use crate::tree::FOLDER;
 
 /// Walks a tree; holds no more than the names of the directories that it is in.
 pub(super) struct TreeWalk<'a> {
@@ -91,7 +92,7 @@ impl<'a> TreeWalk<'a> {
 
 /// The names in a directory, those that come first last.
 fn names(root: BorrowedFd<'_>, path: &[u8]) -> std::io::Result<Vec<Vec<u8>>> {
-    let folder = content::open(root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    let folder = content::open(root, path, OFlags::DIRECTORY)?;
     let mut names = Vec::new();
     for entry in Dir::new(folder)? {
         let entry = entry?;
@@ -117,7 +118,55 @@ pub(super) fn below(root: &Path, path: &[u8]) -> PathBuf {
 
 /// Opens the root of a layer.
 pub(super) fn open_root(at: &Path) -> Result<OwnedFd, ContentError> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    rustix::fs::open(at, flags, Mode::empty())
+    rustix::fs::open(at, FOLDER, Mode::empty())
         .map_err(|error| ContentError::io("cannot open", at, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_comes_before_what_is_in_it_and_that_before_its_neighbours() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir_all(root.join("a/b")).unwrap();
+        std::fs::create_dir(root.join("z")).unwrap();
+        for name in ["a/b/c", "a/x", "a!", "a.", "b", "z/1"] {
+            std::fs::write(root.join(name), "").unwrap();
+        }
+        let open = open_root(root).unwrap();
+        let mut walk = TreeWalk::new(&open, root);
+        let mut paths = Vec::new();
+        while let Some(facts) = walk.next().unwrap() {
+            let path = String::from_utf8(walk.path().to_vec()).unwrap();
+            let is_directory = facts.kind() == FileType::Directory;
+            assert_eq!(root.join(&path).is_dir(), is_directory, "{path}");
+            paths.push(path);
+        }
+        let expected = ["", "a", "a/b", "a/b/c", "a/x", "a!", "a.", "b", "z", "z/1"];
+        assert_eq!(paths, expected);
+        // That is the order by which a tree and its seal are compared.
+        let in_order = |pair: &[String]| order(pair[0].as_bytes(), pair[1].as_bytes());
+        assert!(
+            paths
+                .windows(2)
+                .all(|pair| in_order(pair) == Ordering::Less)
+        );
+        assert_eq!(order(b"a/b", b"a/b"), Ordering::Equal);
+    }
+
+    #[test]
+    fn a_root_that_is_no_directory_or_a_link_to_one_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("real")).unwrap();
+        std::fs::write(at("file"), "").unwrap();
+        std::os::unix::fs::symlink("real", at("link")).unwrap();
+        open_root(&at("real")).unwrap();
+        for name in ["file", "link", "missing"] {
+            let error = open_root(&at(name)).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
 }
