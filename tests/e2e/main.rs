@@ -46,6 +46,7 @@ mod hostile_neighbours;
 mod hostile_output;
 mod hostile_processes;
 mod hostile_reach;
+mod hostile_removal;
 mod hostile_words;
 mod hung_starts;
 mod image_gc;
