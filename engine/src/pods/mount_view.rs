@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pod::manifest::{
-    App, AppPath, Medium, Mount, MountOption, MountSource, PodManifest, VolumeSource,
+    App, AppPath, ImageRecord, Medium, Mount, MountOption, MountSource, PodManifest, VolumeSource,
     empty_volume_dir,
 };
 use pod::named_volumes::{NamedVolumeName, data_of, volumes_dir};
@@ -42,75 +42,94 @@ pub enum MountKind {
     Tmpfs,
 }
 
-/// The mounts of an app.
+/// The mounts of an app. `pod` is the pod's directory, below the data directory as all are.
 pub(super) fn mounts(app: &App, manifest: &PodManifest, pod: &Path) -> Vec<MountView> {
-    // `pods/PHASE/UUID`
-    let data_dir = pod.ancestors().nth(3).unwrap_or(pod);
-    let files_of = |name: &NamedVolumeName| volumes_dir(data_dir).join(data_of(name));
-    let within = |source: PathBuf, sub_path: &Option<String>| match sub_path {
-        Some(below) => source.join(below),
-        None => source,
-    };
     let view = |mount: &Mount| {
-        let (kind, volume, source, is_fixed) = match &mount.source {
-            MountSource::Host { path } => (MountKind::Bind, None, Some(path.clone()), false),
-            MountSource::Tmpfs { .. } => (MountKind::Tmpfs, None, None, false),
-            MountSource::Named { name, sub_path } => {
-                let source = within(files_of(name), sub_path);
-                (
-                    MountKind::Volume,
-                    Some(name.to_string()),
-                    Some(source),
-                    false,
-                )
-            }
-            MountSource::Image { image, .. } => {
-                let image = PathBuf::from(image.reference.to_string());
-                (MountKind::Image, None, Some(image), true)
-            }
-            MountSource::Volume { name, sub_path } => {
-                let volume = manifest.volumes.iter().find(|volume| volume.name == *name);
-                let (kind, source) = match volume.map(|volume| &volume.source) {
-                    Some(VolumeSource::Host { path }) => (MountKind::Bind, Some(path.clone())),
-                    Some(VolumeSource::Image { image }) => {
-                        let image = PathBuf::from(image.reference.to_string());
-                        (MountKind::Image, Some(image))
-                    }
-                    Some(VolumeSource::Empty { medium, .. }) => {
-                        let kept = empty_volume_dir(pod, name);
-                        let is_kept = *medium == Medium::Disk;
-                        (MountKind::Volume, is_kept.then_some(kept))
-                    }
-                    Some(VolumeSource::Named { volume, .. }) => {
-                        (MountKind::Volume, Some(files_of(volume)))
-                    }
-                    None => (MountKind::Volume, None),
-                };
-                let source = match kind {
-                    MountKind::Bind | MountKind::Volume => {
-                        source.map(|source| within(source, sub_path))
-                    }
-                    MountKind::Image | MountKind::Tmpfs => source,
-                };
-                let on_machine = match volume.map(|volume| &volume.source) {
-                    Some(VolumeSource::Named { volume, .. }) => volume.to_string(),
-                    _ => name.to_string(),
-                };
-                let is_fixed = volume.is_some_and(|volume| volume.read_only);
-                let is_image = kind == MountKind::Image;
-                (kind, Some(on_machine), source, is_fixed || is_image)
-            }
-        };
+        let shown = shown(&mount.source, manifest, pod);
         let is_read_only =
             |option: &MountOption| matches!(option, MountOption::Ro | MountOption::Rro);
         MountView {
-            kind,
-            volume,
-            source,
+            kind: shown.kind,
+            volume: shown.volume,
+            source: shown.source,
             destination: mount.destination.clone(),
-            read_only: is_fixed || mount.options.iter().any(is_read_only),
+            read_only: shown.is_fixed || mount.options.iter().any(is_read_only),
             options: mount.options.clone(),
         }
     };
     app.mounts.iter().map(view).collect()
+}
+
+/// What is to be told of a mount's source.
+struct Shown {
+    kind: MountKind,
+    volume: Option<String>,
+    source: Option<PathBuf>,
+    /// Whether nobody can write to it.
+    is_fixed: bool,
+}
+
+impl Shown {
+    fn new(kind: MountKind, source: Option<PathBuf>) -> Self {
+        Self {
+            kind,
+            volume: None,
+            source,
+            is_fixed: kind == MountKind::Image,
+        }
+    }
+
+    /// A part of it.
+    fn below(mut self, sub_path: Option<&String>) -> Self {
+        if let (Some(below), MountKind::Bind | MountKind::Volume) = (sub_path, self.kind) {
+            self.source = self.source.map(|source| source.join(below));
+        }
+        self
+    }
+}
+
+fn shown(source: &MountSource, manifest: &PodManifest, pod: &Path) -> Shown {
+    match source {
+        MountSource::Host { path } => Shown::new(MountKind::Bind, Some(path.clone())),
+        MountSource::Tmpfs { .. } => Shown::new(MountKind::Tmpfs, None),
+        MountSource::Named { name, sub_path } => named(name, pod).below(sub_path.as_ref()),
+        MountSource::Image { image, .. } => image_files(image),
+        MountSource::Volume { name, sub_path } => {
+            let volume = manifest.volumes.iter().find(|volume| volume.name == *name);
+            let shown = match volume.map(|volume| &volume.source) {
+                Some(VolumeSource::Host { path }) => {
+                    Shown::new(MountKind::Bind, Some(path.clone()))
+                }
+                Some(VolumeSource::Image { image }) => image_files(image),
+                Some(VolumeSource::Named { volume, .. }) => named(volume, pod),
+                Some(VolumeSource::Empty { medium, .. }) => {
+                    let kept = empty_volume_dir(pod, name);
+                    let is_kept = *medium == Medium::Disk;
+                    Shown::new(MountKind::Volume, is_kept.then_some(kept))
+                }
+                None => Shown::new(MountKind::Volume, None),
+            };
+            let is_fixed = shown.is_fixed || volume.is_some_and(|volume| volume.read_only);
+            Shown {
+                volume: shown.volume.clone().or_else(|| Some(name.to_string())),
+                is_fixed,
+                ..shown.below(sub_path.as_ref())
+            }
+        }
+    }
+}
+
+fn named(name: &NamedVolumeName, pod: &Path) -> Shown {
+    // pods/PHASE/UUID
+    let data_dir = pod.ancestors().nth(3);
+    let source = data_dir.map(|data_dir| volumes_dir(data_dir).join(data_of(name)));
+    Shown {
+        volume: Some(name.to_string()),
+        ..Shown::new(MountKind::Volume, source)
+    }
+}
+
+fn image_files(image: &ImageRecord) -> Shown {
+    let name = PathBuf::from(image.reference.to_string());
+    Shown::new(MountKind::Image, Some(name))
 }

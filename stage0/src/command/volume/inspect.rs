@@ -29,17 +29,15 @@ impl Subcommand for Inspect {
         "Show where volumes are, their labels and the pods that use them, as JSON";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let mut views = all(context)?;
-        let mut shown: Vec<View> = Vec::new();
+        let views = all(context)?;
+        let mut shown: Vec<&View> = Vec::new();
         let done = for_each(&self.names, |name| {
-            let found = views.iter().position(|view| view.name == *name);
-            let found = found.ok_or_else(|| VolumeError::Unknown(name.clone()));
-            let view = views.swap_remove(found.map_err(engine::Error::from)?);
+            let found = views.iter().find(|view| view.name == *name);
+            let unknown = || engine::Error::from(VolumeError::Unknown(name.clone()));
+            let view = found.ok_or_else(unknown)?;
             match &self.format {
                 Inspected::Json => shown.push(view),
-                Inspected::Lines(template) => {
-                    output::line(&rendered(template, &view.value())?)?;
-                }
+                Inspected::Lines(template) => output::line(&rendered(template, &view.value())?)?,
             }
             Ok(())
         });
