@@ -52,7 +52,7 @@ impl MemoryWatch {
                 write(&control, line.as_bytes()).ok()?;
                 Source::Event(event)
             }
-            CgroupSeat::V2 { directory } => {
+            CgroupSeat::V2 { directory, .. } => {
                 Source::File(open(directory, "memory.events", OFlags::RDONLY)?)
             }
         };

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pod::seqpacket::{DESCRIPTORS_MAX, SeqPacket};
-use rustix::fs::{FileType, OFlags, fcntl_setfl, fstat, major, minor};
+use rustix::fs::{FileType, Gid, OFlags, Uid, fchown, fcntl_setfl, fstat, major, minor};
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::{Deserialize, Serialize};
 
@@ -41,9 +41,11 @@ enum Packet<M> {
 #[serde(rename_all = "kebab-case")]
 enum Contents {
     Nothing,
-    /// The root filesystem, then the seat. Mounts and sockets follow in packets of their own.
+    /// The root filesystem, then the seat, `/dev` and `/sys`. Mounts and sockets follow in packets of their own.
     App {
         seat: SeatKind,
+        dev: bool,
+        sys: bool,
         mounts: usize,
         sockets: usize,
     },
@@ -60,8 +62,11 @@ enum SeatKind {
         hierarchies: Vec<String>,
         counts_pids: bool,
     },
-    /// The directory.
-    V2,
+    /// The directory, then `cgroup.procs` and `cgroup.kill`.
+    V2 {
+        procs: bool,
+        kill: bool,
+    },
 }
 
 impl Contents {
@@ -73,10 +78,14 @@ impl Contents {
             HandedOver::Network(_) => Self::Network,
             HandedOver::App(AppResources {
                 seat,
+                dev,
+                sys,
                 mounts,
                 sockets,
                 ..
             }) => Self::App {
+                dev: dev.is_some(),
+                sys: sys.is_some(),
                 seat: match seat {
                     CgroupSeat::None => SeatKind::None,
                     CgroupSeat::V1 {
@@ -88,7 +97,10 @@ impl Contents {
                             .map(|tasks| tasks.controllers.clone())
                             .collect(),
                     },
-                    CgroupSeat::V2 { .. } => SeatKind::V2,
+                    CgroupSeat::V2 { procs, kill, .. } => SeatKind::V2 {
+                        procs: procs.is_some(),
+                        kill: kill.is_some(),
+                    },
                 },
                 mounts: mounts.len(),
                 sockets: sockets.len(),
@@ -104,7 +116,13 @@ fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
             Vec::new()
         }
         HandedOver::Network(namespace) => vec![namespace.as_fd()],
-        HandedOver::App(AppResources { root, seat, .. }) => {
+        HandedOver::App(AppResources {
+            root,
+            seat,
+            dev,
+            sys,
+            ..
+        }) => {
             let mut all = vec![root.as_fd()];
             match seat {
                 CgroupSeat::None => {}
@@ -117,8 +135,16 @@ fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
                     all.push(directory.as_fd());
                     all.extend(pids_max.as_ref().map(AsFd::as_fd));
                 }
-                CgroupSeat::V2 { directory } => all.push(directory.as_fd()),
+                CgroupSeat::V2 {
+                    directory,
+                    procs,
+                    kill,
+                } => {
+                    all.push(directory.as_fd());
+                    all.extend(procs.iter().chain(kill).map(AsFd::as_fd));
+                }
             }
+            all.extend(dev.iter().chain(sys).map(AsFd::as_fd));
             all
         }
     }
@@ -136,6 +162,10 @@ impl Descriptors {
         self.0
             .next()
             .ok_or_else(|| LinkError::Protocol("a descriptor is missing".into()))
+    }
+
+    fn one_if(&mut self, announced: bool) -> Result<Option<OwnedFd>, LinkError> {
+        announced.then(|| self.one()).transpose()
     }
 
     fn none_is_left(&self) -> Result<(), LinkError> {
@@ -162,22 +192,24 @@ impl Descriptors {
                     })
                     .collect::<Result<_, LinkError>>()?,
                 directory: self.one()?,
-                pids_max: counts_pids.then(|| self.one()).transpose()?,
+                pids_max: self.one_if(counts_pids)?,
             },
-            SeatKind::V2 => CgroupSeat::V2 {
+            SeatKind::V2 { procs, kill } => CgroupSeat::V2 {
                 directory: self.one()?,
+                procs: self.one_if(procs)?,
+                kill: self.one_if(kill)?,
             },
         })
     }
 }
 
-/// Two connected ends.
+/// Two connected ends. In a user namespace, streams belong to `owner`, its root: pod init gives them to the apps' users.
 ///
 /// # Errors
 /// [`LinkError::Send`] if the kernel gives none.
-pub fn pair() -> Result<(ToChild, OwnedFd), LinkError> {
+pub fn pair(owner: Option<(Uid, Gid)>) -> Result<(ToChild, OwnedFd), LinkError> {
     let (monitor, init) = SeqPacket::pair()?;
-    Ok((ToChild::new(monitor), init.into()))
+    Ok((ToChild::new(monitor, owner), init.into()))
 }
 
 /// The monitor's end.
@@ -190,12 +222,14 @@ pub struct ToChild {
     /// Terminals that are to come.
     terminals: BTreeSet<StreamId>,
     ended: bool,
+    owner: Option<(Uid, Gid)>,
 }
 
 impl ToChild {
-    fn new(socket: SeqPacket) -> Self {
+    fn new(socket: SeqPacket, owner: Option<(Uid, Gid)>) -> Self {
         Self {
             socket,
+            owner,
             ids: StreamIds::default(),
             unsent: BTreeMap::new(),
             terminals: BTreeSet::new(),
@@ -207,6 +241,14 @@ impl ToChild {
         self.ids
             .next_id()
             .ok_or_else(|| LinkError::system("name a stream")("all names are taken"))
+    }
+
+    fn make_pipe(&self) -> Result<(OwnedFd, OwnedFd), LinkError> {
+        let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(LinkError::system("make a pipe"))?;
+        if let Some((user, group)) = self.owner {
+            fchown(&pipe.0, Some(user), Some(group)).map_err(LinkError::system("own a pipe"))?;
+        }
+        Ok(pipe)
     }
 
     /// Takes one message; there must be one, or pod init must be gone.
@@ -255,21 +297,17 @@ impl ToChild {
     }
 }
 
-fn make_pipe() -> Result<(OwnedFd, OwnedFd), LinkError> {
-    pipe_with(PipeFlags::CLOEXEC).map_err(LinkError::system("make a pipe"))
-}
-
 impl InitLink for ToChild {
     fn open_input(&mut self) -> Result<(StreamId, OwnedFd), LinkError> {
         let id = self.next_id()?;
-        let (theirs, ours) = make_pipe()?;
+        let (theirs, ours) = self.make_pipe()?;
         self.unsent.insert(id, theirs);
         Ok((id, ours))
     }
 
     fn open_output(&mut self) -> Result<(StreamId, OwnedFd), LinkError> {
         let id = self.next_id()?;
-        let (ours, theirs) = make_pipe()?;
+        let (ours, theirs) = self.make_pipe()?;
         // An app can open the other end of its own pipe, and take what has been announced to who waits for it.
         fcntl_setfl(&ours, OFlags::NONBLOCK).map_err(LinkError::system("set up a pipe"))?;
         self.unsent.insert(id, theirs);
@@ -437,15 +475,20 @@ impl MonitorLink for ToParent {
             Contents::Network => HandedOver::Network(fds.one()?),
             Contents::App {
                 seat,
+                dev,
+                sys,
                 mounts,
                 sockets,
             } => {
                 let (root, seat) = (fds.one()?, fds.seat(seat)?);
+                let (dev, sys) = (fds.one_if(dev)?, fds.one_if(sys)?);
                 let mut more = self.more(mounts.saturating_add(sockets))?;
                 let sockets = more.split_off(mounts.min(more.len()));
                 HandedOver::App(AppResources {
                     root,
                     seat,
+                    dev,
+                    sys,
                     mounts: more,
                     sockets,
                 })

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
@@ -21,14 +21,22 @@ const FILES_MAX: &str = "65536";
 /// Where it is attached in a namespace that nobody sees: any directory that is sure to exist.
 const PLACE: &str = "/proc";
 
-/// A filesystem in memory that is attached to nothing, of `size` bytes at most.
-pub(super) fn detached(size: Option<u64>, mode: Option<u32>) -> Result<OwnedFd, Errno> {
+/// A filesystem in memory that is attached to nothing, of `size` bytes at most. Its root is `owner`'s, if not root's.
+pub(super) fn detached(
+    size: Option<u64>,
+    mode: Option<u32>,
+    owner: Option<(Uid, Gid)>,
+) -> Result<OwnedFd, Errno> {
     let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let context = context.as_fd();
     fsconfig_set_string(context, "mode", format!("{:o}", mode.unwrap_or(MODE)))?;
     fsconfig_set_string(context, "nr_inodes", FILES_MAX)?;
     if let Some(size) = size {
         fsconfig_set_string(context, "size", size.to_string())?;
+    }
+    if let Some((user, group)) = owner {
+        fsconfig_set_string(context, "uid", user.as_raw().to_string())?;
+        fsconfig_set_string(context, "gid", group.as_raw().to_string())?;
     }
     fsconfig_create(context)?;
     fsmount(
@@ -48,13 +56,13 @@ pub(super) struct MemoryFilesystem {
 }
 
 impl MemoryFilesystem {
-    /// An empty one, of `size` bytes at most.
-    pub(super) fn new(size: Option<u64>) -> Result<Self, Errno> {
+    /// An empty one, of `size` bytes at most, that is `owner`'s.
+    pub(super) fn new(size: Option<u64>, owner: Option<(Uid, Gid)>) -> Result<Self, Errno> {
         let made = in_thread(|| {
             unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).map_err(errno)?;
             let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
             mount_change("/", private)?;
-            let mount = detached(size, None)?;
+            let mount = detached(size, None, owner)?;
             let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
             let namespace = OFlags::RDONLY | OFlags::CLOEXEC;
             let namespace = openat(CWD, "/proc/thread-self/ns/mnt", namespace, Mode::empty())?;
@@ -106,7 +114,7 @@ mod tests {
     #[test]
     fn what_one_mount_of_it_gets_the_others_have() {
         let before = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let filesystem = MemoryFilesystem::new(Some(1 << 20)).unwrap();
+        let filesystem = MemoryFilesystem::new(Some(1 << 20), None).unwrap();
         let copy = || filesystem.copy(None, &Attributes::of(&[])).unwrap();
         let (first, second) = (copy(), copy());
         let flags = OFlags::CREATE | OFlags::WRONLY;

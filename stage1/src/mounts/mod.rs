@@ -11,6 +11,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pod::manifest::{
     Medium, Mount, MountOption, MountSource, Volume, VolumeName, VolumeSource, empty_volume_dir,
@@ -22,6 +23,7 @@ use self::attributes::{Attributes, Propagation};
 use self::memory::MemoryFilesystem;
 use self::source::{copy_of, within};
 use crate::failure::StartFailure;
+use crate::pod_ids::{self, PodIds};
 use crate::sys::{self, MountChange};
 
 /// A mount is to spread what the one of its source doesn't.
@@ -34,15 +36,18 @@ pub struct Volumes {
     pod_dir: PathBuf,
     /// Those in memory, which exist as long as this does or somebody has them mounted.
     memory: BTreeMap<VolumeName, MemoryFilesystem>,
+    /// In a user namespace: whose files those of the volumes are.
+    ids: Option<Arc<PodIds>>,
 }
 
 impl Volumes {
-    /// Those of a pod with this directory.
-    pub fn new(volumes: &[Volume], pod_dir: &Path) -> Self {
+    /// Those of a pod with this directory, and with `ids` if it is in a user namespace.
+    pub fn new(volumes: &[Volume], pod_dir: &Path, ids: Option<Arc<PodIds>>) -> Self {
         Self {
             volumes: volumes.to_vec(),
             pod_dir: pod_dir.to_path_buf(),
             memory: BTreeMap::new(),
+            ids,
         }
     }
 
@@ -55,13 +60,16 @@ impl Volumes {
         match &mount.source {
             MountSource::Tmpfs { size, mode } => {
                 let what = format!("mount memory on {}", mount.destination);
-                let made = memory::detached(*size, *mode).map_err(StartFailure::os(&what))?;
+                let owner = self.ids.as_ref().map(|ids| ids.root());
+                let made =
+                    memory::detached(*size, *mode, owner).map_err(StartFailure::os(&what))?;
                 set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
                 Ok(made)
             }
             MountSource::Host { path } => {
                 let what = format!("mount {} on {}", path.display(), mount.destination);
                 let made = of_path(path, None, &attributes).map_err(failed(&what))?;
+                self.map(made.as_fd(), &attributes, &what)?;
                 set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
                 Ok(made)
             }
@@ -111,7 +119,10 @@ impl Volumes {
             } => {
                 let filesystem = match self.memory.remove(name) {
                     Some(filesystem) => Ok(filesystem),
-                    None => MemoryFilesystem::new(*size),
+                    None => {
+                        let owner = self.ids.as_ref().map(|ids| ids.root());
+                        MemoryFilesystem::new(*size, owner)
+                    }
                 };
                 filesystem.and_then(|filesystem| {
                     let filesystem = self.memory.entry(name.clone()).or_insert(filesystem);
@@ -121,8 +132,39 @@ impl Volumes {
             VolumeSource::Image { .. } => Err(Errno::NOSYS),
         };
         let made = made.map_err(failed(&what))?;
+        // One in memory has been made for the pod's users.
+        if !is_in_memory(volume) {
+            self.map(made.as_fd(), &attributes, &what)?;
+        }
         set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
         Ok(made)
+    }
+
+    /// In a user namespace, has the files of a mount belong to the same users and groups in the pod as on their filesystem.
+    fn map(
+        &self,
+        mount: BorrowedFd<'_>,
+        attributes: &Attributes,
+        what: &str,
+    ) -> Result<(), StartFailure> {
+        let Some(ids) = self.ids.as_ref().filter(|_| attributes.idmap) else {
+            return Ok(());
+        };
+        match ids.map(mount, attributes.recursive) {
+            Ok(()) => Ok(()),
+            Err(Errno::INVAL) => {
+                let below = match attributes.recursive {
+                    true => ", or one that is mounted below it (`bind` leaves those out)",
+                    false => "",
+                };
+                Err(StartFailure::other(format!(
+                    "cannot {what} for the users of the pod: {}{below}; the option `noidmap` mounts it with the \
+                     host's users, of which the pod has none",
+                    pod_ids::unfit(mount)
+                )))
+            }
+            Err(errno) => Err(StartFailure::os(what)(errno)),
+        }
     }
 }
 

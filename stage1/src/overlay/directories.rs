@@ -9,6 +9,8 @@ pub(super) struct Directories {
     pub(super) work: String,
     /// Whether changes are thrown away at the end: then the kernel need not write them out.
     pub(super) discard_changes: bool,
+    /// Whether the lower ones are on mounts that the calling thread has attached, and so can be opened as they stand.
+    pub(super) lower_is_attached: bool,
 }
 
 /// Nothing that a layer's extended attributes say may lead outside of it.

@@ -24,13 +24,13 @@ fn command(streams: ProcessStreams) -> ToInit {
 }
 
 fn ends() -> (ToChild, ToParent) {
-    let (monitor, init) = pair().unwrap();
+    let (monitor, init) = pair(None).unwrap();
     (monitor, ToParent::new(init))
 }
 
 /// A pod init that says what it likes.
 fn hostile() -> (ToChild, SeqPacket) {
-    let (monitor, init) = pair().unwrap();
+    let (monitor, init) = pair(None).unwrap();
     (monitor, SeqPacket::from_fd(init))
 }
 
@@ -118,6 +118,8 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
             directory: file("directory"),
             pids_max: Some(file("pids.max")),
         },
+        dev: Some(file("dev")),
+        sys: None,
         mounts: Vec::new(),
         sockets: sockets.iter().map(|text| file(text)).collect(),
     };
@@ -152,6 +154,8 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
         );
     }
     assert_eq!(text(directory), "directory");
+    assert_eq!(app.dev.map(text).as_deref(), Some("dev"));
+    assert!(app.sys.is_none());
     assert_eq!(pids_max.map(text).as_deref(), Some("pids.max"));
     let received: Vec<String> = app.sockets.into_iter().map(text).collect();
     assert_eq!(received, sockets);
