@@ -8,6 +8,7 @@ mod isolator;
 mod monitor;
 mod mount;
 mod network;
+mod user_namespace;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use self::isolator::{IsolatorError, IsolatorFlaw};
 pub use self::monitor::MonitorError;
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
+pub use self::user_namespace::UserNamespaceError;
 
 /// An error of the caller's own, which stopped an operation.
 pub type CallerError = Box<dyn std::error::Error + Send + Sync>;
@@ -102,6 +104,9 @@ pub enum Error {
     /// An app can't have a mount that is asked for.
     #[error(transparent)]
     Mount(#[from] MountError),
+    /// A pod can't have a user namespace.
+    #[error(transparent)]
+    UserNamespace(#[from] UserNamespaceError),
     /// The policy refuses the image.
     #[error("{refusal}")]
     Refused {

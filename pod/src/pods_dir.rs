@@ -412,6 +412,14 @@ impl LockedPod {
         self.pods.id_blocks.claim(self.uuid(), range)
     }
 
+    /// Gives up a block that was claimed for the pod, and that its manifest does not name.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if it can't be given up.
+    pub fn release_id_block(&self, first: u32) -> Result<(), PodError> {
+        self.pods.id_blocks.release(self.uuid(), first)
+    }
+
     /// Moves the pod to another phase by one rename.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, Resources, Streams, Volume,
+    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, Resources, Streams, UserNamespace, Volume,
 };
 use pod::{AppName, PodName, PodUuid};
 
@@ -42,6 +42,8 @@ pub struct PodSpec {
     pub pull: Pull,
     /// The isolator: its name, its directory, or the reference of its image.
     pub isolator: String,
+    /// Whose users those of the pod are.
+    pub users: Users,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
     /// Its apps.
@@ -65,10 +67,25 @@ impl PodSpec {
             on_app_failure: AppFailure::default(),
             pull: Pull::default(),
             isolator: DEFAULT.to_owned(),
+            users: Users::default(),
             volumes: Vec::new(),
             apps,
         }
     }
+}
+
+/// Whose users those of a pod are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Users {
+    /// As the configuration says.
+    #[default]
+    Usual,
+    /// The host's.
+    Host,
+    /// Users of its own: no other pod has them.
+    Auto,
+    /// As given.
+    Mapped(UserNamespace),
 }
 
 /// What is asked of an app. What is not said is as the image says.

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 
 use cni_glue::NetworkError;
 use engine::Error;
-use engine::error::{AppError, IsolatorError, MonitorError, MountError, NetworkSpecError};
+use engine::error::{
+    AppError, IsolatorError, MonitorError, MountError, NetworkSpecError, UserNamespaceError,
+};
 use image_registry::{OwnCredentials, RegistryError, TlsLack};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
@@ -34,6 +36,9 @@ pub(super) fn text(error: &Error) -> String {
         Error::NetworkSpec(error) => network_spec(error),
         Error::Network(error) => network(error),
         Error::Store(error) => store(error),
+        Error::UserNamespace(UserNamespaceError::Unavailable(_)) => format!(
+            "{error}; --userns=host does without, where root in the pod is root on the host"
+        ),
         error => error.to_string(),
     }
 }
@@ -50,6 +55,10 @@ fn pod(error: &PodError) -> String {
                 "{error}; choose another, or `fairing rm {name}` removes that pod, with --force one that runs"
             )
         }
+        PodError::NoIdBlock { .. } => format!(
+            "{error}; `fairing gc` frees those of pods that have ended, and `ids` in the table [user-namespaces] of \
+             config.toml gives more"
+        ),
         error => error.to_string(),
     }
 }
