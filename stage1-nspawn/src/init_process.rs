@@ -66,12 +66,14 @@ pub(crate) fn start(
         argv: &argv,
         envp: &envp,
     };
-    let mut namespaces =
-        libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-    if mapping.is_some() {
-        // The kernel makes it first: the others belong to it.
-        namespaces |= libc::CLONE_NEWUSER;
-    }
+    let namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWUTS;
+    let namespaces = namespaces
+        | match mapping {
+            None => libc::CLONE_NEWIPC,
+            // The kernel makes it first, and the others belong to it. That of IPC is made by its root, whose directory
+            // of message queues it then is.
+            Some(_) => libc::CLONE_NEWUSER,
+        };
     let into = cgroup_folder.map(AsFd::as_fd);
     let spawned = sys::spawn(namespaces as u64, into, |process| {
         child.become_init(process).raw_os_error()

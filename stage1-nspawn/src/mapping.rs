@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
+use nix::sched::{CloneFlags, unshare};
 use pod::manifest::{IdMapping, UserNamespace};
 use rustix::fs::{Gid, Uid};
 use rustix::io::{Errno, read, retry_on_intr, write};
@@ -37,7 +38,8 @@ impl<'a> Mapping<'a> {
         })
     }
 
-    /// Waits for the users and groups, and becomes root of them. For the process between clone and exec.
+    /// Waits for the users and groups, becomes root of them, and makes an IPC namespace. For the process between clone and
+    /// exec.
     pub(crate) fn become_root(&self, process: &ChildProcess) -> Result<(), Errno> {
         // So that the end comes if the monitor dies.
         process.close(self.done.as_fd())?;
@@ -47,7 +49,8 @@ impl<'a> Mapping<'a> {
         }
         set_thread_groups(&[])?;
         set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
-        set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)
+        set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
+        unshare(CloneFlags::CLONE_NEWIPC).map_err(|errno| Errno::from_raw_os_error(errno as i32))
     }
 
     /// Gives the user namespace of that process its users and groups, and lets the process go on.
