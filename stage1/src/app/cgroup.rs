@@ -31,6 +31,9 @@ pub enum CgroupSeat {
         directory: OwnedFd,
         /// The file `pids.max`, for writing, where processes can be counted.
         pids_max: Option<OwnedFd>,
+        /// The file `cgroup.event_control` in the same one, for writing, for a pod init that can't open it: in a user
+        /// namespace.
+        event_control: Option<OwnedFd>,
     },
     /// Version 2.
     V2 {

@@ -251,6 +251,8 @@ impl PodCgroups {
                 pids_max: with("pids")
                     .map(|(_, folder)| directory::open(&folder.join("pids.max"), OFlags::WRONLY))
                     .transpose()?,
+                // Where memory isn't counted, there is nothing to tell of either.
+                event_control: for_writing(folder, "cgroup.event_control").ok().flatten(),
             },
             Version::V2 => CgroupSeat::V2 {
                 directory: open_directory(folder)?,

@@ -57,10 +57,11 @@ enum Contents {
 #[serde(rename_all = "kebab-case")]
 enum SeatKind {
     None,
-    /// `tasks` of each hierarchy, one directory, then `pids.max` if it is there.
+    /// `tasks` of each hierarchy, one directory, then `pids.max` and `cgroup.event_control` if they are there.
     V1 {
         hierarchies: Vec<String>,
         counts_pids: bool,
+        event_control: bool,
     },
     /// The directory, then `cgroup.procs` and `cgroup.kill`.
     V2 {
@@ -89,9 +90,13 @@ impl Contents {
                 seat: match seat {
                     CgroupSeat::None => SeatKind::None,
                     CgroupSeat::V1 {
-                        tasks, pids_max, ..
+                        tasks,
+                        pids_max,
+                        event_control,
+                        ..
                     } => SeatKind::V1 {
                         counts_pids: pids_max.is_some(),
+                        event_control: event_control.is_some(),
                         hierarchies: tasks
                             .iter()
                             .map(|tasks| tasks.controllers.clone())
@@ -130,10 +135,11 @@ fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
                     tasks,
                     directory,
                     pids_max,
+                    event_control,
                 } => {
                     all.extend(tasks.iter().map(|tasks| tasks.file.as_fd()));
                     all.push(directory.as_fd());
-                    all.extend(pids_max.as_ref().map(AsFd::as_fd));
+                    all.extend(pids_max.iter().chain(event_control).map(AsFd::as_fd));
                 }
                 CgroupSeat::V2 {
                     directory,
@@ -183,6 +189,7 @@ impl Descriptors {
             SeatKind::V1 {
                 hierarchies,
                 counts_pids,
+                event_control,
             } => CgroupSeat::V1 {
                 tasks: hierarchies
                     .into_iter()
@@ -193,6 +200,7 @@ impl Descriptors {
                     .collect::<Result<_, LinkError>>()?,
                 directory: self.one()?,
                 pids_max: self.one_if(counts_pids)?,
+                event_control: self.one_if(event_control)?,
             },
             SeatKind::V2 { procs, kill } => CgroupSeat::V2 {
                 directory: self.one()?,

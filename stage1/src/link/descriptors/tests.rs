@@ -117,6 +117,7 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
                 .into(),
             directory: file("directory"),
             pids_max: Some(file("pids.max")),
+            event_control: None,
         },
         dev: Some(file("dev")),
         sys: None,
@@ -142,6 +143,7 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
         tasks,
         directory,
         pids_max,
+        event_control,
     } = app.seat
     else {
         panic!("another seat");
@@ -157,6 +159,7 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
     assert_eq!(app.dev.map(text).as_deref(), Some("dev"));
     assert!(app.sys.is_none());
     assert_eq!(pids_max.map(text).as_deref(), Some("pids.max"));
+    assert!(event_control.is_none());
     let received: Vec<String> = app.sockets.into_iter().map(text).collect();
     assert_eq!(received, sockets);
 }
