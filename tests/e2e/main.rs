@@ -105,5 +105,6 @@ mod trust_signatures;
 mod trust_skopeo;
 mod unpacked_trees;
 mod upgrade;
+mod user_namespaces;
 mod volumes;
 mod working_directory;

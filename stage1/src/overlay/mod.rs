@@ -170,7 +170,14 @@ pub(crate) fn over_tree(
 
 /// `attached` are what has to be attached somewhere meanwhile.
 fn mount(directories: &Directories, attached: &[OwnedFd]) -> Result<OwnedFd, Errno> {
-    let by_layer = knows_layer_by_layer();
+    mount_as(knows_layer_by_layer(), directories, attached)
+}
+
+fn mount_as(
+    by_layer: bool,
+    directories: &Directories,
+    attached: &[OwnedFd],
+) -> Result<OwnedFd, Errno> {
     if by_layer && attached.is_empty() {
         return by_context(directories);
     }
@@ -246,6 +253,81 @@ fn is_as_new(release: &str, (major, minor): (u32, u32)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::{Gid, Uid, fstat};
+    use std::fs;
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+
+    /// Those from 131072 on.
+    fn some_ids() -> PodIds {
+        let mut process = Command::new("unshare")
+            .args(["--user", "sh", "-c", "echo; exec sleep 1000"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        process
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut [0])
+            .unwrap();
+        let file = |name: &str| format!("/proc/{}/{name}", process.id());
+        for map in ["gid_map", "uid_map"] {
+            fs::write(file(map), "0 131072 65536").unwrap();
+        }
+        let namespace = fs::File::open(file("ns/user")).unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        PodIds::new(
+            namespace.into(),
+            (Uid::from_raw(131_072), Gid::from_raw(131_072)),
+        )
+    }
+
+    /// Needs root, as all tests that mount something.
+    #[test]
+    fn owners_in_layers_are_mapped_on_each_kernel() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for name in [
+            "layers/one",
+            "layers/two",
+            "points",
+            "pod/upper",
+            "pod/work",
+        ] {
+            fs::create_dir_all(path(name)).unwrap();
+        }
+        fs::write(path("layers/one/file"), "").unwrap();
+        std::os::unix::fs::chown(path("layers/one/file"), Some(1000), Some(33)).unwrap();
+        let ids = some_ids();
+        let ways = [(true, false), (true, true), (false, true)];
+        for (by_layer, is_attached) in ways {
+            let sources = ["layers", "points"].map(|name| open_directory(&path(name)).unwrap());
+            let [layers, points] = sources.map(|source| ids.mapped(source.as_fd(), "it").unwrap());
+            let pod = open_directory(&path("pod")).unwrap();
+            fs::remove_dir_all(path("pod/work")).unwrap();
+            fs::create_dir(path("pod/work")).unwrap();
+            let directories = Directories {
+                lower: vec![
+                    format!("{}/two", path_of(&layers)),
+                    format!("{}/one", path_of(&layers)),
+                    path_of(&points),
+                ],
+                upper: format!("{}/upper", path_of(&pod)),
+                work: format!("{}/work", path_of(&pod)),
+                discard_changes: false,
+                lower_is_attached: is_attached,
+            };
+            let mapped = [layers, points];
+            let attached = if is_attached { &mapped[..] } else { &[] };
+            let root = mount_as(by_layer, &directories, attached).unwrap();
+            let file = openat(&root, "file", OFlags::RDONLY, Mode::empty()).unwrap();
+            let owner = fstat(&file).map(|stat| (stat.st_uid, stat.st_gid));
+            assert_eq!(owner, Ok((132_072, 131_105)), "{by_layer} {is_attached}");
+        }
+        assert_eq!(fs::read_dir(path("pod/upper")).unwrap().count(), 0);
+    }
 
     #[test]
     fn kernel_releases_are_compared_as_numbers() {

@@ -1,4 +1,4 @@
-use crate::app::cgroup::HierarchyTasks;
+use crate::app::cgroup::{CgroupSeat, HierarchyTasks};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
