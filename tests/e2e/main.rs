@@ -106,5 +106,6 @@ mod trust_skopeo;
 mod unpacked_trees;
 mod upgrade;
 mod user_namespaces;
+mod user_namespaces_older;
 mod volumes;
 mod working_directory;

@@ -184,7 +184,7 @@ fn a_terminal_comes_with_its_process_and_does_not_block() {
 #[test]
 fn what_nobody_announced_is_refused_and_closed() {
     let (mut monitor, init) = hostile();
-    let (reader, writer) = make_pipe().unwrap();
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     init.send(&FromInit::Started, &[writer.as_fd()]).unwrap();
     drop(writer);
     let heard = monitor.advance(&[true]);
@@ -227,7 +227,7 @@ fn a_terminal_that_is_something_else_is_refused() {
     let (mut monitor, init) = hostile();
     let pidfd = own_pidfd();
     let null = File::open("/dev/null").unwrap();
-    let (reader, _writer) = make_pipe().unwrap();
+    let (reader, _writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let file = tempfile::tempfile().unwrap();
     for other in [null.as_fd(), reader.as_fd(), file.as_fd()] {
         let id = monitor.open_terminal().unwrap();
