@@ -1,8 +1,9 @@
 //! The pod's user namespace, for who makes mounts for the pod from outside.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{Gid, Uid};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, openat};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
@@ -62,8 +63,16 @@ impl PodIds {
     }
 }
 
-/// Why the owners of files there can't be mapped.
-pub(crate) fn unfit(directory: BorrowedFd<'_>) -> String {
+/// Why the owners of files at a path can't be mapped.
+pub(crate) fn unfit_at(path: &Path) -> String {
+    match openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => unfit(file.as_fd()),
+        Err(_) => "the filesystem there can't do that".to_owned(),
+    }
+}
+
+/// The same of what is open.
+fn unfit(directory: BorrowedFd<'_>) -> String {
     match filesystem_of(directory) {
         Some(name) => format!("the filesystem there, {name}, can't do that"),
         None => "the filesystem there can't do that".to_owned(),

@@ -69,7 +69,7 @@ impl Volumes {
             MountSource::Host { path } => {
                 let what = format!("mount {} on {}", path.display(), mount.destination);
                 let made = of_path(path, None, &attributes).map_err(failed(&what))?;
-                self.map(made.as_fd(), &attributes, &what)?;
+                self.map(made.as_fd(), &attributes, path, &what)?;
                 set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
                 Ok(made)
             }
@@ -132,9 +132,14 @@ impl Volumes {
             VolumeSource::Image { .. } => Err(Errno::NOSYS),
         };
         let made = made.map_err(failed(&what))?;
-        // One in memory has been made for the pod's users.
-        if !is_in_memory(volume) {
-            self.map(made.as_fd(), &attributes, &what)?;
+        match &volume.source {
+            VolumeSource::Host { path } => self.map(made.as_fd(), &attributes, path, &what)?,
+            VolumeSource::Empty {
+                medium: Medium::Disk,
+                ..
+            } => self.map(made.as_fd(), &attributes, &self.pod_dir, &what)?,
+            // It has been made for the pod's users.
+            VolumeSource::Empty { .. } | VolumeSource::Image { .. } => {}
         }
         set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
         Ok(made)
@@ -145,6 +150,7 @@ impl Volumes {
         &self,
         mount: BorrowedFd<'_>,
         attributes: &Attributes,
+        source: &Path,
         what: &str,
     ) -> Result<(), StartFailure> {
         let Some(ids) = self.ids.as_ref().filter(|_| attributes.idmap) else {
@@ -160,7 +166,7 @@ impl Volumes {
                 Err(StartFailure::other(format!(
                     "cannot {what} for the users of the pod: {}{below}; the option `noidmap` mounts it with the \
                      host's users, of which the pod has none",
-                    pod_ids::unfit(mount)
+                    pod_ids::unfit_at(source)
                 )))
             }
             Err(errno) => Err(StartFailure::os(what)(errno)),

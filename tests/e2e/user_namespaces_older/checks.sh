@@ -88,7 +88,7 @@ check_volumes() {
     equal "$(stat -c %u /disk/volume/x)" 1000
     # A directory in memory, which this kernel can't map.
     mkdir -p /tmp/volume
-    code 1 fairing run --userns=auto --rm "$busybox" -v /tmp/volume:/data --exec /bin/true 2> /tmp/err
+    code 125 fairing run --userns=auto --rm "$busybox" -v /tmp/volume:/data --exec /bin/true 2> /tmp/err
     contains "$(cat /tmp/err)" tmpfs
     contains "$(cat /tmp/err)" noidmap
     fairing run --userns=auto --rm "$busybox" -v /tmp/volume:/data:noidmap --exec /bin/true
@@ -98,7 +98,7 @@ check_volumes() {
 check_memory_is_no_place_for_images() {
     export FAIRING_DIR=/tmp/fairing
     fairing fetch oci:/images:busybox
-    code 1 fairing run --userns=auto --rm "$busybox" --exec /bin/true 2> /tmp/err
+    code 125 fairing run --userns=auto --rm "$busybox" --exec /bin/true 2> /tmp/err
     contains "$(cat /tmp/err)" tmpfs
     contains "$(cat /tmp/err)" --userns=host
     fairing run --userns=host --rm "$busybox" --exec /bin/true
