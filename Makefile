@@ -90,6 +90,10 @@ test: machine build ## every test, the end-to-end ones too (as root)
 	@tests/images/debian-images > /dev/null
 	$(CARGO) nextest run --locked --workspace
 
+.PHONY: soak
+soak: machine build ## hostile pods beside an innocent one, for a minute (as root)
+	FAIRING_SOAK_SECONDS=60 $(CARGO) nextest run --locked -p fairing-tests --test e2e hostile_neighbours --no-capture
+
 .PHONY: demo
 demo: machine-demo build ## the whole story on one screen (as root)
 	@tests/demo

@@ -7,6 +7,7 @@ use image_registry::Environment;
 use image_store::{Store, WindowMemory};
 use pod::PodsDir;
 use pod::manifest::InsecureOption;
+use pod::named_volumes::NamedVolumes;
 use pod::network::CniFolders;
 
 use crate::config::directories::Directories;
@@ -35,6 +36,11 @@ impl Engine {
     /// The pods.
     pub fn pods(&self) -> PodsDir {
         PodsDir::new(&self.directories.data)
+    }
+
+    /// The volumes that outlive pods.
+    pub fn volumes(&self) -> NamedVolumes {
+        NamedVolumes::new(&self.directories.data)
     }
 
     /// What puts pods into networks.

@@ -9,6 +9,7 @@ mod monitor;
 mod mount;
 mod network;
 mod user_namespace;
+mod volume;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub use self::monitor::MonitorError;
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
 pub use self::user_namespace::UserNamespaceError;
+pub use self::volume::VolumeError;
 
 /// An error of the caller's own, which stopped an operation.
 pub type CallerError = Box<dyn std::error::Error + Send + Sync>;
@@ -53,13 +55,22 @@ pub enum Error {
         /// What it was called.
         reference: String,
     },
+    /// A word that is no image of the store, and rather a file than an image of a registry.
+    #[error("no image of the store is called {word}, which looks like {what}", what = match is_there {
+        true => "the file of that name",
+        false => "a file that is not there",
+    })]
+    RatherFile {
+        /// What was typed.
+        word: String,
+        /// Whether there is a file of that name.
+        is_there: bool,
+    },
     /// A name is neither that of a pod nor that of an image.
     #[error("neither a pod nor an image of the store is called `{0}`")]
     NoSuchPodOrImage(String),
     /// The image of a prepared pod is another one now.
-    #[error(
-        "image {reference} of the pod is now {now}, and the pod was prepared from {prepared}; prepare it again"
-    )]
+    #[error("image {reference} of the pod is now {now}, and the pod was prepared from {prepared}")]
     OtherImage {
         /// Its name.
         reference: String,
@@ -107,6 +118,9 @@ pub enum Error {
     /// A pod can't have a user namespace.
     #[error(transparent)]
     UserNamespace(#[from] UserNamespaceError),
+    /// Something can't be done with a volume that outlives pods.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
     /// The policy refuses the image.
     #[error("{refusal}")]
     Refused {

@@ -19,6 +19,7 @@ pub mod pods;
 pub mod policy;
 pub mod signal_names;
 mod sys;
+pub mod volumes;
 
 pub use self::engine::Engine;
 pub use self::error::Error;

@@ -23,6 +23,9 @@ pub trait Observer {
     /// Somebody else uses the image store for longer than a start does, and is waited for.
     fn waits_for_store(&self) {}
 
+    /// Somebody else makes or fills a volume for longer than a start does, and is waited for.
+    fn waits_for_volumes(&self) {}
+
     /// An image that was asked for by this text is looked for there.
     fn looks_up(&self, _text: &str, _source: &ImageSource) {}
 

@@ -10,8 +10,9 @@ mod unpacked;
 use std::io::Read;
 use std::path::Path;
 
+use crate::contents::Contents;
 use crate::error::StoreError;
-use crate::layout::Layout;
+use crate::layout::{self, Layout};
 use crate::origin::Origin;
 use docker::DockerArchive;
 use image_document::{Descriptor, RawManifest};
@@ -27,6 +28,19 @@ pub(crate) enum ArchiveOrigin {
     Oci(Layout<TarIndex>),
     /// Of a docker archive.
     Docker(DockerArchive),
+}
+
+/// The images of a docker archive.
+pub(crate) fn docker_contents(
+    path: &Path,
+    unpacking: &Unpacking<'_>,
+) -> Result<Contents, StoreError> {
+    docker::contents(&TarIndex::open(path, unpacking)?)
+}
+
+/// The images of an OCI archive.
+pub(crate) fn oci_contents(path: &Path, unpacking: &Unpacking<'_>) -> Result<Contents, StoreError> {
+    layout::contents(&TarIndex::open(path, unpacking)?)
 }
 
 impl ArchiveOrigin {

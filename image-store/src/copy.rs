@@ -6,6 +6,7 @@ mod options;
 mod outgoing;
 #[cfg(test)]
 mod registry_tests;
+mod several;
 mod store_origin;
 mod target;
 #[cfg(test)]
@@ -14,3 +15,4 @@ mod tests;
 pub use between::copy;
 pub use options::{Copied, CopyOptions};
 pub use outgoing::Outgoing;
+pub use several::{save_docker_archive, save_oci_archive};

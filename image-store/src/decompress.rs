@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use image_layer::{ContentError, InflateBound, Limits};
+use image_layer::{ContentError, GzipMembers, InflateBound, Limits};
 use rustix::io::Errno;
 
 use crate::error::StoreError;
@@ -72,9 +72,15 @@ pub(crate) fn open(path: &Path) -> Result<File, StoreError> {
 impl Plain {
     /// Reads `file` from its beginning; whatever its compression is.
     pub(crate) fn new(mut file: File, path: &Path, limits: &Limits) -> Result<Self, StoreError> {
+        file.rewind()
+            .map_err(|error| StoreError::io("cannot read", path, error))?;
+        Self::of_stream(file, path, limits)
+    }
+
+    /// Reads `file`, which may be a pipe, from where it is.
+    pub(crate) fn of_stream(file: File, path: &Path, limits: &Limits) -> Result<Self, StoreError> {
         let what = path.display().to_string();
         let failed = |error| StoreError::io("cannot read", path, error);
-        file.rewind().map_err(failed)?;
         let taken = Arc::new(AtomicU64::new(0));
         let counted = Counted {
             file,
@@ -84,7 +90,7 @@ impl Plain {
         let packing = Packing::of(&what, input.fill_buf().map_err(failed)?)?;
         let decoder: Box<dyn Read> = match packing {
             Packing::Plain => Box::new(input),
-            Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+            Packing::Gzip => Box::new(GzipMembers::new(input)),
             Packing::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(input, true, XZ_MEMORY)),
             Packing::Zstd => {
                 let corrupt = |error: io::Error| {

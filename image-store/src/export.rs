@@ -11,8 +11,8 @@ mod partial;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use archive::archive;
-pub(crate) use docker::docker;
+pub(crate) use archive::{ArchiveWriter, archive};
+pub(crate) use docker::{DockerWriter, docker};
 pub use format::ExportFormat;
 pub(crate) use layout::layout;
 pub(crate) use names::new;

@@ -3,6 +3,7 @@
 
 mod archive;
 mod argument;
+mod contents;
 mod convert;
 mod copy;
 mod decompress;
@@ -33,8 +34,9 @@ mod walk;
 mod xattrs;
 
 pub use argument::ImageArgument;
+pub use contents::{Contents, contents};
 pub use convert::ImageSettings;
-pub use copy::{Copied, CopyOptions, Outgoing, copy};
+pub use copy::{Copied, CopyOptions, Outgoing, copy, save_docker_archive, save_oci_archive};
 pub use error::StoreError;
 pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent};

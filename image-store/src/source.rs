@@ -113,15 +113,30 @@ impl ImageSource {
         Scheme::of(text).is_some()
     }
 
-    /// As [`ImageSource::parse`], but a bare name of a file or directory that is there is a path.
+    /// As [`ImageSource::parse`], but a bare name is a path: that of a file or directory, whether it is there or
+    /// not. Only one that begins with a registry is a reference.
     ///
     /// # Errors
     /// As [`ImageSource::parse`].
     pub fn parse_path(text: &str) -> Result<Self, StoreError> {
-        match !is_path(text) && Path::new(text).exists() {
-            true => Self::parse(&format!("./{text}")),
-            false => Self::parse(text),
+        if text.is_empty() || (Self::is_marked(text) && !Path::new(text).exists()) {
+            return Self::parse(text);
         }
+        let is_name = !Reference::is_short(text) && !Self::is_file_name(text);
+        match is_path(text) || (is_name && !Path::new(text).exists()) {
+            true => Self::parse(text),
+            false => Self::detect(text),
+        }
+    }
+
+    /// Whether a text ends as names of archives do, and hardly as one of an image does.
+    #[must_use]
+    pub fn is_file_name(text: &str) -> bool {
+        /// What such names end with.
+        const ENDS: [&str; 9] = [
+            ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".aci",
+        ];
+        ENDS.iter().any(|end| text.ends_with(end))
     }
 
     /// As [`ImageSource::parse_path`], but a root filesystem is taken as one, if it is told by what is
@@ -137,6 +152,18 @@ impl ImageSource {
             }) => Ok(Self::Root { path }),
             other => other,
         }
+    }
+
+    /// The image of this name, where the source is an archive or a layout.
+    #[must_use]
+    pub fn named(&self, name: String) -> Self {
+        let mut named = self.clone();
+        match &mut named {
+            Self::Layout { tag, .. } | Self::OciArchive { tag, .. } => *tag = Some(name),
+            Self::DockerArchive { reference, .. } => *reference = Some(name),
+            Self::Registry(_) | Self::Aci { .. } | Self::Root { .. } => {}
+        }
+        named
     }
 
     /// The reference, where the source is a registry.

@@ -11,11 +11,14 @@ mod tar;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use image_layer::Limits;
 use image_name::Digest;
 
+use crate::decompress::Plain;
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -44,8 +47,9 @@ pub struct Written {
 /// # Errors
 /// If something can't be read or written; what was written so far is removed then.
 pub fn extract(trees: &[PathBuf], dest: &Path) -> Result<Written, StoreError> {
+    let roots = merged::roots(trees)?;
     let mut directory = directory::Directory::create(dest)?;
-    match merged::walk(trees, &mut directory) {
+    match merged::walk(&roots, &mut directory) {
         Ok(gone) => Ok(Written {
             gone,
             closed: directory.closed(),
@@ -58,13 +62,49 @@ pub fn extract(trees: &[PathBuf], dest: &Path) -> Result<Written, StoreError> {
     }
 }
 
+/// Writes the directory that a path leads to in these trees, topmost first, into a new directory, owners and modes included.
+/// False if the path leads to none, or below a name of the root directory in `elsewhere`; nothing is written then. Nobody
+/// but the owner may enter the directory that `dest` is in: devices, and files that run as their owner, come along.
+///
+/// # Errors
+/// If something can't be read or written; what was written so far is removed then.
+pub fn copy_directory(
+    trees: &[PathBuf],
+    path: &str,
+    elsewhere: &[&str],
+    dest: &Path,
+) -> Result<bool, StoreError> {
+    let Some(parts) = lookup::directory(trees, path, elsewhere)? else {
+        return Ok(false);
+    };
+    let mut directory = directory::Directory::create(dest)?.among_guarded();
+    merged::walk(&parts, &mut directory).inspect_err(|_| {
+        // The failure that led here is the one to tell of.
+        let _ = std::fs::remove_dir_all(dest);
+    })?;
+    Ok(true)
+}
+
 /// Writes what these trees, topmost first, show together as a tar file; `name` is for messages.
 ///
 /// # Errors
 /// If something can't be read or written.
 pub fn pack(trees: &[PathBuf], out: impl Write, name: &Path) -> Result<Written, StoreError> {
     let mut tar = tar::Tar::new(out, name);
-    let gone = merged::walk(trees, &mut tar)?;
+    let gone = merged::walk(&merged::roots(trees)?, &mut tar)?;
     tar.finish()?;
     Ok(Written { gone, closed: None })
+}
+
+/// Unpacks a tar file, or a pipe that one comes from, into the empty directory `dest`: owners, modes, times and extended
+/// attributes included, and whatever it is compressed with. Nothing of it gets out of there. `name` is for messages.
+///
+/// # Errors
+/// If it can't be read, is no tar file, goes over the limits of a layer, or can't be written.
+pub fn unpack(archive: File, name: &Path, dest: &Path) -> Result<(), StoreError> {
+    let limits = Limits::default();
+    let plain = BufReader::new(Plain::of_stream(archive, name, &limits)?);
+    let what = name.display().to_string();
+    image_layer::unpack(plain, dest, &what, &limits)?;
+    Ok(())
 }

@@ -317,4 +317,69 @@ mod tests {
         let pod = tempfile::tempdir().unwrap();
         empty_removed(pod.path()).unwrap();
     }
+
+    #[test]
+    fn the_root_directory_of_an_app_belongs_to_whom_its_image_says() {
+        let pod = tempfile::tempdir().unwrap();
+        let layer = tempfile::tempdir().unwrap();
+        chown(layer.path(), Some(7), Some(8)).unwrap();
+        make_all(pod.path()).unwrap();
+        make(pod.path(), &app(), Some(layer.path())).unwrap();
+        let upper = fs::metadata(app_dir(pod.path(), &app()).join(UPPER)).unwrap();
+        assert_eq!((upper.uid(), upper.gid()), (7, 8));
+        // Of the two, one alone may differ.
+        chown(layer.path(), Some(0), Some(8)).unwrap();
+        let other: AppName = "other".parse().unwrap();
+        make(pod.path(), &other, Some(layer.path())).unwrap();
+        let upper = fs::metadata(app_dir(pod.path(), &other).join(UPPER)).unwrap();
+        assert_eq!((upper.uid(), upper.gid()), (0, 8));
+    }
+
+    #[test]
+    fn an_app_that_is_emptied_has_its_directories_and_nothing_in_them() {
+        let pod = tempfile::tempdir().unwrap();
+        make_all(pod.path()).unwrap();
+        make(pod.path(), &app(), None).unwrap();
+        // There need not be a log.
+        empty(pod.path(), &app()).unwrap();
+        let directory = app_dir(pod.path(), &app());
+        fs::create_dir_all(directory.join("upper/var/lib")).unwrap();
+        for file in ["upper/file", "log", "log.1", "status.json"] {
+            fs::write(directory.join(file), "x").unwrap();
+        }
+        empty(pod.path(), &app()).unwrap();
+        let left = |path: &Path| {
+            let mut names: Vec<_> = fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(left(&directory), ["status.json", "upper", "work"]);
+        assert!(left(&directory.join(UPPER)).is_empty());
+        // What can't be removed is told of.
+        fs::create_dir(directory.join("log.1")).unwrap();
+        let error = empty(pod.path(), &app()).unwrap_err().to_string();
+        assert!(error.contains("web/log.1"), "{error}");
+    }
+
+    #[test]
+    fn an_app_that_can_not_be_taken_out_of_the_way_stays() {
+        let pod = tempfile::tempdir().unwrap();
+        let missing = pod.path().join("missing");
+        let error = reserve_removal(&missing).unwrap_err().to_string();
+        assert!(error.contains("missing/removed"), "{error}");
+        make_all(pod.path()).unwrap();
+        make(pod.path(), &app(), None).unwrap();
+        reserve_removal(pod.path()).unwrap();
+        reserve_removal(pod.path()).unwrap();
+        let removed = pod.path().join(REMOVED_DIR);
+        assert_eq!(fs::metadata(&removed).unwrap().mode() & 0o7777, 0o700);
+        fs::remove_dir(&removed).unwrap();
+        fs::write(&removed, "").unwrap();
+        let error = remove(pod.path(), &app()).unwrap_err().to_string();
+        assert!(error.contains("apps/web"), "{error}");
+        assert!(app_dir(pod.path(), &app()).join(UPPER).exists());
+    }
 }

@@ -224,6 +224,36 @@ mod tests {
     }
 
     #[test]
+    fn a_program_whose_output_nobody_takes_says_nothing_else() {
+        for code in [0, 129, 141] {
+            assert!(says_only_that_output_was_lost(code), "{code}");
+        }
+        for code in [1, 13, 125, 128, 130, 137, 143, -1] {
+            assert!(!says_only_that_output_was_lost(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn ends_have_room_on_a_disk_that_fills_up_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let app: AppName = "web".parse().unwrap();
+        let error = AppStatus::reserve(dir.path(), &app).unwrap_err();
+        assert!(error.to_string().contains("apps/web/"), "{error}");
+        std::fs::create_dir_all(app_dir(dir.path(), &app)).unwrap();
+        AppStatus::reserve(dir.path(), &app).unwrap();
+        PodExit::reserve(dir.path()).unwrap();
+        let room = |file: &str| {
+            std::os::unix::fs::MetadataExt::blocks(
+                &std::fs::metadata(dir.path().join(file)).unwrap(),
+            )
+        };
+        assert!(room("apps/web/status.new") > 0 && room("exit.new") > 0);
+        // Only a whole record is one.
+        assert_eq!(AppStatus::load(dir.path(), &app).unwrap(), None);
+        assert_eq!(PodExit::load(dir.path()).unwrap(), None);
+    }
+
+    #[test]
     fn ends_are_written_down_and_found_again() {
         let dir = tempfile::tempdir().unwrap();
         let app: AppName = "web".parse().unwrap();

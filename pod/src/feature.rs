@@ -135,6 +135,7 @@ mod tests {
         for &feature in Feature::ALL {
             let json = serde_json::to_string(&feature).unwrap();
             assert_eq!(json, format!("\"{}\"", feature.word()));
+            assert_eq!(json, format!("\"{feature}\""));
             assert_eq!(serde_json::from_str::<Feature>(&json).unwrap(), feature);
         }
         let later: Feature = serde_json::from_str("\"time-travel\"").unwrap();

@@ -24,13 +24,16 @@
 //! - [`stage1::ENV_HINT`], if set, is a line that is written to standard error if no program could be executed, or the
 //!   pod ends at once with an exit code by which programs say that they were called in a wrong way: words of the command
 //!   line may have been meant for the other side;
+//! - [`stage1::ENV_PREPARED`], if set, says that an earlier call prepared the pod. If it can't be started, it goes back
+//!   to phase `prepared`; any other pod goes;
 //! - sockets of a service manager come as they came to stage0, by the protocol of sd_listen_fds(3): descriptors from
 //!   3 on, `LISTEN_FDS`, `LISTEN_FDNAMES` and, being the entry point's own process ID, `LISTEN_PID` ([`activation`]).
 //!   The entry point hands each to the app that [`activation::app_of`] says, again by that protocol, in order
 //!   and with their names, and to nobody else; it keeps none. They come only to isolators with the feature
 //!   [`feature::Feature::SocketActivation`]. Without sockets these variables are not set;
 //! - [`stage1::ENV_DIR`], [`stage1::ENV_RUN`], [`stage1::ENV_LOCAL_CONFIG`] and [`stage1::ENV_SYSTEM_CONFIG`] name the
-//!   directories that the command works on: there networks are configured and their state is kept ([`network`]);
+//!   directories that the command works on: there networks are configured and their state is kept ([`network`]), and
+//!   volumes are that outlive pods ([`named_volumes`]);
 //! - for a pod that joins networks it writes [`network::NETWORK_FILE`] before any app starts;
 //! - it reads [`manifest::MANIFEST_FILE`], runs the apps, serves the control protocol ([`control`]) on
 //!   the socket [`control::SOCKET_FILE`] in the runtime directory (mode 0600), and writes
@@ -58,6 +61,7 @@ pub mod id_blocks;
 pub mod layout;
 pub mod lock;
 pub mod manifest;
+pub mod named_volumes;
 pub mod names;
 pub mod network;
 pub mod phase;

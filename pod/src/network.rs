@@ -153,6 +153,89 @@ mod tests {
     }
 
     #[test]
+    fn an_administrator_s_networks_come_before_a_vendor_s_and_those_before_everybody_s() {
+        let cni = CniFolders::from_variables(|_| None);
+        let attacher = attacher("/local".as_ref(), "/system".as_ref(), "/run".as_ref(), &cni);
+        let folders: Vec<_> = attacher
+            .folders
+            .iter()
+            .map(|folder| (folder.path.to_str().unwrap(), folder.own))
+            .collect();
+        let expected = [
+            ("/local/net.d", true),
+            ("/system/net.d", true),
+            ("/etc/cni/net.d", false),
+        ];
+        assert_eq!(folders, expected);
+        let plugins = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
+        assert_eq!(attacher.runtime.plugins.0, plugins.map(PathBuf::from));
+    }
+
+    #[test]
+    fn what_gc_mends_says_so() {
+        let exhausted = || NetworkError::Exhausted {
+            network: "default".into(),
+            subnet: "10.0.0.0/24".parse().unwrap(),
+        };
+        let not_undone = NetworkError::NotUndone {
+            error: Box::new(exhausted()),
+            undoing: Box::new(exhausted()),
+        };
+        let damaged = NetworkError::DamagedNetwork {
+            network: "default".into(),
+            path: "/run".into(),
+            reason: "torn".into(),
+        };
+        for (error, helps) in [
+            (exhausted(), "`fairing gc` frees"),
+            (not_undone, "`fairing gc` tries again"),
+            (damaged, "`fairing network gc` removes"),
+        ] {
+            let told = remedy(&error).unwrap();
+            assert!(told.contains(helps), "{told}");
+        }
+        let taken = NetworkError::AddressTaken {
+            network: "default".into(),
+            address: "10.0.0.2".parse().unwrap(),
+            holder: "pod".parse().unwrap(),
+        };
+        assert_eq!(remedy(&taken), None);
+    }
+
+    #[test]
+    fn the_variables_of_cni_say_where_its_configuration_and_its_plugins_are() {
+        let named = |name| {
+            CniFolders::from_variables(move |asked| {
+                (asked == name).then(|| OsString::from("/a:/b"))
+            })
+        };
+        let usual = CniFolders::default();
+        let config = named("NETCONFPATH");
+        assert_eq!(config.config, Path::new("/a:/b"));
+        assert_eq!(config.plugins, usual.plugins);
+        let plugins = named("CNI_PATH");
+        assert_eq!(plugins.config, usual.config);
+        assert_eq!(plugins.plugins, ["/a", "/b"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_pod_in_each_phase_keeps_its_addresses_while_somebody_holds_it() {
+        use crate::phase::Phase;
+
+        let dir = tempfile::tempdir().unwrap();
+        let pods = PodsDir::new(dir.path());
+        for phase in Phase::ALL {
+            let mut pod = pods.create(PodUuid::random()).unwrap();
+            let own = container(pod.uuid()).unwrap();
+            pod.move_to(phase).unwrap();
+            // One that is prepared has not joined any network yet.
+            assert_eq!(is_live(&pods, &own), phase != Phase::Prepared, "{phase:?}");
+            drop(pod);
+            assert!(!is_live(&pods, &own), "{phase:?}");
+        }
+    }
+
+    #[test]
     fn a_pod_is_live_while_somebody_holds_it() {
         let folder = tempfile::tempdir().unwrap();
         let pods = PodsDir::new(folder.path());

@@ -101,3 +101,43 @@ impl fmt::Display for State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_s_state_follows_from_its_directory_and_its_lock() {
+        let held = |phase: Phase| phase.state(true).to_string();
+        let free = |phase: Phase| phase.state(false).to_string();
+        for (phase, directory, when_held, when_free) in [
+            (Phase::Prepare, "prepare", "preparing", "aborted-prepare"),
+            (Phase::Prepared, "prepared", "prepared", "prepared"),
+            (Phase::Run, "run", "running", "exited"),
+            (Phase::Garbage, "garbage", "deleting", "garbage"),
+        ] {
+            assert_eq!(phase.dir_name(), directory);
+            assert_eq!(
+                (held(phase), free(phase)),
+                (when_held.into(), when_free.into())
+            );
+        }
+    }
+
+    #[test]
+    fn a_state_has_one_word_and_a_sentence() {
+        for (state, word, words) in [
+            (State::Preparing, "preparing", "is being prepared"),
+            (State::AbortedPrepare, "aborted-prepare", "given up"),
+            (State::Prepared, "prepared", "has not been started"),
+            (State::Running, "running", "is running"),
+            (State::Exited, "exited", "has ended"),
+            (State::Deleting, "deleting", "is being removed"),
+            (State::Garbage, "garbage", "interrupted"),
+        ] {
+            assert_eq!(serde_json::to_value(state).unwrap(), word);
+            assert_eq!(format!("{state:>20}"), format!("{word:>20}"));
+            assert!(state.in_words().contains(words), "{state}");
+        }
+    }
+}

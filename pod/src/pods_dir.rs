@@ -264,16 +264,14 @@ impl PodsDir {
             }
             Err(error) => return Err(error),
         };
-        // The directory may have been renamed between opening and locking: then this path holds no
-        // lock file, or a different one.
-        let held = fstat(&lock).map_err(PodError::errno("look at", &entry.path))?;
-        match fs::metadata(entry.path.join(LOCK_FILE)) {
-            Ok(now) if now.ino() == held.st_ino && now.dev() == held.st_dev => Ok(LockedPod {
+        // The directory may have been renamed between opening and locking.
+        match is_lock_of(&lock, &entry.path)? {
+            true => Ok(LockedPod {
                 pods: self.clone(),
                 entry: entry.clone(),
                 lock,
             }),
-            _ => Err(gone()),
+            false => Err(gone()),
         }
     }
 
@@ -340,6 +338,27 @@ impl PodsDir {
             Phase::Prepared | Phase::Run => true,
             Phase::Garbage => false,
         })
+    }
+}
+
+/// Whether a lock is that of the pod in `directory`: one whose directory was renamed isn't, whether or not another has
+/// come in its place.
+fn is_lock_of(lock: &PodLock, directory: &Path) -> Result<bool, PodError> {
+    let held = fstat(lock).map_err(PodError::errno("look at", directory))?;
+    Ok(fs::metadata(directory.join(LOCK_FILE))
+        .is_ok_and(|now| (now.ino(), now.dev()) == (held.st_ino, held.st_dev)))
+}
+
+/// What came of a move, where one that there was no room for need not be.
+fn unless_full(moved: Result<(), PodError>) -> Result<(), PodError> {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    match moved {
+        Err(PodError::Io { source, .. })
+            if matches!(source.kind(), StorageFull | QuotaExceeded) =>
+        {
+            Ok(())
+        }
+        other => other,
     }
 }
 
@@ -447,17 +466,7 @@ impl LockedPod {
         if self.phase() == Phase::Garbage {
             return Ok(());
         }
-        match self.move_to(Phase::Garbage) {
-            Err(PodError::Io { source, .. })
-                if matches!(
-                    source.kind(),
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-                ) =>
-            {
-                Ok(())
-            }
-            other => other,
-        }
+        unless_full(self.move_to(Phase::Garbage))
     }
 
     /// Removes the pod's directory and its name. What it left elsewhere must have been cleared before. The lock stays held

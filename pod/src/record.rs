@@ -207,6 +207,22 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn what_a_known_version_does_not_mean_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pod.json");
+        for supported in [2, 3] {
+            fs::write(&path, r#"{"version":2,"new":true}"#).unwrap();
+            let error = read::<Sample>(&path, supported).unwrap_err().to_string();
+            assert!(error.contains("missing field `text`"), "{error}");
+        }
+        assert!(serde_json::from_str::<Version<2>>("2").is_ok());
+        for other in ["1", "3", "\"2\""] {
+            assert!(serde_json::from_str::<Version<2>>(other).is_err());
+        }
+        assert_eq!(serde_json::to_string(&Version::<7>).unwrap(), "7");
+    }
+
     fn sample(text: &str) -> Sample {
         Sample {
             version: 1,

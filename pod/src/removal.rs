@@ -30,15 +30,24 @@ pub(crate) fn remove_pod_dir(path: &Path) -> Result<(), PodError> {
     let keep = |name: &CStr| {
         name.to_bytes() == MANIFEST_FILE.as_bytes() || name.to_bytes() == LOCK_FILE.as_bytes()
     };
-    for attempt in 1..=ATTEMPTS_MAX {
-        match remove_once(path, &keep) {
-            // Somebody else who removes the pod has opened, and so made, a lock file meanwhile.
-            Err(PodError::Io { source, .. })
-                if source.kind() == io::ErrorKind::DirectoryNotEmpty && attempt < ATTEMPTS_MAX => {}
+    // Somebody else who removes the pod may open, and so make, a lock file meanwhile.
+    let is_refilled =
+        |error: &PodError| matches!(error, PodError::Io { source, .. } if is_not_empty(source));
+    repeatedly(is_refilled, || remove_once(path, &keep))
+}
+
+/// Tries what fails because others put something into a directory again, but not for ever.
+fn repeatedly<E>(
+    is_refilled: impl Fn(&E) -> bool,
+    mut remove: impl FnMut() -> Result<(), E>,
+) -> Result<(), E> {
+    for _ in 1..ATTEMPTS_MAX {
+        match remove() {
+            Err(error) if is_refilled(&error) => {}
             other => return other,
         }
     }
-    Ok(())
+    remove()
 }
 
 /// Removes a pod's directory once, as others let it.
@@ -145,19 +154,18 @@ impl Removal<'_> {
         if depth >= DEPTH_MAX {
             return self.move_up(parent, name);
         }
-        for attempt in 1.. {
+        // Something may have come since, or the filesystem may have left it out.
+        let is_refilled = |errno: &Errno| is_not_empty(&(*errno).into());
+        repeatedly(is_refilled, || {
             let Some(directory) = open(parent, name)? else {
-                break;
+                return Ok(());
             };
             self.empty(directory, depth + 1, &|_| false)?;
             match unlinkat(parent, name, AtFlags::REMOVEDIR) {
-                Ok(()) | Err(Errno::NOENT) => break,
-                // Something has come since, or the filesystem has left it out.
-                Err(Errno::NOTEMPTY) if attempt < ATTEMPTS_MAX => {}
-                Err(errno) => return Err(errno),
+                Err(Errno::NOENT) => Ok(()),
+                other => other,
             }
-        }
-        Ok(())
+        })
     }
 
     fn move_up(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
@@ -192,6 +200,11 @@ fn some_names(entries: &mut Dir, keep: &dyn Fn(&CStr) -> bool) -> Result<Vec<CSt
         }
     }
     Ok(names)
+}
+
+/// Whether a directory could not be removed because something is in it.
+fn is_not_empty(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::DirectoryNotEmpty
 }
 
 fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
@@ -247,6 +260,93 @@ mod tests {
         }
         remove_pod_dir(&pod).unwrap();
         assert!(!pod.exists());
+    }
+
+    #[test]
+    fn a_manifest_goes_after_all_it_speaks_of_and_the_lock_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let pod = dir.path().join("pod");
+        fs::create_dir_all(pod.join("apps/web")).unwrap();
+        // Nothing takes it away, so that what comes after it is seen.
+        fs::create_dir(pod.join(MANIFEST_FILE)).unwrap();
+        fs::write(pod.join(LOCK_FILE), "").unwrap();
+        let error = remove_pod_dir(&pod).unwrap_err().to_string();
+        assert!(error.contains("pod/pod.json"), "{error}");
+        assert!(!pod.join("apps").exists() && pod.join(LOCK_FILE).exists());
+        fs::remove_dir(pod.join(MANIFEST_FILE)).unwrap();
+        remove_pod_dir(&pod).unwrap();
+        assert!(!pod.exists());
+    }
+
+    #[test]
+    fn what_is_not_a_directory_is_not_a_pod_s_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pod");
+        fs::write(&file, "").unwrap();
+        for error in [
+            remove_pod_dir(&file).unwrap_err(),
+            empty(&file).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("/pod"), "{error}");
+        }
+        assert!(file.exists());
+    }
+
+    #[test]
+    fn a_directory_that_others_fill_is_emptied_again_but_not_for_ever() {
+        let removed_at = |refilled: usize, other: bool| {
+            let mut tried = 0;
+            let result = repeatedly(
+                |error| *error == "not empty",
+                || {
+                    tried += 1;
+                    match tried > refilled {
+                        true if other => Err("busy"),
+                        true => Ok(()),
+                        false => Err("not empty"),
+                    }
+                },
+            );
+            (tried, result)
+        };
+        assert_eq!(removed_at(0, false), (1, Ok(())));
+        assert_eq!(removed_at(7, false), (8, Ok(())));
+        assert_eq!(removed_at(8, false), (8, Err("not empty")));
+        assert_eq!(removed_at(2, true), (3, Err("busy")));
+    }
+
+    #[test]
+    fn only_a_directory_that_is_not_empty_is_emptied_again() {
+        assert!(is_not_empty(&Errno::NOTEMPTY.into()));
+        for other in [Errno::BUSY, Errno::NOENT, Errno::ACCESS] {
+            assert!(!is_not_empty(&other.into()), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_nested_deeper_than_is_descended_is_moved_up() {
+        let dir = tempfile::tempdir().unwrap();
+        for (depth, moved) in [(DEPTH_MAX, 0), (DEPTH_MAX + 1, 1), (2 * DEPTH_MAX, 1)] {
+            let top = dir.path().join(depth.to_string());
+            let mut at = top.clone();
+            (0..depth).for_each(|_| at.push("d"));
+            fs::create_dir_all(&at).unwrap();
+            fs::write(at.join("file"), "").unwrap();
+            // Left by a removal that was interrupted.
+            fs::write(top.join(".removed-1"), "").unwrap();
+            let directory = || open(CWD, &top).unwrap().unwrap();
+            let held = directory();
+            let mut removal = Removal {
+                top: held.as_fd(),
+                ..removal()
+            };
+            let keep = |name: &CStr| name == c".removed-1";
+            assert!(removal.empty(directory(), 0, &keep).unwrap());
+            let left = fs::read_dir(&top).unwrap().count();
+            assert_eq!(left, 1 + moved, "{depth}");
+            empty(&top).unwrap();
+            assert_eq!(fs::read_dir(&top).unwrap().count(), 0);
+        }
     }
 
     fn removal() -> Removal<'static> {

@@ -185,11 +185,10 @@ impl SeqPacket {
     pub fn recv<T: DeserializeOwned>(&self) -> Result<Option<(T, Vec<OwnedFd>)>, PodError> {
         // A longer packet shows as truncated.
         let mut packet = [0; INLINE_MAX];
-        let Some((length, mut fds)) = self.recv_packet(&mut packet)? else {
-            return Ok(None);
-        };
+        let (length, mut fds) = self.recv_packet(&mut packet)?;
         let malformed = |e: serde_json::Error| PodError::Protocol(e.to_string());
         match packet.get(..length).and_then(<[u8]>::split_first) {
+            // No message is empty: that is the end.
             None => Ok(None),
             Some((&TAG_INLINE, json)) => Ok(Some((
                 serde_json::from_slice(json).map_err(malformed)?,
@@ -217,7 +216,8 @@ impl SeqPacket {
         }
     }
 
-    fn recv_packet(&self, packet: &mut [u8]) -> Result<Option<(usize, Vec<OwnedFd>)>, PodError> {
+    /// The bytes of a packet, none if the other end is gone, and what came with them.
+    fn recv_packet(&self, packet: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), PodError> {
         let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
         // What is not taken out of it is closed with it.
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -230,7 +230,7 @@ impl SeqPacket {
                 // The other end went without reading all: the kernel says so once, and before what
                 // that end had sent until then.
                 Err(Errno::CONNRESET) if !was_reset => was_reset = true,
-                Err(Errno::CONNRESET) => return Ok(None),
+                Err(Errno::CONNRESET) => return Ok((0, Vec::new())),
                 Err(errno) => return Err(protocol("receive")(errno)),
             }
         };
@@ -254,7 +254,7 @@ impl SeqPacket {
         if fds.len() > DESCRIPTORS_MAX + 1 {
             return Err(too_many(fds.len()));
         }
-        Ok((received.bytes > 0).then_some((received.bytes, fds)))
+        Ok((received.bytes, fds))
     }
 }
 

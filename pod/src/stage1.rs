@@ -35,6 +35,8 @@ pub const ENV_LAYERS_DIR: &str = "FAIRING_LAYERS_DIR";
 pub const ENV_READY_FD: &str = "FAIRING_READY_FD";
 /// A line for standard error, where a pod fails at once as one whose program was called in a wrong way.
 pub const ENV_HINT: &str = "FAIRING_HINT";
+/// Environment variable: set if an earlier call prepared the pod, which is prepared again if it can't be started.
+pub const ENV_PREPARED: &str = "FAIRING_PREPARED";
 
 /// Environment variable: the directory of images and pods.
 pub const ENV_DIR: &str = "FAIRING_DIR";
@@ -258,6 +260,29 @@ mod tests {
             error.to_string(),
             "the pod needs `host-network`, which the isolator `t` does not offer"
         );
+    }
+
+    #[test]
+    fn entry_points_are_programs_of_the_isolator_with_their_arguments() {
+        let stage1 = load(&manifest("bin/run")).unwrap();
+        let (program, arguments) = stage1.run_command().unwrap();
+        assert_eq!(program, stage1.path.join("bin/run"));
+        assert!(arguments.is_empty());
+        let (program, arguments) = stage1.gc_command().unwrap();
+        assert_eq!(program, stage1.path.join("gc"));
+        assert_eq!(arguments, ["x"]);
+    }
+
+    #[test]
+    fn an_isolator_without_an_entry_point_is_none() {
+        for (text, which) in [
+            (manifest("run").replace("[\"run\"]", "[]"), "run"),
+            (manifest("run").replace("[\"gc\",\"x\"]", "[]"), "gc"),
+            (manifest("run").replace("\"gc\",", "\"/gc\","), "gc"),
+        ] {
+            let error = load(&text).unwrap_err().to_string();
+            assert!(error.contains(&format!("no usable `{which}`")), "{error}");
+        }
     }
 
     #[test]

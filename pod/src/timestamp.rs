@@ -58,6 +58,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_has_passed_is_not_ahead_and_what_is_ahead_has_not_passed() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let now = SystemTime::now();
+        let (past, future) = (Timestamp::from(now - HOUR), Timestamp::from(now + HOUR));
+        assert!(past.elapsed() >= HOUR && past.elapsed() < 2 * HOUR);
+        assert_eq!(past.ahead(), Duration::ZERO);
+        assert!(future.ahead() <= HOUR && future.ahead() > HOUR / 2);
+        assert_eq!(future.elapsed(), Duration::ZERO);
+        assert!(past < Timestamp::now() && Timestamp::now() < future);
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for bad in ["", "yesterday", "2026-11-28", "2026-13-01T00:00:00Z"] {
+            let json = serde_json::to_string(bad).unwrap();
+            assert!(serde_json::from_str::<Timestamp>(&json).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn is_written_as_rfc_3339() {
         let time = Timestamp(SystemTime::UNIX_EPOCH + Duration::new(1, 5));
         assert_eq!(time.to_string(), "1970-01-01T00:00:01.000000005Z");

@@ -13,23 +13,72 @@ use crate::manifest::{Medium, Volume, VolumeSource};
 /// # Errors
 /// [`PodError::Io`] if one can't be made.
 pub fn make_all(pod_dir: &Path, volumes: &[Volume]) -> Result<(), PodError> {
-    let on_disk = |volume: &&Volume| {
-        matches!(
-            volume.source,
-            VolumeSource::Empty {
-                medium: Medium::Disk,
-                ..
-            }
-        )
+    let on_disk = |volume: &Volume| match &volume.source {
+        VolumeSource::Empty {
+            medium: Medium::Disk,
+            ownership,
+            ..
+        } => Some((volume.name.clone(), *ownership)),
+        _ => None,
     };
-    let mut on_disk = volumes.iter().filter(on_disk).peekable();
+    let mut on_disk = volumes.iter().filter_map(on_disk).peekable();
     if on_disk.peek().is_some() {
         make(&pod_dir.join(VOLUMES_DIR), 0o700)?;
     }
-    on_disk.try_for_each(|volume| make(&empty_volume_dir(pod_dir, &volume.name), 0o755))
+    on_disk.try_for_each(|(name, ownership)| {
+        let directory = empty_volume_dir(pod_dir, &name);
+        make(&directory, 0o755)?;
+        ownership.give(&directory)
+    })
 }
 
 fn make(path: &Path, mode: u32) -> Result<(), PodError> {
     let made = DirBuilder::new().mode(mode).create(path);
     made.map_err(PodError::io("create", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn empty(name: &str, medium: Medium) -> Volume {
+        Volume {
+            name: name.parse().unwrap(),
+            source: VolumeSource::Empty { medium, size: None },
+            read_only: false,
+        }
+    }
+
+    #[test]
+    fn only_what_is_kept_with_the_pod_on_disk_has_a_directory() {
+        let pod = tempfile::tempdir().unwrap();
+        let of_the_host = Volume {
+            name: "host".parse().unwrap(),
+            source: VolumeSource::Host {
+                path: "/srv".into(),
+            },
+            read_only: false,
+        };
+        let elsewhere = [of_the_host, empty("memory", Medium::Memory)];
+        make_all(pod.path(), &elsewhere).unwrap();
+        assert!(!pod.path().join("volumes").exists());
+        let [one, two] = ["one", "two"].map(|name| empty(name, Medium::Disk));
+        let all = [&elsewhere[..], &[one, two]].concat();
+        make_all(pod.path(), &all).unwrap();
+        let mode = |path: &str| {
+            let found = std::fs::metadata(pod.path().join(path)).unwrap();
+            found.mode() & 0o777
+        };
+        assert_eq!(mode("volumes"), 0o700);
+        assert_eq!((mode("volumes/one"), mode("volumes/two")), (0o755, 0o755));
+        let count = std::fs::read_dir(pod.path().join("volumes"))
+            .unwrap()
+            .count();
+        assert_eq!(count, 2);
+        // One that is there may hold another's files.
+        let error = make_all(pod.path(), &all).unwrap_err().to_string();
+        assert!(error.contains("volumes"), "{error}");
+    }
 }

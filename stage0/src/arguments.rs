@@ -13,6 +13,7 @@ pub(crate) mod grace;
 pub(crate) mod image_flags;
 pub(crate) mod lifetime;
 pub(crate) mod listing;
+pub(crate) mod local_name;
 pub(crate) mod moment;
 pub(crate) mod mounts;
 pub(crate) mod network;

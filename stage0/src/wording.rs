@@ -1,6 +1,8 @@
 //! Words for people: why a command failed and what helps, what it warns of, how a pod is.
 
 mod advice;
+pub(crate) mod docker_members;
+mod edits;
 pub(crate) mod exit_code;
 pub(crate) mod failure;
 pub(crate) mod guide;

@@ -4,7 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 use pod::activation::ActivationSockets;
-use pod::stage1::{ENV_HINT, ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
+use pod::stage1::{ENV_HINT, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
 use stage1::failure::StartFailure;
 use stage1::monitor::Place;
 
@@ -25,6 +25,7 @@ pub(crate) fn place() -> Result<Place, StartFailure> {
         run_dir: PathBuf::from(variable(ENV_RUN_DIR)?),
         ready,
         hint: env::var(ENV_HINT).ok(),
+        was_prepared: env::var_os(ENV_PREPARED).is_some(),
         sockets,
     })
 }

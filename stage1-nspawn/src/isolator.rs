@@ -8,17 +8,16 @@ use cni_glue::Netns;
 use pod::control::{AppStats, CpuStats, MemoryStats, PidsStats};
 use pod::feature::Feature;
 use pod::manifest::{App, Network, PodManifest, Resources};
-use pod::stage1::{ENV_LAYERS_DIR, ENV_RUN};
+use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
-use rustix::fs::{Gid, Uid};
 use stage1::app::device_files;
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::link::{AppResources, HandedOver, descriptors};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
-use stage1::mounts::Volumes;
+use stage1::mounts::{VolumePlaces, Volumes};
 use stage1::overlay::{Storage, mount_points, tree_of};
-use stage1::pod_ids::PodIds;
+use stage1::pod_ids::{PodIds, root_of};
 
 use crate::environment::variable;
 use crate::init_process::{self, InitProcess};
@@ -78,9 +77,17 @@ impl Nspawn {
 
     /// What is mounted in an app beside its root filesystem. The pod's directory is the working directory.
     fn mounts(&mut self, manifest: &PodManifest, app: &App) -> Result<Vec<OwnedFd>, StartFailure> {
-        let volumes = self.volumes.get_or_insert_with(|| {
-            Volumes::new(&manifest.volumes, Path::new("."), self.ids.clone())
-        });
+        if self.volumes.is_none() && !app.mounts.is_empty() {
+            let places = VolumePlaces {
+                pod: PathBuf::from("."),
+                data: PathBuf::from(variable(ENV_DIR)?),
+                layers: PathBuf::from(variable(ENV_LAYERS_DIR)?),
+            };
+            self.volumes = Some(Volumes::new(&manifest.volumes, places, self.ids.clone()));
+        }
+        let Some(volumes) = &mut self.volumes else {
+            return Ok(Vec::new());
+        };
         app.mounts
             .iter()
             .map(|mount| volumes.mount(mount))
@@ -127,9 +134,7 @@ impl Isolator for Nspawn {
 
     fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure> {
         let ids = manifest.user_namespace.as_ref();
-        let root = ids.and_then(|ids| Some((ids.host_uid(0)?, ids.host_gid(0)?)));
-        let root = root.map(|(user, group)| (Uid::from_raw(user), Gid::from_raw(group)));
-        let (link, end) = descriptors::pair(root)?;
+        let (link, end) = descriptors::pair(ids.and_then(root_of))?;
         let (folder, tasks) = self.cgroups()?.for_init()?;
         let InitProcess { process, ids } =
             init_process::start(self.uuid, end, folder.as_ref(), &tasks, ids)?;

@@ -18,24 +18,15 @@ use stage1::sys::ChildProcess;
 #[derive(Debug)]
 pub(crate) struct Mapping<'a> {
     ids: &'a UserNamespace,
-    root: (Uid, Gid),
     waiting: OwnedFd,
     done: OwnedFd,
 }
 
 impl<'a> Mapping<'a> {
     pub(crate) fn new(ids: &'a UserNamespace) -> Result<Self, StartFailure> {
-        let (Some(user), Some(group)) = (ids.host_uid(0), ids.host_gid(0)) else {
-            return Err(StartFailure::other("the pod's user namespace has no root"));
-        };
         let (waiting, done) =
             pipe_with(PipeFlags::CLOEXEC).map_err(StartFailure::os("make a pipe"))?;
-        Ok(Self {
-            ids,
-            root: (Uid::from_raw(user), Gid::from_raw(group)),
-            waiting,
-            done,
-        })
+        Ok(Self { ids, waiting, done })
     }
 
     /// Waits for the users and groups, becomes root of them, and makes an IPC namespace. For the process between clone and
@@ -60,7 +51,8 @@ impl<'a> Mapping<'a> {
         let path = format!("/proc/{pid}/ns/user");
         let namespace = File::open(&path).map_err(StartFailure::os(format_args!("open {path}")))?;
         write(&self.done, b"1").map_err(StartFailure::os("start pod init"))?;
-        Ok(PodIds::new(namespace.into(), self.root))
+        PodIds::new(namespace.into(), self.ids.clone())
+            .ok_or_else(|| StartFailure::other("the pod's user namespace has no root"))
     }
 }
 

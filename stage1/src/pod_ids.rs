@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use pod::manifest::UserNamespace;
 use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, openat};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
@@ -14,13 +15,29 @@ use crate::sys;
 #[derive(Debug)]
 pub struct PodIds {
     namespace: OwnedFd,
+    ids: UserNamespace,
     root: (Uid, Gid),
 }
 
 impl PodIds {
-    /// That namespace, with the user and the group of the host that are its root.
-    pub fn new(namespace: OwnedFd, root: (Uid, Gid)) -> Self {
-        Self { namespace, root }
+    /// That namespace, which has these users and groups. `None` if root is not among them.
+    pub fn new(namespace: OwnedFd, ids: UserNamespace) -> Option<Self> {
+        let root = root_of(&ids)?;
+        Some(Self {
+            namespace,
+            ids,
+            root,
+        })
+    }
+
+    /// The user and the group of the host that a user and a group of the pod are; its root where there is none.
+    pub(crate) fn owner(&self, uid: Option<u32>, gid: Option<u32>) -> (u32, u32) {
+        let uid = self.ids.host_uid(uid.unwrap_or(0));
+        let gid = self.ids.host_gid(gid.unwrap_or(0));
+        (
+            uid.unwrap_or(self.root.0.as_raw()),
+            gid.unwrap_or(self.root.1.as_raw()),
+        )
     }
 
     /// The namespace.
@@ -47,13 +64,9 @@ impl PodIds {
         directory: BorrowedFd<'_>,
         place: &str,
     ) -> Result<OwnedFd, StartFailure> {
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_EMPTY_PATH;
         let what = format!("map the owners of files in {place}");
-        let copy = open_tree(directory, c"", flags).map_err(StartFailure::os(&what))?;
-        match self.map(copy.as_fd(), false) {
-            Ok(()) => Ok(copy),
+        match self.copy(directory) {
+            Ok(copy) => Ok(copy),
             Err(Errno::INVAL) => Err(StartFailure::other(format!(
                 "cannot {what}: {}; --userns=host does without",
                 unfit(directory)
@@ -61,6 +74,22 @@ impl PodIds {
             Err(errno) => Err(StartFailure::os(what)(errno)),
         }
     }
+
+    /// As [`Self::mapped`], with the system's answer: EINVAL if the filesystem can't be mapped.
+    pub(crate) fn copy(&self, directory: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH;
+        let copy = open_tree(directory, c"", flags)?;
+        self.map(copy.as_fd(), false)?;
+        Ok(copy)
+    }
+}
+
+/// The user and the group of the host that are root of such a namespace.
+pub fn root_of(ids: &UserNamespace) -> Option<(Uid, Gid)> {
+    let (user, group) = (ids.host_uid(0)?, ids.host_gid(0)?);
+    Some((Uid::from_raw(user), Gid::from_raw(group)))
 }
 
 /// Why the owners of files at a path can't be mapped.

@@ -219,7 +219,12 @@ fn an_oom_kill_is_told_apart() {
     host.fairing(["run", "--name", "hungry", &image, "--memory", "16m"])
         .args(["--exec", "/bin/tail", "--", "/dev/zero"])
         .run()
-        .expect_code(137);
+        .expect_code(137)
+        .expect_stderr("fairing: app busybox: killed: out of memory (limit 16 MiB)");
+    host.fairing(["list"])
+        .run()
+        .ok()
+        .expect_stdout("exited (137), out of memory");
     let hungry = outcome(&host, "hungry");
     assert_eq!(
         (&hungry["kind"], &hungry["signal"]),
@@ -245,6 +250,18 @@ fn an_oom_kill_is_told_apart() {
         (&"signaled".into(), &9.into())
     );
     assert_eq!(killed["oom-killed"], false, "{killed}");
+}
+
+#[test]
+fn of_several_apps_the_one_that_is_out_of_memory_is_named() {
+    let (host, image) = busybox_host();
+    host.fairing(["run", "--rm", "--on-app-failure=continue", &image])
+        .args(["--app-name", "one", "--", "/bin/true", "---", &image])
+        .args(["--app-name", "two", "--memory", "16m"])
+        .args(["--exec", "/bin/tail", "--", "/dev/zero"])
+        .run()
+        .expect_code(137)
+        .expect_stderr("fairing: app two: killed: out of memory (limit 16 MiB)");
 }
 
 #[test]

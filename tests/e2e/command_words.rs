@@ -66,7 +66,10 @@ fn a_flag_that_would_get_lost_in_the_command_is_refused() {
         (&[IMAGE, "--net=none"][..], "goes before the first image"),
         (&[IMAGE, "--memroy", "64m"], "did you mean `--memory`?"),
         (&[IMAGE, "--cap-add", "all"], "not there yet"),
-        (&["-v", "a:/b", IMAGE], "named volumes are not there yet"),
+        (
+            &["-v", ".a:/b", IMAGE],
+            "begins with neither a letter nor a digit",
+        ),
         // The image has no entry point: nothing else could run.
         (
             &[IMAGE, "--name", "web"],

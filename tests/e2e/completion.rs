@@ -36,6 +36,15 @@ fn what_there_is_is_offered() {
     assert_eq!(offered(&host, &["run", "--cidf"]), ["--cidfile"]);
     assert_eq!(offered(&host, &["run", "--stop-t"]), [] as [&str; 0]);
     assert_eq!(offered(&host, &["run", "--repl"]), ["--replace"]);
+    host.fairing(["tag", IMAGE, "docker.io/library/nginx:1"])
+        .run()
+        .ok();
+    host.fairing(["tag", IMAGE, "app:1"]).run().ok();
+    assert_eq!(offered(&host, &["run", "ng"]), ["nginx:1"]);
+    assert_eq!(offered(&host, &["run", "ap"]), ["app:1"]);
+    let begun = format!("type=bind,source={}/et", host.base().display());
+    let source = format!("type=bind,source={}/etc/", host.base().display());
+    assert_eq!(offered(&host, &["run", "--mount", &begun]), [source]);
     // Files are the shell's.
     host.fairing(["complete", "zsh", "--", "run", "--env-file", ""])
         .run()

@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use harness::Host;
+use harness::{Host, ImageBuilder, Layer};
 
-use crate::stocked::{IMAGE, busybox};
+use crate::stocked::{IMAGE, busybox, import};
+use crate::trust::rule;
 
 fn names(host: &Host) -> Vec<String> {
     let output = host.fairing(["images", "--format", "{{.Name}}"]).run().ok();
@@ -87,15 +88,56 @@ fn what_save_writes_load_reads_by_file_and_by_pipe() {
     let mut piped = Vec::new();
     piped.extend_from_slice(host.fairing(["save", IMAGE]).run().ok().stdout.as_bytes());
     assert!(piped.len() > 100_000);
-    host.fairing(["save", IMAGE, IMAGE])
+    // Twice the same is once.
+    host.fairing(["save", IMAGE, IMAGE, "-o"])
+        .arg(&file)
         .run()
-        .expect_error(2, &["several images in one file are not there yet"]);
+        .ok();
+    let loaded = host.fairing(["load", "-i"]).arg(&file).run().ok();
+    assert_eq!(loaded.text(), IMAGE);
     let left: Vec<_> = fs::read_dir(host.base())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.contains(".saved"))
         .collect();
     assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn several_images_go_into_one_file_and_come_back_each_by_its_rule() {
+    let host = busybox();
+    let layer = Layer::new().file("only-here", "x", 0o644);
+    let other = ImageBuilder::busybox().layer(layer).build();
+    import(&host, &other, "other.example/app:2");
+    host.fairing(["tag", IMAGE, "test.example/again:1"])
+        .run()
+        .ok();
+    let names = ["other.example/app:2", "test.example/again:1", IMAGE];
+    for format in ["docker-archive", "oci-archive"] {
+        let saved = host.base().join(format);
+        host.fairing(["save", "--format", format, "-o"])
+            .arg(&saved)
+            .args(names)
+            .run()
+            .ok();
+        host.fairing(["rmi"]).args(names).run().ok();
+        let loaded = host.fairing(["load", "-i"]).arg(&saved).run().ok();
+        let mut lines: Vec<&str> = loaded.stdout.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, names, "{format}");
+        host.fairing(["run", "--rm", "other.example/app:2", "cat", "/only-here"])
+            .run()
+            .ok()
+            .expect_stdout("x");
+        // A name that may not run is left out, and the others come.
+        host.fairing(["rmi"]).args(names).run().ok();
+        host.write_policy("other.toml", &rule("other.example", "type = \"reject\""));
+        let refused = host.fairing(["load", "-i"]).arg(&saved).run();
+        let refused = refused.expect_error(115, &["other.example/app:2 is rejected"]);
+        assert_eq!(refused.stdout.lines().count(), 2, "{refused}");
+        fs::remove_file(host.base().join("etc/trust.d/other.toml")).unwrap();
+        host.fairing(["load", "-i"]).arg(&saved).run().ok();
+    }
 }
 
 #[test]

@@ -63,6 +63,57 @@ fn a_rule_goes_by_its_prefix_alone() {
 }
 
 #[test]
+fn a_key_that_can_not_be_added_is_not_told_as_added() {
+    let (registry, host, image) = unsigned();
+    let key = Key::generate(&host, "team");
+    let prefix = registry.name("team");
+    let add = |flags: &[&str]| {
+        let command = host.fairing(["trust", "add", "--yes", "--prefix"]);
+        let prefix = image.rsplit_once(':').unwrap().0.to_owned();
+        command.arg(prefix).args(flags).arg(key.public()).run()
+    };
+    let refused = add(&["--threshold", "3"]).expect_error(125, &["threshold 3"]);
+    assert_eq!(refused.stdout, "");
+    let days = ["--not-before", "2027-01-02", "--not-after", "2027-01-01"];
+    let refused = add(&days).expect_error(2, &["the key would never count"]);
+    assert_eq!(refused.stdout, "");
+    host.fairing(["trust", "allow", "--yes", &image]).run().ok();
+    let refused = add(&[]).expect_error(
+        125,
+        &[
+            "is of type digest, not signed-by; `fairing trust rm ",
+            "removes that rule",
+        ],
+    );
+    assert_eq!(refused.stdout, "");
+    let rule = refused.stderr.split('`').nth(1).unwrap();
+    let words: Vec<&str> = rule.split(' ').skip(1).collect();
+    host.fairing(words).run().ok();
+    add(&[]).ok().expect_stdout(&format!("for {prefix}"));
+}
+
+#[test]
+fn a_key_that_was_not_trusted_is_no_help_where_keys_are_given() {
+    let (registry, host, image) = unsigned();
+    let (one, other) = (Key::generate(&host, "one"), Key::generate(&host, "other"));
+    one.sign(&host, &image);
+    one.trust(&host, &registry.name("team"));
+    host.fairing(["image", "verify-signature", "--key"])
+        .arg(one.public())
+        .arg(&image)
+        .run()
+        .ok();
+    let refused = host
+        .fairing(["image", "verify-signature", "--key"])
+        .arg(other.public())
+        .arg(&image)
+        .run()
+        .expect_code(116)
+        .stderr;
+    assert!(!refused.contains("trust add"), "{refused}");
+}
+
+#[test]
 fn too_few_digits_of_a_key_are_said_to_be_too_few() {
     let (registry, host, _) = unsigned();
     let key = Key::generate(&host, "team");
@@ -93,7 +144,9 @@ fn days_are_whole_and_an_expired_key_is_the_reason_of_a_refusal() {
             .run()
     };
     add("--not-after", "2020-02-30").expect_error(2, &["2020-02-30"]);
-    add("--not-after", "2020-01-01").ok();
+    add("--not-after", "2020-01-01")
+        .ok()
+        .expect_stderr("--not-after 2020-01-01T23:59:59Z has passed: the key counts nowhere now");
     // Nothing is signed yet, and with that key nothing would be.
     run(&host, &image)
         .expect_error(

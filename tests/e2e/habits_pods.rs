@@ -82,8 +82,11 @@ fn top_shows_the_processes_of_a_pod_and_nothing_else() {
     }
     let pid = status(&host, "web")["apps"][0]["pid"].to_string();
     assert!(lines[1].split_whitespace().nth(1) == Some(&pid), "{top}");
-    let other = host.fairing(["top", "web", "--app", "other"]).run().ok();
-    assert_eq!(other.stdout.lines().count(), 1);
+    for command in ["top", "logs", "export", "kill", "wait", "enter"] {
+        host.fairing([command, "web", "--app", "other"])
+            .run()
+            .expect_error(125, &["no app `other`; it has busybox"]);
+    }
     host.fairing(["stop", "web"]).run().ok();
     host.fairing(["top", "web"])
         .run()
@@ -122,6 +125,61 @@ fn inspect_knows_pods_and_images_by_our_words_and_dockers() {
     host.fairing(["inspect", "-f", "{{.Nmae}}", "web"])
         .run()
         .expect_error(2, &["no field Nmae"]);
+}
+
+#[test]
+fn inspect_shows_the_mounts_and_the_environment_of_an_app() {
+    let host = busybox();
+    let folder = host.base().join("shared");
+    fs::create_dir(&folder).unwrap();
+    let volume = format!("{}:/data:ro", folder.display());
+    let flags = ["--name", "web", "-v", &volume, "--tmpfs", "/scratch"];
+    host.fairing(["prepare"])
+        .args(flags)
+        .args(["-e", "COLOUR=green", "-u", "65534", "-m", "64m", IMAGE])
+        .run()
+        .ok();
+    let shown = host.fairing(["inspect", "web"]).run().ok().json();
+    let app = &shown[0]["apps"][0];
+    assert_eq!(app["mounts"].as_array().unwrap().len(), 2, "{app}");
+    let template = |words: &[&str]| host.fairing(words.iter().copied()).run().ok().stdout;
+    let places = "{{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.RW}};{{end}}";
+    let mut mounts: Vec<String> = template(&["inspect", "-f", places, "web"])
+        .trim()
+        .split_terminator(';')
+        .map(str::to_owned)
+        .collect();
+    mounts.sort();
+    let bind = format!("bind {} /data false", folder.display());
+    assert_eq!(mounts, [bind.as_str(), "tmpfs  /scratch true"]);
+    let env = template(&["inspect", "-f", "{{join .Config.Env \" \"}}", "web"]);
+    assert!(env.contains("COLOUR=green"), "{env}");
+    let user = template(&[
+        "inspect",
+        "-f",
+        "{{.Config.User}} {{.HostConfig.Memory}}",
+        "web",
+    ]);
+    assert_eq!(user, "65534 67108864\n");
+    let image = template(&["image", "inspect", "-f", "{{.Os}} {{.Config.User}}", IMAGE]);
+    assert!(image.starts_with("linux "), "{image}");
+    host.fairing(["rm", "web"]).run().ok();
+}
+
+#[test]
+fn an_app_that_has_ended_is_told_as_ended() {
+    let host = busybox();
+    host.fairing(["run", "-d", "--name", "two", "--on-app-failure=continue"])
+        .args(["--lifetime=until-stopped", IMAGE, "--app-name=aa", "--"])
+        .args(["/bin/sh", "-c", IDLE, "---", IMAGE, "--app-name=bb", "--"])
+        .args(["/bin/sh", "-c", "exit 3"])
+        .run()
+        .ok();
+    host.fairing(["wait", "two", "--app", "bb"]).run().ok();
+    host.fairing(["enter", "two", "--app", "bb", "--", "id"])
+        .run()
+        .expect_error(125, &["app bb of pod two has ended (exit code 3)"]);
+    host.fairing(["stop", "two"]).run().ok();
 }
 
 #[test]
@@ -191,8 +249,7 @@ fn info_and_df_tell_what_there_is() {
 fn commands_that_are_not_there_yet_are_named() {
     let host = busybox();
     for (words, said) in [
-        (&["volume", "ls"][..], "volumes are not there yet"),
-        (&["cp", "web:/etc/hosts", "."], "fairing enter POD"),
+        (&["cp", "web:/etc/hosts", "."][..], "fairing enter POD"),
         (&["container", "ls"], "fairing ps"),
         (&["build", "."], "built elsewhere"),
         (&["system", "prune"], "fairing gc"),

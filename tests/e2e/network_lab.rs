@@ -42,6 +42,11 @@ impl Lab {
         Self::built(image, Host::builder())
     }
 
+    /// As [`Self::with_image`], with so much room for data.
+    pub(crate) fn with_data_size(image: ImageBuilder, size: &str) -> Self {
+        Self::built(image, Host::builder().data_size(size))
+    }
+
     /// A host with a file of its own as `/etc/resolv.conf` and, if given, where systemd-resolved keeps the servers
     /// that it asks.
     pub(crate) fn with_resolv_conf(resolv_conf: &str, upstream: Option<&str>) -> Self {

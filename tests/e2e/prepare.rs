@@ -1,5 +1,7 @@
 //! Pods that are made first and started later.
 
+use std::fs;
+
 use harness::{Host, ImageBuilder};
 
 use crate::stocked::{IDLE, IMAGE, busybox, import, status};
@@ -79,6 +81,38 @@ fn a_prepared_pod_with_standard_input_runs_in_the_foreground_alone() {
         .run()
         .ok();
     assert_eq!(output.stdout, "in\n");
+}
+
+#[test]
+fn a_prepared_pod_that_can_not_be_started_stays_prepared() {
+    let host = busybox();
+    let source = host.base().join("source");
+    fs::create_dir(&source).unwrap();
+    let volume = format!("{}:/data", source.display());
+    let words = [IMAGE, "-v", &volume, "--", "/bin/ls", "/data"];
+    let pod = prepare(&host, &[&["--name", "later"][..], &words].concat());
+    fs::remove_dir(&source).unwrap();
+    for command in [
+        &["run-prepared", "later"][..],
+        &["run-prepared", "--rm", "later"],
+        &["run-prepared", "--detach", "later"],
+        &["start", "later"],
+    ] {
+        let refused = host.fairing(command.iter().copied()).run();
+        refused.expect_error(125, &["source"]);
+        assert_eq!(status(&host, "later")["state"], "prepared", "{command:?}");
+        assert!(host.processes().is_empty());
+    }
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("file"), "").unwrap();
+    let output = host.fairing(["run-prepared", "later"]).run().ok();
+    assert_eq!(output.stdout, "file\n");
+    assert_eq!(status(&host, "later")["uuid"], pod.as_str());
+    // One that is run at once and can't be is none.
+    fs::remove_dir_all(&source).unwrap();
+    let run = host.fairing(["run", "--name", "now"]).args(words).run();
+    run.expect_code(125);
+    host.fairing(["status", "now"]).run().expect_code(121);
 }
 
 #[test]

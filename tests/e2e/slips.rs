@@ -38,6 +38,116 @@ fn a_name_of_this_machine_is_asked_of_no_registry() {
 }
 
 #[test]
+fn what_looks_like_a_file_is_asked_of_no_registry() {
+    let host = busybox();
+    for (words, code, parts) in [
+        (
+            &["image", "import", "f"][..],
+            125,
+            &["cannot open f: No such file"][..],
+        ),
+        (
+            &["image", "import", "library/alpine"],
+            125,
+            &["docker://library/alpine"],
+        ),
+        (
+            &["image", "import", "--name=x", "a.example/app.tar"],
+            125,
+            &["cannot open a.example/app.tar"],
+        ),
+        (
+            &["image", "import", "My Directory"],
+            125,
+            &["cannot open My Directory"],
+        ),
+        (
+            &["load", "-i", "missing.tar"],
+            125,
+            &["missing.tar: No such file"],
+        ),
+        (
+            &["run", "app.tar"],
+            110,
+            &["looks like a file that is not there"],
+        ),
+        (
+            &["fetch", "team/app.tgz"],
+            110,
+            &["looks like a file that is not there"],
+        ),
+        (
+            &["trust", "allow", "--yes", "app.tar"],
+            110,
+            &["looks like a file that is not there"],
+        ),
+    ] {
+        let said = refused(&host, words, code);
+        for part in parts {
+            assert!(said.contains(part), "{words:?}: {said}");
+        }
+        assert!(!said.contains("registry docker.io"), "{words:?}: {said}");
+    }
+    let layout = host.base().join("app.tar");
+    host.fairing(["image", "export", IMAGE])
+        .arg(&layout)
+        .run()
+        .ok();
+    let said = host
+        .fairing(["run", "app.tar"])
+        .current_dir(host.base())
+        .run();
+    said.expect_error(110, &["./app.tar names the file"]);
+    // Whoever has an image of that name means it.
+    host.fairing(["tag", IMAGE, "app.tar"]).run().ok();
+    host.fairing(["run", "--rm", "app.tar", "true"]).run().ok();
+}
+
+#[test]
+fn an_image_of_the_store_that_is_to_be_copied_is_found_there() {
+    let host = busybox();
+    host.fairing(["tag", IMAGE, "localhost:1/app:1"]).run().ok();
+    let dest = format!("oci:{}", host.base().join("out").display());
+    let said = refused(&host, &["image", "copy", "localhost:1/app:1", &dest], 122);
+    let export =
+        format!("`fairing image export localhost:1/app:1 {dest}` takes the one of the store");
+    assert!(said.contains(&export), "{said}");
+    host.fairing(["image", "export", "localhost:1/app:1", &dest])
+        .run()
+        .ok();
+}
+
+#[test]
+fn import_and_tag_take_the_same_names() {
+    let host = busybox();
+    let saved = host.base().join("saved");
+    let dest = format!("oci:{}", saved.display());
+    host.fairing(["image", "export", IMAGE, &dest]).run().ok();
+    for (name, whole) in [
+        ("bb", "localhost/bb:latest"),
+        ("team/bb:1", "localhost/team/bb:1"),
+        ("a.example/bb", "a.example/bb:latest"),
+    ] {
+        let tagged = host.fairing(["tag", IMAGE, name]).run().ok();
+        assert_eq!(tagged.text(), whole);
+        host.fairing(["rmi", name]).run().ok();
+        let imported = host
+            .fairing(["image", "import", "--name", name, &dest])
+            .run()
+            .ok();
+        assert_eq!(imported.text(), whole);
+        host.fairing(["run", "--rm", name, "true"]).run().ok();
+    }
+    for command in [&["tag", IMAGE][..], &["image", "import", &dest, "--name"]] {
+        let digest = format!("a.io/app@sha256:{}", "0".repeat(64));
+        host.fairing(command.iter().copied())
+            .arg(&digest)
+            .run()
+            .expect_code(2);
+    }
+}
+
+#[test]
 fn a_prefix_that_could_be_a_name_with_a_tag_is_warned_of() {
     let host = Host::new();
     let allow = ["trust", "allow", "--yes", "--unsigned", "zz:1"];

@@ -118,6 +118,8 @@ fn many_pods_at_once_have_different_ids() {
     host.fairing(["rm", &pods[0]]).run().ok();
     let again = prepare();
     assert!(firsts.contains(&first_id(&host, &again)));
+    host.fairing(["rm", &again]).args(&pods[1..]).run().ok();
+    assert_eq!(blocks(&host), []);
 }
 
 #[test]

@@ -34,7 +34,6 @@ fn pods_have_users_of_their_own_on_the_oldest_kernel() {
         .copy(images.path(), "/images")
         .libraries_of(&fairing_binary())
         .module("overlay")
-        .module("loop")
-        .module("ext4");
+        .module("loop");
     machine_checks::expect_all(machine, &CHECKS);
 }

@@ -250,9 +250,9 @@ fn what_can_not_be_mounted_is_told_by_name() {
         &["no volume called none"],
     );
     refused(
-        &["--volume=data:/x"],
+        &["--volume=-data:/x"],
         2,
-        &["--volume", "named volumes are not there yet"],
+        &["--volume", "a directory of the host begins with"],
     );
     refused(
         &[&volume(&source, "/proc/none")],

@@ -30,6 +30,8 @@ pub struct Leftovers {
     pub run_folders: Vec<String>,
     /// Half-done entries of `images/tmp`.
     pub half_fetched: Vec<String>,
+    /// Volumes that are not whole, or not gone.
+    pub half_made_volumes: Vec<String>,
 }
 
 impl Leftovers {
@@ -94,6 +96,11 @@ impl Leftovers {
             self.half_fetched
                 .iter()
                 .map(|path| format!("half-fetched images/tmp/{path}")),
+        );
+        lines.extend(
+            self.half_made_volumes
+                .iter()
+                .map(|path| format!("half-made volumes/{path}")),
         );
         lines
     }

@@ -187,4 +187,40 @@ mod tests {
             "{error}"
         );
     }
+
+    #[test]
+    fn every_byte_is_written_and_read_as_two_digits() {
+        let bytes: [u8; 32] = std::array::from_fn(|at| (at as u8).wrapping_mul(37).wrapping_add(9));
+        for shift in [0_u8, 97, 171] {
+            let fingerprint = Fingerprint(bytes.map(|byte| byte.wrapping_add(shift)));
+            let expected: String = fingerprint
+                .0
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(fingerprint.to_string(), format!("sha256:{expected}"));
+            assert_eq!(
+                Fingerprint::parse(&fingerprint.to_string()),
+                Ok(fingerprint)
+            );
+            assert_eq!(
+                "sha256:".to_owned() + fingerprint.digest().hex(),
+                fingerprint.to_string()
+            );
+            assert_eq!(
+                format!("{fingerprint:?}"),
+                format!("Fingerprint({fingerprint})")
+            );
+            assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
+            assert_eq!(fingerprint.as_bytes(), &fingerprint.0);
+        }
+        let good = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85";
+        for last in ['g', '/', ':', '`', ' '] {
+            assert!(
+                Fingerprint::parse(&format!("{good}{last}")).is_err(),
+                "{last}"
+            );
+        }
+        assert!(Fingerprint::parse(good).is_err(), "63 digits");
+    }
 }

@@ -123,3 +123,45 @@ impl Worst {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_flaws_the_one_is_told_that_says_most() {
+        let time = Timestamp::from_seconds(7).unwrap();
+        let digest = Digest::parse(&format!("sha256:{}", "0".repeat(64))).unwrap();
+        // From what a stranger could have caused to what the signer has to mend.
+        let flaws = [
+            Flaw::OtherKey,
+            Flaw::Encoding,
+            Flaw::NoDigest,
+            Flaw::Statement(StatementError::Json {
+                reason: "x".to_owned(),
+            }),
+            Flaw::OtherImage { signed: digest },
+            Flaw::OtherName {
+                signed: "a.io/x".to_owned(),
+            },
+            Flaw::Unfit(Unfit::Expired { not_after: time }),
+            Flaw::NoTime,
+        ];
+        for (at, flaw) in flaws.iter().enumerate() {
+            for lighter in flaws.iter().take(at) {
+                for order in [[flaw, lighter], [lighter, flaw]] {
+                    let mut worst = Worst::default();
+                    order
+                        .into_iter()
+                        .for_each(|flaw| worst.see(None, flaw.clone()));
+                    assert_eq!(worst.0, Some((None, flaw.clone())));
+                }
+            }
+        }
+        // Of equal ones the first.
+        let mut worst = Worst::default();
+        worst.see(None, Flaw::UnreadableTime);
+        worst.see(None, Flaw::NoTime);
+        assert_eq!(worst.0, Some((None, Flaw::UnreadableTime)));
+    }
+}

@@ -39,3 +39,24 @@ impl fmt::Display for Integrity {
         f.pad(self.word())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_check_has_one_word_and_the_seal_is_what_is_asked_for_if_nothing_is_said() {
+        for (integrity, word, is_default) in [
+            (Integrity::Seal, "seal", true),
+            (Integrity::Full, "full", false),
+            (Integrity::Off, "off", false),
+        ] {
+            assert_eq!(
+                (integrity.word(), integrity.is_default()),
+                (word, is_default)
+            );
+            assert_eq!(format!("{integrity:<6}|"), format!("{word:<6}|"));
+            assert_eq!(serde_json::to_value(integrity).unwrap(), word);
+        }
+    }
+}

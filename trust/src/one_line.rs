@@ -71,4 +71,12 @@ mod tests {
         assert_eq!(path(Path::new("/etc/a b")), "/etc/a b");
         assert_eq!(quoted("a\"b"), r#""a\"b""#);
     }
+
+    #[test]
+    fn a_text_is_shown_whole_up_to_its_longest() {
+        let text = |length: usize| "ä".repeat(length);
+        assert_eq!(plain(&text(MAX_SHOWN)), text(MAX_SHOWN));
+        assert_eq!(plain(&text(MAX_SHOWN + 1)), text(MAX_SHOWN) + "...");
+        assert_eq!(path(Path::new("/a\nb\u{1b}")), "/a\\nb\\u{1b}");
+    }
 }

@@ -98,4 +98,53 @@ mod tests {
             assert!(text.lines().all(|line| line.len() <= LINE));
         }
     }
+
+    #[test]
+    fn what_is_written_is_read_by_its_label_alone() {
+        let text = encode(PUBLIC, b"some bytes");
+        let trimmed = text.trim_end();
+        assert_eq!(decode(trimmed, PUBLIC).unwrap().as_slice(), b"some bytes");
+        assert!(decode(trimmed, PRIVATE).is_none());
+        let one_line = text.replace('\n', " ");
+        assert_eq!(
+            decode(one_line.trim_end(), PUBLIC).unwrap().as_slice(),
+            b"some bytes"
+        );
+        for (from, to) in [
+            ("-----BEGIN", "----BEGIN"),
+            ("-----END", "----END"),
+            ("END PUBLIC", "END PRIVATE"),
+            ("c29t", "c29*"),
+        ] {
+            let bad = trimmed.replace(from, to);
+            assert!(decode(&bad, PUBLIC).is_none(), "{bad}");
+        }
+        assert_eq!(label("PUBLIC KEY"), None);
+        assert_eq!(label("-----BEGIN X"), None);
+    }
+
+    #[test]
+    fn a_key_of_another_kind_is_told_with_what_helps() {
+        for (found, hint) in [
+            (PRIVATE, "the public key is needed"),
+            (COSIGN, "give its passphrase"),
+            (SIGSTORE, "give its passphrase"),
+            ("ENCRYPTED PRIVATE KEY", "openssl pkcs8 -in"),
+            ("EC PRIVATE KEY", "-topk8"),
+            ("CERTIFICATE", "x509 -pubkey"),
+            ("RSA PUBLIC KEY", "of a different kind"),
+        ] {
+            let error = expect_label(&encode(found, b"x"), PUBLIC)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(hint) && error.contains(found), "{error}");
+        }
+        let error = expect_label(&encode(PUBLIC, b"x"), PRIVATE)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("the private key is needed"), "{error}");
+        expect_label(&encode(PUBLIC, b"x"), PUBLIC).unwrap();
+        let none = expect_label("garbage", PUBLIC).unwrap_err();
+        assert_eq!(none, KeyError::NotPem { wanted: PUBLIC });
+    }
 }

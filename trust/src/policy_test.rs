@@ -37,6 +37,7 @@ use crate::key_error::KeyError;
 use crate::one_line;
 use crate::policy::Policy;
 use crate::private_key::PrivateKey;
+use crate::refusal::Refusal;
 use crate::signed::{Evidence, SignatureLayer};
 use crate::simple_signing;
 use crate::statement;
@@ -251,9 +252,21 @@ impl Case {
         };
         let (allowed, verdict) = match verify(policy, &subject, &evidence, &at) {
             Ok(image) => (Expect::Accept, format!("allowed: {}", image.verification())),
-            Err(refusal) => (Expect::Refuse, format!("refused: {refusal}")),
+            Err(refusal) => (
+                Expect::Refuse,
+                format!("refused: {}", self.reason_of(&refusal)),
+            ),
         };
         Ok(self.outcome(allowed, keys.undo(verdict)))
+    }
+
+    /// Why an image was refused, as far as it is known: a case that names no digest has none.
+    fn reason_of(&self, refusal: &Refusal) -> String {
+        let text = refusal.to_string();
+        match self.digest.is_some() || self.image.contains('@') {
+            true => text,
+            false => text.replace(SOME_DIGEST, "its digest, which the case does not name"),
+        }
     }
 
     fn outcome(&self, allowed: Expect, verdict: String) -> CaseOutcome {

@@ -25,13 +25,13 @@ pub enum EditError {
         reason: String,
     },
     /// The file has several rules, or one of another prefix: someone else's to edit.
-    #[error("it holds something other than the rule for {prefix:?}: edit it by hand")]
+    #[error("it holds something other than the rule for {prefix:?}")]
     OtherRules {
         /// The prefix.
         prefix: String,
     },
     /// The rule is of another type than the change is about.
-    #[error("its rule for {prefix:?} is of type {word}, not {wanted}: edit it by hand")]
+    #[error("its rule for {prefix:?} is of type {word}, not {wanted}")]
     OtherType {
         /// The prefix.
         prefix: String,
@@ -57,7 +57,7 @@ pub enum EditError {
         prefix: String,
     },
     /// Several keys go by this text.
-    #[error("{text} matches {found} keys: give more of the fingerprint")]
+    #[error("{text} matches {found} keys")]
     Ambiguous {
         /// What the user typed, quoted.
         text: String,
@@ -420,7 +420,7 @@ mod tests {
         let keys = add_key(None, &prefix(), &p256()).unwrap();
         assert_eq!(
             add(Some(&keys), "1").unwrap_err().to_string(),
-            "its rule for \"a.io/foo\" is of type signed-by, not digest: edit it by hand"
+            "its rule for \"a.io/foo\" is of type signed-by, not digest"
         );
     }
 
@@ -433,7 +433,7 @@ mod tests {
         let error = accept_unsigned(Some(&keys), &prefix()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "its rule for \"a.io/foo\" is of type signed-by, not accept-unsigned: edit it by hand"
+            "its rule for \"a.io/foo\" is of type signed-by, not accept-unsigned"
         );
     }
 

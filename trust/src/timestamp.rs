@@ -299,4 +299,79 @@ mod tests {
             assert_eq!(read(json), SignedTime::Unreadable, "{json}");
         }
     }
+
+    #[test]
+    fn every_day_of_four_centuries_is_read_and_written() {
+        let first = Timestamp::parse("1999-12-31T00:00:00Z").unwrap().0 / DAY;
+        let mut before = String::new();
+        for day in first..first + 146_200 {
+            let time = Timestamp(day * DAY + DAY - 1);
+            let text = time.to_string();
+            assert_eq!(Timestamp::parse(&text), Ok(time));
+            assert!(
+                text > before && text.ends_with("T23:59:59Z"),
+                "{before} {text}"
+            );
+            before = text;
+        }
+        assert!(before.starts_with("2400-"), "{before}");
+    }
+
+    #[test]
+    fn each_part_of_a_time_has_its_last_value() {
+        for (good, bad) in [
+            ("2026-12-31T10:00:00Z", "2026-12-32T10:00:00Z"),
+            ("2024-02-29T10:00:00Z", "2024-02-30T10:00:00Z"),
+            ("2026-04-30T10:00:00Z", "2026-04-31T10:00:00Z"),
+            ("2026-11-20T23:59:59Z", "2026-11-20T25:00:00Z"),
+            ("2026-11-20T10:00:00+23:59", "2026-11-20T10:00:00+23:60"),
+            ("2026-11-20T10:00:00-23:59", "2026-11-20T10:00:00-24:00"),
+            ("2026-11-20T10:00:00.1Z", "2026-11-20T10:00:00.1"),
+            ("2026-11-20T10:00:00+00:00", "2026-11-20T10:00:00+00:000"),
+            ("2026-11-20T10:00:00+00:00", "2026-11-20T10:00:00+00-00"),
+            ("2026-11-20T10:00:00+00:00", "2026-11-20T10:00:00*00:00"),
+        ] {
+            assert!(Timestamp::parse(good).is_ok(), "{good}");
+            assert!(Timestamp::parse(bad).is_err(), "{bad}");
+        }
+        for at in [4, 7, 10, 13, 16] {
+            let mut text = "2026-11-20T10:00:00Z".to_owned();
+            text.replace_range(at..=at, "x");
+            assert!(Timestamp::parse(&text).is_err(), "{text}");
+        }
+        // A leap second is the one before it.
+        let leap = Timestamp::parse("2016-12-31T23:59:60Z").unwrap();
+        assert_eq!(leap.to_string(), "2016-12-31T23:59:59Z");
+        let last = "9999-12-31T23:59:59-00:01";
+        assert!(Timestamp::parse(last).is_err(), "after the last second");
+    }
+
+    #[test]
+    fn a_signer_s_clock_may_be_ahead_by_some_minutes() {
+        let now = Timestamp(1_000_000);
+        assert!(!Timestamp(1_000_000 + CLOCK_SKEW).is_future(now));
+        assert!(Timestamp(1_000_001 + CLOCK_SKEW).is_future(now));
+        assert_eq!(CLOCK_SKEW, 300);
+        assert_eq!(
+            (now.minus(7).seconds(), now.minus(u64::MAX).seconds()),
+            (999_993, 0)
+        );
+    }
+
+    #[test]
+    fn a_clock_shows_whole_seconds_of_known_years() {
+        use std::time::Duration;
+        let of = |clock| Timestamp::from_clock(clock).seconds();
+        assert_eq!(of(UNIX_EPOCH + Duration::from_millis(7999)), 7);
+        assert_eq!(of(UNIX_EPOCH - Duration::from_secs(1)), 0);
+        assert_eq!(of(UNIX_EPOCH + Duration::from_secs(MAX + 5)), MAX);
+        let time: Timestamp = serde_json::from_str("\"1970-01-01T00:00:07Z\"").unwrap();
+        assert_eq!(time, Timestamp(7));
+        assert_eq!(
+            serde_json::to_string(&time).unwrap(),
+            "\"1970-01-01T00:00:07Z\""
+        );
+        assert!(serde_json::from_str::<Timestamp>("\"now\"").is_err());
+        assert_eq!("1970-01-01T00:00:07Z".parse(), Ok(time));
+    }
 }

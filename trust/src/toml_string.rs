@@ -18,3 +18,19 @@ pub(crate) fn basic_string(text: &str) -> String {
     quoted.push('"');
     quoted
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_comes_back_as_it_was() {
+        for text in ["", "plain ä", "a\"b\\c", "a\nb\rc\td", "\u{1b}\u{7f}\u{85}"] {
+            let written = basic_string(text);
+            assert!(!written.contains(|c: char| c.is_control()), "{written:?}");
+            let read: toml::Table = toml::from_str(&format!("a = {written}")).unwrap();
+            assert_eq!(read["a"].as_str(), Some(text));
+        }
+        assert_eq!(basic_string("a\n\u{1}"), r#""a\n\u0001""#);
+    }
+}

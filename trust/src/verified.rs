@@ -210,3 +210,64 @@ impl VerifiedImage {
         &self.verification
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u8) -> Fingerprint {
+        Fingerprint::of(&[number])
+    }
+
+    fn verification(policy: Basis, keys: &[u8], signed: Option<char>) -> Verification {
+        let digest =
+            |digit: char| Digest::parse(&format!("sha256:{}", digit.to_string().repeat(64)));
+        Verification {
+            policy,
+            keys: keys.iter().map(|number| key(*number)).collect(),
+            signed_digest: signed.map(|digit| digest(digit).unwrap()),
+            ..Verification::waived()
+        }
+    }
+
+    #[test]
+    fn what_let_an_image_run_has_one_word_and_a_sentence() {
+        for (basis, word, sentence) in [
+            (Basis::Digest, "digest", "digest listed"),
+            (
+                Basis::AcceptUnsigned,
+                "accept-unsigned",
+                "accepted unsigned",
+            ),
+            (Basis::Waived, "waived", "verification waived"),
+        ] {
+            assert_eq!(format!("{basis:<16}|"), format!("{word:<16}|"));
+            assert_eq!(serde_json::to_value(basis).unwrap(), word);
+            assert_eq!(verification(basis, &[], None).to_string(), sentence);
+        }
+        assert_eq!(Basis::SignedBy.to_string(), "signed-by");
+        let mut signed = verification(Basis::SignedBy, &[1, 2], Some('1'));
+        let by = format!("signed by {} and {}", key(1), key(2));
+        assert_eq!(signed.to_string(), by);
+        signed.attested.push(Attested {
+            predicate_type: "a:b".to_owned(),
+            key: key(3),
+        });
+        signed.rule_prefix = Some(Prefix::parse("a.io").unwrap());
+        signed.rule_file = Some("/etc/a.toml".into());
+        let all = format!("{by}, a:b by {} (rule \"a.io\" of /etc/a.toml)", key(3));
+        assert_eq!(signed.to_string(), all);
+    }
+
+    #[test]
+    fn requirements_that_are_met_together_are_recorded_together() {
+        let mut first = verification(Basis::SignedBy, &[1], Some('1'));
+        first.join(verification(Basis::AcceptUnsigned, &[], None));
+        assert_eq!(first, verification(Basis::SignedBy, &[1], Some('1')));
+        first.join(verification(Basis::SignedBy, &[1, 2], Some('2')));
+        assert_eq!(first, verification(Basis::SignedBy, &[1, 2], Some('1')));
+        let mut unsigned = verification(Basis::AcceptUnsigned, &[], None);
+        unsigned.join(verification(Basis::Digest, &[], Some('3')));
+        assert_eq!(unsigned, verification(Basis::Digest, &[], Some('3')));
+    }
+}

@@ -6,6 +6,8 @@ use pod::manifest::{Bounds, Limit};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use super::amount::Bytes;
+
 /// What the table says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -13,6 +15,8 @@ pub(super) struct Apps {
     max_pids: Option<MaxPids>,
     max_terminals: Option<NonZeroU32>,
     max_memory_files: Option<NonZeroU32>,
+    max_log_size: Option<AtLeast<{ Bounds::LOG_SIZE_MIN }>>,
+    max_log_rate: Option<AtLeast<{ Bounds::LOG_RATE_MIN }>>,
 }
 
 impl Apps {
@@ -21,6 +25,8 @@ impl Apps {
             max_pids: later.max_pids.or(self.max_pids),
             max_terminals: later.max_terminals.or(self.max_terminals),
             max_memory_files: later.max_memory_files.or(self.max_memory_files),
+            max_log_size: later.max_log_size.or(self.max_log_size),
+            max_log_rate: later.max_log_rate.or(self.max_log_rate),
         }
     }
 
@@ -31,6 +37,8 @@ impl Apps {
             pids: self.max_pids.as_ref().map_or(default.pids, |said| said.0),
             terminals: number(self.max_terminals, default.terminals),
             memory_files: number(self.max_memory_files, default.memory_files),
+            log_size: self.max_log_size.map_or(default.log_size, |said| said.0),
+            log_rate: self.max_log_rate.map_or(default.log_rate, |said| said.0),
         }
     }
 }
@@ -46,6 +54,22 @@ impl<'de> Deserialize<'de> for MaxPids {
                 "max-pids is a positive integer, or -1 for no limit",
             )),
             Ok(limit) => Ok(Self(limit)),
+        }
+    }
+}
+
+/// A number of bytes, perhaps with a unit, that is not too small.
+#[derive(Debug, Clone, Copy)]
+struct AtLeast<const LEAST: u64>(u64);
+
+impl<'de, const LEAST: u64> Deserialize<'de> for AtLeast<LEAST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Bytes::deserialize(deserializer)?.0 {
+            bytes if bytes < LEAST => Err(D::Error::custom(format_args!(
+                "{bytes} bytes are too few: {}k at least",
+                LEAST >> 10
+            ))),
+            bytes => Ok(Self(bytes)),
         }
     }
 }
@@ -69,6 +93,8 @@ mod tests {
             ..Bounds::default()
         };
         assert_eq!(some, expected);
+        let logs = bounds("max-log-size = \"4M\"\nmax-log-rate = 65536").unwrap();
+        assert_eq!((logs.log_size, logs.log_rate), (4 << 20, 64 << 10));
         assert_eq!(bounds("max-pids = 77").unwrap().pids, Limit::At(77));
         assert_eq!(bounds("max-pids = -1").unwrap().pids, Limit::Unlimited);
     }
@@ -81,6 +107,9 @@ mod tests {
             "max-terminals = 0",
             "max-memory-files = -1",
             "max-processes = 1",
+            "max-log-size = \"1M\"",
+            "max-log-rate = \"63k\"",
+            "max-log-rate = \"fast\"",
         ] {
             bounds(bad).unwrap_err();
         }

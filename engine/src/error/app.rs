@@ -1,6 +1,6 @@
 //! Why an app can't be run as asked for.
 
-use pod::manifest::{DuplicateApp, NotAPath};
+use pod::manifest::{DuplicateApp, NotAPath, PodManifest};
 use pod::{AppName, PodUuid, State};
 
 /// Why an app can't be run as asked for.
@@ -49,8 +49,18 @@ pub enum AppError {
         signal: String,
     },
     /// A pod has no such app.
-    #[error("pod {0} has no app called {1}")]
-    Unknown(PodUuid, String),
+    #[error("pod {pod} has no app `{app}`; it has {}", listed(.apps))]
+    Unknown {
+        /// The pod.
+        pod: PodUuid,
+        /// The app.
+        app: AppName,
+        /// The apps that it has.
+        apps: Vec<AppName>,
+    },
+    /// No name is left for an app.
+    #[error("no name is left for another app of pod {0}")]
+    NoName(PodUuid),
     /// Apps join and leave a pod only while it runs.
     #[error("apps of pod {0} can't be added, started, stopped or removed: it {state}", state = .1.in_words())]
     NotRunning(PodUuid, State),
@@ -68,4 +78,23 @@ pub enum AppError {
         /// The pod.
         pod: PodUuid,
     },
+}
+
+impl AppError {
+    /// That a pod has no such app.
+    pub fn unknown(manifest: &PodManifest, app: &AppName) -> Self {
+        Self::Unknown {
+            pod: manifest.uuid,
+            app: app.clone(),
+            apps: manifest.apps.iter().map(|app| app.name.clone()).collect(),
+        }
+    }
+}
+
+fn listed(apps: &[AppName]) -> String {
+    let names: Vec<&str> = apps.iter().map(AppName::as_str).collect();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    }
 }

@@ -1,8 +1,10 @@
 //! Fetching an image, judged before its layers are transferred.
 
+use std::path::Path;
+
 use image_name::Reference;
 use image_registry::RegistryError;
-use image_store::{FetchOptions, Image, ImageSource, StoreError, WantedBundles};
+use image_store::{FetchOptions, Image, ImageArgument, ImageSource, StoreError, WantedBundles};
 use trust::VerifiedImage;
 
 use super::registries;
@@ -86,6 +88,7 @@ pub fn fetch_first(
     text: &str,
     sources: &[ImageSource],
 ) -> Result<Fetched, Error> {
+    refuse_file(text)?;
     let Some((last, others)) = sources.split_last() else {
         return Err(Error::NotInStore {
             reference: String::new(),
@@ -103,4 +106,20 @@ pub fn fetch_first(
     }
     verifier.observer().looks_up(text, last);
     fetch(engine, verifier, last, None)
+}
+
+/// Refuses what is hardly the name of an image, before a registry is asked for it.
+///
+/// # Errors
+/// [`Error::RatherFile`].
+pub(super) fn refuse_file(text: &str) -> Result<(), Error> {
+    if !matches!(ImageArgument::parse(text), Ok(ImageArgument::ShortName(_)))
+        || !ImageSource::is_file_name(text)
+    {
+        return Ok(());
+    }
+    Err(Error::RatherFile {
+        word: text.to_owned(),
+        is_there: Path::new(text).exists(),
+    })
 }

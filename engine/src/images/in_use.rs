@@ -87,10 +87,10 @@ pub fn note_uses(engine: &Engine) -> Result<(), Error> {
         else {
             continue;
         };
-        for app in &manifest.apps {
+        for image in manifest.images() {
             let store = engine.store();
-            if let Ok(Some(record)) = store.resolve(&app.image.reference)
-                && record.manifest == app.image.manifest
+            if let Ok(Some(record)) = store.resolve(&image.reference)
+                && record.manifest == image.manifest
             {
                 store.note_use_at(&record, time);
             }

@@ -6,6 +6,7 @@ use image_registry::RegistryError;
 use image_store::StoreError;
 use oci_spec::image::ImageConfiguration;
 
+use super::fetch::refuse_file;
 use super::registries::{self, Candidate};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -75,6 +76,7 @@ pub fn look_up(engine: &Engine, text: &str) -> Result<ImageFacts, Error> {
 }
 
 fn of_origin(engine: &Engine, candidate: Candidate, text: &str) -> Result<ImageFacts, Error> {
+    refuse_file(text)?;
     let Some(source) = candidate.into_source() else {
         return Err(Error::NotInStore {
             reference: text.to_owned(),

@@ -3,20 +3,21 @@
 //! An image is judged when its app joins and again each time that the app starts: a monitor takes an app only with what
 //! has just been verified of its image.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pod::control::{AddApp, Request, Response, StartApp};
 use pod::feature::Feature;
-use pod::manifest::PodManifest;
+use pod::manifest::{MountSource, PodManifest, VolumeSource};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry, PodError, State, app_dir};
 
 use super::connection::{PATIENCE, START, connect_when_up, live_status, unexpected, wait_readable};
 use super::execution::execution;
 use super::folder::{PlannedApp, app_names, image_record};
+use super::images::MountedImages;
 use super::mounts::in_order;
 use super::prepared::judge;
 use super::spec::AppSpec;
@@ -26,6 +27,7 @@ use crate::images::choice::{Pull, choose};
 use crate::isolators::find as isolator;
 use crate::observer::Observer;
 use crate::policy::verifier::Verifier;
+use crate::volumes::provide;
 
 /// How often a name is chosen for an app that was asked for without one, where others take it first.
 const NAMINGS_MAX: usize = 64;
@@ -81,8 +83,12 @@ impl<'a> OpenPod<'a> {
         let image = verifier.at_start(&choice.reference, &choice.top)?;
         let mut name = self.free_name(spec, image.repository().as_str())?;
         let config = execution(spec, image.image())?;
-        let mounts = in_order(&spec.mounts, &self.manifest.volumes)?;
-        let mut app = PlannedApp::new(name.clone(), spec, config, mounts, &image).into_app();
+        let mut mounted = MountedImages::new(self.engine, &verifier, pull);
+        let mounts = in_order(mounted.mounts(spec)?, &self.manifest.volumes)?;
+        let planned = PlannedApp::new(name.clone(), spec, config, mounts, &image);
+        // Until the pod's manifest names them.
+        let _volumes = provide(self.engine, &[], &[planned.mounting()])?;
+        let mut app = planned.into_app();
         app.insecure_options = self.engine.insecure.clone();
         isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
             .require(&app.required_features())?;
@@ -102,7 +108,9 @@ impl<'a> OpenPod<'a> {
                 }
                 other => {
                     other?;
-                    choice.note_use(self.engine);
+                    for choice in mounted.choices.iter().chain([&choice]) {
+                        choice.note_use(self.engine);
+                    }
                     return Ok(name);
                 }
             }
@@ -127,7 +135,7 @@ impl<'a> OpenPod<'a> {
         names
             .into_iter()
             .next_back()
-            .ok_or_else(|| AppError::Unknown(self.entry.uuid, String::new()).into())
+            .ok_or_else(|| AppError::NoName(self.entry.uuid).into())
     }
 
     /// Starts an app that doesn't run, after its image has been judged once more by the policy of now.
@@ -139,11 +147,29 @@ impl<'a> OpenPod<'a> {
         let manifest = manifest_of(self.entry)?;
         let entry = manifest
             .app(app)
-            .ok_or_else(|| AppError::Unknown(self.entry.uuid, app.to_string()))?;
+            .ok_or_else(|| AppError::unknown(&manifest, app))?;
         let verifier = Verifier::new(self.engine, observer)?;
         let _pin = self.engine.store().pin()?;
         let image = judge(self.engine, &verifier, &entry.image)?;
         image.warn_if_unsigned(observer);
+        let volumes = manifest
+            .volumes
+            .iter()
+            .filter_map(|volume| match &volume.source {
+                VolumeSource::Image { image } => Some((&volume.name, &**image)),
+                _ => None,
+            });
+        let volumes: BTreeMap<_, _> = volumes.collect();
+        for mount in &entry.mounts {
+            let mounted = match &mount.source {
+                MountSource::Image { image, .. } => Some(&**image),
+                MountSource::Volume { name, .. } => volumes.get(name).copied(),
+                _ => None,
+            };
+            if let Some(mounted) = mounted {
+                judge(self.engine, &verifier, mounted)?.warn_if_unsigned(observer);
+            }
+        }
         let start = StartApp {
             app: app.clone(),
             image: image_record(&image),

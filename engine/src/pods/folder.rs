@@ -27,6 +27,7 @@ use crate::error::{AppError, Error};
 use crate::networks::spec::NetworkSettings;
 use crate::observer::Observer;
 use crate::policy::verifier::RunnableImage;
+use crate::volumes::{Mounting, copied_into};
 
 /// What is asked of a pod as a whole.
 #[derive(Debug)]
@@ -67,8 +68,8 @@ pub(super) struct PodRequest {
 #[derive(Debug)]
 pub(super) struct PlannedApp {
     app: App,
-    /// The tree of the image's topmost layer, whose root directory the app's gets its mode from.
-    top_layer: Option<PathBuf>,
+    /// The trees of the image's layers, topmost first.
+    trees: Vec<PathBuf>,
 }
 
 impl PlannedApp {
@@ -121,11 +122,15 @@ impl PlannedApp {
                 labels: BTreeMap::new(),
                 annotations: BTreeMap::new(),
             },
-            top_layer: image
-                .image()
-                .layers()
-                .last()
-                .map(|layer| layer.path.clone()),
+            trees: trees(image),
+        }
+    }
+
+    /// What it mounts, and the trees of its image.
+    pub(super) fn mounting(&self) -> Mounting<'_> {
+        Mounting {
+            mounts: &self.app.mounts,
+            trees: &self.trees,
         }
     }
 
@@ -133,6 +138,12 @@ impl PlannedApp {
     pub(super) fn into_app(self) -> App {
         self.app
     }
+}
+
+/// The trees of an image's layers, topmost first.
+fn trees(image: &RunnableImage) -> Vec<PathBuf> {
+    let layers = image.image().layers().iter().rev();
+    layers.map(|layer| layer.path.clone()).collect()
 }
 
 /// What a pod's record says of an image.
@@ -198,7 +209,8 @@ pub(super) fn app_names(apps: &[(&AppSpec, &str)]) -> Result<Vec<AppName>, Error
 #[derive(Debug)]
 pub(super) struct Plan {
     manifest: PodManifest,
-    top_layers: Vec<Option<PathBuf>>,
+    /// For each app, the trees of its image's layers, topmost first.
+    trees: Vec<Vec<PathBuf>>,
     /// Where the pod gets IDs of its own, if it gets some.
     id_range: Option<IdRange>,
 }
@@ -215,8 +227,7 @@ impl Plan {
         sockets: &ActivationSockets,
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
-        let (apps, top_layers): (Vec<_>, Vec<_>) =
-            apps.into_iter().map(|a| (a.app, a.top_layer)).unzip();
+        let (apps, trees): (Vec<_>, Vec<_>) = apps.into_iter().map(|a| (a.app, a.trees)).unzip();
         let id_range = match request.ids {
             PodIds::Block(range) => Some(range),
             PodIds::Host | PodIds::Mapped(_) => None,
@@ -226,7 +237,7 @@ impl Plan {
         activation::check(sockets, &manifest, stage1, observer)?;
         Ok(Self {
             manifest,
-            top_layers,
+            trees,
             id_range,
         })
     }
@@ -234,6 +245,16 @@ impl Plan {
     /// What the pod's manifest will be.
     pub(super) fn manifest(&self) -> &PodManifest {
         &self.manifest
+    }
+
+    /// What each app mounts, and the trees of its image.
+    pub(super) fn mountings(&self) -> Vec<Mounting<'_>> {
+        let mut mountings = Vec::with_capacity(self.trees.len());
+        for (app, trees) in self.manifest.apps.iter().zip(&self.trees) {
+            let mounts = &app.mounts;
+            mountings.push(Mounting { mounts, trees });
+        }
+        mountings
     }
 
     /// Makes the pod in phase `prepare`. If that fails, nothing of it is left.
@@ -247,7 +268,7 @@ impl Plan {
             if let Some(first) = first {
                 self.manifest.user_namespace = Some(UserNamespace::of_block(first));
             }
-            fill(&pod, &self.manifest, &self.top_layers)
+            fill(&pod, self)
         });
         match filled {
             Ok(()) => Ok(pod),
@@ -315,11 +336,8 @@ fn manifest(
     })
 }
 
-fn fill(
-    pod: &LockedPod,
-    manifest: &PodManifest,
-    top_layers: &[Option<PathBuf>],
-) -> Result<(), Error> {
+fn fill(pod: &LockedPod, plan: &Plan) -> Result<(), Error> {
+    let manifest = &plan.manifest;
     // The manifest first: from it a removal knows the name.
     record::create(&pod.path().join(MANIFEST_FILE), manifest).inspect_err(|_| {
         // From what isn't there no removal knows the IDs. What stays is left to `gc`.
@@ -334,13 +352,12 @@ fn fill(
     }
     app_dir::make_all(pod.path())?;
     volumes::make_all(pod.path(), &manifest.volumes)?;
-    for (app, top_layer) in manifest.apps.iter().zip(top_layers) {
-        app_dir::make(
-            pod.path(),
-            &app.name,
-            top_layer.as_deref(),
-            manifest.user_namespace.as_ref(),
-        )?;
+    copied_into(pod.path(), &manifest.volumes, &plan.mountings())?;
+    for (app, trees) in manifest.apps.iter().zip(&plan.trees) {
+        // The root directory that the app sees has the attributes of the topmost one.
+        let topmost = trees.first().map(PathBuf::as_path);
+        let ids = manifest.user_namespace.as_ref();
+        app_dir::make(pod.path(), &app.name, topmost, ids)?;
     }
     Ok(())
 }

@@ -58,7 +58,11 @@ impl Files {
             true => Ok(()),
             false => Err(Error::Refusing {
                 kind: FailureKind::UnknownUser,
-                message: format!("the {what} `{name}` is not in the image's {path}"),
+                message: match name.parse() {
+                    // What the kernel takes for no change.
+                    Ok(u32::MAX) => format!("{name} means no {what} to the kernel"),
+                    _ => format!("the {what} `{name}` is not in the image's {path}"),
+                },
             }),
         }
     }

@@ -4,20 +4,25 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use pod::manifest::{Mount, MountSource, Volume, VolumeSource};
+use pod::manifest::{Mount, MountSource, Volume, VolumeName, VolumeSource};
 
 use crate::error::{Error, MountError};
 
-/// Checks the volumes of a pod.
+/// Checks the volumes of a pod. `others` are the names of those that are not looked at yet.
 ///
 /// # Errors
 /// [`MountError`], of the first that can't be.
-pub(super) fn check_volumes(volumes: &[Volume]) -> Result<(), Error> {
-    let mut names = BTreeSet::new();
-    for volume in volumes {
-        if !names.insert(&volume.name) {
-            return Err(MountError::SameVolume(volume.name.clone()).into());
+pub(super) fn check_volumes<'a>(
+    volumes: &'a [Volume],
+    others: impl Iterator<Item = &'a VolumeName>,
+) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    for name in volumes.iter().map(|volume| &volume.name).chain(others) {
+        if !seen.insert(name) {
+            return Err(MountError::SameVolume(name.clone()).into());
         }
+    }
+    for volume in volumes {
         if let VolumeSource::Host { path } = &volume.source {
             look_at(path)?;
         }
@@ -29,9 +34,9 @@ pub(super) fn check_volumes(volumes: &[Volume]) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`MountError`], of the first that can't be.
-pub(super) fn in_order(asked: &[Mount], volumes: &[Volume]) -> Result<Vec<Mount>, Error> {
+pub(super) fn in_order(mut mounts: Vec<Mount>, volumes: &[Volume]) -> Result<Vec<Mount>, Error> {
     let mut places = BTreeSet::new();
-    for mount in asked {
+    for mount in &mounts {
         if !places.insert(&mount.destination) {
             return Err(MountError::SamePlace(mount.destination.clone()).into());
         }
@@ -43,10 +48,9 @@ pub(super) fn in_order(asked: &[Mount], volumes: &[Volume]) -> Result<Vec<Mount>
                     return Err(MountError::NoVolume { name, place }.into());
                 }
             }
-            MountSource::Tmpfs { .. } => {}
+            MountSource::Named { .. } | MountSource::Image { .. } | MountSource::Tmpfs { .. } => {}
         }
     }
-    let mut mounts = asked.to_vec();
     let depth = |mount: &Mount| {
         let parts = mount.destination.as_str().split('/');
         parts.filter(|part| !part.is_empty()).count()
@@ -67,6 +71,7 @@ fn look_at(path: &Path) -> Result<(), Error> {
 mod tests {
     use super::*;
     use pod::manifest::{AppPath, Medium};
+    use pod::named_volumes::Ownership;
     use std::path::PathBuf;
 
     fn mount(place: &str, source: MountSource) -> Mount {
@@ -80,8 +85,13 @@ mod tests {
     }
 
     fn memory(place: &str) -> Mount {
-        let (size, mode) = (None, None);
-        mount(place, MountSource::Tmpfs { size, mode })
+        let source = MountSource::Tmpfs {
+            size: None,
+            mode: None,
+            uid: None,
+            gid: None,
+        };
+        mount(place, source)
     }
 
     fn error<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
@@ -91,7 +101,7 @@ mod tests {
     #[test]
     fn what_lies_within_another_mount_comes_after_it() {
         let asked = ["/a/b/c", "/z", "/a", "/a/b"].map(memory);
-        let ordered = in_order(&asked, &[]).unwrap();
+        let ordered = in_order(asked.into(), &[]).unwrap();
         let places: Vec<_> = ordered.iter().map(|m| m.destination.as_str()).collect();
         assert_eq!(places, ["/z", "/a", "/a/b", "/a/b/c"]);
     }
@@ -99,14 +109,14 @@ mod tests {
     #[test]
     fn what_can_not_be_is_told_by_name() {
         let twice = ["/a", "/a"].map(memory);
-        assert_eq!(error(in_order(&twice, &[])), "two mounts on /a");
+        assert_eq!(error(in_order(twice.into(), &[])), "two mounts on /a");
         let source = MountSource::Volume {
             name: "data".parse().unwrap(),
             sub_path: None,
         };
         let of_volume = mount("/srv", source);
         assert_eq!(
-            error(in_order(std::slice::from_ref(&of_volume), &[])),
+            error(in_order(vec![of_volume.clone()], &[])),
             "the pod has no volume called data, which was to be mounted on /srv"
         );
         let volume = Volume {
@@ -114,16 +124,17 @@ mod tests {
             source: VolumeSource::Empty {
                 medium: Medium::Disk,
                 size: None,
+                ownership: Ownership::default(),
             },
             read_only: false,
         };
-        in_order(&[of_volume], std::slice::from_ref(&volume)).unwrap();
+        in_order(vec![of_volume], std::slice::from_ref(&volume)).unwrap();
         assert_eq!(
-            error(check_volumes(&[volume.clone(), volume])),
+            error(check_volumes(&[volume.clone(), volume], std::iter::empty())),
             "the pod has two volumes called data"
         );
         let path = PathBuf::from("/proc/none");
-        let missing = in_order(&[mount("/srv", MountSource::Host { path })], &[]);
+        let missing = in_order(vec![mount("/srv", MountSource::Host { path })], &[]);
         let told = error(missing);
         assert!(
             told.starts_with("cannot mount /proc/none: No such file"),

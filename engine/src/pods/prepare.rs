@@ -2,11 +2,13 @@
 
 use image_store::Pin;
 use pod::activation::ActivationSockets;
+use pod::named_volumes::VolumesPin;
 use pod::stage1::Stage1;
 use pod::{LockedPod, Phase, PodUuid};
 
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
+use super::images::MountedImages;
 use super::mounts::{check_volumes, in_order};
 use super::replace::make_way;
 use super::spec::PodSpec;
@@ -20,6 +22,7 @@ use crate::isolators::find as isolator;
 use crate::networks::settings;
 use crate::observer::{Detail, Observer};
 use crate::policy::verifier::{RunnableImage, Verifier};
+use crate::volumes::provide;
 
 /// A pod that has been prepared and not yet moved on, with what it needs kept in the store.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Prepared {
     pub stage1: Stage1,
     /// To be dropped once the pod has moved on.
     pub pin: Pin,
+    /// The same for its volumes, if it was prepared by an earlier call.
+    pub volumes: Option<VolumesPin>,
 }
 
 impl Prepared {
@@ -38,14 +43,19 @@ impl Prepared {
     /// # Errors
     /// If the file system says so.
     pub fn keep(self) -> Result<PodUuid, Error> {
-        let Self { mut pod, pin, .. } = self;
+        let Self {
+            mut pod,
+            pin,
+            volumes,
+            ..
+        } = self;
         let uuid = pod.uuid();
         let moved = pod.move_to(Phase::Prepared).map_err(Error::from);
         if let Err(error) = moved.and_then(|()| folder::sync(&pod)) {
             folder::discard(&mut pod);
             return Err(error);
         }
-        drop(pin);
+        drop((pin, volumes));
         Ok(uuid)
     }
 }
@@ -61,7 +71,8 @@ pub fn prepare(
     observer: &dyn Observer,
 ) -> Result<Prepared, Error> {
     spec.network.check()?;
-    check_volumes(&spec.volumes)?;
+    let image_volumes = spec.image_volumes.iter().map(|volume| &volume.name);
+    check_volumes(&spec.volumes, image_volumes)?;
     settings::warn_of_unasked(&spec.network.dns, observer);
     traceable::warn_where_it_is(observer);
     let installed = match isolator::is_image(&spec.isolator) {
@@ -102,10 +113,13 @@ pub fn prepare(
         .zip(images.iter().map(|i| i.repository().as_str()))
         .collect();
     let names = folder::app_names(&named)?;
+    let mut mounted = MountedImages::new(engine, &verifier, spec.pull);
+    let mut volumes = spec.volumes.clone();
+    volumes.extend(mounted.volumes(&spec.image_volumes)?);
     let mut planned = Vec::with_capacity(spec.apps.len());
     for ((app, image), name) in spec.apps.iter().zip(&images).zip(names) {
         let execution = execution(app, image.image())?;
-        let mounts = in_order(&app.mounts, &spec.volumes)?;
+        let mounts = in_order(mounted.mounts(app)?, &volumes)?;
         planned.push(PlannedApp::new(name, app, execution, mounts, image));
     }
     let exposed: Vec<_> = images.iter().map(RunnableImage::image).collect();
@@ -125,7 +139,7 @@ pub fn prepare(
         streams: spec.streams,
         grace_period: spec.grace_period,
         remove_on_exit: spec.remove_on_exit,
-        volumes: spec.volumes.clone(),
+        volumes,
         lifetime: spec.lifetime,
         on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
@@ -137,9 +151,17 @@ pub fn prepare(
     if let Some(name) = spec.name.as_ref().filter(|_| spec.replace) {
         make_way(name, &plan, &images, engine, observer)?;
     }
+    let named = provide(engine, &plan.manifest().volumes, &plan.mountings())?;
     let pod = plan.make(&engine.pods())?;
-    for choice in &choices {
+    // The pod's manifest says that they are in use.
+    drop(named);
+    for choice in choices.iter().chain(&mounted.choices) {
         choice.note_use(engine);
     }
-    Ok(Prepared { pod, stage1, pin })
+    Ok(Prepared {
+        pod,
+        stage1,
+        pin,
+        volumes: None,
+    })
 }

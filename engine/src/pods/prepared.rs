@@ -1,7 +1,7 @@
 //! A pod that an earlier call prepared: its images are judged once more before it starts.
 
 use pod::activation::ActivationSockets;
-use pod::manifest::{ImageRecord, MANIFEST_FILE, PodManifest, Streams};
+use pod::manifest::{ImageRecord, MANIFEST_FILE, MountSource, PodManifest, Streams, VolumeSource};
 use pod::{Phase, PodEntry, record};
 
 use super::activation;
@@ -13,6 +13,7 @@ use crate::error::{AppError, Error};
 use crate::isolators::find as isolator;
 use crate::observer::Observer;
 use crate::policy::verifier::{RunnableImage, Verifier};
+use crate::volumes::require;
 
 /// What is asked of a prepared pod when it starts.
 #[derive(Debug, Clone, Copy)]
@@ -68,11 +69,36 @@ pub fn resume(
         app.image = image_record(&image);
         app.insecure_options = engine.insecure.clone();
     }
+    for record in mounted_images(&mut manifest) {
+        let image = judge(engine, &verifier, record)?;
+        image.warn_if_unsigned(observer);
+        *record = image_record(&image);
+    }
+    let volumes = require(engine, &manifest)?;
     manifest.streams = asked.streams;
     manifest.remove_on_exit = asked.remove_on_exit;
     manifest.insecure_options = engine.insecure.clone();
     record::replace(&pod.path().join(MANIFEST_FILE), &manifest)?;
-    Ok(Prepared { pod, stage1, pin })
+    Ok(Prepared {
+        pod,
+        stage1,
+        pin,
+        volumes,
+    })
+}
+
+/// The images of a pod whose files are mounted.
+fn mounted_images(manifest: &mut PodManifest) -> impl Iterator<Item = &mut ImageRecord> {
+    let volumes = manifest.volumes.iter_mut();
+    let of_pod = volumes.filter_map(|volume| match &mut volume.source {
+        VolumeSource::Image { image } => Some(&mut **image),
+        _ => None,
+    });
+    let mounts = manifest.apps.iter_mut().flat_map(|app| &mut app.mounts);
+    of_pod.chain(mounts.filter_map(|mount| match &mut mount.source {
+        MountSource::Image { image, .. } => Some(&mut **image),
+        _ => None,
+    }))
 }
 
 /// Judges the image that the pod was prepared from, which the name may no longer stand for.

@@ -86,12 +86,13 @@ pub fn remove_seen(
     }
 }
 
-/// Removes what is left of the pod with this UUID, if anything is.
+/// Removes what is left of the pod with this UUID, if anything is. One that is prepared again stays.
 ///
 /// # Errors
 /// As [`remove`].
 pub fn remove_left(uuid: PodUuid, engine: &Engine, observer: &dyn Observer) -> Result<(), Error> {
     match engine.pods().by_uuid(uuid)? {
+        Some(entry) if entry.phase == Phase::Prepared => Ok(()),
         Some(entry) => remove_seen(entry, engine, observer).map(|_| ()),
         None => Ok(()),
     }

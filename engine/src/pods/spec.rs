@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, Resources, Streams, UserNamespace, Volume,
+    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, MountOption, Resources, Streams,
+    UserNamespace, Volume, VolumeName,
 };
 use pod::{AppName, PodName, PodUuid};
 
@@ -46,6 +47,8 @@ pub struct PodSpec {
     pub users: Users,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
+    /// Images whose files its apps share.
+    pub image_volumes: Vec<ImageVolume>,
     /// Its apps.
     pub apps: Vec<AppSpec>,
 }
@@ -69,6 +72,7 @@ impl PodSpec {
             isolator: DEFAULT.to_owned(),
             users: Users::default(),
             volumes: Vec::new(),
+            image_volumes: Vec::new(),
             apps,
         }
     }
@@ -86,6 +90,28 @@ pub enum Users {
     Auto,
     /// As given.
     Mapped(UserNamespace),
+}
+
+/// An image whose files a pod has as a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageVolume {
+    /// The volume's name.
+    pub name: VolumeName,
+    /// Reference, digest in the store, or source of the image.
+    pub image: String,
+}
+
+/// An image whose files are mounted in an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageMount {
+    /// Reference, digest in the store, or source of the image.
+    pub image: String,
+    /// Where the app sees it.
+    pub destination: AppPath,
+    /// A file or directory in it; the whole of it if absent.
+    pub sub_path: Option<String>,
+    /// How.
+    pub options: Vec<MountOption>,
 }
 
 /// What is asked of an app. What is not said is as the image says.
@@ -111,6 +137,8 @@ pub struct AppSpec {
     pub workdir: Option<AppPath>,
     /// What is mounted in it.
     pub mounts: Vec<Mount>,
+    /// Images whose files are mounted in it.
+    pub image_mounts: Vec<ImageMount>,
     /// Limits.
     pub resources: Resources,
     /// Whether it gets a pseudo-terminal.

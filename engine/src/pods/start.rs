@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
 use pod::activation::ActivationSockets;
-use pod::stage1::{ENV_HINT, ENV_READY_FD, Stage1};
+use pod::stage1::{ENV_HINT, ENV_PREPARED, ENV_READY_FD, Stage1};
 use pod::{LockedPod, Phase};
 
 use super::entry_point;
@@ -82,6 +82,7 @@ impl<'a> Launch<'a> {
             hint,
         } = self.handover;
         let hint = hint.map(|hint| (ENV_HINT, hint.to_owned()));
+        let prepared = (self.before == Phase::Prepared).then(|| (ENV_PREPARED, "1".to_owned()));
         let readiness = ready.map(|ready| (ENV_READY_FD, ready.as_raw_fd().to_string()));
         entry_point::command(
             (&self.program, self.arguments),
@@ -91,6 +92,7 @@ impl<'a> Launch<'a> {
             readiness
                 .into_iter()
                 .chain(hint)
+                .chain(prepared)
                 .chain(sockets.announcement()),
             Some(blocked),
         )

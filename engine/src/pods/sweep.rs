@@ -56,6 +56,8 @@ pub enum Subject {
     Networks,
     /// Images.
     Images,
+    /// Volumes that outlive pods.
+    Volumes,
 }
 
 /// Removes what is due, and tells of each step.
@@ -92,6 +94,7 @@ pub fn sweep(
     sweep.phase(Phase::Garbage, |_| true);
     sweep.names();
     sweep.id_blocks();
+    sweep.volumes();
     sweep.networks();
     sweep.images();
 }
@@ -179,6 +182,13 @@ impl Sweep<'_> {
     fn id_blocks(&mut self) {
         if let Err(error) = self.engine.pods().release_stale_id_blocks() {
             self.failed(Subject::Pods, error);
+        }
+    }
+
+    /// What is left of the making of volumes; those that were made stay.
+    fn volumes(&mut self) {
+        if let Err(error) = crate::volumes::store::sweep(self.engine) {
+            self.failed(Subject::Volumes, error);
         }
     }
 

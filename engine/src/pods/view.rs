@@ -9,11 +9,14 @@ use cni_glue::ports::PortMapping;
 use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, Outcome, PodExit};
-use pod::manifest::{InsecureOption, Network, PodManifest, UserNamespace, VerificationRecord};
+use pod::manifest::{
+    AppPath, InsecureOption, Limit, Network, PodManifest, User, UserNamespace, VerificationRecord,
+};
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodEntry, PodError, PodName, PodUuid, State, app_dir};
 use serde::Serialize;
 
+use super::mount_view::{MountView, mounts};
 use crate::config::directories::Directories;
 use crate::error::Error;
 
@@ -83,6 +86,16 @@ pub struct AppView {
     pub manifest: String,
     /// What it runs: program and arguments.
     pub command: Vec<String>,
+    /// Its environment, `KEY=VALUE` each.
+    pub env: Vec<String>,
+    /// Its working directory.
+    pub cwd: AppPath,
+    /// Whose process it is.
+    pub user: User,
+    /// What it sees of files that are not its image's.
+    pub mounts: Vec<MountView>,
+    /// Most memory that it was given, in bytes.
+    pub memory_limit: Option<u64>,
     /// What it does.
     pub state: AppState,
     /// Its process ID on the host, while it runs.
@@ -244,6 +257,11 @@ fn apps(
             image: app.image.reference.to_string(),
             manifest: app.image.manifest.to_string(),
             command: app.execution.args.clone(),
+            env: app.execution.env.clone(),
+            cwd: app.execution.cwd.clone(),
+            user: app.execution.user.clone(),
+            mounts: mounts(app, manifest, &entry.path),
+            memory_limit: app.resources.memory.limit.and_then(Limit::value),
             state: match (outcome, state) {
                 (Some(_), _) => AppState::Exited,
                 (None, State::Running | State::Exited) if created => AppState::Created,

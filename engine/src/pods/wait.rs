@@ -71,8 +71,9 @@ fn recorded(entry: &PodEntry, app: Option<&AppName>) -> Result<Option<i32>, Erro
     let Some(app) = app else {
         return Ok(PodExit::load(&entry.path)?.map(|exit| exit.exit_code));
     };
-    if PodManifest::load(&entry.path)?.app(app).is_none() {
-        return Err(AppError::Unknown(entry.uuid, app.to_string()).into());
+    let manifest = PodManifest::load(&entry.path)?;
+    if manifest.app(app).is_none() {
+        return Err(AppError::unknown(&manifest, app).into());
     }
     Ok(AppStatus::load(&entry.path, app)?.map(|status| status.exit_code))
 }

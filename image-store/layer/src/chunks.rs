@@ -126,3 +126,89 @@ impl<C: Chunks> Chunks for Proven<'_, C> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::sha256;
+
+    /// Chunks as they are given, an empty one at the end.
+    struct Given(Vec<Vec<u8>>);
+
+    impl Chunks for Given {
+        fn next(&mut self, chunk: &mut Vec<u8>) -> Result<(), ContentError> {
+            *chunk = self.0.pop().unwrap_or_default();
+            Ok(())
+        }
+    }
+
+    fn given(chunks: &[&[u8]]) -> Given {
+        Given(chunks.iter().rev().map(|chunk| chunk.to_vec()).collect())
+    }
+
+    #[test]
+    fn a_chunk_is_filled_by_as_many_reads_as_it_takes() {
+        let mut reads = 0;
+        let mut chunk = b"before".to_vec();
+        fill(&mut chunk, |space| {
+            reads += 1;
+            match reads {
+                1 | 3 => Err(io::ErrorKind::Interrupted.into()),
+                2 => {
+                    space[..3].copy_from_slice(b"abc");
+                    Ok(3)
+                }
+                4 => {
+                    space[..2].copy_from_slice(b"de");
+                    Ok(2)
+                }
+                _ => Ok(0),
+            }
+        })
+        .unwrap();
+        assert_eq!((chunk.as_slice(), reads), (&b"abcde"[..], 5));
+        fill(&mut chunk, |space| Ok(space.len())).unwrap();
+        assert_eq!(chunk.len(), CHUNK);
+        let failed = fill(&mut chunk, |_| Err(io::ErrorKind::ConnectionReset.into()));
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn chunks_are_read_as_one_stream() {
+        let mut reader = Reader::new(given(&[b"abc", b"de", b"f"]));
+        assert_eq!(reader.fill_buf().unwrap(), b"abc");
+        reader.consume(1);
+        assert_eq!(reader.fill_buf().unwrap(), b"bc");
+        let mut two = [0; 8];
+        assert_eq!(reader.read(&mut two).unwrap(), 2);
+        // Nobody takes more than there is.
+        reader.consume(100);
+        let mut rest = Vec::new();
+        reader.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"def");
+        assert_eq!(reader.fill_buf().unwrap(), b"");
+        // The end was proven once, and isn't asked for again.
+        reader.chunks.0.push(b"more".to_vec());
+        assert_eq!(reader.fill_buf().unwrap(), b"");
+    }
+
+    #[test]
+    fn an_end_is_given_only_with_its_proof() {
+        let good = sha256(b"abcde");
+        for (chunks, is_good) in [
+            (&[&b"abc"[..], b"de"][..], true),
+            (&[b"abcde"], true),
+            (&[b"abc"], false),
+            (&[b"de", b"abc"], false),
+            (&[], false),
+        ] {
+            let mut reader = Reader::new(Proven::new(given(chunks), "x", &good));
+            let read = reader.read_to_end(&mut Vec::new());
+            assert_eq!(read.is_ok(), is_good, "{chunks:?}");
+            if let Err(error) = read {
+                let error = ContentError::from_read("y", error).to_string();
+                assert!(error.starts_with("x: diff ID: digest mismatch"), "{error}");
+            }
+        }
+    }
+}

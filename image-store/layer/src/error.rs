@@ -217,3 +217,65 @@ fn is_full(error: &io::Error) -> bool {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn truncated() -> ContentError {
+        ContentError::Truncated {
+            what: "inner".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_stream_says_what_is_wrong_with_the_object() {
+        let read = |error| ContentError::from_read("x", error).to_string();
+        let of = |kind: io::ErrorKind| io::Error::new(kind, "because");
+        assert_eq!(read(of(io::ErrorKind::UnexpectedEof)), "x is truncated");
+        assert_eq!(read(truncated().into_io()), "inner is truncated");
+        let corrupt = read(of(io::ErrorKind::InvalidData));
+        assert_eq!(corrupt, "x: corrupt layer archive: because");
+        let full = ContentError::from_read("x", of(io::ErrorKind::StorageFull));
+        assert!(matches!(full, ContentError::NoSpace { .. }), "{full}");
+        // Of raw bytes, nothing is corrupt but what a reader makes of them.
+        let source = |error| ContentError::from_source("x", error);
+        let failed = source(of(io::ErrorKind::ConnectionReset));
+        assert!(matches!(failed, ContentError::Io { .. }), "{failed}");
+        let ended = source(of(io::ErrorKind::UnexpectedEof)).to_string();
+        assert_eq!(ended, "x is truncated");
+        assert_eq!(
+            source(truncated().into_io()).to_string(),
+            "inner is truncated"
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        let path = Path::new("/x");
+        let of = |kind: io::ErrorKind| ContentError::io("cannot write", path, kind);
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert!(matches!(of(kind), ContentError::NoSpace { .. }), "{kind}");
+        }
+        let other = of(io::ErrorKind::PermissionDenied).to_string();
+        assert!(other.starts_with("cannot write /x"), "{other}");
+    }
+
+    #[test]
+    fn an_odd_answer_is_one_that_another_place_may_not_give() {
+        let mismatch = ContentError::SizeMismatch {
+            what: "x".to_owned(),
+            expected: 1,
+            found: 2,
+        };
+        assert!(truncated().is_odd_answer() && mismatch.is_odd_answer());
+        let corrupt = ContentError::CorruptLayer {
+            what: "x".to_owned(),
+            reason: "y".to_owned(),
+        };
+        assert!(!corrupt.is_odd_answer());
+        assert!(ContentError::is_in(&corrupt.into_io()));
+        assert!(!ContentError::is_in(&io::ErrorKind::Other.into()));
+        assert!(!ContentError::is_in(&io::Error::other("x")));
+    }
+}

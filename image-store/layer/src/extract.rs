@@ -36,6 +36,24 @@ pub struct Extracted {
     pub opaque: bool,
 }
 
+/// Unpacks the tar stream `input`, which is no layer, into the empty directory `root`, as safely as a layer: what is named
+/// like a whiteout is a file like others. Reads the stream to its end. `what` is for messages.
+///
+/// # Errors
+/// [`ContentError`], as for layers; what was unpacked so far stays.
+pub fn unpack(
+    input: impl BufRead,
+    root: &Path,
+    what: &str,
+    limits: &Limits,
+) -> Result<Extracted, ContentError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let directory = openat(CWD, root, flags, Mode::empty())
+        .map_err(|error| ContentError::io("cannot open", root, error))?;
+    let of = (directory, root);
+    extract_as(Form::Plain, input, of, what, limits, &mut Record::default())
+}
+
 /// Unpacks the tar stream `input` into the empty directory `root`, whose path `at` is for messages.
 /// Reads the stream to its end. `record` learns what is in the files.
 pub(super) fn extract(
@@ -46,8 +64,29 @@ pub(super) fn extract(
     limits: &Limits,
     record: &mut Record,
 ) -> Result<Extracted, ContentError> {
+    extract_as(Form::Layer, input, (root, at), what, limits, record)
+}
+
+/// What the names of an archive mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Some hide what is in the layers below.
+    Layer,
+    /// Files, all of them.
+    Plain,
+}
+
+fn extract_as(
+    form: Form,
+    input: impl BufRead,
+    (root, at): (OwnedFd, &Path),
+    what: &str,
+    limits: &Limits,
+    record: &mut Record,
+) -> Result<Extracted, ContentError> {
     let mut walk = Walk::new(input, what, limits);
     let mut extraction = Extraction {
+        form,
         tree: Tree::new(root),
         record,
         at,
@@ -72,6 +111,7 @@ pub(super) fn extract(
 }
 
 struct Extraction<'a> {
+    form: Form,
     tree: Tree,
     record: &'a mut Record,
     at: &'a Path,
@@ -97,7 +137,7 @@ impl Extraction<'_> {
                 Err(error) => return Err(self.failed(path, error)),
             };
             // A link could name a whiteout; no directory of a layer is called so.
-            if names_whiteout(&real) {
+            if self.form == Form::Layer && names_whiteout(&real) {
                 let reason = "a symbolic link on its path leads to the name of a whiteout";
                 return Err(self.refuse(path, reason));
             }
@@ -118,7 +158,11 @@ impl Extraction<'_> {
         member: &Member,
         walk: &mut Walk<'_, R>,
     ) -> Result<(), ContentError> {
-        match meaning(member).map_err(|reason| self.refuse(&member.path, &reason))? {
+        let meaning = match self.form {
+            Form::Layer => meaning(member).map_err(|reason| self.refuse(&member.path, &reason))?,
+            Form::Plain => Meaning::Plain,
+        };
+        match meaning {
             Meaning::Ignored => return Ok(()),
             Meaning::Whiteout(hidden) => {
                 return self
@@ -153,7 +197,9 @@ impl Extraction<'_> {
             Kind::HardLink => return self.hard_link(member, parent),
             Kind::Symlink => self.symlink(member, parent),
             Kind::Fifo => self.special(member, parent, FileType::Fifo, 0),
-            Kind::Device(device) if device.is_whiteout() => self.hide(member, parent),
+            Kind::Device(device) if self.form == Form::Layer && device.is_whiteout() => {
+                self.hide(member, parent)
+            }
             Kind::Device(device) => {
                 let kind = match device.is_block {
                     true => FileType::BlockDevice,

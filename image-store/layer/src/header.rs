@@ -177,4 +177,96 @@ mod tests {
         assert_eq!(signed(&[0xc0; 12]), None, "long before the universe");
         assert_eq!(signed(&[0xbf; 12]), None);
     }
+
+    /// A header of these bytes at their places, with a checksum that fits.
+    fn header(parts: &[(usize, &[u8])]) -> Header {
+        let mut block = [0; BLOCK as usize];
+        block[148..156].fill(b' ');
+        for (at, bytes) in parts {
+            block[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        let sum: u64 = block.iter().map(|byte| u64::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        Header(block)
+    }
+
+    #[test]
+    fn each_field_is_read_at_its_place() {
+        let fields = header(&[
+            (100, b"0000644\0"),
+            (108, b"0000001\0"),
+            (116, b"0000002\0"),
+            (124, b"00000000003\0"),
+            (136, b"00000000004\0"),
+            (156, b"5"),
+            (157, b"link\0"),
+            (329, b"0000005\0"),
+            (337, b"0000006\0"),
+            (483, b"00000000007\0"),
+        ]);
+        let number = |field| fields.number(field).unwrap();
+        assert_eq!(number(Field::Mode), 0o644);
+        assert_eq!((number(Field::Uid), number(Field::Gid)), (1, 2));
+        assert_eq!((number(Field::Size), number(Field::Mtime)), (3, 4));
+        assert_eq!((number(Field::Major), number(Field::Minor)), (5, 6));
+        assert_eq!((number(Field::RealSize), fields.mtime().unwrap()), (7, 4));
+        assert_eq!((fields.kind(), fields.link()), (b'5', &b"link"[..]));
+        let bad = header(&[(124, b"x"), (136, b"y")]);
+        assert_eq!(bad.number(Field::Size).unwrap_err(), "size is not a number");
+        assert_eq!(bad.mtime().unwrap_err(), "mtime is not a time");
+    }
+
+    #[test]
+    fn a_prefix_belongs_to_the_name_where_the_format_has_one() {
+        let name = |magic: &[u8], prefix: &[u8]| {
+            let name = &[b'n'; 100][..];
+            header(&[(0, name), (257, magic), (345, prefix)]).name()
+        };
+        let alone = vec![b'n'; 100];
+        assert_eq!(name(b"ustar\0", b"a/b"), [b"a/b/", &alone[..]].concat());
+        assert_eq!(name(b"ustar\0", b""), alone);
+        // GNU has other things there.
+        assert_eq!(name(b"ustar  \0", b"a/b"), alone);
+        assert_eq!(name(b"", b"a/b"), alone);
+        let kinds = [&b"ustar  \0"[..], b"ustar\0\0\0", b""];
+        let gnu = kinds.map(|magic| header(&[(257, magic)]).is_gnu());
+        assert_eq!(gnu, [true, false, false]);
+        let posix = kinds.map(|magic| header(&[(257, magic)]).is_posix());
+        assert_eq!(posix, [false, true, false]);
+    }
+
+    #[test]
+    fn a_checksum_fits_where_characters_are_signed_or_not() {
+        let mut good = header(&[(0, &[0xff; 10]), (500, b"x")]);
+        assert!(good.checksum_fits());
+        let unsigned = number(good.bytes(148..156)).unwrap();
+        for (sum, fits) in [
+            (unsigned - 2560, true),
+            (unsigned - 2559, false),
+            (unsigned - 1, false),
+            (unsigned + 1, false),
+        ] {
+            let text = format!("{sum:06o}\0 ");
+            good.0[148..156].copy_from_slice(text.as_bytes());
+            assert_eq!(good.checksum_fits(), fits, "{sum}");
+        }
+        good.0[148..156].fill(b'x');
+        assert!(!good.checksum_fits());
+    }
+
+    #[test]
+    fn digits_end_at_a_blank_and_fit_a_number() {
+        assert_eq!(number(b"17 9"), Some(0o17));
+        assert_eq!(number(b"17\09"), Some(0o17));
+        assert_eq!(number(b"18"), None);
+        assert_eq!(number(b"1777777777777777777777"), Some(u64::MAX));
+        assert_eq!(number(b"2000000000000000000000"), None);
+        assert_eq!(signed(b"0777777777777777777777"), Some(i64::MAX));
+        assert_eq!(signed(b"1000000000000000000000"), None);
+        assert_eq!(signed(b""), None);
+        // The first bit says the form, the second the sign.
+        assert_eq!(number(&[0x80 | 0x3f, 1]), Some((0x3f << 8) + 1));
+        assert_eq!(signed(&[0xc0, 0]), Some(-(0x40 << 8)));
+        assert_eq!(signed(&[0x80, 2, 1]), Some(513));
+    }
 }

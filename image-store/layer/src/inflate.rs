@@ -3,15 +3,14 @@
 
 use std::io::{self, BufRead, Read};
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::chunks::{Chunks, fill};
+use super::gzip::GzipMembers;
 use super::window::{self, Window, WindowMemory};
 use crate::error::ContentError;
 use crate::limits::InflateBound;
 
 enum Decoder<R: BufRead> {
-    Gzip(Box<MultiGzDecoder<Metered<R>>>),
+    Gzip(GzipMembers<Metered<R>>),
     Zstd(zstd::stream::read::Decoder<'static, Metered<R>>),
     Plain(Metered<R>),
 }
@@ -20,7 +19,7 @@ impl<R: BufRead> Decoder<R> {
     /// Compressed bytes that were used up so far.
     fn used(&self) -> u64 {
         match self {
-            Self::Gzip(decoder) => decoder.get_ref().used,
+            Self::Gzip(decoder) => decoder.input().map_or(0, |input| input.used),
             Self::Zstd(decoder) => decoder.get_ref().used,
             Self::Plain(input) => input.used,
         }
@@ -80,7 +79,7 @@ impl<'a, R: BufRead> Inflate<'a, R> {
         let metered = |input| Metered { input, used: 0 };
         let mut reserved = None;
         let decoder = match head {
-            [0x1f, 0x8b, ..] => Decoder::Gzip(Box::new(MultiGzDecoder::new(metered(input)))),
+            [0x1f, 0x8b, ..] => Decoder::Gzip(GzipMembers::new(metered(input))),
             // A frame, or a skippable one as chunked layers have.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
                 let window = window::declared(head).map(|size| memory.reserve(size));

@@ -12,6 +12,7 @@ mod extract;
 pub mod fixture;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod gzip;
 mod header;
 mod inflate;
 mod intake;
@@ -36,7 +37,8 @@ mod tests;
 
 pub use digest::{Hasher, has_digest, sha256};
 pub use error::ContentError;
-pub use extract::Extracted;
+pub use extract::{Extracted, unpack};
+pub use gzip::GzipMembers;
 pub use intake::{Intake, Wanted, Watch};
 pub use layer::Layer;
 pub use layer_limit::LayerLimit;

@@ -143,4 +143,66 @@ mod tests {
             "layer x: number of entries exceeds the limit of 4000000"
         );
     }
+
+    #[test]
+    fn a_bound_itself_is_within_it() {
+        let bound = |size, ratio| InflateBound { size, ratio };
+        let within = |bound: InflateBound, used, taken| bound.check(used, taken, "x").is_ok();
+        assert!(within(bound(100, 1), 0, 100) && !within(bound(100, 1), 0, 101));
+        let large = bound(u64::MAX, 2);
+        assert!(within(large, 1, RATIO_FREE) && !within(large, 1, RATIO_FREE + 1));
+        let used = RATIO_FREE;
+        assert!(within(large, used, 2 * used) && !within(large, used, 2 * used + 1));
+    }
+
+    #[test]
+    fn each_limit_has_a_value_a_setting_and_a_subject_of_its_own() {
+        use LayerLimit::{
+            CompressedSize, Depth, Entries, FileSize, PathLength, Ratio, Size, XattrSize,
+        };
+        let limits = Limits {
+            manifest: 1,
+            config: 2,
+            layer: 3,
+            expanded: 4,
+            ratio: 5,
+            file: 6,
+            entries: 7,
+            depth: 8,
+            path: 9,
+            xattrs: 10,
+        };
+        for (limit, value, setting, subject) in [
+            (
+                CompressedSize,
+                3,
+                "max-compressed-size",
+                "size of the compressed layer",
+            ),
+            (Size, 4, "max-size", "size of the unpacked layer"),
+            (
+                Ratio,
+                5,
+                "max-ratio",
+                "ratio of inflated to compressed bytes",
+            ),
+            (FileSize, 6, "max-file-size", "size of the file"),
+            (Entries, 7, "max-entries", "number of entries"),
+            (Depth, 8, "max-depth", "number of components of the path"),
+            (PathLength, 9, "max-path-length", "bytes of the path"),
+            (
+                XattrSize,
+                10,
+                "max-xattr-size",
+                "bytes of extended attributes",
+            ),
+        ] {
+            let error = limits.exceeded(limit, "layer x".to_owned()).to_string();
+            assert_eq!(
+                error,
+                format!("layer x: {subject} exceeds the limit of {value}")
+            );
+            assert_eq!(limit.setting(), setting);
+        }
+    }
 }

@@ -248,4 +248,82 @@ mod tests {
             assert!(parse(bad).is_err(), "{}", String::from_utf8_lossy(bad));
         }
     }
+
+    #[test]
+    fn names_are_taken_up_to_each_limit() {
+        let limits = Limits {
+            depth: 3,
+            path: 10,
+            ..Limits::default()
+        };
+        let within = |raw: &[u8]| MemberPath::parse(raw, &limits).map(|path| path.bytes);
+        assert_eq!(within(b"/a/./b//c/").unwrap(), b"a/b/c");
+        assert_eq!(within(b"a/b/c/d"), Err(BadPath::Over(LayerLimit::Depth)));
+        assert_eq!(within(b"1234567890").unwrap(), b"1234567890");
+        let longer = within(b"12345678901");
+        assert_eq!(longer, Err(BadPath::Over(LayerLimit::PathLength)));
+        let unbounded = Limits {
+            depth: 10_000,
+            path: 10_000,
+            ..Limits::default()
+        };
+        let of = |length: usize| {
+            let mut raw = b"x/".repeat(length / 2 + 1);
+            raw.truncate(length);
+            MemberPath::parse(&raw, &unbounded).map(|path| path.bytes.len())
+        };
+        assert_eq!(of(4095), Ok(4095));
+        let longest = BadPath::Unsafe("the name is longer than 4095 bytes");
+        assert_eq!(of(4097), Err(longest));
+        let component = |length| parse(&vec![b'x'; length]);
+        assert!(component(255).is_ok() && component(256).is_err());
+    }
+
+    #[test]
+    fn a_path_is_made_of_names() {
+        let names = |raw: &[u8]| {
+            let path = parse(raw).unwrap();
+            let names = path
+                .components()
+                .map(|name| String::from_utf8(name.to_vec()).unwrap());
+            (names.collect::<Vec<_>>(), path.is_root())
+        };
+        assert_eq!(
+            names(b"a/b//c"),
+            (vec!["a".into(), "b".into(), "c".into()], false)
+        );
+        assert_eq!(names(b"/"), (vec![], true));
+        let root = parse(b"/").unwrap();
+        assert_eq!((root.name(), root.parent()), (&b""[..], &b""[..]));
+    }
+
+    #[test]
+    fn one_device_alone_is_a_whiteout() {
+        let device = |is_block, major, minor| Device {
+            is_block,
+            major,
+            minor,
+        };
+        assert!(device(false, 0, 0).is_whiteout());
+        for other in [device(true, 0, 0), device(false, 1, 0), device(false, 0, 1)] {
+            assert!(!other.is_whiteout());
+        }
+        let of = |path: &str| Device::of(&rustix::fs::stat(path).unwrap());
+        assert_eq!(of("/dev/null"), Some(device(false, 1, 3)));
+        assert_eq!(of("/"), None);
+    }
+
+    #[test]
+    fn a_time_is_set_and_read_as_it_is() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let stat = || rustix::fs::fstat(file.as_file()).unwrap();
+        let read_before = (stat().st_atime, stat().st_atime_nsec);
+        let time = Time {
+            seconds: 1_000_000,
+            nanoseconds: 123_000_000,
+        };
+        rustix::fs::futimens(file.as_file(), &time.timestamps()).unwrap();
+        assert_eq!(Time::of(&stat()), time);
+        assert_eq!((stat().st_atime, stat().st_atime_nsec), read_before);
+    }
 }

@@ -127,4 +127,83 @@ mod tests {
             assert!(error.contains(reason), "{error}");
         }
     }
+
+    #[test]
+    fn segments_may_touch_each_other_and_the_end() {
+        let at = |offset, length| Segment { offset, length };
+        check(&[at(0, 2), at(2, 2), at(4, 0)], 4, 4).unwrap();
+        check(&[], 0, 0).unwrap();
+        for (segments, size, stored) in [
+            (vec![at(0, 2), at(1, 1)], 20, 3),
+            (vec![at(0, 2)], 1, 2),
+            (vec![at(0, 2)], 20, 1),
+            (vec![], 20, 1),
+        ] {
+            assert!(check(&segments, size, stored).is_err(), "{segments:?}");
+        }
+    }
+
+    #[test]
+    fn entries_of_an_old_header_end_where_an_offset_is_empty() {
+        let entry = |offset: u64, length: u64| format!("{offset:011o}\0{length:011o}\0");
+        let read = |block: &[u8]| {
+            let mut segments = Vec::new();
+            old_entries(block, &mut segments).map(|()| segments)
+        };
+        let two = [entry(0, 5), entry(9, 7)].concat();
+        let expected = [
+            Segment {
+                offset: 0,
+                length: 5,
+            },
+            Segment {
+                offset: 9,
+                length: 7,
+            },
+        ];
+        assert_eq!(read(two.as_bytes()).unwrap(), expected);
+        let ended = [two.as_bytes(), &[0; 24], entry(20, 1).as_bytes()].concat();
+        assert_eq!(read(&ended).unwrap(), expected);
+        assert!(read(&[b'x'; 24]).is_err());
+        let bad_length = [entry(0, 5).as_bytes()[..12].to_vec(), vec![b'x'; 12]].concat();
+        assert!(read(&bad_length).unwrap_err().contains("length"));
+    }
+
+    #[test]
+    fn a_map_has_so_many_segments_and_no_more() {
+        let one = Segment {
+            offset: 0,
+            length: 0,
+        };
+        let mut segments = vec![one; MAX_SEGMENTS - 1];
+        push(&mut segments, one).unwrap();
+        assert!(push(&mut segments, one).unwrap_err().contains("too many"));
+        let of = |count: usize| {
+            let map = format!("{count}\n{}", "0\n0\n".repeat(count.min(MAX_SEGMENTS)));
+            map_in_data(&mut map.as_bytes()).map(|(segments, _)| segments.len())
+        };
+        assert_eq!(of(MAX_SEGMENTS).unwrap(), MAX_SEGMENTS);
+        assert!(of(MAX_SEGMENTS + 1).is_err());
+    }
+
+    #[test]
+    fn a_map_takes_whole_blocks_of_the_data() {
+        let taken = |entries: usize, last: &str| {
+            let mut map = format!("{entries}\n{}", "1\n1\n".repeat(entries - 1));
+            map += last;
+            let length = map.len();
+            let mut data = map.into_bytes();
+            data.resize(length.next_multiple_of(512), 0);
+            data.extend_from_slice(b"rest");
+            let mut rest = data.as_slice();
+            let (_, taken) = map_in_data(&mut rest).unwrap();
+            assert_eq!(rest, b"rest");
+            (length, taken)
+        };
+        assert_eq!(taken(2, "1\n1\n"), (10, 512));
+        // 4 bytes of the count, 126 entries of four, and one of eight: no padding at all.
+        assert_eq!(taken(126, "11\n111\n"), (511, 512));
+        assert_eq!(taken(126, "111\n111\n"), (512, 512));
+        assert_eq!(taken(126, "1111\n111\n"), (513, 1024));
+    }
 }

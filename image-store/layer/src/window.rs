@@ -33,6 +33,13 @@ pub(super) struct Window {
 }
 
 impl WindowMemory {
+    /// Whether both are one memory, for tests of who shares it.
+    #[cfg(any(test, feature = "fixture"))]
+    #[must_use]
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Waits until there is memory for a window of `size` bytes. Whoever waits must not hold another.
     pub(super) fn reserve(&self, size: u64) -> Window {
         let log = if size <= 1 << SMALL { SMALL } else { LARGE };
@@ -158,5 +165,49 @@ mod tests {
         let (one, other) = (WindowMemory::default(), WindowMemory::default());
         let _all = one.reserve(32 << 20);
         let _all_of_the_other = other.reserve(32 << 20);
+    }
+
+    #[test]
+    fn a_header_says_its_window_in_one_of_several_ways() {
+        let of = |rest: &[u8]| declared(&[&[0x28, 0xb5, 0x2f, 0xfd], rest].concat());
+        let largest = Ok(32 << 20);
+        // An exponent and eighths of it.
+        assert_eq!(of(&[0, 0]), Ok(1 << 10));
+        assert_eq!(of(&[0, 0x51]), Ok((1 << 20) + (1 << 17)));
+        assert_eq!(of(&[0, 0x57]), Ok((1 << 20) + 7 * (1 << 17)));
+        assert_eq!(of(&[0, 15 << 3]), largest);
+        assert!(of(&[0, 15 << 3 | 1]).is_err());
+        // One segment: a size of one, two, four or eight bytes, behind the number of a dictionary.
+        assert_eq!(of(&[0x20, 7]), Ok(7));
+        assert_eq!(of(&[0x60, 1, 2]), Ok(0x201 + 256));
+        assert_eq!(of(&[0xa0, 1, 2, 3, 0]), Ok(0x030201));
+        assert_eq!(of(&[0xe0, 1, 2, 3, 0, 0, 0, 0, 0]), Ok(0x030201));
+        assert_eq!(of(&[0x21, 9, 7]), Ok(7));
+        assert_eq!(of(&[0x22, 9, 9, 7]), Ok(7));
+        assert_eq!(of(&[0x23, 9, 9, 9, 9, 7]), Ok(7));
+        assert!(of(&[0xa0, 0, 0, 0, 3]).is_err());
+        // What is not all there may be anything.
+        for short in [
+            &[][..],
+            &[0],
+            &[0x20],
+            &[0x60, 1],
+            &[0xa0, 1, 2, 3],
+            &[0x23, 9, 9, 9, 9],
+        ] {
+            assert_eq!(of(short), largest, "{short:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_small_up_to_what_every_decoder_may_have() {
+        let memory = WindowMemory::default();
+        let log = |size| memory.reserve(size).log();
+        assert_eq!((log(1), log(8 << 20)), (23, 23));
+        assert_eq!((log((8 << 20) + 1), log(32 << 20)), (25, 25));
+        let four: Vec<_> = (0..4).map(|_| memory.reserve(1)).collect();
+        assert_eq!(*memory.0.used.lock().unwrap(), BUDGET);
+        drop(four);
+        assert_eq!(*memory.0.used.lock().unwrap(), 0);
     }
 }

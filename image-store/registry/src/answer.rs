@@ -1,7 +1,7 @@
 //! What a registry answers: read with a cap, shown without its control characters.
 
 use std::io::{self, Read};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use image_document::go_json;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ const MAX_ERROR_BODY: u64 = 8 << 10;
 const MAX_SHOWN: usize = 200;
 
 /// Longest time for a document: one that drips in holds nothing up for ever.
-const MAX_TIME: Duration = Duration::from_secs(300);
+pub(super) const DOCUMENT_TIME: Duration = Duration::from_secs(300);
 
 /// A header as text, where it is visible ASCII.
 pub(super) fn header(response: &Response<Body>, name: HeaderName) -> Option<&str> {
@@ -33,12 +33,11 @@ pub(super) enum Unread {
     Broken(io::Error),
 }
 
-/// Reads a body of at most `limit` bytes, which has to come within [`MAX_TIME`].
+/// Reads the body of a document, of at most `limit` bytes. It was asked for with [`DOCUMENT_TIME`].
 pub(super) fn read_body(body: Body, limit: u64) -> Result<Vec<u8>, Unread> {
     if body.content_length().is_some_and(|length| length > limit) {
         return Err(Unread::TooLarge);
     }
-    let end = Instant::now() + MAX_TIME;
     let mut bytes = Vec::new();
     let mut reader = body.into_reader().take(limit.saturating_add(1));
     let mut buffer = [0; 16 << 10];
@@ -47,17 +46,23 @@ pub(super) fn read_body(body: Body, limit: u64) -> Result<Vec<u8>, Unread> {
             Ok(0) => break,
             Ok(count) => bytes.extend_from_slice(buffer.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_out_of_time(&error) => {
+                let slow = "not all of it arrived in time";
+                return Err(Unread::Broken(io::Error::other(slow)));
+            }
             Err(error) => return Err(Unread::Broken(error)),
-        }
-        if Instant::now() > end {
-            let slow = format!("not all of it arrived within {} s", MAX_TIME.as_secs());
-            return Err(Unread::Broken(io::Error::other(slow)));
         }
     }
     if bytes.len() as u64 > limit {
         return Err(Unread::TooLarge);
     }
     Ok(bytes)
+}
+
+/// Whether a body took longer than it may in all, however much of it came.
+fn is_out_of_time(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(ureq::Error::Timeout(ureq::Timeout::RecvBody)))
 }
 
 /// A response without success, with the beginning of its body.

@@ -1,6 +1,7 @@
 //! A blob as a stream that survives a broken connection.
 
 use std::io::{self, ErrorKind, Read};
+use std::time::Duration;
 
 use image_layer::ContentError;
 use image_name::Digest;
@@ -14,6 +15,9 @@ use crate::error::RegistryError;
 
 /// Broken connections per blob that are taken up again, however much came between.
 const MAX_RESUMES: u32 = 1000;
+
+/// Longest time for one answer; one that takes longer is gone on with, as after a break.
+const BLOB_TIME: Duration = Duration::from_secs(6 * 3600);
 
 /// Bytes after which a break is the first one again.
 const PROGRESS: u64 = 64 << 10;
@@ -221,6 +225,7 @@ fn ask(client: &Client, digest: &Digest, from: Option<u64>) -> Result<Ask<'stati
             .collect(),
         payload: Payload::None,
         action: format!("reading blob {digest}"),
+        longest: BLOB_TIME,
     })
 }
 

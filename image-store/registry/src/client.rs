@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use image_layer::ContentError;
 use image_name::Reference;
@@ -69,6 +70,8 @@ pub(super) struct Ask<'a> {
     pub(super) payload: Payload<'a>,
     /// What is done, for messages: "reading manifest latest".
     pub(super) action: String,
+    /// The longest time for the body of the answer.
+    pub(super) longest: Duration,
 }
 
 /// What comes back where a document was asked for.
@@ -330,7 +333,9 @@ impl Client {
             {
                 headers.push(("authorization", authorization.clone()));
             }
-            let response = self.exchange(ask.method, &url, &headers, &ask.payload, &ask.action)?;
+            let (payload, action) = (&ask.payload, &ask.action);
+            let response =
+                self.exchange(ask.method, &url, &headers, payload, action, ask.longest)?;
             let moved = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
             if !moved || !matches!(ask.method, Method::Get | Method::Head) {
                 return Ok((response, at_home));

@@ -6,7 +6,7 @@ use ureq::http::header::LOCATION;
 use ureq::http::{Request, Uri};
 
 use super::agent::Agents;
-use super::answer::{Unread, header, read_body, sanitize};
+use super::answer::{DOCUMENT_TIME, Unread, header, read_body, sanitize};
 use super::config::Registries;
 use super::endpoint::resolve;
 use crate::error::RegistryError;
@@ -53,8 +53,9 @@ pub fn download(
         let agent = Agents::new(place, registries.clone()).of(&at, false)?;
         let request = Request::get(&at).body(());
         let request = request.map_err(|error| wrong(&error.to_string()))?;
+        let request = agent.configure_request(request);
         let response = agent
-            .run(request)
+            .run(request.timeout_recv_body(Some(DOCUMENT_TIME)).build())
             .map_err(|error| wrong(&error.to_string()))?;
         match response.status().as_u16() {
             200 => {

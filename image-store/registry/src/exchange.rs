@@ -1,10 +1,10 @@
 //! One request and its answer: attempts, pauses, and what went wrong on the way.
 
 use std::fs::File;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use ureq::Body;
 use ureq::http::{Request, Response, Uri};
+use ureq::{Agent, AsSendBody, Body};
 
 use super::answer::{retry_after, sanitize};
 use super::client::{Client, Method, Payload};
@@ -20,12 +20,13 @@ impl Client {
         headers: &[(&'static str, String)],
         payload: &Payload<'_>,
         action: &str,
+        longest: Duration,
     ) -> Result<Response<Body>, RegistryError> {
         let mut failures = 0;
         loop {
             failures += 1;
             let begun = Instant::now();
-            match self.once(method, url, headers, payload)? {
+            match self.once(method, url, headers, payload, longest)? {
                 Ok(response) => {
                     let transient = matches!(
                         response.status().as_u16(),
@@ -56,6 +57,7 @@ impl Client {
         url: &Uri,
         headers: &[(&'static str, String)],
         payload: &Payload<'_>,
+        longest: Duration,
     ) -> Result<Result<Response<Body>, ureq::Error>, RegistryError> {
         let mut request = Request::builder().uri(url).method(match method {
             Method::Get => "GET",
@@ -68,17 +70,18 @@ impl Client {
         }
         let agent = self.agents().of(url, self.endpoint().is_home(url))?;
         let empty: &[u8] = &[];
+        let run = Run { agent, longest };
         let result = match payload {
             Payload::File(path) => {
                 let file = File::open(path)
                     .map_err(|error| RegistryError::io("cannot open", path, error))?;
-                request.body(file).map(|request| agent.run(request))
+                request.body(file).map(|request| run.request(request))
             }
-            Payload::Bytes(bytes) => request.body(*bytes).map(|request| agent.run(request)),
+            Payload::Bytes(bytes) => request.body(*bytes).map(|request| run.request(request)),
             Payload::None if matches!(method, Method::Post | Method::Put) => {
-                request.body(empty).map(|request| agent.run(request))
+                request.body(empty).map(|request| run.request(request))
             }
-            Payload::None => request.body(()).map(|request| agent.run(request)),
+            Payload::None => request.body(()).map(|request| run.request(request)),
         };
         Ok(result.unwrap_or_else(|error| Err(ureq::Error::Http(error))))
     }
@@ -137,6 +140,21 @@ impl Client {
             reason: sanitize_long(reason.as_ref()),
             lack: None,
         }
+    }
+}
+
+/// Sends requests whose answers have to be there after some time. What goes on for ever without a byte of the
+/// document, such as the trailers of its last chunk, stalls nothing and ends nothing by itself.
+struct Run {
+    agent: Agent,
+    longest: Duration,
+}
+
+impl Run {
+    fn request(&self, request: Request<impl AsSendBody>) -> Result<Response<Body>, ureq::Error> {
+        let request = self.agent.configure_request(request);
+        self.agent
+            .run(request.timeout_recv_body(Some(self.longest)).build())
     }
 }
 

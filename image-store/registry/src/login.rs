@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use image_name::{DOCKER_HUB, Location, NameError};
 
+use super::answer::DOCUMENT_TIME;
 use super::client::{Access, Ask, Client, Method, Payload};
 use super::config::Registries;
 use super::credentials::{AuthFile, Credentials, Helper, LOGIN_FILE, erase_native, store_native};
@@ -91,6 +92,7 @@ pub fn check_login(
         headers: Vec::new(),
         payload: Payload::None,
         action: format!("logging in as {user}"),
+        longest: DOCUMENT_TIME,
     };
     let response = client.send(&ask).map_err(refused)?;
     match response.status().as_u16() {

@@ -5,6 +5,7 @@ use image_layer::{ContentError, sha256};
 use image_name::Digest;
 use ureq::http::header::{CONTENT_TYPE, HeaderName};
 
+use super::answer::DOCUMENT_TIME;
 use super::client::{Ask, Client, Document, Method, Payload};
 use crate::error::RegistryError;
 
@@ -23,6 +24,7 @@ pub(super) fn ask_manifest(
         headers: vec![("accept", media_type::MANIFESTS.join(", "))],
         payload: Payload::None,
         action: format!("reading manifest {name}"),
+        longest: DOCUMENT_TIME,
     })
 }
 

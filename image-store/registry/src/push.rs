@@ -7,7 +7,7 @@ use ureq::Body;
 use ureq::http::header::{HeaderName, LOCATION};
 use ureq::http::{Response, Uri};
 
-use super::answer::header;
+use super::answer::{DOCUMENT_TIME, header};
 use super::client::{Access, Ask, Client, Method, Payload};
 use super::config::Registries;
 use super::endpoint::{encode_query, resolve};
@@ -160,6 +160,7 @@ pub(super) fn has_blob(client: &mut Client, digest: &Digest) -> Result<bool, Reg
         headers: Vec::new(),
         payload: Payload::None,
         action: format!("looking for blob {digest}"),
+        longest: DOCUMENT_TIME,
     };
     Ok(client.send(&ask)?.status() == 200)
 }
@@ -180,6 +181,7 @@ pub(super) fn begin_upload(
         headers: Vec::new(),
         payload: Payload::None,
         action: format!("writing blob {digest}"),
+        longest: DOCUMENT_TIME,
     };
     let response = client.send(&ask)?;
     if from.is_some() && response.status() == 201 {
@@ -213,6 +215,7 @@ pub(super) fn finish_upload(
         headers: vec![("content-type", "application/octet-stream".to_owned())],
         payload,
         action,
+        longest: DOCUMENT_TIME,
     };
     let response = client.send(&ask)?;
     expect(client, &ask.action, response, 201).map(drop)
@@ -241,6 +244,7 @@ fn put_manifest(
         headers: vec![("content-type", manifest.media_type.clone())],
         payload: Payload::Bytes(&manifest.bytes),
         action: format!("writing manifest {name}"),
+        longest: DOCUMENT_TIME,
     };
     let response = client.send(&ask)?;
     expect(client, &ask.action, response, 201)

@@ -7,7 +7,7 @@ use image_name::Digest;
 use ureq::http::Uri;
 use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, LINK};
 
-use super::answer::sanitize;
+use super::answer::{DOCUMENT_TIME, sanitize};
 use super::client::{Ask, Client, Document, Method, Payload};
 use super::endpoint::{encode_query, resolve};
 use super::manifests::get_manifest;
@@ -75,6 +75,7 @@ fn by_api(
             headers: vec![("accept", media_type::OCI_INDEX.to_owned())],
             payload: Payload::None,
             action: format!("listing referrers of {subject}"),
+            longest: DOCUMENT_TIME,
         };
         let what = format!(
             "referrers of {subject} at registry {}",

@@ -4,7 +4,7 @@ use image_document::go_json;
 use serde::Deserialize;
 use ureq::http::Uri;
 
-use super::answer::{Unread, read_body, sanitize};
+use super::answer::{DOCUMENT_TIME, Unread, read_body, sanitize};
 use super::client::{Client, Method, Payload};
 use super::credentials::Credentials;
 use super::endpoint::encode_query;
@@ -77,6 +77,7 @@ pub(super) fn fetch(
                 &headers,
                 &Payload::Bytes(form.as_bytes()),
                 &action,
+                DOCUMENT_TIME,
             )?
         }
         _ => {
@@ -88,7 +89,17 @@ pub(super) fn fetch(
             if let Some(Credentials::Basic(basic)) = credentials {
                 headers.push(("authorization", format!("Basic {basic}")));
             }
-            client.exchange(Method::Get, &url, &headers, &Payload::None, &action)?
+            {
+                let payload = Payload::None;
+                client.exchange(
+                    Method::Get,
+                    &url,
+                    &headers,
+                    &payload,
+                    &action,
+                    DOCUMENT_TIME,
+                )?
+            }
         }
     };
     if response.status() != 200 {

@@ -12,6 +12,7 @@ use image_name::{Digest, Reference};
 use serde::{Deserialize, Serialize};
 
 use super::tar_index::{Section, TarIndex};
+use crate::contents::Contents;
 use crate::error::StoreError;
 use crate::layout::files::LayoutFiles;
 use crate::origin::Origin;
@@ -62,18 +63,7 @@ impl DockerArchive {
     /// Reads `manifest.json`, chooses the image and hashes what belongs to it.
     pub(super) fn new(index: TarIndex, tag: Option<&str>) -> Result<Self, StoreError> {
         let what = index.what().to_owned();
-        let bytes = index.read("manifest.json", MAX_DOCUMENT)?.ok_or_else(|| {
-            refused(
-                &what,
-                "it is not a docker archive: it has no manifest.json".to_owned(),
-            )
-        })?;
-        let items: Vec<Item> = go_json::from_slice(&bytes).map_err(|error| {
-            StoreError::Document(DocumentError::NotJson {
-                what: format!("{what}: manifest.json"),
-                reason: error.to_string(),
-            })
-        })?;
+        let items = items(&index)?;
         let item = choose(&what, &items, tag)?;
         let wanted = tag.and_then(|tag| Reference::parse(tag).ok());
         let name = wanted.or_else(|| {
@@ -201,6 +191,33 @@ impl Origin for DockerArchive {
     fn name(&self) -> Option<Reference> {
         self.name.clone()
     }
+}
+
+/// The images that the archive holds.
+pub(super) fn contents(index: &TarIndex) -> Result<Contents, StoreError> {
+    let mut contents = Contents::default();
+    for item in items(index)? {
+        let tags = item.tags.unwrap_or_default();
+        contents.unnamed += usize::from(tags.is_empty());
+        contents.names.extend(tags);
+    }
+    Ok(contents)
+}
+
+fn items(index: &TarIndex) -> Result<Vec<Item>, StoreError> {
+    let what = index.what();
+    let bytes = index.read("manifest.json", MAX_DOCUMENT)?.ok_or_else(|| {
+        refused(
+            what,
+            "it is not a docker archive: it has no manifest.json".to_owned(),
+        )
+    })?;
+    go_json::from_slice(&bytes).map_err(|error| {
+        StoreError::Document(DocumentError::NotJson {
+            what: format!("{what}: manifest.json"),
+            reason: error.to_string(),
+        })
+    })
 }
 
 fn choose<'a>(place: &str, items: &'a [Item], tag: Option<&str>) -> Result<&'a Item, StoreError> {

@@ -1,6 +1,6 @@
 //! How images are copied, and what came of it.
 
-use image_document::Platform;
+use image_document::{Plan, Platform};
 use image_name::Digest;
 
 use crate::options::FetchOptions;
@@ -33,4 +33,13 @@ pub struct Copied {
     pub digest: Digest,
     /// What was left out, a line each; a bounded number.
     pub notes: Vec<String>,
+}
+
+impl Copied {
+    pub(super) fn of(plan: Plan) -> Self {
+        Self {
+            digest: plan.top.digest,
+            notes: plan.notes,
+        }
+    }
 }

@@ -93,7 +93,7 @@ impl Outgoing {
             ExportFormat::OciArchive => export::archive(&plan, &mut source, dest, None)?,
             ExportFormat::DockerArchive => export::docker(&plan, &mut source, dest, None)?,
         }
-        let mut copied = copied(plan);
+        let mut copied = Copied::of(plan);
         copied.notes.extend(note);
         Ok(copied)
     }
@@ -125,7 +125,7 @@ impl Outgoing {
         let mut source = Source::new(&mut origin, &self.store, on_event);
         target.write(&plan, &mut source, None, &FetchOptions::default())?;
         let note = plan::layout_note(&plan).filter(|_| target.is_layout());
-        let mut copied = copied(plan);
+        let mut copied = Copied::of(plan);
         copied.notes.extend(note);
         Ok(copied)
     }
@@ -153,7 +153,22 @@ impl Outgoing {
             &options.access.registries,
             &options.access.limits,
         )?;
-        Ok(copied(plan))
+        Ok(Copied::of(plan))
+    }
+
+    /// Where its files are.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The image of this machine's platform alone.
+    pub(super) fn plan_of_platform(&self) -> Result<(StoreOrigin, Plan), StoreError> {
+        self.plan(self.record.manifest.clone(), false, true)
+    }
+
+    /// All platforms that the store has, with signatures.
+    pub(super) fn plan_of_all(&self) -> Result<(StoreOrigin, Plan), StoreError> {
+        self.plan(self.record.digest.clone(), true, true)
     }
 
     fn plan(
@@ -175,12 +190,5 @@ impl Outgoing {
         };
         let plan = plan::make(&mut origin, &self.record.reference.to_string(), &wanted)?;
         Ok((origin, plan))
-    }
-}
-
-fn copied(plan: Plan) -> Copied {
-    Copied {
-        digest: plan.top.digest,
-        notes: plan.notes,
     }
 }

@@ -1,5 +1,8 @@
 //! An OCI layout as a tar file.
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 
 use image_document::Plan;
@@ -10,6 +13,7 @@ use super::partial::Partial;
 use crate::error::StoreError;
 use crate::layout::ATTACHMENTS;
 use crate::plan::Source;
+use crate::tar_writer::TarWriter;
 
 /// Writes an OCI archive to `dest`, which must not exist. It appears by one rename.
 pub(crate) fn archive(
@@ -18,31 +22,68 @@ pub(crate) fn archive(
     dest: &Path,
     tag: Option<&str>,
 ) -> Result<(), StoreError> {
-    new(dest)?;
-    let partial = Partial::beside(dest)?;
-    let mut tar = partial.tar()?;
-    tar.file("oci-layout", MARKER)?;
-    let (image, attachments) = of_archive(plan, tag)?;
-    tar.file("index.json", &image)?;
-    if let Some(attachments) = attachments {
-        tar.file(ATTACHMENTS, &attachments)?;
-    }
-    let mut written = std::collections::BTreeSet::new();
-    let attached = plan.attachments.iter().map(|one| &one.manifest);
-    for document in plan.documents.iter().chain(attached) {
-        let name = blob_name(&document.digest);
-        if written.insert(name.clone()) {
-            tar.file(&name, &document.bytes)?;
+    let mut archive = ArchiveWriter::begin(dest, &[plan], tag)?;
+    archive.add(plan, source)?;
+    archive.finish()
+}
+
+/// The archive on its way. It appears at its destination when it is finished.
+pub(crate) struct ArchiveWriter<'a> {
+    dest: &'a Path,
+    partial: Partial,
+    tar: TarWriter<BufWriter<File>>,
+    /// The files that are there: images may share layers.
+    written: BTreeSet<String>,
+}
+
+impl<'a> ArchiveWriter<'a> {
+    /// Begins an archive of these images, each of which is to be added; `dest` must not exist.
+    pub(crate) fn begin(
+        dest: &'a Path,
+        plans: &[&Plan],
+        tag: Option<&str>,
+    ) -> Result<Self, StoreError> {
+        new(dest)?;
+        let partial = Partial::beside(dest)?;
+        let mut tar = partial.tar()?;
+        tar.file("oci-layout", MARKER)?;
+        let (images, attachments) = of_archive(plans, tag)?;
+        tar.file("index.json", &images)?;
+        if let Some(attachments) = attachments {
+            tar.file(ATTACHMENTS, &attachments)?;
         }
+        Ok(Self {
+            dest,
+            partial,
+            tar,
+            written: BTreeSet::new(),
+        })
     }
-    for blob in &plan.blobs {
-        let name = blob_name(&blob.digest);
-        if written.insert(name.clone()) {
-            source.announce(blob, false);
-            tar.stream(&name, |path, writer| source.copy(blob, path, writer))?;
-            source.arrived(blob);
+
+    /// Adds what belongs to one of them.
+    pub(crate) fn add(&mut self, plan: &Plan, source: &mut Source<'_>) -> Result<(), StoreError> {
+        let attached = plan.attachments.iter().map(|one| &one.manifest);
+        for document in plan.documents.iter().chain(attached) {
+            let name = blob_name(&document.digest);
+            if self.written.insert(name.clone()) {
+                self.tar.file(&name, &document.bytes)?;
+            }
         }
+        for blob in &plan.blobs {
+            let name = blob_name(&blob.digest);
+            if self.written.insert(name.clone()) {
+                source.announce(blob, false);
+                self.tar
+                    .stream(&name, |path, writer| source.copy(blob, path, writer))?;
+                source.arrived(blob);
+            }
+        }
+        Ok(())
     }
-    tar.finish()?;
-    partial.rename_to(dest)
+
+    /// Takes it to its destination.
+    pub(crate) fn finish(self) -> Result<(), StoreError> {
+        self.tar.finish()?;
+        self.partial.rename_to(self.dest)
+    }
 }

@@ -9,8 +9,7 @@ use std::path::Path;
 use image_document::{Blob, Document, DocumentError, Plan, go_json};
 use image_layer::{ContentError, Hasher};
 use image_name::{Digest, Reference};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use super::names::new;
 use super::partial::Partial;
@@ -25,12 +24,82 @@ pub(crate) fn docker(
     dest: &Path,
     name: Option<&str>,
 ) -> Result<(), StoreError> {
-    new(dest)?;
-    let partial = Partial::beside(dest)?;
-    let mut tar = partial.tar()?;
-    write(plan, source, &mut tar, name)?;
-    tar.finish()?;
-    partial.rename_to(dest)
+    let mut archive = DockerWriter::begin(dest)?;
+    archive.add(plan, source, name)?;
+    archive.finish()
+}
+
+/// The archive on its way. It appears at its destination when it is finished.
+pub(crate) struct DockerWriter<'a> {
+    dest: &'a Path,
+    partial: Partial,
+    tar: TarWriter<BufWriter<File>>,
+    /// The files that are there: images may share layers.
+    written: BTreeSet<String>,
+    items: Vec<Item>,
+}
+
+/// An image of the archive, as `manifest.json` has it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Item {
+    config: String,
+    repo_tags: Vec<String>,
+    layers: Vec<String>,
+}
+
+impl<'a> DockerWriter<'a> {
+    /// Begins an archive; `dest` must not exist.
+    pub(crate) fn begin(dest: &'a Path) -> Result<Self, StoreError> {
+        new(dest)?;
+        let partial = Partial::beside(dest)?;
+        let tar = partial.tar()?;
+        Ok(Self {
+            dest,
+            partial,
+            tar,
+            written: BTreeSet::new(),
+            items: Vec::new(),
+        })
+    }
+
+    /// Adds an image, or a name to one that is there.
+    pub(crate) fn add(
+        &mut self,
+        plan: &Plan,
+        source: &mut Source<'_>,
+        name: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let item = write(plan, source, &mut self.tar, &mut self.written, name)?;
+        let known = self
+            .items
+            .iter_mut()
+            .find(|known| known.config == item.config);
+        match known {
+            None => self.items.push(item),
+            Some(known) => {
+                for tag in item.repo_tags {
+                    if !known.repo_tags.contains(&tag) {
+                        known.repo_tags.push(tag);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is in it, and takes it to its destination.
+    pub(crate) fn finish(mut self) -> Result<(), StoreError> {
+        let manifest = serde_json::to_vec(&self.items).map_err(|error| {
+            StoreError::Document(DocumentError::NotJson {
+                what: "manifest.json".to_owned(),
+                reason: error.to_string(),
+            })
+        })?;
+        self.tar.file("manifest.json", &manifest)?;
+        self.tar.finish()?;
+        self.partial.rename_to(self.dest)
+    }
 }
 
 /// Bytes of a configuration.
@@ -50,8 +119,9 @@ fn write(
     plan: &Plan,
     source: &mut Source<'_>,
     tar: &mut TarWriter<BufWriter<File>>,
+    written: &mut BTreeSet<String>,
     name: Option<&str>,
-) -> Result<(), StoreError> {
+) -> Result<Item, StoreError> {
     let (config, layers) = image_manifest(plan)?;
     let config_bytes = source.read(&config, MAX_CONFIG)?;
     let diff_ids = diff_ids(&config, &config_bytes)?;
@@ -62,9 +132,10 @@ fn write(
         }));
     }
     let config_name = format!("{}.json", config.digest.hex());
-    tar.file(&config_name, &config_bytes)?;
+    if written.insert(config_name.clone()) {
+        tar.file(&config_name, &config_bytes)?;
+    }
     let mut names = Vec::new();
-    let mut written = BTreeSet::new();
     for (layer, diff_id) in layers.iter().zip(&diff_ids) {
         let name = format!("{}.tar", diff_id.hex());
         if written.insert(name.clone()) {
@@ -84,14 +155,11 @@ fn write(
         .iter()
         .filter_map(|name| Some(format!("{}:{}", name.repository(), name.tag()?)))
         .collect();
-    let manifest = json!([{ "Config": config_name, "RepoTags": tags, "Layers": names }]);
-    let manifest = serde_json::to_vec(&manifest).map_err(|error| {
-        StoreError::Document(DocumentError::NotJson {
-            what: "manifest.json".to_owned(),
-            reason: error.to_string(),
-        })
-    })?;
-    tar.file("manifest.json", &manifest)
+    Ok(Item {
+        config: config_name,
+        repo_tags: tags,
+        layers: names,
+    })
 }
 
 /// The one image manifest of the plan, with its configuration and layers.
@@ -109,7 +177,7 @@ fn image_manifest(plan: &Plan) -> Result<(Blob, Vec<Blob>), StoreError> {
         if found.is_some() {
             return Err(StoreError::Document(DocumentError::BadManifest {
                 what: format!("index {}", plan.top.digest),
-                reason: "a docker archive holds one platform; choose one".to_owned(),
+                reason: "a docker archive holds one platform".to_owned(),
             }));
         }
         manifest.check_image(&what)?;

@@ -56,10 +56,10 @@ fn ref_name(entry: &Value) -> Option<&str> {
     entry.get("annotations")?.get(REF_NAME)?.as_str()
 }
 
-/// The index of an archive: the image alone, since others refuse one of several; and, where there is
-/// something, that of what belongs to it.
+/// The index of an archive: the images alone, since others take whatever is there for one; and, where there is
+/// something, that of what belongs to them.
 pub(super) fn of_archive(
-    plan: &Plan,
+    plans: &[&Plan],
     tag: Option<&str>,
 ) -> Result<(Vec<u8>, Option<Vec<u8>>), StoreError> {
     let index = |entries: Vec<Value>| {
@@ -75,9 +75,22 @@ pub(super) fn of_archive(
             })
         })
     };
-    let attachments = attachments(plan)?;
-    let attachments = (!attachments.is_empty()).then(|| index(attachments));
-    Ok((index(vec![image(plan, tag)])?, attachments.transpose()?))
+    let (mut images, mut attached) = (Vec::new(), Vec::new());
+    for plan in plans {
+        let others = attachments(plan)?;
+        for (all, entries) in [
+            (&mut images, vec![image(plan, tag)]),
+            (&mut attached, others),
+        ] {
+            for entry in entries {
+                if !all.contains(&entry) {
+                    all.push(entry);
+                }
+            }
+        }
+    }
+    let attached = (!attached.is_empty()).then(|| index(attached));
+    Ok((index(images)?, attached.transpose()?))
 }
 
 fn new_entries(plan: &Plan, tag: Option<&str>) -> Result<Vec<Value>, StoreError> {

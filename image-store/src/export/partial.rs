@@ -12,6 +12,8 @@ use crate::tar_writer::TarWriter;
 /// Stands beside its destination; what is there of it goes away with it.
 pub(super) struct Partial {
     path: PathBuf,
+    /// What it will be called, which is what messages call it.
+    dest: PathBuf,
 }
 
 impl Partial {
@@ -27,15 +29,16 @@ impl Partial {
         partial.push(format!(".{}.partial", std::process::id()));
         Ok(Self {
             path: dest.with_file_name(partial),
+            dest: dest.to_owned(),
         })
     }
 
     /// Begins a tar file there.
     pub(super) fn tar(&self) -> Result<TarWriter<BufWriter<File>>, StoreError> {
         let file = File::create(&self.path)
-            .map_err(|error| StoreError::io("cannot create", &self.path, error))?;
+            .map_err(|error| StoreError::io("cannot create", &self.dest, error))?;
         let out = BufWriter::with_capacity(256 << 10, file);
-        Ok(TarWriter::new(out, &self.path))
+        Ok(TarWriter::new(out, &self.dest))
     }
 
     pub(super) fn path(&self) -> &Path {

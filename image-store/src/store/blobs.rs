@@ -13,6 +13,9 @@ use rustix::io::Errno;
 use super::Store;
 use crate::error::StoreError;
 
+/// How what is only read is opened.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
+
 impl Store {
     /// A manifest or an index, as it is.
     ///
@@ -60,8 +63,7 @@ impl Store {
     ) -> Result<Vec<u8>, StoreError> {
         // For messages.
         let path = || self.blobs_folder().join(digest.hex());
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(folder, at, flags, Mode::empty()).map_err(|error| match error {
+        let file = openat(folder, at, READ, Mode::empty()).map_err(|error| match error {
             Errno::NOENT => StoreError::Missing {
                 what: what.to_owned(),
                 digest: digest.clone(),
@@ -106,5 +108,85 @@ impl Store {
         let path = self.layer_folder(diff_id).join("fs");
         path.try_exists()
             .map_err(|error| StoreError::io("cannot look for", &path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store with these blobs.
+    fn store_of(blobs: &[&[u8]]) -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        std::fs::create_dir_all(store.blobs_folder()).unwrap();
+        for blob in blobs {
+            std::fs::write(store.blob_path(&sha256(blob)), blob).unwrap();
+        }
+        (folder, store)
+    }
+
+    #[test]
+    fn a_blob_is_read_up_to_its_limit_and_no_further() {
+        for length in [0, 1, 4095, 4096, 4097, 10_000] {
+            let blob = vec![b'x'; length];
+            let (_folder, store) = store_of(&[&blob]);
+            let open = File::open(store.blobs_folder()).unwrap();
+            let digest = sha256(&blob);
+            let length = length as u64;
+            for limit in [length, length + 1, 1 << 20] {
+                assert_eq!(store.read_blob("x", &digest, limit).unwrap(), blob);
+                let within = store.read_blob_in(&open, "x", &digest, limit);
+                assert_eq!(within.unwrap(), blob);
+            }
+            for limit in [length.saturating_sub(1), length / 2, 0] {
+                if limit == length {
+                    continue;
+                }
+                let error = store.read_blob("thing", &digest, limit).unwrap_err();
+                assert!(
+                    matches!(
+                        &error,
+                        StoreError::Content(ContentError::LimitExceeded { what, .. })
+                            if what.contains("thing")
+                    ),
+                    "{length} {limit}: {error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_blob_that_is_missing_or_damaged_or_can_not_be_opened_is_told_apart() {
+        let (_folder, store) = store_of(&[b"one"]);
+        let (one, other) = (sha256(b"one"), sha256(b"other"));
+        assert_eq!(store.manifest(&one).unwrap(), b"one");
+        let error = store.manifest(&other).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Missing { what, digest }
+                if what == "manifest" && *digest == other),
+            "{error}"
+        );
+        std::fs::write(store.blob_path(&one), "two").unwrap();
+        let error = store.manifest(&one).unwrap_err().to_string();
+        assert!(error.contains(sha256(b"two").hex()), "{error}");
+        let leads_to_itself = store.blob_path(&other);
+        std::os::unix::fs::symlink(&leads_to_itself, &leads_to_itself).unwrap();
+        let error = store.manifest(&other).unwrap_err();
+        assert!(error.to_string().contains("cannot open"), "{error}");
+    }
+
+    #[test]
+    fn what_is_there_is_known_and_what_can_not_be_looked_for_is_told() {
+        let (folder, store) = store_of(&[b"one"]);
+        let (one, other) = (sha256(b"one"), sha256(b"other"));
+        assert!(store.has_blob(&one).unwrap() && !store.has_blob(&other).unwrap());
+        std::fs::create_dir_all(store.layer_folder(&one).join("fs")).unwrap();
+        // One that is not whole.
+        std::fs::create_dir_all(store.layer_folder(&other)).unwrap();
+        assert!(store.has_layer(&one).unwrap() && !store.has_layer(&other).unwrap());
+        let no_store = Store::open(&folder.path().join("file"));
+        std::fs::write(no_store.path(), "").unwrap();
+        assert!(no_store.has_blob(&one).is_err() && no_store.has_layer(&one).is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use image_layer::ContentError;
 use image_name::Digest;
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::io::Errno;
 
 use super::contents::Documents;
@@ -15,7 +15,7 @@ use super::durable::sync_folder;
 use super::find::entries_in;
 use super::listing::Folders;
 use super::ref_name::file_name;
-use super::refs::seconds;
+use super::refs::{READ_RECORD, seconds};
 use super::trash::REMOVED;
 use super::{Exclusive, RefRecord, Store, Survey};
 use crate::error::StoreError;
@@ -191,8 +191,7 @@ impl Store {
         let tmp = self.tmp_folder();
         for name in entries_in(&tmp)? {
             let path = tmp.join(name);
-            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-            let lock = match rustix::fs::open(&path, flags, Mode::empty()) {
+            let lock = match rustix::fs::open(&path, READ_RECORD, Mode::empty()) {
                 Ok(entry) => File::from(entry),
                 Err(Errno::NOENT) => continue,
                 // Nobody locks what can't be opened.

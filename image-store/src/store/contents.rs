@@ -180,3 +180,94 @@ struct RootFs<'a> {
     #[serde(borrow, default)]
     diff_ids: Vec<Cow<'a, str>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use image_layer::sha256;
+    use serde_json::json;
+
+    use super::*;
+
+    fn put(store: &Store, bytes: &[u8]) -> Digest {
+        let digest = sha256(bytes);
+        std::fs::create_dir_all(store.blobs_folder()).unwrap();
+        std::fs::write(store.blob_path(&digest), bytes).unwrap();
+        digest
+    }
+
+    /// What is below a document, without the document.
+    fn below(documents: &mut Documents<'_>, top: &Digest) -> Vec<Digest> {
+        let all = documents.below(&[top, top]).unwrap().into_iter();
+        all.map(|(digest, _)| digest)
+            .filter(|digest| digest != top)
+            .collect()
+    }
+
+    #[test]
+    fn members_that_are_there_or_were_read_are_below_an_index_and_others_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let member = put(&store, b"{}");
+        let absent = sha256(b"absent");
+        let index = json!({ "manifests": [{ "digest": member }, { "digest": absent }] });
+        let index = put(&store, index.to_string().as_bytes());
+        let mut documents = Documents::new(&store);
+        assert_eq!(below(&mut documents, &index), std::slice::from_ref(&member));
+        std::fs::remove_file(store.blob_path(&member)).unwrap();
+        assert_eq!(below(&mut documents, &index), std::slice::from_ref(&member));
+        documents.clear();
+        assert!(below(&mut documents, &index).is_empty());
+        let error = documents.below(&[&absent]).unwrap_err();
+        assert!(matches!(error, StoreError::Missing { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_manifest_names_its_configuration_its_layers_and_what_they_unpack_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let (layer, diff_id) = (sha256(b"layer"), sha256(b"diff"));
+        let config = json!({
+            "created": "2026-01-01T00:00:00Z",
+            "rootfs": { "diff_ids": [diff_id, "sha512:abc"] },
+        })
+        .to_string();
+        let config_digest = put(&store, config.as_bytes());
+        let manifest = json!({
+            "config": { "digest": config_digest },
+            "layers": [{ "digest": layer }, { "digest": "sha512:abc" }],
+        })
+        .to_string();
+        let manifest_digest = put(&store, manifest.as_bytes());
+        let mut documents = Documents::new(&store);
+        let contents = documents.contents(&manifest_digest).unwrap();
+        assert_eq!(contents.size, manifest.len() as u64);
+        let expected = Some((config_digest.clone(), config.len() as u64));
+        assert_eq!(contents.config, expected);
+        assert_eq!(contents.layer_blobs, [layer]);
+        assert_eq!(contents.diff_ids, [diff_id]);
+        assert_eq!(contents.created.as_deref(), Some("2026-01-01T00:00:00Z"));
+        assert!(contents.members.is_empty());
+        // Without it, nobody knows which layers are needed.
+        std::fs::remove_file(store.blob_path(&config_digest)).unwrap();
+        documents.clear();
+        let error = documents.contents(&manifest_digest).unwrap_err();
+        assert!(matches!(error, StoreError::Missing { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_document_names_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let text = put(&store, b"not json");
+        let large = vec![b' '; usize::try_from(Limits::default().manifest).unwrap() + 1];
+        let large = put(&store, &large);
+        let mut documents = Documents::new(&store);
+        let of_text = documents.contents(&text).unwrap();
+        assert_eq!((of_text.size, of_text.layer_blobs.len()), (8, 0));
+        assert_eq!(documents.contents(&large).unwrap().size, 0);
+        // Where there is no directory of blobs, none is there.
+        let none = Store::open(&folder.path().join("none"));
+        let error = Documents::new(&none).contents(&text).unwrap_err();
+        assert!(matches!(error, StoreError::Missing { .. }), "{error}");
+    }
+}

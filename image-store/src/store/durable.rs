@@ -25,3 +25,37 @@ pub(crate) fn publish(staged: &Path, to: &Path, durability: Durability) -> Resul
     atomic_file::publish(staged, to, durability)
         .map_err(|failed| StoreError::io("cannot write", to, failed.error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_brought_to_the_disk_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        sync_file_system(folder.path()).unwrap();
+        sync_folder(folder.path()).unwrap();
+        for error in [
+            sync_file_system(&missing).unwrap_err(),
+            sync_folder(&missing).unwrap_err(),
+            publish(&missing, &folder.path().join("to"), Durability::Visible).unwrap_err(),
+        ] {
+            let told = error.to_string();
+            assert!(told.contains("/missing") || told.contains("/to"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_published_takes_the_place_of_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        std::fs::write(&to, "old").unwrap();
+        for durability in [Durability::Visible, Durability::Content, Durability::Full] {
+            std::fs::write(&from, "new").unwrap();
+            publish(&from, &to, durability).unwrap();
+            assert_eq!(std::fs::read(&to).unwrap(), b"new");
+            assert!(!from.exists());
+        }
+    }
+}

@@ -287,12 +287,8 @@ impl Folders {
     pub(super) fn layer_size(&self, diff_id: &Digest) -> Option<u64> {
         let folder = self.layers.as_ref()?;
         let path = [diff_id.hex(), "/layer.json"].concat();
-        match openat(
-            folder,
-            path,
-            OFlags::RDONLY | OFlags::CLOEXEC,
-            Mode::empty(),
-        ) {
+        let read = OFlags::RDONLY.union(OFlags::CLOEXEC);
+        match openat(folder, path, read, Mode::empty()) {
             Ok(file) => Some(read_facts(file.into()).size),
             Err(_) => {
                 let tree = format!("{}/fs", diff_id.hex());

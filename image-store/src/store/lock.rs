@@ -78,7 +78,7 @@ impl Store {
             // There is no event to wait for: with the turn, one would keep all starts waiting for a fetch
             // that takes minutes; without it, one gets no lock where starts overlap all the time.
             thread::sleep(pause);
-            pause = (pause * 2).min(PAUSE);
+            pause = pause.saturating_mul(2).min(PAUSE);
         }
     }
 
@@ -140,5 +140,60 @@ impl Store {
 
     fn lock_failed(&self, error: Errno) -> StoreError {
         StoreError::io("cannot lock", &self.root, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collection_that_waits_longer_than_a_start_takes_says_so_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let alone = store
+            .exclusive_telling(|| panic!("nothing is pinned"))
+            .unwrap();
+        drop(alone);
+        let begun = Instant::now();
+        let pin = store.pin().unwrap();
+        let mut told = 0;
+        let _alone = store
+            .exclusive_telling(|| {
+                told += 1;
+                assert!(begun.elapsed() >= LONG);
+                drop(pin);
+            })
+            .unwrap();
+        assert_eq!(told, 1);
+    }
+
+    #[test]
+    fn who_collects_is_alone_and_who_asks_for_it_beside_a_pin_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let pins = (store.pin().unwrap(), store.pin().unwrap());
+        assert!(store.take_turn().unwrap().is_none());
+        drop(pins);
+        let alone = store.exclusive().unwrap();
+        assert!(store.take_turn().unwrap().is_none());
+        drop(alone);
+        assert!(store.take_turn().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_store_that_can_not_be_locked_is_told_by_its_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = Store::open(&file).pin().unwrap_err().to_string();
+        assert!(
+            error.contains("cannot open") && error.contains("file/lock"),
+            "{error}"
+        );
+        // One that isn't there yet is made.
+        Store::open(&folder.path().join("var/images"))
+            .pin()
+            .unwrap();
     }
 }

@@ -87,6 +87,20 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_can_not_be_read_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let name = Reference::parse("a.example/app").unwrap();
+        fs::create_dir_all(store.newest_path(&name)).unwrap();
+        for error in [
+            store.newest_signed(&name).unwrap_err(),
+            store.note_signed(&name, 9).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("cannot read"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_damaged_record_is_an_error_and_stays() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path());

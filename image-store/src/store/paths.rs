@@ -97,3 +97,68 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), StoreError> {
         .create(path)
         .map_err(|error| StoreError::io("cannot create", path, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use image_layer::sha256;
+
+    use super::*;
+
+    #[test]
+    fn each_thing_has_its_place() {
+        let store = Store::open("/var/images".as_ref());
+        let digest = sha256(b"x");
+        let hex = digest.hex();
+        assert_eq!(store.path(), Path::new("/var/images"));
+        for (path, expected) in [
+            (store.blobs_folder(), "blobs/sha256".to_owned()),
+            (store.blob_path(&digest), format!("blobs/sha256/{hex}")),
+            (store.layers_folder(), "layers".to_owned()),
+            (store.layer_folder(&digest), format!("layers/{hex}")),
+            (store.refs_folder(), "refs".to_owned()),
+            (store.signatures_folder(), "signatures".to_owned()),
+            (
+                store.signature_record_path(&digest),
+                format!("signatures/sha256-{hex}"),
+            ),
+            (store.newest_folder(), "newest".to_owned()),
+            (store.tmp_folder(), "tmp".to_owned()),
+        ] {
+            assert_eq!(path, Path::new("/var/images").join(expected));
+        }
+    }
+
+    #[test]
+    fn stores_share_the_memory_that_they_are_given_and_none_else() {
+        let memory = WindowMemory::default();
+        let within = |path: &str| Store::open_within(path.as_ref(), &memory);
+        let (one, other) = (within("/one"), within("/other"));
+        assert!(one.memory().is_shared_with(other.memory()));
+        assert!(one.clone().memory().is_shared_with(&memory));
+        let alone = Store::open("/one".as_ref());
+        assert!(!alone.memory().is_shared_with(&memory));
+        assert_eq!(
+            (alone.path(), one.path()),
+            ("/one".as_ref(), "/one".as_ref())
+        );
+    }
+
+    #[test]
+    fn what_is_made_is_closed_to_others_with_all_above_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = folder.path().join("a/b");
+        make_folder(&made).unwrap();
+        make_folder(&made).unwrap();
+        for path in [&made, made.parent().unwrap()] {
+            assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o700);
+        }
+        std::fs::write(made.join("file"), "").unwrap();
+        let error = make_folder(&made.join("file/c")).unwrap_err().to_string();
+        assert!(
+            error.contains("cannot create") && error.contains("file/c"),
+            "{error}"
+        );
+    }
+}

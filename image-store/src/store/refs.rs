@@ -30,6 +30,12 @@ const USUAL_RECORD: usize = 1024;
 /// Seconds by which the last use of a name may be out of date. Most starts write nothing.
 const USE_GRANULARITY: u64 = 60;
 
+/// How a record is opened: one that is a link is none, and a pipe must not make anybody wait.
+pub(super) const READ_RECORD: OFlags = OFlags::RDONLY
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK);
+
 /// What the store knows of a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RefRecord {
@@ -234,9 +240,7 @@ fn read_record(
         path: path(),
         reason,
     };
-    // A pipe must not make this wait.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut file = match rustix::fs::openat(folder, at, flags, Mode::empty()) {
+    let mut file = match rustix::fs::openat(folder, at, READ_RECORD, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(Errno::NOENT) => return Ok(None),
         Err(Errno::LOOP | Errno::NXIO) => return Err(damaged("it is not a file".to_owned())),

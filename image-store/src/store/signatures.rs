@@ -277,6 +277,73 @@ mod tests {
     use super::*;
     use image_layer::sha256;
 
+    /// What is taken for a signature of a manifest with these layers: media type, size and signature of each.
+    fn signed(layers: &[(&str, u64, Option<String>)]) -> Vec<String> {
+        let digest = sha256(b"x");
+        let layers = layers.iter().map(|(media_type, size, signature)| {
+            let mut layer = serde_json::json!({
+                "mediaType": media_type, "digest": digest, "size": size,
+            });
+            if let Some(signature) = signature {
+                layer["annotations"] = serde_json::json!({ cosign::SIGNATURE: signature });
+            }
+            layer
+        });
+        let manifest = serde_json::json!({
+            "schemaVersion": 2,
+            "config": { "mediaType": "application/json", "digest": digest, "size": 2 },
+            "layers": layers.collect::<Vec<_>>(),
+        });
+        match Document::parse("x", manifest.to_string().as_bytes(), "").unwrap() {
+            Document::Manifest(manifest) => {
+                let signed = signed_layers(&manifest).into_iter();
+                signed.map(|(_, signature)| signature).collect()
+            }
+            Document::Index(_) => panic!("a manifest"),
+        }
+    }
+
+    #[test]
+    fn only_what_is_a_signature_within_its_limits_is_taken_for_one() {
+        let some = |text: &str| Some(text.to_owned());
+        let most = usize::try_from(MAX_PAYLOAD).unwrap();
+        let layers = [
+            (SIMPLE_SIGNING, 1, some("one")),
+            ("application/json", 1, some("of another kind")),
+            (SIMPLE_SIGNING, 1, None),
+            (SIMPLE_SIGNING, MAX_PAYLOAD, some("largest")),
+            (SIMPLE_SIGNING, MAX_PAYLOAD + 1, some("too large")),
+            (SIMPLE_SIGNING, 1, Some("x".repeat(most))),
+            (SIMPLE_SIGNING, 1, Some("x".repeat(most + 1))),
+            (
+                "application/json",
+                MAX_PAYLOAD + 1,
+                Some("x".repeat(most + 1)),
+            ),
+        ];
+        let taken = signed(&layers);
+        assert_eq!(taken.len(), 3);
+        assert_eq!(
+            (&*taken[0], &*taken[1], taken[2].len()),
+            ("one", "largest", most)
+        );
+        let many = vec![(SIMPLE_SIGNING, 1, some("one")); MAX_SIGNATURES + 1];
+        assert_eq!(signed(&many).len(), MAX_SIGNATURES);
+    }
+
+    #[test]
+    fn a_record_names_as_many_bundles_as_any_setting_lets_be_taken() {
+        let digest = sha256(b"x").to_string();
+        let bundle = serde_json::json!({ "manifest": digest, "config": digest, "bundle": digest });
+        let of = |count: usize| {
+            let record = serde_json::json!({ "version": 2, "bundles": vec![&bundle; count] });
+            let record = SignatureRecord::parse(record.to_string().as_bytes()).unwrap();
+            record.bundles.len()
+        };
+        assert_eq!(of(MAX_BUNDLES), MAX_BUNDLES);
+        assert_eq!(of(MAX_BUNDLES + 1), MAX_BUNDLES);
+    }
+
     #[test]
     fn records_of_both_versions_are_read_and_later_ones_are_refused() {
         let (a, b) = (sha256(b"a"), sha256(b"b"));

@@ -125,7 +125,7 @@ fn spread(folder: &Path) {
         let flags = ioctl_getflags(&folder)?;
         match flags.contains(IFlags::TOPDIR) {
             true => Ok(()),
-            false => Ok(ioctl_setflags(&folder, flags | IFlags::TOPDIR)?),
+            false => Ok(ioctl_setflags(&folder, flags.union(IFlags::TOPDIR))?),
         }
     });
     // A hint that other file systems don't take.
@@ -137,5 +137,85 @@ fn same_file(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => open.ino() == named.ino() && open.dev() == named.dev(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_same_only_while_its_name_is_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, there) = (folder.path().join("here"), folder.path().join("there"));
+        let file = File::create(&here).unwrap();
+        assert!(same_file(&file, &here));
+        assert!(!same_file(&file, &there));
+        fs::rename(&here, &there).unwrap();
+        File::create(&here).unwrap();
+        assert!(!same_file(&file, &here) && same_file(&file, &there));
+        // The same number on another file system is another file.
+        let other = File::open("/proc/self/status").unwrap();
+        assert!(!same_file(&other, &there));
+        fs::remove_file(&there).unwrap();
+        assert!(!same_file(&file, &there));
+    }
+
+    #[test]
+    fn what_is_made_in_tmp_is_spread_over_the_disk_where_the_file_system_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, plain) = (folder.path().join("ours"), folder.path().join("plain"));
+        fs::create_dir(&ours).unwrap();
+        fs::create_dir(&plain).unwrap();
+        let flags = |path: &Path| ioctl_getflags(File::open(path).unwrap()).ok();
+        let before = flags(&plain);
+        let takes_it = before.is_some_and(|flags| {
+            ioctl_setflags(File::open(&plain).unwrap(), flags.union(IFlags::TOPDIR)).is_ok()
+        });
+        spread(&ours);
+        spread(&ours);
+        let expected = before.map(|flags| match takes_it {
+            true => flags.union(IFlags::TOPDIR),
+            false => flags,
+        });
+        assert_eq!(flags(&ours), expected);
+    }
+
+    #[test]
+    fn half_done_things_are_their_owner_s_alone_and_go_with_it() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let staging = store.stage().unwrap();
+        let path = staging.path().to_owned();
+        assert_eq!(path.parent(), Some(&*folder.path().join("tmp")));
+        assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o700);
+        let written = staging.write("file", b"x").unwrap();
+        assert_eq!(fs::read(written).unwrap(), b"x");
+        let error = staging.write("no/file", b"x").unwrap_err().to_string();
+        assert!(error.contains("no/file"), "{error}");
+        // Who collects sees by the lock that somebody is at it.
+        let try_lock = |path: &Path| {
+            let open = File::open(path).unwrap();
+            flock(&open, FlockOperation::NonBlockingLockExclusive)
+        };
+        assert_eq!(try_lock(&path), Err(rustix::io::Errno::WOULDBLOCK));
+        drop(staging);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn one_unpacks_a_layer_and_its_lock_goes_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let (one, other) = (image_layer::sha256(b"one"), image_layer::sha256(b"other"));
+        let lock = store.lock_layer(&one).unwrap().unwrap();
+        assert!(store.lock_layer(&one).unwrap().is_none());
+        let _other = store.lock_layer(&other).unwrap().unwrap();
+        let names = || fs::read_dir(folder.path().join("tmp")).unwrap().count();
+        assert_eq!(names(), 2);
+        drop(lock);
+        assert_eq!(names(), 1);
+        assert!(store.lock_layer(&one).unwrap().is_some());
     }
 }

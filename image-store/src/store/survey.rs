@@ -35,12 +35,16 @@ impl Stamp {
     fn of_refs(store: &Store) -> Option<Self> {
         let metadata = fs::metadata(store.refs_folder()).ok()?;
         let changed = u64::try_from(metadata.ctime()).unwrap_or_default();
-        let is_quiet = changed + QUIET.as_secs() < seconds(SystemTime::now());
-        is_quiet.then(|| Self {
+        is_quiet(changed, seconds(SystemTime::now())).then(|| Self {
             inode: metadata.ino(),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
     }
+}
+
+/// Whether what was changed then, in seconds since 1970, can't change again in the same moment.
+fn is_quiet(changed: u64, now: u64) -> bool {
+    changed.saturating_add(QUIET.as_secs()) < now
 }
 
 impl Store {
@@ -80,5 +84,35 @@ impl<'a> Survey<'a> {
     /// What the documents of the store name.
     pub(super) fn documents(&mut self) -> &mut Documents<'a> {
         &mut self.documents
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_changed_some_seconds_ago_is_quiet() {
+        for (changed, now, quiet) in [
+            (100, 99, false),
+            (100, 100, false),
+            (100, 102, false),
+            (100, 103, true),
+            (0, 1000, true),
+            (u64::MAX, 1000, false),
+        ] {
+            assert_eq!(is_quiet(changed, now), quiet, "{changed} {now}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_read_at_once_are_all_names_of_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let mut survey = store.survey();
+        assert!(survey.records(&store).unwrap().is_empty());
+        std::fs::create_dir(store.refs_folder()).unwrap();
+        std::fs::write(store.refs_folder().join("torn"), "{").unwrap();
+        assert_eq!(survey.records(&store).unwrap().len(), 1);
     }
 }

@@ -3,7 +3,11 @@
 mod bad_input;
 mod bundles;
 mod collecting;
+mod found;
+mod left_alone;
+mod names;
 mod seals;
+mod sizes;
 mod together;
 
 use std::collections::HashSet;

@@ -95,6 +95,7 @@ fn remove(path: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::Tmpfs;
 
     /// What is in a directory, by name.
     fn names(folder: &Path) -> Vec<String> {
@@ -129,6 +130,44 @@ mod tests {
         trash.empty().unwrap();
         assert!(!taken.exists() && !other.exists());
         assert_eq!(names(&here), ["neighbour"]);
+    }
+
+    #[test]
+    fn what_can_not_be_taken_out_of_sight_stays_and_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("images"));
+        let elsewhere = Tmpfs::new("1m");
+        fill(elsewhere.path());
+        let mut trash = store.trash().unwrap();
+        // It is on another disk.
+        let error = trash.take(&elsewhere.path().join("layer")).unwrap_err();
+        assert!(error.to_string().contains("cannot remove"), "{error}");
+        let kept = names(elsewhere.path());
+        assert_eq!(kept, ["blob", "layer", "neighbour"]);
+        let below_a_file = folder.path().join("file/name");
+        fs::write(folder.path().join("file"), "").unwrap();
+        let mut in_place = Trash {
+            staging: None,
+            next: 0,
+        };
+        for trash in [&mut trash, &mut in_place] {
+            let error = trash.take(&below_a_file).unwrap_err().to_string();
+            assert!(error.contains("file/name"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_goes_while_it_is_removed_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        remove(&missing).unwrap();
+        remove_in_place(&missing).unwrap();
+        // A link is removed, and not what it leads to.
+        fill(folder.path());
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("layer"), &link).unwrap();
+        remove(&link).unwrap();
+        assert_eq!(names(folder.path()), ["blob", "layer", "neighbour"]);
     }
 
     #[test]

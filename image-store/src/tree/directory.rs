@@ -33,6 +33,8 @@ pub(super) struct Directory {
     /// Whether something is in it by which others may do more than they may otherwise: a file that runs as its
     /// owner or with capabilities, or a device.
     has_powers: bool,
+    /// Whether nobody else may enter the directory that it is in.
+    is_guarded: bool,
     closed: Option<u32>,
 }
 
@@ -50,8 +52,17 @@ impl Directory {
             root: root.map_err(|error| StoreError::io("cannot open", dest, error))?,
             open: Vec::new(),
             has_powers: false,
+            is_guarded: false,
             closed: None,
         })
+    }
+
+    /// The same where nobody else may enter the directory that it is in: it gets its mode, whatever is in it.
+    pub(super) fn among_guarded(self) -> Self {
+        Self {
+            is_guarded: true,
+            ..self
+        }
     }
 
     /// The mode that the directory was not given, once all of it is there.
@@ -152,7 +163,7 @@ impl Sink for Directory {
             return Ok(());
         };
         let is_root = self.open.is_empty();
-        if is_root && self.has_powers && stat.st_mode & 0o077 != 0 {
+        if is_root && self.has_powers && !self.is_guarded && stat.st_mode & 0o077 != 0 {
             self.closed = Some(stat.st_mode & 0o7777);
             stat.st_mode &= !0o077;
         }

@@ -6,10 +6,10 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, open, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-use super::merged::{FOLDER, io, is_opaque, is_whiteout, unfit};
+use super::merged::{FOLDER, io, is_opaque, is_whiteout, roots, unfit};
 use crate::error::StoreError;
 
 /// Most symbolic links on the way, as for the kernel.
@@ -40,6 +40,16 @@ enum Entry {
     Leaf(Found),
 }
 
+/// Where a path ends.
+enum End {
+    /// In a directory, of which these are the parts, topmost first.
+    Directory(Vec<OwnedFd>),
+    /// At something else.
+    Leaf(Found),
+    /// Nowhere.
+    Nothing,
+}
+
 /// Follows a path, from the root of these trees, topmost first, and never out of it. Names of the root directory in
 /// `elsewhere` are not looked at. `None` if there is nothing.
 ///
@@ -50,11 +60,28 @@ pub fn look_up(
     path: &str,
     elsewhere: &[&str],
 ) -> Result<Option<Found>, StoreError> {
-    let mut roots = Vec::with_capacity(trees.len());
-    for tree in trees {
-        let root = open(tree, FOLDER, Mode::empty());
-        roots.push(root.map_err(|error| StoreError::io("cannot open", tree, error))?);
-    }
+    Ok(match follow(trees, path, elsewhere)? {
+        End::Directory(_) => Some(Found::Directory),
+        End::Leaf(found) => Some(found),
+        End::Nothing => None,
+    })
+}
+
+/// The directory that a path leads to, as its parts, topmost first. `None` if it leads to something else, or below a name
+/// in `elsewhere`.
+pub(super) fn directory(
+    trees: &[PathBuf],
+    path: &str,
+    elsewhere: &[&str],
+) -> Result<Option<Vec<OwnedFd>>, StoreError> {
+    Ok(match follow(trees, path, elsewhere)? {
+        End::Directory(parts) => Some(parts),
+        End::Leaf(_) | End::Nothing => None,
+    })
+}
+
+fn follow(trees: &[PathBuf], path: &str, elsewhere: &[&str]) -> Result<End, StoreError> {
+    let mut roots = roots(trees)?;
     // The directories on the way to where the walk is, below the root.
     let mut way: Vec<Vec<OwnedFd>> = Vec::new();
     let mut rest: VecDeque<Vec<u8>> = names(path.as_bytes()).collect();
@@ -65,15 +92,15 @@ pub fn look_up(
             continue;
         }
         if way.is_empty() && elsewhere.iter().any(|other| other.as_bytes() == name) {
-            return Ok(Some(Found::Elsewhere));
+            return Ok(End::Leaf(Found::Elsewhere));
         }
         match entry(way.last().unwrap_or(&roots), &name)? {
-            None => return Ok(None),
+            None => return Ok(End::Nothing),
             Some(Entry::Directory(parts)) => way.push(parts),
             Some(Entry::Link(target)) => {
                 links += 1;
                 if links > LINKS_MAX {
-                    return Ok(None);
+                    return Ok(End::Nothing);
                 }
                 if target.starts_with(b"/") {
                     way.clear();
@@ -82,10 +109,13 @@ pub fn look_up(
                     rest.push_front(name);
                 }
             }
-            Some(Entry::Leaf(found)) => return Ok(rest.is_empty().then_some(found)),
+            Some(Entry::Leaf(_)) if !rest.is_empty() => return Ok(End::Nothing),
+            Some(Entry::Leaf(found)) => return Ok(End::Leaf(found)),
         }
     }
-    Ok(Some(Found::Directory))
+    Ok(End::Directory(
+        way.pop().unwrap_or_else(|| std::mem::take(&mut roots)),
+    ))
 }
 
 fn names(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + use<'_> {

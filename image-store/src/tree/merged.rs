@@ -23,21 +23,26 @@ pub(super) const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOFOLLOW);
 
-/// Hands all that these trees, topmost first, show to a sink. Gives the paths of what was gone, or something
-/// else, by the time that it was to be read: of a running pod, something always may.
-pub(super) fn walk(trees: &[PathBuf], sink: &mut dyn Sink) -> Result<Vec<String>, StoreError> {
+/// The open roots of trees.
+pub(super) fn roots(trees: &[PathBuf]) -> Result<Vec<OwnedFd>, StoreError> {
     let mut roots = Vec::with_capacity(trees.len());
     for tree in trees {
         let root = open(tree, FOLDER, Mode::empty());
         roots.push(root.map_err(|error| StoreError::io("cannot open", tree, error))?);
     }
+    Ok(roots)
+}
+
+/// Hands all that these directories, topmost first, show together to a sink. Gives the paths of what was gone, or something
+/// else, by the time that it was to be read: of a running pod, something always may.
+pub(super) fn walk(parts: &[OwnedFd], sink: &mut dyn Sink) -> Result<Vec<String>, StoreError> {
     let mut walk = Walk {
         sink,
         depth_max: Limits::default().depth,
         linked: HashMap::new(),
         gone: Vec::new(),
     };
-    walk.folder(&roots, &mut Vec::new(), 0)?;
+    walk.folder(parts, &mut Vec::new(), 0)?;
     Ok(walk.gone)
 }
 

@@ -246,10 +246,65 @@ fn what_goes_while_a_tree_is_read_is_left_out_and_told() {
         victims: vec![tree.join("gone"), tree.join("folder")],
         taken: Vec::new(),
     };
-    let gone = merged::walk(&[tree], &mut thief).unwrap();
+    let gone = merged::walk(&merged::roots(&[tree]).unwrap(), &mut thief).unwrap();
     assert_eq!(gone, ["/folder", "/gone"]);
     assert_eq!(
         thief.taken,
         ["", "a", "last", "other-name", "third-name is a link"]
     );
+}
+
+#[test]
+fn a_directory_of_layers_is_copied_as_it_is_seen() {
+    let base = tempfile::tempdir().unwrap();
+    let trees = layers(base.path());
+    fs::set_permissions(trees[0].join("etc"), fs::Permissions::from_mode(0o2751)).unwrap();
+    symlink("/etc", trees[0].join("link")).unwrap();
+    let copy = |path: &str| {
+        let dest = base.path().join("copy");
+        let _ = fs::remove_dir_all(&dest);
+        copy_directory(&trees, path, &["dev"], &dest)
+            .unwrap()
+            .then_some(dest)
+    };
+    for path in ["/etc", "etc/", "/link", "/kept/../etc/."] {
+        let copied = copy(path).unwrap();
+        assert_eq!(fs::read_to_string(copied.join("changed")).unwrap(), "new");
+        assert!(!copied.join("removed").exists());
+        // Its mode too, though somebody may run what is in it as its owner: nobody else gets as far.
+        assert_eq!(copied.metadata().unwrap().mode() & 0o7777, 0o2751);
+        assert_eq!(
+            copied.join("same").metadata().unwrap().mode() & 0o7777,
+            0o4750
+        );
+    }
+    assert_eq!(fs::read_dir(copy("opaque").unwrap()).unwrap().count(), 1);
+    for path in [
+        "/etc/same",
+        "/gone",
+        "/none/at/all",
+        "/dev/shm",
+        "/kept/sym",
+    ] {
+        assert_eq!(copy(path), None, "{path}");
+    }
+}
+
+#[test]
+fn a_tar_file_is_unpacked_as_it_is_and_nothing_of_it_gets_out() {
+    let base = tempfile::tempdir().unwrap();
+    let (source, dest) = (base.path().join("source"), base.path().join("dest"));
+    fs::create_dir_all(source.join("sub")).unwrap();
+    fs::write(source.join("sub/.wh.file"), "a file like others").unwrap();
+    fs::write(source.join("file"), "text").unwrap();
+    fs::create_dir(&dest).unwrap();
+    let archive = base.path().join("a.tar");
+    pack(&[source], fs::File::create(&archive).unwrap(), &archive).unwrap();
+    unpack(fs::File::open(&archive).unwrap(), &archive, &dest).unwrap();
+    let read = |path: &str| fs::read_to_string(dest.join(path)).unwrap();
+    assert_eq!(read("sub/.wh.file"), "a file like others");
+    assert_eq!(read("file"), "text");
+    // Not an archive at all.
+    fs::write(&archive, "text").unwrap();
+    unpack(fs::File::open(&archive).unwrap(), &archive, &dest).unwrap_err();
 }

@@ -143,3 +143,77 @@ fn a_process_has_an_inode_that_another_one_has_not() {
     let version = (numbers.next().unwrap(), numbers.next().unwrap());
     assert_eq!(own != other.st_ino, version >= (6, 9), "Linux {release}");
 }
+
+/// Runs [`a_process_that_is_handed_sockets`] in a process of its own, which a shell hands what `redirections` say;
+/// what it tells of them.
+fn handed(directory: &std::path::Path, variables: &str, redirections: &str) -> String {
+    let script = format!("{variables} exec \"$0\" --ignored --exact \"$1\" {redirections}");
+    let told = directory.join("told");
+    let status = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .arg("activation::tests::a_process_that_is_handed_sockets")
+        .current_dir(directory)
+        .env("FAIRING_TEST_TOLD", &told)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    std::fs::read_to_string(told).unwrap()
+}
+
+#[test]
+#[ignore = "proves nothing alone: other tests run it, in processes of its own"]
+fn a_process_that_is_handed_sockets() {
+    use std::io::Read;
+    let told = std::env::var_os("FAIRING_TEST_TOLD").expect("run by another test");
+    let text = match ActivationSockets::from_environment() {
+        Err(error) => error.to_string(),
+        Ok(sockets) => {
+            let mut text = String::new();
+            for ActivationSocket { name, fd } in sockets.0 {
+                let flags = rustix::io::fcntl_getfd(&fd).unwrap();
+                let mut content = String::new();
+                std::fs::File::from(fd)
+                    .read_to_string(&mut content)
+                    .unwrap();
+                text += &format!("{name}={content} {flags:?};");
+            }
+            text
+        }
+    };
+    std::fs::write(told, text).unwrap();
+}
+
+#[test]
+fn sockets_are_taken_over_under_the_numbers_from_three_on() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("one"), "1").unwrap();
+    std::fs::write(dir.path().join("two"), "2").unwrap();
+    let open = "3<one 4<two";
+    let own = "LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=a:b";
+    let handed = |variables: &str, redirections| handed(dir.path(), variables, redirections);
+    assert_eq!(
+        handed(own, open),
+        "a=1 FdFlags(CLOEXEC);b=2 FdFlags(CLOEXEC);"
+    );
+    assert_eq!(handed("LISTEN_PID=1 LISTEN_FDS=2", open), "");
+    // No process has this inode.
+    assert_eq!(handed(&format!("{own} LISTEN_PIDFDID=1"), open), "");
+    let error = handed(&format!("{own}:c"), open);
+    assert!(error.contains("LISTEN_FDNAMES="), "{error}");
+}
+
+#[test]
+fn what_is_announced_and_not_handed_over_or_not_fit_for_an_app_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web";
+    let error = handed(dir.path(), own, "3<&-");
+    assert!(
+        error.contains("descriptor 3") && error.contains("\"web\""),
+        "{error}"
+    );
+    assert!(error.contains("can't be taken over"), "{error}");
+    let error = handed(dir.path(), own, "3<.");
+    assert!(error.contains("is a directory"), "{error}");
+}

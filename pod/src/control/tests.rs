@@ -64,6 +64,20 @@ fn the_status_that_an_earlier_release_tells_is_understood() {
 }
 
 #[test]
+fn the_state_of_an_app_has_one_word_wherever_it_is_told() {
+    for (state, word) in [
+        (AppState::Created, "created"),
+        (AppState::Running, "running"),
+        (AppState::Paused, "paused"),
+        (AppState::Exited, "exited"),
+        (AppState::Lost, "lost"),
+    ] {
+        assert_eq!(written(&state), json!(word));
+        assert_eq!(format!("{state:<9}|"), format!("{word:<9}|"));
+    }
+}
+
+#[test]
 fn every_request_and_answer_arrives_as_it_was_sent() {
     let every = PodManifest::of_every_field();
     let web = every.apps.first().unwrap().clone();

@@ -15,6 +15,17 @@ pub struct Bounds {
     pub terminals: u32,
     /// Most files of each filesystem in memory: the `/dev` of an app, and the `/dev/shm` of the pod.
     pub memory_files: u32,
+    /// Size at which a log begins a new file, in bytes; the file before it is kept.
+    pub log_size: u64,
+    /// How fast an app may write for longer than two seconds, in bytes of log a second.
+    pub log_rate: u64,
+}
+
+impl Bounds {
+    /// The least [`Bounds::log_size`]: what the monitor reads at once can become as much.
+    pub const LOG_SIZE_MIN: u64 = 2 << 20;
+    /// The least [`Bounds::log_rate`]: a few reads a second.
+    pub const LOG_RATE_MIN: u64 = 64 << 10;
 }
 
 impl Default for Bounds {
@@ -23,6 +34,8 @@ impl Default for Bounds {
             pids: Limit::At(2048),
             terminals: 256,
             memory_files: 16_384,
+            log_size: 16 << 20,
+            log_rate: 8 << 20,
         }
     }
 }

@@ -44,3 +44,20 @@ impl InsecureOption {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protection_has_one_word_for_users_and_in_records() {
+        for option in InsecureOption::ALL {
+            assert_eq!(serde_json::to_value(option).unwrap(), option.word());
+        }
+        let words = InsecureOption::ALL.map(InsecureOption::word);
+        assert_eq!(
+            words,
+            ["image", "http", "tls", "seccomp", "capabilities", "paths"]
+        );
+    }
+}

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::image::ImageRecord;
 use super::path::AppPath;
 use super::presence::is_default;
 use super::user_namespace::IdMapping;
 use super::volumes::VolumeName;
+use crate::named_volumes::NamedVolumeName;
 
 /// A mount of an app. Mounts are made in the order in which they stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,22 @@ pub enum MountSource {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         sub_path: Option<String>,
     },
+    /// A volume that outlives pods.
+    Named {
+        /// Its name.
+        name: NamedVolumeName,
+        /// A file or directory in it; the whole of it if absent.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sub_path: Option<String>,
+    },
+    /// The files of an image, which nobody writes to.
+    Image {
+        /// Which, and what was verified of it.
+        image: Box<ImageRecord>,
+        /// A file or directory in it; the whole of it if absent.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sub_path: Option<String>,
+    },
     /// Memory of the app's own.
     Tmpfs {
         /// Most that fits, in bytes.
@@ -58,6 +76,12 @@ pub enum MountSource {
         /// Permission bits of its root.
         #[serde(skip_serializing_if = "is_default", default)]
         mode: Option<u32>,
+        /// The user whose its root is.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        uid: Option<u32>,
+        /// The group whose its root is.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        gid: Option<u32>,
     },
 }
 
@@ -103,4 +127,8 @@ pub enum MountOption {
     Rslave,
     /// Mounts go both ways.
     Rshared,
+    /// What the image has at the place is copied into the volume, if nobody has mounted it before.
+    Copy,
+    /// It isn't.
+    Nocopy,
 }

@@ -13,11 +13,13 @@ use super::app::{App, Apps};
 use super::bounds::Bounds;
 use super::image::ImageRecord;
 use super::insecure::InsecureOption;
+use super::mounts::MountSource;
 use super::network::Network;
 use super::presence::is_default;
 use super::user_namespace::UserNamespace;
 use super::volumes::{Volume, VolumeSource};
 use crate::id::{AppName, PodName, PodUuid};
+use crate::named_volumes::NamedVolumeName;
 use crate::record::Version;
 use crate::timestamp::Timestamp;
 
@@ -151,17 +153,37 @@ impl PodManifest {
         self.apps.get(name)
     }
 
-    /// All images that it needs: its apps', its volumes' and its isolator's.
+    /// All images that it needs: its apps', its volumes', those that are mounted, and its isolator's.
     pub fn images(&self) -> impl Iterator<Item = &ImageRecord> {
         let apps = self.apps.iter().map(|app| &app.image);
-        let volumes = self
-            .volumes
-            .iter()
-            .filter_map(|volume| match &volume.source {
-                VolumeSource::Image { image } => Some(&**image),
-                VolumeSource::Host { .. } | VolumeSource::Empty { .. } => None,
-            });
-        apps.chain(volumes).chain(self.stage1.image.as_deref())
+        let volumes = self.volumes.iter();
+        let volumes = volumes.filter_map(|volume| match &volume.source {
+            VolumeSource::Image { image } => Some(&**image),
+            VolumeSource::Host { .. } | VolumeSource::Empty { .. } | VolumeSource::Named { .. } => {
+                None
+            }
+        });
+        let mounts = self.apps.iter().flat_map(|app| &app.mounts);
+        let mounted = mounts.filter_map(|mount| match &mount.source {
+            MountSource::Image { image, .. } => Some(&**image),
+            _ => None,
+        });
+        let of_apps = apps.chain(volumes).chain(mounted);
+        of_apps.chain(self.stage1.image.as_deref())
+    }
+
+    /// All volumes that it needs and that outlive it.
+    pub fn named_volumes(&self) -> impl Iterator<Item = &NamedVolumeName> {
+        let volumes = self.volumes.iter();
+        let volumes = volumes.filter_map(|volume| match &volume.source {
+            VolumeSource::Named { volume, .. } => Some(volume),
+            _ => None,
+        });
+        let mounts = self.apps.iter().flat_map(|app| &app.mounts);
+        volumes.chain(mounts.filter_map(|mount| match &mount.source {
+            MountSource::Named { name, .. } => Some(name),
+            _ => None,
+        }))
     }
 
     /// Time between the stop signal and SIGKILL.

@@ -199,4 +199,52 @@ mod tests {
         let lifted = next.changed_to(&before, Limit::At(9));
         assert_eq!(lifted.pids.limit, Some(Limit::At(9)));
     }
+
+    fn every_limit(number: u64) -> Resources {
+        let limit = Some(Limit::At(number));
+        Resources {
+            memory: Memory {
+                limit,
+                reservation: limit,
+                swap: limit,
+            },
+            cpu: Cpu {
+                shares: Some(number),
+                quota: limit,
+                period: Some(number),
+                cpus: "0".into(),
+                mems: "0".into(),
+            },
+            pids: Pids { limit },
+            ..Resources::default()
+        }
+    }
+
+    #[test]
+    fn every_limit_can_be_taken_off_and_be_set_anew() {
+        let (none, before, after) = (Resources::default(), every_limit(7), every_limit(8));
+        assert!(none.is_unlimited() && !before.is_unlimited());
+        assert_eq!(before.changed_to(&after, Limit::At(9)), after);
+        assert_eq!(none.changed_to(&after, Limit::At(9)), after);
+        assert_eq!(none.changed_to(&none, Limit::At(9)), none);
+        let unlimited = Some(Limit::Unlimited);
+        let taken_off = Resources {
+            memory: Memory {
+                limit: unlimited,
+                reservation: unlimited,
+                swap: unlimited,
+            },
+            cpu: Cpu {
+                shares: Some(1024),
+                quota: unlimited,
+                period: Some(100_000),
+                ..Cpu::default()
+            },
+            pids: Pids {
+                limit: Some(Limit::At(9)),
+            },
+            ..Resources::default()
+        };
+        assert_eq!(before.changed_to(&none, Limit::At(9)), taken_off);
+    }
 }

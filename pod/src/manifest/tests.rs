@@ -10,6 +10,7 @@ use crate::error::PodError;
 use crate::feature::Feature;
 
 mod mounts;
+mod required;
 mod version_2;
 
 const EVERY_FIELD: &str = include_str!("data/every-field.json");
@@ -189,9 +190,12 @@ fn images_of_apps_volumes_and_the_isolator_are_all_needed() {
     let expected = [
         "example.com/web:1",
         "example.com/content:1",
+        "example.com/tools:1",
         "example.com/isolators/nspawn:1",
     ];
     assert_eq!(images, expected);
+    let volumes: Vec<_> = pod.named_volumes().map(ToString::to_string).collect();
+    assert_eq!(volumes, ["pg_data", "Web_data.1"]);
 }
 
 #[test]

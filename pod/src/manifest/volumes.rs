@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::image::ImageRecord;
 use super::presence::is_default;
 use crate::id::AppName;
+use crate::named_volumes::{NamedVolumeName, Ownership};
 
 /// A volume's name: a DNS label, as an app's.
 pub type VolumeName = AppName;
@@ -46,6 +47,17 @@ pub enum VolumeSource {
         /// Most that fits, in bytes.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         size: Option<u64>,
+        /// Whose its root directory is.
+        #[serde(skip_serializing_if = "Ownership::is_silent", default)]
+        ownership: Ownership,
+    },
+    /// A volume that outlives pods.
+    Named {
+        /// The name that it has on the machine.
+        volume: NamedVolumeName,
+        /// Whose its root directory is, if it is made for this pod.
+        #[serde(skip_serializing_if = "Ownership::is_silent", default)]
+        ownership: Ownership,
     },
     /// The files of an image.
     Image {

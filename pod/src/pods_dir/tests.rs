@@ -244,3 +244,134 @@ fn names_of_pods_that_are_gone_are_free() {
     pods.release_stale_names().unwrap();
     assert!(is_there("live") && is_there("notes") && !is_there("stale"));
 }
+
+#[test]
+fn a_lock_is_that_of_the_directory_that_it_was_taken_in() {
+    let (dir, _) = pods();
+    let (here, there) = (dir.path().join("here"), dir.path().join("there"));
+    fs::create_dir(&here).unwrap();
+    let lock = PodLock::acquire(&here).unwrap().unwrap();
+    assert!(is_lock_of(&lock, &here).unwrap());
+    fs::rename(&here, &there).unwrap();
+    assert!(!is_lock_of(&lock, &here).unwrap());
+    fs::create_dir(&here).unwrap();
+    let _another = PodLock::acquire(&here).unwrap().unwrap();
+    assert!(!is_lock_of(&lock, &here).unwrap() && is_lock_of(&lock, &there).unwrap());
+}
+
+#[test]
+fn a_pod_without_room_to_go_among_the_garbage_is_removed_where_it_is() {
+    let failed = |kind: io::ErrorKind| Err(PodError::io("rename", "/pod")(kind.into()));
+    unless_full(Ok(())).unwrap();
+    unless_full(failed(io::ErrorKind::StorageFull)).unwrap();
+    unless_full(failed(io::ErrorKind::QuotaExceeded)).unwrap();
+    let error = unless_full(failed(io::ErrorKind::PermissionDenied)).unwrap_err();
+    assert!(error.to_string().contains("/pod"), "{error}");
+
+    let (_dir, pods) = pods();
+    let mut pod = pods.create(PodUuid::random()).unwrap();
+    pod.discard().unwrap();
+    pod.discard().unwrap();
+    assert_eq!(pod.phase(), Phase::Garbage);
+    assert!(pod.path().ends_with(format!("garbage/{}", pod.uuid())));
+}
+
+#[test]
+fn a_phase_that_can_not_be_read_is_not_an_empty_one() {
+    let (dir, pods) = pods();
+    fs::create_dir_all(dir.path().join("pods")).unwrap();
+    // It leads to itself.
+    let prepare = dir.path().join("pods/prepare");
+    std::os::unix::fs::symlink("prepare", &prepare).unwrap();
+    for error in [
+        pods.list().unwrap_err(),
+        pods.in_phase(Phase::Prepare).unwrap_err(),
+        pods.lock_aborted().unwrap_err(),
+        pods.create(PodUuid::random()).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("pods/prepare"), "{error}");
+    }
+    let of_it = PodEntry {
+        uuid: PodUuid::random(),
+        phase: Phase::Prepare,
+        path: prepare.join("pod"),
+    };
+    let error = pods.lock(&of_it).unwrap_err();
+    assert!(matches!(error, PodError::Io { .. }), "{error}");
+}
+
+#[test]
+fn pods_are_for_root_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, pods) = pods();
+    let mut pod = pods.create(PodUuid::random()).unwrap();
+    pod.claim_name(&"web".parse().unwrap()).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(pod.path()), 0o700);
+    assert_eq!(mode(&pod.path().join(LOCK_FILE)), 0o600);
+    pod.move_to(Phase::Run).unwrap();
+    for made in ["pods", "pods/prepare", "pods/run", "pods/names"] {
+        assert_eq!(mode(&dir.path().join(made)), 0o700, "{made}");
+    }
+}
+
+#[test]
+fn a_name_tells_its_pod_and_a_stranger_s_tells_none() {
+    let (dir, pods) = pods();
+    assert!(pods.names().unwrap().is_empty());
+    let pod = pods.create(PodUuid::random()).unwrap();
+    let name: PodName = "web".parse().unwrap();
+    pod.claim_name(&name).unwrap();
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, dir.path().join("pods/names").join(name)).unwrap();
+    };
+    link(&pod.uuid().to_string(), "Not-A-Name");
+    link("nowhere", "lost");
+    assert_eq!(pods.names().unwrap(), [(name, pod.uuid())]);
+    assert!(matches!(pods.find("lost"), Err(PodError::NoSuchPod(_))));
+    let error = pods.find("Not-A-Name").unwrap_err();
+    assert!(matches!(error, PodError::NoSuchPod(_)), "{error}");
+    // What leads nowhere is nobody's.
+    pod.claim_name(&"lost".parse().unwrap()).unwrap();
+    assert_eq!(pods.find("lost").unwrap().uuid, pod.uuid());
+}
+
+#[test]
+fn names_that_can_not_be_read_are_an_error() {
+    let (dir, pods) = pods();
+    fs::create_dir_all(dir.path().join("pods")).unwrap();
+    let names = dir.path().join("pods/names");
+    std::os::unix::fs::symlink("names", &names).unwrap();
+    let pod = pods.create(PodUuid::random()).unwrap();
+    for error in [
+        pods.names().map(drop).unwrap_err(),
+        pods.find("web").map(drop).unwrap_err(),
+        pod.claim_name(&"web".parse().unwrap()).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("pods/names"), "{error}");
+    }
+    // Where there are none, none is stale.
+    fs::remove_file(&names).unwrap();
+    pods.release_stale_names().unwrap();
+    assert!(!names.exists());
+}
+
+#[test]
+fn what_is_in_use_can_be_found_by_all_of_its_uuid_only_while_it_is_not_garbage() {
+    let (_dir, pods) = pods();
+    let mut pod = pods.create(PodUuid::random()).unwrap();
+    let uuid = pod.uuid();
+    for phase in [Phase::Prepare, Phase::Prepared, Phase::Run] {
+        if phase != pod.phase() {
+            pod.move_to(phase).unwrap();
+        }
+        let found = pods.find(&uuid.to_string()).unwrap();
+        assert_eq!((found.phase, found.path.as_path()), (phase, pod.path()));
+        assert_eq!(pods.find(&uuid.short()).unwrap(), found);
+    }
+    let unknown = pods.find("no-such-name").unwrap_err();
+    assert_eq!(
+        unknown.to_string(),
+        "no pod has the name `no-such-name` or a UUID that begins with it"
+    );
+}

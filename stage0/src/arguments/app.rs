@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, FromArgMatches};
-use engine::pods::spec::AppSpec;
+use engine::pods::spec::{AppSpec, ImageMount, ImageVolume};
 use pod::AppName;
 use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume};
 
 use super::environment;
-use super::mounts::{VolumeWord, mount, tmpfs, volume};
+use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::quantity::{cpus, memory, pids};
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
@@ -53,29 +53,31 @@ pub(crate) struct AppArguments {
     #[arg(short, long, value_name = "USER[:GROUP]", value_parser = user)]
     user: Option<String>,
     /// Group by name or number
-    #[arg(long, value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "GROUP", value_parser = group)]
     #[arg(hide_short_help = true)]
     group: Option<String>,
     /// Working directory
     #[arg(short, long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(alias = "working-dir")]
     workdir: Option<String>,
-    /// Mount a directory or file of the host
+    /// Mount a directory or file of the host, or a named volume
     ///
-    /// Behind PLACE may come `:` and options such as ro or noexec. NAME,kind=host|empty|tmpfs,… describes a volume of the pod.
+    /// A SOURCE without a `/` is a named volume, which is made if it is missing. Behind PLACE may come `:` and options such
+    /// as ro or noexec. PLACE alone gets an empty volume. NAME,kind=host|empty|tmpfs|named|image,… describes a volume of the
+    /// pod.
     #[arg(short, long, value_name = "SOURCE:PLACE", value_parser = volume)]
     volume: Vec<VolumeWord>,
-    /// The same in words: type=bind, source=PATH, target=PLACE, readonly; or volume=NAME
+    /// The same in words: type=bind|volume|image|tmpfs, source=…, target=PLACE; or volume=NAME
     #[arg(long, value_name = "KEY=VALUE,…", value_parser = mount, hide_short_help = true)]
-    mount: Vec<Mount>,
+    mount: Vec<MountWord>,
     /// Memory to write files to
     #[arg(long, value_name = "PLACE[:OPTIONS]", value_parser = tmpfs, hide_short_help = true)]
     tmpfs: Vec<Mount>,
     /// Memory limit, such as 64m
-    #[arg(short, long, value_name = "BYTES", value_parser = memory)]
+    #[arg(short, long, value_name = "BYTES", value_parser = memory, allow_negative_numbers = true)]
     memory: Option<u64>,
     /// Processor limit, such as 1.5 processors
-    #[arg(long, value_name = "NUMBER", value_parser = cpus)]
+    #[arg(long, value_name = "NUMBER", value_parser = cpus, allow_negative_numbers = true)]
     cpus: Option<u64>,
     /// Weight for processor time
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]
@@ -99,8 +101,29 @@ fn user(text: &str) -> Result<String, String> {
             Err("user and group must not be empty".to_owned())
         }
         None if text.is_empty() => Err("the user must not be empty".to_owned()),
-        _ => Ok(text.to_owned()),
+        Some((user, group)) => {
+            id("user", user)?;
+            id("group", group)?;
+            Ok(text.to_owned())
+        }
+        None => id("user", text).map(|()| text.to_owned()),
     }
+}
+
+/// Refuses the number by which the kernel says that there is none.
+fn id(what: &str, text: &str) -> Result<(), String> {
+    match text.parse::<u32>() {
+        Ok(u32::MAX) => Err(format!("{text} means no {what} to the kernel")),
+        _ => Ok(()),
+    }
+}
+
+/// The same of a group.
+fn group(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("the group must not be empty".to_owned());
+    }
+    id("group", text).map(|()| text.to_owned())
 }
 
 impl AppArguments {
@@ -138,17 +161,50 @@ impl AppArguments {
     fn mounts(&self) -> Vec<Mount> {
         let volumes = self.volume.iter().filter_map(|word| match word {
             VolumeWord::Mount(mount) => Some(&**mount),
-            VolumeWord::Definition(_) => None,
+            _ => None,
         });
-        let others = self.mount.iter().chain(&self.tmpfs);
-        volumes.chain(others).cloned().collect()
+        let mounts = self.mount.iter().filter_map(|word| match word {
+            MountWord::Mount(mount) => Some(&**mount),
+            _ => None,
+        });
+        volumes.chain(mounts).chain(&self.tmpfs).cloned().collect()
+    }
+
+    fn image_mounts(&self) -> Vec<ImageMount> {
+        let mounts = self.mount.iter().filter_map(|word| match word {
+            MountWord::Image(image) => Some(image.clone()),
+            _ => None,
+        });
+        mounts.collect()
+    }
+
+    /// The places that get volumes which nobody has described.
+    pub(crate) fn anonymous(&self) -> Vec<AnonymousMount> {
+        let volumes = self.volume.iter().filter_map(|word| match word {
+            VolumeWord::Anonymous(mount) => Some(mount),
+            _ => None,
+        });
+        let mounts = self.mount.iter().filter_map(|word| match word {
+            MountWord::Anonymous(mount) => Some(mount),
+            _ => None,
+        });
+        volumes.chain(mounts).cloned().collect()
     }
 
     /// The volumes that it describes for the whole pod.
     pub(crate) fn volumes(&self) -> Vec<Volume> {
         let volumes = self.volume.iter().filter_map(|word| match word {
             VolumeWord::Definition(volume) => Some(volume.clone()),
-            VolumeWord::Mount(_) => None,
+            _ => None,
+        });
+        volumes.collect()
+    }
+
+    /// Those of them that are images.
+    pub(crate) fn image_volumes(&self) -> Vec<ImageVolume> {
+        let volumes = self.volume.iter().filter_map(|word| match word {
+            VolumeWord::Image(volume) => Some(volume.clone()),
+            _ => None,
         });
         volumes.collect()
     }
@@ -178,6 +234,7 @@ impl AppArguments {
             group: self.group.clone(),
             workdir: self.workdir()?,
             mounts: self.mounts(),
+            image_mounts: self.image_mounts(),
             resources: self.resources(),
             tty: self.tty,
             stdin: self.interactive,
@@ -277,6 +334,9 @@ mod tests {
             "a --user=",
             "a --user=:5",
             "a --user=5:",
+            "a --user=4294967295",
+            "a --user=0:4294967295",
+            "a --group=4294967295",
             "a --group=",
             "a --workdir=",
         ] {

@@ -197,6 +197,21 @@ pub(crate) fn near(typed: &str, meant: &str) -> Option<usize> {
     (distance <= most).then_some(distance)
 }
 
+/// The same of commands, of which the most used are short.
+pub(super) fn near_command(typed: &str, meant: &str) -> Option<usize> {
+    match meant.len() {
+        2 => Some(strsim::osa_distance(typed, meant))
+            .filter(|distance| *distance == 1 && shares_a_beginning(typed, meant)),
+        _ => near(typed, meant),
+    }
+}
+
+/// Whether two words of one or two letters are alike but for their order or the last letter.
+fn shares_a_beginning(typed: &str, meant: &str) -> bool {
+    typed.starts_with(meant)
+        || (typed.len() == meant.len() && typed.chars().all(|c| meant.contains(c)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,5 @@ pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
     if text == "0" {
         return Ok(std::time::Duration::ZERO);
     }
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write, for example, 10s or 1m30s"))
+    humantime::parse_duration(text).map_err(|_| "write a duration such as 10s or 1m30s".to_owned())
 }

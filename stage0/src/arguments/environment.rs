@@ -130,6 +130,12 @@ fn of_file(
             continue;
         }
         let place = format!("{}, line {}: ", path.display(), number + 1);
+        let name = line.split('=').next().unwrap_or_default();
+        if name.contains(char::is_whitespace) {
+            return Err(Failure::Usage(format!(
+                "{place}the name {name:?} contains whitespace"
+            )));
+        }
         variables.extend(variable(&place, line, inherited)?);
     }
     Ok(variables)
@@ -183,6 +189,19 @@ mod tests {
         assert!(error.to_string().starts_with("--env \"=x\""), "{error}");
         let error = of_file(Path::new("/e"), "A=1\n=x", &|_| None).unwrap_err();
         assert!(error.to_string().starts_with("/e, line 2: "), "{error}");
+    }
+
+    #[test]
+    fn a_name_with_whitespace_is_refused_in_a_file() {
+        for line in ["B = 2", "B =2", "B C", "export B=2"] {
+            let text = format!("A=1\n{line}\n");
+            let error = of_file(Path::new("/e"), &text, &|_| None).unwrap_err();
+            let name = line.split('=').next().unwrap();
+            let said = format!("/e, line 2: the name {name:?} contains whitespace");
+            assert_eq!(error.to_string(), said);
+        }
+        let kept = of_file(Path::new("/e"), "A= b c \n", &|_| None).unwrap();
+        assert_eq!(texts(&kept), ["A= b c "]);
     }
 
     #[test]

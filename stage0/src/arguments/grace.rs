@@ -23,7 +23,9 @@ pub(crate) struct Grace {
 pub(crate) fn grace(text: &str) -> Result<Duration, String> {
     match text.parse::<i64>() {
         Ok(seconds) => Ok(u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs)),
-        Err(_) => duration(text),
+        Err(_) => duration(text).map_err(|_| {
+            "write a number of seconds such as 10, or a duration such as 1m30s".to_owned()
+        }),
     }
 }
 
@@ -38,6 +40,6 @@ mod tests {
         assert_eq!(grace("1m"), Ok(Duration::from_secs(60)));
         assert_eq!(grace("-1"), Ok(Duration::MAX));
         let error = grace("x").unwrap_err();
-        assert_eq!(error, duration("x").unwrap_err());
+        assert!(error.starts_with("write a number of seconds"), "{error}");
     }
 }

@@ -91,7 +91,32 @@ pub(crate) fn values<T: Serialize>(rows: &[T]) -> Vec<Value> {
     values.filter_map(Result::ok).collect()
 }
 
-fn rendered(template: &Template, row: &Value) -> Result<String, Failure> {
+/// How to show one thing in full.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Inspected {
+    /// All of it.
+    Json,
+    /// What a template makes of it.
+    Lines(Template),
+}
+
+/// Parses how to show one thing.
+///
+/// # Errors
+/// What is accepted, or what is wrong with the template.
+pub(crate) fn inspected(text: &str) -> Result<Inspected, String> {
+    match text {
+        "json" => Ok(Inspected::Json),
+        template if template.contains("{{") => Template::parse(template).map(Inspected::Lines),
+        _ => Err("write json, or a template such as '{{.Id}}'".to_owned()),
+    }
+}
+
+/// What a template makes of a value.
+///
+/// # Errors
+/// If it names what the value doesn't have.
+pub(crate) fn rendered(template: &Template, row: &Value) -> Result<String, Failure> {
     template
         .render(row)
         .map_err(|error| Failure::Usage(format!("--format: {error}")))

@@ -14,6 +14,7 @@ use super::app::AppArguments;
 use super::environment;
 use super::grace::grace;
 use super::image_flags::Pull;
+use super::mounts::Namer;
 use super::network::NetworkArguments;
 use super::users::UserArguments;
 use crate::wording::failure::Failure;
@@ -120,10 +121,23 @@ pub(crate) fn spec(
 ) -> Result<PodSpec, Failure> {
     let mut apps = vec![first.spec()?];
     let mut volumes = first.volumes();
+    let mut image_volumes = first.image_volumes();
+    let mut anonymous = vec![first.anonymous()];
     for words in later {
         let later = AppArguments::parse_later(words)?;
         apps.push(later.spec()?);
         volumes.extend(later.volumes());
+        image_volumes.extend(later.image_volumes());
+        anonymous.push(later.anonymous());
+    }
+    let of_images = image_volumes.iter().map(|volume| &volume.name);
+    let names = volumes.iter().map(|volume| &volume.name).chain(of_images);
+    let mut namer = Namer::new(names.cloned());
+    for (app, asked) in apps.iter_mut().zip(anonymous) {
+        for (volume, mount) in asked.into_iter().filter_map(|asked| namer.volume(asked)) {
+            volumes.push(volume);
+            app.mounts.push(mount);
+        }
     }
     if apps.len() > 1 && apps.iter().any(|app| app.tty || app.stdin) {
         return Err(Failure::Usage(
@@ -138,6 +152,7 @@ pub(crate) fn spec(
     }
     Ok(PodSpec {
         volumes,
+        image_volumes,
         apps,
         ..empty_spec(pod)?
     })
@@ -169,7 +184,7 @@ fn labels(
 }
 
 /// Takes a label apart: `KEY=VALUE`, or a key with an empty value.
-fn label(text: &str) -> Result<(String, String), String> {
+pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').unwrap_or((text, ""));
     match key.is_empty() {
         true => Err("a label begins with its key".to_owned()),

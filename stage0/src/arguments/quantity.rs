@@ -35,7 +35,12 @@ pub(crate) fn pids(text: &str) -> Result<Limit, String> {
 /// Parses a number of processors, such as `1.5`, to thousandths.
 pub(crate) fn cpus(text: &str) -> Result<u64, String> {
     let malformed = || "it must be a number of processors such as 2 or 0.5".to_owned();
-    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    // `.5` is as good as `0.5`.
+    let (whole, part) = match text.split_once('.') {
+        Some(("", part)) => ("0", part),
+        Some(parts) => parts,
+        None => (text, "0"),
+    };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     if !digits(whole) || !digits(part) {
         return Err(malformed());
@@ -105,14 +110,19 @@ mod tests {
 
     #[test]
     fn processors_are_counted_in_thousandths() {
-        for (text, millis) in [("1", 1000), ("1.5", 1500), ("0.01", 10), ("0.125", 125)] {
+        for (text, millis) in [
+            ("1", 1000),
+            ("1.5", 1500),
+            ("0.01", 10),
+            ("0.125", 125),
+            (".5", 500),
+        ] {
             assert_eq!(cpus(text), Ok(millis), "{text}");
         }
         for (bad, reason) in [
             ("", "a number of processors"),
             (".", "a number of processors"),
             ("1.", "a number of processors"),
-            (".5", "a number of processors"),
             ("0", "at least 0.01"),
             ("0.009", "at least 0.01"),
             ("-1", "a number of processors"),

@@ -1,11 +1,12 @@
 //! What the parser of the command line says.
 
+use std::cmp::Reverse;
 use std::ffi::OsString;
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::command_words::near;
+use super::command_words::{near, near_command};
 use super::flags::{self, GLOBAL_VALUES, Owner};
 use super::network::NET_VARIABLE;
 use crate::wording::failure::Failure;
@@ -96,6 +97,21 @@ impl Typed {
         near.min()
             .map(|(_, flag)| format!("did you mean `--{flag}`?"))
     }
+
+    /// The command of the group that was meant, if it is a typing error.
+    fn meant_command(&self, name: &str) -> Option<String> {
+        let commands = self.definition.get_subcommands();
+        let names = commands
+            .filter(|command| !command.get_name().starts_with("complete"))
+            .flat_map(|command| command.get_all_aliases().chain([command.get_name()]));
+        let near = names.filter_map(|command| Some((near_command(name, command)?, command)));
+        // Letters are left out more often than others are typed.
+        let nearest = near.min_by_key(|(distance, command)| {
+            let is_begun = name.starts_with(command);
+            (*distance, !is_begun, Reverse(command.len()))
+        });
+        nearest.map(|(_, command)| format!("did you mean `{command}`?"))
+    }
 }
 
 fn worded(
@@ -114,6 +130,8 @@ fn worded(
     let said = match error.kind() {
         ErrorKind::UnknownArgument => unknown_word(error, typed, tip_for),
         ErrorKind::InvalidSubcommand => unknown_command(error, typed),
+        ErrorKind::TooManyValues => value_of_switch(error),
+        ErrorKind::MissingRequiredArgument => missing(error, typed),
         _ => None,
     };
     let text = said.unwrap_or_else(|| {
@@ -215,11 +233,40 @@ fn tip_before_commands(name: &str) -> Option<String> {
     Some(format!("did you mean `--{flag}`, after `fairing run`?"))
 }
 
+/// What has to be there.
+fn missing(error: &clap::Error, typed: Option<&Typed>) -> Option<String> {
+    let Some(ContextValue::Strings(names)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let plain = |text: &str| text.replace(['<', '>'], "").replace("...", "…");
+    let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    let mut text = format!("{} {verb} missing", names.join(" and "));
+    if let Some(typed) = typed {
+        let usage = typed.definition.clone().render_usage().to_string();
+        let first = usage.lines().next().unwrap_or_default();
+        let usage = plain(first.trim_start_matches("Usage:").trim());
+        text.push_str(&format!(": `{usage}`"));
+    }
+    Some(text)
+}
+
+/// A value of a flag that has none.
+fn value_of_switch(error: &clap::Error) -> Option<String> {
+    let flag = context(error, ContextKind::InvalidArg)?;
+    let value = context(error, ContextKind::InvalidValue)?;
+    let flag = flag.split(['=', ' ']).next().unwrap_or_default();
+    Some(format!(
+        "{flag} is a switch: it takes true or false, not {value:?}"
+    ))
+}
+
 fn unknown_command(error: &clap::Error, typed: Option<&Typed>) -> Option<String> {
     let name = context(error, ContextKind::InvalidSubcommand)?;
     let group = typed.map_or("", |typed| typed.name.as_str());
     let tip = other_tools::command(group, name)
         .map(str::to_owned)
+        .or_else(|| typed.and_then(|typed| typed.meant_command(name)))
         .or_else(|| guess(error, ContextKind::SuggestedSubcommand, name))
         .unwrap_or_else(|| "`--help` lists the commands".to_owned());
     Some(format!("unknown command {name}: {tip}"))
@@ -302,8 +349,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_told_in_one_line() {
+        for (line, text) in [
+            ("stop", "POD… is missing: `fairing stop [OPTIONS] POD…`"),
+            ("logs", "POD is missing: `fairing logs [OPTIONS] POD`"),
+            (
+                "run",
+                "IMAGE is missing: `fairing run [POD FLAGS] IMAGE [APP FLAGS] [COMMAND] [ARGS] [--- IMAGE2 …]`",
+            ),
+            (
+                "image tag a",
+                "NAME… is missing: `fairing image tag IMAGE NAME…`",
+            ),
+        ] {
+            assert_eq!(said(&format!("fairing {line}")), text, "{line}");
+        }
+    }
+
+    #[test]
     fn a_value_that_makes_no_sense_is_told_in_one_line() {
-        for line in ["run --pull sometimes a", "run -v data:/x a", "run -m x a"] {
+        let told = said("fairing run --tty=maybe a");
+        assert_eq!(
+            told,
+            "--tty is a switch: it takes true or false, not \"maybe\""
+        );
+        let told = said("fairing run -u 4294967295 a");
+        assert!(
+            told.ends_with("4294967295 means no user to the kernel"),
+            "{told}"
+        );
+        for line in [
+            "run --pull sometimes a",
+            "run -v .data:/x a",
+            "run -m x a",
+            "stop -t x a",
+        ] {
             let told = said(&format!("fairing {line}"));
             assert!(told.starts_with("invalid value '"), "{told}");
             assert!(
@@ -316,13 +396,16 @@ mod tests {
     #[test]
     fn an_unknown_command_is_told_with_what_leads_on() {
         for (line, text) in [
-            (
-                "volume ls",
-                "unknown command volume: named volumes are not there yet; `--volume ./DIRECTORY:/PLACE` mounts one of the host",
-            ),
             ("lst", "unknown command lst: did you mean `list`?"),
             ("frob", "unknown command frob: `--help` lists the commands"),
             ("runn a", "unknown command runn: did you mean `run`?"),
+            ("rmm a", "unknown command rmm: did you mean `rm`?"),
+            ("rnu a", "unknown command rnu: did you mean `run`?"),
+            ("pss", "unknown command pss: did you mean `ps`?"),
+            ("sp", "unknown command sp: did you mean `ps`?"),
+            ("imags", "unknown command imags: did you mean `images`?"),
+            ("network lss", "unknown command lss: did you mean `ls`?"),
+            ("ex web", "unknown command ex: `--help` lists the commands"),
             ("stauts", "unknown command stauts: did you mean `status`?"),
             ("image lits", "unknown command lits: did you mean `list`?"),
             (

@@ -47,7 +47,8 @@ impl Subcommand for Complete {
             Wanted::These(candidates) => candidates,
             Wanted::Values { kind, before } => {
                 let named = |text: String| Candidate::plain(format!("{before}{text}"));
-                let values = values::of(kind, &words, context);
+                let rest = typed.strip_prefix(&before).unwrap_or_default();
+                let values = values::of(kind, rest, &words, context);
                 values.into_iter().map(named).collect()
             }
         };

@@ -6,14 +6,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use engine::Error;
+use engine::error::AppError;
 use engine::isolators::find as isolator;
 use engine::pods::connection::connect_when_up;
 use engine::pods::environment::merged;
-use pod::PodError;
 use pod::control::ExecRequest;
+use pod::exit::{AppStatus, Outcome};
 use pod::feature::Feature;
 use pod::manifest::{AppPath, PodManifest};
-use pod::{AppName, State};
+use pod::{AppName, PodEntry, PodError, State, app_dir};
 
 use crate::arguments::environment::variables;
 use crate::command::subcommand::Subcommand;
@@ -21,6 +23,7 @@ use crate::context::Context;
 use crate::terminal::raw_mode::window_size;
 use crate::terminal::session as exec_session;
 use crate::wording::failure::Failure;
+use crate::wording::pod::ended;
 
 /// What runs if no command is given.
 const SHELL: &str = "/bin/sh";
@@ -78,6 +81,7 @@ impl Subcommand for Enter {
             other => other?,
         };
         let app = self.app_of(&manifest)?;
+        refuse_ended(&entry, &app)?;
         isolator::of_pod(&manifest.stage1, &context.engine.directories)?
             .require(&BTreeSet::from([Feature::Exec]))?;
         let Some(connection) = connect_when_up(&entry, &context.engine.directories)? else {
@@ -125,11 +129,7 @@ impl Enter {
                 manifest.uuid
             ))),
             (Some(name), _) if manifest.app(name).is_some() => Ok(name.clone()),
-            (Some(name), _) => Err(Failure::Other(format!(
-                "pod {} has no app `{name}`; it has {}",
-                manifest.uuid,
-                names()
-            ))),
+            (Some(name), _) => Err(Error::from(AppError::unknown(manifest, name)).into()),
             (None, [only]) => Ok(only.name.clone()),
             (None, []) => Err(Failure::Other(format!(
                 "pod {} has no apps; add one with fairing app add",
@@ -144,7 +144,30 @@ impl Enter {
     }
 }
 
-fn not_running(entry: &pod::PodEntry, state: State) -> Failure {
+/// An app of a running pod that has ended, or was never started, can't be entered.
+fn refuse_ended(entry: &PodEntry, app: &AppName) -> Result<(), Failure> {
+    // A torn record says as little as none.
+    if let Ok(Some(status)) = AppStatus::load(&entry.path, app) {
+        return Err(Failure::Other(format!(
+            "app {app} of pod {} has ended (exit code {}{})",
+            entry.uuid,
+            status.exit_code,
+            match status.outcome {
+                Outcome::Exited { .. } => String::new(),
+                other => format!(", {}", ended(&other)),
+            }
+        )));
+    }
+    if app_dir::is_created(&entry.path, app) {
+        let uuid = entry.uuid;
+        return Err(Failure::Other(format!(
+            "app {app} of pod {uuid} has not been started; `fairing app start {uuid} {app}` starts it"
+        )));
+    }
+    Ok(())
+}
+
+fn not_running(entry: &PodEntry, state: State) -> Failure {
     Failure::Other(format!(
         "pod {} can't be entered: it {}",
         entry.uuid,

@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::Error;
+use engine::error::AppError;
 use image_store::tree::{self, Written};
 use pod::manifest::{PodManifest, app_dir};
 use pod::{AppName, PodEntry};
@@ -44,34 +46,42 @@ impl Subcommand for Export {
         let app = self.app_of(&manifest)?;
         let _pin = context.engine.store().pin()?;
         let trees = trees(context, &entry, &manifest, &app);
-        let Some(path) = self.output.or(self.file) else {
-            if io::stdout().is_terminal() {
-                return Err(Failure::Usage(
-                    "a tar file is not written to a terminal: name a file with --output".to_owned(),
-                ));
-            }
-            let stdout = BufWriter::new(output::Stdout);
-            let name = Path::new("standard output");
-            tell(&tree::pack(&trees, stdout, name)?);
-            return Ok(0);
-        };
-        if is_stream(&path) {
-            let file = OpenOptions::new()
-                .write(true)
-                .truncate(true)
-                .open(&path)
-                .map_err(Failure::io("open", &path))?;
-            tell(&tree::pack(&trees, BufWriter::new(file), &path)?);
-            return Ok(0);
-        }
-        let passing = passing_name(&path);
-        let written = write(&trees, &passing, &path);
-        if written.is_err() {
-            // What was written so far is of no use to anybody.
-            let _ = fs::remove_file(&passing);
-        }
-        written.map(|()| 0)
+        write_trees(&trees, self.output.or(self.file))
     }
+}
+
+/// Writes what these trees, topmost first, show together as a tar file: to standard output, if no file is named.
+///
+/// # Errors
+/// If something can't be read or written.
+pub(super) fn write_trees(trees: &[PathBuf], file: Option<PathBuf>) -> Result<u8, Failure> {
+    let Some(path) = file else {
+        if io::stdout().is_terminal() {
+            return Err(Failure::Usage(
+                "a tar file is not written to a terminal: name a file with --output".to_owned(),
+            ));
+        }
+        let stdout = BufWriter::new(output::Stdout);
+        let name = Path::new("standard output");
+        tell(&tree::pack(trees, stdout, name)?);
+        return Ok(0);
+    };
+    if is_stream(&path) {
+        let file = OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(&path)
+            .map_err(Failure::io("open", &path))?;
+        tell(&tree::pack(trees, BufWriter::new(file), &path)?);
+        return Ok(0);
+    }
+    let passing = passing_name(&path);
+    let written = write(trees, &passing, &path);
+    if written.is_err() {
+        // What was written so far is of no use to anybody.
+        let _ = fs::remove_file(&passing);
+    }
+    written.map(|()| 0)
 }
 
 impl Export {
@@ -79,10 +89,7 @@ impl Export {
         let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
         match (&self.app, names.as_slice()) {
             (Some(name), names) if names.contains(&name) => Ok(name.clone()),
-            (Some(name), _) => Err(Failure::Other(format!(
-                "pod {} has no app `{name}`",
-                self.pod
-            ))),
+            (Some(name), _) => Err(Error::from(AppError::unknown(manifest, name)).into()),
             (None, [only]) => Ok((*only).clone()),
             (None, []) => Err(Failure::Other(format!("pod {} has no apps", self.pod))),
             (None, names) => {

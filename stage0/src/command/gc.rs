@@ -103,5 +103,6 @@ fn in_words(subject: Subject) -> String {
         Subject::Aborted => "pods whose preparation was interrupted".to_owned(),
         Subject::Networks => "networks".to_owned(),
         Subject::Images => "images".to_owned(),
+        Subject::Volumes => "volumes".to_owned(),
     }
 }

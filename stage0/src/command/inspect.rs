@@ -3,17 +3,17 @@
 use clap::{Args, ValueEnum};
 use engine::Error;
 use engine::pods::status::status;
-use engine::pods::view::{AppState, PodView};
-use pod::exit::Outcome;
-use pod::{PodError, State};
-use serde_json::{Value, json};
+use image_store::StoreError;
+use pod::PodError;
+use serde_json::Value;
 
 use super::image::inspect::inspection;
 use super::several::for_each;
+use crate::arguments::listing::{Inspected, inspected, rendered};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
-use crate::console::template::Template;
 use crate::context::Context;
+use crate::wording::docker_members::{of_image, of_pod, with};
 use crate::wording::failure::Failure;
 
 /// Arguments of `inspect`.
@@ -26,8 +26,8 @@ pub(crate) struct Inspect {
     #[arg(short, long, value_enum, value_name = "KIND", default_value = "all")]
     r#type: Kind,
     /// How to show them: json, or a template such as '{{.State.Status}}'
-    #[arg(short, long, value_name = "FORMAT", value_parser = shape, default_value = "json")]
-    format: Shape,
+    #[arg(short, long, value_name = "FORMAT", value_parser = inspected, default_value = "json")]
+    format: Inspected,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,21 +36,6 @@ enum Kind {
     #[value(alias = "container")]
     Pod,
     Image,
-}
-
-/// How they are shown.
-#[derive(Debug, Clone, PartialEq)]
-enum Shape {
-    Json,
-    Lines(Template),
-}
-
-fn shape(text: &str) -> Result<Shape, String> {
-    match text {
-        "json" => Ok(Shape::Json),
-        template if template.contains("{{") => Template::parse(template).map(Shape::Lines),
-        _ => Err("write json, or a template such as '{{.State.Status}}'".to_owned()),
-    }
 }
 
 impl Subcommand for Inspect {
@@ -63,17 +48,14 @@ impl Subcommand for Inspect {
         let done = for_each(&self.names, |name| {
             let (value, words) = look(context, name, self.r#type)?;
             match &self.format {
-                Shape::Json => shown.push(value),
-                Shape::Lines(template) => {
-                    let text = template
-                        .render(&with_words(value, words))
-                        .map_err(|error| Failure::Usage(format!("--format: {error}")))?;
-                    output::line(&text)?;
+                Inspected::Json => shown.push(value),
+                Inspected::Lines(template) => {
+                    output::line(&rendered(template, &with(value, words))?)?;
                 }
             }
             Ok(())
         });
-        if self.format == Shape::Json {
+        if self.format == Inspected::Json {
             output::json(&shown)?;
         }
         done
@@ -89,7 +71,7 @@ fn look(context: &Context, name: &str, kind: Kind) -> Result<(Value, Value), Fai
                 let view = status(&context.engine, &entry, &context.console)?
                     .ok_or_else(|| PodError::NoSuchPod(name.to_owned()))?;
                 let value = serde_json::to_value(&view).map_err(unshown)?;
-                return Ok((value, words_of_pod(&view)));
+                return Ok((value, of_pod(&view)));
             }
             Err(Failure::Engine(Error::Pod(PodError::NoSuchPod(_)))) if kind == Kind::All => {}
             Err(failure) => return Err(failure),
@@ -98,112 +80,14 @@ fn look(context: &Context, name: &str, kind: Kind) -> Result<(Value, Value), Fai
     match inspection(context, name) {
         Ok(inspection) => {
             let value = serde_json::to_value(&inspection).map_err(unshown)?;
-            let config = value.get("config").and_then(|config| config.get("config"));
-            let words = json!({
-                "Id": value.get("config-digest"),
-                "Digest": value.get("manifest"),
-                "RepoTags": [value.get("reference")],
-                "Config": with_all_settings(config.cloned().unwrap_or_default()),
-                "Created": value.get("config").and_then(|config| config.get("created")),
-                "Os": value.get("config").and_then(|config| config.get("os")),
-                "Architecture": value.get("config").and_then(|config| config.get("architecture")),
-            });
+            let words = of_image(&value);
             Ok((value, words))
         }
-        Err(Failure::Engine(Error::NotInStore { .. })) if kind == Kind::All => {
-            Err(Failure::Engine(Error::NoSuchPodOrImage(name.to_owned())))
-        }
+        // What can be no name of an image may have been meant for a pod's.
+        Err(Failure::Engine(
+            Error::NotInStore { .. }
+            | Error::Store(StoreError::Name(_) | StoreError::InvalidReference { .. }),
+        )) if kind == Kind::All => Err(Failure::Engine(Error::NoSuchPodOrImage(name.to_owned()))),
         Err(failure) => Err(failure),
-    }
-}
-
-/// The settings of an image, each of them named: what it doesn't set is nothing, and no mistake of who asks for it.
-fn with_all_settings(config: Value) -> Value {
-    let names = [
-        "User",
-        "ExposedPorts",
-        "Env",
-        "Entrypoint",
-        "Cmd",
-        "Volumes",
-        "WorkingDir",
-        "Labels",
-        "StopSignal",
-    ];
-    let unset = names.map(|name| (name.to_owned(), Value::Null));
-    let mut all: serde_json::Map<String, Value> = unset.into_iter().collect();
-    if let Value::Object(set) = config {
-        all.extend(set);
-    }
-    Value::Object(all)
-}
-
-fn words_of_pod(view: &PodView) -> Value {
-    let is_running = view.state == State::Running;
-    let was_killed_for_memory = view.apps.iter().any(|app| {
-        matches!(
-            app.outcome,
-            Some(Outcome::Signaled {
-                oom_killed: true,
-                ..
-            })
-        )
-    });
-    let first = view.apps.first();
-    let address = view
-        .networks
-        .first()
-        .and_then(|network| network.addresses.first())
-        .map(|address| address.address.address().to_string());
-    let networks: serde_json::Map<String, Value> = view
-        .networks
-        .iter()
-        .map(|network| {
-            let addresses = network.addresses.iter();
-            let first = addresses.map(|address| address.address.address().to_string());
-            let value = json!({ "IPAddress": first.collect::<Vec<_>>().first() });
-            (network.name.to_string(), value)
-        })
-        .collect();
-    json!({
-        "Id": view.uuid,
-        "Name": view.name,
-        "Image": first.map(|app| &app.manifest),
-        "ImageName": first.map(|app| &app.image),
-        "Created": view.created,
-        "Path": first.and_then(|app| app.command.first()),
-        "Args": first.map(|app| app.command.get(1..).unwrap_or_default()),
-        "State": {
-            "Status": view.state,
-            "Running": is_running,
-            "Paused": view.apps.iter().any(|app| app.state == AppState::Paused),
-            "OOMKilled": was_killed_for_memory,
-            "Pid": first.and_then(|app| app.pid).unwrap_or(0),
-            "ExitCode": view.exit_code.unwrap_or(0),
-            "Error": view.failure.clone().unwrap_or_default(),
-            "StartedAt": view.started,
-            "FinishedAt": view.finished,
-        },
-        "Config": {
-            "Hostname": view.hostname,
-            "Image": first.map(|app| &app.image),
-            "Cmd": first.map(|app| &app.command),
-            "Labels": view.labels,
-        },
-        "NetworkSettings": {
-            "IPAddress": address.unwrap_or_default(),
-            "Networks": networks,
-        },
-    })
-}
-
-/// Our own members, and those of docker and podman in their spelling, which come first.
-fn with_words(value: Value, words: Value) -> Value {
-    match (value, words) {
-        (Value::Object(mut own), Value::Object(words)) => {
-            own.extend(words);
-            Value::Object(own)
-        }
-        (own, _) => own,
     }
 }

@@ -20,6 +20,9 @@ use crate::wording::failure::Failure;
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    // They are shown anyway.
+    #[arg(short, long, hide = true)]
+    all: bool,
     #[command(flatten)]
     choice: Choice,
 }

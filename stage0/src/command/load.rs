@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine::images::fetch::fetch;
+use engine::images::registries::fetch_options;
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
-use image_store::ImageSource;
+use image_store::{ImageSource, contents};
 
+use super::several::for_each;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -30,7 +32,7 @@ pub(crate) struct Load {
 impl Subcommand for Load {
     const NAME: &'static str = "load";
     const ABOUT: &'static str =
-        "Bring an image from a file that save wrote into the store, and print its name";
+        "Bring the images of a file that save wrote into the store, and print their names";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         if let Some(path) = &self.input {
@@ -59,9 +61,24 @@ impl Subcommand for Load {
 fn load(context: &Context, path: &Path) -> Result<u8, Failure> {
     let path = std::path::absolute(path).map_err(Failure::io("resolve", path))?;
     let source = ImageSource::parse(&path.to_string_lossy())?;
+    let options = fetch_options(&context.engine)?;
+    let found = contents(&context.engine.store(), &source, &options)?;
     let verifier = Verifier::new(&context.engine, &context.console)?;
-    let fetched = fetch(&context.engine, &verifier, &source, None).map_err(Failure::of_import)?;
-    warn_if_unsigned(&fetched.proof, &context.console);
-    output::line(&fetched.reference.to_string())?;
-    Ok(0)
+    let one = |source: &ImageSource| {
+        let fetched = fetch(&context.engine, &verifier, source, None);
+        let fetched = fetched.map_err(Failure::of_import)?;
+        warn_if_unsigned(&fetched.proof, &context.console);
+        output::line(&fetched.reference.to_string())
+    };
+    if found.names.len() + found.unnamed < 2 {
+        one(&source)?;
+        return Ok(0);
+    }
+    if found.unnamed > 0 {
+        output::warn(&format!(
+            "{} images of it have no name: they are left out",
+            found.unnamed
+        ));
+    }
+    for_each(found.names, |name| one(&source.named(name)))
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use clap::Args;
+use engine::Error;
+use engine::error::AppError;
 use engine::logs::follow::Follower;
 use engine::logs::line::{LogLine, Stream};
 use engine::logs::merge::LogMerge;
@@ -127,10 +129,7 @@ impl Logs {
         match &self.app {
             None => Ok(manifest.apps.iter().map(|app| app.name.clone()).collect()),
             Some(name) if manifest.app(name).is_some() => Ok(vec![name.clone()]),
-            Some(name) => Err(Failure::Other(format!(
-                "pod {} has no app `{name}`",
-                manifest.uuid
-            ))),
+            Some(name) => Err(Error::from(AppError::unknown(manifest, name)).into()),
         }
     }
 }

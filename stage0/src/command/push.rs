@@ -39,6 +39,13 @@ impl Subcommand for Push {
         let _pin = store.pin()?;
         let record = record(&context.engine, &self.image)?;
         let to = match &self.dest {
+            // No registry has a name of this machine.
+            None if record.reference.registry() == "localhost" => {
+                return Err(Failure::Usage(format!(
+                    "{} is a name of this machine: name where to write it, such as REGISTRY/{}",
+                    record.reference, self.image
+                )));
+            }
             None => record.reference.clone(),
             Some(dest) => {
                 let place = ImageSource::parse(dest)?;

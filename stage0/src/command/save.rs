@@ -1,4 +1,4 @@
-//! `fairing save`: an image as one file, or to standard output.
+//! `fairing save`: images as one file, or to standard output.
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use engine::images::choice::record;
-use image_store::ExportFormat;
+use image_store::{save_docker_archive, save_oci_archive};
 
 use super::image::copy::warn;
 use crate::command::subcommand::Subcommand;
@@ -58,15 +58,9 @@ impl Drop for Passing {
 
 impl Subcommand for Save {
     const NAME: &'static str = "save";
-    const ABOUT: &'static str = "Write an image of the store to a file or to standard output";
+    const ABOUT: &'static str = "Write images of the store to a file or to standard output";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let [image] = self.images.as_slice() else {
-            return Err(Failure::Usage(
-                "several images in one file are not there yet: save each in one of its own"
-                    .to_owned(),
-            ));
-        };
         match &self.output {
             Some(path) if !is_stream(path) => {
                 let shown = path.display().to_string();
@@ -80,7 +74,7 @@ impl Subcommand for Save {
                 // What writes it has a name of its own until all is there.
                 typed::stands_for(&passing_name(&passing.0).with_extension("partial"), &shown);
                 typed::stands_for(&passing.0, &shown);
-                self.write(context, image, &passing.0)?;
+                self.write(context, &passing.0)?;
                 fs::rename(&passing.0, path).map_err(Failure::io("write", path))?;
             }
             None if io::stdout().is_terminal() => {
@@ -93,7 +87,7 @@ impl Subcommand for Save {
                 let staging = context.engine.store().stage()?;
                 let made = staging.path().join("image");
                 typed::stands_for(&made, "the image to be written");
-                self.write(context, image, &made)?;
+                self.write(context, &made)?;
                 let mut file = File::open(&made).map_err(Failure::io("open", &made))?;
                 match stream {
                     Some(path) => pour(&mut file, path)?,
@@ -106,19 +100,26 @@ impl Subcommand for Save {
 }
 
 impl Save {
-    fn write(&self, context: &Context, image: &str, to: &Path) -> Result<(), Failure> {
-        let format = match self.format {
-            Kind::DockerArchive => ExportFormat::DockerArchive,
-            Kind::OciArchive => ExportFormat::OciArchive,
-        };
+    fn write(&self, context: &Context, to: &Path) -> Result<(), Failure> {
         let store = context.engine.store();
         let _pin = store.pin()?;
-        let record = record(&context.engine, image)?;
-        let mut progress = Progress::new(record.reference.to_string());
-        let outgoing = store.outgoing(&record)?;
-        let copied = outgoing.export(format, to, true, &mut |event| progress.event(event))?;
+        let mut images = Vec::with_capacity(self.images.len());
+        let mut names = Vec::with_capacity(self.images.len());
+        for image in &self.images {
+            let record = record(&context.engine, image)?;
+            names.push(record.reference.to_string());
+            images.push(store.outgoing(&record)?);
+        }
+        let mut progress = Progress::new(names.join(", "));
+        let mut on_event = |event| progress.event(event);
+        let copied = match self.format {
+            Kind::DockerArchive => save_docker_archive(&images, to, &mut on_event),
+            Kind::OciArchive => save_oci_archive(&images, to, &mut on_event),
+        }?;
         drop(progress);
-        warn(&copied.notes);
+        for copied in copied {
+            warn(&copied.notes);
+        }
         Ok(())
     }
 }

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use engine::Error;
+use engine::error::AppError;
 use engine::pods::processes::{PodProcess, processes};
 use pod::AppName;
+use pod::manifest::PodManifest;
 
 use crate::arguments::selector::OnePod;
 use crate::command::subcommand::Subcommand;
@@ -33,7 +36,11 @@ impl Subcommand for Top {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let entry = context.pod(&self.pod.selector()?)?;
         let mut all = processes(&entry, &context.engine.directories)?;
-        if self.app.is_some() {
+        if let Some(app) = &self.app {
+            let manifest = PodManifest::load(&entry.path)?;
+            if manifest.app(app).is_none() {
+                return Err(Error::from(AppError::unknown(&manifest, app)).into());
+            }
             all.retain(|process| process.app == self.app);
         }
         output::text(&table(&all).render(true, !self.full))?;

@@ -51,6 +51,10 @@ impl Observer for Console {
         output::error("waiting for a fetch or another command that uses the image store\n");
     }
 
+    fn waits_for_volumes(&self) {
+        output::error("waiting for another command that makes or fills a volume\n");
+    }
+
     fn fetch(&self) -> Result<Box<dyn Transfer>, CallerError> {
         Ok(Box::new(Fetch {
             signals: Interruptible::begin()?,

@@ -6,6 +6,7 @@ use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{
     AppError, IsolatorError, MonitorError, MountError, NetworkSpecError, UserNamespaceError,
+    VolumeError,
 };
 use image_registry::{OwnCredentials, RegistryError, TlsLack};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
@@ -21,12 +22,21 @@ pub(super) fn text(error: &Error) -> String {
             format!("{error}; `fairing list` shows all pods, `fairing image list` all images")
         }
         Error::NotInStore { reference } => format!("{error}; {}", remedy(reference)),
+        Error::OtherImage { .. } => format!("{error}; prepare it again"),
+        Error::RatherFile {
+            word,
+            is_there: true,
+        } => format!("{error}; ./{word} names the file, docker://{word} an image"),
+        Error::RatherFile { word, .. } => {
+            format!("{error}; docker://{word} names an image of a registry")
+        }
         Error::Integrity { reference, source } => {
             format!("{error}; {}", integrity_remedy(source, reference))
         }
         Error::Pod(error) | Error::Stage1(Stage1Error::Manifest(error)) => pod(error),
         Error::App(error) => app(error),
         Error::Mount(error) => mount(error),
+        Error::Volume(error) => volume(error),
         Error::Isolator(IsolatorError::NotFound { .. }) => {
             format!("{error}; name its directory with --stage1")
         }
@@ -89,6 +99,17 @@ fn mount(error: &MountError) -> String {
             path.display()
         ),
         error => error.to_string(),
+    }
+}
+
+fn volume(error: &VolumeError) -> String {
+    match error {
+        VolumeError::Unknown(_) => format!("{error}; `fairing volume list` shows all volumes"),
+        VolumeError::InUse { .. } => format!("{error}; `fairing rm` removes pods"),
+        VolumeError::NotNew(name) => {
+            format!("{error}; import into another, or `fairing volume rm {name}` first")
+        }
+        VolumeError::Exists(_) | VolumeError::Files(_) => error.to_string(),
     }
 }
 

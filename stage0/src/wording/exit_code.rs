@@ -4,7 +4,7 @@
 use std::io;
 
 use engine::Error;
-use engine::error::{AppError, IsolatorError, MountError, NetworkSpecError};
+use engine::error::{AppError, IsolatorError, MountError, NetworkSpecError, VolumeError};
 use image_document::DocumentError;
 use image_registry::RegistryError;
 use image_store::{ContentError, StoreError};
@@ -44,7 +44,7 @@ pub(crate) const OTHER: u8 = 125;
 /// The exit code of a failure of the engine.
 pub(super) fn of(error: &Error) -> u8 {
     match error {
-        Error::NotInStore { .. } => 110,
+        Error::NotInStore { .. } | Error::RatherFile { .. } => 110,
         Error::NoSuchPodOrImage(_) => 121,
         Error::NotSigned { .. } => 115,
         Error::Integrity { .. } => 111,
@@ -63,6 +63,7 @@ pub(super) fn of(error: &Error) -> u8 {
         Error::Mount(
             MountError::SamePlace(_) | MountError::SameVolume(_) | MountError::NoVolume { .. },
         ) => USAGE,
+        Error::Volume(VolumeError::Files(error)) => pod_code(error),
         Error::NetworkSpec(error) => match error {
             NetworkSpecError::HandedOver { .. } => OTHER,
             _ => USAGE,

@@ -16,7 +16,7 @@ use pod::stage1::Stage1Error;
 use trust::{EditError, KeyError, PolicyError, Refusal};
 
 use super::refusal::Origin;
-use super::{advice, exit_code, refusal};
+use super::{advice, edits, exit_code, refusal};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub(crate) enum Failure {
     #[error("key {path}: {source}")]
     Key { path: PathBuf, source: KeyError },
     /// A policy file can't be edited.
-    #[error("policy file {path}: {source}")]
+    #[error("policy file {path}: {}", edits::text(.source))]
     Edit { path: PathBuf, source: EditError },
     /// Only root may do this.
     #[error("`fairing {command}` must be run as root; use sudo or a root shell")]
@@ -45,6 +45,9 @@ pub(crate) enum Failure {
     /// Several objects were to be worked on; the failures of each have been printed.
     #[error("{first}")]
     Printed { first: Box<Failure> },
+    /// Another failure, and what helps in that case.
+    #[error("{failure}; {help}")]
+    Helped { failure: Box<Failure>, help: String },
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -101,6 +104,14 @@ impl Failure {
         }
     }
 
+    /// The same failure, with what helps.
+    pub(crate) fn helped(self, help: String) -> Self {
+        Self::Helped {
+            failure: Box::new(self),
+            help,
+        }
+    }
+
     /// A failure of a system call on a path, for `map_err`.
     pub(crate) fn io(
         operation: &'static str,
@@ -126,6 +137,7 @@ impl Failure {
             Self::Engine(error) | Self::RefusedImport(error) => exit_code::of(error),
             Self::NotRoot { .. } => 118,
             Self::Printed { first } => first.exit_code(),
+            Self::Helped { failure, .. } => failure.exit_code(),
             Self::Interrupted { signal } => {
                 128_u8.saturating_add(u8::try_from(*signal as i32).unwrap_or(0))
             }
@@ -137,6 +149,7 @@ impl Failure {
     pub(crate) fn line(&self) -> String {
         match self {
             Self::Engine(error) | Self::RefusedImport(error) => Self::line_of(error),
+            Self::Helped { failure, help } => format!("{}; {help}", failure.line()),
             other => chain(other.to_string(), other.source()),
         }
     }

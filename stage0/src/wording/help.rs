@@ -37,7 +37,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Images and registries",
         &["fetch", "push", "save", "load", "login", "logout", "image"],
     ),
-    ("What may run, and where", &["trust", "network"]),
+    ("What may run, and where", &["trust", "network", "volume"]),
     ("This fairing", &["system", "version", "completion", "help"]),
 ];
 

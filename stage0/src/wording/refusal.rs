@@ -1,5 +1,7 @@
 //! What a user can do about an image that the policy refuses.
 
+use std::path::Path;
+
 use image_name::{Prefix, Repository};
 use trust::{Demand, Flaw, Refusal, RuleId};
 
@@ -39,7 +41,7 @@ pub(crate) fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
         )],
         // Whoever has such a key needs another.
         Refusal::Unsigned { demand } | Refusal::NotEnough { demand, .. }
-            if !demand.unfit.is_empty() =>
+            if !demand.unfit.is_empty() && !of_command_line(&demand.rule) =>
         {
             vec![
                 sign(&demand.reference),
@@ -53,6 +55,9 @@ pub(crate) fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
             vec![sign(&demand.reference)]
         }
         // Whose signature to trust is the user's to decide: either is enough.
+        Refusal::WrongKey { demand, .. } if of_command_line(&demand.rule) => {
+            vec![sign(&demand.reference)]
+        }
         Refusal::WrongKey { demand, .. } => vec![
             sign(&demand.reference),
             format!("or {}", trust_add(&prefix_to_add(demand))),
@@ -97,6 +102,13 @@ pub(crate) fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// What a rule is said to be in that a command makes of keys that it was given: no other rule counts then.
+pub(crate) const COMMAND_LINE: &str = "the command line";
+
+fn of_command_line(rule: &RuleId) -> bool {
+    rule.file() == Path::new(COMMAND_LINE)
 }
 
 /// What lets an image run of which no rule speaks.
@@ -217,7 +229,7 @@ pub(crate) fn shell_words(words: impl IntoIterator<Item = String>) -> String {
 }
 
 /// Quotes a word for a shell unless it is plain.
-fn shell_word(word: &str) -> String {
+pub(super) fn shell_word(word: &str) -> String {
     let plain = |byte: u8| {
         byte.is_ascii_alphanumeric()
             || matches!(byte, b'.' | b'_' | b'-' | b'/' | b':' | b'@' | b'=' | b',')

@@ -85,7 +85,11 @@ impl Accounts {
     pub fn resolve(&self, user: &str, group: &str) -> Result<Identity, StartFailure> {
         let unknown = |what: &str, name: &str, file: &str| StartFailure {
             kind: FailureKind::UnknownUser,
-            message: format!("the {what} `{name}` is not in the image's {file}"),
+            message: match name.parse() {
+                // What the kernel takes for no change.
+                Ok(u32::MAX) => format!("{name} means no {what} to the kernel"),
+                _ => format!("the {what} `{name}` is not in the image's {file}"),
+            },
         };
         let wanted = if user.is_empty() { "0" } else { user };
         let by_name = self.users().find(|u| u.name == wanted);

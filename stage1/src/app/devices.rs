@@ -126,5 +126,8 @@ pub(crate) fn make_terminal(pts: &impl AsFd) -> Result<Terminal, StartFailure> {
         let slave = ioctl_tiocgptpeer(&master, peer)?;
         Ok(Terminal { master, slave })
     })();
-    made.map_err(StartFailure::os("make a pseudo-terminal"))
+    made.map_err(|error| match error {
+        Errno::NOSPC => StartFailure::other("all pseudo-terminals that the app may have are taken"),
+        _ => StartFailure::os("make a pseudo-terminal")(error),
+    })
 }

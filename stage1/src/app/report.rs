@@ -98,7 +98,7 @@ impl StartReport {
             Step::WorkingDirectory => (
                 FailureKind::Other,
                 format!(
-                    "cannot enter the working directory `{}` of {what}: {errno}; --workdir names another",
+                    "cannot enter the working directory `{}` of {what}: {errno}",
                     self.workdir.to_string_lossy()
                 ),
             ),

@@ -76,7 +76,7 @@ impl ToMachine {
                 "nobody waits for a terminal called {number}"
             )));
         }
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let flags = SockFlag::SOCK_CLOEXEC.union(SockFlag::SOCK_NONBLOCK);
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)
             .map_err(LinkError::system("make a socket for a terminal"))?;
         self.connection.attach(id, End::Terminal(ours));
@@ -262,7 +262,7 @@ fn make_pipe() -> Result<(OwnedFd, OwnedFd), LinkError> {
 /// The same descriptor, which doesn't block.
 fn quick(fd: OwnedFd) -> Result<OwnedFd, LinkError> {
     fcntl_getfl(&fd)
-        .and_then(|flags| fcntl_setfl(&fd, flags | OFlags::NONBLOCK))
+        .and_then(|flags| fcntl_setfl(&fd, flags.union(OFlags::NONBLOCK)))
         .map_err(LinkError::system::<Errno>("set up a stream"))?;
     Ok(fd)
 }

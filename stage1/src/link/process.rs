@@ -30,3 +30,28 @@ pub fn pid_of(pidfd: &impl AsFd) -> Option<i32> {
     let line = text.lines().find_map(|line| line.strip_prefix("Pid:"))?;
     line.trim().parse().ok().filter(|&pid| pid > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    use super::*;
+
+    #[test]
+    fn a_process_has_a_number_while_it_runs_on_this_host() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("1000")
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_child(&child);
+        let process = Process::of_host(pidfd_open(pid, PidfdFlags::empty()).unwrap());
+        assert_eq!(process.pid(), Some(pid.as_raw_nonzero().get()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Its number may be another's by now.
+        assert_eq!(process.pid(), None);
+        assert_eq!(Process::elsewhere().pid(), None);
+        let file = std::fs::File::open("/proc/self/status").unwrap();
+        assert_eq!(pid_of(&file), None);
+    }
+}

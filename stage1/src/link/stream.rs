@@ -44,3 +44,21 @@ impl StreamIds {
         NonZeroU32::new(self.0).map(StreamId)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_given_once_and_there_is_a_last_one() {
+        let mut ids = StreamIds::default();
+        let first = [(); 3].map(|()| ids.next_id().unwrap().number());
+        assert_eq!(first, [1, 2, 3]);
+        let mut last = StreamIds(u32::MAX - 1);
+        assert_eq!(last.next_id().map(StreamId::number), Some(u32::MAX));
+        assert_eq!((last.next_id(), last.next_id()), (None, None));
+        let one = StreamId::new(NonZeroU32::MIN);
+        assert_eq!(serde_json::to_string(&one).unwrap(), "1");
+        assert!(serde_json::from_str::<StreamId>("0").is_err());
+    }
+}

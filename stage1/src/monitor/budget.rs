@@ -6,10 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-/// What a budget fills up by, in bytes each second.
-const RATE: u64 = 8 << 20;
-/// What it holds, in bytes: an app may write as much at once.
-const CAPACITY: u64 = 16 << 20;
+use pod::manifest::Bounds;
+
+/// What it holds: so many seconds of what it fills up by. An app may write as much at once.
+const SECONDS: u64 = 2;
 /// What it costs to read, however little there is: as many bytes.
 const READ: u64 = 8 << 10;
 /// From this size on, in bytes, reading costs the monitor no more than writing costs the app.
@@ -18,14 +18,17 @@ const WORTHWHILE: u64 = 4 << 10;
 /// What one app may still cost.
 #[derive(Debug)]
 pub(super) struct Budget {
+    /// What it fills up by, in bytes each second.
+    rate: u64,
     /// When it is full again: in the past if it is full. One that is used up is full later than its capacity lets it be.
     full_at: Instant,
     rests_until: Option<Instant>,
 }
 
 impl Budget {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(bounds: &Bounds, now: Instant) -> Self {
         Self {
+            rate: bounds.log_rate.max(Bounds::LOG_RATE_MIN),
             full_at: now,
             rests_until: None,
         }
@@ -43,10 +46,11 @@ impl Budget {
     }
 
     fn pay(&mut self, cost: u64, now: Instant) {
-        self.full_at = self.full_at.max(now) + time_for(cost);
+        self.full_at = self.full_at.max(now) + self.time_for(cost);
+        let capacity = self.rate.saturating_mul(SECONDS);
         // It holds a little already when the rest is over, so that there is something to do.
-        let used_up = now + time_for(CAPACITY - READ);
-        self.rests_until = (self.full_at > now + time_for(CAPACITY))
+        let used_up = now + self.time_for(capacity - READ);
+        self.rests_until = (self.full_at > now + self.time_for(capacity))
             .then(|| now + self.full_at.saturating_duration_since(used_up));
     }
 
@@ -64,21 +68,27 @@ impl Budget {
     pub(super) fn wake(&mut self, now: Instant) {
         self.rests_until = self.rests_until.filter(|until| *until > now);
     }
-}
 
-fn time_for(cost: u64) -> Duration {
-    Duration::from_nanos(cost.saturating_mul(1_000_000_000 / RATE))
+    /// How long it takes to fill up by so much.
+    fn time_for(&self, cost: u64) -> Duration {
+        let nanoseconds = u128::from(cost) * 1_000_000_000 / u128::from(self.rate);
+        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn budget(now: Instant) -> Budget {
+        Budget::new(&Bounds::default(), now)
+    }
+
     /// How often something can be done within ten seconds, and how much that costs, when nothing else takes time.
     fn within_ten_seconds(pay: impl Fn(&mut Budget, Instant)) -> u64 {
         let begin = Instant::now();
         let mut now = begin;
-        let mut budget = Budget::new(now);
+        let mut budget = budget(now);
         let mut times = 0;
         while now < begin + Duration::from_secs(10) {
             pay(&mut budget, now);
@@ -109,7 +119,7 @@ mod tests {
     #[test]
     fn who_writes_little_or_much_at_once_does_not_wait() {
         let mut now = Instant::now();
-        let mut budget = Budget::new(now);
+        let mut budget = budget(now);
         for _ in 0..100_000 {
             budget.pay_for_passing(32 << 10, now);
             assert!(!budget.rests());
@@ -122,10 +132,35 @@ mod tests {
     }
 
     #[test]
+    fn the_rate_is_what_the_bounds_say() {
+        let bounds = |log_rate| Bounds {
+            log_rate,
+            ..Bounds::default()
+        };
+        for rate in [Bounds::LOG_RATE_MIN, 1 << 20, 1 << 40, u64::MAX] {
+            let now = Instant::now();
+            let mut budget = Budget::new(&bounds(rate), now);
+            budget.pay_for_logging(1 << 20, now);
+            assert_eq!(budget.rests(), rate < 1 << 19, "{rate}");
+            let rest = budget.rests_until().map(|until| (until - now).as_secs());
+            assert!(
+                rest.is_none_or(|seconds| (13..16).contains(&seconds)),
+                "{rest:?}"
+            );
+        }
+        // What is too little for a single read is not taken at its word.
+        let now = Instant::now();
+        assert!(!Budget::new(&bounds(0), now).rests());
+    }
+
+    #[test]
     fn a_rest_ends() {
         let now = Instant::now();
-        let mut budget = Budget::new(now);
-        budget.pay_for_logging(usize::try_from(CAPACITY + RATE).unwrap(), now);
+        let mut budget = budget(now);
+        budget.pay_for_logging(
+            usize::try_from(3 * Bounds::default().log_rate).unwrap(),
+            now,
+        );
         let until = budget.rests_until().unwrap();
         assert!(until > now + Duration::from_millis(900));
         assert!(until < now + Duration::from_millis(1100));

@@ -145,7 +145,7 @@ mod tests {
     fn logged(written: &[u8]) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
         let (source, sink) = pipe().unwrap();
-        let mut log = LogFile::create(dir.path()).unwrap();
+        let mut log = LogFile::create(dir.path(), 16 << 20).unwrap();
         let mut pump = LogPump::new(source, "a".parse().unwrap(), Output::Stdout);
         let written = written.to_vec();
         let writer = std::thread::spawn(move || File::from(sink).write_all(&written).unwrap());

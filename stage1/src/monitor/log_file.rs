@@ -17,8 +17,6 @@ pub(super) const LOG_FILE: &str = "log";
 const ROTATED_LOG_FILE: &str = "log.1";
 /// The name of the file that is to become the log.
 const NEXT_LOG_FILE: &str = "log.next";
-/// Size at which a file is rotated, in bytes.
-const FILE_MAX: u64 = 16 << 20;
 /// How long nobody looks whether there is room, if nothing more is to be written.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -28,6 +26,8 @@ pub(super) struct LogFile {
     directory: PathBuf,
     file: File,
     size: u64,
+    /// Size at which a file is rotated, in bytes.
+    size_max: u64,
     missing: Option<Missing>,
 }
 
@@ -42,25 +42,26 @@ struct Missing {
 
 impl LogFile {
     /// The log of an app that begins with its pod.
-    pub(super) fn create(directory: &Path) -> io::Result<Self> {
+    pub(super) fn create(directory: &Path, size_max: u64) -> io::Result<Self> {
         Ok(Self {
             directory: directory.to_path_buf(),
             file: open(&directory.join(LOG_FILE))?,
             size: 0,
+            size_max,
             missing: None,
         })
     }
 
     /// The log of an app that may have run before.
-    pub(super) fn go_on(directory: &Path) -> io::Result<Self> {
-        let mut log = Self::create(directory)?;
+    pub(super) fn go_on(directory: &Path, size_max: u64) -> io::Result<Self> {
+        let mut log = Self::create(directory, size_max)?;
         log.size = log.file.metadata()?.len();
         Ok(log)
     }
 
     /// Goes on in a new file, if somebody has renamed the one that was written to.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        let again = Self::go_on(&self.directory)?;
+        let again = Self::go_on(&self.directory, self.size_max)?;
         (self.file, self.size) = (again.file, again.size);
         Ok(())
     }
@@ -120,7 +121,7 @@ impl LogFile {
 
     /// Writes whole entries; how many bytes of them, and why not all.
     fn write(&mut self, entries: &[u8]) -> (usize, io::Result<()>) {
-        if self.size.saturating_add(entries.len() as u64) > FILE_MAX
+        if self.size.saturating_add(entries.len() as u64) > self.size_max
             && self.size > 0
             && let Err(error) = self.rotate()
         {
@@ -201,6 +202,8 @@ fn open(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
+    const FILE_MAX: u64 = 16 << 20;
+
     fn text(directory: &tempfile::TempDir, name: &str) -> String {
         fs::read_to_string(directory.path().join(name)).unwrap()
     }
@@ -219,7 +222,7 @@ mod tests {
     #[test]
     fn a_log_goes_on_in_a_new_file_when_it_is_opened_anew() {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = LogFile::create(dir.path()).unwrap();
+        let mut log = LogFile::create(dir.path(), FILE_MAX).unwrap();
         log.append(b"one\n");
         fs::rename(dir.path().join(LOG_FILE), dir.path().join("old")).unwrap();
         log.append(b"two\n");
@@ -238,7 +241,7 @@ mod tests {
     fn what_an_earlier_run_wrote_counts_to_the_limit() {
         let dir = tempfile::tempdir().unwrap();
         for _ in 0..4 {
-            let mut log = LogFile::go_on(dir.path()).unwrap();
+            let mut log = LogFile::go_on(dir.path(), FILE_MAX).unwrap();
             for _ in 0..10 {
                 log.append(&chunk(b'x'));
             }
@@ -249,7 +252,7 @@ mod tests {
     #[test]
     fn a_log_is_rotated_at_its_limit() {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = LogFile::create(dir.path()).unwrap();
+        let mut log = LogFile::create(dir.path(), FILE_MAX).unwrap();
         for _ in 0..40 {
             log.append(&chunk(b'x'));
         }
@@ -267,7 +270,7 @@ mod tests {
     #[test]
     fn where_there_is_no_room_for_another_file_lines_are_counted_and_come_again_with_it() {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = LogFile::create(dir.path()).unwrap();
+        let mut log = LogFile::create(dir.path(), FILE_MAX).unwrap();
         for _ in 0..16 {
             log.append(&chunk(b'x'));
         }
@@ -293,7 +296,7 @@ mod tests {
     #[test]
     fn a_log_whose_disk_has_room_for_nothing_is_written_to_again() {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = LogFile::create(dir.path()).unwrap();
+        let mut log = LogFile::create(dir.path(), FILE_MAX).unwrap();
         log.append(b"before\n");
         let file = std::mem::replace(
             &mut log.file,
@@ -317,7 +320,7 @@ mod tests {
     #[test]
     fn no_line_is_torn() {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = LogFile::create(dir.path()).unwrap();
+        let mut log = LogFile::create(dir.path(), FILE_MAX).unwrap();
         log.append(b"one\n");
         log.file.write_all(b"two\nthr").unwrap();
         assert_eq!(log.cut_to_whole(b"two\nthree\n", 7), 4);

@@ -32,13 +32,13 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pod::PodError;
 use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
 use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::Listener;
+use pod::{Phase, PodError};
 
 use crate::failure::StartFailure;
 use crate::link::InitLink;
@@ -62,6 +62,8 @@ pub struct Place {
     pub ready: Option<OwnedFd>,
     /// What to say where the pod fails at once as one whose program was called in a wrong way.
     pub hint: Option<String>,
+    /// Whether an earlier call prepared the pod.
+    pub was_prepared: bool,
     /// What a service manager hands to the pod's apps.
     pub sockets: ActivationSockets,
 }
@@ -72,6 +74,7 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
         run_dir,
         mut ready,
         hint,
+        was_prepared,
         sockets,
     } = place;
     let begun = Instant::now();
@@ -85,8 +88,12 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
         Ok(end) => end,
         Err(failure) => {
             // A pod that never ran is no pod: nothing of it stays, and whoever waits to hear of it finds
-            // nothing.
-            wrong.extend(discard(pod, is_clean).err().map(|error| error.to_string()));
+            // nothing. One that somebody prepared is theirs.
+            let gone = match was_prepared && is_clean {
+                true => go_back(pod),
+                false => discard(pod, is_clean),
+            };
+            wrong.extend(gone.err().map(|error| error.to_string()));
             let code = failure.kind.exit_code();
             let hint = hint.filter(|_| ready.is_none() && may_be_misunderstood(failure.kind));
             wrong.extend(report_unless_told(ready, failure));
@@ -125,6 +132,11 @@ fn may_be_misunderstood(kind: FailureKind) -> bool {
 /// Removes a pod, or leaves it to `gc` if something of it is left outside of its directory.
 fn discard(mut pod: LockedPod, clean: bool) -> Result<(), PodError> {
     if clean { pod.remove() } else { pod.discard() }
+}
+
+/// Takes a pod back to where an earlier call had prepared it.
+fn go_back(mut pod: LockedPod) -> Result<(), PodError> {
+    pod.move_to(Phase::Prepared)
 }
 
 fn start_and_serve(

@@ -152,6 +152,7 @@ impl Monitor {
             },
             other => other,
         };
+        self.tell_of_memory(name, outcome);
         if let Some(app) = self.record(name) {
             app.process = None;
             app.terminal = None;
@@ -179,6 +180,21 @@ impl Monitor {
             }
             _ => None,
         });
+    }
+
+    /// Tells who sees standard error that an app is gone because it had no memory left: its program can't.
+    fn tell_of_memory(&mut self, name: &AppName, outcome: Outcome) {
+        let Outcome::Signaled {
+            oom_killed: true, ..
+        } = outcome
+        else {
+            return;
+        };
+        let app = self.manifest.app(name);
+        let limit = app.and_then(|app| app.resources.memory.limit?.value());
+        let limit = limit.map_or_else(String::new, |bytes| format!(" (limit {})", amount(bytes)));
+        let line = format!("app {name}: killed: out of memory{limit}");
+        self.diagnostics.tell(&line);
     }
 
     /// Takes an app that has ended out of the pod, if a client waits for that.
@@ -211,5 +227,34 @@ impl Monitor {
         self.clients
             .iter_mut()
             .find(|client| client.waits_for_command(command))
+    }
+}
+
+/// An amount of memory as people give it.
+fn amount(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units
+        .into_iter()
+        .find(|(_, unit)| bytes >= *unit && bytes % unit == 0)
+    {
+        Some((name, unit)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_in_the_largest_unit_that_it_is_whole_in() {
+        for (bytes, text) in [
+            (64 << 20, "64 MiB"),
+            (1 << 30, "1 GiB"),
+            (4096, "4 KiB"),
+            (5000, "5000 bytes"),
+        ] {
+            assert_eq!(amount(bytes), text);
+        }
     }
 }

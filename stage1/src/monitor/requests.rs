@@ -243,7 +243,11 @@ impl Monitor {
         self.apps
             .iter()
             .find(|record| record.name == *app)
-            .ok_or_else(|| StartFailure::other(format!("the pod has no app called {app}")))
+            .ok_or_else(|| {
+                let names: Vec<&str> = self.apps.iter().map(|app| app.name.as_str()).collect();
+                let names = names.join(", ");
+                StartFailure::other(format!("the pod has no app `{app}`; it has {names}"))
+            })
     }
 
     /// Whether a command in this app, or in the only one, would be as frozen as the app. It would not be: what enters

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use nix::poll::PollFlags;
 use pod::control::WindowSize;
-use pod::manifest::{App, PodManifest, Streams as Destination, app_dir};
+use pod::manifest::{App, Bounds, PodManifest, Streams as Destination, app_dir};
 use pod::{AppName, PodError};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
@@ -63,6 +63,7 @@ pub(super) enum Joining {
 pub(super) struct Streams {
     destination: Destination,
     pod_dir: PathBuf,
+    bounds: Bounds,
     outputs: Vec<ShownOutput>,
     input: Option<Pump>,
     /// The terminal whose input was the user's, which has ended.
@@ -83,6 +84,7 @@ impl Streams {
         Self {
             destination: manifest.streams,
             pod_dir: pod_dir.to_path_buf(),
+            bounds: manifest.bounds,
             outputs: Vec::new(),
             input: None,
             ended_input: None,
@@ -110,8 +112,8 @@ impl Streams {
         if self.destination == Destination::Log {
             let directory = app_dir(&self.pod_dir, &app.name);
             let log = match joining {
-                Joining::AtStart => LogFile::create(&directory),
-                Joining::Later => LogFile::go_on(&directory),
+                Joining::AtStart => LogFile::create(&directory, self.bounds.log_size),
+                Joining::Later => LogFile::go_on(&directory, self.bounds.log_size),
             };
             let log = log.map_err(StartFailure::os(format_args!(
                 "create the log in {}",
@@ -119,7 +121,7 @@ impl Streams {
             )))?;
             let log = AppLog {
                 file: log,
-                budget: Budget::new(Instant::now()),
+                budget: Budget::new(&self.bounds, Instant::now()),
             };
             self.logs.insert(app.name.clone(), log);
         }
@@ -206,7 +208,7 @@ impl Streams {
             app: app.name.clone(),
             output,
             pump: Pump::new(End::Own(source), End::standard(shown_on)),
-            budget: Budget::new(Instant::now()),
+            budget: Budget::new(&self.bounds, Instant::now()),
         });
     }
 

@@ -72,6 +72,8 @@ impl Attributes {
             MountOption::Rprivate => self.propagation = Propagation::Private,
             MountOption::Rslave => self.propagation = Propagation::Slave,
             MountOption::Rshared => self.propagation = Propagation::Shared,
+            // It is done before anything is mounted.
+            MountOption::Copy | MountOption::Nocopy => {}
         }
     }
 

@@ -7,6 +7,7 @@ mod attributes;
 mod memory;
 mod propagation;
 mod source;
+mod unseen;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,39 +15,60 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pod::manifest::{
-    Medium, Mount, MountOption, MountSource, Volume, VolumeName, VolumeSource, empty_volume_dir,
+    ImageRecord, Medium, Mount, MountOption, MountSource, Volume, VolumeName, VolumeSource,
+    empty_volume_dir,
 };
+use pod::named_volumes::{NamedVolumeName, Ownership, data_of, volumes_dir};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use self::attributes::{Attributes, Propagation};
-use self::memory::MemoryFilesystem;
 use self::source::{copy_of, within};
+use self::unseen::UnseenFilesystem;
+use crate::app::resolve::{STRICT, open_within};
 use crate::failure::StartFailure;
+use crate::overlay::image::files_of;
 use crate::pod_ids::{self, PodIds};
 use crate::sys::{self, MountChange};
 
 /// A mount is to spread what the one of its source doesn't.
 const NOT_SHARED: Errno = Errno::OPNOTSUPP;
 
+/// Where a pod's volumes are found.
+#[derive(Debug, Clone)]
+pub struct VolumePlaces {
+    /// The pod's directory.
+    pub pod: PathBuf,
+    /// The data directory, with the volumes that outlive pods.
+    pub data: PathBuf,
+    /// The directory of unpacked layers.
+    pub layers: PathBuf,
+}
+
 /// The volumes of a pod, as far as they have been needed.
 #[derive(Debug)]
 pub struct Volumes {
     volumes: Vec<Volume>,
-    pod_dir: PathBuf,
-    /// Those in memory, which exist as long as this does or somebody has them mounted.
-    memory: BTreeMap<VolumeName, MemoryFilesystem>,
+    places: VolumePlaces,
+    /// Those of filesystems of their own, which exist as long as this does or somebody has them mounted.
+    own: BTreeMap<VolumeName, UnseenFilesystem>,
     /// In a user namespace: whose files those of the volumes are.
     ids: Option<Arc<PodIds>>,
 }
 
+/// What is to be mounted of a volume, and how.
+struct Wanted<'a> {
+    sub_path: Option<&'a str>,
+    attributes: &'a Attributes,
+}
+
 impl Volumes {
-    /// Those of a pod with this directory, and with `ids` if it is in a user namespace.
-    pub fn new(volumes: &[Volume], pod_dir: &Path, ids: Option<Arc<PodIds>>) -> Self {
+    /// Those of a pod, with `ids` if it is in a user namespace.
+    pub fn new(volumes: &[Volume], places: VolumePlaces, ids: Option<Arc<PodIds>>) -> Self {
         Self {
             volumes: volumes.to_vec(),
-            pod_dir: pod_dir.to_path_buf(),
-            memory: BTreeMap::new(),
+            places,
+            own: BTreeMap::new(),
             ids,
         }
     }
@@ -56,27 +78,62 @@ impl Volumes {
     /// # Errors
     /// What failed, for which volume or place.
     pub fn mount(&mut self, mount: &Mount) -> Result<OwnedFd, StartFailure> {
-        let attributes = Attributes::of(&mount.options);
-        match &mount.source {
-            MountSource::Tmpfs { size, mode } => {
-                let what = format!("mount memory on {}", mount.destination);
-                let owner = self.ids.as_ref().map(|ids| ids.root());
-                let made =
-                    memory::detached(*size, *mode, owner).map_err(StartFailure::os(&what))?;
-                set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
-                Ok(made)
+        let mut attributes = Attributes::of(&mount.options);
+        let place = &mount.destination;
+        // What has to be mapped, by its path on the host.
+        let mut source = None;
+        let (what, made) = match &mount.source {
+            MountSource::Tmpfs {
+                size,
+                mode,
+                uid,
+                gid,
+            } => {
+                let (uid, gid, mode) = (*uid, *gid, *mode);
+                let ownership = in_pod(self.ids.as_deref(), Ownership { uid, gid, mode });
+                let made = memory::detached(*size, ownership);
+                (format!("mount memory on {place}"), made)
             }
             MountSource::Host { path } => {
-                let what = format!("mount {} on {}", path.display(), mount.destination);
-                let made = of_path(path, None, &attributes).map_err(failed(&what))?;
-                self.map(made.as_fd(), &attributes, path, &what)?;
-                set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
-                Ok(made)
+                let what = format!("mount {} on {place}", path.display());
+                source = Some(path.clone());
+                (what, of_path(path, None, &attributes))
+            }
+            MountSource::Named { name, sub_path } => {
+                let sub_path = sub_path.as_deref();
+                let what = in_it(format!("mount the volume {name} on {place}"), sub_path);
+                let attributes = &attributes;
+                let wanted = Wanted {
+                    sub_path,
+                    attributes,
+                };
+                source = Some(volumes_dir(&self.places.data));
+                (what, self.of_named(name, &wanted))
+            }
+            MountSource::Image { image, sub_path } => {
+                attributes.all |= libc::MOUNT_ATTR_RDONLY;
+                let sub_path = sub_path.as_deref();
+                let what = format!("mount the image {} on {place}", image.reference);
+                let layers = &*self.places.layers;
+                let ids = self.ids.as_deref();
+                let files = || image_files(layers, image, ids);
+                let made = match sub_path {
+                    None => files(),
+                    Some(_) => UnseenFilesystem::of(files)
+                        .and_then(|filesystem| filesystem.copy(sub_path, &attributes)),
+                };
+                (in_it(what, sub_path), made)
             }
             MountSource::Volume { name, sub_path } => {
-                self.mount_volume(name, sub_path.as_deref(), &mount.options)
+                return self.mount_volume(name, sub_path.as_deref(), &mount.options);
             }
+        };
+        let made = made.map_err(failed(&what))?;
+        if let Some(source) = source {
+            self.map(made.as_fd(), &attributes, &source, &what)?;
         }
+        set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
+        Ok(made)
     }
 
     fn mount_volume(
@@ -88,58 +145,62 @@ impl Volumes {
         let mut attributes = Attributes::of(options);
         let volume = self.volumes.iter().find(|volume| volume.name == *name);
         let volume = volume
-            .ok_or_else(|| StartFailure::other(format!("the pod has no volume called {name}")))?;
-        if is_in_memory(volume) && !options.contains(&MountOption::Exec) {
+            .ok_or_else(|| StartFailure::other(format!("the pod has no volume called {name}")))?
+            .clone();
+        if is_in_memory(&volume) && !options.contains(&MountOption::Exec) {
             attributes.all |= libc::MOUNT_ATTR_NOEXEC;
         }
-        if volume.read_only {
+        if volume.read_only || matches!(volume.source, VolumeSource::Image { .. }) {
             attributes.all |= libc::MOUNT_ATTR_RDONLY;
         }
         let what = match &volume.source {
             VolumeSource::Host { path } => format!("mount {} of the host", path.display()),
             _ => format!("mount the volume {name}"),
         };
-        let what = match sub_path {
-            Some(sub_path) => format!("{what}: {sub_path} in it"),
-            None => what,
+        let what = in_it(what, sub_path);
+        let wanted = Wanted {
+            sub_path,
+            attributes: &attributes,
         };
         let made = match &volume.source {
             VolumeSource::Host { path } => of_path(path, sub_path, &attributes),
             VolumeSource::Empty {
                 medium: Medium::Disk,
                 ..
-            } => of_path(
-                &empty_volume_dir(&self.pod_dir, name),
-                sub_path,
-                &attributes,
-            ),
+            } => {
+                let directory = empty_volume_dir(&self.places.pod, name);
+                of_path(&directory, sub_path, &attributes)
+            }
+            VolumeSource::Named { volume, .. } => self.of_named(volume, &wanted),
             VolumeSource::Empty {
                 medium: Medium::Memory,
                 size,
+                ownership,
             } => {
-                let filesystem = match self.memory.remove(name) {
-                    Some(filesystem) => Ok(filesystem),
-                    None => {
-                        let owner = self.ids.as_ref().map(|ids| ids.root());
-                        MemoryFilesystem::new(*size, owner)
-                    }
-                };
-                filesystem.and_then(|filesystem| {
-                    let filesystem = self.memory.entry(name.clone()).or_insert(filesystem);
-                    filesystem.copy(sub_path, &attributes)
+                let ownership = in_pod(self.ids.as_deref(), *ownership);
+                self.of_own(name, &wanted, || memory::detached(*size, ownership))
+            }
+            VolumeSource::Image { image } => {
+                let layers = self.places.layers.clone();
+                let ids = self.ids.clone();
+                self.of_own(name, &wanted, || {
+                    image_files(&layers, image, ids.as_deref())
                 })
             }
-            VolumeSource::Image { .. } => Err(Errno::NOSYS),
         };
         let made = made.map_err(failed(&what))?;
-        match &volume.source {
-            VolumeSource::Host { path } => self.map(made.as_fd(), &attributes, path, &what)?,
+        let source = match &volume.source {
+            VolumeSource::Host { path } => Some(path.clone()),
             VolumeSource::Empty {
                 medium: Medium::Disk,
                 ..
-            } => self.map(made.as_fd(), &attributes, &self.pod_dir, &what)?,
-            // It has been made for the pod's users.
-            VolumeSource::Empty { .. } | VolumeSource::Image { .. } => {}
+            } => Some(self.places.pod.clone()),
+            VolumeSource::Named { .. } => Some(volumes_dir(&self.places.data)),
+            // They have been made for the pod's users.
+            VolumeSource::Empty { .. } | VolumeSource::Image { .. } => None,
+        };
+        if let Some(source) = source {
+            self.map(made.as_fd(), &attributes, &source, &what)?;
         }
         set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
         Ok(made)
@@ -172,12 +233,59 @@ impl Volumes {
             Err(errno) => Err(StartFailure::os(what)(errno)),
         }
     }
+
+    /// A mount of a volume that outlives pods. Nothing on the way below the data directory is a link.
+    fn of_named(&self, name: &NamedVolumeName, wanted: &Wanted<'_>) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let volumes = openat(CWD, volumes_dir(&self.places.data), flags, Mode::empty())?;
+        let data = open_within(&volumes, &*data_of(name), flags, Mode::empty(), STRICT)?;
+        of_open(data, wanted.sub_path, wanted.attributes)
+    }
+
+    /// A mount of a volume that is a filesystem of its own.
+    fn of_own(
+        &mut self,
+        name: &VolumeName,
+        wanted: &Wanted<'_>,
+        make: impl FnOnce() -> Result<OwnedFd, Errno> + Send,
+    ) -> Result<OwnedFd, Errno> {
+        let filesystem = match self.own.remove(name) {
+            Some(filesystem) => filesystem,
+            None => UnseenFilesystem::of(make)?,
+        };
+        let filesystem = self.own.entry(name.clone()).or_insert(filesystem);
+        filesystem.copy(wanted.sub_path, wanted.attributes)
+    }
+}
+
+fn in_it(what: String, sub_path: Option<&str>) -> String {
+    match sub_path {
+        Some(sub_path) => format!("{what}: {sub_path} in it"),
+        None => what,
+    }
+}
+
+fn image_files(layers: &Path, image: &ImageRecord, ids: Option<&PodIds>) -> Result<OwnedFd, Errno> {
+    files_of(layers, &image.layers, ids)
+}
+
+/// Whose a filesystem in memory is on the host: in a user namespace, the users of the pod are others there.
+fn in_pod(ids: Option<&PodIds>, ownership: Ownership) -> Ownership {
+    let Some(ids) = ids else {
+        return ownership;
+    };
+    let (uid, gid) = ids.owner(ownership.uid, ownership.gid);
+    Ownership {
+        uid: Some(uid),
+        gid: Some(gid),
+        ..ownership
+    }
 }
 
 fn failed(what: &str) -> impl FnOnce(Errno) -> StartFailure {
     move |errno| match errno {
         NOT_SHARED => StartFailure::other(format!(
-            "cannot {what}: `rshared` needs a source on a shared mount (mount --make-shared)"
+            "cannot {what}: `rshared` needs a source on a shared mount"
         )),
         Errno::XDEV => StartFailure::other(format!("cannot {what}: it leads out of the volume")),
         errno => StartFailure::os(what)(errno),
@@ -195,6 +303,15 @@ fn is_in_memory(volume: &Volume) -> bool {
 /// A copy of what is mounted at a path of the host, or of a path within that.
 fn of_path(path: &Path, sub_path: Option<&str>, attributes: &Attributes) -> Result<OwnedFd, Errno> {
     let source = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    of_open(source, sub_path, attributes)
+}
+
+/// A copy of what is mounted where something was opened, or of a path within that.
+fn of_open(
+    source: OwnedFd,
+    sub_path: Option<&str>,
+    attributes: &Attributes,
+) -> Result<OwnedFd, Errno> {
     let source = within(source, sub_path)?;
     if attributes.propagation == Propagation::Shared && !propagation::is_shared(&source)? {
         // What the app mounts could not be seen anywhere else.

@@ -27,22 +27,22 @@ pub(super) fn attach_and_clone(directories: &Directories) -> Result<OwnedFd, Err
     };
     let lower = directories.lower.iter().map(open_lower);
     let lower: Vec<OwnedFd> = lower.collect::<Result<_, _>>()?;
-    let (upper, work) = (
-        open_here(&directories.upper)?,
-        open_here(&directories.work)?,
-    );
     let numbers: Vec<String> = lower.iter().map(|l| l.as_raw_fd().to_string()).collect();
-    let mut data = format!(
-        "lowerdir={},upperdir={},workdir={}",
-        numbers.join(":"),
-        upper.as_raw_fd(),
-        work.as_raw_fd(),
-    );
+    let mut data = format!("lowerdir={}", numbers.join(":"));
+    // Open until it is mounted.
+    let mut own = Vec::new();
+    if let Some(changes) = &directories.changes {
+        for (key, path) in [("upperdir", &changes.upper), ("workdir", &changes.work)] {
+            let opened = open_here(path)?;
+            data.push_str(&format!(",{key}={}", opened.as_raw_fd()));
+            own.push(opened);
+        }
+        if changes.discard {
+            data.push_str(",volatile");
+        }
+    }
     for (key, value) in HARDENING {
         data.push_str(&format!(",{key}={value}"));
-    }
-    if directories.discard_changes {
-        data.push_str(",volatile");
     }
     let data = CString::new(data).map_err(|_| Errno::INVAL)?;
     fchdir(&open(Path::new("/proc/self/fd"))?)?;
@@ -78,6 +78,7 @@ fn open(path: &Path) -> Result<OwnedFd, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::overlay::directories::Changes;
     use crate::overlay::unseen::in_unseen_namespace;
     use std::os::fd::AsFd;
 
@@ -93,9 +94,11 @@ mod tests {
         let path = |name| format!("/proc/self/fd/{}/{name}", opened.as_raw_fd());
         let directories = Directories {
             lower: vec![path("lower"), path("lowest")],
-            upper: path("upper"),
-            work: path("work"),
-            discard_changes: true,
+            changes: Some(Changes {
+                upper: path("upper"),
+                work: path("work"),
+                discard: true,
+            }),
             lower_is_attached: false,
         };
         let root = in_unseen_namespace(&[], || attach_and_clone(&directories)).unwrap();

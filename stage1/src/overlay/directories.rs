@@ -5,12 +5,19 @@
 pub(super) struct Directories {
     /// Topmost first.
     pub(super) lower: Vec<String>,
-    pub(super) upper: String,
-    pub(super) work: String,
-    /// Whether changes are thrown away at the end: then the kernel need not write them out.
-    pub(super) discard_changes: bool,
+    /// Where changes go; nobody can make any if that is nowhere.
+    pub(super) changes: Option<Changes>,
     /// Whether the lower ones are on mounts that the calling thread has attached, and so can be opened as they stand.
     pub(super) lower_is_attached: bool,
+}
+
+/// Where changes go.
+#[derive(Debug)]
+pub(super) struct Changes {
+    pub(super) upper: String,
+    pub(super) work: String,
+    /// Whether they are thrown away at the end: then the kernel need not write them out.
+    pub(super) discard: bool,
 }
 
 /// Nothing that a layer's extended attributes say may lead outside of it.

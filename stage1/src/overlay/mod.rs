@@ -5,6 +5,7 @@
 
 mod by_mount;
 mod directories;
+pub(crate) mod image;
 pub mod mount_points;
 mod unseen;
 
@@ -23,7 +24,7 @@ use rustix::mount::{
 use rustix::system::uname;
 
 use self::by_mount::open_here;
-use self::directories::{Directories, HARDENING};
+use self::directories::{Changes, Directories, HARDENING};
 use self::unseen::in_unseen_namespace;
 use crate::failure::StartFailure;
 use crate::pod_ids::PodIds;
@@ -116,9 +117,11 @@ impl Storage {
         lower.push(mount_points);
         let directories = Directories {
             lower,
-            upper: format!("{own}/upper"),
-            work: format!("{own}/work"),
-            discard_changes: self.discard_changes,
+            changes: Some(Changes {
+                upper: format!("{own}/upper"),
+                work: format!("{own}/work"),
+                discard: self.discard_changes,
+            }),
             lower_is_attached: fresh.is_some(),
         };
         let attached = fresh.as_ref().map_or(&[][..], |Mapped(mounts)| mounts);
@@ -130,7 +133,7 @@ impl Storage {
                 .find(|(_, path)| !Path::new(path).is_dir());
             match missing {
                 Some((layer, _)) => StartFailure::other(format!(
-                    "cannot {what}: the layer {layer} is not in the store; fetch the image again"
+                    "cannot {what}: the layer {layer} is not in the store"
                 )),
                 None => StartFailure::other(format!("cannot {what}: {errno}")),
             }
@@ -160,9 +163,11 @@ pub(crate) fn over_tree(
     let own = path_of(changes);
     let directories = Directories {
         lower: vec![path_of(tree), path_of(mount_points)],
-        upper: format!("{own}/upper"),
-        work: format!("{own}/{work}"),
-        discard_changes: true,
+        changes: Some(Changes {
+            upper: format!("{own}/upper"),
+            work: format!("{own}/{work}"),
+            discard: true,
+        }),
         lower_is_attached: false,
     };
     mount(&directories, &[]).map_err(StartFailure::os(what))
@@ -185,13 +190,19 @@ fn mount_as(
         false => by_mount::attach_and_clone(directories),
         true => {
             // What a descriptor from before leads to is on a mount of another namespace.
-            let upper = open_here(&directories.upper)?;
-            let work = open_here(&directories.work)?;
+            let reopened = directories.changes.as_ref().map(|changes| {
+                let (upper, work) = (open_here(&changes.upper)?, open_here(&changes.work)?);
+                Ok::<_, Errno>((upper, work, changes.discard))
+            });
+            let reopened = reopened.transpose()?;
             by_context(&Directories {
                 lower: directories.lower.clone(),
-                upper: path_of(&upper),
-                work: path_of(&work),
-                ..*directories
+                changes: reopened.as_ref().map(|(upper, work, discard)| Changes {
+                    upper: path_of(upper),
+                    work: path_of(work),
+                    discard: *discard,
+                }),
+                lower_is_attached: directories.lower_is_attached,
             })
         }
     })
@@ -213,13 +224,15 @@ fn by_context(directories: &Directories) -> Result<OwnedFd, Errno> {
     for path in &directories.lower {
         fsconfig_set_string(context.as_fd(), "lowerdir+", path)?;
     }
-    fsconfig_set_string(context.as_fd(), "upperdir", &directories.upper)?;
-    fsconfig_set_string(context.as_fd(), "workdir", &directories.work)?;
     for (key, value) in HARDENING {
         fsconfig_set_string(context.as_fd(), key, value)?;
     }
-    if directories.discard_changes {
-        fsconfig_set_flag(context.as_fd(), "volatile")?;
+    if let Some(changes) = &directories.changes {
+        fsconfig_set_string(context.as_fd(), "upperdir", &changes.upper)?;
+        fsconfig_set_string(context.as_fd(), "workdir", &changes.work)?;
+        if changes.discard {
+            fsconfig_set_flag(context.as_fd(), "volatile")?;
+        }
     }
     fsconfig_create(context.as_fd())?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -253,7 +266,8 @@ fn is_as_new(release: &str, (major, minor): (u32, u32)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::fs::{Gid, Uid, fstat};
+    use pod::manifest::UserNamespace;
+    use rustix::fs::fstat;
     use std::fs;
     use std::io::Read;
     use std::process::{Command, Stdio};
@@ -278,10 +292,7 @@ mod tests {
         let namespace = fs::File::open(file("ns/user")).unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
-        PodIds::new(
-            namespace.into(),
-            (Uid::from_raw(131_072), Gid::from_raw(131_072)),
-        )
+        PodIds::new(namespace.into(), UserNamespace::of_block(131_072)).unwrap()
     }
 
     /// Needs root, as all tests that mount something.
@@ -314,9 +325,11 @@ mod tests {
                     format!("{}/one", path_of(&layers)),
                     path_of(&points),
                 ],
-                upper: format!("{}/upper", path_of(&pod)),
-                work: format!("{}/work", path_of(&pod)),
-                discard_changes: false,
+                changes: Some(Changes {
+                    upper: format!("{}/upper", path_of(&pod)),
+                    work: format!("{}/work", path_of(&pod)),
+                    discard: false,
+                }),
                 lower_is_attached: is_attached,
             };
             let mapped = [layers, points];

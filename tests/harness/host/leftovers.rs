@@ -74,6 +74,14 @@ impl Host {
             names: names_in(&self.data_dir().join("pods/names")),
             run_folders: names_in(&self.run_dir().join("pods")),
             half_fetched: names_in(&self.data_dir().join("images/tmp")),
+            half_made_volumes: half_made(&self.data_dir().join("volumes")),
         }
     }
+}
+
+/// What is on its way to be a volume, or to be none; and what one is being filled with.
+fn half_made(volumes: &Path) -> Vec<String> {
+    let mut names = names_in(volumes);
+    names.retain(|name| name.starts_with('.') || volumes.join(name).join("data.new").exists());
+    names
 }

@@ -2,7 +2,9 @@
 
 use std::fs::OpenOptions;
 
-use crate::sys::error_name;
+use std::time::Duration;
+
+use crate::sys::{error_name, fork_without_end, kill_all};
 
 /// Opens pseudo-terminals until there are no more, or these are enough.
 pub(crate) fn terminals(enough: usize) -> String {
@@ -15,5 +17,14 @@ pub(crate) fn terminals(enough: usize) -> String {
         if open.len() >= enough {
             return format!("{} terminals", open.len());
         }
+    }
+}
+
+/// Lets processes without number fork without end, leave their sessions and be killed at once, again and again.
+pub(crate) fn bomb() -> ! {
+    loop {
+        fork_without_end();
+        std::thread::sleep(Duration::from_millis(200));
+        kill_all();
     }
 }

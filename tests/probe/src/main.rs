@@ -5,7 +5,8 @@
 //! it with a reviewed file. `probe SECTION…` prints only those sections; `probe namespaces-raw`
 //! prints the namespaces' inode numbers, which do differ. `probe serve WHO COUNT` serves sockets that it is handed;
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
-//! `probe hunt SECONDS` traces what becomes its user.
+//! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end;
+//! `probe play NAME` plays one attack.
 
 mod activation;
 mod attempt;
@@ -15,6 +16,7 @@ mod hold;
 mod hunt;
 mod identity;
 mod keys;
+mod play;
 mod recent;
 mod socket;
 mod surroundings;
@@ -145,6 +147,16 @@ fn main() -> ExitCode {
     {
         let _ = writeln!(std::io::stdout(), "{}", greed::terminals(enough));
         return ExitCode::SUCCESS;
+    }
+    if let [command, name] = wanted.as_slice()
+        && command == "play"
+        && let Some(outcome) = play::play(name)
+    {
+        let _ = writeln!(std::io::stdout(), "{outcome}");
+        return ExitCode::SUCCESS;
+    }
+    if wanted == ["bomb"] {
+        greed::bomb();
     }
     if let [command, seconds] = wanted.as_slice()
         && command == "hunt"

@@ -50,6 +50,87 @@ pub(crate) fn in_child(attempt: impl FnOnce() -> i64) -> Outcome {
     }
 }
 
+/// Makes a child that forks for ever, and whose children do, each in a session of its own.
+pub(crate) fn fork_without_end() {
+    // SAFETY: this program has one thread, so the child may do whatever the parent may.
+    unsafe {
+        if libc::fork() == 0 {
+            loop {
+                if libc::fork() == 0 {
+                    libc::setsid();
+                }
+                libc::usleep(1000);
+            }
+        }
+    }
+}
+
+/// Kills every process that this one may kill, and reaps its own children.
+pub(crate) fn kill_all() {
+    // SAFETY: no memory is touched.
+    unsafe {
+        libc::kill(-1, libc::SIGKILL);
+        while libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) > 0 {}
+    }
+}
+
+/// A file in memory.
+pub(crate) fn memory_file(number: u32) -> Result<std::fs::File, Error> {
+    let name = std::ffi::CString::new(number.to_string())?;
+    // SAFETY: the name is a string that lives until the call returns.
+    let file = unsafe { libc::memfd_create(name.as_ptr(), 0) };
+    if file < 0 {
+        return Err(Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for this process.
+    Ok(unsafe { std::fs::File::from_raw_fd(file) })
+}
+
+/// Writes to each page of memory that has just been attached.
+pub(crate) fn touch_pages(place: i64, length: usize) {
+    let place = std::ptr::with_exposed_provenance_mut::<u8>(place.cast_unsigned() as usize);
+    for offset in (0..length).step_by(4096) {
+        // SAFETY: the segment is attached there, for writing, and has that length.
+        unsafe { place.add(offset).write_volatile(1) };
+    }
+}
+
+/// Blocks all signals that can be.
+pub(crate) fn block_all_signals() {
+    // SAFETY: the set lives until the call returns, and is filled before.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+    }
+}
+
+/// A child whose own child loses it at once, and ends a little later.
+pub(crate) fn leave_an_orphan() {
+    // SAFETY: this program has one thread, so the children may do whatever the parent may.
+    unsafe {
+        if libc::fork() == 0 {
+            if libc::fork() == 0 {
+                libc::usleep(10_000);
+            }
+            libc::_exit(0);
+        }
+    }
+}
+
+/// A child that is stopped, and traced by this process.
+pub(crate) fn leave_a_traced_child() {
+    // SAFETY: this program has one thread, so the child may do whatever the parent may.
+    unsafe {
+        if libc::fork() == 0 {
+            let nowhere = std::ptr::null_mut::<libc::c_void>();
+            libc::ptrace(libc::PTRACE_TRACEME, 0, nowhere, nowhere);
+            libc::raise(libc::SIGSTOP);
+            libc::_exit(0);
+        }
+    }
+}
+
 /// A system call by number. Pointers are given as their addresses.
 pub(crate) fn call(number: i64, arguments: [i64; 6]) -> i64 {
     let [a, b, c, d, e, f] = arguments;

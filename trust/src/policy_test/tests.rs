@@ -30,6 +30,37 @@ fn run(case: &str) -> CaseOutcome {
 }
 
 #[test]
+fn a_digest_that_a_case_does_not_name_is_not_made_up() {
+    let rule = format!(
+        "[[rule]]\nprefix = \"a.io\"\ntype = \"digest\"\ndigests = [\"sha256:{}\"]\n",
+        "ab".repeat(32)
+    );
+    let source = PolicySource {
+        path: "/etc/t/a.toml".into(),
+        text: rule,
+    };
+    let policy = Policy::parse(&[], &[source]).unwrap();
+    let case = |more: &str| {
+        let text = format!("[[case]]\nimage = \"a.io/x:1\"\nexpect = \"refuse\"\n{more}");
+        test_policy(&policy, &text, now())
+            .unwrap()
+            .remove(0)
+            .verdict
+    };
+    let unnamed = case("");
+    assert!(
+        unnamed.ends_with("does not list its digest, which the case does not name"),
+        "{unnamed}"
+    );
+    let digest = format!("sha256:{}", "50".repeat(32));
+    let named = case(&format!("digest = \"{digest}\"\n"));
+    assert!(
+        named.ends_with(&format!("does not list {digest}")),
+        "{named}"
+    );
+}
+
+#[test]
 fn cases_pass_and_fail() {
     let signed = "image = \"b.io/x:1\"\nsigned-by = [\"KEY\"]\n";
     let good = run(&format!("{signed}expect = \"accept\"\nname = \"b\""));

@@ -114,3 +114,80 @@ fn predicates_are_signed_as_they_stand() {
     );
     assert_eq!(predicate_type("https://x.example/v1"), None);
 }
+
+#[test]
+fn short_names_stand_for_the_types_that_cosign_makes_of_them() {
+    for (name, kind) in [
+        ("custom", "https://cosign.sigstore.dev/attestation/v1"),
+        ("vuln", "https://cosign.sigstore.dev/attestation/vuln/v1"),
+        ("slsaprovenance", "https://slsa.dev/provenance/v0.2"),
+        ("slsaprovenance02", "https://slsa.dev/provenance/v0.2"),
+        ("slsaprovenance1", "https://slsa.dev/provenance/v1"),
+        ("link", "https://in-toto.io/Link/v1"),
+        ("spdx", "https://spdx.dev/Document"),
+        ("spdxjson", "https://spdx.dev/Document"),
+        ("cyclonedx", "https://cyclonedx.org/bom"),
+        ("openvex", "https://openvex.dev/ns"),
+    ] {
+        assert_eq!(predicate_type(name), Some(kind));
+    }
+    assert_eq!(predicate_type("SPDX"), None);
+}
+
+#[test]
+fn a_value_is_found_by_names_and_places() {
+    let statement = format!(
+        r#"{{"_type":"{V1}","subject":[],"predicateType":"a:b",
+           "predicate":{{"a":[{{"b":7}},"x"],"c":{{}}}}}}"#
+    );
+    let statement = Statement::parse(statement.as_bytes()).unwrap();
+    let field = |path: &[&'static str]| statement.field(path.iter().copied()).cloned();
+    assert_eq!(field(&["a", "0", "b"]), Some(Node::Number(7.into())));
+    assert_eq!(field(&["a", "1"]), Some(Node::Text("x".to_owned())));
+    for missing in [
+        &["a", "2"][..],
+        &["a", "-1"],
+        &["a", "b"],
+        &["c", "d"],
+        &["a", "1", "x"],
+    ] {
+        assert_eq!(field(missing), None, "{missing:?}");
+    }
+}
+
+#[test]
+fn a_predicate_type_is_a_uri_of_plain_characters() {
+    let repository = Repository::parse("a.io/x").unwrap();
+    let digest = Digest::parse(&format!("sha256:{}", "0".repeat(64))).unwrap();
+    let made = |kind: &str, predicate: &[u8]| {
+        attestation_statement(&repository, &digest, None, kind, predicate)
+    };
+    let longest = format!("a:{}", "x".repeat(MAX_TYPE - 2));
+    for good in ["a:b", "https://a.io/b?c#d", &longest] {
+        let statement = Statement::parse(&made(good, b" {\"a\":1} ").unwrap()).unwrap();
+        assert_eq!(statement.predicate_type(), good);
+        assert!(statement.field(["a"].into_iter()).is_some());
+    }
+    for bad in [
+        "",
+        "ab",
+        "a:b c",
+        "a:\"",
+        "a:\\",
+        "a:\n",
+        "a:ä",
+        &format!("{longest}x"),
+    ] {
+        let error = made(bad, b"{}").unwrap_err();
+        assert!(
+            matches!(error, StatementError::PredicateType { .. }),
+            "{bad}: {error}"
+        );
+    }
+    let of = |predicate: &[u8]| made("a:b", predicate).unwrap_err();
+    assert!(matches!(of(b"[]"), StatementError::Shape { .. }));
+    assert!(matches!(
+        of(b"{\"a\":1,\"a\":1}"),
+        StatementError::Json { .. }
+    ));
+}

@@ -124,3 +124,73 @@ proptest! {
         }
     }
 }
+
+fn members(json: &str) -> Members {
+    Members::root(parse(json.as_bytes()).unwrap(), "the text").unwrap()
+}
+
+#[test]
+fn members_are_taken_as_what_they_must_be() {
+    let mut all = members(r#"{"t":"x","o":{"n":7},"l":[1],"w":7,"extra":null}"#);
+    assert_eq!(
+        all.names().collect::<Vec<_>>(),
+        ["extra", "l", "o", "t", "w"]
+    );
+    assert_eq!(all.text("t"), Ok("x".to_owned()));
+    let mut object = all.object("o").unwrap();
+    assert_eq!(
+        (object.whole("n"), object.path_of("n")),
+        (Ok(7), "o.n".to_owned())
+    );
+    assert_eq!(object.finish(), Ok(()));
+    assert_eq!(all.list("l").unwrap().len(), 1);
+    assert_eq!(all.whole("w"), Ok(7));
+    let left = all.into_rest();
+    assert_eq!(left.into_keys().collect::<Vec<_>>(), ["extra"]);
+}
+
+#[test]
+fn a_member_that_is_something_else_is_named_with_what_it_is_in() {
+    let of = |json: &str| members(&format!(r#"{{"o":{json}}}"#)).object("o");
+    let mut within = of(r#"{"a":1,"b":"x","c":-1,"d":1.5}"#).unwrap();
+    for (found, told) in [
+        (within.text("a").unwrap_err(), "o.a is not a string"),
+        (within.text("missing").unwrap_err(), "o.missing is missing"),
+        (within.list("b").unwrap_err(), "o.b is not a list"),
+        (within.whole("c").unwrap_err(), "o.c is not a whole number"),
+        (within.whole("d").unwrap_err(), "o.d is not a whole number"),
+        (of("7").unwrap_err(), "o is not an object"),
+    ] {
+        assert_eq!(found, told);
+    }
+    let mut optional = members(r#"{"t":1,"o":1}"#);
+    assert_eq!(optional.text_if_any("missing"), Ok(None));
+    assert!(optional.object_if_any("missing").unwrap().is_none());
+    assert_eq!(
+        optional.text_if_any("t"),
+        Err("t is not a string".to_owned())
+    );
+    let error = optional.object_if_any("o").unwrap_err();
+    assert_eq!(error, "o is not an object");
+    assert_eq!(
+        Members::root(Node::Null, "the text").unwrap_err(),
+        "the text is not an object"
+    );
+}
+
+#[test]
+fn a_member_that_nobody_takes_is_named() {
+    let error = members(r#"{"a\nb":1}"#).finish().unwrap_err();
+    assert_eq!(error, r#"the text has an unknown member "a\nb""#);
+    let error = members(r#"{"o":{"x":1}}"#).object("o").unwrap().finish();
+    assert_eq!(error.unwrap_err(), r#"o has an unknown member "x""#);
+}
+
+#[test]
+fn what_a_good_key_has_signed_may_hold_more_values() {
+    let list = |values: u32| format!("[{}1]", "1,".repeat(values as usize - 2));
+    let many = list(MAX_VALUES + 1);
+    assert!(parse(many.as_bytes()).is_err() && parse_signed(many.as_bytes()).is_ok());
+    assert!(parse_signed(list(MAX_SIGNED_VALUES).as_bytes()).is_ok());
+    assert!(parse_signed(list(MAX_SIGNED_VALUES + 1).as_bytes()).is_err());
+}

@@ -72,6 +72,18 @@ fn a_member_that_is_there_twice_refuses_the_document() {
 }
 
 #[test]
+fn a_member_that_nobody_reads_may_be_there_twice() {
+    let plain = read("{}").unwrap();
+    for text in [
+        r#"{"x":1,"x":2}"#,
+        r#"{"x":{"size":1,"size":2},"X":[]}"#,
+        r#"{"x":null,"x":{"y":1,"y":1}}"#,
+    ] {
+        assert_eq!(read(text).unwrap(), plain, "{text}");
+    }
+}
+
+#[test]
 fn null_is_nothing_everywhere() {
     let nothing = read("{}").unwrap();
     assert_eq!(read("null").unwrap(), nothing);

@@ -48,8 +48,9 @@ pub fn parse_config(
     let architecture = config.architecture().to_string();
     // Images made by hand leave these empty; a wrong guess shows at exec.
     let fits = |own: &str, wanted: &str| own.is_empty() || own == wanted;
-    if !fits(&os, platform.os()) || !fits(&architecture, platform.architecture()) {
-        let offered = Platform::new(&os, &architecture, None);
+    let offered = Platform::new(&os, &architecture, None);
+    if !fits(offered.os(), platform.os()) || !fits(offered.architecture(), platform.architecture())
+    {
         return Err(DocumentError::NoPlatform {
             what: what.to_owned(),
             platform: platform.to_string(),

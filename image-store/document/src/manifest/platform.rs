@@ -34,11 +34,18 @@ impl Platform {
         }
     }
 
-    /// A platform of these parts; an empty variant is none.
+    /// A platform of these parts; an empty variant is none. Words of uname(1) stand for those of Go, as some tools write
+    /// them.
     #[must_use]
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
+        let architecture = match architecture {
+            "x86_64" | "x86-64" => "amd64",
+            "aarch64" => "arm64",
+            "i386" | "i486" | "i586" | "i686" => "386",
+            other => other,
+        };
         Self {
-            os: os.to_owned(),
+            os: os.to_ascii_lowercase(),
             architecture: architecture.to_owned(),
             variant: variant.filter(|v| !v.is_empty()).map(str::to_owned),
         }
@@ -163,6 +170,18 @@ mod tests {
         assert_eq!(rank("linux/amd64", "windows/amd64"), None);
         assert_eq!(rank("linux/amd64", "unknown/unknown"), None);
         assert_eq!(rank("linux/amd64", "linux/amd64/vx"), None);
+    }
+
+    #[test]
+    fn words_of_the_kernel_stand_for_those_of_go() {
+        for (text, same) in [
+            ("linux/x86_64", "linux/amd64"),
+            ("Linux/amd64", "linux/amd64"),
+            ("linux/aarch64/v8", "linux/arm64/v8"),
+            ("linux/i686", "linux/386"),
+        ] {
+            assert_eq!(text.parse::<Platform>().unwrap(), same.parse().unwrap());
+        }
     }
 
     #[test]

@@ -214,4 +214,73 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_paths_share_is_whole_directories() {
+        for (one, other, length) in [
+            (&b"usr/bin/a"[..], &b"usr/bin/b"[..], 8),
+            (b"usr/bin", b"usr/bit", 4),
+            (b"usr/bin", b"usr/bin/a", 4),
+            (b"a/b", b"a/b", 2),
+            (b"abc", b"abd", 0),
+            (b"", b"a", 0),
+        ] {
+            assert_eq!(shared(one, other), length);
+        }
+    }
+
+    #[test]
+    fn a_block_is_filled_to_its_last_byte() {
+        let room = BLOCK - HEAD;
+        let mut path = vec![b'x'; room - FIXED];
+        assert!(Writer::default().add(&path, &facts()));
+        path.push(b'x');
+        let mut writer = Writer::default();
+        assert!(!writer.add(&path, &facts()) && writer.is_empty());
+        // Two that fit exactly, and two of a byte more.
+        let half = (room - 2 * FIXED) / 2;
+        let (one, other) = (vec![b'a'; half], vec![b'b'; room - 2 * FIXED - half]);
+        let mut writer = Writer::default();
+        assert!(writer.add(&one, &facts()) && writer.add(&other, &facts()));
+        assert!(!writer.is_empty());
+        assert_eq!(writer.take().len(), room);
+        assert!(writer.is_empty());
+        let longer = [&other[..], b"b"].concat();
+        assert!(writer.add(&one, &facts()) && !writer.add(&longer, &facts()));
+    }
+
+    #[test]
+    fn the_longest_path_is_read_and_no_longer_one() {
+        // Each of its names is short enough for a directory.
+        let path = |length: usize| {
+            let mut path = b"x/".repeat(length / 2);
+            path.truncate(length - 1);
+            path.push(b'x');
+            path
+        };
+        let read = |length| {
+            let mut writer = Writer::default();
+            assert!(writer.add(&path(length), &facts()));
+            paths(&writer.take())
+        };
+        assert_eq!(read(MAX_PATH).unwrap(), [path(MAX_PATH)]);
+        assert_eq!(read(MAX_PATH + 2), Err(BROKEN));
+    }
+
+    #[test]
+    fn an_entry_shares_no_more_than_directories_of_the_one_before() {
+        let entry = |shared: u16, rest: &[u8]| {
+            let length = u16::try_from(rest.len()).unwrap();
+            let lengths = [shared.to_le_bytes(), length.to_le_bytes()].concat();
+            [&lengths[..], rest, &facts().to_bytes()].concat()
+        };
+        let of = |shared, rest: &[u8]| paths(&[entry(0, b"a/bc/d"), entry(shared, rest)].concat());
+        assert_eq!(of(2, b"x").unwrap()[1], b"a/x");
+        assert_eq!(of(5, b"x").unwrap()[1], b"a/bc/x");
+        assert_eq!(of(0, b"x").unwrap()[1], b"x");
+        for shared in [1, 3, 4, 6, 7, 8, 500] {
+            assert_eq!(of(shared, b"x"), Err(BROKEN), "{shared}");
+        }
+        assert_eq!(paths(&entry(1, b"x")), Err(BROKEN));
+    }
 }

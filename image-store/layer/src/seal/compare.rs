@@ -331,4 +331,52 @@ mod tests {
             assert_eq!(told, Err(format!("{three}{end}")));
         }
     }
+
+    #[test]
+    fn so_many_changes_are_told_in_order_and_those_beyond_are_counted() {
+        let of = |count: u64| {
+            let mut collector = Collector::default();
+            for place in (0..count).rev() {
+                collector.add(place, format!("f{place}").as_bytes(), REMOVED);
+            }
+            let changes = collector.finish();
+            (
+                changes.told.len(),
+                changes.more,
+                changes.told.first().cloned(),
+            )
+        };
+        let first = |name: &str| Some((name.to_owned(), REMOVED.to_owned()));
+        assert_eq!(of(0), (0, 0, None));
+        assert_eq!(of(100), (100, 0, first("f0")));
+        assert_eq!(of(101), (100, 1, first("f0")));
+        assert_eq!(of(400), (100, 300, first("f0")));
+        // What is not kept any more is counted only.
+        assert_eq!(of(401), (100, 301, first("f1")));
+    }
+
+    #[test]
+    fn a_directory_is_told_where_nothing_in_it_explains_the_change() {
+        let told = |changes: &[(&str, &str)]| {
+            let mut collector = Collector::default();
+            for (place, (path, what)) in (0..).zip(changes) {
+                collector.add(place, path.as_bytes(), *what);
+            }
+            let told = collector.finish().told.into_iter();
+            told.map(|(path, _)| path).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(&[("", FOLDER_TIMES), ("a/b", FOLDER_TIMES)]),
+            ["/", "a/b"]
+        );
+        let replaced = format!("{REPLACED} by another file");
+        for what in [ADDED, REMOVED, &replaced] {
+            assert_eq!(told(&[("a", FOLDER_TIMES), ("a/b", what)]), ["a/b"]);
+            assert_eq!(told(&[("", FOLDER_TIMES), ("b", what)]), ["b"]);
+            let elsewhere = told(&[("a", FOLDER_TIMES), ("b/c", what)]);
+            assert_eq!(elsewhere, ["a", "b/c"]);
+        }
+        let other = [("a", FOLDER_TIMES), ("a/b", "has mode 0755, and had 0644")];
+        assert_eq!(told(&other), ["a", "a/b"]);
+    }
 }

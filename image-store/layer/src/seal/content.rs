@@ -214,14 +214,16 @@ pub(super) fn content(
 /// Opens something below the root, through no symbolic link.
 pub(super) fn open(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
     let path = if path.is_empty() { b"." } else { path };
-    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let flags = flags.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
     // With `PATH`, the last name may be a link that is asked for itself.
-    let resolve = ResolveFlags::BENEATH
-        | ResolveFlags::NO_SYMLINKS
-        | ResolveFlags::NO_MAGICLINKS
-        | ResolveFlags::NO_XDEV;
-    Ok(openat2(root, path, flags, Mode::empty(), resolve)?)
+    Ok(openat2(root, path, flags, Mode::empty(), BELOW)?)
 }
+
+/// No way leads out of the root, or to something that is mounted in it.
+const BELOW: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS)
+    .union(ResolveFlags::NO_XDEV);
 
 /// Reads a file to its end.
 fn read(file: &File, sparse: bool) -> io::Result<Sum> {
@@ -296,70 +298,4 @@ fn xattrs(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    fn summed(size: u64, parts: &[(u64, &[u8])]) -> Sum {
-        let mut summer = Summer::new(true);
-        for (offset, data) in parts {
-            summer.skip_to(*offset);
-            summer.append(data);
-        }
-        summer.finish(size)
-    }
-
-    #[test]
-    fn a_sparse_file_has_one_digest_however_it_is_cut() {
-        let mut data = vec![0; 300_000];
-        data[70_000..71_000].fill(7);
-        data[131_072..200_000].fill(8);
-        let whole = summed(300_000, &[(0, &data)]);
-        let pieces = [
-            (70_000, &data[70_000..71_000]),
-            (131_072, &data[131_072..200_000]),
-        ];
-        assert_eq!(summed(300_000, &pieces), whole);
-        assert_ne!(summed(300_001, &pieces), whole);
-        let mut file = tempfile::tempfile().unwrap();
-        file.set_len(300_000).unwrap();
-        for (offset, part) in pieces {
-            file.write_all_at(part, offset).unwrap();
-        }
-        assert_eq!(read(&file, true).unwrap(), whole);
-        let mut full = tempfile::tempfile().unwrap();
-        full.write_all(&data).unwrap();
-        assert_eq!(read(&full, true).unwrap(), whole);
-        full.write_all_at(b"x", 299_999).unwrap();
-        assert_ne!(read(&full, true).unwrap(), whole);
-        file.flush().unwrap();
-    }
-
-    #[test]
-    fn a_moved_piece_is_another_content() {
-        let data = [9; 100];
-        assert_ne!(
-            summed(1 << 40, &[(0, &data)]),
-            summed(1 << 40, &[(65_536, &data)])
-        );
-        assert_ne!(
-            summed(1 << 40, &[(0, &data)]),
-            summed(1 << 40, &[(1, &data)])
-        );
-    }
-
-    #[test]
-    fn records_are_read_as_they_were_written() {
-        let sum = Sum {
-            sparse: true,
-            hash: [3; 32],
-        };
-        for (data, xattrs) in [(None, None), (Some(sum), None), (Some(sum), Some([4; 32]))] {
-            let content = Content { data, xattrs };
-            assert_eq!(Content::from_bytes(&content.to_bytes()), Some(content));
-        }
-        let mut bad = [0; RECORD];
-        bad[0] = 9;
-        assert_eq!(Content::from_bytes(&bad), None);
-    }
-}
+mod tests;

@@ -212,4 +212,152 @@ mod tests {
             assert!(was.change(&now).is_some(), "{now:?}");
         }
     }
+
+    #[test]
+    fn a_change_is_told_in_words() {
+        let of_mode = |mode| Facts { mode, ..sample() };
+        let directory = of_mode(0o040_755);
+        for (was, now, told) in [
+            (
+                sample(),
+                of_mode(0o120_644),
+                "is a symbolic link, and was a file",
+            ),
+            (
+                sample(),
+                of_mode(0o040_644),
+                "is a directory, and was a file",
+            ),
+            (
+                of_mode(0o010_644),
+                of_mode(0o140_644),
+                "is a socket, and was a FIFO",
+            ),
+            (
+                of_mode(0o020_644),
+                of_mode(0o060_644),
+                "is a block device, and was a character device",
+            ),
+            (
+                of_mode(0),
+                sample(),
+                "is a file, and was of an unknown type",
+            ),
+            (sample(), of_mode(0o104_755), "has mode 4755, and had 0644"),
+            (
+                sample(),
+                Facts { uid: 9, ..sample() },
+                "has owner 9:70000, and had 1:70000",
+            ),
+            (
+                sample(),
+                Facts { gid: 9, ..sample() },
+                "has owner 1:9, and had 1:70000",
+            ),
+            (
+                sample(),
+                Facts {
+                    rdev: 4,
+                    ..sample()
+                },
+                "is a different device",
+            ),
+            (
+                sample(),
+                Facts {
+                    size: 6,
+                    ..sample()
+                },
+                "has 6 bytes, and had 5",
+            ),
+            (
+                sample(),
+                Facts {
+                    mtime: (0, 0),
+                    ..sample()
+                },
+                "was written: its modification time differs",
+            ),
+            (
+                sample(),
+                Facts {
+                    links: 3,
+                    ..sample()
+                },
+                "has 3 names, and had 2",
+            ),
+            (
+                sample(),
+                Facts {
+                    ctime: (9, 0),
+                    ..sample()
+                },
+                "was changed since it was unpacked: its change time differs",
+            ),
+            (
+                sample(),
+                Facts { ino: 9, ..sample() },
+                "was replaced by another file",
+            ),
+            (
+                sample(),
+                Facts {
+                    ino: 9,
+                    size: 6,
+                    ..sample()
+                },
+                "was replaced: it has 6 bytes, and had 5",
+            ),
+            // What is in a directory changes its size, its time and its count of names.
+            (
+                directory,
+                Facts {
+                    size: 9,
+                    links: 9,
+                    mtime: (0, 0),
+                    ..directory
+                },
+                FOLDER_TIMES,
+            ),
+            (
+                directory,
+                Facts {
+                    links: 9,
+                    ..directory
+                },
+                "has 9 names, and had 2",
+            ),
+        ] {
+            assert_eq!(was.change(&now).as_deref(), Some(told));
+        }
+    }
+
+    #[test]
+    fn what_only_the_unpacking_says_is_no_change_of_the_layer() {
+        let whiteout = Facts {
+            mode: 0o020_000,
+            ..sample()
+        };
+        let directory = Facts {
+            mode: 0o040_755,
+            ..sample()
+        };
+        for was in [whiteout, directory] {
+            let now = Facts {
+                size: 9,
+                mtime: (0, 0),
+                links: 9,
+                ino: 9,
+                ..was
+            };
+            assert_eq!(was.shape(&now), None);
+        }
+        let links_and_changes = Facts {
+            links: 9,
+            ino: 9,
+            ctime: (0, 0),
+            ..sample()
+        };
+        assert_eq!(sample().shape(&links_and_changes), None);
+    }
 }

@@ -252,3 +252,125 @@ fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
         None => [0; N],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::sha256;
+
+    fn written(payloads: &[&[u8]], opaque: bool) -> (tempfile::TempDir, Digest) {
+        let folder = tempfile::tempdir().unwrap();
+        let diff_id = sha256(b"layer");
+        let mut output = Output::create(folder.path(), SEAL, &diff_id).unwrap();
+        for payload in payloads {
+            output.block(payload).unwrap();
+        }
+        let length = output.finish(7, opaque).unwrap();
+        let path = folder.path().join(SEAL);
+        assert_eq!(length, path.metadata().unwrap().len());
+        (folder, diff_id)
+    }
+
+    #[test]
+    fn what_was_written_is_read_block_by_block() {
+        let largest = vec![3; BLOCK - HEAD];
+        let payloads: [&[u8]; 4] = [b"one", &largest, b"", b"four"];
+        for opaque in [false, true] {
+            let (folder, diff_id) = written(&payloads, opaque);
+            let input = Input::open(folder.path(), SEAL, &diff_id).unwrap();
+            assert_eq!((input.blocks, input.entries, input.opaque), (4, 7, opaque));
+            let mut buffer = Vec::new();
+            for (number, payload) in (0..).zip(payloads) {
+                assert_eq!(input.block(number, &mut buffer).unwrap(), payload);
+            }
+            let error = input.block(4, &mut buffer).unwrap_err().to_string();
+            assert!(error.contains("damaged"), "{error}");
+        }
+    }
+
+    /// What is said of a seal whose header has other bytes, with a checksum that fits.
+    fn of_header(at: usize, bytes: &[u8]) -> String {
+        let (folder, diff_id) = written(&[b"one"], false);
+        let path = folder.path().join(SEAL);
+        let mut file = std::fs::read(&path).unwrap();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        let sum = blake3::keyed_hash(&key(&diff_id), &file[..UNSUMMED]);
+        file[UNSUMMED..HEADER].copy_from_slice(sum.as_bytes());
+        std::fs::write(&path, file).unwrap();
+        match Input::open(folder.path(), SEAL, &diff_id) {
+            Ok(input) => format!("{} {}", input.blocks, input.entries),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_header_that_no_writer_makes_is_refused_though_its_checksum_fits() {
+        // The same bytes again are fine.
+        assert_eq!(of_header(0, b"fairseal"), "1 7");
+        assert_eq!(of_header(12, &2_u32.to_le_bytes()), "2 7");
+        for (at, bytes, reason) in [
+            (0, &b"faircont"[..], "damaged"),
+            (8, &[0], "damaged"),
+            (8, &[2], "version 2"),
+            (24, &[2], "damaged"),
+            (24, &[3], "damaged"),
+            (28, &[1], "damaged"),
+            (32, &[0, 0, 0, 0], "of another layer"),
+        ] {
+            let told = of_header(at, bytes);
+            assert!(told.contains(reason), "{at}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_in_its_place_and_whole_or_damaged() {
+        let (folder, diff_id) = written(&[b"one", b"two"], false);
+        let path = folder.path().join(SEAL);
+        let good = std::fs::read(&path).unwrap();
+        let first = HEADER..HEADER + HEAD + 3;
+        let second = HEADER + BLOCK..HEADER + BLOCK + HEAD + 3;
+        let read = |bytes: &[u8], number| {
+            std::fs::write(&path, bytes).unwrap();
+            let input = Input::open(folder.path(), SEAL, &diff_id).unwrap();
+            let mut buffer = Vec::new();
+            input.block(number, &mut buffer).map(<[u8]>::to_vec)
+        };
+        assert_eq!(read(&good, 1).unwrap(), b"two");
+        for at in second.clone() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            assert!(read(&bad, 1).is_err(), "{at}");
+        }
+        let mut swapped = good.clone();
+        swapped.copy_within(first, second.start);
+        assert!(
+            read(&swapped, 1).is_err(),
+            "the first block in the place of the second"
+        );
+        for end in [
+            second.start,
+            second.start + 31,
+            second.start + 32,
+            second.end - 1,
+        ] {
+            assert!(read(&good[..end], 1).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_never_finished_or_is_none_is_no_seal() {
+        let folder = tempfile::tempdir().unwrap();
+        let diff_id = sha256(b"layer");
+        let open = || Input::open(folder.path(), CONTENTS, &diff_id).unwrap_err();
+        assert!(open().to_string().contains("is missing"), "{}", open());
+        let mut output = Output::create(folder.path(), CONTENTS, &diff_id).unwrap();
+        output.block(b"one").unwrap();
+        drop(output);
+        assert!(open().to_string().contains("is damaged"), "{}", open());
+        std::fs::write(folder.path().join(CONTENTS), "short").unwrap();
+        assert!(open().to_string().contains("is damaged"), "{}", open());
+        std::fs::remove_file(folder.path().join(CONTENTS)).unwrap();
+        std::fs::create_dir(folder.path().join(CONTENTS)).unwrap();
+        assert!(matches!(open(), ContentError::Io { .. }), "{}", open());
+    }
+}

@@ -140,3 +140,64 @@ pub fn same_file(one: &Path, other: &Path) -> Result<bool, ContentError> {
         right.consume(common);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_the_same_where_all_bytes_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let long = vec![7; 200_000];
+        let mut other = long.clone();
+        other[199_999] = 8;
+        for (name, bytes) in [
+            ("empty", &[][..]),
+            ("short", b"x"),
+            ("long", &long),
+            ("copy", &long),
+            ("other", &other),
+            ("longer", &[&long[..], b"x"].concat()),
+        ] {
+            std::fs::write(path(name), bytes).unwrap();
+        }
+        let same = |one: &str, two: &str| same_file(&path(one), &path(two)).unwrap();
+        assert!(same("long", "copy") && same("empty", "empty") && same("short", "short"));
+        for (one, two) in [
+            ("long", "other"),
+            ("long", "longer"),
+            ("empty", "short"),
+            ("long", "missing"),
+            ("missing", "missing"),
+        ] {
+            assert!(!same(one, two) && !same(two, one), "{one} {two}");
+        }
+        let error = same_file(&path("long/x"), &path("long")).unwrap_err();
+        assert!(error.to_string().contains("long/x"), "{error}");
+    }
+
+    #[test]
+    fn the_bytes_of_a_seal_are_those_of_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("fs");
+        std::fs::create_dir(&root).unwrap();
+        let diff_id = crate::digest::sha256(b"layer");
+        // More than one block has room for.
+        for number in 0..1500 {
+            std::fs::write(root.join(number.to_string()), "x").unwrap();
+        }
+        let bytes = seal(folder.path(), &diff_id, false, &Record::default()).unwrap();
+        let length = |name| folder.path().join(name).metadata().unwrap().len();
+        assert_eq!(bytes, length(SEAL) + length(CONTENTS));
+        assert!(length(SEAL) > 64 << 10 && length(CONTENTS) > 64 << 10);
+        // The same tree gives the same seal, which a new one may not overwrite.
+        let again = folder.path().join("again");
+        std::fs::create_dir(&again).unwrap();
+        remake(&root, &again, &diff_id, false).unwrap();
+        let same = same_file(&again.join(SEAL), &folder.path().join(SEAL));
+        assert!(same.unwrap() && !again.join(CONTENTS).exists());
+        let error = remake(&root, &again, &diff_id, false).unwrap_err();
+        assert!(error.to_string().contains("again/seal"), "{error}");
+    }
+}

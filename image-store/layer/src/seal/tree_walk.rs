@@ -121,3 +121,52 @@ pub(super) fn open_root(at: &Path) -> Result<OwnedFd, ContentError> {
     rustix::fs::open(at, flags, Mode::empty())
         .map_err(|error| ContentError::io("cannot open", at, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_comes_before_what_is_in_it_and_that_before_its_neighbours() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir_all(root.join("a/b")).unwrap();
+        std::fs::create_dir(root.join("z")).unwrap();
+        for name in ["a/b/c", "a/x", "a!", "a.", "b", "z/1"] {
+            std::fs::write(root.join(name), "").unwrap();
+        }
+        let open = open_root(root).unwrap();
+        let mut walk = TreeWalk::new(&open, root);
+        let mut paths = Vec::new();
+        while let Some(facts) = walk.next().unwrap() {
+            let path = String::from_utf8(walk.path().to_vec()).unwrap();
+            let is_directory = facts.kind() == FileType::Directory;
+            assert_eq!(root.join(&path).is_dir(), is_directory, "{path}");
+            paths.push(path);
+        }
+        let expected = ["", "a", "a/b", "a/b/c", "a/x", "a!", "a.", "b", "z", "z/1"];
+        assert_eq!(paths, expected);
+        // That is the order by which a tree and its seal are compared.
+        let in_order = |pair: &[String]| order(pair[0].as_bytes(), pair[1].as_bytes());
+        assert!(
+            paths
+                .windows(2)
+                .all(|pair| in_order(pair) == Ordering::Less)
+        );
+        assert_eq!(order(b"a/b", b"a/b"), Ordering::Equal);
+    }
+
+    #[test]
+    fn a_root_that_is_no_directory_or_a_link_to_one_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("real")).unwrap();
+        std::fs::write(at("file"), "").unwrap();
+        std::os::unix::fs::symlink("real", at("link")).unwrap();
+        open_root(&at("real")).unwrap();
+        for name in ["file", "link", "missing"] {
+            let error = open_root(&at(name)).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

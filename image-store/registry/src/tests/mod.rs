@@ -1,3 +1,4 @@
+mod hostile;
 mod mirrors;
 mod pull;
 mod push;

@@ -1,7 +1,6 @@
 //! Images that are not as they should be: one clear error each, and nothing left in the store.
 
 use std::fs;
-use std::process::Command;
 
 use image_document::media_type::{OCI_INDEX, OCI_MANIFEST};
 use image_document::{DocumentError, Platform};
@@ -9,7 +8,7 @@ use image_layer::{ContentError, sha256};
 
 use super::{Ground, base, collect, contents, named, options};
 use crate::error::StoreError;
-use crate::fixture::{Tar, TestLayer, gzip};
+use crate::fixture::{Tar, TestLayer, Tmpfs, gzip};
 use crate::options::FetchOptions;
 use crate::store::Store;
 
@@ -190,33 +189,6 @@ fn an_index_gives_the_member_of_the_platform() {
     );
 }
 
-/// A small file system of its own, gone with its value.
-struct Tmpfs(tempfile::TempDir);
-
-impl Tmpfs {
-    fn new(size: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(folder.path())
-            .status()
-            .unwrap();
-        assert!(mounted.success());
-        Self(folder)
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        drop(
-            Command::new("umount")
-                .arg("--lazy")
-                .arg(self.0.path())
-                .status(),
-        );
-    }
-}
-
 #[test]
 fn a_full_file_system_keeps_what_was_there() {
     let mut ground = Ground::new();
@@ -224,7 +196,7 @@ fn a_full_file_system_keeps_what_was_there() {
     let layer = TestLayer::gzip(&Tar::default().file("large", &large).end());
     ground.layout.image("large", &[base(), layer]);
     let small = Tmpfs::new("2m");
-    let store = Store::open(&small.0.path().join("images"));
+    let store = Store::open(&small.path().join("images"));
     let fetch = |tag: &str| {
         let options = named(&format!("a.io/{tag}"));
         store
@@ -240,7 +212,7 @@ fn a_full_file_system_keeps_what_was_there() {
     );
     assert_eq!(contents(store.path()), before);
     // With not one block left, what is there can still be used and collected.
-    let filler = fs::write(small.0.path().join("filler"), vec![0; 4 << 20]);
+    let filler = fs::write(small.path().join("filler"), vec![0; 4 << 20]);
     let full = filler.unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull, "{full}");
     let error = fetch("two").unwrap_err();

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Every option, by the word that OCI's runtime specification and mount(8) have for it.
-const OPTIONS: [(&str, MountOption); 17] = [
+const OPTIONS: [(&str, MountOption); 19] = [
     ("ro", MountOption::Ro),
     ("rro", MountOption::Rro),
     ("rw", MountOption::Rw),
@@ -23,6 +23,8 @@ const OPTIONS: [(&str, MountOption); 17] = [
     ("rprivate", MountOption::Rprivate),
     ("rslave", MountOption::Rslave),
     ("rshared", MountOption::Rshared),
+    ("copy", MountOption::Copy),
+    ("nocopy", MountOption::Nocopy),
 ];
 
 fn tmpfs(destination: &str, options: &Value) -> Value {
@@ -36,17 +38,21 @@ proptest! {
         chosen in proptest::collection::vec(proptest::sample::select(&OPTIONS[..]), 0..6),
         size in any::<Option<u64>>(),
         mode in any::<Option<u32>>(),
+        uid in any::<Option<u32>>(),
+        gid in any::<Option<u32>>(),
     ) {
         let words: Vec<&str> = chosen.iter().map(|(word, _)| *word).collect();
         let mut text = tmpfs(&destination, &json!(words));
         text["source"]["size"] = json!(size);
         text["source"]["mode"] = json!(mode);
+        text["source"]["uid"] = json!(uid);
+        text["source"]["gid"] = json!(gid);
         let mount: Mount = serde_json::from_value(text).unwrap();
         prop_assert_eq!(mount.destination.as_str(), destination);
         // In their order, and as often as they stand: of two that contradict each other, the last counts.
         let options: Vec<MountOption> = chosen.iter().map(|(_, option)| *option).collect();
         prop_assert_eq!(&mount.options, &options);
-        prop_assert_eq!(&mount.source, &MountSource::Tmpfs { size, mode });
+        prop_assert_eq!(&mount.source, &MountSource::Tmpfs { size, mode, uid, gid });
         let written = serde_json::to_string(&mount).unwrap();
         prop_assert_eq!(serde_json::from_str::<Mount>(&written).unwrap(), mount);
     }

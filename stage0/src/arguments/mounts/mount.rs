@@ -2,11 +2,24 @@
 
 use std::str::FromStr;
 
-use pod::manifest::{Mount, MountOption, MountSource, VolumeName};
+use engine::pods::spec::ImageMount;
+use pod::manifest::{AppPath, Mount, MountOption, MountSource, VolumeName};
 
-use super::options::{mode, option, switch};
-use super::place::{destination, host_path, plain_mount};
+use super::anonymous::AnonymousMount;
+use super::options::{id, mode, option, switch};
+use super::place::{destination, host_path, named, plain_mount};
 use crate::arguments::quantity::memory;
+
+/// What the flag's value says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MountWord {
+    /// A mount of the app.
+    Mount(Box<Mount>),
+    /// The files of an image.
+    Image(ImageMount),
+    /// A volume that nobody has described.
+    Anonymous(AnonymousMount),
+}
 
 #[derive(Debug, Default)]
 struct Parts<'a> {
@@ -17,11 +30,13 @@ struct Parts<'a> {
     target: Option<&'a str>,
     size: Option<u64>,
     mode: Option<u32>,
+    uid: Option<u32>,
+    gid: Option<u32>,
     options: Vec<MountOption>,
 }
 
 /// Parses the flag's value.
-pub(crate) fn mount(text: &str) -> Result<Mount, String> {
+pub(crate) fn mount(text: &str) -> Result<MountWord, String> {
     let mut parts = Parts::default();
     for pair in text.split(',') {
         match pair.split_once('=') {
@@ -42,8 +57,17 @@ impl<'a> Parts<'a> {
                 self.sub_path = Some(path);
             }
             ("target" | "destination" | "dst", Some(target)) => self.target = Some(target),
-            ("tmpfs-size", Some(size)) => self.size = Some(memory(size)?),
-            ("tmpfs-mode", Some(text)) => self.mode = Some(mode(text)?),
+            ("tmpfs-size" | "size", Some(size)) => self.size = Some(memory(size)?),
+            ("tmpfs-mode" | "mode", Some(text)) => self.mode = Some(mode(text)?),
+            (key @ "uid", Some(value)) => self.uid = Some(id(key, value)?),
+            (key @ "gid", Some(value)) => self.gid = Some(id(key, value)?),
+            ("volume-nocopy" | "nocopy", value) => {
+                let option = match switch(key, value)? {
+                    true => MountOption::Nocopy,
+                    false => MountOption::Copy,
+                };
+                self.options.push(option);
+            }
             ("readonly" | "ro", value) => {
                 let option = match switch(key, value)? {
                     true => MountOption::Rro,
@@ -67,64 +91,99 @@ impl<'a> Parts<'a> {
             (word, None) => self.options.extend(option(word)?),
             (key, Some(_)) => {
                 return Err(format!(
-                    "unknown part `{key}`; there are type, source, target, readonly, volume, subpath, bind-propagation, \
-                     bind-recursive, tmpfs-size and tmpfs-mode"
+                    "unknown part `{key}`; there are type, source, target, readonly, volume, subpath, nocopy, \
+                     bind-propagation, bind-recursive, tmpfs-size, tmpfs-mode, uid and gid"
                 ));
             }
         }
         Ok(())
     }
 
-    fn mount(self) -> Result<Mount, String> {
+    fn mount(self) -> Result<MountWord, String> {
         let target = self.target.ok_or("target=PLACE is missing")?;
         let target = destination(target)?;
-        let kind = match (self.kind, self.volume) {
-            (None, Some(_)) => "volume",
-            (kind, _) => kind.unwrap_or("volume"),
-        };
-        if kind != "tmpfs" && (self.size.is_some() || self.mode.is_some()) {
-            return Err("tmpfs-size and tmpfs-mode are for type=tmpfs".to_owned());
+        let kind = self.kind.unwrap_or("volume");
+        let of_memory = [self.mode, self.uid, self.gid];
+        if kind != "tmpfs" && (self.size.is_some() || of_memory.iter().any(Option::is_some)) {
+            return Err("tmpfs-size, tmpfs-mode, uid and gid are for type=tmpfs".to_owned());
         }
-        if kind != "volume" && self.sub_path.is_some() {
-            return Err("subpath is for volumes of the pod".to_owned());
+        if !matches!(kind, "volume" | "image") && self.sub_path.is_some() {
+            return Err("subpath is for volumes and images".to_owned());
         }
+        if kind != "volume" && self.volume.is_some() {
+            return Err(format!("volume=NAME is a volume of the pod, and no {kind}"));
+        }
+        let sub_path = self.sub_path.map(sub_path).transpose()?;
+        let source = self.source.filter(|source| !source.is_empty());
+        let options = self.options;
         let source = match kind {
-            "bind" => {
-                let source = self.source.filter(|source| !source.is_empty());
-                let source = source.ok_or("source=PATH is missing")?;
-                MountSource::Host {
-                    path: host_path(source)?,
-                }
-            }
+            "bind" => MountSource::Host {
+                path: host_path(source.ok_or("source=PATH is missing")?)?,
+            },
             "tmpfs" if self.source.is_some() => return Err("type=tmpfs has no source".to_owned()),
             "tmpfs" => {
                 let defaults = [MountOption::Noexec];
-                let options = defaults.into_iter().chain(self.options).collect();
-                let (size, mode) = (self.size, self.mode);
-                let source = MountSource::Tmpfs { size, mode };
-                return Ok(plain_mount(target, source, options));
+                let options = defaults.into_iter().chain(options).collect();
+                let source = MountSource::Tmpfs {
+                    size: self.size,
+                    mode: self.mode,
+                    uid: self.uid,
+                    gid: self.gid,
+                };
+                return Ok(plain(target, source, options));
             }
-            "volume" => {
-                let name = self.volume.ok_or(
-                    "named volumes are not there yet: type=bind is for directories of the host, volume=NAME for volumes \
-                     of the pod",
-                )?;
-                MountSource::Volume {
-                    name: VolumeName::from_str(name).map_err(|error| error.to_string())?,
-                    sub_path: self.sub_path.map(sub_path).transpose()?,
+            "image" if options.contains(&MountOption::Rw) => {
+                return Err("the files of an image are read-only".to_owned());
+            }
+            "image" => {
+                let image = source.ok_or("source=IMAGE is missing")?.to_owned();
+                return Ok(MountWord::Image(ImageMount {
+                    image,
+                    destination: target,
+                    sub_path,
+                    options,
+                }));
+            }
+            "volume" => match (self.volume, source) {
+                (Some(_), Some(_)) => {
+                    return Err(
+                        "source=NAME is a named volume, volume=NAME one of the pod: it can't be both"
+                            .to_owned(),
+                    );
                 }
-            }
-            kind @ ("image" | "devpts" | "glob" | "npipe" | "cluster") => {
+                (Some(name), None) => MountSource::Volume {
+                    name: VolumeName::from_str(name).map_err(|error| error.to_string())?,
+                    sub_path,
+                },
+                (None, Some(name)) => MountSource::Named {
+                    name: named(name)?,
+                    sub_path,
+                },
+                (None, None) if sub_path.is_some() => {
+                    return Err("subpath needs a volume: source=NAME is missing".to_owned());
+                }
+                (None, None) => {
+                    return Ok(MountWord::Anonymous(AnonymousMount {
+                        destination: target,
+                        options,
+                    }));
+                }
+            },
+            kind @ ("devpts" | "glob" | "npipe" | "cluster") => {
                 return Err(format!("type={kind} is not there yet"));
             }
             kind => {
                 return Err(format!(
-                    "unknown type `{kind}`; there are bind, tmpfs and volume"
+                    "unknown type `{kind}`; there are bind, image, tmpfs and volume"
                 ));
             }
         };
-        Ok(plain_mount(target, source, self.options))
+        Ok(plain(target, source, options))
     }
+}
+
+fn plain(target: AppPath, source: MountSource, options: Vec<MountOption>) -> MountWord {
+    MountWord::Mount(Box::new(plain_mount(target, source, options)))
 }
 
 /// A path within a volume.
@@ -142,21 +201,58 @@ fn sub_path(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    fn mounted(text: &str) -> Mount {
+        match mount(text).unwrap() {
+            MountWord::Mount(mount) => *mount,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn the_words_of_docker_and_rkt_are_known() {
-        let bind = mount("type=bind,src=/srv,dst=/data,readonly,bind-propagation=rslave").unwrap();
+        let bind = mounted("type=bind,src=/srv,dst=/data,readonly,bind-propagation=rslave");
         let path = "/srv".into();
         assert_eq!(bind.source, MountSource::Host { path });
         assert_eq!(bind.options, [MountOption::Rro, MountOption::Rslave]);
-        let memory = mount("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=0700").unwrap();
-        let (size, mode) = (Some(1 << 20), Some(0o700));
-        assert_eq!(memory.source, MountSource::Tmpfs { size, mode });
+        let memory = mounted("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=0700,uid=7");
+        let source = MountSource::Tmpfs {
+            size: Some(1 << 20),
+            mode: Some(0o700),
+            uid: Some(7),
+            gid: None,
+        };
+        assert_eq!(memory.source, source);
         assert_eq!(memory.options, [MountOption::Noexec]);
-        let volume = mount("volume=data,target=/data,subpath=a/b,ro=false").unwrap();
+        let again = mounted("type=tmpfs,target=/t,size=1m,mode=0700,uid=7");
+        assert_eq!(again, memory);
+        let volume = mounted("volume=data,target=/data,subpath=a/b,ro=false");
         let name = "data".parse().unwrap();
         let sub_path = Some("a/b".to_owned());
         assert_eq!(volume.source, MountSource::Volume { name, sub_path });
         assert_eq!(volume.options, [MountOption::Rw]);
+    }
+
+    #[test]
+    fn a_source_is_a_named_volume_and_may_be_an_image() {
+        for text in ["", "type=volume,"] {
+            let named = mounted(&format!("{text}source=PG_data,target=/data,volume-nocopy"));
+            let name = "PG_data".parse().unwrap();
+            let sub_path = None;
+            assert_eq!(named.source, MountSource::Named { name, sub_path });
+            assert_eq!(named.options, [MountOption::Nocopy]);
+        }
+        let MountWord::Image(image) =
+            mount("type=image,source=a.io/b:1,target=/x,subpath=c").unwrap()
+        else {
+            panic!("no image");
+        };
+        assert_eq!(
+            (&*image.image, image.sub_path.as_deref()),
+            ("a.io/b:1", Some("c"))
+        );
+        for text in ["target=/data", "type=volume,target=/data"] {
+            assert!(matches!(mount(text), Ok(MountWord::Anonymous(_))), "{text}");
+        }
     }
 
     #[test]
@@ -169,11 +265,13 @@ mod tests {
             ("type=tmpfs,source=/a,target=/b", "has no source"),
             ("type=tmpfs,target=/b,tmpfs-mode=9", "octal"),
             ("type=bind,source=/a,target=/b,tmpfs-size=1m", "type=tmpfs"),
-            ("source=data,target=/b", "named volumes are not there yet"),
-            (
-                "type=image,source=a,target=/b",
-                "type=image is not there yet",
-            ),
+            ("source=/data,target=/b", "not a name of a volume"),
+            ("source=a,volume=b,target=/b", "can't be both"),
+            ("target=/b,subpath=x", "source=NAME is missing"),
+            ("type=bind,volume=b,target=/b", "a volume of the pod"),
+            ("type=image,target=/b", "source=IMAGE is missing"),
+            ("type=image,source=a,target=/b,rw", "read-only"),
+            ("type=tmpfs,target=/b,uid=x", "a number"),
             ("type=cloud,target=/b", "unknown type `cloud`"),
             ("type=bind,source=/a,target=/b,ro=maybe", "true or false"),
             (
@@ -184,7 +282,7 @@ mod tests {
             ("volume=d,target=/b,subpath=/x", "within the volume"),
             (
                 "type=bind,source=/a,target=/b,subpath=x",
-                "volumes of the pod",
+                "volumes and images",
             ),
         ] {
             let error = mount(bad).unwrap_err();

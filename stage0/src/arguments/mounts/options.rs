@@ -31,18 +31,12 @@ const WORDS: &[(&str, MountOption)] = &[
     ("rslave", MountOption::Rslave),
     ("shared", MountOption::Rshared),
     ("rshared", MountOption::Rshared),
+    ("copy", MountOption::Copy),
+    ("nocopy", MountOption::Nocopy),
 ];
 
 /// What there is elsewhere.
-const MISSING: &[&str] = &[
-    "U",
-    "O",
-    "copy",
-    "nocopy",
-    "idmap",
-    "unbindable",
-    "runbindable",
-];
+const MISSING: &[&str] = &["U", "O", "idmap", "unbindable", "runbindable"];
 
 /// One word. `None` if it means nothing here.
 pub(super) fn option(word: &str) -> Result<Option<MountOption>, String> {
@@ -57,7 +51,7 @@ pub(super) fn option(word: &str) -> Result<Option<MountOption>, String> {
         true => Err(format!("the option `{word}` is not there yet")),
         false => Err(format!(
             "unknown option `{word}`; there are ro, rw, [no]suid, [no]dev, [no]exec, noatime, nosymfollow, [no]idmap, bind, \
-             rbind, rprivate, rslave and rshared"
+             rbind, rprivate, rslave, rshared and nocopy"
         )),
     }
 }
@@ -78,8 +72,16 @@ pub(super) fn switch(name: &str, value: Option<&str>) -> Result<bool, String> {
     }
 }
 
+/// The number of a user or of a group.
+pub(crate) fn id(key: &str, text: &str) -> Result<u32, String> {
+    let id = text.parse().ok();
+    // The last number is no user's: it means "as it is".
+    id.filter(|id| *id != u32::MAX)
+        .ok_or_else(|| format!("{key} is a number, such as 1000, not `{text}`"))
+}
+
 /// Permission bits, in octal as chmod(1) takes them.
-pub(super) fn mode(text: &str) -> Result<u32, String> {
+pub(crate) fn mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok();
     mode.filter(|mode| *mode <= 0o7777)
         .ok_or_else(|| format!("`{text}` are no permission bits in octal, such as 1777"))

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use pod::manifest::{AppPath, Mount, MountOption, MountSource};
+use pod::named_volumes::{InvalidVolumeName, NamedVolumeName};
 
 /// Where an app sees something, written in one way.
 pub(super) fn destination(text: &str) -> Result<AppPath, String> {
@@ -35,6 +36,16 @@ pub(super) fn host_path(text: &str) -> Result<PathBuf, String> {
         ));
     }
     std::path::absolute(text).map_err(|error| format!("`{text}` is not a path: {error}"))
+}
+
+/// The name of a volume that outlives pods.
+pub(super) fn named(text: &str) -> Result<NamedVolumeName, String> {
+    text.parse().map_err(|error: InvalidVolumeName| {
+        match text.contains('/') || matches!(text, "." | "..") {
+            true => format!("{error}; type=bind is for directories of the host"),
+            false => error.to_string(),
+        }
+    })
 }
 
 /// A mount of which nothing else is said.

@@ -2,7 +2,7 @@
 
 use pod::manifest::{Mount, MountOption, MountSource};
 
-use super::options::{mode, option};
+use super::options::{id, mode, option};
 use super::place::{destination, plain_mount};
 use crate::arguments::quantity::memory;
 
@@ -10,13 +10,16 @@ use crate::arguments::quantity::memory;
 pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
     let (place, words) = text.split_once(':').unwrap_or((text, ""));
     let (mut size, mut bits) = (None, None);
+    let (mut uid, mut gid) = (None, None);
     // As elsewhere; whoever has programs there says `exec`.
     let mut options = vec![MountOption::Noexec];
     for word in words.split(',').filter(|word| !word.is_empty()) {
         match word.split_once('=') {
             Some(("size", value)) => size = Some(memory(value)?),
             Some(("mode", value)) => bits = Some(mode(value)?),
-            Some((key @ ("uid" | "gid" | "nr_inodes" | "nr_blocks" | "huge"), _)) => {
+            Some((key @ "uid", value)) => uid = Some(id(key, value)?),
+            Some((key @ "gid", value)) => gid = Some(id(key, value)?),
+            Some((key @ ("nr_inodes" | "nr_blocks" | "huge"), _)) => {
                 return Err(format!("{key} is not there yet"));
             }
             _ => options.extend(option(word)?),
@@ -25,7 +28,12 @@ pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
     let mode = bits;
     Ok(plain_mount(
         destination(place)?,
-        MountSource::Tmpfs { size, mode },
+        MountSource::Tmpfs {
+            size,
+            mode,
+            uid,
+            gid,
+        },
         options,
     ))
 }
@@ -37,12 +45,22 @@ mod tests {
     #[test]
     fn memory_is_not_executable_unless_said() {
         let plain = tmpfs("/run").unwrap();
-        let (size, mode) = (None, None);
-        assert_eq!(plain.source, MountSource::Tmpfs { size, mode });
+        let none = MountSource::Tmpfs {
+            size: None,
+            mode: None,
+            uid: None,
+            gid: None,
+        };
+        assert_eq!(plain.source, none);
         assert_eq!(plain.options, [MountOption::Noexec]);
-        let full = tmpfs("/run:size=64m,mode=755,exec").unwrap();
-        let (size, mode) = (Some(64 << 20), Some(0o755));
-        assert_eq!(full.source, MountSource::Tmpfs { size, mode });
+        let full = tmpfs("/run:size=64m,mode=755,exec,uid=70,gid=71").unwrap();
+        let all = MountSource::Tmpfs {
+            size: Some(64 << 20),
+            mode: Some(0o755),
+            uid: Some(70),
+            gid: Some(71),
+        };
+        assert_eq!(full.source, all);
         assert_eq!(full.options, [MountOption::Noexec, MountOption::Exec]);
     }
 
@@ -54,7 +72,9 @@ mod tests {
             ("/run:size=x", "a number such as"),
             ("/run:size=1", "less than a page"),
             ("/run:mode=rwx", "octal"),
-            ("/run:uid=5", "uid is not there yet"),
+            ("/run:uid=x", "uid is a number"),
+            ("/run:gid=-1", "gid is a number"),
+            ("/run:huge=always", "huge is not there yet"),
             ("/run:fast", "unknown option `fast`"),
         ] {
             let error = tmpfs(bad).unwrap_err();

@@ -2,10 +2,13 @@
 
 use std::str::FromStr;
 
+use engine::pods::spec::ImageVolume;
 use pod::manifest::{Medium, Mount, MountSource, Volume, VolumeName, VolumeSource};
+use pod::named_volumes::{InvalidVolumeName, Ownership};
 
-use super::options::{options, switch};
-use super::place::{destination, host_path, plain_mount};
+use super::anonymous::AnonymousMount;
+use super::options::{id, mode, options, switch};
+use super::place::{destination, host_path, named, plain_mount};
 use crate::arguments::quantity::memory;
 
 /// What the flag's value says.
@@ -13,28 +16,31 @@ use crate::arguments::quantity::memory;
 pub(crate) enum VolumeWord {
     /// A mount of the app.
     Mount(Box<Mount>),
+    /// A volume that nobody has described.
+    Anonymous(AnonymousMount),
     /// A volume of the pod, which `--mount volume=NAME,target=PLACE` mounts.
     Definition(Volume),
+    /// The same, of an image.
+    Image(ImageVolume),
 }
 
 /// Parses the flag's value.
 pub(crate) fn volume(text: &str) -> Result<VolumeWord, String> {
     match text.split_once(',') {
-        Some((name, rest)) if !name.contains([':', '/']) => {
-            definition(name, rest).map(VolumeWord::Definition)
-        }
-        _ => bind(text).map(|mount| VolumeWord::Mount(Box::new(mount))),
+        Some((name, rest)) if !name.contains([':', '/']) => definition(name, rest),
+        _ => mounted(text),
     }
 }
 
-fn bind(text: &str) -> Result<Mount, String> {
+fn mounted(text: &str) -> Result<VolumeWord, String> {
     let mut parts = text.split(':');
     let (source, place) = (parts.next().unwrap_or_default(), parts.next());
     let (words, more) = (parts.next().unwrap_or_default(), parts.next());
     let Some(place) = place else {
-        return Err(format!(
-            "volumes without a source are not there yet: what an app writes to `{text}` is kept with the pod anyway"
-        ));
+        return Ok(VolumeWord::Anonymous(AnonymousMount {
+            destination: destination(source)?,
+            options: Vec::new(),
+        }));
     };
     if more.is_some() {
         return Err("it is SOURCE:PLACE[:OPTIONS]".to_owned());
@@ -42,17 +48,19 @@ fn bind(text: &str) -> Result<Mount, String> {
     if source.is_empty() {
         return Err("the source must not be empty".to_owned());
     }
-    if !is_path(source) {
-        return Err(format!(
-            "named volumes are not there yet; a directory of the host begins with / or ./: ./{source}:{place}"
-        ));
-    }
-    let path = host_path(source)?;
-    Ok(plain_mount(
-        destination(place)?,
-        MountSource::Host { path },
-        options(words)?,
-    ))
+    let source = match is_path(source) {
+        true => MountSource::Host {
+            path: host_path(source)?,
+        },
+        false => MountSource::Named {
+            name: source.parse().map_err(|error: InvalidVolumeName| {
+                format!("{error}; a directory of the host begins with / or ./: ./{source}:{place}")
+            })?,
+            sub_path: None,
+        },
+    };
+    let mount = plain_mount(destination(place)?, source, options(words)?);
+    Ok(VolumeWord::Mount(Box::new(mount)))
 }
 
 /// Whether that is a path, and not a name.
@@ -60,9 +68,10 @@ fn is_path(text: &str) -> bool {
     text.contains('/') || [".", ".."].contains(&text)
 }
 
-fn definition(name: &str, rest: &str) -> Result<Volume, String> {
+fn definition(name: &str, rest: &str) -> Result<VolumeWord, String> {
     let name = VolumeName::from_str(name).map_err(|error| error.to_string())?;
     let (mut kind, mut source, mut size, mut medium) = (None, None, None, Medium::Disk);
+    let mut ownership = Ownership::default();
     let mut read_only = false;
     for pair in rest.split(',') {
         match pair.split_once('=') {
@@ -72,12 +81,15 @@ fn definition(name: &str, rest: &str) -> Result<Volume, String> {
             Some(("size", value)) => size = Some(memory(value)?),
             Some(("medium", "memory")) => medium = Medium::Memory,
             Some(("medium", "disk")) => medium = Medium::Disk,
-            Some((key @ ("recursive" | "mode" | "uid" | "gid"), _)) => {
+            Some(("mode", value)) => ownership.mode = Some(mode(value)?),
+            Some((key @ "uid", value)) => ownership.uid = Some(id(key, value)?),
+            Some((key @ "gid", value)) => ownership.gid = Some(id(key, value)?),
+            Some((key @ "recursive", _)) => {
                 return Err(format!("{key} of a volume is not there yet"));
             }
             _ => {
                 return Err(format!(
-                    "unknown part `{pair}`; there are kind, source, readOnly, medium and size"
+                    "unknown part `{pair}`; there are kind, source, readOnly, medium, size, mode, uid and gid"
                 ));
             }
         }
@@ -86,13 +98,20 @@ fn definition(name: &str, rest: &str) -> Result<Volume, String> {
     if size.is_some() && !is_memory {
         return Err("size is for volumes in memory".to_owned());
     }
+    if !ownership.is_silent() && matches!(kind, Some("host" | "image")) {
+        return Err(
+            "mode, uid and gid are for volumes that are made: empty, tmpfs, named".to_owned(),
+        );
+    }
     let source = match (kind, source) {
         (Some("host"), Some(path)) => VolumeSource::Host {
             path: host_path(path)?,
         },
         (Some("host"), None) => return Err("a volume of the host needs source=PATH".to_owned()),
         (Some("empty" | "tmpfs"), Some(_)) => {
-            return Err("source is for volumes of the host".to_owned());
+            return Err(
+                "source is for volumes of the host, of an image, and named ones".to_owned(),
+            );
         }
         (Some("empty" | "tmpfs"), None) => VolumeSource::Empty {
             medium: match is_memory {
@@ -100,22 +119,34 @@ fn definition(name: &str, rest: &str) -> Result<Volume, String> {
                 false => Medium::Disk,
             },
             size,
+            ownership,
         },
-        (Some(kind @ ("image" | "named")), _) => {
-            return Err(format!("volumes of kind {kind} are not there yet"));
+        (Some("named"), Some(volume)) => VolumeSource::Named {
+            volume: named(volume)?,
+            ownership,
+        },
+        (Some("named"), None) => return Err("a named volume needs source=NAME".to_owned()),
+        (Some("image"), Some(image)) if !image.is_empty() => {
+            let image = image.to_owned();
+            return Ok(VolumeWord::Image(ImageVolume { name, image }));
         }
+        (Some("image"), _) => return Err("a volume of an image needs source=IMAGE".to_owned()),
         (Some(kind), _) => {
             return Err(format!(
-                "unknown kind `{kind}`; there are host, empty and tmpfs"
+                "unknown kind `{kind}`; there are host, empty, tmpfs, named and image"
             ));
         }
-        (None, _) => return Err("kind=host, kind=empty or kind=tmpfs is missing".to_owned()),
+        (None, _) => {
+            return Err(
+                "kind=host, kind=empty, kind=tmpfs, kind=named or kind=image is missing".to_owned(),
+            );
+        }
     };
-    Ok(Volume {
+    Ok(VolumeWord::Definition(Volume {
         name,
         source,
         read_only,
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -126,7 +157,7 @@ mod tests {
     fn mounted(text: &str) -> Mount {
         match volume(text).unwrap() {
             VolumeWord::Mount(mount) => *mount,
-            VolumeWord::Definition(volume) => panic!("{volume:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -147,7 +178,7 @@ mod tests {
     fn a_volume_of_the_pod_is_described_by_its_kind() {
         let described = |text: &str| match volume(text).unwrap() {
             VolumeWord::Definition(volume) => volume,
-            VolumeWord::Mount(mount) => panic!("{mount:?}"),
+            other => panic!("{other:?}"),
         };
         let host = described("data,kind=host,source=/srv,readOnly=true");
         assert!(host.read_only && host.name.as_str() == "data");
@@ -156,32 +187,75 @@ mod tests {
         let memory = described("m,kind=empty,medium=memory,size=1m").source;
         assert_eq!(memory, described("m,kind=tmpfs,size=1m").source);
         let empty = described("e,kind=empty").source;
-        let (medium, size) = (Medium::Disk, None);
-        assert_eq!(empty, VolumeSource::Empty { medium, size });
+        let (medium, size, ownership) = (Medium::Disk, None, Ownership::default());
+        let wanted = VolumeSource::Empty {
+            medium,
+            size,
+            ownership,
+        };
+        assert_eq!(empty, wanted);
+        let named = described("n,kind=named,source=PG.data_1,uid=70,mode=2750").source;
+        let wanted = VolumeSource::Named {
+            volume: "PG.data_1".parse().unwrap(),
+            ownership: Ownership {
+                uid: Some(70),
+                gid: None,
+                mode: Some(0o2750),
+            },
+        };
+        assert_eq!(named, wanted);
+        let image = volume("i,kind=image,source=a.io/b:1").unwrap();
+        let wanted = ImageVolume {
+            name: "i".parse().unwrap(),
+            image: "a.io/b:1".to_owned(),
+        };
+        assert_eq!(image, VolumeWord::Image(wanted));
+    }
+
+    #[test]
+    fn a_name_is_a_named_volume_and_a_place_alone_gets_an_empty_one() {
+        let mount = mounted("pg_data:/var/lib/x:nocopy,ro");
+        let name = "pg_data".parse().unwrap();
+        let sub_path = None;
+        assert_eq!(mount.source, MountSource::Named { name, sub_path });
+        assert_eq!(mount.options, [MountOption::Nocopy, MountOption::Rro]);
+        let VolumeWord::Anonymous(anonymous) = volume("/data/").unwrap() else {
+            panic!("it has a source");
+        };
+        assert_eq!(anonymous.destination.as_str(), "/data");
     }
 
     #[test]
     fn what_can_not_be_is_refused_by_name() {
         for (bad, reason) in [
-            ("", "without a source"),
-            ("/data", "without a source"),
+            ("", "must begin with /"),
+            ("data", "must begin with /"),
             (":/x", "must not be empty"),
-            ("data:/x", "named volumes are not there yet"),
+            ("-data:/x", "a directory of the host begins with"),
+            ("da ta:/x", "only letters"),
             ("/a:x", "must begin with /"),
             ("/a:/x:ro:rw", "SOURCE:PLACE"),
             ("/a:/x:wide", "unknown option `wide`"),
             ("/a:/x:U", "`U` is not there yet"),
             ("/a:/x:idmap=uids=0-1-2", "not there yet"),
             ("d,kind=host", "source=PATH"),
-            ("d,kind=empty,source=/x", "volumes of the host"),
+            ("d,kind=empty,source=/x", "named ones"),
             ("d,kind=empty,size=1m", "volumes in memory"),
-            ("d,kind=named", "not there yet"),
+            ("d,kind=named", "source=NAME"),
+            ("d,kind=named,source=/x", "type=bind"),
+            ("d,kind=image", "source=IMAGE"),
+            ("d,kind=host,source=/,uid=1", "that are made"),
             ("d,kind=cloud", "unknown kind `cloud`"),
             ("d,kin=empty", "unknown part `kin=empty`"),
             ("d,size=3m", "volumes in memory"),
             ("d,readOnly=true", "is missing"),
             ("~/x:/y", "for the shell"),
-            ("d,kind=empty,mode=0700", "mode of a volume"),
+            ("d,kind=empty,mode=0790", "octal"),
+            ("d,kind=empty,uid=root", "a number"),
+            (
+                "d,kind=host,source=/,recursive=false",
+                "recursive of a volume",
+            ),
             ("d,kind=empty,x=y", "unknown part `x=y`"),
             ("D,kind=empty", "lower-case"),
         ] {

@@ -35,6 +35,17 @@ impl Subcommand for Add {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let spec = self.app.spec()?;
+        let app = &self.app;
+        if !(app.volumes().is_empty()
+            && app.image_volumes().is_empty()
+            && app.anonymous().is_empty())
+        {
+            return Err(Failure::Usage(
+                "an app that joins a pod brings it no volumes: it can mount those that the pod has, named volumes, and \
+                 directories of the host"
+                    .to_owned(),
+            ));
+        }
         let entry = context.pod(&self.pod)?;
         let pod = OpenPod::connect(&context.engine, &entry)?;
         let name = pod.add(&spec, self.pull.into(), &context.console)?;

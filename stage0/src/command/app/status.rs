@@ -1,6 +1,8 @@
 //! `fairing app status`: everything about one app of a pod.
 
 use clap::Args;
+use engine::Error;
+use engine::error::AppError;
 use engine::pods::status::Asked;
 use pod::AppName;
 
@@ -32,11 +34,16 @@ impl Subcommand for Status {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let entry = context.pod(&self.pod)?;
-        let uuid = entry.uuid;
         let view = look(context, &self.pod, entry, Asked::BuiltIn)?;
+        let names = view.apps.iter().map(|app| app.name.clone()).collect();
         let app = view.apps.into_iter().find(|app| app.name == self.app);
-        let app = app
-            .ok_or_else(|| Failure::Other(format!("pod {uuid} has no app called {}", self.app)))?;
+        let app = app.ok_or_else(|| {
+            Error::from(AppError::Unknown {
+                pod: view.uuid,
+                app: self.app,
+                apps: names,
+            })
+        })?;
         match self.format {
             Format::Json => output::json(&app)?,
             Format::Text => output::text(&app_lines(&app))?,

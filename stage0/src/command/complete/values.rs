@@ -14,14 +14,16 @@ use crate::context::Context;
 /// How many digits a pod without a name is called by.
 const SHORT: usize = 8;
 
-/// The values of a kind that there are.
-pub(super) fn of(kind: Kind, words: &[String], context: &Context) -> Vec<String> {
+/// The values of a kind that there are. `typed` is what is there of the value already.
+pub(super) fn of(kind: Kind, typed: &str, words: &[String], context: &Context) -> Vec<String> {
     match kind {
         Kind::Pod => pods(context).unwrap_or_default(),
         Kind::App => apps(words, context),
-        Kind::Image => images(context).unwrap_or_default(),
+        Kind::Image => images(typed, context).unwrap_or_default(),
         Kind::Network => network_names(context).unwrap_or_default(),
+        Kind::Volume => volumes(context).unwrap_or_default(),
         Kind::Key => keys(context).unwrap_or_default(),
+        Kind::Path => paths(typed).unwrap_or_default(),
         Kind::Prefix => prefixes(context).unwrap_or_default(),
     }
 }
@@ -55,15 +57,54 @@ fn apps(words: &[String], context: &Context) -> Vec<String> {
     apps.collect()
 }
 
-fn images(context: &Context) -> Option<Vec<String>> {
+/// Names in full; where none begins like that, those that leave out what a short name stands for.
+fn images(typed: &str, context: &Context) -> Option<Vec<String>> {
     let names = context.engine.store().names().ok()?;
-    Some(names.iter().map(ToString::to_string).collect())
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    if names.iter().any(|name| name.starts_with(typed)) {
+        return Some(names);
+    }
+    let short = names.iter().filter_map(|name| short(name));
+    Some(short.map(str::to_owned).collect())
+}
+
+/// What a name of this machine or of Docker Hub is called without its registry.
+fn short(name: &str) -> Option<&str> {
+    let in_hub = name.strip_prefix("docker.io/");
+    let in_library = in_hub.map(|rest| rest.strip_prefix("library/").unwrap_or(rest));
+    in_library.or_else(|| name.strip_prefix("localhost/"))
+}
+
+/// Files and directories whose paths begin like that. Hidden ones are there for who types the dot.
+fn paths(typed: &str) -> Option<Vec<String>> {
+    let (folder, begin) = match typed.rsplit_once('/') {
+        Some((folder, begin)) => (format!("{folder}/"), begin),
+        None => (String::new(), typed),
+    };
+    let looked_into = if folder.is_empty() { "." } else { &folder };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(looked_into).ok()?.flatten() {
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if name.starts_with(begin) && (begin.starts_with('.') || !name.starts_with('.')) {
+            let end = if entry.path().is_dir() { "/" } else { "" };
+            paths.push(format!("{folder}{name}{end}"));
+        }
+    }
+    paths.sort();
+    Some(paths)
 }
 
 fn network_names(context: &Context) -> Option<Vec<String>> {
     let networks = networks(&context.engine).ok()?;
     let lists = networks.lists().iter();
     Some(lists.map(|list| list.name.to_string()).collect())
+}
+
+fn volumes(context: &Context) -> Option<Vec<String>> {
+    let names = context.engine.volumes().names().ok()?;
+    Some(names.iter().map(ToString::to_string).collect())
 }
 
 fn keys(context: &Context) -> Option<Vec<String>> {
@@ -78,4 +119,36 @@ fn prefixes(context: &Context) -> Option<Vec<String>> {
     let rules = policy.rules().iter();
     let prefixes = rules.map(|placed| placed.rule().prefix().as_str().to_owned());
     Some(prefixes.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_short_name_stands_for_may_be_left_out() {
+        for (name, left) in [
+            ("docker.io/library/bb:1", Some("bb:1")),
+            ("docker.io/team/bb:1", Some("team/bb:1")),
+            ("localhost/bb:1", Some("bb:1")),
+            ("a.io/bb:1", None),
+        ] {
+            assert_eq!(short(name), left, "{name}");
+        }
+    }
+
+    #[test]
+    fn paths_are_those_that_begin_like_what_is_typed() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().to_str().unwrap();
+        std::fs::create_dir(dir.path().join("data")).unwrap();
+        for name in ["date", "other", ".hidden"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let found = |typed: &str| paths(&format!("{at}/{typed}")).unwrap_or_default();
+        assert_eq!(found("da"), [format!("{at}/data/"), format!("{at}/date")]);
+        assert_eq!(found(".h"), [format!("{at}/.hidden")]);
+        assert_eq!(found("").len(), 3);
+        assert_eq!(paths(&format!("{at}/none/x")), None);
+    }
 }

@@ -39,8 +39,11 @@ pub(super) enum Kind {
     App,
     Image,
     Network,
+    Volume,
     Key,
     Prefix,
+    /// A file or directory of the host, where the shell can't complete it itself.
+    Path,
 }
 
 impl Kind {
@@ -52,6 +55,7 @@ impl Kind {
             "APP" => Some(Self::App),
             "IMAGE" => Some(Self::Image),
             "NETWORK" | "NAME,…" => Some(Self::Network),
+            "VOLUME" => Some(Self::Volume),
             "FINGERPRINT" | "PREFIX|FINGERPRINT" => Some(Self::Key),
             "PREFIX" => Some(Self::Prefix),
             "NAME" if argument.get_id() == "app" => Some(Self::App),
@@ -158,6 +162,9 @@ fn value(argument: &Arg, before: &str, typed: &str) -> Wanted {
         let before = format!("{before}{}", typed.get(..listed).unwrap_or_default());
         return Wanted::Values { kind, before };
     }
+    if let Some(wanted) = place_of_host(argument, before, typed) {
+        return wanted;
+    }
     let possible = argument.get_possible_values();
     if !possible.is_empty() {
         let candidates = possible.iter().map(|value| Candidate {
@@ -171,7 +178,35 @@ fn value(argument: &Arg, before: &str, typed: &str) -> Wanted {
         ValueHint::Unknown | ValueHint::Other if !argument.is_positional() => {
             Wanted::These(Vec::new())
         }
-        _ => Wanted::Files,
+        _ if before.is_empty() => Wanted::Files,
+        // Shells don't see where the path begins.
+        _ => path_behind(before),
+    }
+}
+
+/// What is mounted of the host; what comes behind it, nobody knows.
+fn place_of_host(argument: &Arg, before: &str, typed: &str) -> Option<Wanted> {
+    match argument.get_id().as_str() {
+        "volume" if typed.contains([':', ',']) => Some(Wanted::These(Vec::new())),
+        "volume" if before.is_empty() => Some(Wanted::Files),
+        "volume" => Some(path_behind(before)),
+        "mount" => {
+            let begin = typed.rfind(',').map_or(0, |place| place + 1);
+            let (parts, part) = typed.split_at_checked(begin)?;
+            let (key, _) = part.split_once('=')?;
+            match key {
+                "source" | "src" => Some(path_behind(&format!("{before}{parts}{key}="))),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn path_behind(before: &str) -> Wanted {
+    Wanted::Values {
+        kind: Kind::Path,
+        before: before.to_owned(),
     }
 }
 

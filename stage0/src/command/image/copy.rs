@@ -1,9 +1,10 @@
 //! `fairing image copy`: from one place to another, without the store.
 
 use clap::Args;
+use engine::images::choice::record;
 use engine::images::registries;
 use image_document::Platform;
-use image_store::{CopyOptions, ImageSource, copy};
+use image_store::{CopyOptions, ImageArgument, ImageSource, StoreError, copy};
 
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -53,12 +54,30 @@ impl Subcommand for Copy {
             &mut |event| {
                 progress.event(event);
             },
-        )?;
+        );
         drop(progress);
+        let copied = copied.map_err(|error| told(context, &self.source, &dest, error))?;
         warn(&copied.notes);
         output::line(copied.digest.as_ref())?;
         Ok(0)
     }
+}
+
+/// Who names an image of the store may mean that one: a registry was asked.
+fn told(context: &Context, source: &str, dest: &ImageSource, error: StoreError) -> Failure {
+    let failure = Failure::from(error);
+    let is_name = matches!(
+        ImageArgument::parse(source),
+        Ok(ImageArgument::ShortName(_) | ImageArgument::Source(ImageSource::Registry(_)))
+    );
+    if !is_name || record(&context.engine, source).is_err() {
+        return failure;
+    }
+    let command = match dest.reference() {
+        Some(name) => format!("fairing push {source} {name}"),
+        None => format!("fairing image export {source} {dest}"),
+    };
+    failure.helped(format!("`{command}` takes the one of the store"))
 }
 
 /// Says what was left out.

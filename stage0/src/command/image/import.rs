@@ -1,14 +1,15 @@
 //! `fairing image import`: brings an image from a directory or file into the store.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use clap::Args;
 use engine::images::fetch as fetching;
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
 use image_document::Platform;
-use image_name::Reference;
-use image_store::{ImageSettings, ImageSource};
+use image_store::{ContentError, ImageArgument, ImageSettings, ImageSource, StoreError};
 
+use crate::arguments::local_name::local;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -22,7 +23,7 @@ const SOURCE_HELP: &str = "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive
 pub(crate) struct Import {
     #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
     source: String,
-    /// Name for the image [default: the one that the source has; a root filesystem has none]
+    /// Name for the image, without a registry localhost/NAME [default: that of the source; a root filesystem has none]
     #[arg(long, value_name = "REFERENCE")]
     name: Option<String>,
     #[command(flatten)]
@@ -67,9 +68,10 @@ impl Subcommand for Import {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let source = match self.name {
             // Whoever names it may mean a root filesystem.
-            Some(_) => ImageSource::parse_root(&self.source)?,
-            None => ImageSource::parse_path(&self.source)?,
+            Some(_) => ImageSource::parse_root(&self.source),
+            None => ImageSource::parse_path(&self.source),
         };
+        let source = source.map_err(|error| self.told(error))?;
         let platform = self.settings.platform.clone();
         let settings = self.settings.parse()?;
         let is_root = matches!(source, ImageSource::Root { .. });
@@ -83,7 +85,7 @@ impl Subcommand for Import {
                 "{source} is an image with its own settings; flags for root filesystems don't apply"
             )));
         }
-        let name = self.name.as_deref().map(Reference::parse).transpose()?;
+        let name = self.name.as_deref().map(local).transpose()?;
         let verifier = Verifier::new(&context.engine, &context.console)?;
         let is_named = name.is_some();
         let fetched = fetching::import(&context.engine, &verifier, &source, |options| {
@@ -101,6 +103,27 @@ impl Subcommand for Import {
         warn_if_unsigned(&fetched.proof, &context.console);
         output::line(&fetched.reference.to_string())?;
         Ok(0)
+    }
+}
+
+impl Import {
+    /// A name of an image that is typed in the place of a file is told how it is written.
+    fn told(&self, error: StoreError) -> Failure {
+        let is_missing = matches!(
+            &error,
+            StoreError::Content(ContentError::Io { error, .. }) if error.kind() == ErrorKind::NotFound
+        );
+        let is_name = matches!(
+            ImageArgument::parse(&self.source),
+            Ok(ImageArgument::ShortName(_))
+        );
+        match is_missing && is_name && !ImageSource::is_file_name(&self.source) {
+            true => Failure::from(error).helped(format!(
+                "docker://{} names an image of a registry",
+                self.source
+            )),
+            false => error.into(),
+        }
     }
 }
 

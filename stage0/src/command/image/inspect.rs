@@ -9,9 +9,11 @@ use pod::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::list::time;
+use crate::arguments::listing::{Inspected, inspected, rendered};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
+use crate::wording::docker_members::{of_image, with};
 use crate::wording::failure::Failure;
 
 /// Arguments of `image inspect`.
@@ -20,9 +22,9 @@ pub(crate) struct Inspect {
     /// Reference, or the beginning of a digest
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// How to show the image
-    #[arg(long, value_name = "FORMAT", value_parser = ["json"], default_value = "json")]
-    format: String,
+    /// How to show the image: json, or a template such as '{{.Config.Env}}'
+    #[arg(short, long, value_name = "FORMAT", value_parser = inspected, default_value = "json")]
+    format: Inspected,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,10 +62,19 @@ struct BundleView {
 
 impl Subcommand for Inspect {
     const NAME: &'static str = "inspect";
-    const ABOUT: &'static str = "Print what the store knows of an image, as JSON";
+    const ABOUT: &'static str = "Print what the store knows of an image, as JSON or by a template";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        output::json(&inspection(context, &self.image)?)?;
+        let inspection = inspection(context, &self.image)?;
+        match &self.format {
+            Inspected::Json => output::json(&inspection)?,
+            Inspected::Lines(template) => {
+                let value = serde_json::to_value(&inspection)
+                    .map_err(|error| Failure::Other(format!("cannot write as JSON: {error}")))?;
+                let words = of_image(&value);
+                output::line(&rendered(template, &with(value, words))?)?;
+            }
+        }
         Ok(0)
     }
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use engine::images::choice::record;
 use image_name::Reference;
 
+use crate::arguments::local_name::local;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -39,38 +40,5 @@ impl Subcommand for Tag {
             output::line(&name.to_string())?;
         }
         Ok(0)
-    }
-}
-
-/// A name for an image that is here: without a registry, it is of this machine.
-fn local(text: &str) -> Result<Reference, Failure> {
-    let name = match Reference::is_short(text) {
-        true => Reference::parse(&format!("localhost/{text}"))?,
-        false => Reference::parse(text)?,
-    };
-    match name.digest() {
-        Some(_) => Err(Failure::Usage(format!(
-            "{text} names a digest, which an image can't be given"
-        ))),
-        None => Ok(name),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_without_a_registry_is_local() {
-        assert_eq!(local("app").unwrap().to_string(), "localhost/app:latest");
-        assert_eq!(
-            local("team/app:1").unwrap().to_string(),
-            "localhost/team/app:1"
-        );
-        assert_eq!(local("a.io/app").unwrap().to_string(), "a.io/app:latest");
-        let digest = format!("a.io/app@sha256:{}", "0".repeat(64));
-        for bad in ["", "A", digest.as_str()] {
-            assert!(local(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -17,6 +17,7 @@ use crate::console::output;
 use crate::context::Context;
 use crate::keys::files as key_files;
 use crate::wording::failure::Failure;
+use crate::wording::refusal::COMMAND_LINE;
 
 /// Arguments of `image verify-signature`.
 #[derive(Debug, Args)]
@@ -79,7 +80,7 @@ impl VerifySignature {
         let rule = Rule::signed_by(prefix, &keys, self.threshold)
             .map_err(|error| Failure::Usage(format!("--key: {error}")))?;
         let given = PolicySource {
-            path: PathBuf::from("the command line"),
+            path: PathBuf::from(COMMAND_LINE),
             text: rule.to_toml(),
         };
         let mut policy = Policy::parse(&[], &[given])?;

@@ -36,7 +36,7 @@ const STATES: &[&str] = &[
 pub(super) fn check(filters: &[Filter]) -> Result<(), Failure> {
     for Filter { key, value } in filters {
         match key.as_str() {
-            "id" | "uuid" | "name" | "label" | "ancestor" | "network" => {}
+            "id" | "uuid" | "name" | "label" | "ancestor" | "network" | "volume" => {}
             "status" | "state" if STATES.contains(&value.as_str()) => {}
             "status" | "state" => {
                 return Err(Failure::Usage(format!(
@@ -48,7 +48,7 @@ pub(super) fn check(filters: &[Filter]) -> Result<(), Failure> {
             other => {
                 return Err(Failure::Usage(format!(
                     "the filter {other} is not there yet; there are id, name, label, status, exited, \
-                     ancestor and network"
+                     ancestor, network and volume"
                 )));
             }
         }
@@ -111,6 +111,13 @@ fn holds(view: &PodView, filter: &Filter) -> Result<bool, Failure> {
             view.exit_code == Some(code) || any(&|app| app.exit_code == Some(code))
         }
         "ancestor" => any(&|app| is_of(app, value)),
+        // By name, or by the place where it is mounted.
+        "volume" => any(&|app| {
+            let mut mounts = app.mounts.iter();
+            mounts.any(|mount| {
+                mount.volume.as_deref() == Some(value) || mount.destination.as_str() == value
+            })
+        }),
         "network" => {
             let joined = view
                 .networks
@@ -165,6 +172,11 @@ mod tests {
             image: "registry.lan:5000/team/app:1.0".to_owned(),
             manifest: format!("sha256:{}", "ab".repeat(32)),
             command: Vec::new(),
+            env: Vec::new(),
+            cwd: "/".to_owned().try_into().unwrap(),
+            user: pod::manifest::User::default(),
+            mounts: Vec::new(),
+            memory_limit: None,
             state: engine::pods::view::AppState::Running,
             pid: None,
             started: None,

@@ -2,6 +2,7 @@
 
 use engine::pods::view::{AppState, AppView, PodView};
 use pod::State;
+use pod::exit::Outcome;
 use pod::timestamp::Timestamp;
 use serde_json::{Value, json};
 
@@ -167,6 +168,9 @@ impl Row<'_> {
         let mut state = self.state_word();
         match (&self.pod.damaged, self.exit_code()) {
             (Some(_), _) => state.push_str(" (damaged)"),
+            (None, Some(code)) if self.ran_out_of_memory() => {
+                state.push_str(&format!(" ({code}), out of memory"));
+            }
             (None, Some(code)) => state.push_str(&format!(" ({code})")),
             (None, None) => {}
         }
@@ -183,6 +187,18 @@ impl Row<'_> {
             state.push_str(", insecure");
         }
         state
+    }
+
+    /// Whether the app was killed since no memory was left.
+    fn ran_out_of_memory(&self) -> bool {
+        let outcome = self.speaking().and_then(|app| app.outcome);
+        matches!(
+            outcome,
+            Some(Outcome::Signaled {
+                oom_killed: true,
+                ..
+            })
+        )
     }
 
     /// How long it has been up.

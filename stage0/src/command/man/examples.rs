@@ -110,6 +110,17 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "fairing-volume-create",
+        &[(
+            "A volume, a pod that keeps its data there, and a copy of it:",
+            &[
+                "fairing volume create data --label for=shop",
+                "fairing run --detach --name db -v data:/var/lib/data registry.example.com/team/app:1.0",
+                "fairing volume export data --output data.tar",
+            ],
+        )],
+    ),
+    (
         "fairing-trust-add",
         &[(
             "Trust a key for all images of a team, until the end of the year:",

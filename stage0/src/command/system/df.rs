@@ -1,4 +1,4 @@
-//! `fairing system df`: what images and pods take on the disk.
+//! `fairing system df`: what images, pods and volumes take on the disk.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -35,10 +35,10 @@ struct Row {
 impl Subcommand for Df {
     const NAME: &'static str = "df";
     const ABOUT: &'static str =
-        "Show what images and pods take on the disk, and what gc would free";
+        "Show what images, pods and volumes take on the disk, and what could be freed";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let rows = [images(context)?, pods(context)?];
+        let rows = [images(context)?, pods(context)?, volumes(context)?];
         self.shown.show(&rows, || values(&rows), || table(&rows))?;
         Ok(0)
     }
@@ -84,6 +84,35 @@ fn pods(context: &Context) -> Result<Row, Failure> {
             State::Running => row.active += 1,
             State::Exited | State::Garbage | State::AbortedPrepare => row.reclaimable += size,
             _ => {}
+        }
+    }
+    Ok(row)
+}
+
+/// Volumes that outlive pods: what no pod uses is freed by `volume prune`.
+fn volumes(context: &Context) -> Result<Row, Failure> {
+    let mut row = Row {
+        r#type: "volumes",
+        total: 0,
+        active: 0,
+        size: 0,
+        reclaimable: 0,
+    };
+    let volumes = context.engine.volumes();
+    let uses = engine::volumes::in_use::volumes_in_use(&context.engine.pods())?;
+    let names = volumes.names().map_err(engine::error::VolumeError::Files);
+    for name in names.map_err(engine::Error::from)? {
+        // One whose record can't be read takes its place all the same.
+        let size = volumes
+            .get(&name)
+            .ok()
+            .flatten()
+            .map_or(0, |volume| taken(&volume.data()));
+        row.total += 1;
+        row.size += size;
+        match uses.contains_key(&name) {
+            true => row.active += 1,
+            false => row.reclaimable += size,
         }
     }
     Ok(row)

@@ -96,6 +96,11 @@ impl Subcommand for Info {
         match self.format.as_str() {
             "json" => output::json(&value)?,
             "text" => output::text(&lines(&value))?,
+            other if !other.contains("{{") => {
+                return Err(Failure::Usage(format!(
+                    "--format {other:?}: write text, json, or a template such as '{{{{.Version}}}}'"
+                )));
+            }
             template => {
                 let usage = |error| Failure::Usage(format!("--format: {error}"));
                 let template = Template::parse(template).map_err(usage)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 use engine::images::registries;
+use engine::policy::circumstances::now;
 use engine::policy::files as policy_files;
 use image_name::Prefix;
 use image_registry::download;
@@ -54,30 +55,67 @@ impl Subcommand for Add {
         for place in &self.keys {
             keys.push(read(context, place)?);
         }
-        for key in &keys {
-            output::line(&format!(
-                "{} ({}) for {}",
-                key.fingerprint(),
-                key.algorithm(),
-                self.prefix
-            ))?;
+        self.check_limits()?;
+        // What can't be written is nothing to ask about.
+        self.changed(context, &keys)?;
+        if !self.yes {
+            self.show(&keys)?;
         }
         warn_of_library(&self.prefix);
         warn_of_revoked(context, &keys);
         if !self.yes {
             confirm()?;
         }
-        let file = RuleFile::lock(context, &self.prefix)?;
-        file.refuse_other(context, &self.prefix)?;
-        let text = file.read(context)?;
-        let text = self.added(text.as_deref(), &keys, &file)?;
+        let (file, text) = self.changed(context, &keys)?;
         file.replace(context, &text)?;
+        if self.yes {
+            self.show(&keys)?;
+        }
         output::line(&format!("written to {}", file.path().display()))?;
         Ok(0)
     }
 }
 
 impl Add {
+    /// Limits between which no moment lies are a mistake; those that have passed may be meant to end a key's time.
+    fn check_limits(&self) -> Result<(), Failure> {
+        if let Some(last) = self.not_after.filter(|last| *last < now()) {
+            output::warn(&format!(
+                "--not-after {last} has passed: the key counts nowhere now"
+            ));
+        }
+        match (self.not_before, self.not_after) {
+            (Some(first), Some(last)) if last < first => Err(Failure::Usage(format!(
+                "--not-after {last} is before --not-before {first}: the key would never count"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn show(&self, keys: &[PublicKey]) -> Result<(), Failure> {
+        keys.iter().try_for_each(|key| {
+            output::line(&format!(
+                "{} ({}) for {}",
+                key.fingerprint(),
+                key.algorithm(),
+                self.prefix
+            ))
+        })
+    }
+
+    /// The file of the rule, and its text with the keys.
+    fn changed(
+        &self,
+        context: &Context,
+        keys: &[PublicKey],
+    ) -> Result<(RuleFile, String), Failure> {
+        let file = RuleFile::lock(context, &self.prefix)?;
+        file.refuse_other(context, &self.prefix)?;
+        let text = file.read(context)?;
+        let text = self.added(text.as_deref(), keys, &file)?;
+        Ok((file, text))
+    }
+
     fn added(
         &self,
         text: Option<&str>,

@@ -56,9 +56,16 @@ impl Show {
     fn known(&self, policy: &Policy) -> Result<PublicKey, Failure> {
         let wanted = match key_argument::fingerprint(&self.wanted) {
             // It may be the prefix of a rule that isn't there, too.
-            Err(error @ Failure::Other(_)) if !self.wanted.ends_with(".pub") => {
+            Err(Failure::Usage(reason)) => {
+                return Err(Failure::Usage(format!(
+                    "no rule has the prefix {:?}, there is no such file, and {reason}",
+                    self.wanted
+                )));
+            }
+            Err(Failure::Other(_)) if !self.wanted.ends_with(".pub") => {
                 return Err(Failure::Other(format!(
-                    "no rule has the prefix {:?}; `fairing trust list` shows all; {error}",
+                    "{:?} is neither the prefix of a rule, nor a fingerprint, nor a file; `fairing trust list` \
+                     shows rules and keys",
                     self.wanted
                 )));
             }

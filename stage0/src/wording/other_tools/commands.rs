@@ -2,9 +2,7 @@
 
 use super::answers::HEALTH;
 
-const REMOVAL: &str = "it is called `rm`: `fairing rm POD`, `fairing image rm IMAGE`, `fairing network rm NAME`, `fairing trust rm PREFIX`";
-const NAMED_VOLUMES: &str =
-    "named volumes are not there yet; `--volume ./DIRECTORY:/PLACE` mounts one of the host";
+const REMOVAL: &str = "it is called `rm`: `fairing rm POD`, `fairing image rm IMAGE`, `fairing network rm NAME`, `fairing volume rm NAME`, `fairing trust rm PREFIX`";
 
 /// What to say of a command, in the order of their bytes.
 pub(super) const COMMANDS: &[(&str, &str)] = &[
@@ -183,7 +181,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "update",
         "limits are set at the start: `fairing run --memory 64m IMAGE`",
     ),
-    ("volume", NAMED_VOLUMES),
 ];
 
 /// The same of commands of a group, where it is another thing.
@@ -266,5 +263,21 @@ pub(super) const OF_GROUPS: &[(&str, &str)] = &[
     (
         "trust signer",
         "whose images run is said by `fairing trust add --prefix docker.io/team KEY`",
+    ),
+    (
+        "volume exists",
+        "`fairing volume inspect VOLUME` exits with 0 or another code",
+    ),
+    (
+        "volume mount",
+        "`fairing volume inspect VOLUME` tells where its files are",
+    ),
+    (
+        "volume reload",
+        "volumes are directories: there is nothing to reload",
+    ),
+    (
+        "volume update",
+        "remove it and create it anew: `fairing volume create VOLUME`",
     ),
 ];

@@ -68,9 +68,10 @@ pub(super) const ELSEWHERE: &[Table] = &[
                 "a pod's isolator is chosen by `fairing run --stage1 NAME IMAGE`",
             ),
             ("hooks-dir cdi-spec-dir", "hooks are not there yet"),
+            ("volumepath", "volumes are kept below `--dir DIR`"),
             (
-                "volumepath default-mounts-file",
-                "volumes are not there yet",
+                "default-mounts-file",
+                "each app says what it mounts: `fairing run --volume ./DIRECTORY:/PLACE IMAGE`",
             ),
             (
                 "cpuprofile memory-profile trace",

@@ -127,7 +127,7 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("http-proxy", "name the variables: `--env http_proxy`"),
     (
         "image-volume",
-        "volumes that an image asks for are not there yet; `--tmpfs /PLACE` mounts memory",
+        "what an app writes at a place that its image calls a volume is kept with its pod; `--volume /PLACE` mounts one, `--tmpfs /PLACE` memory",
     ),
     ("init", "it is not needed: each pod has an init that reaps"),
     (

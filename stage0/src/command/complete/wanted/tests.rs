@@ -37,8 +37,17 @@ fn things_that_have_names_are_wanted_where_the_help_says_so() {
         ("run --network=a,b", Kind::Network, "--network=a,"),
         ("run --net a,b,_", Kind::Network, "a,b,"),
         ("network rm _", Kind::Network, ""),
+        ("volume rm a _", Kind::Volume, ""),
         ("--dir /x rm _", Kind::Pod, ""),
         ("trust rm --prefix _", Kind::Prefix, ""),
+        (
+            "run --mount type=bind,source=/e",
+            Kind::Path,
+            "type=bind,source=",
+        ),
+        ("run --mount=src=", Kind::Path, "--mount=src="),
+        ("run --volume=/e", Kind::Path, "--volume="),
+        ("run --env-file=/e", Kind::Path, "--env-file="),
     ] {
         match of(line) {
             Wanted::Values { kind, before } => {
@@ -69,6 +78,10 @@ fn commands_flags_and_words_of_lists_are_known() {
 fn the_rest_is_the_shells() {
     for line in [
         "run --env-file _",
+        "run --cidfile _",
+        "run -v _",
+        "run -v /et",
+        "run --volume _",
         "run a sh _",
         "run a -- _",
         "enter web -- _",

@@ -1,0 +1,125 @@
+//! Volumes that outlive pods, for those who keep them: made, removed, filled from an archive.
+
+use std::fs::File;
+use std::path::Path;
+
+use image_store::tree;
+use pod::PodError;
+use pod::named_volumes::{
+    FirstUse, NamedVolume, NamedVolumeName, NamedVolumes, NewVolume, VolumesAlone,
+};
+
+use super::in_use::volumes_in_use;
+use crate::engine::Engine;
+use crate::error::{Error, VolumeError};
+use crate::observer::Observer;
+
+/// Makes an empty volume.
+///
+/// # Errors
+/// [`VolumeError::Exists`].
+pub fn create(engine: &Engine, new: NewVolume) -> Result<NamedVolume, Error> {
+    let volumes = engine.volumes();
+    let name = new.name.clone();
+    let pin = volumes.pin().map_err(VolumeError::Files)?;
+    let made = volumes.create(new, &pin).map_err(VolumeError::Files)?;
+    Ok(made.ok_or(VolumeError::Exists(name))?)
+}
+
+/// The volume of that name.
+///
+/// # Errors
+/// [`VolumeError::Unknown`].
+pub fn find(engine: &Engine, name: &NamedVolumeName) -> Result<NamedVolume, Error> {
+    let found = engine.volumes().get(name).map_err(VolumeError::Files)?;
+    Ok(found.ok_or_else(|| VolumeError::Unknown(name.clone()))?)
+}
+
+/// Removes a volume that no pod uses, with all that is in it.
+///
+/// # Errors
+/// [`VolumeError::Unknown`] or [`VolumeError::InUse`], or if something of it can't be removed.
+pub fn remove(
+    engine: &Engine,
+    name: &NamedVolumeName,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let unknown = || VolumeError::Unknown(name.clone());
+    let volumes = engine.volumes();
+    let alone = alone(&volumes, observer)?.ok_or_else(unknown)?;
+    if let Some(users) = volumes_in_use(&engine.pods())?.get(name) {
+        let pods = users.iter().map(ToString::to_string).collect();
+        let name = name.clone();
+        return Err(VolumeError::InUse { name, pods }.into());
+    }
+    let discarded = volumes.discard(name, &alone).map_err(VolumeError::Files)?;
+    // It is gone for everybody: nobody has to wait for the rest.
+    drop(alone);
+    let discarded = discarded.ok_or_else(unknown)?;
+    Ok(discarded.remove().map_err(VolumeError::Files)?)
+}
+
+fn alone(
+    volumes: &NamedVolumes,
+    observer: &dyn Observer,
+) -> Result<Option<VolumesAlone>, VolumeError> {
+    volumes
+        .alone(|| observer.waits_for_volumes())
+        .map_err(VolumeError::Files)
+}
+
+/// Makes a volume of a tar file, or of a pipe that one comes from; or fills one that is there and that nobody has used.
+/// `what` is for messages. It has all of it, or is as it was.
+///
+/// # Errors
+/// [`VolumeError::NotNew`], or what is wrong with the archive.
+pub fn import(
+    engine: &Engine,
+    name: &NamedVolumeName,
+    archive: File,
+    what: &Path,
+) -> Result<(), Error> {
+    let volumes = engine.volumes();
+    let pin = volumes.pin().map_err(VolumeError::Files)?;
+    let unpack = |archive: File, dest: &Path| tree::unpack(archive, what, dest);
+    let Some(volume) = volumes.get(name).map_err(VolumeError::Files)? else {
+        let new = NewVolume::called(name.clone());
+        let fill = |dest: &Path| unpack(archive, dest).map_err(Error::from);
+        let made = volumes.create_with(new, &pin, Some(fill))?;
+        return match made {
+            Some(_) => Ok(()),
+            // Another command was faster, and the archive is read.
+            None => Err(VolumeError::Exists(name.clone()).into()),
+        };
+    };
+    let filled = volume.first_use(&pin, |dest| {
+        std::fs::create_dir(dest).map_err(PodError::io("create", dest))?;
+        unpack(archive, dest)?;
+        Ok::<_, Error>(true)
+    })?;
+    match filled {
+        FirstUse::Filled => Ok(()),
+        _ => Err(VolumeError::NotNew(name.clone()).into()),
+    }
+}
+
+/// Removes what those have left who were killed while they made, filled or removed a volume, unless somebody does so now.
+///
+/// # Errors
+/// If something can't be removed.
+pub fn sweep(engine: &Engine) -> Result<(), Error> {
+    let volumes = engine.volumes();
+    let alone = match volumes.alone_now() {
+        Err(PodError::Io { source, .. }) if source.kind() == std::io::ErrorKind::WouldBlock => None,
+        other => other.map_err(VolumeError::Files)?,
+    };
+    let Some(alone) = alone else {
+        return Ok(());
+    };
+    let left = volumes.left(&alone).map_err(VolumeError::Files)?;
+    drop(alone);
+    for left in left {
+        left.remove().map_err(VolumeError::Files)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! `fairing volume create`.
+
+use clap::Args;
+use engine::error::VolumeError;
+use engine::volumes::store;
+use pod::PodUuid;
+use pod::named_volumes::{NamedVolumeName, NewVolume, Ownership};
+
+use crate::arguments::mounts::{id, mode};
+use crate::arguments::pod::label;
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::context::Context;
+use crate::wording::failure::Failure;
+
+/// Arguments of `volume create`.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Name of the volume [default: one that no other has]
+    #[arg(value_name = "NAME")]
+    name: Option<NamedVolumeName>,
+    /// Label, to find it by
+    #[arg(short, long, value_name = "KEY[=VALUE]", value_parser = label)]
+    label: Vec<(String, String)>,
+    /// User whose its root directory is
+    #[arg(long, value_name = "NUMBER", value_parser = |text: &str| id("uid", text))]
+    uid: Option<u32>,
+    /// Group whose its root directory is
+    #[arg(long, value_name = "NUMBER", value_parser = |text: &str| id("gid", text))]
+    gid: Option<u32>,
+    /// Permission bits of its root directory, in octal
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    mode: Option<u32>,
+    /// Be content with one of that name
+    #[arg(long)]
+    ignore: bool,
+}
+
+impl Subcommand for Create {
+    const NAME: &'static str = "create";
+    const ABOUT: &'static str = "Make an empty volume, and print its name";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let name = match self.name {
+            Some(name) => name,
+            None => PodUuid::random()
+                .to_string()
+                .parse()
+                .map_err(|error| Failure::Other(format!("{error}")))?,
+        };
+        let new = NewVolume {
+            name: name.clone(),
+            labels: self.label.into_iter().collect(),
+            ownership: Ownership {
+                uid: self.uid,
+                gid: self.gid,
+                mode: self.mode,
+            },
+        };
+        match store::create(&context.engine, new) {
+            Err(engine::Error::Volume(VolumeError::Exists(_))) if self.ignore => {}
+            other => drop(other?),
+        }
+        output::line(name.as_str())?;
+        Ok(0)
+    }
+}

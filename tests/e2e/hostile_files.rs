@@ -1,0 +1,187 @@
+//! What an app makes of its own files, for whoever looks into it or begins something there.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+use std::time::Duration;
+
+use harness::{Host, dist_dir};
+
+use crate::app::{add, app, pod_file, sandbox};
+use crate::stocked::{IDLE, busybox, detached, status, wait_log};
+
+/// How long an answer may take of something that does not wait for the app.
+const PROMPT: Duration = Duration::from_secs(20);
+
+fn enter(host: &Host, pod: &str, words: &[&str]) -> harness::Output {
+    let enter = host.fairing(["enter", pod, "--"]).args(words);
+    enter.limit(PROMPT).run()
+}
+
+#[test]
+fn what_an_app_has_put_in_place_of_a_program_is_told_and_not_waited_for() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    for (script, code) in [
+        ("mkfifo /cmd", 126),
+        ("mkdir /cmd", 126),
+        ("ln -s cmd /cmd", 126),
+        ("ln -s nowhere /cmd", 127),
+        ("ln -s /dev/zero /cmd", 126),
+        ("ln -s /proc/1/exe /cmd", 126),
+        ("echo '#!/cmd' > /cmd", 126),
+        ("mkfifo -m 755 /fifo; echo '#!/fifo' > /cmd", 126),
+        (": > /cmd", 126),
+        ("printf '\\177ELF' > /cmd", 126),
+        ("head -c 300 /dev/zero > /cmd", 126),
+        ("truncate -s 1000000000 /cmd", 126),
+    ] {
+        let made = format!("rm -rf /cmd; {script}; chmod 755 /cmd; :");
+        enter(&host, &pod, &["/bin/busybox", "sh", "-c", &made]).ok();
+        let output = enter(&host, &pod, &["/cmd"]).expect_code(code);
+        assert!(output.stderr.contains("`/cmd`"), "{script}: {output}");
+        assert_eq!(output.stderr.lines().count(), 1, "{script}: {output}");
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn an_app_that_has_taken_its_files_away_is_entered_and_ended_like_any_other() {
+    let host = busybox();
+    for script in [
+        "rm -f /dev/ptmx /dev/null /dev/tty; ln -s /dev/zero /dev/ptmx; mkfifo /dev/tty /dev/null",
+        "chmod 000 /",
+        "rm -rf /etc /root /home",
+    ] {
+        let pod = detached(&host, &[], &format!("{script}; echo done; {IDLE}"));
+        wait_log(&host, &pod, "done");
+        let words = ["/bin/busybox", "echo", "hello"];
+        assert_eq!(
+            enter(&host, &pod, &words).ok().stdout,
+            "hello\n",
+            "{script}"
+        );
+        let terminal = host.fairing(["enter", "-t", &pod, "--"]).args(words);
+        let output = terminal.spawn_on_terminal(24, 80).wait().ok();
+        assert!(output.stdout.contains("hello"), "{script}: {output}");
+        host.fairing(["stop", "--force", &pod])
+            .limit(PROMPT)
+            .run()
+            .ok();
+    }
+    let pod = detached(&host, &[], "busybox rm -rf /* 2>&-; while :; do :; done");
+    harness::wait_until("there is no program", PROMPT, || {
+        (enter(&host, &pod, &["/bin/sh"]).code == Some(127)).then_some(())
+    });
+    host.fairing(["stop", "--force", &pod])
+        .limit(PROMPT)
+        .run()
+        .ok();
+}
+
+#[test]
+fn account_files_that_an_app_has_replaced_are_read_with_care_when_it_starts_again() {
+    let host = busybox();
+    let pod = sandbox(&host, &[]);
+    add(&host, &pod, "app", &["--user", "app"], IDLE);
+    app(&host, &["start", &pod, "app"]);
+    let etc = pod_file(&host, &pod, "apps/app/upper/etc");
+    let passwd = etc.join("passwd");
+    let line = |uid: &str| format!("app:x:{uid}:7::/:/bin/sh\n");
+    let start = |why: &str| {
+        app(&host, &["stop", "--force", &pod, "app"]);
+        let output = host
+            .fairing(["app", "start", &pod, "app"])
+            .limit(PROMPT)
+            .run();
+        assert!(output.code != Some(0), "{why}: {output}");
+        assert!(output.stderr.contains(why), "{why}: {output}");
+        fs::remove_file(&passwd)
+            .or_else(|_| fs::remove_dir(&passwd))
+            .unwrap();
+    };
+    fs::create_dir_all(&etc).unwrap();
+    for uid in ["4294967295", "4294967296", "-1", "0x0", ""] {
+        fs::write(&passwd, line(uid)).unwrap();
+        start("is not in the image's /etc/passwd");
+    }
+    for (target, why) in [
+        ("/dev/zero", "is not in the image's /etc/passwd"),
+        (
+            "/proc/1/root/etc/passwd",
+            "is not in the image's /etc/passwd",
+        ),
+        ("passwd", "symbolic links"),
+    ] {
+        symlink(target, &passwd).unwrap();
+        start(why);
+    }
+    Command::new("mkfifo").arg(&passwd).status().unwrap();
+    start("not a regular file");
+    fs::create_dir(&passwd).unwrap();
+    start("not a regular file");
+    fs::File::create(&passwd)
+        .unwrap()
+        .set_len(10 << 30)
+        .unwrap();
+    start("larger than");
+    assert_eq!(status(&host, &pod)["state"], "running");
+    // More groups than a process can have.
+    fs::write(&passwd, line("7")).unwrap();
+    let groups: String = (0..70_000)
+        .map(|id| format!("g{id}:x:{id}:app\n"))
+        .collect();
+    fs::write(etc.join("group"), groups).unwrap();
+    let output = host
+        .fairing(["app", "start", &pod, "app"])
+        .limit(PROMPT)
+        .run();
+    assert_eq!(status(&host, &pod)["state"], "running", "{output}");
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn what_an_app_does_while_its_files_are_exported_leads_to_no_file_of_the_host() {
+    let host = busybox();
+    let script = "mkfifo /fifo; ln -s /etc/shadow /link; ln -s ../../../../etc /up; echo done; \
+        while :; do mkdir /g; echo inside > /g/passwd; rm -r /g; ln -s /etc /g; rm /g; done";
+    let pod = detached(&host, &[], script);
+    wait_log(&host, &pod, "done");
+    for number in 0..5 {
+        let file = host.base().join(format!("{number}.tar"));
+        let export = host.fairing(["export", &pod, "--output"]).arg(&file);
+        export.limit(PROMPT).run().ok();
+        let mut archive = tar::Archive::new(fs::File::open(&file).unwrap());
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let path = entry.path().unwrap().into_owned();
+            if path.starts_with("g/passwd") {
+                let mut text = String::new();
+                std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+                assert!(["inside\n", ""].contains(&text.as_str()), "{text}");
+            }
+            let deeper = path.components().count() > 1;
+            assert!(!(deeper && (path.starts_with("up") || path.starts_with("link"))));
+        }
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn pod_inits_program_can_not_be_written_to_by_what_runs_it() {
+    let host = busybox();
+    let program = dist_dir().join("lib/fairing/stage1/nspawn/pod-init");
+    let before = fs::read(&program).unwrap();
+    // Whoever opens it while it runs as a command of the app may write once that has ended.
+    let script = "cd /proc; while :; do for p in [0-9]*; do case $(readlink $p/exe) in \
+        */busybox|'') ;; *) (exec 9< $p/exe && echo opened && usleep 100000 && echo x > /proc/self/fd/9; \
+        echo x >> $p/exe) 2>&1;; esac; done; done";
+    let pod = detached(&host, &[], script);
+    harness::wait_until("the program is opened", PROMPT * 3, || {
+        enter(&host, &pod, &["/proc/self/exe"]);
+        let logs = host.fairing(["logs", &pod]).run().ok();
+        (logs.stdout.contains("opened") && logs.stdout.contains("Read-only")).then_some(())
+    });
+    assert!(fs::read(&program).unwrap() == before);
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}

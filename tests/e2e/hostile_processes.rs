@@ -1,0 +1,169 @@
+//! Processes that are made to escape an end, to be miscounted, or to use up what has no limit of its own.
+
+use std::time::Duration;
+
+use harness::{Host, ImageBuilder, wait_until};
+
+use crate::stocked::{IDLE, IMAGE, host_with, status, wait_log};
+
+/// How long a pod's end may take where its grace period is a second.
+const PROMPT: Duration = Duration::from_secs(10);
+/// How long is waited on a machine that has much to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn probe_host() -> Host {
+    host_with(ImageBuilder::probe())
+}
+
+#[track_caller]
+fn start(host: &Host, words: &[&str]) -> String {
+    let run = host.fairing(["run", "--detach", IMAGE, "--"]);
+    run.args(words).run().ok().text().to_owned()
+}
+
+/// Stops the pod; the host checks that nothing of it is left.
+#[track_caller]
+fn ends(host: &Host, pod: &str) {
+    let stop = host.fairing(["stop", "--grace-period=1s", pod]);
+    stop.limit(PROMPT).run().ok();
+    assert!(host.pod_processes(pod).is_empty());
+}
+
+#[test]
+fn no_signal_of_an_app_ends_or_holds_up_pod_init() {
+    let host = probe_host();
+    let script = format!(
+        "n=1; while [ $n -le 64 ]; do kill -$n 1; n=$((n + 1)); done; \
+         n=0; while [ $n -lt 20000 ]; do kill -CHLD 1; kill -TERM 1; n=$((n + 1)); done; echo sent; {IDLE}"
+    );
+    let pod = start(&host, &["/bin/sh", "-c", &script]);
+    wait_log(&host, &pod, "sent");
+    host.fairing(["enter", &pod, "--", "/bin/true"]).run().ok();
+    assert_eq!(status(&host, &pod)["state"], "running");
+    ends(&host, &pod);
+}
+
+#[test]
+fn what_is_made_to_survive_its_pod_ends_with_it() {
+    let host = probe_host();
+    let shell = |script| vec!["/bin/sh", "-c", script];
+    let played = [
+        // The first thread has ended: the process looks like a zombie, and runs.
+        (
+            vec!["/probe", "play", "leader-ends"],
+            "the leader has ended",
+        ),
+        (vec!["/probe", "play", "subreaper"], "reaps nothing"),
+        (vec!["/probe", "play", "traced"], "traces"),
+        (vec!["/probe", "play", "signals"], "no more signals"),
+        (
+            shell(
+                "trap '' TERM; (trap '' TERM HUP; setsid sh -c 'while :; do sleep 1; done') & echo deaf; \
+                while :; do usleep 5000; done",
+            ),
+            "deaf",
+        ),
+        (
+            shell("sleep 1000 & kill -STOP $!; echo stopped; kill -STOP $$"),
+            "stopped",
+        ),
+        (
+            shell(
+                "trap 'while :; do sleep 0.01 & done' TERM; echo forks; while :; do usleep 5000; done",
+            ),
+            "forks",
+        ),
+        (
+            shell(
+                "i=0; while [ $i -lt 200 ]; do (sh -c 'setsid sleep 1000 &' &); i=$((i + 1)); done; \
+                echo orphans; sleep 1000",
+            ),
+            "orphans",
+        ),
+        (
+            shell("while :; do (true &); done & echo storm; sleep 1000"),
+            "storm",
+        ),
+    ];
+    for (words, word) in played {
+        let pod = start(&host, &words);
+        wait_log(&host, &pod, word);
+        assert_eq!(status(&host, &pod)["state"], "running", "{word}");
+        host.fairing(["top", &pod]).run().ok();
+        ends(&host, &pod);
+    }
+}
+
+#[test]
+fn memory_of_every_kind_counts_for_the_app() {
+    let host = probe_host();
+    for kind in ["memfd", "shm", "pipes", "segments"] {
+        let run = host.fairing(["run", "--name", kind, "--memory=48m", IMAGE]);
+        run.args(["--", "/probe", "play", kind])
+            .limit(PATIENCE)
+            .run()
+            .expect_code(137);
+        let ended = status(&host, kind);
+        assert_eq!(
+            ended["apps"][0]["outcome"]["oom-killed"], true,
+            "{kind}: {ended}"
+        );
+    }
+}
+
+#[test]
+fn each_process_is_one_line_of_a_listing_whatever_its_name() {
+    let host = probe_host();
+    let pod = start(&host, &["/probe", "play", "name"]);
+    wait_log(&host, &pod, "named");
+    let script = "exec sh -c 'sleep 1000; :' \"$(printf 'x\\033[2J\\r\\n0 1 1 - S forged\\377')\"";
+    let command = host
+        .fairing(["enter", &pod, "--", "/bin/sh", "-c", script])
+        .spawn();
+    let listed = wait_until("the processes", PATIENCE, || {
+        let listed = host.fairing(["top", &pod]).run().ok();
+        (listed.stdout.lines().count() >= 3).then_some(listed.stdout)
+    });
+    for line in listed.lines().skip(1) {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        assert!(fields.len() > 6, "{listed}");
+        assert!(fields[1].parse::<u32>().is_ok(), "{listed}");
+        assert!(!line.contains(|c: char| c.is_control()), "{listed:?}");
+    }
+    ends(&host, &pod);
+    command.wait();
+}
+
+#[test]
+fn an_exit_code_says_nothing_that_the_record_does_not_tell_apart() {
+    let host = probe_host();
+    // Codes of fairing's own failures, of the kernel's signals, and one too large.
+    for (script, code, signal) in [
+        ("exit 125", 125, None),
+        ("exit 117", 117, None),
+        ("exit 137", 137, None),
+        ("exit 300", 44, None),
+        ("kill -KILL $$", 137, Some(9)),
+        ("kill -34 $$", 162, Some(34)),
+        ("ulimit -c 0; kill -SEGV $$", 139, Some(11)),
+    ] {
+        let run = host.fairing([
+            "run",
+            "--name=told",
+            "--replace",
+            IMAGE,
+            "--",
+            "/bin/sh",
+            "-c",
+            script,
+        ]);
+        run.run().expect_code(code);
+        let ended = status(&host, "told");
+        assert_eq!(ended["exit-code"], code, "{script}: {ended}");
+        assert_eq!(
+            ended["apps"][0]["outcome"]["signal"].as_i64(),
+            signal,
+            "{script}: {ended}"
+        );
+    }
+}
