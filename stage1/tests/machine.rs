@@ -120,6 +120,8 @@ impl Machine {
             grace_period_ms: 10_000,
             terminals: 16,
             memory_files: 1000,
+            user_namespace: None,
+            owns_network: true,
         }));
         machine
     }

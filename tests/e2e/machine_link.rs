@@ -101,6 +101,8 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
         grace_period_ms: 10_000,
         terminals: 16,
         memory_files: 1000,
+        user_namespace: None,
+        owns_network: true,
     };
     let say = |link: &mut ToMachine, message| link.send(&message, HandedOver::Nothing).unwrap();
     say(&mut link, ToInit::Setup(setup));

@@ -113,6 +113,8 @@ mod trust_signatures;
 mod trust_skopeo;
 mod unpacked_trees;
 mod upgrade;
+mod user_namespaces;
+mod user_namespaces_older;
 mod volume_commands;
 mod volume_postgresql;
 mod volumes;

@@ -228,11 +228,19 @@ impl PodCgroups {
         }
     }
 
-    /// The seat by which pod init puts an app into its cgroup.
+    /// The seat by which pod init puts an app into its cgroup. `in_user_namespace`: pod init is not root here.
     ///
     /// # Errors
     /// What could not be opened, and why.
-    pub fn for_app(&self, app: &AppName) -> Result<CgroupSeat, CgroupError> {
+    pub fn for_app(
+        &self,
+        app: &AppName,
+        in_user_namespace: bool,
+    ) -> Result<CgroupSeat, CgroupError> {
+        let for_writing = |folder: &Path, name| {
+            let open = |()| directory::open(&folder.join(name), OFlags::WRONLY);
+            in_user_namespace.then_some(()).map(open).transpose()
+        };
         let places = self.places(app);
         let with = |controller: &str| {
             let has = |hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|c| c == controller);
@@ -256,9 +264,14 @@ impl PodCgroups {
                 pids_max: with("pids")
                     .map(|(_, folder)| directory::open(&folder.join("pids.max"), OFlags::WRONLY))
                     .transpose()?,
+                // Where memory isn't counted, there is nothing to tell of either.
+                event_control: for_writing(folder, "cgroup.event_control").ok().flatten(),
             },
             Version::V2 => CgroupSeat::V2 {
                 directory: open_directory(folder)?,
+                procs: for_writing(folder, "cgroup.procs")?,
+                // Linux 5.14.
+                kill: for_writing(folder, "cgroup.kill").ok().flatten(),
             },
         })
     }

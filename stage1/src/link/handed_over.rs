@@ -33,6 +33,10 @@ pub struct AppResources {
     pub root: OwnedFd,
     /// Its seat in its cgroup.
     pub seat: CgroupSeat,
+    /// Its `/dev`, with the devices in it, where pod init can make none: in a user namespace.
+    pub dev: Option<OwnedFd>,
+    /// Its `/sys`, where pod init can't mount that of the network: in a user namespace that the network doesn't belong to.
+    pub sys: Option<OwnedFd>,
     /// What is mounted in it, each attached to nothing: as many as [`crate::protocol::AppSpec::mounts`] has places.
     pub mounts: Vec<OwnedFd>,
     /// The sockets that it is handed, as many as [`crate::protocol::AppSpec::sockets`] has names.
