@@ -12,7 +12,8 @@ use std::path::Path;
 
 use crate::contents::Contents;
 use crate::error::StoreError;
-use crate::layout::{self, Layout};
+use crate::layout::Layout;
+use crate::layout::contents::contents as layout_contents;
 use crate::origin::Origin;
 use docker::DockerArchive;
 use image_document::{Descriptor, RawManifest};
@@ -40,7 +41,7 @@ pub(crate) fn docker_contents(
 
 /// The images of an OCI archive.
 pub(crate) fn oci_contents(path: &Path, unpacking: &Unpacking<'_>) -> Result<Contents, StoreError> {
-    layout::contents(&TarIndex::open(path, unpacking)?)
+    layout_contents(&TarIndex::open(path, unpacking)?)
 }
 
 impl ArchiveOrigin {

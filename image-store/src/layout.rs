@@ -1,6 +1,6 @@
 //! OCI image layouts (image-spec: image-layout.md), in a directory or in a tar file.
 
-mod contents;
+pub(crate) mod contents;
 pub(crate) mod files;
 
 use std::cell::OnceCell;
@@ -18,7 +18,6 @@ use serde::Deserialize;
 
 use crate::error::StoreError;
 use crate::origin::Origin;
-pub(crate) use contents::contents;
 use files::{FolderFiles, LayoutFiles};
 
 /// Bytes of `index.json` and of a manifest.

@@ -17,6 +17,7 @@ mod fixture;
 pub mod fuzzing;
 mod interrupt;
 mod layout;
+mod look_into;
 mod open;
 mod options;
 mod origin;
@@ -34,7 +35,7 @@ mod walk;
 mod xattrs;
 
 pub use argument::ImageArgument;
-pub use contents::{Contents, contents};
+pub use contents::Contents;
 pub use convert::ImageSettings;
 pub use copy::{Copied, CopyOptions, Outgoing, copy, save_docker_archive, save_oci_archive};
 pub use error::StoreError;
@@ -44,6 +45,7 @@ pub use image_document::referrer::BundleLimits;
 pub use image_layer::seal::Depth;
 pub use image_layer::{ContentError, Layer, LayerLimit, Limits, WindowMemory, sha256};
 pub use interrupt::Interrupt;
+pub use look_into::contents;
 pub use options::{FetchOptions, WantedBundles};
 pub use source::ImageSource;
 pub use store::{
