@@ -324,13 +324,13 @@ mod tests {
         let layer = tempfile::tempdir().unwrap();
         chown(layer.path(), Some(7), Some(8)).unwrap();
         make_all(pod.path()).unwrap();
-        make(pod.path(), &app(), Some(layer.path())).unwrap();
+        make(pod.path(), &app(), Some(layer.path()), None).unwrap();
         let upper = fs::metadata(app_dir(pod.path(), &app()).join(UPPER)).unwrap();
         assert_eq!((upper.uid(), upper.gid()), (7, 8));
         // Of the two, one alone may differ.
         chown(layer.path(), Some(0), Some(8)).unwrap();
         let other: AppName = "other".parse().unwrap();
-        make(pod.path(), &other, Some(layer.path())).unwrap();
+        make(pod.path(), &other, Some(layer.path()), None).unwrap();
         let upper = fs::metadata(app_dir(pod.path(), &other).join(UPPER)).unwrap();
         assert_eq!((upper.uid(), upper.gid()), (0, 8));
     }
@@ -339,7 +339,7 @@ mod tests {
     fn an_app_that_is_emptied_has_its_directories_and_nothing_in_them() {
         let pod = tempfile::tempdir().unwrap();
         make_all(pod.path()).unwrap();
-        make(pod.path(), &app(), None).unwrap();
+        make(pod.path(), &app(), None, None).unwrap();
         // There need not be a log.
         empty(pod.path(), &app()).unwrap();
         let directory = app_dir(pod.path(), &app());
@@ -371,7 +371,7 @@ mod tests {
         let error = reserve_removal(&missing).unwrap_err().to_string();
         assert!(error.contains("missing/removed"), "{error}");
         make_all(pod.path()).unwrap();
-        make(pod.path(), &app(), None).unwrap();
+        make(pod.path(), &app(), None, None).unwrap();
         reserve_removal(pod.path()).unwrap();
         reserve_removal(pod.path()).unwrap();
         let removed = pod.path().join(REMOVED_DIR);

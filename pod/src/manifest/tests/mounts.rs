@@ -3,7 +3,7 @@
 use super::*;
 
 /// Every option, by the word that OCI's runtime specification and mount(8) have for it.
-const OPTIONS: [(&str, MountOption); 19] = [
+const OPTIONS: [(&str, MountOption); 21] = [
     ("ro", MountOption::Ro),
     ("rro", MountOption::Rro),
     ("rw", MountOption::Rw),
