@@ -8,6 +8,7 @@ mod isolator;
 mod monitor;
 mod mount;
 mod network;
+mod user_namespace;
 mod volume;
 
 use std::io;
@@ -28,6 +29,7 @@ pub use self::isolator::{IsolatorError, IsolatorFlaw};
 pub use self::monitor::MonitorError;
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
+pub use self::user_namespace::UserNamespaceError;
 pub use self::volume::VolumeError;
 
 /// An error of the caller's own, which stopped an operation.
@@ -113,6 +115,9 @@ pub enum Error {
     /// An app can't have a mount that is asked for.
     #[error(transparent)]
     Mount(#[from] MountError),
+    /// A pod can't have a user namespace.
+    #[error(transparent)]
+    UserNamespace(#[from] UserNamespaceError),
     /// Something can't be done with a volume that outlives pods.
     #[error(transparent)]
     Volume(#[from] VolumeError),

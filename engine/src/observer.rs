@@ -93,6 +93,8 @@ pub enum Warning {
         /// Its family, table and name.
         chain: String,
     },
+    /// The kernel makes no user namespaces: the pod has the host's users.
+    HostUsers(&'static str),
     /// The kernel lets the users of apps trace what is about to become theirs (`fs.suid_dumpable`).
     Traceable,
     /// The monitor of a running pod can't be asked.
@@ -120,6 +122,10 @@ impl fmt::Display for Warning {
                     "programs ask the first three name servers; left out: {servers}"
                 )
             }
+            Self::HostUsers(reason) => write!(
+                f,
+                "root in the pod is root on the host, since this kernel makes no user namespaces: {reason}"
+            ),
             Self::Traceable => f.write_str(
                 "fs.suid_dumpable is 1, a setting for debugging: an app can trace commands of its user from the moment \
                  that they are that user's",

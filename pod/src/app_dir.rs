@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::PodError;
 use crate::id::AppName;
 use crate::layout::{APPS_DIR, app_dir};
+use crate::manifest::UserNamespace;
 use crate::removal;
 
 /// Where an app's changes to its root filesystem are kept.
@@ -22,17 +23,22 @@ const LOGS: [&str; 2] = ["log", "log.1"];
 const REMOVED_DIR: &str = "removed";
 
 /// Makes the directory of an app. The root directory that the app sees has the attributes of `upper`, so it gets those
-/// of its image's topmost layer, if there is one.
+/// of its image's topmost layer, if there is one. In a user namespace, owners in `upper` are those of the host.
 ///
 /// # Errors
 /// [`PodError::Io`] if it is there or can't be made; nothing of it is left then.
-pub fn make(pod_dir: &Path, app: &AppName, top_layer: Option<&Path>) -> Result<(), PodError> {
+pub fn make(
+    pod_dir: &Path,
+    app: &AppName,
+    top_layer: Option<&Path>,
+    user_namespace: Option<&UserNamespace>,
+) -> Result<(), PodError> {
     let directory = app_dir(pod_dir, app);
     make_directory(&directory, 0o700)?;
     let upper = directory.join(UPPER);
     let made = make_directory(&directory.join(WORK), 0o700)
         .and_then(|()| make_directory(&upper, 0o755))
-        .and_then(|()| top_layer.map_or(Ok(()), |layer| copy_attributes(layer, &upper)));
+        .and_then(|()| set_attributes(&upper, top_layer, user_namespace));
     if made.is_err() {
         // The first failure is the one to tell of.
         let _ = fs::remove_dir_all(&directory);
@@ -55,11 +61,36 @@ fn make_directory(path: &Path, mode: u32) -> Result<(), PodError> {
         .map_err(PodError::io("create", path))
 }
 
-fn copy_attributes(from: &Path, to: &Path) -> Result<(), PodError> {
-    let wanted = fs::symlink_metadata(from).map_err(PodError::io("look at", from))?;
-    let now = fs::symlink_metadata(to).map_err(PodError::io("look at", to))?;
-    if (wanted.uid(), wanted.gid()) != (now.uid(), now.gid()) {
-        chown(to, Some(wanted.uid()), Some(wanted.gid())).map_err(PodError::io("chown", to))?;
+fn set_attributes(
+    to: &Path,
+    top_layer: Option<&Path>,
+    user_namespace: Option<&UserNamespace>,
+) -> Result<(), PodError> {
+    let look_at = |path: &Path| {
+        fs::symlink_metadata(path).map_err(|error| PodError::io("look at", path)(error))
+    };
+    if top_layer.is_none() && user_namespace.is_none() {
+        return Ok(());
+    }
+    let now = look_at(to)?;
+    let wanted = match top_layer {
+        Some(layer) => look_at(layer)?,
+        None => now.clone(),
+    };
+    let owner = match user_namespace {
+        None => (wanted.uid(), wanted.gid()),
+        // What is nobody's there is root's.
+        Some(ids) => (
+            ids.host_uid(wanted.uid())
+                .or(ids.host_uid(0))
+                .unwrap_or(wanted.uid()),
+            ids.host_gid(wanted.gid())
+                .or(ids.host_gid(0))
+                .unwrap_or(wanted.gid()),
+        ),
+    };
+    if owner != (now.uid(), now.gid()) {
+        chown(to, Some(owner.0), Some(owner.1)).map_err(PodError::io("chown", to))?;
     }
     // Also where the caller's umask took something away.
     let mode = wanted.mode() & 0o7777;
@@ -195,13 +226,31 @@ mod tests {
         let layer = tempfile::tempdir().unwrap();
         fs::set_permissions(layer.path(), Permissions::from_mode(0o1751)).unwrap();
         make_all(pod.path()).unwrap();
-        make(pod.path(), &app(), Some(layer.path())).unwrap();
+        make(pod.path(), &app(), Some(layer.path()), None).unwrap();
         let directory = app_dir(pod.path(), &app());
         let mode = |name: &str| fs::metadata(directory.join(name)).unwrap().mode() & 0o7777;
         assert_eq!((mode(UPPER), mode(WORK), mode("")), (0o1751, 0o700, 0o700));
-        let again = make(pod.path(), &app(), None).unwrap_err();
+        let again = make(pod.path(), &app(), None, None).unwrap_err();
         assert!(again.to_string().contains("apps/web"), "{again}");
         assert!(directory.join(UPPER).exists());
+    }
+
+    #[test]
+    fn the_root_directory_belongs_to_the_pods_root_in_a_user_namespace() {
+        let pod = tempfile::tempdir().unwrap();
+        let layer = tempfile::tempdir().unwrap();
+        make_all(pod.path()).unwrap();
+        let ids = UserNamespace::of_block(131_072);
+        let owner = |app: &AppName| {
+            let upper = fs::metadata(app_dir(pod.path(), app).join(UPPER)).unwrap();
+            (upper.uid(), upper.gid())
+        };
+        make(pod.path(), &app(), None, Some(&ids)).unwrap();
+        assert_eq!(owner(&app()), (131_072, 131_072));
+        chown(layer.path(), Some(33), Some(70_000)).unwrap();
+        let other: AppName = "other".parse().unwrap();
+        make(pod.path(), &other, Some(layer.path()), Some(&ids)).unwrap();
+        assert_eq!(owner(&other), (131_105, 131_072));
     }
 
     #[test]
@@ -209,7 +258,7 @@ mod tests {
         let pod = tempfile::tempdir().unwrap();
         make_all(pod.path()).unwrap();
         let missing = pod.path().join("missing");
-        let error = make(pod.path(), &app(), Some(&missing)).unwrap_err();
+        let error = make(pod.path(), &app(), Some(&missing), None).unwrap_err();
         assert!(error.to_string().contains("/missing"), "{error}");
         assert!(!app_dir(pod.path(), &app()).exists());
     }
@@ -218,7 +267,7 @@ mod tests {
     fn a_mark_tells_apps_that_were_never_started_from_others() {
         let pod = tempfile::tempdir().unwrap();
         make_all(pod.path()).unwrap();
-        make(pod.path(), &app(), None).unwrap();
+        make(pod.path(), &app(), None, None).unwrap();
         assert!(!is_created(pod.path(), &app()));
         mark_created(pod.path(), &app()).unwrap();
         assert!(is_created(pod.path(), &app()));
@@ -239,7 +288,7 @@ mod tests {
         make_all(pod.path()).unwrap();
         remove(pod.path(), &app()).unwrap();
         for _ in 0..2 {
-            make(pod.path(), &app(), None).unwrap();
+            make(pod.path(), &app(), None, None).unwrap();
             fs::create_dir_all(app_dir(pod.path(), &app()).join("upper/a/b/c")).unwrap();
             remove(pod.path(), &app()).unwrap();
         }
@@ -247,14 +296,14 @@ mod tests {
         assert_eq!(left(), 2);
         empty_removed(pod.path()).unwrap();
         assert_eq!(left(), 0);
-        make(pod.path(), &app(), None).unwrap();
+        make(pod.path(), &app(), None, None).unwrap();
     }
 
     #[test]
     fn an_overlay_gets_a_new_directory_of_its_own() {
         let pod = tempfile::tempdir().unwrap();
         make_all(pod.path()).unwrap();
-        make(pod.path(), &app(), None).unwrap();
+        make(pod.path(), &app(), None, None).unwrap();
         let work = app_dir(pod.path(), &app()).join(WORK);
         fs::create_dir_all(work.join("work/incompat/volatile")).unwrap();
         renew_work(pod.path(), &app()).unwrap();

@@ -68,6 +68,14 @@ pub enum PodError {
         /// Who has it.
         holder: PodUuid,
     },
+    /// Every block of IDs that there is belongs to a pod.
+    #[error("no block of user IDs is free: all {blocks} from {first} on belong to pods")]
+    NoIdBlock {
+        /// The first ID of the first block.
+        first: u32,
+        /// How many blocks there are.
+        blocks: u32,
+    },
     /// The pod's lock is held by another process.
     #[error("pod {0} is in use by another process")]
     Locked(PodUuid),

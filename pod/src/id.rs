@@ -36,6 +36,13 @@ impl PodUuid {
         Self(Uuid::new_v4())
     }
 
+    /// A number below `count`, which is not 0: UUIDs are spread evenly over all of them.
+    pub(crate) fn spread(self, count: u32) -> u32 {
+        let (_, low) = self.0.as_u64_pair();
+        let number = low.checked_rem(u64::from(count)).unwrap_or(0);
+        u32::try_from(number).unwrap_or(0)
+    }
+
     /// The first eight hexadecimal digits: what lists show.
     pub fn short(&self) -> String {
         let mut text = self.to_string();

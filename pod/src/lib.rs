@@ -57,6 +57,7 @@ pub mod feature;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod id;
+pub mod id_blocks;
 pub mod layout;
 pub mod lock;
 pub mod manifest;

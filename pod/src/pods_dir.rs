@@ -9,8 +9,9 @@ use rustix::fs::{FlockOperation, fstat};
 
 use crate::error::PodError;
 use crate::id::{InvalidId, PodName, PodUuid};
+use crate::id_blocks::{IdBlocks, IdRange};
 use crate::lock::{LOCK_FILE, LockWatch, PodLock, lock_dir};
-use crate::manifest::PodManifest;
+use crate::manifest::{PodManifest, UserNamespace};
 use crate::names::Names;
 use crate::phase::{Phase, State};
 use crate::removal;
@@ -20,6 +21,7 @@ use crate::removal;
 pub struct PodsDir {
     root: PathBuf,
     names: Names,
+    id_blocks: IdBlocks,
 }
 
 /// A pod that was seen in a phase. Other commands may move it on at any moment.
@@ -82,7 +84,11 @@ impl PodsDir {
     pub fn new(data_dir: &Path) -> Self {
         let root = data_dir.join("pods");
         let names = Names::new(root.join("names"));
-        Self { root, names }
+        Self {
+            root,
+            names,
+            id_blocks: IdBlocks::new(data_dir.join("userns")),
+        }
     }
 
     fn phase_dir(&self, phase: Phase) -> PathBuf {
@@ -301,6 +307,17 @@ impl PodsDir {
         self.names.release_all(|holder| Ok(!self.is_live(holder)?))
     }
 
+    /// Gives up the blocks of IDs of pods that are gone.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if a block can't be looked at or given up.
+    pub fn release_stale_id_blocks(&self) -> Result<(), PodError> {
+        self.id_blocks.release_all(|holder| {
+            // Looked at twice: one that could not be started goes back by a phase.
+            Ok(self.by_uuid(holder)?.is_none() && self.by_uuid(holder)?.is_none())
+        })
+    }
+
     /// Whether a pod may still be called by its name.
     fn is_live(&self, uuid: PodUuid) -> Result<bool, PodError> {
         match self.by_uuid(uuid)? {
@@ -405,6 +422,23 @@ impl LockedPod {
             .claim(name, self.uuid(), |holder| self.pods.is_live(holder))
     }
 
+    /// Gives the pod a block of IDs that no other pod has. The result is its first ID. It is given up with the pod, whose
+    /// manifest has to name it ([`crate::manifest::UserNamespace::of_block`]).
+    ///
+    /// # Errors
+    /// [`PodError::NoIdBlock`] if none is free.
+    pub fn claim_id_block(&self, range: IdRange) -> Result<u32, PodError> {
+        self.pods.id_blocks.claim(self.uuid(), range)
+    }
+
+    /// Gives up a block that was claimed for the pod, and that its manifest does not name.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if it can't be given up.
+    pub fn release_id_block(&self, first: u32) -> Result<(), PodError> {
+        self.pods.id_blocks.release(self.uuid(), first)
+    }
+
     /// Moves the pod to another phase by one rename.
     ///
     /// # Errors
@@ -444,6 +478,11 @@ impl LockedPod {
         let manifest = PodManifest::load(self.path());
         self.discard()?;
         let (names, uuid) = (&self.pods.names, self.uuid());
+        let user_namespace = manifest.as_ref().ok();
+        let user_namespace = user_namespace.and_then(|manifest| manifest.user_namespace.as_ref());
+        if let Some(first) = user_namespace.and_then(UserNamespace::block) {
+            self.pods.id_blocks.release(uuid, first)?;
+        }
         match manifest.map(|manifest| manifest.name) {
             Ok(Some(name)) => names.release(&name, uuid)?,
             Ok(None) => {}

@@ -22,4 +22,5 @@ mod quantity;
 pub(crate) mod selector;
 pub(crate) mod split;
 pub(crate) mod usage;
+pub(crate) mod users;
 pub(crate) mod validity;

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use pod::PodUuid;
+use pod::manifest::UserNamespace;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
@@ -12,20 +13,33 @@ use rustix::mount::{
 };
 use stage1::failure::StartFailure;
 use stage1::link::descriptors::INIT_SOCKET_FD;
+use stage1::pod_ids::PodIds;
 use stage1::sys::{self, CStringArray, ChildProcess};
+
+use crate::mapping::Mapping;
 
 /// Pod init's program, beside this one.
 const PROGRAM: &str = "pod-init";
 /// Descriptors from here on are out of the way of those that the child is given by number.
 const HIGH: i32 = 16;
 
-/// Starts pod init: `end` becomes its descriptor 3. Returns its pidfd.
+/// Pod init's process.
+#[derive(Debug)]
+pub(crate) struct InitProcess {
+    /// Its pidfd.
+    pub(crate) process: OwnedFd,
+    /// The pod's own user namespace, if it has one.
+    pub(crate) ids: Option<PodIds>,
+}
+
+/// Starts pod init: `end` becomes its descriptor 3.
 pub(crate) fn start(
     uuid: PodUuid,
     end: OwnedFd,
     cgroup_folder: Option<&OwnedFd>,
     tasks: &[OwnedFd],
-) -> Result<OwnedFd, StartFailure> {
+    user_namespace: Option<&UserNamespace>,
+) -> Result<InitProcess, StartFailure> {
     let out_of_the_way = |fd: &OwnedFd| {
         fcntl_dupfd_cloexec(fd, HIGH).map_err(StartFailure::os("duplicate a descriptor"))
     };
@@ -42,7 +56,9 @@ pub(crate) fn start(
     let argv = CStringArray::new(["fairing-pod-init", uuid.to_string().as_str()])
         .map_err(StartFailure::os("name pod init"))?;
     let envp = CStringArray::new([]).map_err(StartFailure::os("name pod init"))?;
+    let mapping = user_namespace.map(Mapping::new).transpose()?;
     let child = Child {
+        mapping: mapping.as_ref(),
         program: &program,
         end: end.as_fd(),
         null: null.as_fd(),
@@ -50,15 +66,29 @@ pub(crate) fn start(
         argv: &argv,
         envp: &envp,
     };
-    let namespaces =
-        libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    let namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWUTS;
+    let namespaces = namespaces
+        | match mapping {
+            None => libc::CLONE_NEWIPC,
+            // The kernel makes it first, and the others belong to it. That of IPC is made by its root, whose directory
+            // of message queues it then is.
+            Some(_) => libc::CLONE_NEWUSER,
+        };
     let into = cgroup_folder.map(AsFd::as_fd);
     let spawned = sys::spawn(namespaces as u64, into, |process| {
         child.become_init(process).raw_os_error()
     });
-    Ok(spawned
-        .map_err(StartFailure::os("make the pod's namespaces"))?
-        .pidfd)
+    let process = spawned.map_err(|error| match (&mapping, error.raw_os_error()) {
+        (Some(_), Some(libc::ENOSPC)) => StartFailure::other(
+            "cannot make the pod's namespaces: the host allows no more of them (user.max_user_namespaces and the like)",
+        ),
+        _ => StartFailure::os("make the pod's namespaces")(error),
+    })?;
+    let ids = mapping.map(|mapping| mapping.write(process.pid));
+    Ok(InitProcess {
+        ids: ids.transpose()?,
+        process: process.pidfd,
+    })
 }
 
 /// Where pod init's program is.
@@ -70,6 +100,7 @@ fn program() -> Result<CString, StartFailure> {
 
 /// What the child needs between clone and exec.
 struct Child<'a> {
+    mapping: Option<&'a Mapping<'a>>,
     program: &'a CStr,
     end: BorrowedFd<'a>,
     null: BorrowedFd<'a>,
@@ -81,7 +112,15 @@ struct Child<'a> {
 impl Child<'_> {
     /// Returns only if something failed; the error becomes the exit code of a pod init that never said anything.
     fn become_init(&self, process: &ChildProcess) -> Errno {
-        match self.prepare(process).and_then(|()| self.guarded_program()) {
+        let prepared = self.prepare(process).and_then(|()| {
+            // The program is opened as the host's root, who may be the only one that finds the way there.
+            let program = self.guarded_program()?;
+            if let Some(mapping) = self.mapping {
+                mapping.become_root(process)?;
+            }
+            Ok(program)
+        });
+        match prepared {
             Ok(program) => sys::execveat(program.as_fd(), self.argv, self.envp),
             Err(errno) => errno,
         }

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cni_glue::Netns;
 use pod::control::{AppStats, CpuStats, MemoryStats, PidsStats};
@@ -9,15 +10,17 @@ use pod::feature::Feature;
 use pod::manifest::{App, Network, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
+use stage1::app::device_files;
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::link::{AppResources, HandedOver, descriptors};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
 use stage1::mounts::{VolumePlaces, Volumes};
 use stage1::overlay::{Storage, mount_points, tree_of};
+use stage1::pod_ids::{PodIds, root_of};
 
 use crate::environment::variable;
-use crate::init_process;
+use crate::init_process::{self, InitProcess};
 use crate::network::{PodNetworks, failed};
 
 /// What this isolator can do: the features of its `stage1.json`.
@@ -36,6 +39,7 @@ const FEATURES: &[Feature] = &[
     Feature::Stats,
     Feature::Tty,
     Feature::Update,
+    Feature::UserNamespaces,
     Feature::Volumes,
 ];
 
@@ -45,6 +49,8 @@ pub(crate) struct Nspawn {
     uuid: PodUuid,
     run_dir: PathBuf,
     cgroups: Option<PodCgroups>,
+    /// The pod's user namespace, if it has one of its own.
+    ids: Option<Arc<PodIds>>,
     storage: Option<Storage>,
     volumes: Option<Volumes>,
     networks: Option<PodNetworks>,
@@ -56,6 +62,7 @@ impl Nspawn {
             uuid,
             run_dir: run_dir.to_path_buf(),
             cgroups: None,
+            ids: None,
             storage: None,
             volumes: None,
             networks: None,
@@ -76,7 +83,7 @@ impl Nspawn {
                 data: PathBuf::from(variable(ENV_DIR)?),
                 layers: PathBuf::from(variable(ENV_LAYERS_DIR)?),
             };
-            self.volumes = Some(Volumes::new(&manifest.volumes, places));
+            self.volumes = Some(Volumes::new(&manifest.volumes, places, self.ids.clone()));
         }
         let Some(volumes) = &mut self.volumes else {
             return Ok(Vec::new());
@@ -87,13 +94,29 @@ impl Nspawn {
             .collect()
     }
 
+    /// `/dev` and `/sys` of an app, where pod init can't mount them.
+    fn devices(
+        &self,
+        manifest: &PodManifest,
+        app: &App,
+    ) -> Result<(Option<OwnedFd>, Option<OwnedFd>), StartFailure> {
+        let Some(ids) = &self.ids else {
+            return Ok((None, None));
+        };
+        let files = manifest.bounds.memory_files;
+        let dev = device_files::make(app.execution.terminal, files, Some(ids.root()))?;
+        let sys = (manifest.network == Network::Host).then(device_files::sys_of_own_network);
+        Ok((Some(dev), sys.transpose()?))
+    }
+
     /// The pod's directory is the working directory.
     fn storage(&mut self, manifest: &PodManifest) -> Result<&Storage, StartFailure> {
         if self.storage.is_none() {
             let mount_points = mount_points::open_or_make(Path::new(&variable(ENV_RUN)?))?;
             let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
             let discard = manifest.remove_on_exit;
-            let storage = Storage::open(&layers, Path::new("."), mount_points, discard)?;
+            let ids = self.ids.clone();
+            let storage = Storage::open(&layers, Path::new("."), mount_points, discard, ids)?;
             self.storage = Some(storage);
         }
         self.storage
@@ -109,11 +132,15 @@ impl Isolator for Nspawn {
         Ok(())
     }
 
-    fn start(&mut self, _manifest: &PodManifest) -> Result<StartedInit, StartFailure> {
-        let (link, end) = descriptors::pair()?;
+    fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure> {
+        let ids = manifest.user_namespace.as_ref();
+        let (link, end) = descriptors::pair(ids.and_then(root_of))?;
         let (folder, tasks) = self.cgroups()?.for_init()?;
+        let InitProcess { process, ids } =
+            init_process::start(self.uuid, end, folder.as_ref(), &tasks, ids)?;
+        self.ids = ids.map(Arc::new);
         Ok(StartedInit {
-            process: init_process::start(self.uuid, end, folder.as_ref(), &tasks)?,
+            process,
             link: Box::new(link),
         })
     }
@@ -131,8 +158,11 @@ impl Isolator for Nspawn {
             let usual = manifest.bounds.pids;
             self.cgroups()?.bound_processes(&app.name, usual)?;
         }
+        let (dev, sys) = self.devices(manifest, app)?;
         Ok(HandedOver::App(AppResources {
-            seat: self.cgroups()?.for_app(&app.name)?,
+            seat: self.cgroups()?.for_app(&app.name, self.ids.is_some())?,
+            dev,
+            sys,
             root: self
                 .storage(manifest)?
                 .overlay(&app.name, &app.image.layers)?,
@@ -145,11 +175,17 @@ impl Isolator for Nspawn {
         FEATURES
     }
 
-    fn make_app(&mut self, app: &App) -> Result<(), StartFailure> {
+    fn make_app(&mut self, manifest: &PodManifest, app: &App) -> Result<(), StartFailure> {
         let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
         let top = app.image.layers.last();
         let top = top.map(|layer| tree_of(&layers, layer));
-        Ok(app_dir::make(Path::new("."), &app.name, top.as_deref())?)
+        let ids = manifest.user_namespace.as_ref();
+        Ok(app_dir::make(
+            Path::new("."),
+            &app.name,
+            top.as_deref(),
+            ids,
+        )?)
     }
 
     fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure> {
@@ -157,7 +193,7 @@ impl Isolator for Nspawn {
     }
 
     fn update(&mut self, app: &AppName, resources: &Resources) -> Result<(), StartFailure> {
-        Ok(self.cgroups()?.update(app, resources)?)
+        Ok(self.cgroups()?.update_in_time(app, resources)?)
     }
 
     fn stats(&mut self, app: &AppName) -> AppStats {
@@ -194,8 +230,8 @@ impl Isolator for Nspawn {
     // Made here and not with pod init's other namespaces: it takes as long as starting pod init, which doesn't
     // need it until the apps start.
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
-        // Pods have no user namespace of their own yet.
-        let owner = None;
+        let ids = self.ids.clone();
+        let owner = ids.as_ref().map(|ids| ids.namespace());
         match manifest.network {
             Network::Host => Ok(PodNetwork::default()),
             Network::None => Ok(PodNetwork {

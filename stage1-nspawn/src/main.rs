@@ -7,6 +7,7 @@ mod environment;
 mod gc;
 mod init_process;
 mod isolator;
+mod mapping;
 mod network;
 mod run;
 

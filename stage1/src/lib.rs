@@ -18,6 +18,7 @@ pub mod link;
 pub mod monitor;
 pub mod mounts;
 pub mod overlay;
+pub mod pod_ids;
 pub mod protocol;
 mod settling;
 pub mod sys;

@@ -13,7 +13,7 @@ use pod::AppName;
 use pod::activation::SocketName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
-use pod::manifest::{AppFailure, AppPath, Execution, InsecureOption, Lifetime};
+use pod::manifest::{AppFailure, AppPath, Execution, InsecureOption, Lifetime, UserNamespace};
 use pod::signal::SignalNumber;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -112,6 +112,12 @@ pub struct Setup {
     pub terminals: u32,
     /// Most files of each filesystem in memory.
     pub memory_files: u32,
+    /// The user namespace that pod init is in, if it is the pod's own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub user_namespace: Option<UserNamespace>,
+    /// Whether pod init mounts the `/sys` of the pod's network itself.
+    #[serde(default)]
+    pub owns_network: bool,
 }
 
 /// What a file holds, which need not be text. In messages each byte is the character of its number, so that plain

@@ -173,6 +173,16 @@ impl ChildProcess {
         unsafe { BorrowedFd::borrow_raw(number) }
     }
 
+    /// Closes this process's copy of a descriptor.
+    ///
+    /// # Errors
+    /// What close_range(2) answers.
+    pub fn close(&self, fd: BorrowedFd<'_>) -> Result<(), Errno> {
+        let number = fd.as_raw_fd();
+        // SAFETY: as for `place`.
+        check(unsafe { libc::syscall(libc::SYS_close_range, number, number, 0) })
+    }
+
     /// Closes all descriptors from `first` on.
     ///
     /// # Errors
@@ -352,6 +362,33 @@ pub fn change_mount(
         propagation: change.propagation,
         userns_fd: 0,
     };
+    set_mount_attributes(fd, &attr, recursive)
+}
+
+/// Maps the owners of files on the mount that `fd` refers to, and on those below it if `recursive`: whoever is such a
+/// user on the filesystem is the user of that number in this user namespace. The mount must be attached to nothing.
+///
+/// # Errors
+/// EINVAL if a filesystem there can't be mapped.
+pub fn map_mount(
+    fd: BorrowedFd<'_>,
+    user_namespace: BorrowedFd<'_>,
+    recursive: bool,
+) -> Result<(), Errno> {
+    let attr = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: u64::from(user_namespace.as_raw_fd().unsigned_abs()),
+    };
+    set_mount_attributes(fd, &attr, recursive)
+}
+
+fn set_mount_attributes(
+    fd: BorrowedFd<'_>,
+    attr: &libc::mount_attr,
+    recursive: bool,
+) -> Result<(), Errno> {
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is an empty C string and `attr` lives for the call.
     check(unsafe {
@@ -360,8 +397,8 @@ pub fn change_mount(
             fd.as_raw_fd(),
             c"".as_ptr(),
             flags,
-            ptr::from_ref(&attr),
-            size_of_val(&attr),
+            ptr::from_ref(attr),
+            size_of_val(attr),
         )
     })
 }

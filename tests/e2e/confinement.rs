@@ -38,7 +38,7 @@ fn compare(report: &str, reviewed: &str) {
         .filter(|line| !line.starts_with('#'))
         .collect();
     let reviewed = reviewed.join("\n");
-    let without_cgroups = without_cgroup_mounts(report);
+    let without_cgroups = without_ids(&without_cgroup_mounts(report));
     let (found, wanted) = (sections(&without_cgroups), sections(&reviewed));
     let mut differences = Vec::new();
     for number in 0..found.len().max(wanted.len()) {
@@ -84,45 +84,78 @@ fn without_cgroup_mounts(report: &str) -> String {
     others.join("\n")
 }
 
-fn probe(host: &Host, image: &str, flags: &[&str]) -> String {
-    host.fairing(["run", "--rm", "--hostname", "probe", image])
-        .args(flags)
-        .args(["--", "/probe"])
-        .run()
-        .ok()
-        .stdout
+/// The report with a word for the IDs on the host of the pod's own users.
+fn without_ids(report: &str) -> String {
+    let map = report
+        .lines()
+        .find_map(|line| line.strip_prefix("uid map = 0 "));
+    let first = map.and_then(|map| map.strip_suffix(" 65536"));
+    let Some(first) = first else {
+        return report.to_owned();
+    };
+    let group = first.parse::<u32>().unwrap() + 5;
+    report
+        .replace(first, "BLOCK")
+        .replace(&group.to_string(), "BLOCK+5")
+}
+
+fn probe(host: &Host, users: &str, image: &str, flags: &[&str]) -> String {
+    host.fairing([
+        "run",
+        "--rm",
+        "--hostname",
+        "probe",
+        "--userns",
+        users,
+        image,
+    ])
+    .args(flags)
+    .args(["--", "/probe"])
+    .run()
+    .ok()
+    .stdout
 }
 
 #[test]
 fn root_of_an_app_is_confined_as_reviewed() {
     let (host, image) = probe_host();
-    compare(&probe(&host, &image, &[]), "probe-root.txt");
+    compare(&probe(&host, "host", &image, &[]), "probe-root.txt");
 }
 
 #[test]
 fn a_user_of_an_app_is_confined_as_reviewed() {
     let (host, image) = probe_host();
-    compare(&probe(&host, &image, &["--user", "app"]), "probe-user.txt");
+    let report = probe(&host, "host", &image, &["--user", "app"]);
+    compare(&report, "probe-user.txt");
+}
+
+#[test]
+fn root_of_an_app_in_a_user_namespace_is_confined_as_reviewed() {
+    let (host, image) = probe_host();
+    compare(&probe(&host, "auto", &image, &[]), "probe-root-userns.txt");
+}
+
+#[test]
+fn a_user_of_an_app_in_a_user_namespace_is_confined_as_reviewed() {
+    let (host, image) = probe_host();
+    let report = probe(&host, "auto", &image, &["--user", "app"]);
+    compare(&report, "probe-user-userns.txt");
 }
 
 #[test]
 fn a_command_that_enters_is_confined_like_the_app() {
     let (host, image) = probe_host();
-    for (name, user) in [("root", "root"), ("user", "app")] {
-        host.fairing([
-            "run",
-            "--detach",
-            "--hostname",
-            "probe",
-            "--name",
-            name,
-            &image,
-        ])
-        .args(["--user", user, "--", "/bin/sleep", "1000"])
-        .run()
-        .ok();
+    let all = ["root", "user"].map(|name| [(name, "host", ""), (name, "auto", "-userns")]);
+    for (name, users, suffix) in all.into_iter().flatten() {
+        let user = if name == "root" { "root" } else { "app" };
+        let name = format!("{name}{suffix}");
+        host.fairing(["run", "--detach", "--hostname", "probe", "--userns", users])
+            .args(["--name", &name, &image])
+            .args(["--user", user, "--", "/bin/sleep", "1000"])
+            .run()
+            .ok();
         let entered = host
-            .fairing(["enter", name, "--", "/probe"])
+            .fairing(["enter", &name, "--", "/probe"])
             .run()
             .ok()
             .stdout;
@@ -130,7 +163,7 @@ fn a_command_that_enters_is_confined_like_the_app() {
         let entered = entered.replace("another = sleep\n", "");
         let entered = entered.replace("\n0 = pipe\n", "\n0 = /dev/null\n");
         compare(&entered, &format!("probe-{name}.txt"));
-        host.fairing(["stop", "--force", name]).run().ok();
+        host.fairing(["stop", "--force", &name]).run().ok();
     }
 }
 

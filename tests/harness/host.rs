@@ -24,6 +24,9 @@ use crate::process::{Process, kill, mounts_of, processes};
 /// The environment variable by which processes that a host's commands start are recognised.
 pub(crate) const MARKER: &str = "FAIRING_TEST_HOST";
 
+/// The environment variable by which all tests run their pods with other users: what `--userns` takes.
+const USERS: &str = "FAIRING_TEST_USERNS";
+
 mod leftovers;
 #[cfg(test)]
 mod tests;
@@ -162,6 +165,9 @@ impl Host {
                 command
             }
         };
+        if let Some(users) = std::env::var_os(USERS) {
+            command.env("FAIRING_USERNS", users);
+        }
         command
             .env(
                 "PATH",

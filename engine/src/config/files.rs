@@ -12,6 +12,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use image_store::{BundleLimits, Limits};
+use pod::id_blocks::IdRange;
 use pod::manifest::Bounds;
 use serde::Deserialize;
 
@@ -21,6 +22,7 @@ use super::layers::Layers;
 use super::ownership;
 use super::signatures::Signatures;
 use super::trust::Trust;
+use super::user_namespaces::{UserNamespaces, UsualUsers};
 use crate::error::{ConfigError, Error};
 
 const FILE: &str = "config.toml";
@@ -42,6 +44,8 @@ pub struct Config {
     signatures: Signatures,
     #[serde(default)]
     trust: Trust,
+    #[serde(default)]
+    user_namespaces: UserNamespaces,
 }
 
 impl Config {
@@ -81,6 +85,19 @@ impl Config {
         self.apps.bounds()
     }
 
+    /// Whether pods get user namespaces where nothing is said of it; `None` if that isn't said here either.
+    pub fn usual_users(&self) -> Option<UsualUsers> {
+        self.user_namespaces.default()
+    }
+
+    /// The IDs from which pods get blocks of their own.
+    ///
+    /// # Errors
+    /// If a user was named who has none.
+    pub fn id_range(&self) -> Result<IdRange, Error> {
+        self.user_namespaces.range()
+    }
+
     /// The containers-policy.json(5) that is in force in place of the rules of `trust.d`, if one is.
     pub fn containers_policy(&self) -> Option<&Path> {
         let path = self.trust.containers_policy.as_deref();
@@ -93,6 +110,7 @@ impl Config {
             layers: self.layers.overridden_by(later.layers),
             signatures: self.signatures.overridden_by(later.signatures),
             trust: self.trust.overridden_by(later.trust),
+            user_namespaces: self.user_namespaces.overridden_by(later.user_namespaces),
         }
     }
 }

@@ -8,4 +8,6 @@ mod layers;
 pub(crate) mod ownership;
 mod signatures;
 pub mod size;
+mod subordinate;
 mod trust;
+pub mod user_namespaces;

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pod::activation::ActivationSockets;
+use pod::id_blocks::IdRange;
 use pod::manifest::{
     App, AppFailure, Apps, Bounds, Execution, Hooks, ImageRecord, InsecureOption, Lifetime,
     MANIFEST_FILE, Mount, PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User,
-    VerificationRecord, Volume,
+    UserNamespace, VerificationRecord, Volume,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
@@ -21,6 +22,7 @@ use trust::{Fingerprint, Verification};
 use super::activation;
 use super::execution::AppConfig;
 use super::spec::AppSpec;
+use super::user_namespace::PodIds;
 use crate::error::{AppError, Error};
 use crate::networks::spec::NetworkSettings;
 use crate::observer::Observer;
@@ -58,6 +60,8 @@ pub(super) struct PodRequest {
     pub(super) stage1_image: Option<ImageRecord>,
     /// What each app may use where nothing is said of it.
     pub(super) bounds: Bounds,
+    /// Whose IDs those of the pod are.
+    pub(super) ids: PodIds,
 }
 
 /// An app that may be prepared: its image is verified.
@@ -207,6 +211,8 @@ pub(super) struct Plan {
     manifest: PodManifest,
     /// For each app, the trees of its image's layers, topmost first.
     trees: Vec<Vec<PathBuf>>,
+    /// Where the pod gets IDs of its own, if it gets some.
+    id_range: Option<IdRange>,
 }
 
 impl Plan {
@@ -222,10 +228,18 @@ impl Plan {
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
         let (apps, trees): (Vec<_>, Vec<_>) = apps.into_iter().map(|a| (a.app, a.trees)).unzip();
+        let id_range = match request.ids {
+            PodIds::Block(range) => Some(range),
+            PodIds::Host | PodIds::Mapped(_) => None,
+        };
         let manifest = manifest(request, stage1, apps)?;
         stage1.require_for(&manifest)?;
         activation::check(sockets, &manifest, stage1, observer)?;
-        Ok(Self { manifest, trees })
+        Ok(Self {
+            manifest,
+            trees,
+            id_range,
+        })
     }
 
     /// What the pod's manifest will be.
@@ -246,10 +260,17 @@ impl Plan {
     /// Makes the pod in phase `prepare`. If that fails, nothing of it is left.
     ///
     /// # Errors
-    /// If the name is in use, or something can't be written.
-    pub(super) fn make(&self, pods: &PodsDir) -> Result<LockedPod, Error> {
+    /// If the name is in use, no IDs are free, or something can't be written.
+    pub(super) fn make(&mut self, pods: &PodsDir) -> Result<LockedPod, Error> {
         let mut pod = pods.create(self.manifest.uuid)?;
-        match fill(&pod, self) {
+        let claimed = self.id_range.map(|range| pod.claim_id_block(range));
+        let filled = claimed.transpose().map_err(Error::from).and_then(|first| {
+            if let Some(first) = first {
+                self.manifest.user_namespace = Some(UserNamespace::of_block(first));
+            }
+            fill(&pod, self)
+        });
+        match filled {
             Ok(()) => Ok(pod),
             Err(failure) => {
                 discard(&mut pod);
@@ -295,7 +316,12 @@ fn manifest(
         bandwidth: request.network.bandwidth,
         dns: request.network.dns,
         hosts: request.network.hosts,
-        user_namespace: None,
+        user_namespace: match request.ids {
+            PodIds::Host => None,
+            // It gets its own when it is made.
+            PodIds::Block(_) => Some(UserNamespace::of_block(0)),
+            PodIds::Mapped(ids) => Some(ids),
+        },
         volumes: request.volumes,
         sysctl: BTreeMap::new(),
         cgroup_parent: None,
@@ -313,7 +339,14 @@ fn manifest(
 fn fill(pod: &LockedPod, plan: &Plan) -> Result<(), Error> {
     let manifest = &plan.manifest;
     // The manifest first: from it a removal knows the name.
-    record::create(&pod.path().join(MANIFEST_FILE), manifest)?;
+    record::create(&pod.path().join(MANIFEST_FILE), manifest).inspect_err(|_| {
+        // From what isn't there no removal knows the IDs. What stays is left to `gc`.
+        let first = manifest
+            .user_namespace
+            .as_ref()
+            .and_then(UserNamespace::block);
+        let _ = first.map_or(Ok(()), |first| pod.release_id_block(first));
+    })?;
     if let Some(name) = &manifest.name {
         pod.claim_name(name)?;
     }
@@ -322,7 +355,9 @@ fn fill(pod: &LockedPod, plan: &Plan) -> Result<(), Error> {
     copied_into(pod.path(), &manifest.volumes, &plan.mountings())?;
     for (app, trees) in manifest.apps.iter().zip(&plan.trees) {
         // The root directory that the app sees has the attributes of the topmost one.
-        app_dir::make(pod.path(), &app.name, trees.first().map(PathBuf::as_path))?;
+        let topmost = trees.first().map(PathBuf::as_path);
+        let ids = manifest.user_namespace.as_ref();
+        app_dir::make(pod.path(), &app.name, topmost, ids)?;
     }
     Ok(())
 }

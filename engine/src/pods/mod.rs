@@ -25,5 +25,6 @@ pub mod status;
 pub mod stop;
 pub mod sweep;
 mod traceable;
+mod user_namespace;
 pub mod view;
 pub mod wait;

@@ -13,6 +13,7 @@ use super::mounts::{check_volumes, in_order};
 use super::replace::make_way;
 use super::spec::PodSpec;
 use super::traceable;
+use super::user_namespace;
 use crate::config::files::Config;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -144,8 +145,9 @@ pub fn prepare(
         insecure: engine.insecure.clone(),
         stage1_image,
         bounds: config.bounds(),
+        ids: user_namespace::resolve(&spec.users, &config, &stage1, observer)?,
     };
-    let plan = Plan::new(request, &stage1, planned, sockets, observer)?;
+    let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
     if let Some(name) = spec.name.as_ref().filter(|_| spec.replace) {
         make_way(name, &plan, &images, engine, observer)?;
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, MountOption, Resources, Streams, Volume,
-    VolumeName,
+    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, MountOption, Resources, Streams,
+    UserNamespace, Volume, VolumeName,
 };
 use pod::{AppName, PodName, PodUuid};
 
@@ -43,6 +43,8 @@ pub struct PodSpec {
     pub pull: Pull,
     /// The isolator: its name, its directory, or the reference of its image.
     pub isolator: String,
+    /// Whose users those of the pod are.
+    pub users: Users,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
@@ -68,11 +70,26 @@ impl PodSpec {
             on_app_failure: AppFailure::default(),
             pull: Pull::default(),
             isolator: DEFAULT.to_owned(),
+            users: Users::default(),
             volumes: Vec::new(),
             image_volumes: Vec::new(),
             apps,
         }
     }
+}
+
+/// Whose users those of a pod are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Users {
+    /// As the configuration says.
+    #[default]
+    Usual,
+    /// The host's.
+    Host,
+    /// Users of its own: no other pod has them.
+    Auto,
+    /// As given.
+    Mapped(UserNamespace),
 }
 
 /// An image whose files a pod has as a volume.

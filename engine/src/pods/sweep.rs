@@ -93,6 +93,7 @@ pub fn sweep(
     }
     sweep.phase(Phase::Garbage, |_| true);
     sweep.names();
+    sweep.id_blocks();
     sweep.volumes();
     sweep.networks();
     sweep.images();
@@ -174,6 +175,12 @@ impl Sweep<'_> {
     /// What is left of pods that are gone.
     fn names(&mut self) {
         if let Err(error) = self.engine.pods().release_stale_names() {
+            self.failed(Subject::Pods, error);
+        }
+    }
+
+    fn id_blocks(&mut self) {
+        if let Err(error) = self.engine.pods().release_stale_id_blocks() {
             self.failed(Subject::Pods, error);
         }
     }

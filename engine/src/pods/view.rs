@@ -10,7 +10,7 @@ use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, Outcome, PodExit};
 use pod::manifest::{
-    AppPath, InsecureOption, Limit, Network, PodManifest, User, VerificationRecord,
+    AppPath, InsecureOption, Limit, Network, PodManifest, User, UserNamespace, VerificationRecord,
 };
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodEntry, PodError, PodName, PodUuid, State, app_dir};
@@ -61,6 +61,9 @@ pub struct PodView {
     pub monitor_pid: Option<i32>,
     /// Pod init's process ID.
     pub init_pid: Option<i32>,
+    /// Whose users on the host those of the pod are; the host's own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_namespace: Option<UserNamespace>,
     /// The protections that were given up.
     pub insecure_options: BTreeSet<InsecureOption>,
     /// What it is found by.
@@ -176,6 +179,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         stage1: None,
         monitor_pid: live.map(|live| live.monitor_pid),
         init_pid: live.map(|live| live.init_pid),
+        user_namespace: None,
         insecure_options: BTreeSet::new(),
         labels: BTreeMap::new(),
         apps: Vec::new(),
@@ -218,6 +222,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     view.ports = manifest.ports;
     view.bandwidth = manifest.bandwidth;
     view.stage1 = Some(manifest.stage1.name);
+    view.user_namespace = manifest.user_namespace;
     view.insecure_options = manifest.insecure_options;
     view.labels = manifest.labels;
     Ok(Some(view))

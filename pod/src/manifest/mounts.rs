@@ -113,6 +113,10 @@ pub enum MountOption {
     Relatime,
     /// Symbolic links are not followed.
     Nosymfollow,
+    /// In a user namespace, files belong to the users of the pod that have their owners' IDs.
+    Idmap,
+    /// Files belong to the host's users, most of whom the pod doesn't have.
+    Noidmap,
     /// The source alone.
     Bind,
     /// The source with all mounts below it.

@@ -82,6 +82,9 @@ const POD_VALUES: &[&str] = &[
     "uuid-file-save",
     "lifetime",
     "on-app-failure",
+    "userns",
+    "uidmap",
+    "gidmap",
 ];
 const POD_SWITCHES: &[&str] = &[
     "rm",

@@ -16,6 +16,7 @@ use super::grace::grace;
 use super::image_flags::Pull;
 use super::mounts::Namer;
 use super::network::NetworkArguments;
+use super::users::UserArguments;
 use crate::wording::failure::Failure;
 
 /// Flags of the pod, before its first image.
@@ -42,6 +43,8 @@ pub(crate) struct PodArguments {
     /// This happens once all that the new one needs is known to be there: images, programs, users, ports.
     #[arg(long, requires = "name")]
     replace: bool,
+    #[command(flatten)]
+    users: UserArguments,
     #[command(flatten)]
     network: NetworkArguments,
     /// Time between the stop signal and SIGKILL
@@ -101,6 +104,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         grace_period: pod.grace_period,
         pull: pod.pull.into(),
         isolator: pod.stage1,
+        users: pod.users.users()?,
         ..PodSpec::new(pod.network.spec()?, Vec::new())
     })
 }

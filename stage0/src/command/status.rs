@@ -8,6 +8,7 @@ use engine::pods::connection::connect_when_up;
 use engine::pods::ending;
 use engine::pods::status::{Asked, status_asking};
 use engine::pods::view::{AppView, PodView};
+use pod::manifest::IdMapping;
 use pod::{PodEntry, PodError, State};
 
 use crate::arguments::duration::duration;
@@ -151,6 +152,18 @@ fn lines(view: &PodView) -> String {
     }
     for network in &view.networks_not_left {
         line("network-not-left", network.to_string());
+    }
+    if let Some(ids) = &view.user_namespace {
+        let ranges = |ranges: &[IdMapping]| {
+            let range = |r: &IdMapping| format!("{}-{}-{}", r.container_id, r.host_id, r.size);
+            ranges.iter().map(range).collect::<Vec<_>>().join(",")
+        };
+        let (users, groups) = (ranges(&ids.uid_mappings), ranges(&ids.gid_mappings));
+        let both = match users == groups {
+            true => users,
+            false => format!("{users}:{groups}"),
+        };
+        line("userns", both);
     }
     if !view.insecure_options.is_empty() {
         line("insecure-options", given_up(&view.insecure_options));

@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{
-    AppError, IsolatorError, MonitorError, MountError, NetworkSpecError, VolumeError,
+    AppError, IsolatorError, MonitorError, MountError, NetworkSpecError, UserNamespaceError,
+    VolumeError,
 };
 use image_registry::{OwnCredentials, RegistryError, TlsLack};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
@@ -50,6 +51,9 @@ pub(super) fn text(error: &Error) -> String {
         Error::NetworkSpec(error) => network_spec(error),
         Error::Network(error) => network(error),
         Error::Store(error) => store(error),
+        Error::UserNamespace(UserNamespaceError::Unavailable(_)) => format!(
+            "{error}; --userns=host does without, where root in the pod is root on the host"
+        ),
         error => error.to_string(),
     }
 }
@@ -66,6 +70,10 @@ fn pod(error: &PodError) -> String {
                 "{error}; choose another, or `fairing rm {name}` removes that pod, with --force one that runs"
             )
         }
+        PodError::NoIdBlock { .. } => format!(
+            "{error}; `fairing gc` frees those of pods that have ended, and `ids` in the table [user-namespaces] of \
+             config.toml gives more"
+        ),
         error => error.to_string(),
     }
 }

@@ -31,11 +31,18 @@ pub enum CgroupSeat {
         directory: OwnedFd,
         /// The file `pids.max`, for writing, where processes can be counted.
         pids_max: Option<OwnedFd>,
+        /// The file `cgroup.event_control` in the same one, for writing, for a pod init that can't open it: in a user
+        /// namespace.
+        event_control: Option<OwnedFd>,
     },
     /// Version 2.
     V2 {
         /// The directory.
         directory: OwnedFd,
+        /// The file `cgroup.procs`, for writing, for a pod init that the directory doesn't let in: in a user namespace.
+        procs: Option<OwnedFd>,
+        /// The file `cgroup.kill`, for writing, for the same.
+        kill: Option<OwnedFd>,
     },
 }
 
@@ -52,8 +59,12 @@ impl CgroupSeat {
     /// The directory for `CLONE_INTO_CGROUP`.
     pub(crate) fn clone_into(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::V2 { directory } => Some(directory.as_fd()),
-            Self::None | Self::V1 { .. } => None,
+            Self::V2 {
+                directory,
+                procs: None,
+                ..
+            } => Some(directory.as_fd()),
+            Self::None | Self::V1 { .. } | Self::V2 { .. } => None,
         }
     }
 
@@ -75,7 +86,8 @@ impl CgroupSeat {
     pub(crate) fn tasks(&self) -> Vec<BorrowedFd<'_>> {
         match self {
             Self::V1 { tasks, .. } => tasks.iter().map(|tasks| tasks.file.as_fd()).collect(),
-            Self::None | Self::V2 { .. } => Vec::new(),
+            Self::V2 { procs, .. } => procs.iter().map(AsFd::as_fd).collect(),
+            Self::None => Vec::new(),
         }
     }
 
@@ -95,10 +107,15 @@ impl CgroupSeat {
                 }
                 directory
             }
-            Self::V2 { directory } => {
-                if let Some(file) = open(directory, "cgroup.kill", OFlags::WRONLY)
-                    && write(&file, b"1").is_ok()
-                {
+            Self::V2 {
+                directory, kill, ..
+            } => {
+                let killed = match kill {
+                    Some(file) => write(file, b"1").is_ok(),
+                    None => open(directory, "cgroup.kill", OFlags::WRONLY)
+                        .is_some_and(|file| write(&file, b"1").is_ok()),
+                };
+                if killed {
                     // The kernel does it all, also to what is being forked.
                     return false;
                 }
@@ -123,7 +140,7 @@ impl CgroupSeat {
         let text = match self {
             Self::None => None,
             Self::V1 { directory, .. } => read(directory, "memory.oom_control"),
-            Self::V2 { directory } => read(directory, "memory.events"),
+            Self::V2 { directory, .. } => read(directory, "memory.events"),
         };
         text.as_deref().and_then(count_of_oom_kills).unwrap_or(0)
     }

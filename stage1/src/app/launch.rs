@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use pod::AppName;
 use pod::control::WindowSize;
+use pod::manifest::UserNamespace;
 use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -14,7 +15,7 @@ use crate::app::cgroup::CgroupSeat;
 use crate::app::child::{ChildPlan, Mounts, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
-use crate::app::devices::{DeviceBounds, Devices, make_terminal};
+use crate::app::devices::{DeviceBounds, Devices, HandedDevices, make_terminal};
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
@@ -38,8 +39,20 @@ const POD_FILES: [(&CStr, &CStr, &str); 3] = [
 pub(crate) struct AppGround {
     pub(crate) root: RootFs,
     pub(crate) seat: CgroupSeat,
+    pub(crate) devices: HandedDevices,
     pub(crate) mounts: Vec<VolumeMount>,
     pub(crate) sockets: AppSockets,
+}
+
+/// What an app has of its pod.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PodContext<'a> {
+    pub(crate) hostname: &'a str,
+    pub(crate) bounds: DeviceBounds,
+    /// What pod init's bounding set holds.
+    pub(crate) bounding: u64,
+    /// The pod's own user namespace, if it has one.
+    pub(crate) user_namespace: Option<&'a UserNamespace>,
 }
 
 /// An app whose root filesystem stands.
@@ -148,12 +161,13 @@ impl PreparedApp {
 
     /// Starts the app. Its sockets are its own from then on: kept open here, a port or a connection would outlast the
     /// app that closes it.
-    pub(crate) fn start(
-        self,
-        hostname: &str,
-        bounds: DeviceBounds,
-        bounding: u64,
-    ) -> Result<Starting<RunningApp>, StartFailure> {
+    pub(crate) fn start(self, pod: PodContext<'_>) -> Result<Starting<RunningApp>, StartFailure> {
+        let PodContext {
+            hostname,
+            bounds,
+            bounding,
+            user_namespace,
+        } = pod;
         let Self {
             spec,
             stdio,
@@ -162,6 +176,7 @@ impl PreparedApp {
         let AppGround {
             root,
             seat,
+            devices,
             mounts: volumes,
             sockets,
         } = ground;
@@ -170,8 +185,11 @@ impl PreparedApp {
         let execution = &spec.execution;
         let (user, cwd) = (&execution.user, execution.cwd.as_str());
         let identity = root.accounts()?.resolve(&user.user, &user.group)?;
+        if let Some(ids) = user_namespace {
+            is_mapped(&identity, ids, &spec.name)?;
+        }
         root.workdir(cwd, identity.uid, identity.gid)?;
-        let devices = Devices::new(has_terminal, confinement.guards_paths, bounds)?;
+        let devices = Devices::new(has_terminal, confinement.guards_paths, bounds, devices)?;
         let terminal = has_terminal.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
         let variables = environment(&execution.env, &identity.home, hostname, has_terminal);
@@ -349,6 +367,26 @@ impl Start<'_> {
         )))?;
         let report = StartReport::new(reader, self.what, plan.command.sought, plan.workdir, places);
         Ok((process, report))
+    }
+}
+
+/// Whether the pod has the user and the groups of an app.
+fn is_mapped(identity: &Identity, ids: &UserNamespace, app: &AppName) -> Result<(), StartFailure> {
+    let strange = |what: &str, id: u32| {
+        let message = format!(
+            "app {app} can't run as {what} {id}, which the pod's user namespace does not have"
+        );
+        Err(StartFailure::other(message))
+    };
+    if ids.host_uid(identity.uid).is_none() {
+        return strange("user", identity.uid);
+    }
+    let mut groups = [identity.gid]
+        .into_iter()
+        .chain(identity.groups.iter().copied());
+    match groups.find(|gid| ids.host_gid(*gid).is_none()) {
+        Some(gid) => strange("group", gid),
+        None => Ok(()),
     }
 }
 

@@ -43,16 +43,27 @@ impl MemoryWatch {
     pub(crate) fn of(seat: &CgroupSeat) -> Option<Self> {
         let source = match seat {
             CgroupSeat::None => return None,
-            CgroupSeat::V1 { directory, .. } => {
+            CgroupSeat::V1 {
+                directory,
+                event_control,
+                ..
+            } => {
                 let file = open(directory, "memory.oom_control", OFlags::RDONLY)?;
-                let control = open(directory, "cgroup.event_control", OFlags::WRONLY)?;
+                let opened;
+                let control = match event_control {
+                    Some(control) => control.as_fd(),
+                    None => {
+                        opened = open(directory, "cgroup.event_control", OFlags::WRONLY)?;
+                        opened.as_fd()
+                    }
+                };
                 let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
                 let event = eventfd(0, flags).ok()?;
                 let line = format!("{} {}", event.as_raw_fd(), file.as_raw_fd());
-                write(&control, line.as_bytes()).ok()?;
+                write(control, line.as_bytes()).ok()?;
                 Source::Event(event)
             }
-            CgroupSeat::V2 { directory } => {
+            CgroupSeat::V2 { directory, .. } => {
                 Source::File(open(directory, "memory.events", OFlags::RDONLY)?)
             }
         };

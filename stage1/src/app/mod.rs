@@ -12,6 +12,8 @@ pub(crate) mod cgroup_view;
 pub(crate) mod child;
 pub(crate) mod command_line;
 pub mod confinement;
+pub(crate) mod detached;
+pub mod device_files;
 pub(crate) mod devices;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

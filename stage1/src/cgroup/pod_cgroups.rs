@@ -7,6 +7,7 @@ use pod::AppName;
 use pod::manifest::{Limit, Resources};
 use rustix::fs::OFlags;
 
+use super::aside;
 use super::directory;
 use super::error::CgroupError;
 use super::freezer;
@@ -149,6 +150,18 @@ impl PodCgroups {
         limits::apply(version, &places, resources)
     }
 
+    /// The same, without waiting for the kernel longer than a moment: it frees memory before it answers, and an app that
+    /// goes on taking some could keep it busy. Only for a process with one thread.
+    ///
+    /// # Errors
+    /// As [`Self::update`], and if it took too long.
+    pub fn update_in_time(&self, app: &AppName, resources: &Resources) -> Result<(), CgroupError> {
+        match resources.memory.limit.or(resources.memory.swap) {
+            Some(_) => aside::change(|| self.update(app, resources)),
+            None => self.update(app, resources),
+        }
+    }
+
     /// What an app uses. All is absent if it has no cgroup.
     pub fn statistics(&self, app: &AppName) -> Statistics {
         Statistics::read(self.placement.version, &self.places(app))
@@ -215,11 +228,19 @@ impl PodCgroups {
         }
     }
 
-    /// The seat by which pod init puts an app into its cgroup.
+    /// The seat by which pod init puts an app into its cgroup. `in_user_namespace`: pod init is not root here.
     ///
     /// # Errors
     /// What could not be opened, and why.
-    pub fn for_app(&self, app: &AppName) -> Result<CgroupSeat, CgroupError> {
+    pub fn for_app(
+        &self,
+        app: &AppName,
+        in_user_namespace: bool,
+    ) -> Result<CgroupSeat, CgroupError> {
+        let for_writing = |folder: &Path, name| {
+            let open = |()| directory::open(&folder.join(name), OFlags::WRONLY);
+            in_user_namespace.then_some(()).map(open).transpose()
+        };
         let places = self.places(app);
         let with = |controller: &str| {
             let has = |hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|c| c == controller);
@@ -243,9 +264,14 @@ impl PodCgroups {
                 pids_max: with("pids")
                     .map(|(_, folder)| directory::open(&folder.join("pids.max"), OFlags::WRONLY))
                     .transpose()?,
+                // Where memory isn't counted, there is nothing to tell of either.
+                event_control: for_writing(folder, "cgroup.event_control").ok().flatten(),
             },
             Version::V2 => CgroupSeat::V2 {
                 directory: open_directory(folder)?,
+                procs: for_writing(folder, "cgroup.procs")?,
+                // Linux 5.14.
+                kill: for_writing(folder, "cgroup.kill").ok().flatten(),
             },
         })
     }

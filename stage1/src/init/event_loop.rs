@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use pod::AppName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
+use pod::manifest::UserNamespace;
 
 use super::abandoned::Abandoned;
 use super::ground::Ground;
@@ -20,7 +21,7 @@ use super::privileges;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
 use crate::app::devices::DeviceBounds;
-use crate::app::launch::{PreparedApp, RunningApp, RunningCommand};
+use crate::app::launch::{PodContext, PreparedApp, RunningApp, RunningCommand};
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{Enclosed, InitRequest, MonitorLink, StreamEnds};
@@ -31,9 +32,11 @@ use crate::sys::{self, ChildEnd, EndedChild};
 /// The pod as pod init sees it.
 #[derive(Debug)]
 pub(crate) struct Pod {
-    pub(super) hostname: String,
+    hostname: String,
     /// What each app gets of devices.
-    pub(super) bounds: DeviceBounds,
+    bounds: DeviceBounds,
+    /// The pod's own user namespace, if it has one.
+    user_namespace: Option<UserNamespace>,
     /// Whether pod init may do all that the caller may, and so can let an app do it.
     pub(super) has_all_capabilities: bool,
     hosts: HostsFile,
@@ -77,6 +80,7 @@ impl Pod {
         Self {
             bounds: DeviceBounds::of(&setup),
             hostname: setup.hostname,
+            user_namespace: setup.user_namespace,
             has_all_capabilities,
             hosts,
             supervisor,
@@ -93,11 +97,17 @@ impl Pod {
         }
     }
 
-    /// What pod init's bounding set holds, as far as it knows.
-    pub(super) fn bounding(&self) -> u64 {
-        match self.has_all_capabilities {
-            true => u64::MAX,
-            false => privileges::kept(),
+    /// What an app has of the pod.
+    pub(super) fn context(&self) -> PodContext<'_> {
+        PodContext {
+            hostname: &self.hostname,
+            bounds: self.bounds,
+            // As far as pod init knows.
+            bounding: match self.has_all_capabilities {
+                true => u64::MAX,
+                false => privileges::kept(),
+            },
+            user_namespace: self.user_namespace.as_ref(),
         }
     }
 

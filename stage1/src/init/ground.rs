@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::pod_root::PodRoot;
+use crate::app::devices::HandedDevices;
 use crate::app::launch::AppGround;
 use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
@@ -65,6 +66,8 @@ impl Ground for Inherited {
         let HandedOver::App(AppResources {
             root,
             seat,
+            dev,
+            sys,
             mounts,
             sockets,
         }) = handed_over
@@ -77,6 +80,7 @@ impl Ground for Inherited {
         Ok(AppGround {
             root: RootFs(root),
             seat,
+            devices: HandedDevices { dev, sys },
             mounts: volume_mounts(app, mounts)?,
             sockets: AppSockets::new(app.sockets.clone(), sockets)?,
         })

@@ -16,7 +16,8 @@ use rustix::mount::{
 
 use super::ground::Ground;
 use super::pod_root::PodRoot;
-use crate::app::devices::mount_detached;
+use crate::app::detached::mount_detached;
+use crate::app::devices::HandedDevices;
 use crate::app::launch::AppGround;
 use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
@@ -130,10 +131,17 @@ impl Ground for Machine {
                 app.name
             )));
         };
-        let MachineApp { image, resources } = *own;
+        let MachineApp {
+            image,
+            resources,
+            usual_pids,
+        } = *own;
         // One of its own for each run.
         self.cgroups.remove_app(&app.name)?;
         self.cgroups.add_app(&app.name, &resources)?;
+        if resources.pids.limit.is_none() {
+            self.cgroups.bound_processes(&app.name, usual_pids)?;
+        }
         let tree = self.image(image)?;
         let changes = make_directory(&self.apps, app.name.as_str())?;
         self.starts += 1;
@@ -141,7 +149,8 @@ impl Ground for Machine {
         let root = over_tree(&app.name, &tree, &self.mount_points, &changes, &work)?;
         Ok(AppGround {
             root: RootFs(root),
-            seat: self.cgroups.for_app(&app.name)?,
+            seat: self.cgroups.for_app(&app.name, false)?,
+            devices: HandedDevices::default(),
             mounts: Vec::new(),
             sockets: AppSockets::new(app.sockets.clone(), Vec::new())?,
         })

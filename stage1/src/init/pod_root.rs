@@ -6,6 +6,7 @@
 //! | `/shm` | shared memory of all apps, seen as `/dev/shm` |
 //! | `/empty` | stands for masked directories |
 //! | `/etc/…` | hosts, hostname and resolv.conf of the pod |
+//! | `/proc`, `/sys` | in a user namespace: the pod's own, without which the kernel would give apps none |
 //! | `/machine`, `/proc` | in a machine of its own: what it has, for apps that come later |
 
 use std::fs::File;
@@ -17,7 +18,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags, move_mount, unmount};
 use rustix::process::{chdir, fchdir, pivot_root};
 
-use crate::app::devices::mount_detached;
+use crate::app::detached::mount_detached;
 use crate::failure::StartFailure;
 use crate::init::hosts_file::HostsFile;
 use crate::protocol::{Names, Setup};
@@ -28,15 +29,20 @@ const PLACE: &str = "/sys";
 
 /// The root, made but not entered.
 #[derive(Debug)]
-pub(crate) struct PodRoot(OwnedFd);
+pub(crate) struct PodRoot {
+    root: OwnedFd,
+    /// What apps mount in a user namespace, which takes one that is seen in pod init's mount namespace.
+    kept: &'static [(&'static str, &'static str)],
+}
+
+const PROC: (&str, &str) = ("proc", "proc");
+const SYS: (&str, &str) = ("sysfs", "sys");
 
 impl PodRoot {
     /// Makes the root and attaches it at [`PLACE`], over what the host has there. The isolator has
     /// cut this mount namespace off from the host's, so that nothing shows there.
     pub(super) fn attach(setup: &Setup) -> Result<Self, StartFailure> {
-        let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
-            | MountAttrFlags::MOUNT_ATTR_NODEV
-            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        let guarded = guarded();
         let root = [("mode", "755"), ("size", "8m"), ("nr_inodes", "64")];
         let root = mount_detached("tmpfs", &root, guarded)?;
         let files = setup.memory_files.to_string();
@@ -52,15 +58,20 @@ impl PodRoot {
         let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
         move_mount(root.as_fd(), "", CWD, PLACE, whole).map_err(failed)?;
         move_mount(shm.as_fd(), "", root.as_fd(), "shm", whole).map_err(failed)?;
-        Ok(Self(root))
+        let kept: &[_] = match (&setup.user_namespace, setup.owns_network) {
+            (None, _) => &[],
+            (Some(_), true) => &[PROC, SYS],
+            (Some(_), false) => &[PROC],
+        };
+        Ok(Self { root, kept })
     }
 
     /// Fills the files that tell what names resolve to. The first changes while the pod runs.
     pub(super) fn write_names(&self, names: &Names) -> Result<HostsFile, StartFailure> {
-        let hosts = write(&self.0, "etc/hosts", OFlags::empty(), &names.hosts.0)?;
+        let hosts = write(&self.root, "etc/hosts", OFlags::empty(), &names.hosts.0)?;
         if !names.resolv_conf.0.is_empty() {
             write(
-                &self.0,
+                &self.root,
                 "etc/resolv.conf",
                 OFlags::empty(),
                 &names.resolv_conf.0,
@@ -71,13 +82,25 @@ impl PodRoot {
 
     /// Enters the root. The host's mounts are gone from this namespace afterwards.
     pub(super) fn enter(self) -> Result<(), StartFailure> {
+        for (filesystem, place) in self.kept {
+            self.keep(filesystem, place)?;
+        }
         (|| {
-            fchdir(&self.0)?;
+            fchdir(&self.root)?;
             pivot_root(".", ".")?;
             unmount(".", UnmountFlags::DETACH)?;
             chdir("/")
         })()
         .map_err(failed)
+    }
+
+    /// Mounts a filesystem of the kernel's while the host's of that kind is still seen: else nobody in a user namespace may.
+    fn keep(&self, filesystem: &str, place: &str) -> Result<(), StartFailure> {
+        let attributes = guarded() | MountAttrFlags::MOUNT_ATTR_RDONLY;
+        let mount = mount_detached(filesystem, &[], attributes)?;
+        mkdirat(&self.root, place, Mode::from_raw_mode(0o700)).map_err(failed)?;
+        let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        move_mount(mount.as_fd(), "", self.root.as_fd(), place, whole).map_err(failed)
     }
 
     /// Enters the root, and keeps what was mounted before at `/machine`, and `proc` at `/proc`. Apps don't see it: they
@@ -86,15 +109,21 @@ impl PodRoot {
         let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
         (|| {
             for name in ["machine", "proc"] {
-                mkdirat(&self.0, name, Mode::from_raw_mode(0o755))?;
+                mkdirat(&self.root, name, Mode::from_raw_mode(0o755))?;
             }
-            fchdir(&self.0)?;
+            fchdir(&self.root)?;
             pivot_root(".", "machine")?;
             chdir("/")?;
             move_mount(proc.as_fd(), "", CWD, "/proc", whole)
         })()
         .map_err(failed)
     }
+}
+
+fn guarded() -> MountAttrFlags {
+    MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC
 }
 
 fn failed(errno: Errno) -> StartFailure {

@@ -24,7 +24,7 @@ impl Pod {
             && !self.starts.has_process()
             && let Some((app, signals)) = self.starts.next()
         {
-            let app = app.start(&self.hostname, self.bounds, self.bounding())?;
+            let app = app.start(self.context())?;
             self.starts.add_app(app, signals);
         }
         self.tell_started(link)
@@ -82,7 +82,7 @@ impl Pod {
                     "app {name} can't have all capabilities: the pod began with apps that have \
                      few, and has kept no more"
                 ))),
-                false => app.start(&self.hostname, self.bounds, self.bounding()),
+                false => app.start(self.context()),
             });
         match started {
             Ok(app) => {

@@ -6,15 +6,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pod::seqpacket::{DESCRIPTORS_MAX, SeqPacket};
-use rustix::fs::{FileType, OFlags, fcntl_setfl, fstat, major, minor};
+use rustix::fs::{FileType, Gid, OFlags, Uid, fchown, fcntl_setfl, fstat, major, minor};
 use rustix::pipe::{PipeFlags, pipe_with};
-use serde::{Deserialize, Serialize};
 
+use super::packet::{Contents, Descriptors, Packet, descriptors};
 use super::{
     AppResources, Enclosed, HandedOver, InitLink, InitNotification, InitRequest, LinkError,
     MonitorLink, Process, StreamEnds, StreamId, StreamKind,
 };
-use crate::app::cgroup::{CgroupSeat, HierarchyTasks};
 use crate::link::stream::StreamIds;
 use crate::protocol::{FromInit, ToInit};
 
@@ -26,158 +25,13 @@ const MASTER: (u32, u32) = (5, 2);
 #[cfg(test)]
 mod tests;
 
-/// What a packet to pod init holds.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Packet<M> {
-    /// A message. With it come its streams, and then what is handed over.
-    Message { message: M, handed_over: Contents },
-    /// More of the app that was named last, its mounts and then its sockets: as many such packets as it takes.
-    More,
-}
-
-/// Which descriptors are handed over with a message, in which order.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Contents {
-    Nothing,
-    /// The root filesystem, then the seat. Mounts and sockets follow in packets of their own.
-    App {
-        seat: SeatKind,
-        mounts: usize,
-        sockets: usize,
-    },
-    Network,
-}
-
-/// Which descriptors are an app's seat in its cgroup.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum SeatKind {
-    None,
-    /// `tasks` of each hierarchy, one directory, then `pids.max` if it is there.
-    V1 {
-        hierarchies: Vec<String>,
-        counts_pids: bool,
-    },
-    /// The directory.
-    V2,
-}
-
-impl Contents {
-    fn of(handed_over: &HandedOver) -> Self {
-        match handed_over {
-            HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
-                Self::Nothing
-            }
-            HandedOver::Network(_) => Self::Network,
-            HandedOver::App(AppResources {
-                seat,
-                mounts,
-                sockets,
-                ..
-            }) => Self::App {
-                seat: match seat {
-                    CgroupSeat::None => SeatKind::None,
-                    CgroupSeat::V1 {
-                        tasks, pids_max, ..
-                    } => SeatKind::V1 {
-                        counts_pids: pids_max.is_some(),
-                        hierarchies: tasks
-                            .iter()
-                            .map(|tasks| tasks.controllers.clone())
-                            .collect(),
-                    },
-                    CgroupSeat::V2 { .. } => SeatKind::V2,
-                },
-                mounts: mounts.len(),
-                sockets: sockets.len(),
-            },
-        }
-    }
-}
-
-/// The descriptors of what is handed over, but for an app's mounts and sockets.
-fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
-    match handed_over {
-        HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
-            Vec::new()
-        }
-        HandedOver::Network(namespace) => vec![namespace.as_fd()],
-        HandedOver::App(AppResources { root, seat, .. }) => {
-            let mut all = vec![root.as_fd()];
-            match seat {
-                CgroupSeat::None => {}
-                CgroupSeat::V1 {
-                    tasks,
-                    directory,
-                    pids_max,
-                } => {
-                    all.extend(tasks.iter().map(|tasks| tasks.file.as_fd()));
-                    all.push(directory.as_fd());
-                    all.extend(pids_max.as_ref().map(AsFd::as_fd));
-                }
-                CgroupSeat::V2 { directory } => all.push(directory.as_fd()),
-            }
-            all
-        }
-    }
-}
-
-/// What came with a message, to be taken in order and to the last.
-struct Descriptors(std::vec::IntoIter<OwnedFd>);
-
-impl Descriptors {
-    fn new(fds: Vec<OwnedFd>) -> Self {
-        Self(fds.into_iter())
-    }
-
-    fn one(&mut self) -> Result<OwnedFd, LinkError> {
-        self.0
-            .next()
-            .ok_or_else(|| LinkError::Protocol("a descriptor is missing".into()))
-    }
-
-    fn none_is_left(&self) -> Result<(), LinkError> {
-        match self.0.len() {
-            0 => Ok(()),
-            more => Err(LinkError::Protocol(format!(
-                "{more} descriptors came that nobody has announced"
-            ))),
-        }
-    }
-
-    fn seat(&mut self, kind: SeatKind) -> Result<CgroupSeat, LinkError> {
-        Ok(match kind {
-            SeatKind::None => CgroupSeat::None,
-            SeatKind::V1 {
-                hierarchies,
-                counts_pids,
-            } => CgroupSeat::V1 {
-                tasks: hierarchies
-                    .into_iter()
-                    .map(|controllers| {
-                        let file = self.one()?;
-                        Ok(HierarchyTasks { controllers, file })
-                    })
-                    .collect::<Result<_, LinkError>>()?,
-                directory: self.one()?,
-                pids_max: counts_pids.then(|| self.one()).transpose()?,
-            },
-            SeatKind::V2 => CgroupSeat::V2 {
-                directory: self.one()?,
-            },
-        })
-    }
-}
-
-/// Two connected ends.
+/// Two connected ends. In a user namespace, streams belong to `owner`, its root: pod init gives them to the apps' users.
 ///
 /// # Errors
 /// [`LinkError::Send`] if the kernel gives none.
-pub fn pair() -> Result<(ToChild, OwnedFd), LinkError> {
+pub fn pair(owner: Option<(Uid, Gid)>) -> Result<(ToChild, OwnedFd), LinkError> {
     let (monitor, init) = SeqPacket::pair()?;
-    Ok((ToChild::new(monitor), init.into()))
+    Ok((ToChild::new(monitor, owner), init.into()))
 }
 
 /// The monitor's end.
@@ -190,12 +44,14 @@ pub struct ToChild {
     /// Terminals that are to come.
     terminals: BTreeSet<StreamId>,
     ended: bool,
+    owner: Option<(Uid, Gid)>,
 }
 
 impl ToChild {
-    fn new(socket: SeqPacket) -> Self {
+    fn new(socket: SeqPacket, owner: Option<(Uid, Gid)>) -> Self {
         Self {
             socket,
+            owner,
             ids: StreamIds::default(),
             unsent: BTreeMap::new(),
             terminals: BTreeSet::new(),
@@ -207,6 +63,14 @@ impl ToChild {
         self.ids
             .next_id()
             .ok_or_else(|| LinkError::system("name a stream")("all names are taken"))
+    }
+
+    fn make_pipe(&self) -> Result<(OwnedFd, OwnedFd), LinkError> {
+        let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(LinkError::system("make a pipe"))?;
+        if let Some((user, group)) = self.owner {
+            fchown(&pipe.0, Some(user), Some(group)).map_err(LinkError::system("own a pipe"))?;
+        }
+        Ok(pipe)
     }
 
     /// Takes one message; there must be one, or pod init must be gone.
@@ -255,21 +119,17 @@ impl ToChild {
     }
 }
 
-fn make_pipe() -> Result<(OwnedFd, OwnedFd), LinkError> {
-    pipe_with(PipeFlags::CLOEXEC).map_err(LinkError::system("make a pipe"))
-}
-
 impl InitLink for ToChild {
     fn open_input(&mut self) -> Result<(StreamId, OwnedFd), LinkError> {
         let id = self.next_id()?;
-        let (theirs, ours) = make_pipe()?;
+        let (theirs, ours) = self.make_pipe()?;
         self.unsent.insert(id, theirs);
         Ok((id, ours))
     }
 
     fn open_output(&mut self) -> Result<(StreamId, OwnedFd), LinkError> {
         let id = self.next_id()?;
-        let (ours, theirs) = make_pipe()?;
+        let (ours, theirs) = self.make_pipe()?;
         // An app can open the other end of its own pipe, and take what has been announced to who waits for it.
         fcntl_setfl(&ours, OFlags::NONBLOCK).map_err(LinkError::system("set up a pipe"))?;
         self.unsent.insert(id, theirs);
@@ -437,15 +297,20 @@ impl MonitorLink for ToParent {
             Contents::Network => HandedOver::Network(fds.one()?),
             Contents::App {
                 seat,
+                dev,
+                sys,
                 mounts,
                 sockets,
             } => {
                 let (root, seat) = (fds.one()?, fds.seat(seat)?);
+                let (dev, sys) = (fds.one_if(dev)?, fds.one_if(sys)?);
                 let mut more = self.more(mounts.saturating_add(sockets))?;
                 let sockets = more.split_off(mounts.min(more.len()));
                 HandedOver::App(AppResources {
                     root,
                     seat,
+                    dev,
+                    sys,
                     mounts: more,
                     sockets,
                 })

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use cni_glue::interface::InterfaceConfig;
-use pod::manifest::Resources;
+use pod::manifest::{Limit, Resources};
 use serde::{Deserialize, Serialize};
 
 use crate::app::cgroup::CgroupSeat;
@@ -33,6 +33,10 @@ pub struct AppResources {
     pub root: OwnedFd,
     /// Its seat in its cgroup.
     pub seat: CgroupSeat,
+    /// Its `/dev`, with the devices in it, where pod init can make none: in a user namespace.
+    pub dev: Option<OwnedFd>,
+    /// Its `/sys`, where pod init can't mount that of the network: in a user namespace that the network doesn't belong to.
+    pub sys: Option<OwnedFd>,
     /// What is mounted in it, each attached to nothing: as many as [`crate::protocol::AppSpec::mounts`] has places.
     pub mounts: Vec<OwnedFd>,
     /// The sockets that it is handed, as many as [`crate::protocol::AppSpec::sockets`] has names.
@@ -48,6 +52,8 @@ pub struct MachineApp {
     /// Its limits.
     #[serde(default)]
     pub resources: Resources,
+    /// Most processes and threads, if its limits don't say.
+    pub usual_pids: Limit,
 }
 
 /// Where a machine has an image's files.

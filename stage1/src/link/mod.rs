@@ -16,6 +16,7 @@ pub mod fuzzing;
 pub mod greeting;
 pub mod handed_over;
 pub mod multiplex;
+mod packet;
 pub mod process;
 pub mod stream;
 mod window;

@@ -56,7 +56,7 @@ impl Monitor {
         added.map_err(|error| StartFailure::other(error.to_string()))?;
         // While there is room, for what an app needs that leaves.
         records::reserve_removals(&self.pod_dir)?;
-        isolator.make_app(&app)?;
+        isolator.make_app(&manifest, &app)?;
         // First all of the app, then its entry: whoever reads the entry finds the rest.
         let made = app_dir::mark_created(&self.pod_dir, &name)
             .map_err(StartFailure::from)

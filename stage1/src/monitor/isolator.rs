@@ -56,7 +56,7 @@ pub trait Isolator {
     ///
     /// # Errors
     /// What failed, on what; nothing of it is left then.
-    fn make_app(&mut self, app: &App) -> Result<(), StartFailure>;
+    fn make_app(&mut self, manifest: &PodManifest, app: &App) -> Result<(), StartFailure>;
 
     /// Removes what [`Isolator::hand_over`] has made outside of the pod for an app that doesn't run: its cgroup. To be
     /// called before it is handed over again.

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use pod::AppName;
 use pod::activation::{ActivationSockets, SocketName};
-use pod::manifest::{App, PodManifest};
+use pod::manifest::{App, Network, PodManifest};
 
 use super::isolator::Isolator;
 use super::names;
@@ -47,6 +47,8 @@ pub(super) fn tell_init(
         grace_period_ms: manifest.grace_period_ms,
         terminals: manifest.bounds.terminals,
         memory_files: manifest.bounds.memory_files,
+        user_namespace: manifest.user_namespace.clone(),
+        owns_network: manifest.network != Network::Host,
     };
     link.send(&ToInit::Setup(setup), HandedOver::Nothing)?;
     let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();

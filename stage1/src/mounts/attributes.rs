@@ -25,6 +25,8 @@ pub(super) struct Attributes {
     pub(super) propagation: Propagation,
     /// Whether what is mounted below the source comes along.
     pub(super) recursive: bool,
+    /// Whether its files belong to users of the pod, in a user namespace.
+    pub(super) idmap: bool,
 }
 
 impl Attributes {
@@ -37,6 +39,7 @@ impl Attributes {
             clear: 0,
             propagation: Propagation::Private,
             recursive: true,
+            idmap: true,
         };
         for option in options {
             result.apply(*option);
@@ -64,6 +67,8 @@ impl Attributes {
             MountOption::Nosymfollow => self.set(libc::MOUNT_ATTR_NOSYMFOLLOW),
             MountOption::Bind => self.recursive = false,
             MountOption::Rbind => self.recursive = true,
+            MountOption::Idmap => self.idmap = true,
+            MountOption::Noidmap => self.idmap = false,
             MountOption::Rprivate => self.propagation = Propagation::Private,
             MountOption::Rslave => self.propagation = Propagation::Slave,
             MountOption::Rshared => self.propagation = Propagation::Shared,

@@ -12,6 +12,7 @@ mod unseen;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pod::manifest::{
     ImageRecord, Medium, Mount, MountOption, MountSource, Volume, VolumeName, VolumeSource,
@@ -27,6 +28,7 @@ use self::unseen::UnseenFilesystem;
 use crate::app::resolve::{STRICT, open_within};
 use crate::failure::StartFailure;
 use crate::overlay::image::files_of;
+use crate::pod_ids::{self, PodIds};
 use crate::sys::{self, MountChange};
 
 /// A mount is to spread what the one of its source doesn't.
@@ -50,6 +52,8 @@ pub struct Volumes {
     places: VolumePlaces,
     /// Those of filesystems of their own, which exist as long as this does or somebody has them mounted.
     own: BTreeMap<VolumeName, UnseenFilesystem>,
+    /// In a user namespace: whose files those of the volumes are.
+    ids: Option<Arc<PodIds>>,
 }
 
 /// What is to be mounted of a volume, and how.
@@ -59,12 +63,13 @@ struct Wanted<'a> {
 }
 
 impl Volumes {
-    /// Those of a pod.
-    pub fn new(volumes: &[Volume], places: VolumePlaces) -> Self {
+    /// Those of a pod, with `ids` if it is in a user namespace.
+    pub fn new(volumes: &[Volume], places: VolumePlaces, ids: Option<Arc<PodIds>>) -> Self {
         Self {
             volumes: volumes.to_vec(),
             places,
             own: BTreeMap::new(),
+            ids,
         }
     }
 
@@ -75,6 +80,8 @@ impl Volumes {
     pub fn mount(&mut self, mount: &Mount) -> Result<OwnedFd, StartFailure> {
         let mut attributes = Attributes::of(&mount.options);
         let place = &mount.destination;
+        // What has to be mapped, by its path on the host.
+        let mut source = None;
         let (what, made) = match &mount.source {
             MountSource::Tmpfs {
                 size,
@@ -83,11 +90,13 @@ impl Volumes {
                 gid,
             } => {
                 let (uid, gid, mode) = (*uid, *gid, *mode);
-                let made = memory::detached(*size, Ownership { uid, gid, mode });
+                let ownership = in_pod(self.ids.as_deref(), Ownership { uid, gid, mode });
+                let made = memory::detached(*size, ownership);
                 (format!("mount memory on {place}"), made)
             }
             MountSource::Host { path } => {
                 let what = format!("mount {} on {place}", path.display());
+                source = Some(path.clone());
                 (what, of_path(path, None, &attributes))
             }
             MountSource::Named { name, sub_path } => {
@@ -98,6 +107,7 @@ impl Volumes {
                     sub_path,
                     attributes,
                 };
+                source = Some(volumes_dir(&self.places.data));
                 (what, self.of_named(name, &wanted))
             }
             MountSource::Image { image, sub_path } => {
@@ -105,7 +115,8 @@ impl Volumes {
                 let sub_path = sub_path.as_deref();
                 let what = format!("mount the image {} on {place}", image.reference);
                 let layers = &*self.places.layers;
-                let files = || image_files(layers, image);
+                let ids = self.ids.as_deref();
+                let files = || image_files(layers, image, ids);
                 let made = match sub_path {
                     None => files(),
                     Some(_) => UnseenFilesystem::of(files)
@@ -118,6 +129,9 @@ impl Volumes {
             }
         };
         let made = made.map_err(failed(&what))?;
+        if let Some(source) = source {
+            self.map(made.as_fd(), &attributes, &source, &what)?;
+        }
         set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
         Ok(made)
     }
@@ -162,15 +176,62 @@ impl Volumes {
                 medium: Medium::Memory,
                 size,
                 ownership,
-            } => self.of_own(name, &wanted, || memory::detached(*size, *ownership)),
+            } => {
+                let ownership = in_pod(self.ids.as_deref(), *ownership);
+                self.of_own(name, &wanted, || memory::detached(*size, ownership))
+            }
             VolumeSource::Image { image } => {
                 let layers = self.places.layers.clone();
-                self.of_own(name, &wanted, || image_files(&layers, image))
+                let ids = self.ids.clone();
+                self.of_own(name, &wanted, || {
+                    image_files(&layers, image, ids.as_deref())
+                })
             }
         };
         let made = made.map_err(failed(&what))?;
+        let source = match &volume.source {
+            VolumeSource::Host { path } => Some(path.clone()),
+            VolumeSource::Empty {
+                medium: Medium::Disk,
+                ..
+            } => Some(self.places.pod.clone()),
+            VolumeSource::Named { .. } => Some(volumes_dir(&self.places.data)),
+            // They have been made for the pod's users.
+            VolumeSource::Empty { .. } | VolumeSource::Image { .. } => None,
+        };
+        if let Some(source) = source {
+            self.map(made.as_fd(), &attributes, &source, &what)?;
+        }
         set(made.as_fd(), &attributes).map_err(StartFailure::os(what))?;
         Ok(made)
+    }
+
+    /// In a user namespace, has the files of a mount belong to the same users and groups in the pod as on their filesystem.
+    fn map(
+        &self,
+        mount: BorrowedFd<'_>,
+        attributes: &Attributes,
+        source: &Path,
+        what: &str,
+    ) -> Result<(), StartFailure> {
+        let Some(ids) = self.ids.as_ref().filter(|_| attributes.idmap) else {
+            return Ok(());
+        };
+        match ids.map(mount, attributes.recursive) {
+            Ok(()) => Ok(()),
+            Err(Errno::INVAL) => {
+                let below = match attributes.recursive {
+                    true => ", or one that is mounted below it (`bind` leaves those out)",
+                    false => "",
+                };
+                Err(StartFailure::other(format!(
+                    "cannot {what} for the users of the pod: {}{below}; the option `noidmap` mounts it with the \
+                     host's users, of which the pod has none",
+                    pod_ids::unfit_at(source)
+                )))
+            }
+            Err(errno) => Err(StartFailure::os(what)(errno)),
+        }
     }
 
     /// A mount of a volume that outlives pods. Nothing on the way below the data directory is a link.
@@ -204,8 +265,21 @@ fn in_it(what: String, sub_path: Option<&str>) -> String {
     }
 }
 
-fn image_files(layers: &Path, image: &ImageRecord) -> Result<OwnedFd, Errno> {
-    files_of(layers, &image.layers)
+fn image_files(layers: &Path, image: &ImageRecord, ids: Option<&PodIds>) -> Result<OwnedFd, Errno> {
+    files_of(layers, &image.layers, ids)
+}
+
+/// Whose a filesystem in memory is on the host: in a user namespace, the users of the pod are others there.
+fn in_pod(ids: Option<&PodIds>, ownership: Ownership) -> Ownership {
+    let Some(ids) = ids else {
+        return ownership;
+    };
+    let (uid, gid) = ids.owner(ownership.uid, ownership.gid);
+    Ownership {
+        uid: Some(uid),
+        gid: Some(gid),
+        ..ownership
+    }
 }
 
 fn failed(what: &str) -> impl FnOnce(Errno) -> StartFailure {

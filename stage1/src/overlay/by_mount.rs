@@ -4,15 +4,10 @@ use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
-use std::thread;
 
-use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::mount::{
-    MountFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags, mount, mount_change, open_tree,
-    unmount,
-};
+use rustix::mount::{MountFlags, OpenTreeFlags, UnmountFlags, mount, open_tree, unmount};
 use rustix::process::fchdir;
 
 use super::directories::{Directories, HARDENING};
@@ -20,31 +15,18 @@ use super::directories::{Directories, HARDENING};
 /// Where it is attached for a moment: any directory that is sure to exist.
 const PLACE: &str = "/proc";
 
-/// Such a kernel also wants a mount to be attached once. So that nobody sees it, it is attached in the mount
-/// namespace of a thread that ends at once.
-pub(super) fn overlay(directories: &Directories) -> Result<OwnedFd, Errno> {
-    let unseen = || {
-        unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)
-            .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
-        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-        mount_change("/", private)?;
-        attach_and_clone(directories)
-    };
-    thread::scope(|scope| {
-        // A thread whose panic was caught has mounted nothing.
-        scope.spawn(unseen).join().unwrap_or(Err(Errno::CANCELED))
-    })
-}
-
-fn attach_and_clone(directories: &Directories) -> Result<OwnedFd, Errno> {
+/// Such a kernel also wants a mount to be attached once. So that nobody sees it, the calling thread is in a mount
+/// namespace of its own.
+pub(super) fn attach_and_clone(directories: &Directories) -> Result<OwnedFd, Errno> {
     // mount(2) takes one page of options, which the digests of some fifty layers fill. The numbers of
     // open descriptors, seen from their directory, are short enough for the 500 layers that overlayfs
     // takes.
-    let lower: Vec<OwnedFd> = directories
-        .lower
-        .iter()
-        .map(|path| open_here(path))
-        .collect::<Result<_, _>>()?;
+    let open_lower = |path: &String| match directories.lower_is_attached {
+        true => open(Path::new(path)),
+        false => open_here(path),
+    };
+    let lower = directories.lower.iter().map(open_lower);
+    let lower: Vec<OwnedFd> = lower.collect::<Result<_, _>>()?;
     let numbers: Vec<String> = lower.iter().map(|l| l.as_raw_fd().to_string()).collect();
     let mut data = format!("lowerdir={}", numbers.join(":"));
     // Open until it is mounted.
@@ -82,7 +64,7 @@ fn attach_and_clone(directories: &Directories) -> Result<OwnedFd, Errno> {
 
 /// Opens a directory on a mount of this thread's own namespace, as overlayfs wants it: what a descriptor from before
 /// leads to is on one of the host's.
-fn open_here(path: &str) -> Result<OwnedFd, Errno> {
+pub(super) fn open_here(path: &str) -> Result<OwnedFd, Errno> {
     let path = fs::canonicalize(path)
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     open(&path)
@@ -97,6 +79,7 @@ fn open(path: &Path) -> Result<OwnedFd, Errno> {
 mod tests {
     use super::*;
     use crate::overlay::directories::Changes;
+    use crate::overlay::unseen::in_unseen_namespace;
     use std::os::fd::AsFd;
 
     /// Needs root, as all tests that mount something.
@@ -116,8 +99,9 @@ mod tests {
                 work: path("work"),
                 discard: true,
             }),
+            lower_is_attached: false,
         };
-        let root = overlay(&directories).unwrap();
+        let root = in_unseen_namespace(&[], || attach_and_clone(&directories)).unwrap();
         let file = openat(root.as_fd(), "file", OFlags::RDONLY, Mode::empty()).unwrap();
         assert_eq!(
             std::io::read_to_string(fs::File::from(file)).unwrap(),

@@ -7,6 +7,8 @@ pub(super) struct Directories {
     pub(super) lower: Vec<String>,
     /// Where changes go; nobody can make any if that is nowhere.
     pub(super) changes: Option<Changes>,
+    /// Whether the lower ones are on mounts that the calling thread has attached, and so can be opened as they stand.
+    pub(super) lower_is_attached: bool,
 }
 
 /// Where changes go.

@@ -7,9 +7,11 @@ mod by_mount;
 mod directories;
 pub(crate) mod image;
 pub mod mount_points;
+mod unseen;
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use image_name::Digest;
 use pod::AppName;
@@ -21,8 +23,11 @@ use rustix::mount::{
 };
 use rustix::system::uname;
 
+use self::by_mount::open_here;
 use self::directories::{Changes, Directories, HARDENING};
+use self::unseen::in_unseen_namespace;
 use crate::failure::StartFailure;
+use crate::pod_ids::PodIds;
 
 /// Where layers and changes are found.
 #[derive(Debug)]
@@ -31,7 +36,16 @@ pub struct Storage {
     pod: OwnedFd,
     mount_points: OwnedFd,
     discard_changes: bool,
+    /// In a user namespace: so that the owners of files in the layers are users of the pod.
+    ids: Option<Arc<PodIds>>,
+    /// Mapped mounts of layers and mount points. They are kept for all apps, where the kernel takes mounts that are
+    /// attached to nothing; to close one takes long.
+    mapped: Option<Mapped>,
 }
+
+/// Mapped mounts that are attached to nothing.
+#[derive(Debug)]
+struct Mapped([OwnedFd; 2]);
 
 /// The path of what an open descriptor refers to.
 fn path_of(directory: &OwnedFd) -> String {
@@ -40,22 +54,45 @@ fn path_of(directory: &OwnedFd) -> String {
 
 impl Storage {
     /// Opens the directory of unpacked layers and the pod's. `mount_points` is the lowest layer of all
-    /// ([`mount_points`]).
+    /// ([`mount_points`]). `ids` are those of a pod in a user namespace.
     ///
     /// # Errors
-    /// If one can't be opened.
+    /// If one can't be opened, or its filesystem can't be mapped.
     pub fn open(
         layers: &Path,
         pod: &Path,
         mount_points: OwnedFd,
         discard_changes: bool,
+        ids: Option<Arc<PodIds>>,
     ) -> Result<Self, StartFailure> {
-        Ok(Self {
+        let mut storage = Self {
             layers: open_directory(layers)?,
             pod: open_directory(pod)?,
             mount_points,
             discard_changes,
-        })
+            ids,
+            mapped: None,
+        };
+        if takes_detached_layers() {
+            storage.mapped = storage.map()?;
+        }
+        Ok(storage)
+    }
+
+    fn map(&self) -> Result<Option<Mapped>, StartFailure> {
+        let Some(ids) = &self.ids else {
+            return Ok(None);
+        };
+        let layers = ids.mapped(self.layers.as_fd(), "the image store")?;
+        let mount_points = match ids.mapped(self.mount_points.as_fd(), "the runtime directory") {
+            Ok(mapped) => mapped,
+            // It is in memory, which can be mapped since Linux 6.3: then the pod has its own, beside its files.
+            Err(_) => {
+                let own = mount_points::open_or_make(Path::new(&path_of(&self.pod)))?;
+                ids.mapped(own.as_fd(), "the pod's directory")?
+            }
+        };
+        Ok(Some(Mapped([layers, mount_points])))
     }
 
     /// Mounts the overlay of an app: `layers` are diff IDs, base first.
@@ -65,12 +102,19 @@ impl Storage {
     pub fn overlay(&self, app: &AppName, layers: &[Digest]) -> Result<OwnedFd, StartFailure> {
         let what = format!("mount the root filesystem of app {app}");
         let own = format!("{}/apps/{app}", path_of(&self.pod));
-        let all_layers = path_of(&self.layers);
+        let fresh = match self.mapped {
+            None => self.map()?,
+            Some(_) => None,
+        };
+        let (all_layers, mount_points) = match self.mapped.as_ref().or(fresh.as_ref()) {
+            Some(Mapped([layers, mount_points])) => (path_of(layers), path_of(mount_points)),
+            None => (path_of(&self.layers), path_of(&self.mount_points)),
+        };
         let mut lower = Vec::with_capacity(layers.len() + 1);
         for layer in layers.iter().rev() {
             lower.push(format!("{all_layers}/{}/fs", layer.hex()));
         }
-        lower.push(path_of(&self.mount_points));
+        lower.push(mount_points);
         let directories = Directories {
             lower,
             changes: Some(Changes {
@@ -78,8 +122,10 @@ impl Storage {
                 work: format!("{own}/work"),
                 discard: self.discard_changes,
             }),
+            lower_is_attached: fresh.is_some(),
         };
-        mount(&directories).map_err(|errno| {
+        let attached = fresh.as_ref().map_or(&[][..], |Mapped(mounts)| mounts);
+        mount(&directories, attached).map_err(|errno| {
             let lower = directories.lower.iter().rev().skip(1);
             let missing = layers
                 .iter()
@@ -115,22 +161,51 @@ pub(crate) fn over_tree(
         }
     }
     let own = path_of(changes);
-    mount(&Directories {
+    let directories = Directories {
         lower: vec![path_of(tree), path_of(mount_points)],
         changes: Some(Changes {
             upper: format!("{own}/upper"),
             work: format!("{own}/{work}"),
             discard: true,
         }),
-    })
-    .map_err(StartFailure::os(what))
+        lower_is_attached: false,
+    };
+    mount(&directories, &[]).map_err(StartFailure::os(what))
 }
 
-fn mount(directories: &Directories) -> Result<OwnedFd, Errno> {
-    match knows_layer_by_layer() {
-        true => by_context(directories),
-        false => by_mount::overlay(directories),
+/// `attached` are what has to be attached somewhere meanwhile.
+fn mount(directories: &Directories, attached: &[OwnedFd]) -> Result<OwnedFd, Errno> {
+    mount_as(knows_layer_by_layer(), directories, attached)
+}
+
+fn mount_as(
+    by_layer: bool,
+    directories: &Directories,
+    attached: &[OwnedFd],
+) -> Result<OwnedFd, Errno> {
+    if by_layer && attached.is_empty() {
+        return by_context(directories);
     }
+    in_unseen_namespace(attached, || match by_layer {
+        false => by_mount::attach_and_clone(directories),
+        true => {
+            // What a descriptor from before leads to is on a mount of another namespace.
+            let reopened = directories.changes.as_ref().map(|changes| {
+                let (upper, work) = (open_here(&changes.upper)?, open_here(&changes.work)?);
+                Ok::<_, Errno>((upper, work, changes.discard))
+            });
+            let reopened = reopened.transpose()?;
+            by_context(&Directories {
+                lower: directories.lower.clone(),
+                changes: reopened.as_ref().map(|(upper, work, discard)| Changes {
+                    upper: path_of(upper),
+                    work: path_of(work),
+                    discard: *discard,
+                }),
+                lower_is_attached: directories.lower_is_attached,
+            })
+        }
+    })
 }
 
 fn open_directory(path: &Path) -> Result<OwnedFd, StartFailure> {
@@ -167,27 +242,113 @@ fn by_context(directories: &Directories) -> Result<OwnedFd, Errno> {
 /// Whether overlayfs has the option `lowerdir+`, as it does since Linux 6.8. An older kernel would
 /// write an error to its log at each try.
 fn knows_layer_by_layer() -> bool {
-    uname().release().to_str().is_ok_and(is_6_8_or_newer)
+    runs_on((6, 8))
 }
 
-fn is_6_8_or_newer(release: &str) -> bool {
+/// Whether layers of an overlay may be on mounts that are attached to nothing, as they may since Linux 6.15.
+fn takes_detached_layers() -> bool {
+    runs_on((6, 15))
+}
+
+fn runs_on(version: (u32, u32)) -> bool {
+    let name = uname();
+    let release = name.release().to_str();
+    release.is_ok_and(|release| is_as_new(release, version))
+}
+
+fn is_as_new(release: &str, (major, minor): (u32, u32)) -> bool {
     let mut numbers = release
         .split(|c: char| !c.is_ascii_digit())
         .map_while(|number| number.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(6), Some(8))
+    (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pod::manifest::UserNamespace;
+    use rustix::fs::fstat;
+    use std::fs;
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+
+    /// Those from 131072 on.
+    fn some_ids() -> PodIds {
+        let mut process = Command::new("unshare")
+            .args(["--user", "sh", "-c", "echo; exec sleep 1000"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        process
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut [0])
+            .unwrap();
+        let file = |name: &str| format!("/proc/{}/{name}", process.id());
+        for map in ["gid_map", "uid_map"] {
+            fs::write(file(map), "0 131072 65536").unwrap();
+        }
+        let namespace = fs::File::open(file("ns/user")).unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        PodIds::new(namespace.into(), UserNamespace::of_block(131_072)).unwrap()
+    }
+
+    /// Needs root, as all tests that mount something.
+    #[test]
+    fn owners_in_layers_are_mapped_on_each_kernel() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for name in [
+            "layers/one",
+            "layers/two",
+            "points",
+            "pod/upper",
+            "pod/work",
+        ] {
+            fs::create_dir_all(path(name)).unwrap();
+        }
+        fs::write(path("layers/one/file"), "").unwrap();
+        std::os::unix::fs::chown(path("layers/one/file"), Some(1000), Some(33)).unwrap();
+        let ids = some_ids();
+        let ways = [(true, false), (true, true), (false, true)];
+        for (by_layer, is_attached) in ways {
+            let sources = ["layers", "points"].map(|name| open_directory(&path(name)).unwrap());
+            let [layers, points] = sources.map(|source| ids.mapped(source.as_fd(), "it").unwrap());
+            let pod = open_directory(&path("pod")).unwrap();
+            fs::remove_dir_all(path("pod/work")).unwrap();
+            fs::create_dir(path("pod/work")).unwrap();
+            let directories = Directories {
+                lower: vec![
+                    format!("{}/two", path_of(&layers)),
+                    format!("{}/one", path_of(&layers)),
+                    path_of(&points),
+                ],
+                changes: Some(Changes {
+                    upper: format!("{}/upper", path_of(&pod)),
+                    work: format!("{}/work", path_of(&pod)),
+                    discard: false,
+                }),
+                lower_is_attached: is_attached,
+            };
+            let mapped = [layers, points];
+            let attached = if is_attached { &mapped[..] } else { &[] };
+            let root = mount_as(by_layer, &directories, attached).unwrap();
+            let file = openat(&root, "file", OFlags::RDONLY, Mode::empty()).unwrap();
+            let owner = fstat(&file).map(|stat| (stat.st_uid, stat.st_gid));
+            assert_eq!(owner, Ok((132_072, 131_105)), "{by_layer} {is_attached}");
+        }
+        assert_eq!(fs::read_dir(path("pod/upper")).unwrap().count(), 0);
+    }
 
     #[test]
     fn kernel_releases_are_compared_as_numbers() {
         for release in ["6.8.0", "6.18.44-cloud", "7.0-rc1", "10.2"] {
-            assert!(is_6_8_or_newer(release), "{release}");
+            assert!(is_as_new(release, (6, 8)), "{release}");
         }
         for release in ["6.1.0-56-cloud-amd64", "5.15.0", "6.7", "6", "", "x"] {
-            assert!(!is_6_8_or_newer(release), "{release}");
+            assert!(!is_as_new(release, (6, 8)), "{release}");
         }
     }
 }

@@ -16,6 +16,8 @@ const OPTIONS: [(&str, MountOption); 19] = [
     ("noatime", MountOption::Noatime),
     ("relatime", MountOption::Relatime),
     ("nosymfollow", MountOption::Nosymfollow),
+    ("idmap", MountOption::Idmap),
+    ("noidmap", MountOption::Noidmap),
     ("bind", MountOption::Bind),
     ("rbind", MountOption::Rbind),
     ("rprivate", MountOption::Rprivate),

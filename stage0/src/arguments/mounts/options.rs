@@ -21,6 +21,8 @@ const WORDS: &[(&str, MountOption)] = &[
     ("noatime", MountOption::Noatime),
     ("relatime", MountOption::Relatime),
     ("nosymfollow", MountOption::Nosymfollow),
+    ("idmap", MountOption::Idmap),
+    ("noidmap", MountOption::Noidmap),
     ("bind", MountOption::Bind),
     ("rbind", MountOption::Rbind),
     ("private", MountOption::Rprivate),
@@ -48,8 +50,8 @@ pub(super) fn option(word: &str) -> Result<Option<MountOption>, String> {
     match MISSING.contains(&name) {
         true => Err(format!("the option `{word}` is not there yet")),
         false => Err(format!(
-            "unknown option `{word}`; there are ro, rw, [no]suid, [no]dev, [no]exec, noatime, nosymfollow, bind, rbind, \
-             rprivate, rslave, rshared and nocopy"
+            "unknown option `{word}`; there are ro, rw, [no]suid, [no]dev, [no]exec, noatime, nosymfollow, [no]idmap, bind, \
+             rbind, rprivate, rslave, rshared and nocopy"
         )),
     }
 }

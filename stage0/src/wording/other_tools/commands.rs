@@ -1,6 +1,6 @@
 //! Commands of other tools.
 
-use super::answers::{HEALTH, USERS};
+use super::answers::HEALTH;
 
 const REMOVAL: &str = "it is called `rm`: `fairing rm POD`, `fairing image rm IMAGE`, `fairing network rm NAME`, `fairing volume rm NAME`, `fairing trust rm PREFIX`";
 
@@ -172,7 +172,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "unpause",
         "pausing is not there yet; `fairing kill -s CONT POD` continues the main process of each app",
     ),
-    ("unshare", USERS),
+    ("unshare", "pods of users other than root are not there yet"),
     (
         "untag",
         "it is called `fairing image rm IMAGE`, which removes a name",

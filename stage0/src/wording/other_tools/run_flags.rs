@@ -1,6 +1,6 @@
 //! Flags of other tools' `run`.
 
-use super::answers::{CERTIFICATES, HEALTH, RETRIES, USERS};
+use super::answers::{CERTIFICATES, HEALTH, RETRIES, SUBORDINATE};
 
 const CAPABILITIES: &str =
     "choosing capabilities is not there yet: root of an app has few of them, other users none";
@@ -101,7 +101,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "expose",
         "every port of a pod is reached from its networks; `--port 8080:80` publishes one on the host",
     ),
-    ("gidmap", USERS),
     ("gpus", DEVICES),
     (
         "group-add",
@@ -232,7 +231,7 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "preserve-fds",
         "sockets are handed over by socket activation alone, as systemd.socket(5) has it",
     ),
-    ("private-users", USERS),
+    ("private-users", "it is called `--userns=auto`"),
     (
         "privileged",
         "there is no such switch: `--insecure-options=seccomp,capabilities,paths` gives up what protects the host",
@@ -310,8 +309,8 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("storage-opt", "quotas are not there yet"),
     ("store-only", "it is called `--pull never`"),
-    ("subgidname", USERS),
-    ("subuidname", USERS),
+    ("subgidname", SUBORDINATE),
+    ("subuidname", SUBORDINATE),
     (
         "supplementary-gids",
         "further groups are not there yet; `--group GROUP` sets the first",
@@ -328,7 +327,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("trust-keys-from-https", KEYS),
     ("tz", "set the variable: `--env TZ=Europe/Berlin`"),
-    ("uidmap", USERS),
     (
         "ulimit",
         "resource limits of processes are not there yet; `--memory 64m`, `--cpus 1.5` and `--pids-limit 100` are",
@@ -345,7 +343,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("use-api-socket", "there is no daemon to talk to"),
     ("user-annotation", ANNOTATIONS),
     ("user-label", "it is called `--label KEY=VALUE`"),
-    ("userns", USERS),
     ("uts", NAMESPACES),
     ("uuid-file", "it is called `--uuid-file-save FILE`"),
     (

@@ -1,4 +1,4 @@
-use crate::app::cgroup::HierarchyTasks;
+use crate::app::cgroup::{CgroupSeat, HierarchyTasks};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -24,13 +24,13 @@ fn command(streams: ProcessStreams) -> ToInit {
 }
 
 fn ends() -> (ToChild, ToParent) {
-    let (monitor, init) = pair().unwrap();
+    let (monitor, init) = pair(None).unwrap();
     (monitor, ToParent::new(init))
 }
 
 /// A pod init that says what it likes.
 fn hostile() -> (ToChild, SeqPacket) {
-    let (monitor, init) = pair().unwrap();
+    let (monitor, init) = pair(None).unwrap();
     (monitor, SeqPacket::from_fd(init))
 }
 
@@ -117,7 +117,10 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
                 .into(),
             directory: file("directory"),
             pids_max: Some(file("pids.max")),
+            event_control: None,
         },
+        dev: Some(file("dev")),
+        sys: None,
         mounts: Vec::new(),
         sockets: sockets.iter().map(|text| file(text)).collect(),
     };
@@ -140,6 +143,7 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
         tasks,
         directory,
         pids_max,
+        event_control,
     } = app.seat
     else {
         panic!("another seat");
@@ -152,7 +156,10 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
         );
     }
     assert_eq!(text(directory), "directory");
+    assert_eq!(app.dev.map(text).as_deref(), Some("dev"));
+    assert!(app.sys.is_none());
     assert_eq!(pids_max.map(text).as_deref(), Some("pids.max"));
+    assert!(event_control.is_none());
     let received: Vec<String> = app.sockets.into_iter().map(text).collect();
     assert_eq!(received, sockets);
 }
@@ -177,7 +184,7 @@ fn a_terminal_comes_with_its_process_and_does_not_block() {
 #[test]
 fn what_nobody_announced_is_refused_and_closed() {
     let (mut monitor, init) = hostile();
-    let (reader, writer) = make_pipe().unwrap();
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     init.send(&FromInit::Started, &[writer.as_fd()]).unwrap();
     drop(writer);
     let heard = monitor.advance(&[true]);
@@ -220,7 +227,7 @@ fn a_terminal_that_is_something_else_is_refused() {
     let (mut monitor, init) = hostile();
     let pidfd = own_pidfd();
     let null = File::open("/dev/null").unwrap();
-    let (reader, _writer) = make_pipe().unwrap();
+    let (reader, _writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let file = tempfile::tempfile().unwrap();
     for other in [null.as_fd(), reader.as_fd(), file.as_fd()] {
         let id = monitor.open_terminal().unwrap();

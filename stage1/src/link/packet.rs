@@ -1,0 +1,193 @@
+//! Packets to pod init, and the descriptors that come with them.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use serde::{Deserialize, Serialize};
+
+use super::{AppResources, HandedOver, LinkError};
+use crate::app::cgroup::{CgroupSeat, HierarchyTasks};
+
+/// What a packet to pod init holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Packet<M> {
+    /// A message. With it come its streams, and then what is handed over.
+    Message { message: M, handed_over: Contents },
+    /// More of the app that was named last, its mounts and then its sockets: as many such packets as it takes.
+    More,
+}
+
+/// Which descriptors are handed over with a message, in which order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Contents {
+    Nothing,
+    /// The root filesystem, then the seat, `/dev` and `/sys`. Mounts and sockets follow in packets of their own.
+    App {
+        seat: SeatKind,
+        dev: bool,
+        sys: bool,
+        mounts: usize,
+        sockets: usize,
+    },
+    Network,
+}
+
+/// Which descriptors are an app's seat in its cgroup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SeatKind {
+    None,
+    /// `tasks` of each hierarchy, one directory, then `pids.max` and `cgroup.event_control` if they are there.
+    V1 {
+        hierarchies: Vec<String>,
+        counts_pids: bool,
+        event_control: bool,
+    },
+    /// The directory, then `cgroup.procs` and `cgroup.kill`.
+    V2 {
+        procs: bool,
+        kill: bool,
+    },
+}
+
+impl Contents {
+    pub(super) fn of(handed_over: &HandedOver) -> Self {
+        match handed_over {
+            HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
+                Self::Nothing
+            }
+            HandedOver::Network(_) => Self::Network,
+            HandedOver::App(AppResources {
+                seat,
+                dev,
+                sys,
+                mounts,
+                sockets,
+                ..
+            }) => Self::App {
+                dev: dev.is_some(),
+                sys: sys.is_some(),
+                seat: match seat {
+                    CgroupSeat::None => SeatKind::None,
+                    CgroupSeat::V1 {
+                        tasks,
+                        pids_max,
+                        event_control,
+                        ..
+                    } => SeatKind::V1 {
+                        counts_pids: pids_max.is_some(),
+                        event_control: event_control.is_some(),
+                        hierarchies: tasks
+                            .iter()
+                            .map(|tasks| tasks.controllers.clone())
+                            .collect(),
+                    },
+                    CgroupSeat::V2 { procs, kill, .. } => SeatKind::V2 {
+                        procs: procs.is_some(),
+                        kill: kill.is_some(),
+                    },
+                },
+                mounts: mounts.len(),
+                sockets: sockets.len(),
+            },
+        }
+    }
+}
+
+/// The descriptors of what is handed over, but for an app's mounts and sockets.
+pub(super) fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
+    match handed_over {
+        HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
+            Vec::new()
+        }
+        HandedOver::Network(namespace) => vec![namespace.as_fd()],
+        HandedOver::App(AppResources {
+            root,
+            seat,
+            dev,
+            sys,
+            ..
+        }) => {
+            let mut all = vec![root.as_fd()];
+            match seat {
+                CgroupSeat::None => {}
+                CgroupSeat::V1 {
+                    tasks,
+                    directory,
+                    pids_max,
+                    event_control,
+                } => {
+                    all.extend(tasks.iter().map(|tasks| tasks.file.as_fd()));
+                    all.push(directory.as_fd());
+                    all.extend(pids_max.iter().chain(event_control).map(AsFd::as_fd));
+                }
+                CgroupSeat::V2 {
+                    directory,
+                    procs,
+                    kill,
+                } => {
+                    all.push(directory.as_fd());
+                    all.extend(procs.iter().chain(kill).map(AsFd::as_fd));
+                }
+            }
+            all.extend(dev.iter().chain(sys).map(AsFd::as_fd));
+            all
+        }
+    }
+}
+
+/// What came with a message, to be taken in order and to the last.
+pub(super) struct Descriptors(std::vec::IntoIter<OwnedFd>);
+
+impl Descriptors {
+    pub(super) fn new(fds: Vec<OwnedFd>) -> Self {
+        Self(fds.into_iter())
+    }
+
+    pub(super) fn one(&mut self) -> Result<OwnedFd, LinkError> {
+        self.0
+            .next()
+            .ok_or_else(|| LinkError::Protocol("a descriptor is missing".into()))
+    }
+
+    pub(super) fn one_if(&mut self, announced: bool) -> Result<Option<OwnedFd>, LinkError> {
+        announced.then(|| self.one()).transpose()
+    }
+
+    pub(super) fn none_is_left(&self) -> Result<(), LinkError> {
+        match self.0.len() {
+            0 => Ok(()),
+            more => Err(LinkError::Protocol(format!(
+                "{more} descriptors came that nobody has announced"
+            ))),
+        }
+    }
+
+    pub(super) fn seat(&mut self, kind: SeatKind) -> Result<CgroupSeat, LinkError> {
+        Ok(match kind {
+            SeatKind::None => CgroupSeat::None,
+            SeatKind::V1 {
+                hierarchies,
+                counts_pids,
+                event_control,
+            } => CgroupSeat::V1 {
+                tasks: hierarchies
+                    .into_iter()
+                    .map(|controllers| {
+                        let file = self.one()?;
+                        Ok(HierarchyTasks { controllers, file })
+                    })
+                    .collect::<Result<_, LinkError>>()?,
+                directory: self.one()?,
+                pids_max: self.one_if(counts_pids)?,
+                event_control: self.one_if(event_control)?,
+            },
+            SeatKind::V2 { procs, kill } => CgroupSeat::V2 {
+                directory: self.one()?,
+                procs: self.one_if(procs)?,
+                kill: self.one_if(kill)?,
+            },
+        })
+    }
+}
