@@ -46,7 +46,11 @@ mod tests {
     fn empty(name: &str, medium: Medium) -> Volume {
         Volume {
             name: name.parse().unwrap(),
-            source: VolumeSource::Empty { medium, size: None },
+            source: VolumeSource::Empty {
+                medium,
+                size: None,
+                ownership: crate::named_volumes::Ownership::default(),
+            },
             read_only: false,
         }
     }

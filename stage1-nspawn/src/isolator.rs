@@ -193,7 +193,7 @@ impl Isolator for Nspawn {
     }
 
     fn update(&mut self, app: &AppName, resources: &Resources) -> Result<(), StartFailure> {
-        Ok(self.cgroups()?.update(app, resources)?)
+        Ok(self.cgroups()?.update_in_time(app, resources)?)
     }
 
     fn stats(&mut self, app: &AppName) -> AppStats {

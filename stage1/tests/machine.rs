@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollTimeout, poll};
 use pod::control::WindowSize;
 use pod::exit::Outcome;
-use pod::manifest::{AppFailure, Lifetime};
+use pod::manifest::{AppFailure, Lifetime, Limit};
 use serde_json::json;
 use stage1::link::framed::ToMachine;
 use stage1::link::{HandedOver, InitLink, InitNotification, MachineApp, MachineImage, StreamId};
@@ -168,6 +168,7 @@ impl Machine {
                 path: self.image.path().to_path_buf(),
             },
             resources: Default::default(),
+            usual_pids: Limit::At(100),
         };
         let message = ToInit::App(Box::new(spec));
         self.link

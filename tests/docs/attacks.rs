@@ -150,6 +150,23 @@ fn every_test_that_the_list_of_attacks_names_exists_where_it_says() {
 }
 
 #[test]
+fn each_sentence_of_what_an_app_can_not_hold_up_has_tests() {
+    let text = fs::read_to_string(top().join("SECURITY.md")).unwrap();
+    let (_, section) = text.split_once("\n## What an app can't hold up\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let known = Known::read(top());
+    let sentences: Vec<&str> = section.split("\n- ").skip(1).collect();
+    assert!(sentences.len() > 7, "{}", sentences.len());
+    for sentence in sentences {
+        let names = code_spans(sentence).filter(|span| is_test(span));
+        let tests: Vec<Test<'_>> = names.map(|name| Test { room: "e2e", name }).collect();
+        assert!(!tests.is_empty(), "no test: {sentence}");
+        let unknown: Vec<_> = tests.iter().filter(|test| !known.has(test)).collect();
+        assert!(unknown.is_empty(), "no such tests: {unknown:#?}");
+    }
+}
+
+#[test]
 fn every_attack_has_a_test_or_says_why_there_is_none() {
     let list = fs::read_to_string(top().join("docs/attacks.md")).unwrap();
     let attacks = attacks(&list);

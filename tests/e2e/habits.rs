@@ -48,9 +48,9 @@ fn ps_shows_what_runs_and_list_shows_all() {
         let found = lines(&["ps", "--filter", filter, "--format", names]);
         assert_eq!(found, expected, "{filter}");
     }
-    host.fairing(["ps", "--filter", "volume=x"])
+    host.fairing(["ps", "--filter", "health=x"])
         .run()
-        .expect_error(2, &["volume is not there yet"]);
+        .expect_error(2, &["health is not there yet"]);
     let table = lines(&[
         "ps",
         "-a",

@@ -249,3 +249,51 @@ fn account_files_of_an_image_are_read_with_care() {
     }
     host.expect_clean();
 }
+
+#[test]
+fn what_an_image_says_of_its_start_leads_nowhere_and_makes_nobody_root() {
+    let host = Host::new();
+    host.accept_unsigned();
+    let run = |image: ImageBuilder| {
+        let image = import(&host, &image.build(), "hostile:1");
+        let run = host.fairing(["run", "--rm", "--pull=never", &image]);
+        run.limit(Duration::from_secs(10)).run()
+    };
+    let image = || ImageBuilder::busybox().cmd(["/bin/sh", "-c", "pwd; id -u"]);
+    let no_user = "is not in the image's /etc/passwd";
+    for (image, part) in [
+        (image().user(":"), "invalid user"),
+        (image().user(":5"), "invalid user"),
+        (image().user("-1"), no_user),
+        (image().user("+0"), no_user),
+        (image().user(" root"), no_user),
+        (image().user("root\n"), no_user),
+        (image().user("0x0"), no_user),
+        (image().user("4294967295"), no_user),
+        (image().user("4294967296"), no_user),
+        (image().user("0:4294967296"), "/etc/group"),
+        (image().workdir("/proc/self/fd/9"), "working directory"),
+        (image().workdir("/proc/1/cwd"), "working directory"),
+        (image().workdir("/bin/busybox"), "working directory"),
+        (image().stop_signal("99999"), "stop signal"),
+        (image().stop_signal("-1"), "stop signal"),
+        (image().stop_signal("SIGRTMIN+99"), "stop signal"),
+        (image().cmd(["/bin/sh\0x"]), "NUL"),
+        (image().cmd([""]), "program"),
+        (image().cmd(["/proc/1/exe"]), "cannot execute"),
+        (image().cmd(["/dev/null"]), "cannot execute"),
+    ] {
+        let output = run(image);
+        assert!(
+            output.code.is_some_and(|code| code > 100),
+            "{part}: {output}"
+        );
+        assert!(output.stderr.contains(part), "{part}: {output}");
+        assert!(!output.stdout.contains('0'), "{part}: {output}");
+    }
+    // What looks as if it led out, and doesn't.
+    for path in ["../../../..", "/dev/../..", "/proc/self/root/.."] {
+        let output = run(image().workdir(path));
+        assert_eq!(output.ok().stdout, "/\n0\n", "{path}");
+    }
+}

@@ -258,3 +258,29 @@ fn an_app_that_uses_up_all_names_while_its_log_rotates_is_logged_all_the_same() 
     assert!(size("log") <= LOG_MAX && size("log.1") <= LOG_MAX);
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
+
+#[test]
+fn a_log_is_as_large_and_as_fast_as_the_configuration_says() {
+    const RATE: u64 = 1 << 20;
+    let host = busybox();
+    let config = "[apps]\nmax-log-size = \"2M\"\nmax-log-rate = \"1M\"\n";
+    fs::write(host.local_config().join("config.toml"), config).unwrap();
+    let pod = detached(&host, &[], "exec yes ''");
+    let monitor = monitor_of(&host, &pod);
+    let rotated = log_of(&host, &pod, "log.1");
+    wait_until("a full log", PATIENCE, || rotated.exists().then_some(()));
+    let (before, begun) = (Spent::by(monitor), Instant::now());
+    let after = wait_until("more of the log", PATIENCE, || {
+        let now = Spent::by(monitor);
+        (now.written > before.written + 6 * RATE).then_some(now)
+    });
+    let seconds = begun.elapsed().as_secs();
+    // What may be written at once may not be used up at the beginning.
+    assert!(
+        after.written - before.written < (seconds + 5) * RATE,
+        "{seconds} s"
+    );
+    let size = |name: &str| fs::metadata(log_of(&host, &pod, name)).map_or(0, |file| file.len());
+    assert!(size("log") <= 2 << 20 && size("log.1") <= 2 << 20);
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}

@@ -1,8 +1,9 @@
 //! Processes that are made to escape an end, to be miscounted, or to use up what has no limit of its own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use harness::{Host, ImageBuilder, wait_until};
+use harness::{ControlClient, Host, ImageBuilder, wait_until};
+use serde_json::json;
 
 use crate::stocked::{IDLE, IMAGE, host_with, status, wait_log};
 
@@ -109,6 +110,35 @@ fn memory_of_every_kind_counts_for_the_app() {
             "{kind}: {ended}"
         );
     }
+}
+
+#[test]
+fn an_app_that_takes_memory_while_its_limit_changes_holds_up_nobody() {
+    const ROUNDS: u64 = 40;
+    let host = probe_host();
+    let script = "echo up; while :; do dd if=/dev/zero of=/dev/shm/x bs=1M count=40 2> /dev/null; \
+        dd if=/dev/zero of=/x bs=1M count=40 2> /dev/null; rm /dev/shm/x /x; done";
+    let run = host.fairing(["run", "--detach", "--memory=100m", IMAGE, "--"]);
+    let run = run.args(["/bin/sh", "-c", script]).run().ok();
+    let pod = run.text().to_owned();
+    wait_log(&host, &pod, "up");
+    let app = status(&host, &pod)["apps"][0]["name"].clone();
+    let client = ControlClient::connect(&host, &pod);
+    let mut set = 0;
+    for round in 0..ROUNDS {
+        // Around what it uses, which changes all the time.
+        let limit = (30 + round % 2 * 60) << 20;
+        let limits = json!({"memory": {"limit": limit, "swap": limit}});
+        let begun = Instant::now();
+        let answer = client.ask(&json!({"type": "update", "app": app, "resources": limits}));
+        assert!(begun.elapsed() < PROMPT, "{:?}", begun.elapsed());
+        match answer["type"].as_str() {
+            Some("done") => set += 1,
+            _ => assert_eq!(answer["type"], "refused", "{answer}"),
+        }
+    }
+    assert!(set >= ROUNDS / 2, "{set}");
+    ends(&host, &pod);
 }
 
 #[test]

@@ -232,11 +232,11 @@ fn what_makes_no_sense_is_told() {
     import(&["root", "--name=a.io/b", "--workdir", "x"]).expect_error(2, &["--workdir"]);
     import(&["root"]).expect_error(
         113,
-        &["root filesystem, not an image", "rootfs:./root --name"],
+        &["root filesystem, not an image", "rootfs:root --name"],
     );
     std::fs::create_dir(host.base().join("photos")).unwrap();
     let photos = import(&["photos", "--name=a.io/b"]);
-    photos.expect_error(113, &["not an image", "rootfs:./photos --name"]);
+    photos.expect_error(113, &["not an image", "rootfs:photos --name"]);
     let hostile = Layer::new().file("rootfs/../../escaped", "x", 0o644);
     host.write("hostile.aci", hostile.tar());
     import(&["hostile.aci"]).expect_error(112, &["escaped"]);

@@ -67,7 +67,7 @@ fn apps_run_in_a_machine_and_all_that_is_told_of_them_arrives() {
         !texts.is_empty(),
         "it did not finish: {outcomes:?}\n{output}"
     );
-    assert_eq!(texts["talker"], "hello from guest\n", "{output}");
+    assert_eq!(texts["talker"], "hello from guest\n77\n", "{output}");
     let network = &texts["network"];
     for part in ["10.0.2.15/24", "default via 10.0.2.2 dev net0"] {
         assert!(network.contains(part), "{network}\n{output}");
@@ -111,7 +111,7 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
         path: "/image".into(),
     };
     let mut outputs = BTreeMap::new();
-    let talk = "echo hello from $(hostname)";
+    let talk = "echo hello from $(hostname); cat /sys/fs/cgroup/pids.max";
     outputs.insert(
         "talker",
         vec![app(&mut link, "talker", talk, image(), none())],
@@ -229,7 +229,11 @@ fn app(
         mounts: Vec::new(),
         sockets: Vec::new(),
     };
-    let own = MachineApp { image, resources };
+    let own = MachineApp {
+        image,
+        resources,
+        usual_pids: Limit::At(77),
+    };
     let message = ToInit::App(Box::new(spec));
     link.send(&message, HandedOver::MachineApp(Box::new(own)))
         .unwrap();

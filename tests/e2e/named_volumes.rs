@@ -143,26 +143,18 @@ fn a_volume_in_use_stays_and_its_pods_are_named() {
 
 #[test]
 fn an_app_that_joins_a_pod_can_mount_a_named_volume() {
-    let host = busybox();
-    let pod = detached(&host, &["--net=none", "--lifetime=until-stopped"], IDLE);
-    host.fairing([
-        "app",
-        "add",
-        "--start",
-        &pod,
-        IMAGE,
-        "--app-name=late",
-        "-v",
-        "data:/d",
-    ])
-    .args([
-        "--",
-        "/bin/sh",
-        "-c",
-        "echo late > /d/file; echo done; sleep 1000",
-    ])
-    .run()
-    .ok();
+    let host = with_content();
+    let definition = "v,kind=named,source=of-pod";
+    let flags = ["--net=none", "--lifetime=until-stopped", "-v", definition];
+    let pod = detached(&host, &flags, IDLE);
+    host.fairing(["app", "add", "--start", &pod, IMAGE, "--app-name=late"])
+        .args(["-v", "data:/d", "--mount=volume=v,target=/srv"])
+        .args(["--", "/bin/sh", "-c"])
+        .arg(format!("echo late > /d/file; ls /srv; echo done; {IDLE}"))
+        .run()
+        .ok();
+    // One that nobody had mounted is as new as the other.
+    wait_log(&host, &pod, "file\n");
     wait_log(&host, &pod, "done\n");
     host.fairing(["volume", "rm", "data"])
         .run()
@@ -171,10 +163,8 @@ fn an_app_that_joins_a_pod_can_mount_a_named_volume() {
         .run()
         .expect_error(2, &["joins a pod"]);
     host.fairing(["stop", "--force", &pod]).run().ok();
-    assert_eq!(
-        fs::read_to_string(data(&host, "data").join("file")).unwrap(),
-        "late\n"
-    );
+    let written = data(&host, "data").join("file");
+    assert_eq!(fs::read_to_string(written).unwrap(), "late\n");
 }
 
 #[test]

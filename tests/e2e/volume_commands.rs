@@ -3,8 +3,9 @@
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::time::Instant;
 
-use harness::{Host, Layer};
+use harness::{Host, Layer, Signal};
 
 use crate::stocked::{IDLE, IMAGE, busybox, detached};
 
@@ -263,4 +264,47 @@ fn a_record_that_is_damaged_is_told_of_and_its_volume_can_be_removed() {
     .run()
     .expect_error(125, &["volume.json is damaged"]);
     volume(&host, &["rm", "bad"]);
+}
+
+#[test]
+fn killed_commands_leave_whole_volumes_or_what_is_collected() {
+    let host = busybox();
+    let files = (0..200).fold(Layer::new(), |layer, number| {
+        layer.file(&format!("f{number}"), [7; 10_000], 0o644)
+    });
+    let archive = host.write("files.tar", files.tar());
+    let archive = archive.to_str().unwrap();
+    // How long each takes when nobody kills it.
+    let lines = [
+        vec!["volume", "create", "made"],
+        vec!["volume", "import", "imported", archive],
+        vec!["volume", "rm", "imported"],
+        vec!["volume", "prune", "--force"],
+    ];
+    let mut took = Vec::new();
+    for line in &lines {
+        let begun = Instant::now();
+        host.fairing(line).run().ok();
+        took.push(begun.elapsed());
+    }
+    for round in 0..80_u32 {
+        let number = usize::try_from(round).unwrap() % lines.len();
+        let running = host.fairing(&lines[number]).spawn();
+        // A moment in the life of the command, not an event.
+        std::thread::sleep(took[number] * (round / 4) / 20);
+        running.signal(Signal::KILL);
+        drop(running.wait());
+        if round % 8 == 7 {
+            host.collect();
+            assert_eq!(host.leftovers().half_made_volumes, [] as [String; 0]);
+        }
+    }
+    // What has a name is whole.
+    for name in volume(&host, &["ls", "-q"]).lines() {
+        let files = fs::read_dir(data(&host, name)).unwrap().count();
+        assert_eq!(files, if name == "made" { 0 } else { 200 }, "{name}");
+    }
+    volume(&host, &["prune", "--force"]);
+    host.collect();
+    host.expect_clean();
 }

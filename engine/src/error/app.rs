@@ -40,6 +40,14 @@ pub enum AppError {
         /// What is wrong with it.
         source: NotAPath,
     },
+    /// The image names a group, but no user: that is not to become root.
+    #[error("image {image} has the invalid user {user:?}")]
+    User {
+        /// The image.
+        image: String,
+        /// What it says.
+        user: String,
+    },
     /// The image's stop signal is not one.
     #[error("image {image} has the invalid stop signal {signal:?}")]
     StopSignal {

@@ -87,7 +87,8 @@ impl<'a> OpenPod<'a> {
         let mounts = in_order(mounted.mounts(spec)?, &self.manifest.volumes)?;
         let planned = PlannedApp::new(name.clone(), spec, config, mounts, &image);
         // Until the pod's manifest names them.
-        let _volumes = provide(self.engine, &[], &[planned.mounting()])?;
+        let volumes = &self.manifest.volumes;
+        let _volumes = provide(self.engine, volumes, &[planned.mounting()])?;
         let mut app = planned.into_app();
         app.insecure_options = self.engine.insecure.clone();
         isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?

@@ -34,7 +34,7 @@ pub(super) struct AppConfig {
 pub(super) fn execution(spec: &AppSpec, image: &Image) -> Result<AppConfig, AppError> {
     let empty = Config::default();
     let config = image.config().config().as_ref().unwrap_or(&empty);
-    let (user, group) = identity(spec, config.user().as_deref());
+    let (user, group) = identity(spec, config.user().as_deref())?;
     let of_image = config.env().as_deref().unwrap_or_default();
     let env = environment::build(&spec.inherited, of_image, &spec.env);
     Ok(AppConfig {
@@ -82,11 +82,17 @@ fn argv(spec: &AppSpec, config: &Config) -> Result<Vec<String>, AppError> {
 }
 
 /// User and group: `--user` replaces both of the image's, `--group` the group.
-fn identity(spec: &AppSpec, image: Option<&str>) -> (String, String) {
-    let user = spec.user.as_deref().or(image).unwrap_or_default();
-    let (user, group) = user.split_once(':').unwrap_or((user, ""));
+fn identity(spec: &AppSpec, image: Option<&str>) -> Result<(String, String), AppError> {
+    let text = spec.user.as_deref().or(image).unwrap_or_default();
+    let (user, group) = text.split_once(':').unwrap_or((text, ""));
+    if user.is_empty() && !text.is_empty() {
+        return Err(AppError::User {
+            image: spec.image.clone(),
+            user: text.to_owned(),
+        });
+    }
     let group = spec.group.as_deref().unwrap_or(group);
-    (user.to_owned(), group.to_owned())
+    Ok((user.to_owned(), group.to_owned()))
 }
 
 fn workdir(spec: &AppSpec, image: Option<&str>) -> Result<AppPath, AppError> {
@@ -174,12 +180,23 @@ mod tests {
             let spec = app(|spec| (spec.user, spec.group) = (some(user), some(group)));
             identity(&spec, image)
         };
-        let pair = |user: &str, group: &str| (user.to_owned(), group.to_owned());
-        assert_eq!(of("", "", None), pair("", ""));
-        assert_eq!(of("", "", Some("www:data")), pair("www", "data"));
-        assert_eq!(of("5", "", Some("www:data")), pair("5", ""));
-        assert_eq!(of("5:6", "", Some("www")), pair("5", "6"));
-        assert_eq!(of("", "7", Some("www:data")), pair("www", "7"));
+        for (user, group, image, expected) in [
+            ("", "", None, ("", "")),
+            ("", "", Some("www:data"), ("www", "data")),
+            ("", "", Some("www:"), ("www", "")),
+            ("5", "", Some("www:data"), ("5", "")),
+            ("5", "", Some(":"), ("5", "")),
+            ("5:6", "", Some("www"), ("5", "6")),
+            ("", "7", Some("www:data"), ("www", "7")),
+        ] {
+            let (user, group) = of(user, group, image).unwrap();
+            assert_eq!((user.as_str(), group.as_str()), expected);
+        }
+        // Without a user there is no group either: nobody becomes root by a mistake.
+        for image in [":", ":5"] {
+            let error = of("", "", Some(image)).unwrap_err();
+            assert!(matches!(error, AppError::User { .. }), "{error}");
+        }
     }
 
     #[test]

@@ -47,7 +47,11 @@ fn answer(
     app: Option<&AppName>,
 ) -> Result<Option<i32>, Error> {
     match connection.send(&Request::Wait { app: app.cloned() }, &[]) {
-        Err(PodError::Ended) => return Ok(None),
+        // It listens no more, and is about to write down how it ended.
+        Err(PodError::Ended) => {
+            ending::wait_for_lock(entry)?;
+            return Ok(None);
+        }
         other => other?,
     }
     match connection.recv::<Response>()? {

@@ -14,7 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::member::{Kind, Member, MemberPath};
-use super::tree::{Tree, is_whiteout_stat, kind_of, open_folder, set_opaque};
+use super::tree::{FOLDER, Tree, is_whiteout_stat, kind_of, open_folder, set_opaque};
 use super::walk::{Walk, shown};
 use super::whiteout::{Meaning, meaning, names_whiteout};
 use crate::error::ContentError;
@@ -24,6 +24,15 @@ use crate::write_back::start_writing;
 
 /// Bytes from which a file is not left to be written to the disk at the end.
 const LARGE: u64 = 1 << 20;
+
+/// How a file is made that nobody else has.
+const NEW: OFlags = OFlags::WRONLY
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+/// How what must not be opened is held.
+const MERE_PATH: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What was unpacked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,8 +56,7 @@ pub fn unpack(
     what: &str,
     limits: &Limits,
 ) -> Result<Extracted, ContentError> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let directory = openat(CWD, root, flags, Mode::empty())
+    let directory = openat(CWD, root, FOLDER, Mode::empty())
         .map_err(|error| ContentError::io("cannot open", root, error))?;
     let of = (directory, root);
     extract_as(Form::Plain, input, of, what, limits, &mut Record::default())
@@ -252,9 +260,8 @@ impl Extraction<'_> {
         walk: &mut Walk<'_, R>,
     ) -> Result<(), ContentError> {
         let name = member.path.name();
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = || openat(parent, name, flags, Mode::RUSR | Mode::WUSR);
+        let mode = Mode::RUSR.union(Mode::WUSR);
+        let open = || openat(parent, name, NEW, mode);
         let file = match open() {
             Err(Errno::EXIST) => {
                 let removed = self.tree.remove(parent, &member.path);
@@ -407,8 +414,7 @@ impl Extraction<'_> {
             Err(Errno::PERM) if kind != FileType::Fifo => return Ok(()),
             other => other?,
         }
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let made = openat(parent, name, flags, Mode::empty())?;
+        let made = openat(parent, name, MERE_PATH, Mode::empty())?;
         if FileType::from_raw_mode(fstat(&made)?.st_mode) != kind {
             return Err(Errno::INVAL);
         }

@@ -11,12 +11,13 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use image_name::Digest;
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Mode, open};
 
 use super::chunks::{Chunks, Proven, Reader};
 use super::extract::{Extracted, extract};
 use super::inflate::Inflate;
 use super::intake::Intake;
+use super::tree::FOLDER;
 use super::window::WindowMemory;
 use crate::error::ContentError;
 use crate::limits::{InflateBound, Limits};
@@ -48,8 +49,7 @@ impl LayerJob<'_> {
     /// Unpacks the layer. When this returns `Ok`, digest, size and diff ID are proven, and `record`
     /// knows the contents.
     pub fn run(&self, intake: Intake<'_>, record: &mut Record) -> Result<Extracted, ContentError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let root = open(self.root, flags, Mode::empty())
+        let root = open(self.root, FOLDER, Mode::empty())
             .map_err(|error| ContentError::io("cannot open", self.root, error))?;
         if self.size < THREADED {
             self.alone(intake, root, record)

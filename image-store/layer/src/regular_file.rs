@@ -8,14 +8,19 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::error::ContentError;
 
+/// How it is opened, whatever it is.
+const READ: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOCTTY);
+
 /// Opens a regular file and gives its length; `None` if there is none. Never waits for the other
 /// end of a fifo that somebody put in its place.
 ///
 /// # Errors
 /// [`ContentError::NotRegular`]; [`ContentError::Io`] if it can't be opened.
 pub fn open_regular(path: &Path) -> Result<Option<(File, u64)>, ContentError> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+    let file = match rustix::fs::open(path, READ, Mode::empty()) {
         Ok(fd) => File::from(fd),
         Err(errno) => {
             let error = Error::from(errno);

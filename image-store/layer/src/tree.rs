@@ -28,6 +28,18 @@ const MAX_STEPS: u32 = 20_000_000;
 /// Bytes of the longest path that the kernel takes.
 const LONGEST: usize = 4095;
 
+/// How a directory is opened by its single name.
+pub(super) const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOFOLLOW);
+
+/// No way leads out of the root, through a link, or to something that is mounted in it.
+pub(super) const BELOW: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS)
+    .union(ResolveFlags::NO_XDEV);
+
 /// The attribute by which overlayfs knows a directory that hides those below.
 const OPAQUE: &str = "trusted.overlay.opaque";
 
@@ -59,16 +71,10 @@ impl Tree {
     /// Opens an existing directory below the root, through no symbolic link. The empty path is the
     /// root itself.
     pub(super) fn folder(&self, path: &[u8]) -> Result<OwnedFd> {
-        openat2(
-            &self.root,
-            if path.is_empty() { b"." } else { path },
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::BENEATH
-                | ResolveFlags::NO_SYMLINKS
-                | ResolveFlags::NO_MAGICLINKS
-                | ResolveFlags::NO_XDEV,
-        )
+        let path = if path.is_empty() { b"." } else { path };
+        // A link at its end is told as one on the way.
+        let flags = FOLDER.difference(OFlags::NOFOLLOW);
+        openat2(&self.root, path, flags, Mode::empty(), BELOW)
     }
 
     /// Where the directory `path` really is, if the way there goes through symbolic links of the layer.
@@ -234,20 +240,15 @@ fn make_folder(parent: BorrowedFd<'_>, name: &[u8], opaque: bool) -> Result<Owne
 
 /// Opens a directory by its single name.
 pub(super) fn open_folder(parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd> {
-    openat(
-        parent,
-        name,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
-        Mode::empty(),
-    )
-    // What the kernel says of a symbolic link depends on the flags.
-    .map_err(|error| {
-        if error == Errno::LOOP {
-            Errno::NOTDIR
-        } else {
-            error
-        }
-    })
+    openat(parent, name, FOLDER, Mode::empty())
+        // What the kernel says of a symbolic link depends on the flags.
+        .map_err(|error| {
+            if error == Errno::LOOP {
+                Errno::NOTDIR
+            } else {
+                error
+            }
+        })
 }
 
 /// The type of what has this name, `None` if there is nothing.

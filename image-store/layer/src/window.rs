@@ -97,10 +97,12 @@ pub(super) fn declared(head: &[u8]) -> Result<u64, String> {
         else {
             return Ok(largest);
         };
-        let size = field
-            .iter()
-            .rev()
-            .fold(0, |size: u64, byte| size << 8 | u64::from(*byte));
+        let mut bytes = [0; 8];
+        bytes
+            .iter_mut()
+            .zip(field)
+            .for_each(|(to, from)| *to = *from);
+        let size = u64::from_le_bytes(bytes);
         size + if length == 2 { 256 } else { 0 }
     };
     if size > largest {

@@ -22,7 +22,24 @@ const BLOB_TIME: Duration = Duration::from_secs(6 * 3600);
 /// Bytes after which a break is the first one again.
 const PROGRESS: u64 = 64 << 10;
 
-/// Reads a blob of known size. Bytes beyond that size are passed on for the caller to refuse.
+/// The body of an answer with a blob, or with the rest of one.
+pub(super) struct BlobBody {
+    reader: BodyReader<'static>,
+    /// Whether the answer says how long it is. What doesn't may go on for ever after the blob.
+    is_measured: bool,
+}
+
+impl BlobBody {
+    fn of(body: Body) -> Self {
+        Self {
+            is_measured: body.content_length().is_some(),
+            reader: body.into_reader(),
+        }
+    }
+}
+
+/// Reads a blob of known size. Bytes beyond that size are passed on for the caller to refuse, as far as they come with
+/// it; nothing is waited for behind it where the answer doesn't say how long it is.
 pub(super) struct BlobReader<'a> {
     client: &'a mut Client,
     digest: Digest,
@@ -31,7 +48,7 @@ pub(super) struct BlobReader<'a> {
     at: u64,
     /// Bytes that have to come once more before new ones do.
     skip: u64,
-    body: BodyReader<'static>,
+    body: BlobBody,
     /// Breaks in a row, and where the last one was.
     failures: u32,
     broke_at: u64,
@@ -43,7 +60,7 @@ pub(super) fn open(
     client: &mut Client,
     digest: &Digest,
     size: u64,
-) -> Result<BodyReader<'static>, RegistryError> {
+) -> Result<BlobBody, RegistryError> {
     let ask = ask(client, digest, None)?;
     let response = client.send(&ask)?;
     match response.status().as_u16() {
@@ -66,7 +83,7 @@ fn whole(
     digest: &Digest,
     size: u64,
     response: Response<Body>,
-) -> Result<BodyReader<'static>, RegistryError> {
+) -> Result<BlobBody, RegistryError> {
     let body = response.into_body();
     if let Some(found) = body.content_length().filter(|found| *found != size) {
         return Err(RegistryError::Content(ContentError::SizeMismatch {
@@ -75,17 +92,12 @@ fn whole(
             found,
         }));
     }
-    Ok(body.into_reader())
+    Ok(BlobBody::of(body))
 }
 
 impl<'a> BlobReader<'a> {
     /// Reads the blob whose `body` was asked for.
-    pub(super) fn new(
-        client: &'a mut Client,
-        digest: &Digest,
-        size: u64,
-        body: BodyReader<'static>,
-    ) -> Self {
+    pub(super) fn new(client: &'a mut Client, digest: &Digest, size: u64, body: BlobBody) -> Self {
         Self {
             client,
             digest: digest.clone(),
@@ -142,7 +154,7 @@ impl<'a> BlobReader<'a> {
                     ));
                 }
                 self.skip = 0;
-                self.body = response.into_body().into_reader();
+                self.body = BlobBody::of(response.into_body());
             }
             200 => {
                 // It knows no ranges: all of it comes again, and the digest tells if it is the same.
@@ -172,13 +184,14 @@ impl<'a> BlobReader<'a> {
         while self.skip > 0 {
             let most = usize::try_from(self.skip).unwrap_or(usize::MAX);
             let most = most.min(buf.len());
-            let count = self.body.read(buf.get_mut(..most).unwrap_or_default())?;
+            let space = buf.get_mut(..most).unwrap_or_default();
+            let count = self.body.reader.read(space)?;
             if count == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
             self.skip = self.skip.saturating_sub(count as u64);
         }
-        match self.body.read(buf)? {
+        match self.body.reader.read(buf)? {
             0 if self.at < self.size => Err(ErrorKind::UnexpectedEof.into()),
             count => Ok(count),
         }
@@ -187,7 +200,8 @@ impl<'a> BlobReader<'a> {
 
 impl Read for BlobReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
+        let all_came = self.at >= self.size && self.skip == 0;
+        if buf.is_empty() || (all_came && !self.body.is_measured) {
             return Ok(0);
         }
         loop {

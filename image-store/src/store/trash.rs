@@ -67,11 +67,8 @@ fn remove_in_place(path: &Path) -> Result<(), StoreError> {
     let to: PathBuf = path.with_file_name(format!("{REMOVED}{name}"));
     // A killed collection may have left one of that name.
     remove(&to)?;
-    match fs::rename(path, &to) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(StoreError::io("cannot remove", path, error)),
-        Ok(()) => remove(&to),
-    }
+    unless_gone(path, fs::rename(path, &to))?;
+    remove(&to)
 }
 
 /// What the name of a directory begins with that was being removed where it lay.
@@ -84,6 +81,11 @@ fn remove(path: &Path) -> Result<(), StoreError> {
         Ok(_) => fs::remove_file(path),
         Err(error) => Err(error),
     };
+    unless_gone(path, removed)
+}
+
+/// What came of a removal, where what is gone already is fine.
+fn unless_gone(path: &Path, removed: std::io::Result<()>) -> Result<(), StoreError> {
     match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(StoreError::io("cannot remove", path, error))
@@ -144,6 +146,10 @@ mod tests {
         assert!(error.to_string().contains("cannot remove"), "{error}");
         let kept = names(elsewhere.path());
         assert_eq!(kept, ["blob", "layer", "neighbour"]);
+        // Nor can what is mounted be taken elsewhere.
+        let error = remove_in_place(elsewhere.path()).unwrap_err();
+        assert!(error.to_string().contains("cannot remove"), "{error}");
+        assert_eq!(names(elsewhere.path()), kept);
         let below_a_file = folder.path().join("file/name");
         fs::write(folder.path().join("file"), "").unwrap();
         let mut in_place = Trash {

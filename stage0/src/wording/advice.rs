@@ -22,6 +22,11 @@ pub(super) fn text(error: &Error) -> String {
             format!("{error}; `fairing list` shows all pods, `fairing image list` all images")
         }
         Error::NotInStore { reference } => format!("{error}; {}", remedy(reference)),
+        Error::Refusing { message, .. }
+            if message.starts_with("cannot enter the working directory") =>
+        {
+            format!("{error}; --workdir names another")
+        }
         Error::OtherImage { .. } => format!("{error}; prepare it again"),
         Error::RatherFile {
             word,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use pod::PodError;
 
@@ -48,6 +49,12 @@ pub enum CgroupError {
     /// The app has one already.
     #[error("the cgroup {} is there already", .0.display())]
     Exists(PathBuf),
+    /// What a process aside has told.
+    #[error("{0}")]
+    Aside(String),
+    /// The kernel did not free enough memory in time.
+    #[error("the app's limits were not set within {} ms: it goes on using memory", .0.as_millis())]
+    TookTooLong(Duration),
     /// Some processes did not stop in time. They run again.
     #[error("not every process in the cgroup {} could be frozen", .0.display())]
     NotFrozen(PathBuf),

@@ -4,6 +4,7 @@
 //! for its pods. On version 2 a cgroup with processes can't have children with controllers: there they lie
 //! below the monitor's cgroup if that was delegated to it, and below the root otherwise.
 
+mod aside;
 mod directory;
 mod error;
 mod freezer;

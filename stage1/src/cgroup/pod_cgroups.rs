@@ -7,6 +7,7 @@ use pod::AppName;
 use pod::manifest::{Limit, Resources};
 use rustix::fs::OFlags;
 
+use super::aside;
 use super::directory;
 use super::error::CgroupError;
 use super::freezer;
@@ -147,6 +148,18 @@ impl PodCgroups {
             return Err(CgroupError::LimitBelowUse { limit, used });
         }
         limits::apply(version, &places, resources)
+    }
+
+    /// The same, without waiting for the kernel longer than a moment: it frees memory before it answers, and an app that
+    /// goes on taking some could keep it busy. Only for a process with one thread.
+    ///
+    /// # Errors
+    /// As [`Self::update`], and if it took too long.
+    pub fn update_in_time(&self, app: &AppName, resources: &Resources) -> Result<(), CgroupError> {
+        match resources.memory.limit.or(resources.memory.swap) {
+            Some(_) => aside::change(|| self.update(app, resources)),
+            None => self.update(app, resources),
+        }
     }
 
     /// What an app uses. All is absent if it has no cgroup.

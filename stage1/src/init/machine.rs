@@ -131,10 +131,17 @@ impl Ground for Machine {
                 app.name
             )));
         };
-        let MachineApp { image, resources } = *own;
+        let MachineApp {
+            image,
+            resources,
+            usual_pids,
+        } = *own;
         // One of its own for each run.
         self.cgroups.remove_app(&app.name)?;
         self.cgroups.add_app(&app.name, &resources)?;
+        if resources.pids.limit.is_none() {
+            self.cgroups.bound_processes(&app.name, usual_pids)?;
+        }
         let tree = self.image(image)?;
         let changes = make_directory(&self.apps, app.name.as_str())?;
         self.starts += 1;

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use cni_glue::interface::InterfaceConfig;
-use pod::manifest::Resources;
+use pod::manifest::{Limit, Resources};
 use serde::{Deserialize, Serialize};
 
 use crate::app::cgroup::CgroupSeat;
@@ -52,6 +52,8 @@ pub struct MachineApp {
     /// Its limits.
     #[serde(default)]
     pub resources: Resources,
+    /// Most processes and threads, if its limits don't say.
+    pub usual_pids: Limit,
 }
 
 /// Where a machine has an image's files.

@@ -38,7 +38,7 @@ use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::Listener;
-use pod::{Phase, PodError};
+use pod::{Phase, PodError, app_dir};
 
 use crate::failure::StartFailure;
 use crate::link::InitLink;
@@ -134,8 +134,15 @@ fn discard(mut pod: LockedPod, clean: bool) -> Result<(), PodError> {
     if clean { pod.remove() } else { pod.discard() }
 }
 
-/// Takes a pod back to where an earlier call had prepared it.
+/// Takes a pod back to where an earlier call had prepared it, to be started as if it had never been.
 fn go_back(mut pod: LockedPod) -> Result<(), PodError> {
+    let manifest = PodManifest::load(pod.path())?;
+    for app in &manifest.apps {
+        app_dir::mark_started(pod.path(), &app.name)?;
+        // The overlay may have been mounted.
+        app_dir::renew_work(pod.path(), &app.name)?;
+    }
+    app_dir::empty_removed(pod.path())?;
     pod.move_to(Phase::Prepared)
 }
 

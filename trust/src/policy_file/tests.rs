@@ -258,3 +258,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_may_count_for_one_second_alone() {
+    let second = Some(Timestamp::parse("2026-01-01T00:00:00Z").unwrap());
+    let of = |not_after: &str| {
+        let not_after = FileTime(Timestamp::parse(not_after).unwrap());
+        let key = FileKey {
+            pem: "x".to_owned(),
+            not_before: second.map(FileTime),
+            not_after: Some(not_after),
+        };
+        key.read()
+    };
+    let validity = of("2026-01-01T00:00:00Z").unwrap().validity();
+    assert_eq!((validity.not_before, validity.not_after), (second, second));
+    assert_eq!(of("2025-12-31T23:59:59Z"), Err(RuleError::Validity));
+}

@@ -6,12 +6,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::{
-    FileType, Mode, OFlags, ResolveFlags, SeekFrom, fgetxattr, flistxattr, getxattr, listxattr,
-    openat2, readlinkat, seek,
+    FileType, Mode, OFlags, SeekFrom, fgetxattr, flistxattr, getxattr, listxattr, openat2,
+    readlinkat, seek,
 };
 use rustix::io::Errno;
 
 use super::facts::Facts;
+use crate::tree::BELOW;
 
 /// Bytes of a content record in `contents`.
 pub(super) const RECORD: usize = 66;
@@ -179,7 +180,7 @@ pub(super) fn content(
     match kind {
         FileType::RegularFile | FileType::Directory => {
             // A FIFO that took the file's place must not make this wait.
-            let file = open(root, path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+            let file = open(root, path, OFlags::NONBLOCK)?;
             let xattrs = xattrs(&|buffer| flistxattr(&file, buffer), &|name, buffer| {
                 fgetxattr(&file, name, buffer)
             })?;
@@ -192,7 +193,7 @@ pub(super) fn content(
         }
         _ => {
             // These can't be opened to be asked; what stands for their descriptor can.
-            let handle = open(root, path, OFlags::PATH | OFlags::NOFOLLOW)?;
+            let handle = open(root, path, OFlags::PATH)?;
             let number = std::os::fd::AsRawFd::as_raw_fd(&handle);
             let name = format!("/proc/self/fd/{number}");
             let xattrs = xattrs(&|buffer| listxattr(&name, buffer), &|attribute, buffer| {
@@ -218,12 +219,6 @@ pub(super) fn open(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Resu
     // With `PATH`, the last name may be a link that is asked for itself.
     Ok(openat2(root, path, flags, Mode::empty(), BELOW)?)
 }
-
-/// No way leads out of the root, or to something that is mounted in it.
-const BELOW: ResolveFlags = ResolveFlags::BENEATH
-    .union(ResolveFlags::NO_SYMLINKS)
-    .union(ResolveFlags::NO_MAGICLINKS)
-    .union(ResolveFlags::NO_XDEV);
 
 /// Reads a file to its end.
 fn read(file: &File, sparse: bool) -> io::Result<Sum> {

@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, statat};
 use super::content;
 use super::facts::Facts;
 use crate::error::ContentError;
+use crate::tree::FOLDER;
 
 /// Walks a tree; holds no more than the names of the directories that it is in.
 pub(super) struct TreeWalk<'a> {
@@ -91,7 +92,7 @@ impl<'a> TreeWalk<'a> {
 
 /// The names in a directory, those that come first last.
 fn names(root: BorrowedFd<'_>, path: &[u8]) -> std::io::Result<Vec<Vec<u8>>> {
-    let folder = content::open(root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    let folder = content::open(root, path, OFlags::DIRECTORY)?;
     let mut names = Vec::new();
     for entry in Dir::new(folder)? {
         let entry = entry?;
@@ -117,8 +118,7 @@ pub(super) fn below(root: &Path, path: &[u8]) -> PathBuf {
 
 /// Opens the root of a layer.
 pub(super) fn open_root(at: &Path) -> Result<OwnedFd, ContentError> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    rustix::fs::open(at, flags, Mode::empty())
+    rustix::fs::open(at, FOLDER, Mode::empty())
         .map_err(|error| ContentError::io("cannot open", at, error))
 }
 

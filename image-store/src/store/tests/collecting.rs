@@ -126,6 +126,21 @@ fn what_has_changed_since_the_survey_counts() {
         let report = ground.store.gc(survey, &HashSet::new(), expire_at, alone);
         report.unwrap()
     };
+    // What has not changed is not read again.
+    let mut before = ground.store.survey();
+    let name = crate::store::file_name(&ground.reference("one"));
+    let path = ground.store.path().join("refs").join(name);
+    let record = fs::read(&path).unwrap();
+    fs::write(&path, "torn").unwrap();
+    assert!(
+        before
+            .records(&ground.store)
+            .unwrap()
+            .iter()
+            .all(Result::is_ok)
+    );
+    assert!(ground.store.all_refs().unwrap().iter().all(Result::is_err));
+    fs::write(&path, record).unwrap();
     // A use changes no name.
     let before = ground.store.survey();
     let record = ground.store.resolve(&ground.reference("one")).unwrap();

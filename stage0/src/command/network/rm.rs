@@ -10,6 +10,7 @@ use engine::networks::collection::AfterFailure;
 use super::lookup::{clear, find};
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -26,9 +27,13 @@ impl Subcommand for Rm {
     const ABOUT: &'static str = "Remove the configuration of networks that no pod is in";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let code = for_each(self.names, |name| remove(&name, context))?;
-        // Bridges go when nobody is in them.
-        clear(context, AfterFailure::Remember).map(|_| code)
+        let removed = for_each(self.names, |name| {
+            remove(&name, context)?;
+            output::line(name.as_str())
+        });
+        // Bridges go when nobody is in them, also if one of several networks could not be removed.
+        clear(context, AfterFailure::Remember)?;
+        removed
     }
 }
 
