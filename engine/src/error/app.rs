@@ -57,7 +57,7 @@ pub enum AppError {
         signal: String,
     },
     /// A pod has no such app.
-    #[error("pod {pod} has no app `{app}`; it has {}", listed(.apps))]
+    #[error("pod {pod} has no app `{app}`; {}", listed(.apps))]
     Unknown {
         /// The pod.
         pod: PodUuid,
@@ -102,7 +102,7 @@ impl AppError {
 fn listed(apps: &[AppName]) -> String {
     let names: Vec<&str> = apps.iter().map(AppName::as_str).collect();
     match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.join(", "),
+        true => "it has none".to_owned(),
+        false => format!("it has {}", names.join(", ")),
     }
 }
