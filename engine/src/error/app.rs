@@ -59,8 +59,8 @@ pub enum AppError {
     /// A pod has no such app.
     #[error("pod {pod} has no app `{app}`; {}", listed(.apps))]
     Unknown {
-        /// The pod.
-        pod: PodUuid,
+        /// The pod, by its name if it has one.
+        pod: String,
         /// The app.
         app: AppName,
         /// The apps that it has.
@@ -92,7 +92,7 @@ impl AppError {
     /// That a pod has no such app.
     pub fn unknown(manifest: &PodManifest, app: &AppName) -> Self {
         Self::Unknown {
-            pod: manifest.uuid,
+            pod: manifest.called(),
             app: app.clone(),
             apps: manifest.apps.iter().map(|app| app.name.clone()).collect(),
         }

@@ -110,11 +110,16 @@ fn mount(error: &MountError) -> String {
 fn volume(error: &VolumeError) -> String {
     match error {
         VolumeError::Unknown(_) => format!("{error}; `fairing volume list` shows all volumes"),
-        VolumeError::InUse { .. } => format!("{error}; `fairing rm` removes pods"),
+        VolumeError::InUse { .. } => {
+            format!("{error}; `fairing rm` removes pods, with --force those that run")
+        }
+        VolumeError::Exists(_) => {
+            format!("{error}; `fairing volume create --ignore` takes it as it is")
+        }
         VolumeError::NotNew(name) => {
             format!("{error}; import into another, or `fairing volume rm {name}` first")
         }
-        VolumeError::Exists(_) | VolumeError::Files(_) => error.to_string(),
+        VolumeError::Files(_) => error.to_string(),
     }
 }
 
