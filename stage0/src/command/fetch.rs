@@ -60,7 +60,8 @@ impl Subcommand for Fetch {
                 let reference = image.to_owned();
                 return Err(Error::NotInStore { reference }.into());
             }
-            let fetched = fetch_first(engine, &verifier, image, &sources, TakenName::Moves)?;
+            let fetched = fetch_first(engine, &verifier, image, &sources, TakenName::Moves);
+            let fetched = fetched.map_err(Failure::of_pull)?;
             warn_if_unsigned(&fetched.proof, &console);
             output::line(fetched.image.manifest_digest().as_ref())
         })
