@@ -157,10 +157,10 @@ fn inspect_shows_the_mounts_and_the_environment_of_an_app() {
     let user = template(&[
         "inspect",
         "-f",
-        "{{.Config.User}} {{.HostConfig.Memory}}",
+        "{{.Config.User}} {{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}",
         "web",
     ]);
-    assert_eq!(user, "65534 67108864\n");
+    assert_eq!(user, "65534 67108864 2048\n");
     let image = template(&["image", "inspect", "-f", "{{.Os}} {{.Config.User}}", IMAGE]);
     assert!(image.starts_with("linux "), "{image}");
     host.fairing(["rm", "web"]).run().ok();

@@ -361,6 +361,30 @@ mod tests {
                 "unexpected argument aux: choosing columns is not there yet; `fairing top POD` shows what there are",
             ),
             (
+                "ps extra",
+                "unexpected argument extra: `fairing list [OPTIONS]`",
+            ),
+            (
+                "volume export vv data.tar",
+                "unexpected argument data.tar: a file is named by a flag: `fairing volume export --output data.tar VOLUME`",
+            ),
+            (
+                "--dirr x list",
+                "unknown flag --dirr: did you mean `--dir`?",
+            ),
+            (
+                "stop --app a web",
+                "unknown flag --app: one app of a pod is stopped by `fairing app stop POD web`",
+            ),
+            (
+                "volume rm -a",
+                "unknown flag -a: volumes that no pod needs are removed by `fairing volume prune`",
+            ),
+            (
+                "volume create --driver local",
+                "unknown flag --driver: volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other",
+            ),
+            (
                 "list --fromat json",
                 "unknown flag --fromat: did you mean `--format`?",
             ),
@@ -382,6 +406,19 @@ mod tests {
         ] {
             let told = said(&format!("fairing {line}"));
             assert!(told.starts_with(text) && !told.contains('\n'), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_goes_too_far_is_told_in_one_line() {
+        for line in [
+            "logs lf b",
+            "port w -a",
+            "volume create a extra",
+            "pull --pull always --quiet --quiet a",
+        ] {
+            let told = said(&format!("fairing {line}"));
+            assert!(!told.contains('\n') && !told.contains("For more"), "{told}");
         }
     }
 

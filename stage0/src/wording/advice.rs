@@ -97,7 +97,9 @@ fn app(error: &AppError) -> String {
 fn mount(error: &MountError) -> String {
     match error {
         MountError::NoVolume { name, .. } => {
-            format!("{error}; describe it with --volume {name},kind=…")
+            format!(
+                "{error}; source={name} mounts the named volume, --volume {name},kind=… describes one of the pod"
+            )
         }
         MountError::NoSource { path, source } if source.kind() == ErrorKind::NotFound => format!(
             "{error}; --volume and --mount make no source: is {} spelled right?",
