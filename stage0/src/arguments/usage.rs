@@ -362,7 +362,7 @@ mod tests {
             ),
             (
                 "ps extra",
-                "unexpected argument extra: `fairing list [OPTIONS]`",
+                "unexpected argument extra: `fairing ps [OPTIONS]`",
             ),
             (
                 "volume export vv data.tar",
@@ -411,12 +411,7 @@ mod tests {
 
     #[test]
     fn what_goes_too_far_is_told_in_one_line() {
-        for line in [
-            "logs lf b",
-            "port w -a",
-            "volume create a extra",
-            "pull --pull always --quiet --quiet a",
-        ] {
+        for line in ["logs lf b", "port w -a", "volume create a extra"] {
             let told = said(&format!("fairing {line}"));
             assert!(!told.contains('\n') && !told.contains("For more"), "{told}");
         }
