@@ -79,6 +79,22 @@ pub enum Warning {
     },
     /// What a fetch has left out, and why.
     Fetch(String),
+    /// A name of the store stands for another image from now on.
+    NameMoved {
+        /// The name.
+        reference: Reference,
+        /// What it stood for.
+        was: Digest,
+        /// What it stands for.
+        is: Digest,
+    },
+    /// A name of the store has stayed what it was, though an image that has it too was fetched.
+    NameStays {
+        /// The name.
+        reference: Reference,
+        /// What it stands for.
+        digest: Digest,
+    },
     /// An older image could be accepted under this name.
     AgeNotRemembered {
         /// The name.
@@ -111,6 +127,13 @@ impl fmt::Display for Warning {
                 verification,
             } => write!(f, "image {reference}: {verification}"),
             Self::Fetch(note) => f.write_str(note),
+            Self::NameMoved { reference, was, is } => {
+                write!(f, "{reference} was {was}, is {is} now")
+            }
+            Self::NameStays { reference, digest } => write!(
+                f,
+                "{reference} stays {digest}; the image that runs now has the name too, and is in the store by its digest"
+            ),
             Self::AgeNotRemembered { reference, error } => {
                 write!(f, "when {reference} was signed can't be recorded: {error}")
             }

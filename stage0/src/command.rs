@@ -179,7 +179,11 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
     };
     let global = GlobalArguments::from_arg_matches(&matches).map_err(|error| usage(&error))?;
     let context = Context::new(global, (split.later, split.doubt), definition)?;
-    delegate(COMMANDS, "", &matches, &context)
+    let done = delegate(COMMANDS, "", &matches, &context);
+    if done.is_err() {
+        context.remember_names();
+    }
+    done
 }
 
 /// What the parser makes of a command line. Switches may have truth values; what begins a pod has none any more once it is

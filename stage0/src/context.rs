@@ -80,6 +80,14 @@ impl Context {
         typed::remember(entry.uuid, selector);
         Ok(entry)
     }
+
+    /// Lets messages call each pod by its name, also those that nobody has typed: for a command that fails.
+    pub(crate) fn remember_names(&self) {
+        // The failure is told all the same, with UUIDs.
+        for (name, uuid) in self.engine.pods().names().unwrap_or_default() {
+            typed::remember(uuid, name.as_str());
+        }
+    }
 }
 
 /// The isolators that are installed below the prefix of this program.

@@ -136,7 +136,16 @@ fn inspect_shows_the_mounts_and_the_environment_of_an_app() {
     let flags = ["--name", "web", "-v", &volume, "--tmpfs", "/scratch"];
     host.fairing(["prepare"])
         .args(flags)
-        .args(["-e", "COLOUR=green", "-u", "65534", "-m", "64m", IMAGE])
+        .args([
+            "-e",
+            "COLOUR=green",
+            "-u",
+            "65534",
+            "-m",
+            "64m",
+            "--pids-limit=20",
+            IMAGE,
+        ])
         .run()
         .ok();
     let shown = host.fairing(["inspect", "web"]).run().ok().json();
@@ -157,10 +166,10 @@ fn inspect_shows_the_mounts_and_the_environment_of_an_app() {
     let user = template(&[
         "inspect",
         "-f",
-        "{{.Config.User}} {{.HostConfig.Memory}}",
+        "{{.Config.User}} {{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}",
         "web",
     ]);
-    assert_eq!(user, "65534 67108864\n");
+    assert_eq!(user, "65534 67108864 20\n");
     let image = template(&["image", "inspect", "-f", "{{.Os}} {{.Config.User}}", IMAGE]);
     assert!(image.starts_with("linux "), "{image}");
     host.fairing(["rm", "web"]).run().ok();

@@ -98,6 +98,46 @@ fn what_a_rule_rejects_is_not_allowed_by_the_way() {
 }
 
 #[test]
+fn a_waived_archive_takes_no_name_from_a_trusted_image_unless_it_is_loaded() {
+    let (registry, host, image) = unsigned();
+    host.fairing(["trust", "allow", "--yes", &image]).run().ok();
+    run(&host, &image).ok();
+    let other = ImageBuilder::busybox().env("OTHER", "1").build();
+    let file = host.base().join("other.tar");
+    other.write_docker_archive(&file, &image);
+    let file = file.to_str().unwrap();
+    let source = format!("docker-archive:{file}");
+    let waived = "--insecure-options=image";
+    host.fairing(["run", "--rm", waived, &source, "--", "/bin/sh", "-c"])
+        .arg("echo $OTHER")
+        .run()
+        .ok()
+        .expect_stdout("1")
+        .expect_stderr(&format!("{image} stays sha256:"));
+    run(&host, &image).ok();
+    drop(registry);
+    host.fairing([waived, "load", "--input", file])
+        .run()
+        .ok()
+        .expect_stderr(&format!("{image} was sha256:"));
+    run(&host, &image).expect_code(115);
+}
+
+#[test]
+fn an_image_is_found_in_the_store_by_repository_and_digest() {
+    let (registry, host, image) = unsigned();
+    host.accept_unsigned();
+    host.fairing(["fetch", &image]).run().ok();
+    let listed = host.fairing(["image", "inspect", &image]).run().ok().json();
+    let digest = listed["digest"].as_str().unwrap();
+    let pinned = format!("{}@{digest}", registry.name("team/busybox"));
+    drop(registry);
+    run(&host, &pinned).ok();
+    let other = pinned.replace("team/busybox", "team/other");
+    assert_ne!(run(&host, &other).code, Some(0));
+}
+
+#[test]
 fn a_prefix_can_be_allowed_unsigned() {
     let (registry, host, image) = unsigned();
     let team = registry.name("team");

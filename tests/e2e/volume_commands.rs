@@ -42,7 +42,7 @@ fn volumes_are_made_listed_and_shown() {
     assert_eq!((metadata.uid(), metadata.mode() & 0o7777), (70, 0o750));
     host.fairing(["volume", "create", "data"])
         .run()
-        .expect_error(125, &["there is a volume called data already"]);
+        .expect_error(120, &["there is a volume called data already", "--ignore"]);
     assert_eq!(volume(&host, &["create", "--ignore", "data"]), "data\n");
     for bad in ["../x", "-x", "", ".hidden", "a b", "a/b"] {
         host.fairing(["volume", "create", "--", bad])

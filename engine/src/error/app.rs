@@ -57,10 +57,10 @@ pub enum AppError {
         signal: String,
     },
     /// A pod has no such app.
-    #[error("pod {pod} has no app `{app}`; it has {}", listed(.apps))]
+    #[error("pod {pod} has no app `{app}`; {}", listed(.apps))]
     Unknown {
-        /// The pod.
-        pod: PodUuid,
+        /// The pod, by its name if it has one.
+        pod: String,
         /// The app.
         app: AppName,
         /// The apps that it has.
@@ -92,7 +92,7 @@ impl AppError {
     /// That a pod has no such app.
     pub fn unknown(manifest: &PodManifest, app: &AppName) -> Self {
         Self::Unknown {
-            pod: manifest.uuid,
+            pod: manifest.called(),
             app: app.clone(),
             apps: manifest.apps.iter().map(|app| app.name.clone()).collect(),
         }
@@ -102,7 +102,7 @@ impl AppError {
 fn listed(apps: &[AppName]) -> String {
     let names: Vec<&str> = apps.iter().map(AppName::as_str).collect();
     match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.join(", "),
+        true => "it has none".to_owned(),
+        false => format!("it has {}", names.join(", ")),
     }
 }

@@ -3,7 +3,7 @@
 use image_name::{Digest, Reference};
 use image_store::RefRecord;
 
-use super::fetch;
+use super::fetch::{self, TakenName};
 use super::registries::{self, Candidate};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -77,7 +77,7 @@ pub fn choose(
             reference: text.to_owned(),
         });
     }
-    let fetched = fetch::fetch_first(engine, verifier, text, &sources)?;
+    let fetched = fetch::fetch_first(engine, verifier, text, &sources, TakenName::Stays)?;
     let top = fetched.image.chain().first();
     Ok(Choice {
         top: top.unwrap_or(fetched.image.manifest_digest()).clone(),

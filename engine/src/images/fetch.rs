@@ -4,8 +4,10 @@ use std::path::Path;
 
 use image_name::Reference;
 use image_registry::RegistryError;
-use image_store::{FetchOptions, Image, ImageArgument, ImageSource, StoreError, WantedBundles};
-use trust::VerifiedImage;
+use image_store::{
+    Fetch, FetchOptions, Image, ImageArgument, ImageSource, StoreError, WantedBundles,
+};
+use trust::{Basis, VerifiedImage};
 
 use super::registries;
 use crate::config::files::Config;
@@ -23,6 +25,16 @@ pub struct Fetched {
     pub image: Image,
     /// Why it could be fetched.
     pub proof: VerifiedImage,
+}
+
+/// What becomes of a name that stands for another image in the store, where nobody vouches for the new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenName {
+    /// It moves to the new one, and this is told.
+    Moves,
+    /// It stays where the new one comes from a file or directory, whose name may be anybody's: that one is in the store
+    /// by its digest.
+    Stays,
 }
 
 /// Fetches an image, under another name if one is given. The caller holds a pin if it means to use it.
@@ -48,6 +60,16 @@ pub fn import(
     source: &ImageSource,
     change: impl FnOnce(&mut FetchOptions),
 ) -> Result<Fetched, Error> {
+    bring(engine, verifier, source, TakenName::Moves, change)
+}
+
+fn bring(
+    engine: &Engine,
+    verifier: &Verifier<'_>,
+    source: &ImageSource,
+    taken: TakenName,
+    change: impl FnOnce(&mut FetchOptions),
+) -> Result<Fetched, Error> {
     let mut options = registries::fetch_options(engine)?;
     change(&mut options);
     let config = Config::read(&engine.directories)?;
@@ -58,23 +80,68 @@ pub fn import(
     let name = options.name.as_ref().or(source.reference());
     options.wanted = name.map_or_else(WantedBundles::default, |name| verifier.wanted_bundles(name));
     options.wanted.limits = config.bundle_limits();
-    let fetch = engine.store().begin_fetch(source, &options)?;
+    let mut fetch = engine.store().begin_fetch(source, &options)?;
     for note in fetch.notes() {
         observer.warning(Warning::Fetch(note.clone()));
     }
     let proof = verifier
         .at_fetch(&fetch)
         .map_err(|error| error.at_place(source))?;
+    let warning = taken_name(engine, &mut fetch, source, &proof, taken)?;
     let reference = fetch.reference().clone();
     transfer.begins(&reference);
     let image = fetch.complete(&mut |event| transfer.event(event));
     transfer.end().map_err(Error::Caller)?;
     let image = image?;
+    if let Some(warning) = warning {
+        observer.warning(warning);
+    }
     Ok(Fetched {
         reference,
         image,
         proof,
     })
+}
+
+/// Looks whether the name stands for another image. Tags of registries move all the time, which is told only of images
+/// that nobody vouches for.
+fn taken_name(
+    engine: &Engine,
+    fetch: &mut Fetch,
+    source: &ImageSource,
+    proof: &VerifiedImage,
+    taken: TakenName,
+) -> Result<Option<Warning>, Error> {
+    let is_waived = proof.verification().policy == Basis::Waived;
+    let is_of_registry = matches!(source, ImageSource::Registry(_));
+    if is_of_registry && !is_waived {
+        return Ok(None);
+    }
+    let known = match engine.store().resolve(fetch.reference()) {
+        Ok(known) => known,
+        // A damaged record is made anew by this fetch.
+        Err(StoreError::Damaged { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let Some(known) = known.filter(|known| !fetch.chain().contains(&known.digest)) else {
+        return Ok(None);
+    };
+    if is_waived && !is_of_registry && taken == TakenName::Stays {
+        fetch.name_by_digest();
+        return Ok(Some(Warning::NameStays {
+            reference: known.reference,
+            digest: known.digest,
+        }));
+    }
+    Ok(Some(Warning::NameMoved {
+        is: fetch
+            .chain()
+            .first()
+            .unwrap_or(fetch.manifest_digest())
+            .clone(),
+        reference: known.reference,
+        was: known.digest,
+    }))
 }
 
 /// Fetches the first of these, for which `text` may stand, that there is. Where there are several, a registry that doesn't know
@@ -87,6 +154,7 @@ pub fn fetch_first(
     verifier: &Verifier<'_>,
     text: &str,
     sources: &[ImageSource],
+    taken: TakenName,
 ) -> Result<Fetched, Error> {
     refuse_file(text)?;
     let Some((last, others)) = sources.split_last() else {
@@ -96,7 +164,7 @@ pub fn fetch_first(
     };
     for source in others {
         verifier.observer().looks_up(text, source);
-        match fetch(engine, verifier, source, None) {
+        match bring(engine, verifier, source, taken, |_| {}) {
             Err(Error::Store(
                 StoreError::UnknownImage { .. }
                 | StoreError::Registry(RegistryError::Unauthorized { .. }),
@@ -105,7 +173,7 @@ pub fn fetch_first(
         }
     }
     verifier.observer().looks_up(text, last);
-    fetch(engine, verifier, last, None)
+    bring(engine, verifier, last, taken, |_| {})
 }
 
 /// Refuses what is hardly the name of an image, before a registry is asked for it.

@@ -80,7 +80,10 @@ impl Candidate {
     pub fn in_store(&self, store: &Store) -> Result<Option<RefRecord>, StoreError> {
         match (self, self.reference()) {
             (Self::Digest(digest), _) => store.find(digest),
-            (_, Some(reference)) => store.resolve(reference),
+            (_, Some(reference)) => match store.resolve(reference)? {
+                None => store.find_in_repository(reference),
+                known => Ok(known),
+            },
             (Self::Source(_) | Self::Local(_), None) => Ok(None),
         }
     }

@@ -10,7 +10,8 @@ use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, Outcome, PodExit};
 use pod::manifest::{
-    AppPath, InsecureOption, Limit, Network, PodManifest, User, UserNamespace, VerificationRecord,
+    AppPath, Cpu, InsecureOption, Limit, Network, PodManifest, User, UserNamespace,
+    VerificationRecord,
 };
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodEntry, PodError, PodName, PodUuid, State, app_dir};
@@ -19,6 +20,9 @@ use serde::Serialize;
 use super::mount_view::{MountView, mounts};
 use crate::config::directories::Directories;
 use crate::error::Error;
+
+/// The kernel's own period of processor time, in microseconds.
+const USUAL_PERIOD: u64 = 100_000;
 
 /// A pod, for showing.
 #[derive(Debug, Serialize)]
@@ -96,6 +100,10 @@ pub struct AppView {
     pub mounts: Vec<MountView>,
     /// Most memory that it was given, in bytes.
     pub memory_limit: Option<u64>,
+    /// Most processor time that it was given, in billionths of a processor.
+    pub cpu_limit: Option<u64>,
+    /// Most processes and threads that it was given.
+    pub pids_limit: Option<u64>,
     /// What it does.
     pub state: AppState,
     /// Its process ID on the host, while it runs.
@@ -262,6 +270,8 @@ fn apps(
             user: app.execution.user.clone(),
             mounts: mounts(app, manifest, &entry.path),
             memory_limit: app.resources.memory.limit.and_then(Limit::value),
+            cpu_limit: cpu_limit(&app.resources.cpu),
+            pids_limit: app.resources.pids.limit.and_then(Limit::value),
             state: match (outcome, state) {
                 (Some(_), _) => AppState::Exited,
                 (None, State::Running | State::Exited) if created => AppState::Created,
@@ -302,6 +312,14 @@ pub struct NetworkFailure {
     /// Its code for what is wrong, if it gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u64>,
+}
+
+/// Billionths of a processor, from the time in each period.
+fn cpu_limit(cpu: &Cpu) -> Option<u64> {
+    let quota = u128::from(cpu.quota.and_then(Limit::value)?);
+    let period = u128::from(cpu.period.unwrap_or(USUAL_PERIOD));
+    let nanos = quota.saturating_mul(1_000_000_000).checked_div(period)?;
+    u64::try_from(nanos).ok()
 }
 
 impl From<&NetworkError> for NetworkFailure {

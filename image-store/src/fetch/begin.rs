@@ -149,6 +149,12 @@ impl Store {
 }
 
 impl Fetch {
+    /// Lets the image go into the store by its digest instead of by a tag, so that no name moves to it.
+    pub fn name_by_digest(&mut self) {
+        let top = self.chain.first().unwrap_or(self.manifest_digest());
+        self.reference = self.reference.at_digest(top);
+    }
+
     /// The name under which the image will be in the store.
     #[must_use]
     pub fn reference(&self) -> &Reference {

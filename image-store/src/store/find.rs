@@ -84,6 +84,30 @@ impl Store {
         Ok(())
     }
 
+    /// Finds an image by the repository and the digest of this name, under whatever tag it is there. Records that can't
+    /// be read are passed over.
+    ///
+    /// # Errors
+    /// [`ContentError::Io`](image_layer::ContentError::Io) if the directory can't be read.
+    pub fn find_in_repository(&self, wanted: &Reference) -> Result<Option<RefRecord>, StoreError> {
+        let Some(digest) = wanted.digest() else {
+            return Ok(None);
+        };
+        for name in names_in(&self.refs_folder())? {
+            // A name that is too long for a file's is known from the record alone.
+            if of_file_name(&name).is_some_and(|name| !is_same_repository(&name, wanted)) {
+                continue;
+            }
+            if let Ok(Some(record)) = self.read_ref(&name)
+                && is_same_repository(&record.reference, wanted)
+                && (record.digest == *digest || record.manifest == *digest)
+            {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
     /// Finds an image by reference, or by a prefix (at least six digits, `sha256:` may be left out)
     /// of the digest of its index or manifest.
     ///
@@ -131,6 +155,10 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+fn is_same_repository(one: &Reference, other: &Reference) -> bool {
+    one.repository() == other.repository()
 }
 
 /// The names in a directory that are text, sorted; none if there is no such directory.

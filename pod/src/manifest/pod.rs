@@ -148,6 +148,14 @@ pub enum Streams {
 }
 
 impl PodManifest {
+    /// What people call it: its name, else its UUID.
+    pub fn called(&self) -> String {
+        match &self.name {
+            Some(name) => name.to_string(),
+            None => self.uuid.to_string(),
+        }
+    }
+
     /// The app called `name`.
     pub fn app(&self, name: &AppName) -> Option<&App> {
         self.apps.get(name)

@@ -84,8 +84,21 @@ impl Typed {
         typed
     }
 
+    /// How the command is called, in one line.
+    fn usage(&self) -> String {
+        let usage = self.definition.clone().render_usage().to_string();
+        let first = usage.lines().next().unwrap_or_default();
+        plain(first.trim_start_matches("Usage:").trim())
+    }
+
     /// The long flag of the command that was meant, if it is a typing error.
     fn meant(&self, name: &str) -> Option<String> {
+        self.nearest(name)
+            .map(|(_, flag)| format!("did you mean `--{flag}`?"))
+    }
+
+    /// The long flag that is spelled most like this, if one is, and how far it is.
+    fn nearest(&self, name: &str) -> Option<(usize, String)> {
         let arguments = self.definition.get_arguments();
         let own = arguments
             .filter(|argument| !argument.is_hide_set())
@@ -93,9 +106,8 @@ impl Typed {
                 let aliases = argument.get_visible_aliases().unwrap_or_default();
                 argument.get_long().into_iter().chain(aliases)
             });
-        let near = own.filter_map(|flag| Some((near(name, flag)?, flag)));
+        let near = own.filter_map(|flag| Some((near(name, flag)?, flag.to_owned())));
         near.min()
-            .map(|(_, flag)| format!("did you mean `--{flag}`?"))
     }
 
     /// The command of the group that was meant, if it is a typing error.
@@ -137,17 +149,15 @@ fn worded(
     let text = said.unwrap_or_else(|| {
         let text = error.render().to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        match error.kind() {
-            ErrorKind::ValueValidation | ErrorKind::InvalidValue => in_one_line(text),
-            _ => text.to_owned(),
-        }
+        in_one_line(text)
     });
     Failure::Usage(format!("{place}{text}"))
 }
 
-/// The parser's own text without its last words, which lead to `--help`.
+/// The parser's own text without its last words, which show the usage and lead to `--help`.
 fn in_one_line(text: &str) -> String {
     let said = text.split("\n\nFor more information").next();
+    let said = said.and_then(|said| said.split("\n\nUsage:").next());
     let lines = said.unwrap_or_default().lines().map(str::trim);
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     lines.join(" ")
@@ -186,7 +196,11 @@ fn unknown_word(
     let command = typed.map_or("", |typed| typed.name.as_str());
     let flag = word.split('=').next().unwrap_or_default();
     let Some(name) = flag.strip_prefix('-') else {
-        let tip = other_tools::operand(command)?;
+        let tip = match (other_tools::operand(command), typed) {
+            (Some(tip), _) => tip.to_owned(),
+            (None, Some(typed)) => format!("`{}`", typed.usage()),
+            (None, None) => return None,
+        };
         return Some(format!("unexpected argument {word}: {tip}"));
     };
     let name = name.strip_prefix('-').unwrap_or(name);
@@ -200,7 +214,7 @@ fn unknown_word(
         .or_else(|| {
             typed
                 .filter(|_| command.is_empty())
-                .and_then(|_| tip_before_commands(name))
+                .and_then(|typed| tip_before_commands(typed, name))
         })
         .or_else(|| typed.and_then(|typed| typed.meant(name)))
         .or_else(|| guess(error, ContextKind::SuggestedArg, name))
@@ -224,13 +238,24 @@ fn tip_of_pod(name: &str, is_later: bool) -> Option<String> {
 }
 
 /// What leads on from a flag before all commands that is one of `run`, or nearly.
-fn tip_before_commands(name: &str) -> Option<String> {
+fn tip_before_commands(typed: &Typed, name: &str) -> Option<String> {
     if flags::known(name).is_some() {
         return Some("it goes after the command: `fairing run` has it".to_owned());
     }
     let near = flags::long(None).filter_map(|flag| Some((near(name, flag)?, flag)));
-    let (_, flag) = near.min()?;
+    let (distance, flag) = near.min()?;
+    // One that goes before all commands is meant rather, where it is as near.
+    if let Some((own, _)) = typed.nearest(name)
+        && own <= distance
+    {
+        return None;
+    }
     Some(format!("did you mean `--{flag}`, after `fairing run`?"))
+}
+
+/// A part of the parser's usage, without its brackets.
+fn plain(text: &str) -> String {
+    text.replace(['<', '>'], "").replace("...", "…")
 }
 
 /// What has to be there.
@@ -238,15 +263,11 @@ fn missing(error: &clap::Error, typed: Option<&Typed>) -> Option<String> {
     let Some(ContextValue::Strings(names)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
-    let plain = |text: &str| text.replace(['<', '>'], "").replace("...", "…");
     let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };
     let mut text = format!("{} {verb} missing", names.join(" and "));
     if let Some(typed) = typed {
-        let usage = typed.definition.clone().render_usage().to_string();
-        let first = usage.lines().next().unwrap_or_default();
-        let usage = plain(first.trim_start_matches("Usage:").trim());
-        text.push_str(&format!(": `{usage}`"));
+        text.push_str(&format!(": `{}`", typed.usage()));
     }
     Some(text)
 }
@@ -340,6 +361,30 @@ mod tests {
                 "unexpected argument aux: choosing columns is not there yet; `fairing top POD` shows what there are",
             ),
             (
+                "ps extra",
+                "unexpected argument extra: `fairing ps [OPTIONS]`",
+            ),
+            (
+                "volume export vv data.tar",
+                "unexpected argument data.tar: a file is named by a flag: `fairing volume export --output data.tar VOLUME`",
+            ),
+            (
+                "--dirr x list",
+                "unknown flag --dirr: did you mean `--dir`?",
+            ),
+            (
+                "stop --app a web",
+                "unknown flag --app: one app of a pod is stopped by `fairing app stop POD web`",
+            ),
+            (
+                "volume rm -a",
+                "unknown flag -a: volumes that no pod needs are removed by `fairing volume prune`",
+            ),
+            (
+                "volume create --driver local",
+                "unknown flag --driver: volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other",
+            ),
+            (
                 "list --fromat json",
                 "unknown flag --fromat: did you mean `--format`?",
             ),
@@ -361,6 +406,14 @@ mod tests {
         ] {
             let told = said(&format!("fairing {line}"));
             assert!(told.starts_with(text) && !told.contains('\n'), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_goes_too_far_is_told_in_one_line() {
+        for line in ["logs lf b", "port w -a", "volume create a extra"] {
+            let told = said(&format!("fairing {line}"));
+            assert!(!told.contains('\n') && !told.contains("For more"), "{told}");
         }
     }
 

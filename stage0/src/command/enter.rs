@@ -126,18 +126,18 @@ impl Enter {
         match (&self.app, &*manifest.apps) {
             (Some(name), []) => Err(Failure::Other(format!(
                 "pod {} has no app `{name}`: it has none; add one with fairing app add",
-                manifest.uuid
+                manifest.called()
             ))),
             (Some(name), _) if manifest.app(name).is_some() => Ok(name.clone()),
             (Some(name), _) => Err(Error::from(AppError::unknown(manifest, name)).into()),
             (None, [only]) => Ok(only.name.clone()),
             (None, []) => Err(Failure::Other(format!(
                 "pod {} has no apps; add one with fairing app add",
-                manifest.uuid
+                manifest.called()
             ))),
             (None, _) => Err(Failure::Usage(format!(
                 "pod {} has several apps; name one with --app: {}",
-                manifest.uuid,
+                manifest.called(),
                 names()
             ))),
         }

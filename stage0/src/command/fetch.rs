@@ -3,7 +3,7 @@
 use clap::Args;
 use engine::Error;
 use engine::images::choice::{Choice, first_in_store};
-use engine::images::fetch::fetch_first;
+use engine::images::fetch::{TakenName, fetch_first};
 use engine::images::registries::{self, Candidate};
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
 
@@ -60,7 +60,8 @@ impl Subcommand for Fetch {
                 let reference = image.to_owned();
                 return Err(Error::NotInStore { reference }.into());
             }
-            let fetched = fetch_first(engine, &verifier, image, &sources)?;
+            let fetched = fetch_first(engine, &verifier, image, &sources, TakenName::Moves);
+            let fetched = fetched.map_err(Failure::of_pull)?;
             warn_if_unsigned(&fetched.proof, &console);
             output::line(fetched.image.manifest_digest().as_ref())
         })

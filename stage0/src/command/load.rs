@@ -24,8 +24,8 @@ pub(crate) struct Load {
     /// File to read [default: standard input]
     #[arg(short, long, value_name = "FILE")]
     input: Option<PathBuf>,
-    // Progress is shown on terminals alone.
-    #[arg(short, long, hide = true)]
+    /// Print no names, only warnings and failures
+    #[arg(short, long)]
     quiet: bool,
 }
 
@@ -36,7 +36,7 @@ impl Subcommand for Load {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         if let Some(path) = &self.input {
-            return load(context, path);
+            return load(context, path, self.quiet);
         }
         if io::stdin().is_terminal() {
             return Err(Failure::Usage(
@@ -54,11 +54,11 @@ impl Subcommand for Load {
             .map_err(Failure::io("create", &received))?;
         typed::stands_for(&received, typed::STANDARD_INPUT);
         io::copy(&mut io::stdin().lock(), &mut file).map_err(Failure::io("write", &received))?;
-        load(context, &received)
+        load(context, &received, self.quiet)
     }
 }
 
-fn load(context: &Context, path: &Path) -> Result<u8, Failure> {
+fn load(context: &Context, path: &Path, is_quiet: bool) -> Result<u8, Failure> {
     let path = std::path::absolute(path).map_err(Failure::io("resolve", path))?;
     let source = ImageSource::parse(&path.to_string_lossy())?;
     let options = fetch_options(&context.engine)?;
@@ -68,7 +68,10 @@ fn load(context: &Context, path: &Path) -> Result<u8, Failure> {
         let fetched = fetch(&context.engine, &verifier, source, None);
         let fetched = fetched.map_err(Failure::of_import)?;
         warn_if_unsigned(&fetched.proof, &context.console);
-        output::line(&fetched.reference.to_string())
+        match is_quiet {
+            true => Ok(()),
+            false => output::line(&fetched.reference.to_string()),
+        }
     };
     if found.names.len() + found.unnamed < 2 {
         one(&source)?;

@@ -203,5 +203,16 @@ pub(crate) fn app_lines(app: &AppView) -> String {
     line(&format!("{key}-image"), app.image.clone());
     line(&format!("{key}-digest"), app.manifest.clone());
     line(&format!("{key}-verified"), vouched(&app.verification));
+    if let Some(bytes) = app.memory_limit {
+        line(&format!("{key}-memory-limit"), bytes.to_string());
+    }
+    if let Some(nanos) = app.cpu_limit {
+        let millis = nanos / 1_000_000;
+        let cpus = format!("{}.{:03}", millis / 1000, millis % 1000);
+        line(&format!("{key}-cpu-limit"), cpus);
+    }
+    if let Some(most) = app.pids_limit {
+        line(&format!("{key}-pids-limit"), most.to_string());
+    }
     text
 }

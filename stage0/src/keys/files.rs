@@ -1,7 +1,7 @@
 //! Reading and writing key files.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -96,7 +96,13 @@ pub(crate) fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failur
         .create_new(true)
         .mode(mode)
         .open(path)
-        .map_err(Failure::io("create", path))?;
+        .map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Failure::Other(format!(
+                "{} exists already, and a key is never written over: choose another name, or move it away",
+                path.display()
+            )),
+            _ => Failure::io("create", path)(error),
+        })?;
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(Failure::io("write", path))

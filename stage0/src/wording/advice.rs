@@ -97,7 +97,9 @@ fn app(error: &AppError) -> String {
 fn mount(error: &MountError) -> String {
     match error {
         MountError::NoVolume { name, .. } => {
-            format!("{error}; describe it with --volume {name},kind=…")
+            format!(
+                "{error}; source={name} mounts the named volume, --volume {name},kind=… describes one of the pod"
+            )
         }
         MountError::NoSource { path, source } if source.kind() == ErrorKind::NotFound => format!(
             "{error}; --volume and --mount make no source: is {} spelled right?",
@@ -110,11 +112,16 @@ fn mount(error: &MountError) -> String {
 fn volume(error: &VolumeError) -> String {
     match error {
         VolumeError::Unknown(_) => format!("{error}; `fairing volume list` shows all volumes"),
-        VolumeError::InUse { .. } => format!("{error}; `fairing rm` removes pods"),
+        VolumeError::InUse { .. } => {
+            format!("{error}; `fairing rm` removes pods, with --force those that run")
+        }
+        VolumeError::Exists(_) => {
+            format!("{error}; `fairing volume create --ignore` takes it as it is")
+        }
         VolumeError::NotNew(name) => {
             format!("{error}; import into another, or `fairing volume rm {name}` first")
         }
-        VolumeError::Exists(_) | VolumeError::Files(_) => error.to_string(),
+        VolumeError::Files(_) => error.to_string(),
     }
 }
 

@@ -119,6 +119,8 @@ pub(crate) fn of_pod(view: &PodView) -> Value {
         },
         "HostConfig": {
             "Memory": first.and_then(|app| app.memory_limit).unwrap_or(0),
+            "NanoCpus": first.and_then(|app| app.cpu_limit).unwrap_or(0),
+            "PidsLimit": first.and_then(|app| app.pids_limit).unwrap_or(0),
         },
         "NetworkSettings": {
             "IPAddress": address.unwrap_or_default(),

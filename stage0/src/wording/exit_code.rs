@@ -28,7 +28,7 @@ Exit codes:
   117  no space is left
   118  only root may do this
   119  the image does not know the user or group
-  120  the name is in use
+  120  a pod or volume of that name exists
   121  there is no such pod, or more than one
   122  the registry can't be reached, or refuses
   125  anything else that went wrong within fairing
@@ -64,6 +64,7 @@ pub(super) fn of(error: &Error) -> u8 {
             MountError::SamePlace(_) | MountError::SameVolume(_) | MountError::NoVolume { .. },
         ) => USAGE,
         Error::Volume(VolumeError::Files(error)) => pod_code(error),
+        Error::Volume(VolumeError::Exists(_)) => 120,
         Error::NetworkSpec(error) => match error {
             NetworkSpecError::HandedOver { .. } => OTHER,
             _ => USAGE,

@@ -30,6 +30,9 @@ pub(crate) enum Failure {
     /// The policy refused what this command was to bring into the store.
     #[error("{}", advice::text(.0))]
     RefusedImport(Error),
+    /// The policy refused what this command was to fetch, by its name.
+    #[error("{}", advice::text(.0))]
+    RefusedPull(Error),
     /// A key file holds no key.
     #[error("key {path}: {source}")]
     Key { path: PathBuf, source: KeyError },
@@ -104,6 +107,14 @@ impl Failure {
         }
     }
 
+    /// Why something can't be fetched, by a command that does only that.
+    pub(crate) fn of_pull(error: Error) -> Self {
+        match error {
+            error @ Error::Refused { .. } => Self::RefusedPull(error),
+            error => error.into(),
+        }
+    }
+
     /// The same failure, with what helps.
     pub(crate) fn helped(self, help: String) -> Self {
         Self::Helped {
@@ -134,7 +145,9 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => exit_code::USAGE,
-            Self::Engine(error) | Self::RefusedImport(error) => exit_code::of(error),
+            Self::Engine(error) | Self::RefusedImport(error) | Self::RefusedPull(error) => {
+                exit_code::of(error)
+            }
             Self::NotRoot { .. } => 118,
             Self::Printed { first } => first.exit_code(),
             Self::Helped { failure, .. } => failure.exit_code(),
@@ -148,7 +161,9 @@ impl Failure {
     /// The whole chain of errors in one line.
     pub(crate) fn line(&self) -> String {
         match self {
-            Self::Engine(error) | Self::RefusedImport(error) => Self::line_of(error),
+            Self::Engine(error) | Self::RefusedImport(error) | Self::RefusedPull(error) => {
+                Self::line_of(error)
+            }
             Self::Helped { failure, help } => format!("{}; {help}", failure.line()),
             other => chain(other.to_string(), other.source()),
         }
@@ -167,13 +182,21 @@ impl Failure {
                 refusal::advice(refusal, origin)
             }
             Self::RefusedImport(Error::Refused { refusal, .. }) => {
-                let words = std::env::args_os().skip(1);
-                let words = words.map(|word| word.to_string_lossy().into_owned());
-                refusal::advice(refusal, Origin::Import(&refusal::shell_words(words)))
+                refusal::advice(refusal, Origin::Import(&this_command()))
             }
+            Self::RefusedPull(Error::Refused { refusal, place }) => match place {
+                Some(place) => refusal::advice(refusal, Origin::Place(place)),
+                None => refusal::advice(refusal, Origin::Pull(&this_command())),
+            },
             _ => Vec::new(),
         }
     }
+}
+
+/// The words of this command after the program's name, for a shell.
+fn this_command() -> String {
+    let words = std::env::args_os().skip(1);
+    refusal::shell_words(words.map(|word| word.to_string_lossy().into_owned()))
 }
 
 fn chain(mut line: String, mut cause: Option<&(dyn std::error::Error + 'static)>) -> String {

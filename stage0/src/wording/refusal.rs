@@ -16,6 +16,8 @@ pub(crate) enum Origin<'a> {
     Name,
     /// A directory or archive, which commands take for a name.
     Place(&'a str),
+    /// As by name, and by this command, which only brings it into the store: its words after the program's name.
+    Pull(&'a str),
     /// A command was to bring it into the store: its words after the program's name.
     Import(&'a str),
 }
@@ -122,12 +124,16 @@ fn no_rule(
     if signed {
         let add = trust_add(&Prefix::from(repository));
         lines.push(format!("{add}{NOTE}trusts its publisher's key"));
-    } else if matches!(origin, Origin::Name) {
+    } else if matches!(origin, Origin::Name | Origin::Pull(_)) {
         let sign = sign(reference, origin);
         lines.push(format!("{sign}{NOTE}signs it, if it is yours"));
     }
+    if let Origin::Import(command) = origin {
+        lines.push(bring_once(command));
+    }
     lines.push(match origin {
         Origin::Name => run_once(reference),
+        Origin::Pull(command) => bring_once(command),
         Origin::Place(place) => run_once(place),
         // What is brought in is there to stay.
         Origin::Import(_) => format!(
@@ -136,6 +142,14 @@ fn no_rule(
         ),
     });
     lines
+}
+
+/// The same command once more, for what is then judged at each start.
+fn bring_once(command: &str) -> String {
+    format!(
+        "{}{NOTE}into the store alone, without verification",
+        unverified(command)
+    )
 }
 
 fn run_once(image: &str) -> String {
@@ -184,7 +198,7 @@ fn prefix_to_add(demand: &Demand) -> Prefix {
 
 fn allow(reference: &str, origin: Origin<'_>) -> String {
     let (before, image) = match origin {
-        Origin::Name => (String::new(), reference),
+        Origin::Name | Origin::Pull(_) => (String::new(), reference),
         Origin::Place(place) => (String::new(), place),
         // What a command imports gets its name from that command: it can be pinned once it is there.
         Origin::Import(command) => (format!("{} && ", unverified(command)), reference),
@@ -211,7 +225,9 @@ fn sign(reference: &str, origin: Origin<'_>) -> String {
     let reference = shell_word(reference);
     // What is in no registry is signed in the store.
     let before = match origin {
-        Origin::Name => return format!("fairing image sign --key KEY {reference}"),
+        Origin::Name | Origin::Pull(_) => {
+            return format!("fairing image sign --key KEY {reference}");
+        }
         Origin::Place(place) => unverified(&format!("fetch {}", shell_word(place))),
         Origin::Import(command) => unverified(command),
     };

@@ -30,14 +30,17 @@ pub(crate) fn is_no_file(path: &Path) -> bool {
 /// What is read where no file is named.
 pub(crate) const STANDARD_INPUT: &str = "standard input";
 
-/// Notes what a pod was called. The beginning of a UUID is no name.
+/// Notes what a pod was called. Who has typed its UUID, or the beginning of that, is told the UUID.
 pub(crate) fn remember(uuid: PodUuid, typed: &str) {
     let uuid = uuid.to_string();
-    if uuid.starts_with(&typed.to_ascii_lowercase()) {
-        return;
-    }
-    if let Ok(mut known) = TYPED.lock() {
-        known.push((uuid, typed.to_owned()));
+    let called = match uuid.starts_with(&typed.to_ascii_lowercase()) {
+        true => uuid.clone(),
+        false => typed.to_owned(),
+    };
+    if let Ok(mut known) = TYPED.lock()
+        && known.iter().all(|(other, _)| *other != uuid)
+    {
+        known.push((uuid, called));
     }
 }
 
@@ -50,7 +53,7 @@ pub(crate) fn as_typed(message: &str) -> String {
         }
     }
     if let Ok(known) = TYPED.lock() {
-        for (uuid, typed) in known.iter() {
+        for (uuid, typed) in known.iter().filter(|(uuid, typed)| uuid != typed) {
             text = replaced(&text, uuid, typed);
         }
     }

@@ -89,14 +89,18 @@ impl Monitor {
         let StartApp { app: name, image } = start;
         let record = self.known(&name)?;
         if record.runs_or_starts() {
-            return Err(StartFailure::other(format!("app {name} runs already")));
+            return Err(StartFailure::other(format!(
+                "app {name} of pod {} runs already",
+                self.manifest.called()
+            )));
         }
         let ran_before = record.started.is_some() || record.end.is_some();
         let mut manifest = self.manifest.clone();
         let app = manifest.apps.iter_mut().find(|app| app.name == name);
         let Some(app) = app else {
             return Err(StartFailure::other(format!(
-                "the pod has no app called {name}"
+                "pod {} has no app called {name}",
+                self.manifest.called()
             )));
         };
         if (&image.manifest, &image.layers) != (&app.image.manifest, &app.image.layers) {

@@ -145,7 +145,8 @@ impl Monitor {
                         false => "runs",
                     };
                     return Err(StartFailure::other(format!(
-                        "app {app} {state}; stop it first, or force its removal"
+                        "app {app} of pod {} {state}; stop it first, or force its removal",
+                        self.manifest.called()
                     )));
                 }
                 self.stop_app(&app, Duration::ZERO, isolator)?;
@@ -245,8 +246,12 @@ impl Monitor {
             .find(|record| record.name == *app)
             .ok_or_else(|| {
                 let names: Vec<&str> = self.apps.iter().map(|app| app.name.as_str()).collect();
-                let names = names.join(", ");
-                StartFailure::other(format!("the pod has no app `{app}`; it has {names}"))
+                let names = match names.is_empty() {
+                    true => "none".to_owned(),
+                    false => names.join(", "),
+                };
+                let pod = self.manifest.called();
+                StartFailure::other(format!("pod {pod} has no app `{app}`; it has {names}"))
             })
     }
 
@@ -297,7 +302,8 @@ impl Monitor {
         let terminal = record.terminal;
         let Some(app) = self.manifest.app(&name) else {
             return Err(StartFailure::other(format!(
-                "the pod has no app called {name}"
+                "pod {} has no app called {name}",
+                self.manifest.called()
             )));
         };
         let ends: Vec<OwnedFd> = self.streams.attach(app, request.stdin)?;

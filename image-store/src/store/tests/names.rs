@@ -93,6 +93,30 @@ fn a_pinned_name_is_found_by_its_tag_where_that_stands_for_the_digest() {
 }
 
 #[test]
+fn a_digest_is_found_under_any_tag_of_its_repository_and_no_other() {
+    let names = Names::new();
+    let (index, manifest) = (digest("aa"), digest("bb"));
+    names.put("a.io/one:1", &index, &manifest);
+    let find = |name: &str| {
+        let found = names.store.find_in_repository(&reference(name)).unwrap();
+        found.map(|record| record.reference.to_string())
+    };
+    for found in [
+        format!("a.io/one@{index}"),
+        format!("a.io/one:2@{manifest}"),
+    ] {
+        assert_eq!(find(&found).unwrap(), "a.io/one:1");
+    }
+    for missing in [
+        format!("a.io/one@{}", digest("cc")),
+        format!("a.io/two@{index}"),
+        "a.io/one:1".to_owned(),
+    ] {
+        assert_eq!(find(&missing), None, "{missing}");
+    }
+}
+
+#[test]
 fn an_image_is_found_by_the_beginning_of_either_digest() {
     let names = Names::new();
     names.put("a.io/one", &digest("aaaa11"), &digest("bbbb11"));

@@ -22,7 +22,12 @@ pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
             Some((key @ ("nr_inodes" | "nr_blocks" | "huge"), _)) => {
                 return Err(format!("{key} is not there yet"));
             }
-            _ => options.extend(option(word)?),
+            Some((key, _)) => {
+                return Err(format!(
+                    "unknown key `{key}`; there are size, mode, uid and gid"
+                ));
+            }
+            None => options.extend(option(word)?),
         }
     }
     let mode = bits;
@@ -75,6 +80,7 @@ mod tests {
             ("/run:uid=x", "uid is a number"),
             ("/run:gid=-1", "gid is a number"),
             ("/run:huge=always", "huge is not there yet"),
+            ("/run:foo=1", "there are size, mode, uid and gid"),
             ("/run:fast", "unknown option `fast`"),
         ] {
             let error = tmpfs(bad).unwrap_err();

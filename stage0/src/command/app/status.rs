@@ -35,11 +35,12 @@ impl Subcommand for Status {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let entry = context.pod(&self.pod)?;
         let view = look(context, &self.pod, entry, Asked::BuiltIn)?;
+        let called = view.name.as_ref().map(ToString::to_string);
         let names = view.apps.iter().map(|app| app.name.clone()).collect();
         let app = view.apps.into_iter().find(|app| app.name == self.app);
         let app = app.ok_or_else(|| {
             Error::from(AppError::Unknown {
-                pod: view.uuid,
+                pod: called.unwrap_or_else(|| view.uuid.to_string()),
                 app: self.app,
                 apps: names,
             })

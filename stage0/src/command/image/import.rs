@@ -87,7 +87,6 @@ impl Subcommand for Import {
         }
         let name = self.name.as_deref().map(local).transpose()?;
         let verifier = Verifier::new(&context.engine, &context.console)?;
-        let is_named = name.is_some();
         let fetched = fetching::import(&context.engine, &verifier, &source, |options| {
             options.name = name;
             options.settings = settings;
@@ -95,11 +94,7 @@ impl Subcommand for Import {
                 options.platform = platform;
             }
         });
-        // Without a name of its own it can be named by where it is.
-        let fetched = match is_named {
-            true => fetched.map_err(Failure::of_import),
-            false => fetched.map_err(Failure::from),
-        }?;
+        let fetched = fetched.map_err(Failure::of_import)?;
         warn_if_unsigned(&fetched.proof, &context.console);
         output::line(&fetched.reference.to_string())?;
         Ok(0)

@@ -177,6 +177,8 @@ mod tests {
             user: pod::manifest::User::default(),
             mounts: Vec::new(),
             memory_limit: None,
+            cpu_limit: None,
+            pids_limit: None,
             state: engine::pods::view::AppState::Running,
             pid: None,
             started: None,

@@ -5,9 +5,10 @@ use cni_glue::config::NetworkList;
 use cni_glue::id::NetworkName;
 use pod::{PodName, PodUuid};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::lookup::{find, source};
+use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -16,9 +17,9 @@ use crate::wording::failure::Failure;
 /// Arguments of `network inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// Name of the network
-    #[arg(value_name = "NETWORK")]
-    name: NetworkName,
+    /// Names of networks
+    #[arg(value_name = "NETWORK", required = true)]
+    names: Vec<NetworkName>,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,18 +43,29 @@ struct Member {
 
 impl Subcommand for Inspect {
     const NAME: &'static str = "inspect";
-    const ABOUT: &'static str = "Show a network's configuration and the pods in it, as JSON";
+    const ABOUT: &'static str = "Show the configuration of networks and the pods in them, as JSON";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let list = find(context, &self.name)?;
-        let view = View {
-            name: &list.name,
-            source: source(&list),
-            plugins: list.plugins.iter().map(|plugin| &plugin.fields).collect(),
-            pods: members(&list, context)?,
-        };
-        output::json(&view)?;
-        Ok(0)
+        let are_several = self.names.len() > 1;
+        let mut shown = Vec::new();
+        let done = for_each(self.names, |name| {
+            let list = find(context, &name)?;
+            let view = View {
+                name: &list.name,
+                source: source(&list),
+                plugins: list.plugins.iter().map(|plugin| &plugin.fields).collect(),
+                pods: members(&list, context)?,
+            };
+            match are_several {
+                true => shown.push(json!(view)),
+                false => output::json(&view)?,
+            }
+            Ok(())
+        });
+        if are_several {
+            output::json(&shown)?;
+        }
+        done
     }
 }
 

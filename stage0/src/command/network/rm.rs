@@ -8,6 +8,8 @@ use cni_glue::id::NetworkName;
 use engine::networks::collection::AfterFailure;
 
 use super::lookup::{clear, find};
+use pod::manifest::PodManifest;
+
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -64,9 +66,10 @@ fn remove(name: &NetworkName, context: &Context) -> Result<(), Failure> {
                 .state()
                 .is_ok_and(|state| state == pod::State::Running)
         {
+            let pod = PodManifest::load(&entry.path).map(|manifest| manifest.called());
+            let pod = pod.unwrap_or_else(|_| entry.uuid.to_string());
             return Err(Failure::Other(format!(
-                "network {name} is in use: pod {} is in it",
-                entry.uuid
+                "network {name} is in use: pod {pod} is in it",
             )));
         }
     }

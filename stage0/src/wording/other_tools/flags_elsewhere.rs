@@ -116,6 +116,27 @@ pub(super) const ELSEWHERE: &[Table] = &[
     ),
     (&["stop", "restart"], &[("s signal", ENDINGS)]),
     (
+        &["stop"],
+        &[(
+            "app",
+            "one app of a pod is stopped by `fairing app stop POD web`",
+        )],
+    ),
+    (
+        &["volume create"],
+        &[(
+            "d driver o opt",
+            "volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other",
+        )],
+    ),
+    (
+        &["volume rm"],
+        &[(
+            "a all",
+            "volumes that no pod needs are removed by `fairing volume prune`",
+        )],
+    ),
+    (
         &["restart"],
         &[("running", "it is called `fairing restart --all`")],
     ),
@@ -393,7 +414,13 @@ pub(super) const ELSEWHERE: &[Table] = &[
 ];
 
 /// Words that a command doesn't take, beside its own.
-pub(super) const OPERANDS: &[(&str, &str)] = &[(
-    "top",
-    "choosing columns is not there yet; `fairing top POD` shows what there are",
-)];
+pub(super) const OPERANDS: &[(&str, &str)] = &[
+    (
+        "top",
+        "choosing columns is not there yet; `fairing top POD` shows what there are",
+    ),
+    (
+        "volume export",
+        "a file is named by a flag: `fairing volume export --output data.tar VOLUME`",
+    ),
+];

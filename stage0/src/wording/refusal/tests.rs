@@ -95,6 +95,7 @@ fn what_is_imported_is_pinned_or_signed_once_it_is_there() {
         advice(&refusal("", &[]), import),
         [
             &*format!("{again} && {ALLOW}"),
+            &*format!("{again}  # into the store alone, without verification"),
             "fairing trust allow --unsigned a.io/foo  # every image of that name, whoever made it"
         ]
     );
@@ -108,6 +109,16 @@ fn what_is_imported_is_pinned_or_signed_once_it_is_there() {
     assert_eq!(
         advice(&refusal(&rules, &[]), Origin::Place("oci:a")),
         [format!("{fetch} && {sign}")]
+    );
+}
+
+#[test]
+fn what_is_pulled_is_not_told_to_be_run() {
+    assert_eq!(
+        advice(&refusal("", &[]), Origin::Pull("pull a.io/foo:1"))
+            .last()
+            .unwrap(),
+        "fairing --insecure-options=image pull a.io/foo:1  # into the store alone, without verification"
     );
 }
 
