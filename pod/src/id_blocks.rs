@@ -14,9 +14,8 @@ use rustix::fs::FlockOperation;
 use crate::error::PodError;
 use crate::id::PodUuid;
 use crate::lock::lock_dir;
+use crate::manifest::BLOCK_SIZE;
 
-/// How many IDs a block has: those that users and groups of a pod can have, 65534 (`nobody`) among them.
-pub const BLOCK_SIZE: u32 = 65_536;
 /// No ID is as high: some programs take them for signed numbers.
 const IDS_END: u64 = 1 << 31;
 

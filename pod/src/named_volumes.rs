@@ -10,6 +10,7 @@ mod ownership;
 mod record;
 #[cfg(test)]
 mod tests;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
@@ -25,6 +26,8 @@ use self::first_use::{DATA_NEW, FRESH, remove_all};
 pub use self::name::{InvalidVolumeName, NAMED_VOLUME_NAME_MAX, NamedVolumeName};
 pub use self::ownership::Ownership;
 pub use self::record::{VOLUME_VERSION, VolumeRecord};
+use self::volume::DATA;
+pub use self::volume::{NamedVolume, VolumesPin};
 use crate::error::PodError;
 use crate::id::PodUuid;
 use crate::lock::lock_dir;
@@ -35,8 +38,6 @@ use crate::timestamp::Timestamp;
 const VOLUMES: &str = "volumes";
 /// The record of one.
 const RECORD: &str = "volume.json";
-/// What pods mount of one.
-const DATA: &str = "data";
 /// How names begin under which volumes are made, and removed. No volume is called so.
 const PASSING: &str = ".passing-";
 
@@ -56,28 +57,9 @@ pub struct NamedVolumes {
     root: PathBuf,
 }
 
-/// Keeps all volumes from being removed while it lives.
-#[derive(Debug)]
-pub struct VolumesPin(#[expect(dead_code, reason = "it is held, not read")] File);
-
 /// Nobody looks for a volume, makes one or fills one while this lives.
 #[derive(Debug)]
 pub struct VolumesAlone(#[expect(dead_code, reason = "it is held, not read")] File);
-
-/// A volume that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedVolume {
-    path: PathBuf,
-    /// What is on record of it.
-    pub record: VolumeRecord,
-}
-
-impl NamedVolume {
-    /// The directory that pods mount.
-    pub fn data(&self) -> PathBuf {
-        self.path.join(DATA)
-    }
-}
 
 /// What a new volume is to be like.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -60,7 +60,7 @@ pub use self::seccomp::{
     SeccompRule,
 };
 pub use self::security::{Seccomp, Security};
-pub use self::user_namespace::{IdMapping, UnfitMapping, UserNamespace};
+pub use self::user_namespace::{BLOCK_SIZE, IdMapping, UnfitMapping, UserNamespace};
 pub use self::volumes::{Medium, Volume, VolumeName, VolumeSource};
 pub use crate::layout::{MANIFEST_FILE, app_dir, empty_volume_dir};
 

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id_blocks::BLOCK_SIZE;
-
+/// How many IDs a block has: those that users and groups of a pod can have, 65534 (`nobody`) among them.
+pub const BLOCK_SIZE: u32 = 65_536;
 /// The size of a block, as mappings have it.
 const BLOCK: NonZeroU32 = NonZeroU32::MIN.saturating_add(BLOCK_SIZE - 1);
 /// The most ranges that the kernel takes of each kind (user_namespaces(7)).

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, syncfs};
 
-use super::{NamedVolume, VolumesPin};
+use super::volume::{NamedVolume, VolumesPin};
 use crate::error::PodError;
 use crate::lock::lock_dir;
 use crate::removal;
