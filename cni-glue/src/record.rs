@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use atomic_file::Durability;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::retry_on_intr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,13 +58,20 @@ impl FileError {
     }
 }
 
-/// Reads a file; `None` if there is none.
+/// Reads a regular file; `None` if there is none. Nobody is waited for who would write into a FIFO.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    let file = match File::open(path) {
+    let mut open = OpenOptions::new();
+    open.read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let file = match open.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(FileError::io("open", path)(error)),
     };
+    let metadata = file.metadata().map_err(FileError::io("look at", path))?;
+    if !metadata.is_file() {
+        return Err(FileError::damaged(path, "it is not a regular file"));
+    }
     let mut bytes = Vec::with_capacity(1024);
     file.take(LARGEST + 1)
         .read_to_end(&mut bytes)
@@ -194,6 +201,17 @@ mod tests {
         assert!(read(&path).unwrap_err().to_string().contains("larger"));
         assert!(remove(&path).unwrap());
         assert!(!remove(&path).unwrap());
+    }
+
+    #[test]
+    fn nobody_is_waited_for_who_would_write_into_a_fifo() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        for path in [&path, folder.path()] {
+            let error = read(path).unwrap_err().to_string();
+            assert!(error.contains("it is not a regular file"), "{error}");
+        }
     }
 
     #[test]

@@ -37,6 +37,15 @@ impl StartFailure {
     }
 }
 
+/// A text as one line without control characters: words of an image, which messages quote, reach terminals.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.trim_end()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
 impl From<pod::PodError> for StartFailure {
     fn from(error: pod::PodError) -> Self {
         let full = matches!(
@@ -53,5 +62,18 @@ impl From<pod::PodError> for StartFailure {
             },
             message: error.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn a_line_holds_no_control_characters() {
+        assert_eq!(
+            one_line("cannot run `/a\n\u{1b}[2J\u{9b}1mä`\r\n"),
+            "cannot run `/a  [2J 1mä`"
+        );
     }
 }

@@ -101,3 +101,26 @@ fn an_app_that_has_taken_all_its_terminals_is_entered_without_one() {
     assert_eq!(status(&host, &pod)["state"], "running");
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
+
+#[test]
+fn no_word_of_an_image_controls_the_terminal_on_which_a_start_fails() {
+    let hostile = "\n\u{1b}[2J\u{9b}1m\rfairing: ok";
+    let program = format!("/bin/sh{hostile}");
+    let images = [
+        ImageBuilder::busybox().entrypoint([program.clone()]),
+        ImageBuilder::busybox().workdir(&format!("/bin/sh/{hostile}")),
+        ImageBuilder::busybox().user(hostile),
+    ];
+    for image in images {
+        let host = host_with(image);
+        for flags in [&[] as &[&str], &["--detach"]] {
+            let run = host.fairing(["run", "--rm"]).args(flags).arg(IMAGE).run();
+            assert_ne!(run.code, Some(0), "{run}");
+            // That the image runs unsigned, and why it doesn't start.
+            let told: Vec<&str> = run.stderr.split_terminator('\n').collect();
+            assert!(told.len() == 2 && told[1].contains("[2J"), "{told:?}");
+            let controls = told.iter().any(|line| line.contains(char::is_control));
+            assert!(!controls, "{told:?}");
+        }
+    }
+}

@@ -180,3 +180,26 @@ fn a_start_that_takes_too_long_is_given_up() {
     });
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
+
+#[test]
+fn the_longest_working_directory_holds_up_no_other_app() {
+    let deep = ImageBuilder::busybox().workdir(&"/z".repeat(2040));
+    let host = host_with(deep);
+    let pod = sandbox(&host, &[]);
+    add(&host, &pod, "deep", &[], &idle("deep is up"));
+    let start = host.fairing(["app", "start", &pod, "deep"]).run();
+    expect_soon(start.ok());
+    wait_log(&host, &pod, "deep is up");
+    expect_soon(host.fairing(["stop", "--force", &pod]).run().ok());
+    host.fairing(["rm", &pod]).run().ok();
+}
+
+#[test]
+fn a_working_directory_that_the_kernel_does_not_take_is_refused_before_anything_is_made() {
+    let host = host_with(ImageBuilder::busybox().workdir(&"/z".repeat(2048)));
+    let run = host
+        .fairing(["run", "--rm", IMAGE, "--", "/bin/true"])
+        .run();
+    run.expect_error(125, &["working directory", "4096 bytes is too long"]);
+    assert_eq!(host.pod_folders(), []);
+}

@@ -6,9 +6,7 @@
 //! directory. Read only by what needs it; a start does, to learn which policy is in force.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use image_store::{BundleLimits, Limits};
@@ -19,18 +17,14 @@ use serde::Deserialize;
 use super::apps::Apps;
 use super::directories::Directories;
 use super::layers::Layers;
-use super::ownership;
+use super::root_files::RootFolder;
 use super::signatures::Signatures;
 use super::trust::Trust;
 use super::user_namespaces::{UserNamespaces, UsualUsers};
-use crate::error::{ConfigError, Error};
+use crate::error::{ConfigError, Distrust, Error};
 
 const FILE: &str = "config.toml";
 const DROP_INS: &str = "config.d";
-/// Largest configuration file, in bytes.
-const FILE_MAX: u64 = 1 << 20;
-/// Most drop-ins of one directory.
-const DROP_INS_MAX: usize = 4096;
 
 /// What the configuration says.
 #[derive(Debug, Default, Deserialize)]
@@ -55,12 +49,11 @@ impl Config {
     /// If a file can't be read, or says something that is not understood; it is named.
     pub fn read(directories: &Directories) -> Result<Self, Error> {
         let mut config = Self::default();
-        for path in files(&directories.system_config, &directories.local_config)? {
-            let text = read(&path)?;
+        for (path, text) in texts(&directories.system_config, &directories.local_config)? {
             let later: Self = toml::from_str(&text).map_err(|error| {
                 let line = line_of(&text, error.span().map_or(0, |span| span.start));
                 ConfigError::Syntax {
-                    path: path.clone(),
+                    path,
                     line,
                     message: error.message().to_owned(),
                 }
@@ -120,46 +113,31 @@ fn line_of(text: &str, offset: usize) -> usize {
     before.matches('\n').count() + 1
 }
 
-/// The files that count, in their order.
-fn files(system: &Path, local: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
-    for path in [local.join(FILE), system.join(FILE)] {
-        if path.try_exists().map_err(Error::io("look at", &path))? {
-            files.push(path);
+/// The texts that count, in their order, each with its path.
+fn texts(system: &Path, local: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
+    let system = RootFolder::open(system, refuse)?;
+    let local = RootFolder::open(local, refuse)?;
+    let mut texts = Vec::new();
+    for folder in local.iter().chain(&system) {
+        if let Some(text) = folder.read(OsStr::new(FILE))? {
+            texts.push((folder.path_of(OsStr::new(FILE)), text));
             break;
         }
     }
+    let within = |folder: Option<RootFolder>| folder.map_or(Ok(None), |at| at.within(DROP_INS));
+    let (system, local) = (within(system)?, within(local)?);
     let mut drop_ins = BTreeMap::new();
-    for folder in [system.join(DROP_INS), local.join(DROP_INS)] {
-        for name in drop_in_names(&folder)? {
-            let path = folder.join(&name);
-            drop_ins.insert(name, path);
+    for folder in system.iter().chain(&local) {
+        for name in folder.names(is_drop_in)? {
+            drop_ins.insert(name, folder);
         }
     }
-    files.extend(drop_ins.into_values());
-    Ok(files)
-}
-
-fn drop_in_names(folder: &Path) -> Result<Vec<OsString>, Error> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("read", folder)(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(Error::io("read", folder))?.file_name();
-        if is_drop_in(&name) {
-            names.push(name);
-        }
-        if names.len() > DROP_INS_MAX {
-            return Err(Error::Config(ConfigError::TooMany {
-                path: folder.to_path_buf(),
-                most: DROP_INS_MAX,
-            }));
+    for (name, folder) in drop_ins {
+        if let Some(text) = folder.read(&name)? {
+            texts.push((folder.path_of(&name), text));
         }
     }
-    Ok(names)
+    Ok(texts)
 }
 
 /// Not what editors and package managers leave beside a file.
@@ -168,27 +146,12 @@ fn is_drop_in(name: &OsStr) -> bool {
     name.ends_with(b".toml") && !name.starts_with(b".")
 }
 
-fn read(path: &Path) -> Result<String, Error> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let metadata = file.metadata().map_err(Error::io("look at", path))?;
-    // It can name another policy.
-    if let Some(reason) = ownership::distrust(&metadata) {
-        return Err(Error::Config(ConfigError::Untrusted {
-            path: path.to_path_buf(),
-            reason,
-        }));
-    }
-    let mut text = String::new();
-    file.take(FILE_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(Error::io("read", path))?;
-    if text.len() as u64 > FILE_MAX {
-        return Err(Error::Config(ConfigError::TooLarge {
-            path: path.to_path_buf(),
-            most: FILE_MAX,
-        }));
-    }
-    Ok(text)
+/// The configuration can name another policy, and so is as safe as policies are.
+fn refuse(path: &Path, reason: Distrust) -> Error {
+    Error::Config(ConfigError::Untrusted {
+        path: path.to_path_buf(),
+        reason,
+    })
 }
 
 #[cfg(test)]
@@ -294,5 +257,74 @@ mod tests {
         let huge = " ".repeat(2 << 20);
         let error = Ground::new(&[("etc/config.toml", &huge)]).read();
         assert!(error.unwrap_err().contains("larger than"));
+    }
+
+    #[test]
+    fn what_others_could_have_written_is_refused() {
+        use std::os::unix::fs::{PermissionsExt, chown, symlink};
+        let refused = |change: fn(&Path)| {
+            let files = [("etc/config.toml", ""), ("etc/config.d/a.toml", EIGHT)];
+            let ground = Ground::new(&files);
+            change(&ground.folder.path().join("etc"));
+            ground.read().unwrap_err()
+        };
+        fn open(path: &Path) {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+        }
+        for (change, path) in [
+            (|etc: &Path| open(etc), "etc is"),
+            (|etc| open(&etc.join("config.toml")), "config.toml is"),
+            (|etc| open(&etc.join("config.d")), "config.d is"),
+            (|etc| open(&etc.join("config.d/a.toml")), "a.toml is"),
+        ] as [(fn(&Path), &str); 4]
+        {
+            let error = refused(change);
+            assert!(
+                error.contains(path) && error.contains("may write"),
+                "{error}"
+            );
+        }
+        let error = refused(|etc| chown(etc.join("config.d"), Some(7), None).unwrap());
+        assert!(
+            error.contains("config.d is refused: it belongs to user 7"),
+            "{error}"
+        );
+        fn replace(path: &Path) {
+            let real = path.with_extension("real");
+            std::fs::rename(path, &real).unwrap();
+            symlink(&real, path).unwrap();
+        }
+        for (change, why) in [
+            (
+                |etc: &Path| replace(&etc.join("config.toml")),
+                "config.toml is refused: it is a symbolic link",
+            ),
+            (
+                |etc| replace(&etc.join("config.d/a.toml")),
+                "a.toml is refused: it is a symbolic link",
+            ),
+            (
+                |etc| replace(&etc.join("config.d")),
+                "config.d is refused: it is not a directory",
+            ),
+        ] as [(fn(&Path), &str); 3]
+        {
+            let error = refused(change);
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_waited_for_who_would_write_into_a_fifo() {
+        for name in ["etc/config.toml", "usr/config.toml", "etc/config.d/a.toml"] {
+            let ground = Ground::new(&[("etc/config.d/b.toml", ""), ("usr/b", "")]);
+            let path = ground.folder.path().join(name);
+            nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+            let error = ground.read().unwrap_err();
+            assert!(
+                error.contains("is refused: it is not a regular file"),
+                "{error}"
+            );
+        }
     }
 }

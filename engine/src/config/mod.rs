@@ -6,6 +6,7 @@ pub mod directories;
 pub mod files;
 mod layers;
 pub(crate) mod ownership;
+pub(crate) mod root_files;
 mod signatures;
 pub mod size;
 mod subordinate;

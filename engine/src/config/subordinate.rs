@@ -1,12 +1,14 @@
 //! Subordinate IDs of a user: subuid(5) and subgid(5).
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use nix::fcntl::OFlag;
 use pod::id_blocks::IdRange;
 
-use crate::error::Error;
+use crate::error::{ConfigError, Distrust, Error};
 
 /// Largest file that is read, in bytes.
 const FILE_MAX: u64 = 4 << 20;
@@ -16,15 +18,25 @@ pub(super) type Range = (u32, u32);
 
 /// The ranges that a file gives to a user. One that isn't there gives none.
 pub(super) fn of(user: &str, path: &Path) -> Result<Vec<Range>, Error> {
-    let mut text = String::new();
-    match File::open(path) {
-        Ok(file) => file
-            .take(FILE_MAX)
-            .read_to_string(&mut text)
-            .map_err(Error::io("read", path))?,
-        Err(error) if error.kind() == ErrorKind::NotFound => 0,
+    // Not blocking: a FIFO must not hold up a start.
+    let mut open = OpenOptions::new();
+    open.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    let file = match open.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("open", path)(error)),
     };
+    let metadata = file.metadata().map_err(Error::io("look at", path))?;
+    if !metadata.is_file() {
+        return Err(Error::Config(ConfigError::Untrusted {
+            path: path.to_path_buf(),
+            reason: Distrust::NotRegularFile,
+        }));
+    }
+    let mut text = String::new();
+    file.take(FILE_MAX)
+        .read_to_string(&mut text)
+        .map_err(Error::io("read", path))?;
     Ok(ranges(&text, user))
 }
 
@@ -58,6 +70,16 @@ pub(super) fn largest_common(uids: &[Range], gids: &[Range]) -> Option<IdRange> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_waited_for_who_would_write_into_a_fifo() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("subuid");
+        assert!(of("a", &path).unwrap().is_empty());
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let error = of("a", &path).unwrap_err().to_string();
+        assert!(error.contains("it is not a regular file"), "{error}");
+    }
 
     #[test]
     fn lines_of_the_user_count() {

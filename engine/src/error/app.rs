@@ -33,7 +33,7 @@ pub enum AppError {
         image: String,
     },
     /// The working directory that the image names is not one.
-    #[error("image {image}: {source}")]
+    #[error("image {image}: working directory: {source}")]
     Workdir {
         /// The image.
         image: String,

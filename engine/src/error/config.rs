@@ -25,20 +25,4 @@ pub enum ConfigError {
         /// Why.
         reason: Distrust,
     },
-    /// A file is larger than any configuration.
-    #[error("{path} is larger than {most} bytes")]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The most that is read.
-        most: u64,
-    },
-    /// A directory holds more drop-ins than are read.
-    #[error("{path} holds more than {most} files")]
-    TooMany {
-        /// The directory.
-        path: PathBuf,
-        /// The most that are read.
-        most: usize,
-    },
 }

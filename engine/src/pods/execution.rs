@@ -208,6 +208,8 @@ mod tests {
         assert_eq!(of(None, None).unwrap(), "/");
         assert_eq!(of(None, Some("srv")).unwrap(), "/srv");
         assert_eq!(of(Some("/x"), Some("/srv")).unwrap(), "/x");
+        let long = of(None, Some(&"/z".repeat(2048))).unwrap_err();
+        assert!(matches!(long, AppError::Workdir { .. }), "{long}");
     }
 
     #[test]

@@ -2,27 +2,18 @@
 //! the next start.
 
 use std::ffi::OsStr;
-use std::fs::{File, Metadata};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::Mode;
 use trust::{Policy, PolicySource, is_policy_file};
 
 use super::containers;
 use crate::config::directories::Directories;
 use crate::config::files::Config;
-use crate::config::ownership;
+use crate::config::root_files::RootFolder;
 use crate::error::{Distrust, Error};
 
 /// Name of the directory of policy files within a configuration directory.
 const FOLDER: &str = "trust.d";
-/// Largest policy file, in bytes.
-const FILE_MAX: u64 = 1 << 20;
-/// Most files of one directory.
-const FILES_MAX: usize = 4096;
 
 /// Reads the policy that is in force: the rules of `trust.d` or, where the configuration names one, a
 /// containers policy in their place. What `trust.d` revokes is revoked either way.
@@ -66,102 +57,34 @@ pub fn layers(directories: &Directories) -> Result<(Vec<PolicySource>, Vec<Polic
 /// # Errors
 /// As [`read`].
 pub fn read_local(directories: &Directories, name: &str) -> Result<Option<String>, Error> {
-    let Some((folder, path)) = open_layer(&directories.local_config)? else {
-        return Ok(None);
-    };
-    match read_file(&folder, OsStr::new(name), &path.join(name)) {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        other => other.map(Some),
+    match open_layer(&directories.local_config)? {
+        Some(folder) => folder.read(OsStr::new(name)),
+        None => Ok(None),
     }
 }
 
 /// Reads the files of one layer, sorted by name; none if there is no directory.
 fn read_layer(config: &Path) -> Result<Vec<PolicySource>, Error> {
-    let Some((folder, path)) = open_layer(config)? else {
+    let Some(folder) = open_layer(config)? else {
         return Ok(Vec::new());
     };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(&path).map_err(Error::io("read", &path))? {
-        let name = entry.map_err(Error::io("read", &path))?.file_name();
-        if is_policy_file(&name) {
-            names.push(name);
-        }
-        if names.len() > FILES_MAX {
-            return Err(refuse(&path, Distrust::TooMany(FILES_MAX)));
-        }
-    }
-    names.sort_unstable();
+    let names = folder.names(is_policy_file)?;
     let mut sources = Vec::with_capacity(names.len());
     for name in names {
-        let path = path.join(&name);
-        match read_file(&folder, &name, &path) {
-            Ok(text) => sources.push(PolicySource { path, text }),
-            // Replaced by a rename between the listing and now: the rename's result is listed too.
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        // None if it was replaced by a rename between the listing and now: the rename's result is listed too.
+        if let Some(text) = folder.read(&name)? {
+            let path = folder.path_of(&name);
+            sources.push(PolicySource { path, text });
         }
     }
     Ok(sources)
 }
 
 /// Opens `trust.d` of a configuration directory, if both are there and root's alone.
-fn open_layer(config: &Path) -> Result<Option<(File, PathBuf)>, Error> {
-    let directory = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let path = config.join(FOLDER);
-    let parent: File = match open(config, directory, Mode::empty()) {
-        Ok(parent) => parent.into(),
-        Err(Errno::ENOENT) => return Ok(None),
-        Err(errno) => return Err(Error::errno("open", config)(errno)),
-    };
-    let folder: File = match openat(
-        &parent,
-        FOLDER,
-        directory | OFlag::O_NOFOLLOW,
-        Mode::empty(),
-    ) {
-        Ok(folder) => folder.into(),
-        Err(Errno::ENOENT) => return Ok(None),
-        Err(Errno::ELOOP | Errno::ENOTDIR) => {
-            return Err(refuse(&path, Distrust::NotDirectory));
-        }
-        Err(errno) => return Err(Error::errno("open", &path)(errno)),
-    };
-    // Who may write the directory above could put another one in its place.
-    check_owner(&parent, config)?;
-    check_owner(&folder, &path)?;
-    Ok(Some((folder, path)))
-}
-
-fn read_file(folder: &File, name: &OsStr, path: &Path) -> Result<String, Error> {
-    // Not blocking: a FIFO must not hold up a start.
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let file: File = match openat(folder, name, flags, Mode::empty()) {
-        Ok(file) => file.into(),
-        Err(Errno::ELOOP) => return Err(refuse(path, Distrust::SymbolicLink)),
-        Err(errno) => return Err(Error::errno("open", path)(errno)),
-    };
-    let metadata = check_owner(&file, path)?;
-    if !metadata.is_file() {
-        return Err(refuse(path, Distrust::NotRegularFile));
-    }
-    // One read for the text and one for its end.
-    let mut bytes =
-        Vec::with_capacity(usize::try_from(metadata.len().min(FILE_MAX)).unwrap_or(0) + 32);
-    file.take(FILE_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(Error::io("read", path))?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(refuse(path, Distrust::TooLarge(FILE_MAX)));
-    }
-    String::from_utf8(bytes).map_err(|_| refuse(path, Distrust::NotText))
-}
-
-/// Refuses what somebody else than root could have written.
-fn check_owner(file: &File, path: &Path) -> Result<Metadata, Error> {
-    let metadata = file.metadata().map_err(Error::io("look at", path))?;
-    match ownership::distrust(&metadata) {
-        Some(reason) => Err(refuse(path, reason)),
-        None => Ok(metadata),
+fn open_layer(config: &Path) -> Result<Option<RootFolder>, Error> {
+    match RootFolder::open(config, refuse)? {
+        Some(config) => config.within(FOLDER),
+        None => Ok(None),
     }
 }
 
@@ -177,6 +100,7 @@ mod tests {
     use super::*;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::PathBuf;
 
     const RULE: &str = "[[rule]]\nprefix = \"*\"\ntype = \"reject\"\n";
 

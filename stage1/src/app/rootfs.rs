@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, chownat, fstat, mkdirat};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, mkdirat};
 use rustix::io::Errno;
 
 use crate::app::accounts::Accounts;
@@ -13,6 +13,9 @@ use crate::failure::StartFailure;
 
 /// Largest account file of an image that is read, in bytes.
 const ACCOUNT_FILE_MAX: u64 = 4 << 20;
+
+/// How a directory is opened that is only a place to go on from.
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// A root filesystem that is attached to nothing yet.
 #[derive(Debug)]
@@ -65,42 +68,45 @@ impl RootFs {
                 "the working directory `{path}` is not absolute"
             )));
         }
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let mut so_far = String::new();
-        for component in path.split('/').filter(|c| !c.is_empty()) {
-            let parent = if so_far.is_empty() {
-                "/".to_owned()
-            } else {
-                so_far.clone()
-            };
-            so_far = format!("{so_far}/{component}");
-            match open_within(&self.0, so_far.as_str(), flags, Mode::empty(), IN_ROOT) {
-                Ok(_) => {}
-                Err(Errno::NOENT) => {
-                    let parent =
-                        open_within(&self.0, parent.as_str(), flags, Mode::empty(), IN_ROOT)
-                            .map_err(StartFailure::os(&what))?;
-                    mkdirat(&parent, component, Mode::from_raw_mode(0o755))
-                        .map_err(StartFailure::os(&what))?;
-                    let owner = (
-                        rustix::fs::Uid::from_raw(uid),
-                        rustix::fs::Gid::from_raw(gid),
-                    );
-                    chownat(
-                        &parent,
-                        component,
-                        Some(owner.0),
-                        Some(owner.1),
-                        AtFlags::SYMLINK_NOFOLLOW,
-                    )
-                    .map_err(StartFailure::os(&what))?;
-                }
-                // A magic link of /proc, say: the app's own view decides when it gets there.
-                Err(Errno::LOOP) => return Ok(()),
-                Err(errno) => return Err(StartFailure::os(&what)(errno)),
+        match self.directory(path) {
+            // A magic link of /proc, say: the app's own view decides when it gets there.
+            Ok(_) | Err(Errno::LOOP) => Ok(()),
+            Err(Errno::NOENT) => self
+                .make_all(path, uid, gid)
+                .map_err(StartFailure::os(&what)),
+            Err(errno) => Err(StartFailure::os(&what)(errno)),
+        }
+    }
+
+    /// Makes what is missing of a directory. Each step begins where the last one ended, for the longest path would else
+    /// be walked some thousand times; only links and `..`, which lead to other places, are followed from the root.
+    fn make_all(&self, path: &str, uid: u32, gid: u32) -> Result<(), Errno> {
+        let mut at = self.directory("/")?;
+        let mut end = 0;
+        for component in path.split('/') {
+            // Of what has been walked, with the slash behind the component.
+            end += component.len() + 1;
+            if component.is_empty() || component == "." {
+                continue;
             }
+            let next = match component {
+                ".." => Err(Errno::LOOP),
+                name => open_within(&at, name, DIRECTORY, Mode::empty(), STRICT),
+            };
+            at = match next {
+                Err(Errno::LOOP) => match self.directory(path.get(..end - 1).unwrap_or(path)) {
+                    Err(Errno::LOOP) => return Ok(()),
+                    followed => followed?,
+                },
+                Err(Errno::NOENT) => make_directory(&at, component, uid, gid)?,
+                found => found?,
+            };
         }
         Ok(())
+    }
+
+    fn directory(&self, path: &str) -> Result<OwnedFd, Errno> {
+        open_within(&self.0, path, DIRECTORY, Mode::empty(), IN_ROOT)
     }
 
     /// Reads the image's account files.
@@ -137,5 +143,83 @@ impl RootFs {
             )));
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Makes a directory of this owner, and opens it.
+fn make_directory(parent: &OwnedFd, name: &str, uid: u32, gid: u32) -> Result<OwnedFd, Errno> {
+    mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    chownat(
+        parent,
+        name,
+        Some(uid),
+        Some(gid),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?;
+    open_within(parent, name, DIRECTORY, Mode::empty(), STRICT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, RootFs) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = RootFs(File::open(folder.path()).unwrap().into());
+        (folder, root)
+    }
+
+    fn make(root: &RootFs, path: &str) -> Result<(), StartFailure> {
+        let owner = (rustix::process::getuid(), rustix::process::getgid());
+        root.workdir(path, owner.0.as_raw(), owner.1.as_raw())
+    }
+
+    #[test]
+    fn a_working_directory_is_made_where_the_links_of_the_image_lead() {
+        let (folder, root) = root();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("a/b")).unwrap();
+        symlink("/a", at("a/b/absolute")).unwrap();
+        symlink("../../../../../a", at("a/b/up")).unwrap();
+        for (asked, made) in [
+            ("/x/y//z/", "x/y/z"),
+            ("/a/b/absolute/one", "a/one"),
+            ("/a/b/up/two/./three", "a/two/three"),
+            ("/a/b/absolute/../four", "four"),
+            ("/../../five/six/../seven", "five/seven"),
+        ] {
+            make(&root, asked).unwrap();
+            assert!(at(made).is_dir(), "{asked}");
+        }
+        assert!(at("five/six").is_dir());
+    }
+
+    #[test]
+    fn what_is_no_directory_is_refused_and_a_loop_left_to_the_app() {
+        let (folder, root) = root();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        symlink("loop", folder.path().join("loop")).unwrap();
+        symlink("nowhere", folder.path().join("dangling")).unwrap();
+        for refused in ["/file", "/file/x", "/dangling", "/dangling/x", "relative"] {
+            assert!(make(&root, refused).is_err(), "{refused}");
+        }
+        make(&root, "/loop/x").unwrap();
+        assert!(!folder.path().join("nowhere").exists());
+    }
+
+    #[test]
+    fn the_longest_working_directory_is_made_soon() {
+        let (_folder, root) = root();
+        let begun = Instant::now();
+        make(&root, &"/z".repeat(2040)).unwrap();
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            begun.elapsed()
+        );
     }
 }

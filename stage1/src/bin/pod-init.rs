@@ -9,14 +9,15 @@ use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
-use stage1::failure::StartFailure;
+use stage1::failure::{StartFailure, one_line};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("machine"), port) => machine(port.as_deref()).unwrap_or_else(|failure| {
             // The machine's console, if anybody reads it.
-            let _ = writeln!(std::io::stderr(), "fairing: {failure}");
+            let line = one_line(&failure.to_string());
+            let _ = writeln!(std::io::stderr(), "fairing: {line}");
             ExitCode::FAILURE
         }),
         _ => stage1::init::run(),

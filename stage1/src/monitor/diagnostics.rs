@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::io::Errno;
 
 use super::pump::{End, Standard};
+use crate::failure::one_line;
 use crate::timing::poll_timeout;
 
 /// Longest line, in bytes: what a pipe takes whole or not at all.
@@ -126,7 +127,7 @@ impl Diagnostics {
 
 fn line(message: &str) -> String {
     const CUT: &str = "…";
-    let mut line = format!("fairing: {message}");
+    let mut line = format!("fairing: {}", one_line(message));
     if line.len() >= LINE_MAX {
         line.truncate(line.floor_char_boundary(LINE_MAX - CUT.len() - 1));
         line.push_str(CUT);
@@ -219,5 +220,11 @@ mod tests {
             let line = line(&message);
             assert!(line.len() <= LINE_MAX && line.ends_with('\n'));
         }
+    }
+
+    #[test]
+    fn whatever_is_told_is_one_line_without_control_characters() {
+        let hostile = "cannot run `/x\n\u{1b}[2Jfairing: ok`";
+        assert_eq!(line(hostile), "fairing: cannot run `/x  [2Jfairing: ok`\n");
     }
 }
