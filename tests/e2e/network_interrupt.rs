@@ -84,6 +84,10 @@ fn a_prepared_pod_that_hangs_in_a_plugin_ends_with_the_command_that_waits_for_it
     running
         .wait()
         .expect_error(130, &["SIGINT", "network slow"]);
+    // It has not run: it is as it was prepared.
+    let status = lab.host.fairing(["status", &uuid]).run().ok();
+    assert!(status.text().contains("prepared"), "{status}");
+    lab.host.fairing(["rm", &uuid]).run().ok();
     lab.expect_nothing(&before);
 }
 

@@ -120,7 +120,8 @@ pub(crate) fn of_pod(view: &PodView) -> Value {
         "HostConfig": {
             "Memory": first.and_then(|app| app.memory_limit).unwrap_or(0),
             "NanoCpus": first.and_then(|app| app.cpu_limit).unwrap_or(0),
-            "PidsLimit": first.and_then(|app| app.pids_limit).unwrap_or(0),
+            // Without a word, it is the default of the configuration at the start.
+            "PidsLimit": first.and_then(|app| app.pids_limit),
         },
         "NetworkSettings": {
             "IPAddress": address.unwrap_or_default(),
