@@ -4,9 +4,9 @@
 //! Creating a link is atomic and refuses an existing name, so two pods never get one block, and nobody waits for anybody.
 //! Where a pod begins to look follows from its UUID: pods that start at once don't try the same blocks one after the other.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -15,6 +15,7 @@ use crate::error::PodError;
 use crate::id::PodUuid;
 use crate::lock::lock_dir;
 use crate::manifest::BLOCK_SIZE;
+use crate::private_dir;
 
 /// No ID is as high: some programs take them for signed numbers.
 const IDS_END: u64 = 1 << 31;
@@ -111,7 +112,7 @@ impl IdBlocks {
         let target = uuid.to_string();
         let made = match symlink(&target, link) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.make_dir()?;
+                private_dir::make(&self.dir)?;
                 symlink(&target, link)
             }
             other => other,
@@ -163,14 +164,6 @@ impl IdBlocks {
             }
         }
         Ok(())
-    }
-
-    fn make_dir(&self) -> Result<(), PodError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)
-            .map_err(PodError::io("create", &self.dir))
     }
 }
 

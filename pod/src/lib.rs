@@ -66,6 +66,7 @@ pub mod names;
 pub mod network;
 pub mod phase;
 pub mod pods_dir;
+mod private_dir;
 pub mod record;
 pub mod removal;
 pub mod seqpacket;

@@ -31,6 +31,7 @@ pub use self::volume::{NamedVolume, VolumesPin};
 use crate::error::PodError;
 use crate::id::PodUuid;
 use crate::lock::lock_dir;
+use crate::private_dir;
 use crate::record as records;
 use crate::timestamp::Timestamp;
 
@@ -113,11 +114,7 @@ impl NamedVolumes {
     pub fn pin(&self) -> Result<VolumesPin, PodError> {
         let locked = match lock_dir(&self.root, FlockOperation::LockShared) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                let mut directories = DirBuilder::new();
-                directories.recursive(true).mode(0o700);
-                directories
-                    .create(&self.root)
-                    .map_err(PodError::io("create", &self.root))?;
+                private_dir::make(&self.root)?;
                 lock_dir(&self.root, FlockOperation::LockShared)
             }
             other => other,

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -13,6 +13,7 @@ use rustix::fs::FlockOperation;
 use crate::error::PodError;
 use crate::id::{PodName, PodUuid};
 use crate::lock::lock_dir;
+use crate::private_dir;
 
 /// The directory of names.
 #[derive(Debug, Clone)]
@@ -119,11 +120,7 @@ impl Names {
     /// One command at a time replaces links. The lock is held for a few system calls.
     fn take_turn(&self) -> Result<fs::File, PodError> {
         if !self.dir.is_dir() {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&self.dir)
-                .map_err(PodError::io("create", &self.dir))?;
+            private_dir::make(&self.dir)?;
         }
         lock_dir(&self.dir, FlockOperation::LockExclusive)
     }

@@ -11,9 +11,10 @@ use crate::error::PodError;
 use crate::id::{InvalidId, PodName, PodUuid};
 use crate::id_blocks::{IdBlocks, IdRange};
 use crate::lock::{LOCK_FILE, LockWatch, PodLock, lock_dir};
-use crate::manifest::{PodManifest, UserNamespace};
+use crate::manifest::PodManifest;
 use crate::names::Names;
 use crate::phase::{Phase, State};
+use crate::private_dir;
 use crate::removal;
 
 /// `pods/` below the data directory.
@@ -112,7 +113,7 @@ impl PodsDir {
         // Shared: a sweep (exclusive) never sees the directory between its making and its locking.
         let _sweep_waits = match lock_dir(&prepare, FlockOperation::LockShared) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                make_dirs(&prepare)?;
+                private_dir::make(&prepare)?;
                 lock_dir(&prepare, FlockOperation::LockShared)?
             }
             other => other?,
@@ -447,7 +448,7 @@ impl LockedPod {
         let target = self.pods.entry(phase, self.uuid());
         let renamed = match fs::rename(&self.entry.path, &target.path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                make_dirs(&self.pods.phase_dir(phase))?;
+                private_dir::make(&self.pods.phase_dir(phase))?;
                 fs::rename(&self.entry.path, &target.path)
             }
             other => other,
@@ -478,27 +479,20 @@ impl LockedPod {
         let manifest = PodManifest::load(self.path());
         self.discard()?;
         let (names, uuid) = (&self.pods.names, self.uuid());
-        let user_namespace = manifest.as_ref().ok();
-        let user_namespace = user_namespace.and_then(|manifest| manifest.user_namespace.as_ref());
-        if let Some(first) = user_namespace.and_then(UserNamespace::block) {
-            self.pods.id_blocks.release(uuid, first)?;
-        }
-        match manifest.map(|manifest| manifest.name) {
-            Ok(Some(name)) => names.release(&name, uuid)?,
-            Ok(None) => {}
+        match manifest {
+            Ok(manifest) => {
+                if let Some(first) = manifest.user_namespace.and_then(|users| users.block()) {
+                    self.pods.id_blocks.release(uuid, first)?;
+                }
+                if let Some(name) = manifest.name {
+                    names.release(&name, uuid)?;
+                }
+            }
             // One that can't be read doesn't tell the name.
             Err(_) => names.release_all(|holder| Ok(holder == uuid))?,
         }
         removal::remove_pod_dir(self.path())
     }
-}
-
-fn make_dirs(path: &Path) -> Result<(), PodError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(PodError::io("create", path))
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use harness::{FairingCommand, Host, ImageBuilder, Layer, Signal, wait_until};
-use rustix::fs::{CWD, FileType, RenameFlags, makedev, mknodat, renameat_with};
+use rustix::fs::{CWD, FileType, makedev, mknodat};
 
 use crate::stocked::{IDLE, IMAGE, busybox, detached, host_with, import, wait_log};
+use crate::volumes::mount_while_swapped;
 
 /// Runs a script in an app with these flags.
 fn run(host: &Host, flags: &[&str], script: &str) -> FairingCommand {
@@ -365,34 +366,9 @@ fn a_link_in_the_place_of_a_volume_leads_nowhere() {
 fn a_directory_in_a_volume_that_is_swapped_for_a_link_leads_nowhere_else() {
     let host = busybox();
     host.fairing(["volume", "create", "data"]).run().ok();
-    let (real, link) = (
-        data(&host, "data").join("sub"),
-        data(&host, "data").join("other"),
-    );
-    fs::create_dir(&real).unwrap();
-    fs::write(real.join("mark"), "").unwrap();
-    symlink("/", &link).unwrap();
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                renameat_with(CWD, &real, CWD, &link, RenameFlags::EXCHANGE).unwrap();
-            }
-        });
-        let mut mounts = 0;
-        for _ in 0..30 {
-            let flags = ["--mount=source=data,target=/x,volume-subpath=sub"];
-            let output = run(&host, &flags, "ls -A /x").run();
-            match output.code {
-                Some(0) => {
-                    assert_eq!(output.stdout, "mark\n");
-                    mounts += 1;
-                }
-                _ => drop(output.expect_error(125, &["cannot mount", "sub"])),
-            }
-        }
-        done.store(true, Ordering::Relaxed);
-        assert!(mounts > 0, "it was never the directory");
+    let flags = ["--mount=source=data,target=/x,volume-subpath=sub"];
+    mount_while_swapped(&data(&host, "data"), 30, || {
+        run(&host, &flags, "ls -A /x").run()
     });
 }
 

@@ -320,11 +320,10 @@ fn links_in_a_volume_lead_nowhere_else() {
     }
 }
 
-#[test]
-fn a_path_within_a_volume_that_changes_meanwhile_leads_nowhere_else() {
-    let host = busybox();
-    let source = source(&host);
-    let (real, link) = (source.join("sub"), source.join("other"));
+/// Mounts a directory `sub` of a volume while it is swapped for a link to `/`, again and again: an app sees the directory, or
+/// its start is refused.
+pub(crate) fn mount_while_swapped(volume: &Path, times: usize, mount: impl Fn() -> Output) {
+    let (real, link) = (volume.join("sub"), volume.join("other"));
     fs::create_dir(&real).unwrap();
     fs::write(real.join("mark"), "").unwrap();
     symlink("/", &link).unwrap();
@@ -335,11 +334,9 @@ fn a_path_within_a_volume_that_changes_meanwhile_leads_nowhere_else() {
                 renameat_with(CWD, &real, CWD, &link, RenameFlags::EXCHANGE).unwrap();
             }
         });
-        let definition = format!("--volume=v,kind=host,source={}", source.display());
         let mut mounts = 0;
-        for _ in 0..40 {
-            let flags = [&*definition, "--mount=volume=v,target=/x,subpath=sub"];
-            let output = mounted(&host, &flags, "ls -A /x").run();
+        for _ in 0..times {
+            let output = mount();
             match output.code {
                 Some(0) => {
                     assert_eq!(output.stdout, "mark\n");
@@ -351,6 +348,15 @@ fn a_path_within_a_volume_that_changes_meanwhile_leads_nowhere_else() {
         done.store(true, Ordering::Relaxed);
         assert!(mounts > 0, "it was never the directory");
     });
+}
+
+#[test]
+fn a_path_within_a_volume_that_changes_meanwhile_leads_nowhere_else() {
+    let host = busybox();
+    let source = source(&host);
+    let definition = format!("--volume=v,kind=host,source={}", source.display());
+    let flags = [&*definition, "--mount=volume=v,target=/x,subpath=sub"];
+    mount_while_swapped(&source, 40, || mounted(&host, &flags, "ls -A /x").run());
 }
 
 #[test]
