@@ -143,9 +143,10 @@ fn networks_are_configured_used_and_removed() {
     assert!(names.contains(&"lan".to_owned()) && names.contains(&"default".to_owned()));
     let pod = lab.server("web", &["--net=lan"]);
     assert!(lab.address("web", true).starts_with("10.99.0."));
-    fairing(&["network", "rm", "lan"]).expect_error(125, &["in use", &pod]);
+    fairing(&["network", "rm", "lan"]).expect_error(125, &["in use", "pod web"]);
     lab.stop(&[&pod]);
-    fairing(&["network", "rm", "lan"]).ok();
+    let removed = fairing(&["network", "rm", "lan"]).ok();
+    assert_eq!(removed.stdout, "lan\n");
     fairing(&["network", "rm", "default"]).expect_error(125, &["built in"]);
     fairing(&["run", "--net=lan", IMAGE]).expect_error(125, &["lan"]);
     lab.expect_traces(&before);

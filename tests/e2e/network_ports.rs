@@ -87,7 +87,7 @@ fn a_pod_that_would_not_get_its_port_takes_nobodys_place() {
         let run = run.args(["--port", port, IMAGE, "--exec", "/bin/true"]);
         run.run()
     };
-    replaced("8080:80").expect_error(125, &["8080/tcp", &other]);
+    replaced("8080:80").expect_error(125, &["8080/tcp", "pod other"]);
     replaced("8082:80").expect_error(125, &["8082/tcp", "in use"]);
     assert_eq!(fetch(&lab.machine, "127.0.0.1:8081"), "web");
     drop(listener);

@@ -54,7 +54,10 @@ pub(crate) fn as_typed(message: &str) -> String {
     }
     if let Ok(known) = TYPED.lock() {
         for (uuid, typed) in known.iter().filter(|(uuid, typed)| uuid != typed) {
-            text = replaced(&text, uuid, typed);
+            // Where the name itself is what a message is about, the UUID tells whose it is.
+            if !text.contains(&format!("`{typed}`")) {
+                text = replaced(&text, uuid, typed);
+            }
         }
     }
     text
