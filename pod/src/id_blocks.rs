@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 use crate::error::PodError;
+use crate::holder_link::{holder, remove_of_gone};
 use crate::id::PodUuid;
 use crate::lock::lock_dir;
 use crate::manifest::BLOCK_SIZE;
@@ -147,32 +148,12 @@ impl IdBlocks {
         &self,
         is_gone: impl Fn(PodUuid) -> Result<bool, PodError>,
     ) -> Result<(), PodError> {
-        let failed = || PodError::io("read", &self.dir);
-        let entries = match fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(failed()(e)),
-        };
-        let _turn = lock_dir(&self.dir, FlockOperation::LockExclusive)?;
-        for entry in entries {
-            let link = entry.map_err(failed())?.path();
-            // What is no link, or names no pod, is nothing that a pod has left.
-            if let Ok(Some(holder)) = holder(&link)
-                && is_gone(holder)?
-            {
-                fs::remove_file(&link).map_err(PodError::io("remove", &link))?;
-            }
+        match lock_dir(&self.dir, FlockOperation::LockExclusive) {
+            Ok(_turn) => remove_of_gone(&self.dir, is_gone),
+            // No pod has ever had one.
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         }
-        Ok(())
-    }
-}
-
-/// The pod that a link names; `None` if there is no link, or it names none.
-fn holder(link: &Path) -> Result<Option<PodUuid>, PodError> {
-    match fs::read_link(link) {
-        Ok(target) => Ok(target.to_str().and_then(|text| text.parse().ok())),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(PodError::io("read", link)(e)),
     }
 }
 

@@ -56,6 +56,7 @@ pub mod exit;
 pub mod feature;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod holder_link;
 pub mod id;
 pub mod id_blocks;
 pub mod layout;

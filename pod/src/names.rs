@@ -6,11 +6,12 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::FlockOperation;
 
 use crate::error::PodError;
+use crate::holder_link::{holder, remove_of_gone};
 use crate::id::{PodName, PodUuid};
 use crate::lock::lock_dir;
 use crate::private_dir;
@@ -41,7 +42,7 @@ impl Names {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(PodError::io("create", &link)(e)),
         }
-        if let Some(holder) = read_link(&link)?
+        if let Some(holder) = holder(&link)?
             && is_live(holder)?
         {
             return Err(PodError::NameInUse {
@@ -66,7 +67,7 @@ impl Names {
             let name = entry.file_name();
             let name = name.to_str().and_then(|name| name.parse::<PodName>().ok());
             if let Some(name) = name
-                && let Some(uuid) = read_link(&entry.path())?
+                && let Some(uuid) = holder(&entry.path())?
             {
                 all.push((name, uuid));
             }
@@ -77,7 +78,7 @@ impl Names {
     /// Who has `name`.
     pub(crate) fn holder(&self, name: &str) -> Result<Option<PodUuid>, PodError> {
         match name.parse::<PodName>() {
-            Ok(name) => read_link(&self.dir.join(name.as_str())),
+            Ok(name) => holder(&self.dir.join(name.as_str())),
             Err(_) => Ok(None),
         }
     }
@@ -85,11 +86,11 @@ impl Names {
     /// Gives up `name` if it belongs to `uuid`.
     pub(crate) fn release(&self, name: &PodName, uuid: PodUuid) -> Result<(), PodError> {
         let link = self.dir.join(name.as_str());
-        if read_link(&link)? != Some(uuid) {
+        if holder(&link)? != Some(uuid) {
             return Ok(());
         }
         let _turn = self.take_turn()?;
-        if read_link(&link)? == Some(uuid) {
+        if holder(&link)? == Some(uuid) {
             fs::remove_file(&link).map_err(PodError::io("remove", &link))?;
         }
         Ok(())
@@ -104,17 +105,7 @@ impl Names {
             return Ok(());
         }
         let _turn = self.take_turn()?;
-        let failed = || PodError::io("read", &self.dir);
-        for entry in fs::read_dir(&self.dir).map_err(failed())? {
-            let link = entry.map_err(failed())?.path();
-            // What is no link, or names no pod, is nothing that a pod has left.
-            if let Ok(Some(holder)) = read_link(&link)
-                && is_gone(holder)?
-            {
-                fs::remove_file(&link).map_err(PodError::io("remove", &link))?;
-            }
-        }
-        Ok(())
+        remove_of_gone(&self.dir, is_gone)
     }
 
     /// One command at a time replaces links. The lock is held for a few system calls.
@@ -123,14 +114,5 @@ impl Names {
             private_dir::make(&self.dir)?;
         }
         lock_dir(&self.dir, FlockOperation::LockExclusive)
-    }
-}
-
-/// The UUID that a link names; `None` if there is no link, or it names none.
-fn read_link(link: &Path) -> Result<Option<PodUuid>, PodError> {
-    match fs::read_link(link) {
-        Ok(target) => Ok(target.to_str().and_then(|text| text.parse().ok())),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(PodError::io("read", link)(e)),
     }
 }

@@ -44,7 +44,7 @@ impl<'a> ArchiveWriter<'a> {
         tag: Option<&str>,
     ) -> Result<Self, StoreError> {
         new(dest)?;
-        let partial = Partial::beside(dest)?;
+        let mut partial = Partial::beside(dest)?;
         let mut tar = partial.tar()?;
         tar.file("oci-layout", MARKER)?;
         let (images, attachments) = of_archive(plans, tag)?;

@@ -52,7 +52,7 @@ impl<'a> DockerWriter<'a> {
     /// Begins an archive; `dest` must not exist.
     pub(crate) fn begin(dest: &'a Path) -> Result<Self, StoreError> {
         new(dest)?;
-        let partial = Partial::beside(dest)?;
+        let mut partial = Partial::beside(dest)?;
         let tar = partial.tar()?;
         Ok(Self {
             dest,

@@ -87,10 +87,8 @@ fn blobs(plan: &Plan, source: &mut Source<'_>, root: &Path) -> Result<(), StoreE
 
 fn one(source: &mut Source<'_>, blob: &Blob, root: &Path, name: &str) -> Result<(), StoreError> {
     let path = root.join(name);
-    let partial = Partial::beside(&path)?;
-    let file = File::create(partial.path())
-        .map_err(|error| StoreError::io("cannot create", partial.path(), error))?;
-    let mut writer = BufWriter::with_capacity(256 << 10, file);
+    let mut partial = Partial::beside(&path)?;
+    let mut writer = BufWriter::with_capacity(256 << 10, partial.file()?);
     source.copy(blob, &path, &mut writer)?;
     writer
         .flush()

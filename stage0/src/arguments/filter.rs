@@ -1,10 +1,24 @@
 //! `--filter KEY=VALUE` of the commands that list things.
 
+use std::collections::BTreeMap;
+
 /// What a list is narrowed down to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Filter {
     pub(crate) key: String,
     pub(crate) value: String,
+}
+
+impl Filter {
+    /// Whether one of these labels is as a filter by label says: there, or there with that value.
+    pub(crate) fn finds_label(&self, labels: &BTreeMap<String, String>) -> bool {
+        let (key, wanted) = match self.value.split_once('=') {
+            Some((key, wanted)) => (key, Some(wanted)),
+            None => (self.value.as_str(), None),
+        };
+        let label = labels.get(key);
+        label.is_some_and(|label| wanted.is_none_or(|wanted| label == wanted))
+    }
 }
 
 /// Takes a filter apart.

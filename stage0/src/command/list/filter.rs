@@ -93,14 +93,7 @@ fn holds(view: &PodView, filter: &Filter) -> Result<bool, Failure> {
                 .chain(of_apps)
                 .any(|name| name.contains(value))
         }
-        "label" => {
-            let (key, wanted) = match value.split_once('=') {
-                Some((key, wanted)) => (key, Some(wanted)),
-                None => (value, None),
-            };
-            let label = view.labels.get(key);
-            label.is_some_and(|label| wanted.is_none_or(|wanted| label == wanted))
-        }
+        "label" => filter.finds_label(&view.labels),
         "status" | "state" if value == "killed" => view.was_killed(),
         "status" | "state" => {
             let value = state(value);

@@ -97,14 +97,7 @@ pub(super) fn is_shown(view: &View, filters: &[Filter]) -> bool {
         let value = filter.value.as_str();
         Ok::<_, std::convert::Infallible>(match filter.key.as_str() {
             "name" => view.name.as_str().contains(value),
-            "label" => {
-                let (key, wanted) = match value.split_once('=') {
-                    Some((key, wanted)) => (key, Some(wanted)),
-                    None => (value, None),
-                };
-                let label = view.labels.get(key);
-                label.is_some_and(|label| wanted.is_none_or(|wanted| label == wanted))
-            }
+            "label" => filter.finds_label(&view.labels),
             _ => view.pods.is_empty() == matches!(value, "true" | "1"),
         })
     };
