@@ -98,7 +98,9 @@ fn what_is_made_to_survive_its_pod_ends_with_it() {
 #[test]
 fn memory_of_every_kind_counts_for_the_app() {
     let host = probe_host();
-    for kind in ["memfd", "shm", "pipes", "segments"] {
+    let of_files = ["memfd", "shm", "pipes", "datagrams", "watched"];
+    let of_system_v = ["segments", "messages", "semaphores"];
+    for kind in of_files.into_iter().chain(of_system_v) {
         let run = host.fairing(["run", "--name", kind, "--memory=48m", IMAGE]);
         run.args(["--", "/probe", "play", kind])
             .limit(PATIENCE)
@@ -110,6 +112,54 @@ fn memory_of_every_kind_counts_for_the_app() {
             "{kind}: {ended}"
         );
     }
+}
+
+/// The kernel counts descriptors in flight by user. Pod init sends one for each process that it starts, and in a user namespace
+/// it is a user like its apps.
+#[test]
+fn an_app_that_uses_up_the_descriptors_in_flight_costs_commands_of_its_own_pod_at_most() {
+    let host = probe_host();
+    let script = "trap 'kill $p; wait $p; echo taken' USR1; trap 'go=1' HUP; echo up; \
+        until [ $go ]; do usleep 5000; done; /probe play in-flight & p=$!; wait; while :; do usleep 5000; done";
+    let run = |users: &str| {
+        let run = host.fairing(["run", "--detach", "--userns", users, IMAGE, "--"]);
+        let run = run.args(["/bin/sh", "-c", script]).run().ok();
+        wait_log(&host, run.text(), "up");
+        run.text().to_owned()
+    };
+    let enter = |pod: &str, flags: &[&str]| {
+        let enter = host.fairing(["enter"]).args(flags);
+        enter.args([pod, "--", "/bin/echo", "hello"]).limit(PROMPT)
+    };
+    let kill = |pod: &str, signal: &str| {
+        host.fairing(["kill", "--signal", signal, pod]).run().ok();
+    };
+    let [own, shared] = ["auto", "host"].map(|users| {
+        let pod = run(users);
+        kill(&pod, "HUP");
+        wait_log(&host, &pod, "in flight, then ETOOMANYREFS");
+        pod
+    });
+    // Others don't notice, whosever users they have.
+    for pod in [&shared, &run("auto"), &run("host")] {
+        assert_eq!(enter(pod, &[]).run().ok().stdout, "hello\n");
+        let on_terminal = enter(pod, &["-t"]).spawn_on_terminal(24, 80).wait();
+        assert!(on_terminal.stdout.contains("hello"), "{on_terminal}");
+    }
+    let why = "too many descriptors are in flight";
+    for _ in 0..3 {
+        enter(&own, &[]).run().expect_error(125, &[why]);
+        let on_terminal = enter(&own, &["-t"]).spawn_on_terminal(24, 80).wait();
+        assert!(on_terminal.stdout.contains(why), "{on_terminal}");
+    }
+    assert_eq!(status(&host, &own)["state"], "running");
+    // Nothing of those commands is left, and once there is room they run.
+    kill(&own, "USR1");
+    wait_log(&host, &own, "taken");
+    assert_eq!(enter(&own, &[]).run().ok().stdout, "hello\n");
+    ends(&host, &own);
+    ends(&host, &shared);
+    host.fairing(["stop", "--force", "--all"]).run().ok();
 }
 
 #[test]

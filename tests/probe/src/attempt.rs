@@ -137,6 +137,29 @@ fn forbidden() -> Vec<String> {
         simple("reboot", libc::SYS_reboot, [0, 0, 0, 0, 0, 0]),
         simple("kexec_load", libc::SYS_kexec_load, [0, 0, 0, -1, 0, 0]),
         simple(
+            "kexec_file_load",
+            libc::SYS_kexec_file_load,
+            [-1, -1, 0, 0, 0, 0],
+        ),
+        simple(
+            "io_uring_register",
+            libc::SYS_io_uring_register,
+            [-1, 0, 0, 0, 0, 0],
+        ),
+        simple("fspick", libc::SYS_fspick, [AT_FDCWD, at(c"/"), 0, 0, 0, 0]),
+        simple("fsmount", libc::SYS_fsmount, [-1, 0, 0, 0, 0, 0]),
+        simple("vhangup", libc::SYS_vhangup, [0; 6]),
+        simple("quotactl_fd", 443, [-1, 0, 0, 0, 0, 0]),
+        line("pidfd_getfd from pid 1", || {
+            let init = call(libc::SYS_pidfd_open, [1, 0, 0, 0, 0, 0]);
+            call(libc::SYS_pidfd_getfd, [init, 0, 0, 0, 0, 0])
+        }),
+        simple(
+            "process_vm_writev of pid 1",
+            libc::SYS_process_vm_writev,
+            [1, 0, 0, 0, 0, 0],
+        ),
+        simple(
             "init_module",
             libc::SYS_init_module,
             [buffer, 0, at(c""), 0, 0, 0],
