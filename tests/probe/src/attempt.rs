@@ -63,6 +63,9 @@ fn forbidden() -> Vec<String> {
     // Some calls write: io_uring_setup and adjtimex the most.
     let mut memory = [0_u64; 32];
     let buffer = memory.as_mut_ptr().expose_provenance().cast_signed() as i64;
+    // Eight bytes at an address of its own.
+    let vector = [buffer, 8];
+    let vector = vector.as_ptr().expose_provenance().cast_signed() as i64;
     let mut frequency = [2_u64; 32];
     let frequency = frequency.as_mut_ptr().expose_provenance().cast_signed() as i64;
     let simple =
@@ -121,7 +124,7 @@ fn forbidden() -> Vec<String> {
         simple(
             "process_vm_readv of pid 1",
             libc::SYS_process_vm_readv,
-            [1, 0, 0, 0, 0, 0],
+            [1, vector, 1, vector, 1, 0],
         ),
         simple("kcmp with pid 1", libc::SYS_kcmp, [1, 1, 1, 0, 0, 0]),
         simple(
@@ -157,7 +160,7 @@ fn forbidden() -> Vec<String> {
         simple(
             "process_vm_writev of pid 1",
             libc::SYS_process_vm_writev,
-            [1, 0, 0, 0, 0, 0],
+            [1, vector, 1, vector, 1, 0],
         ),
         simple(
             "init_module",
