@@ -1,8 +1,10 @@
 //! Processes that are made to escape an end, to be miscounted, or to use up what has no limit of its own.
 
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::{ControlClient, Host, ImageBuilder, wait_until};
+use harness::{ControlClient, Host, ImageBuilder, probe_binary, wait_until};
 use serde_json::json;
 
 use crate::stocked::{IDLE, IMAGE, host_with, status, wait_log};
@@ -188,6 +190,61 @@ fn an_app_that_takes_memory_while_its_limit_changes_holds_up_nobody() {
         }
     }
     assert!(set >= ROUNDS / 2, "{set}");
+    ends(&host, &pod);
+}
+
+#[test]
+fn a_limit_for_which_the_kernel_takes_too_long_is_given_up_and_one_below_use_is_refused() {
+    const BEFORE: u64 = 100 << 20;
+    let host = probe_host();
+    let script =
+        "dd if=/dev/zero of=/dev/shm/x bs=1M count=60 2> /dev/null; echo up; exec sleep 1000";
+    let run = host.fairing(["run", "--detach", "--memory=100m", IMAGE, "--"]);
+    let run = run.args(["/bin/sh", "-c", script]).run().ok();
+    let pod = run.text().to_owned();
+    wait_log(&host, &pod, "up");
+    let state = status(&host, &pod);
+    let (app, monitor) = (&state["apps"][0]["name"], &state["monitor-pid"]);
+    let client = ControlClient::connect(&host, &pod);
+    let set = |limit: u64| {
+        let limits = json!({"memory": {"limit": limit, "swap": limit}});
+        let begun = Instant::now();
+        let answer = client.ask(&json!({"type": "update", "app": app, "resources": limits}));
+        assert!(begun.elapsed() < PROMPT, "{:?}", begun.elapsed());
+        answer
+    };
+    let limit = || client.ask(&json!({"type": "stats"}))["apps"][0]["memory"]["limit"].clone();
+    // What lies in memory can't be freed.
+    let answer = set(30 << 20);
+    let why = answer["message"].as_str().unwrap_or_default();
+    assert!(why.contains("is below the"), "{answer}");
+    assert_eq!(limit(), BEFORE);
+
+    // The process that sets it is stopped on its way, as the kernel would by freeing memory.
+    let mut tracer = Command::new(probe_binary())
+        .args(["stop-children", &monitor.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut word = [0; 7];
+    let mut told = tracer.stdout.take().unwrap();
+    told.read_exact(&mut word).unwrap();
+    for _ in 0..2 {
+        let answer = set(80 << 20);
+        let why = answer["message"].as_str().unwrap_or_default();
+        assert!(why.contains("were not set within 1000 ms"), "{answer}");
+    }
+    host.fairing(["enter", &pod, "--", "/bin/true"])
+        .limit(PROMPT)
+        .run()
+        .ok();
+    assert_eq!(limit(), BEFORE);
+    tracer.kill().unwrap();
+    tracer.wait().unwrap();
+    // Nobody sets it afterwards, and it can be set.
+    assert_eq!(limit(), BEFORE);
+    assert_eq!(set(80 << 20)["type"], "done");
+    assert_eq!(limit(), 80 << 20);
     ends(&host, &pod);
 }
 

@@ -183,8 +183,11 @@ fn holes_stay_holes_in_a_directory_and_cost_nothing_to_read() {
     );
 }
 
+/// Bytes of a file with holes, and where they are.
+type Run<'a> = (u64, &'a [u8]);
+
 /// What a file with holes consists of that a reader can see, and that it takes less room than that.
-fn expect_sparse(path: &Path, size: u64, data: &[(u64, &[u8])]) {
+fn expect_sparse(path: &Path, size: u64, data: &[Run<'_>]) {
     use std::os::unix::fs::FileExt;
     let (file, metadata) = (fs::File::open(path).unwrap(), fs::metadata(path).unwrap());
     assert_eq!(metadata.len(), size, "{}", path.display());
@@ -211,7 +214,7 @@ fn holes_are_told_in_a_tar_file_and_come_back_with_us_and_with_gnu_tar() {
     let long = format!("{}/{}", "d".repeat(200), "f".repeat(200));
     fs::create_dir_all(tree.join(&long).parent().unwrap()).unwrap();
     let large = vec![b'x'; 1 << 20];
-    let files: [(&str, &[(u64, &[u8])]); 5] = [
+    let files: [(&str, &[Run<'_>]); 5] = [
         ("nothing", &[]),
         ("ends-with-data", &[(SIZE - 3, b"end")]),
         ("ends-with-a-hole", &[(0, b"begin"), (1 << 30, b"middle")]),

@@ -165,6 +165,34 @@ pub(crate) fn leave_a_traced_child() {
     }
 }
 
+/// Stops each process that this one starts from now on, before it does anything, for as long as this program runs.
+pub(crate) fn stop_children_of(pid: i32, mut begun: impl FnMut()) {
+    let nowhere = std::ptr::null_mut::<libc::c_void>();
+    let options = libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK | libc::PTRACE_O_TRACECLONE;
+    // SAFETY: no memory of this process is touched but the status.
+    unsafe {
+        if libc::ptrace(libc::PTRACE_SEIZE, pid, nowhere, options as usize) < 0 {
+            return;
+        }
+        begun();
+        let mut status = 0;
+        loop {
+            let process = libc::waitpid(-1, &raw mut status, libc::__WALL);
+            if process < 0 {
+                return;
+            }
+            if process == pid && libc::WIFSTOPPED(status) {
+                // What is no event is a signal on its way.
+                let signal = match status >> 16 {
+                    0 => libc::WSTOPSIG(status) as usize,
+                    _ => 0,
+                };
+                libc::ptrace(libc::PTRACE_CONT, pid, nowhere, signal);
+            }
+        }
+    }
+}
+
 /// A system call by number. Pointers are given as their addresses.
 pub(crate) fn call(number: i64, arguments: [i64; 6]) -> i64 {
     let [a, b, c, d, e, f] = arguments;
