@@ -272,6 +272,30 @@ fn each_process_is_one_line_of_a_listing_whatever_its_name() {
 }
 
 #[test]
+fn processes_with_megabytes_of_arguments_cost_a_listing_little() {
+    // The arguments of all are more than this command may have.
+    const MEMORY: &str = "32768";
+    let host = probe_host();
+    let script = "a=$(head -c 100000 /dev/zero | tr '\\0' x); i=0; while [ $i -lt 40 ]; do \
+        sh -c 'sleep 1000; :' sh $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a & i=$((i + 1)); done; \
+        echo up; while :; do usleep 5000; done";
+    let pod = start(&host, &["/bin/sh", "-c", script]);
+    wait_log(&host, &pod, "up");
+    let limited = format!("ulimit -d {MEMORY} && exec \"$@\"");
+    for flags in [&[][..], &["--full"]] {
+        let listed = wait_until("the processes", PATIENCE, || {
+            let top = host.fairing(["top", &pod]).args(flags);
+            let top = top.through("/bin/sh", ["-c", &limited, "sh"]);
+            let listed = top.limit(PROMPT).run().ok().stdout;
+            (listed.matches(" xxx").count() >= 40 || listed.lines().count() > 80).then_some(listed)
+        });
+        let longest = listed.lines().map(str::len).max();
+        assert!(longest < Some(5000), "{longest:?}");
+    }
+    ends(&host, &pod);
+}
+
+#[test]
 fn an_exit_code_says_nothing_that_the_record_does_not_tell_apart() {
     let host = probe_host();
     // Codes of fairing's own failures, of the kernel's signals, and one too large.
