@@ -51,6 +51,7 @@
 pub mod activation;
 pub mod app_dir;
 pub mod control;
+pub mod disk_usage;
 pub mod error;
 pub mod exit;
 pub mod feature;

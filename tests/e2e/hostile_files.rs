@@ -1,7 +1,10 @@
 //! What an app makes of its own files, for whoever looks into it or begins something there.
 
 use std::fs;
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -220,6 +223,41 @@ fn holes_of_an_apps_files_cost_an_export_nothing_and_come_back() {
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
 
+/// Makes so many directories in one another, each with a long name; the innermost one.
+fn nest(top: &Path, depth: usize) -> OwnedFd {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let mut here = rustix::fs::open(top, flags, Mode::empty()).unwrap();
+    let name = "d".repeat(250);
+    for _ in 0..depth {
+        mkdirat(&here, name.as_str(), Mode::RWXU).unwrap();
+        here = openat(&here, name.as_str(), flags, Mode::empty()).unwrap();
+    }
+    here
+}
+
+#[test]
+fn what_an_app_takes_is_counted_however_deep_it_lies() {
+    const SIZE: usize = 8 << 20;
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    let upper = pod_file(&host, &pod, "apps/busybox/upper");
+    host.fairing(["stop", "--force", &pod]).run().ok();
+    let deep = nest(&upper, 300);
+    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let mut file = fs::File::from(openat(&deep, "file", flags, Mode::RUSR).unwrap());
+    file.write_all(&vec![1; SIZE]).unwrap();
+    symlink("/", upper.join("link")).unwrap();
+    let taken = host.fairing(["system", "df", "--format", "json"]);
+    let rows = taken.limit(PROMPT).run().ok().json();
+    let rows = rows.as_array().unwrap();
+    let pods = rows.iter().find(|row| row["type"] == "pods").unwrap();
+    let size = pods["size"].as_u64().unwrap();
+    assert!(
+        (SIZE as u64..2 * SIZE as u64 + (4 << 20)).contains(&size),
+        "{size}"
+    );
+}
+
 #[test]
 fn many_names_far_below_the_root_cost_an_export_little_memory() {
     // Their paths alone would be more than this command may have.
@@ -229,12 +267,7 @@ fn many_names_far_below_the_root_cost_an_export_little_memory() {
     let pod = detached(&host, &[], IDLE);
     let upper = pod_file(&host, &pod, "apps/busybox/upper");
     host.fairing(["stop", "--force", &pod]).run().ok();
-    let mut deep = rustix::fs::open(&upper, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
-    for _ in 0..15 {
-        let name = "d".repeat(250);
-        mkdirat(&deep, name.as_str(), Mode::RWXU).unwrap();
-        deep = openat(&deep, name.as_str(), OFlags::PATH, Mode::empty()).unwrap();
-    }
+    let deep = nest(&upper, 15);
     let empty = AtFlags::empty();
     for number in 0..FILES {
         let (first, second) = (format!("a{number}"), format!("b{number}"));

@@ -68,6 +68,43 @@ fn a_log_on_a_terminal_is_text_and_colours() {
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
 
+#[test]
+fn nothing_that_is_told_of_a_pod_or_an_image_controls_the_terminal() {
+    let hostile = "\u{1b}]0;title\u{7}\u{9b}2J\r\u{1b}[2J";
+    let image = ImageBuilder::busybox()
+        .cmd(["/bin/sleep", "1000", hostile])
+        .env("HOSTILE", hostile)
+        .setting("Labels", serde_json::json!({"hostile": hostile}));
+    let host = host_with(image);
+    let script = format!("{IDLE}; echo {hostile}");
+    let run = host.fairing(["run", "--detach", "--name=told", "--label"]);
+    let run = run.arg(format!("of-pod={hostile}"));
+    let run = run.args([IMAGE, "--", "/bin/sh", "-c", &script]);
+    run.run().ok();
+    for words in [
+        &["ps", "--full"][..],
+        &["ps", "--format", "{{.Command}} {{.Labels}}"],
+        &["list", "--format", "json"],
+        &["status", "told"],
+        &["inspect", "told"],
+        &["inspect", "told", "--format", "{{.Path}} {{.Args}}"],
+        &["cat-manifest", "told"],
+        &["top", "told", "--full"],
+        &["image", "inspect", IMAGE],
+        &["image", "inspect", IMAGE, "--format", "{{.Config.Env}}"],
+    ] {
+        let shown = host.fairing(words).spawn_on_terminal(24, 80).wait().ok();
+        let text = shown.stdout.replace("\r\n", "\n");
+        let control = |c: char| c.is_control() && c != '\n';
+        assert!(!text.contains(control), "{words:?}: {text:?}");
+        // A program gets what was written.
+        host.fairing(words).run().ok();
+    }
+    let args = ["inspect", "told", "--format", "{{.Args}}"];
+    assert!(host.fairing(args).run().ok().stdout.contains(hostile));
+    host.fairing(["stop", "--force", "told"]).run().ok();
+}
+
 /// Plays an attack on a terminal, in a shell that looks afterwards at what it has to read.
 fn on_a_shells_terminal(host: &Host, attack: &str) -> String {
     let script = "\"$@\"; stty -a; stty -icanon min 0 time 5; echo \"left [$(dd bs=100 count=1 2> /dev/null)]\"";

@@ -15,7 +15,7 @@ use pod::{AppName, PodEntry, State};
 
 use crate::arguments::moment::moment;
 use crate::command::subcommand::Subcommand;
-use crate::console::log_text::push_harmless;
+use crate::console::harmless::push_harmless;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;

@@ -1,6 +1,6 @@
 //! Writing to the standard streams.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write as write_some;
 use serde::Serialize;
 
+use super::harmless::harmless_lines;
 use crate::wording::failure::Failure;
 use crate::wording::typed::as_typed;
 
@@ -84,13 +85,17 @@ pub(crate) fn text(text: &str) -> Result<(), Failure> {
     bytes(text.as_bytes())
 }
 
-/// Writes bytes to standard output as they are.
+/// Writes bytes to standard output as they are; to a terminal, what it does not obey: words of images and apps are in them.
 ///
 /// # Errors
 /// As [`text`].
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let stream = Stream::Stdout;
-    write(stream, bytes).map_err(Failure::errno("write to", stream.name()))
+    let written = match io::stdout().is_terminal() {
+        true => write(stream, &harmless_lines(bytes)),
+        false => write(stream, bytes),
+    };
+    written.map_err(Failure::errno("write to", stream.name()))
 }
 
 /// Standard output for what is written piece by piece.

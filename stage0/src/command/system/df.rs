@@ -1,10 +1,7 @@
 //! `fairing system df`: what images, pods and volumes take on the disk.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
 use clap::Args;
+use pod::disk_usage::disk_usage;
 use pod::{Phase, State};
 use serde::Serialize;
 
@@ -61,7 +58,7 @@ fn images(context: &Context) -> Result<Row, Failure> {
         r#type: "images",
         total: listings.len(),
         active,
-        size: taken(store.path()),
+        size: disk_usage(store.path()),
         reclaimable: unused.map(|listing| listing.exclusive).sum(),
     })
 }
@@ -75,7 +72,7 @@ fn pods(context: &Context) -> Result<Row, Failure> {
         reclaimable: 0,
     };
     for entry in context.engine.pods().list()? {
-        let size = taken(&entry.path);
+        let size = disk_usage(&entry.path);
         row.size += size;
         if entry.phase != Phase::Garbage {
             row.total += 1;
@@ -107,7 +104,7 @@ fn volumes(context: &Context) -> Result<Row, Failure> {
             .get(&name)
             .ok()
             .flatten()
-            .map_or(0, |volume| taken(&volume.data()));
+            .map_or(0, |volume| disk_usage(&volume.data()));
         row.total += 1;
         row.size += size;
         match uses.contains_key(&name) {
@@ -116,29 +113,6 @@ fn volumes(context: &Context) -> Result<Row, Failure> {
         }
     }
     Ok(row)
-}
-
-/// Bytes that a directory takes on the disk, as far as it can be read: what goes meanwhile takes none. Each name of a file
-/// takes its part of it.
-fn taken(folder: &Path) -> u64 {
-    let mut bytes = 0;
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if let Ok(metadata) = entry.metadata() {
-                let names = if metadata.is_dir() {
-                    1
-                } else {
-                    metadata.nlink().max(1)
-                };
-                bytes += metadata.blocks() * 512 / names;
-                if metadata.is_dir() {
-                    folders.push(entry.path());
-                }
-            }
-        }
-    }
-    bytes
 }
 
 fn table(rows: &[Row]) -> Table {

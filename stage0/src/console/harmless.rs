@@ -1,7 +1,7 @@
-//! What an app has written, on somebody's terminal.
+//! What apps and images say, on somebody's terminal.
 //!
 //! A terminal obeys what it is shown: sequences of control characters change its title and its settings, write to the
-//! clipboard, overwrite other lines, and make it type answers into whatever reads it next. Of a log it gets text and colours.
+//! clipboard, overwrite other lines, and make it type answers into whatever reads it next. So it gets text and colours.
 
 /// The longest sequence that sets colours; longer ones are none that a program needs.
 const LONGEST: usize = 48;
@@ -35,6 +35,17 @@ pub(crate) fn push_harmless(out: &mut Vec<u8>, text: &[u8]) {
     if is_coloured {
         out.extend_from_slice(RESET.as_bytes());
     }
+}
+
+/// Lines as a terminal may have them.
+pub(crate) fn harmless_lines(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let end = line.strip_suffix(b"\n");
+        push_harmless(&mut out, end.unwrap_or(line));
+        out.extend_from_slice(end.map_or(b"", |_| b"\n"));
+    }
+    out
 }
 
 fn push_char(out: &mut Vec<u8>, c: char) {
@@ -80,6 +91,17 @@ mod tests {
         let coloured = "\u{1b}[1;31merror\u{1b}[m: \u{1b}[38:2::1:2:3mx";
         assert_eq!(shown(coloured.as_bytes()), format!("{coloured}{RESET}"));
         assert_eq!(shown(b"ends with CR\r"), "ends with CR");
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        for text in ["", "\n", "a", "a\n\nb", "a\tb\n"] {
+            assert_eq!(harmless_lines(text.as_bytes()), text.as_bytes());
+        }
+        assert_eq!(
+            harmless_lines(b"a\x1b[2J\nb\x9b\n"),
+            "a^[[2J\nb\u{fffd}\n".as_bytes()
+        );
     }
 
     #[test]
