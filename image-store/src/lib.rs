@@ -17,6 +17,7 @@ mod fixture;
 pub mod fuzzing;
 mod interrupt;
 mod layout;
+mod leased;
 mod look_into;
 mod open;
 mod options;

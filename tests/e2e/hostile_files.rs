@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use harness::{Host, dist_dir};
+use harness::{Host, ImageBuilder, dist_dir};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mkdirat, mknodat, openat};
 
 use crate::app::{add, app, pod_file, sandbox};
-use crate::stocked::{IDLE, busybox, detached, status, wait_log};
+use crate::stocked::{IDLE, IMAGE, busybox, detached, host_with, status, wait_log};
 
 /// How long an answer may take of something that does not wait for the app.
 const PROMPT: Duration = Duration::from_secs(20);
@@ -256,6 +256,23 @@ fn what_an_app_takes_is_counted_however_deep_it_lies() {
         (SIZE as u64..2 * SIZE as u64 + (4 << 20)).contains(&size),
         "{size}"
     );
+}
+
+#[test]
+fn a_file_on_which_an_app_holds_a_lease_is_told_and_not_waited_for() {
+    let host = host_with(ImageBuilder::probe());
+    let run = host.fairing(["run", "--detach", "-v", "kept:/data", IMAGE, "--"]);
+    let run = run.args(["/probe", "play", "lease"]).run().ok();
+    let pod = run.text().to_owned();
+    wait_log(&host, &pod, "leased");
+    let export = |words: &[&str]| {
+        let export = host.fairing(words).arg("--output=out.tar");
+        export.limit(PROMPT).run()
+    };
+    export(&["volume", "export", "kept"]).expect_error(125, &["/leased", "holds a lease"]);
+    export(&["export", &pod]).ok();
+    host.fairing(["stop", "--force", &pod]).run().ok();
+    export(&["volume", "export", "kept"]).ok();
 }
 
 #[test]

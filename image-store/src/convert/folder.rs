@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::layer_file::{LayerFile, LayerWriter};
 use crate::error::StoreError;
 use crate::file_content::{Content, Part};
+use crate::leased::open_leased;
 use crate::tar_writer::{Entry, TarWriter, What};
 use crate::xattrs;
 
@@ -186,7 +187,9 @@ impl Packer<'_> {
     ) -> Result<(), StoreError> {
         // What has become a fifo meanwhile must not make this wait.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = openat2(folder, name, flags, Mode::empty(), RESOLVE);
+        let opened = open_leased(name, |name| {
+            openat2(folder, name, flags, Mode::empty(), RESOLVE)
+        });
         let file = File::from(opened.map_err(|error| self.io(path, error))?);
         let own = fstat(&file).map_err(|error| self.io(path, error))?;
         let same = (own.st_dev, own.st_ino) == (stat.st_dev, stat.st_ino);

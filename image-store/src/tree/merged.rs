@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::member::{Kind, Member, Sink};
 use crate::error::StoreError;
+use crate::leased::open_leased;
 use crate::xattrs;
 
 /// The mark of a directory that shows nothing of those below it.
@@ -204,7 +205,16 @@ impl Walk<'_> {
             FileType::RegularFile => {
                 // What has become a fifo meanwhile must not make this wait.
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                let opened = openat(folder, name, flags, Mode::empty());
+                let opened = open_leased(name, |name| openat(folder, name, flags, Mode::empty()));
+                if opened.as_ref().err() == Some(&Errno::AGAIN) {
+                    let why = "a process holds a lease on it and does not give it up";
+                    let error = std::io::Error::other(why);
+                    return Err(StoreError::io(
+                        "cannot read",
+                        Path::new(&shown(path)),
+                        error,
+                    ));
+                }
                 let Some(file) = self.there(opened, path)? else {
                     return Ok(());
                 };

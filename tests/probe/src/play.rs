@@ -48,6 +48,7 @@ pub(crate) fn play(name: &str) -> Option<String> {
         "segments" => segments(),
         "signals" => signals(),
         "pages" => huge_pages(),
+        "lease" => lease(),
         "in-flight" => descriptors_in_flight(),
         "datagrams" => datagrams(),
         "messages" => messages(),
@@ -185,6 +186,24 @@ fn signals() -> String {
         count += 1;
     }
     stay("no more signals")
+}
+
+/// Holds a lease on a file, and doesn't give it up when somebody else wants to open it.
+fn lease() -> String {
+    sys::block_all_signals();
+    match File::create("/data/leased") {
+        Err(error) => error_name(&error),
+        Ok(file) => {
+            // F_SETLEASE, F_WRLCK.
+            match call(
+                libc::SYS_fcntl,
+                [i64::from(file.as_raw_fd()), 1024, 1, 0, 0, 0],
+            ) {
+                0.. => stay("leased"),
+                _ => error_name(&io::Error::last_os_error()),
+            }
+        }
+    }
 }
 
 /// Sends descriptors that nobody takes, of which the kernel counts each user's, as many as it lets.
