@@ -7,6 +7,7 @@ mod directory;
 mod lookup;
 mod member;
 mod merged;
+mod owners;
 mod tar;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,10 @@ use image_name::Digest;
 use crate::decompress::Plain;
 use crate::error::StoreError;
 use crate::store::Store;
+use merged::Part;
 
 pub use lookup::{Found, look_up};
+pub use owners::{IdRange, Owners};
 
 impl Store {
     /// Where the tree of an unpacked layer is.
@@ -47,7 +50,10 @@ pub struct Written {
 /// # Errors
 /// If something can't be read or written; what was written so far is removed then.
 pub fn extract(trees: &[PathBuf], dest: &Path) -> Result<Written, StoreError> {
-    let roots = merged::roots(trees)?;
+    let mut roots = Vec::with_capacity(trees.len());
+    for tree in trees {
+        roots.push(merged::root(tree)?.into());
+    }
     let mut directory = directory::Directory::create(dest)?;
     match merged::walk(&roots, &mut directory) {
         Ok(gone) => Ok(Written {
@@ -78,6 +84,7 @@ pub fn copy_directory(
         return Ok(false);
     };
     let mut directory = directory::Directory::create(dest)?.among_guarded();
+    let parts: Vec<_> = parts.into_iter().map(Part::from).collect();
     merged::walk(&parts, &mut directory).inspect_err(|_| {
         // The failure that led here is the one to tell of.
         let _ = std::fs::remove_dir_all(dest);
@@ -85,13 +92,35 @@ pub fn copy_directory(
     Ok(true)
 }
 
+/// A tree of which others may see other owners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The user namespace in which its files were made, and whose IDs they are told with. `None`: this machine's.
+    pub owners: Option<Owners>,
+}
+
+impl From<PathBuf> for Tree {
+    fn from(path: PathBuf) -> Self {
+        Self { path, owners: None }
+    }
+}
+
 /// Writes what these trees, topmost first, show together as a tar file; `name` is for messages.
 ///
 /// # Errors
 /// If something can't be read or written.
-pub fn pack(trees: &[PathBuf], out: impl Write, name: &Path) -> Result<Written, StoreError> {
+pub fn pack(trees: &[Tree], out: impl Write, name: &Path) -> Result<Written, StoreError> {
     let mut tar = tar::Tar::new(out, name);
-    let gone = merged::walk(&merged::roots(trees)?, &mut tar)?;
+    let mut roots = Vec::with_capacity(trees.len());
+    for tree in trees {
+        roots.push(Part {
+            directory: merged::root(&tree.path)?,
+            owners: tree.owners.as_ref(),
+        });
+    }
+    let gone = merged::walk(&roots, &mut tar)?;
     tar.finish()?;
     Ok(Written { gone, closed: None })
 }
