@@ -34,8 +34,6 @@ impl Dice {
     fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let seed = u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap() | 1;
-        // Shown where the test fails.
-        eprintln!("seed {seed}");
         Self(seed)
     }
 
@@ -97,6 +95,8 @@ fn all_differ(ids: &[u64]) {
 fn commands_that_are_killed_at_any_moment_lose_no_volume_and_no_ids() {
     let host = busybox();
     let mut dice = Dice::new();
+    // Shown where the test fails.
+    println!("seed {}", dice.0);
     let mut left = kills();
     while left > 0 {
         let batch: Vec<_> = (0..left.min(AT_ONCE))
