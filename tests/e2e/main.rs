@@ -39,6 +39,7 @@ mod habits;
 mod habits_images;
 mod habits_keys;
 mod habits_pods;
+mod half_written;
 mod hostile_apps;
 mod hostile_files;
 mod hostile_images;

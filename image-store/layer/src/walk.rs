@@ -135,7 +135,13 @@ impl<'a, R: BufRead> Walk<'a, R> {
     }
 
     /// Reads up to the end of the stream, which may be padded by zeros only.
-    pub fn finish(mut self) -> Result<(), ContentError> {
+    pub fn finish(self) -> Result<(), ContentError> {
+        self.finish_within(u64::MAX)
+    }
+
+    /// The same for a stream that may have no end: so many zeros are enough.
+    pub(crate) fn finish_within(mut self, most: u64) -> Result<(), ContentError> {
+        let mut zeros = 0_u64;
         loop {
             let chunk = self
                 .input
@@ -149,6 +155,11 @@ impl<'a, R: BufRead> Walk<'a, R> {
             }
             let length = chunk.len();
             self.input.consume(length);
+            zeros = zeros.saturating_add(length as u64);
+            if zeros > most {
+                let reason = format!("more than {most} zeros follow the end of the archive");
+                return Err(self.corrupt(&reason));
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use image_registry::BlobSource;
 
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
+use crate::interrupt::Interrupt;
 use crate::origin::Origin;
 use crate::store::{Staging, Store};
 
@@ -21,6 +22,7 @@ pub(crate) struct Source<'a> {
     store: &'a Store,
     on_event: &'a mut dyn FnMut(FetchEvent),
     staging: Option<Staging>,
+    interrupt: Interrupt,
 }
 
 impl<'a> Source<'a> {
@@ -34,7 +36,19 @@ impl<'a> Source<'a> {
             store,
             on_event,
             staging: None,
+            interrupt: Interrupt::default(),
         }
+    }
+
+    /// What takes away what is half written.
+    pub(crate) fn until(self, interrupt: &Interrupt) -> Self {
+        let interrupt = interrupt.clone();
+        Self { interrupt, ..self }
+    }
+
+    /// What takes away what is half written.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// Tells of a blob before it is transferred.

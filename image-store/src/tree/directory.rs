@@ -46,7 +46,12 @@ impl Directory {
             .mode(0o700)
             .create(dest)
             .map_err(|error| StoreError::io("cannot create", dest, error))?;
-        let root = open(dest, FOLDER, Mode::empty());
+        Self::open(dest, dest)
+    }
+
+    /// An empty directory at `path`, which messages call `dest`.
+    pub(super) fn open(path: &Path, dest: &Path) -> Result<Self, StoreError> {
+        let root = open(path, FOLDER, Mode::empty());
         Ok(Self {
             dest: dest.to_owned(),
             root: root.map_err(|error| StoreError::io("cannot open", dest, error))?,

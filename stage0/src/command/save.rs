@@ -153,7 +153,7 @@ fn pour_out(from: &mut File) -> Result<(), Failure> {
 }
 
 /// A name beside a file that nothing else has.
-pub(super) fn passing_name(path: &Path) -> PathBuf {
+fn passing_name(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{}.saved", std::process::id()))
 }

@@ -15,6 +15,9 @@ use crate::console::table::{Table, size};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+/// What templates see of each.
+const FIELDS: &[&str] = &["type", "total", "active", "size", "reclaimable"];
+
 /// Arguments of `system df`.
 #[derive(Debug, Args)]
 pub(crate) struct Df {
@@ -39,7 +42,8 @@ impl Subcommand for Df {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let rows = [images(context)?, pods(context)?, volumes(context)?];
-        self.shown.show(&rows, || values(&rows), || table(&rows))?;
+        self.shown
+            .show(&rows, FIELDS, || values(&rows), || table(&rows))?;
         Ok(0)
     }
 }
