@@ -65,6 +65,7 @@ mod machine_checks;
 mod machine_link;
 mod named_volumes;
 mod names;
+mod names_and_fields;
 mod network;
 mod network_attacks;
 mod network_bandwidth;

@@ -131,7 +131,7 @@ fn networks_are_configured_used_and_removed() {
     let before = lab.traces();
     let fairing = |words: &[&str]| lab.host.fairing(words).run();
     fairing(&["network", "create", "lan", "--subnet", "10.99.0.0/24"]).ok();
-    fairing(&["network", "create", "lan"]).expect_error(125, &["lan already"]);
+    fairing(&["network", "create", "lan"]).expect_error(120, &["lan already"]);
     fairing(&["network", "create", "bad", "--subnet6", "10.0.0.0/24"]).expect_code(2);
     let listed = fairing(&["network", "list", "--format=json"]).ok().json();
     let names: Vec<_> = listed
