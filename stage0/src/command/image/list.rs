@@ -42,7 +42,7 @@ const FIELDS: &[&str] = &[
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only images of this name, with or without registry and tag
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "IMAGE")]
     name: Option<String>,
     /// Print digests alone
     #[arg(short, long)]
