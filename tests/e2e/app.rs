@@ -326,7 +326,7 @@ fn what_can_not_be_is_refused_and_changes_nothing() {
             .run()
             .expect_error(code, parts);
     };
-    refused(&["add", &pod, IMAGE, "--app-name", "web"], 125, &["`web`"]);
+    refused(&["add", &pod, IMAGE, "--app-name", "web"], 120, &["`web`"]);
     refused(
         &["add", &pod, IMAGE, "--app-name", "Not_A_Label"],
         2,

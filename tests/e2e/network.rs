@@ -148,7 +148,7 @@ fn networks_are_configured_used_and_removed() {
     let removed = fairing(&["network", "rm", "lan"]).ok();
     assert_eq!(removed.stdout, "lan\n");
     fairing(&["network", "rm", "default"]).expect_error(125, &["built in"]);
-    fairing(&["run", "--net=lan", IMAGE]).expect_error(125, &["lan"]);
+    fairing(&["run", "--net=lan", IMAGE]).expect_error(121, &["lan"]);
     lab.expect_traces(&before);
 }
 

@@ -7,6 +7,7 @@ use cni_glue::id::ContainerId;
 use pod::network::{container, is_live};
 use pod::{LockedPod, PodEntry, PodError, PodName, PodUuid, State};
 
+use super::connection::live_status;
 use super::folder::Plan;
 use super::foreseen;
 use super::removal::{Removal, remove_seen};
@@ -65,6 +66,19 @@ fn holder(name: &PodName, engine: &Engine) -> Result<Option<PodEntry>, Error> {
     }
 }
 
+/// Waits until a pod has started, or has ended: who started it is to hear of that, and not of its end.
+fn wait_started(entry: &PodEntry, engine: &Engine) -> Result<(), Error> {
+    let deadline = Instant::now() + OTHERS;
+    while Instant::now() < deadline && entry.state()? == State::Running {
+        let live = live_status(entry, &engine.directories)?;
+        if live.is_some_and(|live| live.started.is_some()) {
+            break;
+        }
+        thread::sleep(INTERVAL);
+    }
+    Ok(())
+}
+
 /// Stops and removes a pod.
 fn make_way(
     mut entry: PodEntry,
@@ -78,6 +92,7 @@ fn make_way(
     let attacher = engine.attacher();
     attacher.look_for_ports(&plan.manifest().ports, &container(uuid)?, &is_live)?;
     if entry.state()? == State::Running {
+        wait_started(&entry, engine)?;
         stop(&entry, &engine.directories, Stop::Gracefully(None))?;
         entry = match pods.by_uuid(uuid)? {
             Some(entry) => entry,

@@ -10,7 +10,7 @@ use pod::{AppName, PodEntry, PodError, State};
 use super::connection::{PATIENCE, ask, connect_when_up, unexpected};
 use super::ending;
 use crate::config::directories::Directories;
-use crate::error::Error;
+use crate::error::{AppError, Error};
 
 /// Sends a signal to the main process of one app of a pod, or of each. Where SIGKILL ends the pod, its end is waited
 /// for: what follows finds a pod that has ended.
@@ -31,6 +31,11 @@ pub fn send(
     match entry.state()? {
         State::Running => {}
         state => return Err(not_running(state)),
+    }
+    if let (Some(app), Ok(manifest)) = (app, PodManifest::load(&entry.path))
+        && manifest.app(app).is_none()
+    {
+        return Err(AppError::unknown(&manifest, app).into());
     }
     let ends = app.is_none() && signal == SignalNumber::KILL && ends_with_apps(entry)?;
     let connection =

@@ -9,12 +9,13 @@ use image_layer::Hasher;
 use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
 
-use super::index::index;
+use super::index::{index, of_archive};
 use super::names::{MARKER, blob_name};
 use crate::error::StoreError;
+use crate::layout::ATTACHMENTS;
 use crate::layout::files::{FolderFiles, LayoutFiles};
 use crate::partial::Partial;
-use crate::plan::Source;
+use crate::plan::{Source, is_docker};
 use image_layer::open_regular;
 
 /// Bytes of `index.json`.
@@ -42,7 +43,15 @@ pub(crate) fn layout(
     partial.directory(0o777)?;
     blobs(plan, source, partial.path())?;
     write(partial.path(), "oci-layout", MARKER)?;
-    write(partial.path(), "index.json", &index(plan, tag, None)?)?;
+    let (index, attachments) = match is_docker(plan) {
+        // Others find such an image only where nothing else is.
+        true => of_archive(&[plan], tag)?,
+        false => (index(plan, tag, None)?, None),
+    };
+    write(partial.path(), "index.json", &index)?;
+    if let Some(attachments) = attachments {
+        write(partial.path(), ATTACHMENTS, &attachments)?;
+    }
     partial.finish()
 }
 

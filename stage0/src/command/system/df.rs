@@ -35,6 +35,26 @@ struct Row {
     reclaimable: u64,
 }
 
+impl Row {
+    fn of(r#type: &'static str) -> Self {
+        Self {
+            r#type,
+            total: 0,
+            active: 0,
+            size: 0,
+            reclaimable: 0,
+        }
+    }
+
+    /// Counts one more, which takes so many bytes; those that aren't used could be freed.
+    fn add(&mut self, size: u64, is_active: bool, is_reclaimable: bool) {
+        self.total += 1;
+        self.active += usize::from(is_active);
+        self.size += size;
+        self.reclaimable += if is_reclaimable { size } else { 0 };
+    }
+}
+
 impl Subcommand for Df {
     const NAME: &'static str = "df";
     const ABOUT: &'static str =
@@ -71,37 +91,23 @@ fn images(context: &Context) -> Result<Row, Failure> {
 }
 
 fn pods(context: &Context) -> Result<Row, Failure> {
-    let mut row = Row {
-        r#type: "pods",
-        total: 0,
-        active: 0,
-        size: 0,
-        reclaimable: 0,
-    };
+    let mut row = Row::of("pods");
     for entry in context.engine.pods().list()? {
-        let size = taken(&entry.path);
-        row.size += size;
-        if entry.phase != Phase::Garbage {
-            row.total += 1;
-        }
-        match entry.state()? {
-            State::Running => row.active += 1,
-            State::Exited | State::Garbage | State::AbortedPrepare => row.reclaimable += size,
-            _ => {}
-        }
+        let state = entry.state()?;
+        let is_over = matches!(
+            state,
+            State::Exited | State::Garbage | State::AbortedPrepare
+        );
+        row.add(taken(&entry.path), state == State::Running, is_over);
+        // It takes its place, and is no pod any more.
+        row.total -= usize::from(entry.phase == Phase::Garbage);
     }
     Ok(row)
 }
 
 /// Volumes that outlive pods: what no pod uses is freed by `volume prune`.
 fn volumes(context: &Context) -> Result<Row, Failure> {
-    let mut row = Row {
-        r#type: "volumes",
-        total: 0,
-        active: 0,
-        size: 0,
-        reclaimable: 0,
-    };
+    let mut row = Row::of("volumes");
     let volumes = context.engine.volumes();
     let uses = engine::volumes::in_use::volumes_in_use(&context.engine.pods())?;
     let names = volumes.names().map_err(engine::error::VolumeError::Files);
@@ -112,12 +118,8 @@ fn volumes(context: &Context) -> Result<Row, Failure> {
             .ok()
             .flatten()
             .map_or(0, |volume| taken(&volume.data()));
-        row.total += 1;
-        row.size += size;
-        match uses.contains_key(&name) {
-            true => row.active += 1,
-            false => row.reclaimable += size,
-        }
+        let is_used = uses.contains_key(&name);
+        row.add(size, is_used, !is_used);
     }
     Ok(row)
 }
