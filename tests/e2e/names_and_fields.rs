@@ -133,13 +133,13 @@ fn those_that_are_replaced_in_the_foreground_end_as_if_they_were_stopped() {
     let host = busybox();
     let replace = || {
         host.fairing(["run", "--rm", "--net=none", "--replace", "--name", "web"])
-            .args([IMAGE, "--", "/bin/sh", "-c", IDLE])
+            .args([IMAGE, "--", "/bin/sh", "-c", &format!("echo up; {IDLE}")])
             .spawn()
     };
     let running = [replace(), replace(), replace()];
-    let left = || running.iter().filter(|one| one.is_running()).count();
-    wait_until("one is left", Duration::from_secs(60), || {
-        (left() == 1).then_some(())
+    wait_until("one is left, and up", Duration::from_secs(60), || {
+        let left: Vec<_> = running.iter().filter(|one| one.is_running()).collect();
+        (left.len() == 1 && left[0].stdout().contains("up")).then_some(())
     });
     host.fairing(["stop", "web"]).run().ok();
     for one in running {

@@ -18,6 +18,7 @@ use super::connection::{PATIENCE, START, connect_when_up, live_status, unexpecte
 use super::execution::execution;
 use super::folder::{PlannedApp, app_names, image_record};
 use super::images::MountedImages;
+use super::known_app;
 use super::mounts::in_order;
 use super::prepared::judge;
 use super::spec::AppSpec;
@@ -223,13 +224,11 @@ impl<'a> OpenPod<'a> {
 
     /// Why nothing was done with an app: there is none of that name, if that is so.
     fn because_unknown(&self, app: &AppName, refused: Error) -> Error {
-        match manifest_of(self.entry) {
-            Ok(manifest)
-                if matches!(refused, Error::Refusing { .. }) && manifest.app(app).is_none() =>
-            {
-                AppError::unknown(&manifest, app).into()
-            }
-            _ => refused,
+        match refused {
+            Error::Refusing { .. } => known_app::require(self.entry, Some(app))
+                .err()
+                .unwrap_or(refused),
+            other => other,
         }
     }
 

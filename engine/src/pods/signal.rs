@@ -8,9 +8,9 @@ use pod::signal::SignalNumber;
 use pod::{AppName, PodEntry, PodError, State};
 
 use super::connection::{PATIENCE, ask, connect_when_up, unexpected};
-use super::ending;
+use super::{ending, known_app};
 use crate::config::directories::Directories;
-use crate::error::{AppError, Error};
+use crate::error::Error;
 
 /// Sends a signal to the main process of one app of a pod, or of each. Where SIGKILL ends the pod, its end is waited
 /// for: what follows finds a pod that has ended.
@@ -32,11 +32,7 @@ pub fn send(
         State::Running => {}
         state => return Err(not_running(state)),
     }
-    if let (Some(app), Ok(manifest)) = (app, PodManifest::load(&entry.path))
-        && manifest.app(app).is_none()
-    {
-        return Err(AppError::unknown(&manifest, app).into());
-    }
+    known_app::require(entry, app)?;
     let ends = app.is_none() && signal == SignalNumber::KILL && ends_with_apps(entry)?;
     let connection =
         connect_when_up(entry, directories)?.ok_or_else(|| not_running(State::Exited))?;

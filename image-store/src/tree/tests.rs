@@ -305,11 +305,23 @@ fn a_tar_file_is_unpacked_as_it_is_and_nothing_of_it_gets_out() {
     fs::create_dir(&dest).unwrap();
     let archive = base.path().join("a.tar");
     pack(&[source], fs::File::create(&archive).unwrap(), &archive).unwrap();
-    unpack(fs::File::open(&archive).unwrap(), &archive, &dest).unwrap();
+    unpack(
+        fs::File::open(&archive).unwrap(),
+        &archive,
+        &dest,
+        &Limits::default(),
+    )
+    .unwrap();
     let read = |path: &str| fs::read_to_string(dest.join(path)).unwrap();
     assert_eq!(read("sub/.wh.file"), "a file like others");
     assert_eq!(read("file"), "text");
     // Not an archive at all.
     fs::write(&archive, "text").unwrap();
-    unpack(fs::File::open(&archive).unwrap(), &archive, &dest).unwrap_err();
+    unpack(
+        fs::File::open(&archive).unwrap(),
+        &archive,
+        &dest,
+        &Limits::default(),
+    )
+    .unwrap_err();
 }
