@@ -95,6 +95,23 @@ fn a_pod_whose_monitor_is_stopped_can_be_stopped() {
 }
 
 #[test]
+fn a_pod_whose_monitor_is_stopped_while_it_is_stopped_ends() {
+    let host = busybox();
+    let deaf = "trap 'echo told' TERM; echo up; while :; do sleep 1; done";
+    let pod = detached(&host, &["--name", "held"], deaf);
+    wait_log(&host, &pod, "up");
+    let stop = host
+        .fairing(["stop", "--grace-period=3s", "held"])
+        .limit(LIMIT)
+        .spawn();
+    wait_log(&host, &pod, "told");
+    stop_monitor(&host, &pod);
+    stop.wait().ok();
+    assert_eq!(status(&host, "held")["state"], "exited");
+    assert!(host.processes().is_empty(), "{:?}", host.processes());
+}
+
+#[test]
 fn a_monitor_that_takes_no_connection_is_told_of_and_can_be_killed() {
     let host = busybox();
     let pod = detached(&host, &["--name", "full"], IDLE);

@@ -182,11 +182,20 @@ fn timeout(deadline: Option<Instant>) -> PollTimeout {
 /// # Errors
 /// If the monitor refuses, or does not answer.
 pub fn ask(connection: &SeqPacket, request: &Request) -> Result<Option<Response>, Error> {
+    ask_waiting(connection, request, wait_readable)
+}
+
+/// As [`ask`], with another way to wait for the answer; one that gives false has waited long enough.
+pub(super) fn ask_waiting<'a>(
+    connection: &'a SeqPacket,
+    request: &Request,
+    wait: impl FnOnce(&'a SeqPacket, Option<Duration>) -> Result<bool, Error>,
+) -> Result<Option<Response>, Error> {
     match connection.send(request, &[]) {
         Err(PodError::Ended) => return Ok(None),
         other => other?,
     }
-    if !wait_readable(connection, Some(PATIENCE))? {
+    if !wait(connection, Some(PATIENCE))? {
         return Err(MonitorError::Mute(PATIENCE).into());
     }
     match connection.recv::<Response>()? {

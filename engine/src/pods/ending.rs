@@ -18,12 +18,24 @@ pub fn wait(
     connection: SeqPacket,
     patience: Option<Duration>,
 ) -> Result<bool, Error> {
+    wait_by(entry, connection, patience, |connection, patience| {
+        wait_readable(connection, patience)
+    })
+}
+
+/// As [`wait`], with another way to wait for what the monitor says; one that gives false has waited long enough.
+pub(super) fn wait_by(
+    entry: &PodEntry,
+    connection: SeqPacket,
+    patience: Option<Duration>,
+    wait_for_word: impl Fn(&SeqPacket, Option<Duration>) -> Result<bool, Error>,
+) -> Result<bool, Error> {
     // Opened while the pod is sure to be there: one that removes itself is moved before it ends.
     let watch = entry.watch()?;
     let deadline = patience.map(|patience| Instant::now() + patience);
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if !wait_readable(&connection, left)? {
+        if !wait_for_word(&connection, left)? {
             return Ok(false);
         }
         // A late answer tells nothing; the end of the stream tells all.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -17,6 +17,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::connection::{PATIENCE, wait_readable};
 use crate::error::{Error, MonitorError};
+
+/// Between two looks whether a monitor that is waited for is stopped: the kernel tells only its parent.
+const STOPPED_AGAIN: Duration = Duration::from_millis(200);
 
 /// The monitor at the other end of a connection: that very process, whatever becomes of its number.
 #[derive(Debug)]
@@ -77,8 +80,33 @@ impl Monitor {
         self.0.as_ref().map(AsFd::as_fd)
     }
 
-    /// Lets it go on if it is stopped, as by Ctrl-Z: what it is asked for could wait for ever.
-    pub(super) fn wake(&self) {
+    /// Waits until the monitor says something on this connection, or closes it; false if the time is up. Lets it go on
+    /// whenever it is found stopped, as by Ctrl-Z: a SIGSTOP that was sent takes effect only when its process runs next,
+    /// and another may follow.
+    ///
+    /// # Errors
+    /// If the kernel can't tell.
+    pub(super) fn wait_for_word(
+        &self,
+        connection: &SeqPacket,
+        patience: Option<Duration>,
+    ) -> Result<bool, Error> {
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        loop {
+            self.wake();
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let round = left.map_or(STOPPED_AGAIN, |left| left.min(STOPPED_AGAIN));
+            if wait_readable(connection, Some(round))? {
+                return Ok(true);
+            }
+            if left.is_some_and(|left| left <= round) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Lets it go on if it is stopped.
+    fn wake(&self) {
         if let Some(process) = &self.0
             && is_stopped(process)
         {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use pod::PodEntry;
 use pod::control::{Request, Response};
 use pod::lock::PodLock;
+use pod::seqpacket::SeqPacket;
 
-use super::connection::{ask, connect_briefly, connect_when_up, unexpected};
+use super::connection::{ask_waiting, connect_briefly, connect_when_up, unexpected};
 use super::ending;
 use super::monitor::Monitor;
 use crate::config::directories::Directories;
@@ -52,10 +53,10 @@ pub fn stop(entry: &PodEntry, directories: &Directories, how: Stop) -> Result<()
         grace_ms: grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
     };
     if let Stop::Gracefully(_) = how {
-        monitor.wake();
-        return match ask(&connection, &request)? {
+        let word = |connection: &SeqPacket, patience| monitor.wait_for_word(connection, patience);
+        return match ask_waiting(&connection, &request, word)? {
             Some(Response::Done) | None => {
-                ending::wait(entry, connection, None)?;
+                ending::wait_by(entry, connection, None, word)?;
                 monitor.wait()
             }
             Some(other) => Err(unexpected(&other)),
