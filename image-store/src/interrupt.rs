@@ -14,7 +14,7 @@ pub struct Interrupt(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     is_set: AtomicBool,
-    /// Directories that go when the fetch ends. Held while something of theirs becomes visible.
+    /// Files and directories that go when the fetch ends. Held while something of theirs becomes visible.
     staged: Mutex<Vec<PathBuf>>,
 }
 
@@ -33,9 +33,12 @@ impl Interrupt {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        for folder in staged.iter() {
+        for path in staged.iter() {
             // What can't be removed now is removed by the next collection.
-            drop(fs::remove_dir_all(folder));
+            drop(match path.symlink_metadata() {
+                Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+                _ => fs::remove_file(path),
+            });
         }
         // Nothing that is half removed may become visible while the process ends.
         std::mem::forget(staged);
@@ -46,9 +49,9 @@ impl Interrupt {
         self.0.is_set.load(Ordering::Relaxed)
     }
 
-    /// A directory to be taken away.
-    pub(crate) fn staged(&self, folder: &Path) {
-        self.lock().push(folder.to_owned());
+    /// A file or directory to be taken away.
+    pub fn staged(&self, path: &Path) {
+        self.lock().push(path.to_owned());
     }
 
     /// From here on the fetch is not stopped, until what is returned is dropped.

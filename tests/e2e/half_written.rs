@@ -93,3 +93,39 @@ fn a_layout_is_there_when_it_is_whole() {
     let import = ["image", "import", "--name", "localhost/again", &place];
     host.fairing(import).run().ok();
 }
+
+/// What a killed command would leave to the next collection.
+fn half_done(host: &Host) -> usize {
+    let temporary = host.data_dir().join("images/tmp");
+    fs::read_dir(temporary).map_or(0, |entries| entries.count())
+}
+
+#[test]
+fn an_image_that_comes_by_a_pipe_goes_when_the_command_is_asked_to_end() {
+    let host = Host::new();
+    let mut load = host.fairing(["load"]).stdin_open().spawn();
+    load.write([1; 100_000]);
+    wait_until("it has come", Duration::from_secs(30), || {
+        (half_done(&host) > 0).then_some(())
+    });
+    load.signal(Signal::TERM);
+    load.wait().expect_error(143, &["interrupted by SIGTERM"]);
+    assert_eq!(half_done(&host), 0);
+}
+
+#[test]
+fn what_has_no_end_is_no_image() {
+    let host = Host::new();
+    let load = || {
+        let zeros = fs::File::open("/dev/zero").unwrap();
+        host.fairing(["load"]).stdin_file(zeros).run()
+    };
+    load().expect_error(113, &["standard input is not an image"]);
+    host.write(
+        "etc/config.toml",
+        "[layers]\nmax-compressed-size = \"64k\"\n",
+    );
+    let long = host.fairing(["load"]).stdin(vec![1; 70_000]).run();
+    long.expect_error(112, &["standard input", "exceeds the limit of 65536"]);
+    assert_eq!(half_done(&host), 0);
+}

@@ -154,7 +154,8 @@ impl Outgoing {
         let top = self.pushed_digest().clone();
         let (mut origin, plan) = self.plan(top, options.signatures, false)?;
         let home = ImageSource::of_registry(&self.record.source);
-        let mut source = Source::new(&mut origin, &self.store, on_event);
+        let source = Source::new(&mut origin, &self.store, on_event);
+        let mut source = source.until(&options.access.interrupt);
         upload(
             &plan,
             &mut source,

@@ -122,6 +122,7 @@ impl<'a> Source<'a> {
             Some(staging) => staging,
             None => self.store.stage()?,
         };
+        self.interrupt.staged(staging.path());
         let path = staging.path().join(blob.digest.hex());
         self.staging = Some(staging);
         let file = File::create(&path).map_err(|e| StoreError::io("cannot create", &path, e))?;
