@@ -4,11 +4,15 @@ use std::time::{Duration, Instant};
 
 use crate::store::Holder;
 
-/// How long one is waited for that gets nowhere, or that gets its bytes from where this command doesn't:
-/// a stranger may be slow for as long as it likes.
+/// How long one is waited for that gets its bytes from where this command doesn't: a stranger may be slow for
+/// as long as it likes.
 const MOMENT: Duration = Duration::from_secs(2);
 
-/// Bytes within such a moment that are fair.
+/// How long one is waited for that gets them from the same place, and gets nowhere: that may be its
+/// connection alone. A registry may well take seconds to begin.
+const STANDSTILL: Duration = Duration::from_secs(5);
+
+/// Bytes that are fair within that time.
 const FAIR: u64 = 128 << 10;
 
 /// Those that a fetch waits for, one after the other. Who was given up once isn't waited for again,
@@ -69,7 +73,8 @@ impl Patience {
             (wait.since, wait.bytes) = (now, bytes);
             return true;
         }
-        if now.duration_since(wait.since) < MOMENT {
+        let moment = if is_neighbour { STANDSTILL } else { MOMENT };
+        if now.duration_since(wait.since) < moment {
             return true;
         }
         self.given_up.push(holder);
@@ -99,13 +104,16 @@ mod tests {
     #[test]
     fn a_neighbour_is_waited_for_while_it_gets_its_bytes() {
         let mut patience = Patience::new("a.io");
-        assert_eq!(seconds(&mut patience, &holder("fast", "a.io"), FAIR), 1000);
-        assert_eq!(
-            seconds(&mut patience, &holder("fair", "a.io"), FAIR / 2 + 1),
-            1000
-        );
-        assert_eq!(seconds(&mut patience, &holder("drips", "a.io"), 1), 2);
-        assert_eq!(seconds(&mut patience, &holder("stands", "a.io"), 0), 2);
+        for (name, bytes, lasted) in [
+            ("fast", FAIR, 1000),
+            ("fair", FAIR / 4, 1000),
+            ("slow", FAIR / 6, 5),
+            ("drips", 1, 5),
+            ("stands", 0, 5),
+        ] {
+            let found = seconds(&mut patience, &holder(name, "a.io"), bytes);
+            assert_eq!(found, lasted, "{name}");
+        }
     }
 
     #[test]
