@@ -1,11 +1,15 @@
 //! Stopping a fetch from outside.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::error::StoreError;
+
+/// How often a directory is removed that is still being filled.
+const ATTEMPTS: u32 = 20;
 
 /// A request to stop a fetch, which any thread may make.
 #[derive(Clone, Debug, Default)]
@@ -34,11 +38,16 @@ impl Interrupt {
             Err(TryLockError::WouldBlock) => return,
         };
         for path in staged.iter() {
-            // What can't be removed now is removed by the next collection.
-            drop(match path.symlink_metadata() {
-                Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-                _ => fs::remove_file(path),
-            });
+            for _ in 0..ATTEMPTS {
+                // What can't be removed now is removed by the next collection.
+                let removed = match path.symlink_metadata() {
+                    Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+                    _ => fs::remove_file(path),
+                };
+                if !removed.is_err_and(|error| error.kind() == ErrorKind::DirectoryNotEmpty) {
+                    break;
+                }
+            }
         }
         // Nothing that is half removed may become visible while the process ends.
         std::mem::forget(staged);

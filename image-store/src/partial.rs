@@ -152,8 +152,10 @@ const END: &str = ".partial";
 
 /// What it begins with, before the number of the process.
 fn beginning(dest: &OsStr) -> OsString {
+    let dest = dest.as_bytes();
     let mut name = OsString::from(".");
-    name.push(dest);
+    // The whole name must not be longer than names may be.
+    name.push(OsStr::from_bytes(dest.get(..200).unwrap_or(dest)));
     name.push(".");
     name
 }
@@ -206,6 +208,18 @@ mod tests {
         whole.file(0o666).unwrap().write_all(b"whole").unwrap();
         whole.finish().unwrap();
         assert_eq!((fs::read(&dest).unwrap(), count()), (b"whole".to_vec(), 1));
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_names_can_be() {
+        let directory = tempfile::tempdir().unwrap();
+        for length in [199, 200, 201, 255] {
+            let dest = directory.path().join("x".repeat(length));
+            let mut partial = Partial::beside(&dest).unwrap();
+            partial.directory(0o700).unwrap();
+            partial.finish().unwrap();
+            assert!(dest.is_dir(), "{length}");
+        }
     }
 
     #[test]

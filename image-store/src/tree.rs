@@ -60,7 +60,7 @@ pub fn extract(
     let roots = merged::roots(trees)?;
     let mut partial = Partial::beside(dest)?.until(interrupt);
     partial.directory(0o700)?;
-    let mut directory = directory::Directory::open(partial.path(), dest)?;
+    let mut directory = directory::Directory::open(partial.path(), dest)?.until(interrupt);
     let gone = merged::walk(&roots, &mut directory)?;
     let closed = directory.closed();
     partial.finish()?;

@@ -86,7 +86,11 @@ impl<'a> Source<'a> {
         writer: &mut dyn Write,
     ) -> Result<(), StoreError> {
         let reader = self.origin.blob(&blob.digest, blob.size)?;
-        pass(blob, reader, dest, writer, self.on_event)
+        let mut on_event = |event| {
+            (self.on_event)(event);
+            self.interrupt.is_set()
+        };
+        pass(blob, reader, dest, writer, &mut on_event)
     }
 
     /// Reads a small blob into memory.
@@ -114,7 +118,7 @@ impl<'a> Source<'a> {
                 Box::new(file),
                 &path,
                 &mut std::io::sink(),
-                &mut |_| {},
+                &mut |_| self.interrupt.is_set(),
             )?;
             return Ok(BlobFile { path, own: false });
         }
@@ -177,12 +181,13 @@ impl Drop for BlobFile {
     }
 }
 
+/// Passes a blob on; `stops` is told how far it is, and says whether to stop there.
 fn pass(
     blob: &Blob,
     mut reader: Box<dyn Read + Send + '_>,
     dest: &Path,
     writer: &mut dyn Write,
-    on_event: &mut dyn FnMut(FetchEvent),
+    stops: &mut dyn FnMut(FetchEvent) -> bool,
 ) -> Result<(), StoreError> {
     let what = format!("blob {}", blob.digest);
     let mut hasher = Hasher::new();
@@ -205,10 +210,13 @@ fn pass(
         writer
             .write_all(bytes)
             .map_err(|error| StoreError::io("cannot write", dest, error))?;
-        on_event(FetchEvent::Received {
+        let received = FetchEvent::Received {
             digest: blob.digest.clone(),
             bytes: size,
-        });
+        };
+        if stops(received) {
+            return Err(StoreError::Interrupted);
+        }
     }
     if size != blob.size {
         return Err(StoreError::Content(ContentError::SizeMismatch {

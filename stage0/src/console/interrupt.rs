@@ -107,6 +107,7 @@ pub(crate) fn until_signal<T>(
     work: impl FnOnce(&Interrupt) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let signals = Interruptible::begin()?;
+    signals.staging();
     let done = work(&signals.interrupt());
     signals.end()?;
     done
