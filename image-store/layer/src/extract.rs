@@ -25,8 +25,7 @@ use crate::write_back::start_writing;
 /// Bytes from which a file is not left to be written to the disk at the end.
 const LARGE: u64 = 1 << 20;
 
-/// Zeros behind an archive that comes from anywhere. Devices and pipes may give them for ever; the largest blocks of
-/// tapes are smaller.
+/// Zeros behind an archive of no bounded size. Devices give them for ever; the largest blocks of tapes are smaller.
 const MAX_PADDING: u64 = 64 << 20;
 
 /// How a file is made that nobody else has.
@@ -114,11 +113,11 @@ fn extract_as(
         entries: walk.entries(),
         opaque: extraction.opaque,
     };
-    match form {
-        // Its descriptor bounds it.
-        Form::Layer => walk.finish(),
-        Form::Plain => walk.finish_within(MAX_PADDING),
-    }?;
+    walk.finish(if form == Form::Layer {
+        u64::MAX
+    } else {
+        MAX_PADDING
+    })?;
     extraction
         .tree
         .close()

@@ -134,14 +134,9 @@ impl<'a, R: BufRead> Walk<'a, R> {
         Ok(())
     }
 
-    /// Reads up to the end of the stream, which may be padded by zeros only.
-    pub fn finish(self) -> Result<(), ContentError> {
-        self.finish_within(u64::MAX)
-    }
-
-    /// The same for a stream that may have no end: so many zeros are enough.
-    pub(crate) fn finish_within(mut self, most: u64) -> Result<(), ContentError> {
-        let mut zeros = 0_u64;
+    /// Reads up to the end of the stream, which may be padded by zeros only, so many at `most`.
+    pub fn finish(mut self, most: u64) -> Result<(), ContentError> {
+        let mut left = most;
         loop {
             let chunk = self
                 .input
@@ -155,11 +150,11 @@ impl<'a, R: BufRead> Walk<'a, R> {
             }
             let length = chunk.len();
             self.input.consume(length);
-            zeros = zeros.saturating_add(length as u64);
-            if zeros > most {
+            let Some(rest) = left.checked_sub(length as u64) else {
                 let reason = format!("more than {most} zeros follow the end of the archive");
                 return Err(self.corrupt(&reason));
-            }
+            };
+            left = rest;
         }
     }
 
