@@ -3,11 +3,16 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use image_layer::Segment;
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
 /// Bytes that are read at once.
 const CHUNK: u64 = 256 << 10;
+/// Shorter holes are not worth an entry in a map: they count as data.
+const HOLE_MIN: u64 = 64 << 10;
+/// Entries of a map, each of which takes memory here and in whoever reads the map again.
+const SEGMENTS_MAX: usize = 1 << 20;
 
 /// A part of a file.
 pub(crate) enum Part<'a> {
@@ -75,26 +80,73 @@ impl<'a> Content<'a> {
 
     /// Finds the next data and goes there; gives the length of the hole before it.
     fn find_data(&mut self) -> io::Result<u64> {
-        let start = match seek(self.file, SeekFrom::Data(self.at)) {
-            Ok(start) => start.min(self.size),
-            // Nothing but a hole, to the end of the file. What the file lacks of the announced size is no hole.
-            Err(Errno::NXIO) => {
-                let end = seek(self.file, SeekFrom::End(0))?.clamp(self.at, self.size);
-                self.data_end = self.size;
-                return Ok(end - self.at);
-            }
-            // A file system that knows no holes.
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => {
-                self.data_end = self.size;
-                return Ok(0);
-            }
-            Err(error) => return Err(error.into()),
+        let Some((start, end)) = next_data(self.file, self.at, self.size)? else {
+            // What the file lacks of the announced size is no hole.
+            let end = seek(self.file, SeekFrom::End(0))?.clamp(self.at, self.size);
+            self.data_end = self.size;
+            return Ok(end - self.at);
         };
-        let end = seek(self.file, SeekFrom::Hole(start)).unwrap_or(self.size);
-        self.data_end = end.clamp(start, self.size);
+        self.data_end = end;
         seek(self.file, SeekFrom::Start(start))?;
         Ok(start - self.at)
     }
+}
+
+/// Where a file of this size has data between holes that are worth telling of; `None` if there are no such holes. What it
+/// lacks of the size is a hole, too.
+pub(crate) fn segments(file: &File, size: u64) -> io::Result<Option<Vec<Segment>>> {
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut at = 0;
+    while let Some((start, end)) = next_data(file, at, size)? {
+        match segments.last_mut() {
+            Some(last) if start - (last.offset + last.length) < HOLE_MIN => {
+                last.length = end - last.offset;
+            }
+            last => {
+                let offset = match last {
+                    None if start < HOLE_MIN => 0,
+                    _ => start,
+                };
+                let length = end - offset;
+                segments.push(Segment { offset, length });
+            }
+        }
+        if segments.len() > SEGMENTS_MAX {
+            return Err(io::Error::other("it has too many holes"));
+        }
+        at = end;
+    }
+    if let Some(last) = segments.last_mut()
+        && size - (last.offset + last.length) < HOLE_MIN
+    {
+        last.length = size - last.offset;
+    }
+    let is_whole = match segments.as_slice() {
+        [] => size < HOLE_MIN,
+        [only] => only.length == size,
+        _ => false,
+    };
+    Ok((!is_whole).then_some(segments))
+}
+
+/// The first data of a file of this size from there on; the file's position is somewhere else afterwards.
+fn next_data(file: &File, at: u64, size: u64) -> io::Result<Option<(u64, u64)>> {
+    if at >= size {
+        return Ok(None);
+    }
+    let start = match seek(file, SeekFrom::Data(at)) {
+        Ok(start) => start,
+        // Nothing but a hole, to the end of the file.
+        Err(Errno::NXIO) => return Ok(None),
+        // A file system that knows no holes.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some((at, size))),
+        Err(error) => return Err(error.into()),
+    };
+    if start >= size {
+        return Ok(None);
+    }
+    let end = seek(file, SeekFrom::Hole(start)).unwrap_or(size);
+    Ok(Some((start, end.clamp(start + 1, size))))
 }
 
 #[cfg(test)]
@@ -140,6 +192,41 @@ mod tests {
             let (bytes, _, missing) = read(&file, length);
             assert!(bytes == whole, "of {length} bytes");
             assert_eq!(missing, 0);
+        }
+    }
+
+    #[test]
+    fn a_map_tells_of_data_between_long_holes() {
+        let (short, long) = (HOLE_MIN / 2, HOLE_MIN * 4);
+        let at = |offset, length| Segment { offset, length };
+        let one = 4096;
+        for (data, length, expected) in [
+            (vec![], 0, None),
+            (vec![], short, None),
+            (vec![], 1 << 40, Some(vec![])),
+            (vec![0], one, None),
+            (vec![0], long, Some(vec![at(0, one)])),
+            (vec![long], long + one, Some(vec![at(long, one)])),
+            // Short holes are data.
+            (vec![short], short + one, None),
+            (vec![0, short], short + one + short, None),
+            (
+                vec![short, long],
+                2 * long,
+                Some(vec![at(0, short + one), at(long, one)]),
+            ),
+        ] {
+            let file = tempfile::tempfile().unwrap();
+            file.set_len(length).unwrap();
+            for start in &data {
+                file.write_all_at(&[1; 4096], *start).unwrap();
+            }
+            let found = segments(&file, length).unwrap();
+            assert_eq!(found, expected, "{data:?} of {length}");
+            // As much as that of what has been cut off meanwhile.
+            file.set_len(0).unwrap();
+            let expected = (length >= HOLE_MIN).then(Vec::new);
+            assert_eq!(segments(&file, length).unwrap(), expected);
         }
     }
 

@@ -2,10 +2,11 @@
 //! archives of plain files.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use image_layer::{Device, Time};
+use image_layer::{Device, Segment, Time};
 use tar::{Builder, EntryType, Header};
 
 use crate::error::StoreError;
@@ -21,6 +22,11 @@ const MAX_SIZE: u64 = 0o777_7777_7777;
 pub(crate) enum What<'a> {
     File {
         size: u64,
+    },
+    /// A file with holes, of which as many bytes are stored: what [`sparse_map`] gives, and the content of its segments.
+    Sparse {
+        size: u64,
+        stored: u64,
     },
     Folder,
     Symlink(&'a [u8]),
@@ -142,6 +148,23 @@ fn plain_file() -> Header {
     header
 }
 
+/// The map that stands before the content of a file with holes (GNU's format 1.0): where there is data, in whole blocks.
+pub(crate) fn sparse_map(segments: &[Segment], size: u64) -> Vec<u8> {
+    // An empty segment at the end tells readers how long the file is if it ends with a hole.
+    let end = Segment {
+        offset: size,
+        length: 0,
+    };
+    let mut map = format!("{}\n", segments.len() + 1);
+    for Segment { offset, length } in segments.iter().chain([&end]) {
+        // Writing to a string doesn't fail.
+        let _ = writeln!(map, "{offset}\n{length}");
+    }
+    let mut map = map.into_bytes();
+    map.resize(map.len().next_multiple_of(BLOCK as usize), 0);
+    map
+}
+
 /// The header of a member. What is too large for its field is cut short or zero there, and stands in
 /// a pax record, which counts.
 fn header(entry: &Entry<'_>) -> io::Result<Header> {
@@ -149,6 +172,12 @@ fn header(entry: &Entry<'_>) -> io::Result<Header> {
     let mut name = entry.path.to_vec();
     let (kind, link) = match entry.what {
         What::File { .. } => (EntryType::Regular, &b""[..]),
+        What::Sparse { .. } => {
+            // Whoever knows nothing of holes makes a file of this name, as with GNU tar.
+            let last = entry.path.rsplit(|byte| *byte == b'/').next();
+            name = [b"GNUSparseFile.0/", last.unwrap_or_default()].concat();
+            (EntryType::Regular, &b""[..])
+        }
         What::Folder => {
             name = if name.is_empty() { b".".to_vec() } else { name };
             name.push(b'/');
@@ -167,7 +196,7 @@ fn header(entry: &Entry<'_>) -> io::Result<Header> {
         }
     };
     let size = match entry.what {
-        What::File { size } if size <= MAX_SIZE => size,
+        What::File { size: stored } | What::Sparse { stored, .. } if stored <= MAX_SIZE => stored,
         _ => 0,
     };
     let fitting = |id: u32| if id > MAX_ID { 0 } else { u64::from(id) };
@@ -197,7 +226,12 @@ fn put(field: &mut [u8], bytes: &[u8]) {
 fn records(entry: &Entry<'_>) -> Vec<(String, Vec<u8>)> {
     let mut records = Vec::new();
     let mut record = |key: &str, value: &[u8]| records.push((key.to_owned(), value.to_vec()));
-    if entry.path.len() >= 100 {
+    if let What::Sparse { size, .. } = entry.what {
+        record("GNU.sparse.major", b"1");
+        record("GNU.sparse.minor", b"0");
+        record("GNU.sparse.name", entry.path);
+        record("GNU.sparse.realsize", size.to_string().as_bytes());
+    } else if entry.path.len() >= 100 {
         record("path", entry.path);
     }
     if let What::Symlink(link) | What::HardLink(link) = entry.what
@@ -205,10 +239,10 @@ fn records(entry: &Entry<'_>) -> Vec<(String, Vec<u8>)> {
     {
         record("linkpath", link);
     }
-    if let What::File { size } = entry.what
-        && size > MAX_SIZE
+    if let What::File { size: stored } | What::Sparse { stored, .. } = entry.what
+        && stored > MAX_SIZE
     {
-        record("size", size.to_string().as_bytes());
+        record("size", stored.to_string().as_bytes());
     }
     for (key, id) in [("uid", entry.uid), ("gid", entry.gid)] {
         if id > MAX_ID {

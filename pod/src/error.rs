@@ -46,6 +46,11 @@ pub enum PodError {
         /// The most that a record has.
         most: u64,
     },
+    /// Too many descriptors are on their way between processes of this user.
+    #[error(
+        "too many descriptors are in flight between processes of this user, and not taken by them"
+    )]
+    TooManyInFlight,
     /// A name or a UUID is not well formed.
     #[error(transparent)]
     Id(#[from] InvalidId),

@@ -140,7 +140,8 @@ impl SeqPacket {
     /// Sends one message.
     ///
     /// # Errors
-    /// [`PodError::Ended`] if the other end is gone, [`PodError::Protocol`] if the message is too long.
+    /// [`PodError::Ended`] if the other end is gone, [`PodError::Protocol`] if the message is too long,
+    /// [`PodError::TooManyInFlight`] if other processes of this user have sent too many descriptors.
     pub fn send<T: Serialize>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> Result<(), PodError> {
         if fds.len() > DESCRIPTORS_MAX {
             return Err(too_many(fds.len()));
@@ -173,6 +174,7 @@ impl SeqPacket {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(Errno::PIPE | Errno::CONNRESET) => return Err(PodError::Ended),
+                Err(Errno::TOOMANYREFS) => return Err(PodError::TooManyInFlight),
                 Err(errno) => return Err(protocol("send")(errno)),
             }
         }

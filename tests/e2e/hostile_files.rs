@@ -1,11 +1,12 @@
 //! What an app makes of its own files, for whoever looks into it or begins something there.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::process::Command;
 use std::time::Duration;
 
 use harness::{Host, dist_dir};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mkdirat, mknodat, openat};
 
 use crate::app::{add, app, pod_file, sandbox};
 use crate::stocked::{IDLE, busybox, detached, status, wait_log};
@@ -165,6 +166,94 @@ fn what_an_app_does_while_its_files_are_exported_leads_to_no_file_of_the_host() 
         }
     }
     host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn holes_of_an_apps_files_cost_an_export_nothing_and_come_back() {
+    const SIZE: u64 = 100 << 30;
+    let host = busybox();
+    // What is cut off or filled while it is exported, too.
+    let script = "cd /data; truncate -s 100G empty; truncate -s 100G disk; \
+        echo middle | dd of=disk bs=1M seek=50000 conv=notrunc 2> /dev/null; cp -p /bin/busybox plain; \
+        truncate -s 1024G /large; echo done; \
+        while :; do truncate -s 0 /changing; truncate -s 1024G /changing; echo x >> /changing; done";
+    let pod = detached(&host, &["-v", "holes:/data"], script);
+    wait_log(&host, &pod, "done");
+    let archive = host.base().join("root.tar");
+    for _ in 0..5 {
+        let export = host.fairing(["export", &pod, "--output"]).arg(&archive);
+        export.limit(PROMPT).run().ok();
+        assert!(fs::metadata(&archive).unwrap().len() < 64 << 20);
+    }
+    let tar = |words: &[&str]| {
+        let mut tar = Command::new("tar");
+        let output = tar.args(words).arg("-f").arg(&archive).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let listed = tar(&["-tv"]);
+    let large = listed.lines().find(|line| line.ends_with(" large"));
+    assert!(large.unwrap().contains(" 1099511627776 "), "{listed}");
+
+    let export = ["volume", "export", "holes", "--output"];
+    host.fairing(export).arg(&archive).limit(PROMPT).run().ok();
+    assert!(fs::metadata(&archive).unwrap().len() < 8 << 20);
+    let import = host.fairing(["volume", "import", "again"]).arg(&archive);
+    import.limit(PROMPT).run().ok();
+    let by_tar = host.base().join("by-tar");
+    fs::create_dir(&by_tar).unwrap();
+    tar(&["-xS", "-C", by_tar.to_str().unwrap()]);
+    let volume = |name: &str| host.data_dir().join("volumes").join(name).join("data");
+    let program = fs::read(volume("holes").join("plain")).unwrap();
+    for copy in [volume("again"), by_tar] {
+        for name in ["empty", "disk"] {
+            let file = fs::metadata(copy.join(name)).unwrap();
+            assert_eq!(file.len(), SIZE, "{name}");
+            assert!(file.blocks() < 1000, "{name}: {}", file.blocks());
+        }
+        let disk = fs::File::open(copy.join("disk")).unwrap();
+        let mut text = [0; 7];
+        disk.read_exact_at(&mut text, 50_000 << 20).unwrap();
+        assert_eq!(&text, b"middle\n");
+        assert!(fs::read(copy.join("plain")).unwrap() == program);
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn many_names_far_below_the_root_cost_an_export_little_memory() {
+    // Their paths alone would be more than this command may have.
+    const MEMORY: &str = "65536";
+    const FILES: u32 = 30_000;
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    let upper = pod_file(&host, &pod, "apps/busybox/upper");
+    host.fairing(["stop", "--force", &pod]).run().ok();
+    let mut deep = rustix::fs::open(&upper, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    for _ in 0..15 {
+        let name = "d".repeat(250);
+        mkdirat(&deep, name.as_str(), Mode::RWXU).unwrap();
+        deep = openat(&deep, name.as_str(), OFlags::PATH, Mode::empty()).unwrap();
+    }
+    let empty = AtFlags::empty();
+    for number in 0..FILES {
+        let (first, second) = (format!("a{number}"), format!("b{number}"));
+        mknodat(&deep, &first, FileType::RegularFile, Mode::RUSR, 0).unwrap();
+        linkat(&deep, &first, &deep, &second, empty).unwrap();
+    }
+    let limited = format!("ulimit -d {MEMORY} && exec \"$@\"");
+    let export = host.fairing(["export", &pod]);
+    let export = export.through("/bin/sh", ["-c", &limited, "sh"]);
+    let archive = fs::File::create(host.base().join("deep.tar")).unwrap();
+    export.stdout_file(archive).limit(PROMPT * 6).run().ok();
+    let listed = Command::new("tar")
+        .arg("-tvf")
+        .arg(host.base().join("deep.tar"))
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let links = listed.lines().filter(|line| line.contains(" link to "));
+    assert_eq!(links.count(), FILES as usize);
 }
 
 #[test]

@@ -93,6 +93,8 @@ fn a_flood_of_line_feeds_costs_a_bounded_share_of_a_core_and_of_the_disk() {
 fn who_writes_byte_by_byte_is_not_read_byte_by_byte() {
     // More than a few thousand reads.
     const BYTES: usize = 1_000_000;
+    // What fills up while the machine leaves the monitor no time is read at once later on.
+    const SAVED_UP: Duration = Duration::from_secs(2);
     let host = busybox();
     let (mut reader, writer) = std::io::pipe().unwrap();
     let script = "exec dd if=/dev/zero bs=1 2> /dev/null";
@@ -106,7 +108,7 @@ fn who_writes_byte_by_byte_is_not_read_byte_by_byte() {
     reader.read_exact(&mut bytes).unwrap();
     let monitor = u64::from(running.pid());
     let (before, begun) = (Spent::by(monitor), Instant::now());
-    while begun.elapsed() < Duration::from_secs(1) {
+    while begun.elapsed() < Duration::from_secs(3) {
         assert_ne!(reader.read(&mut bytes).unwrap(), 0);
     }
     let elapsed = begun.elapsed();
@@ -115,7 +117,7 @@ fn who_writes_byte_by_byte_is_not_read_byte_by_byte() {
     assert!(cpu < elapsed / 4, "{cpu:?} of {elapsed:?}");
     let reads = after.reads - before.reads;
     assert!(
-        2 * u128::from(reads) < 3 * elapsed.as_millis(),
+        2 * u128::from(reads) < 3 * (elapsed + SAVED_UP).as_millis(),
         "{reads} in {elapsed:?}"
     );
     host.fairing(["stop", "--force", "drip"])

@@ -1,8 +1,10 @@
 //! Processes that are made to escape an end, to be miscounted, or to use up what has no limit of its own.
 
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::{ControlClient, Host, ImageBuilder, wait_until};
+use harness::{ControlClient, Host, ImageBuilder, probe_binary, wait_until};
 use serde_json::json;
 
 use crate::stocked::{IDLE, IMAGE, host_with, status, wait_log};
@@ -98,7 +100,9 @@ fn what_is_made_to_survive_its_pod_ends_with_it() {
 #[test]
 fn memory_of_every_kind_counts_for_the_app() {
     let host = probe_host();
-    for kind in ["memfd", "shm", "pipes", "segments"] {
+    let of_files = ["memfd", "shm", "pipes", "datagrams", "watched"];
+    let of_system_v = ["segments", "messages", "semaphores"];
+    for kind in of_files.into_iter().chain(of_system_v) {
         let run = host.fairing(["run", "--name", kind, "--memory=48m", IMAGE]);
         run.args(["--", "/probe", "play", kind])
             .limit(PATIENCE)
@@ -110,6 +114,54 @@ fn memory_of_every_kind_counts_for_the_app() {
             "{kind}: {ended}"
         );
     }
+}
+
+/// The kernel counts descriptors in flight by user. Pod init sends one for each process that it starts, and in a user namespace
+/// it is a user like its apps.
+#[test]
+fn an_app_that_uses_up_the_descriptors_in_flight_costs_commands_of_its_own_pod_at_most() {
+    let host = probe_host();
+    let script = "trap 'kill $p; wait $p; echo taken' USR1; trap 'go=1' HUP; echo up; \
+        until [ $go ]; do usleep 5000; done; /probe play in-flight & p=$!; wait; while :; do usleep 5000; done";
+    let run = |users: &str| {
+        let run = host.fairing(["run", "--detach", "--userns", users, IMAGE, "--"]);
+        let run = run.args(["/bin/sh", "-c", script]).run().ok();
+        wait_log(&host, run.text(), "up");
+        run.text().to_owned()
+    };
+    let enter = |pod: &str, flags: &[&str]| {
+        let enter = host.fairing(["enter"]).args(flags);
+        enter.args([pod, "--", "/bin/echo", "hello"]).limit(PROMPT)
+    };
+    let kill = |pod: &str, signal: &str| {
+        host.fairing(["kill", "--signal", signal, pod]).run().ok();
+    };
+    let [own, shared] = ["auto", "host"].map(|users| {
+        let pod = run(users);
+        kill(&pod, "HUP");
+        wait_log(&host, &pod, "in flight, then ETOOMANYREFS");
+        pod
+    });
+    // Others don't notice, whosever users they have.
+    for pod in [&shared, &run("auto"), &run("host")] {
+        assert_eq!(enter(pod, &[]).run().ok().stdout, "hello\n");
+        let on_terminal = enter(pod, &["-t"]).spawn_on_terminal(24, 80).wait();
+        assert!(on_terminal.stdout.contains("hello"), "{on_terminal}");
+    }
+    let why = "too many descriptors are in flight";
+    for _ in 0..3 {
+        enter(&own, &[]).run().expect_error(125, &[why]);
+        let on_terminal = enter(&own, &["-t"]).spawn_on_terminal(24, 80).wait();
+        assert!(on_terminal.stdout.contains(why), "{on_terminal}");
+    }
+    assert_eq!(status(&host, &own)["state"], "running");
+    // Nothing of those commands is left, and once there is room they run.
+    kill(&own, "USR1");
+    wait_log(&host, &own, "taken");
+    assert_eq!(enter(&own, &[]).run().ok().stdout, "hello\n");
+    ends(&host, &own);
+    ends(&host, &shared);
+    host.fairing(["stop", "--force", "--all"]).run().ok();
 }
 
 #[test]
@@ -142,6 +194,61 @@ fn an_app_that_takes_memory_while_its_limit_changes_holds_up_nobody() {
 }
 
 #[test]
+fn a_limit_for_which_the_kernel_takes_too_long_is_given_up_and_one_below_use_is_refused() {
+    const BEFORE: u64 = 100 << 20;
+    let host = probe_host();
+    let script =
+        "dd if=/dev/zero of=/dev/shm/x bs=1M count=60 2> /dev/null; echo up; exec sleep 1000";
+    let run = host.fairing(["run", "--detach", "--memory=100m", IMAGE, "--"]);
+    let run = run.args(["/bin/sh", "-c", script]).run().ok();
+    let pod = run.text().to_owned();
+    wait_log(&host, &pod, "up");
+    let state = status(&host, &pod);
+    let (app, monitor) = (&state["apps"][0]["name"], &state["monitor-pid"]);
+    let client = ControlClient::connect(&host, &pod);
+    let set = |limit: u64| {
+        let limits = json!({"memory": {"limit": limit, "swap": limit}});
+        let begun = Instant::now();
+        let answer = client.ask(&json!({"type": "update", "app": app, "resources": limits}));
+        assert!(begun.elapsed() < PROMPT, "{:?}", begun.elapsed());
+        answer
+    };
+    let limit = || client.ask(&json!({"type": "stats"}))["apps"][0]["memory"]["limit"].clone();
+    // What lies in memory can't be freed.
+    let answer = set(30 << 20);
+    let why = answer["message"].as_str().unwrap_or_default();
+    assert!(why.contains("is below the"), "{answer}");
+    assert_eq!(limit(), BEFORE);
+
+    // The process that sets it is stopped on its way, as the kernel would by freeing memory.
+    let mut tracer = Command::new(probe_binary())
+        .args(["stop-children", &monitor.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut word = [0; 7];
+    let mut told = tracer.stdout.take().unwrap();
+    told.read_exact(&mut word).unwrap();
+    for _ in 0..2 {
+        let answer = set(80 << 20);
+        let why = answer["message"].as_str().unwrap_or_default();
+        assert!(why.contains("were not set within 1000 ms"), "{answer}");
+    }
+    host.fairing(["enter", &pod, "--", "/bin/true"])
+        .limit(PROMPT)
+        .run()
+        .ok();
+    assert_eq!(limit(), BEFORE);
+    tracer.kill().unwrap();
+    tracer.wait().unwrap();
+    // Nobody sets it afterwards, and it can be set.
+    assert_eq!(limit(), BEFORE);
+    assert_eq!(set(80 << 20)["type"], "done");
+    assert_eq!(limit(), 80 << 20);
+    ends(&host, &pod);
+}
+
+#[test]
 fn each_process_is_one_line_of_a_listing_whatever_its_name() {
     let host = probe_host();
     let pod = start(&host, &["/probe", "play", "name"]);
@@ -162,6 +269,30 @@ fn each_process_is_one_line_of_a_listing_whatever_its_name() {
     }
     ends(&host, &pod);
     command.wait();
+}
+
+#[test]
+fn processes_with_megabytes_of_arguments_cost_a_listing_little() {
+    // The arguments of all are more than this command may have.
+    const MEMORY: &str = "32768";
+    let host = probe_host();
+    let script = "a=$(head -c 100000 /dev/zero | tr '\\0' x); i=0; while [ $i -lt 40 ]; do \
+        sh -c 'sleep 1000; :' sh $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a & i=$((i + 1)); done; \
+        echo up; while :; do usleep 5000; done";
+    let pod = start(&host, &["/bin/sh", "-c", script]);
+    wait_log(&host, &pod, "up");
+    let limited = format!("ulimit -d {MEMORY} && exec \"$@\"");
+    for flags in [&[][..], &["--full"]] {
+        let listed = wait_until("the processes", PATIENCE, || {
+            let top = host.fairing(["top", &pod]).args(flags);
+            let top = top.through("/bin/sh", ["-c", &limited, "sh"]);
+            let listed = top.limit(PROMPT).run().ok().stdout;
+            (listed.matches(" xxx").count() >= 40 || listed.lines().count() > 80).then_some(listed)
+        });
+        let longest = listed.lines().map(str::len).max();
+        assert!(longest < Some(5000), "{longest:?}");
+    }
+    ends(&host, &pod);
 }
 
 #[test]

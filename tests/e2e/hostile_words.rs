@@ -40,6 +40,34 @@ fn what_looks_like_an_entry_of_a_log_is_a_line_of_one() {
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
 
+#[test]
+fn a_log_on_a_terminal_is_text_and_colours() {
+    let host = busybox();
+    // A title, questions that a terminal answers by typing, the clipboard, other lines overwritten; and a colour.
+    let script = format!(
+        "printf '\\033]0;title\\007\\033[21t\\033P$qm\\033\\\\\\033[6n\\033]52;c;eA==\\007\\n'; \
+         printf 'true\\rforged\\n\\033[2J\\302\\2332J\\2332J\\n' >&2; \
+         printf '\\033[31mred\\tgr\\303\\274n\\r\\nend\\n'; {IDLE}"
+    );
+    let pod = detached(&host, &[], &script);
+    wait_log(&host, &pod, "end\n");
+    let logs = || host.fairing(["logs", &pod]);
+    let screen = logs().spawn_on_terminal(24, 80).wait().ok().stdout;
+    for shown in [
+        "^[]0;title^G^[[21t^[P$qm^[\\^[[6n^[]52;c;eA==^G\r\n",
+        "true^Mforged\r\n",
+        "^[[2J\u{fffd}2J\u{fffd}2J\r\n",
+        "\u{1b}[31mred\tgr\u{fc}n\u{1b}[0m\r\nend\r\n",
+    ] {
+        assert!(screen.contains(shown), "{shown:?}: {screen:?}");
+    }
+    // A program gets the bytes that were written.
+    let piped = logs().run().ok();
+    assert!(piped.stdout.starts_with("\u{1b}]0;title\u{7}\u{1b}[21t"));
+    assert!(piped.stderr.starts_with("true\rforged\n\u{1b}[2J"));
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
 /// Plays an attack on a terminal, in a shell that looks afterwards at what it has to read.
 fn on_a_shells_terminal(host: &Host, attack: &str) -> String {
     let script = "\"$@\"; stty -a; stty -icanon min 0 time 5; echo \"left [$(dd bs=100 count=1 2> /dev/null)]\"";

@@ -34,6 +34,27 @@ fn root_of_an_app_can_not_be_somebody_else_on_its_network() {
     lab.stop(&[&pod]);
 }
 
+/// The kernel has one table of neighbours for the whole machine. What fills it from a bridge has no one to ask for on a pair of
+/// interfaces of its own.
+#[test]
+fn a_pod_on_ptp_asks_for_no_neighbours_and_neither_does_the_host_for_it() {
+    let lab = Lab::new();
+    let script = "net=$(ip -o -4 addr show eth0 | sed 's/.* inet \\([0-9]*\\.[0-9]*\\)\\..*/\\1/'); i=1; \
+        while [ $i -le 100 ]; do nc -w 2 $net.77.$i 80 & i=$((i + 1)); done 2> /dev/null; \
+        usleep 500000; tail -n +2 /proc/net/arp | wc -l; cat /proc/net/arp >&2";
+    let neighbours = |net: &str| {
+        let before = lab.machine.sh("ip neigh | wc -l");
+        let asked: usize = lab.pod(&["--net", net], script).trim().parse().unwrap();
+        let after = lab.machine.sh("ip neigh | wc -l");
+        let number = |text: &str| text.trim().parse::<usize>().unwrap();
+        (asked, number(&after).saturating_sub(number(&before)))
+    };
+    let (asked, _) = neighbours("default");
+    assert!(asked > 50, "{asked}");
+    let (asked, by_host) = neighbours("ptp");
+    assert!(asked <= 1 && by_host <= 4, "{asked}, {by_host}");
+}
+
 #[test]
 fn a_networks_configuration_leads_to_no_other_file() {
     let lab = Lab::new();

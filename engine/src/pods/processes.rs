@@ -1,7 +1,7 @@
 //! The processes of a running pod, as the host sees them.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +14,9 @@ use crate::error::Error;
 
 /// A clock tick of /proc: the kernel tells user space hundredths of seconds, whatever it counts itself.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Bytes of a command that are looked at: a process can have megabytes of arguments, and a pod thousands of processes.
+const COMMAND_MAX: usize = 4 << 10;
 
 /// A process of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub struct PodProcess {
     pub state: char,
     /// Processor time that it used.
     pub cpu: Duration,
-    /// Program and arguments; the name in brackets of one that has none.
+    /// Program and arguments, the first 4 KiB of them; the name in brackets of one that has none.
     pub command: String,
 }
 
@@ -91,8 +94,7 @@ fn read(folder: &Path, apps: &[AppName]) -> Option<PodProcess> {
                 .collect::<Vec<_>>(),
         )
     };
-    let arguments = text("cmdline")?;
-    let arguments = arguments.trim_end_matches('\0').replace('\0', " ");
+    let arguments = arguments(File::open(folder.join("cmdline")).ok()?)?;
     let command = match arguments.is_empty() {
         true => format!("[{}]", field("Name:")?.join(" ")),
         false => arguments,
@@ -108,6 +110,21 @@ fn read(folder: &Path, apps: &[AppName]) -> Option<PodProcess> {
         cpu: times.cpu,
         command,
     })
+}
+
+/// Words that each end with a zero, in a line. It ends with an ellipsis if there are more.
+fn arguments(words: impl Read) -> Option<String> {
+    let mut bytes = Vec::new();
+    let most = COMMAND_MAX as u64 + 1;
+    words.take(most).read_to_end(&mut bytes).ok()?;
+    let has_more = bytes.len() > COMMAND_MAX;
+    bytes.truncate(COMMAND_MAX);
+    let text = String::from_utf8_lossy(&bytes);
+    let mut line = text.trim_end_matches('\0').replace('\0', " ");
+    if has_more {
+        line.push('…');
+    }
+    Some(line)
 }
 
 /// What a line of `stat` tells.
@@ -156,6 +173,21 @@ mod tests {
         );
         assert_eq!(name("0::/web"), None);
         assert_eq!(name("0::/fairing-1/init"), None);
+    }
+
+    #[test]
+    fn a_command_is_a_line_of_bounded_length() {
+        let of = |words: &[u8]| arguments(words).unwrap();
+        assert_eq!(of(b"/bin/sh\0-c\0true\0"), "/bin/sh -c true");
+        assert_eq!(of(b""), "");
+        assert_eq!(of(b"a\0\0\0"), "a");
+        let most = "x".repeat(COMMAND_MAX);
+        assert_eq!(of(most.as_bytes()), most);
+        assert_eq!(of("x".repeat(1 << 20).as_bytes()), most.clone() + "…");
+        assert_eq!(
+            of((most + "\0y").as_bytes()).chars().count(),
+            COMMAND_MAX + 1
+        );
     }
 
     #[test]

@@ -134,9 +134,8 @@ impl<'a, R: BufRead> Walk<'a, R> {
         Ok(())
     }
 
-    /// Reads up to the end of the stream, which may be padded by zeros only, so many at `most`.
-    pub fn finish(mut self, most: u64) -> Result<(), ContentError> {
-        let mut left = most;
+    /// Reads up to the end of the stream, which may be padded by zeros only, `zeros` at most.
+    pub fn finish(mut self, mut zeros: u64) -> Result<(), ContentError> {
         loop {
             let chunk = self
                 .input
@@ -150,11 +149,10 @@ impl<'a, R: BufRead> Walk<'a, R> {
             }
             let length = chunk.len();
             self.input.consume(length);
-            let Some(rest) = left.checked_sub(length as u64) else {
-                let reason = format!("more than {most} zeros follow the end of the archive");
-                return Err(self.corrupt(&reason));
+            let Some(left) = zeros.checked_sub(length as u64) else {
+                return Err(self.corrupt("too many zeros follow the end of the archive"));
             };
-            left = rest;
+            zeros = left;
         }
     }
 

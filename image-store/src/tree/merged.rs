@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use image_layer::{Device, Limits};
 use rustix::fs::{
@@ -40,6 +41,7 @@ pub(super) fn walk(parts: &[OwnedFd], sink: &mut dyn Sink) -> Result<Vec<String>
         sink,
         depth_max: Limits::default().depth,
         linked: HashMap::new(),
+        folders: Vec::new(),
         gone: Vec::new(),
     };
     walk.folder(parts, &mut Vec::new(), 0)?;
@@ -49,9 +51,29 @@ pub(super) fn walk(parts: &[OwnedFd], sink: &mut dyn Sink) -> Result<Vec<String>
 struct Walk<'a> {
     sink: &'a mut dyn Sink,
     depth_max: usize,
-    /// Files with several names, by device and inode, with their first name.
-    linked: HashMap<(u64, u64), Vec<u8>>,
+    /// Files with names that have not come yet, by device and inode.
+    linked: HashMap<(u64, u64), Linked>,
+    /// The paths of the open directories, outermost first, as far as somebody needs them.
+    folders: Vec<Option<Rc<[u8]>>>,
     gone: Vec<String>,
+}
+
+/// A file with several names. An app can have millions of them, far below the root: so directories share their path.
+struct Linked {
+    folder: Rc<[u8]>,
+    /// Its first name there.
+    name: Box<[u8]>,
+    /// How many of its names have not come.
+    left: u64,
+}
+
+impl Linked {
+    fn path(&self) -> Vec<u8> {
+        match self.folder.is_empty() {
+            true => self.name.to_vec(),
+            false => [&self.folder, b"/".as_slice(), &self.name].concat(),
+        }
+    }
 }
 
 impl Walk<'_> {
@@ -76,6 +98,7 @@ impl Walk<'_> {
             stat: &stat,
             xattrs: &xattrs,
         })?;
+        self.folders.push(None);
         let length = path.len();
         for (name, first) in names(parts, path)? {
             if length > 0 {
@@ -86,6 +109,7 @@ impl Walk<'_> {
             path.truncate(length);
             done?;
         }
+        self.folders.pop();
         self.sink.end_of_folder()
     }
 
@@ -166,14 +190,14 @@ impl Walk<'_> {
         };
         let inode = (stat.st_dev, stat.st_ino);
         if stat.st_nlink > 1
-            && let Some(first) = self.linked.get(&inode)
+            && let Some(linked) = self.linked.get_mut(&inode)
         {
-            return self.sink.member(Member {
-                path,
-                kind: Kind::HardLink(first),
-                stat,
-                xattrs: &none,
-            });
+            let first = linked.path();
+            linked.left = linked.left.saturating_sub(1);
+            if linked.left == 0 {
+                self.linked.remove(&inode);
+            }
+            return self.sink.member(plain(Kind::HardLink(&first)));
         }
         let kind = FileType::from_raw_mode(stat.st_mode);
         match kind {
@@ -220,9 +244,21 @@ impl Walk<'_> {
             _ => return Ok(()),
         }
         if stat.st_nlink > 1 {
-            self.linked.insert(inode, path.to_vec());
+            self.remember(inode, path, name, stat.st_nlink.saturating_sub(1));
         }
         Ok(())
+    }
+
+    fn remember(&mut self, inode: (u64, u64), path: &[u8], name: &CStr, left: u64) {
+        let length = path.len().saturating_sub(name.count_bytes() + 1);
+        let folder = path.get(..length).unwrap_or_default();
+        let folder = match self.folders.last_mut() {
+            Some(known) => Rc::clone(known.get_or_insert_with(|| folder.into())),
+            None => folder.into(),
+        };
+        let name = name.to_bytes().into();
+        let linked = Linked { folder, name, left };
+        self.linked.insert(inode, linked);
     }
 }
 

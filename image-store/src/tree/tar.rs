@@ -1,25 +1,31 @@
 //! A tree as a tar file.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use image_layer::Time;
+use image_layer::{Segment, Time};
 
 use super::member::{Kind, Member, Sink};
 use crate::error::StoreError;
-use crate::file_content::{Content, Part};
-use crate::tar_writer::{Entry, TarWriter, What};
+use crate::file_content::segments;
+use crate::tar_writer::{Entry, TarWriter, What, sparse_map};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 256 << 10;
 
 /// A tar file that members are added to.
 pub(super) struct Tar<W: Write> {
     tar: TarWriter<W>,
+    buffer: Vec<u8>,
 }
 
 impl<W: Write> Tar<W> {
     pub(super) fn new(out: W, name: &Path) -> Self {
         Self {
             tar: TarWriter::new(out, name),
+            buffer: vec![0; CHUNK],
         }
     }
 
@@ -27,30 +33,62 @@ impl<W: Write> Tar<W> {
         self.tar.finish().map(drop)
     }
 
-    /// Adds the content of a file, as many bytes as were announced: of one that grows meanwhile the beginning, of one
-    /// that shrinks zeros for what is gone.
-    fn content(&mut self, file: &File, size: u64, path: &[u8]) -> Result<(), StoreError> {
-        let failed = |error| {
-            let path = String::from_utf8_lossy(path).into_owned();
-            StoreError::io("cannot read", Path::new(&path), error)
+    /// Adds a file: as many bytes as were announced where it has data, of one that grows meanwhile the beginning, of one
+    /// that shrinks zeros for what is gone. Its holes are told and not written, however large they are.
+    fn file(&mut self, file: &File, size: u64, entry: Entry<'_>) -> Result<(), StoreError> {
+        let map = segments(file, size).map_err(unread(entry.path))?;
+        let Some(map) = map else {
+            self.tar.begin(&entry)?;
+            self.content(file, 0, size, entry.path)?;
+            return self.tar.pad(size);
         };
-        let mut content = Content::of(file, size);
-        while let Some(part) = content.next().map_err(failed)? {
-            match part {
-                Part::Data(bytes) => self.tar.data(bytes)?,
-                Part::Hole(length) => self.tar.zeros(length)?,
-            }
+        let head = sparse_map(&map, size);
+        let data: u64 = map.iter().map(|segment| segment.length).sum();
+        let stored = head.len() as u64 + data;
+        let what = What::Sparse { size, stored };
+        self.tar.begin(&Entry { what, ..entry })?;
+        self.tar.data(&head)?;
+        for Segment { offset, length } in map {
+            self.content(file, offset, length, entry.path)?;
         }
-        self.tar.zeros(content.missing())?;
-        self.tar.pad(size)
+        self.tar.pad(stored)
     }
+
+    fn content(
+        &mut self,
+        file: &File,
+        mut at: u64,
+        mut length: u64,
+        path: &[u8],
+    ) -> Result<(), StoreError> {
+        while length > 0 {
+            let wanted = usize::try_from(length).unwrap_or(usize::MAX).min(CHUNK);
+            let space = self.buffer.get_mut(..wanted).unwrap_or_default();
+            let count = match file.read_at(space, at) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other.map_err(unread(path))?,
+            };
+            if count == 0 {
+                return self.tar.zeros(length);
+            }
+            self.tar.data(space.get(..count).unwrap_or_default())?;
+            at += count as u64;
+            length -= count as u64;
+        }
+        Ok(())
+    }
+}
+
+fn unread(path: &[u8]) -> impl Fn(io::Error) -> StoreError + use<> {
+    let path = String::from_utf8_lossy(path).into_owned();
+    move |error| StoreError::io("cannot read", Path::new(&path), error)
 }
 
 impl<W: Write> Sink for Tar<W> {
     fn member(&mut self, member: Member<'_>) -> Result<(), StoreError> {
         let stat = member.stat;
         let size = u64::try_from(stat.st_size).unwrap_or_default();
-        self.tar.begin(&Entry {
+        let entry = Entry {
             path: member.path,
             what: match &member.kind {
                 Kind::File(_) => What::File { size },
@@ -65,10 +103,10 @@ impl<W: Write> Sink for Tar<W> {
             gid: stat.st_gid,
             mtime: Time::of(stat),
             xattrs: member.xattrs,
-        })?;
-        match member.kind {
-            Kind::File(file) => self.content(&file, size, member.path),
-            _ => Ok(()),
+        };
+        match &member.kind {
+            Kind::File(file) => self.file(file, size, entry),
+            _ => self.tar.begin(&entry),
         }
     }
 

@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr};
 
 use super::*;
+use crate::file_content::segments;
 use crate::interrupt::Interrupt;
 
 /// Two layers: of the lower one something is changed, removed and hidden.
@@ -185,25 +186,79 @@ fn holes_stay_holes_in_a_directory_and_cost_nothing_to_read() {
         "{} blocks",
         copied.blocks()
     );
-    // A tar file has zeros for them.
-    let file = base.path().join("disk.tar");
-    let small = fs::File::options()
-        .write(true)
-        .open(tree.join("disk"))
-        .unwrap();
-    small.set_len(65 << 20).unwrap();
-    pack(&[tree], fs::File::create(&file).unwrap(), &file).unwrap();
-    let mut archive = tar_crate(&file);
-    let mut entries = archive.entries().unwrap();
-    let mut entry = entries
-        .find(|entry| entry.as_ref().unwrap().size() > 0)
-        .unwrap()
-        .unwrap();
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
-    assert_eq!(bytes.len(), 65 << 20);
-    assert_eq!(&bytes[64 << 20..][..3], b"end");
-    assert!(bytes[..64 << 20].iter().all(|byte| *byte == 0));
+}
+
+/// Bytes of a file with holes, and where they are.
+type Run<'a> = (u64, &'a [u8]);
+
+/// What a file with holes consists of that a reader can see, and that it takes less room than that.
+fn expect_sparse(path: &Path, size: u64, data: &[Run<'_>]) {
+    use std::os::unix::fs::FileExt;
+    let (file, metadata) = (fs::File::open(path).unwrap(), fs::metadata(path).unwrap());
+    assert_eq!(metadata.len(), size, "{}", path.display());
+    assert!(metadata.blocks() * 512 < 2 << 20, "{}", path.display());
+    let mut found = Vec::new();
+    for segment in segments(&file, size).unwrap().unwrap() {
+        let mut bytes = vec![0; usize::try_from(segment.length).unwrap()];
+        file.read_exact_at(&mut bytes, segment.offset).unwrap();
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        found.push((segment.offset + zeros as u64, bytes[zeros..end].to_owned()));
+    }
+    let data = data.iter().map(|(at, bytes)| (*at, bytes.to_vec()));
+    assert_eq!(found, data.collect::<Vec<_>>(), "{}", path.display());
+}
+
+#[test]
+fn holes_are_told_in_a_tar_file_and_come_back_with_us_and_with_gnu_tar() {
+    use std::os::unix::fs::FileExt;
+    const SIZE: u64 = 100 << 30;
+    let base = tempfile::tempdir().unwrap();
+    let tree = base.path().join("tree");
+    // So long that it needs a record of its own.
+    let long = format!("{}/{}", "d".repeat(200), "f".repeat(200));
+    fs::create_dir_all(tree.join(&long).parent().unwrap()).unwrap();
+    let large = vec![b'x'; 1 << 20];
+    let files: [(&str, &[Run<'_>]); 5] = [
+        ("nothing", &[]),
+        ("ends-with-data", &[(SIZE - 3, b"end")]),
+        ("ends-with-a-hole", &[(0, b"begin"), (1 << 30, b"middle")]),
+        (&long, &[(5 << 30, &large)]),
+        ("after", &[(7 << 20, b"after")]),
+    ];
+    for (name, data) in files {
+        let file = fs::File::create(tree.join(name)).unwrap();
+        file.set_len(SIZE).unwrap();
+        for (at, bytes) in data {
+            file.write_all_at(bytes, *at).unwrap();
+        }
+    }
+    fs::write(tree.join("plain"), "no holes").unwrap();
+    let archive = base.path().join("a.tar");
+    pack(&[tree], fs::File::create(&archive).unwrap(), &archive).unwrap();
+    assert!(fs::metadata(&archive).unwrap().len() < 2 << 20);
+
+    let (own, gnu) = (base.path().join("own"), base.path().join("gnu"));
+    for dest in [&own, &gnu] {
+        fs::create_dir(dest).unwrap();
+    }
+    // With room for all of these holes.
+    let limits = Limits {
+        file: SIZE,
+        expanded: 6 * SIZE,
+        ..Limits::default()
+    };
+    let plain = BufReader::new(fs::File::open(&archive).unwrap());
+    image_layer::unpack(plain, &own, "a.tar", &limits).unwrap();
+    let mut tar = std::process::Command::new("tar");
+    let status = tar.arg("-xSf").arg(&archive).arg("-C").arg(&gnu).status();
+    assert!(status.unwrap().success());
+    for dest in [&own, &gnu] {
+        for (name, data) in files {
+            expect_sparse(&dest.join(name), SIZE, data);
+        }
+        assert_eq!(fs::read_to_string(dest.join("plain")).unwrap(), "no holes");
+    }
 }
 
 /// Takes a file away when the first one comes.

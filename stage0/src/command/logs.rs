@@ -1,6 +1,7 @@
 //! `fairing logs`: what the apps of a detached pod have written.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::io::{self, IsTerminal};
 
 use clap::Args;
 use engine::Error;
@@ -14,6 +15,7 @@ use pod::{AppName, PodEntry, State};
 
 use crate::arguments::moment::moment;
 use crate::command::subcommand::Subcommand;
+use crate::console::log_text::push_harmless;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
@@ -99,6 +101,7 @@ impl Subcommand for Logs {
             until: self.until.map(|time| time.to_string()),
             last,
             stream: Stream::Stdout,
+            terminals: (io::stdout().is_terminal(), io::stderr().is_terminal()),
             pending: Vec::new(),
         };
         printer.print_all(&mut logs)?;
@@ -170,6 +173,8 @@ struct Printer {
     last: Option<u64>,
     /// Where what is pending goes.
     stream: Stream,
+    /// Whether standard output and standard error are terminals, which obey what they are shown.
+    terminals: (bool, bool),
     pending: Vec<u8>,
 }
 
@@ -218,6 +223,10 @@ impl Printer {
     }
 
     fn append(&mut self, app: usize, line: &LogLine) {
+        let is_terminal = match line.stream {
+            Stream::Stdout => self.terminals.0,
+            Stream::Stderr => self.terminals.1,
+        };
         let bytes = &mut self.pending;
         if self.timestamps {
             bytes.extend_from_slice(line.time.as_bytes());
@@ -229,7 +238,10 @@ impl Printer {
             bytes.extend_from_slice(name.as_str().as_bytes());
             bytes.extend_from_slice(b": ");
         }
-        bytes.extend_from_slice(&line.text);
+        match is_terminal {
+            true => push_harmless(bytes, &line.text),
+            false => bytes.extend_from_slice(&line.text),
+        }
         if !line.is_partial || self.timestamps || names.is_some() {
             bytes.push(b'\n');
         }

@@ -125,8 +125,7 @@ impl Table {
             widths = self.fitting(widths);
         }
         let rows = self.ends.len() / columns.max(1);
-        let mut text =
-            String::with_capacity(rows * widths.iter().map(|width| width + 2).sum::<usize>());
+        let mut text = String::with_capacity(self.text.len());
         for row in usize::from(!legend)..rows {
             let begin = text.len();
             for (column, width) in widths.iter().enumerate() {
@@ -136,7 +135,11 @@ impl Table {
                     false => text.push_str(cell),
                     true => push_cut(&mut text, cell, *width, self.cuts.get(column)),
                 }
-                let mut padding = width.saturating_sub(length) + 2;
+                // Behind the last column there is nothing to line up.
+                let mut padding = match column + 1 < columns {
+                    true => width.saturating_sub(length) + 2,
+                    false => 0,
+                };
                 while let Some(blanks) = BLANKS
                     .get(..padding.min(BLANKS.len()))
                     .filter(|b| !b.is_empty())

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 use pod::AppName;
 
 use super::event_loop::Pod;
@@ -16,6 +17,8 @@ use crate::failure::StartFailure;
 use crate::link::{Enclosed, HandedOver, MonitorLink, StreamEnds};
 use crate::protocol::{AppSpec, ExecSpec, FromInit};
 use crate::sys;
+
+const SIGKILL: i32 = Signal::SIGKILL as i32;
 
 impl Pod {
     /// Starts the next of the apps that the pod begins with, once the one before it runs.
@@ -185,7 +188,16 @@ impl Pod {
             process: Some(app.process.pidfd.as_fd()),
             terminal: master,
         };
-        link.send(&message, enclosed)?;
+        if let Err(error) = link.send(&message, enclosed) {
+            if !error.is_of_descriptors() {
+                return Err(error.into());
+            }
+            // The monitor would know nothing of it.
+            let _ = sys::send_signal(app.process.pid, SIGKILL);
+            let RunningApp { name, seat, .. } = app;
+            self.leftovers.kill(seat);
+            return self.app_does_not_run(link, &name, error.into());
+        }
         self.supervisor.app_started(&app.name);
         for signal in signals {
             // One that has ended already needs none.
@@ -243,7 +255,15 @@ impl Pod {
             process: Some(command.process.pidfd.as_fd()),
             terminal: master,
         };
-        link.send(&message, enclosed)?;
+        if let Err(error) = link.send(&message, enclosed) {
+            if !error.is_of_descriptors() {
+                return Err(error.into());
+            }
+            // The monitor would know nothing of it.
+            let _ = sys::send_signal(command.process.pid, SIGKILL);
+            let failure = error.into();
+            return Ok(link.send(&FromInit::ExecFailed { id, failure }, Enclosed::default())?);
+        }
         self.commands.insert(id, command);
         Ok(())
     }

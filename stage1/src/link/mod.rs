@@ -72,6 +72,12 @@ impl LinkError {
             reason: error.to_string(),
         }
     }
+
+    /// Whether the link is whole, and only what was to go along could not be sent: any process of the same user can have
+    /// used up how many descriptors may be in flight.
+    pub(crate) fn is_of_descriptors(&self) -> bool {
+        matches!(self, Self::Send(pod::PodError::TooManyInFlight))
+    }
 }
 
 impl From<LinkError> for StartFailure {

@@ -63,6 +63,9 @@ fn forbidden() -> Vec<String> {
     // Some calls write: io_uring_setup and adjtimex the most.
     let mut memory = [0_u64; 32];
     let buffer = memory.as_mut_ptr().expose_provenance().cast_signed() as i64;
+    // Eight bytes at an address of its own.
+    let vector = [buffer, 8];
+    let vector = vector.as_ptr().expose_provenance().cast_signed() as i64;
     let mut frequency = [2_u64; 32];
     let frequency = frequency.as_mut_ptr().expose_provenance().cast_signed() as i64;
     let simple =
@@ -121,7 +124,7 @@ fn forbidden() -> Vec<String> {
         simple(
             "process_vm_readv of pid 1",
             libc::SYS_process_vm_readv,
-            [1, 0, 0, 0, 0, 0],
+            [1, vector, 1, vector, 1, 0],
         ),
         simple("kcmp with pid 1", libc::SYS_kcmp, [1, 1, 1, 0, 0, 0]),
         simple(
@@ -136,6 +139,29 @@ fn forbidden() -> Vec<String> {
         ),
         simple("reboot", libc::SYS_reboot, [0, 0, 0, 0, 0, 0]),
         simple("kexec_load", libc::SYS_kexec_load, [0, 0, 0, -1, 0, 0]),
+        simple(
+            "kexec_file_load",
+            libc::SYS_kexec_file_load,
+            [-1, -1, 0, 0, 0, 0],
+        ),
+        simple(
+            "io_uring_register",
+            libc::SYS_io_uring_register,
+            [-1, 0, 0, 0, 0, 0],
+        ),
+        simple("fspick", libc::SYS_fspick, [AT_FDCWD, at(c"/"), 0, 0, 0, 0]),
+        simple("fsmount", libc::SYS_fsmount, [-1, 0, 0, 0, 0, 0]),
+        simple("vhangup", libc::SYS_vhangup, [0; 6]),
+        simple("quotactl_fd", 443, [-1, 0, 0, 0, 0, 0]),
+        line("pidfd_getfd from pid 1", || {
+            let init = call(libc::SYS_pidfd_open, [1, 0, 0, 0, 0, 0]);
+            call(libc::SYS_pidfd_getfd, [init, 0, 0, 0, 0, 0])
+        }),
+        simple(
+            "process_vm_writev of pid 1",
+            libc::SYS_process_vm_writev,
+            [1, vector, 1, vector, 1, 0],
+        ),
         simple(
             "init_module",
             libc::SYS_init_module,

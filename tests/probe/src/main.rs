@@ -6,7 +6,7 @@
 //! prints the namespaces' inode numbers, which do differ. `probe serve WHO COUNT` serves sockets that it is handed;
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
 //! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end;
-//! `probe play NAME` plays one attack.
+//! `probe play NAME` plays one attack; `probe stop-children PID` stops what that process starts.
 
 mod activation;
 mod attempt;
@@ -154,6 +154,15 @@ fn main() -> ExitCode {
     {
         let _ = writeln!(std::io::stdout(), "{outcome}");
         return ExitCode::SUCCESS;
+    }
+    if let [command, pid] = wanted.as_slice()
+        && command == "stop-children"
+        && let Ok(pid) = pid.parse()
+    {
+        sys::stop_children_of(pid, || {
+            let _ = writeln!(std::io::stdout(), "traces");
+        });
+        return ExitCode::FAILURE;
     }
     if wanted == ["bomb"] {
         greed::bomb();

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use crate::sys::{self, call, error_name};
@@ -47,6 +48,11 @@ pub(crate) fn play(name: &str) -> Option<String> {
         "segments" => segments(),
         "signals" => signals(),
         "pages" => huge_pages(),
+        "in-flight" => descriptors_in_flight(),
+        "datagrams" => datagrams(),
+        "messages" => messages(),
+        "semaphores" => semaphores(),
+        "watched" => watched(),
         _ => return None,
     };
     Some(done)
@@ -179,6 +185,93 @@ fn signals() -> String {
         count += 1;
     }
     stay("no more signals")
+}
+
+/// Sends descriptors that nobody takes, of which the kernel counts each user's, as many as it lets.
+fn descriptors_in_flight() -> String {
+    let mut open = Vec::new();
+    let mut count = 0;
+    loop {
+        let Ok((to, from)) = UnixDatagram::pair() else {
+            return format!("no more sockets than {}", open.len());
+        };
+        // Neither end blocks.
+        let _ = to.set_nonblocking(true);
+        let (own, file) = (to.as_raw_fd(), from.as_raw_fd());
+        loop {
+            match sys::send_descriptors(own, file) {
+                Ok(more) => count += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => stay(&format!("{count} in flight, then {}", error_name(&error))),
+            }
+        }
+        open.push((to, from));
+    }
+}
+
+/// What sockets hold until somebody reads it.
+fn datagrams() -> String {
+    let chunk = vec![1; 50_000];
+    let mut open = Vec::new();
+    let mut total = 0;
+    while total < 1 << 30 {
+        let Ok((to, from)) = UnixDatagram::pair() else {
+            return format!("no more sockets than {}", open.len());
+        };
+        let _ = to.set_nonblocking(true);
+        while let Ok(count) = to.send(&chunk) {
+            total += count;
+        }
+        open.push((to, from));
+    }
+    "a GiB".to_owned()
+}
+
+/// Messages of System V, which outlive whoever sent them.
+fn messages() -> String {
+    let message = [1_u64; 1001];
+    let mut total = 0_usize;
+    while total < 1 << 30 {
+        let queue = call(libc::SYS_msgget, [0, 0o600, 0, 0, 0, 0]);
+        if queue < 0 {
+            return error_name(&io::Error::last_os_error());
+        }
+        // Doesn't block.
+        let send = [queue, address(&message), 8000, 0o4000, 0, 0];
+        while call(libc::SYS_msgsnd, send) == 0 {
+            total += 8000;
+        }
+    }
+    "a GiB".to_owned()
+}
+
+/// Sets of semaphores of System V.
+fn semaphores() -> String {
+    const EACH: i64 = 32_000;
+    for number in 0..1000 {
+        if call(libc::SYS_semget, [0, EACH, 0o600, 0, 0, 0]) < 0 {
+            return format!("{number}, then {}", error_name(&io::Error::last_os_error()));
+        }
+    }
+    "a GiB".to_owned()
+}
+
+/// Files that are watched by many, each of which costs the kernel an entry.
+fn watched() -> String {
+    const FILES: i64 = 500;
+    let event = [1_u32, 0, 0];
+    let files: Vec<i64> = (0..FILES)
+        .map(|_| call(libc::SYS_eventfd2, [0; 6]))
+        .collect();
+    loop {
+        let watcher = call(libc::SYS_epoll_create1, [0; 6]);
+        for file in &files {
+            let add = [watcher, 1, *file, address(&event), 0, 0];
+            if call(libc::SYS_epoll_ctl, add) < 0 {
+                return error_name(&io::Error::last_os_error());
+            }
+        }
+    }
 }
 
 fn huge_pages() -> String {

@@ -86,6 +86,40 @@ pub(crate) fn memory_file(number: u32) -> Result<std::fs::File, Error> {
     Ok(unsafe { std::fs::File::from_raw_fd(file) })
 }
 
+/// Sends as many descriptors of this file at once as the kernel passes, in a message of one byte.
+pub(crate) fn send_descriptors(socket: i32, file: i32) -> Result<usize, Error> {
+    const COUNT: usize = 253;
+    let files = [file; COUNT];
+    let length = u32::try_from(size_of_val(&files)).unwrap_or_default();
+    // Aligned as the header is.
+    let mut control = [0_u64; 256];
+    let mut byte = 0_u8;
+    let mut part = libc::iovec {
+        iov_base: (&raw mut byte).cast(),
+        iov_len: 1,
+    };
+    // SAFETY: a message of zeros is an empty one; all that it points to lives until the call returns, and the space for
+    // control messages is larger than what is written to it.
+    let sent = unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = libc::CMSG_SPACE(length) as usize;
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(length) as usize;
+        let data = libc::CMSG_DATA(header).cast::<i32>();
+        std::ptr::copy_nonoverlapping(files.as_ptr(), data, COUNT);
+        libc::sendmsg(socket, &raw const message, 0)
+    };
+    match sent {
+        0.. => Ok(COUNT),
+        _ => Err(Error::last_os_error()),
+    }
+}
+
 /// Writes to each page of memory that has just been attached.
 pub(crate) fn touch_pages(place: i64, length: usize) {
     let place = std::ptr::with_exposed_provenance_mut::<u8>(place.cast_unsigned() as usize);
@@ -127,6 +161,34 @@ pub(crate) fn leave_a_traced_child() {
             libc::ptrace(libc::PTRACE_TRACEME, 0, nowhere, nowhere);
             libc::raise(libc::SIGSTOP);
             libc::_exit(0);
+        }
+    }
+}
+
+/// Stops each process that this one starts from now on, before it does anything, for as long as this program runs.
+pub(crate) fn stop_children_of(pid: i32, mut begun: impl FnMut()) {
+    let nowhere = std::ptr::null_mut::<libc::c_void>();
+    let options = libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK | libc::PTRACE_O_TRACECLONE;
+    // SAFETY: no memory of this process is touched but the status.
+    unsafe {
+        if libc::ptrace(libc::PTRACE_SEIZE, pid, nowhere, options as usize) < 0 {
+            return;
+        }
+        begun();
+        let mut status = 0;
+        loop {
+            let process = libc::waitpid(-1, &raw mut status, libc::__WALL);
+            if process < 0 {
+                return;
+            }
+            if process == pid && libc::WIFSTOPPED(status) {
+                // What is no event is a signal on its way.
+                let signal = match status >> 16 {
+                    0 => libc::WSTOPSIG(status) as usize,
+                    _ => 0,
+                };
+                libc::ptrace(libc::PTRACE_CONT, pid, nowhere, signal);
+            }
         }
     }
 }
@@ -285,6 +347,9 @@ pub(crate) fn number_name(number: i32) -> String {
         libc::ENXIO => "ENXIO",
         libc::EIO => "EIO",
         libc::ELOOP => "ELOOP",
+        libc::ETOOMANYREFS => "ETOOMANYREFS",
+        libc::ENFILE => "ENFILE",
+        libc::ENOBUFS => "ENOBUFS",
         _ => return format!("error {number}"),
     };
     name.to_owned()
