@@ -150,7 +150,7 @@ fn kill_sends_any_signal_and_waits_for_an_end_that_it_makes() {
         .expect_error(2, &["NOPE"]);
     host.fairing(["kill", "--app", "other", "web"])
         .run()
-        .expect_error(125, &["other"]);
+        .expect_error(121, &["other"]);
     host.fairing(["kill", "web"]).run().ok();
     let record = status(&host, "web");
     assert_eq!(

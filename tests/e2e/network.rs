@@ -75,7 +75,7 @@ fn networks_give_interfaces_in_the_order_of_their_files() {
     lab.host
         .fairing(["run", "--net=front,left,right", IMAGE])
         .run()
-        .expect_error(125, &["left, right", "back", "default"]);
+        .expect_error(121, &["left, right", "back", "default"]);
     assert!(lab.host.pod_folders().is_empty());
 }
 
