@@ -109,14 +109,35 @@ pub enum Warning {
         /// Its family, table and name.
         chain: String,
     },
-    /// The kernel makes no user namespaces: the pod has the host's users.
-    HostUsers(&'static str),
+    /// The pod has the host's users, though nobody asked for that.
+    HostUsers(HostUsers),
     /// The kernel lets the users of apps trace what is about to become theirs (`fs.suid_dumpable`).
     Traceable,
     /// The monitor of a running pod can't be asked.
     Monitor(Error),
     /// What an isolator said while it cleared what a pod has left.
     Isolator(String),
+}
+
+/// Why pods have the host's users where they usually have their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostUsers {
+    /// The kernel makes no user namespaces, for this reason.
+    Kernel(&'static str),
+    /// The data directory is on a filesystem of this kind, where the kernel maps no owners.
+    Filesystem(&'static str),
+}
+
+impl fmt::Display for HostUsers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kernel(reason) => write!(f, "this kernel makes no user namespaces: {reason}"),
+            Self::Filesystem(kind) => write!(
+                f,
+                "the data directory is on {kind}, where the owners of files can't be mapped"
+            ),
+        }
+    }
 }
 
 impl fmt::Display for Warning {
@@ -145,10 +166,9 @@ impl fmt::Display for Warning {
                     "programs ask the first three name servers; left out: {servers}"
                 )
             }
-            Self::HostUsers(reason) => write!(
-                f,
-                "root in the pod is root on the host, since this kernel makes no user namespaces: {reason}"
-            ),
+            Self::HostUsers(reason) => {
+                write!(f, "root in the pod is root on the host, since {reason}")
+            }
             Self::Traceable => f.write_str(
                 "fs.suid_dumpable is 1, a setting for debugging: an app can trace commands of its user from the moment \
                  that they are that user's",

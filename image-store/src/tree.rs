@@ -7,6 +7,7 @@ mod directory;
 mod lookup;
 mod member;
 mod merged;
+mod owners;
 mod tar;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,10 @@ use crate::export;
 use crate::interrupt::Interrupt;
 use crate::partial::Partial;
 use crate::store::Store;
+use merged::Part;
 
 pub use lookup::{Found, look_up};
+pub use owners::{IdRange, Owners};
 
 impl Store {
     /// Where the tree of an unpacked layer is.
@@ -57,7 +60,10 @@ pub fn extract(
     interrupt: &Interrupt,
 ) -> Result<Written, StoreError> {
     export::new(dest)?;
-    let roots = merged::roots(trees)?;
+    let mut roots = Vec::with_capacity(trees.len());
+    for tree in trees {
+        roots.push(merged::root(tree)?.into());
+    }
     let mut partial = Partial::beside(dest)?.until(interrupt);
     partial.directory(0o700)?;
     let mut directory = directory::Directory::open(partial.path(), dest)?.until(interrupt);
@@ -83,6 +89,7 @@ pub fn copy_directory(
         return Ok(false);
     };
     let mut directory = directory::Directory::create(dest)?.among_guarded();
+    let parts: Vec<_> = parts.into_iter().map(Part::from).collect();
     merged::walk(&parts, &mut directory).inspect_err(|_| {
         // The failure that led here is the one to tell of.
         let _ = std::fs::remove_dir_all(dest);
@@ -90,13 +97,35 @@ pub fn copy_directory(
     Ok(true)
 }
 
+/// A tree of which others may see other owners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The user namespace in which its files were made, and whose IDs they are told with. `None`: this machine's.
+    pub owners: Option<Owners>,
+}
+
+impl From<PathBuf> for Tree {
+    fn from(path: PathBuf) -> Self {
+        Self { path, owners: None }
+    }
+}
+
 /// Writes what these trees, topmost first, show together as a tar file; `name` is for messages.
 ///
 /// # Errors
 /// If something can't be read or written.
-pub fn pack(trees: &[PathBuf], out: impl Write, name: &Path) -> Result<Written, StoreError> {
+pub fn pack(trees: &[Tree], out: impl Write, name: &Path) -> Result<Written, StoreError> {
     let mut tar = tar::Tar::new(out, name);
-    let gone = merged::walk(&merged::roots(trees)?, &mut tar)?;
+    let mut roots = Vec::with_capacity(trees.len());
+    for tree in trees {
+        roots.push(Part {
+            directory: merged::root(&tree.path)?,
+            owners: tree.owners.as_ref(),
+        });
+    }
+    let gone = merged::walk(&roots, &mut tar)?;
     tar.finish()?;
     Ok(Written { gone, closed: None })
 }
@@ -105,7 +134,7 @@ pub fn pack(trees: &[PathBuf], out: impl Write, name: &Path) -> Result<Written, 
 ///
 /// # Errors
 /// If something can't be read or written; nothing is left of it then.
-pub fn pack_file(trees: &[PathBuf], dest: &Path) -> Result<Written, StoreError> {
+pub fn pack_file(trees: &[Tree], dest: &Path) -> Result<Written, StoreError> {
     let mut partial = Partial::beside(dest)?;
     let out = BufWriter::with_capacity(256 << 10, partial.file(0o600)?);
     let written = pack(trees, out, dest)?;

@@ -59,6 +59,7 @@ pub mod fuzzing;
 mod holder_link;
 pub mod id;
 pub mod id_blocks;
+pub mod kernel;
 pub mod layout;
 pub mod lock;
 pub mod manifest;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use harness::{Host, Signal};
 
-use crate::stocked::{IDLE, IMAGE, busybox, detached, shell, status};
+use crate::stocked::{IDLE, IMAGE, busybox, detached, status};
 
 /// IDs of the user `nobody`, for files that are nobody's in the pod.
 const NOBODY: &str = "65534";
@@ -85,15 +85,24 @@ fn root_of_a_pod_is_nobody_on_the_host() {
 }
 
 #[test]
-fn a_pod_with_the_hosts_users_has_none_of_its_own() {
+fn a_pod_has_users_of_its_own_unless_it_is_to_have_the_hosts() {
     let host = busybox();
-    configure(&host, "default = \"auto\"");
-    let map = "cat /proc/self/uid_map";
-    let own = shell(&host, map).run().ok();
-    assert!(own.stdout.trim_end().ends_with(" 65536"), "{own}");
-    let flags = ["run", "--rm", "--userns=host", IMAGE, "--", "/bin/sh", "-c"];
-    let hosts = host.fairing(flags).arg(map).run().ok();
-    assert!(hosts.stdout.trim_end().ends_with(" 4294967295"), "{hosts}");
+    let map = |flags: &[&str]| {
+        // Whatever users all tests are run with.
+        let run = host.fairing(["run", "--rm"]).env("FAIRING_USERNS", "");
+        let run = run.args(flags).args([IMAGE, "--", "/bin/cat"]);
+        run.arg("/proc/self/uid_map").run().ok()
+    };
+    let (own, hosts) = (" 65536", " 4294967295");
+    let is = |flags: &[&str], end: &str| {
+        let output = map(flags);
+        assert!(output.stdout.trim_end().ends_with(end), "{output}");
+    };
+    is(&[], own);
+    is(&["--userns=host"], hosts);
+    configure(&host, "default = \"host\"");
+    is(&[], hosts);
+    is(&["--userns=auto"], own);
     assert_eq!(blocks(&host), []);
 }
 

@@ -286,6 +286,10 @@ pub(super) fn remove(host: &mut Rtnetlink, name: &str) -> Result<bool, NetworkEr
     match host.apply_all(&batch) {
         Ok(()) => Ok(true),
         Err(refused) if refused.errno == Errno::ENODEV => Ok(false),
+        // Who may remove no links is refused before the kernel looks for this one.
+        Err(refused) if refused.errno == Errno::EPERM && matches!(host.link(name), Ok(None)) => {
+            Ok(false)
+        }
         Err(refused) => Err(NetworkError::at(format!("remove the interface {name}"))(
             refused,
         )),

@@ -64,7 +64,12 @@ pub(super) fn set_up(
     let record = record_path(state, name);
     network.made = false;
     record::write_json(&record, "new", &network)?;
-    let bridge = make_bridge(&network, host)?;
+    let bridge = make_bridge(&network, host).inspect_err(|_| {
+        if is_without_bridge(&network, host) {
+            // Nothing of it is there. The failure that led here is the one to tell of.
+            let _ = forget(state, name);
+        }
+    })?;
     network.made = true;
     record::write_json(&record, "new", &network)?;
     firewall::set_up(state)?;
@@ -178,6 +183,16 @@ fn remove(
             outcome => outcome.map_err(NetworkError::at(format!("remove the bridge {bridge}")))?,
         }
     }
+    forget(state, name)
+}
+
+fn is_without_bridge(network: &Network, host: &mut Rtnetlink) -> bool {
+    let bridge = network.bridge.as_ref().map(|name| host.link(name.as_str()));
+    matches!(bridge, None | Some(Ok(None)))
+}
+
+/// Removes the record of a network.
+fn forget(state: &Path, name: &NetworkName) -> Result<(), NetworkError> {
     let record = record_path(state, name);
     record::remove(&record)?;
     // Of a writer that was killed.

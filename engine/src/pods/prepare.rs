@@ -145,7 +145,13 @@ pub fn prepare(
         insecure: engine.insecure.clone(),
         stage1_image,
         bounds: config.bounds(),
-        ids: user_namespace::resolve(&spec.users, &config, &stage1, observer)?,
+        ids: user_namespace::resolve(
+            &spec.users,
+            &config,
+            &stage1,
+            &engine.directories.data,
+            observer,
+        )?,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
     let make = |plan: &mut Plan| {

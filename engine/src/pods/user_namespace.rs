@@ -1,17 +1,20 @@
 //! Whether a pod gets a user namespace, and whose IDs those of the pod are.
 
 use std::fs;
+use std::path::Path;
 
 use pod::feature::Feature;
 use pod::id_blocks::IdRange;
+use pod::kernel::runs_on;
 use pod::manifest::UserNamespace;
 use pod::stage1::Stage1;
+use rustix::fs::statfs;
 
 use super::spec::Users;
 use crate::config::files::Config;
 use crate::config::user_namespaces::UsualUsers;
 use crate::error::{Error, UserNamespaceError};
-use crate::observer::{Observer, Warning};
+use crate::observer::{HostUsers, Observer, Warning};
 
 /// How many user namespaces the host allows; there is no such file where the kernel makes none (namespaces(7)).
 const MOST: &str = "/proc/sys/user/max_user_namespaces";
@@ -27,7 +30,7 @@ pub(super) enum PodIds {
     Mapped(UserNamespace),
 }
 
-/// What a pod gets of what was asked for.
+/// What a pod gets of what was asked for, with images and pods in the directory `data`.
 ///
 /// # Errors
 /// [`UserNamespaceError`] if it can't have what somebody has asked for.
@@ -35,6 +38,7 @@ pub(super) fn resolve(
     asked: &Users,
     config: &Config,
     stage1: &Stage1,
+    data: &Path,
     observer: &dyn Observer,
 ) -> Result<PodIds, Error> {
     let usual = config.usual_users();
@@ -44,17 +48,17 @@ pub(super) fn resolve(
         (Users::Auto, _) | (Users::Usual, Some(UsualUsers::Auto)) => {
             PodIds::Block(config.id_range()?)
         }
-        (Users::Usual, None) if !BUILT_IN => return Ok(PodIds::Host),
         // Nobody has asked for it.
         (Users::Usual, None) => {
             if !stage1.manifest.features.contains(&Feature::UserNamespaces) {
                 return Ok(PodIds::Host);
             }
-            if let Some(reason) = unavailable() {
+            let reason = unavailable().map(HostUsers::Kernel);
+            if let Some(reason) = reason.or_else(|| unmapped(data).map(HostUsers::Filesystem)) {
                 observer.warning(Warning::HostUsers(reason));
                 return Ok(PodIds::Host);
             }
-            return Ok(PodIds::Block(config.id_range()?));
+            PodIds::Block(config.id_range()?)
         }
     };
     match unavailable() {
@@ -62,9 +66,6 @@ pub(super) fn resolve(
         None => Ok(ids),
     }
 }
-
-/// Whether pods get user namespaces where neither flag nor configuration says anything of it.
-const BUILT_IN: bool = false;
 
 /// Why the kernel makes no user namespaces, if it makes none.
 fn unavailable() -> Option<&'static str> {
@@ -74,3 +75,21 @@ fn unavailable() -> Option<&'static str> {
         Ok(_) => None,
     }
 }
+
+/// The kind of filesystem that a directory is on, if the kernel maps the owners of no files there.
+fn unmapped(directory: &Path) -> Option<&'static str> {
+    // Where it can't be told, it shows when the pod starts.
+    let kind = statfs(directory).ok()?.f_type;
+    let (_, name) = UNMAPPED.into_iter().find(|(magic, _)| *magic == kind)?;
+    (name != TMPFS || !runs_on((6, 3))).then_some(name)
+}
+
+const TMPFS: &str = "tmpfs";
+
+/// Kinds of filesystems that can hold pods, and whose files have the owners that they have (statfs(2),
+/// mount_setattr(2)).
+const UNMAPPED: [(i64, &str); 2] = [
+    (0x6573_5546, "FUSE"),
+    // It maps them since Linux 6.3.
+    (0x0102_1994, TMPFS),
+];

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-use super::merged::{FOLDER, io, is_opaque, is_whiteout, roots, unfit};
+use super::merged::{FOLDER, io, is_opaque, is_whiteout, root, unfit};
 use crate::error::StoreError;
 
 /// Most symbolic links on the way, as for the kernel.
@@ -81,7 +81,10 @@ pub(super) fn directory(
 }
 
 fn follow(trees: &[PathBuf], path: &str, elsewhere: &[&str]) -> Result<End, StoreError> {
-    let mut roots = roots(trees)?;
+    let mut roots = trees
+        .iter()
+        .map(|tree| root(tree))
+        .collect::<Result<Vec<_>, _>>()?;
     // The directories on the way to where the walk is, below the root.
     let mut way: Vec<Vec<OwnedFd>> = Vec::new();
     let mut rest: VecDeque<Vec<u8>> = names(path.as_bytes()).collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use image_layer::{Device, Limits};
@@ -14,6 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::member::{Kind, Member, Sink};
+use super::owners::Owners;
 use crate::error::StoreError;
 use crate::xattrs;
 
@@ -24,19 +25,54 @@ pub(super) const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOFOLLOW);
 
-/// The open roots of trees.
-pub(super) fn roots(trees: &[PathBuf]) -> Result<Vec<OwnedFd>, StoreError> {
-    let mut roots = Vec::with_capacity(trees.len());
-    for tree in trees {
-        let root = open(tree, FOLDER, Mode::empty());
-        roots.push(root.map_err(|error| StoreError::io("cannot open", tree, error))?);
+/// An open directory of a tree.
+pub(super) struct Part<'a> {
+    pub(super) directory: OwnedFd,
+    /// Through whose eyes the tree is seen, if they are not this machine's.
+    pub(super) owners: Option<&'a Owners>,
+}
+
+impl Part<'_> {
+    fn seen(&self, stat: Stat) -> Stat {
+        match self.owners {
+            Some(owners) => owners.seen(stat),
+            None => stat,
+        }
     }
-    Ok(roots)
+
+    fn attributes(&self, file: impl AsFd) -> Result<BTreeMap<String, Vec<u8>>, Errno> {
+        let mut attributes = xattrs::own(file.as_fd())?;
+        if let Some(owners) = self.owners {
+            owners.seen_attributes(&mut attributes);
+        }
+        Ok(attributes)
+    }
+}
+
+impl AsFd for Part<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+/// One that is seen as it is.
+impl From<OwnedFd> for Part<'_> {
+    fn from(directory: OwnedFd) -> Self {
+        Self {
+            directory,
+            owners: None,
+        }
+    }
+}
+
+/// The open root of a tree.
+pub(super) fn root(tree: &Path) -> Result<OwnedFd, StoreError> {
+    open(tree, FOLDER, Mode::empty()).map_err(|error| StoreError::io("cannot open", tree, error))
 }
 
 /// Hands all that these directories, topmost first, show together to a sink. Gives the paths of what was gone, or something
 /// else, by the time that it was to be read: of a running pod, something always may.
-pub(super) fn walk(parts: &[OwnedFd], sink: &mut dyn Sink) -> Result<Vec<String>, StoreError> {
+pub(super) fn walk(parts: &[Part<'_>], sink: &mut dyn Sink) -> Result<Vec<String>, StoreError> {
     let mut walk = Walk {
         sink,
         depth_max: Limits::default().depth,
@@ -80,7 +116,7 @@ impl Walk<'_> {
     /// Hands over a directory, of which these are the parts, topmost first, and what is in it.
     fn folder(
         &mut self,
-        parts: &[OwnedFd],
+        parts: &[Part<'_>],
         path: &mut Vec<u8>,
         depth: usize,
     ) -> Result<(), StoreError> {
@@ -90,8 +126,8 @@ impl Walk<'_> {
         if depth > self.depth_max {
             return Err(unfit(path, "its directories are nested too deeply"));
         }
-        let stat = fstat(top).map_err(|error| io(path, error))?;
-        let xattrs = xattrs::own(top.as_fd()).map_err(|error| io(path, error))?;
+        let stat = top.seen(fstat(top).map_err(|error| io(path, error))?);
+        let xattrs = top.attributes(top).map_err(|error| io(path, error))?;
         self.sink.member(Member {
             path,
             kind: Kind::Folder,
@@ -116,7 +152,7 @@ impl Walk<'_> {
     /// Hands over what a name stands for in the first of these directories.
     fn entry(
         &mut self,
-        parts: &[OwnedFd],
+        parts: &[Part<'_>],
         name: &CStr,
         path: &mut Vec<u8>,
         depth: usize,
@@ -124,7 +160,7 @@ impl Walk<'_> {
         let Some(top) = parts.first() else {
             return Ok(());
         };
-        let look = |part: &OwnedFd| statat(part, name, AtFlags::SYMLINK_NOFOLLOW);
+        let look = |part: &Part<'_>| statat(part, name, AtFlags::SYMLINK_NOFOLLOW);
         let Some(stat) = self.there(look(top), path)? else {
             return Ok(());
         };
@@ -132,7 +168,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-            return self.leaf(top.as_fd(), name, path, &stat);
+            return self.leaf(top, name, path, &top.seen(stat));
         }
         let mut inner = Vec::new();
         for part in parts {
@@ -147,7 +183,10 @@ impl Walk<'_> {
                 break;
             };
             let is_opaque = is_opaque(&folder, path)?;
-            inner.push(folder);
+            inner.push(Part {
+                directory: folder,
+                owners: part.owners,
+            });
             if is_opaque {
                 break;
             }
@@ -176,7 +215,7 @@ impl Walk<'_> {
 
     fn leaf(
         &mut self,
-        folder: BorrowedFd<'_>,
+        folder: &Part<'_>,
         name: &CStr,
         path: &[u8],
         stat: &Stat,
@@ -213,11 +252,11 @@ impl Walk<'_> {
                     self.note_gone(path);
                     return Ok(());
                 }
-                let xattrs = xattrs::own(file.as_fd()).map_err(|error| io(path, error))?;
+                let xattrs = folder.attributes(&file).map_err(|error| io(path, error))?;
                 self.sink.member(Member {
                     path,
                     kind: Kind::File(File::from(file)),
-                    stat: &own,
+                    stat: &folder.seen(own),
                     xattrs: &xattrs,
                 })?;
             }
@@ -263,10 +302,10 @@ impl Walk<'_> {
 }
 
 /// The names in these directories, sorted, each with the first directory that has it.
-fn names(parts: &[OwnedFd], path: &[u8]) -> Result<BTreeMap<CString, usize>, StoreError> {
+fn names(parts: &[Part<'_>], path: &[u8]) -> Result<BTreeMap<CString, usize>, StoreError> {
     let mut names = BTreeMap::new();
     for (number, part) in parts.iter().enumerate() {
-        for entry in Dir::read_from(part).map_err(|error| io(path, error))? {
+        for entry in Dir::read_from(&part.directory).map_err(|error| io(path, error))? {
             let entry = entry.map_err(|error| io(path, error))?;
             let name = entry.file_name();
             if !matches!(name.to_bytes(), b"." | b"..") {

@@ -120,7 +120,12 @@ fn layers_are_one_tree_in_a_directory_and_in_a_tar_file() {
     assert!(again.contains("already exists"), "{again}");
 
     let file = base.path().join("root.tar");
-    pack(&layers, fs::File::create(&file).unwrap(), &file).unwrap();
+    pack(
+        &layers.iter().cloned().map(Tree::from).collect::<Vec<_>>(),
+        fs::File::create(&file).unwrap(),
+        &file,
+    )
+    .unwrap();
     let unpacked = base.path().join("unpacked");
     let mut archive = tar_crate(&file);
     archive.set_preserve_permissions(true);
@@ -235,7 +240,12 @@ fn holes_are_told_in_a_tar_file_and_come_back_with_us_and_with_gnu_tar() {
     }
     fs::write(tree.join("plain"), "no holes").unwrap();
     let archive = base.path().join("a.tar");
-    pack(&[tree], fs::File::create(&archive).unwrap(), &archive).unwrap();
+    pack(
+        &[tree.into()],
+        fs::File::create(&archive).unwrap(),
+        &archive,
+    )
+    .unwrap();
     assert!(fs::metadata(&archive).unwrap().len() < 2 << 20);
 
     let (own, gnu) = (base.path().join("own"), base.path().join("gnu"));
@@ -306,7 +316,7 @@ fn what_goes_while_a_tree_is_read_is_left_out_and_told() {
         victims: vec![tree.join("gone"), tree.join("folder")],
         taken: Vec::new(),
     };
-    let gone = merged::walk(&merged::roots(&[tree]).unwrap(), &mut thief).unwrap();
+    let gone = merged::walk(&[merged::root(&tree).unwrap().into()], &mut thief).unwrap();
     assert_eq!(gone, ["/folder", "/gone"]);
     assert_eq!(
         thief.taken,
@@ -359,7 +369,12 @@ fn a_tar_file_is_unpacked_as_it_is_and_nothing_of_it_gets_out() {
     fs::write(source.join("file"), "text").unwrap();
     fs::create_dir(&dest).unwrap();
     let archive = base.path().join("a.tar");
-    pack(&[source], fs::File::create(&archive).unwrap(), &archive).unwrap();
+    pack(
+        &[source.into()],
+        fs::File::create(&archive).unwrap(),
+        &archive,
+    )
+    .unwrap();
     unpack(
         fs::File::open(&archive).unwrap(),
         &archive,

@@ -62,6 +62,8 @@ fn users(text: &str) -> Result<Users, String> {
     match text {
         "auto" => return Ok(Users::Auto),
         "host" => return Ok(Users::Host),
+        // A variable that is set to nothing.
+        "" => return Ok(Users::default()),
         _ => {}
     }
     let (users, groups) = match text.split_once(':') {

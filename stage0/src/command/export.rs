@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use engine::Error;
 use engine::error::AppError;
-use image_store::tree::{self, Written};
-use pod::manifest::{PodManifest, app_dir};
+use image_store::tree::{self, IdRange, Owners, Tree, Written};
+use pod::manifest::{IdMapping, PodManifest, UserNamespace, app_dir};
 use pod::{AppName, PodEntry};
 
 use super::save::is_stream;
@@ -54,7 +54,7 @@ impl Subcommand for Export {
 ///
 /// # Errors
 /// If something can't be read or written.
-pub(super) fn write_trees(trees: &[PathBuf], file: Option<PathBuf>) -> Result<u8, Failure> {
+pub(super) fn write_trees(trees: &[Tree], file: Option<PathBuf>) -> Result<u8, Failure> {
     let Some(path) = file else {
         if io::stdout().is_terminal() {
             return Err(Failure::Usage(
@@ -100,21 +100,35 @@ impl Export {
 }
 
 /// What the app changed, above the layers of its image.
-fn trees(
-    context: &Context,
-    entry: &PodEntry,
-    manifest: &PodManifest,
-    app: &AppName,
-) -> Vec<PathBuf> {
+fn trees(context: &Context, entry: &PodEntry, manifest: &PodManifest, app: &AppName) -> Vec<Tree> {
     let store = context.engine.store();
     let image = manifest.app(app).map(|app| &app.image);
     let layers = image
         .into_iter()
         .flat_map(|image| image.layers.iter().rev());
-    let changes = app_dir(&entry.path, app).join("upper");
+    let changes = Tree {
+        path: app_dir(&entry.path, app).join("upper"),
+        owners: manifest.user_namespace.as_ref().map(owners),
+    };
     std::iter::once(changes)
-        .chain(layers.map(|layer| store.layer_tree(layer)))
+        .chain(layers.map(|layer| store.layer_tree(layer).into()))
         .collect()
+}
+
+/// The IDs with which a pod's files are written.
+fn owners(ids: &UserNamespace) -> Owners {
+    let ranges = |mappings: &[IdMapping]| {
+        let range = |mapping: &IdMapping| IdRange {
+            inside: mapping.container_id,
+            outside: mapping.host_id,
+            count: mapping.size.get(),
+        };
+        mappings.iter().map(range).collect()
+    };
+    Owners {
+        users: ranges(&ids.uid_mappings),
+        groups: ranges(&ids.gid_mappings),
+    }
 }
 
 fn tell(written: &Written) {

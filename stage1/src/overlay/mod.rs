@@ -15,13 +15,13 @@ use std::sync::Arc;
 
 use image_name::Digest;
 use pod::AppName;
+use pod::kernel::runs_on;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
     fsconfig_set_string, fsmount, fsopen,
 };
-use rustix::system::uname;
 
 use self::by_mount::open_here;
 use self::directories::{Changes, Directories, HARDENING};
@@ -250,19 +250,6 @@ fn takes_detached_layers() -> bool {
     runs_on((6, 15))
 }
 
-fn runs_on(version: (u32, u32)) -> bool {
-    let name = uname();
-    let release = name.release().to_str();
-    release.is_ok_and(|release| is_as_new(release, version))
-}
-
-fn is_as_new(release: &str, (major, minor): (u32, u32)) -> bool {
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map_while(|number| number.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,15 +327,5 @@ mod tests {
             assert_eq!(owner, Ok((132_072, 131_105)), "{by_layer} {is_attached}");
         }
         assert_eq!(fs::read_dir(path("pod/upper")).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn kernel_releases_are_compared_as_numbers() {
-        for release in ["6.8.0", "6.18.44-cloud", "7.0-rc1", "10.2"] {
-            assert!(is_as_new(release, (6, 8)), "{release}");
-        }
-        for release in ["6.1.0-56-cloud-amd64", "5.15.0", "6.7", "6", "", "x"] {
-            assert!(!is_as_new(release, (6, 8)), "{release}");
-        }
     }
 }

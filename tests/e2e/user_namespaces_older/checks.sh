@@ -102,6 +102,10 @@ check_memory_is_no_place_for_images() {
     contains "$(cat /tmp/err)" tmpfs
     contains "$(cat /tmp/err)" --userns=host
     fairing run --userns=host --rm "$busybox" --exec /bin/true
+    # Nobody has asked for users of its own.
+    fairing run --rm "$busybox" --exec /bin/cat -- /proc/self/uid_map > /tmp/map 2> /tmp/err
+    contains "$(cat /tmp/map)" 4294967295
+    contains "$(cat /tmp/err)" "root on the host, since the data directory is on tmpfs"
 }
 
 check_nothing_is_left() {

@@ -32,6 +32,6 @@ impl Subcommand for Export {
         let pin = volumes.pin().map_err(engine::error::VolumeError::Files);
         let _pin = pin.map_err(engine::Error::from)?;
         let volume = store::find(&context.engine, &self.name)?;
-        write_trees(&[volume.data()], self.output)
+        write_trees(&[volume.data().into()], self.output)
     }
 }
