@@ -118,6 +118,8 @@ mod upgrade;
 mod user_namespaces;
 mod user_namespaces_older;
 mod volume_commands;
+mod volume_etcd;
+mod volume_kill;
 mod volume_postgresql;
 mod volumes;
 mod working_directory;

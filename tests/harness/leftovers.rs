@@ -32,6 +32,8 @@ pub struct Leftovers {
     pub half_fetched: Vec<String>,
     /// Volumes that are not whole, or not gone.
     pub half_made_volumes: Vec<String>,
+    /// Blocks of IDs that somebody has, by their first one.
+    pub id_blocks: Vec<String>,
 }
 
 impl Leftovers {
@@ -101,6 +103,11 @@ impl Leftovers {
             self.half_made_volumes
                 .iter()
                 .map(|path| format!("half-made volumes/{path}")),
+        );
+        lines.extend(
+            self.id_blocks
+                .iter()
+                .map(|first| format!("block of IDs userns/{first}")),
         );
         lines
     }

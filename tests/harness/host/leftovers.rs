@@ -75,6 +75,7 @@ impl Host {
             run_folders: names_in(&self.run_dir().join("pods")),
             half_fetched: names_in(&self.data_dir().join("images/tmp")),
             half_made_volumes: half_made(&self.data_dir().join("volumes")),
+            id_blocks: names_in(&self.data_dir().join("userns")),
         }
     }
 }
