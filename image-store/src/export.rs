@@ -7,7 +7,6 @@ mod format;
 mod index;
 mod layout;
 mod names;
-mod partial;
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,7 @@ mod commit;
 mod event;
 mod layers;
 mod name;
+mod patience;
 #[cfg(test)]
 mod registry_tests;
 mod signatures;

@@ -1,11 +1,15 @@
 //! Stopping a fetch from outside.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::error::StoreError;
+
+/// How often a directory is removed that is still being filled.
+const ATTEMPTS: u32 = 20;
 
 /// A request to stop a fetch, which any thread may make.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +18,7 @@ pub struct Interrupt(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     is_set: AtomicBool,
-    /// Directories that go when the fetch ends. Held while something of theirs becomes visible.
+    /// Files and directories that go when the fetch ends. Held while something of theirs becomes visible.
     staged: Mutex<Vec<PathBuf>>,
 }
 
@@ -33,9 +37,17 @@ impl Interrupt {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        for folder in staged.iter() {
-            // What can't be removed now is removed by the next collection.
-            drop(fs::remove_dir_all(folder));
+        for path in staged.iter() {
+            for _ in 0..ATTEMPTS {
+                // What can't be removed now is removed by the next collection.
+                let removed = match path.symlink_metadata() {
+                    Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+                    _ => fs::remove_file(path),
+                };
+                if !removed.is_err_and(|error| error.kind() == ErrorKind::DirectoryNotEmpty) {
+                    break;
+                }
+            }
         }
         // Nothing that is half removed may become visible while the process ends.
         std::mem::forget(staged);
@@ -46,9 +58,9 @@ impl Interrupt {
         self.0.is_set.load(Ordering::Relaxed)
     }
 
-    /// A directory to be taken away.
-    pub(crate) fn staged(&self, folder: &Path) {
-        self.lock().push(folder.to_owned());
+    /// A file or directory to be taken away.
+    pub fn staged(&self, path: &Path) {
+        self.lock().push(path.to_owned());
     }
 
     /// From here on the fetch is not stopped, until what is returned is dropped.

@@ -22,6 +22,7 @@ mod look_into;
 mod open;
 mod options;
 mod origin;
+mod partial;
 mod plan;
 mod proven;
 mod referring;

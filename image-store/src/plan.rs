@@ -7,5 +7,5 @@ mod make;
 mod source;
 
 pub(crate) use gathering::Wanted;
-pub(crate) use make::{layout_note, make};
+pub(crate) use make::{is_docker, layout_note, make};
 pub(crate) use source::Source;

@@ -166,6 +166,11 @@ impl ImageSource {
         named
     }
 
+    /// The registry that gives the bytes; empty for what is on this machine.
+    pub(crate) fn place(&self) -> &str {
+        self.reference().map_or("", Reference::registry)
+    }
+
     /// The reference, where the source is a registry.
     pub fn reference(&self) -> Option<&Reference> {
         match self {

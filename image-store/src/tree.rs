@@ -13,7 +13,7 @@ mod tar;
 mod tests;
 
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use image_layer::Limits;
@@ -21,6 +21,9 @@ use image_name::Digest;
 
 use crate::decompress::Plain;
 use crate::error::StoreError;
+use crate::export;
+use crate::interrupt::Interrupt;
+use crate::partial::Partial;
 use crate::store::Store;
 use merged::Part;
 
@@ -45,27 +48,29 @@ pub struct Written {
     pub closed: Option<u32>,
 }
 
-/// Writes what these trees, topmost first, show together into a new directory, owners and modes included.
+/// Writes what these trees, topmost first, show together into a new directory, owners and modes included. It appears by
+/// one rename; `interrupt` takes away what is half written.
 ///
 /// # Errors
-/// If something can't be read or written; what was written so far is removed then.
-pub fn extract(trees: &[PathBuf], dest: &Path) -> Result<Written, StoreError> {
+/// [`StoreError::Destination`] for what exists, or if something can't be read or written; what was written so far is
+/// removed then.
+pub fn extract(
+    trees: &[PathBuf],
+    dest: &Path,
+    interrupt: &Interrupt,
+) -> Result<Written, StoreError> {
+    export::new(dest)?;
     let mut roots = Vec::with_capacity(trees.len());
     for tree in trees {
         roots.push(merged::root(tree)?.into());
     }
-    let mut directory = directory::Directory::create(dest)?;
-    match merged::walk(&roots, &mut directory) {
-        Ok(gone) => Ok(Written {
-            gone,
-            closed: directory.closed(),
-        }),
-        Err(error) => {
-            // The failure that led here is the one to tell of.
-            let _ = std::fs::remove_dir_all(dest);
-            Err(error)
-        }
-    }
+    let mut partial = Partial::beside(dest)?.until(interrupt);
+    partial.directory(0o700)?;
+    let mut directory = directory::Directory::open(partial.path(), dest)?.until(interrupt);
+    let gone = merged::walk(&roots, &mut directory)?;
+    let closed = directory.closed();
+    partial.finish()?;
+    Ok(Written { gone, closed })
 }
 
 /// Writes the directory that a path leads to in these trees, topmost first, into a new directory, owners and modes included.
@@ -125,15 +130,26 @@ pub fn pack(trees: &[Tree], out: impl Write, name: &Path) -> Result<Written, Sto
     Ok(Written { gone, closed: None })
 }
 
+/// As [`pack`], into a file that nobody else may read, whether it is there or not. It appears by one rename.
+///
+/// # Errors
+/// If something can't be read or written; nothing is left of it then.
+pub fn pack_file(trees: &[Tree], dest: &Path) -> Result<Written, StoreError> {
+    let mut partial = Partial::beside(dest)?;
+    let out = BufWriter::with_capacity(256 << 10, partial.file(0o600)?);
+    let written = pack(trees, out, dest)?;
+    partial.finish()?;
+    Ok(written)
+}
+
 /// Unpacks a tar file, or a pipe that one comes from, into the empty directory `dest`: owners, modes, times and extended
 /// attributes included, and whatever it is compressed with. Nothing of it gets out of there. `name` is for messages.
 ///
 /// # Errors
 /// If it can't be read, is no tar file, goes over the limits of a layer, or can't be written.
-pub fn unpack(archive: File, name: &Path, dest: &Path) -> Result<(), StoreError> {
-    let limits = Limits::default();
-    let plain = BufReader::new(Plain::of_stream(archive, name, &limits)?);
+pub fn unpack(archive: File, name: &Path, dest: &Path, limits: &Limits) -> Result<(), StoreError> {
+    let plain = BufReader::new(Plain::of_stream(archive, name, limits)?);
     let what = name.display().to_string();
-    image_layer::unpack(plain, dest, &what, &limits)?;
+    image_layer::unpack(plain, dest, &what, limits)?;
     Ok(())
 }

@@ -326,16 +326,16 @@ fn what_can_not_be_is_refused_and_changes_nothing() {
             .run()
             .expect_error(code, parts);
     };
-    refused(&["add", &pod, IMAGE, "--app-name", "web"], 125, &["`web`"]);
+    refused(&["add", &pod, IMAGE, "--app-name", "web"], 120, &["`web`"]);
     refused(
         &["add", &pod, IMAGE, "--app-name", "Not_A_Label"],
         2,
         &["Not_A_Label"],
     );
     for command in ["start", "stop", "rm"] {
-        refused(&[command, &pod, "nobody"], 125, &["nobody"]);
+        refused(&[command, &pod, "nobody"], 121, &["nobody"]);
     }
-    refused(&["status", &pod, "nobody"], 125, &["nobody"]);
+    refused(&["status", &pod, "nobody"], 121, &["nobody"]);
     refused(&["add", "nobody", IMAGE], 121, &["nobody"]);
     // One that doesn't run has nothing to stop.
     app(&host, &["stop", &pod, "web"]);

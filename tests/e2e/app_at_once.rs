@@ -78,6 +78,6 @@ fn an_app_of_a_pod_without_apps_is_not_there() {
     let pod = sandbox(&host, &[]);
     host.fairing(["enter", "--app", "zz", &pod])
         .run()
-        .expect_error(125, &["no app `zz`: it has none; add one"]);
+        .expect_error(121, &["no app `zz`; it has none; add one"]);
     host.fairing(["stop", &pod]).run().ok();
 }

@@ -41,6 +41,13 @@ fn what_there_is_is_offered() {
         .ok();
     host.fairing(["tag", IMAGE, "app:1"]).run().ok();
     assert_eq!(offered(&host, &["run", "ng"]), ["nginx:1"]);
+    assert_eq!(offered(&host, &["images", "ng"]), ["nginx:1"]);
+    assert_eq!(offered(&host, &["inspect", "we"]), ["web"]);
+    assert_eq!(offered(&host, &["inspect", "test.ex"]), [IMAGE]);
+    assert_eq!(offered(&host, &["trust", "rm", ""]), ["*"]);
+    host.fairing(["volume", "create", "data"]).run().ok();
+    assert_eq!(offered(&host, &["run", "-v", "da"]), ["data"]);
+    assert_eq!(offered(&host, &["run", "--volume=da"]), ["--volume=data"]);
     assert_eq!(offered(&host, &["run", "ap"]), ["app:1"]);
     let begun = format!("type=bind,source={}/et", host.base().display());
     let source = format!("type=bind,source={}/etc/", host.base().display());

@@ -113,7 +113,7 @@ fn logs_of_several_apps_tell_them_apart() {
     assert_eq!(output.stdout, "of b\n");
     host.fairing(["logs", "--app", "c", pod])
         .run()
-        .expect_error(125, &["no app", "c"]);
+        .expect_error(121, &["no app", "c"]);
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn one_of_several_apps_is_chosen_by_name() {
         .expect_error(2, &["--app", "a, b"]);
     host.fairing(["enter", "--app", "c", pod, "--", "/bin/true"])
         .run()
-        .expect_error(125, &["`c`", "a, b"]);
+        .expect_error(121, &["`c`", "a, b"]);
     host.fairing(["stop", "--force", pod]).run().ok();
 }
 

@@ -112,6 +112,33 @@ fn signatures_and_bundles_are_in_the_layout_and_come_back() {
 }
 
 #[test]
+fn a_signed_image_in_docker_s_format_is_read_by_skopeo_and_comes_back_signed() {
+    let (here, there) = (accepting_host(), accepting_host());
+    let image = marked("x").format(Format::Docker).build();
+    let name = import(&here, &image, "signed:1");
+    let key = harness::Key::generate(&here, "k");
+    here.fairing(["image", "sign", &name, "--key"])
+        .arg(key.private())
+        .run()
+        .ok();
+    let at = there.base().join("out");
+    here.fairing(["image", "export", &name]).arg(&at).run().ok();
+    let source = format!("oci:{}", at.display());
+    assert_eq!(skopeo_digest(&source), image.digest());
+    skopeo_copies(&here, &source);
+    there
+        .fairing(["image", "import", &source, "--name", "example.com/back:1"])
+        .run()
+        .ok();
+    let signatures = |host: &harness::Host, name: &str| {
+        let listed = host.fairing(["image", "signatures", "--no-legend", name]);
+        listed.run().ok().stdout.lines().count()
+    };
+    let back = signatures(&there, "example.com/back:1");
+    assert!(back > 0 && back == signatures(&here, &name), "{back}");
+}
+
+#[test]
 fn one_platform_of_an_index_is_exported_under_the_index() {
     let host = accepting_host();
     let other = marked("other").platform("linux/s390x").build();

@@ -113,19 +113,63 @@ fn a_fetch_takes_over_from_one_that_was_killed() {
     let path = ground.stall();
     let first = ground.host.fairing(["fetch", &ground.reference]).spawn();
     ground.wait_asked(&path);
+    ground.flow();
     let second = ground
         .host
         .fairing(["fetch", &ground.reference])
         .spawn_on_terminal(24, 80);
     second.wait_screen(WAITING);
-    assert_eq!(ground.asked(&path), 1);
-    ground.flow();
     first.signal(Signal::KILL);
     assert_eq!(first.wait().signal, Some(9));
     second.wait().ok().expect_stdout(&ground.image.digest());
     assert_eq!(ground.asked(&path), 2);
     ground.host.fairing(["image", "gc"]).run().ok();
     ground.expect_nothing_half_done();
+}
+
+/// While a registry stands still in the middle of a layer, `act` brings the same layer into the store.
+fn beside_a_stalling_registry(act: impl FnOnce(&Ground)) {
+    let ground = Ground::new();
+    let path = ground.stall();
+    let slow = ground.host.fairing(["fetch", &ground.reference]).spawn();
+    ground.wait_asked(&path);
+    act(&ground);
+    slow.signal(Signal::TERM);
+    slow.wait().expect_code(143);
+    ground.host.fairing(["image", "gc"]).run().ok();
+    ground.expect_nothing_half_done();
+}
+
+#[test]
+fn an_import_does_not_wait_for_a_stranger_s_download() {
+    beside_a_stalling_registry(|ground| {
+        let archive = ground.host.write("image.tar", "");
+        ground.image.write_oci_archive(&archive, "1");
+        let archive = format!("oci-archive:{}", archive.display());
+        let import = ["image", "import", "--name", "team/imported:1", &archive];
+        ground.host.fairing(import).run().ok();
+        let run = ["run", "--rm", "--net=none", "team/imported:1", "/bin/true"];
+        ground.host.fairing(run).run().ok();
+    });
+}
+
+#[test]
+fn a_fetch_does_not_wait_for_another_registry() {
+    beside_a_stalling_registry(|ground| {
+        let elsewhere = ScriptedRegistry::start();
+        let reference = elsewhere.offer(&ground.image, "other/app:1");
+        let fetched = ground.host.fairing(["fetch", &reference]).run().ok();
+        fetched.expect_stdout(&ground.image.digest());
+    });
+}
+
+#[test]
+fn a_fetch_does_not_wait_for_a_connection_that_stands_still() {
+    beside_a_stalling_registry(|ground| {
+        ground.flow();
+        let fetched = ground.host.fairing(["fetch", &ground.reference]).run();
+        fetched.ok().expect_stdout(&ground.image.digest());
+    });
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn what_would_not_start_takes_nobodys_place() {
             119,
             "the group `ghosts` is not in the image's /etc/group",
         ),
-        (&["--net=nowhere", IMAGE], 125, "nowhere"),
+        (&["--net=nowhere", IMAGE], 121, "nowhere"),
     ] {
         let run = host
             .fairing(["run", "--detach", "--replace", "--name=web"])

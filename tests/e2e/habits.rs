@@ -150,7 +150,7 @@ fn kill_sends_any_signal_and_waits_for_an_end_that_it_makes() {
         .expect_error(2, &["NOPE"]);
     host.fairing(["kill", "--app", "other", "web"])
         .run()
-        .expect_error(125, &["other"]);
+        .expect_error(121, &["other"]);
     host.fairing(["kill", "web"]).run().ok();
     let record = status(&host, "web");
     assert_eq!(
@@ -266,7 +266,7 @@ fn a_failure_names_a_pod_as_it_was_typed_and_paths_as_they_are() {
     let enter = host
         .fairing(["enter", "web", "--app", "x", "--", "/bin/true"])
         .run();
-    enter.expect_error(125, &["pod web has no app `x`"]);
+    enter.expect_error(121, &["pod web has no app `x`"]);
     let by_uuid = host.fairing(["rm", &pod]).run();
     by_uuid.expect_error(125, &[&format!("pod {pod} is running")]);
     host.fairing(["stop", "web"]).run().ok();

@@ -236,7 +236,7 @@ fn the_files_of_a_pod_are_exported_with_what_it_changed() {
     assert_eq!(fs::read(&piped).unwrap(), fs::read(&file).unwrap());
     host.fairing(["export", "changed", "--app", "other"])
         .run()
-        .expect_error(125, &["pod changed has no app `other`"]);
+        .expect_error(121, &["pod changed has no app `other`"]);
 }
 
 #[test]

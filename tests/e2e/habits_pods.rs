@@ -85,7 +85,7 @@ fn top_shows_the_processes_of_a_pod_and_nothing_else() {
     for command in ["top", "logs", "export", "kill", "wait", "enter"] {
         host.fairing([command, "web", "--app", "other"])
             .run()
-            .expect_error(125, &["no app `other`; it has busybox"]);
+            .expect_error(121, &["no app `other`; it has busybox"]);
     }
     host.fairing(["stop", "web"]).run().ok();
     host.fairing(["top", "web"])

@@ -75,7 +75,7 @@ fn networks_give_interfaces_in_the_order_of_their_files() {
     lab.host
         .fairing(["run", "--net=front,left,right", IMAGE])
         .run()
-        .expect_error(125, &["left, right", "back", "default"]);
+        .expect_error(121, &["left, right", "back", "default"]);
     assert!(lab.host.pod_folders().is_empty());
 }
 
@@ -131,7 +131,7 @@ fn networks_are_configured_used_and_removed() {
     let before = lab.traces();
     let fairing = |words: &[&str]| lab.host.fairing(words).run();
     fairing(&["network", "create", "lan", "--subnet", "10.99.0.0/24"]).ok();
-    fairing(&["network", "create", "lan"]).expect_error(125, &["lan already"]);
+    fairing(&["network", "create", "lan"]).expect_error(120, &["lan already"]);
     fairing(&["network", "create", "bad", "--subnet6", "10.0.0.0/24"]).expect_code(2);
     let listed = fairing(&["network", "list", "--format=json"]).ok().json();
     let names: Vec<_> = listed
@@ -148,7 +148,7 @@ fn networks_are_configured_used_and_removed() {
     let removed = fairing(&["network", "rm", "lan"]).ok();
     assert_eq!(removed.stdout, "lan\n");
     fairing(&["network", "rm", "default"]).expect_error(125, &["built in"]);
-    fairing(&["run", "--net=lan", IMAGE]).expect_error(125, &["lan"]);
+    fairing(&["run", "--net=lan", IMAGE]).expect_error(121, &["lan"]);
     lab.expect_traces(&before);
 }
 

@@ -94,7 +94,7 @@ fn a_name_that_is_taken_is_refused_with_where_it_is() {
     refused(
         &lab,
         &["default"],
-        125,
+        120,
         &["network default already", "built in"],
     );
     let list = |name: &str| {
@@ -110,7 +110,7 @@ fn a_name_that_is_taken_is_refused_with_where_it_is() {
         refused(
             &lab,
             &[name],
-            125,
+            120,
             &[&format!("network {name} already"), &place],
         );
     }

@@ -38,6 +38,15 @@ fn a_name_of_this_machine_is_asked_of_no_registry() {
 }
 
 #[test]
+fn a_registry_that_can_not_be_reached_is_told_with_the_image() {
+    let host = busybox();
+    for command in ["pull", "fetch", "run"] {
+        let output = host.fairing([command, "127.0.0.1:1/team/app:3"]).run();
+        output.expect_error(122, &["127.0.0.1:1", "3 of team/app"]);
+    }
+}
+
+#[test]
 fn what_looks_like_a_file_is_asked_of_no_registry() {
     let host = busybox();
     for (words, code, parts) in [

@@ -239,6 +239,35 @@ fn nothing_of_a_hostile_tar_file_gets_out_of_the_volume_and_none_is_left_of_it()
 }
 
 #[test]
+fn an_archive_without_an_end_is_refused_and_none_is_left_of_it() {
+    let host = busybox();
+    host.fairing(["volume", "import", "zeros", "/dev/zero"])
+        .run()
+        .expect_error(112, &["/dev/zero", "zeros follow the end of the archive"]);
+    // A pipe is no better.
+    host.fairing(["volume", "import", "zeros"])
+        .through("/bin/sh", ["-c", "exec \"$@\" </dev/zero", "sh"])
+        .run()
+        .expect_error(112, &["standard input", "zeros follow"]);
+    volume(&host, &["create", "new"]);
+    host.fairing(["volume", "import", "new", "/dev/zero"])
+        .run()
+        .expect_error(112, &["/dev/zero"]);
+    // It is bound as a layer of an image is.
+    host.write("etc/config.toml", "[layers]\nmax-file-size = \"10k\"\n");
+    let archive = Layer::new().file("file", vec![7; 20_000], 0o644).tar();
+    let archive = host.write("large.tar", archive);
+    host.fairing(["volume", "import", "large"])
+        .arg(&archive)
+        .run()
+        .expect_error(112, &["size of the file exceeds the limit"]);
+    assert_eq!(volume(&host, &["ls", "-q"]), "new\n");
+    let data = data(&host, "new");
+    assert_eq!(fs::read_dir(data).unwrap().count(), 0);
+    host.expect_clean();
+}
+
+#[test]
 fn a_record_that_is_damaged_is_told_of_and_its_volume_can_be_removed() {
     let host = busybox();
     for name in ["good", "bad"] {

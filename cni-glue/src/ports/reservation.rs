@@ -175,7 +175,7 @@ mod tests {
         let owner = |text: &str| text.parse::<PortOwner>().unwrap();
         let (one, two) = (owner("one/eth0"), owner("two"));
         reservations
-            .reserve(&one, &ports("80:80 [::1]:53:53/udp 8000-8010:1-11"))
+            .reserve(&one, &ports("80:80 [fd00::1]:53:53/udp 8000-8010:1-11"))
             .unwrap();
         let taken = |text: &str| match reservations.reserve(&two, &ports(text)) {
             Err(PortError::Taken { holder, .. }) => assert_eq!(holder, one.container),

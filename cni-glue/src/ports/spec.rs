@@ -153,10 +153,14 @@ fn host_address(text: &str) -> Result<IpAddr, &'static str> {
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'))
     {
-        Some(inner) => inner
-            .parse::<Ipv6Addr>()
-            .map(IpAddr::V6)
-            .map_err(|_| REASON),
+        Some(inner) => match inner.parse::<Ipv6Addr>() {
+            // The port would be taken, and nobody ever answered.
+            Ok(Ipv6Addr::LOCALHOST) => Err(
+                "no packet to [::1] ever leaves the loopback; name 127.0.0.1, or no address for all",
+            ),
+            Ok(ip) => Ok(IpAddr::V6(ip)),
+            Err(_) => Err(REASON),
+        },
         None => text
             .parse::<std::net::Ipv4Addr>()
             .map(IpAddr::V4)
@@ -202,7 +206,7 @@ mod tests {
             spec("127.0.0.1:53:53/UDP").host_ip,
             "127.0.0.1".parse().ok()
         );
-        assert_eq!(spec("[::1]:53:53/udp").host_ip, "::1".parse().ok());
+        assert_eq!(spec("[fd00::1]:53:53/udp").host_ip, "fd00::1".parse().ok());
         assert_eq!(spec("1-3:5-7/sctp").count, 3);
         assert_eq!(spec("80:web").container, ContainerPort::Name("web".into()));
         let any = spec("80");
@@ -227,6 +231,8 @@ mod tests {
             ("::1:80:80", "in brackets"),
             ("[1.2.3.4]:80:80", "in brackets"),
             ("host:80:80", "in brackets"),
+            ("[::1]:80:80", "ever leaves the loopback"),
+            ("[::1]::80", "ever leaves the loopback"),
             ("3-1:3-1", "before it begins"),
             ("1-3:1-2", "different lengths"),
             ("1-3:5", "different lengths"),

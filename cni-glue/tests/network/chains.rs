@@ -27,7 +27,7 @@ fn plugins_are_chained_and_called_in_reverse_at_the_end() {
         {"type": "two"},
     ]);
     lab.configure("cni/10-n.conflist", &list("1.1.0", plugins));
-    let pod = lab.pod("a", &["n:K=V"], &["[::1]:8080:80/udp"]);
+    let pod = lab.pod("a", &["n:K=V"], &["[2001:db8::1]:8080:80/udp"]);
     assert_eq!(pod.address(true), "10.9.0.6");
     let calls = lab.calls();
     let netns = lab
@@ -43,7 +43,7 @@ fn plugins_are_chained_and_called_in_reverse_at_the_end() {
         json!({
             "type": "one", "strange": [1], "name": "n", "cniVersion": "1.1.0",
             "runtimeConfig": {
-                "portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "udp", "hostIP": "::1"}],
+                "portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "udp", "hostIP": "2001:db8::1"}],
                 "aliases": ["a"],
             },
         })

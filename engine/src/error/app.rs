@@ -66,6 +66,14 @@ pub enum AppError {
         /// The apps that it has.
         apps: Vec<AppName>,
     },
+    /// A pod has an app of that name.
+    #[error("pod {pod} has an app called `{app}` already")]
+    Exists {
+        /// The pod, by its name if it has one.
+        pod: String,
+        /// The app.
+        app: AppName,
+    },
     /// No name is left for an app.
     #[error("no name is left for another app of pod {0}")]
     NoName(PodUuid),

@@ -18,6 +18,7 @@ use super::connection::{PATIENCE, START, connect_when_up, live_status, unexpecte
 use super::execution::execution;
 use super::folder::{PlannedApp, app_names, image_record};
 use super::images::MountedImages;
+use super::known_app;
 use super::mounts::in_order;
 use super::prepared::judge;
 use super::spec::AppSpec;
@@ -107,8 +108,8 @@ impl<'a> OpenPod<'a> {
                     name = free;
                     request.app.name = name.clone();
                 }
-                other => {
-                    other?;
+                Err(refused) => return Err(self.because_taken(&name, refused)?),
+                Ok(()) => {
                     for choice in mounted.choices.iter().chain([&choice]) {
                         choice.note_use(self.engine);
                     }
@@ -192,7 +193,8 @@ impl<'a> OpenPod<'a> {
             app: app.clone(),
             grace_ms: grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
         };
-        self.ask(&request, patience.saturating_add(PATIENCE))
+        let asked = self.ask(&request, patience.saturating_add(PATIENCE));
+        asked.map_err(|error| self.because_unknown(app, error))
     }
 
     /// Takes an app out of the pod, with its files and its log.
@@ -204,9 +206,30 @@ impl<'a> OpenPod<'a> {
             app: app.clone(),
             force,
         };
-        self.ask(&request, PATIENCE)?;
+        let asked = self.ask(&request, PATIENCE);
+        asked.map_err(|error| self.because_unknown(app, error))?;
         // What is left of it is out of everybody's way already; this may take long, and not the monitor's time.
         Ok(app_dir::empty_removed(&self.entry.path)?)
+    }
+
+    /// Why an app was refused: another has its name, if that is so.
+    fn because_taken(&self, name: &AppName, refused: Error) -> Result<Error, Error> {
+        let manifest = manifest_of(self.entry)?;
+        if !matches!(refused, Error::Refusing { .. }) || manifest.app(name).is_none() {
+            return Ok(refused);
+        }
+        let (pod, app) = (manifest.called(), name.clone());
+        Ok(AppError::Exists { pod, app }.into())
+    }
+
+    /// Why nothing was done with an app: there is none of that name, if that is so.
+    fn because_unknown(&self, app: &AppName, refused: Error) -> Error {
+        match refused {
+            Error::Refusing { .. } => known_app::require(self.entry, Some(app))
+                .err()
+                .unwrap_or(refused),
+            other => other,
+        }
     }
 
     /// Asks for something that is done, or not.

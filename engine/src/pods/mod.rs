@@ -10,6 +10,7 @@ mod execution;
 mod folder;
 mod foreseen;
 mod images;
+mod known_app;
 pub(crate) mod monitor;
 pub mod mount_view;
 mod mounts;

@@ -10,7 +10,7 @@ use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::images::MountedImages;
 use super::mounts::{check_volumes, in_order};
-use super::replace::make_way;
+use super::replace::make_in_place;
 use super::spec::PodSpec;
 use super::traceable;
 use super::user_namespace;
@@ -154,13 +154,17 @@ pub fn prepare(
         )?,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
-    if let Some(name) = spec.name.as_ref().filter(|_| spec.replace) {
-        make_way(name, &plan, &images, engine, observer)?;
-    }
-    let named = provide(engine, &plan.manifest().volumes, &plan.mountings())?;
-    let pod = plan.make(&engine.pods())?;
-    // The pod's manifest says that they are in use.
-    drop(named);
+    let make = |plan: &mut Plan| {
+        let named = provide(engine, &plan.manifest().volumes, &plan.mountings())?;
+        let pod = plan.make(&engine.pods())?;
+        // The pod's manifest says that they are in use.
+        drop(named);
+        Ok(pod)
+    };
+    let pod = match spec.name.as_ref().filter(|_| spec.replace) {
+        Some(name) => make_in_place(name, &mut plan, &images, engine, observer, make)?,
+        None => make(&mut plan)?,
+    };
     for choice in choices.iter().chain(&mounted.choices) {
         choice.note_use(engine);
     }

@@ -8,7 +8,7 @@ use pod::signal::SignalNumber;
 use pod::{AppName, PodEntry, PodError, State};
 
 use super::connection::{PATIENCE, ask, connect_when_up, unexpected};
-use super::ending;
+use super::{ending, known_app};
 use crate::config::directories::Directories;
 use crate::error::Error;
 
@@ -32,6 +32,7 @@ pub fn send(
         State::Running => {}
         state => return Err(not_running(state)),
     }
+    known_app::require(entry, app)?;
     let ends = app.is_none() && signal == SignalNumber::KILL && ends_with_apps(entry)?;
     let connection =
         connect_when_up(entry, directories)?.ok_or_else(|| not_running(State::Exited))?;

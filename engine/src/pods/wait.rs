@@ -2,14 +2,13 @@
 
 use pod::control::{Request, Response};
 use pod::exit::{AppStatus, PodExit};
-use pod::manifest::PodManifest;
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry, PodError, State};
 
 use super::connection::{connect_when_up, unexpected};
-use super::ending;
+use super::{ending, known_app};
 use crate::config::directories::Directories;
-use crate::error::{AppError, Error};
+use crate::error::Error;
 
 /// Waits until a pod, or an app of it, has ended; gives the exit code. `None` if nobody knows: it was killed.
 ///
@@ -22,6 +21,7 @@ pub fn wait(
 ) -> Result<Option<i32>, Error> {
     match entry.state()? {
         State::Running => {
+            known_app::require(entry, app)?;
             if let Some(connection) = connect_when_up(entry, directories)?
                 && let Some(code) = answer(entry, connection, app)?
             {
@@ -75,9 +75,6 @@ fn recorded(entry: &PodEntry, app: Option<&AppName>) -> Result<Option<i32>, Erro
     let Some(app) = app else {
         return Ok(PodExit::load(&entry.path)?.map(|exit| exit.exit_code));
     };
-    let manifest = PodManifest::load(&entry.path)?;
-    if manifest.app(app).is_none() {
-        return Err(AppError::unknown(&manifest, app).into());
-    }
+    known_app::require(entry, Some(app))?;
     Ok(AppStatus::load(&entry.path, app)?.map(|status| status.exit_code))
 }

@@ -10,6 +10,7 @@ use pod::named_volumes::{
 };
 
 use super::in_use::volumes_in_use;
+use crate::config::files::Config;
 use crate::engine::Engine;
 use crate::error::{Error, VolumeError};
 use crate::observer::Observer;
@@ -81,7 +82,8 @@ pub fn import(
 ) -> Result<(), Error> {
     let volumes = engine.volumes();
     let pin = volumes.pin().map_err(VolumeError::Files)?;
-    let unpack = |archive: File, dest: &Path| tree::unpack(archive, what, dest);
+    let limits = Config::read(&engine.directories)?.limits();
+    let unpack = |archive: File, dest: &Path| tree::unpack(archive, what, dest, &limits);
     let Some(volume) = volumes.get(name).map_err(VolumeError::Files)? else {
         let new = NewVolume::called(name.clone());
         let fill = |dest: &Path| unpack(archive, dest).map_err(Error::from);

@@ -25,6 +25,9 @@ use crate::write_back::start_writing;
 /// Bytes from which a file is not left to be written to the disk at the end.
 const LARGE: u64 = 1 << 20;
 
+/// Zeros behind an archive of no bounded size. Devices give them for ever; the largest blocks of tapes are smaller.
+const MAX_PADDING: u64 = 64 << 20;
+
 /// How a file is made that nobody else has.
 const NEW: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
@@ -110,7 +113,11 @@ fn extract_as(
         entries: walk.entries(),
         opaque: extraction.opaque,
     };
-    walk.finish()?;
+    walk.finish(if form == Form::Layer {
+        u64::MAX
+    } else {
+        MAX_PADDING
+    })?;
     extraction
         .tree
         .close()

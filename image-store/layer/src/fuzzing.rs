@@ -74,7 +74,7 @@ fn walk(data: &[u8]) {
             Err(error) => return assert!(!error.to_string().is_empty()),
         }
     }
-    drop(walk.finish());
+    drop(walk.finish(u64::MAX));
 }
 
 /// What all that unpacks relies on.

@@ -134,8 +134,8 @@ impl<'a, R: BufRead> Walk<'a, R> {
         Ok(())
     }
 
-    /// Reads up to the end of the stream, which may be padded by zeros only.
-    pub fn finish(mut self) -> Result<(), ContentError> {
+    /// Reads up to the end of the stream, which may be padded by zeros only, `zeros` at most.
+    pub fn finish(mut self, mut zeros: u64) -> Result<(), ContentError> {
         loop {
             let chunk = self
                 .input
@@ -149,6 +149,10 @@ impl<'a, R: BufRead> Walk<'a, R> {
             }
             let length = chunk.len();
             self.input.consume(length);
+            let Some(left) = zeros.checked_sub(length as u64) else {
+                return Err(self.corrupt("too many zeros follow the end of the archive"));
+            };
+            zeros = left;
         }
     }
 

@@ -68,7 +68,7 @@ pub(super) struct Ask<'a> {
     pub(super) url: Uri,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) payload: Payload<'a>,
-    /// What is done, for messages: "reading manifest latest".
+    /// What is done, for messages: "reading manifest latest of team/app".
     pub(super) action: String,
     /// The longest time for the body of the answer.
     pub(super) longest: Duration,

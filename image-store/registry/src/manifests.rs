@@ -23,7 +23,11 @@ pub(super) fn ask_manifest(
         url: client.url(&format!("manifests/{name}"))?,
         headers: vec![("accept", media_type::MANIFESTS.join(", "))],
         payload: Payload::None,
-        action: format!("reading manifest {name}"),
+        // Who waits for several images has to know which one it was.
+        action: format!(
+            "reading manifest {name} of {}",
+            client.endpoint().location().path()
+        ),
         longest: DOCUMENT_TIME,
     })
 }

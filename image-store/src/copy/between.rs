@@ -32,7 +32,8 @@ pub fn copy(
         limits: options.access.limits.clone(),
     };
     let plan = plan::make(origin.as_mut(), &from.to_string(), &wanted)?;
-    let mut source = Source::new(origin.as_mut(), store, on_event);
+    let source = Source::new(origin.as_mut(), store, on_event);
+    let mut source = source.until(&options.access.interrupt);
     let home = from.reference();
     to.write(&plan, &mut source, home, &options.access)?;
     let note = plan::layout_note(&plan).filter(|_| to.is_layout());

@@ -13,6 +13,7 @@ use super::target::Target;
 use crate::error::StoreError;
 use crate::export::{self, ExportFormat};
 use crate::fetch::FetchEvent;
+use crate::interrupt::Interrupt;
 use crate::options::FetchOptions;
 use crate::plan::{self, Source, Wanted};
 use crate::source::ImageSource;
@@ -24,6 +25,7 @@ pub struct Outgoing {
     store: Store,
     record: RefRecord,
     complete: bool,
+    interrupt: Interrupt,
 }
 
 impl Store {
@@ -45,11 +47,19 @@ impl Store {
             store: self.clone(),
             record: record.clone(),
             complete,
+            interrupt: Interrupt::default(),
         })
     }
 }
 
 impl Outgoing {
+    /// Lets `interrupt` take away what an export has half written.
+    #[must_use]
+    pub fn until(self, interrupt: &Interrupt) -> Self {
+        let interrupt = interrupt.clone();
+        Self { interrupt, ..self }
+    }
+
     /// Whether the store has every platform of the image's index. If it hasn't, a push writes the
     /// manifest of the one platform: registries take no index whose members they don't have.
     #[must_use]
@@ -85,7 +95,7 @@ impl Outgoing {
             false => self.record.digest.clone(),
         };
         let (mut origin, plan) = self.plan(top, signatures && !is_docker, true)?;
-        let mut source = Source::new(&mut origin, &self.store, on_event);
+        let mut source = Source::new(&mut origin, &self.store, on_event).until(&self.interrupt);
         export::new(dest)?;
         let note = plan::layout_note(&plan).filter(|_| !is_docker);
         match format {
@@ -122,7 +132,7 @@ impl Outgoing {
         };
         let attachments = signatures && target.takes_attachments();
         let (mut origin, plan) = self.plan(top, attachments, true)?;
-        let mut source = Source::new(&mut origin, &self.store, on_event);
+        let mut source = Source::new(&mut origin, &self.store, on_event).until(&self.interrupt);
         target.write(&plan, &mut source, None, &FetchOptions::default())?;
         let note = plan::layout_note(&plan).filter(|_| target.is_layout());
         let mut copied = Copied::of(plan);
@@ -144,7 +154,8 @@ impl Outgoing {
         let top = self.pushed_digest().clone();
         let (mut origin, plan) = self.plan(top, options.signatures, false)?;
         let home = ImageSource::of_registry(&self.record.source);
-        let mut source = Source::new(&mut origin, &self.store, on_event);
+        let source = Source::new(&mut origin, &self.store, on_event);
+        let mut source = source.until(&options.access.interrupt);
         upload(
             &plan,
             &mut source,

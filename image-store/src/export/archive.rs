@@ -9,9 +9,9 @@ use image_document::Plan;
 
 use super::index::of_archive;
 use super::names::{MARKER, blob_name, new};
-use super::partial::Partial;
 use crate::error::StoreError;
 use crate::layout::ATTACHMENTS;
+use crate::partial::Partial;
 use crate::plan::Source;
 use crate::tar_writer::TarWriter;
 
@@ -28,18 +28,17 @@ pub(crate) fn archive(
 }
 
 /// The archive on its way. It appears at its destination when it is finished.
-pub(crate) struct ArchiveWriter<'a> {
-    dest: &'a Path,
+pub(crate) struct ArchiveWriter {
     partial: Partial,
     tar: TarWriter<BufWriter<File>>,
     /// The files that are there: images may share layers.
     written: BTreeSet<String>,
 }
 
-impl<'a> ArchiveWriter<'a> {
+impl ArchiveWriter {
     /// Begins an archive of these images, each of which is to be added; `dest` must not exist.
     pub(crate) fn begin(
-        dest: &'a Path,
+        dest: &Path,
         plans: &[&Plan],
         tag: Option<&str>,
     ) -> Result<Self, StoreError> {
@@ -53,7 +52,6 @@ impl<'a> ArchiveWriter<'a> {
             tar.file(ATTACHMENTS, &attachments)?;
         }
         Ok(Self {
-            dest,
             partial,
             tar,
             written: BTreeSet::new(),
@@ -84,6 +82,6 @@ impl<'a> ArchiveWriter<'a> {
     /// Takes it to its destination.
     pub(crate) fn finish(self) -> Result<(), StoreError> {
         self.tar.finish()?;
-        self.partial.rename_to(self.dest)
+        self.partial.finish()
     }
 }

@@ -12,8 +12,8 @@ use image_name::{Digest, Reference};
 use serde::{Deserialize, Serialize};
 
 use super::names::new;
-use super::partial::Partial;
 use crate::error::StoreError;
+use crate::partial::Partial;
 use crate::plan::Source;
 use crate::tar_writer::TarWriter;
 
@@ -30,8 +30,7 @@ pub(crate) fn docker(
 }
 
 /// The archive on its way. It appears at its destination when it is finished.
-pub(crate) struct DockerWriter<'a> {
-    dest: &'a Path,
+pub(crate) struct DockerWriter {
     partial: Partial,
     tar: TarWriter<BufWriter<File>>,
     /// The files that are there: images may share layers.
@@ -48,14 +47,13 @@ struct Item {
     layers: Vec<String>,
 }
 
-impl<'a> DockerWriter<'a> {
+impl DockerWriter {
     /// Begins an archive; `dest` must not exist.
-    pub(crate) fn begin(dest: &'a Path) -> Result<Self, StoreError> {
+    pub(crate) fn begin(dest: &Path) -> Result<Self, StoreError> {
         new(dest)?;
         let mut partial = Partial::beside(dest)?;
         let tar = partial.tar()?;
         Ok(Self {
-            dest,
             partial,
             tar,
             written: BTreeSet::new(),
@@ -98,7 +96,7 @@ impl<'a> DockerWriter<'a> {
         })?;
         self.tar.file("manifest.json", &manifest)?;
         self.tar.finish()?;
-        self.partial.rename_to(self.dest)
+        self.partial.finish()
     }
 }
 

@@ -9,13 +9,13 @@ use image_layer::Hasher;
 use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
 
-use super::index::index;
+use super::index::{index, of_archive};
 use super::names::{MARKER, blob_name};
-use super::partial::Partial;
-
 use crate::error::StoreError;
+use crate::layout::ATTACHMENTS;
 use crate::layout::files::{FolderFiles, LayoutFiles};
-use crate::plan::Source;
+use crate::partial::Partial;
+use crate::plan::{Source, is_docker};
 use image_layer::open_regular;
 
 /// Bytes of `index.json`.
@@ -39,11 +39,20 @@ pub(crate) fn layout(
         }
         return add(plan, source, dest, tag, &files);
     }
-    let partial = Partial::beside(dest)?;
+    let mut partial = Partial::beside(dest)?.until(source.interrupt());
+    partial.directory(0o777)?;
     blobs(plan, source, partial.path())?;
     write(partial.path(), "oci-layout", MARKER)?;
-    write(partial.path(), "index.json", &index(plan, tag, None)?)?;
-    partial.rename_to(dest)
+    let (index, attachments) = match is_docker(plan) {
+        // Others find such an image only where nothing else is.
+        true => of_archive(&[plan], tag)?,
+        false => (index(plan, tag, None)?, None),
+    };
+    write(partial.path(), "index.json", &index)?;
+    if let Some(attachments) = attachments {
+        write(partial.path(), ATTACHMENTS, &attachments)?;
+    }
+    partial.finish()
 }
 
 fn add(
@@ -53,13 +62,15 @@ fn add(
     tag: Option<&str>,
     files: &FolderFiles,
 ) -> Result<(), StoreError> {
-    // Adding is reading, changing and writing the index: one at a time.
+    // What can't be added is told before anything is.
+    index(plan, tag, files.read("index.json", MAX_INDEX)?.as_deref())?;
+    blobs(plan, source, dest)?;
+    // Adding is reading, changing and writing the index: one at a time, and nobody waits for the blobs of
+    // another, which a registry may keep for as long as it likes.
     let folder = File::open(dest).map_err(|e| StoreError::io("cannot open", dest, e))?;
     flock(&folder, FlockOperation::LockExclusive)
         .map_err(|error| StoreError::io("cannot lock", dest, error))?;
-    let existing = files.read("index.json", MAX_INDEX)?;
-    let index = index(plan, tag, existing.as_deref())?;
-    blobs(plan, source, dest)?;
+    let index = index(plan, tag, files.read("index.json", MAX_INDEX)?.as_deref())?;
     write(dest, "index.json", &index)
 }
 
@@ -88,13 +99,13 @@ fn blobs(plan: &Plan, source: &mut Source<'_>, root: &Path) -> Result<(), StoreE
 fn one(source: &mut Source<'_>, blob: &Blob, root: &Path, name: &str) -> Result<(), StoreError> {
     let path = root.join(name);
     let mut partial = Partial::beside(&path)?;
-    let mut writer = BufWriter::with_capacity(256 << 10, partial.file()?);
+    let mut writer = BufWriter::with_capacity(256 << 10, partial.file(0o666)?);
     source.copy(blob, &path, &mut writer)?;
     writer
         .flush()
         .map_err(|error| StoreError::io("cannot write", &path, error))?;
     drop(writer);
-    partial.rename_to(&path)
+    partial.finish()
 }
 
 /// Whether the file is there and has this digest.
@@ -110,8 +121,8 @@ fn has(path: &Path, digest: &Digest) -> Result<bool, StoreError> {
 
 fn write(root: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
     let path = root.join(name);
-    let partial = Partial::beside(&path)?;
-    fs::write(partial.path(), bytes)
-        .map_err(|error| StoreError::io("cannot write", &path, error))?;
-    partial.rename_to(&path)
+    let mut partial = Partial::beside(&path)?;
+    let written = partial.file(0o666)?.write_all(bytes);
+    written.map_err(|error| StoreError::io("cannot write", &path, error))?;
+    partial.finish()
 }

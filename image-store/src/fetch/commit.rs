@@ -3,13 +3,15 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Mutex;
 
 use atomic_file::Durability;
 use image_layer::ContentError;
 
 use super::begin::Fetch;
 use super::event::FetchEvent;
-use super::layers::{Staged, jobs, work};
+use super::layers::{Place, Staged, jobs, work};
+use super::patience::Patience;
 use crate::error::StoreError;
 use crate::store::{
     Image, RefRecord, Staging, file_name, make_folder, publish, sync_file_system, sync_folder,
@@ -38,11 +40,17 @@ fn complete(mut fetch: Fetch, on_event: &mut dyn FnMut(FetchEvent)) -> Result<Im
     let staging = store.stage()?;
     let interrupt = fetch.options.interrupt.clone();
     interrupt.staged(staging.path());
+    let progress = staging.progress()?;
+    let place = Place {
+        staging: &staging,
+        progress: &progress,
+    };
     let jobs = jobs(&fetch, on_event)?;
     let outcome = match jobs.is_empty() {
         true => None,
-        false => Some(work(&mut fetch, &staging, jobs, false, on_event)?),
+        false => Some(work(&mut fetch, &place, jobs, None, on_event)?),
     };
+    progress.all_came();
     let documents = stage_documents(&fetch, &staging)?;
     let record = RefRecord::new(
         fetch.reference.clone(),
@@ -63,9 +71,11 @@ fn complete(mut fetch: Fetch, on_event: &mut dyn FnMut(FetchEvent)) -> Result<Im
     if let Some(outcome) = outcome {
         publish_layers(&fetch, outcome.staged)?;
         // No lock is held from here on, so waiting for others can't block them.
+        let patience = Mutex::new(Patience::new(fetch.source.place()));
         for busy in outcome.busy {
             drop(publishing);
-            let late = work(&mut fetch, &staging, vec![busy], true, on_event)?;
+            let late = work(&mut fetch, &place, vec![busy], Some(&patience), on_event)?;
+            progress.all_came();
             if late
                 .staged
                 .iter()
@@ -121,7 +131,8 @@ fn publish_layers(fetch: &Fetch, staged: Vec<Staged>) -> Result<(), StoreError> 
         }
         if let Some(folder) = folder {
             let to = fetch.store.layer_folder(&job.diff_id);
-            if !fetch.store.has_layer(&job.diff_id)? && to.exists() {
+            // In this order: another may publish the layer between the two looks.
+            if to.exists() && !fetch.store.has_layer(&job.diff_id)? {
                 // Somebody has been at the store: a layer directory without its tree.
                 fs::remove_dir_all(&to).map_err(|e| StoreError::io("cannot remove", &to, e))?;
             }

@@ -18,12 +18,13 @@ use image_name::Digest;
 
 use super::begin::Fetch;
 use super::event::FetchEvent;
+use super::patience::Patience;
 use crate::error::StoreError;
 use crate::open::open;
 use crate::options::FetchOptions;
 use crate::origin::Origin;
 use crate::source::ImageSource;
-use crate::store::{LayerFacts, LayerLock, Staging, Store};
+use crate::store::{LayerFacts, LayerLock, Progress, Staging, Store};
 
 /// Layers that are worked on at once: as many as there are processors, within these bounds. More would
 /// only compete for the same disk, and each takes memory.
@@ -43,14 +44,23 @@ pub(super) struct Job {
     keep: bool,
 }
 
-/// A layer in the staging directory, proven. Holds the right to publish it.
+/// A layer in the staging directory, proven.
 pub(super) struct Staged {
     pub(super) job: Job,
     /// The directory that becomes the layer, if it was unpacked.
     pub(super) folder: Option<PathBuf>,
     /// The compressed blob, if it was kept.
     pub(super) blob: Option<PathBuf>,
-    pub(super) lock: LayerLock,
+    /// Keeps others waiting; `None` if another had it who was given up, or was the first.
+    pub(super) lock: Option<LayerLock>,
+}
+
+/// What came of the wish to stage a layer.
+enum Claim {
+    /// It is to be done, with the lock if nobody else has it.
+    Given(Option<LayerLock>),
+    /// Another command works on it.
+    Busy,
 }
 
 /// What one go over the jobs gave.
@@ -99,25 +109,36 @@ struct LayerQueue<'a> {
     source: &'a ImageSource,
     options: &'a FetchOptions,
     staging: &'a Staging,
+    progress: &'a Progress,
     jobs: Mutex<VecDeque<Job>>,
     outcome: Mutex<Outcome>,
     cancelled: AtomicBool,
     failed: Mutex<Option<StoreError>>,
-    /// Wait for layers that others work on, instead of putting them off.
-    wait: bool,
+    /// How long layers that others work on are waited for, instead of being put off.
+    patience: Option<&'a Mutex<Patience>>,
 }
 
-/// Works off `jobs`. On error, what was staged is left to the staging directory's end.
+/// Where the layers of a fetch are put, and how that is told.
+pub(super) struct Place<'a> {
+    pub(super) staging: &'a Staging,
+    pub(super) progress: &'a Progress,
+}
+
+/// Works off `jobs`; waits for others with `patience`, or puts off what they work on. On error, what was
+/// staged is left to the staging directory's end.
 pub(super) fn work(
     fetch: &mut Fetch,
-    staging: &Staging,
+    place: &Place<'_>,
     jobs: Vec<Job>,
-    wait: bool,
+    patience: Option<&Mutex<Patience>>,
     on_event: &mut dyn FnMut(FetchEvent),
 ) -> Result<Outcome, StoreError> {
-    let workers = match wait {
-        true => 1,
-        false => thread::available_parallelism()
+    let staging = place.staging;
+    // There is more to come again.
+    place.progress.add(0);
+    let workers = match patience {
+        Some(_) => 1,
+        None => thread::available_parallelism()
             .map_or(*WORKERS.start(), NonZero::get)
             .clamp(*WORKERS.start(), *WORKERS.end())
             .min(jobs.len()),
@@ -127,6 +148,7 @@ pub(super) fn work(
         source: &fetch.source,
         options: &fetch.options,
         staging,
+        progress: place.progress,
         jobs: Mutex::new(jobs.into()),
         outcome: Mutex::new(Outcome {
             staged: Vec::new(),
@@ -134,7 +156,7 @@ pub(super) fn work(
         }),
         cancelled: AtomicBool::new(false),
         failed: Mutex::new(None),
-        wait,
+        patience,
     };
     let mut first = Some(&mut *fetch.origin);
     let (events, incoming) = channel();
@@ -229,8 +251,9 @@ impl LayerQueue<'_> {
         events: &Sender<FetchEvent>,
     ) -> Result<Option<Staged>, StoreError> {
         let digest = &job.descriptor.digest;
-        let Some(lock) = self.claim(job, events)? else {
-            return Ok(None);
+        let lock = match self.claim(job, events)? {
+            Claim::Given(lock) => lock,
+            Claim::Busy => return Ok(None),
         };
         // Another may have finished before the lock was free.
         let unpack = job.unpack && !self.store.has_layer(&job.diff_id)?;
@@ -248,11 +271,14 @@ impl LayerQueue<'_> {
         };
         if unpack || keep {
             let told = Mutex::new(None);
-            let received = |bytes| {
+            let received = |bytes: u64| {
                 let mut told = self::lock(&told);
-                let due = told.is_none_or(|told: Instant| told.elapsed() >= PERIOD);
+                let (due, before) = told.map_or((true, 0), |(at, bytes): (Instant, u64)| {
+                    (at.elapsed() >= PERIOD, bytes)
+                });
                 if due || bytes >= job.descriptor.size {
-                    *told = Some(Instant::now());
+                    *told = Some((Instant::now(), bytes));
+                    self.progress.add(bytes.saturating_sub(before));
                     // Nobody listens only when the fetch is over.
                     drop(events.send(FetchEvent::Received {
                         digest: digest.clone(),
@@ -290,30 +316,40 @@ impl LayerQueue<'_> {
         Ok(Some(staged))
     }
 
-    /// Takes the right to stage a layer. `None` if another command has it, unless this one has
-    /// nothing else to do: then it waits, and has it when the other has published the layer, or failed, or died.
-    fn claim(
-        &self,
-        job: &Job,
-        events: &Sender<FetchEvent>,
-    ) -> Result<Option<LayerLock>, StoreError> {
-        let mut lock = self.store.lock_layer(&job.diff_id)?;
-        if lock.is_none() {
-            drop(events.send(FetchEvent::Waiting {
-                digest: job.descriptor.digest.clone(),
-            }));
-        }
-        while self.wait && lock.is_none() {
+    /// Takes the right to stage a layer. Busy if another command has it, unless this one has nothing else to
+    /// do: then it waits, and has it when the other has published the layer, or failed, or died; or gets
+    /// nowhere, in which case both work on it.
+    fn claim(&self, job: &Job, events: &Sender<FetchEvent>) -> Result<Claim, StoreError> {
+        let mut is_told = false;
+        loop {
+            if let Some(lock) = self.store.lock_layer(&job.diff_id)? {
+                lock.tell(self.staging, self.source.place());
+                return Ok(Claim::Given(Some(lock)));
+            }
+            if !is_told {
+                is_told = true;
+                drop(events.send(FetchEvent::Waiting {
+                    digest: job.descriptor.digest.clone(),
+                }));
+            }
+            let Some(patience) = self.patience else {
+                return Ok(Claim::Busy);
+            };
             if self.cancelled.load(Ordering::Relaxed) {
                 return Err(StoreError::Interrupted);
             }
-            // The other command works for seconds, and a look is two system calls. A blocking flock(2) would
-            // sleep through the cancellation, since nothing but a signal wakes it; its holder removes the
-            // file, so that every try has to begin with opening it anyway.
+            let holder = self.store.layer_holder(&job.diff_id);
+            let bytes = holder.as_ref().and_then(|one| self.store.progress_of(one));
+            // A third command may have been first, while that one still is at it.
+            let is_there = self.store.has_layer(&job.diff_id)?;
+            if is_there || !lock(patience).lasts(holder, bytes, Instant::now()) {
+                return Ok(Claim::Given(None));
+            }
+            // The other command works for seconds, and a look is a few system calls. A blocking flock(2)
+            // would sleep through the cancellation, since nothing but a signal wakes it; its holder removes
+            // the file, so that every try has to begin with opening it anyway.
             thread::sleep(PERIOD);
-            lock = self.store.lock_layer(&job.diff_id)?;
         }
-        Ok(lock)
     }
 
     fn unpack(&self, job: &Job, what: &str, intake: Intake<'_>) -> Result<PathBuf, StoreError> {

@@ -58,13 +58,17 @@ pub(crate) fn make(
     })
 }
 
-/// What to know of a layout with this image, if anything.
-pub(crate) fn layout_note(plan: &Plan) -> Option<String> {
-    let is_docker = matches!(
+/// Whether the manifest or index is in Docker's format.
+pub(crate) fn is_docker(plan: &Plan) -> bool {
+    matches!(
         plan.top.media_type.as_str(),
         media_type::DOCKER_MANIFEST | media_type::DOCKER_LIST
-    );
-    is_docker.then(|| {
+    )
+}
+
+/// What to know of a layout with this image, if anything.
+pub(crate) fn layout_note(plan: &Plan) -> Option<String> {
+    is_docker(plan).then(|| {
         "the manifest is in Docker's format and stays so, for its digest: skopeo and podman \
          find it in a layout without a name only (oci:PATH), if nothing else is in it"
             .to_owned()

@@ -10,6 +10,7 @@ use image_registry::BlobSource;
 
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
+use crate::interrupt::Interrupt;
 use crate::origin::Origin;
 use crate::store::{Staging, Store};
 
@@ -21,6 +22,7 @@ pub(crate) struct Source<'a> {
     store: &'a Store,
     on_event: &'a mut dyn FnMut(FetchEvent),
     staging: Option<Staging>,
+    interrupt: Interrupt,
 }
 
 impl<'a> Source<'a> {
@@ -34,7 +36,19 @@ impl<'a> Source<'a> {
             store,
             on_event,
             staging: None,
+            interrupt: Interrupt::default(),
         }
+    }
+
+    /// What takes away what is half written.
+    pub(crate) fn until(self, interrupt: &Interrupt) -> Self {
+        let interrupt = interrupt.clone();
+        Self { interrupt, ..self }
+    }
+
+    /// What takes away what is half written.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// Tells of a blob before it is transferred.
@@ -72,7 +86,11 @@ impl<'a> Source<'a> {
         writer: &mut dyn Write,
     ) -> Result<(), StoreError> {
         let reader = self.origin.blob(&blob.digest, blob.size)?;
-        pass(blob, reader, dest, writer, self.on_event)
+        let mut on_event = |event| {
+            (self.on_event)(event);
+            self.interrupt.is_set()
+        };
+        pass(blob, reader, dest, writer, &mut on_event)
     }
 
     /// Reads a small blob into memory.
@@ -100,7 +118,7 @@ impl<'a> Source<'a> {
                 Box::new(file),
                 &path,
                 &mut std::io::sink(),
-                &mut |_| {},
+                &mut |_| self.interrupt.is_set(),
             )?;
             return Ok(BlobFile { path, own: false });
         }
@@ -108,6 +126,7 @@ impl<'a> Source<'a> {
             Some(staging) => staging,
             None => self.store.stage()?,
         };
+        self.interrupt.staged(staging.path());
         let path = staging.path().join(blob.digest.hex());
         self.staging = Some(staging);
         let file = File::create(&path).map_err(|e| StoreError::io("cannot create", &path, e))?;
@@ -162,12 +181,13 @@ impl Drop for BlobFile {
     }
 }
 
+/// Passes a blob on; `stops` is told how far it is, and says whether to stop there.
 fn pass(
     blob: &Blob,
     mut reader: Box<dyn Read + Send + '_>,
     dest: &Path,
     writer: &mut dyn Write,
-    on_event: &mut dyn FnMut(FetchEvent),
+    stops: &mut dyn FnMut(FetchEvent) -> bool,
 ) -> Result<(), StoreError> {
     let what = format!("blob {}", blob.digest);
     let mut hasher = Hasher::new();
@@ -190,10 +210,13 @@ fn pass(
         writer
             .write_all(bytes)
             .map_err(|error| StoreError::io("cannot write", dest, error))?;
-        on_event(FetchEvent::Received {
+        let received = FetchEvent::Received {
             digest: blob.digest.clone(),
             bytes: size,
-        });
+        };
+        if stops(received) {
+            return Err(StoreError::Interrupted);
+        }
     }
     if size != blob.size {
         return Err(StoreError::Content(ContentError::SizeMismatch {

@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use image_name::Digest;
 use rustix::fs::{FlockOperation, IFlags, flock, ioctl_getflags, ioctl_setflags};
 
 use super::Store;
@@ -73,50 +72,6 @@ impl Drop for Staging {
     }
 }
 
-/// The right to unpack one layer, so that it is done once however many fetch it.
-#[derive(Debug)]
-pub(crate) struct LayerLock {
-    path: PathBuf,
-    _lock: File,
-}
-
-impl Store {
-    /// Takes the lock of a layer; `None` where another holds it.
-    ///
-    /// Nobody may wait for one of these locks who holds another, so that fetches of images with the same
-    /// layers in another order can't wait for each other.
-    pub(crate) fn lock_layer(&self, diff_id: &Digest) -> Result<Option<LayerLock>, StoreError> {
-        let tmp = self.tmp_folder();
-        make_folder(&tmp)?;
-        let path = tmp.join(format!("layer-{}.lock", diff_id.hex()));
-        loop {
-            let file = File::options()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)
-                .map_err(|error| StoreError::io("cannot create", &path, error))?;
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => return Err(StoreError::io("cannot lock", &path, error)),
-            }
-            // Its holder may have removed it before it was locked here.
-            if same_file(&file, &path) {
-                return Ok(Some(LayerLock { path, _lock: file }));
-            }
-        }
-    }
-}
-
-impl Drop for LayerLock {
-    fn drop(&mut self) {
-        // Still locked here, so nobody else can have taken this very file.
-        drop(fs::remove_file(&self.path));
-    }
-}
-
 /// Tells ext4 that what is made in this directory has nothing to do with each other. Each fetch then
 /// gets inodes in another part of the disk: where some were freed within the last minutes, finding
 /// new ones takes longer than all else (`recently_deleted` in ext4's `ialloc.c`).
@@ -132,34 +87,9 @@ fn spread(folder: &Path) {
     drop(set);
 }
 
-fn same_file(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(open), Ok(named)) => open.ino() == named.ino() && open.dev() == named.dev(),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_is_the_same_only_while_its_name_is_its_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let (here, there) = (folder.path().join("here"), folder.path().join("there"));
-        let file = File::create(&here).unwrap();
-        assert!(same_file(&file, &here));
-        assert!(!same_file(&file, &there));
-        fs::rename(&here, &there).unwrap();
-        File::create(&here).unwrap();
-        assert!(!same_file(&file, &here) && same_file(&file, &there));
-        // The same number on another file system is another file.
-        let other = File::open("/proc/self/status").unwrap();
-        assert!(!same_file(&other, &there));
-        fs::remove_file(&there).unwrap();
-        assert!(!same_file(&file, &there));
-    }
 
     #[test]
     fn what_is_made_in_tmp_is_spread_over_the_disk_where_the_file_system_can() {
@@ -202,20 +132,5 @@ mod tests {
         assert_eq!(try_lock(&path), Err(rustix::io::Errno::WOULDBLOCK));
         drop(staging);
         assert!(!path.exists());
-    }
-
-    #[test]
-    fn one_unpacks_a_layer_and_its_lock_goes_with_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path());
-        let (one, other) = (image_layer::sha256(b"one"), image_layer::sha256(b"other"));
-        let lock = store.lock_layer(&one).unwrap().unwrap();
-        assert!(store.lock_layer(&one).unwrap().is_none());
-        let _other = store.lock_layer(&other).unwrap().unwrap();
-        let names = || fs::read_dir(folder.path().join("tmp")).unwrap().count();
-        assert_eq!(names(), 2);
-        drop(lock);
-        assert_eq!(names(), 1);
-        assert!(store.lock_layer(&one).unwrap().is_some());
     }
 }

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::member::{Kind, Member, Sink};
 use crate::error::StoreError;
 use crate::file_content::{Content, Part};
+use crate::interrupt::Interrupt;
 use crate::xattrs::CAPABILITY;
 
 const FOLDER: OFlags = OFlags::RDONLY
@@ -36,6 +37,7 @@ pub(super) struct Directory {
     /// Whether nobody else may enter the directory that it is in.
     is_guarded: bool,
     closed: Option<u32>,
+    interrupt: Interrupt,
 }
 
 impl Directory {
@@ -46,7 +48,12 @@ impl Directory {
             .mode(0o700)
             .create(dest)
             .map_err(|error| StoreError::io("cannot create", dest, error))?;
-        let root = open(dest, FOLDER, Mode::empty());
+        Self::open(dest, dest)
+    }
+
+    /// An empty directory at `path`, which messages call `dest`.
+    pub(super) fn open(path: &Path, dest: &Path) -> Result<Self, StoreError> {
+        let root = open(path, FOLDER, Mode::empty());
         Ok(Self {
             dest: dest.to_owned(),
             root: root.map_err(|error| StoreError::io("cannot open", dest, error))?,
@@ -54,7 +61,14 @@ impl Directory {
             has_powers: false,
             is_guarded: false,
             closed: None,
+            interrupt: Interrupt::default(),
         })
+    }
+
+    /// The same for as long as `interrupt` doesn't stop it.
+    pub(super) fn until(self, interrupt: &Interrupt) -> Self {
+        let interrupt = interrupt.clone();
+        Self { interrupt, ..self }
     }
 
     /// The same where nobody else may enter the directory that it is in: it gets its mode, whatever is in it.
@@ -154,6 +168,9 @@ impl Directory {
 
 impl Sink for Directory {
     fn member(&mut self, member: Member<'_>) -> Result<(), StoreError> {
+        if self.interrupt.is_set() {
+            return Err(StoreError::Interrupted);
+        }
         let failed = self.failed(member.path);
         self.write(member).map_err(failed)
     }

@@ -5,6 +5,7 @@ use rustix::fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr};
 
 use super::*;
 use crate::file_content::segments;
+use crate::interrupt::Interrupt;
 
 /// Two layers: of the lower one something is changed, removed and hidden.
 fn layers(base: &Path) -> Vec<PathBuf> {
@@ -105,7 +106,7 @@ fn layers_are_one_tree_in_a_directory_and_in_a_tar_file() {
     let base = tempfile::tempdir().unwrap();
     let layers = layers(base.path());
     let dest = base.path().join("root");
-    extract(&layers, &dest).unwrap();
+    extract(&layers, &dest, &Interrupt::default()).unwrap();
     check(&dest);
     let lower = fs::metadata(layers[1].join("kept")).unwrap();
     let written = fs::metadata(dest.join("kept")).unwrap();
@@ -113,8 +114,10 @@ fn layers_are_one_tree_in_a_directory_and_in_a_tar_file() {
         (written.mtime(), written.mode()),
         (lower.mtime(), lower.mode())
     );
-    let again = extract(&layers, &dest).unwrap_err().to_string();
-    assert!(again.contains("cannot create"), "{again}");
+    let again = extract(&layers, &dest, &Interrupt::default())
+        .unwrap_err()
+        .to_string();
+    assert!(again.contains("already exists"), "{again}");
 
     let file = base.path().join("root.tar");
     pack(
@@ -139,7 +142,9 @@ fn what_fails_leaves_nothing() {
     let base = tempfile::tempdir().unwrap();
     let missing = base.path().join("missing");
     let dest = base.path().join("dest");
-    let error = extract(&[missing], &dest).unwrap_err().to_string();
+    let error = extract(&[missing], &dest, &Interrupt::default())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("missing: No such file"), "{error}");
     assert!(!dest.exists());
 }
@@ -162,7 +167,7 @@ fn a_directory_with_programs_that_give_powers_is_closed_to_others() {
         for (path, mode) in [(tree.join("program"), file_mode), (tree.clone(), 0o755)] {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         }
-        let written = extract(std::slice::from_ref(&tree), &dest).unwrap();
+        let written = extract(std::slice::from_ref(&tree), &dest, &Interrupt::default()).unwrap();
         assert_eq!(written.closed, closed, "{name}");
         let expected = if closed.is_some() { 0o700 } else { 0o755 };
         assert_eq!(mode(&dest), expected, "{name}");
@@ -178,7 +183,7 @@ fn holes_stay_holes_in_a_directory_and_cost_nothing_to_read() {
     let disk = fs::File::create(tree.join("disk")).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&disk, b"end", 64 << 20).unwrap();
     disk.set_len(1 << 30).unwrap();
-    extract(std::slice::from_ref(&tree), &dest).unwrap();
+    extract(std::slice::from_ref(&tree), &dest, &Interrupt::default()).unwrap();
     let copied = fs::metadata(dest.join("disk")).unwrap();
     assert_eq!(copied.len(), 1 << 30);
     assert!(
@@ -370,11 +375,23 @@ fn a_tar_file_is_unpacked_as_it_is_and_nothing_of_it_gets_out() {
         &archive,
     )
     .unwrap();
-    unpack(fs::File::open(&archive).unwrap(), &archive, &dest).unwrap();
+    unpack(
+        fs::File::open(&archive).unwrap(),
+        &archive,
+        &dest,
+        &Limits::default(),
+    )
+    .unwrap();
     let read = |path: &str| fs::read_to_string(dest.join(path)).unwrap();
     assert_eq!(read("sub/.wh.file"), "a file like others");
     assert_eq!(read("file"), "text");
     // Not an archive at all.
     fs::write(&archive, "text").unwrap();
-    unpack(fs::File::open(&archive).unwrap(), &archive, &dest).unwrap_err();
+    unpack(
+        fs::File::open(&archive).unwrap(),
+        &archive,
+        &dest,
+        &Limits::default(),
+    )
+    .unwrap_err();
 }

@@ -11,7 +11,7 @@ use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume}
 
 use super::environment;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
-use super::quantity::{cpus, memory, pids};
+use super::quantity::{cpus, memory_limit, pids};
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
 
@@ -73,12 +73,12 @@ pub(crate) struct AppArguments {
     /// Memory to write files to
     #[arg(long, value_name = "PLACE[:OPTIONS]", value_parser = tmpfs, hide_short_help = true)]
     tmpfs: Vec<Mount>,
-    /// Memory limit, such as 64m
-    #[arg(short, long, value_name = "BYTES", value_parser = memory, allow_negative_numbers = true)]
-    memory: Option<u64>,
-    /// Processor limit, such as 1.5 processors
+    /// Memory limit, such as 64m; 0 for none
+    #[arg(short, long, value_name = "BYTES", value_parser = memory_limit, allow_negative_numbers = true)]
+    memory: Option<Limit>,
+    /// Processor limit, such as 1.5 processors; 0 for none
     #[arg(long, value_name = "NUMBER", value_parser = cpus, allow_negative_numbers = true)]
-    cpus: Option<u64>,
+    cpus: Option<Limit>,
     /// Weight for processor time
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]
     #[arg(hide_short_help = true)]
@@ -129,10 +129,10 @@ fn group(text: &str) -> Result<String, String> {
 impl AppArguments {
     /// The limits.
     fn resources(&self) -> Resources {
-        let memory = self.memory.map(Limit::At);
-        let quota = self
-            .cpus
-            .map(|millis| Limit::At(millis.saturating_mul(CPU_PERIOD / 1000)));
+        // Where nothing is said, there is none either.
+        let memory = self.memory.and_then(Limit::value).map(Limit::At);
+        let millis = self.cpus.and_then(Limit::value);
+        let quota = millis.map(|millis| Limit::At(millis.saturating_mul(CPU_PERIOD / 1000)));
         Resources {
             memory: Memory {
                 limit: memory,
@@ -302,6 +302,12 @@ mod tests {
         assert_eq!(resources.cpu.quota, Some(Limit::At(150_000)));
         assert_eq!(resources.cpu.period, Some(100_000));
         assert!(app.tty && app.interactive);
+    }
+
+    #[test]
+    fn a_limit_of_0_is_none() {
+        let app = parse("a --memory 0 --cpus 0").unwrap();
+        assert_eq!(app.resources(), parse("a").unwrap().resources());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::console::output;
 use crate::console::table::Table;
@@ -49,13 +49,15 @@ fn shape(text: &str) -> Result<Shape, String> {
 }
 
 impl ListArguments {
-    /// Shows a list: as JSON, as what a template makes of its rows, or as this table, which fits a terminal.
+    /// Shows a list: as JSON, as what a template makes of its rows, or as this table, which fits a terminal. `fields` are
+    /// those that a row may have: a template that names another is refused, whether there are rows or not.
     ///
     /// # Errors
     /// If a template names what there is not, or nothing can be written.
     pub(crate) fn show<J: Serialize>(
         &self,
         json: &J,
+        fields: &[&str],
         rows: impl FnOnce() -> Vec<Value>,
         table: impl FnOnce() -> Table,
     ) -> Result<(), Failure> {
@@ -64,7 +66,7 @@ impl ListArguments {
             Shape::Text => output::text(&table().render(!self.no_legend, !self.full)),
             Shape::Lines(template) => {
                 let mut text = String::new();
-                for row in rows() {
+                for row in checked(template, fields, rows())? {
                     text.push_str(&rendered(template, &row)?);
                     text.push('\n');
                 }
@@ -73,7 +75,7 @@ impl ListArguments {
             Shape::Table(template) => {
                 let heading = template.heading();
                 let mut table = Table::new(&heading.split('\t').collect::<Vec<_>>());
-                for row in rows() {
+                for row in checked(template, fields, rows())? {
                     let line = rendered(template, &row)?;
                     // A cell that holds a tab must not shift the others.
                     table.row(cells(&line, heading.split('\t').count()));
@@ -82,6 +84,24 @@ impl ListArguments {
             }
         }
     }
+}
+
+/// The rows, each with all fields, if a template names no others.
+fn checked(
+    template: &Template,
+    fields: &[&str],
+    mut rows: Vec<Value>,
+) -> Result<Vec<Value>, Failure> {
+    let named = |name: &&str| ((*name).to_owned(), Value::Null);
+    let empty: Map<String, Value> = fields.iter().map(named).collect();
+    for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+        let mut full = empty.clone();
+        full.append(row);
+        *row = full;
+    }
+    let first = rows.first().cloned().unwrap_or(Value::Object(empty));
+    template.check(&first).map_err(of_format)?;
+    Ok(rows)
 }
 
 /// The rows of a list whose members are shown as they are.
@@ -117,9 +137,11 @@ pub(crate) fn inspected(text: &str) -> Result<Inspected, String> {
 /// # Errors
 /// If it names what the value doesn't have.
 pub(crate) fn rendered(template: &Template, row: &Value) -> Result<String, Failure> {
-    template
-        .render(row)
-        .map_err(|error| Failure::Usage(format!("--format: {error}")))
+    template.render(row).map_err(of_format)
+}
+
+fn of_format(error: String) -> Failure {
+    Failure::Usage(format!("--format: {error}"))
 }
 
 /// So many cells, whatever a line holds.

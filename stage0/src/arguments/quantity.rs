@@ -12,6 +12,14 @@ const MEMORY_MAX: u64 = i64::MAX as u64 & !(MEMORY_MIN - 1);
 /// The most processes that the kernel counts.
 const PIDS_MAX: u64 = 4 << 20;
 
+/// Parses a limit of memory as [`memory`] parses an amount; 0 is no limit.
+pub(crate) fn memory_limit(text: &str) -> Result<Limit, String> {
+    match bytes_up_to(text, MEMORY_MAX) {
+        Ok(0) => Ok(Limit::Unlimited),
+        _ => memory(text).map(Limit::At),
+    }
+}
+
 /// Parses an amount of memory: [`bytes_up_to`], a page of them at least. What the kernel can't count is the most that it can.
 pub(crate) fn memory(text: &str) -> Result<u64, String> {
     let bytes = bytes_up_to(text, MEMORY_MAX)?;
@@ -32,8 +40,8 @@ pub(crate) fn pids(text: &str) -> Result<Limit, String> {
     }
 }
 
-/// Parses a number of processors, such as `1.5`, to thousandths.
-pub(crate) fn cpus(text: &str) -> Result<u64, String> {
+/// Parses a number of processors, such as `1.5`, to thousandths; 0 is no limit.
+pub(crate) fn cpus(text: &str) -> Result<Limit, String> {
     let malformed = || "it must be a number of processors such as 2 or 0.5".to_owned();
     // `.5` is as good as `0.5`.
     let (whole, part) = match text.split_once('.') {
@@ -56,10 +64,11 @@ pub(crate) fn cpus(text: &str) -> Result<u64, String> {
         .filter(|millis| *millis <= 1_000_000_000)
         .ok_or("it is too large")?;
     // The kernel takes no quota below 1 ms of each 100 ms.
-    if millis < 10 {
-        return Err("it must be at least 0.01".to_owned());
+    match millis {
+        0 => Ok(Limit::Unlimited),
+        1..10 => Err("it must be at least 0.01, or 0 for no limit".to_owned()),
+        _ => Ok(Limit::At(millis)),
     }
-    Ok(millis)
 }
 
 #[cfg(test)]
@@ -82,6 +91,18 @@ mod tests {
         assert_eq!(pids("-1"), Ok(Limit::Unlimited));
         for bad in ["0", "-2", "", "1.5", "x"] {
             assert!(pids(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_memory_at_all_is_no_limit_and_no_amount() {
+        for none in ["0", "0m", "0GiB"] {
+            assert_eq!(memory_limit(none), Ok(Limit::Unlimited), "{none}");
+            assert!(memory(none).is_err(), "{none}");
+        }
+        assert_eq!(memory_limit("64m"), Ok(Limit::At(64 << 20)));
+        for bad in ["16", "-1", "", "x"] {
+            assert!(memory_limit(bad).is_err(), "{bad}");
         }
     }
 
@@ -117,13 +138,15 @@ mod tests {
             ("0.125", 125),
             (".5", 500),
         ] {
-            assert_eq!(cpus(text), Ok(millis), "{text}");
+            assert_eq!(cpus(text), Ok(Limit::At(millis)), "{text}");
+        }
+        for none in ["0", "0.0", "0.000"] {
+            assert_eq!(cpus(none), Ok(Limit::Unlimited), "{none}");
         }
         for (bad, reason) in [
             ("", "a number of processors"),
             (".", "a number of processors"),
             ("1.", "a number of processors"),
-            ("0", "at least 0.01"),
             ("0.009", "at least 0.01"),
             ("-1", "a number of processors"),
             ("1e3", "a number of processors"),
@@ -134,6 +157,6 @@ mod tests {
             let error = cpus(bad).unwrap_err();
             assert!(error.contains(reason), "{bad}: {error}");
         }
-        assert_eq!(cpus("1000000"), Ok(1_000_000_000));
+        assert_eq!(cpus("1000000"), Ok(Limit::At(1_000_000_000)));
     }
 }

@@ -124,12 +124,14 @@ impl Enter {
             names.join(", ")
         };
         match (&self.app, &*manifest.apps) {
-            (Some(name), []) => Err(Failure::Other(format!(
-                "pod {} has no app `{name}`: it has none; add one with fairing app add",
-                manifest.called()
-            ))),
             (Some(name), _) if manifest.app(name).is_some() => Ok(name.clone()),
-            (Some(name), _) => Err(Error::from(AppError::unknown(manifest, name)).into()),
+            (Some(name), apps) => {
+                let unknown = Failure::from(Error::from(AppError::unknown(manifest, name)));
+                Err(match apps {
+                    [] => unknown.helped("add one with fairing app add".to_owned()),
+                    _ => unknown,
+                })
+            }
             (None, [only]) => Ok(only.name.clone()),
             (None, []) => Err(Failure::Other(format!(
                 "pod {} has no apps; add one with fairing app add",

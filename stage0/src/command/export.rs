@@ -1,6 +1,6 @@
 //! `fairing export`: the root filesystem of a pod's app as a tar file.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use image_store::tree::{self, IdRange, Owners, Tree, Written};
 use pod::manifest::{IdMapping, PodManifest, UserNamespace, app_dir};
 use pod::{AppName, PodEntry};
 
-use super::save::{is_stream, passing_name};
+use super::save::is_stream;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -75,13 +75,8 @@ pub(super) fn write_trees(trees: &[Tree], file: Option<PathBuf>) -> Result<u8, F
         tell(&tree::pack(trees, BufWriter::new(file), &path)?);
         return Ok(0);
     }
-    let passing = passing_name(&path);
-    let written = write(trees, &passing, &path);
-    if written.is_err() {
-        // What was written so far is of no use to anybody.
-        let _ = fs::remove_file(&passing);
-    }
-    written.map(|()| 0)
+    tell(&tree::pack_file(trees, &path)?);
+    Ok(0)
 }
 
 impl Export {
@@ -140,16 +135,4 @@ fn tell(written: &Written) {
     for line in warning::of_tree(written, Path::new("")) {
         output::warn(&line);
     }
-}
-
-fn write(trees: &[Tree], passing: &Path, path: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(passing)
-        .map_err(Failure::io("create", passing))?;
-    tell(&tree::pack(trees, BufWriter::new(file), passing)?);
-    fs::rename(passing, path).map_err(Failure::io("write", path))
 }

@@ -17,6 +17,33 @@ use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+/// What templates see of each.
+const FIELDS: &[&str] = &[
+    "ID",
+    "UUID",
+    "Name",
+    "Names",
+    "Pod",
+    "App",
+    "Image",
+    "ImageID",
+    "Digest",
+    "Command",
+    "Created",
+    "CreatedAt",
+    "RunningFor",
+    "StartedAt",
+    "Up",
+    "State",
+    "Status",
+    "ExitCode",
+    "Ports",
+    "Address",
+    "Networks",
+    "Labels",
+    "Insecure",
+];
+
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -106,8 +133,12 @@ impl Choice {
             return Ok(0);
         }
         let full = self.shown.full;
-        self.shown
-            .show(&views, || values(&views, full), || table(&views, full))?;
+        self.shown.show(
+            &views,
+            FIELDS,
+            || values(&views, full),
+            || table(&views, full),
+        )?;
         Ok(0)
     }
 }

@@ -1,22 +1,27 @@
 //! `fairing load`: an image from a file or from standard input.
 
-use std::fs::OpenOptions;
-use std::io::{self, IsTerminal};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::config::files::Config;
 use engine::images::fetch::fetch;
 use engine::images::registries::fetch_options;
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
-use image_store::{ImageSource, contents};
+use image_store::{ImageSource, LayerLimit, StoreError, contents};
 
 use super::several::for_each;
 use crate::command::subcommand::Subcommand;
+use crate::console::interrupt::until_signal;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 use crate::wording::typed;
+
+/// Bytes of a block of a tar file.
+const BLOCK: u64 = 512;
 
 /// Arguments of `load`.
 #[derive(Debug, Args)]
@@ -53,9 +58,40 @@ impl Subcommand for Load {
             .open(&received)
             .map_err(Failure::io("create", &received))?;
         typed::stands_for(&received, typed::STANDARD_INPUT);
-        io::copy(&mut io::stdin().lock(), &mut file).map_err(Failure::io("write", &received))?;
+        until_signal(|interrupt| {
+            interrupt.staged(staging.path());
+            receive(&mut file, &received, context)
+        })?;
         load(context, &received, self.quiet)
     }
+}
+
+/// Writes standard input to `file`: what begins as an archive, and no more of it than a layer may have.
+fn receive(file: &mut File, path: &Path, context: &Context) -> Result<(), Failure> {
+    let failed = |error| Failure::io("write", path)(error);
+    let limits = Config::read(&context.engine.directories)?.limits();
+    let mut stdin = io::stdin().lock();
+    let mut head = Vec::new();
+    stdin
+        .by_ref()
+        .take(BLOCK)
+        .read_to_end(&mut head)
+        .map_err(failed)?;
+    // With nothing but zeros an archive ends, and a device may give them for ever.
+    if head.len() as u64 == BLOCK && head.iter().all(|byte| *byte == 0) {
+        let path = path.to_owned();
+        let is_root = false;
+        return Err(StoreError::NoImage { path, is_root }.into());
+    }
+    let rest = limits.layer.saturating_add(1).saturating_sub(BLOCK);
+    let mut input = head.as_slice().chain(stdin.take(rest));
+    let length = io::copy(&mut input, file).map_err(failed)?;
+    if length > limits.layer {
+        let what = path.display().to_string();
+        let exceeded = limits.exceeded(LayerLimit::CompressedSize, what);
+        return Err(StoreError::from(exceeded).into());
+    }
+    Ok(())
 }
 
 fn load(context: &Context, path: &Path, is_quiet: bool) -> Result<u8, Failure> {

@@ -7,6 +7,7 @@ use image_store::{CopyOptions, ImageSource};
 
 use super::image::copy::warn;
 use crate::command::subcommand::Subcommand;
+use crate::console::interrupt::until_signal;
 use crate::console::output;
 use crate::console::progress::Progress;
 use crate::context::Context;
@@ -57,7 +58,7 @@ impl Subcommand for Push {
                 })?
             }
         };
-        let options = CopyOptions {
+        let mut options = CopyOptions {
             signatures: !self.no_signatures,
             access: registries::fetch_options(&context.engine)?,
             ..CopyOptions::default()
@@ -71,9 +72,11 @@ impl Subcommand for Push {
                 outgoing.pushed_digest()
             ));
         }
-        let mut progress = Progress::new(to.to_string());
-        let copied = outgoing.push(&to, &options, &mut |event| progress.event(event))?;
-        drop(progress);
+        let copied = until_signal(|interrupt| {
+            options.access.interrupt = interrupt.clone();
+            let mut progress = Progress::new(to.to_string());
+            Ok(outgoing.push(&to, &options, &mut |event| progress.event(event))?)
+        })?;
         warn(&copied.notes);
         output::line(copied.digest.as_ref())?;
         Ok(0)

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use engine::images::choice::record;
-use image_store::{save_docker_archive, save_oci_archive};
+use image_store::{Interrupt, save_docker_archive, save_oci_archive};
 
 use super::image::copy::warn;
 use crate::command::subcommand::Subcommand;
+use crate::console::interrupt::until_signal;
 use crate::console::output;
 use crate::console::progress::Progress;
 use crate::context::Context;
@@ -61,6 +62,13 @@ impl Subcommand for Save {
     const ABOUT: &'static str = "Write images of the store to a file or to standard output";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
+        until_signal(|interrupt| self.save(context, interrupt))?;
+        Ok(0)
+    }
+}
+
+impl Save {
+    fn save(&self, context: &Context, interrupt: &Interrupt) -> Result<(), Failure> {
         match &self.output {
             Some(path) if !is_stream(path) => {
                 let shown = path.display().to_string();
@@ -71,6 +79,7 @@ impl Subcommand for Save {
                     fs::metadata(folder).map_err(Failure::io("create", path))?;
                 }
                 let passing = Passing(passing_name(path));
+                interrupt.staged(&passing.0);
                 // What writes it has a name of its own until all is there.
                 typed::stands_for(&passing_name(&passing.0).with_extension("partial"), &shown);
                 typed::stands_for(&passing.0, &shown);
@@ -85,6 +94,7 @@ impl Subcommand for Save {
             stream => {
                 // If this is killed, the next collection takes it away.
                 let staging = context.engine.store().stage()?;
+                interrupt.staged(staging.path());
                 let made = staging.path().join("image");
                 typed::stands_for(&made, "the image to be written");
                 self.write(context, &made)?;
@@ -95,11 +105,9 @@ impl Subcommand for Save {
                 }
             }
         }
-        Ok(0)
+        Ok(())
     }
-}
 
-impl Save {
     fn write(&self, context: &Context, to: &Path) -> Result<(), Failure> {
         let store = context.engine.store();
         let _pin = store.pin()?;
@@ -153,7 +161,7 @@ fn pour_out(from: &mut File) -> Result<(), Failure> {
 }
 
 /// A name beside a file that nothing else has.
-pub(super) fn passing_name(path: &Path) -> PathBuf {
+fn passing_name(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{}.saved", std::process::id()))
 }

@@ -1,4 +1,4 @@
-//! Signals that end a fetch: it takes away what it has staged, and the exit code names the signal.
+//! Signals that end a fetch or an export: it takes away what it has staged, and the exit code names the signal.
 
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -97,6 +97,20 @@ impl Interruptible {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// Does `work`, which writes what nobody may find half written: a signal that ends it takes that away.
+///
+/// # Errors
+/// What `work` says; [`Failure::Interrupted`] if a signal came.
+pub(crate) fn until_signal<T>(
+    work: impl FnOnce(&Interrupt) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let signals = Interruptible::begin()?;
+    signals.staging();
+    let done = work(&signals.interrupt());
+    signals.end()?;
+    done
 }
 
 impl Drop for Interruptible {

@@ -33,6 +33,14 @@ impl Template {
         Ok(text)
     }
 
+    /// Looks whether it names only what `value` has, whatever that holds.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
+        evaluate::check(&self.0, value)
+    }
+
     /// What it makes of the names of its fields: the heading of a table.
     pub(crate) fn heading(&self) -> String {
         let word = |node: &Node| match node {
@@ -141,6 +149,34 @@ mod tests {
         ] {
             let error = made(&deep, &pod()).unwrap_err();
             assert!(error.contains("nested too deeply"), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_are_checked_without_what_they_stand_for() {
+        let fields = json!({"ID": null, "Labels": null, "Networks": null});
+        for (template, part) in [
+            ("{{.ID}} {{.Labels.tier}} {{index .Networks 3}}", None),
+            (
+                "{{range .Networks}}{{.anything}}{{else}}{{.ID}}{{end}}",
+                None,
+            ),
+            ("{{if .ID}}{{.Labels}}{{else}}plain{{end}}", None),
+            ("{{json .}}", None),
+            (
+                "{{.Foo}}",
+                Some("no field Foo; there are ID, Labels, Networks"),
+            ),
+            ("{{upper (index .Foo 1)}}", Some("no field Foo")),
+            ("{{if .ID}}{{else}}{{.Foo}}{{end}}", Some("no field Foo")),
+            ("{{range .Foo}}{{end}}", Some("no field Foo")),
+            ("{{range .ID}}{{else}}{{.Foo}}{{end}}", Some("no field Foo")),
+        ] {
+            let checked = Template::parse(template).unwrap().check(&fields);
+            match part {
+                None => assert_eq!(checked, Ok(()), "{template}"),
+                Some(part) => assert!(checked.unwrap_err().contains(part), "{template}"),
+            }
         }
     }
 

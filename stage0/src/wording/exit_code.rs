@@ -3,6 +3,7 @@
 
 use std::io;
 
+use cni_glue::config::ConfigError;
 use engine::Error;
 use engine::error::{AppError, IsolatorError, MountError, NetworkSpecError, VolumeError};
 use image_document::DocumentError;
@@ -28,8 +29,8 @@ Exit codes:
   117  no space is left
   118  only root may do this
   119  the image does not know the user or group
-  120  a pod or volume of that name exists
-  121  there is no such pod, or more than one
+  120  a pod, an app, a volume or a network of that name exists
+  121  there is no such pod, app, volume or network, or more than one
   122  the registry can't be reached, or refuses
   125  anything else that went wrong within fairing
   126  the program can't be executed
@@ -38,6 +39,10 @@ Exit codes:
 
 /// The command line makes no sense.
 pub(crate) const USAGE: u8 = 2;
+/// Something of that name exists.
+pub(super) const NAME_TAKEN: u8 = 120;
+/// There is nothing of that name, or more than one thing.
+pub(super) const NO_SUCH_NAME: u8 = 121;
 /// Anything else that went wrong within fairing.
 pub(crate) const OTHER: u8 = 125;
 
@@ -45,7 +50,7 @@ pub(crate) const OTHER: u8 = 125;
 pub(super) fn of(error: &Error) -> u8 {
     match error {
         Error::NotInStore { .. } | Error::RatherFile { .. } => 110,
-        Error::NoSuchPodOrImage(_) => 121,
+        Error::NoSuchPodOrImage(_) => NO_SUCH_NAME,
         Error::NotSigned { .. } => 115,
         Error::Integrity { .. } => 111,
         Error::Store(error) => store_code(error),
@@ -64,7 +69,10 @@ pub(super) fn of(error: &Error) -> u8 {
             MountError::SamePlace(_) | MountError::SameVolume(_) | MountError::NoVolume { .. },
         ) => USAGE,
         Error::Volume(VolumeError::Files(error)) => pod_code(error),
-        Error::Volume(VolumeError::Exists(_)) => 120,
+        Error::Volume(VolumeError::Exists(_)) | Error::App(AppError::Exists { .. }) => NAME_TAKEN,
+        Error::Volume(VolumeError::Unknown(_))
+        | Error::App(AppError::Unknown { .. })
+        | Error::Networks(ConfigError::Unknown { .. }) => NO_SUCH_NAME,
         Error::NetworkSpec(error) => match error {
             NetworkSpecError::HandedOver { .. } => OTHER,
             _ => USAGE,
@@ -154,9 +162,9 @@ fn refusal_code(refusal: &Refusal) -> u8 {
 
 fn pod_code(error: &PodError) -> u8 {
     match error {
-        PodError::NameInUse { .. } => 120,
+        PodError::NameInUse { .. } => NAME_TAKEN,
         PodError::NoSuchPod(_) | PodError::Ambiguous { .. } | PodError::Id(InvalidId::Uuid(_)) => {
-            121
+            NO_SUCH_NAME
         }
         PodError::Io { source, .. } => io_code(source),
         _ => 125,

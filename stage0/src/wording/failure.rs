@@ -51,6 +51,12 @@ pub(crate) enum Failure {
     /// Another failure, and what helps in that case.
     #[error("{failure}; {help}")]
     Helped { failure: Box<Failure>, help: String },
+    /// There is something of that name.
+    #[error("{0}")]
+    NameTaken(String),
+    /// There is nothing of that name.
+    #[error("{0}")]
+    NoSuchName(String),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -154,6 +160,8 @@ impl Failure {
             Self::Interrupted { signal } => {
                 128_u8.saturating_add(u8::try_from(*signal as i32).unwrap_or(0))
             }
+            Self::NameTaken(_) => exit_code::NAME_TAKEN,
+            Self::NoSuchName(_) => exit_code::NO_SUCH_NAME,
             Self::Key { .. } | Self::Edit { .. } | Self::Other(_) => exit_code::OTHER,
         }
     }

@@ -152,6 +152,20 @@ fn other_texts_are_refused_with_a_hint() {
 }
 
 #[test]
+fn a_text_as_long_as_the_limit_is_read_and_a_longer_one_is_not() {
+    let key = include_str!("../../tests/data/p256.pub").trim();
+    // White space around it doesn't count.
+    let spaces = " ".repeat(MAX_PEM);
+    PublicKey::from_pem(&format!("{spaces}{key}{spaces}")).unwrap();
+    let longest = format!("{key}{}", "x".repeat(MAX_PEM - key.len()));
+    for (text, is_too_long) in [(longest.clone(), false), (longest + "x", true)] {
+        let error = PublicKey::from_pem(&text).unwrap_err();
+        let found = error == KeyError::TooLong { size: text.len() };
+        assert_eq!(found, is_too_long, "{error}");
+    }
+}
+
+#[test]
 fn other_algorithms_are_named() {
     // An X25519 key: right shape, wrong purpose.
     let mut der = [ED25519_SPKI.as_slice(), &[9; 32]].concat();

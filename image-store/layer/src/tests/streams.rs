@@ -190,3 +190,18 @@ fn another_blob_is_found_whatever_is_in_it() {
         );
     }
 }
+
+#[test]
+fn as_many_zeros_may_follow_an_archive_as_are_allowed() {
+    let passes = |zeros: usize, most: u64| {
+        let mut archive = Tar::default().file("file", b"content").end();
+        archive.resize(archive.len() + zeros, 0);
+        let limits = Limits::default();
+        let mut walk = crate::Walk::new(archive.as_slice(), "archive", &limits);
+        while walk.next_member().unwrap().is_some() {}
+        walk.finish(most).is_ok()
+    };
+    // The archive's own end has some.
+    let own = (0..100_000).find(|most| passes(0, *most)).unwrap();
+    assert!(passes(700, own + 700) && !passes(700, own + 699));
+}

@@ -2,11 +2,13 @@
 
 use std::fs;
 
-use image_document::media_type::{OCI_INDEX, OCI_MANIFEST};
+use image_document::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use image_document::{DocumentError, Platform};
 use image_layer::{ContentError, sha256};
 
-use super::{Ground, base, collect, contents, named, options};
+use serde_json::json;
+
+use super::{Ground, application, base, collect, contents, named, options, platform};
 use crate::error::StoreError;
 use crate::fixture::{Tar, TestLayer, Tmpfs, gzip};
 use crate::options::FetchOptions;
@@ -122,6 +124,60 @@ fn documents_that_are_none() {
         failing(&ground, "index"),
         StoreError::Document(DocumentError::NoPlatform { .. })
     ));
+}
+
+/// A manifest and a configuration of so many bytes: white space follows them.
+fn sized(ground: &mut Ground, manifest_size: usize, config_size: usize) {
+    let padded = |text: String, size: usize| format!("{text}{}", " ".repeat(size - text.len()));
+    let layer = application("sized");
+    let config = json!({
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": { "type": "layers", "diff_ids": [layer.diff_id] },
+    });
+    let config = padded(config.to_string(), config_size);
+    let named = |media_type: &str, bytes: &[u8]| {
+        let digest = ground.layout.blob(bytes);
+        json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})
+    };
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": named(OCI_CONFIG, config.as_bytes()),
+        "layers": [named("application/vnd.oci.image.layer.v1.tar+gzip", &layer.blob)],
+    });
+    let manifest = padded(manifest.to_string(), manifest_size);
+    ground
+        .layout
+        .document("sized", OCI_MANIFEST, manifest.as_bytes());
+}
+
+#[test]
+fn documents_as_large_as_their_bounds_are_taken_and_larger_ones_are_not() {
+    let most = 4 << 20;
+    for (manifest, config, taken) in [
+        (most, most, true),
+        (most + 1, 1000, false),
+        (1000, most + 1, false),
+    ] {
+        let mut ground = Ground::new();
+        sized(&mut ground, manifest, config);
+        if taken {
+            let digest = ground.fetch("sized").unwrap().manifest_digest().clone();
+            // What was taken can be read.
+            ground.store.image(&digest, &platform()).unwrap();
+            assert!(ground.collect().damaged.is_empty());
+            continue;
+        }
+        let error = failing(&ground, "sized");
+        assert!(
+            matches!(
+                &error,
+                StoreError::Content(ContentError::LimitExceeded { .. })
+            ),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::fetch::FetchEvent;
 use crate::fixture::{Tar, TestLayer, TestLayout, tree};
 use crate::options::FetchOptions;
 use crate::source::ImageSource;
-use crate::store::Store;
+use crate::store::{LayerLock, Staging, Store};
 
 /// An image that takes some time to unpack.
 fn slow_image(layout: &mut TestLayout) {
@@ -277,6 +277,46 @@ fn a_layer_that_another_gave_up_is_taken_over() {
         "{told:?}"
     );
     assert!(tree(&ground.store.path().join("tmp")).is_empty());
+}
+
+/// Somebody who has the base layer and gets it from `place`.
+fn at_work_on_base(ground: &Ground, place: &str) -> (LayerLock, Staging) {
+    let lock = ground.store.lock_layer(&base().diff_id).unwrap().unwrap();
+    let staging = ground.store.stage().unwrap();
+    staging.progress().unwrap();
+    lock.tell(&staging, place);
+    (lock, staging)
+}
+
+#[test]
+fn a_layer_that_another_gets_nowhere_with_is_made_beside_it() {
+    let ground = Ground::new();
+    for place in ["", "a.io", "stranger.io"] {
+        let slow = at_work_on_base(&ground, place);
+        let fetch = |_| ground.fetch("one").map(|image| image.layers().len());
+        let fetched: Vec<_> = (0..2).map(fetch).collect();
+        assert!(fetched.iter().all(|layers| *layers.as_ref().unwrap() == 2));
+        // The other comes too late, which is no matter.
+        drop(slow);
+        assert!(tree(&ground.store.path().join("tmp")).is_empty());
+        ground.store.remove(&ground.reference("one")).unwrap();
+        ground.collect();
+    }
+}
+
+#[test]
+fn a_layer_that_a_third_made_is_not_waited_for() {
+    let ground = Ground::new();
+    let slow = at_work_on_base(&ground, "stranger.io");
+    // As if all bytes had come: the fetch would wait for the end of that.
+    slow.1.progress().unwrap().all_came();
+    let third = || {
+        let to = ground.store.layer_folder(&base().diff_id);
+        fs::create_dir_all(to.join("fs")).unwrap();
+    };
+    fetch_while_busy(&ground, named("a.io/one"), third).unwrap();
+    let made = count(&ground.store.layer_folder(&base().diff_id));
+    assert_eq!(made, 1, "it is the one that was there");
 }
 
 #[test]

@@ -11,6 +11,28 @@ use crate::console::table::{Cut, Table};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+/// What templates see of each.
+const FIELDS: &[&str] = &[
+    "name",
+    "image",
+    "manifest",
+    "command",
+    "env",
+    "cwd",
+    "user",
+    "mounts",
+    "memory-limit",
+    "cpu-limit",
+    "pids-limit",
+    "state",
+    "pid",
+    "started",
+    "finished",
+    "exit-code",
+    "outcome",
+    "verification",
+];
+
 /// Arguments of `app list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -31,7 +53,8 @@ impl Subcommand for List {
         let view = status(&context.engine, &entry, &context.console)?
             .ok_or(PodError::NoSuchPod(self.pod))?;
         let apps = &view.apps;
-        self.shown.show(apps, || values(apps), || table(apps))?;
+        self.shown
+            .show(apps, FIELDS, || values(apps), || table(apps))?;
         Ok(0)
     }
 }

@@ -25,6 +25,24 @@ pub(super) fn of(kind: Kind, typed: &str, words: &[String], context: &Context) -
         Kind::Key => keys(context).unwrap_or_default(),
         Kind::Path => paths(typed).unwrap_or_default(),
         Kind::Prefix => prefixes(context).unwrap_or_default(),
+        Kind::PodOrImage => {
+            let pods = pods(context).unwrap_or_default();
+            let images = images(typed, context).unwrap_or_default();
+            pods.into_iter().chain(images).collect()
+        }
+        Kind::PrefixOrKey => {
+            let prefixes = prefixes(context).unwrap_or_default();
+            let keys = keys(context).unwrap_or_default();
+            prefixes.into_iter().chain(keys).collect()
+        }
+        Kind::VolumeOrPath => {
+            let mut found = volumes(context).unwrap_or_default();
+            found.retain(|name| name.starts_with(typed));
+            match found.is_empty() {
+                true => paths(typed).unwrap_or_default(),
+                false => found,
+            }
+        }
     }
 }
 

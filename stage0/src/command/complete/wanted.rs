@@ -42,6 +42,12 @@ pub(super) enum Kind {
     Volume,
     Key,
     Prefix,
+    /// What `inspect` takes.
+    PodOrImage,
+    /// What `trust rm` takes.
+    PrefixOrKey,
+    /// What `--volume` takes: a name, if it can be one.
+    VolumeOrPath,
     /// A file or directory of the host, where the shell can't complete it itself.
     Path,
 }
@@ -58,6 +64,8 @@ impl Kind {
             "VOLUME" => Some(Self::Volume),
             "FINGERPRINT" | "PREFIX|FINGERPRINT" => Some(Self::Key),
             "PREFIX" => Some(Self::Prefix),
+            "POD|IMAGE" => Some(Self::PodOrImage),
+            "[PREFIX] [KEY]" => Some(Self::PrefixOrKey),
             "NAME" if argument.get_id() == "app" => Some(Self::App),
             _ => None,
         }
@@ -188,6 +196,10 @@ fn value(argument: &Arg, before: &str, typed: &str) -> Wanted {
 fn place_of_host(argument: &Arg, before: &str, typed: &str) -> Option<Wanted> {
     match argument.get_id().as_str() {
         "volume" if typed.contains([':', ',']) => Some(Wanted::These(Vec::new())),
+        "volume" if !typed.starts_with(['/', '.', '~']) => Some(Wanted::Values {
+            kind: Kind::VolumeOrPath,
+            before: before.to_owned(),
+        }),
         "volume" if before.is_empty() => Some(Wanted::Files),
         "volume" => Some(path_behind(before)),
         "mount" => {

@@ -7,6 +7,7 @@ use image_document::Platform;
 use image_store::{CopyOptions, ImageArgument, ImageSource, StoreError, copy};
 
 use crate::command::subcommand::Subcommand;
+use crate::console::interrupt::until_signal;
 use crate::console::output;
 use crate::console::progress::Progress;
 use crate::context::Context;
@@ -40,23 +41,20 @@ impl Subcommand for Copy {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let source = ImageSource::parse(&self.source)?;
         let dest = ImageSource::parse_destination(&self.dest)?;
-        let options = CopyOptions {
+        let mut options = CopyOptions {
             platform: self.platform,
             signatures: !self.no_signatures,
             access: registries::fetch_options(&context.engine)?,
         };
-        let mut progress = Progress::new(dest.to_string());
-        let copied = copy(
-            &context.engine.store(),
-            &source,
-            &dest,
-            &options,
-            &mut |event| {
-                progress.event(event);
-            },
-        );
-        drop(progress);
-        let copied = copied.map_err(|error| told(context, &self.source, &dest, error))?;
+        let store = context.engine.store();
+        let copied = until_signal(|interrupt| {
+            options.access.interrupt = interrupt.clone();
+            let mut progress = Progress::new(dest.to_string());
+            let mut on_event = |event| progress.event(event);
+            let copied = copy(&store, &source, &dest, &options, &mut on_event);
+            drop(progress);
+            copied.map_err(|error| told(context, &self.source, &dest, error))
+        })?;
         warn(&copied.notes);
         output::line(copied.digest.as_ref())?;
         Ok(0)

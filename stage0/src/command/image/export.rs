@@ -8,6 +8,7 @@ use image_store::{ExportFormat, ImageSource};
 
 use super::copy::warn;
 use crate::command::subcommand::Subcommand;
+use crate::console::interrupt::until_signal;
 use crate::console::progress::Progress;
 use crate::context::Context;
 use crate::wording::failure::Failure;
@@ -49,15 +50,18 @@ impl Subcommand for Export {
         let store = context.engine.store();
         let _pin = store.pin()?;
         let record = record(&context.engine, &self.image)?;
-        let mut progress = Progress::new(record.reference.to_string());
         let outgoing = store.outgoing(&record)?;
         let signatures = !self.no_signatures;
-        let mut on_event = |event| progress.event(event);
-        let copied = match self.place()? {
-            Some(place) => outgoing.export_to(&place, signatures, &mut on_event),
-            None => outgoing.export(self.format(), &self.dest, signatures, &mut on_event),
-        }?;
-        drop(progress);
+        let place = self.place()?;
+        let copied = until_signal(|interrupt| {
+            let mut progress = Progress::new(record.reference.to_string());
+            let mut on_event = |event| progress.event(event);
+            let outgoing = outgoing.until(interrupt);
+            Ok(match &place {
+                Some(place) => outgoing.export_to(place, signatures, &mut on_event),
+                None => outgoing.export(self.format(), &self.dest, signatures, &mut on_event),
+            }?)
+        })?;
         warn(&copied.notes);
         Ok(0)
     }

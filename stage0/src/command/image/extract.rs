@@ -8,6 +8,7 @@ use image_document::Platform;
 use image_store::{Depth, tree};
 
 use crate::command::subcommand::Subcommand;
+use crate::console::interrupt::until_signal;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
@@ -41,7 +42,8 @@ impl Subcommand for Extract {
         store.check_layers(image.layers(), Depth::Inodes)?;
         let layers = image.layers().iter().rev();
         let trees: Vec<PathBuf> = layers.map(|layer| layer.path.clone()).collect();
-        let written = tree::extract(&trees, &self.directory)?;
+        let written =
+            until_signal(|interrupt| Ok(tree::extract(&trees, &self.directory, interrupt)?))?;
         for line in warning::of_tree(&written, &self.directory) {
             output::warn(&line);
         }

@@ -11,6 +11,9 @@ use crate::console::table::{Cut, Table};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+/// What templates see of each.
+const FIELDS: &[&str] = &["created", "created-by", "comment", "layer"];
+
 /// Arguments of `image history`.
 #[derive(Debug, Args)]
 pub(crate) struct History {
@@ -63,8 +66,12 @@ impl Subcommand for History {
             layer: Some(layer.clone()),
         }));
         steps.reverse();
-        self.shown
-            .show(&steps, || values(&steps), || table(&steps, self.shown.full))?;
+        self.shown.show(
+            &steps,
+            FIELDS,
+            || values(&steps),
+            || table(&steps, self.shown.full),
+        )?;
         Ok(0)
     }
 }

@@ -18,11 +18,31 @@ use crate::console::table::{Cut, Table, ago, size};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+/// What templates see of each.
+const FIELDS: &[&str] = &[
+    "Name",
+    "Repository",
+    "Tag",
+    "ID",
+    "Digest",
+    "Index",
+    "Created",
+    "CreatedAt",
+    "CreatedSince",
+    "Size",
+    "UniqueSize",
+    "SharedSize",
+    "Layers",
+    "Fetched",
+    "LastUsed",
+    "Source",
+];
+
 /// Arguments of `image list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only images of this name, with or without registry and tag
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "IMAGE")]
     name: Option<String>,
     /// Print digests alone
     #[arg(short, long)]
@@ -123,6 +143,7 @@ impl Subcommand for List {
         }
         self.shown.show(
             &views,
+            FIELDS,
             || views.iter().map(|view| self.value(view)).collect(),
             || self.table(&views),
         )?;

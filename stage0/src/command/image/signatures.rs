@@ -14,6 +14,17 @@ use crate::console::table::{Cut, Table};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+/// What templates see of each.
+const FIELDS: &[&str] = &[
+    "format",
+    "key",
+    "signed-digest",
+    "signed-at",
+    "predicate-type",
+    "rule",
+    "flaw",
+];
+
 /// Arguments of `image signatures`.
 #[derive(Debug, Args)]
 pub(crate) struct Signatures {
@@ -54,8 +65,12 @@ impl Subcommand for Signatures {
             signatures,
         };
         let signatures = &view.signatures;
-        self.shown
-            .show(&view, || values(signatures), || self.table(signatures))?;
+        self.shown.show(
+            &view,
+            FIELDS,
+            || values(signatures),
+            || self.table(signatures),
+        )?;
         Ok(0)
     }
 }

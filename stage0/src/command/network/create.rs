@@ -135,7 +135,7 @@ impl Create {
                 Source::File(path) => format!("it is configured in {}", path.display()),
                 Source::BuiltIn | Source::Kept => "it is built in".to_owned(),
             };
-            return Err(Failure::Other(format!(
+            return Err(Failure::NameTaken(format!(
                 "network {} already exists: {place}",
                 self.name
             )));

@@ -13,6 +13,9 @@ use crate::console::table::{Cut, Table};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+/// What templates see of each.
+const FIELDS: &[&str] = &["name", "plugins", "source"];
+
 /// Arguments of `network list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -56,7 +59,8 @@ impl Subcommand for List {
             output::text(&names)?;
             return Ok(0);
         }
-        self.shown.show(&rows, || values(&rows), || table(&rows))?;
+        self.shown
+            .show(&rows, FIELDS, || values(&rows), || table(&rows))?;
         Ok(0)
     }
 }

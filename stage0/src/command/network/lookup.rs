@@ -21,7 +21,7 @@ pub(super) fn find(context: &Context, name: &NetworkName) -> Result<NetworkList,
             .iter()
             .map(|list| list.name.as_str())
             .collect();
-        Failure::Other(format!(
+        Failure::NoSuchName(format!(
             "no such network: {name}; there are: {}",
             known.join(", ")
         ))

@@ -12,6 +12,9 @@ use crate::console::table::{Table, size};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+/// What templates see of each.
+const FIELDS: &[&str] = &["type", "total", "active", "size", "reclaimable"];
+
 /// Arguments of `system df`.
 #[derive(Debug, Args)]
 pub(crate) struct Df {
@@ -29,6 +32,26 @@ struct Row {
     reclaimable: u64,
 }
 
+impl Row {
+    fn of(r#type: &'static str) -> Self {
+        Self {
+            r#type,
+            total: 0,
+            active: 0,
+            size: 0,
+            reclaimable: 0,
+        }
+    }
+
+    /// Counts one more, which takes so many bytes; those that aren't used could be freed.
+    fn add(&mut self, size: u64, is_active: bool, is_reclaimable: bool) {
+        self.total += 1;
+        self.active += usize::from(is_active);
+        self.size += size;
+        self.reclaimable += if is_reclaimable { size } else { 0 };
+    }
+}
+
 impl Subcommand for Df {
     const NAME: &'static str = "df";
     const ABOUT: &'static str =
@@ -36,7 +59,8 @@ impl Subcommand for Df {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let rows = [images(context)?, pods(context)?, volumes(context)?];
-        self.shown.show(&rows, || values(&rows), || table(&rows))?;
+        self.shown
+            .show(&rows, FIELDS, || values(&rows), || table(&rows))?;
         Ok(0)
     }
 }
@@ -64,37 +88,23 @@ fn images(context: &Context) -> Result<Row, Failure> {
 }
 
 fn pods(context: &Context) -> Result<Row, Failure> {
-    let mut row = Row {
-        r#type: "pods",
-        total: 0,
-        active: 0,
-        size: 0,
-        reclaimable: 0,
-    };
+    let mut row = Row::of("pods");
     for entry in context.engine.pods().list()? {
-        let size = disk_usage(&entry.path);
-        row.size += size;
-        if entry.phase != Phase::Garbage {
-            row.total += 1;
-        }
-        match entry.state()? {
-            State::Running => row.active += 1,
-            State::Exited | State::Garbage | State::AbortedPrepare => row.reclaimable += size,
-            _ => {}
-        }
+        let state = entry.state()?;
+        let is_over = matches!(
+            state,
+            State::Exited | State::Garbage | State::AbortedPrepare
+        );
+        row.add(disk_usage(&entry.path), state == State::Running, is_over);
+        // It takes its place, and is no pod any more.
+        row.total -= usize::from(entry.phase == Phase::Garbage);
     }
     Ok(row)
 }
 
 /// Volumes that outlive pods: what no pod uses is freed by `volume prune`.
 fn volumes(context: &Context) -> Result<Row, Failure> {
-    let mut row = Row {
-        r#type: "volumes",
-        total: 0,
-        active: 0,
-        size: 0,
-        reclaimable: 0,
-    };
+    let mut row = Row::of("volumes");
     let volumes = context.engine.volumes();
     let uses = engine::volumes::in_use::volumes_in_use(&context.engine.pods())?;
     let names = volumes.names().map_err(engine::error::VolumeError::Files);
@@ -105,12 +115,8 @@ fn volumes(context: &Context) -> Result<Row, Failure> {
             .ok()
             .flatten()
             .map_or(0, |volume| disk_usage(&volume.data()));
-        row.total += 1;
-        row.size += size;
-        match uses.contains_key(&name) {
-            true => row.active += 1,
-            false => row.reclaimable += size,
-        }
+        let is_used = uses.contains_key(&name);
+        row.add(size, is_used, !is_used);
     }
     Ok(row)
 }

@@ -18,6 +18,21 @@ use crate::console::table::{Cut, Table};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+/// What templates see of each.
+const FIELDS: &[&str] = &[
+    "prefix",
+    "type",
+    "threshold",
+    "keys",
+    "digests",
+    "limits",
+    "revoked",
+    "attestations",
+    "monotonic",
+    "integrity",
+    "file",
+];
+
 /// Arguments of `trust list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -140,7 +155,7 @@ impl Subcommand for List {
             .map(|placed| RuleView::of(placed, &policy))
             .collect();
         self.shown
-            .show(&rules, || values(&rules), || self.table(&rules))?;
+            .show(&rules, FIELDS, || values(&rules), || self.table(&rules))?;
         for placed in policy.revoked() {
             let revocation = placed.revocation();
             let since = revocation.since.map(|since| format!(" since {since}"));

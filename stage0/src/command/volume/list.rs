@@ -11,6 +11,21 @@ use crate::console::table::{Cut, Table, ago};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
+/// What templates see of each.
+const FIELDS: &[&str] = &[
+    "name",
+    "created",
+    "labels",
+    "path",
+    "pods",
+    "Name",
+    "Driver",
+    "Mountpoint",
+    "CreatedAt",
+    "Labels",
+    "Scope",
+];
+
 /// Arguments of `volume list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -42,7 +57,7 @@ impl Subcommand for List {
             return Ok(0);
         }
         let values = || views.iter().map(View::value).collect();
-        self.shown.show(&views, values, || table(&views))?;
+        self.shown.show(&views, FIELDS, values, || table(&views))?;
         Ok(0)
     }
 }

@@ -28,6 +28,37 @@ pub(super) fn print(nodes: &[Node], value: &Value, text: &mut String) -> Result<
     Ok(())
 }
 
+/// Looks whether the fields that these parts name are in a value. What those have in turn is not looked at.
+pub(super) fn check(nodes: &[Node], value: &Value) -> Result<(), String> {
+    for node in nodes {
+        match node {
+            Node::Text(_) => {}
+            Node::Print(term) => check_term(term, value)?,
+            Node::If(term, then, otherwise) => {
+                check_term(term, value)?;
+                check(then, value)?;
+                check(otherwise, value)?;
+            }
+            // Each member is another value.
+            Node::Range(term, _, otherwise) => {
+                check_term(term, value)?;
+                check(otherwise, value)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_term(term: &Term, value: &Value) -> Result<(), String> {
+    match term {
+        Term::Literal(_) => Ok(()),
+        Term::Field(path) => path
+            .first()
+            .map_or(Ok(()), |name| field(value, name).map(|_| ())),
+        Term::Call(_, terms) => terms.iter().try_for_each(|term| check_term(term, value)),
+    }
+}
+
 fn evaluated(term: &Term, value: &Value) -> Result<Value, String> {
     match term {
         Term::Literal(literal) => Ok(literal.clone()),
