@@ -62,6 +62,7 @@ mod tests {
             name: "host".parse().unwrap(),
             source: VolumeSource::Host {
                 path: "/srv".into(),
+                non_recursive: false,
             },
             read_only: false,
         };

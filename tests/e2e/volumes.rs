@@ -90,16 +90,17 @@ fn read_only_holds_for_all_that_is_mounted_below() {
     let source = source(&host);
     fs::create_dir(source.join("below")).unwrap();
     let script = "for at in /data /data/below; do echo x > $at/x && echo writable $at; done; true";
-    let run = |options: &str| -> Output {
+    let run_with = |flags: &[&str]| -> Output {
         let mount = format!(
             "mount -t tmpfs below {}/below && exec \"$@\"",
             source.display()
         );
-        mounted(&host, &[&volume(&source, options)], script)
+        mounted(&host, flags, script)
             .through("unshare", ["--mount", "sh", "-c", &mount, "sh"])
             .run()
             .ok()
     };
+    let run = |options: &str| run_with(&[&volume(&source, options)]);
     let writable = "writable /data\nwritable /data/below\n";
     assert_eq!(run("/data").stdout, writable);
     fs::remove_file(source.join("x")).unwrap();
@@ -107,8 +108,20 @@ fn read_only_holds_for_all_that_is_mounted_below() {
     assert_eq!(refused.stdout, "", "{refused}");
     assert_eq!(refused.stderr.matches("Read-only file system").count(), 2);
     // Without what is mounted below.
+    let below = source.join("below/x");
     assert_eq!(run("/data:bind").stdout, writable);
-    assert!(source.join("below/x").exists(), "the tmpfs came along");
+    assert!(below.exists(), "the tmpfs came along");
+    fs::remove_file(&below).unwrap();
+    let of_pod = |recursive: &str, mount: &str| {
+        let path = source.display();
+        let volume = format!("--volume=d,kind=host,source={path},recursive={recursive}");
+        let mount = format!("--mount=volume=d,target=/data{mount}");
+        assert_eq!(run_with(&[&volume, &mount]).stdout, writable);
+        below.exists()
+    };
+    assert!(!of_pod("true", ""));
+    assert!(!of_pod("false", ",rbind"));
+    assert!(of_pod("false", ""));
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn shown(source: &MountSource, manifest: &PodManifest, pod: &Path) -> Shown {
         MountSource::Volume { name, sub_path } => {
             let volume = manifest.volumes.iter().find(|volume| volume.name == *name);
             let shown = match volume.map(|volume| &volume.source) {
-                Some(VolumeSource::Host { path }) => {
+                Some(VolumeSource::Host { path, .. }) => {
                     Shown::new(MountKind::Bind, Some(path.clone()))
                 }
                 Some(VolumeSource::Image { image }) => image_files(image),

@@ -23,7 +23,7 @@ pub(super) fn check_volumes<'a>(
         }
     }
     for volume in volumes {
-        if let VolumeSource::Host { path } = &volume.source {
+        if let VolumeSource::Host { path, .. } = &volume.source {
             look_at(path)?;
         }
     }

@@ -38,6 +38,9 @@ pub enum VolumeSource {
     Host {
         /// Its path.
         path: PathBuf,
+        /// Whether apps see nothing of what is mounted below it, unless a mount says so.
+        #[serde(skip_serializing_if = "is_default", default)]
+        non_recursive: bool,
     },
     /// A directory that is empty when the pod starts, and goes with it.
     Empty {

@@ -153,8 +153,16 @@ impl Volumes {
         if volume.read_only || matches!(volume.source, VolumeSource::Image { .. }) {
             attributes.all |= libc::MOUNT_ATTR_RDONLY;
         }
+        if let VolumeSource::Host {
+            non_recursive: true,
+            ..
+        } = volume.source
+            && !options.contains(&MountOption::Rbind)
+        {
+            attributes.recursive = false;
+        }
         let what = match &volume.source {
-            VolumeSource::Host { path } => format!("mount {} of the host", path.display()),
+            VolumeSource::Host { path, .. } => format!("mount {} of the host", path.display()),
             _ => format!("mount the volume {name}"),
         };
         let what = in_it(what, sub_path);
@@ -163,7 +171,7 @@ impl Volumes {
             attributes: &attributes,
         };
         let made = match &volume.source {
-            VolumeSource::Host { path } => of_path(path, sub_path, &attributes),
+            VolumeSource::Host { path, .. } => of_path(path, sub_path, &attributes),
             VolumeSource::Empty {
                 medium: Medium::Disk,
                 ..
@@ -190,7 +198,7 @@ impl Volumes {
         };
         let made = made.map_err(failed(&what))?;
         let source = match &volume.source {
-            VolumeSource::Host { path } => Some(path.clone()),
+            VolumeSource::Host { path, .. } => Some(path.clone()),
             VolumeSource::Empty {
                 medium: Medium::Disk,
                 ..

@@ -73,6 +73,7 @@ fn definition(name: &str, rest: &str) -> Result<VolumeWord, String> {
     let (mut kind, mut source, mut size, mut medium) = (None, None, None, Medium::Disk);
     let mut ownership = Ownership::default();
     let mut read_only = false;
+    let mut recursive = None;
     for pair in rest.split(',') {
         match pair.split_once('=') {
             Some(("kind", value)) => kind = Some(value),
@@ -84,12 +85,10 @@ fn definition(name: &str, rest: &str) -> Result<VolumeWord, String> {
             Some(("mode", value)) => ownership.mode = Some(mode(value)?),
             Some((key @ "uid", value)) => ownership.uid = Some(id(key, value)?),
             Some((key @ "gid", value)) => ownership.gid = Some(id(key, value)?),
-            Some((key @ "recursive", _)) => {
-                return Err(format!("{key} of a volume is not there yet"));
-            }
+            Some((key @ "recursive", value)) => recursive = Some(switch(key, Some(value))?),
             _ => {
                 return Err(format!(
-                    "unknown part `{pair}`; there are kind, source, readOnly, medium, size, mode, uid and gid"
+                    "unknown part `{pair}`; there are kind, source, readOnly, recursive, medium, size, mode, uid and gid"
                 ));
             }
         }
@@ -103,9 +102,13 @@ fn definition(name: &str, rest: &str) -> Result<VolumeWord, String> {
             "mode, uid and gid are for volumes that are made: empty, tmpfs, named".to_owned(),
         );
     }
+    if recursive.is_some() && kind.is_some_and(|kind| kind != "host") {
+        return Err("recursive is for volumes of the host".to_owned());
+    }
     let source = match (kind, source) {
         (Some("host"), Some(path)) => VolumeSource::Host {
             path: host_path(path)?,
+            non_recursive: recursive == Some(false),
         },
         (Some("host"), None) => return Err("a volume of the host needs source=PATH".to_owned()),
         (Some("empty" | "tmpfs"), Some(_)) => {
@@ -182,8 +185,15 @@ mod tests {
         };
         let host = described("data,kind=host,source=/srv,readOnly=true");
         assert!(host.read_only && host.name.as_str() == "data");
-        let path = "/srv".into();
-        assert_eq!(host.source, VolumeSource::Host { path });
+        let of_srv = |non_recursive| VolumeSource::Host {
+            path: "/srv".into(),
+            non_recursive,
+        };
+        assert_eq!(host.source, of_srv(false));
+        for (word, non_recursive) in [("true", false), ("false", true)] {
+            let text = format!("data,kind=host,source=/srv,recursive={word}");
+            assert_eq!(described(&text).source, of_srv(non_recursive));
+        }
         let memory = described("m,kind=empty,medium=memory,size=1m").source;
         assert_eq!(memory, described("m,kind=tmpfs,size=1m").source);
         let empty = described("e,kind=empty").source;
@@ -252,10 +262,8 @@ mod tests {
             ("~/x:/y", "for the shell"),
             ("d,kind=empty,mode=0790", "octal"),
             ("d,kind=empty,uid=root", "a number"),
-            (
-                "d,kind=host,source=/,recursive=false",
-                "recursive of a volume",
-            ),
+            ("d,kind=empty,recursive=true", "volumes of the host"),
+            ("d,kind=host,source=/,recursive=maybe", "maybe"),
             ("d,kind=empty,x=y", "unknown part `x=y`"),
             ("D,kind=empty", "lower-case"),
         ] {
