@@ -70,6 +70,39 @@ impl IpNet {
             && (self.first()..=self.last()).contains(&number(address))
     }
 
+    /// What some of its addresses are for that no interface of a pod can have (RFC 6890).
+    pub fn reserved_for(&self) -> Option<&'static str> {
+        const RESERVED: [(IpAddr, u8, &str); 8] = [
+            (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8, "this network"),
+            (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8, "the loopback"),
+            (IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4, "multicast"),
+            (IpAddr::V4(Ipv4Addr::new(240, 0, 0, 0)), 4, "later use"),
+            (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 127, "the loopback"),
+            (
+                IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0xFFFF, 0, 0)),
+                96,
+                "IPv4 addresses",
+            ),
+            (
+                IpAddr::V6(Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0, 0)),
+                10,
+                "single links",
+            ),
+            (
+                IpAddr::V6(Ipv6Addr::new(0xFF00, 0, 0, 0, 0, 0, 0, 0)),
+                8,
+                "multicast",
+            ),
+        ];
+        RESERVED
+            .into_iter()
+            .find(|(address, prefix, _)| {
+                let (address, prefix) = (*address, *prefix);
+                self.overlaps(&Self { address, prefix })
+            })
+            .map(|(_, _, what)| what)
+    }
+
     /// Whether the two have an address in common.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.contains(other.network().address) || other.contains(self.network().address)

@@ -1,7 +1,7 @@
 //! Stopping a fetch from outside.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -20,6 +20,20 @@ struct Shared {
     is_set: AtomicBool,
     /// Files and directories that go when the fetch ends. Held while something of theirs becomes visible.
     staged: Mutex<Vec<PathBuf>>,
+}
+
+struct Until<'a, R> {
+    inner: R,
+    interrupt: &'a Interrupt,
+}
+
+impl<R: Read> Read for Until<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.interrupt.is_set() {
+            true => Err(io::Error::other("interrupted by a signal")),
+            false => self.inner.read(buffer),
+        }
+    }
 }
 
 impl Interrupt {
@@ -56,6 +70,14 @@ impl Interrupt {
     /// Whether the fetch shall stop.
     pub(crate) fn is_set(&self) -> bool {
         self.0.is_set.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of a reader, until that is asked for: then an error.
+    pub(crate) fn reader<'a, R: Read + 'a>(&'a self, inner: R) -> impl Read + 'a {
+        Until {
+            inner,
+            interrupt: self,
+        }
     }
 
     /// A file or directory to be taken away.

@@ -43,6 +43,8 @@ impl Store {
 pub struct Written {
     /// What was gone by the time that it was to be read: paths in the tree, a thousand at most.
     pub gone: Vec<String>,
+    /// Directories that were left out since they are nested too deeply, likewise.
+    pub deep: Vec<String>,
     /// The mode that the directory should have and was not given: with what is in it, others may do more than
     /// they may on this machine, so it is closed to them.
     pub closed: Option<u32>,
@@ -67,10 +69,14 @@ pub fn extract(
     let mut partial = Partial::beside(dest)?.until(interrupt);
     partial.directory(0o700)?;
     let mut directory = directory::Directory::open(partial.path(), dest)?.until(interrupt);
-    let gone = merged::walk(&roots, &mut directory)?;
+    let gone = merged::walk(&roots, &mut directory)?.nothing_deep()?.gone;
     let closed = directory.closed();
     partial.finish()?;
-    Ok(Written { gone, closed })
+    Ok(Written {
+        gone,
+        closed,
+        ..Written::default()
+    })
 }
 
 /// Writes the directory that a path leads to in these trees, topmost first, into a new directory, owners and modes included.
@@ -90,7 +96,8 @@ pub fn copy_directory(
     };
     let mut directory = directory::Directory::create(dest)?.among_guarded();
     let parts: Vec<_> = parts.into_iter().map(Part::from).collect();
-    merged::walk(&parts, &mut directory).inspect_err(|_| {
+    let walked = merged::walk(&parts, &mut directory).and_then(merged::LeftOut::nothing_deep);
+    walked.inspect_err(|_| {
         // The failure that led here is the one to tell of.
         let _ = std::fs::remove_dir_all(dest);
     })?;
@@ -125,9 +132,13 @@ pub fn pack(trees: &[Tree], out: impl Write, name: &Path) -> Result<Written, Sto
             owners: tree.owners.as_ref(),
         });
     }
-    let gone = merged::walk(&roots, &mut tar)?;
+    let left_out = merged::walk(&roots, &mut tar)?;
     tar.finish()?;
-    Ok(Written { gone, closed: None })
+    Ok(Written {
+        gone: left_out.gone,
+        deep: left_out.deep,
+        closed: None,
+    })
 }
 
 /// As [`pack`], into a file that nobody else may read, whether it is there or not. It appears by one rename.
@@ -146,9 +157,16 @@ pub fn pack_file(trees: &[Tree], dest: &Path) -> Result<Written, StoreError> {
 /// attributes included, and whatever it is compressed with. Nothing of it gets out of there. `name` is for messages.
 ///
 /// # Errors
-/// If it can't be read, is no tar file, goes over the limits of a layer, or can't be written.
-pub fn unpack(archive: File, name: &Path, dest: &Path, limits: &Limits) -> Result<(), StoreError> {
-    let plain = BufReader::new(Plain::of_stream(archive, name, limits)?);
+/// If it can't be read, is no tar file, goes over the limits of a layer, can't be written, or that is interrupted.
+pub fn unpack(
+    archive: File,
+    name: &Path,
+    dest: &Path,
+    limits: &Limits,
+    interrupt: &Interrupt,
+) -> Result<(), StoreError> {
+    let plain = Plain::of_stream(archive, name, limits)?;
+    let plain = BufReader::new(interrupt.reader(plain));
     let what = name.display().to_string();
     image_layer::unpack(plain, dest, &what, limits)?;
     Ok(())

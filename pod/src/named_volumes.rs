@@ -293,6 +293,8 @@ fn make<E: From<PodError>>(
     };
     match fill {
         Some(fill) => {
+            // What fills it may say otherwise.
+            ownership.give(&data)?;
             fill(&data)?;
             record.ownership.give(&data)?;
         }

@@ -31,6 +31,14 @@ impl StartFailure {
         }
     }
 
+    /// The same, with the name of the app that could not be started.
+    pub(crate) fn of_app(self, app: &pod::AppName) -> Self {
+        Self {
+            message: format!("app {app}: {}", self.message),
+            ..self
+        }
+    }
+
     /// For `map_err`: what was tried, with the system's answer appended.
     pub fn os<E: std::fmt::Display>(what: impl std::fmt::Display) -> impl FnOnce(E) -> Self {
         move |error| Self::other(format!("cannot {what}: {error}"))

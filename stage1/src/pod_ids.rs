@@ -30,14 +30,12 @@ impl PodIds {
         })
     }
 
-    /// The user and the group of the host that a user and a group of the pod are; its root where there is none.
-    pub(crate) fn owner(&self, uid: Option<u32>, gid: Option<u32>) -> (u32, u32) {
-        let uid = self.ids.host_uid(uid.unwrap_or(0));
-        let gid = self.ids.host_gid(gid.unwrap_or(0));
-        (
-            uid.unwrap_or(self.root.0.as_raw()),
-            gid.unwrap_or(self.root.1.as_raw()),
-        )
+    /// The user and the group of the host that a user and a group of the pod are, root if nothing is said. `None` if the pod
+    /// has no such ones.
+    pub(crate) fn owner(&self, uid: Option<u32>, gid: Option<u32>) -> Option<(u32, u32)> {
+        let uid = self.ids.host_uid(uid.unwrap_or(0))?;
+        let gid = self.ids.host_gid(gid.unwrap_or(0))?;
+        Some((uid, gid))
     }
 
     /// The namespace.

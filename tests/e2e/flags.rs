@@ -137,6 +137,21 @@ fn what_would_not_start_takes_nobodys_place() {
             119,
             "the group `ghosts` is not in the image's /etc/group",
         ),
+        // One app can't run, so none does.
+        (
+            &[
+                IMAGE,
+                "--",
+                "/bin/echo",
+                "ran",
+                "---",
+                IMAGE,
+                "--app-name=late",
+                "--user=ghost",
+            ],
+            119,
+            "app late: the user `ghost`",
+        ),
         (&["--net=nowhere", IMAGE], 121, "nowhere"),
     ] {
         let run = host

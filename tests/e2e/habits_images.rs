@@ -276,3 +276,22 @@ fn what_is_saved_to_a_pipe_goes_through_it_and_the_pipe_stays() {
     }
     host.fairing(["rm", pod]).run().ok();
 }
+
+#[test]
+fn directories_without_a_bottom_are_left_out_and_told() {
+    let host = busybox();
+    let script = "echo kept > /kept; mkdir -p /home; cd /home; i=0; \
+        while [ $i -lt 300 ]; do mkdir a; cd a; i=$((i + 1)); done";
+    let run = host.fairing(["run", "--name=deep", IMAGE, "--", "/bin/sh", "-c", script]);
+    run.run().ok();
+    let file = host.base().join("deep.tar");
+    let output = host.fairing(["export", "deep"]).arg(&file).run().ok();
+    assert!(output.stderr.contains("nested too deeply"), "{output}");
+    let listed = std::process::Command::new("tar")
+        .arg("-tf")
+        .arg(&file)
+        .output();
+    let listed = listed.unwrap();
+    assert!(listed.status.success());
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("kept\n"));
+}

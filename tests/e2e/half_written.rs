@@ -114,6 +114,27 @@ fn an_image_that_comes_by_a_pipe_goes_when_the_command_is_asked_to_end() {
 }
 
 #[test]
+fn a_volume_of_which_the_half_has_come_goes_when_the_command_is_asked_to_end() {
+    let host = Host::new();
+    let archive = Layer::new().file("file", vec![1; 1 << 20], 0o644).tar();
+    for is_new in [true, false] {
+        if !is_new {
+            host.fairing(["volume", "create", "data"]).run().ok();
+        }
+        let mut import = host.fairing(["volume", "import", "data"]);
+        import = import.stdin_open().limit(Duration::from_secs(60));
+        let mut import = import.spawn();
+        import.write(&archive[..900_000]);
+        wait_until("it has come", Duration::from_secs(30), || {
+            (!host.leftovers().half_made_volumes.is_empty()).then_some(())
+        });
+        import.signal(Signal::TERM);
+        import.wait().expect_error(143, &["interrupted by SIGTERM"]);
+        assert_eq!(host.leftovers().half_made_volumes, [] as [String; 0]);
+    }
+}
+
+#[test]
 fn what_has_no_end_is_no_image() {
     let host = Host::new();
     let load = || {

@@ -62,6 +62,9 @@ fn a_pod_whose_monitor_was_killed_is_listed_as_killed_and_collected_by_name() {
     let shown = &listed(&host)[0];
     let failure = shown["failure"].as_str().unwrap();
     assert!(failure.contains("monitor was killed"), "{failure}");
+    // Nobody knows how it would have ended; not well.
+    let code = ["inspect", "--format={{.State.ExitCode}}", "web"];
+    assert_eq!(host.fairing(code).run().ok().text(), "125");
     let collected = host.fairing(["gc", "--grace-period=0s"]).run().ok();
     collected.expect_stdout(&format!("pod {pod} (web) removed"));
 }

@@ -123,7 +123,7 @@ fn many_pods_at_once_have_different_ids() {
     let firsts: BTreeSet<u32> = pods.iter().map(|pod| first_id(&host, pod)).collect();
     assert_eq!(firsts.len(), pods.len());
     let one_more = host.fairing(["prepare", "--userns=auto", IMAGE]).run();
-    one_more.expect_error(125, &["no block of user IDs is free", "fairing gc"]);
+    one_more.expect_error(125, &["no block of user IDs is free", "fairing rm"]);
     host.fairing(["rm", &pods[0]]).run().ok();
     let again = prepare();
     assert!(firsts.contains(&first_id(&host, &again)));
@@ -275,11 +275,51 @@ fn users_can_be_given_by_hand() {
 }
 
 #[test]
+fn a_pod_without_the_group_of_terminals_has_terminals() {
+    let host = busybox();
+    let users = "--userns=0-200000-1,65534-200001-1";
+    let output = host
+        .fairing(["run", "--rm", users, IMAGE, "--", "/bin/sh", "-c"])
+        .arg("test -c /dev/pts/ptmx && echo there")
+        .run()
+        .ok();
+    assert_eq!(output.stdout, "there\n");
+}
+
+#[test]
 fn a_user_that_the_pod_does_not_have_is_named() {
     let host = busybox();
     let flags = ["run", "--rm", "--userns=auto", IMAGE, "--user", "70000"];
     let output = host.fairing(flags).args(["--", "/bin/id"]).run();
     output.expect_error(125, &["user 70000"]);
+    for flags in [
+        &["--tmpfs=/data:uid=70000"][..],
+        &[
+            "--volume=d,kind=empty,gid=70000",
+            "--mount=volume=d,target=/data",
+        ],
+        &[
+            "--volume=d,kind=tmpfs,uid=70000",
+            "--mount=volume=d,target=/data",
+        ],
+    ] {
+        let output = auto(&host, flags, "echo ran").run();
+        output.expect_error(125, &["no such user or group"]);
+    }
+}
+
+#[test]
+fn what_is_said_of_users_in_two_ways_is_refused() {
+    let host = busybox();
+    for users in ["--userns=host", "--userns=auto"] {
+        let flags = ["run", users, "--uidmap=0:200000:65536", IMAGE];
+        let run = host.fairing(flags).env("FAIRING_USERNS", "");
+        let refused = run.run().expect_code(2);
+        assert!(
+            refused.stderr.contains("leave out one of them"),
+            "{refused}"
+        );
+    }
 }
 
 #[test]

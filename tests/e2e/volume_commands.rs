@@ -234,6 +234,15 @@ fn nothing_of_a_hostile_tar_file_gets_out_of_the_volume_and_none_is_left_of_it()
         .arg(&archive)
         .run()
         .expect_error(112, &["torn.tar"]);
+    // Nor of one that ends between two members, or before the first.
+    let whole = Layer::new().file("one", "1", 0o644).file("two", "2", 0o644);
+    for length in [0, 1024] {
+        let archive = host.write("torn.tar", &whole.tar()[..length]);
+        host.fairing(["volume", "import", "torn"])
+            .arg(&archive)
+            .run()
+            .expect_error(112, &["torn.tar", "it is incomplete"]);
+    }
     assert!(!volume(&host, &["ls", "-q"]).contains("torn"));
     host.expect_clean();
 }

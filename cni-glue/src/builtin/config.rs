@@ -104,6 +104,13 @@ impl BuiltinConfig {
                 "the subnet6 {net} is not an IPv6 subnet of /120 or larger"
             ));
         }
+        for net in self.subnet.iter().chain(&self.subnet6) {
+            if let Some(use_) = net.reserved_for() {
+                return Err(format!(
+                    "{net} is for {use_}; no pod can have addresses of it"
+                ));
+            }
+        }
         if let Some(bridge) = &self.bridge {
             if self.mode != Mode::Bridge {
                 return Err("only the mode bridge has a bridge".into());
@@ -258,6 +265,13 @@ mod tests {
             (json!({"subnet": "10.0.0.0/31"}), "subnet"),
             (json!({"subnet": "fd00::/64"}), "subnet"),
             (json!({"subnet6": "10.0.0.0/8"}), "subnet6"),
+            (json!({"subnet": "224.0.0.0/24"}), "for multicast"),
+            (json!({"subnet": "0.0.0.0/8"}), "for this network"),
+            (json!({"subnet": "127.0.0.0/8"}), "for the loopback"),
+            (json!({"subnet": "255.255.255.0/24"}), "for later use"),
+            (json!({"subnet6": "ff00::/64"}), "for multicast"),
+            (json!({"subnet6": "::/120"}), "for the loopback"),
+            (json!({"subnet6": "::ffff:0:0/96"}), "for IPv4 addresses"),
             (json!({"bridge": "br0"}), "not begin with"),
             (
                 json!({"bridge": "fairing9", "mode": "ptp"}),

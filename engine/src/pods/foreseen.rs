@@ -29,8 +29,8 @@ pub(super) fn check(app: &App, image: &RunnableImage) -> Result<(), Error> {
     let layers = image.image().layers().iter().rev();
     let root = Files(layers.map(|layer| layer.path.clone()).collect());
     let user = &app.execution.user;
-    root.knows("user", &user.user, "/etc/passwd")?;
-    root.knows("group", &user.group, "/etc/group")?;
+    root.knows(app, ("user", &user.user), "/etc/passwd")?;
+    root.knows(app, ("group", &user.group), "/etc/group")?;
     root.has_program(app)
 }
 
@@ -43,7 +43,7 @@ impl Files {
     }
 
     /// Whether a file of accounts has a name. A number needs no entry.
-    fn knows(&self, what: &str, name: &str, path: &str) -> Result<(), Error> {
+    fn knows(&self, app: &App, (what, name): (&str, &str), path: &str) -> Result<(), Error> {
         if name.is_empty() || name.parse().is_ok_and(|id: u32| id != u32::MAX) {
             return Ok(());
         }
@@ -60,8 +60,13 @@ impl Files {
                 kind: FailureKind::UnknownUser,
                 message: match name.parse() {
                     // What the kernel takes for no change.
-                    Ok(u32::MAX) => format!("{name} means no {what} to the kernel"),
-                    _ => format!("the {what} `{name}` is not in the image's {path}"),
+                    Ok(u32::MAX) => {
+                        format!("app {}: {name} means no {what} to the kernel", app.name)
+                    }
+                    _ => format!(
+                        "app {}: the {what} `{name}` is not in the image's {path}",
+                        app.name
+                    ),
                 },
             }),
         }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use image_store::tree;
+use image_store::{Interrupt, tree};
 use pod::PodError;
 use pod::named_volumes::{
     FirstUse, NamedVolume, NamedVolumeName, NamedVolumes, NewVolume, VolumesAlone,
@@ -79,14 +79,19 @@ pub fn import(
     name: &NamedVolumeName,
     archive: File,
     what: &Path,
+    interrupt: &Interrupt,
 ) -> Result<(), Error> {
     let volumes = engine.volumes();
     let pin = volumes.pin().map_err(VolumeError::Files)?;
     let limits = Config::read(&engine.directories)?.limits();
-    let unpack = |archive: File, dest: &Path| tree::unpack(archive, what, dest, &limits);
+    let unpack = |archive: File, dest: &Path| tree::unpack(archive, what, dest, &limits, interrupt);
     let Some(volume) = volumes.get(name).map_err(VolumeError::Files)? else {
         let new = NewVolume::called(name.clone());
-        let fill = |dest: &Path| unpack(archive, dest).map_err(Error::from);
+        let fill = |dest: &Path| {
+            // Until it has its name, nothing of the volume is anywhere else.
+            interrupt.staged(dest.parent().unwrap_or(dest));
+            unpack(archive, dest).map_err(Error::from)
+        };
         let made = volumes.create_with(new, &pin, Some(fill))?;
         return match made {
             Some(_) => Ok(()),
@@ -95,6 +100,7 @@ pub fn import(
         };
     };
     let filled = volume.first_use(&pin, |dest| {
+        interrupt.staged(dest);
         std::fs::create_dir(dest).map_err(PodError::io("create", dest))?;
         unpack(archive, dest)?;
         Ok::<_, Error>(true)

@@ -47,7 +47,7 @@ pub enum ContentError {
         reason: String,
     },
     /// A layer archive that can't be parsed.
-    #[error("{what}: corrupt layer archive: {reason}")]
+    #[error("{what}: corrupt tar archive: {reason}")]
     CorruptLayer {
         /// The object.
         what: String,
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(read(of(io::ErrorKind::UnexpectedEof)), "x is truncated");
         assert_eq!(read(truncated().into_io()), "inner is truncated");
         let corrupt = read(of(io::ErrorKind::InvalidData));
-        assert_eq!(corrupt, "x: corrupt layer archive: because");
+        assert_eq!(corrupt, "x: corrupt tar archive: because");
         let full = ContentError::from_read("x", of(io::ErrorKind::StorageFull));
         assert!(matches!(full, ContentError::NoSpace { .. }), "{full}");
         // Of raw bytes, nothing is corrupt but what a reader makes of them.

@@ -113,11 +113,11 @@ fn extract_as(
         entries: walk.entries(),
         opaque: extraction.opaque,
     };
-    walk.finish(if form == Form::Layer {
-        u64::MAX
-    } else {
-        MAX_PADDING
-    })?;
+    match form {
+        // Some tools leave out the end; that nothing is missing, the digest tells.
+        Form::Layer => walk.finish(u64::MAX)?,
+        Form::Plain => walk.finish_whole(MAX_PADDING)?,
+    }
     extraction
         .tree
         .close()

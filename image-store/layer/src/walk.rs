@@ -32,6 +32,8 @@ pub struct Walk<'a, R> {
     expanded: u64,
     /// Name of the last member, to tell where in the archive something is wrong.
     last: Vec<u8>,
+    /// Whether the block of zeros has come that ends an archive.
+    is_ended: bool,
 }
 
 /// What was said ahead of a member.
@@ -54,6 +56,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
             entries: 0,
             expanded: 0,
             last: Vec::new(),
+            is_ended: false,
         }
     }
 
@@ -132,6 +135,16 @@ impl<'a, R: BufRead> Walk<'a, R> {
             self.unread -= take as u64;
         }
         Ok(())
+    }
+
+    /// As [`Self::finish`], of an archive that must say where it ends: one that was cut off between two members does not.
+    pub(crate) fn finish_whole(self, zeros: u64) -> Result<(), ContentError> {
+        match self.is_ended {
+            true => self.finish(zeros),
+            false => {
+                Err(self.corrupt("it is incomplete: the zeros that end a tar file are missing"))
+            }
+        }
     }
 
     /// Reads up to the end of the stream, which may be padded by zeros only, `zeros` at most.
@@ -361,6 +374,7 @@ impl<'a, R: BufRead> Walk<'a, R> {
         let mut block = [0; BLOCK as usize];
         self.read_exact(&mut block)?;
         if block.iter().all(|byte| *byte == 0) {
+            self.is_ended = true;
             return Ok(None);
         }
         let header = Header(block);

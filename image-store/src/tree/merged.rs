@@ -71,18 +71,39 @@ pub(super) fn root(tree: &Path) -> Result<OwnedFd, StoreError> {
     open(tree, FOLDER, Mode::empty()).map_err(|error| StoreError::io("cannot open", tree, error))
 }
 
-/// Hands all that these directories, topmost first, show together to a sink. Gives the paths of what was gone, or something
-/// else, by the time that it was to be read: of a running pod, something always may.
-pub(super) fn walk(parts: &[Part<'_>], sink: &mut dyn Sink) -> Result<Vec<String>, StoreError> {
+/// What was left out: paths in the tree, a thousand of each at most.
+#[derive(Default)]
+pub(super) struct LeftOut {
+    /// What was gone, or something else, by the time that it was to be read: of a running pod, something always may.
+    pub(super) gone: Vec<String>,
+    /// Directories below as many others as one may have.
+    pub(super) deep: Vec<String>,
+}
+
+impl LeftOut {
+    /// Refuses a tree with directories that are nested too deeply: an image has none.
+    pub(super) fn nothing_deep(self) -> Result<Self, StoreError> {
+        match self.deep.first() {
+            None => Ok(self),
+            Some(path) => Err(StoreError::InvalidSource {
+                origin: path.clone(),
+                reason: "its directories are nested too deeply".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Hands all that these directories, topmost first, show together to a sink.
+pub(super) fn walk(parts: &[Part<'_>], sink: &mut dyn Sink) -> Result<LeftOut, StoreError> {
     let mut walk = Walk {
         sink,
         depth_max: Limits::default().depth,
         linked: HashMap::new(),
         folders: Vec::new(),
-        gone: Vec::new(),
+        left_out: LeftOut::default(),
     };
     walk.folder(parts, &mut Vec::new(), 0)?;
-    Ok(walk.gone)
+    Ok(walk.left_out)
 }
 
 struct Walk<'a> {
@@ -92,7 +113,7 @@ struct Walk<'a> {
     linked: HashMap<(u64, u64), Linked>,
     /// The paths of the open directories, outermost first, as far as somebody needs them.
     folders: Vec<Option<Rc<[u8]>>>,
-    gone: Vec<String>,
+    left_out: LeftOut,
 }
 
 /// A file with several names. An app can have millions of them, far below the root: so directories share their path.
@@ -125,7 +146,8 @@ impl Walk<'_> {
             return Ok(());
         };
         if depth > self.depth_max {
-            return Err(unfit(path, "its directories are nested too deeply"));
+            note(&mut self.left_out.deep, path);
+            return Ok(());
         }
         let stat = top.seen(fstat(top).map_err(|error| io(path, error))?);
         let xattrs = top.attributes(top).map_err(|error| io(path, error))?;
@@ -208,10 +230,7 @@ impl Walk<'_> {
     }
 
     fn note_gone(&mut self, path: &[u8]) {
-        const MOST: usize = 1 << 10;
-        if self.gone.len() < MOST {
-            self.gone.push(shown(path));
-        }
+        note(&mut self.left_out.gone, path);
     }
 
     fn leaf(
@@ -336,6 +355,13 @@ pub(super) fn is_opaque(folder: impl AsFd, path: &[u8]) -> Result<bool, StoreErr
         Ok(length) => Ok(value.get(..length) == Some(b"y")),
         Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => Ok(false),
         Err(error) => Err(io(path, error)),
+    }
+}
+
+fn note(paths: &mut Vec<String>, path: &[u8]) {
+    const MOST: usize = 1 << 10;
+    if paths.len() < MOST {
+        paths.push(shown(path));
     }
 }
 

@@ -316,8 +316,8 @@ fn what_goes_while_a_tree_is_read_is_left_out_and_told() {
         victims: vec![tree.join("gone"), tree.join("folder")],
         taken: Vec::new(),
     };
-    let gone = merged::walk(&[merged::root(&tree).unwrap().into()], &mut thief).unwrap();
-    assert_eq!(gone, ["/folder", "/gone"]);
+    let left_out = merged::walk(&[merged::root(&tree).unwrap().into()], &mut thief).unwrap();
+    assert_eq!(left_out.gone, ["/folder", "/gone"]);
     assert_eq!(
         thief.taken,
         ["", "a", "last", "other-name", "third-name is a link"]
@@ -380,6 +380,7 @@ fn a_tar_file_is_unpacked_as_it_is_and_nothing_of_it_gets_out() {
         &archive,
         &dest,
         &Limits::default(),
+        &Interrupt::default(),
     )
     .unwrap();
     let read = |path: &str| fs::read_to_string(dest.join(path)).unwrap();
@@ -392,6 +393,7 @@ fn a_tar_file_is_unpacked_as_it_is_and_nothing_of_it_gets_out() {
         &archive,
         &dest,
         &Limits::default(),
+        &Interrupt::default(),
     )
     .unwrap_err();
 }

@@ -45,6 +45,14 @@ impl UserArguments {
         if uidmap.is_empty() && gidmap.is_empty() {
             return Ok(userns.unwrap_or_default());
         }
+        // The variable is for pods that don't say.
+        let by_variable = std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty());
+        if !by_variable && userns.is_some_and(|users| users != Users::Usual) {
+            return Err(Failure::Usage(
+                "--userns and --uidmap or --gidmap say different things; leave out one of them"
+                    .to_owned(),
+            ));
+        }
         let (users, groups) = match (uidmap.is_empty(), gidmap.is_empty()) {
             (true, _) => (gidmap.clone(), gidmap),
             (_, true) => (uidmap.clone(), uidmap),

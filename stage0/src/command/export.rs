@@ -11,7 +11,7 @@ use image_store::tree::{self, IdRange, Owners, Tree, Written};
 use pod::manifest::{IdMapping, PodManifest, UserNamespace, app_dir};
 use pod::{AppName, PodEntry};
 
-use super::save::is_stream;
+use super::save::{is_stream, named};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -55,7 +55,7 @@ impl Subcommand for Export {
 /// # Errors
 /// If something can't be read or written.
 pub(super) fn write_trees(trees: &[Tree], file: Option<PathBuf>) -> Result<u8, Failure> {
-    let Some(path) = file else {
+    let Some(path) = named(file) else {
         if io::stdout().is_terminal() {
             return Err(Failure::Usage(
                 "a tar file is not written to a terminal: name a file with --output".to_owned(),

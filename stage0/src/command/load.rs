@@ -12,6 +12,7 @@ use engine::images::registries::fetch_options;
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
 use image_store::{ImageSource, LayerLimit, StoreError, contents};
 
+use super::save::named;
 use super::several::for_each;
 use crate::command::subcommand::Subcommand;
 use crate::console::interrupt::until_signal;
@@ -40,7 +41,7 @@ impl Subcommand for Load {
         "Bring the images of a file that save wrote into the store, and print their names";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        if let Some(path) = &self.input {
+        if let Some(path) = &named(self.input.clone()) {
             return load(context, path, self.quiet);
         }
         if io::stdin().is_terminal() {

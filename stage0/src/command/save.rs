@@ -69,7 +69,7 @@ impl Subcommand for Save {
 
 impl Save {
     fn save(&self, context: &Context, interrupt: &Interrupt) -> Result<(), Failure> {
-        match &self.output {
+        match &named(self.output.clone()) {
             Some(path) if !is_stream(path) => {
                 let shown = path.display().to_string();
                 if let Some(folder) = path
@@ -130,6 +130,11 @@ impl Save {
         }
         Ok(())
     }
+}
+
+/// The file that was named, where `-` names none: the stream is meant then, as without a name.
+pub(super) fn named(file: Option<PathBuf>) -> Option<PathBuf> {
+    file.filter(|path| path.as_os_str() != "-")
 }
 
 /// Whether a path is what bytes go through, such as a device, a pipe or a link (`/dev/stdout`): nothing takes its place.

@@ -71,7 +71,7 @@ fn pod(error: &PodError) -> String {
             )
         }
         PodError::NoIdBlock { .. } => format!(
-            "{error}; `fairing gc` frees those of pods that have ended, and `ids` in the table [user-namespaces] of \
+            "{error}; `fairing rm` frees those of a pod that has ended, and `ids` in the table [user-namespaces] of \
              config.toml gives more"
         ),
         error => error.to_string(),

@@ -7,6 +7,8 @@ use pod::exit::Outcome;
 use pod::manifest::User;
 use serde_json::{Value, json};
 
+use super::exit_code::OTHER;
+
 /// What there is of an image, from what `image inspect` shows of it.
 pub(crate) fn of_image(value: &Value) -> Value {
     let config = value.get("config");
@@ -60,6 +62,16 @@ fn with_all_settings(config: Value) -> Value {
     Value::Object(all)
 }
 
+/// Of a pod that has not ended, none: docker's zero.
+fn exit_code(view: &PodView) -> i32 {
+    match (view.exit_code, view.state) {
+        (Some(code), _) => code,
+        // It was killed, and nobody knows: as `wait` says.
+        (None, State::Exited) => i32::from(OTHER),
+        (None, _) => 0,
+    }
+}
+
 /// What there is of a pod; of its apps, the first is the container that docker has.
 pub(crate) fn of_pod(view: &PodView) -> Value {
     let is_running = view.state == State::Running;
@@ -103,7 +115,7 @@ pub(crate) fn of_pod(view: &PodView) -> Value {
             "Paused": view.apps.iter().any(|app| app.state == AppState::Paused),
             "OOMKilled": was_killed_for_memory,
             "Pid": first.and_then(|app| app.pid).unwrap_or(0),
-            "ExitCode": view.exit_code.unwrap_or(0),
+            "ExitCode": exit_code(view),
             "Error": view.failure.clone().unwrap_or_default(),
             "StartedAt": view.started,
             "FinishedAt": view.finished,

@@ -20,13 +20,25 @@ pub(crate) fn text(warning: &Warning) -> String {
 /// What is to be told of a tree that was written, a line each.
 pub(crate) fn of_tree(written: &Written, place: &Path) -> Vec<String> {
     const SHOWN: usize = 8;
-    let gone = written.gone.iter().take(SHOWN);
-    let mut lines: Vec<String> = gone
-        .map(|path| one_line(&format!("{path} changed while it was read and is left out")))
-        .collect();
-    match written.gone.len().checked_sub(SHOWN) {
-        None | Some(0) => {}
-        Some(more) => lines.push(format!("so did {more} others")),
+    let mut lines = Vec::new();
+    for (paths, what, others) in [
+        (
+            &written.gone,
+            "changed while it was read and is left out",
+            "so did",
+        ),
+        (
+            &written.deep,
+            "is nested too deeply and is left out",
+            "so are",
+        ),
+    ] {
+        let shown = paths.iter().take(SHOWN);
+        lines.extend(shown.map(|path| one_line(&format!("{path} {what}"))));
+        match paths.len().checked_sub(SHOWN) {
+            None | Some(0) => {}
+            Some(more) => lines.push(format!("{others} {more} others")),
+        }
     }
     if let Some(mode) = written.closed {
         let place = place.display();
@@ -46,7 +58,7 @@ mod tests {
     fn what_was_left_out_is_told_and_counted() {
         let written = |count: usize| Written {
             gone: (0..count).map(|number| format!("/{number}")).collect(),
-            closed: None,
+            ..Written::default()
         };
         let lines = |count| of_tree(&written(count), Path::new("x"));
         assert!(lines(0).is_empty());

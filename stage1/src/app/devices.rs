@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use pod::manifest::UserNamespace;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
@@ -21,6 +22,17 @@ pub(crate) struct Devices {
     pub(crate) dev: OwnedFd,
     pub(crate) pts: OwnedFd,
     pub(crate) mqueue: OwnedFd,
+}
+
+/// Those that need to know nothing of the pod's network: they are made while the monitor still joins it.
+#[derive(Debug)]
+pub(crate) struct FirstDevices {
+    proc: OwnedFd,
+    dev: OwnedFd,
+    pts: OwnedFd,
+    mqueue: OwnedFd,
+    /// What the monitor has made, in a user namespace without a network of its own.
+    sys: Option<OwnedFd>,
 }
 
 /// What of them the monitor has made, where pod init can't.
@@ -61,43 +73,66 @@ const NOEXEC: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOEXEC;
 const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
 const RDONLY: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY;
 
-impl Devices {
-    /// `/sys` can be written only if `guards_paths` is false.
+/// The group of terminals.
+const TTY: u32 = 5;
+const GUARDED: MountAttrFlags = NOSUID.union(NODEV).union(NOEXEC);
+
+impl FirstDevices {
+    /// In a pod that has these users, if they are not the host's.
     pub(crate) fn new(
         tty: bool,
-        guards_paths: bool,
         bounds: DeviceBounds,
+        users: Option<&UserNamespace>,
         handed: HandedDevices,
     ) -> Result<Self, StartFailure> {
-        let guarded = NOSUID | NODEV | NOEXEC;
-        let sys = match guards_paths {
-            true => guarded | RDONLY,
-            false => guarded,
-        };
         let dev = match handed.dev {
             Some(dev) => dev,
             None => device_files::make(tty, bounds.files, None)?,
         };
         // The machine has a few thousand for all.
         let terminals = bounds.terminals.to_string();
-        let pts = [
-            ("ptmxmode", "0666"),
-            ("mode", "0620"),
-            ("gid", "5"),
-            ("max", &terminals),
-        ];
+        let mut pts = vec![("ptmxmode", "0666"), ("mode", "0620"), ("max", &terminals)];
+        // A pod without that group has terminals of their users' groups.
+        if users.is_none_or(|ids| ids.host_gid(TTY).is_some()) {
+            pts.push(("gid", "5"));
+        }
         Ok(Self {
-            proc: mount_detached("proc", &[], guarded)?,
-            sys: match handed.sys {
-                Some(sys) => sys,
-                None => mount_detached("sysfs", &[], sys)?,
-            },
+            proc: mount_detached("proc", &[], GUARDED)?,
             dev,
             pts: mount_detached("devpts", &pts, NOSUID | NOEXEC)?,
-            mqueue: mount_detached("mqueue", &[], guarded)?,
+            mqueue: mount_detached("mqueue", &[], GUARDED)?,
+            sys: handed.sys,
         })
     }
 
+    /// Adds `/sys`, in the pod's network namespace. It can be written only if `guards_paths` is false.
+    pub(crate) fn complete(self, guards_paths: bool) -> Result<Devices, StartFailure> {
+        let Self {
+            proc,
+            dev,
+            pts,
+            mqueue,
+            sys,
+        } = self;
+        let attributes = match guards_paths {
+            true => GUARDED | RDONLY,
+            false => GUARDED,
+        };
+        let sys = match sys {
+            Some(sys) => sys,
+            None => mount_detached("sysfs", &[], attributes)?,
+        };
+        Ok(Devices {
+            proc,
+            sys,
+            dev,
+            pts,
+            mqueue,
+        })
+    }
+}
+
+impl Devices {
     /// Makes a pseudo-terminal of the app's own.
     pub(crate) fn terminal(&self) -> Result<Terminal, StartFailure> {
         make_terminal(&self.pts)

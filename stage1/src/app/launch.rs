@@ -15,7 +15,7 @@ use crate::app::cgroup::CgroupSeat;
 use crate::app::child::{ChildPlan, Mounts, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
-use crate::app::devices::{DeviceBounds, Devices, HandedDevices, make_terminal};
+use crate::app::devices::{DeviceBounds, Devices, FirstDevices, HandedDevices, make_terminal};
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
@@ -44,23 +44,33 @@ pub(crate) struct AppGround {
     pub(crate) sockets: AppSockets,
 }
 
-/// What an app has of its pod.
+/// What an app has of its pod, from its setup on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PodContext<'a> {
-    pub(crate) hostname: &'a str,
+pub(crate) struct PodSetup<'a> {
     pub(crate) bounds: DeviceBounds,
-    /// What pod init's bounding set holds.
-    pub(crate) bounding: u64,
     /// The pod's own user namespace, if it has one.
     pub(crate) user_namespace: Option<&'a UserNamespace>,
 }
 
-/// An app whose root filesystem stands.
+/// What an app has of its pod once that starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PodContext<'a> {
+    pub(crate) hostname: &'a str,
+    /// What pod init's bounding set holds.
+    pub(crate) bounding: u64,
+}
+
+/// An app of which all is known that can be, before the pod has its network and any app runs.
 #[derive(Debug)]
 pub(crate) struct PreparedApp {
     spec: AppSpec,
     stdio: Stdio,
-    ground: AppGround,
+    identity: Identity,
+    devices: FirstDevices,
+    root: RootFs,
+    seat: CgroupSeat,
+    mounts: Vec<VolumeMount>,
+    sockets: AppSockets,
 }
 
 /// An app that runs, and what a command inside of it needs.
@@ -123,20 +133,47 @@ pub(crate) struct RunningCommand {
 }
 
 impl PreparedApp {
-    /// Makes sure that there is what the kernel filesystems are mounted on. `streams` came with `spec`.
+    /// Makes sure that there is what the kernel filesystems are mounted on, and who the app is to run as. `streams` came
+    /// with `spec`.
     pub(crate) fn new(
         spec: AppSpec,
         mut streams: StreamEnds,
         ground: AppGround,
+        pod: PodSetup<'_>,
     ) -> Result<Self, StartFailure> {
         let stdio = Stdio::take(spec.streams, &mut streams)?;
+        let AppGround {
+            root,
+            seat,
+            devices,
+            mounts,
+            sockets,
+        } = ground;
         for name in ["proc", "sys", "dev"] {
-            ground.root.mount_point(name)?;
+            root.mount_point(name)?;
         }
+        let (user, cwd) = (&spec.execution.user, spec.execution.cwd.as_str());
+        let identity = root.accounts()?.resolve(&user.user, &user.group);
+        let identity = identity.map_err(|failure| failure.of_app(&spec.name))?;
+        if let Some(ids) = pod.user_namespace {
+            is_mapped(&identity, ids, &spec.name)?;
+        }
+        root.workdir(cwd, identity.uid, identity.gid)?;
+        let devices = FirstDevices::new(
+            stdio.terminal().is_some(),
+            pod.bounds,
+            pod.user_namespace,
+            devices,
+        )?;
         Ok(Self {
             spec,
             stdio,
-            ground,
+            identity,
+            devices,
+            root,
+            seat,
+            mounts,
+            sockets,
         })
     }
 
@@ -162,38 +199,25 @@ impl PreparedApp {
     /// Starts the app. Its sockets are its own from then on: kept open here, a port or a connection would outlast the
     /// app that closes it.
     pub(crate) fn start(self, pod: PodContext<'_>) -> Result<Starting<RunningApp>, StartFailure> {
-        let PodContext {
-            hostname,
-            bounds,
-            bounding,
-            user_namespace,
-        } = pod;
+        let PodContext { hostname, bounding } = pod;
         let Self {
             spec,
             stdio,
-            ground,
-        } = self;
-        let AppGround {
+            identity,
+            devices,
             root,
             seat,
-            devices,
             mounts: volumes,
             sockets,
-        } = ground;
+        } = self;
         let confinement = Confinement::by(spec.protections, bounding)?;
         let has_terminal = stdio.terminal().is_some();
         let execution = &spec.execution;
-        let (user, cwd) = (&execution.user, execution.cwd.as_str());
-        let identity = root.accounts()?.resolve(&user.user, &user.group)?;
-        if let Some(ids) = user_namespace {
-            is_mapped(&identity, ids, &spec.name)?;
-        }
-        root.workdir(cwd, identity.uid, identity.gid)?;
-        let devices = Devices::new(has_terminal, confinement.guards_paths, bounds, devices)?;
+        let devices = devices.complete(confinement.guards_paths)?;
         let terminal = has_terminal.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
         let variables = environment(&execution.env, &identity.home, hostname, has_terminal);
-        let workdir = c_string(cwd)?;
+        let workdir = c_string(execution.cwd.as_str())?;
         let mut pod_files = Vec::with_capacity(POD_FILES.len());
         for (source, target, path) in POD_FILES {
             if root.mount_file(path)? {

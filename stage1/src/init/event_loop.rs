@@ -21,7 +21,7 @@ use super::privileges;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
 use crate::app::devices::DeviceBounds;
-use crate::app::launch::{PodContext, PreparedApp, RunningApp, RunningCommand};
+use crate::app::launch::{PodContext, PodSetup, PreparedApp, RunningApp, RunningCommand};
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{Enclosed, InitRequest, MonitorLink, StreamEnds};
@@ -101,12 +101,18 @@ impl Pod {
     pub(super) fn context(&self) -> PodContext<'_> {
         PodContext {
             hostname: &self.hostname,
-            bounds: self.bounds,
             // As far as pod init knows.
             bounding: match self.has_all_capabilities {
                 true => u64::MAX,
                 false => privileges::kept(),
             },
+        }
+    }
+
+    /// What it is to its apps from the beginning.
+    pub(super) fn setup(&self) -> PodSetup<'_> {
+        PodSetup {
+            bounds: self.bounds,
             user_namespace: self.user_namespace.as_ref(),
         }
     }

@@ -30,7 +30,8 @@ use self::ground::{Ground, Inherited};
 use self::hosts_file::HostsFile;
 use self::machine::Machine;
 use self::pod_root::PodRoot;
-use crate::app::launch::PreparedApp;
+use crate::app::devices::DeviceBounds;
+use crate::app::launch::{PodSetup, PreparedApp};
 use crate::failure::StartFailure;
 use crate::link::descriptors::{INIT_SOCKET_FD, ToParent};
 use crate::link::framed::ToHost;
@@ -162,7 +163,11 @@ fn prepare(
         match message {
             ToInit::App(spec) => {
                 let ground = ground.app(&spec, handed_over)?;
-                prepared.push(PreparedApp::new(*spec, streams, ground)?);
+                let pod = PodSetup {
+                    bounds: DeviceBounds::of(&setup),
+                    user_namespace: setup.user_namespace.as_ref(),
+                };
+                prepared.push(PreparedApp::new(*spec, streams, ground, pod)?);
             }
             ToInit::Start(names) => {
                 let hosts = root.write_names(&names)?;

@@ -79,7 +79,7 @@ impl Pod {
         let has_all = self.has_all_capabilities;
         let started = ground
             .app(&spec, handed_over)
-            .and_then(|ground| PreparedApp::new(spec, streams, ground))
+            .and_then(|ground| PreparedApp::new(spec, streams, ground, self.setup()))
             .and_then(|app| match app.gets_all_capabilities() && !has_all {
                 true => Err(StartFailure::other(format!(
                     "app {name} can't have all capabilities: the pod began with apps that have \

@@ -91,7 +91,7 @@ impl Volumes {
             } => {
                 let (uid, gid, mode) = (*uid, *gid, *mode);
                 let ownership = in_pod(self.ids.as_deref(), Ownership { uid, gid, mode });
-                let made = memory::detached(*size, ownership);
+                let made = ownership.and_then(|ownership| memory::detached(*size, ownership));
                 (format!("mount memory on {place}"), made)
             }
             MountSource::Host { path } => {
@@ -170,6 +170,11 @@ impl Volumes {
             sub_path,
             attributes: &attributes,
         };
+        if let VolumeSource::Empty { ownership, .. } | VolumeSource::Named { ownership, .. } =
+            &volume.source
+        {
+            in_pod(self.ids.as_deref(), *ownership).map_err(failed(&what))?;
+        }
         let made = match &volume.source {
             VolumeSource::Host { path, .. } => of_path(path, sub_path, &attributes),
             VolumeSource::Empty {
@@ -185,8 +190,10 @@ impl Volumes {
                 size,
                 ownership,
             } => {
-                let ownership = in_pod(self.ids.as_deref(), *ownership);
-                self.of_own(name, &wanted, || memory::detached(*size, ownership))
+                let ids = self.ids.clone();
+                self.of_own(name, &wanted, || {
+                    memory::detached(*size, in_pod(ids.as_deref(), *ownership)?)
+                })
             }
             VolumeSource::Image { image } => {
                 let layers = self.places.layers.clone();
@@ -234,7 +241,7 @@ impl Volumes {
                 };
                 Err(StartFailure::other(format!(
                     "cannot {what} for the users of the pod: {}{below}; the option `noidmap` mounts it with the \
-                     host's users, of which the pod has none",
+                     host's users, of which the pod has none, and --userns=host gives the pod the host's",
                     pod_ids::unfit_at(source)
                 )))
             }
@@ -278,22 +285,29 @@ fn image_files(layers: &Path, image: &ImageRecord, ids: Option<&PodIds>) -> Resu
 }
 
 /// Whose a filesystem in memory is on the host: in a user namespace, the users of the pod are others there.
-fn in_pod(ids: Option<&PodIds>, ownership: Ownership) -> Ownership {
+///
+/// # Errors
+/// EOVERFLOW, as chown(2) says it, if the pod has no such user or group.
+fn in_pod(ids: Option<&PodIds>, ownership: Ownership) -> Result<Ownership, Errno> {
     let Some(ids) = ids else {
-        return ownership;
+        return Ok(ownership);
     };
-    let (uid, gid) = ids.owner(ownership.uid, ownership.gid);
-    Ownership {
+    let owner = ids.owner(ownership.uid, ownership.gid);
+    let (uid, gid) = owner.ok_or(Errno::OVERFLOW)?;
+    Ok(Ownership {
         uid: Some(uid),
         gid: Some(gid),
         ..ownership
-    }
+    })
 }
 
 fn failed(what: &str) -> impl FnOnce(Errno) -> StartFailure {
     move |errno| match errno {
         NOT_SHARED => StartFailure::other(format!(
             "cannot {what}: `rshared` needs a source on a shared mount"
+        )),
+        Errno::OVERFLOW => StartFailure::other(format!(
+            "cannot {what}: the pod's user namespace has no such user or group"
         )),
         Errno::XDEV => StartFailure::other(format!("cannot {what}: it leads out of the volume")),
         errno => StartFailure::os(what)(errno),

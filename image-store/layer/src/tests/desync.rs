@@ -211,6 +211,6 @@ fn messages_say_where_in_the_archive() {
     let error = Ground::new().unpack(&tar.end()).unwrap_err().to_string();
     assert_eq!(
         error,
-        "layer: corrupt layer archive: at or after \"second\": a header has a wrong checksum"
+        "layer: corrupt tar archive: at or after \"second\": a header has a wrong checksum"
     );
 }

@@ -234,7 +234,7 @@ fn tars_that_are_none_are_refused() {
     traversal = gzip(&traversal);
     for (bytes, reason) in [
         (cut, "incomplete deflate stream"),
-        (b"no tar".repeat(200), "corrupt layer archive"),
+        (b"no tar".repeat(200), "corrupt tar archive"),
         (
             b"\xfd7zXZ\0 and no more".to_vec(),
             "corrupt compressed data",

@@ -10,6 +10,7 @@ use engine::volumes::store;
 use pod::named_volumes::NamedVolumeName;
 
 use crate::command::subcommand::Subcommand;
+use crate::console::interrupt::until_signal;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
@@ -49,7 +50,12 @@ impl Subcommand for Import {
                 (File::from(stdin), what)
             }
         };
-        store::import(&context.engine, &self.name, archive, &what)?;
+        until_signal(|interrupt| {
+            let engine = &context.engine;
+            Ok(store::import(
+                engine, &self.name, archive, &what, interrupt,
+            )?)
+        })?;
         output::line(self.name.as_str())?;
         Ok(0)
     }
