@@ -105,9 +105,9 @@ impl BuiltinConfig {
             ));
         }
         for net in self.subnet.iter().chain(&self.subnet6) {
-            if let Some(use_) = net.reserved_for() {
+            if let Some(purpose) = net.reserved_for() {
                 return Err(format!(
-                    "{net} is for {use_}; no pod can have addresses of it"
+                    "{net} is for {purpose}; no pod can have addresses of it"
                 ));
             }
         }

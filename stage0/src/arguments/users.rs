@@ -130,6 +130,7 @@ mod tests {
     fn users_are_given_by_a_word_or_by_ranges() {
         assert_eq!(users("auto"), Ok(Users::Auto));
         assert_eq!(users("host"), Ok(Users::Host));
+        assert_eq!(users(""), Ok(Users::Usual));
         let mapped = |uids, gids| Ok(Users::Mapped(UserNamespace::new(uids, gids).unwrap()));
         assert_eq!(
             users("0-200000-65536"),
@@ -140,7 +141,6 @@ mod tests {
             mapped(vec![map(200_000)], vec![map(300_000)])
         );
         for bad in [
-            "",
             "keep-id",
             "auto:size=1000",
             "0-1",
