@@ -6,7 +6,7 @@ use harness::{ImageBuilder, Layer, dist_dir, fairing_binary};
 use crate::machine_checks;
 
 /// The functions `check_NAME` of the script, in the order in which they run.
-const CHECKS: [&str; 9] = [
+const CHECKS: [&str; 10] = [
     "root_is_nobody_on_the_host",
     "layers_and_changes",
     "processes_are_in_their_cgroups",
@@ -15,6 +15,7 @@ const CHECKS: [&str; 9] = [
     "what_is_left_is_killed",
     "volumes",
     "memory_is_no_place_for_images",
+    "a_kernel_that_makes_none",
     "nothing_is_left",
 ];
 

@@ -4,16 +4,21 @@
 //! directory and that has data, two extended headers for one member, a name in a header that
 //! is for all members, bytes behind the end.
 
+mod refusal;
+
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use super::header::{BLOCK, Field, Header};
-use super::member::{BadPath, Device, Kind, Member, MemberPath, Segment, Time};
+use super::member::{Device, Kind, Member, MemberPath, Segment, Time};
 use super::pax::{self, Pax};
 use super::sparse;
 use crate::error::ContentError;
 use crate::layer_limit::LayerLimit;
 use crate::limits::Limits;
+
+use refusal::SHOWN;
+pub use refusal::shown;
 
 /// Bytes of a GNU long name; paths end at 4095.
 const MAX_NAME: u64 = 64 << 10;
@@ -446,41 +451,6 @@ impl<'a, R: BufRead> Walk<'a, R> {
                 _ => ContentError::from_read(self.what, error),
             })
     }
-
-    /// What is wrong with the archive, and behind which member.
-    fn corrupt(&self, reason: &str) -> ContentError {
-        ContentError::CorruptLayer {
-            what: self.what.to_owned(),
-            reason: match self.last.as_slice() {
-                [] => reason.to_owned(),
-                last => format!("at or after {:?}: {reason}", shown(last)),
-            },
-        }
-    }
-
-    /// What is wrong with the current member.
-    fn refuse(&self, reason: String) -> ContentError {
-        ContentError::UnsafeEntry {
-            what: self.what.to_owned(),
-            entry: shown(&self.last),
-            reason,
-        }
-    }
-
-    fn bad_path(&self, bad: BadPath, role: &str, name: &[u8]) -> ContentError {
-        match bad {
-            BadPath::Unsafe(reason) => self.refuse(format!("{role}{reason}")),
-            BadPath::Over(limit) => self.over(limit, Some(name)),
-        }
-    }
-
-    fn over(&self, limit: LayerLimit, entry: Option<&[u8]>) -> ContentError {
-        let what = match entry {
-            Some(name) => format!("{}: entry {:?}", self.what, shown(name)),
-            None => self.what.to_owned(),
-        };
-        self.limits.exceeded(limit, what)
-    }
 }
 
 impl<R: BufRead + Seek> Walk<'_, R> {
@@ -503,12 +473,4 @@ impl<R: BufRead + Seek> Walk<'_, R> {
         (self.unread, self.padding) = (0, 0);
         Ok(start..end)
     }
-}
-
-/// Bytes of a name that are shown.
-const SHOWN: usize = 200;
-
-/// A hostile name, cut and with what can't be shown replaced.
-pub fn shown(name: &[u8]) -> String {
-    String::from_utf8_lossy(name.get(..SHOWN).unwrap_or(name)).into_owned()
 }

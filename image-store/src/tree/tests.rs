@@ -375,25 +375,16 @@ fn a_tar_file_is_unpacked_as_it_is_and_nothing_of_it_gets_out() {
         &archive,
     )
     .unwrap();
-    unpack(
-        fs::File::open(&archive).unwrap(),
-        &archive,
-        &dest,
-        &Limits::default(),
-        &Interrupt::default(),
-    )
-    .unwrap();
+    let unpacked = || {
+        let file = fs::File::open(&archive).unwrap();
+        let (limits, interrupt) = (Limits::default(), Interrupt::default());
+        unpack(file, &archive, &dest, &limits, &interrupt)
+    };
+    unpacked().unwrap();
     let read = |path: &str| fs::read_to_string(dest.join(path)).unwrap();
     assert_eq!(read("sub/.wh.file"), "a file like others");
     assert_eq!(read("file"), "text");
     // Not an archive at all.
     fs::write(&archive, "text").unwrap();
-    unpack(
-        fs::File::open(&archive).unwrap(),
-        &archive,
-        &dest,
-        &Limits::default(),
-        &Interrupt::default(),
-    )
-    .unwrap_err();
+    unpacked().unwrap_err();
 }

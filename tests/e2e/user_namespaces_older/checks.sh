@@ -108,6 +108,18 @@ check_memory_is_no_place_for_images() {
     contains "$(cat /tmp/err)" "root on the host, since the data directory is on tmpfs"
 }
 
+check_a_kernel_that_makes_none() {
+    most=/proc/sys/user/max_user_namespaces
+    before=$(cat "$most")
+    echo 0 > "$most"
+    fairing run --rm "$busybox" --exec /bin/cat -- /proc/self/uid_map > /tmp/map 2> /tmp/err
+    contains "$(cat /tmp/map)" 4294967295
+    contains "$(cat /tmp/err)" "root on the host, since this kernel makes no user namespaces"
+    code 125 fairing run --userns=auto --rm "$busybox" --exec /bin/true 2> /tmp/err
+    contains "$(cat /tmp/err)" --userns=host
+    echo "$before" > "$most"
+}
+
 check_nothing_is_left() {
     fairing gc --grace-period=0s
     [ -z "$(ls /run/fairing/pods /disk/fairing/pods/run /disk/fairing/userns | grep -v :)" ]
