@@ -14,8 +14,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::member::{Kind, Member, MemberPath};
+use super::shown::shown;
 use super::tree::{FOLDER, Tree, is_whiteout_stat, kind_of, open_folder, set_opaque};
-use super::walk::{Walk, shown};
+use super::walk::Walk;
 use super::whiteout::{Meaning, meaning, names_whiteout};
 use crate::error::ContentError;
 use crate::limits::Limits;

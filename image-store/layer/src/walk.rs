@@ -16,9 +16,7 @@ use super::sparse;
 use crate::error::ContentError;
 use crate::layer_limit::LayerLimit;
 use crate::limits::Limits;
-
-use refusal::SHOWN;
-pub use refusal::shown;
+use crate::shown::SHOWN;
 
 /// Bytes of a GNU long name; paths end at 4095.
 const MAX_NAME: u64 = 64 << 10;

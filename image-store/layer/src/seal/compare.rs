@@ -124,7 +124,7 @@ fn parent(path: &[u8]) -> &[u8] {
 fn shown(path: &[u8]) -> String {
     match path {
         b"" => "/".to_owned(),
-        path => crate::walk::shown(path),
+        path => crate::shown::shown(path),
     }
 }
 

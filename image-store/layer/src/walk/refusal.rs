@@ -6,6 +6,7 @@ use super::Walk;
 use crate::error::ContentError;
 use crate::layer_limit::LayerLimit;
 use crate::member::BadPath;
+use crate::shown::shown;
 
 impl<R: BufRead> Walk<'_, R> {
     /// What is wrong with the archive, and behind which member.
@@ -42,12 +43,4 @@ impl<R: BufRead> Walk<'_, R> {
         };
         self.limits.exceeded(limit, what)
     }
-}
-
-/// Bytes of a name that are shown.
-pub(super) const SHOWN: usize = 200;
-
-/// A hostile name, cut and with what can't be shown replaced.
-pub fn shown(name: &[u8]) -> String {
-    String::from_utf8_lossy(name.get(..SHOWN).unwrap_or(name)).into_owned()
 }
