@@ -25,6 +25,9 @@ use crate::subnet::IpNet;
 
 const MACVLAN_MODE_BRIDGE: u32 = 4;
 
+/// What is written on a link whose pod has left the network.
+const LEAVING: &str = "fairing: its pod has left";
+
 /// The name of the host's end of a pod's link.
 pub(super) fn host_name(container: &ContainerId, interface: &InterfaceName) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -297,22 +300,27 @@ pub(super) fn remove(host: &mut Rtnetlink, name: &str) -> Result<bool, NetworkEr
 }
 
 /// Stops a link whose namespace is about to go, and the link with it: nothing comes through any more, and no time is
-/// spent on waiting for its end.
+/// spent on waiting for its end. Whoever finds it meanwhile sees that nobody forgot it.
 pub(super) fn close(host: &mut Rtnetlink, name: &str) -> Result<(), NetworkError> {
     let failed = || NetworkError::at(format!("close the interface {name}"));
     let Some(link) = host.link(name).map_err(failed())? else {
         return Ok(());
     };
-    if link.master.is_none() {
-        // A pair by itself: nothing is behind it any more, and who gets the address gets a route of its own.
-        return Ok(());
-    }
     let mut batch = Batch::default();
-    link::close_port(&mut batch, link.index);
+    // A pair by itself has nothing behind it any more, and who gets the address gets a route of its own.
+    if link.master.is_some() {
+        link::close_port(&mut batch, link.index);
+    }
+    link::set_alias(&mut batch, link.index, LEAVING);
     match host.apply_all(&batch) {
         Err(refused) if refused.errno == Errno::ENODEV => Ok(()),
         outcome => outcome.map_err(failed()),
     }
+}
+
+/// Whether its pod has left the network in order, so that it goes with the pod's namespace.
+pub(super) fn is_leaving(link: &Link) -> bool {
+    link.alias.as_deref() == Some(LEAVING)
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use super::{firewall, pod_link};
 use crate::error::NetworkError;
 use crate::id::ContainerId;
 
-/// Removes links of ours, of pods that are not `live`, and the ports that lead to such. How many of each.
+/// Removes links of ours, of pods that are not `live`, and the ports that lead to such. How many of each; a link that
+/// only waits for the end of its namespace was nobody's to clear, and isn't counted.
 pub(crate) fn sweep(
     state: &Path,
     live: &dyn Fn(&ContainerId) -> bool,
@@ -30,7 +31,8 @@ pub(crate) fn sweep(
     for link in links {
         let ours = link.name.starts_with(LINK_PREFIX) && link.kind.as_deref() == Some("veth");
         if ours && !expected.contains(&link.name) {
-            removed += usize::from(pod_link::remove(&mut host, &link.name)?);
+            let was_there = pod_link::remove(&mut host, &link.name)?;
+            removed += usize::from(was_there && !pod_link::is_leaving(&link));
         }
     }
     let rules = firewall::remove_ports(|owner| !live(&owner.container), &[])?;

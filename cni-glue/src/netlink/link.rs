@@ -20,6 +20,7 @@ const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_PROTINFO: u16 = 12;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
 const IFLA_AF_SPEC: u16 = 26;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_EXT_MASK: u16 = 29;
@@ -67,6 +68,8 @@ pub(crate) struct Link {
     pub(crate) master: Option<u32>,
     /// `bridge`, `veth`, `macvlan`…
     pub(crate) kind: Option<String>,
+    /// What somebody wrote on it.
+    pub(crate) alias: Option<String>,
     pub(crate) up: bool,
     pub(crate) loopback: bool,
 }
@@ -84,6 +87,7 @@ impl Link {
             mac: None,
             master: None,
             kind: None,
+            alias: None,
             up: flags & IFF_UP != 0,
             loopback: flags & 8 != 0,
         };
@@ -93,6 +97,7 @@ impl Link {
                 IFLA_MTU => link.mtu = u32_at(value, 0)?,
                 IFLA_ADDRESS => link.mac = value.try_into().ok().map(Mac),
                 IFLA_MASTER => link.master = u32_at(value, 0),
+                IFLA_IFALIAS => link.alias = Some(text(value)),
                 IFLA_LINKINFO => link.kind = attribute(value, IFLA_INFO_KIND).map(text),
                 _ => (),
             }
@@ -266,5 +271,12 @@ pub(crate) fn close_port(batch: &mut Batch, index: u32) {
             port.byte(IFLA_BRPORT_STATE, BR_STATE_DISABLED)
                 .flag(IFLA_BRPORT_FLUSH);
         });
+    });
+}
+
+/// Writes something on a link, for whoever looks at it.
+pub(crate) fn set_alias(batch: &mut Batch, index: u32, alias: &str) {
+    batch.push(RTM_SETLINK, NLM_F_ACK, &header(0, index, 0), |a| {
+        a.text(IFLA_IFALIAS, alias);
     });
 }

@@ -1,6 +1,7 @@
 //! The default network.
 
 use cni_glue::Netns;
+use cni_glue::attach::GcReport;
 use cni_glue::runtime::Asked;
 
 use crate::lab::{HOST_V4, HOST_V6, Lab, OUTSIDE_V4, OUTSIDE_V6, files, sh, within};
@@ -86,6 +87,24 @@ fn nothing_is_left_when_pods_end_and_the_network_goes_with_gc() {
     lab.end(b);
     lab.gc(&[]);
     lab.wait_for_nothing();
+}
+
+#[test]
+fn what_goes_with_its_namespace_was_not_forgotten_by_anybody() {
+    let lab = Lab::new();
+    for network in ["default", "ptp"] {
+        // Somebody keeps the namespace, as the kernel does for a moment.
+        let mut left = lab.pod("left", &[network], &[]);
+        let detached = lab.attacher.detach(&left.id, Some(&mut left.netns));
+        detached.unwrap();
+        assert_eq!(lab.gc(&[]), GcReport::default(), "{network}");
+        let links = lab.leftovers();
+        assert_eq!(links, Vec::<String>::new(), "{network}");
+        let killed = lab.pod("killed", &[network], &[]);
+        assert!(lab.gc(&[]) != GcReport::default(), "{network}");
+        drop((left, killed));
+        lab.wait_for_nothing();
+    }
 }
 
 #[test]
