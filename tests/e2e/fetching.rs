@@ -46,7 +46,12 @@ impl Ground {
 
     /// Lets the registry stop in the middle of the first layer, until [`Ground::flow`]. Gives the layer's path.
     fn stall(&self) -> String {
-        let path = Self::blob(&self.image.layer_digests()[0]);
+        self.stall_in(0)
+    }
+
+    /// As [`Ground::stall`], in the layer of that number.
+    fn stall_in(&self, layer: usize) -> String {
+        let path = Self::blob(&self.image.layer_digests()[layer]);
         self.registry.change(&path, |mut answer| {
             answer.announced = Some(answer.body.len());
             answer.body.truncate(answer.body.len() / 2);
@@ -170,6 +175,42 @@ fn a_fetch_does_not_wait_for_a_connection_that_stands_still() {
         let fetched = ground.host.fairing(["fetch", &ground.reference]).run();
         fetched.ok().expect_stdout(&ground.image.digest());
     });
+}
+
+#[test]
+fn who_collects_waits_for_no_registry() {
+    let slow = Ground::new();
+    // Of which the other image has nothing.
+    let path = slow.stall_in(1);
+    let host = &slow.host;
+    // A start of one, and an app of a pod whose other image is there.
+    let other = ImageBuilder::probe().build();
+    let archive = host.write("other.tar", "");
+    other.write_oci_archive(&archive, "1");
+    let archive = format!("oci-archive:{}", archive.display());
+    let import = |name: &str| {
+        let import = ["image", "import", "--name", name, &archive];
+        host.fairing(import).run().ok();
+    };
+    import("kept:1");
+    let fetch = host.fairing(["fetch", &slow.reference]).spawn();
+    let run = ["run", "--net=none", "kept:1", "---", &slow.reference];
+    let run = host.fairing(run).spawn();
+    slow.wait_asked(&path);
+    for round in 0..2 {
+        import("gone:1");
+        let gone = host.fairing(["image", "rm", "gone:1"]).run().ok();
+        assert_eq!(gone.stderr, "", "round {round}");
+        for gc in [&["image", "gc"][..], &["gc"]] {
+            assert_eq!(host.fairing(gc).run().ok().stderr, "", "round {round}");
+        }
+    }
+    for waiting in [fetch, run] {
+        waiting.signal(Signal::TERM);
+        waiting.wait().expect_code(143);
+    }
+    host.fairing(["image", "gc"]).run().ok();
+    slow.expect_nothing_half_done();
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! From what a person typed for an image to one that is in the store.
 
+use std::collections::BTreeMap;
+
 use image_name::{Digest, Reference};
-use image_store::RefRecord;
+use image_store::{ImageSource, Pin, RefRecord};
 
 use super::fetch::{self, TakenName};
 use super::registries::{self, Candidate};
@@ -51,16 +53,85 @@ impl From<RefRecord> for Choice {
     }
 }
 
-/// Finds an image in the store, and fetches it where `pull` says so. The caller holds a pin.
-///
-/// # Errors
-/// [`Error::NotInStore`] if it may not be fetched, or what goes wrong with the fetch.
-pub fn choose(
-    engine: &Engine,
-    verifier: &Verifier<'_>,
-    text: &str,
-    pull: Pull,
-) -> Result<Choice, Error> {
+/// The images that something is to be made of, by what was typed for them. None is collected while this is kept, or the
+/// pin that it leaves.
+#[derive(Debug)]
+pub struct Chosen {
+    choices: BTreeMap<String, Choice>,
+    pin: Pin,
+}
+
+impl Chosen {
+    /// Finds all of these in the store, and fetches each once where `pull` says so. While one is fetched nothing is
+    /// pinned: who collects waits for no registry, and one of the others that is removed meanwhile is missing afterwards.
+    ///
+    /// # Errors
+    /// [`Error::NotInStore`] if one may not be fetched, or what goes wrong with the fetch.
+    pub fn all<'t>(
+        engine: &Engine,
+        verifier: &Verifier<'_>,
+        texts: impl IntoIterator<Item = &'t str>,
+        pull: Pull,
+    ) -> Result<Self, Error> {
+        let mut pin = engine.store().pin()?;
+        let mut choices = BTreeMap::new();
+        for text in texts {
+            if choices.contains_key(text) {
+                continue;
+            }
+            let choice = match known(engine, text, pull)? {
+                Known::Here(record) => Choice::from(record),
+                Known::At(sources) => {
+                    drop(pin);
+                    let stays = TakenName::Stays;
+                    let fetched = fetch::fetch_first(engine, verifier, text, &sources, stays)?;
+                    pin = fetched.pin;
+                    let top = fetched.image.chain().first();
+                    Choice {
+                        top: top.unwrap_or(fetched.image.manifest_digest()).clone(),
+                        reference: fetched.reference,
+                        record: None,
+                    }
+                }
+            };
+            choices.insert(text.to_owned(), choice);
+        }
+        Ok(Self { choices, pin })
+    }
+
+    /// What was chosen for a text.
+    ///
+    /// # Errors
+    /// [`Error::NotInStore`] for one that was not asked for.
+    pub fn of(&self, text: &str) -> Result<&Choice, Error> {
+        let choice = self.choices.get(text);
+        choice.ok_or_else(|| Error::NotInStore {
+            reference: text.to_owned(),
+        })
+    }
+
+    /// Notes that all of them are used.
+    pub fn note_use(&self, engine: &Engine) {
+        for choice in self.choices.values() {
+            choice.note_use(engine);
+        }
+    }
+
+    /// What keeps them.
+    pub fn into_pin(self) -> Pin {
+        self.pin
+    }
+}
+
+/// Where an image is.
+enum Known {
+    /// In the store.
+    Here(RefRecord),
+    /// Where it is to be fetched from: at the first of these.
+    At(Vec<ImageSource>),
+}
+
+fn known(engine: &Engine, text: &str, pull: Pull) -> Result<Known, Error> {
     let candidates = registries::candidates(engine, text)?;
     let store = engine.store();
     let mut sources = Vec::with_capacity(candidates.len());
@@ -68,7 +139,7 @@ pub fn choose(
         if (candidate.is_of_store() || pull != Pull::Always)
             && let Some(record) = candidate.in_store(&store)?
         {
-            return Ok(record.into());
+            return Ok(Known::Here(record));
         }
         sources.extend(candidate.into_source());
     }
@@ -77,13 +148,7 @@ pub fn choose(
             reference: text.to_owned(),
         });
     }
-    let fetched = fetch::fetch_first(engine, verifier, text, &sources, TakenName::Stays)?;
-    let top = fetched.image.chain().first();
-    Ok(Choice {
-        top: top.unwrap_or(fetched.image.manifest_digest()).clone(),
-        reference: fetched.reference,
-        record: None,
-    })
+    Ok(Known::At(sources))
 }
 
 /// Finds an image in the store by name or by the beginning of its digest.

@@ -5,7 +5,7 @@ use std::path::Path;
 use image_name::Reference;
 use image_registry::RegistryError;
 use image_store::{
-    Fetch, FetchOptions, Image, ImageArgument, ImageSource, StoreError, WantedBundles,
+    Fetch, FetchOptions, Image, ImageArgument, ImageSource, Pin, StoreError, WantedBundles,
 };
 use trust::{Basis, VerifiedImage};
 
@@ -25,6 +25,8 @@ pub struct Fetched {
     pub image: Image,
     /// Why it could be fetched.
     pub proof: VerifiedImage,
+    /// While this is kept, so is the image.
+    pub pin: Pin,
 }
 
 /// What becomes of a name that stands for another image in the store, where nobody vouches for the new one.
@@ -37,7 +39,8 @@ pub enum TakenName {
     Stays,
 }
 
-/// Fetches an image, under another name if one is given. The caller holds a pin if it means to use it.
+/// Fetches an image, under another name if one is given. Hold no pin meanwhile: a registry may be slow for as long as it
+/// likes, and whoever collects waits for pins.
 ///
 /// # Errors
 /// [`Error::Refused`] before any layer is transferred, or what went wrong with the transfer.
@@ -92,7 +95,7 @@ fn bring(
     transfer.begins(&reference);
     let image = fetch.complete(&mut |event| transfer.event(event));
     transfer.end().map_err(Error::Caller)?;
-    let image = image?;
+    let (image, pin) = image?;
     if let Some(warning) = warning {
         observer.warning(warning);
     }
@@ -100,6 +103,7 @@ fn bring(
         reference,
         image,
         proof,
+        pin,
     })
 }
 

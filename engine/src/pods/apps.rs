@@ -17,14 +17,14 @@ use pod::{AppName, PodEntry, PodError, State, app_dir};
 use super::connection::{PATIENCE, START, connect_when_up, live_status, unexpected, wait_readable};
 use super::execution::execution;
 use super::folder::{PlannedApp, app_names, image_record};
-use super::images::MountedImages;
+use super::images::{MountedImages, typed};
 use super::known_app;
 use super::mounts::in_order;
 use super::prepared::judge;
 use super::spec::AppSpec;
 use crate::engine::Engine;
 use crate::error::{AppError, Error, MonitorError};
-use crate::images::choice::{Pull, choose};
+use crate::images::choice::{Chosen, Pull};
 use crate::isolators::find as isolator;
 use crate::observer::Observer;
 use crate::policy::verifier::Verifier;
@@ -78,13 +78,13 @@ impl<'a> OpenPod<'a> {
         observer: &dyn Observer,
     ) -> Result<AppName, Error> {
         let verifier = Verifier::new(self.engine, observer)?;
-        // Until the pod's manifest names the image.
-        let _pin = self.engine.store().pin()?;
-        let choice = choose(self.engine, &verifier, &spec.image, pull)?;
+        // Kept until the pod's manifest names them.
+        let chosen = Chosen::all(self.engine, &verifier, typed(spec), pull)?;
+        let choice = chosen.of(&spec.image)?;
         let image = verifier.at_start(&choice.reference, &choice.top)?;
         let mut name = self.free_name(spec, image.repository().as_str())?;
         let config = execution(spec, image.image())?;
-        let mut mounted = MountedImages::new(self.engine, &verifier, pull);
+        let mut mounted = MountedImages::new(&verifier, &chosen);
         let mounts = in_order(mounted.mounts(spec)?, &self.manifest.volumes)?;
         let planned = PlannedApp::new(name.clone(), spec, config, mounts, &image);
         // Until the pod's manifest names them.
@@ -110,9 +110,7 @@ impl<'a> OpenPod<'a> {
                 }
                 Err(refused) => return Err(self.because_taken(&name, refused)?),
                 Ok(()) => {
-                    for choice in mounted.choices.iter().chain([&choice]) {
-                        choice.note_use(self.engine);
-                    }
+                    chosen.note_use(self.engine);
                     return Ok(name);
                 }
             }

@@ -1,4 +1,4 @@
-//! Images whose files are mounted: judged as those that apps run.
+//! The images of a pod: those that its apps run, and those whose files are mounted. All are judged alike.
 
 use std::collections::BTreeSet;
 
@@ -6,41 +6,40 @@ use pod::manifest::{ImageRecord, Mount, MountSource, Volume, VolumeSource};
 
 use super::folder::image_record;
 use super::spec::{AppSpec, ImageVolume};
-use crate::engine::Engine;
 use crate::error::Error;
-use crate::images::choice::{Choice, Pull, choose};
+use crate::images::choice::Chosen;
 use crate::policy::verifier::Verifier;
 
-/// Finds, fetches and verifies images whose files are mounted. The caller holds a pin.
+/// What was typed for the image of an app, and for those that it mounts.
+pub(super) fn typed(app: &AppSpec) -> impl Iterator<Item = &str> {
+    let mounted = app.image_mounts.iter().map(|mount| mount.image.as_str());
+    std::iter::once(app.image.as_str()).chain(mounted)
+}
+
+/// Verifies images whose files are mounted.
 pub(super) struct MountedImages<'a> {
-    pub(super) engine: &'a Engine,
-    pub(super) verifier: &'a Verifier<'a>,
-    pub(super) pull: Pull,
-    /// To be noted as used, once the pod is there.
-    pub(super) choices: Vec<Choice>,
+    verifier: &'a Verifier<'a>,
+    chosen: &'a Chosen,
     /// The digests of those that the caller has been warned of.
-    pub(super) warned: BTreeSet<String>,
+    warned: BTreeSet<String>,
 }
 
 impl<'a> MountedImages<'a> {
-    pub(super) fn new(engine: &'a Engine, verifier: &'a Verifier<'a>, pull: Pull) -> Self {
+    pub(super) fn new(verifier: &'a Verifier<'a>, chosen: &'a Chosen) -> Self {
         Self {
-            engine,
             verifier,
-            pull,
-            choices: Vec::new(),
+            chosen,
             warned: BTreeSet::new(),
         }
     }
 
     fn record(&mut self, text: &str) -> Result<Box<ImageRecord>, Error> {
-        let choice = choose(self.engine, self.verifier, text, self.pull)?;
+        let choice = self.chosen.of(text)?;
         let image = self.verifier.at_start(&choice.reference, &choice.top)?;
         let record = image_record(&image);
         if self.warned.insert(record.manifest.to_string()) {
             image.warn_if_unsigned(self.verifier.observer());
         }
-        self.choices.push(choice);
         Ok(Box::new(record))
     }
 

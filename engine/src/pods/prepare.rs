@@ -8,7 +8,7 @@ use pod::{LockedPod, Phase, PodUuid};
 
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
-use super::images::MountedImages;
+use super::images::{MountedImages, typed};
 use super::mounts::{check_volumes, in_order};
 use super::replace::make_in_place;
 use super::spec::PodSpec;
@@ -17,7 +17,7 @@ use super::user_namespace;
 use crate::config::files::Config;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::images::choice::choose;
+use crate::images::choice::Chosen;
 use crate::isolators::find as isolator;
 use crate::networks::settings;
 use crate::observer::{Detail, Observer};
@@ -81,13 +81,16 @@ pub fn prepare(
     };
     let config = Config::read(&engine.directories)?;
     let verifier = Verifier::by(&config, engine, observer)?;
-    let pin = engine.store().pin()?;
+    let of_isolator = installed.is_none().then_some(spec.isolator.as_str());
+    let of_volumes = spec.image_volumes.iter().map(|one| one.image.as_str());
+    let of_apps = spec.apps.iter().flat_map(typed);
+    let texts = of_isolator.into_iter().chain(of_apps).chain(of_volumes);
+    let chosen = Chosen::all(engine, &verifier, texts, spec.pull)?;
     let (stage1, stage1_image) = match installed {
         Some(stage1) => (stage1, None),
         None => {
-            let choice = choose(engine, &verifier, &spec.isolator, spec.pull)?;
+            let choice = chosen.of(&spec.isolator)?;
             let image = verifier.at_start(&choice.reference, &choice.top)?;
-            choice.note_use(engine);
             (isolator::of_image(&image)?, Some(image_record(&image)))
         }
     };
@@ -95,17 +98,15 @@ pub fn prepare(
         name: &stage1.manifest.name,
         path: &stage1.path,
     });
-    let mut choices = Vec::with_capacity(spec.apps.len());
     let mut images = Vec::with_capacity(spec.apps.len());
     for app in &spec.apps {
-        let choice = choose(engine, &verifier, &app.image, spec.pull)?;
+        let choice = chosen.of(&app.image)?;
         observer.detail(&Detail::Image {
             text: &app.image,
             reference: &choice.reference,
             top: &choice.top,
         });
         images.push(verifier.at_start(&choice.reference, &choice.top)?);
-        choices.push(choice);
     }
     let named: Vec<_> = spec
         .apps
@@ -113,7 +114,7 @@ pub fn prepare(
         .zip(images.iter().map(|i| i.repository().as_str()))
         .collect();
     let names = folder::app_names(&named)?;
-    let mut mounted = MountedImages::new(engine, &verifier, spec.pull);
+    let mut mounted = MountedImages::new(&verifier, &chosen);
     let mut volumes = spec.volumes.clone();
     volumes.extend(mounted.volumes(&spec.image_volumes)?);
     let mut planned = Vec::with_capacity(spec.apps.len());
@@ -165,13 +166,11 @@ pub fn prepare(
         Some(name) => make_in_place(name, &mut plan, &images, engine, observer, make)?,
         None => make(&mut plan)?,
     };
-    for choice in choices.iter().chain(&mounted.choices) {
-        choice.note_use(engine);
-    }
+    chosen.note_use(engine);
     Ok(Prepared {
         pod,
         stage1,
-        pin,
+        pin: chosen.into_pin(),
         volumes: None,
     })
 }

@@ -55,7 +55,7 @@ impl Ground {
         let source = ImageSource::parse(&source)?;
         let fetch = self.store.begin_fetch(&source, options)?;
         let notes = fetch.notes().to_vec();
-        let image = fetch.complete(&mut |_| {})?;
+        let (image, _) = fetch.complete(&mut |_| {})?;
         Ok((image, notes))
     }
 

@@ -13,7 +13,7 @@ use crate::options::FetchOptions;
 use crate::origin::Origin;
 use crate::proven::{check_digest, checked, small_blob};
 use crate::source::ImageSource;
-use crate::store::{Found, Pin, SignatureSet, Store};
+use crate::store::{Found, SignatureSet, Store};
 use crate::walk::{self, Chain};
 
 /// An image whose documents and signatures were fetched and checked by digest, and whose layers
@@ -36,7 +36,6 @@ pub struct Fetch {
     all_signatures: SignatureSet,
     notes: Vec<String>,
     unanswered: Vec<String>,
-    _pin: Pin,
 }
 
 impl std::fmt::Debug for Fetch {
@@ -50,7 +49,7 @@ impl std::fmt::Debug for Fetch {
 
 impl Store {
     /// Fetches index, manifest, configuration and signatures of an image, and checks their digests.
-    /// Nothing is written.
+    /// Nothing is written, and nothing pinned: an origin may be slow for as long as it likes.
     ///
     /// # Errors
     /// What the origin says, or what is wrong with what it gave.
@@ -59,7 +58,6 @@ impl Store {
         source: &ImageSource,
         options: &FetchOptions,
     ) -> Result<Fetch, StoreError> {
-        let pin = self.pin()?;
         let mut origin = open(source, options, self)?;
         let limits = &options.limits;
         let shown = source.to_string();
@@ -118,7 +116,12 @@ impl Store {
                 simple: found.simple.clone(),
                 bundles: found.bundles.iter().map(|one| one.bundle.clone()).collect(),
             });
-            match self.signatures(subject) {
+            // What this machine has is read at once; no origin is waited for with it.
+            let known = {
+                let _pin = self.pin()?;
+                self.signatures(subject)
+            };
+            match known {
                 Ok(known) => all_signatures.merge(known),
                 Err(error @ StoreError::Content(ContentError::Io { .. })) => return Err(error),
                 // What is damaged is made anew by this fetch.
@@ -143,7 +146,6 @@ impl Store {
             all_signatures,
             notes,
             unanswered,
-            _pin: pin,
         })
     }
 }

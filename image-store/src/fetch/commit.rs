@@ -10,25 +10,31 @@ use image_layer::ContentError;
 
 use super::begin::Fetch;
 use super::event::FetchEvent;
-use super::layers::{Place, Staged, jobs, work};
+use super::layers::{Job, Place, Staged, jobs, work};
 use super::patience::Patience;
 use crate::error::StoreError;
 use crate::store::{
-    Image, RefRecord, Staging, file_name, make_folder, publish, sync_file_system, sync_folder,
+    Image, Pin, RefRecord, Staging, file_name, make_folder, publish, sync_file_system, sync_folder,
 };
 
 impl Fetch {
     /// Fetches and unpacks the layers that are missing, then makes the image visible. It is on
-    /// disk for good when this returns. Hold a [`Pin`](crate::store::Pin) of your own if the image is to be used after.
+    /// disk for good when this returns, and stays as long as the pin, if not for its name.
     ///
     /// # Errors
     /// What went wrong first; nothing of the image is in the store then.
-    pub fn complete(self, on_event: &mut dyn FnMut(FetchEvent)) -> Result<Image, StoreError> {
+    pub fn complete(
+        self,
+        on_event: &mut dyn FnMut(FetchEvent),
+    ) -> Result<(Image, Pin), StoreError> {
         complete(self, on_event)
     }
 }
 
-fn complete(mut fetch: Fetch, on_event: &mut dyn FnMut(FetchEvent)) -> Result<Image, StoreError> {
+fn complete(
+    mut fetch: Fetch,
+    on_event: &mut dyn FnMut(FetchEvent),
+) -> Result<(Image, Pin), StoreError> {
     let store = fetch.store.clone();
     for folder in [
         store.blobs_folder(),
@@ -38,19 +44,12 @@ fn complete(mut fetch: Fetch, on_event: &mut dyn FnMut(FetchEvent)) -> Result<Im
         make_folder(&folder)?;
     }
     let staging = store.stage()?;
-    let interrupt = fetch.options.interrupt.clone();
-    interrupt.staged(staging.path());
+    fetch.options.interrupt.staged(staging.path());
     let progress = staging.progress()?;
     let place = Place {
         staging: &staging,
         progress: &progress,
     };
-    let jobs = jobs(&fetch, on_event)?;
-    let outcome = match jobs.is_empty() {
-        true => None,
-        false => Some(work(&mut fetch, &place, jobs, None, on_event)?),
-    };
-    progress.all_came();
     let documents = stage_documents(&fetch, &staging)?;
     let record = RefRecord::new(
         fetch.reference.clone(),
@@ -63,29 +62,23 @@ fn complete(mut fetch: Fetch, on_event: &mut dyn FnMut(FetchEvent)) -> Result<Im
         fetch.source.to_string(),
     );
     let staged_record = staging.write("record", &record.to_bytes())?;
-    sync_file_system(staging.path())?;
-    let mut publishing = interrupt.publish()?;
+    let jobs = jobs(&fetch, on_event)?;
+    let first = stage_and_publish(&mut fetch, &place, jobs, None, on_event)?;
+    let mut is_on_disk = first.is_on_disk;
+    // No lock is held from here on, so waiting for others can't block them.
+    let patience = Mutex::new(Patience::new(fetch.source.place()));
+    for busy in first.busy {
+        let late = stage_and_publish(&mut fetch, &place, vec![busy], Some(&patience), on_event)?;
+        is_on_disk |= late.is_on_disk;
+    }
+    if !is_on_disk {
+        sync_file_system(staging.path())?;
+    }
+    let pin = store.pin()?;
+    fetch_again(&mut fetch, &patience, on_event)?;
+    let publishing = fetch.options.interrupt.publish()?;
     for (subject, found) in &fetch.signatures {
         store.add_found(subject, found)?;
-    }
-    if let Some(outcome) = outcome {
-        publish_layers(&fetch, outcome.staged)?;
-        // No lock is held from here on, so waiting for others can't block them.
-        let patience = Mutex::new(Patience::new(fetch.source.place()));
-        for busy in outcome.busy {
-            drop(publishing);
-            let late = work(&mut fetch, &place, vec![busy], Some(&patience), on_event)?;
-            progress.all_came();
-            if late
-                .staged
-                .iter()
-                .any(|staged| staged.folder.is_some() || staged.blob.is_some())
-            {
-                sync_file_system(staging.path())?;
-            }
-            publishing = interrupt.publish()?;
-            publish_layers(&fetch, late.staged)?;
-        }
     }
     for (from, name) in &documents {
         offer(from, &store.blobs_folder().join(name))?;
@@ -97,10 +90,72 @@ fn complete(mut fetch: Fetch, on_event: &mut dyn FnMut(FetchEvent)) -> Result<Im
     publish(&staged_record, &to, Durability::Visible)?;
     sync_folder(&store.refs_folder())?;
     drop(publishing);
-    store.image(&record.digest, &fetch.options.platform)
+    // The record was written when the layers had yet to come.
+    store.note_use(&record);
+    Ok((store.image(&record.digest, &fetch.options.platform)?, pin))
 }
 
-/// Writes manifests and configuration where they are missing; gives files and the names they get.
+/// Gets those layers once more that a collection has taken meanwhile: no name led to them yet. The caller holds a pin.
+fn fetch_again(
+    fetch: &mut Fetch,
+    patience: &Mutex<Patience>,
+    on_event: &mut dyn FnMut(FetchEvent),
+) -> Result<(), StoreError> {
+    let missing = jobs(fetch, &mut |_| ())?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let staging = fetch.store.stage()?;
+    fetch.options.interrupt.staged(staging.path());
+    let place = Place {
+        staging: &staging,
+        progress: &staging.progress()?,
+    };
+    stage_and_publish(fetch, &place, missing, Some(patience), on_event)?;
+    Ok(())
+}
+
+/// What came of one go over layers.
+struct Round {
+    /// Those that others work on; none if there was patience to wait for them.
+    busy: Vec<Job>,
+    /// Whether all that was staged before is on the disk now.
+    is_on_disk: bool,
+}
+
+/// Stages layers, and makes them visible once they are on the disk.
+fn stage_and_publish(
+    fetch: &mut Fetch,
+    place: &Place<'_>,
+    jobs: Vec<Job>,
+    patience: Option<&Mutex<Patience>>,
+    on_event: &mut dyn FnMut(FetchEvent),
+) -> Result<Round, StoreError> {
+    if jobs.is_empty() {
+        return Ok(Round {
+            busy: jobs,
+            is_on_disk: false,
+        });
+    }
+    let outcome = work(fetch, place, jobs, patience, on_event)?;
+    place.progress.all_came();
+    let is_new = |staged: &Staged| staged.folder.is_some() || staged.blob.is_some();
+    let is_on_disk = outcome.staged.iter().any(is_new);
+    if is_on_disk {
+        sync_file_system(place.staging.path())?;
+        // Nobody is to collect what is being renamed.
+        let _pin = fetch.store.pin()?;
+        let _publishing = fetch.options.interrupt.publish()?;
+        publish_layers(fetch, outcome.staged)?;
+    }
+    Ok(Round {
+        busy: outcome.busy,
+        is_on_disk,
+    })
+}
+
+/// Writes manifests and configuration; gives files and the names they get. One that is there is replaced: it may be
+/// damaged, or gone by then.
 fn stage_documents(
     fetch: &Fetch,
     staging: &Staging,
@@ -109,11 +164,8 @@ fn stage_documents(
     let documents = fetch.documents.iter().map(|raw| (&raw.digest, &raw.bytes));
     let mut staged = Vec::new();
     for (digest, bytes) in documents.chain([config]) {
-        // One that is there but damaged is replaced by the rename.
-        if fetch.store.read_blob("blob", digest, u64::MAX - 1).is_err() {
-            let name = digest.hex().to_owned();
-            staged.push((staging.write(&name, bytes)?, name));
-        }
+        let name = digest.hex().to_owned();
+        staged.push((staging.write(&name, bytes)?, name));
     }
     Ok(staged)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -291,11 +291,13 @@ impl LayerQueue<'_> {
                 cancelled: &self.cancelled,
             };
             let what = format!("layer {digest}");
-            let source: Box<dyn Read + Send + '_> = if present {
-                let path = self.store.blob_path(digest);
-                Box::new(File::open(&path).map_err(|e| StoreError::io("cannot open", &path, e))?)
-            } else {
-                origin.blob(digest, job.descriptor.size)?
+            let kept = match present {
+                true => open_kept(&self.store.blob_path(digest))?,
+                false => None,
+            };
+            let source: Box<dyn Read + Send + '_> = match kept {
+                Some(kept) => Box::new(kept),
+                None => origin.blob(digest, job.descriptor.size)?,
             };
             let intake = Intake::new(
                 source,
@@ -373,6 +375,15 @@ impl LayerQueue<'_> {
         // What fails after the first only fails because of it.
         lock(&self.failed).get_or_insert(error);
         self.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Opens a blob of the store; `None` if a collection has taken it meanwhile.
+fn open_kept(path: &Path) -> Result<Option<File>, StoreError> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::io("cannot open", path, error)),
     }
 }
 

@@ -12,14 +12,14 @@ use super::Store;
 use super::paths::make_folder;
 use crate::error::StoreError;
 
-/// While one of these lives, nothing is collected. Hold it from before an image is picked or
-/// fetched until whoever uses it is on record.
+/// While one of these lives, nothing is collected. Hold it from before an image is picked until whoever uses it is on
+/// record; a fetch gives one. Hold none while a registry is waited for.
 #[derive(Debug)]
 pub struct Pin {
     _lock: File,
 }
 
-/// While this lives, nobody picks or fetches an image. Starts wait for its end: it is to be short.
+/// While this lives, nobody picks an image or makes one visible. Starts wait for its end: it is to be short.
 #[derive(Debug)]
 pub struct Exclusive {
     _lock: File,
@@ -28,7 +28,7 @@ pub struct Exclusive {
 /// How long starts are kept waiting for those before them, so that a collection gets its turn.
 const TURN: Duration = Duration::from_millis(20);
 
-/// The longest pause between two turns, beside a fetch that takes its time.
+/// The longest pause between two turns, beside an export that takes its time.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A start is over by then: who has waited for so long waits for something else.
@@ -50,7 +50,7 @@ impl Store {
         Ok(Pin { _lock: lock })
     }
 
-    /// Waits until all pins are dropped, and keeps new ones waiting. A fetch holds a pin to its end.
+    /// Waits until all pins are dropped, and keeps new ones waiting.
     ///
     /// # Errors
     /// [`ContentError::Io`](image_layer::ContentError::Io) if the lock file can't be opened.
@@ -75,7 +75,7 @@ impl Store {
             {
                 waits();
             }
-            // There is no event to wait for: with the turn, one would keep all starts waiting for a fetch
+            // There is no event to wait for: with the turn, one would keep all starts waiting for an export
             // that takes minutes; without it, one gets no lock where starts overlap all the time.
             thread::sleep(pause);
             pause = pause.saturating_mul(2).min(PAUSE);

@@ -19,11 +19,19 @@ pub struct Staging {
 }
 
 impl Store {
-    /// Makes a new directory in `tmp/`. Whatever becomes of this process, a collection takes it away.
+    /// Makes a new directory in `tmp/`, for which no pin is needed. Whatever becomes of this process, a collection takes it
+    /// away.
     ///
     /// # Errors
     /// If it can't be made.
     pub fn stage(&self) -> Result<Staging, StoreError> {
+        // Between its making and its lock, a collection would take it for a dead one's.
+        let _pin = self.pin()?;
+        self.stage_locked()
+    }
+
+    /// As [`Store::stage`], for one who holds the store's lock.
+    pub(super) fn stage_locked(&self) -> Result<Staging, StoreError> {
         let tmp = self.tmp_folder();
         make_folder(&tmp)?;
         spread(&tmp);

@@ -19,7 +19,7 @@ use image_document::referrer::BundleLimits;
 use image_name::Reference;
 use tempfile::TempDir;
 
-use super::{GcReport, Image, Store};
+use super::{GcReport, Image, Pin, Store};
 use crate::error::StoreError;
 use crate::fetch::FetchEvent;
 use crate::fixture::{Head, Tar, TestLayer, TestLayout, tree};
@@ -78,6 +78,10 @@ impl Ground {
     }
 
     fn fetch(&self, tag: &str) -> Result<Image, StoreError> {
+        self.fetch_pinned(tag).map(|(image, _)| image)
+    }
+
+    fn fetch_pinned(&self, tag: &str) -> Result<(Image, Pin), StoreError> {
         self.store
             .begin_fetch(&self.layout.source(tag), &named(&format!("a.io/{tag}")))?
             .complete(&mut |_| {})
@@ -129,7 +133,7 @@ fn a_fetched_image_is_read_back() {
         .unwrap();
     assert_eq!(fetch.reference(), &reference);
     assert_eq!(fetch.chain().last(), Some(fetch.manifest_digest()));
-    let fetched = fetch.complete(&mut |event| events.push(event)).unwrap();
+    let (fetched, _) = fetch.complete(&mut |event| events.push(event)).unwrap();
     let present = |event: &&FetchEvent| matches!(event, FetchEvent::Layer { present: false, .. });
     assert_eq!(events.iter().filter(present).count(), 2);
     assert_eq!(

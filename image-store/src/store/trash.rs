@@ -21,7 +21,7 @@ pub(super) struct Trash {
 impl Store {
     /// Makes the directory; the store has to be locked.
     pub(super) fn trash(&self) -> Result<Trash, StoreError> {
-        let staging = match self.stage() {
+        let staging = match self.stage_locked() {
             Ok(staging) => Some(staging),
             Err(StoreError::Content(ContentError::NoSpace { .. })) => None,
             Err(error) => return Err(error),

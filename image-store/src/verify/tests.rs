@@ -57,7 +57,7 @@ impl Ground {
         layout.image("one", &[layer]);
         let store = Store::open(&folder.path().join("images"));
         let fetch = store.begin_fetch(&layout.source("one"), options).unwrap();
-        let image = fetch.complete(&mut |_| {}).unwrap();
+        let (image, _) = fetch.complete(&mut |_| {}).unwrap();
         Self {
             folder,
             store,

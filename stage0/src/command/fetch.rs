@@ -38,7 +38,6 @@ impl Subcommand for Fetch {
         let console = Console { quiet: self.quiet };
         let verifier = Verifier::new(&context.engine, &console)?;
         for_each(&self.images, |image| {
-            let _pin = context.engine.store().pin()?;
             let engine = &context.engine;
             let candidates = registries::candidates(engine, image)?;
             let known = match self.pull {
@@ -46,6 +45,7 @@ impl Subcommand for Fetch {
                 _ => first_in_store(engine, &candidates)?,
             };
             if let Some(record) = known {
+                let _pin = engine.store().pin()?;
                 let choice = Choice::from(record);
                 let image = verifier.at_start(&choice.reference, &choice.top)?;
                 image.warn_if_unsigned(&console);

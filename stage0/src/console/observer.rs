@@ -48,7 +48,7 @@ impl Observer for Console {
     }
 
     fn waits_for_store(&self) {
-        output::error("waiting for a fetch or another command that uses the image store\n");
+        output::error("waiting for another command that uses the image store\n");
     }
 
     fn waits_for_volumes(&self) {

@@ -258,6 +258,7 @@ fn a_full_file_system_keeps_what_was_there() {
         store
             .begin_fetch(&ground.layout.source(tag), &options)
             .and_then(|fetch| fetch.complete(&mut |_| {}))
+            .map(|(image, _)| image)
     };
     fetch("one").unwrap();
     let before = contents(store.path());

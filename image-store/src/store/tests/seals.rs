@@ -61,7 +61,7 @@ impl Ground {
             ..FetchOptions::default()
         };
         let fetch = store.begin_fetch(&layout.source("one"), &options).unwrap();
-        let image = fetch.complete(&mut |_| {}).unwrap();
+        let (image, _) = fetch.complete(&mut |_| {}).unwrap();
         Self {
             _folder: folder,
             store,

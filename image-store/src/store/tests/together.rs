@@ -68,8 +68,7 @@ fn fetching_removing_and_collecting_at_once() {
             let ground = &ground;
             scope.spawn(move || {
                 for _ in 0..10 {
-                    let pin = ground.store.pin().unwrap();
-                    let image = ground.fetch(tag).unwrap();
+                    let (image, pin) = ground.fetch_pinned(tag).unwrap();
                     // While it is pinned, it is whole, whatever the others do.
                     ground
                         .store
@@ -91,6 +90,32 @@ fn fetching_removing_and_collecting_at_once() {
     });
     ground.collect();
     assert!(ground.contents().is_empty(), "{:?}", ground.contents());
+}
+
+#[test]
+fn a_fetch_keeps_nobody_waiting_and_gets_again_what_was_collected() {
+    let ground = Ground::new();
+    ground.fetch("one").unwrap();
+    ground.store.remove(&ground.reference("one")).unwrap();
+    let source = ground.layout.source("two");
+    let fetch = ground.store.begin_fetch(&source, &named("a.io/two"));
+    let mut collected = Vec::new();
+    let completed = fetch.unwrap().complete(&mut |event| match event {
+        // It would wait for ever beside a pin of this thread's.
+        FetchEvent::Layer { .. } => collected.push(ground.collect().layers),
+        FetchEvent::Done { .. } if collected.len() == 2 => {
+            collected.push(ground.collect().layers);
+        }
+        _ => {}
+    });
+    let (image, pin) = completed.unwrap();
+    // Both layers that were there went at once, one of them needed.
+    assert_eq!(collected, [2, 0, 0]);
+    assert!(image.layers().iter().all(|layer| layer.path.exists()));
+    let is_pinned = || try_lock(&ground) == Err(rustix::io::Errno::WOULDBLOCK);
+    assert!(is_pinned());
+    drop(pin);
+    assert!(!is_pinned());
 }
 
 /// Runs [`a_process_that_fetches`] in a process of its own.
@@ -219,13 +244,16 @@ fn collecting_waits_for_pins() {
     let ground = Ground::new();
     let pin = ground.store.pin().unwrap();
     let second = ground.store.pin().unwrap();
-    let lock = File::open(ground.store.path().join("lock")).unwrap();
-    let try_lock =
-        || rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive);
     drop(second);
-    assert_eq!(try_lock(), Err(rustix::io::Errno::WOULDBLOCK));
+    assert_eq!(try_lock(&ground), Err(rustix::io::Errno::WOULDBLOCK));
     drop(pin);
-    try_lock().unwrap();
+    try_lock(&ground).unwrap();
+}
+
+/// Takes the lock of a collection for a moment.
+fn try_lock(ground: &Ground) -> Result<(), rustix::io::Errno> {
+    let lock = File::open(ground.store.path().join("lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
 }
 
 /// What a fetch tells, up to its end; `act` is called when it waits for another.
