@@ -2,7 +2,8 @@
 //!
 //! A volume is made under a name that nobody looks at, and renamed: of several who make one of a name, one succeeds. It is
 //! removed the other way round. Who looks for a volume in order to use it holds a [`VolumesPin`] until its pod's manifest
-//! names it; who removes one is alone ([`VolumesAlone`]), and so finds every pod that uses it.
+//! names it; who removes one is alone ([`VolumesAlone`]), and so finds every pod that uses it. What takes its time, such as
+//! reading or filling one from a pipe, is done under a lock of that volume, so that nobody who is about another waits.
 
 mod first_use;
 mod name;
@@ -10,24 +11,24 @@ mod ownership;
 mod record;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod volume;
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, renameat_with};
-use rustix::io::Errno;
+use rustix::fs::FlockOperation;
 
-pub use self::first_use::FirstUse;
-use self::first_use::{DATA_NEW, FRESH, remove_all};
+pub use self::first_use::{Claim, FirstFill, FirstUse};
+use self::first_use::{DATA_NEW, remove_all};
 pub use self::name::{InvalidVolumeName, NAMED_VOLUME_NAME_MAX, NamedVolumeName};
 pub use self::ownership::Ownership;
 pub use self::record::{VOLUME_VERSION, VolumeRecord};
-use self::volume::DATA;
-pub use self::volume::{NamedVolume, VolumesPin};
+pub use self::unfinished::UnfinishedVolume;
+use self::volume::{DATA, RECORD, free};
+pub use self::volume::{NamedVolume, VolumeHold, VolumesPin};
 use crate::error::PodError;
 use crate::id::PodUuid;
 use crate::lock::lock_dir;
@@ -37,8 +38,6 @@ use crate::timestamp::Timestamp;
 
 /// The directory of all of them, below the data directory.
 const VOLUMES: &str = "volumes";
-/// The record of one.
-const RECORD: &str = "volume.json";
 /// How names begin under which volumes are made, and removed. No volume is called so.
 const PASSING: &str = ".passing-";
 
@@ -82,6 +81,18 @@ impl NewVolume {
             ownership: Ownership::default(),
         }
     }
+}
+
+/// What came of a removal.
+#[derive(Debug)]
+#[must_use]
+pub enum Discarding {
+    /// Nobody finds it any more.
+    Done(Discarded),
+    /// There is none of that name.
+    Missing,
+    /// A command is about to read or fill it.
+    Held,
 }
 
 /// Something that nobody finds any more and that is still to be removed.
@@ -202,20 +213,21 @@ impl NamedVolumes {
         new: NewVolume,
         pin: &VolumesPin,
     ) -> Result<Option<NamedVolume>, PodError> {
-        self.create_with(new, pin, None::<fn(&Path) -> Result<(), PodError>>)
+        match self.begin(new, pin)? {
+            Some(unfinished) => unfinished.publish(pin),
+            None => Ok(None),
+        }
     }
 
-    /// Makes a volume. What `fill` puts into its directory is in it from the beginning, and nothing else is put into it by
-    /// who mounts it first.
+    /// Begins to make a volume, which may take its time; `None` if there is one of that name.
     ///
     /// # Errors
-    /// Those of `fill`, or [`PodError::Io`]; nothing of it is left then.
-    pub fn create_with<E: From<PodError>>(
+    /// [`PodError::Io`]; nothing of it is left then.
+    pub fn begin(
         &self,
         new: NewVolume,
-        _pin: &VolumesPin,
-        fill: Option<impl FnOnce(&Path) -> Result<(), E>>,
-    ) -> Result<Option<NamedVolume>, E> {
+        pin: &VolumesPin,
+    ) -> Result<Option<UnfinishedVolume>, PodError> {
         let path = self.path(&new.name);
         if path.try_exists().map_err(PodError::io("look at", &path))? {
             return Ok(None);
@@ -227,16 +239,10 @@ impl NamedVolumes {
             labels: new.labels,
             ownership: new.ownership,
         };
-        let passing = self.passing();
-        let made = make(&passing, &record, fill).and_then(|()| Ok(publish(&passing, &path)?));
-        if !matches!(made, Ok(true)) {
-            // The failure that led here is the one to tell of.
-            let _ = remove_all(&passing);
-        }
-        Ok(made?.then_some(NamedVolume { path, record }))
+        UnfinishedVolume::make(self.passing(), path, record, pin).map(Some)
     }
 
-    /// Takes a volume out of everybody's sight; `None` if there is none of that name.
+    /// Takes a volume out of everybody's sight.
     ///
     /// # Errors
     /// [`PodError::Io`].
@@ -244,8 +250,14 @@ impl NamedVolumes {
         &self,
         name: &NamedVolumeName,
         _alone: &VolumesAlone,
-    ) -> Result<Option<Discarded>, PodError> {
-        self.out_of_sight(&self.path(name))
+    ) -> Result<Discarding, PodError> {
+        let path = self.path(name);
+        // Kept until it has another name: a command that holds it has found it by this one.
+        let Some(_free) = free(&path)? else {
+            return Ok(Discarding::Held);
+        };
+        let discarded = self.out_of_sight(&path)?;
+        Ok(discarded.map_or(Discarding::Missing, Discarding::Done))
     }
 
     fn out_of_sight(&self, path: &Path) -> Result<Option<Discarded>, PodError> {
@@ -265,66 +277,17 @@ impl NamedVolumes {
     pub fn left(&self, _alone: &VolumesAlone) -> Result<Vec<Discarded>, PodError> {
         let mut left = Vec::new();
         for name in self.entries()? {
+            let path = self.root.join(&name);
+            // Who is at it is alive.
+            let Some(_free) = free(&path)? else {
+                continue;
+            };
             if name.starts_with(PASSING) {
-                left.push(Discarded(self.root.join(name)));
+                left.push(Discarded(path));
             } else {
-                left.extend(self.out_of_sight(&self.root.join(name).join(DATA_NEW))?);
+                left.extend(self.out_of_sight(&path.join(DATA_NEW))?);
             }
         }
         Ok(left)
-    }
-}
-
-fn make<E: From<PodError>>(
-    path: &Path,
-    record: &VolumeRecord,
-    fill: Option<impl FnOnce(&Path) -> Result<(), E>>,
-) -> Result<(), E> {
-    let directory = |path: &Path| {
-        let made = DirBuilder::new().mode(0o700).create(path);
-        made.map_err(PodError::io("create", path))
-    };
-    directory(path)?;
-    let data = path.join(DATA);
-    directory(&data)?;
-    let ownership = Ownership {
-        mode: Some(record.ownership.mode.unwrap_or(0o755)),
-        ..record.ownership
-    };
-    match fill {
-        Some(fill) => {
-            // What fills it may say otherwise.
-            ownership.give(&data)?;
-            fill(&data)?;
-            record.ownership.give(&data)?;
-        }
-        None => {
-            ownership.give(&data)?;
-            let mark = path.join(FRESH);
-            File::create(&mark).map_err(PodError::io("create", &mark))?;
-        }
-    }
-    // A volume may hold what nobody can make again: a power failure must not leave it with a record that is torn.
-    let at = path.join(RECORD);
-    let bytes = serde_json::to_vec(record).map_err(|e| PodError::Protocol(e.to_string()))?;
-    let mut file = File::create(&at).map_err(PodError::io("create", &at))?;
-    file.write_all(&bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(PodError::io("write", &at))?;
-    Ok(())
-}
-
-/// Gives a volume its name; false if another has it.
-fn publish(passing: &Path, path: &Path) -> Result<bool, PodError> {
-    match renameat_with(CWD, passing, CWD, path, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(true),
-        Err(Errno::EXIST) => Ok(false),
-        // A filesystem that doesn't know that: a directory takes the place of none that has something in it.
-        Err(Errno::INVAL) => match fs::rename(passing, path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
-            Err(error) => Err(PodError::io("rename", passing)(error)),
-        },
-        Err(errno) => Err(PodError::errno("rename", passing)(errno)),
     }
 }

@@ -1,13 +1,18 @@
 //! `fairing volume …`: volumes made, listed, shown, removed, written to tar files and made of them.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use harness::{Host, Layer, Signal};
+use harness::{Host, Layer, Signal, wait_until};
 
 use crate::stocked::{IDLE, IMAGE, busybox, detached};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn volume(host: &Host, arguments: &[&str]) -> String {
     let command = host.fairing(["volume"]).args(arguments);
@@ -273,6 +278,74 @@ fn an_archive_without_an_end_is_refused_and_none_is_left_of_it() {
     assert_eq!(volume(&host, &["ls", "-q"]), "new\n");
     let data = data(&host, "new");
     assert_eq!(fs::read_dir(data).unwrap().count(), 0);
+    host.expect_clean();
+}
+
+#[test]
+fn whoever_is_about_a_volume_waits_for_no_stranger_s_pipe() {
+    let host = busybox();
+    for name in ["read", "filled", "other", "one-more"] {
+        volume(&host, &["create", name]);
+    }
+    fs::write(data(&host, "read").join("file"), vec![7; 1 << 20]).unwrap();
+    let pipe = host.base().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let mut reader = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&pipe)
+        .unwrap();
+    let export = host.fairing(["volume", "export", "read", "-o"]);
+    let export = export.arg(&pipe).spawn();
+    reader.read_exact(&mut [0]).unwrap();
+    let import = |name| {
+        let import = host.fairing(["volume", "import", name]);
+        import.stdin_open().spawn()
+    };
+    let mut fills = import("filled");
+    let begun = || data(&host, "filled").with_file_name("data.new").exists();
+    wait_until("it is being filled", PATIENCE, || begun().then_some(()));
+    let mut makes = import("new");
+    let passing = || {
+        let mut entries = fs::read_dir(host.data_dir().join("volumes")).unwrap();
+        entries.any(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .as_bytes()
+                .starts_with(b".passing-")
+        })
+    };
+    wait_until("it is being made", PATIENCE, || passing().then_some(()));
+
+    assert_eq!(volume(&host, &["rm", "other"]), "other\n");
+    assert_eq!(volume(&host, &["prune", "--force"]), "one-more\n");
+    host.fairing(["gc"]).run().ok();
+    for held in ["read", "filled"] {
+        let held = format!("volume {held} is being imported or exported by another command");
+        let name = held.split(' ').nth(1).unwrap();
+        let rm = host.fairing(["volume", "rm", name]).run();
+        rm.expect_error(125, &[&held, "try again"]);
+    }
+    let again = host.fairing(["volume", "import", "filled"]).stdin("").run();
+    again.expect_error(125, &["volume filled is being imported"]);
+
+    let archive = Layer::new().file("file", "1", 0o644).tar();
+    for running in [&mut fills, &mut makes] {
+        running.write(&archive);
+        running.close_stdin();
+    }
+    fills.wait().ok();
+    makes.wait().ok();
+    for name in ["filled", "new"] {
+        assert!(data(&host, name).join("file").exists(), "{name}");
+    }
+    export.signal(Signal::TERM);
+    export.wait();
+    for name in ["read", "filled", "new"] {
+        assert_eq!(volume(&host, &["rm", name]), format!("{name}\n"));
+    }
     host.expect_clean();
 }
 

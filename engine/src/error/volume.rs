@@ -20,6 +20,9 @@ pub enum VolumeError {
         /// Names or UUIDs of the pods, each with its state.
         pods: Vec<String>,
     },
+    /// Another command has its hands on it.
+    #[error("volume {0} is being imported or exported by another command")]
+    Held(NamedVolumeName),
     /// It is not to be filled: it has been mounted, or has files.
     #[error("volume {0} is not new: a pod has mounted it, or it has files already")]
     NotNew(NamedVolumeName),

@@ -9,7 +9,7 @@ use pod::PodError;
 use pod::manifest::{
     Medium, Mount, MountOption, MountSource, PodManifest, Volume, VolumeSource, empty_volume_dir,
 };
-use pod::named_volumes::{NamedVolumeName, NewVolume, Ownership, VolumesPin};
+use pod::named_volumes::{Claim, NamedVolume, NamedVolumeName, NewVolume, Ownership, VolumesPin};
 
 use crate::engine::Engine;
 use crate::error::{Error, VolumeError};
@@ -51,24 +51,32 @@ pub(crate) fn provide(
         MountSource::Named { name, .. } => Some((name, Ownership::default())),
         _ => None,
     });
-    let mut wanted = of_pod.chain(of_apps).peekable();
-    if wanted.peek().is_none() {
+    let wanted: Vec<_> = of_pod.chain(of_apps).collect();
+    if wanted.is_empty() {
         return Ok(None);
     }
-    let pin = engine.volumes().pin().map_err(VolumeError::Files)?;
-    for (name, ownership) in wanted {
-        provide_one(engine, (name, ownership), volumes, apps, &pin)?;
+    'all: loop {
+        let pin = engine.volumes().pin().map_err(VolumeError::Files)?;
+        for one in &wanted {
+            if let Some(busy) = provide_one(engine, *one, volumes, apps, &pin)? {
+                // Whoever is about another volume does not wait for this one.
+                drop(pin);
+                busy.wait_until_filled().map_err(VolumeError::Files)?;
+                continue 'all;
+            }
+        }
+        return Ok(Some(pin));
     }
-    Ok(Some(pin))
 }
 
+/// Gives the volume back if another command is filling it.
 fn provide_one(
     engine: &Engine,
     (name, ownership): (&NamedVolumeName, Ownership),
     volumes: &[Volume],
     apps: &[Mounting<'_>],
     pin: &VolumesPin,
-) -> Result<(), Error> {
+) -> Result<Option<NamedVolume>, Error> {
     let store = engine.volumes();
     let volume = match store.get(name).map_err(VolumeError::Files)? {
         Some(volume) => volume,
@@ -104,13 +112,18 @@ fn provide_one(
     });
     let Some((app, mount)) = first else {
         // Nobody mounts it: it stays as new as it is.
-        return Ok(());
+        return Ok(None);
     };
-    volume.first_use(pin, |dest| match is_whole(mount) && copies(mount, true) {
+    let first = match volume.claim(pin).map_err(VolumeError::Files)? {
+        Claim::UsedBefore => return Ok(None),
+        Claim::Busy => return Ok(Some(volume)),
+        Claim::First(first) => first,
+    };
+    first.fill(|dest| match is_whole(mount) && copies(mount, true) {
         true => app.copy(mount, dest),
         false => Ok(false),
     })?;
-    Ok(())
+    Ok(None)
 }
 
 /// Makes sure that the volumes of a pod that was prepared before are there, and stay until the result is dropped.

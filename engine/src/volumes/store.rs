@@ -6,7 +6,8 @@ use std::path::Path;
 use image_store::{Interrupt, tree};
 use pod::PodError;
 use pod::named_volumes::{
-    FirstUse, NamedVolume, NamedVolumeName, NamedVolumes, NewVolume, VolumesAlone,
+    Claim, Discarding, FirstUse, NamedVolume, NamedVolumeName, NamedVolumes, NewVolume, VolumeHold,
+    VolumesAlone,
 };
 
 use super::in_use::volumes_in_use;
@@ -39,7 +40,7 @@ pub fn find(engine: &Engine, name: &NamedVolumeName) -> Result<NamedVolume, Erro
 /// Removes a volume that no pod uses, with all that is in it.
 ///
 /// # Errors
-/// [`VolumeError::Unknown`] or [`VolumeError::InUse`], or if something of it can't be removed.
+/// [`VolumeError::Unknown`], [`VolumeError::InUse`] or [`VolumeError::Held`], or if something of it can't be removed.
 pub fn remove(
     engine: &Engine,
     name: &NamedVolumeName,
@@ -53,11 +54,25 @@ pub fn remove(
         let name = name.clone();
         return Err(VolumeError::InUse { name, pods }.into());
     }
-    let discarded = volumes.discard(name, &alone).map_err(VolumeError::Files)?;
+    let discarding = volumes.discard(name, &alone).map_err(VolumeError::Files)?;
     // It is gone for everybody: nobody has to wait for the rest.
     drop(alone);
-    let discarded = discarded.ok_or_else(unknown)?;
-    Ok(discarded.remove().map_err(VolumeError::Files)?)
+    match discarding {
+        Discarding::Done(discarded) => Ok(discarded.remove().map_err(VolumeError::Files)?),
+        Discarding::Missing => Err(unknown().into()),
+        Discarding::Held => Err(VolumeError::Held(name.clone()).into()),
+    }
+}
+
+/// The volume of that name, which is not removed while the second of these is kept.
+///
+/// # Errors
+/// [`VolumeError::Unknown`].
+pub fn hold(engine: &Engine, name: &NamedVolumeName) -> Result<(NamedVolume, VolumeHold), Error> {
+    let pin = engine.volumes().pin().map_err(VolumeError::Files)?;
+    let volume = find(engine, name)?;
+    let hold = volume.hold(&pin).map_err(VolumeError::Files)?;
+    Ok((volume, hold))
 }
 
 fn alone(
@@ -86,28 +101,36 @@ pub fn import(
     let limits = Config::read(&engine.directories)?.limits();
     let unpack = |archive: File, dest: &Path| tree::unpack(archive, what, dest, &limits, interrupt);
     let Some(volume) = volumes.get(name).map_err(VolumeError::Files)? else {
+        let exists = || VolumeError::Exists(name.clone());
         let new = NewVolume::called(name.clone());
-        let fill = |dest: &Path| {
+        let unfinished = volumes.begin(new, &pin).map_err(VolumeError::Files)?;
+        // Whoever is about another volume does not wait for where this one comes from.
+        drop(pin);
+        let filled = unfinished.ok_or_else(exists)?.fill(|dest| {
             // Until it has its name, nothing of the volume is anywhere else.
             interrupt.staged(dest.parent().unwrap_or(dest));
             unpack(archive, dest).map_err(Error::from)
-        };
-        let made = volumes.create_with(new, &pin, Some(fill))?;
-        return match made {
-            Some(_) => Ok(()),
-            // Another command was faster, and the archive is read.
-            None => Err(VolumeError::Exists(name.clone()).into()),
-        };
+        })?;
+        let pin = volumes.pin().map_err(VolumeError::Files)?;
+        let made = filled.publish(&pin).map_err(VolumeError::Files)?;
+        // Another command may have been faster, and the archive is read.
+        return made.map(drop).ok_or_else(|| exists().into());
     };
-    let filled = volume.first_use(&pin, |dest| {
-        interrupt.staged(dest);
-        std::fs::create_dir(dest).map_err(PodError::io("create", dest))?;
-        unpack(archive, dest)?;
-        Ok::<_, Error>(true)
-    })?;
+    let claim = volume.claim(&pin).map_err(VolumeError::Files)?;
+    drop(pin);
+    let filled = match claim {
+        Claim::Busy => return Err(VolumeError::Held(name.clone()).into()),
+        Claim::UsedBefore => return Err(VolumeError::NotNew(name.clone()).into()),
+        Claim::First(first) => first.fill(|dest| {
+            interrupt.staged(dest);
+            std::fs::create_dir(dest).map_err(PodError::io("create", dest))?;
+            unpack(archive, dest)?;
+            Ok::<_, Error>(true)
+        })?,
+    };
     match filled {
         FirstUse::Filled => Ok(()),
-        _ => Err(VolumeError::NotNew(name.clone()).into()),
+        FirstUse::Empty | FirstUse::HadFiles => Err(VolumeError::NotNew(name.clone()).into()),
     }
 }
 

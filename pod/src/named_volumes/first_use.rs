@@ -29,38 +29,71 @@ pub enum FirstUse {
     Empty,
     /// It had files already, though nobody had mounted it.
     HadFiles,
+}
+
+/// What came of the wish to be the first.
+#[derive(Debug)]
+pub enum Claim<'a> {
+    /// Nobody else can fill the volume, and nobody removes it, until this is dropped.
+    First(FirstFill<'a>),
+    /// Another command fills it right now.
+    Busy,
     /// Somebody has mounted it before.
     UsedBefore,
 }
 
+/// The right to fill a volume.
+#[derive(Debug)]
+pub struct FirstFill<'a> {
+    volume: &'a NamedVolume,
+    _alone: File,
+}
+
 impl NamedVolume {
-    /// Takes the volume into use. Nobody can fill it from then on. If nobody has mounted it yet, and it has no files, `fill`
-    /// makes a directory of the path that it gets, with what is to be in the volume, or says that there is nothing.
+    /// Claims the right to fill the volume.
+    ///
+    /// # Errors
+    /// [`PodError::Io`].
+    pub fn claim(&self, _pin: &VolumesPin) -> Result<Claim<'_>, PodError> {
+        let mark = self.path.join(FRESH);
+        if !is_there(&mark)? {
+            return Ok(Claim::UsedBefore);
+        }
+        let alone = match lock_dir(&self.path, FlockOperation::NonBlockingLockExclusive) {
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(Claim::Busy);
+            }
+            other => other?,
+        };
+        Ok(match is_there(&mark)? {
+            false => Claim::UsedBefore,
+            true => Claim::First(FirstFill {
+                volume: self,
+                _alone: alone,
+            }),
+        })
+    }
+}
+
+impl FirstFill<'_> {
+    /// Takes the volume into use. Nobody can fill it from then on. If it has no files, `fill` makes a directory of the path
+    /// that it gets, with what is to be in the volume, or says that there is nothing. No pin is needed meanwhile.
     ///
     /// # Errors
     /// Those of `fill`, or [`PodError::Io`]; it is as unused as before then.
-    pub fn first_use<E: From<PodError>>(
-        &self,
-        _pin: &VolumesPin,
+    pub fn fill<E: From<PodError>>(
+        self,
         fill: impl FnOnce(&Path) -> Result<bool, E>,
     ) -> Result<FirstUse, E> {
-        let mark = self.path.join(FRESH);
-        if !is_there(&mark)? {
-            return Ok(FirstUse::UsedBefore);
-        }
-        // Who fills it now is waited for.
-        let _alone = lock_dir(&self.path, FlockOperation::LockExclusive)?;
-        if !is_there(&mark)? {
-            return Ok(FirstUse::UsedBefore);
-        }
-        let (data, data_new) = (self.data(), self.path.join(DATA_NEW));
+        let volume = self.volume;
+        let (data, data_new) = (volume.data(), volume.path.join(DATA_NEW));
         let outcome = match has_files(&data)? {
             true => FirstUse::HadFiles,
             false => {
                 remove_all(&data_new)?;
                 match fill(&data_new) {
                     Ok(true) => {
-                        self.put_in_place(&data_new, &data)?;
+                        volume.put_in_place(&data_new, &data)?;
                         FirstUse::Filled
                     }
                     Ok(false) => FirstUse::Empty,
@@ -72,10 +105,13 @@ impl NamedVolume {
                 }
             }
         };
+        let mark = volume.path.join(FRESH);
         fs::remove_file(&mark).map_err(PodError::io("remove", &mark))?;
         Ok(outcome)
     }
+}
 
+impl NamedVolume {
     fn put_in_place(&self, data_new: &Path, data: &Path) -> Result<(), PodError> {
         self.record.ownership.give(data_new)?;
         // After a power failure nobody would know that a part is missing.

@@ -28,6 +28,25 @@ fn one_file(text: &'static str) -> impl FnOnce(&Path) -> Result<bool, PodError> 
     }
 }
 
+/// Mounts a volume for the first time, as a pod does.
+fn first_use(
+    volumes: &NamedVolumes,
+    volume: &NamedVolume,
+    fill: impl FnOnce(&Path) -> Result<bool, PodError>,
+) -> Result<Option<FirstUse>, PodError> {
+    loop {
+        let pin = volumes.pin()?;
+        match volume.claim(&pin)? {
+            Claim::First(first) => return first.fill(fill).map(Some),
+            Claim::UsedBefore => return Ok(None),
+            Claim::Busy => {
+                drop(pin);
+                volume.wait_until_filled()?;
+            }
+        }
+    }
+}
+
 /// What is below `volumes/`, but for the names of volumes.
 fn passing(volumes: &NamedVolumes) -> Vec<String> {
     let mut entries = volumes.entries().unwrap();
@@ -74,7 +93,7 @@ fn a_new_volume_has_the_owner_and_the_mode_that_are_asked_for() {
     };
     assert_eq!(looks(), (70, 71, 0o2770));
     // Whatever fills it.
-    volume.first_use(&pin, one_file("text")).unwrap();
+    first_use(&volumes, &volume, one_file("text")).unwrap();
     assert_eq!(looks(), (70, 71, 0o2770));
 }
 
@@ -86,9 +105,9 @@ fn the_first_who_mounts_a_volume_fills_it_and_nobody_else() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let pin = volumes.pin().unwrap();
-                let filled = volume.first_use(&pin, one_file("text")).unwrap();
-                fills.fetch_add(usize::from(filled == FirstUse::Filled), Ordering::Relaxed);
+                let filled = first_use(&volumes, &volume, one_file("text")).unwrap();
+                let is_filled = filled == Some(FirstUse::Filled);
+                fills.fetch_add(usize::from(is_filled), Ordering::Relaxed);
                 // Whoever it was, it is there now.
                 assert_eq!(fs::read(volume.data().join("file")).unwrap(), b"text");
             });
@@ -97,9 +116,8 @@ fn the_first_who_mounts_a_volume_fills_it_and_nobody_else() {
     assert_eq!(fills.load(Ordering::Relaxed), 1);
     // What an app removes doesn't come back.
     fs::remove_file(volume.data().join("file")).unwrap();
-    let pin = volumes.pin().unwrap();
-    let again = volume.first_use(&pin, one_file("again")).unwrap();
-    assert_eq!(again, FirstUse::UsedBefore);
+    let again = first_use(&volumes, &volume, one_file("again")).unwrap();
+    assert_eq!(again, None);
     assert_eq!(fs::read_dir(volume.data()).unwrap().count(), 0);
 }
 
@@ -107,8 +125,7 @@ fn the_first_who_mounts_a_volume_fills_it_and_nobody_else() {
 fn a_volume_that_could_not_be_filled_is_filled_by_the_next() {
     let (_directory, volumes) = volumes();
     let volume = made(&volumes, "data");
-    let pin = volumes.pin().unwrap();
-    let failed = volume.first_use(&pin, |path| {
+    let failed = first_use(&volumes, &volume, |path| {
         fs::create_dir(path).unwrap();
         fs::write(path.join("half"), "").unwrap();
         Err(PodError::Ended)
@@ -117,8 +134,8 @@ fn a_volume_that_could_not_be_filled_is_filled_by_the_next() {
     assert!(!volume.path.join(DATA_NEW).exists());
     // As one who is killed leaves it.
     fs::create_dir_all(volume.path.join(DATA_NEW).join("half")).unwrap();
-    let filled = volume.first_use(&pin, one_file("text")).unwrap();
-    assert_eq!(filled, FirstUse::Filled);
+    let filled = first_use(&volumes, &volume, one_file("text")).unwrap();
+    assert_eq!(filled, Some(FirstUse::Filled));
     assert!(!volume.data().join("half").exists());
 }
 
@@ -127,9 +144,8 @@ fn what_was_put_into_an_unused_volume_stays() {
     let (_directory, volumes) = volumes();
     let volume = made(&volumes, "data");
     fs::write(volume.data().join("own"), "").unwrap();
-    let pin = volumes.pin().unwrap();
-    let used = volume.first_use(&pin, one_file("text")).unwrap();
-    assert_eq!(used, FirstUse::HadFiles);
+    let used = first_use(&volumes, &volume, one_file("text")).unwrap();
+    assert_eq!(used, Some(FirstUse::HadFiles));
     assert!(volume.data().join("own").exists() && !volume.data().join("file").exists());
 }
 
@@ -145,13 +161,15 @@ fn a_volume_that_is_made_with_content_is_whole_or_not_there() {
                 Ok(())
             }
         };
-        volumes.create_with(NewVolume::called(name("data")), &pin, Some(fill))
+        let begun = volumes.begin(NewVolume::called(name("data")), &pin)?;
+        let Some(begun) = begun else { return Ok(None) };
+        begun.fill(fill)?.publish(&pin)
     };
     with(true).unwrap_err();
     assert_eq!(volumes.entries().unwrap(), Vec::<String>::new());
     let volume = with(false).unwrap().unwrap();
-    let used = volume.first_use(&pin, one_file("text")).unwrap();
-    assert_eq!(used, FirstUse::UsedBefore);
+    let used = first_use(&volumes, &volume, one_file("text")).unwrap();
+    assert_eq!(used, None);
     assert!(with(false).unwrap().is_none());
     assert_eq!(passing(&volumes), Vec::<String>::new());
 }
@@ -190,11 +208,49 @@ fn a_volume_is_removed_while_nobody_looks_for_one() {
     );
     drop(pin);
     let alone = volumes.alone_now().unwrap().unwrap();
-    let discarded = volumes.discard(&name("data"), &alone).unwrap().unwrap();
-    assert!(volumes.discard(&name("data"), &alone).unwrap().is_none());
+    let discard = || volumes.discard(&name("data"), &alone).unwrap();
+    let Discarding::Done(discarded) = discard() else {
+        panic!("it is there");
+    };
+    assert!(matches!(discard(), Discarding::Missing));
     drop(alone);
     // The name is free before the files are gone.
     made(&volumes, "data");
     discarded.remove().unwrap();
     assert_eq!(volumes.entries().unwrap(), ["data"]);
+}
+
+#[test]
+fn what_takes_its_time_keeps_one_volume_and_holds_up_no_other() {
+    let (_directory, volumes) = volumes();
+    let volume = made(&volumes, "read");
+    made(&volumes, "filled");
+    let pin = volumes.pin().unwrap();
+    let read = volume.hold(&pin).unwrap();
+    let filled = volumes.get(&name("filled")).unwrap().unwrap();
+    let claim = filled.claim(&pin).unwrap();
+    fs::create_dir(filled.path.join(DATA_NEW)).unwrap();
+    assert!(matches!(filled.claim(&pin).unwrap(), Claim::Busy));
+    let begun = volumes.begin(NewVolume::called(name("new")), &pin).unwrap();
+    drop(pin);
+    let discard = |text| {
+        let alone = volumes.alone_now().unwrap().unwrap();
+        volumes.discard(&name(text), &alone).unwrap()
+    };
+    made(&volumes, "other");
+    for held in ["read", "filled"] {
+        assert!(matches!(discard(held), Discarding::Held), "{held}");
+    }
+    let Discarding::Done(other) = discard("other") else {
+        panic!("nobody holds it");
+    };
+    other.remove().unwrap();
+    let alone = volumes.alone_now().unwrap().unwrap();
+    assert!(volumes.left(&alone).unwrap().is_empty());
+    drop(alone);
+    drop((read, claim));
+    assert!(matches!(discard("read"), Discarding::Done(_)));
+    let pin = volumes.pin().unwrap();
+    assert!(begun.unwrap().publish(&pin).unwrap().is_some());
+    assert_eq!(volumes.names().unwrap(), [name("filled"), name("new")]);
 }

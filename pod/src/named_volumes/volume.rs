@@ -1,12 +1,20 @@
 //! A volume that is there, and what keeps it there.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::record::VolumeRecord;
+use crate::error::PodError;
+use crate::lock::lock_dir;
 
 /// What pods mount of one.
 pub(super) const DATA: &str = "data";
+
+/// The record of one. Who reads the volume holds a lock on it, who fills it one on the directory.
+pub(super) const RECORD: &str = "volume.json";
 
 /// A volume that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +29,51 @@ impl NamedVolume {
     pub fn data(&self) -> PathBuf {
         self.path.join(DATA)
     }
+
+    /// Keeps the volume from being removed while a command reads it, also when the pin is gone.
+    ///
+    /// # Errors
+    /// [`PodError::Io`].
+    pub fn hold(&self, _pin: &VolumesPin) -> Result<VolumeHold, PodError> {
+        let path = self.path.join(RECORD);
+        let record = File::open(&path).map_err(PodError::io("open", &path))?;
+        flock(&record, FlockOperation::LockShared).map_err(PodError::errno("lock", &path))?;
+        Ok(VolumeHold(record))
+    }
+
+    /// Waits until nobody fills the volume.
+    ///
+    /// # Errors
+    /// [`PodError::Io`].
+    pub fn wait_until_filled(&self) -> Result<(), PodError> {
+        match lock_dir(&self.path, FlockOperation::LockShared) {
+            // It is gone.
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map(drop),
+        }
+    }
 }
+
+/// Locks a volume that nobody reads or fills, or what is left of one; `None` if somebody does. One that isn't there is free.
+pub(super) fn free(path: &Path) -> Result<Option<Vec<File>>, PodError> {
+    let mut locks = Vec::new();
+    for path in [path, &path.join(RECORD)] {
+        match lock_dir(path, FlockOperation::NonBlockingLockExclusive) {
+            Ok(lock) => locks.push(lock),
+            Err(PodError::Io { source, .. }) => match source.kind() {
+                io::ErrorKind::WouldBlock => return Ok(None),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {}
+                _ => return Err(PodError::io("lock", path)(source)),
+            },
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(locks))
+}
+
+/// Keeps one volume from being removed while it lives.
+#[derive(Debug)]
+pub struct VolumeHold(#[expect(dead_code, reason = "it is held, not read")] File);
 
 /// Keeps all volumes from being removed while it lives.
 #[derive(Debug)]

@@ -121,6 +121,7 @@ fn volume(error: &VolumeError) -> String {
         VolumeError::NotNew(name) => {
             format!("{error}; import into another, or `fairing volume rm {name}` first")
         }
+        VolumeError::Held(_) => format!("{error}; try again when that has ended"),
         VolumeError::Files(_) => error.to_string(),
     }
 }

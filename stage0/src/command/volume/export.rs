@@ -27,11 +27,8 @@ impl Subcommand for Export {
     const ABOUT: &'static str = "Write what is in a volume as a tar file";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let volumes = context.engine.volumes();
         // It is not removed meanwhile.
-        let pin = volumes.pin().map_err(engine::error::VolumeError::Files);
-        let _pin = pin.map_err(engine::Error::from)?;
-        let volume = store::find(&context.engine, &self.name)?;
+        let (volume, _hold) = store::hold(&context.engine, &self.name)?;
         write_trees(&[volume.data().into()], self.output)
     }
 }

@@ -57,9 +57,9 @@ impl Subcommand for Prune {
         for_each(views, |view| {
             match store::remove(&context.engine, &view.name, &context.console) {
                 // Others were faster, to remove it or to use it.
-                Err(engine::Error::Volume(VolumeError::Unknown(_) | VolumeError::InUse { .. })) => {
-                    Ok(())
-                }
+                Err(engine::Error::Volume(
+                    VolumeError::Unknown(_) | VolumeError::InUse { .. } | VolumeError::Held(_),
+                )) => Ok(()),
                 other => {
                     other?;
                     output::line(view.name.as_str())
