@@ -153,6 +153,9 @@ fn limits_are_in_the_app_s_cgroup_and_in_no_other() {
     assert_eq!(file("free", "cpu.cfs_quota_us"), "-1");
     assert_eq!(file("free", "cpu.shares"), "1024");
     assert_eq!(file("free", "pids.max"), "2048");
+    // Against other pods, the pod weighs what its apps do together.
+    let pod = folder(&host, &uuid, "cpu");
+    assert_eq!(value(&pod, "cpu.shares"), "1536");
     assert!(file("free", "memory.limit_in_bytes").len() > 15);
     let manifest = host.fairing(["cat-manifest", &uuid]).run().ok().json();
     assert_eq!(

@@ -16,6 +16,8 @@ mod record;
 mod removal;
 mod statistics;
 
+mod weight;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,6 @@
 //! The cgroups of one pod.
 
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -16,10 +17,11 @@ use super::placement::{self, Hierarchy, Placement, Version};
 use super::record;
 use super::removal;
 use super::statistics::Statistics;
+use super::weight;
 use crate::app::cgroup::{CgroupSeat, HierarchyTasks};
 
 /// Where pod init sits on version 2, whose inner cgroups hold no processes. No app can be called so.
-const INIT_LEAF: &str = "_init";
+pub(super) const INIT_LEAF: &str = "_init";
 
 /// The cgroups of one pod.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct PodCgroups {
     folders: Vec<PathBuf>,
     /// On version 1: its directory among those by which processes are stopped. Made when an app is first paused.
     freezer: Option<PathBuf>,
+    /// Whether an app has asked for a weight, so that the pod's is not the usual one.
+    is_weighted: Cell<bool>,
 }
 
 impl PodCgroups {
@@ -60,6 +64,7 @@ impl PodCgroups {
             folders: placement.hierarchies.iter().map(folder).collect(),
             freezer: placement.freezer.as_ref().map(folder),
             placement,
+            is_weighted: Cell::new(false),
         };
         if let Some(run_dir) = run_dir {
             record::store(run_dir, cgroups.all())?;
@@ -112,7 +117,18 @@ impl PodCgroups {
             }
             made.push(folder.clone());
         }
-        limits::apply(self.placement.version, &places, resources)
+        limits::apply(self.placement.version, &places, resources)?;
+        self.weigh(resources)
+    }
+
+    /// Gives the pod the weight that its apps have together, once one of them has asked for one.
+    fn weigh(&self, resources: &Resources) -> Result<(), CgroupError> {
+        let asks = resources.cpu.shares.is_some();
+        if !self.is_weighted.replace(asks || self.is_weighted.get()) && !asks {
+            return Ok(());
+        }
+        let hierarchies = self.placement.hierarchies.iter();
+        weight::add_up(self.placement.version, hierarchies.zip(&self.folders))
     }
 
     /// Bounds the processes of an app, where the host can count them.
@@ -129,7 +145,8 @@ impl PodCgroups {
     /// If it can't be removed.
     pub fn remove_app(&self, app: &AppName) -> Result<(), CgroupError> {
         self.all()
-            .try_for_each(|folder| removal::remove_tree(&folder.join(app.as_str())))
+            .try_for_each(|folder| removal::remove_tree(&folder.join(app.as_str())))?;
+        self.weigh(&Resources::default())
     }
 
     /// Changes those of an app's limits that are given.
@@ -147,7 +164,8 @@ impl PodCgroups {
         {
             return Err(CgroupError::LimitBelowUse { limit, used });
         }
-        limits::apply(version, &places, resources)
+        limits::apply(version, &places, resources)?;
+        self.weigh(resources)
     }
 
     /// The same, without waiting for the kernel longer than a moment: it frees memory before it answers, and an app that
@@ -156,6 +174,10 @@ impl PodCgroups {
     /// # Errors
     /// As [`Self::update`], and if it took too long.
     pub fn update_in_time(&self, app: &AppName, resources: &Resources) -> Result<(), CgroupError> {
+        if resources.cpu.shares.is_some() {
+            // A process aside has a memory of its own.
+            self.is_weighted.set(true);
+        }
         match resources.memory.limit.or(resources.memory.swap) {
             Some(_) => aside::change(|| self.update(app, resources)),
             None => self.update(app, resources),

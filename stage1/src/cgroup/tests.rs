@@ -344,3 +344,42 @@ fn version_2_stops_and_goes_on() {
     super::removal::remove_tree(folder).unwrap();
     process.0.wait().unwrap();
 }
+
+#[test]
+fn a_pod_weighs_what_its_apps_weigh_together() {
+    let pod = Pod::new();
+    let one = app("one");
+    let file = |folder: PathBuf| {
+        let files = ["cpu.shares", "cpu.weight"].map(|file| folder.join(file));
+        files.into_iter().find(|file| file.exists())
+    };
+    let weight = || {
+        let folders = pod.folders(&one);
+        let folder = folders
+            .iter()
+            .find_map(|folder| file(folder.parent()?.to_owned()));
+        fs::read_to_string(folder.unwrap())
+            .unwrap()
+            .trim()
+            .parse::<u64>()
+    };
+    let shares = |shares| Resources {
+        cpu: Cpu {
+            shares: Some(shares),
+            ..Cpu::default()
+        },
+        ..Resources::default()
+    };
+    let none = Resources::default();
+    pod.cgroups.add_app(&one, &none).unwrap();
+    let usual = weight().unwrap();
+    pod.cgroups.update(&one, &shares(2)).unwrap();
+    let least = weight().unwrap();
+    assert!(least < usual);
+    pod.cgroups.add_app(&app("two"), &none).unwrap();
+    assert_eq!(weight().unwrap(), least + usual);
+    pod.cgroups.remove_app(&app("two")).unwrap();
+    assert_eq!(weight().unwrap(), least);
+    pod.cgroups.add_app(&app("three"), &shares(2)).unwrap();
+    assert_eq!(weight().unwrap(), 2 * least);
+}
