@@ -353,16 +353,19 @@ fn a_pod_weighs_what_its_apps_weigh_together() {
         let files = ["cpu.shares", "cpu.weight"].map(|file| folder.join(file));
         files.into_iter().find(|file| file.exists())
     };
-    let weight = || {
-        let folders = pod.folders(&one);
-        let folder = folders
-            .iter()
-            .find_map(|folder| file(folder.parent()?.to_owned()));
-        fs::read_to_string(folder.unwrap())
-            .unwrap()
-            .trim()
-            .parse::<u64>()
+    let read = |folder: &Path| {
+        let text = fs::read_to_string(file(folder.to_owned())?).unwrap();
+        text.trim().parse::<u64>().ok()
     };
+    let folder = pod
+        .folders(&one)
+        .into_iter()
+        .map(|folder| folder.parent().unwrap().to_owned());
+    let folder = folder
+        .filter(|folder| read(folder).is_some())
+        .next()
+        .unwrap();
+    let weight = || read(&folder);
     let shares = |shares| Resources {
         cpu: Cpu {
             shares: Some(shares),
@@ -372,14 +375,24 @@ fn a_pod_weighs_what_its_apps_weigh_together() {
     };
     let none = Resources::default();
     pod.cgroups.add_app(&one, &none).unwrap();
-    let usual = weight().unwrap();
+    let own = || read(&folder.join("one")).unwrap();
+    let usual = own();
+    let gives_way = || {
+        let text = fs::read_to_string(folder.join("cpu.idle"));
+        text.ok().map(|text| text.trim() == "1")
+    };
+    // Older kernels don't know that.
+    let knows = gives_way().map(|gives| assert!(!gives));
     pod.cgroups.update(&one, &shares(2)).unwrap();
-    let least = weight().unwrap();
+    let least = own();
     assert!(least < usual);
+    // With the least that there is, it gives way to all others at once.
+    assert_eq!(gives_way(), knows.map(|()| true));
     pod.cgroups.add_app(&app("two"), &none).unwrap();
-    assert_eq!(weight().unwrap(), least + usual);
+    assert_eq!(weight(), Some(least + usual));
+    assert_eq!(gives_way(), knows.map(|()| false));
     pod.cgroups.remove_app(&app("two")).unwrap();
-    assert_eq!(weight().unwrap(), least);
+    assert_eq!(gives_way(), knows.map(|()| true));
     pod.cgroups.add_app(&app("three"), &shares(2)).unwrap();
-    assert_eq!(weight().unwrap(), 2 * least);
+    assert_eq!(weight(), Some(2 * least));
 }

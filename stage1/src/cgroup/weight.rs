@@ -1,7 +1,11 @@
 //! A pod's weight for processor time: that of all its apps together. An app's own weight counts only among the apps of its
 //! pod; against other pods, the pod's counts.
+//!
+//! A pod of the least weight that there is also gives way at once to whatever else wants to run (`cpu.idle`, Linux 5.15).
+//! Otherwise the scheduler would let it go on for a slice of time that is the same for all.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::directory;
@@ -44,9 +48,24 @@ pub(super) fn add_up<'a>(
         return Ok(());
     };
     let apps = weights(pod, scale.file)?;
-    match apps.is_empty() {
-        true => Ok(()),
-        false => directory::write(&pod.join(scale.file), &scale.sum(&apps).to_string()),
+    if apps.is_empty() {
+        return Ok(());
+    }
+    let weight = scale.sum(&apps);
+    // One that gives way takes no other weight.
+    give_way(pod, false)?;
+    directory::write(&pod.join(scale.file), &weight.to_string())?;
+    match weight == scale.least {
+        true => give_way(pod, true),
+        false => Ok(()),
+    }
+}
+
+/// Whether a pod gives way to all that don't. Older kernels don't know that.
+fn give_way(pod: &Path, does: bool) -> Result<(), CgroupError> {
+    match directory::write(&pod.join("cpu.idle"), if does { "1" } else { "0" }) {
+        Err(CgroupError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
