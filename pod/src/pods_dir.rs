@@ -113,7 +113,7 @@ impl PodsDir {
         // Shared: a sweep (exclusive) never sees the directory between its making and its locking.
         let _sweep_waits = match lock_dir(&prepare, FlockOperation::LockShared) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                private_dir::make(&prepare)?;
+                private_dir::make_spread(&prepare)?;
                 lock_dir(&prepare, FlockOperation::LockShared)?
             }
             other => other?,
