@@ -28,6 +28,7 @@ mod dns_server;
 mod ending;
 mod engine_threads;
 mod enter;
+mod escape_attempts;
 mod export;
 mod fetch_kill;
 mod fetching;
