@@ -96,6 +96,12 @@ impl Machine {
         self
     }
 
+    /// Gives it so much memory, in MiB, instead of 1024.
+    pub fn memory(mut self, mebibytes: u32) -> Self {
+        self.memory = mebibytes;
+        self
+    }
+
     /// A disk with the content of this file, which can't be written: `/dev/vda` is the first. It needs the modules
     /// `virtio_pci` and `virtio_blk`.
     pub fn disk(mut self, image: &Path) -> Self {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, FromArgMatches};
-use engine::pods::spec::{AppSpec, ImageMount, ImageVolume};
+use engine::pods::spec::{AppSpec, ImageMount, ImageVolume, Systemd};
 use pod::AppName;
 use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume};
 
@@ -86,12 +86,26 @@ pub(crate) struct AppArguments {
     /// Limit of processes and threads; -1 for none
     #[arg(long, value_name = "NUMBER", value_parser = pids, allow_negative_numbers = true)]
     pids_limit: Option<Limit>,
+    /// Run the app as process 1 with what systemd needs: if it is systemd (true), never (false), or always
+    #[arg(long, value_name = "WHEN", value_parser = systemd, default_value = "true", hide_default_value = true)]
+    #[arg(hide_short_help = true)]
+    systemd: Systemd,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
     tty: bool,
     /// Give the app the standard input
     #[arg(short, long)]
     interactive: bool,
+}
+
+/// The words that podman has.
+fn systemd(text: &str) -> Result<Systemd, String> {
+    match text {
+        "true" => Ok(Systemd::IfItIs),
+        "false" => Ok(Systemd::Never),
+        "always" => Ok(Systemd::Always),
+        _ => Err("there are true, false and always".to_owned()),
+    }
 }
 
 /// Refuses a user that is empty, as the variable of a script may be: that would be root, whatever the image says.
@@ -236,6 +250,7 @@ impl AppArguments {
             mounts: self.mounts(),
             image_mounts: self.image_mounts(),
             resources: self.resources(),
+            systemd: self.systemd,
             tty: self.tty,
             stdin: self.interactive,
         })

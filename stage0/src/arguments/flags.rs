@@ -52,6 +52,7 @@ const APP_VALUES: &[&str] = &[
     "cpus",
     "cpu-shares",
     "pids-limit",
+    "systemd",
 ];
 const APP_SWITCHES: &[&str] = &["tty", "t", "interactive", "i"];
 

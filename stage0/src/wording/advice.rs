@@ -87,6 +87,7 @@ fn app(error: &AppError) -> String {
         AppError::FlagAsProgram { .. } => format!(
             "{error}; flags of the pod go before the first image, flags of an app before its command"
         ),
+        AppError::Systemd { .. } => format!("{error}; --systemd=false starts it as any other"),
         AppError::NotInBackground { pod } => format!(
             "pod {pod} was prepared with --tty or --interactive: it can't run in the background"
         ),

@@ -316,7 +316,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "further groups are not there yet; `--group GROUP` sets the first",
     ),
     ("sysctl", "kernel parameters are not there yet"),
-    ("systemd", "running systemd in an app is not there yet"),
     (
         "timeout",
         "`timeout` of coreutils ends a pod that runs in the foreground",
