@@ -8,11 +8,12 @@ mod first_use;
 mod name;
 mod ownership;
 mod record;
+mod size_limit;
 #[cfg(test)]
 mod tests;
 mod volume;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -26,6 +27,8 @@ use self::first_use::{DATA_NEW, FRESH, remove_all};
 pub use self::name::{InvalidVolumeName, NAMED_VOLUME_NAME_MAX, NamedVolumeName};
 pub use self::ownership::Ownership;
 pub use self::record::{VOLUME_VERSION, VolumeRecord};
+use self::size_limit::Projects;
+pub use self::size_limit::SizeLimit;
 use self::volume::DATA;
 pub use self::volume::{NamedVolume, VolumesPin};
 use crate::error::PodError;
@@ -71,6 +74,8 @@ pub struct NewVolume {
     pub labels: BTreeMap<String, String>,
     /// Whose its root directory is.
     pub ownership: Ownership,
+    /// The most that it holds, in bytes.
+    pub size: Option<u64>,
 }
 
 impl NewVolume {
@@ -80,6 +85,7 @@ impl NewVolume {
             name,
             labels: BTreeMap::new(),
             ownership: Ownership::default(),
+            size: None,
         }
     }
 }
@@ -87,7 +93,11 @@ impl NewVolume {
 /// Something that nobody finds any more and that is still to be removed.
 #[derive(Debug)]
 #[must_use]
-pub struct Discarded(PathBuf);
+pub struct Discarded {
+    path: PathBuf,
+    /// The project ID that is free once it is gone.
+    project: Option<(Projects, u32)>,
+}
 
 impl Discarded {
     /// Removes it. Others may do the same.
@@ -95,7 +105,11 @@ impl Discarded {
     /// # Errors
     /// [`PodError::Io`]; a sweep tries again.
     pub fn remove(self) -> Result<(), PodError> {
-        remove_all(&self.0)
+        remove_all(&self.path)?;
+        match self.project {
+            Some((projects, project)) => projects.release(project),
+            None => Ok(()),
+        }
     }
 }
 
@@ -149,6 +163,10 @@ impl NamedVolumes {
             }
             other => other.map(VolumesAlone).map(Some),
         }
+    }
+
+    fn projects(&self) -> Projects {
+        Projects::of(&self.root)
     }
 
     fn path(&self, name: &NamedVolumeName) -> PathBuf {
@@ -220,18 +238,27 @@ impl NamedVolumes {
         if path.try_exists().map_err(PodError::io("look at", &path))? {
             return Ok(None);
         }
-        let record = VolumeRecord {
+        let mut record = VolumeRecord {
             version: records::Version,
             name: new.name,
             created: Timestamp::now(),
             labels: new.labels,
             ownership: new.ownership,
+            limit: None,
         };
+        let projects = self.projects();
+        let limit = new.size.map(|size| (&projects, size));
         let passing = self.passing();
-        let made = make(&passing, &record, fill).and_then(|()| Ok(publish(&passing, &path)?));
+        let made = make(&passing, &mut record, limit, fill);
+        let made = made.and_then(|()| Ok(publish(&passing, &path)?));
         if !matches!(made, Ok(true)) {
+            let project = record.limit.map(|limit| (projects, limit.project));
+            let discarded = Discarded {
+                path: passing,
+                project,
+            };
             // The failure that led here is the one to tell of.
-            let _ = remove_all(&passing);
+            let _ = discarded.remove();
         }
         Ok(made?.then_some(NamedVolume { path, record }))
     }
@@ -245,7 +272,21 @@ impl NamedVolumes {
         name: &NamedVolumeName,
         _alone: &VolumesAlone,
     ) -> Result<Option<Discarded>, PodError> {
-        self.out_of_sight(&self.path(name))
+        let path = self.path(name);
+        let project = self.project_of(&path);
+        let discarded = self.out_of_sight(&path)?;
+        Ok(discarded.map(|discarded| Discarded {
+            project,
+            ..discarded
+        }))
+    }
+
+    /// The project of what is a volume, will be one or was one. A record that can't be read names none; what it named is
+    /// found by [`Self::release_projects`], once it is gone.
+    fn project_of(&self, path: &Path) -> Option<(Projects, u32)> {
+        let record: VolumeRecord =
+            records::read_if_there(&path.join(RECORD), VOLUME_VERSION).ok()??;
+        record.limit.map(|limit| (self.projects(), limit.project))
     }
 
     fn out_of_sight(&self, path: &Path) -> Result<Option<Discarded>, PodError> {
@@ -253,7 +294,12 @@ impl NamedVolumes {
         match fs::rename(path, &passing) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other
-                .map(|()| Some(Discarded(passing)))
+                .map(|()| {
+                    Some(Discarded {
+                        path: passing,
+                        project: None,
+                    })
+                })
                 .map_err(PodError::io("rename", path)),
         }
     }
@@ -266,18 +312,47 @@ impl NamedVolumes {
         let mut left = Vec::new();
         for name in self.entries()? {
             if name.starts_with(PASSING) {
-                left.push(Discarded(self.root.join(name)));
+                let path = self.root.join(name);
+                let project = self.project_of(&path);
+                left.push(Discarded { path, project });
             } else {
                 left.extend(self.out_of_sight(&self.root.join(name).join(DATA_NEW))?);
             }
         }
         Ok(left)
     }
+
+    /// Gives up the project IDs of volumes that are not there. Nothing happens while a record can't be read.
+    ///
+    /// # Errors
+    /// [`PodError`].
+    pub fn release_projects(&self, _alone: &VolumesAlone) -> Result<(), PodError> {
+        let projects = self.projects();
+        if projects.claimed()?.is_empty() {
+            return Ok(());
+        }
+        let mut used = BTreeSet::new();
+        for name in self.entries()? {
+            let record = self.root.join(&name).join(RECORD);
+            let read: Result<Option<VolumeRecord>, _> =
+                records::read_if_there(&record, VOLUME_VERSION);
+            let Ok(found) = read else {
+                return Ok(());
+            };
+            used.extend(
+                found
+                    .and_then(|record| record.limit)
+                    .map(|limit| limit.project),
+            );
+        }
+        projects.release_others(&used)
+    }
 }
 
 fn make<E: From<PodError>>(
     path: &Path,
-    record: &VolumeRecord,
+    record: &mut VolumeRecord,
+    limit: Option<(&Projects, u64)>,
     fill: Option<impl FnOnce(&Path) -> Result<(), E>>,
 ) -> Result<(), E> {
     let directory = |path: &Path| {
@@ -285,6 +360,10 @@ fn make<E: From<PodError>>(
         made.map_err(PodError::io("create", path))
     };
     directory(path)?;
+    if let Some((projects, bytes)) = limit {
+        // Before there is anything in it, and for all that will be: what fills the volume is made beside its place.
+        record.limit = Some(projects.limit(path, &record.name, bytes)?);
+    }
     let data = path.join(DATA);
     directory(&data)?;
     let ownership = Ownership {
@@ -295,7 +374,10 @@ fn make<E: From<PodError>>(
         Some(fill) => {
             // What fills it may say otherwise.
             ownership.give(&data)?;
-            fill(&data)?;
+            match record.limit {
+                Some(_) => size_limit::held_to_limits(&data, || fill(&data))?,
+                None => fill(&data)?,
+            }
             record.ownership.give(&data)?;
         }
         None => {

@@ -18,7 +18,7 @@ pub(crate) mod moment;
 pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod pod;
-mod quantity;
+pub(crate) mod quantity;
 pub(crate) mod selector;
 pub(crate) mod split;
 pub(crate) mod usage;

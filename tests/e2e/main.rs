@@ -123,5 +123,6 @@ mod volume_commands;
 mod volume_etcd;
 mod volume_kill;
 mod volume_postgresql;
+mod volume_size;
 mod volumes;
 mod working_directory;

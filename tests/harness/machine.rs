@@ -110,6 +110,13 @@ impl Machine {
         self
     }
 
+    /// A disk as [`Self::disk`] gives one, which can be written.
+    pub fn writable_disk(mut self, image: &Path) -> Self {
+        let drive = format!("file={},format=raw,if=virtio", image.display());
+        self.devices.extend(["-drive".to_owned(), drive]);
+        self
+    }
+
     /// A network interface with this hardware address, behind which nobody is but the emulator: 10.0.2.2. It needs the
     /// modules `virtio_pci` and `virtio_net`.
     pub fn interface(mut self, mac: &str) -> Self {

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use super::record::VolumeRecord;
+use super::size_limit;
+use crate::error::PodError;
 
 /// What pods mount of one.
 pub(super) const DATA: &str = "data";
@@ -20,6 +22,17 @@ impl NamedVolume {
     /// The directory that pods mount.
     pub fn data(&self) -> PathBuf {
         self.path.join(DATA)
+    }
+
+    /// The bytes that a limited volume takes on the disk; `None` if nobody counts them.
+    ///
+    /// # Errors
+    /// [`PodError::Io`].
+    pub fn used(&self) -> Result<Option<u64>, PodError> {
+        let limit = self.record.limit;
+        limit
+            .map(|limit| size_limit::used(&self.path, limit.project))
+            .transpose()
     }
 }
 

@@ -122,6 +122,16 @@ fn volume(error: &VolumeError) -> String {
         VolumeError::NotNew(name) => {
             format!("{error}; import into another, or `fairing volume rm {name}` first")
         }
+        VolumeError::Files(PodError::NoProjectQuotas { filesystem, .. }) => {
+            let how = match filesystem.as_str() {
+                "ext4" => {
+                    "; `tune2fs -O project,quota`, with the filesystem unmounted, and the mount option prjquota give it some"
+                }
+                "XFS" => "; the mount option pquota gives it some",
+                _ => ": ext4 and XFS can have them",
+            };
+            format!("--size: {error}{how}")
+        }
         VolumeError::Files(_) => error.to_string(),
     }
 }
