@@ -19,6 +19,7 @@ pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod pod;
 pub(crate) mod quantity;
+mod security_option;
 pub(crate) mod selector;
 pub(crate) mod split;
 pub(crate) mod usage;

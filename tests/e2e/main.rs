@@ -95,6 +95,7 @@ mod registry_tls;
 mod run;
 mod seal;
 mod seal_records;
+mod selinux;
 mod sessions;
 mod slips;
 mod states;

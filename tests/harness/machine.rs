@@ -25,6 +25,8 @@ pub struct Machine {
     /// Arguments of qemu for devices that not every machine has.
     devices: Vec<String>,
     memory: u32,
+    /// Words of the kernel's command line.
+    kernel_words: String,
 }
 
 impl Machine {
@@ -59,6 +61,7 @@ impl Machine {
             modules: Vec::new(),
             devices: Vec::new(),
             memory: 1024,
+            kernel_words: "console=ttyS0 quiet panic=-1 cryptomgr.notests".to_owned(),
         }
     }
 
@@ -93,6 +96,13 @@ impl Machine {
     /// Loads a module of the kernel, and those it needs, before the script starts.
     pub fn module(mut self, name: &str) -> Self {
         self.modules.push(name.to_owned());
+        self
+    }
+
+    /// Starts the kernel with these words too.
+    pub fn kernel_words(mut self, words: &str) -> Self {
+        self.kernel_words.push(' ');
+        self.kernel_words.push_str(words);
         self
     }
 
@@ -184,7 +194,7 @@ impl Machine {
             .arg(kernel.image())
             .arg("-initrd")
             .arg(&initramfs)
-            .args(["-append", "console=ttyS0 quiet panic=-1 cryptomgr.notests"])
+            .args(["-append", &self.kernel_words])
             .args(&self.devices)
             .stdin(Stdio::null());
         command

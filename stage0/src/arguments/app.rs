@@ -12,6 +12,7 @@ use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume}
 use super::environment;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::quantity::{cpus, memory_limit, pids};
+use super::security_option::{AsAsked, security_option};
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
 
@@ -90,6 +91,10 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "WHEN", value_parser = systemd, default_value = "true", hide_default_value = true)]
     #[arg(hide_short_help = true)]
     systemd: Systemd,
+    /// Protection as docker and podman call it, such as label=disable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = security_option, hide_short_help = true)]
+    // What is taken is so already.
+    security_opt: Vec<AsAsked>,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
     tty: bool,

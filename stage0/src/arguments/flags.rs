@@ -53,6 +53,7 @@ const APP_VALUES: &[&str] = &[
     "cpu-shares",
     "pids-limit",
     "systemd",
+    "security-opt",
 ];
 const APP_SWITCHES: &[&str] = &["tty", "t", "interactive", "i"];
 

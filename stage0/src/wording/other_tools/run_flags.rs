@@ -278,10 +278,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "the filter is always fairing's own; `--insecure-options=seccomp` gives it up",
     ),
     ("secret", "secrets are not there yet"),
-    (
-        "security-opt",
-        "all protections are on already, no_new_privs among them; choosing them is not there yet",
-    ),
     ("shm-size", "choosing the size of /dev/shm is not there yet"),
     (
         "shm-size-systemd",
@@ -365,7 +361,6 @@ pub(super) const OF_APPS: &[&str] = &[
     "privileged",
     "pull-policy",
     "readonly-rootfs",
-    "security-opt",
     "stage1-from-dir",
     "stage1-hash",
     "stage1-name",
