@@ -17,6 +17,7 @@ pub mod networks;
 pub mod observer;
 pub mod pods;
 pub mod policy;
+pub mod selinux;
 pub mod signal_names;
 mod sys;
 pub mod volumes;

@@ -111,6 +111,11 @@ pub enum Warning {
     },
     /// The pod has the host's users, though nobody asked for that.
     HostUsers(HostUsers),
+    /// A program that is a systemd is run as any other is: the host's cgroups can't be handed to it.
+    PlainSystemd {
+        /// Its image.
+        image: String,
+    },
     /// The kernel lets the users of apps trace what is about to become theirs (`fs.suid_dumpable`).
     Traceable,
     /// The monitor of a running pod can't be asked.
@@ -169,6 +174,10 @@ impl fmt::Display for Warning {
             Self::HostUsers(reason) => {
                 write!(f, "root in the pod is root on the host, since {reason}")
             }
+            Self::PlainSystemd { image } => write!(
+                f,
+                "the program of {image} is started as any other and not as systemd, which needs cgroups of version 2"
+            ),
             Self::Traceable => f.write_str(
                 "fs.suid_dumpable is 1, a setting for debugging: an app can trace commands of its user from the moment \
                  that they are that user's",

@@ -46,6 +46,17 @@ pub enum PodError {
         /// The most that a record has.
         most: u64,
     },
+    /// A filesystem doesn't limit what is in a directory.
+    #[error("{path} is on {filesystem} without project quotas")]
+    NoProjectQuotas {
+        /// A directory of it.
+        path: PathBuf,
+        /// What it is called.
+        filesystem: String,
+    },
+    /// Every project ID is in use.
+    #[error("no project ID is free: each volume of a limited size has one")]
+    NoProject,
     /// Too many descriptors are on their way between processes of this user.
     #[error(
         "too many descriptors are in flight between processes of this user, and not taken by them"

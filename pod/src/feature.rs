@@ -106,6 +106,8 @@ features! {
     StdinOnce = "stdin-once",
     /// Set kernel parameters of the pod.
     Sysctl = "sysctl",
+    /// Run systemd as an app: process 1 of a pid namespace of its own, with cgroups to manage.
+    Systemd = "systemd",
     /// Give an app a pseudo-terminal.
     Tty = "tty",
     /// Set an app's file mode creation mask.

@@ -5,27 +5,32 @@
 //! names it; who removes one is alone ([`VolumesAlone`]), and so finds every pod that uses it. What takes its time, such as
 //! reading or filling one from a pipe, is done under a lock of that volume, so that nobody who is about another waits.
 
+mod discarded;
 mod first_use;
 mod name;
 mod ownership;
 mod record;
+mod size_limit;
 #[cfg(test)]
 mod tests;
 mod unfinished;
 mod volume;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
+pub use self::discarded::Discarded;
+use self::first_use::DATA_NEW;
 pub use self::first_use::{Claim, FirstFill, FirstUse};
-use self::first_use::{DATA_NEW, remove_all};
 pub use self::name::{InvalidVolumeName, NAMED_VOLUME_NAME_MAX, NamedVolumeName};
 pub use self::ownership::Ownership;
 pub use self::record::{VOLUME_VERSION, VolumeRecord};
+use self::size_limit::Projects;
+pub use self::size_limit::SizeLimit;
 pub use self::unfinished::UnfinishedVolume;
 use self::volume::{DATA, RECORD, free};
 pub use self::volume::{NamedVolume, VolumeHold, VolumesPin};
@@ -70,6 +75,8 @@ pub struct NewVolume {
     pub labels: BTreeMap<String, String>,
     /// Whose its root directory is.
     pub ownership: Ownership,
+    /// The most that it holds, in bytes.
+    pub size: Option<u64>,
 }
 
 impl NewVolume {
@@ -79,6 +86,7 @@ impl NewVolume {
             name,
             labels: BTreeMap::new(),
             ownership: Ownership::default(),
+            size: None,
         }
     }
 }
@@ -93,21 +101,6 @@ pub enum Discarding {
     Missing,
     /// A command is about to read or fill it.
     Held,
-}
-
-/// Something that nobody finds any more and that is still to be removed.
-#[derive(Debug)]
-#[must_use]
-pub struct Discarded(PathBuf);
-
-impl Discarded {
-    /// Removes it. Others may do the same.
-    ///
-    /// # Errors
-    /// [`PodError::Io`]; a sweep tries again.
-    pub fn remove(self) -> Result<(), PodError> {
-        remove_all(&self.0)
-    }
 }
 
 impl NamedVolumes {
@@ -160,6 +153,10 @@ impl NamedVolumes {
             }
             other => other.map(VolumesAlone).map(Some),
         }
+    }
+
+    fn projects(&self) -> Projects {
+        Projects::of(&self.root)
     }
 
     fn path(&self, name: &NamedVolumeName) -> PathBuf {
@@ -238,8 +235,11 @@ impl NamedVolumes {
             created: Timestamp::now(),
             labels: new.labels,
             ownership: new.ownership,
+            limit: None,
         };
-        UnfinishedVolume::make(self.passing(), path, record, pin).map(Some)
+        let projects = self.projects();
+        let limit = new.size.map(|size| (&projects, size));
+        UnfinishedVolume::make(self.passing(), path, record, limit, pin).map(Some)
     }
 
     /// Takes a volume out of everybody's sight.
@@ -256,8 +256,22 @@ impl NamedVolumes {
         let Some(_free) = free(&path)? else {
             return Ok(Discarding::Held);
         };
+        let project = self.project_of(&path);
         let discarded = self.out_of_sight(&path)?;
-        Ok(discarded.map_or(Discarding::Missing, Discarding::Done))
+        Ok(discarded.map_or(Discarding::Missing, |discarded| {
+            Discarding::Done(Discarded {
+                project,
+                ..discarded
+            })
+        }))
+    }
+
+    /// The project of what is a volume, will be one or was one. A record that can't be read names none; what it named is
+    /// found by [`Self::release_projects`], once it is gone.
+    fn project_of(&self, path: &Path) -> Option<(Projects, u32)> {
+        let record: VolumeRecord =
+            records::read_if_there(&path.join(RECORD), VOLUME_VERSION).ok()??;
+        record.limit.map(|limit| (self.projects(), limit.project))
     }
 
     fn out_of_sight(&self, path: &Path) -> Result<Option<Discarded>, PodError> {
@@ -265,7 +279,12 @@ impl NamedVolumes {
         match fs::rename(path, &passing) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other
-                .map(|()| Some(Discarded(passing)))
+                .map(|()| {
+                    Some(Discarded {
+                        path: passing,
+                        project: None,
+                    })
+                })
                 .map_err(PodError::io("rename", path)),
         }
     }
@@ -283,11 +302,38 @@ impl NamedVolumes {
                 continue;
             };
             if name.starts_with(PASSING) {
-                left.push(Discarded(path));
+                let project = self.project_of(&path);
+                left.push(Discarded { path, project });
             } else {
                 left.extend(self.out_of_sight(&path.join(DATA_NEW))?);
             }
         }
         Ok(left)
+    }
+
+    /// Gives up the project IDs of volumes that are not there. Nothing happens while a record can't be read.
+    ///
+    /// # Errors
+    /// [`PodError`].
+    pub fn release_projects(&self, _alone: &VolumesAlone) -> Result<(), PodError> {
+        let projects = self.projects();
+        if projects.claimed()?.is_empty() {
+            return Ok(());
+        }
+        let mut used = BTreeSet::new();
+        for name in self.entries()? {
+            let record = self.root.join(&name).join(RECORD);
+            let read: Result<Option<VolumeRecord>, _> =
+                records::read_if_there(&record, VOLUME_VERSION);
+            let Ok(found) = read else {
+                return Ok(());
+            };
+            used.extend(
+                found
+                    .and_then(|record| record.limit)
+                    .map(|limit| limit.project),
+            );
+        }
+        projects.release_others(&used)
     }
 }

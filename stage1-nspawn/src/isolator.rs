@@ -37,6 +37,7 @@ const FEATURES: &[Feature] = &[
     Feature::Resources,
     Feature::SocketActivation,
     Feature::Stats,
+    Feature::Systemd,
     Feature::Tty,
     Feature::Update,
     Feature::UserNamespaces,
@@ -158,9 +159,15 @@ impl Isolator for Nspawn {
             let usual = manifest.bounds.pids;
             self.cgroups()?.bound_processes(&app.name, usual)?;
         }
+        if app.systemd {
+            let owner = self.ids.as_ref().map(|ids| ids.root());
+            self.cgroups()?.divide_app(&app.name, owner)?;
+        }
         let (dev, sys) = self.devices(manifest, app)?;
         Ok(HandedOver::App(AppResources {
-            seat: self.cgroups()?.for_app(&app.name, self.ids.is_some())?,
+            seat: self
+                .cgroups()?
+                .for_app(&app.name, self.ids.is_some(), app.systemd)?,
             dev,
             sys,
             root: self

@@ -165,6 +165,9 @@ pub struct AppSpec {
     pub streams: ProcessStreams,
     /// Which protections of the host it is under.
     pub protections: Protections,
+    /// Whether it is process 1 of a pid namespace of its own, and manages cgroups of its own.
+    #[serde(default)]
+    pub systemd: bool,
     /// Where its volumes and the like are mounted, in order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub mounts: Vec<AppPath>,

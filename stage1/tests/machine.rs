@@ -158,6 +158,7 @@ impl Machine {
             name: name.parse().unwrap(),
             execution: serde_json::from_value(execution).unwrap(),
             stop_signal: serde_json::from_value(json!(15)).unwrap(),
+            systemd: false,
             streams: streams.names,
             protections: stage1::protocol::Protections::without(&Default::default()),
             mounts: Vec::new(),

@@ -220,6 +220,7 @@ fn app(
         name: name.parse().unwrap(),
         execution: serde_json::from_value(execution).unwrap(),
         stop_signal: serde_json::from_value(json!(15)).unwrap(),
+        systemd: false,
         streams: ProcessStreams::Pipes {
             stdin: None,
             stdout,

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::binaries::repository;
 
-/// An OCI layout directory with the images `nginx`, `redis`, `postgres` and `etcd` by tag. Made on first use,
+/// An OCI layout directory with the images `nginx`, `redis`, `postgres`, `etcd` and `systemd` by tag. Made on first use,
 /// which takes a minute or two, and kept between runs.
 ///
 /// # Panics

@@ -25,6 +25,8 @@ pub struct Machine {
     /// Arguments of qemu for devices that not every machine has.
     devices: Vec<String>,
     memory: u32,
+    /// Words of the kernel's command line.
+    kernel_words: String,
 }
 
 impl Machine {
@@ -59,6 +61,7 @@ impl Machine {
             modules: Vec::new(),
             devices: Vec::new(),
             memory: 1024,
+            kernel_words: "console=ttyS0 quiet panic=-1 cryptomgr.notests".to_owned(),
         }
     }
 
@@ -96,10 +99,30 @@ impl Machine {
         self
     }
 
+    /// Starts the kernel with these words too.
+    pub fn kernel_words(mut self, words: &str) -> Self {
+        self.kernel_words.push(' ');
+        self.kernel_words.push_str(words);
+        self
+    }
+
+    /// Gives it so much memory, in MiB, instead of 1024.
+    pub fn memory(mut self, mebibytes: u32) -> Self {
+        self.memory = mebibytes;
+        self
+    }
+
     /// A disk with the content of this file, which can't be written: `/dev/vda` is the first. It needs the modules
     /// `virtio_pci` and `virtio_blk`.
     pub fn disk(mut self, image: &Path) -> Self {
         let drive = format!("file={},format=raw,if=virtio,readonly=on", image.display());
+        self.devices.extend(["-drive".to_owned(), drive]);
+        self
+    }
+
+    /// A disk as [`Self::disk`] gives one, which can be written.
+    pub fn writable_disk(mut self, image: &Path) -> Self {
+        let drive = format!("file={},format=raw,if=virtio", image.display());
         self.devices.extend(["-drive".to_owned(), drive]);
         self
     }
@@ -171,7 +194,7 @@ impl Machine {
             .arg(kernel.image())
             .arg("-initrd")
             .arg(&initramfs)
-            .args(["-append", "console=ttyS0 quiet panic=-1 cryptomgr.notests"])
+            .args(["-append", &self.kernel_words])
             .args(&self.devices)
             .stdin(Stdio::null());
         command

@@ -3,6 +3,9 @@
 use pod::manifest::{DuplicateApp, NotAPath, PodManifest};
 use pod::{AppName, PodUuid, State};
 
+/// Where cgroups are mounted.
+const CGROUPS: &str = "/sys/fs/cgroup";
+
 /// Why an app can't be run as asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -55,6 +58,14 @@ pub enum AppError {
         image: String,
         /// What it says.
         signal: String,
+    },
+    /// It is to be run as systemd is, which can't be done here.
+    #[error(
+        "{image} can't be run as systemd is, which needs cgroups of version 2: {CGROUPS} shows none"
+    )]
+    Systemd {
+        /// The image.
+        image: String,
     },
     /// A pod has no such app.
     #[error("pod {pod} has no app `{app}`; {}", listed(.apps))]

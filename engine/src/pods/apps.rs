@@ -22,6 +22,7 @@ use super::known_app;
 use super::mounts::in_order;
 use super::prepared::judge;
 use super::spec::AppSpec;
+use super::systemd;
 use crate::engine::Engine;
 use crate::error::{AppError, Error, MonitorError};
 use crate::images::choice::{Chosen, Pull};
@@ -83,9 +84,13 @@ impl<'a> OpenPod<'a> {
         let choice = chosen.of(&spec.image)?;
         let image = verifier.at_start(&choice.reference, &choice.top)?;
         let mut name = self.free_name(spec, image.repository().as_str())?;
-        let config = execution(spec, image.image())?;
+        let config = execution(spec, image.image(), observer)?;
         let mut mounted = MountedImages::new(&verifier, &chosen);
-        let mounts = in_order(mounted.mounts(spec)?, &self.manifest.volumes)?;
+        let mut mounts = mounted.mounts(spec)?;
+        if config.systemd {
+            systemd::add_mounts(&mut mounts);
+        }
+        let mounts = in_order(mounts, &self.manifest.volumes)?;
         let planned = PlannedApp::new(name.clone(), spec, config, mounts, &image);
         // Until the pod's manifest names them.
         let volumes = &self.manifest.volumes;

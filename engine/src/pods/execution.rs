@@ -7,7 +7,9 @@ use pod::signal::SignalNumber;
 
 use super::environment;
 use super::spec::AppSpec;
+use super::systemd;
 use crate::error::AppError;
+use crate::observer::Observer;
 use crate::signal_names;
 
 /// How an app is started.
@@ -25,25 +27,38 @@ pub(super) struct AppConfig {
     pub(super) workdir: AppPath,
     /// The signal that asks the app to end.
     pub(super) stop_signal: SignalNumber,
+    /// Whether it is run as systemd is.
+    pub(super) systemd: bool,
 }
 
 /// Puts together what the image says and what is asked for.
 ///
 /// # Errors
 /// If there is nothing to run, or a part of either makes no sense.
-pub(super) fn execution(spec: &AppSpec, image: &Image) -> Result<AppConfig, AppError> {
+pub(super) fn execution(
+    spec: &AppSpec,
+    image: &Image,
+    observer: &dyn Observer,
+) -> Result<AppConfig, AppError> {
     let empty = Config::default();
     let config = image.config().config().as_ref().unwrap_or(&empty);
     let (user, group) = identity(spec, config.user().as_deref())?;
     let of_image = config.env().as_deref().unwrap_or_default();
     let env = environment::build(&spec.inherited, of_image, &spec.env);
+    let argv = argv(spec, config)?;
+    let systemd = systemd::is_wanted(spec, &argv, observer)?;
+    let usual_signal = match systemd {
+        true => systemd::stop_signal(),
+        false => SignalNumber::TERM,
+    };
     Ok(AppConfig {
-        argv: argv(spec, config)?,
+        argv,
+        systemd,
         env,
         user,
         group,
         workdir: workdir(spec, config.working_dir().as_deref())?,
-        stop_signal: stop_signal(spec, config.stop_signal().as_deref())?,
+        stop_signal: stop_signal(spec, config.stop_signal().as_deref(), usual_signal)?,
     })
 }
 
@@ -110,9 +125,13 @@ fn workdir(spec: &AppSpec, image: Option<&str>) -> Result<AppPath, AppError> {
     })
 }
 
-fn stop_signal(spec: &AppSpec, image: Option<&str>) -> Result<SignalNumber, AppError> {
+fn stop_signal(
+    spec: &AppSpec,
+    image: Option<&str>,
+    usual: SignalNumber,
+) -> Result<SignalNumber, AppError> {
     match image.unwrap_or_default() {
-        "" => Ok(SignalNumber::TERM),
+        "" => Ok(usual),
         text => signal_names::parse(text)
             .and_then(|number| number.try_into().ok())
             .ok_or_else(|| AppError::StopSignal {
@@ -214,7 +233,8 @@ mod tests {
 
     #[test]
     fn stop_signals_come_by_name_or_number() {
-        let of = |image| stop_signal(&AppSpec::of("i"), image).map(SignalNumber::number);
+        let usual = SignalNumber::TERM;
+        let of = |image| stop_signal(&AppSpec::of("i"), image, usual).map(SignalNumber::number);
         assert_eq!(of(None).unwrap(), 15);
         assert_eq!(of(Some("SIGQUIT")).unwrap(), 3);
         assert_eq!(of(Some("9")).unwrap(), 9);

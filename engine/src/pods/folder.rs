@@ -88,6 +88,7 @@ impl PlannedApp {
             group,
             workdir,
             stop_signal,
+            systemd,
         } = config;
         Self {
             app: App {
@@ -115,6 +116,7 @@ impl PlannedApp {
                 devices: Vec::new(),
                 resources: spec.resources.clone(),
                 stop_signal,
+                systemd,
                 restart: Restart::default(),
                 probes: Probes::default(),
                 hooks: Hooks::default(),

@@ -25,6 +25,7 @@ pub mod start;
 pub mod status;
 pub mod stop;
 pub mod sweep;
+mod systemd;
 mod traceable;
 mod user_namespace;
 pub mod view;

@@ -12,6 +12,7 @@ use super::images::{MountedImages, typed};
 use super::mounts::{check_volumes, in_order};
 use super::replace::make_in_place;
 use super::spec::PodSpec;
+use super::systemd;
 use super::traceable;
 use super::user_namespace;
 use crate::config::files::Config;
@@ -119,8 +120,12 @@ pub fn prepare(
     volumes.extend(mounted.volumes(&spec.image_volumes)?);
     let mut planned = Vec::with_capacity(spec.apps.len());
     for ((app, image), name) in spec.apps.iter().zip(&images).zip(names) {
-        let execution = execution(app, image.image())?;
-        let mounts = in_order(mounted.mounts(app)?, &volumes)?;
+        let execution = execution(app, image.image(), observer)?;
+        let mut mounts = mounted.mounts(app)?;
+        if execution.systemd {
+            systemd::add_mounts(&mut mounts);
+        }
+        let mounts = in_order(mounts, &volumes)?;
         planned.push(PlannedApp::new(name, app, execution, mounts, image));
     }
     let exposed: Vec<_> = images.iter().map(RunnableImage::image).collect();

@@ -62,6 +62,12 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
     let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid"));
     let failed = |error: io::Error| Error::io("read", "/proc")(error);
     let own = namespace(&live.init_pid.to_string()).map_err(failed)?;
+    // An app that is systemd has a namespace of its own below the pod's.
+    let mains = live.apps.iter().filter_map(|app| app.pid);
+    let below: Vec<_> = mains
+        .filter_map(|pid| namespace(&pid.to_string()).ok())
+        .filter(|other| *other != own)
+        .collect();
     let mut found = Vec::new();
     for process in fs::read_dir("/proc").map_err(failed)? {
         let name = process.map_err(failed)?.file_name();
@@ -69,8 +75,12 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
             continue;
         };
         // One that ends meanwhile is none.
-        if namespace(number).is_ok_and(|other| other == own)
-            && let Some(process) = read(Path::new("/proc").join(number).as_path(), &apps)
+        let depth = match namespace(number) {
+            Ok(other) if other == own => 0,
+            Ok(other) if below.contains(&other) => 1,
+            _ => continue,
+        };
+        if let Some(process) = read(Path::new("/proc").join(number).as_path(), &apps, depth)
             && process.pid_in_pod != 1
         {
             found.push(process);
@@ -80,7 +90,8 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
     Ok(found)
 }
 
-fn read(folder: &Path, apps: &[AppName]) -> Option<PodProcess> {
+/// One in a namespace that is so deep below the pod's.
+fn read(folder: &Path, apps: &[AppName], depth: usize) -> Option<PodProcess> {
     let text = |name: &str| {
         let bytes = fs::read(folder.join(name)).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -102,7 +113,7 @@ fn read(folder: &Path, apps: &[AppName]) -> Option<PodProcess> {
     let times = Times::parse(&stat)?;
     Some(PodProcess {
         pid: field("Pid:")?.first()?.parse().ok()?,
-        pid_in_pod: field("NSpid:")?.last()?.parse().ok()?,
+        pid_in_pod: field("NSpid:")?.iter().rev().nth(depth)?.parse().ok()?,
         parent: field("PPid:")?.first()?.parse().ok()?,
         user: field("Uid:")?.get(1)?.parse().ok()?,
         app: text("cgroup").and_then(|cgroup| app_of(&cgroup, apps)),

@@ -92,6 +92,18 @@ pub enum Users {
     Mapped(UserNamespace),
 }
 
+/// Whether an app is run as systemd is: as process 1, with cgroups to manage and what it expects to be mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Systemd {
+    /// If its program is a systemd.
+    #[default]
+    IfItIs,
+    /// Whatever its program is.
+    Always,
+    /// Not even then.
+    Never,
+}
+
 /// An image whose files a pod has as a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageVolume {
@@ -141,6 +153,8 @@ pub struct AppSpec {
     pub image_mounts: Vec<ImageMount>,
     /// Limits.
     pub resources: Resources,
+    /// Whether it is run as systemd is.
+    pub systemd: Systemd,
     /// Whether it gets a pseudo-terminal.
     pub tty: bool,
     /// Whether it gets the standard input.

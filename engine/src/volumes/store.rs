@@ -152,5 +152,15 @@ pub fn sweep(engine: &Engine) -> Result<(), Error> {
     for left in left {
         left.remove().map_err(VolumeError::Files)?;
     }
-    Ok(())
+    // Who makes one meanwhile has an ID whose volume is not there yet.
+    match volumes.alone_now() {
+        Ok(Some(alone)) => Ok(volumes
+            .release_projects(&alone)
+            .map_err(VolumeError::Files)?),
+        Ok(None) => Ok(()),
+        Err(PodError::Io { source, .. }) if source.kind() == std::io::ErrorKind::WouldBlock => {
+            Ok(())
+        }
+        Err(error) => Err(VolumeError::Files(error).into()),
+    }
 }

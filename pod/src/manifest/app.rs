@@ -45,6 +45,9 @@ pub struct App {
     pub resources: Resources,
     /// The signal that asks it to end.
     pub stop_signal: SignalNumber,
+    /// Whether its program is a systemd: process 1 of a pid namespace of its own, with cgroups below its own to manage.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub systemd: bool,
     /// Whether it is started again when it has ended.
     #[serde(skip_serializing_if = "is_default", default)]
     pub restart: Restart,

@@ -52,6 +52,7 @@ impl App {
             (!is_default(&self.probes), Feature::Probes),
             (!is_default(&self.hooks), Feature::Hooks),
             (self.log.is_some(), Feature::LogPath),
+            (self.systemd, Feature::Systemd),
         ];
         let mut required = used(of_app);
         required.extend(self.execution.required_features());

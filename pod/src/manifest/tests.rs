@@ -313,6 +313,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/probes", Feature::Probes),
     ("/apps/0/hooks", Feature::Hooks),
     ("/apps/0/log", Feature::LogPath),
+    ("/apps/0/systemd", Feature::Systemd),
 ];
 
 /// The features that the parts of a document stand for.

@@ -221,6 +221,7 @@ impl App2 {
             mounts: Vec::new(),
             devices: Vec::new(),
             resources: self.resources.into(),
+            systemd: false,
             stop_signal: SignalNumber::try_from(self.stop_signal)
                 .map_err(|error| error.to_string())?,
             restart: Default::default(),

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, syncfs};
 
+use super::size_limit;
 use super::volume::{NamedVolume, VolumesPin};
 use crate::error::PodError;
 use crate::lock::lock_dir;
@@ -91,7 +92,11 @@ impl FirstFill<'_> {
             true => FirstUse::HadFiles,
             false => {
                 remove_all(&data_new)?;
-                match fill(&data_new) {
+                let filled = match volume.record.limit {
+                    Some(_) => size_limit::held_to_limits(&data_new, || fill(&data_new)),
+                    None => fill(&data_new),
+                };
+                match filled {
                     Ok(true) => {
                         volume.put_in_place(&data_new, &data)?;
                         FirstUse::Filled

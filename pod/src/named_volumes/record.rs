@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::NamedVolumeName;
 use super::ownership::Ownership;
+use super::size_limit::SizeLimit;
 use crate::record::Version;
 use crate::timestamp::Timestamp;
 
@@ -28,4 +29,7 @@ pub struct VolumeRecord {
     /// What was asked of its root directory.
     #[serde(skip_serializing_if = "Ownership::is_silent", default)]
     pub ownership: Ownership,
+    /// The most that it holds, if that is limited.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limit: Option<SizeLimit>,
 }

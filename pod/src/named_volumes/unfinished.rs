@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FlockOperation, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::first_use::{FRESH, remove_all};
+use super::discarded::Discarded;
+use super::first_use::FRESH;
 use super::ownership::Ownership;
 use super::record::VolumeRecord;
+use super::size_limit::{self, Projects};
 use super::volume::{DATA, NamedVolume, RECORD, VolumesPin};
 use crate::error::PodError;
 use crate::lock::lock_dir;
@@ -19,39 +21,64 @@ use crate::lock::lock_dir;
 /// A volume that nobody finds yet. It goes if it is not published.
 #[derive(Debug)]
 pub struct UnfinishedVolume {
-    /// Where it is; `None` once it has its name.
-    passing: Option<PathBuf>,
+    /// What it is until it has its name.
+    passing: Option<Discarded>,
     path: PathBuf,
     record: VolumeRecord,
     _lock: File,
 }
 
 impl UnfinishedVolume {
-    /// Makes it at `passing`, to become `path`. It is empty, and new to who mounts it first.
+    /// Makes it at `passing`, to become `path`, with a limit of so many bytes. It is empty, and new to who mounts it first.
     pub(super) fn make(
         passing: PathBuf,
         path: PathBuf,
         record: VolumeRecord,
+        limit: Option<(&Projects, u64)>,
         _pin: &VolumesPin,
     ) -> Result<Self, PodError> {
         directory(&passing)?;
         let lock = lock_dir(&passing, FlockOperation::NonBlockingLockExclusive)?;
-        let unfinished = Self {
+        let mut unfinished = Self {
             path,
             record,
             _lock: lock,
-            passing: Some(passing.clone()),
+            passing: Some(Discarded {
+                path: passing.clone(),
+                project: None,
+            }),
         };
+        if let Some((projects, bytes)) = limit {
+            // Before there is anything in it, and for all that will be: what fills the volume is made beside its place.
+            let limit = projects.limit(&passing, &unfinished.record.name, bytes)?;
+            unfinished.record.limit = Some(limit);
+            unfinished.passing = Some(Discarded {
+                path: passing.clone(),
+                project: Some((projects.clone(), limit.project)),
+            });
+        }
+        unfinished.furnish(&passing)?;
+        Ok(unfinished)
+    }
+
+    fn furnish(&self, passing: &Path) -> Result<(), PodError> {
         let data = passing.join(DATA);
         directory(&data)?;
         let ownership = Ownership {
-            mode: Some(unfinished.record.ownership.mode.unwrap_or(0o755)),
-            ..unfinished.record.ownership
+            mode: Some(self.record.ownership.mode.unwrap_or(0o755)),
+            ..self.record.ownership
         };
         ownership.give(&data)?;
         let mark = passing.join(FRESH);
         File::create(&mark).map_err(PodError::io("create", &mark))?;
-        Ok(unfinished)
+        // A volume may hold what nobody can make again: a power failure must not leave it with a record that is torn.
+        let at = passing.join(RECORD);
+        let bytes = serde_json::to_vec(&self.record);
+        let bytes = bytes.map_err(|error| PodError::Protocol(error.to_string()))?;
+        let mut file = File::create(&at).map_err(PodError::io("create", &at))?;
+        file.write_all(&bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(PodError::io("write", &at))
     }
 
     /// Puts something into it, so that nothing else is put into it by who mounts it first. No pin is needed meanwhile.
@@ -62,9 +89,12 @@ impl UnfinishedVolume {
         self,
         fill: impl FnOnce(&Path) -> Result<(), E>,
     ) -> Result<Self, E> {
-        if let Some(passing) = &self.passing {
+        if let Some(Discarded { path: passing, .. }) = &self.passing {
             let data = passing.join(DATA);
-            fill(&data)?;
+            match self.record.limit {
+                Some(_) => size_limit::held_to_limits(&data, || fill(&data))?,
+                None => fill(&data)?,
+            }
             // What fills it may have said otherwise.
             self.record.ownership.give(&data)?;
             let mark = passing.join(FRESH);
@@ -78,17 +108,9 @@ impl UnfinishedVolume {
     /// # Errors
     /// [`PodError::Io`]; nothing of the volume is left then.
     pub fn publish(mut self, _pin: &VolumesPin) -> Result<Option<NamedVolume>, PodError> {
-        let Some(passing) = &self.passing else {
+        let Some(Discarded { path: passing, .. }) = &self.passing else {
             return Ok(None);
         };
-        // A volume may hold what nobody can make again: a power failure must not leave it with a record that is torn.
-        let at = passing.join(RECORD);
-        let bytes = serde_json::to_vec(&self.record);
-        let bytes = bytes.map_err(|error| PodError::Protocol(error.to_string()))?;
-        let mut file = File::create(&at).map_err(PodError::io("create", &at))?;
-        file.write_all(&bytes)
-            .and_then(|()| file.sync_all())
-            .map_err(PodError::io("write", &at))?;
         if !rename(passing, &self.path)? {
             return Ok(None);
         }
@@ -102,9 +124,9 @@ impl UnfinishedVolume {
 
 impl Drop for UnfinishedVolume {
     fn drop(&mut self) {
-        if let Some(passing) = &self.passing {
+        if let Some(passing) = self.passing.take() {
             // The failure that led here is the one to tell of; a sweep tries again.
-            let _ = remove_all(passing);
+            let _ = passing.remove();
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::record::VolumeRecord;
+use super::size_limit;
 use crate::error::PodError;
 use crate::lock::lock_dir;
 
@@ -51,6 +52,17 @@ impl NamedVolume {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.map(drop),
         }
+    }
+
+    /// The bytes that a limited volume takes on the disk; `None` if nobody counts them.
+    ///
+    /// # Errors
+    /// [`PodError::Io`].
+    pub fn used(&self) -> Result<Option<u64>, PodError> {
+        let limit = self.record.limit;
+        limit
+            .map(|limit| size_limit::used(&self.path, limit.project))
+            .transpose()
     }
 }
 

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, FromArgMatches};
-use engine::pods::spec::{AppSpec, ImageMount, ImageVolume};
+use engine::pods::spec::{AppSpec, ImageMount, ImageVolume, Systemd};
 use pod::AppName;
 use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume};
 
 use super::environment;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::quantity::{cpus, memory_limit, pids};
+use super::security_option::{AsAsked, security_option};
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
 
@@ -86,12 +87,30 @@ pub(crate) struct AppArguments {
     /// Limit of processes and threads; -1 for none
     #[arg(long, value_name = "NUMBER", value_parser = pids, allow_negative_numbers = true)]
     pids_limit: Option<Limit>,
+    /// Run the app as process 1 with what systemd needs: if it is systemd (true), never (false), or always
+    #[arg(long, value_name = "WHEN", value_parser = systemd, default_value = "true", hide_default_value = true)]
+    #[arg(hide_short_help = true)]
+    systemd: Systemd,
+    /// Protection as docker and podman call it, such as label=disable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = security_option, hide_short_help = true)]
+    // What is taken is so already.
+    security_opt: Vec<AsAsked>,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
     tty: bool,
     /// Give the app the standard input
     #[arg(short, long)]
     interactive: bool,
+}
+
+/// The words that podman has.
+fn systemd(text: &str) -> Result<Systemd, String> {
+    match text {
+        "true" => Ok(Systemd::IfItIs),
+        "false" => Ok(Systemd::Never),
+        "always" => Ok(Systemd::Always),
+        _ => Err("there are true, false and always".to_owned()),
+    }
 }
 
 /// Refuses a user that is empty, as the variable of a script may be: that would be root, whatever the image says.
@@ -236,6 +255,7 @@ impl AppArguments {
             mounts: self.mounts(),
             image_mounts: self.image_mounts(),
             resources: self.resources(),
+            systemd: self.systemd,
             tty: self.tty,
             stdin: self.interactive,
         })

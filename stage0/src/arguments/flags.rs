@@ -52,6 +52,8 @@ const APP_VALUES: &[&str] = &[
     "cpus",
     "cpu-shares",
     "pids-limit",
+    "systemd",
+    "security-opt",
 ];
 const APP_SWITCHES: &[&str] = &["tty", "t", "interactive", "i"];
 

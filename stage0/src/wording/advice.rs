@@ -87,6 +87,7 @@ fn app(error: &AppError) -> String {
         AppError::FlagAsProgram { .. } => format!(
             "{error}; flags of the pod go before the first image, flags of an app before its command"
         ),
+        AppError::Systemd { .. } => format!("{error}; --systemd=false starts it as any other"),
         AppError::NotInBackground { pod } => format!(
             "pod {pod} was prepared with --tty or --interactive: it can't run in the background"
         ),
@@ -122,6 +123,16 @@ fn volume(error: &VolumeError) -> String {
             format!("{error}; import into another, or `fairing volume rm {name}` first")
         }
         VolumeError::Held(_) => format!("{error}; try again when that has ended"),
+        VolumeError::Files(PodError::NoProjectQuotas { filesystem, .. }) => {
+            let how = match filesystem.as_str() {
+                "ext4" => {
+                    "; `tune2fs -O project,quota`, with the filesystem unmounted, and the mount option prjquota give it some"
+                }
+                "XFS" => "; the mount option pquota gives it some",
+                _ => ": ext4 and XFS can have them",
+            };
+            format!("--size: {error}{how}")
+        }
         VolumeError::Files(_) => error.to_string(),
     }
 }

@@ -11,6 +11,7 @@ use super::failure::{Failure, one_line};
 pub(crate) fn text(warning: &Warning) -> String {
     match warning {
         Warning::UnaskedNameServers(_) => format!("--dns: {warning}"),
+        Warning::PlainSystemd { .. } => format!("{warning}; --systemd=false says so, too"),
         Warning::Fetch(note) => one_line(note),
         Warning::Monitor(error) => Failure::line_of(error),
         warning => warning.to_string(),

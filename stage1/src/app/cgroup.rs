@@ -43,7 +43,37 @@ pub enum CgroupSeat {
         procs: Option<OwnedFd>,
         /// The file `cgroup.kill`, for writing, for the same.
         kill: Option<OwnedFd>,
+        /// Where processes go below it, in an app that manages cgroups of its own.
+        leaves: Option<Leaves>,
     },
+}
+
+/// The cgroups below that of an app whose program is a systemd. The limits are above both, so that nothing in the app can
+/// change them.
+#[derive(Debug)]
+pub struct Leaves {
+    /// The one that the app may do with what it likes: it holds no processes once systemd has made others below it.
+    pub services: Leaf,
+    /// The one for commands that enter the app.
+    pub commands: Leaf,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct Leaf {
+    /// The directory.
+    pub directory: OwnedFd,
+    /// The file `cgroup.procs`, for writing, for a pod init that the directory doesn't let in.
+    pub procs: Option<OwnedFd>,
+}
+
+/// What a new process is to be in its app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seated {
+    /// Its main process.
+    Main,
+    /// A command that enters.
+    Command,
 }
 
 /// The way into one hierarchy of version 1.
@@ -56,16 +86,31 @@ pub struct HierarchyTasks {
 }
 
 impl CgroupSeat {
+    /// The directory that such a process goes into, of version 2, and its `cgroup.procs`.
+    fn place(&self, who: Seated) -> Option<(&OwnedFd, Option<&OwnedFd>)> {
+        let Self::V2 {
+            directory,
+            procs,
+            leaves,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let leaf = leaves.as_ref().map(|leaves| match who {
+            Seated::Main => &leaves.services,
+            Seated::Command => &leaves.commands,
+        });
+        Some(match leaf {
+            Some(leaf) => (&leaf.directory, leaf.procs.as_ref()),
+            None => (directory, procs.as_ref()),
+        })
+    }
+
     /// The directory for `CLONE_INTO_CGROUP`.
-    pub(crate) fn clone_into(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            Self::V2 {
-                directory,
-                procs: None,
-                ..
-            } => Some(directory.as_fd()),
-            Self::None | Self::V1 { .. } | Self::V2 { .. } => None,
-        }
+    pub(crate) fn clone_into(&self, who: Seated) -> Option<BorrowedFd<'_>> {
+        let (directory, procs) = self.place(who)?;
+        procs.is_none().then_some(directory.as_fd())
     }
 
     /// What an app in it is shown of it.
@@ -78,16 +123,20 @@ impl CgroupSeat {
                     .filter_map(|t| HierarchyView::of(&t.controllers))
                     .collect(),
             ),
-            Self::V2 { .. } => CgroupView::V2,
+            Self::V2 { leaves, .. } => CgroupView::V2 {
+                writable: leaves.is_some(),
+            },
         }
     }
 
     /// The files to which the new process writes 0.
-    pub(crate) fn tasks(&self) -> Vec<BorrowedFd<'_>> {
+    pub(crate) fn tasks(&self, who: Seated) -> Vec<BorrowedFd<'_>> {
         match self {
             Self::V1 { tasks, .. } => tasks.iter().map(|tasks| tasks.file.as_fd()).collect(),
-            Self::V2 { procs, .. } => procs.iter().map(AsFd::as_fd).collect(),
-            Self::None => Vec::new(),
+            Self::V2 { .. } | Self::None => {
+                let procs = self.place(who).and_then(|(_, procs)| procs);
+                procs.into_iter().map(AsFd::as_fd).collect()
+            }
         }
     }
 

@@ -1,4 +1,5 @@
-//! What an app sees at `/sys/fs/cgroup`: its own cgroups, which are the roots of its cgroup namespace, for reading.
+//! What an app sees at `/sys/fs/cgroup`: its own cgroups, which are the roots of its cgroup namespace. For reading, but in an
+//! app that manages services, whose cgroup was made for that.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,7 +25,10 @@ pub(crate) enum CgroupView {
     /// The hierarchies of version 1, each in a directory of its own.
     V1(Vec<HierarchyView>),
     /// The one of version 2.
-    V2,
+    V2 {
+        /// Whether cgroups can be made in it.
+        writable: bool,
+    },
 }
 
 /// One hierarchy of version 1.
@@ -100,11 +104,15 @@ impl CgroupView {
                 }
                 sys::mount_setattr(directory.as_fd(), libc::MOUNT_ATTR_RDONLY, false)
             }
-            Self::V2 => {
+            Self::V2 { writable } => {
+                let attributes = match writable {
+                    true => guarded(),
+                    false => read_only(),
+                };
                 let context = fsopen(c"cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
                 fsconfig_create(context.as_fd())?;
                 let flags = FsMountFlags::FSMOUNT_CLOEXEC;
-                let mount = fsmount(context.as_fd(), flags, read_only())?;
+                let mount = fsmount(context.as_fd(), flags, attributes)?;
                 attach(mount.as_fd(), sys, PLACE)
             }
         }

@@ -4,13 +4,16 @@
 //! reported to pod init as numbers over a pipe that exec closes.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use pod::activation::FIRST_FD;
 use pod::manifest::AppPath;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::{Errno, write};
-use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
+    fsmount, fsopen, move_mount, unmount,
+};
 use rustix::process::{
     DumpableBehavior, chdir, fchdir, ioctl_tiocsctty, pivot_root, set_dumpable_behavior, setsid,
     umask,
@@ -175,6 +178,8 @@ pub(crate) struct Mounts<'a> {
     pub(crate) cgroups: CgroupView,
     /// What else is mounted, in this order.
     pub(crate) volumes: &'a [VolumeMount],
+    /// Whether `proc` shows the pod's processes and the app has a pid namespace of its own.
+    pub(crate) own_processes: bool,
 }
 
 impl Mounts<'_> {
@@ -325,6 +330,11 @@ fn attach_all(
 
     let kernel = Step::AttachKernelFilesystems;
     attach(mounts.proc, root, c"proc").map_err(at(kernel))?;
+    let own_proc = match mounts.own_processes {
+        true => Some(own_proc(root).map_err(at(kernel))?),
+        false => None,
+    };
+    let proc = own_proc.as_ref().map_or(mounts.proc, AsFd::as_fd);
     attach(mounts.sys, root, c"sys").map_err(at(kernel))?;
     attach(mounts.dev, root, c"dev").map_err(at(kernel))?;
     attach(mounts.pts, mounts.dev, c"pts").map_err(at(kernel))?;
@@ -339,7 +349,7 @@ fn attach_all(
         .map_err(at(Step::AttachSharedMemory))?;
 
     if guards_paths {
-        guard_paths(mounts)?;
+        guard_paths(mounts, proc)?;
     }
     for (source, path) in &mounts.pod_files {
         target(root, path, IN_ROOT)
@@ -365,11 +375,26 @@ fn attach_all(
     .map_err(at(Step::PivotRoot))
 }
 
+/// Puts a procfs of this process's own pid namespace in the place of the pod's. In a user namespace the kernel mounts one only
+/// where another one is seen whole: so the pod's is there until then.
+fn own_proc(root: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let context = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let own = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, guarded)?;
+    // The root was attached there, and `proc` in it has just been found to be no link.
+    unmount(c"/rootfs/proc", UnmountFlags::DETACH)?;
+    attach(own.as_fd(), root, c"proc")?;
+    Ok(own)
+}
+
 /// Masks what shows or changes the host, and makes read-only what an app has to see.
-fn guard_paths(mounts: &Mounts<'_>) -> Result<(), Failed> {
+fn guard_paths(mounts: &Mounts<'_>, proc: BorrowedFd<'_>) -> Result<(), Failed> {
     let at = |step: Step| move |errno: Errno| (step, errno);
     let tree = |tree: Tree| match tree {
-        Tree::Proc => mounts.proc,
+        Tree::Proc => proc,
         Tree::Sys => mounts.sys,
     };
     for (base, path) in MASKED_FILES {
@@ -383,8 +408,8 @@ fn guard_paths(mounts: &Mounts<'_>) -> Result<(), Failed> {
         if_present(masked).map_err(at(Step::MaskPaths))?;
     }
     for path in READ_ONLY {
-        let guarded = target(mounts.proc, path, STRICT)
-            .and_then(|guarded| attach_copy(mounts.proc, path, true, &guarded));
+        let guarded =
+            target(proc, path, STRICT).and_then(|guarded| attach_copy(proc, path, true, &guarded));
         if_present(guarded).map_err(at(Step::ReadOnlyPaths))?;
     }
     Ok(())

@@ -9,9 +9,11 @@ use pod::control::WindowSize;
 use pod::manifest::UserNamespace;
 use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
+use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use crate::app::accounts::Identity;
-use crate::app::cgroup::CgroupSeat;
+use crate::app::cgroup::{CgroupSeat, Seated};
 use crate::app::child::{ChildPlan, Mounts, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
@@ -88,6 +90,8 @@ pub(crate) struct RunningApp {
     pts: OwnedFd,
     null: OwnedFd,
     confinement: Confinement,
+    /// Whether it has a pid namespace of its own.
+    own_processes: bool,
 }
 
 /// Whether the kernel tells of an app's memory.
@@ -235,6 +239,7 @@ impl PreparedApp {
             console: has_terminal.then_some(c"0"),
             cgroups: seat.view(),
             volumes: &volumes,
+            own_processes: spec.systemd,
         };
         let start = Start {
             what: format!("app {}", spec.name),
@@ -264,6 +269,7 @@ impl PreparedApp {
             seat,
             memory: MemoryState::Unwatched,
             confinement,
+            own_processes: spec.systemd,
         };
         Ok(Starting {
             process: running,
@@ -323,7 +329,10 @@ impl RunningApp {
             sockets: &no_sockets,
             command: CommandLine::new(&spec.argv, &variables, &no_sockets)?,
         };
-        let (process, report) = start.go()?;
+        let (process, report) = match self.own_processes {
+            true => among_processes_of(self.process.pidfd.as_fd(), || start.go())?,
+            false => start.go()?,
+        };
         let (terminal, master) = keep_terminal(&stdio, terminal);
         Ok(Starting {
             process: RunningCommand { process, terminal },
@@ -353,17 +362,20 @@ impl Start<'_> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
             .map_err(StartFailure::os("make a pipe"))?;
         let writer = self.sockets.raised(writer)?;
-        let namespaces = match self.root {
-            Root::Attach(_) => libc::CLONE_NEWNS as u64,
-            Root::Join(_) => 0,
-        };
-        let places = match &self.root {
-            Root::Attach(mounts) => mounts.places(),
-            Root::Join(_) => Vec::new(),
+        let (namespaces, who, places) = match &self.root {
+            Root::Attach(mounts) => {
+                let processes = match mounts.own_processes {
+                    true => libc::CLONE_NEWPID,
+                    false => 0,
+                };
+                let namespaces = libc::CLONE_NEWNS | processes;
+                (namespaces as u64, Seated::Main, mounts.places())
+            }
+            Root::Join(_) => (0, Seated::Command, Vec::new()),
         };
         let plan = ChildPlan {
             report: writer.as_fd(),
-            tasks: self.seat.tasks(),
+            tasks: self.seat.tasks(who),
             root: self.root,
             streams: self.streams,
             controlling_terminal: self.controlling_terminal,
@@ -382,7 +394,7 @@ impl Start<'_> {
             report_place: self.sockets.end(),
             command: self.command,
         };
-        let process = sys::spawn(namespaces, self.seat.clone_into(), |child| {
+        let process = sys::spawn(namespaces, self.seat.clone_into(who), |child| {
             become_app(&plan, child)
         })
         .map_err(StartFailure::os(format_args!(
@@ -392,6 +404,25 @@ impl Start<'_> {
         let report = StartReport::new(reader, self.what, plan.command.sought, plan.workdir, places);
         Ok((process, report))
     }
+}
+
+/// Has the processes that are made meanwhile begin in the pid namespace of that process.
+fn among_processes_of<T>(
+    process: BorrowedFd<'_>,
+    make: impl FnOnce() -> Result<T, StartFailure>,
+) -> Result<T, StartFailure> {
+    let processes = ThreadNameSpaceType::PROCESS_ID;
+    let join = |process| {
+        move_into_thread_name_spaces(process, processes)
+            .map_err(StartFailure::os("join the app's pid namespace"))
+    };
+    let own = pidfd_open(getpid(), PidfdFlags::empty())
+        .map_err(StartFailure::os("find the own pid namespace"))?;
+    join(process)?;
+    let made = make();
+    // What starts next begins where pod init is.
+    join(own.as_fd())?;
+    made
 }
 
 /// Whether the pod has the user and the groups of an app.

@@ -27,6 +27,11 @@ pub enum CgroupError {
     /// There is nothing that could limit.
     #[error("the host has no cgroups mounted, so nothing can be limited")]
     NotMounted,
+    /// Cgroups of version 1 can't be handed to who is not trusted.
+    #[error(
+        "systemd in an app needs cgroups of version 2 to manage, and the host has none or those of version 1"
+    )]
+    NotUnified,
     /// The kernel has cgroups, but not this kind of limit.
     #[error("the host has no cgroup controller `{0}`")]
     NoController(&'static str),

@@ -8,6 +8,9 @@ use super::directory;
 use super::error::CgroupError;
 use super::mountinfo::{self, Mounted};
 
+/// Where pod init sits on version 2, whose inner cgroups hold no processes. No app can be called so.
+pub(super) const INIT_LEAF: &str = "_init";
+
 /// The hierarchies of version 1 that a pod uses.
 const V1_CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
 /// The one among them that counts processes.

@@ -2,26 +2,37 @@
 
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use pod::AppName;
 use pod::manifest::{Limit, Resources};
-use rustix::fs::OFlags;
+use rustix::fs::{Gid, OFlags, Uid};
 
 use super::aside;
 use super::directory;
 use super::error::CgroupError;
 use super::freezer;
 use super::limits;
-use super::placement::{self, Hierarchy, Placement, Version};
+use super::placement::{self, Hierarchy, INIT_LEAF, Placement, Version};
 use super::record;
 use super::removal;
 use super::statistics::Statistics;
 use super::weight;
-use crate::app::cgroup::{CgroupSeat, HierarchyTasks};
+use crate::app::cgroup::{CgroupSeat, HierarchyTasks, Leaf, Leaves};
 
-/// Where pod init sits on version 2, whose inner cgroups hold no processes. No app can be called so.
-pub(super) const INIT_LEAF: &str = "_init";
+/// Below the cgroup of an app that is systemd: what that may do with what it likes, and where commands go.
+const SERVICES_LEAF: &str = "services";
+const COMMANDS_LEAF: &str = "commands";
+/// What belongs to whom a cgroup is delegated to, beside its directory (cgroups(7)).
+const DELEGATED: [&str; 3] = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
+
+/// How many cgroups such an app may make, each of which takes memory of the kernel; and how deep: a path of the longest names
+/// still leads to the last.
+const BOUNDS: [(&str, &str); 2] = [
+    ("cgroup.max.descendants", "4096"),
+    ("cgroup.max.depth", "12"),
+];
 
 /// The cgroups of one pod.
 #[derive(Debug)]
@@ -129,6 +140,34 @@ impl PodCgroups {
         }
         let hierarchies = self.placement.hierarchies.iter();
         weight::add_up(self.placement.version, hierarchies.zip(&self.folders))
+    }
+
+    /// Divides the cgroup of an app that is systemd: one part is delegated to `owner`, if that is not root, and one is for
+    /// commands that enter. The app's limits are above both.
+    ///
+    /// # Errors
+    /// If the host's cgroups can't be delegated, or the kernel says so.
+    pub fn divide_app(&self, app: &AppName, owner: Option<(Uid, Gid)>) -> Result<(), CgroupError> {
+        let places = self.places(app);
+        let (Version::V2, Some((_, folder))) = (self.placement.version, places.first()) else {
+            return Err(CgroupError::NotUnified);
+        };
+        placement::enable_controllers(folder)?;
+        for (file, most) in BOUNDS {
+            directory::write(&folder.join(file), most)?;
+        }
+        directory::make(&folder.join(COMMANDS_LEAF))?;
+        let services = folder.join(SERVICES_LEAF);
+        directory::make(&services)?;
+        let Some((user, group)) = owner else {
+            return Ok(());
+        };
+        let files = DELEGATED.iter().map(|file| services.join(file));
+        for path in [services.clone()].into_iter().chain(files) {
+            chown(&path, Some(user.as_raw()), Some(group.as_raw()))
+                .map_err(CgroupError::io("delegate", &path))?;
+        }
+        Ok(())
     }
 
     /// Bounds the processes of an app, where the host can count them.
@@ -250,7 +289,8 @@ impl PodCgroups {
         }
     }
 
-    /// The seat by which pod init puts an app into its cgroup. `in_user_namespace`: pod init is not root here.
+    /// The seat by which pod init puts an app into its cgroup. `in_user_namespace`: pod init is not root here. `divided`: by
+    /// [`Self::divide_app`].
     ///
     /// # Errors
     /// What could not be opened, and why.
@@ -258,6 +298,7 @@ impl PodCgroups {
         &self,
         app: &AppName,
         in_user_namespace: bool,
+        divided: bool,
     ) -> Result<CgroupSeat, CgroupError> {
         let for_writing = |folder: &Path, name| {
             let open = |()| directory::open(&folder.join(name), OFlags::WRONLY);
@@ -289,12 +330,29 @@ impl PodCgroups {
                 // Where memory isn't counted, there is nothing to tell of either.
                 event_control: for_writing(folder, "cgroup.event_control").ok().flatten(),
             },
-            Version::V2 => CgroupSeat::V2 {
-                directory: open_directory(folder)?,
-                procs: for_writing(folder, "cgroup.procs")?,
-                // Linux 5.14.
-                kill: for_writing(folder, "cgroup.kill").ok().flatten(),
-            },
+            Version::V2 => {
+                let leaf = |name| {
+                    let folder = folder.join(name);
+                    Ok::<_, CgroupError>(Leaf {
+                        directory: open_directory(&folder)?,
+                        procs: for_writing(&folder, "cgroup.procs")?,
+                    })
+                };
+                let leaves = match divided {
+                    true => Some(Leaves {
+                        services: leaf(SERVICES_LEAF)?,
+                        commands: leaf(COMMANDS_LEAF)?,
+                    }),
+                    false => None,
+                };
+                CgroupSeat::V2 {
+                    directory: open_directory(folder)?,
+                    procs: for_writing(folder, "cgroup.procs")?,
+                    // Linux 5.14.
+                    kill: for_writing(folder, "cgroup.kill").ok().flatten(),
+                    leaves,
+                }
+            }
         })
     }
 

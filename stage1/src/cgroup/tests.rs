@@ -357,14 +357,11 @@ fn a_pod_weighs_what_its_apps_weigh_together() {
         let text = fs::read_to_string(file(folder.to_owned())?).unwrap();
         text.trim().parse::<u64>().ok()
     };
-    let folder = pod
+    let mut folders = pod
         .folders(&one)
         .into_iter()
         .map(|folder| folder.parent().unwrap().to_owned());
-    let folder = folder
-        .filter(|folder| read(folder).is_some())
-        .next()
-        .unwrap();
+    let folder = folders.find(|folder| read(folder).is_some()).unwrap();
     let weight = || read(&folder);
     let shares = |shares| Resources {
         cpu: Cpu {

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory;
 use super::error::CgroupError;
-use super::placement::{Hierarchy, Version};
-use super::pod_cgroups::INIT_LEAF;
+use super::placement::{Hierarchy, INIT_LEAF, Version};
 
 /// Where weights are written, and which ones there are.
 struct Scale {

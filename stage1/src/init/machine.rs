@@ -149,7 +149,7 @@ impl Ground for Machine {
         let root = over_tree(&app.name, &tree, &self.mount_points, &changes, &work)?;
         Ok(AppGround {
             root: RootFs(root),
-            seat: self.cgroups.for_app(&app.name, false)?,
+            seat: self.cgroups.for_app(&app.name, false, false)?,
             devices: HandedDevices::default(),
             mounts: Vec::new(),
             sockets: AppSockets::new(app.sockets.clone(), Vec::new())?,

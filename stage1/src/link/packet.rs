@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use serde::{Deserialize, Serialize};
 
 use super::{AppResources, HandedOver, LinkError};
-use crate::app::cgroup::{CgroupSeat, HierarchyTasks};
+use crate::app::cgroup::{CgroupSeat, HierarchyTasks, Leaf, Leaves};
 
 /// What a packet to pod init holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,10 +44,12 @@ pub(super) enum SeatKind {
         counts_pids: bool,
         event_control: bool,
     },
-    /// The directory, then `cgroup.procs` and `cgroup.kill`.
+    /// The directory, then `cgroup.procs` and `cgroup.kill`; then the two leaves, each a directory and a `cgroup.procs` if
+    /// there is one of the app's.
     V2 {
         procs: bool,
         kill: bool,
+        leaves: bool,
     },
 }
 
@@ -83,9 +85,15 @@ impl Contents {
                             .map(|tasks| tasks.controllers.clone())
                             .collect(),
                     },
-                    CgroupSeat::V2 { procs, kill, .. } => SeatKind::V2 {
+                    CgroupSeat::V2 {
+                        procs,
+                        kill,
+                        leaves,
+                        ..
+                    } => SeatKind::V2 {
                         procs: procs.is_some(),
                         kill: kill.is_some(),
+                        leaves: leaves.is_some(),
                     },
                 },
                 mounts: mounts.len(),
@@ -126,9 +134,16 @@ pub(super) fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
                     directory,
                     procs,
                     kill,
+                    leaves,
                 } => {
                     all.push(directory.as_fd());
                     all.extend(procs.iter().chain(kill).map(AsFd::as_fd));
+                    if let Some(Leaves { services, commands }) = leaves {
+                        for leaf in [services, commands] {
+                            all.push(leaf.directory.as_fd());
+                            all.extend(leaf.procs.iter().map(AsFd::as_fd));
+                        }
+                    }
                 }
             }
             all.extend(dev.iter().chain(sys).map(AsFd::as_fd));
@@ -183,11 +198,29 @@ impl Descriptors {
                 pids_max: self.one_if(counts_pids)?,
                 event_control: self.one_if(event_control)?,
             },
-            SeatKind::V2 { procs, kill } => CgroupSeat::V2 {
+            SeatKind::V2 {
+                procs,
+                kill,
+                leaves,
+            } => CgroupSeat::V2 {
                 directory: self.one()?,
                 procs: self.one_if(procs)?,
                 kill: self.one_if(kill)?,
+                leaves: match leaves {
+                    true => Some(Leaves {
+                        services: self.leaf(procs)?,
+                        commands: self.leaf(procs)?,
+                    }),
+                    false => None,
+                },
             },
+        })
+    }
+
+    fn leaf(&mut self, procs: bool) -> Result<Leaf, LinkError> {
+        Ok(Leaf {
+            directory: self.one()?,
+            procs: self.one_if(procs)?,
         })
     }
 }

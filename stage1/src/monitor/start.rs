@@ -20,6 +20,7 @@ pub(super) fn app_spec(app: &App, streams: ProcessStreams, sockets: Vec<SocketNa
         name: app.name.clone(),
         execution: app.execution.clone(),
         stop_signal: app.stop_signal,
+        systemd: app.systemd,
         streams,
         protections: Protections::without(&app.insecure_options),
         mounts: app

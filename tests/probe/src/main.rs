@@ -6,7 +6,7 @@
 //! prints the namespaces' inode numbers, which do differ. `probe serve WHO COUNT` serves sockets that it is handed;
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
 //! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end;
-//! `probe play NAME` plays one attack; `probe stop-children PID` stops what that process starts.
+//! `probe play NAME` plays one attack; `probe leave-project PATH…` takes files out of their project; `probe stop-children PID` stops what that process starts.
 
 mod activation;
 mod attempt;
@@ -17,6 +17,7 @@ mod hunt;
 mod identity;
 mod keys;
 mod play;
+mod project;
 mod recent;
 mod socket;
 mod surroundings;
@@ -163,6 +164,14 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stdout(), "traces");
         });
         return ExitCode::FAILURE;
+    }
+    if let [command, paths @ ..] = wanted.as_slice()
+        && command == "leave-project"
+    {
+        for path in paths {
+            let _ = writeln!(std::io::stdout(), "{}", project::leave(path));
+        }
+        return ExitCode::SUCCESS;
     }
     if wanted == ["bomb"] {
         greed::bomb();

@@ -3,10 +3,11 @@
 use std::str::FromStr;
 
 use engine::pods::spec::ImageMount;
+use engine::selinux;
 use pod::manifest::{AppPath, Mount, MountOption, MountSource, VolumeName};
 
 use super::anonymous::AnonymousMount;
-use super::options::{id, mode, option, switch};
+use super::options::{id, mode, option, relabelled, switch};
 use super::place::{destination, host_path, named, plain_mount};
 use crate::arguments::quantity::memory;
 
@@ -86,6 +87,9 @@ impl<'a> Parts<'a> {
             ("bind-recursive", Some("enabled" | "readonly")) | ("consistency", _) => {}
             ("bind-recursive", Some("writable")) => {
                 return Err("bind-recursive=writable is not there yet".to_owned());
+            }
+            (key @ "relabel", Some("shared" | "private")) => {
+                relabelled(key, selinux::is_enabled())?;
             }
             ("bind-propagation", Some(word)) => self.options.extend(option(word)?),
             (word, None) => self.options.extend(option(word)?),

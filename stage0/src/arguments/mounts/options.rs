@@ -1,10 +1,10 @@
 //! Options of a mount by the words of mount(8), docker and podman.
 
+use engine::selinux;
 use pod::manifest::MountOption;
 
-/// Words that mean nothing here, and nothing that anybody would miss: labels of SELinux, which apps don't run under, and
-/// how docker shares files with a virtual machine.
-const IGNORED: &[&str] = &["z", "Z", "cached", "consistent", "default", "delegated"];
+/// Words that mean nothing here, and nothing that anybody would miss: how docker shares files with a virtual machine.
+const IGNORED: &[&str] = &["cached", "consistent", "default", "delegated"];
 
 const WORDS: &[(&str, MountOption)] = &[
     // Also of what is mounted below: who asks for it expects no exception.
@@ -46,12 +46,27 @@ pub(super) fn option(word: &str) -> Result<Option<MountOption>, String> {
     if IGNORED.contains(&word) {
         return Ok(None);
     }
+    if let "z" | "Z" = word {
+        return relabelled(&format!("the option `{word}`"), selinux::is_enabled()).map(|()| None);
+    }
     let name = word.split('=').next().unwrap_or_default();
     match MISSING.contains(&name) {
         true => Err(format!("the option `{word}` is not there yet")),
         false => Err(format!(
             "unknown option `{word}`; there are ro, rw, [no]suid, [no]dev, [no]exec, noatime, nosymfollow, [no]idmap, bind, \
              rbind, rprivate, rslave, rshared and nocopy"
+        )),
+    }
+}
+
+/// Whether a source need not be given another label of SELinux, so that apps can use it: none is labelled where SELinux isn't
+/// enabled. `what` asks for it.
+pub(super) fn relabelled(what: &str, selinux: bool) -> Result<(), String> {
+    match selinux {
+        false => Ok(()),
+        true => Err(format!(
+            "{what} is not there yet: SELinux is enabled here, and files keep their labels, as apps keep their caller's; \
+             leave it out"
         )),
     }
 }
@@ -85,4 +100,19 @@ pub(crate) fn mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok();
     mode.filter(|mode| *mode <= 0o7777)
         .ok_or_else(|| format!("`{text}` are no permission bits in octal, such as 1777"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_label_is_refused_where_there_are_labels() {
+        relabelled("the option `z`", false).unwrap();
+        let why = relabelled("the option `z`", true).unwrap_err();
+        assert!(
+            why.starts_with("the option `z` is not there yet: SELinux"),
+            "{why}"
+        );
+    }
 }

@@ -8,6 +8,7 @@ use pod::named_volumes::{NamedVolumeName, NewVolume, Ownership};
 
 use crate::arguments::mounts::{id, mode};
 use crate::arguments::pod::label;
+use crate::arguments::quantity::memory;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -31,9 +32,27 @@ pub(crate) struct Create {
     /// Permission bits of its root directory, in octal
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<u32>,
+    /// The most that it holds, such as 1g, where its filesystem has project quotas
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    size: Option<u64>,
+    /// The same as docker and podman have it: size=1g
+    #[arg(short, long = "opt", value_name = "KEY=VALUE", value_parser = option, conflicts_with = "size")]
+    options: Vec<u64>,
     /// Be content with one of that name
     #[arg(long)]
     ignore: bool,
+}
+
+/// An option of a driver: of all that there are, the one that has a meaning here.
+fn option(text: &str) -> Result<u64, String> {
+    // podman has it among the options of mount(8).
+    let text = text.strip_prefix("o=").unwrap_or(text);
+    match text.split_once('=') {
+        Some(("size", value)) => memory(value),
+        _ => Err(
+            "there is size alone: volumes are directories of this host, and --volume mounts any other".to_owned(),
+        ),
+    }
 }
 
 impl Subcommand for Create {
@@ -56,6 +75,7 @@ impl Subcommand for Create {
                 gid: self.gid,
                 mode: self.mode,
             },
+            size: self.size.or(self.options.last().copied()),
         };
         match store::create(&context.engine, new) {
             Err(engine::Error::Volume(VolumeError::Exists(_))) if self.ignore => {}

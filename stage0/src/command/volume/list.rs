@@ -7,7 +7,7 @@ use crate::arguments::filter::{Filter, filter};
 use crate::arguments::listing::ListArguments;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
-use crate::console::table::{Cut, Table, ago};
+use crate::console::table::{Cut, Table, ago, size};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -17,12 +17,15 @@ const FIELDS: &[&str] = &[
     "created",
     "labels",
     "path",
+    "limit",
+    "used",
     "pods",
     "Name",
     "Driver",
     "Mountpoint",
     "CreatedAt",
     "Labels",
+    "Options",
     "Scope",
 ];
 
@@ -63,7 +66,19 @@ impl Subcommand for List {
 }
 
 fn table(views: &[View]) -> Table {
-    let mut table = Table::new(&["NAME", "CREATED", "PODS"]).cut(&[Cut::End, Cut::Never, Cut::End]);
+    // Most have none.
+    let limited = views.iter().any(|view| view.limit.is_some());
+    let mut table = match limited {
+        true => Table::new(&["NAME", "CREATED", "USED", "LIMIT", "PODS"]).cut(&[
+            Cut::End,
+            Cut::Never,
+            Cut::Never,
+            Cut::Never,
+            Cut::End,
+        ]),
+        false => Table::new(&["NAME", "CREATED", "PODS"]).cut(&[Cut::End, Cut::Never, Cut::End]),
+    };
+    let amount = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), size);
     for view in views {
         let pods: Vec<String> = view
             .pods
@@ -73,7 +88,17 @@ fn table(views: &[View]) -> Table {
                 None => pod.uuid.short(),
             })
             .collect();
-        table.row([view.name.as_str(), &ago(&view.created), &pods.join(", ")]);
+        let (name, created, pods) = (view.name.as_str(), ago(&view.created), pods.join(", "));
+        match limited {
+            true => table.row([
+                name,
+                &created,
+                &amount(view.used),
+                &amount(view.limit),
+                &pods,
+            ]),
+            false => table.row([name, &created, &pods]),
+        }
     }
     table
 }

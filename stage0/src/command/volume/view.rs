@@ -24,6 +24,10 @@ pub(super) struct View {
     pub(super) labels: BTreeMap<String, String>,
     /// The directory that apps see.
     pub(super) path: PathBuf,
+    /// The most that it holds, in bytes.
+    pub(super) limit: Option<u64>,
+    /// The bytes that it holds, if it has a limit.
+    pub(super) used: Option<u64>,
     pub(super) pods: Vec<Use>,
 }
 
@@ -37,6 +41,7 @@ impl View {
             "Mountpoint": self.path,
             "CreatedAt": self.created,
             "Labels": self.labels,
+            "Options": self.limit.map_or(json!({}), |limit| json!({ "size": limit.to_string() })),
             "Scope": "local",
         });
         if let (Some(value), Value::Object(words)) = (value.as_object_mut(), words) {
@@ -57,6 +62,9 @@ pub(super) fn all(context: &Context) -> Result<Vec<View>, Failure> {
         match volumes.get(&name) {
             Ok(Some(volume)) => views.push(View {
                 path: volume.data(),
+                limit: volume.record.limit.map(|limit| limit.bytes),
+                // Without quotas nobody counts any more.
+                used: volume.used().unwrap_or_default(),
                 pods: uses.remove(&name).unwrap_or_default(),
                 created: volume.record.created,
                 labels: volume.record.labels,

@@ -125,7 +125,7 @@ pub(super) const ELSEWHERE: &[Table] = &[
     (
         &["volume create"],
         &[(
-            "d driver o opt",
+            "d driver",
             "volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other",
         )],
     ),

@@ -278,10 +278,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "the filter is always fairing's own; `--insecure-options=seccomp` gives it up",
     ),
     ("secret", "secrets are not there yet"),
-    (
-        "security-opt",
-        "all protections are on already, no_new_privs among them; choosing them is not there yet",
-    ),
     ("shm-size", "choosing the size of /dev/shm is not there yet"),
     (
         "shm-size-systemd",
@@ -316,7 +312,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "further groups are not there yet; `--group GROUP` sets the first",
     ),
     ("sysctl", "kernel parameters are not there yet"),
-    ("systemd", "running systemd in an app is not there yet"),
     (
         "timeout",
         "`timeout` of coreutils ends a pod that runs in the foreground",
@@ -366,7 +361,6 @@ pub(super) const OF_APPS: &[&str] = &[
     "privileged",
     "pull-policy",
     "readonly-rootfs",
-    "security-opt",
     "stage1-from-dir",
     "stage1-hash",
     "stage1-name",
