@@ -117,6 +117,7 @@ mod unpacked_trees;
 mod upgrade;
 mod user_namespaces;
 mod user_namespaces_older;
+mod values;
 mod volume_commands;
 mod volume_etcd;
 mod volume_kill;

@@ -1,12 +1,14 @@
 //! From what a person typed for an image to one that is in the store.
 
 use image_name::{Digest, Reference};
-use image_store::RefRecord;
+use image_registry::RegistryError;
+use image_store::{RefRecord, StoreError};
 
 use super::fetch::{self, TakenName};
 use super::registries::{self, Candidate};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::observer::{Observer, Warning};
 use crate::policy::verifier::Verifier;
 
 /// When to fetch an image.
@@ -17,6 +19,8 @@ pub enum Pull {
     Missing,
     /// Each time.
     Always,
+    /// Each time; where the registry has none for us, what the store has is used.
+    Newer,
     /// Never: what the store has is used.
     Never,
 }
@@ -64,11 +68,16 @@ pub fn choose(
     let candidates = registries::candidates(engine, text)?;
     let store = engine.store();
     let mut sources = Vec::with_capacity(candidates.len());
+    let mut known = None;
     for candidate in candidates {
-        if (candidate.is_of_store() || pull != Pull::Always)
+        let is_asked_for = matches!(pull, Pull::Always | Pull::Newer) && !candidate.is_of_store();
+        if (!is_asked_for || (pull == Pull::Newer && known.is_none()))
             && let Some(record) = candidate.in_store(&store)?
         {
-            return Ok(record.into());
+            if !is_asked_for {
+                return Ok(record.into());
+            }
+            known = Some(record);
         }
         sources.extend(candidate.into_source());
     }
@@ -77,13 +86,58 @@ pub fn choose(
             reference: text.to_owned(),
         });
     }
-    let fetched = fetch::fetch_first(engine, verifier, text, &sources, TakenName::Stays)?;
+    let fetched = match fetch::fetch_first(engine, verifier, text, &sources, TakenName::Stays) {
+        Err(error) => return Ok(kept(known, error, verifier.observer())?.into()),
+        Ok(fetched) => fetched,
+    };
     let top = fetched.image.chain().first();
     Ok(Choice {
         top: top.unwrap_or(fetched.image.manifest_digest()).clone(),
         reference: fetched.reference,
         record: None,
     })
+}
+
+/// What the store has of an image that was to be fetched, if it is there and the registry had none for us: then that is
+/// told and stops nothing.
+///
+/// # Errors
+/// `error` in every other case.
+pub fn kept(
+    known: Option<RefRecord>,
+    error: Error,
+    observer: &dyn Observer,
+) -> Result<RefRecord, Error> {
+    match known {
+        Some(record) if is_out_of_reach(&error) => {
+            observer.warning(Warning::NotRefreshed {
+                reference: record.reference.clone(),
+                error,
+            });
+            Ok(record)
+        }
+        _ => Err(error),
+    }
+}
+
+/// Whether a registry didn't answer, or had no image for us. What is wrong with an image that it did have is another matter.
+fn is_out_of_reach(error: &Error) -> bool {
+    fn of_registry(error: &RegistryError) -> bool {
+        match error {
+            RegistryError::NoMirror { error, .. } => of_registry(error),
+            RegistryError::UnknownImage { .. }
+            | RegistryError::Status { .. }
+            | RegistryError::Unauthorized { .. }
+            | RegistryError::RateLimited { .. }
+            | RegistryError::Network { .. } => true,
+            _ => false,
+        }
+    }
+    match error {
+        Error::Store(StoreError::UnknownImage { .. }) => true,
+        Error::Store(StoreError::Registry(error)) => of_registry(error),
+        _ => false,
+    }
 }
 
 /// Finds an image in the store by name or by the beginning of its digest.

@@ -13,6 +13,10 @@ pub(crate) fn text(warning: &Warning) -> String {
         Warning::UnaskedNameServers(_) => format!("--dns: {warning}"),
         Warning::Fetch(note) => one_line(note),
         Warning::Monitor(error) => Failure::line_of(error),
+        Warning::NotRefreshed { reference, error } => format!(
+            "{}; the image {reference} of the store is used",
+            Failure::line_of(error)
+        ),
         warning => warning.to_string(),
     }
 }

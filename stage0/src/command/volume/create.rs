@@ -31,9 +31,23 @@ pub(crate) struct Create {
     /// Permission bits of its root directory, in octal
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<u32>,
+    // There is no other.
+    #[arg(short, long, value_name = "DRIVER", value_parser = driver, hide = true)]
+    driver: Option<String>,
     /// Be content with one of that name
     #[arg(long)]
     ignore: bool,
+}
+
+/// Takes the driver that volumes have elsewhere if nothing is said.
+fn driver(text: &str) -> Result<String, String> {
+    match text {
+        "local" => Ok(text.to_owned()),
+        _ => Err(
+            "volumes are directories of this host, which other tools call the driver `local`: there is no other"
+                .to_owned(),
+        ),
+    }
 }
 
 impl Subcommand for Create {

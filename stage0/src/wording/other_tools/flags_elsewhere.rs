@@ -125,7 +125,7 @@ pub(super) const ELSEWHERE: &[Table] = &[
     (
         &["volume create"],
         &[(
-            "d driver o opt",
+            "o opt",
             "volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other",
         )],
     ),
@@ -418,9 +418,5 @@ pub(super) const OPERANDS: &[(&str, &str)] = &[
     (
         "top",
         "choosing columns is not there yet; `fairing top POD` shows what there are",
-    ),
-    (
-        "volume export",
-        "a file is named by a flag: `fairing volume export --output data.tar VOLUME`",
     ),
 ];

@@ -74,10 +74,18 @@ fn commands_flags_and_words_of_lists_are_known() {
     assert!(texts("trust _").contains(&"keygen".to_owned()));
     assert!(texts("run --uu").contains(&"--uuid-file-save".to_owned()));
     assert!(texts("run --env A a -").contains(&"--memory".to_owned()));
-    assert_eq!(texts("run --pull _"), ["missing", "always", "never"]);
+    assert_eq!(
+        texts("run --pull _"),
+        ["missing", "always", "newer", "never"]
+    );
     assert_eq!(
         texts("run --pull=_"),
-        ["--pull=missing", "--pull=always", "--pull=never"]
+        [
+            "--pull=missing",
+            "--pull=always",
+            "--pull=newer",
+            "--pull=never"
+        ]
     );
     assert_eq!(texts("completion _"), ["bash", "zsh", "fish"]);
     assert_eq!(texts("run --name _"), [] as [&str; 0]);
