@@ -25,6 +25,7 @@ mod cosign;
 mod cosign_forms;
 mod detach;
 mod dns_server;
+mod docker_members;
 mod ending;
 mod engine_threads;
 mod enter;
