@@ -3,7 +3,7 @@
 use engine::pods::view::{AppView, PodView};
 use pod::manifest::Network;
 
-use crate::arguments::filter::{Filter, passes};
+use crate::arguments::filter::{Filter, OF_PODS, passes, unknown};
 use crate::wording::failure::Failure;
 
 /// The states of pods and apps, by our words and by those of docker and podman.
@@ -46,10 +46,7 @@ pub(super) fn check(filters: &[Filter]) -> Result<(), Failure> {
             }
             "exited" => drop(exit_code(value)?),
             other => {
-                return Err(Failure::Usage(format!(
-                    "the filter {other} is not there yet; there are id, name, label, status, exited, \
-                     ancestor, network and volume"
-                )));
+                return Err(Failure::Usage(unknown(other, OF_PODS)));
             }
         }
     }
