@@ -79,6 +79,13 @@ pub enum Warning {
     },
     /// What a fetch has left out, and why.
     Fetch(String),
+    /// A later image could not be looked for, and the one of the store is used.
+    NotRefreshed {
+        /// Its name.
+        reference: Reference,
+        /// Why.
+        error: Error,
+    },
     /// A name of the store stands for another image from now on.
     NameMoved {
         /// The name.
@@ -153,6 +160,9 @@ impl fmt::Display for Warning {
                 verification,
             } => write!(f, "image {reference}: {verification}"),
             Self::Fetch(note) => f.write_str(note),
+            Self::NotRefreshed { reference, error } => {
+                write!(f, "{reference}: a later image can't be looked for: {error}")
+            }
             Self::NameMoved { reference, was, is } => {
                 write!(f, "{reference} was {was}, is {is} now")
             }

@@ -41,6 +41,14 @@ pub fn name(number: i32) -> String {
     }
 }
 
+/// The names of all signals that have one, without `SIG`.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    Signal::iterator().map(|signal| {
+        let name = signal.as_str();
+        name.strip_prefix("SIG").unwrap_or(name)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

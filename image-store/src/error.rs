@@ -28,6 +28,14 @@ pub enum StoreError {
         /// The images it fits.
         matches: Vec<String>,
     },
+    /// An archive or a layout of several images, none of which was named.
+    #[error("{origin} holds several images{}", listed(names))]
+    SeveralImages {
+        /// The file or directory, as a source where it was given as one.
+        origin: String,
+        /// The first names of them; those that have none are left out.
+        names: Vec<String>,
+    },
     /// Text that is no name of an image, or no digest.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -168,6 +176,14 @@ impl From<StoreError> for ContentError {
             StoreError::Content(error) => error,
             error => Self::Source(Box::new(error)),
         }
+    }
+}
+
+/// Names, if there are any.
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        names => format!(": {}", names.join(", ")),
     }
 }
 

@@ -395,16 +395,13 @@ fn choose<'a>(
         return Ok(first);
     }
     const SHOWN: usize = 8;
-    let names = candidates.iter().take(SHOWN);
-    let names = names.map(|entry| {
-        entry
-            .annotation(REF_NAME)
-            .unwrap_or(&entry.digest)
-            .to_owned()
+    let names = candidates.iter().filter_map(|entry| {
+        let name = entry.annotation(REF_NAME);
+        name.or_else(|| entry.annotation(IMAGE_NAME))
     });
-    Err(StoreError::Ambiguous {
-        name: place.to_owned(),
-        matches: names.collect(),
+    Err(StoreError::SeveralImages {
+        origin: place.to_owned(),
+        names: names.take(SHOWN).map(str::to_owned).collect(),
     })
 }
 

@@ -22,6 +22,22 @@ pub(crate) fn open(
         limits: &options.limits,
         stage: &|| store.stage(),
     };
+    opened(source, options, store, &unpacking).map_err(|error| match error {
+        // As somebody would write it to name one of them.
+        StoreError::SeveralImages { names, .. } => StoreError::SeveralImages {
+            origin: source.to_string(),
+            names,
+        },
+        other => other,
+    })
+}
+
+fn opened(
+    source: &ImageSource,
+    options: &FetchOptions,
+    store: &Store,
+    unpacking: &Unpacking<'_>,
+) -> Result<Box<dyn Origin>, StoreError> {
     Ok(match source {
         ImageSource::Registry(reference) => Box::new(RegistryImage::connect(
             reference,
@@ -30,12 +46,12 @@ pub(crate) fn open(
         )?),
         ImageSource::Layout { path, tag } => Box::new(LayoutOrigin::open(path, tag.as_deref())?),
         ImageSource::OciArchive { path, tag } => {
-            Box::new(ArchiveOrigin::open_oci(path, tag.as_deref(), &unpacking)?)
+            Box::new(ArchiveOrigin::open_oci(path, tag.as_deref(), unpacking)?)
         }
         ImageSource::DockerArchive { path, reference } => Box::new(ArchiveOrigin::open_docker(
             path,
             reference.as_deref(),
-            &unpacking,
+            unpacking,
         )?),
         ImageSource::Aci { path } => Box::new(ConvertedOrigin::aci(path, options, store)?),
         ImageSource::Root { path } => Box::new(ConvertedOrigin::root(path, options, store)?),

@@ -119,6 +119,10 @@ pub struct AppStatus {
     pub outcome: Outcome,
     /// The exit code as a shell would show it.
     pub exit_code: i32,
+    /// How many of its processes the kernel killed in this run because memory was short, its children too; absent where
+    /// nobody counts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub oom_kills: Option<u64>,
 }
 
 impl AppStatus {
@@ -267,6 +271,7 @@ mod tests {
             finished: Timestamp::now(),
             outcome,
             exit_code: outcome.exit_code(),
+            oom_kills: Some(1),
         };
         status.store(dir.path(), &app).unwrap();
         assert_eq!(AppStatus::load(dir.path(), &app).unwrap(), Some(status));

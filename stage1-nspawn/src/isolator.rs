@@ -226,6 +226,10 @@ impl Isolator for Nspawn {
         }
     }
 
+    fn oom_kills(&mut self, app: &AppName) -> Option<u64> {
+        self.cgroups().ok()?.oom_kills(app)
+    }
+
     fn freeze(&mut self, app: &AppName) -> Result<(), StartFailure> {
         Ok(self.cgroups()?.freeze(app)?)
     }

@@ -283,6 +283,50 @@ fn an_app_whose_child_is_oom_killed_goes_on() {
         outcome(&host, "parent"),
         serde_json::json!({"kind": "exited", "code": 3})
     );
+    // Its own end had another reason, and what happened to its child is told all the same.
+    host.fairing(["status", "parent"])
+        .run()
+        .ok()
+        .expect_stdout("app-busybox-state=exited with 3\n")
+        .expect_stdout("app-busybox-oom-kills=1\n");
+    let shown = |pod: &str| {
+        let words = "{{.State.OOMKilled}} {{(index .Apps 0).OomKills}}";
+        let inspect = host.fairing(["inspect", "-f", words, pod]);
+        inspect.run().ok().text().to_owned()
+    };
+    assert_eq!(shown("parent"), "true 1");
+    host.fairing(["list"])
+        .run()
+        .ok()
+        .expect_stdout("exited (3) ");
+}
+
+#[test]
+fn an_oom_kill_is_told_of_an_app_that_lives_on_until_it_starts_again() {
+    let (host, image) = busybox_host();
+    let script = "test -e /once || { touch /once; tail /dev/zero; }; echo up; exec sleep 1000";
+    let flags = ["--detach", "--name", "box", "--lifetime=until-stopped"];
+    host.fairing(["run"])
+        .args(flags)
+        .args([&image, "--memory", "16m", "--", "/bin/sh", "-c", script])
+        .run()
+        .ok();
+    crate::stocked::wait_log(&host, "box", "up");
+    let shown = || {
+        let words = "{{.State.Status}} {{.State.OOMKilled}} {{(index .Apps 0).OomKills}}";
+        let inspect = host.fairing(["inspect", "-f", words, "box"]);
+        inspect.run().ok().text().to_owned()
+    };
+    assert_eq!(shown(), "running true 1");
+    host.fairing(["app", "status", "box", "busybox"])
+        .run()
+        .ok()
+        .expect_stdout("app-busybox-oom-kills=1\n");
+    host.fairing(["restart", "-t", "0", "box"]).run().ok();
+    assert_eq!(shown(), "running false 0");
+    // What nobody writes down at the end of the app is written down at the pod's.
+    host.fairing(["stop", "--force", "box"]).run().ok();
+    assert_eq!(shown(), "exited false 0");
 }
 
 #[test]

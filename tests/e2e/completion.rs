@@ -26,7 +26,25 @@ fn what_there_is_is_offered() {
     let mut expected = vec!["web".to_owned(), other[..8].to_owned()];
     expected.sort();
     assert_eq!(pods, expected);
-    assert_eq!(offered(&host, &["rm", "w"]), ["web"]);
+    // Those that run are not there to be removed, unless that is forced, nor to be started.
+    assert_eq!(offered(&host, &["rm", "w"]), [] as [&str; 0]);
+    assert_eq!(offered(&host, &["rm", "--force", "w"]), ["web"]);
+    host.fairing(["prepare", "--name", "later", IMAGE, "true"])
+        .run()
+        .ok();
+    assert_eq!(offered(&host, &["start", ""]), ["later"]);
+    assert_eq!(offered(&host, &["rm", ""]), ["later"]);
+    assert_eq!(offered(&host, &["kill", "-s", "HUP", "w"]), ["web"]);
+    assert_eq!(offered(&host, &["kill", "l"]), [] as [&str; 0]);
+    assert_eq!(offered(&host, &["kill", "-s", "US"]), ["USR1", "USR2"]);
+    assert_eq!(offered(&host, &["run", IMAGE, "--mem"]), ["--memory"]);
+    assert_eq!(offered(&host, &["run", IMAGE, "--na"]), [] as [&str; 0]);
+    assert_eq!(offered(&host, &["run", "--userns=h"]), ["--userns=host"]);
+    assert_eq!(
+        offered(&host, &["ps", "--filter", "status=r"]),
+        ["status=running"]
+    );
+    assert_eq!(offered(&host, &["run", "--net", "n"]), ["none"]);
     assert_eq!(offered(&host, &["run", "--rm", "test.ex"]), [IMAGE]);
     assert_eq!(offered(&host, &["enter", "web", "--app", ""]), ["busybox"]);
     assert_eq!(
@@ -56,6 +74,7 @@ fn what_there_is_is_offered() {
     host.fairing(["complete", "zsh", "--", "run", "--env-file", ""])
         .run()
         .expect_code(1);
+    host.fairing(["rm", "later"]).run().ok();
     host.fairing(["stop", "--force", &pod, &other]).run().ok();
 }
 

@@ -38,7 +38,7 @@ fn a_tag_is_a_further_name_and_without_a_registry_a_local_one() {
         .expect_error(110, &["nobody.example/x"]);
     host.fairing(["tag", "app:1", "Not/A/Name"])
         .run()
-        .expect_error(125, &["Not/A/Name"]);
+        .expect_error(2, &["Not/A/Name"]);
 }
 
 #[test]

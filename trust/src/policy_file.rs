@@ -3,6 +3,7 @@
 use image_name::{NameError, Prefix};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use serde_path_to_error::Segment;
 use toml::Spanned;
 
 use crate::attestation_file::FileAttestation;
@@ -114,9 +115,22 @@ pub(crate) fn parse(text: &str) -> Result<Contents, FileError> {
     if text.trim().is_empty() {
         return Ok(Contents::default());
     }
-    let file: File = toml::from_str(text).map_err(|error| FileError::Syntax {
+    let wrong = |error: &toml::de::Error, setting: &str| FileError::Syntax {
         line: error.span().map_or(1, |span| line_at(text, span.start)),
-        reason: one_line::plain(error.message()),
+        reason: format!("{setting}{}", one_line::plain(error.message())),
+    };
+    let document = toml::Deserializer::parse(text).map_err(|error| wrong(&error, ""))?;
+    let file: File = serde_path_to_error::deserialize(document).map_err(|error| {
+        // The last one that has a name: where something stands in its list, the line says.
+        let name = error.path().iter().rev().find_map(|segment| match segment {
+            Segment::Map { key } if !key.starts_with('$') => Some(key),
+            _ => None,
+        });
+        let is_told = |name: &&String| error.inner().message().contains(&format!("`{name}`"));
+        match name.filter(|name| !is_told(name)) {
+            Some(name) => wrong(error.inner(), &format!("{name}: ")),
+            None => wrong(error.inner(), ""),
+        }
     })?;
     if file.rule.is_empty() && file.revoked.is_empty() {
         return Err(FileError::NoRule);

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Map, Value};
 
 use super::version::{SpecVersion, UnknownVersion};
@@ -80,7 +81,7 @@ impl PluginConfig {
             capabilities: Option<BTreeMap<String, bool>>,
         }
 
-        let known = Known::deserialize(&value)?;
+        let known: Known = understood(&value)?;
         let Value::Object(fields) = value else {
             return Err(InvalidList::Missing("type"));
         };
@@ -161,7 +162,7 @@ impl NetworkList {
         }
 
         let value: Value = serde_json::from_slice(bytes)?;
-        let known = Known::deserialize(&value)?;
+        let known: Known = understood(&value)?;
         let name: NetworkName = known.name.ok_or(InvalidList::Missing("name"))?.parse()?;
         // What isn't known of what will do as well, won't be chosen.
         let versions: Vec<SpecVersion> = known
@@ -231,6 +232,20 @@ impl NetworkList {
     pub fn can(&self, capability: &str) -> bool {
         self.plugins.iter().any(|plugin| plugin.can(capability))
     }
+}
+
+/// What a value says, or which of its keys is not understood, and why.
+fn understood<T: DeserializeOwned>(value: &Value) -> Result<T, InvalidList> {
+    // Where it is understood, nobody has to know the place.
+    T::deserialize(value).or_else(|_| {
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let key = error.path().to_string();
+            InvalidList::Json(serde_json::Error::custom(format!(
+                "{key}: {}",
+                error.into_inner()
+            )))
+        })
+    })
 }
 
 /// The plugins in files of their own.
@@ -311,6 +326,14 @@ mod tests {
             (
                 json!({"name": "a", "cniVersion": "1.0.0", "plugins": [{}]}),
                 "no \"type\"",
+            ),
+            (
+                json!({"name": "a", "cniVersion": 7, "type": "x"}),
+                "cniVersion: invalid type: integer `7`, expected a string",
+            ),
+            (
+                json!({"name": "a", "cniVersion": "1.0.0", "plugins": [{"type": "x", "capabilities": {"ips": 1}}]}),
+                "capabilities.ips: invalid type: integer `1`, expected a boolean",
             ),
             (
                 json!({"name": "a", "cniVersion": "1.0.0", "plugins": [5]}),

@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for MaxPids {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Limit::try_from(i64::deserialize(deserializer)?) {
             Ok(Limit::At(0)) | Err(_) => Err(D::Error::custom(
-                "max-pids is a positive integer, or -1 for no limit",
+                "it is a positive integer, or -1 for no limit",
             )),
             Ok(limit) => Ok(Self(limit)),
         }

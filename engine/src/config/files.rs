@@ -50,15 +50,13 @@ impl Config {
     pub fn read(directories: &Directories) -> Result<Self, Error> {
         let mut config = Self::default();
         for (path, text) in texts(&directories.system_config, &directories.local_config)? {
-            let later: Self = toml::from_str(&text).map_err(|error| {
-                let line = line_of(&text, error.span().map_or(0, |span| span.start));
-                ConfigError::Syntax {
+            let later = parsed(&text);
+            config =
+                config.overridden_by(later.map_err(|(line, message)| ConfigError::Syntax {
                     path,
                     line,
-                    message: error.message().to_owned(),
-                }
-            })?;
-            config = config.overridden_by(later);
+                    message,
+                })?);
         }
         Ok(config)
     }
@@ -106,6 +104,23 @@ impl Config {
             user_namespaces: self.user_namespaces.overridden_by(later.user_namespaces),
         }
     }
+}
+
+/// What a file says, or in which line something is not understood, and what of which setting.
+fn parsed(text: &str) -> Result<Config, (usize, String)> {
+    let place = |error: &toml::de::Error| line_of(text, error.span().map_or(0, |span| span.start));
+    let document = toml::Deserializer::parse(text)
+        .map_err(|error| (place(&error), error.message().to_owned()))?;
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let setting = error.path().to_string();
+        let inner = error.inner();
+        // The parser calls a table by its name in the program.
+        let message = match inner.message().rsplit_once("expected struct ") {
+            Some((before, _)) => format!("{before}expected a table"),
+            None => inner.message().to_owned(),
+        };
+        (place(inner), format!("{setting}: {message}"))
+    })
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -243,7 +258,30 @@ mod tests {
         for (text, part) in [
             ("[layers]\nmax_entries = 7", "max_entries"),
             ("[layer]\n", "layer"),
-            ("[layers]\nmax-size = \"many\"", "64m"),
+            (
+                "[layers]\nmax-size = \"many\"",
+                "line 2: layers.max-size: \"many\": it must be a number such as 64m",
+            ),
+            (
+                "\n[trust]\ncontainers-policy = 7",
+                "line 3: trust.containers-policy: invalid type: integer `7`",
+            ),
+            (
+                "[user-namespaces]\ndefault = 7",
+                "line 2: user-namespaces.default: invalid type: integer `7`, expected a string",
+            ),
+            (
+                "[user-namespaces]\nids = \"131072-262143\"\nuser = \"x\"",
+                "user-namespaces: `ids` and `user` both say",
+            ),
+            (
+                "layers = 3",
+                "line 1: layers: invalid type: integer `3`, expected a table",
+            ),
+            (
+                "[apps]\nmax-pids = 0",
+                "line 2: apps.max-pids: it is a positive integer",
+            ),
             ("[layers]\nmax-entries = 0", "line 2"),
             ("[layers]\nmax-entries = \"7G\"", "integer"),
             ("[layers", "config.toml"),

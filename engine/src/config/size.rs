@@ -1,7 +1,7 @@
 //! Numbers of bytes, as people write them.
 
-/// Parses a number of bytes: a number and `k`, `m`, `g` or `t` (powers of 1024, with or without `b`
-/// or `ib`).
+/// Parses a number of bytes: a number, which may have decimals, and `k`, `m`, `g` or `t` (powers of 1024, with or
+/// without `b` or `ib`).
 pub fn bytes(text: &str) -> Result<u64, String> {
     let bytes = u64::try_from(counted(text)?).ok();
     bytes
@@ -17,12 +17,25 @@ pub fn bytes_up_to(text: &str, most: u64) -> Result<u64, String> {
     Ok(u64::try_from(counted(text)?).map_or(most, |bytes| bytes.min(most)))
 }
 
+/// Most digits behind the point: as many as the kernel's largest number has, so that no product is too large to count.
+const DECIMALS_MAX: usize = 18;
+
 fn counted(text: &str) -> Result<u128, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number: u128 = number
-        .parse()
-        .map_err(|_| "it must be a number such as 64m or 2g".to_owned())?;
+    let malformed = || "it must be a number such as 64m, 1.5g or 2g".to_owned();
+    let is_number = |c: &u8| c.is_ascii_digit() || *c == b'.';
+    let length = text.bytes().take_while(is_number).count();
+    let (number, unit) = text.split_at(length);
+    let (whole, part) = match number.split_once('.') {
+        // `.5` is as good as `0.5`.
+        Some(("", part)) => ("0", part),
+        Some(parts) => parts,
+        None => (number, "0"),
+    };
+    if part.len() > DECIMALS_MAX {
+        return Err(format!("{DECIMALS_MAX} decimals at most"));
+    }
+    let whole: u128 = whole.parse().map_err(|_| malformed())?;
+    let decimals: u128 = part.parse().map_err(|_| malformed())?;
     let power = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 0,
         "k" | "kb" | "kib" => 1,
@@ -33,7 +46,12 @@ fn counted(text: &str) -> Result<u128, String> {
         "e" | "eb" | "eib" => 6,
         _ => return Err(format!("unknown unit {unit:?}; use k, m, g, t, p or e")),
     };
-    Ok(1024_u128.pow(power).saturating_mul(number))
+    let unit = 1024_u128.pow(power);
+    let places = part.bytes().fold(1_u128, |places, _| places * 10);
+    // Bytes are whole.
+    Ok(unit
+        .saturating_mul(whole)
+        .saturating_add(unit * decimals / places))
 }
 
 #[cfg(test)]
@@ -49,6 +67,11 @@ mod tests {
             ("64MB", 64 << 20),
             ("2GiB", 2 << 30),
             ("1t", 1 << 40),
+            ("0.5g", 512 << 20),
+            ("1.5GiB", 1536 << 20),
+            (".25k", 256),
+            ("0.0001k", 0),
+            ("7.000000000000000001e", (7 << 60) + 1),
         ] {
             assert_eq!(bytes(text), Ok(number), "{text}");
         }
@@ -56,7 +79,11 @@ mod tests {
             ("", "a number such as"),
             ("m", "a number such as"),
             ("-1", "a number such as"),
-            ("1.5g", "unknown unit \".5g\""),
+            (".", "a number such as"),
+            ("1.g", "a number such as"),
+            ("1.5.5g", "a number such as"),
+            ("1,5g", "unknown unit \",5g\""),
+            ("0.0000000000000000001e", "18 decimals at most"),
             ("64x", "unknown unit \"x\""),
             ("99999999999999999999", "too large"),
             ("8388608t", "too large"),

@@ -11,7 +11,7 @@ use crate::error::{Error, UserNamespaceError};
 
 /// What pods get where nothing is said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String")]
 pub enum UsualUsers {
     /// A user namespace, with IDs of their own.
     Auto,
@@ -19,26 +19,70 @@ pub enum UsualUsers {
     Host,
 }
 
+impl TryFrom<String> for UsualUsers {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "host" => Ok(Self::Host),
+            _ => Err("it is \"auto\" or \"host\""),
+        }
+    }
+}
+
 /// What the table says.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(try_from = "Said")]
 pub(super) struct UserNamespaces {
+    default: Option<UsualUsers>,
+    source: Option<Source>,
+}
+
+/// Where pods get their IDs.
+#[derive(Debug)]
+enum Source {
+    /// From this range.
+    Ids(IdRange),
+    /// From the subordinate ones of this user.
+    User(String),
+}
+
+/// What one file says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Said {
     default: Option<UsualUsers>,
     ids: Option<Ids>,
     user: Option<String>,
 }
 
+impl TryFrom<Said> for UserNamespaces {
+    type Error = &'static str;
+
+    fn try_from(said: Said) -> Result<Self, Self::Error> {
+        let source = match (said.ids, said.user) {
+            (Some(_), Some(_)) => {
+                return Err(
+                    "`ids` and `user` both say where pods get their IDs: leave one of them out",
+                );
+            }
+            (Some(ids), None) => Some(Source::Ids(ids.0)),
+            (None, Some(user)) => Some(Source::User(user)),
+            (None, None) => None,
+        };
+        Ok(Self {
+            default: said.default,
+            source,
+        })
+    }
+}
+
 impl UserNamespaces {
     pub(super) fn overridden_by(self, later: Self) -> Self {
-        // Either of the two says where the IDs are, and the last one counts.
-        let (ids, user) = match (later.ids, later.user) {
-            (None, None) => (self.ids, self.user),
-            said => said,
-        };
         Self {
             default: later.default.or(self.default),
-            ids,
-            user,
+            source: later.source.or(self.source),
         }
     }
 
@@ -49,9 +93,9 @@ impl UserNamespaces {
 
     /// Where pods get their IDs.
     pub(super) fn range(&self) -> Result<IdRange, Error> {
-        match (&self.ids, &self.user) {
-            (Some(ids), _) => Ok(ids.0),
-            (None, Some(user)) => {
+        match &self.source {
+            Some(Source::Ids(ids)) => Ok(*ids),
+            Some(Source::User(user)) => {
                 let (users, groups) = (Path::new("/etc/subuid"), Path::new("/etc/subgid"));
                 let (uids, gids) = (
                     subordinate::of(user, users)?,
@@ -60,7 +104,7 @@ impl UserNamespaces {
                 let common = subordinate::largest_common(&uids, &gids);
                 common.ok_or_else(|| UserNamespaceError::NoSubordinateIds(user.clone()).into())
             }
-            (None, None) => Ok(IdRange::DEFAULT),
+            None => Ok(IdRange::DEFAULT),
         }
     }
 }
@@ -132,5 +176,13 @@ mod tests {
         ] {
             read(bad).unwrap_err();
         }
+        let error = read("default = \"always\"").unwrap_err();
+        assert!(error.contains("it is \"auto\" or \"host\""), "{error}");
+    }
+
+    #[test]
+    fn ids_are_in_one_place() {
+        let error = read("ids = \"131072-262143\"\nuser = \"fairing\"").unwrap_err();
+        assert!(error.contains("`ids` and `user` both say"), "{error}");
     }
 }

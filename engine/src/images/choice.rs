@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use image_name::{Digest, Reference};
-use image_store::{ImageSource, Pin, RefRecord};
+use image_registry::RegistryError;
+use image_store::{ImageSource, Pin, RefRecord, StoreError};
 
 use super::fetch::{self, TakenName};
 use super::registries::{self, Candidate};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::observer::{Observer, Warning};
 use crate::policy::verifier::Verifier;
 
 /// When to fetch an image.
@@ -19,6 +21,8 @@ pub enum Pull {
     Missing,
     /// Each time.
     Always,
+    /// Each time; where the registry has none for us, what the store has is used.
+    Newer,
     /// Never: what the store has is used.
     Never,
 }
@@ -81,16 +85,23 @@ impl Chosen {
             }
             let choice = match known(engine, text, pull)? {
                 Known::Here(record) => Choice::from(record),
-                Known::At(sources) => {
+                Known::At { sources, known } => {
                     drop(pin);
                     let stays = TakenName::Stays;
-                    let fetched = fetch::fetch_first(engine, verifier, text, &sources, stays)?;
-                    pin = fetched.pin;
-                    let top = fetched.image.chain().first();
-                    Choice {
-                        top: top.unwrap_or(fetched.image.manifest_digest()).clone(),
-                        reference: fetched.reference,
-                        record: None,
+                    match fetch::fetch_first(engine, verifier, text, &sources, stays) {
+                        Ok(fetched) => {
+                            pin = fetched.pin;
+                            let top = fetched.image.chain().first();
+                            Choice {
+                                top: top.unwrap_or(fetched.image.manifest_digest()).clone(),
+                                reference: fetched.reference,
+                                record: None,
+                            }
+                        }
+                        Err(error) => {
+                            pin = engine.store().pin()?;
+                            kept(known, error, verifier.observer())?.into()
+                        }
                     }
                 }
             };
@@ -127,19 +138,29 @@ impl Chosen {
 enum Known {
     /// In the store.
     Here(RefRecord),
-    /// Where it is to be fetched from: at the first of these.
-    At(Vec<ImageSource>),
+    /// Where it is to be fetched from, and what there is if it can't be.
+    At {
+        /// The first of these that has it.
+        sources: Vec<ImageSource>,
+        /// What the store has.
+        known: Option<RefRecord>,
+    },
 }
 
 fn known(engine: &Engine, text: &str, pull: Pull) -> Result<Known, Error> {
     let candidates = registries::candidates(engine, text)?;
     let store = engine.store();
     let mut sources = Vec::with_capacity(candidates.len());
+    let mut known = None;
     for candidate in candidates {
-        if (candidate.is_of_store() || pull != Pull::Always)
+        let is_asked_for = matches!(pull, Pull::Always | Pull::Newer) && !candidate.is_of_store();
+        if (!is_asked_for || (pull == Pull::Newer && known.is_none()))
             && let Some(record) = candidate.in_store(&store)?
         {
-            return Ok(Known::Here(record));
+            if !is_asked_for {
+                return Ok(Known::Here(record));
+            }
+            known = Some(record);
         }
         sources.extend(candidate.into_source());
     }
@@ -148,7 +169,49 @@ fn known(engine: &Engine, text: &str, pull: Pull) -> Result<Known, Error> {
             reference: text.to_owned(),
         });
     }
-    Ok(Known::At(sources))
+    Ok(Known::At { sources, known })
+}
+
+/// What the store has of an image that was to be fetched, if it is there and the registry had none for us: then that is
+/// told and stops nothing.
+///
+/// # Errors
+/// `error` in every other case.
+pub fn kept(
+    known: Option<RefRecord>,
+    error: Error,
+    observer: &dyn Observer,
+) -> Result<RefRecord, Error> {
+    match known {
+        Some(record) if is_out_of_reach(&error) => {
+            observer.warning(Warning::NotRefreshed {
+                reference: record.reference.clone(),
+                error,
+            });
+            Ok(record)
+        }
+        _ => Err(error),
+    }
+}
+
+/// Whether a registry didn't answer, or had no image for us. What is wrong with an image that it did have is another matter.
+fn is_out_of_reach(error: &Error) -> bool {
+    fn of_registry(error: &RegistryError) -> bool {
+        match error {
+            RegistryError::NoMirror { error, .. } => of_registry(error),
+            RegistryError::UnknownImage { .. }
+            | RegistryError::Status { .. }
+            | RegistryError::Unauthorized { .. }
+            | RegistryError::RateLimited { .. }
+            | RegistryError::Network { .. } => true,
+            _ => false,
+        }
+    }
+    match error {
+        Error::Store(StoreError::UnknownImage { .. }) => true,
+        Error::Store(StoreError::Registry(error)) => of_registry(error),
+        _ => false,
+    }
 }
 
 /// Finds an image in the store by name or by the beginning of its digest.

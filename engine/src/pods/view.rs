@@ -13,6 +13,7 @@ use pod::manifest::{
     AppPath, Cpu, InsecureOption, Limit, Network, PodManifest, User, UserNamespace,
     VerificationRecord,
 };
+use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodEntry, PodError, PodName, PodUuid, State, app_dir};
 use serde::Serialize;
@@ -70,6 +71,8 @@ pub struct PodView {
     pub user_namespace: Option<UserNamespace>,
     /// The protections that were given up.
     pub insecure_options: BTreeSet<InsecureOption>,
+    /// Whether it is removed when it has ended.
+    pub remove_on_exit: bool,
     /// What it is found by.
     pub labels: BTreeMap<String, String>,
     /// Its apps.
@@ -102,8 +105,16 @@ pub struct AppView {
     pub memory_limit: Option<u64>,
     /// Most processor time that it was given, in billionths of a processor.
     pub cpu_limit: Option<u64>,
+    /// Its weight for processor time, if it is not the usual one.
+    pub cpu_shares: Option<u64>,
     /// Most processes and threads that it was given.
     pub pids_limit: Option<u64>,
+    /// Whether it has a pseudo-terminal.
+    pub terminal: bool,
+    /// Whether it has an input.
+    pub stdin: bool,
+    /// By which signal it is asked to end.
+    pub stop_signal: SignalNumber,
     /// What it does.
     pub state: AppState,
     /// Its process ID on the host, while it runs.
@@ -116,6 +127,9 @@ pub struct AppView {
     pub exit_code: Option<i32>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// How many of its processes the kernel killed because memory was short, since it was started last; `None` where
+    /// nobody counted.
+    pub oom_kills: Option<u64>,
     /// Why its image could run.
     pub verification: VerificationRecord,
 }
@@ -189,6 +203,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         init_pid: live.map(|live| live.init_pid),
         user_namespace: None,
         insecure_options: BTreeSet::new(),
+        remove_on_exit: false,
         labels: BTreeMap::new(),
         apps: Vec::new(),
         damaged: None,
@@ -232,6 +247,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     view.stage1 = Some(manifest.stage1.name);
     view.user_namespace = manifest.user_namespace;
     view.insecure_options = manifest.insecure_options;
+    view.remove_on_exit = manifest.remove_on_exit;
     view.labels = manifest.labels;
     Ok(Some(view))
 }
@@ -271,7 +287,16 @@ fn apps(
             mounts: mounts(app, manifest, &entry.path),
             memory_limit: app.resources.memory.limit.and_then(Limit::value),
             cpu_limit: cpu_limit(&app.resources.cpu),
-            pids_limit: app.resources.pids.limit.and_then(Limit::value),
+            cpu_shares: app.resources.cpu.shares,
+            pids_limit: app
+                .resources
+                .pids
+                .limit
+                .unwrap_or(manifest.bounds.pids)
+                .value(),
+            terminal: app.execution.terminal,
+            stdin: app.execution.stdin,
+            stop_signal: app.stop_signal,
             state: match (outcome, state) {
                 (Some(_), _) => AppState::Exited,
                 (None, State::Running | State::Exited) if created => AppState::Created,
@@ -291,6 +316,10 @@ fn apps(
             },
             exit_code: outcome.map(Outcome::exit_code),
             outcome,
+            oom_kills: match &ended {
+                Some(status) => status.oom_kills,
+                None => live.and_then(|live| live.oom_kills),
+            },
             verification: app.image.verification.clone(),
         }
     };

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use image_store::{Interrupt, tree};
+use image_store::{ContentError, Interrupt, StoreError, tree};
 use pod::PodError;
 use pod::named_volumes::{
     Claim, Discarding, FirstUse, NamedVolume, NamedVolumeName, NamedVolumes, NewVolume, VolumeHold,
@@ -99,7 +99,9 @@ pub fn import(
     let volumes = engine.volumes();
     let pin = volumes.pin().map_err(VolumeError::Files)?;
     let limits = Config::read(&engine.directories)?.limits();
-    let unpack = |archive: File, dest: &Path| tree::unpack(archive, what, dest, &limits, interrupt);
+    let unpack = |archive: File, dest: &Path| {
+        tree::unpack(archive, what, dest, &limits, interrupt).map_err(|error| not_tar(error, what))
+    };
     let Some(volume) = volumes.get(name).map_err(VolumeError::Files)? else {
         let exists = || VolumeError::Exists(name.clone());
         let new = NewVolume::called(name.clone());
@@ -131,6 +133,19 @@ pub fn import(
     match filled {
         FirstUse::Filled => Ok(()),
         FirstUse::Empty | FirstUse::HadFiles => Err(VolumeError::NotNew(name.clone()).into()),
+    }
+}
+
+/// What is no tar file is not called a corrupt one: somebody may have named the wrong file.
+fn not_tar(error: StoreError, what: &Path) -> StoreError {
+    match error {
+        StoreError::Content(ContentError::CorruptLayer { reason, .. }) => {
+            StoreError::BrokenSource {
+                origin: what.display().to_string(),
+                reason: format!("it is not a tar file, or a corrupt one: {reason}"),
+            }
+        }
+        other => other,
     }
 }
 

@@ -238,9 +238,9 @@ fn choose<'a>(place: &str, items: &'a [Item], tag: Option<&str>) -> Result<&'a I
         [item] => Ok(item),
         _ => {
             let tags = items.iter().flat_map(|item| item.tags.iter().flatten());
-            Err(StoreError::Ambiguous {
-                name: place.to_owned(),
-                matches: tags.take(8).cloned().collect(),
+            Err(StoreError::SeveralImages {
+                origin: place.to_owned(),
+                names: tags.take(8).cloned().collect(),
             })
         }
     }

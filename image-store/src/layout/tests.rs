@@ -57,7 +57,7 @@ fn images_are_chosen_by_name() {
     let error = folder.top(Some("v3")).unwrap_err();
     assert!(matches!(error, StoreError::UnknownImage { .. }), "{error}");
     let error = folder.top(None).unwrap_err();
-    assert!(matches!(&error, StoreError::Ambiguous { matches, .. } if matches.len() == 2));
+    assert!(matches!(&error, StoreError::SeveralImages { names, .. } if names.len() == 2));
     let name = folder
         .open(Some("q.io/team/two:v2"))
         .unwrap()

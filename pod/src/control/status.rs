@@ -47,6 +47,9 @@ pub struct LiveApp {
     /// How often it was started again.
     #[serde(default)]
     pub restarts: u64,
+    /// How many of its processes the kernel has killed because memory was short, since it was started last.
+    #[serde(default)]
+    pub oom_kills: Option<u64>,
 }
 
 /// What an app does.

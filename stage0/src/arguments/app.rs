@@ -11,7 +11,7 @@ use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume}
 
 use super::environment;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
-use super::quantity::{cpus, memory_limit, pids};
+use super::quantity::{cpu_shares, cpus, memory_limit, pids};
 use super::security_option::{AsAsked, security_option};
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
@@ -80,8 +80,8 @@ pub(crate) struct AppArguments {
     /// Processor limit, such as 1.5 processors; 0 for none
     #[arg(long, value_name = "NUMBER", value_parser = cpus, allow_negative_numbers = true)]
     cpus: Option<Limit>,
-    /// Weight for processor time
-    #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(2..=262_144))]
+    /// Weight for processor time; 0 for the usual one
+    #[arg(long, value_name = "WEIGHT", value_parser = cpu_shares, allow_negative_numbers = true)]
     #[arg(hide_short_help = true)]
     cpu_shares: Option<u64>,
     /// Limit of processes and threads; -1 for none
@@ -160,7 +160,8 @@ impl AppArguments {
                 ..Memory::default()
             },
             cpu: Cpu {
-                shares: self.cpu_shares,
+                // Where nothing is said, it is the kernel's.
+                shares: self.cpu_shares.filter(|weight| *weight > 0),
                 quota,
                 period: quota.map(|_| CPU_PERIOD),
                 ..Cpu::default()
@@ -326,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_0_is_none() {
-        let app = parse("a --memory 0 --cpus 0").unwrap();
+        let app = parse("a --memory 0 --cpus 0 --cpu-shares 0").unwrap();
         assert_eq!(app.resources(), parse("a").unwrap().resources());
     }
 

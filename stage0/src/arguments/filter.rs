@@ -2,6 +2,24 @@
 
 use std::collections::BTreeMap;
 
+/// By what pods are chosen.
+pub(crate) const OF_PODS: &[&str] = &[
+    "id", "name", "label", "status", "exited", "ancestor", "network", "volume",
+];
+/// By what images are chosen.
+pub(crate) const OF_IMAGES: &[&str] = &["reference", "digest"];
+/// By what volumes are chosen.
+pub(crate) const OF_VOLUMES: &[&str] = &["name", "label", "dangling"];
+
+/// What is said of a filter that is none of those.
+pub(crate) fn unknown(key: &str, there: &[&str]) -> String {
+    let there = match there.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => there.concat(),
+    };
+    format!("the filter {key} is not there yet; there are {there}")
+}
+
 /// What a list is narrowed down to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Filter {

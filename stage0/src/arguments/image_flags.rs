@@ -10,6 +10,8 @@ pub(crate) enum Pull {
     Missing,
     /// Every time
     Always,
+    /// Every time; if the registry can't be asked, use what the store has
+    Newer,
     /// Never: use what the store has
     Never,
 }
@@ -19,6 +21,7 @@ impl From<Pull> for engine::images::choice::Pull {
         match pull {
             Pull::Missing => Self::Missing,
             Pull::Always => Self::Always,
+            Pull::Newer => Self::Newer,
             Pull::Never => Self::Never,
         }
     }

@@ -47,11 +47,15 @@ pub(crate) struct PodArguments {
     users: UserArguments,
     #[command(flatten)]
     network: NetworkArguments,
-    /// Time between the stop signal and SIGKILL
+    /// Time between the stop signal and SIGKILL; -1 for no end of it
     #[arg(long, value_name = "DURATION", value_parser = grace, default_value = "10s")]
-    #[arg(alias = "stop-timeout", hide_short_help = true)]
+    #[arg(
+        alias = "stop-timeout",
+        hide_short_help = true,
+        allow_negative_numbers = true
+    )]
     grace_period: Duration,
-    /// Fetch images: missing (as by default), always or never
+    /// Fetch images: missing (as by default), always, newer or never
     #[arg(
         long,
         value_enum,

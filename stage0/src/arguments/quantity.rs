@@ -31,6 +31,14 @@ pub(crate) fn memory(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
+/// Parses a weight for processor time, within what the kernel takes; 0 is the usual one.
+pub(crate) fn cpu_shares(text: &str) -> Result<u64, String> {
+    let weight = text.parse().ok();
+    weight
+        .filter(|weight| matches!(weight, 0 | 2..=262_144))
+        .ok_or_else(|| "it must be a number from 2 to 262144, or 0 for the usual weight".to_owned())
+}
+
 /// Parses a number of processes; -1 is no limit, and what the kernel can't count is the most that it can.
 pub(crate) fn pids(text: &str) -> Result<Limit, String> {
     match text.parse::<i64>() {
@@ -95,6 +103,17 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_of_0_is_the_usual_one() {
+        for (text, weight) in [("0", 0), ("2", 2), ("512", 512), ("262144", 262_144)] {
+            assert_eq!(cpu_shares(text), Ok(weight));
+        }
+        for bad in ["1", "262145", "-1", "1.5", "", "x"] {
+            let error = cpu_shares(bad).unwrap_err();
+            assert!(error.contains("from 2 to 262144, or 0"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
     fn no_memory_at_all_is_no_limit_and_no_amount() {
         for none in ["0", "0m", "0GiB"] {
             assert_eq!(memory_limit(none), Ok(Limit::Unlimited), "{none}");
@@ -114,6 +133,7 @@ mod tests {
             ("64M", 64 << 20),
             ("2GiB", 2 << 30),
             ("16kb", 16 << 10),
+            ("0.5g", 512 << 20),
             ("1t", 1 << 40),
         ] {
             assert_eq!(memory(text), Ok(bytes), "{text}");

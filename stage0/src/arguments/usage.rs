@@ -365,10 +365,6 @@ mod tests {
                 "unexpected argument extra: `fairing ps [OPTIONS]`",
             ),
             (
-                "volume export vv data.tar",
-                "unexpected argument data.tar: a file is named by a flag: `fairing volume export --output data.tar VOLUME`",
-            ),
-            (
                 "--dirr x list",
                 "unknown flag --dirr: did you mean `--dir`?",
             ),
@@ -381,8 +377,8 @@ mod tests {
                 "unknown flag -a: volumes that no pod needs are removed by `fairing volume prune`",
             ),
             (
-                "volume create --driver local",
-                "unknown flag --driver: volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other",
+                "volume create --opt type=nfs",
+                "unknown flag --opt: volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other",
             ),
             (
                 "list --fromat json",

@@ -1,13 +1,15 @@
 //! `fairing complete`: what may come next on a command line, for the scripts of `fairing completion`.
 
+mod candidate;
 mod line;
 mod values;
 mod wanted;
 
 use clap::Args;
 
+use self::candidate::{Candidate, Wanted};
 use self::line::words_of;
-use self::wanted::{Candidate, Kind, Wanted, wanted};
+use self::wanted::wanted;
 use super::completion::Shell;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;

@@ -2,10 +2,11 @@
 
 use clap::Args;
 use engine::Error;
-use engine::images::choice::{Choice, first_in_store};
+use engine::images::choice::{Choice, first_in_store, kept};
 use engine::images::fetch::{TakenName, fetch_first};
 use engine::images::registries::{self, Candidate};
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
+use image_store::RefRecord;
 
 use crate::arguments::image_flags::Pull;
 use crate::command::several::for_each;
@@ -40,17 +41,24 @@ impl Subcommand for Fetch {
         for_each(&self.images, |image| {
             let engine = &context.engine;
             let candidates = registries::candidates(engine, image)?;
-            let known = match self.pull {
-                Pull::Always if !candidates.iter().all(Candidate::is_of_store) => None,
-                _ => first_in_store(engine, &candidates)?,
-            };
-            if let Some(record) = known {
+            let use_known = |record: RefRecord| {
                 let _pin = engine.store().pin()?;
                 let choice = Choice::from(record);
                 let image = verifier.at_start(&choice.reference, &choice.top)?;
                 image.warn_if_unsigned(&console);
                 choice.note_use(engine);
-                return output::line(image.image().manifest_digest().as_ref());
+                output::line(image.image().manifest_digest().as_ref())
+            };
+            let is_of_store = candidates.iter().all(Candidate::is_of_store);
+            let known = match self.pull {
+                Pull::Always if !is_of_store => None,
+                _ => first_in_store(engine, &candidates)?,
+            };
+            let mut fallback = None;
+            match known {
+                Some(record) if self.pull == Pull::Newer && !is_of_store => fallback = Some(record),
+                Some(record) => return use_known(record),
+                None => {}
             }
             let sources: Vec<_> = candidates
                 .into_iter()
@@ -61,7 +69,12 @@ impl Subcommand for Fetch {
                 return Err(Error::NotInStore { reference }.into());
             }
             let fetched = fetch_first(engine, &verifier, image, &sources, TakenName::Moves);
-            let fetched = fetched.map_err(Failure::of_pull)?;
+            let fetched = match fetched {
+                Err(error) => {
+                    return use_known(kept(fallback, error, &console).map_err(Failure::of_pull)?);
+                }
+                Ok(fetched) => fetched,
+            };
             warn_if_unsigned(&fetched.proof, &console);
             output::line(fetched.image.manifest_digest().as_ref())
         })

@@ -28,6 +28,9 @@ const BLOCK: u64 = 512;
 #[derive(Debug, Args)]
 pub(crate) struct Load {
     /// File to read [default: standard input]
+    #[arg(value_name = "FILE", conflicts_with = "input")]
+    file: Option<PathBuf>,
+    /// The same
     #[arg(short, long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// Print no names, only warnings and failures
@@ -41,12 +44,12 @@ impl Subcommand for Load {
         "Bring the images of a file that save wrote into the store, and print their names";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        if let Some(path) = &named(self.input.clone()) {
+        if let Some(path) = &named(self.input.clone().or(self.file)) {
             return load(context, path, self.quiet);
         }
         if io::stdin().is_terminal() {
             return Err(Failure::Usage(
-                "an image is not read from a terminal: name a file with --input".to_owned(),
+                "an image is not read from a terminal: name a file".to_owned(),
             ));
         }
         // If this is killed, the next collection takes away what came.

@@ -12,10 +12,9 @@ use pod::manifest::IdMapping;
 use pod::{PodEntry, PodError, State};
 
 use crate::arguments::duration::duration;
-use crate::arguments::format::Format;
+use crate::arguments::format::{Format, format};
 use crate::arguments::selector::OnePod;
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 use crate::wording::pod::{ended, given_up, port_in_words, selected, vouched};
@@ -32,8 +31,8 @@ pub(crate) struct Status {
     /// Ask the plugins of its networks, too, whether the pod is connected
     #[arg(long)]
     check: bool,
-    /// How to show the pod
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    /// How to show the pod: text, json, or a template
+    #[arg(short, long, value_name = "FORMAT", value_parser = format, default_value = "text")]
     format: Format,
 }
 
@@ -54,10 +53,7 @@ impl Subcommand for Status {
             false => Asked::BuiltIn,
         };
         let view = look(context, &selector, entry, asked)?;
-        match self.format {
-            Format::Json => output::json(&view)?,
-            Format::Text => output::text(&lines(&view))?,
-        }
+        self.format.show(&view, || lines(&view))?;
         Ok(0)
     }
 }
@@ -200,6 +196,10 @@ pub(crate) fn app_lines(app: &AppView) -> String {
         line(&key, code.to_string());
     }
     line(&format!("{key}-state"), state);
+    // The end of one of its processes need not be its own.
+    if let Some(kills) = app.oom_kills.filter(|kills| *kills > 0) {
+        line(&format!("{key}-oom-kills"), kills.to_string());
+    }
     line(&format!("{key}-image"), app.image.clone());
     line(&format!("{key}-digest"), app.manifest.clone());
     line(&format!("{key}-verified"), vouched(&app.verification));

@@ -2,18 +2,19 @@
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::json;
 
-use crate::arguments::format::Format;
+use crate::arguments::format::{Format, format};
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
 use crate::context::Context;
+use crate::wording::docker_members::with;
 use crate::wording::failure::Failure;
 
 /// Arguments of `version`.
 #[derive(Debug, Args)]
 pub(crate) struct Version {
-    /// How to show it
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    /// How to show it: text, json, or a template
+    #[arg(short, long, value_name = "FORMAT", value_parser = format, default_value = "text")]
     format: Format,
 }
 
@@ -36,13 +37,21 @@ impl Subcommand for Version {
             stage1_contract: pod::stage1::CONTRACT_VERSION,
             platform: image_document::Platform::host().to_string(),
         };
-        match self.format {
-            Format::Json => output::json(&versions)?,
-            Format::Text => output::text(&format!(
+        let text = || {
+            format!(
                 "fairing {}\nstage1 contract {}\nplatform {}\n",
                 versions.version, versions.stage1_contract, versions.platform
-            ))?,
-        }
+            )
+        };
+        // There is no daemon: both ends are this program.
+        let end = json!({
+            "Version": versions.version,
+            "Os": std::env::consts::OS,
+            "Arch": versions.platform.rsplit('/').next(),
+        });
+        let words = json!({ "Client": end, "Server": end });
+        self.format
+            .show_with(&versions, |value| with(value, words), text)?;
         Ok(0)
     }
 }

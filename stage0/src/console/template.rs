@@ -1,5 +1,5 @@
-//! Templates of `--format`, in the part of Go's language that scripts use: fields, `json` and a few functions more,
-//! `if` and `range`.
+//! Templates of `--format`, in the part of Go's language that scripts use: fields, variables, `json` and a few functions
+//! more, `if`, `with` and `range`.
 
 mod evaluate;
 mod parse;
@@ -29,7 +29,7 @@ impl Template {
     /// If it names what the value doesn't have.
     pub(crate) fn render(&self, value: &Value) -> Result<String, String> {
         let mut text = String::new();
-        evaluate::print(&self.0, value, &mut text)?;
+        evaluate::Scope::new(value).print(&self.0, value, &mut text)?;
         Ok(text)
     }
 
@@ -46,7 +46,7 @@ impl Template {
         let word = |node: &Node| match node {
             Node::Text(text) => text.clone(),
             Node::Print(term) => title(term),
-            Node::If(..) | Node::Range(..) => String::new(),
+            Node::If(..) | Node::With(..) | Node::Range(..) | Node::Set(..) => String::new(),
         };
         self.0.iter().map(word).collect()
     }
@@ -55,7 +55,7 @@ impl Template {
 /// `RunningFor` as a heading: `RUNNING FOR`.
 fn title(term: &Term) -> String {
     let name = match term {
-        Term::Field(path) => path.last(),
+        Term::Field(path) | Term::Variable(_, path) => path.last(),
         Term::Call(_, terms) => return terms.first().map_or(String::new(), title),
         Term::Literal(_) => None,
     };
@@ -89,7 +89,7 @@ mod tests {
         json!({
             "ID": "0c2f", "Names": "web", "exit-code": 3, "Labels": {"tier": "front", "a": "b"},
             "networks": [{"name": "lan", "ip": "10.0.0.2"}, {"name": "wan", "ip": "10.1.0.2"}],
-            "none": null, "up": true,
+            "none": null, "up": true, "words": ["a", "b", null],
         })
     }
 
@@ -107,7 +107,33 @@ mod tests {
             ("{{(index .networks 1).ip}}", "10.1.0.2"),
             ("{{range .networks}}{{.name}} {{end}}", "lan wan "),
             ("{{range .Labels}}{{.}},{{end}}", "b,front,"),
-            ("{{range $i, $n := .networks}}x{{end}}", "xx"),
+            (
+                "{{range $i, $n := .networks}}{{$i}}{{$n.name}} {{$.ID}} {{end}}",
+                "0lan 0c2f 1wan 0c2f ",
+            ),
+            (
+                "{{range $n := .networks}}{{with $n}}{{.ip}}{{end}} {{end}}",
+                "10.0.0.2 10.1.0.2 ",
+            ),
+            (
+                "{{range $k, $v := .Labels}}{{$k}}={{$v}},{{end}}",
+                "a=b,tier=front,",
+            ),
+            (
+                "{{$x := .ID}}{{if true}}{{$x := 1}}{{$x}}{{end}}{{$x}}",
+                "10c2f",
+            ),
+            ("{{with .none}}x{{else}}{{.ID}}{{end}}", "0c2f"),
+            ("{{if .none}}a{{else if .up}}b{{else}}c{{end}}", "b"),
+            ("{{range .networks}}{{println .name}}{{end}}", "lan\nwan\n"),
+            ("{{index (split .ID \"c\") 1}}", "2f"),
+            ("{{if and .up (or .none .ID)}}both{{end}}", "both"),
+            ("{{.Label \"tier\"}}", "front"),
+            ("{{.Labels}}", "map[a:b tier:front]"),
+            (
+                "{{.words}} {{json .words}}",
+                "[a b <nil>] [\"a\",\"b\",null]",
+            ),
             ("{{if .up}}yes{{else}}no{{end}}", "yes"),
             ("{{if .none}}yes{{else}}no{{end}}", "no"),
             ("{{if eq .Names \"web\"}}it{{end}}", "it"),
@@ -117,11 +143,6 @@ mod tests {
             ("{{/* nothing */}}", ""),
             ("plain", "plain"),
         ] {
-            // Variables are not there.
-            if template.contains('$') {
-                assert!(made(template, &pod()).unwrap_err().contains("$i"));
-                continue;
-            }
             assert_eq!(made(template, &pod()).as_deref(), Ok(text), "{template}");
         }
     }
@@ -139,6 +160,14 @@ mod tests {
             ("{{(.ID}}", "parenthesis"),
             ("{{len .up}}", "len"),
             ("{{index .networks 7}}", "7"),
+            ("{{$x}}", "there is no variable $x"),
+            (
+                "{{if .up}}{{$x := 1}}{{end}}{{$x}}",
+                "there is no variable $x",
+            ),
+            ("{{range $a, $b, $c := .networks}}{{end}}", "$a, $b, $c"),
+            ("{{range x := .networks}}{{end}}", "x"),
+            ("{{.ID \"x\"}}", "beside each other"),
         ] {
             let error = made(template, &pod()).unwrap_err();
             assert!(error.contains(part), "{template}: {error}");

@@ -173,6 +173,10 @@ fn store(error: &StoreError) -> String {
             "{error}; `fairing image import rootfs:{} --name NAME` takes a root filesystem",
             path.display()
         ),
+        StoreError::SeveralImages { origin, names } => match names.first() {
+            Some(name) => format!("{error}; `{origin}:{name}` names one"),
+            None => format!("{error}, which have no names"),
+        },
         StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
         StoreError::Content(ContentError::LayerLimit { limit, .. }) => format!(
             "{error}; if the image can be trusted, raise {} in the table [layers] of config.toml",

@@ -51,6 +51,7 @@ pub(super) fn of(error: &Error) -> u8 {
     match error {
         Error::NotInStore { .. } | Error::RatherFile { .. } => 110,
         Error::NoSuchPodOrImage(_) => NO_SUCH_NAME,
+        Error::Name(_) => USAGE,
         Error::NotSigned { .. } => 115,
         Error::Integrity { .. } => 111,
         Error::Store(error) => store_code(error),
@@ -90,9 +91,13 @@ fn io_code(error: &io::Error) -> u8 {
 
 fn store_code(error: &StoreError) -> u8 {
     match error {
+        // Names are typed: those that documents hold are told as what is wrong with the document.
+        StoreError::Name(_) | StoreError::InvalidReference { .. } => USAGE,
         StoreError::UnknownImage { .. } => 110,
         StoreError::Damaged { .. } => 111,
         StoreError::BrokenSource { .. } | StoreError::UnknownPacking { .. } => 112,
+        // Which one is for the command line to say.
+        StoreError::SeveralImages { .. } => USAGE,
         StoreError::NoImage { .. } | StoreError::InvalidSource { .. } => 113,
         StoreError::Content(error) => content_code(error),
         StoreError::Document(error) => document_code(error),
@@ -132,6 +137,7 @@ fn document_code(error: &DocumentError) -> u8 {
 
 fn registry_code(error: &RegistryError) -> u8 {
     match error {
+        RegistryError::Name(_) | RegistryError::InvalidReference { .. } => USAGE,
         RegistryError::UnknownImage { .. } => 110,
         RegistryError::Content(error) => content_code(error),
         RegistryError::Document(error) => document_code(error),

@@ -14,6 +14,10 @@ pub(crate) fn text(warning: &Warning) -> String {
         Warning::PlainSystemd { .. } => format!("{warning}; --systemd=false says so, too"),
         Warning::Fetch(note) => one_line(note),
         Warning::Monitor(error) => Failure::line_of(error),
+        Warning::NotRefreshed { reference, error } => format!(
+            "{}; the image {reference} of the store is used",
+            Failure::line_of(error)
+        ),
         warning => warning.to_string(),
     }
 }

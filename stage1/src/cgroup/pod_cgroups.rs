@@ -228,6 +228,11 @@ impl PodCgroups {
         Statistics::read(self.placement.version, &self.places(app))
     }
 
+    /// How many processes of an app the kernel has killed because memory was short. `None` if nobody counts that.
+    pub fn oom_kills(&self, app: &AppName) -> Option<u64> {
+        Statistics::oom_kills(self.placement.version, &self.places(app))
+    }
+
     /// Stops all processes of an app, and waits for a moment until they have. Has to be undone by
     /// [`Self::thaw`] before the app is sent signals: on version 1 it takes none, not even SIGKILL.
     ///

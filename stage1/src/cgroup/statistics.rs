@@ -38,12 +38,7 @@ const V1_UNLIMITED: u64 = i64::MAX as u64 / 65_536 * 65_536;
 impl Statistics {
     /// Reads them. `hierarchies` are those that the app is in, with its directory in each.
     pub(super) fn read(version: Version, hierarchies: &[(&Hierarchy, PathBuf)]) -> Self {
-        let file = |controller: &str, name: &str| {
-            let (_, folder) = hierarchies.iter().find(|(hierarchy, _)| {
-                version == Version::V2 || hierarchy.controllers.iter().any(|c| c == controller)
-            })?;
-            text(folder, name)
-        };
+        let file = |controller: &str, name: &str| file(version, hierarchies, controller, name);
         match version {
             Version::None => Self::default(),
             Version::V1 => Self::v1(file),
@@ -51,11 +46,23 @@ impl Statistics {
         }
     }
 
+    /// The last of them alone, which takes one file to read.
+    pub(super) fn oom_kills(
+        version: Version,
+        hierarchies: &[(&Hierarchy, PathBuf)],
+    ) -> Option<u64> {
+        let file = |controller: &str, name: &str| file(version, hierarchies, controller, name);
+        match version {
+            Version::None => None,
+            Version::V1 => oom_kills_v1(&file),
+            Version::V2 => oom_kills_v2(&file),
+        }
+    }
+
     fn v1(file: impl Fn(&str, &str) -> Option<String>) -> Self {
         let number = |controller, name| number(&file(controller, name)?);
         let memory = number("memory", "memory.usage_in_bytes");
         let inactive = file("memory", "memory.stat").and_then(|t| field(&t, "total_inactive_file"));
-        let oom = file("memory", "memory.oom_control").and_then(|t| field(&t, "oom_kill"));
         Self {
             memory,
             working_set: working_set(memory, inactive),
@@ -64,7 +71,7 @@ impl Statistics {
             cpu_nanoseconds: number("cpuacct", "cpuacct.usage"),
             pids: number("pids", "pids.current"),
             pids_limit: number("pids", "pids.max"),
-            oom_kills: oom.unwrap_or(0),
+            oom_kills: oom_kills_v1(&file).unwrap_or(0),
         }
     }
 
@@ -72,7 +79,6 @@ impl Statistics {
         let number = |controller, name| number(&file(controller, name)?);
         let memory = number("memory", "memory.current");
         let inactive = file("memory", "memory.stat").and_then(|t| field(&t, "inactive_file"));
-        let oom = file("memory", "memory.events").and_then(|t| field(&t, "oom_kill"));
         let microseconds = file("cpu", "cpu.stat").and_then(|t| field(&t, "usage_usec"));
         Self {
             memory,
@@ -81,9 +87,30 @@ impl Statistics {
             cpu_nanoseconds: microseconds.map(|count| count.saturating_mul(1000)),
             pids: number("pids", "pids.current"),
             pids_limit: number("pids", "pids.max"),
-            oom_kills: oom.unwrap_or(0),
+            oom_kills: oom_kills_v2(&file).unwrap_or(0),
         }
     }
+}
+
+/// A file of the app in the hierarchy of a controller.
+fn file(
+    version: Version,
+    hierarchies: &[(&Hierarchy, PathBuf)],
+    controller: &str,
+    name: &str,
+) -> Option<String> {
+    let (_, folder) = hierarchies.iter().find(|(hierarchy, _)| {
+        version == Version::V2 || hierarchy.controllers.iter().any(|c| c == controller)
+    })?;
+    text(folder, name)
+}
+
+fn oom_kills_v1(file: &impl Fn(&str, &str) -> Option<String>) -> Option<u64> {
+    field(&file("memory", "memory.oom_control")?, "oom_kill")
+}
+
+fn oom_kills_v2(file: &impl Fn(&str, &str) -> Option<String>) -> Option<u64> {
+    field(&file("memory", "memory.events")?, "oom_kill")
 }
 
 fn text(folder: &Path, file: &str) -> Option<String> {

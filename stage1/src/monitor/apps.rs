@@ -252,6 +252,13 @@ impl Monitor {
             .try_for_each(|name| self.resume(name, isolator))
     }
 
+    /// Looks how many processes of the apps that run the kernel has killed because memory was short.
+    pub(super) fn count_memory_kills(&mut self, isolator: &mut dyn Isolator) {
+        for record in self.apps.iter_mut().filter(|record| record.is_running()) {
+            record.oom_kills = isolator.oom_kills(&record.name);
+        }
+    }
+
     /// What is known of an app.
     pub(super) fn record(&mut self, app: &AppName) -> Option<&mut AppRecord> {
         self.apps.iter_mut().find(|record| record.name == *app)

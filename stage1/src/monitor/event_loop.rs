@@ -241,7 +241,12 @@ impl Monitor {
         Ok(())
     }
 
-    fn into_end(self, isolator: &mut dyn Isolator) -> Result<(PodEnd, Diagnostics), StartFailure> {
+    fn into_end(
+        mut self,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(PodEnd, Diagnostics), StartFailure> {
+        // Of apps whose ends nobody told of.
+        self.count_memory_kills(isolator);
         let (exit_code, failure) = match (self.end, self.started) {
             (Some(Ok(exit_code)), _) => (exit_code, None),
             (Some(Err(failure)), None) => return Err(failure),

@@ -74,6 +74,10 @@ pub trait Isolator {
     /// What an app uses.
     fn stats(&mut self, app: &AppName) -> AppStats;
 
+    /// How many processes of an app the kernel has killed because memory was short; `None` where nobody counts. Each end of
+    /// an app asks.
+    fn oom_kills(&mut self, app: &AppName) -> Option<u64>;
+
     /// Freezes all processes of an app.
     ///
     /// # Errors

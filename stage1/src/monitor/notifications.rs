@@ -86,6 +86,7 @@ impl Monitor {
             app.terminal = stream;
             app.starting = false;
             app.end = None;
+            app.oom_kills = None;
         }
         if let (Some((stream, terminal)), Some(app)) = (terminal, self.manifest.app(name)) {
             self.streams.attach_terminal(app, stream, terminal)?;
@@ -153,10 +154,13 @@ impl Monitor {
             other => other,
         };
         self.tell_of_memory(name, outcome);
+        // Its cgroup counts until it is taken back.
+        let oom_kills = isolator.oom_kills(name);
         if let Some(app) = self.record(name) {
             app.process = None;
             app.terminal = None;
             app.paused = false;
+            app.oom_kills = oom_kills;
             app.end = Some((Timestamp::now(), outcome));
         }
         self.streams.app_ended(name);

@@ -26,6 +26,8 @@ pub(super) struct AppRecord {
     pub(super) restarts: u64,
     /// Whether its end has been written down.
     pub(super) stored: bool,
+    /// How many of its processes the kernel has killed because memory was short, when that was looked at last.
+    pub(super) oom_kills: Option<u64>,
 }
 
 impl AppRecord {
@@ -40,6 +42,7 @@ impl AppRecord {
             paused: false,
             restarts: 0,
             stored: false,
+            oom_kills: None,
         }
     }
 
@@ -70,6 +73,7 @@ impl AppRecord {
             outcome: self.end.map(|(_, outcome)| outcome),
             paused: self.paused,
             restarts: self.restarts,
+            oom_kills: self.oom_kills,
         }
     }
 
@@ -84,6 +88,7 @@ impl AppRecord {
             finished,
             outcome,
             exit_code: outcome.exit_code(),
+            oom_kills: self.oom_kills,
         };
         status.store(pod_dir, &self.name)?;
         self.stored = true;

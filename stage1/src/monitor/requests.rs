@@ -84,7 +84,10 @@ impl Monitor {
 
     fn serve(&mut self, index: usize, request: Request, isolator: &mut dyn Isolator) -> Answer {
         match request {
-            Request::Status => Ok(Some(Response::Status(self.status()))),
+            Request::Status => {
+                self.count_memory_kills(isolator);
+                Ok(Some(Response::Status(self.status())))
+            }
             Request::Stop { grace_ms } => {
                 let grace = self.grace(grace_ms);
                 self.stop(grace, isolator)?;

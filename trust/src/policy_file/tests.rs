@@ -57,7 +57,7 @@ fn mistakes_are_named_with_their_line() {
         (rule, "missing field `type`"),
         (
             &format!("{rule}type = \"signed_by\""),
-            "line 3: unknown variant `signed_by`",
+            "line 3: type: unknown variant `signed_by`",
         ),
         (
             &format!("{rule}type = \"reject\"\nkeyz = 1"),
@@ -90,7 +90,7 @@ fn mistakes_are_named_with_their_line() {
         ),
         (
             &format!("{rule}type = \"signed-by\"\nkeys = \"x\""),
-            "line 4: invalid type",
+            "line 4: keys: invalid type",
         ),
         (
             &format!("{rule}type = \"signed-by\"\nkeys = [\"x\"]\nthreshold = 2"),
@@ -186,7 +186,7 @@ fn mistakes_in_the_newer_parts_are_named() {
     let field = "field = \"predicate.a\"";
     for (text, part) in [
         (format!("{KEYED}monotonic = 1"), "line 5: "),
-        (format!("{KEYED}integrity = \"most\""), "line 5: unknown variant `most`"),
+        (format!("{KEYED}integrity = \"most\""), "line 5: integrity: unknown variant `most`"),
         (KEYED.replace("keys", "key"), "line 4: "),
         (format!("{KEYED}[[rule.key]]\nnot-after = 2026-01-01T00:00:00Z"), "missing field `pem`"),
         (format!("{KEYED}[[rule.key]]\npem = \"x\"\nnot-after = 2026-01-01"), "is not a time"),

@@ -7,7 +7,7 @@ use std::path::Path;
 use image_name::{Location, Reference};
 use serde::Deserialize;
 
-use super::file::ConfigFile;
+use super::file::{ConfigFile, understood};
 use super::native::{Mode, aliases, locations, parse_location, parse_prefix};
 use super::rule::{Mirror, PullFrom, Rule, Security};
 
@@ -66,7 +66,7 @@ enum Pull {
 
 /// Parses the text of the file at `path`.
 pub(super) fn parse(text: &str, path: &Path) -> Result<ConfigFile, String> {
-    let file: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    let file: File = understood(text)?;
     if let Some(lists) = file.registries {
         if !file.registry.is_empty() || file.unqualified_search_registries.is_some() {
             return Err("it mixes the formats of versions 1 and 2".to_owned());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use image_name::{Location, Prefix};
 use serde::Deserialize;
 
-use super::file::ConfigFile;
+use super::file::{ConfigFile, understood};
 use super::rule::{Mirror, PullFrom, Rule, Security};
 
 /// Most seconds of a time limit, and most retries: more is a slip of the pen.
@@ -69,7 +69,7 @@ impl Mode {
 
 /// Parses the text of the file at `path`.
 pub(super) fn parse(text: &str, path: &Path) -> Result<ConfigFile, String> {
-    let file: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    let file: File = understood(text)?;
     let seconds = |name: &str, value: Option<u64>| match value {
         Some(value) if value == 0 || value > MAX_SECONDS => Err(format!(
             "`{name}` must be 1 to {MAX_SECONDS} seconds, not {value}"

@@ -4,12 +4,12 @@ use std::str::FromStr;
 
 use engine::pods::spec::ImageMount;
 use engine::selinux;
-use pod::manifest::{AppPath, Mount, MountOption, MountSource, VolumeName};
+use pod::manifest::{AppPath, Limit, Mount, MountOption, MountSource, VolumeName};
 
 use super::anonymous::AnonymousMount;
 use super::options::{id, mode, option, relabelled, switch};
 use super::place::{destination, host_path, named, plain_mount};
-use crate::arguments::quantity::memory;
+use crate::arguments::quantity::memory_limit;
 
 /// What the flag's value says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ struct Parts<'a> {
     volume: Option<&'a str>,
     sub_path: Option<&'a str>,
     target: Option<&'a str>,
-    size: Option<u64>,
+    size: Option<Limit>,
     mode: Option<u32>,
     uid: Option<u32>,
     gid: Option<u32>,
@@ -58,7 +58,7 @@ impl<'a> Parts<'a> {
                 self.sub_path = Some(path);
             }
             ("target" | "destination" | "dst", Some(target)) => self.target = Some(target),
-            ("tmpfs-size" | "size", Some(size)) => self.size = Some(memory(size)?),
+            ("tmpfs-size" | "size", Some(size)) => self.size = Some(memory_limit(size)?),
             ("tmpfs-mode" | "mode", Some(text)) => self.mode = Some(mode(text)?),
             (key @ "uid", Some(value)) => self.uid = Some(id(key, value)?),
             (key @ "gid", Some(value)) => self.gid = Some(id(key, value)?),
@@ -129,7 +129,7 @@ impl<'a> Parts<'a> {
                 let defaults = [MountOption::Noexec];
                 let options = defaults.into_iter().chain(options).collect();
                 let source = MountSource::Tmpfs {
-                    size: self.size,
+                    size: self.size.and_then(Limit::value),
                     mode: self.mode,
                     uid: self.uid,
                     gid: self.gid,
@@ -269,6 +269,7 @@ mod tests {
             ("type=tmpfs,source=/a,target=/b", "has no source"),
             ("type=tmpfs,target=/b,tmpfs-mode=9", "octal"),
             ("type=bind,source=/a,target=/b,tmpfs-size=1m", "type=tmpfs"),
+            ("type=bind,source=/a,target=/b,tmpfs-size=0", "type=tmpfs"),
             ("source=/data,target=/b", "not a name of a volume"),
             ("source=a,volume=b,target=/b", "can't be both"),
             ("target=/b,subpath=x", "source=NAME is missing"),

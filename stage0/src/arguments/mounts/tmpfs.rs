@@ -4,7 +4,7 @@ use pod::manifest::{Mount, MountOption, MountSource};
 
 use super::options::{id, mode, option};
 use super::place::{destination, plain_mount};
-use crate::arguments::quantity::memory;
+use crate::arguments::quantity::memory_limit;
 
 /// Parses the flag's value.
 pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
@@ -15,7 +15,7 @@ pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
     let mut options = vec![MountOption::Noexec];
     for word in words.split(',').filter(|word| !word.is_empty()) {
         match word.split_once('=') {
-            Some(("size", value)) => size = Some(memory(value)?),
+            Some(("size", value)) => size = memory_limit(value)?.value(),
             Some(("mode", value)) => bits = Some(mode(value)?),
             Some((key @ "uid", value)) => uid = Some(id(key, value)?),
             Some((key @ "gid", value)) => gid = Some(id(key, value)?),
@@ -58,6 +58,8 @@ mod tests {
         };
         assert_eq!(plain.source, none);
         assert_eq!(plain.options, [MountOption::Noexec]);
+        // As without a size.
+        assert_eq!(tmpfs("/run:size=0").unwrap().source, plain.source);
         let full = tmpfs("/run:size=64m,mode=755,exec,uid=70,gid=71").unwrap();
         let all = MountSource::Tmpfs {
             size: Some(64 << 20),

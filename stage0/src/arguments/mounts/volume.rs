@@ -3,13 +3,13 @@
 use std::str::FromStr;
 
 use engine::pods::spec::ImageVolume;
-use pod::manifest::{Medium, Mount, MountSource, Volume, VolumeName, VolumeSource};
+use pod::manifest::{Limit, Medium, Mount, MountSource, Volume, VolumeName, VolumeSource};
 use pod::named_volumes::{InvalidVolumeName, Ownership};
 
 use super::anonymous::AnonymousMount;
 use super::options::{id, mode, options, switch};
 use super::place::{destination, host_path, named, plain_mount};
-use crate::arguments::quantity::memory;
+use crate::arguments::quantity::memory_limit;
 
 /// What the flag's value says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ fn definition(name: &str, rest: &str) -> Result<VolumeWord, String> {
             Some(("kind", value)) => kind = Some(value),
             Some(("source", value)) => source = Some(value),
             Some(("readOnly", value)) => read_only = switch("readOnly", Some(value))?,
-            Some(("size", value)) => size = Some(memory(value)?),
+            Some(("size", value)) => size = Some(memory_limit(value)?),
             Some(("medium", "memory")) => medium = Medium::Memory,
             Some(("medium", "disk")) => medium = Medium::Disk,
             Some(("mode", value)) => ownership.mode = Some(mode(value)?),
@@ -121,7 +121,7 @@ fn definition(name: &str, rest: &str) -> Result<VolumeWord, String> {
                 true => Medium::Memory,
                 false => Medium::Disk,
             },
-            size,
+            size: size.and_then(Limit::value),
             ownership,
         },
         (Some("named"), Some(volume)) => VolumeSource::Named {

@@ -23,6 +23,7 @@ const FIELDS: &[&str] = &[
     "mounts",
     "memory-limit",
     "cpu-limit",
+    "cpu-shares",
     "pids-limit",
     "state",
     "pid",
@@ -30,6 +31,10 @@ const FIELDS: &[&str] = &[
     "finished",
     "exit-code",
     "outcome",
+    "oom-kills",
+    "terminal",
+    "stdin",
+    "stop-signal",
     "verification",
 ];
 

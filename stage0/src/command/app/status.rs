@@ -6,10 +6,9 @@ use engine::error::AppError;
 use engine::pods::status::Asked;
 use pod::AppName;
 
-use crate::arguments::format::Format;
+use crate::arguments::format::{Format, format};
 use crate::command::status::{app_lines, look};
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -22,8 +21,8 @@ pub(crate) struct Status {
     /// An app of it
     #[arg(value_name = "APP")]
     app: AppName,
-    /// How to show the app
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    /// How to show the app: text, json, or a template
+    #[arg(short, long, value_name = "FORMAT", value_parser = format, default_value = "text")]
     format: Format,
 }
 
@@ -45,10 +44,7 @@ impl Subcommand for Status {
                 apps: names,
             })
         })?;
-        match self.format {
-            Format::Json => output::json(&app)?,
-            Format::Text => output::text(&app_lines(&app))?,
-        }
+        self.format.show(&app, || app_lines(&app))?;
         Ok(0)
     }
 }

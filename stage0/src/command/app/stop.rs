@@ -6,7 +6,7 @@ use clap::Args;
 use engine::pods::apps::OpenPod;
 use pod::AppName;
 
-use crate::arguments::duration::duration;
+use crate::arguments::grace::Grace;
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
@@ -24,9 +24,8 @@ pub(crate) struct StopApps {
     /// Kill the apps at once
     #[arg(short, long, conflicts_with = "grace_period")]
     force: bool,
-    /// Time between the stop signal and SIGKILL [default: the pod's own]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    grace_period: Option<Duration>,
+    #[command(flatten)]
+    grace: Grace,
 }
 
 impl Subcommand for StopApps {
@@ -39,7 +38,7 @@ impl Subcommand for StopApps {
         let pod = OpenPod::connect(&context.engine, &entry)?;
         let grace = match self.force {
             true => Some(Duration::ZERO),
-            false => self.grace_period,
+            false => self.grace.grace_period,
         };
         for_each(self.apps, |app| Ok(pod.stop(&app, grace)?))
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use engine::networks::settings::networks;
 use engine::policy::files as policy_files;
-use pod::Phase;
-use pod::manifest::PodManifest;
+use pod::exit::AppStatus;
+use pod::manifest::{Lifetime, PodManifest};
+use pod::{Phase, PodEntry, State, app_dir};
 
-use super::Kind;
+use super::candidate::{Kind, Which};
 use crate::command::trust::known_keys::known_keys;
 use crate::context::Context;
 
@@ -17,16 +18,21 @@ const SHORT: usize = 8;
 /// The values of a kind that there are. `typed` is what is there of the value already.
 pub(super) fn of(kind: Kind, typed: &str, words: &[String], context: &Context) -> Vec<String> {
     match kind {
-        Kind::Pod => pods(context).unwrap_or_default(),
+        Kind::Pod(which) => pods(context, which).unwrap_or_default(),
         Kind::App => apps(words, context),
         Kind::Image => images(typed, context).unwrap_or_default(),
         Kind::Network => network_names(context).unwrap_or_default(),
+        Kind::Net => {
+            let names = network_names(context).unwrap_or_default();
+            let words = ["none", "host", "all"].map(str::to_owned);
+            names.into_iter().chain(words).collect()
+        }
         Kind::Volume => volumes(context).unwrap_or_default(),
         Kind::Key => keys(context).unwrap_or_default(),
         Kind::Path => paths(typed).unwrap_or_default(),
         Kind::Prefix => prefixes(context).unwrap_or_default(),
         Kind::PodOrImage => {
-            let pods = pods(context).unwrap_or_default();
+            let pods = pods(context, Which::Any).unwrap_or_default();
             let images = images(typed, context).unwrap_or_default();
             pods.into_iter().chain(images).collect()
         }
@@ -47,11 +53,13 @@ pub(super) fn of(kind: Kind, typed: &str, words: &[String], context: &Context) -
 }
 
 /// Names; of those that have none, the beginnings of UUIDs.
-fn pods(context: &Context) -> Option<Vec<String>> {
+fn pods(context: &Context, which: Which) -> Option<Vec<String>> {
     let pods = context.engine.pods();
     let names = pods.names().ok()?;
     let there = pods.list().ok()?;
-    let there = there.iter().filter(|entry| entry.phase != Phase::Garbage);
+    let there = there
+        .iter()
+        .filter(|entry| entry.phase != Phase::Garbage && is_meant(entry, which));
     let called = there.map(|entry| {
         let named = names.iter().find(|(_, uuid)| *uuid == entry.uuid);
         match named {
@@ -60,6 +68,36 @@ fn pods(context: &Context) -> Option<Vec<String>> {
         }
     });
     Some(called.collect())
+}
+
+/// Whether a command is for a pod.
+fn is_meant(entry: &PodEntry, which: Which) -> bool {
+    let Ok(state) = entry.state() else {
+        return which == Which::Any;
+    };
+    let is_running = state == State::Running;
+    let stays = |manifest: &PodManifest| manifest.lifetime == Lifetime::UntilStopped;
+    match which {
+        Which::Any => true,
+        Which::Running => is_running,
+        Which::Idle => !is_running,
+        Which::Prepared => state == State::Prepared,
+        Which::Staying => is_running && PodManifest::load(&entry.path).is_ok_and(|pod| stays(&pod)),
+        Which::Startable => {
+            state == State::Prepared
+                || (is_running
+                    && PodManifest::load(&entry.path)
+                        .is_ok_and(|pod| stays(&pod) && lacks_app(&pod, entry)))
+        }
+    }
+}
+
+/// Whether an app of a pod that runs has ended, or was never started.
+fn lacks_app(manifest: &PodManifest, entry: &PodEntry) -> bool {
+    manifest.apps.iter().any(|app| {
+        app_dir::is_created(&entry.path, &app.name)
+            || AppStatus::load(&entry.path, &app.name).is_ok_and(|ended| ended.is_some())
+    })
 }
 
 /// The apps of the pods that were typed.

@@ -1,66 +1,39 @@
 //! What may come next, by the definitions of the command line.
 
+mod choices;
+
 use clap::builder::ValueHint;
 use clap::{Arg, Command};
 
+use self::choices::choices;
+use super::candidate::{Candidate, Kind, Wanted, Which, line};
+use crate::arguments::flags::{Owner, is_of_joining, known};
 use crate::arguments::split::split;
 
-/// What may come next.
-#[derive(Debug)]
-pub(super) enum Wanted {
-    /// One of these.
-    These(Vec<Candidate>),
-    /// Something that there is; `before` is what stands before it in the same word.
-    Values { kind: Kind, before: String },
-    /// A file, or whatever the program of an image takes.
-    Files,
-}
-
-/// A word that may come, and what it is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
-    pub(super) text: String,
-    pub(super) about: String,
-}
-
-impl Candidate {
-    pub(super) fn plain(text: String) -> Self {
-        Self {
-            text,
-            about: String::new(),
+impl Which {
+    /// By the words of a command, and whether it ends pods that run.
+    fn of(command: &[&str], is_forced: bool) -> Self {
+        match command {
+            ["start"] => Self::Startable,
+            ["restart"] => Self::Staying,
+            ["run-prepared"] => Self::Prepared,
+            ["rm"] if !is_forced => Self::Idle,
+            ["stop" | "kill" | "enter" | "top" | "port"] | ["app", _] => Self::Running,
+            _ => Self::Any,
         }
     }
 }
 
-/// Things that have names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Pod,
-    App,
-    Image,
-    Network,
-    Volume,
-    Key,
-    Prefix,
-    /// What `inspect` takes.
-    PodOrImage,
-    /// What `trust rm` takes.
-    PrefixOrKey,
-    /// What `--volume` takes: a name, if it can be one.
-    VolumeOrPath,
-    /// A file or directory of the host, where the shell can't complete it itself.
-    Path,
-}
-
 impl Kind {
     /// What the value of an argument names, by what the help calls it.
-    fn of(argument: &Arg) -> Option<Self> {
+    fn of(argument: &Arg, pods: Which) -> Option<Self> {
         let names = argument.get_value_names()?;
         match names.first()?.as_str() {
-            "POD" => Some(Self::Pod),
+            "POD" => Some(Self::Pod(pods)),
             "APP" => Some(Self::App),
             "IMAGE" => Some(Self::Image),
-            "NETWORK" | "NAME,…" => Some(Self::Network),
+            "NETWORK" => Some(Self::Network),
+            "NAME,…" => Some(Self::Net),
             "VOLUME" => Some(Self::Volume),
             "FINGERPRINT" | "PREFIX|FINGERPRINT" => Some(Self::Key),
             "PREFIX" => Some(Self::Prefix),
@@ -91,31 +64,49 @@ pub(super) fn wanted(definition: &Command, words: &[String]) -> Wanted {
         true => definition.find_subcommand("run").unwrap_or(definition),
         false => definition,
     };
+    let mut path = Vec::new();
     let mut operands = 0;
+    let mut is_forced = false;
     let mut open: Option<&Arg> = None;
     for word in words {
         if open.take().is_some() {
         } else if word == "--" {
             return Wanted::Files;
         } else if word.starts_with('-') && word != "-" {
+            is_forced |= matches!(word, "-f" | "--force");
             open = flag(command, word).filter(|_| !word.contains('='));
         } else if let Some(below) = command.find_subcommand(word).filter(|_| operands == 0) {
             command = below;
+            path.push(below.get_name());
         } else {
             operands += 1;
         }
     }
+    let place = Place {
+        command,
+        pods: Which::of(&path, is_forced),
+        flags: match (path.as_slice(), operands) {
+            // Another flag is the program's.
+            (["run" | "prepare"], 1..) | (["app", "add"], 2..) => Flags::OfApp {
+                joins: path.len() > 1,
+            },
+            ([], _) if is_later => Flags::OfApp { joins: false },
+            _ => Flags::All,
+        },
+    };
     if let Some(argument) = open {
-        return value(argument, "", typed);
+        return place.value(argument, "", typed);
     }
     if let Some((name, rest)) = typed.split_once('=').filter(|_| typed.starts_with("--")) {
         return match flag(command, name) {
-            Some(argument) => value(argument, &format!("{name}="), rest),
-            None => Wanted::Files,
+            Some(argument) if place.takes(name.trim_start_matches('-')) => {
+                place.value(argument, &format!("{name}="), rest)
+            }
+            _ => Wanted::Files,
         };
     }
     if typed.starts_with('-') {
-        return Wanted::These(flags(command));
+        return Wanted::These(place.flags());
     }
     if command.has_subcommands() {
         return Wanted::These(subcommands(command));
@@ -128,8 +119,83 @@ pub(super) fn wanted(definition: &Command, words: &[String]) -> Wanted {
     let last = positionals.len().saturating_sub(1);
     match positionals.get(operands.min(last)) {
         // All further words are of the last kind, if it takes several.
-        Some(argument) if operands <= last || takes_several(argument) => value(argument, "", typed),
+        Some(argument) if operands <= last || takes_several(argument) => {
+            place.value(argument, "", typed)
+        }
         _ => Wanted::Files,
+    }
+}
+
+/// Where on the command line a word is being typed.
+struct Place<'a> {
+    command: &'a Command,
+    pods: Which,
+    flags: Flags,
+}
+
+/// Which flags of a command may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flags {
+    All,
+    /// Behind its image, those of an app, or of one that joins a pod.
+    OfApp {
+        joins: bool,
+    },
+}
+
+impl Place<'_> {
+    /// Whether a flag may come, named without its dashes.
+    fn takes(&self, name: &str) -> bool {
+        match self.flags {
+            Flags::All => true,
+            Flags::OfApp { joins } => {
+                known(name).is_some_and(|flag| flag.owner == Owner::App)
+                    || (joins && is_of_joining(name))
+            }
+        }
+    }
+
+    fn flags(&self) -> Vec<Candidate> {
+        let shown = self
+            .command
+            .get_arguments()
+            .filter(|argument| !argument.is_hide_set());
+        let named = shown.filter_map(|argument| {
+            let name = argument.get_long().filter(|name| self.takes(name))?;
+            Some(Candidate {
+                text: format!("--{name}"),
+                about: argument.get_help().map(line).unwrap_or_default(),
+            })
+        });
+        named.collect()
+    }
+
+    /// What the value of an argument may be.
+    fn value(&self, argument: &Arg, before: &str, typed: &str) -> Wanted {
+        if let Some(kind) = Kind::of(argument, self.pods) {
+            let listed = match kind {
+                // Several stand in one word.
+                Kind::Net => typed.rfind(',').map_or(0, |place| place + 1),
+                _ => 0,
+            };
+            let before = format!("{before}{}", typed.get(..listed).unwrap_or_default());
+            return Wanted::Values { kind, before };
+        }
+        if let Some(wanted) = place_of_host(argument, before, typed) {
+            return wanted;
+        }
+        if let Some(wanted) = choices(self.command, argument, before, typed) {
+            return wanted;
+        }
+        match argument.get_value_hint() {
+            // A name or a number that nobody can guess. Sources of images may be files.
+            ValueHint::Unknown | ValueHint::Other if !argument.is_positional() => {
+                Wanted::These(Vec::new())
+            }
+            _ if before.is_empty() => Wanted::Files,
+            // Shells don't see where the path begins.
+            _ => path_behind(before),
+        }
     }
 }
 
@@ -157,39 +223,6 @@ fn flag<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
         }
     };
     found.filter(|argument| argument.get_action().takes_values())
-}
-
-/// What the value of an argument may be.
-fn value(argument: &Arg, before: &str, typed: &str) -> Wanted {
-    if let Some(kind) = Kind::of(argument) {
-        let listed = match kind {
-            // Several stand in one word.
-            Kind::Network => typed.rfind(',').map_or(0, |place| place + 1),
-            _ => 0,
-        };
-        let before = format!("{before}{}", typed.get(..listed).unwrap_or_default());
-        return Wanted::Values { kind, before };
-    }
-    if let Some(wanted) = place_of_host(argument, before, typed) {
-        return wanted;
-    }
-    let possible = argument.get_possible_values();
-    if !possible.is_empty() {
-        let candidates = possible.iter().map(|value| Candidate {
-            text: format!("{before}{}", value.get_name()),
-            about: value.get_help().map(line).unwrap_or_default(),
-        });
-        return Wanted::These(candidates.collect());
-    }
-    match argument.get_value_hint() {
-        // A name or a number that nobody can guess. Sources of images may be files.
-        ValueHint::Unknown | ValueHint::Other if !argument.is_positional() => {
-            Wanted::These(Vec::new())
-        }
-        _ if before.is_empty() => Wanted::Files,
-        // Shells don't see where the path begins.
-        _ => path_behind(before),
-    }
 }
 
 /// What is mounted of the host; what comes behind it, nobody knows.
@@ -222,19 +255,6 @@ fn path_behind(before: &str) -> Wanted {
     }
 }
 
-fn flags(command: &Command) -> Vec<Candidate> {
-    let shown = command
-        .get_arguments()
-        .filter(|argument| !argument.is_hide_set());
-    let named = shown.filter_map(|argument| {
-        Some(Candidate {
-            text: format!("--{}", argument.get_long()?),
-            about: argument.get_help().map(line).unwrap_or_default(),
-        })
-    });
-    named.collect()
-}
-
 fn subcommands(command: &Command) -> Vec<Candidate> {
     let shown = command
         .get_subcommands()
@@ -244,15 +264,6 @@ fn subcommands(command: &Command) -> Vec<Candidate> {
         about: command.get_about().map(line).unwrap_or_default(),
     });
     named.collect()
-}
-
-/// One line of a text.
-fn line(text: &clap::builder::StyledStr) -> String {
-    text.to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ use serde::Serialize;
 
 use super::list::time;
 use crate::arguments::duration::duration;
-use crate::arguments::format::Format;
+use crate::arguments::format::{Format, format};
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
 use crate::console::table::ago;
 use crate::context::Context;
 use crate::wording::failure::Failure;
@@ -35,8 +34,8 @@ pub(crate) struct Gc {
     /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
-    /// How to show what was removed
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    /// How to show what was removed: text, json, or a template
+    #[arg(long, value_name = "FORMAT", value_parser = format, default_value = "text")]
     format: Format,
 }
 
@@ -99,23 +98,20 @@ impl Subcommand for Gc {
             collect(&context.engine, expire, self.dry_run, &context.console)?.unwrap_or_default();
         warn(&report);
         let view = ReportView::new(&report, self.dry_run);
-        if self.format == Format::Json {
-            output::json(&view)?;
-            return Ok(0);
-        }
         let done = match self.dry_run {
             true => "would be forgotten",
             false => "forgotten",
         };
-        for image in &view.expired {
-            output::line(&format!(
-                "{} {done}, last used {}",
-                image.reference,
-                ago(&image.last_used)
-            ))?;
-        }
-        let nothing = || "images: nothing to remove".to_owned();
-        output::line(&summary(&report, self.dry_run).unwrap_or_else(nothing))?;
+        let text = || {
+            let expired = view.expired.iter().map(|image| {
+                let last_used = ago(&image.last_used);
+                format!("{} {done}, last used {last_used}\n", image.reference)
+            });
+            let nothing = || "images: nothing to remove".to_owned();
+            let end = summary(&report, self.dry_run).unwrap_or_else(nothing);
+            format!("{}{end}\n", expired.collect::<String>())
+        };
+        self.format.show(&view, text)?;
         Ok(0)
     }
 }

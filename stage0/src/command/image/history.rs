@@ -4,15 +4,24 @@ use clap::Args;
 use engine::images::choice::record;
 use image_document::Platform;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::arguments::listing::{ListArguments, values};
 use crate::command::subcommand::Subcommand;
 use crate::console::table::{Cut, Table};
 use crate::context::Context;
+use crate::wording::docker_members::with;
 use crate::wording::failure::Failure;
 
 /// What templates see of each.
-const FIELDS: &[&str] = &["created", "created-by", "comment", "layer"];
+const FIELDS: &[&str] = &[
+    "created",
+    "created-by",
+    "comment",
+    "layer",
+    "ID",
+    "CreatedAt",
+];
 
 /// Arguments of `image history`.
 #[derive(Debug, Args)]
@@ -66,14 +75,22 @@ impl Subcommand for History {
             layer: Some(layer.clone()),
         }));
         steps.reverse();
-        self.shown.show(
-            &steps,
-            FIELDS,
-            || values(&steps),
-            || table(&steps, self.shown.full),
-        )?;
+        let values = || {
+            let own = values(&steps).into_iter().zip(&steps);
+            own.map(|(value, step)| with(value, in_docker_words(step)))
+                .collect()
+        };
+        self.shown
+            .show(&steps, FIELDS, values, || table(&steps, self.shown.full))?;
         Ok(0)
     }
+}
+
+fn in_docker_words(step: &Step) -> Value {
+    json!({
+        "ID": step.layer.as_deref().unwrap_or("<missing>"),
+        "CreatedAt": step.created,
+    })
 }
 
 fn table(steps: &[Step], full: bool) -> Table {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::pattern::{matches, untagged};
-use crate::arguments::filter::{Filter, filter, passes};
+use crate::arguments::filter::{Filter, OF_IMAGES, filter, passes, unknown};
 use crate::arguments::listing::ListArguments;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -123,12 +123,11 @@ impl Subcommand for List {
         for error in unreadable {
             output::warn(&Failure::from(error).line());
         }
+        check(&self.filters)?;
         let mut views = Vec::new();
         for view in listings.iter().map(ImageView::from) {
             let is_named = |name: &String| view.is_called(name);
-            if self.name.as_ref().is_none_or(is_named)
-                && passes(&self.filters, |filter| view.holds(filter))?
-            {
+            if self.name.as_ref().is_none_or(is_named) && is_shown(&view, &self.filters) {
                 views.push(view);
             }
         }
@@ -161,22 +160,44 @@ impl ImageView<'_> {
             .any(|own| matches(name, own) || matches(&format!("*/{name}"), own))
     }
 
-    fn holds(&self, filter: &Filter) -> Result<bool, Failure> {
+    /// Whether it passes a filter that [`check`] lets through.
+    fn holds(&self, filter: &Filter) -> bool {
         let value = filter.value.as_str();
         match filter.key.as_str() {
-            "reference" => Ok(self.is_called(value)),
-            "digest" | "id" => Ok(self.manifest.starts_with(value)
-                || self
-                    .manifest
-                    .trim_start_matches("sha256:")
-                    .starts_with(value)),
+            "reference" => self.is_called(value),
             // Each image of the store has a name.
-            "dangling" => Ok(value == "false"),
-            other => Err(Failure::Usage(format!(
-                "the filter {other} is not there yet; there are reference and digest"
-            ))),
+            "dangling" => value == "false",
+            _ => {
+                self.manifest.starts_with(value)
+                    || self
+                        .manifest
+                        .trim_start_matches("sha256:")
+                        .starts_with(value)
+            }
         }
     }
+}
+
+/// Looks whether there are such filters, whatever images there are.
+fn check(filters: &[Filter]) -> Result<(), Failure> {
+    for Filter { key, value } in filters {
+        match key.as_str() {
+            "reference" | "digest" | "id" => {}
+            "dangling" if matches!(value.as_str(), "true" | "false") => {}
+            "dangling" => {
+                return Err(Failure::Usage(format!(
+                    "the filter dangling={value}: write true or false"
+                )));
+            }
+            other => return Err(Failure::Usage(unknown(other, OF_IMAGES))),
+        }
+    }
+    Ok(())
+}
+
+fn is_shown(view: &ImageView<'_>, filters: &[Filter]) -> bool {
+    let holds = |filter: &Filter| Ok::<_, std::convert::Infallible>(view.holds(filter));
+    passes(filters, holds).unwrap_or_else(|never| match never {})
 }
 
 impl Subcommand for Images {

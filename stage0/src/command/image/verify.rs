@@ -12,9 +12,8 @@ use pod::manifest::PodManifest;
 use pod::{Phase, PodError, PodsDir, State};
 use serde::Serialize;
 
-use crate::arguments::format::Format;
+use crate::arguments::format::{Format, format};
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::{Failure, one_line};
 
@@ -37,8 +36,8 @@ pub(crate) struct Verify {
     /// Only seal intact layers again, such as after a copy of the store
     #[arg(long, conflicts_with = "repair")]
     reseal: bool,
-    /// How to show what was found
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    /// How to show what was found: text, json, or a template
+    #[arg(short, long, value_name = "FORMAT", value_parser = format, default_value = "text")]
     format: Format,
 }
 
@@ -124,10 +123,7 @@ impl Subcommand for Verify {
                 false => Vec::new(),
             },
         };
-        match self.format {
-            Format::Json => output::json(&view)?,
-            Format::Text => output::text(&view.text(&self))?,
-        }
+        self.format.show(&view, || view.text(&self))?;
         let damaged = |image: &ImageView| image.health == Health::Damaged;
         match view.unreadable.is_empty() && !view.images.iter().any(damaged) {
             true => Ok(0),

@@ -11,9 +11,8 @@ use image_name::{Prefix, Repository};
 use trust::{Basis, Explanation, Policy, PolicySource, Rule, explain, verify};
 
 use super::signed_image::SignedImage;
-use crate::arguments::format::Format;
+use crate::arguments::format::{Format, format};
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
 use crate::context::Context;
 use crate::keys::files as key_files;
 use crate::wording::failure::Failure;
@@ -31,8 +30,8 @@ pub(crate) struct VerifySignature {
     /// How many of the keys must have signed
     #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "keys")]
     threshold: usize,
-    /// How to show what was verified
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    /// How to show what was verified: text, json, or a template
+    #[arg(short, long, value_name = "FORMAT", value_parser = format, default_value = "text")]
     format: Format,
 }
 
@@ -51,10 +50,7 @@ impl Subcommand for VerifySignature {
         let at = circumstances(&context.engine.store(), &policy, &image.reference)?;
         let verified = verify(&policy, &subject, &evidence, &at);
         let explanation = explain(&policy, &subject, &evidence, &at);
-        match self.format {
-            Format::Json => output::json(&explanation)?,
-            Format::Text => output::text(&text(&explanation))?,
-        }
+        self.format.show(&explanation, || text(&explanation))?;
         match verified?.verification() {
             basis if basis.policy == Basis::SignedBy => Ok(0),
             basis => Err(Failure::Engine(Error::NotSigned {

@@ -3,7 +3,7 @@
 use engine::pods::view::{AppView, PodView};
 use pod::manifest::Network;
 
-use crate::arguments::filter::{Filter, passes};
+use crate::arguments::filter::{Filter, OF_PODS, passes, unknown};
 use crate::wording::failure::Failure;
 
 /// The states of pods and apps, by our words and by those of docker and podman.
@@ -46,10 +46,7 @@ pub(super) fn check(filters: &[Filter]) -> Result<(), Failure> {
             }
             "exited" => drop(exit_code(value)?),
             other => {
-                return Err(Failure::Usage(format!(
-                    "the filter {other} is not there yet; there are id, name, label, status, exited, \
-                     ancestor, network and volume"
-                )));
+                return Err(Failure::Usage(unknown(other, OF_PODS)));
             }
         }
     }
@@ -171,13 +168,18 @@ mod tests {
             mounts: Vec::new(),
             memory_limit: None,
             cpu_limit: None,
+            cpu_shares: None,
             pids_limit: None,
+            terminal: false,
+            stdin: false,
+            stop_signal: pod::signal::SignalNumber::TERM,
             state: engine::pods::view::AppState::Running,
             pid: None,
             started: None,
             finished: None,
             exit_code: None,
             outcome: None,
+            oom_kills: None,
             verification: VerificationRecord {
                 policy: "insecure".into(),
                 rule_prefix: None,

@@ -1,5 +1,6 @@
 //! Pods as rows: one for each app.
 
+use engine::pods::mount_view::MountKind;
 use engine::pods::view::{AppState, AppView, PodView};
 use pod::State;
 use pod::exit::Outcome;
@@ -7,6 +8,7 @@ use pod::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::console::table::{Cut, Table, ago, passed};
+use crate::wording::docker_members::mount_names;
 use crate::wording::pod::{given_up, port_in_words};
 
 /// What is shown of an app, or of a pod that has none.
@@ -100,6 +102,9 @@ impl Row<'_> {
             "ExitCode": self.exit_code(),
             "Ports": self.ports(),
             "Address": self.addresses(),
+            "Mounts": self.app.map(mount_names).unwrap_or_default().join(","),
+            "LocalVolumes": self.app.map_or(0, named_volumes),
+            "Pid": self.app.and_then(|app| app.pid),
             "Networks": networks.collect::<Vec<_>>().join(","),
             "Labels": pod.labels,
             "Insecure": given_up(&pod.insecure_options),
@@ -220,6 +225,14 @@ impl Row<'_> {
             _ => self.state(true),
         }
     }
+}
+
+/// How many volumes of an app outlive its pod.
+fn named_volumes(app: &AppView) -> usize {
+    let volumes = app.mounts.iter();
+    volumes
+        .filter(|mount| mount.kind == MountKind::Volume && mount.volume.is_some())
+        .count()
 }
 
 fn or_dash(text: String) -> String {

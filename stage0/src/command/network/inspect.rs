@@ -8,10 +8,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::lookup::{find, source};
+use crate::arguments::listing::{Inspected, inspected, rendered};
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
+use crate::wording::docker_members::{of_network, with};
 use crate::wording::failure::Failure;
 
 /// Arguments of `network inspect`.
@@ -20,6 +22,9 @@ pub(crate) struct Inspect {
     /// Names of networks
     #[arg(value_name = "NETWORK", required = true)]
     names: Vec<NetworkName>,
+    /// How to show them: json, or a template such as '{{.Driver}}'
+    #[arg(short, long, value_name = "FORMAT", value_parser = inspected, default_value = "json")]
+    format: Inspected,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,17 +61,39 @@ impl Subcommand for Inspect {
                 plugins: list.plugins.iter().map(|plugin| &plugin.fields).collect(),
                 pods: members(&list, context)?,
             };
-            match are_several {
-                true => shown.push(json!(view)),
-                false => output::json(&view)?,
+            match &self.format {
+                Inspected::Lines(template) => {
+                    let words = of_network(&list, containers(&view.pods));
+                    output::line(&rendered(template, &with(json!(view), words))?)?;
+                }
+                Inspected::Json if are_several => shown.push(json!(view)),
+                Inspected::Json => output::json(&view)?,
             }
             Ok(())
         });
-        if are_several {
+        if are_several && self.format == Inspected::Json {
             output::json(&shown)?;
         }
         done
     }
+}
+
+/// Those pods as docker has containers in a network.
+fn containers(members: &[Member]) -> Map<String, Value> {
+    let container = |member: &Member| {
+        let address = |is_of_family: fn(&str) -> bool| {
+            let addresses = member.addresses.iter().map(String::as_str);
+            let mut fitting = addresses.filter(|address| is_of_family(address));
+            fitting.next().unwrap_or_default().to_owned()
+        };
+        let value = json!({
+            "Name": member.name,
+            "IPv4Address": address(|address| !address.contains(':')),
+            "IPv6Address": address(|address| address.contains(':')),
+        });
+        (member.uuid.to_string(), value)
+    };
+    members.iter().map(container).collect()
 }
 
 /// The pods that run and have joined a network.

@@ -4,6 +4,7 @@ use clap::Args;
 use engine::networks::foreign_drops;
 use engine::networks::settings::networks;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::lookup::{plugins, source};
 use crate::arguments::listing::{ListArguments, values};
@@ -11,10 +12,13 @@ use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::console::table::{Cut, Table};
 use crate::context::Context;
+use crate::wording::docker_members::{of_network, with};
 use crate::wording::failure::Failure;
 
 /// What templates see of each.
-const FIELDS: &[&str] = &["name", "plugins", "source"];
+const FIELDS: &[&str] = &[
+    "name", "plugins", "source", "ID", "Name", "Driver", "Scope", "IPv6", "Internal", "Labels",
+];
 
 /// Arguments of `network list`.
 #[derive(Debug, Args)]
@@ -59,10 +63,25 @@ impl Subcommand for List {
             output::text(&names)?;
             return Ok(0);
         }
-        self.shown
-            .show(&rows, FIELDS, || values(&rows), || table(&rows))?;
+        let values = || {
+            let lists = networks.lists().iter();
+            let words = lists.map(|list| in_list(of_network(list, Map::new())));
+            let own = values(&rows).into_iter();
+            own.zip(words)
+                .map(|(value, words)| with(value, words))
+                .collect()
+        };
+        self.shown.show(&rows, FIELDS, values, || table(&rows))?;
         Ok(0)
     }
+}
+
+/// What docker and podman have in a list, too.
+fn in_list(mut words: Value) -> Value {
+    if let Some(words) = words.as_object_mut() {
+        words.retain(|name, _| FIELDS.contains(&name.as_str()));
+    }
+    words
 }
 
 fn table(rows: &[Row]) -> Table {

@@ -4,16 +4,25 @@ use clap::Args;
 use pod::disk_usage::disk_usage;
 use pod::{Phase, State};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::arguments::listing::{ListArguments, values};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::console::table::{Table, size};
 use crate::context::Context;
+use crate::wording::docker_members::with;
 use crate::wording::failure::Failure;
 
 /// What templates see of each.
-const FIELDS: &[&str] = &["type", "total", "active", "size", "reclaimable"];
+const FIELDS: &[&str] = &[
+    "type",
+    "total",
+    "active",
+    "size",
+    "reclaimable",
+    "TotalCount",
+];
 
 /// Arguments of `system df`.
 #[derive(Debug, Args)]
@@ -59,8 +68,12 @@ impl Subcommand for Df {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let rows = [images(context)?, pods(context)?, volumes(context)?];
-        self.shown
-            .show(&rows, FIELDS, || values(&rows), || table(&rows))?;
+        let values = || {
+            let own = values(&rows).into_iter().zip(&rows);
+            own.map(|(value, row)| with(value, json!({ "TotalCount": row.total })))
+                .collect()
+        };
+        self.shown.show(&rows, FIELDS, values, || table(&rows))?;
         Ok(0)
     }
 }

@@ -7,20 +7,20 @@ use engine::images::registries;
 use engine::policy::files as policy_files;
 use pod::State;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::arguments::format::{Format, format};
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
-use crate::console::template::Template;
 use crate::context::Context;
+use crate::wording::docker_members::with;
 use crate::wording::failure::Failure;
 
 /// Arguments of `info`.
 #[derive(Debug, Args)]
 pub(crate) struct Info {
     /// How to show it: text, json, or a template such as '{{.Version}}'
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    format: String,
+    #[arg(short, long, value_name = "FORMAT", value_parser = format, default_value = "text")]
+    format: Format,
 }
 
 /// Arguments of `system info`.
@@ -84,6 +84,27 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// For templates: what docker and podman call what there is of it.
+    fn in_docker_words(&self) -> Value {
+        let host = nix::sys::utsname::uname().ok();
+        let named = |name: &std::ffi::OsStr| name.to_string_lossy().into_owned();
+        json!({
+            "ServerVersion": self.version,
+            "Name": host.as_ref().map(|names| named(names.nodename())),
+            "Containers": self.pods,
+            "ContainersRunning": self.pods_running,
+            "ContainersStopped": self.pods.saturating_sub(self.pods_running),
+            "Driver": "overlay",
+            "CgroupVersion": self.cgroup_version.to_string(),
+            "KernelVersion": self.kernel,
+            "OSType": std::env::consts::OS,
+            "Architecture": host.as_ref().map(|names| named(names.machine())),
+            "DockerRootDir": self.data,
+        })
+    }
+}
+
 impl Subcommand for Info {
     const NAME: &'static str = "info";
     const ABOUT: &'static str = "Show what this fairing is, what it has, and where";
@@ -91,22 +112,9 @@ impl Subcommand for Info {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let facts = Facts::gather(context)?;
-        let value = serde_json::to_value(&facts)
-            .map_err(|error| Failure::Other(format!("cannot write as JSON: {error}")))?;
-        match self.format.as_str() {
-            "json" => output::json(&value)?,
-            "text" => output::text(&lines(&value))?,
-            other if !other.contains("{{") => {
-                return Err(Failure::Usage(format!(
-                    "--format {other:?}: write text, json, or a template such as '{{{{.Version}}}}'"
-                )));
-            }
-            template => {
-                let usage = |error| Failure::Usage(format!("--format: {error}"));
-                let template = Template::parse(template).map_err(usage)?;
-                output::line(&template.render(&value).map_err(usage)?)?;
-            }
-        }
+        let words = facts.in_docker_words();
+        self.format
+            .show_with(&facts, |value| with(value, words), || lines(&facts))?;
         Ok(0)
     }
 }
@@ -121,7 +129,9 @@ impl Subcommand for SystemInfo {
 }
 
 /// `key=value` lines, as `status` has them.
-fn lines(value: &Value) -> String {
+fn lines(facts: &Facts) -> String {
+    // What is shown as JSON can be made a value.
+    let value = serde_json::to_value(facts).unwrap_or_default();
     let members = value.as_object().into_iter().flatten();
     let shown = members.map(|(key, value)| match value {
         Value::String(text) => format!("{key}={text}\n"),

@@ -11,9 +11,8 @@ use image_document::Platform;
 use serde::Serialize;
 use trust::{Explanation, Subject, explain, explain_name};
 
-use crate::arguments::format::Format;
+use crate::arguments::format::{Format, format};
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 use crate::wording::refusal::{self, Origin};
@@ -24,8 +23,8 @@ pub(crate) struct Explain {
     /// Reference, or the beginning of a digest in the store
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// How to show the explanation
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    /// How to show the explanation: text, json, or a template
+    #[arg(short, long, value_name = "FORMAT", value_parser = format, default_value = "text")]
     format: Format,
 }
 
@@ -45,18 +44,15 @@ impl Subcommand for Explain {
         let explanation = self.explain(context)?;
         let advice = explanation.refusal.as_ref();
         let advice = advice.map_or_else(Vec::new, |refusal| refusal::advice(refusal, Origin::Name));
-        match self.format {
-            Format::Json => output::json(&Advised {
-                explanation,
-                advice,
-            })?,
-            Format::Text => {
-                output::line(&explanation.to_string())?;
-                for line in advice {
-                    output::line(&format!("  {line}"))?;
-                }
-            }
-        }
+        let advised = Advised {
+            explanation,
+            advice,
+        };
+        let text = || {
+            let lines = advised.advice.iter().map(|line| format!("  {line}\n"));
+            format!("{}\n{}", advised.explanation, lines.collect::<String>())
+        };
+        self.format.show(&advised, text)?;
         Ok(0)
     }
 }

@@ -9,9 +9,8 @@ use engine::policy::circumstances::now;
 use engine::policy::files as policy_files;
 use trust::CaseOutcome;
 
-use crate::arguments::format::Format;
+use crate::arguments::format::{Format, format};
 use crate::command::subcommand::Subcommand;
-use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -26,8 +25,8 @@ pub(crate) struct TestPolicy {
     /// File of cases: images, who signed them, and whether they must run
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// How to show the results
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    /// How to show the results: text, json, or a template
+    #[arg(short, long, value_name = "FORMAT", value_parser = format, default_value = "text")]
     format: Format,
 }
 
@@ -42,10 +41,7 @@ impl Subcommand for TestPolicy {
         let outcomes = trust::test_policy(&policy, &text, now()).map_err(|error| {
             Failure::Other(format!("policy test {}: {error}", self.file.display()))
         })?;
-        match self.format {
-            Format::Json => output::json(&outcomes)?,
-            Format::Text => output::text(&lines(&outcomes))?,
-        }
+        self.format.show(&outcomes, || lines(&outcomes))?;
         match outcomes.iter().all(|outcome| outcome.passed) {
             true => Ok(0),
             false => Ok(FAILED),

@@ -38,6 +38,9 @@ pub(crate) struct Create {
     /// The same as docker and podman have it: size=1g
     #[arg(short, long = "opt", value_name = "KEY=VALUE", value_parser = option, conflicts_with = "size")]
     options: Vec<u64>,
+    // There is no other.
+    #[arg(short, long, value_name = "DRIVER", value_parser = driver, hide = true)]
+    driver: Option<String>,
     /// Be content with one of that name
     #[arg(long)]
     ignore: bool,
@@ -51,6 +54,17 @@ fn option(text: &str) -> Result<u64, String> {
         Some(("size", value)) => memory(value),
         _ => Err(
             "there is size alone: volumes are directories of this host, and --volume mounts any other".to_owned(),
+        ),
+    }
+}
+
+/// Takes the driver that volumes have elsewhere if nothing is said.
+fn driver(text: &str) -> Result<String, String> {
+    match text {
+        "local" => Ok(text.to_owned()),
+        _ => Err(
+            "volumes are directories of this host, which other tools call the driver `local`: there is no other"
+                .to_owned(),
         ),
     }
 }

@@ -17,7 +17,10 @@ pub(crate) struct Export {
     /// Name of the volume
     #[arg(value_name = "VOLUME")]
     name: NamedVolumeName,
-    /// File to write [default: standard output]
+    /// File to write, whether it is there or not [default: standard output]
+    #[arg(value_name = "FILE", conflicts_with = "output")]
+    file: Option<PathBuf>,
+    /// The same
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -29,6 +32,6 @@ impl Subcommand for Export {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         // It is not removed meanwhile.
         let (volume, _hold) = store::hold(&context.engine, &self.name)?;
-        write_trees(&[volume.data().into()], self.output)
+        write_trees(&[volume.data().into()], self.output.or(self.file))
     }
 }

@@ -6,7 +6,9 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::Error;
 use engine::volumes::store;
+use image_store::StoreError;
 use pod::named_volumes::NamedVolumeName;
 
 use crate::command::subcommand::Subcommand;
@@ -52,11 +54,19 @@ impl Subcommand for Import {
         };
         until_signal(|interrupt| {
             let engine = &context.engine;
-            Ok(store::import(
-                engine, &self.name, archive, &what, interrupt,
-            )?)
+            store::import(engine, &self.name, archive, &what, interrupt).map_err(explained)
         })?;
         output::line(self.name.as_str())?;
         Ok(0)
+    }
+}
+
+/// With what makes such a file, where something else was named.
+fn explained(error: Error) -> Failure {
+    let is_none = matches!(error, Error::Store(StoreError::BrokenSource { .. }));
+    let failure = Failure::from(error);
+    match is_none {
+        true => failure.helped("`tar -c` and `fairing volume export` make one".to_owned()),
+        false => failure,
     }
 }

@@ -10,7 +10,7 @@ use pod::timestamp::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::arguments::filter::{Filter, passes};
+use crate::arguments::filter::{Filter, OF_VOLUMES, passes, unknown};
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
@@ -90,9 +90,7 @@ pub(super) fn check(filters: &[Filter]) -> Result<(), Failure> {
                 )));
             }
             other => {
-                return Err(Failure::Usage(format!(
-                    "the filter {other} is not there yet; there are name, label and dangling"
-                )));
+                return Err(Failure::Usage(unknown(other, OF_VOLUMES)));
             }
         }
     }

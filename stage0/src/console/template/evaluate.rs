@@ -4,28 +4,97 @@ use serde_json::Value;
 
 use super::tree::{Function, Node, Term};
 
-/// Appends what these parts make of a value.
-pub(super) fn print(nodes: &[Node], value: &Value, text: &mut String) -> Result<(), String> {
-    for node in nodes {
-        match node {
-            Node::Text(plain) => text.push_str(plain),
-            Node::Print(term) => text.push_str(&shown(&evaluated(term, value)?)),
-            Node::If(term, then, otherwise) => match is_true(&evaluated(term, value)?) {
-                true => print(then, value, text)?,
-                false => print(otherwise, value, text)?,
-            },
-            Node::Range(term, each, otherwise) => {
-                let members = members(&evaluated(term, value)?)?;
-                if members.is_empty() {
-                    print(otherwise, value, text)?;
+/// What terms are evaluated in.
+#[derive(Debug)]
+pub(super) struct Scope<'a> {
+    whole: &'a Value,
+    variables: Vec<(&'a str, Value)>,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(whole: &'a Value) -> Self {
+        Self {
+            whole,
+            variables: Vec::new(),
+        }
+    }
+
+    /// Appends what a block makes of a value. Its variables end with it.
+    fn block(&mut self, nodes: &'a [Node], value: &Value, text: &mut String) -> Result<(), String> {
+        let outer = self.variables.len();
+        let printed = self.print(nodes, value, text);
+        self.variables.truncate(outer);
+        printed
+    }
+
+    /// Appends what these parts make of a value.
+    pub(super) fn print(
+        &mut self,
+        nodes: &'a [Node],
+        value: &Value,
+        text: &mut String,
+    ) -> Result<(), String> {
+        for node in nodes {
+            match node {
+                Node::Text(plain) => text.push_str(plain),
+                Node::Print(term) => text.push_str(&shown(&self.evaluated(term, value)?)),
+                Node::Set(name, term) => {
+                    let value = self.evaluated(term, value)?;
+                    self.variables.push((name, value));
                 }
-                for member in &members {
-                    print(each, member, text)?;
+                Node::If(term, then, otherwise) => match is_true(&self.evaluated(term, value)?) {
+                    true => self.block(then, value, text)?,
+                    false => self.block(otherwise, value, text)?,
+                },
+                Node::With(term, then, otherwise) => {
+                    let inner = self.evaluated(term, value)?;
+                    match is_true(&inner) {
+                        true => self.block(then, &inner, text)?,
+                        false => self.block(otherwise, value, text)?,
+                    }
+                }
+                Node::Range(each, nodes, otherwise) => {
+                    let members = members(&self.evaluated(&each.term, value)?)?;
+                    if members.is_empty() {
+                        self.block(otherwise, value, text)?;
+                    }
+                    for (key, member) in members {
+                        let outer = self.variables.len();
+                        let key = each.key.as_deref().map(|name| (name, key));
+                        let of_member = each.member.as_deref().map(|name| (name, member.clone()));
+                        self.variables.extend(key.into_iter().chain(of_member));
+                        let printed = self.print(nodes, &member, text);
+                        self.variables.truncate(outer);
+                        printed?;
+                    }
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn evaluated(&self, term: &Term, value: &Value) -> Result<Value, String> {
+        let within = |value: &Value, path: &[String]| {
+            path.iter()
+                .try_fold(value, |value, name| field(value, name))
+                .cloned()
+        };
+        match term {
+            Term::Literal(literal) => Ok(literal.clone()),
+            Term::Field(path) => within(value, path),
+            Term::Variable(name, path) if name.is_empty() => within(self.whole, path),
+            Term::Variable(name, path) => {
+                let mut variables = self.variables.iter().rev();
+                let found = variables.find(|(other, _)| other == name);
+                let (_, value) = found.ok_or_else(|| format!("there is no variable ${name}"))?;
+                within(value, path)
+            }
+            Term::Call(function, terms) => {
+                let values = terms.iter().map(|term| self.evaluated(term, value));
+                call(*function, &values.collect::<Result<Vec<_>, _>>()?)
+            }
+        }
+    }
 }
 
 /// Looks whether the fields that these parts name are in a value. What those have in turn is not looked at.
@@ -33,15 +102,20 @@ pub(super) fn check(nodes: &[Node], value: &Value) -> Result<(), String> {
     for node in nodes {
         match node {
             Node::Text(_) => {}
-            Node::Print(term) => check_term(term, value)?,
+            Node::Print(term) | Node::Set(_, term) => check_term(term, value)?,
             Node::If(term, then, otherwise) => {
                 check_term(term, value)?;
                 check(then, value)?;
                 check(otherwise, value)?;
             }
-            // Each member is another value.
-            Node::Range(term, _, otherwise) => {
+            // Within it, another value is meant.
+            Node::With(term, _, otherwise) => {
                 check_term(term, value)?;
+                check(otherwise, value)?;
+            }
+            // Each member is another value.
+            Node::Range(each, _, otherwise) => {
+                check_term(&each.term, value)?;
                 check(otherwise, value)?;
             }
         }
@@ -51,25 +125,11 @@ pub(super) fn check(nodes: &[Node], value: &Value) -> Result<(), String> {
 
 fn check_term(term: &Term, value: &Value) -> Result<(), String> {
     match term {
-        Term::Literal(_) => Ok(()),
+        Term::Literal(_) | Term::Variable(..) => Ok(()),
         Term::Field(path) => path
             .first()
             .map_or(Ok(()), |name| field(value, name).map(|_| ())),
         Term::Call(_, terms) => terms.iter().try_for_each(|term| check_term(term, value)),
-    }
-}
-
-fn evaluated(term: &Term, value: &Value) -> Result<Value, String> {
-    match term {
-        Term::Literal(literal) => Ok(literal.clone()),
-        Term::Field(path) => path
-            .iter()
-            .try_fold(value, |value, name| field(value, name))
-            .cloned(),
-        Term::Call(function, terms) => {
-            let values = terms.iter().map(|term| evaluated(term, value));
-            call(*function, &values.collect::<Result<Vec<_>, _>>()?)
-        }
     }
 }
 
@@ -109,12 +169,31 @@ fn call(function: Function, values: &[Value]) -> Result<Value, String> {
             other => Err(format!("len is not for {}", kind(other))),
         },
         (Function::Join, [list, between]) => {
-            let words: Vec<String> = members(list)?.iter().map(shown).collect();
+            let members = members(list)?;
+            let words: Vec<String> = members.iter().map(|(_, word)| shown(word)).collect();
             Ok(words.join(&shown(between)).into())
         }
         (Function::Index, [value, keys @ ..]) => keys.iter().try_fold(value.clone(), indexed),
         (Function::Equal, [value, others @ ..]) if !others.is_empty() => {
             Ok(others.contains(value).into())
+        }
+        // As Go has it: the first that decides, or the last.
+        (Function::And, [values @ .., last]) => {
+            let decides = values.iter().find(|value| !is_true(value));
+            Ok(decides.unwrap_or(last).clone())
+        }
+        (Function::Or, [values @ .., last]) => {
+            let decides = values.iter().find(|value| is_true(value));
+            Ok(decides.unwrap_or(last).clone())
+        }
+        (Function::Split, [text, between]) => {
+            let (text, between) = (shown(text), shown(between));
+            Ok(text.split(&between).map(Value::from).collect())
+        }
+        (Function::Print, values) => Ok(values.iter().map(shown).collect::<String>().into()),
+        (Function::PrintLine, values) => {
+            let words: Vec<String> = values.iter().map(shown).collect();
+            Ok(format!("{}\n", words.join(" ")).into())
         }
         (Function::NotEqual, [one, other]) => Ok((one != other).into()),
         _ => Err("a function has too few values, or too many".to_owned()),
@@ -138,10 +217,19 @@ fn indexed(value: Value, key: &Value) -> Result<Value, String> {
     }
 }
 
-fn members(value: &Value) -> Result<Vec<Value>, String> {
+/// Each with its place or its name.
+fn members(value: &Value) -> Result<Vec<(Value, Value)>, String> {
     match value {
-        Value::Array(list) => Ok(list.clone()),
-        Value::Object(members) => Ok(members.values().cloned().collect()),
+        Value::Array(list) => {
+            let places = (0_u64..).map(Value::from);
+            Ok(places.zip(list.iter().cloned()).collect())
+        }
+        Value::Object(members) => {
+            let named = members.iter();
+            Ok(named
+                .map(|(name, member)| (Value::from(name.as_str()), member.clone()))
+                .collect())
+        }
         Value::Null => Ok(Vec::new()),
         other => Err(format!("{} has no members", kind(other))),
     }
@@ -161,7 +249,26 @@ fn is_true(value: &Value) -> bool {
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "<no value>".to_owned(),
+        value => in_go(value),
+    }
+}
+
+/// As Go shows it: lists as `[a b]`, and what has names as `map[name:value]`.
+fn in_go(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(list) => {
+            let members: Vec<String> = list.iter().map(in_go).collect();
+            format!("[{}]", members.join(" "))
+        }
+        Value::Object(members) => {
+            let named = members.iter();
+            let members: Vec<String> = named
+                .map(|(name, member)| format!("{name}:{}", in_go(member)))
+                .collect();
+            format!("map[{}]", members.join(" "))
+        }
         other => other.to_string(),
     }
 }

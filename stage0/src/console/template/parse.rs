@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::tree::{Function, Node, Term};
+use super::tree::{Each, Function, Node, Term};
 
 /// How deeply things stand in each other at most.
 const DEPTH_MAX: usize = 32;
@@ -17,7 +17,7 @@ enum Piece<'a> {
 pub(super) fn nodes(text: &str) -> Result<Vec<Node>, String> {
     let pieces = pieces(text)?;
     let mut pieces = pieces.iter();
-    let (nodes, end) = block(&mut pieces, 0)?;
+    let (nodes, end) = block(&mut pieces, &mut Vec::new(), 0)?;
     match end {
         None => Ok(nodes),
         Some(word) => Err(format!(
@@ -70,8 +70,21 @@ fn action(text: &str) -> Option<(&str, &str)> {
 }
 
 /// What stands up to the end of a block, and the word that ends it.
+/// `known` are the variables that there are in it, and at its end those that were there before it.
 fn block<'a>(
     pieces: &mut std::slice::Iter<'_, Piece<'a>>,
+    known: &mut Vec<String>,
+    depth: usize,
+) -> Result<(Vec<Node>, Option<&'a str>), String> {
+    let outer = known.len();
+    let parsed = parts(pieces, known, depth);
+    known.truncate(outer);
+    parsed
+}
+
+fn parts<'a>(
+    pieces: &mut std::slice::Iter<'_, Piece<'a>>,
+    known: &mut Vec<String>,
     depth: usize,
 ) -> Result<(Vec<Node>, Option<&'a str>), String> {
     if depth > DEPTH_MAX {
@@ -93,42 +106,113 @@ fn block<'a>(
         let (word, rest) = action.split_once(' ').unwrap_or((action, ""));
         match word {
             "end" | "else" => return Ok((nodes, Some(action))),
-            "if" | "range" => {
-                let term = term(rest)?;
-                let (then, otherwise) = branches(pieces, word, depth)?;
-                nodes.push(match word {
-                    "if" => Node::If(term, then, otherwise),
-                    _ => Node::Range(term, then, otherwise),
-                });
-            }
-            _ => nodes.push(Node::Print(term(action)?)),
+            "if" | "range" | "with" => nodes.push(branching(pieces, word, rest, known, depth)?),
+            _ => match assigned(action)? {
+                (names, rest) if names.is_empty() => nodes.push(Node::Print(term(rest, known)?)),
+                (names, rest) => {
+                    let value = term(rest, known)?;
+                    let [name] = names.as_slice() else {
+                        return Err(format!("{action:?} sets more than one variable"));
+                    };
+                    known.push(name.clone());
+                    nodes.push(Node::Set(name.clone(), value));
+                }
+            },
         }
     }
     Ok((nodes, None))
 }
 
+/// The block that begins with one of these words, up to its end.
+fn branching(
+    pieces: &mut std::slice::Iter<'_, Piece<'_>>,
+    word: &str,
+    rest: &str,
+    known: &mut Vec<String>,
+    depth: usize,
+) -> Result<Node, String> {
+    let outer = known.len();
+    let (names, rest) = assigned(rest)?;
+    let term = term(rest, known)?;
+    known.extend(names.iter().cloned());
+    let branches = branches(pieces, word, known, depth);
+    known.truncate(outer);
+    let (then, otherwise) = branches?;
+    Ok(match (word, names.as_slice()) {
+        ("range", names) => {
+            let (key, member) = match names {
+                [] => (None, None),
+                [member] => (None, Some(member.clone())),
+                [key, member] => (Some(key.clone()), Some(member.clone())),
+                names => {
+                    let names: Vec<String> = names.iter().map(|name| format!("${name}")).collect();
+                    return Err(format!(
+                        "range has two variables at most, not {}",
+                        names.join(", ")
+                    ));
+                }
+            };
+            Node::Range(Each { term, key, member }, then, otherwise)
+        }
+        ("if", []) => Node::If(term, then, otherwise),
+        ("with", []) => Node::With(term, then, otherwise),
+        (word, _) => {
+            return Err(format!(
+                "variables of {word} are not there yet in templates"
+            ));
+        }
+    })
+}
+
 fn branches(
     pieces: &mut std::slice::Iter<'_, Piece<'_>>,
     word: &str,
+    known: &mut Vec<String>,
     depth: usize,
 ) -> Result<(Vec<Node>, Vec<Node>), String> {
     let missing = || format!("{{{{end}}}} is missing after {{{{{word} …}}}}");
-    let (then, end) = block(pieces, depth + 1)?;
+    let (then, end) = block(pieces, known, depth + 1)?;
     let otherwise = match end {
         Some("end") => Vec::new(),
-        Some("else") => match block(pieces, depth + 1)? {
+        Some("else") => match block(pieces, known, depth + 1)? {
             (otherwise, Some("end")) => otherwise,
             _ => return Err(missing()),
         },
-        Some(other) => return Err(format!("{{{{{other}}}}} is not there yet in templates")),
+        // Both end with the same word.
+        Some(other) => match other.strip_prefix("else if ") {
+            Some(rest) if depth < DEPTH_MAX => {
+                vec![branching(pieces, "if", rest, known, depth + 1)?]
+            }
+            Some(_) => return Err("its blocks are nested too deeply".to_owned()),
+            None => return Err(format!("{{{{{other}}}}} is not there yet in templates")),
+        },
         None => return Err(missing()),
     };
     Ok((then, otherwise))
 }
 
+/// The variables that get a value, without their dollars, and the rest.
+fn assigned(text: &str) -> Result<(Vec<String>, &str), String> {
+    let Some((before, rest)) = text.split_once(":=").filter(|_| text.starts_with('$')) else {
+        return Ok((Vec::new(), text));
+    };
+    let names = before.split(',').map(|name| {
+        let name = name.trim();
+        let letters = name.strip_prefix('$').filter(|letters| {
+            let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            !letters.is_empty() && letters.chars().all(is_letter)
+        });
+        letters
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{name:?} is no variable"))
+    });
+    Ok((names.collect::<Result<_, _>>()?, rest))
+}
+
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
     Field(Vec<String>),
+    Variable(String, Vec<String>),
     Literal(Value),
     Word(String),
     Open,
@@ -137,8 +221,16 @@ enum Token {
 }
 
 /// A term with what its value is passed on to: `.Labels | json`.
-fn term(text: &str) -> Result<Term, String> {
+fn term(text: &str, known: &[String]) -> Result<Term, String> {
     let tokens = tokens(text)?;
+    for token in &tokens {
+        if let Token::Variable(name, _) = token
+            && !name.is_empty()
+            && !known.contains(name)
+        {
+            return Err(format!("there is no variable ${name}"));
+        }
+    }
     let mut rest = tokens.as_slice();
     let term = pipeline(&mut rest, 0)?;
     match rest {
@@ -180,6 +272,10 @@ fn command(rest: &mut &[Token], passed: Option<Term>, depth: usize) -> Result<Te
                 *rest = after;
                 terms.push(Term::Field(path.clone()));
             }
+            Token::Variable(name, path) => {
+                *rest = after;
+                terms.push(Term::Variable(name.clone(), path.clone()));
+            }
             Token::Literal(value) => {
                 *rest = after;
                 terms.push(Term::Literal(value.clone()));
@@ -214,7 +310,18 @@ fn command(rest: &mut &[Token], passed: Option<Term>, depth: usize) -> Result<Te
         }
         (None, None) => Err("nothing stands in {{}}".to_owned()),
         (None, Some(only)) if terms.is_empty() => Ok(only),
-        (None, Some(_)) => Err("values stand beside each other without a function".to_owned()),
+        (None, Some(key)) => labelled(&terms, key),
+    }
+}
+
+/// `.Label "tier"`, as the lists of docker and podman have it.
+fn labelled(terms: &[Term], key: Term) -> Result<Term, String> {
+    match terms {
+        [Term::Field(path)] if path.len() == 1 && path.iter().all(|name| name == "Label") => {
+            let labels = Term::Field(vec!["Labels".to_owned()]);
+            Ok(Term::Call(Function::Index, vec![labels, key]))
+        }
+        _ => Err("values stand beside each other without a function".to_owned()),
     }
 }
 
@@ -229,6 +336,11 @@ fn named(word: &str) -> Result<Function, String> {
         "eq" => Function::Equal,
         "ne" => Function::NotEqual,
         "not" => Function::Not,
+        "and" => Function::And,
+        "or" => Function::Or,
+        "split" => Function::Split,
+        "print" => Function::Print,
+        "println" => Function::PrintLine,
         other => return Err(format!("{other} is not there yet in templates")),
     })
 }
@@ -276,6 +388,11 @@ fn plain(word: &str) -> Token {
     if let Some(path) = word.strip_prefix('.') {
         let names = path.split('.').filter(|name| !name.is_empty());
         return Token::Field(names.map(str::to_owned).collect());
+    }
+    if let Some(variable) = word.strip_prefix('$') {
+        let mut names = variable.split('.').map(str::to_owned);
+        let name = names.next().unwrap_or_default();
+        return Token::Variable(name, names.filter(|name| !name.is_empty()).collect());
     }
     match (word, word.parse::<i64>()) {
         (_, Ok(number)) => Token::Literal(number.into()),

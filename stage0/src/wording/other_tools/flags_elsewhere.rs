@@ -25,7 +25,7 @@ const STORAGE: &str = "images are always unpacked for overlayfs";
 const UNUSED: &str = "images that no pod needs are removed by `fairing image gc --expire=0s`";
 const SIGNING: &str = "it is called `fairing image sign --key KEY IMAGE`";
 const FEW: &str = "networks are few: `--format json` is for programs that choose";
-const TEMPLATES: &str = "it is always JSON";
+const SCOPES: &str = "there is no cluster of hosts";
 
 /// Flags, several names of one a row, by the commands that they are of.
 type Table = (
@@ -120,13 +120,6 @@ pub(super) const ELSEWHERE: &[Table] = &[
         &[(
             "app",
             "one app of a pod is stopped by `fairing app stop POD web`",
-        )],
-    ),
-    (
-        &["volume create"],
-        &[(
-            "d driver",
-            "volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other",
         )],
     ),
     (
@@ -344,10 +337,7 @@ pub(super) const ELSEWHERE: &[Table] = &[
         )],
     ),
     (&["network list"], &[("f filter", FEW)]),
-    (
-        &["network inspect"],
-        &[("f format", TEMPLATES), ("s scope v verbose", TEMPLATES)],
-    ),
+    (&["network inspect"], &[("s scope v verbose", SCOPES)]),
     (
         &["network rm"],
         &[
@@ -409,18 +399,11 @@ pub(super) const ELSEWHERE: &[Table] = &[
             "each image's size is shown by `fairing image list`",
         )],
     ),
-    (&["version"], &[("f", "it is called `--format json`")]),
     (&["gc"], &[("no-overlay", "apps always run on overlayfs")]),
 ];
 
 /// Words that a command doesn't take, beside its own.
-pub(super) const OPERANDS: &[(&str, &str)] = &[
-    (
-        "top",
-        "choosing columns is not there yet; `fairing top POD` shows what there are",
-    ),
-    (
-        "volume export",
-        "a file is named by a flag: `fairing volume export --output data.tar VOLUME`",
-    ),
-];
+pub(super) const OPERANDS: &[(&str, &str)] = &[(
+    "top",
+    "choosing columns is not there yet; `fairing top POD` shows what there are",
+)];

@@ -21,9 +21,9 @@ fn texts(line: &str) -> Vec<String> {
 #[test]
 fn things_that_have_names_are_wanted_where_the_help_says_so() {
     for (line, wanted, text) in [
-        ("rm _", Kind::Pod, ""),
-        ("rm web _", Kind::Pod, ""),
-        ("enter _", Kind::Pod, ""),
+        ("rm _", Kind::Pod(Which::Idle), ""),
+        ("rm web _", Kind::Pod(Which::Idle), ""),
+        ("enter _", Kind::Pod(Which::Running), ""),
         ("enter --app _", Kind::App, ""),
         ("app stop box _", Kind::App, ""),
         ("run _", Kind::Image, ""),
@@ -32,13 +32,26 @@ fn things_that_have_names_are_wanted_where_the_help_says_so() {
         ("run a --- _", Kind::Image, ""),
         ("app add box _", Kind::Image, ""),
         ("image rm a _", Kind::Image, ""),
-        ("run --net _", Kind::Network, ""),
-        ("run --net=la", Kind::Network, "--net="),
-        ("run --network=a,b", Kind::Network, "--network=a,"),
-        ("run --net a,b,_", Kind::Network, "a,b,"),
+        ("run --net _", Kind::Net, ""),
+        ("run --net=la", Kind::Net, "--net="),
+        ("run --network=a,b", Kind::Net, "--network=a,"),
+        ("run --net a,b,_", Kind::Net, "a,b,"),
         ("network rm _", Kind::Network, ""),
         ("volume rm a _", Kind::Volume, ""),
-        ("--dir /x rm _", Kind::Pod, ""),
+        ("--dir /x rm _", Kind::Pod(Which::Idle), ""),
+        ("rm -f _", Kind::Pod(Which::Any), ""),
+        ("exec _", Kind::Pod(Which::Running), ""),
+        ("stop _", Kind::Pod(Which::Running), ""),
+        ("kill -s HUP _", Kind::Pod(Which::Running), ""),
+        ("app start _", Kind::Pod(Which::Running), ""),
+        ("start _", Kind::Pod(Which::Startable), ""),
+        ("restart _", Kind::Pod(Which::Staying), ""),
+        ("run-prepared _", Kind::Pod(Which::Prepared), ""),
+        ("logs _", Kind::Pod(Which::Any), ""),
+        ("ps --filter network=_", Kind::Network, "network="),
+        ("ps --filter=volume=_", Kind::Volume, "--filter=volume="),
+        ("volume ls --filter name=_", Kind::Volume, "name="),
+        ("images -f reference=_", Kind::Image, "reference="),
         ("trust rm --prefix _", Kind::Prefix, ""),
         (
             "run --mount type=bind,source=/e",
@@ -74,12 +87,44 @@ fn commands_flags_and_words_of_lists_are_known() {
     assert!(texts("trust _").contains(&"keygen".to_owned()));
     assert!(texts("run --uu").contains(&"--uuid-file-save".to_owned()));
     assert!(texts("run --env A a -").contains(&"--memory".to_owned()));
-    assert_eq!(texts("run --pull _"), ["missing", "always", "never"]);
+    assert_eq!(
+        texts("run --pull _"),
+        ["missing", "always", "newer", "never"]
+    );
     assert_eq!(
         texts("run --pull=_"),
-        ["--pull=missing", "--pull=always", "--pull=never"]
+        [
+            "--pull=missing",
+            "--pull=always",
+            "--pull=newer",
+            "--pull=never"
+        ]
     );
     assert_eq!(texts("completion _"), ["bash", "zsh", "fish"]);
+    assert_eq!(texts("run --userns _"), ["auto", "host"]);
+    assert_eq!(texts("run --lifetime _"), ["with-apps", "until-stopped"]);
+    assert_eq!(texts("ps --format _"), ["text", "json", "table"]);
+    assert_eq!(texts("status --format _"), ["text", "json"]);
+    assert_eq!(texts("inspect -f _"), ["json"]);
+    assert_eq!(texts("save --format _"), ["docker-archive", "oci-archive"]);
+    assert_eq!(
+        texts("run --mount type=_"),
+        ["bind", "volume", "image", "tmpfs"].map(|kind| format!("type={kind}"))
+    );
+    assert_eq!(
+        texts("volume ls --filter dangling=_"),
+        ["dangling=true", "dangling=false"]
+    );
+    assert_eq!(texts("images --filter _"), ["reference=", "digest="]);
+    assert_eq!(
+        texts("volume prune --filter _"),
+        ["name=", "label=", "dangling="]
+    );
+    assert!(texts("ps --filter _").contains(&"status=".to_owned()));
+    assert!(texts("list --filter=_").contains(&"--filter=ancestor=".to_owned()));
+    assert!(texts("ps --filter status=_").contains(&"status=running".to_owned()));
+    assert!(texts("kill -s _").contains(&"HUP".to_owned()));
+    assert!(texts("kill --signal SIG").contains(&"SIGTERM".to_owned()));
     assert_eq!(texts("run --name _"), [] as [&str; 0]);
 }
 
@@ -98,4 +143,27 @@ fn the_rest_is_the_shells() {
     ] {
         assert!(matches!(of(line), Wanted::Files), "{line}");
     }
+}
+
+#[test]
+fn behind_an_image_there_are_flags_of_its_app_alone() {
+    for line in [
+        "run a -",
+        "run --rm a --memory 64m -",
+        "prepare a -",
+        "create a -",
+        "run a --- b -",
+        "run a --- -",
+        "app add box a -",
+    ] {
+        let offered = texts(line);
+        assert!(offered.contains(&"--memory".to_owned()), "{line}");
+        for of_pod in ["--name", "--rm", "--net", "--detach", "--dir", "--debug"] {
+            assert!(!offered.contains(&of_pod.to_owned()), "{line}: {of_pod}");
+        }
+    }
+    assert!(texts("app add box a -").contains(&"--start".to_owned()));
+    assert!(!texts("run a -").contains(&"--start".to_owned()));
+    assert!(texts("run --rm -").contains(&"--net".to_owned()));
+    assert!(matches!(of("run a --net=_"), Wanted::Files));
 }
