@@ -378,7 +378,7 @@ mod tests {
             ),
             (
                 "volume create --opt type=nfs",
-                "unknown flag --opt: volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other",
+                "invalid value 'type=nfs' for '--opt <KEY=VALUE>': there is size alone: volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other",
             ),
             (
                 "list --fromat json",

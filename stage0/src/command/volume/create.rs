@@ -53,7 +53,8 @@ fn option(text: &str) -> Result<u64, String> {
     match text.split_once('=') {
         Some(("size", value)) => memory(value),
         _ => Err(
-            "there is size alone: volumes are directories of this host, and --volume mounts any other".to_owned(),
+            "there is size alone: volumes are directories of this host; `fairing run --volume ./DIRECTORY:/PLACE IMAGE` mounts any other"
+                .to_owned(),
         ),
     }
 }
