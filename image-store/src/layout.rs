@@ -256,9 +256,10 @@ impl<F: LayoutFiles> Origin for Layout<F> {
             (tag == cosign::tag(&self.top, kind)).then(|| self.index.iter().find(is_own))?
         });
         match named.or(saved) {
-            Some(entry) => self
-                .document(&Digest::parse(&entry.digest)?, &entry.media_type)
-                .map(Some),
+            Some(entry) => {
+                let digest = Digest::parse(&entry.digest).map_err(DocumentError::Name)?;
+                self.document(&digest, &entry.media_type).map(Some)
+            }
             None => Ok(None),
         }
     }

@@ -150,7 +150,7 @@ fn files_and_isolators_that_are_not_there() {
         ":tag",
         "a b",
     ] {
-        refused(host.fairing(["run", reference]).run(), 125, &[reference]);
+        refused(host.fairing(["run", reference]).run(), 2, &[reference]);
     }
     assert_eq!(host.pod_folders(), []);
 }

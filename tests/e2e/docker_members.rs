@@ -125,6 +125,8 @@ fn addresses_and_ports_are_where_other_tools_have_them() {
         shown(&host, &network, template),
         format!("default bridge false web {address}/{prefix}")
     );
+    let way_out = shown(&host, &network, "{{(index .IPAM.Config 0).Gateway}}");
+    assert_eq!(way_out, settings["Gateway"].as_str().unwrap());
     host.fairing(["stop", "--force", "web"]).run().ok();
     let settings = json_of(&host, &inspect, ".NetworkSettings");
     assert_eq!(settings["Ports"], json!({}));

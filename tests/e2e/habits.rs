@@ -36,6 +36,7 @@ fn ps_shows_what_runs_and_list_shows_all() {
     assert_eq!(lines(&["ps", "-q", "--no-trunc"]), [running.as_str()]);
     assert_eq!(lines(&["ps", "-l", "--format", names]), ["ended"]);
     assert_eq!(lines(&["ps", "--last", "5", "--format", names]).len(), 2);
+    assert_eq!(lines(&["ps", "-n", "-1", "--format", names]).len(), 2);
     for (filter, expected) in [
         ("name=run", &["running"][..]),
         ("status=exited", &["ended"]),

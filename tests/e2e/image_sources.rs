@@ -202,9 +202,10 @@ fn a_layout_of_several_images_needs_a_tag() {
     for mark in ["one", "two"] {
         runs(&host, &[], &format!("{source}:{mark}"), mark);
     }
+    let how = format!("holds several images: one, two; `{source}:one` names one");
     host.fairing(["run", &source])
         .run()
-        .expect_error_naming(&["one", "two"]);
+        .expect_error(2, &[&how]);
     host.fairing(["run", &format!("{source}:three")])
         .run()
         .expect_error(110, &["three"]);

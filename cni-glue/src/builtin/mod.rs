@@ -30,6 +30,7 @@ pub(crate) use firewall::foreign_drops;
 pub(crate) use firewall::forget_ports;
 pub(crate) use lease::Leases;
 pub use lease::Peer;
+pub use network::subnets;
 pub(crate) use network::{is_made, made};
 pub use ready_made::is_forwarded;
 pub(crate) use ready_made::networks;

@@ -100,6 +100,18 @@ impl Network {
     }
 }
 
+/// The subnets of a network as it was made, each with the pods' way out; none before the first pod has joined it, or where
+/// nobody can tell.
+pub fn subnets(state: &Path, name: &NetworkName) -> Vec<(IpNet, Option<IpAddr>)> {
+    let Ok(Some(network)) = Network::load(state, name) else {
+        return Vec::new();
+    };
+    [(network.subnet, true), (network.subnet6, false)]
+        .into_iter()
+        .filter_map(|(subnet, ipv4)| Some((subnet?, network.gateway(ipv4))))
+        .collect()
+}
+
 /// Whether a built-in network was made.
 pub(crate) fn is_made(state: &Path, name: &NetworkName) -> bool {
     record_path(state, name).exists()

@@ -48,10 +48,14 @@ fn counted(text: &str) -> Result<u128, String> {
     };
     let unit = 1024_u128.pow(power);
     let places = part.bytes().fold(1_u128, |places, _| places * 10);
-    // Bytes are whole.
-    Ok(unit
+    // Bytes are whole; a part of one is not nothing, which may mean that there is no limit.
+    let bytes = unit
         .saturating_mul(whole)
-        .saturating_add(unit * decimals / places))
+        .saturating_add(unit * decimals / places);
+    match bytes {
+        0 if decimals > 0 => Err("it is less than a byte; is the unit missing?".to_owned()),
+        bytes => Ok(bytes),
+    }
 }
 
 #[cfg(test)]
@@ -70,7 +74,6 @@ mod tests {
             ("0.5g", 512 << 20),
             ("1.5GiB", 1536 << 20),
             (".25k", 256),
-            ("0.0001k", 0),
             ("7.000000000000000001e", (7 << 60) + 1),
         ] {
             assert_eq!(bytes(text), Ok(number), "{text}");
@@ -82,6 +85,8 @@ mod tests {
             (".", "a number such as"),
             ("1.g", "a number such as"),
             ("1.5.5g", "a number such as"),
+            ("0.5", "less than a byte; is the unit missing?"),
+            ("0.0001k", "less than a byte"),
             ("1,5g", "unknown unit \",5g\""),
             ("0.0000000000000000001e", "18 decimals at most"),
             ("64x", "unknown unit \"x\""),

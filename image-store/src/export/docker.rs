@@ -201,7 +201,7 @@ fn diff_ids(config: &Blob, bytes: &[u8]) -> Result<Vec<Digest>, StoreError> {
         .rootfs
         .diff_ids
         .iter()
-        .map(|digest| Ok(Digest::parse(digest)?))
+        .map(|digest| Digest::parse(digest).map_err(|error| DocumentError::Name(error).into()))
         .collect()
 }
 

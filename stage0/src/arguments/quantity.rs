@@ -120,7 +120,7 @@ mod tests {
             assert!(memory(none).is_err(), "{none}");
         }
         assert_eq!(memory_limit("64m"), Ok(Limit::At(64 << 20)));
-        for bad in ["16", "-1", "", "x"] {
+        for bad in ["16", "-1", "", "x", "0.5"] {
             assert!(memory_limit(bad).is_err(), "{bad}");
         }
     }

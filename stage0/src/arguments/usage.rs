@@ -160,7 +160,13 @@ fn in_one_line(text: &str) -> String {
     let said = said.and_then(|said| said.split("\n\nUsage:").next());
     let lines = said.unwrap_or_default().lines().map(str::trim);
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-    lines.join(" ")
+    // Numbers are read by the standard library, which words that for programmers.
+    let text = lines.join(" ");
+    let text = text.replace(
+        "invalid digit found in string",
+        "it must be a whole number, from 0 on",
+    );
+    text.replace("number too large to fit in target type", "it is too large")
 }
 
 /// What the parser stumbled over.
@@ -350,7 +356,7 @@ mod tests {
             ),
             (
                 "exec -u 0 web id",
-                "unknown flag -u: the command has the app's user; choosing another is not there yet",
+                "unknown flag -u: the command has the app's user, which `fairing run --user USER IMAGE` sets; choosing another for a command is not there yet",
             ),
             (
                 "--log-level debug ps",
@@ -363,6 +369,18 @@ mod tests {
             (
                 "ps extra",
                 "unexpected argument extra: `fairing ps [OPTIONS]`",
+            ),
+            (
+                "network create n --mtu x",
+                "invalid value 'x' for '--mtu <BYTES>': it must be a whole number, from 0 on",
+            ),
+            (
+                "network create n --mtu -5",
+                "invalid value '-5' for '--mtu <BYTES>': -5 is not in 0..=4294967295",
+            ),
+            (
+                "gc --grace-period -1",
+                "invalid value '-1' for '--grace-period <DURATION>': write a duration such as 10s or 1m30s",
             ),
             (
                 "--dirr x list",

@@ -18,7 +18,7 @@ use crate::wording::networks::cleared;
 #[derive(Debug, Args)]
 pub(crate) struct Gc {
     /// How long pods are kept after their end
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30m")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30m", allow_negative_numbers = true)]
     grace_period: Duration,
     /// How long prepared pods are kept
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "24h")]

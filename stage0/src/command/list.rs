@@ -67,6 +67,16 @@ pub(crate) struct Ps {
     choice: Choice,
 }
 
+/// A number of pods; as other tools have it, -1 is as many as there are.
+fn last(text: &str) -> Result<usize, String> {
+    match text {
+        "-1" => Ok(usize::MAX),
+        _ => text
+            .parse()
+            .map_err(|_| "it must be a number from 0 on, or -1 for all".to_owned()),
+    }
+}
+
 /// Which pods are shown, and how.
 #[derive(Debug, Args)]
 struct Choice {
@@ -76,8 +86,8 @@ struct Choice {
     /// Only pods of this name, id, label, status, exited, ancestor, network or volume; may be repeated
     #[arg(short, long = "filter", value_name = "KEY=VALUE", value_parser = filter)]
     filters: Vec<Filter>,
-    /// Only so many that were made last, whether they run or not
-    #[arg(short = 'n', long, value_name = "NUMBER")]
+    /// Only so many that were made last, whether they run or not; -1 for all
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = last, allow_negative_numbers = true)]
     last: Option<usize>,
     /// Only the one that was made last
     #[arg(short, long, conflicts_with = "last")]

@@ -23,7 +23,7 @@ use crate::wording::images::{summary, warn};
 #[derive(Debug, Args)]
 pub(crate) struct Gc {
     /// Also forget images that no pod needs and that were unused for this long; 0 for all
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, allow_negative_numbers = true)]
     expire: Option<Duration>,
     /// Also forget all images that no pod needs
     #[arg(short, long, conflicts_with = "expire")]

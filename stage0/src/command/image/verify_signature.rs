@@ -28,7 +28,13 @@ pub(crate) struct VerifySignature {
     #[arg(long = "key", value_name = "KEY.pub")]
     keys: Vec<PathBuf>,
     /// How many of the keys must have signed
-    #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "keys")]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 1,
+        requires = "keys",
+        allow_negative_numbers = true
+    )]
     threshold: usize,
     /// How to show what was verified: text, json, or a template
     #[arg(short, long, value_name = "FORMAT", value_parser = format, default_value = "text")]

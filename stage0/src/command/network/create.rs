@@ -40,7 +40,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "INTERFACE")]
     master: Option<String>,
     /// Largest packet [default: as the way out]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
     mtu: Option<u32>,
 }
 

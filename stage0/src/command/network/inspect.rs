@@ -1,6 +1,7 @@
 //! `fairing network inspect`.
 
 use clap::Args;
+use cni_glue::builtin::subnets;
 use cni_glue::config::NetworkList;
 use cni_glue::id::NetworkName;
 use pod::{PodName, PodUuid};
@@ -63,7 +64,9 @@ impl Subcommand for Inspect {
             };
             match &self.format {
                 Inspected::Lines(template) => {
-                    let words = of_network(&list, containers(&view.pods));
+                    let state = &context.engine.attacher().runtime.state;
+                    let made = subnets(state, &list.name);
+                    let words = of_network(&list, &made, containers(&view.pods));
                     output::line(&rendered(template, &with(json!(view), words))?)?;
                 }
                 Inspected::Json if are_several => shown.push(json!(view)),

@@ -65,7 +65,7 @@ impl Subcommand for List {
         }
         let values = || {
             let lists = networks.lists().iter();
-            let words = lists.map(|list| in_list(of_network(list, Map::new())));
+            let words = lists.map(|list| in_list(of_network(list, &[], Map::new())));
             let own = values(&rows).into_iter();
             own.zip(words)
                 .map(|(value, words)| with(value, words))

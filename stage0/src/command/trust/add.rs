@@ -39,7 +39,7 @@ pub(crate) struct Add {
     #[arg(long, value_name = "TIME", value_parser = last_moment)]
     not_after: Option<Timestamp>,
     /// How many keys of the prefix must have signed
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     threshold: Option<usize>,
     /// Don't ask whether the fingerprints are right
     #[arg(short, long)]

@@ -24,13 +24,13 @@ pub(crate) struct Create {
     #[arg(short, long, value_name = "KEY[=VALUE]", value_parser = label)]
     label: Vec<(String, String)>,
     /// User whose its root directory is
-    #[arg(long, value_name = "NUMBER", value_parser = |text: &str| id("uid", text))]
+    #[arg(long, value_name = "NUMBER", value_parser = |text: &str| id("uid", text), allow_negative_numbers = true)]
     uid: Option<u32>,
     /// Group whose its root directory is
-    #[arg(long, value_name = "NUMBER", value_parser = |text: &str| id("gid", text))]
+    #[arg(long, value_name = "NUMBER", value_parser = |text: &str| id("gid", text), allow_negative_numbers = true)]
     gid: Option<u32>,
     /// Permission bits of its root directory, in octal
-    #[arg(long, value_name = "MODE", value_parser = mode)]
+    #[arg(long, value_name = "MODE", value_parser = mode, allow_negative_numbers = true)]
     mode: Option<u32>,
     /// The most that it holds, such as 1g, where its filesystem has project quotas
     #[arg(long, value_name = "SIZE", value_parser = memory)]

@@ -1,11 +1,19 @@
 //! Networks in the spelling of docker and podman.
 
+use std::net::IpAddr;
+
 use cni_glue::builtin::{BuiltinConfig, PLUGIN_TYPE};
 use cni_glue::config::NetworkList;
+use cni_glue::subnet::IpNet;
 use serde_json::{Map, Value, json};
 
-/// What there is of a network; of those in it, `pods` is what docker has as containers, by their UUIDs.
-pub(crate) fn of_network(list: &NetworkList, pods: Map<String, Value>) -> Value {
+/// What there is of a network: its subnets with the ways out, as it was made, and those in it, which are what docker has as
+/// containers, by their UUIDs.
+pub(crate) fn of_network(
+    list: &NetworkList,
+    made: &[(IpNet, Option<IpAddr>)],
+    pods: Map<String, Value>,
+) -> Value {
     let first = list.plugins.first();
     let builtin = first
         .filter(|plugin| plugin.kind == PLUGIN_TYPE)
@@ -16,11 +24,17 @@ pub(crate) fn of_network(list: &NetworkList, pods: Map<String, Value>) -> Value 
         (None, None) => json!(""),
     };
     let settings = builtin.as_ref();
-    let subnets = settings.into_iter().flat_map(|config| {
-        let subnets = [config.subnet, config.subnet6];
-        subnets.into_iter().flatten().map(|subnet| {
-            json!({ "Subnet": subnet.to_string(), "Gateway": config.gateway.map(|ip| ip.to_string()) })
-        })
+    let asked = settings.into_iter().flat_map(|config| {
+        let subnets = [config.subnet, config.subnet6].into_iter().flatten();
+        subnets.map(|subnet| (subnet, config.gateway))
+    });
+    let subnets: Vec<_> = match made.is_empty() {
+        true => asked.collect(),
+        false => made.to_vec(),
+    };
+    let subnets = subnets.iter().map(|(subnet, gateway)| {
+        let gateway = gateway.map(|gateway| gateway.to_string());
+        json!({ "Subnet": subnet.to_string(), "Gateway": gateway.unwrap_or_default() })
     });
     json!({
         "Name": list.name,
