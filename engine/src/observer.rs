@@ -186,7 +186,8 @@ impl fmt::Display for Warning {
             }
             Self::PlainSystemd { image } => write!(
                 f,
-                "the program of {image} is started as any other and not as systemd, which needs cgroups of version 2"
+                "{image} begins with an init, which is hardly good for anything here: it is not process 1, since systemd in a \
+                 pod needs a host with cgroups of version 2"
             ),
             Self::Traceable => f.write_str(
                 "fs.suid_dumpable is 1, a setting for debugging: an app can trace commands of its user from the moment \

@@ -330,6 +330,18 @@ fn whoever_is_about_a_volume_waits_for_no_stranger_s_pipe() {
     }
     let again = host.fairing(["volume", "import", "filled"]).stdin("").run();
     again.expect_error(125, &["volume filled is being imported"]);
+    // Nor does a pod that would mount it.
+    let run = [
+        "run",
+        "--rm",
+        "--net=none",
+        "-v",
+        "filled:/mnt",
+        IMAGE,
+        "/bin/true",
+    ];
+    let run = host.fairing(run).run();
+    run.expect_error(125, &["volume filled is being imported"]);
 
     let archive = Layer::new().file("file", "1", 0o644).tar();
     for running in [&mut fills, &mut makes] {

@@ -61,7 +61,9 @@ pub(crate) fn provide(
             if let Some(busy) = provide_one(engine, *one, volumes, apps, &pin)? {
                 // Whoever is about another volume does not wait for this one.
                 drop(pin);
-                busy.wait_until_filled().map_err(VolumeError::Files)?;
+                if !busy.wait_until_filled().map_err(VolumeError::Files)? {
+                    return Err(VolumeError::Held(busy.record.name).into());
+                }
                 continue 'all;
             }
         }

@@ -119,6 +119,11 @@ pub fn import(
         return made.map(drop).ok_or_else(|| exists().into());
     };
     let claim = volume.claim(&pin).map_err(VolumeError::Files)?;
+    // Nobody waits for where the archive comes from.
+    let held = volume.hold_alone(&pin).map_err(VolumeError::Files)?;
+    let Some(_held) = held else {
+        return Err(VolumeError::Held(name.clone()).into());
+    };
     drop(pin);
     let filled = match claim {
         Claim::Busy => return Err(VolumeError::Held(name.clone()).into()),

@@ -41,7 +41,7 @@ fn first_use(
             Claim::UsedBefore => return Ok(None),
             Claim::Busy => {
                 drop(pin);
-                volume.wait_until_filled()?;
+                assert!(volume.wait_until_filled()?);
             }
         }
     }
@@ -229,6 +229,9 @@ fn what_takes_its_time_keeps_one_volume_and_holds_up_no_other() {
     let read = volume.hold(&pin).unwrap();
     let filled = volumes.get(&name("filled")).unwrap().unwrap();
     let claim = filled.claim(&pin).unwrap();
+    let filling = filled.hold_alone(&pin).unwrap();
+    assert!(filling.is_some() && filled.hold_alone(&pin).unwrap().is_none());
+    assert!(!filled.wait_until_filled().unwrap());
     fs::create_dir(filled.path.join(DATA_NEW)).unwrap();
     assert!(matches!(filled.claim(&pin).unwrap(), Claim::Busy));
     let begun = volumes.begin(NewVolume::called(name("new")), &pin).unwrap();
@@ -248,7 +251,7 @@ fn what_takes_its_time_keeps_one_volume_and_holds_up_no_other() {
     let alone = volumes.alone_now().unwrap().unwrap();
     assert!(volumes.left(&alone).unwrap().is_empty());
     drop(alone);
-    drop((read, claim));
+    drop((read, claim, filling));
     assert!(matches!(discard("read"), Discarding::Done(_)));
     let pin = volumes.pin().unwrap();
     assert!(begun.unwrap().publish(&pin).unwrap().is_some());

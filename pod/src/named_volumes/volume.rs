@@ -42,15 +42,41 @@ impl NamedVolume {
         Ok(VolumeHold(record))
     }
 
-    /// Waits until nobody fills the volume.
+    /// The same for a command that fills it from where nobody knows how long that takes; `None` if another command holds it.
     ///
     /// # Errors
     /// [`PodError::Io`].
-    pub fn wait_until_filled(&self) -> Result<(), PodError> {
-        match lock_dir(&self.path, FlockOperation::LockShared) {
+    pub fn hold_alone(&self, _pin: &VolumesPin) -> Result<Option<VolumeHold>, PodError> {
+        match lock_dir(
+            &self.path.join(RECORD),
+            FlockOperation::NonBlockingLockExclusive,
+        ) {
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
+                Ok(None)
+            }
+            other => other.map(VolumeHold).map(Some),
+        }
+    }
+
+    /// Waits until nobody fills the volume. False if a command does that [holds it alone](Self::hold_alone).
+    ///
+    /// # Errors
+    /// [`PodError::Io`].
+    pub fn wait_until_filled(&self) -> Result<bool, PodError> {
+        let record = self.path.join(RECORD);
+        let waited = match lock_dir(&record, FlockOperation::NonBlockingLockShared) {
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(false);
+            }
+            Ok(_) => lock_dir(&self.path, FlockOperation::LockShared).map(|_| true),
+            Err(error) => Err(error),
+        };
+        match waited {
             // It is gone.
-            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.map(drop),
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(true)
+            }
+            other => other,
         }
     }
 

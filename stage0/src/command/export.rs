@@ -44,7 +44,7 @@ impl Subcommand for Export {
         let entry = context.pod(&self.pod)?;
         let manifest = PodManifest::load(&entry.path)?;
         let app = self.app_of(&manifest)?;
-        let _pin = context.engine.store().pin()?;
+        // No pin: while the pod is there, so are its layers, and who reads this may take their time.
         let trees = trees(context, &entry, &manifest, &app);
         write_trees(&trees, self.output.or(self.file))
     }

@@ -169,6 +169,13 @@ fn store(error: &StoreError) -> String {
     match error {
         StoreError::Registry(error) => registry(error),
         StoreError::NoImage { path, .. } if typed::is_no_file(path) => error.to_string(),
+        StoreError::NoImage {
+            path,
+            is_root: true,
+        } => format!(
+            "{error}; `rootfs:{0}` in its place takes it as one, and `fairing image import rootfs:{0} --name NAME` gives it a name",
+            path.display()
+        ),
         StoreError::NoImage { path, .. } => format!(
             "{error}; `fairing image import rootfs:{} --name NAME` takes a root filesystem",
             path.display()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use image_name::{Prefix, Repository};
+use image_name::{Digest, Prefix, Reference, Repository};
 use trust::{Demand, Flaw, Refusal, RuleId};
 
 /// Where the command of a line ends and its explanation begins: what is pasted into a shell whole
@@ -92,8 +92,10 @@ pub(crate) fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
             )]
         }
         Refusal::DigestNotListed {
-            reference, rule, ..
-        } => digest_not_listed(reference, origin, rule),
+            reference,
+            manifest,
+            rule,
+        } => digest_not_listed(reference, manifest, origin, rule),
         Refusal::BrokenKey { rule, position, .. } => vec![format!(
             "replace or remove key {position} of rule {:?} in {}",
             rule.prefix().as_str(),
@@ -159,13 +161,25 @@ fn run_once(image: &str) -> String {
     )
 }
 
-fn digest_not_listed(reference: &str, origin: Origin<'_>, rule: &RuleId) -> Vec<String> {
-    let own = reference
-        .parse()
-        .is_ok_and(|name: image_name::Reference| Prefix::from(name.repository()) == *rule.prefix());
-    match own {
-        true => vec![allow(reference, origin)],
-        false => vec![format!("add its digest to those in {}", file(rule))],
+/// The digest itself is named: the store may have an earlier one by that name, which is pinned already.
+fn digest_not_listed(
+    reference: &str,
+    manifest: &Digest,
+    origin: Origin<'_>,
+    rule: &RuleId,
+) -> Vec<String> {
+    let name = reference.parse().ok();
+    let own = name.filter(|name: &Reference| Prefix::from(name.repository()) == *rule.prefix());
+    match (own, origin) {
+        (Some(name), Origin::Name | Origin::Pull(_)) => {
+            let pinned = format!("{}@{manifest}", name.repository());
+            vec![format!(
+                "fairing trust allow {}{NOTE}pins that digest, too",
+                shell_word(&pinned)
+            )]
+        }
+        (Some(_), Origin::Place(_) | Origin::Import(_)) => vec![allow(reference, origin)],
+        (None, _) => vec![format!("add its digest to those in {}", file(rule))],
     }
 }
 

@@ -11,7 +11,9 @@ use super::failure::{Failure, one_line};
 pub(crate) fn text(warning: &Warning) -> String {
     match warning {
         Warning::UnaskedNameServers(_) => format!("--dns: {warning}"),
-        Warning::PlainSystemd { .. } => format!("{warning}; --systemd=false says so, too"),
+        Warning::PlainSystemd { .. } => {
+            format!("{warning}; --systemd=false starts it without a word")
+        }
         Warning::Fetch(note) => one_line(note),
         Warning::Monitor(error) => Failure::line_of(error),
         Warning::NotRefreshed { reference, error } => format!(

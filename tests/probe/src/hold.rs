@@ -1,7 +1,9 @@
 //! What a process can do to pid 1, which has its user if that is root. Each is tried for real.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{self, Write};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::attempt::shown;
 use crate::sys::{call, in_child, number_name};
@@ -67,11 +69,11 @@ pub(crate) fn hold_on_init() -> Vec<String> {
         ("attr/current", "0"),
     ] {
         let path = format!("/proc/1/{name}");
-        let written = OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
-        let outcome = match written {
+        let write = || {
+            let file = OpenOptions::new().write(true).open(&path);
+            file.and_then(|mut file| file.write_all(text.as_bytes()))
+        };
+        let outcome = match until_it_is_our_turn(write) {
             Ok(()) => "allowed".to_owned(),
             Err(error) => error
                 .raw_os_error()
@@ -80,4 +82,20 @@ pub(crate) fn hold_on_init() -> Vec<String> {
         lines.push(format!("{name} = {outcome}"));
     }
     lines
+}
+
+/// The kernel takes one change of an autogroup in a tenth of a second, of all on the machine.
+fn until_it_is_our_turn(write: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match write() {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock
+                    && begun.elapsed() < Duration::from_secs(5) =>
+            {
+                thread::sleep(Duration::from_millis(7));
+            }
+            other => return other,
+        }
+    }
 }
