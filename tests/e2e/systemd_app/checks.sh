@@ -151,8 +151,16 @@ check_it_starts_again() {
     equal "$(cat /data/stopped)" 'in order'
     await_long is_up
     equal "$(sed -n 1p /data/started)" 0::/system.slice/told.service
-    fairing stop --force machine
-    await no_pod_cgroups
+    # Nothing of it outlives its monitor.
+    kill -KILL "$(fairing status --format json machine |
+        sed -n 's/.*"monitor-pid": *\([0-9]*\).*/\1/p')"
+    await no_systemd
+    fairing gc --grace-period=0s
+    no_pod_cgroups
+}
+
+no_systemd() {
+    ! ps -o args | grep '[s]ystemd'
 }
 
 check_with_the_hosts_users() {
