@@ -8,13 +8,12 @@ use harness::{ImageBuilder, debian_images_dir, dist_dir, fairing_binary};
 use crate::machine_checks;
 
 /// The functions `check_NAME` of the script, in the order in which they run.
-const CHECKS: [&str; 11] = [
+const CHECKS: [&str; 10] = [
     "it_starts_its_units",
-    "it_is_process_1_and_sees_its_own_alone",
     "commands_enter_it",
     "its_cgroups_are_below_its_limits",
-    "its_cgroups_are_bounded",
     "it_stops_in_order",
+    "it_starts_again",
     "with_the_hosts_users",
     "as_any_other_program",
     "another_program_as_systemd",

@@ -11,12 +11,13 @@ use crate::machine_checks;
 use crate::stocked;
 
 /// The functions `check_NAME` of the script, in the order in which they run. Each is made on ext4 and on XFS.
-const CHECKS: [&str; 8] = [
+const CHECKS: [&str; 9] = [
     "a_volume_holds_so_much_and_no_more",
     "what_the_image_has_must_fit",
     "limit_and_use_are_shown",
     "it_is_created_as_other_tools_do",
     "removal_gives_up_the_project",
+    "killed_commands_lose_no_project",
     "ids_that_others_have_are_left_alone",
     "an_app_can_not_leave_its_project",
     "nothing_is_left",

@@ -63,10 +63,10 @@ check_it_starts_its_units() {
     equal "$(fairing enter machine -- /bin/cat /tmp/user)" nobody
     fairing enter machine -- /bin/systemctl is-system-running > /tmp/state || true
     equal "$(cat /tmp/state)" running
+    is_process_1_and_sees_its_own_alone
 }
 
-check_it_is_process_1_and_sees_its_own_alone() {
-    machine
+is_process_1_and_sees_its_own_alone() {
     equal "$(fairing enter machine -- /bin/cat /proc/1/comm)" systemd
     # Neither pod init nor what is mounted for it.
     fairing enter machine -- /bin/sh -c 'cat /proc/[0-9]*/comm' > /tmp/names
@@ -117,11 +117,11 @@ check_its_cgroups_are_below_its_limits() {
     equal "$(grep -c 'Permission denied' /tmp/seen)" 1
     equal "$(grep -c 536870912 /tmp/seen)" 0
     equal "$(cat "$app/memory.max")" 536870912
+    cgroups_are_bounded
 }
 
 # Deeper than paths can be that lead there, and with the longest names: who removes it must get there.
-check_its_cgroups_are_bounded() {
-    machine
+cgroups_are_bounded() {
     fairing enter machine -- /bin/sh -c 'name=$(printf %0250d 7)
         cd /sys/fs/cgroup
         while mkdir $name && cd $name; do :; done
@@ -142,6 +142,25 @@ check_it_stops_in_order() {
     contains "$(cat /tmp/out)" '"code": 0'
     await no_pod_cgroups
     fairing rm machine
+}
+
+check_it_starts_again() {
+    machine --lifetime=until-stopped
+    rm /data/started
+    fairing restart machine
+    equal "$(cat /data/stopped)" 'in order'
+    await_long is_up
+    equal "$(sed -n 1p /data/started)" 0::/system.slice/told.service
+    # Nothing of it outlives its monitor.
+    kill -KILL "$(fairing status --format json machine |
+        sed -n 's/.*"monitor-pid": *\([0-9]*\).*/\1/p')"
+    await no_systemd
+    fairing gc --grace-period=0s
+    no_pod_cgroups
+}
+
+no_systemd() {
+    ! ps -o args | grep '[s]ystemd'
 }
 
 check_with_the_hosts_users() {

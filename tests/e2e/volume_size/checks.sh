@@ -133,14 +133,40 @@ gives_up() {
     fairing volume rm data
 }
 
+check_killed_commands_lose_no_project() { everywhere lose_none; }
+
+lose_none() {
+    for number in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        fairing volume create --size 1m "killed-$number" &
+        usleep $((number * 3000))
+        kill -KILL $! 2> /dev/null || true
+        wait
+    done
+    # Those whose creation was faster are whole. Some are killed in their removal.
+    for name in $(fairing volume list -q); do
+        fairing volume rm "$name" &
+        usleep 3000
+        kill -KILL $! 2> /dev/null || true
+        wait
+    done
+    fairing gc --grace-period=0s
+    for name in $(fairing volume list -q); do
+        equal "$(shown "$name" limit)" 1048576
+    done
+    equal "$(projects)" "$(fairing volume list -q | wc -l)"
+    fairing volume prune --force
+    equal "$(projects)" 0
+}
+
 check_ids_that_others_have_are_left_alone() { everywhere left_alone; }
 
 # Another data directory on the same filesystem doesn't know of the first one's.
 left_alone() {
     for number in 1 2 3 4 5 6 7 8; do
-        fairing volume create --size 1m "one-$number"
+        fairing volume create --size 1m "one-$number" &
         FAIRING_DIR=$FAIRING_DIR-other fairing volume create --size 1m "other-$number"
     done
+    wait
     all=$(ls "$FAIRING_DIR/projects" "$FAIRING_DIR-other/projects" | grep -E '^[0-9]')
     equal "$(echo "$all" | sort -u | wc -l)" 16
     fairing volume rm $(fairing volume list -q)
