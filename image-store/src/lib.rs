@@ -51,7 +51,7 @@ pub use look_into::contents;
 pub use options::{FetchOptions, WantedBundles};
 pub use source::ImageSource;
 pub use store::{
-    Exclusive, GcReport, Image, Listing, Pin, RefRecord, Signature, SignatureSet, Staging, Store,
-    Survey,
+    Exclusive, GcReport, Hold, Image, Listing, Pin, RefRecord, Signature, SignatureSet, Staging,
+    Store, Survey,
 };
 pub use verify::{Audit, Cure, Health, ImageReport, Problem};

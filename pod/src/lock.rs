@@ -148,9 +148,14 @@ impl From<PodLock> for OwnedFd {
     }
 }
 
-/// Locks a directory for as long as the result is kept.
+/// Locks a directory, or a file, for as long as the result is kept.
 pub(crate) fn lock_dir(path: &Path, how: FlockOperation) -> Result<File, PodError> {
-    let dir = File::open(path).map_err(PodError::io("open", path))?;
+    // A pipe in its place is no reason to wait.
+    let dir = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .map_err(PodError::io("open", path))?;
     retry_on_intr(|| flock(&dir, how)).map_err(PodError::errno("lock", path))?;
     Ok(dir)
 }

@@ -277,7 +277,14 @@ impl NamedVolumes {
     fn out_of_sight(&self, path: &Path) -> Result<Option<Discarded>, PodError> {
         let passing = self.passing();
         match fs::rename(path, &passing) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
             other => other
                 .map(|()| {
                     Some(Discarded {

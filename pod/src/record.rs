@@ -1,11 +1,12 @@
 //! Reading and writing of small JSON records: bounded, versioned, visible all at once or not at all.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use atomic_file::Durability;
+use rustix::fs::OFlags;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -47,7 +48,12 @@ pub fn read<T: DeserializeOwned>(path: &Path, supported: u64) -> Result<T, PodEr
 /// What stands in a record.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, PodError> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(PodError::io("open", path))?;
+    // Whatever has taken its place, nobody waits for it.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(PodError::io("open", path))?;
     file.take(RECORD_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(PodError::io("read", path))?;

@@ -123,3 +123,38 @@ fn a_name_that_is_taken_is_refused_with_where_it_is() {
         refused(&lab, &[word], 2, &[word, "--net="]);
     }
 }
+
+#[test]
+fn of_networks_that_are_created_at_once_each_sees_those_before_it() {
+    let lab = Lab::new();
+    let folder = lab.host.local_config().join("net.d");
+    std::fs::create_dir_all(&folder).unwrap();
+    // What a killed one has left.
+    std::fs::write(folder.join(".killed.new"), "{").unwrap();
+    let create = |arguments: [String; 2]| {
+        let create = lab.host.fairing(["network", "create"]);
+        create.args(arguments).spawn()
+    };
+    let one_name = (0..6).map(|n| ["lan".to_owned(), format!("--subnet=10.{}.0.0/24", 80 + n)]);
+    let one_subnet = (0..6).map(|n| [format!("net{n}"), "--subnet=10.90.0.0/24".to_owned()]);
+    let [named, placed] = [one_name.collect::<Vec<_>>(), one_subnet.collect()].map(|lines| {
+        let running: Vec<_> = lines
+            .into_iter()
+            .map(|line| (line.clone(), create(line)))
+            .collect();
+        let ended = running.into_iter().map(|(line, one)| (line, one.wait()));
+        let made = ended.filter(|(_, output)| output.code == Some(0));
+        made.map(|(line, _)| line).collect::<Vec<_>>()
+    });
+    assert_eq!((named.len(), placed.len()), (1, 1), "{named:?} {placed:?}");
+    // What the one that succeeded said is what is there.
+    let subnet = named[0][1].trim_start_matches("--subnet=");
+    let file = std::fs::read_to_string(folder.join("lan.conflist")).unwrap();
+    assert!(file.contains(subnet), "{file}");
+    let names = std::fs::read_dir(&folder).unwrap();
+    assert!(
+        names
+            .flatten()
+            .all(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+    );
+}

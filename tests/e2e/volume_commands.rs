@@ -387,6 +387,24 @@ fn a_record_that_is_damaged_is_told_of_and_its_volume_can_be_removed() {
     .run()
     .expect_error(125, &["volume.json is damaged"]);
     volume(&host, &["rm", "bad"]);
+    // Nobody waits for a pipe in its place, and a file in the place of a volume can be removed, too.
+    volume(&host, &["create", "piped"]);
+    let volumes = host.data_dir().join("volumes");
+    let record = volumes.join("piped/volume.json");
+    fs::remove_file(&record).unwrap();
+    let made = Command::new("mkfifo").arg(&record).status();
+    assert!(made.unwrap().success());
+    host.write(volumes.join("file"), "");
+    assert_eq!(
+        host.fairing(["volume", "ls", "-q"]).run().ok().stdout,
+        "good\n"
+    );
+    host.fairing(["gc"]).run().ok();
+    for name in ["piped", "file"] {
+        volume(&host, &["rm", name]);
+    }
+    host.fairing(["gc"]).run().ok();
+    host.expect_clean();
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub struct Chosen {
 
 impl Chosen {
     /// Finds all of these in the store, and fetches each once where `pull` says so. While one is fetched nothing is
-    /// pinned: who collects waits for no registry, and one of the others that is removed meanwhile is missing afterwards.
+    /// pinned, so that who collects waits for no registry; the others are held one by one.
     ///
     /// # Errors
     /// [`Error::NotInStore`] if one may not be fetched, or what goes wrong with the fetch.
@@ -77,7 +77,9 @@ impl Chosen {
         texts: impl IntoIterator<Item = &'t str>,
         pull: Pull,
     ) -> Result<Self, Error> {
-        let mut pin = engine.store().pin()?;
+        let store = engine.store();
+        let mut pin = store.pin()?;
+        let mut holds = Vec::new();
         let mut choices = BTreeMap::new();
         for text in texts {
             if choices.contains_key(text) {
@@ -86,6 +88,9 @@ impl Chosen {
             let choice = match known(engine, text, pull)? {
                 Known::Here(record) => Choice::from(record),
                 Known::At { sources, known } => {
+                    let tops = choices.values().map(|choice: &Choice| &choice.top);
+                    let known_top = known.iter().map(|record| &record.digest);
+                    holds.push(store.hold(tops.chain(known_top), &pin)?);
                     drop(pin);
                     let stays = TakenName::Stays;
                     match fetch::fetch_first(engine, verifier, text, &sources, stays) {
@@ -99,7 +104,7 @@ impl Chosen {
                             }
                         }
                         Err(error) => {
-                            pin = engine.store().pin()?;
+                            pin = store.pin()?;
                             kept(known, error, verifier.observer())?.into()
                         }
                     }

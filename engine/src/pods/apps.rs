@@ -28,7 +28,7 @@ use crate::error::{AppError, Error, MonitorError};
 use crate::images::choice::{Chosen, Pull};
 use crate::isolators::find as isolator;
 use crate::observer::Observer;
-use crate::policy::verifier::Verifier;
+use crate::policy::verifier::{RunnableImage, Verifier};
 use crate::volumes::provide;
 
 /// How often a name is chosen for an app that was asked for without one, where others take it first.
@@ -143,20 +143,29 @@ impl<'a> OpenPod<'a> {
             .ok_or_else(|| AppError::NoName(self.entry.uuid).into())
     }
 
-    /// Starts an app that doesn't run, after its image has been judged once more by the policy of now.
+    /// Judges the images of an app by the policy of now: the one that it runs, and those that it mounts. For who is about to
+    /// end an app only to start it again.
     ///
     /// # Errors
-    /// What stands in the way, or why its program could not be executed.
-    pub fn start(&self, app: &AppName, observer: &dyn Observer) -> Result<(), Error> {
+    /// What stands in the way of its start.
+    pub fn judge(&self, app: &AppName, observer: &dyn Observer) -> Result<(), Error> {
+        let verifier = Verifier::new(self.engine, observer)?;
+        let _pin = self.engine.store().pin()?;
+        self.judged(app, &verifier).map(drop)
+    }
+
+    /// The images of an app, first the one that it runs. The caller holds a pin.
+    fn judged(
+        &self,
+        app: &AppName,
+        verifier: &Verifier<'_>,
+    ) -> Result<(RunnableImage, Vec<RunnableImage>), Error> {
         // What the manifest says now: the app may have joined since.
         let manifest = manifest_of(self.entry)?;
         let entry = manifest
             .app(app)
             .ok_or_else(|| AppError::unknown(&manifest, app))?;
-        let verifier = Verifier::new(self.engine, observer)?;
-        let _pin = self.engine.store().pin()?;
-        let image = judge(self.engine, &verifier, &entry.image)?;
-        image.warn_if_unsigned(observer);
+        let image = judge(self.engine, verifier, &entry.image)?;
         let volumes = manifest
             .volumes
             .iter()
@@ -165,15 +174,25 @@ impl<'a> OpenPod<'a> {
                 _ => None,
             });
         let volumes: BTreeMap<_, _> = volumes.collect();
-        for mount in &entry.mounts {
-            let mounted = match &mount.source {
-                MountSource::Image { image, .. } => Some(&**image),
-                MountSource::Volume { name, .. } => volumes.get(name).copied(),
-                _ => None,
-            };
-            if let Some(mounted) = mounted {
-                judge(self.engine, &verifier, mounted)?.warn_if_unsigned(observer);
-            }
+        let mounted = entry.mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Image { image, .. } => Some(&**image),
+            MountSource::Volume { name, .. } => volumes.get(name).copied(),
+            _ => None,
+        });
+        let mounted = mounted.map(|mounted| judge(self.engine, verifier, mounted));
+        Ok((image, mounted.collect::<Result<_, _>>()?))
+    }
+
+    /// Starts an app that doesn't run, after its image has been judged once more by the policy of now.
+    ///
+    /// # Errors
+    /// What stands in the way, or why its program could not be executed.
+    pub fn start(&self, app: &AppName, observer: &dyn Observer) -> Result<(), Error> {
+        let verifier = Verifier::new(self.engine, observer)?;
+        let _pin = self.engine.store().pin()?;
+        let (image, mounted) = self.judged(app, &verifier)?;
+        for image in [&image].into_iter().chain(&mounted) {
+            image.warn_if_unsigned(observer);
         }
         let start = StartApp {
             app: app.clone(),

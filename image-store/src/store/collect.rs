@@ -130,6 +130,8 @@ impl Store {
     ) -> Result<Plan, StoreError> {
         let mut plan = Plan::default();
         let mut needed = Needed::default();
+        let mut in_use = in_use.clone();
+        in_use.extend(self.held()?);
         for record in survey.records(self)? {
             let record = match record {
                 Ok(record) => record,
@@ -139,7 +141,7 @@ impl Store {
                     continue;
                 }
             };
-            if self.is_expired(&record, in_use, expire_at)? {
+            if self.is_expired(&record, &in_use, expire_at)? {
                 plan.report.expired.push(record);
                 continue;
             }
@@ -152,7 +154,7 @@ impl Store {
                 plan.report.note(marked, Some(&record))?;
             }
         }
-        for digest in in_use {
+        for digest in &in_use {
             needed.layers.insert(digest.hex().to_owned());
             if self.has_blob(digest)? {
                 let marked = needed.mark(survey.documents(), &[digest]);

@@ -21,6 +21,7 @@ mod contents;
 mod digest_map;
 mod durable;
 mod find;
+mod hold;
 mod image;
 mod layer_lock;
 mod listing;
@@ -41,6 +42,7 @@ mod trash;
 
 pub use collect::GcReport;
 pub(crate) use durable::{publish, sync_file_system, sync_folder};
+pub use hold::Hold;
 pub use image::Image;
 pub(crate) use layer_lock::{Holder, LayerLock, Progress};
 pub(crate) use listing::LayerFacts;

@@ -139,6 +139,13 @@ fn has_files(directory: &Path) -> Result<bool, PodError> {
 
 /// Removes a directory, whatever is in it. What isn't there is gone.
 pub(super) fn remove_all(directory: &Path) -> Result<(), PodError> {
+    // Somebody may have put something else in its place.
+    match fs::symlink_metadata(directory) {
+        Ok(found) if !found.is_dir() => {
+            return fs::remove_file(directory).map_err(PodError::io("remove", directory));
+        }
+        _ => {}
+    }
     removal::empty(directory)?;
     match fs::remove_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::FlockOperation;
 
 use super::record::VolumeRecord;
 use super::size_limit;
@@ -36,10 +36,7 @@ impl NamedVolume {
     /// # Errors
     /// [`PodError::Io`].
     pub fn hold(&self, _pin: &VolumesPin) -> Result<VolumeHold, PodError> {
-        let path = self.path.join(RECORD);
-        let record = File::open(&path).map_err(PodError::io("open", &path))?;
-        flock(&record, FlockOperation::LockShared).map_err(PodError::errno("lock", &path))?;
-        Ok(VolumeHold(record))
+        lock_dir(&self.path.join(RECORD), FlockOperation::LockShared).map(VolumeHold)
     }
 
     /// The same for a command that fills it from where nobody knows how long that takes; `None` if another command holds it.

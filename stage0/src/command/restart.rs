@@ -56,6 +56,10 @@ impl Subcommand for Restart {
                 )));
             }
             let pod = OpenPod::connect(&context.engine, &entry)?;
+            // What can't be started again is not ended.
+            for name in &names {
+                pod.judge(name, &context.console)?;
+            }
             for name in &names {
                 pod.stop(name, self.grace.grace_period)?;
             }

@@ -179,6 +179,13 @@ mod tests {
             let error = made(&deep, &pod()).unwrap_err();
             assert!(error.contains("nested too deeply"), "{error}");
         }
+        let pipes = |count, function: &str| {
+            let piped = format!("|{function}").repeat(count);
+            made(&format!("{{{{json .{piped}}}}}"), &pod()).unwrap_err()
+        };
+        assert_eq!(pipes(10_000, "print"), "it has too many pipes");
+        // Each doubles the backslashes.
+        assert_eq!(pipes(40, "json"), "it makes a text of more than 64 MiB");
     }
 
     #[test]

@@ -202,7 +202,7 @@ check_without_cgroups_of_version_2() {
     equal "$found" 125
     contains "$(cat /tmp/err)" 'needs cgroups of version 2'
     contains "$(cat /tmp/err)" '--systemd=false'
-    contains "$(cat /tmp/warned)" 'started as any other and not as systemd'
+    contains "$(cat /tmp/warned)" 'hardly good for anything here'
     fairing cat-manifest "$(cat /tmp/uuid)" > /tmp/manifest
     if grep '"systemd": true' /tmp/manifest; then return 1; fi
     fairing rm "$(cat /tmp/uuid)"

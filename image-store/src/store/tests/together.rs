@@ -1,5 +1,6 @@
 //! Many at once, and some of them killed.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -116,6 +117,36 @@ fn a_fetch_keeps_nobody_waiting_and_gets_again_what_was_collected() {
     assert!(is_pinned());
     drop(pin);
     assert!(!is_pinned());
+}
+
+#[test]
+fn what_is_held_stays_without_a_pin_until_its_holder_is_gone() {
+    let ground = Ground::new();
+    let (image, pin) = ground.fetch_pinned("one").unwrap();
+    let hold = ground.store.hold(image.chain().iter(), &pin).unwrap();
+    drop(pin);
+    let expire = || {
+        let alone = ground.store.exclusive().unwrap();
+        let now = Some(std::time::SystemTime::now() + std::time::Duration::from_secs(120));
+        let survey = ground.store.survey();
+        let report = ground.store.gc(survey, &HashSet::new(), now, alone);
+        report.unwrap()
+    };
+    assert_eq!((expire().expired.len(), ground.collect().layers), (0, 0));
+    // Whoever takes the name away does not take the layers.
+    ground.store.remove(&ground.reference("one")).unwrap();
+    assert_eq!(ground.collect().layers, 0);
+    let digest = image.manifest_digest();
+    ground.store.image(digest, &platform()).unwrap();
+    assert_eq!(ground.collect().leftovers, 0);
+    drop(hold);
+    // What a killed one has left holds nothing.
+    let dead = ground.store.path().join("tmp/stage-1-dead");
+    fs::create_dir_all(&dead).unwrap();
+    fs::write(dead.join("needs"), format!("{digest}\n")).unwrap();
+    let report = ground.collect();
+    assert_eq!((report.layers, report.leftovers), (2, 1));
+    assert!(ground.contents().is_empty(), "{:?}", ground.contents());
 }
 
 /// Runs [`a_process_that_fetches`] in a process of its own.

@@ -1,6 +1,6 @@
 //! `fairing network create`: writes a network's configuration into the administrator's directory.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use atomic_file::Durability;
@@ -71,18 +71,39 @@ impl Subcommand for Create {
         let config = self.understand(&text)?;
         let folder = context.engine.directories.local_config.join("net.d");
         let path = folder.join(format!("{}.conflist", self.name));
+        fs::create_dir_all(&folder).map_err(Failure::io("create", &folder))?;
+        // Of those who make networks at once, one after the other looks what there is.
+        let turn = File::open(&folder).map_err(Failure::io("open", &folder))?;
+        turn.lock().map_err(Failure::io("lock", &folder))?;
+        sweep(&folder)?;
         let networks = networks(&context.engine)?;
         self.require_new(&networks, &path)?;
         let state = &context.engine.attacher().runtime.state;
         check_subnets(state, &self.name, &config, networks.lists())
             .map_err(|error| Failure::Other(error.to_string()))?;
-        fs::create_dir_all(&folder).map_err(Failure::io("create", &folder))?;
         // Seen whole or not at all: pods may be starting.
-        let staged = folder.join(format!(".{}.new", self.name));
+        let staged = folder.join(format!(".{}{UNFINISHED}", self.name));
         atomic_file::replace(&path, &staged, 0o644, text.as_bytes(), Durability::Full)?;
         output::line(&path.display().to_string())?;
         Ok(0)
     }
+}
+
+/// How names of files end that are being written.
+const UNFINISHED: &str = ".new";
+
+/// Takes away what killed commands have left half written. The directory is locked.
+fn sweep(folder: &Path) -> Result<(), Failure> {
+    let entries = fs::read_dir(folder).map_err(Failure::io("read", folder))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(UNFINISHED) {
+            let path = entry.path();
+            fs::remove_file(&path).map_err(Failure::io("remove", &path))?;
+        }
+    }
+    Ok(())
 }
 
 impl Create {

@@ -35,6 +35,7 @@ impl<'a> Scope<'a> {
         text: &mut String,
     ) -> Result<(), String> {
         for node in nodes {
+            fits(text.len())?;
             match node {
                 Node::Text(plain) => text.push_str(plain),
                 Node::Print(term) => text.push_str(&shown(&self.evaluated(term, value)?)),
@@ -91,7 +92,7 @@ impl<'a> Scope<'a> {
             }
             Term::Call(function, terms) => {
                 let values = terms.iter().map(|term| self.evaluated(term, value));
-                call(*function, &values.collect::<Result<Vec<_>, _>>()?)
+                bounded(call(*function, &values.collect::<Result<Vec<_>, _>>()?)?)
             }
         }
     }
@@ -155,6 +156,26 @@ fn field<'a>(value: &'a Value, name: &str) -> Result<&'a Value, String> {
 fn spelling(name: &str) -> String {
     let letters = name.chars().filter(|letter| !matches!(letter, '-' | '_'));
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// The largest text that a value of a template may be, and that it may print: more than anybody reads, less than a machine has.
+const TEXT_MAX: usize = 64 << 20;
+
+fn bounded(value: Value) -> Result<Value, String> {
+    match &value {
+        Value::String(text) => fits(text.len()).map(|()| value),
+        _ => Ok(value),
+    }
+}
+
+fn fits(length: usize) -> Result<(), String> {
+    match length > TEXT_MAX {
+        true => Err(format!(
+            "it makes a text of more than {} MiB",
+            TEXT_MAX >> 20
+        )),
+        false => Ok(()),
+    }
 }
 
 fn call(function: Function, values: &[Value]) -> Result<Value, String> {

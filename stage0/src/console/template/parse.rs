@@ -6,6 +6,8 @@ use super::tree::{Each, Function, Node, Term};
 
 /// How deeply things stand in each other at most.
 const DEPTH_MAX: usize = 32;
+/// How many functions may follow one another.
+const PIPES_MAX: usize = 64;
 
 /// A template taken apart: text, and what stands in braces.
 enum Piece<'a> {
@@ -244,7 +246,7 @@ fn pipeline(rest: &mut &[Token], depth: usize) -> Result<Term, String> {
         return Err("its parentheses are nested too deeply".to_owned());
     }
     let mut passed = None;
-    loop {
+    for _ in 0..PIPES_MAX {
         let term = command(rest, passed.take(), depth)?;
         match rest.split_first() {
             Some((Token::Pipe, after)) => {
@@ -254,6 +256,7 @@ fn pipeline(rest: &mut &[Token], depth: usize) -> Result<Term, String> {
             _ => return Ok(term),
         }
     }
+    Err("it has too many pipes".to_owned())
 }
 
 /// A value, or a function with what it is of.
