@@ -295,3 +295,20 @@ fn directories_without_a_bottom_are_left_out_and_told() {
     assert!(listed.status.success());
     assert!(String::from_utf8_lossy(&listed.stdout).contains("kept\n"));
 }
+
+#[test]
+fn who_is_at_a_terminal_is_asked_before_all_images_go() {
+    let host = busybox();
+    for (answer, code, left) in [("no", 125, 1), ("yes", 0, 0)] {
+        let prune = host.fairing(["image", "prune", "-a"]);
+        let mut prune = prune.spawn_on_terminal(24, 80);
+        prune.wait_screen("Remove all images that no pod needs? (yes/no)");
+        prune.type_keys(format!("{answer}\r"));
+        prune.wait().expect_code(code);
+        assert_eq!(names(&host).len(), left, "{answer}");
+    }
+    // Nobody is asked who isn't there, or has said so.
+    host.fairing(["image", "prune", "-a"]).run().ok();
+    let force = host.fairing(["image", "prune", "-a", "-f"]);
+    force.spawn_on_terminal(24, 80).wait().ok();
+}

@@ -16,6 +16,7 @@ use crate::arguments::format::{Format, format};
 use crate::command::subcommand::Subcommand;
 use crate::console::table::ago;
 use crate::context::Context;
+use crate::terminal::question::{confirm, somebody_is_there};
 use crate::wording::failure::Failure;
 use crate::wording::images::{summary, warn};
 
@@ -25,11 +26,11 @@ pub(crate) struct Gc {
     /// Also forget images that no pod needs and that were unused for this long; 0 for all
     #[arg(long, value_name = "DURATION", value_parser = duration, allow_negative_numbers = true)]
     expire: Option<Duration>,
-    /// Also forget all images that no pod needs
+    /// Also forget all images that no pod needs; asks on a terminal
     #[arg(short, long, conflicts_with = "expire")]
     all: bool,
-    // Nothing is asked.
-    #[arg(short, long, hide = true)]
+    /// Don't ask
+    #[arg(short, long)]
     force: bool,
     /// Only say what would be removed
     #[arg(long)]
@@ -90,6 +91,13 @@ impl Subcommand for Gc {
     const ALIASES: &'static [&'static str] = &["prune"];
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
+        // What was imported is in no registry.
+        let asks = self.all && !self.force && !self.dry_run && somebody_is_there();
+        if asks && !confirm("Remove all images that no pod needs?")? {
+            return Err(Failure::Other(
+                "nothing was removed: the answer was no".to_owned(),
+            ));
+        }
         if !self.dry_run {
             note_uses(&context.engine)?;
         }
