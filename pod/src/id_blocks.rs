@@ -14,7 +14,7 @@ use rustix::fs::FlockOperation;
 use crate::error::PodError;
 use crate::holder_link::{holder, remove_of_gone};
 use crate::id::PodUuid;
-use crate::lock::lock_dir;
+use crate::lock::lock_path;
 use crate::manifest::BLOCK_SIZE;
 use crate::private_dir;
 
@@ -148,7 +148,7 @@ impl IdBlocks {
         &self,
         is_gone: impl Fn(PodUuid) -> Result<bool, PodError>,
     ) -> Result<(), PodError> {
-        match lock_dir(&self.dir, FlockOperation::LockExclusive) {
+        match lock_path(&self.dir, FlockOperation::LockExclusive) {
             Ok(_turn) => remove_of_gone(&self.dir, is_gone),
             // No pod has ever had one.
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -149,7 +149,7 @@ impl From<PodLock> for OwnedFd {
 }
 
 /// Locks a directory, or a file, for as long as the result is kept.
-pub(crate) fn lock_dir(path: &Path, how: FlockOperation) -> Result<File, PodError> {
+pub(crate) fn lock_path(path: &Path, how: FlockOperation) -> Result<File, PodError> {
     // A pipe in its place is no reason to wait.
     let dir = OpenOptions::new()
         .read(true)

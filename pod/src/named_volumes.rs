@@ -36,7 +36,7 @@ use self::volume::{DATA, RECORD, free};
 pub use self::volume::{NamedVolume, VolumeHold, VolumesPin};
 use crate::error::PodError;
 use crate::id::PodUuid;
-use crate::lock::lock_dir;
+use crate::lock::lock_path;
 use crate::private_dir;
 use crate::record as records;
 use crate::timestamp::Timestamp;
@@ -116,10 +116,10 @@ impl NamedVolumes {
     /// # Errors
     /// [`PodError::Io`].
     pub fn pin(&self) -> Result<VolumesPin, PodError> {
-        let locked = match lock_dir(&self.root, FlockOperation::LockShared) {
+        let locked = match lock_path(&self.root, FlockOperation::LockShared) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 private_dir::make(&self.root)?;
-                lock_dir(&self.root, FlockOperation::LockShared)
+                lock_path(&self.root, FlockOperation::LockShared)
             }
             other => other,
         };
@@ -135,7 +135,7 @@ impl NamedVolumes {
         match self.alone_now() {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
                 tell();
-                let waited = lock_dir(&self.root, FlockOperation::LockExclusive);
+                let waited = lock_path(&self.root, FlockOperation::LockExclusive);
                 waited.map(VolumesAlone).map(Some)
             }
             other => other,
@@ -147,7 +147,7 @@ impl NamedVolumes {
     /// # Errors
     /// [`PodError::Io`], of the kind [`io::ErrorKind::WouldBlock`] if somebody does.
     pub fn alone_now(&self) -> Result<Option<VolumesAlone>, PodError> {
-        match lock_dir(&self.root, FlockOperation::NonBlockingLockExclusive) {
+        match lock_path(&self.root, FlockOperation::NonBlockingLockExclusive) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(None)
             }

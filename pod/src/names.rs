@@ -13,7 +13,7 @@ use rustix::fs::FlockOperation;
 use crate::error::PodError;
 use crate::holder_link::{holder, remove_of_gone};
 use crate::id::{PodName, PodUuid};
-use crate::lock::lock_dir;
+use crate::lock::lock_path;
 use crate::private_dir;
 
 /// The directory of names.
@@ -113,6 +113,6 @@ impl Names {
         if !self.dir.is_dir() {
             private_dir::make(&self.dir)?;
         }
-        lock_dir(&self.dir, FlockOperation::LockExclusive)
+        lock_path(&self.dir, FlockOperation::LockExclusive)
     }
 }

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, fstat};
 use crate::error::PodError;
 use crate::id::{InvalidId, PodName, PodUuid};
 use crate::id_blocks::{IdBlocks, IdRange};
-use crate::lock::{LOCK_FILE, LockWatch, PodLock, lock_dir};
+use crate::lock::{LOCK_FILE, LockWatch, PodLock, lock_path};
 use crate::manifest::PodManifest;
 use crate::names::Names;
 use crate::phase::{Phase, State};
@@ -111,10 +111,10 @@ impl PodsDir {
     pub fn create(&self, uuid: PodUuid) -> Result<LockedPod, PodError> {
         let prepare = self.phase_dir(Phase::Prepare);
         // Shared: a sweep (exclusive) never sees the directory between its making and its locking.
-        let _sweep_waits = match lock_dir(&prepare, FlockOperation::LockShared) {
+        let _sweep_waits = match lock_path(&prepare, FlockOperation::LockShared) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 private_dir::make_spread(&prepare)?;
-                lock_dir(&prepare, FlockOperation::LockShared)?
+                lock_path(&prepare, FlockOperation::LockShared)?
             }
             other => other?,
         };
@@ -282,7 +282,7 @@ impl PodsDir {
     /// [`PodError::Io`] if the directory can't be read or locked.
     pub fn lock_aborted(&self) -> Result<Vec<LockedPod>, PodError> {
         let prepare = self.phase_dir(Phase::Prepare);
-        let _creators_wait = match lock_dir(&prepare, FlockOperation::LockExclusive) {
+        let _creators_wait = match lock_path(&prepare, FlockOperation::LockExclusive) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(Vec::new());
             }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use harness::{Compression, ImageBuilder, Layer, dist_dir, fairing_binary};
+use harness::{Compression, ImageBuilder, Layer};
 
 use crate::machine_checks;
 
@@ -46,11 +46,8 @@ fn a_host_with_cgroup_version_2_runs_pods() {
         many_layers(count).build().write_layout(images.path(), &tag);
     }
     let setfattr = Path::new("/usr/bin/setfattr");
-    let machine = machine_checks::machine(SCRIPT, &CHECKS)
-        .copy(&dist_dir(), "/usr")
+    let machine = machine_checks::machine(SCRIPT, &CHECKS, images.path())
         .copy(setfattr, "/usr/bin/setfattr")
-        .copy(images.path(), "/images")
-        .libraries_of(&fairing_binary())
         .libraries_of(setfattr)
         .module("overlay");
     machine_checks::expect_all(machine, &CHECKS);

@@ -1,14 +1,15 @@
 //! Checks that a shell makes in a virtual machine.
 
+use std::path::Path;
 use std::time::Duration;
 
-use harness::Machine;
+use harness::{Machine, dist_dir, fairing_binary};
 
 const POLICY: &str = "[[rule]]\nprefix = \"*\"\ntype = \"accept-unsigned\"\n";
 
-/// A machine that makes the checks of a script, which are its functions `check_NAME`, in this order. All images run
-/// on it.
-pub(crate) fn machine(script: &str, checks: &[&str]) -> Machine {
+/// A machine with the built tree and a layout of images, which all run on it. It makes the checks of a script, which are its
+/// functions `check_NAME`, in this order.
+pub(crate) fn machine(script: &str, checks: &[&str], images: &Path) -> Machine {
     let script = [
         include_str!("machine_checks/functions.sh"),
         script,
@@ -19,6 +20,9 @@ pub(crate) fn machine(script: &str, checks: &[&str]) -> Machine {
     Machine::new(&script)
         .file("/checks", list)
         .file("/etc/fairing/trust.d/all.toml", POLICY)
+        .copy(&dist_dir(), "/usr")
+        .copy(images, "/images")
+        .libraries_of(&fairing_binary())
 }
 
 /// Runs the machine, and fails the test with what it wrote if a check failed.

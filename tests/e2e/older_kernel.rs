@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use harness::{ImageBuilder, Machine, dist_dir, fairing_binary};
+use harness::{ImageBuilder, Machine};
 
 use crate::machine_checks;
 
@@ -46,10 +46,7 @@ fn networks_work_on_the_oldest_kernel_and_where_bridges_filter() {
     ImageBuilder::busybox()
         .build()
         .write_layout(images.path(), "busybox");
-    let mut machine = machine_checks::machine(SCRIPT, &CHECKS)
-        .copy(&dist_dir(), "/usr")
-        .copy(images.path(), "/images")
-        .libraries_of(&fairing_binary());
+    let mut machine = machine_checks::machine(SCRIPT, &CHECKS, images.path());
     for tool in ["ip", "nft"] {
         // What is there may be a link to where busybox will be.
         let path = Path::new("/usr/sbin").join(tool).canonicalize().unwrap();

@@ -1,6 +1,6 @@
 //! What asks for labels of SELinux, where it is enabled and where it isn't: on a virtual machine whose kernel has it.
 
-use harness::{ImageBuilder, dist_dir, fairing_binary};
+use harness::ImageBuilder;
 
 use crate::machine_checks;
 
@@ -19,10 +19,7 @@ fn labels_are_refused_by_name_where_selinux_is_enabled_and_taken_elsewhere() {
     ImageBuilder::busybox()
         .build()
         .write_layout(images.path(), "busybox");
-    let machine = machine_checks::machine(SCRIPT, &CHECKS)
-        .copy(&dist_dir(), "/usr")
-        .copy(images.path(), "/images")
-        .libraries_of(&fairing_binary())
+    let machine = machine_checks::machine(SCRIPT, &CHECKS, images.path())
         .kernel_words("security=selinux selinux=1")
         .module("overlay");
     machine_checks::expect_all(machine, &CHECKS);

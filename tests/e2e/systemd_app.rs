@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use harness::{ImageBuilder, debian_images_dir, dist_dir, fairing_binary};
+use harness::{ImageBuilder, debian_images_dir};
 
 use crate::machine_checks;
 
@@ -37,10 +37,7 @@ fn systemd_runs_as_an_app_and_stops_in_order() {
         .status()
         .unwrap();
     assert!(copied.success(), "skopeo: {copied}");
-    let machine = machine_checks::machine(SCRIPT, &CHECKS)
-        .copy(&dist_dir(), "/usr")
-        .copy(images.path(), "/images")
-        .libraries_of(&fairing_binary())
+    let machine = machine_checks::machine(SCRIPT, &CHECKS, images.path())
         .memory(2048)
         .module("overlay")
         .module("loop");

@@ -1,7 +1,7 @@
 //! Processes that are traced on their way to their programs, on a machine of its own: the setting that lets it happen is the
 //! whole kernel's.
 
-use harness::{ImageBuilder, dist_dir, fairing_binary};
+use harness::ImageBuilder;
 
 use crate::machine_checks;
 
@@ -20,10 +20,6 @@ fn a_command_that_is_traced_while_it_starts_is_under_the_filter() {
     ImageBuilder::probe()
         .build()
         .write_layout(images.path(), "probe");
-    let machine = machine_checks::machine(SCRIPT, &CHECKS)
-        .copy(&dist_dir(), "/usr")
-        .copy(images.path(), "/images")
-        .libraries_of(&fairing_binary())
-        .module("overlay");
+    let machine = machine_checks::machine(SCRIPT, &CHECKS, images.path()).module("overlay");
     machine_checks::expect_all(machine, &CHECKS);
 }

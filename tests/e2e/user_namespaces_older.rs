@@ -1,7 +1,7 @@
 //! User namespaces on the oldest kernel that is supported: no `lowerdir+` of overlayfs (Linux 6.8), no layers on mounts that
 //! are attached to nothing (6.15), memory that can't be mapped (6.3); and cgroups of version 2 alone.
 
-use harness::{ImageBuilder, Layer, dist_dir, fairing_binary};
+use harness::{ImageBuilder, Layer};
 
 use crate::machine_checks;
 
@@ -30,10 +30,7 @@ fn pods_have_users_of_their_own_on_the_oldest_kernel() {
         .layer(layer)
         .build()
         .write_layout(images.path(), "busybox");
-    let machine = machine_checks::machine(SCRIPT, &CHECKS)
-        .copy(&dist_dir(), "/usr")
-        .copy(images.path(), "/images")
-        .libraries_of(&fairing_binary())
+    let machine = machine_checks::machine(SCRIPT, &CHECKS, images.path())
         .module("overlay")
         .module("loop");
     machine_checks::expect_all(machine, &CHECKS);

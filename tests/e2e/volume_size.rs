@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::{ImageBuilder, dist_dir, fairing_binary};
+use harness::ImageBuilder;
 
 use crate::machine_checks;
 use crate::stocked;
@@ -59,10 +59,7 @@ fn volumes_of_a_limited_size_hold_so_much_and_no_more() {
         &["/usr/sbin/mkfs.xfs", "-q"],
     );
     let checks: Vec<&str> = CHECKS.into_iter().chain(REFUSALS).collect();
-    let machine = machine_checks::machine(SCRIPT, &checks)
-        .copy(&dist_dir(), "/usr")
-        .copy(&images, "/images")
-        .libraries_of(&fairing_binary())
+    let machine = machine_checks::machine(SCRIPT, &checks, &images)
         .writable_disk(&ext4)
         .writable_disk(&xfs)
         .writable_disk(&counts)

@@ -85,12 +85,13 @@ impl Chosen {
             if choices.contains_key(text) {
                 continue;
             }
-            let choice = match known(engine, text, pull)? {
-                Known::Here(record) => Choice::from(record),
-                Known::At { sources, known } => {
+            let choice = match find(engine, text, pull)? {
+                Found::InStore(record) => Choice::from(record),
+                Found::ToFetch { sources, kept } => {
                     let tops = choices.values().map(|choice: &Choice| &choice.top);
-                    let known_top = known.iter().map(|record| &record.digest);
-                    holds.push(store.hold(tops.chain(known_top), &pin)?);
+                    let of_kept = kept.iter().map(|record| &record.digest);
+                    // Each is for all that the one before was for, too.
+                    holds.push(store.hold(tops.chain(of_kept), &pin)?);
                     drop(pin);
                     let stays = TakenName::Stays;
                     match fetch::fetch_first(engine, verifier, text, &sources, stays) {
@@ -105,7 +106,7 @@ impl Chosen {
                         }
                         Err(error) => {
                             pin = store.pin()?;
-                            kept(known, error, verifier.observer())?.into()
+                            fall_back(kept, error, verifier.observer())?.into()
                         }
                     }
                 }
@@ -140,32 +141,32 @@ impl Chosen {
 }
 
 /// Where an image is.
-enum Known {
-    /// In the store.
-    Here(RefRecord),
-    /// Where it is to be fetched from, and what there is if it can't be.
-    At {
+enum Found {
+    /// Here, and that is good enough.
+    InStore(RefRecord),
+    /// Elsewhere.
+    ToFetch {
         /// The first of these that has it.
         sources: Vec<ImageSource>,
-        /// What the store has.
-        known: Option<RefRecord>,
+        /// What the store has, for the case that none can be reached.
+        kept: Option<RefRecord>,
     },
 }
 
-fn known(engine: &Engine, text: &str, pull: Pull) -> Result<Known, Error> {
+fn find(engine: &Engine, text: &str, pull: Pull) -> Result<Found, Error> {
     let candidates = registries::candidates(engine, text)?;
     let store = engine.store();
     let mut sources = Vec::with_capacity(candidates.len());
-    let mut known = None;
+    let mut kept = None;
     for candidate in candidates {
         let is_asked_for = matches!(pull, Pull::Always | Pull::Newer) && !candidate.is_of_store();
-        if (!is_asked_for || (pull == Pull::Newer && known.is_none()))
+        if (!is_asked_for || (pull == Pull::Newer && kept.is_none()))
             && let Some(record) = candidate.in_store(&store)?
         {
             if !is_asked_for {
-                return Ok(Known::Here(record));
+                return Ok(Found::InStore(record));
             }
-            known = Some(record);
+            kept = Some(record);
         }
         sources.extend(candidate.into_source());
     }
@@ -174,7 +175,7 @@ fn known(engine: &Engine, text: &str, pull: Pull) -> Result<Known, Error> {
             reference: text.to_owned(),
         });
     }
-    Ok(Known::At { sources, known })
+    Ok(Found::ToFetch { sources, kept })
 }
 
 /// What the store has of an image that was to be fetched, if it is there and the registry had none for us: then that is
@@ -182,12 +183,12 @@ fn known(engine: &Engine, text: &str, pull: Pull) -> Result<Known, Error> {
 ///
 /// # Errors
 /// `error` in every other case.
-pub fn kept(
-    known: Option<RefRecord>,
+pub fn fall_back(
+    kept: Option<RefRecord>,
     error: Error,
     observer: &dyn Observer,
 ) -> Result<RefRecord, Error> {
-    match known {
+    match kept {
         Some(record) if is_out_of_reach(&error) => {
             observer.warning(Warning::NotRefreshed {
                 reference: record.reference.clone(),

@@ -26,9 +26,6 @@ use crate::write_back::start_writing;
 /// Bytes from which a file is not left to be written to the disk at the end.
 const LARGE: u64 = 1 << 20;
 
-/// Zeros behind an archive of no bounded size. Devices give them for ever; the largest blocks of tapes are smaller.
-const MAX_PADDING: u64 = 64 << 20;
-
 /// How a file is made that nobody else has.
 const NEW: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
@@ -116,8 +113,8 @@ fn extract_as(
     };
     match form {
         // Some tools leave out the end; that nothing is missing, the digest tells.
-        Form::Layer => walk.finish(u64::MAX)?,
-        Form::Plain => walk.finish_whole(MAX_PADDING)?,
+        Form::Layer => walk.finish()?,
+        Form::Plain => walk.finish_whole()?,
     }
     extraction
         .tree

@@ -74,7 +74,7 @@ fn walk(data: &[u8]) {
             Err(error) => return assert!(!error.to_string().is_empty()),
         }
     }
-    drop(walk.finish(u64::MAX));
+    drop(walk.finish());
 }
 
 /// What all that unpacks relies on.

@@ -18,6 +18,9 @@ use crate::layer_limit::LayerLimit;
 use crate::limits::Limits;
 use crate::shown::SHOWN;
 
+/// Zeros behind an archive of no known size. Devices give them for ever; the largest blocks of tapes are smaller.
+const MAX_PADDING: u64 = 64 << 20;
+
 /// Bytes of a GNU long name; paths end at 4095.
 const MAX_NAME: u64 = 64 << 10;
 /// Bytes of a pax extended header, extended attributes aside.
@@ -140,18 +143,23 @@ impl<'a, R: BufRead> Walk<'a, R> {
         Ok(())
     }
 
-    /// As [`Self::finish`], of an archive that must say where it ends: one that was cut off between two members does not.
-    pub(crate) fn finish_whole(self, zeros: u64) -> Result<(), ContentError> {
+    /// As [`Self::finish`], of an archive of no known size. It must say where it ends: one that was cut off between two
+    /// members does not.
+    pub(crate) fn finish_whole(self) -> Result<(), ContentError> {
         match self.is_ended {
-            true => self.finish(zeros),
+            true => self.skip_zeros(MAX_PADDING),
             false => {
                 Err(self.corrupt("it is incomplete: the zeros that end a tar file are missing"))
             }
         }
     }
 
-    /// Reads up to the end of the stream, which may be padded by zeros only, `zeros` at most.
-    pub fn finish(mut self, mut zeros: u64) -> Result<(), ContentError> {
+    /// Reads up to the end of the stream, which may be padded by zeros only.
+    pub fn finish(self) -> Result<(), ContentError> {
+        self.skip_zeros(u64::MAX)
+    }
+
+    fn skip_zeros(mut self, mut zeros: u64) -> Result<(), ContentError> {
         loop {
             let chunk = self
                 .input

@@ -75,7 +75,7 @@ pub(super) fn convert(
             }
         }
     }
-    walk.finish(u64::MAX)?;
+    walk.finish()?;
     let bad = |reason: &str| StoreError::BrokenSource {
         origin: what.clone(),
         reason: format!("it is not an appc image: {reason}"),

@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, syncfs};
 use super::size_limit;
 use super::volume::{NamedVolume, VolumesPin};
 use crate::error::PodError;
-use crate::lock::lock_dir;
+use crate::lock::lock_path;
 use crate::removal;
 
 /// The mark of a volume that nobody has mounted.
@@ -60,7 +60,7 @@ impl NamedVolume {
         if !is_there(&mark)? {
             return Ok(Claim::UsedBefore);
         }
-        let alone = match lock_dir(&self.path, FlockOperation::NonBlockingLockExclusive) {
+        let alone = match lock_path(&self.path, FlockOperation::NonBlockingLockExclusive) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
                 return Ok(Claim::Busy);
             }

@@ -16,7 +16,7 @@ use super::record::VolumeRecord;
 use super::size_limit::{self, Projects};
 use super::volume::{DATA, NamedVolume, RECORD, VolumesPin};
 use crate::error::PodError;
-use crate::lock::lock_dir;
+use crate::lock::lock_path;
 
 /// A volume that nobody finds yet. It goes if it is not published.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl UnfinishedVolume {
         _pin: &VolumesPin,
     ) -> Result<Self, PodError> {
         directory(&passing)?;
-        let lock = lock_dir(&passing, FlockOperation::NonBlockingLockExclusive)?;
+        let lock = lock_path(&passing, FlockOperation::NonBlockingLockExclusive)?;
         let mut unfinished = Self {
             path,
             record,

@@ -9,7 +9,7 @@ use rustix::fs::FlockOperation;
 use super::record::VolumeRecord;
 use super::size_limit;
 use crate::error::PodError;
-use crate::lock::lock_dir;
+use crate::lock::lock_path;
 
 /// What pods mount of one.
 pub(super) const DATA: &str = "data";
@@ -36,7 +36,7 @@ impl NamedVolume {
     /// # Errors
     /// [`PodError::Io`].
     pub fn hold(&self, _pin: &VolumesPin) -> Result<VolumeHold, PodError> {
-        lock_dir(&self.path.join(RECORD), FlockOperation::LockShared).map(VolumeHold)
+        lock_path(&self.path.join(RECORD), FlockOperation::LockShared).map(VolumeHold)
     }
 
     /// The same for a command that fills it from where nobody knows how long that takes; `None` if another command holds it.
@@ -44,7 +44,7 @@ impl NamedVolume {
     /// # Errors
     /// [`PodError::Io`].
     pub fn hold_alone(&self, _pin: &VolumesPin) -> Result<Option<VolumeHold>, PodError> {
-        match lock_dir(
+        match lock_path(
             &self.path.join(RECORD),
             FlockOperation::NonBlockingLockExclusive,
         ) {
@@ -61,11 +61,11 @@ impl NamedVolume {
     /// [`PodError::Io`].
     pub fn wait_until_filled(&self) -> Result<bool, PodError> {
         let record = self.path.join(RECORD);
-        let waited = match lock_dir(&record, FlockOperation::NonBlockingLockShared) {
+        let waited = match lock_path(&record, FlockOperation::NonBlockingLockShared) {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
                 return Ok(false);
             }
-            Ok(_) => lock_dir(&self.path, FlockOperation::LockShared).map(|_| true),
+            Ok(_) => lock_path(&self.path, FlockOperation::LockShared).map(|_| true),
             Err(error) => Err(error),
         };
         match waited {
@@ -93,7 +93,7 @@ impl NamedVolume {
 pub(super) fn free(path: &Path) -> Result<Option<Vec<File>>, PodError> {
     let mut locks = Vec::new();
     for path in [path, &path.join(RECORD)] {
-        match lock_dir(path, FlockOperation::NonBlockingLockExclusive) {
+        match lock_path(path, FlockOperation::NonBlockingLockExclusive) {
             Ok(lock) => locks.push(lock),
             Err(PodError::Io { source, .. }) => match source.kind() {
                 io::ErrorKind::WouldBlock => return Ok(None),

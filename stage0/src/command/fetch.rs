@@ -2,7 +2,7 @@
 
 use clap::Args;
 use engine::Error;
-use engine::images::choice::{Choice, first_in_store, kept};
+use engine::images::choice::{Choice, fall_back, first_in_store};
 use engine::images::fetch::{TakenName, fetch_first};
 use engine::images::registries::{self, Candidate};
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
@@ -71,7 +71,9 @@ impl Subcommand for Fetch {
             let fetched = fetch_first(engine, &verifier, image, &sources, TakenName::Moves);
             let fetched = match fetched {
                 Err(error) => {
-                    return use_known(kept(fallback, error, &console).map_err(Failure::of_pull)?);
+                    return use_known(
+                        fall_back(fallback, error, &console).map_err(Failure::of_pull)?,
+                    );
                 }
                 Ok(fetched) => fetched,
             };

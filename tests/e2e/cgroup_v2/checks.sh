@@ -5,19 +5,6 @@ busybox=localhost/images:busybox
 export FAIRING_NET=none
 root=/sys/fs/cgroup
 
-contains() {
-    case $1 in *"$2"*) ;; *) echo "expected '$2' in '$1'"; return 1 ;; esac
-}
-
-# Runs a command that is to end with this exit code.
-code() {
-    wanted=$1
-    shift
-    found=0
-    "$@" || found=$?
-    equal "$found" "$wanted"
-}
-
 # Whether so many processes are in a cgroup. Files of cgroups have no size.
 processes() {
     [ "$(wc -l < "$1/cgroup.procs")" = "$2" ]

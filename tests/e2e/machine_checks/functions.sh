@@ -26,14 +26,34 @@ equal() {
     [ "$1" = "$2" ] || { echo "expected '$2', found '$1'"; return 1; }
 }
 
+contains() {
+    case $1 in *"$2"*) ;; *) echo "expected '$2' in '$1'"; return 1 ;; esac
+}
+
+# Runs a command that is to end with this exit code.
+code() {
+    wanted=$1
+    shift
+    found=0
+    "$@" || found=$?
+    equal "$found" "$wanted"
+}
+
 # Waits until a command succeeds, ten seconds at most.
 await() {
+    await_within 500 "$@"
+}
+
+# Waits until a command succeeds, with so many pauses of a fiftieth of a second.
+await_within() {
     # A trace of each try says nothing.
     set +x
+    most=$1
+    shift
     tries=0
     until "$@" > /dev/null 2>&1; do
         tries=$((tries + 1))
-        [ "$tries" -lt 500 ] || { echo "not so after ten seconds: $*"; return 1; }
+        [ "$tries" -lt "$most" ] || { echo "not so after $((most / 50)) seconds: $*"; return 1; }
         usleep 20000
     done
     set -x

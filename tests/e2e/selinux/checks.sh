@@ -4,10 +4,6 @@ busybox=localhost/images:busybox
 # The machine's kernel has no modules loaded for bridges, and images are in memory.
 export FAIRING_NET=none FAIRING_USERNS=host
 
-contains() {
-    case $1 in *"$2"*) ;; *) echo "expected '$2' in '$1'"; return 1 ;; esac
-}
-
 # What `run` says with these flags: `ran` if the app did.
 says() {
     fairing run --rm "$busybox" "$@" --exec /bin/echo -- ran 2>&1 | grep -v 'accepted unsigned'

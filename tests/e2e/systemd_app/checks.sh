@@ -6,31 +6,6 @@ systemd=localhost/debian:systemd
 export FAIRING_NET=none
 root=/sys/fs/cgroup
 
-# Runs a command that is to end with this exit code.
-code() {
-    wanted=$1
-    shift
-    found=0
-    "$@" || found=$?
-    equal "$found" "$wanted"
-}
-
-contains() {
-    case $1 in *"$2"*) ;; *) echo "expected '$2' in '$1'"; return 1 ;; esac
-}
-
-# Waits, for as long as a slow machine's systemd takes to come so far.
-await_long() {
-    set +x
-    tries=0
-    until "$@" > /dev/null 2>&1; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 3000 ] || { echo "not so after a minute: $*"; return 1; }
-        usleep 20000
-    done
-    set -x
-}
-
 more_of_failure() {
     for pod in $(fairing list --format json | sed -n 's/.*"uuid": *"\([^"]*\)".*/\1/p'); do
         fairing logs "$pod" 2>&1 | tail -n 30
@@ -47,7 +22,7 @@ machine() {
     rm -rf /data/*
     uuid=$(fairing run --detach --name machine "$@" "$systemd" --app-name os --memory 512m \
         -v /data:/data)
-    await_long is_up
+    await_within 3000 is_up
 }
 
 is_up() {
@@ -149,7 +124,7 @@ check_it_starts_again() {
     rm /data/started
     fairing restart machine
     equal "$(cat /data/stopped)" 'in order'
-    await_long is_up
+    await_within 3000 is_up
     equal "$(sed -n 1p /data/started)" 0::/system.slice/told.service
     # Nothing of it outlives its monitor.
     kill -KILL "$(fairing status --format json machine |

@@ -3,19 +3,6 @@
 probe=localhost/images:probe
 export FAIRING_NET=none
 
-# Runs a command that is to end with this exit code.
-code() {
-    wanted=$1
-    shift
-    found=0
-    "$@" || found=$?
-    equal "$found" "$wanted"
-}
-
-contains() {
-    case $1 in *"$2"*) ;; *) echo "expected '$2' in '$1'"; return 1 ;; esac
-}
-
 # Makes the check on each of the filesystems.
 everywhere() {
     for disk in ext4 xfs; do
