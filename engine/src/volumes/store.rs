@@ -118,23 +118,23 @@ pub fn import(
         // Another command may have been faster, and the archive is read.
         return made.map(drop).ok_or_else(|| exists().into());
     };
-    let claim = volume.claim(&pin).map_err(VolumeError::Files)?;
+    let first = match volume.claim(&pin).map_err(VolumeError::Files)? {
+        Claim::Busy => return Err(VolumeError::Held(name.clone()).into()),
+        Claim::UsedBefore => return Err(VolumeError::NotNew(name.clone()).into()),
+        Claim::First(first) => first,
+    };
     // Nobody waits for where the archive comes from.
     let held = volume.hold_alone(&pin).map_err(VolumeError::Files)?;
     let Some(_held) = held else {
         return Err(VolumeError::Held(name.clone()).into());
     };
     drop(pin);
-    let filled = match claim {
-        Claim::Busy => return Err(VolumeError::Held(name.clone()).into()),
-        Claim::UsedBefore => return Err(VolumeError::NotNew(name.clone()).into()),
-        Claim::First(first) => first.fill(|dest| {
-            interrupt.staged(dest);
-            std::fs::create_dir(dest).map_err(PodError::io("create", dest))?;
-            unpack(archive, dest)?;
-            Ok::<_, Error>(true)
-        })?,
-    };
+    let filled = first.fill(|dest| {
+        interrupt.staged(dest);
+        std::fs::create_dir(dest).map_err(PodError::io("create", dest))?;
+        unpack(archive, dest)?;
+        Ok::<_, Error>(true)
+    })?;
     match filled {
         FirstUse::Filled => Ok(()),
         FirstUse::Empty | FirstUse::HadFiles => Err(VolumeError::NotNew(name.clone()).into()),

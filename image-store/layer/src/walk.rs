@@ -159,7 +159,8 @@ impl<'a, R: BufRead> Walk<'a, R> {
         self.skip_zeros(u64::MAX)
     }
 
-    fn skip_zeros(mut self, mut zeros: u64) -> Result<(), ContentError> {
+    /// As [`Self::finish`], with so many of them at most.
+    pub(crate) fn skip_zeros(mut self, mut zeros: u64) -> Result<(), ContentError> {
         loop {
             let chunk = self
                 .input

@@ -199,7 +199,7 @@ fn as_many_zeros_may_follow_an_archive_as_are_allowed() {
         let limits = Limits::default();
         let mut walk = crate::Walk::new(archive.as_slice(), "archive", &limits);
         while walk.next_member().unwrap().is_some() {}
-        walk.finish(most).is_ok()
+        walk.skip_zeros(most).is_ok()
     };
     // The archive's own end has some.
     let own = (0..100_000).find(|most| passes(0, *most)).unwrap();
