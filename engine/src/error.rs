@@ -8,6 +8,7 @@ mod isolator;
 mod monitor;
 mod mount;
 mod network;
+mod selinux;
 mod user_namespace;
 mod volume;
 
@@ -29,6 +30,7 @@ pub use self::isolator::{IsolatorError, IsolatorFlaw};
 pub use self::monitor::MonitorError;
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
+pub use self::selinux::SelinuxError;
 pub use self::user_namespace::UserNamespaceError;
 pub use self::volume::VolumeError;
 
@@ -118,6 +120,9 @@ pub enum Error {
     /// A pod can't have a user namespace.
     #[error(transparent)]
     UserNamespace(#[from] UserNamespaceError),
+    /// An app or a file can't have a label.
+    #[error(transparent)]
+    Selinux(#[from] SelinuxError),
     /// Something can't be done with a volume that outlives pods.
     #[error(transparent)]
     Volume(#[from] VolumeError),

@@ -92,6 +92,9 @@ pub enum PodError {
         /// How many blocks there are.
         blocks: u32,
     },
+    /// Every pair of categories that there is belongs to a pod.
+    #[error("no pair of SELinux categories is free: all belong to pods")]
+    NoCategories,
     /// The pod's lock is held by another process.
     #[error("pod {0} is in use by another process")]
     Locked(PodUuid),

@@ -50,6 +50,7 @@
 
 pub mod activation;
 pub mod app_dir;
+mod claimed_pairs;
 pub mod control;
 pub mod disk_usage;
 pub mod error;
@@ -72,6 +73,7 @@ pub mod pods_dir;
 mod private_dir;
 pub mod record;
 pub mod removal;
+pub mod selinux;
 pub mod seqpacket;
 pub mod signal;
 pub mod stage1;

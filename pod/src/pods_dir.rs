@@ -1,5 +1,7 @@
 //! The directory of all pods, and the moves between its phases.
 
+mod claims;
+
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -7,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, fstat};
 
+use crate::claimed_pairs::ClaimedPairs;
 use crate::error::PodError;
 use crate::id::{InvalidId, PodName, PodUuid};
-use crate::id_blocks::{IdBlocks, IdRange};
+use crate::id_blocks::IdBlocks;
 use crate::lock::{LOCK_FILE, LockWatch, PodLock, lock_path};
 use crate::manifest::PodManifest;
 use crate::names::Names;
@@ -23,6 +26,7 @@ pub struct PodsDir {
     root: PathBuf,
     names: Names,
     id_blocks: IdBlocks,
+    categories: ClaimedPairs,
 }
 
 /// A pod that was seen in a phase. Other commands may move it on at any moment.
@@ -89,6 +93,7 @@ impl PodsDir {
             root,
             names,
             id_blocks: IdBlocks::new(data_dir.join("userns")),
+            categories: ClaimedPairs::new(data_dir.join("selinux")),
         }
     }
 
@@ -299,26 +304,6 @@ impl PodsDir {
         Ok(aborted)
     }
 
-    /// Gives up the names of pods that are gone: what a command that was killed, or a manifest that could not be read,
-    /// has left.
-    ///
-    /// # Errors
-    /// [`PodError::Io`] if a name can't be looked at or given up.
-    pub fn release_stale_names(&self) -> Result<(), PodError> {
-        self.names.release_all(|holder| Ok(!self.is_live(holder)?))
-    }
-
-    /// Gives up the blocks of IDs of pods that are gone.
-    ///
-    /// # Errors
-    /// [`PodError::Io`] if a block can't be looked at or given up.
-    pub fn release_stale_id_blocks(&self) -> Result<(), PodError> {
-        self.id_blocks.release_all(|holder| {
-            // Looked at twice: one that could not be started goes back by a phase.
-            Ok(self.by_uuid(holder)?.is_none() && self.by_uuid(holder)?.is_none())
-        })
-    }
-
     /// Whether a pod may still be called by its name.
     fn is_live(&self, uuid: PodUuid) -> Result<bool, PodError> {
         match self.by_uuid(uuid)? {
@@ -413,33 +398,6 @@ impl LockedPod {
         &self.lock
     }
 
-    /// Gives the pod a name.
-    ///
-    /// # Errors
-    /// [`PodError::NameInUse`] if a pod that still lives has it.
-    pub fn claim_name(&self, name: &PodName) -> Result<(), PodError> {
-        self.pods
-            .names
-            .claim(name, self.uuid(), |holder| self.pods.is_live(holder))
-    }
-
-    /// Gives the pod a block of IDs that no other pod has. The result is its first ID. It is given up with the pod, whose
-    /// manifest has to name it ([`crate::manifest::UserNamespace::of_block`]).
-    ///
-    /// # Errors
-    /// [`PodError::NoIdBlock`] if none is free.
-    pub fn claim_id_block(&self, range: IdRange) -> Result<u32, PodError> {
-        self.pods.id_blocks.claim(self.uuid(), range)
-    }
-
-    /// Gives up a block that was claimed for the pod, and that its manifest does not name.
-    ///
-    /// # Errors
-    /// [`PodError::Io`] if it can't be given up.
-    pub fn release_id_block(&self, first: u32) -> Result<(), PodError> {
-        self.pods.id_blocks.release(self.uuid(), first)
-    }
-
     /// Moves the pod to another phase by one rename.
     ///
     /// # Errors
@@ -483,6 +441,9 @@ impl LockedPod {
             Ok(manifest) => {
                 if let Some(first) = manifest.user_namespace.and_then(|users| users.block()) {
                     self.pods.id_blocks.release(uuid, first)?;
+                }
+                if let Some(pair) = manifest.selinux.and_then(|labels| labels.categories) {
+                    self.pods.categories.release(uuid, pair)?;
                 }
                 if let Some(name) = manifest.name {
                     names.release(&name, uuid)?;

@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::PodError;
 use crate::layout::{VOLUMES_DIR, empty_volume_dir};
@@ -30,6 +30,18 @@ pub fn make_all(pod_dir: &Path, volumes: &[Volume]) -> Result<(), PodError> {
         make(&directory, 0o755)?;
         ownership.give(&directory)
     })
+}
+
+/// The directories of those volumes.
+pub fn directories<'a>(
+    pod_dir: &'a Path,
+    volumes: &'a [Volume],
+) -> impl Iterator<Item = PathBuf> + 'a {
+    let on_disk = volumes.iter().filter(|volume| {
+        let source = &volume.source;
+        matches!(source, VolumeSource::Empty { medium, .. } if *medium == Medium::Disk)
+    });
+    on_disk.map(|volume| empty_volume_dir(pod_dir, &volume.name))
 }
 
 fn make(path: &Path, mode: u32) -> Result<(), PodError> {
@@ -77,6 +89,8 @@ mod tests {
             found.mode() & 0o777
         };
         assert_eq!(mode("volumes"), 0o700);
+        let expected = ["one", "two"].map(|name| pod.path().join("volumes").join(name));
+        assert!(directories(pod.path(), &all).eq(expected));
         assert_eq!((mode("volumes/one"), mode("volumes/two")), (0o755, 0o755));
         let count = std::fs::read_dir(pod.path().join("volumes"))
             .unwrap()

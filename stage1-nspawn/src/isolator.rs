@@ -35,6 +35,7 @@ const FEATURES: &[Feature] = &[
     Feature::Pause,
     Feature::ReopenLog,
     Feature::Resources,
+    Feature::Selinux,
     Feature::SocketActivation,
     Feature::Stats,
     Feature::Systemd,
@@ -84,14 +85,17 @@ impl Nspawn {
                 data: PathBuf::from(variable(ENV_DIR)?),
                 layers: PathBuf::from(variable(ENV_LAYERS_DIR)?),
             };
-            self.volumes = Some(Volumes::new(&manifest.volumes, places, self.ids.clone()));
+            let label = manifest.selinux.as_ref();
+            let label = label.map(|labels| labels.mount_label.clone());
+            let ids = self.ids.clone();
+            self.volumes = Some(Volumes::new(&manifest.volumes, places, ids, label));
         }
         let Some(volumes) = &mut self.volumes else {
             return Ok(Vec::new());
         };
         app.mounts
             .iter()
-            .map(|mount| volumes.mount(mount))
+            .map(|mount| volumes.mount(mount, app.security.mount_label.as_ref()))
             .collect()
     }
 
@@ -105,7 +109,8 @@ impl Nspawn {
             return Ok((None, None));
         };
         let files = manifest.bounds.memory_files;
-        let dev = device_files::make(app.execution.terminal, files, Some(ids.root()))?;
+        let label = app.security.mount_label.as_ref();
+        let dev = device_files::make(app.execution.terminal, files, Some(ids.root()), label)?;
         let sys = (manifest.network == Network::Host).then(device_files::sys_of_own_network);
         Ok((Some(dev), sys.transpose()?))
     }
@@ -170,9 +175,11 @@ impl Isolator for Nspawn {
                 .for_app(&app.name, self.ids.is_some(), app.systemd)?,
             dev,
             sys,
-            root: self
-                .storage(manifest)?
-                .overlay(&app.name, &app.image.layers)?,
+            root: self.storage(manifest)?.overlay(
+                &app.name,
+                &app.image.layers,
+                app.security.mount_label.as_ref(),
+            )?,
             mounts: self.mounts(manifest, app)?,
             sockets,
         }))

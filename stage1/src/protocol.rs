@@ -14,6 +14,7 @@ use pod::activation::SocketName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
 use pod::manifest::{AppFailure, AppPath, Execution, InsecureOption, Lifetime, UserNamespace};
+use pod::selinux::Context;
 use pod::signal::SignalNumber;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -118,6 +119,9 @@ pub struct Setup {
     /// Whether pod init mounts the `/sys` of the pod's network itself.
     #[serde(default)]
     pub owns_network: bool,
+    /// The label of SELinux of what its apps share.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mount_label: Option<Context>,
 }
 
 /// What a file holds, which need not be text. In messages each byte is the character of its number, so that plain
@@ -165,6 +169,12 @@ pub struct AppSpec {
     pub streams: ProcessStreams,
     /// Which protections of the host it is under.
     pub protections: Protections,
+    /// The label of SELinux of its processes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub selinux_label: Option<Context>,
+    /// The label of SELinux of its files.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mount_label: Option<Context>,
     /// Whether it is process 1 of a pid namespace of its own, and manages cgroups of its own.
     #[serde(default)]
     pub systemd: bool,

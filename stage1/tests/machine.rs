@@ -122,6 +122,7 @@ impl Machine {
             memory_files: 1000,
             user_namespace: None,
             owns_network: true,
+            mount_label: None,
         }));
         machine
     }
@@ -158,6 +159,8 @@ impl Machine {
             name: name.parse().unwrap(),
             execution: serde_json::from_value(execution).unwrap(),
             stop_signal: serde_json::from_value(json!(15)).unwrap(),
+            selinux_label: None,
+            mount_label: None,
             systemd: false,
             streams: streams.names,
             protections: stage1::protocol::Protections::without(&Default::default()),

@@ -103,6 +103,7 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
         memory_files: 1000,
         user_namespace: None,
         owns_network: true,
+        mount_label: None,
     };
     let say = |link: &mut ToMachine, message| link.send(&message, HandedOver::Nothing).unwrap();
     say(&mut link, ToInit::Setup(setup));
@@ -229,6 +230,8 @@ fn app(
         protections: Protections::without(&Default::default()),
         mounts: Vec::new(),
         sockets: Vec::new(),
+        selinux_label: None,
+        mount_label: None,
     };
     let own = MachineApp {
         image,

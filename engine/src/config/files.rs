@@ -18,10 +18,12 @@ use super::apps::Apps;
 use super::directories::Directories;
 use super::layers::Layers;
 use super::root_files::RootFolder;
+use super::selinux::Selinux;
 use super::signatures::Signatures;
 use super::trust::Trust;
 use super::user_namespaces::{UserNamespaces, UsualUsers};
 use crate::error::{ConfigError, Distrust, Error};
+use crate::selinux::Types;
 
 const FILE: &str = "config.toml";
 const DROP_INS: &str = "config.d";
@@ -34,6 +36,8 @@ pub struct Config {
     apps: Apps,
     #[serde(default)]
     layers: Layers,
+    #[serde(default)]
+    selinux: Selinux,
     #[serde(default)]
     signatures: Signatures,
     #[serde(default)]
@@ -76,6 +80,12 @@ impl Config {
         self.apps.bounds()
     }
 
+    /// The types that apps and their files have where SELinux is enabled, as far as others are named than the policy's; `None`
+    /// if they get no labels.
+    pub(crate) fn selinux_types(&self) -> Option<Types<'_>> {
+        self.selinux.types()
+    }
+
     /// Whether pods get user namespaces where nothing is said of it; `None` if that isn't said here either.
     pub fn usual_users(&self) -> Option<UsualUsers> {
         self.user_namespaces.default()
@@ -99,6 +109,7 @@ impl Config {
         Self {
             apps: self.apps.overridden_by(later.apps),
             layers: self.layers.overridden_by(later.layers),
+            selinux: self.selinux.overridden_by(later.selinux),
             signatures: self.signatures.overridden_by(later.signatures),
             trust: self.trust.overridden_by(later.trust),
             user_namespaces: self.user_namespaces.overridden_by(later.user_namespaces),

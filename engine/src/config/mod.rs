@@ -7,6 +7,7 @@ pub mod files;
 mod layers;
 pub(crate) mod ownership;
 pub(crate) mod root_files;
+mod selinux;
 mod signatures;
 pub mod size;
 mod subordinate;

@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::observer::Warning;
 use crate::policy::verifier::Verifier;
+use crate::selinux;
 
 /// An image that has been fetched. It still has to be judged at each start.
 #[derive(Debug)]
@@ -77,6 +78,7 @@ fn bring(
     change(&mut options);
     let config = Config::read(&engine.directories)?;
     options.limits = config.limits();
+    selinux::label_store(&config, &engine.directories.images())?;
     let observer = verifier.observer();
     let mut transfer = observer.fetch().map_err(Error::Caller)?;
     options.interrupt = transfer.interrupt();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use pod::control::{AddApp, Request, Response, StartApp};
 use pod::feature::Feature;
-use pod::manifest::{MountSource, PodManifest, VolumeSource};
+use pod::manifest::{App, MountSource, PodManifest, VolumeSource};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry, PodError, State, app_dir};
 
@@ -23,12 +23,14 @@ use super::mounts::in_order;
 use super::prepared::judge;
 use super::spec::AppSpec;
 use super::systemd;
+use crate::config::files::Config;
 use crate::engine::Engine;
-use crate::error::{AppError, Error, MonitorError};
+use crate::error::{AppError, Error, MonitorError, SelinuxError};
 use crate::images::choice::{Chosen, Pull};
 use crate::isolators::find as isolator;
 use crate::observer::Observer;
 use crate::policy::verifier::{RunnableImage, Verifier};
+use crate::selinux;
 use crate::volumes::provide;
 
 /// How often a name is chosen for an app that was asked for without one, where others take it first.
@@ -97,6 +99,7 @@ impl<'a> OpenPod<'a> {
         let _volumes = provide(self.engine, volumes, &[planned.mounting()])?;
         let mut app = planned.into_app();
         app.insecure_options = self.engine.insecure.clone();
+        self.label(&mut app, spec)?;
         isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
             .require(&app.required_features())?;
         image.warn_if_unsigned(observer);
@@ -121,6 +124,28 @@ impl<'a> OpenPod<'a> {
             }
         }
         Err(AppError::SameName(name).into())
+    }
+
+    /// Labels an app, and what it mounts, where the pod has labels of SELinux.
+    fn label(&self, app: &mut App, spec: &AppSpec) -> Result<(), Error> {
+        let Some(own) = &self.manifest.selinux else {
+            return Ok(());
+        };
+        let directories = &self.engine.directories;
+        let Some(labels) = selinux::label_containers(&Config::read(directories)?)? else {
+            return Ok(());
+        };
+        labels
+            .label_app(app, &spec.labels, own.categories)
+            .map_err(SelinuxError::from)?;
+        let security = &app.security;
+        let known = security.selinux_label.iter().chain(&security.mount_label);
+        known.into_iter().try_for_each(selinux::knows)?;
+        selinux::relabel_mounts(
+            &app.mounts,
+            security.mount_label.as_ref(),
+            &directories.data,
+        )
     }
 
     /// The name that is asked for, else one from the image's that no app of the pod has.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pod::activation::ActivationSockets;
@@ -14,6 +14,7 @@ use pod::manifest::{
     MANIFEST_FILE, Mount, PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User,
     UserNamespace, VerificationRecord, Volume,
 };
+use pod::selinux::CategoryPair;
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
 use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record, volumes};
@@ -23,10 +24,11 @@ use super::activation;
 use super::execution::AppConfig;
 use super::spec::AppSpec;
 use super::user_namespace::PodIds;
-use crate::error::{AppError, Error};
+use crate::error::{AppError, Error, SelinuxError};
 use crate::networks::spec::NetworkSettings;
 use crate::observer::Observer;
 use crate::policy::verifier::RunnableImage;
+use crate::selinux::{self, ContainerLabels, LabelOption};
 use crate::volumes::{Mounting, copied_into};
 
 /// What is asked of a pod as a whole.
@@ -62,6 +64,8 @@ pub(super) struct PodRequest {
     pub(super) bounds: Bounds,
     /// Whose IDs those of the pod are.
     pub(super) ids: PodIds,
+    /// The labels of containers, where SELinux is enabled.
+    pub(super) selinux: Option<ContainerLabels>,
 }
 
 /// An app that may be prepared: its image is verified.
@@ -70,6 +74,7 @@ pub(super) struct PlannedApp {
     app: App,
     /// The trees of the image's layers, topmost first.
     trees: Vec<PathBuf>,
+    labels: Vec<LabelOption>,
 }
 
 impl PlannedApp {
@@ -125,6 +130,7 @@ impl PlannedApp {
                 annotations: BTreeMap::new(),
             },
             trees: trees(image),
+            labels: spec.labels.clone(),
         }
     }
 
@@ -215,6 +221,8 @@ pub(super) struct Plan {
     trees: Vec<Vec<PathBuf>>,
     /// Where the pod gets IDs of its own, if it gets some.
     id_range: Option<IdRange>,
+    /// The labels of containers, where SELinux is enabled, and what is asked of those of each app.
+    selinux: Option<(ContainerLabels, Vec<Vec<LabelOption>>)>,
 }
 
 impl Plan {
@@ -223,24 +231,32 @@ impl Plan {
     /// # Errors
     /// If the isolator can't do what the pod needs, or the pod can't get the sockets.
     pub(super) fn new(
-        request: PodRequest,
+        mut request: PodRequest,
         stage1: &Stage1,
         apps: Vec<PlannedApp>,
         sockets: &ActivationSockets,
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
+        let asked: Vec<_> = apps.iter().map(|app| app.labels.clone()).collect();
+        let selinux = request.selinux.take().map(|labels| (labels, asked));
         let (apps, trees): (Vec<_>, Vec<_>) = apps.into_iter().map(|a| (a.app, a.trees)).unzip();
         let id_range = match request.ids {
             PodIds::Block(range) => Some(range),
             PodIds::Host | PodIds::Mapped(_) => None,
         };
-        let manifest = manifest(request, stage1, apps)?;
+        let mut manifest = manifest(request, stage1, apps)?;
+        if let Some((labels, asked)) = &selinux {
+            // It gets its categories when it is made.
+            label(&mut manifest, labels, asked, None)?;
+            labels_are_known(&manifest)?;
+        }
         stage1.require_for(&manifest)?;
         activation::check(sockets, &manifest, stage1, observer)?;
         Ok(Self {
             manifest,
             trees,
             id_range,
+            selinux,
         })
     }
 
@@ -262,16 +278,10 @@ impl Plan {
     /// Makes the pod in phase `prepare`. If that fails, nothing of it is left.
     ///
     /// # Errors
-    /// If the name is in use, no IDs are free, or something can't be written.
-    pub(super) fn make(&mut self, pods: &PodsDir) -> Result<LockedPod, Error> {
+    /// If the name is in use, no IDs are free, or something can't be written. `data` is the data directory.
+    pub(super) fn make(&mut self, pods: &PodsDir, data: &Path) -> Result<LockedPod, Error> {
         let mut pod = pods.create(self.manifest.uuid)?;
-        let claimed = self.id_range.map(|range| pod.claim_id_block(range));
-        let filled = claimed.transpose().map_err(Error::from).and_then(|first| {
-            if let Some(first) = first {
-                self.manifest.user_namespace = Some(UserNamespace::of_block(first));
-            }
-            fill(&pod, self)
-        });
+        let filled = self.claim(&pod).and_then(|()| fill(&pod, self, data));
         match filled {
             Ok(()) => Ok(pod),
             Err(failure) => {
@@ -280,6 +290,50 @@ impl Plan {
             }
         }
     }
+}
+
+impl Plan {
+    /// Gives the pod what no other pod has, beside its name.
+    fn claim(&mut self, pod: &LockedPod) -> Result<(), Error> {
+        if let Some(range) = self.id_range {
+            let first = pod.claim_id_block(range)?;
+            self.manifest.user_namespace = Some(UserNamespace::of_block(first));
+        }
+        let Some((labels, asked)) = &self.selinux else {
+            return Ok(());
+        };
+        let categories = labels.has_levels().then(|| pod.claim_categories());
+        let categories = categories.transpose().inspect_err(|_| self.release(pod))?;
+        label(&mut self.manifest, labels, asked, categories)
+    }
+
+    /// Gives up what a pod without a manifest has: from what isn't there no removal knows it. What stays is left to `gc`.
+    fn release(&self, pod: &LockedPod) {
+        let users = self.manifest.user_namespace.as_ref();
+        let first = users.and_then(UserNamespace::block);
+        let _ = first.map_or(Ok(()), |first| pod.release_id_block(first));
+        let categories = self.manifest.selinux.as_ref();
+        let categories = categories.and_then(|labels| labels.categories);
+        let _ = categories.map_or(Ok(()), |pair| pod.release_categories(pair));
+    }
+}
+
+fn label(
+    manifest: &mut PodManifest,
+    labels: &ContainerLabels,
+    asked: &[Vec<LabelOption>],
+    categories: Option<CategoryPair>,
+) -> Result<(), Error> {
+    let asked = asked.iter().map(Vec::as_slice);
+    let labelled = labels.label_pod(manifest, asked, categories);
+    Ok(labelled.map_err(SelinuxError::from)?)
+}
+
+fn labels_are_known(manifest: &PodManifest) -> Result<(), Error> {
+    let of_pod = manifest.selinux.iter().map(|labels| &labels.mount_label);
+    let of_apps = manifest.apps.iter().map(|app| &app.security);
+    let of_apps = of_apps.flat_map(|one| one.selinux_label.iter().chain(&one.mount_label));
+    of_pod.chain(of_apps).try_for_each(selinux::knows)
 }
 
 /// Removes a pod that was never started. What can't be removed now is left to `gc`.
@@ -324,6 +378,7 @@ fn manifest(
             PodIds::Block(_) => Some(UserNamespace::of_block(0)),
             PodIds::Mapped(ids) => Some(ids),
         },
+        selinux: None,
         volumes: request.volumes,
         sysctl: BTreeMap::new(),
         cgroup_parent: None,
@@ -338,17 +393,10 @@ fn manifest(
     })
 }
 
-fn fill(pod: &LockedPod, plan: &Plan) -> Result<(), Error> {
+fn fill(pod: &LockedPod, plan: &Plan, data: &Path) -> Result<(), Error> {
     let manifest = &plan.manifest;
     // The manifest first: from it a removal knows the name.
-    record::create(&pod.path().join(MANIFEST_FILE), manifest).inspect_err(|_| {
-        // From what isn't there no removal knows the IDs. What stays is left to `gc`.
-        let first = manifest
-            .user_namespace
-            .as_ref()
-            .and_then(UserNamespace::block);
-        let _ = first.map_or(Ok(()), |first| pod.release_id_block(first));
-    })?;
+    record::create(&pod.path().join(MANIFEST_FILE), manifest).inspect_err(|_| plan.release(pod))?;
     if let Some(name) = &manifest.name {
         pod.claim_name(name)?;
     }
@@ -360,6 +408,12 @@ fn fill(pod: &LockedPod, plan: &Plan) -> Result<(), Error> {
         let topmost = trees.first().map(PathBuf::as_path);
         let ids = manifest.user_namespace.as_ref();
         app_dir::make(pod.path(), &app.name, topmost, ids)?;
+        selinux::relabel_mounts(&app.mounts, app.security.mount_label.as_ref(), data)?;
+    }
+    if let Some(labels) = &manifest.selinux {
+        for directory in volumes::directories(pod.path(), &manifest.volumes) {
+            selinux::relabel(&directory, &labels.mount_label)?;
+        }
     }
     Ok(())
 }

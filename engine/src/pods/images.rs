@@ -76,6 +76,7 @@ impl<'a> MountedImages<'a> {
                 options: asked.options.clone(),
                 uid_mappings: Vec::new(),
                 gid_mappings: Vec::new(),
+                relabel: None,
             });
         }
         Ok(mounts)

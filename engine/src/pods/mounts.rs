@@ -81,6 +81,7 @@ mod tests {
             options: Vec::new(),
             uid_mappings: Vec::new(),
             gid_mappings: Vec::new(),
+            relabel: None,
         }
     }
 

@@ -11,7 +11,7 @@ use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::images::{MountedImages, typed};
 use super::mounts::{check_volumes, in_order};
 use super::replace::make_in_place;
-use super::spec::PodSpec;
+use super::spec::{AppSpec, PodSpec};
 use super::systemd;
 use super::traceable;
 use super::user_namespace;
@@ -23,6 +23,7 @@ use crate::isolators::find as isolator;
 use crate::networks::settings;
 use crate::observer::{Detail, Observer};
 use crate::policy::verifier::{RunnableImage, Verifier};
+use crate::selinux;
 use crate::volumes::provide;
 
 /// A pod that has been prepared and not yet moved on, with what it needs kept in the store.
@@ -151,6 +152,11 @@ pub fn prepare(
         insecure: engine.insecure.clone(),
         stage1_image,
         bounds: config.bounds(),
+        selinux: selinux::given_by(
+            selinux::label_containers(&config)?,
+            &stage1,
+            spec.apps.iter().any(AppSpec::asks_for_labels),
+        ),
         ids: user_namespace::resolve(
             &spec.users,
             &config,
@@ -162,7 +168,7 @@ pub fn prepare(
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
     let make = |plan: &mut Plan| {
         let named = provide(engine, &plan.manifest().volumes, &plan.mountings())?;
-        let pod = plan.make(&engine.pods())?;
+        let pod = plan.make(&engine.pods(), &engine.directories.data)?;
         // The pod's manifest says that they are in use.
         drop(named);
         Ok(pod)

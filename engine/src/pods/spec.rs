@@ -13,6 +13,7 @@ use super::environment::Variable;
 use crate::images::choice::Pull;
 use crate::isolators::find::DEFAULT;
 use crate::networks::spec::NetworkSpec;
+use crate::selinux::LabelOption;
 
 /// What is asked of a pod as a whole.
 #[derive(Debug, Clone)]
@@ -153,6 +154,8 @@ pub struct AppSpec {
     pub image_mounts: Vec<ImageMount>,
     /// Limits.
     pub resources: Resources,
+    /// What is asked of its labels, where SELinux is enabled.
+    pub labels: Vec<LabelOption>,
     /// Whether it is run as systemd is.
     pub systemd: Systemd,
     /// Whether it gets a pseudo-terminal.
@@ -162,6 +165,12 @@ pub struct AppSpec {
 }
 
 impl AppSpec {
+    /// Whether it asks for labels of SELinux.
+    pub(crate) fn asks_for_labels(&self) -> bool {
+        let others = self.labels.iter().any(|one| *one != LabelOption::Disable);
+        others || self.mounts.iter().any(|mount| mount.relabel.is_some())
+    }
+
     /// An app of this image, of which nothing else is asked.
     pub fn of(image: impl Into<String>) -> Self {
         Self {

@@ -94,6 +94,7 @@ pub fn sweep(
     sweep.phase(Phase::Garbage, |_| true);
     sweep.names();
     sweep.id_blocks();
+    sweep.categories();
     sweep.volumes();
     sweep.networks();
     sweep.images();
@@ -175,6 +176,12 @@ impl Sweep<'_> {
     /// What is left of pods that are gone.
     fn names(&mut self) {
         if let Err(error) = self.engine.pods().release_stale_names() {
+            self.failed(Subject::Pods, error);
+        }
+    }
+
+    fn categories(&mut self) {
+        if let Err(error) = self.engine.pods().release_stale_categories() {
             self.failed(Subject::Pods, error);
         }
     }

@@ -85,6 +85,7 @@ pub(super) fn add_mounts(mounts: &mut Vec<Mount>) {
             options: vec![MountOption::Exec],
             uid_mappings: Vec::new(),
             gid_mappings: Vec::new(),
+            relabel: None,
         });
     }
 }

@@ -13,6 +13,7 @@ use pod::named_volumes::{Claim, NamedVolume, NamedVolumeName, NewVolume, Ownersh
 
 use crate::engine::Engine;
 use crate::error::{Error, VolumeError};
+use crate::selinux;
 
 /// Directories of an app in which its image has no say.
 const MOUNTED: [&str; 3] = ["dev", "proc", "sys"];
@@ -121,9 +122,18 @@ fn provide_one(
         Claim::Busy => return Ok(Some(volume)),
         Claim::First(first) => first,
     };
-    first.fill(|dest| match is_whole(mount) && copies(mount, true) {
-        true => app.copy(mount, dest),
-        false => Ok(false),
+    let label = selinux::shared_label(&engine.directories)?;
+    let labelled = |directory: &Path| {
+        let label = label.as_ref();
+        label.map_or(Ok(()), |label| selinux::relabel(directory, label))
+    };
+    labelled(&volume.data())?;
+    first.fill(|dest| {
+        let copied = is_whole(mount) && copies(mount, true) && app.copy(mount, dest)?;
+        if copied {
+            labelled(dest)?;
+        }
+        Ok::<_, Error>(copied)
     })?;
     Ok(None)
 }

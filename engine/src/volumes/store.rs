@@ -15,6 +15,7 @@ use crate::config::files::Config;
 use crate::engine::Engine;
 use crate::error::{Error, VolumeError};
 use crate::observer::Observer;
+use crate::selinux;
 
 /// Makes an empty volume.
 ///
@@ -100,7 +101,10 @@ pub fn import(
     let pin = volumes.pin().map_err(VolumeError::Files)?;
     let limits = Config::read(&engine.directories)?.limits();
     let unpack = |archive: File, dest: &Path| {
-        tree::unpack(archive, what, dest, &limits, interrupt).map_err(|error| not_tar(error, what))
+        tree::unpack(archive, what, dest, &limits, interrupt)
+            .map_err(|error| not_tar(error, what))?;
+        let label = selinux::shared_label(&engine.directories)?;
+        label.map_or(Ok(()), |label| selinux::relabel(dest, &label))
     };
     let Some(volume) = volumes.get(name).map_err(VolumeError::Files)? else {
         let exists = || VolumeError::Exists(name.clone());
@@ -111,7 +115,7 @@ pub fn import(
         let filled = unfinished.ok_or_else(exists)?.fill(|dest| {
             // Until it has its name, nothing of the volume is anywhere else.
             interrupt.staged(dest.parent().unwrap_or(dest));
-            unpack(archive, dest).map_err(Error::from)
+            unpack(archive, dest)
         })?;
         let pin = volumes.pin().map_err(VolumeError::Files)?;
         let made = filled.publish(&pin).map_err(VolumeError::Files)?;

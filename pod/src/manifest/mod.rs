@@ -42,7 +42,7 @@ pub use self::image::{ImageRecord, VerificationRecord};
 pub use self::insecure::InsecureOption;
 pub use self::limit::Limit;
 pub use self::log::Log;
-pub use self::mounts::{Mount, MountOption, MountSource};
+pub use self::mounts::{Mount, MountOption, MountSource, Relabel};
 pub use self::network::Network;
 pub use self::path::{AppPath, NotAPath};
 pub use self::pod::{
@@ -59,7 +59,7 @@ pub use self::seccomp::{
     SeccompAction, SeccompArch, SeccompArgument, SeccompFlag, SeccompOperator, SeccompProfile,
     SeccompRule,
 };
-pub use self::security::{Seccomp, Security};
+pub use self::security::{PodLabels, Seccomp, Security};
 pub use self::user_namespace::{BLOCK_SIZE, IdMapping, UnfitMapping, UserNamespace};
 pub use self::volumes::{Medium, Volume, VolumeName, VolumeSource};
 pub use crate::layout::{MANIFEST_FILE, app_dir, empty_volume_dir};

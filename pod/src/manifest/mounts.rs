@@ -28,6 +28,19 @@ pub struct Mount {
     /// Which groups of the pod those of the source are.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub gid_mappings: Vec<IdMapping>,
+    /// For whom the files of the source were given labels of SELinux, if they were.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub relabel: Option<Relabel>,
+}
+
+/// For whom files get labels of SELinux.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relabel {
+    /// All pods.
+    Shared,
+    /// The pod that mounts them.
+    Private,
 }
 
 /// What is mounted.

@@ -16,6 +16,7 @@ use super::insecure::InsecureOption;
 use super::mounts::MountSource;
 use super::network::Network;
 use super::presence::is_default;
+use super::security::PodLabels;
 use super::user_namespace::UserNamespace;
 use super::volumes::{Volume, VolumeSource};
 use crate::id::{AppName, PodName, PodUuid};
@@ -71,6 +72,9 @@ pub struct PodManifest {
     /// Its user namespace; the host's if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub user_namespace: Option<UserNamespace>,
+    /// What SELinux is to know of it, where that is enabled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub selinux: Option<PodLabels>,
     /// Storage that its apps share.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub volumes: Vec<Volume>,

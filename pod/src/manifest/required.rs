@@ -32,6 +32,7 @@ impl PodManifest {
             (self.bandwidth.is_some(), Feature::Bandwidth),
             (self.user_namespace.is_some(), Feature::UserNamespaces),
             (!self.volumes.is_empty(), Feature::Volumes),
+            (self.selinux.is_some(), Feature::Selinux),
             (!self.sysctl.is_empty(), Feature::Sysctl),
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
         ];
@@ -90,7 +91,10 @@ impl Security {
             (self.readonly_paths.is_some(), Feature::ReadonlyPaths),
             (self.read_only_root, Feature::ReadonlyRoot),
             (self.apparmor_profile.is_some(), Feature::Apparmor),
-            (self.selinux_label.is_some(), Feature::Selinux),
+            (
+                self.selinux_label.is_some() || self.mount_label.is_some(),
+                Feature::Selinux,
+            ),
         ])
     }
 }

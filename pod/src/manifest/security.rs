@@ -6,6 +6,7 @@ use super::capability::CapabilitySets;
 use super::path::AppPath;
 use super::presence::{is_default, is_yes, yes};
 use super::seccomp::SeccompProfile;
+use crate::selinux::{CategoryPair, Context};
 
 /// An app's protections. What is absent is the isolator's default, which is the strict one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,9 +34,12 @@ pub struct Security {
     /// Its AppArmor profile.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub apparmor_profile: Option<String>,
-    /// Its SELinux label.
+    /// The SELinux label of its processes; that of who starts it, if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub selinux_label: Option<String>,
+    pub selinux_label: Option<Context>,
+    /// The SELinux label of its files; what the policy gives them, if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mount_label: Option<Context>,
 }
 
 impl Default for Security {
@@ -49,8 +53,20 @@ impl Default for Security {
             read_only_root: false,
             apparmor_profile: None,
             selinux_label: None,
+            mount_label: None,
         }
     }
+}
+
+/// What SELinux is to know of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PodLabels {
+    /// The label of what its apps share: shared memory, and its files in `/etc`.
+    pub mount_label: Context,
+    /// The categories that no other pod has, where the policy has levels.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub categories: Option<CategoryPair>,
 }
 
 /// Which system calls an app may make.

@@ -176,6 +176,7 @@ impl TryFrom<PodManifest2> for PodManifest {
             dns: old.dns,
             hosts: old.hosts,
             user_namespace: None,
+            selinux: None,
             volumes: Vec::new(),
             sysctl: Default::default(),
             cgroup_parent: None,

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, FromArgMatches};
 use engine::pods::spec::{AppSpec, ImageMount, ImageVolume, Systemd};
+use engine::selinux::LabelOption;
 use pod::AppName;
 use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume};
 
 use super::environment;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::quantity::{cpu_shares, cpus, memory_limit, pids};
-use super::security_option::{AsAsked, security_option};
+use super::security_option::{SecurityOption, security_option};
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
 
@@ -91,10 +92,9 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "WHEN", value_parser = systemd, default_value = "true", hide_default_value = true)]
     #[arg(hide_short_help = true)]
     systemd: Systemd,
-    /// Protection as docker and podman call it, such as label=disable
+    /// Protection as docker and podman call it: label=disable, label=level:s0:c1,c2, …
     #[arg(long, value_name = "KEY=VALUE", value_parser = security_option, hide_short_help = true)]
-    // What is taken is so already.
-    security_opt: Vec<AsAsked>,
+    security_opt: Vec<SecurityOption>,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
     tty: bool,
@@ -190,6 +190,15 @@ impl AppArguments {
         volumes.chain(mounts).chain(&self.tmpfs).cloned().collect()
     }
 
+    /// What is asked of its labels.
+    fn labels(&self) -> Vec<LabelOption> {
+        let labels = self.security_opt.iter().filter_map(|option| match option {
+            SecurityOption::Label(label) => Some(label.clone()),
+            SecurityOption::AsItIs => None,
+        });
+        labels.collect()
+    }
+
     fn image_mounts(&self) -> Vec<ImageMount> {
         let mounts = self.mount.iter().filter_map(|word| match word {
             MountWord::Image(image) => Some(image.clone()),
@@ -256,6 +265,7 @@ impl AppArguments {
             mounts: self.mounts(),
             image_mounts: self.image_mounts(),
             resources: self.resources(),
+            labels: self.labels(),
             systemd: self.systemd,
             tty: self.tty,
             stdin: self.interactive,

@@ -1,18 +1,23 @@
 //! `--security-opt`, as docker and podman have it. What is asked for is so already, or means nothing on this machine, or is
 //! refused by its name.
 
-use engine::selinux;
+use engine::selinux::{self, LabelOption};
 
-/// An option that is as it should be.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AsAsked;
+/// What an option asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SecurityOption {
+    /// What is so already.
+    AsItIs,
+    /// A label of SELinux, which means nothing where that isn't enabled.
+    Label(LabelOption),
+}
 
 /// Parses `KEY`, `KEY=VALUE`, or `KEY:VALUE`, which docker had before.
-pub(crate) fn security_option(text: &str) -> Result<AsAsked, String> {
+pub(crate) fn security_option(text: &str) -> Result<SecurityOption, String> {
     parse(text, selinux::is_enabled())
 }
 
-fn parse(text: &str, selinux: bool) -> Result<AsAsked, String> {
+fn parse(text: &str, selinux: bool) -> Result<SecurityOption, String> {
     let (key, value) = match text.split_once(['=', ':']) {
         Some((key, value)) => (key, Some(value)),
         None => (text, None),
@@ -20,7 +25,7 @@ fn parse(text: &str, selinux: bool) -> Result<AsAsked, String> {
     match (key, value) {
         ("label", Some(label)) => label_of_apps(label, selinux),
         ("no-new-privileges", None | Some("true")) | ("apparmor", Some("unconfined")) => {
-            Ok(AsAsked)
+            Ok(SecurityOption::AsItIs)
         }
         ("no-new-privileges", _) => Err("apps never gain privileges".to_owned()),
         ("seccomp", Some("unconfined")) => {
@@ -40,19 +45,22 @@ fn parse(text: &str, selinux: bool) -> Result<AsAsked, String> {
     }
 }
 
-/// Where nothing is labelled, any label will do.
-fn label_of_apps(label: &str, selinux: bool) -> Result<AsAsked, String> {
-    let key = label.split_once(':').map_or(label, |(key, _)| key);
-    match key {
-        // Apps have their caller's label, which is what it says.
-        "disable" => Ok(AsAsked),
-        "user" | "role" | "type" | "level" | "filetype" | "nested" if selinux => Err(
-            "SELinux is enabled here, and apps have no labels of their own yet: they keep their caller's"
-                .to_owned(),
-        ),
-        "user" | "role" | "type" | "level" | "filetype" | "nested" => Ok(AsAsked),
-        _ => Err(format!(
-            "unknown label `{label}`; there are disable, user:, role:, type:, level:, filetype: and nested"
+fn label_of_apps(label: &str, selinux: bool) -> Result<SecurityOption, String> {
+    if label == "nested" {
+        return match selinux {
+            true => {
+                Err("label=nested is not there yet: all files of an app have one label".to_owned())
+            }
+            false => Ok(SecurityOption::AsItIs),
+        };
+    }
+    match LabelOption::parse(label) {
+        Ok(Some(option)) => Ok(SecurityOption::Label(option)),
+        Ok(None) => Err(format!(
+            "unknown label `{label}`; there are disable, user:, role:, type:, level: and filetype:"
+        )),
+        Err(_) => Err(format!(
+            "`{label}` can't be part of a label of SELinux, such as system_u:system_r:container_t:s0:c1,c2"
         )),
     }
 }
@@ -64,15 +72,25 @@ mod tests {
     #[test]
     fn what_is_so_already_is_taken_and_all_else_refused_by_name() {
         let answer = |text: &str, selinux| match parse(text, selinux) {
-            Ok(AsAsked) => "taken".to_owned(),
+            Ok(SecurityOption::AsItIs) => "taken".to_owned(),
+            Ok(SecurityOption::Label(option)) => format!("{option:?}"),
             Err(why) => why,
         };
         for (text, without, with) in [
-            ("label=disable", "taken", "taken"),
-            ("label:disable", "taken", "taken"),
-            ("label=type:container_t", "taken", "SELinux is enabled"),
-            ("label=level:s0:c1,c2", "taken", "SELinux is enabled"),
-            ("label=nested", "taken", "SELinux is enabled"),
+            ("label=disable", "Disable", "Disable"),
+            ("label:disable", "Disable", "Disable"),
+            (
+                "label=type:container_t",
+                "Type(\"container_t\")",
+                "Type(\"container_t\")",
+            ),
+            (
+                "label:level:s0:c1,c2",
+                "Level(\"s0:c1,c2\")",
+                "Level(\"s0:c1,c2\")",
+            ),
+            ("label=type:", "can't be part", "can't be part"),
+            ("label=nested", "taken", "not there yet"),
             ("label=nonsense", "unknown label", "unknown label"),
             ("no-new-privileges", "taken", "taken"),
             ("no-new-privileges:true", "taken", "taken"),

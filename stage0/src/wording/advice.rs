@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{
-    AppError, IsolatorError, MonitorError, MountError, NetworkSpecError, UserNamespaceError,
-    VolumeError,
+    AppError, IsolatorError, MonitorError, MountError, NetworkSpecError, SelinuxError,
+    UserNamespaceError, VolumeError,
 };
 use image_registry::{OwnCredentials, RegistryError, TlsLack};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
@@ -54,6 +54,21 @@ pub(super) fn text(error: &Error) -> String {
         Error::UserNamespace(UserNamespaceError::Unavailable(_)) => format!(
             "{error}; --userns=host does without, where root in the pod is root on the host"
         ),
+        Error::Selinux(error) => selinux(error),
+        error => error.to_string(),
+    }
+}
+
+fn selinux(error: &SelinuxError) -> String {
+    match error {
+        SelinuxError::UnknownLabel(_) => format!(
+            "{error}; install a policy for containers (container-selinux), name types of yours under [selinux] in config.toml, or \
+             run the app with --security-opt label=disable"
+        ),
+        SelinuxError::SystemDirectory(_) => format!(
+            "{error}; mount it without `z` and `Z`, or run the app with --security-opt label=disable"
+        ),
+        SelinuxError::Unlabelled { .. } => format!("{error}; mount it without `z` and `Z`"),
         error => error.to_string(),
     }
 }

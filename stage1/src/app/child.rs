@@ -31,6 +31,7 @@ use crate::app::command_line::CommandLine;
 use crate::app::confinement::{
     Confinement, MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp,
 };
+use crate::app::exec_label::ExecLabel;
 use crate::app::resolve::{IN_ROOT, STRICT, open_within};
 use crate::app::volume_mount::VolumeMount;
 use crate::sys::{self, ChildProcess};
@@ -43,6 +44,7 @@ pub(crate) enum Step {
     JoinCgroup,
     Session,
     Streams,
+    SecurityLabel,
     CgroupNamespace,
     JoinApp,
     AttachRoot,
@@ -65,11 +67,12 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::Signals,
         Self::JoinCgroup,
         Self::Session,
         Self::Streams,
+        Self::SecurityLabel,
         Self::CgroupNamespace,
         Self::JoinApp,
         Self::AttachRoot,
@@ -103,6 +106,7 @@ impl Step {
             Self::JoinCgroup => "join the app's cgroup",
             Self::Session => "start a session",
             Self::Streams => "set up the standard streams",
+            Self::SecurityLabel => "ask for the label of SELinux",
             Self::CgroupNamespace => "make a cgroup namespace",
             Self::JoinApp => "join the app's namespaces",
             Self::AttachRoot => "attach the root filesystem",
@@ -145,6 +149,8 @@ pub(crate) struct ChildPlan<'a> {
     pub(crate) gid: Gid,
     pub(crate) groups: Vec<Gid>,
     pub(crate) confinement: Confinement,
+    /// The label of SELinux that it gets with its program.
+    pub(crate) label: Option<ExecLabel<'a>>,
     /// What it gets from descriptor 3 on. These have numbers above [`Self::report_place`], as `report` has.
     pub(crate) sockets: Vec<BorrowedFd<'a>>,
     /// The number after the last of them, where the report pipe is once all other descriptors are closed.
@@ -233,6 +239,9 @@ fn prepare(
     }
     setsid().map_err(at(Step::Session))?;
     streams(plan).map_err(at(Step::Streams))?;
+    if let Some(label) = &plan.label {
+        label.request().map_err(at(Step::SecurityLabel))?;
+    }
     match &plan.root {
         Root::Attach(mounts) => {
             sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;

@@ -10,6 +10,9 @@ use rustix::mount::{
 
 use crate::failure::StartFailure;
 
+/// The option of a mount that gives all of its files one label of SELinux.
+pub(crate) const CONTEXT: &str = "context";
+
 /// Mounts a filesystem of type `kind` without attaching it.
 pub(crate) fn mount_detached(
     kind: &str,

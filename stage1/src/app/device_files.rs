@@ -4,13 +4,14 @@
 
 use std::os::fd::OwnedFd;
 
+use pod::selinux::Context;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, Uid, chmodat, chownat, makedev, mkdirat, mknodat, symlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
-use crate::app::detached::mount_detached;
+use crate::app::detached::{CONTEXT, mount_detached};
 use crate::failure::StartFailure;
 
 /// Name and number (major 1 is memory, 5 is terminals) of the devices that every app has.
@@ -33,11 +34,17 @@ const LINKS: [(&str, &str); 5] = [
 
 const DIRECTORIES: [&str; 3] = ["pts", "shm", "mqueue"];
 
-/// Makes one with room for so many files, which belongs to `owner`, if not to root.
+/// Makes one with room for so many files, which belongs to `owner`, if not to root, and whose files have this label, if one
+/// is given.
 ///
 /// # Errors
 /// What the kernel answers.
-pub fn make(tty: bool, files: u32, owner: Option<(Uid, Gid)>) -> Result<OwnedFd, StartFailure> {
+pub fn make(
+    tty: bool,
+    files: u32,
+    owner: Option<(Uid, Gid)>,
+    label: Option<&Context>,
+) -> Result<OwnedFd, StartFailure> {
     let files = files.to_string();
     let mut options = vec![
         ("mode", "755"),
@@ -50,6 +57,8 @@ pub fn make(tty: bool, files: u32, owner: Option<(Uid, Gid)>) -> Result<OwnedFd,
         group = owner.1.as_raw().to_string();
         options.extend([("uid", user.as_str()), ("gid", group.as_str())]);
     }
+    let label = label.map(Context::to_string);
+    options.extend(label.as_deref().map(|label| (CONTEXT, label)));
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let dev = mount_detached("tmpfs", &options, attributes)?;
     populate(&dev, tty, owner).map_err(StartFailure::os("fill /dev"))?;

@@ -4,12 +4,13 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use pod::manifest::UserNamespace;
-use rustix::fs::{Mode, OFlags, openat};
+use pod::selinux::Context;
+use rustix::fs::{Mode, OFlags, XattrFlags, fsetxattr, openat};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 
-use crate::app::detached::mount_detached;
+use crate::app::detached::{CONTEXT, mount_detached};
 use crate::app::device_files;
 use crate::failure::StartFailure;
 use crate::protocol::Setup;
@@ -68,6 +69,18 @@ pub(crate) struct Terminal {
     pub(crate) slave: OwnedFd,
 }
 
+/// The labels of SELinux of files that are made, where that is enabled.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct FileLabels<'a> {
+    /// Of the app.
+    pub(crate) app: Option<&'a Context>,
+    /// Of what all apps of the pod share.
+    pub(crate) pod: Option<&'a Context>,
+}
+
+/// The extended attribute that is a file's label.
+const SECURITY_SELINUX: &str = "security.selinux";
+
 const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 const NOEXEC: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOEXEC;
 const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -84,10 +97,11 @@ impl FirstDevices {
         bounds: DeviceBounds,
         users: Option<&UserNamespace>,
         handed: HandedDevices,
+        labels: FileLabels<'_>,
     ) -> Result<Self, StartFailure> {
         let dev = match handed.dev {
             Some(dev) => dev,
-            None => device_files::make(tty, bounds.files, None)?,
+            None => device_files::make(tty, bounds.files, None, labels.app)?,
         };
         // The machine has a few thousand for all.
         let terminals = bounds.terminals.to_string();
@@ -96,11 +110,19 @@ impl FirstDevices {
         if users.is_none_or(|ids| ids.host_gid(TTY).is_some()) {
             pts.push(("gid", "5"));
         }
+        let label = labels.app.map(Context::to_string);
+        pts.extend(label.as_deref().map(|label| (CONTEXT, label)));
+        let mqueue = mount_detached("mqueue", &[], GUARDED)?;
+        labels.pod.map_or(Ok(()), |label| {
+            set_label(&mqueue, label).map_err(StartFailure::os(format_args!(
+                "give /dev/mqueue the label {label}"
+            )))
+        })?;
         Ok(Self {
             proc: mount_detached("proc", &[], GUARDED)?,
             dev,
             pts: mount_detached("devpts", &pts, NOSUID | NOEXEC)?,
-            mqueue: mount_detached("mqueue", &[], GUARDED)?,
+            mqueue,
             sys: handed.sys,
         })
     }
@@ -147,6 +169,23 @@ impl Devices {
             Mode::empty(),
         )
         .map_err(StartFailure::os("open /dev/null"))
+    }
+}
+
+/// Labels the root of a filesystem that all apps of a pod share: the kernel takes no option for it. A policy may have one
+/// label for all message queues; then there is none to give.
+fn set_label(mount: &OwnedFd, label: &Context) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = openat(mount, ".", flags, Mode::empty())?;
+    let label = label.to_string();
+    match fsetxattr(
+        root,
+        SECURITY_SELINUX,
+        label.as_bytes(),
+        XattrFlags::empty(),
+    ) {
+        Err(Errno::OPNOTSUPP) => Ok(()),
+        other => other,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use pod::AppName;
 use pod::control::WindowSize;
 use pod::manifest::UserNamespace;
+use pod::selinux::Context;
 use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
@@ -17,7 +18,10 @@ use crate::app::cgroup::{CgroupSeat, Seated};
 use crate::app::child::{ChildPlan, Mounts, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
-use crate::app::devices::{DeviceBounds, Devices, FirstDevices, HandedDevices, make_terminal};
+use crate::app::devices::{
+    DeviceBounds, Devices, FileLabels, FirstDevices, HandedDevices, make_terminal,
+};
+use crate::app::exec_label::ExecLabel;
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
@@ -52,6 +56,8 @@ pub(crate) struct PodSetup<'a> {
     pub(crate) bounds: DeviceBounds,
     /// The pod's own user namespace, if it has one.
     pub(crate) user_namespace: Option<&'a UserNamespace>,
+    /// The label of what its apps share, where SELinux is enabled.
+    pub(crate) mount_label: Option<&'a Context>,
 }
 
 /// What an app has of its pod once that starts.
@@ -90,6 +96,7 @@ pub(crate) struct RunningApp {
     pts: OwnedFd,
     null: OwnedFd,
     confinement: Confinement,
+    label: Option<Context>,
     /// Whether it has a pid namespace of its own.
     own_processes: bool,
 }
@@ -168,6 +175,10 @@ impl PreparedApp {
             pod.bounds,
             pod.user_namespace,
             devices,
+            FileLabels {
+                app: spec.mount_label.as_ref(),
+                pod: pod.mount_label,
+            },
         )?;
         Ok(Self {
             spec,
@@ -250,6 +261,7 @@ impl PreparedApp {
             identity: &identity,
             workdir: workdir.clone(),
             confinement,
+            label: ExecLabel::of_app(spec.selinux_label.as_ref(), devices.proc.as_fd())?,
             sockets: &sockets,
             command: CommandLine::new(&execution.args, &variables, &sockets)?,
         };
@@ -269,6 +281,7 @@ impl PreparedApp {
             seat,
             memory: MemoryState::Unwatched,
             confinement,
+            label: spec.selinux_label,
             own_processes: spec.systemd,
         };
         Ok(Starting {
@@ -326,6 +339,7 @@ impl RunningApp {
                 None => self.workdir.clone(),
             },
             confinement: self.confinement,
+            label: ExecLabel::of_command(self.label.as_ref())?,
             sockets: &no_sockets,
             command: CommandLine::new(&spec.argv, &variables, &no_sockets)?,
         };
@@ -352,6 +366,7 @@ struct Start<'a> {
     identity: &'a Identity,
     workdir: CString,
     confinement: Confinement,
+    label: Option<ExecLabel<'a>>,
     sockets: &'a AppSockets,
     command: CommandLine,
 }
@@ -390,6 +405,7 @@ impl Start<'_> {
                 .map(Gid::from_raw)
                 .collect(),
             confinement: self.confinement,
+            label: self.label,
             sockets: self.sockets.fds(),
             report_place: self.sockets.end(),
             command: self.command,

@@ -15,6 +15,7 @@ pub mod confinement;
 pub(crate) mod detached;
 pub mod device_files;
 pub(crate) mod devices;
+mod exec_label;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub(crate) mod launch;

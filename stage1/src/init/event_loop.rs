@@ -12,6 +12,7 @@ use pod::AppName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
 use pod::manifest::UserNamespace;
+use pod::selinux::Context;
 
 use super::abandoned::Abandoned;
 use super::ground::Ground;
@@ -37,6 +38,7 @@ pub(crate) struct Pod {
     bounds: DeviceBounds,
     /// The pod's own user namespace, if it has one.
     user_namespace: Option<UserNamespace>,
+    mount_label: Option<Context>,
     /// Whether pod init may do all that the caller may, and so can let an app do it.
     pub(super) has_all_capabilities: bool,
     hosts: HostsFile,
@@ -81,6 +83,7 @@ impl Pod {
             bounds: DeviceBounds::of(&setup),
             hostname: setup.hostname,
             user_namespace: setup.user_namespace,
+            mount_label: setup.mount_label,
             has_all_capabilities,
             hosts,
             supervisor,
@@ -114,6 +117,7 @@ impl Pod {
         PodSetup {
             bounds: self.bounds,
             user_namespace: self.user_namespace.as_ref(),
+            mount_label: self.mount_label.as_ref(),
         }
     }
 

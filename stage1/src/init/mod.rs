@@ -166,6 +166,7 @@ fn prepare(
                 let pod = PodSetup {
                     bounds: DeviceBounds::of(&setup),
                     user_namespace: setup.user_namespace.as_ref(),
+                    mount_label: setup.mount_label.as_ref(),
                 };
                 prepared.push(PreparedApp::new(*spec, streams, ground, pod)?);
             }

@@ -13,12 +13,13 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
+use pod::selinux::Context;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags, move_mount, unmount};
 use rustix::process::{chdir, fchdir, pivot_root};
 
-use crate::app::detached::mount_detached;
+use crate::app::detached::{CONTEXT, mount_detached};
 use crate::failure::StartFailure;
 use crate::init::hosts_file::HostsFile;
 use crate::protocol::{Names, Setup};
@@ -43,10 +44,14 @@ impl PodRoot {
     /// cut this mount namespace off from the host's, so that nothing shows there.
     pub(super) fn attach(setup: &Setup) -> Result<Self, StartFailure> {
         let guarded = guarded();
-        let root = [("mode", "755"), ("size", "8m"), ("nr_inodes", "64")];
+        let label = setup.mount_label.as_ref().map(Context::to_string);
+        let label = label.as_deref().map(|label| (CONTEXT, label));
+        let mut root = vec![("mode", "755"), ("size", "8m"), ("nr_inodes", "64")];
+        root.extend(label);
         let root = mount_detached("tmpfs", &root, guarded)?;
         let files = setup.memory_files.to_string();
-        let shm = [("mode", "1777"), ("size", "64m"), ("nr_inodes", &files)];
+        let mut shm = vec![("mode", "1777"), ("size", "64m"), ("nr_inodes", &files)];
+        shm.extend(label);
         let shm = mount_detached("tmpfs", &shm, guarded)?;
         for name in FOLDERS {
             mkdirat(&root, name, Mode::from_raw_mode(0o755)).map_err(failed)?;

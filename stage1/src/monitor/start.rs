@@ -23,6 +23,8 @@ pub(super) fn app_spec(app: &App, streams: ProcessStreams, sockets: Vec<SocketNa
         systemd: app.systemd,
         streams,
         protections: Protections::without(&app.insecure_options),
+        selinux_label: app.security.selinux_label.clone(),
+        mount_label: app.security.mount_label.clone(),
         mounts: app
             .mounts
             .iter()
@@ -50,6 +52,10 @@ pub(super) fn tell_init(
         memory_files: manifest.bounds.memory_files,
         user_namespace: manifest.user_namespace.clone(),
         owns_network: manifest.network != Network::Host,
+        mount_label: manifest
+            .selinux
+            .as_ref()
+            .map(|labels| labels.mount_label.clone()),
     };
     link.send(&ToInit::Setup(setup), HandedOver::Nothing)?;
     let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();

@@ -19,6 +19,7 @@ use pod::manifest::{
     empty_volume_dir,
 };
 use pod::named_volumes::{NamedVolumeName, Ownership, data_of, volumes_dir};
+use pod::selinux::Context;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -27,7 +28,7 @@ use self::source::{copy_of, within};
 use self::unseen::UnseenFilesystem;
 use crate::app::resolve::{STRICT, open_within};
 use crate::failure::StartFailure;
-use crate::overlay::image::files_of;
+use crate::overlay::image::{Label, files_of};
 use crate::pod_ids::{self, PodIds};
 use crate::sys::{self, MountChange};
 
@@ -54,6 +55,8 @@ pub struct Volumes {
     own: BTreeMap<VolumeName, UnseenFilesystem>,
     /// In a user namespace: whose files those of the volumes are.
     ids: Option<Arc<PodIds>>,
+    /// The label of SELinux of what the apps share.
+    label: Option<Context>,
 }
 
 /// What is to be mounted of a volume, and how.
@@ -63,21 +66,31 @@ struct Wanted<'a> {
 }
 
 impl Volumes {
-    /// Those of a pod, with `ids` if it is in a user namespace.
-    pub fn new(volumes: &[Volume], places: VolumePlaces, ids: Option<Arc<PodIds>>) -> Self {
+    /// Those of a pod, with `ids` if it is in a user namespace, and the label of what its apps share.
+    pub fn new(
+        volumes: &[Volume],
+        places: VolumePlaces,
+        ids: Option<Arc<PodIds>>,
+        label: Option<Context>,
+    ) -> Self {
         Self {
             volumes: volumes.to_vec(),
             places,
             own: BTreeMap::new(),
             ids,
+            label,
         }
     }
 
-    /// Makes a mount of an app.
+    /// Makes a mount of an app whose files have this label.
     ///
     /// # Errors
     /// What failed, for which volume or place.
-    pub fn mount(&mut self, mount: &Mount) -> Result<OwnedFd, StartFailure> {
+    pub fn mount(
+        &mut self,
+        mount: &Mount,
+        label: Option<&Context>,
+    ) -> Result<OwnedFd, StartFailure> {
         let mut attributes = Attributes::of(&mount.options);
         let place = &mount.destination;
         // What has to be mapped, by its path on the host.
@@ -91,7 +104,7 @@ impl Volumes {
             } => {
                 let (uid, gid, mode) = (*uid, *gid, *mode);
                 let ownership = in_pod(self.ids.as_deref(), Ownership { uid, gid, mode });
-                let made = ownership.and_then(|ownership| memory::detached(*size, ownership));
+                let made = ownership.and_then(|own| memory::detached(*size, own, label));
                 (format!("mount memory on {place}"), made)
             }
             MountSource::Host { path } => {
@@ -116,7 +129,8 @@ impl Volumes {
                 let what = format!("mount the image {} on {place}", image.reference);
                 let layers = &*self.places.layers;
                 let ids = self.ids.as_deref();
-                let files = || image_files(layers, image, ids);
+                let label = self.labelled(label);
+                let files = || image_files(layers, image, ids, label);
                 let made = match sub_path {
                     None => files(),
                     Some(_) => UnseenFilesystem::of(files)
@@ -190,16 +204,19 @@ impl Volumes {
                 size,
                 ownership,
             } => {
-                let ids = self.ids.clone();
+                let (ids, label) = (self.ids.clone(), self.label.clone());
                 self.of_own(name, &wanted, || {
-                    memory::detached(*size, in_pod(ids.as_deref(), *ownership)?)
+                    let ownership = in_pod(ids.as_deref(), *ownership)?;
+                    memory::detached(*size, ownership, label.as_ref())
                 })
             }
             VolumeSource::Image { image } => {
                 let layers = self.places.layers.clone();
-                let ids = self.ids.clone();
+                let (ids, label) = (self.ids.clone(), self.label.clone());
+                let pod = self.places.pod.clone();
                 self.of_own(name, &wanted, || {
-                    image_files(&layers, image, ids.as_deref())
+                    let label = label.as_ref().map(|label| Label { label, pod: &pod });
+                    image_files(&layers, image, ids.as_deref(), label)
                 })
             }
         };
@@ -249,6 +266,11 @@ impl Volumes {
         }
     }
 
+    fn labelled<'a>(&'a self, label: Option<&'a Context>) -> Option<Label<'a>> {
+        let pod = &*self.places.pod;
+        label.map(|label| Label { label, pod })
+    }
+
     /// A mount of a volume that outlives pods. Nothing on the way below the data directory is a link.
     fn of_named(&self, name: &NamedVolumeName, wanted: &Wanted<'_>) -> Result<OwnedFd, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -280,8 +302,13 @@ fn in_it(what: String, sub_path: Option<&str>) -> String {
     }
 }
 
-fn image_files(layers: &Path, image: &ImageRecord, ids: Option<&PodIds>) -> Result<OwnedFd, Errno> {
-    files_of(layers, &image.layers, ids)
+fn image_files(
+    layers: &Path,
+    image: &ImageRecord,
+    ids: Option<&PodIds>,
+    label: Option<Label<'_>>,
+) -> Result<OwnedFd, Errno> {
+    files_of(layers, &image.layers, ids, label)
 }
 
 /// Whose a filesystem in memory is on the host: in a user namespace, the users of the pod are others there.

@@ -84,7 +84,7 @@ mod tests {
     fn what_one_mount_of_it_gets_the_others_have() {
         let before = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         let filesystem = UnseenFilesystem::of(|| {
-            crate::mounts::memory::detached(Some(1 << 20), Ownership::default())
+            crate::mounts::memory::detached(Some(1 << 20), Ownership::default(), None)
         })
         .unwrap();
         let copy = || filesystem.copy(None, &Attributes::of(&[])).unwrap();

@@ -11,6 +11,7 @@ use rustix::mount::{MountFlags, OpenTreeFlags, UnmountFlags, mount, open_tree, u
 use rustix::process::fchdir;
 
 use super::directories::{Directories, HARDENING};
+use crate::app::detached::CONTEXT;
 
 /// Where it is attached for a moment: any directory that is sure to exist.
 const PLACE: &str = "/proc";
@@ -43,6 +44,10 @@ pub(super) fn attach_and_clone(directories: &Directories) -> Result<OwnedFd, Err
     }
     for (key, value) in HARDENING {
         data.push_str(&format!(",{key}={value}"));
+    }
+    if let Some(label) = &directories.label {
+        // In quotes, since a level has commas.
+        data.push_str(&format!(",{CONTEXT}=\"{label}\""));
     }
     let data = CString::new(data).map_err(|_| Errno::INVAL)?;
     fchdir(&open(Path::new("/proc/self/fd"))?)?;
@@ -100,6 +105,7 @@ mod tests {
                 discard: true,
             }),
             lower_is_attached: false,
+            label: None,
         };
         let root = in_unseen_namespace(&[], || attach_and_clone(&directories)).unwrap();
         let file = openat(root.as_fd(), "file", OFlags::RDONLY, Mode::empty()).unwrap();

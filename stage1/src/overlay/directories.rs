@@ -1,5 +1,7 @@
 //! What an overlay is made of.
 
+use pod::selinux::Context;
+
 /// The directories of one overlay, as paths that hold nothing to escape: relative to open descriptors.
 #[derive(Debug)]
 pub(super) struct Directories {
@@ -9,6 +11,8 @@ pub(super) struct Directories {
     pub(super) changes: Option<Changes>,
     /// Whether the lower ones are on mounts that the calling thread has attached, and so can be opened as they stand.
     pub(super) lower_is_attached: bool,
+    /// The label of SELinux that all files have, if not their own.
+    pub(super) label: Option<Context>,
 }
 
 /// Where changes go.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use image_name::Digest;
 use pod::AppName;
 use pod::kernel::runs_on;
+use pod::selinux::Context;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -26,6 +27,7 @@ use rustix::mount::{
 use self::by_mount::open_here;
 use self::directories::{Changes, Directories, HARDENING};
 use self::unseen::in_unseen_namespace;
+use crate::app::detached::CONTEXT;
 use crate::failure::StartFailure;
 use crate::pod_ids::PodIds;
 
@@ -95,11 +97,16 @@ impl Storage {
         Ok(Some(Mapped([layers, mount_points])))
     }
 
-    /// Mounts the overlay of an app: `layers` are diff IDs, base first.
+    /// Mounts the overlay of an app: `layers` are diff IDs, base first. All files have this label, if one is given.
     ///
     /// # Errors
     /// What failed, for which app; a layer that is not there is named.
-    pub fn overlay(&self, app: &AppName, layers: &[Digest]) -> Result<OwnedFd, StartFailure> {
+    pub fn overlay(
+        &self,
+        app: &AppName,
+        layers: &[Digest],
+        label: Option<&Context>,
+    ) -> Result<OwnedFd, StartFailure> {
         let what = format!("mount the root filesystem of app {app}");
         let own = format!("{}/apps/{app}", path_of(&self.pod));
         let fresh = match self.mapped {
@@ -123,6 +130,7 @@ impl Storage {
                 discard: self.discard_changes,
             }),
             lower_is_attached: fresh.is_some(),
+            label: label.cloned(),
         };
         let attached = fresh.as_ref().map_or(&[][..], |Mapped(mounts)| mounts);
         mount(&directories, attached).map_err(|errno| {
@@ -169,6 +177,7 @@ pub(crate) fn over_tree(
             discard: true,
         }),
         lower_is_attached: false,
+        label: None,
     };
     mount(&directories, &[]).map_err(StartFailure::os(what))
 }
@@ -203,6 +212,7 @@ fn mount_as(
                     discard: *discard,
                 }),
                 lower_is_attached: directories.lower_is_attached,
+                label: directories.label.clone(),
             })
         }
     })
@@ -226,6 +236,9 @@ fn by_context(directories: &Directories) -> Result<OwnedFd, Errno> {
     }
     for (key, value) in HARDENING {
         fsconfig_set_string(context.as_fd(), key, value)?;
+    }
+    if let Some(label) = &directories.label {
+        fsconfig_set_string(context.as_fd(), CONTEXT, label.to_string())?;
     }
     if let Some(changes) = &directories.changes {
         fsconfig_set_string(context.as_fd(), "upperdir", &changes.upper)?;
@@ -318,6 +331,7 @@ mod tests {
                     discard: false,
                 }),
                 lower_is_attached: is_attached,
+                label: None,
             };
             let mapped = [layers, points];
             let attached = if is_attached { &mapped[..] } else { &[] };

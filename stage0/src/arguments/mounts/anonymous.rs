@@ -47,7 +47,11 @@ impl Namer {
         };
         // Who says otherwise is heard: the last option counts.
         let options = std::iter::once(MountOption::Copy).chain(asked.options);
-        let mount = plain_mount(asked.destination, source, options.collect());
+        let mount = plain_mount(
+            asked.destination,
+            source,
+            options.collect::<Vec<_>>().into(),
+        );
         let volume = Volume {
             name,
             source: VolumeSource::Empty {

@@ -3,11 +3,10 @@
 use std::str::FromStr;
 
 use engine::pods::spec::ImageMount;
-use engine::selinux;
-use pod::manifest::{AppPath, Limit, Mount, MountOption, MountSource, VolumeName};
+use pod::manifest::{AppPath, Limit, Mount, MountOption, MountSource, Relabel, VolumeName};
 
 use super::anonymous::AnonymousMount;
-use super::options::{id, mode, option, relabelled, switch};
+use super::options::{MountWords, id, mode, option, switch};
 use super::place::{destination, host_path, named, plain_mount};
 use crate::arguments::quantity::memory_limit;
 
@@ -34,6 +33,7 @@ struct Parts<'a> {
     uid: Option<u32>,
     gid: Option<u32>,
     options: Vec<MountOption>,
+    relabel: Option<Relabel>,
 }
 
 /// Parses the flag's value.
@@ -88,11 +88,15 @@ impl<'a> Parts<'a> {
             ("bind-recursive", Some("writable")) => {
                 return Err("bind-recursive=writable is not there yet".to_owned());
             }
-            (key @ "relabel", Some("shared" | "private")) => {
-                relabelled(key, selinux::is_enabled())?;
-            }
+            ("relabel", Some("shared")) => self.relabel = Some(Relabel::Shared),
+            ("relabel", Some("private")) => self.relabel = Some(Relabel::Private),
             ("bind-propagation", Some(word)) => self.options.extend(option(word)?),
-            (word, None) => self.options.extend(option(word)?),
+            (word, None) => {
+                let mut words = MountWords::default();
+                words.take(word)?;
+                self.options.extend(words.options);
+                self.relabel = words.relabel.or(self.relabel);
+            }
             (key, Some(_)) => {
                 return Err(format!(
                     "unknown part `{key}`; there are type, source, target, readonly, volume, subpath, nocopy, \
@@ -119,7 +123,7 @@ impl<'a> Parts<'a> {
         }
         let sub_path = self.sub_path.map(sub_path).transpose()?;
         let source = self.source.filter(|source| !source.is_empty());
-        let options = self.options;
+        let (options, relabel) = (self.options, self.relabel);
         let source = match kind {
             "bind" => MountSource::Host {
                 path: host_path(source.ok_or("source=PATH is missing")?)?,
@@ -134,7 +138,7 @@ impl<'a> Parts<'a> {
                     uid: self.uid,
                     gid: self.gid,
                 };
-                return Ok(plain(target, source, options));
+                return Ok(plain(target, source, options, relabel));
             }
             "image" if options.contains(&MountOption::Rw) => {
                 return Err("the files of an image are read-only".to_owned());
@@ -182,12 +186,18 @@ impl<'a> Parts<'a> {
                 ));
             }
         };
-        Ok(plain(target, source, options))
+        Ok(plain(target, source, options, relabel))
     }
 }
 
-fn plain(target: AppPath, source: MountSource, options: Vec<MountOption>) -> MountWord {
-    MountWord::Mount(Box::new(plain_mount(target, source, options)))
+fn plain(
+    target: AppPath,
+    source: MountSource,
+    options: Vec<MountOption>,
+    relabel: Option<Relabel>,
+) -> MountWord {
+    let words = MountWords { options, relabel };
+    MountWord::Mount(Box::new(plain_mount(target, source, words)))
 }
 
 /// A path within a volume.

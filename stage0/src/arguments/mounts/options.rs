@@ -1,7 +1,6 @@
 //! Options of a mount by the words of mount(8), docker and podman.
 
-use engine::selinux;
-use pod::manifest::MountOption;
+use pod::manifest::{MountOption, Relabel};
 
 /// Words that mean nothing here, and nothing that anybody would miss: how docker shares files with a virtual machine.
 const IGNORED: &[&str] = &["cached", "consistent", "default", "delegated"];
@@ -46,9 +45,6 @@ pub(super) fn option(word: &str) -> Result<Option<MountOption>, String> {
     if IGNORED.contains(&word) {
         return Ok(None);
     }
-    if let "z" | "Z" = word {
-        return relabelled(&format!("the option `{word}`"), selinux::is_enabled()).map(|()| None);
-    }
     let name = word.split('=').next().unwrap_or_default();
     match MISSING.contains(&name) {
         true => Err(format!("the option `{word}` is not there yet")),
@@ -59,23 +55,42 @@ pub(super) fn option(word: &str) -> Result<Option<MountOption>, String> {
     }
 }
 
-/// Whether a source need not be given another label of SELinux, so that apps can use it: none is labelled where SELinux isn't
-/// enabled. `what` asks for it.
-pub(super) fn relabelled(what: &str, selinux: bool) -> Result<(), String> {
-    match selinux {
-        false => Ok(()),
-        true => Err(format!(
-            "{what} is not there yet: SELinux is enabled here, and files keep their labels, as apps keep their caller's; \
-             leave it out"
-        )),
+/// What the words behind a mount say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct MountWords {
+    pub(crate) options: Vec<MountOption>,
+    pub(crate) relabel: Option<Relabel>,
+}
+
+impl MountWords {
+    /// Takes one more word.
+    pub(super) fn take(&mut self, word: &str) -> Result<(), String> {
+        match word {
+            "z" => self.relabel = Some(Relabel::Shared),
+            "Z" => self.relabel = Some(Relabel::Private),
+            word => self.options.extend(option(word)?),
+        }
+        Ok(())
+    }
+}
+
+impl From<Vec<MountOption>> for MountWords {
+    fn from(options: Vec<MountOption>) -> Self {
+        Self {
+            options,
+            relabel: None,
+        }
     }
 }
 
 /// Words with commas between.
-pub(super) fn options(words: &str) -> Result<Vec<MountOption>, String> {
+pub(super) fn options(words: &str) -> Result<MountWords, String> {
+    let mut said = MountWords::default();
     let words = words.split(',').filter(|word| !word.is_empty());
-    let options = words.map(option).filter_map(Result::transpose);
-    options.collect()
+    for word in words {
+        said.take(word)?;
+    }
+    Ok(said)
 }
 
 /// A switch that may stand alone.
@@ -107,12 +122,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_label_is_refused_where_there_are_labels() {
-        relabelled("the option `z`", false).unwrap();
-        let why = relabelled("the option `z`", true).unwrap_err();
-        assert!(
-            why.starts_with("the option `z` is not there yet: SELinux"),
-            "{why}"
-        );
+    fn labels_are_asked_for_by_one_letter_of_which_the_last_counts() {
+        let relabel = |words: &str| options(words).unwrap().relabel;
+        assert_eq!(relabel("ro"), None);
+        assert_eq!(relabel("ro,z"), Some(Relabel::Shared));
+        assert_eq!(relabel("z,Z,nodev"), Some(Relabel::Private));
+        let both = options("ro,z").unwrap();
+        assert_eq!(both.options, [MountOption::Rro]);
     }
 }

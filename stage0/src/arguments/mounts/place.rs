@@ -2,8 +2,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use pod::manifest::{AppPath, Mount, MountOption, MountSource};
+use pod::manifest::{AppPath, Mount, MountSource};
 use pod::named_volumes::{InvalidVolumeName, NamedVolumeName};
+
+use super::options::MountWords;
 
 /// Where an app sees something, written in one way.
 pub(super) fn destination(text: &str) -> Result<AppPath, String> {
@@ -49,15 +51,13 @@ pub(super) fn named(text: &str) -> Result<NamedVolumeName, String> {
 }
 
 /// A mount of which nothing else is said.
-pub(super) fn plain_mount(
-    destination: AppPath,
-    source: MountSource,
-    options: Vec<MountOption>,
-) -> Mount {
+pub(super) fn plain_mount(destination: AppPath, source: MountSource, options: MountWords) -> Mount {
+    let MountWords { options, relabel } = options;
     Mount {
         destination,
         source,
         options,
+        relabel,
         uid_mappings: Vec::new(),
         gid_mappings: Vec::new(),
     }

@@ -39,7 +39,7 @@ pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
             uid,
             gid,
         },
-        options,
+        options.into(),
     ))
 }
 
