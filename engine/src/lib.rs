@@ -13,6 +13,7 @@ pub mod error;
 pub mod images;
 pub mod isolators;
 pub mod logs;
+pub mod machine;
 pub mod networks;
 pub mod observer;
 pub mod pods;

@@ -116,3 +116,21 @@ pub(crate) fn socket_option(
         _ => u32::from_ne_bytes(low).into(),
     })
 }
+
+/// Whether the kernel answers clone3(2), which has made nothing if it was told nothing.
+pub(crate) fn answers_clone3() -> bool {
+    let nothing = std::ptr::null::<libc::c_void>();
+    // SAFETY: with a size of 0 the kernel reads no arguments and answers EINVAL.
+    let answer = unsafe { libc::syscall(libc::SYS_clone3, nothing, 0_usize) };
+    answer == -1 && Errno::last() == Errno::EINVAL
+}
+
+/// The version of Landlock's interface, if the kernel has it and it is enabled.
+pub(crate) fn landlock_version() -> Option<u32> {
+    const VERSION: u32 = 1;
+    let nothing = std::ptr::null::<libc::c_void>();
+    // SAFETY: with this flag the kernel takes no attributes and makes nothing.
+    let answer =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, 0_usize, VERSION) };
+    u32::try_from(answer).ok()
+}

@@ -30,7 +30,7 @@ pub use self::name::{InvalidVolumeName, NAMED_VOLUME_NAME_MAX, NamedVolumeName};
 pub use self::ownership::Ownership;
 pub use self::record::{VOLUME_VERSION, VolumeRecord};
 use self::size_limit::Projects;
-pub use self::size_limit::SizeLimit;
+pub use self::size_limit::{SizeLimit, has_project_quotas};
 pub use self::unfinished::UnfinishedVolume;
 use self::volume::{DATA, RECORD, free};
 pub use self::volume::{NamedVolume, VolumeHold, VolumesPin};

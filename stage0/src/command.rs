@@ -4,6 +4,7 @@ mod app;
 mod cat_manifest;
 mod complete;
 mod completion;
+mod doctor;
 mod enter;
 mod export;
 mod fetch;
@@ -88,6 +89,7 @@ const COMMANDS: &[Entry] = &[
     Entry::group("volume", volume::define, volume::run),
     Entry::group("trust", trust::define, trust::run),
     Entry::group("system", system::define, system::run),
+    Entry::of::<doctor::Doctor>(),
     Entry::of::<version::Version>(),
     Entry::of::<completion::Completion>(),
     Entry::of::<complete::Complete>(),

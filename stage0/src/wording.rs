@@ -2,6 +2,7 @@
 
 mod advice;
 pub(crate) mod docker_members;
+pub(crate) mod doctor;
 mod edits;
 pub(crate) mod exit_code;
 pub(crate) mod failure;

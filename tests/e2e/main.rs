@@ -26,6 +26,7 @@ mod cosign_forms;
 mod detach;
 mod dns_server;
 mod docker_members;
+mod doctor;
 mod ending;
 mod engine_threads;
 mod enter;

@@ -181,6 +181,11 @@ pub(super) fn held_to_limits<T, E: From<PodError>>(
     done
 }
 
+/// Whether the filesystem of a directory holds projects to their limits.
+pub fn has_project_quotas(directory: &Path) -> bool {
+    File::open(directory).is_ok_and(|directory| enforces(&directory).unwrap_or(false))
+}
+
 /// Whether the filesystem holds projects to their limits.
 fn enforces(directory: &File) -> Result<bool, Errno> {
     match sys::enforces_projects(directory.as_fd()) {

@@ -19,6 +19,8 @@ pub(crate) const TABLE: &str = "\
 Exit codes:
   those of the app for `run`, `run-prepared` and `enter` (128 + N if signal N ended it), else 0, or
     2  the command line makes no sense
+  108  `doctor` found what pods run without, and lack
+  109  `doctor` found what keeps pods from running
   110  neither the store nor the registry knows the image
   111  something doesn't have the digest it should have, or a layer was changed in the store
   112  a layer or an archive is truncated, corrupt or incomplete, or something is too large
@@ -39,6 +41,10 @@ Exit codes:
 
 /// The command line makes no sense.
 pub(crate) const USAGE: u8 = 2;
+/// The machine lacks what pods run without.
+pub(crate) const MACHINE_LACKS: u8 = 108;
+/// The machine lacks what pods need.
+pub(crate) const MACHINE_UNFIT: u8 = 109;
 /// Something of that name exists.
 pub(super) const NAME_TAKEN: u8 = 120;
 /// There is nothing of that name, or more than one thing.

@@ -38,7 +38,10 @@ const GROUPS: &[(&str, &[&str])] = &[
         &["fetch", "push", "save", "load", "login", "logout", "image"],
     ),
     ("What may run, and where", &["trust", "network", "volume"]),
-    ("This fairing", &["system", "version", "completion", "help"]),
+    (
+        "This fairing",
+        &["doctor", "system", "version", "completion", "help"],
+    ),
 ];
 
 /// What the parser has of the commands in one list.

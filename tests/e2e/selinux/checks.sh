@@ -167,9 +167,9 @@ check_a_pod_with_users_of_its_own_has_labels_too() {
     equal "$(fairing enter "$pod" -- /bin/cat /proc/self/attr/current | tr -d '\0')" "$(label_of "$pod")"
 }
 
-# The process of a command in a pod.
-process_of() {
-    ps -o pid,args | sed -n "s/^ *\([0-9]*\) $1\$/\1/p"
+# Whether so many processes are in the app of a pod.
+has_processes() {
+    [ "$(wc -l < "/sys/fs/cgroup/fairing-$1/app/cgroup.procs")" = "$2" ]
 }
 
 check_a_command_has_its_label_whatever_the_app_mounts_over() {
@@ -180,8 +180,10 @@ check_a_command_has_its_label_whatever_the_app_mounts_over() {
         --exec /bin/sh -- -c "$script" 2> /dev/null)
     await fairing enter "$pod" -- /bin/ls /dev/done /proc/thread-self/attr/exec
     fairing enter "$pod" -- /bin/sleep 999 &
-    await eval '[ -n "$(process_of "/bin/sleep 999")" ]'
-    contains "$(cat "/proc/$(process_of '/bin/sleep 999')/attr/current" | tr -d '\0')" :special_t:s0:c
+    await has_processes "$pod" 2
+    for process in $(cat "/sys/fs/cgroup/fairing-$pod/app/cgroup.procs"); do
+        contains "$(tr -d '\0' < "/proc/$process/attr/current")" :special_t:s0:c
+    done
 }
 
 check_an_app_that_joins_has_the_label_of_the_pod() {

@@ -233,7 +233,7 @@ pub(super) const OF_GROUPS: &[(&str, &str)] = &[
     ),
     (
         "system check",
-        "`fairing image verify --all` reads all that is stored",
+        "`fairing image verify --all` reads all that is stored, and `fairing doctor` looks at the machine",
     ),
     (
         "system events",

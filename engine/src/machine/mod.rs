@@ -1,0 +1,54 @@
+//! What this machine offers: facts for who judges whether pods can run on it. Reading them changes nothing and leaves nothing
+//! behind.
+
+mod cgroups;
+mod configuration;
+mod kernel;
+mod modules;
+mod process;
+mod security;
+mod store;
+
+pub use self::cgroups::Cgroups;
+pub use self::configuration::{Configuration, Part};
+pub use self::kernel::{Calls, Devices, Kernel, Namespaces};
+pub use self::modules::{Availability, Modules};
+pub use self::process::Process;
+pub use self::security::{Security, Selinux};
+pub use self::store::Store;
+
+use crate::engine::Engine;
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Parts of it that may be modules.
+    pub modules: Modules,
+    /// Its cgroups.
+    pub cgroups: Cgroups,
+    /// Its security modules.
+    pub security: Security,
+    /// What this process may do.
+    pub process: Process,
+    /// Where images and pods are.
+    pub store: Store,
+    /// What the configuration says.
+    pub configuration: Configuration,
+}
+
+impl Machine {
+    /// As it is now.
+    pub fn read(engine: &Engine) -> Self {
+        Self {
+            kernel: Kernel::read(),
+            modules: Modules::read(),
+            cgroups: Cgroups::read(),
+            security: Security::read(),
+            process: Process::read(),
+            store: Store::read(&engine.directories.data),
+            configuration: Configuration::read(engine),
+        }
+    }
+}

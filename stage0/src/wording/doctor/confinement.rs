@@ -1,0 +1,79 @@
+//! What keeps apps within their bounds: cgroups, filters, security modules.
+
+use engine::machine::{Machine, Selinux};
+
+use super::area::Area;
+use super::area::Severity::{Error, Note, Warning};
+
+/// Controllers, how much it is without one, and what that means.
+const CONTROLLERS: [(&str, super::area::Severity, &str); 5] = [
+    (
+        "memory",
+        Warning,
+        "--memory is refused, and apps can take all memory of the host",
+    ),
+    (
+        "pids",
+        Warning,
+        "--pids-limit is refused, and nothing stops an app that forks without end",
+    ),
+    ("cpu", Warning, "--cpus and --cpu-shares are refused"),
+    ("cpuset", Note, "apps can't be bound to processors"),
+    ("io", Note, "apps can't be throttled at disks"),
+];
+
+pub(super) fn checks(machine: &Machine) -> Area {
+    let mut area = Area::new("confinement");
+    let cgroups = &machine.cgroups;
+    match cgroups.version {
+        Some(version) => area.fine("cgroups", format!("version {version}")),
+        None => area.lacks(
+            "cgroups",
+            Warning,
+            "none",
+            "there are no limits, and no `pause`; mount them at /sys/fs/cgroup",
+        ),
+    }
+    if cgroups.version.is_some() {
+        for (name, severity, meaning) in CONTROLLERS {
+            let subject = format!("controller {name}");
+            area.either(
+                &subject,
+                cgroups.controllers.contains(name),
+                severity,
+                meaning,
+            );
+        }
+    }
+    let security = machine.security;
+    area.either(
+        "seccomp",
+        security.seccomp,
+        Error,
+        "system calls of apps can't be filtered; --insecure-options=seccomp does without",
+    );
+    match security.landlock {
+        Some(version) => area.fine("Landlock", format!("version {version}")),
+        None => area.lacks("Landlock", Note, "no", "nothing here needs it yet"),
+    }
+    match security.apparmor {
+        true => area.lacks(
+            "AppArmor",
+            Note,
+            "enabled",
+            "apps get no profile of their own yet",
+        ),
+        false => area.fine("AppArmor", "disabled"),
+    }
+    match security.selinux {
+        Selinux::Disabled => area.fine("SELinux", "disabled"),
+        Selinux::Enforcing => area.fine("SELinux", "enforcing: apps and their files get labels"),
+        Selinux::Permissive => area.lacks(
+            "SELinux",
+            Note,
+            "permissive",
+            "apps and their files get labels, and nothing is refused for them",
+        ),
+    }
+    area
+}
