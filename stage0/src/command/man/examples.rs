@@ -26,6 +26,13 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "fairing-doctor",
+        &[(
+            "Only what pods would lack here, for a script:",
+            &["fairing doctor --quiet --format '{{.Severity}} {{.Subject}}'"],
+        )],
+    ),
+    (
         "fairing-run",
         &[
             (
