@@ -45,7 +45,7 @@ impl Machine {
             kernel: Kernel::read(),
             modules: Modules::read(),
             cgroups: Cgroups::read(),
-            security: Security::read(),
+            security: Security::read(&engine.directories),
             process: Process::read(),
             store: Store::read(&engine.directories.data),
             configuration: Configuration::read(engine),

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::config::directories::Directories;
+use crate::config::files::Config;
 use crate::{selinux, sys};
 
 /// What keeps apps within their bounds beside namespaces.
@@ -15,6 +17,8 @@ pub struct Security {
     pub apparmor: bool,
     /// What SELinux does.
     pub selinux: Selinux,
+    /// The policy knows the labels that apps get, or they get none.
+    pub labels_are_known: bool,
 }
 
 /// What SELinux does.
@@ -29,7 +33,7 @@ pub enum Selinux {
 }
 
 impl Security {
-    pub(super) fn read() -> Self {
+    pub(super) fn read(directories: &Directories) -> Self {
         let says =
             |path: &str, word: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == word);
         Self {
@@ -41,6 +45,9 @@ impl Security {
                 true if says("/sys/fs/selinux/enforce", "1") => Selinux::Enforcing,
                 true => Selinux::Permissive,
             },
+            // Why the configuration can't be read is told elsewhere.
+            labels_are_known: Config::read(directories)
+                .map_or(true, |config| selinux::labels_are_known(&config)),
         }
     }
 }

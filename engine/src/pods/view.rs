@@ -113,6 +113,12 @@ pub struct AppView {
     pub terminal: bool,
     /// Whether it has an input.
     pub stdin: bool,
+    /// The label of SELinux of its processes, if it has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selinux_label: Option<String>,
+    /// That of its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount_label: Option<String>,
     /// By which signal it is asked to end.
     pub stop_signal: SignalNumber,
     /// What it does.
@@ -296,6 +302,8 @@ fn apps(
                 .value(),
             terminal: app.execution.terminal,
             stdin: app.execution.stdin,
+            selinux_label: app.security.selinux_label.clone().map(String::from),
+            mount_label: app.security.mount_label.clone().map(String::from),
             stop_signal: app.stop_signal,
             state: match (outcome, state) {
                 (Some(_), _) => AppState::Exited,

@@ -65,6 +65,11 @@ impl ContainerLabels {
         self.file
     }
 
+    /// Those of processes and files of apps.
+    pub(super) fn of_apps(&self) -> [&Context; 2] {
+        [&self.process, &self.file]
+    }
+
     /// Those of layers, of which the kernel takes the first that it knows: an app's processes map files of layers as they lie
     /// there, whatever label its root filesystem has.
     pub(super) fn of_layers(&self) -> [&Context; 2] {

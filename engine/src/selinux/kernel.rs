@@ -78,6 +78,18 @@ pub(crate) fn given_by(
     labels.filter(|_| is_asked || gives())
 }
 
+/// Whether apps can get the labels that they are to get, if they are to get some.
+pub(crate) fn labels_are_known(config: &Config) -> bool {
+    match label_containers(config) {
+        Ok(Some(labels)) => labels
+            .of_apps()
+            .into_iter()
+            .all(|label| knows(label).is_ok()),
+        Ok(None) => true,
+        Err(_) => false,
+    }
+}
+
 /// Sees to it that the files of layers which come from now on can be read by apps: what is made in a directory has the type
 /// of the directory.
 ///

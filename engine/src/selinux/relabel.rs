@@ -47,7 +47,10 @@ pub(crate) fn relabel_mounts(
             continue;
         };
         let path = match &mount.source {
-            MountSource::Host { path } => path.clone(),
+            MountSource::Host { path } => {
+                keep_store(path, data)?;
+                path.clone()
+            }
             MountSource::Named { name, .. } => volumes_dir(data).join(data_of(name)),
             // Those have the labels of who mounts them.
             MountSource::Volume { .. } | MountSource::Image { .. } | MountSource::Tmpfs { .. } => {
@@ -62,6 +65,19 @@ pub(crate) fn relabel_mounts(
         self::relabel(&path, &label)?;
     }
     Ok(())
+}
+
+/// Refuses a path that leads to the data directory, into it or around it: layers that were labelled again are not what their
+/// seals say.
+fn keep_store(path: &Path, data: &Path) -> Result<(), Error> {
+    // Where there is none yet, nothing can be labelled; of what can't be found the walk tells.
+    let (Ok(data), Ok(found)) = (fs::canonicalize(data), fs::canonicalize(path)) else {
+        return Ok(());
+    };
+    match found.starts_with(&data) || data.starts_with(&found) {
+        true => Err(SelinuxError::SystemDirectory(path.to_path_buf()).into()),
+        false => Ok(()),
+    }
 }
 
 /// Labels a directory, and nothing that is in it.

@@ -196,6 +196,9 @@ pub(crate) fn app_lines(app: &AppView) -> String {
         line(&key, code.to_string());
     }
     line(&format!("{key}-state"), state);
+    if let Some(label) = &app.selinux_label {
+        line(&format!("{key}-selinux-label"), label.clone());
+    }
     // The end of one of its processes need not be its own.
     if let Some(kills) = app.oom_kills.filter(|kills| *kills > 0) {
         line(&format!("{key}-oom-kills"), kills.to_string());

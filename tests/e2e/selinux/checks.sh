@@ -57,6 +57,8 @@ check_an_app_has_the_label_of_its_pod() {
     pair=${first#"$process:"}
     equal "$(readlink "/disk/fairing/selinux/$pair")" "$one"
     equal "$(fairing enter "$one" -- /bin/cat /proc/self/attr/current | tr -d '\0')" "$first"
+    contains "$(fairing status "$one")" "app-app-selinux-label=$first"
+    equal "$(fairing inspect --format '{{.ProcessLabel}} {{.MountLabel}}' "$one")" "$first $file:$pair"
     equal "$(app 'cat /proc/self/attr/current' --security-opt label=level:s0:c1,c2 | tr -d '\0')" \
         "$process:c1,c2"
     fairing stop "$one" "$two"
@@ -128,6 +130,7 @@ check_other_labels_are_had_by_name() {
     contains "$(app 'cat /proc/self/attr/current' | tr -d '\0')" :special_t:s0:c
     printf '[selinux]\nprocess-type = "unknown_t"\n' > /etc/fairing/config.d/selinux.toml
     contains "$(says)" 'unknown_t:s0; install a policy for containers'
+    contains "$(fairing doctor --quiet)" 'the policy knows none for containers'
     printf '[selinux]\nenabled = false\n' > /etc/fairing/config.d/selinux.toml
     contains "$(app 'cat /proc/self/attr/current' | tr -d '\0')" machine_t
     rm /etc/fairing/config.d/selinux.toml

@@ -108,6 +108,31 @@ fn what_the_system_needs_is_refused_by_whatever_name() {
 }
 
 #[test]
+fn the_store_is_not_labelled_whichever_way_it_is_reached() {
+    let ground = tempfile::tempdir().unwrap();
+    let at = |name: &str| ground.path().join(name);
+    fs::create_dir_all(at("fairing/images")).unwrap();
+    fs::create_dir(at("fairing-other")).unwrap();
+    symlink("fairing/images", at("link")).unwrap();
+    let labelled = |name: &str| {
+        let mount = serde_json::json!({
+            "destination": "/data",
+            "source": { "type": "host", "path": at(name) },
+            "relabel": "private",
+        });
+        let mount: Mount = serde_json::from_value(mount).unwrap();
+        relabel_mounts(&[mount], Some(&label()), &at("fairing")).map_err(|error| error.to_string())
+    };
+    for name in ["", "fairing", "fairing/images", "link"] {
+        let refused = labelled(name).unwrap_err();
+        assert!(refused.contains("the system needs"), "{name}: {refused}");
+        assert_eq!(label_of(&at(name)), None, "{name}");
+    }
+    labelled("fairing-other").unwrap();
+    assert_eq!(label_of(&at("fairing-other")).as_deref(), Some(LABEL));
+}
+
+#[test]
 fn what_is_too_deep_ends_with_a_word_of_it() {
     let ground = tempfile::tempdir().unwrap();
     let mut at = openat(CWD, ground.path(), ITSELF, Mode::empty()).unwrap();

@@ -172,6 +172,8 @@ mod tests {
             pids_limit: None,
             terminal: false,
             stdin: false,
+            selinux_label: None,
+            mount_label: None,
             stop_signal: pod::signal::SignalNumber::TERM,
             state: engine::pods::view::AppState::Running,
             pid: None,

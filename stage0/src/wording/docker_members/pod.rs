@@ -31,6 +31,8 @@ pub(crate) fn of_pod(view: &PodView) -> Value {
         "Platform": "linux",
         "RestartCount": 0,
         "Driver": "overlay",
+        "ProcessLabel": first.and_then(|app| app.selinux_label.as_deref()).unwrap_or_default(),
+        "MountLabel": first.and_then(|app| app.mount_label.as_deref()).unwrap_or_default(),
         "Mounts": mounts(view),
         "State": state(view),
         "Config": {

@@ -65,6 +65,14 @@ pub(super) fn checks(machine: &Machine) -> Area {
         ),
         false => area.fine("AppArmor", "disabled"),
     }
+    if !security.labels_are_known {
+        area.lacks(
+            "labels of SELinux",
+            Error,
+            "the policy knows none for containers",
+            "no app starts without --security-opt label=disable: install such a policy (container-selinux), or see [selinux] in config.toml",
+        );
+    }
     match security.selinux {
         Selinux::Disabled => area.fine("SELinux", "disabled"),
         Selinux::Enforcing => area.fine("SELinux", "enforcing: apps and their files get labels"),

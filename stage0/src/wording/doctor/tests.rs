@@ -45,6 +45,7 @@ fn good() -> Machine {
             landlock: Some(4),
             apparmor: false,
             selinux: Selinux::Enforcing,
+            labels_are_known: true,
         },
         process: Process {
             is_root: true,
@@ -229,6 +230,12 @@ fn what_is_missing_is_told_with_what_it_means() {
             "nothing here",
         ),
         (|m| m.security.apparmor = true, "AppArmor", Note, "profile"),
+        (
+            |m| m.security.labels_are_known = false,
+            "labels of SELinux",
+            Error,
+            "container-selinux",
+        ),
         (
             |m| m.security.selinux = Selinux::Permissive,
             "SELinux",
