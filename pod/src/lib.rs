@@ -52,6 +52,7 @@ pub mod activation;
 pub mod app_dir;
 pub mod control;
 pub mod disk_usage;
+pub mod entry;
 pub mod error;
 pub mod exit;
 pub mod feature;

@@ -4,7 +4,6 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cni_glue::Netns;
 use pod::control::{AppStats, CpuStats, MemoryStats, PidsStats};
 use pod::feature::Feature;
 use pod::manifest::{App, Network, PodManifest, Resources};
@@ -21,7 +20,8 @@ use stage1::pod_ids::{PodIds, root_of};
 
 use crate::environment::variable;
 use crate::init_process::{self, InitProcess};
-use crate::network::{PodNetworks, failed};
+use crate::network::PodNetworks;
+use crate::network_namespace::{FutureNetns, NetworkNamespace};
 
 /// What this isolator can do: the features of its `stage1.json`.
 const FEATURES: &[Feature] = &[
@@ -52,6 +52,8 @@ pub(crate) struct Nspawn {
     cgroups: Option<PodCgroups>,
     /// The pod's user namespace, if it has one of its own.
     ids: Option<Arc<PodIds>>,
+    /// The pod's network namespace, until its networks are joined.
+    network: Option<FutureNetns>,
     storage: Option<Storage>,
     volumes: Option<Volumes>,
     networks: Option<PodNetworks>,
@@ -64,6 +66,7 @@ impl Nspawn {
             run_dir: run_dir.to_path_buf(),
             cgroups: None,
             ids: None,
+            network: None,
             storage: None,
             volumes: None,
             networks: None,
@@ -127,19 +130,27 @@ impl Nspawn {
 }
 
 impl Isolator for Nspawn {
-    fn prepare(&mut self, _manifest: &PodManifest) -> Result<(), StartFailure> {
-        let cgroups = PodCgroups::create(&self.uuid.to_string(), &self.run_dir)?;
-        self.cgroups = Some(cgroups);
-        Ok(())
-    }
-
     fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure> {
         let ids = manifest.user_namespace.as_ref();
         let (link, end) = descriptors::pair(ids.and_then(root_of))?;
-        let (folder, tasks) = self.cgroups()?.for_init()?;
-        let InitProcess { process, ids } =
-            init_process::start(self.uuid, end, folder.as_ref(), &tasks, ids)?;
+        let network = (manifest.network != Network::Host).then(NetworkNamespace::new);
+        let network = network.transpose()?;
+        let cgroups = self
+            .cgroups
+            .insert(PodCgroups::find(&self.uuid.to_string())?);
+        if cgroups.are_made_first() {
+            cgroups.make(&self.run_dir)?;
+        }
+        let started = init_process::start(self.uuid, end, cgroups, ids, network.as_ref())?;
+        // From here on beside that process.
+        if !cgroups.are_made_first() {
+            cgroups.make(&self.run_dir)?;
+        }
+        let InitProcess { process, pid, ids } = started.go_on()?;
         self.ids = ids.map(Arc::new);
+        self.network = network
+            .map(|network| network.of(pid, &process))
+            .transpose()?;
         Ok(StartedInit {
             process,
             link: Box::new(link),
@@ -238,22 +249,20 @@ impl Isolator for Nspawn {
         Ok(self.cgroups()?.thaw(app)?)
     }
 
-    // Made here and not with pod init's other namespaces: it takes as long as starting pod init, which doesn't
-    // need it until the apps start.
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
-        let ids = self.ids.clone();
-        let owner = ids.as_ref().map(|ids| ids.namespace());
+        let Some(network) = self.network.take() else {
+            return Ok(PodNetwork::default());
+        };
+        let netns = network
+            .wait()?
+            .map_err(|exit_code| self.explain_end(exit_code))?;
         match manifest.network {
-            Network::Host => Ok(PodNetwork::default()),
-            Network::None => Ok(PodNetwork {
-                namespace: Some(Netns::with_loopback(owner).map_err(failed)?.into()),
-                ..PodNetwork::default()
-            }),
+            Network::Host | Network::None => Ok(PodNetwork::default()),
             Network::All | Network::Named(_) => {
                 let cgroup = self.cgroups()?.path();
                 self.networks.insert(PodNetworks::of(self.uuid)?).join(
                     manifest,
-                    owner,
+                    netns,
                     cgroup.as_deref(),
                 )
             }

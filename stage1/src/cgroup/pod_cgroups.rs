@@ -21,6 +21,8 @@ use super::statistics::Statistics;
 use super::weight;
 use crate::app::cgroup::{CgroupSeat, HierarchyTasks, Leaf, Leaves};
 
+/// By which a thread moves itself, on version 1.
+const TASKS: &str = "tasks";
 /// Below the cgroup of an app that is systemd: what that may do with what it likes, and where commands go.
 const SERVICES_LEAF: &str = "services";
 const COMMANDS_LEAF: &str = "commands";
@@ -47,47 +49,53 @@ pub struct PodCgroups {
 }
 
 impl PodCgroups {
-    /// Makes the cgroup of a pod that has no apps yet, called `fairing-NAME`. What may be made, now and later, is
-    /// written down in `run_dir` first, for `gc`.
+    /// Finds where the cgroups of a pod go, which are called `fairing-NAME`. None is made yet.
     ///
     /// # Errors
-    /// What could not be made, and why.
-    pub fn create(name: &str, run_dir: &Path) -> Result<Self, CgroupError> {
-        Self::create_at(Placement::find()?, name, Some(run_dir))
+    /// If what is mounted can't be read.
+    pub fn find(name: &str) -> Result<Self, CgroupError> {
+        Ok(Self::at(Placement::find()?, name))
     }
 
-    /// As [`Self::create`], below the root of the version 2 that is mounted there: in a machine that has nothing but
-    /// the pod, and takes all with it when it ends.
+    /// Those of a pod in a machine that has nothing but the pod, and takes all with it when it ends: below the root of the
+    /// version 2 that is mounted there. The pod has no apps yet.
     ///
     /// # Errors
     /// What could not be made, and why.
     pub fn create_in_machine(name: &str, mount_point: &Path) -> Result<Self, CgroupError> {
-        Self::create_at(Placement::unified(mount_point), name, None)
+        let cgroups = Self::at(Placement::unified(mount_point), name);
+        cgroups.make_all()?;
+        Ok(cgroups)
     }
 
-    fn create_at(
-        placement: Placement,
-        name: &str,
-        run_dir: Option<&Path>,
-    ) -> Result<Self, CgroupError> {
+    fn at(placement: Placement, name: &str) -> Self {
         let folder = |hierarchy: &Hierarchy| hierarchy.parent().join(format!("fairing-{name}"));
-        let cgroups = Self {
+        Self {
             folders: placement.hierarchies.iter().map(folder).collect(),
             freezer: placement.freezer.as_ref().map(folder),
             placement,
             is_weighted: Cell::new(false),
-        };
-        if let Some(run_dir) = run_dir {
-            record::store(run_dir, cgroups.all())?;
         }
-        cgroups.make().inspect_err(|_| {
-            // The first failure is the one to tell of; `gc` repeats this one.
-            let _ = cgroups.remove();
-        })?;
-        Ok(cgroups)
     }
 
-    fn make(&self) -> Result<(), CgroupError> {
+    /// Makes the cgroup of a pod that has no apps yet. What may be made, now and later, is written down in `run_dir` first,
+    /// for `gc`.
+    ///
+    /// # Errors
+    /// What could not be made, and why.
+    pub fn make(&self, run_dir: &Path) -> Result<(), CgroupError> {
+        record::store(run_dir, self.all())?;
+        self.make_all()
+    }
+
+    fn make_all(&self) -> Result<(), CgroupError> {
+        self.make_pod().inspect_err(|_| {
+            // The first failure is the one to tell of; `gc` repeats this one.
+            let _ = self.remove();
+        })
+    }
+
+    fn make_pod(&self) -> Result<(), CgroupError> {
         self.placement.make_room()?;
         for folder in &self.folders {
             directory::make(folder)?;
@@ -278,19 +286,31 @@ impl PodCgroups {
         Some(format!("/{}", below.to_str()?))
     }
 
-    /// Descriptors for pod init itself: the directory for `CLONE_INTO_CGROUP`, or `tasks` files.
+    /// Whether pod init's process begins in its cgroup, which has to be there then. On version 1 the process goes into it
+    /// by itself, by what [`Self::tasks_of_init`] names. (On version 2 the kernel would wait for all processors to let it.)
+    pub fn are_made_first(&self) -> bool {
+        self.placement.version == Version::V2
+    }
+
+    /// The directory in which pod init's process begins.
     ///
     /// # Errors
-    /// What could not be opened, and why.
-    pub fn for_init(&self) -> Result<(Option<OwnedFd>, Vec<OwnedFd>), CgroupError> {
+    /// If it could not be opened.
+    pub fn directory_of_init(&self) -> Result<Option<OwnedFd>, CgroupError> {
+        let folder = self.folders.first().filter(|_| self.are_made_first());
+        let folder = folder.map(|folder| open_directory(&folder.join(INIT_LEAF)));
+        folder.transpose()
+    }
+
+    /// The files that pod init's process writes to, to be in its cgroup in each hierarchy of version 1.
+    pub fn tasks_of_init(&self) -> Vec<PathBuf> {
         match self.placement.version {
-            Version::None => Ok((None, Vec::new())),
-            Version::V1 => Ok((None, open_tasks(self.folders.iter())?)),
-            Version::V2 => {
-                let folder = self.folders.first().map(|folder| folder.join(INIT_LEAF));
-                let folder = folder.map(|folder| open_directory(&folder)).transpose()?;
-                Ok((folder, Vec::new()))
-            }
+            Version::None | Version::V2 => Vec::new(),
+            Version::V1 => self
+                .folders
+                .iter()
+                .map(|folder| folder.join(TASKS))
+                .collect(),
         }
     }
 
@@ -396,7 +416,7 @@ pub fn remove_recorded(run_dir: &Path) -> Result<(), CgroupError> {
 
 fn open_tasks<'a>(folders: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<OwnedFd>, CgroupError> {
     folders
-        .map(|folder| directory::open(&folder.join("tasks"), OFlags::WRONLY))
+        .map(|folder| directory::open(&folder.join(TASKS), OFlags::WRONLY))
         .collect()
 }
 

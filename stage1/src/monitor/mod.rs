@@ -156,7 +156,6 @@ fn start_and_serve(
     let manifest = PodManifest::load(pod.path())?;
     block_signals()?;
     make_run_dir(run_dir)?;
-    isolator.prepare(&manifest)?;
     let StartedInit { process, mut link } = isolator.start(&manifest)?;
     // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path());
