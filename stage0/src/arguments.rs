@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod booleans;
 mod command_words;
+mod disks;
 pub(crate) mod duration;
 pub(crate) mod environment;
 pub(crate) mod filter;
@@ -17,8 +18,10 @@ pub(crate) mod local_name;
 pub(crate) mod moment;
 pub(crate) mod mounts;
 pub(crate) mod network;
+mod number_list;
 pub(crate) mod pod;
 pub(crate) mod quantity;
+pub(crate) mod resources;
 mod security_option;
 pub(crate) mod selector;
 pub(crate) mod split;

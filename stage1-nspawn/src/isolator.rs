@@ -27,12 +27,18 @@ use crate::network::{PodNetworks, failed};
 const FEATURES: &[Feature] = &[
     Feature::Attach,
     Feature::Bandwidth,
+    Feature::BlockIo,
+    Feature::Cpuset,
     Feature::Exec,
     Feature::HostNetwork,
+    Feature::Hugepages,
+    Feature::MemoryReservation,
+    Feature::MemorySwap,
     Feature::Mounts,
     Feature::Mutable,
     Feature::Networks,
     Feature::Pause,
+    Feature::PodResources,
     Feature::ReopenLog,
     Feature::Resources,
     Feature::SocketActivation,
@@ -127,10 +133,10 @@ impl Nspawn {
 }
 
 impl Isolator for Nspawn {
-    fn prepare(&mut self, _manifest: &PodManifest) -> Result<(), StartFailure> {
+    fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure> {
         let cgroups = PodCgroups::create(&self.uuid.to_string(), &self.run_dir)?;
-        self.cgroups = Some(cgroups);
-        Ok(())
+        let cgroups = self.cgroups.insert(cgroups);
+        Ok(cgroups.limit_pod(&manifest.resources)?)
     }
 
     fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure> {
@@ -201,6 +207,10 @@ impl Isolator for Nspawn {
 
     fn update(&mut self, app: &AppName, resources: &Resources) -> Result<(), StartFailure> {
         Ok(self.cgroups()?.update_in_time(app, resources)?)
+    }
+
+    fn update_pod(&mut self, resources: &Resources) -> Result<(), StartFailure> {
+        Ok(self.cgroups()?.update_pod_in_time(resources)?)
     }
 
     fn stats(&mut self, app: &AppName) -> AppStats {

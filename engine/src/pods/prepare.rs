@@ -150,6 +150,7 @@ pub fn prepare(
         on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
         stage1_image,
+        resources: spec.resources.clone(),
         bounds: config.bounds(),
         ids: user_namespace::resolve(
             &spec.users,

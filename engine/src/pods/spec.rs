@@ -45,6 +45,8 @@ pub struct PodSpec {
     pub isolator: String,
     /// Whose users those of the pod are.
     pub users: Users,
+    /// Limits of all its apps together.
+    pub resources: Resources,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
@@ -71,6 +73,7 @@ impl PodSpec {
             pull: Pull::default(),
             isolator: DEFAULT.to_owned(),
             users: Users::default(),
+            resources: Resources::default(),
             volumes: Vec::new(),
             image_volumes: Vec::new(),
             apps,

@@ -52,7 +52,8 @@ pub use self::probes::{
     ExecAction, Header, HookAction, Hooks, HttpGetAction, Probe, ProbeAction, Probes, Scheme,
 };
 pub use self::resources::{
-    BlockIo, Cpu, HugepageLimit, Memory, Pids, Resources, ThrottleDevice, WeightDevice,
+    BlockIo, Contradiction, Cpu, HugepageLimit, Memory, Pids, Resources, ThrottleDevice,
+    WeightDevice,
 };
 pub use self::restart::{Restart, RestartPolicy};
 pub use self::seccomp::{

@@ -34,8 +34,10 @@ impl PodManifest {
             (!self.volumes.is_empty(), Feature::Volumes),
             (!self.sysctl.is_empty(), Feature::Sysctl),
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
+            (!self.resources.is_unlimited(), Feature::PodResources),
         ];
         let mut required = used(of_pod);
+        required.extend(self.resources.required_features());
         required.extend(network);
         required.extend(self.apps.iter().flat_map(App::required_features));
         required
@@ -111,7 +113,7 @@ impl Resources {
         };
         used([
             (limited, Feature::Resources),
-            (!no_swap, Feature::MemorySwap),
+            (!no_swap || memory.swappiness.is_some(), Feature::MemorySwap),
             (memory.reservation.is_some(), Feature::MemoryReservation),
             (
                 !cpu.cpus.is_empty() || !cpu.mems.is_empty(),

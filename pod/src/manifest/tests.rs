@@ -399,6 +399,7 @@ fn a_limit_without_swap_needs_no_more_than_a_limit() {
                 limit,
                 swap,
                 reservation: None,
+                swappiness: None,
             },
             ..Resources::default()
         };

@@ -179,6 +179,7 @@ impl TryFrom<PodManifest2> for PodManifest {
             volumes: Vec::new(),
             sysctl: Default::default(),
             cgroup_parent: None,
+            resources: Resources::default(),
             bounds: Bounds::default(),
             streams: match old.streams {
                 Streams2::Foreground => Streams::Foreground,
@@ -246,6 +247,7 @@ impl From<Resources2> for Resources {
                 reservation: None,
                 // An app with a limit could not swap.
                 swap: memory,
+                swappiness: None,
             },
             cpu: Cpu {
                 shares: old.cpu_shares,

@@ -8,6 +8,7 @@ mod aside;
 mod directory;
 mod error;
 mod freezer;
+mod further;
 mod limits;
 mod mountinfo;
 mod placement;

@@ -13,7 +13,8 @@ use super::aside;
 use super::directory;
 use super::error::CgroupError;
 use super::freezer;
-use super::limits;
+use super::further::Further;
+use super::limits::{self, Settings};
 use super::placement::{self, Hierarchy, INIT_LEAF, Placement, Version};
 use super::record;
 use super::removal;
@@ -40,10 +41,14 @@ pub struct PodCgroups {
     placement: Placement,
     /// The pod's directory in each hierarchy.
     folders: Vec<PathBuf>,
+    /// What it uses if asked.
+    further: Further,
     /// On version 1: its directory among those by which processes are stopped. Made when an app is first paused.
     freezer: Option<PathBuf>,
     /// Whether an app has asked for a weight, so that the pod's is not the usual one.
     is_weighted: Cell<bool>,
+    /// Whether the pod itself has one, whatever its apps have.
+    has_own_weight: Cell<bool>,
 }
 
 impl PodCgroups {
@@ -66,16 +71,19 @@ impl PodCgroups {
     }
 
     fn create_at(
-        placement: Placement,
+        mut placement: Placement,
         name: &str,
         run_dir: Option<&Path>,
     ) -> Result<Self, CgroupError> {
         let folder = |hierarchy: &Hierarchy| hierarchy.parent().join(format!("fairing-{name}"));
+        let further = Further::new(std::mem::take(&mut placement.further), folder);
         let cgroups = Self {
+            further,
             folders: placement.hierarchies.iter().map(folder).collect(),
             freezer: placement.freezer.as_ref().map(folder),
             placement,
             is_weighted: Cell::new(false),
+            has_own_weight: Cell::new(false),
         };
         if let Some(run_dir) = run_dir {
             record::store(run_dir, cgroups.all())?;
@@ -99,6 +107,75 @@ impl PodCgroups {
         Ok(())
     }
 
+    /// Limits all apps together, before the first is added.
+    ///
+    /// # Errors
+    /// If the host can't limit that.
+    pub fn limit_pod(&self, resources: &Resources) -> Result<(), CgroupError> {
+        match resources.is_unlimited() {
+            true => Ok(()),
+            false => self.apply_to_pod(resources),
+        }
+    }
+
+    /// Changes those limits of a running pod that are given, without waiting for the kernel longer than a moment. Only for a
+    /// process with one thread.
+    ///
+    /// # Errors
+    /// If the host can't limit that, the pod uses more memory than it may have, or it took too long.
+    pub fn update_pod_in_time(&self, resources: &Resources) -> Result<(), CgroupError> {
+        let version = self.placement.version;
+        let needed = Settings::new(version, resources)?.controllers();
+        let hierarchies = self.placement.hierarchies.iter();
+        let joined: Vec<&Hierarchy> = hierarchies.chain(self.further.for_all()).collect();
+        let is_joined = |controller: &&&str| joined.iter().any(|h| h.has(controller));
+        if version == Version::V1
+            && let Some(controller) = needed.iter().find(|controller| !is_joined(controller))
+        {
+            return Err(CgroupError::NotJoined {
+                what: "the pod".to_owned(),
+                controller,
+            });
+        }
+        // A process aside has a memory of its own.
+        let has_own_weight = resources.cpu.shares.is_some() || self.has_own_weight.get();
+        self.has_own_weight.set(has_own_weight);
+        match resources.memory.limit.or(resources.memory.swap) {
+            Some(_) => aside::change(|| self.apply_to_pod(resources)),
+            None => self.apply_to_pod(resources),
+        }
+    }
+
+    fn apply_to_pod(&self, resources: &Resources) -> Result<(), CgroupError> {
+        let settings = Settings::new(self.placement.version, resources)?;
+        if resources.cpu.shares.is_some() {
+            self.has_own_weight.set(true);
+        }
+        let needed = settings.controllers();
+        self.further
+            .for_pod(&self.placement, &self.folders, &needed)?;
+        let main = self.placement.hierarchies.iter().zip(&self.folders);
+        let places = main.chain(self.further.made());
+        let places: Vec<_> = places.map(|(h, folder)| (h, folder.clone())).collect();
+        self.check_use(resources, &places)?;
+        settings.apply(&places)
+    }
+
+    /// Version 1 would say so itself, after some time; version 2 would kill.
+    fn check_use(
+        &self,
+        resources: &Resources,
+        places: &[(&Hierarchy, PathBuf)],
+    ) -> Result<(), CgroupError> {
+        let Some(limit) = resources.memory.limit.and_then(Limit::value) else {
+            return Ok(());
+        };
+        match Statistics::memory(self.placement.version, places) {
+            Some(used) if limit < used => Err(CgroupError::LimitBelowUse { limit, used }),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the cgroup of an app, with its limits. Either it is there afterwards as asked for, or not at all.
     ///
     /// # Errors
@@ -111,6 +188,7 @@ impl PodCgroups {
                 // The failure that led here is the one to tell of; the pod's end repeats this one.
                 let _ = removal::remove_tree(&folder);
             }
+            self.further.forget(app);
         }
         result
     }
@@ -121,20 +199,26 @@ impl PodCgroups {
         resources: &Resources,
         made: &mut Vec<PathBuf>,
     ) -> Result<(), CgroupError> {
-        let places = self.places(app);
-        for (_, folder) in &places {
+        let settings = Settings::new(self.placement.version, resources)?;
+        for (_, folder) in &self.places(app) {
             if !directory::make(folder)? {
                 return Err(CgroupError::Exists(folder.clone()));
             }
             made.push(folder.clone());
         }
-        limits::apply(self.placement.version, &places, resources)?;
+        let needed = settings.controllers();
+        self.further
+            .for_app(&self.placement, &self.folders, app, &needed, made)?;
+        settings.apply(&self.places(app))?;
         self.weigh(resources)
     }
 
     /// Gives the pod the weight that its apps have together, once one of them has asked for one.
     fn weigh(&self, resources: &Resources) -> Result<(), CgroupError> {
         let asks = resources.cpu.shares.is_some();
+        if self.has_own_weight.get() {
+            return Ok(());
+        }
         if !self.is_weighted.replace(asks || self.is_weighted.get()) && !asks {
             return Ok(());
         }
@@ -183,8 +267,9 @@ impl PodCgroups {
     /// # Errors
     /// If it can't be removed.
     pub fn remove_app(&self, app: &AppName) -> Result<(), CgroupError> {
-        self.all()
+        self.existing()
             .try_for_each(|folder| removal::remove_tree(&folder.join(app.as_str())))?;
+        self.further.forget(app);
         self.weigh(&Resources::default())
     }
 
@@ -193,17 +278,27 @@ impl PodCgroups {
     /// # Errors
     /// If the host can't limit that, or the app uses more memory than it may have.
     pub fn update(&self, app: &AppName, resources: &Resources) -> Result<(), CgroupError> {
-        let places = self.places(app);
         let version = self.placement.version;
-        // Version 1 would say so itself, after some time; version 2 would kill the app.
-        let used = Statistics::read(version, &places).memory;
-        let limit = resources.memory.limit.and_then(Limit::value);
-        if let (Some(limit), Some(used)) = (limit, used)
-            && limit < used
-        {
-            return Err(CgroupError::LimitBelowUse { limit, used });
+        let settings = Settings::new(version, resources)?;
+        let mut places = self.places(app);
+        self.check_use(resources, &places)?;
+        let needed = settings.controllers();
+        match version {
+            Version::V1 => {
+                let joined = |controller: &&&str| places.iter().any(|(h, _)| h.has(controller));
+                if let Some(controller) = needed.iter().find(|controller| !joined(controller)) {
+                    let what = format!("app {app}");
+                    return Err(CgroupError::NotJoined { what, controller });
+                }
+            }
+            Version::V2 | Version::None => {
+                let mut made = Vec::new();
+                self.further
+                    .for_app(&self.placement, &self.folders, app, &needed, &mut made)?;
+                places = self.places(app);
+            }
         }
-        limits::apply(version, &places, resources)?;
+        settings.apply(&places)?;
         self.weigh(resources)
     }
 
@@ -366,20 +461,28 @@ impl PodCgroups {
     /// # Errors
     /// If one can't be removed.
     pub fn remove(&self) -> Result<(), CgroupError> {
-        self.all().try_for_each(removal::remove_tree)
+        self.existing().try_for_each(removal::remove_tree)
+    }
+
+    /// All directories that are there, or may be.
+    fn existing(&self) -> impl Iterator<Item = &Path> {
+        let further = self.further.made().map(|(_, folder)| folder);
+        let all = self.freezer.iter().chain(&self.folders).chain(further);
+        all.map(PathBuf::as_path)
     }
 
     /// All directories that are the pod's or may become so. First the one that stops processes: what is stopped
     /// can't be killed.
     pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
         let all = self.freezer.iter().chain(&self.folders);
-        all.map(PathBuf::as_path)
+        all.chain(self.further.all()).map(PathBuf::as_path)
     }
 
     /// An app's directory in each hierarchy.
     pub(super) fn places(&self, app: &AppName) -> Vec<(&Hierarchy, PathBuf)> {
         let folders = self.folders.iter().map(|folder| folder.join(app.as_str()));
-        self.placement.hierarchies.iter().zip(folders).collect()
+        let main = self.placement.hierarchies.iter().zip(folders);
+        main.chain(self.further.places_of(app)).collect()
     }
 }
 

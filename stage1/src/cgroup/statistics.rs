@@ -46,6 +46,16 @@ impl Statistics {
         }
     }
 
+    /// How much memory is in use, alone.
+    pub(super) fn memory(version: Version, hierarchies: &[(&Hierarchy, PathBuf)]) -> Option<u64> {
+        let file = |controller: &str, name: &str| file(version, hierarchies, controller, name);
+        match version {
+            Version::None => None,
+            Version::V1 => number(&file("memory", "memory.usage_in_bytes")?),
+            Version::V2 => number(&file("memory", "memory.current")?),
+        }
+    }
+
     /// The last of them alone, which takes one file to read.
     pub(super) fn oom_kills(
         version: Version,

@@ -71,6 +71,12 @@ pub trait Isolator {
     /// Why that can't be; the limits are what they were then.
     fn update(&mut self, app: &AppName, resources: &Resources) -> Result<(), StartFailure>;
 
+    /// Changes those limits of the running pod that are given.
+    ///
+    /// # Errors
+    /// Why that can't be; the limits are what they were then.
+    fn update_pod(&mut self, resources: &Resources) -> Result<(), StartFailure>;
+
     /// What an app uses.
     fn stats(&mut self, app: &AppName) -> AppStats;
 

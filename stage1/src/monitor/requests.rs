@@ -168,6 +168,13 @@ impl Monitor {
                 self.update(&app, *resources, isolator)?;
                 DONE
             }
+            Request::Limit { app, resources } => {
+                match app {
+                    Some(app) => self.limit_app(&app, &resources, isolator)?,
+                    None => self.limit_pod(&resources, isolator)?,
+                }
+                DONE
+            }
             Request::ReopenLog { app } => {
                 if let Some(app) = &app {
                     self.known(app)?;

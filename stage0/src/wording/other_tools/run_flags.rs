@@ -4,8 +4,6 @@ use super::answers::{CERTIFICATES, HEALTH, RETRIES, SUBORDINATE};
 
 const CAPABILITIES: &str =
     "choosing capabilities is not there yet: root of an app has few of them, other users none";
-const CPUSETS: &str = "binding to processors is not there yet; `--cpus 1.5` limits their time";
-const SWAP: &str = "swap is not set apart: `--memory 64m` limits both together";
 const ISOLATOR: &str = "`--stage1 NAME` names the isolator, or its directory, or an image of it";
 const LOGS: &str =
     "logs are kept of each pod that runs with `--detach`; `fairing logs POD` shows them";
@@ -34,8 +32,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "authfile",
         "`fairing login REGISTRY` stores credentials, and those of podman and docker are read",
     ),
-    ("blkio-weight", "limits of disks are not there yet"),
-    ("blkio-weight-device", "limits of disks are not there yet"),
     ("c", SHARES),
     ("cap-add", CAPABILITIES),
     ("cap-drop", CAPABILITIES),
@@ -59,15 +55,11 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("cpu", "it is called `--cpus 1.5`"),
     ("cpu-count", "it is called `--cpus 1.5`"),
     ("cpu-percent", "processor time is limited by `--cpus 1.5`"),
-    ("cpu-period", "processor time is limited by `--cpus 1.5`"),
-    ("cpu-quota", "processor time is limited by `--cpus 1.5`"),
     ("cpu-rt-period", "processor time is limited by `--cpus 1.5`"),
     (
         "cpu-rt-runtime",
         "processor time is limited by `--cpus 1.5`",
     ),
-    ("cpuset-cpus", CPUSETS),
-    ("cpuset-mems", CPUSETS),
     (
         "creds",
         "credentials are stored by `fairing login REGISTRY`",
@@ -79,10 +71,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("device", DEVICES),
     ("device-cgroup-rule", DEVICES),
-    ("device-read-bps", "limits of disks are not there yet"),
-    ("device-read-iops", "limits of disks are not there yet"),
-    ("device-write-bps", "limits of disks are not there yet"),
-    ("device-write-iops", "limits of disks are not there yet"),
     (
         "disable-content-trust",
         "`--insecure-options=image` runs an image that no rule lets run",
@@ -142,8 +130,14 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "intel-rdt-closid",
         "binding to parts of a processor is not there yet",
     ),
-    ("io-maxbandwidth", "limits of disks are not there yet"),
-    ("io-maxiops", "limits of disks are not there yet"),
+    (
+        "io-maxbandwidth",
+        "it is called `--device-read-bps /dev/sda:1mb`",
+    ),
+    (
+        "io-maxiops",
+        "it is called `--device-read-iops /dev/sda:1000`",
+    ),
     ("ip", ADDRESS),
     ("ip6", ADDRESS),
     ("ipc", NAMESPACES),
@@ -161,12 +155,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "ask the network: `--net default:MAC=02:00:00:00:00:07`",
     ),
     ("mds-register", "there is no metadata service"),
-    (
-        "memory-reservation",
-        "soft limits are not there yet; `--memory 64m` is the limit",
-    ),
-    ("memory-swap", SWAP),
-    ("memory-swappiness", SWAP),
     (
         "mnt-volume",
         "it is `--volume data,kind=empty` and `--mount volume=data,target=/data`",
