@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cni_glue::Netns;
-use pod::control::{AppStats, CpuStats, MemoryStats, PidsStats};
+use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
 use pod::feature::Feature;
 use pod::manifest::{App, Network, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 use stage1::app::device_files;
-use stage1::cgroup::PodCgroups;
+use stage1::cgroup::{PodCgroups, Statistics};
 use stage1::failure::StartFailure;
 use stage1::link::{AppResources, HandedOver, descriptors};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
@@ -214,26 +214,28 @@ impl Isolator for Nspawn {
     }
 
     fn stats(&mut self, app: &AppName) -> AppStats {
-        let counted = self.cgroups().map(|cgroups| cgroups.statistics(app));
-        let counted = counted.unwrap_or_default();
+        let counted = self.cgroups().map(|cgroups| {
+            cgroups.count_disks();
+            cgroups.statistics(app)
+        });
+        let Usage {
+            cpu,
+            memory,
+            pids,
+            block_io,
+        } = usage(counted.unwrap_or_default());
         AppStats {
             app: app.clone(),
-            cpu: CpuStats {
-                usage_ns: counted.cpu_nanoseconds,
-                ..CpuStats::default()
-            },
-            memory: MemoryStats {
-                usage: counted.memory,
-                working_set: counted.working_set,
-                limit: counted.memory_limit,
-                oom_kills: Some(counted.oom_kills),
-                ..MemoryStats::default()
-            },
-            pids: PidsStats {
-                current: counted.pids,
-                limit: counted.pids_limit,
-            },
+            cpu,
+            memory,
+            pids,
+            block_io,
         }
+    }
+
+    fn stats_of_pod(&mut self) -> Usage {
+        let counted = self.cgroups().map(PodCgroups::statistics_of_pod);
+        usage(counted.unwrap_or_default())
     }
 
     fn oom_kills(&mut self, app: &AppName) -> Option<u64> {
@@ -284,6 +286,30 @@ impl Isolator for Nspawn {
             .take()
             .map_or(Ok(()), |mut networks| networks.leave());
         cgroups.and(networks)
+    }
+}
+
+fn usage(counted: Statistics) -> Usage {
+    Usage {
+        cpu: CpuStats {
+            usage_ns: counted.cpu_nanoseconds,
+            ..CpuStats::default()
+        },
+        memory: MemoryStats {
+            usage: counted.memory,
+            working_set: counted.working_set,
+            limit: counted.memory_limit,
+            oom_kills: Some(counted.oom_kills),
+            ..MemoryStats::default()
+        },
+        pids: PidsStats {
+            current: counted.pids,
+            limit: counted.pids_limit,
+        },
+        block_io: BlockIoStats {
+            read: counted.disk_read,
+            written: counted.disk_written,
+        },
     }
 }
 

@@ -15,6 +15,7 @@ mod placement;
 mod pod_cgroups;
 mod record;
 mod removal;
+mod seat;
 mod statistics;
 
 mod weight;

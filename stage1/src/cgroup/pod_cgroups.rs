@@ -1,13 +1,13 @@
 //! The cgroups of one pod.
 
 use std::cell::Cell;
-use std::os::fd::OwnedFd;
+use std::collections::BTreeSet;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use pod::AppName;
 use pod::manifest::{Limit, Resources};
-use rustix::fs::{Gid, OFlags, Uid};
+use rustix::fs::{Gid, Uid};
 
 use super::aside;
 use super::directory;
@@ -20,11 +20,10 @@ use super::record;
 use super::removal;
 use super::statistics::Statistics;
 use super::weight;
-use crate::app::cgroup::{CgroupSeat, HierarchyTasks, Leaf, Leaves};
 
 /// Below the cgroup of an app that is systemd: what that may do with what it likes, and where commands go.
-const SERVICES_LEAF: &str = "services";
-const COMMANDS_LEAF: &str = "commands";
+pub(super) const SERVICES_LEAF: &str = "services";
+pub(super) const COMMANDS_LEAF: &str = "commands";
 /// What belongs to whom a cgroup is delegated to, beside its directory (cgroups(7)).
 const DELEGATED: [&str; 3] = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
 
@@ -38,9 +37,9 @@ const BOUNDS: [(&str, &str); 2] = [
 /// The cgroups of one pod.
 #[derive(Debug)]
 pub struct PodCgroups {
-    placement: Placement,
+    pub(super) placement: Placement,
     /// The pod's directory in each hierarchy.
-    folders: Vec<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
     /// What it uses if asked.
     further: Further,
     /// On version 1: its directory among those by which processes are stopped. Made when an app is first paused.
@@ -318,6 +317,22 @@ impl PodCgroups {
         }
     }
 
+    /// Lets what goes through disks be counted from now on, where that takes nothing but to say so: on version 2.
+    pub fn count_disks(&self) {
+        if self.placement.version == Version::V2 {
+            let io = BTreeSet::from(["io"]);
+            // Without it there is one figure less.
+            let _ = self.further.for_pod(&self.placement, &self.folders, &io);
+        }
+    }
+
+    /// What the pod uses: its apps together, and pod init.
+    pub fn statistics_of_pod(&self) -> Statistics {
+        let main = self.placement.hierarchies.iter().zip(&self.folders);
+        let places = main.map(|(hierarchy, folder)| (hierarchy, folder.clone()));
+        Statistics::read(self.placement.version, &places.collect::<Vec<_>>())
+    }
+
     /// What an app uses. All is absent if it has no cgroup.
     pub fn statistics(&self, app: &AppName) -> Statistics {
         Statistics::read(self.placement.version, &self.places(app))
@@ -373,89 +388,6 @@ impl PodCgroups {
         Some(format!("/{}", below.to_str()?))
     }
 
-    /// Descriptors for pod init itself: the directory for `CLONE_INTO_CGROUP`, or `tasks` files.
-    ///
-    /// # Errors
-    /// What could not be opened, and why.
-    pub fn for_init(&self) -> Result<(Option<OwnedFd>, Vec<OwnedFd>), CgroupError> {
-        match self.placement.version {
-            Version::None => Ok((None, Vec::new())),
-            Version::V1 => Ok((None, open_tasks(self.folders.iter())?)),
-            Version::V2 => {
-                let folder = self.folders.first().map(|folder| folder.join(INIT_LEAF));
-                let folder = folder.map(|folder| open_directory(&folder)).transpose()?;
-                Ok((folder, Vec::new()))
-            }
-        }
-    }
-
-    /// The seat by which pod init puts an app into its cgroup. `in_user_namespace`: pod init is not root here. `divided`: by
-    /// [`Self::divide_app`].
-    ///
-    /// # Errors
-    /// What could not be opened, and why.
-    pub fn for_app(
-        &self,
-        app: &AppName,
-        in_user_namespace: bool,
-        divided: bool,
-    ) -> Result<CgroupSeat, CgroupError> {
-        let for_writing = |folder: &Path, name| {
-            let open = |()| directory::open(&folder.join(name), OFlags::WRONLY);
-            in_user_namespace.then_some(()).map(open).transpose()
-        };
-        let places = self.places(app);
-        let with = |controller: &str| {
-            let has = |hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|c| c == controller);
-            places.iter().find(|(hierarchy, _)| has(hierarchy))
-        };
-        let Some((_, folder)) = with("memory").or(places.first()) else {
-            return Ok(CgroupSeat::None);
-        };
-        Ok(match self.placement.version {
-            Version::None => CgroupSeat::None,
-            Version::V1 => CgroupSeat::V1 {
-                tasks: places
-                    .iter()
-                    .zip(open_tasks(places.iter().map(|(_, folder)| folder))?)
-                    .map(|((hierarchy, _), file)| HierarchyTasks {
-                        controllers: hierarchy.controllers.join(","),
-                        file,
-                    })
-                    .collect(),
-                directory: open_directory(folder)?,
-                pids_max: with("pids")
-                    .map(|(_, folder)| directory::open(&folder.join("pids.max"), OFlags::WRONLY))
-                    .transpose()?,
-                // Where memory isn't counted, there is nothing to tell of either.
-                event_control: for_writing(folder, "cgroup.event_control").ok().flatten(),
-            },
-            Version::V2 => {
-                let leaf = |name| {
-                    let folder = folder.join(name);
-                    Ok::<_, CgroupError>(Leaf {
-                        directory: open_directory(&folder)?,
-                        procs: for_writing(&folder, "cgroup.procs")?,
-                    })
-                };
-                let leaves = match divided {
-                    true => Some(Leaves {
-                        services: leaf(SERVICES_LEAF)?,
-                        commands: leaf(COMMANDS_LEAF)?,
-                    }),
-                    false => None,
-                };
-                CgroupSeat::V2 {
-                    directory: open_directory(folder)?,
-                    procs: for_writing(folder, "cgroup.procs")?,
-                    // Linux 5.14.
-                    kill: for_writing(folder, "cgroup.kill").ok().flatten(),
-                    leaves,
-                }
-            }
-        })
-    }
-
     /// Removes the cgroups, with whatever still runs in them.
     ///
     /// # Errors
@@ -495,14 +427,4 @@ pub fn remove_recorded(run_dir: &Path) -> Result<(), CgroupError> {
     recorded
         .iter()
         .try_for_each(|folder| removal::remove_tree(folder))
-}
-
-fn open_tasks<'a>(folders: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<OwnedFd>, CgroupError> {
-    folders
-        .map(|folder| directory::open(&folder.join("tasks"), OFlags::WRONLY))
-        .collect()
-}
-
-fn open_directory(folder: &Path) -> Result<OwnedFd, CgroupError> {
-    directory::open(folder, OFlags::RDONLY | OFlags::DIRECTORY)
 }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use pod::AppName;
-use pod::control::AppStats;
+use pod::control::{AppStats, Usage};
 use pod::feature::Feature;
 use pod::manifest::{App, PodManifest, Resources};
 
@@ -79,6 +79,9 @@ pub trait Isolator {
 
     /// What an app uses.
     fn stats(&mut self, app: &AppName) -> AppStats;
+
+    /// What all apps use together.
+    fn stats_of_pod(&mut self) -> Usage;
 
     /// How many processes of an app the kernel has killed because memory was short; `None` where nobody counts. Each end of
     /// an app asks.
