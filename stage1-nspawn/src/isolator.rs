@@ -7,10 +7,11 @@ use std::sync::Arc;
 use cni_glue::Netns;
 use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
 use pod::feature::Feature;
-use pod::manifest::{App, Network, PodManifest, Resources};
+use pod::manifest::{App, Device, Network, PodManifest, Resources, UserNamespace};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
-use stage1::app::device_files;
+use rustix::fs::{Gid, Uid};
+use stage1::app::device_files::{self, HostDevice};
 use stage1::cgroup::{PodCgroups, Statistics};
 use stage1::failure::StartFailure;
 use stage1::link::{AppResources, HandedOver, descriptors};
@@ -29,6 +30,7 @@ const FEATURES: &[Feature] = &[
     Feature::Bandwidth,
     Feature::BlockIo,
     Feature::Cpuset,
+    Feature::Devices,
     Feature::Exec,
     Feature::HostNetwork,
     Feature::Hugepages,
@@ -101,18 +103,29 @@ impl Nspawn {
             .collect()
     }
 
-    /// `/dev` and `/sys` of an app, where pod init can't mount them.
+    /// `/dev` and `/sys` of an app, where pod init can't make them.
     fn devices(
         &self,
         manifest: &PodManifest,
         app: &App,
     ) -> Result<(Option<OwnedFd>, Option<OwnedFd>), StartFailure> {
-        let Some(ids) = &self.ids else {
-            return Ok((None, None));
+        // Pod init doesn't know the host's devices.
+        let (root, is_mapped) = match &self.ids {
+            Some(ids) => (ids.root(), true),
+            None if app.devices.is_empty() => return Ok((None, None)),
+            None => ((Uid::ROOT, Gid::ROOT), false),
         };
         let files = manifest.bounds.memory_files;
-        let dev = device_files::make(app.execution.terminal, files, Some(ids.root()))?;
-        let sys = (manifest.network == Network::Host).then(device_files::sys_of_own_network);
+        let dev = device_files::make(app.execution.terminal, files, Some(root))?;
+        let users = manifest.user_namespace.as_ref();
+        let devices: Vec<_> = app
+            .devices
+            .iter()
+            .map(|device| host_device(device, users, root))
+            .collect();
+        device_files::add(&dev, &devices)?;
+        let needs_sys = is_mapped && manifest.network == Network::Host;
+        let sys = needs_sys.then(device_files::sys_of_own_network);
         Ok((Some(dev), sys.transpose()?))
     }
 
@@ -164,6 +177,11 @@ impl Isolator for Nspawn {
         if app.resources.pids.limit.is_none() {
             let usual = manifest.bounds.pids;
             self.cgroups()?.bound_processes(&app.name, usual)?;
+        }
+        if !(app.devices.is_empty() && app.device_rules.is_empty()) {
+            let of_nodes = app.devices.iter().map(Device::rule);
+            let rules: Vec<_> = of_nodes.chain(app.device_rules.iter().copied()).collect();
+            self.cgroups()?.restrict_devices(&app.name, &rules)?;
         }
         if app.systemd {
             let owner = self.ids.as_ref().map(|ids| ids.root());
@@ -286,6 +304,25 @@ impl Isolator for Nspawn {
             .take()
             .map_or(Ok(()), |mut networks| networks.leave());
         cgroups.and(networks)
+    }
+}
+
+/// A device as the host has it: an owner that the pod doesn't know is the pod's root.
+fn host_device(device: &Device, users: Option<&UserNamespace>, root: (Uid, Gid)) -> HostDevice {
+    let path = device.path.as_str();
+    let (user, group) = match users {
+        None => (Uid::from_raw(device.uid), Gid::from_raw(device.gid)),
+        Some(ids) => (
+            ids.host_uid(device.uid).map_or(root.0, Uid::from_raw),
+            ids.host_gid(device.gid).map_or(root.1, Gid::from_raw),
+        ),
+    };
+    HostDevice {
+        path: path.strip_prefix("/dev/").unwrap_or(path).to_owned(),
+        kind: device.kind,
+        number: (device.major, device.minor),
+        mode: device.file_mode.unwrap_or(0o666),
+        owner: (user, group),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
-    App, AppFailure, Apps, Bounds, Execution, Hooks, ImageRecord, InsecureOption, Lifetime,
+    App, AppFailure, Apps, Bounds, Device, Execution, Hooks, ImageRecord, InsecureOption, Lifetime,
     MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart, Security, Stage1Choice, Streams,
     User, UserNamespace, VerificationRecord, Volume,
 };
@@ -81,6 +81,7 @@ impl PlannedApp {
         spec: &AppSpec,
         config: AppConfig,
         mounts: Vec<Mount>,
+        devices: Vec<Device>,
         image: &RunnableImage,
     ) -> Self {
         let AppConfig {
@@ -115,7 +116,8 @@ impl PlannedApp {
                 security: Security::default(),
                 insecure_options: BTreeSet::new(),
                 mounts,
-                devices: Vec::new(),
+                devices,
+                device_rules: spec.device_rules.clone(),
                 resources: spec.resources.clone(),
                 stop_signal,
                 systemd,

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, MountOption, Resources, Streams,
-    UserNamespace, Volume, VolumeName,
+    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, Lifetime, Mount, MountOption, Resources,
+    Streams, UserNamespace, Volume, VolumeName,
 };
 use pod::{AppName, PodName, PodUuid};
 
 use super::environment::Variable;
+use crate::devices::DeviceRequest;
 use crate::images::choice::Pull;
 use crate::isolators::find::DEFAULT;
 use crate::networks::spec::NetworkSpec;
@@ -154,6 +155,10 @@ pub struct AppSpec {
     pub mounts: Vec<Mount>,
     /// Images whose files are mounted in it.
     pub image_mounts: Vec<ImageMount>,
+    /// Devices of the host.
+    pub devices: Vec<DeviceRequest>,
+    /// What else it may do with devices.
+    pub device_rules: Vec<DeviceRule>,
     /// Limits.
     pub resources: Resources,
     /// Whether it is run as systemd is.

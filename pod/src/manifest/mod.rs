@@ -36,7 +36,7 @@ mod volumes;
 pub use self::app::{App, Apps, DuplicateApp};
 pub use self::bounds::Bounds;
 pub use self::capability::{Capability, CapabilitySets};
-pub use self::devices::{Device, DeviceAccess, DeviceKind};
+pub use self::devices::{Device, DeviceAccess, DeviceKind, DeviceRule};
 pub use self::execution::{ConsoleSize, DEFAULT_PATH, Execution, Rlimit, RlimitKind, User};
 pub use self::image::{ImageRecord, VerificationRecord};
 pub use self::insecure::InsecureOption;

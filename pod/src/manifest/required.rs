@@ -50,6 +50,7 @@ impl App {
         let of_app = [
             (!self.mounts.is_empty(), Feature::Mounts),
             (!self.devices.is_empty(), Feature::Devices),
+            (!self.device_rules.is_empty(), Feature::Devices),
             (self.restart != Restart::default(), Feature::Restart),
             (!is_default(&self.probes), Feature::Probes),
             (!is_default(&self.hooks), Feature::Hooks),

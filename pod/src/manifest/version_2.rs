@@ -221,6 +221,7 @@ impl App2 {
             insecure_options: insecure_options.clone(),
             mounts: Vec::new(),
             devices: Vec::new(),
+            device_rules: Vec::new(),
             resources: self.resources.into(),
             systemd: false,
             stop_signal: SignalNumber::try_from(self.stop_signal)

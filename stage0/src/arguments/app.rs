@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, FromArgMatches};
+use engine::devices::DeviceRequest;
 use engine::pods::spec::{AppSpec, ImageMount, ImageVolume, Systemd};
 use pod::AppName;
-use pod::manifest::{AppPath, Mount, Volume};
+use pod::manifest::{AppPath, DeviceRule, Mount, Volume};
 
+use super::devices::{device, device_rule};
 use super::environment;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::resources::ResourceArguments;
@@ -73,6 +75,12 @@ pub(crate) struct AppArguments {
     tmpfs: Vec<Mount>,
     #[command(flatten)]
     limits: ResourceArguments,
+    /// Device of the host, or a directory of them, or one that a vendor describes
+    #[arg(long, value_name = "HOST[:PLACE[:rwm]]", value_parser = device, hide_short_help = true)]
+    device: Vec<DeviceRequest>,
+    /// What else the app may do with devices, such as 'c 10:200 rwm'
+    #[arg(long, value_name = "RULE", value_parser = device_rule, hide_short_help = true)]
+    device_cgroup_rule: Vec<DeviceRule>,
     /// Run the app as process 1 with what systemd needs: if it is systemd (true), never (false), or always
     #[arg(long, value_name = "WHEN", value_parser = systemd, default_value = "true", hide_default_value = true)]
     #[arg(hide_short_help = true)]
@@ -214,6 +222,8 @@ impl AppArguments {
             workdir: self.workdir()?,
             mounts: self.mounts(),
             image_mounts: self.image_mounts(),
+            devices: self.device.clone(),
+            device_rules: self.device_cgroup_rule.clone(),
             resources: self.limits.resources()?,
             systemd: self.systemd,
             tty: self.tty,

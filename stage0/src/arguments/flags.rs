@@ -67,6 +67,8 @@ const APP_VALUES: &[&str] = &[
     "device-read-iops",
     "device-write-iops",
     "hugetlb",
+    "device",
+    "device-cgroup-rule",
     "systemd",
     "security-opt",
 ];

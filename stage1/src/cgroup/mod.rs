@@ -5,6 +5,7 @@
 //! below the monitor's cgroup if that was delegated to it, and below the root otherwise.
 
 mod aside;
+mod devices;
 mod directory;
 mod error;
 mod freezer;

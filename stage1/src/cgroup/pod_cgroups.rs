@@ -6,10 +6,11 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use pod::AppName;
-use pod::manifest::{Limit, Resources};
-use rustix::fs::{Gid, Uid};
+use pod::manifest::{DeviceRule, Limit, Resources};
+use rustix::fs::{Gid, OFlags, Uid};
 
 use super::aside;
+use super::devices;
 use super::directory;
 use super::error::CgroupError;
 use super::freezer;
@@ -251,6 +252,41 @@ impl PodCgroups {
                 .map_err(CgroupError::io("delegate", &path))?;
         }
         Ok(())
+    }
+
+    /// Lets an app use the devices that every app has, those of these rules, and no others.
+    ///
+    /// # Errors
+    /// If the host has nothing that could forbid the rest.
+    pub fn restrict_devices(&self, app: &AppName, rules: &[DeviceRule]) -> Result<(), CgroupError> {
+        let rules = devices::with_usual(rules);
+        let version = self.placement.version;
+        match version {
+            Version::None => return Err(CgroupError::NotMounted),
+            Version::V1 => {
+                let needed = BTreeSet::from(["devices"]);
+                let (placement, folders) = (&self.placement, &self.folders);
+                let mut made = Vec::new();
+                self.further
+                    .for_app(placement, folders, app, &needed, &mut made)?;
+            }
+            Version::V2 => {}
+        }
+        let places = self.places(app);
+        let is_one = |(hierarchy, _): &&(&Hierarchy, PathBuf)| {
+            version == Version::V2 || hierarchy.has("devices")
+        };
+        let (_, folder) = places
+            .iter()
+            .find(is_one)
+            .ok_or(CgroupError::NoController("devices"))?;
+        match version {
+            Version::V1 => devices::restrict_v1(folder, &rules),
+            Version::V2 | Version::None => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+                devices::restrict_v2(folder, &directory::open(folder, flags)?, &rules)
+            }
+        }
     }
 
     /// Bounds the processes of an app, where the host can count them.

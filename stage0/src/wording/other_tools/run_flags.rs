@@ -16,7 +16,7 @@ const OUTPUT: &str =
 const READ_ONLY: &str = "read-only root filesystems are not there yet";
 const QUIET: &str = "it is not there yet: what is told goes to standard error";
 const SHARES: &str = "it is called `--cpu-shares 512`";
-const DEVICES: &str = "devices of the host are not there yet";
+const DEVICES: &str = "`--device nvidia.com/gpu=all` gets what the vendor describes in /etc/cdi";
 const ACCOUNTS: &str = "the image's /etc/passwd and /etc/group are left as they are; `--user 1000:1000` needs no entry in them";
 
 /// Flags of other tools' `run`, without their dashes, in the order of their bytes.
@@ -69,8 +69,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "detach-keys",
         "there is nothing to detach from: `--detach` runs a pod in the background",
     ),
-    ("device", DEVICES),
-    ("device-cgroup-rule", DEVICES),
     (
         "disable-content-trust",
         "`--insecure-options=image` runs an image that no rule lets run",
