@@ -80,6 +80,8 @@ features! {
     OomScoreAdj = "oom-score-adj",
     /// Freeze an app and thaw it.
     Pause = "pause",
+    /// Limit all apps of a pod together.
+    PodResources = "pod-resources",
     /// Probe whether an app has started, is ready, is alive.
     Probes = "probes",
     /// Make an app's root filesystem read-only.

@@ -23,6 +23,7 @@ use super::mounts::in_order;
 use super::prepared::judge;
 use super::spec::AppSpec;
 use super::systemd;
+use crate::devices;
 use crate::engine::Engine;
 use crate::error::{AppError, Error, MonitorError};
 use crate::images::choice::{Chosen, Pull};
@@ -84,14 +85,17 @@ impl<'a> OpenPod<'a> {
         let choice = chosen.of(&spec.image)?;
         let image = verifier.at_start(&choice.reference, &choice.top)?;
         let mut name = self.free_name(spec, image.repository().as_str())?;
-        let config = execution(spec, image.image(), observer)?;
+        let mut config = execution(spec, image.image(), observer)?;
+        let edits = devices::resolve(&spec.devices, &self.engine.directories)?;
+        config.add_env(edits.env);
         let mut mounted = MountedImages::new(&verifier, &chosen);
         let mut mounts = mounted.mounts(spec)?;
+        mounts.extend(edits.mounts);
         if config.systemd {
             systemd::add_mounts(&mut mounts);
         }
         let mounts = in_order(mounts, &self.manifest.volumes)?;
-        let planned = PlannedApp::new(name.clone(), spec, config, mounts, &image);
+        let planned = PlannedApp::new(name.clone(), spec, config, mounts, edits.devices, &image);
         // Until the pod's manifest names them.
         let volumes = &self.manifest.volumes;
         let _volumes = provide(self.engine, volumes, &[planned.mounting()])?;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, MountOption, Resources, Streams,
-    UserNamespace, Volume, VolumeName,
+    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, Lifetime, Mount, MountOption, Resources,
+    Streams, UserNamespace, Volume, VolumeName,
 };
 use pod::{AppName, PodName, PodUuid};
 
 use super::environment::Variable;
+use crate::devices::DeviceRequest;
 use crate::images::choice::Pull;
 use crate::isolators::find::DEFAULT;
 use crate::networks::spec::NetworkSpec;
@@ -45,6 +46,8 @@ pub struct PodSpec {
     pub isolator: String,
     /// Whose users those of the pod are.
     pub users: Users,
+    /// Limits of all its apps together.
+    pub resources: Resources,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
@@ -71,6 +74,7 @@ impl PodSpec {
             pull: Pull::default(),
             isolator: DEFAULT.to_owned(),
             users: Users::default(),
+            resources: Resources::default(),
             volumes: Vec::new(),
             image_volumes: Vec::new(),
             apps,
@@ -151,6 +155,10 @@ pub struct AppSpec {
     pub mounts: Vec<Mount>,
     /// Images whose files are mounted in it.
     pub image_mounts: Vec<ImageMount>,
+    /// Devices of the host.
+    pub devices: Vec<DeviceRequest>,
+    /// What else it may do with devices.
+    pub device_rules: Vec<DeviceRule>,
     /// Limits.
     pub resources: Resources,
     /// Whether it is run as systemd is.

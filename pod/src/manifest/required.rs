@@ -34,8 +34,10 @@ impl PodManifest {
             (!self.volumes.is_empty(), Feature::Volumes),
             (!self.sysctl.is_empty(), Feature::Sysctl),
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
+            (!self.resources.is_unlimited(), Feature::PodResources),
         ];
         let mut required = used(of_pod);
+        required.extend(self.resources.required_features());
         required.extend(network);
         required.extend(self.apps.iter().flat_map(App::required_features));
         required
@@ -48,6 +50,7 @@ impl App {
         let of_app = [
             (!self.mounts.is_empty(), Feature::Mounts),
             (!self.devices.is_empty(), Feature::Devices),
+            (!self.device_rules.is_empty(), Feature::Devices),
             (self.restart != Restart::default(), Feature::Restart),
             (!is_default(&self.probes), Feature::Probes),
             (!is_default(&self.hooks), Feature::Hooks),
@@ -111,7 +114,7 @@ impl Resources {
         };
         used([
             (limited, Feature::Resources),
-            (!no_swap, Feature::MemorySwap),
+            (!no_swap || memory.swappiness.is_some(), Feature::MemorySwap),
             (memory.reservation.is_some(), Feature::MemoryReservation),
             (
                 !cpu.cpus.is_empty() || !cpu.mems.is_empty(),

@@ -179,6 +179,7 @@ impl TryFrom<PodManifest2> for PodManifest {
             volumes: Vec::new(),
             sysctl: Default::default(),
             cgroup_parent: None,
+            resources: Resources::default(),
             bounds: Bounds::default(),
             streams: match old.streams {
                 Streams2::Foreground => Streams::Foreground,
@@ -220,6 +221,7 @@ impl App2 {
             insecure_options: insecure_options.clone(),
             mounts: Vec::new(),
             devices: Vec::new(),
+            device_rules: Vec::new(),
             resources: self.resources.into(),
             systemd: false,
             stop_signal: SignalNumber::try_from(self.stop_signal)
@@ -246,6 +248,7 @@ impl From<Resources2> for Resources {
                 reservation: None,
                 // An app with a limit could not swap.
                 swap: memory,
+                swappiness: None,
             },
             cpu: Cpu {
                 shares: old.cpu_shares,

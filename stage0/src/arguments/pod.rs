@@ -16,6 +16,7 @@ use super::grace::grace;
 use super::image_flags::Pull;
 use super::mounts::Namer;
 use super::network::NetworkArguments;
+use super::resources::PodResourceArguments;
 use super::users::UserArguments;
 use crate::wording::failure::Failure;
 
@@ -47,6 +48,8 @@ pub(crate) struct PodArguments {
     users: UserArguments,
     #[command(flatten)]
     network: NetworkArguments,
+    #[command(flatten)]
+    limits: PodResourceArguments,
     /// Time between the stop signal and SIGKILL; -1 for no end of it
     #[arg(long, value_name = "DURATION", value_parser = grace, default_value = "10s")]
     #[arg(
@@ -109,6 +112,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         pull: pod.pull.into(),
         isolator: pod.stage1,
         users: pod.users.users()?,
+        resources: pod.limits.resources()?,
         ..PodSpec::new(pod.network.spec()?, Vec::new())
     })
 }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use pod::AppName;
-use pod::control::AppStats;
+use pod::control::{AppStats, Usage};
 use pod::feature::Feature;
 use pod::manifest::{App, PodManifest, Resources};
 
@@ -65,8 +65,17 @@ pub trait Isolator {
     /// Why that can't be; the limits are what they were then.
     fn update(&mut self, app: &AppName, resources: &Resources) -> Result<(), StartFailure>;
 
+    /// Changes those limits of the running pod that are given.
+    ///
+    /// # Errors
+    /// Why that can't be; the limits are what they were then.
+    fn update_pod(&mut self, resources: &Resources) -> Result<(), StartFailure>;
+
     /// What an app uses.
     fn stats(&mut self, app: &AppName) -> AppStats;
+
+    /// What all apps use together.
+    fn stats_of_pod(&mut self) -> Usage;
 
     /// How many processes of an app the kernel has killed because memory was short; `None` where nobody counts. Each end of
     /// an app asks.

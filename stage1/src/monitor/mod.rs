@@ -12,6 +12,7 @@ mod diagnostics;
 mod ended_input;
 mod event_loop;
 mod isolator;
+mod limits;
 mod log_file;
 mod names;
 mod notifications;
