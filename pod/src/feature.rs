@@ -80,6 +80,8 @@ features! {
     OomScoreAdj = "oom-score-adj",
     /// Freeze an app and thaw it.
     Pause = "pause",
+    /// Run an app as process 1 of a pid namespace of its own.
+    PidNamespace = "pid-namespace",
     /// Probe whether an app has started, is ready, is alive.
     Probes = "probes",
     /// Make an app's root filesystem read-only.
@@ -98,6 +100,8 @@ features! {
     Seccomp = "seccomp",
     /// Set an app's SELinux label.
     Selinux = "selinux",
+    /// Choose the size of the shared memory of a pod.
+    ShmSize = "shm-size",
     /// Hand sockets of a service manager to apps.
     SocketActivation = "socket-activation",
     /// Tell what an app uses.

@@ -55,6 +55,9 @@ pub struct User {
     /// Groups beside these.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub additional_gids: Vec<u32>,
+    /// The same, by names of the image's `/etc/group`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub additional_groups: Vec<String>,
     /// File mode creation mask; 022 if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub umask: Option<u32>,

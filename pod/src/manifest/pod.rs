@@ -77,6 +77,9 @@ pub struct PodManifest {
     /// Kernel parameters of its namespaces, by the names of sysctl(8).
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub sysctl: BTreeMap<String, String>,
+    /// The size of its shared memory, in bytes; 64 MiB if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shm_size: Option<u64>,
     /// The cgroup that its own lies in; the monitor's if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cgroup_parent: Option<String>,

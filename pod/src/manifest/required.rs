@@ -33,6 +33,7 @@ impl PodManifest {
             (self.user_namespace.is_some(), Feature::UserNamespaces),
             (!self.volumes.is_empty(), Feature::Volumes),
             (!self.sysctl.is_empty(), Feature::Sysctl),
+            (self.shm_size.is_some(), Feature::ShmSize),
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
         ];
         let mut required = used(of_pod);
@@ -53,6 +54,7 @@ impl App {
             (!is_default(&self.hooks), Feature::Hooks),
             (self.log.is_some(), Feature::LogPath),
             (self.systemd, Feature::Systemd),
+            (self.own_processes, Feature::PidNamespace),
         ];
         let mut required = used(of_app);
         required.extend(self.execution.required_features());
@@ -70,7 +72,7 @@ impl Execution {
             (self.console_size.is_some(), Feature::Tty),
             (self.stdin_once, Feature::StdinOnce),
             (
-                !self.user.additional_gids.is_empty(),
+                !self.user.additional_gids.is_empty() || !self.user.additional_groups.is_empty(),
                 Feature::AdditionalGroups,
             ),
             (self.user.umask.is_some(), Feature::Umask),

@@ -11,6 +11,9 @@ use super::seccomp::SeccompProfile;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Security {
+    /// Whether the user gave up all of it by one word. What that means is said by the other members.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub privileged: bool,
     /// Its capabilities.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub capabilities: Option<CapabilitySets>,
@@ -41,6 +44,7 @@ pub struct Security {
 impl Default for Security {
     fn default() -> Self {
         Self {
+            privileged: false,
             capabilities: None,
             seccomp: None,
             no_new_privileges: true,

@@ -257,6 +257,7 @@ const SUPPORTED: &[&str] = &[
     "/apps/0/execution/user/user",
     "/apps/0/execution/user/group",
     "/apps/0/execution/stdin",
+    "/apps/0/security/privileged",
     "/apps/0/insecure-options",
     "/apps/0/stop-signal",
     "/apps/0/labels",
@@ -273,9 +274,14 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/user-namespace", Feature::UserNamespaces),
     ("/volumes", Feature::Volumes),
     ("/sysctl", Feature::Sysctl),
+    ("/shm-size", Feature::ShmSize),
     ("/cgroup-parent", Feature::CgroupParent),
     (
         "/apps/0/execution/user/additional-gids",
+        Feature::AdditionalGroups,
+    ),
+    (
+        "/apps/0/execution/user/additional-groups",
         Feature::AdditionalGroups,
     ),
     ("/apps/0/execution/user/umask", Feature::Umask),
@@ -314,6 +320,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/hooks", Feature::Hooks),
     ("/apps/0/log", Feature::LogPath),
     ("/apps/0/systemd", Feature::Systemd),
+    ("/apps/0/own-processes", Feature::PidNamespace),
 ];
 
 /// The features that the parts of a document stand for.

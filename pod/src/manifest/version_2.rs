@@ -178,6 +178,7 @@ impl TryFrom<PodManifest2> for PodManifest {
             user_namespace: None,
             volumes: Vec::new(),
             sysctl: Default::default(),
+            shm_size: None,
             cgroup_parent: None,
             bounds: Bounds::default(),
             streams: match old.streams {
@@ -222,6 +223,7 @@ impl App2 {
             devices: Vec::new(),
             resources: self.resources.into(),
             systemd: false,
+            own_processes: false,
             stop_signal: SignalNumber::try_from(self.stop_signal)
                 .map_err(|error| error.to_string())?,
             restart: Default::default(),

@@ -15,6 +15,7 @@ mod privileges;
 mod starting;
 mod starts;
 mod supervisor;
+mod sysctl;
 
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
@@ -125,14 +126,16 @@ fn begin(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> Result<Pod, Sta
     privileges::keep_limits()?;
 
     let (setup, hosts, apps) = prepare(link, ground)?;
-    // An app that comes later may be given all there is.
-    let has_all = ground.needs_all_capabilities()
-        || setup.lifetime == Lifetime::UntilStopped
-        || apps.iter().any(PreparedApp::gets_all_capabilities);
-    if !has_all {
-        privileges::give_up_capabilities()?;
+    let wanted = apps.iter().map(PreparedApp::wanted_capabilities);
+    let held = match ground.needs_all_capabilities() || setup.lifetime == Lifetime::UntilStopped {
+        // An app that comes later may be given all there is.
+        true => u64::MAX,
+        false => wanted.fold(privileges::kept(), |all, some| all | some),
+    };
+    if held != u64::MAX {
+        privileges::give_up_capabilities(held)?;
     }
-    Ok(Pod::new(setup, hosts, apps, has_all))
+    Ok(Pod::new(setup, hosts, apps, held))
 }
 
 /// Takes what the monitor sends, up to the start: by then pod init is in its own root.
@@ -148,6 +151,9 @@ fn prepare(
             )));
         }
     };
+    if !setup.new_privileges {
+        privileges::forgo_new()?;
+    }
     nix::unistd::sethostname(&setup.hostname).map_err(StartFailure::os(format_args!(
         "set the host name {}",
         setup.hostname
@@ -172,6 +178,7 @@ fn prepare(
             ToInit::Start(names) => {
                 let hosts = root.write_names(&names)?;
                 ground.network(handed_over)?;
+                sysctl::set(&setup.sysctl)?;
                 ground.enter(root)?;
                 return Ok((setup, hosts, prepared));
             }

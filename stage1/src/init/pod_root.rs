@@ -46,7 +46,9 @@ impl PodRoot {
         let root = [("mode", "755"), ("size", "8m"), ("nr_inodes", "64")];
         let root = mount_detached("tmpfs", &root, guarded)?;
         let files = setup.memory_files.to_string();
-        let shm = [("mode", "1777"), ("size", "64m"), ("nr_inodes", &files)];
+        let size = setup.shm_size.map(|size| size.to_string());
+        let size = size.as_deref().unwrap_or("64m");
+        let shm = [("mode", "1777"), ("size", size), ("nr_inodes", &files)];
         let shm = mount_detached("tmpfs", &shm, guarded)?;
         for name in FOLDERS {
             mkdirat(&root, name, Mode::from_raw_mode(0o755)).map_err(failed)?;
