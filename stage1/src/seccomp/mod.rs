@@ -2,6 +2,8 @@
 
 pub(crate) mod bpf;
 mod compile;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod tables;
 pub(crate) mod tree;
 
