@@ -8,6 +8,7 @@ mod isolator;
 mod monitor;
 mod mount;
 mod network;
+mod security;
 mod user_namespace;
 mod volume;
 
@@ -29,6 +30,7 @@ pub use self::isolator::{IsolatorError, IsolatorFlaw};
 pub use self::monitor::MonitorError;
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
+pub use self::security::SecurityError;
 pub use self::user_namespace::UserNamespaceError;
 pub use self::volume::VolumeError;
 
@@ -112,6 +114,9 @@ pub enum Error {
     /// An app can't be run as asked for.
     #[error(transparent)]
     App(#[from] AppError),
+    /// An app can't be confined as asked for.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// An app can't have a mount that is asked for.
     #[error(transparent)]
     Mount(#[from] MountError),

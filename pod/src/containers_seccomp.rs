@@ -97,7 +97,9 @@ fn architectures(
     if names.is_empty() && map.is_empty() {
         return Ok(Vec::new());
     }
-    let mut all = names.into_iter().chain(map.into_iter().map(|entry| entry.architecture));
+    let mut all = names
+        .into_iter()
+        .chain(map.into_iter().map(|entry| entry.architecture));
     match all.any(|name| name == OWN.0) {
         true => Ok(vec![OWN.1]),
         false => Err(ProfileError::Architecture),
@@ -148,7 +150,11 @@ fn understood(rule: Rule) -> Result<SeccompRule, ProfileError> {
         action: action(&rule.action)?,
         errno_ret: errno(rule.errno_ret, &rule.errno)?,
         names,
-        args: rule.args.into_iter().map(argument).collect::<Result<_, _>>()?,
+        args: rule
+            .args
+            .into_iter()
+            .map(argument)
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -229,7 +235,9 @@ fn errno(number: Option<u16>, name: &str) -> Result<Option<u16>, ProfileError> {
     }
     let found = ERRORS.iter().find(|(known, _)| *known == name);
     let number = found.and_then(|(_, number)| u16::try_from(*number).ok());
-    number.map(Some).ok_or_else(|| ProfileError::Errno(name.to_owned()))
+    number
+        .map(Some)
+        .ok_or_else(|| ProfileError::Errno(name.to_owned()))
 }
 
 #[cfg(test)]

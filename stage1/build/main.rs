@@ -66,8 +66,15 @@ fn write(filter: &[sock_filter], numbers: &[(String, u32)]) -> Result<(), Box<dy
         )?;
     }
     writeln!(source, "];")?;
-    writeln!(source, "/// System calls by their names, in the order of these.")?;
-    writeln!(source, "pub static NUMBERS: [(&str, u32); {}] = [", numbers.len())?;
+    writeln!(
+        source,
+        "/// System calls by their names, in the order of these."
+    )?;
+    writeln!(
+        source,
+        "pub static NUMBERS: [(&str, u32); {}] = [",
+        numbers.len()
+    )?;
     for (name, number) in numbers {
         writeln!(source, "    ({name:?}, {number}),")?;
     }

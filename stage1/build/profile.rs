@@ -86,7 +86,9 @@ pub(crate) fn numbers(text: &[u8], arch: TargetArch) -> Result<Vec<(String, u32)
     let mut numbers: BTreeMap<String, u32> = later
         .map(|(name, number)| ((*name).to_owned(), *number))
         .collect();
-    let known = rules.iter().filter_map(|rule| rule.get("syscall")?.as_str());
+    let known = rules
+        .iter()
+        .filter_map(|rule| rule.get("syscall")?.as_str());
     for name in known.chain(UNKNOWN) {
         numbers.extend(number(name, arch).map(|number| (name.to_owned(), number)));
     }

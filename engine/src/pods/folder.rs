@@ -11,8 +11,8 @@ use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
     App, AppFailure, Apps, Bounds, Execution, Hooks, ImageRecord, InsecureOption, Lifetime,
-    MANIFEST_FILE, Mount, PodManifest, Probes, Restart, Security, Stage1Choice, Streams, User,
-    UserNamespace, VerificationRecord, Volume,
+    MANIFEST_FILE, Mount, PodManifest, Probes, Restart, Stage1Choice, Streams, User, UserNamespace,
+    VerificationRecord, Volume,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
@@ -50,6 +50,10 @@ pub(super) struct PodRequest {
     pub(super) remove_on_exit: bool,
     /// Storage that its apps share.
     pub(super) volumes: Vec<Volume>,
+    /// Kernel parameters of its own, as paths.
+    pub(super) sysctl: BTreeMap<String, String>,
+    /// The size of its shared memory, if not the usual one.
+    pub(super) shm_size: Option<u64>,
     /// When it ends by itself.
     pub(super) lifetime: Lifetime,
     /// What the failure of one app is to the others.
@@ -89,7 +93,12 @@ impl PlannedApp {
             workdir,
             stop_signal,
             systemd,
+            confined,
         } = config;
+        // What is no number is a name of the image's.
+        let number = |group: &String| group.parse::<u32>().map_err(|_| group.clone());
+        let (additional_gids, additional_groups): (Vec<_>, Vec<_>) =
+            spec.groups.iter().map(number).partition(Result::is_ok);
         Self {
             app: App {
                 name,
@@ -101,28 +110,34 @@ impl PlannedApp {
                     user: User {
                         user,
                         group,
-                        ..User::default()
+                        additional_gids: additional_gids.into_iter().flatten().collect(),
+                        additional_groups: additional_groups
+                            .into_iter()
+                            .filter_map(Result::err)
+                            .collect(),
+                        umask: spec.umask,
                     },
                     terminal: spec.tty,
                     console_size: None,
                     stdin: spec.stdin,
                     stdin_once: false,
-                    rlimits: Vec::new(),
-                    oom_score_adj: None,
+                    rlimits: spec.rlimits.clone(),
+                    oom_score_adj: spec.oom_score_adj,
                 },
-                security: Security::default(),
-                insecure_options: BTreeSet::new(),
+                security: confined.security,
+                insecure_options: confined.given_up,
                 mounts,
                 devices: Vec::new(),
                 resources: spec.resources.clone(),
                 stop_signal,
                 systemd,
+                own_processes: spec.own_processes,
                 restart: Restart::default(),
                 probes: Probes::default(),
                 hooks: Hooks::default(),
                 log: None,
                 labels: BTreeMap::new(),
-                annotations: BTreeMap::new(),
+                annotations: spec.annotations.clone(),
             },
             trees: trees(image),
         }
@@ -293,7 +308,7 @@ fn manifest(
     mut apps: Vec<App>,
 ) -> Result<PodManifest, Error> {
     for app in &mut apps {
-        app.insecure_options = request.insecure.clone();
+        app.insecure_options.extend(&request.insecure);
     }
     let hostname = match (request.hostname, &request.name) {
         (Some(given), _) => given,
@@ -325,7 +340,8 @@ fn manifest(
             PodIds::Mapped(ids) => Some(ids),
         },
         volumes: request.volumes,
-        sysctl: BTreeMap::new(),
+        sysctl: request.sysctl,
+        shm_size: request.shm_size,
         cgroup_parent: None,
         bounds: request.bounds,
         streams: request.streams,

@@ -9,12 +9,17 @@ use pod::{LockedPod, Phase, PodUuid};
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::images::{MountedImages, typed};
+use super::in_memory;
 use super::mounts::{check_volumes, in_order};
+use super::oom_score::warn_if_clamped;
 use super::replace::make_in_place;
+use super::security;
 use super::spec::PodSpec;
+use super::sysctl;
 use super::systemd;
 use super::traceable;
-use super::user_namespace;
+use super::user_namespace::{self, PodIds};
+use super::widened::warn_of_widened;
 use crate::config::files::Config;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -125,6 +130,9 @@ pub fn prepare(
         if execution.systemd {
             systemd::add_mounts(&mut mounts);
         }
+        if app.writable_in_memory {
+            in_memory::add_writable(&mut mounts);
+        }
         let mounts = in_order(mounts, &volumes)?;
         planned.push(PlannedApp::new(name, app, execution, mounts, image));
     }
@@ -136,11 +144,24 @@ pub fn prepare(
             image.warn_if_unsigned(observer);
         }
     }
+    let ids = user_namespace::resolve(
+        &spec.users,
+        &config,
+        &stage1,
+        &engine.directories.data,
+        observer,
+    )?;
+    let has_host_users = matches!(ids, PodIds::Host);
+    if has_host_users {
+        security::require_held(spec.apps.iter().map(|app| &app.security))?;
+    }
     let request = PodRequest {
         uuid: spec.uuid,
         name: spec.name.clone(),
         hostname: spec.hostname.clone(),
         labels: spec.labels.clone(),
+        sysctl: sysctl::resolve(&spec.sysctl, &network.selection)?,
+        shm_size: spec.shm_size,
         network,
         streams: spec.streams,
         grace_period: spec.grace_period,
@@ -151,15 +172,13 @@ pub fn prepare(
         insecure: engine.insecure.clone(),
         stage1_image,
         bounds: config.bounds(),
-        ids: user_namespace::resolve(
-            &spec.users,
-            &config,
-            &stage1,
-            &engine.directories.data,
-            observer,
-        )?,
+        ids,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
+    for app in &plan.manifest().apps {
+        warn_of_widened(app, observer);
+        warn_if_clamped(app, has_host_users, observer);
+    }
     let make = |plan: &mut Plan| {
         let named = provide(engine, &plan.manifest().volumes, &plan.mountings())?;
         let pod = plan.make(&engine.pods())?;

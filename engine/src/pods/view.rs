@@ -115,6 +115,14 @@ pub struct AppView {
     pub stdin: bool,
     /// By which signal it is asked to end.
     pub stop_signal: SignalNumber,
+    /// What widens what it may do, beyond what its pod has given up.
+    pub widened: Vec<String>,
+    /// Whether nothing of its confinement was wanted.
+    pub privileged: bool,
+    /// Whether it can't write to its root filesystem.
+    pub read_only_root: bool,
+    /// What others note of it.
+    pub annotations: BTreeMap<String, String>,
     /// What it does.
     pub state: AppState,
     /// Its process ID on the host, while it runs.
@@ -297,6 +305,10 @@ fn apps(
             terminal: app.execution.terminal,
             stdin: app.execution.stdin,
             stop_signal: app.stop_signal,
+            widened: app.widened(),
+            privileged: app.security.privileged,
+            read_only_root: app.security.read_only_root,
+            annotations: app.annotations.clone(),
             state: match (outcome, state) {
                 (Some(_), _) => AppState::Exited,
                 (None, State::Running | State::Exited) if created => AppState::Created,

@@ -50,15 +50,16 @@ fn a_profile_as_docker_writes_it_is_understood() {
         value_two: Some(0),
         op: SeccompOperator::MaskedEqual,
     };
-    assert_eq!((clone.names.as_slice(), clone.args.as_slice()), (&["clone".to_owned()][..], &[masked][..]));
+    assert_eq!(
+        (clone.names.as_slice(), clone.args.as_slice()),
+        (&["clone".to_owned()][..], &[masked][..])
+    );
     assert_eq!(clone3.errno_ret, Some(38));
 }
 
 #[test]
 fn rules_count_where_all_that_they_include_is_so_and_nothing_that_they_exclude() {
-    let rule = |includes, excludes| {
-        json!({"names": ["read"], "action": "SCMP_ACT_ALLOW", "includes": includes, "excludes": excludes})
-    };
+    let rule = |includes, excludes| json!({"names": ["read"], "action": "SCMP_ACT_ALLOW", "includes": includes, "excludes": excludes});
     let foreign = "s390x";
     for (includes, excludes, expected) in [
         (json!({}), json!({}), 1),
@@ -87,18 +88,43 @@ fn what_is_not_known_is_refused_by_its_name() {
         *document.pointer_mut(member).unwrap() = value;
         read(&document).unwrap_err().to_string()
     };
-    let none = read(&json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_S390X"]}));
+    let none =
+        read(&json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_S390X"]}));
     assert_eq!(none.unwrap_err(), ProfileError::Architecture);
     for (member, value, part) in [
-        ("/defaultAction", json!("SCMP_ACT_NOTHING"), "SCMP_ACT_NOTHING"),
-        ("/defaultAction", json!("SCMP_ACT_NOTIFY"), "needs a program"),
-        ("/syscalls/0/action", json!("SCMP_ACT_TRACE"), "SCMP_ACT_TRACE"),
+        (
+            "/defaultAction",
+            json!("SCMP_ACT_NOTHING"),
+            "SCMP_ACT_NOTHING",
+        ),
+        (
+            "/defaultAction",
+            json!("SCMP_ACT_NOTIFY"),
+            "needs a program",
+        ),
+        (
+            "/syscalls/0/action",
+            json!("SCMP_ACT_TRACE"),
+            "SCMP_ACT_TRACE",
+        ),
         ("/syscalls/0/args/0/op", json!("SCMP_CMP_XX"), "SCMP_CMP_XX"),
         ("/syscalls/0/args/0/index", json!(6), "number 6"),
-        ("/syscalls/0/includes", json!({"caps": ["CAP_NONE"]}), "CAP_NONE"),
+        (
+            "/syscalls/0/includes",
+            json!({"caps": ["CAP_NONE"]}),
+            "CAP_NONE",
+        ),
         ("/syscalls/0/includes", json!({"minKernel": "new"}), "`new`"),
-        ("/syscalls/0", json!({"names": [], "action": "SCMP_ACT_ALLOW", "errno": "EWHAT"}), "EWHAT"),
-        ("/syscalls/0", json!({"action": "SCMP_ACT_ALLOW", "unless": 1}), "unless"),
+        (
+            "/syscalls/0",
+            json!({"names": [], "action": "SCMP_ACT_ALLOW", "errno": "EWHAT"}),
+            "EWHAT",
+        ),
+        (
+            "/syscalls/0",
+            json!({"action": "SCMP_ACT_ALLOW", "unless": 1}),
+            "unless",
+        ),
         ("/syscalls", json!(7), "invalid type"),
     ] {
         let error = with(member, value);

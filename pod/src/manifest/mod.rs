@@ -33,6 +33,7 @@ mod security;
 mod user_namespace;
 mod version_2;
 mod volumes;
+mod widened;
 
 pub use self::app::{App, Apps, DuplicateApp};
 pub use self::bounds::Bounds;

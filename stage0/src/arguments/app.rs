@@ -12,7 +12,7 @@ use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume}
 use super::environment;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::quantity::{cpu_shares, cpus, memory_limit, pids};
-use super::security_option::{AsAsked, security_option};
+use super::security::SecurityArguments;
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
 
@@ -91,10 +91,8 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "WHEN", value_parser = systemd, default_value = "true", hide_default_value = true)]
     #[arg(hide_short_help = true)]
     systemd: Systemd,
-    /// Protection as docker and podman call it, such as label=disable
-    #[arg(long, value_name = "KEY=VALUE", value_parser = security_option, hide_short_help = true)]
-    // What is taken is so already.
-    security_opt: Vec<AsAsked>,
+    #[command(flatten)]
+    security: SecurityArguments,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
     tty: bool,
@@ -243,7 +241,7 @@ impl AppArguments {
     /// [`Failure::Usage`] for a variable that makes no sense, or why a file of variables can't be read.
     pub(crate) fn spec(&self) -> Result<AppSpec, Failure> {
         let (exec, arguments) = self.command()?;
-        Ok(AppSpec {
+        self.security.apply(AppSpec {
             image: self.image.clone(),
             name: self.app_name.clone(),
             exec,
@@ -259,6 +257,7 @@ impl AppArguments {
             systemd: self.systemd,
             tty: self.tty,
             stdin: self.interactive,
+            ..AppSpec::default()
         })
     }
 

@@ -54,8 +54,37 @@ const APP_VALUES: &[&str] = &[
     "pids-limit",
     "systemd",
     "security-opt",
+    "cap-add",
+    "cap-drop",
+    "caps-retain",
+    "cap-retain",
+    "caps-remove",
+    "cap-remove",
+    "seccomp",
+    "no-new-privileges",
+    "read-only-tmpfs",
+    "ulimit",
+    "oom-score-adj",
+    "group-add",
+    "supplementary-gids",
+    "umask",
+    "stop-signal",
+    "unsetenv",
+    "pid",
+    "annotation",
+    "user-annotation",
 ];
-const APP_SWITCHES: &[&str] = &["tty", "t", "interactive", "i"];
+const APP_SWITCHES: &[&str] = &[
+    "tty",
+    "t",
+    "interactive",
+    "i",
+    "privileged",
+    "read-only",
+    "readonly-rootfs",
+    "unsetenv-all",
+    "init",
+];
 
 const POD_VALUES: &[&str] = &[
     "name",
@@ -87,6 +116,8 @@ const POD_VALUES: &[&str] = &[
     "userns",
     "uidmap",
     "gidmap",
+    "sysctl",
+    "shm-size",
 ];
 const POD_SWITCHES: &[&str] = &[
     "rm",

@@ -7,9 +7,11 @@ use engine::signal_names;
 use pod::exit::Outcome;
 use pod::manifest::{InsecureOption, Network, VerificationRecord};
 
-/// The protections that were given up, separated by commas; a dash if there are none.
-pub(crate) fn given_up(options: &BTreeSet<InsecureOption>) -> String {
-    let words: Vec<_> = options.iter().map(|option| option.word()).collect();
+/// The protections that were given up for a pod, and what an app was given beyond the usual, separated by commas; a dash
+/// if there is nothing of it.
+pub(crate) fn given_up(options: &BTreeSet<InsecureOption>, widened: &[String]) -> String {
+    let options = options.iter().map(|option| option.word());
+    let words: Vec<_> = options.chain(widened.iter().map(String::as_str)).collect();
     match words.is_empty() {
         true => "-".to_owned(),
         false => words.join(","),

@@ -142,7 +142,11 @@ impl Accounts {
     ///
     /// # Errors
     /// [`FailureKind::UnknownUser`] if a name is not in the image.
-    pub fn add_groups(&self, mut identity: Identity, user: &User) -> Result<Identity, StartFailure> {
+    pub fn add_groups(
+        &self,
+        mut identity: Identity,
+        user: &User,
+    ) -> Result<Identity, StartFailure> {
         let mut add = |gid: u32| {
             if !identity.groups.contains(&gid) && identity.groups.len() < GROUPS_MAX {
                 identity.groups.push(gid);

@@ -20,8 +20,9 @@ use rustix::process::{
 };
 use rustix::thread::{
     CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, clear_ambient_capability_set,
-    configure_capability_in_ambient_set, move_into_thread_name_spaces, remove_capability_from_bounding_set, set_capabilities,
-    set_keep_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    configure_capability_in_ambient_set, move_into_thread_name_spaces,
+    remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities, set_no_new_privs,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::app::attach::{attach, attach_copy, target};
@@ -317,9 +318,7 @@ fn prepare(
 
 /// Installs the filter, or gives it back if it is to be installed last: one of the user's own may refuse what this process
 /// still has to do. Where executing a program can give privileges, only who has some may install one.
-fn install_filter(
-    confinement: &Confinement,
-) -> Result<Option<(&[libc::sock_filter], u32)>, Errno> {
+fn install_filter(confinement: &Confinement) -> Result<Option<(&[libc::sock_filter], u32)>, Errno> {
     match &confinement.filter {
         Filter::None => Ok(None),
         Filter::Default => sys::install_seccomp(&seccomp::DEFAULT, 0).map(|()| None),
@@ -334,7 +333,13 @@ fn install_filter(
 /// stays as it was, which the caller has been told.
 fn set_oom_score(proc: BorrowedFd<'_>, score: &[u8]) -> Result<(), Errno> {
     let below = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let file = open_within(proc, c"self/oom_score_adj", OFlags::WRONLY, Mode::empty(), below)?;
+    let file = open_within(
+        proc,
+        c"self/oom_score_adj",
+        OFlags::WRONLY,
+        Mode::empty(),
+        below,
+    )?;
     match write(&file, score) {
         Ok(_) | Err(Errno::ACCESS) => Ok(()),
         Err(errno) => Err(errno),
@@ -429,8 +434,7 @@ fn attach_all(
     }
     guard_own(mounts, &confinement.guards)?;
     if confinement.read_only_root {
-        sys::mount_setattr(root, libc::MOUNT_ATTR_RDONLY, false)
-            .map_err(at(Step::ReadOnlyRoot))?;
+        sys::mount_setattr(root, libc::MOUNT_ATTR_RDONLY, false).map_err(at(Step::ReadOnlyRoot))?;
     }
     (|| {
         fchdir(root)?;

@@ -80,7 +80,12 @@ impl Confinement {
                 (false, _) => Filter::None,
                 (true, None) => Filter::Default,
                 (true, Some(filter)) => Filter::Own {
-                    program: filter.program.iter().copied().map(seccomp::unpack).collect(),
+                    program: filter
+                        .program
+                        .iter()
+                        .copied()
+                        .map(seccomp::unpack)
+                        .collect(),
                     flags: filter.flags,
                 },
             },
@@ -93,16 +98,23 @@ impl Confinement {
 /// What of pod init's capabilities starting an app takes beside what all apps may have.
 pub(crate) fn wanted(spec: &AppSpec) -> u64 {
     let own = spec.security.as_ref().and_then(|own| own.capabilities);
-    match (spec.protections.capabilities, own) {
-        (false, _) => u64::MAX,
-        (true, None) => 0,
-        (true, Some(bits)) => bits.bounding | bits.ambient,
-    }
+    // To be killed later than others takes a right that the app itself does not get.
+    let score = spec.execution.oom_score_adj;
+    let lowers = match score.is_some_and(|score| score < 0) {
+        true => Capability::SysResource.bit(),
+        false => 0,
+    };
+    lowers
+        | match (spec.protections.capabilities, own) {
+            (false, _) => u64::MAX,
+            (true, None) => 0,
+            (true, Some(bits)) => bits.bounding | bits.ambient,
+        }
 }
 
 fn permitted() -> Result<u64, StartFailure> {
-    let own = rustix::thread::capabilities(None)
-        .map_err(StartFailure::os("read the capabilities"))?;
+    let own =
+        rustix::thread::capabilities(None).map_err(StartFailure::os("read the capabilities"))?;
     Ok(own.permitted.bits())
 }
 

@@ -25,7 +25,8 @@ pub(crate) fn score(adjustment: i16) -> Vec<u8> {
     adjustment.to_string().into_bytes()
 }
 
-fn in_kernel(soft: u64, hard: u64) -> Rlimit {
+/// A limit as the kernel has it.
+pub(crate) fn in_kernel(soft: u64, hard: u64) -> Rlimit {
     // The highest number is how the kernel says that there is none.
     let bound = |number: u64| Some(number).filter(|number| *number != u64::MAX);
     Rlimit {

@@ -10,6 +10,7 @@ use pod::{AppName, app_dir, record};
 
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
+use super::limits;
 use super::records::{self, AppRecord};
 use super::start::{app_spec, security};
 use super::streams::Joining;
@@ -112,6 +113,7 @@ impl Monitor {
         app.image.verification = image.verification;
         let app = app.clone();
         let security = security(&app)?;
+        limits::check(&app)?;
         if manifest != self.manifest {
             self.write(manifest)?;
         }

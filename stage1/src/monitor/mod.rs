@@ -12,6 +12,7 @@ mod diagnostics;
 mod ended_input;
 mod event_loop;
 mod isolator;
+mod limits;
 mod log_file;
 mod names;
 mod notifications;
@@ -156,6 +157,7 @@ fn start_and_serve(
     let manifest = PodManifest::load(pod.path())?;
     block_signals()?;
     make_run_dir(run_dir)?;
+    limits::raise_for(&manifest.apps)?;
     isolator.prepare(&manifest)?;
     let StartedInit { process, mut link } = isolator.start(&manifest)?;
     // From here on beside pod init, which takes one message after the other as it comes.

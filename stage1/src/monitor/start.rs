@@ -51,7 +51,10 @@ pub(super) fn security(app: &App) -> Result<Option<AppSecurity>, StartFailure> {
     let filter = match &security.seccomp {
         Some(Seccomp::Profile { profile }) => {
             let filter = filter_of(profile).map_err(|error| {
-                StartFailure::other(format!("the system call filter of app {}: {error}", app.name))
+                StartFailure::other(format!(
+                    "the system call filter of app {}: {error}",
+                    app.name
+                ))
             })?;
             Some(filter)
         }

@@ -99,7 +99,11 @@ const NONE: [u64; 6] = [0; 6];
 #[test]
 fn calls_are_answered_by_name_and_all_others_by_default() {
     let rules = vec![
-        rule(&["read", "write", "no_such_call"], SeccompAction::Allow, vec![]),
+        rule(
+            &["read", "write", "no_such_call"],
+            SeccompAction::Allow,
+            vec![],
+        ),
         rule(&["reboot"], SeccompAction::KillProcess, vec![]),
         // The first without conditions counts.
         rule(&["write"], SeccompAction::KillThread, vec![]),
@@ -176,13 +180,20 @@ fn conditions_of_a_rule_must_all_hold_and_of_rules_one() {
             SeccompAction::KillProcess,
             vec![argument(0, Equal, 3, None)],
         ),
-        rule(&["bind"], SeccompAction::Allow, vec![argument(0, Equal, 1, None)]),
+        rule(
+            &["bind"],
+            SeccompAction::Allow,
+            vec![argument(0, Equal, 1, None)],
+        ),
         // All there is of it: the condition says nothing more.
         rule(&["bind"], SeccompAction::KillProcess, vec![]),
     ];
     let filter = Compiled::of(&profile(SeccompAction::Errno, rules));
     assert_eq!(filter.answer("socket", [1, 2, 0, 0, 0, 0]), ALLOW);
-    assert_eq!(filter.answer("socket", [1, 3, 0, 0, 0, 0]), errno(libc::EPERM));
+    assert_eq!(
+        filter.answer("socket", [1, 3, 0, 0, 0, 0]),
+        errno(libc::EPERM)
+    );
     assert_eq!(filter.answer("socket", [3, 0, 0, 0, 0, 0]), KILL_PROCESS);
     assert_eq!(filter.answer("bind", [1, 0, 0, 0, 0, 0]), KILL_PROCESS);
 }

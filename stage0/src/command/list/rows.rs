@@ -63,7 +63,7 @@ pub(super) fn table(views: &[PodView], full: bool) -> Table {
                 row.pod
                     .created
                     .map_or("-".to_owned(), |time| time.to_string()),
-                given_up(&row.pod.insecure_options),
+                row.given_up(),
             ]);
         }
         table.row(cells);
@@ -107,8 +107,14 @@ impl Row<'_> {
             "Pid": self.app.and_then(|app| app.pid),
             "Networks": networks.collect::<Vec<_>>().join(","),
             "Labels": pod.labels,
-            "Insecure": given_up(&pod.insecure_options),
+            "Insecure": self.given_up(),
         })
+    }
+
+    /// What protects the host no more.
+    fn given_up(&self) -> String {
+        let widened = self.app.map_or(&[][..], |app| &app.widened);
+        given_up(&self.pod.insecure_options, widened)
     }
 
     fn uuid(&self, full: bool) -> String {
@@ -188,7 +194,8 @@ impl Row<'_> {
             state.push_str(", pod running");
         }
         // It should catch the eye; with all of a list, which ones has a column.
-        if !full && !self.pod.insecure_options.is_empty() {
+        let is_widened = self.app.is_some_and(|app| !app.widened.is_empty());
+        if !full && (is_widened || !self.pod.insecure_options.is_empty()) {
             state.push_str(", insecure");
         }
         state

@@ -123,9 +123,9 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
         "PidMode": "private",
         "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
         "AutoRemove": view.remove_on_exit,
-        "Privileged": false,
-        "ReadonlyRootfs": false,
-        "CapAdd": [],
+        "Privileged": app.is_some_and(|app| app.privileged),
+        "ReadonlyRootfs": app.is_some_and(|app| app.read_only_root),
+        "CapAdd": app.map(added).unwrap_or_default(),
         "CapDrop": [],
         "Devices": [],
         "Tmpfs": app.map(tmpfs).unwrap_or_default(),
@@ -144,6 +144,14 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
         "PidsLimit": pids,
         "OomKillDisable": false,
     })
+}
+
+/// The capabilities beyond the usual ones.
+fn added(app: &AppView) -> Vec<&str> {
+    let words = app.widened.iter();
+    words
+        .filter_map(|word| word.strip_prefix("cap-add="))
+        .collect()
 }
 
 /// `SOURCE:PLACE[:OPTIONS]` of what is of the host or in a named volume.
