@@ -124,6 +124,11 @@ pub enum Warning {
         /// Its image.
         image: String,
     },
+    /// A pod shares with the host what it usually has for itself.
+    Shared {
+        /// By what.
+        by: Vec<String>,
+    },
     /// The kernel kills an app sooner than was asked for when memory is short.
     OomScore {
         /// The app.
@@ -200,6 +205,9 @@ impl fmt::Display for Warning {
             }
             Self::HostUsers(reason) => {
                 write!(f, "root in the pod is root on the host, since {reason}")
+            }
+            Self::Shared { by } => {
+                write!(f, "the pod shares with the host what others have for themselves: {}", by.join(", "))
             }
             Self::OomScore { app, asked, is } => write!(
                 f,

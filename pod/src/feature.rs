@@ -56,6 +56,8 @@ features! {
     AdditionalGroups = "additional-groups",
     /// Call a hook after an app's start or before its end.
     Hooks = "hooks",
+    /// Share the host's IPC, or its host name.
+    HostNamespaces = "host-namespaces",
     /// Share the host's network.
     HostNetwork = "host-network",
     /// Limit an app's huge pages.
@@ -82,6 +84,8 @@ features! {
     Pause = "pause",
     /// Run an app as process 1 of a pid namespace of its own.
     PidNamespace = "pid-namespace",
+    /// Run an app without what else confines it.
+    Privileged = "privileged",
     /// Probe whether an app has started, is ready, is alive.
     Probes = "probes",
     /// Make an app's root filesystem read-only.

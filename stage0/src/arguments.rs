@@ -17,6 +17,7 @@ pub(crate) mod listing;
 pub(crate) mod local_name;
 pub(crate) mod moment;
 pub(crate) mod mounts;
+mod namespaces;
 pub(crate) mod network;
 pub(crate) mod pod;
 mod process_limits;

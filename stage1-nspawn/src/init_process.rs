@@ -1,11 +1,12 @@
 //! Starting pod init in the pod's namespaces.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use pod::PodUuid;
-use pod::manifest::UserNamespace;
+use pod::manifest::{HostNamespace, UserNamespace};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
@@ -39,6 +40,7 @@ pub(crate) fn start(
     cgroup_folder: Option<&OwnedFd>,
     tasks: &[OwnedFd],
     user_namespace: Option<&UserNamespace>,
+    of_host: &BTreeSet<HostNamespace>,
 ) -> Result<InitProcess, StartFailure> {
     let out_of_the_way = |fd: &OwnedFd| {
         fcntl_dupfd_cloexec(fd, HIGH).map_err(StartFailure::os("duplicate a descriptor"))
@@ -66,10 +68,18 @@ pub(crate) fn start(
         argv: &argv,
         envp: &envp,
     };
-    let namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWUTS;
-    let namespaces = namespaces
+    let own = |namespace, flag| {
+        if of_host.contains(&namespace) {
+            0
+        } else {
+            flag
+        }
+    };
+    let namespaces = libc::CLONE_NEWPID
+        | libc::CLONE_NEWNS
+        | own(HostNamespace::Uts, libc::CLONE_NEWUTS)
         | match mapping {
-            None => libc::CLONE_NEWIPC,
+            None => own(HostNamespace::Ipc, libc::CLONE_NEWIPC),
             // The kernel makes it first, and the others belong to it. That of IPC is made by its root, whose directory
             // of message queues it then is.
             Some(_) => libc::CLONE_NEWUSER,

@@ -30,6 +30,7 @@ const FEATURES: &[Feature] = &[
     Feature::Bandwidth,
     Feature::Capabilities,
     Feature::Exec,
+    Feature::HostNamespaces,
     Feature::HostNetwork,
     Feature::MaskedPaths,
     Feature::Mounts,
@@ -39,6 +40,7 @@ const FEATURES: &[Feature] = &[
     Feature::OomScoreAdj,
     Feature::Pause,
     Feature::PidNamespace,
+    Feature::Privileged,
     Feature::ReadonlyPaths,
     Feature::ReadonlyRoot,
     Feature::ReopenLog,
@@ -150,8 +152,14 @@ impl Isolator for Nspawn {
         let ids = manifest.user_namespace.as_ref();
         let (link, end) = descriptors::pair(ids.and_then(root_of))?;
         let (folder, tasks) = self.cgroups()?.for_init()?;
-        let InitProcess { process, ids } =
-            init_process::start(self.uuid, end, folder.as_ref(), &tasks, ids)?;
+        let InitProcess { process, ids } = init_process::start(
+            self.uuid,
+            end,
+            folder.as_ref(),
+            &tasks,
+            ids,
+            &manifest.host_namespaces,
+        )?;
         self.ids = ids.map(Arc::new);
         Ok(StartedInit {
             process,

@@ -2,9 +2,8 @@
 
 use seccompiler::sock_filter;
 
-use crate::bpf::{JUMP, JUMP_AT_LEAST, LOAD, NUMBER, RETURN};
+use crate::bpf::{JUMP, JUMP_AT_LEAST, JUMP_EQUAL, LOAD, NUMBER, RETURN};
 
-const JUMP_EQUAL: u16 = 0x15;
 const JUMP_GREATER: u16 = 0x25;
 /// Offset of the architecture in `struct seccomp_data`.
 const ARCHITECTURE: u32 = 4;

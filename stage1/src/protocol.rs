@@ -13,7 +13,9 @@ use pod::AppName;
 use pod::activation::SocketName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
-use pod::manifest::{AppFailure, AppPath, Execution, InsecureOption, Lifetime, UserNamespace};
+use pod::manifest::{
+    AppFailure, AppPath, Execution, HostNamespace, InsecureOption, Lifetime, UserNamespace,
+};
 use pod::signal::SignalNumber;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -124,6 +126,9 @@ pub struct Setup {
     /// The size of `/dev/shm` in bytes; the usual one if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shm_size: Option<u64>,
+    /// What else the pod shares with the host.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub host_namespaces: BTreeSet<HostNamespace>,
     /// Kernel parameters of the pod's namespaces, by the names of sysctl(8).
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub sysctl: BTreeMap<String, String>,

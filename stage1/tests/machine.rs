@@ -124,6 +124,7 @@ impl Machine {
             owns_network: true,
             new_privileges: false,
             shm_size: None,
+            host_namespaces: Default::default(),
             sysctl: Default::default(),
         }));
         machine

@@ -105,6 +105,7 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
         owns_network: true,
         new_privileges: false,
         shm_size: None,
+        host_namespaces: Default::default(),
         sysctl: Default::default(),
     };
     let say = |link: &mut ToMachine, message| link.send(&message, HandedOver::Nothing).unwrap();

@@ -29,6 +29,11 @@ pub enum SecurityError {
         /// What is wrong with it.
         source: ProfileError,
     },
+    /// Nobody in a user namespace may use the host's IPC.
+    #[error(
+        "a pod with users of its own can't share the host's IPC, which is that of the host's users"
+    )]
+    HostIpc,
     /// A path that is none.
     #[error(transparent)]
     Path(#[from] NotAPath),

@@ -106,7 +106,7 @@ impl<'a> OpenPod<'a> {
         let volumes = &self.manifest.volumes;
         let _volumes = provide(self.engine, volumes, &[planned.mounting()])?;
         let mut app = planned.into_app();
-        app.insecure_options.extend(&self.engine.insecure);
+        app.insecure_options = self.engine.insecure.clone();
         isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
             .require(&app.required_features())?;
         image.warn_if_unsigned(observer);

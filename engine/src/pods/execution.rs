@@ -2,7 +2,7 @@
 
 use image_store::Image;
 use oci_spec::image::Config;
-use pod::manifest::AppPath;
+use pod::manifest::{AppPath, Security};
 use pod::signal::SignalNumber;
 
 use super::environment;
@@ -30,7 +30,7 @@ pub(super) struct AppConfig {
     /// Whether it is run as systemd is.
     pub(super) systemd: bool,
     /// How it is confined.
-    pub(super) confined: security::Resolved,
+    pub(super) security: Security,
 }
 
 /// Puts together what the image says and what is asked for.
@@ -66,7 +66,7 @@ pub(super) fn execution(
         env,
         user,
         group,
-        confined: security::resolve(&spec.security)?,
+        security: security::resolve(&spec.security)?,
         workdir: workdir(spec, config.working_dir().as_deref())?,
         stop_signal: stop_signal(spec, config.stop_signal().as_deref(), usual_signal)?,
     })

@@ -10,13 +10,14 @@ use std::time::Duration;
 use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
-    App, AppFailure, Apps, Bounds, Execution, Hooks, ImageRecord, InsecureOption, Lifetime,
-    MANIFEST_FILE, Mount, PodManifest, Probes, Restart, Stage1Choice, Streams, User, UserNamespace,
-    VerificationRecord, Volume,
+    App, AppFailure, Apps, Bounds, Execution, Hooks, HostNamespace, ImageRecord, InsecureOption,
+    Lifetime, MANIFEST_FILE, Mount, PodManifest, Probes, Restart, Stage1Choice, Streams, User,
+    UserNamespace, VerificationRecord, Volume,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
 use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record, volumes};
+use rustix::system::uname;
 use trust::{Fingerprint, Verification};
 
 use super::activation;
@@ -54,6 +55,8 @@ pub(super) struct PodRequest {
     pub(super) sysctl: BTreeMap<String, String>,
     /// The size of its shared memory, if not the usual one.
     pub(super) shm_size: Option<u64>,
+    /// What else it shares with the host.
+    pub(super) host_namespaces: BTreeSet<HostNamespace>,
     /// When it ends by itself.
     pub(super) lifetime: Lifetime,
     /// What the failure of one app is to the others.
@@ -93,7 +96,7 @@ impl PlannedApp {
             workdir,
             stop_signal,
             systemd,
-            confined,
+            security,
         } = config;
         // What is no number is a name of the image's.
         let number = |group: &String| group.parse::<u32>().map_err(|_| group.clone());
@@ -124,8 +127,8 @@ impl PlannedApp {
                     rlimits: spec.rlimits.clone(),
                     oom_score_adj: spec.oom_score_adj,
                 },
-                security: confined.security,
-                insecure_options: confined.given_up,
+                security,
+                insecure_options: BTreeSet::new(),
                 mounts,
                 devices: Vec::new(),
                 resources: spec.resources.clone(),
@@ -308,9 +311,11 @@ fn manifest(
     mut apps: Vec<App>,
 ) -> Result<PodManifest, Error> {
     for app in &mut apps {
-        app.insecure_options.extend(&request.insecure);
+        app.insecure_options = request.insecure.clone();
     }
+    let of_host = request.host_namespaces.contains(&HostNamespace::Uts);
     let hostname = match (request.hostname, &request.name) {
+        (None, _) if of_host => uname().nodename().to_string_lossy().into_owned(),
         (Some(given), _) => given,
         (None, Some(name)) => name.to_string(),
         (None, None) => format!("fairing-{}", request.uuid.short()),
@@ -342,6 +347,7 @@ fn manifest(
         volumes: request.volumes,
         sysctl: request.sysctl,
         shm_size: request.shm_size,
+        host_namespaces: request.host_namespaces,
         cgroup_parent: None,
         bounds: request.bounds,
         streams: request.streams,

@@ -2,6 +2,7 @@
 
 use image_store::Pin;
 use pod::activation::ActivationSockets;
+use pod::manifest::HostNamespace;
 use pod::named_volumes::VolumesPin;
 use pod::stage1::Stage1;
 use pod::{LockedPod, Phase, PodUuid};
@@ -19,10 +20,10 @@ use super::sysctl;
 use super::systemd;
 use super::traceable;
 use super::user_namespace::{self, PodIds};
-use super::widened::warn_of_widened;
+use super::widened::{warn_of_shared, warn_of_widened};
 use crate::config::files::Config;
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Error, SecurityError};
 use crate::images::choice::Chosen;
 use crate::isolators::find as isolator;
 use crate::networks::settings;
@@ -152,6 +153,9 @@ pub fn prepare(
         observer,
     )?;
     let has_host_users = matches!(ids, PodIds::Host);
+    if !has_host_users && spec.host_namespaces.contains(&HostNamespace::Ipc) {
+        return Err(SecurityError::HostIpc.into());
+    }
     if has_host_users {
         security::require_held(spec.apps.iter().map(|app| &app.security))?;
     }
@@ -160,8 +164,9 @@ pub fn prepare(
         name: spec.name.clone(),
         hostname: spec.hostname.clone(),
         labels: spec.labels.clone(),
-        sysctl: sysctl::resolve(&spec.sysctl, &network.selection)?,
+        sysctl: sysctl::resolve(&spec.sysctl, &network.selection, &spec.host_namespaces)?,
         shm_size: spec.shm_size,
+        host_namespaces: spec.host_namespaces.clone(),
         network,
         streams: spec.streams,
         grace_period: spec.grace_period,
@@ -175,6 +180,7 @@ pub fn prepare(
         ids,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
+    warn_of_shared(plan.manifest(), observer);
     for app in &plan.manifest().apps {
         warn_of_widened(app, observer);
         warn_if_clamped(app, has_host_users, observer);

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use pod::containers_seccomp::{self, FILE_MAX, ProfileError};
 use pod::manifest::{
-    AppPath, Capability, CapabilitySets, DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS,
-    InsecureOption, NotAPath, Seccomp, Security,
+    AppPath, Capability, CapabilitySets, DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, NotAPath,
+    Seccomp, Security,
 };
 
 use crate::error::{Error, SecurityError};
@@ -97,31 +97,17 @@ impl Unmask {
     }
 }
 
-/// What its manifest says of an app's confinement.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Resolved {
-    pub(super) security: Security,
-    pub(super) given_up: BTreeSet<InsecureOption>,
-}
-
 /// Puts together what is asked for. Without anything that is nothing at all.
 ///
 /// # Errors
 /// [`SecurityError`].
-pub(super) fn resolve(spec: &SecuritySpec) -> Result<Resolved, Error> {
+pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
     if spec.privileged {
-        return Ok(Resolved {
-            security: Security {
-                privileged: true,
-                no_new_privileges: false,
-                read_only_root: spec.read_only,
-                ..Security::default()
-            },
-            given_up: BTreeSet::from([
-                InsecureOption::Seccomp,
-                InsecureOption::Capabilities,
-                InsecureOption::Paths,
-            ]),
+        return Ok(Security {
+            privileged: true,
+            no_new_privileges: false,
+            read_only_root: spec.read_only,
+            ..Security::default()
         });
     }
     let capabilities = sets(&spec.capabilities)?;
@@ -151,17 +137,14 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Resolved, Error> {
         let all = kept.into_iter().chain(more.iter().cloned());
         Ok(changes_paths.then(|| all.collect()))
     };
-    Ok(Resolved {
-        security: Security {
-            capabilities,
-            seccomp,
-            no_new_privileges: !spec.new_privileges,
-            masked_paths: list(&DEFAULT_MASKED_PATHS, &spec.mask)?,
-            readonly_paths: list(&DEFAULT_READONLY_PATHS, &[])?,
-            read_only_root: spec.read_only,
-            ..Security::default()
-        },
-        given_up: BTreeSet::new(),
+    Ok(Security {
+        capabilities,
+        seccomp,
+        no_new_privileges: !spec.new_privileges,
+        masked_paths: list(&DEFAULT_MASKED_PATHS, &spec.mask)?,
+        readonly_paths: list(&DEFAULT_READONLY_PATHS, &[])?,
+        read_only_root: spec.read_only,
+        ..Security::default()
     })
 }
 
@@ -330,7 +313,7 @@ mod tests {
                 masked_paths,
                 readonly_paths,
                 ..
-            } = resolve(&spec).unwrap().security;
+            } = resolve(&spec).unwrap();
             (masked_paths, readonly_paths)
         };
         assert_eq!(resolved(&[], &[]), (None, None));
@@ -349,7 +332,7 @@ mod tests {
     fn nothing_that_is_asked_says_nothing() {
         assert_eq!(
             resolve(&SecuritySpec::default()).unwrap(),
-            Resolved::default()
+            Security::default()
         );
     }
 }

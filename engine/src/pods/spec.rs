@@ -1,11 +1,11 @@
 //! What is asked of a pod and its apps: plain values, whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, Lifetime, Mount, MountOption, Resources, Rlimit, Streams,
-    UserNamespace, Volume, VolumeName,
+    AppFailure, AppPath, DEFAULT_GRACE, HostNamespace, Lifetime, Mount, MountOption, Resources,
+    Rlimit, Streams, UserNamespace, Volume, VolumeName,
 };
 use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};
@@ -51,6 +51,8 @@ pub struct PodSpec {
     pub sysctl: BTreeMap<String, String>,
     /// The size of its shared memory in bytes, if not the usual one.
     pub shm_size: Option<u64>,
+    /// What else it shares with the host.
+    pub host_namespaces: BTreeSet<HostNamespace>,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
@@ -79,6 +81,7 @@ impl PodSpec {
             users: Users::default(),
             sysctl: BTreeMap::new(),
             shm_size: None,
+            host_namespaces: BTreeSet::new(),
             volumes: Vec::new(),
             image_volumes: Vec::new(),
             apps,

@@ -1,8 +1,8 @@
 //! Kernel parameters of pods: those of namespaces that a pod has for itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pod::manifest::Network;
+use pod::manifest::{HostNamespace, Network};
 
 use crate::error::SecurityError;
 
@@ -26,6 +26,7 @@ const OF_IPC: [&str; 8] = [
 pub(super) fn resolve(
     asked: &BTreeMap<String, String>,
     network: &Network,
+    of_host: &BTreeSet<HostNamespace>,
 ) -> Result<BTreeMap<String, String>, SecurityError> {
     let mut resolved = BTreeMap::new();
     for (name, value) in asked {
@@ -34,7 +35,7 @@ pub(super) fn resolve(
             why,
         };
         let path = path(name);
-        judge(&path, network).map_err(refused)?;
+        judge(&path, network, of_host).map_err(refused)?;
         if value.contains(['\n', '\0']) {
             return Err(refused("its value is more than one line"));
         }
@@ -57,7 +58,11 @@ fn path(name: &str) -> String {
     }
 }
 
-fn judge(path: &str, network: &Network) -> Result<(), &'static str> {
+fn judge(
+    path: &str,
+    network: &Network,
+    of_host: &BTreeSet<HostNamespace>,
+) -> Result<(), &'static str> {
     let is_plain = |part: &str| {
         !matches!(part, "" | "." | "..")
             && part
@@ -70,8 +75,12 @@ fn judge(path: &str, network: &Network) -> Result<(), &'static str> {
     match path.split_once('/') {
         Some(("net", _)) if *network == Network::Host => Err("its network is the host's"),
         Some(("net", _)) => Ok(()),
-        Some(("fs", rest)) if rest.starts_with("mqueue/") => Ok(()),
-        _ if OF_IPC.contains(&path) => Ok(()),
+        _ if path.starts_with("fs/mqueue/") || OF_IPC.contains(&path) => {
+            match of_host.contains(&HostNamespace::Ipc) {
+                true => Err("its IPC is the host's"),
+                false => Ok(()),
+            }
+        }
         _ if path == "kernel/hostname" || path == "kernel/domainname" => {
             Err("the host name is the pod's own setting")
         }
@@ -85,7 +94,8 @@ mod tests {
 
     fn of(name: &str, value: &str, network: &Network) -> Result<String, String> {
         let asked = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        let resolved = resolve(&asked, network).map_err(|error| error.to_string())?;
+        let resolved =
+            resolve(&asked, network, &BTreeSet::new()).map_err(|error| error.to_string())?;
         Ok(resolved.into_keys().next().unwrap())
     }
 

@@ -10,7 +10,7 @@ use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, Outcome, PodExit};
 use pod::manifest::{
-    AppPath, Cpu, InsecureOption, Limit, Network, PodManifest, User, UserNamespace,
+    AppPath, Cpu, HostNamespace, InsecureOption, Limit, Network, PodManifest, User, UserNamespace,
     VerificationRecord,
 };
 use pod::signal::SignalNumber;
@@ -71,6 +71,8 @@ pub struct PodView {
     pub user_namespace: Option<UserNamespace>,
     /// The protections that were given up.
     pub insecure_options: BTreeSet<InsecureOption>,
+    /// What else it shares with the host.
+    pub host_namespaces: BTreeSet<HostNamespace>,
     /// Whether it is removed when it has ended.
     pub remove_on_exit: bool,
     /// What it is found by.
@@ -211,6 +213,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         init_pid: live.map(|live| live.init_pid),
         user_namespace: None,
         insecure_options: BTreeSet::new(),
+        host_namespaces: BTreeSet::new(),
         remove_on_exit: false,
         labels: BTreeMap::new(),
         apps: Vec::new(),
@@ -255,6 +258,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     view.stage1 = Some(manifest.stage1.name);
     view.user_namespace = manifest.user_namespace;
     view.insecure_options = manifest.insecure_options;
+    view.host_namespaces = manifest.host_namespaces;
     view.remove_on_exit = manifest.remove_on_exit;
     view.labels = manifest.labels;
     Ok(Some(view))

@@ -1,6 +1,6 @@
 //! Warnings of what apps are given.
 
-use pod::manifest::App;
+use pod::manifest::{App, PodManifest};
 
 use crate::observer::{Observer, Warning};
 
@@ -12,5 +12,13 @@ pub(super) fn warn_of_widened(app: &App, observer: &dyn Observer) {
             app: app.name.clone(),
             by,
         });
+    }
+}
+
+/// Says what a pod shares with the host beside its network.
+pub(super) fn warn_of_shared(pod: &PodManifest, observer: &dyn Observer) {
+    let by = pod.widened();
+    if !by.is_empty() {
+        observer.warning(Warning::Shared { by });
     }
 }

@@ -19,6 +19,7 @@ mod insecure;
 mod limit;
 mod log;
 mod mounts;
+mod namespaces;
 mod network;
 mod path;
 mod pod;
@@ -46,6 +47,7 @@ pub use self::insecure::InsecureOption;
 pub use self::limit::Limit;
 pub use self::log::Log;
 pub use self::mounts::{Mount, MountOption, MountSource};
+pub use self::namespaces::HostNamespace;
 pub use self::network::Network;
 pub use self::path::{AppPath, NotAPath};
 pub use self::pod::{

@@ -34,6 +34,7 @@ impl PodManifest {
             (!self.volumes.is_empty(), Feature::Volumes),
             (!self.sysctl.is_empty(), Feature::Sysctl),
             (self.shm_size.is_some(), Feature::ShmSize),
+            (!self.host_namespaces.is_empty(), Feature::HostNamespaces),
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
         ];
         let mut required = used(of_pod);
@@ -85,6 +86,7 @@ impl Execution {
 impl Security {
     fn required_features(&self) -> BTreeSet<Feature> {
         used([
+            (self.privileged, Feature::Privileged),
             (self.capabilities.is_some(), Feature::Capabilities),
             (self.seccomp.is_some(), Feature::Seccomp),
             (!self.no_new_privileges, Feature::NewPrivileges),

@@ -11,7 +11,8 @@ use super::seccomp::SeccompProfile;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Security {
-    /// Whether the user gave up all of it by one word. What that means is said by the other members.
+    /// Whether all of it was given up by one word: root has all capabilities, all system calls can be made, and no path is
+    /// masked or guarded, whatever else is said.
     #[serde(skip_serializing_if = "is_default", default)]
     pub privileged: bool,
     /// Its capabilities.

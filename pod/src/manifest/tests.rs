@@ -257,7 +257,6 @@ const SUPPORTED: &[&str] = &[
     "/apps/0/execution/user/user",
     "/apps/0/execution/user/group",
     "/apps/0/execution/stdin",
-    "/apps/0/security/privileged",
     "/apps/0/insecure-options",
     "/apps/0/stop-signal",
     "/apps/0/labels",
@@ -275,6 +274,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/volumes", Feature::Volumes),
     ("/sysctl", Feature::Sysctl),
     ("/shm-size", Feature::ShmSize),
+    ("/host-namespaces", Feature::HostNamespaces),
     ("/cgroup-parent", Feature::CgroupParent),
     (
         "/apps/0/execution/user/additional-gids",
@@ -290,6 +290,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/execution/stdin-once", Feature::StdinOnce),
     ("/apps/0/execution/rlimits", Feature::Rlimits),
     ("/apps/0/execution/oom-score-adj", Feature::OomScoreAdj),
+    ("/apps/0/security/privileged", Feature::Privileged),
     ("/apps/0/security/capabilities", Feature::Capabilities),
     ("/apps/0/security/seccomp", Feature::Seccomp),
     ("/apps/0/security/no-new-privileges", Feature::NewPrivileges),

@@ -179,6 +179,7 @@ impl TryFrom<PodManifest2> for PodManifest {
             volumes: Vec::new(),
             sysctl: Default::default(),
             shm_size: None,
+            host_namespaces: Default::default(),
             cgroup_parent: None,
             bounds: Bounds::default(),
             streams: match old.streams {

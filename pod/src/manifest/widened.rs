@@ -3,22 +3,26 @@
 use super::app::App;
 use super::capability::Capability;
 use super::guarded_paths::{DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS};
-use super::insecure::InsecureOption;
 use super::path::AppPath;
-use super::seccomp::SeccompProfile;
+use super::pod::PodManifest;
 use super::security::Seccomp;
 
+impl PodManifest {
+    /// What it shares with the host, beside what was given up by name.
+    pub fn widened(&self) -> Vec<String> {
+        let shared = self.host_namespaces.iter();
+        shared.map(|one| format!("{}=host", one.word())).collect()
+    }
+}
+
 impl App {
-    /// What widens what it may do, beyond what was given up for the whole pod.
+    /// What widens what it may do, beside what was given up by name.
     pub fn widened(&self) -> Vec<String> {
         let security = &self.security;
         if security.privileged {
             return vec!["privileged".to_owned()];
         }
         let mut words = Vec::new();
-        let has_all = self
-            .insecure_options
-            .contains(&InsecureOption::Capabilities);
         if let Some(sets) = &security.capabilities {
             let more = sets
                 .bounding
@@ -28,13 +32,8 @@ impl App {
                 true => words.push("cap-add=ALL".to_owned()),
                 false => words.extend(more.map(|one| format!("cap-add={}", one.word()))),
             }
-        } else if has_all {
-            words.push("cap-add=ALL".to_owned());
         }
         match &security.seccomp {
-            Some(Seccomp::Profile { profile }) if !refuses_by_default(profile) => {
-                words.push("seccomp=profile that allows what it doesn't name".to_owned());
-            }
             Some(Seccomp::Profile { .. }) => words.push("seccomp=profile".to_owned()),
             Some(Seccomp::Unconfined) => words.push("seccomp=unconfined".to_owned()),
             None => {}
@@ -53,11 +52,6 @@ impl App {
         words.dedup();
         words
     }
-}
-
-fn refuses_by_default(profile: &SeccompProfile) -> bool {
-    use super::seccomp::SeccompAction::{Allow, Log};
-    !matches!(profile.default_action, Allow | Log)
 }
 
 /// The paths of a list that are guarded no more.

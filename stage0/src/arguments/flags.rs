@@ -118,6 +118,9 @@ const POD_VALUES: &[&str] = &[
     "gidmap",
     "sysctl",
     "shm-size",
+    "ipc",
+    "uts",
+    "cgroupns",
 ];
 const POD_SWITCHES: &[&str] = &[
     "rm",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use engine::pods::spec::PodSpec;
 use pod::PodName;
-use pod::manifest::DEFAULT_GRACE;
+use pod::manifest::{DEFAULT_GRACE, HostNamespace};
 
 use super::app::AppArguments;
 use super::environment;
@@ -16,6 +16,7 @@ use super::grace::grace;
 use super::image_flags::Pull;
 use super::label::label;
 use super::mounts::Namer;
+use super::namespaces::{NamespaceOf, cgroups, ipc, of_host, uts};
 use super::network::NetworkArguments;
 use super::sysctl::{shm_size, sysctl};
 use super::users::UserArguments;
@@ -52,6 +53,17 @@ pub(crate) struct PodArguments {
     /// Kernel parameter of the pod's network or IPC, such as net.core.somaxconn=1024
     #[arg(long, value_name = "NAME=VALUE", value_parser = sysctl, hide_short_help = true)]
     sysctl: Vec<(String, String)>,
+    /// Shared memory and the like: private (the pod's own), or host
+    #[arg(long, value_name = "WHOSE", value_parser = ipc, hide_short_help = true)]
+    ipc: Option<NamespaceOf>,
+    /// Host name: private (the pod's own), or host
+    #[arg(long, value_name = "WHOSE", value_parser = uts, hide_short_help = true)]
+    #[arg(conflicts_with = "hostname")]
+    uts: Option<NamespaceOf>,
+    /// What is seen of cgroups: private (each app's own)
+    #[arg(long, value_name = "WHOSE", value_parser = cgroups, hide_short_help = true)]
+    // What is taken is so already.
+    cgroupns: Option<NamespaceOf>,
     /// Size of the shared memory of the pod's apps, /dev/shm [default: 64m]
     #[arg(long, value_name = "BYTES", value_parser = shm_size, hide_short_help = true)]
     shm_size: Option<u64>,
@@ -119,6 +131,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         users: pod.users.users()?,
         sysctl: pod.sysctl.into_iter().collect(),
         shm_size: pod.shm_size,
+        host_namespaces: of_host(&[(pod.ipc, HostNamespace::Ipc), (pod.uts, HostNamespace::Uts)]),
         ..PodSpec::new(pod.network.spec()?, Vec::new())
     })
 }

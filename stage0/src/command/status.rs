@@ -17,7 +17,7 @@ use crate::arguments::selector::OnePod;
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
 use crate::wording::failure::Failure;
-use crate::wording::pod::{ended, given_up, port_in_words, selected, vouched};
+use crate::wording::pod::{ended, given_up, port_in_words, selected, shared, vouched};
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -163,6 +163,9 @@ fn lines(view: &PodView) -> String {
     }
     if !view.insecure_options.is_empty() {
         line("insecure-options", given_up(&view.insecure_options, &[]));
+    }
+    for namespace in shared(&view.host_namespaces) {
+        line("shared", namespace);
     }
     if let Some(stage1) = &view.stage1 {
         line("stage1", stage1.clone());

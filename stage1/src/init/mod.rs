@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::Pid;
-use pod::manifest::Lifetime;
+use pod::manifest::{HostNamespace, Lifetime};
 use pod::stage1::adopt_fd;
 use rustix::system::RebootCommand;
 
@@ -154,10 +154,12 @@ fn prepare(
     if !setup.new_privileges {
         privileges::forgo_new()?;
     }
-    nix::unistd::sethostname(&setup.hostname).map_err(StartFailure::os(format_args!(
-        "set the host name {}",
-        setup.hostname
-    )))?;
+    if !setup.host_namespaces.contains(&HostNamespace::Uts) {
+        nix::unistd::sethostname(&setup.hostname).map_err(StartFailure::os(format_args!(
+            "set the host name {}",
+            setup.hostname
+        )))?;
+    }
     let root = PodRoot::attach(&setup)?;
     let mut prepared = Vec::new();
     loop {

@@ -16,7 +16,7 @@ use crate::link::{HandedOver, InitLink};
 use crate::protocol::{
     AppSecurity, AppSpec, CapabilityBits, Names, ProcessStreams, Protections, Setup, ToInit,
 };
-use crate::seccomp::filter_of;
+use crate::seccomp::{filter_of, for_capabilities};
 
 /// What pod init has to know of an app, with its [`security`].
 pub(super) fn app_spec(
@@ -61,8 +61,11 @@ pub(super) fn security(app: &App) -> Result<Option<AppSecurity>, StartFailure> {
         Some(Seccomp::Unconfined) | None => None,
     };
     let bits = |set: &BTreeSet<Capability>| set.iter().fold(0, |all, one| all | one.bit());
+    let capabilities = security.capabilities.as_ref();
+    // What takes a capability that it was given is not refused for want of that.
+    let filter = filter.or_else(|| for_capabilities(bits(&capabilities?.bounding)));
     let own = AppSecurity {
-        capabilities: security.capabilities.as_ref().map(|sets| CapabilityBits {
+        capabilities: capabilities.map(|sets| CapabilityBits {
             bounding: bits(&sets.bounding),
             ambient: bits(&sets.ambient),
         }),
@@ -78,6 +81,13 @@ pub(super) fn security(app: &App) -> Result<Option<AppSecurity>, StartFailure> {
 /// Which protections an app is under.
 fn protections(app: &App) -> Protections {
     let protections = Protections::without(&app.insecure_options);
+    if app.security.privileged {
+        return Protections {
+            capabilities: false,
+            system_calls: false,
+            paths: false,
+        };
+    }
     Protections {
         system_calls: protections.system_calls && app.security.seccomp != Some(Seccomp::Unconfined),
         ..protections
@@ -107,6 +117,7 @@ pub(super) fn tell_init(
             .iter()
             .any(|app| !app.security.no_new_privileges),
         shm_size: manifest.shm_size,
+        host_namespaces: manifest.host_namespaces.clone(),
         sysctl: manifest.sysctl.clone(),
     };
     link.send(&ToInit::Setup(setup), HandedOver::Nothing)?;

@@ -6,6 +6,8 @@ use seccompiler::sock_filter;
 pub(crate) const LOAD: u16 = 0x20;
 /// Go on further down, always.
 pub(crate) const JUMP: u16 = 0x05;
+/// Go on further down if the loaded word is `k`.
+pub(crate) const JUMP_EQUAL: u16 = 0x15;
 /// Go on further down if the loaded word is at least `k`.
 pub(crate) const JUMP_AT_LEAST: u16 = 0x35;
 /// Answer.

@@ -4,13 +4,16 @@ pub(crate) mod bpf;
 mod compile;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod lifted;
+mod packing;
 mod tables;
 pub(crate) mod tree;
 
 use pod::manifest::SeccompProfile;
-use seccompiler::sock_filter;
 
 pub use self::compile::{SeccompError, compile};
+pub(crate) use self::lifted::for_capabilities;
+pub(crate) use self::packing::{pack, unpack};
 pub use self::tables::{DEFAULT, NUMBERS};
 use crate::protocol::CallFilter;
 
@@ -24,22 +27,6 @@ pub(crate) fn filter_of(profile: &SeccompProfile) -> Result<CallFilter, SeccompE
         program: program.iter().map(pack).collect(),
         flags: compile::flags(profile),
     })
-}
-
-/// An instruction as one number.
-pub(crate) fn pack(step: &sock_filter) -> u64 {
-    let high = u64::from(step.code) << 16 | u64::from(step.jt) << 8 | u64::from(step.jf);
-    high << 32 | u64::from(step.k)
-}
-
-/// The instruction that [`pack`] has made a number.
-pub(crate) fn unpack(packed: u64) -> libc::sock_filter {
-    libc::sock_filter {
-        code: (packed >> 48) as u16,
-        jt: (packed >> 40) as u8,
-        jf: (packed >> 32) as u8,
-        k: packed as u32,
-    }
 }
 
 #[cfg(test)]

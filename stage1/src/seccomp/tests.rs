@@ -1,12 +1,13 @@
 //! What filters answer, by a model of the kernel that runs them.
 
 use pod::manifest::{
-    SeccompAction, SeccompArch, SeccompArgument, SeccompOperator, SeccompProfile, SeccompRule,
+    Capability, SeccompAction, SeccompArch, SeccompArgument, SeccompOperator, SeccompProfile,
+    SeccompRule,
 };
 use proptest::prelude::*;
 
 use super::compile::{SeccompError, compile};
-use super::{DEFAULT, NUMBERS, pack, unpack};
+use super::{DEFAULT, NUMBERS, for_capabilities, pack, unpack};
 
 const ALLOW: u32 = 0x7fff_0000;
 const KILL_PROCESS: u32 = 0x8000_0000;
@@ -224,6 +225,38 @@ fn instructions_are_the_same_after_packing() {
         let (code, jt, jf, k) = step(instruction);
         let packed = pack(&seccompiler::sock_filter { code, jt, jf, k });
         assert_eq!(step(&unpack(packed)), (code, jt, jf, k));
+    }
+}
+
+#[test]
+fn capabilities_lift_what_is_refused_for_want_of_them() {
+    let default: Vec<_> = DEFAULT.iter().copied().collect();
+    let mask = |set: &[Capability]| set.iter().fold(0, |all, one| all | one.bit());
+    assert_eq!(for_capabilities(mask(&Capability::DEFAULT)), None);
+    for (capability, lifted) in [
+        (Capability::SysAdmin, "mount"),
+        (Capability::SysTime, "clock_settime"),
+        (Capability::SysModule, "init_module"),
+        (Capability::Syslog, "syslog"),
+    ] {
+        let filter = for_capabilities(mask(&[Capability::Chown, capability])).unwrap();
+        let program: Vec<_> = filter.program.into_iter().map(unpack).collect();
+        for (name, number) in &NUMBERS {
+            let (usual, own) = (
+                run(&default, OWN, *number, NONE),
+                run(&program, OWN, *number, NONE),
+            );
+            match own == usual {
+                true => assert!(usual == ALLOW || *name != lifted, "{name}"),
+                false => assert_eq!(own, ALLOW, "{name}"),
+            }
+        }
+        // Nothing but what is lifted.
+        assert_eq!(
+            run(&program, OWN, number("kexec_load"), NONE),
+            errno(libc::EPERM)
+        );
+        assert_eq!(run(&program, 0x4000_0003, 21, NONE), KILL_PROCESS);
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::console::table::{Cut, Table, ago, passed};
 use crate::wording::docker_members::mount_names;
-use crate::wording::pod::{given_up, port_in_words};
+use crate::wording::pod::{given_up, port_in_words, shared};
 
 /// What is shown of an app, or of a pod that has none.
 struct Row<'a> {
@@ -113,8 +113,10 @@ impl Row<'_> {
 
     /// What protects the host no more.
     fn given_up(&self) -> String {
-        let widened = self.app.map_or(&[][..], |app| &app.widened);
-        given_up(&self.pod.insecure_options, widened)
+        let of_pod = shared(&self.pod.host_namespaces);
+        let of_app = self.app.iter().flat_map(|app| app.widened.iter().cloned());
+        let widened: Vec<String> = of_pod.chain(of_app).collect();
+        given_up(&self.pod.insecure_options, &widened)
     }
 
     fn uuid(&self, full: bool) -> String {
@@ -195,6 +197,7 @@ impl Row<'_> {
         }
         // It should catch the eye; with all of a list, which ones has a column.
         let is_widened = self.app.is_some_and(|app| !app.widened.is_empty());
+        let is_widened = is_widened || !self.pod.host_namespaces.is_empty();
         if !full && (is_widened || !self.pod.insecure_options.is_empty()) {
             state.push_str(", insecure");
         }

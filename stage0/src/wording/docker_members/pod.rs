@@ -8,7 +8,7 @@ use engine::pods::view::{AppState, AppView, PodView};
 use engine::signal_names;
 use pod::State;
 use pod::exit::Outcome;
-use pod::manifest::{Network, User};
+use pod::manifest::{HostNamespace, Network, User};
 use pod::timestamp::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -119,7 +119,8 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
         "LogConfig": { "Type": "k8s-file" },
         "PublishAllPorts": false,
         "Init": true,
-        "IpcMode": "private",
+        "IpcMode": whose(view, HostNamespace::Ipc),
+        "UTSMode": whose(view, HostNamespace::Uts),
         "PidMode": "private",
         "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
         "AutoRemove": view.remove_on_exit,
@@ -144,6 +145,13 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
         "PidsLimit": pids,
         "OomKillDisable": false,
     })
+}
+
+fn whose(view: &PodView, namespace: HostNamespace) -> &'static str {
+    match view.host_namespaces.contains(&namespace) {
+        true => "host",
+        false => "private",
+    }
 }
 
 /// The capabilities beyond the usual ones.

@@ -7,7 +7,6 @@ const SWAP: &str = "swap is not set apart: `--memory 64m` limits both together";
 const ISOLATOR: &str = "`--stage1 NAME` names the isolator, or its directory, or an image of it";
 const LOGS: &str =
     "logs are kept of each pod that runs with `--detach`; `fairing logs POD` shows them";
-const NAMESPACES: &str = "sharing namespaces with other pods or the host is not there yet; the apps of a pod share network, IPC, process IDs and host name";
 const ADDRESS: &str = "ask the network: `--net default:IP=10.1.2.3`";
 const KEYS: &str = "trust is not given on the way; `fairing trust add --prefix docker.io/team KEY` says whose images run";
 const OUTPUT: &str =
@@ -35,7 +34,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("cert-dir", CERTIFICATES),
     ("cgroup-conf", "free settings of cgroups are not there yet"),
     ("cgroup-parent", "choosing a cgroup is not there yet"),
-    ("cgroupns", NAMESPACES),
     ("cgroups", "each app has a cgroup of its own"),
     (
         "chrootdirs",
@@ -130,7 +128,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("io-maxiops", "limits of disks are not there yet"),
     ("ip", ADDRESS),
     ("ip6", ADDRESS),
-    ("ipc", NAMESPACES),
     ("isolation", ISOLATOR),
     (
         "kernel-memory",
@@ -286,7 +283,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("tz", "set the variable: `--env TZ=Europe/Berlin`"),
     ("use-api-socket", "there is no daemon to talk to"),
     ("user-label", "it is called `--label KEY=VALUE`"),
-    ("uts", NAMESPACES),
     ("uuid-file", "it is called `--uuid-file-save FILE`"),
     (
         "variant",
