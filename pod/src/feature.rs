@@ -88,6 +88,8 @@ features! {
     Privileged = "privileged",
     /// Probe whether an app has started, is ready, is alive.
     Probes = "probes",
+    /// Mount an app's `/proc` with options.
+    ProcOptions = "proc-options",
     /// Make an app's root filesystem read-only.
     ReadonlyRoot = "read-only-root",
     /// Guard other paths against writing than the default ones.

@@ -41,6 +41,7 @@ const FEATURES: &[Feature] = &[
     Feature::Pause,
     Feature::PidNamespace,
     Feature::Privileged,
+    Feature::ProcOptions,
     Feature::ReadonlyPaths,
     Feature::ReadonlyRoot,
     Feature::ReopenLog,

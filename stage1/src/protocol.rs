@@ -236,6 +236,9 @@ pub struct AppSecurity {
     /// Paths that it can't write to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub readonly_paths: Option<Vec<AppPath>>,
+    /// Options of its `/proc`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub proc_options: BTreeMap<String, String>,
     /// Whether it can't write to its root filesystem.
     #[serde(skip_serializing_if = "is_false", default)]
     pub read_only_root: bool,

@@ -12,6 +12,7 @@ mod app;
 mod app_at_once;
 mod app_capabilities;
 mod app_control;
+mod app_security_older;
 mod bad_archives;
 mod bad_input;
 mod bad_requests;

@@ -251,6 +251,33 @@ fn paths_are_masked_and_unmasked_by_choice() {
 }
 
 #[test]
+fn an_apps_proc_shows_as_much_as_is_asked_for() {
+    let (host, image) = busybox_host();
+    for users in USERS {
+        for more in ["--pid=pod", "--pid=private"] {
+            let flags = [more, "--security-opt=proc-opts=subset=pid,hidepid=2"];
+            let script = "cat /proc/self/comm; test -e /proc/meminfo || echo few; test -e /proc/sys || echo fewer";
+            let output = told(&host, &image, &[users], &flags, script).ok();
+            assert_eq!(output.stdout, "cat\nfew\nfewer\n", "{output}");
+            let app = [
+                "--user=app",
+                more,
+                "--security-opt=proc-opts=hidepid=invisible",
+            ];
+            let script = "ls -d /proc/1 /proc/$$ 2>/dev/null; true";
+            let seen = told(&host, &image, &[users], &app, script).ok();
+            assert_eq!(
+                seen.stdout.contains("/proc/1\n"),
+                more == "--pid=private",
+                "{seen}"
+            );
+        }
+    }
+    let run = host.fairing(["run", "--rm", &image, "--security-opt=proc-opts=exec"]);
+    run.run().expect_error(2, &["no option of /proc"]);
+}
+
+#[test]
 fn an_app_can_be_process_1_of_its_own() {
     let (host, image) = busybox_host();
     for users in USERS {

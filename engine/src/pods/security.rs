@@ -1,6 +1,6 @@
 //! How an app is confined: from what is asked for to what its manifest says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,8 @@ pub struct SecuritySpec {
     pub mask: Vec<AppPath>,
     /// Usual ones that it can.
     pub unmask: Vec<Unmask>,
+    /// Options of its `/proc`: `hidepid`, `gid` and `subset`.
+    pub proc_options: BTreeMap<String, String>,
     /// Whether it can't write to its root filesystem.
     pub read_only: bool,
 }
@@ -106,6 +108,7 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
         return Ok(Security {
             privileged: true,
             no_new_privileges: false,
+            proc_options: spec.proc_options.clone(),
             read_only_root: spec.read_only,
             ..Security::default()
         });
@@ -143,6 +146,7 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
         no_new_privileges: !spec.new_privileges,
         masked_paths: list(&DEFAULT_MASKED_PATHS, &spec.mask)?,
         readonly_paths: list(&DEFAULT_READONLY_PATHS, &[])?,
+        proc_options: spec.proc_options.clone(),
         read_only_root: spec.read_only,
         ..Security::default()
     })

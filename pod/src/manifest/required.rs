@@ -92,6 +92,7 @@ impl Security {
             (!self.no_new_privileges, Feature::NewPrivileges),
             (self.masked_paths.is_some(), Feature::MaskedPaths),
             (self.readonly_paths.is_some(), Feature::ReadonlyPaths),
+            (!self.proc_options.is_empty(), Feature::ProcOptions),
             (self.read_only_root, Feature::ReadonlyRoot),
             (self.apparmor_profile.is_some(), Feature::Apparmor),
             (self.selinux_label.is_some(), Feature::Selinux),

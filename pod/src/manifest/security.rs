@@ -1,5 +1,7 @@
 //! What keeps an app within its bounds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::capability::CapabilitySets;
@@ -31,6 +33,9 @@ pub struct Security {
     /// Paths that it can't write to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub readonly_paths: Option<Vec<AppPath>>,
+    /// Options of its `/proc`, proc(5): `hidepid`, `gid` and `subset`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub proc_options: BTreeMap<String, String>,
     /// Whether it can't write to its root filesystem.
     #[serde(skip_serializing_if = "is_default", default)]
     pub read_only_root: bool,
@@ -51,6 +56,7 @@ impl Default for Security {
             no_new_privileges: true,
             masked_paths: None,
             readonly_paths: None,
+            proc_options: BTreeMap::new(),
             read_only_root: false,
             apparmor_profile: None,
             selinux_label: None,

@@ -92,7 +92,7 @@ fn the_sample_uses_every_field() {
 #[test]
 fn a_word_that_is_not_known_refuses_the_pod_wherever_it_stands() {
     // Words of the user's own: the keys of these are data.
-    let free = ["labels", "annotations", "sysctl", "unified"];
+    let free = ["labels", "annotations", "sysctl", "unified", "proc-options"];
     let document = every_field();
     let mut objects: Vec<Pointer> = all_parts(&document);
     objects.push(String::new());
@@ -296,6 +296,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/security/no-new-privileges", Feature::NewPrivileges),
     ("/apps/0/security/masked-paths", Feature::MaskedPaths),
     ("/apps/0/security/readonly-paths", Feature::ReadonlyPaths),
+    ("/apps/0/security/proc-options", Feature::ProcOptions),
     ("/apps/0/security/read-only-root", Feature::ReadonlyRoot),
     ("/apps/0/security/apparmor-profile", Feature::Apparmor),
     ("/apps/0/security/selinux-label", Feature::Selinux),

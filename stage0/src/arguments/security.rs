@@ -158,6 +158,7 @@ impl SecurityArguments {
                     seccomp = Some(choice.clone());
                 }
                 SecurityOption::Mask(paths) => spec.mask.extend(paths.iter().cloned()),
+                SecurityOption::Proc(options) => spec.proc_options.extend(options.iter().cloned()),
                 SecurityOption::Unmask(paths) => spec.unmask.extend(paths.iter().cloned()),
             }
         }

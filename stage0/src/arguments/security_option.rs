@@ -20,6 +20,8 @@ pub(crate) enum SecurityOption {
     Mask(Vec<AppPath>),
     /// Paths that can.
     Unmask(Vec<Unmask>),
+    /// Options of `/proc`.
+    Proc(Vec<(String, String)>),
 }
 
 /// Parses `KEY`, `KEY=VALUE`, or `KEY:VALUE`, which docker had before.
@@ -43,14 +45,14 @@ fn parse(text: &str, selinux: bool) -> Result<SecurityOption, String> {
         ("systempaths", Some("unconfined")) => Ok(SecurityOption::Unmask(vec![Unmask::All])),
         ("unmask", Some(paths)) => unmasked(paths).map(SecurityOption::Unmask),
         ("mask", Some(paths)) => masked(paths).map(Mask),
-        ("proc-opts", _) => Err("choosing the options of /proc is not there yet".to_owned()),
+        ("proc-opts", Some(options)) => proc_options(options).map(SecurityOption::Proc),
         ("apparmor", _) => Err("profiles of AppArmor are not there yet".to_owned()),
         ("writable-cgroups", _) => {
             Err("an app gets cgroups to manage by --systemd=always alone".to_owned())
         }
         ("credentialspec", _) => Err("credentials of Windows mean nothing here".to_owned()),
         _ => Err(format!(
-            "unknown option `{key}`; there are label, no-new-privileges, seccomp, mask, unmask, systempaths and \
+            "unknown option `{key}`; there are label, no-new-privileges, seccomp, mask, unmask, systempaths, proc-opts and \
              apparmor=unconfined"
         )),
     }
@@ -81,6 +83,24 @@ pub(super) fn seccomp(text: &str) -> Result<SeccompChoice, String> {
         "unconfined" => SeccompChoice::Unconfined,
         path => SeccompChoice::File(PathBuf::from(path)),
     })
+}
+
+/// Options of `/proc`, with commas between.
+fn proc_options(text: &str) -> Result<Vec<(String, String)>, String> {
+    const HIDING: [&str; 7] = ["0", "1", "2", "4", "off", "noaccess", "invisible"];
+    let option = |option: &str| match option.split_once('=') {
+        Some(("hidepid", value)) if HIDING.contains(&value) || value == "ptraceable" => {
+            Ok(("hidepid".to_owned(), value.to_owned()))
+        }
+        Some(("subset", "pid")) => Ok(("subset".to_owned(), "pid".to_owned())),
+        Some(("gid", value)) if value.parse::<u32>().is_ok() => {
+            Ok(("gid".to_owned(), value.to_owned()))
+        }
+        _ => Err(format!(
+            "`{option}` is no option of /proc; there are hidepid=, gid= and subset=pid"
+        )),
+    };
+    text.split(',').map(option).collect()
 }
 
 /// Paths with colons between, or all.
@@ -140,7 +160,12 @@ mod tests {
             ("mask=/srv", "taken", "taken"),
             ("systempaths=unconfined", "taken", "taken"),
             ("systempaths=x", "unknown option", "unknown option"),
-            ("proc-opts=hidepid=2", "not there yet", "not there yet"),
+            ("proc-opts=hidepid=2,subset=pid,gid=5", "taken", "taken"),
+            (
+                "proc-opts=hidepid=9",
+                "no option of /proc",
+                "no option of /proc",
+            ),
             ("writable-cgroups=true", "--systemd", "--systemd"),
             ("apparmor=unconfined", "taken", "taken"),
             ("apparmor=web", "AppArmor", "AppArmor"),

@@ -12,7 +12,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, write};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
-    fsmount, fsopen, move_mount, unmount,
+    fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
 };
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, chdir, fchdir, ioctl_tiocsctty, pivot_root,
@@ -201,6 +201,8 @@ pub(crate) struct Mounts<'a> {
     pub(crate) volumes: &'a [VolumeMount],
     /// Whether `proc` shows the pod's processes and the app has a pid namespace of its own.
     pub(crate) own_processes: bool,
+    /// Options of a procfs of its own.
+    pub(crate) proc_options: &'a [(CString, CString)],
 }
 
 impl Mounts<'_> {
@@ -396,7 +398,7 @@ fn attach_all(
     let kernel = Step::AttachKernelFilesystems;
     attach(mounts.proc, root, c"proc").map_err(at(kernel))?;
     let own_proc = match mounts.own_processes {
-        true => Some(own_proc(root).map_err(at(kernel))?),
+        true => Some(own_proc(root, mounts.proc_options).map_err(at(kernel))?),
         false => None,
     };
     let proc = own_proc.as_ref().map_or(mounts.proc, AsFd::as_fd);
@@ -447,8 +449,11 @@ fn attach_all(
 
 /// Puts a procfs of this process's own pid namespace in the place of the pod's. In a user namespace the kernel mounts one only
 /// where another one is seen whole: so the pod's is there until then.
-fn own_proc(root: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+fn own_proc(root: BorrowedFd<'_>, options: &[(CString, CString)]) -> Result<OwnedFd, Errno> {
     let context = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in options {
+        fsconfig_set_string(context.as_fd(), key, value)?;
+    }
     fsconfig_create(context.as_fd())?;
     let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV

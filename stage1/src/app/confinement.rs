@@ -23,6 +23,8 @@ pub(crate) struct Confinement {
     pub(crate) filter: Filter,
     /// Which paths are masked and read-only.
     pub(crate) guards: PathGuards,
+    /// Options of a procfs.
+    pub(crate) proc_options: Vec<(CString, CString)>,
     /// Whether its root filesystem can't be written to.
     pub(crate) read_only_root: bool,
 }
@@ -90,6 +92,7 @@ impl Confinement {
                 },
             },
             guards: guards(protections.paths, own)?,
+            proc_options: own.map_or_else(|| Ok(Vec::new()), proc_options)?,
             read_only_root: own.is_some_and(|own| own.read_only_root),
         })
     }
@@ -128,6 +131,17 @@ fn guards(are_usual: bool, own: Option<&AppSecurity>) -> Result<PathGuards, Star
             read_only: paths(read_only, &DEFAULT_READONLY_PATHS)?,
         }),
     }
+}
+
+fn proc_options(own: &AppSecurity) -> Result<Vec<(CString, CString)>, StartFailure> {
+    let text = |text: &String| {
+        CString::new(text.as_str())
+            .map_err(|_| StartFailure::other("a NUL byte in an option of /proc"))
+    };
+    let options = own.proc_options.iter();
+    options
+        .map(|(key, value)| Ok((text(key)?, text(value)?)))
+        .collect()
 }
 
 fn paths(own: Option<&[AppPath]>, usual: &[&str]) -> Result<Vec<CString>, StartFailure> {

@@ -1,5 +1,6 @@
 //! Starting apps and commands: from what the monitor sent to a running process.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -170,8 +171,11 @@ impl PreparedApp {
             is_mapped(&identity, ids, &spec.name)?;
         }
         root.workdir(cwd, identity.uid, identity.gid)?;
+        let none = BTreeMap::new();
+        let own = spec.security.as_deref();
         let devices = FirstDevices::new(
             stdio.terminal().is_some(),
+            own.map_or(&none, |own| &own.proc_options),
             pod.bounds,
             pod.user_namespace,
             devices,
@@ -254,6 +258,7 @@ impl PreparedApp {
             cgroups: seat.view(),
             volumes: &volumes,
             own_processes: spec.own_processes,
+            proc_options: &confinement.proc_options,
         };
         let score = execution.oom_score_adj.map(limits::score);
         let start = Start {

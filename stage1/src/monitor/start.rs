@@ -73,6 +73,7 @@ pub(super) fn security(app: &App) -> Result<Option<AppSecurity>, StartFailure> {
         new_privileges: !security.no_new_privileges,
         masked_paths: security.masked_paths.clone(),
         readonly_paths: security.readonly_paths.clone(),
+        proc_options: security.proc_options.clone(),
         read_only_root: security.read_only_root,
     };
     Ok((own != AppSecurity::default()).then_some(own))
