@@ -50,6 +50,7 @@
 
 pub mod activation;
 pub mod app_dir;
+pub mod containers_seccomp;
 pub mod control;
 pub mod disk_usage;
 pub mod entry;

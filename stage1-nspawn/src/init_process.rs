@@ -1,12 +1,13 @@
 //! Starting pod init in the pod's namespaces.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use nix::sched::{CloneFlags, unshare};
 use pod::PodUuid;
-use pod::manifest::UserNamespace;
+use pod::manifest::{HostNamespace, UserNamespace};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
@@ -104,6 +105,7 @@ pub(crate) fn start(
     cgroups: &PodCgroups,
     user_namespace: Option<&UserNamespace>,
     network: Option<&NetworkNamespace>,
+    of_host: &BTreeSet<HostNamespace>,
 ) -> Result<WaitingProcess, StartFailure> {
     let out_of_the_way = |fd: &OwnedFd| {
         fcntl_dupfd_cloexec(fd, HIGH).map_err(StartFailure::os("duplicate a descriptor"))
@@ -135,6 +137,7 @@ pub(crate) fn start(
         cgroups: &cgroups_made,
         mapping: mapping.as_ref(),
         network,
+        has_own_ipc: !of_host.contains(&HostNamespace::Ipc),
         program: &program,
         end: end.as_fd(),
         null: null.as_fd(),
@@ -142,7 +145,10 @@ pub(crate) fn start(
         argv: &argv,
         envp: &envp,
     };
-    let mut namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWUTS;
+    let mut namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
+    if !of_host.contains(&HostNamespace::Uts) {
+        namespaces |= libc::CLONE_NEWUTS;
+    }
     if mapping.is_some() {
         // The kernel makes it first, and the others belong to it.
         namespaces |= libc::CLONE_NEWUSER;
@@ -181,6 +187,7 @@ struct Child<'a> {
     cgroups: &'a Gate,
     mapping: Option<&'a Mapping<'a>>,
     network: Option<&'a NetworkNamespace>,
+    has_own_ipc: bool,
     program: &'a CStr,
     end: BorrowedFd<'a>,
     null: BorrowedFd<'a>,
@@ -216,9 +223,11 @@ impl Child<'_> {
         if self.mapping.is_some() {
             mapping::become_root()?;
         }
-        // Made by root of the pod, whose directory of message queues it then is.
-        unshare(CloneFlags::CLONE_NEWIPC)
-            .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
+        if self.has_own_ipc {
+            // Made by root of the pod, whose directory of message queues it then is.
+            unshare(CloneFlags::CLONE_NEWIPC)
+                .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
+        }
         Ok(program)
     }
 

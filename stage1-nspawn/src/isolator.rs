@@ -26,27 +26,43 @@ use crate::network_namespace::{FutureNetns, NetworkNamespace};
 
 /// What this isolator can do: the features of its `stage1.json`.
 const FEATURES: &[Feature] = &[
+    Feature::AdditionalGroups,
     Feature::Attach,
     Feature::Bandwidth,
     Feature::BlockIo,
+    Feature::Capabilities,
     Feature::Cpuset,
     Feature::Devices,
     Feature::Exec,
+    Feature::HostNamespaces,
     Feature::HostNetwork,
     Feature::Hugepages,
+    Feature::MaskedPaths,
     Feature::MemoryReservation,
     Feature::MemorySwap,
     Feature::Mounts,
     Feature::Mutable,
     Feature::Networks,
+    Feature::NewPrivileges,
+    Feature::OomScoreAdj,
     Feature::Pause,
+    Feature::PidNamespace,
     Feature::PodResources,
+    Feature::Privileged,
+    Feature::ProcOptions,
+    Feature::ReadonlyPaths,
+    Feature::ReadonlyRoot,
     Feature::ReopenLog,
     Feature::Resources,
+    Feature::Rlimits,
+    Feature::Seccomp,
+    Feature::ShmSize,
     Feature::SocketActivation,
     Feature::Stats,
+    Feature::Sysctl,
     Feature::Systemd,
     Feature::Tty,
+    Feature::Umask,
     Feature::Update,
     Feature::UserNamespaces,
     Feature::Volumes,
@@ -164,7 +180,14 @@ impl Isolator for Nspawn {
         if cgroups.are_made_first() {
             make(cgroups)?;
         }
-        let started = init_process::start(self.uuid, end, cgroups, ids, network.as_ref())?;
+        let started = init_process::start(
+            self.uuid,
+            end,
+            cgroups,
+            ids,
+            network.as_ref(),
+            &manifest.host_namespaces,
+        )?;
         // From here on beside that process.
         if !cgroups.are_made_first() {
             make(cgroups)?;

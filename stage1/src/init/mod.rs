@@ -15,12 +15,13 @@ mod privileges;
 mod starting;
 mod starts;
 mod supervisor;
+mod sysctl;
 
 use std::os::fd::OwnedFd;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::Pid;
-use pod::manifest::Lifetime;
+use pod::manifest::{HostNamespace, Lifetime};
 use pod::stage1::adopt_fd;
 use rustix::system::RebootCommand;
 
@@ -124,14 +125,16 @@ fn begin(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> Result<Pod, Sta
     privileges::keep_limits()?;
 
     let (setup, hosts, apps) = prepare(link, ground)?;
-    // An app that comes later may be given all there is.
-    let has_all = ground.needs_all_capabilities()
-        || setup.lifetime == Lifetime::UntilStopped
-        || apps.iter().any(PreparedApp::gets_all_capabilities);
-    if !has_all {
-        privileges::give_up_capabilities()?;
+    let wanted = apps.iter().map(PreparedApp::wanted_capabilities);
+    let held = match ground.needs_all_capabilities() || setup.lifetime == Lifetime::UntilStopped {
+        // An app that comes later may be given all there is.
+        true => u64::MAX,
+        false => wanted.fold(privileges::kept(), |all, some| all | some),
+    };
+    if held != u64::MAX {
+        privileges::give_up_capabilities(held)?;
     }
-    Ok(Pod::new(setup, hosts, apps, has_all))
+    Ok(Pod::new(setup, hosts, apps, held))
 }
 
 /// Takes what the monitor sends, up to the start: by then pod init is in its own root.
@@ -147,10 +150,15 @@ fn prepare(
             )));
         }
     };
-    nix::unistd::sethostname(&setup.hostname).map_err(StartFailure::os(format_args!(
-        "set the host name {}",
-        setup.hostname
-    )))?;
+    if !setup.new_privileges {
+        privileges::forgo_new()?;
+    }
+    if !setup.host_namespaces.contains(&HostNamespace::Uts) {
+        nix::unistd::sethostname(&setup.hostname).map_err(StartFailure::os(format_args!(
+            "set the host name {}",
+            setup.hostname
+        )))?;
+    }
     let root = PodRoot::attach(&setup)?;
     let mut prepared = Vec::new();
     loop {
@@ -171,6 +179,7 @@ fn prepare(
             ToInit::Start(names) => {
                 let hosts = root.write_names(&names)?;
                 ground.network(handed_over)?;
+                sysctl::set(&setup.sysctl)?;
                 ground.enter(root)?;
                 return Ok((setup, hosts, prepared));
             }
