@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use cni_glue::names::PeerChanges;
 use pod::AppName;
 use pod::activation::SocketName;
-use pod::control::WindowSize;
+use pod::control::{CommandUser, WindowSize};
 use pod::exit::Outcome;
 use pod::manifest::{AppFailure, AppPath, Execution, InsecureOption, Lifetime, UserNamespace};
 use pod::signal::SignalNumber;
@@ -214,6 +214,9 @@ pub struct ExecSpec {
     pub env: Vec<String>,
     /// Where it starts, if not in the app's working directory.
     pub workdir: Option<AppPath>,
+    /// Whose process it is, if not the app's user's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub user: Option<CommandUser>,
     /// Its standard streams.
     pub streams: ProcessStreams,
 }

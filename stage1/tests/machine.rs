@@ -196,6 +196,7 @@ impl Machine {
             argv: args.map(str::to_owned).to_vec(),
             env: Vec::new(),
             workdir: None,
+            user: None,
             streams,
         })));
     }

@@ -29,6 +29,7 @@ mod docker_members;
 mod ending;
 mod engine_threads;
 mod enter;
+mod enter_user;
 mod escape_attempts;
 mod export;
 mod fetch_kill;

@@ -23,7 +23,9 @@ mod stats;
 mod status;
 
 pub use self::event::{Event, EventKind};
-pub use self::request::{AddApp, AttachRequest, ExecRequest, Request, StartApp, WindowSize};
+pub use self::request::{
+    AddApp, AttachRequest, CommandUser, ExecRequest, Request, StartApp, WindowSize,
+};
 pub use self::response::Response;
 pub use self::stats::{AppStats, CpuStats, MemoryStats, PidsStats, PodStats};
 pub use self::status::{AppState, LiveApp, LiveStatus};

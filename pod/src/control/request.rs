@@ -29,6 +29,15 @@ pub enum Request {
     },
     /// Run a command inside of an app, as the app's user and under its limits.
     Exec(ExecRequest),
+    /// The same as another user. Monitors of releases that knew no users of commands refuse it.
+    ExecAs {
+        /// The command.
+        #[serde(flatten)]
+        command: ExecRequest,
+        /// Whose process it is.
+        #[serde(rename = "as")]
+        user: CommandUser,
+    },
     /// The client's terminal has a new size. Goes to what this connection has started or is attached to.
     Resize(WindowSize),
     /// Take in an app, whose image the client has verified; the app doesn't run yet.
@@ -122,6 +131,18 @@ pub struct ExecRequest {
     /// The size of that terminal.
     #[serde(default)]
     pub size: Option<WindowSize>,
+}
+
+/// Whose process a command is, as the app's root filesystem knows users. What it may do is bounded as for the app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CommandUser {
+    /// Name or number; the app's user if empty.
+    #[serde(default)]
+    pub user: String,
+    /// Name or number; the user's primary group if empty.
+    #[serde(default)]
+    pub group: String,
 }
 
 /// An app that joins the pod.

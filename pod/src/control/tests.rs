@@ -96,6 +96,21 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
             app: app("web"),
             force: true,
         },
+        Request::ExecAs {
+            command: ExecRequest {
+                app: some(),
+                argv: vec!["/bin/id".to_owned()],
+                env: Vec::new(),
+                workdir: None,
+                detach: false,
+                tty: false,
+                size: None,
+            },
+            user: CommandUser {
+                user: "root".to_owned(),
+                group: String::new(),
+            },
+        },
         Request::Attach(AttachRequest {
             app: some(),
             stdin: true,

@@ -11,12 +11,13 @@ use engine::error::AppError;
 use engine::isolators::find as isolator;
 use engine::pods::connection::connect_when_up;
 use engine::pods::environment::merged;
-use pod::control::ExecRequest;
+use pod::control::{CommandUser, ExecRequest};
 use pod::exit::{AppStatus, Outcome};
 use pod::feature::Feature;
 use pod::manifest::{AppPath, PodManifest};
 use pod::{AppName, PodEntry, PodError, State, app_dir};
 
+use crate::arguments::app::{group, user};
 use crate::arguments::environment::variables;
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
@@ -49,6 +50,12 @@ pub(crate) struct Enter {
     /// Working directory of the command [default: the app's]
     #[arg(short, long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     workdir: Option<String>,
+    /// User by name or number, as the app's files know it [default: the app's]
+    #[arg(short, long, value_name = "USER[:GROUP]", value_parser = user)]
+    user: Option<String>,
+    /// Group by name or number [default: the user's]
+    #[arg(long, value_name = "GROUP", value_parser = group)]
+    group: Option<String>,
     /// Environment variable; without a value, as in this command's environment
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     env: Vec<String>,
@@ -98,6 +105,7 @@ impl Subcommand for Enter {
         {
             env.push(format!("TERM={term}"));
         }
+        let user = self.user();
         let argv = match self.command.is_empty() {
             true => vec![SHELL.to_owned()],
             false => self.command,
@@ -113,11 +121,23 @@ impl Subcommand for Enter {
             tty,
             size: window_size().filter(|_| tty),
         };
-        exec_session::run(connection, request, self.interactive || by_person)
+        exec_session::run(connection, request, user, self.interactive || by_person)
     }
 }
 
 impl Enter {
+    /// Whose process the command is, if that is said. `--group` counts more than the group behind a user.
+    fn user(&self) -> Option<CommandUser> {
+        let user = self.user.as_deref().unwrap_or_default();
+        let (user, of_user) = user.split_once(':').unwrap_or((user, ""));
+        let group = self.group.as_deref().unwrap_or(of_user);
+        let is_said = !user.is_empty() || !group.is_empty();
+        is_said.then(|| CommandUser {
+            user: user.to_owned(),
+            group: group.to_owned(),
+        })
+    }
+
     fn app_of(&self, manifest: &PodManifest) -> Result<AppName, Failure> {
         let names = || {
             let names: Vec<_> = manifest.apps.iter().map(|app| app.name.as_str()).collect();

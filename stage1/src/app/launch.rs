@@ -5,14 +5,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use pod::AppName;
-use pod::control::WindowSize;
+use pod::control::{CommandUser, WindowSize};
 use pod::manifest::UserNamespace;
 use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
-use crate::app::accounts::Identity;
+use crate::app::accounts::{Identity, by_numbers};
 use crate::app::cgroup::{CgroupSeat, Seated};
 use crate::app::child::{ChildPlan, Mounts, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
@@ -85,7 +85,11 @@ pub(crate) struct RunningApp {
     pub(crate) memory: MemoryState,
     pub(crate) terminal: Option<OpenTerminal>,
     identity: Identity,
+    /// Where users of commands are looked up.
+    root: RootFs,
     environment: Vec<String>,
+    /// Whether `HOME` is what the app's user has, and nobody has set it.
+    has_home_of_user: bool,
     workdir: CString,
     pts: OwnedFd,
     null: OwnedFd,
@@ -160,7 +164,7 @@ impl PreparedApp {
         let identity = root.accounts()?.resolve(&user.user, &user.group);
         let identity = identity.map_err(|failure| failure.of_app(&spec.name))?;
         if let Some(ids) = pod.user_namespace {
-            is_mapped(&identity, ids, &spec.name)?;
+            is_mapped(&identity, ids, &format!("app {}", spec.name))?;
         }
         root.workdir(cwd, identity.uid, identity.gid)?;
         let devices = FirstDevices::new(
@@ -262,7 +266,9 @@ impl PreparedApp {
             process,
             terminal,
             identity,
+            root,
             environment: variables,
+            has_home_of_user: !execution.env.iter().any(|entry| entry.starts_with("HOME=")),
             workdir,
             pts,
             null,
@@ -302,25 +308,62 @@ impl RunningApp {
         }
     }
 
-    /// Starts a command inside of this app. `streams` came with `spec`.
+    /// Who a command is that is not the app's user's.
+    fn identity_of(
+        &self,
+        asked: &CommandUser,
+        ids: Option<&UserNamespace>,
+    ) -> Result<Identity, StartFailure> {
+        let CommandUser { user, group } = asked;
+        let plain = |uid, gid, home: &str| Identity {
+            uid,
+            gid,
+            groups: vec![gid],
+            home: home.to_owned(),
+        };
+        let identity = match (user.as_str(), by_numbers(user, group)) {
+            ("", _) => {
+                let gid = self.root.own_accounts()?.resolve("0", group)?.gid;
+                plain(self.identity.uid, gid, &self.identity.home)
+            }
+            (_, Some((uid, gid))) => match self.root.own_accounts() {
+                Ok(accounts) => accounts.resolve(user, group)?,
+                Err(_) => plain(uid, gid, "/"),
+            },
+            (_, None) => self.root.own_accounts()?.resolve(user, group)?,
+        };
+        if let Some(ids) = ids {
+            is_mapped(&identity, ids, &format!("a command in app {}", self.name))?;
+        }
+        Ok(identity)
+    }
+
+    /// Starts a command inside of this app. `streams` came with `spec`, and `ids` are the pod's.
     pub(crate) fn execute(
         &self,
         spec: &ExecSpec,
         mut streams: StreamEnds,
+        ids: Option<&UserNamespace>,
     ) -> Result<Starting<RunningCommand>, StartFailure> {
+        let other = spec.user.as_ref();
+        let other = other.map(|user| self.identity_of(user, ids)).transpose()?;
+        let identity = other.as_ref().unwrap_or(&self.identity);
         let stdio = Stdio::take(spec.streams, &mut streams)?;
         let has_terminal = stdio.terminal().is_some();
         let terminal = has_terminal.then(|| make_terminal(&self.pts)).transpose()?;
-        let variables: Vec<String> = self.environment.iter().chain(&spec.env).cloned().collect();
-        let variables = environment(&variables, &self.identity.home, "", has_terminal);
+        let is_of_other =
+            |entry: &str| other.is_some() && self.has_home_of_user && entry.starts_with("HOME=");
+        let own = self.environment.iter().filter(|entry| !is_of_other(entry));
+        let variables: Vec<String> = own.chain(&spec.env).cloned().collect();
+        let variables = environment(&variables, &identity.home, "", has_terminal);
         let no_sockets = AppSockets::default();
         let start = Start {
             what: format!("the command in app {}", self.name),
             root: Root::Join(self.process.pidfd.as_fd()),
             seat: &self.seat,
-            streams: choose_streams(terminal.as_ref(), &stdio, &self.null, &self.identity)?,
+            streams: choose_streams(terminal.as_ref(), &stdio, &self.null, identity)?,
             controlling_terminal: has_terminal,
-            identity: &self.identity,
+            identity,
             workdir: match &spec.workdir {
                 Some(path) => c_string(path.as_str())?,
                 None => self.workdir.clone(),
@@ -425,12 +468,11 @@ fn among_processes_of<T>(
     made
 }
 
-/// Whether the pod has the user and the groups of an app.
-fn is_mapped(identity: &Identity, ids: &UserNamespace, app: &AppName) -> Result<(), StartFailure> {
+/// Whether the pod has the user and the groups of an app, or of a command.
+fn is_mapped(identity: &Identity, ids: &UserNamespace, who: &str) -> Result<(), StartFailure> {
     let strange = |what: &str, id: u32| {
-        let message = format!(
-            "app {app} can't run as {what} {id}, which the pod's user namespace does not have"
-        );
+        let message =
+            format!("{who} can't run as {what} {id}, which the pod's user namespace does not have");
         Err(StartFailure::other(message))
     };
     if ids.host_uid(identity.uid).is_none() {

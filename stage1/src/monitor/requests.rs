@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use pod::control::bounds::{CLIENTS_MAX, GRACE_MS_MAX};
 use pod::control::{
-    AppStats, AttachRequest, Event, EventKind, LiveStatus, PodStats, Request, Response,
+    AppStats, AttachRequest, CommandUser, Event, EventKind, ExecRequest, LiveStatus, PodStats,
+    Request, Response,
 };
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodError};
 
-use super::clients::{Awaited, refusal};
+use super::clients::{AskedCommand, Awaited, refusal};
 use super::descriptors;
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
@@ -101,11 +102,8 @@ impl Monitor {
                 self.tell_init(&ToInit::Signal { app, signal })?;
                 DONE
             }
-            Request::Exec(request) => {
-                self.free(index)?;
-                self.is_thawed(request.app.as_ref())?;
-                self.await_at(index, Awaited::Turn(Box::new(request)))
-            }
+            Request::Exec(request) => self.await_turn(index, request, None),
+            Request::ExecAs { command, user } => self.await_turn(index, command, Some(user)),
             Request::Resize(size) => {
                 let terminal = self.clients.get(index).and_then(|client| client.terminal());
                 if let Some(terminal) = terminal {
@@ -207,6 +205,18 @@ impl Monitor {
                 DONE
             }
         }
+    }
+
+    fn await_turn(
+        &mut self,
+        index: usize,
+        request: ExecRequest,
+        user: Option<CommandUser>,
+    ) -> Answer {
+        self.free(index)?;
+        self.is_thawed(request.app.as_ref())?;
+        let asked = AskedCommand { request, user };
+        self.await_at(index, Awaited::Turn(Box::new(asked)))
     }
 
     fn await_at(&mut self, index: usize, awaited: Awaited) -> Answer {

@@ -69,6 +69,7 @@ fn exec(streams: ProcessStreams) -> ToInit {
         argv: vec!["x".repeat(100_000)],
         env: Vec::new(),
         workdir: None,
+        user: None,
         streams,
     }))
 }
