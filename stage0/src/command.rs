@@ -4,6 +4,7 @@ mod app;
 mod cat_manifest;
 mod complete;
 mod completion;
+mod cp;
 mod enter;
 mod export;
 mod fetch;
@@ -25,6 +26,7 @@ mod restart;
 mod rm;
 mod run;
 mod run_prepared;
+mod running_app;
 mod save;
 mod several;
 mod start;
@@ -74,6 +76,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<rm::Rm>(),
     Entry::of::<gc::Gc>(),
     Entry::of::<enter::Enter>(),
+    Entry::of::<cp::Cp>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<port::Port>(),
     Entry::of::<export::Export>(),

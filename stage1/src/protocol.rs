@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use cni_glue::names::PeerChanges;
 use pod::AppName;
 use pod::activation::SocketName;
-use pod::control::{CommandUser, WindowSize};
+use pod::control::{CommandUser, FileCopy, WindowSize};
 use pod::exit::Outcome;
 use pod::manifest::{AppFailure, AppPath, Execution, InsecureOption, Lifetime, UserNamespace};
 use pod::signal::SignalNumber;
@@ -217,6 +217,9 @@ pub struct ExecSpec {
     /// Whose process it is, if not the app's user's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub user: Option<CommandUser>,
+    /// What pod init's own program copies, in the place of another.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub copy: Option<FileCopy>,
     /// Its standard streams.
     pub streams: ProcessStreams,
 }

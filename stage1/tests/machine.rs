@@ -197,6 +197,7 @@ impl Machine {
             env: Vec::new(),
             workdir: None,
             user: None,
+            copy: None,
             streams,
         })));
     }

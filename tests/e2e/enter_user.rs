@@ -70,7 +70,7 @@ fn root_in_a_command_is_no_more_than_root_in_the_app() {
     let as_root = detached(&host, &[], &format!("{state}; echo end; {IDLE}"));
     let as_app = host
         .fairing(["run", "--detach", IMAGE, "--user", "app"])
-        .args(["--", "/bin/sh", "-c", &format!("{IDLE}")])
+        .args(["--", "/bin/sh", "-c", IDLE])
         .run()
         .ok();
     let as_app = as_app.text();

@@ -23,6 +23,8 @@ mod confinement;
 mod copy;
 mod cosign;
 mod cosign_forms;
+mod cp;
+mod cp_hostile;
 mod detach;
 mod dns_server;
 mod docker_members;

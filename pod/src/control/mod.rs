@@ -24,7 +24,8 @@ mod status;
 
 pub use self::event::{Event, EventKind};
 pub use self::request::{
-    AddApp, AttachRequest, CommandUser, ExecRequest, Request, StartApp, WindowSize,
+    AddApp, AttachRequest, CommandUser, CopyRequest, ExecRequest, FileCopy, Request, SentFiles,
+    StartApp, WindowSize,
 };
 pub use self::response::Response;
 pub use self::stats::{AppStats, CpuStats, MemoryStats, PidsStats, PodStats};

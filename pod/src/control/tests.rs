@@ -111,6 +111,23 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
                 group: String::new(),
             },
         },
+        Request::Copy(CopyRequest {
+            app: some(),
+            copy: FileCopy::Out {
+                path: "/etc/.".to_owned().try_into().unwrap(),
+                follow: true,
+            },
+        }),
+        Request::Copy(CopyRequest {
+            app: None,
+            copy: FileCopy::In {
+                path: "/srv".to_owned().try_into().unwrap(),
+                of: SentFiles::Named {
+                    name: "www".to_owned(),
+                },
+                owners: false,
+            },
+        }),
         Request::Attach(AttachRequest {
             app: some(),
             stdin: true,

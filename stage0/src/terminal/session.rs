@@ -97,7 +97,10 @@ pub(crate) fn run(
 }
 
 /// Waits until a command has started; gives its streams.
-fn await_start(connection: &SeqPacket, patience: Duration) -> Result<Vec<OwnedFd>, Failure> {
+pub(crate) fn await_start(
+    connection: &SeqPacket,
+    patience: Duration,
+) -> Result<Vec<OwnedFd>, Failure> {
     if !wait_readable(connection, Some(patience))? {
         return Err(Error::Monitor(MonitorError::Mute(patience)).into());
     }

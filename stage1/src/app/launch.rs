@@ -5,19 +5,17 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use pod::AppName;
-use pod::control::{CommandUser, WindowSize};
+use pod::control::WindowSize;
 use pod::manifest::UserNamespace;
 use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{PidfdFlags, getpid, pidfd_open};
-use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
-use crate::app::accounts::{Identity, by_numbers};
+use crate::app::accounts::Identity;
 use crate::app::cgroup::{CgroupSeat, Seated};
 use crate::app::child::{ChildPlan, Mounts, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::Confinement;
-use crate::app::devices::{DeviceBounds, Devices, FirstDevices, HandedDevices, make_terminal};
+use crate::app::devices::{DeviceBounds, Devices, FirstDevices, HandedDevices};
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
@@ -26,7 +24,7 @@ use crate::app::stdio::{OpenTerminal, Stdio, choose_streams, keep_terminal};
 use crate::app::volume_mount::VolumeMount;
 use crate::failure::StartFailure;
 use crate::link::{StreamEnds, StreamId};
-use crate::protocol::{AppSpec, ExecSpec};
+use crate::protocol::AppSpec;
 use crate::sys::{self, Spawned};
 
 /// The pod's own files, under the names that they have in pod init's root and in each app's.
@@ -84,18 +82,18 @@ pub(crate) struct RunningApp {
     pub(crate) seat: CgroupSeat,
     pub(crate) memory: MemoryState,
     pub(crate) terminal: Option<OpenTerminal>,
-    identity: Identity,
+    pub(super) identity: Identity,
     /// Where users of commands are looked up.
-    root: RootFs,
-    environment: Vec<String>,
+    pub(super) root: RootFs,
+    pub(super) environment: Vec<String>,
     /// Whether `HOME` is what the app's user has, and nobody has set it.
-    has_home_of_user: bool,
-    workdir: CString,
-    pts: OwnedFd,
-    null: OwnedFd,
-    confinement: Confinement,
+    pub(super) has_home_of_user: bool,
+    pub(super) workdir: CString,
+    pub(super) pts: OwnedFd,
+    pub(super) null: OwnedFd,
+    pub(super) confinement: Confinement,
     /// Whether it has a pid namespace of its own.
-    own_processes: bool,
+    pub(super) own_processes: bool,
 }
 
 /// Whether the kernel tells of an app's memory.
@@ -256,6 +254,7 @@ impl PreparedApp {
             confinement,
             sockets: &sockets,
             command: CommandLine::new(&execution.args, &variables, &sockets)?,
+            by_descriptor: false,
         };
         let (process, report) = start.go()?;
         let Devices { pts, .. } = devices;
@@ -307,101 +306,27 @@ impl RunningApp {
             None => self.seat.oom_kills() > 0,
         }
     }
-
-    /// Who a command is that is not the app's user's.
-    fn identity_of(
-        &self,
-        asked: &CommandUser,
-        ids: Option<&UserNamespace>,
-    ) -> Result<Identity, StartFailure> {
-        let CommandUser { user, group } = asked;
-        let plain = |uid, gid, home: &str| Identity {
-            uid,
-            gid,
-            groups: vec![gid],
-            home: home.to_owned(),
-        };
-        let identity = match (user.as_str(), by_numbers(user, group)) {
-            ("", _) => {
-                let gid = self.root.own_accounts()?.resolve("0", group)?.gid;
-                plain(self.identity.uid, gid, &self.identity.home)
-            }
-            (_, Some((uid, gid))) => match self.root.own_accounts() {
-                Ok(accounts) => accounts.resolve(user, group)?,
-                Err(_) => plain(uid, gid, "/"),
-            },
-            (_, None) => self.root.own_accounts()?.resolve(user, group)?,
-        };
-        if let Some(ids) = ids {
-            is_mapped(&identity, ids, &format!("a command in app {}", self.name))?;
-        }
-        Ok(identity)
-    }
-
-    /// Starts a command inside of this app. `streams` came with `spec`, and `ids` are the pod's.
-    pub(crate) fn execute(
-        &self,
-        spec: &ExecSpec,
-        mut streams: StreamEnds,
-        ids: Option<&UserNamespace>,
-    ) -> Result<Starting<RunningCommand>, StartFailure> {
-        let other = spec.user.as_ref();
-        let other = other.map(|user| self.identity_of(user, ids)).transpose()?;
-        let identity = other.as_ref().unwrap_or(&self.identity);
-        let stdio = Stdio::take(spec.streams, &mut streams)?;
-        let has_terminal = stdio.terminal().is_some();
-        let terminal = has_terminal.then(|| make_terminal(&self.pts)).transpose()?;
-        let is_of_other =
-            |entry: &str| other.is_some() && self.has_home_of_user && entry.starts_with("HOME=");
-        let own = self.environment.iter().filter(|entry| !is_of_other(entry));
-        let variables: Vec<String> = own.chain(&spec.env).cloned().collect();
-        let variables = environment(&variables, &identity.home, "", has_terminal);
-        let no_sockets = AppSockets::default();
-        let start = Start {
-            what: format!("the command in app {}", self.name),
-            root: Root::Join(self.process.pidfd.as_fd()),
-            seat: &self.seat,
-            streams: choose_streams(terminal.as_ref(), &stdio, &self.null, identity)?,
-            controlling_terminal: has_terminal,
-            identity,
-            workdir: match &spec.workdir {
-                Some(path) => c_string(path.as_str())?,
-                None => self.workdir.clone(),
-            },
-            confinement: self.confinement,
-            sockets: &no_sockets,
-            command: CommandLine::new(&spec.argv, &variables, &no_sockets)?,
-        };
-        let (process, report) = match self.own_processes {
-            true => among_processes_of(self.process.pidfd.as_fd(), || start.go())?,
-            false => start.go()?,
-        };
-        let (terminal, master) = keep_terminal(&stdio, terminal);
-        Ok(Starting {
-            process: RunningCommand { process, terminal },
-            master,
-            report,
-        })
-    }
 }
 
 /// A process about to be made.
-struct Start<'a> {
-    what: String,
-    root: Root<'a>,
-    seat: &'a CgroupSeat,
-    streams: [BorrowedFd<'a>; 3],
-    controlling_terminal: bool,
-    identity: &'a Identity,
-    workdir: CString,
-    confinement: Confinement,
-    sockets: &'a AppSockets,
-    command: CommandLine,
+pub(super) struct Start<'a> {
+    pub(super) what: String,
+    pub(super) root: Root<'a>,
+    pub(super) seat: &'a CgroupSeat,
+    pub(super) streams: [BorrowedFd<'a>; 3],
+    pub(super) controlling_terminal: bool,
+    pub(super) identity: &'a Identity,
+    pub(super) workdir: CString,
+    pub(super) confinement: Confinement,
+    pub(super) sockets: &'a AppSockets,
+    pub(super) command: CommandLine,
+    /// Whether it executes its first socket, which is a program, instead of the command's.
+    pub(super) by_descriptor: bool,
 }
 
 impl Start<'_> {
     /// Makes the process.
-    fn go(self) -> Result<(Spawned, StartReport), StartFailure> {
+    pub(super) fn go(self) -> Result<(Spawned, StartReport), StartFailure> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
             .map_err(StartFailure::os("make a pipe"))?;
         let writer = self.sockets.raised(writer)?;
@@ -436,6 +361,7 @@ impl Start<'_> {
             sockets: self.sockets.fds(),
             report_place: self.sockets.end(),
             command: self.command,
+            by_descriptor: self.by_descriptor,
         };
         let process = sys::spawn(namespaces, self.seat.clone_into(who), |child| {
             become_app(&plan, child)
@@ -449,27 +375,12 @@ impl Start<'_> {
     }
 }
 
-/// Has the processes that are made meanwhile begin in the pid namespace of that process.
-fn among_processes_of<T>(
-    process: BorrowedFd<'_>,
-    make: impl FnOnce() -> Result<T, StartFailure>,
-) -> Result<T, StartFailure> {
-    let processes = ThreadNameSpaceType::PROCESS_ID;
-    let join = |process| {
-        move_into_thread_name_spaces(process, processes)
-            .map_err(StartFailure::os("join the app's pid namespace"))
-    };
-    let own = pidfd_open(getpid(), PidfdFlags::empty())
-        .map_err(StartFailure::os("find the own pid namespace"))?;
-    join(process)?;
-    let made = make();
-    // What starts next begins where pod init is.
-    join(own.as_fd())?;
-    made
-}
-
 /// Whether the pod has the user and the groups of an app, or of a command.
-fn is_mapped(identity: &Identity, ids: &UserNamespace, who: &str) -> Result<(), StartFailure> {
+pub(super) fn is_mapped(
+    identity: &Identity,
+    ids: &UserNamespace,
+    who: &str,
+) -> Result<(), StartFailure> {
     let strange = |what: &str, id: u32| {
         let message =
             format!("{who} can't run as {what} {id}, which the pod's user namespace does not have");
@@ -487,6 +398,6 @@ fn is_mapped(identity: &Identity, ids: &UserNamespace, who: &str) -> Result<(), 
     }
 }
 
-fn c_string(text: &str) -> Result<CString, StartFailure> {
+pub(super) fn c_string(text: &str) -> Result<CString, StartFailure> {
     CString::new(text).map_err(|_| StartFailure::other("a NUL byte in the working directory"))
 }

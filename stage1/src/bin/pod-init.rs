@@ -2,7 +2,7 @@
 //!
 //! Without arguments it was started by an isolator, with its end of the monitor's socket as descriptor 3. With `machine`
 //! it is pid 1 of a machine, and speaks to the monitor over the port that the next argument names, or else over its
-//! standard input.
+//! standard input. With `copy` it is a process in an app, which copies files out of there or in.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use stage1::failure::{StartFailure, one_line};
+use stage1::file_transfer::COPY;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "fairing: {line}");
             ExitCode::FAILURE
         }),
+        (Some(COPY), what) => stage1::file_transfer::run(&what.unwrap_or_default()),
         _ => stage1::init::run(),
     }
 }

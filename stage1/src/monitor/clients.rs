@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use pod::AppName;
 use pod::control::bounds::ANSWER_MAX;
-use pod::control::{CommandUser, ExecRequest, Response};
+use pod::control::{CommandUser, CopyRequest, ExecRequest, FileCopy, Response};
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 
@@ -55,6 +55,40 @@ pub(super) struct AskedCommand {
     pub(super) request: ExecRequest,
     /// Whose process it is, if not the app's user's.
     pub(super) user: Option<CommandUser>,
+    /// What it copies, if it is that.
+    pub(super) copy: Option<FileCopy>,
+}
+
+impl AskedCommand {
+    /// A program of the app's.
+    pub(super) fn of_program(request: ExecRequest, user: Option<CommandUser>) -> Self {
+        Self {
+            request,
+            user,
+            copy: None,
+        }
+    }
+
+    /// One that copies files, as root of the app.
+    pub(super) fn of_copy(asked: CopyRequest) -> Self {
+        let root = || "0".to_owned();
+        Self {
+            request: ExecRequest {
+                app: asked.app,
+                argv: Vec::new(),
+                env: Vec::new(),
+                workdir: None,
+                detach: false,
+                tty: false,
+                size: None,
+            },
+            user: Some(CommandUser {
+                user: root(),
+                group: root(),
+            }),
+            copy: Some(asked.copy),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -196,7 +230,11 @@ impl Client {
         id: u64,
         asked: AskedCommand,
     ) -> Result<(), StartFailure> {
-        let AskedCommand { request, user } = asked;
+        let AskedCommand {
+            request,
+            user,
+            copy,
+        } = asked;
         let (streams, ours) = match (request.detach, request.tty) {
             (true, _) => (ProcessStreams::Nothing, Vec::new()),
             (false, true) => {
@@ -224,6 +262,7 @@ impl Client {
             env: request.env,
             workdir: request.workdir,
             user,
+            copy,
             streams,
         };
         link.send(&ToInit::Exec(Box::new(spec)), HandedOver::Nothing)?;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use pod::control::bounds::{CLIENTS_MAX, GRACE_MS_MAX};
 use pod::control::{
-    AppStats, AttachRequest, CommandUser, Event, EventKind, ExecRequest, LiveStatus, PodStats,
-    Request, Response,
+    AppStats, AttachRequest, Event, EventKind, LiveStatus, PodStats, Request, Response,
 };
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodError};
@@ -102,8 +101,13 @@ impl Monitor {
                 self.tell_init(&ToInit::Signal { app, signal })?;
                 DONE
             }
-            Request::Exec(request) => self.await_turn(index, request, None),
-            Request::ExecAs { command, user } => self.await_turn(index, command, Some(user)),
+            Request::Exec(request) => {
+                self.await_turn(index, AskedCommand::of_program(request, None))
+            }
+            Request::ExecAs { command, user } => {
+                self.await_turn(index, AskedCommand::of_program(command, Some(user)))
+            }
+            Request::Copy(asked) => self.await_turn(index, AskedCommand::of_copy(asked)),
             Request::Resize(size) => {
                 let terminal = self.clients.get(index).and_then(|client| client.terminal());
                 if let Some(terminal) = terminal {
@@ -207,15 +211,9 @@ impl Monitor {
         }
     }
 
-    fn await_turn(
-        &mut self,
-        index: usize,
-        request: ExecRequest,
-        user: Option<CommandUser>,
-    ) -> Answer {
+    fn await_turn(&mut self, index: usize, asked: AskedCommand) -> Answer {
         self.free(index)?;
-        self.is_thawed(request.app.as_ref())?;
-        let asked = AskedCommand { request, user };
+        self.is_thawed(asked.request.app.as_ref())?;
         self.await_at(index, Awaited::Turn(Box::new(asked)))
     }
 

@@ -48,10 +48,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "commands for pods have no word before them: `fairing ps`, `fairing stop POD`",
     ),
     ("context", "there is no daemon to talk to"),
-    (
-        "cp",
-        "copying files is not there yet; `fairing enter POD -- cat FILE` prints one, `fairing export POD FILE` gets all",
-    ),
     ("delete", REMOVAL),
     ("dial-stdio", "there is no daemon to talk to"),
     (

@@ -20,6 +20,7 @@ fn command(streams: ProcessStreams) -> ToInit {
         env: Vec::new(),
         workdir: None,
         user: None,
+        copy: None,
         streams,
     }))
 }

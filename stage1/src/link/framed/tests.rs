@@ -70,6 +70,7 @@ fn exec(streams: ProcessStreams) -> ToInit {
         env: Vec::new(),
         workdir: None,
         user: None,
+        copy: None,
         streams,
     }))
 }
