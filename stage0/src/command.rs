@@ -5,6 +5,7 @@ mod cat_manifest;
 mod complete;
 mod completion;
 mod cp;
+mod diff;
 mod enter;
 mod export;
 mod fetch;
@@ -77,6 +78,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<gc::Gc>(),
     Entry::of::<enter::Enter>(),
     Entry::of::<cp::Cp>(),
+    Entry::of::<diff::Diff>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<port::Port>(),
     Entry::of::<export::Export>(),

@@ -26,6 +26,7 @@ mod cosign_forms;
 mod cp;
 mod cp_hostile;
 mod detach;
+mod diff;
 mod dns_server;
 mod docker_members;
 mod ending;

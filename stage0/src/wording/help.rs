@@ -27,6 +27,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "logs",
             "enter",
             "cp",
+            "diff",
             "top",
             "port",
             "export",

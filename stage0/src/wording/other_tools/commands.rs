@@ -50,10 +50,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("context", "there is no daemon to talk to"),
     ("delete", REMOVAL),
     ("dial-stdio", "there is no daemon to talk to"),
-    (
-        "diff",
-        "showing what an app changed is not there yet; `fairing export POD FILE` gets all files",
-    ),
     ("disconnect", "a pod leaves its networks at its end"),
     (
         "events",
