@@ -1,6 +1,7 @@
 //! The subcommands: one file each, and the table by which they are found.
 
 mod app;
+mod attach;
 mod cat_manifest;
 mod complete;
 mod completion;
@@ -77,6 +78,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<rm::Rm>(),
     Entry::of::<gc::Gc>(),
     Entry::of::<enter::Enter>(),
+    Entry::of::<attach::Attach>(),
     Entry::of::<cp::Cp>(),
     Entry::of::<diff::Diff>(),
     Entry::of::<logs::Logs>(),

@@ -11,6 +11,7 @@ mod activation;
 mod app;
 mod app_at_once;
 mod app_control;
+mod attach;
 mod bad_archives;
 mod bad_input;
 mod bad_requests;

@@ -26,6 +26,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "inspect",
             "logs",
             "enter",
+            "attach",
             "cp",
             "diff",
             "top",

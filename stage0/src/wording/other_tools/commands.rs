@@ -12,10 +12,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ),
     ("artifact", "artifacts that are no images are not there yet"),
     (
-        "attach",
-        "`fairing logs --follow POD` shows what a pod writes, `fairing enter -it POD` runs a shell in it",
-    ),
-    (
         "auto-update",
         "not there yet; `fairing fetch IMAGE` looks for a later image",
     ),
