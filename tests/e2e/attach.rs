@@ -34,6 +34,9 @@ fn several_see_what_an_app_writes_and_get_its_exit_code() {
         assert!(output.stdout.ends_with("tick\nout\n"), "{output}");
         assert_eq!(output.stderr, "err\n");
     }
+    host.fairing(["status", "--wait", &pod])
+        .run()
+        .expect_code(0);
     host.fairing(["attach", &pod])
         .run()
         .expect_error(125, &["it has ended"]);

@@ -39,6 +39,7 @@ mod export;
 mod fetch_kill;
 mod fetching;
 mod flags;
+mod foreground;
 mod foreign_images;
 mod format_json;
 mod full_disk;
