@@ -10,8 +10,8 @@ use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, Outcome, PodExit};
 use pod::manifest::{
-    AppPath, Cpu, InsecureOption, Limit, Network, PodManifest, User, UserNamespace,
-    VerificationRecord,
+    AppPath, Cpu, Device, InsecureOption, Limit, Network, PodManifest, Resources, User,
+    UserNamespace, VerificationRecord,
 };
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
@@ -75,6 +75,8 @@ pub struct PodView {
     pub remove_on_exit: bool,
     /// What it is found by.
     pub labels: BTreeMap<String, String>,
+    /// Limits of all its apps together.
+    pub resources: Resources,
     /// Its apps.
     pub apps: Vec<AppView>,
     /// Why its record can't be read.
@@ -109,6 +111,10 @@ pub struct AppView {
     pub cpu_shares: Option<u64>,
     /// Most processes and threads that it was given.
     pub pids_limit: Option<u64>,
+    /// All limits that it was given.
+    pub resources: Resources,
+    /// The devices of the host that it was given.
+    pub devices: Vec<Device>,
     /// Whether it has a pseudo-terminal.
     pub terminal: bool,
     /// Whether it has an input.
@@ -205,6 +211,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         insecure_options: BTreeSet::new(),
         remove_on_exit: false,
         labels: BTreeMap::new(),
+        resources: Resources::default(),
         apps: Vec::new(),
         damaged: None,
     };
@@ -249,6 +256,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     view.insecure_options = manifest.insecure_options;
     view.remove_on_exit = manifest.remove_on_exit;
     view.labels = manifest.labels;
+    view.resources = manifest.resources;
     Ok(Some(view))
 }
 
@@ -294,6 +302,8 @@ fn apps(
                 .limit
                 .unwrap_or(manifest.bounds.pids)
                 .value(),
+            resources: app.resources.clone(),
+            devices: app.devices.clone(),
             terminal: app.execution.terminal,
             stdin: app.execution.stdin,
             stop_signal: app.stop_signal,
