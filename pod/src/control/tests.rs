@@ -171,11 +171,11 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
     };
     let responses = [
         Response::Attached { tty: true },
-        Response::Stats(PodStats {
+        Response::Stats(Box::new(PodStats {
             time,
             apps: vec![stats],
             whole: Some(Usage::default()),
-        }),
+        })),
         Response::AppEnded {
             app: app("web"),
             outcome: Some(outcome),

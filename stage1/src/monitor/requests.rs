@@ -173,7 +173,8 @@ impl Monitor {
                 let whole = app.is_none().then(|| isolator.stats_of_pod());
                 let apps = self.stats(app, isolator)?;
                 let time = Timestamp::now();
-                Ok(Some(Response::Stats(PodStats { time, apps, whole })))
+                let stats = PodStats { time, apps, whole };
+                Ok(Some(Response::Stats(Box::new(stats))))
             }
             Request::Update { app, resources } => {
                 self.update(&app, *resources, isolator)?;
