@@ -3,6 +3,7 @@
 
 mod app;
 mod config;
+mod device;
 mod distrust;
 mod isolator;
 mod monitor;
@@ -25,6 +26,7 @@ use trust::{ContainersPolicyError, PolicyError, Refusal};
 
 pub use self::app::AppError;
 pub use self::config::ConfigError;
+pub use self::device::DeviceError;
 pub use self::distrust::Distrust;
 pub use self::isolator::{IsolatorError, IsolatorFlaw};
 pub use self::monitor::MonitorError;
@@ -117,6 +119,9 @@ pub enum Error {
     /// An app can't be confined as asked for.
     #[error(transparent)]
     Security(#[from] SecurityError),
+    /// An app can't have a device that is asked for.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// An app can't have a mount that is asked for.
     #[error(transparent)]
     Mount(#[from] MountError),

@@ -86,6 +86,8 @@ features! {
     PidNamespace = "pid-namespace",
     /// Run an app without what else confines it.
     Privileged = "privileged",
+    /// Limit all apps of a pod together.
+    PodResources = "pod-resources",
     /// Probe whether an app has started, is ready, is alive.
     Probes = "probes",
     /// Mount an app's `/proc` with options.

@@ -53,6 +53,7 @@ pub mod app_dir;
 pub mod containers_seccomp;
 pub mod control;
 pub mod disk_usage;
+pub mod entry;
 pub mod error;
 pub mod exit;
 pub mod feature;

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 mod answer;
+mod bpf;
 mod memory;
 mod signals;
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use self::answer::{check, last_errno};
+pub(crate) use self::bpf::{Instruction, attach_device_program};
 pub use self::memory::ProgramMemory;
 #[cfg(test)]
 pub(crate) use self::signals::ignore_signal;

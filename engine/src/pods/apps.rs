@@ -27,6 +27,7 @@ use super::security;
 use super::spec::AppSpec;
 use super::systemd;
 use super::widened::warn_of_widened;
+use crate::devices;
 use crate::engine::Engine;
 use crate::error::{AppError, Error, MonitorError};
 use crate::images::choice::{Chosen, Pull};
@@ -91,9 +92,12 @@ impl<'a> OpenPod<'a> {
         if self.manifest.user_namespace.is_none() {
             security::require_held([&spec.security])?;
         }
-        let config = execution(spec, image.image(), observer)?;
+        let mut config = execution(spec, image.image(), observer)?;
+        let edits = devices::resolve(&spec.devices, &self.engine.directories)?;
+        config.add_env(edits.env);
         let mut mounted = MountedImages::new(&verifier, &chosen);
         let mut mounts = mounted.mounts(spec)?;
+        mounts.extend(edits.mounts);
         if config.systemd {
             systemd::add_mounts(&mut mounts);
         }
@@ -101,7 +105,7 @@ impl<'a> OpenPod<'a> {
             in_memory::add_writable(&mut mounts);
         }
         let mounts = in_order(mounts, &self.manifest.volumes)?;
-        let planned = PlannedApp::new(name.clone(), spec, config, mounts, &image);
+        let planned = PlannedApp::new(name.clone(), spec, config, mounts, edits.devices, &image);
         // Until the pod's manifest names them.
         let volumes = &self.manifest.volumes;
         let _volumes = provide(self.engine, volumes, &[planned.mounting()])?;

@@ -33,6 +33,17 @@ pub(super) struct AppConfig {
     pub(super) security: Security,
 }
 
+impl AppConfig {
+    /// Sets variables, each `KEY=VALUE`, over others of their names.
+    pub(super) fn add_env(&mut self, variables: Vec<String>) {
+        let name = |variable: &str| variable.split('=').next().map(str::to_owned);
+        for variable in variables {
+            self.env.retain(|old| name(old) != name(&variable));
+            self.env.push(variable);
+        }
+    }
+}
+
 /// Puts together what the image says and what is asked for.
 ///
 /// # Errors

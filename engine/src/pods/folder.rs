@@ -10,9 +10,9 @@ use std::time::Duration;
 use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
-    App, AppFailure, Apps, Bounds, Execution, Hooks, HostNamespace, ImageRecord, InsecureOption,
-    Lifetime, MANIFEST_FILE, Mount, PodManifest, Probes, Restart, Stage1Choice, Streams, User,
-    UserNamespace, VerificationRecord, Volume,
+    App, AppFailure, Apps, Bounds, Device, Execution, Hooks, HostNamespace, ImageRecord,
+    InsecureOption, Lifetime, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart,
+    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, Volume,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
@@ -65,6 +65,8 @@ pub(super) struct PodRequest {
     pub(super) insecure: BTreeSet<InsecureOption>,
     /// The image that the isolator is from.
     pub(super) stage1_image: Option<ImageRecord>,
+    /// Limits of all its apps together.
+    pub(super) resources: Resources,
     /// What each app may use where nothing is said of it.
     pub(super) bounds: Bounds,
     /// Whose IDs those of the pod are.
@@ -86,6 +88,7 @@ impl PlannedApp {
         spec: &AppSpec,
         config: AppConfig,
         mounts: Vec<Mount>,
+        devices: Vec<Device>,
         image: &RunnableImage,
     ) -> Self {
         let AppConfig {
@@ -130,7 +133,8 @@ impl PlannedApp {
                 security,
                 insecure_options: BTreeSet::new(),
                 mounts,
-                devices: Vec::new(),
+                devices,
+                device_rules: spec.device_rules.clone(),
                 resources: spec.resources.clone(),
                 stop_signal,
                 systemd,
@@ -349,6 +353,7 @@ fn manifest(
         shm_size: request.shm_size,
         host_namespaces: request.host_namespaces,
         cgroup_parent: None,
+        resources: request.resources,
         bounds: request.bounds,
         streams: request.streams,
         grace_period_ms: u64::try_from(request.grace_period.as_millis()).unwrap_or(u64::MAX),

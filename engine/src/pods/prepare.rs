@@ -22,6 +22,7 @@ use super::traceable;
 use super::user_namespace::{self, PodIds};
 use super::widened::{warn_of_shared, warn_of_widened};
 use crate::config::files::Config;
+use crate::devices;
 use crate::engine::Engine;
 use crate::error::{Error, SecurityError};
 use crate::images::choice::Chosen;
@@ -126,8 +127,11 @@ pub fn prepare(
     volumes.extend(mounted.volumes(&spec.image_volumes)?);
     let mut planned = Vec::with_capacity(spec.apps.len());
     for ((app, image), name) in spec.apps.iter().zip(&images).zip(names) {
-        let execution = execution(app, image.image(), observer)?;
+        let mut execution = execution(app, image.image(), observer)?;
+        let edits = devices::resolve(&app.devices, &engine.directories)?;
+        execution.add_env(edits.env);
         let mut mounts = mounted.mounts(app)?;
+        mounts.extend(edits.mounts);
         if execution.systemd {
             systemd::add_mounts(&mut mounts);
         }
@@ -135,7 +139,14 @@ pub fn prepare(
             in_memory::add_writable(&mut mounts);
         }
         let mounts = in_order(mounts, &volumes)?;
-        planned.push(PlannedApp::new(name, app, execution, mounts, image));
+        planned.push(PlannedApp::new(
+            name,
+            app,
+            execution,
+            mounts,
+            edits.devices,
+            image,
+        ));
     }
     let exposed: Vec<_> = images.iter().map(RunnableImage::image).collect();
     let network = settings::resolve(&spec.network, &exposed, engine, observer)?;
@@ -176,6 +187,7 @@ pub fn prepare(
         on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
         stage1_image,
+        resources: spec.resources.clone(),
         bounds: config.bounds(),
         ids,
     };

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, HostNamespace, Lifetime, Mount, MountOption, Resources,
-    Rlimit, Streams, UserNamespace, Volume, VolumeName,
+    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, HostNamespace, Lifetime, Mount, MountOption,
+    Resources, Rlimit, Streams, UserNamespace, Volume, VolumeName,
 };
 use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};
 
 use super::environment::Variable;
 use super::security::SecuritySpec;
+use crate::devices::DeviceRequest;
 use crate::images::choice::Pull;
 use crate::isolators::find::DEFAULT;
 use crate::networks::spec::NetworkSpec;
@@ -53,6 +54,8 @@ pub struct PodSpec {
     pub shm_size: Option<u64>,
     /// What else it shares with the host.
     pub host_namespaces: BTreeSet<HostNamespace>,
+    /// Limits of all its apps together.
+    pub resources: Resources,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
@@ -82,6 +85,7 @@ impl PodSpec {
             sysctl: BTreeMap::new(),
             shm_size: None,
             host_namespaces: BTreeSet::new(),
+            resources: Resources::default(),
             volumes: Vec::new(),
             image_volumes: Vec::new(),
             apps,
@@ -184,6 +188,10 @@ pub struct AppSpec {
     pub mounts: Vec<Mount>,
     /// Images whose files are mounted in it.
     pub image_mounts: Vec<ImageMount>,
+    /// Devices of the host.
+    pub devices: Vec<DeviceRequest>,
+    /// What else it may do with devices.
+    pub device_rules: Vec<DeviceRule>,
     /// Limits.
     pub resources: Resources,
     /// Whether it is run as systemd is.

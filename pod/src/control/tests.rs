@@ -106,6 +106,10 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
             app: app("web"),
             resources: Box::new(web.resources.clone()),
         },
+        Request::Limit {
+            app: some(),
+            resources: Box::new(web.resources.clone()),
+        },
         Request::ReopenLog { app: some() },
         Request::Pause { app: some() },
         Request::Resume { app: None },
@@ -131,12 +135,14 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
             current: Some(3),
             limit: None,
         },
+        block_io: BlockIoStats::default(),
     };
     let responses = [
         Response::Attached { tty: true },
         Response::Stats(PodStats {
             time,
             apps: vec![stats],
+            whole: Some(Usage::default()),
         }),
         Response::AppEnded {
             app: app("web"),

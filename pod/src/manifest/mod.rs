@@ -39,7 +39,7 @@ mod widened;
 pub use self::app::{App, Apps, DuplicateApp};
 pub use self::bounds::Bounds;
 pub use self::capability::{Capability, CapabilitySets};
-pub use self::devices::{Device, DeviceAccess, DeviceKind};
+pub use self::devices::{Device, DeviceAccess, DeviceKind, DeviceRule};
 pub use self::execution::{ConsoleSize, DEFAULT_PATH, Execution, Rlimit, RlimitKind, User};
 pub use self::guarded_paths::{DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS};
 pub use self::image::{ImageRecord, VerificationRecord};
@@ -57,7 +57,8 @@ pub use self::probes::{
     ExecAction, Header, HookAction, Hooks, HttpGetAction, Probe, ProbeAction, Probes, Scheme,
 };
 pub use self::resources::{
-    BlockIo, Cpu, HugepageLimit, Memory, Pids, Resources, ThrottleDevice, WeightDevice,
+    BlockIo, Contradiction, Cpu, HugepageLimit, Memory, Pids, Resources, ThrottleDevice,
+    WeightDevice,
 };
 pub use self::restart::{Restart, RestartPolicy};
 pub use self::seccomp::{

@@ -17,6 +17,7 @@ use super::mounts::MountSource;
 use super::namespaces::HostNamespace;
 use super::network::Network;
 use super::presence::is_default;
+use super::resources::Resources;
 use super::user_namespace::UserNamespace;
 use super::volumes::{Volume, VolumeSource};
 use crate::id::{AppName, PodName, PodUuid};
@@ -87,6 +88,9 @@ pub struct PodManifest {
     /// The cgroup that its own lies in; the monitor's if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cgroup_parent: Option<String>,
+    /// Limits of all its apps together.
+    #[serde(skip_serializing_if = "Resources::is_unlimited", default)]
+    pub resources: Resources,
     /// What each app may use where nothing is said of it.
     #[serde(skip_serializing_if = "is_default", default)]
     pub bounds: Bounds,

@@ -36,8 +36,10 @@ impl PodManifest {
             (self.shm_size.is_some(), Feature::ShmSize),
             (!self.host_namespaces.is_empty(), Feature::HostNamespaces),
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
+            (!self.resources.is_unlimited(), Feature::PodResources),
         ];
         let mut required = used(of_pod);
+        required.extend(self.resources.required_features());
         required.extend(network);
         required.extend(self.apps.iter().flat_map(App::required_features));
         required
@@ -50,6 +52,7 @@ impl App {
         let of_app = [
             (!self.mounts.is_empty(), Feature::Mounts),
             (!self.devices.is_empty(), Feature::Devices),
+            (!self.device_rules.is_empty(), Feature::Devices),
             (self.restart != Restart::default(), Feature::Restart),
             (!is_default(&self.probes), Feature::Probes),
             (!is_default(&self.hooks), Feature::Hooks),
@@ -116,7 +119,7 @@ impl Resources {
         };
         used([
             (limited, Feature::Resources),
-            (!no_swap, Feature::MemorySwap),
+            (!no_swap || memory.swappiness.is_some(), Feature::MemorySwap),
             (memory.reservation.is_some(), Feature::MemoryReservation),
             (
                 !cpu.cpus.is_empty() || !cpu.mems.is_empty(),

@@ -288,6 +288,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/execution/terminal", Feature::Tty),
     ("/apps/0/execution/console-size", Feature::Tty),
     ("/apps/0/execution/stdin-once", Feature::StdinOnce),
+    ("/resources", Feature::PodResources),
     ("/apps/0/execution/rlimits", Feature::Rlimits),
     ("/apps/0/execution/oom-score-adj", Feature::OomScoreAdj),
     ("/apps/0/security/privileged", Feature::Privileged),
@@ -302,12 +303,14 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/security/selinux-label", Feature::Selinux),
     ("/apps/0/mounts", Feature::Mounts),
     ("/apps/0/devices", Feature::Devices),
+    ("/apps/0/device-rules", Feature::Devices),
     ("/apps/0/resources/memory/limit", Feature::Resources),
     (
         "/apps/0/resources/memory/reservation",
         Feature::MemoryReservation,
     ),
     ("/apps/0/resources/memory/swap", Feature::MemorySwap),
+    ("/apps/0/resources/memory/swappiness", Feature::MemorySwap),
     ("/apps/0/resources/cpu/shares", Feature::Resources),
     ("/apps/0/resources/cpu/quota", Feature::Resources),
     ("/apps/0/resources/cpu/period", Feature::Resources),
@@ -354,6 +357,10 @@ fn features_of_parts(document: &Value) -> BTreeSet<Feature> {
                 "{part} is neither supported nor in the feature list"
             ),
         }
+    }
+    if features.contains(&Feature::PodResources) {
+        // It limits the number of processes.
+        features.insert(Feature::Resources);
     }
     features
 }
@@ -408,6 +415,7 @@ fn a_limit_without_swap_needs_no_more_than_a_limit() {
                 limit,
                 swap,
                 reservation: None,
+                swappiness: None,
             },
             ..Resources::default()
         };

@@ -181,6 +181,7 @@ impl TryFrom<PodManifest2> for PodManifest {
             shm_size: None,
             host_namespaces: Default::default(),
             cgroup_parent: None,
+            resources: Resources::default(),
             bounds: Bounds::default(),
             streams: match old.streams {
                 Streams2::Foreground => Streams::Foreground,
@@ -222,6 +223,7 @@ impl App2 {
             insecure_options: insecure_options.clone(),
             mounts: Vec::new(),
             devices: Vec::new(),
+            device_rules: Vec::new(),
             resources: self.resources.into(),
             systemd: false,
             own_processes: false,
@@ -249,6 +251,7 @@ impl From<Resources2> for Resources {
                 reservation: None,
                 // An app with a limit could not swap.
                 swap: memory,
+                swappiness: None,
             },
             cpu: Cpu {
                 shares: old.cpu_shares,

@@ -18,6 +18,7 @@ use super::label::label;
 use super::mounts::Namer;
 use super::namespaces::{NamespaceOf, cgroups, ipc, of_host, uts};
 use super::network::NetworkArguments;
+use super::resources::PodResourceArguments;
 use super::sysctl::{shm_size, sysctl};
 use super::users::UserArguments;
 use crate::wording::failure::Failure;
@@ -67,6 +68,8 @@ pub(crate) struct PodArguments {
     /// Size of the shared memory of the pod's apps, /dev/shm [default: 64m]
     #[arg(long, value_name = "BYTES", value_parser = shm_size, hide_short_help = true)]
     shm_size: Option<u64>,
+    #[command(flatten)]
+    limits: PodResourceArguments,
     /// Time between the stop signal and SIGKILL; -1 for no end of it
     #[arg(long, value_name = "DURATION", value_parser = grace, default_value = "10s")]
     #[arg(
@@ -132,6 +135,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         sysctl: pod.sysctl.into_iter().collect(),
         shm_size: pod.shm_size,
         host_namespaces: of_host(&[(pod.ipc, HostNamespace::Ipc), (pod.uts, HostNamespace::Uts)]),
+        resources: pod.limits.resources()?,
         ..PodSpec::new(pod.network.spec()?, Vec::new())
     })
 }

@@ -18,7 +18,6 @@ mod supervisor;
 mod sysctl;
 
 use std::os::fd::OwnedFd;
-use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::Pid;
@@ -42,11 +41,11 @@ use crate::sys;
 
 /// Runs pod init as a child of the monitor, to its end. The exit code says only whether the pod could be started: all
 /// else goes to the monitor.
-pub fn run() -> ExitCode {
+pub fn run() -> i32 {
     let mut link = match adopt_fd(INIT_SOCKET_FD) {
         Ok(socket) => ToParent::new(socket),
         // Nobody has started this who could be told.
-        Err(_) => return ExitCode::FAILURE,
+        Err(_) => return 1,
     };
     match bind_to_monitor(&link).and_then(|()| privileges::leave_session()) {
         Ok(()) => {
@@ -57,7 +56,7 @@ pub fn run() -> ExitCode {
         Err(failure) => {
             // If the monitor is gone, so is the pod.
             let _ = link.send(&FromInit::Failed(failure), Enclosed::default());
-            ExitCode::FAILURE
+            1
         }
     }
 }
@@ -67,7 +66,7 @@ pub fn run() -> ExitCode {
 ///
 /// # Errors
 /// [`StartFailure`] if nobody can be talked to, or this is not pid 1.
-pub fn run_machine(port: OwnedFd) -> Result<ExitCode, StartFailure> {
+pub fn run_machine(port: OwnedFd) -> Result<i32, StartFailure> {
     if std::process::id() != 1 {
         return Err(StartFailure::other(
             "pod init powers off its machine, and so runs as pid 1 alone",
@@ -91,7 +90,7 @@ pub fn run_machine(port: OwnedFd) -> Result<ExitCode, StartFailure> {
     rustix::fs::sync();
     let failed = rustix::system::reboot(RebootCommand::PowerOff);
     failed.map_err(StartFailure::os("power off"))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// Makes sure that this process ends with the monitor.

@@ -141,8 +141,6 @@ pub(super) fn tell_init(
         hosts: names::hosts(manifest, &network, others),
         resolv_conf: names::resolv_conf(manifest, &network),
     };
-    let namespace = network.namespace.take();
-    let handed_over = namespace.map_or(HandedOver::Nothing, HandedOver::Network);
-    link.send(&ToInit::Start(names), handed_over)?;
+    link.send(&ToInit::Start(names), HandedOver::Nothing)?;
     Ok(peers)
 }

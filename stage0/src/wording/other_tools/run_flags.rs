@@ -2,8 +2,6 @@
 
 use super::answers::{CERTIFICATES, HEALTH, RETRIES, SUBORDINATE};
 
-const CPUSETS: &str = "binding to processors is not there yet; `--cpus 1.5` limits their time";
-const SWAP: &str = "swap is not set apart: `--memory 64m` limits both together";
 const ISOLATOR: &str = "`--stage1 NAME` names the isolator, or its directory, or an image of it";
 const LOGS: &str =
     "logs are kept of each pod that runs with `--detach`; `fairing logs POD` shows them";
@@ -13,7 +11,7 @@ const OUTPUT: &str =
     "without `--detach` a pod's output is seen; `-i` lets an app read the standard input";
 const QUIET: &str = "it is not there yet: what is told goes to standard error";
 const SHARES: &str = "it is called `--cpu-shares 512`";
-const DEVICES: &str = "devices of the host are not there yet";
+const DEVICES: &str = "`--device nvidia.com/gpu=all` gets what the vendor describes in /etc/cdi";
 const ACCOUNTS: &str = "the image's /etc/passwd and /etc/group are left as they are; `--user 1000:1000` needs no entry in them";
 
 /// Flags of other tools' `run`, without their dashes, in the order of their bytes.
@@ -28,8 +26,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "authfile",
         "`fairing login REGISTRY` stores credentials, and those of podman and docker are read",
     ),
-    ("blkio-weight", "limits of disks are not there yet"),
-    ("blkio-weight-device", "limits of disks are not there yet"),
     ("c", SHARES),
     ("cert-dir", CERTIFICATES),
     ("cgroup-conf", "free settings of cgroups are not there yet"),
@@ -46,15 +42,11 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("cpu", "it is called `--cpus 1.5`"),
     ("cpu-count", "it is called `--cpus 1.5`"),
     ("cpu-percent", "processor time is limited by `--cpus 1.5`"),
-    ("cpu-period", "processor time is limited by `--cpus 1.5`"),
-    ("cpu-quota", "processor time is limited by `--cpus 1.5`"),
     ("cpu-rt-period", "processor time is limited by `--cpus 1.5`"),
     (
         "cpu-rt-runtime",
         "processor time is limited by `--cpus 1.5`",
     ),
-    ("cpuset-cpus", CPUSETS),
-    ("cpuset-mems", CPUSETS),
     (
         "creds",
         "credentials are stored by `fairing login REGISTRY`",
@@ -64,12 +56,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "detach-keys",
         "there is nothing to detach from: `--detach` runs a pod in the background",
     ),
-    ("device", DEVICES),
-    ("device-cgroup-rule", DEVICES),
-    ("device-read-bps", "limits of disks are not there yet"),
-    ("device-read-iops", "limits of disks are not there yet"),
-    ("device-write-bps", "limits of disks are not there yet"),
-    ("device-write-iops", "limits of disks are not there yet"),
     (
         "disable-content-trust",
         "`--insecure-options=image` runs an image that no rule lets run",
@@ -124,8 +110,14 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "intel-rdt-closid",
         "binding to parts of a processor is not there yet",
     ),
-    ("io-maxbandwidth", "limits of disks are not there yet"),
-    ("io-maxiops", "limits of disks are not there yet"),
+    (
+        "io-maxbandwidth",
+        "it is called `--device-read-bps /dev/sda:1mb`",
+    ),
+    (
+        "io-maxiops",
+        "it is called `--device-read-iops /dev/sda:1000`",
+    ),
     ("ip", ADDRESS),
     ("ip6", ADDRESS),
     ("isolation", ISOLATOR),
@@ -142,12 +134,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "ask the network: `--net default:MAC=02:00:00:00:00:07`",
     ),
     ("mds-register", "there is no metadata service"),
-    (
-        "memory-reservation",
-        "soft limits are not there yet; `--memory 64m` is the limit",
-    ),
-    ("memory-swap", SWAP),
-    ("memory-swappiness", SWAP),
     (
         "mnt-volume",
         "it is `--volume data,kind=empty` and `--mount volume=data,target=/data`",
