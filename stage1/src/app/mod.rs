@@ -27,4 +27,5 @@ pub(crate) mod resolve;
 pub(crate) mod rootfs;
 pub(crate) mod sockets;
 pub(crate) mod stdio;
+pub(crate) mod step;
 pub(crate) mod volume_mount;
