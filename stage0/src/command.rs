@@ -1,9 +1,12 @@
 //! The subcommands: one file each, and the table by which they are found.
 
 mod app;
+mod attach;
 mod cat_manifest;
 mod complete;
 mod completion;
+mod cp;
+mod diff;
 mod doctor;
 mod enter;
 mod export;
@@ -19,6 +22,7 @@ mod logout;
 mod logs;
 mod man;
 mod network;
+mod pause;
 mod port;
 mod prepare;
 mod push;
@@ -26,15 +30,18 @@ mod restart;
 mod rm;
 mod run;
 mod run_prepared;
+mod running_app;
 mod save;
 mod several;
 mod start;
+mod stats;
 mod status;
 mod stop;
 mod subcommand;
 mod system;
 mod top;
 mod trust;
+mod update;
 mod version;
 mod volume;
 mod wait;
@@ -67,14 +74,21 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<status::Status>(),
     Entry::of::<inspect::Inspect>(),
     Entry::of::<top::Top>(),
+    Entry::of::<stats::Stats>(),
     Entry::of::<wait::Wait>(),
     Entry::of::<start::Start>(),
     Entry::of::<restart::Restart>(),
     Entry::of::<kill::Kill>(),
     Entry::of::<stop::StopPods>(),
+    Entry::of::<pause::Pause>(),
+    Entry::of::<pause::Resume>(),
+    Entry::of::<update::Update>(),
     Entry::of::<rm::Rm>(),
     Entry::of::<gc::Gc>(),
     Entry::of::<enter::Enter>(),
+    Entry::of::<attach::Attach>(),
+    Entry::of::<cp::Cp>(),
+    Entry::of::<diff::Diff>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<port::Port>(),
     Entry::of::<export::Export>(),

@@ -122,6 +122,10 @@ impl Machine {
             memory_files: 1000,
             user_namespace: None,
             owns_network: true,
+            new_privileges: false,
+            shm_size: None,
+            host_namespaces: Default::default(),
+            sysctl: Default::default(),
             mount_label: None,
         }));
         machine
@@ -161,7 +165,8 @@ impl Machine {
             stop_signal: serde_json::from_value(json!(15)).unwrap(),
             selinux_label: None,
             mount_label: None,
-            systemd: false,
+            security: None,
+            own_processes: false,
             streams: streams.names,
             protections: stage1::protocol::Protections::without(&Default::default()),
             mounts: Vec::new(),
@@ -199,6 +204,8 @@ impl Machine {
             argv: args.map(str::to_owned).to_vec(),
             env: Vec::new(),
             workdir: None,
+            user: None,
+            copy: None,
             streams,
         })));
     }

@@ -1,6 +1,7 @@
 //! The kernel filesystems of an app, mounted but attached to nothing: `/proc`, `/sys`, `/dev` and what
 //! is below it. Nothing of them comes from the image.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use pod::manifest::UserNamespace;
@@ -74,8 +75,8 @@ pub(crate) struct Terminal {
 pub(crate) struct FileLabels<'a> {
     /// Of the app.
     pub(crate) app: Option<&'a Context>,
-    /// Of what all apps of the pod share.
-    pub(crate) pod: Option<&'a Context>,
+    /// Of the message queues, which all apps of the pod share.
+    pub(crate) queues: Option<&'a Context>,
 }
 
 /// The extended attribute that is a file's label.
@@ -94,6 +95,7 @@ impl FirstDevices {
     /// In a pod that has these users, if they are not the host's.
     pub(crate) fn new(
         tty: bool,
+        proc_options: &BTreeMap<String, String>,
         bounds: DeviceBounds,
         users: Option<&UserNamespace>,
         handed: HandedDevices,
@@ -113,13 +115,13 @@ impl FirstDevices {
         let label = labels.app.map(Context::to_string);
         pts.extend(label.as_deref().map(|label| (CONTEXT, label)));
         let mqueue = mount_detached("mqueue", &[], GUARDED)?;
-        labels.pod.map_or(Ok(()), |label| {
+        labels.queues.map_or(Ok(()), |label| {
             set_label(&mqueue, label).map_err(StartFailure::os(format_args!(
                 "give /dev/mqueue the label {label}"
             )))
         })?;
         Ok(Self {
-            proc: mount_detached("proc", &[], GUARDED)?,
+            proc: mount_detached("proc", &pairs(proc_options), GUARDED)?,
             dev,
             pts: mount_detached("devpts", &pts, NOSUID | NOEXEC)?,
             mqueue,
@@ -187,6 +189,13 @@ fn set_label(mount: &OwnedFd, label: &Context) -> Result<(), Errno> {
         Err(Errno::OPNOTSUPP) => Ok(()),
         other => other,
     }
+}
+
+fn pairs(options: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    let options = options.iter();
+    options
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
 }
 
 /// Makes a pseudo-terminal in a devpts, given the directory where that is mounted.

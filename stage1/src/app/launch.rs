@@ -1,5 +1,6 @@
 //! Starting apps and commands: from what the monitor sent to a running process.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -10,18 +11,15 @@ use pod::manifest::UserNamespace;
 use pod::selinux::Context;
 use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{PidfdFlags, getpid, pidfd_open};
-use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use crate::app::accounts::Identity;
 use crate::app::cgroup::{CgroupSeat, Seated};
-use crate::app::child::{ChildPlan, Mounts, Root, become_app};
+use crate::app::child::{ChildPlan, Mounts, ProcessLimits, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
-use crate::app::confinement::Confinement;
-use crate::app::devices::{
-    DeviceBounds, Devices, FileLabels, FirstDevices, HandedDevices, make_terminal,
-};
+use crate::app::confinement::{self, Confinement, PathGuards};
+use crate::app::devices::{DeviceBounds, Devices, FileLabels, FirstDevices, HandedDevices};
 use crate::app::exec_label::ExecLabel;
+use crate::app::limits;
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
@@ -30,7 +28,7 @@ use crate::app::stdio::{OpenTerminal, Stdio, choose_streams, keep_terminal};
 use crate::app::volume_mount::VolumeMount;
 use crate::failure::StartFailure;
 use crate::link::{StreamEnds, StreamId};
-use crate::protocol::{AppSpec, ExecSpec};
+use crate::protocol::AppSpec;
 use crate::sys::{self, Spawned};
 
 /// The pod's own files, under the names that they have in pod init's root and in each app's.
@@ -56,8 +54,8 @@ pub(crate) struct PodSetup<'a> {
     pub(crate) bounds: DeviceBounds,
     /// The pod's own user namespace, if it has one.
     pub(crate) user_namespace: Option<&'a UserNamespace>,
-    /// The label of what its apps share, where SELinux is enabled.
-    pub(crate) mount_label: Option<&'a Context>,
+    /// The label of its message queues, where SELinux is enabled.
+    pub(crate) queue_label: Option<&'a Context>,
 }
 
 /// What an app has of its pod once that starts.
@@ -90,15 +88,23 @@ pub(crate) struct RunningApp {
     pub(crate) seat: CgroupSeat,
     pub(crate) memory: MemoryState,
     pub(crate) terminal: Option<OpenTerminal>,
-    identity: Identity,
-    environment: Vec<String>,
-    workdir: CString,
-    pts: OwnedFd,
-    null: OwnedFd,
-    confinement: Confinement,
-    label: Option<Context>,
+    pub(super) identity: Identity,
+    /// Where users of commands are looked up.
+    pub(super) root: RootFs,
+    pub(super) environment: Vec<String>,
+    /// Whether `HOME` is what the app's user has, and nobody has set it.
+    pub(super) has_home_of_user: bool,
+    pub(super) workdir: CString,
+    pub(super) pts: OwnedFd,
+    pub(super) null: OwnedFd,
+    pub(super) confinement: Confinement,
+    pub(super) limits: ProcessLimits,
+    /// How soon it is killed when memory is short, and a procfs that takes it.
+    pub(super) oom_score: Option<(OwnedFd, Vec<u8>)>,
+    /// The label of SELinux of its processes.
+    pub(super) label: Option<Context>,
     /// Whether it has a pid namespace of its own.
-    own_processes: bool,
+    pub(super) own_processes: bool,
 }
 
 /// Whether the kernel tells of an app's memory.
@@ -164,20 +170,26 @@ impl PreparedApp {
             root.mount_point(name)?;
         }
         let (user, cwd) = (&spec.execution.user, spec.execution.cwd.as_str());
-        let identity = root.accounts()?.resolve(&user.user, &user.group);
-        let identity = identity.map_err(|failure| failure.of_app(&spec.name))?;
+        let accounts = root.accounts()?;
+        let identity = accounts.resolve(&user.user, &user.group);
+        let identity = identity
+            .and_then(|identity| accounts.add_groups(identity, user))
+            .map_err(|failure| failure.of_app(&spec.name))?;
         if let Some(ids) = pod.user_namespace {
-            is_mapped(&identity, ids, &spec.name)?;
+            is_mapped(&identity, ids, &format!("app {}", spec.name))?;
         }
         root.workdir(cwd, identity.uid, identity.gid)?;
+        let none = BTreeMap::new();
+        let own = spec.security.as_deref();
         let devices = FirstDevices::new(
             stdio.terminal().is_some(),
+            own.map_or(&none, |own| &own.proc_options),
             pod.bounds,
             pod.user_namespace,
             devices,
             FileLabels {
                 app: spec.mount_label.as_ref(),
-                pod: pod.mount_label,
+                queues: pod.queue_label,
             },
         )?;
         Ok(Self {
@@ -197,9 +209,15 @@ impl PreparedApp {
         &self.spec.name
     }
 
-    /// Whether its root may do what pod init may.
-    pub(crate) fn gets_all_capabilities(&self) -> bool {
-        !self.spec.protections.capabilities
+    /// Which capabilities pod init has to keep for it, beside those that all apps may have.
+    pub(crate) fn wanted_capabilities(&self) -> u64 {
+        confinement::wanted(&self.spec)
+    }
+
+    /// Whether executing a program can give it privileges.
+    pub(crate) fn gains_privileges(&self) -> bool {
+        let own = self.spec.security.as_ref();
+        own.is_some_and(|own| own.new_privileges)
     }
 
     /// Gives its terminal, if it is this one, another size.
@@ -225,10 +243,11 @@ impl PreparedApp {
             mounts: volumes,
             sockets,
         } = self;
-        let confinement = Confinement::by(spec.protections, bounding)?;
+        let confinement = Confinement::of(&spec, bounding)?;
+        let limits = limits::of(&spec.execution);
         let has_terminal = stdio.terminal().is_some();
         let execution = &spec.execution;
-        let devices = devices.complete(confinement.guards_paths)?;
+        let devices = devices.complete(confinement.guards != PathGuards::None)?;
         let terminal = has_terminal.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
         let variables = environment(&execution.env, &identity.home, hostname, has_terminal);
@@ -250,8 +269,10 @@ impl PreparedApp {
             console: has_terminal.then_some(c"0"),
             cgroups: seat.view(),
             volumes: &volumes,
-            own_processes: spec.systemd,
+            own_processes: spec.own_processes,
+            proc_options: &confinement.proc_options,
         };
+        let score = execution.oom_score_adj.map(limits::score);
         let start = Start {
             what: format!("app {}", spec.name),
             root: Root::Attach(Box::new(mounts)),
@@ -260,13 +281,16 @@ impl PreparedApp {
             controlling_terminal: has_terminal,
             identity: &identity,
             workdir: workdir.clone(),
-            confinement,
+            confinement: &confinement,
+            limits: &limits,
+            oom_score: score.clone().map(|score| (devices.proc.as_fd(), score)),
             label: ExecLabel::of_app(spec.selinux_label.as_ref(), devices.proc.as_fd())?,
             sockets: &sockets,
             command: CommandLine::new(&execution.args, &variables, &sockets)?,
+            by_descriptor: false,
         };
         let (process, report) = start.go()?;
-        let Devices { pts, .. } = devices;
+        let Devices { pts, proc, .. } = devices;
         let (terminal, master) = keep_terminal(&stdio, terminal);
         let running = RunningApp {
             name: spec.name,
@@ -274,15 +298,19 @@ impl PreparedApp {
             process,
             terminal,
             identity,
+            root,
             environment: variables,
+            has_home_of_user: !execution.env.iter().any(|entry| entry.starts_with("HOME=")),
             workdir,
             pts,
             null,
             seat,
             memory: MemoryState::Unwatched,
             confinement,
+            limits,
+            oom_score: score.map(|score| (proc, score)),
+            own_processes: spec.own_processes,
             label: spec.selinux_label,
-            own_processes: spec.systemd,
         };
         Ok(Starting {
             process: running,
@@ -314,66 +342,30 @@ impl RunningApp {
             None => self.seat.oom_kills() > 0,
         }
     }
-
-    /// Starts a command inside of this app. `streams` came with `spec`.
-    pub(crate) fn execute(
-        &self,
-        spec: &ExecSpec,
-        mut streams: StreamEnds,
-    ) -> Result<Starting<RunningCommand>, StartFailure> {
-        let stdio = Stdio::take(spec.streams, &mut streams)?;
-        let has_terminal = stdio.terminal().is_some();
-        let terminal = has_terminal.then(|| make_terminal(&self.pts)).transpose()?;
-        let variables: Vec<String> = self.environment.iter().chain(&spec.env).cloned().collect();
-        let variables = environment(&variables, &self.identity.home, "", has_terminal);
-        let no_sockets = AppSockets::default();
-        let start = Start {
-            what: format!("the command in app {}", self.name),
-            root: Root::Join(self.process.pidfd.as_fd()),
-            seat: &self.seat,
-            streams: choose_streams(terminal.as_ref(), &stdio, &self.null, &self.identity)?,
-            controlling_terminal: has_terminal,
-            identity: &self.identity,
-            workdir: match &spec.workdir {
-                Some(path) => c_string(path.as_str())?,
-                None => self.workdir.clone(),
-            },
-            confinement: self.confinement,
-            label: ExecLabel::of_command(self.label.as_ref())?,
-            sockets: &no_sockets,
-            command: CommandLine::new(&spec.argv, &variables, &no_sockets)?,
-        };
-        let (process, report) = match self.own_processes {
-            true => among_processes_of(self.process.pidfd.as_fd(), || start.go())?,
-            false => start.go()?,
-        };
-        let (terminal, master) = keep_terminal(&stdio, terminal);
-        Ok(Starting {
-            process: RunningCommand { process, terminal },
-            master,
-            report,
-        })
-    }
 }
 
 /// A process about to be made.
-struct Start<'a> {
-    what: String,
-    root: Root<'a>,
-    seat: &'a CgroupSeat,
-    streams: [BorrowedFd<'a>; 3],
-    controlling_terminal: bool,
-    identity: &'a Identity,
-    workdir: CString,
-    confinement: Confinement,
-    label: Option<ExecLabel<'a>>,
-    sockets: &'a AppSockets,
-    command: CommandLine,
+pub(super) struct Start<'a> {
+    pub(super) what: String,
+    pub(super) root: Root<'a>,
+    pub(super) seat: &'a CgroupSeat,
+    pub(super) streams: [BorrowedFd<'a>; 3],
+    pub(super) controlling_terminal: bool,
+    pub(super) identity: &'a Identity,
+    pub(super) workdir: CString,
+    pub(super) confinement: &'a Confinement,
+    pub(super) limits: &'a ProcessLimits,
+    pub(super) oom_score: Option<(BorrowedFd<'a>, Vec<u8>)>,
+    pub(super) label: Option<ExecLabel<'a>>,
+    pub(super) sockets: &'a AppSockets,
+    pub(super) command: CommandLine,
+    /// Whether it executes its first socket, which is a program, instead of the command's.
+    pub(super) by_descriptor: bool,
 }
 
 impl Start<'_> {
     /// Makes the process.
-    fn go(self) -> Result<(Spawned, StartReport), StartFailure> {
+    pub(super) fn go(self) -> Result<(Spawned, StartReport), StartFailure> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
             .map_err(StartFailure::os("make a pipe"))?;
         let writer = self.sockets.raised(writer)?;
@@ -405,10 +397,13 @@ impl Start<'_> {
                 .map(Gid::from_raw)
                 .collect(),
             confinement: self.confinement,
+            limits: self.limits,
+            oom_score: self.oom_score,
             label: self.label,
             sockets: self.sockets.fds(),
             report_place: self.sockets.end(),
             command: self.command,
+            by_descriptor: self.by_descriptor,
         };
         let process = sys::spawn(namespaces, self.seat.clone_into(who), |child| {
             become_app(&plan, child)
@@ -422,31 +417,15 @@ impl Start<'_> {
     }
 }
 
-/// Has the processes that are made meanwhile begin in the pid namespace of that process.
-fn among_processes_of<T>(
-    process: BorrowedFd<'_>,
-    make: impl FnOnce() -> Result<T, StartFailure>,
-) -> Result<T, StartFailure> {
-    let processes = ThreadNameSpaceType::PROCESS_ID;
-    let join = |process| {
-        move_into_thread_name_spaces(process, processes)
-            .map_err(StartFailure::os("join the app's pid namespace"))
-    };
-    let own = pidfd_open(getpid(), PidfdFlags::empty())
-        .map_err(StartFailure::os("find the own pid namespace"))?;
-    join(process)?;
-    let made = make();
-    // What starts next begins where pod init is.
-    join(own.as_fd())?;
-    made
-}
-
-/// Whether the pod has the user and the groups of an app.
-fn is_mapped(identity: &Identity, ids: &UserNamespace, app: &AppName) -> Result<(), StartFailure> {
+/// Whether the pod has the user and the groups of an app, or of a command.
+pub(super) fn is_mapped(
+    identity: &Identity,
+    ids: &UserNamespace,
+    who: &str,
+) -> Result<(), StartFailure> {
     let strange = |what: &str, id: u32| {
-        let message = format!(
-            "app {app} can't run as {what} {id}, which the pod's user namespace does not have"
-        );
+        let message =
+            format!("{who} can't run as {what} {id}, which the pod's user namespace does not have");
         Err(StartFailure::other(message))
     };
     if ids.host_uid(identity.uid).is_none() {
@@ -461,6 +440,6 @@ fn is_mapped(identity: &Identity, ids: &UserNamespace, app: &AppName) -> Result<
     }
 }
 
-fn c_string(text: &str) -> Result<CString, StartFailure> {
+pub(super) fn c_string(text: &str) -> Result<CString, StartFailure> {
     CString::new(text).map_err(|_| StartFailure::other("a NUL byte in the working directory"))
 }

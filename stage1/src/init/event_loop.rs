@@ -18,7 +18,6 @@ use super::abandoned::Abandoned;
 use super::ground::Ground;
 use super::hosts_file::HostsFile;
 use super::leftovers::Leftovers;
-use super::privileges;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
 use crate::app::devices::DeviceBounds;
@@ -38,9 +37,12 @@ pub(crate) struct Pod {
     bounds: DeviceBounds,
     /// The pod's own user namespace, if it has one.
     user_namespace: Option<UserNamespace>,
-    mount_label: Option<Context>,
-    /// Whether pod init may do all that the caller may, and so can let an app do it.
-    pub(super) has_all_capabilities: bool,
+    /// The label of SELinux of its message queues.
+    queue_label: Option<Context>,
+    /// The capabilities that pod init has kept, as far as the caller had them, and so can give an app.
+    pub(super) held_capabilities: u64,
+    /// Whether executing a program can give privileges to what is in the pod.
+    pub(super) new_privileges: bool,
     hosts: HostsFile,
     pub(super) supervisor: Supervisor,
     /// Apps and commands on their way to their programs.
@@ -70,7 +72,7 @@ impl Pod {
         setup: Setup,
         hosts: HostsFile,
         apps: Vec<PreparedApp>,
-        has_all_capabilities: bool,
+        held_capabilities: u64,
     ) -> Self {
         let grace = Duration::from_millis(setup.grace_period_ms);
         let mut supervisor = Supervisor::new(setup.lifetime, setup.on_app_failure, grace);
@@ -81,10 +83,11 @@ impl Pod {
         settling.begin();
         Self {
             bounds: DeviceBounds::of(&setup),
+            queue_label: setup.queue_label().cloned(),
             hostname: setup.hostname,
             user_namespace: setup.user_namespace,
-            mount_label: setup.mount_label,
-            has_all_capabilities,
+            held_capabilities,
+            new_privileges: setup.new_privileges,
             hosts,
             supervisor,
             starts: Starts::of(apps),
@@ -105,10 +108,7 @@ impl Pod {
         PodContext {
             hostname: &self.hostname,
             // As far as pod init knows.
-            bounding: match self.has_all_capabilities {
-                true => u64::MAX,
-                false => privileges::kept(),
-            },
+            bounding: self.held_capabilities,
         }
     }
 
@@ -117,7 +117,7 @@ impl Pod {
         PodSetup {
             bounds: self.bounds,
             user_namespace: self.user_namespace.as_ref(),
-            mount_label: self.mount_label.as_ref(),
+            queue_label: self.queue_label.as_ref(),
         }
     }
 

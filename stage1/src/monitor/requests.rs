@@ -7,10 +7,11 @@ use pod::control::bounds::{CLIENTS_MAX, GRACE_MS_MAX};
 use pod::control::{
     AppStats, AttachRequest, Event, EventKind, LiveStatus, PodStats, Request, Response,
 };
+use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodError};
 
-use super::clients::{Awaited, refusal};
+use super::clients::{AskedCommand, Awaited, refusal};
 use super::descriptors;
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
@@ -97,15 +98,24 @@ impl Monitor {
                 if let Some(app) = &app {
                     self.known(app)?;
                 }
+                if signal == SignalNumber::KILL {
+                    // On version 1, what is frozen can't be killed.
+                    match &app {
+                        Some(app) => self.resume(app, isolator)?,
+                        None => self.resume_all(isolator)?,
+                    }
+                }
                 let signal = signal.number();
                 self.tell_init(&ToInit::Signal { app, signal })?;
                 DONE
             }
             Request::Exec(request) => {
-                self.free(index)?;
-                self.is_thawed(request.app.as_ref())?;
-                self.await_at(index, Awaited::Turn(Box::new(request)))
+                self.await_turn(index, AskedCommand::of_program(request, None))
             }
+            Request::ExecAs { command, user } => {
+                self.await_turn(index, AskedCommand::of_program(command, Some(user)))
+            }
+            Request::Copy(asked) => self.await_turn(index, AskedCommand::of_copy(asked)),
             Request::Resize(size) => {
                 let terminal = self.clients.get(index).and_then(|client| client.terminal());
                 if let Some(terminal) = terminal {
@@ -160,12 +170,21 @@ impl Monitor {
                 self.attach(index, request)
             }
             Request::Stats { app } => {
+                let whole = app.is_none().then(|| isolator.stats_of_pod());
                 let apps = self.stats(app, isolator)?;
                 let time = Timestamp::now();
-                Ok(Some(Response::Stats(PodStats { time, apps })))
+                let stats = PodStats { time, apps, whole };
+                Ok(Some(Response::Stats(Box::new(stats))))
             }
             Request::Update { app, resources } => {
                 self.update(&app, *resources, isolator)?;
+                DONE
+            }
+            Request::Limit { app, resources } => {
+                match app {
+                    Some(app) => self.limit_app(&app, &resources, isolator)?,
+                    None => self.limit_pod(&resources, isolator)?,
+                }
                 DONE
             }
             Request::ReopenLog { app } => {
@@ -207,6 +226,12 @@ impl Monitor {
                 DONE
             }
         }
+    }
+
+    fn await_turn(&mut self, index: usize, asked: AskedCommand) -> Answer {
+        self.free(index)?;
+        self.is_thawed(asked.request.app.as_ref())?;
+        self.await_at(index, Awaited::Turn(Box::new(asked)))
     }
 
     fn await_at(&mut self, index: usize, awaited: Awaited) -> Answer {

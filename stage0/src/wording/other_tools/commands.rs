@@ -12,10 +12,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ),
     ("artifact", "artifacts that are no images are not there yet"),
     (
-        "attach",
-        "`fairing logs --follow POD` shows what a pod writes, `fairing enter -it POD` runs a shell in it",
-    ),
-    (
         "auto-update",
         "not there yet; `fairing fetch IMAGE` looks for a later image",
     ),
@@ -48,16 +44,8 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "commands for pods have no word before them: `fairing ps`, `fairing stop POD`",
     ),
     ("context", "there is no daemon to talk to"),
-    (
-        "cp",
-        "copying files is not there yet; `fairing enter POD -- cat FILE` prints one, `fairing export POD FILE` gets all",
-    ),
     ("delete", REMOVAL),
     ("dial-stdio", "there is no daemon to talk to"),
-    (
-        "diff",
-        "showing what an app changed is not there yet; `fairing export POD FILE` gets all files",
-    ),
     ("disconnect", "a pod leaves its networks at its end"),
     (
         "events",
@@ -108,10 +96,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "mounting files of an app is not there yet; `fairing export POD FILE` gets them, `fairing image extract IMAGE DIR` those of an image",
     ),
     ("node", "there is no cluster of hosts"),
-    (
-        "pause",
-        "pausing is not there yet; `fairing kill -s STOP POD` stops the main process of each app",
-    ),
     ("play", "there is nothing for Kubernetes yet"),
     (
         "plugin",
@@ -161,25 +145,13 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "there is no cluster of hosts, and no daemon; for systemd see systemd.unit(5): a unit runs `fairing run IMAGE`",
     ),
     ("stack", "there is no cluster of hosts"),
-    (
-        "stats",
-        "figures of running pods are not there yet; `fairing top POD` shows their processes",
-    ),
     ("swarm", "there is no cluster of hosts"),
     ("umount", "mounting an app's files is not there yet"),
     ("unmount", "mounting an app's files is not there yet"),
-    (
-        "unpause",
-        "pausing is not there yet; `fairing kill -s CONT POD` continues the main process of each app",
-    ),
     ("unshare", "pods of users other than root are not there yet"),
     (
         "untag",
         "it is called `fairing image rm IMAGE`, which removes a name",
-    ),
-    (
-        "update",
-        "limits are set at the start: `fairing run --memory 64m IMAGE`",
     ),
 ];
 
