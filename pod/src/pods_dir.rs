@@ -299,6 +299,22 @@ impl PodsDir {
         Ok(aborted)
     }
 
+    /// Gives a pod that is there another name. The one that it has it keeps until [`PodsDir::release_name`].
+    ///
+    /// # Errors
+    /// [`PodError::NameInUse`] if a pod that still lives has it.
+    pub fn claim_name(&self, name: &PodName, uuid: PodUuid) -> Result<(), PodError> {
+        self.names.claim(name, uuid, |holder| self.is_live(holder))
+    }
+
+    /// Gives up a pod's name, if it has it.
+    ///
+    /// # Errors
+    /// [`PodError::Io`] if it can't be given up.
+    pub fn release_name(&self, name: &PodName, uuid: PodUuid) -> Result<(), PodError> {
+        self.names.release(name, uuid)
+    }
+
     /// Gives up the names of pods that are gone: what a command that was killed, or a manifest that could not be read,
     /// has left.
     ///
@@ -418,9 +434,7 @@ impl LockedPod {
     /// # Errors
     /// [`PodError::NameInUse`] if a pod that still lives has it.
     pub fn claim_name(&self, name: &PodName) -> Result<(), PodError> {
-        self.pods
-            .names
-            .claim(name, self.uuid(), |holder| self.pods.is_live(holder))
+        self.pods.claim_name(name, self.uuid())
     }
 
     /// Gives the pod a block of IDs that no other pod has. The result is its first ID. It is given up with the pod, whose

@@ -24,6 +24,7 @@ mod network;
 mod port;
 mod prepare;
 mod push;
+mod rename;
 mod restart;
 mod rm;
 mod run;
@@ -76,6 +77,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<kill::Kill>(),
     Entry::of::<stop::StopPods>(),
     Entry::of::<rm::Rm>(),
+    Entry::of::<rename::Rename>(),
     Entry::of::<gc::Gc>(),
     Entry::of::<enter::Enter>(),
     Entry::of::<attach::Attach>(),

@@ -18,6 +18,7 @@ pub mod prepare;
 pub mod prepared;
 pub mod processes;
 pub mod removal;
+pub mod rename;
 mod replace;
 pub mod signal;
 pub mod spec;

@@ -14,6 +14,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "kill",
             "wait",
             "rm",
+            "rename",
             "gc",
         ],
     ),
