@@ -3,11 +3,13 @@
 
 mod app;
 mod config;
+mod device;
 mod distrust;
 mod isolator;
 mod monitor;
 mod mount;
 mod network;
+mod security;
 mod user_namespace;
 mod volume;
 
@@ -24,11 +26,13 @@ use trust::{ContainersPolicyError, PolicyError, Refusal};
 
 pub use self::app::AppError;
 pub use self::config::ConfigError;
+pub use self::device::DeviceError;
 pub use self::distrust::Distrust;
 pub use self::isolator::{IsolatorError, IsolatorFlaw};
 pub use self::monitor::MonitorError;
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
+pub use self::security::SecurityError;
 pub use self::user_namespace::UserNamespaceError;
 pub use self::volume::VolumeError;
 
@@ -112,6 +116,12 @@ pub enum Error {
     /// An app can't be run as asked for.
     #[error(transparent)]
     App(#[from] AppError),
+    /// An app can't have a device that is asked for.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// An app can't be confined as asked for.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// An app can't have a mount that is asked for.
     #[error(transparent)]
     Mount(#[from] MountError),

@@ -21,7 +21,7 @@ use crate::removal;
 #[derive(Debug, Clone)]
 pub struct PodsDir {
     root: PathBuf,
-    names: Names,
+    pub(crate) names: Names,
     id_blocks: IdBlocks,
 }
 
@@ -299,22 +299,6 @@ impl PodsDir {
         Ok(aborted)
     }
 
-    /// Gives a pod that is there another name. The one that it has it keeps until [`PodsDir::release_name`].
-    ///
-    /// # Errors
-    /// [`PodError::NameInUse`] if a pod that still lives has it.
-    pub fn claim_name(&self, name: &PodName, uuid: PodUuid) -> Result<(), PodError> {
-        self.names.claim(name, uuid, |holder| self.is_live(holder))
-    }
-
-    /// Gives up a pod's name, if it has it.
-    ///
-    /// # Errors
-    /// [`PodError::Io`] if it can't be given up.
-    pub fn release_name(&self, name: &PodName, uuid: PodUuid) -> Result<(), PodError> {
-        self.names.release(name, uuid)
-    }
-
     /// Gives up the names of pods that are gone: what a command that was killed, or a manifest that could not be read,
     /// has left.
     ///
@@ -336,7 +320,7 @@ impl PodsDir {
     }
 
     /// Whether a pod may still be called by its name.
-    fn is_live(&self, uuid: PodUuid) -> Result<bool, PodError> {
+    pub(crate) fn is_live(&self, uuid: PodUuid) -> Result<bool, PodError> {
         match self.by_uuid(uuid)? {
             None => Ok(false),
             Some(seen) => self.is_still_live(&seen),
@@ -434,7 +418,9 @@ impl LockedPod {
     /// # Errors
     /// [`PodError::NameInUse`] if a pod that still lives has it.
     pub fn claim_name(&self, name: &PodName) -> Result<(), PodError> {
-        self.pods.claim_name(name, self.uuid())
+        self.pods
+            .names
+            .claim(name, self.uuid(), |holder| self.pods.is_live(holder))
     }
 
     /// Gives the pod a block of IDs that no other pod has. The result is its first ID. It is given up with the pod, whose

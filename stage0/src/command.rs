@@ -21,6 +21,7 @@ mod logout;
 mod logs;
 mod man;
 mod network;
+mod pause;
 mod port;
 mod prepare;
 mod push;
@@ -33,12 +34,14 @@ mod running_app;
 mod save;
 mod several;
 mod start;
+mod stats;
 mod status;
 mod stop;
 mod subcommand;
 mod system;
 mod top;
 mod trust;
+mod update;
 mod version;
 mod volume;
 mod wait;
@@ -71,11 +74,15 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<status::Status>(),
     Entry::of::<inspect::Inspect>(),
     Entry::of::<top::Top>(),
+    Entry::of::<stats::Stats>(),
     Entry::of::<wait::Wait>(),
     Entry::of::<start::Start>(),
     Entry::of::<restart::Restart>(),
     Entry::of::<kill::Kill>(),
     Entry::of::<stop::StopPods>(),
+    Entry::of::<pause::Pause>(),
+    Entry::of::<pause::Resume>(),
+    Entry::of::<update::Update>(),
     Entry::of::<rm::Rm>(),
     Entry::of::<rename::Rename>(),
     Entry::of::<gc::Gc>(),

@@ -4,14 +4,14 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cni_glue::Netns;
-use pod::control::{AppStats, CpuStats, MemoryStats, PidsStats};
+use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
 use pod::feature::Feature;
-use pod::manifest::{App, Network, PodManifest, Resources};
+use pod::manifest::{App, Device, Network, PodManifest, Resources, UserNamespace};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
-use stage1::app::device_files;
-use stage1::cgroup::PodCgroups;
+use rustix::fs::{Gid, Uid};
+use stage1::app::device_files::{self, HostDevice};
+use stage1::cgroup::{PodCgroups, Statistics};
 use stage1::failure::StartFailure;
 use stage1::link::{AppResources, HandedOver, descriptors};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
@@ -21,24 +21,48 @@ use stage1::pod_ids::{PodIds, root_of};
 
 use crate::environment::variable;
 use crate::init_process::{self, InitProcess};
-use crate::network::{PodNetworks, failed};
+use crate::network::PodNetworks;
+use crate::network_namespace::{FutureNetns, NetworkNamespace};
 
 /// What this isolator can do: the features of its `stage1.json`.
 const FEATURES: &[Feature] = &[
+    Feature::AdditionalGroups,
     Feature::Attach,
     Feature::Bandwidth,
+    Feature::BlockIo,
+    Feature::Capabilities,
+    Feature::Cpuset,
+    Feature::Devices,
     Feature::Exec,
+    Feature::HostNamespaces,
     Feature::HostNetwork,
+    Feature::Hugepages,
+    Feature::MaskedPaths,
+    Feature::MemoryReservation,
+    Feature::MemorySwap,
     Feature::Mounts,
     Feature::Mutable,
     Feature::Networks,
+    Feature::NewPrivileges,
+    Feature::OomScoreAdj,
     Feature::Pause,
+    Feature::PidNamespace,
+    Feature::PodResources,
+    Feature::Privileged,
+    Feature::ProcOptions,
+    Feature::ReadonlyPaths,
+    Feature::ReadonlyRoot,
     Feature::ReopenLog,
     Feature::Resources,
+    Feature::Rlimits,
+    Feature::Seccomp,
+    Feature::ShmSize,
     Feature::SocketActivation,
     Feature::Stats,
+    Feature::Sysctl,
     Feature::Systemd,
     Feature::Tty,
+    Feature::Umask,
     Feature::Update,
     Feature::UserNamespaces,
     Feature::Volumes,
@@ -52,6 +76,8 @@ pub(crate) struct Nspawn {
     cgroups: Option<PodCgroups>,
     /// The pod's user namespace, if it has one of its own.
     ids: Option<Arc<PodIds>>,
+    /// The pod's network namespace, until its networks are joined.
+    network: Option<FutureNetns>,
     storage: Option<Storage>,
     volumes: Option<Volumes>,
     networks: Option<PodNetworks>,
@@ -64,6 +90,7 @@ impl Nspawn {
             run_dir: run_dir.to_path_buf(),
             cgroups: None,
             ids: None,
+            network: None,
             storage: None,
             volumes: None,
             networks: None,
@@ -95,18 +122,29 @@ impl Nspawn {
             .collect()
     }
 
-    /// `/dev` and `/sys` of an app, where pod init can't mount them.
+    /// `/dev` and `/sys` of an app, where pod init can't make them.
     fn devices(
         &self,
         manifest: &PodManifest,
         app: &App,
     ) -> Result<(Option<OwnedFd>, Option<OwnedFd>), StartFailure> {
-        let Some(ids) = &self.ids else {
-            return Ok((None, None));
+        // Pod init doesn't know the host's devices.
+        let (root, is_mapped) = match &self.ids {
+            Some(ids) => (ids.root(), true),
+            None if app.devices.is_empty() => return Ok((None, None)),
+            None => ((Uid::ROOT, Gid::ROOT), false),
         };
         let files = manifest.bounds.memory_files;
-        let dev = device_files::make(app.execution.terminal, files, Some(ids.root()))?;
-        let sys = (manifest.network == Network::Host).then(device_files::sys_of_own_network);
+        let dev = device_files::make(app.execution.terminal, files, Some(root))?;
+        let users = manifest.user_namespace.as_ref();
+        let devices: Vec<_> = app
+            .devices
+            .iter()
+            .map(|device| host_device(device, users, root))
+            .collect();
+        device_files::add(&dev, &devices)?;
+        let needs_sys = is_mapped && manifest.network == Network::Host;
+        let sys = needs_sys.then(device_files::sys_of_own_network);
         Ok((Some(dev), sys.transpose()?))
     }
 
@@ -127,19 +165,38 @@ impl Nspawn {
 }
 
 impl Isolator for Nspawn {
-    fn prepare(&mut self, _manifest: &PodManifest) -> Result<(), StartFailure> {
-        let cgroups = PodCgroups::create(&self.uuid.to_string(), &self.run_dir)?;
-        self.cgroups = Some(cgroups);
-        Ok(())
-    }
-
     fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure> {
         let ids = manifest.user_namespace.as_ref();
         let (link, end) = descriptors::pair(ids.and_then(root_of))?;
-        let (folder, tasks) = self.cgroups()?.for_init()?;
-        let InitProcess { process, ids } =
-            init_process::start(self.uuid, end, folder.as_ref(), &tasks, ids)?;
+        let network = (manifest.network != Network::Host).then(NetworkNamespace::new);
+        let network = network.transpose()?;
+        let cgroups = self
+            .cgroups
+            .insert(PodCgroups::find(&self.uuid.to_string())?);
+        let make = |cgroups: &PodCgroups| {
+            cgroups.make(&self.run_dir)?;
+            cgroups.limit_pod(&manifest.resources)
+        };
+        if cgroups.are_made_first() {
+            make(cgroups)?;
+        }
+        let started = init_process::start(
+            self.uuid,
+            end,
+            cgroups,
+            ids,
+            network.as_ref(),
+            &manifest.host_namespaces,
+        )?;
+        // From here on beside that process.
+        if !cgroups.are_made_first() {
+            make(cgroups)?;
+        }
+        let InitProcess { process, pid, ids } = started.go_on()?;
         self.ids = ids.map(Arc::new);
+        self.network = network
+            .map(|network| network.of(pid, &process))
+            .transpose()?;
         Ok(StartedInit {
             process,
             link: Box::new(link),
@@ -158,6 +215,11 @@ impl Isolator for Nspawn {
         if app.resources.pids.limit.is_none() {
             let usual = manifest.bounds.pids;
             self.cgroups()?.bound_processes(&app.name, usual)?;
+        }
+        if !(app.devices.is_empty() && app.device_rules.is_empty()) {
+            let of_nodes = app.devices.iter().map(Device::rule);
+            let rules: Vec<_> = of_nodes.chain(app.device_rules.iter().copied()).collect();
+            self.cgroups()?.restrict_devices(&app.name, &rules)?;
         }
         if app.systemd {
             let owner = self.ids.as_ref().map(|ids| ids.root());
@@ -203,27 +265,33 @@ impl Isolator for Nspawn {
         Ok(self.cgroups()?.update_in_time(app, resources)?)
     }
 
+    fn update_pod(&mut self, resources: &Resources) -> Result<(), StartFailure> {
+        Ok(self.cgroups()?.update_pod_in_time(resources)?)
+    }
+
     fn stats(&mut self, app: &AppName) -> AppStats {
-        let counted = self.cgroups().map(|cgroups| cgroups.statistics(app));
-        let counted = counted.unwrap_or_default();
+        let counted = self.cgroups().map(|cgroups| {
+            cgroups.count_disks();
+            cgroups.statistics(app)
+        });
+        let Usage {
+            cpu,
+            memory,
+            pids,
+            block_io,
+        } = usage(counted.unwrap_or_default());
         AppStats {
             app: app.clone(),
-            cpu: CpuStats {
-                usage_ns: counted.cpu_nanoseconds,
-                ..CpuStats::default()
-            },
-            memory: MemoryStats {
-                usage: counted.memory,
-                working_set: counted.working_set,
-                limit: counted.memory_limit,
-                oom_kills: Some(counted.oom_kills),
-                ..MemoryStats::default()
-            },
-            pids: PidsStats {
-                current: counted.pids,
-                limit: counted.pids_limit,
-            },
+            cpu,
+            memory,
+            pids,
+            block_io,
         }
+    }
+
+    fn stats_of_pod(&mut self) -> Usage {
+        let counted = self.cgroups().map(PodCgroups::statistics_of_pod);
+        usage(counted.unwrap_or_default())
     }
 
     fn oom_kills(&mut self, app: &AppName) -> Option<u64> {
@@ -238,22 +306,20 @@ impl Isolator for Nspawn {
         Ok(self.cgroups()?.thaw(app)?)
     }
 
-    // Made here and not with pod init's other namespaces: it takes as long as starting pod init, which doesn't
-    // need it until the apps start.
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
-        let ids = self.ids.clone();
-        let owner = ids.as_ref().map(|ids| ids.namespace());
+        let Some(network) = self.network.take() else {
+            return Ok(PodNetwork::default());
+        };
+        let netns = network
+            .wait()?
+            .map_err(|exit_code| self.explain_end(exit_code))?;
         match manifest.network {
-            Network::Host => Ok(PodNetwork::default()),
-            Network::None => Ok(PodNetwork {
-                namespace: Some(Netns::with_loopback(owner).map_err(failed)?.into()),
-                ..PodNetwork::default()
-            }),
+            Network::Host | Network::None => Ok(PodNetwork::default()),
             Network::All | Network::Named(_) => {
                 let cgroup = self.cgroups()?.path();
                 self.networks.insert(PodNetworks::of(self.uuid)?).join(
                     manifest,
-                    owner,
+                    netns,
                     cgroup.as_deref(),
                 )
             }
@@ -274,6 +340,49 @@ impl Isolator for Nspawn {
             .take()
             .map_or(Ok(()), |mut networks| networks.leave());
         cgroups.and(networks)
+    }
+}
+
+/// A device as the host has it: an owner that the pod doesn't know is the pod's root.
+fn host_device(device: &Device, users: Option<&UserNamespace>, root: (Uid, Gid)) -> HostDevice {
+    let path = device.path.as_str();
+    let (user, group) = match users {
+        None => (Uid::from_raw(device.uid), Gid::from_raw(device.gid)),
+        Some(ids) => (
+            ids.host_uid(device.uid).map_or(root.0, Uid::from_raw),
+            ids.host_gid(device.gid).map_or(root.1, Gid::from_raw),
+        ),
+    };
+    HostDevice {
+        path: path.strip_prefix("/dev/").unwrap_or(path).to_owned(),
+        kind: device.kind,
+        number: (device.major, device.minor),
+        mode: device.file_mode.unwrap_or(0o666),
+        owner: (user, group),
+    }
+}
+
+fn usage(counted: Statistics) -> Usage {
+    Usage {
+        cpu: CpuStats {
+            usage_ns: counted.cpu_nanoseconds,
+            ..CpuStats::default()
+        },
+        memory: MemoryStats {
+            usage: counted.memory,
+            working_set: counted.working_set,
+            limit: counted.memory_limit,
+            oom_kills: Some(counted.oom_kills),
+            ..MemoryStats::default()
+        },
+        pids: PidsStats {
+            current: counted.pids,
+            limit: counted.pids_limit,
+        },
+        block_io: BlockIoStats {
+            read: counted.disk_read,
+            written: counted.disk_written,
+        },
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use file_copy::{Arrival, CopyError, LeftOut, Receiver, Rules, Sent, Source, send};
 use image_layer::Limits;
@@ -28,22 +27,22 @@ pub(crate) fn argv(copy: &FileCopy) -> Result<Vec<String>, StartFailure> {
     Ok(vec!["fairing-copy".to_owned(), COPY.to_owned(), copy])
 }
 
-/// Copies. What is left out is told on standard error, and last why it failed.
-pub fn run(what: &str) -> ExitCode {
+/// Copies. What is left out is told on standard error, and last why it failed. The result is the exit code.
+pub fn run(what: &str) -> i32 {
     let copied = match serde_json::from_str(what) {
         Ok(copy) => go(copy),
         Err(error) => {
             tell(&format!("this is not to be copied: {error}"));
-            return ExitCode::FAILURE;
+            return 1;
         }
     };
     match copied {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             if !error.is_broken_pipe() {
                 tell(&error.to_string());
             }
-            ExitCode::FAILURE
+            1
         }
     }
 }

@@ -26,7 +26,7 @@ fn status(host: &Host, pod: &str) -> Value {
 }
 
 /// The pod's directory in the hierarchy of this controller.
-fn folder(host: &Host, uuid: &str, controller: &str) -> PathBuf {
+pub(crate) fn folder(host: &Host, uuid: &str, controller: &str) -> PathBuf {
     let hierarchy = Path::new("/sys/fs/cgroup").join(controller);
     host.cgroups()
         .into_iter()
@@ -34,8 +34,9 @@ fn folder(host: &Host, uuid: &str, controller: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("no cgroup of pod {uuid} in {}", hierarchy.display()))
 }
 
+/// A file of a cgroup.
 #[track_caller]
-fn value(folder: &Path, file: &str) -> String {
+pub(crate) fn value(folder: &Path, file: &str) -> String {
     let path = folder.join(file);
     fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -8,10 +8,17 @@ use harness::{Compression, ImageBuilder, Layer};
 use crate::machine_checks;
 
 /// The functions `check_NAME` of the script, in the order in which they run.
-const CHECKS: [&str; 21] = [
+const CHECKS: [&str; 28] = [
     "version_2_only",
     "output_and_exit_code",
     "limits",
+    "further_limits",
+    "limits_of_disks",
+    "limits_of_a_pod",
+    "limits_that_change",
+    "pause_and_resume",
+    "figures",
+    "devices",
     "no_limits",
     "limit_of_processes",
     "own_cgroup_is_shown_for_reading",
@@ -49,7 +56,8 @@ fn a_host_with_cgroup_version_2_runs_pods() {
     let machine = machine_checks::machine(SCRIPT, &CHECKS, images.path())
         .copy(setfattr, "/usr/bin/setfattr")
         .libraries_of(setfattr)
-        .module("overlay");
+        .module("overlay")
+        .module("loop");
     machine_checks::expect_all(machine, &CHECKS);
 }
 

@@ -15,6 +15,7 @@ use pod::manifest::Bounds;
 use serde::Deserialize;
 
 use super::apps::Apps;
+use super::cdi::Cdi;
 use super::directories::Directories;
 use super::layers::Layers;
 use super::root_files::RootFolder;
@@ -32,6 +33,8 @@ const DROP_INS: &str = "config.d";
 pub struct Config {
     #[serde(default)]
     apps: Apps,
+    #[serde(default)]
+    cdi: Cdi,
     #[serde(default)]
     layers: Layers,
     #[serde(default)]
@@ -76,6 +79,11 @@ impl Config {
         self.apps.bounds()
     }
 
+    /// Where vendors describe devices; the later counts more.
+    pub fn cdi_directories(&self) -> Vec<PathBuf> {
+        self.cdi.directories()
+    }
+
     /// Whether pods get user namespaces where nothing is said of it; `None` if that isn't said here either.
     pub fn usual_users(&self) -> Option<UsualUsers> {
         self.user_namespaces.default()
@@ -98,6 +106,7 @@ impl Config {
     fn overridden_by(self, later: Self) -> Self {
         Self {
             apps: self.apps.overridden_by(later.apps),
+            cdi: self.cdi.overridden_by(later.cdi),
             layers: self.layers.overridden_by(later.layers),
             signatures: self.signatures.overridden_by(later.signatures),
             trust: self.trust.overridden_by(later.trust),

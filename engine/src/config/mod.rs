@@ -2,6 +2,7 @@
 
 mod amount;
 mod apps;
+mod cdi;
 pub mod directories;
 pub mod files;
 mod layers;

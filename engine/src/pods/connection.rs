@@ -41,7 +41,7 @@ pub fn connect(entry: &PodEntry, directories: &Directories) -> Result<Option<Seq
     connect_within(entry, directories, PATIENCE)
 }
 
-fn connect_within(
+pub(super) fn connect_within(
     entry: &PodEntry,
     directories: &Directories,
     patience: Duration,

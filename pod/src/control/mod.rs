@@ -28,7 +28,7 @@ pub use self::request::{
     StartApp, WindowSize,
 };
 pub use self::response::Response;
-pub use self::stats::{AppStats, CpuStats, MemoryStats, PidsStats, PodStats};
+pub use self::stats::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, PodStats, Usage};
 pub use self::status::{AppState, LiveApp, LiveStatus};
 
 /// The socket's name in the pod's runtime directory.

@@ -80,6 +80,14 @@ pub enum Request {
         /// Its limits from now on.
         resources: Box<Resources>,
     },
+    /// Change some limits: what is absent stays as it is.
+    Limit {
+        /// Of which app; of all together if absent.
+        #[serde(default)]
+        app: Option<AppName>,
+        /// The limits that change.
+        resources: Box<Resources>,
+    },
     /// Open logs anew: somebody has renamed the files.
     ReopenLog {
         /// Of which app; of all if absent.

@@ -13,6 +13,23 @@ pub struct PodStats {
     pub time: Timestamp,
     /// The apps that run.
     pub apps: Vec<AppStats>,
+    /// All of them together, with pod init. Absent if one app was asked about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub whole: Option<Usage>,
+}
+
+/// What all apps of a pod use together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Usage {
+    /// Processor time.
+    pub cpu: CpuStats,
+    /// Memory.
+    pub memory: MemoryStats,
+    /// Processes.
+    pub pids: PidsStats,
+    /// Disks.
+    pub block_io: BlockIoStats,
 }
 
 /// What one app uses.
@@ -27,6 +44,22 @@ pub struct AppStats {
     pub memory: MemoryStats,
     /// Processes.
     pub pids: PidsStats,
+    /// Disks.
+    #[serde(default)]
+    pub block_io: BlockIoStats,
+}
+
+/// Bytes that went through block devices. On cgroups of version 1 they are counted only of apps that have limits of disks,
+/// on version 2 from the first look on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct BlockIoStats {
+    /// Read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<u64>,
+    /// Written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<u64>,
 }
 
 /// Processor time, in nanoseconds since the app's cgroup was made.

@@ -138,6 +138,10 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
             app: app("web"),
             resources: Box::new(web.resources.clone()),
         },
+        Request::Limit {
+            app: some(),
+            resources: Box::new(web.resources.clone()),
+        },
         Request::ReopenLog { app: some() },
         Request::Pause { app: some() },
         Request::Resume { app: None },
@@ -166,13 +170,15 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
             current: Some(3),
             limit: None,
         },
+        block_io: BlockIoStats::default(),
     };
     let responses = [
         Response::Attached { tty: true },
-        Response::Stats(PodStats {
+        Response::Stats(Box::new(PodStats {
             time,
             apps: vec![stats],
-        }),
+            whole: Some(Usage::default()),
+        })),
         Response::AppEnded {
             app: app("web"),
             outcome: Some(outcome),

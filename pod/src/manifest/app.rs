@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::devices::Device;
+use super::devices::{Device, DeviceRule};
 use super::execution::Execution;
 use super::image::ImageRecord;
 use super::insecure::InsecureOption;
@@ -40,6 +40,9 @@ pub struct App {
     /// Its devices.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub devices: Vec<Device>,
+    /// What else it may do with devices. Only an app that has devices or such rules is watched by the kernel.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub device_rules: Vec<DeviceRule>,
     /// Its limits.
     #[serde(skip_serializing_if = "Resources::is_unlimited", default)]
     pub resources: Resources,
@@ -48,6 +51,9 @@ pub struct App {
     /// Whether its program is a systemd: process 1 of a pid namespace of its own, with cgroups below its own to manage.
     #[serde(skip_serializing_if = "is_default", default)]
     pub systemd: bool,
+    /// Whether it is process 1 of a pid namespace of its own.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub own_processes: bool,
     /// Whether it is started again when it has ended.
     #[serde(skip_serializing_if = "is_default", default)]
     pub restart: Restart,

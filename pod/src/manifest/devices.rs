@@ -42,6 +42,35 @@ pub enum DeviceKind {
     Block,
 }
 
+/// What an app may do with devices, beyond those that it has nodes of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DeviceRule {
+    /// Their kind; both if absent.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none", default)]
+    pub kind: Option<DeviceKind>,
+    /// Their major number; each if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub major: Option<u32>,
+    /// Their minor number; each if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub minor: Option<u32>,
+    /// What the app may do.
+    pub access: DeviceAccess,
+}
+
+impl Device {
+    /// The rule that allows it.
+    pub fn rule(&self) -> DeviceRule {
+        DeviceRule {
+            kind: Some(self.kind),
+            major: Some(self.major),
+            minor: Some(self.minor),
+            access: self.access,
+        }
+    }
+}
+
 /// What an app may do with a device: `r`, `w` and `m` (make a node for it), in this order, at least one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -13,11 +13,13 @@ mod bounds;
 mod capability;
 mod devices;
 mod execution;
+mod guarded_paths;
 mod image;
 mod insecure;
 mod limit;
 mod log;
 mod mounts;
+mod namespaces;
 mod network;
 mod path;
 mod pod;
@@ -32,17 +34,20 @@ mod security;
 mod user_namespace;
 mod version_2;
 mod volumes;
+mod widened;
 
 pub use self::app::{App, Apps, DuplicateApp};
 pub use self::bounds::Bounds;
 pub use self::capability::{Capability, CapabilitySets};
-pub use self::devices::{Device, DeviceAccess, DeviceKind};
+pub use self::devices::{Device, DeviceAccess, DeviceKind, DeviceRule};
 pub use self::execution::{ConsoleSize, DEFAULT_PATH, Execution, Rlimit, RlimitKind, User};
+pub use self::guarded_paths::{DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS};
 pub use self::image::{ImageRecord, VerificationRecord};
 pub use self::insecure::InsecureOption;
 pub use self::limit::Limit;
 pub use self::log::Log;
 pub use self::mounts::{Mount, MountOption, MountSource};
+pub use self::namespaces::HostNamespace;
 pub use self::network::Network;
 pub use self::path::{AppPath, NotAPath};
 pub use self::pod::{
@@ -52,7 +57,8 @@ pub use self::probes::{
     ExecAction, Header, HookAction, Hooks, HttpGetAction, Probe, ProbeAction, Probes, Scheme,
 };
 pub use self::resources::{
-    BlockIo, Cpu, HugepageLimit, Memory, Pids, Resources, ThrottleDevice, WeightDevice,
+    BlockIo, Contradiction, Cpu, HugepageLimit, Memory, Pids, Resources, ThrottleDevice,
+    WeightDevice,
 };
 pub use self::restart::{Restart, RestartPolicy};
 pub use self::seccomp::{

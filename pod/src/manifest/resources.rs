@@ -37,6 +37,69 @@ impl Resources {
         *self == Self::default()
     }
 
+    /// Whether these limits can hold together.
+    ///
+    /// # Errors
+    /// Which can't.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let bytes = |limit: Option<Limit>| limit.and_then(Limit::value);
+        let memory = bytes(self.memory.limit);
+        match (memory, bytes(self.memory.swap)) {
+            (None, Some(_)) => return Err(Contradiction::SwapAlone),
+            (Some(memory), Some(swap)) if swap < memory => {
+                return Err(Contradiction::SwapBelowMemory { memory, swap });
+            }
+            _ => {}
+        }
+        match (memory, bytes(self.memory.reservation)) {
+            (Some(memory), Some(reservation)) if reservation > memory => {
+                Err(Contradiction::ReservationAboveMemory {
+                    memory,
+                    reservation,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// These limits, but for those that `given` has. Where no swap was allowed, none is with another limit of memory.
+    ///
+    /// # Errors
+    /// If they can't hold together.
+    pub fn with(&self, given: &Self) -> Result<Self, Contradiction> {
+        let mut all = self.clone();
+        let replace = |old: &mut Option<Limit>, new: Option<Limit>| *old = new.or(*old);
+        let had_no_swap = self.memory.with_swap() == self.memory.limit;
+        replace(&mut all.memory.limit, given.memory.limit);
+        let lifted = given.memory.limit == Some(Limit::Unlimited);
+        if (had_no_swap || lifted) && given.memory.limit.is_some() {
+            all.memory.swap = given.memory.limit;
+        }
+        replace(&mut all.memory.swap, given.memory.swap);
+        replace(&mut all.memory.reservation, given.memory.reservation);
+        all.memory.swappiness = given.memory.swappiness.or(self.memory.swappiness);
+        all.cpu.shares = given.cpu.shares.or(self.cpu.shares);
+        replace(&mut all.cpu.quota, given.cpu.quota);
+        all.cpu.period = given.cpu.period.or(self.cpu.period);
+        let words = |old: &mut String, new: &String| {
+            if !new.is_empty() {
+                old.clone_from(new);
+            }
+        };
+        words(&mut all.cpu.cpus, &given.cpu.cpus);
+        words(&mut all.cpu.mems, &given.cpu.mems);
+        replace(&mut all.pids.limit, given.pids.limit);
+        all.block_io.replace(&given.block_io);
+        for limit in &given.hugepage_limits {
+            all.hugepage_limits
+                .retain(|old| old.page_size != limit.page_size);
+            all.hugepage_limits.push(limit.clone());
+        }
+        all.unified.extend(given.unified.clone());
+        all.check()?;
+        Ok(all)
+    }
+
     /// What to ask of a cgroup that has these limits so that it has `next` and no other: what `next` leaves out is
     /// taken off, where the kernel has a way to say that nothing is limited; the number of processes is then `pids`.
     pub fn changed_to(&self, next: &Self, pids: Limit) -> Self {
@@ -64,6 +127,38 @@ impl Resources {
     }
 }
 
+impl Memory {
+    /// Most of memory and swap together: where nothing is said of it, no swap, since a limit of memory that could be swapped
+    /// around would be none.
+    pub fn with_swap(&self) -> Option<Limit> {
+        self.swap.or(self.limit)
+    }
+}
+
+/// Why a change of limits makes no sense: what it leaves as it is, is below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    /// More memory than memory and swap together.
+    #[error("{memory} bytes of memory are more than the {swap} bytes of memory and swap together")]
+    SwapBelowMemory {
+        /// The limit of memory.
+        memory: u64,
+        /// The limit of both.
+        swap: u64,
+    },
+    /// A reservation of more than there may be.
+    #[error("{reservation} bytes can't be reserved of {memory} bytes of memory")]
+    ReservationAboveMemory {
+        /// The limit of memory.
+        memory: u64,
+        /// The reservation.
+        reservation: u64,
+    },
+    /// A limit of memory and swap, and none of memory.
+    #[error("memory and swap together are limited only where memory is limited, too")]
+    SwapAlone,
+}
+
 /// Memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -77,6 +172,9 @@ pub struct Memory {
     /// Most of memory and swap together: as much as `limit` says is no swap.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub swap: Option<Limit>,
+    /// How readily the kernel swaps: 0 to 100. Only cgroups of version 1 have that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub swappiness: Option<u8>,
 }
 
 /// Processor time.
@@ -133,6 +231,40 @@ pub struct BlockIo {
     pub throttle_write_iops_device: Vec<ThrottleDevice>,
 }
 
+impl BlockIo {
+    fn replace(&mut self, given: &Self) {
+        self.weight = given.weight.or(self.weight);
+        for device in &given.weight_device {
+            let same = |old: &WeightDevice| (old.major, old.minor) == (device.major, device.minor);
+            self.weight_device.retain(|old| !same(old));
+            self.weight_device.push(*device);
+        }
+        for (old, given) in [
+            (
+                &mut self.throttle_read_bps_device,
+                &given.throttle_read_bps_device,
+            ),
+            (
+                &mut self.throttle_write_bps_device,
+                &given.throttle_write_bps_device,
+            ),
+            (
+                &mut self.throttle_read_iops_device,
+                &given.throttle_read_iops_device,
+            ),
+            (
+                &mut self.throttle_write_iops_device,
+                &given.throttle_write_iops_device,
+            ),
+        ] {
+            for device in given {
+                old.retain(|old| (old.major, old.minor) != (device.major, device.minor));
+                old.push(*device);
+            }
+        }
+    }
+}
+
 /// A weight on one block device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -153,7 +285,7 @@ pub struct ThrottleDevice {
     pub major: u32,
     /// Its minor number.
     pub minor: u32,
-    /// The rate.
+    /// The rate; 0 is no limit.
     pub rate: u64,
 }
 
@@ -207,6 +339,7 @@ mod tests {
                 limit,
                 reservation: limit,
                 swap: limit,
+                swappiness: None,
             },
             cpu: Cpu {
                 shares: Some(number),
@@ -233,6 +366,7 @@ mod tests {
                 limit: unlimited,
                 reservation: unlimited,
                 swap: unlimited,
+                swappiness: None,
             },
             cpu: Cpu {
                 shares: Some(1024),
@@ -246,5 +380,74 @@ mod tests {
             ..Resources::default()
         };
         assert_eq!(before.changed_to(&none, Limit::At(9)), taken_off);
+    }
+
+    fn memory(limit: u64, swap: Option<u64>, reservation: Option<u64>) -> Resources {
+        Resources {
+            memory: Memory {
+                limit: Some(Limit::At(limit)),
+                swap: swap.map(Limit::At),
+                reservation: reservation.map(Limit::At),
+                swappiness: None,
+            },
+            ..Resources::default()
+        }
+    }
+
+    #[test]
+    fn what_a_change_does_not_name_stays_and_no_swap_stays_no_swap() {
+        let before = memory(64, Some(64), Some(32));
+        let given = Resources {
+            memory: Memory {
+                limit: Some(Limit::At(128)),
+                ..Memory::default()
+            },
+            ..Resources::default()
+        };
+        assert_eq!(
+            before.with(&given).unwrap(),
+            memory(128, Some(128), Some(32))
+        );
+        let swapping = memory(64, Some(256), None);
+        assert_eq!(swapping.with(&given).unwrap(), memory(128, Some(256), None));
+        assert_eq!(before.with(&Resources::default()).unwrap(), before);
+        let throttled = |rate| Resources {
+            block_io: BlockIo {
+                throttle_read_bps_device: vec![ThrottleDevice {
+                    major: 8,
+                    minor: 0,
+                    rate,
+                }],
+                ..BlockIo::default()
+            },
+            ..Resources::default()
+        };
+        assert_eq!(throttled(1).with(&throttled(2)).unwrap(), throttled(2));
+    }
+
+    #[test]
+    fn limits_that_contradict_each_other_are_refused() {
+        let (small, large) = (memory(64, None, None), memory(512, None, None));
+        let refused = memory(64, Some(256), None).with(&large).unwrap_err();
+        assert_eq!(
+            refused,
+            Contradiction::SwapBelowMemory {
+                memory: 512,
+                swap: 256
+            }
+        );
+        let refused = memory(128, None, Some(100)).with(&small).unwrap_err();
+        assert_eq!(
+            refused,
+            Contradiction::ReservationAboveMemory {
+                memory: 64,
+                reservation: 100
+            }
+        );
+        let mut alone = Resources::default();
+        alone.memory.swap = Some(Limit::At(64));
+        assert_eq!(alone.check().unwrap_err(), Contradiction::SwapAlone);
+        alone.memory.swap = Some(Limit::Unlimited);
+        assert_eq!(alone.check(), Ok(()));
     }
 }

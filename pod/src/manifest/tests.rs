@@ -92,7 +92,7 @@ fn the_sample_uses_every_field() {
 #[test]
 fn a_word_that_is_not_known_refuses_the_pod_wherever_it_stands() {
     // Words of the user's own: the keys of these are data.
-    let free = ["labels", "annotations", "sysctl", "unified"];
+    let free = ["labels", "annotations", "sysctl", "unified", "proc-options"];
     let document = every_field();
     let mut objects: Vec<Pointer> = all_parts(&document);
     objects.push(String::new());
@@ -273,33 +273,44 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/user-namespace", Feature::UserNamespaces),
     ("/volumes", Feature::Volumes),
     ("/sysctl", Feature::Sysctl),
+    ("/shm-size", Feature::ShmSize),
+    ("/host-namespaces", Feature::HostNamespaces),
     ("/cgroup-parent", Feature::CgroupParent),
     (
         "/apps/0/execution/user/additional-gids",
+        Feature::AdditionalGroups,
+    ),
+    (
+        "/apps/0/execution/user/additional-groups",
         Feature::AdditionalGroups,
     ),
     ("/apps/0/execution/user/umask", Feature::Umask),
     ("/apps/0/execution/terminal", Feature::Tty),
     ("/apps/0/execution/console-size", Feature::Tty),
     ("/apps/0/execution/stdin-once", Feature::StdinOnce),
+    ("/resources", Feature::PodResources),
     ("/apps/0/execution/rlimits", Feature::Rlimits),
     ("/apps/0/execution/oom-score-adj", Feature::OomScoreAdj),
+    ("/apps/0/security/privileged", Feature::Privileged),
     ("/apps/0/security/capabilities", Feature::Capabilities),
     ("/apps/0/security/seccomp", Feature::Seccomp),
     ("/apps/0/security/no-new-privileges", Feature::NewPrivileges),
     ("/apps/0/security/masked-paths", Feature::MaskedPaths),
     ("/apps/0/security/readonly-paths", Feature::ReadonlyPaths),
+    ("/apps/0/security/proc-options", Feature::ProcOptions),
     ("/apps/0/security/read-only-root", Feature::ReadonlyRoot),
     ("/apps/0/security/apparmor-profile", Feature::Apparmor),
     ("/apps/0/security/selinux-label", Feature::Selinux),
     ("/apps/0/mounts", Feature::Mounts),
     ("/apps/0/devices", Feature::Devices),
+    ("/apps/0/device-rules", Feature::Devices),
     ("/apps/0/resources/memory/limit", Feature::Resources),
     (
         "/apps/0/resources/memory/reservation",
         Feature::MemoryReservation,
     ),
     ("/apps/0/resources/memory/swap", Feature::MemorySwap),
+    ("/apps/0/resources/memory/swappiness", Feature::MemorySwap),
     ("/apps/0/resources/cpu/shares", Feature::Resources),
     ("/apps/0/resources/cpu/quota", Feature::Resources),
     ("/apps/0/resources/cpu/period", Feature::Resources),
@@ -314,6 +325,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/hooks", Feature::Hooks),
     ("/apps/0/log", Feature::LogPath),
     ("/apps/0/systemd", Feature::Systemd),
+    ("/apps/0/own-processes", Feature::PidNamespace),
 ];
 
 /// The features that the parts of a document stand for.
@@ -345,6 +357,10 @@ fn features_of_parts(document: &Value) -> BTreeSet<Feature> {
                 "{part} is neither supported nor in the feature list"
             ),
         }
+    }
+    if features.contains(&Feature::PodResources) {
+        // It limits the number of processes.
+        features.insert(Feature::Resources);
     }
     features
 }
@@ -399,6 +415,7 @@ fn a_limit_without_swap_needs_no_more_than_a_limit() {
                 limit,
                 swap,
                 reservation: None,
+                swappiness: None,
             },
             ..Resources::default()
         };

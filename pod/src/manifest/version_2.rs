@@ -178,7 +178,10 @@ impl TryFrom<PodManifest2> for PodManifest {
             user_namespace: None,
             volumes: Vec::new(),
             sysctl: Default::default(),
+            shm_size: None,
+            host_namespaces: Default::default(),
             cgroup_parent: None,
+            resources: Resources::default(),
             bounds: Bounds::default(),
             streams: match old.streams {
                 Streams2::Foreground => Streams::Foreground,
@@ -220,8 +223,10 @@ impl App2 {
             insecure_options: insecure_options.clone(),
             mounts: Vec::new(),
             devices: Vec::new(),
+            device_rules: Vec::new(),
             resources: self.resources.into(),
             systemd: false,
+            own_processes: false,
             stop_signal: SignalNumber::try_from(self.stop_signal)
                 .map_err(|error| error.to_string())?,
             restart: Default::default(),
@@ -246,6 +251,7 @@ impl From<Resources2> for Resources {
                 reservation: None,
                 // An app with a limit could not swap.
                 swap: memory,
+                swappiness: None,
             },
             cpu: Cpu {
                 shares: old.cpu_shares,

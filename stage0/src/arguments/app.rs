@@ -5,19 +5,18 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, FromArgMatches};
+use engine::devices::DeviceRequest;
 use engine::pods::spec::{AppSpec, ImageMount, ImageVolume, Systemd};
 use pod::AppName;
-use pod::manifest::{AppPath, Cpu, Limit, Memory, Mount, Pids, Resources, Volume};
+use pod::manifest::{AppPath, DeviceRule, Mount, Volume};
 
+use super::devices::{device, device_rule};
 use super::environment;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
-use super::quantity::{cpu_shares, cpus, memory_limit, pids};
-use super::security_option::{AsAsked, security_option};
+use super::resources::ResourceArguments;
+use super::security::SecurityArguments;
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
-
-/// Length of the accounting period of processor time, in microseconds: the kernel's default.
-const CPU_PERIOD: u64 = 100_000;
 
 /// An app as asked for on the command line. Unset flags leave what the image says.
 #[derive(Debug, Clone, Args)]
@@ -74,27 +73,20 @@ pub(crate) struct AppArguments {
     /// Memory to write files to
     #[arg(long, value_name = "PLACE[:OPTIONS]", value_parser = tmpfs, hide_short_help = true)]
     tmpfs: Vec<Mount>,
-    /// Memory limit, such as 64m; 0 for none
-    #[arg(short, long, value_name = "BYTES", value_parser = memory_limit, allow_negative_numbers = true)]
-    memory: Option<Limit>,
-    /// Processor limit, such as 1.5 processors; 0 for none
-    #[arg(long, value_name = "NUMBER", value_parser = cpus, allow_negative_numbers = true)]
-    cpus: Option<Limit>,
-    /// Weight for processor time; 0 for the usual one
-    #[arg(long, value_name = "WEIGHT", value_parser = cpu_shares, allow_negative_numbers = true)]
-    #[arg(hide_short_help = true)]
-    cpu_shares: Option<u64>,
-    /// Limit of processes and threads; -1 for none
-    #[arg(long, value_name = "NUMBER", value_parser = pids, allow_negative_numbers = true)]
-    pids_limit: Option<Limit>,
+    #[command(flatten)]
+    limits: ResourceArguments,
+    /// Device of the host, or a directory of them, or one that a vendor describes
+    #[arg(long, value_name = "HOST[:PLACE[:rwm]]", value_parser = device, hide_short_help = true)]
+    device: Vec<DeviceRequest>,
+    /// What else the app may do with devices, such as 'c 10:200 rwm'
+    #[arg(long, value_name = "RULE", value_parser = device_rule, hide_short_help = true)]
+    device_cgroup_rule: Vec<DeviceRule>,
     /// Run the app as process 1 with what systemd needs: if it is systemd (true), never (false), or always
     #[arg(long, value_name = "WHEN", value_parser = systemd, default_value = "true", hide_default_value = true)]
     #[arg(hide_short_help = true)]
     systemd: Systemd,
-    /// Protection as docker and podman call it, such as label=disable
-    #[arg(long, value_name = "KEY=VALUE", value_parser = security_option, hide_short_help = true)]
-    // What is taken is so already.
-    security_opt: Vec<AsAsked>,
+    #[command(flatten)]
+    security: SecurityArguments,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
     tty: bool,
@@ -146,33 +138,6 @@ pub(crate) fn group(text: &str) -> Result<String, String> {
 }
 
 impl AppArguments {
-    /// The limits.
-    fn resources(&self) -> Resources {
-        // Where nothing is said, there is none either.
-        let memory = self.memory.and_then(Limit::value).map(Limit::At);
-        let millis = self.cpus.and_then(Limit::value);
-        let quota = millis.map(|millis| Limit::At(millis.saturating_mul(CPU_PERIOD / 1000)));
-        Resources {
-            memory: Memory {
-                limit: memory,
-                // A limit that could be swapped around would be none.
-                swap: memory,
-                ..Memory::default()
-            },
-            cpu: Cpu {
-                // Where nothing is said, it is the kernel's.
-                shares: self.cpu_shares.filter(|weight| *weight > 0),
-                quota,
-                period: quota.map(|_| CPU_PERIOD),
-                ..Cpu::default()
-            },
-            pids: Pids {
-                limit: self.pids_limit,
-            },
-            ..Resources::default()
-        }
-    }
-
     fn workdir(&self) -> Result<Option<AppPath>, Failure> {
         let path = self.workdir.clone().map(AppPath::try_from).transpose();
         path.map_err(|error| Failure::Usage(format!("--workdir: {error}")))
@@ -243,7 +208,7 @@ impl AppArguments {
     /// [`Failure::Usage`] for a variable that makes no sense, or why a file of variables can't be read.
     pub(crate) fn spec(&self) -> Result<AppSpec, Failure> {
         let (exec, arguments) = self.command()?;
-        Ok(AppSpec {
+        self.security.apply(AppSpec {
             image: self.image.clone(),
             name: self.app_name.clone(),
             exec,
@@ -255,10 +220,13 @@ impl AppArguments {
             workdir: self.workdir()?,
             mounts: self.mounts(),
             image_mounts: self.image_mounts(),
-            resources: self.resources(),
+            devices: self.device.clone(),
+            device_rules: self.device_cgroup_rule.clone(),
+            resources: self.limits.resources()?,
             systemd: self.systemd,
             tty: self.tty,
             stdin: self.interactive,
+            ..AppSpec::default()
         })
     }
 
@@ -303,6 +271,8 @@ pub(crate) fn definition_of_later() -> clap::Command {
 
 #[cfg(test)]
 mod tests {
+    use pod::manifest::Limit;
+
     use super::*;
 
     fn parse(line: &str) -> Result<AppArguments, Failure> {
@@ -317,7 +287,7 @@ mod tests {
         assert_eq!(app.image, "a.io/b:1");
         assert_eq!(app.env, ["A=1", "B"]);
         assert_eq!(app.arguments, ["-x", "--env", "C"]);
-        let resources = app.resources();
+        let resources = app.limits.resources().unwrap();
         assert_eq!(resources.memory.limit, Some(Limit::At(64 << 20)));
         assert_eq!(resources.memory.swap, resources.memory.limit);
         assert_eq!(resources.cpu.quota, Some(Limit::At(150_000)));
@@ -328,7 +298,45 @@ mod tests {
     #[test]
     fn a_limit_of_0_is_none() {
         let app = parse("a --memory 0 --cpus 0 --cpu-shares 0").unwrap();
-        assert_eq!(app.resources(), parse("a").unwrap().resources());
+        assert_eq!(
+            app.limits.resources().unwrap(),
+            parse("a").unwrap().limits.resources().unwrap()
+        );
+    }
+
+    #[test]
+    fn limits_are_those_of_docker_and_podman() {
+        let of = |line: &str| parse(line).unwrap().limits.resources();
+        let all = of(
+            "a -m 64m --memory-swap 128m --memory-reservation 32m --memory-swappiness 7 \
+             --cpu-period 20000 --cpu-quota 10000 --cpuset-cpus 0 --hugetlb 2MB=4m --io-weight 500",
+        )
+        .unwrap();
+        assert_eq!(all.memory.swap, Some(Limit::At(128 << 20)));
+        assert_eq!(all.memory.reservation, Some(Limit::At(32 << 20)));
+        assert_eq!(all.memory.swappiness, Some(7));
+        assert_eq!(
+            (all.cpu.period, all.cpu.quota),
+            (Some(20_000), Some(Limit::At(10_000)))
+        );
+        assert_eq!(
+            (all.cpu.cpus.as_str(), all.block_io.weight),
+            ("0", Some(500))
+        );
+        let swapping = of("a -m 64m --memory-swap -1").unwrap();
+        assert_eq!(swapping.memory.swap, Some(Limit::Unlimited));
+        for (bad, reason) in [
+            ("a --memory-swap 64m", "only where memory is limited"),
+            ("a -m 64m --memory-swap 32m", "are more than the"),
+            ("a -m 64m --memory-reservation 128m", "can't be reserved"),
+            ("a --cpuset-cpus 4000", "the host has no 4000"),
+            ("a --device-read-bps /dev/null:1m", "not a block device"),
+        ] {
+            let error = of(bad).unwrap_err();
+            assert!(error.to_string().contains(reason), "{bad}: {error}");
+            assert_eq!(error.exit_code(), 2, "{bad}");
+        }
+        assert!(parse("a --cpus 1 --cpu-quota 1000").is_err());
     }
 
     #[test]

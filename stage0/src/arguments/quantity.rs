@@ -1,7 +1,7 @@
 //! Amounts of memory and processor time, as people write them.
 
 use engine::config::size::bytes_up_to;
-use pod::manifest::Limit;
+use pod::manifest::{HugepageLimit, Limit};
 
 /// Least memory that an app can be given: one page. Catches `16` where `16m` was meant.
 const MEMORY_MIN: u64 = 4096;
@@ -29,6 +29,57 @@ pub(crate) fn memory(text: &str) -> Result<u64, String> {
         ));
     }
     Ok(bytes)
+}
+
+/// Parses a limit of memory and swap together; -1 is no limit.
+pub(crate) fn memory_swap(text: &str) -> Result<Limit, String> {
+    match text {
+        "-1" => Ok(Limit::Unlimited),
+        _ => memory(text).map(Limit::At),
+    }
+}
+
+/// Parses how readily memory is swapped; -1 is as readily as the host's.
+pub(crate) fn swappiness(text: &str) -> Result<i8, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| (-1..=100).contains(number))
+        .ok_or_else(|| "it must be a number from 0 to 100, or -1 for the host's".to_owned())
+}
+
+/// Parses processor time in each period, in microseconds; -1 is no limit.
+pub(crate) fn cpu_quota(text: &str) -> Result<Limit, String> {
+    match text.parse::<i64>() {
+        Ok(-1 | 0) => Ok(Limit::Unlimited),
+        Ok(number) if number >= 1000 => Ok(Limit::At(number.unsigned_abs())),
+        _ => Err("it must be at least 1000 microseconds, or -1 for no limit".to_owned()),
+    }
+}
+
+/// Parses the length of a period of processor time, within what the kernel takes.
+pub(crate) fn cpu_period(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| (1000..=1_000_000).contains(number))
+        .ok_or_else(|| "it must be 1000 to 1000000 microseconds".to_owned())
+}
+
+/// Parses a size of huge pages, and how much may be taken of them.
+pub(crate) fn hugetlb(text: &str) -> Result<HugepageLimit, String> {
+    let parts = text.split_once('=');
+    let (size, limit) = parts.ok_or("it must be a size and a limit, such as 2MB=64m")?;
+    let bytes = bytes_up_to(size, MEMORY_MAX)?;
+    let page_size = match bytes {
+        bytes if !bytes.is_power_of_two() || bytes < MEMORY_MIN => {
+            return Err(format!("no huge pages have {bytes} bytes"));
+        }
+        // As the kernel calls them.
+        bytes if bytes >= 1 << 30 => format!("{}GB", bytes >> 30),
+        bytes if bytes >= 1 << 20 => format!("{}MB", bytes >> 20),
+        bytes => format!("{}KB", bytes >> 10),
+    };
+    let limit = bytes_up_to(limit, MEMORY_MAX)?;
+    Ok(HugepageLimit { page_size, limit })
 }
 
 /// Parses a weight for processor time, within what the kernel takes; 0 is the usual one.
@@ -99,6 +150,32 @@ mod tests {
         assert_eq!(pids("-1"), Ok(Limit::Unlimited));
         for bad in ["0", "-2", "", "1.5", "x"] {
             assert!(pids(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn periods_swap_and_huge_pages_are_as_docker_and_the_kernel_write_them() {
+        assert_eq!(memory_swap("-1"), Ok(Limit::Unlimited));
+        assert_eq!(memory_swap("1.5g"), Ok(Limit::At(1536 << 20)));
+        assert!(memory_swap("0").is_err() && memory_swap("-2").is_err());
+        assert_eq!((swappiness("0"), swappiness("-1")), (Ok(0), Ok(-1)));
+        assert!(swappiness("101").is_err() && swappiness("-2").is_err());
+        assert_eq!(cpu_quota("50000"), Ok(Limit::At(50_000)));
+        assert_eq!(cpu_quota("-1"), Ok(Limit::Unlimited));
+        assert!(cpu_quota("999").is_err() && cpu_quota("x").is_err());
+        assert_eq!(cpu_period("20000"), Ok(20_000));
+        assert!(cpu_period("999").is_err() && cpu_period("1000001").is_err());
+        for (text, size, limit) in [
+            ("2MB=64m", "2MB", 64 << 20),
+            ("2m=0", "2MB", 0),
+            ("1g=2g", "1GB", 2 << 30),
+            ("64k=1m", "64KB", 1 << 20),
+        ] {
+            let parsed = hugetlb(text).unwrap();
+            assert_eq!((parsed.page_size.as_str(), parsed.limit), (size, limit));
+        }
+        for bad in ["", "2MB", "2MB=", "3MB=1m", "1=1m", "=1m"] {
+            assert!(hugetlb(bad).is_err(), "{bad}");
         }
     }
 

@@ -53,7 +53,10 @@ pub(crate) fn for_each_pod(
 ) -> Result<u8, Failure> {
     let (all, ignore) = (pods.all, pods.ignore);
     let selectors = match all {
-        true => in_states(context, is_for)?,
+        true => in_states(context, is_for)?
+            .iter()
+            .map(|entry| entry.uuid.to_string())
+            .collect(),
         false => pods.selectors()?,
     };
     for_each(selectors, |typed| {
@@ -68,12 +71,19 @@ pub(crate) fn for_each_pod(
     })
 }
 
-fn in_states(context: &Context, is_for: impl Fn(State) -> bool) -> Result<Vec<String>, Failure> {
-    let mut uuids = Vec::new();
+/// The pods in these states.
+///
+/// # Errors
+/// If there is no telling which there are.
+pub(crate) fn in_states(
+    context: &Context,
+    is_for: impl Fn(State) -> bool,
+) -> Result<Vec<PodEntry>, Failure> {
+    let mut entries = Vec::new();
     for entry in context.engine.pods().list()? {
         if entry.phase != Phase::Garbage && is_for(entry.state()?) {
-            uuids.push(entry.uuid.to_string());
+            entries.push(entry);
         }
     }
-    Ok(uuids)
+    Ok(entries)
 }

@@ -66,6 +66,14 @@ impl Table {
         }
     }
 
+    /// Leaves out the last rows if with its heading it has more lines than this.
+    pub(crate) fn at_most(mut self, lines: Option<usize>) -> Self {
+        if let Some(lines) = lines {
+            self.ends.truncate(lines.max(1) * self.widths.len());
+        }
+        self
+    }
+
     fn cells<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
         for cell in cells {
             let cell = cell.as_ref();

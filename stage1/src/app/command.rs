@@ -92,7 +92,12 @@ impl RunningApp {
                 None if spec.copy.is_some() => c"/".to_owned(),
                 None => self.workdir.clone(),
             },
-            confinement: self.confinement,
+            confinement: &self.confinement,
+            limits: &self.limits,
+            oom_score: self
+                .oom_score
+                .as_ref()
+                .map(|(proc, score)| (proc.as_fd(), score.clone())),
             sockets: &sockets,
             command: CommandLine::new(&argv, &variables, &no_sockets)?,
             by_descriptor: spec.copy.is_some(),

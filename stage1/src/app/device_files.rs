@@ -4,8 +4,10 @@
 
 use std::os::fd::OwnedFd;
 
+use pod::manifest::DeviceKind;
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, Uid, chmodat, chownat, makedev, mkdirat, mknodat, symlinkat,
+    AtFlags, FileType, Gid, Mode, OFlags, Uid, chmodat, chownat, makedev, mkdirat, mknodat, openat,
+    symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
@@ -32,6 +34,82 @@ const LINKS: [(&str, &str); 5] = [
 ];
 
 const DIRECTORIES: [&str; 3] = ["pts", "shm", "mqueue"];
+
+/// A device of the host that an app gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostDevice {
+    /// Where, below `/dev`.
+    pub path: String,
+    /// Its kind.
+    pub kind: DeviceKind,
+    /// Its major and minor number.
+    pub number: (u32, u32),
+    /// Its permission bits.
+    pub mode: u32,
+    /// Whose it is, by the host's numbers.
+    pub owner: (Uid, Gid),
+}
+
+/// Adds devices of the host.
+///
+/// # Errors
+/// What the kernel answers, about which.
+pub fn add(dev: &OwnedFd, devices: &[HostDevice]) -> Result<(), StartFailure> {
+    devices.iter().try_for_each(|device| {
+        let failed = format!("make the device /dev/{}", device.path);
+        add_one(dev, device).map_err(StartFailure::os(failed))
+    })
+}
+
+fn add_one(dev: &OwnedFd, device: &HostDevice) -> Result<(), Errno> {
+    let mut folder = open_folder(dev, ".")?;
+    let mut names = device.path.split('/').peekable();
+    while let Some(name) = names.next() {
+        if name.is_empty() || matches!(name, "." | "..") {
+            return Err(Errno::INVAL);
+        }
+        if names.peek().is_some() {
+            match mkdirat(&folder, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+            // Not through the links that lead out of here.
+            folder = open_folder(&folder, name)?;
+            continue;
+        }
+        let kind = match device.kind {
+            DeviceKind::Character => FileType::CharacterDevice,
+            DeviceKind::Block => FileType::BlockDevice,
+        };
+        let mode = Mode::from_raw_mode(device.mode & 0o777);
+        let (major, minor) = device.number;
+        let make = || mknodat(&folder, name, kind, mode, makedev(major, minor));
+        match make() {
+            // One of those that every app has, say.
+            Err(Errno::EXIST) => {
+                unlinkat(&folder, name, AtFlags::empty())?;
+                make()?;
+            }
+            other => other?,
+        }
+        // The monitor's file mode mask has narrowed it.
+        chmodat(&folder, name, mode, AtFlags::empty())?;
+        let (user, group) = device.owner;
+        chownat(
+            &folder,
+            name,
+            Some(user),
+            Some(group),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?;
+    }
+    Ok(())
+}
+
+fn open_folder(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(folder, name, flags, Mode::empty())
+}
 
 /// Makes one with room for so many files, which belongs to `owner`, if not to root.
 ///

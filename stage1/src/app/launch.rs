@@ -1,5 +1,6 @@
 //! Starting apps and commands: from what the monitor sent to a running process.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -12,10 +13,11 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::app::accounts::Identity;
 use crate::app::cgroup::{CgroupSeat, Seated};
-use crate::app::child::{ChildPlan, Mounts, Root, become_app};
+use crate::app::child::{ChildPlan, Mounts, ProcessLimits, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
-use crate::app::confinement::Confinement;
+use crate::app::confinement::{self, Confinement, PathGuards};
 use crate::app::devices::{DeviceBounds, Devices, FirstDevices, HandedDevices};
+use crate::app::limits;
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
@@ -92,6 +94,9 @@ pub(crate) struct RunningApp {
     pub(super) pts: OwnedFd,
     pub(super) null: OwnedFd,
     pub(super) confinement: Confinement,
+    pub(super) limits: ProcessLimits,
+    /// How soon it is killed when memory is short, and a procfs that takes it.
+    pub(super) oom_score: Option<(OwnedFd, Vec<u8>)>,
     /// Whether it has a pid namespace of its own.
     pub(super) own_processes: bool,
 }
@@ -159,14 +164,20 @@ impl PreparedApp {
             root.mount_point(name)?;
         }
         let (user, cwd) = (&spec.execution.user, spec.execution.cwd.as_str());
-        let identity = root.accounts()?.resolve(&user.user, &user.group);
-        let identity = identity.map_err(|failure| failure.of_app(&spec.name))?;
+        let accounts = root.accounts()?;
+        let identity = accounts.resolve(&user.user, &user.group);
+        let identity = identity
+            .and_then(|identity| accounts.add_groups(identity, user))
+            .map_err(|failure| failure.of_app(&spec.name))?;
         if let Some(ids) = pod.user_namespace {
             is_mapped(&identity, ids, &format!("app {}", spec.name))?;
         }
         root.workdir(cwd, identity.uid, identity.gid)?;
+        let none = BTreeMap::new();
+        let own = spec.security.as_deref();
         let devices = FirstDevices::new(
             stdio.terminal().is_some(),
+            own.map_or(&none, |own| &own.proc_options),
             pod.bounds,
             pod.user_namespace,
             devices,
@@ -188,9 +199,15 @@ impl PreparedApp {
         &self.spec.name
     }
 
-    /// Whether its root may do what pod init may.
-    pub(crate) fn gets_all_capabilities(&self) -> bool {
-        !self.spec.protections.capabilities
+    /// Which capabilities pod init has to keep for it, beside those that all apps may have.
+    pub(crate) fn wanted_capabilities(&self) -> u64 {
+        confinement::wanted(&self.spec)
+    }
+
+    /// Whether executing a program can give it privileges.
+    pub(crate) fn gains_privileges(&self) -> bool {
+        let own = self.spec.security.as_ref();
+        own.is_some_and(|own| own.new_privileges)
     }
 
     /// Gives its terminal, if it is this one, another size.
@@ -216,10 +233,11 @@ impl PreparedApp {
             mounts: volumes,
             sockets,
         } = self;
-        let confinement = Confinement::by(spec.protections, bounding)?;
+        let confinement = Confinement::of(&spec, bounding)?;
+        let limits = limits::of(&spec.execution);
         let has_terminal = stdio.terminal().is_some();
         let execution = &spec.execution;
-        let devices = devices.complete(confinement.guards_paths)?;
+        let devices = devices.complete(confinement.guards != PathGuards::None)?;
         let terminal = has_terminal.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
         let variables = environment(&execution.env, &identity.home, hostname, has_terminal);
@@ -241,8 +259,10 @@ impl PreparedApp {
             console: has_terminal.then_some(c"0"),
             cgroups: seat.view(),
             volumes: &volumes,
-            own_processes: spec.systemd,
+            own_processes: spec.own_processes,
+            proc_options: &confinement.proc_options,
         };
+        let score = execution.oom_score_adj.map(limits::score);
         let start = Start {
             what: format!("app {}", spec.name),
             root: Root::Attach(Box::new(mounts)),
@@ -251,13 +271,15 @@ impl PreparedApp {
             controlling_terminal: has_terminal,
             identity: &identity,
             workdir: workdir.clone(),
-            confinement,
+            confinement: &confinement,
+            limits: &limits,
+            oom_score: score.clone().map(|score| (devices.proc.as_fd(), score)),
             sockets: &sockets,
             command: CommandLine::new(&execution.args, &variables, &sockets)?,
             by_descriptor: false,
         };
         let (process, report) = start.go()?;
-        let Devices { pts, .. } = devices;
+        let Devices { pts, proc, .. } = devices;
         let (terminal, master) = keep_terminal(&stdio, terminal);
         let running = RunningApp {
             name: spec.name,
@@ -274,7 +296,9 @@ impl PreparedApp {
             seat,
             memory: MemoryState::Unwatched,
             confinement,
-            own_processes: spec.systemd,
+            limits,
+            oom_score: score.map(|score| (proc, score)),
+            own_processes: spec.own_processes,
         };
         Ok(Starting {
             process: running,
@@ -317,7 +341,9 @@ pub(super) struct Start<'a> {
     pub(super) controlling_terminal: bool,
     pub(super) identity: &'a Identity,
     pub(super) workdir: CString,
-    pub(super) confinement: Confinement,
+    pub(super) confinement: &'a Confinement,
+    pub(super) limits: &'a ProcessLimits,
+    pub(super) oom_score: Option<(BorrowedFd<'a>, Vec<u8>)>,
     pub(super) sockets: &'a AppSockets,
     pub(super) command: CommandLine,
     /// Whether it executes its first socket, which is a program, instead of the command's.
@@ -358,6 +384,8 @@ impl Start<'_> {
                 .map(Gid::from_raw)
                 .collect(),
             confinement: self.confinement,
+            limits: self.limits,
+            oom_score: self.oom_score,
             sockets: self.sockets.fds(),
             report_place: self.sockets.end(),
             command: self.command,

@@ -32,6 +32,20 @@ pub enum CgroupError {
         "systemd in an app needs cgroups of version 2 to manage, and the host has none or those of version 1"
     )]
     NotUnified,
+    /// Cgroups of version 2 have no such setting.
+    #[error("cgroups of version 2 have no swappiness of their own: vm.swappiness is the host's")]
+    NoSwappiness,
+    /// On version 1, a running app stays in the hierarchies that it was started in.
+    #[error(
+        "{what} was started without limits of `{controller}`, and can't get any while it runs: cgroups of \
+         version 1 have a hierarchy of their own for them"
+    )]
+    NotJoined {
+        /// The app, or the pod.
+        what: String,
+        /// The controller.
+        controller: &'static str,
+    },
     /// The kernel has cgroups, but not this kind of limit.
     #[error("the host has no cgroup controller `{0}`")]
     NoController(&'static str),

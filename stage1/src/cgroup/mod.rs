@@ -5,15 +5,18 @@
 //! below the monitor's cgroup if that was delegated to it, and below the root otherwise.
 
 mod aside;
+mod devices;
 mod directory;
 mod error;
 mod freezer;
+mod further;
 mod limits;
 mod mountinfo;
 mod placement;
 mod pod_cgroups;
 mod record;
 mod removal;
+mod seat;
 mod statistics;
 
 mod weight;

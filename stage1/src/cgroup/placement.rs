@@ -15,6 +15,8 @@ pub(super) const INIT_LEAF: &str = "_init";
 const V1_CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
 /// The one among them that counts processes.
 const V1_COUNTER: &str = "pids";
+/// Hierarchies of version 1 that a pod uses only if somebody asks for what they limit.
+const V1_FURTHER: [&str; 4] = ["blkio", "cpuset", "devices", "hugetlb"];
 /// The hierarchy of version 1 that stops processes. A pod has a cgroup in it only once an app is paused.
 const V1_FREEZER: &str = "freezer";
 /// The controllers of version 2 that a pod uses, where the kernel has them.
@@ -54,6 +56,8 @@ impl Hierarchy {
 pub(crate) struct Placement {
     pub(super) version: Version,
     pub(super) hierarchies: Vec<Hierarchy>,
+    /// Of version 1: hierarchies that pods go into if asked.
+    pub(super) further: Vec<Hierarchy>,
     /// Of version 1: what processes are stopped by.
     pub(super) freezer: Option<Hierarchy>,
     /// On version 2: the cgroup was delegated, so the monitor makes room in it.
@@ -88,6 +92,7 @@ impl Placement {
                 .any(|c| V1_CONTROLLERS.contains(&c.as_str()))
         };
         let mut v1: Vec<Hierarchy> = Vec::new();
+        let mut further: Vec<Hierarchy> = Vec::new();
         let mut freezer = None;
         let mut v2 = None;
         for Mounted {
@@ -114,7 +119,17 @@ impl Placement {
                         base: own,
                     }));
                 }
-                Some(_) => {}
+                Some(controllers) => {
+                    let is_known = |c: &String| V1_FURTHER.contains(&c.as_str());
+                    let is_new = !further.iter().any(|h| h.controllers == controllers);
+                    if controllers.iter().any(is_known) && is_new {
+                        further.push(Hierarchy {
+                            controllers,
+                            mount_point,
+                            base: own,
+                        });
+                    }
+                }
                 None => v2 = v2.or(Some((mount_point, own))),
             }
         }
@@ -124,6 +139,7 @@ impl Placement {
             return Self {
                 version: Version::V1,
                 hierarchies: v1,
+                further,
                 freezer,
                 delegated: false,
             };
@@ -132,6 +148,7 @@ impl Placement {
             return Self {
                 version: Version::None,
                 hierarchies: Vec::new(),
+                further: Vec::new(),
                 freezer: None,
                 delegated: false,
             };
@@ -153,6 +170,7 @@ impl Placement {
         Self {
             version: Version::V2,
             hierarchies,
+            further: Vec::new(),
             freezer: None,
             delegated,
         }
@@ -198,6 +216,21 @@ fn move_processes(from: &Path, to: &Path) -> Result<(), CgroupError> {
             .try_for_each(|pid| directory::move_process(pid, to))?;
     }
     Ok(())
+}
+
+/// Hands further controllers on to the children of a version 2 cgroup. Those that the kernel doesn't have are left out.
+pub(super) fn enable_further(folder: &Path, further: &[&'static str]) -> Result<(), CgroupError> {
+    let text = directory::read(&folder.join("cgroup.controllers"))?;
+    let there = |controller: &&&str| text.split_whitespace().any(|word| word == **controller);
+    let wanted: Vec<String> = further
+        .iter()
+        .filter(there)
+        .map(|controller| format!("+{controller}"))
+        .collect();
+    match wanted.is_empty() {
+        true => Ok(()),
+        false => directory::write(&folder.join("cgroup.subtree_control"), &wanted.join(" ")),
+    }
 }
 
 /// Hands the controllers that pods use on to the children of a version 2 cgroup.
@@ -250,6 +283,15 @@ mod tests {
         assert_eq!(parents(&placement), [PathBuf::from("/c/rw,memory/svc")]);
         let freezer = placement.freezer.map(|freezer| freezer.parent());
         assert_eq!(freezer, Some(PathBuf::from("/c/rw,freezer/svc")));
+    }
+
+    #[test]
+    fn hierarchies_that_are_used_on_demand_are_kept_apart() {
+        let mounted = vec![v1("memory", "svc"), v1("cpuset", "svc"), v1("net_cls", "")];
+        let placement = Placement::choose(mounted, |_| false);
+        assert_eq!(parents(&placement), [PathBuf::from("/c/memory/svc")]);
+        let further: Vec<_> = placement.further.iter().map(Hierarchy::parent).collect();
+        assert_eq!(further, [PathBuf::from("/c/cpuset/svc")]);
     }
 
     #[test]

@@ -1,29 +1,30 @@
 //! The cgroups of one pod.
 
 use std::cell::Cell;
-use std::os::fd::OwnedFd;
+use std::collections::BTreeSet;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use pod::AppName;
-use pod::manifest::{Limit, Resources};
+use pod::manifest::{DeviceRule, Limit, Resources};
 use rustix::fs::{Gid, OFlags, Uid};
 
 use super::aside;
+use super::devices;
 use super::directory;
 use super::error::CgroupError;
 use super::freezer;
-use super::limits;
+use super::further::Further;
+use super::limits::{self, Settings};
 use super::placement::{self, Hierarchy, INIT_LEAF, Placement, Version};
 use super::record;
 use super::removal;
 use super::statistics::Statistics;
 use super::weight;
-use crate::app::cgroup::{CgroupSeat, HierarchyTasks, Leaf, Leaves};
 
 /// Below the cgroup of an app that is systemd: what that may do with what it likes, and where commands go.
-const SERVICES_LEAF: &str = "services";
-const COMMANDS_LEAF: &str = "commands";
+pub(super) const SERVICES_LEAF: &str = "services";
+pub(super) const COMMANDS_LEAF: &str = "commands";
 /// What belongs to whom a cgroup is delegated to, beside its directory (cgroups(7)).
 const DELEGATED: [&str; 3] = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
 
@@ -37,57 +38,70 @@ const BOUNDS: [(&str, &str); 2] = [
 /// The cgroups of one pod.
 #[derive(Debug)]
 pub struct PodCgroups {
-    placement: Placement,
+    pub(super) placement: Placement,
     /// The pod's directory in each hierarchy.
-    folders: Vec<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
+    /// What it uses if asked.
+    further: Further,
     /// On version 1: its directory among those by which processes are stopped. Made when an app is first paused.
     freezer: Option<PathBuf>,
     /// Whether an app has asked for a weight, so that the pod's is not the usual one.
     is_weighted: Cell<bool>,
+    /// Whether the pod itself has one, whatever its apps have.
+    has_own_weight: Cell<bool>,
 }
 
 impl PodCgroups {
-    /// Makes the cgroup of a pod that has no apps yet, called `fairing-NAME`. What may be made, now and later, is
-    /// written down in `run_dir` first, for `gc`.
+    /// Finds where the cgroups of a pod go, which are called `fairing-NAME`. None is made yet.
     ///
     /// # Errors
-    /// What could not be made, and why.
-    pub fn create(name: &str, run_dir: &Path) -> Result<Self, CgroupError> {
-        Self::create_at(Placement::find()?, name, Some(run_dir))
+    /// If what is mounted can't be read.
+    pub fn find(name: &str) -> Result<Self, CgroupError> {
+        Ok(Self::at(Placement::find()?, name))
     }
 
-    /// As [`Self::create`], below the root of the version 2 that is mounted there: in a machine that has nothing but
-    /// the pod, and takes all with it when it ends.
+    /// Those of a pod in a machine that has nothing but the pod, and takes all with it when it ends: below the root of the
+    /// version 2 that is mounted there. The pod has no apps yet.
     ///
     /// # Errors
     /// What could not be made, and why.
     pub fn create_in_machine(name: &str, mount_point: &Path) -> Result<Self, CgroupError> {
-        Self::create_at(Placement::unified(mount_point), name, None)
+        let cgroups = Self::at(Placement::unified(mount_point), name);
+        cgroups.make_all()?;
+        Ok(cgroups)
     }
 
-    fn create_at(
-        placement: Placement,
-        name: &str,
-        run_dir: Option<&Path>,
-    ) -> Result<Self, CgroupError> {
+    fn at(mut placement: Placement, name: &str) -> Self {
         let folder = |hierarchy: &Hierarchy| hierarchy.parent().join(format!("fairing-{name}"));
-        let cgroups = Self {
+        let further = Further::new(std::mem::take(&mut placement.further), folder);
+        Self {
+            further,
             folders: placement.hierarchies.iter().map(folder).collect(),
             freezer: placement.freezer.as_ref().map(folder),
             placement,
             is_weighted: Cell::new(false),
-        };
-        if let Some(run_dir) = run_dir {
-            record::store(run_dir, cgroups.all())?;
+            has_own_weight: Cell::new(false),
         }
-        cgroups.make().inspect_err(|_| {
-            // The first failure is the one to tell of; `gc` repeats this one.
-            let _ = cgroups.remove();
-        })?;
-        Ok(cgroups)
     }
 
-    fn make(&self) -> Result<(), CgroupError> {
+    /// Makes the cgroup of a pod that has no apps yet. What may be made, now and later, is written down in `run_dir` first,
+    /// for `gc`.
+    ///
+    /// # Errors
+    /// What could not be made, and why.
+    pub fn make(&self, run_dir: &Path) -> Result<(), CgroupError> {
+        record::store(run_dir, self.all())?;
+        self.make_all()
+    }
+
+    fn make_all(&self) -> Result<(), CgroupError> {
+        self.make_pod().inspect_err(|_| {
+            // The first failure is the one to tell of; `gc` repeats this one.
+            let _ = self.remove();
+        })
+    }
+
+    fn make_pod(&self) -> Result<(), CgroupError> {
         self.placement.make_room()?;
         for folder in &self.folders {
             directory::make(folder)?;
@@ -97,6 +111,75 @@ impl PodCgroups {
             }
         }
         Ok(())
+    }
+
+    /// Limits all apps together, before the first is added.
+    ///
+    /// # Errors
+    /// If the host can't limit that.
+    pub fn limit_pod(&self, resources: &Resources) -> Result<(), CgroupError> {
+        match resources.is_unlimited() {
+            true => Ok(()),
+            false => self.apply_to_pod(resources),
+        }
+    }
+
+    /// Changes those limits of a running pod that are given, without waiting for the kernel longer than a moment. Only for a
+    /// process with one thread.
+    ///
+    /// # Errors
+    /// If the host can't limit that, the pod uses more memory than it may have, or it took too long.
+    pub fn update_pod_in_time(&self, resources: &Resources) -> Result<(), CgroupError> {
+        let version = self.placement.version;
+        let needed = Settings::new(version, resources)?.controllers();
+        let hierarchies = self.placement.hierarchies.iter();
+        let joined: Vec<&Hierarchy> = hierarchies.chain(self.further.for_all()).collect();
+        let is_joined = |controller: &&&str| joined.iter().any(|h| h.has(controller));
+        if version == Version::V1
+            && let Some(controller) = needed.iter().find(|controller| !is_joined(controller))
+        {
+            return Err(CgroupError::NotJoined {
+                what: "the pod".to_owned(),
+                controller,
+            });
+        }
+        // A process aside has a memory of its own.
+        let has_own_weight = resources.cpu.shares.is_some() || self.has_own_weight.get();
+        self.has_own_weight.set(has_own_weight);
+        match resources.memory.limit.or(resources.memory.swap) {
+            Some(_) => aside::change(|| self.apply_to_pod(resources)),
+            None => self.apply_to_pod(resources),
+        }
+    }
+
+    fn apply_to_pod(&self, resources: &Resources) -> Result<(), CgroupError> {
+        let settings = Settings::new(self.placement.version, resources)?;
+        if resources.cpu.shares.is_some() {
+            self.has_own_weight.set(true);
+        }
+        let needed = settings.controllers();
+        self.further
+            .for_pod(&self.placement, &self.folders, &needed)?;
+        let main = self.placement.hierarchies.iter().zip(&self.folders);
+        let places = main.chain(self.further.made());
+        let places: Vec<_> = places.map(|(h, folder)| (h, folder.clone())).collect();
+        self.check_use(resources, &places)?;
+        settings.apply(&places)
+    }
+
+    /// Version 1 would say so itself, after some time; version 2 would kill.
+    fn check_use(
+        &self,
+        resources: &Resources,
+        places: &[(&Hierarchy, PathBuf)],
+    ) -> Result<(), CgroupError> {
+        let Some(limit) = resources.memory.limit.and_then(Limit::value) else {
+            return Ok(());
+        };
+        match Statistics::memory(self.placement.version, places) {
+            Some(used) if limit < used => Err(CgroupError::LimitBelowUse { limit, used }),
+            _ => Ok(()),
+        }
     }
 
     /// Makes the cgroup of an app, with its limits. Either it is there afterwards as asked for, or not at all.
@@ -111,6 +194,7 @@ impl PodCgroups {
                 // The failure that led here is the one to tell of; the pod's end repeats this one.
                 let _ = removal::remove_tree(&folder);
             }
+            self.further.forget(app);
         }
         result
     }
@@ -121,20 +205,26 @@ impl PodCgroups {
         resources: &Resources,
         made: &mut Vec<PathBuf>,
     ) -> Result<(), CgroupError> {
-        let places = self.places(app);
-        for (_, folder) in &places {
+        let settings = Settings::new(self.placement.version, resources)?;
+        for (_, folder) in &self.places(app) {
             if !directory::make(folder)? {
                 return Err(CgroupError::Exists(folder.clone()));
             }
             made.push(folder.clone());
         }
-        limits::apply(self.placement.version, &places, resources)?;
+        let needed = settings.controllers();
+        self.further
+            .for_app(&self.placement, &self.folders, app, &needed, made)?;
+        settings.apply(&self.places(app))?;
         self.weigh(resources)
     }
 
     /// Gives the pod the weight that its apps have together, once one of them has asked for one.
     fn weigh(&self, resources: &Resources) -> Result<(), CgroupError> {
         let asks = resources.cpu.shares.is_some();
+        if self.has_own_weight.get() {
+            return Ok(());
+        }
         if !self.is_weighted.replace(asks || self.is_weighted.get()) && !asks {
             return Ok(());
         }
@@ -170,6 +260,41 @@ impl PodCgroups {
         Ok(())
     }
 
+    /// Lets an app use the devices that every app has, those of these rules, and no others.
+    ///
+    /// # Errors
+    /// If the host has nothing that could forbid the rest.
+    pub fn restrict_devices(&self, app: &AppName, rules: &[DeviceRule]) -> Result<(), CgroupError> {
+        let rules = devices::with_usual(rules);
+        let version = self.placement.version;
+        match version {
+            Version::None => return Err(CgroupError::NotMounted),
+            Version::V1 => {
+                let needed = BTreeSet::from(["devices"]);
+                let (placement, folders) = (&self.placement, &self.folders);
+                let mut made = Vec::new();
+                self.further
+                    .for_app(placement, folders, app, &needed, &mut made)?;
+            }
+            Version::V2 => {}
+        }
+        let places = self.places(app);
+        let is_one = |(hierarchy, _): &&(&Hierarchy, PathBuf)| {
+            version == Version::V2 || hierarchy.has("devices")
+        };
+        let (_, folder) = places
+            .iter()
+            .find(is_one)
+            .ok_or(CgroupError::NoController("devices"))?;
+        match version {
+            Version::V1 => devices::restrict_v1(folder, &rules),
+            Version::V2 | Version::None => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+                devices::restrict_v2(folder, &directory::open(folder, flags)?, &rules)
+            }
+        }
+    }
+
     /// Bounds the processes of an app, where the host can count them.
     ///
     /// # Errors
@@ -183,8 +308,9 @@ impl PodCgroups {
     /// # Errors
     /// If it can't be removed.
     pub fn remove_app(&self, app: &AppName) -> Result<(), CgroupError> {
-        self.all()
+        self.existing()
             .try_for_each(|folder| removal::remove_tree(&folder.join(app.as_str())))?;
+        self.further.forget(app);
         self.weigh(&Resources::default())
     }
 
@@ -193,17 +319,27 @@ impl PodCgroups {
     /// # Errors
     /// If the host can't limit that, or the app uses more memory than it may have.
     pub fn update(&self, app: &AppName, resources: &Resources) -> Result<(), CgroupError> {
-        let places = self.places(app);
         let version = self.placement.version;
-        // Version 1 would say so itself, after some time; version 2 would kill the app.
-        let used = Statistics::read(version, &places).memory;
-        let limit = resources.memory.limit.and_then(Limit::value);
-        if let (Some(limit), Some(used)) = (limit, used)
-            && limit < used
-        {
-            return Err(CgroupError::LimitBelowUse { limit, used });
+        let settings = Settings::new(version, resources)?;
+        let mut places = self.places(app);
+        self.check_use(resources, &places)?;
+        let needed = settings.controllers();
+        match version {
+            Version::V1 => {
+                let joined = |controller: &&&str| places.iter().any(|(h, _)| h.has(controller));
+                if let Some(controller) = needed.iter().find(|controller| !joined(controller)) {
+                    let what = format!("app {app}");
+                    return Err(CgroupError::NotJoined { what, controller });
+                }
+            }
+            Version::V2 | Version::None => {
+                let mut made = Vec::new();
+                self.further
+                    .for_app(&self.placement, &self.folders, app, &needed, &mut made)?;
+                places = self.places(app);
+            }
         }
-        limits::apply(version, &places, resources)?;
+        settings.apply(&places)?;
         self.weigh(resources)
     }
 
@@ -221,6 +357,22 @@ impl PodCgroups {
             Some(_) => aside::change(|| self.update(app, resources)),
             None => self.update(app, resources),
         }
+    }
+
+    /// Lets what goes through disks be counted from now on, where that takes nothing but to say so: on version 2.
+    pub fn count_disks(&self) {
+        if self.placement.version == Version::V2 {
+            let io = BTreeSet::from(["io"]);
+            // Without it there is one figure less.
+            let _ = self.further.for_pod(&self.placement, &self.folders, &io);
+        }
+    }
+
+    /// What the pod uses: its apps together, and pod init.
+    pub fn statistics_of_pod(&self) -> Statistics {
+        let main = self.placement.hierarchies.iter().zip(&self.folders);
+        let places = main.map(|(hierarchy, folder)| (hierarchy, folder.clone()));
+        Statistics::read(self.placement.version, &places.collect::<Vec<_>>())
     }
 
     /// What an app uses. All is absent if it has no cgroup.
@@ -278,108 +430,33 @@ impl PodCgroups {
         Some(format!("/{}", below.to_str()?))
     }
 
-    /// Descriptors for pod init itself: the directory for `CLONE_INTO_CGROUP`, or `tasks` files.
-    ///
-    /// # Errors
-    /// What could not be opened, and why.
-    pub fn for_init(&self) -> Result<(Option<OwnedFd>, Vec<OwnedFd>), CgroupError> {
-        match self.placement.version {
-            Version::None => Ok((None, Vec::new())),
-            Version::V1 => Ok((None, open_tasks(self.folders.iter())?)),
-            Version::V2 => {
-                let folder = self.folders.first().map(|folder| folder.join(INIT_LEAF));
-                let folder = folder.map(|folder| open_directory(&folder)).transpose()?;
-                Ok((folder, Vec::new()))
-            }
-        }
-    }
-
-    /// The seat by which pod init puts an app into its cgroup. `in_user_namespace`: pod init is not root here. `divided`: by
-    /// [`Self::divide_app`].
-    ///
-    /// # Errors
-    /// What could not be opened, and why.
-    pub fn for_app(
-        &self,
-        app: &AppName,
-        in_user_namespace: bool,
-        divided: bool,
-    ) -> Result<CgroupSeat, CgroupError> {
-        let for_writing = |folder: &Path, name| {
-            let open = |()| directory::open(&folder.join(name), OFlags::WRONLY);
-            in_user_namespace.then_some(()).map(open).transpose()
-        };
-        let places = self.places(app);
-        let with = |controller: &str| {
-            let has = |hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|c| c == controller);
-            places.iter().find(|(hierarchy, _)| has(hierarchy))
-        };
-        let Some((_, folder)) = with("memory").or(places.first()) else {
-            return Ok(CgroupSeat::None);
-        };
-        Ok(match self.placement.version {
-            Version::None => CgroupSeat::None,
-            Version::V1 => CgroupSeat::V1 {
-                tasks: places
-                    .iter()
-                    .zip(open_tasks(places.iter().map(|(_, folder)| folder))?)
-                    .map(|((hierarchy, _), file)| HierarchyTasks {
-                        controllers: hierarchy.controllers.join(","),
-                        file,
-                    })
-                    .collect(),
-                directory: open_directory(folder)?,
-                pids_max: with("pids")
-                    .map(|(_, folder)| directory::open(&folder.join("pids.max"), OFlags::WRONLY))
-                    .transpose()?,
-                // Where memory isn't counted, there is nothing to tell of either.
-                event_control: for_writing(folder, "cgroup.event_control").ok().flatten(),
-            },
-            Version::V2 => {
-                let leaf = |name| {
-                    let folder = folder.join(name);
-                    Ok::<_, CgroupError>(Leaf {
-                        directory: open_directory(&folder)?,
-                        procs: for_writing(&folder, "cgroup.procs")?,
-                    })
-                };
-                let leaves = match divided {
-                    true => Some(Leaves {
-                        services: leaf(SERVICES_LEAF)?,
-                        commands: leaf(COMMANDS_LEAF)?,
-                    }),
-                    false => None,
-                };
-                CgroupSeat::V2 {
-                    directory: open_directory(folder)?,
-                    procs: for_writing(folder, "cgroup.procs")?,
-                    // Linux 5.14.
-                    kill: for_writing(folder, "cgroup.kill").ok().flatten(),
-                    leaves,
-                }
-            }
-        })
-    }
-
     /// Removes the cgroups, with whatever still runs in them.
     ///
     /// # Errors
     /// If one can't be removed.
     pub fn remove(&self) -> Result<(), CgroupError> {
-        self.all().try_for_each(removal::remove_tree)
+        self.existing().try_for_each(removal::remove_tree)
+    }
+
+    /// All directories that are there, or may be.
+    fn existing(&self) -> impl Iterator<Item = &Path> {
+        let further = self.further.made().map(|(_, folder)| folder);
+        let all = self.freezer.iter().chain(&self.folders).chain(further);
+        all.map(PathBuf::as_path)
     }
 
     /// All directories that are the pod's or may become so. First the one that stops processes: what is stopped
     /// can't be killed.
     pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
         let all = self.freezer.iter().chain(&self.folders);
-        all.map(PathBuf::as_path)
+        all.chain(self.further.all()).map(PathBuf::as_path)
     }
 
     /// An app's directory in each hierarchy.
     pub(super) fn places(&self, app: &AppName) -> Vec<(&Hierarchy, PathBuf)> {
         let folders = self.folders.iter().map(|folder| folder.join(app.as_str()));
-        self.placement.hierarchies.iter().zip(folders).collect()
+        let main = self.placement.hierarchies.iter().zip(folders);
+        main.chain(self.further.places_of(app)).collect()
     }
 }
 
@@ -392,14 +469,4 @@ pub fn remove_recorded(run_dir: &Path) -> Result<(), CgroupError> {
     recorded
         .iter()
         .try_for_each(|folder| removal::remove_tree(folder))
-}
-
-fn open_tasks<'a>(folders: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<OwnedFd>, CgroupError> {
-    folders
-        .map(|folder| directory::open(&folder.join("tasks"), OFlags::WRONLY))
-        .collect()
-}
-
-fn open_directory(folder: &Path) -> Result<OwnedFd, CgroupError> {
-    directory::open(folder, OFlags::RDONLY | OFlags::DIRECTORY)
 }

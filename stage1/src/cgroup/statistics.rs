@@ -30,6 +30,12 @@ pub struct Statistics {
     pub pids_limit: Option<u64>,
     /// How many processes the kernel killed because memory was short.
     pub oom_kills: u64,
+    /// Bytes read from disks.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disk_read: Option<u64>,
+    /// Bytes written to disks.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disk_written: Option<u64>,
 }
 
 /// A limit of memory on version 1 that is none: the largest number of pages.
@@ -43,6 +49,16 @@ impl Statistics {
             Version::None => Self::default(),
             Version::V1 => Self::v1(file),
             Version::V2 => Self::v2(file),
+        }
+    }
+
+    /// How much memory is in use, alone.
+    pub(super) fn memory(version: Version, hierarchies: &[(&Hierarchy, PathBuf)]) -> Option<u64> {
+        let file = |controller: &str, name: &str| file(version, hierarchies, controller, name);
+        match version {
+            Version::None => None,
+            Version::V1 => number(&file("memory", "memory.usage_in_bytes")?),
+            Version::V2 => number(&file("memory", "memory.current")?),
         }
     }
 
@@ -62,6 +78,8 @@ impl Statistics {
     fn v1(file: impl Fn(&str, &str) -> Option<String>) -> Self {
         let number = |controller, name| number(&file(controller, name)?);
         let memory = number("memory", "memory.usage_in_bytes");
+        let disks = file("blkio", "blkio.throttle.io_service_bytes");
+        let disk = |word: &str| disks.as_deref().map(|text| sum(text, word, ' '));
         let inactive = file("memory", "memory.stat").and_then(|t| field(&t, "total_inactive_file"));
         Self {
             memory,
@@ -72,12 +90,16 @@ impl Statistics {
             pids: number("pids", "pids.current"),
             pids_limit: number("pids", "pids.max"),
             oom_kills: oom_kills_v1(&file).unwrap_or(0),
+            disk_read: disk("Read"),
+            disk_written: disk("Write"),
         }
     }
 
     fn v2(file: impl Fn(&str, &str) -> Option<String>) -> Self {
         let number = |controller, name| number(&file(controller, name)?);
         let memory = number("memory", "memory.current");
+        let disks = file("io", "io.stat");
+        let disk = |word: &str| disks.as_deref().map(|text| sum(text, word, '='));
         let inactive = file("memory", "memory.stat").and_then(|t| field(&t, "inactive_file"));
         let microseconds = file("cpu", "cpu.stat").and_then(|t| field(&t, "usage_usec"));
         Self {
@@ -88,6 +110,8 @@ impl Statistics {
             pids: number("pids", "pids.current"),
             pids_limit: number("pids", "pids.max"),
             oom_kills: oom_kills_v2(&file).unwrap_or(0),
+            disk_read: disk("rbytes"),
+            disk_written: disk("wbytes"),
         }
     }
 }
@@ -128,6 +152,23 @@ fn field(text: &str, key: &str) -> Option<u64> {
         .find_map(|line| number(line.strip_prefix(key)?.strip_prefix(' ')?))
 }
 
+/// All numbers behind a word and this sign, of lines about one device each.
+fn sum(text: &str, word: &str, sign: char) -> u64 {
+    let of_device = |line: &str| {
+        let (device, rest) = line.split_once(' ')?;
+        device.contains(':').then_some(())?;
+        let mut fields = match sign {
+            ' ' => vec![rest],
+            _ => rest.split(' ').collect(),
+        };
+        fields.retain(|field| field.starts_with(word));
+        number(fields.first()?.strip_prefix(word)?.strip_prefix(sign)?)
+    };
+    text.lines()
+        .filter_map(of_device)
+        .fold(0, u64::saturating_add)
+}
+
 /// As the kubelet and cAdvisor count it.
 fn working_set(memory: Option<u64>, inactive: Option<u64>) -> Option<u64> {
     memory.map(|memory| memory.saturating_sub(inactive.unwrap_or(0)))
@@ -155,6 +196,10 @@ mod tests {
                 "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
             ),
             ("cpuacct.usage", "123456789\n"),
+            (
+                "blkio.throttle.io_service_bytes",
+                "8:0 Read 4096\n8:0 Write 8192\n8:0 Total 12288\n8:16 Read 512\nTotal 12800\n",
+            ),
             ("pids.current", "3\n"),
             ("pids.max", "max\n"),
         ]));
@@ -166,6 +211,8 @@ mod tests {
             pids: Some(3),
             pids_limit: None,
             oom_kills: 2,
+            disk_read: Some(4096 + 512),
+            disk_written: Some(8192),
         };
         assert_eq!(read, expected);
         for page in [4096_u64, 16_384, 65_536] {
@@ -189,6 +236,10 @@ mod tests {
             ),
             ("memory.events", "oom 7\noom_kill 1\noom_group_kill 0\n"),
             ("cpu.stat", "usage_usec 42\nuser_usec 40\n"),
+            (
+                "io.stat",
+                "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n8:16 rbytes=10 wbytes=20\n",
+            ),
             ("pids.current", "3\n"),
             ("pids.max", "20\n"),
         ]));
@@ -200,6 +251,8 @@ mod tests {
             pids: Some(3),
             pids_limit: Some(20),
             oom_kills: 1,
+            disk_read: Some(11),
+            disk_written: Some(22),
         };
         assert_eq!(read, expected);
         assert_eq!(Statistics::v2(files(&[])), Statistics::default());

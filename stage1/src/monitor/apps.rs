@@ -5,13 +5,14 @@ use std::time::Duration;
 use pod::control::bounds::APPS_MAX;
 use pod::control::{EventKind, StartApp};
 use pod::exit::{AppStatus, FailureKind};
-use pod::manifest::{App, PodManifest, Resources, Streams as Destination};
+use pod::manifest::{App, PodManifest, Streams as Destination};
 use pod::{AppName, PodName, app_dir, record};
 
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
 use super::records::{self, AppRecord};
-use super::start::app_spec;
+use super::rlimits;
+use super::start::{app_spec, security};
 use super::streams::Joining;
 use crate::failure::StartFailure;
 use crate::protocol::ToInit;
@@ -80,7 +81,7 @@ impl Monitor {
     }
 
     /// Makes this the pod's manifest.
-    fn write(&mut self, manifest: PodManifest) -> Result<(), StartFailure> {
+    pub(super) fn write(&mut self, manifest: PodManifest) -> Result<(), StartFailure> {
         let path = self.pod_dir.join(pod::layout::MANIFEST_FILE);
         record::replace_reserved(&path, &manifest)?;
         self.manifest = manifest;
@@ -119,6 +120,8 @@ impl Monitor {
         }
         app.image.verification = image.verification;
         let app = app.clone();
+        let security = security(&app)?;
+        rlimits::check(&app)?;
         if manifest != self.manifest {
             self.write(manifest)?;
         }
@@ -133,7 +136,7 @@ impl Monitor {
         let streams = self
             .streams
             .for_app(&app, Joining::Later, &mut *self.init)?;
-        let spec = app_spec(&app, streams, Vec::new());
+        let spec = app_spec(&app, security, streams, Vec::new());
         self.init.send(&ToInit::App(Box::new(spec)), handed_over)?;
         if let Some(record) = self.record(&name) {
             record.restarts += u64::from(record.started.is_some());
@@ -179,85 +182,6 @@ impl Monitor {
         self.emit(Some(app.clone()), EventKind::Removed);
         isolator.take_back(app)?;
         Ok(app_dir::remove(&self.pod_dir, app)?)
-    }
-
-    pub(super) fn update(
-        &mut self,
-        app: &AppName,
-        resources: Resources,
-        isolator: &mut dyn Isolator,
-    ) -> Result<(), StartFailure> {
-        self.is_open()?;
-        let record = self.known(app)?;
-        let offered = isolator.features();
-        let required = resources.required_features();
-        if let Some(feature) = required.iter().find(|feature| !offered.contains(feature)) {
-            return Err(StartFailure::other(format!(
-                "these limits need `{feature}`, which the pod's isolator does not offer"
-            )));
-        }
-        let pids = self.manifest.bounds.pids;
-        // One that doesn't run gets a cgroup with its limits when it is started.
-        let has_cgroup = record.runs_or_starts();
-        let mut manifest = self.manifest.clone();
-        let mut before = Resources::default();
-        for entry in manifest.apps.iter_mut().filter(|entry| entry.name == *app) {
-            before = std::mem::replace(&mut entry.resources, resources.clone());
-        }
-        if has_cgroup {
-            isolator.update(app, &before.changed_to(&resources, pids))?;
-        }
-        if let Err(failure) = self.write(manifest) {
-            if has_cgroup {
-                // The manifest says what holds: back to that. What can't be set back is told by the first failure.
-                let _ = isolator.update(app, &resources.changed_to(&before, pids));
-            }
-            return Err(failure);
-        }
-        self.emit(Some(app.clone()), EventKind::Updated);
-        Ok(())
-    }
-
-    pub(super) fn pause(
-        &mut self,
-        app: &AppName,
-        isolator: &mut dyn Isolator,
-    ) -> Result<(), StartFailure> {
-        self.is_open()?;
-        if self.known(app)?.paused {
-            return Ok(());
-        }
-        isolator.freeze(app)?;
-        if let Some(record) = self.record(app) {
-            record.paused = true;
-        }
-        self.emit(Some(app.clone()), EventKind::Paused);
-        Ok(())
-    }
-
-    pub(super) fn resume(
-        &mut self,
-        app: &AppName,
-        isolator: &mut dyn Isolator,
-    ) -> Result<(), StartFailure> {
-        if !self.known(app)?.paused {
-            return Ok(());
-        }
-        isolator.thaw(app)?;
-        if let Some(record) = self.record(app) {
-            record.paused = false;
-        }
-        self.emit(Some(app.clone()), EventKind::Resumed);
-        Ok(())
-    }
-
-    /// Thaws all that is frozen: it is about to be asked to end.
-    pub(super) fn resume_all(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
-        let paused = self.apps.iter().filter(|record| record.paused);
-        let names: Vec<AppName> = paused.map(|record| record.name.clone()).collect();
-        names
-            .iter()
-            .try_for_each(|name| self.resume(name, isolator))
     }
 
     /// Looks how many processes of the apps that run the kernel has killed because memory was short.

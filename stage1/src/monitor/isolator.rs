@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use pod::AppName;
-use pod::control::AppStats;
+use pod::control::{AppStats, Usage};
 use pod::feature::Feature;
 use pod::manifest::{App, PodManifest, Resources};
 
@@ -25,13 +25,7 @@ pub struct StartedInit {
 /// The order of the calls is that of this list. It leaves room for a pod with a user namespace: pod init's process brings
 /// that namespace with it, and only what is made afterwards can belong to it or be mapped by it.
 pub trait Isolator {
-    /// Makes what the pod needs outside of it before anything runs: cgroups.
-    ///
-    /// # Errors
-    /// What failed, on what.
-    fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure>;
-
-    /// Starts pod init in the pod's namespaces. The process must die when the monitor does.
+    /// Starts pod init in the pod's namespaces and cgroups, which it makes. The process must die when the monitor does.
     ///
     /// # Errors
     /// What failed, on what.
@@ -71,8 +65,17 @@ pub trait Isolator {
     /// Why that can't be; the limits are what they were then.
     fn update(&mut self, app: &AppName, resources: &Resources) -> Result<(), StartFailure>;
 
+    /// Changes those limits of the running pod that are given.
+    ///
+    /// # Errors
+    /// Why that can't be; the limits are what they were then.
+    fn update_pod(&mut self, resources: &Resources) -> Result<(), StartFailure>;
+
     /// What an app uses.
     fn stats(&mut self, app: &AppName) -> AppStats;
+
+    /// What all apps use together.
+    fn stats_of_pod(&mut self) -> Usage;
 
     /// How many processes of an app the kernel has killed because memory was short; `None` where nobody counts. Each end of
     /// an app asks.

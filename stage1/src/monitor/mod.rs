@@ -13,6 +13,7 @@ mod ended_input;
 mod event_loop;
 mod interrupts;
 mod isolator;
+mod limits;
 mod line_names;
 mod log_file;
 mod names;
@@ -22,6 +23,7 @@ mod pump;
 mod records;
 mod report;
 mod requests;
+mod rlimits;
 mod signals;
 mod start;
 mod streams;
@@ -158,7 +160,7 @@ fn start_and_serve(
     let manifest = PodManifest::load(pod.path())?;
     block_signals()?;
     make_run_dir(run_dir)?;
-    isolator.prepare(&manifest)?;
+    rlimits::raise_for(&manifest.apps)?;
     let StartedInit { process, mut link } = isolator.start(&manifest)?;
     // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path());

@@ -7,6 +7,7 @@ use pod::control::bounds::{CLIENTS_MAX, GRACE_MS_MAX};
 use pod::control::{
     AppStats, AttachRequest, Event, EventKind, LiveStatus, PodStats, Request, Response,
 };
+use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodError};
 
@@ -97,6 +98,13 @@ impl Monitor {
                 if let Some(app) = &app {
                     self.known(app)?;
                 }
+                if signal == SignalNumber::KILL {
+                    // On version 1, what is frozen can't be killed.
+                    match &app {
+                        Some(app) => self.resume(app, isolator)?,
+                        None => self.resume_all(isolator)?,
+                    }
+                }
                 let signal = signal.number();
                 self.tell_init(&ToInit::Signal { app, signal })?;
                 DONE
@@ -162,12 +170,21 @@ impl Monitor {
                 self.attach(index, request)
             }
             Request::Stats { app } => {
+                let whole = app.is_none().then(|| isolator.stats_of_pod());
                 let apps = self.stats(app, isolator)?;
                 let time = Timestamp::now();
-                Ok(Some(Response::Stats(PodStats { time, apps })))
+                let stats = PodStats { time, apps, whole };
+                Ok(Some(Response::Stats(Box::new(stats))))
             }
             Request::Update { app, resources } => {
                 self.update(&app, *resources, isolator)?;
+                DONE
+            }
+            Request::Limit { app, resources } => {
+                match app {
+                    Some(app) => self.limit_app(&app, &resources, isolator)?,
+                    None => self.limit_pod(&resources, isolator)?,
+                }
                 DONE
             }
             Request::ReopenLog { app } => {

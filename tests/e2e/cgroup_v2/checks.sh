@@ -66,6 +66,92 @@ check_limits() {
     [ ! -e "$app/memory.swap.max" ] || equal "$(cat "$app/memory.swap.max")" 0
 }
 
+check_further_limits() {
+    uuid=$(sleeper --memory 64m --memory-swap 96m --memory-reservation 32m \
+        --cpu-period 20000 --cpu-quota 10000 --cpuset-cpus 0 --hugetlb 2MB=4m)
+    app=$root/fairing-$uuid/app
+    [ ! -e "$app/memory.swap.max" ] || equal "$(cat "$app/memory.swap.max")" 33554432
+    equal "$(cat "$app/memory.low")" 33554432
+    equal "$(cat "$app/cpu.max")" '10000 20000'
+    equal "$(cat "$app/cpuset.cpus")" 0
+    equal "$(cat "$app/hugetlb.2MB.max")" 4194304
+    # What the kernel hands on only if asked, other pods don't have.
+    other=$(sleeper)
+    [ ! -e "$root/fairing-$other/app/cpuset.cpus" ]
+    contains "$(fairing run --rm "$busybox" --device-read-bps /dev/null:1m 2>&1)" 'not a block device'
+    contains "$(fairing run --rm "$busybox" --memory-swappiness 7 2>&1)" 'no swappiness of their own'
+}
+
+check_limits_of_disks() {
+    uuid=$(sleeper --device-read-bps /dev/loop0:1mb --device-write-iops /dev/loop0:100)
+    app=$root/fairing-$uuid/app
+    contains "$(cat "$app/io.max")" '7:0 rbps=1048576 wbps=max riops=max wiops=100'
+}
+
+check_limits_of_a_pod() {
+    uuid=$(fairing run --detach --pod-memory 64m --pod-cpus 1.5 --pod-pids-limit 20 \
+        --pod-cpu-shares 2048 "$busybox" --app-name app --exec /bin/sleep -- 1000)
+    pod=$root/fairing-$uuid
+    equal "$(cat "$pod/memory.max")" 67108864
+    equal "$(cat "$pod/cpu.max")" '150000 100000'
+    equal "$(cat "$pod/pids.max")" 20
+    [ "$(cat "$pod/cpu.weight")" -gt 100 ]
+    code 137 fairing run --rm --pod-memory 16m "$busybox" --exec /bin/tail -- /dev/zero \
+        2> /tmp/err
+    contains "$(cat /tmp/err)" 'out of memory'
+}
+
+check_limits_that_change() {
+    uuid=$(sleeper --memory 64m)
+    app=$root/fairing-$uuid/app
+    fairing update "$uuid" --memory 128m --cpus .5 --cpuset-cpus 0 --pod-memory 256m
+    equal "$(cat "$app/memory.max")" 134217728
+    equal "$(cat "$app/cpu.max")" '50000 100000'
+    # A controller that was not there before is handed on to what runs.
+    equal "$(cat "$app/cpuset.cpus")" 0
+    equal "$(cat "$root/fairing-$uuid/memory.max")" 268435456
+    contains "$(fairing update "$uuid" --memory 4k 2>&1)" 'in use'
+    equal "$(cat "$app/memory.max")" 134217728
+}
+
+check_pause_and_resume() {
+    uuid=$(sleeper)
+    app=$root/fairing-$uuid/app
+    fairing pause "$uuid"
+    contains "$(cat "$app/cgroup.events")" 'frozen 1'
+    contains "$(fairing ps)" paused
+    contains "$(fairing enter "$uuid" -- /bin/true 2>&1)" 'is paused'
+    fairing unpause "$uuid"
+    contains "$(cat "$app/cgroup.events")" 'frozen 0'
+    fairing pause "$uuid"
+    fairing kill "$uuid"
+    await no_pod_cgroups
+}
+
+check_figures() {
+    uuid=$(sleeper --memory 64m)
+    fairing stats --no-stream --interval 200ms "$uuid" > /tmp/out
+    contains "$(cat /tmp/out)" '64.0 MiB'
+    [ "$(fairing stats --no-stream --interval 200ms --format '{{.PIDs}}')" = 1 ]
+    # Disks are counted from the first look on.
+    [ -e "$root/fairing-$uuid/app/io.stat" ]
+}
+
+check_devices() {
+    script='(exec 3< /dev/x) 2>/dev/null && echo read
+        (exec 3> /dev/x) 2>/dev/null && echo written
+        echo x > /dev/null && echo null'
+    in_app() {
+        fairing run --rm "$busybox" "$@" --exec /bin/sh -- -c "$script" | tr '\n' ' '
+    }
+    equal "$(in_app --device /dev/loop-control:/dev/x)" 'read written null '
+    equal "$(in_app --device /dev/loop-control:/dev/x:r)" 'read null '
+    equal "$(in_app --device /dev/loop-control:/dev/x:w)" 'written null '
+    # A rule opens what a node alone does not.
+    equal "$(in_app --device /dev/loop-control:/dev/x:r --device-cgroup-rule 'b 10:237 w')" 'read null '
+    equal "$(in_app --device /dev/loop-control:/dev/x:r --device-cgroup-rule 'c 10:* w')" 'read written null '
+}
+
 check_no_limits() {
     uuid=$(sleeper)
     app=$root/fairing-$uuid/app

@@ -44,6 +44,10 @@ fn each_field_asks_for_its_feature_and_no_other() {
             // No limit of swap is a limit of its own.
             expected.insert(Feature::MemorySwap);
         }
+        if *pointer == "/resources" {
+            // What is limited of an app is so of a pod.
+            expected.insert(Feature::Resources);
+        }
         assert_eq!(pod.required_features(), expected, "{pointer}");
     }
 }

@@ -96,10 +96,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "mounting files of an app is not there yet; `fairing export POD FILE` gets them, `fairing image extract IMAGE DIR` those of an image",
     ),
     ("node", "there is no cluster of hosts"),
-    (
-        "pause",
-        "pausing is not there yet; `fairing kill -s STOP POD` stops the main process of each app",
-    ),
     ("play", "there is nothing for Kubernetes yet"),
     (
         "plugin",
@@ -145,25 +141,13 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "there is no cluster of hosts, and no daemon; for systemd see systemd.unit(5): a unit runs `fairing run IMAGE`",
     ),
     ("stack", "there is no cluster of hosts"),
-    (
-        "stats",
-        "figures of running pods are not there yet; `fairing top POD` shows their processes",
-    ),
     ("swarm", "there is no cluster of hosts"),
     ("umount", "mounting an app's files is not there yet"),
     ("unmount", "mounting an app's files is not there yet"),
-    (
-        "unpause",
-        "pausing is not there yet; `fairing kill -s CONT POD` continues the main process of each app",
-    ),
     ("unshare", "pods of users other than root are not there yet"),
     (
         "untag",
         "it is called `fairing image rm IMAGE`, which removes a name",
-    ),
-    (
-        "update",
-        "limits are set at the start: `fairing run --memory 64m IMAGE`",
     ),
 ];
 

@@ -1,0 +1,14 @@
+//! What devices bring to an app.
+
+use pod::manifest::{Device, Mount};
+
+/// What devices bring to an app.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Edits {
+    /// Device nodes; no two in one place.
+    pub(crate) devices: Vec<Device>,
+    /// Variables, `KEY=VALUE` each.
+    pub(crate) env: Vec<String>,
+    /// Mounts of the host's files.
+    pub(crate) mounts: Vec<Mount>,
+}

@@ -1,0 +1,71 @@
+//! Why an app can't have a device.
+
+use std::path::PathBuf;
+
+/// Why an app can't have a device.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// There is nothing.
+    #[error("device {path}: {source}", path = .path.display())]
+    NotThere {
+        /// Its path on the host.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// It is something else, or a directory without devices.
+    #[error("{} is not a device, and no device is below it", .0.display())]
+    NotADevice(PathBuf),
+    /// No app sees a device there.
+    #[error(
+        "an app can't have a device at {0:?}: devices are below /dev, and not in place of what each app has there"
+    )]
+    Place(String),
+    /// More than an app gets.
+    #[error("more than {0} devices are too many for an app")]
+    TooMany(usize),
+    /// No file describes it.
+    #[error("device {name} is described in none of {folders}")]
+    NotDescribed {
+        /// Its name.
+        name: String,
+        /// Where descriptions are.
+        folders: String,
+    },
+    /// Two files do, and neither counts more.
+    #[error("device {name} is described by both {} and {}", first.display(), second.display())]
+    Ambiguous {
+        /// Its name.
+        name: String,
+        /// The one.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A file that may describe it is not understood.
+    #[error("description of devices {}: {reason}", path.display())]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The only file that may describe it is in another form.
+    #[error("device {name} is described in no JSON, and {} is YAML, which is not read", path.display())]
+    Yaml {
+        /// Its name.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// It needs what apps don't get.
+    #[error("device {name} needs {what}, by {}, which apps don't get", path.display())]
+    NotOffered {
+        /// Its name.
+        name: String,
+        /// The file that says so.
+        path: PathBuf,
+        /// What.
+        what: String,
+    },
+}

@@ -1,0 +1,27 @@
+//! Changing the limits of a running pod and its apps.
+
+use pod::control::Request;
+use pod::manifest::Resources;
+use pod::{AppName, PodEntry};
+
+use super::pause::tell;
+use crate::config::directories::Directories;
+use crate::error::Error;
+
+/// Changes limits of one app, or of all together; those that are not given stay as they are. They hold at once, and after
+/// each restart.
+///
+/// # Errors
+/// If the pod doesn't run or has no such app, or the limits can't be had.
+pub fn update(
+    entry: &PodEntry,
+    directories: &Directories,
+    app: Option<&AppName>,
+    resources: &Resources,
+) -> Result<(), Error> {
+    let request = Request::Limit {
+        app: app.cloned(),
+        resources: Box::new(resources.clone()),
+    };
+    tell(entry, directories, app, "given other limits", &request)
+}

@@ -1,0 +1,126 @@
+//! What pods use: asked of their monitors, and read from the networks of those that have their own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use pod::control::{LiveStatus, PodStats, Request, Response};
+use pod::manifest::{Network, PodManifest};
+use pod::seqpacket::SeqPacket;
+use pod::{PodEntry, PodUuid, State};
+use serde::Serialize;
+
+use super::connection::{connect_within, wait_readable};
+use crate::config::directories::Directories;
+
+/// How long monitors may take to answer, all together.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The least that is waited for: the kernel takes no patience at all for unlimited.
+const LEAST: Duration = Duration::from_millis(5);
+
+/// What a pod uses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// When that was.
+    pub at: Instant,
+    /// What its monitor has counted.
+    pub stats: PodStats,
+    /// What went through its network; absent if that is the host's.
+    pub network: Option<NetworkUse>,
+}
+
+/// Bytes that went through a pod's network since it was made, but for those that stayed inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NetworkUse {
+    /// Received.
+    pub received: u64,
+    /// Sent.
+    pub sent: u64,
+}
+
+/// What those of these pods use that run and say so within a moment. All are asked before the first is listened to.
+pub fn measure(entries: &[PodEntry], directories: &Directories) -> BTreeMap<PodUuid, Measured> {
+    let deadline = Instant::now() + PATIENCE;
+    let left = || {
+        deadline
+            .saturating_duration_since(Instant::now())
+            .max(LEAST)
+    };
+    let running = entries
+        .iter()
+        .filter(|entry| matches!(entry.state(), Ok(State::Running)));
+    let asked: Vec<(&PodEntry, SeqPacket)> = running
+        .filter_map(|entry| {
+            let connection = connect_within(entry, directories, left()).ok()??;
+            connection.send(&Request::Status, &[]).ok()?;
+            connection.send(&Request::Stats { app: None }, &[]).ok()?;
+            Some((entry, connection))
+        })
+        .collect();
+    let answer = |connection: &SeqPacket| {
+        if !wait_readable(connection, Some(left())).ok()? {
+            return None;
+        }
+        connection.recv::<Response>().ok()?
+    };
+    let mut all = BTreeMap::new();
+    for (entry, connection) in asked {
+        let (Some((Response::Status(status), _)), Some((Response::Stats(stats), _))) =
+            (answer(&connection), answer(&connection))
+        else {
+            continue;
+        };
+        let at = Instant::now();
+        let measured = Measured {
+            at,
+            stats: *stats,
+            network: network_use(entry, &status),
+        };
+        all.insert(entry.uuid, measured);
+    }
+    all
+}
+
+fn network_use(entry: &PodEntry, status: &LiveStatus) -> Option<NetworkUse> {
+    let manifest = PodManifest::load(&entry.path).ok()?;
+    if manifest.network == Network::Host {
+        return None;
+    }
+    let text = fs::read_to_string(format!("/proc/{}/net/dev", status.init_pid)).ok()?;
+    Some(counted(&text))
+}
+
+/// All interfaces of a `/proc/PID/net/dev` (proc_pid_net(5)), but for the one that leads nowhere.
+fn counted(text: &str) -> NetworkUse {
+    let of_interface = |line: &str| {
+        let (name, numbers) = line.split_once(':')?;
+        let mut numbers = numbers.split_whitespace();
+        let received = numbers.next()?.parse().ok()?;
+        // Eight columns are of what was received.
+        let sent = numbers.nth(7)?.parse().ok()?;
+        (name.trim() != "lo").then_some(NetworkUse { received, sent })
+    };
+    let interfaces = text.lines().filter_map(of_interface);
+    interfaces.fold(NetworkUse::default(), |all, one| NetworkUse {
+        received: all.received.saturating_add(one.received),
+        sent: all.sent.saturating_add(one.sent),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_through_interfaces_is_added_up() {
+        let text = "Inter-|   Receive                                                |  Transmit\n \
+             face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs\n    \
+             lo:   500       5    0    0    0     0          0         0      500       5    0\n  \
+             eth0: 1000      10    0    0    0     0          0         0     2000      20    0\n  \
+             eth1:7 1 0 0 0 0 0 0 8 1 0 0 0 0 0 0\n";
+        let (received, sent) = (1007, 2008);
+        assert_eq!(counted(text), NetworkUse { received, sent });
+        assert_eq!(counted("nonsense: x\n:\n"), NetworkUse::default());
+    }
+}

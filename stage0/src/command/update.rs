@@ -1,0 +1,98 @@
+//! `fairing update`: changes the limits of running pods.
+
+use clap::Args;
+use engine::Error;
+use engine::error::AppError;
+use engine::pods::limits::update;
+use pod::manifest::{PodManifest, Resources};
+use pod::{AppName, PodEntry, State};
+
+use crate::arguments::resources::{PodResourceArguments, ResourceArguments};
+use crate::arguments::selector::Pods;
+use crate::command::several::{Named, for_each_pod};
+use crate::command::subcommand::Subcommand;
+use crate::console::output;
+use crate::context::Context;
+use crate::wording::failure::Failure;
+
+/// Arguments of `update`.
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    #[command(flatten)]
+    pods: Pods,
+    /// The app whose limits change; may be left out if the pod has but one
+    #[arg(long, value_name = "NAME")]
+    app: Option<AppName>,
+    #[command(flatten, next_help_heading = "Limits of the app")]
+    limits: ResourceArguments,
+    #[command(flatten, next_help_heading = "Limits of all apps together")]
+    pod_limits: PodResourceArguments,
+}
+
+impl Subcommand for Update {
+    const NAME: &'static str = "update";
+    const ABOUT: &'static str =
+        "Change the limits of running pods: what is not named stays as it is";
+
+    fn run(self, context: &Context) -> Result<u8, Failure> {
+        let Self {
+            pods,
+            app,
+            limits,
+            pod_limits,
+        } = self;
+        let (of_app, of_pod) = (limits.given()?, pod_limits.given()?);
+        if of_app.is_unlimited() && of_pod.is_unlimited() {
+            return Err(Failure::Usage(
+                "no limit is named, such as --memory 64m".to_owned(),
+            ));
+        }
+        let directories = &context.engine.directories;
+        let is_running = |state| state == State::Running;
+        for_each_pod(pods, context, is_running, |Named { typed, entry }| {
+            // First what can be refused here, so that not half of it is done.
+            let app = named_app(&entry, app.as_ref(), &of_app)?;
+            if !of_pod.is_unlimited() {
+                update(&entry, directories, None, &of_pod)?;
+            }
+            if let Some(app) = app {
+                update(&entry, directories, Some(&app), &of_app)?;
+            }
+            output::line(&typed)
+        })
+    }
+}
+
+/// The app whose limits change; `None` if none of them do.
+fn named_app(
+    entry: &PodEntry,
+    asked: Option<&AppName>,
+    limits: &Resources,
+) -> Result<Option<AppName>, Failure> {
+    if limits.is_unlimited() {
+        return match asked {
+            None => Ok(None),
+            Some(app) => Err(Failure::Usage(format!(
+                "no limit of app {app} is named, such as --memory 64m"
+            ))),
+        };
+    }
+    let manifest = PodManifest::load(&entry.path)?;
+    match (asked, &*manifest.apps) {
+        (Some(name), _) if manifest.app(name).is_some() => Ok(Some(name.clone())),
+        (Some(name), _) => Err(Error::from(AppError::unknown(&manifest, name)).into()),
+        (None, [only]) => Ok(Some(only.name.clone())),
+        (None, []) => Err(Failure::Other(format!(
+            "pod {} has no apps",
+            manifest.called()
+        ))),
+        (None, apps) => {
+            let names: Vec<_> = apps.iter().map(|app| app.name.as_str()).collect();
+            Err(Failure::Usage(format!(
+                "pod {} has several apps; name one with --app: {}",
+                manifest.called(),
+                names.join(", ")
+            )))
+        }
+    }
+}
