@@ -116,12 +116,12 @@ pub enum Error {
     /// An app can't be run as asked for.
     #[error(transparent)]
     App(#[from] AppError),
-    /// An app can't be confined as asked for.
-    #[error(transparent)]
-    Security(#[from] SecurityError),
     /// An app can't have a device that is asked for.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// An app can't be confined as asked for.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// An app can't have a mount that is asked for.
     #[error(transparent)]
     Mount(#[from] MountError),

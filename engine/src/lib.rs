@@ -11,6 +11,8 @@ pub mod config;
 pub mod devices;
 pub mod engine;
 pub mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod images;
 pub mod isolators;
 pub mod logs;

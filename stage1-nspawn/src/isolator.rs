@@ -180,8 +180,14 @@ impl Isolator for Nspawn {
         if cgroups.are_made_first() {
             make(cgroups)?;
         }
-        let of_host = &manifest.host_namespaces;
-        let started = init_process::start(self.uuid, end, cgroups, ids, network.as_ref(), of_host)?;
+        let started = init_process::start(
+            self.uuid,
+            end,
+            cgroups,
+            ids,
+            network.as_ref(),
+            &manifest.host_namespaces,
+        )?;
         // From here on beside that process.
         if !cgroups.are_made_first() {
             make(cgroups)?;

@@ -28,6 +28,8 @@ fn limits_and_mounts_are_in_the_configuration_of_the_host() {
     host.fairing(["volume", "create", "kept"]).run().ok();
     host.fairing(["run", "--detach", "--name", "web", "--net=none"])
         .args(["--memory=64m", "--cpus=1.5", "--cpu-shares=512"])
+        .args(["--memory-swap=128m", "--cpuset-cpus=0"])
+        .args(["--device=/dev/zero:/dev/none:r"])
         .args(["--pids-limit=50", "--tmpfs=/t", "-v", &bind])
         .args(["-v", "kept:/kept", IMAGE, "--", "/bin/sh", "-c", IDLE])
         .run()
@@ -36,7 +38,12 @@ fn limits_and_mounts_are_in_the_configuration_of_the_host() {
     let config = json_of(&host, &inspect, ".HostConfig");
     for (name, value) in [
         ("Memory", json!(64 << 20)),
-        ("MemorySwap", json!(64 << 20)),
+        ("MemorySwap", json!(128 << 20)),
+        ("CpusetCpus", json!("0")),
+        (
+            "Devices",
+            json!([{"PathInContainer": "/dev/none", "CgroupPermissions": "r"}]),
+        ),
         ("NanoCpus", json!(1_500_000_000)),
         ("CpuShares", json!(512)),
         ("PidsLimit", json!(50)),

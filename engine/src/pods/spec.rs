@@ -48,14 +48,14 @@ pub struct PodSpec {
     pub isolator: String,
     /// Whose users those of the pod are.
     pub users: Users,
+    /// Limits of all its apps together.
+    pub resources: Resources,
     /// Kernel parameters of its own.
     pub sysctl: BTreeMap<String, String>,
     /// The size of its shared memory in bytes, if not the usual one.
     pub shm_size: Option<u64>,
     /// What else it shares with the host.
     pub host_namespaces: BTreeSet<HostNamespace>,
-    /// Limits of all its apps together.
-    pub resources: Resources,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
@@ -82,10 +82,10 @@ impl PodSpec {
             pull: Pull::default(),
             isolator: DEFAULT.to_owned(),
             users: Users::default(),
+            resources: Resources::default(),
             sysctl: BTreeMap::new(),
             shm_size: None,
             host_namespaces: BTreeSet::new(),
-            resources: Resources::default(),
             volumes: Vec::new(),
             image_volumes: Vec::new(),
             apps,

@@ -72,8 +72,12 @@ pub fn measure(entries: &[PodEntry], directories: &Directories) -> BTreeMap<PodU
             continue;
         };
         let at = Instant::now();
-        let network = network_use(entry, &status);
-        all.insert(entry.uuid, Measured { at, stats, network });
+        let measured = Measured {
+            at,
+            stats: *stats,
+            network: network_use(entry, &status),
+        };
+        all.insert(entry.uuid, measured);
     }
     all
 }

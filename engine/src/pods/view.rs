@@ -10,8 +10,8 @@ use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, Outcome, PodExit};
 use pod::manifest::{
-    AppPath, Cpu, HostNamespace, InsecureOption, Limit, Network, PodManifest, User, UserNamespace,
-    VerificationRecord,
+    AppPath, Cpu, Device, HostNamespace, InsecureOption, Limit, Network, PodManifest, Resources,
+    User, UserNamespace, VerificationRecord,
 };
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
@@ -77,6 +77,8 @@ pub struct PodView {
     pub remove_on_exit: bool,
     /// What it is found by.
     pub labels: BTreeMap<String, String>,
+    /// Limits of all its apps together.
+    pub resources: Resources,
     /// Its apps.
     pub apps: Vec<AppView>,
     /// Why its record can't be read.
@@ -111,6 +113,10 @@ pub struct AppView {
     pub cpu_shares: Option<u64>,
     /// Most processes and threads that it was given.
     pub pids_limit: Option<u64>,
+    /// All limits that it was given.
+    pub resources: Resources,
+    /// The devices of the host that it was given.
+    pub devices: Vec<Device>,
     /// Whether it has a pseudo-terminal.
     pub terminal: bool,
     /// Whether it has an input.
@@ -216,6 +222,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         host_namespaces: BTreeSet::new(),
         remove_on_exit: false,
         labels: BTreeMap::new(),
+        resources: Resources::default(),
         apps: Vec::new(),
         damaged: None,
     };
@@ -261,6 +268,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     view.host_namespaces = manifest.host_namespaces;
     view.remove_on_exit = manifest.remove_on_exit;
     view.labels = manifest.labels;
+    view.resources = manifest.resources;
     Ok(Some(view))
 }
 
@@ -306,6 +314,8 @@ fn apps(
                 .limit
                 .unwrap_or(manifest.bounds.pids)
                 .value(),
+            resources: app.resources.clone(),
+            devices: app.devices.clone(),
             terminal: app.execution.terminal,
             stdin: app.execution.stdin,
             stop_signal: app.stop_signal,

@@ -34,7 +34,7 @@ pub enum Response {
         tty: bool,
     },
     /// To [`super::Request::Stats`].
-    Stats(PodStats),
+    Stats(Box<PodStats>),
     /// An app that was waited for, or attached to, has ended.
     AppEnded {
         /// Which.

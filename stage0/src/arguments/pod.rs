@@ -51,6 +51,8 @@ pub(crate) struct PodArguments {
     users: UserArguments,
     #[command(flatten)]
     network: NetworkArguments,
+    #[command(flatten)]
+    limits: PodResourceArguments,
     /// Kernel parameter of the pod's network or IPC, such as net.core.somaxconn=1024
     #[arg(long, value_name = "NAME=VALUE", value_parser = sysctl, hide_short_help = true)]
     sysctl: Vec<(String, String)>,
@@ -68,8 +70,6 @@ pub(crate) struct PodArguments {
     /// Size of the shared memory of the pod's apps, /dev/shm [default: 64m]
     #[arg(long, value_name = "BYTES", value_parser = shm_size, hide_short_help = true)]
     shm_size: Option<u64>,
-    #[command(flatten)]
-    limits: PodResourceArguments,
     /// Time between the stop signal and SIGKILL; -1 for no end of it
     #[arg(long, value_name = "DURATION", value_parser = grace, default_value = "10s")]
     #[arg(
@@ -132,10 +132,10 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         pull: pod.pull.into(),
         isolator: pod.stage1,
         users: pod.users.users()?,
+        resources: pod.limits.resources()?,
         sysctl: pod.sysctl.into_iter().collect(),
         shm_size: pod.shm_size,
         host_namespaces: of_host(&[(pod.ipc, HostNamespace::Ipc), (pod.uts, HostNamespace::Uts)]),
-        resources: pod.limits.resources()?,
         ..PodSpec::new(pod.network.spec()?, Vec::new())
     })
 }

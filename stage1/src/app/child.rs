@@ -64,6 +64,8 @@ pub(crate) struct ChildPlan<'a> {
     /// The number after the last of them, where the report pipe is once all other descriptors are closed.
     pub(crate) report_place: i32,
     pub(crate) command: CommandLine,
+    /// Whether its first socket is the program that is executed, with the command's words.
+    pub(crate) by_descriptor: bool,
 }
 
 /// What a process and its children are limited by, beside their cgroup.
@@ -124,6 +126,11 @@ pub(crate) fn become_app(plan: &ChildPlan<'_>, process: &ChildProcess) -> i32 {
     let mut attempts = Attempts::none();
     let (step, errno) = match prepare(plan, process, &mut attempts) {
         Err(failed) => failed,
+        Ok(()) if plan.by_descriptor => {
+            let CommandLine { argv, envp, .. } = &plan.command;
+            let program = process.placed(FIRST_FD);
+            (Step::Execute, sys::execveat(program, argv, envp))
+        }
         Ok(()) => (Step::Execute, attempts.execute(&plan.command)),
     };
     let mut report = [0; REPORT_MAX];

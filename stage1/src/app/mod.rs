@@ -10,6 +10,7 @@ pub(crate) mod attempts;
 pub mod cgroup;
 pub(crate) mod cgroup_view;
 pub(crate) mod child;
+pub(crate) mod command;
 pub(crate) mod command_line;
 pub mod confinement;
 pub(crate) mod detached;

@@ -1,5 +1,6 @@
 //! Limits of an app or a pod: which files say so are written. Only those that have limits pay for them.
 
+mod setting;
 mod v1;
 mod v2;
 
@@ -16,56 +17,13 @@ use oci_spec::runtime::{LinuxCpuBuilder, LinuxResources};
 use pod::manifest::{Limit, Resources};
 use rustix::io::Errno;
 
+use self::setting::{Missing, Setting, pids};
 use super::directory;
 use super::error::CgroupError;
 use super::placement::{Hierarchy, Version};
 
-/// Length of a period of processor time where none is asked for, in microseconds: the kernel's default.
-const CPU_PERIOD: u64 = 100_000;
 /// What carries a weight for processor time on version 2.
 const V2_WEIGHT: &str = "cpu.weight";
-
-/// Something that is limited, and the files that can say so: the first that is there does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Setting {
-    controller: &'static str,
-    files: Vec<(String, String)>,
-    missing: Missing,
-}
-
-/// What a missing file means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    /// The limit can't be had.
-    Fails,
-    /// There is nothing to limit: a kernel that does not account for swap lets nobody swap around a limit, say.
-    NothingToLimit,
-}
-
-impl Setting {
-    fn new(controller: &'static str, file: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            controller,
-            files: vec![(file.into(), value.into())],
-            missing: Missing::Fails,
-        }
-    }
-
-    /// Or this file, if the first is missing.
-    fn or(mut self, file: impl Into<String>, value: impl Into<String>) -> Self {
-        self.files.push((file.into(), value.into()));
-        self
-    }
-
-    fn if_there(mut self) -> Self {
-        self.missing = Missing::NothingToLimit;
-        self
-    }
-
-    fn is(&self, file: &str) -> bool {
-        self.files.iter().any(|(one, _)| one == file)
-    }
-}
 
 /// Limits as files of one version of cgroups. Making them touches nothing.
 #[derive(Debug)]
@@ -211,23 +169,4 @@ pub(super) fn bound_processes(
         Err(CgroupError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-/// A number of processes, of which the kernel takes no more than it can number.
-fn pids(limit: Limit) -> String {
-    const PIDS_MAX: u64 = 4 << 20;
-    match limit {
-        Limit::At(number) if number >= PIDS_MAX => "max".to_owned(),
-        limit => number_or_max(limit),
-    }
-}
-
-fn number_or_max(limit: Limit) -> String {
-    limit.value().map_or("max".to_owned(), |v| v.to_string())
-}
-
-/// The period to write: the one that is asked for, and with a quota always one.
-fn period(resources: &Resources) -> Option<u64> {
-    let usual = resources.cpu.quota.map(|_| CPU_PERIOD);
-    resources.cpu.period.or(usual)
 }

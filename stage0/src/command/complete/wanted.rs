@@ -18,7 +18,11 @@ impl Which {
             ["restart"] => Self::Staying,
             ["run-prepared"] => Self::Prepared,
             ["rm"] if !is_forced => Self::Idle,
-            ["stop" | "kill" | "enter" | "top" | "port"] | ["app", _] => Self::Running,
+            [
+                "stop" | "kill" | "enter" | "attach" | "top" | "port" | "pause" | "resume"
+                | "unpause" | "update" | "stats",
+            ]
+            | ["app", _] => Self::Running,
             _ => Self::Any,
         }
     }

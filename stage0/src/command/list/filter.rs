@@ -170,6 +170,8 @@ mod tests {
             cpu_limit: None,
             cpu_shares: None,
             pids_limit: None,
+            resources: pod::manifest::Resources::default(),
+            devices: Vec::new(),
             terminal: false,
             stdin: false,
             stop_signal: pod::signal::SignalNumber::TERM,

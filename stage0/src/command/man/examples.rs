@@ -99,6 +99,26 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "fairing-update",
+        &[(
+            "More memory, and half a processor, for an app that runs; and a limit of all apps of its pod:",
+            &[
+                "fairing update web --memory 128m --cpus .5",
+                "fairing update web --pod-memory 256m",
+            ],
+        )],
+    ),
+    (
+        "fairing-stats",
+        &[(
+            "What all running pods use, once, and of one pod for a program:",
+            &[
+                "fairing stats --no-stream",
+                "fairing stats --no-stream --format json web",
+            ],
+        )],
+    ),
+    (
         "fairing-network-create",
         &[(
             "A network, a pod in it, and its end:",

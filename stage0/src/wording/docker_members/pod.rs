@@ -8,7 +8,7 @@ use engine::pods::view::{AppState, AppView, PodView};
 use engine::signal_names;
 use pod::State;
 use pod::exit::Outcome;
-use pod::manifest::{HostNamespace, Network, User};
+use pod::manifest::{Device, HostNamespace, Limit, Network, Resources, User};
 use pod::timestamp::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -97,6 +97,11 @@ fn exit_code(view: &PodView) -> i32 {
 /// What was asked for at the start. What can't be asked for here is as it is there if nothing is said.
 fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
     let memory = app.and_then(|app| app.memory_limit).unwrap_or(0);
+    let none = Resources::default();
+    let limits = app.map_or(&none, |app| &app.resources);
+    let number = |limit: Limit| i64::from(limit);
+    // In the usual period, a quota is a number of processors.
+    let is_in_cpus = limits.cpu.period.is_none_or(|period| period == 100_000);
     let pids = app.map(|app| match app.pids_limit {
         Some(most) => json!(most),
         None => json!(-1),
@@ -128,7 +133,7 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
         "ReadonlyRootfs": app.is_some_and(|app| app.read_only_root),
         "CapAdd": app.map(added).unwrap_or_default(),
         "CapDrop": [],
-        "Devices": [],
+        "Devices": app.map(devices).unwrap_or_default(),
         "Tmpfs": app.map(tmpfs).unwrap_or_default(),
         "UsernsMode": match view.user_namespace {
             Some(_) => "private",
@@ -136,12 +141,15 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
         },
         "Runtime": view.stage1,
         "Memory": memory,
-        // Both together have one limit.
-        "MemorySwap": memory,
-        "NanoCpus": app.and_then(|app| app.cpu_limit).unwrap_or(0),
+        "MemorySwap": limits.memory.with_swap().map_or(0, number),
+        "MemoryReservation": limits.memory.reservation.map_or(0, number),
+        "CpusetCpus": limits.cpu.cpus,
+        "CpusetMems": limits.cpu.mems,
+        "BlkioWeight": limits.block_io.weight.unwrap_or(0),
+        "NanoCpus": app.and_then(|app| app.cpu_limit).filter(|_| is_in_cpus).unwrap_or(0),
         "CpuShares": app.and_then(|app| app.cpu_shares).unwrap_or(0),
-        "CpuQuota": 0,
-        "CpuPeriod": 0,
+        "CpuQuota": limits.cpu.quota.filter(|_| !is_in_cpus).map_or(0, number),
+        "CpuPeriod": limits.cpu.period.filter(|_| !is_in_cpus).unwrap_or(0),
         "PidsLimit": pids,
         "OomKillDisable": false,
     })
@@ -160,6 +168,17 @@ fn added(app: &AppView) -> Vec<&str> {
     words
         .filter_map(|word| word.strip_prefix("cap-add="))
         .collect()
+}
+
+fn devices(app: &AppView) -> Vec<Value> {
+    let devices = app.devices.iter();
+    let device = |device: &Device| {
+        json!({
+            "PathInContainer": device.path,
+            "CgroupPermissions": device.access,
+        })
+    };
+    devices.map(device).collect()
 }
 
 /// `SOURCE:PLACE[:OPTIONS]` of what is of the host or in a named volume.

@@ -2,7 +2,7 @@
 
 use pod::manifest::{BlockIo, Limit, Resources, ThrottleDevice};
 
-use super::{Setting, period, pids};
+use super::setting::{Setting, period, pids};
 
 pub(super) const MEMORY: &str = "memory.limit_in_bytes";
 /// Memory and swap together.

@@ -2,7 +2,7 @@
 
 use pod::manifest::{BlockIo, Limit, Memory, Resources};
 
-use super::{CPU_PERIOD, Setting, number_or_max, period, pids};
+use super::setting::{CPU_PERIOD, Setting, number_or_max, period, pids};
 use crate::cgroup::error::CgroupError;
 
 const SWAP: &str = "memory.swap.max";
