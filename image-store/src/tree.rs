@@ -30,7 +30,7 @@ use merged::Part;
 
 pub use changes::{Change, changes};
 pub use lookup::{Found, look_up};
-pub use owners::{IdRange, Owners};
+pub use owners::{IdRange, Owners, Tree};
 
 impl Store {
     /// Where the tree of an unpacked layer is.
@@ -104,21 +104,6 @@ pub fn copy_directory(
         let _ = std::fs::remove_dir_all(dest);
     })?;
     Ok(true)
-}
-
-/// A tree of which others may see other owners.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tree {
-    /// Where it is.
-    pub path: PathBuf,
-    /// The user namespace in which its files were made, and whose IDs they are told with. `None`: this machine's.
-    pub owners: Option<Owners>,
-}
-
-impl From<PathBuf> for Tree {
-    fn from(path: PathBuf) -> Self {
-        Self { path, owners: None }
-    }
 }
 
 /// Writes what these trees, topmost first, show together as a tar file; `name` is for messages.

@@ -75,6 +75,7 @@ pub mod pods_dir;
 mod private_dir;
 pub mod record;
 pub mod removal;
+mod renaming;
 pub mod selinux;
 pub mod seqpacket;
 pub mod signal;

@@ -24,7 +24,7 @@ use crate::removal;
 #[derive(Debug, Clone)]
 pub struct PodsDir {
     root: PathBuf,
-    names: Names,
+    pub(crate) names: Names,
     id_blocks: IdBlocks,
     categories: ClaimedPairs,
 }
@@ -305,7 +305,7 @@ impl PodsDir {
     }
 
     /// Whether a pod may still be called by its name.
-    fn is_live(&self, uuid: PodUuid) -> Result<bool, PodError> {
+    pub(crate) fn is_live(&self, uuid: PodUuid) -> Result<bool, PodError> {
         match self.by_uuid(uuid)? {
             None => Ok(false),
             Some(seen) => self.is_still_live(&seen),

@@ -26,6 +26,7 @@ mod pause;
 mod port;
 mod prepare;
 mod push;
+mod rename;
 mod restart;
 mod rm;
 mod run;
@@ -84,6 +85,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<pause::Resume>(),
     Entry::of::<update::Update>(),
     Entry::of::<rm::Rm>(),
+    Entry::of::<rename::Rename>(),
     Entry::of::<gc::Gc>(),
     Entry::of::<enter::Enter>(),
     Entry::of::<attach::Attach>(),

@@ -106,6 +106,7 @@ mod registry_auth;
 mod registry_faults;
 mod registry_names;
 mod registry_tls;
+mod rename;
 mod run;
 mod seal;
 mod seal_records;

@@ -69,12 +69,15 @@ fn a_prepared_pod_can_run_in_the_background_and_remove_itself() {
 }
 
 #[test]
-fn a_prepared_pod_with_standard_input_runs_in_the_foreground_alone() {
+fn a_prepared_pod_with_standard_input_runs_in_the_foreground_or_waits_for_who_attaches() {
     let host = busybox();
     let pod = prepare(&host, &[IMAGE, "--interactive", "--", "/bin/cat"]);
-    host.fairing(["run-prepared", "--detach", &pod])
-        .run()
-        .expect_error(2, &[&pod, "--interactive"]);
+    host.fairing(["start", &pod]).run().ok();
+    let client = host.fairing(["attach", &pod]).stdin("in\n").spawn();
+    client.wait_stdout("in\n");
+    host.fairing(["stop", "--force", &pod]).run().ok();
+    client.wait();
+    let pod = prepare(&host, &[IMAGE, "--interactive", "--", "/bin/cat"]);
     let output = host
         .fairing(["run-prepared", &pod])
         .stdin("in\n")

@@ -59,6 +59,24 @@ impl Attacher {
     }
 }
 
+impl Attacher {
+    /// Has others find a pod in its built-in networks by another name.
+    ///
+    /// # Errors
+    /// If the state of a network can't be changed.
+    pub fn rename(
+        &self,
+        status: &NetworkStatus,
+        own: &ContainerId,
+        name: &str,
+    ) -> Result<(), NetworkError> {
+        for network in &status.networks {
+            Leases::of(&self.runtime.state, &network.name).rename(own, name)?;
+        }
+        Ok(())
+    }
+}
+
 impl Peers {
     /// Asks the kernel for one SIGIO, at the next change from now on. The caller has blocked that signal.
     ///

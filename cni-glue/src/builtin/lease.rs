@@ -129,6 +129,23 @@ impl Leases {
         Ok(peers)
     }
 
+    /// Gives a pod's addresses another name. Each has one or the other at every moment.
+    pub(crate) fn rename(&self, container: &ContainerId, name: &str) -> Result<(), FileError> {
+        for peer in self.list()? {
+            if peer.container != *container {
+                continue;
+            }
+            let path = self.folder.join(peer.address.to_string());
+            // No address, so that nobody takes it for one.
+            let staged = self.folder.join(format!(".{}", peer.address));
+            record::remove(&staged)?;
+            let target = format!("{container}/{}/{name}", peer.interface);
+            symlink(target, &staged).map_err(FileError::io("create", &staged))?;
+            fs::rename(&staged, &path).map_err(FileError::io("rename", &staged))?;
+        }
+        Ok(())
+    }
+
     /// Gives addresses back.
     pub(crate) fn release(&self, addresses: &[IpAddr]) -> Result<(), FileError> {
         for address in addresses {

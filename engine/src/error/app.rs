@@ -97,14 +97,6 @@ pub enum AppError {
     /// The same, found when the manifest was made.
     #[error(transparent)]
     Duplicate(#[from] DuplicateApp),
-    /// An app of a pod that was prepared wants a terminal or the standard input.
-    #[error(
-        "pod {pod} has an app with a terminal or the standard input: it can't run in the background"
-    )]
-    NotInBackground {
-        /// The pod.
-        pod: PodUuid,
-    },
 }
 
 impl AppError {

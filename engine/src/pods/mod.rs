@@ -22,6 +22,7 @@ pub mod prepare;
 pub mod prepared;
 pub mod processes;
 pub mod removal;
+pub mod rename;
 mod replace;
 pub mod security;
 pub mod signal;

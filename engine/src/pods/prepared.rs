@@ -11,7 +11,7 @@ use super::prepare::Prepared;
 use super::traceable;
 use super::widened::{warn_of_shared, warn_of_widened};
 use crate::engine::Engine;
-use crate::error::{AppError, Error};
+use crate::error::Error;
 use crate::isolators::find as isolator;
 use crate::observer::Observer;
 use crate::policy::verifier::{RunnableImage, Verifier};
@@ -47,15 +47,6 @@ pub fn resume(
     }
     let pod = engine.pods().lock(entry)?;
     let mut manifest = PodManifest::load(pod.path())?;
-    let in_background = asked.streams == Streams::Log;
-    if in_background
-        && manifest
-            .apps
-            .iter()
-            .any(|app| app.execution.terminal || app.execution.stdin)
-    {
-        return Err(AppError::NotInBackground { pod: entry.uuid }.into());
-    }
     let mut stage1 = isolator::of_pod(&manifest.stage1, &engine.directories)?;
     stage1.require_for(&manifest)?;
     let pin = engine.store().pin()?;

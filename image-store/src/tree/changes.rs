@@ -7,8 +7,8 @@ use image_layer::Limits;
 use rustix::fs::{AtFlags, FileType, Mode, Stat, fstat, openat, statat};
 use rustix::io::Errno;
 
-use super::Tree;
 use super::merged::{FOLDER, Part, io, is_opaque, is_whiteout, names, root};
+use super::owners::Tree;
 use crate::error::StoreError;
 
 /// What became of a path.

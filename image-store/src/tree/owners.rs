@@ -1,6 +1,7 @@
 //! Whose the files of a tree are to those who see it through a user namespace.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use rustix::fs::Stat;
 
@@ -8,6 +9,21 @@ use crate::xattrs::CAPABILITY;
 
 /// Whose files are that no ID of the namespace stands for (user_namespaces(7)).
 const NOBODY: u32 = 65_534;
+
+/// A tree of which others may see other owners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The user namespace in which its files were made, and whose IDs they are told with. `None`: this machine's.
+    pub owners: Option<Owners>,
+}
+
+impl From<PathBuf> for Tree {
+    fn from(path: PathBuf) -> Self {
+        Self { path, owners: None }
+    }
+}
 
 /// The IDs of a user namespace in which the files of a tree were made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::AppName;
+use crate::id::{AppName, PodName};
 use crate::manifest::{App, AppPath, ImageRecord, Resources};
 use crate::signal::SignalNumber;
 
@@ -112,6 +112,11 @@ pub enum Request {
         /// Of which app; of the pod if absent.
         #[serde(default)]
         app: Option<AppName>,
+    },
+    /// Call the pod by another name, which the client has claimed for it.
+    Rename {
+        /// The name.
+        name: PodName,
     },
     /// Tell what happens from now on.
     Events,

@@ -147,6 +147,9 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
         Request::Resume { app: None },
         Request::Wait { app: some() },
         Request::Events,
+        Request::Rename {
+            name: "new".parse().unwrap(),
+        },
     ];
     for request in &requests {
         assert!(written(request)["type"].is_string());

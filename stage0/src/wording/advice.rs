@@ -103,9 +103,6 @@ fn app(error: &AppError) -> String {
             "{error}; flags of the pod go before the first image, flags of an app before its command"
         ),
         AppError::Systemd { .. } => format!("{error}; --systemd=false starts it as any other"),
-        AppError::NotInBackground { pod } => format!(
-            "pod {pod} was prepared with --tty or --interactive: it can't run in the background"
-        ),
         error => error.to_string(),
     }
 }

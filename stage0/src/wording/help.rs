@@ -17,6 +17,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "update",
             "wait",
             "rm",
+            "rename",
             "gc",
         ],
     ),

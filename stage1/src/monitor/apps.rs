@@ -6,7 +6,7 @@ use pod::control::bounds::APPS_MAX;
 use pod::control::{EventKind, StartApp};
 use pod::exit::{AppStatus, FailureKind};
 use pod::manifest::{App, PodManifest, Streams as Destination};
-use pod::{AppName, app_dir, record};
+use pod::{AppName, PodName, app_dir, record};
 
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
@@ -70,6 +70,14 @@ impl Monitor {
         self.apps.push(AppRecord::new(name.clone()));
         self.emit(Some(name), EventKind::Added);
         Ok(())
+    }
+
+    /// The pod is called so from now on.
+    pub(super) fn rename(&mut self, name: PodName) -> Result<(), StartFailure> {
+        self.is_open()?;
+        let mut manifest = self.manifest.clone();
+        manifest.name = Some(name);
+        self.write(manifest)
     }
 
     /// Makes this the pod's manifest.

@@ -218,6 +218,10 @@ impl Monitor {
                 let outcome = record.end.map(|(_, outcome)| outcome);
                 Ok(Some(Response::AppEnded { app, outcome }))
             }
+            Request::Rename { name } => {
+                self.rename(name)?;
+                DONE
+            }
             Request::Events => {
                 self.free(index)?;
                 if let Some(client) = self.clients.get_mut(index) {

@@ -114,10 +114,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "units are written by hand: each runs `fairing run IMAGE`",
     ),
     ("remove", REMOVAL),
-    (
-        "rename",
-        "a pod keeps its name; `fairing prepare --name web IMAGE` makes another",
-    ),
     ("renumber", "there is nothing to number anew"),
     (
         "reset",
