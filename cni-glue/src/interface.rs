@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn an_interface_is_found_by_its_hardware_address_and_becomes_what_is_told() {
-        let mut netns = Netns::with_loopback(None).unwrap();
+        let mut netns = Netns::with_loopback().unwrap();
         ip(
             &netns,
             "link add eth7 address 02:00:00:00:00:07 type veth peer name other",
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_and_what_is_refused_is_named() {
-        let mut netns = Netns::with_loopback(None).unwrap();
+        let mut netns = Netns::with_loopback().unwrap();
         ip(
             &netns,
             "link add eth7 address 02:00:00:00:00:07 type veth peer name other",

@@ -11,7 +11,6 @@ use crate::error::NetworkError;
 use crate::netlink::link;
 use crate::netlink::message::Batch;
 use crate::netlink::rtnetlink::Rtnetlink;
-use crate::sys;
 
 /// The loopback is the first link of every namespace.
 const LOOPBACK_INDEX: u32 = 1;
@@ -61,26 +60,34 @@ fn relax() {
 }
 
 impl Netns {
-    /// Makes a namespace that holds nothing but a loopback, which is up. It belongs to the user namespace `owner`, whose
-    /// root may then change it, or to that of the calling process. The calling thread is in it for a moment and back
+    /// Makes a namespace that holds nothing but a loopback, which is up. The calling thread is in it for a moment and back
     /// when this returns.
     ///
     /// # Errors
     /// [`NetworkError`] if the kernel refuses. If even the way back fails, that is the error, and the thread
     /// must not go on as if it were on the host's network.
-    pub fn with_loopback(owner: Option<BorrowedFd<'_>>) -> Result<Self, NetworkError> {
-        const MAKE: &str = "make a network namespace";
+    pub fn with_loopback() -> Result<Self, NetworkError> {
         let host = open_at(Path::new(OWN))?;
-        match owner {
-            None => unshare(CloneFlags::CLONE_NEWNET).map_err(NetworkError::at(MAKE))?,
-            Some(owner) => {
-                let made = sys::network_namespace_of(owner).map_err(NetworkError::at(MAKE))?;
-                enter(&made)?;
-            }
-        }
+        unshare(CloneFlags::CLONE_NEWNET).map_err(NetworkError::at("make a network namespace"))?;
+        Self::furnished(&host)
+    }
+
+    /// A namespace that somebody has just made, with its loopback brought up. The calling thread is in it for a moment and
+    /// back when this returns.
+    ///
+    /// # Errors
+    /// As those of [`Netns::with_loopback`].
+    pub fn made(fd: OwnedFd) -> Result<Self, NetworkError> {
+        let host = open_at(Path::new(OWN))?;
+        enter(&fd)?;
+        Self::furnished(&host)
+    }
+
+    /// The new namespace that the thread is in, which goes back to the host's.
+    fn furnished(host: &OwnedFd) -> Result<Self, NetworkError> {
         let made = Self::of_this_thread();
         relax();
-        leave(&host)?;
+        leave(host)?;
         let mut made = made?;
         made.bring_loopback_up()?;
         Ok(made)
@@ -168,7 +175,7 @@ mod tests {
             panic!("this test makes a network namespace and needs root");
         }
         let before = name();
-        let netns = Netns::with_loopback(None).unwrap();
+        let netns = Netns::with_loopback().unwrap();
         assert_eq!(name(), before);
         std::thread::spawn(move || {
             enter(&netns.fd).unwrap();
@@ -181,70 +188,32 @@ mod tests {
         .unwrap();
     }
 
-    /// A process in a user namespace of its own.
-    struct Stranger(std::process::Child);
-
-    impl Stranger {
-        fn new() -> Self {
-            let mut child = std::process::Command::new("unshare")
-                .args([
-                    "--user",
-                    "--map-root-user",
-                    "sh",
-                    "-c",
-                    "echo; exec sleep 1000",
-                ])
-                .stdout(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut line = [0];
-            let said = child.stdout.as_mut().unwrap();
-            std::io::Read::read_exact(said, &mut line).unwrap();
-            Self(child)
-        }
-
-        fn user_namespace(&self) -> OwnedFd {
-            open_at(Path::new(&format!("/proc/{}/ns/user", self.0.id()))).unwrap()
-        }
-    }
-
-    impl Drop for Stranger {
-        fn drop(&mut self) {
-            self.0.kill().unwrap();
-            self.0.wait().unwrap();
-        }
-    }
-
     #[test]
-    fn a_namespace_belongs_to_the_user_namespace_that_is_named() {
-        let identity = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).unwrap().st_ino;
-        let stranger = Stranger::new();
-        let owner = stranger.user_namespace();
+    fn the_loopback_of_a_namespace_that_another_process_has_made_is_brought_up() {
         let before = name();
-        let netns = Netns::with_loopback(Some(owner.as_fd())).unwrap();
+        let mut maker = std::process::Command::new("unshare")
+            .args(["--user", "--map-root-user", "--net", "cat"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It answers once it is there.
+        let mut line = *b"x";
+        std::io::Write::write_all(maker.stdin.as_mut().unwrap(), &line).unwrap();
+        std::io::Read::read_exact(maker.stdout.as_mut().unwrap(), &mut line).unwrap();
+        let namespace = open_at(Path::new(&format!("/proc/{}/ns/net", maker.id()))).unwrap();
+        let netns = Netns::made(namespace).unwrap();
         assert_eq!(name(), before);
-        let found = sys::user_namespace_of(netns.as_fd()).unwrap();
-        assert_eq!(identity(found.as_fd()), identity(owner.as_fd()));
         let bound = netns.inside(|| std::net::TcpListener::bind("127.0.0.1:0").is_ok());
         assert!(bound.unwrap());
-
-        let own = open_at(Path::new("/proc/self/ns/user")).unwrap();
-        let netns = Netns::with_loopback(None).unwrap();
-        let found = sys::user_namespace_of(netns.as_fd()).unwrap();
-        assert_eq!(identity(found.as_fd()), identity(own.as_fd()));
-
-        // What is no user namespace owns nothing, and no process is left.
-        let refused = Netns::with_loopback(Some(netns.as_fd())).unwrap_err();
-        assert!(
-            refused.to_string().contains("make a network namespace"),
-            "{refused}"
-        );
+        drop(maker.stdin.take());
+        maker.wait().unwrap();
     }
 
     #[test]
     fn what_is_done_inside_is_done_there_alone() {
         let before = name();
-        let netns = Netns::with_loopback(None).unwrap();
+        let netns = Netns::with_loopback().unwrap();
         let inside = netns.inside(name).unwrap();
         assert_ne!(inside, before);
         assert_eq!(name(), before);

@@ -1,12 +1,8 @@
 //! The system calls that no crate offers in a safe form.
 #![allow(unsafe_code)]
 
-use std::fs::File;
-use std::io::{self, Read};
-#[cfg(test)]
-use std::os::fd::FromRawFd;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -50,68 +46,6 @@ pub(crate) fn notify_once(folder: BorrowedFd<'_>) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-/// Makes a network namespace that belongs to a user namespace: by a process that enters the latter first, from where no
-/// thread could come back.
-///
-/// # Errors
-/// What the kernel answers to that process, or here.
-pub(crate) fn network_namespace_of(owner: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let (mut ours, theirs) = UnixStream::pair()?;
-    // SAFETY: the child only makes system calls on numbers and on memory of its own stack; it allocates nothing, takes
-    // no lock, and ends without destructors.
-    let child = unsafe { libc::fork() };
-    match child {
-        -1 => return Err(io::Error::last_os_error()),
-        0 => {
-            // SAFETY: as above. The copy of `ours` is closed here, so that the end of the original can be read; the
-            // process ends at once, and its owner with it.
-            unsafe {
-                libc::close(ours.as_raw_fd());
-                let mut answer: libc::c_int = 0;
-                if libc::setns(owner.as_raw_fd(), libc::CLONE_NEWUSER) != 0
-                    || libc::unshare(libc::CLONE_NEWNET) != 0
-                {
-                    answer = *libc::__errno_location();
-                }
-                let length = size_of::<libc::c_int>();
-                libc::write(theirs.as_raw_fd(), (&raw const answer).cast(), length);
-                // The namespace is there until it is taken, which the end of the other side tells.
-                libc::read(theirs.as_raw_fd(), (&raw mut answer).cast(), length);
-                libc::_exit(0)
-            }
-        }
-        _ => {}
-    }
-    drop(theirs);
-    let mut answer = [0; size_of::<libc::c_int>()];
-    let made =
-        ours.read_exact(&mut answer)
-            .and_then(|()| match libc::c_int::from_ne_bytes(answer) {
-                0 => File::open(format!("/proc/{child}/ns/net")).map(OwnedFd::from),
-                errno => Err(io::Error::from_raw_os_error(errno)),
-            });
-    drop(ours);
-    // SAFETY: waits for a child of this process that nobody else waits for; its status is not asked for.
-    while unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) } == -1
-        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
-    {}
-    made
-}
-
-/// The user namespace that a namespace belongs to, ioctl_ns(2).
-#[cfg(test)]
-pub(crate) fn user_namespace_of(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    /// `NS_GET_USERNS` of `linux/nsfs.h`.
-    const GET_OWNER: libc::Ioctl = 0xb701;
-    // SAFETY: this request has no argument.
-    let owner = unsafe { libc::ioctl(namespace.as_raw_fd(), GET_OWNER) };
-    if owner < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just made this descriptor for this process.
-    Ok(unsafe { OwnedFd::from_raw_fd(owner) })
 }
 
 /// Makes `command` start its program as a plugin: nothing of this process is inherited but the three streams and the

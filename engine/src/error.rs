@@ -9,6 +9,7 @@ mod isolator;
 mod monitor;
 mod mount;
 mod network;
+mod security;
 mod user_namespace;
 mod volume;
 
@@ -31,6 +32,7 @@ pub use self::isolator::{IsolatorError, IsolatorFlaw};
 pub use self::monitor::MonitorError;
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
+pub use self::security::SecurityError;
 pub use self::user_namespace::UserNamespaceError;
 pub use self::volume::VolumeError;
 
@@ -117,6 +119,9 @@ pub enum Error {
     /// An app can't have a device that is asked for.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// An app can't be confined as asked for.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// An app can't have a mount that is asked for.
     #[error(transparent)]
     Mount(#[from] MountError),

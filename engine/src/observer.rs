@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use image_name::{Digest, Reference};
 use image_store::{FetchEvent, ImageSource, Interrupt, StoreError};
+use pod::AppName;
 use trust::{Integrity, Verification};
 
 use crate::error::{CallerError, Error};
@@ -123,6 +124,27 @@ pub enum Warning {
         /// Its image.
         image: String,
     },
+    /// A pod shares with the host what it usually has for itself.
+    Shared {
+        /// By what.
+        by: Vec<String>,
+    },
+    /// The kernel kills an app sooner than was asked for when memory is short.
+    OomScore {
+        /// The app.
+        app: AppName,
+        /// What was asked for.
+        asked: i16,
+        /// What it is.
+        is: i16,
+    },
+    /// An app may do more than usual.
+    Widened {
+        /// The app.
+        app: AppName,
+        /// By what.
+        by: Vec<String>,
+    },
     /// The kernel lets the users of apps trace what is about to become theirs (`fs.suid_dumpable`).
     Traceable,
     /// The monitor of a running pod can't be asked.
@@ -183,6 +205,17 @@ impl fmt::Display for Warning {
             }
             Self::HostUsers(reason) => {
                 write!(f, "root in the pod is root on the host, since {reason}")
+            }
+            Self::Shared { by } => {
+                write!(f, "the pod shares with the host what others have for themselves: {}", by.join(", "))
+            }
+            Self::OomScore { app, asked, is } => write!(
+                f,
+                "app {app} gets the OOM score adjustment {is}: to lower it to {asked} takes CAP_SYS_RESOURCE on the \
+                 host, and the host's users"
+            ),
+            Self::Widened { app, by } => {
+                write!(f, "app {app} may do more than usual: {}", by.join(", "))
             }
             Self::PlainSystemd { image } => write!(
                 f,

@@ -56,6 +56,8 @@ features! {
     AdditionalGroups = "additional-groups",
     /// Call a hook after an app's start or before its end.
     Hooks = "hooks",
+    /// Share the host's IPC, or its host name.
+    HostNamespaces = "host-namespaces",
     /// Share the host's network.
     HostNetwork = "host-network",
     /// Limit an app's huge pages.
@@ -80,10 +82,16 @@ features! {
     OomScoreAdj = "oom-score-adj",
     /// Freeze an app and thaw it.
     Pause = "pause",
+    /// Run an app as process 1 of a pid namespace of its own.
+    PidNamespace = "pid-namespace",
+    /// Run an app without what else confines it.
+    Privileged = "privileged",
     /// Limit all apps of a pod together.
     PodResources = "pod-resources",
     /// Probe whether an app has started, is ready, is alive.
     Probes = "probes",
+    /// Mount an app's `/proc` with options.
+    ProcOptions = "proc-options",
     /// Make an app's root filesystem read-only.
     ReadonlyRoot = "read-only-root",
     /// Guard other paths against writing than the default ones.
@@ -100,6 +108,8 @@ features! {
     Seccomp = "seccomp",
     /// Set an app's SELinux label.
     Selinux = "selinux",
+    /// Choose the size of the shared memory of a pod.
+    ShmSize = "shm-size",
     /// Hand sockets of a service manager to apps.
     SocketActivation = "socket-activation",
     /// Tell what an app uses.

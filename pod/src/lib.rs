@@ -50,8 +50,10 @@
 
 pub mod activation;
 pub mod app_dir;
+pub mod containers_seccomp;
 pub mod control;
 pub mod disk_usage;
+pub mod entry;
 pub mod error;
 pub mod exit;
 pub mod feature;

@@ -76,9 +76,10 @@ fn empty_but(path: &Path, keep: &dyn Fn(&CStr) -> bool) -> Result<(), Errno> {
         #[cfg(test)]
         read: 0,
     };
-    // Each round removes what the one before moved up; the last one finds nothing.
+    // Each round removes what the one before moved up.
     while let Some(round) = open(CWD, path)? {
-        if !removal.empty(round, 0, keep)? {
+        let moved = removal.moved;
+        if !removal.empty(round, 0, keep)? || removal.moved == moved {
             break;
         }
     }

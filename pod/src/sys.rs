@@ -27,6 +27,18 @@ pub fn adopt_fd(number: RawFd) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Whether a descriptor of this number is open.
+pub(crate) fn is_open(number: RawFd) -> bool {
+    // SAFETY: asks about a number and changes nothing.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}
+
+/// Makes a write to a pipe that nobody reads an error.
+pub(crate) fn ignore_closed_pipes() {
+    // SAFETY: no code of ours runs as a handler. It can't fail for this signal.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
 /// What the kernel keeps of a file beside its mode (`linux/fs.h`).
 #[repr(C)]
 #[derive(Debug, Default)]

@@ -3,6 +3,8 @@
 //! One file for each subcommand in `command/`. What they do is in the crate `engine`; here is how it is asked for and
 //! told.
 
+#![cfg_attr(not(test), no_main)]
+
 mod arguments;
 mod command;
 mod console;
@@ -13,19 +15,19 @@ mod sys;
 mod terminal;
 mod wording;
 
-use std::process::ExitCode;
+use pod::entry::ClosedStreams;
 
-fn main() -> ExitCode {
+pod::entry!(run);
+
+/// What the program does. The result is its exit code.
+fn run(closed: ClosedStreams) -> u8 {
+    sys::settle_outputs(closed);
+    sys::settle_signals();
     if let Err(limit) = sys::require_stack() {
         return console::report::small_stack(limit);
     }
-    sys::settle_signals();
-    sys::settle_outputs();
-    match command::dispatch(std::env::args_os().collect()) {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            console::report::print(&failure);
-            ExitCode::from(failure.exit_code())
-        }
-    }
+    command::dispatch(std::env::args_os().collect()).unwrap_or_else(|failure| {
+        console::report::print(&failure);
+        failure.exit_code()
+    })
 }

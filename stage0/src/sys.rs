@@ -2,13 +2,13 @@
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{self, ForkResult, Pid};
+use pod::entry::ClosedStreams;
 
 nix::ioctl_read_bad!(
     /// TIOCGWINSZ, tty_ioctl(2).
@@ -32,28 +32,11 @@ pub(crate) fn readable_bytes(pipe: impl AsFd) -> Result<usize, Errno> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
-/// Whether standard output and standard error were closed when this program was started.
-static WERE_CLOSED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
-const OUTPUTS: [RawFd; 2] = [libc::STDOUT_FILENO, libc::STDERR_FILENO];
-
-/// Runs before the runtime library opens what leads nowhere in the place of what is closed: afterwards nobody can tell.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static LOOK_AT_OUTPUTS: extern "C" fn() = look_at_outputs;
-
-extern "C" fn look_at_outputs() {
-    for (number, was_closed) in OUTPUTS.into_iter().zip(&WERE_CLOSED) {
-        // SAFETY: asks about a number, changes nothing, and needs nothing of the runtime library.
-        let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
-        was_closed.store(flags < 0, Ordering::Relaxed);
-    }
-}
-
 /// Lets what is written to an output that was closed fail, as it does in other programs, here and in the programs that
 /// this one becomes. What can't be opened for that leads nowhere.
-pub(crate) fn settle_outputs() {
-    for (number, was_closed) in OUTPUTS.into_iter().zip(&WERE_CLOSED) {
-        if !was_closed.load(Ordering::Relaxed) {
+pub(crate) fn settle_outputs(ClosedStreams(closed): ClosedStreams) {
+    for (number, was_closed) in (0..).zip(closed).skip(1) {
+        if !was_closed {
             continue;
         }
         // A file that is open for reading alone, and not a device: those may be opened once more to be written to.
@@ -64,10 +47,8 @@ pub(crate) fn settle_outputs() {
     }
 }
 
-/// Undoes what the runtime library and careless parents do to signals: a closed pipe ends this
-/// program as it ends any other, and children can be waited for. So do SIGSEGV and SIGBUS, of which the runtime library
-/// takes the first that somebody sends for an overflow of its stack. A file that may not grow is an error that can be
-/// told, and not this program's end.
+/// Undoes what careless parents do to signals: a closed pipe ends this program as it ends any other, and children can be
+/// waited for. A file that may not grow is an error that can be told, and not this program's end.
 pub(crate) fn settle_signals() {
     for (number, disposition) in [
         (Signal::SIGPIPE, SigHandler::SigDfl),

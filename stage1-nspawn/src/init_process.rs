@@ -1,22 +1,30 @@
 //! Starting pod init in the pod's namespaces.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
+use nix::sched::{CloneFlags, unshare};
 use pod::PodUuid;
-use pod::manifest::UserNamespace;
+use pod::manifest::{HostNamespace, UserNamespace};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
 };
+use rustix::process::{
+    PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal, waitid,
+};
+use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::link::descriptors::INIT_SOCKET_FD;
 use stage1::pod_ids::PodIds;
-use stage1::sys::{self, CStringArray, ChildProcess};
+use stage1::sys::{self, CStringArray, ChildProcess, Spawned};
 
-use crate::mapping::Mapping;
+use crate::gate::Gate;
+use crate::mapping::{self, Mapping};
+use crate::network_namespace::NetworkNamespace;
 
 /// Pod init's program, beside this one.
 const PROGRAM: &str = "pod-init";
@@ -28,18 +36,77 @@ const HIGH: i32 = 16;
 pub(crate) struct InitProcess {
     /// Its pidfd.
     pub(crate) process: OwnedFd,
+    /// Its ID, for as long as nobody has waited for its end.
+    pub(crate) pid: i32,
     /// The pod's own user namespace, if it has one.
     pub(crate) ids: Option<PodIds>,
 }
 
-/// Starts pod init: `end` becomes its descriptor 3.
+/// The process before it executes pod init, until its cgroups are there.
+#[derive(Debug)]
+pub(crate) struct WaitingProcess {
+    process: Unfinished,
+    ids: Option<PodIds>,
+    cgroups: Gate,
+}
+
+impl WaitingProcess {
+    /// Lets it go on into its cgroups.
+    pub(crate) fn go_on(self) -> Result<InitProcess, StartFailure> {
+        self.cgroups
+            .tell(1)
+            .map_err(StartFailure::os("start pod init"))?;
+        let (process, pid) = self.process.finish()?;
+        Ok(InitProcess {
+            process,
+            pid,
+            ids: self.ids,
+        })
+    }
+}
+
+/// A process that waits, and that nobody needs if this is dropped.
+#[derive(Debug)]
+struct Unfinished {
+    process: Option<OwnedFd>,
+    pid: i32,
+}
+
+impl Unfinished {
+    fn new(spawned: Spawned) -> Self {
+        Self {
+            process: Some(spawned.pidfd),
+            pid: spawned.pid,
+        }
+    }
+
+    fn finish(mut self) -> Result<(OwnedFd, i32), StartFailure> {
+        let process = self.process.take();
+        let process = process.ok_or_else(|| StartFailure::other("pod init was not started"))?;
+        Ok((process, self.pid))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(process) = &self.process {
+            // It may have ended by itself. What it held goes before anything else is taken back.
+            let _ = pidfd_send_signal(process, Signal::KILL);
+            let _ = waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED);
+        }
+    }
+}
+
+/// Starts the process that becomes pod init: `end` becomes its descriptor 3. It makes the pod's network namespace on its
+/// way, if there is to be one.
 pub(crate) fn start(
     uuid: PodUuid,
     end: OwnedFd,
-    cgroup_folder: Option<&OwnedFd>,
-    tasks: &[OwnedFd],
+    cgroups: &PodCgroups,
     user_namespace: Option<&UserNamespace>,
-) -> Result<InitProcess, StartFailure> {
+    network: Option<&NetworkNamespace>,
+    of_host: &BTreeSet<HostNamespace>,
+) -> Result<WaitingProcess, StartFailure> {
     let out_of_the_way = |fd: &OwnedFd| {
         fcntl_dupfd_cloexec(fd, HIGH).map_err(StartFailure::os("duplicate a descriptor"))
     };
@@ -56,38 +123,54 @@ pub(crate) fn start(
     let argv = CStringArray::new(["fairing-pod-init", uuid.to_string().as_str()])
         .map_err(StartFailure::os("name pod init"))?;
     let envp = CStringArray::new([]).map_err(StartFailure::os("name pod init"))?;
+    let monitor =
+        pidfd_open(getpid(), PidfdFlags::empty()).map_err(StartFailure::os("open this process"))?;
+    let cgroups_made = Gate::new().map_err(StartFailure::os("prepare pod init"))?;
     let mapping = user_namespace.map(Mapping::new).transpose()?;
+    let tasks = cgroups.tasks_of_init().into_iter();
+    let tasks = tasks.map(|path| CString::new(path.into_os_string().into_vec()));
+    let tasks: Vec<CString> = tasks
+        .collect::<Result<_, _>>()
+        .map_err(StartFailure::os("name pod init's cgroup"))?;
     let child = Child {
+        monitor: monitor.as_fd(),
+        cgroups: &cgroups_made,
         mapping: mapping.as_ref(),
+        network,
+        has_own_ipc: !of_host.contains(&HostNamespace::Ipc),
         program: &program,
         end: end.as_fd(),
         null: null.as_fd(),
-        tasks,
+        tasks: &tasks,
         argv: &argv,
         envp: &envp,
     };
-    let namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWUTS;
-    let namespaces = namespaces
-        | match mapping {
-            None => libc::CLONE_NEWIPC,
-            // The kernel makes it first, and the others belong to it. That of IPC is made by its root, whose directory
-            // of message queues it then is.
-            Some(_) => libc::CLONE_NEWUSER,
-        };
-    let into = cgroup_folder.map(AsFd::as_fd);
-    let spawned = sys::spawn(namespaces as u64, into, |process| {
-        child.become_init(process).raw_os_error()
-    });
+    let mut namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
+    if !of_host.contains(&HostNamespace::Uts) {
+        namespaces |= libc::CLONE_NEWUTS;
+    }
+    if mapping.is_some() {
+        // The kernel makes it first, and the others belong to it.
+        namespaces |= libc::CLONE_NEWUSER;
+    }
+    let into = cgroups.directory_of_init()?;
+    let spawned = sys::spawn(
+        namespaces as u64,
+        into.as_ref().map(AsFd::as_fd),
+        |process| child.become_init(process).raw_os_error(),
+    );
     let process = spawned.map_err(|error| match (&mapping, error.raw_os_error()) {
         (Some(_), Some(libc::ENOSPC)) => StartFailure::other(
             "cannot make the pod's namespaces: the host allows no more of them (user.max_user_namespaces and the like)",
         ),
         _ => StartFailure::os("make the pod's namespaces")(error),
     })?;
+    let process = Unfinished::new(process);
     let ids = mapping.map(|mapping| mapping.write(process.pid));
-    Ok(InitProcess {
+    Ok(WaitingProcess {
         ids: ids.transpose()?,
-        process: process.pidfd,
+        process,
+        cgroups: cgroups_made,
     })
 }
 
@@ -100,11 +183,15 @@ fn program() -> Result<CString, StartFailure> {
 
 /// What the child needs between clone and exec.
 struct Child<'a> {
+    monitor: BorrowedFd<'a>,
+    cgroups: &'a Gate,
     mapping: Option<&'a Mapping<'a>>,
+    network: Option<&'a NetworkNamespace>,
+    has_own_ipc: bool,
     program: &'a CStr,
     end: BorrowedFd<'a>,
     null: BorrowedFd<'a>,
-    tasks: &'a [OwnedFd],
+    tasks: &'a [CString],
     argv: &'a CStringArray,
     envp: &'a CStringArray,
 }
@@ -112,18 +199,36 @@ struct Child<'a> {
 impl Child<'_> {
     /// Returns only if something failed; the error becomes the exit code of a pod init that never said anything.
     fn become_init(&self, process: &ChildProcess) -> Errno {
-        let prepared = self.prepare(process).and_then(|()| {
-            // The program is opened as the host's root, who may be the only one that finds the way there.
-            let program = self.guarded_program()?;
-            if let Some(mapping) = self.mapping {
-                mapping.become_root(process)?;
-            }
-            Ok(program)
-        });
-        match prepared {
+        match self.prepare(process) {
             Ok(program) => sys::execveat(program.as_fd(), self.argv, self.envp),
             Err(errno) => errno,
         }
+    }
+
+    /// Makes what takes long, while the monitor does all else; the result is the program.
+    fn prepare(&self, process: &ChildProcess) -> Result<OwnedFd, Errno> {
+        self.place_streams(process)?;
+        // The program is opened as the host's root, who may be the only one that finds the way there.
+        let program = self.guarded_program()?;
+        if let Some(mapping) = self.mapping {
+            mapping.wait(self.monitor)?;
+        }
+        self.network.map_or(Ok(()), NetworkNamespace::make)?;
+        // As the host's root still, to whom the files belong.
+        self.cgroups.wait(self.monitor)?.ok_or(Errno::CANCELED)?;
+        for tasks in self.tasks {
+            let tasks = openat(CWD, tasks, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+            write(&tasks, b"0")?;
+        }
+        if self.mapping.is_some() {
+            mapping::become_root()?;
+        }
+        if self.has_own_ipc {
+            // Made by root of the pod, whose directory of message queues it then is.
+            unshare(CloneFlags::CLONE_NEWIPC)
+                .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
+        }
+        Ok(program)
     }
 
     /// Pod init's program on a read-only mount, in this mount namespace alone: an app that gets at
@@ -144,10 +249,7 @@ impl Child<'_> {
         Ok(tree)
     }
 
-    fn prepare(&self, process: &ChildProcess) -> Result<(), Errno> {
-        for tasks in self.tasks {
-            write(tasks, b"0")?;
-        }
+    fn place_streams(&self, process: &ChildProcess) -> Result<(), Errno> {
         sys::unblock_signals()?;
         rustix::stdio::dup2_stdin(self.null)?;
         rustix::stdio::dup2_stdout(self.null)?;

@@ -4,10 +4,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cni_glue::Netns;
 use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
 use pod::feature::Feature;
-use pod::manifest::{App, Device, Network, PodManifest, Resources, UserNamespace};
+use pod::manifest::{App, Capability, Device, Network, PodManifest, Resources, UserNamespace};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 use rustix::fs::{Gid, Uid};
@@ -22,31 +21,48 @@ use stage1::pod_ids::{PodIds, root_of};
 
 use crate::environment::variable;
 use crate::init_process::{self, InitProcess};
-use crate::network::{PodNetworks, failed};
+use crate::network::PodNetworks;
+use crate::network_namespace::{FutureNetns, NetworkNamespace};
 
 /// What this isolator can do: the features of its `stage1.json`.
 const FEATURES: &[Feature] = &[
+    Feature::AdditionalGroups,
     Feature::Attach,
     Feature::Bandwidth,
     Feature::BlockIo,
+    Feature::Capabilities,
     Feature::Cpuset,
     Feature::Devices,
     Feature::Exec,
+    Feature::HostNamespaces,
     Feature::HostNetwork,
     Feature::Hugepages,
+    Feature::MaskedPaths,
     Feature::MemoryReservation,
     Feature::MemorySwap,
     Feature::Mounts,
     Feature::Mutable,
     Feature::Networks,
+    Feature::NewPrivileges,
+    Feature::OomScoreAdj,
     Feature::Pause,
+    Feature::PidNamespace,
     Feature::PodResources,
+    Feature::Privileged,
+    Feature::ProcOptions,
+    Feature::ReadonlyPaths,
+    Feature::ReadonlyRoot,
     Feature::ReopenLog,
     Feature::Resources,
+    Feature::Rlimits,
+    Feature::Seccomp,
+    Feature::ShmSize,
     Feature::SocketActivation,
     Feature::Stats,
+    Feature::Sysctl,
     Feature::Systemd,
     Feature::Tty,
+    Feature::Umask,
     Feature::Update,
     Feature::UserNamespaces,
     Feature::Volumes,
@@ -60,6 +76,8 @@ pub(crate) struct Nspawn {
     cgroups: Option<PodCgroups>,
     /// The pod's user namespace, if it has one of its own.
     ids: Option<Arc<PodIds>>,
+    /// The pod's network namespace, until its networks are joined.
+    network: Option<FutureNetns>,
     storage: Option<Storage>,
     volumes: Option<Volumes>,
     networks: Option<PodNetworks>,
@@ -72,6 +90,7 @@ impl Nspawn {
             run_dir: run_dir.to_path_buf(),
             cgroups: None,
             ids: None,
+            network: None,
             storage: None,
             volumes: None,
             networks: None,
@@ -146,19 +165,38 @@ impl Nspawn {
 }
 
 impl Isolator for Nspawn {
-    fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure> {
-        let cgroups = PodCgroups::create(&self.uuid.to_string(), &self.run_dir)?;
-        let cgroups = self.cgroups.insert(cgroups);
-        Ok(cgroups.limit_pod(&manifest.resources)?)
-    }
-
     fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure> {
         let ids = manifest.user_namespace.as_ref();
         let (link, end) = descriptors::pair(ids.and_then(root_of))?;
-        let (folder, tasks) = self.cgroups()?.for_init()?;
-        let InitProcess { process, ids } =
-            init_process::start(self.uuid, end, folder.as_ref(), &tasks, ids)?;
+        let network = (manifest.network != Network::Host).then(NetworkNamespace::new);
+        let network = network.transpose()?;
+        let cgroups = self
+            .cgroups
+            .insert(PodCgroups::find(&self.uuid.to_string())?);
+        let make = |cgroups: &PodCgroups| {
+            cgroups.make(&self.run_dir)?;
+            cgroups.limit_pod(&manifest.resources)
+        };
+        if cgroups.are_made_first() {
+            make(cgroups)?;
+        }
+        let started = init_process::start(
+            self.uuid,
+            end,
+            cgroups,
+            ids,
+            network.as_ref(),
+            &manifest.host_namespaces,
+        )?;
+        // From here on beside that process.
+        if !cgroups.are_made_first() {
+            make(cgroups)?;
+        }
+        let InitProcess { process, pid, ids } = started.go_on()?;
         self.ids = ids.map(Arc::new);
+        self.network = network
+            .map(|network| network.of(pid, &process))
+            .transpose()?;
         Ok(StartedInit {
             process,
             link: Box::new(link),
@@ -178,7 +216,7 @@ impl Isolator for Nspawn {
             let usual = manifest.bounds.pids;
             self.cgroups()?.bound_processes(&app.name, usual)?;
         }
-        if !(app.devices.is_empty() && app.device_rules.is_empty()) {
+        if is_watched(manifest, app) {
             let of_nodes = app.devices.iter().map(Device::rule);
             let rules: Vec<_> = of_nodes.chain(app.device_rules.iter().copied()).collect();
             self.cgroups()?.restrict_devices(&app.name, &rules)?;
@@ -268,22 +306,20 @@ impl Isolator for Nspawn {
         Ok(self.cgroups()?.thaw(app)?)
     }
 
-    // Made here and not with pod init's other namespaces: it takes as long as starting pod init, which doesn't
-    // need it until the apps start.
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
-        let ids = self.ids.clone();
-        let owner = ids.as_ref().map(|ids| ids.namespace());
+        let Some(network) = self.network.take() else {
+            return Ok(PodNetwork::default());
+        };
+        let netns = network
+            .wait()?
+            .map_err(|exit_code| self.explain_end(exit_code))?;
         match manifest.network {
-            Network::Host => Ok(PodNetwork::default()),
-            Network::None => Ok(PodNetwork {
-                namespace: Some(Netns::with_loopback(owner).map_err(failed)?.into()),
-                ..PodNetwork::default()
-            }),
+            Network::Host | Network::None => Ok(PodNetwork::default()),
             Network::All | Network::Named(_) => {
                 let cgroup = self.cgroups()?.path();
                 self.networks.insert(PodNetworks::of(self.uuid)?).join(
                     manifest,
-                    owner,
+                    netns,
                     cgroup.as_deref(),
                 )
             }
@@ -305,6 +341,21 @@ impl Isolator for Nspawn {
             .map_or(Ok(()), |mut networks| networks.leave());
         cgroups.and(networks)
     }
+}
+
+/// Whether the kernel is to be asked what an app does with devices: it has some, or could make some. In a user namespace
+/// nobody can.
+fn is_watched(manifest: &PodManifest, app: &App) -> bool {
+    if app.security.privileged {
+        return false;
+    }
+    let capabilities = app.security.capabilities.as_ref();
+    let may_make = capabilities.is_some_and(|sets| {
+        let all = [&sets.bounding, &sets.permitted, &sets.ambient];
+        all.iter().any(|set| set.contains(&Capability::Mknod))
+    });
+    let has_some = !(app.devices.is_empty() && app.device_rules.is_empty());
+    has_some || (may_make && manifest.user_namespace.is_none())
 }
 
 /// A device as the host has it: an owner that the pod doesn't know is the pod's root.

@@ -1,13 +1,12 @@
 //! A pod's places in networks: taken when it starts, given back when it has ended or was killed.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use cni_glue::attach::{AttachRequest, Attacher};
 use cni_glue::id::ContainerId;
 use cni_glue::ports::HeldPorts;
 use cni_glue::{Netns, NetworkError};
-use nix::unistd::dup;
 use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
 use pod::network::{CniFolders, NETWORK_FILE, attacher, container, is_live};
@@ -69,16 +68,15 @@ impl PodNetworks {
         })
     }
 
-    /// Makes the pod's namespace, which belongs to the user namespace `owner` if the pod has one, and joins its networks.
-    /// What came of it is written to the pod's directory, which is the working directory.
+    /// Joins the pod's networks in its namespace. What came of it is written to the pod's directory, which is the working
+    /// directory.
     pub(crate) fn join(
         &mut self,
         manifest: &PodManifest,
-        owner: Option<BorrowedFd<'_>>,
+        mut netns: Netns,
         cgroup: Option<&str>,
     ) -> Result<PodNetwork, StartFailure> {
         let signals = ending_signals().map_err(StartFailure::os("listen for signals"))?;
-        let mut netns = Netns::with_loopback(owner).map_err(failed)?;
         let request = AttachRequest {
             container: &self.container,
             name: manifest.name.as_ref().map(pod::PodName::as_str),
@@ -103,7 +101,6 @@ impl PodNetworks {
                     _ => failure,
                 }
             })?;
-        let namespace = dup(&netns).map_err(StartFailure::os("keep the network namespace"))?;
         self.namespace = Some(netns);
         self._ports = Some(attached.held);
         record::create(Path::new(NETWORK_FILE), &attached.status)?;
@@ -112,7 +109,6 @@ impl PodNetworks {
             .peers(&attached.status, &self.container)
             .map_err(failed)?;
         Ok(PodNetwork {
-            namespace: Some(namespace),
             peers,
             status: attached.status,
         })

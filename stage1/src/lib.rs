@@ -7,6 +7,7 @@
 //!   and decides when the pod ends.
 //! - [`app`] puts one app together: root filesystem, identity, confinement, execution.
 //! - [`cgroup`] makes and removes the cgroups of a pod and its apps.
+//! - [`seccomp`] makes system call filters.
 //! - [`protocol`] is what monitor and pod init say to each other, and [`link`] carries it.
 //! - [`overlay`] makes root filesystems, and [`mounts`] what else an app mounts, wherever the host's files are seen.
 
@@ -20,6 +21,7 @@ pub mod mounts;
 pub mod overlay;
 pub mod pod_ids;
 pub mod protocol;
+pub mod seccomp;
 mod settling;
 pub mod sys;
 mod timing;

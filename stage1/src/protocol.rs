@@ -6,14 +6,16 @@
 //! The monitor sends [`ToInit::Setup`], one [`ToInit::App`] for each app and [`ToInit::Start`] without waiting
 //! for answers, while pod init is being started.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cni_glue::names::PeerChanges;
 use pod::AppName;
 use pod::activation::SocketName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
-use pod::manifest::{AppFailure, AppPath, Execution, InsecureOption, Lifetime, UserNamespace};
+use pod::manifest::{
+    AppFailure, AppPath, Execution, HostNamespace, InsecureOption, Lifetime, UserNamespace,
+};
 use pod::signal::SignalNumber;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -118,6 +120,18 @@ pub struct Setup {
     /// Whether pod init mounts the `/sys` of the pod's network itself.
     #[serde(default)]
     pub owns_network: bool,
+    /// Whether executing a program can give privileges to some of the apps.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub new_privileges: bool,
+    /// The size of `/dev/shm` in bytes; the usual one if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shm_size: Option<u64>,
+    /// What else the pod shares with the host.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub host_namespaces: BTreeSet<HostNamespace>,
+    /// Kernel parameters of the pod's namespaces, by the names of sysctl(8).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub sysctl: BTreeMap<String, String>,
 }
 
 /// What a file holds, which need not be text. In messages each byte is the character of its number, so that plain
@@ -165,9 +179,12 @@ pub struct AppSpec {
     pub streams: ProcessStreams,
     /// Which protections of the host it is under.
     pub protections: Protections,
-    /// Whether it is process 1 of a pid namespace of its own, and manages cgroups of its own.
+    /// How it is confined in another way than usual.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub security: Option<Box<AppSecurity>>,
+    /// Whether it is process 1 of a pid namespace of its own.
     #[serde(default)]
-    pub systemd: bool,
+    pub own_processes: bool,
     /// Where its volumes and the like are mounted, in order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub mounts: Vec<AppPath>,
@@ -198,6 +215,58 @@ impl Protections {
             paths: keeps(InsecureOption::Paths),
         }
     }
+}
+
+/// How an app is confined, where that is not the usual way. What is absent is usual.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AppSecurity {
+    /// Its capabilities.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub capabilities: Option<CapabilityBits>,
+    /// What decides on its system calls.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub filter: Option<CallFilter>,
+    /// Whether executing a program can give it privileges.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub new_privileges: bool,
+    /// Paths that it can't read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub masked_paths: Option<Vec<AppPath>>,
+    /// Paths that it can't write to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub readonly_paths: Option<Vec<AppPath>>,
+    /// Options of its `/proc`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub proc_options: BTreeMap<String, String>,
+    /// Whether it can't write to its root filesystem.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub read_only_root: bool,
+}
+
+/// Sets of capabilities as the kernel has them: a bit for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CapabilityBits {
+    /// The bounding set; what root has.
+    pub bounding: u64,
+    /// What users other than root have.
+    pub ambient: u64,
+}
+
+/// A compiled system call filter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CallFilter {
+    /// The instructions of it, each one packed into a number (`seccomp::pack`).
+    pub program: Vec<u64>,
+    /// Flags of seccomp(2).
+    pub flags: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A command to run inside of an app.

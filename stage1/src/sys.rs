@@ -424,8 +424,9 @@ pub fn send_signal(pid: i32, signal: i32) -> Result<(), Errno> {
     check(unsafe { libc::kill(pid, signal) }.into())
 }
 
-/// Installs a seccomp filter (seccomp(2)) on the calling thread. Needs `no_new_privs`.
-pub fn install_seccomp(filter: &'static [libc::sock_filter]) -> Result<(), Errno> {
+/// Installs a seccomp filter (seccomp(2)) on the calling thread, with these flags. Needs `no_new_privs`, or
+/// `CAP_SYS_ADMIN`.
+pub fn install_seccomp(filter: &[libc::sock_filter], flags: u32) -> Result<(), Errno> {
     let program = libc::sock_fprog {
         len: u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?,
         filter: filter.as_ptr().cast_mut(),
@@ -435,7 +436,7 @@ pub fn install_seccomp(filter: &'static [libc::sock_filter]) -> Result<(), Errno
         libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
-            0,
+            flags,
             ptr::from_ref(&program),
         )
     })

@@ -122,6 +122,10 @@ impl Machine {
             memory_files: 1000,
             user_namespace: None,
             owns_network: true,
+            new_privileges: false,
+            shm_size: None,
+            host_namespaces: Default::default(),
+            sysctl: Default::default(),
         }));
         machine
     }
@@ -158,7 +162,8 @@ impl Machine {
             name: name.parse().unwrap(),
             execution: serde_json::from_value(execution).unwrap(),
             stop_signal: serde_json::from_value(json!(15)).unwrap(),
-            systemd: false,
+            security: None,
+            own_processes: false,
             streams: streams.names,
             protections: stage1::protocol::Protections::without(&Default::default()),
             mounts: Vec::new(),

@@ -65,7 +65,7 @@ fn a_flag_that_would_get_lost_in_the_command_is_refused() {
     for (words, text) in [
         (&[IMAGE, "--net=none"][..], "goes before the first image"),
         (&[IMAGE, "--memroy", "64m"], "did you mean `--memory`?"),
-        (&[IMAGE, "--cap-add", "all"], "not there yet"),
+        (&[IMAGE, "--volumes-from", "web"], "not there yet"),
         (
             &["-v", ".a:/b", IMAGE],
             "begins with neither a letter nor a digit",

@@ -103,6 +103,10 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
         memory_files: 1000,
         user_namespace: None,
         owns_network: true,
+        new_privileges: false,
+        shm_size: None,
+        host_namespaces: Default::default(),
+        sysctl: Default::default(),
     };
     let say = |link: &mut ToMachine, message| link.send(&message, HandedOver::Nothing).unwrap();
     say(&mut link, ToInit::Setup(setup));
@@ -220,7 +224,8 @@ fn app(
         name: name.parse().unwrap(),
         execution: serde_json::from_value(execution).unwrap(),
         stop_signal: serde_json::from_value(json!(15)).unwrap(),
-        systemd: false,
+        security: None,
+        own_processes: false,
         streams: ProcessStreams::Pipes {
             stdin: None,
             stdout,

@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_kernel_shows_what_was_put_in() {
-        let mut netns = Netns::with_loopback(None).unwrap();
+        let mut netns = Netns::with_loopback().unwrap();
         let root = |netns: &mut Netns| netns.rtnetlink().root_qdisc(LOOPBACK).unwrap();
         assert!(root(&mut netns).is_none_or(|qdisc| !qdisc.is(&SMALL)));
         let slow = Tbf {
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_kernel_that_lacks_one_has_an_errno_for_it() {
-        let mut netns = Netns::with_loopback(None).unwrap();
+        let mut netns = Netns::with_loopback().unwrap();
         assert_eq!(put(&mut netns, "nosuch", &SMALL), Err(Errno::ENOENT));
     }
 

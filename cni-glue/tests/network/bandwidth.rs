@@ -290,7 +290,7 @@ fn call(
 #[test]
 fn other_runtimes_have_limits_by_the_capability() {
     let lab = Lab::new();
-    let netns = Netns::with_loopback(None).unwrap();
+    let netns = Netns::with_loopback().unwrap();
     let limits =
         json!({"ingressRate": 10_000_000, "ingressBurst": 524_288, "egressRate": 5_000_000});
     let (done, result) = call(&lab, "ADD", &netns, &limits, &Value::Null);

@@ -208,7 +208,7 @@ fn check_gc_and_status_go_to_those_who_know_them() {
     let networks = Networks::load(&lab.attacher.folders).unwrap();
     let network = networks.get(&"n".parse().unwrap()).unwrap();
     lab.attacher.runtime.status(network).unwrap();
-    let mut netns = cni_glue::Netns::with_loopback(None).unwrap();
+    let mut netns = cni_glue::Netns::with_loopback().unwrap();
     lab.attacher
         .check(&a.id, &mut netns, Asked::Everyone)
         .unwrap();
@@ -265,7 +265,7 @@ fn older_versions_are_told_less() {
     lab.attacher
         .check(
             &pod.id,
-            &mut cni_glue::Netns::with_loopback(None).unwrap(),
+            &mut cni_glue::Netns::with_loopback().unwrap(),
             Asked::Everyone,
         )
         .unwrap();

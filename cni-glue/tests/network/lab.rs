@@ -99,7 +99,7 @@ impl Lab {
         mount(none, "/", none, private, none).unwrap();
         // Tools that look there see this host.
         mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none).unwrap();
-        let outside = Netns::with_loopback(None).unwrap();
+        let outside = Netns::with_loopback().unwrap();
         // Addresses are good at once.
         sh("ip link set lo up; sysctl -qw net.ipv6.conf.default.accept_dad=0");
         within(&outside, || {
@@ -199,7 +199,7 @@ impl Lab {
         live: &dyn Fn(&ContainerId) -> bool,
     ) -> Result<Pod, NetworkError> {
         let container: ContainerId = id.parse().unwrap();
-        let mut netns = Netns::with_loopback(None)?;
+        let mut netns = Netns::with_loopback()?;
         let ports = mappings(ports);
         let request = AttachRequest {
             container: &container,

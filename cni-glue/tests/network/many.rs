@@ -119,7 +119,7 @@ fn whatever_moment_a_start_is_killed_at_gc_clears_all() {
     let pod = lab.pod("ours", &[], &[]);
     let mut namespaces = Vec::new();
     for n in 1..=100u32 {
-        let netns = Netns::with_loopback(None).unwrap();
+        let netns = Netns::with_loopback().unwrap();
         // Each has a name of its own length, and so a port of its own.
         let container = "x".repeat(n as usize);
         call(

@@ -20,7 +20,7 @@ fn addresses(pod: &Pod) -> Vec<(String, Option<String>)> {
 }
 
 fn check(attacher: &Attacher, pod: &Pod) {
-    let mut netns = Netns::with_loopback(None).unwrap();
+    let mut netns = Netns::with_loopback().unwrap();
     attacher
         .check(&pod.id, &mut netns, Asked::Everyone)
         .unwrap();

@@ -93,8 +93,8 @@ fn reached(port: u16) -> Option<String> {
 fn a_container_that_leaves_one_network_keeps_its_ports_in_the_other() {
     let lab = Lab::new();
     let (one, two) = (
-        Netns::with_loopback(None).unwrap(),
-        Netns::with_loopback(None).unwrap(),
+        Netns::with_loopback().unwrap(),
+        Netns::with_loopback().unwrap(),
     );
     serve(&one, 80, "one");
     serve(&two, 80, "two");
@@ -156,7 +156,7 @@ fn first_again(lab: &Lab, first: &Place<'_>) {
 #[test]
 fn a_port_asked_for_in_two_networks_takes_no_other_with_it() {
     let lab = Lab::new();
-    let netns = Netns::with_loopback(None).unwrap();
+    let netns = Netns::with_loopback().unwrap();
     serve(&netns, 80, "one");
     let place = |network, interface, ports| Place {
         network,

@@ -18,11 +18,15 @@ use super::connection::{PATIENCE, START, connect_when_up, live_status, unexpecte
 use super::execution::execution;
 use super::folder::{PlannedApp, app_names, image_record};
 use super::images::{MountedImages, typed};
+use super::in_memory;
 use super::known_app;
 use super::mounts::in_order;
+use super::oom_score::warn_if_clamped;
 use super::prepared::judge;
+use super::security;
 use super::spec::AppSpec;
 use super::systemd;
+use super::widened::warn_of_widened;
 use crate::devices;
 use crate::engine::Engine;
 use crate::error::{AppError, Error, MonitorError};
@@ -85,6 +89,9 @@ impl<'a> OpenPod<'a> {
         let choice = chosen.of(&spec.image)?;
         let image = verifier.at_start(&choice.reference, &choice.top)?;
         let mut name = self.free_name(spec, image.repository().as_str())?;
+        if self.manifest.user_namespace.is_none() {
+            security::require_held([&spec.security])?;
+        }
         let mut config = execution(spec, image.image(), observer)?;
         let edits = devices::resolve(&spec.devices, &self.engine.directories)?;
         config.add_env(edits.env);
@@ -93,6 +100,9 @@ impl<'a> OpenPod<'a> {
         mounts.extend(edits.mounts);
         if config.systemd {
             systemd::add_mounts(&mut mounts);
+        }
+        if spec.writable_in_memory {
+            in_memory::add_writable(&mut mounts);
         }
         let mounts = in_order(mounts, &self.manifest.volumes)?;
         let planned = PlannedApp::new(name.clone(), spec, config, mounts, edits.devices, &image);
@@ -104,6 +114,8 @@ impl<'a> OpenPod<'a> {
         isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
             .require(&app.required_features())?;
         image.warn_if_unsigned(observer);
+        warn_of_widened(&app, observer);
+        warn_if_clamped(&app, self.manifest.user_namespace.is_none(), observer);
         let mut request = AddApp { app };
         for _ in 1..NAMINGS_MAX {
             let asked = Request::AddApp(Box::new(request.clone()));

@@ -2,18 +2,18 @@
 
 use image_store::Image;
 use oci_spec::image::Config;
-use pod::manifest::AppPath;
+use pod::manifest::{AppPath, Security};
 use pod::signal::SignalNumber;
 
 use super::environment;
 use super::spec::AppSpec;
-use super::systemd;
-use crate::error::AppError;
+use super::{security, systemd};
+use crate::error::{AppError, Error};
 use crate::observer::Observer;
 use crate::signal_names;
 
 /// How an app is started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct AppConfig {
     /// Program and arguments; never empty.
     pub(super) argv: Vec<String>,
@@ -29,6 +29,8 @@ pub(super) struct AppConfig {
     pub(super) stop_signal: SignalNumber,
     /// Whether it is run as systemd is.
     pub(super) systemd: bool,
+    /// How it is confined.
+    pub(super) security: Security,
 }
 
 impl AppConfig {
@@ -50,12 +52,19 @@ pub(super) fn execution(
     spec: &AppSpec,
     image: &Image,
     observer: &dyn Observer,
-) -> Result<AppConfig, AppError> {
+) -> Result<AppConfig, Error> {
     let empty = Config::default();
     let config = image.config().config().as_ref().unwrap_or(&empty);
     let (user, group) = identity(spec, config.user().as_deref())?;
     let of_image = config.env().as_deref().unwrap_or_default();
-    let env = environment::build(&spec.inherited, of_image, &spec.env);
+    let is_kept = |entry: &&String| {
+        let name = entry
+            .split_once('=')
+            .map_or(entry.as_str(), |(name, _)| name);
+        !spec.unset_all_env && !spec.unset_env.iter().any(|unset| unset == name)
+    };
+    let of_image: Vec<String> = of_image.iter().filter(is_kept).cloned().collect();
+    let env = environment::build(&spec.inherited, &of_image, &spec.env);
     let argv = argv(spec, config)?;
     let systemd = systemd::is_wanted(spec, &argv, observer)?;
     let usual_signal = match systemd {
@@ -68,6 +77,7 @@ pub(super) fn execution(
         env,
         user,
         group,
+        security: security::resolve(&spec.security)?,
         workdir: workdir(spec, config.working_dir().as_deref())?,
         stop_signal: stop_signal(spec, config.stop_signal().as_deref(), usual_signal)?,
     })
@@ -141,6 +151,9 @@ fn stop_signal(
     image: Option<&str>,
     usual: SignalNumber,
 ) -> Result<SignalNumber, AppError> {
+    if let Some(asked) = spec.stop_signal {
+        return Ok(asked);
+    }
     match image.unwrap_or_default() {
         "" => Ok(usual),
         text => signal_names::parse(text)

@@ -10,13 +10,14 @@ use std::time::Duration;
 use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
-    App, AppFailure, Apps, Bounds, Device, Execution, Hooks, ImageRecord, InsecureOption, Lifetime,
-    MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart, Security, Stage1Choice, Streams,
-    User, UserNamespace, VerificationRecord, Volume,
+    App, AppFailure, Apps, Bounds, Device, Execution, Hooks, HostNamespace, ImageRecord,
+    InsecureOption, Lifetime, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart,
+    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, Volume,
 };
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
 use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record, volumes};
+use rustix::system::uname;
 use trust::{Fingerprint, Verification};
 
 use super::activation;
@@ -50,6 +51,12 @@ pub(super) struct PodRequest {
     pub(super) remove_on_exit: bool,
     /// Storage that its apps share.
     pub(super) volumes: Vec<Volume>,
+    /// Kernel parameters of its own, as paths.
+    pub(super) sysctl: BTreeMap<String, String>,
+    /// The size of its shared memory, if not the usual one.
+    pub(super) shm_size: Option<u64>,
+    /// What else it shares with the host.
+    pub(super) host_namespaces: BTreeSet<HostNamespace>,
     /// When it ends by itself.
     pub(super) lifetime: Lifetime,
     /// What the failure of one app is to the others.
@@ -92,7 +99,12 @@ impl PlannedApp {
             workdir,
             stop_signal,
             systemd,
+            security,
         } = config;
+        // What is no number is a name of the image's.
+        let number = |group: &String| group.parse::<u32>().map_err(|_| group.clone());
+        let (additional_gids, additional_groups): (Vec<_>, Vec<_>) =
+            spec.groups.iter().map(number).partition(Result::is_ok);
         Self {
             app: App {
                 name,
@@ -104,16 +116,21 @@ impl PlannedApp {
                     user: User {
                         user,
                         group,
-                        ..User::default()
+                        additional_gids: additional_gids.into_iter().flatten().collect(),
+                        additional_groups: additional_groups
+                            .into_iter()
+                            .filter_map(Result::err)
+                            .collect(),
+                        umask: spec.umask,
                     },
                     terminal: spec.tty,
                     console_size: None,
                     stdin: spec.stdin,
                     stdin_once: false,
-                    rlimits: Vec::new(),
-                    oom_score_adj: None,
+                    rlimits: spec.rlimits.clone(),
+                    oom_score_adj: spec.oom_score_adj,
                 },
-                security: Security::default(),
+                security,
                 insecure_options: BTreeSet::new(),
                 mounts,
                 devices,
@@ -121,12 +138,13 @@ impl PlannedApp {
                 resources: spec.resources.clone(),
                 stop_signal,
                 systemd,
+                own_processes: spec.own_processes,
                 restart: Restart::default(),
                 probes: Probes::default(),
                 hooks: Hooks::default(),
                 log: None,
                 labels: BTreeMap::new(),
-                annotations: BTreeMap::new(),
+                annotations: spec.annotations.clone(),
             },
             trees: trees(image),
         }
@@ -299,7 +317,9 @@ fn manifest(
     for app in &mut apps {
         app.insecure_options = request.insecure.clone();
     }
+    let of_host = request.host_namespaces.contains(&HostNamespace::Uts);
     let hostname = match (request.hostname, &request.name) {
+        (None, _) if of_host => uname().nodename().to_string_lossy().into_owned(),
         (Some(given), _) => given,
         (None, Some(name)) => name.to_string(),
         (None, None) => format!("fairing-{}", request.uuid.short()),
@@ -329,7 +349,9 @@ fn manifest(
             PodIds::Mapped(ids) => Some(ids),
         },
         volumes: request.volumes,
-        sysctl: BTreeMap::new(),
+        sysctl: request.sysctl,
+        shm_size: request.shm_size,
+        host_namespaces: request.host_namespaces,
         cgroup_parent: None,
         resources: request.resources,
         bounds: request.bounds,

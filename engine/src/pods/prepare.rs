@@ -2,6 +2,7 @@
 
 use image_store::Pin;
 use pod::activation::ActivationSockets;
+use pod::manifest::HostNamespace;
 use pod::named_volumes::VolumesPin;
 use pod::stage1::Stage1;
 use pod::{LockedPod, Phase, PodUuid};
@@ -9,16 +10,21 @@ use pod::{LockedPod, Phase, PodUuid};
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::images::{MountedImages, typed};
+use super::in_memory;
 use super::mounts::{check_volumes, in_order};
+use super::oom_score::warn_if_clamped;
 use super::replace::make_in_place;
+use super::security;
 use super::spec::PodSpec;
+use super::sysctl;
 use super::systemd;
 use super::traceable;
-use super::user_namespace;
+use super::user_namespace::{self, PodIds};
+use super::widened::{warn_of_shared, warn_of_widened};
 use crate::config::files::Config;
 use crate::devices;
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Error, SecurityError};
 use crate::images::choice::Chosen;
 use crate::isolators::find as isolator;
 use crate::networks::settings;
@@ -129,6 +135,9 @@ pub fn prepare(
         if execution.systemd {
             systemd::add_mounts(&mut mounts);
         }
+        if app.writable_in_memory {
+            in_memory::add_writable(&mut mounts);
+        }
         let mounts = in_order(mounts, &volumes)?;
         planned.push(PlannedApp::new(
             name,
@@ -147,11 +156,28 @@ pub fn prepare(
             image.warn_if_unsigned(observer);
         }
     }
+    let ids = user_namespace::resolve(
+        &spec.users,
+        &config,
+        &stage1,
+        &engine.directories.data,
+        observer,
+    )?;
+    let has_host_users = matches!(ids, PodIds::Host);
+    if !has_host_users && spec.host_namespaces.contains(&HostNamespace::Ipc) {
+        return Err(SecurityError::HostIpc.into());
+    }
+    if has_host_users {
+        security::require_held(spec.apps.iter().map(|app| &app.security))?;
+    }
     let request = PodRequest {
         uuid: spec.uuid,
         name: spec.name.clone(),
         hostname: spec.hostname.clone(),
         labels: spec.labels.clone(),
+        sysctl: sysctl::resolve(&spec.sysctl, &network.selection, &spec.host_namespaces)?,
+        shm_size: spec.shm_size,
+        host_namespaces: spec.host_namespaces.clone(),
         network,
         streams: spec.streams,
         grace_period: spec.grace_period,
@@ -163,15 +189,14 @@ pub fn prepare(
         stage1_image,
         resources: spec.resources.clone(),
         bounds: config.bounds(),
-        ids: user_namespace::resolve(
-            &spec.users,
-            &config,
-            &stage1,
-            &engine.directories.data,
-            observer,
-        )?,
+        ids,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
+    warn_of_shared(plan.manifest(), observer);
+    for app in &plan.manifest().apps {
+        warn_of_widened(app, observer);
+        warn_if_clamped(app, has_host_users, observer);
+    }
     let make = |plan: &mut Plan| {
         let named = provide(engine, &plan.manifest().volumes, &plan.mountings())?;
         let pod = plan.make(&engine.pods())?;

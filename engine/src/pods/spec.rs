@@ -1,15 +1,17 @@
 //! What is asked of a pod and its apps: plain values, whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, Lifetime, Mount, MountOption, Resources,
-    Streams, UserNamespace, Volume, VolumeName,
+    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, HostNamespace, Lifetime, Mount, MountOption,
+    Resources, Rlimit, Streams, UserNamespace, Volume, VolumeName,
 };
+use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};
 
 use super::environment::Variable;
+use super::security::SecuritySpec;
 use crate::devices::DeviceRequest;
 use crate::images::choice::Pull;
 use crate::isolators::find::DEFAULT;
@@ -48,6 +50,12 @@ pub struct PodSpec {
     pub users: Users,
     /// Limits of all its apps together.
     pub resources: Resources,
+    /// Kernel parameters of its own.
+    pub sysctl: BTreeMap<String, String>,
+    /// The size of its shared memory in bytes, if not the usual one.
+    pub shm_size: Option<u64>,
+    /// What else it shares with the host.
+    pub host_namespaces: BTreeSet<HostNamespace>,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
@@ -75,6 +83,9 @@ impl PodSpec {
             isolator: DEFAULT.to_owned(),
             users: Users::default(),
             resources: Resources::default(),
+            sysctl: BTreeMap::new(),
+            shm_size: None,
+            host_namespaces: BTreeSet::new(),
             volumes: Vec::new(),
             image_volumes: Vec::new(),
             apps,
@@ -149,6 +160,28 @@ pub struct AppSpec {
     pub user: Option<String>,
     /// Group by name or number.
     pub group: Option<String>,
+    /// Groups beside it, by name or number.
+    pub groups: Vec<String>,
+    /// File mode creation mask.
+    pub umask: Option<u32>,
+    /// Names of variables of the image that it does not get.
+    pub unset_env: Vec<String>,
+    /// Whether it gets none of the image.
+    pub unset_all_env: bool,
+    /// The signal that asks it to end.
+    pub stop_signal: Option<SignalNumber>,
+    /// Resource limits.
+    pub rlimits: Vec<Rlimit>,
+    /// How soon the kernel kills it when memory is short.
+    pub oom_score_adj: Option<i16>,
+    /// How it is confined.
+    pub security: SecuritySpec,
+    /// Whether it gets memory to write to where programs expect to.
+    pub writable_in_memory: bool,
+    /// Whether it is process 1 of processes of its own.
+    pub own_processes: bool,
+    /// What others note of it.
+    pub annotations: BTreeMap<String, String>,
     /// Working directory.
     pub workdir: Option<AppPath>,
     /// What is mounted in it.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use pod::manifest::{AppPath, Mount, MountOption, MountSource};
+use pod::manifest::{Mount, MountOption};
 use pod::signal::SignalNumber;
 use rustix::fs::statfs;
 
+use super::in_memory;
 use super::spec::{AppSpec, Systemd};
 use crate::error::AppError;
 use crate::observer::{Observer, Warning};
@@ -65,33 +66,14 @@ pub(super) fn stop_signal() -> SignalNumber {
 
 /// Adds what it expects to be mounted, but where something else is.
 pub(super) fn add_mounts(mounts: &mut Vec<Mount>) {
-    for (place, mode) in IN_MEMORY {
-        let is_taken = |mount: &Mount| mount.destination.as_str().trim_end_matches('/') == place;
-        if mounts.iter().any(is_taken) {
-            continue;
-        }
-        let Ok(destination) = AppPath::try_from(place.to_owned()) else {
-            continue;
-        };
-        mounts.push(Mount {
-            destination,
-            source: MountSource::Tmpfs {
-                size: None,
-                mode: Some(mode),
-                uid: None,
-                gid: None,
-            },
-            // Services leave programs there.
-            options: vec![MountOption::Exec],
-            uid_mappings: Vec::new(),
-            gid_mappings: Vec::new(),
-        });
-    }
+    // Services leave programs there.
+    in_memory::add(mounts, &IN_MEMORY, &[MountOption::Exec]);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pod::manifest::AppPath;
 
     #[test]
     fn it_is_known_by_its_name_and_its_usual_places() {

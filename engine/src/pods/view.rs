@@ -10,8 +10,8 @@ use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, Outcome, PodExit};
 use pod::manifest::{
-    AppPath, Cpu, Device, InsecureOption, Limit, Network, PodManifest, Resources, User,
-    UserNamespace, VerificationRecord,
+    AppPath, Cpu, Device, HostNamespace, InsecureOption, Limit, Network, PodManifest, Resources,
+    User, UserNamespace, VerificationRecord,
 };
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
@@ -71,6 +71,8 @@ pub struct PodView {
     pub user_namespace: Option<UserNamespace>,
     /// The protections that were given up.
     pub insecure_options: BTreeSet<InsecureOption>,
+    /// What else it shares with the host.
+    pub host_namespaces: BTreeSet<HostNamespace>,
     /// Whether it is removed when it has ended.
     pub remove_on_exit: bool,
     /// What it is found by.
@@ -121,6 +123,14 @@ pub struct AppView {
     pub stdin: bool,
     /// By which signal it is asked to end.
     pub stop_signal: SignalNumber,
+    /// What widens what it may do, beyond what its pod has given up.
+    pub widened: Vec<String>,
+    /// Whether nothing of its confinement was wanted.
+    pub privileged: bool,
+    /// Whether it can't write to its root filesystem.
+    pub read_only_root: bool,
+    /// What others note of it.
+    pub annotations: BTreeMap<String, String>,
     /// What it does.
     pub state: AppState,
     /// Its process ID on the host, while it runs.
@@ -209,6 +219,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         init_pid: live.map(|live| live.init_pid),
         user_namespace: None,
         insecure_options: BTreeSet::new(),
+        host_namespaces: BTreeSet::new(),
         remove_on_exit: false,
         labels: BTreeMap::new(),
         resources: Resources::default(),
@@ -254,6 +265,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     view.stage1 = Some(manifest.stage1.name);
     view.user_namespace = manifest.user_namespace;
     view.insecure_options = manifest.insecure_options;
+    view.host_namespaces = manifest.host_namespaces;
     view.remove_on_exit = manifest.remove_on_exit;
     view.labels = manifest.labels;
     view.resources = manifest.resources;
@@ -307,6 +319,10 @@ fn apps(
             terminal: app.execution.terminal,
             stdin: app.execution.stdin,
             stop_signal: app.stop_signal,
+            widened: app.widened(),
+            privileged: app.security.privileged,
+            read_only_root: app.security.read_only_root,
+            annotations: app.annotations.clone(),
             state: match (outcome, state) {
                 (Some(_), _) => AppState::Exited,
                 (None, State::Running | State::Exited) if created => AppState::Created,

@@ -51,6 +51,9 @@ pub struct App {
     /// Whether its program is a systemd: process 1 of a pid namespace of its own, with cgroups below its own to manage.
     #[serde(skip_serializing_if = "is_default", default)]
     pub systemd: bool,
+    /// Whether it is process 1 of a pid namespace of its own.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub own_processes: bool,
     /// Whether it is started again when it has ended.
     #[serde(skip_serializing_if = "is_default", default)]
     pub restart: Restart,

@@ -78,9 +78,37 @@ impl Capability {
     pub fn number(self) -> u8 {
         self as u8
     }
+
+    /// The bit of it in the kernel's sets.
+    pub fn bit(self) -> u64 {
+        1 << self.number()
+    }
+
+    /// The one that is called so, with or without `CAP_`, in letters of any case.
+    pub fn named(text: &str) -> Option<Self> {
+        let upper = text.to_ascii_uppercase();
+        let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
+        let mut all = Self::ALL.iter().copied();
+        all.find(|capability| capability.word().strip_prefix("CAP_") == Some(name))
+    }
+
+    /// What the root user of an app has where nothing else is said: CRI-O's default, the smallest set of all runtimes
+    /// that pass the CRI validation suite. Users other than root have none.
+    pub const DEFAULT: [Self; 9] = [
+        Self::Chown,
+        Self::DacOverride,
+        Self::Fowner,
+        Self::Fsetid,
+        Self::Kill,
+        Self::NetBindService,
+        Self::Setgid,
+        Self::Setpcap,
+        Self::Setuid,
+    ];
 }
 
-/// The five sets of a process.
+/// The five sets of a process. As executing a program has it, root gets what is in the bounding set, and other users
+/// what is in the ambient one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CapabilitySets {
@@ -104,6 +132,16 @@ pub struct CapabilitySets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_known_with_and_without_their_prefix() {
+        for text in ["CAP_NET_ADMIN", "NET_ADMIN", "net_admin", "cap_net_admin"] {
+            assert_eq!(Capability::named(text), Some(Capability::NetAdmin));
+        }
+        for text in ["", "CAP_", "ALL", "CAP_CAP_KILL", "NET-ADMIN"] {
+            assert_eq!(Capability::named(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn numbers_are_the_kernels() {

@@ -55,6 +55,9 @@ pub struct User {
     /// Groups beside these.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub additional_gids: Vec<u32>,
+    /// The same, by names of the image's `/etc/group`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub additional_groups: Vec<String>,
     /// File mode creation mask; 022 if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub umask: Option<u32>,
@@ -83,40 +86,52 @@ pub struct Rlimit {
     pub hard: u64,
 }
 
-/// What a resource limit is of, as setrlimit(2) names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[allow(missing_docs)] // setrlimit(2) says what each is
-pub enum RlimitKind {
-    #[serde(rename = "RLIMIT_AS")]
-    As,
-    #[serde(rename = "RLIMIT_CORE")]
-    Core,
-    #[serde(rename = "RLIMIT_CPU")]
-    Cpu,
-    #[serde(rename = "RLIMIT_DATA")]
-    Data,
-    #[serde(rename = "RLIMIT_FSIZE")]
-    Fsize,
-    #[serde(rename = "RLIMIT_LOCKS")]
-    Locks,
-    #[serde(rename = "RLIMIT_MEMLOCK")]
-    Memlock,
-    #[serde(rename = "RLIMIT_MSGQUEUE")]
-    Msgqueue,
-    #[serde(rename = "RLIMIT_NICE")]
-    Nice,
-    #[serde(rename = "RLIMIT_NOFILE")]
-    Nofile,
-    #[serde(rename = "RLIMIT_NPROC")]
-    Nproc,
-    #[serde(rename = "RLIMIT_RSS")]
-    Rss,
-    #[serde(rename = "RLIMIT_RTPRIO")]
-    Rtprio,
-    #[serde(rename = "RLIMIT_RTTIME")]
-    Rttime,
-    #[serde(rename = "RLIMIT_SIGPENDING")]
-    Sigpending,
-    #[serde(rename = "RLIMIT_STACK")]
-    Stack,
+macro_rules! rlimits {
+    ($($name:ident = $word:literal,)+) => {
+        /// What a resource limit is of, as setrlimit(2) names it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[allow(missing_docs)] // setrlimit(2) says what each is
+        pub enum RlimitKind {
+            $(#[serde(rename = $word)] $name,)+
+        }
+
+        impl RlimitKind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Its name in setrlimit(2).
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
+
+            /// The one of that name, with or without `RLIMIT_`, in letters of any case.
+            pub fn named(text: &str) -> Option<Self> {
+                let upper = text.to_ascii_uppercase();
+                let name = upper.strip_prefix("RLIMIT_").unwrap_or(&upper);
+                let mut all = Self::ALL.iter().copied();
+                all.find(|kind| kind.word().strip_prefix("RLIMIT_") == Some(name))
+            }
+        }
+    };
+}
+
+rlimits! {
+    As = "RLIMIT_AS",
+    Core = "RLIMIT_CORE",
+    Cpu = "RLIMIT_CPU",
+    Data = "RLIMIT_DATA",
+    Fsize = "RLIMIT_FSIZE",
+    Locks = "RLIMIT_LOCKS",
+    Memlock = "RLIMIT_MEMLOCK",
+    Msgqueue = "RLIMIT_MSGQUEUE",
+    Nice = "RLIMIT_NICE",
+    Nofile = "RLIMIT_NOFILE",
+    Nproc = "RLIMIT_NPROC",
+    Rss = "RLIMIT_RSS",
+    Rtprio = "RLIMIT_RTPRIO",
+    Rttime = "RLIMIT_RTTIME",
+    Sigpending = "RLIMIT_SIGPENDING",
+    Stack = "RLIMIT_STACK",
 }

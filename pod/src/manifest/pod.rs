@@ -14,6 +14,7 @@ use super::bounds::Bounds;
 use super::image::ImageRecord;
 use super::insecure::InsecureOption;
 use super::mounts::MountSource;
+use super::namespaces::HostNamespace;
 use super::network::Network;
 use super::presence::is_default;
 use super::resources::Resources;
@@ -78,6 +79,12 @@ pub struct PodManifest {
     /// Kernel parameters of its namespaces, by the names of sysctl(8).
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub sysctl: BTreeMap<String, String>,
+    /// The size of its shared memory, in bytes; 64 MiB if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shm_size: Option<u64>,
+    /// What else it shares with the host.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub host_namespaces: BTreeSet<HostNamespace>,
     /// The cgroup that its own lies in; the monitor's if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cgroup_parent: Option<String>,

@@ -33,6 +33,8 @@ impl PodManifest {
             (self.user_namespace.is_some(), Feature::UserNamespaces),
             (!self.volumes.is_empty(), Feature::Volumes),
             (!self.sysctl.is_empty(), Feature::Sysctl),
+            (self.shm_size.is_some(), Feature::ShmSize),
+            (!self.host_namespaces.is_empty(), Feature::HostNamespaces),
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
             (!self.resources.is_unlimited(), Feature::PodResources),
         ];
@@ -56,6 +58,7 @@ impl App {
             (!is_default(&self.hooks), Feature::Hooks),
             (self.log.is_some(), Feature::LogPath),
             (self.systemd, Feature::Systemd),
+            (self.own_processes, Feature::PidNamespace),
         ];
         let mut required = used(of_app);
         required.extend(self.execution.required_features());
@@ -73,7 +76,7 @@ impl Execution {
             (self.console_size.is_some(), Feature::Tty),
             (self.stdin_once, Feature::StdinOnce),
             (
-                !self.user.additional_gids.is_empty(),
+                !self.user.additional_gids.is_empty() || !self.user.additional_groups.is_empty(),
                 Feature::AdditionalGroups,
             ),
             (self.user.umask.is_some(), Feature::Umask),
@@ -86,11 +89,13 @@ impl Execution {
 impl Security {
     fn required_features(&self) -> BTreeSet<Feature> {
         used([
+            (self.privileged, Feature::Privileged),
             (self.capabilities.is_some(), Feature::Capabilities),
             (self.seccomp.is_some(), Feature::Seccomp),
             (!self.no_new_privileges, Feature::NewPrivileges),
             (self.masked_paths.is_some(), Feature::MaskedPaths),
             (self.readonly_paths.is_some(), Feature::ReadonlyPaths),
+            (!self.proc_options.is_empty(), Feature::ProcOptions),
             (self.read_only_root, Feature::ReadonlyRoot),
             (self.apparmor_profile.is_some(), Feature::Apparmor),
             (self.selinux_label.is_some(), Feature::Selinux),

@@ -1,5 +1,7 @@
 //! What keeps an app within its bounds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::capability::CapabilitySets;
@@ -11,6 +13,10 @@ use super::seccomp::SeccompProfile;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Security {
+    /// Whether all of it was given up by one word: root has all capabilities, all system calls can be made, and no path is
+    /// masked or guarded, whatever else is said.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub privileged: bool,
     /// Its capabilities.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub capabilities: Option<CapabilitySets>,
@@ -27,6 +33,9 @@ pub struct Security {
     /// Paths that it can't write to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub readonly_paths: Option<Vec<AppPath>>,
+    /// Options of its `/proc`, proc(5): `hidepid`, `gid` and `subset`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub proc_options: BTreeMap<String, String>,
     /// Whether it can't write to its root filesystem.
     #[serde(skip_serializing_if = "is_default", default)]
     pub read_only_root: bool,
@@ -41,11 +50,13 @@ pub struct Security {
 impl Default for Security {
     fn default() -> Self {
         Self {
+            privileged: false,
             capabilities: None,
             seccomp: None,
             no_new_privileges: true,
             masked_paths: None,
             readonly_paths: None,
+            proc_options: BTreeMap::new(),
             read_only_root: false,
             apparmor_profile: None,
             selinux_label: None,

@@ -92,7 +92,7 @@ fn the_sample_uses_every_field() {
 #[test]
 fn a_word_that_is_not_known_refuses_the_pod_wherever_it_stands() {
     // Words of the user's own: the keys of these are data.
-    let free = ["labels", "annotations", "sysctl", "unified"];
+    let free = ["labels", "annotations", "sysctl", "unified", "proc-options"];
     let document = every_field();
     let mut objects: Vec<Pointer> = all_parts(&document);
     objects.push(String::new());
@@ -273,9 +273,15 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/user-namespace", Feature::UserNamespaces),
     ("/volumes", Feature::Volumes),
     ("/sysctl", Feature::Sysctl),
+    ("/shm-size", Feature::ShmSize),
+    ("/host-namespaces", Feature::HostNamespaces),
     ("/cgroup-parent", Feature::CgroupParent),
     (
         "/apps/0/execution/user/additional-gids",
+        Feature::AdditionalGroups,
+    ),
+    (
+        "/apps/0/execution/user/additional-groups",
         Feature::AdditionalGroups,
     ),
     ("/apps/0/execution/user/umask", Feature::Umask),
@@ -285,11 +291,13 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/resources", Feature::PodResources),
     ("/apps/0/execution/rlimits", Feature::Rlimits),
     ("/apps/0/execution/oom-score-adj", Feature::OomScoreAdj),
+    ("/apps/0/security/privileged", Feature::Privileged),
     ("/apps/0/security/capabilities", Feature::Capabilities),
     ("/apps/0/security/seccomp", Feature::Seccomp),
     ("/apps/0/security/no-new-privileges", Feature::NewPrivileges),
     ("/apps/0/security/masked-paths", Feature::MaskedPaths),
     ("/apps/0/security/readonly-paths", Feature::ReadonlyPaths),
+    ("/apps/0/security/proc-options", Feature::ProcOptions),
     ("/apps/0/security/read-only-root", Feature::ReadonlyRoot),
     ("/apps/0/security/apparmor-profile", Feature::Apparmor),
     ("/apps/0/security/selinux-label", Feature::Selinux),
@@ -317,6 +325,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/hooks", Feature::Hooks),
     ("/apps/0/log", Feature::LogPath),
     ("/apps/0/systemd", Feature::Systemd),
+    ("/apps/0/own-processes", Feature::PidNamespace),
 ];
 
 /// The features that the parts of a document stand for.

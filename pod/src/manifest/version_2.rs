@@ -178,6 +178,8 @@ impl TryFrom<PodManifest2> for PodManifest {
             user_namespace: None,
             volumes: Vec::new(),
             sysctl: Default::default(),
+            shm_size: None,
+            host_namespaces: Default::default(),
             cgroup_parent: None,
             resources: Resources::default(),
             bounds: Bounds::default(),
@@ -224,6 +226,7 @@ impl App2 {
             device_rules: Vec::new(),
             resources: self.resources.into(),
             systemd: false,
+            own_processes: false,
             stop_signal: SignalNumber::try_from(self.stop_signal)
                 .map_err(|error| error.to_string())?,
             restart: Default::default(),

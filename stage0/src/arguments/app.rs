@@ -14,7 +14,7 @@ use super::devices::{device, device_rule};
 use super::environment;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::resources::ResourceArguments;
-use super::security_option::{AsAsked, security_option};
+use super::security::SecurityArguments;
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
 
@@ -85,10 +85,8 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "WHEN", value_parser = systemd, default_value = "true", hide_default_value = true)]
     #[arg(hide_short_help = true)]
     systemd: Systemd,
-    /// Protection as docker and podman call it, such as label=disable
-    #[arg(long, value_name = "KEY=VALUE", value_parser = security_option, hide_short_help = true)]
-    // What is taken is so already.
-    security_opt: Vec<AsAsked>,
+    #[command(flatten)]
+    security: SecurityArguments,
     /// Give the app a pseudo-terminal
     #[arg(short, long)]
     tty: bool,
@@ -210,7 +208,7 @@ impl AppArguments {
     /// [`Failure::Usage`] for a variable that makes no sense, or why a file of variables can't be read.
     pub(crate) fn spec(&self) -> Result<AppSpec, Failure> {
         let (exec, arguments) = self.command()?;
-        Ok(AppSpec {
+        self.security.apply(AppSpec {
             image: self.image.clone(),
             name: self.app_name.clone(),
             exec,
@@ -228,6 +226,7 @@ impl AppArguments {
             systemd: self.systemd,
             tty: self.tty,
             stdin: self.interactive,
+            ..AppSpec::default()
         })
     }
 

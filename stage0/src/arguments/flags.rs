@@ -71,8 +71,37 @@ const APP_VALUES: &[&str] = &[
     "device-cgroup-rule",
     "systemd",
     "security-opt",
+    "cap-add",
+    "cap-drop",
+    "caps-retain",
+    "cap-retain",
+    "caps-remove",
+    "cap-remove",
+    "seccomp",
+    "no-new-privileges",
+    "read-only-tmpfs",
+    "ulimit",
+    "oom-score-adj",
+    "group-add",
+    "supplementary-gids",
+    "umask",
+    "stop-signal",
+    "unsetenv",
+    "pid",
+    "annotation",
+    "user-annotation",
 ];
-const APP_SWITCHES: &[&str] = &["tty", "t", "interactive", "i"];
+const APP_SWITCHES: &[&str] = &[
+    "tty",
+    "t",
+    "interactive",
+    "i",
+    "privileged",
+    "read-only",
+    "readonly-rootfs",
+    "unsetenv-all",
+    "init",
+];
 
 const POD_VALUES: &[&str] = &[
     "name",
@@ -112,6 +141,11 @@ const POD_VALUES: &[&str] = &[
     "userns",
     "uidmap",
     "gidmap",
+    "sysctl",
+    "shm-size",
+    "ipc",
+    "uts",
+    "cgroupns",
 ];
 const POD_SWITCHES: &[&str] = &[
     "rm",

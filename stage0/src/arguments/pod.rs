@@ -8,15 +8,18 @@ use std::time::Duration;
 use clap::Args;
 use engine::pods::spec::PodSpec;
 use pod::PodName;
-use pod::manifest::DEFAULT_GRACE;
+use pod::manifest::{DEFAULT_GRACE, HostNamespace};
 
 use super::app::AppArguments;
 use super::environment;
 use super::grace::grace;
 use super::image_flags::Pull;
+use super::label::label;
 use super::mounts::Namer;
+use super::namespaces::{NamespaceOf, cgroups, ipc, of_host, uts};
 use super::network::NetworkArguments;
 use super::resources::PodResourceArguments;
+use super::sysctl::{shm_size, sysctl};
 use super::users::UserArguments;
 use crate::wording::failure::Failure;
 
@@ -50,6 +53,23 @@ pub(crate) struct PodArguments {
     network: NetworkArguments,
     #[command(flatten)]
     limits: PodResourceArguments,
+    /// Kernel parameter of the pod's network or IPC, such as net.core.somaxconn=1024
+    #[arg(long, value_name = "NAME=VALUE", value_parser = sysctl, hide_short_help = true)]
+    sysctl: Vec<(String, String)>,
+    /// Shared memory and the like: private (the pod's own), or host
+    #[arg(long, value_name = "WHOSE", value_parser = ipc, hide_short_help = true)]
+    ipc: Option<NamespaceOf>,
+    /// Host name: private (the pod's own), or host
+    #[arg(long, value_name = "WHOSE", value_parser = uts, hide_short_help = true)]
+    #[arg(conflicts_with = "hostname")]
+    uts: Option<NamespaceOf>,
+    /// What is seen of cgroups: private (each app's own)
+    #[arg(long, value_name = "WHOSE", value_parser = cgroups, hide_short_help = true)]
+    // What is taken is so already.
+    cgroupns: Option<NamespaceOf>,
+    /// Size of the shared memory of the pod's apps, /dev/shm [default: 64m]
+    #[arg(long, value_name = "BYTES", value_parser = shm_size, hide_short_help = true)]
+    shm_size: Option<u64>,
     /// Time between the stop signal and SIGKILL; -1 for no end of it
     #[arg(long, value_name = "DURATION", value_parser = grace, default_value = "10s")]
     #[arg(
@@ -113,6 +133,9 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         isolator: pod.stage1,
         users: pod.users.users()?,
         resources: pod.limits.resources()?,
+        sysctl: pod.sysctl.into_iter().collect(),
+        shm_size: pod.shm_size,
+        host_namespaces: of_host(&[(pod.ipc, HostNamespace::Ipc), (pod.uts, HostNamespace::Uts)]),
         ..PodSpec::new(pod.network.spec()?, Vec::new())
     })
 }
@@ -191,15 +214,6 @@ fn labels(
     Ok(labels)
 }
 
-/// Takes a label apart: `KEY=VALUE`, or a key with an empty value.
-pub(crate) fn label(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').unwrap_or((text, ""));
-    match key.is_empty() {
-        true => Err("a label begins with its key".to_owned()),
-        false => Ok((key.to_owned(), value.to_owned())),
-    }
-}
-
 /// Checks a host name: labels of RFC 1123, no longer than Linux takes.
 fn host_name(text: &str) -> Result<String, String> {
     let label = |label: &str| {
@@ -228,17 +242,6 @@ const _: () = assert!(DEFAULT_GRACE.as_secs() == 10, "--grace-period says so");
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_label_is_a_key_with_a_value_that_may_be_empty() {
-        let pair = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
-        assert_eq!(label("tier=front"), pair("tier", "front"));
-        assert_eq!(label("a.b/c=x=y"), pair("a.b/c", "x=y"));
-        assert_eq!(label("tier"), pair("tier", ""));
-        for none in ["=x", ""] {
-            assert_eq!(label(none).unwrap_err(), "a label begins with its key");
-        }
-    }
 
     #[test]
     fn labels_of_flags_count_more_than_those_of_files() {

@@ -1,60 +1,133 @@
-//! `--security-opt`, as docker and podman have it. What is asked for is so already, or means nothing on this machine, or is
-//! refused by its name.
+//! `--security-opt`, as docker and podman have it. What is asked for is done, or is so already, or means nothing on this
+//! machine, or is refused by its name.
 
+use std::path::PathBuf;
+
+use engine::pods::security::{SeccompChoice, Unmask};
 use engine::selinux;
+use pod::manifest::AppPath;
 
-/// An option that is as it should be.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AsAsked;
+/// An option that is understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SecurityOption {
+    /// It is so already.
+    AsAsked,
+    /// Whether executing a program can't give privileges.
+    NoNewPrivileges(bool),
+    /// What decides on system calls.
+    Seccomp(SeccompChoice),
+    /// Paths that can't be read.
+    Mask(Vec<AppPath>),
+    /// Paths that can.
+    Unmask(Vec<Unmask>),
+    /// Options of `/proc`.
+    Proc(Vec<(String, String)>),
+}
 
 /// Parses `KEY`, `KEY=VALUE`, or `KEY:VALUE`, which docker had before.
-pub(crate) fn security_option(text: &str) -> Result<AsAsked, String> {
+pub(crate) fn security_option(text: &str) -> Result<SecurityOption, String> {
     parse(text, selinux::is_enabled())
 }
 
-fn parse(text: &str, selinux: bool) -> Result<AsAsked, String> {
+fn parse(text: &str, selinux: bool) -> Result<SecurityOption, String> {
+    use SecurityOption::{AsAsked, Mask, NoNewPrivileges, Seccomp};
     let (key, value) = match text.split_once(['=', ':']) {
         Some((key, value)) => (key, Some(value)),
         None => (text, None),
     };
     match (key, value) {
-        ("label", Some(label)) => label_of_apps(label, selinux),
-        ("no-new-privileges", None | Some("true")) | ("apparmor", Some("unconfined")) => {
-            Ok(AsAsked)
-        }
-        ("no-new-privileges", _) => Err("apps never gain privileges".to_owned()),
-        ("seccomp", Some("unconfined")) => {
-            Err("it is called --insecure-options=seccomp".to_owned())
-        }
-        ("seccomp", _) => Err("choosing a filter is not there yet".to_owned()),
-        ("systempaths", Some("unconfined")) | ("unmask", Some("ALL" | "all")) => {
-            Err("it is called --insecure-options=paths".to_owned())
-        }
-        ("mask" | "unmask" | "systempaths" | "proc-opts", _) => {
-            Err("choosing what of /proc and /sys is masked is not there yet".to_owned())
-        }
+        ("label", Some(label)) => label_of_apps(label, selinux).map(|()| AsAsked),
+        ("apparmor", Some("unconfined")) => Ok(AsAsked),
+        ("no-new-privileges", None | Some("true")) => Ok(NoNewPrivileges(true)),
+        ("no-new-privileges", Some("false")) => Ok(NoNewPrivileges(false)),
+        ("no-new-privileges", Some(_)) => Err("there are true and false".to_owned()),
+        ("seccomp", Some(choice)) => seccomp(choice).map(Seccomp),
+        ("systempaths", Some("unconfined")) => Ok(SecurityOption::Unmask(vec![Unmask::All])),
+        ("unmask", Some(paths)) => unmasked(paths).map(SecurityOption::Unmask),
+        ("mask", Some(paths)) => masked(paths).map(Mask),
+        ("proc-opts", Some(options)) => proc_options(options).map(SecurityOption::Proc),
         ("apparmor", _) => Err("profiles of AppArmor are not there yet".to_owned()),
+        ("writable-cgroups", _) => {
+            Err("an app gets cgroups to manage by --systemd=always alone".to_owned())
+        }
+        ("credentialspec", _) => Err("credentials of Windows mean nothing here".to_owned()),
         _ => Err(format!(
-            "unknown option `{key}`; there are label, no-new-privileges and apparmor=unconfined"
+            "unknown option `{key}`; there are label, no-new-privileges, seccomp, mask, unmask, systempaths, proc-opts and \
+             apparmor=unconfined"
         )),
     }
 }
 
 /// Where nothing is labelled, any label will do.
-fn label_of_apps(label: &str, selinux: bool) -> Result<AsAsked, String> {
+fn label_of_apps(label: &str, selinux: bool) -> Result<(), String> {
     let key = label.split_once(':').map_or(label, |(key, _)| key);
     match key {
         // Apps have their caller's label, which is what it says.
-        "disable" => Ok(AsAsked),
+        "disable" => Ok(()),
         "user" | "role" | "type" | "level" | "filetype" | "nested" if selinux => Err(
             "SELinux is enabled here, and apps have no labels of their own yet: they keep their caller's"
                 .to_owned(),
         ),
-        "user" | "role" | "type" | "level" | "filetype" | "nested" => Ok(AsAsked),
+        "user" | "role" | "type" | "level" | "filetype" | "nested" => Ok(()),
         _ => Err(format!(
             "unknown label `{label}`; there are disable, user:, role:, type:, level:, filetype: and nested"
         )),
     }
+}
+
+/// A filter by a word, or a file.
+pub(super) fn seccomp(text: &str) -> Result<SeccompChoice, String> {
+    Ok(match text {
+        "" => return Err("it must not be empty".to_owned()),
+        "default" | "builtin" => SeccompChoice::Default,
+        "unconfined" => SeccompChoice::Unconfined,
+        path => SeccompChoice::File(PathBuf::from(path)),
+    })
+}
+
+/// Options of `/proc`, with commas between.
+fn proc_options(text: &str) -> Result<Vec<(String, String)>, String> {
+    const HIDING: [&str; 7] = ["0", "1", "2", "4", "off", "noaccess", "invisible"];
+    let option = |option: &str| match option.split_once('=') {
+        Some(("hidepid", value)) if HIDING.contains(&value) || value == "ptraceable" => {
+            Ok(("hidepid".to_owned(), value.to_owned()))
+        }
+        Some(("subset", "pid")) => Ok(("subset".to_owned(), "pid".to_owned())),
+        Some(("gid", value)) if value.parse::<u32>().is_ok() => {
+            Ok(("gid".to_owned(), value.to_owned()))
+        }
+        _ => Err(format!(
+            "`{option}` is no option of /proc; there are hidepid=, gid= and subset=pid"
+        )),
+    };
+    text.split(',').map(option).collect()
+}
+
+/// Paths with colons between, or all.
+fn unmasked(text: &str) -> Result<Vec<Unmask>, String> {
+    if text.eq_ignore_ascii_case("all") {
+        return Ok(vec![Unmask::All]);
+    }
+    let paths = text.split(':').map(|path| match path.starts_with('/') {
+        true => Ok(Unmask::Path(path.to_owned())),
+        false => Err(format!(
+            "`{path}` is a path in the app, and must begin with /"
+        )),
+    });
+    paths.collect()
+}
+
+/// Paths with colons between.
+fn masked(text: &str) -> Result<Vec<AppPath>, String> {
+    let paths = text.split(':').map(|path| {
+        if !path.starts_with('/') || path == "/" {
+            return Err(format!(
+                "`{path}` is no path in the app to be masked: it begins with /"
+            ));
+        }
+        AppPath::try_from(path.to_owned()).map_err(|error| error.to_string())
+    });
+    paths.collect()
 }
 
 #[cfg(test)]
@@ -64,7 +137,7 @@ mod tests {
     #[test]
     fn what_is_so_already_is_taken_and_all_else_refused_by_name() {
         let answer = |text: &str, selinux| match parse(text, selinux) {
-            Ok(AsAsked) => "taken".to_owned(),
+            Ok(_) => "taken".to_owned(),
             Err(why) => why,
         };
         for (text, without, with) in [
@@ -76,28 +149,45 @@ mod tests {
             ("label=nonsense", "unknown label", "unknown label"),
             ("no-new-privileges", "taken", "taken"),
             ("no-new-privileges:true", "taken", "taken"),
-            ("no-new-privileges=false", "never gain", "never gain"),
+            ("no-new-privileges=false", "taken", "taken"),
+            ("no-new-privileges=x", "true and false", "true and false"),
+            ("seccomp=unconfined", "taken", "taken"),
+            ("seccomp=./filter.json", "taken", "taken"),
+            ("seccomp=", "empty", "empty"),
+            ("unmask=ALL", "taken", "taken"),
+            ("unmask=/proc/kcore:/proc/acpi", "taken", "taken"),
+            ("unmask=proc", "begin with /", "begin with /"),
+            ("mask=/srv", "taken", "taken"),
+            ("systempaths=unconfined", "taken", "taken"),
+            ("systempaths=x", "unknown option", "unknown option"),
+            ("proc-opts=hidepid=2,subset=pid,gid=5", "taken", "taken"),
             (
-                "seccomp=unconfined",
-                "--insecure-options=seccomp",
-                "--insecure-options=seccomp",
+                "proc-opts=hidepid=9",
+                "no option of /proc",
+                "no option of /proc",
             ),
-            ("seccomp=./filter.json", "not there yet", "not there yet"),
-            (
-                "unmask=ALL",
-                "--insecure-options=paths",
-                "--insecure-options=paths",
-            ),
-            ("unmask=/proc/kcore", "not there yet", "not there yet"),
+            ("writable-cgroups=true", "--systemd", "--systemd"),
             ("apparmor=unconfined", "taken", "taken"),
             ("apparmor=web", "AppArmor", "AppArmor"),
             ("label", "unknown option", "unknown option"),
-            ("credentialspec=x", "unknown option", "unknown option"),
+            ("credentialspec=x", "Windows", "Windows"),
         ] {
             for (selinux, part) in [(false, without), (true, with)] {
                 let answer = answer(text, selinux);
                 assert!(answer.contains(part), "{text} {selinux}: {answer}");
             }
         }
+    }
+
+    #[test]
+    fn masks_are_paths() {
+        let all = Ok(vec![Unmask::All]);
+        assert_eq!(unmasked("ALL"), all);
+        assert_eq!(unmasked("/proc/kcore:/sys/*").unwrap().len(), 2);
+        assert_eq!(masked("/a:/b").unwrap().len(), 2);
+        for bad in ["", "x", "/a:b", "/"] {
+            masked(bad).unwrap_err();
+        }
+        unmasked("proc").unwrap_err();
     }
 }

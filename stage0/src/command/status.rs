@@ -17,7 +17,7 @@ use crate::arguments::selector::OnePod;
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
 use crate::wording::failure::Failure;
-use crate::wording::pod::{ended, given_up, port_in_words, selected, vouched};
+use crate::wording::pod::{ended, given_up, port_in_words, selected, shared, vouched};
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -162,7 +162,10 @@ fn lines(view: &PodView) -> String {
         line("userns", both);
     }
     if !view.insecure_options.is_empty() {
-        line("insecure-options", given_up(&view.insecure_options));
+        line("insecure-options", given_up(&view.insecure_options, &[]));
+    }
+    for namespace in shared(&view.host_namespaces) {
+        line("shared", namespace);
     }
     if let Some(stage1) = &view.stage1 {
         line("stage1", stage1.clone());
@@ -203,6 +206,12 @@ pub(crate) fn app_lines(app: &AppView) -> String {
     line(&format!("{key}-image"), app.image.clone());
     line(&format!("{key}-digest"), app.manifest.clone());
     line(&format!("{key}-verified"), vouched(&app.verification));
+    if !app.widened.is_empty() {
+        line(&format!("{key}-widened"), app.widened.join(","));
+    }
+    for (name, value) in &app.annotations {
+        line(&format!("{key}-annotation"), format!("{name}={value}"));
+    }
     if let Some(bytes) = app.memory_limit {
         line(&format!("{key}-memory-limit"), bytes.to_string());
     }

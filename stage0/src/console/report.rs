@@ -1,7 +1,5 @@
 //! Telling why a command failed.
 
-use std::process::ExitCode;
-
 use super::output;
 use crate::sys::STACK_MIN;
 use crate::wording::exit_code;
@@ -9,12 +7,12 @@ use crate::wording::failure::{Failure, one_line};
 use crate::wording::typed::as_typed;
 
 /// Prints that this process may use too little stack for anything; gives the exit code.
-pub(crate) fn small_stack(limit: u64) -> ExitCode {
+pub(crate) fn small_stack(limit: u64) -> u8 {
     let (limit, least) = (limit >> 10, STACK_MIN >> 10);
     output::error(&format!(
         "fairing: the stack is limited to {limit} KiB, and {least} KiB are needed; see ulimit -s\n"
     ));
-    ExitCode::from(exit_code::OTHER)
+    exit_code::OTHER
 }
 
 /// Prints `fairing: …` on standard error, and advice below it.

@@ -5,7 +5,9 @@ use std::io;
 
 use cni_glue::config::ConfigError;
 use engine::Error;
-use engine::error::{AppError, IsolatorError, MountError, NetworkSpecError, VolumeError};
+use engine::error::{
+    AppError, IsolatorError, MountError, NetworkSpecError, SecurityError, VolumeError,
+};
 use image_document::DocumentError;
 use image_registry::RegistryError;
 use image_store::{ContentError, StoreError};
@@ -66,6 +68,11 @@ pub(super) fn of(error: &Error) -> u8 {
             | AppError::NotInBackground { .. },
         )
         | Error::Isolator(IsolatorError::NoName(_)) => USAGE,
+        Error::Security(
+            SecurityError::AllAndNone
+            | SecurityError::AddedAndDropped(_)
+            | SecurityError::Sysctl { .. },
+        ) => USAGE,
         Error::Mount(
             MountError::SamePlace(_) | MountError::SameVolume(_) | MountError::NoVolume { .. },
         ) => USAGE,

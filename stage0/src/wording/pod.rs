@@ -5,15 +5,22 @@ use std::collections::BTreeSet;
 use cni_glue::ports::PortMapping;
 use engine::signal_names;
 use pod::exit::Outcome;
-use pod::manifest::{InsecureOption, Network, VerificationRecord};
+use pod::manifest::{HostNamespace, InsecureOption, Network, VerificationRecord};
 
-/// The protections that were given up, separated by commas; a dash if there are none.
-pub(crate) fn given_up(options: &BTreeSet<InsecureOption>) -> String {
-    let words: Vec<_> = options.iter().map(|option| option.word()).collect();
+/// The protections that were given up for a pod, and what an app was given beyond the usual, separated by commas; a dash
+/// if there is nothing of it.
+pub(crate) fn given_up(options: &BTreeSet<InsecureOption>, widened: &[String]) -> String {
+    let options = options.iter().map(|option| option.word());
+    let words: Vec<_> = options.chain(widened.iter().map(String::as_str)).collect();
     match words.is_empty() {
         true => "-".to_owned(),
         false => words.join(","),
     }
+}
+
+/// What a pod shares with the host beside its network.
+pub(crate) fn shared(of_host: &BTreeSet<HostNamespace>) -> impl Iterator<Item = String> {
+    of_host.iter().map(|one| format!("{}=host", one.word()))
 }
 
 /// In words, who vouched for an image and which rule let it run.

@@ -4,6 +4,7 @@
 //! a name that is not found is an error and never falls back to a default.
 
 use pod::exit::FailureKind;
+use pod::manifest::User;
 
 use crate::failure::StartFailure;
 
@@ -133,6 +134,34 @@ impl Accounts {
             groups,
             home: home.to_owned(),
         })
+    }
+}
+
+impl Accounts {
+    /// Gives an identity the further groups that are asked for.
+    ///
+    /// # Errors
+    /// [`FailureKind::UnknownUser`] if a name is not in the image.
+    pub fn add_groups(
+        &self,
+        mut identity: Identity,
+        user: &User,
+    ) -> Result<Identity, StartFailure> {
+        let mut add = |gid: u32| {
+            if !identity.groups.contains(&gid) && identity.groups.len() < GROUPS_MAX {
+                identity.groups.push(gid);
+            }
+        };
+        for name in &user.additional_groups {
+            let group = self.groups().find(|group| group.name == name);
+            let gid = group.map(|group| group.gid).or_else(|| parse_id(name));
+            add(gid.ok_or_else(|| StartFailure {
+                kind: FailureKind::UnknownUser,
+                message: format!("the group `{name}` is not in the image's /etc/group"),
+            })?);
+        }
+        user.additional_gids.iter().copied().for_each(add);
+        Ok(identity)
     }
 }
 

@@ -8,31 +8,32 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use pod::activation::FIRST_FD;
 use pod::manifest::AppPath;
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, write};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
-    fsmount, fsopen, move_mount, unmount,
+    fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
 };
 use rustix::process::{
-    DumpableBehavior, chdir, fchdir, ioctl_tiocsctty, pivot_root, set_dumpable_behavior, setsid,
-    umask,
+    DumpableBehavior, Resource, Rlimit, chdir, fchdir, ioctl_tiocsctty, pivot_root,
+    set_dumpable_behavior, setrlimit, setsid, umask,
 };
 use rustix::thread::{
     CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, clear_ambient_capability_set,
-    move_into_thread_name_spaces, remove_capability_from_bounding_set, set_capabilities,
-    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    configure_capability_in_ambient_set, move_into_thread_name_spaces,
+    remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities, set_no_new_privs,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::app::attach::{attach, attach_copy, target};
 use crate::app::attempts::{ATTEMPTS_MAX, Attempts};
 use crate::app::cgroup_view::CgroupView;
 use crate::app::command_line::CommandLine;
-use crate::app::confinement::{
-    Confinement, MASKED_FILES, MASKED_FOLDERS, READ_ONLY, Tree, seccomp,
-};
+use crate::app::confinement::{Confinement, Filter, PathGuards};
+use crate::app::guards;
 use crate::app::resolve::{IN_ROOT, STRICT, open_within};
 use crate::app::volume_mount::VolumeMount;
+use crate::seccomp;
 use crate::sys::{self, ChildProcess};
 
 /// A step that can fail; its number goes over the pipe.
@@ -43,6 +44,7 @@ pub(crate) enum Step {
     JoinCgroup,
     Session,
     Streams,
+    OomScore,
     CgroupNamespace,
     JoinApp,
     AttachRoot,
@@ -53,9 +55,11 @@ pub(crate) enum Step {
     PodFiles,
     AttachCgroupFilesystem,
     AttachVolume,
+    ReadOnlyRoot,
     PivotRoot,
     CloseDescriptors,
     WorkingDirectory,
+    ResourceLimits,
     Capabilities,
     NoNewPrivileges,
     SystemCallFilter,
@@ -65,11 +69,12 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 26] = [
         Self::Signals,
         Self::JoinCgroup,
         Self::Session,
         Self::Streams,
+        Self::OomScore,
         Self::CgroupNamespace,
         Self::JoinApp,
         Self::AttachRoot,
@@ -80,9 +85,11 @@ impl Step {
         Self::PodFiles,
         Self::AttachCgroupFilesystem,
         Self::AttachVolume,
+        Self::ReadOnlyRoot,
         Self::PivotRoot,
         Self::CloseDescriptors,
         Self::WorkingDirectory,
+        Self::ResourceLimits,
         Self::Capabilities,
         Self::NoNewPrivileges,
         Self::SystemCallFilter,
@@ -103,6 +110,7 @@ impl Step {
             Self::JoinCgroup => "join the app's cgroup",
             Self::Session => "start a session",
             Self::Streams => "set up the standard streams",
+            Self::OomScore => "set the OOM score",
             Self::CgroupNamespace => "make a cgroup namespace",
             Self::JoinApp => "join the app's namespaces",
             Self::AttachRoot => "attach the root filesystem",
@@ -113,9 +121,11 @@ impl Step {
             Self::PodFiles => "attach the pod's files in /etc",
             Self::AttachCgroupFilesystem => "attach /sys/fs/cgroup",
             Self::AttachVolume => "mount a volume",
+            Self::ReadOnlyRoot => "make the root filesystem read-only",
             Self::PivotRoot => "enter the root filesystem",
             Self::CloseDescriptors => "close descriptors",
             Self::WorkingDirectory => "enter the working directory",
+            Self::ResourceLimits => "set the resource limits",
             Self::Capabilities => "reduce the capabilities",
             Self::NoNewPrivileges => "set no_new_privs",
             Self::SystemCallFilter => "install the system call filter",
@@ -144,12 +154,23 @@ pub(crate) struct ChildPlan<'a> {
     pub(crate) uid: Uid,
     pub(crate) gid: Gid,
     pub(crate) groups: Vec<Gid>,
-    pub(crate) confinement: Confinement,
+    pub(crate) confinement: &'a Confinement,
+    pub(crate) limits: &'a ProcessLimits,
+    /// A procfs, and what is written to it of how soon the kernel kills the process when memory is short.
+    pub(crate) oom_score: Option<(BorrowedFd<'a>, Vec<u8>)>,
     /// What it gets from descriptor 3 on. These have numbers above [`Self::report_place`], as `report` has.
     pub(crate) sockets: Vec<BorrowedFd<'a>>,
     /// The number after the last of them, where the report pipe is once all other descriptors are closed.
     pub(crate) report_place: i32,
     pub(crate) command: CommandLine,
+}
+
+/// What a process and its children are limited by, beside their cgroup.
+#[derive(Debug)]
+pub(crate) struct ProcessLimits {
+    /// The file mode creation mask.
+    pub(crate) umask: Mode,
+    pub(crate) resources: Vec<(Resource, Rlimit)>,
 }
 
 /// How a process gets to the app's root.
@@ -180,6 +201,8 @@ pub(crate) struct Mounts<'a> {
     pub(crate) volumes: &'a [VolumeMount],
     /// Whether `proc` shows the pod's processes and the app has a pid namespace of its own.
     pub(crate) own_processes: bool,
+    /// Options of a procfs of its own.
+    pub(crate) proc_options: &'a [(CString, CString)],
 }
 
 impl Mounts<'_> {
@@ -227,16 +250,19 @@ fn prepare(
 
     plan.command.envp.name_own_process();
     sys::unblock_signals().map_err(at(Step::Signals))?;
-    umask(Mode::from_raw_mode(0o022));
+    umask(plan.limits.umask);
     for tasks in &plan.tasks {
         write(tasks, b"0").map_err(at(Step::JoinCgroup))?;
     }
     setsid().map_err(at(Step::Session))?;
     streams(plan).map_err(at(Step::Streams))?;
+    if let Some((proc, score)) = &plan.oom_score {
+        set_oom_score(*proc, score).map_err(at(Step::OomScore))?;
+    }
     match &plan.root {
         Root::Attach(mounts) => {
             sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;
-            attach_all(mounts, plan.confinement.guards_paths, attempts)?;
+            attach_all(mounts, plan.confinement, attempts)?;
         }
         Root::Join(app) => {
             let spaces = ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::CONTROL_GROUP;
@@ -245,41 +271,90 @@ fn prepare(
     }
     keep_only_own(plan, process).map_err(at(Step::CloseDescriptors))?;
     let in_workdir = enter_workdir_as_root(&plan.workdir).map_err(at(Step::WorkingDirectory))?;
-    let Confinement {
-        bounding,
-        capabilities,
-        ..
-    } = plan.confinement;
-    drop_bounding_set(bounding, capabilities).map_err(at(Step::Capabilities))?;
+    for (resource, limit) in &plan.limits.resources {
+        setrlimit(*resource, limit.clone()).map_err(at(Step::ResourceLimits))?;
+    }
+    let confinement = plan.confinement;
+    drop_bounding_set(confinement.held, confinement.capabilities)
+        .map_err(at(Step::Capabilities))?;
     // From here on this process does nothing that the app may not do. Where `fs.suid_dumpable` is 1, whoever becomes
     // another user can be traced by that user for a moment, though it hides at once: so the filter stands before.
-    set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
-    if plan.confinement.filters_calls {
-        sys::install_seccomp(&seccomp::DEFAULT).map_err(at(Step::SystemCallFilter))?;
+    if !confinement.new_privileges {
+        set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
+    }
+    let late = install_filter(confinement).map_err(at(Step::SystemCallFilter))?;
+    let keeps = confinement.ambient != 0 && !plan.uid.is_root();
+    if keeps {
+        set_keep_capabilities(true).map_err(at(Step::Capabilities))?;
     }
     set_thread_groups(&plan.groups).map_err(at(Step::Groups))?;
     set_thread_res_gid(plan.gid, plan.gid, plan.gid).map_err(at(Step::Groups))?;
     hide().map_err(at(Step::Groups))?;
     set_thread_res_uid(plan.uid, plan.uid, plan.uid).map_err(at(Step::User))?;
     hide().map_err(at(Step::User))?;
-    let own = if plan.uid.is_root() {
-        plan.confinement.capabilities
-    } else {
-        0
+    let (own, ambient) = match plan.uid.is_root() {
+        true => (confinement.capabilities, 0),
+        false => (confinement.ambient, confinement.ambient),
     };
     let sets = CapabilitySets {
         effective: CapabilitySet::from_bits_retain(own),
         permitted: CapabilitySet::from_bits_retain(own),
-        inheritable: CapabilitySet::empty(),
+        inheritable: CapabilitySet::from_bits_retain(ambient),
     };
     clear_ambient_capability_set().map_err(at(Step::Capabilities))?;
     set_capabilities(None, sets).map_err(at(Step::Capabilities))?;
+    if ambient != 0 {
+        raise_ambient(ambient).map_err(at(Step::Capabilities))?;
+    }
     if !in_workdir {
         // As the app's user, who can't follow what `/proc` shows of pod init, with nothing of the host open here,
         // and only if it is below the app's root after all: the path is the image's (CVE-2024-21626).
         chdir(plan.workdir.as_c_str()).map_err(at(Step::WorkingDirectory))?;
     }
-    sys::working_directory_is_inside().map_err(at(Step::WorkingDirectory))
+    sys::working_directory_is_inside().map_err(at(Step::WorkingDirectory))?;
+    if let Some((program, flags)) = late {
+        sys::install_seccomp(program, flags).map_err(at(Step::SystemCallFilter))?;
+    }
+    Ok(())
+}
+
+/// Installs the filter, or gives it back if it is to be installed last: one of the user's own may refuse what this process
+/// still has to do. Where executing a program can give privileges, only who has some may install one.
+fn install_filter(confinement: &Confinement) -> Result<Option<(&[libc::sock_filter], u32)>, Errno> {
+    match &confinement.filter {
+        Filter::None => Ok(None),
+        Filter::Default => sys::install_seccomp(&seccomp::DEFAULT, 0).map(|()| None),
+        Filter::Own { program, flags } if confinement.new_privileges => {
+            sys::install_seccomp(program, *flags).map(|()| None)
+        }
+        Filter::Own { program, flags } => Ok(Some((program, *flags))),
+    }
+}
+
+/// Says how soon the kernel kills this process when memory is short. Without the right to be killed later than before it
+/// stays as it was, which the caller has been told.
+fn set_oom_score(proc: BorrowedFd<'_>, score: &[u8]) -> Result<(), Errno> {
+    let below = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let file = open_within(
+        proc,
+        c"self/oom_score_adj",
+        OFlags::WRONLY,
+        Mode::empty(),
+        below,
+    )?;
+    match write(&file, score) {
+        Ok(_) | Err(Errno::ACCESS) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Keeps these capabilities through the execution of any program.
+fn raise_ambient(set: u64) -> Result<(), Errno> {
+    for number in (0..u64::BITS).filter(|number| set & (1 << number) != 0) {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        configure_capability_in_ambient_set(capability, true)?;
+    }
+    Ok(())
 }
 
 /// Keeps other processes from looking into this one until it executes its program.
@@ -310,17 +385,9 @@ fn streams(plan: &ChildPlan<'_>) -> Result<(), Errno> {
     Ok(())
 }
 
-/// For paths that not every kernel has.
-fn if_present(result: Result<(), Errno>) -> Result<(), Errno> {
-    match result {
-        Err(Errno::NOENT) => Ok(()),
-        other => other,
-    }
-}
-
 fn attach_all(
     mounts: &Mounts<'_>,
-    guards_paths: bool,
+    confinement: &Confinement,
     attempts: &mut Attempts,
 ) -> Result<(), Failed> {
     let at = |step: Step| move |errno: Errno| (step, errno);
@@ -331,7 +398,7 @@ fn attach_all(
     let kernel = Step::AttachKernelFilesystems;
     attach(mounts.proc, root, c"proc").map_err(at(kernel))?;
     let own_proc = match mounts.own_processes {
-        true => Some(own_proc(root).map_err(at(kernel))?),
+        true => Some(own_proc(root, mounts.proc_options).map_err(at(kernel))?),
         false => None,
     };
     let proc = own_proc.as_ref().map_or(mounts.proc, AsFd::as_fd);
@@ -348,8 +415,9 @@ fn attach_all(
         .and_then(|shm| attach_copy(CWD, c"/shm", false, &shm))
         .map_err(at(Step::AttachSharedMemory))?;
 
-    if guards_paths {
-        guard_paths(mounts, proc)?;
+    if confinement.guards == PathGuards::Default {
+        guards::mask_usual(proc, mounts.sys, mounts.dev).map_err(at(Step::MaskPaths))?;
+        guards::protect_usual(proc).map_err(at(Step::ReadOnlyPaths))?;
     }
     for (source, path) in &mounts.pod_files {
         target(root, path, IN_ROOT)
@@ -366,6 +434,10 @@ fn attach_all(
             (Step::AttachVolume, errno)
         })?;
     }
+    guard_own(mounts, &confinement.guards)?;
+    if confinement.read_only_root {
+        sys::mount_setattr(root, libc::MOUNT_ATTR_RDONLY, false).map_err(at(Step::ReadOnlyRoot))?;
+    }
     (|| {
         fchdir(root)?;
         pivot_root(c".", c".")?;
@@ -377,8 +449,11 @@ fn attach_all(
 
 /// Puts a procfs of this process's own pid namespace in the place of the pod's. In a user namespace the kernel mounts one only
 /// where another one is seen whole: so the pod's is there until then.
-fn own_proc(root: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+fn own_proc(root: BorrowedFd<'_>, options: &[(CString, CString)]) -> Result<OwnedFd, Errno> {
     let context = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in options {
+        fsconfig_set_string(context.as_fd(), key, value)?;
+    }
     fsconfig_create(context.as_fd())?;
     let guarded = MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
@@ -390,27 +465,12 @@ fn own_proc(root: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     Ok(own)
 }
 
-/// Masks what shows or changes the host, and makes read-only what an app has to see.
-fn guard_paths(mounts: &Mounts<'_>, proc: BorrowedFd<'_>) -> Result<(), Failed> {
-    let at = |step: Step| move |errno: Errno| (step, errno);
-    let tree = |tree: Tree| match tree {
-        Tree::Proc => proc,
-        Tree::Sys => mounts.sys,
-    };
-    for (base, path) in MASKED_FILES {
-        let masked = target(tree(*base), path, STRICT)
-            .and_then(|file| attach_copy(mounts.dev, c"null", false, &file));
-        if_present(masked).map_err(at(Step::MaskPaths))?;
-    }
-    for (base, path) in MASKED_FOLDERS {
-        let masked = target(tree(*base), path, STRICT)
-            .and_then(|folder| attach_copy(CWD, c"/empty", true, &folder));
-        if_present(masked).map_err(at(Step::MaskPaths))?;
-    }
-    for path in READ_ONLY {
-        let guarded =
-            target(proc, path, STRICT).and_then(|guarded| attach_copy(proc, path, true, &guarded));
-        if_present(guarded).map_err(at(Step::ReadOnlyPaths))?;
+/// Guards the paths that the app's own lists name, once all that it sees is mounted.
+fn guard_own(mounts: &Mounts<'_>, guards: &PathGuards) -> Result<(), Failed> {
+    if let PathGuards::Own { masked, read_only } = guards {
+        let at = |step: Step| move |errno: Errno| (step, errno);
+        guards::mask(mounts.root, mounts.dev, masked).map_err(at(Step::MaskPaths))?;
+        guards::protect(mounts.root, read_only).map_err(at(Step::ReadOnlyPaths))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The kernel filesystems of an app, mounted but attached to nothing: `/proc`, `/sys`, `/dev` and what
 //! is below it. Nothing of them comes from the image.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use pod::manifest::UserNamespace;
@@ -81,6 +82,7 @@ impl FirstDevices {
     /// In a pod that has these users, if they are not the host's.
     pub(crate) fn new(
         tty: bool,
+        proc_options: &BTreeMap<String, String>,
         bounds: DeviceBounds,
         users: Option<&UserNamespace>,
         handed: HandedDevices,
@@ -97,7 +99,7 @@ impl FirstDevices {
             pts.push(("gid", "5"));
         }
         Ok(Self {
-            proc: mount_detached("proc", &[], GUARDED)?,
+            proc: mount_detached("proc", &pairs(proc_options), GUARDED)?,
             dev,
             pts: mount_detached("devpts", &pts, NOSUID | NOEXEC)?,
             mqueue: mount_detached("mqueue", &[], GUARDED)?,
@@ -148,6 +150,13 @@ impl Devices {
         )
         .map_err(StartFailure::os("open /dev/null"))
     }
+}
+
+fn pairs(options: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    let options = options.iter();
+    options
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
 }
 
 /// Makes a pseudo-terminal in a devpts, given the directory where that is mounted.

@@ -1,5 +1,6 @@
 //! Starting apps and commands: from what the monitor sent to a running process.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -14,10 +15,11 @@ use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use crate::app::accounts::Identity;
 use crate::app::cgroup::{CgroupSeat, Seated};
-use crate::app::child::{ChildPlan, Mounts, Root, become_app};
+use crate::app::child::{ChildPlan, Mounts, ProcessLimits, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
-use crate::app::confinement::Confinement;
+use crate::app::confinement::{self, Confinement, PathGuards};
 use crate::app::devices::{DeviceBounds, Devices, FirstDevices, HandedDevices, make_terminal};
+use crate::app::limits;
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
 use crate::app::rootfs::RootFs;
@@ -90,6 +92,9 @@ pub(crate) struct RunningApp {
     pts: OwnedFd,
     null: OwnedFd,
     confinement: Confinement,
+    limits: ProcessLimits,
+    /// How soon it is killed when memory is short, and a procfs that takes it.
+    oom_score: Option<(OwnedFd, Vec<u8>)>,
     /// Whether it has a pid namespace of its own.
     own_processes: bool,
 }
@@ -157,14 +162,20 @@ impl PreparedApp {
             root.mount_point(name)?;
         }
         let (user, cwd) = (&spec.execution.user, spec.execution.cwd.as_str());
-        let identity = root.accounts()?.resolve(&user.user, &user.group);
-        let identity = identity.map_err(|failure| failure.of_app(&spec.name))?;
+        let accounts = root.accounts()?;
+        let identity = accounts.resolve(&user.user, &user.group);
+        let identity = identity
+            .and_then(|identity| accounts.add_groups(identity, user))
+            .map_err(|failure| failure.of_app(&spec.name))?;
         if let Some(ids) = pod.user_namespace {
             is_mapped(&identity, ids, &spec.name)?;
         }
         root.workdir(cwd, identity.uid, identity.gid)?;
+        let none = BTreeMap::new();
+        let own = spec.security.as_deref();
         let devices = FirstDevices::new(
             stdio.terminal().is_some(),
+            own.map_or(&none, |own| &own.proc_options),
             pod.bounds,
             pod.user_namespace,
             devices,
@@ -186,9 +197,15 @@ impl PreparedApp {
         &self.spec.name
     }
 
-    /// Whether its root may do what pod init may.
-    pub(crate) fn gets_all_capabilities(&self) -> bool {
-        !self.spec.protections.capabilities
+    /// Which capabilities pod init has to keep for it, beside those that all apps may have.
+    pub(crate) fn wanted_capabilities(&self) -> u64 {
+        confinement::wanted(&self.spec)
+    }
+
+    /// Whether executing a program can give it privileges.
+    pub(crate) fn gains_privileges(&self) -> bool {
+        let own = self.spec.security.as_ref();
+        own.is_some_and(|own| own.new_privileges)
     }
 
     /// Gives its terminal, if it is this one, another size.
@@ -214,10 +231,11 @@ impl PreparedApp {
             mounts: volumes,
             sockets,
         } = self;
-        let confinement = Confinement::by(spec.protections, bounding)?;
+        let confinement = Confinement::of(&spec, bounding)?;
+        let limits = limits::of(&spec.execution);
         let has_terminal = stdio.terminal().is_some();
         let execution = &spec.execution;
-        let devices = devices.complete(confinement.guards_paths)?;
+        let devices = devices.complete(confinement.guards != PathGuards::None)?;
         let terminal = has_terminal.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
         let variables = environment(&execution.env, &identity.home, hostname, has_terminal);
@@ -239,8 +257,10 @@ impl PreparedApp {
             console: has_terminal.then_some(c"0"),
             cgroups: seat.view(),
             volumes: &volumes,
-            own_processes: spec.systemd,
+            own_processes: spec.own_processes,
+            proc_options: &confinement.proc_options,
         };
+        let score = execution.oom_score_adj.map(limits::score);
         let start = Start {
             what: format!("app {}", spec.name),
             root: Root::Attach(Box::new(mounts)),
@@ -249,12 +269,14 @@ impl PreparedApp {
             controlling_terminal: has_terminal,
             identity: &identity,
             workdir: workdir.clone(),
-            confinement,
+            confinement: &confinement,
+            limits: &limits,
+            oom_score: score.clone().map(|score| (devices.proc.as_fd(), score)),
             sockets: &sockets,
             command: CommandLine::new(&execution.args, &variables, &sockets)?,
         };
         let (process, report) = start.go()?;
-        let Devices { pts, .. } = devices;
+        let Devices { pts, proc, .. } = devices;
         let (terminal, master) = keep_terminal(&stdio, terminal);
         let running = RunningApp {
             name: spec.name,
@@ -269,7 +291,9 @@ impl PreparedApp {
             seat,
             memory: MemoryState::Unwatched,
             confinement,
-            own_processes: spec.systemd,
+            limits,
+            oom_score: score.map(|score| (proc, score)),
+            own_processes: spec.own_processes,
         };
         Ok(Starting {
             process: running,
@@ -325,7 +349,12 @@ impl RunningApp {
                 Some(path) => c_string(path.as_str())?,
                 None => self.workdir.clone(),
             },
-            confinement: self.confinement,
+            confinement: &self.confinement,
+            limits: &self.limits,
+            oom_score: self
+                .oom_score
+                .as_ref()
+                .map(|(proc, score)| (proc.as_fd(), score.clone())),
             sockets: &no_sockets,
             command: CommandLine::new(&spec.argv, &variables, &no_sockets)?,
         };
@@ -351,7 +380,9 @@ struct Start<'a> {
     controlling_terminal: bool,
     identity: &'a Identity,
     workdir: CString,
-    confinement: Confinement,
+    confinement: &'a Confinement,
+    limits: &'a ProcessLimits,
+    oom_score: Option<(BorrowedFd<'a>, Vec<u8>)>,
     sockets: &'a AppSockets,
     command: CommandLine,
 }
@@ -390,6 +421,8 @@ impl Start<'_> {
                 .map(Gid::from_raw)
                 .collect(),
             confinement: self.confinement,
+            limits: self.limits,
+            oom_score: self.oom_score,
             sockets: self.sockets.fds(),
             report_place: self.sockets.end(),
             command: self.command,

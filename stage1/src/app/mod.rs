@@ -17,7 +17,9 @@ pub mod device_files;
 pub(crate) mod devices;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+pub(crate) mod guards;
 pub(crate) mod launch;
+pub(crate) mod limits;
 pub(crate) mod memory_watch;
 pub(crate) mod report;
 pub(crate) mod resolve;

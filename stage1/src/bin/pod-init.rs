@@ -4,27 +4,32 @@
 //! it is pid 1 of a machine, and speaks to the monitor over the port that the next argument names, or else over its
 //! standard input.
 
+#![cfg_attr(not(test), no_main)]
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::ExitCode;
 
+use pod::entry::ClosedStreams;
 use stage1::failure::{StartFailure, one_line};
 
-fn main() -> ExitCode {
+pod::entry!(run);
+
+/// What the program does. The result is its exit code.
+fn run(_: ClosedStreams) -> i32 {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("machine"), port) => machine(port.as_deref()).unwrap_or_else(|failure| {
             // The machine's console, if anybody reads it.
             let line = one_line(&failure.to_string());
             let _ = writeln!(std::io::stderr(), "fairing: {line}");
-            ExitCode::FAILURE
+            1
         }),
         _ => stage1::init::run(),
     }
 }
 
-fn machine(port: Option<&str>) -> Result<ExitCode, StartFailure> {
+fn machine(port: Option<&str>) -> Result<i32, StartFailure> {
     let port: OwnedFd = match port {
         Some(path) => OpenOptions::new()
             .read(true)

@@ -1,7 +1,7 @@
 //! One cgroup: a directory whose files are read and written.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -24,9 +24,13 @@ pub(super) fn open(path: &Path, flags: OFlags) -> Result<OwnedFd, CgroupError> {
     openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()).map_err(CgroupError::io("open", path))
 }
 
-/// The text of one of its files.
+/// The text of one of its files, or of one of those in `/proc` that speak of it.
 pub(super) fn read(path: &Path) -> Result<String, CgroupError> {
-    fs::read_to_string(path).map_err(CgroupError::io("read", path))
+    // Such files say nothing of their size, and with room for little the kernel would be asked again and again.
+    let mut text = String::with_capacity(16 << 10);
+    let read = File::open(path).and_then(|mut file| file.read_to_string(&mut text));
+    read.map_err(CgroupError::io("read", path))?;
+    Ok(text)
 }
 
 /// Writes to one of its files, which is there.

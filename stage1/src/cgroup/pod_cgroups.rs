@@ -52,50 +52,56 @@ pub struct PodCgroups {
 }
 
 impl PodCgroups {
-    /// Makes the cgroup of a pod that has no apps yet, called `fairing-NAME`. What may be made, now and later, is
-    /// written down in `run_dir` first, for `gc`.
+    /// Finds where the cgroups of a pod go, which are called `fairing-NAME`. None is made yet.
     ///
     /// # Errors
-    /// What could not be made, and why.
-    pub fn create(name: &str, run_dir: &Path) -> Result<Self, CgroupError> {
-        Self::create_at(Placement::find()?, name, Some(run_dir))
+    /// If what is mounted can't be read.
+    pub fn find(name: &str) -> Result<Self, CgroupError> {
+        Ok(Self::at(Placement::find()?, name))
     }
 
-    /// As [`Self::create`], below the root of the version 2 that is mounted there: in a machine that has nothing but
-    /// the pod, and takes all with it when it ends.
+    /// Those of a pod in a machine that has nothing but the pod, and takes all with it when it ends: below the root of the
+    /// version 2 that is mounted there. The pod has no apps yet.
     ///
     /// # Errors
     /// What could not be made, and why.
     pub fn create_in_machine(name: &str, mount_point: &Path) -> Result<Self, CgroupError> {
-        Self::create_at(Placement::unified(mount_point), name, None)
+        let cgroups = Self::at(Placement::unified(mount_point), name);
+        cgroups.make_all()?;
+        Ok(cgroups)
     }
 
-    fn create_at(
-        mut placement: Placement,
-        name: &str,
-        run_dir: Option<&Path>,
-    ) -> Result<Self, CgroupError> {
+    fn at(mut placement: Placement, name: &str) -> Self {
         let folder = |hierarchy: &Hierarchy| hierarchy.parent().join(format!("fairing-{name}"));
         let further = Further::new(std::mem::take(&mut placement.further), folder);
-        let cgroups = Self {
+        Self {
             further,
             folders: placement.hierarchies.iter().map(folder).collect(),
             freezer: placement.freezer.as_ref().map(folder),
             placement,
             is_weighted: Cell::new(false),
             has_own_weight: Cell::new(false),
-        };
-        if let Some(run_dir) = run_dir {
-            record::store(run_dir, cgroups.all())?;
         }
-        cgroups.make().inspect_err(|_| {
-            // The first failure is the one to tell of; `gc` repeats this one.
-            let _ = cgroups.remove();
-        })?;
-        Ok(cgroups)
     }
 
-    fn make(&self) -> Result<(), CgroupError> {
+    /// Makes the cgroup of a pod that has no apps yet. What may be made, now and later, is written down in `run_dir` first,
+    /// for `gc`.
+    ///
+    /// # Errors
+    /// What could not be made, and why.
+    pub fn make(&self, run_dir: &Path) -> Result<(), CgroupError> {
+        record::store(run_dir, self.all())?;
+        self.make_all()
+    }
+
+    fn make_all(&self) -> Result<(), CgroupError> {
+        self.make_pod().inspect_err(|_| {
+            // The first failure is the one to tell of; `gc` repeats this one.
+            let _ = self.remove();
+        })
+    }
+
+    fn make_pod(&self) -> Result<(), CgroupError> {
         self.placement.make_room()?;
         for folder in &self.folders {
             directory::make(folder)?;

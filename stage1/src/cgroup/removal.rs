@@ -27,7 +27,13 @@ pub(super) fn remove_tree(folder: &Path) -> Result<(), CgroupError> {
 }
 
 fn remove(folder: &Path, deadline: Instant) -> io::Result<()> {
-    // Mostly nothing is in it any more, but for its children.
+    // Mostly nothing is in one any more: that is sooner tried than found out, since the kernel lists the files of one as if
+    // it made them each time.
+    match fs::remove_dir(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {}
+        other => return other,
+    }
     let entries = match fs::read_dir(folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,

@@ -12,21 +12,33 @@ use super::placement::{Hierarchy, INIT_LEAF, Version};
 use super::pod_cgroups::{COMMANDS_LEAF, PodCgroups, SERVICES_LEAF};
 use crate::app::cgroup::{CgroupSeat, HierarchyTasks, Leaf, Leaves};
 
+/// By which a thread moves itself, on version 1.
+const TASKS: &str = "tasks";
+
 impl PodCgroups {
-    /// Descriptors for pod init itself: the directory for `CLONE_INTO_CGROUP`, or `tasks` files.
+    /// Whether pod init's process begins in its cgroup, which has to be there then. On version 1 the process goes into it
+    /// by itself, by what [`Self::tasks_of_init`] names. (On version 2 the kernel would wait for all processors to let it.)
+    pub fn are_made_first(&self) -> bool {
+        self.placement.version == Version::V2
+    }
+
+    /// The directory in which pod init's process begins.
     ///
     /// # Errors
-    /// What could not be opened, and why.
-    pub fn for_init(&self) -> Result<(Option<OwnedFd>, Vec<OwnedFd>), CgroupError> {
-        match self.placement.version {
-            Version::None => Ok((None, Vec::new())),
-            Version::V1 => Ok((None, open_tasks(self.folders.iter())?)),
-            Version::V2 => {
-                let folder = self.folders.first().map(|folder| folder.join(INIT_LEAF));
-                let folder = folder.map(|folder| open_directory(&folder)).transpose()?;
-                Ok((folder, Vec::new()))
-            }
-        }
+    /// If it could not be opened.
+    pub fn directory_of_init(&self) -> Result<Option<OwnedFd>, CgroupError> {
+        let folder = self.folders.first().filter(|_| self.are_made_first());
+        let folder = folder.map(|folder| open_directory(&folder.join(INIT_LEAF)));
+        folder.transpose()
+    }
+
+    /// The files that pod init's process writes to, to be in its cgroup in each hierarchy of version 1.
+    pub fn tasks_of_init(&self) -> Vec<PathBuf> {
+        let folders = match self.placement.version {
+            Version::V1 => self.folders.as_slice(),
+            Version::None | Version::V2 => &[],
+        };
+        folders.iter().map(|folder| folder.join(TASKS)).collect()
     }
 
     /// The seat by which pod init puts an app into its cgroup. `in_user_namespace`: pod init is not root here. `divided`: by
@@ -99,7 +111,7 @@ impl PodCgroups {
 
 fn open_tasks<'a>(folders: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<OwnedFd>, CgroupError> {
     folders
-        .map(|folder| directory::open(&folder.join("tasks"), OFlags::WRONLY))
+        .map(|folder| directory::open(&folder.join(TASKS), OFlags::WRONLY))
         .collect()
 }
 

@@ -17,7 +17,6 @@ use super::abandoned::Abandoned;
 use super::ground::Ground;
 use super::hosts_file::HostsFile;
 use super::leftovers::Leftovers;
-use super::privileges;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
 use crate::app::devices::DeviceBounds;
@@ -37,8 +36,10 @@ pub(crate) struct Pod {
     bounds: DeviceBounds,
     /// The pod's own user namespace, if it has one.
     user_namespace: Option<UserNamespace>,
-    /// Whether pod init may do all that the caller may, and so can let an app do it.
-    pub(super) has_all_capabilities: bool,
+    /// The capabilities that pod init has kept, as far as the caller had them, and so can give an app.
+    pub(super) held_capabilities: u64,
+    /// Whether executing a program can give privileges to what is in the pod.
+    pub(super) new_privileges: bool,
     hosts: HostsFile,
     pub(super) supervisor: Supervisor,
     /// Apps and commands on their way to their programs.
@@ -68,7 +69,7 @@ impl Pod {
         setup: Setup,
         hosts: HostsFile,
         apps: Vec<PreparedApp>,
-        has_all_capabilities: bool,
+        held_capabilities: u64,
     ) -> Self {
         let grace = Duration::from_millis(setup.grace_period_ms);
         let mut supervisor = Supervisor::new(setup.lifetime, setup.on_app_failure, grace);
@@ -81,7 +82,8 @@ impl Pod {
             bounds: DeviceBounds::of(&setup),
             hostname: setup.hostname,
             user_namespace: setup.user_namespace,
-            has_all_capabilities,
+            held_capabilities,
+            new_privileges: setup.new_privileges,
             hosts,
             supervisor,
             starts: Starts::of(apps),
@@ -102,10 +104,7 @@ impl Pod {
         PodContext {
             hostname: &self.hostname,
             // As far as pod init knows.
-            bounding: match self.has_all_capabilities {
-                true => u64::MAX,
-                false => privileges::kept(),
-            },
+            bounding: self.held_capabilities,
         }
     }
 

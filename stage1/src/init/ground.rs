@@ -1,9 +1,7 @@
 //! What a pod stands on.
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
-
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::os::fd::OwnedFd;
 
 use super::pod_root::PodRoot;
 use crate::app::devices::HandedDevices;
@@ -86,18 +84,9 @@ impl Ground for Inherited {
         })
     }
 
-    fn network(&mut self, handed_over: HandedOver) -> Result<(), StartFailure> {
-        match handed_over {
-            HandedOver::Network(network) => {
-                move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
-                    .map_err(StartFailure::os("enter the pod's network namespace"))
-            }
-            // It is the one that this process is in.
-            HandedOver::Nothing
-            | HandedOver::App(_)
-            | HandedOver::MachineApp(_)
-            | HandedOver::MachineNetwork(_) => Ok(()),
-        }
+    // It is the one that this process is in.
+    fn network(&mut self, _handed_over: HandedOver) -> Result<(), StartFailure> {
+        Ok(())
     }
 
     fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure> {

@@ -15,13 +15,13 @@ mod privileges;
 mod starting;
 mod starts;
 mod supervisor;
+mod sysctl;
 
 use std::os::fd::OwnedFd;
-use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::Pid;
-use pod::manifest::Lifetime;
+use pod::manifest::{HostNamespace, Lifetime};
 use pod::stage1::adopt_fd;
 use rustix::system::RebootCommand;
 
@@ -41,11 +41,11 @@ use crate::sys;
 
 /// Runs pod init as a child of the monitor, to its end. The exit code says only whether the pod could be started: all
 /// else goes to the monitor.
-pub fn run() -> ExitCode {
+pub fn run() -> i32 {
     let mut link = match adopt_fd(INIT_SOCKET_FD) {
         Ok(socket) => ToParent::new(socket),
         // Nobody has started this who could be told.
-        Err(_) => return ExitCode::FAILURE,
+        Err(_) => return 1,
     };
     match bind_to_monitor(&link).and_then(|()| privileges::leave_session()) {
         Ok(()) => {
@@ -56,7 +56,7 @@ pub fn run() -> ExitCode {
         Err(failure) => {
             // If the monitor is gone, so is the pod.
             let _ = link.send(&FromInit::Failed(failure), Enclosed::default());
-            ExitCode::FAILURE
+            1
         }
     }
 }
@@ -66,7 +66,7 @@ pub fn run() -> ExitCode {
 ///
 /// # Errors
 /// [`StartFailure`] if nobody can be talked to, or this is not pid 1.
-pub fn run_machine(port: OwnedFd) -> Result<ExitCode, StartFailure> {
+pub fn run_machine(port: OwnedFd) -> Result<i32, StartFailure> {
     if std::process::id() != 1 {
         return Err(StartFailure::other(
             "pod init powers off its machine, and so runs as pid 1 alone",
@@ -90,7 +90,7 @@ pub fn run_machine(port: OwnedFd) -> Result<ExitCode, StartFailure> {
     rustix::fs::sync();
     let failed = rustix::system::reboot(RebootCommand::PowerOff);
     failed.map_err(StartFailure::os("power off"))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// Makes sure that this process ends with the monitor.
@@ -125,14 +125,16 @@ fn begin(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> Result<Pod, Sta
     privileges::keep_limits()?;
 
     let (setup, hosts, apps) = prepare(link, ground)?;
-    // An app that comes later may be given all there is.
-    let has_all = ground.needs_all_capabilities()
-        || setup.lifetime == Lifetime::UntilStopped
-        || apps.iter().any(PreparedApp::gets_all_capabilities);
-    if !has_all {
-        privileges::give_up_capabilities()?;
+    let wanted = apps.iter().map(PreparedApp::wanted_capabilities);
+    let held = match ground.needs_all_capabilities() || setup.lifetime == Lifetime::UntilStopped {
+        // An app that comes later may be given all there is.
+        true => u64::MAX,
+        false => wanted.fold(privileges::kept(), |all, some| all | some),
+    };
+    if held != u64::MAX {
+        privileges::give_up_capabilities(held)?;
     }
-    Ok(Pod::new(setup, hosts, apps, has_all))
+    Ok(Pod::new(setup, hosts, apps, held))
 }
 
 /// Takes what the monitor sends, up to the start: by then pod init is in its own root.
@@ -148,10 +150,15 @@ fn prepare(
             )));
         }
     };
-    nix::unistd::sethostname(&setup.hostname).map_err(StartFailure::os(format_args!(
-        "set the host name {}",
-        setup.hostname
-    )))?;
+    if !setup.new_privileges {
+        privileges::forgo_new()?;
+    }
+    if !setup.host_namespaces.contains(&HostNamespace::Uts) {
+        nix::unistd::sethostname(&setup.hostname).map_err(StartFailure::os(format_args!(
+            "set the host name {}",
+            setup.hostname
+        )))?;
+    }
     let root = PodRoot::attach(&setup)?;
     let mut prepared = Vec::new();
     loop {
@@ -172,6 +179,7 @@ fn prepare(
             ToInit::Start(names) => {
                 let hosts = root.write_names(&names)?;
                 ground.network(handed_over)?;
+                sysctl::set(&setup.sysctl)?;
                 ground.enter(root)?;
                 return Ok((setup, hosts, prepared));
             }

@@ -13,15 +13,19 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
+use pod::manifest::HostNamespace;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags, move_mount, unmount};
+use rustix::mount::{
+    MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, open_tree, unmount,
+};
 use rustix::process::{chdir, fchdir, pivot_root};
 
 use crate::app::detached::mount_detached;
 use crate::failure::StartFailure;
 use crate::init::hosts_file::HostsFile;
 use crate::protocol::{Names, Setup};
+use crate::sys;
 
 const FOLDERS: [&str; 4] = ["rootfs", "shm", "empty", "etc"];
 /// Where the root is attached until it is entered: any directory that is sure to exist.
@@ -46,8 +50,13 @@ impl PodRoot {
         let root = [("mode", "755"), ("size", "8m"), ("nr_inodes", "64")];
         let root = mount_detached("tmpfs", &root, guarded)?;
         let files = setup.memory_files.to_string();
-        let shm = [("mode", "1777"), ("size", "64m"), ("nr_inodes", &files)];
-        let shm = mount_detached("tmpfs", &shm, guarded)?;
+        let size = setup.shm_size.map(|size| size.to_string());
+        let size = size.as_deref().unwrap_or("64m");
+        let shm = [("mode", "1777"), ("size", size), ("nr_inodes", &files)];
+        let shm = match setup.host_namespaces.contains(&HostNamespace::Ipc) {
+            true => shm_of_host().map_err(StartFailure::os("clone the host's /dev/shm"))?,
+            false => mount_detached("tmpfs", &shm, guarded)?,
+        };
         for name in FOLDERS {
             mkdirat(&root, name, Mode::from_raw_mode(0o755)).map_err(failed)?;
         }
@@ -124,6 +133,15 @@ fn guarded() -> MountAttrFlags {
     MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC
+}
+
+/// What else the host's processes share goes with its IPC.
+fn shm_of_host() -> Result<OwnedFd, Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let shm = open_tree(CWD, "/dev/shm", flags)?;
+    let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+    sys::mount_setattr(shm.as_fd(), attributes, false)?;
+    Ok(shm)
 }
 
 fn failed(errno: Errno) -> StartFailure {

@@ -3,8 +3,8 @@
 //! Root of an app has pod init's user, so that the kernel takes it for pod init's owner in places. What it can't do then is
 //! tested by `root_of_an_app_has_no_hold_on_pod_init`.
 
-use caps::Capability;
 use nix::unistd::{Gid, setresgid};
+use pod::manifest::Capability;
 use rustix::io::Errno;
 use rustix::process::setsid;
 use rustix::thread::{
@@ -12,17 +12,17 @@ use rustix::thread::{
 };
 
 use crate::app::child::drop_bounding_set;
-use crate::app::confinement::{DEFAULT_CAPABILITIES, capability_mask};
+use crate::app::confinement::{capability_mask, default_capabilities};
 use crate::failure::StartFailure;
 use crate::sys;
 
 /// What starting an app takes, beside what the app itself may have: mounts, filters and namespaces; the root of another
 /// mount namespace; the namespaces of an app that runs as another user; devices in `/dev`.
 const OF_STARTS: [Capability; 4] = [
-    Capability::CAP_SYS_ADMIN,
-    Capability::CAP_SYS_CHROOT,
-    Capability::CAP_SYS_PTRACE,
-    Capability::CAP_MKNOD,
+    Capability::SysAdmin,
+    Capability::SysChroot,
+    Capability::SysPtrace,
+    Capability::Mknod,
 ];
 
 /// A group that nobody is in.
@@ -37,6 +37,11 @@ pub(super) fn leave_session() -> Result<(), StartFailure> {
         Ok(()) | Err(Errno::NOSYS | Errno::PERM) => {}
         Err(errno) => return Err(StartFailure::os("make a session keyring")(errno)),
     }
+    Ok(())
+}
+
+/// Gains no privileges any more by executing a program, and nor does anything in the pod.
+pub(super) fn forgo_new() -> Result<(), StartFailure> {
     set_no_new_privs(true).map_err(StartFailure::os("set no_new_privs"))
 }
 
@@ -49,14 +54,13 @@ pub(super) fn keep_limits() -> Result<(), StartFailure> {
         .map_err(StartFailure::os("set the saved group"))
 }
 
-/// The capabilities that stay.
+/// The capabilities that stay, beside what apps want.
 pub(super) fn kept() -> u64 {
-    capability_mask(&OF_STARTS) | capability_mask(&DEFAULT_CAPABILITIES)
+    capability_mask(&OF_STARTS) | default_capabilities()
 }
 
-/// Gives up what no start of an app takes. Not in a pod whose apps may be given all that there is.
-pub(super) fn give_up_capabilities() -> Result<(), StartFailure> {
-    let kept = kept();
+/// Gives up all but these: what no start of an app takes. Not in a pod whose apps may be given all that there is.
+pub(super) fn give_up_capabilities(kept: u64) -> Result<(), StartFailure> {
     (|| {
         drop_bounding_set(u64::MAX, kept)?;
         clear_ambient_capability_set()?;

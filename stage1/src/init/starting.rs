@@ -76,16 +76,24 @@ impl Pod {
             ));
             return tell_failed(link, name, failure);
         }
-        let has_all = self.has_all_capabilities;
+        let (held, new_privileges) = (self.held_capabilities, self.new_privileges);
         let started = ground
             .app(&spec, handed_over)
             .and_then(|ground| PreparedApp::new(spec, streams, ground, self.setup()))
-            .and_then(|app| match app.gets_all_capabilities() && !has_all {
-                true => Err(StartFailure::other(format!(
-                    "app {name} can't have all capabilities: the pod began with apps that have \
-                     few, and has kept no more"
-                ))),
-                false => app.start(self.context()),
+            .and_then(|app| {
+                if app.wanted_capabilities() & !held != 0 {
+                    return Err(StartFailure::other(format!(
+                        "app {name} can't have more capabilities: the pod began with apps that have \
+                         few, and has kept no more"
+                    )));
+                }
+                if app.gains_privileges() && !new_privileges {
+                    return Err(StartFailure::other(format!(
+                        "app {name} can't gain privileges: the pod began with apps that can't, and \
+                         nothing in it can since"
+                    )));
+                }
+                app.start(self.context())
             });
         match started {
             Ok(app) => {

@@ -294,7 +294,6 @@ impl MonitorLink for ToParent {
             .collect::<Result<StreamEnds, LinkError>>()?;
         let handed_over = match handed_over {
             Contents::Nothing => HandedOver::Nothing,
-            Contents::Network => HandedOver::Network(fds.one()?),
             Contents::App {
                 seat,
                 dev,

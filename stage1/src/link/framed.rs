@@ -118,7 +118,6 @@ impl InitLink for ToMachine {
             HandedOver::MachineApp(app) => (Some(app), None),
             HandedOver::MachineNetwork(interfaces) => (None, Some(interfaces)),
             HandedOver::App(_) => return Err(LinkError::HostOnly("an app's root filesystem")),
-            HandedOver::Network(_) => return Err(LinkError::HostOnly("a network namespace")),
         };
         self.connection.send(&json(&Packet {
             message,

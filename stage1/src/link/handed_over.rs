@@ -18,8 +18,6 @@ pub enum HandedOver {
     Nothing,
     /// With [`crate::protocol::ToInit::App`].
     App(AppResources),
-    /// With [`crate::protocol::ToInit::Start`]: the network namespace that pod init enters.
-    Network(OwnedFd),
     /// With [`crate::protocol::ToInit::App`], to another machine.
     MachineApp(Box<MachineApp>),
     /// With [`crate::protocol::ToInit::Start`], to another machine: its interfaces.

@@ -30,7 +30,6 @@ pub(super) enum Contents {
         mounts: usize,
         sockets: usize,
     },
-    Network,
 }
 
 /// Which descriptors are an app's seat in its cgroup.
@@ -59,7 +58,6 @@ impl Contents {
             HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
                 Self::Nothing
             }
-            HandedOver::Network(_) => Self::Network,
             HandedOver::App(AppResources {
                 seat,
                 dev,
@@ -109,7 +107,6 @@ pub(super) fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
         HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
             Vec::new()
         }
-        HandedOver::Network(namespace) => vec![namespace.as_fd()],
         HandedOver::App(AppResources {
             root,
             seat,

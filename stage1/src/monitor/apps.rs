@@ -11,7 +11,8 @@ use pod::{AppName, app_dir, record};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
 use super::records::{self, AppRecord};
-use super::start::app_spec;
+use super::rlimits;
+use super::start::{app_spec, security};
 use super::streams::Joining;
 use crate::failure::StartFailure;
 use crate::protocol::ToInit;
@@ -111,6 +112,8 @@ impl Monitor {
         }
         app.image.verification = image.verification;
         let app = app.clone();
+        let security = security(&app)?;
+        rlimits::check(&app)?;
         if manifest != self.manifest {
             self.write(manifest)?;
         }
@@ -125,7 +128,7 @@ impl Monitor {
         let streams = self
             .streams
             .for_app(&app, Joining::Later, &mut *self.init)?;
-        let spec = app_spec(&app, streams, Vec::new());
+        let spec = app_spec(&app, security, streams, Vec::new());
         self.init.send(&ToInit::App(Box::new(spec)), handed_over)?;
         if let Some(record) = self.record(&name) {
             record.restarts += u64::from(record.started.is_some());

@@ -25,13 +25,7 @@ pub struct StartedInit {
 /// The order of the calls is that of this list. It leaves room for a pod with a user namespace: pod init's process brings
 /// that namespace with it, and only what is made afterwards can belong to it or be mapped by it.
 pub trait Isolator {
-    /// Makes what the pod needs outside of it before anything runs: cgroups.
-    ///
-    /// # Errors
-    /// What failed, on what.
-    fn prepare(&mut self, manifest: &PodManifest) -> Result<(), StartFailure>;
-
-    /// Starts pod init in the pod's namespaces. The process must die when the monitor does.
+    /// Starts pod init in the pod's namespaces and cgroups, which it makes. The process must die when the monitor does.
     ///
     /// # Errors
     /// What failed, on what.

@@ -21,6 +21,7 @@ mod pump;
 mod records;
 mod report;
 mod requests;
+mod rlimits;
 mod signals;
 mod start;
 mod streams;
@@ -157,7 +158,7 @@ fn start_and_serve(
     let manifest = PodManifest::load(pod.path())?;
     block_signals()?;
     make_run_dir(run_dir)?;
-    isolator.prepare(&manifest)?;
+    rlimits::raise_for(&manifest.apps)?;
     let StartedInit { process, mut link } = isolator.start(&manifest)?;
     // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path());

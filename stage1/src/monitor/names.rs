@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 
 use cni_glue::attach::Peers;
 use cni_glue::names::{self, DnsMode, DnsOptions};
@@ -14,8 +13,6 @@ use crate::protocol::FileText;
 /// What an isolator made of a pod's network.
 #[derive(Debug, Default)]
 pub struct PodNetwork {
-    /// The namespace that pod init enters; none if it is the host's, or not for pod init to enter.
-    pub namespace: Option<OwnedFd>,
     /// The networks that the pod has joined.
     pub status: NetworkStatus,
     /// Other pods that it finds by name, not asked yet; none if no network of its tells.

@@ -1,10 +1,11 @@
 //! What pod init is told to start.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
 use pod::AppName;
 use pod::activation::{ActivationSockets, SocketName};
-use pod::manifest::{App, Network, PodManifest};
+use pod::manifest::{App, Capability, Network, PodManifest, Seccomp};
 
 use super::isolator::Isolator;
 use super::names;
@@ -12,23 +13,85 @@ use super::peers::PeerNames;
 use super::streams::{Joining, Streams};
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink};
-use crate::protocol::{AppSpec, Names, ProcessStreams, Protections, Setup, ToInit};
+use crate::protocol::{
+    AppSecurity, AppSpec, CapabilityBits, Names, ProcessStreams, Protections, Setup, ToInit,
+};
+use crate::seccomp::{filter_of, for_capabilities};
 
-/// What pod init has to know of an app.
-pub(super) fn app_spec(app: &App, streams: ProcessStreams, sockets: Vec<SocketName>) -> AppSpec {
+/// What pod init has to know of an app, with its [`security`].
+pub(super) fn app_spec(
+    app: &App,
+    security: Option<AppSecurity>,
+    streams: ProcessStreams,
+    sockets: Vec<SocketName>,
+) -> AppSpec {
     AppSpec {
         name: app.name.clone(),
         execution: app.execution.clone(),
         stop_signal: app.stop_signal,
-        systemd: app.systemd,
+        security: security.map(Box::new),
+        own_processes: app.systemd || app.own_processes,
         streams,
-        protections: Protections::without(&app.insecure_options),
+        protections: protections(app),
         mounts: app
             .mounts
             .iter()
             .map(|mount| mount.destination.clone())
             .collect(),
         sockets,
+    }
+}
+
+/// How an app is confined in another way than usual, if it is.
+///
+/// # Errors
+/// If its system call filter can't be made.
+pub(super) fn security(app: &App) -> Result<Option<AppSecurity>, StartFailure> {
+    let security = &app.security;
+    let filter = match &security.seccomp {
+        Some(Seccomp::Profile { profile }) => {
+            let filter = filter_of(profile).map_err(|error| {
+                StartFailure::other(format!(
+                    "the system call filter of app {}: {error}",
+                    app.name
+                ))
+            })?;
+            Some(filter)
+        }
+        Some(Seccomp::Unconfined) | None => None,
+    };
+    let bits = |set: &BTreeSet<Capability>| set.iter().fold(0, |all, one| all | one.bit());
+    let capabilities = security.capabilities.as_ref();
+    // What takes a capability that it was given is not refused for want of that.
+    let filter = filter.or_else(|| for_capabilities(bits(&capabilities?.bounding)));
+    let own = AppSecurity {
+        capabilities: capabilities.map(|sets| CapabilityBits {
+            bounding: bits(&sets.bounding),
+            ambient: bits(&sets.ambient),
+        }),
+        filter,
+        new_privileges: !security.no_new_privileges,
+        masked_paths: security.masked_paths.clone(),
+        readonly_paths: security.readonly_paths.clone(),
+        proc_options: security.proc_options.clone(),
+        read_only_root: security.read_only_root,
+    };
+    Ok((own != AppSecurity::default()).then_some(own))
+}
+
+/// Which protections an app is under.
+fn protections(app: &App) -> Protections {
+    let protections = Protections::without(&app.insecure_options);
+    if app.security.privileged {
+        return Protections {
+            capabilities: false,
+            system_calls: false,
+            paths: false,
+        };
+    }
+    Protections {
+        system_calls: protections.system_calls && app.security.seccomp != Some(Seccomp::Unconfined),
+        ..protections
     }
 }
 
@@ -50,6 +113,13 @@ pub(super) fn tell_init(
         memory_files: manifest.bounds.memory_files,
         user_namespace: manifest.user_namespace.clone(),
         owns_network: manifest.network != Network::Host,
+        new_privileges: manifest
+            .apps
+            .iter()
+            .any(|app| !app.security.no_new_privileges),
+        shm_size: manifest.shm_size,
+        host_namespaces: manifest.host_namespaces.clone(),
+        sysctl: manifest.sysctl.clone(),
     };
     link.send(&ToInit::Setup(setup), HandedOver::Nothing)?;
     let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
@@ -58,9 +128,10 @@ pub(super) fn tell_init(
             .into_iter()
             .map(|socket| (socket.name, socket.fd))
             .unzip();
+        let security = security(app)?;
         let handed_over = isolator.hand_over(manifest, app, sockets)?;
         let streams = streams.for_app(app, Joining::AtStart, link)?;
-        let spec = app_spec(app, streams, names);
+        let spec = app_spec(app, security, streams, names);
         link.send(&ToInit::App(Box::new(spec)), handed_over)?;
     }
     let mut network = isolator.network(manifest)?;
@@ -70,8 +141,6 @@ pub(super) fn tell_init(
         hosts: names::hosts(manifest, &network, others),
         resolv_conf: names::resolv_conf(manifest, &network),
     };
-    let namespace = network.namespace.take();
-    let handed_over = namespace.map_or(HandedOver::Nothing, HandedOver::Network);
-    link.send(&ToInit::Start(names), handed_over)?;
+    link.send(&ToInit::Start(names), HandedOver::Nothing)?;
     Ok(peers)
 }

@@ -35,6 +35,10 @@ const FIELDS: &[&str] = &[
     "terminal",
     "stdin",
     "stop-signal",
+    "widened",
+    "privileged",
+    "read-only-root",
+    "annotations",
     "verification",
 ];
 

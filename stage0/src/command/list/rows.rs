@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::console::table::{Cut, Table, ago, passed};
 use crate::wording::docker_members::mount_names;
-use crate::wording::pod::{given_up, port_in_words};
+use crate::wording::pod::{given_up, port_in_words, shared};
 
 /// What is shown of an app, or of a pod that has none.
 struct Row<'a> {
@@ -63,7 +63,7 @@ pub(super) fn table(views: &[PodView], full: bool) -> Table {
                 row.pod
                     .created
                     .map_or("-".to_owned(), |time| time.to_string()),
-                given_up(&row.pod.insecure_options),
+                row.given_up(),
             ]);
         }
         table.row(cells);
@@ -107,8 +107,16 @@ impl Row<'_> {
             "Pid": self.app.and_then(|app| app.pid),
             "Networks": networks.collect::<Vec<_>>().join(","),
             "Labels": pod.labels,
-            "Insecure": given_up(&pod.insecure_options),
+            "Insecure": self.given_up(),
         })
+    }
+
+    /// What protects the host no more.
+    fn given_up(&self) -> String {
+        let of_pod = shared(&self.pod.host_namespaces);
+        let of_app = self.app.iter().flat_map(|app| app.widened.iter().cloned());
+        let widened: Vec<String> = of_pod.chain(of_app).collect();
+        given_up(&self.pod.insecure_options, &widened)
     }
 
     fn uuid(&self, full: bool) -> String {
@@ -188,7 +196,9 @@ impl Row<'_> {
             state.push_str(", pod running");
         }
         // It should catch the eye; with all of a list, which ones has a column.
-        if !full && !self.pod.insecure_options.is_empty() {
+        let is_widened = self.app.is_some_and(|app| !app.widened.is_empty());
+        let is_widened = is_widened || !self.pod.host_namespaces.is_empty();
+        if !full && (is_widened || !self.pod.insecure_options.is_empty()) {
             state.push_str(", insecure");
         }
         state

@@ -6,8 +6,8 @@ use engine::volumes::store;
 use pod::PodUuid;
 use pod::named_volumes::{NamedVolumeName, NewVolume, Ownership};
 
+use crate::arguments::label::label;
 use crate::arguments::mounts::{id, mode};
-use crate::arguments::pod::label;
 use crate::arguments::quantity::memory;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;

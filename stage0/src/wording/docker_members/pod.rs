@@ -8,7 +8,7 @@ use engine::pods::view::{AppState, AppView, PodView};
 use engine::signal_names;
 use pod::State;
 use pod::exit::Outcome;
-use pod::manifest::{Device, Limit, Network, Resources, User};
+use pod::manifest::{Device, HostNamespace, Limit, Network, Resources, User};
 use pod::timestamp::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -124,13 +124,14 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
         "LogConfig": { "Type": "k8s-file" },
         "PublishAllPorts": false,
         "Init": true,
-        "IpcMode": "private",
+        "IpcMode": whose(view, HostNamespace::Ipc),
+        "UTSMode": whose(view, HostNamespace::Uts),
         "PidMode": "private",
         "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
         "AutoRemove": view.remove_on_exit,
-        "Privileged": false,
-        "ReadonlyRootfs": false,
-        "CapAdd": [],
+        "Privileged": app.is_some_and(|app| app.privileged),
+        "ReadonlyRootfs": app.is_some_and(|app| app.read_only_root),
+        "CapAdd": app.map(added).unwrap_or_default(),
         "CapDrop": [],
         "Devices": app.map(devices).unwrap_or_default(),
         "Tmpfs": app.map(tmpfs).unwrap_or_default(),
@@ -163,6 +164,21 @@ fn devices(app: &AppView) -> Vec<Value> {
         })
     };
     devices.map(device).collect()
+}
+
+fn whose(view: &PodView, namespace: HostNamespace) -> &'static str {
+    match view.host_namespaces.contains(&namespace) {
+        true => "host",
+        false => "private",
+    }
+}
+
+/// The capabilities beyond the usual ones.
+fn added(app: &AppView) -> Vec<&str> {
+    let words = app.widened.iter();
+    words
+        .filter_map(|word| word.strip_prefix("cap-add="))
+        .collect()
 }
 
 /// `SOURCE:PLACE[:OPTIONS]` of what is of the host or in a named volume.

@@ -2,18 +2,13 @@
 
 use super::answers::{CERTIFICATES, HEALTH, RETRIES, SUBORDINATE};
 
-const CAPABILITIES: &str =
-    "choosing capabilities is not there yet: root of an app has few of them, other users none";
 const ISOLATOR: &str = "`--stage1 NAME` names the isolator, or its directory, or an image of it";
 const LOGS: &str =
     "logs are kept of each pod that runs with `--detach`; `fairing logs POD` shows them";
-const NAMESPACES: &str = "sharing namespaces with other pods or the host is not there yet; the apps of a pod share network, IPC, process IDs and host name";
 const ADDRESS: &str = "ask the network: `--net default:IP=10.1.2.3`";
 const KEYS: &str = "trust is not given on the way; `fairing trust add --prefix docker.io/team KEY` says whose images run";
-const ANNOTATIONS: &str = "annotations are not there yet; `--label KEY=VALUE` is";
 const OUTPUT: &str =
     "without `--detach` a pod's output is seen; `-i` lets an app read the standard input";
-const READ_ONLY: &str = "read-only root filesystems are not there yet";
 const QUIET: &str = "it is not there yet: what is told goes to standard error";
 const SHARES: &str = "it is called `--cpu-shares 512`";
 const DEVICES: &str = "`--device nvidia.com/gpu=all` gets what the vendor describes in /etc/cdi";
@@ -22,7 +17,6 @@ const ACCOUNTS: &str = "the image's /etc/passwd and /etc/group are left as they 
 /// Flags of other tools' `run`, without their dashes, in the order of their bytes.
 pub(super) const FLAGS: &[(&str, &str)] = &[
     ("a", OUTPUT),
-    ("annotation", ANNOTATIONS),
     (
         "arch",
         "images for other platforms than this machine's don't run",
@@ -33,16 +27,9 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "`fairing login REGISTRY` stores credentials, and those of podman and docker are read",
     ),
     ("c", SHARES),
-    ("cap-add", CAPABILITIES),
-    ("cap-drop", CAPABILITIES),
-    ("cap-remove", CAPABILITIES),
-    ("cap-retain", CAPABILITIES),
-    ("caps-remove", CAPABILITIES),
-    ("caps-retain", CAPABILITIES),
     ("cert-dir", CERTIFICATES),
     ("cgroup-conf", "free settings of cgroups are not there yet"),
     ("cgroup-parent", "choosing a cgroup is not there yet"),
-    ("cgroupns", NAMESPACES),
     ("cgroups", "each app has a cgroup of its own"),
     (
         "chrootdirs",
@@ -88,10 +75,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "every port of a pod is reached from its networks; `--port 8080:80` publishes one on the host",
     ),
     ("gpus", DEVICES),
-    (
-        "group-add",
-        "further groups are not there yet; `--group GROUP` sets the first",
-    ),
     ("group-entry", ACCOUNTS),
     ("health-cmd", HEALTH),
     ("health-interval", HEALTH),
@@ -115,7 +98,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "image-volume",
         "what an app writes at a place that its image calls a volume is kept with its pod; `--volume /PLACE` mounts one, `--tmpfs /PLACE` memory",
     ),
-    ("init", "it is not needed: each pod has an init that reaps"),
     (
         "init-ctr",
         "apps that run before the others are not there yet",
@@ -138,7 +120,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("ip", ADDRESS),
     ("ip6", ADDRESS),
-    ("ipc", NAMESPACES),
     ("isolation", ISOLATOR),
     (
         "kernel-memory",
@@ -180,7 +161,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "oom-kill-disable",
         "an app that is out of memory always ends",
     ),
-    ("oom-score-adj", "choosing the OOM score is not there yet"),
     (
         "os",
         "images for other platforms than this machine's don't run",
@@ -191,7 +171,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "personality",
         "choosing the execution domain is not there yet",
     ),
-    ("pid", NAMESPACES),
     (
         "pidfile",
         "the monitor is the process that was started; `fairing status POD` shows its process ID",
@@ -219,10 +198,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("private-users", "it is called `--userns=auto`"),
     (
-        "privileged",
-        "there is no such switch: `--insecure-options=seccomp,capabilities,paths` gives up what protects the host",
-    ),
-    (
         "pull-policy",
         "it is called `--pull always`, `--pull missing` or `--pull never`",
     ),
@@ -232,8 +207,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "rdt-class",
         "binding to parts of a processor is not there yet",
     ),
-    ("read-only", READ_ONLY),
-    ("readonly-rootfs", READ_ONLY),
     (
         "requires",
         "the apps of a pod start together; `---` separates them",
@@ -256,15 +229,10 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("runtime-flag", ISOLATOR),
     ("sdnotify", "sd_notify is not there yet"),
     (
-        "seccomp",
-        "choosing a filter is not there yet; `--insecure-options=seccomp` gives it up",
-    ),
-    (
         "seccomp-policy",
         "the filter is always fairing's own; `--insecure-options=seccomp` gives it up",
     ),
     ("secret", "secrets are not there yet"),
-    ("shm-size", "choosing the size of /dev/shm is not there yet"),
     (
         "shm-size-systemd",
         "choosing the size of /dev/shm is not there yet",
@@ -285,19 +253,10 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("stderr", OUTPUT),
     ("stdin", OUTPUT),
     ("stdout", OUTPUT),
-    (
-        "stop-signal",
-        "the image's stop signal is sent; choosing it is not there yet",
-    ),
     ("storage-opt", "quotas are not there yet"),
     ("store-only", "it is called `--pull never`"),
     ("subgidname", SUBORDINATE),
     ("subuidname", SUBORDINATE),
-    (
-        "supplementary-gids",
-        "further groups are not there yet; `--group GROUP` sets the first",
-    ),
-    ("sysctl", "kernel parameters are not there yet"),
     (
         "timeout",
         "`timeout` of coreutils ends a pod that runs in the foreground",
@@ -308,23 +267,8 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("trust-keys-from-https", KEYS),
     ("tz", "set the variable: `--env TZ=Europe/Berlin`"),
-    (
-        "ulimit",
-        "resource limits of processes are not there yet; `--memory 64m`, `--cpus 1.5` and `--pids-limit 100` are",
-    ),
-    ("umask", "choosing the umask is not there yet"),
-    (
-        "unsetenv",
-        "taking variables of the image away is not there yet; `--env KEY=` empties one",
-    ),
-    (
-        "unsetenv-all",
-        "taking variables of the image away is not there yet; `--env KEY=` empties one",
-    ),
     ("use-api-socket", "there is no daemon to talk to"),
-    ("user-annotation", ANNOTATIONS),
     ("user-label", "it is called `--label KEY=VALUE`"),
-    ("uts", NAMESPACES),
     ("uuid-file", "it is called `--uuid-file-save FILE`"),
     (
         "variant",
@@ -336,25 +280,16 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
 
 /// Long flags that no program of an image has: after the image, too, they are meant for us.
 pub(super) const OF_APPS: &[&str] = &[
-    "cap-add",
-    "cap-drop",
-    "caps-remove",
-    "caps-retain",
     "mnt-volume",
     "no-overlay",
     "pod-manifest",
     "private-users",
-    "privileged",
     "pull-policy",
-    "readonly-rootfs",
     "stage1-from-dir",
     "stage1-hash",
     "stage1-name",
     "stage1-path",
     "stage1-url",
-    "supplementary-gids",
-    "ulimit",
-    "user-annotation",
     "user-label",
     "volumes-from",
 ];

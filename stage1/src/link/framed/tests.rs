@@ -1,5 +1,7 @@
 use super::*;
+use crate::app::cgroup::CgroupSeat;
 use crate::app::devices::make_terminal;
+use crate::link::AppResources;
 use crate::protocol::{ExecSpec, ProcessStreams};
 use nix::poll::{PollFd, PollTimeout, poll};
 use std::fs::File;
@@ -395,9 +397,16 @@ fn what_keeps_to_no_protocol_ends_the_link() {
 #[test]
 fn what_is_of_one_host_is_not_sent_to_another() {
     let mut pair = Pair::new();
-    let namespace = OwnedFd::from(File::open("/proc/self/ns/net").unwrap());
+    let resources = AppResources {
+        root: File::open("/").unwrap().into(),
+        seat: CgroupSeat::None,
+        dev: None,
+        sys: None,
+        mounts: Vec::new(),
+        sockets: Vec::new(),
+    };
     let message = ToInit::Stop { grace_ms: 0 };
-    let refused = pair.monitor.send(&message, HandedOver::Network(namespace));
+    let refused = pair.monitor.send(&message, HandedOver::App(resources));
     assert!(matches!(refused, Err(LinkError::HostOnly(_))));
 }
 

@@ -1,31 +1,12 @@
-//! The few instructions of classic BPF that seccomp filters are made of, and what a filter answers.
+//! What a filter answers.
 
 use seccompiler::sock_filter;
 
-/// Load a word of `struct seccomp_data`.
-pub(crate) const LOAD: u16 = 0x20;
-/// Go on further down, always.
-pub(crate) const JUMP: u16 = 0x05;
-const JUMP_EQUAL: u16 = 0x15;
+use crate::bpf::{JUMP, JUMP_AT_LEAST, JUMP_EQUAL, LOAD, NUMBER, RETURN};
+
 const JUMP_GREATER: u16 = 0x25;
-/// Go on further down if the loaded word is at least `k`.
-pub(crate) const JUMP_AT_LEAST: u16 = 0x35;
-/// Answer.
-pub(crate) const RETURN: u16 = 0x06;
-
-/// Offset of the system call's number in `struct seccomp_data`.
-pub(crate) const NUMBER: u32 = 0;
+/// Offset of the architecture in `struct seccomp_data`.
 const ARCHITECTURE: u32 = 4;
-
-/// An instruction without branches.
-pub(crate) fn plain(code: u16, k: u32) -> sock_filter {
-    sock_filter {
-        code,
-        jt: 0,
-        jf: 0,
-        k,
-    }
-}
 
 /// What `filter` answers to a system call by its number alone.
 pub(crate) fn answer(

@@ -1,0 +1,48 @@
+//! Why an app can't be confined as asked for.
+
+use std::io;
+use std::path::PathBuf;
+
+use pod::containers_seccomp::ProfileError;
+use pod::manifest::{Capability, NotAPath};
+
+/// Why an app can't be confined as asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum SecurityError {
+    /// All capabilities are asked for, and none.
+    #[error("all capabilities are to be added, and all dropped")]
+    AllAndNone,
+    /// A capability is asked for, and not.
+    #[error("{} is to be added, and dropped", .0.word())]
+    AddedAndDropped(Capability),
+    /// A capability that is not there to be given.
+    #[error("{} can't be given to an app, since it isn't had here", .0.word())]
+    NotHeld(Capability),
+    /// What is had can't be seen.
+    #[error("cannot read the capabilities: {0}")]
+    Capabilities(io::Error),
+    /// A system call filter makes no sense.
+    #[error("the system call filter {path}: {source}")]
+    Profile {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ProfileError,
+    },
+    /// Nobody in a user namespace may use the host's IPC.
+    #[error(
+        "a pod with users of its own can't share the host's IPC, which is that of the host's users"
+    )]
+    HostIpc,
+    /// A path that is none.
+    #[error(transparent)]
+    Path(#[from] NotAPath),
+    /// A kernel parameter that pods have none of their own of.
+    #[error("the kernel parameter `{name}` can't be set for a pod: {why}")]
+    Sysctl {
+        /// The parameter.
+        name: String,
+        /// Why.
+        why: &'static str,
+    },
+}

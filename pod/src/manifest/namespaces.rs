@@ -1,0 +1,23 @@
+//! Namespaces of the host that a pod can be in, beside that of the network.
+
+use serde::{Deserialize, Serialize};
+
+/// A namespace of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostNamespace {
+    /// Shared memory, semaphores and message queues.
+    Ipc,
+    /// The host name.
+    Uts,
+}
+
+impl HostNamespace {
+    /// Its name, as users write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ipc => "ipc",
+            Self::Uts => "uts",
+        }
+    }
+}

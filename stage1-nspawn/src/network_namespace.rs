@@ -1,0 +1,83 @@
+//! A pod's network namespace: made by the process that becomes pod init, while the monitor makes everything else.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+
+use cni_glue::Netns;
+use nix::sched::{CloneFlags, unshare};
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use stage1::failure::StartFailure;
+
+use crate::gate::Gate;
+use crate::network::failed;
+
+/// What is told once the namespace is there. Where it can't be made, the error's number is told.
+const MADE: u64 = 1 << 32;
+
+const MAKE: &str = "make a network namespace";
+
+/// The namespace that is to be, and the gate at which the monitor waits for it.
+#[derive(Debug)]
+pub(crate) struct NetworkNamespace(Gate);
+
+impl NetworkNamespace {
+    pub(crate) fn new() -> Result<Self, StartFailure> {
+        Gate::new().map(Self).map_err(StartFailure::os(MAKE))
+    }
+
+    /// Makes it, and enters it. For the process between clone and exec.
+    pub(crate) fn make(&self) -> Result<(), Errno> {
+        let made = unshare(CloneFlags::CLONE_NEWNET);
+        self.0.tell(match made {
+            Ok(()) => MADE,
+            Err(errno) => u64::from((errno as i32).unsigned_abs()),
+        })?;
+        made.map_err(|errno| Errno::from_raw_os_error(errno as i32))
+    }
+
+    /// The namespace that is to be this process's.
+    pub(crate) fn of(self, pid: i32, process: &OwnedFd) -> Result<FutureNetns, StartFailure> {
+        Ok(FutureNetns {
+            made: self.0,
+            pid,
+            process: process.try_clone().map_err(StartFailure::os(MAKE))?,
+        })
+    }
+}
+
+/// A namespace that a process may still be making.
+#[derive(Debug)]
+pub(crate) struct FutureNetns {
+    made: Gate,
+    pid: i32,
+    process: OwnedFd,
+}
+
+impl FutureNetns {
+    /// The namespace, with its loopback up, as soon as it is made. If the process has ended before, its exit code.
+    pub(crate) fn wait(self) -> Result<Result<Netns, i32>, StartFailure> {
+        let told = self.made.wait(self.process.as_fd());
+        match told.map_err(StartFailure::os(MAKE))? {
+            Some(MADE) => {}
+            Some(errno) => {
+                let errno = i32::try_from(errno).unwrap_or(libc::EIO);
+                return Err(StartFailure::os(MAKE)(Errno::from_raw_os_error(errno)));
+            }
+            None => return self.exit_code().map(Err),
+        }
+        let path = format!("/proc/{}/ns/net", self.pid);
+        let namespace = File::open(&path).map_err(StartFailure::os(format_args!("open {path}")))?;
+        Netns::made(namespace.into()).map(Ok).map_err(failed)
+    }
+
+    /// Leaves the end to whoever waits for it.
+    fn exit_code(&self) -> Result<i32, StartFailure> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let ended = waitid(WaitId::PidFd(self.process.as_fd()), options);
+        let ended = ended.map_err(StartFailure::os("wait for pod init"))?;
+        Ok(ended
+            .and_then(|status| status.exit_status())
+            .unwrap_or_default())
+    }
+}
