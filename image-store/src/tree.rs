@@ -3,6 +3,7 @@
 //! Nothing is mounted. Everything is looked up by single names within directories that are open already, through no
 //! symbolic link, and written the same way.
 
+mod changes;
 mod directory;
 mod lookup;
 mod member;
@@ -27,6 +28,7 @@ use crate::partial::Partial;
 use crate::store::Store;
 use merged::Part;
 
+pub use changes::{Change, changes};
 pub use lookup::{Found, look_up};
 pub use owners::{IdRange, Owners};
 

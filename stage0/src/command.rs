@@ -1,9 +1,12 @@
 //! The subcommands: one file each, and the table by which they are found.
 
 mod app;
+mod attach;
 mod cat_manifest;
 mod complete;
 mod completion;
+mod cp;
+mod diff;
 mod enter;
 mod export;
 mod fetch;
@@ -26,6 +29,7 @@ mod restart;
 mod rm;
 mod run;
 mod run_prepared;
+mod running_app;
 mod save;
 mod several;
 mod start;
@@ -81,6 +85,9 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<rm::Rm>(),
     Entry::of::<gc::Gc>(),
     Entry::of::<enter::Enter>(),
+    Entry::of::<attach::Attach>(),
+    Entry::of::<cp::Cp>(),
+    Entry::of::<diff::Diff>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<port::Port>(),
     Entry::of::<export::Export>(),

@@ -9,6 +9,7 @@ mod arguments;
 mod command;
 mod console;
 mod context;
+mod copy;
 mod keys;
 mod start;
 mod sys;

@@ -1,5 +1,7 @@
 //! The user's terminal, and what goes through it.
 
+pub(crate) mod attachment;
+pub(crate) mod detach_keys;
 pub(crate) mod pump;
 pub(crate) mod question;
 pub(crate) mod raw_mode;

@@ -14,6 +14,7 @@
 pub mod app;
 pub mod cgroup;
 pub mod failure;
+pub mod file_transfer;
 pub mod init;
 pub mod link;
 pub mod monitor;

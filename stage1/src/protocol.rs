@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cni_glue::names::PeerChanges;
 use pod::AppName;
 use pod::activation::SocketName;
-use pod::control::WindowSize;
+use pod::control::{CommandUser, FileCopy, WindowSize};
 use pod::exit::Outcome;
 use pod::manifest::{
     AppFailure, AppPath, Execution, HostNamespace, InsecureOption, Lifetime, UserNamespace,
@@ -283,6 +283,12 @@ pub struct ExecSpec {
     pub env: Vec<String>,
     /// Where it starts, if not in the app's working directory.
     pub workdir: Option<AppPath>,
+    /// Whose process it is, if not the app's user's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub user: Option<CommandUser>,
+    /// What pod init's own program copies, in the place of another.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub copy: Option<FileCopy>,
     /// Its standard streams.
     pub streams: ProcessStreams,
 }

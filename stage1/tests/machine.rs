@@ -201,6 +201,8 @@ impl Machine {
             argv: args.map(str::to_owned).to_vec(),
             env: Vec::new(),
             workdir: None,
+            user: None,
+            copy: None,
             streams,
         })));
     }

@@ -40,6 +40,11 @@ fn what_there_is_is_offered() {
     assert_eq!(offered(&host, &["run", IMAGE, "--pids"]), ["--pids-limit"]);
     assert_eq!(offered(&host, &["run", IMAGE, "--na"]), [] as [&str; 0]);
     assert_eq!(offered(&host, &["run", "--userns=h"]), ["--userns=host"]);
+    assert_eq!(offered(&host, &["run", "--pid", "pr"]), ["private"]);
+    assert_eq!(
+        offered(&host, &["run", "--cap-add=KILL,NET_AD"]),
+        ["--cap-add=KILL,NET_ADMIN"]
+    );
     assert_eq!(
         offered(&host, &["ps", "--filter", "status=r"]),
         ["status=running"]

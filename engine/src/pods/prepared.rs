@@ -6,8 +6,10 @@ use pod::{Phase, PodEntry, record};
 
 use super::activation;
 use super::folder::image_record;
+use super::oom_score::warn_if_clamped;
 use super::prepare::Prepared;
 use super::traceable;
+use super::widened::{warn_of_shared, warn_of_widened};
 use crate::engine::Engine;
 use crate::error::{AppError, Error};
 use crate::isolators::find as isolator;
@@ -68,6 +70,11 @@ pub fn resume(
         image.warn_if_unsigned(observer);
         app.image = image_record(&image);
         app.insecure_options = engine.insecure.clone();
+    }
+    warn_of_shared(&manifest, observer);
+    for app in &manifest.apps {
+        warn_of_widened(app, observer);
+        warn_if_clamped(app, manifest.user_namespace.is_none(), observer);
     }
     for record in mounted_images(&mut manifest) {
         let image = judge(engine, &verifier, record)?;

@@ -34,7 +34,7 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    fn seen(&self, stat: Stat) -> Stat {
+    pub(super) fn seen(&self, stat: Stat) -> Stat {
         match self.owners {
             Some(owners) => owners.seen(stat),
             None => stat,
@@ -331,7 +331,10 @@ impl Walk<'_> {
 }
 
 /// The names in these directories, sorted, each with the first directory that has it.
-fn names(parts: &[Part<'_>], path: &[u8]) -> Result<BTreeMap<CString, usize>, StoreError> {
+pub(super) fn names(
+    parts: &[Part<'_>],
+    path: &[u8],
+) -> Result<BTreeMap<CString, usize>, StoreError> {
     let mut names = BTreeMap::new();
     for (number, part) in parts.iter().enumerate() {
         for entry in Dir::read_from(&part.directory).map_err(|error| io(path, error))? {

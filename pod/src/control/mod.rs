@@ -23,7 +23,10 @@ mod stats;
 mod status;
 
 pub use self::event::{Event, EventKind};
-pub use self::request::{AddApp, AttachRequest, ExecRequest, Request, StartApp, WindowSize};
+pub use self::request::{
+    AddApp, AttachRequest, CommandUser, CopyRequest, ExecRequest, FileCopy, Request, SentFiles,
+    StartApp, WindowSize,
+};
 pub use self::response::Response;
 pub use self::stats::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, PodStats, Usage};
 pub use self::status::{AppState, LiveApp, LiveStatus};

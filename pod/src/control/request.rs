@@ -29,6 +29,18 @@ pub enum Request {
     },
     /// Run a command inside of an app, as the app's user and under its limits.
     Exec(ExecRequest),
+    /// The same as another user. Monitors of releases that knew no users of commands refuse it.
+    ExecAs {
+        /// The command.
+        #[serde(flatten)]
+        command: ExecRequest,
+        /// Whose process it is.
+        #[serde(rename = "as")]
+        user: CommandUser,
+    },
+    /// Send files of an app over the standard output of a process in there, as a tar stream, or make files there of one
+    /// that comes over its standard input. The process is the app's root's and under its limits. Answered as a command is.
+    Copy(CopyRequest),
     /// The client's terminal has a new size. Goes to what this connection has started or is attached to.
     Resize(WindowSize),
     /// Take in an app, whose image the client has verified; the app doesn't run yet.
@@ -130,6 +142,70 @@ pub struct ExecRequest {
     /// The size of that terminal.
     #[serde(default)]
     pub size: Option<WindowSize>,
+}
+
+/// Whose process a command is, as the app's root filesystem knows users. What it may do is bounded as for the app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CommandUser {
+    /// Name or number; the app's user if empty.
+    #[serde(default)]
+    pub user: String,
+    /// Name or number; the user's primary group if empty.
+    #[serde(default)]
+    pub group: String,
+}
+
+/// Files that go out of an app, or into it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CopyRequest {
+    /// Which app; may be absent if the pod has but one.
+    #[serde(default)]
+    pub app: Option<AppName>,
+    /// What is copied.
+    pub copy: FileCopy,
+}
+
+/// What is copied. Paths may end with `/.`, for what is in a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "direction",
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
+pub enum FileCopy {
+    /// Out of the app.
+    Out {
+        /// The file or directory.
+        path: AppPath,
+        /// Whether the path may be a symbolic link to what is meant.
+        follow: bool,
+    },
+    /// Into the app.
+    In {
+        /// Where to.
+        path: AppPath,
+        /// What comes.
+        of: SentFiles,
+        /// Whether files get the owners that the stream names; else they are root's.
+        owners: bool,
+    },
+}
+
+/// What comes as a tar stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum SentFiles {
+    /// A file or directory.
+    Named {
+        /// Its name where it comes from, which it keeps in a directory.
+        name: String,
+    },
+    /// What is in a directory.
+    Content,
+    /// A tar file.
+    Archive,
 }
 
 /// An app that joins the pod.

@@ -96,6 +96,38 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
             app: app("web"),
             force: true,
         },
+        Request::ExecAs {
+            command: ExecRequest {
+                app: some(),
+                argv: vec!["/bin/id".to_owned()],
+                env: Vec::new(),
+                workdir: None,
+                detach: false,
+                tty: false,
+                size: None,
+            },
+            user: CommandUser {
+                user: "root".to_owned(),
+                group: String::new(),
+            },
+        },
+        Request::Copy(CopyRequest {
+            app: some(),
+            copy: FileCopy::Out {
+                path: "/etc/.".to_owned().try_into().unwrap(),
+                follow: true,
+            },
+        }),
+        Request::Copy(CopyRequest {
+            app: None,
+            copy: FileCopy::In {
+                path: "/srv".to_owned().try_into().unwrap(),
+                of: SentFiles::Named {
+                    name: "www".to_owned(),
+                },
+                owners: false,
+            },
+        }),
         Request::Attach(AttachRequest {
             app: some(),
             stdin: true,

@@ -106,7 +106,7 @@ fn systemd(text: &str) -> Result<Systemd, String> {
 }
 
 /// Refuses a user that is empty, as the variable of a script may be: that would be root, whatever the image says.
-fn user(text: &str) -> Result<String, String> {
+pub(crate) fn user(text: &str) -> Result<String, String> {
     match text.split_once(':') {
         Some((user, group)) if user.is_empty() || group.is_empty() => {
             Err("user and group must not be empty".to_owned())
@@ -130,7 +130,7 @@ fn id(what: &str, text: &str) -> Result<(), String> {
 }
 
 /// The same of a group.
-fn group(text: &str) -> Result<String, String> {
+pub(crate) fn group(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("the group must not be empty".to_owned());
     }

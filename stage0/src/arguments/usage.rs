@@ -355,8 +355,8 @@ mod tests {
                 "unknown flag --name: it goes after the command: `fairing run` has it",
             ),
             (
-                "exec -u 0 web id",
-                "unknown flag -u: the command has the app's user, which `fairing run --user USER IMAGE` sets; choosing another for a command is not there yet",
+                "exec --privileged web id",
+                "unknown flag --privileged: a command has the confinement of its app, which is set at the start: `fairing run --insecure-options=seccomp,capabilities,paths IMAGE`",
             ),
             (
                 "--log-level debug ps",

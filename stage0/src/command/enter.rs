@@ -1,29 +1,23 @@
 //! `fairing enter`: runs a command inside of an app.
 
-use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use engine::Error;
-use engine::error::AppError;
-use engine::isolators::find as isolator;
-use engine::pods::connection::connect_when_up;
 use engine::pods::environment::merged;
-use pod::control::ExecRequest;
-use pod::exit::{AppStatus, Outcome};
-use pod::feature::Feature;
-use pod::manifest::{AppPath, PodManifest};
-use pod::{AppName, PodEntry, PodError, State, app_dir};
+use pod::AppName;
+use pod::control::{CommandUser, ExecRequest};
+use pod::manifest::AppPath;
 
+use crate::arguments::app::{group, user};
 use crate::arguments::environment::variables;
+use crate::command::running_app::RunningApp;
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
 use crate::terminal::raw_mode::window_size;
 use crate::terminal::session as exec_session;
 use crate::wording::failure::Failure;
-use crate::wording::pod::ended;
 
 /// What runs if no command is given.
 const SHELL: &str = "/bin/sh";
@@ -49,6 +43,12 @@ pub(crate) struct Enter {
     /// Working directory of the command [default: the app's]
     #[arg(short, long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     workdir: Option<String>,
+    /// User by name or number, as the app's files know it [default: the app's]
+    #[arg(short, long, value_name = "USER[:GROUP]", value_parser = user)]
+    user: Option<String>,
+    /// Group by name or number [default: the user's]
+    #[arg(long, value_name = "GROUP", value_parser = group)]
+    group: Option<String>,
     /// Environment variable; without a value, as in this command's environment
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     env: Vec<String>,
@@ -68,25 +68,8 @@ impl Subcommand for Enter {
     const USAGE: Option<&'static str> = Some("fairing enter [FLAGS] POD [-- COMMAND]");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.pod(&self.pod)?;
-        let state = entry.state()?;
-        if state != State::Running {
-            return Err(not_running(&entry, state));
-        }
-        let manifest = match PodManifest::load(&entry.path) {
-            // It has ended and gone since it was looked at.
-            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Err(not_running(&entry, State::Exited));
-            }
-            other => other?,
-        };
-        let app = self.app_of(&manifest)?;
-        refuse_ended(&entry, &app)?;
-        isolator::of_pod(&manifest.stage1, &context.engine.directories)?
-            .require(&BTreeSet::from([Feature::Exec]))?;
-        let Some(connection) = connect_when_up(&entry, &context.engine.directories)? else {
-            return Err(not_running(&entry, State::Exited));
-        };
+        let RunningApp { connection, app } =
+            RunningApp::open(context, &self.pod, self.app.as_ref(), "entered")?;
         // Nothing but a name on a terminal: a shell, as a person would want it.
         let by_person =
             self.command.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
@@ -98,6 +81,7 @@ impl Subcommand for Enter {
         {
             env.push(format!("TERM={term}"));
         }
+        let user = self.user();
         let argv = match self.command.is_empty() {
             true => vec![SHELL.to_owned()],
             false => self.command,
@@ -113,66 +97,20 @@ impl Subcommand for Enter {
             tty,
             size: window_size().filter(|_| tty),
         };
-        exec_session::run(connection, request, self.interactive || by_person)
+        exec_session::run(connection, request, user, self.interactive || by_person)
     }
 }
 
 impl Enter {
-    fn app_of(&self, manifest: &PodManifest) -> Result<AppName, Failure> {
-        let names = || {
-            let names: Vec<_> = manifest.apps.iter().map(|app| app.name.as_str()).collect();
-            names.join(", ")
-        };
-        match (&self.app, &*manifest.apps) {
-            (Some(name), _) if manifest.app(name).is_some() => Ok(name.clone()),
-            (Some(name), apps) => {
-                let unknown = Failure::from(Error::from(AppError::unknown(manifest, name)));
-                Err(match apps {
-                    [] => unknown.helped("add one with fairing app add".to_owned()),
-                    _ => unknown,
-                })
-            }
-            (None, [only]) => Ok(only.name.clone()),
-            (None, []) => Err(Failure::Other(format!(
-                "pod {} has no apps; add one with fairing app add",
-                manifest.called()
-            ))),
-            (None, _) => Err(Failure::Usage(format!(
-                "pod {} has several apps; name one with --app: {}",
-                manifest.called(),
-                names()
-            ))),
-        }
+    /// Whose process the command is, if that is said. `--group` counts more than the group behind a user.
+    fn user(&self) -> Option<CommandUser> {
+        let user = self.user.as_deref().unwrap_or_default();
+        let (user, of_user) = user.split_once(':').unwrap_or((user, ""));
+        let group = self.group.as_deref().unwrap_or(of_user);
+        let is_said = !user.is_empty() || !group.is_empty();
+        is_said.then(|| CommandUser {
+            user: user.to_owned(),
+            group: group.to_owned(),
+        })
     }
-}
-
-/// An app of a running pod that has ended, or was never started, can't be entered.
-fn refuse_ended(entry: &PodEntry, app: &AppName) -> Result<(), Failure> {
-    // A torn record says as little as none.
-    if let Ok(Some(status)) = AppStatus::load(&entry.path, app) {
-        return Err(Failure::Other(format!(
-            "app {app} of pod {} has ended (exit code {}{})",
-            entry.uuid,
-            status.exit_code,
-            match status.outcome {
-                Outcome::Exited { .. } => String::new(),
-                other => format!(", {}", ended(&other)),
-            }
-        )));
-    }
-    if app_dir::is_created(&entry.path, app) {
-        let uuid = entry.uuid;
-        return Err(Failure::Other(format!(
-            "app {app} of pod {uuid} has not been started; `fairing app start {uuid} {app}` starts it"
-        )));
-    }
-    Ok(())
-}
-
-fn not_running(entry: &PodEntry, state: State) -> Failure {
-    Failure::Other(format!(
-        "pod {} can't be entered: it {}",
-        entry.uuid,
-        state.in_words()
-    ))
 }

@@ -43,7 +43,7 @@ impl Subcommand for Export {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let entry = context.pod(&self.pod)?;
         let manifest = PodManifest::load(&entry.path)?;
-        let app = self.app_of(&manifest)?;
+        let app = app_of(&manifest, self.app.as_ref(), &self.pod)?;
         // No pin: while the pod is there, so are its layers, and who reads this may take their time.
         let trees = trees(context, &entry, &manifest, &app);
         write_trees(&trees, self.output.or(self.file))
@@ -79,28 +79,38 @@ pub(super) fn write_trees(trees: &[Tree], file: Option<PathBuf>) -> Result<u8, F
     Ok(0)
 }
 
-impl Export {
-    fn app_of(&self, manifest: &PodManifest) -> Result<AppName, Failure> {
-        let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
-        match (&self.app, names.as_slice()) {
-            (Some(name), names) if names.contains(&name) => Ok(name.clone()),
-            (Some(name), _) => Err(Error::from(AppError::unknown(manifest, name)).into()),
-            (None, [only]) => Ok((*only).clone()),
-            (None, []) => Err(Failure::Other(format!("pod {} has no apps", self.pod))),
-            (None, names) => {
-                let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
-                Err(Failure::Usage(format!(
-                    "pod {} has several apps; name one with --app: {}",
-                    self.pod,
-                    names.join(", ")
-                )))
-            }
+/// The app of a pod that is meant: the one that is named, or the only one. `pod` is what was typed.
+///
+/// # Errors
+/// If there is none, or several could be meant.
+pub(super) fn app_of(
+    manifest: &PodManifest,
+    asked: Option<&AppName>,
+    pod: &str,
+) -> Result<AppName, Failure> {
+    let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
+    match (asked, names.as_slice()) {
+        (Some(name), names) if names.contains(&name) => Ok(name.clone()),
+        (Some(name), _) => Err(Error::from(AppError::unknown(manifest, name)).into()),
+        (None, [only]) => Ok((*only).clone()),
+        (None, []) => Err(Failure::Other(format!("pod {pod} has no apps"))),
+        (None, names) => {
+            let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+            Err(Failure::Usage(format!(
+                "pod {pod} has several apps; name one with --app: {}",
+                names.join(", ")
+            )))
         }
     }
 }
 
 /// What the app changed, above the layers of its image.
-fn trees(context: &Context, entry: &PodEntry, manifest: &PodManifest, app: &AppName) -> Vec<Tree> {
+pub(super) fn trees(
+    context: &Context,
+    entry: &PodEntry,
+    manifest: &PodManifest,
+    app: &AppName,
+) -> Vec<Tree> {
     let store = context.engine.store();
     let image = manifest.app(app).map(|app| &app.image);
     let layers = image

@@ -12,6 +12,7 @@ use nix::sys::termios::{LocalFlags, tcgetattr};
 
 use crate::console::output::Stream;
 use crate::sys::readable_bytes;
+use crate::terminal::detach_keys::DetachKeys;
 use crate::terminal::sink::Sink;
 use crate::wording::failure::Failure;
 
@@ -31,6 +32,8 @@ pub(crate) struct Upstream {
     /// Whether the last line that was read has no end.
     in_line: bool,
     ended: bool,
+    /// The keys that end the session, if there are any.
+    keys: Option<DetachKeys>,
     /// Whether a terminal in line mode has been told of the end. If the command switches line mode off before it reads, as
     /// shells do, that is no end any more.
     told_in_line_mode: bool,
@@ -50,8 +53,32 @@ impl Upstream {
             pending: VecDeque::new(),
             in_line: false,
             ended: !forward,
+            keys: None,
             told_in_line_mode: false,
         })
+    }
+
+    /// To an app that takes no input.
+    pub(crate) fn nowhere() -> Self {
+        Self {
+            target: None,
+            is_terminal: false,
+            pending: VecDeque::new(),
+            in_line: false,
+            ended: true,
+            keys: None,
+            told_in_line_mode: false,
+        }
+    }
+
+    /// From now on these keys end the session, and don't get to the app.
+    pub(crate) fn end_by(&mut self, keys: DetachKeys) {
+        self.keys = Some(keys);
+    }
+
+    /// Whether they have come.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.keys.as_ref().is_some_and(DetachKeys::have_come)
     }
 
     /// Nobody takes what the command writes: a terminal is hung up, which it holds open otherwise.
@@ -82,7 +109,11 @@ impl Upstream {
         match nix::unistd::read(io::stdin().as_fd(), &mut buffer) {
             Ok(0) => self.end(),
             Ok(length) => {
-                self.pending.extend(buffer.iter().take(length));
+                let typed = buffer.get(..length).unwrap_or_default();
+                match &mut self.keys {
+                    None => self.pending.extend(typed),
+                    Some(keys) => self.pending.extend(keys.take(typed)),
+                }
                 self.in_line = !matches!(self.pending.back(), Some(b'\n' | b'\r' | &EOT));
             }
             Err(Errno::EINTR | Errno::EAGAIN) => {}

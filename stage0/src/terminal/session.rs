@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::PodError;
-use pod::control::{ExecRequest, Request, Response};
+use pod::control::{CommandUser, ExecRequest, Request, Response};
 use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::seqpacket::SeqPacket;
 
@@ -44,10 +44,18 @@ enum End {
 pub(crate) fn run(
     connection: SeqPacket,
     request: ExecRequest,
+    user: Option<CommandUser>,
     interactive: bool,
 ) -> Result<u8, Failure> {
     let (tty, detach) = (request.tty, request.detach);
-    match connection.send(&Request::Exec(request), &[]) {
+    let request = match user {
+        None => Request::Exec(request),
+        Some(user) => Request::ExecAs {
+            command: request,
+            user,
+        },
+    };
+    match connection.send(&request, &[]) {
         Err(PodError::Ended) => return Err(ended_early()),
         other => other?,
     }
@@ -89,7 +97,10 @@ pub(crate) fn run(
 }
 
 /// Waits until a command has started; gives its streams.
-fn await_start(connection: &SeqPacket, patience: Duration) -> Result<Vec<OwnedFd>, Failure> {
+pub(crate) fn await_start(
+    connection: &SeqPacket,
+    patience: Duration,
+) -> Result<Vec<OwnedFd>, Failure> {
     if !wait_readable(connection, Some(patience))? {
         return Err(Error::Monitor(MonitorError::Mute(patience)).into());
     }
@@ -341,7 +352,7 @@ mod tests {
                 monitor.send(&response, &[]).unwrap();
             }
         });
-        let code = run(client, request(), false);
+        let code = run(client, request(), None, false);
         answers.join().unwrap();
         code
     }
@@ -369,7 +380,7 @@ mod tests {
     fn a_pod_that_is_gone_has_ended() {
         let (client, monitor) = SeqPacket::pair().unwrap();
         drop(monitor);
-        let failure = run(client, request(), false).unwrap_err();
+        let failure = run(client, request(), None, false).unwrap_err();
         assert!(failure.line().contains("the pod ended"), "{failure}");
     }
 

@@ -165,6 +165,11 @@ impl Accounts {
     }
 }
 
+/// Who needs no file to be known: a user and a group by number.
+pub(crate) fn by_numbers(user: &str, group: &str) -> Option<(u32, u32)> {
+    parse_id(user).zip(parse_id(group))
+}
+
 /// Most groups that a process can have (`NGROUPS_MAX`).
 const GROUPS_MAX: usize = 65_536;
 

@@ -32,109 +32,10 @@ use crate::app::command_line::CommandLine;
 use crate::app::confinement::{Confinement, Filter, PathGuards};
 use crate::app::guards;
 use crate::app::resolve::{IN_ROOT, STRICT, open_within};
+use crate::app::step::Step;
 use crate::app::volume_mount::VolumeMount;
 use crate::seccomp;
 use crate::sys::{self, ChildProcess};
-
-/// A step that can fail; its number goes over the pipe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Step {
-    Signals,
-    JoinCgroup,
-    Session,
-    Streams,
-    OomScore,
-    CgroupNamespace,
-    JoinApp,
-    AttachRoot,
-    AttachKernelFilesystems,
-    AttachSharedMemory,
-    MaskPaths,
-    ReadOnlyPaths,
-    PodFiles,
-    AttachCgroupFilesystem,
-    AttachVolume,
-    ReadOnlyRoot,
-    PivotRoot,
-    CloseDescriptors,
-    WorkingDirectory,
-    ResourceLimits,
-    Capabilities,
-    NoNewPrivileges,
-    SystemCallFilter,
-    Groups,
-    User,
-    Execute,
-}
-
-impl Step {
-    const ALL: [Self; 26] = [
-        Self::Signals,
-        Self::JoinCgroup,
-        Self::Session,
-        Self::Streams,
-        Self::OomScore,
-        Self::CgroupNamespace,
-        Self::JoinApp,
-        Self::AttachRoot,
-        Self::AttachKernelFilesystems,
-        Self::AttachSharedMemory,
-        Self::MaskPaths,
-        Self::ReadOnlyPaths,
-        Self::PodFiles,
-        Self::AttachCgroupFilesystem,
-        Self::AttachVolume,
-        Self::ReadOnlyRoot,
-        Self::PivotRoot,
-        Self::CloseDescriptors,
-        Self::WorkingDirectory,
-        Self::ResourceLimits,
-        Self::Capabilities,
-        Self::NoNewPrivileges,
-        Self::SystemCallFilter,
-        Self::Groups,
-        Self::User,
-        Self::Execute,
-    ];
-
-    /// The step with this number.
-    pub(crate) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|&step| step as u8 == number)
-    }
-
-    /// What was being done, for "cannot …".
-    pub(crate) fn description(self) -> &'static str {
-        match self {
-            Self::Signals => "unblock signals",
-            Self::JoinCgroup => "join the app's cgroup",
-            Self::Session => "start a session",
-            Self::Streams => "set up the standard streams",
-            Self::OomScore => "set the OOM score",
-            Self::CgroupNamespace => "make a cgroup namespace",
-            Self::JoinApp => "join the app's namespaces",
-            Self::AttachRoot => "attach the root filesystem",
-            Self::AttachKernelFilesystems => "attach /proc, /sys and /dev",
-            Self::AttachSharedMemory => "attach /dev/shm",
-            Self::MaskPaths => "mask paths of /proc and /sys",
-            Self::ReadOnlyPaths => "make paths of /proc read-only",
-            Self::PodFiles => "attach the pod's files in /etc",
-            Self::AttachCgroupFilesystem => "attach /sys/fs/cgroup",
-            Self::AttachVolume => "mount a volume",
-            Self::ReadOnlyRoot => "make the root filesystem read-only",
-            Self::PivotRoot => "enter the root filesystem",
-            Self::CloseDescriptors => "close descriptors",
-            Self::WorkingDirectory => "enter the working directory",
-            Self::ResourceLimits => "set the resource limits",
-            Self::Capabilities => "reduce the capabilities",
-            Self::NoNewPrivileges => "set no_new_privs",
-            Self::SystemCallFilter => "install the system call filter",
-            Self::Groups => "set the groups",
-            Self::User => "set the user",
-            Self::Execute => "execute",
-        }
-    }
-}
 
 /// What the process needs to become an app or a command.
 #[derive(Debug)]
@@ -163,6 +64,8 @@ pub(crate) struct ChildPlan<'a> {
     /// The number after the last of them, where the report pipe is once all other descriptors are closed.
     pub(crate) report_place: i32,
     pub(crate) command: CommandLine,
+    /// Whether its first socket is the program that is executed, with the command's words.
+    pub(crate) by_descriptor: bool,
 }
 
 /// What a process and its children are limited by, beside their cgroup.
@@ -223,6 +126,11 @@ pub(crate) fn become_app(plan: &ChildPlan<'_>, process: &ChildProcess) -> i32 {
     let mut attempts = Attempts::none();
     let (step, errno) = match prepare(plan, process, &mut attempts) {
         Err(failed) => failed,
+        Ok(()) if plan.by_descriptor => {
+            let CommandLine { argv, envp, .. } = &plan.command;
+            let program = process.placed(FIRST_FD);
+            (Step::Execute, sys::execveat(program, argv, envp))
+        }
         Ok(()) => (Step::Execute, attempts.execute(&plan.command)),
     };
     let mut report = [0; REPORT_MAX];
@@ -272,7 +180,7 @@ fn prepare(
     keep_only_own(plan, process).map_err(at(Step::CloseDescriptors))?;
     let in_workdir = enter_workdir_as_root(&plan.workdir).map_err(at(Step::WorkingDirectory))?;
     for (resource, limit) in &plan.limits.resources {
-        setrlimit(*resource, limit.clone()).map_err(at(Step::ResourceLimits))?;
+        setrlimit(*resource, *limit).map_err(at(Step::ResourceLimits))?;
     }
     let confinement = plan.confinement;
     drop_bounding_set(confinement.held, confinement.capabilities)

@@ -10,15 +10,13 @@ use pod::control::WindowSize;
 use pod::manifest::UserNamespace;
 use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{PidfdFlags, getpid, pidfd_open};
-use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use crate::app::accounts::Identity;
 use crate::app::cgroup::{CgroupSeat, Seated};
 use crate::app::child::{ChildPlan, Mounts, ProcessLimits, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::{self, Confinement, PathGuards};
-use crate::app::devices::{DeviceBounds, Devices, FirstDevices, HandedDevices, make_terminal};
+use crate::app::devices::{DeviceBounds, Devices, FirstDevices, HandedDevices};
 use crate::app::limits;
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
@@ -28,7 +26,7 @@ use crate::app::stdio::{OpenTerminal, Stdio, choose_streams, keep_terminal};
 use crate::app::volume_mount::VolumeMount;
 use crate::failure::StartFailure;
 use crate::link::{StreamEnds, StreamId};
-use crate::protocol::{AppSpec, ExecSpec};
+use crate::protocol::AppSpec;
 use crate::sys::{self, Spawned};
 
 /// The pod's own files, under the names that they have in pod init's root and in each app's.
@@ -86,17 +84,21 @@ pub(crate) struct RunningApp {
     pub(crate) seat: CgroupSeat,
     pub(crate) memory: MemoryState,
     pub(crate) terminal: Option<OpenTerminal>,
-    identity: Identity,
-    environment: Vec<String>,
-    workdir: CString,
-    pts: OwnedFd,
-    null: OwnedFd,
-    confinement: Confinement,
-    limits: ProcessLimits,
+    pub(super) identity: Identity,
+    /// Where users of commands are looked up.
+    pub(super) root: RootFs,
+    pub(super) environment: Vec<String>,
+    /// Whether `HOME` is what the app's user has, and nobody has set it.
+    pub(super) has_home_of_user: bool,
+    pub(super) workdir: CString,
+    pub(super) pts: OwnedFd,
+    pub(super) null: OwnedFd,
+    pub(super) confinement: Confinement,
+    pub(super) limits: ProcessLimits,
     /// How soon it is killed when memory is short, and a procfs that takes it.
-    oom_score: Option<(OwnedFd, Vec<u8>)>,
+    pub(super) oom_score: Option<(OwnedFd, Vec<u8>)>,
     /// Whether it has a pid namespace of its own.
-    own_processes: bool,
+    pub(super) own_processes: bool,
 }
 
 /// Whether the kernel tells of an app's memory.
@@ -168,7 +170,7 @@ impl PreparedApp {
             .and_then(|identity| accounts.add_groups(identity, user))
             .map_err(|failure| failure.of_app(&spec.name))?;
         if let Some(ids) = pod.user_namespace {
-            is_mapped(&identity, ids, &spec.name)?;
+            is_mapped(&identity, ids, &format!("app {}", spec.name))?;
         }
         root.workdir(cwd, identity.uid, identity.gid)?;
         let none = BTreeMap::new();
@@ -274,6 +276,7 @@ impl PreparedApp {
             oom_score: score.clone().map(|score| (devices.proc.as_fd(), score)),
             sockets: &sockets,
             command: CommandLine::new(&execution.args, &variables, &sockets)?,
+            by_descriptor: false,
         };
         let (process, report) = start.go()?;
         let Devices { pts, proc, .. } = devices;
@@ -284,7 +287,9 @@ impl PreparedApp {
             process,
             terminal,
             identity,
+            root,
             environment: variables,
+            has_home_of_user: !execution.env.iter().any(|entry| entry.starts_with("HOME=")),
             workdir,
             pts,
             null,
@@ -325,71 +330,29 @@ impl RunningApp {
             None => self.seat.oom_kills() > 0,
         }
     }
-
-    /// Starts a command inside of this app. `streams` came with `spec`.
-    pub(crate) fn execute(
-        &self,
-        spec: &ExecSpec,
-        mut streams: StreamEnds,
-    ) -> Result<Starting<RunningCommand>, StartFailure> {
-        let stdio = Stdio::take(spec.streams, &mut streams)?;
-        let has_terminal = stdio.terminal().is_some();
-        let terminal = has_terminal.then(|| make_terminal(&self.pts)).transpose()?;
-        let variables: Vec<String> = self.environment.iter().chain(&spec.env).cloned().collect();
-        let variables = environment(&variables, &self.identity.home, "", has_terminal);
-        let no_sockets = AppSockets::default();
-        let start = Start {
-            what: format!("the command in app {}", self.name),
-            root: Root::Join(self.process.pidfd.as_fd()),
-            seat: &self.seat,
-            streams: choose_streams(terminal.as_ref(), &stdio, &self.null, &self.identity)?,
-            controlling_terminal: has_terminal,
-            identity: &self.identity,
-            workdir: match &spec.workdir {
-                Some(path) => c_string(path.as_str())?,
-                None => self.workdir.clone(),
-            },
-            confinement: &self.confinement,
-            limits: &self.limits,
-            oom_score: self
-                .oom_score
-                .as_ref()
-                .map(|(proc, score)| (proc.as_fd(), score.clone())),
-            sockets: &no_sockets,
-            command: CommandLine::new(&spec.argv, &variables, &no_sockets)?,
-        };
-        let (process, report) = match self.own_processes {
-            true => among_processes_of(self.process.pidfd.as_fd(), || start.go())?,
-            false => start.go()?,
-        };
-        let (terminal, master) = keep_terminal(&stdio, terminal);
-        Ok(Starting {
-            process: RunningCommand { process, terminal },
-            master,
-            report,
-        })
-    }
 }
 
 /// A process about to be made.
-struct Start<'a> {
-    what: String,
-    root: Root<'a>,
-    seat: &'a CgroupSeat,
-    streams: [BorrowedFd<'a>; 3],
-    controlling_terminal: bool,
-    identity: &'a Identity,
-    workdir: CString,
-    confinement: &'a Confinement,
-    limits: &'a ProcessLimits,
-    oom_score: Option<(BorrowedFd<'a>, Vec<u8>)>,
-    sockets: &'a AppSockets,
-    command: CommandLine,
+pub(super) struct Start<'a> {
+    pub(super) what: String,
+    pub(super) root: Root<'a>,
+    pub(super) seat: &'a CgroupSeat,
+    pub(super) streams: [BorrowedFd<'a>; 3],
+    pub(super) controlling_terminal: bool,
+    pub(super) identity: &'a Identity,
+    pub(super) workdir: CString,
+    pub(super) confinement: &'a Confinement,
+    pub(super) limits: &'a ProcessLimits,
+    pub(super) oom_score: Option<(BorrowedFd<'a>, Vec<u8>)>,
+    pub(super) sockets: &'a AppSockets,
+    pub(super) command: CommandLine,
+    /// Whether it executes its first socket, which is a program, instead of the command's.
+    pub(super) by_descriptor: bool,
 }
 
 impl Start<'_> {
     /// Makes the process.
-    fn go(self) -> Result<(Spawned, StartReport), StartFailure> {
+    pub(super) fn go(self) -> Result<(Spawned, StartReport), StartFailure> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
             .map_err(StartFailure::os("make a pipe"))?;
         let writer = self.sockets.raised(writer)?;
@@ -426,6 +389,7 @@ impl Start<'_> {
             sockets: self.sockets.fds(),
             report_place: self.sockets.end(),
             command: self.command,
+            by_descriptor: self.by_descriptor,
         };
         let process = sys::spawn(namespaces, self.seat.clone_into(who), |child| {
             become_app(&plan, child)
@@ -439,31 +403,15 @@ impl Start<'_> {
     }
 }
 
-/// Has the processes that are made meanwhile begin in the pid namespace of that process.
-fn among_processes_of<T>(
-    process: BorrowedFd<'_>,
-    make: impl FnOnce() -> Result<T, StartFailure>,
-) -> Result<T, StartFailure> {
-    let processes = ThreadNameSpaceType::PROCESS_ID;
-    let join = |process| {
-        move_into_thread_name_spaces(process, processes)
-            .map_err(StartFailure::os("join the app's pid namespace"))
-    };
-    let own = pidfd_open(getpid(), PidfdFlags::empty())
-        .map_err(StartFailure::os("find the own pid namespace"))?;
-    join(process)?;
-    let made = make();
-    // What starts next begins where pod init is.
-    join(own.as_fd())?;
-    made
-}
-
-/// Whether the pod has the user and the groups of an app.
-fn is_mapped(identity: &Identity, ids: &UserNamespace, app: &AppName) -> Result<(), StartFailure> {
+/// Whether the pod has the user and the groups of an app, or of a command.
+pub(super) fn is_mapped(
+    identity: &Identity,
+    ids: &UserNamespace,
+    who: &str,
+) -> Result<(), StartFailure> {
     let strange = |what: &str, id: u32| {
-        let message = format!(
-            "app {app} can't run as {what} {id}, which the pod's user namespace does not have"
-        );
+        let message =
+            format!("{who} can't run as {what} {id}, which the pod's user namespace does not have");
         Err(StartFailure::other(message))
     };
     if ids.host_uid(identity.uid).is_none() {
@@ -478,6 +426,6 @@ fn is_mapped(identity: &Identity, ids: &UserNamespace, app: &AppName) -> Result<
     }
 }
 
-fn c_string(text: &str) -> Result<CString, StartFailure> {
+pub(super) fn c_string(text: &str) -> Result<CString, StartFailure> {
     CString::new(text).map_err(|_| StartFailure::other("a NUL byte in the working directory"))
 }

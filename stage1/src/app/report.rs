@@ -9,8 +9,9 @@ use pod::manifest::AppPath;
 use rustix::io::{Errno, read, retry_on_intr};
 
 use crate::app::attempts;
-use crate::app::child::{REPORT_MAX, Step};
+use crate::app::child::REPORT_MAX;
 use crate::app::command_line::Sought;
+use crate::app::step::Step;
 use crate::failure::StartFailure;
 
 /// How long a process may take to execute its program. Another app can stop it by a signal as soon as it has its user.

@@ -8,6 +8,8 @@ use rustix::path::Arg;
 
 /// Resolution as the app sees it: symbolic links stay inside of its root.
 pub(crate) const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+/// The same within one filesystem: nothing that is mounted on it is entered.
+pub(crate) const IN_OWN_ROOT: ResolveFlags = IN_ROOT.union(ResolveFlags::NO_XDEV);
 /// Resolution that follows nothing.
 pub(crate) const STRICT: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)

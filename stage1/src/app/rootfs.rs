@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, mkdirat};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fstat, mkdirat,
+};
 use rustix::io::Errno;
 
 use crate::app::accounts::Accounts;
-use crate::app::resolve::{IN_ROOT, STRICT, open_within};
+use crate::app::resolve::{IN_OWN_ROOT, IN_ROOT, STRICT, open_within};
 use crate::failure::StartFailure;
 
 /// Largest account file of an image that is read, in bytes.
@@ -111,19 +113,33 @@ impl RootFs {
 
     /// Reads the image's account files.
     pub(crate) fn accounts(&self) -> Result<Accounts, StartFailure> {
+        self.accounts_by(IN_ROOT)
+    }
+
+    /// The same of an app that runs. What is mounted there is not entered: it may be a filesystem that doesn't answer.
+    pub(crate) fn own_accounts(&self) -> Result<Accounts, StartFailure> {
+        self.accounts_by(IN_OWN_ROOT)
+    }
+
+    fn accounts_by(&self, resolve: ResolveFlags) -> Result<Accounts, StartFailure> {
         Ok(Accounts {
-            passwd: self.text("etc/passwd")?,
-            group: self.text("etc/group")?,
+            passwd: self.text("etc/passwd", resolve)?,
+            group: self.text("etc/group", resolve)?,
         })
     }
 
     /// The text of a regular file of the image; empty if there is none.
-    fn text(&self, path: &str) -> Result<String, StartFailure> {
+    fn text(&self, path: &str, resolve: ResolveFlags) -> Result<String, StartFailure> {
         let what = format!("read the image's /{path}");
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = match open_within(&self.0, path, flags, Mode::empty(), IN_ROOT) {
+        let file = match open_within(&self.0, path, flags, Mode::empty(), resolve) {
             Ok(file) => file,
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(String::new()),
+            Err(Errno::XDEV) => {
+                return Err(StartFailure::other(format!(
+                    "cannot {what}: something is mounted there; name user and group by number"
+                )));
+            }
             Err(errno) => return Err(StartFailure::os(&what)(errno)),
         };
         let stat = fstat(&file).map_err(StartFailure::os(&what))?;

@@ -34,6 +34,13 @@ impl AppSockets {
         Ok(sockets)
     }
 
+    /// The program that a process executes instead of one of the app's: its first descriptor.
+    pub(crate) fn program(fd: OwnedFd) -> Result<Self, StartFailure> {
+        let name = SocketName::try_from("program".to_owned());
+        let name = name.map_err(StartFailure::os("name a program"))?;
+        Self::new(vec![name], vec![fd])
+    }
+
     /// The first number that no socket will have in the app.
     pub(crate) fn end(&self) -> i32 {
         FIRST_FD.saturating_add(i32::try_from(self.names.len()).unwrap_or(i32::MAX))

@@ -2,7 +2,7 @@
 //!
 //! Without arguments it was started by an isolator, with its end of the monitor's socket as descriptor 3. With `machine`
 //! it is pid 1 of a machine, and speaks to the monitor over the port that the next argument names, or else over its
-//! standard input.
+//! standard input. With `copy` it is a process in an app, which copies files out of there or in.
 
 #![cfg_attr(not(test), no_main)]
 
@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use pod::entry::ClosedStreams;
 use stage1::failure::{StartFailure, one_line};
+use stage1::file_transfer::COPY;
 
 pod::entry!(run);
 
@@ -25,6 +26,7 @@ fn run(_: ClosedStreams) -> i32 {
             let _ = writeln!(std::io::stderr(), "fairing: {line}");
             1
         }),
+        (Some(COPY), what) => stage1::file_transfer::run(&what.unwrap_or_default()),
         _ => stage1::init::run(),
     }
 }

@@ -119,7 +119,7 @@ impl Pod {
         let id = spec.id;
         let started = self
             .find(spec.app.as_ref())
-            .and_then(|app| app.execute(&spec, streams));
+            .and_then(|app| app.execute(&spec, streams, self.setup().user_namespace));
         match started {
             Ok(command) => self.starts.add_command(id, command),
             Err(failure) => {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use pod::AppName;
 use pod::control::bounds::ANSWER_MAX;
-use pod::control::{ExecRequest, Response};
+use pod::control::{CommandUser, CopyRequest, ExecRequest, FileCopy, Response};
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 
@@ -30,7 +30,7 @@ pub(super) enum Awaited {
     /// Nothing.
     Nothing,
     /// That its command may start: others do so now.
-    Turn(Box<ExecRequest>),
+    Turn(Box<AskedCommand>),
     /// A command that it has started, and that command's end.
     Command(Command),
     /// The start of an app.
@@ -47,6 +47,48 @@ pub(super) enum Awaited {
     PodEnd,
     /// Whatever happens.
     Events,
+}
+
+/// A command that a client asks for.
+#[derive(Debug)]
+pub(super) struct AskedCommand {
+    pub(super) request: ExecRequest,
+    /// Whose process it is, if not the app's user's.
+    pub(super) user: Option<CommandUser>,
+    /// What it copies, if it is that.
+    pub(super) copy: Option<FileCopy>,
+}
+
+impl AskedCommand {
+    /// A program of the app's.
+    pub(super) fn of_program(request: ExecRequest, user: Option<CommandUser>) -> Self {
+        Self {
+            request,
+            user,
+            copy: None,
+        }
+    }
+
+    /// One that copies files, as root of the app.
+    pub(super) fn of_copy(asked: CopyRequest) -> Self {
+        let root = || "0".to_owned();
+        Self {
+            request: ExecRequest {
+                app: asked.app,
+                argv: Vec::new(),
+                env: Vec::new(),
+                workdir: None,
+                detach: false,
+                tty: false,
+                size: None,
+            },
+            user: Some(CommandUser {
+                user: root(),
+                group: root(),
+            }),
+            copy: Some(asked.copy),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -122,15 +164,15 @@ impl Client {
     /// The app of the command whose turn it waits for, if it does.
     pub(super) fn waits_for_turn(&self) -> Option<Option<&AppName>> {
         match &self.awaits {
-            Awaited::Turn(request) if !self.left => Some(request.app.as_ref()),
+            Awaited::Turn(asked) if !self.left => Some(asked.request.app.as_ref()),
             _ => None,
         }
     }
 
     /// The command whose turn it waits for: from now on it doesn't.
-    pub(super) fn take_turn(&mut self) -> Option<ExecRequest> {
+    pub(super) fn take_turn(&mut self) -> Option<AskedCommand> {
         match std::mem::replace(&mut self.awaits, Awaited::Nothing) {
-            Awaited::Turn(request) => Some(*request),
+            Awaited::Turn(asked) => Some(*asked),
             other => {
                 self.awaits = other;
                 None
@@ -186,8 +228,13 @@ impl Client {
         &mut self,
         link: &mut dyn InitLink,
         id: u64,
-        request: ExecRequest,
+        asked: AskedCommand,
     ) -> Result<(), StartFailure> {
+        let AskedCommand {
+            request,
+            user,
+            copy,
+        } = asked;
         let (streams, ours) = match (request.detach, request.tty) {
             (true, _) => (ProcessStreams::Nothing, Vec::new()),
             (false, true) => {
@@ -214,6 +261,8 @@ impl Client {
             argv: request.argv,
             env: request.env,
             workdir: request.workdir,
+            user,
+            copy,
             streams,
         };
         link.send(&ToInit::Exec(Box::new(spec)), HandedOver::Nothing)?;

@@ -18,6 +18,7 @@ use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use super::clients::{Awaited, Client};
 use super::descriptors;
 use super::diagnostics::Diagnostics;
+use super::interrupts::{Escalation, Interrupts};
 use super::isolator::Isolator;
 use super::peers::PeerNames;
 use super::records::{AppRecord, PodEnd};
@@ -67,6 +68,7 @@ pub(super) struct Monitor {
     pub(super) stop_signal: Option<u32>,
     pub(super) settling: Settling,
     pub(super) commands: u64,
+    interrupts: Interrupts,
     /// The user does not want to wait for the rest of the output.
     give_up_output: bool,
     /// When nobody waits any longer for somebody to take the rest of the output.
@@ -110,6 +112,7 @@ impl Monitor {
             stop_signal: None,
             settling: Settling::default(),
             commands: 0,
+            interrupts: Interrupts::default(),
             give_up_output: false,
             give_up_output_at: None,
         })
@@ -392,15 +395,38 @@ impl Monitor {
                     self.resize()?;
                     self.pass_on(signal)?;
                 }
+                Meaning::InterruptKey if self.escalates() => self.escalate(signal, isolator)?,
                 Meaning::End => self.stop_by(info.ssi_signo, isolator)?,
                 // Its apps are not what whoever sits before it has started.
-                Meaning::Interrupt if self.manifest.lifetime == Lifetime::UntilStopped => {
+                Meaning::Interrupt | Meaning::InterruptKey if self.stays() => {
                     self.stop_by(info.ssi_signo, isolator)?;
                 }
-                Meaning::Interrupt | Meaning::Size | Meaning::Other => self.pass_on(signal)?,
+                Meaning::Interrupt | Meaning::InterruptKey | Meaning::Size | Meaning::Other => {
+                    self.pass_on(signal)?;
+                }
             }
         }
         Ok(())
+    }
+
+    fn stays(&self) -> bool {
+        self.manifest.lifetime == Lifetime::UntilStopped
+    }
+
+    /// Whether the key for an interrupt means more each time: not where the terminal is an app's.
+    fn escalates(&self) -> bool {
+        self.started.is_some() && !self.streams.has_terminal()
+    }
+
+    fn escalate(&mut self, signal: i32, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
+        let (stays, stops) = (self.stays(), self.stop_requested);
+        let escalation = self.interrupts.typed(Instant::now(), stays, stops);
+        self.diagnostics.tell(escalation.told());
+        match escalation {
+            Escalation::Interrupt => self.pass_on(signal),
+            Escalation::Stop => self.stop(self.manifest.grace_period(), isolator),
+            Escalation::Kill => self.stop(Duration::ZERO, isolator),
+        }
     }
 
     fn resize(&mut self) -> Result<(), StartFailure> {

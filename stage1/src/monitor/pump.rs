@@ -42,6 +42,18 @@ pub(super) enum Standard {
     Error,
 }
 
+impl Standard {
+    /// Whether it is a terminal.
+    pub(super) fn is_terminal(self) -> bool {
+        let fd = match self {
+            Self::Input => stdin(),
+            Self::Output => stdout(),
+            Self::Error => stderr(),
+        };
+        rustix::termios::isatty(fd)
+    }
+}
+
 impl End {
     /// A standard stream of the monitor's own.
     pub(super) fn standard(stream: Standard) -> Self {
@@ -184,12 +196,12 @@ impl Pump {
         !self.pending.is_empty()
     }
 
-    /// Moves what can be moved after that event. `seen` gets what is read.
-    pub(super) fn advance(&mut self, seen: impl FnOnce(&[u8])) {
+    /// Moves what can be moved after that event. `seen` gets what is read, and may make something else of it.
+    pub(super) fn advance(&mut self, seen: impl FnOnce(&mut Vec<u8>)) {
         if self.pending.is_empty() {
             self.fill();
             if !self.pending.is_empty() {
-                seen(&self.pending);
+                seen(&mut self.pending);
             }
         } else {
             self.flush();

@@ -11,7 +11,7 @@ use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodError};
 
-use super::clients::{Awaited, refusal};
+use super::clients::{AskedCommand, Awaited, refusal};
 use super::descriptors;
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
@@ -110,10 +110,12 @@ impl Monitor {
                 DONE
             }
             Request::Exec(request) => {
-                self.free(index)?;
-                self.is_thawed(request.app.as_ref())?;
-                self.await_at(index, Awaited::Turn(Box::new(request)))
+                self.await_turn(index, AskedCommand::of_program(request, None))
             }
+            Request::ExecAs { command, user } => {
+                self.await_turn(index, AskedCommand::of_program(command, Some(user)))
+            }
+            Request::Copy(asked) => self.await_turn(index, AskedCommand::of_copy(asked)),
             Request::Resize(size) => {
                 let terminal = self.clients.get(index).and_then(|client| client.terminal());
                 if let Some(terminal) = terminal {
@@ -224,6 +226,12 @@ impl Monitor {
                 DONE
             }
         }
+    }
+
+    fn await_turn(&mut self, index: usize, asked: AskedCommand) -> Answer {
+        self.free(index)?;
+        self.is_thawed(asked.request.app.as_ref())?;
+        self.await_at(index, Awaited::Turn(Box::new(asked)))
     }
 
     fn await_at(&mut self, index: usize, awaited: Awaited) -> Answer {

@@ -27,6 +27,8 @@ pub(super) enum Meaning {
     End,
     /// Who sits before the terminal, or has closed it, wants what runs there to end.
     Interrupt,
+    /// The same, by the key for it: who types that again means it.
+    InterruptKey,
     /// It is for the apps.
     Other,
 }
@@ -44,6 +46,7 @@ fn meaning(number: i32, code: i32, is_ignored: bool) -> Meaning {
         Ok(Signal::SIGTSTP) if code == BY_KERNEL => Meaning::Suspend,
         Ok(Signal::SIGCONT) => Meaning::Continue,
         Ok(Signal::SIGTERM) => Meaning::End,
+        Ok(Signal::SIGINT) if code == BY_KERNEL => Meaning::InterruptKey,
         Ok(Signal::SIGINT | Signal::SIGHUP) => Meaning::Interrupt,
         _ => Meaning::Other,
     }

@@ -19,6 +19,7 @@ use super::attachments::{Attachments, Output};
 use super::budget::Budget;
 use super::cri_log::LogPump;
 use super::ended_input::EndedInput;
+use super::line_names::LineNames;
 use super::log_file::LogFile;
 use super::pump::{End, Pump, Standard};
 use super::terminal::{self, RawTerminal};
@@ -34,6 +35,8 @@ struct ShownOutput {
     output: Output,
     pump: Pump,
     budget: Budget,
+    /// Whether its lines are named.
+    named: bool,
 }
 
 impl ShownOutput {
@@ -65,6 +68,8 @@ pub(super) struct Streams {
     pod_dir: PathBuf,
     bounds: Bounds,
     outputs: Vec<ShownOutput>,
+    /// Names the lines of several apps.
+    line_names: Option<LineNames>,
     input: Option<Pump>,
     /// The terminal whose input was the user's, which has ended.
     ended_input: Option<EndedInput>,
@@ -86,6 +91,7 @@ impl Streams {
             pod_dir: pod_dir.to_path_buf(),
             bounds: manifest.bounds,
             outputs: Vec::new(),
+            line_names: (manifest.apps.len() > 1).then(LineNames::default),
             input: None,
             ended_input: None,
             held: BTreeMap::new(),
@@ -209,6 +215,7 @@ impl Streams {
             output,
             pump: Pump::new(End::Own(source), End::standard(shown_on)),
             budget: Budget::new(&self.bounds, Instant::now()),
+            named: self.line_names.is_some() && shown_on.is_terminal(),
         });
     }
 
@@ -331,6 +338,9 @@ impl Streams {
                     attached.show(&shown.app, shown.output, bytes);
                     shown.budget.pay_for_passing(bytes.len(), now);
                     app_wrote = true;
+                    if let (true, Some(names)) = (shown.named, &mut self.line_names) {
+                        names.name(&shown.app, shown.output, bytes);
+                    }
                 });
             }
         }

@@ -43,15 +43,15 @@ impl Monitor {
     }
 
     fn start_command(&mut self, index: usize) -> Result<(), StartFailure> {
-        let request = match self.clients.get_mut(index).and_then(Client::take_turn) {
-            Some(request) => request,
+        let asked = match self.clients.get_mut(index).and_then(Client::take_turn) {
+            Some(asked) => asked,
             None => return Ok(()),
         };
         // The app may have been paused meanwhile.
-        self.is_thawed(request.app.as_ref())?;
+        self.is_thawed(asked.request.app.as_ref())?;
         self.commands += 1;
         match self.clients.get_mut(index) {
-            Some(client) => client.execute(&mut *self.init, self.commands, request),
+            Some(client) => client.execute(&mut *self.init, self.commands, asked),
             None => Ok(()),
         }
     }

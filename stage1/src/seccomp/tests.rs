@@ -230,7 +230,7 @@ fn instructions_are_the_same_after_packing() {
 
 #[test]
 fn capabilities_lift_what_is_refused_for_want_of_them() {
-    let default: Vec<_> = DEFAULT.iter().copied().collect();
+    let default = DEFAULT.to_vec();
     let mask = |set: &[Capability]| set.iter().fold(0, |all, one| all | one.bit());
     assert_eq!(for_capabilities(mask(&Capability::DEFAULT)), None);
     for (capability, lifted) in [

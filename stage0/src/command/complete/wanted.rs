@@ -19,8 +19,8 @@ impl Which {
             ["run-prepared"] => Self::Prepared,
             ["rm"] if !is_forced => Self::Idle,
             [
-                "stop" | "kill" | "enter" | "top" | "port" | "pause" | "resume" | "unpause"
-                | "update" | "stats",
+                "stop" | "kill" | "enter" | "attach" | "top" | "port" | "pause" | "resume"
+                | "unpause" | "update" | "stats",
             ]
             | ["app", _] => Self::Running,
             _ => Self::Any,

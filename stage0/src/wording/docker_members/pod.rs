@@ -155,17 +155,6 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
     })
 }
 
-fn devices(app: &AppView) -> Vec<Value> {
-    let devices = app.devices.iter();
-    let device = |device: &Device| {
-        json!({
-            "PathInContainer": device.path,
-            "CgroupPermissions": device.access,
-        })
-    };
-    devices.map(device).collect()
-}
-
 fn whose(view: &PodView, namespace: HostNamespace) -> &'static str {
     match view.host_namespaces.contains(&namespace) {
         true => "host",
@@ -179,6 +168,17 @@ fn added(app: &AppView) -> Vec<&str> {
     words
         .filter_map(|word| word.strip_prefix("cap-add="))
         .collect()
+}
+
+fn devices(app: &AppView) -> Vec<Value> {
+    let devices = app.devices.iter();
+    let device = |device: &Device| {
+        json!({
+            "PathInContainer": device.path,
+            "CgroupPermissions": device.access,
+        })
+    };
+    devices.map(device).collect()
 }
 
 /// `SOURCE:PLACE[:OPTIONS]` of what is of the host or in a named volume.

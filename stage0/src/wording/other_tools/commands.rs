@@ -12,10 +12,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ),
     ("artifact", "artifacts that are no images are not there yet"),
     (
-        "attach",
-        "`fairing logs --follow POD` shows what a pod writes, `fairing enter -it POD` runs a shell in it",
-    ),
-    (
         "auto-update",
         "not there yet; `fairing fetch IMAGE` looks for a later image",
     ),
@@ -48,16 +44,8 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "commands for pods have no word before them: `fairing ps`, `fairing stop POD`",
     ),
     ("context", "there is no daemon to talk to"),
-    (
-        "cp",
-        "copying files is not there yet; `fairing enter POD -- cat FILE` prints one, `fairing export POD FILE` gets all",
-    ),
     ("delete", REMOVAL),
     ("dial-stdio", "there is no daemon to talk to"),
-    (
-        "diff",
-        "showing what an app changed is not there yet; `fairing export POD FILE` gets all files",
-    ),
     ("disconnect", "a pod leaves its networks at its end"),
     (
         "events",

@@ -17,7 +17,6 @@ const IN_FRONT: &str = "`fairing run-prepared POD` starts a prepared pod in the 
 const ENDINGS: &str =
     "the image's stop signal is sent; `fairing kill --signal INT POD` sends another";
 const CONFINED: &str = "a command has the confinement of its app, which is set at the start: `fairing run --insecure-options=seccomp,capabilities,paths IMAGE`";
-const USER: &str = "the command has the app's user, which `fairing run --user USER IMAGE` sets; choosing another for a command is not there yet";
 const SORTED: &str = "sorting is not there yet; `--format json` is for programs that do";
 const SIZES: &str = "sizes are summed up by `fairing system df`";
 const DEBUG: &str = "it is called `--debug`";
@@ -83,7 +82,6 @@ pub(super) const ELSEWHERE: &[Table] = &[
     (
         &["enter"],
         &[
-            ("u user group", USER),
             ("privileged cap-add", CONFINED),
             ("l latest", LATEST),
             (

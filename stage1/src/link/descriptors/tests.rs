@@ -19,6 +19,8 @@ fn command(streams: ProcessStreams) -> ToInit {
         argv: vec!["true".into()],
         env: Vec::new(),
         workdir: None,
+        user: None,
+        copy: None,
         streams,
     }))
 }

@@ -71,6 +71,8 @@ fn exec(streams: ProcessStreams) -> ToInit {
         argv: vec!["x".repeat(100_000)],
         env: Vec::new(),
         workdir: None,
+        user: None,
+        copy: None,
         streams,
     }))
 }

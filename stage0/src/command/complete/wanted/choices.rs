@@ -2,6 +2,7 @@
 
 use clap::{Arg, Command};
 use engine::signal_names;
+use pod::manifest::Capability;
 
 use crate::arguments::filter::{OF_IMAGES, OF_PODS, OF_VOLUMES};
 use crate::command::complete::candidate::{Candidate, Kind, Wanted, Which, line};
@@ -31,6 +32,9 @@ pub(super) fn choices(
     }
     let words = match (argument.get_id().as_str(), value_name(argument)) {
         ("userns", _) => plain(before, &["auto", "host"]),
+        ("pid", _) => plain(before, &["pod", "private"]),
+        ("ipc" | "uts", _) => plain(before, &["private", "host"]),
+        (_, "CAPABILITY") => capabilities(before, typed),
         ("driver", _) => plain(before, &["local"]),
         ("mount", _) => mounted(before, typed)?,
         (_, "SIGNAL") => signals(before, typed),
@@ -53,6 +57,17 @@ fn plain(before: &str, words: &[&str]) -> Vec<Candidate> {
         .iter()
         .map(|word| Candidate::plain(format!("{before}{word}")));
     named.collect()
+}
+
+/// Capabilities, of which several stand in one word.
+fn capabilities(before: &str, typed: &str) -> Vec<Candidate> {
+    let end = typed.rfind(',').map_or(0, |place| place + 1);
+    let listed = typed.get(..end).unwrap_or_default();
+    let names = Capability::ALL
+        .iter()
+        .filter_map(|one| one.word().strip_prefix("CAP_"));
+    let all: Vec<&str> = ["ALL"].into_iter().chain(names).collect();
+    plain(&format!("{before}{listed}"), &all)
 }
 
 /// What the definition tells.

@@ -1,0 +1,218 @@
+//! The process in an app at the other end of a copy: what it sends, what it takes, and how it ends.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use engine::pods::connection::START;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use pod::PodError;
+use pod::control::{CopyRequest, Request, Response};
+use pod::exit::Outcome;
+use pod::seqpacket::SeqPacket;
+
+use crate::console::output;
+use crate::terminal::session::await_start;
+use crate::wording::failure::{Failure, one_line};
+
+/// Most of what it tells that is kept, in bytes. The rest is read, so that it does not wait, and dropped.
+const TOLD_MAX: usize = 64 << 10;
+
+/// The process, and what it tells on its standard error, which is not believed.
+pub(crate) struct CopyProcess {
+    connection: SeqPacket,
+    input: Option<File>,
+    output: Option<File>,
+    errors: Option<File>,
+    told: Vec<u8>,
+}
+
+impl CopyProcess {
+    /// Has the monitor start it.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub(crate) fn start(connection: SeqPacket, request: CopyRequest) -> Result<Self, Failure> {
+        match connection.send(&Request::Copy(request), &[]) {
+            Err(PodError::Ended) => return Err(ended_early()),
+            other => other?,
+        }
+        let descriptors = await_start(&connection, START)?;
+        let count = descriptors.len();
+        let Ok([input, output, errors]) = <[OwnedFd; 3]>::try_from(descriptors) else {
+            return Err(PodError::Protocol(format!("{count} descriptors came with a copy")).into());
+        };
+        for stream in [&input, &output, &errors] {
+            set_nonblocking(stream)
+                .map_err(|errno| Failure::Other(format!("cannot use a stream: {errno}")))?;
+        }
+        Ok(Self {
+            connection,
+            input: Some(File::from(input)),
+            output: Some(File::from(output)),
+            errors: Some(File::from(errors)),
+            told: Vec::new(),
+        })
+    }
+
+    /// Nothing more comes for it.
+    pub(crate) fn end_input(&mut self) {
+        self.input = None;
+    }
+
+    /// Nothing of what it sends is wanted any more.
+    pub(crate) fn end_output(&mut self) {
+        self.output = None;
+    }
+
+    /// Waits for its end. What it told is shown; that it failed is a failure, for the reason that it told last. One that tells
+    /// none fails for `own`, what failed here, and so does one that does not fail.
+    ///
+    /// # Errors
+    /// That, or if the pod ends before it, or if it takes longer than this.
+    pub(crate) fn finish(
+        mut self,
+        patience: Option<Duration>,
+        own: Option<Failure>,
+    ) -> Result<(), Failure> {
+        self.end_input();
+        self.end_output();
+        let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
+        let outcome = loop {
+            if self.wait_for_connection(deadline)? {
+                match self.connection.recv::<Response>()? {
+                    Some((Response::ExecExited { outcome }, _)) => break outcome,
+                    Some((Response::Refused { kind, message }, _)) => {
+                        return Err(engine::Error::Refusing { kind, message }.into());
+                    }
+                    Some((other, _)) => {
+                        return Err(engine::pods::connection::unexpected(&other).into());
+                    }
+                    None => return Err(ended_early()),
+                }
+            }
+        };
+        self.take_told();
+        let told = String::from_utf8_lossy(&self.told).into_owned();
+        let mut lines: Vec<String> = told.lines().map(one_line).collect();
+        let told = match outcome {
+            Outcome::Exited { code: 0 } => None,
+            _ => lines.pop(),
+        };
+        for line in &lines {
+            output::warn(line);
+        }
+        match (told, own, outcome) {
+            (Some(told), ..) => Err(Failure::Other(told)),
+            (None, Some(own), _) => Err(own),
+            (None, None, Outcome::Exited { code: 0 }) => Ok(()),
+            (None, None, outcome) => {
+                let code = outcome.exit_code();
+                let message = format!("the process that copies ended early (exit code {code})");
+                Err(Failure::Other(message))
+            }
+        }
+    }
+
+    /// Waits until the monitor says something; false if it was something else.
+    fn wait_for_connection(&mut self, deadline: Option<Instant>) -> Result<bool, Failure> {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(Failure::Other(
+                "the process that copies has sent all, and does not end".to_owned(),
+            ));
+        }
+        let timeout = left.map_or(PollTimeout::NONE, |left| {
+            let left = left.saturating_add(Duration::from_millis(1));
+            left.try_into().unwrap_or(PollTimeout::MAX)
+        });
+        let mut waited = vec![PollFd::new(self.connection.as_fd(), PollFlags::POLLIN)];
+        let errors = self.errors.as_ref();
+        waited.extend(errors.map(|errors| PollFd::new(errors.as_fd(), PollFlags::POLLIN)));
+        wait(&mut waited, timeout)
+            .map_err(|error| Failure::Other(format!("cannot wait: {error}")))?;
+        let is_ready = waited.first().and_then(PollFd::any).unwrap_or(false);
+        self.take_told();
+        Ok(is_ready)
+    }
+
+    /// Reads what it tells, as far as it is there.
+    fn take_told(&mut self) {
+        let mut buffer = [0; 4096];
+        while let Some(errors) = &mut self.errors {
+            match errors.read(&mut buffer) {
+                Ok(0) => self.errors = None,
+                Ok(length) => {
+                    let room = TOLD_MAX.saturating_sub(self.told.len());
+                    self.told.extend(buffer.iter().take(length.min(room)));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.errors = None,
+            }
+        }
+    }
+}
+
+/// What it sends.
+impl Read for CopyProcess {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(output) = &mut self.output else {
+                return Ok(0);
+            };
+            match output.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+            let mut waited = vec![PollFd::new(output.as_fd(), PollFlags::POLLIN)];
+            let errors = self.errors.as_ref();
+            waited.extend(errors.map(|errors| PollFd::new(errors.as_fd(), PollFlags::POLLIN)));
+            wait(&mut waited, PollTimeout::NONE)?;
+            self.take_told();
+        }
+    }
+}
+
+/// What it takes.
+impl Write for CopyProcess {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            let Some(input) = &mut self.input else {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            };
+            match input.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+            let mut waited = vec![PollFd::new(input.as_fd(), PollFlags::POLLOUT)];
+            let errors = self.errors.as_ref();
+            waited.extend(errors.map(|errors| PollFd::new(errors.as_fd(), PollFlags::POLLIN)));
+            wait(&mut waited, PollTimeout::NONE)?;
+            self.take_told();
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn wait(waited: &mut [PollFd<'_>], timeout: PollTimeout) -> io::Result<()> {
+    match poll(waited, timeout) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn set_nonblocking(stream: &OwnedFd) -> Result<(), Errno> {
+    let flags = OFlag::from_bits_retain(fcntl(stream, FcntlArg::F_GETFL)?);
+    fcntl(stream, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
+}
+
+fn ended_early() -> Failure {
+    Failure::Other("the pod ended before all was copied".to_owned())
+}

@@ -1,0 +1,316 @@
+//! Sharing the standard streams of an app that runs, from now on until it ends or the user leaves it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use engine::Error;
+use engine::error::MonitorError;
+use engine::pods::connection::{START, unexpected, wait_readable};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use pod::PodError;
+use pod::control::{AttachRequest, Request, Response};
+use pod::exit::Outcome;
+use pod::seqpacket::SeqPacket;
+use pod::signal::SignalNumber;
+
+use crate::console::output::Stream;
+use crate::sys::is_ignored;
+use crate::terminal::detach_keys::DetachKeys;
+use crate::terminal::pump::{Downstream, Upstream, has_input};
+use crate::terminal::raw_mode::{RawMode, window_size};
+use crate::wording::failure::Failure;
+
+/// How long the end of the output is waited for once the app has ended: what it has started may hold it open.
+const REST: Duration = Duration::from_secs(1);
+
+/// Signals that go to the app instead of to this command.
+const PROXIED: [Signal; 6] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+];
+
+/// How an attachment is.
+pub(crate) struct Manner {
+    /// The keys that leave the app to itself, if there are any.
+    pub(crate) keys: Option<DetachKeys>,
+    /// Whether signals are passed on to an app without a terminal.
+    pub(crate) sig_proxy: bool,
+}
+
+/// How it ended.
+enum End {
+    App(Option<Outcome>),
+    Signal(i32),
+    Detached,
+}
+
+/// Attaches, and stays so to the end; gives the app's exit code as a shell would, or 0 if the user leaves it.
+///
+/// # Errors
+/// If the monitor refuses, or the pod ends without a word of the app.
+pub(crate) fn run(
+    connection: SeqPacket,
+    request: AttachRequest,
+    manner: Manner,
+) -> Result<u8, Failure> {
+    let (app, stdin) = (request.app.clone(), request.stdin);
+    match connection.send(&Request::Attach(request), &[]) {
+        Err(PodError::Ended) => return Err(gone()),
+        other => other?,
+    }
+    let (tty, descriptors) = await_streams(&connection)?;
+    let (mut upstream, downstreams) = streams(descriptors, tty, stdin)?;
+    if let Some(keys) = manner.keys {
+        upstream.end_by(keys);
+    }
+    let proxies = manner.sig_proxy && !tty;
+    // Blocked before the terminal is raw: no signal can come in between and leave it so.
+    let signals = watch_signals(tty || proxies)?;
+    let raw = match tty && stdin {
+        true => RawMode::enter()?,
+        false => None,
+    };
+    let mut attachment = Attachment {
+        connection,
+        app,
+        upstream,
+        downstreams,
+        signals,
+        proxies,
+        ended: None,
+    };
+    let end = attachment.go_on();
+    drop(raw);
+    match end? {
+        End::App(Some(outcome)) => Ok(u8::try_from(outcome.exit_code()).unwrap_or(u8::MAX)),
+        End::App(None) => Err(gone()),
+        End::Signal(signal) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
+        End::Detached => Ok(0),
+    }
+}
+
+fn gone() -> Failure {
+    Failure::Other("the pod ended without telling how the app did".to_owned())
+}
+
+/// Whether the app has a terminal, and our ends of its streams.
+fn await_streams(connection: &SeqPacket) -> Result<(bool, Vec<OwnedFd>), Failure> {
+    if !wait_readable(connection, Some(START))? {
+        return Err(Error::Monitor(MonitorError::Mute(START)).into());
+    }
+    match connection.recv::<Response>()? {
+        Some((Response::Attached { tty }, descriptors)) => Ok((tty, descriptors)),
+        Some((Response::Refused { kind, message }, _)) => {
+            Err(Error::Refusing { kind, message }.into())
+        }
+        Some((other, _)) => Err(unexpected(&other).into()),
+        None => Err(gone()),
+    }
+}
+
+/// Pipes: the input if it was asked for, the output, and the errors unless a terminal is both.
+fn streams(
+    descriptors: Vec<OwnedFd>,
+    tty: bool,
+    stdin: bool,
+) -> Result<(Upstream, Vec<Downstream>), Failure> {
+    let count = descriptors.len();
+    let wrong = || PodError::Protocol(format!("{count} descriptors came with an app's streams"));
+    if count != usize::from(stdin) + 1 + usize::from(!tty) {
+        return Err(wrong().into());
+    }
+    let mut descriptors = descriptors.into_iter();
+    let upstream = match stdin {
+        true => Upstream::new(descriptors.next().ok_or_else(wrong)?, false, true)?,
+        false => Upstream::nowhere(),
+    };
+    let sinks = [Stream::Stdout, Stream::Stderr];
+    let downstreams = descriptors
+        .zip(sinks)
+        .map(|(source, sink)| Downstream::new(source, false, sink));
+    Ok((upstream, downstreams.collect::<Result<_, _>>()?))
+}
+
+fn watch_signals(all: bool) -> Result<Option<SignalFd>, Failure> {
+    if !all {
+        return Ok(None);
+    }
+    let failed = |errno: Errno| Failure::Other(format!("cannot watch signals: {errno}"));
+    let mut watched = SigSet::empty();
+    watched.add(Signal::SIGWINCH);
+    watched.extend(PROXIED.into_iter().filter(|signal| !is_ignored(*signal)));
+    watched.thread_block().map_err(failed)?;
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    SignalFd::with_flags(&watched, flags)
+        .map(Some)
+        .map_err(failed)
+}
+
+struct Attachment {
+    connection: SeqPacket,
+    app: Option<pod::AppName>,
+    upstream: Upstream,
+    downstreams: Vec<Downstream>,
+    signals: Option<SignalFd>,
+    proxies: bool,
+    /// How the app has ended, and until when the rest of its output is waited for.
+    ended: Option<(Option<Outcome>, Instant)>,
+}
+
+/// What a descriptor that is waited for is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Connection,
+    Signals,
+    Input,
+    ToApp,
+    FromApp(usize),
+    ToUs(usize),
+}
+
+impl Attachment {
+    fn go_on(&mut self) -> Result<End, Failure> {
+        loop {
+            if let Some((outcome, until)) = self.ended {
+                if Instant::now() >= until {
+                    self.downstreams.iter_mut().for_each(Downstream::conclude);
+                    for downstream in &mut self.downstreams {
+                        while downstream.moves() {}
+                    }
+                }
+                if self.downstreams.iter().all(Downstream::is_done) {
+                    return Ok(End::App(outcome));
+                }
+            }
+            let ready = self.wait()?;
+            if ready.contains(&Role::Signals)
+                && let Some(signal) = self.signal()?
+            {
+                return Ok(End::Signal(signal));
+            }
+            if ready.contains(&Role::Input) {
+                self.upstream.read();
+                if self.upstream.is_detached() {
+                    return Ok(End::Detached);
+                }
+            }
+            if ready.contains(&Role::ToApp) {
+                self.upstream.write();
+            }
+            for (at, downstream) in self.downstreams.iter_mut().enumerate() {
+                if ready.contains(&Role::ToUs(at)) {
+                    downstream.write();
+                }
+                if ready.contains(&Role::FromApp(at)) {
+                    downstream.moves();
+                }
+            }
+            if ready.contains(&Role::Connection) {
+                self.hear()?;
+            }
+        }
+    }
+
+    /// Waits until something can be done.
+    fn wait(&self) -> Result<Vec<Role>, Failure> {
+        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+        let mut roles: Vec<(Role, BorrowedFd<'_>, PollFlags)> = Vec::new();
+        if let Some(signals) = &self.signals {
+            roles.push((Role::Signals, signals.as_fd(), PollFlags::POLLIN));
+        }
+        if self.ended.is_none() {
+            roles.push((Role::Connection, self.connection.as_fd(), PollFlags::POLLIN));
+            if self.upstream.wants_input() {
+                roles.push((Role::Input, stdin.as_fd(), PollFlags::POLLIN));
+            }
+            if let Some(target) = self.upstream.writable() {
+                roles.push((Role::ToApp, target, PollFlags::POLLOUT));
+            }
+        }
+        for (at, downstream) in self.downstreams.iter().enumerate() {
+            if let Some(sink) = downstream.writable() {
+                let fd = sink.own().unwrap_or(match sink.stream() {
+                    Stream::Stdout => stdout.as_fd(),
+                    Stream::Stderr => stderr.as_fd(),
+                });
+                roles.push((Role::ToUs(at), fd, PollFlags::POLLOUT));
+            }
+            if let Some(source) = downstream.readable() {
+                roles.push((Role::FromApp(at), source, PollFlags::POLLIN));
+            }
+        }
+        let mut descriptors: Vec<_> = roles
+            .iter()
+            .map(|(_, descriptor, events)| PollFd::new(*descriptor, *events))
+            .collect();
+        let timeout = self.ended.map_or(PollTimeout::NONE, |(_, until)| {
+            let left = until.saturating_duration_since(Instant::now());
+            let left = left.saturating_add(Duration::from_millis(1));
+            left.try_into().unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut descriptors, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Failure::Other(format!("cannot wait: {errno}"))),
+        }
+        let is_ready = |role: Role, events: Option<PollFlags>| match role {
+            Role::ToApp | Role::ToUs(_) => events.is_some_and(|events| !events.is_empty()),
+            _ => has_input(events),
+        };
+        Ok(roles
+            .iter()
+            .zip(&descriptors)
+            .filter(|((role, ..), descriptor)| is_ready(*role, descriptor.revents()))
+            .map(|((role, ..), _)| *role)
+            .collect())
+    }
+
+    /// Takes signals; gives the one that ends this, if one does.
+    fn signal(&mut self) -> Result<Option<i32>, Failure> {
+        while let Some(signals) = &self.signals
+            && let Ok(Some(info)) = signals.read_signal()
+        {
+            let number = i32::try_from(info.ssi_signo).unwrap_or_default();
+            let request = match (number == Signal::SIGWINCH as i32, window_size()) {
+                (true, None) => continue,
+                (true, Some(size)) => Request::Resize(size),
+                (false, _) if !self.proxies => return Ok(Some(number)),
+                (false, _) => match SignalNumber::try_from(number) {
+                    Ok(signal) => Request::Signal {
+                        app: self.app.clone(),
+                        signal,
+                    },
+                    Err(_) => continue,
+                },
+            };
+            match self.connection.send(&request, &[]) {
+                // What it said last is read next.
+                Err(PodError::Ended) => {}
+                other => other?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The monitor says something: the app has ended, or a signal has been passed on.
+    fn hear(&mut self) -> Result<(), Failure> {
+        let outcome = match self.connection.recv::<Response>()? {
+            Some((Response::Done, _)) => return Ok(()),
+            Some((Response::AppEnded { outcome, .. }, _)) => outcome,
+            Some((Response::Refused { kind, message }, _)) => {
+                return Err(Error::Refusing { kind, message }.into());
+            }
+            Some((other, _)) => return Err(unexpected(&other).into()),
+            None => None,
+        };
+        self.ended = Some((outcome, Instant::now() + REST));
+        Ok(())
+    }
+}
