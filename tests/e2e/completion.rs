@@ -37,7 +37,7 @@ fn what_there_is_is_offered() {
     assert_eq!(offered(&host, &["kill", "-s", "HUP", "w"]), ["web"]);
     assert_eq!(offered(&host, &["kill", "l"]), [] as [&str; 0]);
     assert_eq!(offered(&host, &["kill", "-s", "US"]), ["USR1", "USR2"]);
-    assert_eq!(offered(&host, &["run", IMAGE, "--pids"]), ["--pids-limit"]);
+    assert_eq!(offered(&host, &["run", IMAGE, "--entry"]), ["--entrypoint"]);
     assert_eq!(offered(&host, &["run", IMAGE, "--na"]), [] as [&str; 0]);
     assert_eq!(offered(&host, &["run", "--userns=h"]), ["--userns=host"]);
     assert_eq!(offered(&host, &["run", "--pid", "pr"]), ["private"]);
