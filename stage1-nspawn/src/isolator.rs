@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
 use pod::feature::Feature;
-use pod::manifest::{App, Device, Network, PodManifest, Resources, UserNamespace};
+use pod::manifest::{App, Capability, Device, Network, PodManifest, Resources, UserNamespace};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 use rustix::fs::{Gid, Uid};
@@ -221,7 +221,7 @@ impl Isolator for Nspawn {
             let usual = manifest.bounds.pids;
             self.cgroups()?.bound_processes(&app.name, usual)?;
         }
-        if !(app.devices.is_empty() && app.device_rules.is_empty()) {
+        if is_watched(manifest, app) {
             let of_nodes = app.devices.iter().map(Device::rule);
             let rules: Vec<_> = of_nodes.chain(app.device_rules.iter().copied()).collect();
             self.cgroups()?.restrict_devices(&app.name, &rules)?;
@@ -348,6 +348,21 @@ impl Isolator for Nspawn {
             .map_or(Ok(()), |mut networks| networks.leave());
         cgroups.and(networks)
     }
+}
+
+/// Whether the kernel is to be asked what an app does with devices: it has some, or could make some. In a user namespace
+/// nobody can.
+fn is_watched(manifest: &PodManifest, app: &App) -> bool {
+    if app.security.privileged {
+        return false;
+    }
+    let capabilities = app.security.capabilities.as_ref();
+    let may_make = capabilities.is_some_and(|sets| {
+        let all = [&sets.bounding, &sets.permitted, &sets.ambient];
+        all.iter().any(|set| set.contains(&Capability::Mknod))
+    });
+    let has_some = !(app.devices.is_empty() && app.device_rules.is_empty());
+    has_some || (may_make && manifest.user_namespace.is_none())
 }
 
 /// A device as the host has it: an owner that the pod doesn't know is the pod's root.

@@ -137,9 +137,12 @@ fn an_app_is_measured_limited_anew_frozen_and_thawed() {
     assert_eq!(manifest["apps"][0]["resources"], limits);
     // What the isolator can't limit changes nothing.
     let refused = client.ask(&json!({"type": "update", "app": "web",
-        "resources": {"block-io": {"weight": 100}}}));
+        "resources": {"unified": {"memory.high": "1"}}}));
     assert!(
-        refused["message"].as_str().unwrap().contains("block-io"),
+        refused["message"]
+            .as_str()
+            .unwrap()
+            .contains("unified-cgroup"),
         "{refused}"
     );
 

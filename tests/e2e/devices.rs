@@ -81,6 +81,16 @@ fn a_command_that_enters_is_under_the_same_rules() {
 }
 
 #[test]
+fn who_may_make_nodes_makes_none_that_opens() {
+    let host = busybox();
+    let script = "mknod /dev/made c 10 235 && (exec 3< /dev/made) 2>/dev/null; echo opened $?; \
+        mknod /dev/null2 c 1 3 && echo x > /dev/null2 && echo written";
+    let flags = ["--userns=host", "--cap-add=MKNOD"];
+    let output = run(&host, &flags, script).run().ok();
+    assert_eq!(output.stdout, "opened 1\nwritten\n");
+}
+
+#[test]
 fn directories_bring_what_is_in_them() {
     let host = busybox();
     let output = run(
