@@ -183,20 +183,34 @@ impl SeqPacket {
     /// Receives one message and the descriptors that came with it; `None` if the other end is gone.
     ///
     /// # Errors
-    /// [`PodError::Protocol`] if what came is not a message of type `T`.
+    /// [`PodError::Protocol`] if what came is not a message of type `T`, or this process may not have so many descriptors.
     pub fn recv<T: DeserializeOwned>(&self) -> Result<Option<(T, Vec<OwnedFd>)>, PodError> {
+        let Some(Received { message, fds }) = self.recv_if_room()? else {
+            return Ok(None);
+        };
+        let lost =
+            || PodError::Protocol("not all descriptors of a message could be received".to_owned());
+        Ok(Some((message, fds.ok_or_else(lost)?)))
+    }
+
+    /// The same; a message whose descriptors this process may not all have comes without any.
+    ///
+    /// # Errors
+    /// [`PodError::Protocol`] if what came is not a message of type `T`.
+    pub fn recv_if_room<T: DeserializeOwned>(&self) -> Result<Option<Received<T>>, PodError> {
         // A longer packet shows as truncated.
         let mut packet = [0; INLINE_MAX];
-        let (length, mut fds) = self.recv_packet(&mut packet)?;
+        let (length, fds) = self.recv_packet(&mut packet)?;
         let malformed = |e: serde_json::Error| PodError::Protocol(e.to_string());
         match packet.get(..length).and_then(<[u8]>::split_first) {
             // No message is empty: that is the end.
             None => Ok(None),
-            Some((&TAG_INLINE, json)) => Ok(Some((
-                serde_json::from_slice(json).map_err(malformed)?,
+            Some((&TAG_INLINE, json)) => Ok(Some(Received {
+                message: serde_json::from_slice(json).map_err(malformed)?,
                 fds,
-            ))),
+            })),
             Some((&TAG_MEMORY_FILE, [])) => {
+                let mut fds = fds.unwrap_or_default();
                 let file = fds
                     .pop()
                     .ok_or_else(|| PodError::Protocol("no memory file".into()))?;
@@ -209,17 +223,17 @@ impl SeqPacket {
                 if json.len() as u64 > MESSAGE_MAX {
                     return Err(PodError::Protocol("the message is too long".into()));
                 }
-                Ok(Some((
-                    serde_json::from_slice(&json).map_err(malformed)?,
-                    fds,
-                )))
+                Ok(Some(Received {
+                    message: serde_json::from_slice(&json).map_err(malformed)?,
+                    fds: Some(fds),
+                }))
             }
             Some(_) => Err(PodError::Protocol("unknown tag".into())),
         }
     }
 
-    /// The bytes of a packet, none if the other end is gone, and what came with them.
-    fn recv_packet(&self, packet: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), PodError> {
+    /// The bytes of a packet, none if the other end is gone, and what came with them, if that is all there.
+    fn recv_packet(&self, packet: &mut [u8]) -> Result<(usize, Option<Vec<OwnedFd>>), PodError> {
         let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
         // What is not taken out of it is closed with it.
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -232,7 +246,7 @@ impl SeqPacket {
                 // The other end went without reading all: the kernel says so once, and before what
                 // that end had sent until then.
                 Err(Errno::CONNRESET) if !was_reset => was_reset = true,
-                Err(Errno::CONNRESET) => return Ok((0, Vec::new())),
+                Err(Errno::CONNRESET) => return Ok((0, Some(Vec::new()))),
                 Err(errno) => return Err(protocol("receive")(errno)),
             }
         };
@@ -240,9 +254,7 @@ impl SeqPacket {
             return Err(PodError::Protocol("the message is too long".into()));
         }
         if received.flags.contains(ReturnFlags::CTRUNC) {
-            return Err(PodError::Protocol(
-                "not all descriptors of a message could be received".into(),
-            ));
+            return Ok((received.bytes, None));
         }
         let fds: Vec<OwnedFd> = ancillary
             .drain()
@@ -256,8 +268,17 @@ impl SeqPacket {
         if fds.len() > DESCRIPTORS_MAX + 1 {
             return Err(too_many(fds.len()));
         }
-        Ok((received.bytes, fds))
+        Ok((received.bytes, Some(fds)))
     }
+}
+
+/// A message that was received.
+#[derive(Debug)]
+pub struct Received<T> {
+    /// The message.
+    pub message: T,
+    /// The descriptors that came with it, unless this process may not have so many.
+    pub fds: Option<Vec<OwnedFd>>,
 }
 
 /// Room for a control message with as many descriptors as the kernel passes at once.

@@ -140,6 +140,31 @@ impl CgroupSeat {
         }
     }
 
+    /// The seat without the ways in: nothing of the app is to come, and their descriptors are for others.
+    pub(crate) fn shut(self) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::V1 {
+                directory,
+                pids_max,
+                ..
+            } => Self::V1 {
+                tasks: Vec::new(),
+                directory,
+                pids_max,
+                event_control: None,
+            },
+            Self::V2 {
+                directory, kill, ..
+            } => Self::V2 {
+                directory,
+                procs: None,
+                kill,
+                leaves: None,
+            },
+        }
+    }
+
     /// SIGKILL to everything that is left of the app, which forks no more from then on. `true` if processes were seen
     /// that may not be gone: whoever calls then looks again.
     pub(crate) fn kill_all(&self) -> bool {

@@ -321,6 +321,11 @@ impl PreparedApp {
 }
 
 impl RunningApp {
+    /// What is left of one that has ended: its place among what it may have left running. All else is closed.
+    pub(crate) fn into_seat(self) -> CgroupSeat {
+        self.seat
+    }
+
     /// Asks the kernel to tell of its memory, unless that has been done.
     pub(crate) fn watch_memory(&mut self) {
         if let MemoryState::Unwatched = self.memory {

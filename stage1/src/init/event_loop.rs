@@ -13,6 +13,7 @@ use pod::control::WindowSize;
 use pod::exit::Outcome;
 use pod::manifest::UserNamespace;
 use pod::selinux::Context;
+use rustix::io::Errno;
 
 use super::abandoned::Abandoned;
 use super::ground::Ground;
@@ -24,7 +25,7 @@ use crate::app::devices::DeviceBounds;
 use crate::app::launch::{PodContext, PodSetup, PreparedApp, RunningApp, RunningCommand};
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
-use crate::link::{Enclosed, InitRequest, MonitorLink, StreamEnds};
+use crate::link::{Enclosed, HandedOver, InitRequest, MonitorLink, StreamEnds};
 use crate::protocol::{ExecSpec, FromInit, Setup, ToInit};
 use crate::settling::Settling;
 use crate::sys::{self, ChildEnd, EndedChild};
@@ -301,8 +302,8 @@ impl Pod {
         };
         let code = outcome.exit_code();
         let action = self.supervisor.app_exited(&app.name, code, Instant::now());
-        // Its terminal is closed: what it wrote has an end.
-        let RunningApp { seat, .. } = app;
+        // Its terminal is closed: what it wrote has an end. Whoever is told may need the descriptors that it had.
+        let seat = app.into_seat();
         if self.supervisor.finished().is_none() {
             // What the app left running would otherwise outlive it by as long as the pod.
             self.leftovers.kill(seat);
@@ -393,7 +394,17 @@ impl Pod {
                 }
                 self.starts.signal(app.as_ref(), signal);
             }
-            ToInit::Exec(spec) => self.execute(link, *spec, streams)?,
+            ToInit::Exec(spec) => match handed_over {
+                HandedOver::Lost => {
+                    let lost = StartFailure::os("take the streams of a command")(Errno::MFILE);
+                    let failed = FromInit::ExecFailed {
+                        id: spec.id,
+                        failure: lost,
+                    };
+                    link.send(&failed, Enclosed::default())?;
+                }
+                _ => self.execute(link, *spec, streams)?,
+            },
             ToInit::EndCommand { id, grace_ms } => {
                 self.take_late_reports(link)?;
                 self.end_command(id, Duration::from_millis(grace_ms));

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 
+use rustix::io::Errno;
+
 use super::pod_root::PodRoot;
 use crate::app::devices::HandedDevices;
 use crate::app::launch::AppGround;
@@ -61,6 +63,12 @@ pub(super) struct Inherited;
 
 impl Ground for Inherited {
     fn app(&mut self, app: &AppSpec, handed_over: HandedOver) -> Result<AppGround, StartFailure> {
+        if let HandedOver::Lost = handed_over {
+            return Err(StartFailure::os(format_args!(
+                "take what comes with app {}",
+                app.name
+            ))(Errno::MFILE));
+        }
         let HandedOver::App(AppResources {
             root,
             seat,

@@ -27,7 +27,7 @@ impl Leftovers {
         let now = Instant::now();
         if seat.kill_all() {
             self.0.push(Leftover {
-                seat,
+                seat: seat.shut(),
                 next: now + PAUSE,
                 until: now + PATIENCE,
             });

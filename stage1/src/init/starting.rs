@@ -302,7 +302,7 @@ impl Pod {
         let Starting {
             process, report, ..
         } = starting.app;
-        self.leftovers.kill(process.seat);
+        self.leftovers.kill(process.into_seat());
         match given_up {
             GivenUp::Overdue => self.app_does_not_run(link, &name, report.overdue()),
             GivenUp::Stopped => self.app_was_stopped(link, name),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use pod::seqpacket::{DESCRIPTORS_MAX, SeqPacket};
+use pod::seqpacket::{DESCRIPTORS_MAX, Received, SeqPacket};
 use rustix::fs::{FileType, Gid, OFlags, Uid, fchown, fcntl_setfl, fstat, major, minor};
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -147,7 +147,9 @@ impl InitLink for ToChild {
     }
 
     fn send(&mut self, message: &ToInit, handed_over: HandedOver) -> Result<(), LinkError> {
-        if let HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) = handed_over {
+        if let HandedOver::Lost | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) =
+            handed_over
+        {
             return Err(LinkError::MachineOnly);
         }
         let streams: Vec<OwnedFd> = message
@@ -238,18 +240,27 @@ impl ToParent {
             .is_some_and(|events| events.contains(PollFlags::POLLHUP)))
     }
 
-    fn packet(&self) -> Result<(Packet<ToInit>, Vec<OwnedFd>), LinkError> {
-        self.socket
-            .recv()
-            .map_err(|error| LinkError::Protocol(error.to_string()))?
-            .ok_or(LinkError::Gone)
+    /// A packet and its descriptors, if this process may have so many.
+    fn packet(&self) -> Result<(Packet<ToInit>, Option<Vec<OwnedFd>>), LinkError> {
+        let received = self
+            .socket
+            .recv_if_room()
+            .map_err(|error| LinkError::Protocol(error.to_string()))?;
+        let Received { message, fds } = received.ok_or(LinkError::Gone)?;
+        Ok((message, fds))
     }
 
-    fn more(&self, count: usize) -> Result<Vec<OwnedFd>, LinkError> {
-        let mut more = Vec::new();
-        while more.len() < count {
+    /// As many descriptors, which come in packets of their own, if this process may have so many.
+    fn more(&self, count: usize) -> Result<Option<Vec<OwnedFd>>, LinkError> {
+        let mut more = Some(Vec::new());
+        for _ in 0..count.div_ceil(DESCRIPTORS_MAX) {
             match self.packet()? {
-                (Packet::More, some) if !some.is_empty() => more.extend(some),
+                (Packet::More, some) => {
+                    more = more.zip(some).map(|(mut more, some)| {
+                        more.extend(some);
+                        more
+                    });
+                }
                 _ => {
                     return Err(LinkError::Protocol(
                         "an app's mounts and sockets did not come".to_owned(),
@@ -257,7 +268,13 @@ impl ToParent {
                 }
             }
         }
-        Ok(more)
+        match more {
+            Some(more) if more.len() != count => Err(LinkError::Protocol(format!(
+                "{} mounts and sockets of an app came, and {count} should have",
+                more.len()
+            ))),
+            more => Ok(more),
+        }
     }
 }
 
@@ -284,6 +301,20 @@ impl MonitorLink for ToParent {
                 "mounts or sockets came without an app".into(),
             ));
         };
+        let further = match &handed_over {
+            Contents::App {
+                mounts, sockets, ..
+            } => self.more(mounts.saturating_add(*sockets))?,
+            Contents::Nothing => Some(Vec::new()),
+        };
+        // An app or a command for which there is no descriptor fails alone.
+        let Some((fds, mut more)) = fds.zip(further) else {
+            return Ok(InitRequest {
+                message,
+                streams: StreamEnds::default(),
+                handed_over: HandedOver::Lost,
+            });
+        };
         let mut fds = Descriptors::new(fds);
         let piped = message
             .streams()
@@ -299,11 +330,10 @@ impl MonitorLink for ToParent {
                 dev,
                 sys,
                 mounts,
-                sockets,
+                ..
             } => {
                 let (root, seat) = (fds.one()?, fds.seat(seat)?);
                 let (dev, sys) = (fds.one_if(dev)?, fds.one_if(sys)?);
-                let mut more = self.more(mounts.saturating_add(sockets))?;
                 let sockets = more.split_off(mounts.min(more.len()));
                 HandedOver::App(AppResources {
                     root,

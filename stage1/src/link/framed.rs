@@ -114,7 +114,7 @@ impl InitLink for ToMachine {
 
     fn send(&mut self, message: &ToInit, handed_over: HandedOver) -> Result<(), LinkError> {
         let (app, interfaces) = match handed_over {
-            HandedOver::Nothing => (None, None),
+            HandedOver::Nothing | HandedOver::Lost => (None, None),
             HandedOver::MachineApp(app) => (Some(app), None),
             HandedOver::MachineNetwork(interfaces) => (None, Some(interfaces)),
             HandedOver::App(_) => return Err(LinkError::HostOnly("an app's root filesystem")),

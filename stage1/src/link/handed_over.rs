@@ -16,6 +16,8 @@ pub enum HandedOver {
     /// Nothing.
     #[default]
     Nothing,
+    /// What came, but pod init may not have so many descriptors.
+    Lost,
     /// With [`crate::protocol::ToInit::App`].
     App(AppResources),
     /// With [`crate::protocol::ToInit::App`], to another machine.

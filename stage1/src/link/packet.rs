@@ -55,9 +55,10 @@ pub(super) enum SeatKind {
 impl Contents {
     pub(super) fn of(handed_over: &HandedOver) -> Self {
         match handed_over {
-            HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
-                Self::Nothing
-            }
+            HandedOver::Nothing
+            | HandedOver::Lost
+            | HandedOver::MachineApp(_)
+            | HandedOver::MachineNetwork(_) => Self::Nothing,
             HandedOver::App(AppResources {
                 seat,
                 dev,
@@ -104,9 +105,10 @@ impl Contents {
 /// The descriptors of what is handed over, but for an app's mounts and sockets.
 pub(super) fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
     match handed_over {
-        HandedOver::Nothing | HandedOver::MachineApp(_) | HandedOver::MachineNetwork(_) => {
-            Vec::new()
-        }
+        HandedOver::Nothing
+        | HandedOver::Lost
+        | HandedOver::MachineApp(_)
+        | HandedOver::MachineNetwork(_) => Vec::new(),
         HandedOver::App(AppResources {
             root,
             seat,
