@@ -46,7 +46,7 @@ build: ## build the programs into target/dist
 		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-probe -p fairing-cni-glue
 	install -D -m 755 target/release/fairing $(DIST)/bin/fairing
 	install -d $(DIST)/lib/fairing/stage1/nspawn target/tests
-	install -m 755 $(STATIC)/pod-init $(DIST)/lib/fairing/stage1/nspawn/pod-init
+	install -m 711 $(STATIC)/pod-init $(DIST)/lib/fairing/stage1/nspawn/pod-init
 	install -m 755 $(STATIC)/stage1-nspawn $(DIST)/lib/fairing/stage1/nspawn/stage1-nspawn
 	install -m 644 stage1-nspawn/stage1.json $(DIST)/lib/fairing/stage1/nspawn/stage1.json
 	install -D -m 755 $(STATIC)/fairing-cni $(DIST)/lib/fairing/cni/fairing-cni
@@ -57,7 +57,9 @@ build: ## build the programs into target/dist
 install: build ## install below DESTDIR and PREFIX
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn"
 	install -m 755 $(DIST)/bin/fairing "$(DESTDIR)$(PREFIX)/bin/fairing"
-	install -m 755 $(DIST)/lib/fairing/stage1/nspawn/{pod-init,stage1-nspawn} \
+	install -m 711 $(DIST)/lib/fairing/stage1/nspawn/pod-init \
+		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"
+	install -m 755 $(DIST)/lib/fairing/stage1/nspawn/stage1-nspawn \
 		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"
 	install -m 644 $(DIST)/lib/fairing/stage1/nspawn/stage1.json \
 		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"

@@ -15,6 +15,8 @@ pub enum LeftOut {
     Gone,
     /// It is nested too deeply.
     Deep,
+    /// The content of a directory that the kernel makes up, such as `/proc`.
+    Kernel,
 }
 
 impl LeftOut {
@@ -33,6 +35,7 @@ impl LeftOut {
             Self::HardLink => "is a hard link",
             Self::Gone => "was removed meanwhile",
             Self::Deep => "is nested too deeply",
+            Self::Kernel => "has files of the kernel's",
         }
     }
 }

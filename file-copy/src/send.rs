@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, fstatfs, openat, readlinkat, statat,
 };
 use rustix::io::Errno;
 
@@ -78,6 +78,29 @@ pub fn send(
     sender.source(source)?;
     let Sender { tar, .. } = sender;
     tar.finish().map_err(CopyError::io("send", &source.path))
+}
+
+/// Most that is read of a file of the kernel's, in bytes: one may have no end.
+const KERNEL_FILE_MAX: u64 = 16 << 20;
+
+/// Filesystems (`linux/magic.h`) whose files are the kernel's: proc, sysfs, both versions of cgroups, debugfs, tracefs, bpf,
+/// securityfs, and that of SELinux.
+const OF_KERNEL: [u32; 9] = [
+    0x9fa0,
+    0x6265_6572,
+    0x0027_e0eb,
+    0x6367_7270,
+    0x6462_6720,
+    0x7472_6163,
+    0xcafe_4a11,
+    0x7363_6673,
+    0xf97c_ff8c,
+];
+
+fn is_of_kernel(file: &impl AsFd) -> bool {
+    fstatfs(file).is_ok_and(|found| {
+        u32::try_from(found.f_type).is_ok_and(|magic| OF_KERNEL.contains(&magic))
+    })
 }
 
 struct Sender<'a, W: Write> {
@@ -155,7 +178,12 @@ impl<W: Write> Sender<'_, W> {
                 if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
                     return Ok(Some(LeftOut::Gone));
                 }
-                return self.file(path, &stat, File::from(file)).map(|()| None);
+                let file = File::from(file);
+                let sent = match is_of_kernel(&file) {
+                    true => self.kernel_file(path, &stat, file),
+                    false => self.file(path, &stat, file),
+                };
+                return sent.map(|()| None);
             }
             FileType::Symlink => match link() {
                 Err(Errno::NOENT | Errno::INVAL) => return Ok(Some(LeftOut::Gone)),
@@ -170,6 +198,21 @@ impl<W: Write> Sender<'_, W> {
         };
         sent.map_err(CopyError::io("send", path))?;
         Ok(None)
+    }
+
+    /// What the kernel says of itself in a file, which has no size before it is read.
+    fn kernel_file(&mut self, path: &Path, stat: &Stat, file: File) -> Result<(), CopyError> {
+        let mut text = Vec::new();
+        file.take(KERNEL_FILE_MAX)
+            .read_to_end(&mut text)
+            .map_err(CopyError::io("read", path))?;
+        let size = text.len() as u64;
+        let name = path.as_os_str().as_bytes();
+        self.tar
+            .begin(name, What::File(size), stat)
+            .and_then(|()| self.tar.data(&text))
+            .and_then(|()| self.tar.pad(size))
+            .map_err(CopyError::io("send", path))
     }
 
     /// As many bytes as it has now: of one that grows meanwhile the beginning, of one that shrinks zeros for what is gone.
@@ -226,8 +269,12 @@ impl<W: Write> Sender<'_, W> {
                 (self.left_out)(&path, LeftOut::Deep);
                 continue;
             }
+            let is_of_kernel = is_of_kernel(&directory);
             let level = self.enter(directory, path)?;
-            levels.push(level);
+            match is_of_kernel {
+                true => (self.left_out)(&level.path, LeftOut::Kernel),
+                false => levels.push(level),
+            }
         }
         Ok(())
     }

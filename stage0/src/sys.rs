@@ -62,6 +62,13 @@ pub(crate) fn settle_signals() {
     }
 }
 
+/// Lets a write to a pipe that nobody reads any more fail, for what writes to the pipes of apps: that one has closed its
+/// input ends no command.
+pub(crate) fn outlive_closed_pipes() {
+    // SAFETY: no code of ours runs as a handler. It can't fail for this signal.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+}
+
 /// The least stack that this program and the isolator are sure to do with, in bytes.
 pub(crate) const STACK_MIN: u64 = 128 << 10;
 

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use nix::sched::{CloneFlags, unshare};
 use pod::PodUuid;
 use pod::manifest::{HostNamespace, UserNamespace};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat, stat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
@@ -174,6 +174,15 @@ pub(crate) fn start(
     })
 }
 
+/// Whether users of pods may read pod init's program. Of one that they may only execute, the kernel shows nothing to anybody
+/// in a user namespace, whatever capabilities it has there (`would_dump` in `fs/exec.c`): neither memory nor descriptors, of
+/// which some lead out of the pod.
+pub(crate) fn is_readable() -> Result<bool, StartFailure> {
+    let program = program()?;
+    let found = stat(program.as_c_str()).map_err(StartFailure::os("look at pod init's program"))?;
+    Ok(Mode::from_raw_mode(found.st_mode).contains(Mode::ROTH))
+}
+
 /// Where pod init's program is.
 fn program() -> Result<CString, StartFailure> {
     let own = std::env::current_exe().map_err(StartFailure::os("find the isolator's directory"))?;
@@ -250,6 +259,8 @@ impl Child<'_> {
     }
 
     fn place_streams(&self, process: &ChildProcess) -> Result<(), Errno> {
+        // Even one that is stopped, and looks at no gate, holds the pod's lock.
+        sys::die_with_parent()?;
         sys::unblock_signals()?;
         rustix::stdio::dup2_stdin(self.null)?;
         rustix::stdio::dup2_stdout(self.null)?;

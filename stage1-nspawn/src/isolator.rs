@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
 use pod::feature::Feature;
-use pod::manifest::{App, Capability, Device, Network, PodManifest, Resources, UserNamespace};
+use pod::manifest::{
+    App, Capability, Device, InsecureOption, Network, PodManifest, Resources, UserNamespace,
+};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 use rustix::fs::{Gid, Uid};
@@ -216,6 +218,13 @@ impl Isolator for Nspawn {
         app: &App,
         sockets: Vec<OwnedFd>,
     ) -> Result<HandedOver, StartFailure> {
+        if self.ids.is_some() && may_trace(app) && init_process::is_readable()? {
+            return Err(StartFailure::other(format!(
+                "app {} can't have CAP_SYS_PTRACE: it could take descriptors of pod init, whose program every user \
+                 may read; chmod 711 forbids that",
+                app.name
+            )));
+        }
         self.cgroups()?.add_app(&app.name, &app.resources)?;
         if app.resources.pids.limit.is_none() {
             let usual = manifest.bounds.pids;
@@ -317,9 +326,10 @@ impl Isolator for Nspawn {
         let Some(network) = self.network.take() else {
             return Ok(PodNetwork::default());
         };
-        let netns = network
-            .wait()?
-            .map_err(|exit_code| self.explain_end(exit_code))?;
+        let netns = network.wait()?.map_err(|exit_code| match exit_code {
+            Some(exit_code) => self.explain_end(exit_code),
+            None => StartFailure::other("pod init was killed"),
+        })?;
         match manifest.network {
             Network::Host | Network::None => Ok(PodNetwork::default()),
             Network::All | Network::Named(_) => {
@@ -348,6 +358,17 @@ impl Isolator for Nspawn {
             .map_or(Ok(()), |mut networks| networks.leave());
         cgroups.and(networks)
     }
+}
+
+/// Whether an app may look into other processes of its user namespace.
+fn may_trace(app: &App) -> bool {
+    let capabilities = app.security.capabilities.as_ref();
+    app.security.privileged
+        || app.insecure_options.contains(&InsecureOption::Capabilities)
+        || capabilities.is_some_and(|sets| {
+            let all = [&sets.bounding, &sets.permitted, &sets.ambient];
+            all.iter().any(|set| set.contains(&Capability::SysPtrace))
+        })
 }
 
 /// Whether the kernel is to be asked what an app does with devices: it has some, or could make some. In a user namespace

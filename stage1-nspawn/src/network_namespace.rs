@@ -55,8 +55,9 @@ pub(crate) struct FutureNetns {
 }
 
 impl FutureNetns {
-    /// The namespace, with its loopback up, as soon as it is made. If the process has ended before, its exit code.
-    pub(crate) fn wait(self) -> Result<Result<Netns, i32>, StartFailure> {
+    /// The namespace, with its loopback up, as soon as it is made. If the process has ended before, its exit code, or none
+    /// if it was killed.
+    pub(crate) fn wait(self) -> Result<Result<Netns, Option<i32>>, StartFailure> {
         let told = self.made.wait(self.process.as_fd());
         match told.map_err(StartFailure::os(MAKE))? {
             Some(MADE) => {}
@@ -72,12 +73,10 @@ impl FutureNetns {
     }
 
     /// Leaves the end to whoever waits for it.
-    fn exit_code(&self) -> Result<i32, StartFailure> {
+    fn exit_code(&self) -> Result<Option<i32>, StartFailure> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         let ended = waitid(WaitId::PidFd(self.process.as_fd()), options);
         let ended = ended.map_err(StartFailure::os("wait for pod init"))?;
-        Ok(ended
-            .and_then(|status| status.exit_status())
-            .unwrap_or_default())
+        Ok(ended.and_then(|status| status.exit_status()))
     }
 }

@@ -459,6 +459,12 @@ pub fn die_with_parent_and_hide() -> Result<(), Errno> {
     }
 }
 
+/// Asks for SIGKILL when the parent ends. A change of users takes that back.
+pub fn die_with_parent() -> Result<(), Errno> {
+    // SAFETY: sets a flag of the calling process.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }.into())
+}
+
 /// Sets the size of a terminal.
 pub fn set_window_size(fd: BorrowedFd<'_>, rows: u16, cols: u16) -> Result<(), Errno> {
     let size = libc::winsize {

@@ -332,3 +332,20 @@ fn a_privileged_pod_that_was_prepared_starts_as_such() {
         .ok()
         .expect_stdout("seccomp mode = 0");
 }
+
+#[test]
+fn who_may_trace_looks_into_no_process_of_fairings() {
+    let (host, image) = busybox_host();
+    for flags in [&["--cap-add=SYS_PTRACE"][..], &["--privileged"], &[]] {
+        let mut run = host.fairing(["run", "--rm", "--userns=auto", "--app-name=a", &image]);
+        run = run.args(flags);
+        let script = "ls /proc/1/fd /proc/1/root/ > /dev/null; echo $?; ls /proc/self/fd > /dev/null && echo own";
+        let output = run.args(["--", "/bin/sh", "-c", script]).run().ok();
+        assert_eq!(output.stdout, "1\nown\n", "{flags:?}: {output}");
+        for place in ["/proc/1/fd", "/proc/1/root/"] {
+            let line = output.stderr.lines().find(|line| line.contains(place));
+            let line = line.unwrap_or_else(|| panic!("{output}"));
+            assert!(line.ends_with("Permission denied"), "{line}");
+        }
+    }
+}

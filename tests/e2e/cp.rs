@@ -287,3 +287,31 @@ fn an_app_of_several_is_named_and_an_image_needs_no_program() {
     assert_eq!(status(&host, "two")["state"], "running");
     host.fairing(["stop", "--force", "two"]).run().ok();
 }
+
+#[test]
+fn what_the_kernel_says_is_copied_by_name_and_left_out_of_a_directory() {
+    let host = busybox();
+    detached(&host, &["--name", "web"], IDLE);
+    cp(&host, "web:/proc/version", &at(&host, "version")).ok();
+    let version = fs::read_to_string(host.base().join("version")).unwrap();
+    assert!(version.starts_with("Linux version"), "{version}");
+    let all = cp(&host, "web:/", &at(&host, "all")).ok();
+    all.expect_stderr("proc has files of the kernel's: left out")
+        .expect_stderr("sys has files of the kernel's: left out");
+    assert!(host.base().join("all/bin/busybox").exists());
+    assert_eq!(
+        fs::read_dir(host.base().join("all/proc")).unwrap().count(),
+        0
+    );
+}
+
+#[test]
+fn why_a_large_file_does_not_go_in_is_told() {
+    let host = busybox();
+    detached(&host, &["--name", "web"], IDLE);
+    host.write("big", vec![b'x'; 3 << 20]);
+    let refused = cp(&host, &at(&host, "big"), "web:/nothing/there");
+    refused
+        .expect_code(125)
+        .expect_stderr("/nothing: No such file");
+}

@@ -131,6 +131,28 @@ fn output_input_and_arguments_pass_unchanged() {
 }
 
 #[test]
+fn a_command_that_reads_nothing_ends_its_session_with_its_own_code() {
+    let host = busybox();
+    let pod = detached(&host, &[], IDLE);
+    for code in [0, 3] {
+        let script = format!("exit {code}");
+        host.fairing([
+            "enter",
+            "--interactive",
+            &pod,
+            "--",
+            "/bin/sh",
+            "-c",
+            &script,
+        ])
+        .stdin("x".repeat(3 << 20))
+        .run()
+        .expect_code(code);
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
 fn variables_can_be_added() {
     let host = busybox();
     let pod = detached(&host, &[], IDLE);

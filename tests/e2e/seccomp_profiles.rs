@@ -183,7 +183,12 @@ fn what_is_no_profile_is_refused_before_anything_starts() {
     let foreign = json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_S390X"]});
     with("foreign", foreign, "other architectures");
     refused("/nowhere/profile.json", "cannot open /nowhere/profile.json");
-    refused("/dev/zero", "larger than 1 MiB");
+    refused("/dev/zero", "not a regular file");
+    let large = host
+        .write("large", " ".repeat(2 << 20))
+        .display()
+        .to_string();
+    refused(&large, "larger than 1 MiB");
     let deep = host
         .write("deep", "[".repeat(100_000))
         .display()

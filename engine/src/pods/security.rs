@@ -11,6 +11,8 @@ use pod::manifest::{
     Seccomp, Security,
 };
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
 use crate::error::{Error, SecurityError};
 
 /// What is asked of an app's confinement. What is not said is the usual.
@@ -245,7 +247,18 @@ pub(super) fn permitted() -> Result<u64, Error> {
 /// The text of a profile.
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    // Nobody is waited for who would write into a FIFO.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = openat(CWD, path, flags, Mode::empty()).map(File::from);
+    let file = file.map_err(|errno| Error::io("open", path)(errno.into()))?;
+    let kind = file.metadata().map_err(Error::io("look at", path))?;
+    if !kind.is_file() {
+        return Err(SecurityError::Profile {
+            path: path.to_path_buf(),
+            source: ProfileError::Malformed("it is not a regular file".to_owned()),
+        }
+        .into());
+    }
     file.take(FILE_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(Error::io("read", path))?;

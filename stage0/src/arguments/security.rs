@@ -175,14 +175,17 @@ impl SecurityArguments {
                 SecurityOption::Unmask(paths) => spec.unmask.extend(paths.iter().cloned()),
             }
         }
+        let asks_for_default = matches!(seccomp, Some(SeccompChoice::Default));
         spec.seccomp = seccomp.unwrap_or_default();
         if spec.privileged {
-            if matches!(spec.seccomp, SeccompChoice::File(_)) || !spec.mask.is_empty() {
+            let filters = asks_for_default || matches!(spec.seccomp, SeccompChoice::File(_));
+            if filters || !spec.mask.is_empty() {
                 return Err(Failure::Usage(
                     "--privileged gives up filters and masks: leave out one of them".to_owned(),
                 ));
             }
-            if self.no_new_privileges == Some(true) {
+            let asks = |option: &SecurityOption| *option == SecurityOption::NoNewPrivileges(true);
+            if self.no_new_privileges == Some(true) || self.security_opt.iter().any(asks) {
                 return Err(Failure::Usage(
                     "--privileged lets the app gain privileges: leave out --no-new-privileges"
                         .to_owned(),

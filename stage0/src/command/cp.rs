@@ -18,6 +18,7 @@ use crate::console::output;
 use crate::context::Context;
 use crate::copy::place::{Place, place};
 use crate::copy::process::CopyProcess;
+use crate::sys::outlive_closed_pipes;
 use crate::wording::failure::Failure;
 use crate::wording::typed;
 
@@ -194,6 +195,8 @@ impl Cp {
             of,
             owners: self.archive || source.is_none(),
         };
+        // One that fails stops reading, and says why.
+        outlive_closed_pipes();
         let mut process = self.process(context, pod, app, copy)?;
         let sent = match &source {
             Some(source) => {

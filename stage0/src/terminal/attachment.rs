@@ -18,7 +18,7 @@ use pod::seqpacket::SeqPacket;
 use pod::signal::SignalNumber;
 
 use crate::console::output::Stream;
-use crate::sys::is_ignored;
+use crate::sys::{is_ignored, outlive_closed_pipes};
 use crate::terminal::detach_keys::DetachKeys;
 use crate::terminal::pump::{Downstream, Upstream, has_input};
 use crate::terminal::raw_mode::{RawMode, window_size};
@@ -61,6 +61,7 @@ pub(crate) fn run(
     request: AttachRequest,
     manner: Manner,
 ) -> Result<u8, Failure> {
+    outlive_closed_pipes();
     let (app, stdin) = (request.app.clone(), request.stdin);
     match connection.send(&Request::Attach(request), &[]) {
         Err(PodError::Ended) => return Err(gone()),

@@ -18,7 +18,7 @@ use pod::seqpacket::SeqPacket;
 
 use crate::console::output::Stream;
 use crate::console::report;
-use crate::sys::is_ignored;
+use crate::sys::{is_ignored, outlive_closed_pipes};
 use crate::terminal::pump::{Downstream, Upstream, has_input};
 use crate::terminal::raw_mode::{RawMode, window_size};
 use crate::wording::failure::Failure;
@@ -47,6 +47,7 @@ pub(crate) fn run(
     user: Option<CommandUser>,
     interactive: bool,
 ) -> Result<u8, Failure> {
+    outlive_closed_pipes();
     let (tty, detach) = (request.tty, request.detach);
     let request = match user {
         None => Request::Exec(request),

@@ -4,12 +4,12 @@
 //! reported to pod init as numbers over a pipe that exec closes.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use pod::activation::FIRST_FD;
 use pod::manifest::AppPath;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::io::{Errno, write};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
     fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
@@ -111,6 +111,19 @@ pub(crate) struct Mounts<'a> {
     pub(crate) proc_options: &'a [(CString, CString)],
 }
 
+impl ChildPlan<'_> {
+    /// A procfs of the pod's by which something is asked for.
+    fn procfs(&self) -> Option<BorrowedFd<'_>> {
+        let of_score = self.oom_score.as_ref().map(|(proc, _)| *proc);
+        of_score.or(self.label.as_ref().map(ExecLabel::procfs))
+    }
+
+    /// The number that such a procfs has once all others are closed.
+    fn procfs_place(&self) -> i32 {
+        self.report_place.saturating_add(1)
+    }
+}
+
 impl Mounts<'_> {
     /// Where the volumes go.
     pub(crate) fn places(&self) -> Vec<AppPath> {
@@ -167,12 +180,12 @@ fn prepare(
     }
     setsid().map_err(at(Step::Session))?;
     streams(plan).map_err(at(Step::Streams))?;
-    if let Some(label) = &plan.label {
-        label.request().map_err(at(Step::SecurityLabel))?;
-    }
-    if let Some((proc, score)) = &plan.oom_score {
-        set_oom_score(*proc, score).map_err(at(Step::OomScore))?;
-    }
+    // Where pod init's program may not be read, as in a pod with users of its own, this process can't open what `/proc` has
+    // of it before it shows itself: with nothing left that leads out of the pod.
+    let hidden = match ask_of_itself(plan, None) {
+        Err((_, Errno::ACCESS)) => plan.procfs(),
+        other => other.map(|()| None)?,
+    };
     match &plan.root {
         Root::Attach(mounts) => {
             sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;
@@ -183,7 +196,7 @@ fn prepare(
             move_into_thread_name_spaces(*app, spaces).map_err(at(Step::JoinApp))?;
         }
     }
-    keep_only_own(plan, process).map_err(at(Step::CloseDescriptors))?;
+    keep_only_own(plan, process, hidden).map_err(at(Step::CloseDescriptors))?;
     let in_workdir = enter_workdir_as_root(&plan.workdir).map_err(at(Step::WorkingDirectory))?;
     for (resource, limit) in &plan.limits.resources {
         setrlimit(*resource, *limit).map_err(at(Step::ResourceLimits))?;
@@ -226,8 +239,28 @@ fn prepare(
         chdir(plan.workdir.as_c_str()).map_err(at(Step::WorkingDirectory))?;
     }
     sys::working_directory_is_inside().map_err(at(Step::WorkingDirectory))?;
+    if hidden.is_some() {
+        let proc = process.placed(plan.procfs_place());
+        set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(at(Step::User))?;
+        ask_of_itself(plan, Some(proc))?;
+        hide().map_err(at(Step::User))?;
+    }
     if let Some((program, flags)) = late {
         sys::install_seccomp(program, flags).map_err(at(Step::SystemCallFilter))?;
+    }
+    Ok(())
+}
+
+/// Asks for what a process says of itself in `/proc`: its label, and how soon it is killed when memory is short. `proc` is
+/// another procfs of the pod's than those of the plan, which are closed by then.
+fn ask_of_itself(plan: &ChildPlan<'_>, proc: Option<BorrowedFd<'_>>) -> Result<(), Failed> {
+    if let Some(label) = &plan.label {
+        let asked = label.request(proc.unwrap_or(label.procfs()));
+        asked.map_err(|errno| (Step::SecurityLabel, errno))?;
+    }
+    if let Some((own, score)) = &plan.oom_score {
+        let set = set_oom_score(proc.unwrap_or(*own), score);
+        set.map_err(|errno| (Step::OomScore, errno))?;
     }
     Ok(())
 }
@@ -390,14 +423,27 @@ fn guard_own(mounts: &Mounts<'_>, guards: &PathGuards) -> Result<(), Failed> {
 }
 
 /// Closes everything but the standard streams, the sockets, which exec leaves open, and the report pipe.
-fn keep_only_own(plan: &ChildPlan<'_>, process: &ChildProcess) -> Result<(), Errno> {
+/// `proc` is kept until exec, too.
+fn keep_only_own(
+    plan: &ChildPlan<'_>,
+    process: &ChildProcess,
+    proc: Option<BorrowedFd<'_>>,
+) -> Result<(), Errno> {
+    let place = plan.procfs_place();
+    // Out of the way of all that is placed. Its number is closed below.
+    let proc = proc.map(|proc| fcntl_dupfd_cloexec(proc, place.saturating_add(1)));
+    let proc = proc.transpose()?.map(IntoRawFd::into_raw_fd);
     for (number, socket) in (FIRST_FD..).zip(&plan.sockets) {
         process.place(*socket, number)?;
     }
     if plan.report.as_raw_fd() != plan.report_place {
         process.place_until_exec(plan.report, plan.report_place)?;
     }
-    process.close_from(plan.report_place.unsigned_abs() + 1)
+    let Some(proc) = proc else {
+        return process.close_from(place.unsigned_abs());
+    };
+    process.place_until_exec(process.placed(proc), place)?;
+    process.close_from(place.unsigned_abs() + 1)
 }
 
 /// Takes all capabilities that it may hold but those to keep out of the bounding set. System calls only.

@@ -121,7 +121,8 @@ impl RunningApp {
 /// Pod init's program, on the mount where nobody can write to it. Its own root need not have a procfs.
 fn own_program() -> Result<OwnedFd, StartFailure> {
     let proc = mount_detached("proc", &[], MountAttrFlags::empty())?;
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    // To be executed; it need not be readable.
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
     openat(&proc, "self/exe", flags, Mode::empty())
         .map_err(StartFailure::os("open pod init's program"))
 }

@@ -53,13 +53,17 @@ impl<'a> ExecLabel<'a> {
         label.map(with).transpose()
     }
 
-    /// Asks the kernel for it, as of the next program that this thread executes. System calls only: for use between clone
-    /// and exec.
-    pub(crate) fn request(&self) -> Result<(), Errno> {
-        let proc = match &self.proc {
+    /// The procfs through which it is asked for.
+    pub(crate) fn procfs(&self) -> BorrowedFd<'_> {
+        match &self.proc {
             Procfs::OfApp(proc) => *proc,
             Procfs::Own(proc) => proc.as_fd(),
-        };
+        }
+    }
+
+    /// Asks the kernel for it, as of the next program that this thread executes. System calls only: for use between clone
+    /// and exec.
+    pub(crate) fn request(&self, proc: BorrowedFd<'_>) -> Result<(), Errno> {
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let file = openat(proc, c"thread-self/attr/exec", flags, Mode::empty())?;
         write(file, self.label.to_bytes()).map(drop)

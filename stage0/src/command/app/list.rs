@@ -17,6 +17,7 @@ const FIELDS: &[&str] = &[
     "image",
     "manifest",
     "command",
+    "devices",
     "env",
     "cwd",
     "user",
@@ -38,6 +39,7 @@ const FIELDS: &[&str] = &[
     "widened",
     "privileged",
     "read-only-root",
+    "resources",
     "annotations",
     "verification",
 ];
