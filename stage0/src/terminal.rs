@@ -7,3 +7,4 @@ pub(crate) mod question;
 pub(crate) mod raw_mode;
 pub(crate) mod session;
 pub(crate) mod sink;
+pub(crate) mod waiting;

@@ -108,7 +108,14 @@ pub(crate) fn start(
     of_host: &BTreeSet<HostNamespace>,
 ) -> Result<WaitingProcess, StartFailure> {
     let out_of_the_way = |fd: &OwnedFd| {
-        fcntl_dupfd_cloexec(fd, HIGH).map_err(StartFailure::os("duplicate a descriptor"))
+        let raised = fcntl_dupfd_cloexec(fd, HIGH);
+        raised.map_err(|errno| {
+            StartFailure::os("duplicate a descriptor")(match errno {
+                // So the kernel says that there can't be one of that number.
+                Errno::INVAL => Errno::MFILE,
+                other => other,
+            })
+        })
     };
     let program = program()?;
     let end = out_of_the_way(&end)?;

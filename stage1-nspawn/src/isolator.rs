@@ -100,6 +100,14 @@ impl Nspawn {
         }
     }
 
+    /// Why pod init's process has ended before it executed its program: by this exit code, or else it was killed.
+    fn early_end(&self, exit_code: Option<i32>) -> StartFailure {
+        match exit_code {
+            Some(exit_code) => self.explain_end(exit_code),
+            None => StartFailure::other("pod init was killed"),
+        }
+    }
+
     fn cgroups(&self) -> Result<&PodCgroups, StartFailure> {
         self.cgroups
             .as_ref()
@@ -326,10 +334,9 @@ impl Isolator for Nspawn {
         let Some(network) = self.network.take() else {
             return Ok(PodNetwork::default());
         };
-        let netns = network.wait()?.map_err(|exit_code| match exit_code {
-            Some(exit_code) => self.explain_end(exit_code),
-            None => StartFailure::other("pod init was killed"),
-        })?;
+        let netns = network
+            .wait()?
+            .map_err(|exit_code| self.early_end(exit_code))?;
         match manifest.network {
             Network::Host | Network::None => Ok(PodNetwork::default()),
             Network::All | Network::Named(_) => {
@@ -340,6 +347,14 @@ impl Isolator for Nspawn {
                     cgroup.as_deref(),
                 )
             }
+        }
+    }
+
+    fn explain_early_end(&mut self) -> Option<StartFailure> {
+        match self.network.take()?.wait() {
+            Ok(Ok(_)) => None,
+            Ok(Err(exit_code)) => Some(self.early_end(exit_code)),
+            Err(failure) => Some(failure),
         }
     }
 

@@ -306,6 +306,16 @@ fn what_the_kernel_says_is_copied_by_name_and_left_out_of_a_directory() {
 }
 
 #[test]
+fn standard_output_is_no_file_to_be_replaced() {
+    let host = busybox();
+    detached(&host, &["--name", "web"], IDLE);
+    let refused = cp(&host, "web:/etc/passwd", "/dev/stdout");
+    refused
+        .expect_code(2)
+        .expect_stderr("`-` writes a tar file");
+}
+
+#[test]
 fn why_a_large_file_does_not_go_in_is_told() {
     let host = busybox();
     detached(&host, &["--name", "web"], IDLE);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use harness::{Host, wait_until};
 
+use crate::app::sandbox;
 use crate::stocked::{IDLE, IMAGE, busybox, detached, status, wait_log};
 
 fn idle(host: &Host, name: &str) -> String {
@@ -110,4 +111,14 @@ fn all_pods_are_paused_at_once_and_one_app_alone() {
         .run()
         .expect_error(121, &["has no app `c`"]);
     host.fairing(["stop", "--force", "pair"]).run().ok();
+}
+
+#[test]
+fn a_pod_in_which_no_app_runs_is_not_paused() {
+    let host = busybox();
+    let pod = sandbox(&host, &[]);
+    host.fairing(["pause", &pod])
+        .run()
+        .expect_error(125, &["no app of the pod runs"]);
+    host.fairing(["stop", &pod]).run().ok();
 }

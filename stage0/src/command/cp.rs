@@ -125,6 +125,12 @@ impl Cp {
         from: &AppPath,
         to: &Path,
     ) -> Result<(), Failure> {
+        if to.starts_with("/dev") || to.starts_with("/proc") {
+            return Err(Failure::Usage(format!(
+                "files are not copied to {}: `-` writes a tar file to standard output",
+                to.display()
+            )));
+        }
         let source = Source {
             path: PathBuf::from(from.as_str()),
             follow: self.follow_link,

@@ -1,14 +1,12 @@
 //! Sharing the standard streams of an app that runs, from now on until it ends or the user leaves it.
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use engine::Error;
 use engine::error::MonitorError;
 use engine::pods::connection::{START, unexpected, wait_readable};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::PodError;
@@ -20,8 +18,9 @@ use pod::signal::SignalNumber;
 use crate::console::output::Stream;
 use crate::sys::{is_ignored, outlive_closed_pipes};
 use crate::terminal::detach_keys::DetachKeys;
-use crate::terminal::pump::{Downstream, Upstream, has_input};
+use crate::terminal::pump::{Downstream, Upstream};
 use crate::terminal::raw_mode::{RawMode, window_size};
+use crate::terminal::waiting::{Role, Waiting};
 use crate::wording::failure::Failure;
 
 /// How long the end of the output is waited for once the app has ended: what it has started may hold it open.
@@ -166,17 +165,6 @@ struct Attachment {
     ended: Option<(Option<Outcome>, Instant)>,
 }
 
-/// What a descriptor that is waited for is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Connection,
-    Signals,
-    Input,
-    ToApp,
-    FromApp(usize),
-    ToUs(usize),
-}
-
 impl Attachment {
     fn go_on(&mut self) -> Result<End, Failure> {
         loop {
@@ -220,57 +208,15 @@ impl Attachment {
         }
     }
 
-    /// Waits until something can be done.
     fn wait(&self) -> Result<Vec<Role>, Failure> {
-        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
-        let mut roles: Vec<(Role, BorrowedFd<'_>, PollFlags)> = Vec::new();
-        if let Some(signals) = &self.signals {
-            roles.push((Role::Signals, signals.as_fd(), PollFlags::POLLIN));
-        }
-        if self.ended.is_none() {
-            roles.push((Role::Connection, self.connection.as_fd(), PollFlags::POLLIN));
-            if self.upstream.wants_input() {
-                roles.push((Role::Input, stdin.as_fd(), PollFlags::POLLIN));
-            }
-            if let Some(target) = self.upstream.writable() {
-                roles.push((Role::ToApp, target, PollFlags::POLLOUT));
-            }
-        }
-        for (at, downstream) in self.downstreams.iter().enumerate() {
-            if let Some(sink) = downstream.writable() {
-                let fd = sink.own().unwrap_or(match sink.stream() {
-                    Stream::Stdout => stdout.as_fd(),
-                    Stream::Stderr => stderr.as_fd(),
-                });
-                roles.push((Role::ToUs(at), fd, PollFlags::POLLOUT));
-            }
-            if let Some(source) = downstream.readable() {
-                roles.push((Role::FromApp(at), source, PollFlags::POLLIN));
-            }
-        }
-        let mut descriptors: Vec<_> = roles
-            .iter()
-            .map(|(_, descriptor, events)| PollFd::new(*descriptor, *events))
-            .collect();
-        let timeout = self.ended.map_or(PollTimeout::NONE, |(_, until)| {
-            let left = until.saturating_duration_since(Instant::now());
-            let left = left.saturating_add(Duration::from_millis(1));
-            left.try_into().unwrap_or(PollTimeout::MAX)
-        });
-        match poll(&mut descriptors, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Failure::Other(format!("cannot wait: {errno}"))),
-        }
-        let is_ready = |role: Role, events: Option<PollFlags>| match role {
-            Role::ToApp | Role::ToUs(_) => events.is_some_and(|events| !events.is_empty()),
-            _ => has_input(events),
+        let waiting = Waiting {
+            connection: self.ended.is_none().then_some(&self.connection),
+            signals: self.signals.as_ref(),
+            upstream: &self.upstream,
+            downstreams: &self.downstreams,
+            until: self.ended.map(|(_, until)| until),
         };
-        Ok(roles
-            .iter()
-            .zip(&descriptors)
-            .filter(|((role, ..), descriptor)| is_ready(*role, descriptor.revents()))
-            .map(|((role, ..), _)| *role)
-            .collect())
+        waiting.wait()
     }
 
     /// Takes signals; gives the one that ends this, if one does.

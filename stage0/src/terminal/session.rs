@@ -1,14 +1,12 @@
 //! A command inside of an app, from its start to its exit code, with our standard streams as its own.
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use engine::Error;
 use engine::error::MonitorError;
 use engine::pods::connection::{START, unexpected, wait_readable};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::PodError;
@@ -19,8 +17,9 @@ use pod::seqpacket::SeqPacket;
 use crate::console::output::Stream;
 use crate::console::report;
 use crate::sys::{is_ignored, outlive_closed_pipes};
-use crate::terminal::pump::{Downstream, Upstream, has_input};
+use crate::terminal::pump::{Downstream, Upstream};
 use crate::terminal::raw_mode::{RawMode, window_size};
+use crate::terminal::waiting::{Role, Waiting};
 use crate::wording::failure::Failure;
 
 /// Signals that end the session, so that the terminal is put back first.
@@ -173,17 +172,6 @@ struct Session {
     outcome: Option<Outcome>,
 }
 
-/// What a descriptor that is waited for is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Connection,
-    Signals,
-    Input,
-    ToCommand,
-    FromCommand(usize),
-    ToUs(usize),
-}
-
 impl Session {
     fn go_on(&mut self) -> Result<End, Failure> {
         loop {
@@ -205,14 +193,14 @@ impl Session {
             if ready.contains(&Role::Input) {
                 self.upstream.read();
             }
-            if ready.contains(&Role::ToCommand) {
+            if ready.contains(&Role::ToApp) {
                 self.upstream.write();
             }
             for (at, downstream) in self.downstreams.iter_mut().enumerate() {
                 if ready.contains(&Role::ToUs(at)) {
                     downstream.write();
                 }
-                if ready.contains(&Role::FromCommand(at)) && downstream.moves() {
+                if ready.contains(&Role::FromApp(at)) && downstream.moves() {
                     self.upstream.command_wrote();
                 }
             }
@@ -230,52 +218,15 @@ impl Session {
         self.downstreams.iter().all(Downstream::is_done)
     }
 
-    /// Waits until something can be done.
     fn wait(&self) -> Result<Vec<Role>, Failure> {
-        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
-        let mut roles: Vec<(Role, BorrowedFd<'_>, PollFlags)> = Vec::new();
-        if let Some(signals) = &self.signals {
-            roles.push((Role::Signals, signals.as_fd(), PollFlags::POLLIN));
-        }
-        if self.outcome.is_none() {
-            roles.push((Role::Connection, self.connection.as_fd(), PollFlags::POLLIN));
-            if self.upstream.wants_input() {
-                roles.push((Role::Input, stdin.as_fd(), PollFlags::POLLIN));
-            }
-            if let Some(target) = self.upstream.writable() {
-                roles.push((Role::ToCommand, target, PollFlags::POLLOUT));
-            }
-        }
-        for (at, downstream) in self.downstreams.iter().enumerate() {
-            if let Some(sink) = downstream.writable() {
-                let fd = sink.own().unwrap_or(match sink.stream() {
-                    Stream::Stdout => stdout.as_fd(),
-                    Stream::Stderr => stderr.as_fd(),
-                });
-                roles.push((Role::ToUs(at), fd, PollFlags::POLLOUT));
-            }
-            if let Some(source) = downstream.readable() {
-                roles.push((Role::FromCommand(at), source, PollFlags::POLLIN));
-            }
-        }
-        let mut descriptors: Vec<_> = roles
-            .iter()
-            .map(|(_, descriptor, events)| PollFd::new(*descriptor, *events))
-            .collect();
-        match poll(&mut descriptors, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Failure::Other(format!("cannot wait: {errno}"))),
-        }
-        let is_ready = |role: Role, events: Option<PollFlags>| match role {
-            Role::ToCommand | Role::ToUs(_) => events.is_some_and(|events| !events.is_empty()),
-            _ => has_input(events),
+        let waiting = Waiting {
+            connection: self.outcome.is_none().then_some(&self.connection),
+            signals: self.signals.as_ref(),
+            upstream: &self.upstream,
+            downstreams: &self.downstreams,
+            until: None,
         };
-        Ok(roles
-            .iter()
-            .zip(&descriptors)
-            .filter(|((role, ..), descriptor)| is_ready(*role, descriptor.revents()))
-            .map(|((role, ..), _)| *role)
-            .collect())
+        waiting.wait()
     }
 
     /// Takes signals; gives the one that ends the session.
@@ -320,6 +271,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsFd;
 
     fn request() -> ExecRequest {
         ExecRequest {

@@ -99,6 +99,12 @@ pub trait Isolator {
     /// What failed, on what.
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure>;
 
+    /// Why pod init's process ended before it was told everything, if the isolator knows. Asked once, when something else
+    /// has failed.
+    fn explain_early_end(&mut self) -> Option<StartFailure> {
+        None
+    }
+
     /// Why pod init's process ended before it said anything, from its exit code.
     fn explain_end(&self, exit_code: i32) -> StartFailure;
 

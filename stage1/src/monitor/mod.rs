@@ -164,8 +164,12 @@ fn start_and_serve(
     let StartedInit { process, mut link } = isolator.start(&manifest)?;
     // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path());
-    let peers = start::tell_init(&mut *link, &manifest, sockets, &mut streams, isolator)
-        .map_err(|failure| last_words(&mut *link).unwrap_or(failure))?;
+    let peers = start::tell_init(&mut *link, &manifest, sockets, &mut streams, isolator).map_err(
+        |failure| {
+            let told = last_words(&mut *link).or_else(|| isolator.explain_early_end());
+            told.unwrap_or(failure)
+        },
+    )?;
     let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
     records::reserve(&manifest, pod.path())?;
     event_loop::Monitor::new(

@@ -195,7 +195,11 @@ impl Monitor {
                 DONE
             }
             Request::Pause { app } => {
-                for app in self.chosen(app)? {
+                let apps = self.chosen(app)?;
+                if apps.is_empty() {
+                    return Err(StartFailure::other("no app of the pod runs"));
+                }
+                for app in apps {
                     self.pause(&app, isolator)?;
                 }
                 DONE
