@@ -1,18 +1,11 @@
 //! Pairs of categories for pods: one symbolic link in `selinux/` for each pair that is in use, whose target is the pod's
 //! UUID, as with blocks of IDs ([`crate::id_blocks`]).
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use rustix::fs::FlockOperation;
-
 use crate::error::PodError;
-use crate::holder_link::{holder, remove_of_gone};
+use crate::holder_link::{claim, release, release_all};
 use crate::id::PodUuid;
-use crate::lock::lock_path;
-use crate::private_dir;
 use crate::selinux::CategoryPair;
 
 /// The directory of pairs that are in use.
@@ -32,20 +25,9 @@ impl ClaimedPairs {
 
     /// Gives a pair to a pod.
     pub(crate) fn claim(&self, uuid: PodUuid) -> Result<CategoryPair, PodError> {
-        let target = uuid.to_string();
         for pair in CategoryPair::all(uuid) {
-            let link = self.link(pair);
-            let made = match symlink(&target, &link) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    private_dir::make(&self.dir)?;
-                    symlink(&target, &link)
-                }
-                other => other,
-            };
-            match made {
-                Ok(()) => return Ok(pair),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(PodError::io("create", &link)(e)),
+            if claim(&self.link(pair), uuid)? {
+                return Ok(pair);
             }
         }
         Err(PodError::NoCategories)
@@ -53,11 +35,7 @@ impl ClaimedPairs {
 
     /// Gives up a pair that belongs to this pod, which must still have a directory: so nobody else gives it up.
     pub(crate) fn release(&self, uuid: PodUuid, pair: CategoryPair) -> Result<(), PodError> {
-        let link = self.link(pair);
-        match holder(&link)? == Some(uuid) {
-            true => fs::remove_file(&link).map_err(PodError::io("remove", &link)),
-            false => Ok(()),
-        }
+        release(&self.link(pair), uuid)
     }
 
     /// Gives up all pairs whose pods are gone, as `is_gone` says. One command at a time does.
@@ -65,12 +43,7 @@ impl ClaimedPairs {
         &self,
         is_gone: impl Fn(PodUuid) -> Result<bool, PodError>,
     ) -> Result<(), PodError> {
-        match lock_path(&self.dir, FlockOperation::LockExclusive) {
-            Ok(_turn) => remove_of_gone(&self.dir, is_gone),
-            // No pod has ever had one.
-            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
+        release_all(&self.dir, is_gone)
     }
 }
 

@@ -1,11 +1,16 @@
-//! Links that say which pod has something: a name, or a block of IDs. The target is the pod's UUID.
+//! Links that say which pod has something: a name, a block of IDs, a pair of categories. The target is the pod's UUID.
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::Path;
+
+use rustix::fs::FlockOperation;
 
 use crate::error::PodError;
 use crate::id::PodUuid;
+use crate::lock::lock_path;
+use crate::private_dir;
 
 /// The pod that a link names; `None` if there is no link, or it names none.
 pub(crate) fn holder(link: &Path) -> Result<Option<PodUuid>, PodError> {
@@ -13,6 +18,45 @@ pub(crate) fn holder(link: &Path) -> Result<Option<PodUuid>, PodError> {
         Ok(target) => Ok(target.to_str().and_then(|text| text.parse().ok())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(PodError::io("read", link)(e)),
+    }
+}
+
+/// Makes a link, and its directory if that is missing. `false` if somebody has it already: creating one is atomic and refuses
+/// a name that is there.
+pub(crate) fn claim(link: &Path, uuid: PodUuid) -> Result<bool, PodError> {
+    let target = uuid.to_string();
+    let made = match (symlink(&target, link), link.parent()) {
+        (Err(e), Some(directory)) if e.kind() == io::ErrorKind::NotFound => {
+            private_dir::make(directory)?;
+            symlink(&target, link)
+        }
+        (made, _) => made,
+    };
+    match made {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(PodError::io("create", link)(e)),
+    }
+}
+
+/// Removes a link that names this pod, which must still have a directory: so nobody else removes it.
+pub(crate) fn release(link: &Path, uuid: PodUuid) -> Result<(), PodError> {
+    match holder(link)? == Some(uuid) {
+        true => fs::remove_file(link).map_err(PodError::io("remove", link)),
+        false => Ok(()),
+    }
+}
+
+/// Removes all links in a directory whose pods are gone, as `is_gone` says. One command at a time does.
+pub(crate) fn release_all(
+    directory: &Path,
+    is_gone: impl Fn(PodUuid) -> Result<bool, PodError>,
+) -> Result<(), PodError> {
+    match lock_path(directory, FlockOperation::LockExclusive) {
+        Ok(_turn) => remove_of_gone(directory, is_gone),
+        // No pod has ever had one.
+        Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

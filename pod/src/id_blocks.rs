@@ -5,18 +5,12 @@
 //! Where a pod begins to look follows from its UUID: pods that start at once don't try the same blocks one after the other.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-
-use rustix::fs::FlockOperation;
+use std::path::PathBuf;
 
 use crate::error::PodError;
-use crate::holder_link::{holder, remove_of_gone};
+use crate::holder_link::{claim, release, release_all};
 use crate::id::PodUuid;
-use crate::lock::lock_path;
 use crate::manifest::BLOCK_SIZE;
-use crate::private_dir;
 
 /// No ID is as high: some programs take them for signed numbers.
 const IDS_END: u64 = 1 << 31;
@@ -99,7 +93,7 @@ impl IdBlocks {
     fn claim_block(&self, uuid: PodUuid, first: u32) -> Result<bool, PodError> {
         let links = self.links(first);
         for (number, link) in links.iter().enumerate() {
-            if !self.claim_link(uuid, link)? {
+            if !claim(link, uuid)? {
                 for own in links.iter().take(number) {
                     fs::remove_file(own).map_err(PodError::io("remove", own))?;
                 }
@@ -107,22 +101,6 @@ impl IdBlocks {
             }
         }
         Ok(true)
-    }
-
-    fn claim_link(&self, uuid: PodUuid, link: &Path) -> Result<bool, PodError> {
-        let target = uuid.to_string();
-        let made = match symlink(&target, link) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                private_dir::make(&self.dir)?;
-                symlink(&target, link)
-            }
-            other => other,
-        };
-        match made {
-            Ok(()) => Ok(true),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(e) => Err(PodError::io("create", link)(e)),
-        }
     }
 
     /// The links of a block: one, or two if it lies across the boundary of two.
@@ -135,12 +113,8 @@ impl IdBlocks {
 
     /// Gives up a block that belongs to this pod, which must still have a directory: so nobody else gives it up.
     pub(crate) fn release(&self, uuid: PodUuid, first: u32) -> Result<(), PodError> {
-        for link in self.links(first) {
-            if holder(&link)? == Some(uuid) {
-                fs::remove_file(&link).map_err(PodError::io("remove", &link))?;
-            }
-        }
-        Ok(())
+        let links = self.links(first);
+        links.iter().try_for_each(|link| release(link, uuid))
     }
 
     /// Gives up all blocks whose pods are gone, as `is_gone` says. One command at a time does.
@@ -148,12 +122,7 @@ impl IdBlocks {
         &self,
         is_gone: impl Fn(PodUuid) -> Result<bool, PodError>,
     ) -> Result<(), PodError> {
-        match lock_path(&self.dir, FlockOperation::LockExclusive) {
-            Ok(_turn) => remove_of_gone(&self.dir, is_gone),
-            // No pod has ever had one.
-            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
+        release_all(&self.dir, is_gone)
     }
 }
 
