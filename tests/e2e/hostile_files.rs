@@ -311,11 +311,12 @@ fn pod_inits_program_can_not_be_written_to_by_what_runs_it() {
     let host = busybox();
     let program = dist_dir().join("lib/fairing/stage1/nspawn/pod-init");
     let before = fs::read(&program).unwrap();
-    // Whoever opens it while it runs as a command of the app may write once that has ended.
+    // Whoever opens it while it runs as a command of the app may write once that has ended. With users of their own, apps
+    // can't open it at all.
     let script = "cd /proc; while :; do for p in [0-9]*; do case $(readlink $p/exe) in \
         */busybox|'') ;; *) (exec 9< $p/exe && echo opened && usleep 100000 && echo x > /proc/self/fd/9; \
         echo x >> $p/exe) 2>&1;; esac; done; done";
-    let pod = detached(&host, &[], script);
+    let pod = detached(&host, &["--userns=host"], script);
     harness::wait_until("the program is opened", PROMPT * 3, || {
         enter(&host, &pod, &["/proc/self/exe"]);
         let logs = host.fairing(["logs", &pod]).run().ok();

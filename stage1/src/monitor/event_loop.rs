@@ -415,7 +415,7 @@ impl Monitor {
 
     /// Whether the key for an interrupt means more each time: not where the terminal is an app's.
     fn escalates(&self) -> bool {
-        self.started.is_some() && !self.streams.has_terminal()
+        !self.streams.has_terminal()
     }
 
     fn escalate(&mut self, signal: i32, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
