@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use crate::sys;
 
 /// Defines where the C library begins a program that is `no_main`: `$run` gets the [`ClosedStreams`],
-/// and its result becomes the exit code. See the module [`entry`](crate::entry).
+/// and its result becomes the exit code. See the module [`entry`](mod@crate::entry).
 #[macro_export]
 macro_rules! entry {
     ($run:path) => {
