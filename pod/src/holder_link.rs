@@ -69,11 +69,41 @@ pub(crate) fn remove_of_gone(
     for entry in fs::read_dir(directory).map_err(failed())? {
         let link = entry.map_err(failed())?.path();
         // What is no link, or names no pod, is nothing that a pod has left.
-        if let Ok(Some(holder)) = holder(&link)
-            && is_gone(holder)?
-        {
+        let Ok(Some(pod)) = holder(&link) else {
+            continue;
+        };
+        // A pod that goes has removed its link before, and another may have made one since. One that names a pod which is
+        // gone stays as it is.
+        if is_gone(pod)? && holder(&link)? == Some(pod) {
             fs::remove_file(&link).map_err(PodError::io("remove", &link))?;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_is_anothers_by_now_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (gone, next) = (PodUuid::random(), PodUuid::random());
+        let links = ["taken", "free", "left"].map(|name| dir.path().join(name));
+        for link in &links {
+            assert!(claim(link, gone).unwrap());
+        }
+        let [taken, free, left] = &links;
+        // Meanwhile the pod goes, and another comes.
+        let is_gone = |uuid| {
+            release(taken, gone)?;
+            release(free, gone)?;
+            claim(taken, next)?;
+            Ok(uuid == gone)
+        };
+        remove_of_gone(dir.path(), is_gone).unwrap();
+        assert_eq!(holder(taken).unwrap(), Some(next));
+        assert_eq!(holder(free).unwrap(), None);
+        assert_eq!(holder(left).unwrap(), None);
+    }
 }

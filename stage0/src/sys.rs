@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::signal::{SigHandler, Signal, raise, signal};
 use nix::unistd::{self, ForkResult, Pid};
 use pod::entry::ClosedStreams;
 
@@ -67,6 +67,14 @@ pub(crate) fn settle_signals() {
 pub(crate) fn outlive_closed_pipes() {
     // SAFETY: no code of ours runs as a handler. It can't fail for this signal.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+}
+
+/// Ends this process as any other ends that writes to a pipe which nobody reads.
+pub(crate) fn end_by_closed_pipe() {
+    // SAFETY: no code of ours runs as a handler. It can't fail for this signal.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    // Where it is blocked, the error is what is left.
+    let _ = raise(Signal::SIGPIPE);
 }
 
 /// The least stack that this program and the isolator are sure to do with, in bytes.

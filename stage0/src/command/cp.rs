@@ -92,6 +92,9 @@ impl Subcommand for Cp {
     }
 }
 
+/// Where a shell finds its standard streams. A file there would be replaced, and whatever else goes to it lost.
+const STREAMS: [&str; 4] = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"];
+
 impl Cp {
     fn process(
         &self,
@@ -125,7 +128,7 @@ impl Cp {
         from: &AppPath,
         to: &Path,
     ) -> Result<(), Failure> {
-        if to.starts_with("/dev") || to.starts_with("/proc") {
+        if STREAMS.iter().any(|stream| to.starts_with(stream)) {
             return Err(Failure::Usage(format!(
                 "files are not copied to {}: `-` writes a tar file to standard output",
                 to.display()

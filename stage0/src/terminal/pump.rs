@@ -11,7 +11,7 @@ use nix::poll::PollFlags;
 use nix::sys::termios::{LocalFlags, tcgetattr};
 
 use crate::console::output::Stream;
-use crate::sys::readable_bytes;
+use crate::sys::{end_by_closed_pipe, readable_bytes};
 use crate::terminal::detach_keys::DetachKeys;
 use crate::terminal::sink::Sink;
 use crate::wording::failure::Failure;
@@ -280,6 +280,9 @@ impl Downstream {
             Ok(length) => drop(self.pending.drain(..length)),
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             Err(errno) => {
+                if errno == Errno::EPIPE {
+                    end_by_closed_pipe();
+                }
                 self.failure = Some(errno);
                 // Nobody takes what the command writes: it is told.
                 self.source = None;
