@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use engine::Error;
 use engine::error::MonitorError;
 use engine::pods::connection::{START, unexpected, wait_readable};
-use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use pod::PodError;
 use pod::control::{AttachRequest, Request, Response};
 use pod::exit::Outcome;
@@ -16,11 +15,11 @@ use pod::seqpacket::SeqPacket;
 use pod::signal::SignalNumber;
 
 use crate::console::output::Stream;
-use crate::sys::{is_ignored, outlive_closed_pipes};
+use crate::sys::outlive_closed_pipes;
 use crate::terminal::detach_keys::DetachKeys;
 use crate::terminal::pump::{Downstream, Upstream};
 use crate::terminal::raw_mode::{RawMode, window_size};
-use crate::terminal::waiting::{Role, Waiting};
+use crate::terminal::waiting::{Role, Waiting, watch_signals};
 use crate::wording::failure::Failure;
 
 /// How long the end of the output is waited for once the app has ended: what it has started may hold it open.
@@ -73,7 +72,9 @@ pub(crate) fn run(
     }
     let proxies = manner.sig_proxy && !tty;
     // Blocked before the terminal is raw: no signal can come in between and leave it so.
-    let signals = watch_signals(tty || proxies)?;
+    let signals = (tty || proxies)
+        .then(|| watch_signals(&PROXIED))
+        .transpose()?;
     let raw = match tty && stdin {
         true => RawMode::enter()?,
         false => None,
@@ -137,21 +138,6 @@ fn streams(
         .zip(sinks)
         .map(|(source, sink)| Downstream::new(source, false, sink));
     Ok((upstream, downstreams.collect::<Result<_, _>>()?))
-}
-
-fn watch_signals(all: bool) -> Result<Option<SignalFd>, Failure> {
-    if !all {
-        return Ok(None);
-    }
-    let failed = |errno: Errno| Failure::Other(format!("cannot watch signals: {errno}"));
-    let mut watched = SigSet::empty();
-    watched.add(Signal::SIGWINCH);
-    watched.extend(PROXIED.into_iter().filter(|signal| !is_ignored(*signal)));
-    watched.thread_block().map_err(failed)?;
-    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-    SignalFd::with_flags(&watched, flags)
-        .map(Some)
-        .map_err(failed)
 }
 
 struct Attachment {

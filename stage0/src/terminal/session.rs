@@ -6,9 +6,8 @@ use std::time::Duration;
 use engine::Error;
 use engine::error::MonitorError;
 use engine::pods::connection::{START, unexpected, wait_readable};
-use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use pod::PodError;
 use pod::control::{CommandUser, ExecRequest, Request, Response};
 use pod::exit::{Outcome, says_only_that_output_was_lost};
@@ -16,10 +15,10 @@ use pod::seqpacket::SeqPacket;
 
 use crate::console::output::Stream;
 use crate::console::report;
-use crate::sys::{is_ignored, outlive_closed_pipes};
+use crate::sys::outlive_closed_pipes;
 use crate::terminal::pump::{Downstream, Upstream};
 use crate::terminal::raw_mode::{RawMode, window_size};
-use crate::terminal::waiting::{Role, Waiting};
+use crate::terminal::waiting::{Role, Waiting, watch_signals};
 use crate::wording::failure::Failure;
 
 /// Signals that end the session, so that the terminal is put back first.
@@ -67,7 +66,7 @@ pub(crate) fn run(
     let (upstream, downstreams) = streams(descriptors, tty, interactive)?;
     // Blocked before the terminal is raw: no signal can come in between and leave it so.
     let signals = match tty {
-        true => Some(watch_signals()?),
+        true => Some(watch_signals(&ENDING)?),
         false => None,
     };
     let raw = match tty && interactive {
@@ -116,17 +115,6 @@ pub(crate) fn await_start(
 
 fn ended_early() -> Failure {
     Failure::Other("the pod ended before the command".to_owned())
-}
-
-fn watch_signals() -> Result<SignalFd, Failure> {
-    let failed = |errno: Errno| Failure::Other(format!("cannot watch signals: {errno}"));
-    let mut watched = SigSet::empty();
-    watched.add(Signal::SIGWINCH);
-    // What the caller ignores does nothing here either.
-    let ending = ENDING.into_iter().filter(|signal| !is_ignored(*signal));
-    watched.extend(ending);
-    watched.thread_block().map_err(failed)?;
-    SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)
 }
 
 /// Three pipes (input, output, errors), or one terminal for all.

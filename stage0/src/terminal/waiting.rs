@@ -6,12 +6,34 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signalfd::SignalFd;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::seqpacket::SeqPacket;
 
 use crate::console::output::Stream;
+use crate::sys::is_ignored;
 use crate::terminal::pump::{Downstream, Upstream, has_input};
 use crate::wording::failure::Failure;
+
+/// A descriptor for these signals, as far as the caller does not ignore them, and for changes of the window's size.
+///
+/// # Errors
+/// What the kernel answers.
+pub(crate) fn watch_signals(signals: &[Signal]) -> Result<SignalFd, Failure> {
+    let failed = |errno: Errno| Failure::Other(format!("cannot watch signals: {errno}"));
+    let mut watched = SigSet::empty();
+    watched.add(Signal::SIGWINCH);
+    // What the caller ignores does nothing here either.
+    watched.extend(
+        signals
+            .iter()
+            .copied()
+            .filter(|signal| !is_ignored(*signal)),
+    );
+    watched.thread_block().map_err(failed)?;
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    SignalFd::with_flags(&watched, flags).map_err(failed)
+}
 
 /// What a descriptor that is waited for is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
