@@ -1,6 +1,6 @@
 //! Bodies of the fuzz targets: ordinary functions that take any bytes, and panic only where the code under test has a bug.
 
-use crate::devices::cdi::{DeviceName, parse};
+use crate::devices::cdi::{DeviceName, Form, parse};
 
 /// Descriptions of devices, and names of them.
 pub fn device_description(data: &[u8]) {
@@ -8,7 +8,8 @@ pub fn device_description(data: &[u8]) {
         return;
     };
     // What is understood of it is looked for on the host only by who asks for a device.
-    let _ = parse(text);
+    let _ = parse(text, Form::Json);
+    let _ = parse(text, Form::Yaml);
     if let Ok(name) = text.parse::<DeviceName>() {
         assert_eq!(name.to_string(), text);
     }

@@ -164,7 +164,10 @@ fn a_vendor_describes_what_a_device_needs() {
     let name = fs::read_to_string("/etc/hostname").unwrap();
     assert_eq!(output.stdout, format!("all 1\n{name}"));
     for (device, words) in [
-        ("acme.com/card=hooked", "needs hooks"),
+        (
+            "acme.com/card=hooked",
+            "which are not run (createContainer /bin/true)",
+        ),
         ("acme.com/card=two", "is described in none of"),
     ] {
         let flag = format!("--device={device}");
@@ -172,6 +175,38 @@ fn a_vendor_describes_what_a_device_needs() {
         assert_ne!(output.code, Some(0), "{device}");
         assert!(output.stderr.contains(words), "{device}: {}", output.stderr);
     }
+}
+
+const ACME_IN_YAML: &str = "---
+cdiVersion: 0.6.0
+kind: acme.com/card
+devices:
+- name: \"one\"
+  containerEdits:
+    deviceNodes:
+    - path: /dev/acme/one
+      hostPath: /dev/zero
+      fileMode: 438
+      permissions: r
+    env: [CARD=1]
+    additionalGids: [4242]
+";
+
+#[test]
+fn a_description_may_be_yaml_and_bring_groups() {
+    let host = described("");
+    fs::remove_file(host.base().join("cdi/acme.json")).unwrap();
+    fs::write(host.base().join("cdi/acme.yaml"), ACME_IN_YAML).unwrap();
+    let script = "echo $CARD; test -c /dev/acme/one && id -G";
+    let output = run(&host, &["--device=acme.com/card=one"], script)
+        .run()
+        .ok();
+    assert_eq!(output.stdout, "1\n0 4242\n");
+    // What this specification doesn't know is no description.
+    let other = host.base().join("cdi/acme.yml");
+    fs::rename(host.base().join("cdi/acme.yaml"), other).unwrap();
+    let output = run(&host, &["--device=acme.com/card=one"], "true").run();
+    assert!(output.stderr.contains("described in none"), "{output}");
 }
 
 #[test]
@@ -188,8 +223,19 @@ fn a_description_that_others_could_have_written_or_that_is_broken_is_refused() {
     let output = run(&host, &flags, "true").run();
     assert_ne!(output.code, Some(0));
     assert!(output.stderr.contains("acme.json"), "{}", output.stderr);
-    fs::rename(&path, path.with_extension("yaml")).unwrap();
+    let yaml = path.with_extension("yaml");
+    fs::rename(&path, &yaml).unwrap();
     let output = run(&host, &flags, "true").run();
     assert_ne!(output.code, Some(0));
-    assert!(output.stderr.contains("YAML"), "{}", output.stderr);
+    assert!(output.stderr.contains("acme.yaml"), "{}", output.stderr);
+    fs::remove_file(&yaml).unwrap();
+    fs::write(&yaml, "kind: &a acme.com/card\ndevices: *a\n").unwrap();
+    let output = run(&host, &flags, "true").run();
+    assert_ne!(output.code, Some(0));
+    let parts = ["acme.yaml", "line 2: aliases are not taken"];
+    for part in parts {
+        assert!(output.stderr.contains(part), "{}", output.stderr);
+    }
+    let doctor = host.fairing(["doctor", "--quiet"]).run().expect_code(109);
+    assert!(doctor.stdout.contains(parts[1]), "{doctor}");
 }

@@ -9,6 +9,8 @@ pub(crate) struct Edits {
     pub(crate) devices: Vec<Device>,
     /// Variables, `KEY=VALUE` each.
     pub(crate) env: Vec<String>,
+    /// Groups beside those of the app's user.
+    pub(crate) groups: Vec<u32>,
     /// Mounts of the host's files.
     pub(crate) mounts: Vec<Mount>,
 }

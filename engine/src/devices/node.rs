@@ -36,7 +36,7 @@ pub(super) fn at(
     let mut devices = Vec::new();
     match found.is_dir() {
         true => collect(host, place, access, DEPTH_MAX, &mut devices)?,
-        false => devices.extend(device(&found, place, access)?),
+        false => devices.extend(device(&found, host, place, access)?),
     }
     match devices.is_empty() {
         true => Err(DeviceError::NotADevice(host.to_path_buf())),
@@ -75,7 +75,7 @@ fn collect(
         match found.is_dir() {
             true if depth > 0 => collect(&path, &place, access, depth - 1, devices)?,
             true => {}
-            false => devices.extend(device(&found, &place, access)?),
+            false => devices.extend(device(&found, &path, &place, access)?),
         }
         if devices.len() > DEVICES_MAX {
             return Err(DeviceError::TooMany(DEVICES_MAX));
@@ -87,6 +87,7 @@ fn collect(
 /// The device that a file is, if it is one.
 fn device(
     file: &Metadata,
+    host: &Path,
     place: &str,
     access: DeviceAccess,
 ) -> Result<Option<Device>, DeviceError> {
@@ -100,6 +101,7 @@ fn device(
     let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     Ok(Some(Device {
         path: place_of(place)?,
+        host_path: Some(host.to_path_buf()),
         kind,
         major: number(major(file.rdev())),
         minor: number(minor(file.rdev())),
@@ -140,6 +142,7 @@ mod tests {
         assert_eq!(null[0].kind, DeviceKind::Character);
         let other = at(Path::new("/dev/null"), Some("/dev/a/b"), ALL_ACCESS).unwrap();
         assert_eq!(other[0].path.as_str(), "/dev/a/b");
+        assert_eq!(other[0].host_path.as_deref(), Some(Path::new("/dev/null")));
         for place in [
             "/etc/null",
             "/dev/",

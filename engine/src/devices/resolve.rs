@@ -44,6 +44,7 @@ pub(crate) fn resolve(
                     let more = cdi::apply(found)?;
                     add(&mut edits.devices, more.devices)?;
                     edits.env.extend(more.env);
+                    edits.groups.extend(more.groups);
                     edits.mounts.extend(more.mounts);
                 }
             }

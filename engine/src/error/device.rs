@@ -50,13 +50,15 @@ pub enum DeviceError {
         /// Why.
         reason: String,
     },
-    /// The only file that may describe it is in another form.
-    #[error("device {name} is described in no JSON, and {} is YAML, which is not read", path.display())]
-    Yaml {
+    /// It needs programs of its vendor to be run on the host.
+    #[error("device {name} needs hooks, by {}, which are not run ({hooks})", path.display())]
+    Hooks {
         /// Its name.
         name: String,
-        /// The file.
+        /// The file that says so.
         path: PathBuf,
+        /// When each is called, and its program.
+        hooks: String,
     },
     /// It needs what apps don't get.
     #[error("device {name} needs {what}, by {}, which apps don't get", path.display())]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use image_name::{Digest, Reference};
 use image_registry::RegistryError;
-use image_store::{ImageSource, Pin, RefRecord, StoreError};
+use image_store::{FetchOptions, ImageSource, Pin, RefRecord, StoreError};
 
 use super::fetch::{self, TakenName};
 use super::registries::{self, Candidate};
@@ -94,7 +94,13 @@ impl Chosen {
                     holds.push(store.hold(tops.chain(of_kept), &pin)?);
                     drop(pin);
                     let stays = TakenName::Stays;
-                    match fetch::fetch_first(engine, verifier, text, &sources, stays) {
+                    // There is something else to run, and a command that waits to.
+                    let change = |options: &mut FetchOptions| {
+                        if kept.is_some() {
+                            options.registries = options.registries.clone().impatient();
+                        }
+                    };
+                    match fetch::fetch_first(engine, verifier, text, &sources, stays, change) {
                         Ok(fetched) => {
                             pin = fetched.pin;
                             let top = fetched.image.chain().first();

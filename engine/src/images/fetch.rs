@@ -151,7 +151,7 @@ fn taken_name(
 }
 
 /// Fetches the first of these, for which `text` may stand, that there is. Where there are several, a registry that doesn't know
-/// the image, or doesn't say, is no failure as long as another follows.
+/// the image, or doesn't say, is no failure as long as another follows. `change` changes the options of each fetch.
 ///
 /// # Errors
 /// As [`fetch`].
@@ -161,6 +161,7 @@ pub fn fetch_first(
     text: &str,
     sources: &[ImageSource],
     taken: TakenName,
+    change: impl Fn(&mut FetchOptions),
 ) -> Result<Fetched, Error> {
     refuse_file(text)?;
     let Some((last, others)) = sources.split_last() else {
@@ -170,7 +171,7 @@ pub fn fetch_first(
     };
     for source in others {
         verifier.observer().looks_up(text, source);
-        match bring(engine, verifier, source, taken, |_| {}) {
+        match bring(engine, verifier, source, taken, &change) {
             Err(Error::Store(
                 StoreError::UnknownImage { .. }
                 | StoreError::Registry(RegistryError::Unauthorized { .. }),
@@ -179,7 +180,7 @@ pub fn fetch_first(
         }
     }
     verifier.observer().looks_up(text, last);
-    bring(engine, verifier, last, taken, |_| {})
+    bring(engine, verifier, last, taken, change)
 }
 
 /// Refuses what is hardly the name of an image, before a registry is asked for it.

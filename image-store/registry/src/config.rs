@@ -88,6 +88,15 @@ impl Registries {
         self
     }
 
+    /// The same for who can do without an answer: a registry that doesn't speak is given up within half a minute, and is
+    /// asked twice at most.
+    #[must_use]
+    pub fn impatient(mut self) -> Self {
+        let settings = Arc::make_mut(&mut self.0);
+        settings.transfer = settings.transfer.brief();
+        self
+    }
+
     /// The images that `text` may mean: itself where it names a registry, else what the aliases or
     /// the search list say.
     ///

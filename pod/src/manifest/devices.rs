@@ -1,5 +1,7 @@
 //! Devices of an app beyond those that every app has.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::path::AppPath;
@@ -11,6 +13,9 @@ use super::presence::is_default;
 pub struct Device {
     /// Where the app sees it.
     pub path: AppPath,
+    /// Where the host has it, if it was asked for by that path. A record, for showing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub host_path: Option<PathBuf>,
     /// Its kind.
     #[serde(rename = "type")]
     pub kind: DeviceKind,

@@ -68,7 +68,7 @@ impl Subcommand for Fetch {
                 let reference = image.to_owned();
                 return Err(Error::NotInStore { reference }.into());
             }
-            let fetched = fetch_first(engine, &verifier, image, &sources, TakenName::Moves);
+            let fetched = fetch_first(engine, &verifier, image, &sources, TakenName::Moves, |_| {});
             let fetched = match fetched {
                 Err(error) => {
                     return use_known(

@@ -31,11 +31,6 @@ pub(crate) fn apply(found: Found<'_>) -> Result<Edits, DeviceError> {
         net_devices,
     } = found.edits;
     for (is_asked, what) in [
-        (hooks.as_ref().is_some_and(|all| !all.is_empty()), "hooks"),
-        (
-            additional_gids.as_ref().is_some_and(|all| !all.is_empty()),
-            "additional groups",
-        ),
         (intel_rdt.is_some(), "parts of processors (intelRdt)"),
         (
             net_devices.as_ref().is_some_and(|all| !all.is_empty()),
@@ -46,7 +41,27 @@ pub(crate) fn apply(found: Found<'_>) -> Result<Edits, DeviceError> {
             return Err(refused(what));
         }
     }
-    let mut edits = Edits::default();
+    if let Some(hooks) = hooks.as_ref().filter(|all| !all.is_empty()) {
+        return Err(DeviceError::Hooks {
+            name: found.name.to_string(),
+            path: found.path.to_path_buf(),
+            hooks: hooks
+                .iter()
+                .map(hook_in_words)
+                .collect::<Vec<_>>()
+                .join(", "),
+        });
+    }
+    let mut edits = Edits {
+        // Root's is no group beside others, and is written where there is none.
+        groups: additional_gids
+            .iter()
+            .flatten()
+            .copied()
+            .filter(|id| *id != 0)
+            .collect(),
+        ..Edits::default()
+    };
     for variable in env.iter().flatten() {
         let name = variable.split_once('=').map(|(name, _)| name);
         match name.is_some_and(|name| !name.is_empty()) && !variable.contains('\0') {
@@ -70,6 +85,13 @@ pub(crate) fn apply(found: Found<'_>) -> Result<Edits, DeviceError> {
     Ok(edits)
 }
 
+/// When a hook is called, and which program.
+fn hook_in_words(hook: &serde_json::Value) -> String {
+    let text = |name: &str| hook.get(name).and_then(serde_json::Value::as_str);
+    let (when, program) = (text("hookName"), text("path"));
+    format!("{} {}", when.unwrap_or("?"), program.unwrap_or("?"))
+}
+
 /// What is not said of a node is as the host has it.
 fn devices(node: &DeviceNode) -> Result<Vec<Device>, DeviceError> {
     let refused = |what: String| DeviceError::NotOffered {
@@ -91,6 +113,7 @@ fn devices(node: &DeviceNode) -> Result<Vec<Device>, DeviceError> {
     let mut devices = match (kind, node.major, node.minor) {
         (Some(kind), Some(major), Some(minor)) => vec![Device {
             path: node::place_of(&node.path)?,
+            host_path: None,
             kind,
             major,
             minor,

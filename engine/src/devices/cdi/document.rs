@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::name::{is_device, is_kind};
+use super::yaml;
 
 /// Devices of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -76,12 +77,25 @@ pub(super) struct HostMount {
     pub(super) kind: Option<String>,
 }
 
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As JSON.
+    Json,
+    /// As YAML.
+    Yaml,
+}
+
 /// Parses a file.
 ///
 /// # Errors
 /// What is not understood.
-pub fn parse(text: &str) -> Result<Document, String> {
-    let document: Document = serde_json::from_str(text).map_err(|error| error.to_string())?;
+pub fn parse(text: &str, form: Form) -> Result<Document, String> {
+    let document: Result<Document, _> = match form {
+        Form::Json => serde_json::from_str(text),
+        Form::Yaml => serde_json::from_value(yaml::parse(text)?),
+    };
+    let document = document.map_err(|error| error.to_string())?;
     if !is_known(&document.cdi_version) {
         return Err(format!(
             "version {:?} of the specification is not known",
@@ -145,18 +159,21 @@ mod tests {
                 "../x",
             ),
         ] {
-            let error = parse(text).unwrap_err();
+            let error = parse(text, Form::Json).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
         }
         let good = r#"{"cdiVersion":"0.6.0","kind":"a/b","devices":[
             {"name":"x","containerEdits":{"env":null,"mounts":[]}}]}"#;
-        assert_eq!(parse(good).unwrap().devices.len(), 1);
+        for form in [Form::Json, Form::Yaml] {
+            assert_eq!(parse(good, form).unwrap().devices.len(), 1);
+        }
     }
 
     proptest! {
         #[test]
         fn no_text_is_too_much(text in ".{0,200}") {
-            let _ = parse(&text);
+            let _ = parse(&text, Form::Json);
+            let _ = parse(&text, Form::Yaml);
         }
     }
 }

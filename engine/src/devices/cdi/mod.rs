@@ -6,8 +6,9 @@ mod apply;
 mod document;
 mod name;
 mod registry;
+mod yaml;
 
 pub(super) use self::apply::apply;
-pub use self::document::{Document, parse};
+pub use self::document::{Document, Form, parse};
 pub use self::name::{DeviceName, NotAName};
-pub(super) use self::registry::Registry;
+pub(crate) use self::registry::Registry;

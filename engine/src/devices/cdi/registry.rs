@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::document::{ContainerEdits, Document, parse};
+use super::document::{ContainerEdits, Document, Form, parse};
 use super::name::DeviceName;
 use crate::config::root_files::RootFolder;
 use crate::error::{ConfigError, DeviceError, Distrust, Error};
@@ -12,8 +12,6 @@ use crate::error::{ConfigError, DeviceError, Distrust, Error};
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     documents: Vec<(PathBuf, usize, Result<Document, String>)>,
-    /// Files that are not read.
-    yaml: Vec<PathBuf>,
     folders: Vec<PathBuf>,
 }
 
@@ -41,17 +39,36 @@ impl Registry {
             };
             for name in folder.names(is_description)? {
                 let path = folder.path_of(&name);
-                match path.extension() == Some(OsStr::new("json")) {
-                    true => {
-                        if let Some(text) = folder.read(&name)? {
-                            all.documents.push((path, rank, parse(&text)));
-                        }
-                    }
-                    false => all.yaml.push(path),
+                let form = match path.extension() == Some(OsStr::new("json")) {
+                    true => Form::Json,
+                    false => Form::Yaml,
+                };
+                if let Some(text) = folder.read(&name)? {
+                    all.documents.push((path, rank, parse(&text, form)));
                 }
             }
         }
         Ok(all)
+    }
+
+    /// How many files there are.
+    ///
+    /// # Errors
+    /// The first that is not understood.
+    pub(crate) fn count(&self) -> Result<usize, DeviceError> {
+        match self.broken() {
+            Some(error) => Err(error),
+            None => Ok(self.documents.len()),
+        }
+    }
+
+    /// The first file that is not understood.
+    fn broken(&self) -> Option<DeviceError> {
+        self.documents.iter().find_map(|(path, _, document)| {
+            let reason = document.as_ref().err()?.clone();
+            let path = path.clone();
+            Some(DeviceError::Description { path, reason })
+        })
     }
 
     /// What an app gets for a device: what comes with each device of a file, if that is not in `seen` yet, and the device's
@@ -97,17 +114,9 @@ impl Registry {
     }
 
     fn unknown(&self, name: &DeviceName) -> DeviceError {
-        let broken = self.documents.iter().find_map(|(path, _, document)| {
-            let reason = document.as_ref().err()?;
-            Some((path.clone(), reason.clone()))
-        });
-        match (broken, self.yaml.first()) {
-            (Some((path, reason)), _) => DeviceError::Description { path, reason },
-            (None, Some(path)) => DeviceError::Yaml {
-                name: name.to_string(),
-                path: path.clone(),
-            },
-            (None, None) => {
+        match self.broken() {
+            Some(error) => error,
+            None => {
                 let folders: Vec<_> = self
                     .folders
                     .iter()
@@ -124,7 +133,8 @@ impl Registry {
 
 fn is_description(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
-    let endings: [&[u8]; 3] = [b".json", b".yaml", b".yml"];
+    // Others the specification doesn't know.
+    let endings: [&[u8]; 2] = [b".json", b".yaml"];
     !name.starts_with(b".") && endings.iter().any(|ending| name.ends_with(ending))
 }
 

@@ -55,6 +55,15 @@ impl Transfer {
     pub(crate) fn stall_timeout(&self) -> Duration {
         self.stall_timeout.unwrap_or(Duration::from_secs(60))
     }
+
+    /// The same, and no more than what a moment allows.
+    pub(super) fn brief(&self) -> Self {
+        Self {
+            retries: Some(self.retries().min(1)),
+            connect_timeout: Some(self.connect_timeout().min(Duration::from_secs(5))),
+            stall_timeout: Some(self.stall_timeout().min(Duration::from_secs(10))),
+        }
+    }
 }
 
 /// What a repository is wanted for.

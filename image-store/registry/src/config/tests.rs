@@ -304,6 +304,12 @@ fn the_local_file_counts_before_the_vendors() {
     let settings = loaded.settings();
     assert_eq!(settings.transfer.retries(), 7);
     assert_eq!(settings.transfer.stall_timeout(), Duration::from_secs(9));
+    // Who can do without an answer waits for no more than that, and less often.
+    let brief = settings.transfer.brief();
+    assert_eq!((brief.retries(), brief.stall_timeout().as_secs()), (1, 9));
+    let usual = Transfer::default().brief();
+    assert_eq!(usual.stall_timeout(), Duration::from_secs(10));
+    assert_eq!(usual.connect_timeout(), Duration::from_secs(5));
     assert_eq!(settings.plain_http, Some(vec!["v.lan".to_owned()]));
     std::fs::write(folders.local.join("registries.toml"), "retries = \"x\"").unwrap();
     let error = Registries::load(&folders, Environment::default());
