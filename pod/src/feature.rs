@@ -56,7 +56,7 @@ features! {
     AdditionalGroups = "additional-groups",
     /// Call a hook after an app's start or before its end.
     Hooks = "hooks",
-    /// Share the host's IPC, or its host name.
+    /// Share the host's IPC, its host name, or its view of cgroups.
     HostNamespaces = "host-namespaces",
     /// Share the host's network.
     HostNetwork = "host-network",
@@ -132,6 +132,8 @@ features! {
     UserNamespaces = "user-namespaces",
     /// Give the pod storage that its apps share.
     Volumes = "volumes",
+    /// Let an app make cgroups below its own.
+    WritableCgroups = "writable-cgroups",
 }
 
 impl fmt::Display for Feature {

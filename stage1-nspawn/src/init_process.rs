@@ -24,6 +24,7 @@ use stage1::sys::{self, CStringArray, ChildProcess, Spawned};
 
 use crate::gate::Gate;
 use crate::mapping::{self, Mapping};
+use crate::namespace_limits;
 use crate::network_namespace::NetworkNamespace;
 
 /// Pod init's program, beside this one.
@@ -166,10 +167,8 @@ pub(crate) fn start(
         into.as_ref().map(AsFd::as_fd),
         |process| child.become_init(process).raw_os_error(),
     );
-    let process = spawned.map_err(|error| match (&mapping, error.raw_os_error()) {
-        (Some(_), Some(libc::ENOSPC)) => StartFailure::other(
-            "cannot make the pod's namespaces: the host allows no more of them (user.max_user_namespaces and the like)",
-        ),
+    let process = spawned.map_err(|error| match error.raw_os_error() {
+        Some(libc::ENOSPC) => namespace_limits::exhausted(),
         _ => StartFailure::os("make the pod's namespaces")(error),
     })?;
     let process = Unfinished::new(process);

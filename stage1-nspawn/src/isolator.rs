@@ -12,6 +12,7 @@ use pod::manifest::{
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 use rustix::fs::{Gid, Uid};
+use rustix::io::Errno;
 use stage1::app::device_files::{self, HostDevice};
 use stage1::cgroup::{PodCgroups, Statistics};
 use stage1::failure::StartFailure;
@@ -23,12 +24,14 @@ use stage1::pod_ids::{PodIds, root_of};
 
 use crate::environment::variable;
 use crate::init_process::{self, InitProcess};
+use crate::namespace_limits;
 use crate::network::PodNetworks;
 use crate::network_namespace::{FutureNetns, NetworkNamespace};
 
 /// What this isolator can do: the features of its `stage1.json`.
 const FEATURES: &[Feature] = &[
     Feature::AdditionalGroups,
+    Feature::Apparmor,
     Feature::Attach,
     Feature::Bandwidth,
     Feature::BlockIo,
@@ -69,6 +72,7 @@ const FEATURES: &[Feature] = &[
     Feature::Update,
     Feature::UserNamespaces,
     Feature::Volumes,
+    Feature::WritableCgroups,
 ];
 
 /// One pod in namespaces of its own.
@@ -243,7 +247,8 @@ impl Isolator for Nspawn {
             let rules: Vec<_> = of_nodes.chain(app.device_rules.iter().copied()).collect();
             self.cgroups()?.restrict_devices(&app.name, &rules)?;
         }
-        if app.systemd {
+        let manages = app.systemd || app.security.writable_cgroups;
+        if manages {
             let owner = self.ids.as_ref().map(|ids| ids.root());
             self.cgroups()?.divide_app(&app.name, owner)?;
         }
@@ -251,7 +256,7 @@ impl Isolator for Nspawn {
         Ok(HandedOver::App(AppResources {
             seat: self
                 .cgroups()?
-                .for_app(&app.name, self.ids.is_some(), app.systemd)?,
+                .for_app(&app.name, self.ids.is_some(), manages)?,
             dev,
             sys,
             root: self.storage(manifest)?.overlay(
@@ -360,6 +365,12 @@ impl Isolator for Nspawn {
 
     /// It is the error that kept its program from being executed.
     fn explain_end(&self, exit_code: i32) -> StartFailure {
+        // Some of its namespaces it makes itself.
+        if exit_code == Errno::NOSPC.raw_os_error()
+            && let Some(failure) = namespace_limits::none_are_allowed()
+        {
+            return failure;
+        }
         StartFailure::os("execute pod init")(std::io::Error::from_raw_os_error(exit_code))
     }
 

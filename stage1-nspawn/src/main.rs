@@ -11,6 +11,7 @@ mod gc;
 mod init_process;
 mod isolator;
 mod mapping;
+mod namespace_limits;
 mod network;
 mod network_namespace;
 mod run;

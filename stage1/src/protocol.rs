@@ -260,6 +260,9 @@ pub struct AppSecurity {
     /// Whether it can't write to its root filesystem.
     #[serde(skip_serializing_if = "is_false", default)]
     pub read_only_root: bool,
+    /// Its AppArmor profile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub apparmor_profile: Option<String>,
 }
 
 /// Sets of capabilities as the kernel has them: a bit for each.

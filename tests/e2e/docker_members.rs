@@ -30,7 +30,15 @@ fn limits_and_mounts_are_in_the_configuration_of_the_host() {
         .args(["--memory=64m", "--cpus=1.5", "--cpu-shares=512"])
         .args(["--memory-swap=128m", "--cpuset-cpus=0"])
         .args(["--device=/dev/zero:/dev/none:r"])
-        .args(["--pids-limit=50", "--tmpfs=/t", "-v", &bind])
+        .args([
+            "--pids-limit=50",
+            "--tmpfs=/t:size=1m,mode=700",
+            "-v",
+            &bind,
+        ])
+        .args(["--cap-add=NET_ADMIN", "--cap-drop=KILL", "--group-add=5,6"])
+        .args(["--oom-score-adj=100", "--shm-size=10m"])
+        .args(["--sysctl=net.core.somaxconn=7", "--ulimit=core=0"])
         .args(["-v", "kept:/kept", IMAGE, "--", "/bin/sh", "-c", IDLE])
         .run()
         .ok();
@@ -42,7 +50,11 @@ fn limits_and_mounts_are_in_the_configuration_of_the_host() {
         ("CpusetCpus", json!("0")),
         (
             "Devices",
-            json!([{"PathInContainer": "/dev/none", "CgroupPermissions": "r"}]),
+            json!([{
+                "PathOnHost": "/dev/zero",
+                "PathInContainer": "/dev/none",
+                "CgroupPermissions": "r",
+            }]),
         ),
         ("NanoCpus", json!(1_500_000_000)),
         ("CpuShares", json!(512)),
@@ -51,7 +63,18 @@ fn limits_and_mounts_are_in_the_configuration_of_the_host() {
         ("PortBindings", json!({})),
         ("Privileged", json!(false)),
         ("AutoRemove", json!(false)),
-        ("Tmpfs", json!({ "/t": "noexec" })),
+        (
+            "Tmpfs",
+            json!({ "/t": "rw,nosuid,nodev,noexec,size=1048576,mode=700" }),
+        ),
+        ("CapAdd", json!(["CAP_NET_ADMIN"])),
+        ("CapDrop", json!(["CAP_KILL"])),
+        ("SecurityOpt", json!(["no-new-privileges"])),
+        ("GroupAdd", json!(["5", "6"])),
+        ("OomScoreAdj", json!(100)),
+        ("ShmSize", json!(10 << 20)),
+        ("Sysctls", json!({ "net.core.somaxconn": "7" })),
+        ("Ulimits", json!([{ "Name": "core", "Soft": 0, "Hard": 0 }])),
     ] {
         assert_eq!(config[name], value, "{name}");
     }
@@ -86,6 +109,10 @@ fn limits_and_mounts_are_in_the_configuration_of_the_host() {
     let plain = json_of(&host, &["inspect", "plain"], ".HostConfig");
     assert_eq!(plain["PidsLimit"], 2048);
     assert_eq!((&plain["Memory"], &plain["Binds"]), (&json!(0), &json!([])));
+    assert_eq!(
+        (&plain["CapDrop"], &plain["ShmSize"]),
+        (&json!([]), &json!(64 << 20))
+    );
 }
 
 #[test]

@@ -53,6 +53,10 @@ fn what_keeps_pods_from_running_is_told_with_a_code_of_its_own() {
         .find(|line| line.contains("config.toml"));
     let line = line.unwrap_or_else(|| panic!("{output}"));
     assert!(line.starts_with("error "), "{line}");
+    assert!(!output.stdout.contains("STATE"), "{output}");
+    // One file that can't be read is one error, however much hangs on it.
+    let errors = output.stdout.matches("apps.max-pids").count();
+    assert_eq!(errors, 1, "{output}");
     assert!(
         line.contains("line 2: apps.max-pids")
             && line.ends_with("nothing starts before it is mended")

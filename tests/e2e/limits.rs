@@ -131,6 +131,36 @@ fn a_pods_limits_are_those_of_all_apps_together() {
         .run()
         .ok()
         .expect_stdout("Cpus_allowed_list:\t0\n");
+    let shown = host.fairing(["status", &uuid]).run().ok();
+    for line in [
+        "pod-memory-limit=67108864",
+        "pod-cpu-limit=1.500",
+        "pod-pids-limit=20",
+        "pod-cpuset-cpus=0",
+        "pod-cpu-shares=2048",
+    ] {
+        assert!(shown.stdout.lines().any(|one| one == line), "{shown}");
+    }
+    host.fairing(["stop", "--force", &uuid]).run().ok();
+}
+
+#[test]
+fn limits_of_a_cgroup_that_somebody_has_removed_are_told_as_gone() {
+    let host = busybox();
+    let uuid = start(&host, &["--net=none"], &["--pids-limit=0"]);
+    let of_app = folder(&host, &uuid, "pids").join("web");
+    assert_eq!(value(&of_app, "pids.max"), "max");
+    // As who tidies up, and knows nothing of pods.
+    let root = Path::new("/sys/fs/cgroup/pids/cgroup.procs");
+    wait_until("it is empty", Duration::from_secs(10), || {
+        for process in value(&of_app, "cgroup.procs").lines() {
+            let _ = std::fs::write(root, process);
+        }
+        std::fs::remove_dir(&of_app).ok()
+    });
+    host.fairing(["update", &uuid, "--pids-limit=20"])
+        .run()
+        .expect_error(125, &["web is gone", "somebody has removed it"]);
     host.fairing(["stop", "--force", &uuid]).run().ok();
 }
 

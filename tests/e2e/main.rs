@@ -111,6 +111,7 @@ mod run;
 mod seal;
 mod seal_records;
 mod seccomp_profiles;
+mod security_words;
 mod selinux;
 mod sessions;
 mod slips;

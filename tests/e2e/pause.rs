@@ -34,6 +34,8 @@ fn a_pod_is_paused_and_goes_on() {
     assert_eq!(state(&host, "box"), "paused");
     let before = used(&host, &uuid);
     host.fairing(["list"]).run().ok().expect_stdout("paused");
+    let told = host.fairing(["ps", "--format", "{{.Status}}"]).run().ok();
+    assert!(told.text().ends_with("(Paused)"), "{told}");
     host.fairing(["enter", "box", "--", "/bin/true"])
         .run()
         .expect_error(125, &["is paused"]);
@@ -111,6 +113,29 @@ fn all_pods_are_paused_at_once_and_one_app_alone() {
         .run()
         .expect_error(121, &["has no app `c`"]);
     host.fairing(["stop", "--force", "pair"]).run().ok();
+}
+
+#[test]
+fn no_app_starts_in_a_pod_that_is_paused() {
+    let host = busybox();
+    idle(&host, "box");
+    host.fairing(["pause", "box"]).run().ok();
+    let add = |name: &str, flags: &[&str]| {
+        let add = host.fairing(["app", "add"]).args(flags);
+        add.args(["box", IMAGE, "--app-name", name, "--", "/bin/sh", "-c"])
+            .arg(IDLE)
+            .run()
+    };
+    let parts = ["is paused, and no app starts in it", "fairing resume"];
+    add("one", &["--start"]).expect_error(125, &parts);
+    // One that doesn't run may join.
+    add("two", &[]).ok();
+    host.fairing(["app", "start", "box", "two"])
+        .run()
+        .expect_error(125, &parts);
+    host.fairing(["resume", "box"]).run().ok();
+    host.fairing(["app", "start", "box", "two"]).run().ok();
+    host.fairing(["stop", "--force", "box"]).run().ok();
 }
 
 #[test]

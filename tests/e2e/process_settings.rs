@@ -315,7 +315,7 @@ fn an_app_can_be_process_1_of_its_own() {
         ("--pid=host", "host's processes"),
         ("--pid=container:x", "other pods"),
         ("--ipc=container:x", "other pods"),
-        ("--cgroupns=host", "their own cgroups"),
+        ("--cgroupns=container:x", "other pods"),
     ] {
         let run = host.fairing(["run", "--rm", flag, &image]);
         run.args(["--", "/bin/true"]).run().expect_error(2, &[part]);
@@ -344,7 +344,7 @@ fn a_pod_shares_ipc_and_host_name_with_the_host_where_that_is_asked_for() {
     let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     assert_eq!(name.stdout, own);
     told(&host, &image, &["--userns=auto", "--ipc=host"], &[], "true")
-        .expect_error(125, &["can't share the host's IPC"]);
+        .expect_error(2, &["can't share the host's IPC", "--userns=host"]);
     told(&host, &image, &["--uts=host", "--hostname=x"], &[], "true").expect_code(2);
     let own = std::process::id();
     let file = format!("/dev/shm/fairing-test-{own}");

@@ -112,6 +112,35 @@ fn a_pod_whose_monitor_is_stopped_while_it_is_stopped_ends() {
 }
 
 #[test]
+fn who_asks_a_monitor_that_is_stopped_is_told_so_within_a_moment() {
+    let host = busybox();
+    let pod = detached(&host, &["--name", "held", "--net=none"], IDLE);
+    stop_monitor(&host, &pod);
+    let limit = Duration::from_secs(6);
+    let run = |words: &[&str]| host.fairing(words).limit(limit).run();
+    for words in [["status", "held"], ["inspect", "held"]] {
+        let output = run(&words).ok();
+        assert!(output.stderr.contains("monitor is stopped"), "{output}");
+        assert!(output.stdout.contains("running"), "{output}");
+    }
+    for words in [
+        &["top", "held"][..],
+        &["enter", "held", "--", "/bin/true"],
+        &["attach", "held"],
+        &["kill", "--signal=HUP", "held"],
+        &["pause", "held"],
+        &["update", "held", "--memory=64m"],
+        &["rename", "held", "other"],
+    ] {
+        let parts = ["monitor is stopped", "kill -CONT", "fairing stop --force"];
+        run(words).expect_error(125, &parts);
+    }
+    run(&["stats", "--no-stream", "held"]).expect_error(125, &["did not answer"]);
+    run(&["stop", "--force", "held"]).ok();
+    assert!(host.processes().is_empty(), "{:?}", host.processes());
+}
+
+#[test]
 fn a_monitor_that_takes_no_connection_is_told_of_and_can_be_killed() {
     let host = busybox();
     let pod = detached(&host, &["--name", "full"], IDLE);

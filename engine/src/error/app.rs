@@ -91,6 +91,9 @@ pub enum AppError {
     /// Apps join and leave a pod only while it runs.
     #[error("apps of pod {0} can't be added, started, stopped or removed: it {state}", state = .1.in_words())]
     NotRunning(PodUuid, State),
+    /// All that runs of it is frozen.
+    #[error("pod {0} is paused, and no app starts in it")]
+    Paused(PodUuid),
     /// Two apps of a pod are to have one name.
     #[error("two apps have the name `{0}`")]
     SameName(AppName),

@@ -24,6 +24,9 @@ pub enum MonitorError {
     /// An earlier release made it, which did not know of apps that come and go.
     #[error("the monitor of pod {0} is of an earlier release, and takes no apps")]
     Earlier(PodUuid),
+    /// Somebody has stopped it.
+    #[error("the pod's monitor is stopped (process {0})")]
+    Stopped(i32),
     /// It does not answer.
     #[error("the pod's monitor did not answer within {} s", .0.as_secs())]
     Mute(Duration),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use pod::AppName;
 use pod::containers_seccomp::ProfileError;
 use pod::manifest::{Capability, NotAPath};
 
@@ -29,6 +30,25 @@ pub enum SecurityError {
         /// What is wrong with it.
         source: ProfileError,
     },
+    /// The kernel can't set one.
+    #[error(
+        "the AppArmor profile `{0}` can't be set: this kernel has no AppArmor, or doesn't use it"
+    )]
+    NoAppArmor(String),
+    /// It is not there.
+    #[error("the AppArmor profile `{0}` is not loaded")]
+    UnknownProfile(String),
+    /// Which there are can't be seen.
+    #[error("cannot read which profiles of AppArmor are loaded: {0}")]
+    Profiles(io::Error),
+    /// Nobody in a user namespace sees the host's cgroups.
+    #[error(
+        "a pod with users of its own can't be in the host's cgroup namespace, which is that of the host's users"
+    )]
+    HostCgroups,
+    /// All cgroups of the host would be its.
+    #[error("app {0} can't manage cgroups in the host's cgroup namespace")]
+    ManagesHostCgroups(AppName),
     /// Nobody in a user namespace may use the host's IPC.
     #[error(
         "a pod with users of its own can't share the host's IPC, which is that of the host's users"

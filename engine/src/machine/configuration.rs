@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use pod::PodUuid;
 
 use crate::config::files::Config;
+use crate::devices::cdi::Registry;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::images::registries;
@@ -24,6 +25,8 @@ pub struct Configuration {
     pub registries: Part,
     /// Networks.
     pub networks: Part,
+    /// Files by which vendors describe devices.
+    pub devices: Part,
     /// Addresses and ports that pods hold which are gone.
     pub stale: usize,
     /// The isolator of pods that ask for none.
@@ -43,10 +46,17 @@ impl Configuration {
             }),
             registries: part(registries::load(engine), |_| 1),
             networks: part(networks(engine), |networks| networks.lists().len()),
+            devices: part(described(engine), |count| *count),
             stale: stale(engine),
             isolator: part(find::find(find::DEFAULT, directories), |_| 1),
         }
     }
+}
+
+/// How many files describe devices, if all are understood.
+fn described(engine: &Engine) -> Result<usize, Error> {
+    let folders = Config::read(&engine.directories)?.cdi_directories();
+    Ok(Registry::read(&folders)?.count()?)
 }
 
 /// Places in networks are links to their pods; those of other runtimes name no pod.

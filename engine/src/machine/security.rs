@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::config::directories::Directories;
 use crate::config::files::Config;
+use crate::pods::apparmor;
 use crate::{selinux, sys};
 
 /// What keeps apps within their bounds beside namespaces.
@@ -39,7 +40,7 @@ impl Security {
         Self {
             seccomp: fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").is_ok(),
             landlock: sys::landlock_version(),
-            apparmor: says("/sys/module/apparmor/parameters/enabled", "Y"),
+            apparmor: apparmor::is_enabled(),
             selinux: match selinux::is_enabled() {
                 false => Selinux::Disabled,
                 true if says("/sys/fs/selinux/enforce", "1") => Selinux::Enforcing,

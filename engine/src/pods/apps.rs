@@ -14,7 +14,7 @@ use pod::manifest::{App, MountSource, PodManifest, VolumeSource};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry, PodError, State, app_dir};
 
-use super::connection::{PATIENCE, START, connect_when_up, live_status, unexpected, wait_readable};
+use super::connection::{PATIENCE, START, await_answer, connect_when_up, live_status, unexpected};
 use super::execution::execution;
 use super::folder::{PlannedApp, app_names, image_record};
 use super::images::{MountedImages, typed};
@@ -97,6 +97,7 @@ impl<'a> OpenPod<'a> {
         let mut config = execution(spec, image.image(), observer)?;
         let edits = devices::resolve(&spec.devices, &self.engine.directories)?;
         config.add_env(edits.env);
+        config.groups = edits.groups;
         let mut mounted = MountedImages::new(&verifier, &chosen);
         let mut mounts = mounted.mounts(spec)?;
         mounts.extend(edits.mounts);
@@ -113,6 +114,7 @@ impl<'a> OpenPod<'a> {
         let _volumes = provide(self.engine, volumes, &[planned.mounting()])?;
         let mut app = planned.into_app();
         app.insecure_options = self.engine.insecure.clone();
+        security::require_own_cgroups(&app, &self.manifest.host_namespaces)?;
         self.label(&mut app, spec)?;
         isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
             .require(&app.required_features())?;
@@ -224,11 +226,26 @@ impl<'a> OpenPod<'a> {
         Ok((image, mounted.collect::<Result<_, _>>()?))
     }
 
+    /// Refuses to start an app beside others that are all frozen: whoever has paused the pod expects that it stands still.
+    ///
+    /// # Errors
+    /// [`AppError::Paused`].
+    fn require_unpaused(&self) -> Result<(), Error> {
+        let live = live_status(self.entry, &self.engine.directories)?;
+        let apps = live.map(|live| live.apps).unwrap_or_default();
+        let mut running = apps.iter().filter(|app| app.pid.is_some()).peekable();
+        match running.peek().is_some() && running.all(|app| app.paused) {
+            true => Err(AppError::Paused(self.entry.uuid).into()),
+            false => Ok(()),
+        }
+    }
+
     /// Starts an app that doesn't run, after its image has been judged once more by the policy of now.
     ///
     /// # Errors
     /// What stands in the way, or why its program could not be executed.
     pub fn start(&self, app: &AppName, observer: &dyn Observer) -> Result<(), Error> {
+        self.require_unpaused()?;
         let verifier = Verifier::new(self.engine, observer)?;
         let _pin = self.engine.store().pin()?;
         let (image, mounted) = self.judged(app, &verifier)?;
@@ -302,7 +319,7 @@ impl<'a> OpenPod<'a> {
             other => other?,
         }
         let begun = Instant::now();
-        if !wait_readable(&self.connection, Some(patience))? {
+        if !await_answer(&self.connection, Some(patience))? {
             return Err(MonitorError::Mute(begun.elapsed()).into());
         }
         match self.connection.recv::<Response>()? {

@@ -14,6 +14,7 @@ use pod::lock::PodLock;
 use pod::seqpacket::SeqPacket;
 use pod::{PodEntry, PodError, PodUuid, State};
 
+use super::stopped::stopped_peer;
 use crate::changes::Changes;
 use crate::config::directories::Directories;
 use crate::error::{Error, MonitorError};
@@ -30,6 +31,8 @@ pub const START: Duration = Duration::from_secs(40);
 const GLANCE: Duration = Duration::from_millis(200);
 /// Between two looks at a socket that is there and not listened to: the kernel tells nobody of listen(2).
 const NOT_YET: Duration = Duration::from_millis(5);
+/// After how long a monitor that doesn't answer is looked at.
+const MAYBE_STOPPED: Duration = Duration::from_millis(500);
 /// Between two looks at the lock of a pod that is starting: the kernel tells nobody of a release either.
 const MAYBE_DEAD: Duration = Duration::from_millis(200);
 
@@ -164,6 +167,24 @@ pub fn wait_readable(descriptor: impl AsFd, patience: Option<Duration>) -> Resul
     }
 }
 
+/// Waits for what a monitor answers; false if the time is up.
+///
+/// # Errors
+/// [`MonitorError::Stopped`] if it is found so after a moment, which nobody waits for the end of.
+pub fn await_answer(connection: &SeqPacket, patience: Option<Duration>) -> Result<bool, Error> {
+    let moment = patience.map_or(MAYBE_STOPPED, |patience| patience.min(MAYBE_STOPPED));
+    if wait_readable(connection, Some(moment))? {
+        return Ok(true);
+    }
+    match stopped_peer(connection) {
+        Some(pid) => Err(MonitorError::Stopped(pid).into()),
+        None => wait_readable(
+            connection,
+            patience.map(|patience| patience.saturating_sub(moment)),
+        ),
+    }
+}
+
 /// The time left until a deadline, for poll(2).
 fn timeout(deadline: Option<Instant>) -> PollTimeout {
     match deadline {
@@ -182,7 +203,7 @@ fn timeout(deadline: Option<Instant>) -> PollTimeout {
 /// # Errors
 /// If the monitor refuses, or does not answer.
 pub fn ask(connection: &SeqPacket, request: &Request) -> Result<Option<Response>, Error> {
-    ask_waiting(connection, request, wait_readable)
+    ask_waiting(connection, request, await_answer)
 }
 
 /// As [`ask`], with another way to wait for the answer; one that gives false has waited long enough.

@@ -23,6 +23,8 @@ pub(super) struct AppConfig {
     pub(super) user: String,
     /// Group, empty for the user's own.
     pub(super) group: String,
+    /// Groups beside those that are asked for, which its devices need.
+    pub(super) groups: Vec<u32>,
     /// Working directory.
     pub(super) workdir: AppPath,
     /// The signal that asks the app to end.
@@ -77,6 +79,7 @@ pub(super) fn execution(
         env,
         user,
         group,
+        groups: Vec::new(),
         security: security::resolve(&spec.security)?,
         workdir: workdir(spec, config.working_dir().as_deref())?,
         stop_signal: stop_signal(spec, config.stop_signal().as_deref(), usual_signal)?,

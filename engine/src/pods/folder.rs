@@ -101,6 +101,7 @@ impl PlannedApp {
             env,
             user,
             group,
+            groups,
             workdir,
             stop_signal,
             systemd,
@@ -121,7 +122,11 @@ impl PlannedApp {
                     user: User {
                         user,
                         group,
-                        additional_gids: additional_gids.into_iter().flatten().collect(),
+                        additional_gids: additional_gids
+                            .into_iter()
+                            .flatten()
+                            .chain(groups)
+                            .collect(),
                         additional_groups: additional_groups
                             .into_iter()
                             .filter_map(Result::err)

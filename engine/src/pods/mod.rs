@@ -1,6 +1,7 @@
 //! Pods: prepared, started, looked at, talked to, stopped and removed.
 
 mod activation;
+pub(crate) mod apparmor;
 pub mod apps;
 pub mod connection;
 pub mod ending;
@@ -30,6 +31,7 @@ pub mod spec;
 pub mod start;
 pub mod status;
 pub mod stop;
+mod stopped;
 pub mod sweep;
 mod sysctl;
 mod systemd;

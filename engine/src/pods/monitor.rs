@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::connection::{PATIENCE, wait_readable};
+use super::stopped;
 use crate::error::{Error, MonitorError};
 
 /// Between two looks whether a monitor that is waited for is stopped: the kernel tells only its parent.
@@ -142,16 +143,14 @@ impl Monitor {
     }
 }
 
-/// Whether a process is stopped (proc(5), `/proc/PID/stat`: its state follows its name in parentheses).
+/// Whether a process is stopped.
 fn is_stopped(process: &OwnedFd) -> bool {
-    let state = || {
+    let number = || {
         let told = fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd())).ok()?;
         let number = told.lines().find_map(|line| line.strip_prefix("Pid:"))?;
-        let stat = fs::read_to_string(format!("/proc/{}/stat", number.trim())).ok()?;
-        let (_, rest) = stat.rsplit_once(") ")?;
-        rest.chars().next()
+        number.trim().parse().ok()
     };
-    state() == Some('T')
+    number().is_some_and(stopped::is_stopped)
 }
 
 /// Whether a process, of which /proc tells in `process`, works in the pod's directory.

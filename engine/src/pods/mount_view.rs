@@ -26,6 +26,18 @@ pub struct MountView {
     pub read_only: bool,
     /// How it is mounted.
     pub options: Vec<MountOption>,
+    /// Most that fits, in bytes, if it is memory that was given a size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Permission bits of memory, if they were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    /// Whose the memory is, if that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Whose group's it is, if that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
 }
 
 /// What a mount is, as docker and podman call it.
@@ -48,6 +60,15 @@ pub(super) fn mounts(app: &App, manifest: &PodManifest, pod: &Path) -> Vec<Mount
         let shown = shown(&mount.source, manifest, pod);
         let is_read_only =
             |option: &MountOption| matches!(option, MountOption::Ro | MountOption::Rro);
+        let (size, mode, uid, gid) = match mount.source {
+            MountSource::Tmpfs {
+                size,
+                mode,
+                uid,
+                gid,
+            } => (size, mode, uid, gid),
+            _ => (None, None, None, None),
+        };
         MountView {
             kind: shown.kind,
             volume: shown.volume,
@@ -55,6 +76,10 @@ pub(super) fn mounts(app: &App, manifest: &PodManifest, pod: &Path) -> Vec<Mount
             destination: mount.destination.clone(),
             read_only: shown.is_fixed || mount.options.iter().any(is_read_only),
             options: mount.options.clone(),
+            size,
+            mode,
+            uid,
+            gid,
         }
     };
     app.mounts.iter().map(view).collect()

@@ -131,6 +131,7 @@ pub fn prepare(
         let mut execution = execution(app, image.image(), observer)?;
         let edits = devices::resolve(&app.devices, &engine.directories)?;
         execution.add_env(edits.env);
+        execution.groups = edits.groups;
         let mut mounts = mounted.mounts(app)?;
         mounts.extend(edits.mounts);
         if execution.systemd {
@@ -168,6 +169,9 @@ pub fn prepare(
     if !has_host_users && spec.host_namespaces.contains(&HostNamespace::Ipc) {
         return Err(SecurityError::HostIpc.into());
     }
+    if !has_host_users && spec.host_namespaces.contains(&HostNamespace::Cgroup) {
+        return Err(SecurityError::HostCgroups.into());
+    }
     if has_host_users {
         security::require_held(spec.apps.iter().map(|app| &app.security))?;
     }
@@ -200,6 +204,7 @@ pub fn prepare(
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
     warn_of_shared(plan.manifest(), observer);
     for app in &plan.manifest().apps {
+        security::require_own_cgroups(app, &spec.host_namespaces)?;
         warn_of_widened(app, observer);
         warn_if_clamped(app, has_host_users, observer);
     }

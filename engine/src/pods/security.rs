@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use pod::containers_seccomp::{self, FILE_MAX, ProfileError};
 use pod::manifest::{
-    AppPath, Capability, CapabilitySets, DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, NotAPath,
-    Seccomp, Security,
+    App, AppPath, Capability, CapabilitySets, DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS,
+    HostNamespace, NotAPath, Seccomp, Security,
 };
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
+use super::apparmor;
 use crate::error::{Error, SecurityError};
 
 /// What is asked of an app's confinement. What is not said is the usual.
@@ -34,6 +35,10 @@ pub struct SecuritySpec {
     pub proc_options: BTreeMap<String, String>,
     /// Whether it can't write to its root filesystem.
     pub read_only: bool,
+    /// Whether it may make cgroups below its own.
+    pub writable_cgroups: bool,
+    /// Its AppArmor profile.
+    pub apparmor: Option<String>,
 }
 
 /// Capabilities that are asked for.
@@ -106,9 +111,14 @@ impl Unmask {
 /// # Errors
 /// [`SecurityError`].
 pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
+    if let Some(profile) = &spec.apparmor {
+        apparmor::require(profile)?;
+    }
     if spec.privileged {
         return Ok(Security {
             privileged: true,
+            writable_cgroups: spec.writable_cgroups,
+            apparmor_profile: spec.apparmor.clone(),
             no_new_privileges: false,
             proc_options: spec.proc_options.clone(),
             read_only_root: spec.read_only,
@@ -150,6 +160,8 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
         readonly_paths: list(&DEFAULT_READONLY_PATHS, &[])?,
         proc_options: spec.proc_options.clone(),
         read_only_root: spec.read_only,
+        writable_cgroups: spec.writable_cgroups,
+        apparmor_profile: spec.apparmor.clone(),
         ..Security::default()
     })
 }
@@ -237,6 +249,21 @@ pub(super) fn require_held<'a>(
     Ok(())
 }
 
+/// Refuses an app that manages cgroups where all of the host's would be its.
+///
+/// # Errors
+/// [`SecurityError::ManagesHostCgroups`].
+pub(super) fn require_own_cgroups(
+    app: &App,
+    of_host: &BTreeSet<HostNamespace>,
+) -> Result<(), Error> {
+    let manages = app.systemd || app.security.writable_cgroups;
+    match manages && of_host.contains(&HostNamespace::Cgroup) {
+        true => Err(SecurityError::ManagesHostCgroups(app.name.clone()).into()),
+        false => Ok(()),
+    }
+}
+
 /// What this process may hand on.
 pub(super) fn permitted() -> Result<u64, Error> {
     let own = rustix::thread::capabilities(None);
@@ -253,11 +280,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let file = file.map_err(|errno| Error::io("open", path)(errno.into()))?;
     let kind = file.metadata().map_err(Error::io("look at", path))?;
     if !kind.is_file() {
-        return Err(SecurityError::Profile {
-            path: path.to_path_buf(),
-            source: ProfileError::Malformed("it is not a regular file".to_owned()),
-        }
-        .into());
+        return Err(Error::io("read", path)(std::io::Error::other(
+            "it is not a regular file",
+        )));
     }
     file.take(FILE_MAX + 1)
         .read_to_end(&mut bytes)

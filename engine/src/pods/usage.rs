@@ -14,7 +14,7 @@ use super::connection::{connect_within, wait_readable};
 use crate::config::directories::Directories;
 
 /// How long monitors may take to answer, all together.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub const PATIENCE: Duration = Duration::from_secs(1);
 /// The least that is waited for: the kernel takes no patience at all for unlimited.
 const LEAST: Duration = Duration::from_millis(5);
 

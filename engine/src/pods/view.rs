@@ -10,8 +10,8 @@ use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, Outcome, PodExit};
 use pod::manifest::{
-    AppPath, Cpu, Device, HostNamespace, InsecureOption, Limit, Network, PodManifest, Resources,
-    User, UserNamespace, VerificationRecord,
+    App, AppPath, Capability, Cpu, Device, HostNamespace, InsecureOption, Limit, Network,
+    PodManifest, Resources, Rlimit, User, UserNamespace, VerificationRecord,
 };
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
@@ -77,6 +77,10 @@ pub struct PodView {
     pub remove_on_exit: bool,
     /// What it is found by.
     pub labels: BTreeMap<String, String>,
+    /// Kernel parameters that it has for itself, by their paths below `/proc/sys`.
+    pub sysctl: BTreeMap<String, String>,
+    /// The size of its shared memory in bytes, if it is not the usual one.
+    pub shm_size: Option<u64>,
     /// Limits of all its apps together.
     pub resources: Resources,
     /// Its apps.
@@ -131,6 +135,19 @@ pub struct AppView {
     pub stop_signal: SignalNumber,
     /// What widens what it may do, beyond what its pod has given up.
     pub widened: Vec<String>,
+    /// The capabilities that its root may have, if they are not the usual ones.
+    pub capabilities: Option<BTreeSet<Capability>>,
+    /// Its resource limits, where they are not the caller's.
+    pub rlimits: Vec<Rlimit>,
+    /// Its groups beside those of its user, by name or number.
+    pub groups: Vec<String>,
+    /// How soon it is killed when memory is short, if that was said.
+    pub oom_score_adj: Option<i16>,
+    /// Its AppArmor profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apparmor_profile: Option<String>,
+    /// Whether executing a program can give it privileges.
+    pub new_privileges: bool,
     /// Whether nothing of its confinement was wanted.
     pub privileged: bool,
     /// Whether it can't write to its root filesystem.
@@ -228,6 +245,8 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         host_namespaces: BTreeSet::new(),
         remove_on_exit: false,
         labels: BTreeMap::new(),
+        sysctl: BTreeMap::new(),
+        shm_size: None,
         resources: Resources::default(),
         apps: Vec::new(),
         damaged: None,
@@ -274,6 +293,8 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     view.host_namespaces = manifest.host_namespaces;
     view.remove_on_exit = manifest.remove_on_exit;
     view.labels = manifest.labels;
+    view.sysctl = manifest.sysctl;
+    view.shm_size = manifest.shm_size;
     view.resources = manifest.resources;
     Ok(Some(view))
 }
@@ -328,6 +349,12 @@ fn apps(
             mount_label: app.security.mount_label.clone().map(String::from),
             stop_signal: app.stop_signal,
             widened: app.widened(),
+            capabilities: capabilities(app),
+            rlimits: app.execution.rlimits.clone(),
+            groups: groups(&app.execution.user),
+            oom_score_adj: app.execution.oom_score_adj,
+            apparmor_profile: app.security.apparmor_profile.clone(),
+            new_privileges: app.security.privileged || !app.security.no_new_privileges,
             privileged: app.security.privileged,
             read_only_root: app.security.read_only_root,
             annotations: app.annotations.clone(),
@@ -360,6 +387,18 @@ fn apps(
     manifest.apps.iter().map(view).collect()
 }
 
+fn capabilities(app: &App) -> Option<BTreeSet<Capability>> {
+    let sets = app.security.capabilities.as_ref();
+    sets.map(|sets| sets.bounding.clone())
+}
+
+fn groups(user: &User) -> Vec<String> {
+    let numbers = user.additional_gids.iter().map(u32::to_string);
+    numbers
+        .chain(user.additional_groups.iter().cloned())
+        .collect()
+}
+
 /// Why a pod is not connected as it should be.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -378,7 +417,7 @@ pub struct NetworkFailure {
 }
 
 /// Billionths of a processor, from the time in each period.
-fn cpu_limit(cpu: &Cpu) -> Option<u64> {
+pub fn cpu_limit(cpu: &Cpu) -> Option<u64> {
     let quota = u128::from(cpu.quota.and_then(Limit::value)?);
     let period = u128::from(cpu.period.unwrap_or(USUAL_PERIOD));
     let nanos = quota.saturating_mul(1_000_000_000).checked_div(period)?;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a profile, which is an object")]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Document {
     pub(super) default_action: String,

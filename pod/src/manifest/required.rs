@@ -98,6 +98,7 @@ impl Security {
             (self.readonly_paths.is_some(), Feature::ReadonlyPaths),
             (!self.proc_options.is_empty(), Feature::ProcOptions),
             (self.read_only_root, Feature::ReadonlyRoot),
+            (self.writable_cgroups, Feature::WritableCgroups),
             (self.apparmor_profile.is_some(), Feature::Apparmor),
             (
                 self.selinux_label.is_some() || self.mount_label.is_some(),

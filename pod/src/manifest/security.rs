@@ -40,6 +40,9 @@ pub struct Security {
     /// Whether it can't write to its root filesystem.
     #[serde(skip_serializing_if = "is_default", default)]
     pub read_only_root: bool,
+    /// Whether it may make cgroups of its own below its cgroup.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub writable_cgroups: bool,
     /// Its AppArmor profile.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub apparmor_profile: Option<String>,
@@ -62,6 +65,7 @@ impl Default for Security {
             readonly_paths: None,
             proc_options: BTreeMap::new(),
             read_only_root: false,
+            writable_cgroups: false,
             apparmor_profile: None,
             selinux_label: None,
             mount_label: None,

@@ -300,6 +300,10 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/security/readonly-paths", Feature::ReadonlyPaths),
     ("/apps/0/security/proc-options", Feature::ProcOptions),
     ("/apps/0/security/read-only-root", Feature::ReadonlyRoot),
+    (
+        "/apps/0/security/writable-cgroups",
+        Feature::WritableCgroups,
+    ),
     ("/apps/0/security/apparmor-profile", Feature::Apparmor),
     ("/apps/0/security/selinux-label", Feature::Selinux),
     ("/apps/0/security/mount-label", Feature::Selinux),

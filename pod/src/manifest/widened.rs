@@ -1,11 +1,19 @@
 //! What an app was given beyond the usual, in the words by which it was asked for.
 
+use std::collections::BTreeSet;
+
 use super::app::App;
 use super::capability::Capability;
+use super::devices::{Device, DeviceRule};
 use super::guarded_paths::{DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS};
 use super::path::AppPath;
 use super::pod::PodManifest;
 use super::security::Seccomp;
+
+/// Most capabilities that are left out of all.
+const MISSING_MAX: usize = 8;
+/// Most devices that are named.
+const DEVICES_SHOWN: usize = 8;
 
 impl PodManifest {
     /// What it shares with the host, beside what was given up by name.
@@ -20,18 +28,13 @@ impl App {
     pub fn widened(&self) -> Vec<String> {
         let security = &self.security;
         if security.privileged {
-            return vec!["privileged".to_owned()];
+            let mut words = vec!["privileged".to_owned()];
+            words.extend(devices(&self.devices, &self.device_rules));
+            return words;
         }
         let mut words = Vec::new();
         if let Some(sets) = &security.capabilities {
-            let more = sets
-                .bounding
-                .iter()
-                .filter(|one| !Capability::DEFAULT.contains(one));
-            match sets.bounding.len() == Capability::ALL.len() {
-                true => words.push("cap-add=ALL".to_owned()),
-                false => words.extend(more.map(|one| format!("cap-add={}", one.word()))),
-            }
+            words.extend(more_capabilities(&sets.bounding));
         }
         match &security.seccomp {
             Some(Seccomp::Profile { .. }) => words.push("seccomp=profile".to_owned()),
@@ -40,6 +43,9 @@ impl App {
         }
         if !security.no_new_privileges {
             words.push("no-new-privileges=false".to_owned());
+        }
+        if security.writable_cgroups {
+            words.push("writable-cgroups".to_owned());
         }
         words.extend(unmasked(
             security.masked_paths.as_deref(),
@@ -50,8 +56,38 @@ impl App {
             &DEFAULT_READONLY_PATHS,
         ));
         words.dedup();
+        words.extend(devices(&self.devices, &self.device_rules));
         words
     }
+}
+
+/// The capabilities beyond the usual ones. Of nearly all, the few that are missing say more.
+fn more_capabilities(bounding: &BTreeSet<Capability>) -> Vec<String> {
+    let missing = Capability::ALL.iter().filter(|one| !bounding.contains(one));
+    let missing: Vec<_> = missing.collect();
+    if missing.len() <= MISSING_MAX {
+        let but = missing.iter().map(|one| format!("cap-drop={}", one.word()));
+        return ["cap-add=ALL".to_owned()].into_iter().chain(but).collect();
+    }
+    let more = bounding
+        .iter()
+        .filter(|one| !Capability::DEFAULT.contains(one));
+    more.map(|one| format!("cap-add={}", one.word())).collect()
+}
+
+/// The devices, by their places; of many, how many more there are.
+fn devices(nodes: &[Device], rules: &[DeviceRule]) -> Vec<String> {
+    let shown = nodes.iter().take(DEVICES_SHOWN);
+    let mut words: Vec<String> = shown
+        .map(|node| format!("device={}", node.path.as_str()))
+        .collect();
+    if let Some(more) = nodes.len().checked_sub(DEVICES_SHOWN).filter(|n| *n > 0) {
+        words.push(format!("{more} more devices"));
+    }
+    if !rules.is_empty() {
+        words.push("device-cgroup-rule".to_owned());
+    }
+    words
 }
 
 /// The paths of a list that are guarded no more.

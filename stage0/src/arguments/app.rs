@@ -360,7 +360,6 @@ mod tests {
             "a --memory 16",
             "a --entrypoint=",
             "a --entrypoint=b --exec=c",
-            "a --pids-limit 0",
             "a --pids-limit -2",
             "a --pids-limit many",
             "a --cpu-shares 1",

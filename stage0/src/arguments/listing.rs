@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::console::output;
-use crate::console::table::Table;
+use crate::console::table::{Fit, Table};
 use crate::console::template::Template;
 use crate::wording::failure::Failure;
 
@@ -49,6 +49,12 @@ fn shape(text: &str) -> Result<Shape, String> {
 }
 
 impl ListArguments {
+    /// The same without a heading, if there is to be none.
+    pub(crate) fn without_legend_if(mut self, is_so: bool) -> Self {
+        self.no_legend |= is_so;
+        self
+    }
+
     /// Shows a list: as JSON, as what a template makes of its rows, or as this table, which fits a terminal. `fields` are
     /// those that a row may have: a template that names another is refused, whether there are rows or not.
     ///
@@ -63,7 +69,10 @@ impl ListArguments {
     ) -> Result<(), Failure> {
         match &self.format {
             Shape::Json => output::json(json),
-            Shape::Text => output::text(&table().render(!self.no_legend, !self.full)),
+            Shape::Text => {
+                let fit = Fit::of_output(self.full);
+                output::text(&table().render(!self.no_legend, fit))
+            }
             Shape::Lines(template) => {
                 let mut text = String::new();
                 for row in checked(template, fields, rows())? {
@@ -80,7 +89,7 @@ impl ListArguments {
                     // A cell that holds a tab must not shift the others.
                     table.row(cells(&line, heading.split('\t').count()));
                 }
-                output::text(&table.render(!self.no_legend, false))
+                output::text(&table.render(!self.no_legend, Fit::Full))
             }
         }
     }

@@ -44,13 +44,15 @@ pub(crate) fn uts(text: &str) -> Result<NamespaceOf, String> {
 pub(crate) fn cgroups(text: &str) -> Result<NamespaceOf, String> {
     match text {
         "private" | "" => Ok(NamespaceOf::Own),
-        "host" => Err("apps see their own cgroups alone".to_owned()),
-        _ => Err(unknown(text, "private")),
+        "host" => Ok(NamespaceOf::Host),
+        _ => Err(unknown(text, "private and host")),
     }
 }
 
-fn unknown(text: &str, known: &str) -> String {
-    match text.starts_with("container:") || text.starts_with("ns:") {
+/// Why a value is none.
+pub(super) fn unknown(text: &str, known: &str) -> String {
+    let is_of_other = |prefix| text.starts_with(prefix);
+    match ["container:", "ns:", "pod:"].into_iter().any(is_of_other) {
         true => "namespaces of other pods can't be joined".to_owned(),
         false => format!("there is {known}"),
     }
@@ -65,11 +67,15 @@ mod tests {
         use NamespaceOf::{Host, Own};
         assert_eq!(ipc("shareable"), Ok(Own));
         assert_eq!((ipc("host"), uts("host")), (Ok(Host), Ok(Host)));
-        assert_eq!(cgroups("private"), Ok(Own));
-        for answer in [ipc("container:web"), uts("ns:/x"), cgroups("container:x")] {
+        assert_eq!((cgroups("private"), cgroups("host")), (Ok(Own), Ok(Host)));
+        for answer in [
+            ipc("container:web"),
+            uts("ns:/x"),
+            cgroups("container:x"),
+            cgroups("pod:x"),
+        ] {
             assert!(answer.unwrap_err().contains("other pods"));
         }
-        assert!(cgroups("host").unwrap_err().contains("their own"));
         assert!(ipc("none").is_err() && uts("x").is_err());
         let asked = [
             (Some(Host), HostNamespace::Ipc),

@@ -63,9 +63,8 @@ pub(crate) struct PodArguments {
     #[arg(long, value_name = "WHOSE", value_parser = uts, hide_short_help = true)]
     #[arg(conflicts_with = "hostname")]
     uts: Option<NamespaceOf>,
-    /// What is seen of cgroups: private (each app's own)
+    /// What is seen of cgroups: private (each app's own), or host
     #[arg(long, value_name = "WHOSE", value_parser = cgroups, hide_short_help = true)]
-    // What is taken is so already.
     cgroupns: Option<NamespaceOf>,
     /// Size of the shared memory of the pod's apps, /dev/shm [default: 64m]
     #[arg(long, value_name = "BYTES", value_parser = shm_size, hide_short_help = true)]
@@ -135,7 +134,11 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         resources: pod.limits.resources()?,
         sysctl: pod.sysctl.into_iter().collect(),
         shm_size: pod.shm_size,
-        host_namespaces: of_host(&[(pod.ipc, HostNamespace::Ipc), (pod.uts, HostNamespace::Uts)]),
+        host_namespaces: of_host(&[
+            (pod.ipc, HostNamespace::Ipc),
+            (pod.uts, HostNamespace::Uts),
+            (pod.cgroupns, HostNamespace::Cgroup),
+        ]),
         ..PodSpec::new(pod.network.spec()?, Vec::new())
     })
 }

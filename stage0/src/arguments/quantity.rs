@@ -93,9 +93,9 @@ pub(crate) fn cpu_shares(text: &str) -> Result<u64, String> {
 /// Parses a number of processes; -1 is no limit, and what the kernel can't count is the most that it can.
 pub(crate) fn pids(text: &str) -> Result<Limit, String> {
     match text.parse::<i64>() {
-        Ok(-1) => Ok(Limit::Unlimited),
+        Ok(-1 | 0) => Ok(Limit::Unlimited),
         Ok(number) if number > 0 => Ok(Limit::At(number.unsigned_abs().min(PIDS_MAX))),
-        _ => Err("it must be a number from 1 on, or -1 for no limit".to_owned()),
+        _ => Err("it must be a number from 1 on, or 0 or -1 for no limit".to_owned()),
     }
 }
 
@@ -148,7 +148,8 @@ mod tests {
         assert_eq!(pids("4194305"), Ok(Limit::At(4_194_304)));
         assert_eq!(pids("99999999999"), Ok(Limit::At(4_194_304)));
         assert_eq!(pids("-1"), Ok(Limit::Unlimited));
-        for bad in ["0", "-2", "", "1.5", "x"] {
+        assert_eq!(pids("0"), Ok(Limit::Unlimited));
+        for bad in ["-2", "", "1.5", "x"] {
             assert!(pids(bad).is_err(), "{bad}");
         }
     }

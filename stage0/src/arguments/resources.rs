@@ -60,7 +60,7 @@ pub(crate) struct ResourceArguments {
     /// Memory nodes to take memory from
     #[arg(long, value_name = "LIST", value_parser = number_list, hide_short_help = true)]
     cpuset_mems: Option<NumberList>,
-    /// Limit of processes and threads; -1 for none
+    /// Limit of processes and threads; 0 or -1 for none
     #[arg(long, value_name = "NUMBER", value_parser = pids, allow_negative_numbers = true)]
     pids_limit: Option<Limit>,
     /// Weight for disks: 10 to 1000

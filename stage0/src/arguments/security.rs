@@ -11,6 +11,7 @@ use pod::manifest::{Capability, Rlimit};
 use pod::signal::SignalNumber;
 
 use super::label::label;
+use super::namespaces::unknown;
 use super::process_limits::{Ulimit, oom_score, ulimit, umask};
 use super::security_option::{SecurityOption, seccomp, security_option};
 use crate::wording::failure::Failure;
@@ -172,6 +173,8 @@ impl SecurityArguments {
                 }
                 SecurityOption::Mask(paths) => spec.mask.extend(paths.iter().cloned()),
                 SecurityOption::Proc(options) => spec.proc_options.extend(options.iter().cloned()),
+                SecurityOption::WritableCgroups(wanted) => spec.writable_cgroups = *wanted,
+                SecurityOption::AppArmor(profile) => spec.apparmor = Some(profile.clone()),
                 SecurityOption::Unmask(paths) => spec.unmask.extend(paths.iter().cloned()),
             }
         }
@@ -249,10 +252,7 @@ fn processes(text: &str) -> Result<Processes, String> {
         "pod" | "" => Ok(Processes::Pod),
         "private" => Ok(Processes::Private),
         "host" => Err("apps don't get the host's processes: pod init, which is process 1 of the pod, ends all of it".to_owned()),
-        _ if text.starts_with("container:") || text.starts_with("ns:") => {
-            Err("namespaces of other pods can't be joined".to_owned())
-        }
-        _ => Err("there are pod and private".to_owned()),
+        _ => Err(unknown(text, "pod and private")),
     }
 }
 

@@ -22,6 +22,10 @@ pub(crate) enum SecurityOption {
     Unmask(Vec<Unmask>),
     /// A label of SELinux, which means nothing where that isn't enabled.
     Label(LabelOption),
+    /// A profile of AppArmor.
+    AppArmor(String),
+    /// Whether it may make cgroups below its own.
+    WritableCgroups(bool),
     /// Options of `/proc`.
     Proc(Vec<(String, String)>),
 }
@@ -48,15 +52,44 @@ fn parse(text: &str, selinux: bool) -> Result<SecurityOption, String> {
         ("unmask", Some(paths)) => unmasked(paths).map(SecurityOption::Unmask),
         ("mask", Some(paths)) => masked(paths).map(Mask),
         ("proc-opts", Some(options)) => proc_options(options).map(SecurityOption::Proc),
-        ("apparmor", _) => Err("profiles of AppArmor are not there yet".to_owned()),
-        ("writable-cgroups", _) => {
-            Err("an app gets cgroups to manage by --systemd=always alone".to_owned())
+        ("apparmor", Some(profile)) => apparmor(profile),
+        ("writable-cgroups", None | Some("true")) => Ok(SecurityOption::WritableCgroups(true)),
+        ("writable-cgroups", Some("false")) => Ok(SecurityOption::WritableCgroups(false)),
+        ("writable-cgroups", Some(_)) => Err("there are true and false".to_owned()),
+        ("label" | "seccomp" | "systempaths" | "unmask" | "mask" | "proc-opts" | "apparmor", _) => {
+            Err(needs_value(key, value))
         }
         ("credentialspec", _) => Err("credentials of Windows mean nothing here".to_owned()),
         _ => Err(format!(
-            "unknown option `{key}`; there are label, no-new-privileges, seccomp, mask, unmask, systempaths, proc-opts and \
-             apparmor=unconfined"
+            "unknown option `{key}`; there are label, apparmor, no-new-privileges, seccomp, mask, unmask, systempaths, proc-opts \
+             and writable-cgroups"
         )),
+    }
+}
+
+/// What an option is missing that is nothing without a value, or has another one than it can.
+fn needs_value(key: &str, value: Option<&str>) -> String {
+    let values = match key {
+        "label" => "label=disable or label=type:TYPE",
+        "seccomp" => "seccomp=FILE, seccomp=default or seccomp=unconfined",
+        "apparmor" => "apparmor=PROFILE or apparmor=unconfined",
+        "systempaths" => "systempaths=unconfined",
+        "proc-opts" => "proc-opts=hidepid=2",
+        "mask" => "mask=PATH",
+        _ => "unmask=PATH or unmask=ALL",
+    };
+    match value {
+        None => format!("`{key}` needs a value: {values}"),
+        Some(_) => format!("there is {values}"),
+    }
+}
+
+/// A profile by its name. That the kernel has it is looked at when the pod is made.
+fn apparmor(profile: &str) -> Result<SecurityOption, String> {
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control();
+    match !profile.is_empty() && profile.len() <= 255 && profile.chars().all(is_plain) {
+        true => Ok(SecurityOption::AppArmor(profile.to_owned())),
+        false => Err("a profile of AppArmor has a name without blanks".to_owned()),
     }
 }
 
@@ -174,17 +207,26 @@ mod tests {
             ("unmask=proc", "begin with /", "begin with /"),
             ("mask=/srv", "taken", "taken"),
             ("systempaths=unconfined", "taken", "taken"),
-            ("systempaths=x", "unknown option", "unknown option"),
+            (
+                "systempaths=x",
+                "systempaths=unconfined",
+                "systempaths=unconfined",
+            ),
             ("proc-opts=hidepid=2,subset=pid,gid=5", "taken", "taken"),
             (
                 "proc-opts=hidepid=9",
                 "no option of /proc",
                 "no option of /proc",
             ),
-            ("writable-cgroups=true", "--systemd", "--systemd"),
+            ("writable-cgroups=true", "taken", "taken"),
+            ("writable-cgroups=x", "true and false", "true and false"),
             ("apparmor=unconfined", "taken", "taken"),
-            ("apparmor=web", "AppArmor", "AppArmor"),
-            ("label", "unknown option", "unknown option"),
+            ("apparmor=web", "taken", "taken"),
+            ("apparmor=a b", "without blanks", "without blanks"),
+            ("apparmor", "needs a value", "needs a value"),
+            ("label", "needs a value", "needs a value"),
+            ("seccomp", "seccomp=FILE", "seccomp=FILE"),
+            ("nonsense", "there are label, apparmor", "writable-cgroups"),
             ("credentialspec=x", "Windows", "Windows"),
         ] {
             for (selinux, part) in [(false, without), (true, with)] {

@@ -149,7 +149,7 @@ fn worded(
     let text = said.unwrap_or_else(|| {
         let text = error.render().to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        in_one_line(text)
+        shortened(in_one_line(text), error)
     });
     Failure::Usage(format!("{place}{text}"))
 }
@@ -167,6 +167,26 @@ fn in_one_line(text: &str) -> String {
         "it must be a whole number, from 0 on",
     );
     text.replace("number too large to fit in target type", "it is too large")
+}
+
+/// The same without most of a value that is long, wherever it stands. One that is no value of the flag is often a whole file.
+fn shortened(text: String, error: &clap::Error) -> String {
+    const SHOWN: usize = 64;
+    let value = context(error, ContextKind::InvalidValue).map(in_one_line);
+    let long = value.filter(|value| value.chars().count() > SHOWN);
+    let text = match &long {
+        Some(value) => {
+            let beginning: String = value.chars().take(SHOWN).collect();
+            text.replace(value.as_str(), &format!("{beginning}…"))
+        }
+        None => return text,
+    };
+    // A part of it may be repeated by who refused it.
+    const LINE: usize = 400;
+    match text.chars().count() > LINE {
+        true => text.chars().take(LINE).chain(['…']).collect(),
+        false => text,
+    }
 }
 
 /// What the parser stumbled over.
@@ -455,6 +475,16 @@ mod tests {
                 !told.contains('\n') && !told.contains("more information"),
                 "{told}"
             );
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_not_repeated_whole() {
+        let long = "x".repeat(5000);
+        for flag in ["--sysctl", "--ulimit", "--memory", "--cap-add", "--pull"] {
+            let told = said(&format!("fairing run {flag}={long} a"));
+            assert!(told.starts_with("invalid value 'xxxx"), "{told}");
+            assert!(told.chars().count() < 500, "{flag}: {told}");
         }
     }
 

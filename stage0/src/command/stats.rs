@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use engine::pods::usage::{Measured, measure};
+use engine::error::MonitorError;
+use engine::pods::usage::{Measured, PATIENCE, measure};
 use pod::manifest::PodManifest;
 use pod::{PodEntry, PodUuid, State};
 
@@ -77,6 +78,9 @@ impl Subcommand for Stats {
             rates.note(&measured);
             screen.show(&self.shown, &rows)?;
             let is_over = !named.is_empty() && measured.is_empty();
+            if is_over && named.iter().any(is_running) {
+                return Err(engine::Error::from(MonitorError::Mute(PATIENCE)).into());
+            }
             if self.no_stream || is_over {
                 return Ok(0);
             }
@@ -136,6 +140,11 @@ impl Stats {
         }
         all
     }
+}
+
+/// Whether a pod still runs, whose monitor said nothing.
+fn is_running(entry: &PodEntry) -> bool {
+    matches!(entry.state(), Ok(State::Running))
 }
 
 impl Screen {

@@ -7,8 +7,8 @@ use clap::Args;
 use engine::pods::connection::connect_when_up;
 use engine::pods::ending;
 use engine::pods::status::{Asked, status_asking};
-use engine::pods::view::{AppView, PodView};
-use pod::manifest::IdMapping;
+use engine::pods::view::{self, AppView, PodView};
+use pod::manifest::{IdMapping, Limit, Resources};
 use pod::{PodEntry, PodError, State};
 
 use crate::arguments::duration::duration;
@@ -161,6 +161,9 @@ fn lines(view: &PodView) -> String {
         };
         line("userns", both);
     }
+    for (key, value) in limits("pod", &view.resources) {
+        line(&key, value);
+    }
     if !view.insecure_options.is_empty() {
         line("insecure-options", given_up(&view.insecure_options, &[]));
     }
@@ -183,6 +186,40 @@ fn lines(view: &PodView) -> String {
         text.push_str(&app_lines(app));
     }
     text
+}
+
+/// Limits of all apps together, as far as there are some.
+fn limits(key: &str, limits: &Resources) -> Vec<(String, String)> {
+    let number = |limit: Option<Limit>| limit.and_then(Limit::value).map(|most| most.to_string());
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let (memory, cpu) = (&limits.memory, &limits.cpu);
+    let told = [
+        ("memory-limit", number(memory.limit)),
+        // As much as of memory alone is no swap.
+        (
+            "memory-swap-limit",
+            number(memory.swap.filter(|_| memory.swap != memory.limit)),
+        ),
+        ("cpu-limit", view::cpu_limit(cpu).map(processors)),
+        ("cpu-shares", cpu.shares.map(|weight| weight.to_string())),
+        ("cpuset-cpus", text(&cpu.cpus)),
+        ("cpuset-mems", text(&cpu.mems)),
+        ("pids-limit", number(limits.pids.limit)),
+        (
+            "blkio-weight",
+            limits.block_io.weight.map(|weight| weight.to_string()),
+        ),
+    ];
+    let there = told.into_iter();
+    there
+        .filter_map(|(name, value)| Some((format!("{key}-{name}"), value?)))
+        .collect()
+}
+
+/// Billionths of a processor, in thousandths.
+fn processors(nanos: u64) -> String {
+    let millis = nanos / 1_000_000;
+    format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
 /// The same of one app.
@@ -219,9 +256,7 @@ pub(crate) fn app_lines(app: &AppView) -> String {
         line(&format!("{key}-memory-limit"), bytes.to_string());
     }
     if let Some(nanos) = app.cpu_limit {
-        let millis = nanos / 1_000_000;
-        let cpus = format!("{}.{:03}", millis / 1000, millis % 1000);
-        line(&format!("{key}-cpu-limit"), cpus);
+        line(&format!("{key}-cpu-limit"), processors(nanos));
     }
     if let Some(most) = app.pids_limit {
         line(&format!("{key}-pids-limit"), most.to_string());

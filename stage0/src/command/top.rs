@@ -12,7 +12,7 @@ use pod::manifest::PodManifest;
 use crate::arguments::selector::OnePod;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
-use crate::console::table::{Cut, Table};
+use crate::console::table::{Cut, Fit, Table};
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -43,7 +43,7 @@ impl Subcommand for Top {
             }
             all.retain(|process| process.app == self.app);
         }
-        output::text(&table(&all).render(true, !self.full))?;
+        output::text(&table(&all).render(true, Fit::of_output(self.full)))?;
         Ok(0)
     }
 }

@@ -1,13 +1,18 @@
 //! Plain-text tables: columns as wide as they must be, no lines.
 
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use pod::timestamp::Timestamp;
 
-/// How wide a table is where it is not shown in full.
+use crate::sys;
+
+/// How wide a table is where it goes to no terminal.
 const WIDTH: usize = 80;
-/// No column is cut to less.
-const LEAST: usize = 8;
+/// No terminal is taken to be narrower.
+const NARROWEST: usize = 40;
+/// No column is cut to less; in a table that is too wide all the same, the second.
+const LEAST: [usize; 2] = [8, 5];
 
 /// What is left out of the cells of a column where a table is too wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +23,34 @@ pub(crate) enum Cut {
     Start,
     /// Their end.
     End,
+    /// Nothing: on a terminal, the last column goes on in further lines.
+    Fold,
+}
+
+/// How wide a table may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// As wide as it is.
+    Full,
+    /// As far as its columns can be cut.
+    Columns(usize),
+    /// No wider: this is a terminal's width, and lines that go beyond it break the table.
+    Terminal(usize),
+}
+
+impl Fit {
+    /// As standard output takes it.
+    pub(crate) fn of_output(full: bool) -> Self {
+        match (full, io::stdout().is_terminal()) {
+            (true, _) => Self::Full,
+            (false, false) => Self::Columns(WIDTH),
+            (false, true) => Self::Terminal(match sys::window_size(io::stdout()) {
+                // One that doesn't know its size.
+                Ok((_, 0)) | Err(_) => WIDTH,
+                Ok((_, columns)) => usize::from(columns).max(NARROWEST),
+            }),
+        }
+    }
 }
 
 /// Rows of text below a heading.
@@ -100,15 +133,27 @@ impl Table {
     }
 
     /// The widths at which the table fits, as far as it can.
-    fn fitting(&self, mut widths: Vec<usize>) -> Vec<usize> {
+    fn fitting(&self, mut widths: Vec<usize>, most: usize) -> Vec<usize> {
         let gaps = 2 * widths.len().saturating_sub(1);
-        let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(WIDTH);
+        let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(most);
+        let [least, in_need] = LEAST;
+        excess = self.shrink(&mut widths, excess, least);
+        let mut narrow = widths.clone();
+        // Where it would be too wide all the same, nothing is gained.
+        match self.shrink(&mut narrow, excess, in_need) {
+            0 => narrow,
+            _ => widths,
+        }
+    }
+
+    /// Makes columns narrower, the widest first; what is too much then.
+    fn shrink(&self, widths: &mut [usize], mut excess: usize, least: usize) -> usize {
         while excess > 0 {
             let cuts = self.cuts.iter();
             let widest = widths
                 .iter_mut()
                 .zip(cuts)
-                .filter(|(width, cut)| **cut != Cut::Never && **width > LEAST)
+                .filter(|(width, cut)| matches!(cut, Cut::Start | Cut::End) && **width > least)
                 .max_by_key(|(width, _)| **width);
             let Some((width, _)) = widest else {
                 break;
@@ -116,11 +161,11 @@ impl Table {
             *width -= 1;
             excess -= 1;
         }
-        widths
+        excess
     }
 
     /// The table as text, with its heading unless there is to be no legend, and cut to fit if it is to.
-    pub(crate) fn render(&self, legend: bool, fits: bool) -> String {
+    pub(crate) fn render(&self, legend: bool, fit: Fit) -> String {
         const BLANKS: &str = "                                ";
         let columns = self.widths.len();
         let mut widths = self.widths.clone();
@@ -129,8 +174,8 @@ impl Table {
                 *width = width_of(self.cell(column)).max(*width);
             }
         }
-        if fits {
-            widths = self.fitting(widths);
+        if let Fit::Columns(most) | Fit::Terminal(most) = fit {
+            widths = self.fitting(widths, most);
         }
         let rows = self.ends.len() / columns.max(1);
         let mut text = String::with_capacity(self.text.len());
@@ -139,9 +184,13 @@ impl Table {
             for (column, width) in widths.iter().enumerate() {
                 let cell = self.cell(row * columns + column);
                 let length = width_of(cell);
-                match length > *width {
-                    false => text.push_str(cell),
-                    true => push_cut(&mut text, cell, *width, self.cuts.get(column)),
+                match (self.cuts.get(column), fit) {
+                    (Some(Cut::Fold), Fit::Terminal(most)) => {
+                        let before: usize = widths.iter().take(column).map(|w| w + 2).sum();
+                        push_folded(&mut text, cell, before, most);
+                    }
+                    (cut, _) if length > *width => push_cut(&mut text, cell, *width, cut),
+                    _ => text.push_str(cell),
                 }
                 // Behind the last column there is nothing to line up.
                 let mut padding = match column + 1 < columns {
@@ -158,10 +207,44 @@ impl Table {
             }
             let end = text.trim_end().len();
             text.truncate(end.max(begin));
+            if let Fit::Terminal(most) = fit {
+                cut_line(&mut text, begin, most);
+            }
             text.push('\n');
         }
         text
     }
+}
+
+/// Appends a cell whose column begins at `before`, in as many lines as it takes.
+fn push_folded(text: &mut String, cell: &str, before: usize, most: usize) {
+    let room = most.saturating_sub(before).max(LEAST[0]);
+    let mut length = 0;
+    for word in cell.split(' ') {
+        let width = width_of(word);
+        if length > 0 && length + 1 + width > room {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', before));
+            length = 0;
+        } else if length > 0 {
+            text.push(' ');
+            length += 1;
+        }
+        text.push_str(word);
+        length += width;
+    }
+}
+
+/// Cuts what has been appended since `begin`, if it is one line that is too long.
+fn cut_line(text: &mut String, begin: usize, most: usize) {
+    let line = text.get(begin..).unwrap_or_default();
+    if line.contains('\n') || width_of(line) <= most {
+        return;
+    }
+    let kept: String = line.chars().take(most.saturating_sub(1)).collect();
+    text.truncate(begin);
+    text.push_str(&kept);
+    text.push('…');
 }
 
 /// Appends as much of a cell as there is room for.
@@ -231,9 +314,9 @@ mod tests {
     fn columns_line_up_and_control_characters_are_gone() {
         let mut table = Table::new(&["A", "LONG"]);
         table.row(["wide cell", "\x1b[2Jx"]);
-        let text = table.render(true, true);
+        let text = table.render(true, Fit::Columns(80));
         assert_eq!(text, "A          LONG\nwide cell   [2Jx\n");
-        assert_eq!(table.render(false, true), "wide cell   [2Jx\n");
+        assert_eq!(table.render(false, Fit::Columns(80)), "wide cell   [2Jx\n");
     }
 
     #[test]
@@ -243,19 +326,39 @@ mod tests {
         let (name, image) = ("n".repeat(30), format!("{}/é:1", "i".repeat(40)));
         let command = "c".repeat(40);
         table.row([&name, &image, &command]);
-        let text = table.render(true, true);
+        let text = table.render(true, Fit::Columns(80));
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
         let row = text.lines().nth(1).unwrap();
         assert!(row.starts_with(&format!("{name}  …iii")), "{row}");
         assert!(row.contains("i/é:1  ccc") && row.ends_with("ccc…"), "{row}");
-        let full = table.render(false, false);
+        let full = table.render(false, Fit::Full);
         assert_eq!(full, format!("{name}  {image}  {command}\n"));
         // What can't be cut is wide, and what is cut keeps something.
         let mut wide = Table::new(&["A", "B"]).cut(&[Cut::Never, Cut::End]);
         wide.row(["a".repeat(100), "b".repeat(30)]);
-        assert!(wide.render(false, true).ends_with("bbbbbbb…\n"));
+        let text = wide.render(false, Fit::Columns(80));
+        assert!(text.ends_with("bbbbbbb…\n"), "{text}");
+        // Where a longer line would break the table, there is none.
+        let text = wide.render(true, Fit::Terminal(60));
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 60),
+            "{text}"
+        );
+        assert!(text.ends_with("aaa…\n"), "{text}");
+    }
+
+    #[test]
+    fn what_can_not_be_cut_goes_on_in_the_next_line_of_a_terminal() {
+        let mut table = Table::new(&["STATE", "FOUND"]).cut(&[Cut::Never, Cut::Fold]);
+        table.row(["warning", "no: one two three four five six seven"]);
+        assert_eq!(
+            table.render(true, Fit::Terminal(40)),
+            "STATE    FOUND\nwarning  no: one two three four five six\n         seven\n"
+        );
+        let text = table.render(false, Fit::Columns(20));
+        assert_eq!(text, "warning  no: one two three four five six seven\n");
     }
 
     #[test]

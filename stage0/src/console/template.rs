@@ -59,6 +59,21 @@ fn title(term: &Term) -> String {
         Term::Call(_, terms) => return terms.first().map_or(String::new(), title),
         Term::Literal(_) => None,
     };
+    // What is no word is called as docker calls it.
+    let usual = [
+        ("CPUPerc", "CPU %"),
+        ("MemUsage", "MEM USAGE / LIMIT"),
+        ("MemPerc", "MEM %"),
+        ("NetIO", "NET I/O"),
+        ("BlockIO", "BLOCK I/O"),
+        ("ImageID", "IMAGE ID"),
+    ];
+    if let Some((_, heading)) = usual
+        .iter()
+        .find(|(field, _)| name.is_some_and(|n| n == field))
+    {
+        return (*heading).to_owned();
+    }
     let mut heading = String::new();
     let mut was_lower = false;
     for letter in name.map_or("", String::as_str).chars() {
@@ -220,5 +235,7 @@ mod tests {
     fn headings_are_the_names_of_the_fields() {
         let template = Template::parse("{{.ID}}\t{{.RunningFor}}\t{{json .exit-code}}").unwrap();
         assert_eq!(template.heading(), "ID\tRUNNING FOR\tEXIT CODE");
+        let template = Template::parse("{{.CPUPerc}}\t{{.MemUsage}}\t{{.PIDs}}").unwrap();
+        assert_eq!(template.heading(), "CPU %\tMEM USAGE / LIMIT\tPIDS");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use engine::Error;
 use engine::error::MonitorError;
-use engine::pods::connection::{START, unexpected, wait_readable};
+use engine::pods::connection::{START, await_answer, unexpected};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use pod::PodError;
@@ -104,7 +104,7 @@ fn gone() -> Failure {
 
 /// Whether the app has a terminal, and our ends of its streams.
 fn await_streams(connection: &SeqPacket) -> Result<(bool, Vec<OwnedFd>), Failure> {
-    if !wait_readable(connection, Some(START))? {
+    if !await_answer(connection, Some(START))? {
         return Err(Error::Monitor(MonitorError::Mute(START)).into());
     }
     match connection.recv::<Response>()? {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine::Error;
 use engine::error::MonitorError;
-use engine::pods::connection::{START, unexpected, wait_readable};
+use engine::pods::connection::{START, await_answer, unexpected};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use pod::PodError;
@@ -100,7 +100,7 @@ pub(crate) fn await_start(
     connection: &SeqPacket,
     patience: Duration,
 ) -> Result<Vec<OwnedFd>, Failure> {
-    if !wait_readable(connection, Some(patience))? {
+    if !await_answer(connection, Some(patience))? {
         return Err(Error::Monitor(MonitorError::Mute(patience)).into());
     }
     match connection.recv::<Response>()? {

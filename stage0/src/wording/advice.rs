@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{
-    AppError, IsolatorError, MonitorError, MountError, NetworkSpecError, SelinuxError,
-    UserNamespaceError, VolumeError,
+    AppError, DeviceError, IsolatorError, MonitorError, MountError, NetworkSpecError,
+    SecurityError, SelinuxError, UserNamespaceError, VolumeError,
 };
 use image_registry::{OwnCredentials, RegistryError, TlsLack};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
@@ -48,6 +48,12 @@ pub(super) fn text(error: &Error) -> String {
         Error::Monitor(MonitorError::Deaf(uuid) | MonitorError::Busy { uuid, .. }) => {
             format!("{error}; `fairing stop --force {uuid}` may end it")
         }
+        Error::Device(DeviceError::Hooks { .. }) => format!(
+            "{error}; describe it without: `nvidia-ctk cdi generate --disable-hook=all` does for NVIDIA's"
+        ),
+        Error::Monitor(MonitorError::Stopped(pid)) => format!(
+            "{error}; `kill -CONT {pid}` lets it go on, `fairing stop --force POD` ends the pod"
+        ),
         Error::NetworkSpec(error) => network_spec(error),
         Error::Network(error) => network(error),
         Error::Store(error) => store(error),
@@ -55,6 +61,9 @@ pub(super) fn text(error: &Error) -> String {
             "{error}; --userns=host does without, where root in the pod is root on the host"
         ),
         Error::Selinux(error) => selinux(error),
+        Error::Security(SecurityError::HostIpc | SecurityError::HostCgroups) => {
+            format!("{error}; --userns=host gives it the host's users")
+        }
         error => error.to_string(),
     }
 }
@@ -102,6 +111,7 @@ fn app(error: &AppError) -> String {
         AppError::FlagAsProgram { .. } => format!(
             "{error}; flags of the pod go before the first image, flags of an app before its command"
         ),
+        AppError::Paused(uuid) => format!("{error}; `fairing resume {uuid}` lets it go on"),
         AppError::Systemd { .. } => format!("{error}; --systemd=false starts it as any other"),
         error => error.to_string(),
     }

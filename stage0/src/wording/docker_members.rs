@@ -1,5 +1,6 @@
 //! What `inspect` shows, in the spelling of docker and podman, as templates of scripts ask for it.
 
+mod confinement;
 mod network;
 mod pod;
 

@@ -74,6 +74,10 @@ pub(super) fn of(error: &Error) -> u8 {
         Error::Security(
             SecurityError::AllAndNone
             | SecurityError::AddedAndDropped(_)
+            | SecurityError::Profile { .. }
+            | SecurityError::HostIpc
+            | SecurityError::HostCgroups
+            | SecurityError::ManagesHostCgroups(_)
             | SecurityError::Sysctl { .. },
         ) => USAGE,
         Error::Mount(

@@ -113,8 +113,8 @@ impl CgroupSeat {
         procs.is_none().then_some(directory.as_fd())
     }
 
-    /// What an app in it is shown of it.
-    pub(crate) fn view(&self) -> CgroupView {
+    /// What an app in it is shown of it. All of the host's is for reading alone.
+    pub(crate) fn view(&self, host_cgroups: bool) -> CgroupView {
         match self {
             Self::None => CgroupView::Nothing,
             Self::V1 { tasks, .. } => CgroupView::V1(
@@ -124,7 +124,7 @@ impl CgroupSeat {
                     .collect(),
             ),
             Self::V2 { leaves, .. } => CgroupView::V2 {
-                writable: leaves.is_some(),
+                writable: leaves.is_some() && !host_cgroups,
             },
         }
     }

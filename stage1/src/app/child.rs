@@ -60,7 +60,7 @@ pub(crate) struct ChildPlan<'a> {
     pub(crate) limits: &'a ProcessLimits,
     /// A procfs, and what is written to it of how soon the kernel kills the process when memory is short.
     pub(crate) oom_score: Option<(BorrowedFd<'a>, Vec<u8>)>,
-    /// The label of SELinux that it gets with its program.
+    /// The label of a security module that it gets with its program.
     pub(crate) label: Option<ExecLabel<'a>>,
     /// What it gets from descriptor 3 on. These have numbers above [`Self::report_place`], as `report` has.
     pub(crate) sockets: Vec<BorrowedFd<'a>>,
@@ -101,6 +101,8 @@ pub(crate) struct Mounts<'a> {
     pub(crate) pod_files: Vec<(&'static CStr, &'static CStr)>,
     /// The terminal to be seen as `/dev/console`.
     pub(crate) console: Option<&'static CStr>,
+    /// Whether the app stays in the cgroup namespace of the host.
+    pub(crate) host_cgroups: bool,
     /// What is shown at `/sys/fs/cgroup`.
     pub(crate) cgroups: CgroupView,
     /// What else is mounted, in this order.
@@ -188,7 +190,9 @@ fn prepare(
     };
     match &plan.root {
         Root::Attach(mounts) => {
-            sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;
+            if !mounts.host_cgroups {
+                sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;
+            }
             attach_all(mounts, plan.confinement, attempts)?;
         }
         Root::Join(app) => {

@@ -14,7 +14,7 @@ use crate::app::child::Root;
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::detached::mount_detached;
 use crate::app::devices::make_terminal;
-use crate::app::exec_label::ExecLabel;
+use crate::app::exec_label::ModuleLabel;
 use crate::app::launch::{RunningApp, RunningCommand, Start, Starting, c_string, is_mapped};
 use crate::app::sockets::AppSockets;
 use crate::app::stdio::{Stdio, choose_streams, keep_terminal};
@@ -100,7 +100,12 @@ impl RunningApp {
                 .as_ref()
                 .map(|(proc, score)| (proc.as_fd(), score.clone())),
             // What copies is fairing's own program, which no policy lets apps execute.
-            label: ExecLabel::of_command(self.label.as_ref().filter(|_| spec.copy.is_none()))?,
+            label: self
+                .label
+                .as_ref()
+                .filter(|_| spec.copy.is_none())
+                .map(ModuleLabel::of_command)
+                .transpose()?,
             sockets: &sockets,
             command: CommandLine::new(&argv, &variables, &no_sockets)?,
             by_descriptor: spec.copy.is_some(),

@@ -18,7 +18,7 @@ use crate::app::child::{ChildPlan, Mounts, ProcessLimits, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::{self, Confinement, PathGuards};
 use crate::app::devices::{DeviceBounds, Devices, FileLabels, FirstDevices, HandedDevices};
-use crate::app::exec_label::ExecLabel;
+use crate::app::exec_label::{ExecLabel, ModuleLabel};
 use crate::app::limits;
 use crate::app::memory_watch::MemoryWatch;
 use crate::app::report::StartReport;
@@ -64,6 +64,8 @@ pub(crate) struct PodContext<'a> {
     pub(crate) hostname: &'a str,
     /// What pod init's bounding set holds.
     pub(crate) bounding: u64,
+    /// Whether it is in the host's cgroup namespace.
+    pub(crate) host_cgroups: bool,
 }
 
 /// An app of which all is known that can be, before the pod has its network and any app runs.
@@ -101,8 +103,8 @@ pub(crate) struct RunningApp {
     pub(super) limits: ProcessLimits,
     /// How soon it is killed when memory is short, and a procfs that takes it.
     pub(super) oom_score: Option<(OwnedFd, Vec<u8>)>,
-    /// The label of SELinux of its processes.
-    pub(super) label: Option<Context>,
+    /// The label of its processes.
+    pub(super) label: Option<ModuleLabel>,
     /// Whether it has a pid namespace of its own.
     pub(super) own_processes: bool,
 }
@@ -232,7 +234,11 @@ impl PreparedApp {
     /// Starts the app. Its sockets are its own from then on: kept open here, a port or a connection would outlast the
     /// app that closes it.
     pub(crate) fn start(self, pod: PodContext<'_>) -> Result<Starting<RunningApp>, StartFailure> {
-        let PodContext { hostname, bounding } = pod;
+        let PodContext {
+            hostname,
+            bounding,
+            host_cgroups,
+        } = pod;
         let Self {
             spec,
             stdio,
@@ -267,12 +273,14 @@ impl PreparedApp {
             mqueue: devices.mqueue.as_fd(),
             pod_files,
             console: has_terminal.then_some(c"0"),
-            cgroups: seat.view(),
+            cgroups: seat.view(host_cgroups),
+            host_cgroups,
             volumes: &volumes,
             own_processes: spec.own_processes,
             proc_options: &confinement.proc_options,
         };
         let score = execution.oom_score_adj.map(limits::score);
+        let label = ModuleLabel::of(&spec)?;
         let start = Start {
             what: format!("app {}", spec.name),
             root: Root::Attach(Box::new(mounts)),
@@ -284,7 +292,9 @@ impl PreparedApp {
             confinement: &confinement,
             limits: &limits,
             oom_score: score.clone().map(|score| (devices.proc.as_fd(), score)),
-            label: ExecLabel::of_app(spec.selinux_label.as_ref(), devices.proc.as_fd())?,
+            label: label
+                .as_ref()
+                .map(|label| label.through(devices.proc.as_fd())),
             sockets: &sockets,
             command: CommandLine::new(&execution.args, &variables, &sockets)?,
             by_descriptor: false,
@@ -310,7 +320,7 @@ impl PreparedApp {
             limits,
             oom_score: score.map(|score| (proc, score)),
             own_processes: spec.own_processes,
-            label: spec.selinux_label,
+            label,
         };
         Ok(Starting {
             process: running,
@@ -413,10 +423,13 @@ impl Start<'_> {
         let process = sys::spawn(namespaces, self.seat.clone_into(who), |child| {
             become_app(&plan, child)
         })
-        .map_err(StartFailure::os(format_args!(
-            "make a process for {}",
-            self.what
-        )))?;
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOSPC) => StartFailure::other(format!(
+                "cannot make the namespaces of {}: the host allows no more of them (user.max_mnt_namespaces and the like)",
+                self.what
+            )),
+            _ => StartFailure::os(format_args!("make a process for {}", self.what))(error),
+        })?;
         let report = StartReport::new(reader, self.what, plan.command.sought, plan.workdir, places);
         Ok((process, report))
     }

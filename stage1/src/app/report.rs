@@ -103,6 +103,13 @@ impl StartReport {
                     self.workdir.to_string_lossy()
                 ),
             ),
+            Step::CgroupNamespace if errno == Errno::NOSPC => (
+                FailureKind::Other,
+                format!(
+                    "cannot make a cgroup namespace for {what}: the host allows no more of them \
+                     (user.max_cgroup_namespaces)"
+                ),
+            ),
             Step::AttachVolume => (FailureKind::Other, self.explain_volume(errno, told)),
             step => (
                 FailureKind::Other,

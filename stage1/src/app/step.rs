@@ -77,7 +77,7 @@ impl Step {
             Self::Session => "start a session",
             Self::Streams => "set up the standard streams",
             Self::OomScore => "set the OOM score",
-            Self::SecurityLabel => "ask for the label of SELinux",
+            Self::SecurityLabel => "ask for the label of SELinux or the profile of AppArmor",
             Self::CgroupNamespace => "make a cgroup namespace",
             Self::JoinApp => "join the app's namespaces",
             Self::AttachRoot => "attach the root filesystem",

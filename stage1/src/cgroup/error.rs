@@ -24,12 +24,15 @@ pub enum CgroupError {
     /// The list of the pod's cgroups could not be written down.
     #[error(transparent)]
     Record(#[from] PodError),
+    /// Somebody has removed it.
+    #[error("the cgroup {} is gone: somebody has removed it, and nothing in it is limited any more", .0.display())]
+    Gone(PathBuf),
     /// There is nothing that could limit.
     #[error("the host has no cgroups mounted, so nothing can be limited")]
     NotMounted,
     /// Cgroups of version 1 can't be handed to who is not trusted.
     #[error(
-        "systemd in an app needs cgroups of version 2 to manage, and the host has none or those of version 1"
+        "an app that manages cgroups, as systemd does, needs those of version 2, and the host has none or those of version 1"
     )]
     NotUnified,
     /// Cgroups of version 2 have no such setting.

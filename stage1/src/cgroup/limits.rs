@@ -116,12 +116,18 @@ impl Settings {
                 other => return other,
             }
         }
-        missing()
+        match folder.exists() {
+            true => missing(),
+            false => Err(CgroupError::Gone(folder.clone())),
+        }
     }
 }
 
 /// A weight for processor time, converted by libcgroups.
 fn weigh(hierarchy: &Hierarchy, folder: &Path, shares: u64) -> Result<(), CgroupError> {
+    if !folder.exists() {
+        return Err(CgroupError::Gone(folder.to_path_buf()));
+    }
     if !folder.join(V2_WEIGHT).exists() {
         return Err(CgroupError::NoController("cpu"));
     }

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use pod::AppName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
-use pod::manifest::UserNamespace;
+use pod::manifest::{HostNamespace, UserNamespace};
 use pod::selinux::Context;
 use rustix::io::Errno;
 
@@ -40,6 +40,8 @@ pub(crate) struct Pod {
     user_namespace: Option<UserNamespace>,
     /// The label of SELinux of its message queues.
     queue_label: Option<Context>,
+    /// Whether apps are in the host's cgroup namespace.
+    host_cgroups: bool,
     /// The capabilities that pod init has kept, as far as the caller had them, and so can give an app.
     pub(super) held_capabilities: u64,
     /// Whether executing a program can give privileges to what is in the pod.
@@ -85,6 +87,7 @@ impl Pod {
         Self {
             bounds: DeviceBounds::of(&setup),
             queue_label: setup.queue_label().cloned(),
+            host_cgroups: setup.host_namespaces.contains(&HostNamespace::Cgroup),
             hostname: setup.hostname,
             user_namespace: setup.user_namespace,
             held_capabilities,
@@ -110,6 +113,7 @@ impl Pod {
             hostname: &self.hostname,
             // As far as pod init knows.
             bounding: self.held_capabilities,
+            host_cgroups: self.host_cgroups,
         }
     }
 

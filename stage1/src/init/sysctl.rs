@@ -21,8 +21,18 @@ pub(super) fn set(parameters: &BTreeMap<String, String>) -> Result<(), StartFail
         written
             .and_then(|mut file| file.write_all(value.as_bytes()))
             .map_err(StartFailure::os(format_args!(
-                "set the kernel parameter {name} to {value}"
+                "set the kernel parameter {name} to {}",
+                beginning(value)
             )))?;
     }
     Ok(())
+}
+
+/// As much of a value as a message has room for.
+fn beginning(value: &str) -> String {
+    const SHOWN: usize = 40;
+    match value.chars().count() > SHOWN {
+        true => value.chars().take(SHOWN).chain(['…']).collect(),
+        false => value.to_owned(),
+    }
 }

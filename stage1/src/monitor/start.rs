@@ -77,6 +77,7 @@ pub(super) fn security(app: &App) -> Result<Option<AppSecurity>, StartFailure> {
         readonly_paths: security.readonly_paths.clone(),
         proc_options: security.proc_options.clone(),
         read_only_root: security.read_only_root,
+        apparmor_profile: security.apparmor_profile.clone(),
     };
     Ok((own != AppSecurity::default()).then_some(own))
 }

@@ -113,7 +113,7 @@ pub(super) fn wanted(definition: &Command, words: &[String]) -> Wanted {
         return Wanted::These(place.flags());
     }
     if command.has_subcommands() {
-        return Wanted::These(subcommands(command));
+        return Wanted::These(subcommands(command, typed));
     }
     let mut positionals: Vec<&Arg> = command
         .get_positionals()
@@ -259,13 +259,21 @@ fn path_behind(before: &str) -> Wanted {
     }
 }
 
-fn subcommands(command: &Command) -> Vec<Candidate> {
+/// The commands, and their other names once one of them is being typed.
+fn subcommands(command: &Command, typed: &str) -> Vec<Candidate> {
     let shown = command
         .get_subcommands()
         .filter(|command| !command.is_hide_set());
-    let named = shown.map(|command| Candidate {
-        text: command.get_name().to_owned(),
-        about: command.get_about().map(line).unwrap_or_default(),
+    let named = shown.flat_map(|command| {
+        let aliases = command
+            .get_visible_aliases()
+            .filter(|alias| !typed.is_empty() && alias.starts_with(typed));
+        let names = [command.get_name()].into_iter().chain(aliases);
+        let about = command.get_about().map(line).unwrap_or_default();
+        names.map(move |name| Candidate {
+            text: name.to_owned(),
+            about: about.clone(),
+        })
     });
     named.collect()
 }

@@ -226,10 +226,15 @@ impl Row<'_> {
         since.filter(|_| runs).map(|since| passed(&since))
     }
 
+    fn is_paused(&self) -> bool {
+        self.app.is_some_and(|app| app.state == AppState::Paused)
+    }
+
     /// As docker and podman word it: `Up 5m`, `Exited (0) 2h ago`.
     fn status(&self) -> String {
         let finished = self.app.and_then(|app| app.finished).or(self.pod.finished);
         match (self.up(), self.exit_code(), finished) {
+            (Some(up), _, _) if self.is_paused() => format!("Up {up} (Paused)"),
             (Some(up), _, _) => format!("Up {up}"),
             (None, Some(code), Some(time)) => format!("Exited ({code}) {}", ago(&time)),
             _ => self.state(true),

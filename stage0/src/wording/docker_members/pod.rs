@@ -1,6 +1,7 @@
 //! Pods in the spelling of docker and podman. Of a pod's apps, the first is the container that they have.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use cni_glue::status::JoinedNetwork;
 use engine::pods::mount_view::{MountKind, MountView};
@@ -8,14 +9,18 @@ use engine::pods::view::{AppState, AppView, PodView};
 use engine::signal_names;
 use pod::State;
 use pod::exit::Outcome;
-use pod::manifest::{Device, HostNamespace, Limit, Network, Resources, User};
+use pod::manifest::{Device, HostNamespace, Limit, MountOption, Network, Resources, User};
 use pod::timestamp::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::confinement;
 use crate::wording::exit_code::OTHER;
 
 /// The time of what has not happened yet, which parses as any other.
 const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// The size of shared memory where none is asked for.
+const USUAL_SHM_SIZE: u64 = 64 << 20;
 
 /// What there is of a pod.
 pub(crate) fn of_pod(view: &PodView) -> Value {
@@ -127,14 +132,21 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
         "PublishAllPorts": false,
         "Init": true,
         "IpcMode": whose(view, HostNamespace::Ipc),
+        "CgroupnsMode": whose(view, HostNamespace::Cgroup),
         "UTSMode": whose(view, HostNamespace::Uts),
         "PidMode": "private",
         "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
         "AutoRemove": view.remove_on_exit,
         "Privileged": app.is_some_and(|app| app.privileged),
         "ReadonlyRootfs": app.is_some_and(|app| app.read_only_root),
-        "CapAdd": app.map(added).unwrap_or_default(),
-        "CapDrop": [],
+        "CapAdd": app.map(confinement::added).unwrap_or_default(),
+        "CapDrop": app.map(confinement::dropped).unwrap_or_default(),
+        "SecurityOpt": app.map(confinement::options).unwrap_or_default(),
+        "GroupAdd": app.map(|app| app.groups.clone()).unwrap_or_default(),
+        "Ulimits": app.map(confinement::ulimits).unwrap_or_default(),
+        "OomScoreAdj": app.and_then(|app| app.oom_score_adj).unwrap_or(0),
+        "Sysctls": confinement::sysctls(view),
+        "ShmSize": view.shm_size.unwrap_or(USUAL_SHM_SIZE),
         "Devices": app.map(devices).unwrap_or_default(),
         "Tmpfs": app.map(tmpfs).unwrap_or_default(),
         "UsernsMode": match view.user_namespace {
@@ -164,18 +176,11 @@ fn whose(view: &PodView, namespace: HostNamespace) -> &'static str {
     }
 }
 
-/// The capabilities beyond the usual ones.
-fn added(app: &AppView) -> Vec<&str> {
-    let words = app.widened.iter();
-    words
-        .filter_map(|word| word.strip_prefix("cap-add="))
-        .collect()
-}
-
 fn devices(app: &AppView) -> Vec<Value> {
     let devices = app.devices.iter();
     let device = |device: &Device| {
         json!({
+            "PathOnHost": device.host_path.as_deref().unwrap_or(Path::new(device.path.as_str())),
             "PathInContainer": device.path,
             "CgroupPermissions": device.access,
         })
@@ -209,9 +214,31 @@ fn tmpfs(app: &AppView) -> Map<String, Value> {
     in_memory
         .map(|mount| {
             let place = mount.destination.as_str().to_owned();
-            (place, options(mount).join(",").into())
+            (place, memory_options(mount).into())
         })
         .collect()
+}
+
+/// The options that hold, as `--tmpfs` takes them.
+fn memory_options(mount: &MountView) -> String {
+    let last = |either: [MountOption; 2], usual: &str| {
+        let said = mount.options.iter().rfind(|one| either.contains(one));
+        said.map(|one| json!(one))
+            .and_then(|word| word.as_str().map(str::to_owned))
+            .unwrap_or_else(|| usual.to_owned())
+    };
+    use MountOption::{Dev, Exec, Nodev, Noexec, Nosuid, Ro, Rw, Suid};
+    let mut words = vec![
+        last([Ro, Rw], "rw"),
+        last([Suid, Nosuid], "nosuid"),
+        last([Dev, Nodev], "nodev"),
+        last([Exec, Noexec], "exec"),
+    ];
+    words.extend(mount.size.map(|bytes| format!("size={bytes}")));
+    words.extend(mount.mode.map(|bits| format!("mode={bits:o}")));
+    words.extend(mount.uid.map(|id| format!("uid={id}")));
+    words.extend(mount.gid.map(|id| format!("gid={id}")));
+    words.join(",")
 }
 
 fn network_settings(view: &PodView) -> Value {

@@ -7,9 +7,13 @@ use super::area::Severity::{Error, Note, Warning};
 
 pub(super) fn checks(configuration: &Configuration) -> Area {
     let mut area = Area::new("configuration");
+    // One file that can't be read is why several parts can't.
+    let mut told = Vec::new();
     let mut read = |subject: &str, part: &Part, meaning: &str| match part {
         Ok(count) => Some(*count),
+        Err(why) if told.contains(why) => None,
         Err(why) => {
+            told.push(why.clone());
             area.lacks(subject, Error, why.clone(), meaning);
             None
         }
@@ -26,6 +30,11 @@ pub(super) fn checks(configuration: &Configuration) -> Area {
         "networks",
         &configuration.networks,
         "pods join none before it is mended: --net=host and --net=none are left",
+    );
+    let devices = read(
+        "descriptions of devices",
+        &configuration.devices,
+        "no device that a vendor describes is had before it is mended",
     );
     let isolator = read(
         "isolator",
@@ -50,6 +59,9 @@ pub(super) fn checks(configuration: &Configuration) -> Area {
             "no image runs: `fairing trust add` trusts a key, `fairing trust allow` pins an image",
         ),
         Some(count) => area.fine("rules of trust", count.to_string()),
+    }
+    if let Some(count) = devices {
+        area.fine("descriptions of devices", count.to_string());
     }
     if let Some(count) = networks {
         area.fine("networks", format!("{count} configured"));

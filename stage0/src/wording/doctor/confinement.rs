@@ -61,7 +61,7 @@ pub(super) fn checks(machine: &Machine) -> Area {
             "AppArmor",
             Note,
             "enabled",
-            "apps get no profile of their own yet",
+            "apps get the profile that --security-opt apparmor=PROFILE names, and none else",
         ),
         false => area.fine("AppArmor", "disabled"),
     }

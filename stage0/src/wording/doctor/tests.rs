@@ -65,6 +65,7 @@ fn good() -> Machine {
             rules: Ok(2),
             registries: Ok(1),
             networks: Ok(1),
+            devices: Ok(0),
             stale: 0,
             isolator: Ok(1),
         },

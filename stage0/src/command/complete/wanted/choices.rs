@@ -33,7 +33,7 @@ pub(super) fn choices(
     let words = match (argument.get_id().as_str(), value_name(argument)) {
         ("userns", _) => plain(before, &["auto", "host"]),
         ("pid", _) => plain(before, &["pod", "private"]),
-        ("ipc" | "uts", _) => plain(before, &["private", "host"]),
+        ("ipc" | "uts" | "cgroupns", _) => plain(before, &["private", "host"]),
         (_, "CAPABILITY") => capabilities(before, typed),
         ("driver", _) => plain(before, &["local"]),
         ("mount", _) => mounted(before, typed)?,

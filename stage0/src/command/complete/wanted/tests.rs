@@ -167,3 +167,12 @@ fn behind_an_image_there_are_flags_of_its_app_alone() {
     assert!(texts("run --rm -").contains(&"--net".to_owned()));
     assert!(matches!(of("run a --net=_"), Wanted::Files));
 }
+
+#[test]
+fn other_names_of_commands_are_offered_once_they_are_begun() {
+    for (typed, name) in [("unp", "unpause"), ("pul", "pull"), ("exe", "exec")] {
+        assert!(texts(typed).iter().any(|text| text == name), "{typed}");
+    }
+    assert!(texts("_").iter().all(|text| text != "exec"));
+    assert!(texts("app _").iter().any(|text| text == "start"));
+}
