@@ -7,6 +7,7 @@ pub mod ending;
 mod entry_point;
 pub mod environment;
 mod execution;
+pub mod files;
 mod folder;
 mod foreseen;
 mod images;

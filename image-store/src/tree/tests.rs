@@ -388,3 +388,55 @@ fn a_tar_file_is_unpacked_as_it_is_and_nothing_of_it_gets_out() {
     fs::write(&archive, "text").unwrap();
     unpacked().unwrap_err();
 }
+
+#[test]
+fn what_a_tree_changes_becomes_a_layer_that_changes_the_same() {
+    let base = tempfile::tempdir().unwrap();
+    let layers = layers(base.path());
+    let upper = Tree::from(layers[0].clone());
+    fs::create_dir(layers[0].join("left-out")).unwrap();
+    fs::hard_link(layers[0].join("etc/changed"), layers[0].join("linked")).unwrap();
+    let but = BTreeSet::from([b"left-out".to_vec()]);
+    let limits = Limits::default();
+    let name = Path::new("layer");
+    let pack = |limits: &Limits| pack_layer(&upper, &but, limits, Vec::new(), name);
+    let (tar, gone) = pack(&limits).unwrap();
+    assert_eq!(gone, [""; 0]);
+    let mut names: Vec<String> = ::tar::Archive::new(&*tar)
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            ".wh.gone",
+            "./",
+            "etc/",
+            "etc/.wh.removed",
+            "etc/changed",
+            "linked",
+            "opaque/",
+            "opaque/.wh..wh..opq",
+            "opaque/new",
+            "was-file/",
+            "was-file/inside"
+        ]
+    );
+    // Unpacked as a layer, it shows what it was made of.
+    let again = base.path().join("again");
+    fs::create_dir(&again).unwrap();
+    image_layer::unpack(&*tar, &again, "layer", &limits).unwrap();
+    let out = base.path().join("out");
+    extract(&[again, layers[1].clone()], &out, &Interrupt::default()).unwrap();
+    check(&out);
+    assert_eq!(fs::metadata(out.join("linked")).unwrap().nlink(), 2);
+    let file = 5;
+    let small = Limits { file, ..limits };
+    let error = pack(&small).unwrap_err().to_string();
+    assert!(error.contains("/was-file/inside"), "{error}");
+    fs::write(layers[0].join("etc/.wh.same"), "").unwrap();
+    let error = pack(&Limits::default()).unwrap_err().to_string();
+    assert!(error.contains("/etc/.wh.same"), "{error}");
+}

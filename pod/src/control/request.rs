@@ -100,6 +100,11 @@ pub enum Request {
         #[serde(default)]
         app: Option<AppName>,
     },
+    /// Freeze all processes of an app until this connection is over. One that is frozen already stays so then.
+    Hold {
+        /// Of which app.
+        app: AppName,
+    },
     /// Thaw them.
     Resume {
         /// Of which app; of all if absent.
