@@ -149,7 +149,7 @@ fn a_new_image_runs_by_the_rules_of_its_name_alone() {
     let refused = host.fairing(["commit", &pod, MADE]).run();
     refused.expect_error(
         115,
-        &["test.example/made:1", "fairing trust allow", "commit"],
+        &["test.example/made:1", "commit", "image sign --local"],
     );
     let none = host.fairing(["image", "list"]).run().ok().stdout;
     assert!(!none.contains("test.example/made"), "{none}");

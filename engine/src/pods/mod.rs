@@ -3,6 +3,7 @@
 mod activation;
 pub mod apps;
 pub mod connection;
+pub mod copy_at_rest;
 pub mod ending;
 mod entry_point;
 pub mod environment;

@@ -177,6 +177,24 @@ pub struct CopyRequest {
     pub copy: FileCopy,
 }
 
+impl CopyRequest {
+    /// As an argument of a program.
+    ///
+    /// # Errors
+    /// Why it can't be written.
+    pub fn to_argument(&self) -> Result<String, String> {
+        serde_json::to_string(self).map_err(|error| format!("cannot say what is copied: {error}"))
+    }
+
+    /// What [`CopyRequest::to_argument`] has written.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn parse(argument: &str) -> Result<Self, String> {
+        serde_json::from_str(argument).map_err(|error| format!("this is not to be copied: {error}"))
+    }
+}
+
 /// What is copied. Paths may end with `/.`, for what is in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(

@@ -8,10 +8,12 @@ use clap::Args;
 use engine::config::files::Config;
 use file_copy::{Arrival, CopyError, LeftOut, Receiver, Rules, Sent, Source, send};
 use image_store::StoreError;
-use pod::AppName;
 use pod::control::{CopyRequest, FileCopy, SentFiles};
-use pod::manifest::AppPath;
+use pod::manifest::{AppPath, PodManifest};
+use pod::{AppName, State};
 
+use super::export::app_of;
+use crate::arguments::pod_app::PodApp;
 use crate::command::running_app::RunningApp;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -54,7 +56,7 @@ pub(crate) struct Cp {
 
 impl Subcommand for Cp {
     const NAME: &'static str = "cp";
-    const ABOUT: &'static str = "Copy files and directories out of an app that runs, or into it";
+    const ABOUT: &'static str = "Copy files and directories out of an app of a pod, or into it";
     const USAGE: Option<&'static str> =
         Some("fairing cp [FLAGS] POD:PATH DESTINATION, or SOURCE POD:PATH");
 
@@ -103,14 +105,17 @@ impl Cp {
         app: Option<&AppName>,
         copy: FileCopy,
     ) -> Result<CopyProcess, Failure> {
-        let app = match (app, &self.app) {
-            (Some(named), Some(other)) if named != other => {
-                return Err(Failure::Usage(format!(
-                    "two apps are named: {named}, and {other} with --app"
-                )));
-            }
-            (named, other) => named.or(other.as_ref()),
+        let target = PodApp {
+            pod: pod.to_owned(),
+            app: app.cloned(),
         };
+        let app = target.app_or(self.app.as_ref())?;
+        let entry = context.pod(pod)?;
+        if let State::Exited | State::Prepared = entry.state()? {
+            let manifest = PodManifest::load(&entry.path)?;
+            let app = Some(app_of(&manifest, app, pod)?.name.clone());
+            return CopyProcess::at_rest(&context.engine, &entry, &CopyRequest { app, copy });
+        }
         let RunningApp { connection, app } =
             RunningApp::open(context, pod, app, "copied from or to")?;
         let request = CopyRequest {
