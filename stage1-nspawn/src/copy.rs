@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 use pod::control::{CopyRequest, FileCopy};
-use pod::manifest::{App, PodManifest, UserNamespace, app_dir};
+use pod::manifest::{
+    App, Medium, Mount, MountSource, PodManifest, UserNamespace, VolumeSource, app_dir,
+};
 use pod::stage1::ENV_LOCK_FD;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
@@ -66,11 +68,22 @@ fn prepare(request: &str) -> Result<FileCopy, StartFailure> {
     let mut isolator = Nspawn::at_rest(manifest.uuid, ids.clone());
     // Who has the whole pod may also make places to mount on.
     let is_changed = is_written || std::env::var_os(ENV_LOCK_FD).is_some();
-    let root = isolator.root_at_rest(&manifest, app, is_changed)?;
+    let label = app.security.mount_label.as_ref();
+    let storage = isolator.storage(&manifest)?;
+    let root = match is_changed {
+        true => storage.overlay(&app.name, &app.image.layers, label)?,
+        false => storage.view(&app.name, &app.image.layers, label)?,
+    };
+    let mut volumes = isolator.open_volumes(&manifest)?;
     let mut mounts = Vec::new();
-    for mount in isolator.mounts_at_rest(&manifest, app)? {
-        match mount {
-            Ok(mount) => mounts.push(mount),
+    // What was in memory is gone.
+    for mount in app
+        .mounts
+        .iter()
+        .filter(|mount| !is_in_memory(mount, &manifest))
+    {
+        match volumes.mount(mount, label) {
+            Ok(made) => mounts.push((mount.destination.clone(), made)),
             Err(failure) => tell(&failure),
         }
     }
@@ -136,5 +149,20 @@ fn join(ids: &PodIds) -> Result<(), StartFailure> {
             }
             joined => return joined.map_err(StartFailure::os("join the pod's user namespace")),
         }
+    }
+}
+
+/// Whether what is mounted was in memory.
+fn is_in_memory(mount: &Mount, manifest: &PodManifest) -> bool {
+    match &mount.source {
+        MountSource::Tmpfs { .. } => true,
+        MountSource::Volume { name, .. } => manifest.volumes.iter().any(|volume| {
+            let medium = match &volume.source {
+                VolumeSource::Empty { medium, .. } => Some(*medium),
+                _ => None,
+            };
+            volume.name == *name && medium == Some(Medium::Memory)
+        }),
+        _ => false,
     }
 }

@@ -7,13 +7,11 @@ use std::sync::Arc;
 use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
 use pod::feature::Feature;
 use pod::manifest::{
-    App, Capability, Device, InsecureOption, Medium, Mount, MountSource, Network, PodManifest,
-    Resources, UserNamespace, VolumeSource,
+    App, Capability, Device, InsecureOption, Network, PodManifest, Resources, UserNamespace,
 };
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 use rustix::fs::{Gid, Uid};
-use stage1::app::at_rest::PlacedMount;
 use stage1::app::device_files::{self, HostDevice};
 use stage1::cgroup::{PodCgroups, Statistics};
 use stage1::failure::StartFailure;
@@ -110,42 +108,8 @@ impl Nspawn {
         }
     }
 
-    /// The root filesystem of an app, to be changed or not.
-    pub(crate) fn root_at_rest(
-        &mut self,
-        manifest: &PodManifest,
-        app: &App,
-        is_changed: bool,
-    ) -> Result<OwnedFd, StartFailure> {
-        let label = app.security.mount_label.as_ref();
-        let storage = self.storage(manifest)?;
-        match is_changed {
-            true => storage.overlay(&app.name, &app.image.layers, label),
-            false => storage.view(&app.name, &app.image.layers, label),
-        }
-    }
-
-    /// What is mounted where in it, but for what was in memory, and is gone.
-    pub(crate) fn mounts_at_rest(
-        &mut self,
-        manifest: &PodManifest,
-        app: &App,
-    ) -> Result<Vec<Result<PlacedMount, StartFailure>>, StartFailure> {
-        let mut volumes = self.open_volumes(manifest)?;
-        let label = app.security.mount_label.as_ref();
-        let on_disk = app
-            .mounts
-            .iter()
-            .filter(|mount| !is_in_memory(mount, manifest));
-        let mounts = on_disk.map(|mount| {
-            let made = volumes.mount(mount, label)?;
-            Ok((mount.destination.clone(), made))
-        });
-        Ok(mounts.collect())
-    }
-
     /// The pod's directory is the working directory.
-    fn open_volumes(&self, manifest: &PodManifest) -> Result<Volumes, StartFailure> {
+    pub(crate) fn open_volumes(&self, manifest: &PodManifest) -> Result<Volumes, StartFailure> {
         let places = VolumePlaces {
             pod: PathBuf::from("."),
             data: PathBuf::from(variable(ENV_DIR)?),
@@ -213,7 +177,7 @@ impl Nspawn {
     }
 
     /// The pod's directory is the working directory.
-    fn storage(&mut self, manifest: &PodManifest) -> Result<&Storage, StartFailure> {
+    pub(crate) fn storage(&mut self, manifest: &PodManifest) -> Result<&Storage, StartFailure> {
         if self.storage.is_none() {
             let mount_points = mount_points::open_or_make(Path::new(&variable(ENV_RUN)?))?;
             let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
@@ -421,21 +385,6 @@ impl Isolator for Nspawn {
             .take()
             .map_or(Ok(()), |mut networks| networks.leave());
         cgroups.and(networks)
-    }
-}
-
-/// Whether what is mounted was in memory.
-fn is_in_memory(mount: &Mount, manifest: &PodManifest) -> bool {
-    match &mount.source {
-        MountSource::Tmpfs { .. } => true,
-        MountSource::Volume { name, .. } => manifest.volumes.iter().any(|volume| {
-            let medium = match &volume.source {
-                VolumeSource::Empty { medium, .. } => Some(*medium),
-                _ => None,
-            };
-            volume.name == *name && medium == Some(Medium::Memory)
-        }),
-        _ => false,
     }
 }
 

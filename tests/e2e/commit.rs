@@ -147,10 +147,11 @@ fn a_new_image_runs_by_the_rules_of_its_name_alone() {
     fs::remove_dir_all(host.local_config().join("trust.d")).unwrap();
     key.trust(&host, "test.example/made");
     let refused = host.fairing(["commit", &pod, MADE]).run();
-    refused.expect_error(
-        115,
-        &["test.example/made:1", "commit", "image sign --local"],
-    );
+    refused
+        .expect_error(115, &["test.example/made:1 is not signed"])
+        .expect_stderr(&format!(
+            "commit {pod} test.example/made:1 && fairing image sign --local"
+        ));
     let none = host.fairing(["image", "list"]).run().ok().stdout;
     assert!(!none.contains("test.example/made"), "{none}");
     let signed = ["--sign-by", key.private().to_str().unwrap()];

@@ -28,6 +28,8 @@ const TOLD_MAX: usize = 64 << 10;
 /// The process, and what it tells on its standard error, which is not believed.
 pub(crate) struct CopyProcess {
     whose: Whose,
+    /// The pod, as it was typed.
+    pod: String,
     input: Option<File>,
     output: Option<File>,
     errors: Option<File>,
@@ -46,7 +48,7 @@ enum Whose {
 struct OwnProcess {
     child: Child,
     /// Of a pod that was prepared.
-    _pod: Option<LockedPod>,
+    _lock: Option<LockedPod>,
 }
 
 impl Drop for OwnProcess {
@@ -64,18 +66,23 @@ impl CopyProcess {
     /// If it does not start.
     pub(crate) fn at_rest(
         engine: &Engine,
+        pod: &str,
         entry: &PodEntry,
         request: &CopyRequest,
     ) -> Result<Self, Failure> {
-        let CopyAtRest { mut child, pod } = copy(engine, entry, request)?;
+        let CopyAtRest {
+            mut child,
+            pod: lock,
+        } = copy(engine, entry, request)?;
         let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let own = OwnProcess { child, _pod: pod };
+        let own = OwnProcess { child, _lock: lock };
         let (Some(input), Some(output), Some(errors)) = streams else {
             return Err(Failure::Other(
                 "a process was started without its streams".to_owned(),
             ));
         };
         Self::new(
+            pod,
             Whose::Own(own),
             [input.into(), output.into(), errors.into()],
         )
@@ -85,7 +92,11 @@ impl CopyProcess {
     ///
     /// # Errors
     /// If it does not start.
-    pub(crate) fn start(connection: SeqPacket, request: CopyRequest) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        connection: SeqPacket,
+        pod: &str,
+        request: CopyRequest,
+    ) -> Result<Self, Failure> {
         match connection.send(&Request::Copy(request), &[]) {
             Err(PodError::Ended) => return Err(ended_early()),
             other => other?,
@@ -95,16 +106,21 @@ impl CopyProcess {
         let Ok(streams) = <[OwnedFd; 3]>::try_from(descriptors) else {
             return Err(PodError::Protocol(format!("{count} descriptors came with a copy")).into());
         };
-        Self::new(Whose::Pods(connection), streams)
+        Self::new(pod, Whose::Pods(connection), streams)
     }
 
-    fn new(whose: Whose, [input, output, errors]: [OwnedFd; 3]) -> Result<Self, Failure> {
+    fn new(
+        pod: &str,
+        whose: Whose,
+        [input, output, errors]: [OwnedFd; 3],
+    ) -> Result<Self, Failure> {
         for stream in [&input, &output, &errors] {
             set_nonblocking(stream)
                 .map_err(|errno| Failure::Other(format!("cannot use a stream: {errno}")))?;
         }
         Ok(Self {
             whose,
+            pod: pod.to_owned(),
             input: Some(File::from(input)),
             output: Some(File::from(output)),
             errors: Some(File::from(errors)),
@@ -142,7 +158,11 @@ impl CopyProcess {
         };
         self.take_told();
         let told = String::from_utf8_lossy(&self.told).into_owned();
-        let mut lines: Vec<String> = told.lines().map(one_line).collect();
+        // Both sides have paths.
+        let told = told.lines().map(one_line);
+        let mut lines: Vec<String> = told
+            .map(|line| format!("in pod {}: {line}", self.pod))
+            .collect();
         let told = match outcome {
             Outcome::Exited { code: 0 } => None,
             _ => lines.pop(),
@@ -174,6 +194,10 @@ impl CopyProcess {
             let left = left.saturating_add(Duration::from_millis(1));
             left.try_into().unwrap_or(PollTimeout::MAX)
         });
+        if let (Whose::Own(_), None) = (&self.whose, &self.errors) {
+            // It has told all that it has to tell, and so it ends.
+            return Ok(true);
+        }
         let errors = self.errors.as_ref();
         let errors = errors.map(|errors| PollFd::new(errors.as_fd(), PollFlags::POLLIN));
         let mut waited: Vec<_> = errors.into_iter().collect();
@@ -186,8 +210,7 @@ impl CopyProcess {
         self.take_told();
         Ok(match &self.whose {
             Whose::Pods(_) => is_ready,
-            // It tells nothing more only once it has ended.
-            Whose::Own(_) => self.errors.is_none(),
+            Whose::Own(_) => false,
         })
     }
 
