@@ -411,8 +411,8 @@ fn what_a_tree_changes_becomes_a_layer_that_changes_the_same() {
     assert_eq!(
         names,
         [
-            ".wh.gone",
             "./",
+            ".wh.gone",
             "etc/",
             "etc/.wh.removed",
             "etc/changed",

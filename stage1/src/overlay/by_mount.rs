@@ -100,6 +100,7 @@ mod tests {
         let path = |name| format!("/proc/self/fd/{}/{name}", opened.as_raw_fd());
         let directories = Directories {
             lower: vec![path("lower"), path("lowest")],
+            earlier: None,
             changes: Some(Changes {
                 upper: path("upper"),
                 work: path("work"),
