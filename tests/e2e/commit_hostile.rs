@@ -67,12 +67,12 @@ fn a_tree_that_changes_is_committed_as_far_as_it_is_there_and_a_hundred_thousand
     let script = "mkdir /tmp/many; cd /tmp/many; seq 100000 | xargs touch; echo made; \
          while :; do echo x > /tmp/f; rm /tmp/f; mkdir /tmp/f; rmdir /tmp/f; mkfifo /tmp/f; rm /tmp/f; done";
     let pod = detached(&host, &[], script);
-    wait_until("the files", Duration::from_secs(60), || {
+    wait_until("the files", Duration::from_secs(180), || {
         let logs = host.fairing(["logs", &pod]).run().ok();
         logs.stdout.contains("made").then_some(())
     });
     host.fairing(["commit", "--pause=false", &pod, "test.example/made"])
-        .limit(Duration::from_secs(120))
+        .limit(Duration::from_secs(180))
         .run()
         .ok();
     let counted = host

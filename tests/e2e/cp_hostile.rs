@@ -254,9 +254,10 @@ fn files_of_an_ended_pod_are_no_less_hostile_and_its_copies_end_with_their_comma
         client.signal(Signal::KILL);
         client.wait();
     }
+    // A process that ends has no command line any more a moment before it lets go of its lock.
     wait_until("the end of the copies", limit, || {
-        (!is_copying()).then_some(())
+        let output = cp(&host, secret.to_str().unwrap(), &refused);
+        (output.code == Some(0) && !is_copying()).then_some(())
     });
-    cp(&host, secret.to_str().unwrap(), &refused).ok();
     host.fairing(["rm", &pod]).run().ok();
 }
