@@ -25,6 +25,7 @@ mod commit_hostile;
 mod completion;
 mod concurrency;
 mod confinement;
+mod conformance;
 mod copy;
 mod cosign;
 mod cosign_forms;
