@@ -8,7 +8,7 @@ use harness::{Compression, ImageBuilder, Layer};
 use crate::machine_checks;
 
 /// The functions `check_NAME` of the script, in the order in which they run.
-const CHECKS: [&str; 28] = [
+const CHECKS: [&str; 29] = [
     "version_2_only",
     "output_and_exit_code",
     "limits",
@@ -22,6 +22,7 @@ const CHECKS: [&str; 28] = [
     "no_limits",
     "limit_of_processes",
     "own_cgroup_is_shown_for_reading",
+    "cgroups_of_the_host_and_of_ones_own",
     "processes_are_in_their_cgroups",
     "enter",
     "out_of_memory",

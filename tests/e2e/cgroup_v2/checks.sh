@@ -187,6 +187,19 @@ check_own_cgroup_is_shown_for_reading() {
     equal "$(sed -n 7p /tmp/out)" 0
 }
 
+check_cgroups_of_the_host_and_of_ones_own() {
+    made='mkdir /sys/fs/cgroup/own && cat /sys/fs/cgroup/own/cgroup.type'
+    run() { fairing run --rm "$@" 2> /tmp/err; }
+    equal "$(run --security-opt writable-cgroups=true "$busybox" --exec /bin/sh -- -c "$made")" domain
+    contains "$(cat /tmp/err)" writable-cgroups
+    code 1 run "$busybox" --exec /bin/sh -- -c "$made"
+    contains "$(run --userns=host --cgroupns=host "$busybox" --exec /bin/cat -- /proc/self/cgroup)" \
+        /fairing-
+    code 1 run --userns=host --cgroupns=host "$busybox" --exec /bin/mkdir -- /sys/fs/cgroup/own
+    code 2 run --userns=host --cgroupns=host --security-opt writable-cgroups "$busybox" --exec /bin/true
+    no_pod_cgroups
+}
+
 check_processes_are_in_their_cgroups() {
     uuid=$(fairing run --detach "$busybox" --app-name one --exec /bin/sleep -- 1000 \
         --- "$busybox" --app-name two --exec /bin/sh -- -c 'sleep 1000 & sleep 1000; :')
