@@ -1,11 +1,14 @@
 //! What the parser of the command line says.
 
+mod long_value;
+
 use std::cmp::Reverse;
 use std::ffi::OsString;
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use self::long_value::shortened;
 use super::command_words::{near, near_command};
 use super::flags::{self, GLOBAL_VALUES, Owner};
 use super::network::NET_VARIABLE;
@@ -149,7 +152,8 @@ fn worded(
     let text = said.unwrap_or_else(|| {
         let text = error.render().to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        shortened(in_one_line(text), error)
+        let value = context(error, ContextKind::InvalidValue).map(in_one_line);
+        shortened(in_one_line(text), value.as_deref())
     });
     Failure::Usage(format!("{place}{text}"))
 }
@@ -167,26 +171,6 @@ fn in_one_line(text: &str) -> String {
         "it must be a whole number, from 0 on",
     );
     text.replace("number too large to fit in target type", "it is too large")
-}
-
-/// The same without most of a value that is long, wherever it stands. One that is no value of the flag is often a whole file.
-fn shortened(text: String, error: &clap::Error) -> String {
-    const SHOWN: usize = 64;
-    let value = context(error, ContextKind::InvalidValue).map(in_one_line);
-    let long = value.filter(|value| value.chars().count() > SHOWN);
-    let text = match &long {
-        Some(value) => {
-            let beginning: String = value.chars().take(SHOWN).collect();
-            text.replace(value.as_str(), &format!("{beginning}…"))
-        }
-        None => return text,
-    };
-    // A part of it may be repeated by who refused it.
-    const LINE: usize = 400;
-    match text.chars().count() > LINE {
-        true => text.chars().take(LINE).chain(['…']).collect(),
-        false => text,
-    }
 }
 
 /// What the parser stumbled over.
