@@ -238,8 +238,17 @@ fn what_an_isolator_lacks_is_refused_by_the_word_of_its_list() {
     assert!(host.pod_folders().is_empty());
     let pod = detached(&host, &toy, "plain", "echo hi; exec sleep 1000");
     wait_log(&host, &pod, "hi");
-    let enter = host.fairing(["enter", "plain", "--", "/bin/true"]);
-    enter.run().expect_error(125, &["`exec`", "isolator `toy`"]);
+    for (words, word) in [
+        (&["enter", "plain", "--", "/bin/true"][..], "exec"),
+        (&["cp", "plain:/etc", "-"], "exec"),
+        (&["attach", "plain"], "attach"),
+        (&["pause", "plain"], "pause"),
+        (&["update", "--memory=64m", "plain"], "update"),
+        (&["app", "stop", "plain", "busybox"], "mutable"),
+    ] {
+        let output = host.fairing(words).limit(LIMIT).run();
+        output.expect_error(125, &[&format!("`{word}`"), "isolator `toy`"]);
+    }
     host.fairing(["stop", "--force", "plain"])
         .limit(LIMIT)
         .run()
