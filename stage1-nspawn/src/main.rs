@@ -5,14 +5,9 @@
 
 #![cfg_attr(not(test), no_main)]
 
-mod environment;
-mod gate;
 mod gc;
-mod init_process;
 mod isolator;
-mod mapping;
 mod network;
-mod network_namespace;
 mod run;
 
 use std::env;

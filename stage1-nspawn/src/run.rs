@@ -8,8 +8,8 @@ use pod::stage1::ENV_LOCK_FD;
 use stage1::failure::StartFailure;
 use stage1::monitor::{self, Place, report_failure};
 
-use crate::environment::{place, variable};
 use crate::isolator::Nspawn;
+use stage1::host::environment::{place, variable};
 
 /// Runs the pod in the working directory. The result is the exit code.
 pub(crate) fn run() -> i32 {

@@ -3,18 +3,24 @@
 use std::env;
 use std::path::PathBuf;
 
+use crate::failure::StartFailure;
+use crate::monitor::Place;
 use pod::activation::ActivationSockets;
 use pod::stage1::{ENV_HINT, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
-use stage1::failure::StartFailure;
-use stage1::monitor::Place;
 
 /// A variable of the stage1 contract.
-pub(crate) fn variable(name: &str) -> Result<String, StartFailure> {
+///
+/// # Errors
+/// [`StartFailure`] if it is not set, or no text.
+pub fn variable(name: &str) -> Result<String, StartFailure> {
     env::var(name).map_err(|e| StartFailure::other(format!("{name} is not usable: {e}")))
 }
 
 /// What the environment says of places and sockets. To be called once, before anything is opened.
-pub(crate) fn place() -> Result<Place, StartFailure> {
+///
+/// # Errors
+/// [`StartFailure`] if something is missing or makes no sense.
+pub fn place() -> Result<Place, StartFailure> {
     let sockets = ActivationSockets::from_environment()
         .map_err(|error| StartFailure::other(error.to_string()))?;
     let ready = env::var(ENV_READY_FD)
