@@ -189,6 +189,7 @@ impl Isolator for Nspawn {
                 .pod
                 .cgroups()?
                 .for_app(&app.name, self.pod.ids().is_some(), app.systemd)?,
+            proc: None,
             dev,
             sys,
             root: self.pod.root_of(manifest, app)?,

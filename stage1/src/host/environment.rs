@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use crate::failure::StartFailure;
 use crate::monitor::Place;
 use pod::activation::ActivationSockets;
-use pod::stage1::{ENV_HINT, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
+use pod::lock::PodLock;
+use pod::pods_dir::LockedPod;
+use pod::stage1::{ENV_HINT, ENV_LOCK_FD, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
 
 /// A variable of the stage1 contract.
 ///
@@ -14,6 +16,18 @@ use pod::stage1::{ENV_HINT, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR, inherited_f
 /// [`StartFailure`] if it is not set, or no text.
 pub fn variable(name: &str) -> Result<String, StartFailure> {
     env::var(name).map_err(|e| StartFailure::other(format!("{name} is not usable: {e}")))
+}
+
+/// The pod in the working directory, whose lock is inherited, and where things are. To be called once, before anything is
+/// opened.
+///
+/// # Errors
+/// [`StartFailure`] if something is missing or makes no sense.
+pub fn adopt() -> Result<(LockedPod, Place), StartFailure> {
+    let lock = PodLock::from_inherited(&variable(ENV_LOCK_FD)?)?;
+    let place = place()?;
+    let folder = env::current_dir().map_err(StartFailure::os("find the pod's directory"))?;
+    Ok((LockedPod::adopt(&folder, lock)?, place))
 }
 
 /// What the environment says of places and sockets. To be called once, before anything is opened.
