@@ -128,7 +128,7 @@ pub enum Warning {
     Unisolated {
         /// Its isolator.
         isolator: String,
-        /// What it shares, and by what its app may do more than usual.
+        /// What it shares, beside the network.
         by: Vec<String>,
     },
     /// A pod shares with the host what it usually has for itself.
@@ -216,7 +216,7 @@ impl fmt::Display for Warning {
             Self::Unisolated { isolator, by } => write!(
                 f,
                 "the isolator `{isolator}` keeps nothing apart: the app is a part of this machine, in a root directory of its \
-                 own ({})",
+                 own, confined by nothing but what is asked for ({})",
                 by.join(", ")
             ),
             Self::Shared { by } => {

@@ -18,9 +18,8 @@ pub(super) fn warn_of_widened(app: &App, observer: &dyn Observer) {
 
 /// Says what a pod shares with the host beside its network, and what widens what its apps may do.
 pub(super) fn warn_of_all(pod: &PodManifest, stage1: &Stage1, observer: &dyn Observer) {
-    let mut by = pod.widened();
+    let by = pod.widened();
     if !stage1.manifest.isolates {
-        by.extend(pod.apps.iter().flat_map(App::widened));
         observer.warning(Warning::Unisolated {
             isolator: stage1.manifest.name.clone(),
             by,
