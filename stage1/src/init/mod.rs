@@ -5,6 +5,7 @@
 //! filesystems are mounted.
 
 mod abandoned;
+mod ending;
 mod event_loop;
 mod ground;
 mod hosts_file;
