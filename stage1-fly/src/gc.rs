@@ -3,8 +3,8 @@
 //! Mounts die with the pod's processes; what can stay are cgroups with processes in them, and the runtime directory.
 
 use stage1::cgroup;
+use stage1::environment::place;
 use stage1::failure::StartFailure;
-use stage1::host::environment::place;
 use stage1::monitor::{remove_run_dir, report_failure};
 
 /// Clears up after the pod in the working directory. The result is the exit code.

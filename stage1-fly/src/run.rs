@@ -1,6 +1,6 @@
 //! The entry point `run`.
 
-use stage1::host::environment::adopt;
+use stage1::environment::adopt;
 use stage1::monitor::{self, report_failure};
 
 use crate::isolator::Fly;

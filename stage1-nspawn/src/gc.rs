@@ -10,7 +10,7 @@ use stage1::failure::StartFailure;
 use stage1::monitor::{remove_run_dir, report_failure};
 
 use crate::network::PodNetworks;
-use stage1::host::environment::place;
+use stage1::environment::place;
 
 /// Clears up after the pod in the working directory. The result is the exit code.
 pub(crate) fn gc() -> i32 {

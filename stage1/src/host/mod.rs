@@ -1,6 +1,5 @@
 //! What isolators share that run apps on the host's kernel.
 
-pub mod environment;
 mod gate;
 pub mod init_process;
 mod mapping;

@@ -9,8 +9,8 @@ use pod::manifest::{App, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 
-use super::environment::variable;
 use crate::cgroup::{PodCgroups, Statistics};
+use crate::environment::variable;
 use crate::failure::StartFailure;
 use crate::mounts::{VolumePlaces, Volumes};
 use crate::overlay::{Storage, mount_points, tree_of};
@@ -122,6 +122,18 @@ impl HostPod {
             .ok_or_else(|| StartFailure::other("the image store is not open"))
     }
 
+    fn open_volumes(&self, manifest: &PodManifest) -> Result<Volumes, StartFailure> {
+        let places = VolumePlaces {
+            pod: PathBuf::from("."),
+            data: PathBuf::from(variable(ENV_DIR)?),
+            layers: PathBuf::from(variable(ENV_LAYERS_DIR)?),
+        };
+        let label = manifest.selinux.as_ref();
+        let label = label.map(|labels| labels.mount_label.clone());
+        let ids = self.ids.clone();
+        Ok(Volumes::new(&manifest.volumes, places, ids, label))
+    }
+
     /// What is mounted in an app beside its root filesystem, attached to nothing.
     ///
     /// # Errors
@@ -132,15 +144,7 @@ impl HostPod {
         app: &App,
     ) -> Result<Vec<OwnedFd>, StartFailure> {
         if self.volumes.is_none() && !app.mounts.is_empty() {
-            let places = VolumePlaces {
-                pod: PathBuf::from("."),
-                data: PathBuf::from(variable(ENV_DIR)?),
-                layers: PathBuf::from(variable(ENV_LAYERS_DIR)?),
-            };
-            let label = manifest.selinux.as_ref();
-            let label = label.map(|labels| labels.mount_label.clone());
-            let ids = self.ids.clone();
-            self.volumes = Some(Volumes::new(&manifest.volumes, places, ids, label));
+            self.volumes = Some(self.open_volumes(manifest)?);
         }
         let Some(volumes) = &mut self.volumes else {
             return Ok(Vec::new());

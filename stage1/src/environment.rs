@@ -13,16 +13,15 @@ use pod::stage1::{ENV_HINT, ENV_LOCK_FD, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR
 /// A variable of the stage1 contract.
 ///
 /// # Errors
-/// [`StartFailure`] if it is not set, or no text.
+/// If it is not set, or is no text.
 pub fn variable(name: &str) -> Result<String, StartFailure> {
     env::var(name).map_err(|e| StartFailure::other(format!("{name} is not usable: {e}")))
 }
 
-/// The pod in the working directory, whose lock is inherited, and where things are. To be called once, before anything is
-/// opened.
+/// Takes over the pod in the working directory: the entry point `run` begins with it.
 ///
 /// # Errors
-/// [`StartFailure`] if something is missing or makes no sense.
+/// If what the environment says is not what the contract has.
 pub fn adopt() -> Result<(LockedPod, Place), StartFailure> {
     let lock = PodLock::from_inherited(&variable(ENV_LOCK_FD)?)?;
     let place = place()?;
@@ -33,7 +32,7 @@ pub fn adopt() -> Result<(LockedPod, Place), StartFailure> {
 /// What the environment says of places and sockets. To be called once, before anything is opened.
 ///
 /// # Errors
-/// [`StartFailure`] if something is missing or makes no sense.
+/// As [`variable`], and if a descriptor that it names was not inherited.
 pub fn place() -> Result<Place, StartFailure> {
     let sockets = ActivationSockets::from_environment()
         .map_err(|error| StartFailure::other(error.to_string()))?;
