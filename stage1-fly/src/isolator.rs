@@ -9,7 +9,6 @@ use pod::feature::Feature;
 use pod::manifest::{App, HostNamespace, Network, PodManifest, Resources};
 use pod::{AppName, PodUuid};
 use stage1::failure::StartFailure;
-use stage1::host::init_process::{self, InitProcess};
 use stage1::host::pod::HostPod;
 use stage1::link::{AppResources, HandedOver, descriptors};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
@@ -93,22 +92,12 @@ impl Isolator for Fly {
         shares_everything(manifest)?;
         let (link, end) = descriptors::pair(None)?;
         self.pod.find_cgroups()?;
-        let cgroups = self.pod.cgroups()?;
-        if !cgroups.are_there() {
+        if !self.pod.cgroups()?.are_there() {
             return Err(StartFailure::other(
                 "this host has no cgroups mounted, and without them nobody could tell what is the pod's and end it",
             ));
         }
-        self.pod.make_cgroups(manifest)?;
-        let started = init_process::start(
-            self.pod.uuid(),
-            end,
-            cgroups,
-            None,
-            None,
-            &manifest.host_namespaces,
-        )?;
-        let InitProcess { process, .. } = started.go_on()?;
+        let (process, _) = self.pod.start_init(manifest, end, None)?;
         Ok(StartedInit {
             process,
             link: Box::new(link),

@@ -13,7 +13,7 @@ use pod::{AppName, PodUuid};
 use rustix::fs::{Gid, Uid};
 use stage1::app::device_files::{self, HostDevice};
 use stage1::failure::StartFailure;
-use stage1::host::init_process::{self, InitProcess};
+use stage1::host::init_process;
 use stage1::host::network_namespace::{FutureNetns, NetworkNamespace};
 use stage1::host::pod::HostPod;
 use stage1::link::{AppResources, HandedOver, descriptors};
@@ -128,27 +128,7 @@ impl Isolator for Nspawn {
         let network = (manifest.network != Network::Host).then(NetworkNamespace::new);
         let network = network.transpose()?;
         self.pod.find_cgroups()?;
-        let cgroups = self.pod.cgroups()?;
-        let are_made_first = cgroups.are_made_first();
-        if are_made_first {
-            self.pod.make_cgroups(manifest)?;
-        }
-        let started = init_process::start(
-            self.pod.uuid(),
-            end,
-            cgroups,
-            ids,
-            network.as_ref(),
-            &manifest.host_namespaces,
-        )?;
-        // From here on beside that process.
-        if !are_made_first {
-            self.pod.make_cgroups(manifest)?;
-        }
-        let InitProcess { process, pid, ids } = started.go_on()?;
-        if let Some(ids) = ids {
-            self.pod.set_ids(ids);
-        }
+        let (process, pid) = self.pod.start_init(manifest, end, network.as_ref())?;
         self.network = network
             .map(|network| network.of(pid, &process))
             .transpose()?;

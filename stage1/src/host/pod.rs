@@ -9,6 +9,8 @@ use pod::manifest::{App, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 
+use super::init_process::{self, InitProcess};
+use super::network_namespace::NetworkNamespace;
 use crate::cgroup::{PodCgroups, Statistics};
 use crate::environment::variable;
 use crate::failure::StartFailure;
@@ -55,11 +57,42 @@ impl HostPod {
         Ok(())
     }
 
-    /// Makes them, with the limits of the pod.
+    /// Starts pod init: `end` is its end of the link. Its cgroups have been found, and are made, on version 1 beside its
+    /// first steps; so are its users, if the pod has its own. It makes the pod's network namespace, if there is to be one.
+    /// The result is its pidfd, and its process ID for as long as nobody has waited for its end.
     ///
     /// # Errors
-    /// What could not be made, or limited.
-    pub fn make_cgroups(&self, manifest: &PodManifest) -> Result<(), StartFailure> {
+    /// What could not be made, and why.
+    pub fn start_init(
+        &mut self,
+        manifest: &PodManifest,
+        end: OwnedFd,
+        network: Option<&NetworkNamespace>,
+    ) -> Result<(OwnedFd, i32), StartFailure> {
+        let cgroups = self.cgroups()?;
+        let are_made_first = cgroups.are_made_first();
+        if are_made_first {
+            self.make_cgroups(manifest)?;
+        }
+        let started = init_process::start(
+            self.uuid,
+            end,
+            cgroups,
+            manifest.user_namespace.as_ref(),
+            network,
+            &manifest.host_namespaces,
+        )?;
+        // From here on beside that process.
+        if !are_made_first {
+            self.make_cgroups(manifest)?;
+        }
+        let InitProcess { process, pid, ids } = started.go_on()?;
+        self.ids = ids.map(Arc::new);
+        Ok((process, pid))
+    }
+
+    /// Makes the cgroups, with the limits of the pod.
+    fn make_cgroups(&self, manifest: &PodManifest) -> Result<(), StartFailure> {
         let cgroups = self.cgroups()?;
         cgroups.make(&self.run_dir)?;
         Ok(cgroups.limit_pod(&manifest.resources)?)
@@ -73,11 +106,6 @@ impl HostPod {
         self.cgroups
             .as_ref()
             .ok_or_else(|| StartFailure::other("the pod's cgroups are not there"))
-    }
-
-    /// Gives it a user namespace of its own.
-    pub fn set_ids(&mut self, ids: PodIds) {
-        self.ids = Some(Arc::new(ids));
     }
 
     /// The users of its own, if it has some.
