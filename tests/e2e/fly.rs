@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use harness::{Computer, FairingCommand, Host, Process, Signal, wait_until};
+use rustix::process::{Pid, kill_process};
 
 use crate::stocked::{IDLE, IMAGE, busybox, detached, import, status, wait_log};
 use crate::trust::unsigned;
@@ -161,7 +162,10 @@ fn nothing_confines_it_but_what_is_asked_for() {
 fn what_it_can_not_do_is_refused_by_name_before_anything_starts() {
     let host = busybox();
     let of_pod = [
-        ("--net=none", "network"),
+        (
+            "--net=none",
+            "no network of its own: it has the host's; --net=host",
+        ),
         ("--net=default", "network"),
         ("--userns=auto", "user-namespaces"),
         ("--hostname=x", "host name"),
@@ -420,8 +424,16 @@ fn what_is_left_where_monitor_and_pod_init_are_killed_at_once_gc_ends() {
         if paused {
             host.fairing(["pause", &pod]).run().ok();
         }
+        // The monitor has no time to see that pod init is gone.
+        let stopped = Pid::from_raw(monitor.cast_signed()).unwrap();
+        kill_process(stopped, Signal::STOP).unwrap();
         kill(init);
         kill(monitor);
+        wait_until("the monitor's end", Duration::from_secs(10), || {
+            let is_gone = Process::read(monitor).is_none_or(|left| left.state == 'Z');
+            is_gone.then_some(())
+        });
+        assert_eq!(sleepers(&host).len(), 3);
         host.collect();
         assert!(sleepers(&host).is_empty());
         host.expect_clean();

@@ -46,11 +46,11 @@ pub(super) fn text(error: &Error) -> String {
             format!("{error}; name its directory with --stage1")
         }
         Error::Isolator(IsolatorError::Shares { what, .. }) => {
-            let flag = match what {
-                OwnPart::Network => "--net",
-                OwnPart::HostName => "--hostname",
+            let help = match what {
+                OwnPart::Network => "--net=host says so",
+                OwnPart::HostName => "leave --hostname out",
             };
-            format!("{error}; leave {flag} out")
+            format!("{error}; {help}")
         }
         Error::Monitor(MonitorError::Deaf(uuid) | MonitorError::Busy { uuid, .. }) => {
             format!("{error}; `fairing stop --force {uuid}` may end it")
