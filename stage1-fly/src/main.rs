@@ -1,6 +1,6 @@
 //! The isolator that isolates nothing: runs one app as a part of the host, in a root directory of its own.
 //!
-//! `stage1-fly run` and `stage1-fly gc` are the entry points of the stage1 contract (see the crate `pod`).
+//! `stage1-fly run`, `gc` and `copy` are the entry points of the stage1 contract (see the crate `pod`).
 
 #![cfg_attr(not(test), no_main)]
 
@@ -13,6 +13,7 @@ use std::env;
 
 use pod::entry::ClosedStreams;
 use stage1::failure::StartFailure;
+use stage1::host::copy;
 use stage1::monitor::report_failure;
 
 pod::entry!(run);
@@ -22,8 +23,10 @@ fn run(_: ClosedStreams) -> i32 {
     match env::args().nth(1).as_deref() {
         Some("run") => run::run(),
         Some("gc") => gc::gc(),
+        Some("copy") => copy::copy(env::args().nth(2).as_deref()),
         _ => {
-            let usage = "this is an isolator of fairing, which calls it as `stage1-fly run|gc`";
+            let usage =
+                "this is an isolator of fairing, which calls it as `stage1-fly run|gc|copy`";
             report_failure(None, &StartFailure::other(usage));
             2
         }

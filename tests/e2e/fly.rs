@@ -372,6 +372,9 @@ fn it_is_entered_copied_from_paused_and_looked_into_like_any_other() {
     assert!(stats.stdout.contains("memory"), "{stats}");
     host.fairing(["stop", "--force", &pod]).run().ok();
     wait_gone(&host);
+    // Its files can be had from now on, too.
+    let ended = host.fairing(["cp", &format!("{pod}:/kept"), "-"]).run();
+    assert!(ended.ok().stdout.contains("kept"));
 }
 
 #[test]

@@ -20,6 +20,8 @@ mod bad_requests;
 mod cgroup;
 mod cgroup_v2;
 mod command_words;
+mod commit;
+mod commit_hostile;
 mod completion;
 mod concurrency;
 mod confinement;

@@ -251,6 +251,7 @@ mod tests {
                 entrypoints: Entrypoints {
                     run: entrypoint(),
                     gc: entrypoint(),
+                    copy: Vec::new(),
                 },
             },
         }

@@ -43,6 +43,14 @@ impl HostPod {
         }
     }
 
+    /// One that doesn't run, with these users: what makes mounts for it.
+    pub(super) fn at_rest(uuid: PodUuid, ids: Option<Arc<PodIds>>) -> Self {
+        Self {
+            ids,
+            ..Self::new(uuid, Path::new(""))
+        }
+    }
+
     /// Its identity.
     pub fn uuid(&self) -> PodUuid {
         self.uuid
@@ -136,7 +144,7 @@ impl HostPod {
             .overlay(&app.name, &app.image.layers, label)
     }
 
-    fn storage(&mut self, manifest: &PodManifest) -> Result<&Storage, StartFailure> {
+    pub(super) fn storage(&mut self, manifest: &PodManifest) -> Result<&Storage, StartFailure> {
         if self.storage.is_none() {
             let mount_points = mount_points::open_or_make(Path::new(&variable(ENV_RUN)?))?;
             let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
@@ -150,7 +158,7 @@ impl HostPod {
             .ok_or_else(|| StartFailure::other("the image store is not open"))
     }
 
-    fn open_volumes(&self, manifest: &PodManifest) -> Result<Volumes, StartFailure> {
+    pub(super) fn open_volumes(&self, manifest: &PodManifest) -> Result<Volumes, StartFailure> {
         let places = VolumePlaces {
             pod: PathBuf::from("."),
             data: PathBuf::from(variable(ENV_DIR)?),
