@@ -43,8 +43,18 @@ fn each() -> Vec<(Host, PathBuf)> {
 fn plain(host: &Host, isolator: &Path, verb: &str) -> FairingCommand {
     host.fairing([verb, "--stage1"])
         .arg(isolator)
-        .args(["--userns=host", "--net=none"])
+        .args(["--userns=host", net(isolator)])
         .limit(LIMIT)
+}
+
+/// The network that takes no feature: none, or the host's where nothing is kept apart from that.
+fn net(isolator: &Path) -> &'static str {
+    let manifest = fs::read(isolator.join("stage1.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    match manifest["isolates"] == false {
+        true => "--net=host",
+        false => "--net=none",
+    }
 }
 
 /// A pod in the background that runs a script.

@@ -36,6 +36,7 @@ pub mod sweep;
 mod sysctl;
 mod systemd;
 mod traceable;
+mod unisolated;
 pub mod usage;
 mod user_namespace;
 pub mod view;
