@@ -60,6 +60,8 @@ features! {
     HostNamespaces = "host-namespaces",
     /// Share the host's network.
     HostNetwork = "host-network",
+    /// Run apps among the host's processes.
+    HostPids = "host-pids",
     /// Limit an app's huge pages.
     Hugepages = "hugepages",
     /// Write an app's log to a given file.
@@ -108,6 +110,8 @@ features! {
     Seccomp = "seccomp",
     /// Set an app's SELinux label.
     Selinux = "selinux",
+    /// Run several apps in a pod. What isolates can, whether it says so or not.
+    SeveralApps = "several-apps",
     /// Choose the size of the shared memory of a pod.
     ShmSize = "shm-size",
     /// Hand sockets of a service manager to apps.

@@ -10,6 +10,8 @@ pub enum HostNamespace {
     Cgroup,
     /// Shared memory, semaphores and message queues.
     Ipc,
+    /// Process IDs.
+    Pid,
     /// The host name.
     Uts,
 }
@@ -20,6 +22,7 @@ impl HostNamespace {
         match self {
             Self::Cgroup => "cgroupns",
             Self::Ipc => "ipc",
+            Self::Pid => "pid",
             Self::Uts => "uts",
         }
     }

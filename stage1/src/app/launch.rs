@@ -14,7 +14,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::app::accounts::Identity;
 use crate::app::cgroup::{CgroupSeat, Seated};
-use crate::app::child::{ChildPlan, Mounts, ProcessLimits, Root, become_app};
+use crate::app::cgroup_view::CgroupView;
+use crate::app::child::{ChildPlan, InDev, Mounts, ProcessLimits, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::{self, Confinement, PathGuards};
 use crate::app::devices::{DeviceBounds, Devices, FileLabels, FirstDevices, HandedDevices};
@@ -269,12 +270,17 @@ impl PreparedApp {
             proc: devices.proc.as_fd(),
             sys: devices.sys.as_fd(),
             dev: devices.dev.as_fd(),
-            pts: devices.pts.as_fd(),
-            mqueue: devices.mqueue.as_fd(),
+            in_dev: devices.mqueue.as_ref().map(|mqueue| InDev {
+                pts: devices.pts.as_fd(),
+                mqueue: mqueue.as_fd(),
+                console: has_terminal.then_some(c"0"),
+            }),
             pod_files,
-            console: has_terminal.then_some(c"0"),
-            cgroups: seat.view(host_cgroups),
             host_cgroups,
+            cgroups: match devices.mqueue {
+                Some(_) => seat.view(host_cgroups),
+                None => CgroupView::Nothing,
+            },
             volumes: &volumes,
             own_processes: spec.own_processes,
             proc_options: &confinement.proc_options,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use stage1::failure::StartFailure;
+use crate::failure::StartFailure;
 
 /// Where it says so.
 const SETTINGS: &str = "/proc/sys/user";
@@ -11,7 +11,7 @@ const SETTINGS: &str = "/proc/sys/user";
 const KINDS: [&str; 7] = ["user", "pid", "mnt", "uts", "ipc", "net", "cgroup"];
 
 /// Why the kernel makes no namespace that a pod needs.
-pub(crate) fn exhausted() -> StartFailure {
+pub(super) fn exhausted() -> StartFailure {
     let forbidden = forbidden(Path::new(SETTINGS));
     StartFailure::other(format!(
         "cannot make the pod's namespaces: {}",
@@ -24,7 +24,7 @@ pub(crate) fn exhausted() -> StartFailure {
 }
 
 /// The same, if it is sure that they are the reason.
-pub(crate) fn none_are_allowed() -> Option<StartFailure> {
+pub fn none_are_allowed() -> Option<StartFailure> {
     let is_so = !forbidden(Path::new(SETTINGS)).is_empty();
     is_so.then(exhausted)
 }
