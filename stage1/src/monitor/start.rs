@@ -7,6 +7,7 @@ use pod::AppName;
 use pod::activation::{ActivationSockets, SocketName};
 use pod::manifest::{App, Capability, Network, PodManifest, Seccomp};
 
+use super::descriptors;
 use super::isolator::Isolator;
 use super::names;
 use super::peers::PeerNames;
@@ -127,6 +128,7 @@ pub(super) fn tell_init(
             .as_ref()
             .map(|labels| labels.mount_label.clone()),
     };
+    descriptors::make_room_for_apps(manifest.apps.len());
     link.send(&ToInit::Setup(setup), HandedOver::Nothing)?;
     let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
     for (app, sockets) in manifest.apps.iter().zip(sockets.assign(&names)) {
