@@ -11,6 +11,7 @@ use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::images::{MountedImages, typed};
 use super::in_memory;
+use super::logging;
 use super::mounts::{check_volumes, in_order};
 use super::oom_score::warn_if_clamped;
 use super::replace::make_in_place;
@@ -140,12 +141,14 @@ pub fn prepare(
             in_memory::add_writable(&mut mounts);
         }
         let mounts = in_order(mounts, &volumes)?;
+        let log = logging::resolve(app.log.as_ref(), spec.log.as_ref(), config.log_driver());
         planned.push(PlannedApp::new(
             name,
             app,
             execution,
             mounts,
             edits.devices,
+            log,
             image,
         ));
     }
@@ -198,6 +201,7 @@ pub fn prepare(
         ids,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
+    logging::warn_without_journal(plan.manifest().apps.iter().map(|app| &app.log), observer);
     warn_of_shared(plan.manifest(), observer);
     for app in &plan.manifest().apps {
         warn_of_widened(app, observer);

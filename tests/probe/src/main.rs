@@ -178,8 +178,7 @@ fn main() -> ExitCode {
     if let [command, numbers @ ..] = wanted.as_slice()
         && command == "talk"
         && let numbers = numbers.iter().map(|number| number.parse().ok())
-        && let Some([rate, line, chunk, seconds]) =
-            numbers.collect::<Option<Vec<u64>>>().as_deref()
+        && let Some([rate, line, chunk, seconds]) = numbers.collect::<Option<Vec<u64>>>().as_deref()
         && let (Ok(line), Ok(chunk)) = (usize::try_from(*line), usize::try_from(*chunk))
     {
         return match talk::talk(*rate, line, chunk, *seconds) {
