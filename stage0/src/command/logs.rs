@@ -74,7 +74,12 @@ impl Subcommand for Logs {
             )));
         }
         let names = self.names(&manifest)?;
-        if !names.iter().any(|name| has_file(&manifest, name)) {
+        // Apps may yet join a pod that has none.
+        let has_files = match names.is_empty() {
+            true => manifest.streams == Streams::Log,
+            false => names.iter().any(|name| has_file(&manifest, name)),
+        };
+        if !has_files {
             return Err(self.elsewhere(&manifest, &names));
         }
         let follower = match self.follow && entry.state()? == State::Running {
@@ -141,8 +146,6 @@ impl Logs {
             )
         } else if has(LogDriver::None) {
             format!("pod {uuid} has no logs: it was run with --log-driver=none")
-        } else if names.is_empty() && manifest.streams == Streams::Log {
-            format!("pod {uuid} has no logs: it has no apps")
         } else {
             format!("pod {uuid} has no logs: it was run in the foreground; run it with --detach")
         })
