@@ -72,6 +72,10 @@ pub struct Entrypoints {
     pub run: Vec<String>,
     /// Clears what a killed `run` left.
     pub gc: Vec<String>,
+    /// Copies files out of an app of a pod that does not run, or into it; the last argument says which
+    /// ([`CopyRequest`](crate::control::CopyRequest), in JSON). Not every isolator has it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub copy: Vec<String>,
 }
 
 /// Why an isolator can't be used.
@@ -153,6 +157,14 @@ impl Stage1 {
     /// As for [`Stage1::run_command`].
     pub fn gc_command(&self) -> Result<(PathBuf, &[String]), Stage1Error> {
         self.command("gc", &self.manifest.entrypoints.gc)
+    }
+
+    /// Program and arguments of the `copy` entry point.
+    ///
+    /// # Errors
+    /// [`Stage1Error::Entrypoint`] if there is none, too.
+    pub fn copy_command(&self) -> Result<(PathBuf, &[String]), Stage1Error> {
+        self.command("copy", &self.manifest.entrypoints.copy)
     }
 
     fn command<'a>(

@@ -100,6 +100,27 @@ impl Nspawn {
         }
     }
 
+    /// What makes mounts for a pod that doesn't run, with these users.
+    pub(crate) fn at_rest(uuid: PodUuid, ids: Option<Arc<PodIds>>) -> Self {
+        Self {
+            ids,
+            ..Self::new(uuid, Path::new(""))
+        }
+    }
+
+    /// The pod's directory is the working directory.
+    pub(crate) fn open_volumes(&self, manifest: &PodManifest) -> Result<Volumes, StartFailure> {
+        let places = VolumePlaces {
+            pod: PathBuf::from("."),
+            data: PathBuf::from(variable(ENV_DIR)?),
+            layers: PathBuf::from(variable(ENV_LAYERS_DIR)?),
+        };
+        let label = manifest.selinux.as_ref();
+        let label = label.map(|labels| labels.mount_label.clone());
+        let ids = self.ids.clone();
+        Ok(Volumes::new(&manifest.volumes, places, ids, label))
+    }
+
     /// Why pod init's process has ended before it executed its program: by this exit code, or else it was killed.
     fn early_end(&self, exit_code: Option<i32>) -> StartFailure {
         match exit_code {
@@ -117,15 +138,7 @@ impl Nspawn {
     /// What is mounted in an app beside its root filesystem. The pod's directory is the working directory.
     fn mounts(&mut self, manifest: &PodManifest, app: &App) -> Result<Vec<OwnedFd>, StartFailure> {
         if self.volumes.is_none() && !app.mounts.is_empty() {
-            let places = VolumePlaces {
-                pod: PathBuf::from("."),
-                data: PathBuf::from(variable(ENV_DIR)?),
-                layers: PathBuf::from(variable(ENV_LAYERS_DIR)?),
-            };
-            let label = manifest.selinux.as_ref();
-            let label = label.map(|labels| labels.mount_label.clone());
-            let ids = self.ids.clone();
-            self.volumes = Some(Volumes::new(&manifest.volumes, places, ids, label));
+            self.volumes = Some(self.open_volumes(manifest)?);
         }
         let Some(volumes) = &mut self.volumes else {
             return Ok(Vec::new());
@@ -164,7 +177,7 @@ impl Nspawn {
     }
 
     /// The pod's directory is the working directory.
-    fn storage(&mut self, manifest: &PodManifest) -> Result<&Storage, StartFailure> {
+    pub(crate) fn storage(&mut self, manifest: &PodManifest) -> Result<&Storage, StartFailure> {
         if self.storage.is_none() {
             let mount_points = mount_points::open_or_make(Path::new(&variable(ENV_RUN)?))?;
             let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);

@@ -1,10 +1,11 @@
 //! The namespace isolator: runs a pod in Linux namespaces and cgroups.
 //!
-//! `stage1-nspawn run` and `stage1-nspawn gc` are the entry points of the stage1 contract (see the crate
+//! `stage1-nspawn run`, `gc` and `copy` are the entry points of the stage1 contract (see the crate
 //! `pod`).
 
 #![cfg_attr(not(test), no_main)]
 
+mod copy;
 mod environment;
 mod gate;
 mod gc;
@@ -28,8 +29,10 @@ fn run(_: ClosedStreams) -> i32 {
     match env::args().nth(1).as_deref() {
         Some("run") => run::run(),
         Some("gc") => gc::gc(),
+        Some("copy") => copy::copy(env::args().nth(2).as_deref()),
         _ => {
-            let usage = "this is an isolator of fairing, which calls it as `stage1-nspawn run|gc`";
+            let usage =
+                "this is an isolator of fairing, which calls it as `stage1-nspawn run|gc|copy`";
             report_failure(None, &StartFailure::other(usage));
             2
         }

@@ -3,10 +3,12 @@
 mod activation;
 pub mod apps;
 pub mod connection;
+pub mod copy_at_rest;
 pub mod ending;
 mod entry_point;
 pub mod environment;
 mod execution;
+pub mod files;
 mod folder;
 mod foreseen;
 mod images;

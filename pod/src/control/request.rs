@@ -100,6 +100,11 @@ pub enum Request {
         #[serde(default)]
         app: Option<AppName>,
     },
+    /// Freeze all processes of an app until this connection is over. One that is frozen already stays so then.
+    Hold {
+        /// Of which app.
+        app: AppName,
+    },
     /// Thaw them.
     Resume {
         /// Of which app; of all if absent.
@@ -170,6 +175,24 @@ pub struct CopyRequest {
     pub app: Option<AppName>,
     /// What is copied.
     pub copy: FileCopy,
+}
+
+impl CopyRequest {
+    /// As an argument of a program.
+    ///
+    /// # Errors
+    /// Why it can't be written.
+    pub fn to_argument(&self) -> Result<String, String> {
+        serde_json::to_string(self).map_err(|error| format!("cannot say what is copied: {error}"))
+    }
+
+    /// What [`CopyRequest::to_argument`] has written.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn parse(argument: &str) -> Result<Self, String> {
+        serde_json::from_str(argument).map_err(|error| format!("this is not to be copied: {error}"))
+    }
 }
 
 /// What is copied. Paths may end with `/.`, for what is in a directory.

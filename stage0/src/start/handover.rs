@@ -250,6 +250,7 @@ mod tests {
                 entrypoints: Entrypoints {
                     run: entrypoint(),
                     gc: entrypoint(),
+                    copy: Vec::new(),
                 },
             },
         }
