@@ -38,12 +38,16 @@ impl Lines {
                 entry(text, Part::Last);
                 continue;
             }
-            for part in text.chunks(ENTRY_MAX) {
-                if self.rest.len() + part.len() > ENTRY_MAX {
+            let mut text = text;
+            while !text.is_empty() {
+                if self.rest.len() >= ENTRY_MAX {
                     entry(&self.rest, Part::More);
                     self.rest.clear();
                 }
+                let room = ENTRY_MAX.saturating_sub(self.rest.len());
+                let (part, behind) = text.split_at(room.min(text.len()));
                 self.rest.extend_from_slice(part);
+                text = behind;
             }
             if is_complete {
                 entry(&self.rest, Part::Last);
@@ -106,6 +110,7 @@ mod tests {
             let mut again = Vec::new();
             for (entry, part) in entries(&text, size) {
                 prop_assert!(entry.len() <= ENTRY_MAX);
+                prop_assert!(part == Part::Last || entry.len() == ENTRY_MAX);
                 again.extend(entry);
                 if part == Part::Last {
                     again.push(b'\n');

@@ -13,11 +13,11 @@ use pod::manifest::{App, Bounds, LogDriver, PodManifest, Streams as Destination,
 use super::attachments::{Attachments, Output};
 use super::budget::Budget;
 use super::cri_log::Entries;
+use super::joining::Joining;
 use super::journal::{Author, Journal};
 use super::lines::Lines;
 use super::log_file::LogFile;
 use super::log_pump::{Gulp, LogPump};
-use super::streams::Joining;
 use crate::failure::StartFailure;
 
 /// Where an app's output is kept.

@@ -13,6 +13,7 @@ mod ended_input;
 mod event_loop;
 mod interrupts;
 mod isolator;
+mod joining;
 mod journal;
 mod limits;
 mod line_names;

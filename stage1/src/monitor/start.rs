@@ -9,9 +9,10 @@ use pod::manifest::{App, Capability, Network, PodManifest, Seccomp};
 
 use super::descriptors;
 use super::isolator::Isolator;
+use super::joining::Joining;
 use super::names;
 use super::peers::PeerNames;
-use super::streams::{Joining, Streams};
+use super::streams::Streams;
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink};
 use crate::protocol::{

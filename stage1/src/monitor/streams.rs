@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use super::attachments::{Attachments, Output};
 use super::budget::Budget;
 use super::ended_input::EndedInput;
+use super::joining::Joining;
 use super::line_names::LineNames;
 use super::logs::Logs;
 use super::pump::{End, Pump, Standard};
@@ -43,14 +44,6 @@ impl ShownOutput {
     fn is_asked(&self, logs: &Logs) -> bool {
         self.pump.holds() || !(self.budget.rests() || logs.holds_back(&self.app))
     }
-}
-
-/// Whether an app is one that the pod begins with, or joins it later. Only the former get the user's input and
-/// terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Joining {
-    AtStart,
-    Later,
 }
 
 /// All streams of a pod.
