@@ -102,13 +102,13 @@ impl LogPump {
         self.rests_until = self.rests_until.filter(|until| *until > now);
     }
 
-    /// Reads what is there, into `room`. `seen` gets what is read, piece by piece.
+    /// Reads what is there, into `room`. `seen` gets what is read, piece by piece, and says whether more may come now.
     pub(super) fn advance(
         &mut self,
         gulp: Gulp,
         now: Instant,
         room: &mut Vec<u8>,
-        mut seen: impl FnMut(&mut Lines, &[u8]),
+        mut seen: impl FnMut(&mut Lines, &[u8]) -> bool,
     ) {
         let size = gulp.size();
         let mut taken = 0;
@@ -121,12 +121,12 @@ impl LogPump {
                     return;
                 }
                 Ok(length) => {
-                    seen(&mut self.lines, room);
+                    let goes_on = seen(&mut self.lines, room);
                     taken += length;
                     if length < size {
                         break true;
                     }
-                    if gulp != Gulp::Much || taken >= READS_MAX * size {
+                    if gulp != Gulp::Much || !goes_on || taken >= READS_MAX * size {
                         break false;
                     }
                 }
@@ -173,7 +173,10 @@ mod tests {
 
     fn taken(pump: &mut LogPump, gulp: Gulp, now: Instant) -> usize {
         let (mut room, mut length) = (Vec::new(), 0);
-        pump.advance(gulp, now, &mut room, |_, bytes| length += bytes.len());
+        pump.advance(gulp, now, &mut room, |_, bytes| {
+            length += bytes.len();
+            true
+        });
         assert!(room.capacity() <= 2 * READ);
         length
     }
@@ -205,6 +208,20 @@ mod tests {
             assert_eq!(taken(&mut pump, Gulp::Watched, now), 5);
             assert_eq!(pump.rests_until(), None);
         }
+    }
+
+    #[test]
+    fn who_has_used_up_what_it_may_cost_is_read_no_more_in_that_turn() {
+        let (mut pump, mut app) = pump();
+        fcntl_setpipe_size(&app, PIPE_SIZE).unwrap();
+        app.write_all(&vec![b'x'; PIPE_SIZE]).unwrap();
+        let (mut room, mut length) = (Vec::new(), 0);
+        pump.advance(Gulp::Much, Instant::now(), &mut room, |_, bytes| {
+            length += bytes.len();
+            length < 3 * READ
+        });
+        assert_eq!(length, 3 * READ);
+        assert_eq!(pump.rests_until(), None);
     }
 
     #[test]

@@ -290,19 +290,19 @@ impl Logs {
                 _ if attached.are_shown(&app) => Gulp::Watched,
                 _ => Gulp::Much,
             };
-            let (mut seen, mut logged) = (0, 0);
             pump.advance(gulp, now, read, |lines, bytes| {
-                seen += bytes.len();
                 attached.show(&app, output, bytes);
-                logged += keeper.take(lines, output, bytes, journal, gathered, now);
+                let logged = keeper.take(lines, output, bytes, journal, gathered, now);
+                match keeper {
+                    Keeper::Nobody => budget.pay_for_passing(bytes.len(), now),
+                    _ => budget.pay_for_logging(logged, now),
+                }
+                !budget.rests()
             });
             if pump.is_done() {
-                logged += keeper.finish(&mut pump.lines, output, journal, gathered, now);
+                let logged = keeper.finish(&mut pump.lines, output, journal, gathered, now);
+                budget.pay_for_logging(logged, now);
                 attached.end(&app, output);
-            }
-            match keeper {
-                Keeper::Nobody => budget.pay_for_passing(seen, now),
-                _ => budget.pay_for_logging(logged, now),
             }
         }
         pumps.retain(|pump| !pump.is_done());
