@@ -5,21 +5,16 @@
 
 #![cfg_attr(not(test), no_main)]
 
-mod copy;
-mod environment;
-mod gate;
 mod gc;
-mod init_process;
 mod isolator;
-mod mapping;
 mod network;
-mod network_namespace;
 mod run;
 
 use std::env;
 
 use pod::entry::ClosedStreams;
 use stage1::failure::StartFailure;
+use stage1::host::copy;
 use stage1::monitor::report_failure;
 
 pod::entry!(run);

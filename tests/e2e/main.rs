@@ -46,6 +46,7 @@ mod export;
 mod fetch_kill;
 mod fetching;
 mod flags;
+mod fly;
 mod foreground;
 mod foreign_images;
 mod format_json;

@@ -37,6 +37,7 @@ pub mod sweep;
 mod sysctl;
 mod systemd;
 mod traceable;
+mod unisolated;
 pub mod usage;
 mod user_namespace;
 pub mod view;

@@ -1,6 +1,7 @@
 //! Stopping the processes of a running pod for a while.
 
 use pod::control::{Request, Response};
+use pod::manifest::PodManifest;
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry, State};
 
@@ -8,6 +9,7 @@ use super::connection::{ask, connect_when_up, unexpected};
 use super::known_app;
 use crate::config::directories::Directories;
 use crate::error::Error;
+use crate::isolators::find;
 
 /// Freezes all processes of one app, or of all that run. Those that are frozen stay so.
 ///
@@ -82,6 +84,11 @@ fn told(
         state => return Err(not_running(state)),
     }
     known_app::require(entry, app)?;
+    // One without a manifest has ended meanwhile.
+    if let Ok(manifest) = PodManifest::load(&entry.path) {
+        let needed = request.feature().into_iter().collect();
+        find::of_pod(&manifest.stage1, directories)?.require(&needed)?;
+    }
     let connection =
         connect_when_up(entry, directories)?.ok_or_else(|| not_running(State::Exited))?;
     match ask(&connection, request)? {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::feature::Feature;
 use crate::id::{AppName, PodName};
 use crate::manifest::{App, AppPath, ImageRecord, Resources};
 use crate::signal::SignalNumber;
@@ -125,6 +126,24 @@ pub enum Request {
     },
     /// Tell what happens from now on.
     Events,
+}
+
+impl Request {
+    /// What an isolator has to offer for its monitors to carry this out; those without a feature are for all.
+    pub fn feature(&self) -> Option<Feature> {
+        match self {
+            Self::Status | Self::Stop { .. } | Self::Signal { .. } | Self::Wait { .. } => None,
+            Self::Resize(_) | Self::Rename { .. } | Self::Events => None,
+            Self::Exec(_) | Self::ExecAs { .. } | Self::Copy(_) => Some(Feature::Exec),
+            Self::AddApp(_) | Self::StartApp(_) => Some(Feature::Mutable),
+            Self::StopApp { .. } | Self::RemoveApp { .. } => Some(Feature::Mutable),
+            Self::Attach(_) => Some(Feature::Attach),
+            Self::Stats { .. } => Some(Feature::Stats),
+            Self::Update { .. } | Self::Limit { .. } => Some(Feature::Update),
+            Self::ReopenLog { .. } => Some(Feature::ReopenLog),
+            Self::Pause { .. } | Self::Resume { .. } | Self::Hold { .. } => Some(Feature::Pause),
+        }
+    }
 }
 
 /// A command to run inside of an app.

@@ -10,6 +10,7 @@ use engine::config::files::Config;
 use file_copy::{Arrival, CopyError, LeftOut, Receiver, Rules, Sent, Source, send};
 use image_store::StoreError;
 use pod::control::{CopyRequest, FileCopy, SentFiles};
+use pod::feature::Feature;
 use pod::manifest::{AppPath, PodManifest};
 use pod::{AppName, State};
 
@@ -127,7 +128,7 @@ impl Cp {
             return CopyProcess::at_rest(&context.engine, pod, &entry, &request);
         }
         let RunningApp { connection, app } =
-            RunningApp::open(context, pod, app, "copied from or to")?;
+            RunningApp::open(context, pod, app, "copied from or to", Feature::Exec)?;
         let request = CopyRequest {
             app: Some(app),
             copy,

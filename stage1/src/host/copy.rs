@@ -10,6 +10,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::app::at_rest;
+use crate::failure::{StartFailure, one_line};
+use crate::file_transfer;
+use crate::pod_ids::PodIds;
+use crate::sys;
 use nix::sched::{CloneFlags, setns};
 use pod::control::{CopyRequest, FileCopy};
 use pod::manifest::{
@@ -22,20 +27,15 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
     PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal, waitid,
 };
-use stage1::app::at_rest;
-use stage1::failure::{StartFailure, one_line};
-use stage1::file_transfer;
-use stage1::pod_ids::PodIds;
-use stage1::sys;
 
-use crate::isolator::Nspawn;
-use crate::mapping::{Mapping, become_root};
+use super::mapping::{Mapping, become_root};
+use super::pod::HostPod;
 
 /// How long a thread that was joined may take to leave.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Copies for the pod in the working directory. The result is the exit code.
-pub(crate) fn copy(request: Option<&str>) -> i32 {
+pub fn copy(request: Option<&str>) -> i32 {
     match prepare(request.unwrap_or_default()) {
         Ok(copy) => file_transfer::copy(copy),
         Err(failure) => {
@@ -65,16 +65,16 @@ fn prepare(request: &str) -> Result<FileCopy, StartFailure> {
     }
     let ids = manifest.user_namespace.as_ref();
     let ids = ids.map(namespace_of).transpose()?.map(Arc::new);
-    let mut isolator = Nspawn::at_rest(manifest.uuid, ids.clone());
+    let mut pod = HostPod::at_rest(manifest.uuid, ids.clone());
     // Who has the whole pod may also make places to mount on.
     let is_changed = is_written || std::env::var_os(ENV_LOCK_FD).is_some();
     let label = app.security.mount_label.as_ref();
-    let storage = isolator.storage(&manifest)?;
+    let storage = pod.storage(&manifest)?;
     let root = match is_changed {
         true => storage.overlay(&app.name, &app.image.layers, label)?,
         false => storage.view(&app.name, &app.image.layers, label)?,
     };
-    let mut volumes = isolator.open_volumes(&manifest)?;
+    let mut volumes = pod.open_volumes(&manifest)?;
     let mut mounts = Vec::new();
     // What was in memory is gone.
     for mount in app
