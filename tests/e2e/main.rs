@@ -78,6 +78,7 @@ mod isolator;
 mod kill;
 mod layer_bombs;
 mod limits;
+mod logging;
 mod machine_checks;
 mod machine_link;
 mod named_volumes;

@@ -16,6 +16,7 @@ mod images;
 mod in_memory;
 mod known_app;
 pub mod limits;
+mod logging;
 pub(crate) mod monitor;
 pub mod mount_view;
 mod mounts;

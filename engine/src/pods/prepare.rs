@@ -11,6 +11,7 @@ use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::images::{MountedImages, typed};
 use super::in_memory;
+use super::logging;
 use super::mounts::{check_volumes, in_order};
 use super::oom_score::warn_if_clamped;
 use super::replace::make_in_place;
@@ -143,12 +144,14 @@ pub fn prepare(
             in_memory::add_writable(&mut mounts);
         }
         let mounts = in_order(mounts, &volumes)?;
+        let log = logging::resolve(app.log.as_ref(), spec.log.as_ref(), config.log_driver());
         planned.push(PlannedApp::new(
             name,
             app,
             execution,
             mounts,
             edits.devices,
+            log,
             image,
         ));
     }
@@ -204,6 +207,7 @@ pub fn prepare(
         ids,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
+    logging::warn_without_journal(plan.manifest().apps.iter().map(|app| &app.log), observer);
     warn_of_all(plan.manifest(), &stage1, observer);
     for app in &plan.manifest().apps {
         security::require_own_cgroups(app, &spec.host_namespaces)?;
