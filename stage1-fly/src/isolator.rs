@@ -27,6 +27,7 @@ const FEATURES: &[Feature] = &[
     Feature::HostNetwork,
     Feature::HostPids,
     Feature::Hugepages,
+    Feature::LogDriver,
     Feature::MaskedPaths,
     Feature::MemoryReservation,
     Feature::MemorySwap,

@@ -38,6 +38,7 @@ const FEATURES: &[Feature] = &[
     Feature::HostNamespaces,
     Feature::HostNetwork,
     Feature::Hugepages,
+    Feature::LogDriver,
     Feature::MaskedPaths,
     Feature::MemoryReservation,
     Feature::MemorySwap,
