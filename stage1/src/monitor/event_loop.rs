@@ -18,12 +18,12 @@ use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use super::clients::{Awaited, Client};
 use super::descriptors;
 use super::diagnostics::Diagnostics;
-use super::interrupts::{Escalation, Interrupts};
+use super::interrupts::Interrupts;
 use super::isolator::Isolator;
 use super::peers::PeerNames;
 use super::records::{AppRecord, PodEnd};
 use super::report::init_was_killed;
-use super::signals::{self, Meaning};
+use super::signals;
 use super::streams::Streams;
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink, LinkError};
@@ -50,7 +50,7 @@ pub(super) struct Monitor {
     /// Its exit code, once it has one.
     init_code: i32,
     listener: Listener,
-    signals: SignalFd,
+    pub(super) signals: SignalFd,
     pub(super) streams: Streams,
     pub(super) clients: Vec<Client>,
     pub(super) peers: Option<PeerNames>,
@@ -68,9 +68,9 @@ pub(super) struct Monitor {
     pub(super) stop_signal: Option<u32>,
     pub(super) settling: Settling,
     pub(super) commands: u64,
-    interrupts: Interrupts,
+    pub(super) interrupts: Interrupts,
     /// The user does not want to wait for the rest of the output.
-    give_up_output: bool,
+    pub(super) give_up_output: bool,
     /// When nobody waits any longer for somebody to take the rest of the output.
     give_up_output_at: Option<Instant>,
 }
@@ -376,77 +376,6 @@ impl Monitor {
         self.kill_init_at = None;
         self.streams.close_input();
         Ok(())
-    }
-
-    fn take_signals(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
-        while let Ok(Some(info)) = self.signals.read_signal() {
-            let (signal, meaning) = signals::meaning_of(&info);
-            match meaning {
-                Meaning::Nothing => {}
-                Meaning::Peers => {
-                    if let Some(peers) = &mut self.peers {
-                        peers.changed(Instant::now());
-                    }
-                }
-                Meaning::Suspend => signals::suspend(),
-                _ if self.init_is_dead => {
-                    self.give_up_output |= signals::ends_by_default(signal);
-                }
-                Meaning::Size if self.streams.has_terminal() => self.resize()?,
-                Meaning::Continue => {
-                    // Whoever had the terminal meanwhile has left it as it likes it, and as large.
-                    self.streams.take_terminal_again();
-                    self.resize()?;
-                    self.pass_on(signal)?;
-                }
-                Meaning::InterruptKey if self.escalates() => self.escalate(signal, isolator)?,
-                Meaning::End => self.stop_by(info.ssi_signo, isolator)?,
-                // Its apps are not what whoever sits before it has started.
-                Meaning::Interrupt | Meaning::InterruptKey if self.stays() => {
-                    self.stop_by(info.ssi_signo, isolator)?;
-                }
-                Meaning::Interrupt | Meaning::InterruptKey | Meaning::Size | Meaning::Other => {
-                    self.pass_on(signal)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn stays(&self) -> bool {
-        self.manifest.lifetime == Lifetime::UntilStopped
-    }
-
-    /// Whether the key for an interrupt means more each time: not where the terminal is an app's.
-    fn escalates(&self) -> bool {
-        !self.streams.has_terminal()
-    }
-
-    fn escalate(&mut self, signal: i32, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
-        let (stays, stops) = (self.stays(), self.stop_requested);
-        let escalation = self.interrupts.typed(Instant::now(), stays, stops);
-        self.diagnostics.tell(escalation.told());
-        match escalation {
-            Escalation::Interrupt => self.pass_on(signal),
-            Escalation::Stop => self.stop(self.manifest.grace_period(), isolator),
-            Escalation::Kill => self.stop(Duration::ZERO, isolator),
-        }
-    }
-
-    fn resize(&mut self) -> Result<(), StartFailure> {
-        match self.streams.new_size() {
-            Some((terminal, size)) => self.tell_init(&ToInit::Resize { terminal, size }),
-            None => Ok(()),
-        }
-    }
-
-    fn pass_on(&mut self, signal: i32) -> Result<(), StartFailure> {
-        self.tell_init(&ToInit::Signal { app: None, signal })
-    }
-
-    fn stop_by(&mut self, signal: u32, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
-        self.stop_signal.get_or_insert(signal);
-        self.stop(self.manifest.grace_period(), isolator)
     }
 
     pub(super) fn stop(

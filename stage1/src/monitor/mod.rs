@@ -29,6 +29,7 @@ mod records;
 mod report;
 mod requests;
 mod rlimits;
+mod signal_actions;
 mod signals;
 mod start;
 mod streams;
