@@ -5,6 +5,7 @@
 
 mod changes;
 mod directory;
+mod erofs;
 mod lookup;
 mod member;
 mod merged;
@@ -29,6 +30,7 @@ use crate::store::Store;
 use merged::Part;
 
 pub use changes::{Change, changes};
+pub(crate) use erofs::write_erofs;
 pub use lookup::{Found, look_up};
 pub use owners::{IdRange, Owners, Tree};
 
