@@ -43,19 +43,23 @@ build: ## build the programs into target/dist
 		-L native=$(CURDIR)/$(UNWINDER) -C relocation-model=static
 	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --release \
 		--target $(TRIPLE) --target-dir target/static \
-		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-probe -p fairing-cni-glue
+		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-stage1-kvm -p fairing-probe -p fairing-cni-glue
 	install -D -m 755 target/release/fairing $(DIST)/bin/fairing
-	install -d $(DIST)/lib/fairing/stage1/nspawn target/tests
+	install -d $(DIST)/lib/fairing/stage1/nspawn $(DIST)/lib/fairing/stage1/kvm target/tests
 	install -m 711 $(STATIC)/pod-init $(DIST)/lib/fairing/stage1/nspawn/pod-init
 	install -m 755 $(STATIC)/stage1-nspawn $(DIST)/lib/fairing/stage1/nspawn/stage1-nspawn
 	install -m 644 stage1-nspawn/stage1.json $(DIST)/lib/fairing/stage1/nspawn/stage1.json
+	install -m 711 $(STATIC)/pod-init $(DIST)/lib/fairing/stage1/kvm/pod-init
+	install -m 755 $(STATIC)/stage1-kvm $(DIST)/lib/fairing/stage1/kvm/stage1-kvm
+	install -m 644 stage1-kvm/stage1.json $(DIST)/lib/fairing/stage1/kvm/stage1.json
 	install -D -m 755 $(STATIC)/fairing-cni $(DIST)/lib/fairing/cni/fairing-cni
 	install -m 755 $(STATIC)/probe target/tests/probe
 
 # Settings of the vendor go to lib/fairing, where an administrator's files in /etc mask them.
 .PHONY: install
 install: build ## install below DESTDIR and PREFIX
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn"
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn" \
+		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/kvm"
 	install -m 755 $(DIST)/bin/fairing "$(DESTDIR)$(PREFIX)/bin/fairing"
 	install -m 711 $(DIST)/lib/fairing/stage1/nspawn/pod-init \
 		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"
@@ -63,6 +67,12 @@ install: build ## install below DESTDIR and PREFIX
 		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"
 	install -m 644 $(DIST)/lib/fairing/stage1/nspawn/stage1.json \
 		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"
+	install -m 711 $(DIST)/lib/fairing/stage1/kvm/pod-init \
+		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/kvm/"
+	install -m 755 $(DIST)/lib/fairing/stage1/kvm/stage1-kvm \
+		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/kvm/"
+	install -m 644 $(DIST)/lib/fairing/stage1/kvm/stage1.json \
+		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/kvm/"
 	install -D -m 755 $(DIST)/lib/fairing/cni/fairing-cni "$(DESTDIR)$(PREFIX)/lib/fairing/cni/fairing-cni"
 	if [ -d dist/default ]; then \
 		(cd dist/default && find . -type f -exec \

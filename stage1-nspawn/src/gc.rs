@@ -9,8 +9,8 @@ use stage1::cgroup;
 use stage1::failure::StartFailure;
 use stage1::monitor::{remove_run_dir, report_failure};
 
-use crate::environment::place;
 use crate::network::PodNetworks;
+use stage1::environment::place;
 
 /// Clears up after the pod in the working directory. The result is the exit code.
 pub(crate) fn gc() -> i32 {

@@ -21,10 +21,10 @@ use stage1::mounts::{VolumePlaces, Volumes};
 use stage1::overlay::{Storage, mount_points, tree_of};
 use stage1::pod_ids::{PodIds, root_of};
 
-use crate::environment::variable;
 use crate::init_process::{self, InitProcess};
 use crate::network::PodNetworks;
 use crate::network_namespace::{FutureNetns, NetworkNamespace};
+use stage1::environment::variable;
 
 /// What this isolator can do: the features of its `stage1.json`.
 const FEATURES: &[Feature] = &[

@@ -5,7 +5,6 @@
 
 #![cfg_attr(not(test), no_main)]
 
-mod environment;
 mod gate;
 mod gc;
 mod init_process;

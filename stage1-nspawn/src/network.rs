@@ -15,7 +15,7 @@ use pod::{PodUuid, PodsDir, record};
 use stage1::failure::StartFailure;
 use stage1::monitor::{PodNetwork, ending_signals};
 
-use crate::environment::variable;
+use stage1::environment::variable;
 
 /// What a pod has of networks.
 #[derive(Debug)]

@@ -1,14 +1,8 @@
 //! The entry point `run`.
 
-use std::env;
+use stage1::environment::adopt;
+use stage1::monitor::{self, report_failure};
 
-use pod::lock::PodLock;
-use pod::pods_dir::LockedPod;
-use pod::stage1::ENV_LOCK_FD;
-use stage1::failure::StartFailure;
-use stage1::monitor::{self, Place, report_failure};
-
-use crate::environment::{place, variable};
 use crate::isolator::Nspawn;
 
 /// Runs the pod in the working directory. The result is the exit code.
@@ -23,11 +17,4 @@ pub(crate) fn run() -> i32 {
             failure.kind.exit_code()
         }
     }
-}
-
-fn adopt() -> Result<(LockedPod, Place), StartFailure> {
-    let lock = PodLock::from_inherited(&variable(ENV_LOCK_FD)?)?;
-    let place = place()?;
-    let folder = env::current_dir().map_err(StartFailure::os("find the pod's directory"))?;
-    Ok((LockedPod::adopt(&folder, lock)?, place))
 }

@@ -13,6 +13,7 @@
 
 pub mod app;
 pub mod cgroup;
+pub mod environment;
 pub mod failure;
 pub mod file_transfer;
 pub mod init;

@@ -12,7 +12,7 @@ use pod::id_blocks::IdRange;
 use pod::manifest::{
     App, AppFailure, Apps, Bounds, Device, Execution, Hooks, HostNamespace, ImageRecord,
     InsecureOption, Lifetime, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart,
-    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, Volume,
+    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
 };
 use pod::selinux::CategoryPair;
 use pod::stage1::Stage1;
@@ -67,6 +67,8 @@ pub(super) struct PodRequest {
     pub(super) insecure: BTreeSet<InsecureOption>,
     /// The image that the isolator is from.
     pub(super) stage1_image: Option<ImageRecord>,
+    /// Its virtual machine, if it runs in one.
+    pub(super) virtual_machine: Option<VirtualMachine>,
     /// Limits of all its apps together.
     pub(super) resources: Resources,
     /// What each app may use where nothing is said of it.
@@ -184,6 +186,7 @@ pub(super) fn image_record(image: &RunnableImage) -> ImageRecord {
         manifest: image.proof().manifest().clone(),
         layers: layers.map(|layer| layer.diff_id.clone()).collect(),
         verification: verification_record(image.proof().verification()),
+        filesystem: None,
     }
 }
 
@@ -285,6 +288,11 @@ impl Plan {
     /// What the pod's manifest will be.
     pub(super) fn manifest(&self) -> &PodManifest {
         &self.manifest
+    }
+
+    /// The pod's apps, whose images are in this order.
+    pub(super) fn apps_mut(&mut self) -> impl Iterator<Item = &mut App> {
+        self.manifest.apps.iter_mut()
     }
 
     /// What each app mounts, and the trees of its image.
@@ -408,6 +416,7 @@ fn manifest(
         shm_size: request.shm_size,
         host_namespaces: request.host_namespaces,
         cgroup_parent: None,
+        virtual_machine: request.virtual_machine,
         resources: request.resources,
         bounds: request.bounds,
         streams: request.streams,

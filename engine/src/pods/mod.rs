@@ -13,6 +13,7 @@ mod images;
 mod in_memory;
 mod known_app;
 pub mod limits;
+mod machine;
 pub(crate) mod monitor;
 pub mod mount_view;
 mod mounts;

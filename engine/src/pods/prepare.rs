@@ -11,6 +11,7 @@ use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::images::{MountedImages, typed};
 use super::in_memory;
+use super::machine;
 use super::mounts::{check_volumes, in_order};
 use super::oom_score::warn_if_clamped;
 use super::replace::make_in_place;
@@ -188,6 +189,7 @@ pub fn prepare(
         on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
         stage1_image,
+        virtual_machine: machine::resolve(&spec.machine, &stage1, observer)?,
         resources: spec.resources.clone(),
         bounds: config.bounds(),
         selinux: selinux::given_by(
@@ -198,6 +200,9 @@ pub fn prepare(
         ids,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
+    for (app, image) in plan.apps_mut().zip(&images) {
+        app.image.filesystem = machine::filesystem(&stage1, image, engine)?;
+    }
     warn_of_shared(plan.manifest(), observer);
     for app in &plan.manifest().apps {
         warn_of_widened(app, observer);

@@ -37,6 +37,7 @@ impl PodManifest {
             (self.shm_size.is_some(), Feature::ShmSize),
             (!self.host_namespaces.is_empty(), Feature::HostNamespaces),
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
+            (self.virtual_machine.is_some(), Feature::VirtualMachine),
             (!self.resources.is_unlimited(), Feature::PodResources),
         ];
         let mut required = used(of_pod);

@@ -15,6 +15,7 @@ use super::environment;
 use super::grace::grace;
 use super::image_flags::Pull;
 use super::label::label;
+use super::machine::MachineArguments;
 use super::mounts::Namer;
 use super::namespaces::{NamespaceOf, cgroups, ipc, of_host, uts};
 use super::network::NetworkArguments;
@@ -53,6 +54,8 @@ pub(crate) struct PodArguments {
     network: NetworkArguments,
     #[command(flatten)]
     limits: PodResourceArguments,
+    #[command(flatten)]
+    machine: MachineArguments,
     /// Kernel parameter of the pod's network or IPC, such as net.core.somaxconn=1024
     #[arg(long, value_name = "NAME=VALUE", value_parser = sysctl, hide_short_help = true)]
     sysctl: Vec<(String, String)>,
@@ -132,6 +135,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         pull: pod.pull.into(),
         isolator: pod.stage1,
         users: pod.users.users()?,
+        machine: pod.machine.spec(),
         resources: pod.limits.resources()?,
         sysctl: pod.sysctl.into_iter().collect(),
         shm_size: pod.shm_size,

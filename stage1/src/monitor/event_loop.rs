@@ -22,7 +22,6 @@ use super::interrupts::{Escalation, Interrupts};
 use super::isolator::Isolator;
 use super::peers::PeerNames;
 use super::records::{AppRecord, PodEnd};
-use super::report::init_was_killed;
 use super::signals::{self, Meaning};
 use super::streams::Streams;
 use crate::failure::StartFailure;
@@ -256,14 +255,14 @@ impl Monitor {
             (None, None) if self.init_code != 0 => {
                 return Err(isolator.explain_end(self.init_code));
             }
-            (None, None) => return Err(init_was_killed()),
+            (None, None) => return Err(isolator.explain_kill()),
             (Some(Err(failure)), Some(_)) => (failure.kind.exit_code(), Some(failure.message)),
             (None, Some(_)) => {
                 let killed = Outcome::Signaled {
                     signal: 9,
                     oom_killed: false,
                 };
-                (killed.exit_code(), Some(init_was_killed().message))
+                (killed.exit_code(), Some(isolator.explain_kill().message))
             }
         };
         let Self {
