@@ -12,6 +12,8 @@ use pod::feature::Feature;
 use pod::manifest::{Accelerator, App, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_RUN};
 use pod::{AppName, PodUuid};
+use rustix::fs::{Mode, fchmod};
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use stage1::cgroup::PodCgroups;
 use stage1::environment::variable;
@@ -158,10 +160,21 @@ fn device(number: usize) -> PathBuf {
 }
 
 /// A connected socket: this program's end, and the other one.
-fn sockets(this_end: SockFlag) -> Result<(OwnedFd, OwnedFd), StartFailure> {
+fn sockets() -> Result<(OwnedFd, OwnedFd), StartFailure> {
     let make = StartFailure::os::<nix::errno::Errno>("make a socket for a machine");
-    let flags = SockFlag::SOCK_CLOEXEC.union(this_end);
-    socketpair(AddressFamily::Unix, SockType::Stream, None, flags).map_err(make)
+    let (family, kind) = (AddressFamily::Unix, SockType::Stream);
+    socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC).map_err(make)
+}
+
+/// A pipe into which who runs the machine may write, and that is read once the machine has ended.
+fn pipe() -> Result<(OwnedFd, OwnedFd), StartFailure> {
+    let made = (|| {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // It is opened again by who is not root.
+        fchmod(&writer, Mode::from_raw_mode(0o622))?;
+        Ok((reader, writer))
+    })();
+    made.map_err(StartFailure::os::<Errno>("make a pipe for a machine"))
 }
 
 impl Isolator for Kvm {
@@ -182,11 +195,9 @@ impl Isolator for Kvm {
             &own.with_file_name(POD_INIT),
         )?;
         let disks = self.open_disks(manifest)?;
-        let (link, port) = sockets(SockFlag::empty())?;
-        let (console, of_machine) = sockets(SockFlag::SOCK_NONBLOCK)?;
-        let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
-        let (errors, of_program) =
-            pipe_with(flags).map_err(StartFailure::os("make a pipe for a machine"))?;
+        let (link, port) = sockets()?;
+        let (console, of_machine) = pipe()?;
+        let (errors, of_program) = pipe()?;
         self.output = Some(Output { errors, console });
         let first_disk = FIRST + 4;
         let machine = Machine {

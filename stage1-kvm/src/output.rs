@@ -20,10 +20,14 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The line that says most of why the machine has ended: of the program, or else of pod init or the kernel.
+    /// The line that says why the machine has ended: the last one of the program, or else one of pod init or the kernel.
     pub(crate) fn reason(&self) -> Option<String> {
         let of_program = all(&self.errors);
-        reason(&of_program).or_else(|| reason(&all(&self.console)))
+        let last = of_program
+            .lines()
+            .map(str::trim)
+            .rfind(|line| !line.is_empty());
+        last.map(quoted).or_else(|| told(&all(&self.console)))
     }
 }
 
@@ -41,52 +45,70 @@ fn all(fd: &OwnedFd) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn reason(text: &str) -> Option<String> {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let telling = ["fairing: ", "Kernel panic"];
-    let told = lines
-        .clone()
-        .find(|line| telling.iter().any(|word| line.contains(word)));
-    let line = told.or_else(|| lines.next_back())?;
-    let end = line.floor_char_boundary(QUOTED_MAX);
-    let line = one_line(line.get(..end).unwrap_or_default());
-    // Pod init names itself; the kernel tells the time.
-    let line = line
-        .rsplit_once("fairing: ")
-        .map_or(line.as_str(), |(_, said)| said);
-    let line = match line
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once("] "))
-    {
-        Some((time, said)) if time.trim().parse::<f64>().is_ok() => said,
-        _ => line,
+/// What pod init has said on the console, which names itself, or the kernel before it gave up. What else it says is of no
+/// account.
+fn told(console: &str) -> Option<String> {
+    const OF_POD_INIT: &str = "fairing: ";
+    const PANIC: &str = "Kernel panic";
+    let of_pod_init = console
+        .lines()
+        .find_map(|line| Some(line.split_once(OF_POD_INIT)?.1));
+    let panic = || {
+        console
+            .lines()
+            .find_map(|line| line.get(line.find(PANIC)?..))
     };
-    Some(line.to_owned())
+    of_pod_init.or_else(panic).map(quoted)
+}
+
+fn quoted(line: &str) -> String {
+    let end = line.floor_char_boundary(QUOTED_MAX);
+    one_line(line.get(..end).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::reason;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn output(errors: &str, console: &str) -> Output {
+        let end = |text: &str| {
+            let (mut writer, reader) = UnixStream::pair().unwrap();
+            writer.write_all(text.as_bytes()).unwrap();
+            reader.set_nonblocking(true).unwrap();
+            reader.into()
+        };
+        Output {
+            errors: end(errors),
+            console: end(console),
+        }
+    }
 
     #[test]
-    fn the_line_that_tells_most_is_quoted() {
-        for (text, expected) in [
-            ("", None),
-            ("\n \n", None),
-            ("one\ntwo\n", Some("two")),
+    fn the_line_that_tells_why_is_quoted_and_no_other() {
+        let panic = "[    1.234567] Kernel panic - not syncing: z\nmore\n";
+        for (errors, console, expected) in [
+            ("", "", None),
+            ("\n \n", "PCI: no\n", None),
+            ("one\ntwo\n\n", panic, Some("two")),
+            ("", panic, Some("Kernel panic - not syncing: z")),
             (
-                "a\nfairing: cannot load x\n[ 1.0] Kernel panic - y\n",
+                "",
+                &format!("x\nfairing: cannot load x\n{panic}"),
                 Some("cannot load x"),
             ),
             (
-                "[    1.234567] Kernel panic - not syncing: z\nmore\n",
-                Some("Kernel panic - not syncing: z"),
+                "qemu: no\u{1b}[2J memory\n",
+                "",
+                Some("qemu: no [2J memory"),
             ),
-            ("qemu: no\u{1b}[2J memory\n", Some("qemu: no [2J memory")),
         ] {
-            assert_eq!(reason(text).as_deref(), expected, "{text:?}");
+            let reason = output(errors, console).reason();
+            assert_eq!(reason.as_deref(), expected, "{errors:?} {console:?}");
         }
-        let long = "ä".repeat(1000);
-        assert_eq!(reason(&long).unwrap().len(), 300);
+        let long = output(&"ä".repeat(1000), "").reason();
+        assert_eq!(long.unwrap().len(), 300);
     }
 }

@@ -59,10 +59,9 @@ impl Vmm for Qemu {
         add("-kernel", path(machine.kernel));
         add("-initrd", path(machine.initramfs));
         add("-append", machine.kernel_words.clone());
-        add(
-            "-chardev",
-            format!("socket,id=console,fd={}", machine.console),
-        );
+        // Not a socket, which takes a few hundred bytes where each is sent by itself.
+        let console = path(machine.console);
+        add("-chardev", format!("file,id=console,path={console}"));
         add("-serial", "chardev:console".to_owned());
         add("-device", "virtio-serial-device".to_owned());
         add("-chardev", format!("socket,id=port,fd={}", machine.port));

@@ -18,7 +18,7 @@ pub(crate) struct Machine {
     pub(crate) initramfs: i32,
     /// What the kernel is told.
     pub(crate) kernel_words: String,
-    /// A connected socket: the machine's console.
+    /// A pipe: the machine's console.
     pub(crate) console: i32,
     /// A connected socket: the serial port by which pod init speaks to the monitor.
     pub(crate) port: i32,

@@ -72,6 +72,8 @@ mod imported;
 mod insecure_options;
 mod isolator;
 mod kill;
+mod kvm;
+mod kvm_ending;
 mod layer_bombs;
 mod limits;
 mod machine_checks;

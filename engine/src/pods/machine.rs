@@ -45,7 +45,6 @@ pub enum AcceleratorChoice {
 pub(super) fn resolve(
     asked: &MachineSpec,
     stage1: &Stage1,
-    observer: &dyn Observer,
 ) -> Result<Option<VirtualMachine>, Error> {
     if !runs_machines(stage1) && *asked == MachineSpec::default() {
         return Ok(None);
@@ -56,12 +55,10 @@ pub(super) fn resolve(
             Some(lack) => return Err(MachineError::NoKvm(lack).into()),
             None => Accelerator::Kvm,
         },
-        // One that has no machines refuses the pod, and nothing is slow then.
-        _ if runs_machines(stage1) && kvm_lack().is_some() => {
-            observer.warning(Warning::Translated);
-            Accelerator::Tcg
-        }
-        _ => Accelerator::Kvm,
+        Some(AcceleratorChoice::Auto) | None => match kvm_lack() {
+            Some(_) => Accelerator::Tcg,
+            None => Accelerator::Kvm,
+        },
     };
     Ok(Some(VirtualMachine {
         kernel: asked.kernel.clone(),
@@ -69,6 +66,18 @@ pub(super) fn resolve(
         cpus: asked.cpus,
         accelerator,
     }))
+}
+
+/// Says so where a pod is slow and nobody asked for that.
+pub(super) fn warn_if_translated(
+    asked: &MachineSpec,
+    machine: Option<&VirtualMachine>,
+    observer: &dyn Observer,
+) {
+    let is_translated = machine.is_some_and(|own| own.accelerator == Accelerator::Tcg);
+    if is_translated && asked.accelerator != Some(AcceleratorChoice::Tcg) {
+        observer.warning(Warning::Translated);
+    }
 }
 
 /// The files of an image as a filesystem, if this isolator needs one. The caller holds a pin.

@@ -189,7 +189,7 @@ pub fn prepare(
         on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
         stage1_image,
-        virtual_machine: machine::resolve(&spec.machine, &stage1, observer)?,
+        virtual_machine: machine::resolve(&spec.machine, &stage1)?,
         resources: spec.resources.clone(),
         bounds: config.bounds(),
         selinux: selinux::given_by(
@@ -203,6 +203,8 @@ pub fn prepare(
     for (app, image) in plan.apps_mut().zip(&images) {
         app.image.filesystem = machine::filesystem(&stage1, image, engine)?;
     }
+    let machine = plan.manifest().virtual_machine.as_ref();
+    machine::warn_if_translated(&spec.machine, machine, observer);
     warn_of_shared(plan.manifest(), observer);
     for app in &plan.manifest().apps {
         warn_of_widened(app, observer);
