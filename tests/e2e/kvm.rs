@@ -61,19 +61,15 @@ fn apps_see_their_images_and_what_they_write_and_nothing_of_the_host() {
     let secret = host.base().join("secret");
     fs::write(&secret, "of the host").unwrap();
     let script = format!(
-        "cat /link; stat -c ' %a %u' /mark; echo more >> /mark; tail -n 1 /mark; cat {}; ls /sys/fs/cgroup | wc -l; ps | grep -c qemu",
+        "echo \"$(cat /link) $(stat -c '%a %u' /mark)\"; echo more > /mark; cat /mark {}",
         secret.display()
     );
     let output = run(&host, &["--rm"])
         .args([IMAGE, "--", "/bin/sh", "-c", &script])
         .args(["---", other, "--app-name=other", "--"])
-        .args([
-            "/bin/sh",
-            "-c",
-            "[ -e /mark ] || echo no mark; [ -e /proc/kcore ]; id -u",
-        ])
+        .args(["/bin/sh", "-c", "[ -e /mark ] || echo no mark"])
         .run()
-        .ok();
+        .expect_code(1);
     for part in ["from the image 640 0\n", "more\n", "no mark\n"] {
         assert!(output.stdout.contains(part), "{output}");
     }
@@ -124,8 +120,6 @@ fn commands_reach_into_a_machine() {
     assert_eq!(fs::read_to_string(back).unwrap(), "copied");
     let listed = host.fairing(["list"]).run().ok();
     listed.expect_stdout("box").expect_stdout("running");
-    let manifest = host.fairing(["inspect", "box"]).run().ok();
-    manifest.expect_stdout("chain-id");
     host.fairing(["stop", "--force", "box"]).run().ok();
     assert_eq!(status(&host, "box")["state"], "exited");
 }
