@@ -118,7 +118,7 @@ mod tests {
         ] {
             assert!(translated.contains(part), "{translated}");
         }
-        assert_eq!(translated.matches("-device ").count(), 4);
+        assert_eq!(translated.matches(" -device ").count(), 4);
         assert!(words(Accelerator::Kvm).contains("-accel kvm -cpu host "));
     }
 }

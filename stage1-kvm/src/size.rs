@@ -34,7 +34,7 @@ pub(crate) fn size(asked: &VirtualMachine, manifest: &PodManifest) -> Size {
 fn by_limits<'a>(apps: impl Iterator<Item = &'a Resources>) -> u64 {
     apps.fold(OVERHEAD, |sum, resources| {
         let app = match resources.memory.limit {
-            Some(Limit::At(bytes)) => u64::try_from(bytes).unwrap_or(USUAL_APP),
+            Some(Limit::At(bytes)) => bytes,
             Some(Limit::Unlimited) | None => USUAL_APP,
         };
         sum.saturating_add(app)
@@ -46,10 +46,7 @@ fn processors<'a>(apps: impl Iterator<Item = &'a Resources>) -> u32 {
     let wanted = apps.fold(0_u64, |sum, resources| {
         let period = resources.cpu.period.filter(|period| *period > 0);
         let app = match resources.cpu.quota {
-            Some(Limit::At(quota)) => {
-                let quota = u64::try_from(quota).unwrap_or(0);
-                quota.div_ceil(period.unwrap_or(PERIOD))
-            }
+            Some(Limit::At(quota)) => quota.div_ceil(period.unwrap_or(PERIOD)),
             Some(Limit::Unlimited) | None => 0,
         };
         sum.saturating_add(app)

@@ -10,7 +10,7 @@ pub(crate) fn time_stamp() -> Option<u64> {
     #[cfg(target_arch = "x86_64")]
     {
         // SAFETY: every processor of this kind has the instruction, and it changes nothing.
-        return Some(unsafe { std::arch::x86_64::_rdtsc() });
+        Some(unsafe { std::arch::x86_64::_rdtsc() })
     }
     #[cfg(not(target_arch = "x86_64"))]
     None
