@@ -14,6 +14,14 @@ const PROMPT: Duration = Duration::from_secs(10);
 /// How long is waited on a machine that has much to do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many processes are left to pod init: the audit's number in `make soak`, and a tenth of them in other runs.
+fn orphans() -> &'static str {
+    match std::env::var_os("FAIRING_SOAK_SECONDS") {
+        Some(_) => "100000",
+        None => "10000",
+    }
+}
+
 fn probe_host() -> Host {
     host_with(ImageBuilder::probe())
 }
@@ -95,6 +103,28 @@ fn what_is_made_to_survive_its_pod_ends_with_it() {
         host.fairing(["top", &pod]).run().ok();
         ends(&host, &pod);
     }
+}
+
+#[test]
+fn processes_left_to_pod_init_are_reaped_as_they_come_and_hold_up_nothing() {
+    let host = probe_host();
+    let script = format!("/probe orphans {}; {IDLE}", orphans());
+    let pod = start(&host, &["/bin/sh", "-c", &script]);
+    let left = || {
+        let logs = host.fairing(["logs", &pod]).run().ok();
+        logs.stdout.lines().any(|line| line == "left")
+    };
+    let begun = Instant::now();
+    while !left() {
+        assert!(begun.elapsed() < PATIENCE, "the orphans take too long");
+        let enter = host.fairing(["enter", &pod, "--", "/bin/true"]);
+        enter.limit(PROMPT).run().ok();
+    }
+    wait_until("all are reaped", PROMPT, || {
+        let processes = host.pod_processes(&pod);
+        (!processes.iter().any(|process| process.state == 'Z')).then_some(())
+    });
+    ends(&host, &pod);
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod command_words;
 mod completion;
 mod concurrency;
 mod confinement;
+mod conformance;
 mod copy;
 mod cosign;
 mod cosign_forms;

@@ -1,5 +1,5 @@
-//! Many pods at once, and commands that are killed at any moment: no volume, no mount and no block of IDs is lost, and none
-//! is two pods'.
+//! Many pods at once, and commands that are killed at any moment: no volume, no mount and no block of IDs is lost, none is
+//! two pods', and what a command has written to a volume stays there.
 //!
 //! `make soak` kills a thousand commands, other runs a tenth of that.
 
@@ -21,6 +21,8 @@ const AT_ONCE: usize = 10;
 const LATEST: u64 = 60_000;
 const VOLUMES: u64 = 4;
 const PODS: u64 = 6;
+/// The volume that nobody removes.
+const KEPT: &str = "kept:/kept";
 
 fn kills() -> usize {
     let said = std::env::var("FAIRING_SOAK_KILLS");
@@ -45,22 +47,30 @@ impl Dice {
     }
 }
 
-/// What somebody could be doing.
+/// What somebody does to pods and volumes.
 fn any_command(host: &Host, dice: &mut Dice) -> FairingCommand {
     let volume = format!("v{}", dice.below(VOLUMES));
     let pod = format!("p{}", dice.below(PODS));
     let mount = format!("{volume}:/data");
     let start = |verb: &str| {
         host.fairing([verb, "--net=none", "--name", &pod])
-            .args(["--volume", &mount, "--volume", "/other", IMAGE])
+            .args(["--volume", &mount, "--volume", "/other"])
+            .args(["--volume", KEPT, IMAGE])
     };
-    match dice.below(8) {
+    let inside = format!("{pod}:/data/copy");
+    match dice.below(14) {
         0 => host.fairing(["volume", "create", &volume]),
         1 => host.fairing(["volume", "rm", &volume]),
         2 => host.fairing(["stop", "--force", &pod]),
         3 => host.fairing(["rm", "--force", &pod]),
         4 => start("prepare"),
         5 => host.fairing(["start", &pod]),
+        6 => host.fairing(["cp", "/usr/include/linux", &inside]),
+        7 => host.fairing(["cp", &format!("{pod}:/bin"), "-"]),
+        8 => host.fairing(["enter", "--detach", &pod, "--", "/bin/sleep", "1000"]),
+        9 => host.fairing(["restart", "--time=0", &pod]),
+        10 => host.fairing(["pause", &pod]),
+        11 => host.fairing(["unpause", &pod]),
         _ => start("run").args([
             "--replace",
             "--",
@@ -69,6 +79,13 @@ fn any_command(host: &Host, dice: &mut Dice) -> FairingCommand {
             "echo x > /data/file; exec sleep 1000",
         ]),
     }
+}
+
+/// Writes a number to the volume that nobody removes: it is there for good, once this command has ended well.
+fn write(host: &Host, dice: &mut Dice, number: usize) -> FairingCommand {
+    let script = format!("echo {number} >> /kept/numbers && sync");
+    host.fairing(["enter", &format!("p{}", dice.below(PODS)), "--"])
+        .args(["/bin/sh", "-c", &script])
 }
 
 /// The first ID of each pod's block, as far as it has one.
@@ -97,21 +114,35 @@ fn commands_that_are_killed_at_any_moment_lose_no_volume_and_no_ids() {
     let mut dice = Dice::new();
     // Shown where the test fails.
     println!("seed {}", dice.0);
-    let mut left = kills();
-    while left > 0 {
-        let batch: Vec<_> = (0..left.min(AT_ONCE))
-            .map(|_| {
-                let command = any_command(&host, &mut dice).limit(Duration::from_secs(60));
+    let kills = kills();
+    let keep = ["run", "--rm", "--net=none", "--volume", KEPT, IMAGE, "--"];
+    let first = format!("echo {kills} > /kept/numbers");
+    host.fairing(keep)
+        .args(["/bin/sh", "-c", &first])
+        .run()
+        .ok();
+    let mut written = vec![kills];
+    for first in (0..kills).step_by(AT_ONCE) {
+        let batch: Vec<_> = (first..kills.min(first + AT_ONCE))
+            .map(|number| {
+                let writes = dice.below(8) == 0;
+                let command = if writes {
+                    write(&host, &mut dice, number)
+                } else {
+                    any_command(&host, &mut dice)
+                };
+                let command = command.limit(Duration::from_secs(60));
                 let (begun, running) = (Instant::now(), command.spawn());
                 let moment = Duration::from_micros(dice.below(LATEST));
                 std::thread::sleep(moment.saturating_sub(begun.elapsed()));
                 running.signal(Signal::KILL);
-                running
+                (writes.then_some(number), running)
             })
             .collect();
-        left -= batch.len();
-        for command in batch {
-            command.wait();
+        for (number, command) in batch {
+            if command.wait().code == Some(0) {
+                written.extend(number);
+            }
         }
         all_differ(&first_ids(&host));
     }
@@ -123,6 +154,15 @@ fn commands_that_are_killed_at_any_moment_lose_no_volume_and_no_ids() {
             .run()
             .ok();
     }
+    let output = host.fairing(keep).args(["/bin/cat", "/kept/numbers"]).run();
+    let numbers: BTreeSet<usize> = output
+        .ok()
+        .stdout
+        .lines()
+        .map(|line| line.parse().unwrap())
+        .collect();
+    written.retain(|number| !numbers.contains(number));
+    assert_eq!(written, [0; 0], "lost from a volume");
     host.kill_all();
     // Prepared pods are there to stay.
     let collect = ["gc", "--grace-period=0s", "--expire-prepared=0s"];

@@ -5,7 +5,7 @@
 //! it with a reviewed file. `probe SECTION…` prints only those sections; `probe namespaces-raw`
 //! prints the namespaces' inode numbers, which do differ. `probe serve WHO COUNT` serves sockets that it is handed;
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
-//! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end;
+//! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end; `probe orphans COUNT` leaves so many processes to pid 1;
 //! `probe play NAME` plays one attack; `probe leave-project PATH…` takes files out of their project; `probe stop-children PID` stops what that process starts.
 
 mod activation;
@@ -171,6 +171,14 @@ fn main() -> ExitCode {
         for path in paths {
             let _ = writeln!(std::io::stdout(), "{}", project::leave(path));
         }
+        return ExitCode::SUCCESS;
+    }
+    if let [command, count] = wanted.as_slice()
+        && command == "orphans"
+        && let Ok(count) = count.parse()
+    {
+        sys::leave_orphans(count);
+        let _ = writeln!(std::io::stdout(), "left");
         return ExitCode::SUCCESS;
     }
     if wanted == ["bomb"] {

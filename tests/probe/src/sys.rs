@@ -50,6 +50,19 @@ pub(crate) fn in_child(attempt: impl FnOnce() -> i64) -> Outcome {
     }
 }
 
+/// Leaves this many processes without a parent, one after the other: each ends as soon as it is one.
+pub(crate) fn leave_orphans(count: u32) {
+    for _ in 0..count {
+        let left = in_child(|| {
+            // SAFETY: this program has one thread, so the child may do whatever the parent may.
+            unsafe { libc::fork() }.into()
+        });
+        if matches!(left, Outcome::NotTried) {
+            return;
+        }
+    }
+}
+
 /// Makes a child that forks for ever, and whose children do, each in a session of its own.
 pub(crate) fn fork_without_end() {
     // SAFETY: this program has one thread, so the child may do whatever the parent may.
