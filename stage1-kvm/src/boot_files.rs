@@ -19,10 +19,11 @@ const INITRAMFS: &str = "initramfs";
 const FORM: u32 = 1;
 
 /// Modules of which a pod needs each, built into the kernel or not.
-const MODULES: [&str; 5] = [
+const MODULES: [&str; 6] = [
     "virtio_mmio",
     "virtio_console",
     "virtio_blk",
+    "virtio_net",
     "erofs",
     "overlay",
 ];

@@ -5,11 +5,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use cni_glue::Netns;
+use cni_glue::mac::Mac;
+use cni_glue::tap::Tap;
 use image_name::Digest;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use pod::control::{AppStats, Usage};
 use pod::feature::Feature;
-use pod::manifest::{Accelerator, App, PodManifest, Resources};
+use pod::manifest::{Accelerator, App, Network, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_RUN};
 use pod::{AppName, PodUuid};
 use rustix::fs::{Mode, fchmod};
@@ -21,6 +24,7 @@ use stage1::failure::StartFailure;
 use stage1::link::framed::ToMachine;
 use stage1::link::{HandedOver, MachineApp, MachineImage};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
+use stage1::networks::{PodNetworks, failed as network_failed};
 
 use crate::boot_files::{self, BootFiles};
 use crate::launcher::{self, FIRST, Program};
@@ -34,11 +38,13 @@ use crate::vmm::{Machine, Vmm};
 const FEATURES: &[Feature] = &[
     Feature::AdditionalGroups,
     Feature::Attach,
+    Feature::Bandwidth,
     Feature::Capabilities,
     Feature::Exec,
     Feature::MaskedPaths,
     Feature::MemoryReservation,
     Feature::MemorySwap,
+    Feature::Networks,
     Feature::NewPrivileges,
     Feature::OomScoreAdj,
     Feature::PidNamespace,
@@ -75,6 +81,9 @@ pub(crate) struct Kvm {
     output: Option<Output>,
     /// The chain IDs of the filesystems that the machine has as disks, in this order.
     disks: Vec<Digest>,
+    networks: Option<PodNetworks>,
+    /// What came of joining them, until the monitor asks.
+    network: PodNetwork,
 }
 
 impl Kvm {
@@ -86,6 +95,8 @@ impl Kvm {
             cgroups: None,
             output: None,
             disks: Vec::new(),
+            networks: None,
+            network: PodNetwork::default(),
         }
     }
 
@@ -104,14 +115,35 @@ impl Kvm {
             self.disks.push(chain_id.clone());
             files.push(OwnedFd::from(file));
         }
-        let most = self.vmm.disks_max();
-        match files.len() > most {
-            true => Err(StartFailure::other(format!(
-                "the pod has apps of {} images, and a virtual machine has place for {most}",
-                files.len()
-            ))),
-            false => Ok(files),
+        Ok(files)
+    }
+
+    /// Joins the pod's networks, in a namespace that its processes are not in, and hands the interfaces to the machine. What
+    /// the machine is told of them is kept for pod init.
+    fn join_networks(
+        &mut self,
+        manifest: &PodManifest,
+        cgroup: Option<&str>,
+    ) -> Result<Vec<(OwnedFd, Mac)>, StartFailure> {
+        if manifest.network == Network::None {
+            return Ok(Vec::new());
         }
+        let netns = Netns::with_loopback().map_err(network_failed)?;
+        let networks = self.networks.insert(PodNetworks::of(self.uuid)?);
+        self.network = networks.join(manifest, netns, cgroup)?;
+        let mut taps = Vec::new();
+        let mut configs = Vec::new();
+        for joined in &self.network.status.networks {
+            let netns = networks.namespace();
+            let netns = netns.ok_or_else(|| StartFailure::other("the pod has no network"))?;
+            let Tap { device, config } = netns
+                .hand_to_machine(&joined.interface)
+                .map_err(network_failed)?;
+            taps.push((device, config.mac));
+            configs.push(config);
+        }
+        self.network.interfaces = Some(configs);
+        Ok(taps)
     }
 
     fn unsupported(&self, what: &str) -> StartFailure {
@@ -199,7 +231,24 @@ impl Isolator for Kvm {
         let (console, of_machine) = pipe()?;
         let (errors, of_program) = pipe()?;
         self.output = Some(Output { errors, console });
-        let first_disk = FIRST + 4;
+        let cgroups = PodCgroups::find(&self.uuid.to_string())?;
+        let cgroup = cgroups.path();
+        // It is removed by who cleans up, whatever fails from here on.
+        self.cgroups.insert(cgroups).make(&self.run_dir)?;
+        let (taps, macs): (Vec<_>, Vec<_>) = self
+            .join_networks(manifest, cgroup.as_deref())?
+            .into_iter()
+            .unzip();
+        let most = self.vmm.devices_max();
+        if disks.len() + taps.len() > most {
+            return Err(StartFailure::other(format!(
+                "the pod has apps of {} images and {} network interfaces, and a virtual machine has place for {most} of \
+                 both",
+                disks.len(),
+                taps.len()
+            )));
+        }
+        let mut numbers = FIRST + 4..;
         let machine = Machine {
             size: size(&asked, manifest),
             accelerator: asked.accelerator,
@@ -208,7 +257,8 @@ impl Isolator for Kvm {
             kernel: FIRST + 2,
             initramfs: FIRST + 3,
             kernel_words: kernel_words(asked.accelerator, measurement.finish()),
-            disks: (first_disk..).take(disks.len()).collect(),
+            disks: numbers.by_ref().take(disks.len()).collect(),
+            interfaces: numbers.zip(macs).collect(),
         };
         let given = [of_machine, port, kernel.into(), initramfs.into()];
         let groups = match asked.accelerator {
@@ -222,16 +272,15 @@ impl Isolator for Kvm {
             }
             Accelerator::Tcg => Vec::new(),
         };
-        let cgroups = self
-            .cgroups
-            .insert(PodCgroups::find(&self.uuid.to_string())?);
-        cgroups.make(&self.run_dir)?;
+        let cgroups = self.cgroups.as_ref();
+        let cgroups =
+            cgroups.ok_or_else(|| StartFailure::other("the pod's cgroups are not there"))?;
         let process = launcher::start(
             &Program {
                 path: &path,
                 arguments: &self.vmm.arguments(&machine),
                 errors: of_program,
-                descriptors: given.into_iter().chain(disks).collect(),
+                descriptors: given.into_iter().chain(disks).chain(taps).collect(),
                 user: user_of(self.uuid),
                 groups,
             },
@@ -314,7 +363,7 @@ impl Isolator for Kvm {
     }
 
     fn network(&mut self, _manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
-        Ok(PodNetwork::default())
+        Ok(std::mem::take(&mut self.network))
     }
 
     fn explain_early_end(&mut self) -> Option<StartFailure> {
@@ -331,7 +380,10 @@ impl Isolator for Kvm {
 
     fn clean_up(&mut self) -> Result<(), StartFailure> {
         let cgroups = self.cgroups.take();
-        cgroups.map_or(Ok(()), |cgroups| Ok(cgroups.remove()?))
+        let cgroups = cgroups.map_or(Ok(()), |cgroups| Ok(cgroups.remove()?));
+        let networks = self.networks.take();
+        let networks = networks.map_or(Ok(()), |mut networks| networks.leave());
+        cgroups.and(networks)
     }
 }
 

@@ -12,9 +12,8 @@ const PROGRAMS: [&str; 3] = [
     "/usr/local/bin/qemu-system-x86_64",
     "/usr/libexec/qemu-kvm",
 ];
-/// The machine has places for 24 devices, of which the last must be free: with the serial port and one for later, so many are
-/// left.
-const DISKS_MAX: usize = 20;
+/// The machine has places for 24 devices, of which the last must be free; one is the serial port's.
+const DEVICES_MAX: usize = 22;
 /// System calls that it makes no more once it has begun.
 const SANDBOX: &str = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
@@ -35,8 +34,8 @@ impl Vmm for Qemu {
         "QEMU"
     }
 
-    fn disks_max(&self) -> usize {
-        DISKS_MAX
+    fn devices_max(&self) -> usize {
+        DEVICES_MAX
     }
 
     fn arguments(&self, machine: &Machine) -> Vec<String> {
@@ -75,6 +74,13 @@ impl Vmm for Qemu {
             add("-drive", format!("if=none,id=disk{number},{file}"));
             add("-device", format!("virtio-blk-device,drive=disk{number}"));
         }
+        for (number, (tap, mac)) in machine.interfaces.iter().enumerate() {
+            add("-netdev", format!("tap,id=net{number},fd={tap}"));
+            add(
+                "-device",
+                format!("virtio-net-device,netdev=net{number},mac={mac}"),
+            );
+        }
         add("-sandbox", SANDBOX.to_owned());
         arguments
     }
@@ -105,6 +111,7 @@ mod tests {
             console: 3,
             port: 4,
             disks: vec![7, 8],
+            interfaces: vec![(9, "02:00:00:00:00:07".parse().unwrap())],
         };
         let words = |accelerator| Qemu.arguments(&machine(accelerator)).join(" ");
         let translated = words(Accelerator::Tcg);
@@ -114,11 +121,12 @@ mod tests {
             "-append quiet -- first ",
             "-add-fd fd=7,set=0 -drive if=none,id=disk0,file=/dev/fdset/0,",
             "-add-fd fd=8,set=1 -drive if=none,id=disk1,file=/dev/fdset/1,",
+            "-netdev tap,id=net0,fd=9 -device virtio-net-device,netdev=net0,mac=02:00:00:00:00:07 ",
             "spawn=deny",
         ] {
             assert!(translated.contains(part), "{translated}");
         }
-        assert_eq!(translated.matches(" -device ").count(), 4);
+        assert_eq!(translated.matches(" -device ").count(), 5);
         assert!(words(Accelerator::Kvm).contains("-accel kvm -cpu host "));
     }
 }

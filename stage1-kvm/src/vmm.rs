@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use cni_glue::mac::Mac;
 use pod::manifest::Accelerator;
 
 use crate::size::Size;
@@ -24,6 +25,8 @@ pub(crate) struct Machine {
     pub(crate) port: i32,
     /// Disks that can't be written, in the order in which the machine finds them.
     pub(crate) disks: Vec<i32>,
+    /// Network interfaces: taps, with the hardware address that the machine sees.
+    pub(crate) interfaces: Vec<(i32, Mac)>,
 }
 
 /// A program that runs virtual machines.
@@ -34,8 +37,8 @@ pub(crate) trait Vmm: fmt::Debug {
     /// What it is called, for messages.
     fn name(&self) -> &'static str;
 
-    /// How many disks a machine has at most.
-    fn disks_max(&self) -> usize;
+    /// How many disks and network interfaces a machine has at most.
+    fn devices_max(&self) -> usize;
 
     /// Its arguments, its own name not counted.
     fn arguments(&self, machine: &Machine) -> Vec<String>;

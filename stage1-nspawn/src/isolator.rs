@@ -22,9 +22,9 @@ use stage1::overlay::{Storage, mount_points, tree_of};
 use stage1::pod_ids::{PodIds, root_of};
 
 use crate::init_process::{self, InitProcess};
-use crate::network::PodNetworks;
 use crate::network_namespace::{FutureNetns, NetworkNamespace};
 use stage1::environment::variable;
+use stage1::networks::PodNetworks;
 
 /// What this isolator can do: the features of its `stage1.json`.
 const FEATURES: &[Feature] = &[

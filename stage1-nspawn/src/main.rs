@@ -10,7 +10,6 @@ mod gc;
 mod init_process;
 mod isolator;
 mod mapping;
-mod network;
 mod network_namespace;
 mod run;
 

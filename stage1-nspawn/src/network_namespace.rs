@@ -10,7 +10,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use stage1::failure::StartFailure;
 
 use crate::gate::Gate;
-use crate::network::failed;
+use stage1::networks::failed;
 
 /// What is told once the namespace is there. Where it can't be made, the error's number is told.
 const MADE: u64 = 1 << 32;
