@@ -144,7 +144,6 @@ fn what_a_machine_can_not_do_is_refused_by_name_before_anything_starts() {
     let host = busybox();
     for (flags, word) in [
         (["--net=host"], "host-network"),
-        (["--net=default"], "networks"),
         (["--volume=/tmp:/x"], "mounts"),
         (["--userns=auto"], "user-namespaces"),
         (["--ipc=host"], "host-namespaces"),

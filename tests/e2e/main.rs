@@ -75,6 +75,7 @@ mod isolator;
 mod kill;
 mod kvm;
 mod kvm_ending;
+mod kvm_network;
 mod layer_bombs;
 mod limits;
 mod machine_checks;

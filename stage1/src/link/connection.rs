@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
-use rustix::io::{Errno, read, write};
+use rustix::io::{Errno, ioctl_fionread, read, write};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::LinkError;
@@ -132,6 +132,47 @@ impl Connection {
         self.multiplexer.send_message(message).map_err(protocol)?;
         self.write_out();
         Ok(())
+    }
+
+    /// Sends a message behind what has been moved by now.
+    pub(super) fn send_after_data(&mut self, message: &[u8]) -> Result<(), LinkError> {
+        if self.is_gone || self.is_deaf {
+            return Err(LinkError::Gone);
+        }
+        let sent = self.multiplexer.send_message_after_data(message);
+        sent.map_err(protocol)?;
+        self.write_out();
+        Ok(())
+    }
+
+    /// How many bytes wait at the local end of a stream to be read.
+    pub(super) fn waiting(&self, id: StreamId) -> u64 {
+        let end = self.ends.get(&id).filter(|end| end.reads());
+        end.and_then(|end| ioctl_fionread(end.fd()).ok())
+            .unwrap_or(0)
+    }
+
+    /// Moves so many bytes of what waits there, as far as the other side takes them. Gives how many are left.
+    pub(super) fn exhaust(&mut self, id: StreamId, mut left: u64) -> u64 {
+        while left > 0 {
+            let room = self.multiplexer.room(id);
+            if self.waiting(id) == 0 {
+                return 0;
+            }
+            if room == 0 {
+                return left;
+            }
+            self.serve(id, PollFlags::POLLIN);
+            let moved = room.saturating_sub(self.multiplexer.room(id));
+            left = left.saturating_sub(moved.max(1) as u64);
+        }
+        0
+    }
+
+    /// Writes to the local end of a stream what has come on it. Whether nothing is left.
+    pub(super) fn is_flushed(&mut self, id: StreamId) -> bool {
+        self.flush(id);
+        !self.ends.contains_key(&id) || self.multiplexer.held(id).is_empty()
     }
 
     pub(super) fn is_gone(&self) -> bool {
