@@ -11,6 +11,8 @@ CARGO ?= cargo
 
 # Where a built tree is, laid out as it is installed.
 DIST := target/dist
+# Each has a directory of its name there.
+ISOLATORS := nspawn fly kvm
 # Programs that run inside pods, or as a virtual machine's init, are linked whole: no loader, no
 # library of the image's is needed. That needs flags and so a target folder of its own; naming the
 # target keeps the flags away from build scripts and macros.
@@ -43,36 +45,30 @@ build: ## build the programs into target/dist
 		-L native=$(CURDIR)/$(UNWINDER) -C relocation-model=static
 	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --release \
 		--target $(TRIPLE) --target-dir target/static \
-		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-stage1-kvm -p fairing-probe -p fairing-cni-glue
+		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-stage1-fly -p fairing-stage1-kvm -p fairing-probe -p fairing-cni-glue
 	install -D -m 755 target/release/fairing $(DIST)/bin/fairing
-	install -d $(DIST)/lib/fairing/stage1/nspawn $(DIST)/lib/fairing/stage1/kvm target/tests
-	install -m 711 $(STATIC)/pod-init $(DIST)/lib/fairing/stage1/nspawn/pod-init
-	install -m 755 $(STATIC)/stage1-nspawn $(DIST)/lib/fairing/stage1/nspawn/stage1-nspawn
-	install -m 644 stage1-nspawn/stage1.json $(DIST)/lib/fairing/stage1/nspawn/stage1.json
-	install -m 711 $(STATIC)/pod-init $(DIST)/lib/fairing/stage1/kvm/pod-init
-	install -m 755 $(STATIC)/stage1-kvm $(DIST)/lib/fairing/stage1/kvm/stage1-kvm
-	install -m 644 stage1-kvm/stage1.json $(DIST)/lib/fairing/stage1/kvm/stage1.json
+	install -d target/tests
+	for isolator in $(ISOLATORS); do \
+		to=$(DIST)/lib/fairing/stage1/$$isolator && install -d $$to && \
+		install -m 711 $(STATIC)/pod-init $$to/pod-init && \
+		install -m 755 $(STATIC)/stage1-$$isolator $$to/stage1-$$isolator && \
+		install -m 644 stage1-$$isolator/stage1.json $$to/stage1.json || exit 1; \
+	done
 	install -D -m 755 $(STATIC)/fairing-cni $(DIST)/lib/fairing/cni/fairing-cni
 	install -m 755 $(STATIC)/probe target/tests/probe
 
 # Settings of the vendor go to lib/fairing, where an administrator's files in /etc mask them.
 .PHONY: install
 install: build ## install below DESTDIR and PREFIX
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn" \
-		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/kvm"
+	install -d "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 $(DIST)/bin/fairing "$(DESTDIR)$(PREFIX)/bin/fairing"
-	install -m 711 $(DIST)/lib/fairing/stage1/nspawn/pod-init \
-		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"
-	install -m 755 $(DIST)/lib/fairing/stage1/nspawn/stage1-nspawn \
-		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"
-	install -m 644 $(DIST)/lib/fairing/stage1/nspawn/stage1.json \
-		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/nspawn/"
-	install -m 711 $(DIST)/lib/fairing/stage1/kvm/pod-init \
-		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/kvm/"
-	install -m 755 $(DIST)/lib/fairing/stage1/kvm/stage1-kvm \
-		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/kvm/"
-	install -m 644 $(DIST)/lib/fairing/stage1/kvm/stage1.json \
-		"$(DESTDIR)$(PREFIX)/lib/fairing/stage1/kvm/"
+	for isolator in $(ISOLATORS); do \
+		from=$(DIST)/lib/fairing/stage1/$$isolator && \
+		to="$(DESTDIR)$(PREFIX)/lib/fairing/stage1/$$isolator" && install -d "$$to" && \
+		install -m 711 $$from/pod-init "$$to/" && \
+		install -m 755 $$from/stage1-$$isolator "$$to/" && \
+		install -m 644 $$from/stage1.json "$$to/" || exit 1; \
+	done
 	install -D -m 755 $(DIST)/lib/fairing/cni/fairing-cni "$(DESTDIR)$(PREFIX)/lib/fairing/cni/fairing-cni"
 	if [ -d dist/default ]; then \
 		(cd dist/default && find . -type f -exec \

@@ -30,7 +30,7 @@ pub use self::app::AppError;
 pub use self::config::ConfigError;
 pub use self::device::DeviceError;
 pub use self::distrust::Distrust;
-pub use self::isolator::{IsolatorError, IsolatorFlaw};
+pub use self::isolator::{IsolatorError, IsolatorFlaw, OwnPart};
 pub use self::machine::MachineError;
 pub use self::monitor::MonitorError;
 pub use self::mount::MountError;

@@ -124,6 +124,13 @@ pub enum Warning {
         /// Its image.
         image: String,
     },
+    /// Nothing keeps a pod apart from the host.
+    Unisolated {
+        /// Its isolator.
+        isolator: String,
+        /// What it shares, beside the network.
+        by: Vec<String>,
+    },
     /// A pod shares with the host what it usually has for itself.
     Shared {
         /// By what.
@@ -208,6 +215,12 @@ impl fmt::Display for Warning {
             Self::HostUsers(reason) => {
                 write!(f, "root in the pod is root on the host, since {reason}")
             }
+            Self::Unisolated { isolator, by } => write!(
+                f,
+                "the isolator `{isolator}` keeps nothing apart: the app is a part of this machine, in a root directory of its \
+                 own, confined by nothing but what is asked for ({})",
+                by.join(", ")
+            ),
             Self::Shared { by } => {
                 write!(f, "the pod shares with the host what others have for themselves: {}", by.join(", "))
             }

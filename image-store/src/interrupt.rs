@@ -1,7 +1,7 @@
 //! Stopping a fetch from outside.
 
 use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -22,7 +22,8 @@ struct Shared {
     staged: Mutex<Vec<PathBuf>>,
 }
 
-struct Until<'a, R> {
+/// Bytes on their way, until that is asked for.
+pub(crate) struct Until<'a, R> {
     inner: R,
     interrupt: &'a Interrupt,
 }
@@ -33,6 +34,26 @@ impl<R: Read> Read for Until<'_, R> {
             true => Err(io::Error::other("interrupted by a signal")),
             false => self.inner.read(buffer),
         }
+    }
+}
+
+impl<W> Until<'_, W> {
+    /// What is read or written.
+    pub(crate) fn into_inner(self) -> W {
+        self.inner
+    }
+}
+
+impl<W: Write> Write for Until<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.interrupt.is_set() {
+            true => Err(io::Error::other("interrupted by a signal")),
+            false => self.inner.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 
@@ -74,6 +95,14 @@ impl Interrupt {
 
     /// The bytes of a reader, until that is asked for: then an error.
     pub(crate) fn reader<'a, R: Read + 'a>(&'a self, inner: R) -> impl Read + 'a {
+        Until {
+            inner,
+            interrupt: self,
+        }
+    }
+
+    /// The same for what is written.
+    pub(crate) fn writer<W: Write>(&self, inner: W) -> Until<'_, W> {
         Until {
             inner,
             interrupt: self,

@@ -39,7 +39,7 @@ mod xattrs;
 
 pub use argument::ImageArgument;
 pub use contents::Contents;
-pub use convert::ImageSettings;
+pub use convert::{Commit, ConfigChange, ImageSettings, StagedCommit};
 pub use copy::{Copied, CopyOptions, Outgoing, copy, save_docker_archive, save_oci_archive};
 pub use error::StoreError;
 pub use export::ExportFormat;

@@ -54,6 +54,7 @@ fn opened(
             unpacking,
         )?),
         ImageSource::Aci { path } => Box::new(ConvertedOrigin::aci(path, options, store)?),
+        ImageSource::Commit { path, .. } => Box::new(LayoutOrigin::open(path, None)?),
         ImageSource::Root { path } => Box::new(ConvertedOrigin::root(path, options, store)?),
     })
 }

@@ -49,6 +49,13 @@ pub enum ImageSource {
         /// A directory, or a tar file, compressed or not.
         path: PathBuf,
     },
+    /// What an app has changed of its image. Nobody types it: [`Store::stage_commit`](crate::Store::stage_commit) makes it.
+    Commit {
+        /// Which app of which pod.
+        of: String,
+        /// A layout with what is new in it.
+        path: PathBuf,
+    },
 }
 
 impl ImageSource {
@@ -161,7 +168,7 @@ impl ImageSource {
         match &mut named {
             Self::Layout { tag, .. } | Self::OciArchive { tag, .. } => *tag = Some(name),
             Self::DockerArchive { reference, .. } => *reference = Some(name),
-            Self::Registry(_) | Self::Aci { .. } | Self::Root { .. } => {}
+            Self::Registry(_) | Self::Aci { .. } | Self::Root { .. } | Self::Commit { .. } => {}
         }
         named
     }
@@ -250,6 +257,7 @@ impl fmt::Display for ImageSource {
             Self::DockerArchive { path, reference } => (Scheme::DockerArchive, path, reference),
             Self::Aci { path } => (Scheme::Aci, path, &None),
             Self::Root { path } => (Scheme::Root, path, &None),
+            Self::Commit { of, .. } => return write!(f, "commit:{of}"),
         };
         write!(f, "{}{}", scheme.word(), path.display())?;
         match tag {

@@ -9,11 +9,13 @@ mod erofs;
 mod lookup;
 mod member;
 mod merged;
+mod mount_points;
 mod owners;
 mod tar;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -27,11 +29,12 @@ use crate::export;
 use crate::interrupt::Interrupt;
 use crate::partial::Partial;
 use crate::store::Store;
-use merged::Part;
+use merged::{AsLayer, Part};
 
 pub use changes::{Change, changes};
 pub(crate) use erofs::write_erofs;
 pub use lookup::{Found, look_up};
+pub use mount_points::mount_points;
 pub use owners::{IdRange, Owners, Tree};
 
 impl Store {
@@ -128,6 +131,28 @@ pub fn pack(trees: &[Tree], out: impl Write, name: &Path) -> Result<Written, Sto
         deep: left_out.deep,
         closed: None,
     })
+}
+
+/// Writes what a tree changes of those that it lies above as a layer: whiteouts, opaque directories, and all that is in it
+/// but these paths. `name` is for messages. Gives back what was written to, and paths that were gone by the time that
+/// they were to be read.
+///
+/// # Errors
+/// If something can't be read or written, or a layer can't hold it.
+pub(crate) fn pack_layer<W: Write>(
+    tree: &Tree,
+    but: &BTreeSet<Vec<u8>>,
+    limits: &Limits,
+    out: W,
+    name: &Path,
+) -> Result<(W, Vec<String>), StoreError> {
+    let mut tar = tar::Tar::new(out, name);
+    let part = Part {
+        directory: merged::root(&tree.path)?,
+        owners: tree.owners.as_ref(),
+    };
+    let left_out = merged::walk_layer(part, AsLayer { but, limits }, &mut tar)?.nothing_deep()?;
+    Ok((tar.finish()?, left_out.gone))
 }
 
 /// As [`pack`], into a file that nobody else may read, whether it is there or not. It appears by one rename.

@@ -56,10 +56,12 @@ features! {
     AdditionalGroups = "additional-groups",
     /// Call a hook after an app's start or before its end.
     Hooks = "hooks",
-    /// Share the host's IPC, or its host name.
+    /// Share the host's IPC, its host name, or its view of cgroups.
     HostNamespaces = "host-namespaces",
     /// Share the host's network.
     HostNetwork = "host-network",
+    /// Run apps among the host's processes.
+    HostPids = "host-pids",
     /// Limit an app's huge pages.
     Hugepages = "hugepages",
     /// Write an app's log to a given file.
@@ -108,6 +110,8 @@ features! {
     Seccomp = "seccomp",
     /// Set an app's SELinux label.
     Selinux = "selinux",
+    /// Run several apps in a pod. What isolates can, whether it says so or not.
+    SeveralApps = "several-apps",
     /// Choose the size of the shared memory of a pod.
     ShmSize = "shm-size",
     /// Hand sockets of a service manager to apps.

@@ -7,7 +7,7 @@
 //! # The stage1 contract
 //!
 //! An isolator is a directory with a [`stage1::Stage1Manifest`] named `stage1.json`. It names the
-//! contract version ([`stage1::CONTRACT_VERSION`]), the isolator's features ([`feature::Feature`]) and two entry points.
+//! contract version ([`stage1::CONTRACT_VERSION`]), the isolator's features ([`feature::Feature`]) and its entry points.
 //!
 //! **`run`** is executed by stage0 in place of itself, so that the process which the user or the
 //! service manager started becomes the pod's *monitor*:
@@ -44,6 +44,12 @@
 //! **`gc`** is executed with the pod directory (in phase `garbage`, its lock held by the caller) as the
 //! working directory and the same environment. It removes whatever a killed `run` may have left outside
 //! of the pod directory: processes, cgroups, places in networks, the runtime directory. It is idempotent.
+//!
+//! **`copy`**, which not every isolator has, is executed for a pod that does not run, with the pod directory as the working
+//! directory and the same environment; the lock's descriptor is there if the caller holds the lock, as it does of a pod in
+//! phase `prepared`. Its last argument is a [`control::CopyRequest`]. It sends or takes the files as a tar stream, through
+//! its standard streams, and tells on standard error what it leaves out, and last why it failed. What the app's files hold
+//! is hostile: nothing in them leads to the host.
 //!
 //! What a pod needs and the isolator's manifest does not offer is refused by stage0 before anything
 //! starts ([`stage1::Stage1::require`]).

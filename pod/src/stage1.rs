@@ -60,8 +60,20 @@ pub struct Stage1Manifest {
     /// What it can do beyond running apps.
     #[serde(alias = "capabilities")]
     pub features: BTreeSet<Feature>,
+    /// Whether it keeps a pod apart from the host. One that doesn't runs an app as a part of it: in the host's namespaces,
+    /// confined by nothing but what is asked for.
+    #[serde(skip_serializing_if = "is_true", default = "isolates")]
+    pub isolates: bool,
     /// What stage0 executes.
     pub entrypoints: Entrypoints,
+}
+
+fn isolates() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 /// Program and arguments for each entry point; the program is a path relative to the isolator's directory.
@@ -72,6 +84,10 @@ pub struct Entrypoints {
     pub run: Vec<String>,
     /// Clears what a killed `run` left.
     pub gc: Vec<String>,
+    /// Copies files out of an app of a pod that does not run, or into it; the last argument says which
+    /// ([`CopyRequest`](crate::control::CopyRequest), in JSON). Not every isolator has it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub copy: Vec<String>,
 }
 
 /// Why an isolator can't be used.
@@ -155,6 +171,14 @@ impl Stage1 {
         self.command("gc", &self.manifest.entrypoints.gc)
     }
 
+    /// Program and arguments of the `copy` entry point.
+    ///
+    /// # Errors
+    /// [`Stage1Error::Entrypoint`] if there is none, too.
+    pub fn copy_command(&self) -> Result<(PathBuf, &[String]), Stage1Error> {
+        self.command("copy", &self.manifest.entrypoints.copy)
+    }
+
     fn command<'a>(
         &self,
         entrypoint: &'static str,
@@ -183,7 +207,13 @@ impl Stage1 {
     /// else as [`Stage1::require`].
     pub fn require_for(&self, manifest: &PodManifest) -> Result<(), Stage1Error> {
         match self.manifest.contract_version {
-            CONTRACT_VERSION => self.require(&manifest.required_features()),
+            CONTRACT_VERSION => {
+                let mut required = manifest.required_features();
+                if manifest.apps.len() > 1 && !self.manifest.isolates {
+                    required.insert(Feature::SeveralApps);
+                }
+                self.require(&required)
+            }
             found => Err(Stage1Error::ContractVersion {
                 path: self.path.clone(),
                 found,
@@ -260,6 +290,27 @@ mod tests {
             error.to_string(),
             "the pod needs `host-network`, which the isolator `t` does not offer"
         );
+    }
+
+    #[test]
+    fn an_isolator_isolates_unless_it_says_that_it_does_not() {
+        assert!(load(&manifest("run")).unwrap().manifest.isolates);
+        let none = manifest("run").replace("\"name\"", "\"isolates\":false,\"name\"");
+        assert!(!load(&none).unwrap().manifest.isolates);
+    }
+
+    #[test]
+    fn an_isolator_that_does_not_isolate_runs_one_app() {
+        let mut pod = crate::manifest::PodManifest::of_every_field();
+        let mut stage1 = load(&manifest("run")).unwrap();
+        stage1.manifest.features = pod.required_features();
+        let mut second = pod.apps.first().unwrap().clone();
+        second.name = "second".parse().unwrap();
+        pod.apps.add(second).unwrap();
+        stage1.require_for(&pod).unwrap();
+        stage1.manifest.isolates = false;
+        let error = stage1.require_for(&pod).unwrap_err().to_string();
+        assert!(error.contains("`several-apps`"), "{error}");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod namespaces;
 pub(crate) mod network;
 mod number_list;
 pub(crate) mod pod;
+pub(crate) mod pod_app;
 mod process_limits;
 pub(crate) mod quantity;
 pub(crate) mod resources;

@@ -3,6 +3,7 @@
 mod app;
 mod attach;
 mod cat_manifest;
+mod commit;
 mod complete;
 mod completion;
 mod cp;
@@ -94,6 +95,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<logs::Logs>(),
     Entry::of::<port::Port>(),
     Entry::of::<export::Export>(),
+    Entry::of::<commit::Commit>(),
     Entry::of::<cat_manifest::CatManifest>(),
     Entry::of::<save::Save>(),
     Entry::of::<load::Load>(),

@@ -1,30 +1,25 @@
 //! The isolator: namespaces and cgroups.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
+use cni_glue::Netns;
+use pod::control::{AppStats, Usage};
 use pod::feature::Feature;
 use pod::manifest::{
     App, Capability, Device, InsecureOption, Network, PodManifest, Resources, UserNamespace,
 };
-use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
-use pod::{AppName, PodUuid, app_dir};
+use pod::{AppName, PodUuid};
 use rustix::fs::{Gid, Uid};
 use stage1::app::device_files::{self, HostDevice};
-use stage1::cgroup::{PodCgroups, Statistics};
 use stage1::failure::StartFailure;
+use stage1::host::init_process;
+use stage1::host::network_namespace::{FutureNetns, NetworkNamespace};
+use stage1::host::pod::HostPod;
 use stage1::link::{AppResources, HandedOver, descriptors};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
-use stage1::mounts::{VolumePlaces, Volumes};
-use stage1::overlay::{Storage, mount_points, tree_of};
+use stage1::networks::{PodNetworks, failed};
 use stage1::pod_ids::{PodIds, root_of};
-
-use crate::init_process::{self, InitProcess};
-use crate::network_namespace::{FutureNetns, NetworkNamespace};
-use stage1::environment::variable;
-use stage1::networks::PodNetworks;
 
 /// What this isolator can do: the features of its `stage1.json`.
 const FEATURES: &[Feature] = &[
@@ -74,28 +69,17 @@ const FEATURES: &[Feature] = &[
 /// One pod in namespaces of its own.
 #[derive(Debug)]
 pub(crate) struct Nspawn {
-    uuid: PodUuid,
-    run_dir: PathBuf,
-    cgroups: Option<PodCgroups>,
-    /// The pod's user namespace, if it has one of its own.
-    ids: Option<Arc<PodIds>>,
+    pod: HostPod,
     /// The pod's network namespace, until its networks are joined.
     network: Option<FutureNetns>,
-    storage: Option<Storage>,
-    volumes: Option<Volumes>,
     networks: Option<PodNetworks>,
 }
 
 impl Nspawn {
     pub(crate) fn new(uuid: PodUuid, run_dir: &Path) -> Self {
         Self {
-            uuid,
-            run_dir: run_dir.to_path_buf(),
-            cgroups: None,
-            ids: None,
+            pod: HostPod::new(uuid, run_dir),
             network: None,
-            storage: None,
-            volumes: None,
             networks: None,
         }
     }
@@ -108,34 +92,6 @@ impl Nspawn {
         }
     }
 
-    fn cgroups(&self) -> Result<&PodCgroups, StartFailure> {
-        self.cgroups
-            .as_ref()
-            .ok_or_else(|| StartFailure::other("the pod's cgroups are not there"))
-    }
-
-    /// What is mounted in an app beside its root filesystem. The pod's directory is the working directory.
-    fn mounts(&mut self, manifest: &PodManifest, app: &App) -> Result<Vec<OwnedFd>, StartFailure> {
-        if self.volumes.is_none() && !app.mounts.is_empty() {
-            let places = VolumePlaces {
-                pod: PathBuf::from("."),
-                data: PathBuf::from(variable(ENV_DIR)?),
-                layers: PathBuf::from(variable(ENV_LAYERS_DIR)?),
-            };
-            let label = manifest.selinux.as_ref();
-            let label = label.map(|labels| labels.mount_label.clone());
-            let ids = self.ids.clone();
-            self.volumes = Some(Volumes::new(&manifest.volumes, places, ids, label));
-        }
-        let Some(volumes) = &mut self.volumes else {
-            return Ok(Vec::new());
-        };
-        app.mounts
-            .iter()
-            .map(|mount| volumes.mount(mount, app.security.mount_label.as_ref()))
-            .collect()
-    }
-
     /// `/dev` and `/sys` of an app, where pod init can't make them.
     fn devices(
         &self,
@@ -143,7 +99,7 @@ impl Nspawn {
         app: &App,
     ) -> Result<(Option<OwnedFd>, Option<OwnedFd>), StartFailure> {
         // Pod init doesn't know the host's devices.
-        let (root, is_mapped) = match &self.ids {
+        let (root, is_mapped) = match self.pod.ids() {
             Some(ids) => (ids.root(), true),
             None if app.devices.is_empty() => return Ok((None, None)),
             None => ((Uid::ROOT, Gid::ROOT), false),
@@ -162,21 +118,6 @@ impl Nspawn {
         let sys = needs_sys.then(device_files::sys_of_own_network);
         Ok((Some(dev), sys.transpose()?))
     }
-
-    /// The pod's directory is the working directory.
-    fn storage(&mut self, manifest: &PodManifest) -> Result<&Storage, StartFailure> {
-        if self.storage.is_none() {
-            let mount_points = mount_points::open_or_make(Path::new(&variable(ENV_RUN)?))?;
-            let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
-            let discard = manifest.remove_on_exit;
-            let ids = self.ids.clone();
-            let storage = Storage::open(&layers, Path::new("."), mount_points, discard, ids)?;
-            self.storage = Some(storage);
-        }
-        self.storage
-            .as_ref()
-            .ok_or_else(|| StartFailure::other("the image store is not open"))
-    }
 }
 
 impl Isolator for Nspawn {
@@ -185,30 +126,8 @@ impl Isolator for Nspawn {
         let (link, end) = descriptors::pair(ids.and_then(root_of))?;
         let network = (manifest.network != Network::Host).then(NetworkNamespace::new);
         let network = network.transpose()?;
-        let cgroups = self
-            .cgroups
-            .insert(PodCgroups::find(&self.uuid.to_string())?);
-        let make = |cgroups: &PodCgroups| {
-            cgroups.make(&self.run_dir)?;
-            cgroups.limit_pod(&manifest.resources)
-        };
-        if cgroups.are_made_first() {
-            make(cgroups)?;
-        }
-        let started = init_process::start(
-            self.uuid,
-            end,
-            cgroups,
-            ids,
-            network.as_ref(),
-            &manifest.host_namespaces,
-        )?;
-        // From here on beside that process.
-        if !cgroups.are_made_first() {
-            make(cgroups)?;
-        }
-        let InitProcess { process, pid, ids } = started.go_on()?;
-        self.ids = ids.map(Arc::new);
+        self.pod.find_cgroups()?;
+        let (process, pid) = self.pod.start_init(manifest, end, network.as_ref())?;
         self.network = network
             .map(|network| network.of(pid, &process))
             .transpose()?;
@@ -226,40 +145,34 @@ impl Isolator for Nspawn {
         app: &App,
         sockets: Vec<OwnedFd>,
     ) -> Result<HandedOver, StartFailure> {
-        if self.ids.is_some() && may_trace(app) && init_process::is_readable()? {
+        if self.pod.ids().is_some() && may_trace(app) && init_process::is_readable()? {
             return Err(StartFailure::other(format!(
                 "app {} can't have CAP_SYS_PTRACE: it could take descriptors of pod init, whose program every user \
                  may read; chmod 711 forbids that",
                 app.name
             )));
         }
-        self.cgroups()?.add_app(&app.name, &app.resources)?;
-        if app.resources.pids.limit.is_none() {
-            let usual = manifest.bounds.pids;
-            self.cgroups()?.bound_processes(&app.name, usual)?;
-        }
+        self.pod.add_app(manifest, app)?;
         if is_watched(manifest, app) {
             let of_nodes = app.devices.iter().map(Device::rule);
             let rules: Vec<_> = of_nodes.chain(app.device_rules.iter().copied()).collect();
-            self.cgroups()?.restrict_devices(&app.name, &rules)?;
+            self.pod.cgroups()?.restrict_devices(&app.name, &rules)?;
         }
         if app.systemd {
-            let owner = self.ids.as_ref().map(|ids| ids.root());
-            self.cgroups()?.divide_app(&app.name, owner)?;
+            let owner = self.pod.ids().map(PodIds::root);
+            self.pod.cgroups()?.divide_app(&app.name, owner)?;
         }
         let (dev, sys) = self.devices(manifest, app)?;
         Ok(HandedOver::App(AppResources {
             seat: self
+                .pod
                 .cgroups()?
-                .for_app(&app.name, self.ids.is_some(), app.systemd)?,
+                .for_app(&app.name, self.pod.ids().is_some(), app.systemd)?,
+            proc: None,
             dev,
             sys,
-            root: self.storage(manifest)?.overlay(
-                &app.name,
-                &app.image.layers,
-                app.security.mount_label.as_ref(),
-            )?,
-            mounts: self.mounts(manifest, app)?,
+            root: self.pod.root_of(manifest, app)?,
+            mounts: self.pod.mounts(manifest, app)?,
             sockets,
         }))
     }
@@ -269,65 +182,39 @@ impl Isolator for Nspawn {
     }
 
     fn make_app(&mut self, manifest: &PodManifest, app: &App) -> Result<(), StartFailure> {
-        let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
-        let top = app.image.layers.last();
-        let top = top.map(|layer| tree_of(&layers, layer));
-        let ids = manifest.user_namespace.as_ref();
-        Ok(app_dir::make(
-            Path::new("."),
-            &app.name,
-            top.as_deref(),
-            ids,
-        )?)
+        self.pod.make_app(manifest, app)
     }
 
     fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure> {
-        Ok(self.cgroups()?.remove_app(app)?)
+        Ok(self.pod.cgroups()?.remove_app(app)?)
     }
 
     fn update(&mut self, app: &AppName, resources: &Resources) -> Result<(), StartFailure> {
-        Ok(self.cgroups()?.update_in_time(app, resources)?)
+        self.pod.update(app, resources)
     }
 
     fn update_pod(&mut self, resources: &Resources) -> Result<(), StartFailure> {
-        Ok(self.cgroups()?.update_pod_in_time(resources)?)
+        Ok(self.pod.cgroups()?.update_pod_in_time(resources)?)
     }
 
     fn stats(&mut self, app: &AppName) -> AppStats {
-        let counted = self.cgroups().map(|cgroups| {
-            cgroups.count_disks();
-            cgroups.statistics(app)
-        });
-        let Usage {
-            cpu,
-            memory,
-            pids,
-            block_io,
-        } = usage(counted.unwrap_or_default());
-        AppStats {
-            app: app.clone(),
-            cpu,
-            memory,
-            pids,
-            block_io,
-        }
+        self.pod.stats(app)
     }
 
     fn stats_of_pod(&mut self) -> Usage {
-        let counted = self.cgroups().map(PodCgroups::statistics_of_pod);
-        usage(counted.unwrap_or_default())
+        self.pod.stats_of_pod()
     }
 
     fn oom_kills(&mut self, app: &AppName) -> Option<u64> {
-        self.cgroups().ok()?.oom_kills(app)
+        self.pod.cgroups().ok()?.oom_kills(app)
     }
 
     fn freeze(&mut self, app: &AppName) -> Result<(), StartFailure> {
-        Ok(self.cgroups()?.freeze(app)?)
+        Ok(self.pod.cgroups()?.freeze(app)?)
     }
 
     fn thaw(&mut self, app: &AppName) -> Result<(), StartFailure> {
-        Ok(self.cgroups()?.thaw(app)?)
+        Ok(self.pod.cgroups()?.thaw(app)?)
     }
 
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
@@ -337,15 +224,14 @@ impl Isolator for Nspawn {
         let netns = network
             .wait()?
             .map_err(|exit_code| self.early_end(exit_code))?;
+        let netns = Netns::made(netns).map_err(failed)?;
         match manifest.network {
             Network::Host | Network::None => Ok(PodNetwork::default()),
             Network::All | Network::Named(_) => {
-                let cgroup = self.cgroups()?.path();
-                self.networks.insert(PodNetworks::of(self.uuid)?).join(
-                    manifest,
-                    netns,
-                    cgroup.as_deref(),
-                )
+                let cgroup = self.pod.cgroups()?.path();
+                self.networks
+                    .insert(PodNetworks::of(self.pod.uuid())?)
+                    .join(manifest, netns, cgroup.as_deref())
             }
         }
     }
@@ -364,9 +250,7 @@ impl Isolator for Nspawn {
     }
 
     fn clean_up(&mut self) -> Result<(), StartFailure> {
-        let cgroups = self.cgroups.take().map_or(Ok(()), |cgroups| {
-            cgroups.remove().map_err(StartFailure::from)
-        });
+        let cgroups = self.pod.remove_cgroups();
         let networks = self
             .networks
             .take()
@@ -417,30 +301,6 @@ fn host_device(device: &Device, users: Option<&UserNamespace>, root: (Uid, Gid))
         number: (device.major, device.minor),
         mode: device.file_mode.unwrap_or(0o666),
         owner: (user, group),
-    }
-}
-
-fn usage(counted: Statistics) -> Usage {
-    Usage {
-        cpu: CpuStats {
-            usage_ns: counted.cpu_nanoseconds,
-            ..CpuStats::default()
-        },
-        memory: MemoryStats {
-            usage: counted.memory,
-            working_set: counted.working_set,
-            limit: counted.memory_limit,
-            oom_kills: Some(counted.oom_kills),
-            ..MemoryStats::default()
-        },
-        pids: PidsStats {
-            current: counted.pids,
-            limit: counted.pids_limit,
-        },
-        block_io: BlockIoStats {
-            read: counted.disk_read,
-            written: counted.disk_written,
-        },
     }
 }
 

@@ -1,22 +1,19 @@
 //! The namespace isolator: runs a pod in Linux namespaces and cgroups.
 //!
-//! `stage1-nspawn run` and `stage1-nspawn gc` are the entry points of the stage1 contract (see the crate
+//! `stage1-nspawn run`, `gc` and `copy` are the entry points of the stage1 contract (see the crate
 //! `pod`).
 
 #![cfg_attr(not(test), no_main)]
 
-mod gate;
 mod gc;
-mod init_process;
 mod isolator;
-mod mapping;
-mod network_namespace;
 mod run;
 
 use std::env;
 
 use pod::entry::ClosedStreams;
 use stage1::failure::StartFailure;
+use stage1::host::copy;
 use stage1::monitor::report_failure;
 
 pod::entry!(run);
@@ -26,8 +23,10 @@ fn run(_: ClosedStreams) -> i32 {
     match env::args().nth(1).as_deref() {
         Some("run") => run::run(),
         Some("gc") => gc::gc(),
+        Some("copy") => copy::copy(env::args().nth(2).as_deref()),
         _ => {
-            let usage = "this is an isolator of fairing, which calls it as `stage1-nspawn run|gc`";
+            let usage =
+                "this is an isolator of fairing, which calls it as `stage1-nspawn run|gc|copy`";
             report_failure(None, &StartFailure::other(usage));
             2
         }

@@ -27,16 +27,20 @@ pub(crate) fn argv(copy: &FileCopy) -> Result<Vec<String>, StartFailure> {
     Ok(vec!["fairing-copy".to_owned(), COPY.to_owned(), copy])
 }
 
-/// Copies. What is left out is told on standard error, and last why it failed. The result is the exit code.
+/// Copies what these words say, as [`copy`] does.
 pub fn run(what: &str) -> i32 {
-    let copied = match serde_json::from_str(what) {
-        Ok(copy) => go(copy),
+    match serde_json::from_str(what) {
+        Ok(what) => copy(what),
         Err(error) => {
             tell(&format!("this is not to be copied: {error}"));
-            return 1;
+            1
         }
-    };
-    match copied {
+    }
+}
+
+/// Copies. What is left out is told on standard error, and last why it failed. The result is the exit code.
+pub fn copy(what: FileCopy) -> i32 {
+    match go(what) {
         Ok(()) => 0,
         Err(error) => {
             if !error.is_broken_pipe() {

@@ -9,6 +9,7 @@
 //! - [`cgroup`] makes and removes the cgroups of a pod and its apps.
 //! - [`seccomp`] makes system call filters.
 //! - [`protocol`] is what monitor and pod init say to each other, and [`link`] carries it.
+//! - [`host`] is what isolators share that run apps on the host's kernel.
 //! - [`overlay`] makes root filesystems, and [`mounts`] what else an app mounts, wherever the host's files are seen.
 
 pub mod app;
@@ -16,6 +17,7 @@ pub mod cgroup;
 pub mod environment;
 pub mod failure;
 pub mod file_transfer;
+pub mod host;
 pub mod init;
 pub mod link;
 pub mod monitor;

@@ -8,7 +8,7 @@ use harness::{Compression, ImageBuilder, Layer};
 use crate::machine_checks;
 
 /// The functions `check_NAME` of the script, in the order in which they run.
-const CHECKS: [&str; 28] = [
+const CHECKS: [&str; 30] = [
     "version_2_only",
     "output_and_exit_code",
     "limits",
@@ -29,6 +29,8 @@ const CHECKS: [&str; 28] = [
     "killed_long_after_a_child",
     "killed_monitor",
     "killed_pod_init",
+    "fly",
+    "fly_with_nobody_left",
     "cgroup_that_was_not_delegated",
     "delegated_cgroup",
     "delegated_cgroup_with_a_shell_in_it",

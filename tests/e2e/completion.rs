@@ -52,6 +52,10 @@ fn what_there_is_is_offered() {
     assert_eq!(offered(&host, &["run", "--net", "n"]), ["none"]);
     assert_eq!(offered(&host, &["run", "--rm", "test.ex"]), [IMAGE]);
     assert_eq!(offered(&host, &["enter", "web", "--app", ""]), ["busybox"]);
+    assert_eq!(offered(&host, &["cp", "we"]), ["web:"]);
+    assert_eq!(offered(&host, &["cp", "web:/x", "we"]), ["web:"]);
+    assert_eq!(offered(&host, &["cp", "web:/e"]), [] as [&str; 0]);
+    assert_eq!(offered(&host, &["commit", "we"]), ["web"]);
     assert_eq!(
         offered(&host, &["run", "--net=def"]),
         ["--net=default", "--net=default-restricted"]

@@ -49,8 +49,18 @@ fn plain(host: &Host, isolator: &Path, verb: &str) -> FairingCommand {
     host.fairing([verb, "--stage1"])
         .arg(isolator)
         .args(kernel)
-        .args(["--userns=host", "--net=none"])
+        .args(["--userns=host", net(isolator)])
         .limit(LIMIT)
+}
+
+/// The network that takes no feature: none, or the host's where nothing is kept apart from that.
+fn net(isolator: &Path) -> &'static str {
+    let manifest = fs::read(isolator.join("stage1.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    match manifest["isolates"] == false {
+        true => "--net=host",
+        false => "--net=none",
+    }
 }
 
 /// A pod in the background that runs a script.
@@ -246,8 +256,17 @@ fn what_an_isolator_lacks_is_refused_by_the_word_of_its_list() {
     assert!(host.pod_folders().is_empty());
     let pod = detached(&host, &toy, "plain", "echo hi; exec sleep 1000");
     wait_log(&host, &pod, "hi");
-    let enter = host.fairing(["enter", "plain", "--", "/bin/true"]);
-    enter.run().expect_error(125, &["`exec`", "isolator `toy`"]);
+    for (words, word) in [
+        (&["enter", "plain", "--", "/bin/true"][..], "exec"),
+        (&["cp", "plain:/etc", "-"], "exec"),
+        (&["attach", "plain"], "attach"),
+        (&["pause", "plain"], "pause"),
+        (&["update", "--memory=64m", "plain"], "update"),
+        (&["app", "stop", "plain", "busybox"], "mutable"),
+    ] {
+        let output = host.fairing(words).limit(LIMIT).run();
+        output.expect_error(125, &[&format!("`{word}`"), "isolator `toy`"]);
+    }
     host.fairing(["stop", "--force", "plain"])
         .limit(LIMIT)
         .run()

@@ -59,8 +59,16 @@ fn a_file_goes_in_and_out_as_cp_has_it() {
         assert_eq!((stat.mode() & 0o7777, stat.uid()), (0o640, 0));
     }
     for (from, to, part) in [
-        ("web:/nothing", at(&host, "x"), "/nothing: No such file"),
-        ("web:/tmp/new", at(&host, "no/such"), "no: No such file"),
+        (
+            "web:/nothing",
+            at(&host, "x"),
+            "in pod web: cannot find /nothing: No such file",
+        ),
+        (
+            "web:/tmp/new",
+            at(&host, "no/such"),
+            "on the host: cannot open",
+        ),
         ("web:/tmp/new", at(&host, "no/"), "no/ is no directory"),
         (
             "web:/etc",
@@ -80,7 +88,8 @@ fn a_file_goes_in_and_out_as_cp_has_it() {
     cp(&host, &note, "web:/no/such").expect_error(125, &["/no: No such file"]);
     cp(&host, &note, "web:/tmp/no/").expect_error(125, &["/tmp/no/ is no directory"]);
     cp(&host, &at(&host, "here"), "web:/tmp/new").expect_error(125, &["onto /tmp/new"]);
-    cp(&host, &at(&host, "none"), "web:/tmp/").expect_error(125, &["none", "No such file"]);
+    cp(&host, &at(&host, "none"), "web:/tmp/")
+        .expect_error(125, &["on the host: cannot find", "none: No such file"]);
     cp(&host, &note, "web:/proc/1/root/").expect_error(125, &["/proc/1/root"]);
     assert!(
         Path::new("/dev/null")
@@ -91,11 +100,10 @@ fn a_file_goes_in_and_out_as_cp_has_it() {
             & 0o222
             == 0o222
     );
-    for (from, to) in [("a", "b"), ("-", "-"), ("web:/a", "web:/b"), ("web:", "b")] {
+    for (from, to) in [("a", "b"), ("-", "-"), ("web:", "b")] {
         cp(&host, from, to).expect_error(2, &[]);
     }
     host.fairing(["stop", "--force", "web"]).run().ok();
-    cp(&host, "web:/tmp/new", &at(&host, "x")).expect_error(125, &["it has ended"]);
 }
 
 #[test]
@@ -220,10 +228,9 @@ fn a_tar_file_goes_through_pipes() {
     assert_eq!(seen, "text\ntext\n7 8\n");
     for (bytes, part) in [
         (&b"no tar file at all"[..], "ends within a header"),
-        (b"", "/nowhere"),
+        (b"", "nothing comes from standard input"),
     ] {
-        let to = if bytes.is_empty() { "/nowhere" } else { "/var" };
-        host.fairing(["cp", "-", &format!("{pod}:{to}")])
+        host.fairing(["cp", "-", &format!("{pod}:/var")])
             .stdin(bytes)
             .run()
             .expect_error(125, &[part]);
@@ -324,4 +331,87 @@ fn why_a_large_file_does_not_go_in_is_told() {
     refused
         .expect_code(125)
         .expect_stderr("/nothing: No such file");
+}
+
+#[test]
+fn files_go_out_of_pods_that_do_not_run_and_into_them() {
+    let host = busybox();
+    let script = "echo changed > /etc/note; echo v > /data/in; mkdir -p /srv/d; mkfifo /srv/d/pipe; \
+         ln -s /etc/note /srv/d/link; ln -s /proc/1/root/etc /srv/out; ln -s /nowhere/x /srv/dangling";
+    let flags = ["--name", "web", "-v", "kept:/data", "--tmpfs", "/mem"];
+    detached(&host, &flags, script);
+    host.fairing(["wait", "web"]).run().ok();
+    let read = |path: &str| fs::read_to_string(host.base().join(path)).unwrap();
+    cp(&host, "web:/etc/note", &at(&host, "note"))
+        .ok()
+        .expect_no_stderr();
+    cp(&host, "web:/srv/d", &at(&host, "d")).ok();
+    cp(&host, "web:/data/in", &at(&host, "in")).ok();
+    assert_eq!(
+        (read("note"), read("in")),
+        ("changed\n".into(), "v\n".into())
+    );
+    let link = fs::read_link(host.base().join("d/link")).unwrap();
+    assert_eq!(link, Path::new("/etc/note"));
+    host.fairing(["cp", "-L", "web:/srv/d/link", &at(&host, "followed")])
+        .run()
+        .ok();
+    assert_eq!(read("followed"), "changed\n");
+    // What is copied into it is among its changes, and in the volume.
+    host.write("new", "from here");
+    for (to, seen) in [("/srv/d", "/srv/d/new"), ("/data", "/data/new")] {
+        cp(&host, &at(&host, "new"), &format!("web:{to}")).ok();
+        cp(&host, &format!("web:{seen}"), &at(&host, "back")).ok();
+        assert_eq!(read("back"), "from here");
+    }
+    let diff = host.fairing(["diff", "web"]).run().ok();
+    diff.expect_stdout("A /srv/d/new\n");
+    let volume = host.data_dir().join("volumes/kept/data/new");
+    assert_eq!(fs::read_to_string(volume).unwrap(), "from here");
+    let upper = host.data_dir().join(format!(
+        "pods/run/{}/apps/busybox/upper/srv/d/new",
+        status(&host, "web")["uuid"].as_str().unwrap()
+    ));
+    assert_ne!(fs::metadata(upper).unwrap().uid(), 0);
+    // Nothing leads out of it.
+    for (from, part) in [
+        (
+            "web:/srv/out/passwd",
+            "in pod web: cannot find /srv/out/passwd",
+        ),
+        ("web:/../../../etc/shadow", "in pod web: cannot find"),
+    ] {
+        cp(&host, from, &at(&host, "x")).expect_error(125, &[part]);
+    }
+    cp(&host, &at(&host, "new"), "web:/srv/out/x").expect_error(125, &["in pod web"]);
+    // One that was prepared takes them along.
+    host.fairing(["prepare", "--name", "later", IMAGE, "--"])
+        .args(["/bin/cat", "/srv/new", "/srv/note"])
+        .run()
+        .ok();
+    cp(&host, &at(&host, "new"), "later:/srv/").expect_error(125, &["/srv/ is no directory"]);
+    cp(&host, "web:/srv", "later:/srv").ok();
+    cp(&host, &at(&host, "new"), "later:/srv/new").ok();
+    cp(&host, "web:/etc/note", "later:/srv").ok();
+    let run = host.fairing(["run-prepared", "later"]).run().ok();
+    assert_eq!(run.stdout, "from herechanged\n");
+}
+
+#[test]
+fn what_docker_and_scp_users_type_is_taken() {
+    let host = busybox();
+    detached(&host, &["--name", "web"], IDLE);
+    host.write("d/file", "x");
+    let d = at(&host, "d");
+    for flags in ["-r", "-R", "-a", "-p", "-rp", "-aq"] {
+        host.fairing(["cp", flags, &d, "web:/tmp/"]).run().ok();
+        host.fairing(["cp", flags, "web:/tmp/d", &at(&host, "back")])
+            .run()
+            .ok();
+    }
+    cp(&host, "web:/tmp/d/file", "web:/var").ok();
+    assert_eq!(sh(&host, "web", "cat /var/file"), "x");
+    let closed = host.fairing(["cp", "-", "web:/tmp"]).stdin(b"").run();
+    closed.expect_error(125, &["nothing comes from standard input"]);
+    host.fairing(["stop", "--force", "web"]).run().ok();
 }

@@ -199,3 +199,65 @@ fn a_copy_that_is_killed_on_any_side_leaves_nothing_behind() {
     client.signal(Signal::KILL);
     client.wait();
 }
+
+#[test]
+fn files_of_an_ended_pod_are_no_less_hostile_and_its_copies_end_with_their_command() {
+    let host = busybox();
+    let secret = host.write("outside/secret", "untouched");
+    let outside = secret.parent().unwrap().display();
+    let script = format!(
+        "cd /tmp; mkfifo pipe; mknod null c 1 3; truncate -s 300G endless; ln -s {outside} out; \
+         ln -s ../../../../../../..{outside} up; mkdir many; cd many; seq 100000 | xargs touch; \
+         dd if=/dev/zero of=/tmp/large bs=1M count=8 2>/dev/null"
+    );
+    let pod = detached(&host, &["--userns=host", "--cap-add=MKNOD"], &script);
+    host.fairing(["wait", &pod]).run().ok();
+    out(&host, &pod, "/tmp/null", "x").expect_error(125, &["is a device"]);
+    out(&host, &pod, "/tmp/endless", "x").expect_error(112, &["endless"]);
+    for path in ["/tmp/out/secret", "/tmp/up/secret", "/proc/self/root"] {
+        out(&host, &pod, path, "x").expect_error(125, &["in pod"]);
+    }
+    assert!(!host.base().join("x").exists());
+    cp(
+        &host,
+        secret.to_str().unwrap(),
+        &format!("{pod}:/tmp/out/new"),
+    )
+    .expect_error(125, &["in pod"]);
+    assert_eq!(
+        fs::read_dir(host.base().join("outside")).unwrap().count(),
+        1
+    );
+    out(&host, &pod, "/tmp/pipe", "pipe").ok();
+    out(&host, &pod, "/tmp/many", "many").ok();
+    assert_eq!(
+        fs::read_dir(host.base().join("many")).unwrap().count(),
+        100_000
+    );
+    let is_copying = || {
+        let mut processes = host.processes().into_iter();
+        processes.any(|process| process.command_line.contains("stage1-nspawn copy"))
+    };
+    let limit = Duration::from_secs(20);
+    // Nobody reads what it writes, and nobody writes what it reads.
+    let (_reader, writer) = rustix::pipe::pipe().unwrap();
+    let sending = host.fairing(["cp", &format!("{pod}:/tmp/large"), "-"]);
+    let sending = sending.stdout_file(writer).spawn();
+    let taking = host.fairing(["cp", "-", &format!("{pod}:/tmp")]);
+    let taking = taking.stdin_open().spawn();
+    let refused = format!("{pod}:/tmp/new");
+    wait_until("the refusal of a third", limit, || {
+        let output = cp(&host, secret.to_str().unwrap(), &refused);
+        output.stderr.contains("already").then_some(())
+    });
+    for client in [sending, taking] {
+        client.signal(Signal::KILL);
+        client.wait();
+    }
+    // A process that ends has no command line any more a moment before it lets go of its lock.
+    wait_until("the end of the copies", limit, || {
+        let output = cp(&host, secret.to_str().unwrap(), &refused);
+        (output.code == Some(0) && !is_copying()).then_some(())
+    });
+    host.fairing(["rm", &pod]).run().ok();
+}

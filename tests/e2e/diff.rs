@@ -56,3 +56,39 @@ fn what_is_added_changed_and_deleted_is_shown_of_pods_that_run_and_that_have_end
         .run()
         .expect_error(121, &["nobody"]);
 }
+
+#[test]
+fn where_something_is_mounted_is_no_change() {
+    let host = host_with(ImageBuilder::busybox().workdir("/work/here"));
+    let flags = [
+        "--name",
+        "web",
+        "--read-only",
+        "-v",
+        "kept:/srv/data",
+        "--tmpfs",
+        "/own/scratch",
+    ];
+    detached(&host, &flags, IDLE);
+    let diff = |pod: &str| host.fairing(["diff", pod]).run().ok().stdout;
+    assert_eq!(diff("web"), "");
+    host.fairing(["stop", "--force", "web"]).run().ok();
+    host.fairing(["rm", "web"]).run().ok();
+    let flags = ["--name", "web", "-v", "kept:/srv/data"];
+    detached(
+        &host,
+        &flags,
+        &format!("touch /srv/data/x; touch /srv/own; echo made; {IDLE}"),
+    );
+    wait_log(&host, "web", "made");
+    let shown = diff("web/busybox");
+    assert!(shown.ends_with("/srv/own\n"), "{shown}");
+    assert!(
+        !shown.contains("/srv/data") && !shown.contains("/work"),
+        "{shown}"
+    );
+    host.fairing(["diff", "web/other"])
+        .run()
+        .expect_error(121, &["other"]);
+    host.fairing(["stop", "--force", "web"]).run().ok();
+}

@@ -280,7 +280,7 @@ fn info_and_df_tell_what_there_is() {
 fn commands_that_are_not_there_yet_are_named() {
     let host = busybox();
     for (words, said) in [
-        (&["commit", "web", "image"][..], "built elsewhere"),
+        (&["checkpoint", "web"][..], "not there yet"),
         (&["container", "ls"], "fairing ps"),
         (&["build", "."], "built elsewhere"),
         (&["system", "prune"], "fairing gc"),

@@ -27,6 +27,14 @@ pub enum IsolatorError {
         /// Where it was looked for.
         places: Vec<PathBuf>,
     },
+    /// It keeps nothing apart from the host.
+    #[error("the isolator `{name}` gives a pod no {what} of its own: it has the host's")]
+    Shares {
+        /// Its name.
+        name: String,
+        /// What was asked for.
+        what: OwnPart,
+    },
     /// An image of another shape.
     #[error("image {reference} is not an isolator: it has {layers} layers, not one")]
     Layers {
@@ -35,6 +43,24 @@ pub enum IsolatorError {
         /// How many layers it has.
         layers: usize,
     },
+}
+
+/// What a pod has for itself, unless nothing keeps it apart from the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnPart {
+    /// A host name.
+    HostName,
+    /// A network.
+    Network,
+}
+
+impl fmt::Display for OwnPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HostName => "host name",
+            Self::Network => "network",
+        })
+    }
 }
 
 fn nowhere_in(places: &[PathBuf]) -> String {

@@ -2,6 +2,7 @@
 
 pub mod choice;
 pub mod collection;
+pub mod commit;
 pub mod fetch;
 pub mod in_use;
 pub mod look_up;

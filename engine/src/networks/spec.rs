@@ -12,6 +12,8 @@ use crate::error::NetworkSpecError;
 pub struct NetworkSpec {
     /// Which.
     pub selection: Selection,
+    /// Whether nobody has said which.
+    pub is_usual: bool,
     /// Ports of the host, some of them perhaps by the names that images give them.
     pub ports: Vec<PortSpec>,
     /// Whether each port that an image exposes is to be reached, by any port of the host.
@@ -29,6 +31,7 @@ impl From<Selection> for NetworkSpec {
     fn from(selection: Selection) -> Self {
         Self {
             selection,
+            is_usual: false,
             ports: Vec::new(),
             publish_all: false,
             bandwidth: None,

@@ -20,8 +20,9 @@ use super::spec::{AppSpec, PodSpec};
 use super::sysctl;
 use super::systemd;
 use super::traceable;
+use super::unisolated;
 use super::user_namespace::{self, PodIds};
-use super::widened::{warn_of_shared, warn_of_widened};
+use super::widened::warn_of_all;
 use crate::config::files::Config;
 use crate::devices;
 use crate::engine::Engine;
@@ -104,6 +105,7 @@ pub fn prepare(
             (isolator::of_image(&image)?, Some(image_record(&image)))
         }
     };
+    let spec = &*unisolated::fit(spec, &stage1)?;
     observer.detail(&Detail::Isolator {
         name: &stage1.manifest.name,
         path: &stage1.path,
@@ -205,9 +207,8 @@ pub fn prepare(
     }
     let machine = plan.manifest().virtual_machine.as_ref();
     machine::warn_if_translated(&spec.machine, machine, observer);
-    warn_of_shared(plan.manifest(), observer);
+    warn_of_all(plan.manifest(), &stage1, observer);
     for app in &plan.manifest().apps {
-        warn_of_widened(app, observer);
         warn_if_clamped(app, has_host_users, observer);
     }
     let make = |plan: &mut Plan| {

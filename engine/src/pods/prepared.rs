@@ -10,7 +10,7 @@ use super::machine;
 use super::oom_score::warn_if_clamped;
 use super::prepare::Prepared;
 use super::traceable;
-use super::widened::{warn_of_shared, warn_of_widened};
+use super::widened::warn_of_all;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::isolators::find as isolator;
@@ -64,9 +64,8 @@ pub fn resume(
         app.image.filesystem = machine::filesystem(&stage1, &image, engine)?;
         app.insecure_options = engine.insecure.clone();
     }
-    warn_of_shared(&manifest, observer);
+    warn_of_all(&manifest, &stage1, observer);
     for app in &manifest.apps {
-        warn_of_widened(app, observer);
         warn_if_clamped(app, manifest.user_namespace.is_none(), observer);
     }
     for record in mounted_images(&mut manifest) {

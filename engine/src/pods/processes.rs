@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use pod::manifest::PodManifest;
+use pod::manifest::{HostNamespace, PodManifest};
 use pod::{AppName, PodEntry, State};
 
 use super::connection::live_status;
@@ -54,11 +54,12 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
         state => return Err(not_running(state)),
     }
     let live = live_status(entry, directories)?.ok_or_else(|| not_running(State::Exited))?;
-    let apps: Vec<AppName> = PodManifest::load(&entry.path)?
-        .apps
-        .iter()
-        .map(|app| app.name.clone())
-        .collect();
+    let manifest = PodManifest::load(&entry.path)?;
+    let cgroups = PodCgroup {
+        pod: format!("fairing-{}", entry.uuid),
+        apps: manifest.apps.iter().map(|app| app.name.clone()).collect(),
+    };
+    let is_among_others = manifest.host_namespaces.contains(&HostNamespace::Pid);
     let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid"));
     let failed = |error: io::Error| Error::io("read", "/proc")(error);
     let own = namespace(&live.init_pid.to_string()).map_err(failed)?;
@@ -80,8 +81,9 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
             Ok(other) if below.contains(&other) => 1,
             _ => continue,
         };
-        if let Some(process) = read(Path::new("/proc").join(number).as_path(), &apps, depth)
+        if let Some(process) = read(Path::new("/proc").join(number).as_path(), &cgroups, depth)
             && process.pid_in_pod != 1
+            && (process.app.is_some() || !is_among_others)
         {
             found.push(process);
         }
@@ -91,7 +93,7 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
 }
 
 /// One in a namespace that is so deep below the pod's.
-fn read(folder: &Path, apps: &[AppName], depth: usize) -> Option<PodProcess> {
+fn read(folder: &Path, cgroups: &PodCgroup, depth: usize) -> Option<PodProcess> {
     let text = |name: &str| {
         let bytes = fs::read(folder.join(name)).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -116,7 +118,7 @@ fn read(folder: &Path, apps: &[AppName], depth: usize) -> Option<PodProcess> {
         pid_in_pod: field("NSpid:")?.iter().rev().nth(depth)?.parse().ok()?,
         parent: field("PPid:")?.first()?.parse().ok()?,
         user: field("Uid:")?.get(1)?.parse().ok()?,
-        app: text("cgroup").and_then(|cgroup| app_of(&cgroup, apps)),
+        app: text("cgroup").and_then(|cgroup| cgroups.app_of(&cgroup)),
         state: times.state,
         cpu: times.cpu,
         command,
@@ -157,16 +159,22 @@ impl Times {
     }
 }
 
-/// The app whose cgroup, or one below it, a process is in.
-fn app_of(cgroup: &str, apps: &[AppName]) -> Option<AppName> {
-    cgroup.lines().find_map(|line| {
-        let path = line.splitn(3, ':').nth(2)?;
-        let mut parts = path
-            .split('/')
-            .skip_while(|part| !part.starts_with("fairing-"));
-        let name = parts.nth(1)?;
-        apps.iter().find(|app| app.as_str() == name).cloned()
-    })
+/// What a pod's cgroup and those in it are called.
+struct PodCgroup {
+    pod: String,
+    apps: Vec<AppName>,
+}
+
+impl PodCgroup {
+    /// The app whose cgroup, or one below it, a process is in.
+    fn app_of(&self, cgroup: &str) -> Option<AppName> {
+        cgroup.lines().find_map(|line| {
+            let path = line.splitn(3, ':').nth(2)?;
+            let mut parts = path.split('/').skip_while(|part| *part != self.pod);
+            let name = parts.nth(1)?;
+            self.apps.iter().find(|app| app.as_str() == name).cloned()
+        })
+    }
 }
 
 #[cfg(test)]
@@ -175,13 +183,19 @@ mod tests {
 
     #[test]
     fn an_app_is_known_by_its_cgroup() {
-        let apps: Vec<AppName> = vec!["web".parse().unwrap(), "db".parse().unwrap()];
-        let name = |cgroup: &str| app_of(cgroup, &apps).map(|app| app.to_string());
+        let cgroups = PodCgroup {
+            pod: "fairing-1".to_owned(),
+            apps: vec!["web".parse().unwrap(), "db".parse().unwrap()],
+        };
+        let name = |cgroup: &str| cgroups.app_of(cgroup).map(|app| app.to_string());
         assert_eq!(name("0::/a.slice/fairing-1/web"), Some("web".into()));
         assert_eq!(
             name("3:cpu:/\n2:memory:/fairing-1/db/sub"),
             Some("db".into())
         );
+        let beside_its_monitor = "0::/a.service/fairing-monitor/fairing-1/web";
+        assert_eq!(name(beside_its_monitor), Some("web".into()));
+        assert_eq!(name("0::/fairing-2/web"), None);
         assert_eq!(name("0::/web"), None);
         assert_eq!(name("0::/fairing-1/init"), None);
     }

@@ -24,8 +24,8 @@ pub struct SecuritySpec {
     pub capabilities: Capabilities,
     /// What decides on its system calls.
     pub seccomp: SeccompChoice,
-    /// Whether executing a program can give it privileges.
-    pub new_privileges: bool,
+    /// Whether executing a program can give it privileges, if that is said.
+    pub new_privileges: Option<bool>,
     /// Paths that it can't read, beside the usual ones.
     pub mask: Vec<AppPath>,
     /// Usual ones that it can.
@@ -34,6 +34,18 @@ pub struct SecuritySpec {
     pub proc_options: BTreeMap<String, String>,
     /// Whether it can't write to its root filesystem.
     pub read_only: bool,
+    /// What it is where nothing is said.
+    pub usual: Usual,
+}
+
+/// How an app is confined where nothing is said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Usual {
+    /// As it is good for most.
+    #[default]
+    Confined,
+    /// Not at all: its isolator keeps it apart from nothing.
+    Unconfined,
 }
 
 /// Capabilities that are asked for.
@@ -71,8 +83,10 @@ pub enum CapabilityWord {
 /// What decides on system calls.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum SeccompChoice {
-    /// The default filter.
+    /// What is usual.
     #[default]
+    Usual,
+    /// The default filter.
     Default,
     /// Nothing.
     Unconfined,
@@ -106,7 +120,7 @@ impl Unmask {
 /// # Errors
 /// [`SecurityError`].
 pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
-    if spec.privileged {
+    if spec.privileged || asks_for_nothing(spec) {
         return Ok(Security {
             privileged: true,
             no_new_privileges: false,
@@ -115,11 +129,13 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
             ..Security::default()
         });
     }
-    let capabilities = sets(&spec.capabilities)?;
+    let is_confined = spec.usual == Usual::Confined;
+    let capabilities = sets(&spec.capabilities, spec.usual)?;
     let bounding = capabilities.as_ref().map(|sets| &sets.bounding);
     let seccomp = match &spec.seccomp {
+        SeccompChoice::Usual if is_confined => None,
         SeccompChoice::Default => None,
-        SeccompChoice::Unconfined => Some(Seccomp::Unconfined),
+        SeccompChoice::Usual | SeccompChoice::Unconfined => Some(Seccomp::Unconfined),
         SeccompChoice::File(path) => {
             let usual = BTreeSet::from(Capability::DEFAULT);
             let profile = read(path)?;
@@ -133,10 +149,10 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
             })
         }
     };
-    let changes_paths = !(spec.mask.is_empty() && spec.unmask.is_empty());
+    let changes_paths = !(spec.mask.is_empty() && spec.unmask.is_empty() && is_confined);
     let list = |usual: &[&str], more: &[AppPath]| -> Result<Option<Vec<AppPath>>, SecurityError> {
         let is_kept = |path: &str| !spec.unmask.iter().any(|unmask| unmask.covers(path));
-        let usual = usual.iter().filter(|path| is_kept(path));
+        let usual = usual.iter().filter(|path| is_confined && is_kept(path));
         let usual = usual.map(|path| AppPath::try_from((*path).to_owned()));
         let kept: Vec<AppPath> = usual.collect::<Result<_, NotAPath>>()?;
         let all = kept.into_iter().chain(more.iter().cloned());
@@ -145,7 +161,7 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
     Ok(Security {
         capabilities,
         seccomp,
-        no_new_privileges: !spec.new_privileges,
+        no_new_privileges: !spec.new_privileges.unwrap_or(!is_confined),
         masked_paths: list(&DEFAULT_MASKED_PATHS, &spec.mask)?,
         readonly_paths: list(&DEFAULT_READONLY_PATHS, &[])?,
         proc_options: spec.proc_options.clone(),
@@ -154,15 +170,32 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
     })
 }
 
+/// Whether nothing confines an app that is usually not confined.
+fn asks_for_nothing(spec: &SecuritySpec) -> bool {
+    let nothing = SecuritySpec {
+        usual: Usual::Unconfined,
+        proc_options: spec.proc_options.clone(),
+        read_only: spec.read_only,
+        ..SecuritySpec::default()
+    };
+    *spec == nothing
+}
+
 /// The sets that are asked for, as docker and podman understand the words: what is dropped is dropped from the usual
 /// ones, without any usual ones if all are; and what is added by name is what users other than root have, too.
-fn sets(asked: &Capabilities) -> Result<Option<CapabilitySets>, SecurityError> {
+fn sets(asked: &Capabilities, usual: Usual) -> Result<Option<CapabilitySets>, SecurityError> {
     use CapabilityWord::{All, One};
+    let all = || Capability::ALL.iter().copied();
+    let usual_ones = || match usual {
+        Usual::Confined => BTreeSet::from(Capability::DEFAULT),
+        Usual::Unconfined => all().collect(),
+    };
     let (bounding, named) = match asked {
         Capabilities::Retained(set) => (set.clone(), BTreeSet::new()),
-        Capabilities::Changed { add, drop } if add.is_empty() && drop.is_empty() => {
-            return Ok(None);
-        }
+        Capabilities::Changed { add, drop } if add.is_empty() && drop.is_empty() => match usual {
+            Usual::Confined => return Ok(None),
+            Usual::Unconfined => (usual_ones(), BTreeSet::new()),
+        },
         Capabilities::Changed { add, drop } => {
             if add.contains(&All) && drop.contains(&All) {
                 return Err(SecurityError::AllAndNone);
@@ -170,12 +203,11 @@ fn sets(asked: &Capabilities) -> Result<Option<CapabilitySets>, SecurityError> {
             if let Some(One(both)) = add.iter().find(|word| **word != All && drop.contains(word)) {
                 return Err(SecurityError::AddedAndDropped(*both));
             }
-            let all = || Capability::ALL.iter().copied();
             let mut bounding: BTreeSet<Capability> = match (add.contains(&All), drop.contains(&All))
             {
                 (true, _) => all().collect(),
                 (false, true) => BTreeSet::new(),
-                (false, false) => BTreeSet::from(Capability::DEFAULT),
+                (false, false) => usual_ones(),
             };
             let mut named = BTreeSet::new();
             for word in add {
@@ -282,7 +314,7 @@ mod tests {
             add: add.to_vec(),
             drop: drop.to_vec(),
         };
-        let sets = sets(&asked).map_err(|error| error.to_string())?;
+        let sets = sets(&asked, Usual::Confined).map_err(|error| error.to_string())?;
         let sets = sets.unwrap_or_default();
         Ok(sets.bounding.iter().map(|one| one.word()).collect())
     }
@@ -311,7 +343,7 @@ mod tests {
             add: vec![One(Capability::NetRaw)],
             drop: Vec::new(),
         };
-        let sets = sets(&asked).unwrap().unwrap();
+        let sets = sets(&asked, Usual::Confined).unwrap().unwrap();
         assert_eq!(sets.ambient, BTreeSet::from([Capability::NetRaw]));
         assert_eq!(sets.inheritable, sets.ambient);
         assert_eq!(sets.permitted, sets.bounding);
@@ -343,6 +375,46 @@ mod tests {
         let (masked, read_only) = resolved(&[], &[Unmask::Path("/proc/kcore".into())]);
         assert_eq!(masked.unwrap().len(), DEFAULT_MASKED_PATHS.len() - 1);
         assert_eq!(read_only.unwrap().len(), DEFAULT_READONLY_PATHS.len());
+    }
+
+    #[test]
+    fn what_is_usually_not_confined_is_confined_by_what_is_asked_and_nothing_else() {
+        let unconfined = || SecuritySpec {
+            usual: Usual::Unconfined,
+            ..SecuritySpec::default()
+        };
+        let of = |spec: SecuritySpec| resolve(&spec).unwrap();
+        assert!(of(unconfined()).privileged);
+        let read_only = of(SecuritySpec {
+            read_only: true,
+            ..unconfined()
+        });
+        assert!(read_only.privileged && read_only.read_only_root);
+        let dropped = of(SecuritySpec {
+            capabilities: Capabilities::Changed {
+                add: Vec::new(),
+                drop: vec![One(Capability::SysModule)],
+            },
+            ..unconfined()
+        });
+        let sets = dropped.capabilities.unwrap();
+        assert_eq!(sets.bounding.len(), Capability::ALL.len() - 1);
+        assert!(sets.ambient.is_empty());
+        assert_eq!(dropped.seccomp, Some(Seccomp::Unconfined));
+        assert_eq!(dropped.masked_paths, Some(Vec::new()));
+        assert_eq!(dropped.readonly_paths, Some(Vec::new()));
+        assert!(!dropped.no_new_privileges && !dropped.privileged);
+        let filtered = of(SecuritySpec {
+            seccomp: SeccompChoice::Default,
+            new_privileges: Some(false),
+            ..unconfined()
+        });
+        assert_eq!(filtered.seccomp, None);
+        assert!(filtered.no_new_privileges);
+        assert_eq!(
+            filtered.capabilities.unwrap().bounding.len(),
+            Capability::ALL.len()
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use pod::activation::ActivationSockets;
 use pod::stage1::{ENV_HINT, ENV_PREPARED, ENV_READY_FD, Stage1};
 use pod::{LockedPod, Phase};
 
-use super::entry_point;
+use super::entry_point::{self, Called};
 use super::folder::discard;
 use crate::config::directories::Directories;
 use crate::error::Error;
@@ -86,7 +86,7 @@ impl<'a> Launch<'a> {
         let readiness = ready.map(|ready| (ENV_READY_FD, ready.as_raw_fd().to_string()));
         entry_point::command(
             (&self.program, self.arguments),
-            &self.pod,
+            &Called::locked(&self.pod),
             self.directories,
             sockets.iter().map(|socket| socket.fd.as_fd()).chain(ready),
             readiness

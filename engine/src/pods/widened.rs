@@ -1,6 +1,7 @@
 //! Warnings of what apps are given.
 
 use pod::manifest::{App, PodManifest};
+use pod::stage1::Stage1;
 
 use crate::observer::{Observer, Warning};
 
@@ -15,10 +16,20 @@ pub(super) fn warn_of_widened(app: &App, observer: &dyn Observer) {
     }
 }
 
-/// Says what a pod shares with the host beside its network.
-pub(super) fn warn_of_shared(pod: &PodManifest, observer: &dyn Observer) {
+/// Says what a pod shares with the host beside its network, and what widens what its apps may do.
+pub(super) fn warn_of_all(pod: &PodManifest, stage1: &Stage1, observer: &dyn Observer) {
     let by = pod.widened();
+    if !stage1.manifest.isolates {
+        observer.warning(Warning::Unisolated {
+            isolator: stage1.manifest.name.clone(),
+            by,
+        });
+        return;
+    }
     if !by.is_empty() {
         observer.warning(Warning::Shared { by });
     }
+    pod.apps
+        .iter()
+        .for_each(|app| warn_of_widened(app, observer));
 }

@@ -29,7 +29,7 @@ impl<'a> Target<'a> {
             ImageSource::DockerArchive { path, reference } => {
                 Self::DockerArchive(path, reference.as_deref())
             }
-            ImageSource::Aci { .. } | ImageSource::Root { .. } => {
+            ImageSource::Aci { .. } | ImageSource::Root { .. } | ImageSource::Commit { .. } => {
                 return Err(StoreError::InvalidSource {
                     origin: place.to_string(),
                     reason: "images are not written in that format".to_owned(),

@@ -27,7 +27,8 @@ pub(super) fn name(
         ImageSource::Layout { path, tag } | ImageSource::OciArchive { path, tag } => (path, tag),
         ImageSource::DockerArchive { path, .. }
         | ImageSource::Aci { path }
-        | ImageSource::Root { path } => (path, &None),
+        | ImageSource::Root { path }
+        | ImageSource::Commit { path, .. } => (path, &None),
     };
     let stem = path
         .file_stem()

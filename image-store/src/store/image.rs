@@ -130,6 +130,15 @@ impl Store {
         Ok(layers)
     }
 
+    /// Reads and proves a manifest for `platform`.
+    pub(crate) fn parsed_manifest(
+        &self,
+        digest: &Digest,
+        platform: &Platform,
+    ) -> Result<Manifest, StoreError> {
+        Ok(self.documents(digest, platform)?.manifest)
+    }
+
     /// Reads and proves the index, if `top` is one, and the manifest for `platform`.
     pub(super) fn documents(
         &self,

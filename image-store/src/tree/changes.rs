@@ -23,14 +23,14 @@ pub enum Change {
 }
 
 /// Tells of each path that `changes` makes another one of what `trees`, topmost first, show together: a directory before
-/// what is in it. `is_passed_over` knows of files that are none of the changes, by their paths.
+/// what is in it. `is_passed_over` knows of paths that are none of the changes.
 ///
 /// # Errors
 /// If something can't be read.
 pub fn changes(
     changes: &Tree,
     trees: &[Tree],
-    is_passed_over: impl Fn(&[u8], &Stat) -> bool,
+    is_passed_over: impl Fn(&[u8]) -> bool,
     tell: impl FnMut(Change, &[u8]),
 ) -> Result<(), StoreError> {
     let below: Vec<Part<'_>> = trees.iter().map(part).collect::<Result<_, _>>()?;
@@ -58,7 +58,7 @@ struct Comparison<P, T> {
     depth_max: usize,
 }
 
-impl<P: Fn(&[u8], &Stat) -> bool, T: FnMut(Change, &[u8])> Comparison<P, T> {
+impl<P: Fn(&[u8]) -> bool, T: FnMut(Change, &[u8])> Comparison<P, T> {
     fn told(&mut self, change: Change, path: &[u8]) {
         for length in std::mem::take(&mut self.pending) {
             (self.tell)(Change::Changed, path.get(..length).unwrap_or_default());
@@ -105,6 +105,9 @@ impl<P: Fn(&[u8], &Stat) -> bool, T: FnMut(Change, &[u8])> Comparison<P, T> {
         path: &mut Vec<u8>,
         depth: usize,
     ) -> Result<(), StoreError> {
+        if (self.is_passed_over)(path) {
+            return Ok(());
+        }
         let before = seen(below, name, path)?;
         let now = match statat(top, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if !is_whiteout(&stat) => stat,
@@ -123,9 +126,7 @@ impl<P: Fn(&[u8], &Stat) -> bool, T: FnMut(Change, &[u8])> Comparison<P, T> {
             None => Change::Added,
         };
         if !is_directory(&now) {
-            if !(self.is_passed_over)(path, &now) {
-                self.told(change, path);
-            }
+            self.told(change, path);
             return Ok(());
         }
         let directory = match openat(top, name, FOLDER, Mode::empty()) {

@@ -159,6 +159,8 @@ impl Directory {
                 // Not less what the caller's umask takes away.
                 chmodat(parent, name, mode(stat), AtFlags::empty())?;
             }
+            // What overlayfs shows has none.
+            Kind::Whiteout | Kind::Opaque => return Err(Errno::INVAL),
         }
         let (owner, group) = owner(stat);
         chownat(parent, name, owner, group, AtFlags::SYMLINK_NOFOLLOW)?;

@@ -105,6 +105,8 @@ impl Sink for Image<'_> {
             }
             Kind::Symlink(target) => writer.symlink(name, &attributes, target),
             Kind::Fifo => writer.special(name, &attributes, Special::Fifo),
+            // What overlayfs shows has none.
+            Kind::Whiteout | Kind::Opaque => return Err(outside(path)),
             Kind::Device(device) => writer.special(name, &attributes, special(device)),
         };
         let added = added.map_err(failed)?;

@@ -60,7 +60,7 @@ pub fn look_up(
     path: &str,
     elsewhere: &[&str],
 ) -> Result<Option<Found>, StoreError> {
-    Ok(match follow(trees, path, elsewhere)? {
+    Ok(match follow(trees, path.as_bytes(), elsewhere)?.end {
         End::Directory(_) => Some(Found::Directory),
         End::Leaf(found) => Some(found),
         End::Nothing => None,
@@ -74,24 +74,52 @@ pub(super) fn directory(
     path: &str,
     elsewhere: &[&str],
 ) -> Result<Option<Vec<OwnedFd>>, StoreError> {
-    Ok(match follow(trees, path, elsewhere)? {
+    Ok(match follow(trees, path.as_bytes(), elsewhere)?.end {
         End::Directory(parts) => Some(parts),
         End::Leaf(_) | End::Nothing => None,
     })
 }
 
-fn follow(trees: &[PathBuf], path: &str, elsewhere: &[&str]) -> Result<End, StoreError> {
+/// The path without links that a path leads to, from the root. `None` if there is nothing.
+pub(super) fn resolved(trees: &[PathBuf], path: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let followed = follow(trees, path, &[])?;
+    Ok(match followed.end {
+        End::Nothing => None,
+        End::Directory(_) | End::Leaf(_) => Some(followed.names.join(&b'/')),
+    })
+}
+
+/// Where a path ends, and the names of the way there from the root.
+struct Followed {
+    end: End,
+    names: Vec<Vec<u8>>,
+}
+
+fn follow(trees: &[PathBuf], path: &[u8], elsewhere: &[&str]) -> Result<Followed, StoreError> {
+    let mut names = Vec::new();
+    let end = walk(trees, path, elsewhere, &mut names)?;
+    Ok(Followed { end, names })
+}
+
+/// Leaves the names of the way in `so_far`.
+fn walk(
+    trees: &[PathBuf],
+    path: &[u8],
+    elsewhere: &[&str],
+    so_far: &mut Vec<Vec<u8>>,
+) -> Result<End, StoreError> {
     let mut roots = trees
         .iter()
         .map(|tree| root(tree))
         .collect::<Result<Vec<_>, _>>()?;
     // The directories on the way to where the walk is, below the root.
     let mut way: Vec<Vec<OwnedFd>> = Vec::new();
-    let mut rest: VecDeque<Vec<u8>> = names(path.as_bytes()).collect();
+    let mut rest: VecDeque<Vec<u8>> = names(path).collect();
     let mut links = 0;
     while let Some(name) = rest.pop_front() {
         if name == b".." {
             way.pop();
+            so_far.pop();
             continue;
         }
         if way.is_empty() && elsewhere.iter().any(|other| other.as_bytes() == name) {
@@ -99,7 +127,10 @@ fn follow(trees: &[PathBuf], path: &str, elsewhere: &[&str]) -> Result<End, Stor
         }
         match entry(way.last().unwrap_or(&roots), &name)? {
             None => return Ok(End::Nothing),
-            Some(Entry::Directory(parts)) => way.push(parts),
+            Some(Entry::Directory(parts)) => {
+                way.push(parts);
+                so_far.push(name);
+            }
             Some(Entry::Link(target)) => {
                 links += 1;
                 if links > LINKS_MAX {
@@ -107,13 +138,17 @@ fn follow(trees: &[PathBuf], path: &str, elsewhere: &[&str]) -> Result<End, Stor
                 }
                 if target.starts_with(b"/") {
                     way.clear();
+                    so_far.clear();
                 }
                 for name in names(&target).collect::<Vec<_>>().into_iter().rev() {
                     rest.push_front(name);
                 }
             }
             Some(Entry::Leaf(_)) if !rest.is_empty() => return Ok(End::Nothing),
-            Some(Entry::Leaf(found)) => return Ok(End::Leaf(found)),
+            Some(Entry::Leaf(found)) => {
+                so_far.push(name);
+                return Ok(End::Leaf(found));
+            }
         }
     }
     Ok(End::Directory(

@@ -18,6 +18,10 @@ pub(super) enum Kind<'a> {
     HardLink(&'a [u8]),
     Fifo,
     Device(Device),
+    /// In a layer alone: the path is nothing any more.
+    Whiteout,
+    /// In a layer alone: the directory, which came just before, shows nothing of those below it.
+    Opaque,
 }
 
 /// A member of a tree.

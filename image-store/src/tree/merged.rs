@@ -1,13 +1,13 @@
 //! What overlayfs shows of several trees.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
-use image_layer::{Device, Limits};
+use image_layer::{Device, LayerLimit, Limits};
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, Stat, fgetxattr, fstat, open, openat, readlinkat, statat,
 };
@@ -19,6 +19,8 @@ use crate::error::StoreError;
 use crate::leased::open_leased;
 use crate::xattrs;
 
+/// Before the names of files that are gone, in layers (image-spec: layer.md).
+pub(super) const WHITEOUT: &[u8] = b".wh.";
 /// The mark of a directory that shows nothing of those below it.
 const OPAQUE: &str = "trusted.overlay.opaque";
 pub(super) const FOLDER: OFlags = OFlags::RDONLY
@@ -95,8 +97,35 @@ impl LeftOut {
 
 /// Hands all that these directories, topmost first, show together to a sink.
 pub(super) fn walk(parts: &[Part<'_>], sink: &mut dyn Sink) -> Result<LeftOut, StoreError> {
+    walk_as(parts, None, sink)
+}
+
+/// What is special of a tree that is to be a layer.
+#[derive(Clone, Copy)]
+pub(super) struct AsLayer<'a> {
+    /// Paths that are left out.
+    pub(super) but: &'a BTreeSet<Vec<u8>>,
+    /// What may be in it.
+    pub(super) limits: &'a Limits,
+}
+
+/// Hands what a directory changes of others below it to a sink, removals too.
+pub(super) fn walk_layer(
+    part: Part<'_>,
+    layer: AsLayer<'_>,
+    sink: &mut dyn Sink,
+) -> Result<LeftOut, StoreError> {
+    walk_as(&[part], Some(layer), sink)
+}
+
+fn walk_as(
+    parts: &[Part<'_>],
+    layer: Option<AsLayer<'_>>,
+    sink: &mut dyn Sink,
+) -> Result<LeftOut, StoreError> {
     let mut walk = Walk {
         sink,
+        layer,
         depth_max: Limits::default().depth,
         linked: HashMap::new(),
         folders: Vec::new(),
@@ -108,6 +137,8 @@ pub(super) fn walk(parts: &[Part<'_>], sink: &mut dyn Sink) -> Result<LeftOut, S
 
 struct Walk<'a> {
     sink: &'a mut dyn Sink,
+    /// If it becomes a layer, with its marks.
+    layer: Option<AsLayer<'a>>,
     depth_max: usize,
     /// Files with names that have not come yet, by device and inode.
     linked: HashMap<(u64, u64), Linked>,
@@ -157,6 +188,14 @@ impl Walk<'_> {
             stat: &stat,
             xattrs: &xattrs,
         })?;
+        if self.layer.is_some() && is_opaque(top, path)? {
+            self.sink.member(Member {
+                path,
+                kind: Kind::Opaque,
+                stat: &stat,
+                xattrs: &BTreeMap::new(),
+            })?;
+        }
         self.folders.push(None);
         let length = path.len();
         for (name, first) in names(parts, path)? {
@@ -187,8 +226,25 @@ impl Walk<'_> {
         let Some(stat) = self.there(look(top), path)? else {
             return Ok(());
         };
+        if let Some(AsLayer { but, .. }) = self.layer {
+            if but.contains(path.as_slice()) {
+                return Ok(());
+            }
+            if name.to_bytes().starts_with(WHITEOUT) {
+                let reason = "a layer would take it for the removal of a file";
+                return Err(unfit(path, reason));
+            }
+        }
         if is_whiteout(&stat) {
-            return Ok(());
+            return match self.layer {
+                Some(_) => self.sink.member(Member {
+                    path,
+                    kind: Kind::Whiteout,
+                    stat: &stat,
+                    xattrs: &BTreeMap::new(),
+                }),
+                None => Ok(()),
+            };
         }
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
             return self.leaf(top, name, path, &top.seen(stat));
@@ -280,6 +336,12 @@ impl Walk<'_> {
                 if FileType::from_raw_mode(own.st_mode) != FileType::RegularFile {
                     self.note_gone(path);
                     return Ok(());
+                }
+                if let Some(AsLayer { limits, .. }) = self.layer
+                    && u64::try_from(own.st_size).is_ok_and(|size| size > limits.file)
+                {
+                    let what = shown(path);
+                    return Err(limits.exceeded(LayerLimit::FileSize, what).into());
                 }
                 let xattrs = folder.attributes(&file).map_err(|error| io(path, error))?;
                 self.sink.member(Member {

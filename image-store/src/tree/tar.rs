@@ -8,12 +8,16 @@ use std::path::Path;
 use image_layer::{Segment, Time};
 
 use super::member::{Kind, Member, Sink};
+use super::merged::WHITEOUT;
 use crate::error::StoreError;
 use crate::file_content::segments;
 use crate::tar_writer::{Entry, TarWriter, What, sparse_map};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 256 << 10;
+
+/// The name of the file that makes the directory that it is in opaque (image-spec: layer.md).
+const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// A tar file that members are added to.
 pub(super) struct Tar<W: Write> {
@@ -29,8 +33,9 @@ impl<W: Write> Tar<W> {
         }
     }
 
-    pub(super) fn finish(self) -> Result<(), StoreError> {
-        self.tar.finish().map(drop)
+    /// What was written to, once all of it is.
+    pub(super) fn finish(self) -> Result<W, StoreError> {
+        self.tar.finish()
     }
 
     /// Adds a file: as many bytes as were announced where it has data, of one that grows meanwhile the beginning, of one
@@ -79,6 +84,23 @@ impl<W: Write> Tar<W> {
     }
 }
 
+/// The path of the file by which a layer says that something is gone, or a directory not merged.
+fn mark(member: &Member<'_>) -> Option<Vec<u8>> {
+    let path = member.path;
+    match member.kind {
+        Kind::Whiteout => {
+            let (folder, name) = match path.iter().rposition(|byte| *byte == b'/') {
+                Some(slash) => path.split_at(slash + 1),
+                None => (&b""[..], path),
+            };
+            Some([folder, WHITEOUT, name].concat())
+        }
+        Kind::Opaque if path.is_empty() => Some(OPAQUE.to_vec()),
+        Kind::Opaque => Some([path, b"/", OPAQUE].concat()),
+        _ => None,
+    }
+}
+
 fn unread(path: &[u8]) -> impl Fn(io::Error) -> StoreError + use<> {
     let path = String::from_utf8_lossy(path).into_owned();
     move |error| StoreError::io("cannot read", Path::new(&path), error)
@@ -88,10 +110,12 @@ impl<W: Write> Sink for Tar<W> {
     fn member(&mut self, member: Member<'_>) -> Result<(), StoreError> {
         let stat = member.stat;
         let size = u64::try_from(stat.st_size).unwrap_or_default();
+        let mark = mark(&member);
         let entry = Entry {
-            path: member.path,
+            path: mark.as_deref().unwrap_or(member.path),
             what: match &member.kind {
                 Kind::File(_) => What::File { size },
+                Kind::Whiteout | Kind::Opaque => What::File { size: 0 },
                 Kind::Folder => What::Folder,
                 Kind::Symlink(target) => What::Symlink(target),
                 Kind::HardLink(first) => What::HardLink(first),

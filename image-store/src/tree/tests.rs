@@ -487,3 +487,53 @@ fn layers_are_one_filesystem_that_the_kernel_mounts() {
     let length = getxattr(root.join("opaque/new"), &name, &mut value).unwrap();
     assert_eq!(value[..length], *b"blue");
 }
+
+#[test]
+fn what_a_tree_changes_becomes_a_layer_with_removals_and_links() {
+    let base = tempfile::tempdir().unwrap();
+    let layers = layers(base.path());
+    let upper = Tree::from(layers[0].clone());
+    fs::create_dir(layers[0].join("left-out")).unwrap();
+    fs::hard_link(layers[0].join("etc/changed"), layers[0].join("linked")).unwrap();
+    let but = BTreeSet::from([b"left-out".to_vec()]);
+    let limits = Limits::default();
+    let name = Path::new("layer");
+    let pack = |limits: &Limits| pack_layer(&upper, &but, limits, Vec::new(), name);
+    let (tar, gone) = pack(&limits).unwrap();
+    assert_eq!(gone, [""; 0]);
+    let mut names: Vec<String> = ::tar::Archive::new(&*tar)
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "./",
+            ".wh.gone",
+            "etc/",
+            "etc/.wh.removed",
+            "etc/changed",
+            "linked",
+            "opaque/",
+            "opaque/.wh..wh..opq",
+            "opaque/new",
+            "was-file/",
+            "was-file/inside"
+        ]
+    );
+    let links = ::tar::Archive::new(&*tar)
+        .entries()
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().header().entry_type().is_hard_link())
+        .count();
+    assert_eq!(links, 1);
+    let file = 5;
+    let small = Limits { file, ..limits };
+    let error = pack(&small).unwrap_err().to_string();
+    assert!(error.contains("/was-file/inside"), "{error}");
+    fs::write(layers[0].join("etc/.wh.same"), "").unwrap();
+    let error = pack(&Limits::default()).unwrap_err().to_string();
+    assert!(error.contains("/etc/.wh.same"), "{error}");
+}

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::feature::Feature;
 use crate::id::{AppName, PodName};
 use crate::manifest::{App, AppPath, ImageRecord, Resources};
 use crate::signal::SignalNumber;
@@ -100,6 +101,11 @@ pub enum Request {
         #[serde(default)]
         app: Option<AppName>,
     },
+    /// Freeze all processes of an app until this connection is over. One that is frozen already stays so then.
+    Hold {
+        /// Of which app.
+        app: AppName,
+    },
     /// Thaw them.
     Resume {
         /// Of which app; of all if absent.
@@ -120,6 +126,24 @@ pub enum Request {
     },
     /// Tell what happens from now on.
     Events,
+}
+
+impl Request {
+    /// What an isolator has to offer for its monitors to carry this out; those without a feature are for all.
+    pub fn feature(&self) -> Option<Feature> {
+        match self {
+            Self::Status | Self::Stop { .. } | Self::Signal { .. } | Self::Wait { .. } => None,
+            Self::Resize(_) | Self::Rename { .. } | Self::Events => None,
+            Self::Exec(_) | Self::ExecAs { .. } | Self::Copy(_) => Some(Feature::Exec),
+            Self::AddApp(_) | Self::StartApp(_) => Some(Feature::Mutable),
+            Self::StopApp { .. } | Self::RemoveApp { .. } => Some(Feature::Mutable),
+            Self::Attach(_) => Some(Feature::Attach),
+            Self::Stats { .. } => Some(Feature::Stats),
+            Self::Update { .. } | Self::Limit { .. } => Some(Feature::Update),
+            Self::ReopenLog { .. } => Some(Feature::ReopenLog),
+            Self::Pause { .. } | Self::Resume { .. } | Self::Hold { .. } => Some(Feature::Pause),
+        }
+    }
 }
 
 /// A command to run inside of an app.
@@ -170,6 +194,24 @@ pub struct CopyRequest {
     pub app: Option<AppName>,
     /// What is copied.
     pub copy: FileCopy,
+}
+
+impl CopyRequest {
+    /// As an argument of a program.
+    ///
+    /// # Errors
+    /// Why it can't be written.
+    pub fn to_argument(&self) -> Result<String, String> {
+        serde_json::to_string(self).map_err(|error| format!("cannot say what is copied: {error}"))
+    }
+
+    /// What [`CopyRequest::to_argument`] has written.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn parse(argument: &str) -> Result<Self, String> {
+        serde_json::from_str(argument).map_err(|error| format!("this is not to be copied: {error}"))
+    }
 }
 
 /// What is copied. Paths may end with `/.`, for what is in a directory.

@@ -144,6 +144,7 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
         },
         Request::ReopenLog { app: some() },
         Request::Pause { app: some() },
+        Request::Hold { app: app("web") },
         Request::Resume { app: None },
         Request::Wait { app: some() },
         Request::Events,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::app::App;
 use super::execution::Execution;
 use super::limit::Limit;
+use super::namespaces::HostNamespace;
 use super::network::Network;
 use super::pod::{AppFailure, Lifetime, PodManifest};
 use super::presence::is_default;
@@ -36,6 +37,10 @@ impl PodManifest {
             (!self.sysctl.is_empty(), Feature::Sysctl),
             (self.shm_size.is_some(), Feature::ShmSize),
             (!self.host_namespaces.is_empty(), Feature::HostNamespaces),
+            (
+                self.host_namespaces.contains(&HostNamespace::Pid),
+                Feature::HostPids,
+            ),
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
             (self.virtual_machine.is_some(), Feature::VirtualMachine),
             (!self.resources.is_unlimited(), Feature::PodResources),

@@ -361,6 +361,12 @@ fn features_of_parts(document: &Value) -> BTreeSet<Feature> {
             ),
         }
     }
+    let of_host = document
+        .pointer("/host-namespaces")
+        .and_then(Value::as_array);
+    if of_host.is_some_and(|all| all.iter().any(|one| one == "pid")) {
+        features.insert(Feature::HostPids);
+    }
     if features.contains(&Feature::PodResources) {
         // It limits the number of processes.
         features.insert(Feature::Resources);

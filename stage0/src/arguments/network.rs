@@ -140,6 +140,7 @@ impl NetworkArguments {
         .map_err(|error| usage(dns_flag(&error), &error))?;
         let spec = NetworkSpec {
             selection,
+            is_usual: self.net.is_empty(),
             ports: self.port,
             publish_all: self.publish_all,
             bandwidth: self.bandwidth.map(|spec| spec.0),

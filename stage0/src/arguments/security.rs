@@ -150,7 +150,7 @@ impl SecurityArguments {
         let mut spec = SecuritySpec {
             privileged: self.privileged,
             capabilities: self.capabilities(),
-            new_privileges: self.no_new_privileges == Some(false),
+            new_privileges: self.no_new_privileges.map(|none| !none),
             read_only: self.read_only,
             ..SecuritySpec::default()
         };
@@ -162,7 +162,7 @@ impl SecurityArguments {
                     if self.no_new_privileges.is_some_and(|other| other != *wanted) {
                         return Err(twice("no-new-privileges"));
                     }
-                    spec.new_privileges = !wanted;
+                    spec.new_privileges = Some(!wanted);
                 }
                 SecurityOption::Seccomp(choice) => {
                     if seccomp.as_ref().is_some_and(|other| other != choice) {

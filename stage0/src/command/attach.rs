@@ -3,6 +3,7 @@
 use clap::Args;
 use pod::AppName;
 use pod::control::AttachRequest;
+use pod::feature::Feature;
 use pod::manifest::{PodManifest, Streams};
 
 use crate::command::running_app::RunningApp;
@@ -50,8 +51,13 @@ impl Subcommand for Attach {
     const ABOUT: &'static str = "Share the standard streams of an app that runs, until it ends or the detach keys are typed";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let RunningApp { connection, app } =
-            RunningApp::open(context, &self.pod, self.app.as_ref(), "attached to")?;
+        let RunningApp { connection, app } = RunningApp::open(
+            context,
+            &self.pod,
+            self.app.as_ref(),
+            "attached to",
+            Feature::Attach,
+        )?;
         let manifest = PodManifest::load(&context.pod(&self.pod)?.path)?;
         // The input of a pod in the foreground is its user's.
         let takes_input = manifest.streams == Streams::Log

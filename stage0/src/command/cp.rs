@@ -1,5 +1,6 @@
 //! `fairing cp`: copies files out of apps and into them.
 
+use std::ffi::OsStr;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,10 +9,13 @@ use clap::Args;
 use engine::config::files::Config;
 use file_copy::{Arrival, CopyError, LeftOut, Receiver, Rules, Sent, Source, send};
 use image_store::StoreError;
-use pod::AppName;
 use pod::control::{CopyRequest, FileCopy, SentFiles};
-use pod::manifest::AppPath;
+use pod::feature::Feature;
+use pod::manifest::{AppPath, PodManifest};
+use pod::{AppName, State};
 
+use super::export::app_of;
+use crate::arguments::pod_app::PodApp;
 use crate::command::running_app::RunningApp;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -42,8 +46,11 @@ pub(crate) struct Cp {
     #[arg(long, value_name = "NAME")]
     app: Option<AppName>,
     /// Keep owners and groups, by their numbers in the pod
-    #[arg(short, long)]
+    #[arg(short, long, short_alias = 'p', alias = "preserve")]
     archive: bool,
+    /// Directories are copied with all that is in them, as always
+    #[arg(short, long, short_alias = 'R', hide = true)]
+    recursive: bool,
     /// Copy what SOURCE leads to if it is a symbolic link
     #[arg(short = 'L', long)]
     follow_link: bool,
@@ -54,7 +61,7 @@ pub(crate) struct Cp {
 
 impl Subcommand for Cp {
     const NAME: &'static str = "cp";
-    const ABOUT: &'static str = "Copy files and directories out of an app that runs, or into it";
+    const ABOUT: &'static str = "Copy files and directories out of an app of a pod, or into it";
     const USAGE: Option<&'static str> =
         Some("fairing cp [FLAGS] POD:PATH DESTINATION, or SOURCE POD:PATH");
 
@@ -81,10 +88,15 @@ impl Subcommand for Cp {
                 self.put(context, from, pod, app.as_ref(), path)?;
                 Ok(0)
             }
-            (Place::App { .. }, Place::App { .. }) => Err(Failure::Usage(
-                "copying from pod to pod is not there: `fairing cp POD:PATH - | fairing cp - POD:PATH` does it"
-                    .to_owned(),
-            )),
+            (Place::App { pod, app, path }, Place::App { .. }) => {
+                let copy = FileCopy::Out {
+                    path: path.clone(),
+                    follow: self.follow_link,
+                };
+                let source = self.process(context, pod, app.as_ref(), copy)?;
+                self.pass_between(context, path, source)?;
+                Ok(0)
+            }
             _ => Err(Failure::Usage(
                 "one side is in a pod: write it as POD:PATH".to_owned(),
             )),
@@ -103,21 +115,25 @@ impl Cp {
         app: Option<&AppName>,
         copy: FileCopy,
     ) -> Result<CopyProcess, Failure> {
-        let app = match (app, &self.app) {
-            (Some(named), Some(other)) if named != other => {
-                return Err(Failure::Usage(format!(
-                    "two apps are named: {named}, and {other} with --app"
-                )));
-            }
-            (named, other) => named.or(other.as_ref()),
+        let target = PodApp {
+            pod: pod.to_owned(),
+            app: app.cloned(),
         };
+        let app = target.app_or(self.app.as_ref())?;
+        let entry = context.pod(pod)?;
+        if let State::Exited | State::Prepared = entry.state()? {
+            let manifest = PodManifest::load(&entry.path)?;
+            let app = Some(app_of(&manifest, app, pod)?.name.clone());
+            let request = CopyRequest { app, copy };
+            return CopyProcess::at_rest(&context.engine, pod, &entry, &request);
+        }
         let RunningApp { connection, app } =
-            RunningApp::open(context, pod, app, "copied from or to")?;
+            RunningApp::open(context, pod, app, "copied from or to", Feature::Exec)?;
         let request = CopyRequest {
             app: Some(app),
             copy,
         };
-        CopyProcess::start(connection, request)
+        CopyProcess::start(connection, pod, request)
     }
 
     /// Makes files here of what comes.
@@ -169,6 +185,39 @@ impl Cp {
         }
     }
 
+    /// Has one pod make files of what another one sends, or the same.
+    fn pass_between(
+        &self,
+        context: &Context,
+        from: &AppPath,
+        mut source: CopyProcess,
+    ) -> Result<(), Failure> {
+        let Place::App { pod, app, path } = &self.destination else {
+            return Ok(());
+        };
+        let sent = Source {
+            path: PathBuf::from(from.as_str()),
+            follow: self.follow_link,
+        };
+        let copy = FileCopy::In {
+            path: path.clone(),
+            of: sent_by_name(&sent, sent.name())?,
+            owners: self.archive,
+        };
+        outlive_closed_pipes();
+        let mut target = self.process(context, pod, app.as_ref(), copy)?;
+        let passed = pour(&mut source, from.as_str(), &mut target);
+        target.end_input();
+        match passed {
+            Ok(_) => {
+                source.finish(Some(PATIENCE), None)?;
+                target.finish(None, None)
+            }
+            Err(error) if error.is_broken_pipe() => target.finish(None, Some(failed(error))),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Sends what is here, or what comes from standard input.
     fn put(
         &self,
@@ -195,7 +244,8 @@ impl Cp {
             Some(source) => {
                 // Before anything is asked of the pod.
                 std::fs::symlink_metadata(&source.path)
-                    .map_err(Failure::io("find", &source.path))?;
+                    .map_err(CopyError::io("find", &source.path))
+                    .map_err(failed)?;
                 sent(source)?
             }
         };
@@ -215,23 +265,33 @@ impl Cp {
                 told.conclude();
                 sent
             }
-            None => pour(&mut process),
+            None => pour(&mut io::stdin().lock(), typed::STANDARD_INPUT, &mut process).and_then(
+                |count| match count {
+                    // No tar file, however empty: something before a pipe has failed.
+                    0 => Err(CopyError::Nothing),
+                    _ => Ok(()),
+                },
+            ),
         };
         process.end_input();
         match sent {
             Ok(()) => process.finish(None, None),
             // It has gone, and says why.
             Err(error) if error.is_broken_pipe() => process.finish(None, Some(failed(error))),
+            Err(CopyError::Nothing) => Err(Failure::Other(
+                "nothing comes from standard input, which is empty or closed: `-` takes a tar file through a pipe"
+                    .to_owned(),
+            )),
             Err(error) => Err(failed(error)),
         }
     }
 }
 
-/// With what the libraries say of tar files.
+/// What failed here. With what the libraries say of tar files.
 fn failed(error: CopyError) -> Failure {
     match error {
         CopyError::Stream(error) => StoreError::from(error).into(),
-        error => Failure::Other(error.to_string()),
+        error => Failure::Other(format!("on the host: {error}")),
     }
 }
 
@@ -243,6 +303,10 @@ fn sent(source: &Source) -> Result<SentFiles, Failure> {
         Some(_) => None,
     };
     let name = source.name().or(real.as_deref().and_then(Path::file_name));
+    sent_by_name(source, name)
+}
+
+fn sent_by_name(source: &Source, name: Option<&OsStr>) -> Result<SentFiles, Failure> {
     match name.filter(|_| !source.is_content()) {
         None => Ok(SentFiles::Content),
         Some(name) => {
@@ -273,21 +337,22 @@ fn pass_on(mut process: CopyProcess) -> Result<(), Failure> {
     }
 }
 
-/// Sends what comes from standard input.
-fn pour(process: &mut CopyProcess) -> Result<(), CopyError> {
+/// Sends what comes from somewhere; how many bytes that are.
+fn pour(from: &mut impl Read, name: &str, process: &mut CopyProcess) -> Result<u64, CopyError> {
     let mut buffer = vec![0; BUFFER];
-    let mut stdin = io::stdin().lock();
+    let mut count = 0;
     loop {
-        let length = match stdin.read(&mut buffer) {
+        let length = match from.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read.map_err(CopyError::io("read", typed::STANDARD_INPUT))?,
+            read => read.map_err(CopyError::io("read", name))?,
         };
         if length == 0 {
-            return Ok(());
+            return Ok(count);
         }
+        count += length as u64;
         let piece = buffer.get(..length).unwrap_or_default();
         let sent = process.write_all(piece);
-        sent.map_err(CopyError::io("send", typed::STANDARD_INPUT))?;
+        sent.map_err(CopyError::io("send", name))?;
     }
 }
 
@@ -299,7 +364,7 @@ impl LeftOutLines {
     fn tell(&mut self, path: &Path, why: LeftOut) {
         self.0 += 1;
         if self.0 <= NAMED_MAX {
-            output::warn(&why.told_of(path));
+            output::warn(&format!("on the host: {}", why.told_of(path)));
         }
     }
 

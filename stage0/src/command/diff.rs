@@ -1,27 +1,26 @@
 //! `fairing diff`: what an app has changed of its image's files.
 
 use clap::Args;
+use engine::pods::files::{made_for, trees};
 use image_store::tree::{Change, changes};
 use pod::AppName;
 use pod::manifest::PodManifest;
 use serde::Serialize;
 
-use super::export::{app_of, trees};
+use super::export::app_of;
 use crate::arguments::format::{Format, format};
+use crate::arguments::pod_app::{PodApp, pod_app};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::{Failure, one_line};
 
-/// What the pod shows of its own there, and where it makes empty files for that.
-const POD_FILES: [&[u8]; 3] = [b"etc/hosts", b"etc/hostname", b"etc/resolv.conf"];
-
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
-    /// Name or UUID of the pod, or the beginning of its UUID
-    #[arg(value_name = "POD")]
-    pod: String,
+    /// Name or UUID of the pod, or the beginning of its UUID, and the app, if it has several
+    #[arg(value_name = "POD[/APP]", value_parser = pod_app)]
+    pod: PodApp,
     /// The app, if the pod has several
     #[arg(long, value_name = "NAME")]
     app: Option<AppName>,
@@ -44,10 +43,15 @@ impl Subcommand for Diff {
         "Show what an app has added (A), changed (C) and deleted (D) of its image's files";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.pod(&self.pod)?;
+        let entry = context.pod(&self.pod.pod)?;
         let manifest = PodManifest::load(&entry.path)?;
-        let app = app_of(&manifest, self.app.as_ref(), &self.pod)?;
-        let trees = trees(context, &entry, &manifest, &app);
+        let app = app_of(
+            &manifest,
+            self.pod.app_or(self.app.as_ref())?,
+            &self.pod.pod,
+        )?;
+        let trees = trees(&context.engine, &entry, &manifest, app);
+        let made_for = made_for(app, &trees)?;
         let mut paths = Paths::default();
         let mut lines = Lines::default();
         let [upper, below @ ..] = trees.as_slice() else {
@@ -58,7 +62,7 @@ impl Subcommand for Diff {
         changes(
             upper,
             below,
-            |path, stat| POD_FILES.contains(&path) && stat.st_size == 0,
+            |path| made_for.contains(path),
             |change, path| match is_text {
                 true if written.is_ok() => written = lines.add(change, path),
                 true => {}

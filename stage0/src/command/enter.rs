@@ -8,6 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use engine::pods::environment::merged;
 use pod::AppName;
 use pod::control::{CommandUser, ExecRequest};
+use pod::feature::Feature;
 use pod::manifest::AppPath;
 
 use crate::arguments::app::{group, user};
@@ -68,8 +69,13 @@ impl Subcommand for Enter {
     const USAGE: Option<&'static str> = Some("fairing enter [FLAGS] POD [-- COMMAND]");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let RunningApp { connection, app } =
-            RunningApp::open(context, &self.pod, self.app.as_ref(), "entered")?;
+        let RunningApp { connection, app } = RunningApp::open(
+            context,
+            &self.pod,
+            self.app.as_ref(),
+            "entered",
+            Feature::Exec,
+        )?;
         // Nothing but a name on a terminal: a shell, as a person would want it.
         let by_person =
             self.command.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();

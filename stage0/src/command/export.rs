@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use engine::Error;
 use engine::error::AppError;
-use image_store::tree::{self, IdRange, Owners, Tree, Written};
-use pod::manifest::{IdMapping, PodManifest, UserNamespace, app_dir};
-use pod::{AppName, PodEntry};
+use engine::pods::files::trees;
+use image_store::tree::{self, Tree, Written};
+use pod::AppName;
+use pod::manifest::{App, PodManifest};
 
 use super::save::{is_stream, named};
+use crate::arguments::pod_app::{PodApp, pod_app};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
@@ -21,9 +23,9 @@ use crate::wording::warning;
 /// Arguments of `export`.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// Name or UUID of the pod, or the beginning of its UUID
-    #[arg(value_name = "POD")]
-    pod: String,
+    /// Name or UUID of the pod, or the beginning of its UUID, and the app, if it has several
+    #[arg(value_name = "POD[/APP]", value_parser = pod_app)]
+    pod: PodApp,
     /// File to write, whether it is there or not [default: standard output]
     #[arg(value_name = "FILE", conflicts_with = "output")]
     file: Option<PathBuf>,
@@ -41,11 +43,15 @@ impl Subcommand for Export {
         "Write the root filesystem of an app of a pod, with its changes, as a tar file";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.pod(&self.pod)?;
+        let entry = context.pod(&self.pod.pod)?;
         let manifest = PodManifest::load(&entry.path)?;
-        let app = app_of(&manifest, self.app.as_ref(), &self.pod)?;
+        let app = app_of(
+            &manifest,
+            self.pod.app_or(self.app.as_ref())?,
+            &self.pod.pod,
+        )?;
         // No pin: while the pod is there, so are its layers, and who reads this may take their time.
-        let trees = trees(context, &entry, &manifest, &app);
+        let trees = trees(&context.engine, &entry, &manifest, app);
         write_trees(&trees, self.output.or(self.file))
     }
 }
@@ -83,61 +89,24 @@ pub(super) fn write_trees(trees: &[Tree], file: Option<PathBuf>) -> Result<u8, F
 ///
 /// # Errors
 /// If there is none, or several could be meant.
-pub(super) fn app_of(
-    manifest: &PodManifest,
+pub(super) fn app_of<'a>(
+    manifest: &'a PodManifest,
     asked: Option<&AppName>,
     pod: &str,
-) -> Result<AppName, Failure> {
-    let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
-    match (asked, names.as_slice()) {
-        (Some(name), names) if names.contains(&name) => Ok(name.clone()),
-        (Some(name), _) => Err(Error::from(AppError::unknown(manifest, name)).into()),
-        (None, [only]) => Ok((*only).clone()),
+) -> Result<&'a App, Failure> {
+    match (asked, &*manifest.apps) {
+        (Some(name), _) => manifest
+            .app(name)
+            .ok_or_else(|| Error::from(AppError::unknown(manifest, name)).into()),
+        (None, [only]) => Ok(only),
         (None, []) => Err(Failure::Other(format!("pod {pod} has no apps"))),
-        (None, names) => {
-            let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+        (None, apps) => {
+            let names: Vec<_> = apps.iter().map(|app| app.name.as_str()).collect();
             Err(Failure::Usage(format!(
                 "pod {pod} has several apps; name one with --app: {}",
                 names.join(", ")
             )))
         }
-    }
-}
-
-/// What the app changed, above the layers of its image.
-pub(super) fn trees(
-    context: &Context,
-    entry: &PodEntry,
-    manifest: &PodManifest,
-    app: &AppName,
-) -> Vec<Tree> {
-    let store = context.engine.store();
-    let image = manifest.app(app).map(|app| &app.image);
-    let layers = image
-        .into_iter()
-        .flat_map(|image| image.layers.iter().rev());
-    let changes = Tree {
-        path: app_dir(&entry.path, app).join("upper"),
-        owners: manifest.user_namespace.as_ref().map(owners),
-    };
-    std::iter::once(changes)
-        .chain(layers.map(|layer| store.layer_tree(layer).into()))
-        .collect()
-}
-
-/// The IDs with which a pod's files are written.
-fn owners(ids: &UserNamespace) -> Owners {
-    let ranges = |mappings: &[IdMapping]| {
-        let range = |mapping: &IdMapping| IdRange {
-            inside: mapping.container_id,
-            outside: mapping.host_id,
-            count: mapping.size.get(),
-        };
-        mappings.iter().map(range).collect()
-    };
-    Owners {
-        users: ranges(&ids.uid_mappings),
-        groups: ranges(&ids.gid_mappings),
     }
 }
 

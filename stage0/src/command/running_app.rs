@@ -25,15 +25,16 @@ pub(crate) struct RunningApp {
 
 impl RunningApp {
     /// The app of this name, or the only one, of a pod that runs. `done` is what is to be done with it, for messages:
-    /// "entered".
+    /// "entered"; `feature` is what its isolator has to offer for that.
     ///
     /// # Errors
-    /// If there is none, if several could be meant, or if it does not run.
+    /// If there is none, if several could be meant, if it does not run, or if the isolator lacks the feature.
     pub(crate) fn open(
         context: &Context,
         pod: &str,
         app: Option<&AppName>,
         done: &str,
+        feature: Feature,
     ) -> Result<Self, Failure> {
         let entry = context.pod(pod)?;
         let state = entry.state()?;
@@ -50,7 +51,7 @@ impl RunningApp {
         let app = app_of(&manifest, app)?;
         refuse_ended(&entry, &app)?;
         isolator::of_pod(&manifest.stage1, &context.engine.directories)?
-            .require(&BTreeSet::from([Feature::Exec]))?;
+            .require(&BTreeSet::from([feature]))?;
         match connect_when_up(&entry, &context.engine.directories)? {
             Some(connection) => Ok(Self { connection, app }),
             None => Err(not_running(&entry, State::Exited, done)),

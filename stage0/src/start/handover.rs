@@ -247,9 +247,11 @@ mod tests {
                 version: "1".to_owned(),
                 contract_version: CONTRACT_VERSION,
                 features: [].into(),
+                isolates: true,
                 entrypoints: Entrypoints {
                     run: entrypoint(),
                     gc: entrypoint(),
+                    copy: Vec::new(),
                 },
             },
         }

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{
-    AppError, IsolatorError, MonitorError, MountError, NetworkSpecError, SelinuxError,
+    AppError, IsolatorError, MonitorError, MountError, NetworkSpecError, OwnPart, SelinuxError,
     UserNamespaceError, VolumeError,
 };
 use image_registry::{OwnCredentials, RegistryError, TlsLack};
@@ -44,6 +44,13 @@ pub(super) fn text(error: &Error) -> String {
         Error::Volume(error) => volume(error),
         Error::Isolator(IsolatorError::NotFound { .. }) => {
             format!("{error}; name its directory with --stage1")
+        }
+        Error::Isolator(IsolatorError::Shares { what, .. }) => {
+            let help = match what {
+                OwnPart::Network => "--net=host says so",
+                OwnPart::HostName => "leave --hostname out",
+            };
+            format!("{error}; {help}")
         }
         Error::Monitor(MonitorError::Deaf(uuid) | MonitorError::Busy { uuid, .. }) => {
             format!("{error}; `fairing stop --force {uuid}` may end it")

@@ -37,6 +37,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "stats",
             "port",
             "export",
+            "commit",
             "cat-manifest",
             "app",
         ],

@@ -20,7 +20,7 @@ const PLACE: &std::ffi::CStr = c"fs/cgroup";
 /// Data for [`CgroupView::show`], made before clone.
 #[derive(Debug)]
 pub(crate) enum CgroupView {
-    /// The host has no cgroups.
+    /// The host has no cgroups, or shows them there by itself.
     Nothing,
     /// The hierarchies of version 1, each in a directory of its own.
     V1(Vec<HierarchyView>),

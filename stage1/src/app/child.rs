@@ -95,12 +95,12 @@ pub(crate) struct Mounts<'a> {
     pub(crate) proc: BorrowedFd<'a>,
     pub(crate) sys: BorrowedFd<'a>,
     pub(crate) dev: BorrowedFd<'a>,
-    pub(crate) pts: BorrowedFd<'a>,
-    pub(crate) mqueue: BorrowedFd<'a>,
+    /// What is mounted in `dev`, unless that is the host's.
+    pub(crate) in_dev: Option<InDev<'a>>,
     /// The pod's files that the image has a place for, and that place.
     pub(crate) pod_files: Vec<(&'static CStr, &'static CStr)>,
-    /// The terminal to be seen as `/dev/console`.
-    pub(crate) console: Option<&'static CStr>,
+    /// Whether the app stays in the cgroup namespace of the host.
+    pub(crate) host_cgroups: bool,
     /// What is shown at `/sys/fs/cgroup`.
     pub(crate) cgroups: CgroupView,
     /// What else is mounted, in this order.
@@ -109,6 +109,15 @@ pub(crate) struct Mounts<'a> {
     pub(crate) own_processes: bool,
     /// Options of a procfs of its own.
     pub(crate) proc_options: &'a [(CString, CString)],
+}
+
+/// What is mounted in a `/dev` of the app's own, beside the pod's shared memory.
+#[derive(Debug)]
+pub(crate) struct InDev<'a> {
+    pub(crate) pts: BorrowedFd<'a>,
+    pub(crate) mqueue: BorrowedFd<'a>,
+    /// The terminal to be seen as `/dev/console`.
+    pub(crate) console: Option<&'static CStr>,
 }
 
 impl ChildPlan<'_> {
@@ -121,6 +130,18 @@ impl ChildPlan<'_> {
     /// The number that such a procfs has once all others are closed.
     fn procfs_place(&self) -> i32 {
         self.report_place.saturating_add(1)
+    }
+}
+
+impl InDev<'_> {
+    fn attach(&self, dev: BorrowedFd<'_>) -> Result<(), Errno> {
+        attach(self.pts, dev, c"pts")?;
+        attach(self.mqueue, dev, c"mqueue")?;
+        let Some(terminal) = self.console else {
+            return Ok(());
+        };
+        let console = target(dev, c"console", STRICT)?;
+        attach_copy(self.pts, terminal, false, &console)
     }
 }
 
@@ -188,7 +209,9 @@ fn prepare(
     };
     match &plan.root {
         Root::Attach(mounts) => {
-            sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;
+            if !mounts.host_cgroups {
+                sys::unshare_cgroup().map_err(at(Step::CgroupNamespace))?;
+            }
             attach_all(mounts, plan.confinement, attempts)?;
         }
         Root::Join(app) => {
@@ -351,16 +374,12 @@ fn attach_all(
     let proc = own_proc.as_ref().map_or(mounts.proc, AsFd::as_fd);
     attach(mounts.sys, root, c"sys").map_err(at(kernel))?;
     attach(mounts.dev, root, c"dev").map_err(at(kernel))?;
-    attach(mounts.pts, mounts.dev, c"pts").map_err(at(kernel))?;
-    attach(mounts.mqueue, mounts.dev, c"mqueue").map_err(at(kernel))?;
-    if let Some(terminal) = mounts.console {
-        target(mounts.dev, c"console", STRICT)
-            .and_then(|console| attach_copy(mounts.pts, terminal, false, &console))
-            .map_err(at(kernel))?;
+    if let Some(in_dev) = &mounts.in_dev {
+        in_dev.attach(mounts.dev).map_err(at(kernel))?;
+        target(mounts.dev, c"shm", STRICT)
+            .and_then(|shm| attach_copy(CWD, c"/shm", false, &shm))
+            .map_err(at(Step::AttachSharedMemory))?;
     }
-    target(mounts.dev, c"shm", STRICT)
-        .and_then(|shm| attach_copy(CWD, c"/shm", false, &shm))
-        .map_err(at(Step::AttachSharedMemory))?;
 
     if confinement.guards == PathGuards::Default {
         guards::mask_usual(proc, mounts.sys, mounts.dev).map_err(at(Step::MaskPaths))?;

@@ -1,5 +1,5 @@
 //! The kernel filesystems of an app, mounted but attached to nothing: `/proc`, `/sys`, `/dev` and what
-//! is below it. Nothing of them comes from the image.
+//! is below it. Nothing of them comes from the image. They are the app's own, or all of them the host's.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,8 +22,10 @@ pub(crate) struct Devices {
     pub(crate) proc: OwnedFd,
     pub(crate) sys: OwnedFd,
     pub(crate) dev: OwnedFd,
+    /// Where its terminals are.
     pub(crate) pts: OwnedFd,
-    pub(crate) mqueue: OwnedFd,
+    /// Its message queues, unless all of these are the host's.
+    pub(crate) mqueue: Option<OwnedFd>,
 }
 
 /// Those that need to know nothing of the pod's network: they are made while the monitor still joins it.
@@ -32,16 +34,34 @@ pub(crate) struct FirstDevices {
     proc: OwnedFd,
     dev: OwnedFd,
     pts: OwnedFd,
-    mqueue: OwnedFd,
-    /// What the monitor has made, in a user namespace without a network of its own.
+    mqueue: Option<OwnedFd>,
+    /// What the monitor has made, in a user namespace without a network of its own; or the host's.
     sys: Option<OwnedFd>,
 }
 
-/// What of them the monitor has made, where pod init can't.
-#[derive(Debug, Default)]
-pub(crate) struct HandedDevices {
-    pub(crate) dev: Option<OwnedFd>,
-    pub(crate) sys: Option<OwnedFd>,
+/// What of them the monitor has made.
+#[derive(Debug)]
+pub(crate) enum HandedDevices {
+    /// Of the app's own, where pod init can't.
+    Own {
+        dev: Option<OwnedFd>,
+        sys: Option<OwnedFd>,
+    },
+    /// The host's, each with what is mounted there.
+    OfHost {
+        proc: OwnedFd,
+        sys: OwnedFd,
+        dev: OwnedFd,
+    },
+}
+
+impl Default for HandedDevices {
+    fn default() -> Self {
+        Self::Own {
+            dev: None,
+            sys: None,
+        }
+    }
 }
 
 /// How much an app gets of what all of the machine share.
@@ -101,7 +121,11 @@ impl FirstDevices {
         handed: HandedDevices,
         labels: FileLabels<'_>,
     ) -> Result<Self, StartFailure> {
-        let dev = match handed.dev {
+        let (dev, sys) = match handed {
+            HandedDevices::Own { dev, sys } => (dev, sys),
+            HandedDevices::OfHost { proc, sys, dev } => return Self::of_host(proc, sys, dev),
+        };
+        let dev = match dev {
             Some(dev) => dev,
             None => device_files::make(tty, bounds.files, None, labels.app)?,
         };
@@ -124,8 +148,20 @@ impl FirstDevices {
             proc: mount_detached("proc", &pairs(proc_options), GUARDED)?,
             dev,
             pts: mount_detached("devpts", &pts, NOSUID | NOEXEC)?,
-            mqueue,
-            sys: handed.sys,
+            mqueue: Some(mqueue),
+            sys,
+        })
+    }
+
+    fn of_host(proc: OwnedFd, sys: OwnedFd, dev: OwnedFd) -> Result<Self, StartFailure> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let pts = openat(&dev, "pts", flags, Mode::empty());
+        Ok(Self {
+            proc,
+            pts: pts.map_err(StartFailure::os("open the host's /dev/pts"))?,
+            dev,
+            mqueue: None,
+            sys: Some(sys),
         })
     }
 

@@ -14,7 +14,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::app::accounts::Identity;
 use crate::app::cgroup::{CgroupSeat, Seated};
-use crate::app::child::{ChildPlan, Mounts, ProcessLimits, Root, become_app};
+use crate::app::cgroup_view::CgroupView;
+use crate::app::child::{ChildPlan, InDev, Mounts, ProcessLimits, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::{self, Confinement, PathGuards};
 use crate::app::devices::{DeviceBounds, Devices, FileLabels, FirstDevices, HandedDevices};
@@ -64,6 +65,8 @@ pub(crate) struct PodContext<'a> {
     pub(crate) hostname: &'a str,
     /// What pod init's bounding set holds.
     pub(crate) bounding: u64,
+    /// Whether it is in the host's cgroup namespace.
+    pub(crate) host_cgroups: bool,
 }
 
 /// An app of which all is known that can be, before the pod has its network and any app runs.
@@ -232,7 +235,11 @@ impl PreparedApp {
     /// Starts the app. Its sockets are its own from then on: kept open here, a port or a connection would outlast the
     /// app that closes it.
     pub(crate) fn start(self, pod: PodContext<'_>) -> Result<Starting<RunningApp>, StartFailure> {
-        let PodContext { hostname, bounding } = pod;
+        let PodContext {
+            hostname,
+            bounding,
+            host_cgroups,
+        } = pod;
         let Self {
             spec,
             stdio,
@@ -263,11 +270,17 @@ impl PreparedApp {
             proc: devices.proc.as_fd(),
             sys: devices.sys.as_fd(),
             dev: devices.dev.as_fd(),
-            pts: devices.pts.as_fd(),
-            mqueue: devices.mqueue.as_fd(),
+            in_dev: devices.mqueue.as_ref().map(|mqueue| InDev {
+                pts: devices.pts.as_fd(),
+                mqueue: mqueue.as_fd(),
+                console: has_terminal.then_some(c"0"),
+            }),
             pod_files,
-            console: has_terminal.then_some(c"0"),
-            cgroups: seat.view(),
+            host_cgroups,
+            cgroups: match devices.mqueue {
+                Some(_) => seat.view(),
+                None => CgroupView::Nothing,
+            },
             volumes: &volumes,
             own_processes: spec.own_processes,
             proc_options: &confinement.proc_options,

@@ -5,6 +5,7 @@
 //! becomes the app (`child`) then only makes system calls.
 
 pub mod accounts;
+pub mod at_rest;
 pub(crate) mod attach;
 pub(crate) mod attempts;
 pub mod cgroup;

@@ -303,6 +303,18 @@ impl PodCgroups {
         limits::bound_processes(self.placement.version, &self.places(app), most)
     }
 
+    /// Kills everything in an app's cgroup, and waits for a while until it is gone.
+    pub fn end_app(&self, app: &AppName) {
+        if let Some((_, folder)) = self.places(app).first() {
+            removal::end_all(folder);
+        }
+    }
+
+    /// Whether the host has cgroups.
+    pub fn are_there(&self) -> bool {
+        !self.folders.is_empty()
+    }
+
     /// Removes an app's cgroup, with whatever still runs in it. One that isn't there is removed already.
     ///
     /// # Errors

@@ -26,6 +26,19 @@ pub(super) fn remove_tree(folder: &Path) -> Result<(), CgroupError> {
     remove(folder, deadline).map_err(CgroupError::io("remove the cgroup", folder))
 }
 
+/// Kills every process in a cgroup and waits until there is none, or time is up. What is left then is for its removal to
+/// tell of.
+pub(super) fn end_all(folder: &Path) {
+    let deadline = Instant::now() + PATIENCE;
+    let procs = folder.join("cgroup.procs");
+    while fs::read_to_string(&procs).is_ok_and(|pids| !pids.is_empty()) && Instant::now() < deadline
+    {
+        if kill_all(folder, deadline).is_err() {
+            return;
+        }
+    }
+}
+
 fn remove(folder: &Path, deadline: Instant) -> io::Result<()> {
     // Mostly nothing is in one any more: that is sooner tried than found out, since the kernel lists the files of one as if
     // it made them each time.

@@ -5,13 +5,12 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::Pid;
 use pod::AppName;
 use pod::control::WindowSize;
 use pod::exit::Outcome;
-use pod::manifest::UserNamespace;
+use pod::manifest::{HostNamespace, UserNamespace};
 use pod::selinux::Context;
 use rustix::io::Errno;
 
@@ -19,6 +18,7 @@ use super::abandoned::Abandoned;
 use super::ground::Ground;
 use super::hosts_file::HostsFile;
 use super::leftovers::Leftovers;
+use super::reach::Reach;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
 use crate::app::devices::DeviceBounds;
@@ -40,6 +40,10 @@ pub(crate) struct Pod {
     user_namespace: Option<UserNamespace>,
     /// The label of SELinux of its message queues.
     queue_label: Option<Context>,
+    /// Whether apps are in the host's cgroup namespace.
+    host_cgroups: bool,
+    /// How all of it is ended.
+    pub(super) reach: Reach,
     /// The capabilities that pod init has kept, as far as the caller had them, and so can give an app.
     pub(super) held_capabilities: u64,
     /// Whether executing a program can give privileges to what is in the pod.
@@ -63,7 +67,7 @@ pub(crate) struct Pod {
     /// Whether the pod was asked to end.
     pub(super) stop_requested: bool,
     /// Apps that ended before all had started.
-    early_ends: Vec<(RunningApp, Outcome)>,
+    pub(super) early_ends: Vec<(RunningApp, Outcome)>,
     settling: Settling,
 }
 
@@ -85,6 +89,8 @@ impl Pod {
         Self {
             bounds: DeviceBounds::of(&setup),
             queue_label: setup.queue_label().cloned(),
+            host_cgroups: setup.host_namespaces.contains(&HostNamespace::Cgroup),
+            reach: Reach::own(),
             hostname: setup.hostname,
             user_namespace: setup.user_namespace,
             held_capabilities,
@@ -110,6 +116,7 @@ impl Pod {
             hostname: &self.hostname,
             // As far as pod init knows.
             bounding: self.held_capabilities,
+            host_cgroups: self.host_cgroups,
         }
     }
 
@@ -304,8 +311,8 @@ impl Pod {
         let action = self.supervisor.app_exited(&app.name, code, Instant::now());
         // Its terminal is closed: what it wrote has an end. Whoever is told may need the descriptors that it had.
         let seat = app.into_seat();
-        if self.supervisor.finished().is_none() {
-            // What the app left running would otherwise outlive it by as long as the pod.
+        if self.supervisor.finished().is_none() || self.reach == Reach::Cgroups {
+            // What the app left running would otherwise outlive it by as long as the pod, or outlive the pod.
             self.leftovers.kill(seat);
         }
         link.send(&message, Enclosed::default())?;
@@ -325,8 +332,7 @@ impl Pod {
                 self.stop_starts(link)?;
             }
             Action::KillAll => {
-                // Everything in this pid namespace but pid 1.
-                let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+                self.kill_everything();
                 self.stop_starts(link)?;
             }
             Action::SignalApp(name) => {

@@ -72,6 +72,7 @@ impl Ground for Inherited {
         let HandedOver::App(AppResources {
             root,
             seat,
+            proc,
             dev,
             sys,
             mounts,
@@ -86,7 +87,10 @@ impl Ground for Inherited {
         Ok(AppGround {
             root: RootFs(root),
             seat,
-            devices: HandedDevices { dev, sys },
+            devices: match (proc, dev, sys) {
+                (Some(proc), Some(dev), Some(sys)) => HandedDevices::OfHost { proc, sys, dev },
+                (_, dev, sys) => HandedDevices::Own { dev, sys },
+            },
             mounts: volume_mounts(app, mounts)?,
             sockets: AppSockets::new(app.sockets.clone(), sockets)?,
         })

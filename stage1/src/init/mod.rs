@@ -1,10 +1,11 @@
-//! Pod init: pid 1 inside of the pod.
+//! Pod init: pid 1 inside of the pod, or where a pod is not kept apart from the host, one of its processes.
 //!
 //! It starts the apps, reaps whatever ends, decides when the pod ends (`supervisor`), and serves what the
 //! monitor asks. Its root is a small filesystem of its own: of the host it sees nothing once the apps' root
 //! filesystems are mounted.
 
 mod abandoned;
+mod ending;
 mod event_loop;
 mod first_program;
 mod ground;
@@ -13,6 +14,7 @@ mod leftovers;
 mod machine;
 mod pod_root;
 mod privileges;
+mod reach;
 mod starting;
 mod starts;
 mod supervisor;
@@ -31,6 +33,7 @@ use self::ground::{Ground, Inherited};
 use self::hosts_file::HostsFile;
 use self::machine::Machine;
 use self::pod_root::PodRoot;
+use self::reach::Reach;
 use crate::app::devices::DeviceBounds;
 use crate::app::launch::{PodSetup, PreparedApp};
 use crate::failure::StartFailure;
@@ -114,12 +117,18 @@ fn bind_to_monitor(link: &ToParent) -> Result<(), StartFailure> {
     if link.monitor_is_gone()? {
         return Err(StartFailure::other("the monitor is gone"));
     }
+    Reach::own().secure()?;
     sys::close_on_exec_from(INIT_SOCKET_FD as u32).map_err(StartFailure::os("prepare pod init"))
 }
 
 /// Runs the pod that the monitor describes, on this ground. Returns 0 if it was started and ran to its end.
 pub(crate) fn serve(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> i32 {
-    let last_word = match begin(link, ground).and_then(|mut pod| pod.run(link, ground)) {
+    let ended = begin(link, ground).and_then(|mut pod| {
+        let ended = pod.run(link, ground);
+        pod.leave_nothing();
+        ended
+    });
+    let last_word = match ended {
         Ok(exit_code) => FromInit::Finished { exit_code },
         Err(failure) => FromInit::Failed(failure),
     };

@@ -215,6 +215,17 @@ impl Starts {
         queued.map(|queued| queued.app.name().clone()).collect()
     }
 
+    /// Takes everything out, because the pod has ended: commands are killed, and the apps are given that have a process.
+    pub(super) fn end_all(&mut self) -> Vec<RunningApp> {
+        self.queue.clear();
+        for command in std::mem::take(&mut self.commands).into_values() {
+            // One that is gone already is what was wanted.
+            let _ = sys::send_signal(command.process.process.pid, SIGKILL);
+        }
+        let apps = std::mem::take(&mut self.apps).into_values();
+        apps.map(|starting| starting.app.process).collect()
+    }
+
     /// A signal for one app or for all: they get it once they run.
     pub(super) fn signal(&mut self, name: Option<&AppName>, signal: i32) {
         let chosen = |app: &AppName| name.is_none_or(|name| app == name);

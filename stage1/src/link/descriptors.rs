@@ -327,17 +327,20 @@ impl MonitorLink for ToParent {
             Contents::Nothing => HandedOver::Nothing,
             Contents::App {
                 seat,
+                proc,
                 dev,
                 sys,
                 mounts,
                 ..
             } => {
                 let (root, seat) = (fds.one()?, fds.seat(seat)?);
+                let proc = fds.one_if(proc)?;
                 let (dev, sys) = (fds.one_if(dev)?, fds.one_if(sys)?);
                 let sockets = more.split_off(mounts.min(more.len()));
                 HandedOver::App(AppResources {
                     root,
                     seat,
+                    proc,
                     dev,
                     sys,
                     mounts: more,

@@ -181,8 +181,16 @@ pub struct ToHost {
     told: Vec<InitRequest>,
     /// Commands that have not ended, and where they write.
     commands: BTreeMap<u64, Vec<StreamId>>,
-    /// Ends of commands, and how much is to be sent before of what they have written.
-    ended: Vec<(Vec<u8>, Vec<(StreamId, u64)>)>,
+    /// Ends of commands that are told once what the commands have written has been sent.
+    ended: Vec<CommandEnd>,
+}
+
+/// The end of a command.
+#[derive(Debug)]
+struct CommandEnd {
+    message: Vec<u8>,
+    /// How much of what it has written is to be sent before.
+    left: Vec<(StreamId, u64)>,
 }
 
 impl ToHost {
@@ -211,16 +219,16 @@ impl ToHost {
     /// Tells of the ends of commands whose output has been sent, or of all.
     fn tell_ends(&mut self, all: bool) -> Result<(), LinkError> {
         let connection = &mut self.connection;
-        let is_over = |(_, streams): &mut (_, Vec<(StreamId, u64)>)| {
-            for (id, left) in streams.iter_mut() {
+        let is_over = |end: &mut CommandEnd| {
+            for (id, left) in &mut end.left {
                 *left = connection.exhaust(*id, *left);
             }
-            all || streams.iter().all(|(_, left)| *left == 0)
+            all || end.left.iter().all(|(_, left)| *left == 0)
         };
         let ended: Vec<_> = self.ended.extract_if(.., is_over).collect();
         ended
             .iter()
-            .try_for_each(|(message, _)| self.connection.send_after_data(message))
+            .try_for_each(|end| self.connection.send_after_data(&end.message))
     }
 
     fn tell(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<InitRequest>, LinkError> {
@@ -275,7 +283,10 @@ impl MonitorLink for ToHost {
         if let Some(streams) = of_command {
             let streams = streams.into_iter();
             let written = streams.map(|id| (id, self.connection.waiting(id)));
-            self.ended.push((json(message)?, written.collect()));
+            self.ended.push(CommandEnd {
+                message: json(message)?,
+                left: written.collect(),
+            });
             return self.tell_ends(false);
         }
         if matches!(message, FromInit::Finished { .. } | FromInit::Failed(_)) {

@@ -33,6 +33,8 @@ pub struct AppResources {
     pub root: OwnedFd,
     /// Its seat in its cgroup.
     pub seat: CgroupSeat,
+    /// The host's `/proc`, with what is mounted there, where its kernel filesystems are the host's: `dev` and `sys` are, too.
+    pub proc: Option<OwnedFd>,
     /// Its `/dev`, with the devices in it, where pod init can make none: in a user namespace.
     pub dev: Option<OwnedFd>,
     /// Its `/sys`, where pod init can't mount that of the network: in a user namespace that the network doesn't belong to.

@@ -22,9 +22,10 @@ pub(super) enum Packet<M> {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Contents {
     Nothing,
-    /// The root filesystem, then the seat, `/dev` and `/sys`. Mounts and sockets follow in packets of their own.
+    /// The root filesystem, then the seat, `/proc`, `/dev` and `/sys`. Mounts and sockets follow in packets of their own.
     App {
         seat: SeatKind,
+        proc: bool,
         dev: bool,
         sys: bool,
         mounts: usize,
@@ -61,12 +62,14 @@ impl Contents {
             | HandedOver::MachineNetwork(_) => Self::Nothing,
             HandedOver::App(AppResources {
                 seat,
+                proc,
                 dev,
                 sys,
                 mounts,
                 sockets,
                 ..
             }) => Self::App {
+                proc: proc.is_some(),
                 dev: dev.is_some(),
                 sys: sys.is_some(),
                 seat: match seat {
@@ -112,6 +115,7 @@ pub(super) fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
         HandedOver::App(AppResources {
             root,
             seat,
+            proc,
             dev,
             sys,
             ..
@@ -145,7 +149,7 @@ pub(super) fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
                     }
                 }
             }
-            all.extend(dev.iter().chain(sys).map(AsFd::as_fd));
+            all.extend(proc.iter().chain(dev).chain(sys).map(AsFd::as_fd));
             all
         }
     }

@@ -47,6 +47,8 @@ pub(super) enum Awaited {
     PodEnd,
     /// Whatever happens.
     Events,
+    /// That it leaves: this app is frozen until then.
+    Release(AppName),
 }
 
 /// A command that a client asks for.
@@ -139,6 +141,14 @@ impl Client {
     pub(super) fn command(&self) -> Option<u64> {
         match &self.awaits {
             Awaited::Command(command) if !command.detached => Some(command.id),
+            _ => None,
+        }
+    }
+
+    /// The app that is frozen for as long as it is there.
+    pub(super) fn holds(&self) -> Option<&AppName> {
+        match &self.awaits {
+            Awaited::Release(app) => Some(app),
             _ => None,
         }
     }

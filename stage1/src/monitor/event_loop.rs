@@ -131,7 +131,7 @@ impl Monitor {
                 self.kill_init();
                 // The kernel waits for what is frozen; what can't be thawed is no worse for that.
                 let _ = self.resume_all(isolator);
-                self.reap_init()?;
+                self.reap_init(isolator)?;
                 break;
             }
         }
@@ -161,7 +161,7 @@ impl Monitor {
             for notification in self.init.last_words()? {
                 self.receive(notification, isolator, ready)?;
             }
-            self.reap_init()?;
+            self.reap_init(isolator)?;
         }
         if events.signal {
             self.take_signals(isolator)?;
@@ -354,8 +354,8 @@ impl Monitor {
         })
     }
 
-    /// Pod init is dead, and with it everything in the pod.
-    fn reap_init(&mut self) -> Result<(), StartFailure> {
+    /// Pod init is dead, and now everything in the pod is.
+    fn reap_init(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
         let status = waitid(
             WaitId::PidFd(self.init_pidfd.as_fd()),
             WaitIdOptions::EXITED,
@@ -365,6 +365,7 @@ impl Monitor {
             .and_then(|status| status.exit_status())
             .unwrap_or_default();
         self.init_is_dead = true;
+        isolator.end_rest(&self.manifest);
         if self.stop_requested {
             self.give_up_output_at = Instant::now().checked_add(INIT_GRACE);
         }

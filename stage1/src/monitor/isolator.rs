@@ -25,7 +25,8 @@ pub struct StartedInit {
 /// The order of the calls is that of this list. It leaves room for a pod with a user namespace: pod init's process brings
 /// that namespace with it, and only what is made afterwards can belong to it or be mapped by it.
 pub trait Isolator {
-    /// Starts pod init in the pod's namespaces and cgroups, which it makes. The process must die when the monitor does.
+    /// Starts pod init in the pod's namespaces and cgroups, which it makes. Everything of the pod must end when the monitor
+    /// does.
     ///
     /// # Errors
     /// What failed, on what.
@@ -98,6 +99,9 @@ pub trait Isolator {
     /// # Errors
     /// What failed, on what.
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure>;
+
+    /// Ends what still runs of the pod, whose pod init is gone: where that takes everything with it, nothing.
+    fn end_rest(&mut self, _manifest: &PodManifest) {}
 
     /// Why pod init's process ended before it was told everything, if the isolator knows. Asked once, when something else
     /// has failed.

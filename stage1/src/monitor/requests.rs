@@ -42,15 +42,22 @@ impl Monitor {
                 client.leave();
             }
         }
-        self.let_go()?;
+        self.let_go(isolator)?;
         self.start_commands();
         Ok(())
     }
 
-    /// Forgets connections that are over, and ends what they have started.
-    fn let_go(&mut self) -> Result<(), StartFailure> {
-        let left = self.clients.extract_if(.., |client| client.has_left());
-        let commands: Vec<u64> = left.filter_map(|client| client.command()).collect();
+    /// Forgets connections that are over, ends what they have started, and lets go on what they hold.
+    fn let_go(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
+        let left: Vec<_> = self
+            .clients
+            .extract_if(.., |client| client.has_left())
+            .collect();
+        for app in left.iter().filter_map(|client| client.holds()) {
+            // One that has left the pod meanwhile has no processes; what can't be thawed can be resumed again.
+            let _ = self.resume(app, isolator);
+        }
+        let commands: Vec<u64> = left.iter().filter_map(|client| client.command()).collect();
         let grace_ms = self.manifest.grace_period_ms;
         commands
             .into_iter()
@@ -201,6 +208,14 @@ impl Monitor {
                 }
                 for app in apps {
                     self.pause(&app, isolator)?;
+                }
+                DONE
+            }
+            Request::Hold { app } => {
+                self.free(index)?;
+                if !self.known(&app)?.paused {
+                    self.pause(&app, isolator)?;
+                    self.await_at(index, Awaited::Release(app))?;
                 }
                 DONE
             }

@@ -26,7 +26,8 @@ pub(super) fn attach_and_clone(directories: &Directories) -> Result<OwnedFd, Err
         true => open(Path::new(path)),
         false => open_here(path),
     };
-    let lower = directories.lower.iter().map(open_lower);
+    let earlier = directories.earlier.iter().map(|path| open_here(path));
+    let lower = earlier.chain(directories.lower.iter().map(open_lower));
     let lower: Vec<OwnedFd> = lower.collect::<Result<_, _>>()?;
     let numbers: Vec<String> = lower.iter().map(|l| l.as_raw_fd().to_string()).collect();
     let mut data = format!("lowerdir={}", numbers.join(":"));
@@ -99,6 +100,7 @@ mod tests {
         let path = |name| format!("/proc/self/fd/{}/{name}", opened.as_raw_fd());
         let directories = Directories {
             lower: vec![path("lower"), path("lowest")],
+            earlier: None,
             changes: Some(Changes {
                 upper: path("upper"),
                 work: path("work"),

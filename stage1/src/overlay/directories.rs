@@ -7,6 +7,8 @@ use pod::selinux::Context;
 pub(super) struct Directories {
     /// Topmost first.
     pub(super) lower: Vec<String>,
+    /// Above those, where changes of earlier are that no further ones join. It is never on such a mount.
+    pub(super) earlier: Option<String>,
     /// Where changes go; nobody can make any if that is nowhere.
     pub(super) changes: Option<Changes>,
     /// Whether the lower ones are on mounts that the calling thread has attached, and so can be opened as they stand.

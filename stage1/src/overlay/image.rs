@@ -75,6 +75,7 @@ pub(crate) fn files_of(
             let is_attached = mapped.is_some() && !takes_detached_layers();
             let directories = Directories {
                 lower,
+                earlier: None,
                 changes: None,
                 lower_is_attached: is_attached,
                 label: label.as_ref().map(|label| label.label.clone()),

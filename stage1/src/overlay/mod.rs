@@ -45,6 +45,15 @@ pub struct Storage {
     mapped: Option<Mapped>,
 }
 
+/// What an overlay is for.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    /// To be changed.
+    Changes,
+    /// To be looked at.
+    View,
+}
+
 /// Mapped mounts that are attached to nothing.
 #[derive(Debug)]
 struct Mapped([OwnedFd; 2]);
@@ -107,6 +116,29 @@ impl Storage {
         layers: &[Digest],
         label: Option<&Context>,
     ) -> Result<OwnedFd, StartFailure> {
+        self.overlay_for(Use::Changes, app, layers, label)
+    }
+
+    /// The same, of which nobody can change anything: any number of them may be mounted at a time.
+    ///
+    /// # Errors
+    /// As [`Storage::overlay`].
+    pub fn view(
+        &self,
+        app: &AppName,
+        layers: &[Digest],
+        label: Option<&Context>,
+    ) -> Result<OwnedFd, StartFailure> {
+        self.overlay_for(Use::View, app, layers, label)
+    }
+
+    fn overlay_for(
+        &self,
+        purpose: Use,
+        app: &AppName,
+        layers: &[Digest],
+        label: Option<&Context>,
+    ) -> Result<OwnedFd, StartFailure> {
         let what = format!("mount the root filesystem of app {app}");
         let own = format!("{}/apps/{app}", path_of(&self.pod));
         let fresh = match self.mapped {
@@ -122,13 +154,23 @@ impl Storage {
             lower.push(format!("{all_layers}/{}/fs", layer.hex()));
         }
         lower.push(mount_points);
+        let upper = format!("{own}/upper");
+        let (earlier, changes) = match purpose {
+            Use::View => (Some(upper), None),
+            Use::Changes => {
+                let (work, discard) = (format!("{own}/work"), self.discard_changes);
+                let changes = Changes {
+                    upper,
+                    work,
+                    discard,
+                };
+                (None, Some(changes))
+            }
+        };
         let directories = Directories {
             lower,
-            changes: Some(Changes {
-                upper: format!("{own}/upper"),
-                work: format!("{own}/work"),
-                discard: self.discard_changes,
-            }),
+            earlier,
+            changes,
             lower_is_attached: fresh.is_some(),
             label: label.cloned(),
         };
@@ -171,6 +213,7 @@ pub(crate) fn over_tree(
     let own = path_of(changes);
     let directories = Directories {
         lower: vec![path_of(tree), path_of(mount_points)],
+        earlier: None,
         changes: Some(Changes {
             upper: format!("{own}/upper"),
             work: format!("{own}/{work}"),
@@ -204,8 +247,10 @@ fn mount_as(
                 Ok::<_, Errno>((upper, work, changes.discard))
             });
             let reopened = reopened.transpose()?;
+            let earlier = directories.earlier.as_deref().map(open_here).transpose()?;
             by_context(&Directories {
                 lower: directories.lower.clone(),
+                earlier: earlier.as_ref().map(path_of),
                 changes: reopened.as_ref().map(|(upper, work, discard)| Changes {
                     upper: path_of(upper),
                     work: path_of(work),
@@ -231,7 +276,7 @@ pub fn tree_of(layers: &Path, layer: &Digest) -> PathBuf {
 
 fn by_context(directories: &Directories) -> Result<OwnedFd, Errno> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for path in &directories.lower {
+    for path in directories.earlier.iter().chain(&directories.lower) {
         fsconfig_set_string(context.as_fd(), "lowerdir+", path)?;
     }
     for (key, value) in HARDENING {
@@ -325,6 +370,7 @@ mod tests {
                     format!("{}/one", path_of(&layers)),
                     path_of(&points),
                 ],
+                earlier: None,
                 changes: Some(Changes {
                     upper: format!("{}/upper", path_of(&pod)),
                     work: format!("{}/work", path_of(&pod)),

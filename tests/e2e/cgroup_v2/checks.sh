@@ -30,7 +30,7 @@ no_pod_cgroups() {
 
 # Processes that only pods have.
 no_pod_processes() {
-    ! ps -o args | grep -E '[p]od-init|[s]tage1-nspawn|[s]leep 1000'
+    ! ps -o args | grep -E '[p]od-init|[s]tage1-|[s]leep 1000'
 }
 
 mounts_of_host() {
@@ -273,6 +273,43 @@ check_killed_pod_init() {
     kill -KILL "$(number "$uuid" init-pid)"
     await no_pod_processes
     await no_pod_cgroups
+}
+
+flying() {
+    fairing run --detach --stage1=fly --net=host "$busybox" --app-name app --exec /bin/sh \
+        -- -c 'sleep 1000 & setsid sleep 1000 & (setsid sleep 1000 &); sleep 1000; :'
+}
+
+# An app without a pid namespace, whose cgroup tells what is its.
+check_fly() {
+    mounts_of_host > /tmp/mounts
+    code 7 fairing run --rm --stage1=fly --net=host --memory 64m "$busybox" --app-name app \
+        --exec /bin/sh -- -c 'cat /proc/self/cgroup; sleep 1000 & exit 7' > /tmp/out
+    contains "$(cat /tmp/out)" '0::/fairing-'
+    await no_pod_processes
+    for whose in monitor-pid init-pid; do
+        uuid=$(flying)
+        await processes "$root/fairing-$uuid/app" 5
+        kill -KILL "$(number "$uuid" "$whose")"
+        await no_pod_processes
+    done
+    uuid=$(flying)
+    await processes "$root/fairing-$uuid/app" 5
+    fairing stop --force "$uuid"
+    no_pod_processes
+    fairing gc --grace-period=0s
+    no_pod_cgroups
+    mounts_of_host | cmp - /tmp/mounts
+}
+
+check_fly_with_nobody_left() {
+    uuid=$(flying)
+    await processes "$root/fairing-$uuid/app" 5
+    kill -KILL "$(number "$uuid" init-pid)" "$(number "$uuid" monitor-pid)"
+    fairing gc --grace-period=0s
+    no_pod_processes
+    no_pod_cgroups
+    [ -z "$(ls /run/fairing/pods)" ]
 }
 
 # A command that was started in a cgroup which was not handed over for that: the pod is below the

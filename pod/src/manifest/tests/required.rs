@@ -48,6 +48,10 @@ fn each_field_asks_for_its_feature_and_no_other() {
             // What is limited of an app is so of a pod.
             expected.insert(Feature::Resources);
         }
+        if *pointer == "/host-namespaces" {
+            // The sample's are all.
+            expected.insert(Feature::HostPids);
+        }
         assert_eq!(pod.required_features(), expected, "{pointer}");
     }
 }

@@ -47,6 +47,8 @@ pub(super) enum Kind {
     PrefixOrKey,
     /// What `--volume` takes: a name, if it can be one.
     VolumeOrPath,
+    /// A side of a copy: a pod, with the `:` behind it, or a path of the host.
+    PodOrPath,
     /// A file or directory of the host, where the shell can't complete it itself.
     Path,
 }

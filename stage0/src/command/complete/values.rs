@@ -41,6 +41,13 @@ pub(super) fn of(kind: Kind, typed: &str, words: &[String], context: &Context) -
             let keys = keys(context).unwrap_or_default();
             prefixes.into_iter().chain(keys).collect()
         }
+        Kind::PodOrPath => {
+            let pods = pods(context, Which::Any).unwrap_or_default();
+            let places = pods.into_iter().map(|pod| format!("{pod}:"));
+            let mut found: Vec<_> = places.filter(|place| place.starts_with(typed)).collect();
+            found.extend(paths(typed).unwrap_or_default());
+            found
+        }
         Kind::VolumeOrPath => {
             let mut found = volumes(context).unwrap_or_default();
             found.retain(|name| name.starts_with(typed));

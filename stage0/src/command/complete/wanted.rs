@@ -33,7 +33,7 @@ impl Kind {
     fn of(argument: &Arg, pods: Which) -> Option<Self> {
         let names = argument.get_value_names()?;
         match names.first()?.as_str() {
-            "POD" => Some(Self::Pod(pods)),
+            "POD" | "POD[/APP]" => Some(Self::Pod(pods)),
             "APP" => Some(Self::App),
             "IMAGE" => Some(Self::Image),
             "NETWORK" => Some(Self::Network),
@@ -185,6 +185,9 @@ impl Place<'_> {
             let before = format!("{before}{}", typed.get(..listed).unwrap_or_default());
             return Wanted::Values { kind, before };
         }
+        if let Some(wanted) = side_of_copy(self.command, argument, typed) {
+            return wanted;
+        }
         if let Some(wanted) = place_of_host(argument, before, typed) {
             return wanted;
         }
@@ -227,6 +230,21 @@ fn flag<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
         }
     };
     found.filter(|argument| argument.get_action().takes_values())
+}
+
+/// A side of `cp`. What is in a pod, nobody knows.
+fn side_of_copy(command: &Command, argument: &Arg, typed: &str) -> Option<Wanted> {
+    if command.get_name() != "cp" || !argument.is_positional() {
+        return None;
+    }
+    Some(match typed.starts_with(['/', '.', '~']) {
+        true => Wanted::Files,
+        false if typed.contains(':') => Wanted::These(Vec::new()),
+        false => Wanted::Values {
+            kind: Kind::PodOrPath,
+            before: String::new(),
+        },
+    })
 }
 
 /// What is mounted of the host; what comes behind it, nobody knows.

@@ -9,6 +9,6 @@ _fairing() {
     while IFS= read -r candidate; do
         [ -z "$candidate" ] || COMPREPLY+=("$candidate")
     done <<< "$candidates"
-    case ${COMPREPLY[0]-} in *= | */) compopt -o nospace ;; esac
+    case ${COMPREPLY[0]-} in *= | */ | *:) compopt -o nospace ;; esac
 }
 complete -F _fairing fairing

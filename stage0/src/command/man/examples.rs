@@ -75,6 +75,27 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "fairing-cp",
+        &[(
+            "Out of an app, into one of several, and from a pod that has ended:",
+            &[
+                "fairing cp web:/etc/nginx ./nginx",
+                "fairing cp ./index.html web/server:/www/",
+                "fairing cp batch:/var/results/. results",
+            ],
+        )],
+    ),
+    (
+        "fairing-commit",
+        &[(
+            "Keep what an app has changed as an image, signed:",
+            &[
+                "fairing commit web registry.example.com/team/app:2.0 --sign-by team.key \\",
+                "    --change 'CMD [\"/bin/server\"]' --message 'tuned'",
+            ],
+        )],
+    ),
+    (
         "fairing-logs",
         &[(
             "The last ten lines, and what follows until the pod ends:",

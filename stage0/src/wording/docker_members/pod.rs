@@ -128,7 +128,7 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
         "Init": true,
         "IpcMode": whose(view, HostNamespace::Ipc),
         "UTSMode": whose(view, HostNamespace::Uts),
-        "PidMode": "private",
+        "PidMode": whose(view, HostNamespace::Pid),
         "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
         "AutoRemove": view.remove_on_exit,
         "Privileged": app.is_some_and(|app| app.privileged),

@@ -31,7 +31,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "nothing is left of a pod that ends but its record: `fairing rm POD`",
     ),
     ("clone", "a pod is made anew: `fairing run IMAGE`"),
-    ("commit", "images are built elsewhere"),
     (
         "compose",
         "there is no compose; several apps of one pod are separated by `---`",

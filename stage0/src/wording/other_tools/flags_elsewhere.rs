@@ -112,6 +112,34 @@ pub(super) const ELSEWHERE: &[Table] = &[
         ],
         &[("l latest", LATEST), ("filter", FILTERED)],
     ),
+    (
+        &["commit"],
+        &[
+            (
+                "f format",
+                "images are made in OCI's form; `fairing save IMAGE` writes Docker's",
+            ),
+            (
+                "s squash",
+                "an image of one layer is made of files: `fairing export POD app.tar` and `fairing image import rootfs:app.tar --name NAME`",
+            ),
+            (
+                "iidfile",
+                "the image's name is printed: `fairing image inspect NAME` has its digests",
+            ),
+            (
+                "include-volumes",
+                "volumes are kept apart: `fairing volume export NAME`",
+            ),
+        ],
+    ),
+    (
+        &["cp"],
+        &[(
+            "overwrite",
+            "files are replaced by files, as always; a directory in the place of a file is not",
+        )],
+    ),
     (&["stop", "restart"], &[("s signal", ENDINGS)]),
     (
         &["stop"],

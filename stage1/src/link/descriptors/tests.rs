@@ -121,6 +121,7 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
             pids_max: Some(file("pids.max")),
             event_control: None,
         },
+        proc: Some(file("proc")),
         dev: Some(file("dev")),
         sys: None,
         mounts: Vec::new(),
@@ -158,6 +159,7 @@ fn an_app_gets_its_root_its_seat_and_all_of_its_sockets_in_order() {
         );
     }
     assert_eq!(text(directory), "directory");
+    assert_eq!(app.proc.map(text).as_deref(), Some("proc"));
     assert_eq!(app.dev.map(text).as_deref(), Some("dev"));
     assert!(app.sys.is_none());
     assert_eq!(pids_max.map(text).as_deref(), Some("pids.max"));

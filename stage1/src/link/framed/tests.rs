@@ -402,6 +402,7 @@ fn what_is_of_one_host_is_not_sent_to_another() {
     let resources = AppResources {
         root: File::open("/").unwrap().into(),
         seat: CgroupSeat::None,
+        proc: None,
         dev: None,
         sys: None,
         mounts: Vec::new(),

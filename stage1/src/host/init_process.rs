@@ -5,6 +5,11 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
+use crate::cgroup::PodCgroups;
+use crate::failure::StartFailure;
+use crate::link::descriptors::INIT_SOCKET_FD;
+use crate::pod_ids::PodIds;
+use crate::sys::{self, CStringArray, ChildProcess, Spawned};
 use nix::sched::{CloneFlags, unshare};
 use pod::PodUuid;
 use pod::manifest::{HostNamespace, UserNamespace};
@@ -16,15 +21,10 @@ use rustix::mount::{
 use rustix::process::{
     PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal, waitid,
 };
-use stage1::cgroup::PodCgroups;
-use stage1::failure::StartFailure;
-use stage1::link::descriptors::INIT_SOCKET_FD;
-use stage1::pod_ids::PodIds;
-use stage1::sys::{self, CStringArray, ChildProcess, Spawned};
 
-use crate::gate::Gate;
-use crate::mapping::{self, Mapping};
-use crate::network_namespace::NetworkNamespace;
+use super::gate::Gate;
+use super::mapping::{self, Mapping};
+use super::network_namespace::NetworkNamespace;
 
 /// Pod init's program, beside this one.
 const PROGRAM: &str = "pod-init";
@@ -33,18 +33,18 @@ const HIGH: i32 = 16;
 
 /// Pod init's process.
 #[derive(Debug)]
-pub(crate) struct InitProcess {
+pub struct InitProcess {
     /// Its pidfd.
-    pub(crate) process: OwnedFd,
+    pub process: OwnedFd,
     /// Its ID, for as long as nobody has waited for its end.
-    pub(crate) pid: i32,
+    pub pid: i32,
     /// The pod's own user namespace, if it has one.
-    pub(crate) ids: Option<PodIds>,
+    pub ids: Option<PodIds>,
 }
 
 /// The process before it executes pod init, until its cgroups are there.
 #[derive(Debug)]
-pub(crate) struct WaitingProcess {
+pub struct WaitingProcess {
     process: Unfinished,
     ids: Option<PodIds>,
     cgroups: Gate,
@@ -52,7 +52,10 @@ pub(crate) struct WaitingProcess {
 
 impl WaitingProcess {
     /// Lets it go on into its cgroups.
-    pub(crate) fn go_on(self) -> Result<InitProcess, StartFailure> {
+    ///
+    /// # Errors
+    /// [`StartFailure`] if it can't be told.
+    pub fn go_on(self) -> Result<InitProcess, StartFailure> {
         self.cgroups
             .tell(1)
             .map_err(StartFailure::os("start pod init"))?;
@@ -98,8 +101,11 @@ impl Drop for Unfinished {
 }
 
 /// Starts the process that becomes pod init: `end` becomes its descriptor 3. It makes the pod's network namespace on its
-/// way, if there is to be one.
-pub(crate) fn start(
+/// way, if there is to be one. What is `of_host` it does not leave.
+///
+/// # Errors
+/// [`StartFailure`] if the kernel makes no such process.
+pub fn start(
     uuid: PodUuid,
     end: OwnedFd,
     cgroups: &PodCgroups,
@@ -152,7 +158,10 @@ pub(crate) fn start(
         argv: &argv,
         envp: &envp,
     };
-    let mut namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
+    let mut namespaces = libc::CLONE_NEWNS;
+    if !of_host.contains(&HostNamespace::Pid) {
+        namespaces |= libc::CLONE_NEWPID;
+    }
     if !of_host.contains(&HostNamespace::Uts) {
         namespaces |= libc::CLONE_NEWUTS;
     }
@@ -184,7 +193,10 @@ pub(crate) fn start(
 /// Whether users of pods may read pod init's program. Of one that they may only execute, the kernel shows nothing to anybody
 /// in a user namespace, whatever capabilities it has there (`would_dump` in `fs/exec.c`): neither memory nor descriptors, of
 /// which some lead out of the pod.
-pub(crate) fn is_readable() -> Result<bool, StartFailure> {
+///
+/// # Errors
+/// [`StartFailure`] if it is not there.
+pub fn is_readable() -> Result<bool, StartFailure> {
     let program = program()?;
     let found = stat(program.as_c_str()).map_err(StartFailure::os("look at pod init's program"))?;
     Ok(Mode::from_raw_mode(found.st_mode).contains(Mode::ROTH))

@@ -4,42 +4,42 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::fd::BorrowedFd;
 
+use crate::failure::StartFailure;
+use crate::pod_ids::PodIds;
 use pod::manifest::{IdMapping, UserNamespace};
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
-use stage1::failure::StartFailure;
-use stage1::pod_ids::PodIds;
 
-use crate::gate::Gate;
+use super::gate::Gate;
 
 /// The users and groups that are to be, and the gate at which pod init's process waits for them.
 #[derive(Debug)]
-pub(crate) struct Mapping<'a> {
+pub(super) struct Mapping<'a> {
     ids: &'a UserNamespace,
     done: Gate,
 }
 
 /// Becomes root of the pod. For the process between clone and exec, once there are users and groups.
-pub(crate) fn become_root() -> Result<(), Errno> {
+pub(super) fn become_root() -> Result<(), Errno> {
     set_thread_groups(&[])?;
     set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
     set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)
 }
 
 impl<'a> Mapping<'a> {
-    pub(crate) fn new(ids: &'a UserNamespace) -> Result<Self, StartFailure> {
+    pub(super) fn new(ids: &'a UserNamespace) -> Result<Self, StartFailure> {
         let done = Gate::new().map_err(StartFailure::os("prepare pod init's users"))?;
         Ok(Self { ids, done })
     }
 
     /// Waits for the users and groups. For the process between clone and exec.
-    pub(crate) fn wait(&self, monitor: BorrowedFd<'_>) -> Result<(), Errno> {
+    pub(super) fn wait(&self, monitor: BorrowedFd<'_>) -> Result<(), Errno> {
         self.done.wait(monitor)?.map(drop).ok_or(Errno::CANCELED)
     }
 
     /// Gives the user namespace of that process its users and groups, and lets the process go on.
-    pub(crate) fn write(self, pid: i32) -> Result<PodIds, StartFailure> {
+    pub(super) fn write(self, pid: i32) -> Result<PodIds, StartFailure> {
         write_map(pid, "gid_map", &self.ids.gid_mappings)?;
         write_map(pid, "uid_map", &self.ids.uid_mappings)?;
         self.done

@@ -10,22 +10,22 @@ use rustix::io::{Errno, read, retry_on_intr, write};
 /// It is no pipe: the kernel takes who writes to a pipe for one who is about to sleep, and lets the reader begin only
 /// then, on the same processor. These two have work for two.
 #[derive(Debug)]
-pub(crate) struct Gate(OwnedFd);
+pub(super) struct Gate(OwnedFd);
 
 impl Gate {
     /// A gate that is shut.
-    pub(crate) fn new() -> Result<Self, Errno> {
+    pub(super) fn new() -> Result<Self, Errno> {
         eventfd(0, EventfdFlags::CLOEXEC).map(Self)
     }
 
     /// Tells the number, which is not 0, to whoever waits or will. For a process between clone and exec, too.
-    pub(crate) fn tell(&self, number: u64) -> Result<(), Errno> {
+    pub(super) fn tell(&self, number: u64) -> Result<(), Errno> {
         write(&self.0, &number.to_ne_bytes()).map(drop)
     }
 
     /// Waits for the number; none comes if the process ends first that this pidfd is of. For a process between clone and
     /// exec, too.
-    pub(crate) fn wait(&self, teller: BorrowedFd<'_>) -> Result<Option<u64>, Errno> {
+    pub(super) fn wait(&self, teller: BorrowedFd<'_>) -> Result<Option<u64>, Errno> {
         let mut sources = [
             PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(teller, PollFlags::IN),

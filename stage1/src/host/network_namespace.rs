@@ -3,14 +3,12 @@
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
-use cni_glue::Netns;
+use crate::failure::StartFailure;
 use nix::sched::{CloneFlags, unshare};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
-use stage1::failure::StartFailure;
 
-use crate::gate::Gate;
-use stage1::networks::failed;
+use super::gate::Gate;
 
 /// What is told once the namespace is there. Where it can't be made, the error's number is told.
 const MADE: u64 = 1 << 32;
@@ -19,15 +17,19 @@ const MAKE: &str = "make a network namespace";
 
 /// The namespace that is to be, and the gate at which the monitor waits for it.
 #[derive(Debug)]
-pub(crate) struct NetworkNamespace(Gate);
+pub struct NetworkNamespace(Gate);
 
 impl NetworkNamespace {
-    pub(crate) fn new() -> Result<Self, StartFailure> {
+    /// One that is not made yet.
+    ///
+    /// # Errors
+    /// [`StartFailure`] if the kernel has no room.
+    pub fn new() -> Result<Self, StartFailure> {
         Gate::new().map(Self).map_err(StartFailure::os(MAKE))
     }
 
     /// Makes it, and enters it. For the process between clone and exec.
-    pub(crate) fn make(&self) -> Result<(), Errno> {
+    pub(super) fn make(&self) -> Result<(), Errno> {
         let made = unshare(CloneFlags::CLONE_NEWNET);
         self.0.tell(match made {
             Ok(()) => MADE,
@@ -37,7 +39,10 @@ impl NetworkNamespace {
     }
 
     /// The namespace that is to be this process's.
-    pub(crate) fn of(self, pid: i32, process: &OwnedFd) -> Result<FutureNetns, StartFailure> {
+    ///
+    /// # Errors
+    /// [`StartFailure`] if there is no descriptor left.
+    pub fn of(self, pid: i32, process: &OwnedFd) -> Result<FutureNetns, StartFailure> {
         Ok(FutureNetns {
             made: self.0,
             pid,
@@ -48,16 +53,18 @@ impl NetworkNamespace {
 
 /// A namespace that a process may still be making.
 #[derive(Debug)]
-pub(crate) struct FutureNetns {
+pub struct FutureNetns {
     made: Gate,
     pid: i32,
     process: OwnedFd,
 }
 
 impl FutureNetns {
-    /// The namespace, with its loopback up, as soon as it is made. If the process has ended before, its exit code, or none
-    /// if it was killed.
-    pub(crate) fn wait(self) -> Result<Result<Netns, Option<i32>>, StartFailure> {
+    /// The namespace as soon as it is made. If the process has ended before, its exit code, or none if it was killed.
+    ///
+    /// # Errors
+    /// [`StartFailure`] if it could not be made.
+    pub fn wait(self) -> Result<Result<OwnedFd, Option<i32>>, StartFailure> {
         let told = self.made.wait(self.process.as_fd());
         match told.map_err(StartFailure::os(MAKE))? {
             Some(MADE) => {}
@@ -69,7 +76,7 @@ impl FutureNetns {
         }
         let path = format!("/proc/{}/ns/net", self.pid);
         let namespace = File::open(&path).map_err(StartFailure::os(format_args!("open {path}")))?;
-        Netns::made(namespace.into()).map(Ok).map_err(failed)
+        Ok(Ok(namespace.into()))
     }
 
     /// Leaves the end to whoever waits for it.

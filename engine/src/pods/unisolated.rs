@@ -1,0 +1,57 @@
+//! Pods of an isolator that keeps nothing apart from the host: what that makes of what is asked.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use cni_glue::config::Selection;
+use pod::feature::Feature;
+use pod::manifest::HostNamespace;
+use pod::stage1::Stage1;
+
+use super::security::Usual;
+use super::spec::{PodSpec, Users};
+use crate::error::{Error, IsolatorError, OwnPart};
+
+/// What such a pod shares with the host, beside the network.
+const SHARED: [HostNamespace; 4] = [
+    HostNamespace::Cgroup,
+    HostNamespace::Ipc,
+    HostNamespace::Pid,
+    HostNamespace::Uts,
+];
+
+/// What is asked of a pod that this isolator is to run: if it keeps nothing apart, what nobody has said is the host's.
+///
+/// # Errors
+/// [`IsolatorError::Shares`] or the feature that the isolator lacks, of what somebody has asked the pod to have for itself.
+pub(super) fn fit<'a>(spec: &'a PodSpec, stage1: &Stage1) -> Result<Cow<'a, PodSpec>, Error> {
+    if stage1.manifest.isolates {
+        return Ok(Cow::Borrowed(spec));
+    }
+    let has_own = |what| IsolatorError::Shares {
+        name: stage1.manifest.name.clone(),
+        what,
+    };
+    if spec.hostname.is_some() {
+        return Err(has_own(OwnPart::HostName).into());
+    }
+    let mut spec = spec.clone();
+    if spec.network.is_usual {
+        spec.network.selection = Selection::Host;
+    }
+    if spec.network.selection != Selection::Host {
+        return Err(has_own(OwnPart::Network).into());
+    }
+    match &spec.users {
+        Users::Host => {}
+        Users::Usual => spec.users = Users::Host,
+        Users::Auto | Users::Mapped(_) => {
+            stage1.require(&BTreeSet::from([Feature::UserNamespaces]))?;
+        }
+    }
+    spec.host_namespaces = BTreeSet::from(SHARED);
+    for app in &mut spec.apps {
+        app.security.usual = Usual::Unconfined;
+    }
+    Ok(Cow::Owned(spec))
+}

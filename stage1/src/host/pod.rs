@@ -1,0 +1,274 @@
+//! What the monitor makes of a pod outside of it: cgroups, root filesystems, volumes.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
+use pod::manifest::{App, PodManifest, Resources};
+use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
+use pod::{AppName, PodUuid, app_dir};
+
+use super::init_process::{self, InitProcess};
+use super::network_namespace::NetworkNamespace;
+use crate::cgroup::{PodCgroups, Statistics};
+use crate::environment::variable;
+use crate::failure::StartFailure;
+use crate::mounts::{VolumePlaces, Volumes};
+use crate::overlay::{Storage, mount_points, tree_of};
+use crate::pod_ids::PodIds;
+
+/// A pod on the host. Its directory is the working directory.
+#[derive(Debug)]
+pub struct HostPod {
+    uuid: PodUuid,
+    run_dir: PathBuf,
+    cgroups: Option<PodCgroups>,
+    /// The pod's user namespace, if it has one of its own.
+    ids: Option<Arc<PodIds>>,
+    storage: Option<Storage>,
+    volumes: Option<Volumes>,
+}
+
+impl HostPod {
+    /// One of which nothing is made yet, with this runtime directory.
+    pub fn new(uuid: PodUuid, run_dir: &Path) -> Self {
+        Self {
+            uuid,
+            run_dir: run_dir.to_path_buf(),
+            cgroups: None,
+            ids: None,
+            storage: None,
+            volumes: None,
+        }
+    }
+
+    /// One that doesn't run, with these users: what makes mounts for it.
+    pub(super) fn at_rest(uuid: PodUuid, ids: Option<Arc<PodIds>>) -> Self {
+        Self {
+            ids,
+            ..Self::new(uuid, Path::new(""))
+        }
+    }
+
+    /// Its identity.
+    pub fn uuid(&self) -> PodUuid {
+        self.uuid
+    }
+
+    /// Finds where its cgroups go. None is made yet.
+    ///
+    /// # Errors
+    /// If what is mounted can't be read.
+    pub fn find_cgroups(&mut self) -> Result<(), StartFailure> {
+        self.cgroups = Some(PodCgroups::find(&self.uuid.to_string())?);
+        Ok(())
+    }
+
+    /// Starts pod init: `end` is its end of the link. Its cgroups have been found, and are made, on version 1 beside its
+    /// first steps; so are its users, if the pod has its own. It makes the pod's network namespace, if there is to be one.
+    /// The result is its pidfd, and its process ID for as long as nobody has waited for its end.
+    ///
+    /// # Errors
+    /// What could not be made, and why.
+    pub fn start_init(
+        &mut self,
+        manifest: &PodManifest,
+        end: OwnedFd,
+        network: Option<&NetworkNamespace>,
+    ) -> Result<(OwnedFd, i32), StartFailure> {
+        let cgroups = self.cgroups()?;
+        let are_made_first = cgroups.are_made_first();
+        if are_made_first {
+            self.make_cgroups(manifest)?;
+        }
+        let started = init_process::start(
+            self.uuid,
+            end,
+            cgroups,
+            manifest.user_namespace.as_ref(),
+            network,
+            &manifest.host_namespaces,
+        )?;
+        // From here on beside that process.
+        if !are_made_first {
+            self.make_cgroups(manifest)?;
+        }
+        let InitProcess { process, pid, ids } = started.go_on()?;
+        self.ids = ids.map(Arc::new);
+        Ok((process, pid))
+    }
+
+    /// Makes the cgroups, with the limits of the pod.
+    fn make_cgroups(&self, manifest: &PodManifest) -> Result<(), StartFailure> {
+        let cgroups = self.cgroups()?;
+        cgroups.make(&self.run_dir)?;
+        Ok(cgroups.limit_pod(&manifest.resources)?)
+    }
+
+    /// Its cgroups.
+    ///
+    /// # Errors
+    /// If nobody has looked for them yet.
+    pub fn cgroups(&self) -> Result<&PodCgroups, StartFailure> {
+        self.cgroups
+            .as_ref()
+            .ok_or_else(|| StartFailure::other("the pod's cgroups are not there"))
+    }
+
+    /// The users of its own, if it has some.
+    pub fn ids(&self) -> Option<&PodIds> {
+        self.ids.as_deref()
+    }
+
+    /// Makes the cgroup of an app, with its limits.
+    ///
+    /// # Errors
+    /// What could not be made, or limited.
+    pub fn add_app(&self, manifest: &PodManifest, app: &App) -> Result<(), StartFailure> {
+        let cgroups = self.cgroups()?;
+        cgroups.add_app(&app.name, &app.resources)?;
+        if app.resources.pids.limit.is_none() {
+            cgroups.bound_processes(&app.name, manifest.bounds.pids)?;
+        }
+        Ok(())
+    }
+
+    /// The root filesystem of an app, attached to nothing.
+    ///
+    /// # Errors
+    /// If it can't be mounted.
+    pub fn root_of(&mut self, manifest: &PodManifest, app: &App) -> Result<OwnedFd, StartFailure> {
+        let label = app.security.mount_label.as_ref();
+        self.storage(manifest)?
+            .overlay(&app.name, &app.image.layers, label)
+    }
+
+    pub(super) fn storage(&mut self, manifest: &PodManifest) -> Result<&Storage, StartFailure> {
+        if self.storage.is_none() {
+            let mount_points = mount_points::open_or_make(Path::new(&variable(ENV_RUN)?))?;
+            let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
+            let discard = manifest.remove_on_exit;
+            let ids = self.ids.clone();
+            let storage = Storage::open(&layers, Path::new("."), mount_points, discard, ids)?;
+            self.storage = Some(storage);
+        }
+        self.storage
+            .as_ref()
+            .ok_or_else(|| StartFailure::other("the image store is not open"))
+    }
+
+    pub(super) fn open_volumes(&self, manifest: &PodManifest) -> Result<Volumes, StartFailure> {
+        let places = VolumePlaces {
+            pod: PathBuf::from("."),
+            data: PathBuf::from(variable(ENV_DIR)?),
+            layers: PathBuf::from(variable(ENV_LAYERS_DIR)?),
+        };
+        let label = manifest.selinux.as_ref();
+        let label = label.map(|labels| labels.mount_label.clone());
+        let ids = self.ids.clone();
+        Ok(Volumes::new(&manifest.volumes, places, ids, label))
+    }
+
+    /// What is mounted in an app beside its root filesystem, attached to nothing.
+    ///
+    /// # Errors
+    /// What failed, for which volume or place.
+    pub fn mounts(
+        &mut self,
+        manifest: &PodManifest,
+        app: &App,
+    ) -> Result<Vec<OwnedFd>, StartFailure> {
+        if self.volumes.is_none() && !app.mounts.is_empty() {
+            self.volumes = Some(self.open_volumes(manifest)?);
+        }
+        let Some(volumes) = &mut self.volumes else {
+            return Ok(Vec::new());
+        };
+        app.mounts
+            .iter()
+            .map(|mount| volumes.mount(mount, app.security.mount_label.as_ref()))
+            .collect()
+    }
+
+    /// Makes the directory of an app that joins the running pod.
+    ///
+    /// # Errors
+    /// What failed, on what; nothing of it is left then.
+    pub fn make_app(&self, manifest: &PodManifest, app: &App) -> Result<(), StartFailure> {
+        let layers = PathBuf::from(variable(ENV_LAYERS_DIR)?);
+        let top = app.image.layers.last();
+        let top = top.map(|layer| tree_of(&layers, layer));
+        let ids = manifest.user_namespace.as_ref();
+        let pod = Path::new(".");
+        Ok(app_dir::make(pod, &app.name, top.as_deref(), ids)?)
+    }
+
+    /// Changes the limits of an app that runs, to all of these.
+    ///
+    /// # Errors
+    /// Why that can't be; the limits are what they were then.
+    pub fn update(&self, app: &AppName, resources: &Resources) -> Result<(), StartFailure> {
+        Ok(self.cgroups()?.update_in_time(app, resources)?)
+    }
+
+    /// What an app uses.
+    pub fn stats(&self, app: &AppName) -> AppStats {
+        let counted = self.cgroups().map(|cgroups| {
+            cgroups.count_disks();
+            cgroups.statistics(app)
+        });
+        let Usage {
+            cpu,
+            memory,
+            pids,
+            block_io,
+        } = usage(counted.unwrap_or_default());
+        AppStats {
+            app: app.clone(),
+            cpu,
+            memory,
+            pids,
+            block_io,
+        }
+    }
+
+    /// What all apps use together.
+    pub fn stats_of_pod(&self) -> Usage {
+        let counted = self.cgroups().map(PodCgroups::statistics_of_pod);
+        usage(counted.unwrap_or_default())
+    }
+
+    /// Removes the cgroups, with whatever still runs in them.
+    ///
+    /// # Errors
+    /// If one can't be removed.
+    pub fn remove_cgroups(&mut self) -> Result<(), StartFailure> {
+        let cgroups = self.cgroups.take();
+        Ok(cgroups.map_or(Ok(()), |cgroups| cgroups.remove())?)
+    }
+}
+
+fn usage(counted: Statistics) -> Usage {
+    Usage {
+        cpu: CpuStats {
+            usage_ns: counted.cpu_nanoseconds,
+            ..CpuStats::default()
+        },
+        memory: MemoryStats {
+            usage: counted.memory,
+            working_set: counted.working_set,
+            limit: counted.memory_limit,
+            oom_kills: Some(counted.oom_kills),
+            ..MemoryStats::default()
+        },
+        pids: PidsStats {
+            current: counted.pids,
+            limit: counted.pids_limit,
+        },
+        block_io: BlockIoStats {
+            read: counted.disk_read,
+            written: counted.disk_written,
+        },
+    }
+}
