@@ -101,9 +101,15 @@ fn open_port() -> Result<OwnedFd, StartFailure> {
         if let Some(port) = port {
             let path = port.path();
             let opened = OpenOptions::new().read(true).write(true).open(&path);
-            return opened
-                .map(OwnedFd::from)
-                .map_err(StartFailure::os(format_args!("open {}", path.display())));
+            match opened {
+                Ok(port) => return Ok(port.into()),
+                // Its name is there a moment before it.
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => {}
+                Err(error) => {
+                    let what = format_args!("open {}", path.display());
+                    return Err(StartFailure::os(what)(error));
+                }
+            }
         }
         if begun.elapsed() > PATIENCE {
             return Err(StartFailure::other(
