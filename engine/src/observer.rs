@@ -112,6 +112,8 @@ pub enum Warning {
     },
     /// Name servers that no program asks, since there are too many.
     UnaskedNameServers(Vec<IpAddr>),
+    /// An app's output is to be entered in a journal that is not there yet.
+    NoJournal(&'static str),
     /// A chain of another program's lets nothing of the pods pass.
     ForeignDrops {
         /// Its family, table and name.
@@ -204,6 +206,10 @@ impl fmt::Display for Warning {
             Self::AgeNotRemembered { reference, error } => {
                 write!(f, "when {reference} was signed can't be recorded: {error}")
             }
+            Self::NoJournal(socket) => write!(
+                f,
+                "there is no journal yet: {socket} is missing, and what apps write until it is there is lost"
+            ),
             Self::UnaskedNameServers(servers) => {
                 let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
                 let servers = servers.join(", ");

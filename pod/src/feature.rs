@@ -64,6 +64,8 @@ features! {
     HostPids = "host-pids",
     /// Limit an app's huge pages.
     Hugepages = "hugepages",
+    /// Keep an app's log elsewhere than in its usual file, or in one of another size.
+    LogDriver = "log-driver",
     /// Write an app's log to a given file.
     LogPath = "log-path",
     /// Hide other paths from an app than the default ones.

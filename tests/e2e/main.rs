@@ -81,6 +81,7 @@ mod kvm_ending;
 mod kvm_network;
 mod layer_bombs;
 mod limits;
+mod logging;
 mod machine_checks;
 mod machine_link;
 mod named_volumes;

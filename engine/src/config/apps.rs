@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use pod::manifest::{Bounds, Limit};
+use pod::manifest::{Bounds, Limit, LogDriver};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -17,6 +17,7 @@ pub(super) struct Apps {
     max_memory_files: Option<NonZeroU32>,
     max_log_size: Option<AtLeast<{ Bounds::LOG_SIZE_MIN }>>,
     max_log_rate: Option<AtLeast<{ Bounds::LOG_RATE_MIN }>>,
+    log_driver: Option<LogDriver>,
 }
 
 impl Apps {
@@ -27,7 +28,14 @@ impl Apps {
             max_memory_files: later.max_memory_files.or(self.max_memory_files),
             max_log_size: later.max_log_size.or(self.max_log_size),
             max_log_rate: later.max_log_rate.or(self.max_log_rate),
+            log_driver: later.log_driver.or(self.log_driver),
         }
+    }
+
+    /// The files are what is usual: who says so changes nothing of pods in the foreground.
+    pub(super) fn log_driver(&self) -> Option<LogDriver> {
+        self.log_driver
+            .filter(|driver| *driver != LogDriver::K8sFile)
     }
 
     pub(super) fn bounds(&self) -> Bounds {
@@ -95,6 +103,13 @@ mod tests {
         assert_eq!(some, expected);
         let logs = bounds("max-log-size = \"4M\"\nmax-log-rate = 65536").unwrap();
         assert_eq!((logs.log_size, logs.log_rate), (4 << 20, 64 << 10));
+        let driver = |text: &str| toml::from_str::<Apps>(text).unwrap().log_driver();
+        assert_eq!(driver(""), None);
+        assert_eq!(driver("log-driver = \"k8s-file\""), None);
+        assert_eq!(
+            driver("log-driver = \"journald\""),
+            Some(LogDriver::Journald)
+        );
         assert_eq!(bounds("max-pids = 77").unwrap().pids, Limit::At(77));
         assert_eq!(bounds("max-pids = -1").unwrap().pids, Limit::Unlimited);
     }
@@ -107,7 +122,8 @@ mod tests {
             "max-terminals = 0",
             "max-memory-files = -1",
             "max-processes = 1",
-            "max-log-size = \"1M\"",
+            "max-log-size = \"255k\"",
+            "log-driver = \"syslog\"",
             "max-log-rate = \"63k\"",
             "max-log-rate = \"fast\"",
         ] {

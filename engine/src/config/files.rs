@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use image_store::{BundleLimits, Limits};
 use pod::id_blocks::IdRange;
-use pod::manifest::Bounds;
+use pod::manifest::{Bounds, LogDriver};
 use serde::Deserialize;
 
 use super::apps::Apps;
@@ -81,6 +81,11 @@ impl Config {
     /// What each app of a pod may use where nothing is said of it.
     pub fn bounds(&self) -> Bounds {
         self.apps.bounds()
+    }
+
+    /// What keeps the output of apps where nothing is said of it; `None` for the usual files.
+    pub fn log_driver(&self) -> Option<LogDriver> {
+        self.apps.log_driver()
     }
 
     /// The types that apps and their files have where SELinux is enabled, as far as others are named than the policy's; `None`

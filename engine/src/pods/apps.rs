@@ -20,6 +20,7 @@ use super::folder::{PlannedApp, app_names, image_record};
 use super::images::{MountedImages, typed};
 use super::in_memory;
 use super::known_app;
+use super::logging;
 use super::mounts::in_order;
 use super::oom_score::warn_if_clamped;
 use super::prepared::judge;
@@ -107,7 +108,17 @@ impl<'a> OpenPod<'a> {
             in_memory::add_writable(&mut mounts);
         }
         let mounts = in_order(mounts, &self.manifest.volumes)?;
-        let planned = PlannedApp::new(name.clone(), spec, config, mounts, edits.devices, &image);
+        let configured = Config::read(&self.engine.directories)?.log_driver();
+        let log = logging::resolve(spec.log.as_ref(), None, configured);
+        let planned = PlannedApp::new(
+            name.clone(),
+            spec,
+            config,
+            mounts,
+            edits.devices,
+            log,
+            &image,
+        );
         // Until the pod's manifest names them.
         let volumes = &self.manifest.volumes;
         let _volumes = provide(self.engine, volumes, &[planned.mounting()])?;
@@ -117,6 +128,7 @@ impl<'a> OpenPod<'a> {
         isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
             .require(&app.required_features())?;
         image.warn_if_unsigned(observer);
+        logging::warn_without_journal([&app.log], observer);
         warn_of_widened(&app, observer);
         warn_if_clamped(&app, self.manifest.user_namespace.is_none(), observer);
         let mut request = AddApp { app };

@@ -11,7 +11,7 @@ use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
     App, AppFailure, Apps, Bounds, Device, Execution, Hooks, HostNamespace, ImageRecord,
-    InsecureOption, Lifetime, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart,
+    InsecureOption, Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart,
     Stage1Choice, Streams, User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
 };
 use pod::selinux::CategoryPair;
@@ -96,6 +96,7 @@ impl PlannedApp {
         config: AppConfig,
         mounts: Vec<Mount>,
         devices: Vec<Device>,
+        log: Option<Log>,
         image: &RunnableImage,
     ) -> Self {
         let AppConfig {
@@ -149,7 +150,7 @@ impl PlannedApp {
                 restart: Restart::default(),
                 probes: Probes::default(),
                 hooks: Hooks::default(),
-                log: None,
+                log,
                 labels: BTreeMap::new(),
                 annotations: spec.annotations.clone(),
             },

@@ -15,6 +15,7 @@ mod images;
 mod in_memory;
 mod known_app;
 pub mod limits;
+mod logging;
 mod machine;
 pub(crate) mod monitor;
 pub mod mount_view;

@@ -11,6 +11,7 @@ use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::images::{MountedImages, typed};
 use super::in_memory;
+use super::logging;
 use super::machine;
 use super::mounts::{check_volumes, in_order};
 use super::oom_score::warn_if_clamped;
@@ -143,12 +144,14 @@ pub fn prepare(
             in_memory::add_writable(&mut mounts);
         }
         let mounts = in_order(mounts, &volumes)?;
+        let log = logging::resolve(app.log.as_ref(), spec.log.as_ref(), config.log_driver());
         planned.push(PlannedApp::new(
             name,
             app,
             execution,
             mounts,
             edits.devices,
+            log,
             image,
         ));
     }
@@ -207,6 +210,7 @@ pub fn prepare(
     }
     let machine = plan.manifest().virtual_machine.as_ref();
     machine::warn_if_translated(&spec.machine, machine, observer);
+    logging::warn_without_journal(plan.manifest().apps.iter().map(|app| &app.log), observer);
     warn_of_all(plan.manifest(), &stage1, observer);
     for app in &plan.manifest().apps {
         warn_if_clamped(app, has_host_users, observer);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, HostNamespace, Lifetime, Mount, MountOption,
-    Resources, Rlimit, Streams, UserNamespace, Volume, VolumeName,
+    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, HostNamespace, Lifetime, Log, Mount,
+    MountOption, Resources, Rlimit, Streams, UserNamespace, Volume, VolumeName,
 };
 use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};
@@ -64,6 +64,8 @@ pub struct PodSpec {
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
     pub image_volumes: Vec<ImageVolume>,
+    /// Where the output of apps is kept that say nothing of it.
+    pub log: Option<Log>,
     /// Its apps.
     pub apps: Vec<AppSpec>,
 }
@@ -93,6 +95,7 @@ impl PodSpec {
             host_namespaces: BTreeSet::new(),
             volumes: Vec::new(),
             image_volumes: Vec::new(),
+            log: None,
             apps,
         }
     }
@@ -201,6 +204,8 @@ pub struct AppSpec {
     pub resources: Resources,
     /// What is asked of its labels, where SELinux is enabled.
     pub labels: Vec<LabelOption>,
+    /// Where its output is kept.
+    pub log: Option<Log>,
     /// Whether it is run as systemd is.
     pub systemd: Systemd,
     /// Whether it gets a pseudo-terminal.

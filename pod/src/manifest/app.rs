@@ -63,7 +63,7 @@ pub struct App {
     /// What is done around its start and its end.
     #[serde(skip_serializing_if = "is_default", default)]
     pub hooks: Hooks,
-    /// Where its output is kept.
+    /// Where its output is kept, and how.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub log: Option<Log>,
     /// What it is found by.

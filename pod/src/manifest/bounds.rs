@@ -22,8 +22,8 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The least [`Bounds::log_size`]: what the monitor reads at once can become as much.
-    pub const LOG_SIZE_MIN: u64 = 2 << 20;
+    /// The least [`Bounds::log_size`]: more than the monitor writes at once.
+    pub const LOG_SIZE_MIN: u64 = 256 << 10;
     /// The least [`Bounds::log_rate`]: a few reads a second.
     pub const LOG_RATE_MIN: u64 = 64 << 10;
 }

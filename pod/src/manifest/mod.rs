@@ -46,7 +46,7 @@ pub use self::guarded_paths::{DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS};
 pub use self::image::{ImageRecord, VerificationRecord};
 pub use self::insecure::InsecureOption;
 pub use self::limit::Limit;
-pub use self::log::Log;
+pub use self::log::{Log, LogDriver};
 pub use self::mounts::{Mount, MountOption, MountSource, Relabel};
 pub use self::namespaces::HostNamespace;
 pub use self::network::Network;

@@ -56,6 +56,7 @@ impl PodManifest {
 impl App {
     /// What an isolator must be able to do to run this app.
     pub fn required_features(&self) -> BTreeSet<Feature> {
+        let log = self.log.as_ref();
         let of_app = [
             (!self.mounts.is_empty(), Feature::Mounts),
             (!self.devices.is_empty(), Feature::Devices),
@@ -63,7 +64,13 @@ impl App {
             (self.restart != Restart::default(), Feature::Restart),
             (!is_default(&self.probes), Feature::Probes),
             (!is_default(&self.hooks), Feature::Hooks),
-            (self.log.is_some(), Feature::LogPath),
+            (log.is_some_and(|log| log.path.is_some()), Feature::LogPath),
+            (
+                log.is_some_and(|log| {
+                    log.driver.is_some() || log.max_size.is_some() || log.tag.is_some()
+                }),
+                Feature::LogDriver,
+            ),
             (self.systemd, Feature::Systemd),
             (self.own_processes, Feature::PidNamespace),
         ];

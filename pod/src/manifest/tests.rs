@@ -326,7 +326,10 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/restart", Feature::Restart),
     ("/apps/0/probes", Feature::Probes),
     ("/apps/0/hooks", Feature::Hooks),
-    ("/apps/0/log", Feature::LogPath),
+    ("/apps/0/log/driver", Feature::LogDriver),
+    ("/apps/0/log/max-size", Feature::LogDriver),
+    ("/apps/0/log/tag", Feature::LogDriver),
+    ("/apps/0/log/path", Feature::LogPath),
     ("/apps/0/systemd", Feature::Systemd),
     ("/apps/0/own-processes", Feature::PidNamespace),
 ];

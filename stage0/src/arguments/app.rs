@@ -12,6 +12,7 @@ use pod::manifest::{AppPath, DeviceRule, Mount, Volume};
 
 use super::devices::{device, device_rule};
 use super::environment;
+use super::logging::LogArguments;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::resources::ResourceArguments;
 use super::security::SecurityArguments;
@@ -85,6 +86,8 @@ pub(crate) struct AppArguments {
     #[arg(long, value_name = "WHEN", value_parser = systemd, default_value = "true", hide_default_value = true)]
     #[arg(hide_short_help = true)]
     systemd: Systemd,
+    #[command(flatten)]
+    log: LogArguments,
     #[command(flatten)]
     security: SecurityArguments,
     /// Give the app a pseudo-terminal
@@ -223,6 +226,7 @@ impl AppArguments {
             devices: self.device.clone(),
             device_rules: self.device_cgroup_rule.clone(),
             resources: self.limits.resources()?,
+            log: self.log.log()?,
             systemd: self.systemd,
             tty: self.tty,
             stdin: self.interactive,

@@ -15,6 +15,7 @@ use super::environment;
 use super::grace::grace;
 use super::image_flags::Pull;
 use super::label::label;
+use super::logging::PodLogArguments;
 use super::machine::MachineArguments;
 use super::mounts::Namer;
 use super::namespaces::{NamespaceOf, cgroups, ipc, of_host, uts};
@@ -56,6 +57,8 @@ pub(crate) struct PodArguments {
     limits: PodResourceArguments,
     #[command(flatten)]
     machine: MachineArguments,
+    #[command(flatten)]
+    log: PodLogArguments,
     /// Kernel parameter of the pod's network or IPC, such as net.core.somaxconn=1024
     #[arg(long, value_name = "NAME=VALUE", value_parser = sysctl, hide_short_help = true)]
     sysctl: Vec<(String, String)>,
@@ -137,6 +140,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         users: pod.users.users()?,
         machine: pod.machine.spec(),
         resources: pod.limits.resources()?,
+        log: pod.log.log()?,
         sysctl: pod.sysctl.into_iter().collect(),
         shm_size: pod.shm_size,
         host_namespaces: of_host(&[(pod.ipc, HostNamespace::Ipc), (pod.uts, HostNamespace::Uts)]),

@@ -9,7 +9,7 @@ use engine::error::AppError;
 use engine::logs::follow::Follower;
 use engine::logs::line::{LogLine, Stream};
 use engine::logs::merge::LogMerge;
-use pod::manifest::{PodManifest, Streams};
+use pod::manifest::{LogDriver, PodManifest, Streams};
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodEntry, State};
 
@@ -73,13 +73,15 @@ impl Subcommand for Logs {
                 entry.uuid
             )));
         }
-        if manifest.streams == Streams::Foreground {
-            return Err(Failure::Other(format!(
-                "pod {} has no logs: it was run in the foreground; run it with --detach",
-                entry.uuid
-            )));
-        }
         let names = self.names(&manifest)?;
+        // Apps may yet join a pod that has none.
+        let has_files = match names.is_empty() {
+            true => manifest.streams == Streams::Log,
+            false => names.iter().any(|name| has_file(&manifest, name)),
+        };
+        if !has_files {
+            return Err(self.elsewhere(&manifest, &names));
+        }
         let follower = match self.follow && entry.state()? == State::Running {
             true => Follower::new(&entry, &names, &context.engine.directories)?,
             false => None,
@@ -128,6 +130,27 @@ impl Subcommand for Logs {
 }
 
 impl Logs {
+    /// Where the output of these apps is, which have no log files.
+    fn elsewhere(&self, manifest: &PodManifest, names: &[AppName]) -> Failure {
+        let uuid = manifest.uuid;
+        let has = |driver| {
+            let mut drivers = names.iter().map(|name| driver_of(manifest, name));
+            drivers.any(|one| one == Some(driver))
+        };
+        Failure::Other(if has(LogDriver::Journald) {
+            let app = self.app.as_ref();
+            let app = app.map_or_else(String::new, |app| format!(" FAIRING_APP={app}"));
+            format!(
+                "pod {uuid} has no log files: its output is in the journal; \
+                 `journalctl FAIRING_POD={uuid}{app}` shows it"
+            )
+        } else if has(LogDriver::None) {
+            format!("pod {uuid} has no logs: it was run with --log-driver=none")
+        } else {
+            format!("pod {uuid} has no logs: it was run in the foreground; run it with --detach")
+        })
+    }
+
     fn names(&self, manifest: &PodManifest) -> Result<Vec<AppName>, Failure> {
         match &self.app {
             None => Ok(manifest.apps.iter().map(|app| app.name.clone()).collect()),
@@ -135,6 +158,19 @@ impl Logs {
             Some(name) => Err(Error::from(AppError::unknown(manifest, name)).into()),
         }
     }
+}
+
+/// Whether what an app writes is kept in its log file.
+fn has_file(manifest: &PodManifest, name: &AppName) -> bool {
+    match driver_of(manifest, name) {
+        Some(driver) => driver == LogDriver::K8sFile,
+        None => manifest.streams == Streams::Log,
+    }
+}
+
+fn driver_of(manifest: &PodManifest, name: &AppName) -> Option<LogDriver> {
+    let app = manifest.app(name)?;
+    app.log.as_ref().and_then(|log| log.driver)
 }
 
 /// Which apps are in the pod, as far as is known.

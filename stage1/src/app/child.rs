@@ -57,6 +57,8 @@ pub(crate) struct ChildPlan<'a> {
     pub(crate) gid: Gid,
     pub(crate) groups: Vec<Gid>,
     pub(crate) confinement: &'a Confinement,
+    /// How many descriptors it may have open, if not as many as pod init, and its limits say nothing else.
+    pub(crate) descriptors: Option<Rlimit>,
     pub(crate) limits: &'a ProcessLimits,
     /// A procfs, and what is written to it of how soon the kernel kills the process when memory is short.
     pub(crate) oom_score: Option<(BorrowedFd<'a>, Vec<u8>)>,
@@ -221,6 +223,9 @@ fn prepare(
     }
     keep_only_own(plan, process, hidden).map_err(at(Step::CloseDescriptors))?;
     let in_workdir = enter_workdir_as_root(&plan.workdir).map_err(at(Step::WorkingDirectory))?;
+    if let Some(limit) = plan.descriptors {
+        setrlimit(Resource::Nofile, limit).map_err(at(Step::ResourceLimits))?;
+    }
     for (resource, limit) in &plan.limits.resources {
         setrlimit(*resource, *limit).map_err(at(Step::ResourceLimits))?;
     }

@@ -18,6 +18,7 @@ use crate::app::cgroup_view::CgroupView;
 use crate::app::child::{ChildPlan, InDev, Mounts, ProcessLimits, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::{self, Confinement, PathGuards};
+use crate::app::descriptor_limit;
 use crate::app::devices::{DeviceBounds, Devices, FileLabels, FirstDevices, HandedDevices};
 use crate::app::exec_label::ExecLabel;
 use crate::app::limits;
@@ -169,6 +170,7 @@ impl PreparedApp {
             mounts,
             sockets,
         } = ground;
+        descriptor_limit::raise_beside(&root.0);
         for name in ["proc", "sys", "dev"] {
             root.mount_point(name)?;
         }
@@ -415,6 +417,7 @@ impl Start<'_> {
                 .map(Gid::from_raw)
                 .collect(),
             confinement: self.confinement,
+            descriptors: descriptor_limit::of_apps(),
             limits: self.limits,
             oom_score: self.oom_score,
             label: self.label,

@@ -10,10 +10,10 @@ use pod::{AppName, PodName, app_dir, record};
 
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
+use super::joining::Joining;
 use super::records::{self, AppRecord};
 use super::rlimits;
 use super::start::{app_spec, security};
-use super::streams::Joining;
 use crate::failure::StartFailure;
 use crate::protocol::ToInit;
 

@@ -116,6 +116,11 @@ impl Attachments {
         Ok(ends)
     }
 
+    /// Whether a client sees what this app writes.
+    pub(super) fn are_shown(&self, app: &AppName) -> bool {
+        self.sinks.iter().any(|sink| sink.app == *app)
+    }
+
     /// An app has written something.
     pub(super) fn show(&mut self, app: &AppName, output: Output, bytes: &[u8]) {
         self.sinks.retain(|sink| {

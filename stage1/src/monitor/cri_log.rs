@@ -1,159 +1,96 @@
 //! Logs in the format of the Kubernetes CRI: `RFC3339Nano stdout|stderr F|P text`.
 //!
-//! A line longer than 16 KiB is written in parts, all but the last marked `P`.
+//! A line that is too long for an entry is written in parts, all but the last marked `P`.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use pod::AppName;
 use pod::timestamp::Timestamp;
-use rustix::io::{Errno, read};
 
 use super::attachments::Output;
+use super::lines::Part;
 use super::log_file::LogFile;
 
-/// Longest part of a line, in bytes.
-const PART_MAX: usize = 16 << 10;
-/// One stream of one app on its way into the app's log.
-#[derive(Debug)]
-pub(super) struct LogPump {
-    source: OwnedFd,
-    /// Whose log.
-    pub(super) app: AppName,
-    pub(super) output: Output,
-    line: Vec<u8>,
-    ended: bool,
-}
+/// Bytes that are written to the file at once, and the longest entry beside. An app that writes nothing but line feeds has
+/// forty times as many in its log.
+const BATCH: usize = 128 << 10;
 
-impl LogPump {
-    pub(super) fn new(source: OwnedFd, app: AppName, output: Output) -> Self {
-        Self {
-            source,
-            app,
-            output,
-            line: Vec::new(),
-            ended: false,
-        }
-    }
-
-    pub(super) fn source(&self) -> BorrowedFd<'_> {
-        self.source.as_fd()
-    }
-
-    /// Nobody wants the rest.
-    pub(super) fn give_up(&mut self) {
-        self.ended = true;
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        self.ended
-    }
-
-    /// Reads what is there and writes the lines that it completes; how many bytes these are in the log. `seen` gets what
-    /// is read.
-    pub(super) fn advance(&mut self, log: &mut LogFile, seen: impl FnOnce(&[u8])) -> usize {
-        let mut buffer = [0; 32 << 10];
-        let mut entries = Entries::new(self.output);
-        match read(&self.source, &mut buffer) {
-            Ok(0) => {
-                self.ended = true;
-                if !self.line.is_empty() {
-                    entries.add(&mut self.line, Entry::Full);
-                }
-            }
-            Ok(length) => {
-                let bytes = buffer.get(..length).unwrap_or_default();
-                self.split(bytes, &mut entries);
-                seen(bytes);
-            }
-            Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(_) => self.ended = true,
-        }
-        if !entries.bytes.is_empty() {
-            log.append(&entries.bytes);
-        }
-        entries.bytes.len()
-    }
-
-    fn split(&mut self, bytes: &[u8], entries: &mut Entries) {
-        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let (text, complete) = match piece.strip_suffix(b"\n") {
-                Some(text) => (text, true),
-                None => (piece, false),
-            };
-            for part in text.chunks(PART_MAX) {
-                if self.line.len() + part.len() > PART_MAX {
-                    entries.add(&mut self.line, Entry::Partial);
-                }
-                self.line.extend_from_slice(part);
-            }
-            if complete {
-                entries.add(&mut self.line, Entry::Full);
-            }
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Entry {
-    Full,
-    Partial,
-}
-
-/// What is written to a log at once.
-struct Entries {
-    bytes: Vec<u8>,
+/// What is written to a log, as few times as will do.
+pub(super) struct Entries<'a> {
+    file: &'a mut LogFile,
+    /// What is to be written.
+    bytes: &'a mut Vec<u8>,
     output: Output,
     /// When all of it was read, and from where. Made with the first: a flood of lines is not worth the time of day of
     /// each.
     header: Vec<u8>,
+    written: usize,
 }
 
-impl Entries {
-    fn new(output: Output) -> Self {
+impl<'a> Entries<'a> {
+    /// Entries from this output. `bytes` is memory to gather them in.
+    pub(super) fn new(file: &'a mut LogFile, output: Output, bytes: &'a mut Vec<u8>) -> Self {
+        bytes.clear();
         Self {
-            bytes: Vec::new(),
+            file,
+            bytes,
             output,
             header: Vec::new(),
+            written: 0,
         }
     }
 
-    /// Adds an entry with this text, which is taken.
-    fn add(&mut self, text: &mut Vec<u8>, entry: Entry) {
+    /// Adds an entry with this text.
+    pub(super) fn add(&mut self, text: &[u8], part: Part) {
         if self.header.is_empty() {
-            self.header = format!("{} {} ", Timestamp::now(), self.output.name()).into_bytes();
+            let (now, output) = (Timestamp::now(), self.output.name());
+            self.header = format!("{now} {output} F ").into_bytes();
+        }
+        if self.bytes.len() + self.header.len() + text.len() > BATCH {
+            self.flush();
         }
         self.bytes.extend_from_slice(&self.header);
-        self.bytes.extend_from_slice(match entry {
-            Entry::Full => b"F ",
-            Entry::Partial => b"P ",
-        });
-        self.bytes.append(text);
+        if part == Part::More
+            && let [.., tag, _] = self.bytes.as_mut_slice()
+        {
+            *tag = b'P';
+        }
+        self.bytes.extend_from_slice(text);
         self.bytes.push(b'\n');
+    }
+
+    fn flush(&mut self) {
+        if !self.bytes.is_empty() {
+            self.file.append(self.bytes);
+            self.written += self.bytes.len();
+            self.bytes.clear();
+        }
+    }
+
+    /// Writes the rest; how many bytes all of it is in the log.
+    pub(super) fn finish(mut self) -> usize {
+        self.flush();
+        self.written
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, File};
-    use std::io::Write;
-
-    use rustix::pipe::pipe;
+    use std::fs;
 
     use super::*;
+    use crate::monitor::lines::{ENTRY_MAX, Lines};
     use crate::monitor::log_file::LOG_FILE;
 
+    /// The log of an app that writes this, without the times.
     fn logged(written: &[u8]) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
-        let (source, sink) = pipe().unwrap();
         let mut log = LogFile::create(dir.path(), 16 << 20).unwrap();
-        let mut pump = LogPump::new(source, "a".parse().unwrap(), Output::Stdout);
-        let written = written.to_vec();
-        let writer = std::thread::spawn(move || File::from(sink).write_all(&written).unwrap());
-        while !pump.is_done() {
-            pump.advance(&mut log, |_| {});
-        }
-        writer.join().unwrap();
+        let (mut lines, mut room) = (Lines::default(), Vec::new());
+        let mut entries = Entries::new(&mut log, Output::Stdout, &mut room);
+        lines.split(written, |text, part| entries.add(text, part));
+        lines.finish(|text, part| entries.add(text, part));
+        let length = entries.finish();
+        assert!(room.capacity() <= 2 * BATCH);
         let text = fs::read_to_string(dir.path().join(LOG_FILE)).unwrap();
+        assert_eq!(text.len(), length);
         text.lines()
             .map(|line| line.split_once(' ').unwrap().1.to_owned())
             .collect()
@@ -175,12 +112,18 @@ mod tests {
             .iter()
             .map(|e| e.split(' ').nth(1).unwrap())
             .collect();
-        assert_eq!(tags.iter().filter(|t| **t == "F").count(), 2);
-        assert!(tags.starts_with(&["P", "P"]), "{tags:?}");
+        assert_eq!(tags, ["P", "P", "F", "F"]);
         let text: usize = entries
             .iter()
             .map(|e| e.splitn(3, ' ').nth(2).unwrap().len())
             .sum();
         assert_eq!(text, long.len() + 3);
+    }
+
+    #[test]
+    fn a_flood_of_line_feeds_is_written_batch_by_batch() {
+        let entries = logged(&vec![b'\n'; 4 * ENTRY_MAX]);
+        assert_eq!(entries.len(), 4 * ENTRY_MAX);
+        assert!(entries.iter().all(|entry| entry == "stdout F "));
     }
 }

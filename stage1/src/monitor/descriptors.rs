@@ -13,8 +13,18 @@ const RESERVED: usize = 16;
 pub(super) const OF_A_COMMAND: usize = 8;
 /// For the connection alone.
 pub(super) const OF_A_WAIT: usize = 0;
+/// More apps than this, with their streams, logs and what is on its way to pod init, may take more than the usual limit.
+const APPS_MAX: usize = 32;
 /// The most that the limit is raised to.
 const LIMIT_MAX: u64 = 4096;
+
+/// Sees to it that the monitor can open what these apps take. To be called when pod init has been made, which hands its own
+/// limit on to them.
+pub(super) fn make_room_for_apps(apps: usize) {
+    if apps > APPS_MAX {
+        raise_limit();
+    }
+}
 
 /// Why one more client can't wait.
 pub(super) fn too_many() -> StartFailure {

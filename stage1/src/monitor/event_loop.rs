@@ -271,9 +271,12 @@ impl Monitor {
             started,
             clients,
             mut streams,
-            diagnostics,
+            mut diagnostics,
             ..
         } = self;
+        for missing in streams.missing_in_logs() {
+            diagnostics.tell(&missing);
+        }
         // Output that is lost is no success, but no reason either to hide how the apps ended.
         let (exit_code, failure) = match streams.take_lost() {
             None => (exit_code, failure),

@@ -7,10 +7,12 @@ use pod::AppName;
 use pod::activation::{ActivationSockets, SocketName};
 use pod::manifest::{App, Capability, Network, PodManifest, Seccomp};
 
+use super::descriptors;
 use super::isolator::Isolator;
+use super::joining::Joining;
 use super::names;
 use super::peers::PeerNames;
-use super::streams::{Joining, Streams};
+use super::streams::Streams;
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink};
 use crate::protocol::{
@@ -127,6 +129,7 @@ pub(super) fn tell_init(
             .as_ref()
             .map(|labels| labels.mount_label.clone()),
     };
+    descriptors::make_room_for_apps(manifest.apps.len());
     link.send(&ToInit::Setup(setup), HandedOver::Nothing)?;
     let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
     for (app, sockets) in manifest.apps.iter().zip(sockets.assign(&names)) {

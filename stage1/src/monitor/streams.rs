@@ -5,22 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use nix::poll::PollFlags;
 use pod::control::WindowSize;
-use pod::manifest::{App, Bounds, PodManifest, Streams as Destination, app_dir};
+use pod::manifest::{App, Bounds, PodManifest, Streams as Destination};
 use pod::{AppName, PodError};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 
 use super::attachments::{Attachments, Output};
 use super::budget::Budget;
-use super::cri_log::LogPump;
 use super::ended_input::EndedInput;
+use super::joining::Joining;
 use super::line_names::LineNames;
-use super::log_file::LogFile;
+use super::logs::Logs;
 use super::pump::{End, Pump, Standard};
 use super::terminal::{self, RawTerminal};
 use crate::failure::StartFailure;
@@ -41,31 +41,15 @@ struct ShownOutput {
 
 impl ShownOutput {
     /// Whether its pump is to be asked: what has been read is written in any case.
-    fn is_asked(&self) -> bool {
-        !self.budget.rests() || self.pump.holds()
+    fn is_asked(&self, logs: &Logs) -> bool {
+        self.pump.holds() || !(self.budget.rests() || logs.holds_back(&self.app))
     }
-}
-
-/// Where an app's output is kept.
-#[derive(Debug)]
-struct AppLog {
-    file: LogFile,
-    budget: Budget,
-}
-
-/// Whether an app is one that the pod begins with, or joins it later. Only the former get the user's input and
-/// terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Joining {
-    AtStart,
-    Later,
 }
 
 /// All streams of a pod.
 #[derive(Debug)]
 pub(super) struct Streams {
     destination: Destination,
-    pod_dir: PathBuf,
     bounds: Bounds,
     outputs: Vec<ShownOutput>,
     /// Names the lines of several apps.
@@ -76,8 +60,7 @@ pub(super) struct Streams {
     /// The inputs of apps that only clients write to.
     held: BTreeMap<AppName, OwnedFd>,
     attachments: Attachments,
-    logs: BTreeMap<AppName, AppLog>,
-    logged: Vec<LogPump>,
+    logs: Logs,
     /// The terminal that the user's is led to.
     terminal: Option<(StreamId, Option<RawTerminal>)>,
     /// What was lost of the output, and why.
@@ -88,7 +71,6 @@ impl Streams {
     pub(super) fn new(manifest: &PodManifest, pod_dir: &Path) -> Self {
         Self {
             destination: manifest.streams,
-            pod_dir: pod_dir.to_path_buf(),
             bounds: manifest.bounds,
             outputs: Vec::new(),
             line_names: (manifest.apps.len() > 1).then(LineNames::default),
@@ -96,8 +78,7 @@ impl Streams {
             ended_input: None,
             held: BTreeMap::new(),
             attachments: Attachments::default(),
-            logs: BTreeMap::new(),
-            logged: Vec::new(),
+            logs: Logs::new(manifest, pod_dir),
             terminal: None,
             lost: None,
         }
@@ -115,22 +96,7 @@ impl Streams {
         joining: Joining,
         link: &mut dyn InitLink,
     ) -> Result<ProcessStreams, StartFailure> {
-        if self.destination == Destination::Log {
-            let directory = app_dir(&self.pod_dir, &app.name);
-            let log = match joining {
-                Joining::AtStart => LogFile::create(&directory, self.bounds.log_size),
-                Joining::Later => LogFile::go_on(&directory, self.bounds.log_size),
-            };
-            let log = log.map_err(StartFailure::os(format_args!(
-                "create the log in {}",
-                directory.display()
-            )))?;
-            let log = AppLog {
-                file: log,
-                budget: Budget::new(&self.bounds, Instant::now()),
-            };
-            self.logs.insert(app.name.clone(), log);
-        }
+        self.logs.open(app, self.destination, joining)?;
         if app.execution.terminal {
             return Ok(ProcessStreams::Terminal {
                 terminal: link.open_terminal()?,
@@ -145,10 +111,8 @@ impl Streams {
                 self.show(app, Output::Stderr, error);
             }
             Destination::Log => {
-                let name = || app.name.clone();
-                let (stdout, stderr) = (Output::Stdout, Output::Stderr);
-                self.logged.push(LogPump::new(output, name(), stdout));
-                self.logged.push(LogPump::new(error, name(), stderr));
+                self.logs.follow(&app.name, Output::Stdout, output, false);
+                self.logs.follow(&app.name, Output::Stderr, error, false);
             }
         }
         let mut stdin = None;
@@ -187,8 +151,7 @@ impl Streams {
                     .map_err(StartFailure::os("duplicate the terminal"))?;
                 self.held.insert(app.name.clone(), copy);
             }
-            let pump = LogPump::new(terminal, app.name.clone(), Output::Stdout);
-            self.logged.push(pump);
+            self.logs.follow(&app.name, Output::Stdout, terminal, true);
             return Ok(());
         }
         let mut raw = None;
@@ -254,18 +217,12 @@ impl Streams {
     /// An app has left the pod.
     pub(super) fn forget(&mut self, app: &AppName) {
         self.app_ended(app);
-        self.logs.remove(app);
+        self.logs.forget(app);
     }
 
     /// Goes on in a new log file, of one app or of each.
     pub(super) fn reopen_logs(&mut self, app: Option<&AppName>) -> Result<(), StartFailure> {
-        let chosen = |name: &AppName| app.is_none_or(|app| app == name);
-        for (name, log) in self.logs.iter_mut().filter(|(name, _)| chosen(name)) {
-            log.file.reopen().map_err(StartFailure::os(format_args!(
-                "open the log of app {name} anew"
-            )))?;
-        }
-        Ok(())
+        self.logs.reopen(app)
     }
 
     /// The size that the user's terminal has now, and the terminal that is to have it too.
@@ -289,9 +246,10 @@ impl Streams {
     /// When there is something to do though nothing happens.
     pub(super) fn due(&self) -> Option<Instant> {
         let shown = self.outputs.iter().map(|shown| &shown.budget);
-        let budgets = shown.chain(self.logs.values().map(|log| &log.budget));
-        let looks = self.logs.values().filter_map(|log| log.file.due());
-        budgets.filter_map(Budget::rests_until).chain(looks).min()
+        shown
+            .filter_map(Budget::rests_until)
+            .chain(self.logs.due())
+            .min()
     }
 
     /// Does what is due.
@@ -299,27 +257,19 @@ impl Streams {
         for shown in &mut self.outputs {
             shown.budget.wake(now);
         }
-        for log in self.logs.values_mut() {
-            log.budget.wake(now);
-            log.file.look(now);
-        }
-    }
-
-    /// Whether the monitor rests from reading a stream that is logged.
-    fn rests(&self, pump: &LogPump) -> bool {
-        self.logs
-            .get(&pump.app)
-            .is_some_and(|log| log.budget.rests())
+        self.logs.keep_time(now);
     }
 
     /// The events that the streams wait for.
     pub(super) fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        let outputs = self.outputs.iter().filter(|shown| shown.is_asked());
+        let outputs = self
+            .outputs
+            .iter()
+            .filter(|shown| shown.is_asked(&self.logs));
         let pumps = outputs.map(|shown| &shown.pump).chain(&self.input);
-        let logged = self.logged.iter().filter(|pump| !self.rests(pump));
-        pumps
-            .map(Pump::interest)
-            .chain(logged.map(|log| (log.source(), PollFlags::POLLIN)))
+        self.logs
+            .interests()
+            .chain(pumps.map(Pump::interest))
             .chain(self.attachments.interests())
             .collect()
     }
@@ -327,15 +277,19 @@ impl Streams {
     /// Moves what can be moved: `ready` answers [`Streams::interests`] one by one.
     pub(super) fn advance(&mut self, ready: &[bool]) {
         let mut ready = ready.iter().copied();
+        let logs = &self.logs;
         // Asked before anything is paid for: two streams may have one budget.
-        let asked: Vec<bool> = self.logged.iter().map(|pump| !self.rests(pump)).collect();
+        let asked = self.outputs.iter().map(|shown| shown.is_asked(logs));
+        let asked: Vec<bool> = asked.collect();
         let now = Instant::now();
-        let attached = &mut self.attachments;
+        let (attached, logs) = (&mut self.attachments, &mut self.logs);
+        logs.advance(ready.by_ref(), attached, now);
         let mut app_wrote = false;
-        for shown in &mut self.outputs {
-            if shown.is_asked() && ready.next().unwrap_or(false) {
+        for (shown, asked) in self.outputs.iter_mut().zip(asked) {
+            if asked && ready.next().unwrap_or(false) {
                 shown.pump.advance(|bytes| {
                     attached.show(&shown.app, shown.output, bytes);
+                    logs.keep(&shown.app, shown.output, bytes, now);
                     shown.budget.pay_for_passing(bytes.len(), now);
                     app_wrote = true;
                     if let (true, Some(names)) = (shown.named, &mut self.line_names) {
@@ -352,36 +306,16 @@ impl Streams {
         {
             pump.advance(|_| {});
         }
-        for (pump, asked) in self.logged.iter_mut().zip(asked) {
-            if !asked || !ready.next().unwrap_or(false) {
-                continue;
-            }
-            let (app, output) = (pump.app.clone(), pump.output);
-            match self.logs.get_mut(&app) {
-                Some(AppLog { file, budget }) => {
-                    let logged = pump.advance(file, |bytes| attached.show(&app, output, bytes));
-                    budget.pay_for_logging(logged, now);
-                }
-                // The app has left the pod, and nobody keeps what it still says.
-                None => pump.give_up(),
-            }
-        }
         attached.advance(ready);
         let lost = &mut self.lost;
         self.outputs.retain(|shown| {
             let done = shown.pump.is_done();
             if done {
                 attached.end(&shown.app, shown.output);
+                logs.end(&shown.app, shown.output);
                 if let Some(errno) = shown.pump.failure() {
                     lost.get_or_insert_with(|| not_written(shown.output, errno));
                 }
-            }
-            !done
-        });
-        self.logged.retain(|pump| {
-            let done = pump.is_done();
-            if done {
-                attached.end(&pump.app, pump.output);
             }
             !done
         });
@@ -405,7 +339,12 @@ impl Streams {
 
     /// Whether all output has been delivered.
     pub(super) fn are_drained(&self) -> bool {
-        self.outputs.is_empty() && self.logged.is_empty()
+        self.outputs.is_empty() && self.logs.are_drained()
+    }
+
+    /// What is missing in a log, where that is not told there.
+    pub(super) fn missing_in_logs(&self) -> impl Iterator<Item = String> {
+        self.logs.untold()
     }
 }
 

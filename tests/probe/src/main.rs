@@ -6,6 +6,7 @@
 //! prints the namespaces' inode numbers, which do differ. `probe serve WHO COUNT` serves sockets that it is handed;
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
 //! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end; `probe orphans COUNT` leaves so many processes to pid 1;
+//! `probe talk RATE LINE CHUNK SECONDS` writes so many bytes a second, in lines of so many, so many at once;
 //! `probe play NAME` plays one attack; `probe leave-project PATH…` takes files out of their project; `probe stop-children PID` stops what that process starts.
 
 mod activation;
@@ -22,6 +23,7 @@ mod recent;
 mod socket;
 mod surroundings;
 mod sys;
+mod talk;
 mod text;
 mod writable;
 
@@ -172,6 +174,17 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stdout(), "{}", project::leave(path));
         }
         return ExitCode::SUCCESS;
+    }
+    if let [command, numbers @ ..] = wanted.as_slice()
+        && command == "talk"
+        && let numbers = numbers.iter().map(|number| number.parse().ok())
+        && let Some([rate, line, chunk, seconds]) = numbers.collect::<Option<Vec<u64>>>().as_deref()
+        && let (Ok(line), Ok(chunk)) = (usize::try_from(*line), usize::try_from(*chunk))
+    {
+        return match talk::talk(*rate, line, chunk, *seconds) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
     }
     if let [command, count] = wanted.as_slice()
         && command == "orphans"

@@ -3,8 +3,6 @@
 use super::answers::{CERTIFICATES, HEALTH, RETRIES, SUBORDINATE};
 
 const ISOLATOR: &str = "`--stage1 NAME` names the isolator, or its directory, or an image of it";
-const LOGS: &str =
-    "logs are kept of each pod that runs with `--detach`; `fairing logs POD` shows them";
 const ADDRESS: &str = "ask the network: `--net default:IP=10.1.2.3`";
 const KEYS: &str = "trust is not given on the way; `fairing trust add --prefix docker.io/team KEY` says whose images run";
 const OUTPUT: &str =
@@ -127,8 +125,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("link", "pods of one network find each other by their names"),
     ("link-local-ip", ADDRESS),
-    ("log-driver", LOGS),
-    ("log-opt", LOGS),
     (
         "mac-address",
         "ask the network: `--net default:MAC=02:00:00:00:00:07`",

@@ -35,6 +35,7 @@ pub(super) fn choices(
         ("pid", _) => plain(before, &["pod", "private"]),
         ("ipc" | "uts", _) => plain(before, &["private", "host"]),
         (_, "CAPABILITY") => capabilities(before, typed),
+        ("log_driver" | "pod_log_driver", _) => plain(before, &["journald", "k8s-file", "none"]),
         ("driver", _) => plain(before, &["local"]),
         ("mount", _) => mounted(before, typed)?,
         (_, "SIGNAL") => signals(before, typed),
