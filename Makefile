@@ -12,7 +12,7 @@ CARGO ?= cargo
 # Where a built tree is, laid out as it is installed.
 DIST := target/dist
 # Each has a directory of its name there.
-ISOLATORS := nspawn fly
+ISOLATORS := nspawn fly kvm
 # Programs that run inside pods, or as a virtual machine's init, are linked whole: no loader, no
 # library of the image's is needed. That needs flags and so a target folder of its own; naming the
 # target keeps the flags away from build scripts and macros.
@@ -45,7 +45,7 @@ build: ## build the programs into target/dist
 		-L native=$(CURDIR)/$(UNWINDER) -C relocation-model=static
 	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --release \
 		--target $(TRIPLE) --target-dir target/static \
-		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-stage1-fly -p fairing-probe -p fairing-cni-glue
+		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-stage1-fly -p fairing-stage1-kvm -p fairing-probe -p fairing-cni-glue
 	install -D -m 755 target/release/fairing $(DIST)/bin/fairing
 	install -d target/tests
 	for isolator in $(ISOLATORS); do \

@@ -108,6 +108,9 @@ pub enum NetworkError {
     /// A machine lacks an interface that it was to have.
     #[error("no network interface has the hardware address {0}")]
     NoInterface(Mac),
+    /// A namespace lacks an interface that it was to have.
+    #[error("there is no network interface {0}")]
+    NoSuchInterface(String),
     /// A pod is not connected as it should be.
     #[error("network {network}: {reason}")]
     Disconnected {

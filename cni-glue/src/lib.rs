@@ -31,6 +31,7 @@ pub mod runtime;
 pub mod status;
 pub mod subnet;
 mod sys;
+pub mod tap;
 
 pub use error::NetworkError;
 pub use netns::Netns;

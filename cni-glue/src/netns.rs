@@ -54,7 +54,9 @@ fn set(fd: &OwnedFd, operation: &str) -> Result<(), NetworkError> {
 /// Lets every user of the namespace that the thread is in do what takes a capability elsewhere, and harms nobody in a
 /// namespace of its own: send echo requests (`ping_group_range`, icmp(7)), and listen at ports below 1024
 /// (`ip_unprivileged_port_start`, ip(7)). Where a setting can't be changed, it takes the capability here too.
-fn relax() {
+///
+/// It is for one who is in a machine of the pod's own, too.
+pub fn relax() {
     let _ = std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
     let _ = std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 }

@@ -48,6 +48,64 @@ pub(crate) fn notify_once(folder: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
+/// Makes what `/dev/net/tun` was opened as the other end of a new interface, which takes whole frames, each behind a
+/// header of virtio's.
+///
+/// # Errors
+/// `EBUSY` if there is an interface of that name.
+pub(crate) fn become_tap(device: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    // SAFETY: all-zero is a valid ifreq.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // One less, so that there is a NUL byte.
+    let room = libc::IFNAMSIZ - 1;
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(room)) {
+        *to = from.cast_signed();
+    }
+    let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+    request.ifr_ifru.ifru_flags = flags as libc::c_short;
+    // SAFETY: the request is an ifreq with a name that ends, and lives across the call.
+    let answer = unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETIFF, &raw const request) };
+    match answer {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Sends a frame as it is by an interface.
+#[cfg(test)]
+pub(crate) fn send_frame(interface: &str, frame: &[u8]) -> io::Result<()> {
+    use std::os::fd::FromRawFd;
+    let name = std::ffi::CString::new(interface)?;
+    // SAFETY: the name ends with a NUL byte.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    // SAFETY: makes a descriptor, or gives -1.
+    let socket = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) };
+    if socket < 0 || index == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made and is nobody else's.
+    let socket = unsafe { std::os::fd::OwnedFd::from_raw_fd(socket) };
+    // SAFETY: all-zero is a valid sockaddr_ll.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_ifindex = index.cast_signed();
+    // SAFETY: frame and address live across the call, and their lengths are theirs.
+    let sent = unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            frame.as_ptr().cast(),
+            frame.len(),
+            0,
+            (&raw const address).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    };
+    match sent {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// Makes `command` start its program as a plugin: nothing of this process is inherited but the three streams and the
 /// environment, no signal is blocked, and it dies with the thread that started it.
 pub(crate) fn start_alone(command: &mut Command) -> &mut Command {

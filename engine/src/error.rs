@@ -6,6 +6,7 @@ mod config;
 mod device;
 mod distrust;
 mod isolator;
+mod machine;
 mod monitor;
 mod mount;
 mod network;
@@ -30,6 +31,7 @@ pub use self::config::ConfigError;
 pub use self::device::DeviceError;
 pub use self::distrust::Distrust;
 pub use self::isolator::{IsolatorError, IsolatorFlaw, OwnPart};
+pub use self::machine::MachineError;
 pub use self::monitor::MonitorError;
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
@@ -104,6 +106,9 @@ pub enum Error {
     /// There is no such isolator, or it can't be trusted.
     #[error(transparent)]
     Isolator(#[from] IsolatorError),
+    /// A virtual machine can't be as asked for.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
     /// The isolator or the monitor says why.
     #[error("{message}")]
     Refusing {

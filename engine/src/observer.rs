@@ -147,6 +147,8 @@ pub enum Warning {
         /// What it is.
         is: i16,
     },
+    /// Nothing of this machine executes the instructions of virtual machines.
+    Translated,
     /// An app may do more than usual.
     Widened {
         /// The app.
@@ -232,6 +234,10 @@ impl fmt::Display for Warning {
                 f,
                 "app {app} gets the OOM score adjustment {is}: to lower it to {asked} takes CAP_SYS_RESOURCE on the \
                  host, and the host's users"
+            ),
+            Self::Translated => f.write_str(
+                "the pod's virtual machine is slow: this processor offers no virtualisation, and a program translates its \
+                 instructions",
             ),
             Self::Widened { app, by } => {
                 write!(f, "app {app} may do more than usual: {}", by.join(", "))

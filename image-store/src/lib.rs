@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod fetch;
 mod file_content;
+mod filesystem;
 #[cfg(test)]
 mod fixture;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -43,6 +44,7 @@ pub use copy::{Copied, CopyOptions, Outgoing, copy, save_docker_archive, save_oc
 pub use error::StoreError;
 pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent};
+pub use filesystem::Filesystem;
 pub use image_document::referrer::BundleLimits;
 pub use image_layer::seal::Depth;
 pub use image_layer::{ContentError, Layer, LayerLimit, Limits, WindowMemory, sha256};

@@ -5,6 +5,7 @@
 
 mod changes;
 mod directory;
+mod erofs;
 mod lookup;
 mod member;
 mod merged;
@@ -31,6 +32,7 @@ use crate::store::Store;
 use merged::{AsLayer, Part};
 
 pub use changes::{Change, changes};
+pub(crate) use erofs::write_erofs;
 pub use lookup::{Found, look_up};
 pub use mount_points::mount_points;
 pub use owners::{IdRange, Owners, Tree};

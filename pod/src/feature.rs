@@ -136,6 +136,8 @@ features! {
     Update = "update",
     /// Run the pod in a user namespace of its own.
     UserNamespaces = "user-namespaces",
+    /// Run the pod in a virtual machine, with a kernel, memory and processors of its own.
+    VirtualMachine = "virtual-machine",
     /// Give the pod storage that its apps share.
     Volumes = "volumes",
     /// Let an app make cgroups below its own.

@@ -18,6 +18,7 @@ pub(crate) mod lifetime;
 pub(crate) mod listing;
 pub(crate) mod local_name;
 mod logging;
+mod machine;
 pub(crate) mod moment;
 pub(crate) mod mounts;
 mod namespaces;

@@ -20,9 +20,8 @@ use stage1::host::network_namespace::{FutureNetns, NetworkNamespace};
 use stage1::host::pod::HostPod;
 use stage1::link::{AppResources, HandedOver, descriptors};
 use stage1::monitor::{Isolator, PodNetwork, StartedInit};
+use stage1::networks::{PodNetworks, failed};
 use stage1::pod_ids::{PodIds, root_of};
-
-use crate::network::{PodNetworks, failed};
 
 /// What this isolator can do: the features of its `stage1.json`.
 const FEATURES: &[Feature] = &[

@@ -7,7 +7,6 @@
 
 mod gc;
 mod isolator;
-mod network;
 mod run;
 
 use std::env;

@@ -22,6 +22,7 @@ pub mod init;
 pub mod link;
 pub mod monitor;
 pub mod mounts;
+pub mod networks;
 pub mod overlay;
 pub mod pod_ids;
 pub mod protocol;

@@ -439,3 +439,38 @@ fn an_app_that_comes_later_runs_and_runs_again_with_what_it_had() {
     machine.tell(&ToInit::Stop { grace_ms: 0 });
     assert_eq!(machine.expect_end(), 137);
 }
+
+#[test]
+fn the_end_of_a_command_is_told_when_all_that_it_has_written_is_there() {
+    let mut machine = Machine::start();
+    let _app = machine.app("app", "exec sleep 1000", false);
+    machine.start_apps();
+    for (id, script, length) in [
+        (1, "echo inside", 7),
+        (2, "true", 0),
+        // More than pipes and windows hold.
+        (3, "yes | head -c 1000000", 1_000_000),
+        // A child goes on writing, for which nobody waits.
+        (4, "sleep 1000 & echo inside", 7),
+    ] {
+        let mut command = machine.pipes(false);
+        machine.execute(id, "app", script, command.names);
+        let mut all = Vec::new();
+        let mut has_ended = false;
+        machine.until("the command's end", |machine| {
+            let is_end = |heard: &InitNotification| {
+                matches!(heard.message, FromInit::ExecExited { id: ended, .. } if ended == id)
+            };
+            has_ended |= machine.heard.iter().any(is_end);
+            let mut buffer = [0; 70_000];
+            // What is there now: it doesn't block.
+            while let Ok(count @ 1..) = command.stdout.read(&mut buffer) {
+                all.extend_from_slice(&buffer[..count]);
+            }
+            has_ended
+        });
+        assert_eq!(all.len(), length, "{script}");
+    }
+    machine.tell(&ToInit::Stop { grace_ms: 0 });
+    assert_eq!(machine.expect_end(), 137);
+}

@@ -9,6 +9,52 @@ use std::process::{Command, Stdio};
 
 use crate::binaries::repository;
 
+/// The kernel of a package that is unpacked as a whole, its modules beside it, as a machine has it that installed it. Unpacked
+/// once per machine.
+///
+/// # Panics
+/// If there is no package.
+pub fn installed_kernel() -> PathBuf {
+    let package = package();
+    let name = package.file_stem().expect("a file name").to_string_lossy();
+    let folder = repository()
+        .join("target/images")
+        .join(format!("{name}-tree"));
+    if !folder.exists() {
+        let above = folder.parent().expect("a folder above");
+        fs::create_dir_all(above).expect("target/images");
+        let work = tempfile::tempdir_in(above).expect("a temporary folder");
+        let status = Command::new("dpkg-deb")
+            .arg("-x")
+            .args([&package, &work.path().to_owned()])
+            .status();
+        assert!(status.expect("start dpkg-deb").success(), "dpkg-deb failed");
+        // Another test that was faster has made the same.
+        if let Err(error) = fs::rename(work.path(), &folder) {
+            assert!(folder.exists(), "rename the unpacked kernel: {error}");
+        }
+    }
+    let boot = fs::read_dir(folder.join("boot")).expect("the kernel's folder");
+    let mut files = boot.map(|entry| entry.expect("its files").path());
+    files
+        .find(|path| named(path, "vmlinuz"))
+        .expect("the package has a kernel")
+}
+
+/// The newest package that `tests/prepare-machine` has fetched.
+fn package() -> PathBuf {
+    let mut packages: Vec<PathBuf> = fs::read_dir(repository().join("target/kernel"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension() == Some(OsStr::new("deb")))
+        .collect();
+    packages.sort();
+    packages
+        .pop()
+        .expect("there is no kernel: run tests/prepare-machine")
+}
+
 /// An unpacked kernel package.
 #[derive(Debug)]
 pub(crate) struct GuestKernel {
@@ -21,22 +67,13 @@ impl GuestKernel {
     /// # Panics
     /// If there is none.
     pub(crate) fn find() -> Self {
-        let mut packages: Vec<PathBuf> = fs::read_dir(repository().join("target/kernel"))
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension() == Some(OsStr::new("deb")))
-            .collect();
-        packages.sort();
-        let package = packages
-            .last()
-            .expect("there is no kernel: run tests/prepare-machine");
+        let package = package();
         let name = package.file_stem().expect("a file name").to_string_lossy();
         let folder = repository()
             .join("target/images")
             .join(format!("{name}-modules"));
         if !folder.exists() {
-            unpack(package, &folder);
+            unpack(&package, &folder);
         }
         Self { folder }
     }

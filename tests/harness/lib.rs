@@ -73,6 +73,7 @@ pub use deadline::{eventually, wait_until};
 pub use debian::{debian_image, debian_images_dir};
 pub use fault_proxy::{Broken, FaultProxy};
 pub use format::Format;
+pub use guest_kernel::installed_kernel;
 pub use host::{Host, HostBuilder};
 pub use http_server::{HttpServer, Request};
 pub use image::{Fault, ImageBuilder};

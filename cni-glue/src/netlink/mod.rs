@@ -6,6 +6,7 @@ pub(crate) mod conntrack;
 pub(crate) mod link;
 pub(crate) mod message;
 pub(crate) mod qdisc;
+pub(crate) mod redirect;
 pub(crate) mod route;
 pub(crate) mod rtnetlink;
 pub(crate) mod sock_diag;

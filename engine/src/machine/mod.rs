@@ -8,6 +8,7 @@ mod modules;
 mod process;
 mod security;
 mod store;
+mod virtualisation;
 
 pub use self::cgroups::Cgroups;
 pub use self::configuration::{Configuration, Part};
@@ -16,6 +17,7 @@ pub use self::modules::{Availability, Modules};
 pub use self::process::Process;
 pub use self::security::{Security, Selinux};
 pub use self::store::Store;
+pub use self::virtualisation::kvm_lack;
 
 use crate::engine::Engine;
 

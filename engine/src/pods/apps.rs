@@ -14,9 +14,10 @@ use pod::manifest::{App, MountSource, PodManifest, VolumeSource};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry, PodError, State, app_dir};
 
+use super::app_names::app_names;
 use super::connection::{PATIENCE, START, await_answer, connect_when_up, live_status, unexpected};
 use super::execution::execution;
-use super::folder::{PlannedApp, app_names, image_record};
+use super::folder::{PlannedApp, image_record};
 use super::images::{MountedImages, typed};
 use super::in_memory;
 use super::known_app;

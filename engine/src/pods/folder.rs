@@ -2,7 +2,7 @@
 //!
 //! Takes [`RunnableImage`]s, which only a verdict makes; nothing else in this program makes a pod.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use pod::id_blocks::IdRange;
 use pod::manifest::{
     App, AppFailure, Apps, Bounds, Device, Execution, Hooks, HostNamespace, ImageRecord,
     InsecureOption, Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart,
-    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, Volume,
+    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
 };
 use pod::selinux::CategoryPair;
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
-use pod::{AppName, LockedPod, PodError, PodName, PodUuid, PodsDir, app_dir, record, volumes};
+use pod::{AppName, LockedPod, PodName, PodUuid, PodsDir, app_dir, record, volumes};
 use rustix::system::uname;
 use trust::{Fingerprint, Verification};
 
@@ -67,6 +67,8 @@ pub(super) struct PodRequest {
     pub(super) insecure: BTreeSet<InsecureOption>,
     /// The image that the isolator is from.
     pub(super) stage1_image: Option<ImageRecord>,
+    /// Its virtual machine, if it runs in one.
+    pub(super) virtual_machine: Option<VirtualMachine>,
     /// Limits of all its apps together.
     pub(super) resources: Resources,
     /// What each app may use where nothing is said of it.
@@ -190,6 +192,7 @@ pub(super) fn image_record(image: &RunnableImage) -> ImageRecord {
         manifest: image.proof().manifest().clone(),
         layers: layers.map(|layer| layer.diff_id.clone()).collect(),
         verification: verification_record(image.proof().verification()),
+        filesystem: None,
     }
 }
 
@@ -203,42 +206,6 @@ fn verification_record(verification: &Verification) -> VerificationRecord {
         integrity: (!verification.integrity.is_default())
             .then(|| verification.integrity.to_string()),
     }
-}
-
-/// The names of a pod's apps: as asked for, else from the images; those from images get a number
-/// where they would be the same.
-///
-/// # Errors
-/// [`AppError::SameName`].
-pub(super) fn app_names(apps: &[(&AppSpec, &str)]) -> Result<Vec<AppName>, Error> {
-    let mut taken = HashSet::new();
-    for (spec, _) in apps {
-        if let Some(name) = &spec.name
-            && !taken.insert(name.clone())
-        {
-            return Err(Error::App(AppError::SameName(name.clone())));
-        }
-    }
-    apps.iter()
-        .map(|(spec, repository)| {
-            if let Some(name) = &spec.name {
-                return Ok(name.clone());
-            }
-            let plain = AppName::from_repository(repository);
-            let mut name = plain.clone();
-            let mut number = 1;
-            while !taken.insert(name.clone()) {
-                number += 1;
-                let suffix = format!("-{number}");
-                let room = pod::id::NAME_MAX - suffix.len();
-                let stem: String = plain.as_str().chars().take(room).collect();
-                name = format!("{}{suffix}", stem.trim_end_matches('-'))
-                    .parse()
-                    .map_err(PodError::from)?;
-            }
-            Ok(name)
-        })
-        .collect()
 }
 
 /// A pod that can be made: nothing of it is there yet.
@@ -291,6 +258,11 @@ impl Plan {
     /// What the pod's manifest will be.
     pub(super) fn manifest(&self) -> &PodManifest {
         &self.manifest
+    }
+
+    /// The pod's apps, whose images are in this order.
+    pub(super) fn apps_mut(&mut self) -> impl Iterator<Item = &mut App> {
+        self.manifest.apps.iter_mut()
     }
 
     /// What each app mounts, and the trees of its image.
@@ -414,6 +386,7 @@ fn manifest(
         shm_size: request.shm_size,
         host_namespaces: request.host_namespaces,
         cgroup_parent: None,
+        virtual_machine: request.virtual_machine,
         resources: request.resources,
         bounds: request.bounds,
         streams: request.streams,
@@ -459,34 +432,4 @@ pub(super) fn sync(pod: &LockedPod) -> Result<(), Error> {
     let path = pod.path();
     let folder = File::open(path).map_err(Error::io("open", path))?;
     nix::unistd::syncfs(&folder).map_err(Error::errno("sync", path))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(asked: &[&str]) -> Result<Vec<String>, Error> {
-        let app = |name: &&str| AppSpec {
-            name: (!name.is_empty()).then(|| name.parse().unwrap()),
-            ..AppSpec::of("i")
-        };
-        let apps: Vec<_> = asked.iter().map(app).collect();
-        let pairs: Vec<_> = apps.iter().map(|a| (a, "a.io/team/web")).collect();
-        Ok(app_names(&pairs)?.into_iter().map(String::from).collect())
-    }
-
-    #[test]
-    fn apps_of_one_image_get_numbers() {
-        assert_eq!(names(&["", "", ""]).unwrap(), ["web", "web-2", "web-3"]);
-        assert_eq!(names(&["", "web"]).unwrap(), ["web-2", "web"]);
-    }
-
-    #[test]
-    fn names_that_were_given_must_differ() {
-        let error = names(&["a", "a"]).unwrap_err();
-        assert!(
-            matches!(error, Error::App(AppError::SameName(_))),
-            "{error}"
-        );
-    }
 }

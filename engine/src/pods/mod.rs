@@ -1,6 +1,7 @@
 //! Pods: prepared, started, looked at, talked to, stopped and removed.
 
 mod activation;
+mod app_names;
 pub(crate) mod apparmor;
 pub mod apps;
 pub mod connection;
@@ -17,6 +18,7 @@ mod in_memory;
 mod known_app;
 pub mod limits;
 mod logging;
+mod machine;
 pub(crate) mod monitor;
 pub mod mount_view;
 mod mounts;

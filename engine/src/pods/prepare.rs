@@ -7,11 +7,13 @@ use pod::named_volumes::VolumesPin;
 use pod::stage1::Stage1;
 use pod::{LockedPod, Phase, PodUuid};
 
+use super::app_names::app_names;
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::images::{MountedImages, typed};
 use super::in_memory;
 use super::logging;
+use super::machine;
 use super::mounts::{check_volumes, in_order};
 use super::oom_score::warn_if_clamped;
 use super::replace::make_in_place;
@@ -125,7 +127,7 @@ pub fn prepare(
         .iter()
         .zip(images.iter().map(|i| i.repository().as_str()))
         .collect();
-    let names = folder::app_names(&named)?;
+    let names = app_names(&named)?;
     let mut mounted = MountedImages::new(&verifier, &chosen);
     let mut volumes = spec.volumes.clone();
     volumes.extend(mounted.volumes(&spec.image_volumes)?);
@@ -197,6 +199,7 @@ pub fn prepare(
         on_app_failure: spec.on_app_failure,
         insecure: engine.insecure.clone(),
         stage1_image,
+        virtual_machine: machine::resolve(&spec.machine, &stage1)?,
         resources: spec.resources.clone(),
         bounds: config.bounds(),
         selinux: selinux::given_by(
@@ -207,6 +210,11 @@ pub fn prepare(
         ids,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
+    for (app, image) in plan.apps_mut().zip(&images) {
+        app.image.filesystem = machine::filesystem(&stage1, image, engine)?;
+    }
+    let machine = plan.manifest().virtual_machine.as_ref();
+    machine::warn_if_translated(&spec.machine, machine, observer);
     logging::warn_without_journal(plan.manifest().apps.iter().map(|app| &app.log), observer);
     warn_of_all(plan.manifest(), &stage1, observer);
     for app in &plan.manifest().apps {

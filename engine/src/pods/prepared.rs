@@ -6,6 +6,7 @@ use pod::{Phase, PodEntry, record};
 
 use super::activation;
 use super::folder::image_record;
+use super::machine;
 use super::oom_score::warn_if_clamped;
 use super::prepare::Prepared;
 use super::traceable;
@@ -60,6 +61,7 @@ pub fn resume(
         let image = judge(engine, &verifier, &app.image)?;
         image.warn_if_unsigned(observer);
         app.image = image_record(&image);
+        app.image.filesystem = machine::filesystem(&stage1, &image, engine)?;
         app.insecure_options = engine.insecure.clone();
     }
     warn_of_all(&manifest, &stage1, observer);

@@ -11,6 +11,7 @@ use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};
 
 use super::environment::Variable;
+pub use super::machine::{AcceleratorChoice, MachineSpec};
 use super::security::SecuritySpec;
 use crate::devices::DeviceRequest;
 use crate::images::choice::Pull;
@@ -49,6 +50,8 @@ pub struct PodSpec {
     pub isolator: String,
     /// Whose users those of the pod are.
     pub users: Users,
+    /// Its virtual machine, where the isolator runs it in one.
+    pub machine: MachineSpec,
     /// Limits of all its apps together.
     pub resources: Resources,
     /// Kernel parameters of its own.
@@ -85,6 +88,7 @@ impl PodSpec {
             pull: Pull::default(),
             isolator: DEFAULT.to_owned(),
             users: Users::default(),
+            machine: MachineSpec::default(),
             resources: Resources::default(),
             sysctl: BTreeMap::new(),
             shm_size: None,

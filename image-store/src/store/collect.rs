@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use super::contents::Documents;
 use super::durable::sync_folder;
 use super::find::entries_in;
+use super::image::chain_id;
 use super::listing::Folders;
 use super::ref_name::file_name;
 use super::refs::{READ_RECORD, seconds};
@@ -29,6 +30,8 @@ pub struct GcReport {
     pub blobs: usize,
     /// Layers that were removed.
     pub layers: usize,
+    /// Filesystem images that were removed.
+    pub filesystems: usize,
     /// Signature records that were removed.
     pub signatures: usize,
     /// Half-done things that were removed.
@@ -47,6 +50,8 @@ pub struct GcReport {
 struct Needed {
     blobs: HashSet<String>,
     layers: HashSet<String>,
+    /// Chain IDs of filesystem images, if there are any in the store.
+    filesystems: Option<HashSet<String>>,
     seen: HashSet<(Digest, Digest)>,
 }
 
@@ -56,6 +61,7 @@ struct Plan {
     report: GcReport,
     signatures: Vec<PathBuf>,
     layers: Vec<PathBuf>,
+    filesystems: Vec<PathBuf>,
     blobs: Vec<PathBuf>,
     leftovers: Vec<PathBuf>,
 }
@@ -81,8 +87,8 @@ impl Store {
             self.remove(&record.reference)?;
         }
         let mut trash = self.trash()?;
-        let gone = plan.signatures.iter().chain(&plan.layers);
-        for path in gone.chain(&plan.blobs) {
+        let gone = plan.signatures.iter().chain(&plan.filesystems);
+        for path in gone.chain(&plan.layers).chain(&plan.blobs) {
             trash.take(path)?;
         }
         let mut leftovers = Vec::new();
@@ -95,6 +101,7 @@ impl Store {
         for folder in [
             self.refs_folder(),
             self.signatures_folder(),
+            self.filesystems_folder(),
             self.layers_folder(),
             self.blobs_folder(),
         ] {
@@ -130,6 +137,8 @@ impl Store {
     ) -> Result<Plan, StoreError> {
         let mut plan = Plan::default();
         let mut needed = Needed::default();
+        let has_filesystems = !entries_in(&self.filesystems_folder())?.is_empty();
+        needed.filesystems = has_filesystems.then(HashSet::new);
         let mut in_use = in_use.clone();
         in_use.extend(self.held()?);
         for record in survey.records(self)? {
@@ -150,20 +159,21 @@ impl Store {
                 .insert((record.digest.clone(), record.manifest.clone()))
             {
                 let tops = [&record.digest, &record.manifest];
-                let marked = needed.mark(survey.documents(), &tops);
+                let marked = needed.mark(self, survey.documents(), &tops);
                 plan.report.note(marked, Some(&record))?;
             }
         }
         for digest in &in_use {
             needed.layers.insert(digest.hex().to_owned());
             if self.has_blob(digest)? {
-                let marked = needed.mark(survey.documents(), &[digest]);
+                let marked = needed.mark(self, survey.documents(), &[digest]);
                 plan.report.note(marked, None)?;
             }
         }
         self.plan_tmp(&mut plan)?;
         self.plan_signatures(&mut needed, &mut plan)?;
         self.plan_blobs(&needed, &mut plan)?;
+        self.plan_filesystems(&needed, &mut plan)?;
         self.plan_layers(&needed, &mut plan)?;
         plan.settle();
         Ok(plan)
@@ -238,6 +248,29 @@ impl Store {
         Ok(())
     }
 
+    fn plan_filesystems(&self, needed: &Needed, plan: &mut Plan) -> Result<(), StoreError> {
+        let folder = self.filesystems_folder();
+        for name in entries_in(&folder)? {
+            let path = folder.join(&name);
+            let text = name.to_str().unwrap_or_default();
+            let was_removed = text.strip_prefix(REMOVED);
+            let digits = was_removed.unwrap_or(text);
+            let is_needed = || {
+                let needed = needed.filesystems.as_ref();
+                needed.is_some_and(|needed| needed.contains(digits))
+            };
+            match Digest::parse(&format!("sha256:{digits}")) {
+                Err(_) => plan.report.strange.push(path),
+                Ok(_) if was_removed.is_none() && is_needed() => {}
+                Ok(_) => {
+                    plan.report.freed = plan.report.freed.saturating_add(weight(&path));
+                    plan.filesystems.push(path);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn plan_layers(&self, needed: &Needed, plan: &mut Plan) -> Result<(), StoreError> {
         let folders = Folders::of(self);
         let folder = self.layers_folder();
@@ -281,7 +314,12 @@ impl Store {
 
 impl Needed {
     /// Marks these documents and all that is below them.
-    fn mark(&mut self, documents: &mut Documents<'_>, tops: &[&Digest]) -> Result<(), StoreError> {
+    fn mark(
+        &mut self,
+        store: &Store,
+        documents: &mut Documents<'_>,
+        tops: &[&Digest],
+    ) -> Result<(), StoreError> {
         for (digest, contents) in documents.below(tops)? {
             let config = contents.config.iter().map(|(config, _)| config);
             let blobs = config.chain(&contents.layer_blobs).chain([&digest]);
@@ -289,6 +327,15 @@ impl Needed {
             let layers = contents.diff_ids.iter();
             self.layers
                 .extend(layers.map(|layer| layer.hex().to_owned()));
+            let Some(filesystems) = &mut self.filesystems else {
+                continue;
+            };
+            match store.stacked(contents.diff_ids.clone()) {
+                Ok(layers) => filesystems.extend(chain_id(&layers).map(|id| id.hex().to_owned())),
+                // It can't be started, and so needs no filesystem.
+                Err(StoreError::Missing { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -325,11 +372,13 @@ impl Plan {
         if !self.report.damaged.is_empty() {
             self.signatures.clear();
             self.layers.clear();
+            self.filesystems.clear();
             self.blobs.clear();
             self.report.freed = 0;
         }
         self.report.signatures = self.signatures.len();
         self.report.layers = self.layers.len();
+        self.report.filesystems = self.filesystems.len();
         self.report.blobs = self.blobs.len();
         self.report.leftovers = self.leftovers.len();
     }

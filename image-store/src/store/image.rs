@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image_document::{Manifest, Platform, RawManifest, parse_config};
-use image_layer::{Layer, Limits};
+use image_layer::{Layer, Limits, sha256};
 use image_name::Digest;
 use oci_spec::image::ImageConfiguration;
 
@@ -67,6 +67,15 @@ pub(super) struct Documents {
     pub(super) manifest: Manifest,
 }
 
+/// What OCI calls the chain ID of these layers, base first; `None` if there are none.
+pub(crate) fn chain_id(layers: &[Layer]) -> Option<Digest> {
+    let mut ids = layers.iter().map(|layer| &layer.diff_id);
+    let first = ids.next()?.clone();
+    Some(ids.fold(first, |below, id| {
+        sha256(format!("{below} {id}").as_bytes())
+    }))
+}
+
 impl Store {
     /// Reads an image from the store: index and manifest are hashed and parsed again, the
     /// configuration too, and every layer has to be there. Nothing is written, no directory is read.
@@ -81,6 +90,26 @@ impl Store {
         let bytes = self.read_blob("configuration", &config_digest, limits.config)?;
         let what = format!("configuration {config_digest}");
         let (config, diff_ids) = parse_config(&what, &bytes, &manifest, platform)?;
+        let layers = self.stacked(diff_ids)?;
+        let size = manifest
+            .layers
+            .iter()
+            .fold(manifest.config.size, |sum, layer| {
+                sum.saturating_add(layer.size)
+            });
+        let manifest_digest = chain.last().unwrap_or(top).clone();
+        Ok(Image {
+            chain,
+            manifest_digest,
+            config_digest,
+            config,
+            layers,
+            size,
+        })
+    }
+
+    /// The layers to stack, of those that an image has, base first: see [`Image::layers`].
+    pub(super) fn stacked(&self, diff_ids: Vec<Digest>) -> Result<Vec<Layer>, StoreError> {
         let mut layers = Vec::with_capacity(diff_ids.len());
         for diff_id in diff_ids {
             let folder = self.layer_folder(&diff_id);
@@ -98,21 +127,7 @@ impl Store {
             layers.retain(|below: &Layer| below.diff_id != diff_id);
             layers.push(Layer { diff_id, path });
         }
-        let size = manifest
-            .layers
-            .iter()
-            .fold(manifest.config.size, |sum, layer| {
-                sum.saturating_add(layer.size)
-            });
-        let manifest_digest = chain.last().unwrap_or(top).clone();
-        Ok(Image {
-            chain,
-            manifest_digest,
-            config_digest,
-            config,
-            layers,
-            size,
-        })
+        Ok(layers)
     }
 
     /// Reads and proves a manifest for `platform`.

@@ -9,6 +9,7 @@
 //! images/layers/HEX/seal           what each inode of the tree showed when it was unpacked
 //! images/layers/HEX/contents       digests of what is in its files
 //! images/layers/HEX/opaque         only where the layer hides everything below it
+//! images/filesystems/HEX/          layers of that chain ID as one EROFS image, and its digest
 //! images/refs/NAME                 a name: digests, when and from where
 //! images/signatures/sha256-HEX     the signatures of that digest: cosign's manifest, bundles
 //! images/newest/NAME               when an image of that name was signed last
@@ -44,6 +45,7 @@ pub use collect::GcReport;
 pub(crate) use durable::{publish, sync_file_system, sync_folder};
 pub use hold::Hold;
 pub use image::Image;
+pub(crate) use image::chain_id;
 pub(crate) use layer_lock::{Holder, LayerLock, Progress};
 pub(crate) use listing::LayerFacts;
 pub use listing::Listing;

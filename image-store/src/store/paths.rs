@@ -55,6 +55,10 @@ impl Store {
         self.root.join("layers")
     }
 
+    pub(crate) fn filesystems_folder(&self) -> PathBuf {
+        self.root.join("filesystems")
+    }
+
     pub(crate) fn refs_folder(&self) -> PathBuf {
         self.root.join("refs")
     }
@@ -117,6 +121,7 @@ mod tests {
             (store.blob_path(&digest), format!("blobs/sha256/{hex}")),
             (store.layers_folder(), "layers".to_owned()),
             (store.layer_folder(&digest), format!("layers/{hex}")),
+            (store.filesystems_folder(), "filesystems".to_owned()),
             (store.refs_folder(), "refs".to_owned()),
             (store.signatures_folder(), "signatures".to_owned()),
             (

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bundles;
 mod collecting;
+mod filesystems;
 mod found;
 mod left_alone;
 mod names;

@@ -1,11 +1,15 @@
+use std::ffi::CString;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::process::Command;
 
-use rustix::fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr};
+use rustix::fs::{CWD, FileType, Mode, XattrFlags, getxattr, mknodat, setxattr};
 
 use super::*;
 use crate::file_content::segments;
 use crate::interrupt::Interrupt;
+
+mod filesystem;
 
 /// Two layers: of the lower one something is changed, removed and hidden.
 fn layers(base: &Path) -> Vec<PathBuf> {
@@ -387,6 +391,29 @@ fn a_tar_file_is_unpacked_as_it_is_and_nothing_of_it_gets_out() {
     // Not an archive at all.
     fs::write(&archive, "text").unwrap();
     unpacked().unwrap_err();
+}
+
+/// A directory on which the file is mounted as EROFS; unmounted when this is dropped.
+struct Mounted(tempfile::TempDir);
+
+impl Mounted {
+    fn new(image: &Path) -> Self {
+        let at = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "erofs", "-o", "ro"])
+            .args([image, at.path()])
+            .status()
+            .unwrap();
+        assert!(mounted.success());
+        Self(at)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("-l").arg(self.0.path()).status();
+        assert!(unmounted.unwrap().success());
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use image_name::{Digest, Prefix, Reference};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::virtual_machine::ImageFilesystem;
+
 /// Which image an app runs, and why it was allowed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -17,6 +19,9 @@ pub struct ImageRecord {
     pub layers: Vec<Digest>,
     /// What was verified when the pod was prepared.
     pub verification: VerificationRecord,
+    /// Its files as a filesystem, where the isolator mounts them in another kernel.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub filesystem: Option<ImageFilesystem>,
 }
 
 /// A record of what covered an image then: nothing is judged by it, and any text is a scope.

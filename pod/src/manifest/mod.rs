@@ -33,6 +33,7 @@ mod seccomp;
 mod security;
 mod user_namespace;
 mod version_2;
+mod virtual_machine;
 mod volumes;
 mod widened;
 
@@ -67,6 +68,7 @@ pub use self::seccomp::{
 };
 pub use self::security::{PodLabels, Seccomp, Security};
 pub use self::user_namespace::{BLOCK_SIZE, IdMapping, UnfitMapping, UserNamespace};
+pub use self::virtual_machine::{Accelerator, ImageFilesystem, VirtualMachine};
 pub use self::volumes::{Medium, Volume, VolumeName, VolumeSource};
 pub use crate::layout::{MANIFEST_FILE, app_dir, empty_volume_dir};
 

@@ -20,6 +20,7 @@ use super::presence::is_default;
 use super::resources::Resources;
 use super::security::PodLabels;
 use super::user_namespace::UserNamespace;
+use super::virtual_machine::VirtualMachine;
 use super::volumes::{Volume, VolumeSource};
 use crate::id::{AppName, PodName, PodUuid};
 use crate::named_volumes::NamedVolumeName;
@@ -92,6 +93,9 @@ pub struct PodManifest {
     /// The cgroup that its own lies in; the monitor's if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cgroup_parent: Option<String>,
+    /// Its virtual machine, if it is to run in one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub virtual_machine: Option<VirtualMachine>,
     /// Limits of all its apps together.
     #[serde(skip_serializing_if = "Resources::is_unlimited", default)]
     pub resources: Resources,

@@ -42,6 +42,7 @@ impl PodManifest {
                 Feature::HostPids,
             ),
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
+            (self.virtual_machine.is_some(), Feature::VirtualMachine),
             (!self.resources.is_unlimited(), Feature::PodResources),
         ];
         let mut required = used(of_pod);

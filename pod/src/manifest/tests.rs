@@ -277,6 +277,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/shm-size", Feature::ShmSize),
     ("/host-namespaces", Feature::HostNamespaces),
     ("/cgroup-parent", Feature::CgroupParent),
+    ("/virtual-machine", Feature::VirtualMachine),
     (
         "/apps/0/execution/user/additional-gids",
         Feature::AdditionalGroups,

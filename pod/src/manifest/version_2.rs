@@ -182,6 +182,7 @@ impl TryFrom<PodManifest2> for PodManifest {
             shm_size: None,
             host_namespaces: Default::default(),
             cgroup_parent: None,
+            virtual_machine: None,
             resources: Resources::default(),
             bounds: Bounds::default(),
             streams: match old.streams {
@@ -296,6 +297,7 @@ impl From<ImageRecord2> for ImageRecord {
                 signed_digest: verification.signed_digest,
                 integrity: verification.integrity,
             },
+            filesystem: None,
         }
     }
 }

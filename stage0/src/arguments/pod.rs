@@ -16,6 +16,7 @@ use super::grace::grace;
 use super::image_flags::Pull;
 use super::label::label;
 use super::logging::PodLogArguments;
+use super::machine::MachineArguments;
 use super::mounts::Namer;
 use super::namespaces::{NamespaceOf, cgroups, ipc, of_host, uts};
 use super::network::NetworkArguments;
@@ -54,6 +55,8 @@ pub(crate) struct PodArguments {
     network: NetworkArguments,
     #[command(flatten)]
     limits: PodResourceArguments,
+    #[command(flatten)]
+    machine: MachineArguments,
     #[command(flatten)]
     log: PodLogArguments,
     /// Kernel parameter of the pod's network or IPC, such as net.core.somaxconn=1024
@@ -134,6 +137,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         pull: pod.pull.into(),
         isolator: pod.stage1,
         users: pod.users.users()?,
+        machine: pod.machine.spec(),
         resources: pod.limits.resources()?,
         log: pod.log.log()?,
         sysctl: pod.sysctl.into_iter().collect(),

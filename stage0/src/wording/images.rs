@@ -26,7 +26,8 @@ pub(crate) fn warn(report: &GcReport) {
 
 /// What went, in one line; `None` if nothing did.
 pub(crate) fn summary(report: &GcReport, dry_run: bool) -> Option<String> {
-    let removed = report.blobs + report.layers + report.signatures + report.leftovers;
+    let made = report.filesystems + report.leftovers;
+    let removed = report.blobs + report.layers + report.signatures + made;
     if removed == 0 {
         return None;
     }

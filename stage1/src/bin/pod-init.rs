@@ -2,7 +2,7 @@
 //!
 //! Without arguments it was started by an isolator, with its end of the monitor's socket as descriptor 3. With `machine`
 //! it is pid 1 of a machine, and speaks to the monitor over the port that the next argument names, or else over its
-//! standard input. With `copy` it is a process in an app, which copies files out of there or in.
+//! standard input. With `first` it is that, and the first program of the machine. With `copy` it is a process in an app, which copies files out of there or in.
 
 #![cfg_attr(not(test), no_main)]
 
@@ -20,15 +20,20 @@ pod::entry!(run);
 fn run(_: ClosedStreams) -> i32 {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
-        (Some("machine"), port) => machine(port.as_deref()).unwrap_or_else(|failure| {
-            // The machine's console, if anybody reads it.
-            let line = one_line(&failure.to_string());
-            let _ = writeln!(std::io::stderr(), "fairing: {line}");
-            1
-        }),
+        (Some("machine"), port) => ended(machine(port.as_deref())),
+        (Some("first"), _) => ended(stage1::init::run_first()),
         (Some(COPY), what) => stage1::file_transfer::run(&what.unwrap_or_default()),
         _ => stage1::init::run(),
     }
+}
+
+fn ended(result: Result<i32, StartFailure>) -> i32 {
+    result.unwrap_or_else(|failure| {
+        // The machine's console, if anybody reads it.
+        let line = one_line(&failure.to_string());
+        let _ = writeln!(std::io::stderr(), "fairing: {line}");
+        1
+    })
 }
 
 fn machine(port: Option<&str>) -> Result<i32, StartFailure> {

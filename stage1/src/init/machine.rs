@@ -70,6 +70,7 @@ impl Machine {
         mount_points::fill(&mount_points).map_err(StartFailure::os("make mount points"))?;
         let mut network = Netns::of_this_thread().map_err(network_failed)?;
         network.bring_loopback_up().map_err(network_failed)?;
+        cni_glue::netns::relax();
         let hierarchy = mount_detached("cgroup2", &[], guarded())?;
         let path = format!("{PROC}/self/fd/{}", hierarchy.as_raw_fd());
         Ok(Self {

@@ -7,6 +7,7 @@
 mod abandoned;
 mod ending;
 mod event_loop;
+mod first_program;
 mod ground;
 mod hosts_file;
 mod leftovers;
@@ -94,6 +95,20 @@ pub fn run_machine(port: OwnedFd) -> Result<i32, StartFailure> {
     let failed = rustix::system::reboot(RebootCommand::PowerOff);
     failed.map_err(StartFailure::os("power off"))?;
     Ok(0)
+}
+
+/// The same for the first program of a machine, which has nothing yet: modules of the kernel are loaded, and the port is
+/// found.
+///
+/// # Errors
+/// What failed before there was a port to tell of it.
+pub fn run_first() -> Result<i32, StartFailure> {
+    if std::process::id() != 1 {
+        return Err(StartFailure::other(
+            "only the first program of a machine makes it ready",
+        ));
+    }
+    run_machine(first_program::begin()?)
 }
 
 /// Makes sure that this process ends with the monitor.

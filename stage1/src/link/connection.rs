@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
-use rustix::io::{Errno, read, write};
+use rustix::io::{Errno, ioctl_fionread, read, write};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::LinkError;
@@ -132,6 +132,47 @@ impl Connection {
         self.multiplexer.send_message(message).map_err(protocol)?;
         self.write_out();
         Ok(())
+    }
+
+    /// Sends a message behind what has been moved by now.
+    pub(super) fn send_after_data(&mut self, message: &[u8]) -> Result<(), LinkError> {
+        if self.is_gone || self.is_deaf {
+            return Err(LinkError::Gone);
+        }
+        let sent = self.multiplexer.send_message_after_data(message);
+        sent.map_err(protocol)?;
+        self.write_out();
+        Ok(())
+    }
+
+    /// How many bytes wait at the local end of a stream to be read.
+    pub(super) fn waiting(&self, id: StreamId) -> u64 {
+        let end = self.ends.get(&id).filter(|end| end.reads());
+        end.and_then(|end| ioctl_fionread(end.fd()).ok())
+            .unwrap_or(0)
+    }
+
+    /// Moves so many bytes of what waits there, as far as the other side takes them. Gives how many are left.
+    pub(super) fn exhaust(&mut self, id: StreamId, mut left: u64) -> u64 {
+        while left > 0 {
+            let room = self.multiplexer.room(id);
+            if self.waiting(id) == 0 {
+                return 0;
+            }
+            if room == 0 {
+                return left;
+            }
+            self.serve(id, PollFlags::POLLIN);
+            let moved = room.saturating_sub(self.multiplexer.room(id));
+            left = left.saturating_sub(moved.max(1) as u64);
+        }
+        0
+    }
+
+    /// Writes to the local end of a stream what has come on it. Whether nothing is left.
+    pub(super) fn is_flushed(&mut self, id: StreamId) -> bool {
+        self.flush(id);
+        !self.ends.contains_key(&id) || self.multiplexer.held(id).is_empty()
     }
 
     pub(super) fn is_gone(&self) -> bool {
@@ -406,63 +447,4 @@ fn has_hung_up(fd: BorrowedFd<'_>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use rustix::fs::{CWD, Mode, openat};
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-    use rustix::pipe::{PipeFlags, pipe_with};
-
-    use super::*;
-
-    fn connection(socket: OwnedFd) -> Connection {
-        Connection::new(socket, Side::PodInit, Limits::default()).unwrap()
-    }
-
-    fn sockets() -> (OwnedFd, OwnedFd) {
-        let flags = SocketFlags::CLOEXEC;
-        socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap()
-    }
-
-    #[test]
-    fn a_port_with_nobody_at_its_other_end_yet_is_no_end() {
-        // As a serial port before the monitor opens it, it has nothing to be read.
-        let port = openat(CWD, "/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
-        let mut of_port = connection(port);
-        for _ in 0..3 {
-            let ready = vec![true; of_port.interests().len()];
-            assert!(of_port.advance(&ready).unwrap().is_empty());
-            assert!(!of_port.is_gone());
-        }
-        let (socket, other) = sockets();
-        let mut of_socket = connection(socket);
-        drop(other);
-        let ready = vec![true; of_socket.interests().len()];
-        assert!(of_socket.advance(&ready).unwrap().is_empty());
-        assert!(of_socket.is_gone() && of_socket.interests().is_empty());
-        assert!(matches!(of_socket.send(b"x"), Err(LinkError::Gone)));
-    }
-
-    #[test]
-    fn nobody_waits_for_a_connection_that_has_nothing() {
-        let (socket, _other) = sockets();
-        let mut quiet = connection(socket);
-        let ready = vec![false; quiet.interests().len()];
-        assert!(quiet.advance(&ready).unwrap().is_empty());
-        // It would wait for ever if it did.
-        let ready = vec![true; quiet.interests().len()];
-        assert!(quiet.advance(&ready).unwrap().is_empty());
-        assert!(quiet.last_words().unwrap().is_empty());
-        assert!(
-            quiet.is_gone(),
-            "nothing more is waited for after the last words"
-        );
-    }
-
-    #[test]
-    fn what_is_full_has_hung_up_once_nobody_reads_it() {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
-        while write(&writer, &[0; 4096]).is_ok() {}
-        assert!(!has_hung_up(writer.as_fd()));
-        drop(reader);
-        assert!(has_hung_up(writer.as_fd()));
-    }
-}
+mod tests;

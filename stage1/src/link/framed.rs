@@ -3,7 +3,7 @@
 //! Messages are JSON. Streams are multiplexed with them, and end here in pipes, and for the monitor's end of a
 //! terminal in a socket.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use cni_glue::interface::InterfaceConfig;
@@ -40,6 +40,10 @@ pub struct ToMachine {
     connection: Connection,
     /// Terminals that are to come.
     terminals: BTreeSet<StreamId>,
+    /// Commands that have not ended, and where they write.
+    commands: BTreeMap<u64, Vec<StreamId>>,
+    /// Ends of commands that are told once what the commands have written is where it belongs.
+    ended: Vec<(InitNotification, Vec<StreamId>)>,
 }
 
 impl ToMachine {
@@ -51,21 +55,41 @@ impl ToMachine {
         Ok(Self {
             connection: Connection::new(socket, Side::Monitor, Limits::default())?,
             terminals: BTreeSet::new(),
+            commands: BTreeMap::new(),
+            ended: Vec::new(),
         })
     }
 
     fn receive(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<InitNotification>, LinkError> {
-        let heard = messages.into_iter().map(|json| {
+        let mut heard = Vec::new();
+        for json in messages {
             let message: FromInit = parse(&json)?;
             let process = message.is_of_new_process().then(Process::elsewhere);
             let terminal = message.terminal().map(|id| self.begin_terminal(id));
-            Ok(InitNotification {
+            let writes = command_end(&message).and_then(|id| self.commands.remove(&id));
+            let notification = InitNotification {
                 message,
                 process,
                 terminal: terminal.transpose()?,
-            })
-        });
-        heard.collect()
+            };
+            match writes {
+                Some(streams) => self.ended.push((notification, streams)),
+                None => heard.push(notification),
+            }
+        }
+        Ok(heard)
+    }
+
+    /// Ends of commands of whose output nothing is left here.
+    fn told_now(&mut self) -> Vec<InitNotification> {
+        let connection = &mut self.connection;
+        let is_over = |(_, streams): &mut (_, Vec<StreamId>)| {
+            // Each is tried.
+            streams.retain(|id| !connection.is_flushed(*id));
+            streams.is_empty()
+        };
+        let told = self.ended.extract_if(.., is_over);
+        told.map(|(notification, _)| notification).collect()
     }
 
     /// Makes both ends of what stands for a terminal here.
@@ -119,6 +143,9 @@ impl InitLink for ToMachine {
             HandedOver::MachineNetwork(interfaces) => (None, Some(interfaces)),
             HandedOver::App(_) => return Err(LinkError::HostOnly("an app's root filesystem")),
         };
+        if let ToInit::Exec(command) = message {
+            self.commands.insert(command.id, outputs(message));
+        }
         self.connection.send(&json(&Packet {
             message,
             app,
@@ -132,12 +159,17 @@ impl InitLink for ToMachine {
 
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitNotification>, LinkError> {
         let messages = self.connection.advance(ready)?;
-        self.receive(messages)
+        let mut heard = self.receive(messages)?;
+        heard.extend(self.told_now());
+        Ok(heard)
     }
 
     fn last_words(&mut self) -> Result<Vec<InitNotification>, LinkError> {
         let messages = self.connection.last_words()?;
-        self.receive(messages)
+        let mut heard = self.receive(messages)?;
+        let ended = self.ended.drain(..);
+        heard.extend(ended.map(|(notification, _)| notification));
+        Ok(heard)
     }
 }
 
@@ -147,6 +179,18 @@ pub struct ToHost {
     connection: Connection,
     /// What came while something else was awaited.
     told: Vec<InitRequest>,
+    /// Commands that have not ended, and where they write.
+    commands: BTreeMap<u64, Vec<StreamId>>,
+    /// Ends of commands that are told once what the commands have written has been sent.
+    ended: Vec<CommandEnd>,
+}
+
+/// The end of a command.
+#[derive(Debug)]
+struct CommandEnd {
+    message: Vec<u8>,
+    /// How much of what it has written is to be sent before.
+    left: Vec<(StreamId, u64)>,
 }
 
 impl ToHost {
@@ -158,6 +202,8 @@ impl ToHost {
         Ok(Self {
             connection: Connection::new(port, Side::PodInit, Limits::default())?,
             told: Vec::new(),
+            commands: BTreeMap::new(),
+            ended: Vec::new(),
         })
     }
 
@@ -170,6 +216,21 @@ impl ToHost {
         self.connection.drain()
     }
 
+    /// Tells of the ends of commands whose output has been sent, or of all.
+    fn tell_ends(&mut self, all: bool) -> Result<(), LinkError> {
+        let connection = &mut self.connection;
+        let is_over = |end: &mut CommandEnd| {
+            for (id, left) in &mut end.left {
+                *left = connection.exhaust(*id, *left);
+            }
+            all || end.left.iter().all(|(_, left)| *left == 0)
+        };
+        let ended: Vec<_> = self.ended.extract_if(.., is_over).collect();
+        ended
+            .iter()
+            .try_for_each(|end| self.connection.send_after_data(&end.message))
+    }
+
     fn tell(&mut self, messages: Vec<Vec<u8>>) -> Result<Vec<InitRequest>, LinkError> {
         let told = messages.into_iter().map(|json| {
             let Packet {
@@ -177,6 +238,9 @@ impl ToHost {
                 app,
                 interfaces,
             } = parse::<Packet<ToInit>>(&json)?;
+            if let ToInit::Exec(command) = &message {
+                self.commands.insert(command.id, outputs(&message));
+            }
             let streams = message.streams().into_iter();
             let piped = streams.filter(|(_, kind)| *kind != StreamKind::Terminal);
             let streams = piped
@@ -215,6 +279,19 @@ impl ToHost {
 
 impl MonitorLink for ToHost {
     fn send(&mut self, message: &FromInit, enclosed: Enclosed<'_>) -> Result<(), LinkError> {
+        let of_command = command_end(message).and_then(|id| self.commands.remove(&id));
+        if let Some(streams) = of_command {
+            let streams = streams.into_iter();
+            let written = streams.map(|id| (id, self.connection.waiting(id)));
+            self.ended.push(CommandEnd {
+                message: json(message)?,
+                left: written.collect(),
+            });
+            return self.tell_ends(false);
+        }
+        if matches!(message, FromInit::Finished { .. } | FromInit::Failed(_)) {
+            self.tell_ends(true)?;
+        }
         self.connection.send(&json(message)?)?;
         if let (Some(id), Some(master)) = (message.terminal(), enclosed.terminal) {
             self.connection.attach(id, End::Terminal(quick(master)?));
@@ -245,6 +322,9 @@ impl MonitorLink for ToHost {
 
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitRequest>, LinkError> {
         let messages = self.connection.advance(ready)?;
+        if !self.connection.is_gone() {
+            self.tell_ends(false)?;
+        }
         let mut told = std::mem::take(&mut self.told);
         told.extend(self.tell(messages)?);
         match told.is_empty() && self.connection.is_gone() {
@@ -252,6 +332,21 @@ impl MonitorLink for ToHost {
             false => Ok(told),
         }
     }
+}
+
+/// The command of whose end a message tells.
+fn command_end(message: &FromInit) -> Option<u64> {
+    match message {
+        FromInit::ExecExited { id, .. } | FromInit::ExecFailed { id, .. } => Some(*id),
+        _ => None,
+    }
+}
+
+/// Where what a message starts will write.
+fn outputs(message: &ToInit) -> Vec<StreamId> {
+    let streams = message.streams().into_iter();
+    let outputs = streams.filter(|(_, kind)| *kind != StreamKind::ToPod);
+    outputs.map(|(id, _)| id).collect()
 }
 
 fn make_pipe() -> Result<(OwnedFd, OwnedFd), LinkError> {

@@ -4,7 +4,8 @@
 //! when it takes no more; where it never sends, it says so when it has taken all. So both know when a stream is over.
 //!
 //! A side sends no more on a stream than the other has said that it takes, so both read the connection at all times, and
-//! a stream whose reader is stuck holds up neither messages nor other streams. Messages go ahead of data.
+//! a stream whose reader is stuck holds up neither messages nor other streams. Messages go ahead of data, but for those
+//! that tell of the end of what has written them.
 //!
 //! What the other side may make this one hold is bounded ([`Limits`]). What it says against the rules ends the
 //! connection.
@@ -224,6 +225,25 @@ impl Multiplexer {
             return Err(MultiplexError::DoesNotRead);
         }
         write_message(&mut self.urgent, message);
+        Ok(())
+    }
+
+    /// Sends a message behind the data that were sent before. One that takes several frames goes ahead of them: what is
+    /// between its frames would tear it.
+    ///
+    /// # Errors
+    /// As [`Self::send_message`].
+    pub fn send_message_after_data(&mut self, message: &[u8]) -> Result<(), MultiplexError> {
+        if message.len() > PAYLOAD_MAX || self.data.is_empty() {
+            return self.send_message(message);
+        }
+        if self.has_ended {
+            return Ok(());
+        }
+        if self.data.len() + message.len() > self.limits.messages {
+            return Err(MultiplexError::DoesNotRead);
+        }
+        write_message(&mut self.data, message);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use nix::sys::signalfd::SignalFd;
 use pod::control::EventKind;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
-use pod::manifest::{Lifetime, PodManifest};
+use pod::manifest::PodManifest;
 use pod::seqpacket::Listener;
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -22,7 +22,6 @@ use super::interrupts::Interrupts;
 use super::isolator::Isolator;
 use super::peers::PeerNames;
 use super::records::{AppRecord, PodEnd};
-use super::report::init_was_killed;
 use super::signals;
 use super::streams::Streams;
 use crate::failure::StartFailure;
@@ -256,14 +255,14 @@ impl Monitor {
             (None, None) if self.init_code != 0 => {
                 return Err(isolator.explain_end(self.init_code));
             }
-            (None, None) => return Err(init_was_killed()),
+            (None, None) => return Err(isolator.explain_kill()),
             (Some(Err(failure)), Some(_)) => (failure.kind.exit_code(), Some(failure.message)),
             (None, Some(_)) => {
                 let killed = Outcome::Signaled {
                     signal: 9,
                     oom_killed: false,
                 };
-                (killed.exit_code(), Some(init_was_killed().message))
+                (killed.exit_code(), Some(isolator.explain_kill().message))
             }
         };
         let Self {

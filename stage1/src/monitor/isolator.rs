@@ -112,6 +112,11 @@ pub trait Isolator {
     /// Why pod init's process ended before it said anything, from its exit code.
     fn explain_end(&self, exit_code: i32) -> StartFailure;
 
+    /// Why the process of pod init, or of the machine that it is in, ended without pod init having said so.
+    fn explain_kill(&self) -> StartFailure {
+        StartFailure::other("pod init was killed")
+    }
+
     /// Removes what the isolator has made outside of the pod. Nothing of the pod runs any more.
     ///
     /// # Errors

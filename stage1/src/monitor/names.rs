@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use cni_glue::attach::Peers;
+use cni_glue::interface::InterfaceConfig;
 use cni_glue::names::{self, DnsMode, DnsOptions};
 use cni_glue::status::NetworkStatus;
 use pod::manifest::{Network, PodManifest};
@@ -17,6 +18,8 @@ pub struct PodNetwork {
     pub status: NetworkStatus,
     /// Other pods that it finds by name, not asked yet; none if no network of its tells.
     pub peers: Option<Peers>,
+    /// What pod init makes in a machine of its own.
+    pub interfaces: Option<Vec<InterfaceConfig>>,
 }
 
 /// Where a host that asks a resolver of its own notes whom that one asks.

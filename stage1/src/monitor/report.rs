@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
-use pod::exit::FailureKind;
 use pod::stage1::Readiness;
 
 use super::diagnostics::Diagnostics;
@@ -41,13 +40,5 @@ fn report(ready: OwnedFd, readiness: &Readiness) {
     if let Ok(text) = serde_json::to_vec(readiness) {
         // Nobody may be waiting any more, which is their choice.
         let _ = std::fs::File::from(ready).write_all(&text);
-    }
-}
-
-/// The failure of a pod whose pid 1 was killed from outside.
-pub(super) fn init_was_killed() -> StartFailure {
-    StartFailure {
-        kind: FailureKind::Other,
-        message: "pod init was killed".into(),
     }
 }

@@ -151,6 +151,8 @@ pub(super) fn tell_init(
         hosts: names::hosts(manifest, &network, others),
         resolv_conf: names::resolv_conf(manifest, &network),
     };
-    link.send(&ToInit::Start(names), HandedOver::Nothing)?;
+    let interfaces = network.interfaces.take();
+    let handed_over = interfaces.map_or(HandedOver::Nothing, HandedOver::MachineNetwork);
+    link.send(&ToInit::Start(names), handed_over)?;
     Ok(peers)
 }

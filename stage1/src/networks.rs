@@ -3,23 +3,23 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use crate::failure::StartFailure;
+use crate::monitor::{PodNetwork, ending_signals};
 use cni_glue::attach::{AttachRequest, Attacher};
 use cni_glue::id::ContainerId;
 use cni_glue::ports::HeldPorts;
 use cni_glue::{Netns, NetworkError};
 use pod::exit::FailureKind;
-use pod::manifest::PodManifest;
+use pod::manifest::{MANIFEST_FILE, Network, PodManifest};
 use pod::network::{CniFolders, NETWORK_FILE, attacher, container, is_live};
 use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_SYSTEM_CONFIG};
 use pod::{PodUuid, PodsDir, record};
-use stage1::failure::StartFailure;
-use stage1::monitor::{PodNetwork, ending_signals};
 
-use stage1::environment::variable;
+use crate::environment::variable;
 
 /// What a pod has of networks.
 #[derive(Debug)]
-pub(crate) struct PodNetworks {
+pub struct PodNetworks {
     attacher: Attacher,
     container: ContainerId,
     pods: PodsDir,
@@ -31,7 +31,8 @@ pub(crate) struct PodNetworks {
     left: bool,
 }
 
-pub(crate) fn failed(error: NetworkError) -> StartFailure {
+/// The failure that a network is.
+pub fn failed(error: NetworkError) -> StartFailure {
     StartFailure {
         kind: match error.is_full() {
             true => FailureKind::NoSpace,
@@ -50,8 +51,16 @@ fn advised(error: &NetworkError) -> String {
 }
 
 impl PodNetworks {
+    /// The pod's namespace, once it has joined.
+    pub fn namespace(&mut self) -> Option<&mut Netns> {
+        self.namespace.as_mut()
+    }
+
     /// Of that pod, joined or not. The environment says where networks are.
-    pub(crate) fn of(uuid: PodUuid) -> Result<Self, StartFailure> {
+    ///
+    /// # Errors
+    /// If the environment does not say so.
+    pub fn of(uuid: PodUuid) -> Result<Self, StartFailure> {
         let folder = |name| variable(name).map(PathBuf::from);
         Ok(Self {
             attacher: attacher(
@@ -70,7 +79,10 @@ impl PodNetworks {
 
     /// Joins the pod's networks in its namespace. What came of it is written to the pod's directory, which is the working
     /// directory.
-    pub(crate) fn join(
+    ///
+    /// # Errors
+    /// What failed, on which network.
+    pub fn join(
         &mut self,
         manifest: &PodManifest,
         mut netns: Netns,
@@ -111,11 +123,15 @@ impl PodNetworks {
         Ok(PodNetwork {
             peers,
             status: attached.status,
+            interfaces: None,
         })
     }
 
     /// Takes the pod out of its networks. Nothing of it runs any more.
-    pub(crate) fn leave(&mut self) -> Result<(), StartFailure> {
+    ///
+    /// # Errors
+    /// What failed, on which network.
+    pub fn leave(&mut self) -> Result<(), StartFailure> {
         if self.left {
             return Ok(());
         }
@@ -126,4 +142,23 @@ impl PodNetworks {
         self.namespace = None;
         Ok(())
     }
+}
+
+/// Takes the pod in the working directory out of its networks, whatever became of its monitor. A pod whose manifest can't be understood may have joined any.
+///
+/// # Errors
+/// What failed, on what.
+pub fn leave() -> Result<(), StartFailure> {
+    let folder = std::env::current_dir().map_err(StartFailure::os("find the pod's directory"))?;
+    let network = PodManifest::load(&folder).map(|manifest| manifest.network);
+    if matches!(network, Ok(Network::None | Network::Host)) || !folder.join(MANIFEST_FILE).exists()
+    {
+        return Ok(());
+    }
+    let uuid: Option<PodUuid> = folder
+        .file_name()
+        .and_then(|name| name.to_str()?.parse().ok());
+    let uuid =
+        uuid.ok_or_else(|| StartFailure::other("the name of the pod's directory is not a UUID"))?;
+    PodNetworks::of(uuid)?.leave()
 }

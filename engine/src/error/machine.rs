@@ -1,0 +1,9 @@
+//! Why a pod can't have the virtual machine that is asked for.
+
+/// Why a pod can't have the virtual machine that is asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// Nothing of this machine executes its instructions.
+    #[error("a virtual machine can't be accelerated by KVM: {0}")]
+    NoKvm(&'static str),
+}

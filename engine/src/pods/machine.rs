@@ -1,0 +1,108 @@
+//! The virtual machine of a pod, for isolators that run pods in one.
+
+use std::path::PathBuf;
+
+use image_store::Depth;
+use pod::feature::Feature;
+use pod::manifest::{Accelerator, ImageFilesystem, VirtualMachine};
+use pod::stage1::Stage1;
+use trust::Integrity;
+
+use crate::engine::Engine;
+use crate::error::{Error, MachineError};
+use crate::machine::kvm_lack;
+use crate::observer::{Observer, Warning};
+use crate::policy::verifier::RunnableImage;
+
+/// What is asked of a pod's virtual machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MachineSpec {
+    /// The file of its kernel, if not the newest that is installed.
+    pub kernel: Option<PathBuf>,
+    /// Its memory in bytes, if not by the limits of its apps.
+    pub memory: Option<u64>,
+    /// Its processors, if not by the limits of its apps.
+    pub cpus: Option<u32>,
+    /// What executes its instructions, if somebody has a wish.
+    pub accelerator: Option<AcceleratorChoice>,
+}
+
+/// What is to execute the instructions of a virtual machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceleratorChoice {
+    /// The processor if it can, a program if not.
+    Auto,
+    /// The processor.
+    Kvm,
+    /// A program.
+    Tcg,
+}
+
+/// The machine of a pod with this isolator; `None` if it runs pods in none, and nobody asks for one.
+///
+/// # Errors
+/// If the processor can't do what is asked for.
+pub(super) fn resolve(
+    asked: &MachineSpec,
+    stage1: &Stage1,
+) -> Result<Option<VirtualMachine>, Error> {
+    if !runs_machines(stage1) && *asked == MachineSpec::default() {
+        return Ok(None);
+    }
+    let accelerator = match asked.accelerator {
+        Some(AcceleratorChoice::Tcg) => Accelerator::Tcg,
+        Some(AcceleratorChoice::Kvm) => match kvm_lack() {
+            Some(lack) => return Err(MachineError::NoKvm(lack).into()),
+            None => Accelerator::Kvm,
+        },
+        Some(AcceleratorChoice::Auto) | None => match kvm_lack() {
+            Some(_) => Accelerator::Tcg,
+            None => Accelerator::Kvm,
+        },
+    };
+    Ok(Some(VirtualMachine {
+        kernel: asked.kernel.clone(),
+        memory: asked.memory,
+        cpus: asked.cpus,
+        accelerator,
+    }))
+}
+
+/// Says so where a pod is slow and nobody asked for that.
+pub(super) fn warn_if_translated(
+    asked: &MachineSpec,
+    machine: Option<&VirtualMachine>,
+    observer: &dyn Observer,
+) {
+    let is_translated = machine.is_some_and(|own| own.accelerator == Accelerator::Tcg);
+    if is_translated && asked.accelerator != Some(AcceleratorChoice::Tcg) {
+        observer.warning(Warning::Translated);
+    }
+}
+
+/// The files of an image as a filesystem, if this isolator needs one. The caller holds a pin.
+///
+/// # Errors
+/// If it can't be made.
+pub(super) fn filesystem(
+    stage1: &Stage1,
+    image: &RunnableImage,
+    engine: &Engine,
+) -> Result<Option<ImageFilesystem>, Error> {
+    if !runs_machines(stage1) {
+        return Ok(None);
+    }
+    let depth = match image.proof().verification().integrity {
+        Integrity::Full => Depth::Contents,
+        _ => Depth::Inodes,
+    };
+    let made = engine.store().filesystem(image.image().layers(), depth)?;
+    Ok(Some(ImageFilesystem {
+        chain_id: made.chain_id,
+        digest: made.digest,
+    }))
+}
+
+fn runs_machines(stage1: &Stage1) -> bool {
+    stage1.manifest.features.contains(&Feature::VirtualMachine)
+}

@@ -1,0 +1,165 @@
+//! What machines boot from: a kernel and its first root, made once for each kernel and pod init, and kept.
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use image_layer::sha256;
+use stage1::failure::StartFailure;
+
+use crate::initramfs::archive;
+use crate::kernel::{Kernel, Modules, extract, find};
+
+/// The directory of all of them, in that of images and pods.
+const FOLDER: &str = "kvm";
+const KERNEL: &str = "vmlinux";
+const INITRAMFS: &str = "initramfs";
+/// A change of what is made of the same files.
+const FORM: u32 = 1;
+
+/// Modules of which a pod needs each, built into the kernel or not.
+const MODULES: [&str; 6] = [
+    "virtio_mmio",
+    "virtio_console",
+    "virtio_blk",
+    "virtio_net",
+    "erofs",
+    "overlay",
+];
+/// What others ask for in a way that their files don't tell.
+const OPTIONAL_MODULES: [&str; 2] = ["crc32c_generic", "crc32c_intel"];
+
+/// The files, open for reading.
+#[derive(Debug)]
+pub(crate) struct BootFiles {
+    pub(crate) kernel: File,
+    pub(crate) initramfs: File,
+}
+
+/// The files for a kernel and pod init, which are made if they are not there. `data` is the directory of images and pods.
+///
+/// # Errors
+/// If there is no such kernel, or they can't be made.
+pub(crate) fn provide(
+    data: &Path,
+    kernel: Option<&Path>,
+    pod_init: &Path,
+) -> Result<BootFiles, StartFailure> {
+    let kernel = find(kernel)?;
+    let folder = data.join(FOLDER);
+    let name = name(&kernel.image, pod_init)?;
+    let place = folder.join(&name);
+    match open(&place) {
+        Ok(files) => return Ok(files),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(failed("open", &place)(error)),
+    }
+    let staged = folder.join(format!("new-{}", std::process::id()));
+    make_folder(&folder).map_err(failed("make", &folder))?;
+    let made = make(&kernel, pod_init, &staged).and_then(|()| {
+        match fs::rename(&staged, &place) {
+            // Another pod was faster.
+            Err(error) if is_taken(&error) => remove(&staged),
+            other => other,
+        }
+        .map_err(failed("write", &place))
+    });
+    made.inspect_err(|_| {
+        // The failure at hand says more.
+        let _ = remove(&staged);
+    })?;
+    let files = open(&place).map_err(failed("open", &place))?;
+    // Those of other kernels and releases are made again by whoever needs them; those that run have them open.
+    remove_others(&folder, &name);
+    Ok(files)
+}
+
+/// What the files of this kernel and this pod init are called: other files have other names.
+fn name(kernel: &Path, pod_init: &Path) -> Result<String, StartFailure> {
+    let facts = |path: &Path| -> Result<String, StartFailure> {
+        let found = fs::metadata(path).map_err(failed("look at", path))?;
+        Ok(format!("{} {}", path.display(), facts_of(&found)))
+    };
+    let all = format!("{FORM} {} {}", facts(kernel)?, facts(pod_init)?);
+    Ok(sha256(all.as_bytes()).hex().to_owned())
+}
+
+fn facts_of(found: &Metadata) -> String {
+    let (inode, size) = (found.ino(), found.size());
+    let changed = (found.ctime(), found.ctime_nsec());
+    format!("{inode} {size} {}.{}", changed.0, changed.1)
+}
+
+fn open(place: &Path) -> io::Result<BootFiles> {
+    Ok(BootFiles {
+        kernel: File::open(place.join(KERNEL))?,
+        initramfs: File::open(place.join(INITRAMFS))?,
+    })
+}
+
+fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFailure> {
+    let image = fs::read(&kernel.image).map_err(failed("read", &kernel.image))?;
+    let extracted = extract(&image).map_err(failed("take the kernel out of", &kernel.image))?;
+    let modules = Modules::read(&kernel.modules)?;
+    let modules = modules.with_needed(&MODULES, &OPTIONAL_MODULES)?;
+    let program = fs::read(pod_init).map_err(failed("read", pod_init))?;
+    // What is left of one that was killed.
+    remove(folder).map_err(failed("remove", folder))?;
+    make_folder(folder).map_err(failed("make", folder))?;
+    for (name, bytes) in [
+        (KERNEL, extracted),
+        (INITRAMFS, archive(&program, &modules)),
+    ] {
+        let path = folder.join(name);
+        write(&path, &bytes).map_err(failed("write", &path))?;
+    }
+    Ok(())
+}
+
+/// A file that is read by who may not enter the directory: it is handed to them.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o444)
+        .open(path)?;
+    file.write_all(bytes)?;
+    // A name never stands for less.
+    file.sync_all()
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn remove_others(folder: &Path, name: &str) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        let other = entry.file_name();
+        // One that is being made is somebody's.
+        if other != name && !other.to_string_lossy().starts_with("new-") {
+            // The next one that makes some tries again.
+            let _ = remove(&entry.path());
+        }
+    }
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists
+    )
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StartFailure + use<> {
+    let path: PathBuf = path.to_owned();
+    move |error| StartFailure::os(format_args!("{what} {}", path.display()))(error)
+}

@@ -1,0 +1,187 @@
+//! The modules of a kernel, with those that they need, in the order in which they can be loaded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use stage1::failure::StartFailure;
+
+use super::inflate::inflate;
+
+/// Files of a kernel's modules, at most.
+const FILES_MAX: usize = 100_000;
+/// What a module says of those that it needs.
+const DEPENDS: &[u8] = b"\0depends=";
+
+/// A module that is to be loaded.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Module {
+    /// Its name, with underscores.
+    pub(crate) name: String,
+    /// Its file, not compressed.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What there is of modules.
+#[derive(Debug)]
+pub(crate) struct Modules {
+    folder: PathBuf,
+    files: BTreeMap<String, PathBuf>,
+    /// What the kernel has without a module.
+    built_in: BTreeSet<String>,
+}
+
+impl Modules {
+    /// Those in the directory of a kernel's version.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub(crate) fn read(folder: &Path) -> Result<Self, StartFailure> {
+        let mut files = BTreeMap::new();
+        let mut open = vec![folder.to_owned()];
+        while let Some(directory) = open.pop() {
+            let unread =
+                |error| StartFailure::os(format_args!("read {}", directory.display()))(error);
+            for entry in fs::read_dir(&directory).map_err(unread)? {
+                let entry = entry.map_err(unread)?;
+                // A link may lead to the sources.
+                if entry.file_type().map_err(unread)?.is_dir() {
+                    open.push(entry.path());
+                } else if let Some(name) = module_name(&entry.path()) {
+                    files.insert(name, entry.path());
+                }
+                if files.len() + open.len() > FILES_MAX {
+                    let folder = folder.display();
+                    return Err(StartFailure::other(format!("{folder} has too many files")));
+                }
+            }
+        }
+        let built_in = fs::read_to_string(folder.join("modules.builtin")).unwrap_or_default();
+        Ok(Self {
+            folder: folder.to_owned(),
+            files,
+            built_in: built_in
+                .lines()
+                .filter_map(|line| module_name(Path::new(line)))
+                .collect(),
+        })
+    }
+
+    /// These modules, and before each what it needs. Of those that are optional, what isn't there is left out.
+    ///
+    /// # Errors
+    /// Which can't be had.
+    pub(crate) fn with_needed(
+        &self,
+        wanted: &[&str],
+        optional: &[&str],
+    ) -> Result<Vec<Module>, StartFailure> {
+        let mut order = Vec::new();
+        let mut begun = BTreeSet::new();
+        let there = optional
+            .iter()
+            .filter(|name| self.files.contains_key(**name));
+        for name in there.chain(wanted) {
+            self.add(name, &mut order, &mut begun)?;
+        }
+        Ok(order)
+    }
+
+    fn add(
+        &self,
+        name: &str,
+        order: &mut Vec<Module>,
+        begun: &mut BTreeSet<String>,
+    ) -> Result<(), StartFailure> {
+        if !begun.insert(name.to_owned()) {
+            return Ok(());
+        }
+        let Some(path) = self.files.get(name) else {
+            if self.built_in.contains(name) {
+                return Ok(());
+            }
+            return Err(StartFailure::other(format!(
+                "the kernel with modules in {} has no module {name}, without which a pod can't run in it",
+                self.folder.display()
+            )));
+        };
+        let bytes = fs::read(path).and_then(|packed| inflate(&packed));
+        let bytes = bytes.map_err(StartFailure::os(format_args!("read {}", path.display())))?;
+        for needed in depends(&bytes) {
+            self.add(&needed, order, begun)?;
+        }
+        order.push(Module {
+            name: name.to_owned(),
+            bytes,
+        });
+        Ok(())
+    }
+}
+
+/// The name of the module in a file, if it is one.
+fn module_name(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let packed = [".xz", ".zst", ".gz"];
+    let name = packed
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name);
+    Some(name.strip_suffix(".ko")?.replace('-', "_"))
+}
+
+/// What a module needs, of which its section `.modinfo` tells.
+fn depends(module: &[u8]) -> Vec<String> {
+    let start = module
+        .windows(DEPENDS.len())
+        .position(|window| window == DEPENDS);
+    let Some(list) = start.and_then(|start| module.get(start + DEPENDS.len()..)) else {
+        return Vec::new();
+    };
+    let list = list.split(|byte| *byte == 0).next().unwrap_or_default();
+    let list = String::from_utf8_lossy(list);
+    let names = list.split(',').filter(|name| !name.is_empty());
+    names.map(|name| name.replace('-', "_")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(needs: &str) -> Vec<u8> {
+        format!("\x7fELF\0license=GPL\0depends={needs}\0retpoline=Y\0").into_bytes()
+    }
+
+    #[test]
+    fn what_a_module_needs_comes_before_it_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let kernel = folder.path().join("kernel/drivers");
+        fs::create_dir_all(&kernel).unwrap();
+        let write = |name: &str, bytes: &[u8]| fs::write(kernel.join(name), bytes).unwrap();
+        write("virtio-mmio.ko", &module("virtio,virtio_ring"));
+        write("virtio.ko", &module("virtio-ring"));
+        let packed = zstd::stream::encode_all(module("").as_slice(), 1).unwrap();
+        write("virtio_ring.ko.zst", &packed);
+        write("circle.ko", &module("circle,builtin"));
+        write("README", b"");
+        let built_in = "kernel/lib/builtin.ko\n";
+        fs::write(folder.path().join("modules.builtin"), built_in).unwrap();
+        let modules = Modules::read(folder.path()).unwrap();
+        let names = |wanted: &[&str], optional: &[&str]| {
+            let found = modules.with_needed(wanted, optional).unwrap();
+            assert!(
+                found
+                    .iter()
+                    .all(|module| module.bytes.starts_with(b"\x7fELF"))
+            );
+            found.into_iter().map(|m| m.name).collect::<Vec<_>>()
+        };
+        let order = ["virtio_ring", "virtio", "virtio_mmio", "circle"];
+        assert_eq!(
+            names(&["virtio_mmio", "circle", "builtin"], &["absent"]),
+            order
+        );
+        assert_eq!(names(&[], &["virtio_ring"]), ["virtio_ring"]);
+        let lacking = modules.with_needed(&["absent"], &[]).unwrap_err();
+        assert!(lacking.message.contains("no module absent"), "{lacking}");
+    }
+}

@@ -1,0 +1,159 @@
+//! Starting the program that runs a machine: as a user that nobody else is, without privileges, in namespaces of its own
+//! and in the pod's cgroup.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
+use rustix::process::{PidfdFlags, chdir, getpid, pidfd_open};
+use stage1::cgroup::PodCgroups;
+use stage1::failure::StartFailure;
+use stage1::sys::{self, CStringArray, ChildProcess};
+
+use crate::sys::become_user;
+
+/// The number of the first descriptor that the program is given.
+pub(crate) const FIRST: i32 = 3;
+/// Descriptors from here on are out of the way of those.
+const HIGH: i32 = 128;
+
+/// What is to be executed.
+#[derive(Debug)]
+pub(crate) struct Program<'a> {
+    pub(crate) path: &'a Path,
+    /// Its name is not counted.
+    pub(crate) arguments: &'a [String],
+    /// Its standard error.
+    pub(crate) errors: OwnedFd,
+    /// What it is given, as descriptors from [`FIRST`] on.
+    pub(crate) descriptors: Vec<OwnedFd>,
+    /// The user that it becomes, and the number of its group.
+    pub(crate) user: u32,
+    /// The other groups that it is in.
+    pub(crate) groups: Vec<u32>,
+}
+
+/// Starts it. The result is its pidfd.
+///
+/// # Errors
+/// What failed.
+pub(crate) fn start(program: &Program<'_>, cgroups: &PodCgroups) -> Result<OwnedFd, StartFailure> {
+    let prepare = StartFailure::os::<Errno>;
+    let path = CString::new(program.path.to_owned().into_os_string().into_vec());
+    let path = path.map_err(StartFailure::os("name the program of the machine"))?;
+    let executable = openat(CWD, &path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .map_err(prepare("open the program of the machine"))?;
+    let null = openat(
+        CWD,
+        "/dev/null",
+        OFlags::RDWR | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(prepare("open /dev/null"))?;
+    let high = |fd: &OwnedFd| {
+        fcntl_dupfd_cloexec(fd, HIGH).map_err(StartFailure::os("duplicate a descriptor"))
+    };
+    let (executable, null, errors) = (high(&executable)?, high(&null)?, high(&program.errors)?);
+    let descriptors = program
+        .descriptors
+        .iter()
+        .map(high)
+        .collect::<Result<Vec<_>, _>>()?;
+    let name = program.path.to_string_lossy();
+    let words = std::iter::once(&*name).chain(program.arguments.iter().map(String::as_str));
+    let argv = CStringArray::new(words).map_err(StartFailure::os("name the machine's parts"))?;
+    let envp = CStringArray::new([]).map_err(StartFailure::os("name the machine's parts"))?;
+    let tasks = cgroups.tasks_of_init().into_iter();
+    let tasks = tasks.map(|path| CString::new(path.into_os_string().into_vec()));
+    let tasks: Vec<CString> = tasks
+        .collect::<Result<_, _>>()
+        .map_err(StartFailure::os("name the pod's cgroup"))?;
+    let monitor =
+        pidfd_open(getpid(), PidfdFlags::empty()).map_err(prepare("open this process"))?;
+    let child = Child {
+        executable: executable.as_fd(),
+        null: null.as_fd(),
+        errors: errors.as_fd(),
+        descriptors: &descriptors,
+        tasks: &tasks,
+        monitor: monitor.as_fd(),
+        user: program.user,
+        groups: &program.groups,
+        argv: &argv,
+        envp: &envp,
+    };
+    let namespaces = libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWNS;
+    let into = cgroups.directory_of_init()?;
+    let spawned = sys::spawn(
+        namespaces as u64,
+        into.as_ref().map(AsFd::as_fd),
+        |process| child.execute(process),
+    );
+    let spawned = spawned.map_err(StartFailure::os("start the program of the machine"))?;
+    Ok(spawned.pidfd)
+}
+
+/// What the child needs between clone and exec.
+struct Child<'a> {
+    executable: BorrowedFd<'a>,
+    null: BorrowedFd<'a>,
+    errors: BorrowedFd<'a>,
+    descriptors: &'a [OwnedFd],
+    tasks: &'a [CString],
+    monitor: BorrowedFd<'a>,
+    user: u32,
+    groups: &'a [u32],
+    argv: &'a CStringArray,
+    envp: &'a CStringArray,
+}
+
+impl Child<'_> {
+    /// Returns only if something failed; the error becomes the exit code.
+    fn execute(&self, process: &ChildProcess) -> i32 {
+        match self.prepare(process) {
+            Ok(()) => sys::execveat(self.executable, self.argv, self.envp).raw_os_error(),
+            Err(errno) => errno.raw_os_error(),
+        }
+    }
+
+    fn prepare(&self, process: &ChildProcess) -> Result<(), Errno> {
+        sys::unblock_signals()?;
+        rustix::stdio::dup2_stdin(self.null)?;
+        rustix::stdio::dup2_stdout(self.null)?;
+        rustix::stdio::dup2_stderr(self.errors)?;
+        for (number, descriptor) in (FIRST..).zip(self.descriptors) {
+            process.place(descriptor.as_fd(), number)?;
+        }
+        let count = i32::try_from(self.descriptors.len()).map_err(|_| Errno::MFILE)?;
+        let next = u32::try_from(FIRST + count).map_err(|_| Errno::MFILE)?;
+        sys::close_on_exec_from(next)?;
+        // As root still, to whom the files belong.
+        for tasks in self.tasks {
+            let tasks = openat(CWD, tasks, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+            write(&tasks, b"0")?;
+        }
+        chdir(c"/")?;
+        let become_user = become_user(self.user, self.groups);
+        become_user.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        // Whoever becomes another user has to ask for it again.
+        sys::die_with_parent()?;
+        let mut monitor = [PollFd::from_borrowed_fd(self.monitor, PollFlags::IN)];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        match poll(&mut monitor, Some(&at_once))? {
+            0 => Ok(()),
+            // It was gone before that.
+            _ => Err(Errno::CANCELED),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What a machine and the program that runs it have said for people, if anything.
+
+use std::os::fd::OwnedFd;
+
+use rustix::io::read;
+use stage1::failure::one_line;
+
+/// Bytes that are looked at: whoever says more is not waited for.
+const MOST: usize = 64 << 10;
+/// Bytes of a line that is quoted.
+const QUOTED_MAX: usize = 300;
+
+/// What is waiting at descriptors that don't block.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// What the program writes to its standard error.
+    pub(crate) errors: OwnedFd,
+    /// The machine's console.
+    pub(crate) console: OwnedFd,
+}
+
+impl Output {
+    /// The line that says why the machine has ended: the last one of the program, or else one of pod init or the kernel.
+    pub(crate) fn reason(&self) -> Option<String> {
+        let of_program = all(&self.errors);
+        let last = of_program
+            .lines()
+            .map(str::trim)
+            .rfind(|line| !line.is_empty());
+        last.map(quoted).or_else(|| told(&all(&self.console)))
+    }
+}
+
+fn all(fd: &OwnedFd) -> String {
+    let mut bytes = vec![0; MOST];
+    let mut length = 0;
+    while let Some(space) = bytes.get_mut(length..).filter(|space| !space.is_empty()) {
+        match read(fd, space) {
+            Ok(count) if count > 0 => length += count,
+            // Nothing more is there.
+            _ => break,
+        }
+    }
+    bytes.truncate(length);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What pod init has said on the console, which names itself, or the kernel before it gave up. What else it says is of no
+/// account.
+fn told(console: &str) -> Option<String> {
+    const OF_POD_INIT: &str = "fairing: ";
+    const PANIC: &str = "Kernel panic";
+    let of_pod_init = console
+        .lines()
+        .find_map(|line| Some(line.split_once(OF_POD_INIT)?.1));
+    let panic = || {
+        console
+            .lines()
+            .find_map(|line| line.get(line.find(PANIC)?..))
+    };
+    of_pod_init.or_else(panic).map(quoted)
+}
+
+fn quoted(line: &str) -> String {
+    let end = line.floor_char_boundary(QUOTED_MAX);
+    one_line(line.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn output(errors: &str, console: &str) -> Output {
+        let end = |text: &str| {
+            let (mut writer, reader) = UnixStream::pair().unwrap();
+            writer.write_all(text.as_bytes()).unwrap();
+            reader.set_nonblocking(true).unwrap();
+            reader.into()
+        };
+        Output {
+            errors: end(errors),
+            console: end(console),
+        }
+    }
+
+    #[test]
+    fn the_line_that_tells_why_is_quoted_and_no_other() {
+        let panic = "[    1.234567] Kernel panic - not syncing: z\nmore\n";
+        for (errors, console, expected) in [
+            ("", "", None),
+            ("\n \n", "PCI: no\n", None),
+            ("one\ntwo\n\n", panic, Some("two")),
+            ("", panic, Some("Kernel panic - not syncing: z")),
+            (
+                "",
+                &format!("x\nfairing: cannot load x\n{panic}"),
+                Some("cannot load x"),
+            ),
+            (
+                "qemu: no\u{1b}[2J memory\n",
+                "",
+                Some("qemu: no [2J memory"),
+            ),
+        ] {
+            let reason = output(errors, console).reason();
+            assert_eq!(reason.as_deref(), expected, "{errors:?} {console:?}");
+        }
+        let long = output(&"ä".repeat(1000), "").reason();
+        assert_eq!(long.unwrap().len(), 300);
+    }
+}

@@ -1,0 +1,132 @@
+//! QEMU, whose machine `microvm` has nothing but what a pod needs.
+
+use std::path::{Path, PathBuf};
+
+use pod::manifest::Accelerator;
+
+use crate::vmm::{Machine, Vmm};
+
+/// Where distributions put it.
+const PROGRAMS: [&str; 3] = [
+    "/usr/bin/qemu-system-x86_64",
+    "/usr/local/bin/qemu-system-x86_64",
+    "/usr/libexec/qemu-kvm",
+];
+/// The machine has places for 24 devices, of which the last must be free; one is the serial port's.
+const DEVICES_MAX: usize = 22;
+/// System calls that it makes no more once it has begun.
+const SANDBOX: &str = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
+/// QEMU.
+#[derive(Debug)]
+pub(crate) struct Qemu;
+
+impl Vmm for Qemu {
+    fn program(&self) -> Option<PathBuf> {
+        let installed = PROGRAMS.iter().map(Path::new);
+        installed
+            .into_iter()
+            .find(|path| path.exists())
+            .map(Path::to_owned)
+    }
+
+    fn name(&self) -> &'static str {
+        "QEMU"
+    }
+
+    fn devices_max(&self) -> usize {
+        DEVICES_MAX
+    }
+
+    fn arguments(&self, machine: &Machine) -> Vec<String> {
+        let (accelerator, processor) = match machine.accelerator {
+            Accelerator::Kvm => ("kvm", "host"),
+            Accelerator::Tcg => ("tcg", "max"),
+        };
+        let size = machine.size;
+        let mut arguments: Vec<String> = ["-nodefaults", "-no-user-config", "-no-reboot"]
+            .map(str::to_owned)
+            .into();
+        let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+        add("-display", "none".to_owned());
+        add("-machine", "microvm,pit=off".to_owned());
+        add("-accel", accelerator.to_owned());
+        add("-cpu", processor.to_owned());
+        add("-smp", size.cpus.to_string());
+        add("-m", size.memory.to_string());
+        add("-global", "virtio-mmio.force-legacy=false".to_owned());
+        add("-kernel", path(machine.kernel));
+        add("-initrd", path(machine.initramfs));
+        add("-append", machine.kernel_words.clone());
+        // Not a socket, which takes a few hundred bytes where each is sent by itself.
+        let console = path(machine.console);
+        add("-chardev", format!("file,id=console,path={console}"));
+        add("-serial", "chardev:console".to_owned());
+        add("-device", "virtio-serial-device".to_owned());
+        add("-chardev", format!("socket,id=port,fd={}", machine.port));
+        add(
+            "-device",
+            "virtserialport,chardev=port,name=fairing".to_owned(),
+        );
+        for (number, disk) in machine.disks.iter().enumerate() {
+            add("-add-fd", format!("fd={disk},set={number}"));
+            let file = format!("file=/dev/fdset/{number},format=raw,readonly=on,file.locking=off");
+            add("-drive", format!("if=none,id=disk{number},{file}"));
+            add("-device", format!("virtio-blk-device,drive=disk{number}"));
+        }
+        for (number, (tap, mac)) in machine.interfaces.iter().enumerate() {
+            add("-netdev", format!("tap,id=net{number},fd={tap}"));
+            add(
+                "-device",
+                format!("virtio-net-device,netdev=net{number},mac={mac}"),
+            );
+        }
+        add("-sandbox", SANDBOX.to_owned());
+        arguments
+    }
+}
+
+/// A file that is open by this number.
+fn path(number: i32) -> String {
+    format!("/proc/self/fd/{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::size::Size;
+
+    use super::*;
+
+    #[test]
+    fn a_machine_has_its_disks_in_order_and_no_device_that_nobody_asked_for() {
+        let machine = |accelerator| Machine {
+            size: Size {
+                memory: 300,
+                cpus: 2,
+            },
+            accelerator,
+            kernel: 5,
+            initramfs: 6,
+            kernel_words: "quiet -- first".to_owned(),
+            console: 3,
+            port: 4,
+            disks: vec![7, 8],
+            interfaces: vec![(9, "02:00:00:00:00:07".parse().unwrap())],
+        };
+        let words = |accelerator| Qemu.arguments(&machine(accelerator)).join(" ");
+        let translated = words(Accelerator::Tcg);
+        for part in [
+            "-nodefaults ",
+            "-accel tcg -cpu max -smp 2 -m 300 ",
+            "-append quiet -- first ",
+            "-add-fd fd=7,set=0 -drive if=none,id=disk0,file=/dev/fdset/0,",
+            "-add-fd fd=8,set=1 -drive if=none,id=disk1,file=/dev/fdset/1,",
+            "-netdev tap,id=net0,fd=9 -device virtio-net-device,netdev=net0,mac=02:00:00:00:00:07 ",
+            "spawn=deny",
+        ] {
+            assert!(translated.contains(part), "{translated}");
+        }
+        assert_eq!(translated.matches(" -device ").count(), 5);
+        assert!(words(Accelerator::Kvm).contains("-accel kvm -cpu host "));
+    }
+}

@@ -1,0 +1,45 @@
+//! Programs that run virtual machines.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use cni_glue::mac::Mac;
+use pod::manifest::Accelerator;
+
+use crate::size::Size;
+
+/// A machine, as such a program is told of it. All files are open in the program, by these numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Machine {
+    pub(crate) size: Size,
+    pub(crate) accelerator: Accelerator,
+    /// The kernel, as an ELF file.
+    pub(crate) kernel: i32,
+    /// The kernel's first root.
+    pub(crate) initramfs: i32,
+    /// What the kernel is told.
+    pub(crate) kernel_words: String,
+    /// A pipe: the machine's console.
+    pub(crate) console: i32,
+    /// A connected socket: the serial port by which pod init speaks to the monitor.
+    pub(crate) port: i32,
+    /// Disks that can't be written, in the order in which the machine finds them.
+    pub(crate) disks: Vec<i32>,
+    /// Network interfaces: taps, with the hardware address that the machine sees.
+    pub(crate) interfaces: Vec<(i32, Mac)>,
+}
+
+/// A program that runs virtual machines.
+pub(crate) trait Vmm: fmt::Debug {
+    /// Where it is; `None` if it isn't installed.
+    fn program(&self) -> Option<PathBuf>;
+
+    /// What it is called, for messages.
+    fn name(&self) -> &'static str;
+
+    /// How many disks and network interfaces a machine has at most.
+    fn devices_max(&self) -> usize;
+
+    /// Its arguments, its own name not counted.
+    fn arguments(&self, machine: &Machine) -> Vec<String>;
+}
