@@ -100,6 +100,9 @@ pub enum Error {
         /// The state it is in.
         state: State,
     },
+    /// A pod has gone, or moved on, while its files were read.
+    #[error("pod {0} was removed or started while its files were read: what was read is not whole")]
+    RemovedMeanwhile(PodUuid),
     /// The isolator can't be used.
     #[error(transparent)]
     Stage1(#[from] Stage1Error),

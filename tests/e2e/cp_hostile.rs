@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::process::Command;
 use std::time::Duration;
 
 use harness::{Host, Output, Signal, wait_until};
 
+use crate::app::pod_file;
 use crate::stocked::{IDLE, busybox, detached, status, wait_log};
 
 fn cp(host: &Host, from: &str, to: &str) -> Output {
@@ -244,12 +246,18 @@ fn files_of_an_ended_pod_are_no_less_hostile_and_its_copies_end_with_their_comma
     let sending = host.fairing(["cp", &format!("{pod}:/tmp/large"), "-"]);
     let sending = sending.stdout_file(writer).spawn();
     let taking = host.fairing(["cp", "-", &format!("{pod}:/tmp")]);
-    let taking = taking.stdin_open().spawn();
+    let mut taking = taking.stdin_open().spawn();
+    // The first file of an archive that goes on: once it is there, the copy has the files to itself.
+    let mut tar = Command::new("tar");
+    tar.args(["-cf-", "-C"])
+        .arg(secret.parent().unwrap())
+        .arg("secret");
+    let archive = tar.output().unwrap().stdout;
+    taking.write(std::str::from_utf8(&archive[..1024]).unwrap());
+    let taken = pod_file(&host, &pod, "apps/busybox/upper/tmp/secret");
+    wait_until("the first file", limit, || taken.exists().then_some(()));
     let refused = format!("{pod}:/tmp/new");
-    wait_until("the refusal of a third", limit, || {
-        let output = cp(&host, secret.to_str().unwrap(), &refused);
-        output.stderr.contains("already").then_some(())
-    });
+    cp(&host, secret.to_str().unwrap(), &refused).expect_error(125, &["already"]);
     for client in [sending, taking] {
         client.signal(Signal::KILL);
         client.wait();

@@ -4,6 +4,7 @@ use harness::{Artifact, Compression, Format, index};
 
 use crate::imported::{accepting_host, import, marked};
 use crate::other_tools::{add_bundle, bundles, podman_pulls, skopeo_copies, skopeo_digest};
+use crate::stocked::{busybox, detached};
 
 #[test]
 fn skopeo_and_podman_read_every_format_with_equal_digests() {
@@ -188,4 +189,31 @@ fn a_destination_may_say_what_it_is_as_for_a_copy() {
     export(&one, "docker://registry.example.com/a").expect_error(2, &["fairing push"]);
     let twice = ["image", "export", "--format=oci", &one, "oci:other"];
     host.fairing(twice).run().expect_error(2, &["--format"]);
+}
+
+#[test]
+fn what_was_read_of_a_pod_that_was_removed_meanwhile_is_no_success() {
+    let host = busybox();
+    let script = "mkdir /many; cd /many; for n in 1 2 3 4; do head -c 4000000 /dev/zero > $n; done";
+    for words in [&["export"][..], &["cp"][..]] {
+        let pod = detached(&host, &[], script);
+        host.fairing(["wait", &pod]).run().ok();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let reads = match words {
+            ["cp"] => host.fairing(["cp", &format!("{pod}:/many"), "-"]),
+            _ => host.fairing(["export", &pod]),
+        };
+        // It waits for a reader with most of the files before it.
+        let reads = reads
+            .stdout_file(std::os::fd::OwnedFd::from(writer))
+            .spawn();
+        let mut reader = reader;
+        let mut first = [0; 512];
+        std::io::Read::read_exact(&mut reader, &mut first).unwrap();
+        host.fairing(["rm", &pod]).run().ok();
+        std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+        let output = reads.wait();
+        assert_ne!(output.code, Some(0), "{words:?}: {output}");
+        assert!(!output.stderr.is_empty(), "{words:?}");
+    }
 }

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use image_store::StoreError;
 use image_store::tree::{self, IdRange, Owners, Tree};
 use pod::PodEntry;
+use pod::lock::LOCK_FILE;
 use pod::manifest::{App, IdMapping, PodManifest, UserNamespace, app_dir};
 
 use crate::engine::Engine;
+use crate::error::Error;
 
 /// Where an app finds what the pod shows of its own.
 const POD_FILES: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
@@ -23,6 +25,18 @@ pub fn trees(engine: &Engine, entry: &PodEntry, manifest: &PodManifest, app: &Ap
     std::iter::once(changes)
         .chain(layers.map(|layer| store.layer_tree(layer).into()))
         .collect()
+}
+
+/// Refuses what was read of a pod that was removed meanwhile: its files may have gone one by one.
+///
+/// # Errors
+/// [`Error::RemovedMeanwhile`].
+pub fn still_there(entry: &PodEntry) -> Result<(), Error> {
+    // A removal begins with another place for the pod's directory.
+    match entry.path.join(LOCK_FILE).exists() {
+        true => Ok(()),
+        false => Err(Error::RemovedMeanwhile(entry.uuid)),
+    }
 }
 
 /// What of the changes was made for the app and not by it: places to mount on, and its working directory. Paths in the

@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use engine::images::commit::{CommitSpec, stage};
 use engine::images::fetch as fetching;
+use engine::pods::files::still_there;
 use engine::policy::circumstances;
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
 use image_name::Reference;
@@ -97,6 +98,7 @@ impl Subcommand for Commit {
             stage(&context.engine, &entry, &manifest, app, &spec, interrupt)
                 .map_err(|error| base_gone(error, app))
         })?;
+        still_there(&entry)?;
         let gone = Written {
             gone: staged.gone().to_vec(),
             ..Written::default()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use engine::Error;
 use engine::error::AppError;
-use engine::pods::files::trees;
+use engine::pods::files::{still_there, trees};
 use image_store::tree::{self, Tree, Written};
 use pod::AppName;
 use pod::manifest::{App, PodManifest};
@@ -52,7 +52,9 @@ impl Subcommand for Export {
         )?;
         // No pin: while the pod is there, so are its layers, and who reads this may take their time.
         let trees = trees(&context.engine, &entry, &manifest, app);
-        write_trees(&trees, self.output.or(self.file))
+        let code = write_trees(&trees, self.output.or(self.file))?;
+        still_there(&entry)?;
+        Ok(code)
     }
 }
 

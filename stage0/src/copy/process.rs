@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use engine::Engine;
 use engine::pods::connection::START;
 use engine::pods::copy_at_rest::{CopyAtRest, copy};
+use engine::pods::files::still_there;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -47,6 +48,8 @@ enum Whose {
 /// A child, which ends with this.
 struct OwnProcess {
     child: Child,
+    /// Whose files it copies.
+    entry: PodEntry,
     /// Of a pod that was prepared.
     _lock: Option<LockedPod>,
 }
@@ -75,7 +78,11 @@ impl CopyProcess {
             pod: lock,
         } = copy(engine, entry, request)?;
         let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let own = OwnProcess { child, _lock: lock };
+        let own = OwnProcess {
+            child,
+            entry: entry.clone(),
+            _lock: lock,
+        };
         let (Some(input), Some(output), Some(errors)) = streams else {
             return Err(Failure::Other(
                 "a process was started without its streams".to_owned(),
@@ -173,7 +180,10 @@ impl CopyProcess {
         match (told, own, outcome) {
             (Some(told), ..) => Err(Failure::Other(told)),
             (None, Some(own), _) => Err(own),
-            (None, None, Outcome::Exited { code: 0 }) => Ok(()),
+            (None, None, Outcome::Exited { code: 0 }) => match &self.whose {
+                Whose::Own(own) => Ok(still_there(&own.entry)?),
+                Whose::Pods(_) => Ok(()),
+            },
             (None, None, outcome) => {
                 let code = outcome.exit_code();
                 let message = format!("the process that copies ended early (exit code {code})");
