@@ -42,7 +42,7 @@ enum Whose {
     /// The pod's, which runs: the monitor tells of its end.
     Pods(SeqPacket),
     /// This command's own, through the isolator.
-    Own(OwnProcess),
+    Own(Box<OwnProcess>),
 }
 
 /// A child, which ends with this.
@@ -90,7 +90,7 @@ impl CopyProcess {
         };
         Self::new(
             pod,
-            Whose::Own(own),
+            Whose::Own(Box::new(own)),
             [input.into(), output.into(), errors.into()],
         )
     }
