@@ -169,6 +169,9 @@ fn what_it_can_not_do_is_refused_by_name_before_anything_starts() {
         ("--net=default", "network"),
         ("--userns=auto", "user-namespaces"),
         ("--hostname=x", "host name"),
+        ("--uts=private", "no host name of its own"),
+        ("--ipc=private", "no IPC of its own"),
+        ("--cgroupns=private", "leave --cgroupns out"),
         ("--shm-size=1m", "shm-size"),
     ];
     let of_app = [

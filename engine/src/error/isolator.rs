@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use pod::manifest::HostNamespace;
+
 /// Why there is no isolator to run a pod with.
 #[derive(Debug, thiserror::Error)]
 pub enum IsolatorError {
@@ -52,13 +54,18 @@ pub enum OwnPart {
     HostName,
     /// A network.
     Network,
+    /// Another namespace.
+    Namespace(HostNamespace),
 }
 
 impl fmt::Display for OwnPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::HostName => "host name",
+            Self::HostName | Self::Namespace(HostNamespace::Uts) => "host name",
             Self::Network => "network",
+            Self::Namespace(HostNamespace::Cgroup) => "view of cgroups",
+            Self::Namespace(HostNamespace::Ipc) => "IPC",
+            Self::Namespace(HostNamespace::Pid) => "process IDs",
         })
     }
 }

@@ -60,6 +60,8 @@ pub struct PodSpec {
     pub shm_size: Option<u64>,
     /// What else it shares with the host.
     pub host_namespaces: BTreeSet<HostNamespace>,
+    /// What somebody has asked it to have for itself, as pods do anyway if their isolator keeps anything apart.
+    pub own_namespaces: BTreeSet<HostNamespace>,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
@@ -93,6 +95,7 @@ impl PodSpec {
             sysctl: BTreeMap::new(),
             shm_size: None,
             host_namespaces: BTreeSet::new(),
+            own_namespaces: BTreeSet::new(),
             volumes: Vec::new(),
             image_volumes: Vec::new(),
             log: None,

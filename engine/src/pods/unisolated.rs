@@ -35,6 +35,9 @@ pub(super) fn fit<'a>(spec: &'a PodSpec, stage1: &Stage1) -> Result<Cow<'a, PodS
     if spec.hostname.is_some() {
         return Err(has_own(OwnPart::HostName).into());
     }
+    if let Some(&namespace) = spec.own_namespaces.first() {
+        return Err(has_own(OwnPart::Namespace(namespace)).into());
+    }
     let mut spec = spec.clone();
     if spec.network.is_usual {
         spec.network.selection = Selection::Host;

@@ -13,12 +13,13 @@ pub(crate) enum NamespaceOf {
     Host,
 }
 
-/// Those that are the host's.
-pub(crate) fn of_host(asked: &[(Option<NamespaceOf>, HostNamespace)]) -> BTreeSet<HostNamespace> {
-    let of_host = asked
-        .iter()
-        .filter(|(of, _)| *of == Some(NamespaceOf::Host));
-    of_host.map(|(_, namespace)| *namespace).collect()
+/// Those of which this was said.
+pub(crate) fn those(
+    of: NamespaceOf,
+    asked: &[(Option<NamespaceOf>, HostNamespace)],
+) -> BTreeSet<HostNamespace> {
+    let those = asked.iter().filter(|(said, _)| *said == Some(of));
+    those.map(|(_, namespace)| *namespace).collect()
 }
 
 /// Parses the value of `--ipc`. The apps of a pod share their IPC.
@@ -81,6 +82,9 @@ mod tests {
             (Some(Host), HostNamespace::Ipc),
             (Some(Own), HostNamespace::Uts),
         ];
-        assert_eq!(of_host(&asked), BTreeSet::from([HostNamespace::Ipc]));
+        assert_eq!(
+            those(NamespaceOf::Host, &asked),
+            BTreeSet::from([HostNamespace::Ipc])
+        );
     }
 }

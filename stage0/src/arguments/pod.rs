@@ -18,7 +18,7 @@ use super::label::label;
 use super::logging::PodLogArguments;
 use super::machine::MachineArguments;
 use super::mounts::Namer;
-use super::namespaces::{NamespaceOf, cgroups, ipc, of_host, uts};
+use super::namespaces::{NamespaceOf, cgroups, ipc, those, uts};
 use super::network::NetworkArguments;
 use super::resources::PodResourceArguments;
 use super::sysctl::{shm_size, sysctl};
@@ -128,6 +128,11 @@ pub(crate) enum UuidPlace {
 /// # Errors
 /// [`Failure::Usage`] if a part makes no sense.
 pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
+    let namespaces = [
+        (pod.ipc, HostNamespace::Ipc),
+        (pod.uts, HostNamespace::Uts),
+        (pod.cgroupns, HostNamespace::Cgroup),
+    ];
     Ok(PodSpec {
         name: pod.name,
         hostname: pod.hostname,
@@ -142,11 +147,8 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         log: pod.log.log()?,
         sysctl: pod.sysctl.into_iter().collect(),
         shm_size: pod.shm_size,
-        host_namespaces: of_host(&[
-            (pod.ipc, HostNamespace::Ipc),
-            (pod.uts, HostNamespace::Uts),
-            (pod.cgroupns, HostNamespace::Cgroup),
-        ]),
+        host_namespaces: those(NamespaceOf::Host, &namespaces),
+        own_namespaces: those(NamespaceOf::Own, &namespaces),
         ..PodSpec::new(pod.network.spec()?, Vec::new())
     })
 }

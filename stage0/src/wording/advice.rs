@@ -47,8 +47,9 @@ pub(super) fn text(error: &Error) -> String {
         }
         Error::Isolator(IsolatorError::Shares { what, .. }) => {
             let help = match what {
-                OwnPart::Network => "--net=host says so",
-                OwnPart::HostName => "leave --hostname out",
+                OwnPart::Network => "--net=host says so".to_owned(),
+                OwnPart::HostName => "leave --hostname out".to_owned(),
+                OwnPart::Namespace(namespace) => format!("leave --{} out", namespace.word()),
             };
             format!("{error}; {help}")
         }
