@@ -177,6 +177,8 @@ fn what_it_can_not_do_is_refused_by_name_before_anything_starts() {
     let of_app = [
         ("--device=/dev/fuse", "devices"),
         ("--pid=private", "pid-namespace"),
+        ("--tmpfs=/dev/of-app/deep", "mounts nothing on /dev/of-app"),
+        ("--volume=/etc:/sys/of-app", "mounts nothing on /sys/of-app"),
         ("--security-opt=proc-opts=hidepid=2", "proc-options"),
     ];
     let refused = |of_pod: &[&str], of_app: &[&str], lacks: &str| {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use pod::manifest::HostNamespace;
+use pod::manifest::{AppPath, HostNamespace};
 
 /// Why there is no isolator to run a pod with.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,14 @@ pub enum IsolatorError {
         name: String,
         /// What was asked for.
         what: OwnPart,
+    },
+    /// It would be a mount on a directory of the host.
+    #[error("the isolator `{name}` mounts nothing on {place}: what is there is the host's")]
+    PlaceOfHost {
+        /// Its name.
+        name: String,
+        /// Where something was to be mounted.
+        place: AppPath,
     },
     /// An image of another shape.
     #[error("image {reference} is not an isolator: it has {layers} layers, not one")]

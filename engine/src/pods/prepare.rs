@@ -219,6 +219,7 @@ pub fn prepare(
     warn_of_all(plan.manifest(), &stage1, observer);
     for app in &plan.manifest().apps {
         security::require_own_cgroups(app, &spec.host_namespaces)?;
+        unisolated::require_own_places(app, &stage1)?;
         warn_if_clamped(app, has_host_users, observer);
     }
     let make = |plan: &mut Plan| {

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use cni_glue::config::Selection;
 use pod::feature::Feature;
-use pod::manifest::HostNamespace;
+use pod::manifest::{App, AppPath, HostNamespace};
 use pod::stage1::Stage1;
 
 use super::security::Usual;
@@ -19,6 +20,29 @@ const SHARED: [HostNamespace; 4] = [
     HostNamespace::Pid,
     HostNamespace::Uts,
 ];
+
+/// What an app sees of the host.
+const DIRECTORIES_OF_HOST: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// Refuses what an app, or its image, has mounted in a directory that is the host's: the place to mount on would be made
+/// there, and stay.
+///
+/// # Errors
+/// [`IsolatorError::PlaceOfHost`].
+pub(super) fn require_own_places(app: &App, stage1: &Stage1) -> Result<(), Error> {
+    let is_of_host = |place: &AppPath| {
+        let mut directories = DIRECTORIES_OF_HOST.iter();
+        directories.any(|directory| Path::new(place.as_str()).starts_with(directory))
+    };
+    let mut places = app.mounts.iter().map(|mount| &mount.destination);
+    match places.find(|place| !stage1.manifest.isolates && is_of_host(place)) {
+        None => Ok(()),
+        Some(place) => Err(Error::Isolator(IsolatorError::PlaceOfHost {
+            name: stage1.manifest.name.clone(),
+            place: place.clone(),
+        })),
+    }
+}
 
 /// What is asked of a pod that this isolator is to run: if it keeps nothing apart, what nobody has said is the host's.
 ///
