@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod booleans;
 mod command_words;
+pub(crate) mod condition;
 mod devices;
 mod disks;
 pub(crate) mod duration;

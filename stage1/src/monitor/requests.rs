@@ -400,6 +400,7 @@ impl Monitor {
             monitor_pid: std::process::id().try_into().unwrap_or_default(),
             init_pid: pid_of(&self.init_pidfd).unwrap_or_default(),
             started: self.started,
+            stopping: self.stop_requested,
             apps: self.apps.iter().map(AppRecord::live).collect(),
         }
     }

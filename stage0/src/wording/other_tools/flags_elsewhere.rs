@@ -172,20 +172,10 @@ pub(super) const ELSEWHERE: &[Table] = &[
     ),
     (
         &["wait"],
-        &[
-            (
-                "i interval",
-                "it is not needed: the end of a pod is told, and not looked for",
-            ),
-            (
-                "condition",
-                "an end is waited for; `fairing run --detach IMAGE` waits for the start",
-            ),
-            (
-                "exit-first-match",
-                "the pods are waited for one after the other",
-            ),
-        ],
+        &[(
+            "exit-first-match",
+            "the pods are waited for one after the other",
+        )],
     ),
     (
         &["status"],
