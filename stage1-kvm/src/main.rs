@@ -5,11 +5,14 @@
 #![cfg_attr(not(test), no_main)]
 
 mod boot_files;
+mod disks;
 mod gc;
 mod initramfs;
+mod interfaces;
 mod isolator;
 mod kernel;
 mod launcher;
+mod machine;
 mod output;
 mod qemu;
 mod run;
