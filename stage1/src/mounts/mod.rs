@@ -46,6 +46,18 @@ pub struct VolumePlaces {
     pub layers: PathBuf,
 }
 
+impl VolumePlaces {
+    /// None: there is nothing but memory.
+    pub(crate) fn none() -> Self {
+        let nowhere = || PathBuf::from("/nonexistent");
+        Self {
+            pod: nowhere(),
+            data: nowhere(),
+            layers: nowhere(),
+        }
+    }
+}
+
 /// The volumes of a pod, as far as they have been needed.
 #[derive(Debug)]
 pub struct Volumes {
@@ -79,6 +91,13 @@ impl Volumes {
             own: BTreeMap::new(),
             ids,
             label,
+        }
+    }
+
+    /// Knows a volume that an app brings along, too.
+    pub(crate) fn add(&mut self, volume: Volume) {
+        if !self.volumes.iter().any(|known| known.name == volume.name) {
+            self.volumes.push(volume);
         }
     }
 
@@ -293,6 +312,15 @@ impl Volumes {
         let filesystem = self.own.entry(name.clone()).or_insert(filesystem);
         filesystem.copy(wanted.sub_path, wanted.attributes)
     }
+}
+
+/// A mount of what was opened, with these options.
+pub(crate) fn of_opened(source: OwnedFd, options: &[MountOption]) -> Result<OwnedFd, Errno> {
+    let attributes = Attributes::of(options);
+    // What is mounted below it is found on the way.
+    let mount = copy_of(source.as_fd(), false)?;
+    set(mount.as_fd(), &attributes)?;
+    Ok(mount)
 }
 
 fn in_it(what: String, sub_path: Option<&str>) -> String {
