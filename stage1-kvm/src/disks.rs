@@ -16,7 +16,8 @@ const FILESYSTEMS: &str = "images/filesystems";
 pub(crate) struct Disks(Vec<Digest>);
 
 impl Disks {
-    /// Opens the filesystems of all apps, each once. `data` is the directory of images and pods.
+    /// Opens the filesystems of all apps, each once: none in a pod that is kept, whose root filesystems are shared with the
+    /// machine as a whole. `data` is the directory of images and pods.
     ///
     /// # Errors
     /// Which can't be opened.
@@ -26,6 +27,9 @@ impl Disks {
         manifest: &PodManifest,
     ) -> Result<Vec<OwnedFd>, StartFailure> {
         let mut files = Vec::new();
+        if !manifest.remove_on_exit {
+            return Ok(files);
+        }
         for app in manifest.apps.iter() {
             let chain_id = chain_id(app)?;
             if self.0.contains(chain_id) {
@@ -45,6 +49,9 @@ impl Disks {
     /// # Errors
     /// If nobody has made a filesystem of them.
     pub(crate) fn device_of(&self, app: &App) -> Result<Option<PathBuf>, StartFailure> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
         let chain_id = chain_id(app)?;
         let number = self.0.iter().position(|disk| disk == chain_id);
         Ok(number.map(device))

@@ -21,6 +21,7 @@ use crate::interfaces::Interfaces;
 use crate::machine::{self, Parts};
 use crate::output::Output;
 use crate::qemu::Qemu;
+use crate::shared_files::{AppFiles, SharedFiles};
 use crate::tsc::Measurement;
 use crate::vmm::Vmm;
 
@@ -34,6 +35,8 @@ const FEATURES: &[Feature] = &[
     Feature::MaskedPaths,
     Feature::MemoryReservation,
     Feature::MemorySwap,
+    Feature::Mounts,
+    Feature::Mutable,
     Feature::Networks,
     Feature::NewPrivileges,
     Feature::OomScoreAdj,
@@ -50,6 +53,7 @@ const FEATURES: &[Feature] = &[
     Feature::Tty,
     Feature::Umask,
     Feature::VirtualMachine,
+    Feature::Volumes,
 ];
 
 /// Pod init's program, beside this one.
@@ -65,6 +69,7 @@ pub(crate) struct Kvm {
     output: Option<Output>,
     disks: Disks,
     interfaces: Interfaces,
+    files: SharedFiles,
 }
 
 impl Kvm {
@@ -77,6 +82,7 @@ impl Kvm {
             output: None,
             disks: Disks::default(),
             interfaces: Interfaces::default(),
+            files: SharedFiles::new(uuid, run_dir),
         }
     }
 
@@ -86,6 +92,9 @@ impl Kvm {
 
     /// Why the machine has ended without a word of pod init's.
     fn silent_end(&self) -> StartFailure {
+        if let Some(failure) = self.files.failure() {
+            return failure;
+        }
         let said = self.output.as_ref().and_then(Output::reason);
         StartFailure::other(match said {
             Some(said) => format!("the virtual machine ended: {said}"),
@@ -99,6 +108,7 @@ impl Isolator for Kvm {
         let measurement = Measurement::begin(Path::new(&variable(ENV_RUN)?));
         let asked = manifest.virtual_machine.clone().unwrap_or_default();
         let program = machine::program(&*self.vmm)?;
+        self.files.find_program(manifest)?;
         let own =
             std::env::current_exe().map_err(StartFailure::os("find the isolator's directory"))?;
         let data = PathBuf::from(variable(ENV_DIR)?);
@@ -115,12 +125,14 @@ impl Isolator for Kvm {
         let interfaces = self
             .interfaces
             .join(self.uuid, manifest, cgroup.as_deref())?;
+        let shared_files = self.files.serve(manifest, cgroups)?;
         let parts = Parts {
             console,
             errors,
             boot,
             disks,
             interfaces,
+            shared_files,
             tsc_khz: measurement.finish(),
         };
         let (process, link) = machine::start(&*self.vmm, &program, manifest, parts, cgroups)?;
@@ -139,30 +151,37 @@ impl Isolator for Kvm {
         if !sockets.is_empty() {
             return Err(self.unsupported("hand sockets to apps"));
         }
-        let path = self
-            .disks
-            .device_of(app)?
-            .ok_or_else(|| self.unsupported("give a running machine the files of another image"))?;
+        let disk = self.disks.device_of(app)?;
+        let AppFiles { root, mounts } = self.files.of_app(manifest, app, disk.is_some())?;
+        let disk = disk.map(|path| MachineImage::Device {
+            path,
+            filesystem: "erofs".to_owned(),
+        });
+        let image = root.or(disk);
         Ok(HandedOver::MachineApp(Box::new(MachineApp {
-            image: MachineImage::Device {
-                path,
-                filesystem: "erofs".to_owned(),
-            },
+            image: image.ok_or_else(|| self.unsupported("find the files of the app's image"))?,
+            mounts,
             resources: app.resources.clone(),
             usual_pids: manifest.bounds.pids,
         })))
+    }
+
+    fn companions(&self) -> Vec<OwnedFd> {
+        self.files.processes()
     }
 
     fn features(&self) -> &'static [Feature] {
         FEATURES
     }
 
-    fn make_app(&mut self, _manifest: &PodManifest, _app: &App) -> Result<(), StartFailure> {
-        Err(self.unsupported("add apps to a running pod"))
+    fn make_app(&mut self, manifest: &PodManifest, app: &App) -> Result<(), StartFailure> {
+        let has_disk = self.disks.device_of(app)?.is_some();
+        self.files.can_have(manifest, app, has_disk)?;
+        self.files.make_app(manifest, app)
     }
 
-    fn take_back(&mut self, _app: &AppName) -> Result<(), StartFailure> {
-        Ok(())
+    fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure> {
+        self.files.take_back(app)
     }
 
     fn update(&mut self, _app: &AppName, _resources: &Resources) -> Result<(), StartFailure> {
@@ -217,6 +236,7 @@ impl Isolator for Kvm {
     }
 
     fn clean_up(&mut self) -> Result<(), StartFailure> {
+        self.files.end();
         let cgroups = self.cgroups.take();
         let cgroups = cgroups.map_or(Ok(()), |cgroups| Ok(cgroups.remove()?));
         let networks = self.interfaces.leave();

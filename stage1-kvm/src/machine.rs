@@ -12,7 +12,7 @@ use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 
 use crate::boot_files::BootFiles;
-use crate::launcher::{self, FIRST, Program};
+use crate::launcher::{self, FIRST, Identity, Program};
 use crate::size::size;
 use crate::vmm::{Machine, Vmm};
 
@@ -31,6 +31,8 @@ pub(crate) struct Parts {
     pub(crate) disks: Vec<OwnedFd>,
     /// Taps, with the hardware addresses that the machine sees.
     pub(crate) interfaces: Vec<(OwnedFd, Mac)>,
+    /// Where who shares files with it listens to it.
+    pub(crate) shared_files: Option<OwnedFd>,
     /// How fast time goes, where its kernel has to be told.
     pub(crate) tsc_khz: Option<u64>,
 }
@@ -63,12 +65,13 @@ pub(crate) fn start(
     let (taps, macs): (Vec<_>, Vec<_>) = parts.interfaces.into_iter().unzip();
     let disks = parts.disks;
     let most = vmm.devices_max();
-    if disks.len() + taps.len() > most {
+    let shares = parts.shared_files.iter().count();
+    if disks.len() + taps.len() + shares > most {
         return Err(StartFailure::other(format!(
-            "the pod has apps of {} images and {} network interfaces, and a virtual machine has place for {most} of \
-             both",
+            "the pod has apps of {} images and {} network interfaces, and a virtual machine has place for {} of both",
             disks.len(),
-            taps.len()
+            taps.len(),
+            most - shares
         )));
     }
     let asked = manifest.virtual_machine.clone().unwrap_or_default();
@@ -83,7 +86,12 @@ pub(crate) fn start(
         initramfs: FIRST + 3,
         kernel_words: kernel_words(asked.accelerator, parts.tsc_khz),
         disks: numbers.by_ref().take(disks.len()).collect(),
-        interfaces: numbers.zip(macs).collect(),
+        interfaces: macs
+            .into_iter()
+            .zip(numbers.by_ref())
+            .map(|(mac, number)| (number, mac))
+            .collect(),
+        shared_files: parts.shared_files.as_ref().and_then(|_| numbers.next()),
     };
     let BootFiles { kernel, initramfs } = parts.boot;
     let given = [parts.console, port, kernel.into(), initramfs.into()];
@@ -91,9 +99,16 @@ pub(crate) fn start(
         path: program,
         arguments: &vmm.arguments(&machine),
         errors: parts.errors,
-        descriptors: given.into_iter().chain(disks).chain(taps).collect(),
-        user: user_of(manifest.uuid),
-        groups: groups(asked.accelerator)?,
+        descriptors: given
+            .into_iter()
+            .chain(disks)
+            .chain(taps)
+            .chain(parts.shared_files)
+            .collect(),
+        identity: Identity::User {
+            id: user_of(manifest.uuid),
+            groups: &groups(asked.accelerator)?,
+        },
     };
     Ok((launcher::start(&program, cgroups)?, link))
 }

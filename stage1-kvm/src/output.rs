@@ -34,17 +34,19 @@ impl Output {
 
     /// The line that says why the machine has ended: the last one of the program, or else one of pod init or the kernel.
     pub(crate) fn reason(&self) -> Option<String> {
-        let of_program = all(&self.errors);
-        let last = of_program
-            .lines()
-            .map(str::trim)
-            .rfind(|line| !line.is_empty());
-        last.map(quoted).or_else(|| told(&all(&self.console)))
+        last_line(&self.errors).or_else(|| told(&all(&self.console)))
     }
 }
 
+/// The last line of what is waiting there.
+pub(crate) fn last_line(errors: &OwnedFd) -> Option<String> {
+    let text = all(errors);
+    let mut lines = text.lines().map(str::trim);
+    lines.rfind(|line| !line.is_empty()).map(quoted)
+}
+
 /// A pipe into which who runs the machine may write, and that is read once the machine has ended.
-fn pipe() -> Result<(OwnedFd, OwnedFd), StartFailure> {
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), StartFailure> {
     let made = (|| {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // It is opened again by who is not root.

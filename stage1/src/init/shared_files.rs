@@ -28,8 +28,8 @@ impl SharedFiles {
             fsconfig_create(context.as_fd())?;
             let none = MountAttrFlags::empty();
             let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, none)?;
-            let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH
-                | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+            let whole =
+                MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
             move_mount(mount.as_fd(), "", place.as_fd(), "", whole)?;
             Ok(mount)
         })();
@@ -44,7 +44,9 @@ impl SharedFiles {
             | OpenTreeFlags::AT_EMPTY_PATH;
         self.enter(name)
             .and_then(|root| open_tree(root, c"", flags))
-            .map_err(StartFailure::os("mount the root filesystem that the host shares"))
+            .map_err(StartFailure::os(
+                "mount the root filesystem that the host shares",
+            ))
     }
 
     /// A mount of one of them.

@@ -355,7 +355,7 @@ impl Monitor {
             true => 0,
             false => self.companions.len(),
         };
-        let companion_died = (0..companions).map(|_| next()).any(|died| died);
+        let companion_died = (0..companions).fold(false, |died, _| next() || died);
         let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
         let room = told.is_some() && next();

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pod::manifest::{
-    ImageRecord, Medium, Mount, MountOption, MountSource, Volume, VolumeName, VolumeSource,
-    empty_volume_dir,
+    ImageRecord, Medium, Mount, MountOption, MountSource, PodManifest, Volume, VolumeName,
+    VolumeSource, empty_volume_dir,
 };
 use pod::named_volumes::{NamedVolumeName, Ownership, data_of, volumes_dir};
 use pod::selinux::Context;
@@ -311,6 +311,18 @@ impl Volumes {
         };
         let filesystem = self.own.entry(name.clone()).or_insert(filesystem);
         filesystem.copy(wanted.sub_path, wanted.attributes)
+    }
+}
+
+/// Whether what is mounted is a filesystem in memory.
+pub fn is_memory(mount: &Mount, manifest: &PodManifest) -> bool {
+    match &mount.source {
+        MountSource::Tmpfs { .. } => true,
+        MountSource::Volume { name, .. } => {
+            let mut volumes = manifest.volumes.iter();
+            volumes.any(|volume| volume.name == *name && is_in_memory(volume))
+        }
+        _ => false,
     }
 }
 
