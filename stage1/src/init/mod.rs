@@ -15,6 +15,7 @@ mod machine;
 mod pod_root;
 mod privileges;
 mod reach;
+mod shared_files;
 mod starting;
 mod starts;
 mod supervisor;

@@ -46,6 +46,8 @@ pub(super) struct Monitor {
     pub(super) init: Box<dyn InitLink>,
     pub(super) init_pidfd: OwnedFd,
     pub(super) init_is_dead: bool,
+    /// What it can't be without.
+    companions: Vec<OwnedFd>,
     /// Its exit code, once it has one.
     init_code: i32,
     listener: Listener,
@@ -78,7 +80,7 @@ impl Monitor {
     pub(super) fn new(
         manifest: PodManifest,
         pod_dir: &Path,
-        (init, init_pidfd): (Box<dyn InitLink>, OwnedFd),
+        (init, init_pidfd, companions): (Box<dyn InitLink>, OwnedFd, Vec<OwnedFd>),
         (listener, client): (Listener, Option<SeqPacket>),
         streams: Streams,
         peers: Option<PeerNames>,
@@ -98,6 +100,7 @@ impl Monitor {
             init,
             init_pidfd,
             init_is_dead: false,
+            companions,
             init_code: 0,
             listener,
             signals,
@@ -168,6 +171,10 @@ impl Monitor {
                 self.receive(notification, isolator, ready)?;
             }
             self.reap_init(isolator)?;
+        }
+        if events.companion_died && !self.init_is_dead {
+            self.companions.clear();
+            self.kill_init();
         }
         if events.signal {
             self.take_signals(isolator)?;
@@ -318,6 +325,8 @@ impl Monitor {
         ];
         if !self.init_is_dead {
             fds.push(PollFd::new(self.init_pidfd.as_fd(), PollFlags::POLLIN));
+            let companions = self.companions.iter();
+            fds.extend(companions.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
         }
         let link = self.init.interests();
         let of_link = link.len();
@@ -348,6 +357,11 @@ impl Monitor {
         let mut next = || ready.next().unwrap_or(false);
         let (signal, connection) = (next(), next());
         let init_died = !self.init_is_dead && next();
+        let companions = match self.init_is_dead {
+            true => 0,
+            false => self.companions.len(),
+        };
+        let companion_died = (0..companions).fold(false, |died, _| next() || died);
         let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
         let room = told.is_some() && next();
@@ -356,6 +370,7 @@ impl Monitor {
             signal,
             connection,
             init_died,
+            companion_died,
             link,
             streams,
             room,
@@ -423,6 +438,7 @@ struct Events {
     signal: bool,
     connection: bool,
     init_died: bool,
+    companion_died: bool,
     link: Vec<bool>,
     streams: Vec<bool>,
     /// There is room on standard error.

@@ -185,7 +185,7 @@ fn start_and_serve(
     event_loop::Monitor::new(
         manifest,
         pod.path(),
-        (link, process),
+        (link, process, isolator.companions()),
         (listener, client),
         streams,
         peers,
