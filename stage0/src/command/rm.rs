@@ -30,26 +30,24 @@ impl Subcommand for Rm {
     const ABOUT: &'static str = "Remove pods that are not running";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let ignored = self.pods.ignore;
+        let is_told = self.force && !self.pods.ignore;
         let pods = context.engine.pods();
         let is_for = |state| match state {
             State::Running => self.force,
             State::Preparing => false,
             _ => true,
         };
-        let pods_meant = Pods {
-            ignore: self.pods.ignore || self.force,
-            ..self.pods
-        };
+        let mut meant = self.pods;
+        meant.ignore |= self.force;
         // Whoever forces it wants that it is gone. It may be a slip all the same.
         let missing = |typed: &str| {
-            if self.force && !ignored {
+            if is_told {
                 output::warn(&format!("no pod is called `{typed}`"));
             }
             Ok(())
         };
         for_each_pod_or(
-            pods_meant,
+            meant,
             context,
             is_for,
             missing,
