@@ -16,6 +16,7 @@ use rustix::mount::{
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
+use stage1::link::Share;
 use stage1::sys::{self, MountChange};
 
 use crate::launcher::{self, FIRST, Identity, Program, TREE};
@@ -42,6 +43,7 @@ impl FileServer {
     /// What failed.
     pub(crate) fn start(
         program: &Virtiofsd,
+        share: Share,
         run_dir: &Path,
         entries: Vec<Entry>,
         cgroups: &PodCgroups,
@@ -58,7 +60,7 @@ impl FileServer {
         let process = launcher::start(
             &Program {
                 path: &program.path,
-                arguments: &program.arguments(FIRST, TREE),
+                arguments: &program.arguments(share, FIRST, TREE),
                 errors: of_program,
                 descriptors: vec![listener],
                 identity: Identity::FileServer {

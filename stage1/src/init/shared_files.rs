@@ -12,8 +12,9 @@ use rustix::mount::{
 };
 
 use crate::failure::StartFailure;
-use crate::link::SHARED_FILES;
+use crate::link::Share;
 use crate::mounts::of_opened;
+use crate::sys;
 
 /// The directory with all of them.
 #[derive(Debug)]
@@ -21,10 +22,10 @@ pub(super) struct SharedFiles(OwnedFd);
 
 impl SharedFiles {
     /// Attaches it to a directory.
-    pub(super) fn attach(place: &OwnedFd) -> Result<Self, StartFailure> {
+    pub(super) fn attach(share: Share, place: &OwnedFd) -> Result<Self, StartFailure> {
         let mount = (|| -> Result<OwnedFd, Errno> {
             let context = fsopen("virtiofs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-            fsconfig_set_string(context.as_fd(), "source", SHARED_FILES)?;
+            fsconfig_set_string(context.as_fd(), "source", share.tag())?;
             fsconfig_create(context.as_fd())?;
             let none = MountAttrFlags::empty();
             let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, none)?;
@@ -43,7 +44,12 @@ impl SharedFiles {
             | OpenTreeFlags::OPEN_TREE_CLOEXEC
             | OpenTreeFlags::AT_EMPTY_PATH;
         self.enter(name)
-            .and_then(|root| open_tree(root, c"", flags))
+            .and_then(|root| {
+                let root = open_tree(root, c"", flags)?;
+                // As any app's.
+                sys::mount_setattr(root.as_fd(), libc::MOUNT_ATTR_NODEV, false)?;
+                Ok(root)
+            })
             .map_err(StartFailure::os(
                 "mount the root filesystem that the host shares",
             ))
