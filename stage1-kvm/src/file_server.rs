@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
-use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
@@ -91,15 +91,16 @@ impl FileServer {
 
     /// Takes files out of its tree.
     pub(crate) fn detach(&self, places: Vec<CString>) -> Result<(), Errno> {
-        self.in_its_namespace(move |_| {
+        self.in_its_namespace(move |root| {
             places.iter().try_for_each(|place| {
-                let gone = unmount(
-                    place.as_c_str(),
-                    UnmountFlags::DETACH | UnmountFlags::NOFOLLOW,
-                );
-                match gone {
+                let place = place.as_c_str();
+                match unmount(place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
                     // It was never attached.
-                    Err(Errno::INVAL | Errno::NOENT) => Ok(()),
+                    Err(Errno::INVAL | Errno::NOENT) => return Ok(()),
+                    other => other?,
+                }
+                match unlinkat(root, place, AtFlags::empty()) {
+                    Err(Errno::ISDIR) => unlinkat(root, place, AtFlags::REMOVEDIR),
                     other => other,
                 }
             })
@@ -170,7 +171,7 @@ fn sockets(run_dir: &Path) -> std::io::Result<(OwnedFd, OwnedFd)> {
     let path = format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd());
     let listener = UnixListener::bind(&path)?;
     let connection = UnixStream::connect(&path);
-    unlinkat(&directory, SOCKET, rustix::fs::AtFlags::empty())?;
+    unlinkat(&directory, SOCKET, AtFlags::empty())?;
     Ok((listener.into(), connection?.into()))
 }
 

@@ -56,6 +56,7 @@ impl Virtiofsd {
                     "--seccomp=kill",
                     "--modcaps=-mknod",
                     "--xattr",
+                    "--inode-file-handles=never",
                     "--announce-submounts",
                     "--log-level=error",
                 ];
@@ -95,7 +96,7 @@ mod tests {
         assert_eq!(
             words(Kind::Rust, Share::Host),
             "--fd=3 --shared-dir=/sys --cache=auto --sandbox=namespace --seccomp=kill --modcaps=-mknod --xattr \
-             --announce-submounts --log-level=error"
+             --inode-file-handles=never --announce-submounts --log-level=error"
         );
         assert_eq!(
             words(Kind::C, Share::Own),
