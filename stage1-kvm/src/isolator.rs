@@ -125,14 +125,14 @@ impl Isolator for Kvm {
         let interfaces = self
             .interfaces
             .join(self.uuid, manifest, cgroup.as_deref())?;
-        let shared_files = self.files.serve(manifest, cgroups)?;
+        let shares = self.files.serve(manifest, cgroups)?;
         let parts = Parts {
             console,
             errors,
             boot,
             disks,
             interfaces,
-            shared_files,
+            shares,
             tsc_khz: measurement.finish(),
         };
         let (process, link) = machine::start(&*self.vmm, &program, manifest, parts, cgroups)?;
