@@ -206,6 +206,7 @@ impl Pod {
             self.starts.deadline(),
             self.abandoned.deadline(),
             self.leftovers.deadline(),
+            link.deadline(),
             watches.iter().filter_map(|watch| watch.deadline()).min(),
         ];
         let next = deadlines.into_iter().flatten().min();

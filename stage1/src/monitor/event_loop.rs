@@ -333,7 +333,7 @@ impl Monitor {
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
-            .chain([look_at, of_clients, self.streams.due()])
+            .chain([look_at, of_clients, self.streams.due(), self.init.deadline()])
             .flatten()
             .min();
         let waited = self.settling.wait(&mut fds, next);
