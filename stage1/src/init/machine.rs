@@ -177,6 +177,10 @@ impl Ground for Machine {
     fn needs_all_capabilities(&self) -> bool {
         true
     }
+
+    fn cgroups(&self) -> Option<&PodCgroups> {
+        Some(&self.cgroups)
+    }
 }
 
 fn guarded() -> MountAttrFlags {
