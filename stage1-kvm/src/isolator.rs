@@ -10,7 +10,7 @@ use cni_glue::mac::Mac;
 use cni_glue::tap::Tap;
 use image_name::Digest;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use pod::control::{AppStats, Usage};
+use pod::control::Usage;
 use pod::feature::Feature;
 use pod::manifest::{Accelerator, App, Network, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_RUN};
@@ -28,9 +28,10 @@ use stage1::networks::{PodNetworks, failed as network_failed};
 
 use crate::boot_files::{self, BootFiles};
 use crate::launcher::{self, FIRST, Program};
+use crate::limits;
 use crate::output::Output;
 use crate::qemu::Qemu;
-use crate::size::size;
+use crate::size::{Size, size};
 use crate::tsc::Measurement;
 use crate::vmm::{Machine, Vmm};
 
@@ -41,13 +42,16 @@ const FEATURES: &[Feature] = &[
     Feature::Bandwidth,
     Feature::Capabilities,
     Feature::Exec,
+    Feature::LogDriver,
     Feature::MaskedPaths,
     Feature::MemoryReservation,
     Feature::MemorySwap,
     Feature::Networks,
     Feature::NewPrivileges,
     Feature::OomScoreAdj,
+    Feature::Pause,
     Feature::PidNamespace,
+    Feature::PodResources,
     Feature::ProcOptions,
     Feature::ReadonlyPaths,
     Feature::ReadonlyRoot,
@@ -56,9 +60,11 @@ const FEATURES: &[Feature] = &[
     Feature::Rlimits,
     Feature::Seccomp,
     Feature::ShmSize,
+    Feature::Stats,
     Feature::Sysctl,
     Feature::Tty,
     Feature::Umask,
+    Feature::Update,
     Feature::VirtualMachine,
 ];
 
@@ -78,6 +84,7 @@ pub(crate) struct Kvm {
     run_dir: PathBuf,
     vmm: Box<dyn Vmm>,
     cgroups: Option<PodCgroups>,
+    size: Size,
     output: Option<Output>,
     /// The chain IDs of the filesystems that the machine has as disks, in this order.
     disks: Vec<Digest>,
@@ -93,6 +100,7 @@ impl Kvm {
             run_dir: run_dir.to_path_buf(),
             vmm: Box::new(Qemu),
             cgroups: None,
+            size: Size::default(),
             output: None,
             disks: Vec::new(),
             networks: None,
@@ -154,6 +162,9 @@ impl Kvm {
     fn silent_end(&self) -> StartFailure {
         let said = self.output.as_ref().and_then(Output::reason);
         StartFailure::other(match said {
+            _ if self.was_out_of_memory() => {
+                "the virtual machine was killed: out of memory of the host, or of what it gives to the pod".to_owned()
+            }
             Some(said) => format!("the virtual machine ended: {said}"),
             None => "the virtual machine ended without saying why".to_owned(),
         })
@@ -234,7 +245,10 @@ impl Isolator for Kvm {
         let cgroups = PodCgroups::find(&self.uuid.to_string())?;
         let cgroup = cgroups.path();
         // It is removed by who cleans up, whatever fails from here on.
-        self.cgroups.insert(cgroups).make(&self.run_dir)?;
+        self.size = size(&asked, manifest);
+        let cgroups = self.cgroups.insert(cgroups);
+        cgroups.make(&self.run_dir)?;
+        cgroups.limit_pod(&limits::of_host(&manifest.resources, self.size))?;
         let (taps, macs): (Vec<_>, Vec<_>) = self
             .join_networks(manifest, cgroup.as_deref())?
             .into_iter()
@@ -250,7 +264,7 @@ impl Isolator for Kvm {
         }
         let mut numbers = FIRST + 4..;
         let machine = Machine {
-            size: size(&asked, manifest),
+            size: self.size,
             accelerator: asked.accelerator,
             console: FIRST,
             port: FIRST + 1,
@@ -327,39 +341,27 @@ impl Isolator for Kvm {
         Ok(())
     }
 
-    fn update(&mut self, _app: &AppName, _resources: &Resources) -> Result<(), StartFailure> {
-        Err(self.unsupported("change the limits of an app"))
+    fn asks_pod_init(&self) -> bool {
+        true
     }
 
-    fn update_pod(&mut self, _resources: &Resources) -> Result<(), StartFailure> {
-        Err(self.unsupported("change the limits of a pod"))
+    fn update_pod(&mut self, resources: &Resources) -> Result<(), StartFailure> {
+        let resources = limits::changed_on_host(resources, self.size)?;
+        let cgroups = self.cgroups.as_ref();
+        Ok(cgroups.map_or(Ok(()), |cgroups| cgroups.update_pod_in_time(&resources))?)
     }
 
-    fn stats(&mut self, app: &AppName) -> AppStats {
-        AppStats {
-            app: app.clone(),
-            cpu: Default::default(),
-            memory: Default::default(),
-            pids: Default::default(),
-            block_io: Default::default(),
-        }
-    }
-
+    /// The whole machine, as the host has it.
     fn stats_of_pod(&mut self) -> Usage {
-        Usage::default()
+        let cgroups = self.cgroups.as_ref();
+        let counted = cgroups.map(PodCgroups::statistics_of_pod);
+        counted.unwrap_or_default().into()
     }
 
-    /// Pod init counts, and tells by how an app has ended.
-    fn oom_kills(&mut self, _app: &AppName) -> Option<u64> {
-        None
-    }
-
-    fn freeze(&mut self, _app: &AppName) -> Result<(), StartFailure> {
-        Err(self.unsupported("freeze apps"))
-    }
-
-    fn thaw(&mut self, _app: &AppName) -> Result<(), StartFailure> {
-        Err(self.unsupported("thaw apps"))
+    fn was_out_of_memory(&self) -> bool {
+        let cgroups = self.cgroups.as_ref();
+        let kills = cgroups.and_then(PodCgroups::oom_kills_of_pod);
+        kills.is_some_and(|kills| kills > 0)
     }
 
     fn network(&mut self, _manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {

@@ -9,6 +9,7 @@ mod initramfs;
 mod isolator;
 mod kernel;
 mod launcher;
+mod limits;
 mod output;
 mod qemu;
 mod size;

@@ -46,7 +46,6 @@ impl PodManifest {
             (!self.resources.is_unlimited(), Feature::PodResources),
         ];
         let mut required = used(of_pod);
-        required.extend(self.resources.required_features());
         required.extend(network);
         required.extend(self.apps.iter().flat_map(App::required_features));
         required
