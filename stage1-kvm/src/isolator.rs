@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use cni_glue::Netns;
 use cni_glue::mac::Mac;
-use cni_glue::tap::Tap;
+use cni_glue::tap::{TAPS, Tap};
 use image_name::Digest;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use pod::control::Usage;
+use pod::control::{NetworkUse, Usage};
 use pod::feature::Feature;
 use pod::manifest::{Accelerator, App, Network, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_RUN};
@@ -356,6 +356,12 @@ impl Isolator for Kvm {
         let cgroups = self.cgroups.as_ref();
         let counted = cgroups.map(PodCgroups::statistics_of_pod);
         counted.unwrap_or_default().into()
+    }
+
+    fn network_use(&mut self) -> Option<NetworkUse> {
+        // What goes through a tap went through the interface that it belongs to.
+        let networks = self.networks.as_ref()?;
+        networks.usage(|name| !name.starts_with(TAPS))
     }
 
     fn was_out_of_memory(&self) -> bool {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pod::AppName;
-use pod::control::{EventKind, PodStats, Response, Usage};
+use pod::control::{EventKind, NetworkUse, PodStats, Response, Usage};
 use pod::manifest::{Memory, Resources};
 use pod::timestamp::Timestamp;
 
@@ -35,6 +35,7 @@ pub(super) enum Then {
     Count {
         apps: Vec<AppName>,
         whole: Option<Usage>,
+        network: Option<NetworkUse>,
     },
     /// An app has other limits.
     Limit {
@@ -135,10 +136,15 @@ impl Monitor {
         &mut self,
         index: usize,
         apps: Vec<AppName>,
-        whole: Option<Usage>,
+        (whole, network): (Option<Usage>, Option<NetworkUse>),
     ) -> Answer {
         let request = CgroupRequest::Count { apps: apps.clone() };
-        self.ask(index, request, Then::Count { apps, whole }, None)
+        let then = Then::Count {
+            apps,
+            whole,
+            network,
+        };
+        self.ask(index, request, then, None)
     }
 
     /// Has an app limited, if none of its limits are being changed.
@@ -262,7 +268,14 @@ impl Monitor {
                 }
                 Err(StartFailure::other(brief(&reason)))
             }
-            (Then::Count { apps, whole }, CgroupAnswer::Counted { apps: counted }) => {
+            (
+                Then::Count {
+                    apps,
+                    whole,
+                    network,
+                },
+                CgroupAnswer::Counted { apps: counted },
+            ) => {
                 let counted: BTreeMap<_, _> = counted.into_iter().collect();
                 let figures = |app: AppName| {
                     let figures = counted.get(&app).copied().unwrap_or_default();
@@ -272,6 +285,7 @@ impl Monitor {
                     time: Timestamp::now(),
                     apps: apps.into_iter().map(figures).collect(),
                     whole,
+                    network,
                 })))
             }
             (Then::Limit { app, before, after }, CgroupAnswer::Done) => {

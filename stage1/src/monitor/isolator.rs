@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use pod::AppName;
-use pod::control::{AppStats, Usage};
+use pod::control::{AppStats, NetworkUse, Usage};
 use pod::feature::Feature;
 use pod::manifest::{App, PodManifest, Resources};
 
@@ -88,6 +88,11 @@ pub trait Isolator {
 
     /// What all apps use together.
     fn stats_of_pod(&mut self) -> Usage;
+
+    /// What went through its network, where the pod's own processes don't tell.
+    fn network_use(&mut self) -> Option<NetworkUse> {
+        None
+    }
 
     /// How many processes of an app the kernel has killed because memory was short; `None` where nobody counts. Each end of
     /// an app asks.

@@ -178,13 +178,19 @@ impl Monitor {
             }
             Request::Stats { app } => {
                 let whole = app.is_none().then(|| isolator.stats_of_pod());
+                let network = isolator.network_use();
                 if isolator.asks_pod_init() {
                     let apps = self.chosen(app)?;
-                    return self.ask_stats(index, apps, whole);
+                    return self.ask_stats(index, apps, (whole, network));
                 }
                 let apps = self.stats(app, isolator)?;
                 let time = Timestamp::now();
-                let stats = PodStats { time, apps, whole };
+                let stats = PodStats {
+                    time,
+                    apps,
+                    whole,
+                    network,
+                };
                 Ok(Some(Response::Stats(Box::new(stats))))
             }
             Request::Update { app, resources } => self.update(index, &app, *resources, isolator),
