@@ -66,6 +66,7 @@ const FEATURES: &[Feature] = &[
     Feature::Umask,
     Feature::Update,
     Feature::VirtualMachine,
+    Feature::WritableCgroups,
 ];
 
 /// Pod init's program, beside this one.
@@ -326,6 +327,7 @@ impl Isolator for Kvm {
             },
             resources: app.resources.clone(),
             usual_pids: manifest.bounds.pids,
+            manages_cgroups: app.systemd || app.security.writable_cgroups,
         })))
     }
 

@@ -136,12 +136,16 @@ impl Ground for Machine {
             image,
             resources,
             usual_pids,
+            manages_cgroups,
         } = *own;
         // One of its own for each run.
         self.cgroups.remove_app(&app.name)?;
         self.cgroups.add_app(&app.name, &resources)?;
         if resources.pids.limit.is_none() {
             self.cgroups.bound_processes(&app.name, usual_pids)?;
+        }
+        if manages_cgroups {
+            self.cgroups.divide_app(&app.name, None)?;
         }
         let tree = self.image(image)?;
         let changes = make_directory(&self.apps, app.name.as_str())?;
@@ -150,7 +154,7 @@ impl Ground for Machine {
         let root = over_tree(&app.name, &tree, &self.mount_points, &changes, &work)?;
         Ok(AppGround {
             root: RootFs(root),
-            seat: self.cgroups.for_app(&app.name, false, false)?,
+            seat: self.cgroups.for_app(&app.name, false, manages_cgroups)?,
             devices: HandedDevices::default(),
             mounts: Vec::new(),
             sockets: AppSockets::new(app.sockets.clone(), Vec::new())?,

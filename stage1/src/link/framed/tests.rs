@@ -462,6 +462,8 @@ fn app_exited() -> FromInit {
     FromInit::AppExited {
         app: "web".parse().unwrap(),
         outcome: Outcome::Exited { code: 0 },
+        oom_kills: None,
+        out_of_memory: None,
     }
 }
 
