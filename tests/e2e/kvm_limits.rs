@@ -14,14 +14,14 @@ use crate::stocked::{IMAGE, busybox, status, wait_log};
 const LIMIT: Duration = Duration::from_secs(60);
 const MIB: u64 = 1 << 20;
 
-/// A machine with the apps `busy` and `idle` that have flags of their own.
-fn pair(host: &Host, pod: &[&str], busy: &[&str]) -> String {
-    let spin = "echo spins; while :; do :; done";
+/// A machine with two apps: `busy`, which has flags of its own and does this, and `idle`.
+fn pair(host: &Host, pod: &[&str], busy: &[&str], does: &str) -> String {
+    let spin = format!("echo spins; {does}");
     let idle = "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done";
     let started = run(host, pod)
         .args(["--detach", "--name=box", IMAGE, "--app-name=busy"])
         .args(busy)
-        .args(["--", "/bin/sh", "-c", spin])
+        .args(["--", "/bin/sh", "-c", &spin])
         .args(["---", IMAGE, "--app-name=idle", "--", "/bin/sh", "-c", idle])
         .run();
     let uuid = started.ok().text().to_owned();
@@ -56,7 +56,8 @@ fn within(host: &Host, app: &str, script: &str) -> String {
 #[test]
 fn what_apps_of_a_machine_use_is_told_limited_and_stopped() {
     let host = busybox();
-    pair(&host, &[], &["--memory=64m", "--pids-limit=50"]);
+    let flags = ["--memory=64m", "--pids-limit=50"];
+    pair(&host, &[], &flags, "while :; do :; done");
     let rows = figures(&host);
     let (whole, busy, idle) = (&rows[0], &rows[1], &rows[2]);
     assert_eq!(
@@ -120,7 +121,7 @@ fn all_apps_of_a_machine_together_have_what_the_pod_may_have() {
         "--pod-cpu-shares=512",
         "--pod-cpuset-cpus=0",
     ];
-    let uuid = pair(&host, &flags, &[]);
+    let uuid = pair(&host, &flags, &[], "sleep 1000");
     let script = "grep MemTotal /proc/meminfo; grep -c ^processor /proc/cpuinfo";
     let told = within(&host, "idle", script);
     let (memory, processors) = told.trim().split_once('\n').unwrap();
@@ -150,7 +151,9 @@ fn all_apps_of_a_machine_together_have_what_the_pod_may_have() {
     // No app has a limit of its own.
     let eats = ["enter", "--app=idle", "box", "--", "/bin/tail", "/dev/zero"];
     host.fairing(eats).limit(LIMIT).run().expect_code(137);
-    assert_eq!(status(&host, "box")["apps"][1]["oom-kills"], 1);
+    wait_until("the kill is told", LIMIT, || {
+        (status(&host, "box")["apps"][1]["oom-kills"] == 1).then_some(())
+    });
     host.fairing(["stop", "--force", "box"])
         .limit(LIMIT)
         .run()
@@ -232,11 +235,11 @@ fn a_machine_for_which_the_host_has_no_memory_is_recorded_as_that() {
 #[test]
 fn a_machine_that_does_not_answer_costs_who_asks_some_seconds_and_nobody_else() {
     let host = busybox();
-    pair(&host, &[], &[]);
+    pair(&host, &[], &[], "sleep 1000");
     let pid = status(&host, "box")["init-pid"].as_i64().unwrap();
     let machine = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     kill_process(machine, Signal::STOP).unwrap();
-    let mute = "pod init did not answer within 10 s";
+    let mute = "pod init did not answer within 5 s";
     let asked = [
         &["pause", "box"][..],
         &["update", "--app=idle", "--memory=64m", "box"],
