@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pod::manifest::Accelerator;
+use stage1::link::SHARED_FILES;
 
 use crate::vmm::{Machine, Vmm};
 
@@ -49,7 +50,12 @@ impl Vmm for Qemu {
             .into();
         let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
         add("-display", "none".to_owned());
-        add("-machine", "microvm,pit=off".to_owned());
+        let memory = match machine.shared_files {
+            // Who shares files with it reads and writes its memory.
+            Some(_) => ",memory-backend=memory",
+            None => "",
+        };
+        add("-machine", format!("microvm,pit=off{memory}"));
         add("-accel", accelerator.to_owned());
         add("-cpu", processor.to_owned());
         add("-smp", size.cpus.to_string());
@@ -80,6 +86,16 @@ impl Vmm for Qemu {
                 "-device",
                 format!("virtio-net-device,netdev=net{number},mac={mac}"),
             );
+        }
+        if let Some(socket) = machine.shared_files {
+            let size = size.memory;
+            add(
+                "-object",
+                format!("memory-backend-memfd,id=memory,size={size}M,share=on"),
+            );
+            add("-chardev", format!("socket,id=files,fd={socket}"));
+            let device = format!("vhost-user-fs-device,chardev=files,tag={SHARED_FILES}");
+            add("-device", device);
         }
         add("-sandbox", SANDBOX.to_owned());
         arguments
@@ -112,6 +128,7 @@ mod tests {
             port: 4,
             disks: vec![7, 8],
             interfaces: vec![(9, "02:00:00:00:00:07".parse().unwrap())],
+            shared_files: Some(10),
         };
         let words = |accelerator| Qemu.arguments(&machine(accelerator)).join(" ");
         let translated = words(Accelerator::Tcg);
@@ -122,11 +139,14 @@ mod tests {
             "-add-fd fd=7,set=0 -drive if=none,id=disk0,file=/dev/fdset/0,",
             "-add-fd fd=8,set=1 -drive if=none,id=disk1,file=/dev/fdset/1,",
             "-netdev tap,id=net0,fd=9 -device virtio-net-device,netdev=net0,mac=02:00:00:00:00:07 ",
+            "-machine microvm,pit=off,memory-backend=memory ",
+            "-object memory-backend-memfd,id=memory,size=300M,share=on ",
+            "-chardev socket,id=files,fd=10 -device vhost-user-fs-device,chardev=files,tag=fairing ",
             "spawn=deny",
         ] {
             assert!(translated.contains(part), "{translated}");
         }
-        assert_eq!(translated.matches(" -device ").count(), 5);
+        assert_eq!(translated.matches(" -device ").count(), 6);
         assert!(words(Accelerator::Kvm).contains("-accel kvm -cpu host "));
     }
 }

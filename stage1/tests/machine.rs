@@ -178,6 +178,7 @@ impl Machine {
             image: MachineImage::Directory {
                 path: self.image.path().to_path_buf(),
             },
+            mounts: Vec::new(),
             resources: Default::default(),
             usual_pids: Limit::At(100),
             manages_cgroups: false,

@@ -241,6 +241,7 @@ fn app(
     };
     let own = MachineApp {
         image,
+        mounts: Vec::new(),
         resources,
         usual_pids: Limit::At(77),
         manages_cgroups: false,

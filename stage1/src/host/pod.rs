@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pod::control::{AppStats, Usage};
-use pod::manifest::{App, PodManifest, Resources};
+use pod::manifest::{App, Mount, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 
@@ -179,16 +179,28 @@ impl HostPod {
         manifest: &PodManifest,
         app: &App,
     ) -> Result<Vec<OwnedFd>, StartFailure> {
-        if self.volumes.is_none() && !app.mounts.is_empty() {
-            self.volumes = Some(self.open_volumes(manifest)?);
-        }
-        let Some(volumes) = &mut self.volumes else {
-            return Ok(Vec::new());
-        };
-        app.mounts
-            .iter()
-            .map(|mount| volumes.mount(mount, app.security.mount_label.as_ref()))
+        let mounts = app.mounts.iter();
+        mounts
+            .map(|mount| self.mount(manifest, app, mount))
             .collect()
+    }
+
+    /// One of these.
+    ///
+    /// # Errors
+    /// What failed, for which volume or place.
+    pub fn mount(
+        &mut self,
+        manifest: &PodManifest,
+        app: &App,
+        mount: &Mount,
+    ) -> Result<OwnedFd, StartFailure> {
+        let volumes = match self.volumes.take() {
+            Some(volumes) => volumes,
+            None => self.open_volumes(manifest)?,
+        };
+        let volumes = self.volumes.insert(volumes);
+        volumes.mount(mount, app.security.mount_label.as_ref())
     }
 
     /// Makes the directory of an app that joins the running pod.

@@ -46,7 +46,10 @@ pub(crate) trait Ground: fmt::Debug {
 }
 
 /// The mounts of an app with their places.
-fn volume_mounts(app: &AppSpec, mounts: Vec<OwnedFd>) -> Result<Vec<VolumeMount>, StartFailure> {
+pub(super) fn volume_mounts(
+    app: &AppSpec,
+    mounts: Vec<OwnedFd>,
+) -> Result<Vec<VolumeMount>, StartFailure> {
     if mounts.len() != app.mounts.len() {
         return Err(StartFailure::other(format!(
             "{} mounts came for {} places of app {}",

@@ -17,6 +17,7 @@ mod pod_memory;
 mod pod_root;
 mod privileges;
 mod reach;
+mod shared_files;
 mod starting;
 mod starts;
 mod supervisor;

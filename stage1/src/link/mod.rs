@@ -32,7 +32,9 @@ use nix::poll::PollFlags;
 use crate::failure::StartFailure;
 use crate::protocol::{FromInit, ToInit};
 
-pub use handed_over::{AppResources, HandedOver, MachineApp, MachineImage};
+pub use handed_over::{
+    AppResources, HandedOver, MachineApp, MachineImage, MachineMount, SHARED_FILES,
+};
 pub use process::Process;
 pub use stream::{StreamId, StreamKind};
 

@@ -10,7 +10,7 @@ use pod::control::EventKind;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::manifest::PodManifest;
-use pod::seqpacket::Listener;
+use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -47,6 +47,8 @@ pub(super) struct Monitor {
     pub(super) init: Box<dyn InitLink>,
     pub(super) init_pidfd: OwnedFd,
     pub(super) init_is_dead: bool,
+    /// What it can't be without.
+    companions: Vec<OwnedFd>,
     /// Its exit code, once it has one.
     init_code: i32,
     listener: Listener,
@@ -81,11 +83,14 @@ impl Monitor {
     pub(super) fn new(
         manifest: PodManifest,
         pod_dir: &Path,
-        (init, init_pidfd): (Box<dyn InitLink>, OwnedFd),
-        listener: Listener,
+        (init, init_pidfd, companions): (Box<dyn InitLink>, OwnedFd, Vec<OwnedFd>),
+        (listener, client): (Listener, Option<SeqPacket>),
         streams: Streams,
         peers: Option<PeerNames>,
     ) -> Result<Self, StartFailure> {
+        if let Some(client) = &client {
+            set_nonblocking(client).map_err(StartFailure::os("set up a connection"))?;
+        }
         let signals = signals::listen()?;
         let apps = manifest
             .apps
@@ -98,11 +103,12 @@ impl Monitor {
             init,
             init_pidfd,
             init_is_dead: false,
+            companions,
             init_code: 0,
             listener,
             signals,
             streams,
-            clients: Vec::new(),
+            clients: client.map(Client::new).into_iter().collect(),
             peers,
             diagnostics: Diagnostics::default(),
             apps,
@@ -127,8 +133,11 @@ impl Monitor {
         isolator: &mut dyn Isolator,
         ready: &mut Option<OwnedFd>,
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
+        // Who is there already sees what apps write from the beginning: nothing of it has been read yet.
+        let mut served = self.serve_clients(&vec![true; self.clients.len()], isolator);
         while !self.is_over() {
-            if let Err(failure) = self.turn(isolator, ready) {
+            let result = std::mem::replace(&mut served, Ok(()));
+            if let Err(failure) = result.and_then(|()| self.turn(isolator, ready)) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
                 // not believed.
                 self.end = Some(Err(failure));
@@ -166,6 +175,10 @@ impl Monitor {
                 self.receive(notification, isolator, ready)?;
             }
             self.reap_init(isolator)?;
+        }
+        if events.companion_died && !self.init_is_dead {
+            self.companions.clear();
+            self.kill_init();
         }
         if events.signal {
             self.take_signals(isolator)?;
@@ -318,6 +331,8 @@ impl Monitor {
         ];
         if !self.init_is_dead {
             fds.push(PollFd::new(self.init_pidfd.as_fd(), PollFlags::POLLIN));
+            let companions = self.companions.iter();
+            fds.extend(companions.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
         }
         let link = self.init.interests();
         let of_link = link.len();
@@ -353,6 +368,11 @@ impl Monitor {
         let mut next = || ready.next().unwrap_or(false);
         let (signal, connection) = (next(), next());
         let init_died = !self.init_is_dead && next();
+        let companions = match self.init_is_dead {
+            true => 0,
+            false => self.companions.len(),
+        };
+        let companion_died = (0..companions).fold(false, |died, _| next() || died);
         let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
         let room = told.is_some() && next();
@@ -361,6 +381,7 @@ impl Monitor {
             signal,
             connection,
             init_died,
+            companion_died,
             link,
             streams,
             room,
@@ -428,6 +449,7 @@ struct Events {
     signal: bool,
     connection: bool,
     init_died: bool,
+    companion_died: bool,
     link: Vec<bool>,
     streams: Vec<bool>,
     /// There is room on standard error.

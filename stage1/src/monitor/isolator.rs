@@ -33,6 +33,12 @@ pub trait Isolator {
     /// What failed, on what.
     fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure>;
 
+    /// Processes without which the pod can't go on, by their pidfds: when one ends, pod init's process is killed. Asked once,
+    /// after the start.
+    fn companions(&self) -> Vec<OwnedFd> {
+        Vec::new()
+    }
+
     /// Makes what an app stands on, where pod init doesn't make it itself: its root filesystem and its seat in its
     /// cgroup. `sockets` are what a service manager hands to it.
     ///
