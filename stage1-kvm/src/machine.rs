@@ -14,7 +14,7 @@ use stage1::link::Share;
 
 use crate::boot_files::BootFiles;
 use crate::launcher::{self, FIRST, Identity, Program};
-use crate::size::size;
+use crate::size::Size;
 use crate::vmm::{Machine, Vmm};
 
 /// The users as whom machines run: one of these for each pod.
@@ -28,6 +28,7 @@ pub(crate) struct Parts {
     /// Where it and the program that runs it write what they have to say ([`crate::output::Output`]).
     pub(crate) console: OwnedFd,
     pub(crate) errors: OwnedFd,
+    pub(crate) size: Size,
     pub(crate) boot: BootFiles,
     pub(crate) disks: Vec<OwnedFd>,
     /// Taps, with the hardware addresses that the machine sees.
@@ -79,7 +80,7 @@ pub(crate) fn start(
     let (link, port) = sockets()?;
     let mut numbers = FIRST + 4..;
     let machine = Machine {
-        size: size(&asked, manifest),
+        size: parts.size,
         accelerator: asked.accelerator,
         console: FIRST,
         port: FIRST + 1,

@@ -183,6 +183,7 @@ impl Ground for Machine {
             mounts,
             resources,
             usual_pids,
+            manages_cgroups,
         } = *own;
         // One of its own for each run.
         self.cgroups.remove_app(&app.name)?;
@@ -190,12 +191,15 @@ impl Ground for Machine {
         if resources.pids.limit.is_none() {
             self.cgroups.bound_processes(&app.name, usual_pids)?;
         }
+        if manages_cgroups {
+            self.cgroups.divide_app(&app.name, None)?;
+        }
         let root = self.root_of(&app.name, image)?;
         let mounts = mounts.into_iter().map(|mount| self.mount(mount));
         let mounts = mounts.collect::<Result<Vec<_>, _>>()?;
         Ok(AppGround {
             root: RootFs(root),
-            seat: self.cgroups.for_app(&app.name, false, false)?,
+            seat: self.cgroups.for_app(&app.name, false, manages_cgroups)?,
             devices: HandedDevices::default(),
             mounts: volume_mounts(app, mounts)?,
             sockets: AppSockets::new(app.sockets.clone(), Vec::new())?,
@@ -221,6 +225,10 @@ impl Ground for Machine {
 
     fn needs_all_capabilities(&self) -> bool {
         true
+    }
+
+    fn cgroups(&self) -> Option<&PodCgroups> {
+        Some(&self.cgroups)
     }
 }
 

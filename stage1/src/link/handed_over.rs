@@ -59,6 +59,9 @@ pub struct MachineApp {
     pub resources: Resources,
     /// Most processes and threads, if its limits don't say.
     pub usual_pids: Limit,
+    /// Whether it may make cgroups below its own.
+    #[serde(default)]
+    pub manages_cgroups: bool,
 }
 
 /// Where a machine has an image's files.

@@ -20,10 +20,12 @@ mod packet;
 pub mod process;
 pub mod stream;
 mod window;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 use nix::poll::PollFlags;
 
@@ -175,6 +177,11 @@ pub trait InitLink: fmt::Debug {
     /// # Errors
     /// As [`InitLink::advance`].
     fn last_words(&mut self) -> Result<Vec<InitNotification>, LinkError>;
+
+    /// When to call [`InitLink::advance`] though nothing is ready.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What goes with a message of pod init.
@@ -209,4 +216,9 @@ pub trait MonitorLink: fmt::Debug {
     /// # Errors
     /// [`LinkError::Gone`] if the monitor is gone.
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitRequest>, LinkError>;
+
+    /// When to call [`MonitorLink::advance`] though nothing is ready.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 }

@@ -18,6 +18,7 @@ use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use super::clients::{Awaited, Client};
 use super::descriptors;
 use super::diagnostics::Diagnostics;
+use super::in_machine::Questions;
 use super::interrupts::Interrupts;
 use super::isolator::Isolator;
 use super::peers::PeerNames;
@@ -69,6 +70,8 @@ pub(super) struct Monitor {
     pub(super) stop_signal: Option<u32>,
     pub(super) settling: Settling,
     pub(super) commands: u64,
+    /// What pod init has been asked and has not answered.
+    pub(super) questions: Questions,
     pub(super) interrupts: Interrupts,
     /// The user does not want to wait for the rest of the output.
     pub(super) give_up_output: bool,
@@ -117,6 +120,7 @@ impl Monitor {
             stop_signal: None,
             settling: Settling::default(),
             commands: 0,
+            questions: Questions::default(),
             interrupts: Interrupts::default(),
             give_up_output: false,
             give_up_output_at: None,
@@ -298,6 +302,7 @@ impl Monitor {
             }
             Some(lost) => (exit_code, failure.or(Some(lost.message))),
         };
+        let was_out_of_memory = isolator.was_out_of_memory();
         let waiting = clients
             .into_iter()
             .filter(|client| matches!(client.awaits(), Awaited::PodEnd))
@@ -309,6 +314,7 @@ impl Monitor {
             started,
             exit_code,
             failure,
+            was_out_of_memory,
             waiting,
         };
         Ok((end, diagnostics))
@@ -348,7 +354,12 @@ impl Monitor {
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
-            .chain([look_at, of_clients, self.streams.due()])
+            .chain([
+                look_at,
+                of_clients,
+                self.streams.due(),
+                self.init.deadline(),
+            ])
             .flatten()
             .min();
         let waited = self.settling.wait(&mut fds, next);

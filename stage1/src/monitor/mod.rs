@@ -11,6 +11,7 @@ mod descriptors;
 mod diagnostics;
 mod ended_input;
 mod event_loop;
+mod in_machine;
 mod interrupts;
 mod isolator;
 mod joining;
