@@ -133,6 +133,7 @@ const POD_VALUES: &[&str] = &[
     "kvm-memory",
     "kvm-cpus",
     "kvm-accel",
+    "kvm-template",
     "uuid-file-save",
     "lifetime",
     "on-app-failure",

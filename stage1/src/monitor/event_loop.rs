@@ -126,6 +126,9 @@ impl Monitor {
         isolator: &mut dyn Isolator,
         ready: &mut Option<OwnedFd>,
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
+        if let Some(warning) = isolator.take_warning() {
+            self.diagnostics.tell(&warning);
+        }
         while !self.is_over() {
             if let Err(failure) = self.turn(isolator, ready) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
