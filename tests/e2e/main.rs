@@ -79,6 +79,7 @@ mod kill;
 mod kvm;
 mod kvm_ending;
 mod kvm_network;
+mod kvm_template;
 mod layer_bombs;
 mod limits;
 mod logging;

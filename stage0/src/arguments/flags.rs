@@ -133,7 +133,6 @@ const POD_VALUES: &[&str] = &[
     "kvm-memory",
     "kvm-cpus",
     "kvm-accel",
-    "kvm-template",
     "uuid-file-save",
     "lifetime",
     "on-app-failure",
@@ -159,6 +158,7 @@ const POD_VALUES: &[&str] = &[
 const POD_SWITCHES: &[&str] = &[
     "rm",
     "detach",
+    "kvm-template",
     "d",
     "start",
     "inherit-env",
