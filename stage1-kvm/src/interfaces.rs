@@ -4,8 +4,9 @@ use std::os::fd::OwnedFd;
 
 use cni_glue::Netns;
 use cni_glue::mac::Mac;
-use cni_glue::tap::Tap;
+use cni_glue::tap::{TAPS, Tap};
 use pod::PodUuid;
+use pod::control::NetworkUse;
 use pod::manifest::{Network, PodManifest};
 use stage1::failure::StartFailure;
 use stage1::monitor::PodNetwork;
@@ -54,6 +55,13 @@ impl Interfaces {
     /// What came of joining, once.
     pub(crate) fn take(&mut self) -> PodNetwork {
         std::mem::take(&mut self.network)
+    }
+
+    /// What went through them.
+    pub(crate) fn usage(&self) -> Option<NetworkUse> {
+        // What goes through a tap went through the interface that it belongs to.
+        let networks = self.networks.as_ref()?;
+        networks.usage(|name| !name.starts_with(TAPS))
     }
 
     /// Leaves all of them.

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use pod::control::{AppStats, Usage};
+use pod::control::{NetworkUse, Usage};
 use pod::feature::Feature;
 use pod::manifest::{App, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_RUN};
@@ -18,10 +18,12 @@ use stage1::monitor::{Isolator, PodNetwork, StartedInit};
 use crate::boot_files;
 use crate::disks::Disks;
 use crate::interfaces::Interfaces;
+use crate::limits;
 use crate::machine::{self, Origin, Parts, Started, Starter};
 use crate::output::Output;
 use crate::qemu::Qemu;
 use crate::shared_files::{AppFiles, SharedFiles};
+use crate::size::{Size, size};
 use crate::template;
 use crate::tsc::Measurement;
 use crate::vmm::Vmm;
@@ -33,6 +35,7 @@ const FEATURES: &[Feature] = &[
     Feature::Bandwidth,
     Feature::Capabilities,
     Feature::Exec,
+    Feature::LogDriver,
     Feature::MaskedPaths,
     Feature::MemoryReservation,
     Feature::MemorySwap,
@@ -41,7 +44,10 @@ const FEATURES: &[Feature] = &[
     Feature::Networks,
     Feature::NewPrivileges,
     Feature::OomScoreAdj,
+    Feature::Pause,
     Feature::PidNamespace,
+    Feature::PodResources,
+    Feature::Privileged,
     Feature::ProcOptions,
     Feature::ReadonlyPaths,
     Feature::ReadonlyRoot,
@@ -50,11 +56,15 @@ const FEATURES: &[Feature] = &[
     Feature::Rlimits,
     Feature::Seccomp,
     Feature::ShmSize,
+    Feature::Stats,
     Feature::Sysctl,
+    Feature::Systemd,
     Feature::Tty,
     Feature::Umask,
+    Feature::Update,
     Feature::VirtualMachine,
     Feature::Volumes,
+    Feature::WritableCgroups,
 ];
 
 /// Pod init's program, beside this one.
@@ -67,6 +77,7 @@ pub(crate) struct Kvm {
     run_dir: PathBuf,
     vmm: Box<dyn Vmm>,
     cgroups: Option<PodCgroups>,
+    size: Size,
     output: Option<Output>,
     disks: Disks,
     interfaces: Interfaces,
@@ -81,6 +92,7 @@ impl Kvm {
             run_dir: run_dir.to_path_buf(),
             vmm: Box::new(Qemu),
             cgroups: None,
+            size: Size::default(),
             output: None,
             disks: Disks::default(),
             interfaces: Interfaces::default(),
@@ -95,6 +107,11 @@ impl Kvm {
 
     /// Why the machine has ended without a word of pod init's.
     fn silent_end(&self) -> StartFailure {
+        if self.was_out_of_memory() {
+            return StartFailure::other(
+                "the virtual machine was killed: out of memory of the host, or of what it gives to the pod",
+            );
+        }
         if let Some(failure) = self.files.failure() {
             return failure;
         }
@@ -125,20 +142,23 @@ impl Isolator for Kvm {
         // It is removed by who cleans up, whatever fails from here on.
         let cgroups = self.cgroups.insert(cgroups);
         cgroups.make(&self.run_dir)?;
+        self.size = size(&asked, manifest);
+        cgroups.limit_pod(&limits::of_host(&manifest.resources, self.size))?;
         let interfaces = self
             .interfaces
             .join(self.uuid, manifest, cgroup.as_deref())?;
-        let shared_files = self.files.serve(manifest, cgroups)?;
+        let shares = self.files.serve(manifest, cgroups)?;
         let parts = Parts {
             console,
             errors,
+            size: self.size,
             boot,
             disks,
             interfaces: interfaces
                 .into_iter()
                 .map(|(tap, mac)| (Some(tap), mac))
                 .collect(),
-            shared_files,
+            shares,
             tsc_khz: measurement.finish(),
         };
         let starter = Starter {
@@ -185,6 +205,7 @@ impl Isolator for Kvm {
             mounts,
             resources: app.resources.clone(),
             usual_pids: manifest.bounds.pids,
+            manages_cgroups: app.systemd || app.security.writable_cgroups,
         })))
     }
 
@@ -206,39 +227,31 @@ impl Isolator for Kvm {
         self.files.take_back(app)
     }
 
-    fn update(&mut self, _app: &AppName, _resources: &Resources) -> Result<(), StartFailure> {
-        Err(self.unsupported("change the limits of an app"))
+    fn asks_pod_init(&self) -> bool {
+        true
     }
 
-    fn update_pod(&mut self, _resources: &Resources) -> Result<(), StartFailure> {
-        Err(self.unsupported("change the limits of a pod"))
+    fn update_pod(&mut self, resources: &Resources) -> Result<(), StartFailure> {
+        let resources = limits::changed_on_host(resources, self.size)?;
+        let cgroups = self.cgroups.as_ref();
+        Ok(cgroups.map_or(Ok(()), |cgroups| cgroups.update_pod_in_time(&resources))?)
     }
 
-    fn stats(&mut self, app: &AppName) -> AppStats {
-        AppStats {
-            app: app.clone(),
-            cpu: Default::default(),
-            memory: Default::default(),
-            pids: Default::default(),
-            block_io: Default::default(),
-        }
-    }
-
+    /// The whole machine, as the host has it.
     fn stats_of_pod(&mut self) -> Usage {
-        Usage::default()
+        let cgroups = self.cgroups.as_ref();
+        let counted = cgroups.map(PodCgroups::statistics_of_pod);
+        counted.unwrap_or_default().into()
     }
 
-    /// Pod init counts, and tells by how an app has ended.
-    fn oom_kills(&mut self, _app: &AppName) -> Option<u64> {
-        None
+    fn network_use(&mut self) -> Option<NetworkUse> {
+        self.interfaces.usage()
     }
 
-    fn freeze(&mut self, _app: &AppName) -> Result<(), StartFailure> {
-        Err(self.unsupported("freeze apps"))
-    }
-
-    fn thaw(&mut self, _app: &AppName) -> Result<(), StartFailure> {
-        Err(self.unsupported("thaw apps"))
+    fn was_out_of_memory(&self) -> bool {
+        let cgroups = self.cgroups.as_ref();
+        let kills = cgroups.and_then(PodCgroups::oom_kills_of_pod);
+        kills.is_some_and(|kills| kills > 0)
     }
 
     fn network(&mut self, _manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {

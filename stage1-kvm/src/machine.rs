@@ -12,10 +12,11 @@ use pod::manifest::{Accelerator, PodManifest, VirtualMachine};
 use rustix::io::write;
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
+use stage1::link::Share;
 
 use crate::boot_files::BootFiles;
 use crate::launcher::{self, FIRST, Identity, Program};
-use crate::size::size;
+use crate::size::Size;
 use crate::vmm::{Backing, Beginning, Boot, Machine, Vmm};
 
 /// The users as whom machines run: one of these for each pod.
@@ -29,12 +30,13 @@ pub(crate) struct Parts {
     /// Where it and the program that runs it write what they have to say ([`crate::output::Output`]).
     pub(crate) console: OwnedFd,
     pub(crate) errors: OwnedFd,
+    pub(crate) size: Size,
     pub(crate) boot: BootFiles,
     pub(crate) disks: Vec<OwnedFd>,
     /// Taps, with the hardware addresses that the machine sees. Those of a template lead nowhere.
     pub(crate) interfaces: Vec<(Option<OwnedFd>, Mac)>,
-    /// Where who shares files with it listens to it.
-    pub(crate) shared_files: Option<OwnedFd>,
+    /// Where those listen to it who share files with it.
+    pub(crate) shares: Vec<(Share, OwnedFd)>,
     /// How fast time goes, where its kernel has to be told.
     pub(crate) tsc_khz: Option<u64>,
 }
@@ -46,14 +48,16 @@ impl Parts {
             let tap = tap.as_ref().map(OwnedFd::try_clone);
             Ok((tap.transpose()?, *mac))
         });
-        let shared_files = self.shared_files.as_ref().map(OwnedFd::try_clone);
+        let shares = self.shares.iter();
+        let shares = shares.map(|(share, socket)| Ok((*share, socket.try_clone()?)));
         Ok(Self {
             console: self.console.try_clone()?,
             errors: self.errors.try_clone()?,
+            size: self.size,
             boot: self.boot.try_clone()?,
             disks: disks.collect::<io::Result<_>>()?,
             interfaces: interfaces.collect::<io::Result<_>>()?,
-            shared_files: shared_files.transpose()?,
+            shares: shares.collect::<io::Result<_>>()?,
             tsc_khz: self.tsc_khz,
         })
     }
@@ -155,7 +159,7 @@ impl Starter<'_> {
             _ => Beginning::Boot(boot("first")),
         };
         let machine = Machine {
-            size: size(&asked, self.manifest),
+            size: parts.size,
             accelerator: asked.accelerator,
             beginning,
             console: given.add(parts.console),
@@ -170,7 +174,11 @@ impl Starter<'_> {
                 .into_iter()
                 .map(|(tap, mac)| (tap.map(|tap| given.add(tap)), mac))
                 .collect(),
-            shared_files: parts.shared_files.map(|socket| given.add(socket)),
+            shares: parts
+                .shares
+                .into_iter()
+                .map(|(share, socket)| (share, given.add(socket)))
+                .collect(),
         };
         let program = Program {
             path: self.program,
@@ -196,7 +204,7 @@ impl Starter<'_> {
 
     fn expect_room(&self, parts: &Parts) -> Result<(), StartFailure> {
         let (disks, interfaces) = (parts.disks.len(), parts.interfaces.len());
-        let most = self.vmm.devices_max() - parts.shared_files.iter().count();
+        let most = self.vmm.devices_max().saturating_sub(parts.shares.len());
         match disks + interfaces > most {
             true => Err(StartFailure::other(format!(
                 "the pod has apps of {disks} images and {interfaces} network interfaces, and a virtual machine has \

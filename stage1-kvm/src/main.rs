@@ -12,6 +12,7 @@ mod interfaces;
 mod isolator;
 mod kernel;
 mod launcher;
+mod limits;
 mod machine;
 mod output;
 mod qemu;

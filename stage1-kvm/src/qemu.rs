@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use pod::manifest::Accelerator;
 use stage1::failure::StartFailure;
-use stage1::link::SHARED_FILES;
 
 use crate::qmp;
 use crate::vmm::{Backing, Beginning, Machine, Vmm};
@@ -108,9 +107,10 @@ impl Vmm for Qemu {
                 format!("virtio-net-device,netdev=net{number},mac={mac}"),
             );
         }
-        if let Some(socket) = machine.shared_files {
-            add("-chardev", format!("socket,id=files,fd={socket}"));
-            let device = format!("vhost-user-fs-device,chardev=files,tag={SHARED_FILES}");
+        for (share, socket) in &machine.shares {
+            let tag = share.tag();
+            add("-chardev", format!("socket,id={tag},fd={socket}"));
+            let device = format!("vhost-user-fs-device,chardev={tag},tag={tag}");
             add("-device", device);
         }
         add("-sandbox", SANDBOX.to_owned());
@@ -137,9 +137,8 @@ fn memory_backend(machine: &Machine) -> Option<String> {
         Beginning::Template(_, backing) => Some(of_file(backing, "on")),
         Beginning::Copy(backing) => Some(of_file(backing, "off")),
         // Who shares files with it reads and writes its memory.
-        Beginning::Boot(_) => machine
-            .shared_files
-            .map(|_| format!("memory-backend-memfd,id=memory,size={size}M,share=on")),
+        Beginning::Boot(_) => (!machine.shares.is_empty())
+            .then(|| format!("memory-backend-memfd,id=memory,size={size}M,share=on")),
     }
 }
 
@@ -150,6 +149,8 @@ fn path(number: i32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use stage1::link::Share;
+
     use crate::size::Size;
     use crate::vmm::Boot;
 
@@ -172,7 +173,7 @@ mod tests {
             port: 4,
             disks: vec![7, 8],
             interfaces: vec![(Some(9), "02:00:00:00:00:07".parse().unwrap())],
-            shared_files: Some(10),
+            shares: vec![(Share::Host, 10)],
         };
         let words = |accelerator| Qemu.arguments(&machine(accelerator)).join(" ");
         let translated = words(Accelerator::Tcg);
@@ -185,7 +186,8 @@ mod tests {
             "-netdev tap,id=net0,fd=9 -device virtio-net-device,netdev=net0,mac=02:00:00:00:00:07 ",
             "-machine microvm,pit=off,memory-backend=memory ",
             "-object memory-backend-memfd,id=memory,size=300M,share=on ",
-            "-chardev socket,id=files,fd=10 -device vhost-user-fs-device,chardev=files,tag=fairing ",
+            "-chardev socket,id=fairing-host,fd=10 ",
+            "-device vhost-user-fs-device,chardev=fairing-host,tag=fairing-host ",
             "spawn=deny",
         ] {
             assert!(translated.contains(part), "{translated}");

@@ -8,7 +8,6 @@ use stage1::failure::StartFailure;
 
 use crate::boot_files::facts_of;
 use crate::machine::{Parts, Starter};
-use crate::size::size;
 
 /// A change of how templates are made.
 const FORM: u32 = 1;
@@ -27,7 +26,6 @@ impl Key {
     /// What can't be looked at.
     pub(super) fn of(starter: &Starter<'_>, parts: &Parts) -> Result<Self, StartFailure> {
         let asked = starter.asked();
-        let size = size(&asked, starter.manifest);
         let program = starter.program.display();
         let found = fs::metadata(starter.program)
             .map_err(StartFailure::os(format_args!("look at {program}")))?;
@@ -37,8 +35,8 @@ impl Key {
         let all = format!(
             "{FORM} {program} {} {} {} {:?} {} {}",
             facts_of(&found),
-            size.memory,
-            size.cpus,
+            parts.size.memory,
+            parts.size.cpus,
             asked.accelerator,
             parts.disks.len(),
             parts.interfaces.len(),

@@ -12,7 +12,6 @@ use super::store::{Kept, Making, Templates};
 use super::{memory, template_mac};
 use crate::machine::{Origin, Parts, Starter};
 use crate::output::Output;
-use crate::size::size;
 
 /// The driver of disks, which has to be loaded by pod init in a copy. A kernel that has it built in knows the disks of a
 /// template only.
@@ -43,7 +42,7 @@ pub(super) fn make(
 fn boot(starter: &Starter<'_>, parts: &Parts, making: &Making) -> Result<OwnedFd, StartFailure> {
     expect_late_disks(parts)?;
     let asked = starter.asked();
-    let bytes = size(&asked, starter.manifest).memory << 20;
+    let bytes = parts.size.memory << 20;
     let memory = memory::make(bytes).map_err(StartFailure::os("make a template's memory"))?;
     let (output, console, errors) = Output::new()?;
     let duplicate = || StartFailure::os::<std::io::Error>("duplicate a descriptor");
@@ -53,6 +52,7 @@ fn boot(starter: &Starter<'_>, parts: &Parts, making: &Making) -> Result<OwnedFd
     let placeholders = Parts {
         console,
         errors,
+        size: parts.size,
         disks: (0..parts.disks.len())
             .map(disk)
             .collect::<std::io::Result<_>>()
@@ -60,7 +60,7 @@ fn boot(starter: &Starter<'_>, parts: &Parts, making: &Making) -> Result<OwnedFd
         interfaces: (0..parts.interfaces.len())
             .map(|number| (None, template_mac(number)))
             .collect(),
-        shared_files: None,
+        shares: Vec::new(),
         tsc_khz: parts.tsc_khz,
         boot,
     };

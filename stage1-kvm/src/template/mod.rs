@@ -70,7 +70,7 @@ fn start(
     parts: &Parts,
     run_dir: &Path,
 ) -> Result<(Copied, OwnedFd), StartFailure> {
-    if parts.shared_files.is_some() {
+    if !parts.shares.is_empty() {
         return Err(StartFailure::other(
             "it shares files with the host, for volumes, kept files or apps that join",
         ));

@@ -10,7 +10,7 @@ use pod::control::EventKind;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::manifest::PodManifest;
-use pod::seqpacket::Listener;
+use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -18,6 +18,7 @@ use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use super::clients::{Awaited, Client};
 use super::descriptors;
 use super::diagnostics::Diagnostics;
+use super::in_machine::Questions;
 use super::interrupts::Interrupts;
 use super::isolator::Isolator;
 use super::peers::PeerNames;
@@ -69,6 +70,8 @@ pub(super) struct Monitor {
     pub(super) stop_signal: Option<u32>,
     pub(super) settling: Settling,
     pub(super) commands: u64,
+    /// What pod init has been asked and has not answered.
+    pub(super) questions: Questions,
     pub(super) interrupts: Interrupts,
     /// The user does not want to wait for the rest of the output.
     pub(super) give_up_output: bool,
@@ -81,10 +84,13 @@ impl Monitor {
         manifest: PodManifest,
         pod_dir: &Path,
         (init, init_pidfd, companions): (Box<dyn InitLink>, OwnedFd, Vec<OwnedFd>),
-        listener: Listener,
+        (listener, client): (Listener, Option<SeqPacket>),
         streams: Streams,
         peers: Option<PeerNames>,
     ) -> Result<Self, StartFailure> {
+        if let Some(client) = &client {
+            set_nonblocking(client).map_err(StartFailure::os("set up a connection"))?;
+        }
         let signals = signals::listen()?;
         let apps = manifest
             .apps
@@ -102,7 +108,7 @@ impl Monitor {
             listener,
             signals,
             streams,
-            clients: Vec::new(),
+            clients: client.map(Client::new).into_iter().collect(),
             peers,
             diagnostics: Diagnostics::default(),
             apps,
@@ -114,6 +120,7 @@ impl Monitor {
             stop_signal: None,
             settling: Settling::default(),
             commands: 0,
+            questions: Questions::default(),
             interrupts: Interrupts::default(),
             give_up_output: false,
             give_up_output_at: None,
@@ -129,8 +136,11 @@ impl Monitor {
         if let Some(warning) = isolator.take_warning() {
             self.diagnostics.tell(&warning);
         }
+        // Who is there already sees what apps write from the beginning: nothing of it has been read yet.
+        let mut served = self.serve_clients(&vec![true; self.clients.len()], isolator);
         while !self.is_over() {
-            if let Err(failure) = self.turn(isolator, ready) {
+            let result = std::mem::replace(&mut served, Ok(()));
+            if let Err(failure) = result.and_then(|()| self.turn(isolator, ready)) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
                 // not believed.
                 self.end = Some(Err(failure));
@@ -295,6 +305,7 @@ impl Monitor {
             }
             Some(lost) => (exit_code, failure.or(Some(lost.message))),
         };
+        let was_out_of_memory = isolator.was_out_of_memory();
         let waiting = clients
             .into_iter()
             .filter(|client| matches!(client.awaits(), Awaited::PodEnd))
@@ -306,6 +317,7 @@ impl Monitor {
             started,
             exit_code,
             failure,
+            was_out_of_memory,
             waiting,
         };
         Ok((end, diagnostics))
@@ -345,7 +357,12 @@ impl Monitor {
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
-            .chain([look_at, of_clients, self.streams.due()])
+            .chain([
+                look_at,
+                of_clients,
+                self.streams.due(),
+                self.init.deadline(),
+            ])
             .flatten()
             .min();
         let waited = self.settling.wait(&mut fds, next);
