@@ -80,6 +80,7 @@ mod kvm;
 mod kvm_ending;
 mod kvm_limits;
 mod kvm_network;
+mod kvm_template;
 mod layer_bombs;
 mod limits;
 mod logging;
