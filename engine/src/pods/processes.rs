@@ -34,7 +34,7 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
         let connection =
             connect_when_up(entry, directories)?.ok_or_else(|| not_running(State::Exited))?;
         return match ask(&connection, &Request::Processes)? {
-            Some(Response::Processes(processes)) => Ok(processes),
+            Some(Response::Processes { processes }) => Ok(processes),
             None => Err(not_running(State::Exited)),
             Some(other) => Err(unexpected(&other)),
         };

@@ -37,7 +37,10 @@ pub enum Response {
     /// To [`super::Request::Stats`].
     Stats(Box<PodStats>),
     /// To [`super::Request::Processes`].
-    Processes(Vec<PodProcess>),
+    Processes {
+        /// Each, in the order of their numbers.
+        processes: Vec<PodProcess>,
+    },
     /// An app that was waited for, or attached to, has ended.
     AppEnded {
         /// Which.

@@ -298,9 +298,9 @@ impl Monitor {
                     network,
                 })))
             }
-            (Then::Processes, CgroupAnswer::Processes { processes }) => {
-                Ok(Response::Processes(self.of_apps(processes)))
-            }
+            (Then::Processes, CgroupAnswer::Processes { processes }) => Ok(Response::Processes {
+                processes: self.of_apps(processes),
+            }),
             (Then::Limit { app, before, after }, CgroupAnswer::Done) => {
                 self.limited(&app, &before, *after).map(|()| Response::Done)
             }
