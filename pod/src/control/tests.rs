@@ -228,3 +228,24 @@ fn what_is_no_request_is_refused() {
         assert!(error.contains(reason), "{text}: {error}");
     }
 }
+
+#[test]
+fn processes_of_a_machine_are_told_in_a_member_of_their_own() {
+    assert_eq!(written(&Request::Processes), json!({"type": "processes"}));
+    let process = crate::processes::PodProcess {
+        pid: None,
+        pid_in_pod: 7,
+        parent: 1,
+        user: 0,
+        app: Some(app("web")),
+        state: 'S',
+        cpu: std::time::Duration::from_millis(10),
+        command: "/bin/true".to_owned(),
+    };
+    let told = written(&Response::Processes {
+        processes: vec![process],
+    });
+    assert_eq!(told["type"], "processes");
+    assert_eq!(told["processes"][0]["pid-in-pod"], 7);
+    assert_eq!(told["processes"][0]["pid"], Value::Null);
+}
