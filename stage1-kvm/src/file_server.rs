@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
-use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
@@ -16,6 +16,7 @@ use rustix::mount::{
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
+use stage1::link::Share;
 use stage1::sys::{self, MountChange};
 
 use crate::launcher::{self, FIRST, Identity, Program, TREE};
@@ -42,6 +43,7 @@ impl FileServer {
     /// What failed.
     pub(crate) fn start(
         program: &Virtiofsd,
+        share: Share,
         run_dir: &Path,
         entries: Vec<Entry>,
         cgroups: &PodCgroups,
@@ -58,7 +60,7 @@ impl FileServer {
         let process = launcher::start(
             &Program {
                 path: &program.path,
-                arguments: &program.arguments(FIRST, TREE),
+                arguments: &program.arguments(share, FIRST, TREE),
                 errors: of_program,
                 descriptors: vec![listener],
                 identity: Identity::FileServer {
@@ -89,15 +91,16 @@ impl FileServer {
 
     /// Takes files out of its tree.
     pub(crate) fn detach(&self, places: Vec<CString>) -> Result<(), Errno> {
-        self.in_its_namespace(move |_| {
+        self.in_its_namespace(move |root| {
             places.iter().try_for_each(|place| {
-                let gone = unmount(
-                    place.as_c_str(),
-                    UnmountFlags::DETACH | UnmountFlags::NOFOLLOW,
-                );
-                match gone {
+                let place = place.as_c_str();
+                match unmount(place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
                     // It was never attached.
-                    Err(Errno::INVAL | Errno::NOENT) => Ok(()),
+                    Err(Errno::INVAL | Errno::NOENT) => return Ok(()),
+                    other => other?,
+                }
+                match unlinkat(root, place, AtFlags::empty()) {
+                    Err(Errno::ISDIR) => unlinkat(root, place, AtFlags::REMOVEDIR),
                     other => other,
                 }
             })
@@ -168,7 +171,7 @@ fn sockets(run_dir: &Path) -> std::io::Result<(OwnedFd, OwnedFd)> {
     let path = format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd());
     let listener = UnixListener::bind(&path)?;
     let connection = UnixStream::connect(&path);
-    unlinkat(&directory, SOCKET, rustix::fs::AtFlags::empty())?;
+    unlinkat(&directory, SOCKET, AtFlags::empty())?;
     Ok((listener.into(), connection?.into()))
 }
 

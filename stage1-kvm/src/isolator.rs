@@ -144,7 +144,7 @@ impl Isolator for Kvm {
         let interfaces = self
             .interfaces
             .join(self.uuid, manifest, cgroup.as_deref())?;
-        let shared_files = self.files.serve(manifest, cgroups)?;
+        let shares = self.files.serve(manifest, cgroups)?;
         let parts = Parts {
             console,
             errors,
@@ -152,7 +152,7 @@ impl Isolator for Kvm {
             boot,
             disks,
             interfaces,
-            shared_files,
+            shares,
             tsc_khz: measurement.finish(),
         };
         let (process, link) = machine::start(&*self.vmm, &program, manifest, parts, cgroups)?;

@@ -10,6 +10,7 @@ use pod::PodUuid;
 use pod::manifest::{Accelerator, PodManifest};
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
+use stage1::link::Share;
 
 use crate::boot_files::BootFiles;
 use crate::launcher::{self, FIRST, Identity, Program};
@@ -32,8 +33,8 @@ pub(crate) struct Parts {
     pub(crate) disks: Vec<OwnedFd>,
     /// Taps, with the hardware addresses that the machine sees.
     pub(crate) interfaces: Vec<(OwnedFd, Mac)>,
-    /// Where who shares files with it listens to it.
-    pub(crate) shared_files: Option<OwnedFd>,
+    /// Where those listen to it who share files with it.
+    pub(crate) shares: Vec<(Share, OwnedFd)>,
     /// How fast time goes, where its kernel has to be told.
     pub(crate) tsc_khz: Option<u64>,
 }
@@ -66,13 +67,13 @@ pub(crate) fn start(
     let (taps, macs): (Vec<_>, Vec<_>) = parts.interfaces.into_iter().unzip();
     let disks = parts.disks;
     let most = vmm.devices_max();
-    let shares = parts.shared_files.iter().count();
-    if disks.len() + taps.len() + shares > most {
+    let (shares, sockets_of_shares): (Vec<_>, Vec<_>) = parts.shares.into_iter().unzip();
+    if disks.len() + taps.len() + shares.len() > most {
         return Err(StartFailure::other(format!(
             "the pod has apps of {} images and {} network interfaces, and a virtual machine has place for {} of both",
             disks.len(),
             taps.len(),
-            most - shares
+            most - shares.len()
         )));
     }
     let asked = manifest.virtual_machine.clone().unwrap_or_default();
@@ -92,7 +93,7 @@ pub(crate) fn start(
             .zip(numbers.by_ref())
             .map(|(mac, number)| (number, mac))
             .collect(),
-        shared_files: parts.shared_files.as_ref().and_then(|_| numbers.next()),
+        shares: shares.into_iter().zip(numbers).collect(),
     };
     let BootFiles { kernel, initramfs } = parts.boot;
     let given = [parts.console, port, kernel.into(), initramfs.into()];
@@ -104,7 +105,7 @@ pub(crate) fn start(
             .into_iter()
             .chain(disks)
             .chain(taps)
-            .chain(parts.shared_files)
+            .chain(sockets_of_shares)
             .collect(),
         identity: Identity::User {
             id: user_of(manifest.uuid),

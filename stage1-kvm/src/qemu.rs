@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use pod::manifest::Accelerator;
-use stage1::link::SHARED_FILES;
 
 use crate::vmm::{Machine, Vmm};
 
@@ -50,10 +49,10 @@ impl Vmm for Qemu {
             .into();
         let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
         add("-display", "none".to_owned());
-        let memory = match machine.shared_files {
-            // Who shares files with it reads and writes its memory.
-            Some(_) => ",memory-backend=memory",
-            None => "",
+        // Who shares files with it reads and writes its memory.
+        let memory = match machine.shares.is_empty() {
+            true => "",
+            false => ",memory-backend=memory",
         };
         add("-machine", format!("microvm,pit=off{memory}"));
         add("-accel", accelerator.to_owned());
@@ -87,14 +86,15 @@ impl Vmm for Qemu {
                 format!("virtio-net-device,netdev=net{number},mac={mac}"),
             );
         }
-        if let Some(socket) = machine.shared_files {
+        if !machine.shares.is_empty() {
             let size = size.memory;
-            add(
-                "-object",
-                format!("memory-backend-memfd,id=memory,size={size}M,share=on"),
-            );
-            add("-chardev", format!("socket,id=files,fd={socket}"));
-            let device = format!("vhost-user-fs-device,chardev=files,tag={SHARED_FILES}");
+            let memory = format!("memory-backend-memfd,id=memory,size={size}M,share=on");
+            add("-object", memory);
+        }
+        for (share, socket) in &machine.shares {
+            let tag = share.tag();
+            add("-chardev", format!("socket,id={tag},fd={socket}"));
+            let device = format!("vhost-user-fs-device,chardev={tag},tag={tag}");
             add("-device", device);
         }
         add("-sandbox", SANDBOX.to_owned());
@@ -109,6 +109,8 @@ fn path(number: i32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use stage1::link::Share;
+
     use crate::size::Size;
 
     use super::*;
@@ -128,7 +130,7 @@ mod tests {
             port: 4,
             disks: vec![7, 8],
             interfaces: vec![(9, "02:00:00:00:00:07".parse().unwrap())],
-            shared_files: Some(10),
+            shares: vec![(Share::Host, 10)],
         };
         let words = |accelerator| Qemu.arguments(&machine(accelerator)).join(" ");
         let translated = words(Accelerator::Tcg);
@@ -141,7 +143,8 @@ mod tests {
             "-netdev tap,id=net0,fd=9 -device virtio-net-device,netdev=net0,mac=02:00:00:00:00:07 ",
             "-machine microvm,pit=off,memory-backend=memory ",
             "-object memory-backend-memfd,id=memory,size=300M,share=on ",
-            "-chardev socket,id=files,fd=10 -device vhost-user-fs-device,chardev=files,tag=fairing ",
+            "-chardev socket,id=fairing-host,fd=10 ",
+            "-device vhost-user-fs-device,chardev=fairing-host,tag=fairing-host ",
             "spawn=deny",
         ] {
             assert!(translated.contains(part), "{translated}");

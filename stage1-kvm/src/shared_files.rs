@@ -1,8 +1,9 @@
 //! Files that the host shares with a machine, by virtiofsd: root filesystems of apps whose changes outlive the machine, and
 //! volumes.
 //!
-//! What the machine sees is a tree of mounts, made from descriptors, that exists in virtiofsd's mount namespace alone. They
-//! have names that mean nothing. What is in memory the machine has itself.
+//! What the machine sees is a tree of mounts, made from descriptors, that exists in a virtiofsd's mount namespace alone. They
+//! have names that mean nothing. There are two trees, as one virtiofsd has one way of caching for all of its files. What is
+//! in memory the machine has itself.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -17,7 +18,7 @@ use rustix::io::Errno;
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::host::pod::HostPod;
-use stage1::link::{MachineImage, MachineMount};
+use stage1::link::{MachineImage, MachineMount, Share};
 use stage1::mounts::is_memory;
 use stage1::sys;
 
@@ -28,9 +29,11 @@ use crate::virtiofsd::Virtiofsd;
 /// nobody privileges and isn't executed.
 const GUARDED: u64 = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
 
-/// A mount in the tree.
+/// A mount in a tree.
 #[derive(Debug)]
 pub(crate) struct Entry {
+    /// In which tree.
+    share: Share,
     /// Its name, a number.
     pub(crate) name: CString,
     pub(crate) is_directory: bool,
@@ -53,11 +56,11 @@ pub(crate) struct SharedFiles {
     pod: HostPod,
     run_dir: PathBuf,
     program: Option<Virtiofsd>,
-    server: Option<FileServer>,
+    servers: BTreeMap<Share, FileServer>,
     /// Of apps that are there from the start, until they are handed over.
     prepared: BTreeMap<AppName, AppFiles>,
-    /// What each app has in the tree.
-    places: BTreeMap<AppName, Vec<CString>>,
+    /// What each app has in the trees.
+    places: BTreeMap<AppName, Vec<(Share, CString)>>,
     entries: u64,
 }
 
@@ -67,7 +70,7 @@ impl SharedFiles {
             pod: HostPod::new(uuid, run_dir),
             run_dir: run_dir.to_path_buf(),
             program: None,
-            server: None,
+            servers: BTreeMap::new(),
             prepared: BTreeMap::new(),
             places: BTreeMap::new(),
             entries: 0,
@@ -86,13 +89,13 @@ impl SharedFiles {
         match self.program {
             Some(_) => Ok(()),
             None => Err(StartFailure::other(format!(
-                "there is no virtiofsd, which shares files with virtual machines: it takes one that {why}; install it, such \
-                 as Debian's virtiofsd, or qemu-system-common before Debian 13"
+                "there is no virtiofsd, which shares files with a virtual machine: the pod needs it as {why}; install it, \
+                 such as Debian's virtiofsd, or qemu-system-common before Debian 13"
             ))),
         }
     }
 
-    /// Starts to serve the files of all apps. The result is for the machine; `None` if it has no files of the host.
+    /// Starts to serve the files of all apps. The result is for the machine.
     ///
     /// # Errors
     /// What failed, for which app.
@@ -100,21 +103,32 @@ impl SharedFiles {
         &mut self,
         manifest: &PodManifest,
         cgroups: &PodCgroups,
-    ) -> Result<Option<OwnedFd>, StartFailure> {
-        let mut all = Vec::new();
+    ) -> Result<Vec<(Share, OwnedFd)>, StartFailure> {
+        let mut trees: BTreeMap<Share, Vec<Entry>> = BTreeMap::new();
+        if may_grow(manifest) {
+            trees.insert(Share::Own, Vec::new());
+            trees.insert(Share::Host, Vec::new());
+        }
         for app in manifest.apps.iter() {
             let root_is_shared = !manifest.remove_on_exit;
             let (files, entries) = self.make(manifest, app, root_is_shared)?;
             self.keep_places(app, &entries);
             self.prepared.insert(app.name.clone(), files);
-            all.extend(entries);
+            for entry in entries {
+                trees.entry(entry.share).or_default().push(entry);
+            }
         }
         let Some(program) = &self.program else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        let (server, socket) = FileServer::start(program, &self.run_dir, all, cgroups)?;
-        self.server = Some(server);
-        Ok(Some(socket))
+        let mut sockets = Vec::new();
+        for (share, entries) in trees {
+            let started = FileServer::start(program, share, &self.run_dir, entries, cgroups)?;
+            let (server, socket) = started;
+            self.servers.insert(share, server);
+            sockets.push((share, socket));
+        }
+        Ok(sockets)
     }
 
     /// The files of an app that is about to start. `has_disk` says whether the machine has those of its image.
@@ -132,11 +146,16 @@ impl SharedFiles {
         }
         self.can_have(manifest, app, has_disk)?;
         let root_is_shared = !manifest.remove_on_exit || !has_disk;
-        let (files, entries) = self.make(manifest, app, root_is_shared)?;
+        let (files, mut entries) = self.make(manifest, app, root_is_shared)?;
         self.keep_places(app, &entries);
-        if let Some(server) = &self.server {
-            let what = format_args!("share the files of app {} with the machine", app.name);
-            server.attach(entries).map_err(StartFailure::os(what))?;
+        for (share, server) in &self.servers {
+            let entries: Vec<_> = entries
+                .extract_if(.., |entry| entry.share == *share)
+                .collect();
+            if !entries.is_empty() {
+                let what = format_args!("share the files of app {} with the machine", app.name);
+                server.attach(entries).map_err(StartFailure::os(what))?;
+            }
         }
         Ok(files)
     }
@@ -151,20 +170,20 @@ impl SharedFiles {
         app: &App,
         has_disk: bool,
     ) -> Result<(), StartFailure> {
-        let is_served = self.server.is_some();
+        let is_served = |share| self.servers.contains_key(&share);
         let mut shared = app
             .mounts
             .iter()
             .filter(|mount| !is_memory(mount, manifest));
-        let what = match (has_disk, shared.next()) {
-            _ if is_served => return Ok(()),
-            (true, None) => return Ok(()),
-            (false, _) => "the files of another image".to_owned(),
-            (true, Some(mount)) => format!("what is mounted on {}", mount.destination),
+        let unserved = shared.find(|mount| !is_served(share_of(mount, manifest)));
+        let what = match unserved {
+            Some(mount) => format!("what is mounted on {}", mount.destination),
+            None if has_disk || is_served(Share::Own) => return Ok(()),
+            None => "the files of another image".to_owned(),
         };
         Err(StartFailure::other(format!(
             "app {} can't join this pod: its machine has been started without a way to get {what}, as it is to be removed \
-             at its end and had no volumes; a pod that is kept, or lives until it is stopped, has one",
+             at its end; a pod that is kept, or lives until it is stopped, has one",
             app.name
         )))
     }
@@ -183,29 +202,32 @@ impl SharedFiles {
     /// If they can't be detached.
     pub(crate) fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure> {
         let places = self.places.remove(app).unwrap_or_default();
-        match &self.server {
-            Some(server) if !places.is_empty() => server.detach(places).map_err(StartFailure::os(
-                format_args!("take the files of app {app} away from the machine"),
-            )),
-            _ => Ok(()),
+        let what = || format!("take the files of app {app} away from the machine");
+        for (share, server) in &self.servers {
+            let here = places.iter().filter(|(of, _)| of == share);
+            let here: Vec<CString> = here.map(|(_, place)| place.clone()).collect();
+            if !here.is_empty() {
+                server.detach(here).map_err(StartFailure::os(what()))?;
+            }
         }
+        Ok(())
     }
 
     /// Who serves them, by pidfds.
     pub(crate) fn processes(&self) -> Vec<OwnedFd> {
+        let servers = self.servers.values();
         // Without a descriptor more, the end of it is noticed when the machine ends.
-        let server = self.server.iter();
-        server.filter_map(|server| server.process().ok()).collect()
+        servers.filter_map(|server| server.process().ok()).collect()
     }
 
-    /// Why who serves them has ended, if that was not because the machine did.
+    /// Why one of those who serve them has ended, if that was not because the machine did.
     pub(crate) fn failure(&self) -> Option<StartFailure> {
-        self.server.as_ref()?.failure()
+        self.servers.values().find_map(FileServer::failure)
     }
 
-    /// Ends who serves them.
+    /// Ends those who serve them.
     pub(crate) fn end(&mut self) {
-        self.server = None;
+        self.servers.clear();
     }
 
     fn make(
@@ -218,9 +240,10 @@ impl SharedFiles {
         let mut files = AppFiles::default();
         if root_is_shared {
             let root = self.pod.root_of(manifest, app)?;
-            let (name, entry) = self.entry(root)?;
+            let share = Share::Own;
+            let (name, entry) = self.entry(share, root)?;
             entries.push(entry);
-            files.root = Some(MachineImage::Shared { name });
+            files.root = Some(MachineImage::Shared { share, name });
         }
         for mount in &app.mounts {
             if is_memory(mount, manifest) {
@@ -229,14 +252,19 @@ impl SharedFiles {
             }
             let options = options(mount, manifest, app)?;
             let made = self.pod.mount(manifest, app, mount)?;
-            let (name, entry) = self.entry(made)?;
+            let share = share_of(mount, manifest);
+            let (name, entry) = self.entry(share, made)?;
             entries.push(entry);
-            files.mounts.push(MachineMount::Shared { name, options });
+            files.mounts.push(MachineMount::Shared {
+                share,
+                name,
+                options,
+            });
         }
         Ok((files, entries))
     }
 
-    fn entry(&mut self, mount: OwnedFd) -> Result<(String, Entry), StartFailure> {
+    fn entry(&mut self, share: Share, mount: OwnedFd) -> Result<(String, Entry), StartFailure> {
         let name = self.entries.to_string();
         self.entries += 1;
         let guarded = (|| -> Result<bool, Errno> {
@@ -248,6 +276,7 @@ impl SharedFiles {
             guarded.map_err(StartFailure::os("guard what is shared with a machine"))?;
         let place = CString::new(name.clone());
         let entry = Entry {
+            share,
             name: place.map_err(StartFailure::os("name what is shared with a machine"))?,
             is_directory,
             mount,
@@ -256,7 +285,9 @@ impl SharedFiles {
     }
 
     fn keep_places(&mut self, app: &App, entries: &[Entry]) {
-        let places = entries.iter().map(|entry| entry.name.clone());
+        let places = entries
+            .iter()
+            .map(|entry| (entry.share, entry.name.clone()));
         self.places.insert(app.name.clone(), places.collect());
     }
 }
@@ -265,13 +296,37 @@ impl SharedFiles {
 fn need(manifest: &PodManifest) -> Option<&'static str> {
     let mut mounts = manifest.apps.iter().flat_map(|app| &app.mounts);
     if mounts.any(|mount| !is_memory(mount, manifest)) {
-        return Some("has volumes");
+        return Some("it has volumes");
     }
-    if !manifest.remove_on_exit {
-        return Some("is not removed at its end (--rm)");
+    let is_kept = !manifest.remove_on_exit;
+    match may_grow(manifest) {
+        true if is_kept => Some("it is kept when it has ended, unlike one with --rm"),
+        true => Some("other apps may join it"),
+        false => None,
     }
-    let is_mutable = manifest.required_features().contains(&Feature::Mutable);
-    is_mutable.then_some("other apps may join")
+}
+
+/// Whether apps may join a pod that need what nobody knows yet.
+fn may_grow(manifest: &PodManifest) -> bool {
+    !manifest.remove_on_exit || manifest.required_features().contains(&Feature::Mutable)
+}
+
+/// Among which files something is that is mounted.
+fn share_of(mount: &Mount, manifest: &PodManifest) -> Share {
+    match &mount.source {
+        MountSource::Image { .. } => Share::Own,
+        MountSource::Volume { name, .. } => {
+            let mut volumes = manifest.volumes.iter();
+            match volumes.find(|volume| volume.name == *name) {
+                Some(volume) => match &volume.source {
+                    VolumeSource::Empty { .. } | VolumeSource::Image { .. } => Share::Own,
+                    VolumeSource::Host { .. } | VolumeSource::Named { .. } => Share::Host,
+                },
+                None => Share::Host,
+            }
+        }
+        _ => Share::Host,
+    }
 }
 
 fn in_memory(mount: &Mount, manifest: &PodManifest) -> MachineMount {

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use stage1::link::Share;
+
 /// Where distributions put them, the one in Rust first.
 const PROGRAMS: [(&str, Kind); 4] = [
     ("/usr/libexec/virtiofsd", Kind::Rust),
@@ -38,17 +40,23 @@ impl Virtiofsd {
 
     /// Its arguments, its own name not counted: it shares `directory` with whoever connects to the socket that listens at
     /// this descriptor. It makes namespaces of its own, of whose files that directory is all, and makes no devices.
-    pub(crate) fn arguments(&self, socket: i32, directory: &str) -> Vec<String> {
+    pub(crate) fn arguments(&self, share: Share, socket: i32, directory: &str) -> Vec<String> {
+        // What nobody else changes is read once. Else a program would be read again at each start of it.
+        let cache = match share {
+            Share::Own => "cache=always",
+            Share::Host => "cache=auto",
+        };
         let mut arguments = vec![format!("--fd={socket}")];
         match self.kind {
             Kind::Rust => {
                 arguments.push(format!("--shared-dir={directory}"));
+                arguments.push(format!("--{cache}"));
                 let others = [
                     "--sandbox=namespace",
                     "--seccomp=kill",
                     "--modcaps=-mknod",
-                    "--cache=auto",
                     "--xattr",
+                    "--inode-file-handles=never",
                     "--announce-submounts",
                     "--log-level=error",
                 ];
@@ -61,7 +69,7 @@ impl Virtiofsd {
                     source.as_str(),
                     "sandbox=namespace",
                     "modcaps=-mknod",
-                    "cache=auto",
+                    cache,
                     "xattr",
                     "announce_submounts",
                     "log_level=err",
@@ -80,18 +88,19 @@ mod tests {
 
     #[test]
     fn each_is_told_in_its_own_words_to_confine_itself_and_to_make_no_devices() {
-        let words = |kind| {
+        let words = |kind, share| {
             let path = PathBuf::from("/virtiofsd");
-            Virtiofsd { path, kind }.arguments(3, "/sys").join(" ")
+            let program = Virtiofsd { path, kind };
+            program.arguments(share, 3, "/sys").join(" ")
         };
         assert_eq!(
-            words(Kind::Rust),
-            "--fd=3 --shared-dir=/sys --sandbox=namespace --seccomp=kill --modcaps=-mknod --cache=auto --xattr \
-             --announce-submounts --log-level=error"
+            words(Kind::Rust, Share::Host),
+            "--fd=3 --shared-dir=/sys --cache=auto --sandbox=namespace --seccomp=kill --modcaps=-mknod --xattr \
+             --inode-file-handles=never --announce-submounts --log-level=error"
         );
         assert_eq!(
-            words(Kind::C),
-            "--fd=3 -f -o source=/sys -o sandbox=namespace -o modcaps=-mknod -o cache=auto -o xattr \
+            words(Kind::C, Share::Own),
+            "--fd=3 -f -o source=/sys -o sandbox=namespace -o modcaps=-mknod -o cache=always -o xattr \
              -o announce_submounts -o log_level=err"
         );
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use cni_glue::mac::Mac;
 use pod::manifest::Accelerator;
+use stage1::link::Share;
 
 use crate::size::Size;
 
@@ -27,8 +28,8 @@ pub(crate) struct Machine {
     pub(crate) disks: Vec<i32>,
     /// Network interfaces: taps, with the hardware address that the machine sees.
     pub(crate) interfaces: Vec<(i32, Mac)>,
-    /// A connected socket that leads to who shares files with it.
-    pub(crate) shared_files: Option<i32>,
+    /// Connected sockets that lead to those who share files with it.
+    pub(crate) shares: Vec<(Share, i32)>,
 }
 
 /// A program that runs virtual machines.

@@ -335,13 +335,11 @@ fn switches_and_signals_are_taken_as_other_tools_have_them() {
     host.fairing(["image", "pull", "--platform", "linux/arm64", IMAGE])
         .run()
         .expect_error(2, &["--platform", "fairing image copy"]);
-    // What -i is elsewhere, it must not be taken for.
-    host.fairing(["start", "-i", "web"])
+    // -i is what it is elsewhere, and not --ignore.
+    host.fairing(["start", "-i", "nobody"])
         .run()
-        .expect_error(2, &["fairing run-prepared POD"]);
-    host.fairing(["wait", "-i", "1", "web"])
-        .run()
-        .expect_error(2, &["the end of a pod is told"]);
+        .expect_error(121, &["nobody"]);
+    assert_eq!(said(&["wait", "-i", "1", "web"]), "137\n");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! everything else itself.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
 use crate::cgroup::PodCgroups;
 use crate::failure::StartFailure;
-use crate::link::{HandedOver, MachineApp, MachineImage, MachineMount};
+use crate::link::{HandedOver, MachineApp, MachineImage, MachineMount, Share};
 use crate::mounts::{VolumePlaces, Volumes};
 use crate::overlay::{mount_points, over_tree};
 use crate::protocol::AppSpec;
@@ -51,9 +52,9 @@ pub(super) struct Machine {
     mount_points: OwnedFd,
     apps: OwnedFd,
     images: OwnedFd,
-    /// Where what the host shares is mounted, and that, once it has been needed.
+    /// Where what the host shares is mounted, and what has been needed of that.
     shared_place: OwnedFd,
-    shared: Option<SharedFiles>,
+    shared: BTreeMap<Share, SharedFiles>,
     /// Those in memory.
     volumes: Volumes,
     /// Devices that are mounted there, each once.
@@ -89,7 +90,7 @@ impl Machine {
             apps: make_directory(&storage, APPS)?,
             images: make_directory(&storage, IMAGES)?,
             shared_place: make_directory(&storage, SHARED)?,
-            shared: None,
+            shared: BTreeMap::new(),
             volumes: Volumes::new(&[], VolumePlaces::none(), None, None),
             devices: BTreeMap::new(),
             starts: 0,
@@ -102,7 +103,7 @@ impl Machine {
     /// The root filesystem of an app.
     fn root_of(&mut self, app: &AppName, image: MachineImage) -> Result<OwnedFd, StartFailure> {
         let tree = match image {
-            MachineImage::Shared { name } => return self.shared()?.root(&name),
+            MachineImage::Shared { share, name } => return self.shared(share)?.root(&name),
             MachineImage::Directory { path } => open(&self.root, &path, OFlags::DIRECTORY)?,
             MachineImage::Device { path, filesystem } => self.device((path, filesystem))?,
         };
@@ -114,7 +115,11 @@ impl Machine {
 
     fn mount(&mut self, mount: MachineMount) -> Result<OwnedFd, StartFailure> {
         match mount {
-            MachineMount::Shared { name, options } => self.shared()?.mount(&name, &options),
+            MachineMount::Shared {
+                share,
+                name,
+                options,
+            } => self.shared(share)?.mount(&name, &options),
             MachineMount::Memory { mount, volume } => {
                 if let Some(volume) = volume {
                     self.volumes.add(volume);
@@ -124,12 +129,14 @@ impl Machine {
         }
     }
 
-    fn shared(&mut self) -> Result<&SharedFiles, StartFailure> {
-        let shared = match self.shared.take() {
-            Some(shared) => shared,
-            None => SharedFiles::attach(&self.shared_place)?,
-        };
-        Ok(self.shared.insert(shared))
+    fn shared(&mut self, share: Share) -> Result<&SharedFiles, StartFailure> {
+        match self.shared.entry(share) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => {
+                let place = make_directory(&self.shared_place, share.tag())?;
+                Ok(new.insert(SharedFiles::attach(share, &place)?))
+            }
+        }
     }
 
     /// The directory with the files of a filesystem on a device.

@@ -80,8 +80,10 @@ pub enum MachineImage {
         /// The type of the filesystem.
         filesystem: String,
     },
-    /// Among the files that the host shares ([`SHARED_FILES`]), together with the app's changes: the whole root filesystem.
+    /// Among the files that the host shares, together with the app's changes: the whole root filesystem.
     Shared {
+        /// Among which.
+        share: Share,
         /// Its name there.
         name: String,
     },
@@ -91,8 +93,10 @@ pub enum MachineImage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum MachineMount {
-    /// Something of the files that the host shares ([`SHARED_FILES`]).
+    /// Something of the files that the host shares.
     Shared {
+        /// Among which.
+        share: Share,
         /// Its name there.
         name: String,
         /// How it is mounted.
@@ -109,5 +113,22 @@ pub enum MachineMount {
     },
 }
 
-/// The tag of the filesystem (virtiofs) with the files that the host shares with a machine.
-pub const SHARED_FILES: &str = "fairing";
+/// Files that the host shares with a machine: a filesystem (virtiofs).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Share {
+    /// Files that the machine alone changes while it runs: it keeps what it has read of them.
+    Own,
+    /// Files that others may change meanwhile.
+    Host,
+}
+
+impl Share {
+    /// The tag of the filesystem.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Own => "fairing-own",
+            Self::Host => "fairing-host",
+        }
+    }
+}

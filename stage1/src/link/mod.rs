@@ -32,9 +32,7 @@ use nix::poll::PollFlags;
 use crate::failure::StartFailure;
 use crate::protocol::{FromInit, ToInit};
 
-pub use handed_over::{
-    AppResources, HandedOver, MachineApp, MachineImage, MachineMount, SHARED_FILES,
-};
+pub use handed_over::{AppResources, HandedOver, MachineApp, MachineImage, MachineMount, Share};
 pub use process::Process;
 pub use stream::{StreamId, StreamKind};
 

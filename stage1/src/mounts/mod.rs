@@ -327,7 +327,7 @@ pub fn is_memory(mount: &Mount, manifest: &PodManifest) -> bool {
 }
 
 /// A mount of what was opened, with these options.
-pub(crate) fn of_opened(source: OwnedFd, options: &[MountOption]) -> Result<OwnedFd, Errno> {
+pub(crate) fn of_opened(source: &OwnedFd, options: &[MountOption]) -> Result<OwnedFd, Errno> {
     let attributes = Attributes::of(options);
     // What is mounted below it is found on the way.
     let mount = copy_of(source.as_fd(), false)?;
