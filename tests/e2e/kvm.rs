@@ -146,7 +146,6 @@ fn what_a_machine_can_not_do_is_refused_by_name_before_anything_starts() {
         (["--net=host"], "host-network"),
         (["--userns=auto"], "user-namespaces"),
         (["--ipc=host"], "host-namespaces"),
-        (["--pod-memory=1g"], "pod-resources"),
     ] {
         let refused = run(&host, &flags).args([IMAGE, "--", "/bin/true"]).run();
         refused.expect_error(125, &[word, "isolator `kvm` does not offer"]);
