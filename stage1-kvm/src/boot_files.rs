@@ -16,7 +16,7 @@ const FOLDER: &str = "kvm";
 const KERNEL: &str = "vmlinux";
 const INITRAMFS: &str = "initramfs";
 /// A change of what is made of the same files.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// Modules of which a pod needs each, built into the kernel or not.
 const MODULES: [&str; 6] = [
@@ -27,8 +27,8 @@ const MODULES: [&str; 6] = [
     "erofs",
     "overlay",
 ];
-/// What others ask for in a way that their files don't tell.
-const OPTIONAL_MODULES: [&str; 2] = ["crc32c_generic", "crc32c_intel"];
+/// What others ask for in a way that their files don't tell, and what pods with volumes need.
+const OPTIONAL_MODULES: [&str; 3] = ["crc32c_generic", "crc32c_intel", "virtiofs"];
 
 /// The files, open for reading.
 #[derive(Debug)]

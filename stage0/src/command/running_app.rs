@@ -60,7 +60,7 @@ impl RunningApp {
 }
 
 /// The app of this name, or the only one.
-fn app_of(manifest: &PodManifest, asked: Option<&AppName>) -> Result<AppName, Failure> {
+pub(super) fn app_of(manifest: &PodManifest, asked: Option<&AppName>) -> Result<AppName, Failure> {
     let names = || {
         let names: Vec<_> = manifest.apps.iter().map(|app| app.name.as_str()).collect();
         names.join(", ")
@@ -97,7 +97,7 @@ fn refuse_ended(entry: &PodEntry, app: &AppName) -> Result<(), Failure> {
             status.exit_code,
             match status.outcome {
                 Outcome::Exited { .. } => String::new(),
-                other => format!(", {}", ended(&other)),
+                other => format!(", {}", ended(&other, status.out_of_memory)),
             }
         )));
     }

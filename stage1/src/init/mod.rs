@@ -5,6 +5,7 @@
 //! filesystems are mounted.
 
 mod abandoned;
+mod cgroups;
 mod ending;
 mod event_loop;
 mod first_program;
@@ -12,9 +13,11 @@ mod ground;
 mod hosts_file;
 mod leftovers;
 mod machine;
+mod pod_memory;
 mod pod_root;
 mod privileges;
 mod reach;
+mod shared_files;
 mod starting;
 mod starts;
 mod supervisor;
@@ -32,6 +35,7 @@ use self::event_loop::Pod;
 use self::ground::{Ground, Inherited};
 use self::hosts_file::HostsFile;
 use self::machine::Machine;
+use self::pod_memory::PodMemory;
 use self::pod_root::PodRoot;
 use self::reach::Reach;
 use crate::app::devices::DeviceBounds;
@@ -158,7 +162,8 @@ fn begin(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> Result<Pod, Sta
     if held != u64::MAX {
         privileges::give_up_capabilities(held)?;
     }
-    Ok(Pod::new(setup, hosts, apps, held))
+    let memory = ground.cgroups().and_then(PodMemory::of);
+    Ok(Pod::new(setup, hosts, apps, held, memory))
 }
 
 /// Takes what the monitor sends, up to the start: by then pod init is in its own root.
@@ -182,6 +187,9 @@ fn prepare(
             "set the host name {}",
             setup.hostname
         )))?;
+    }
+    if let Some(cgroups) = ground.cgroups() {
+        cgroups.limit_pod(&setup.resources)?;
     }
     let root = PodRoot::attach(&setup)?;
     let mut prepared = Vec::new();

@@ -20,17 +20,19 @@ mod packet;
 pub mod process;
 pub mod stream;
 mod window;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 use nix::poll::PollFlags;
 
 use crate::failure::StartFailure;
 use crate::protocol::{FromInit, ToInit};
 
-pub use handed_over::{AppResources, HandedOver, MachineApp, MachineImage};
+pub use handed_over::{AppResources, HandedOver, MachineApp, MachineImage, MachineMount, Share};
 pub use process::Process;
 pub use stream::{StreamId, StreamKind};
 
@@ -175,6 +177,11 @@ pub trait InitLink: fmt::Debug {
     /// # Errors
     /// As [`InitLink::advance`].
     fn last_words(&mut self) -> Result<Vec<InitNotification>, LinkError>;
+
+    /// When to call [`InitLink::advance`] though nothing is ready.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What goes with a message of pod init.
@@ -209,4 +216,9 @@ pub trait MonitorLink: fmt::Debug {
     /// # Errors
     /// [`LinkError::Gone`] if the monitor is gone.
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitRequest>, LinkError>;
+
+    /// When to call [`MonitorLink::advance`] though nothing is ready.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 }

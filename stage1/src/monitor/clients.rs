@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use pod::AppName;
-use pod::control::bounds::ANSWER_MAX;
-use pod::control::{CommandUser, CopyRequest, ExecRequest, FileCopy, Response};
+use pod::control::bounds::{ANSWER_MAX, CGROUPS_MAX};
+use pod::control::{AttachRequest, CommandUser, CopyRequest, ExecRequest, FileCopy, Response};
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 
@@ -41,6 +41,8 @@ pub(super) enum Awaited {
     Removal(AppName),
     /// The end of an app.
     AppEnd(AppName),
+    /// The start of an app, to be attached to it.
+    Attachment(AppName, AttachRequest),
     /// The end of an app that it is attached to, which may have a terminal.
     AttachedEnd(AppName, Option<StreamId>),
     /// The end of the pod.
@@ -49,6 +51,9 @@ pub(super) enum Awaited {
     Events,
     /// That it leaves: this app is frozen until then.
     Release(AppName),
+    /// What pod init answers to a question, by the monitor's number for it. It may be that this app is frozen until it
+    /// leaves.
+    Answer { id: u64, holds: Option<AppName> },
 }
 
 /// A command that a client asks for.
@@ -149,7 +154,30 @@ impl Client {
     pub(super) fn holds(&self) -> Option<&AppName> {
         match &self.awaits {
             Awaited::Release(app) => Some(app),
+            Awaited::Answer { holds, .. } => holds.as_ref(),
             _ => None,
+        }
+    }
+
+    /// Whether it waits for the answer to this question.
+    pub(super) fn waits_for_answer(&self, question: u64) -> bool {
+        matches!(self.awaits, Awaited::Answer { id, .. } if id == question)
+    }
+
+    /// Pod init has answered this question.
+    pub(super) fn hear_answer(&mut self, question: u64, response: &Response, is_done: bool) {
+        let Awaited::Answer { id, holds } = &mut self.awaits else {
+            return;
+        };
+        if *id != question {
+            return;
+        }
+        match holds.take().filter(|_| is_done) {
+            Some(app) => {
+                self.await_this(Awaited::Release(app));
+                self.tell(response, &[]);
+            }
+            None => self.end_wait(response),
         }
     }
 
@@ -190,12 +218,24 @@ impl Client {
         }
     }
 
+    /// What it wants to share of this app, whose start it waits for: from now on it doesn't.
+    pub(super) fn take_attachment(&mut self, app: &AppName) -> Option<AttachRequest> {
+        if !matches!(&self.awaits, Awaited::Attachment(name, _) if name == app) {
+            return None;
+        }
+        match std::mem::replace(&mut self.awaits, Awaited::Nothing) {
+            Awaited::Attachment(_, request) => Some(request),
+            _ => None,
+        }
+    }
+
     /// From now on it waits for this.
     pub(super) fn await_this(&mut self, awaited: Awaited) {
         self.deadline = match awaited {
             Awaited::Turn(_) | Awaited::Start(_) | Awaited::Command(_) => {
                 Instant::now().checked_add(ANSWER_MAX)
             }
+            Awaited::Answer { .. } => Instant::now().checked_add(CGROUPS_MAX),
             _ => None,
         };
         self.awaits = awaited;
@@ -208,7 +248,10 @@ impl Client {
 
     /// It has waited long enough.
     pub(super) fn give_up(&mut self) {
-        let seconds = ANSWER_MAX.as_secs();
+        let seconds = match self.awaits {
+            Awaited::Answer { .. } => CGROUPS_MAX.as_secs(),
+            _ => ANSWER_MAX.as_secs(),
+        };
         let message = match self.awaits {
             Awaited::Turn(_) => {
                 format!("too many commands are being started in this pod, for {seconds} s")

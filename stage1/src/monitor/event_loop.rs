@@ -10,7 +10,7 @@ use pod::control::EventKind;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::manifest::PodManifest;
-use pod::seqpacket::Listener;
+use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -18,6 +18,7 @@ use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use super::clients::{Awaited, Client};
 use super::descriptors;
 use super::diagnostics::Diagnostics;
+use super::in_machine::Questions;
 use super::interrupts::Interrupts;
 use super::isolator::Isolator;
 use super::peers::PeerNames;
@@ -46,6 +47,8 @@ pub(super) struct Monitor {
     pub(super) init: Box<dyn InitLink>,
     pub(super) init_pidfd: OwnedFd,
     pub(super) init_is_dead: bool,
+    /// What it can't be without.
+    companions: Vec<OwnedFd>,
     /// Its exit code, once it has one.
     init_code: i32,
     listener: Listener,
@@ -67,6 +70,8 @@ pub(super) struct Monitor {
     pub(super) stop_signal: Option<u32>,
     pub(super) settling: Settling,
     pub(super) commands: u64,
+    /// What pod init has been asked and has not answered.
+    pub(super) questions: Questions,
     pub(super) interrupts: Interrupts,
     /// The user does not want to wait for the rest of the output.
     pub(super) give_up_output: bool,
@@ -78,11 +83,14 @@ impl Monitor {
     pub(super) fn new(
         manifest: PodManifest,
         pod_dir: &Path,
-        (init, init_pidfd): (Box<dyn InitLink>, OwnedFd),
-        listener: Listener,
+        (init, init_pidfd, companions): (Box<dyn InitLink>, OwnedFd, Vec<OwnedFd>),
+        (listener, client): (Listener, Option<SeqPacket>),
         streams: Streams,
         peers: Option<PeerNames>,
     ) -> Result<Self, StartFailure> {
+        if let Some(client) = &client {
+            set_nonblocking(client).map_err(StartFailure::os("set up a connection"))?;
+        }
         let signals = signals::listen()?;
         let apps = manifest
             .apps
@@ -95,11 +103,12 @@ impl Monitor {
             init,
             init_pidfd,
             init_is_dead: false,
+            companions,
             init_code: 0,
             listener,
             signals,
             streams,
-            clients: Vec::new(),
+            clients: client.map(Client::new).into_iter().collect(),
             peers,
             diagnostics: Diagnostics::default(),
             apps,
@@ -111,6 +120,7 @@ impl Monitor {
             stop_signal: None,
             settling: Settling::default(),
             commands: 0,
+            questions: Questions::default(),
             interrupts: Interrupts::default(),
             give_up_output: false,
             give_up_output_at: None,
@@ -123,8 +133,11 @@ impl Monitor {
         isolator: &mut dyn Isolator,
         ready: &mut Option<OwnedFd>,
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
+        // Who is there already sees what apps write from the beginning: nothing of it has been read yet.
+        let mut served = self.serve_clients(&vec![true; self.clients.len()], isolator);
         while !self.is_over() {
-            if let Err(failure) = self.turn(isolator, ready) {
+            let result = std::mem::replace(&mut served, Ok(()));
+            if let Err(failure) = result.and_then(|()| self.turn(isolator, ready)) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
                 // not believed.
                 self.end = Some(Err(failure));
@@ -162,6 +175,10 @@ impl Monitor {
                 self.receive(notification, isolator, ready)?;
             }
             self.reap_init(isolator)?;
+        }
+        if events.companion_died && !self.init_is_dead {
+            self.companions.clear();
+            self.kill_init();
         }
         if events.signal {
             self.take_signals(isolator)?;
@@ -285,6 +302,7 @@ impl Monitor {
             }
             Some(lost) => (exit_code, failure.or(Some(lost.message))),
         };
+        let was_out_of_memory = isolator.was_out_of_memory();
         let waiting = clients
             .into_iter()
             .filter(|client| matches!(client.awaits(), Awaited::PodEnd))
@@ -296,6 +314,7 @@ impl Monitor {
             started,
             exit_code,
             failure,
+            was_out_of_memory,
             waiting,
         };
         Ok((end, diagnostics))
@@ -312,6 +331,8 @@ impl Monitor {
         ];
         if !self.init_is_dead {
             fds.push(PollFd::new(self.init_pidfd.as_fd(), PollFlags::POLLIN));
+            let companions = self.companions.iter();
+            fds.extend(companions.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
         }
         let link = self.init.interests();
         let of_link = link.len();
@@ -333,7 +354,12 @@ impl Monitor {
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
-            .chain([look_at, of_clients, self.streams.due()])
+            .chain([
+                look_at,
+                of_clients,
+                self.streams.due(),
+                self.init.deadline(),
+            ])
             .flatten()
             .min();
         let waited = self.settling.wait(&mut fds, next);
@@ -342,6 +368,11 @@ impl Monitor {
         let mut next = || ready.next().unwrap_or(false);
         let (signal, connection) = (next(), next());
         let init_died = !self.init_is_dead && next();
+        let companions = match self.init_is_dead {
+            true => 0,
+            false => self.companions.len(),
+        };
+        let companion_died = (0..companions).fold(false, |died, _| next() || died);
         let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
         let room = told.is_some() && next();
@@ -350,6 +381,7 @@ impl Monitor {
             signal,
             connection,
             init_died,
+            companion_died,
             link,
             streams,
             room,
@@ -417,6 +449,7 @@ struct Events {
     signal: bool,
     connection: bool,
     init_died: bool,
+    companion_died: bool,
     link: Vec<bool>,
     streams: Vec<bool>,
     /// There is room on standard error.

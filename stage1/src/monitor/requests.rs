@@ -1,12 +1,9 @@
 //! What clients ask for, and what comes of it.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use pod::control::bounds::{CLIENTS_MAX, GRACE_MS_MAX};
-use pod::control::{
-    AppStats, AttachRequest, Event, EventKind, LiveStatus, PodStats, Request, Response,
-};
+use pod::control::{AppStats, Event, EventKind, LiveStatus, PodStats, Request, Response};
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodError};
@@ -21,9 +18,9 @@ use crate::link::process::pid_of;
 use crate::protocol::ToInit;
 
 /// What a request comes to.
-type Answer = Result<Option<Response>, StartFailure>;
+pub(super) type Answer = Result<Option<Response>, StartFailure>;
 
-const DONE: Answer = Ok(Some(Response::Done));
+pub(super) const DONE: Answer = Ok(Some(Response::Done));
 
 impl Monitor {
     /// Serves what clients have sent: one request of each.
@@ -178,22 +175,26 @@ impl Monitor {
             }
             Request::Stats { app } => {
                 let whole = app.is_none().then(|| isolator.stats_of_pod());
+                let network = isolator.network_use();
+                if isolator.asks_pod_init() {
+                    let apps = self.chosen(app)?;
+                    return self.ask_stats(index, apps, (whole, network));
+                }
                 let apps = self.stats(app, isolator)?;
                 let time = Timestamp::now();
-                let stats = PodStats { time, apps, whole };
+                let stats = PodStats {
+                    time,
+                    apps,
+                    whole,
+                    network,
+                };
                 Ok(Some(Response::Stats(Box::new(stats))))
             }
-            Request::Update { app, resources } => {
-                self.update(&app, *resources, isolator)?;
-                DONE
-            }
-            Request::Limit { app, resources } => {
-                match app {
-                    Some(app) => self.limit_app(&app, &resources, isolator)?,
-                    None => self.limit_pod(&resources, isolator)?,
-                }
-                DONE
-            }
+            Request::Update { app, resources } => self.update(index, &app, *resources, isolator),
+            Request::Limit { app, resources } => match app {
+                Some(app) => self.limit_app(index, &app, &resources, isolator),
+                None => self.limit_pod(index, &resources, isolator),
+            },
             Request::ReopenLog { app } => {
                 if let Some(app) = &app {
                     self.known(app)?;
@@ -206,6 +207,9 @@ impl Monitor {
                 if apps.is_empty() {
                     return Err(StartFailure::other("no app of the pod runs"));
                 }
+                if isolator.asks_pod_init() {
+                    return self.ask_pause(index, self.which(apps, false), None);
+                }
                 for app in apps {
                     self.pause(&app, isolator)?;
                 }
@@ -214,13 +218,20 @@ impl Monitor {
             Request::Hold { app } => {
                 self.free(index)?;
                 if !self.known(&app)?.paused {
+                    if isolator.asks_pod_init() {
+                        return self.ask_pause(index, vec![app.clone()], Some(app));
+                    }
                     self.pause(&app, isolator)?;
                     self.await_at(index, Awaited::Release(app))?;
                 }
                 DONE
             }
             Request::Resume { app } => {
-                for app in self.chosen(app)? {
+                let apps = self.chosen(app)?;
+                if isolator.asks_pod_init() {
+                    return self.ask_resume(index, self.which(apps, true));
+                }
+                for app in apps {
                     self.resume(&app, isolator)?;
                 }
                 DONE
@@ -257,7 +268,7 @@ impl Monitor {
         self.await_at(index, Awaited::Turn(Box::new(asked)))
     }
 
-    fn await_at(&mut self, index: usize, awaited: Awaited) -> Answer {
+    pub(super) fn await_at(&mut self, index: usize, awaited: Awaited) -> Answer {
         if let Some(client) = self.clients.get_mut(index) {
             client.await_this(awaited);
         }
@@ -265,7 +276,7 @@ impl Monitor {
     }
 
     /// Whether this connection may begin to wait for something.
-    fn free(&self, index: usize) -> Result<(), StartFailure> {
+    pub(super) fn free(&self, index: usize) -> Result<(), StartFailure> {
         if self
             .clients
             .get(index)
@@ -324,7 +335,7 @@ impl Monitor {
     }
 
     /// One app, which must run, or all that do.
-    fn chosen(&self, app: Option<AppName>) -> Result<Vec<AppName>, StartFailure> {
+    pub(super) fn chosen(&self, app: Option<AppName>) -> Result<Vec<AppName>, StartFailure> {
         match app {
             Some(app) => match self.known(&app)?.is_running() {
                 true => Ok(vec![app]),
@@ -337,36 +348,10 @@ impl Monitor {
         }
     }
 
-    fn attach(&mut self, index: usize, request: AttachRequest) -> Answer {
-        let name = match (request.app, self.chosen(None)?.as_slice()) {
-            (Some(name), _) => name,
-            (None, [only]) => only.clone(),
-            (None, _) => return Err(StartFailure::other("say which app to attach to")),
-        };
-        let record = self.known(&name)?;
-        if !record.is_running() {
-            return Err(StartFailure::other(format!("app {name} does not run")));
-        }
-        if !descriptors::are_left(descriptors::OF_A_COMMAND) {
-            return Err(descriptors::too_many());
-        }
-        let terminal = record.terminal;
-        let Some(app) = self.manifest.app(&name) else {
-            return Err(StartFailure::other(format!(
-                "pod {} has no app called {name}",
-                self.manifest.called()
-            )));
-        };
-        let ends: Vec<OwnedFd> = self.streams.attach(app, request.stdin)?;
-        let tty = app.execution.terminal;
-        if let Some(client) = self.clients.get_mut(index) {
-            client.tell(&Response::Attached { tty }, &ends);
-            client.await_this(Awaited::AttachedEnd(name, terminal));
-        }
-        if let (Some(terminal), Some(size)) = (terminal, request.size) {
-            self.tell_init(&ToInit::Resize { terminal, size })?;
-        }
-        Ok(None)
+    /// Those of these apps that are paused, or those that are not.
+    fn which(&self, mut apps: Vec<AppName>, paused: bool) -> Vec<AppName> {
+        apps.retain(|app| self.known(app).is_ok_and(|record| record.paused == paused));
+        apps
     }
 
     fn stats(
@@ -400,6 +385,7 @@ impl Monitor {
             monitor_pid: std::process::id().try_into().unwrap_or_default(),
             init_pid: pid_of(&self.init_pidfd).unwrap_or_default(),
             started: self.started,
+            stopping: self.stop_requested,
             apps: self.apps.iter().map(AppRecord::live).collect(),
         }
     }
