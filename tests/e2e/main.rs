@@ -82,6 +82,7 @@ mod kvm_ending;
 mod kvm_limits;
 mod kvm_network;
 mod kvm_template;
+mod kvm_volumes;
 mod layer_bombs;
 mod limits;
 mod logging;
