@@ -91,6 +91,7 @@ pub mod seqpacket;
 pub mod signal;
 pub mod stage1;
 mod sys;
+pub mod templates;
 pub mod timestamp;
 pub mod volumes;
 

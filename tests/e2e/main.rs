@@ -82,6 +82,7 @@ mod kvm_ending;
 mod kvm_limits;
 mod kvm_network;
 mod kvm_privileges;
+mod kvm_template;
 mod layer_bombs;
 mod limits;
 mod logging;

@@ -1,5 +1,6 @@
 //! The processes of a running pod, as the host sees them, or the virtual machine that they are in.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -8,7 +9,7 @@ use pod::control::{Request, Response};
 use pod::manifest::{HostNamespace, PodManifest};
 pub use pod::processes::PodProcess;
 use pod::processes::{PodCgroup, read};
-use pod::{PodEntry, State};
+use pod::{AppName, PodEntry, State};
 
 use super::connection::{ask, connect_when_up, live_status, unexpected};
 use crate::config::directories::Directories;
@@ -48,8 +49,13 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
     let failed = |error: io::Error| Error::io("read", "/proc")(error);
     let own = namespace(&live.init_pid.to_string()).map_err(failed)?;
     // An app that is systemd has a namespace of its own below the pod's.
-    let mains = live.apps.iter().filter_map(|app| app.pid);
+    let mains: BTreeMap<u32, &AppName> = live
+        .apps
+        .iter()
+        .filter_map(|app| Some((u32::try_from(app.pid?).ok()?, &app.name)))
+        .collect();
     let below: Vec<_> = mains
+        .keys()
         .filter_map(|pid| namespace(&pid.to_string()).ok())
         .filter(|other| *other != own)
         .collect();
@@ -65,8 +71,14 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
             Ok(other) if below.contains(&other) => 1,
             _ => continue,
         };
-        if let Some(process) = read(Path::new("/proc").join(number).as_path(), &cgroups, depth)
-            && process.pid_in_pod != 1
+        let Some(mut process) = read(Path::new("/proc").join(number).as_path(), &cgroups, depth)
+        else {
+            continue;
+        };
+        // Where an isolator makes no cgroups, the first process of an app can still be told; it may be pid 1.
+        let main = process.pid.and_then(|pid| mains.get(&pid));
+        process.app = process.app.or_else(|| main.map(|name| (*name).clone()));
+        if (process.pid_in_pod != 1 || main.is_some())
             && (process.app.is_some() || !is_among_others)
         {
             found.push(process);

@@ -181,6 +181,7 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
             apps: vec![stats],
             network: None,
             whole: Some(Usage::default()),
+            network: Some(NetworkUse::default()),
         })),
         Response::AppEnded {
             app: app("web"),

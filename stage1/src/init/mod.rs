@@ -22,6 +22,7 @@ mod starting;
 mod starts;
 mod supervisor;
 mod sysctl;
+mod template;
 
 use std::os::fd::OwnedFd;
 
@@ -104,17 +105,20 @@ pub fn run_machine(port: OwnedFd) -> Result<i32, StartFailure> {
 }
 
 /// The same for the first program of a machine, which has nothing yet: modules of the kernel are loaded, and the port is
-/// found.
+/// found. One that is a template waits then, and goes on in its copies.
 ///
 /// # Errors
 /// What failed before there was a port to tell of it.
-pub fn run_first() -> Result<i32, StartFailure> {
+pub fn run_first(is_template: bool) -> Result<i32, StartFailure> {
     if std::process::id() != 1 {
         return Err(StartFailure::other(
             "only the first program of a machine makes it ready",
         ));
     }
-    run_machine(first_program::begin()?)
+    match is_template {
+        true => Err(first_program::begin_template()),
+        false => run_machine(first_program::begin()?),
+    }
 }
 
 /// Makes sure that this process ends with the monitor.
