@@ -238,6 +238,13 @@ fn what_a_user_does_with_a_pod_comes_to_the_same_in_either_isolator() {
             .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
+        // It has been started so often.
+        let starts = if stays.is_some() { 3 } else { 1 };
+        wait_until("it runs again", LIMIT, || {
+            let logs = host.fairing(["logs", "box"]).run().ok();
+            (logs.stdout.matches("up\n").count() == starts).then_some(())
+        });
+
         // The end, as those see it who are there.
         let attached = host.fairing(["attach", "box"]).limit(LIMIT).spawn();
         // What is written before it is there it does not see.
