@@ -22,6 +22,7 @@ use self::copy::Copied;
 use self::key::Key;
 use self::store::Templates;
 use crate::machine::{Parts, Starter};
+use crate::output::Output;
 
 /// How a pod's machine has begun, where it could have been as a copy.
 #[derive(Debug, Default)]
@@ -33,12 +34,14 @@ pub(crate) struct Beginning {
 
 impl Beginning {
     /// Starts the pod's machine as a copy if that is asked for: the pidfd of its program, and the end of its serial port.
-    /// `None` if it has to boot; who asked for a copy is told why. `run_dir` is the pod's runtime directory.
+    /// `None` if it has to boot; who asked for a copy is told why. `run_dir` is the pod's runtime directory, and
+    /// `output` what a machine with these parts says.
     pub(crate) fn copy(
         &mut self,
         starter: &Starter<'_>,
         parts: &Parts,
         run_dir: &Path,
+        output: &Output,
     ) -> Option<(OwnedFd, OwnedFd)> {
         if !starter.asked().template {
             return None;
@@ -49,7 +52,9 @@ impl Beginning {
                 Some((process, link))
             }
             Err(failure) => {
-                let reason = failure.message;
+                // It is not said again of the machine that boots.
+                let said = output.reason().map(|said| format!(": {said}"));
+                let reason = failure.message + &said.unwrap_or_default();
                 self.warning = Some(format!(
                     "the pod's virtual machine boots, and is no copy of a template: {reason}"
                 ));

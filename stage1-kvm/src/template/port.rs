@@ -71,10 +71,10 @@ impl<'a> Port<'a> {
         while heard.len() < word.len() {
             self.wait()?;
             let mut buffer = vec![0; word.len() - heard.len()];
-            let count = read(self.link, &mut buffer);
-            match count.map_err(StartFailure::os("hear the machine"))? {
-                0 => return Err(ended()),
-                count => heard.extend(buffer.into_iter().take(count)),
+            match read(self.link, &mut buffer) {
+                Ok(0) | Err(Errno::CONNRESET) => return Err(ended()),
+                Ok(count) => heard.extend(buffer.into_iter().take(count)),
+                Err(errno) => return Err(StartFailure::os("hear the machine")(errno)),
             }
         }
         match heard == word {
