@@ -82,6 +82,7 @@ pub mod network;
 pub mod phase;
 pub mod pods_dir;
 mod private_dir;
+pub mod processes;
 pub mod record;
 pub mod removal;
 mod renaming;

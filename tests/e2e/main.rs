@@ -37,6 +37,7 @@ mod diff;
 mod dns_server;
 mod docker_members;
 mod doctor;
+mod either_isolator;
 mod ending;
 mod engine_threads;
 mod enter;

@@ -16,6 +16,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use cni_glue::mac::Mac;
+use pod::exit::FailureKind;
 use stage1::failure::StartFailure;
 
 use self::copy::Copied;
@@ -93,9 +94,11 @@ fn start(
             None => templates.load_memory(&key)?,
         },
     };
-    let copied = copy::start(starter, parts, &memory, kept.state).inspect_err(|_| {
-        // It may be the template that is wrong: the next start makes another one.
-        templates.remove(&key);
+    let copied = copy::start(starter, parts, &memory, kept.state).inspect_err(|failure| {
+        // It may be the template that is wrong, unless nobody waited for the copy: the next start makes another one.
+        if !matches!(failure.kind, FailureKind::Interrupted { .. }) {
+            templates.remove(&key);
+        }
     })?;
     holders::record(run_dir, &key, &memory);
     Ok((copied, memory))
