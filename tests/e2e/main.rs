@@ -81,6 +81,7 @@ mod kvm;
 mod kvm_ending;
 mod kvm_limits;
 mod kvm_network;
+mod kvm_privileges;
 mod kvm_template;
 mod kvm_volumes;
 mod layer_bombs;
