@@ -21,13 +21,24 @@ use stage1::sys::{self, MountChange};
 
 use crate::launcher::{self, FIRST, Identity, Program, TREE};
 use crate::output::{last_line, pipe};
-use crate::shared_files::Entry;
 use crate::virtiofsd::Virtiofsd;
 
 /// The socket at which it listens until the machine is connected, in the pod's runtime directory.
 const SOCKET: &str = "shared-files";
 /// Places in the tree, at most: each takes memory of the kernel.
 const PLACES_MAX: &str = "65536";
+
+/// A mount in a tree.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// In which tree.
+    pub(crate) share: Share,
+    /// Its name, a number.
+    pub(crate) name: CString,
+    pub(crate) is_directory: bool,
+    /// Attached to nothing.
+    pub(crate) mount: OwnedFd,
+}
 
 /// A virtiofsd. It ends with this.
 #[derive(Debug)]

@@ -22,24 +22,12 @@ use stage1::link::{MachineImage, MachineMount, Share};
 use stage1::mounts::is_memory;
 use stage1::sys;
 
-use crate::file_server::FileServer;
+use crate::file_server::{Entry, FileServer};
 use crate::virtiofsd::Virtiofsd;
 
 /// What nothing in the tree can be used for, on the host's side: whatever a machine writes there, it is no device, gives
 /// nobody privileges and isn't executed.
 const GUARDED: u64 = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
-
-/// A mount in a tree.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    /// In which tree.
-    share: Share,
-    /// Its name, a number.
-    pub(crate) name: CString,
-    pub(crate) is_directory: bool,
-    /// Attached to nothing.
-    pub(crate) mount: OwnedFd,
-}
 
 /// The files of an app, as its machine is told of them.
 #[derive(Debug, Default)]
