@@ -193,7 +193,7 @@ impl Isolator for Kvm {
         if !sockets.is_empty() {
             return Err(self.unsupported("hand sockets to apps"));
         }
-        let disk = self.disks.device_of(app)?;
+        let disk = self.disks.device_of(app);
         let AppFiles { root, mounts } = self.files.of_app(manifest, app, disk.is_some())?;
         let disk = disk.map(|path| MachineImage::Device {
             path,
@@ -218,7 +218,7 @@ impl Isolator for Kvm {
     }
 
     fn make_app(&mut self, manifest: &PodManifest, app: &App) -> Result<(), StartFailure> {
-        let has_disk = self.disks.device_of(app)?.is_some();
+        let has_disk = self.disks.device_of(app).is_some();
         self.files.can_have(manifest, app, has_disk)?;
         self.files.make_app(manifest, app)
     }
