@@ -36,6 +36,6 @@ pub(crate) fn reseed<const N: usize>(device: BorrowedFd<'_>, bytes: [u8; N]) -> 
     let added = unsafe { libc::ioctl(device.as_raw_fd(), ADD as libc::Ioctl, pool) };
     check(added.into())?;
     // SAFETY: takes nothing.
-    let drawn = unsafe { libc::ioctl(device.as_raw_fd(), RESEED as libc::Ioctl) };
-    check(drawn.into())
+    let reseeded = unsafe { libc::ioctl(device.as_raw_fd(), RESEED as libc::Ioctl) };
+    check(reseeded.into())
 }
